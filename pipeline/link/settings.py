@@ -1,0 +1,48 @@
+"""What the link layer must be told of a mission, checked once where the mission file is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Framing = Literal["cadu", "frames", "packets"]
+FrameType = Literal["aos", "tm", "uslp"]
+Service = Literal["packets", "bitstream", "data", "idle"]
+Basis = Literal["conventional", "dual"]
+
+
+@dataclass(frozen=True, slots=True)
+class ReedSolomonSettings:
+    """CCSDS 131.0-B clause 4: (255, 255 - parity), `interleave` codewords a frame, `virtual_fill` symbols each."""
+
+    parity: int
+    interleave: int
+    basis: Basis
+    virtual_fill: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelSettings:
+    """A virtual channel that is wanted; frames on any other are counted and set aside."""
+
+    spacecraft_id: int
+    virtual_channel: int
+    name: str
+    service: Service = "packets"
+
+
+@dataclass(frozen=True, slots=True)
+class LinkSettings:
+    """From the bytes of a recording to transfer frames. Lengths are of the transfer frame, without parity."""
+
+    framing: Framing
+    frame_type: FrameType = "aos"
+    frame_length_bytes: int = 0
+    sync_marker: bytes = b"\x1a\xcf\xfc\x1d"
+    randomizer: bool = False
+    reed_solomon: ReedSolomonSettings | None = None
+    fecf: bool = False
+    insert_zone_bytes: int = 0
+    operational_control_field: bool = False
+    header_error_control: bool = False
+    packet_prefix_bytes: int = 0
