@@ -1,0 +1,267 @@
+"""Products, events and reports in; MQTT messages out: their topics and their payloads. No I/O.
+
+A product is a msgpack map that explains itself: arrays are `{"dtype", "shape", "data", "unit", ...}` in
+little-endian C order, beside their times, quality bits and lineage. What people and dashboards read is flat JSON,
+where a number that is not finite becomes null. Names become topic levels by `slug`; the mission's and the stream's
+stand as they are and are therefore checked. Nothing is dropped in silence: what cannot be a message is an error.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import QUALITY_MEANINGS, Event, Message, Product, Quality, Quantity, TimeRange
+from pipeline.errors import ConfigError, RunError
+
+MAX_PAYLOAD_BYTES = 268_435_455 - 70_000
+"""MQTT's remaining length ends at 256 MB less one byte (MQTT 5.0 1.5.5); topic and properties need a part of it."""
+
+MAX_COMPONENTS = 16
+"""A `latest` vector has one topic for each component; more than these is a spectrum, which a product carries."""
+
+RESERVED_STREAMS = ("status", "stage")
+"""Levels below the mission that mean something else."""
+
+_ARRAY_KINDS = "biufcSUMm"
+_MAX_DIMENSIONS = 8
+_AXES = {3: ("x", "y", "z")}
+_NOT_IN_A_LEVEL = re.compile(r"[\x00-\x1f\x7f/+#\s]+")
+
+
+def slug(name: str) -> str:
+    """A name as one topic level: lower case, and "_" for space, control characters, "/", "+" and "#"."""
+    return _NOT_IN_A_LEVEL.sub("_", name.strip().lower()).strip("_") or "unnamed"
+
+
+def topic_root(mission: str, stream: str) -> str:
+    """`<mission>/<stream>`; ConfigError where either cannot be a topic level."""
+    if stream in RESERVED_STREAMS:
+        raise ConfigError(f"the stream cannot be called {stream!r}: that topic has another use")
+    return f"{_level(mission, 'mission')}/{_level(stream, 'stream')}"
+
+
+def product_message(product: Product) -> Message:
+    """The whole product. RunError where it is larger than an MQTT packet can be."""
+    payload: bytes = msgpack.packb(_product_map(product), default=_plain)
+    if len(payload) > MAX_PAYLOAD_BYTES:
+        raise RunError(
+            f"product {product.id} is {len(payload)} bytes, more than an MQTT message can carry "
+            f"({MAX_PAYLOAD_BYTES}): its batches must be smaller"
+        )
+    root = topic_root(product.mission, product.stream)
+    return Message(f"{root}/product/{slug(product.instrument)}/{slug(product.product)}", payload)
+
+
+def latest_messages(product: Product) -> list[Message]:
+    """The last row of each array in `product.latest`, retained, for who cannot read msgpack.
+
+    A vector is a topic for each component, since Grafana reads no lists: `<name>_x`, `_y`, `_z` where there are
+    three, else `<name>_0` and so on. An array without rows says nothing.
+    """
+    root = f"{topic_root(product.mission, product.stream)}/latest/{slug(product.instrument)}"
+    time = iso_utc(product.time.utc_ns[1], "ms")
+    quality = int(product.quality[-1]) if len(product.quality) else 0
+    messages = []
+    for name in product.latest:
+        for topic, value in _last_values(name, product.arrays[name]):
+            payload = {"time": time, "value": value, "unit": product.arrays[name].unit, "quality": quality}
+            messages.append(_json_message(f"{root}/{slug(topic)}", payload, retain=True))
+    return messages
+
+
+def link_messages(mission: str, stream: str, report: Mapping[str, Any]) -> list[Message]:
+    """The counters of each channel of a pass report, retained; equal names are told apart by scid and vcid."""
+    root = f"{topic_root(mission, stream)}/link"
+    channels = list(report.get("channels", ()))
+    names = [slug(channel.get("name") or f"{channel['scid']}_{channel['vcid']}") for channel in channels]
+    n_same = Counter(names)
+    return [
+        _json_message(f"{root}/{_unlike(name, channel, n_same)}", dict(channel), retain=True)
+        for name, channel in zip(names, channels, strict=True)
+    ]
+
+
+def event_message(mission: str, stream: str, event: Event) -> Message:
+    """An event as JSON; its time is null where the receive time is not known."""
+    payload = {
+        "time": iso_utc(event.time_ns, "ms") if event.time_ns else None,
+        "severity": event.severity,
+        "kind": event.kind,
+        "text": event.text,
+        "details": dict(event.details),
+    }
+    return _json_message(f"{topic_root(mission, stream)}/event/{slug(event.severity)}", payload)
+
+
+def status_message(mission: str, service: str, state: str) -> Message:
+    """What a service is doing ("online", "offline", ...), retained. It has no time, so it can be a last will."""
+    topic = f"{_level(mission, 'mission')}/status/{slug(service)}"
+    return _json_message(topic, {"service": service, "state": state}, retain=True)
+
+
+def report_message(mission: str, stream: str, report: Mapping[str, Any]) -> Message:
+    """The pass report, retained."""
+    return _json_message(f"{topic_root(mission, stream)}/report", dict(report), retain=True)
+
+
+def unpack_product(payload: bytes) -> dict[str, Any]:
+    """The map of a product message, its arrays as NumPy arrays under "values" (and "quality" as one itself).
+
+    For what comes from outside: the arrays are views into `payload`, so nothing larger than it is made, and what is
+    not a product message is a ValueError in one line.
+    """
+    try:
+        product = msgpack.unpackb(payload, raw=False, strict_map_key=True)
+        quality = _array(product["quality"])
+        arrays = {name: {**_described(entry), "values": _array(entry)} for name, entry in product["arrays"].items()}
+    except (KeyError, TypeError, AttributeError, ValueError, msgpack.UnpackException) as error:
+        raise ValueError(f"not a product message: {type(error).__name__}: {error}") from None
+    return {**product, "arrays": arrays, "quality": quality}
+
+
+def iso_utc(ns: int, unit: str = "ns") -> str | None:
+    """Nanoseconds since 1970 UTC as ISO 8601, cut to `unit` ("ns", "us", "ms", "s"); None for no time."""
+    instant = np.datetime64(int(ns), "ns")
+    return None if np.isnat(instant) else f"{np.datetime_as_string(instant, unit=unit)}Z"  # type: ignore[call-overload]
+
+
+def _product_map(product: Product) -> dict[str, Any]:
+    return {
+        "id": product.id,
+        "mission": product.mission,
+        "stream": product.stream,
+        "instrument": product.instrument,
+        "product": product.product,
+        "level": product.level,
+        "time": _time_map(product.time),
+        "arrays": {name: _quantity_map(name, quantity) for name, quantity in product.arrays.items()},
+        "quality": _array_map("quality", product.quality),
+        "quality_bits": {str(bit.value): f"{bit.name}: {QUALITY_MEANINGS[str(bit.name)]}" for bit in Quality},
+        "lineage": dict(product.lineage),
+    }
+
+
+def _time_map(time: TimeRange) -> dict[str, Any]:
+    mars = {
+        "sol": time.sol and [int(sol) for sol in time.sol],
+        "lmst": time.lmst_h and [_clock(hours) for hours in time.lmst_h],
+        "ltst": time.ltst_h and [_clock(hours) for hours in time.ltst_h],
+        "ls_deg": time.ls_deg and [float(degrees) for degrees in time.ls_deg],
+    }
+    earth = {
+        "onboard_ns": [int(ns) for ns in time.onboard_ns],
+        "utc": [iso_utc(ns) for ns in time.utc_ns],
+    }
+    return earth | {key: pair for key, pair in mars.items() if pair is not None}
+
+
+def _clock(hours: float) -> str:
+    """Hours of 1/24 sol as hh:mm:ss.fff; never 24:00, which would be the next sol's."""
+    total_ms = min(max(round(hours * 3_600_000), 0), 86_399_999)
+    seconds, ms = divmod(total_ms, 1000)
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{ms:03d}"
+
+
+def _quantity_map(name: str, quantity: Quantity) -> dict[str, Any]:
+    return _array_map(name, quantity.values) | {
+        "unit": quantity.unit,
+        "description": quantity.description,
+        "dims": list(quantity.dims),
+    }
+
+
+def _array_map(name: str, values: NDArray[Any]) -> dict[str, Any]:
+    if values.dtype.kind not in _ARRAY_KINDS:
+        raise ValueError(f"array {name!r} of type {values.dtype} has no form that other languages read")
+    little = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
+    return {"dtype": little.dtype.str, "shape": list(values.shape), "data": little.tobytes()}
+
+
+def _described(entry: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in entry.items() if key not in ("dtype", "shape", "data")}
+
+
+def _array(entry: Mapping[str, Any]) -> NDArray[Any]:
+    """`{"dtype", "shape", "data"}` as an array over the same bytes; what does not fit together is a ValueError."""
+    dtype = np.dtype(str(entry["dtype"]))
+    shape = [int(n) for n in entry["shape"]]
+    if dtype.kind not in _ARRAY_KINDS or not dtype.itemsize:
+        raise ValueError(f"an array of type {dtype} is not read")
+    if len(shape) > _MAX_DIMENSIONS or min(shape, default=0) < 0:
+        raise ValueError(f"an array of shape {shape} is not read")
+    if math.prod(shape) * dtype.itemsize != len(entry["data"]):
+        raise ValueError(f"{len(entry['data'])} bytes are not {shape} values of {dtype}")
+    return np.frombuffer(entry["data"], dtype).reshape(shape)
+
+
+def _last_values(name: str, quantity: Quantity) -> Iterator[tuple[str, Any]]:
+    values = quantity.values
+    has_rows = values.ndim > 0 and quantity.dims[:1] == ("row",)
+    if has_rows and not len(values):
+        return
+    last = np.asarray(values[-1] if has_rows else values)
+    if last.ndim > 1 or last.size > MAX_COMPONENTS:
+        raise ValueError(f"{name!r} has {last.size} values a row: too many for topics of their own")
+    if not last.ndim:
+        yield name, _json_value(last[()])
+        return
+    axes = _AXES.get(len(last), tuple(map(str, range(len(last)))))
+    yield from ((f"{name}_{axis}", _json_value(value)) for axis, value in zip(axes, last, strict=True))
+
+
+def _json_value(value: Any) -> Any:
+    """A NumPy scalar for JSON: not finite is None, and a float32 has its own few digits, not a float64's many."""
+    if isinstance(value, np.floating):
+        return float(str(value)) if np.isfinite(value) else None
+    if isinstance(value, np.datetime64):
+        return iso_utc(int(value.astype("M8[ns]").astype(np.int64)))
+    if isinstance(value, np.bytes_):
+        return value.decode("ascii", "replace")
+    return _plain(value)
+
+
+def _json_message(topic: str, payload: Mapping[str, Any], *, retain: bool = False) -> Message:
+    text = json.dumps(_finite(payload), default=_plain, ensure_ascii=False, allow_nan=False)
+    return Message(topic, text.encode(), qos=1, retain=retain, content_type="application/json")
+
+
+def _finite(value: Any) -> Any:
+    """The same with None for each float that JSON has no word for."""
+    if isinstance(value, Mapping):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, np.ndarray):
+        return [_finite(item) for item in value.tolist()]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return value
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    raise TypeError(f"a {type(value).__name__} has no place in a message")
+
+
+def _unlike(name: str, channel: Mapping[str, Any], n_same: Mapping[str, int]) -> str:
+    return name if n_same[name] == 1 else f"{name}_{channel['scid']}_{channel['vcid']}"
+
+
+def _level(name: str, what: str) -> str:
+    if not name or name.startswith("$") or _NOT_IN_A_LEVEL.search(name) or len(name.encode()) > 255:
+        raise ConfigError(
+            f"the {what} cannot be called {name!r}: a topic level has no space, '/', '+' or '#', nor '$' in front"
+        )
+    return name
