@@ -1,0 +1,63 @@
+# make demo: see it work. make test: prove it. make help: the rest.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help setup demo test check bench format clean system
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+setup: $(VENV)/.setup ## install downlink into .venv, and nothing else
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 11) or sys.exit("downlink needs Python 3.11 or newer")'
+	@$(PYTHON) -m venv $(VENV) || { \
+	  rm -rf $(VENV); \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends python3-venv >/dev/null \
+	    && $(PYTHON) -m venv $(VENV); \
+	  else echo 'this Python has no venv: install it (Debian: python3-venv)' >&2; exit 1; fi; }
+
+$(VENV)/.setup: pyproject.toml | $(BIN)/python
+	$(INSTALL) -e '.[broker]'
+	@touch $@
+
+$(VENV)/.tools: pyproject.toml | $(BIN)/python
+	$(INSTALL) -e '.[test,check]'
+	@touch $@ $(VENV)/.setup
+
+$(VENV)/.peers: pyproject.toml | $(BIN)/python
+	$(INSTALL) -e '.[broker,bench]'
+	@touch $@ $(VENV)/.setup
+
+demo: setup ## the bundled pass on the embedded broker
+	$(BIN)/downlink demo
+
+test: $(VENV)/.tools system ## all tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.tools ## linters, types, import direction
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.peers ## speed and memory, against peers in one run
+	$(BIN)/python -m benchmarks
+
+format: $(VENV)/.tools ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+# The broker that some tests talk to: installed where that can be done, else those tests are skipped and say so.
+system:
+	@command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends mosquitto mosquitto-clients >/dev/null; \
+	  else echo "mosquitto is not here and cannot be installed: the tests that need it are skipped"; fi; }
+
+clean: ## remove what make made
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

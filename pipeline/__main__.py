@@ -1,0 +1,5 @@
+"""`python -m pipeline` is `downlink`."""
+
+from pipeline.cli import main
+
+main()

@@ -1,0 +1,197 @@
+"""Everything wired together, top to bottom, in data order. Each function is a command of the command line.
+
+recording -> Line (link, dictionary, instruments) -> files, a report, or messages to a broker
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from pipeline import topics
+from pipeline.archive.columns import column_files
+from pipeline.archive.packets import packet_file
+from pipeline.batches import ByteBatch
+from pipeline.errors import ConfigError, RunError
+from pipeline.mission import Mission
+from pipeline.stages.line import Line
+from pipeline.stages.replay import Replay
+from pipeline.transport.broker import BrokerAddress
+from pipeline.transport.conflation import Conflator
+from pipeline.transport.mqtt import Publisher, subscribe
+from pipeline.transport.source import paced, read_pass
+
+GRACE_S = 10.0  # after Ctrl-C, how long a broker that is gone may keep the run from ending
+log = structlog.get_logger(__name__)
+Progress = Callable[[int], None]
+
+
+def read_passes(passes: Sequence[Path]) -> Iterator[ByteBatch]:
+    """Read recordings one after another."""
+    for path in passes:
+        yield from read_pass(path)
+
+
+def bundled(name: str) -> Path:
+    """Find a recording of replay_data/, in this folder or beside the package."""
+    for root in (Path.cwd(), Path(__file__).resolve().parent.parent):
+        if (root / "replay_data" / name).is_file():
+            return root / "replay_data" / name
+    raise ConfigError(f"replay_data/{name} is not here: run this in a clone of the project")
+
+
+def stream_name(asked: str | None, passes: Sequence[Path]) -> str:
+    """Give the topic level of a replay: what was asked for, or the first recording's name."""
+    if asked is None:
+        return topics.slug(passes[0].name.split(".")[0]) or "replay"
+    if topics.slug(asked) != asked:
+        raise ConfigError(f"--stream {asked}: lower case letters, digits, '-', '_' and '.', as a topic level")
+    return asked
+
+
+def inspect(passes: Sequence[Path], mission: Mission, progress: Progress) -> dict[str, Any]:
+    """Read recordings for their pass report alone."""
+    line = Line(mission, until="packets")
+    with suppress(KeyboardInterrupt):
+        for batch in read_passes(passes):
+            line.feed(batch)
+            progress(len(batch.data))
+    line.flush()
+    return line.report()
+
+
+def write_packets(passes: Sequence[Path], mission: Mission, out: Path, progress: Progress) -> dict[str, Any]:
+    """Write the whole space packets of recordings to a file."""
+    line = Line(mission, until="packets")
+    with packet_file(out) as file:
+        for batch in read_passes(passes):
+            file.add(line.feed(batch).packets)
+            progress(len(batch.data))
+        file.add(line.flush().packets)
+    return line.report()
+
+
+def decode(
+    passes: Sequence[Path], mission: Mission, out: Path, progress: Progress, *, file_format: str, raw: bool
+) -> dict[str, Any]:
+    """Write the decoded columns of recordings to a folder, a file for each container."""
+    if mission.plan is None:
+        raise ConfigError(f"mission {mission.name} has no dictionary: name one in [dictionary] xtce = ...")
+    line = Line(mission, until="columns", raw=raw)
+    with column_files(out, file_format, raw=raw) as files:
+        for batch in read_passes(passes):
+            files.add(line.feed(batch).columns)
+            progress(len(batch.data))
+        files.add(line.flush().columns)
+    return line.report()
+
+
+@asynccontextmanager
+async def publishing(mission: Mission, address: BrokerAddress) -> AsyncIterator[Publisher]:
+    """Connect to the broker; the status topic says online until the end, and offline after it, or by last will."""
+    will = topics.status_message(mission.name, "replay", "offline")
+    async with Publisher(address, client_id="", will=will, on_trouble=log.warning) as publisher:
+        await publisher.publish([topics.status_message(mission.name, "replay", "online")])
+        yield publisher
+        await publisher.publish([will])
+
+
+async def replay(
+    passes: Sequence[Path],
+    mission: Mission,
+    address: BrokerAddress,
+    progress: Progress,
+    *,
+    stream: str,
+    speed: float | None,
+) -> dict[str, Any]:
+    """Run recordings through the whole pipeline to a broker, and give the pass report."""
+    line = Line(mission, stream)
+    stop = asyncio.Event()
+    async with publishing(mission, address) as publisher:
+        stages = Replay(line, mission.name, stream, publisher.publish, Conflator())
+        source = paced(read_passes(passes), speed)
+        with _stopped_by_signals(stop):
+            run = asyncio.create_task(stages.run(source, stop, progress), name="replay")
+            await _until_drained(run, stop, lambda: stages.n_messages)
+    return line.report() | {"messages": stages.n_messages, "quarantined_batches": stages.n_quarantined}
+
+
+@contextmanager
+def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM set `stop`; a second Ctrl-C ends the run at once."""
+    loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
+
+    def on_signal() -> None:
+        if stop.is_set() and main is not None:
+            main.cancel()
+        else:
+            log.warning("stopping: what was read is still published; again to stop at once")
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, on_signal)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def until_signal() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    stop = asyncio.Event()
+    with _stopped_by_signals(stop):
+        await stop.wait()
+
+
+async def _until_drained(run: asyncio.Task[None], stop: asyncio.Event, n_sent: Callable[[], int]) -> None:
+    """Wait for the stages; once stopped, no longer than GRACE_S without a message going out."""
+    stopped = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait((run, stopped), return_when=asyncio.FIRST_COMPLETED)
+        before = -1
+        while not run.done() and n_sent() != before:
+            before = n_sent()
+            await asyncio.wait((run,), timeout=GRACE_S)
+        if not run.done():
+            run.cancel()
+            await asyncio.wait((run,))
+            raise RunError(f"stopped with messages undelivered: the broker did not answer for {GRACE_S:.0f} s")
+        run.result()
+    finally:
+        stopped.cancel()
+        run.cancel()
+
+
+async def watch(
+    address: BrokerAddress, patterns: Sequence[str], show: Callable[[str, bytes, bool], None], limit: int | None
+) -> None:
+    """Show each message of the topics as it comes, `limit` of them or until Ctrl-C."""
+    n_shown = 0
+    async for topic, payload, retained in subscribe(address, patterns):
+        show(topic, payload, retained)
+        n_shown += 1
+        if n_shown == limit:
+            return
+
+
+def describe(mission: Mission) -> dict[str, Any]:
+    """What a mission is, for `downlink check`."""
+    link = mission.link
+    return {
+        "mission": mission.name,
+        "folder": str(mission.folder),
+        "profiles": list(mission.profiles),
+        "link": {name: getattr(link, name) for name in ("framing", "frame_type", "frame_length_bytes")},
+        "channels": [f"{c.spacecraft_id}/{c.virtual_channel} {c.name} ({c.service})" for c in mission.channels],
+        "dictionary": mission.plan is not None,
+        "instruments": list(mission.instruments),
+    }

@@ -1,0 +1,58 @@
+"""Space packets as a file, back to back: channels in order of (scid, vcid), packets in order inside each."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import PacketBatch
+from pipeline.files import scratch_file, whole_file
+
+
+@contextmanager
+def packet_file(path: Path) -> Iterator[PacketFile]:
+    """Open a file of packets that is there, whole, when the block ends well."""
+    with whole_file(path) as out, ExitStack() as parts:
+        file = PacketFile(path.parent, parts)
+        yield file
+        file.join(out)
+
+
+class PacketFile:
+    """Collects each channel in a temporary file beside the result, so that memory stays flat."""
+
+    def __init__(self, folder: Path, parts: ExitStack) -> None:
+        self._folder = folder
+        self._stack = parts
+        self._parts: dict[int, IO[bytes]] = {}
+        self.n_packets = 0
+
+    def add(self, packets: PacketBatch) -> None:
+        channel = packets.scid.astype(np.int64) << 8 | packets.vcid
+        for key in np.unique(channel).tolist():
+            if key not in self._parts:
+                self._parts[key] = self._stack.enter_context(scratch_file(self._folder))
+            rows = np.flatnonzero(channel == key)
+            self._parts[key].write(gather(packets.data, packets.start[rows], packets.length[rows]).data)
+        self.n_packets += len(packets)
+
+    def join(self, out: IO[bytes]) -> None:
+        """Write the channels into `out`, in order of (scid, vcid)."""
+        for key in sorted(self._parts):
+            self._parts[key].seek(0)
+            shutil.copyfileobj(self._parts[key], out, 1 << 20)
+
+
+def gather(data: NDArray[np.uint8], start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.uint8]:
+    """Copy the pieces `data[start[i] : start[i] + length[i]]` one after another."""
+    end = start + length
+    if len(start) and np.array_equal(start[1:], end[:-1]):
+        return data[int(start[0]) : int(end[-1])]
+    before = np.cumsum(length) - length
+    return data[np.repeat(start - before, length) + np.arange(int(length.sum()))]

@@ -1,0 +1,319 @@
+"""The command line: options in; where something is wrong one clear line, and the exit status of the contract."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import structlog
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+from pipeline import app
+from pipeline.errors import ConfigError, DownlinkError
+from pipeline.mission import Mission, load_mission
+from pipeline.report import print_report, warnings
+from pipeline.simulate import Faults, Scenario
+from pipeline.simulate import simulate as make_pass
+from pipeline.transport.broker import broker as broker_at
+from pipeline.watch import show
+
+out = Console(highlight=False)
+err = Console(stderr=True, highlight=False)
+cli = typer.Typer(
+    name="downlink",
+    help="From the frames that a ground station receives to calibrated science products on MQTT topics.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Passes = Annotated[
+    list[Path], typer.Argument(metavar="PASS...", help="Recordings, in order of time.", show_default=False)
+]
+MissionName = Annotated[
+    str,
+    typer.Option(
+        "--mission",
+        "-m",
+        metavar="M",
+        show_default=False,
+        help="A folder with a mission.toml, or its name under configs/; NAME:PROFILE for another link profile.",
+    ),
+]
+BrokerUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        envvar="DOWNLINK_BROKER",
+        help="mqtt://[user@]host[:port], password in DOWNLINK_BROKER_PASSWORD. Without it: an embedded broker.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="The pass report as JSON.")]
+
+
+@cli.command()
+def demo() -> None:
+    """Replay the bundled pass of Zhurong on an embedded broker, and show what comes out.
+
+    On a terminal the broker stays up until Ctrl-C, so that you can subscribe to it; in a script it ends by itself.
+    """
+    recording = app.bundled("clean.cadu")
+    mission = load_mission("zhurong")
+
+    async def run() -> None:
+        async with app.broker(None) as address:
+            err.print(
+                f"broker on {address}: try  mosquitto_sub -h {address.host} -p {address.port} -t 'zhurong/#' -v"
+            )
+            report = await _replay([recording], mission, address, stream="demo", speed=1.0)
+            print_report(out, report, f"{mission.name}/demo")
+            if sys.stdout.isatty():
+                err.print("\nthe latest values stay on the broker; Ctrl-C ends the demo")
+                await app.until_signal()
+
+    asyncio.run(run())
+
+
+@cli.command()
+def replay(
+    passes: Passes,
+    mission: MissionName,
+    broker: BrokerUrl = None,
+    speed: Annotated[
+        str, typer.Option(metavar="1|10|max", help="Times the real rate, by the receive times; or max.")
+    ] = "max",
+    stream: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Topics are <mission>/NAME/...; the file's name without it.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run recordings through the whole pipeline: products on MQTT topics, and the pass report at the end.
+
+    Example: downlink replay replay_data/damaged.cadu --mission zhurong --broker mqtt://localhost
+    """
+    known = load_mission(mission)
+    _readable(passes)
+    factor = _speed(speed)
+    name = app.stream_name(stream, passes)
+
+    async def run() -> dict[str, Any]:
+        async with broker_at(broker) as address:
+            err.print(f"publishing {known.name}/{name}/# on {address}")
+            return await _replay(passes, known, address, stream=name, speed=factor)
+
+    _tell(asyncio.run(run()), known, f"{known.name}/{name}", as_json)
+
+
+@cli.command()
+def inspect(passes: Passes, mission: MissionName, as_json: AsJson = False) -> None:
+    """Read recordings for their pass report alone: frames, losses, channels, packets."""
+    known = load_mission(mission)
+    with _progress(_readable(passes)) as progress:
+        report = app.inspect(passes, known, progress)
+    _tell(report, known, ", ".join(map(str, passes)), as_json)
+
+
+@cli.command()
+def packets(
+    passes: Passes,
+    mission: MissionName,
+    out_file: Annotated[Path, typer.Option("--out", metavar="FILE", show_default=False, help="The file to write.")],
+) -> None:
+    """Write the space packets of recordings back to back, idle ones left out.
+
+    Virtual channels come in order of (spacecraft id, channel), packets in order inside each.
+    """
+    known = load_mission(mission)
+    with _progress(_readable(passes)) as progress:
+        report = app.write_packets(passes, known, out_file, progress)
+    _warn(report, known)
+    err.print(f"{report['packets']['read']:,} packets in {out_file}")
+
+
+@cli.command()
+def decode(
+    passes: Passes,
+    mission: MissionName,
+    out_folder: Annotated[
+        Path, typer.Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")
+    ],
+    file_format: Annotated[Literal["npz", "parquet"], typer.Option("--format", help="Of the files.")] = "npz",
+    raw: Annotated[bool, typer.Option("--raw", help="Raw counts in place of calibrated values.")] = False,
+) -> None:
+    """Write decoded packets: one file for each container, one array for each parameter, rows in packet order."""
+    known = load_mission(mission)
+    with _progress(_readable(passes)) as progress:
+        report = app.decode(passes, known, out_folder, progress, file_format=file_format, raw=raw)
+    _warn(report, known)
+    err.print(f"{report['packets']['read']:,} packets decoded into {out_folder}")
+    for reason, count in report["records"]["set_aside"].items():
+        err.print(f"set aside {count:,}: {reason}")
+
+
+@cli.command()
+def simulate(
+    out_file: Annotated[Path, typer.Option("--out", metavar="PASS", show_default=False, help="The pass to write.")],
+    sol: Annotated[int, typer.Option(min=1, help="The sol that is measured.")] = 11,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
+    duration: Annotated[float, typer.Option(metavar="SECONDS", min=1, help="How long the rover measures.")] = 600.0,
+    profile: Annotated[Literal["high", "low"], typer.Option(help="892-byte or 220-byte frames.")] = "high",
+    radar: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE.2B", help="Real radar records as the measurement.")
+    ] = None,
+    symbol_errors: Annotated[int, typer.Option(min=0, max=16, help="Wrong symbols in each codeword hit.")] = 0,
+    symbol_error_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the codewords hit.")] = 1.0,
+    lost_frames: Annotated[int, typer.Option(min=0, help="Frames that never arrive, in bursts.")] = 0,
+    uncorrectable_frames: Annotated[int, typer.Option(min=0, help="Frames beyond correction.")] = 0,
+    duplicate_frames: Annotated[int, typer.Option(min=0, help="Frames that arrive twice.")] = 0,
+    noise_bytes: Annotated[int, typer.Option(min=0, help="Garbage between frames.")] = 0,
+    other_channel: Annotated[
+        bool, typer.Option("--other-channel", help="Frames of other traffic between.")
+    ] = False,
+    clock_drift_ppm: Annotated[float, typer.Option(min=-1000, max=1000, help="Of the rover's clock.")] = 0.0,
+) -> None:
+    """Make a pass of Zhurong as a ground station records it, and beside it the truth and the receive times."""
+    faults = Faults(
+        symbol_errors=symbol_errors,
+        symbol_error_share=symbol_error_share,
+        lost_frames=lost_frames,
+        noise_bytes=noise_bytes,
+        duplicate_frames=duplicate_frames,
+        other_channel=other_channel,
+        uncorrectable_frames=uncorrectable_frames,
+        clock_drift_ppm=clock_drift_ppm,
+    )
+    scenario = Scenario(
+        sol=sol, seed=seed, duration_s=duration, profile=profile, faults=faults, radar_files=tuple(radar or ())
+    )
+    with Progress(
+        BarColumn(), TimeRemainingColumn(), console=err, transient=True, disable=not err.is_terminal
+    ) as bar:
+        task = bar.add_task("", total=1.0)
+        make_pass(out_file, scenario, lambda share: bar.update(task, completed=share))
+    err.print(f"{out_file}: {out_file.stat().st_size:,} bytes; truth and receive times beside it")
+
+
+@cli.command()
+def watch(
+    topics: Annotated[list[str] | None, typer.Argument(metavar="TOPIC...", help="Filters; all without.")] = None,
+    broker: BrokerUrl = "mqtt://localhost",
+    count: Annotated[int | None, typer.Option("-n", metavar="N", min=1, help="End after N messages.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
+) -> None:
+    """Print messages as they come: JSON as it is, products as a line with their shape and time."""
+
+    async def run() -> None:
+        async with broker_at(broker or "mqtt://localhost") as address:
+            as_lines = as_json or not sys.stdout.isatty()
+            await app.watch(address, topics or ["#"], lambda *message: show(out, *message, as_json=as_lines), count)
+
+    asyncio.run(run())
+
+
+@cli.command()
+def check(
+    mission: Annotated[str, typer.Argument(metavar="M", help="A mission's folder, or its name under configs/.")],
+) -> None:
+    """Validate a mission: every problem of its files, with file, line and key; or what it is made of."""
+    for key, value in app.describe(load_mission(mission)).items():
+        out.print(f"{key:12} {value}")
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user's is one line, never a traceback."""
+    _log_for(sys.stderr)
+    try:
+        cli(standalone_mode=True)
+    except DownlinkError as error:
+        for line in str(error).splitlines():
+            err.print(f"downlink: {line}", markup=False, soft_wrap=True)
+        raise SystemExit(error.exit_status) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        err.print(f"downlink: {where}{error.strerror or error}", markup=False, soft_wrap=True)
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        err.print("downlink: interrupted; nothing half-written is left")
+        raise SystemExit(1) from None
+
+
+def _log_for(stream: Any) -> None:
+    """Set up structlog: lines for people on a terminal, JSON elsewhere."""
+    people = stream.isatty()
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    last: list[Any] = (
+        [structlog.dev.ConsoleRenderer()]
+        if people
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=shared + last,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(stream),
+    )
+
+
+def _readable(passes: Sequence[Path]) -> int:
+    """Check that the recordings are there before anything starts; their size in bytes."""
+    for path in passes:
+        if not path.exists():
+            raise ConfigError(f"{path}: there is no such file")
+        if path.is_dir():
+            raise ConfigError(f"{path} is a folder: name the recordings in it")
+    return sum(path.stat().st_size for path in passes)
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < float("inf"):
+        raise ConfigError(f"--speed {text}: a factor such as 1 or 10, or max")
+    return factor
+
+
+@contextmanager
+def _progress(total_bytes: int) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal; nothing elsewhere."""
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("", total=total_bytes)
+        yield lambda n_bytes: bar.update(task, advance=n_bytes)
+
+
+async def _replay(passes: Sequence[Path], mission: Mission, address: Any, **how: Any) -> dict[str, Any]:
+    with _progress(_readable(passes)) as progress:
+        return await app.replay(passes, mission, address, progress, **how)
+
+
+def _tell(report: dict[str, Any], mission: Mission, title: str, as_json: bool) -> None:
+    _warn(report, mission)
+    if as_json:
+        sys.stdout.write(json.dumps(report) + "\n")
+    else:
+        print_report(out, report, title)
+
+
+def _warn(report: dict[str, Any], mission: Mission) -> None:
+    marker = mission.link.sync_marker.hex().upper() if mission.link.framing == "cadu" else ""
+    for line in warnings(report, mission.name, marker):
+        err.print(f"downlink: {line}", markup=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,44 @@
+"""Files that are written whole or not at all, and files without a name."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+
+from pipeline.errors import RunError
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file to write, which takes the name `path` when the block ends well.
+
+    Until then it has a temporary name in the same folder, made where it is missing, and a file that stood there
+    before stays. If the block raises, nothing is left behind. A full disk and the like are a RunError in one line.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with part.open("x+b") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def scratch_file(folder: Path) -> IO[bytes]:
+    """Open a nameless file in `folder`, gone when it is closed. Raises RunError where that cannot be."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return tempfile.TemporaryFile(dir=folder)
+    except OSError as error:
+        raise RunError(f"cannot write in {folder}: {error.strerror}") from error

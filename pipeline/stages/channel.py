@@ -1,0 +1,28 @@
+"""A bounded way between two stages: who sends too fast waits, who closes lets the other drain."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Generic, TypeVar, cast
+
+T = TypeVar("T")
+_END = object()
+
+
+class Channel(Generic[T]):
+    """At most `capacity` items lie between sender and receiver."""
+
+    def __init__(self, capacity: int = 4) -> None:
+        self._queue: asyncio.Queue[T | object] = asyncio.Queue(capacity)
+
+    async def send(self, item: T) -> None:
+        await self._queue.put(item)
+
+    async def close(self) -> None:
+        """Say that nothing follows; the receiver's loop ends after what is still here."""
+        await self._queue.put(_END)
+
+    async def __aiter__(self) -> AsyncIterator[T]:
+        while (item := await self._queue.get()) is not _END:
+            yield cast("T", item)

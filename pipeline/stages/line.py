@@ -1,0 +1,95 @@
+"""The whole way of one stream, from bytes to products: the four pure rooms joined, and their books.
+
+    bytes -link-> packets -join-> records -dictionary-> columns -instruments-> products
+
+In: `ByteBatch`, in order. Out: an `Outcome`, whatever the batches were. Held: what is unfinished at the end of a
+batch. Nothing here reads, waits or publishes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.batches import ByteBatch, ColumnBatch, Event, PacketBatch, Product
+from pipeline.dictionary.decoder import Decoder
+from pipeline.dictionary.records import RecordJoiner
+from pipeline.instruments import Suite
+from pipeline.instruments.context import Context
+from pipeline.link.receiver import Receiver
+from pipeline.mission import Mission
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came out of a batch, in data order."""
+
+    packets: PacketBatch
+    columns: tuple[ColumnBatch, ...] = ()
+    products: tuple[Product, ...] = ()
+    events: tuple[Event, ...] = ()
+
+
+class Line:
+    """One stream of one mission. `until` says how far the packets go: "packets", "columns" or "products"."""
+
+    def __init__(
+        self, mission: Mission, stream: str = "live", *, until: str = "products", raw: bool = False
+    ) -> None:
+        self._receiver = Receiver(mission.link, mission.channels)
+        self._joiner = (
+            RecordJoiner(segment_header_bytes=mission.segment_header_bytes) if mission.join_segments else None
+        )
+        decoded = mission.plan is not None and until != "packets"
+        self._decoder = Decoder(mission.plan, mission.time_terms, raw=raw) if decoded and mission.plan else None
+        self._suite = Suite(mission.instruments, mission.calibrations, _context(mission, stream))
+        self._until = until
+        self._made: Counter[str] = Counter()
+
+    def feed(self, batch: ByteBatch) -> Outcome:
+        received = self._receiver.feed(batch)
+        return self._onward(received.packets, received.events)
+
+    def flush(self) -> Outcome:
+        """End of the stream: what is whole comes out, what is not is counted."""
+        received = self._receiver.flush()
+        rest = self._onward(received.packets, received.events)
+        if self._joiner:
+            self._joiner.flush()
+        last = tuple(self._suite.flush()) if self._decoder and self._until == "products" else ()
+        self._made.update(_name(product) for product in last)
+        return Outcome(rest.packets, rest.columns, (*rest.products, *last), rest.events)
+
+    def _onward(self, packets: PacketBatch, events: tuple[Event, ...]) -> Outcome:
+        if self._decoder is None or not len(packets):
+            return Outcome(packets, events=events)
+        records = self._joiner.feed(packets) if self._joiner else packets
+        columns = self._decoder.decode(records)
+        products = self._suite.feed(columns) if self._until == "products" else []
+        self._made.update(_name(product) for product in products)
+        return Outcome(packets, tuple(columns), tuple(products), events)
+
+    def report(self) -> dict[str, Any]:
+        """The pass report so far: the contract's keys, and what became of the packets."""
+        report = self._receiver.report()
+        if self._decoder:
+            joined = {"joined": self._joiner.joined, "broken": self._joiner.broken} if self._joiner else {}
+            report["records"] = {**joined, "set_aside": dict(sorted(self._decoder.set_aside.items()))}
+        report["products"] = dict(sorted(self._made.items()))
+        return report
+
+
+def _name(product: Product) -> str:
+    return f"{product.instrument}/{product.product}"
+
+
+def _context(mission: Mission, stream: str) -> Context:
+    return Context(
+        mission=mission.name,
+        stream=stream,
+        clock=mission.clock,
+        site=mission.site,
+        window_s=mission.window_s,
+        lineage=mission.lineage,
+    )

@@ -1,0 +1,77 @@
+"""Columns on disk: what was added in batches is read back as one array, whole or not at all."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.archive.columns import column_files
+from pipeline.batches import ColumnBatch, Ragged
+
+
+def batch(first: int, n: int, **columns: object) -> ColumnBatch:
+    rows = np.arange(first, first + n)
+    zeros = np.zeros(n, np.int64)
+    return ColumnBatch(
+        container="TM/HK",
+        time_ns=rows,
+        columns=columns,  # type: ignore[arg-type]
+        raw={},
+        units={"COUNT": "nT"},
+        apid=zeros.astype(np.uint16),
+        seq_count=zeros.astype(np.uint16),
+        received_ns=zeros,
+        order=rows,
+        quality=zeros.astype(np.uint32),
+    )
+
+
+def ragged(*rows: list[int]) -> Ragged:
+    length = np.array([len(row) for row in rows])
+    return Ragged(np.array(sum(rows, []), np.uint8), np.cumsum(length) - length, length)
+
+
+def test_batches_are_one_array_in_order(tmp_path: Path) -> None:
+    with column_files(tmp_path) as files:
+        files.add([batch(0, 2, COUNT=np.array([1, 2], np.int16))])
+        files.add([batch(2, 1, COUNT=np.array([3], np.int16))])
+    assert np.load(tmp_path / "TM.HK.npz")["COUNT"].tolist() == [1, 2, 3]
+    assert np.load(tmp_path / "rows/TM.HK.npz")["order"].tolist() == [0, 1, 2]
+    assert json.loads((tmp_path / "decode.json").read_text())["containers"]["TM/HK"] == {
+        "rows": 3,
+        "units": {"COUNT": "nT"},
+    }
+
+
+def test_labels_of_differing_length_are_kept_whole(tmp_path: Path) -> None:
+    with column_files(tmp_path) as files:
+        files.add([batch(0, 1, MODE=np.array(["ON"]))])
+        files.add([batch(1, 1, MODE=np.array(["STANDBY"]))])
+    assert np.load(tmp_path / "TM.HK.npz")["MODE"].tolist() == ["ON", "STANDBY"]
+
+
+def test_values_of_differing_length_are_flat_with_starts_and_lengths(tmp_path: Path) -> None:
+    with column_files(tmp_path) as files:
+        files.add([batch(0, 2, BLOB=ragged([1, 2], []))])
+        files.add([batch(2, 1, BLOB=ragged([3]))])
+    found = np.load(tmp_path / "TM.HK.npz")
+    assert found["BLOB"].tolist() == [1, 2, 3]
+    assert found["BLOB_start"].tolist() == [0, 2, 2]
+    assert found["BLOB_length"].tolist() == [2, 0, 1]
+
+
+def test_parquet_holds_the_same_rows(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    with column_files(tmp_path, "parquet") as files:
+        files.add([batch(0, 2, BLOB=ragged([1, 2], []), GRID=np.arange(8).reshape(2, 2, 2))])
+    table = parquet.read_table(tmp_path / "TM.HK.parquet")
+    assert table["BLOB"].to_pylist() == [[1, 2], []]
+    assert table["GRID"].to_pylist() == [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]
+
+
+def test_a_run_that_fails_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), column_files(tmp_path) as files:  # noqa: PT012
+        files.add([batch(0, 1, COUNT=np.array([1]))])
+        raise ZeroDivisionError
+    assert list(tmp_path.iterdir()) == []

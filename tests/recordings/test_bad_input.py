@@ -1,0 +1,148 @@
+"""What bad input gets: one clear line (or a count), the exit status of the contract, never a traceback."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+Inspect = Callable[..., dict[str, Any]]
+
+
+def one_line(done: subprocess.CompletedProcess[str], status: int) -> str:
+    assert done.returncode == status, done.stderr
+    assert "Traceback" not in done.stderr
+    (line,) = done.stderr.strip().splitlines()
+    return line
+
+
+def test_a_missing_file_is_wrong_usage(downlink: Run, tmp_path: Path) -> None:
+    line = one_line(downlink("inspect", tmp_path / "absent", "--mission", "zhurong"), 2)
+    assert line.endswith("absent: there is no such file")
+
+
+def test_a_folder_is_wrong_usage(downlink: Run, tmp_path: Path) -> None:
+    assert "is a folder" in one_line(downlink("inspect", tmp_path, "--mission", "zhurong"), 2)
+
+
+def test_an_unknown_mission_is_wrong_usage(downlink: Run, bundled: Path) -> None:
+    assert "there is no mission 'voyager'" in one_line(
+        downlink("inspect", bundled / "clean.cadu", "--mission", "voyager"), 2
+    )
+
+
+def test_an_empty_file_is_said_and_counted(downlink: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").touch()
+    done = downlink("inspect", tmp_path / "empty", "--mission", "zhurong")
+    assert "the recording is empty" in one_line(done, 0)
+
+
+def test_bytes_without_a_marker_are_said_and_counted(downlink: Run, tmp_path: Path) -> None:
+    (tmp_path / "noise").write_bytes(bytes(range(256)) * 400)
+    done = downlink("inspect", tmp_path / "noise", "--mission", "zhurong")
+    assert "no marker 1ACFFC1D in 102,400 bytes: is this a pass of zhurong?" in one_line(done, 0)
+
+
+def test_frames_of_another_mission_are_said_and_counted(downlink: Run, real_data: Path) -> None:
+    done = downlink("inspect", real_data / "change-5/2020-11-28.frames", "--mission", "tianwen-2:low-rate")
+    assert "none of 3,075 good frames is on a channel of tianwen-2" in one_line(done, 0)
+
+
+def test_a_truncated_recording_loses_its_last_frame_alone(bundled: Path, tmp_path: Path, inspect: Inspect) -> None:
+    whole = (bundled / "clean.cadu").read_bytes()
+    (tmp_path / "cut").write_bytes(whole[:-100])
+    report = inspect(tmp_path / "cut", "--mission", "zhurong")
+    assert report["bytes"] == {"read": len(whole) - 100, "skipped": 1024 - 100}
+    assert report["frames"]["clean"] == len(whole) // 1024 - 1
+
+
+def test_a_wrong_speed_is_wrong_usage(downlink: Run, bundled: Path) -> None:
+    done = downlink("replay", bundled / "clean.cadu", "--mission", "zhurong", "--speed", "fast")
+    assert "--speed fast" in one_line(done, 2)
+
+
+def test_a_stream_that_is_no_topic_level_is_wrong_usage(downlink: Run, bundled: Path) -> None:
+    done = downlink("replay", bundled / "clean.cadu", "--mission", "zhurong", "--stream", "a/b")
+    assert "--stream a/b" in one_line(done, 2)
+
+
+def test_a_mission_without_a_dictionary_cannot_decode(downlink: Run, bundled: Path, tmp_path: Path) -> None:
+    done = downlink("decode", bundled / "clean.cadu", "--mission", "suomi-npp", "--out", tmp_path / "out")
+    assert "no dictionary" in one_line(done, 2)
+
+
+def test_a_refused_connection_is_one_line(downlink: Run, bundled: Path) -> None:
+    done = downlink("replay", bundled / "clean.cadu", "--mission", "zhurong", "--broker", "mqtt://127.0.0.1:1")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "127.0.0.1:1" in done.stderr.strip().splitlines()[-1]
+
+
+def test_a_broker_url_that_is_none_is_wrong_usage(downlink: Run, bundled: Path) -> None:
+    done = downlink("replay", bundled / "clean.cadu", "--mission", "zhurong", "--broker", "http://x")
+    assert "http" in one_line(done, 2)
+
+
+@pytest.mark.parametrize(("command", "out"), [("packets", "file"), ("decode", "folder")])
+def test_a_full_disk_is_one_line_and_leaves_nothing(
+    downlink: Run, bundled: Path, tmp_path: Path, command: str, out: str
+) -> None:
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); "
+    ignore = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+    code = f"{limit}{ignore}from pipeline.cli import main; main()"
+    arguments = [command, bundled / "clean.cadu", "--mission", "zhurong", "--out", tmp_path / out]
+    done = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "cannot write" in one_line(done, 1) or "File too large" in done.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_mission_file_with_three_mistakes_gives_three_lines(downlink: Run, tmp_path: Path) -> None:
+    text = 'name = "x"\n[link]\nframing = "cadus"\nfec = true\n[dictionary]\nxtce = "absent.xml"\n'
+    (tmp_path / "mission.toml").write_text(text)
+    done = downlink("check", tmp_path)
+    assert done.returncode == 2
+    assert [line.split(": ")[1].split(":")[-1] for line in done.stderr.splitlines()] == ["3", "4", "6"]
+
+
+@pytest.mark.parametrize(
+    ("document", "said"),
+    [
+        ("<SpaceSystem", "telemetry.xml"),
+        ('<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">]><SpaceSystem name="&c;"/>', "telemetry.xml:1"),
+        (
+            '<SpaceSystem name="a"><TelemetryMetaData><ContainerSet><SequenceContainer name="c"><EntryList>\n'
+            '<ParameterRefEntry parameterRef="gone"/></EntryList></SequenceContainer></ContainerSet>'
+            "</TelemetryMetaData></SpaceSystem>",
+            "gone",
+        ),
+    ],
+)
+def test_a_dictionary_that_cannot_be_used_is_told(downlink: Run, tmp_path: Path, document: str, said: str) -> None:
+    text = 'name = "x"\n[link]\nframing = "packets"\n[dictionary]\nxtce = "telemetry.xml"\n'
+    (tmp_path / "mission.toml").write_text(text)
+    (tmp_path / "telemetry.xml").write_text(document)
+    done = downlink("check", tmp_path)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_drains_and_still_prints_the_report(bundled: Path) -> None:
+    arguments = ["replay", str(bundled / "clean.cadu"), "--mission", "zhurong", "--speed", "0.2", "--json"]
+    run = subprocess.Popen(
+        [sys.executable, "-m", "pipeline", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(6)
+    os.kill(run.pid, signal.SIGINT)
+    out, err = run.communicate(timeout=30)
+    assert run.returncode == 0, err
+    assert '"frames"' in out
+    assert "Traceback" not in err

@@ -1,0 +1,129 @@
+"""A mission's files: read whole, and every mistake in them told at once with file, line and key."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import ConfigError
+from pipeline.mission import find_mission, load_mission
+
+FRAMES = """
+name = "test"
+
+[link]
+framing = "frames"
+frame_type = "aos"
+frame_length_bytes = 220
+
+[[channel]]
+spacecraft_id = 1
+virtual_channel = 2
+name = "one"
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "mission.toml").write_text(FRAMES)
+    return tmp_path
+
+
+def problems(folder: Path, text: str) -> list[tuple[int, str]]:
+    (folder / "mission.toml").write_text(text)
+    with pytest.raises(ConfigError) as caught:
+        load_mission(str(folder))
+    return [(problem.line, problem.key) for problem in caught.value.problems]
+
+
+def test_a_mission_is_found_by_its_folder(folder: Path) -> None:
+    assert load_mission(str(folder)).channels[0].virtual_channel == 2
+
+
+@pytest.mark.parametrize(
+    "name", ["zhurong", "suomi-npp", "change-5", "tianwen-2", "stereo-a", "emirates-mars", "jpss-1"]
+)
+def test_each_mission_of_the_house_is_valid(name: str) -> None:
+    assert load_mission(name).name == name
+
+
+def test_the_low_rate_of_zhurong_is_a_profile_with_frames_of_220_bytes() -> None:
+    assert load_mission("zhurong").link.frame_length_bytes == 892
+    assert load_mission("zhurong:low-rate").link.frame_length_bytes == 220
+
+
+def test_an_unknown_mission_names_those_that_are_there() -> None:
+    with pytest.raises(ConfigError, match="suomi-npp"):
+        find_mission("voyager")
+
+
+def test_an_unknown_profile_names_those_that_are_there() -> None:
+    with pytest.raises(ConfigError, match="low-rate"):
+        load_mission("zhurong:fast")
+
+
+def test_a_folder_without_a_mission_file_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"mission\.toml: cannot be read"):
+        load_mission(str(tmp_path))
+
+
+def test_three_mistakes_are_three_problems_with_their_lines(folder: Path) -> None:
+    text = FRAMES.replace("frame_length_bytes = 220", "frame_length_byte = 220").replace("= 2\n", "= 64\n")
+    assert problems(folder, text + '\n[dictionary]\nxtce = "absent.xml"\n') == [
+        (7, "link.frame_length_byte"),
+        (11, "channel.0.virtual_channel"),
+        (15, "dictionary.xtce"),
+    ]
+
+
+def test_an_unknown_key_is_answered_with_the_near_one(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean frame_length_bytes"):
+        (folder / "mission.toml").write_text(FRAMES.replace("frame_length_bytes", "frame_length_byts"))
+        load_mission(str(folder))
+
+
+def test_text_that_is_no_toml_is_told_with_its_line(folder: Path) -> None:
+    assert problems(folder, FRAMES.replace('framing = "frames"', "framing = frames")) == [(5, "")]
+
+
+def test_a_missing_table_is_named(folder: Path) -> None:
+    assert problems(folder, 'name = "test"\n') == [(0, "link")]
+
+
+def test_a_frame_length_that_no_codeword_has_is_refused(folder: Path) -> None:
+    text = FRAMES.replace('framing = "frames"', 'framing = "cadu"').replace(
+        "frame_length_bytes = 220",
+        'frame_length_bytes = 220\nreed_solomon = { parity = 32, interleave = 1, basis = "dual" }',
+    )
+    assert problems(folder, text) == [(4, "link")]
+
+
+def test_the_same_channel_twice_is_refused(folder: Path) -> None:
+    text = FRAMES + '\n[[channel]]\nspacecraft_id = 1\nvirtual_channel = 2\nname = "again"\n'
+    assert problems(folder, text) == [(16, "channel.1.virtual_channel")]
+
+
+def test_frames_without_a_channel_are_refused(folder: Path) -> None:
+    assert problems(folder, FRAMES[: FRAMES.index("[[channel]]")])[0][1] == "channel"
+
+
+def test_a_name_that_is_no_topic_level_is_refused(folder: Path) -> None:
+    assert problems(folder, FRAMES.replace('"test"', '"te/st"')) == [(2, "name")]
+
+
+def test_an_instrument_that_is_not_there_is_named_with_those_that_are(folder: Path) -> None:
+    (folder / "mission.toml").write_text(FRAMES + '\n[products]\ninstruments = ["seismometer"]\n')
+    with pytest.raises(ConfigError, match=r"no instrument 'seismometer': .*magnetometer"):
+        load_mission(str(folder))
+
+
+def test_an_epoch_that_is_no_time_is_told(folder: Path) -> None:
+    clock = '\n[clock]\nepoch = "yesterday"\nterms = [{ parameter = "T", unit_ns = 1 }]\n'
+    assert problems(folder, FRAMES + clock) == [(15, "clock.epoch")]
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"\x00" * 10])
+def test_a_mission_file_of_other_bytes_is_one_problem(folder: Path, content: bytes) -> None:
+    (folder / "mission.toml").write_bytes(content)
+    with pytest.raises(ConfigError) as caught:
+        load_mission(str(folder))
+    assert len(caught.value.problems) == 1
