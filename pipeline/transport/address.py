@@ -1,0 +1,84 @@
+"""Where the broker is, read from a URL, the environment and a file; the password never shows in text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import SplitResult, unquote, urlsplit
+
+from pipeline.errors import ConfigError
+
+PASSWORD = "DOWNLINK_BROKER_PASSWORD"  # noqa: S105  the name of a variable, not a password
+PASSWORD_FILE = "DOWNLINK_BROKER_PASSWORD_FILE"  # noqa: S105  likewise
+
+_PORTS = {"mqtt": 1883, "mqtts": 8883}
+_HINT = "it is written mqtt://[user[:password]@]host[:port], or mqtts:// for TLS"
+
+
+def _always() -> str:
+    return ""
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAddress:
+    """A broker to connect to. `ended` tells why an embedded one will not come back; empty while there is hope."""
+
+    host: str
+    port: int
+    username: str | None = None
+    password: str | None = field(default=None, repr=False)
+    tls: bool = False
+    mqtt_5: bool = True
+    """False where it is known to speak 3.1.1 only, which spares asking."""
+    ended: Callable[[], str] = field(default=_always, repr=False, compare=False)
+
+    @property
+    def alive(self) -> bool:
+        """False once a broker of ours has ended for good; of anyone else's broker nothing is known."""
+        return not self.ended()
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        user = f"{self.username}@" if self.username else ""
+        return f"{'mqtts' if self.tls else 'mqtt'}://{user}{host}:{self.port}"
+
+
+def read_address(url: str, environ: Mapping[str, str]) -> BrokerAddress:
+    """The address in a URL; ConfigError where it is none.
+
+    A user without a password has that of $DOWNLINK_BROKER_PASSWORD_FILE or $DOWNLINK_BROKER_PASSWORD, so that it
+    need not stand on a command line that anyone on the machine can read.
+    """
+    parts, port = _split(url)
+    username = None if parts.username is None else unquote(parts.username)
+    password = None if parts.password is None else unquote(parts.password)
+    if username and password is None:
+        password = _secret(environ)
+    if password and not username:
+        raise ConfigError(f"the broker's URL has a password but no user: {_HINT}")
+    return BrokerAddress(str(parts.hostname), port, username or None, password, parts.scheme == "mqtts")
+
+
+def _split(url: str) -> tuple[SplitResult, int]:
+    try:
+        parts = urlsplit(url)
+        port = _PORTS.get(parts.scheme, 0) if parts.port is None else parts.port
+    except ValueError:
+        raise ConfigError(f"the broker's URL cannot be read: {_HINT}") from None
+    if parts.scheme not in _PORTS or not parts.hostname or not 0 < port < 65536 or any(map(str.isspace, url)):
+        raise ConfigError(f"the broker's URL is not of an MQTT broker: {_HINT}")
+    if parts.path not in ("", "/") or parts.query or parts.fragment:
+        raise ConfigError(f"the broker's URL has more than host and port: {_HINT}")
+    return parts, port
+
+
+def _secret(environ: Mapping[str, str]) -> str | None:
+    file = environ.get(PASSWORD_FILE)
+    if not file:
+        return environ.get(PASSWORD)
+    try:
+        return Path(file).read_text("utf-8").rstrip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not text"
+        raise ConfigError(f"${PASSWORD_FILE}: cannot read {file}: {reason}") from None

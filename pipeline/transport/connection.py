@@ -1,0 +1,248 @@
+"""One MQTT connection: the only file that knows aiomqtt, and the paho client below it.
+
+A `Connection` is opened once, used until it is lost, closed, and never used again: after a loss paho's own queues
+are not to be trusted, so whoever sends keeps what is not acknowledged. Messages are handed to paho directly, since
+an awaitable call for each costs twice as much; acknowledgements come to `acknowledged(packet id, refusal)`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import re
+import socket
+import ssl
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import aiomqtt
+from aiomqtt.exceptions import MqttConnectError
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from pipeline.batches import Message
+from pipeline.transport.address import BrokerAddress
+
+MQTT_5 = aiomqtt.ProtocolVersion.V5
+MQTT_3_1_1 = aiomqtt.ProtocolVersion.V311
+
+KEEPALIVE_S = 20
+"""An idle connection that is dead is noticed within one and a half of these."""
+
+SUBSCRIBER_RECEIVE_MAXIMUM = 100
+"""What an MQTT 5 broker may send us unacknowledged: it bounds what waits here."""
+
+_FAILURE = 0x80
+_FINAL = {0x81, 0x82, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x90, 0x95, 0x9D}
+"""Reason codes of a CONNACK that trying again does not mend (MQTT 5.0 3.2.2.2); paho gives those for 3.1.1 too."""
+_UNSUPPORTED_PROTOCOL = 0x84
+
+
+class LostError(Exception):
+    """There is no connection, or no longer; the text says why.
+
+    `final`: trying again does not mend it. `other_protocol`: the broker may answer to another version of MQTT; one
+    that reads MQTT 5 properties as something else waits for the rest for ever.
+    """
+
+    def __init__(self, reason: str, *, final: bool = False, other_protocol: bool = False) -> None:
+        super().__init__(reason)
+        self.final = final
+        self.other_protocol = other_protocol
+
+
+class RefusedError(LostError):
+    """The broker answered and said no."""
+
+    def __init__(self, code: ReasonCode) -> None:
+        super().__init__(
+            f"the broker refuses: {str(code).lower()}",
+            final=code.value in _FINAL,
+            other_protocol=code.value == _UNSUPPORTED_PROTOCOL,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """How a client presents itself to a broker."""
+
+    client_id: str
+    will: Message | None = None
+    session_s: int = 0
+    """How long the broker keeps subscriptions and undelivered messages while we are away."""
+    timeout_s: float = 3.0
+    """For the TCP connection, and again for the broker's answer."""
+
+
+class Connection(aiomqtt.Client):
+    """A connection that is open from `open` to `lost` or `close`."""
+
+    def __init__(self, address: BrokerAddress, terms: Terms, protocol: aiomqtt.ProtocolVersion) -> None:
+        super().__init__(
+            address.host,
+            address.port,
+            username=address.username,
+            password=address.password,
+            identifier=terms.client_id,
+            protocol=protocol,
+            will=_will(terms.will, protocol) if terms.will else None,
+            timeout=terms.timeout_s,
+            keepalive=KEEPALIVE_S,
+            max_inflight_messages=65_535,  # the sender keeps its own window
+            tls_context=ssl.create_default_context() if address.tls else None,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
+            **_session(terms, protocol),
+        )
+        self.protocol = protocol
+        self.pending_calls_threshold = 1 << 30
+        self.receive_maximum: int = 65_535
+        self.maximum_packet_bytes: int = 268_435_460
+        self.acknowledged: Callable[[int, str], None] = lambda _mid, _refusal: None
+        self._client.connect_timeout = terms.timeout_s
+        self._client.manual_ack_set(True)
+        self._disconnected.add_done_callback(self._end_of_wait)
+
+    async def open(self) -> Connection:
+        """Connect; LostError or RefusedError where that fails. A failed connection leaves no socket behind."""
+        opening = asyncio.ensure_future(self.__aenter__())
+        try:
+            await asyncio.shield(opening)
+        except asyncio.CancelledError:  # the thread that connects cannot be stopped, only tidied up after
+            opening.add_done_callback(self._abandon_opening)
+            raise
+        except (aiomqtt.MqttError, ValueError) as error:
+            self._abandon()
+            raise _as_lost(error, self.timeout) from None
+        return self
+
+    async def lost(self) -> None:
+        """Wait until the connection is gone, then raise LostError."""
+        await asyncio.wait([self._disconnected])
+        raise LostError(_reason(self._disconnected.exception()))
+
+    async def close(self) -> None:
+        """Say goodbye if that is still possible, within a second, and close the socket whatever happens."""
+        self.timeout = 1.0
+        try:
+            await self.__aexit__(None, None, None)
+        except aiomqtt.MqttError:
+            pass
+        finally:
+            self._abandon()
+
+    def send(self, message: Message) -> int:
+        """Hand over one message without waiting; its packet id comes back in `acknowledged`."""
+        properties = _content_type(message.content_type) if self.protocol == MQTT_5 else None
+        info = self._client.publish(message.topic, message.payload, message.qos, message.retain, properties)
+        if info.rc:
+            raise LostError("the connection is gone")
+        return info.mid
+
+    async def listen(self, topics: Sequence[str]) -> None:
+        """Subscribe to `topics` at QoS 1; RefusedError where the broker does not allow one."""
+        try:
+            codes = await self.subscribe([(topic, 1) for topic in topics])
+        except aiomqtt.MqttError as error:
+            raise _as_lost(error, self.timeout) from None
+        for code in codes:
+            if isinstance(code, ReasonCode) and code.value >= _FAILURE:
+                raise RefusedError(code)
+
+    async def received(self) -> AsyncIterator[aiomqtt.Message]:
+        """What comes in; each is acknowledged when the next is asked for, so one in work is not forgotten."""
+        try:
+            async for message in self.messages:
+                yield message
+                self._client.ack(message.mid, message.qos)
+        except aiomqtt.MqttError as error:
+            raise LostError(_reason(error.__cause__ or error)) from None
+
+    def _on_connect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Properties | None = None
+    ) -> None:
+        """As aiomqtt's, and the broker's own limits are noted."""
+        self.receive_maximum = getattr(properties, "ReceiveMaximum", self.receive_maximum)
+        self.maximum_packet_bytes = getattr(properties, "MaximumPacketSize", self.maximum_packet_bytes)
+        super()._on_connect(client, userdata, flags, reason_code, properties)
+
+    def _on_disconnect(
+        self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Properties | None = None
+    ) -> None:
+        """As aiomqtt's, and closed before any answer ends the wait for one."""
+        if not self._connected.done():
+            self._connected.set_exception(_closed(reason_code))
+        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+
+    def _on_publish(
+        self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
+    ) -> None:
+        super()._on_publish(client, userdata, mid, reason_code, properties)
+        self.acknowledged(mid, str(reason_code) if reason_code.value >= _FAILURE else "")
+
+    def _end_of_wait(self, disconnected: asyncio.Future[None]) -> None:
+        """A connection that broke while it was made ends the wait too; either way the error has been seen."""
+        error = None if disconnected.cancelled() else disconnected.exception()
+        if error and not self._connected.done():
+            self._connected.set_exception(aiomqtt.MqttError(str(error)))
+
+    def _abandon_opening(self, opening: asyncio.Future[Any]) -> None:
+        self._abandon()
+        if not opening.cancelled():
+            opening.exception()
+
+    def _abandon(self) -> None:
+        self._client._sock_close()  # noqa: SLF001  paho closes a socket only after writing a DISCONNECT to it
+        if self._connected.done() and not self._connected.cancelled():
+            self._connected.exception()
+
+
+def _session(terms: Terms, protocol: aiomqtt.ProtocolVersion) -> dict[str, Any]:
+    if protocol == MQTT_3_1_1:
+        return {"clean_session": not terms.session_s}
+    properties = _properties(
+        PacketTypes.CONNECT, ReceiveMaximum=SUBSCRIBER_RECEIVE_MAXIMUM, SessionExpiryInterval=terms.session_s
+    )
+    return {"properties": properties, "clean_start": False if terms.session_s else MQTT_CLEAN_START_FIRST_ONLY}
+
+
+def _will(message: Message, protocol: aiomqtt.ProtocolVersion) -> aiomqtt.Will:
+    properties = None
+    if protocol == MQTT_5:
+        properties = _properties(PacketTypes.WILLMESSAGE, ContentType=message.content_type)
+    return aiomqtt.Will(message.topic, message.payload, message.qos, message.retain, properties)
+
+
+@cache
+def _content_type(content_type: str) -> Properties:
+    return _properties(PacketTypes.PUBLISH, ContentType=content_type)
+
+
+def _properties(packet_type: int, **values: str | int) -> Properties:
+    properties = Properties(packet_type)  # type: ignore[no-untyped-call]
+    for name, value in values.items():
+        setattr(properties, name, value)
+    return properties
+
+
+def _closed(reason_code: ReasonCode) -> aiomqtt.MqttError:
+    return aiomqtt.MqttCodeError(reason_code, "closed before an answer")
+
+
+def _as_lost(error: Exception, timeout_s: float) -> LostError:
+    """The errors of aiomqtt in words for a person."""
+    if isinstance(error, MqttConnectError) and isinstance(error.rc, ReasonCode):
+        return RefusedError(error.rc)
+    if isinstance(error, aiomqtt.MqttCodeError):
+        return LostError("it closes the connection without an answer", other_protocol=True)
+    if str(error) == "Operation timed out":
+        return LostError(f"no answer within {math.ceil(timeout_s)} s; is it an MQTT broker?", other_protocol=True)
+    return LostError(_reason(error))
+
+
+def _reason(error: BaseException | None) -> str:
+    text = re.sub(r"^\[(Errno -?\d+|code:\d+)\] ", "", str(error or "")) or "closed"
+    return text[:1].lower() + text[1:]

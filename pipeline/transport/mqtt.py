@@ -1,0 +1,248 @@
+"""Messages in, acknowledgements back, whatever the broker does meanwhile.
+
+`Publisher` holds every message until the broker has acknowledged it. A connection that is lost, or silent for too
+long, is given up and replaced by a new one, on which everything without an acknowledgement goes out again, in
+order: at least once, and on each topic never an older message after a newer one without the newer one after it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Never, Self
+
+from pipeline.batches import Message
+from pipeline.errors import RunError
+from pipeline.transport.address import BrokerAddress
+from pipeline.transport.connection import Connection, LostError, Terms
+from pipeline.transport.dialer import Dialer, Tell, Timing, log_trouble
+from pipeline.transport.memory import Memory
+from pipeline.transport.subscriber import subscribe
+
+__all__ = ["Publisher", "Timing", "subscribe"]
+
+MAX_PAYLOAD_BYTES = 268_435_455 - 70_000
+WINDOW_BYTES = 8 << 20
+"""In flight at once, unless a single message is larger."""
+
+_TICK_S = 0.1
+_LONGEST_PATIENCE_S = 60.0
+_OVERHEAD_BYTES = 300
+"""Topic, properties and headers of a message, as our topics are."""
+_SLOWEST_BYTES_PER_S = 250_000
+"""A link slower than this is taken for a dead one at first; patience then doubles."""
+
+
+class _Batch:
+    """The messages of one call of `publish`, and how many of them are still to be acknowledged."""
+
+    def __init__(self, n_open: int) -> None:
+        self.n_open = n_open
+        self.refusals: list[str] = []
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def close_one(self, refusal: str) -> None:
+        self.n_open -= 1
+        if refusal:
+            self.refusals.append(refusal)
+        if not self.n_open and not self.done.done():
+            self.done.set_result(None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    message: Message
+    batch: _Batch | None
+    """None for what is sent again from memory: nobody waits for it."""
+
+    @property
+    def n_bytes(self) -> int:
+        return len(self.message.payload) + _OVERHEAD_BYTES
+
+    def is_cancelled(self) -> bool:
+        return self.batch is not None and self.batch.done.cancelled()
+
+    def close(self, refusal: str) -> None:
+        if self.batch:
+            self.batch.close_one(f"{self.message.topic}: {refusal}" if refusal else "")
+
+
+class Publisher:
+    """Publishes from `async with` on. Any number of tasks may call `publish`; each call keeps its order.
+
+    `will` is published by the broker when this process dies, and by us when the block ends. `birth` is sent on each
+    new connection, since the broker published the will of the one before. Entering raises RunError in one line
+    where the broker refuses or is not there.
+    """
+
+    def __init__(
+        self,
+        address: BrokerAddress,
+        client_id: str = "",
+        *,
+        will: Message | None = None,
+        birth: Message | None = None,
+        on_trouble: Tell = log_trouble,
+        window: int = 100,
+        remember_s: float = 60.0,
+        remember_bytes: int = 32 << 20,
+        timing: Timing | None = None,
+    ) -> None:
+        self._timing = timing or Timing()
+        self._will = will
+        self._birth = birth
+        self._window = window
+        self._memory = Memory(remember_s, remember_bytes, time.monotonic)
+        terms = Terms(client_id or f"downlink-{secrets.token_hex(4)}", will)
+        self._dialer = Dialer(address, terms, self._timing, on_trouble)
+        self._waiting: deque[_Entry] = deque()
+        self._in_flight: dict[int, _Entry] = {}
+        self._bytes_in_flight = 0
+        self._n_acknowledged = 0
+        self._patience_s = self._timing.acknowledge_s
+        self._wake = asyncio.Event()
+
+    async def __aenter__(self) -> Self:
+        connection = await self._dialer.first()
+        self._task = asyncio.create_task(self._run(connection), name="publisher")
+        self._task.add_done_callback(self._fail_the_rest)
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        if self._will and not self._task.done():
+            with suppress(TimeoutError, RunError):
+                await asyncio.wait_for(self.publish([self._will]), timeout=1.0)
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    async def publish(self, messages: Sequence[Message]) -> None:
+        """Return when the broker has acknowledged every message (QoS 0: when it is written).
+
+        Waits as long as the broker is away. RunError where the broker refuses a message, or an embedded broker has
+        ended for good; the other messages are sent all the same.
+        """
+        for message in messages:
+            _check(message)
+        if self._task.done():
+            raise _end_of(self._task)
+        if not messages:
+            return
+        batch = _Batch(len(messages))
+        self._waiting.extend(_Entry(message, batch) for message in messages)
+        self._wake.set()
+        await batch.done
+        if batch.refusals:
+            more = f", and {len(batch.refusals) - 1} more" if len(batch.refusals) > 1 else ""
+            raise RunError(f"the broker refuses {batch.refusals[0]}{more}")
+
+    async def _run(self, connection: Connection) -> Never:
+        """Serve one connection after the other, for ever."""
+        while True:
+            reason = await self._serve(connection)
+            self._take_back()
+            connection = await self._dialer.again(reason)
+
+    async def _serve(self, connection: Connection) -> str:
+        """Send over `connection` until it is lost, and close it; returns why."""
+        connection.acknowledged = self._acknowledge
+        if self._birth:
+            self._waiting.appendleft(_Entry(self._birth, None))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(connection.lost(), name="notice a loss")
+                group.create_task(self._notice_silence(), name="notice silence")
+                group.create_task(self._send(connection), name="send")
+        except* LostError as lost:
+            reason = str(lost.exceptions[0])
+        finally:
+            await connection.close()
+        return reason
+
+    async def _send(self, connection: Connection) -> Never:
+        window = min(self._window, connection.receive_maximum)
+        while True:
+            while self._waiting and len(self._in_flight) < window and self._has_room(self._waiting[0]):
+                self._send_one(connection, self._waiting.popleft())
+            self._wake.clear()
+            await self._wake.wait()
+
+    def _send_one(self, connection: Connection, entry: _Entry) -> None:
+        if entry.is_cancelled():
+            return
+        if entry.n_bytes > connection.maximum_packet_bytes:
+            entry.close("packet too large")
+            return
+        try:
+            mid = connection.send(entry.message)
+        except LostError:
+            self._waiting.appendleft(entry)
+            raise
+        self._in_flight[mid] = entry
+        self._bytes_in_flight += entry.n_bytes
+
+    def _has_room(self, entry: _Entry) -> bool:
+        return not self._in_flight or self._bytes_in_flight + entry.n_bytes <= WINDOW_BYTES
+
+    def _acknowledge(self, mid: int, refusal: str) -> None:
+        entry = self._in_flight.pop(mid, None)
+        if entry is None:
+            return
+        self._bytes_in_flight -= entry.n_bytes
+        self._n_acknowledged += 1
+        self._patience_s = self._timing.acknowledge_s
+        self._dialer.fruitful()
+        if entry.batch and not refusal:
+            self._memory.keep(entry.message)
+        entry.close(refusal)
+        self._wake.set()
+
+    async def _notice_silence(self) -> Never:
+        """LostError where messages are in flight and no acknowledgement comes.
+
+        Ticks are counted and not the clock read: while this process is too busy for a tick, the broker is not late.
+        """
+        n_before, silent_s = self._n_acknowledged, 0.0
+        while True:
+            await asyncio.sleep(_TICK_S)
+            quiet = self._in_flight and self._n_acknowledged == n_before
+            silent_s = silent_s + _TICK_S if quiet else 0.0
+            n_before = self._n_acknowledged
+            if silent_s > self._patience_s + self._bytes_in_flight / _SLOWEST_BYTES_PER_S:
+                self._patience_s = min(2 * self._patience_s, _LONGEST_PATIENCE_S)
+                raise LostError(f"no acknowledgement for {silent_s:.0f} s")
+
+    def _take_back(self) -> None:
+        """Put what a lost connection left without an acknowledgement in front again.
+
+        Before it goes what was sent lately, since the broker may have forgotten that.
+        """
+        again = [_Entry(message, None) for message in self._memory.messages()]
+        unsent = [entry for entry in (*self._in_flight.values(), *self._waiting) if entry.batch]
+        self._waiting = deque(again + unsent)
+        self._in_flight.clear()
+        self._bytes_in_flight = 0
+
+    def _fail_the_rest(self, task: asyncio.Task[Never]) -> None:
+        error = _end_of(task)
+        for entry in (*self._in_flight.values(), *self._waiting):
+            if entry.batch and not entry.batch.done.done():
+                entry.batch.done.set_exception(error)
+
+
+def _end_of(task: asyncio.Task[Never]) -> BaseException:
+    error = None if task.cancelled() else task.exception()
+    return error or RunError("the publisher is closed")
+
+
+def _check(message: Message) -> None:
+    """What the broker would end the connection for must not reach it, since it would be sent again and again."""
+    topic = message.topic.encode()
+    if not 0 < len(topic) < 65536 or any(sign in message.topic for sign in "+#\0"):
+        raise ValueError(f"{message.topic[:100]!r} is no topic to publish on")
+    if len(message.payload) > MAX_PAYLOAD_BYTES:
+        raise RunError(f"a message of {len(message.payload)} bytes on {message.topic} is too large for MQTT")

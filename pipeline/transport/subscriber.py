@@ -1,0 +1,50 @@
+"""What a broker has on some topics, through its restarts: for `watch`, the dashboard and the stages."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Sequence
+
+from pipeline.errors import RunError
+from pipeline.transport.address import BrokerAddress
+from pipeline.transport.connection import Connection, LostError, RefusedError, Terms
+from pipeline.transport.dialer import Dialer, Tell, Timing, log_trouble
+
+
+async def subscribe(
+    address: BrokerAddress,
+    topics: Sequence[str],
+    *,
+    client_id: str = "",
+    session_s: int = 0,
+    on_trouble: Tell = log_trouble,
+    timing: Timing | None = None,
+) -> AsyncIterator[tuple[str, bytes, bool]]:
+    """(topic, payload, retained) of each message on `topics` (filters, QoS 1), for ever.
+
+    A message is acknowledged when the next is asked for: one that was in work when this process died comes again,
+    where `client_id` is a stable one and `session_s` lets the broker keep the session meanwhile. Without a session,
+    what is published while the connection is lost is missed, but for retained messages. RunError in one line where
+    the broker refuses, or is not there at the start. Close it with `contextlib.aclosing` to disconnect at once.
+    """
+    terms = Terms(client_id or f"downlink-{secrets.token_hex(4)}", session_s=session_s)
+    dialer = Dialer(address, terms, timing or Timing(), on_trouble)
+    connection = await dialer.first()
+    while True:
+        try:
+            await _listen(connection, topics, address)
+            async for message in connection.received():
+                dialer.fruitful()
+                yield str(message.topic), bytes(message.payload), message.retain
+        except LostError as error:
+            reason = str(error)
+        finally:
+            await connection.close()
+        connection = await dialer.again(reason)
+
+
+async def _listen(connection: Connection, topics: Sequence[str], address: BrokerAddress) -> None:
+    try:
+        await connection.listen(topics)
+    except RefusedError as error:
+        raise RunError(f"cannot subscribe at {address}: {error}") from None
