@@ -1,0 +1,142 @@
+"""From the orbiter's store to the bytes on the ground: frames in slots, coded, hit, lost, with garbage between.
+
+The order is that of the real link: what is sent twice takes a slot of its own, errors strike coded blocks after
+the randomiser, and what is lost leaves a hole in the receive times.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.simulate import chance, randomizer, reed_solomon
+from pipeline.simulate.arrays import Flags, Longs, Octets
+from pipeline.simulate.faults import FrameFaults, hit
+from pipeline.simulate.frames import Profile, stamp
+from pipeline.simulate.octets import constant
+from pipeline.simulate.scenario import Faults
+
+MARKER = b"\x1a\xcf\xfc\x1d"
+LIGHT_TIME_NS = 1_074_000_000_000
+"""Mars to Earth, about 2.15 au in May 2021 [assumed constant over a pass]."""
+_BLOCK = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """What is sent, slot after slot."""
+
+    frame: Longs
+    """Row of the frame."""
+    again: Flags
+    """True where the slot before already sent it."""
+    sent_ns: Longs
+
+
+@dataclass(frozen=True, slots=True)
+class Reception:
+    """The pass on the ground."""
+
+    octets: Octets
+    offset: Longs
+    """Of each CADU that arrived, bytes into the pass."""
+    received_ns: Longs
+    slot: Longs
+    """Which slot each arrived CADU was sent in."""
+    corrected: Flags
+    """Per slot: at least one wrong symbol, all of them correctable."""
+    noise: tuple[tuple[int, int], ...]
+    """Offset and length of each piece of garbage."""
+
+
+def schedule(order: Longs, duplicated: Longs, start_ns: int, profile: Profile) -> Slots:
+    """Slots for frames in this order of sending, those named in `duplicated` twice in a row."""
+    repeats = 1 + np.isin(order, duplicated).astype(np.int64)
+    frame = np.repeat(order, repeats)
+    again = np.append(False, frame[1:] == frame[:-1])
+    return Slots(frame, again, start_ns + np.arange(len(frame), dtype=np.int64) * profile.slot_ns)
+
+
+def encode(frames: Octets, profile: Profile) -> Octets:
+    """Coded and randomised blocks uint8[n, cadu_bytes - 4]."""
+    blocks = [
+        reed_solomon.encode_frames(frames[at : at + _BLOCK], profile.interleave)
+        for at in range(0, len(frames), _BLOCK)
+    ]
+    return np.vstack(blocks) ^ _randomizer(profile)
+
+
+def _randomizer(profile: Profile) -> Octets:
+    return randomizer.sequence(profile.cadu_bytes - len(MARKER))
+
+
+def transmit(
+    frames: Octets,
+    slots: Slots,
+    broken: FrameFaults,
+    profile: Profile,
+    faults: Faults,
+    seed: int,
+) -> Reception:
+    """Send the frames and receive what comes through."""
+    first_slot = np.flatnonzero(~slots.again)
+    stamped = frames[slots.frame[first_slot]]
+    stamp(stamped, slots.sent_ns[first_slot])
+    blocks = encode(stamped, profile)[np.cumsum(~slots.again) - 1]
+    uncorrectable = np.isin(slots.frame, broken.uncorrectable)
+    corrected = hit(blocks, uncorrectable, profile.interleave, faults, seed)
+    arrives = np.flatnonzero(~np.isin(slots.frame, broken.lost))
+    cadus = np.hstack([constant(MARKER, len(arrives)), blocks[arrives]])
+    octets, offset, noise = _with_noise(cadus, faults.noise_bytes, seed)
+    return Reception(octets, offset, slots.sent_ns[arrives] + LIGHT_TIME_NS, arrives, corrected, noise)
+
+
+def _with_noise(cadus: Octets, n_noise: int, seed: int) -> tuple[Octets, Longs, tuple[tuple[int, int], ...]]:
+    """Put garbage into seeded gaps between CADUs."""
+    n, width = cadus.shape
+    after = _noise_after(n, n_noise, seed)
+    offset = np.arange(n, dtype=np.int64) * width + np.append(0, np.cumsum(after)[:-1])
+    places = np.flatnonzero(after)
+    draw = chance.stream(seed, "noise bytes")
+    garbage = [draw.integers(0, 256, int(length), np.uint8) for length in (*after[places], 0)]
+    runs = np.split(cadus, places + 1)
+    octets = np.concatenate(
+        [piece for run, noise in zip(runs, garbage, strict=True) for piece in (run.ravel(), noise)]
+    )
+    return octets, offset, tuple((int(offset[place]) + width, int(after[place])) for place in places)
+
+
+def _noise_after(n_cadus: int, n_noise: int, seed: int) -> Longs:
+    """Bytes of garbage after each CADU: at most 16 pieces, none after the last CADU."""
+    after = np.zeros(n_cadus, np.int64)
+    n_pieces = min(16, n_noise, n_cadus - 1)
+    if n_pieces:
+        draw = chance.stream(seed, "noise places")
+        places = draw.permutation(n_cadus - 1)[:n_pieces]
+        cuts = np.sort(draw.permutation(n_noise - 1)[: n_pieces - 1] + 1)
+        after[places] = np.diff(np.concatenate([[0], cuts, [n_noise]]))
+    return after
+
+
+def receive_times(reception: Reception) -> Octets:
+    """The file beside the pass: u64 offset and i64 nanoseconds since 1970 UTC, little-endian, for each CADU."""
+    records = np.empty(len(reception.offset), dtype=[("offset", "<u8"), ("received_ns", "<i8")])
+    records["offset"] = reception.offset
+    records["received_ns"] = reception.received_ns
+    return records.view(np.uint8)
+
+
+def relay_order(n_relay: int, n_traffic: int, n_idle: int, seed: int) -> Longs:
+    """Rows in the order of sending, where relay, traffic and idle frames stand one after the other.
+
+    The order inside each channel is kept; the other channels' frames fall anywhere.
+    """
+    kinds = np.repeat([0, 1, 2], [n_relay, n_traffic, n_idle])
+    chance.stream(seed, "channel order").shuffle(kinds)
+    return np.argsort(np.argsort(kinds, kind="stable"), kind="stable")
+
+
+def counter(frames: Octets) -> Longs:
+    """The 24-bit virtual channel frame counts."""
+    return frames[:, 2].astype(np.int64) << 16 | frames[:, 3].astype(np.int64) << 8 | frames[:, 4].astype(np.int64)
