@@ -1,0 +1,122 @@
+"""ENGINEERING and EVENT: how the rover fares, and what it has to say [assumed]."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.simulate import chance
+from pipeline.simulate.arrays import Flags, Octets, Reals
+from pipeline.simulate.octets import (
+    constant,
+    counts,
+    onboard_time,
+    rows,
+    signed,
+    temperature,
+    twelve_bits,
+    unsigned,
+)
+from pipeline.simulate.packets import Measurement, Record
+from pipeline.simulate.timeline import Timeline
+from pipeline.simulate.traverse import Traverse
+
+ENGINEERING_APID = 258
+EVENT_APID = 259
+_PERIOD_S = 10
+_INFO, _WARNING = 0, 1
+_BOOT_COUNT = 3
+_FREE_RUNNING, _SYNCHRONISED = 0, 1
+
+
+def keep_house(timeline: Timeline, seed: int, drift_ppm: float) -> Measurement:
+    """An engineering packet each 10 s."""
+    draw = chance.stream(seed, "engineering")
+    seconds = np.arange(0, timeline.duration_s, _PERIOD_S)
+    time_s = seconds.astype(np.float64)
+    activities = [timeline.activity(int(second)) for second in seconds]
+    driving = np.array([activity == "DRIVING" for activity in activities])
+    truth: dict[str, Reals] = {
+        "wing_current_a": _wings(time_s, draw),
+        "bus_voltage_v": 29.2 + chance.wander(draw, time_s, 0.08, 20.0, 600.0),
+        "battery_voltage_v": 27.8 + 1e-4 * time_s,
+        "battery_current_a": np.where(driving, -1.35, 0.85) + chance.wander(draw, time_s, 0.05, 20.0, 300.0),
+        "battery_charge_percent": 76.0 + 8e-4 * time_s,
+        "battery_temperature_degc": 11.0 + chance.wander(draw, time_s, 0.8, 300.0, 3000.0),
+        "temperature_degc": _temperatures(time_s, draw),
+    }
+    time_ns = timeline.start_ns + seconds.astype(np.int64) * 1_000_000_000
+    n = len(seconds)
+    octets = rows(
+        onboard_time(time_ns, drift_ppm),
+        _switches(activities),
+        twelve_bits(counts(truth["wing_current_a"], 0.005)),
+        twelve_bits(counts(np.stack([truth["bus_voltage_v"], truth["battery_voltage_v"]], axis=1), 0.01)),
+        signed(counts(truth["battery_current_a"], 0.005), 2),
+        unsigned(counts(truth["battery_charge_percent"], 0.5), 1),
+        signed(counts(truth["battery_temperature_degc"], 1.0), 1),
+        temperature(truth["temperature_degc"]),
+        constant(_BOOT_COUNT.to_bytes(2, "big"), n),
+        constant(bytes([_SYNCHRONISED if drift_ppm == 0.0 else _FREE_RUNNING]), n),
+        np.stack([np.frombuffer(activity.encode().ljust(16, b"\0"), np.uint8) for activity in activities]),
+    )
+    records = [Record(ENGINEERING_APID, int(at), row) for at, row in zip(time_ns, octets, strict=True)]
+    return Measurement(
+        "engineering", records, {"time_utc_ns": time_ns, **truth, "activity": np.array(activities)}, {}
+    )
+
+
+def _wings(time_s: Reals, draw: np.random.Generator) -> Reals:
+    """Currents of the four solar wings, float64[n, 4]."""
+    mean = np.array([1.62, 1.58, 1.31, 1.35])
+    return mean + np.stack([chance.wander(draw, time_s, 0.03, 20.0, 900.0) for _ in mean], axis=1)
+
+
+def _temperatures(time_s: Reals, draw: np.random.Generator) -> Reals:
+    """Sixteen points from the cabin to the wheels, float64[n, 16]."""
+    mean = np.linspace(14.0, -31.0, 16)
+    return mean + np.stack([chance.wander(draw, time_s, 0.4, 60.0, 2000.0) for _ in mean], axis=1)
+
+
+def _switches(activities: list[str]) -> Octets:
+    """GPR, magnetometer, weather, LIBS, SWIR: one bit each, then three spare."""
+    on: Flags = np.array(
+        [
+            [a in ("DRIVING", "STANDING"), True, True, a.startswith("LIBS"), a == "SWIR", False, False, False]
+            for a in activities
+        ],
+    )
+    return np.packbits(on, axis=1)
+
+
+def tell_events(timeline: Timeline, rover: Traverse, drift_ppm: float) -> Measurement:
+    """A few events, in the order of time."""
+    begin, end = timeline.phase("DRIVING")
+    metres = rover.distance_m[-1]
+    told = (
+        (1.2, _INFO, 0x0101, "Radar self-test passed"),
+        (timeline.phase("MAST SCAN")[0] + 0.1, _INFO, 0x0201, "Mast scan begins"),
+        (timeline.phase("LIBS POINT 1")[1] - 0.2, _INFO, 0x0301, "LIBS point 1101 done"),
+        (begin + 0.05, _INFO, 0x0401, "Drive begins"),
+        ((begin + end) / 2, _WARNING, 0x0402, "Wheel slip above 4 %"),
+        (end + 0.05, _INFO, 0x0403, f"Drive ends after {metres:.1f} m"),
+        (timeline.phase("LIBS POINT 2")[1] - 0.2, _INFO, 0x0301, "LIBS point 1102 done"),
+        (
+            timeline.duration_s - 1.0,
+            _INFO,
+            0x0501,
+            "Day\u2019s work done (\u4eca\u5929\u7684\u5de5\u4f5c\u5b8c\u6210)",
+        ),
+    )
+    time_ns = np.array([timeline.start_ns + round(at * 1000) * 1_000_000 for at, *_ in told], np.int64)
+    clock = onboard_time(time_ns, drift_ppm)
+    records = []
+    for stamp, at, (_, severity, event_id, text) in zip(clock, time_ns, told, strict=True):
+        head = bytes([severity]) + event_id.to_bytes(2, "big") + bytes([len(text.encode())])
+        records.append(Record(EVENT_APID, int(at), stamp.tobytes() + head + text.encode()))
+    truth = {
+        "time_utc_ns": time_ns,
+        "severity": np.array([severity for _, severity, _, _ in told]),
+        "id": np.array([event_id for _, _, event_id, _ in told]),
+        "text": np.array([text for *_, text in told]),
+    }
+    return Measurement("event", records, dict(truth), {})

@@ -1,0 +1,166 @@
+"""LIBS: plasma spectra of two points, darks first, then shots that blow the dust away (fact sheet 6).
+
+Emission lines stand at their vacuum wavelengths, converted from the air values of the fact sheet where it gives
+no other; strengths, widths and the detector are assumed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.simulate import chance
+from pipeline.simulate.arrays import Longs, Reals
+from pipeline.simulate.octets import constant, counts, onboard_time, rows, temperature, unsigned
+from pipeline.simulate.packets import Measurement, Record
+from pipeline.simulate.timeline import Timeline
+
+APID = 321
+DARKS, SHOTS = 5, 15
+_PIXELS = 1800
+_EXPOSURE_US = 1000
+_READ_DN, _PHOTON_DN = 8.0, 0.2
+_TRUTH_STEP_DN = 2.0**-6
+_DUST = (0.6, 0.3, 0.1)
+"""Share of dust in what the first shots see."""
+
+_SPECTROMETERS = (
+    # start nm, span nm, bend nm, pixels per degC, line width (FWHM) nm
+    (240.0, 102.0, -2.0, 0.030, 0.2),
+    (340.0, 203.0, -3.0, 0.022, 0.3),
+    (540.0, 318.0, -8.0, 0.018, 0.5),
+)
+
+_LINES = (
+    # vacuum nm, line; peak DN in basalt, in soil, in dust; extra width nm
+    (247.931, "C I", 3500, 3300, 3000, 0.0),
+    (251.687, "Si I", 5200, 4100, 3600, 0.0),
+    (279.635, "Mg II", 9800, 12500, 8000, 0.0),
+    (280.353, "Mg II", 7200, 9100, 6000, 0.0),
+    (285.297, "Mg I", 5200, 6900, 4300, 0.0),
+    (288.243, "Si I", 11000, 8600, 7200, 0.0),
+    (308.305, "Al I", 3600, 2800, 2400, 0.0),
+    (335.037, "Ti II", 1700, 1100, 1300, 0.0),
+    (393.477, "Ca II", 21000, 26000, 17000, 0.0),
+    (394.513, "Al I", 4600, 3500, 3000, 0.0),
+    (396.264, "Al I", 6800, 5100, 4300, 0.0),
+    (396.959, "Ca II", 16000, 20000, 13000, 0.0),
+    (403.190, "Mn I", 1500, 1200, 900, 0.0),
+    (404.695, "Fe I", 2600, 3200, 3400, 0.0),
+    (407.886, "Sr II", 1200, 700, 500, 0.0),
+    (422.792, "Ca I", 7600, 9400, 6200, 0.0),
+    (438.477, "Fe I", 3100, 3900, 4200, 0.0),
+    (589.158, "Na I", 18500, 11500, 9500, 0.0),
+    (589.755, "Na I", 12500, 7800, 6400, 0.0),
+    (656.460, "H alpha", 900, 3800, 4600, 1.6),
+    (670.976, "Li I", 700, 300, 200, 0.0),
+    (766.701, "K I", 6900, 4200, 3300, 0.0),
+    (770.108, "K I", 4800, 2900, 2300, 0.0),
+    (777.408, "O I", 6400, 6200, 6000, 0.0),
+    (777.631, "O I", 4500, 4400, 4200, 0.0),
+    (777.753, "O I", 2700, 2600, 2500, 0.0),
+)
+_BASALT, _SOIL, _MARS_DUST = 2, 3, 4
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    point_id: int
+    phase: str
+    target: int
+    distance_mm: int
+
+
+_POINTS = (_Point(1101, "LIBS POINT 1", _BASALT, 2460), _Point(1102, "LIBS POINT 2", _SOIL, 3175))
+
+
+def shoot(timeline: Timeline, seed: int, drift_ppm: float) -> Measurement:
+    """Five darks and fifteen shots at each of two points."""
+    draw = chance.stream(seed, "libs")
+    points = [_shoot_point(timeline, point, draw, drift_ppm) for point in _POINTS]
+    truth = {name: np.concatenate([truth[name] for _, truth in points]) for name in points[0][1]}
+    noise: dict[str, object] = {
+        "spectrum_dn": {"formula": "sqrt(read^2 + photon * net)", "read": _READ_DN, "photon": _PHOTON_DN},
+    }
+    return Measurement("libs", [record for records, _ in points for record in records], dict(truth), noise)
+
+
+def _shoot_point(
+    timeline: Timeline,
+    point: _Point,
+    draw: np.random.Generator,
+    drift_ppm: float,
+) -> tuple[list[Record], dict[str, Reals | Longs]]:
+    degc = -12.0 + 3.0 * draw.random()
+    wavelength = wavelengths(degc)
+    net = _net_spectra(wavelength, point.target, draw)
+    pixel = np.arange(net.shape[1], dtype=np.float64)
+    dark = 900.0 + chance.wander(draw, pixel, 35.0, 4.0, 900.0)
+    level = np.vstack([np.zeros((DARKS, net.shape[1])), net])
+    noise = np.sqrt(_READ_DN**2 + _PHOTON_DN * level) * draw.standard_normal(level.shape)
+    time_ns = _times(timeline, point.phase)
+    kind = np.repeat([0, 1], [DARKS, SHOTS])
+    shot = np.concatenate([np.arange(1, DARKS + 1), np.arange(1, SHOTS + 1)])
+    octets = rows(
+        onboard_time(time_ns, drift_ppm),
+        constant(point.point_id.to_bytes(2, "big"), len(kind)),
+        unsigned(kind, 1),
+        unsigned(shot, 1),
+        temperature(np.full(len(kind), degc)),
+        constant(_EXPOSURE_US.to_bytes(4, "big"), len(kind)),
+        constant(point.distance_mm.to_bytes(2, "big"), len(kind)),
+        constant(net.shape[1].to_bytes(2, "big") + bytes(3), len(kind)),
+        unsigned(np.clip(counts(dark + level + noise, 1.0), 0, 65535), 2),
+    )
+    truth: dict[str, Reals | Longs] = {
+        "time_utc_ns": time_ns,
+        "point_id": np.full(len(kind), point.point_id),
+        "kind": kind,
+        "shot": shot,
+        "detector_temperature_degc": np.full(len(kind), degc),
+        "shot_point_id": np.full(SHOTS, point.point_id),
+        "net_spectrum_dn": net,
+        "wavelength_nm": wavelength[None, :],
+    }
+    return [Record(APID, int(at), row) for at, row in zip(time_ns, octets, strict=True)], truth
+
+
+def _times(timeline: Timeline, phase: str) -> Longs:
+    """Twenty spectra spread over the phase, after the mast has come to rest."""
+    begin, end = timeline.phase(phase)
+    milliseconds = np.rint(np.linspace(begin + 2.5, end - 0.5, DARKS + SHOTS) * 1000.0).astype(np.int64)
+    return timeline.start_ns + milliseconds * 1_000_000
+
+
+def wavelengths(degc: float) -> Reals:
+    """Vacuum wavelength of each of the 5,400 pixels, nm, for a detector of this temperature."""
+    pixel = np.arange(_PIXELS)
+    spans = []
+    for start, span, bend, pixels_per_k, _ in _SPECTROMETERS:
+        u = (pixel - pixels_per_k * (degc + 10.0)) / _PIXELS
+        spans.append(start + span * u + bend * u**2)
+    return np.concatenate(spans)
+
+
+def _net_spectra(wavelength_nm: Reals, target: int, draw: np.random.Generator) -> Reals:
+    """What each shot adds to the dark: float64[15, 5400], on a grid of 2^-6 DN."""
+    bare, dusty = (_plasma(wavelength_nm, kind) for kind in (target, _MARS_DUST))
+    dust = np.append(_DUST, np.zeros(SHOTS - len(_DUST)))[:, None]
+    brightness = (1.0 + 0.06 * np.clip(draw.standard_normal(SHOTS), -3, 3))[:, None]
+    net: Reals = np.round(brightness * (bare * (1.0 - dust) + dusty * dust) / _TRUTH_STEP_DN) * _TRUTH_STEP_DN
+    return net
+
+
+def _plasma(wavelength_nm: Reals, material: int) -> Reals:
+    """Continuum and Gaussian lines of one material, DN per pixel; a line shows in one spectrometer only."""
+    spectrum = 350.0 + 900.0 * np.exp(-(((wavelength_nm - 430.0) / 170.0) ** 2))
+    pixel = np.arange(len(wavelength_nm))
+    for k, (start, span, bend, _, width) in enumerate(_SPECTROMETERS):
+        part = pixel // _PIXELS == k
+        for line in _LINES:
+            if start <= line[0] < start + span + bend:
+                sigma = np.hypot(width, line[5]) / 2.3548
+                distance = (wavelength_nm[part] - line[0]) / sigma
+                spectrum[part] += line[material] * np.exp(-0.5 * distance**2)
+    return spectrum

@@ -1,0 +1,74 @@
+"""When the rover does what: the phases of a stay, as shares of its duration [assumed]."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+SOL_NS = 88_775_244_147_000
+"""A Martian solar day."""
+_SOL_11_START_NS = 1_621_916_400_000_000_000
+"""2021-05-25T04:20:00 UTC, 12:27 LMST: the genuine radar run of sol 11 begins (fact sheet 8.2)."""
+_SOL_11_MIDNIGHT_NS = _SOL_11_START_NS - 46_053_664_000_000
+"""12:27:01.46 LMST earlier."""
+
+PHASES = (
+    ("STANDING", 0.06),
+    ("MAST SCAN", 0.22),
+    ("LIBS POINT 1", 0.34),
+    ("SWIR", 0.40),
+    ("DRIVING", 0.65),
+    ("STOPPED", 0.70),
+    ("LIBS POINT 2", 0.82),
+    ("MAST SCAN 2", 0.94),
+    ("STANDING 2", 1.00),
+)
+"""What the rover is doing, and the share of the stay at which it ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """A stay that begins at `start_ns` (UTC from 1970) and takes whole seconds."""
+
+    start_ns: int
+    duration_s: int
+
+    def phase(self, name: str) -> tuple[int, int]:
+        """First and last second of a phase, from the start of the stay."""
+        names = [phase for phase, _ in PHASES]
+        at = names.index(name)
+        begin = PHASES[at - 1][1] if at else 0.0
+        return round(begin * self.duration_s), round(PHASES[at][1] * self.duration_s)
+
+    def activity(self, second: int) -> str:
+        """The phase of this second, without its number."""
+        for name, _ in PHASES:
+            if second < self.phase(name)[1]:
+                return name.rstrip(" 2")
+        return PHASES[-1][0].rstrip(" 2")
+
+    @property
+    def stop_ns(self) -> int:
+        return self.start_ns + self.duration_s * 1_000_000_000
+
+    @property
+    def sol(self) -> int:
+        """The sol in which the stay begins, landing being sol 1."""
+        return sol_of(self.start_ns)
+
+
+def sol_of(utc_ns: int) -> int:
+    """Sol at the landing site, landing being sol 1."""
+    return 11 + (utc_ns - _SOL_11_MIDNIGHT_NS) // SOL_NS
+
+
+def stay(sol: int, duration_s: float) -> Timeline:
+    """A stay that begins at 12:27 local mean solar time of this sol, on a whole second."""
+    start_ns = _SOL_11_START_NS + (sol - 11) * SOL_NS
+    return Timeline(start_ns // 1_000_000_000 * 1_000_000_000, round(duration_s))
+
+
+def stay_around(first_ns: int, last_ns: int, duration_s: float) -> Timeline:
+    """A stay that holds these two times, and takes `duration_s` at least."""
+    start_s = first_ns // 1_000_000_000
+    needed_s = last_ns // 1_000_000_000 - start_s + 10
+    return Timeline(start_s * 1_000_000_000, max(round(duration_s), needed_s))
