@@ -1,0 +1,8 @@
+"""An orbiter and a rover that know nothing of the decoder."""
+
+from __future__ import annotations
+
+from pipeline.simulate.run import simulate
+from pipeline.simulate.scenario import Faults, Scenario, Summary
+
+__all__ = ["Faults", "Scenario", "Summary", "simulate"]
