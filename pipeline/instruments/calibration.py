@@ -1,0 +1,65 @@
+"""Calibration tables as pydantic models: strict, frozen, every number with the word for where it comes from.
+
+In: the mapping of a `calibration/<instrument>.toml`. Out: a model, or the list of what is wrong with it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+Finite = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Vector = Annotated[list[Finite], Field(min_length=3, max_length=3)]
+Matrix = Annotated[list[Vector], Field(min_length=3, max_length=3)]
+Range = Annotated[list[Finite], Field(min_length=2, max_length=2)]
+Source = Annotated[str, Field(pattern=r"^(published|recalled|assumed)\b", max_length=400)]
+"""Begins with published, recalled or assumed; after that, in words, by whom."""
+
+
+class Table(BaseModel):
+    """A table of a calibration file. Unknown keys are errors."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Calibration(Table):
+    """A calibration file: its version and its tables, each with its `source`."""
+
+    version: Annotated[str, Field(min_length=1, max_length=40)]
+
+
+def problems(model: type[Calibration], calibration: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(dotted key, what is wrong) for each missing, unknown or absurd key; empty where all is well."""
+    try:
+        model.model_validate(dict(calibration))
+    except ValidationError as error:
+        return [(".".join(map(str, e["loc"])), _in_words(e["type"], e["msg"])) for e in error.errors()]
+    return []
+
+
+def lineage(calibration: Calibration) -> dict[str, Any]:
+    """What a product says of its calibration: version, hash of its values, and the sources of its tables."""
+    values = calibration.model_dump()
+    digest = hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()
+    sources = {name: table["source"] for name, table in values.items() if isinstance(table, dict)}
+    return {"version": calibration.version, "hash": digest, "sources": sources}
+
+
+def outside(values: NDArray[np.float64], limits: list[float]) -> NDArray[np.bool_]:
+    """Whether values are not within [low, high]; NaN is not."""
+    return np.asarray(~((values >= limits[0]) & (values <= limits[1])))
+
+
+def _in_words(kind: str, message: str) -> str:
+    if kind == "missing":
+        return "this key is missing"
+    if kind == "extra_forbidden":
+        return "there is no such key"
+    return message[:1].lower() + message[1:]

@@ -1,0 +1,40 @@
+"""What an instrument is told besides its columns: whose stream it is, its clock, where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.clock.onboard import OnboardClock
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place on Mars: degrees east and north in the frame named, metres above its reference surface.
+
+    sol = floor(MSD + longitude/360) - sol_offset.
+    """
+
+    longitude_deg: float
+    latitude_deg: float
+    altitude_m: float
+    frame: str
+    sol_offset: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What holds for all products of one stream.
+
+    `window_s`: rows whose onboard time has the same floor(time / window_s) become one product; 0: each row its own.
+    `lineage`: plain values that every product repeats (dictionary hash and the like). `site` None: no Mars times.
+    """
+
+    mission: str
+    stream: str
+    clock: OnboardClock
+    site: Site | None = None
+    window_s: float = 10.0
+    lineage: Mapping[str, Any] = field(default_factory=dict)

@@ -1,0 +1,52 @@
+"""What an instrument is: the containers it reads, how their rows group, and what it makes of a group.
+
+The suite calls `attach` with rows as they arrive (the place for what needs their order: attitude, counters), cuts
+them by `keys`, and calls `drafts` with one whole group at a time.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import ColumnBatch
+from pipeline.instruments.attitude import Navigation
+from pipeline.instruments.calibration import Calibration
+from pipeline.instruments.context import Context
+from pipeline.instruments.products import Draft
+from pipeline.instruments.rows import window_keys
+
+
+class Instrument(ABC):
+    """One instrument of one stream.
+
+    `containers` names the columns that it needs of each container; `model` is its calibration file; a group has at
+    most `max_rows` rows; the containers in `singles` are told at once, each row a product; `by_window` is whether
+    the context's window cuts its rows.
+    """
+
+    containers: ClassVar[Mapping[str, frozenset[str]]]
+    model: ClassVar[type[Calibration]]
+    max_rows: ClassVar[int] = 1024
+    singles: ClassVar[frozenset[str]] = frozenset()
+    by_window: ClassVar[bool] = True
+
+    def __init__(self, calibration: Mapping[str, Any], context: Context) -> None:
+        self.context = context
+        self.calibration = self.model.model_validate(dict(calibration))
+
+    def attach(self, rows: ColumnBatch, navigation: Navigation) -> ColumnBatch:  # noqa: ARG002 - most need none
+        """The rows with columns that depend on what came before them."""
+        return rows
+
+    def keys(self, rows: ColumnBatch) -> NDArray[np.int64]:
+        """Int64[n, k]: a group ends where a key changes."""
+        return window_keys(rows, self.context.window_s)
+
+    @abstractmethod
+    def drafts(self, rows: ColumnBatch) -> Iterator[Draft]:
+        """Products of one group of rows (at least one) of one container and APID."""

@@ -1,0 +1,31 @@
+"""Every instrument by the name that configuration uses. A new one: its file, its calibration file, a line here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pipeline.instruments.calibration import problems
+from pipeline.instruments.gpr import Gpr
+from pipeline.instruments.instrument import Instrument
+from pipeline.instruments.libs import Libs
+from pipeline.instruments.magnetometer import Magnetometer
+from pipeline.instruments.rover import Rover
+from pipeline.instruments.swir import Swir
+from pipeline.instruments.weather import Weather
+
+REGISTER: Mapping[str, type[Instrument]] = {
+    "gpr": Gpr,
+    "magnetometer": Magnetometer,
+    "weather": Weather,
+    "libs": Libs,
+    "swir": Swir,
+    "rover": Rover,
+}
+
+
+def check_calibration(instrument: str, calibration: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(dotted key, problem) for every missing, unknown or absurd key of a calibration file."""
+    if instrument not in REGISTER:
+        return [("", f"there is no instrument '{instrument}': {', '.join(sorted(REGISTER))}")]
+    return problems(REGISTER[instrument].model, calibration)

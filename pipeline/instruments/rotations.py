@@ -1,0 +1,49 @@
+"""Rotations of vectors and angles of attitude, for arrays of any leading shape.
+
+Quaternions are scalar first and rotate body vectors (X forward, Y right, Z down) to north-east-down; the angles are
+the aerospace ones, yaw about Z, then pitch about Y, then roll about X. NaN in, NaN out.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+def rotate(quaternion: Floats, vector: Floats) -> Floats:
+    """Give q v q*: `quaternion [..., 4]` of length 1, `vector [..., 3]`."""
+    scalar, axis = quaternion[..., :1], quaternion[..., 1:]
+    turned = 2 * np.cross(axis, vector)
+    return np.asarray(vector + scalar * turned + np.cross(axis, turned))
+
+
+def rotate_by_mast(vector: Floats, yaw_deg: Floats, pitch_deg: Floats) -> Floats:
+    """Give Rz(yaw) Ry(pitch) v: yaw positive from X to Y, pitch positive nose up. `vector [..., 3]`."""
+    yaw, pitch = np.deg2rad(yaw_deg), np.deg2rad(pitch_deg)
+    x = np.cos(pitch) * vector[..., 0] + np.sin(pitch) * vector[..., 2]
+    z = -np.sin(pitch) * vector[..., 0] + np.cos(pitch) * vector[..., 2]
+    y = vector[..., 1]
+    return np.stack([np.cos(yaw) * x - np.sin(yaw) * y, np.sin(yaw) * x + np.cos(yaw) * y, z], axis=-1)
+
+
+def east_north_up(north_east_down: Floats) -> Floats:
+    """The same vector by its east, north and up components."""
+    return np.stack([north_east_down[..., 1], north_east_down[..., 0], -north_east_down[..., 2]], axis=-1)
+
+
+def roll_pitch_yaw_deg(quaternion: Floats) -> Floats:
+    """Roll, pitch and yaw `[..., 3]` in degrees; yaw 0 is north, 90 east, -180 to 180."""
+    w, x, y, z = np.moveaxis(quaternion, -1, 0)
+    roll = np.arctan2(2 * (w * x + y * z), 1 - 2 * (x * x + y * y))
+    pitch = np.arcsin(np.clip(2 * (w * y - z * x), -1, 1))
+    yaw = np.arctan2(2 * (w * z + x * y), 1 - 2 * (y * y + z * z))
+    return np.asarray(np.rad2deg(np.stack([roll, pitch, yaw], axis=-1)))
+
+
+def normalized(quaternion: Floats) -> Floats:
+    """Length 1; NaN where there is no direction."""
+    length = np.sqrt((quaternion * quaternion).sum(axis=-1, keepdims=True))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.where(length > 0, quaternion / length, np.nan))

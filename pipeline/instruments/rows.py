@@ -1,0 +1,146 @@
+"""Rows of a `ColumnBatch`: taken, joined and cut into groups that do not depend on the batches they came in.
+
+In: column batches of one container, in order. Out: the same rows, regrouped. Nothing is computed from values but
+the keys that say where one group ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import NO_TIME, Column, ColumnBatch, Ragged
+
+BLOCK_ROWS = 256
+"""Rows of a container without onboard time are grouped by this many sequence counts."""
+
+_NO_TIME_KEY = int(np.iinfo(np.int64).min)
+
+
+def take(rows: ColumnBatch, part: slice | NDArray[np.intp] | NDArray[np.bool_]) -> ColumnBatch:
+    """Some rows: views where `part` is a slice."""
+    return ColumnBatch(
+        rows.container,
+        rows.time_ns[part],
+        {name: _take(column, part) for name, column in rows.columns.items()},
+        {name: _take(column, part) for name, column in rows.raw.items()},
+        rows.units,
+        rows.apid[part],
+        rows.seq_count[part],
+        rows.received_ns[part],
+        rows.order[part],
+        rows.quality[part],
+    )
+
+
+def join(pieces: Sequence[ColumnBatch]) -> ColumnBatch:
+    """Pieces of one container, one after another, in memory of their own."""
+    first = pieces[0]
+    return ColumnBatch(
+        first.container,
+        np.concatenate([piece.time_ns for piece in pieces]),
+        _join_columns([piece.columns for piece in pieces]),
+        _join_columns([piece.raw for piece in pieces]),
+        first.units,
+        np.concatenate([piece.apid for piece in pieces]),
+        np.concatenate([piece.seq_count for piece in pieces]),
+        np.concatenate([piece.received_ns for piece in pieces]),
+        np.concatenate([piece.order for piece in pieces]),
+        np.concatenate([piece.quality for piece in pieces]),
+    )
+
+
+def with_columns(rows: ColumnBatch, columns: Mapping[str, Column]) -> ColumnBatch:
+    """The same rows with more columns."""
+    return replace(rows, columns={**rows.columns, **columns})
+
+
+def compact(column: Ragged) -> Ragged:
+    """The same rows, their values one after another and nothing between."""
+    length = np.maximum(column.length, 0)
+    start = np.cumsum(length) - length
+    index = np.arange(int(length.sum())) + np.repeat(column.start - start, length)
+    return Ragged(column.values[index], start, length)
+
+
+def window_keys(rows: ColumnBatch, window_s: float) -> NDArray[np.int64]:
+    """Keys int64[n, 1] by onboard time; by blocks of sequence counts where a row has none."""
+    window_ns = max(int(window_s * 1e9), 1)
+    blocks = _NO_TIME_KEY + rows.seq_count.astype(np.int64) // BLOCK_ROWS
+    return np.where(rows.time_ns == NO_TIME, blocks, rows.time_ns // window_ns)[:, None]
+
+
+def sample_times(rows: ColumnBatch, offset_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Onboard time of the samples in each row: int64[n, k] for `offset_ns` [k] or [n, k]; NO_TIME stays."""
+    time_ns = rows.time_ns[:, None]
+    return np.where(time_ns == NO_TIME, np.int64(NO_TIME), time_ns + offset_ns)
+
+
+class RowCutter:
+    """Cuts the rows of one container where their key changes, and after `max_rows`; holds the group still open.
+
+    `single`: each row is a group of its own, and none is held.
+    """
+
+    def __init__(self, max_rows: int, *, single: bool = False) -> None:
+        self._max_rows = 1 if single else max_rows
+        self._single = single
+        self._held: list[ColumnBatch] = []
+        self._n_held = 0
+        self._key: NDArray[np.int64] = np.empty(0, np.int64)
+
+    def feed(self, rows: ColumnBatch, keys: NDArray[np.int64]) -> Iterator[ColumnBatch]:
+        """Groups that are closed, in order. `keys: int64[n, k]`."""
+        changes = np.flatnonzero((keys[1:] != keys[:-1]).any(axis=1)) + 1
+        edges = [0, *changes.tolist(), len(rows)] if len(rows) else []
+        for start, stop in pairwise(edges):
+            if self._n_held and (keys[start] != self._key).any():
+                yield from self.flush()
+            self._key = keys[start].copy()
+            yield from self._fill(rows, start, stop)
+        if self._held:
+            self._held = [join(self._held)]  # no views: they would keep whole batches alive
+
+    def flush(self) -> Iterator[ColumnBatch]:
+        """The group still open, if there is one."""
+        if self._n_held:
+            group = self._held[0] if len(self._held) == 1 else join(self._held)
+            self._held, self._n_held = [], 0
+            yield group
+
+    def _fill(self, rows: ColumnBatch, start: int, stop: int) -> Iterator[ColumnBatch]:
+        while start < stop:
+            if self._n_held >= self._max_rows:
+                yield from self.flush()
+            part = slice(start, min(stop, start + self._max_rows - self._n_held))
+            self._held.append(take(rows, part))
+            self._n_held += part.stop - part.start
+            start = part.stop
+        if self._single:
+            yield from self.flush()
+
+
+def _take(column: Column, part: slice | NDArray[np.intp] | NDArray[np.bool_]) -> Column:
+    if isinstance(column, Ragged):
+        return Ragged(column.values, column.start[part], column.length[part])
+    return column[part]
+
+
+def _join_columns(pieces: Sequence[Mapping[str, Column]]) -> dict[str, Column]:
+    return {name: _join([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+def _join(pieces: Sequence[Column]) -> Column:
+    ragged = [compact(piece) for piece in pieces if isinstance(piece, Ragged)]
+    if not ragged:
+        return np.concatenate([piece for piece in pieces if isinstance(piece, np.ndarray)])
+    offsets = np.cumsum([0, *(len(piece.values) for piece in ragged[:-1])])
+    return Ragged(
+        np.concatenate([piece.values for piece in ragged]),
+        np.concatenate([piece.start + offset for piece, offset in zip(ragged, offsets, strict=True)]),
+        np.concatenate([piece.length for piece in ragged]),
+    )

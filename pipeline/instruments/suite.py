@@ -1,0 +1,133 @@
+"""All instruments of one stream: columns in, products out, the same products whatever the batches were.
+
+In: column batches, in order of arrival. Out: products, as soon as a row of the next group has arrived. Held: of
+each container and APID the group of rows that is still open, and the last navigation. Dropped: nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import NO_TIME, ColumnBatch, Product, Quality
+from pipeline.instruments import attitude, telemetry
+from pipeline.instruments.attitude import Navigation
+from pipeline.instruments.calibration import lineage
+from pipeline.instruments.context import Context
+from pipeline.instruments.products import finish, flag
+from pipeline.instruments.register import REGISTER
+from pipeline.instruments.rows import RowCutter, take, window_keys
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One container of one APID: who reads it (None: nobody), its open group, its last time."""
+
+    reader: str | None
+    cutter: RowCutter
+    last_ns: int = NO_TIME
+
+
+class Suite:
+    """The instruments `names` with their calibrations, and generic products for every other container."""
+
+    def __init__(
+        self, names: Sequence[str], calibrations: Mapping[str, Mapping[str, Any]], context: Context
+    ) -> None:
+        self._context = context
+        self._instruments = {name: REGISTER[name](calibrations[name], context) for name in names}
+        self._lineage = {name: {"calibration": lineage(one.calibration)} for name, one in self._instruments.items()}
+        self._navigation = Navigation()
+        self._streams: dict[tuple[str, int], _Stream] = {}
+
+    def feed(self, batches: Sequence[ColumnBatch]) -> list[Product]:
+        """Products of the groups that these rows close."""
+        with np.errstate(all="ignore"):  # values out of range are flagged, so NumPy need not warn of them
+            return self._feed(batches)
+
+    def flush(self) -> list[Product]:
+        """End of the stream: products of the groups still open."""
+        with np.errstate(all="ignore"):
+            return [
+                product
+                for stream in self._streams.values()
+                for group in stream.cutter.flush()
+                for product in self._products(stream.reader, group)
+            ]
+
+    def _feed(self, batches: Sequence[ColumnBatch]) -> list[Product]:
+        parts = [part for batch in batches for part in self._parts(batch)]
+        jumps = [part.order[(part.quality & Quality.CLOCK_JUMP) != 0] for _, part in parts]
+        navigation = [part for _, part in parts if _is_navigation(part)]
+        self._navigation.feed(navigation, np.sort(np.concatenate([np.empty(0, np.int64), *jumps])))
+        products = [product for stream, part in parts for product in self._advance(stream, part)]
+        self._navigation.forget()
+        return products
+
+    def _parts(self, batch: ColumnBatch) -> Iterator[tuple[_Stream, ColumnBatch]]:
+        """The batch by APID, with rows flagged whose onboard time went back."""
+        apids = np.unique(batch.apid)
+        for apid in apids.tolist():
+            part = batch if len(apids) == 1 else take(batch, batch.apid == apid)
+            stream = self._stream(part, apid)
+            jumped, stream.last_ns = _went_back(part.time_ns, stream.last_ns)
+            if jumped.any():
+                part = replace(part, quality=part.quality | flag(jumped, Quality.CLOCK_JUMP))
+            yield stream, part
+
+    def _stream(self, rows: ColumnBatch, apid: int) -> _Stream:
+        key = (rows.container, apid)
+        if key not in self._streams:
+            reader = self._reader(rows)
+            self._streams[key] = _Stream(reader, self._cutter(reader, rows.container))
+        return self._streams[key]
+
+    def _reader(self, rows: ColumnBatch) -> str | None:
+        for name, instrument in self._instruments.items():
+            needed = instrument.containers.get(rows.container)
+            if needed is not None and needed <= rows.columns.keys():
+                return name
+        return None
+
+    def _cutter(self, reader: str | None, container: str) -> RowCutter:
+        single = self._context.window_s == 0
+        if reader is None:
+            return RowCutter(telemetry.MAX_ROWS, single=single)
+        instrument = self._instruments[reader]
+        return RowCutter(
+            instrument.max_rows, single=container in instrument.singles or (single and instrument.by_window)
+        )
+
+    def _advance(self, stream: _Stream, rows: ColumnBatch) -> Iterator[Product]:
+        if stream.reader is None:
+            keys = window_keys(rows, self._context.window_s)
+        else:
+            instrument = self._instruments[stream.reader]
+            rows = instrument.attach(rows, self._navigation)
+            keys = instrument.keys(rows)
+        for group in stream.cutter.feed(rows, keys):
+            yield from self._products(stream.reader, group)
+
+    def _products(self, reader: str | None, group: ColumnBatch) -> Iterator[Product]:
+        if reader is None:
+            yield from (finish(draft, telemetry.INSTRUMENT, self._context, {}) for draft in telemetry.drafts(group))
+            return
+        for draft in self._instruments[reader].drafts(group):
+            yield finish(draft, reader, self._context, self._lineage[reader])
+
+
+def _is_navigation(rows: ColumnBatch) -> bool:
+    return rows.container == attitude.CONTAINER and rows.columns.keys() >= attitude.COLUMNS
+
+
+def _went_back(time_ns: NDArray[np.int64], last_ns: int) -> tuple[NDArray[np.bool_], int]:
+    """Which rows have an onboard time before the row that came before, and the last time there was."""
+    known = time_ns != NO_TIME
+    times = np.concatenate([[last_ns], time_ns[known]])
+    jumped = np.zeros(len(time_ns), np.bool_)
+    jumped[known] = times[1:] < times[:-1]
+    return jumped, int(times[-1])

@@ -1,0 +1,56 @@
+"""Containers that no instrument claims: every parameter, calibrated as the dictionary says, becomes an array.
+
+In: column batches of any container. Out: product `telemetry/<container in lower case>`, level 01, one array for
+each parameter; a ragged one becomes NAME (flat), NAME_start and NAME_length.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import Column, ColumnBatch, Quantity, Ragged
+from pipeline.instruments.products import Draft
+from pipeline.instruments.rows import compact
+
+INSTRUMENT = "telemetry"
+MAX_ROWS = 256
+
+
+def product_name(container: str) -> str:
+    """The container's name as one of a product: a-z, 0-9 and "_"."""
+    return re.sub(r"[^a-z0-9]+", "_", container.lower()).strip("_") or "unnamed"
+
+
+def drafts(rows: ColumnBatch) -> Iterator[Draft]:
+    """One product with all columns of the rows."""
+    arrays: dict[str, Quantity] = {}
+    for name, column in rows.columns.items():
+        arrays |= _quantities(name, column, rows.units.get(name, ""))
+    latest = tuple(name for name, quantity in arrays.items() if quantity.values.ndim == 1 and _is_row(quantity))
+    yield Draft(product_name(rows.container), "01", rows, rows.time_ns, arrays, rows.quality.copy(), latest)
+
+
+def _quantities(name: str, column: Column, unit: str) -> dict[str, Quantity]:
+    if not isinstance(column, Ragged):
+        dims = ("row", *(f"{name}_axis_{axis}" for axis in range(1, column.ndim)))
+        return {name: Quantity(_portable(column), unit, "", dims)}
+    flat = compact(column)
+    return {
+        name: Quantity(_portable(flat.values), unit, "values of all rows, one after another", (f"{name}_value",)),
+        f"{name}_start": Quantity(flat.start, "", f"where each row begins in {name}"),
+        f"{name}_length": Quantity(flat.length, "", f"values of each row in {name}"),
+    }
+
+
+def _is_row(quantity: Quantity) -> bool:
+    return quantity.dims == ("row",) and not quantity.description
+
+
+def _portable(values: NDArray[Any]) -> NDArray[Any]:
+    """Objects, which have no form that other languages read, as text."""
+    return values.astype(np.str_) if values.dtype.kind == "O" else values
