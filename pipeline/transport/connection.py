@@ -74,8 +74,8 @@ class Terms:
     will: Message | None = None
     session_s: int = 0
     """How long the broker keeps subscriptions and undelivered messages while we are away."""
-    timeout_s: float = 3.0
-    """For the TCP connection, and again for the broker's answer."""
+    answer_s: float = 3.0
+    """How long to wait for the TCP connection, and again for the broker's answer."""
 
 
 class Connection(aiomqtt.Client):
@@ -90,7 +90,7 @@ class Connection(aiomqtt.Client):
             identifier=terms.client_id,
             protocol=protocol,
             will=_will(terms.will, protocol) if terms.will else None,
-            timeout=terms.timeout_s,
+            timeout=terms.answer_s,
             keepalive=KEEPALIVE_S,
             max_inflight_messages=65_535,  # the sender keeps its own window
             tls_context=ssl.create_default_context() if address.tls else None,
@@ -102,7 +102,7 @@ class Connection(aiomqtt.Client):
         self.receive_maximum: int = 65_535
         self.maximum_packet_bytes: int = 268_435_460
         self.acknowledged: Callable[[int, str], None] = lambda _mid, _refusal: None
-        self._client.connect_timeout = terms.timeout_s
+        self._client.connect_timeout = terms.answer_s
         self._client.manual_ack_set(True)
         self._disconnected.add_done_callback(self._end_of_wait)
 

@@ -32,6 +32,8 @@ class Timing:
 
     first_s: float = 5.0
     """For the first connection, refusals and all."""
+    answer_s: float = 3.0
+    """For the TCP connection, and again for the broker's answer."""
     acknowledge_s: float = 2.0
     """For an acknowledgement, while none at all comes; doubled each time that it was not enough."""
     pause_s: float = 0.1

@@ -161,7 +161,11 @@ class EmbeddedBroker:
     def _last_words(self) -> str:
         lines = (Path(self._folder.name) / "stderr").read_text("utf-8", "replace").split("\n")
         said = [line.strip() for line in lines if line.strip()]
-        return said[-1] if said else f"no answer within {self._patience.start_s:g} s"
+        if said:
+            return said[-1]
+        if self._process.returncode is not None:
+            return f"it ended with status {self._process.returncode}"
+        return f"no answer within {self._patience.start_s:g} s"
 
 
 def _mosquitto(program: str, port: int, folder: Path) -> list[str]:

@@ -98,7 +98,7 @@ class Publisher:
         self._birth = birth
         self._window = window
         self._memory = Memory(remember_s, remember_bytes, time.monotonic)
-        terms = Terms(client_id or f"downlink-{secrets.token_hex(4)}", will)
+        terms = Terms(client_id or f"downlink-{secrets.token_hex(4)}", will, answer_s=self._timing.answer_s)
         self._dialer = Dialer(address, terms, self._timing, on_trouble)
         self._waiting: deque[_Entry] = deque()
         self._in_flight: dict[int, _Entry] = {}

@@ -27,8 +27,9 @@ async def subscribe(
     what is published while the connection is lost is missed, but for retained messages. RunError in one line where
     the broker refuses, or is not there at the start. Close it with `contextlib.aclosing` to disconnect at once.
     """
-    terms = Terms(client_id or f"downlink-{secrets.token_hex(4)}", session_s=session_s)
-    dialer = Dialer(address, terms, timing or Timing(), on_trouble)
+    timing = timing or Timing()
+    terms = Terms(client_id or f"downlink-{secrets.token_hex(4)}", session_s=session_s, answer_s=timing.answer_s)
+    dialer = Dialer(address, terms, timing, on_trouble)
     connection = await dialer.first()
     while True:
         try:

@@ -45,7 +45,7 @@ def test_a_disk_that_fills_while_writing_is_one_line(tmp_path):
 
 def test_a_missing_folder_is_one_line(tmp_path):
     with (
-        pytest.raises(RunError, match="cannot write .*No such file or directory"),
+        pytest.raises(RunError, match="No such file or directory"),
         atomic_file(tmp_path / "a" / "b"),
     ):
         pass

@@ -1,0 +1,83 @@
+import pytest
+
+from pipeline.errors import ConfigError
+from pipeline.transport.address import BrokerAddress, read_address
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("mqtt://localhost", BrokerAddress("localhost", 1883)),
+        ("mqtts://broker.example:8884/", BrokerAddress("broker.example", 8884, tls=True)),
+        ("mqtts://broker.example", BrokerAddress("broker.example", 8883, tls=True)),
+        ("mqtt://[::1]:1999", BrokerAddress("::1", 1999)),
+        ("mqtt://anna:p%40ss%3A@host", BrokerAddress("host", 1883, "anna", "p@ss:")),
+        ("mqtt://anna@host", BrokerAddress("host", 1883, "anna")),
+        ("mqtt://anna:@host", BrokerAddress("host", 1883, "anna", "")),
+    ],
+)
+def test_a_url_says_where_the_broker_is(url, expected):
+    assert read_address(url, {}) == expected
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "localhost",
+        "localhost:1883",
+        "http://host",
+        "mqtt://",
+        "mqtt://:1883",
+        "mqtt://host:99999",
+        "mqtt://host:0",
+        "mqtt://host:port",
+        "mqtt://host/topic",
+        "mqtt://host?tls=yes",
+        "mqtt://ho st",
+        "mqtt://[::1",
+        "mqtt://:sesame@host",
+    ],
+)
+def test_what_is_no_broker_url_is_one_line_that_says_how_it_is_written(url):
+    with pytest.raises(ConfigError, match=r"^the broker's URL [^\n]* mqtt://\[user[^\n]*$"):
+        read_address(url, {})
+
+
+def test_an_error_does_not_show_the_password():
+    with pytest.raises(ConfigError) as caught:
+        read_address("mqtt://anna:sesame@host:port", {})
+    assert "sesame" not in str(caught.value)
+
+
+def test_the_password_shows_neither_in_str_nor_in_repr():
+    address = read_address("mqtt://anna:sesame@host", {})
+    assert str(address) == "mqtt://anna@host:1883"
+    assert "sesame" not in repr(address)
+
+
+def test_a_numeric_host_is_shown_as_it_is_written():
+    assert str(BrokerAddress("::1", 8883, tls=True)) == "mqtts://[::1]:8883"
+
+
+def test_the_password_of_a_user_comes_from_the_environment():
+    assert read_address("mqtt://anna@host", {"DOWNLINK_BROKER_PASSWORD": "sesame"}).password == "sesame"
+
+
+def test_the_password_comes_from_a_file_without_its_line_end(tmp_path):
+    (tmp_path / "secret").write_text("sesame\n")
+    environ = {"DOWNLINK_BROKER_PASSWORD_FILE": str(tmp_path / "secret"), "DOWNLINK_BROKER_PASSWORD": "other"}
+    assert read_address("mqtt://anna@host", environ).password == "sesame"
+
+
+def test_a_password_file_that_is_missing_is_one_line(tmp_path):
+    with pytest.raises(ConfigError, match=r"^\$DOWNLINK_BROKER_PASSWORD_FILE: cannot read \S+: No such file"):
+        read_address("mqtt://anna@host", {"DOWNLINK_BROKER_PASSWORD_FILE": str(tmp_path / "secret")})
+
+
+def test_without_a_user_the_environments_password_is_not_used():
+    assert read_address("mqtt://host", {"DOWNLINK_BROKER_PASSWORD": "sesame"}).password is None
+
+
+def test_a_broker_that_is_not_ours_is_taken_to_be_alive():
+    assert BrokerAddress("host", 1883).alive
