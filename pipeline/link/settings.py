@@ -46,3 +46,5 @@ class LinkSettings:
     operational_control_field: bool = False
     header_error_control: bool = False
     packet_prefix_bytes: int = 0
+    reorder_window_frames: int = 4
+    """After a gap, how many more frames of the link a missing frame may come late by."""

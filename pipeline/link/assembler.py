@@ -1,0 +1,267 @@
+"""Space packets out of the packet zones of one channel's frames, over any number of frames.
+
+In: frames in order of their count, with what is missing before each. Out: whole packets, as places in one flat
+array. Dropped and counted: packets a gap cut short, idle packets, packets that a pointer contradicts.
+
+The zones are laid end to end behind the bytes held from before. Each first header pointer starts a chain of packets
+(`walk`). The last packet of a chain may run on into later zones; it is believed only if the next pointer says that
+the next packet begins where this one ends (CCSDS 732.0-B-4 4.1.4.2.2, 132.0-B-3 4.1.2.7.6). Where the two
+disagree the pointer is believed, since it is the one that every later packet hangs on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import FrameBatch, Quality
+from pipeline.link.headers import NO_PACKET_STARTS, ONLY_IDLE
+from pipeline.link.walk import NOTHING, PAD_BYTES, PRIMARY_HEADER_BYTES, Walk, packet_lengths, walk
+
+IDLE_APID = 0x7FF
+
+
+@dataclass(frozen=True, slots=True)
+class Packets:
+    """p packets of one channel: packet i is `octets[start[i] : start[i] + length[i]]`.
+
+    `word: uint64[p]` is its first 8 bytes, big-endian, `frame: intp[p]` the frame that ended it.
+    """
+
+    octets: NDArray[np.uint8]
+    start: NDArray[np.int64]
+    length: NDArray[np.int64]
+    word: NDArray[np.uint64]
+    frame: NDArray[np.intp]
+    quality: NDArray[np.uint32]
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def moved(self, frames_before: int) -> Packets:
+        """The same, with `frames_before` frames more in front."""
+        return replace(self, frame=self.frame + frames_before)
+
+    @staticmethod
+    def join(parts: Sequence[Packets]) -> Packets:
+        """One after the other, in one array of octets."""
+        if len(parts) == 1:
+            return parts[0]
+        before = np.cumsum([0] + [len(part.octets) for part in parts])
+        return Packets(
+            np.concatenate([part.octets for part in parts]),
+            np.concatenate([part.start + shift for part, shift in zip(parts, before, strict=False)]),
+            np.concatenate([part.length for part in parts]),
+            np.concatenate([part.word for part in parts]),
+            np.concatenate([part.frame for part in parts]),
+            np.concatenate([part.quality for part in parts]),
+        )
+
+
+@dataclass(slots=True)
+class AssemblyCounts:
+    """Packets by fate; `truncated_packets` were cut by a gap or the end, `bad_headers` cannot be or are contradicted."""
+
+    packets: int = 0
+    idle_packets: int = 0
+    truncated_packets: int = 0
+    bad_headers: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Zones:
+    """The bytes held from before, as row 0, and the packet zones of n frames behind them.
+
+    `begin`, `end: int64[n + 1]`; `run` numbers the stretches without a gap, `limit` is where each ends. `pointer`: place
+    of the first packet that begins in the row, `NOTHING` without one, at `end` or beyond where it is nonsense.
+    """
+
+    octets: NDArray[np.uint8]
+    begin: NDArray[np.int64]
+    end: NDArray[np.int64]
+    run: NDArray[np.intp]
+    limit: NDArray[np.int64]
+    pointer: NDArray[np.int64]
+    after_gap: NDArray[np.bool_]
+    corrected: NDArray[np.bool_]
+
+
+class PacketAssembler:
+    """Packets of one virtual channel. Holds the bytes of the one unfinished packet, at most 65,542."""
+
+    def __init__(self) -> None:
+        self.counts = AssemblyCounts()
+        self._held = np.empty(0, np.uint8)
+        self._held_corrected = False
+        self._after_gap = False
+
+    def feed(self, frames: FrameBatch) -> Packets:
+        """The packets that are whole with `frames`."""
+        broken = frames.lost != 0
+        if not (frames.lost < 0).any():
+            return self._assemble(frames, broken)
+        return self._feed_over_restarts(frames, broken)
+
+    def flush(self) -> None:
+        """No more frames: what is unfinished stays so."""
+        self._count_truncated(self._held)
+        self._held = np.empty(0, np.uint8)
+        self._held_corrected = False
+
+    def _feed_over_restarts(self, frames: FrameBatch, broken: NDArray[np.bool_]) -> Packets:
+        """A restarted counter does not say whether frames are missing; the pointer does, where a packet runs on."""
+        parts: list[Packets] = []
+        bounds = [0, *np.nonzero(frames.lost < 0)[0].tolist(), len(broken)]
+        for first, last in pairwise(bounds):
+            if first == last:
+                continue
+            some = FrameBatch(*(getattr(frames, field.name)[first:last] for field in fields(FrameBatch)))
+            if self._runs_on(int(some.first_header_pointer[0])) and frames.lost[first] < 0:
+                broken[first] = False
+            parts.append(self._assemble(some, broken[first:last]).moved(first))
+        return Packets.join(parts)
+
+    def _runs_on(self, pointer: int) -> bool:
+        """Whether the unfinished packet ends exactly where `pointer` says the next one begins."""
+        if len(self._held) < PRIMARY_HEADER_BYTES:
+            return False
+        length = (int(self._held[4]) << 8 | int(self._held[5])) + 7
+        return length - len(self._held) == pointer
+
+    def _assemble(self, frames: FrameBatch, broken: NDArray[np.bool_]) -> Packets:
+        zones = self._lay_out(frames, broken)
+        chained = np.nonzero(zones.pointer != NOTHING)[0]
+        found = walk(zones.octets, zones.pointer[chained], zones.end[chained], zones.limit[chained])
+        last_row, contradicted = self._judge_last_packets(zones, chained, found)
+        row = chained[found.chain]
+        final_packet = np.cumsum(found.n_packets)[found.n_packets > 0] - 1
+        row_end = row.copy()
+        row_end[final_packet] = last_row[found.n_packets > 0]
+        keep = np.ones(len(row), bool)
+        keep[final_packet] = ~contradicted[found.n_packets > 0]
+        self._hold_unfinished(zones, chained, found)
+        return self._pick(zones, found, row, row_end, keep)
+
+    def _lay_out(self, frames: FrameBatch, broken: NDArray[np.bool_]) -> _Zones:
+        idle = frames.first_header_pointer == ONLY_IDLE
+        size = np.where(idle, 0, frames.data_stop - frames.data_start)
+        end = len(self._held) + np.concatenate(([0], np.cumsum(size, dtype=np.int64)))
+        begin = np.concatenate(([0], end[:-1]))
+        octets = np.zeros(int(end[-1]) + PAD_BYTES, np.uint8)
+        octets[: len(self._held)] = self._held
+        _copy_zones(frames, idle, octets[len(self._held) : -PAD_BYTES])
+        pointer = begin[1:] + frames.first_header_pointer
+        pointer[idle | (frames.first_header_pointer == NO_PACKET_STARTS)] = NOTHING
+        after_gap = np.concatenate(([False], broken))
+        run = np.cumsum(after_gap)
+        last_rows = np.append(np.nonzero(after_gap)[0] - 1, len(end) - 1)
+        return _Zones(
+            octets,
+            begin,
+            end,
+            run,
+            end[last_rows][run],
+            np.concatenate(([0 if len(self._held) else NOTHING], pointer)),
+            after_gap,
+            np.concatenate(([self._held_corrected], frames.n_corrected > 0)),
+        )
+
+    def _judge_last_packets(
+        self, zones: _Zones, chained: NDArray[np.intp], found: Walk
+    ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
+        """Row in which each chain's last packet ends, and whether a pointer contradicts it.
+
+        Counts the contradictions, those of unfinished packets too, and headers that cannot be ones.
+        """
+        run = zones.run[chained]
+        next_row = np.append(chained[1:], len(zones.end))
+        next_pointer = np.append(zones.pointer[chained[1:]], NOTHING)
+        followed = np.append(run[1:] == run[:-1], False) if len(run) else np.empty(0, bool)
+        crossing = (found.stop > zones.end[chained]) & (found.n_packets > 0)
+        last_row = np.where(crossing, np.searchsorted(zones.end, found.stop), chained)
+        meets = np.where(
+            followed & (next_row <= last_row),
+            (next_row == last_row) & (next_pointer == found.stop),
+            zones.end[last_row] == found.stop,
+        )
+        contradicted = crossing & ~meets
+        outrun = (found.unfinished != NOTHING) & followed
+        nonsense = (found.nonsense != NOTHING) | (zones.pointer[chained] >= zones.end[chained])
+        self.counts.bad_headers += int(contradicted.sum() + outrun.sum() + nonsense.sum())
+        return last_row, contradicted
+
+    def _hold_unfinished(self, zones: _Zones, chained: NDArray[np.intp], found: Walk) -> None:
+        """Keep the packet that the last frame left unfinished; those before a gap are lost."""
+        run = zones.run[chained]
+        last_of_run = np.append(run[1:] != run[:-1], True) if len(run) else np.empty(0, bool)
+        left = (found.unfinished != NOTHING) & last_of_run
+        self._held = np.empty(0, np.uint8)
+        self._held_corrected = False
+        for chain in np.nonzero(left)[0]:
+            row = int(chained[chain])
+            rest = zones.octets[int(found.unfinished[chain]) : int(zones.limit[row])]
+            if zones.run[row] == zones.run[-1]:
+                self._held = rest.copy()
+                self._held_corrected = bool(zones.corrected[row:].any())
+            else:
+                self._count_truncated(rest)
+
+    def _count_truncated(self, rest: NDArray[np.uint8]) -> None:
+        if len(rest) == 0:
+            return
+        apid = int(rest[0] & 7) << 8 | int(rest[1]) if len(rest) >= PRIMARY_HEADER_BYTES else 0
+        self.counts.truncated_packets += int(apid != IDLE_APID)
+
+    def _pick(
+        self,
+        zones: _Zones,
+        found: Walk,
+        row: NDArray[np.intp],
+        row_end: NDArray[np.intp],
+        keep: NDArray[np.bool_],
+    ) -> Packets:
+        """The packets to hand on: those not contradicted and not idle, with their quality."""
+        idle = (found.word >> np.uint64(48) & np.uint64(0x7FF)) == IDLE_APID
+        self.counts.idle_packets += int((idle & keep).sum())
+        keep &= ~idle
+        n_kept = int(keep.sum())
+        self.counts.packets += n_kept
+        if n_kept < len(keep):
+            start, word, row, row_end = found.start[keep], found.word[keep], row[keep], row_end[keep]
+        else:
+            start, word = found.start, found.word
+        quality = np.zeros(n_kept, np.uint32)
+        if zones.corrected.any():
+            sum_to = np.concatenate(([0], np.cumsum(zones.corrected)))
+            quality[sum_to[row_end + 1] > sum_to[row]] |= np.uint32(Quality.CORRECTED)
+        self._mark_after_gap(zones, start, quality)
+        return Packets(zones.octets, start, packet_lengths(word), word, row_end - 1, quality)
+
+    def _mark_after_gap(self, zones: _Zones, start: NDArray[np.int64], quality: NDArray[np.uint32]) -> None:
+        """Flag the first packet that begins after each gap, be it in a later batch."""
+        breaks = zones.begin[zones.after_gap]
+        if self._after_gap and len(start):
+            quality[0] |= np.uint32(Quality.AFTER_GAP)
+            self._after_gap = False
+        if not len(breaks):
+            return
+        first = np.searchsorted(start, breaks)
+        quality[first[first < len(start)]] |= np.uint32(Quality.AFTER_GAP)
+        self._after_gap = self._after_gap or bool((first >= len(start)).any())
+
+
+def _copy_zones(frames: FrameBatch, idle: NDArray[np.bool_], out: NDArray[np.uint8]) -> None:
+    """Lay the packet zones end to end in `out`."""
+    if not len(out):
+        return
+    start, stop = frames.data_start, frames.data_stop
+    if not idle.any() and start[0] == start[-1] and (start == start[0]).all() and (stop == stop[0]).all():
+        out.reshape(len(start), -1)[:] = frames.data[:, start[0] : stop[0]]
+        return
+    column = np.arange(frames.data.shape[1])
+    wanted = (column >= start[:, None]) & (column < stop[:, None]) & ~idle[:, None]
+    out[:] = frames.data[wanted]

@@ -1,0 +1,42 @@
+"""Blocks of a fixed length back to back: the stream of a recording that holds bare transfer frames."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.link.synchronizer import Blocks
+
+
+class FixedBlocks:
+    """Cuts a stream every `block_length` bytes. Holds less than one block."""
+
+    def __init__(self, block_length: int) -> None:
+        self.skipped_bytes = 0
+        self.place = 0
+        """Byte of the stream from which on blocks are still to come."""
+        self._block_length = block_length
+        self._held = np.empty(0, np.uint8)
+
+    def feed(self, octets: NDArray[np.uint8]) -> Blocks:
+        """The blocks that are whole with `octets: uint8[n]` added."""
+        stream = np.concatenate((self._held, octets)) if len(self._held) else octets
+        n_blocks = len(stream) // self._block_length
+        used = n_blocks * self._block_length
+        self._held = stream[used:].copy()
+        start = self.place + self._block_length * np.arange(n_blocks, dtype=np.int64)
+        self.place += used
+        return Blocks(stream[:used].reshape(n_blocks, self._block_length), start)
+
+    def flush(self) -> Blocks:
+        """The stream ends: what is left is no block."""
+        self.skipped_bytes += len(self._held)
+        self.place += len(self._held)
+        self._held = np.empty(0, np.uint8)
+        return self.feed(self._held)
+
+    def report(self) -> dict[str, Any]:
+        """Nothing to find, nothing to lose."""
+        return {}

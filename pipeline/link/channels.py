@@ -1,0 +1,104 @@
+"""One wanted virtual channel: its frames in order, its packets, its counts, and the events worth an operator's ear."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import Event, Quality
+from pipeline.link.assembler import PacketAssembler, Packets
+from pipeline.link.continuity import Continuity, ContinuityCounts
+from pipeline.link.frames import Arrivals
+from pipeline.link.sequence import SequenceCounts
+from pipeline.link.settings import ChannelSettings
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelOutput:
+    """Frames in order of their count, and the packets that ended in them (`packets.frame` counts in `arrivals`)."""
+
+    arrivals: Arrivals
+    packets: Packets | None
+    events: tuple[Event, ...]
+
+
+class VirtualChannel:
+    """State of one channel. `reorder_window`: frames of the link that a frame may come late by."""
+
+    def __init__(self, settings: ChannelSettings, reorder_window: int) -> None:
+        self.settings = settings
+        self.sequence = SequenceCounts()
+        self._window = reorder_window
+        self._continuity: Continuity | None = None
+        self._assembler = PacketAssembler()
+
+    def feed(self, arrivals: Arrivals, modulus: int) -> ChannelOutput:
+        """Frames as they came in; `modulus`: where their count wraps."""
+        if self._continuity is None:
+            self._continuity = Continuity(modulus, self._window)
+        return self._put_out(self._continuity.feed(arrivals))
+
+    def expire(self, now: int) -> ChannelOutput | None:
+        """What has waited long enough when frame `now` of the link has arrived."""
+        released = self._continuity.expire(now) if self._continuity else None
+        return self._put_out(released) if released else None
+
+    def flush(self, now: int) -> ChannelOutput | None:
+        """The recording ends: what still waits; the unfinished packet is counted."""
+        released = self._continuity.flush(now) if self._continuity else None
+        output = self._put_out(released) if released else None
+        self._assembler.flush()
+        return output
+
+    def report(self) -> dict[str, Any]:
+        """The channel's entry in the pass report. `frames` includes duplicates and late frames."""
+        continuity = asdict(self._continuity.counts if self._continuity else ContinuityCounts())
+        return {
+            "scid": self.settings.spacecraft_id,
+            "vcid": self.settings.virtual_channel,
+            "name": self.settings.name,
+            **continuity,
+            **asdict(self._assembler.counts),
+        }
+
+    def _put_out(self, arrivals: Arrivals) -> ChannelOutput:
+        packets = None
+        if self.settings.service == "packets" and len(arrivals):
+            packets = self._assembler.feed(arrivals.frames)
+            if len(packets):
+                packets.quality[self._sequence_breaks(packets.word)] |= np.uint32(Quality.AFTER_GAP)
+        return ChannelOutput(arrivals, packets, self._events(arrivals))
+
+    def _sequence_breaks(self, word: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        apid, _, count = packet_fields(word)
+        return self.sequence.feed(apid, count)
+
+    def _events(self, arrivals: Arrivals) -> tuple[Event, ...]:
+        """A gap or a restart of the count, told when the frame after it goes on."""
+        lost = arrivals.frames.lost
+        if not lost.any():
+            return ()
+        return tuple(
+            self._event(int(lost[row]), int(arrivals.frames.received_ns[row])) for row in np.nonzero(lost)[0]
+        )
+
+    def _event(self, lost: int, time_ns: int) -> Event:
+        channel = self.settings
+        details = {"scid": channel.spacecraft_id, "vcid": channel.virtual_channel, "channel": channel.name}
+        if lost < 0:
+            return Event("warning", "counter_restart", f"{channel.name}: frame count began anew", time_ns, details)
+        frames = "1 frame" if lost == 1 else f"{lost} frames"
+        return Event("warning", "gap", f"{channel.name}: {frames} lost", time_ns, {**details, "lost_frames": lost})
+
+
+def packet_fields(
+    word: NDArray[np.uint64],
+) -> tuple[NDArray[np.uint16], NDArray[np.uint8], NDArray[np.uint16]]:
+    """APID, sequence flags and sequence count from first 8 bytes of packets (CCSDS 133.0-B 4.1.3)."""
+    apid = (word >> np.uint64(48) & np.uint64(0x7FF)).astype(np.uint16)
+    flags = (word >> np.uint64(46) & np.uint64(3)).astype(np.uint8)
+    count = (word >> np.uint64(32) & np.uint64(0x3FFF)).astype(np.uint16)
+    return apid, flags, count

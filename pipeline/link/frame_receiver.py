@@ -1,0 +1,153 @@
+"""From a stream of coded blocks or bare frames to the packets of its wanted channels.
+
+In: bytes with receive times. Out: packets and frames, batch by batch. Kept between batches: what the synchroniser,
+the channels' counters and their packet assemblers hold, each of them bounded.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import ByteBatch, FrameBatch
+from pipeline.link.blocks import FixedBlocks
+from pipeline.link.channels import ChannelOutput, VirtualChannel
+from pipeline.link.coding import Checked, FrameDecoder
+from pipeline.link.frames import Arrivals
+from pipeline.link.headers import Headers, header_reader
+from pipeline.link.marks import ReceiveTimes
+from pipeline.link.output import LinkOutput, put_together
+from pipeline.link.settings import ChannelSettings, LinkSettings
+from pipeline.link.synchronizer import Blocks, Marker, Synchronizer
+
+_OTHER_CHANNELS_KEPT = 256
+
+
+class FrameReceiver:
+    """A link that carries transfer frames."""
+
+    def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings]) -> None:
+        self._decoder = FrameDecoder(settings)
+        self._blocks = _block_source(settings, self._decoder.block_length)
+        self._headers = header_reader(settings)
+        self._channels = [VirtualChannel(channel, settings.reorder_window_frames) for channel in channels]
+        self._times = ReceiveTimes()
+        self._n_frames = 0  # that passed all checks, on any channel
+        self._n_other = 0
+        self._others: Counter[tuple[int, int]] = Counter()
+
+    def feed(self, batch: ByteBatch) -> LinkOutput:
+        self._times.add(batch)
+        blocks = self._blocks.feed(batch.data)
+        output = put_together(self._receive(blocks))
+        self._times.forget_before(self._blocks.place)
+        return output
+
+    def flush(self) -> LinkOutput:
+        outputs = self._receive(self._blocks.flush())
+        for channel in self._channels:
+            last = channel.flush(self._n_frames)
+            if last:
+                outputs.append(last)
+        self._times.forget_before(self._blocks.place)
+        return put_together(outputs)
+
+    def report(self) -> dict[str, Any]:
+        coding = asdict(self._decoder.counts)
+        codewords = {str(k): int(n) for k, n in enumerate(coding.pop("codewords")) if n}
+        channels = [channel.report() for channel in self._channels]
+        others = [{"scid": scid, "vcid": vcid, "frames": n} for (scid, vcid), n in self._others.most_common()]
+        return {
+            "bytes": {"read": self._times.n_bytes, "skipped": self._blocks.skipped_bytes},
+            "frames": {**coding, "other_channel": self._n_other, "corrected_symbols": codewords},
+            "synchronizer": self._blocks.report(),
+            "channels": channels,
+            "other_channels": others,
+            "packets": self._packet_report(channels),
+        }
+
+    def _packet_report(self, channels: Sequence[dict[str, Any]]) -> dict[str, Any]:
+        by_apid: Counter[int] = Counter()
+        for channel in self._channels:
+            by_apid.update(channel.sequence.by_apid())
+        return {
+            "read": sum(channel["packets"] for channel in channels),
+            "by_apid": {str(apid): n for apid, n in sorted(by_apid.items())},
+            "sequence_gaps": sum(channel.sequence.n_breaks for channel in self._channels),
+            "idle_packets": sum(channel["idle_packets"] for channel in channels),
+            "truncated_packets": sum(channel["truncated_packets"] for channel in channels),
+            "bad_headers": sum(channel["bad_headers"] for channel in channels),
+        }
+
+    def _receive(self, blocks: Blocks) -> list[ChannelOutput]:
+        """Frames to their channels, what was lost is waited for, packets assembled."""
+        if not len(blocks.start):
+            return []
+        checked = self._decoder.decode(blocks.data)
+        if not len(checked.row):
+            return []
+        headers = self._headers.read(checked.frames)
+        arrivals = self._arrivals(checked, headers, self._times.at(blocks.start[checked.row]))
+        outputs = self._distribute(arrivals, headers.valid)
+        for channel in self._channels:
+            expired = channel.expire(self._n_frames - 1)
+            if expired:
+                outputs.append(expired)
+        return outputs
+
+    def _arrivals(self, checked: Checked, headers: Headers, received_ns: NDArray[np.int64]) -> Arrivals:
+        n = len(checked.row)
+        frames = FrameBatch(
+            data=checked.frames,
+            scid=headers.scid,
+            vcid=headers.vcid,
+            vc_count=headers.vc_count,
+            first_header_pointer=headers.first_header_pointer,
+            lost=np.zeros(n, np.int32),
+            n_corrected=checked.n_corrected,
+            received_ns=received_ns,
+            data_start=headers.zone_start,
+            data_stop=headers.zone_stop,
+        )
+        index = np.arange(self._n_frames, self._n_frames + n, dtype=np.int64)
+        self._n_frames += n
+        return Arrivals(frames, index)
+
+    def _distribute(self, arrivals: Arrivals, valid: NDArray[np.bool_]) -> list[ChannelOutput]:
+        outputs: list[ChannelOutput] = []
+        frames = arrivals.frames
+        other = np.ones(len(arrivals), bool)
+        for channel in self._channels:
+            wanted = channel.settings
+            mine = valid & (frames.scid == wanted.spacecraft_id) & (frames.vcid == wanted.virtual_channel) & other
+            if not mine.any():
+                continue
+            other &= ~mine
+            own = arrivals if mine.all() else arrivals.take(np.nonzero(mine)[0])
+            outputs.append(channel.feed(own, self._headers.count_modulus(own.frames.data[0])))
+        self._count_others(frames, other)
+        return outputs
+
+    def _count_others(self, frames: FrameBatch, other: NDArray[np.bool_]) -> None:
+        """Frames of channels nobody asked for, or of another version: each channel by itself, up to a limit."""
+        n_other = int(other.sum())
+        self._n_other += n_other
+        if not n_other:
+            return
+        key = frames.scid[other].astype(np.int64) << 8 | frames.vcid[other]
+        for value, count in zip(*(array.tolist() for array in np.unique(key, return_counts=True)), strict=True):
+            name = (value >> 8, value & 0xFF)
+            if name in self._others or len(self._others) < _OTHER_CHANNELS_KEPT:
+                self._others[name] += count
+
+
+def _block_source(settings: LinkSettings, block_length: int) -> Synchronizer | FixedBlocks:
+    if settings.framing == "frames":
+        return FixedBlocks(block_length)
+    checked_later = settings.reed_solomon is not None or settings.fecf
+    return Synchronizer(Marker.of(settings.sync_marker), block_length, eager=checked_later)

@@ -1,0 +1,99 @@
+"""What the link layer hands on, put together from its channels in order of completion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import Event, FrameBatch, PacketBatch
+from pipeline.link.channels import ChannelOutput, packet_fields
+from pipeline.link.frames import Arrivals
+
+
+@dataclass(frozen=True, slots=True)
+class LinkOutput:
+    """What one feed brought forth.
+
+    `packets`: whole space packets, idle ones left out, in order of completion; `received_ns` is the receive time of
+    the frame that completed the packet. `frames`: those of the wanted channels in order of count within each,
+    duplicates left out; None without any. `events`: gaps and restarts of a count.
+    """
+
+    packets: PacketBatch
+    events: tuple[Event, ...] = ()
+    frames: FrameBatch | None = None
+
+
+def put_together(outputs: Sequence[ChannelOutput]) -> LinkOutput:
+    """The outputs of the channels as one, frames and packets each in order of the frame that let them go on."""
+    outputs = [output for output in outputs if len(output.arrivals)]
+    if not outputs:
+        return LinkOutput(PacketBatch.empty())
+    return LinkOutput(_packets(outputs), _events(outputs), _frames(outputs))
+
+
+def _frames(outputs: Sequence[ChannelOutput]) -> FrameBatch:
+    arrivals = Arrivals.join([output.arrivals for output in outputs])
+    if len(outputs) == 1:
+        return arrivals.frames
+    return arrivals.take(np.argsort(arrivals.index, kind="stable")).frames
+
+
+def _events(outputs: Sequence[ChannelOutput]) -> tuple[Event, ...]:
+    told = [
+        (int(output.arrivals.index[row]), event)
+        for output in outputs
+        if output.events
+        for row, event in zip(np.nonzero(output.arrivals.frames.lost)[0], output.events, strict=True)
+    ]
+    return tuple(event for _, event in sorted(told, key=lambda pair: pair[0]))
+
+
+def _packets(outputs: Sequence[ChannelOutput]) -> PacketBatch:
+    parts: list[PacketBatch] = []
+    order: list[NDArray[np.int64]] = []
+    n_octets = 0
+    for output in outputs:
+        packets, arrivals = output.packets, output.arrivals
+        if packets is None or not len(packets):
+            continue
+        apid, flags, count = packet_fields(packets.word)
+        frame, frames = packets.frame, arrivals.frames
+        parts.append(
+            PacketBatch(
+                packets.octets,
+                packets.start + n_octets,
+                packets.length,
+                apid,
+                count,
+                flags,
+                frames.scid[frame],
+                frames.vcid[frame],
+                frames.received_ns[frame],
+                packets.quality,
+            )
+        )
+        order.append(arrivals.index[frame])
+        n_octets += len(packets.octets)
+    if not parts:
+        return PacketBatch.empty()
+    return parts[0] if len(parts) == 1 else _merge(parts, np.argsort(np.concatenate(order), kind="stable"))
+
+
+def _merge(parts: Sequence[PacketBatch], order: NDArray[np.intp]) -> PacketBatch:
+    """Batches of one array of octets each, `start` counting through all of them, in the order given."""
+    return PacketBatch(
+        np.concatenate([part.data for part in parts]),
+        np.concatenate([part.start for part in parts])[order],
+        np.concatenate([part.length for part in parts])[order],
+        np.concatenate([part.apid for part in parts])[order],
+        np.concatenate([part.seq_count for part in parts])[order],
+        np.concatenate([part.seq_flags for part in parts])[order],
+        np.concatenate([part.scid for part in parts])[order],
+        np.concatenate([part.vcid for part in parts])[order],
+        np.concatenate([part.received_ns for part in parts])[order],
+        np.concatenate([part.quality for part in parts])[order],
+    )

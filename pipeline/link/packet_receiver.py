@@ -1,0 +1,77 @@
+"""From a stream of space packets back to back to a batch of them: the way of recordings without frames."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pipeline.batches import ByteBatch, PacketBatch, Quality
+from pipeline.link.assembler import IDLE_APID
+from pipeline.link.channels import packet_fields
+from pipeline.link.marks import ReceiveTimes
+from pipeline.link.output import LinkOutput
+from pipeline.link.packet_stream import PacketStream, StreamPackets
+from pipeline.link.sequence import SequenceCounts
+from pipeline.link.settings import ChannelSettings, LinkSettings
+
+
+class PacketReceiver:
+    """A link of packets without frames: spacecraft and channel are 0, `received_ns` is that of the first byte."""
+
+    def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings]) -> None:
+        self._stream = PacketStream(settings.packet_prefix_bytes)
+        self._times = ReceiveTimes()
+        self._sequence = SequenceCounts()
+        self._channels = channels
+        self._n_idle = 0
+
+    def feed(self, batch: ByteBatch) -> LinkOutput:
+        self._times.add(batch)
+        return self._hand_on(self._stream.feed(batch.data))
+
+    def flush(self) -> LinkOutput:
+        return self._hand_on(self._stream.flush())
+
+    def report(self) -> dict[str, Any]:
+        by_apid = self._sequence.by_apid()
+        frames = ("read", "clean", "corrected", "uncorrectable", "failed_check", "other_channel")
+        return {
+            "bytes": {"read": self._times.n_bytes, "skipped": self._stream.skipped_bytes},
+            "frames": dict.fromkeys(frames, 0),
+            "channels": [],
+            "packets": {
+                "read": sum(by_apid.values()),
+                "by_apid": {str(apid): n for apid, n in by_apid.items()},
+                "sequence_gaps": self._sequence.n_breaks,
+                "idle_packets": self._n_idle,
+                "truncated_packets": self._stream.truncated_packets,
+                "bad_headers": self._stream.bad_headers,
+            },
+        }
+
+    def _hand_on(self, found: StreamPackets) -> LinkOutput:
+        apid, flags, count = packet_fields(found.word)
+        wanted = np.nonzero(apid != IDLE_APID)[0]
+        self._n_idle += len(apid) - len(wanted)
+        received_ns = self._times.at(found.place[wanted])
+        self._times.forget_before(self._stream.place)
+        if not len(wanted):
+            return LinkOutput(PacketBatch.empty())
+        quality = np.zeros(len(wanted), np.uint32)
+        quality[self._sequence.feed(apid[wanted], count[wanted])] |= np.uint32(Quality.AFTER_GAP)
+        none = np.zeros(len(wanted), np.uint16)
+        packets = PacketBatch(
+            found.octets,
+            found.start[wanted],
+            found.length[wanted],
+            apid[wanted],
+            count[wanted],
+            flags[wanted],
+            none,
+            none.astype(np.uint8),
+            received_ns,
+            quality,
+        )
+        return LinkOutput(packets)

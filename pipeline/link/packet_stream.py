@@ -1,0 +1,173 @@
+"""Space packets back to back, each behind a prefix of fixed length.
+
+In: bytes in pieces of any size. Out: whole packets. Skipped and counted: bytes that form no packet, and a packet
+that runs past the end. After a header that cannot be one, the stream is taken up again where a few packets follow on
+each other, of APIDs seen before if there are any.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.link.walk import PAD_BYTES, PRIMARY_HEADER_BYTES, packet_lengths, words_of
+
+_HOPS = 3
+"""Packets that must follow on each other before a place is believed to be a packet's."""
+_FEW = 16
+_SCAN_BYTES = 1 << 16
+_NONE = np.empty(0, np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPackets:
+    """`octets`: what the packets lie in; `start`, `length: int64[p]`, `word: uint64[p]` (first 8 bytes);
+    `place: int64[p]`, byte of the stream in which each begins.
+    """
+
+    octets: NDArray[np.uint8]
+    start: NDArray[np.int64]
+    length: NDArray[np.int64]
+    word: NDArray[np.uint64]
+    place: NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class PacketStream:
+    """Cuts a stream into packets. Holds at most a few packets' bytes."""
+
+    prefix: int
+    skipped_bytes: int = 0
+    truncated_packets: int = 0
+    bad_headers: int = 0
+    _buffer: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(PAD_BYTES, np.uint8))
+    _base: int = 0
+    _lost: bool = False
+    _seen: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1 << 12, bool))
+    _run: int = _FEW
+
+    @property
+    def place(self) -> int:
+        """Byte of the stream from which on packets are still to come."""
+        return self._base
+
+    def feed(self, octets: NDArray[np.uint8]) -> StreamPackets:
+        """The packets that are whole with `octets: uint8[n]` added."""
+        self._buffer = np.concatenate((self._buffer[:-PAD_BYTES], octets, np.zeros(PAD_BYTES, np.uint8)))
+        return self._advance(final=False)
+
+    def flush(self) -> StreamPackets:
+        """The stream ends here."""
+        packets = self._advance(final=True)
+        self._base += len(self._buffer) - PAD_BYTES
+        self._buffer = np.zeros(PAD_BYTES, np.uint8)
+        self._lost = False
+        return packets
+
+    def _advance(self, *, final: bool) -> StreamPackets:
+        octets, words = self._buffer, words_of(self._buffer)
+        end, at = len(octets) - PAD_BYTES, 0
+        starts: list[NDArray[np.int64]] = []
+        while True:
+            if self._lost:
+                found = self._search(words, at, end, final=final)
+                self.skipped_bytes += found - at
+                at = found
+                if self._lost:
+                    break
+            run = self._take_run(words, at, end)
+            if len(run):
+                starts.append(run)
+                at = int(run[-1]) + int(packet_lengths(words[run[-1:]])[0])
+                self._seen[(words[run] >> np.uint64(48) & np.uint64(0xFFF)).astype(np.intp)] = True
+                continue
+            header_whole = at + self.prefix + PRIMARY_HEADER_BYTES <= end
+            if header_whole and int(words[at + self.prefix]) >> 61:
+                self.bad_headers += 1
+                self._lost = True
+            elif final and header_whole:
+                self.truncated_packets += 1
+                self._lost = True
+            else:
+                break
+            at += 1
+            self.skipped_bytes += 1
+        if final:
+            self.skipped_bytes += end - at
+            at = end
+        return self._hand_on(np.concatenate(starts) if starts else _NONE, at)
+
+    def _hand_on(self, start: NDArray[np.int64], at: int) -> StreamPackets:
+        octets, base = self._buffer, self._base
+        word = words_of(octets)[start].astype(np.uint64)
+        self._buffer = octets[at:].copy()
+        self._base += at
+        return StreamPackets(octets, start, packet_lengths(word), word, base + start)
+
+    def _take_run(self, words: NDArray[np.uint64], at: int, end: int) -> NDArray[np.int64]:
+        """Whole packets from `at` on: all of one length if many are, else a few one by one."""
+        first = at + self.prefix
+        if first + PRIMARY_HEADER_BYTES > end or int(words[first]) >> 61:
+            return _NONE
+        field_and_version = np.uint64(0xE0000000FFFF0000)
+        pattern = words[first] & field_and_version
+        stride = self.prefix + ((int(words[first]) >> 16 & 0xFFFF) + 7)
+        n_fit = min((end - at) // stride, self._run)
+        same = words[first : first + stride * n_fit : stride] & field_and_version == pattern
+        n_same = len(same) if same.all() else int(np.argmin(same))
+        if n_same >= _FEW:
+            self._run = 2 * self._run
+            return first + stride * np.arange(n_same, dtype=np.int64)
+        self._run = _FEW
+        return self._take_each(words, first, end)
+
+    def _take_each(self, words: NDArray[np.uint64], first: int, end: int) -> NDArray[np.int64]:
+        starts: list[int] = []
+        place = first
+        while len(starts) < 4 * _FEW and place + PRIMARY_HEADER_BYTES <= end:
+            word = int(words[place])
+            following = place + (word >> 16 & 0xFFFF) + 7
+            if word >> 61 or following > end:
+                break
+            starts.append(place)
+            place = following + self.prefix
+        return np.array(starts, np.int64)
+
+    def _search(self, words: NDArray[np.uint64], at: int, end: int, *, final: bool) -> int:
+        """Where the stream can be taken up again; `_lost` stays set where that is not known yet."""
+        while at + self.prefix + PRIMARY_HEADER_BYTES <= end:
+            stop = min(at + _SCAN_BYTES, end - self.prefix - PRIMARY_HEADER_BYTES + 1)
+            likely = np.nonzero(self._plausible(words[at + self.prefix : stop + self.prefix]))[0] + at
+            for place in likely.tolist():
+                verdict = self._follows_on(words, place, end, final=final)
+                if verdict is None:
+                    return place
+                if verdict:
+                    self._lost = False
+                    return place
+            at = stop
+        return at
+
+    def _plausible(self, word: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Version 0, and of an APID (and packet type) that was seen, if any was."""
+        likely: NDArray[np.bool_] = word >> np.uint64(61) == 0
+        if self._seen.any():
+            likely &= self._seen[(word >> np.uint64(48) & np.uint64(0xFFF)).astype(np.intp)]
+        return likely
+
+    def _follows_on(self, words: NDArray[np.uint64], place: int, end: int, *, final: bool) -> bool | None:
+        """Whether packets follow on each other from `place`; None: more bytes are needed to tell."""
+        for _ in range(_HOPS):
+            header = place + self.prefix
+            if place == end and final:
+                return True
+            if header + PRIMARY_HEADER_BYTES > end:
+                return False if final else None
+            if not self._plausible(words[header : header + 1])[0]:
+                return False
+            place = header + (int(words[header]) >> 16 & 0xFFFF) + 7
+        if place <= end:
+            return True
+        return False if final else None

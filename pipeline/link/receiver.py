@@ -1,0 +1,51 @@
+"""The link layer as one machine: bytes in, space packets out, and an account of everything between.
+
+    bytes -> blocks (synchronizer) -> frames (coding) -> headers -> channels (continuity) -> packets (assembler)
+
+Dropped and counted: bytes outside blocks, frames that fail a check, frames of channels nobody asked for,
+duplicates, unfinished and idle packets. Nothing that arrives raises; the output is the same for any split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from pipeline.batches import ByteBatch
+from pipeline.errors import ConfigError
+from pipeline.link.frame_receiver import FrameReceiver
+from pipeline.link.output import LinkOutput
+from pipeline.link.packet_receiver import PacketReceiver
+from pipeline.link.settings import ChannelSettings, LinkSettings
+from pipeline.link.validity import settings_problems
+
+__all__ = ["LinkOutput", "Receiver"]
+
+
+class Receiver:
+    """One link. Feed it the bytes of a recording, then flush; `report` accounts for all of them.
+
+    Raises ConfigError where the settings cannot be those of any link.
+    """
+
+    def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings]) -> None:
+        problems = settings_problems(settings)
+        if problems:
+            raise ConfigError(problems)
+        self._receiver: FrameReceiver | PacketReceiver
+        if settings.framing == "packets":
+            self._receiver = PacketReceiver(settings, channels)
+        else:
+            self._receiver = FrameReceiver(settings, channels)
+
+    def feed(self, batch: ByteBatch) -> LinkOutput:
+        """Everything that is whole and decided with these bytes."""
+        return self._receiver.feed(batch)
+
+    def flush(self) -> LinkOutput:
+        """The end of the recording: what is still held and whole; unfinished packets are counted as truncated."""
+        return self._receiver.flush()
+
+    def report(self) -> dict[str, Any]:
+        """The keys bytes, frames, channels and packets of the pass report, and `synchronizer` for coded streams."""
+        return self._receiver.report()
