@@ -34,12 +34,15 @@ def _big_endian(values: Anything | int, n_bytes: int, lowest: int, end: int) -> 
     return octets.reshape(len(numbers), -1)
 
 
-def sign_magnitude(values: Anything) -> Octets:
-    """16 bits: the sign, then 15 bits of magnitude, as the radar's navigation block has them (fact sheet 3.2)."""
-    numbers = np.asarray(values).astype(np.int64)
-    if numbers.size and np.abs(numbers).max() > 0x7FFF:
-        raise OverflowError(f"{np.abs(numbers).max()} does not fit 15 bits")
-    return unsigned(np.where(numbers < 0, 0x8000 - numbers, numbers), 2)
+def sign_magnitude(values: Reals, step: float) -> Octets:
+    """Steps in 16 bits: the sign, then 15 bits of magnitude, as the radar's navigation block has them.
+
+    A small negative value is a minus zero, 0x8000, as in the genuine records (fact sheet 3.2).
+    """
+    magnitude = np.abs(counts(values, step))
+    if magnitude.size and magnitude.max() > 0x7FFF:
+        raise OverflowError(f"{magnitude.max()} does not fit 15 bits")
+    return unsigned(np.where(np.signbit(values), magnitude | 0x8000, magnitude), 2)
 
 
 def twelve_bits(values: Anything) -> Octets:

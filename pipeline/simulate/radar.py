@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.simulate import chance
 from pipeline.simulate.arrays import Flags, Longs, Octets, Reals
-from pipeline.simulate.octets import constant, counts, onboard_time, rows, sign_magnitude, unsigned
+from pipeline.simulate.octets import constant, onboard_time, rows, sign_magnitude, unsigned
 from pipeline.simulate.packets import Measurement, Record
 from pipeline.simulate.radar_records import HF, LF, Layout, describe
 from pipeline.simulate.timeline import Timeline
@@ -141,9 +141,9 @@ def _sound(
         onboard_time(time_ns, drift_ppm),
         codes,
         samples,
-        sign_magnitude(counts(velocity, 1e-5)),
-        sign_magnitude(counts(position, 0.01)),
-        sign_magnitude(counts(attitude[:, [1, 0, 2]], 180.0 / 32768.0)),
+        sign_magnitude(velocity, 1e-5),
+        sign_magnitude(position, 0.01),
+        sign_magnitude(attitude[:, [1, 0, 2]], 180.0 / 32768.0),
     )
     records = [Record(band.layout.apid, int(at), row, False) for at, row in zip(time_ns, octets, strict=True)]
     truth = describe(time_ns, octets, band.layout) | {

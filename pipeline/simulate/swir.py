@@ -38,7 +38,9 @@ def look(timeline: Timeline, seed: int, drift_ppm: float) -> Measurement:
     dark = 1200.0 + chance.wander(draw, np.arange(float(_CHANNELS)), 20.0, 3.0, 200.0)
     seen = dark + net + sigma_dn * draw.standard_normal(net.shape)
     begin, end = timeline.phase("SWIR")
-    milliseconds = np.rint(np.linspace(begin + 0.5, end - 3.5, len(_KINDS)) * 1000.0).astype(np.int64)
+    milliseconds = np.rint(np.linspace(begin + 0.5, max(end - 3.5, begin + 2.5), len(_KINDS)) * 1000.0).astype(
+        np.int64
+    )
     time_ns = timeline.start_ns + milliseconds * 1_000_000
     n = len(_KINDS)
     octets = rows(
