@@ -1,0 +1,72 @@
+"""The bundled passes are what the manifest says, and the simulator still makes them.
+
+Bytes are promised for one version of NumPy only: random streams and the last digit of sines may change with it.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.simulate import simulate
+from pipeline.simulate.bundle import PASSES, command
+
+FOLDER = Path(__file__).parents[2] / "replay_data"
+MANIFEST = json.loads((FOLDER / "manifest.json").read_text())
+FILES = [(name, file) for name, entry in MANIFEST["passes"].items() for file in entry["files"]]
+
+
+@pytest.fixture(scope="module")
+def remade(tmp_path_factory):
+    if np.__version__ != MANIFEST["made_with"]["numpy"]:
+        pytest.skip(f"made with NumPy {MANIFEST['made_with']['numpy']}, this is {np.__version__}")
+    folder = tmp_path_factory.mktemp("remade")
+    for name, scenario in PASSES.items():
+        simulate(folder / name, scenario)
+    return folder
+
+
+@pytest.mark.parametrize(("name", "file"), FILES)
+def test_a_bundled_file_has_the_size_and_checksum_of_the_manifest(name, file):
+    content = (FOLDER / file).read_bytes()
+    expected = MANIFEST["passes"][name]["files"][file]
+    assert (len(content), hashlib.sha256(content).hexdigest()) == (expected["bytes"], expected["sha256"])
+
+
+@pytest.mark.parametrize(("name", "file"), [pair for pair in FILES if not pair[1].endswith(".npz")])
+def test_the_simulator_makes_a_bundled_file_again(remade, name, file):
+    digest = hashlib.sha256((remade / file).read_bytes()).hexdigest()
+    assert digest == MANIFEST["passes"][name]["files"][file]["sha256"]
+
+
+@pytest.mark.parametrize("name", list(PASSES))
+def test_the_simulator_makes_the_truth_again(remade, name):
+    """Array by array: the archive's own bytes depend on the compressor."""
+    with np.load(FOLDER / f"{name}.truth.npz") as old, np.load(remade / f"{name}.truth.npz") as new:
+        assert old.files == new.files
+        for array in old.files:
+            np.testing.assert_array_equal(old[array], new[array])
+
+
+@pytest.mark.parametrize("name", list(PASSES))
+def test_the_manifest_names_the_command_that_makes_a_pass(name):
+    assert MANIFEST["passes"][name]["command"] == command(name, PASSES[name])
+
+
+def test_the_commands_options_are_those_of_the_scenario():
+    assert command("damaged.cadu", PASSES["damaged.cadu"]) == (
+        "downlink simulate --out damaged.cadu --sol 12 --seed 12 --duration 300 --profile high --symbol-errors 16"
+        " --symbol-error-share 0.25 --lost-frames 14 --noise-bytes 4000 --duplicate-frames 6 --other-channel"
+        " --uncorrectable-frames 4"
+    )
+
+
+def test_the_bundle_is_at_most_8_mb():
+    assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= 8_000_000
+
+
+@pytest.mark.parametrize("name", list(PASSES))
+def test_a_replay_in_real_time_lasts_10_to_20_seconds(name):
+    assert 10.0 <= MANIFEST["passes"][name]["duration_s"] <= 20.0
