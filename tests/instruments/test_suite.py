@@ -1,0 +1,248 @@
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.batches import NO_TIME, Quality, Ragged
+from pipeline.instruments.rows import take
+
+
+def told(products):
+    return {
+        p.id: (p.instrument, p.product, p.quality.tolist(), {k: q.values.tobytes() for k, q in p.arrays.items()})
+        for p in products
+    }
+
+
+@pytest.fixture
+def pass_of_rows(rows, level):
+    """40 s of a drive: navigation each second, a magnetometer packet each second, the others now and then."""
+    rng = np.random.default_rng(20)
+    batches = []
+    for t in range(40):
+        # what ends at t arrives after the navigation row of t
+        yaw = np.deg2rad(3 * t) / 2
+        batches.append(
+            level(t, n=1, Q_SCALAR=np.cos(yaw), Q_Z=np.sin(yaw), MAST_YAW=float(t), POSITION_NORTH=t * 0.05)
+        )
+        field = rng.integers(-40000, 40000, (32, 3))
+        columns = {"SAMPLE_RATE": 32, "FIELD_A": field, "FIELD_B": field}
+        batches.append(rows("MAGNETOMETER", [t - 1], columns=columns, seq_count=[t]))
+        gpr = {"FRAME_COUNT": (1 + 4 * t) % 256, "EFFECTIVE_LENGTH_BYTES": 4096, "SAMPLES": rng.normal(size=4096)}
+        batches.append(rows("GPR_HF", [t - 0.5], columns=gpr, seq_count=[t]))
+        swir = {"POINT_ID": t // 7, "KIND": ["DARK", "PANEL", "TARGET"][t % 7 % 3], "GAIN": 1, "EXPOSURE": 10}
+        swir |= {"RF_START": 100000, "SPECTRUM": rng.integers(100, 9000, 321)}
+        batches.append(rows("SWIR", [t], columns=swir, seq_count=[t]))
+        if t % 10 == 9:
+            weather = {"AIR_PRT": 30000, "PRESSURE_VOLTAGE": 39000, "PRESSURE_SENSOR_THERMISTOR": 1000}
+            batches.append(rows("WEATHER", [t - 9], columns={**weather, "WIND_POWER": 9000}, seq_count=[t]))
+        batches.append(rows("MYSTERY", [t], columns={"VALUE": np.array([t * 1.5])}, seq_count=[t]))
+    for order, batch in enumerate(batches):
+        batch.order[:] = order
+    return batches
+
+
+def by_container(batches):
+    """As a decoder hands them over: one batch for each container."""
+    names = dict.fromkeys(batch.container for batch in batches)
+    together = []
+    for name in names:
+        mine = [batch for batch in batches if batch.container == name]
+        together.append(_join(mine))
+    return together
+
+
+def _join(batches):
+    first = batches[0]
+    columns = {name: np.concatenate([b.columns[name] for b in batches]) for name in first.columns}
+    parts = ("time_ns", "apid", "seq_count", "received_ns", "order", "quality")
+    arrays = {part: np.concatenate([getattr(b, part) for b in batches]) for part in parts}
+    return type(first)(container=first.container, columns=columns, raw={}, units={}, **arrays)
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cuts=st.lists(st.integers(1, 200), max_size=12))
+def test_any_split_into_batches_gives_the_same_products(suite, pass_of_rows, cuts):
+    whole = suite()
+    expected = told([*whole.feed(by_container(pass_of_rows)), *whole.flush()])
+    split = suite()
+    edges = sorted({0, *cuts, len(pass_of_rows)})
+    made = []
+    for start, stop in pairwise(edges):
+        if pass_of_rows[start:stop]:
+            made += split.feed(by_container(pass_of_rows[start:stop]))
+    assert told([*made, *split.flush()]) == expected
+
+
+def test_rows_of_one_window_become_one_product(suite, rows):
+    one = suite()
+    made = [*one.feed([rows("MYSTERY", np.arange(25.0))]), *one.flush()]
+    assert [len(p.quality) for p in made] == [10, 10, 5]
+
+
+def test_a_group_is_held_until_a_row_of_the_next_comes(suite, rows):
+    one = suite()
+    assert one.feed([rows("MYSTERY", [1.0, 2.0])]) == []
+    assert len(one.feed([rows("MYSTERY", [12.0])])) == 1
+
+
+def test_without_a_window_each_row_is_a_product_at_once(suite, rows):
+    assert len(suite(window_s=0).feed([rows("MYSTERY", [1.0, 1.0, 2.0])])) == 3
+
+
+def test_rows_without_onboard_time_are_grouped_by_256_sequence_counts(suite, rows):
+    batch = rows("MYSTERY", np.zeros(600), seq_count=np.arange(100, 700))
+    batch.time_ns[:] = NO_TIME
+    one = suite()
+    assert [len(p.quality) for p in [*one.feed([batch]), *one.flush()]] == [156, 256, 188]
+
+
+def test_apids_of_one_container_are_products_of_their_own(suite, rows):
+    batch = rows("MYSTERY", np.arange(4.0))
+    batch.apid[:] = [7, 8, 7, 8]
+    one = suite()
+    assert [p.lineage["apid"] for p in [*one.feed([batch]), *one.flush()]] == [[7], [8]]
+
+
+def test_the_same_packets_have_the_same_id_and_other_packets_another(suite, rows):
+    ids = [
+        suite(window_s=0).feed([rows("MYSTERY", [time], seq_count=[count])])[0].id
+        for time, count in [(1, 5), (1, 5), (1, 6), (2, 5)]
+    ]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 3
+
+
+def test_a_clock_that_goes_back_is_flagged_where_it_did(suite, rows):
+    product = suite(window_s=1000).flush
+    one = suite(window_s=1000)
+    one.feed([rows("MYSTERY", [5.0, 6.0])])
+    one.feed([rows("MYSTERY", [2.0, 3.0])])
+    product = one.flush()[0]
+    assert product.quality.tolist() == [0, 0, Quality.CLOCK_JUMP, 0]
+
+
+def test_after_a_clock_jump_the_attitude_from_before_is_forgotten(suite, rows, level):
+    """Navigation at 100 s, then a packet of 101 s, then one of 50 s: the last has no attitude."""
+    packets = rows("MAGNETOMETER", [101, 50], order=[5, 6], columns={"SAMPLE_RATE": 32})
+    one = suite("magnetometer")
+    made = [*one.feed([level(99, n=3), packets]), *one.flush()]
+    field = [p for p in made if p.product == "field"]
+    assert [bool((p.quality & Quality.NO_ATTITUDE).any()) for p in field] == [False, True]
+
+
+def test_navigation_that_arrives_after_a_packet_does_not_serve_it(suite, rows, level):
+    packet = rows("MAGNETOMETER", [100], order=[5], columns={"SAMPLE_RATE": 32})
+    one = suite("magnetometer")
+    made = [*one.feed([level(100, order=6), packet]), *one.flush()]
+    field = next(p for p in made if p.product == "field")
+    assert (field.quality & Quality.NO_ATTITUDE).all()
+
+
+def test_a_container_without_an_instrument_publishes_every_value(products, rows):
+    batch = rows(
+        "JPSS_ATT_EPHEM", [1.0, 2.0], columns={"ADGPSPOSX": np.array([1.5, 2.5]), "LABEL": np.array(["a", "b"])}
+    )
+    product = products(batch)["telemetry/jpss_att_ephem"]
+    assert product.arrays["ADGPSPOSX"].values.tolist() == [1.5, 2.5]
+    assert product.arrays["LABEL"].values.tolist() == ["a", "b"]
+
+
+def test_a_ragged_column_becomes_values_starts_and_lengths(products, rows):
+    column = Ragged(np.arange(10, dtype=np.uint8), np.array([6, 0]), np.array([2, 3]))
+    arrays = products(rows("MYSTERY", [1.0, 2.0], columns={"BLOB": column}))["telemetry/mystery"].arrays
+    assert arrays["BLOB"].values.tolist() == [6, 7, 0, 1, 2]
+    assert arrays["BLOB_start"].values.tolist() == [0, 2]
+    assert arrays["BLOB_length"].values.tolist() == [2, 3]
+
+
+def test_a_known_container_with_other_columns_is_published_as_it_is(products, rows):
+    batch = take(rows("WEATHER", [1.0]), slice(0, 1))
+    del batch.columns["AIR_PRT"]
+    assert list(products(batch)) == ["telemetry/weather"]
+
+
+def test_an_instrument_that_is_not_wanted_leaves_its_container_as_it_is(products, rows):
+    assert list(products(rows("WEATHER", [1.0]), names=("gpr",))) == ["telemetry/weather"]
+
+
+def test_without_a_site_there_are_no_mars_times(products, rows):
+    assert products(rows("MYSTERY", [1.0]), site=None)["telemetry/mystery"].time.sol is None
+
+
+def test_a_product_says_its_times_on_every_clock(products, rows):
+    """170338801.081 s is 2021-05-25T04:20:01.081Z, sol 11, LMST 12:27:02.5 in the label."""
+    time = products(rows("MYSTERY", [170338801.081]))["telemetry/mystery"].time
+    assert time.utc_ns[0] == int(np.datetime64("2021-05-25T04:20:01.081", "ns").astype(np.int64))
+    assert time.sol == (11, 11)
+    assert abs(time.lmst_h[0] * 3600 - (12 * 3600 + 27 * 60 + 2.532)) < 3
+
+
+def test_lineage_names_calibration_packets_frame_and_what_the_context_says(products, rows):
+    lineage = products(rows("WEATHER", [1.0], seq_count=[9]))["weather/meteorology"].lineage
+    assert lineage["dictionary"] == "abc"
+    assert lineage["seq_count"] == [9, 9]
+    assert lineage["site_frame"] == "MARS_COORDINATE_SYSTEM"
+    assert lineage["calibration"]["sources"]["wind"].startswith("assumed")
+
+
+def test_every_array_with_rows_has_as_many_as_the_product(pass_of_rows, suite):
+    one = suite()
+    made = [*one.feed(by_container(pass_of_rows)), *one.flush()]
+    lengths = {
+        len(q.values) == len(p.quality) for p in made for q in p.arrays.values() if q.dims and q.dims[0] == "row"
+    }
+    assert lengths == {True}
+
+
+def test_every_axis_of_every_array_has_a_name(pass_of_rows, suite):
+    one = suite()
+    made = [*one.feed(by_container(pass_of_rows)), *one.flush()]
+    assert all(len(q.dims) == q.values.ndim for p in made for q in p.arrays.values())
+
+
+def test_what_goes_to_the_retained_topics_is_there_with_few_values_a_row(pass_of_rows, suite):
+    one = suite()
+    made = [*one.feed(by_container(pass_of_rows)), *one.flush()]
+    assert all(p.arrays[name].values.ndim <= 2 for p in made for name in p.latest)
+
+
+def garbage(rng, container, layout, n):
+    """Any bits at all in every column."""
+    columns = {}
+    for name, spec in layout[container][1].items():
+        if spec is None:
+            continue
+        dtype, shape = np.dtype(spec[0]), spec[1]
+        if dtype.kind == "U":
+            columns[name] = rng.choice(["", "DARK", "LASER", "PANEL", "TARGET", "SELF_TEST", "?"], n)
+        elif dtype.kind == "b":
+            columns[name] = rng.integers(0, 2, (n, *shape)).astype(bool)
+        else:
+            octets = rng.integers(0, 256, (n, *shape, dtype.itemsize), dtype=np.uint8)
+            columns[name] = octets.view(dtype)[..., 0]
+            if dtype.kind == "f":
+                largest = np.finfo(dtype).max
+                odd = rng.choice(np.array([0, -1, np.nan, np.inf, largest, -largest], dtype), columns[name].shape)
+                columns[name] = np.where(rng.random(columns[name].shape) < 0.5, odd, columns[name])
+    return columns
+
+
+@pytest.mark.parametrize(
+    "container",
+    ["NAVIGATION", "ENGINEERING", "EVENT", "GPR_HF", "GPR_LF", "MAGNETOMETER", "WEATHER", "LIBS", "SWIR"],
+)
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32 - 1))
+def test_any_values_give_products_without_a_warning_or_an_exception(suite, rows, layout, container, seed):
+    rng = np.random.default_rng(seed)
+    n = 6
+    odd = np.array([NO_TIME, 0, -1, 2**62, int(4.29e18), -(2**62)])
+    one = suite()
+    for name in ("NAVIGATION", container):
+        batch = rows(name, np.zeros(n), columns=garbage(rng, name, layout, n), order=np.arange(n))
+        batch.time_ns[:] = np.where(rng.random(n) < 0.3, rng.choice(odd, n), np.arange(n) * 1_000_000_000)
+        one.feed([batch])
+    assert isinstance(one.flush(), list)
