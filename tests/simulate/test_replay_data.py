@@ -1,6 +1,6 @@
 """The bundled passes are what the manifest says, and the simulator still makes them.
 
-Bytes are promised for one version of NumPy only: random streams and the last digit of sines may change with it.
+Bytes are promised for one version of NumPy only: its random streams may change with it.
 """
 
 import hashlib
@@ -43,11 +43,14 @@ def test_the_simulator_makes_a_bundled_file_again(remade, name, file):
 
 @pytest.mark.parametrize("name", list(PASSES))
 def test_the_simulator_makes_the_truth_again(remade, name):
-    """Array by array: the archive's own bytes depend on the compressor."""
+    """To the last digit of a float32: the sines of another processor may differ in it, the pass does not."""
     with np.load(FOLDER / f"{name}.truth.npz") as old, np.load(remade / f"{name}.truth.npz") as new:
         assert old.files == new.files
         for array in old.files:
-            np.testing.assert_array_equal(old[array], new[array])
+            if old[array].dtype.kind == "f":
+                np.testing.assert_allclose(new[array], old[array], rtol=1e-6, atol=1e-9)
+            else:
+                np.testing.assert_array_equal(new[array], old[array])
 
 
 @pytest.mark.parametrize("name", list(PASSES))
