@@ -19,8 +19,8 @@ PHASES = (
     ("DRIVING", 0.65),
     ("STOPPED", 0.70),
     ("LIBS POINT 2", 0.82),
-    ("MAST SCAN 2", 0.94),
-    ("STANDING 2", 1.00),
+    ("SECOND SCAN", 0.94),
+    ("RESTING", 1.00),
 )
 """What the rover is doing, and the share of the stay at which it ends."""
 
@@ -40,11 +40,11 @@ class Timeline:
         return round(begin * self.duration_s), round(PHASES[at][1] * self.duration_s)
 
     def activity(self, second: int) -> str:
-        """The phase of this second, without its number."""
+        """The phase of this second."""
         for name, _ in PHASES:
             if second < self.phase(name)[1]:
-                return name.rstrip(" 2")
-        return PHASES[-1][0].rstrip(" 2")
+                return name
+        return PHASES[-1][0]
 
     @property
     def stop_ns(self) -> int:

@@ -91,7 +91,7 @@ def _positions(distance: Reals, attitude_deg: Reals) -> Reals:
 def _mast(timeline: Timeline, time_s: Reals) -> Reals:
     """Scans in yaw with a nod in pitch, at most 5 deg/s; then to the target, and ahead for the drive."""
     knots = [(0, 0.0, 0.0)]
-    for scan, look in (("MAST SCAN", "LIBS POINT 1"), ("MAST SCAN 2", "")):
+    for scan, look in (("MAST SCAN", "LIBS POINT 1"), ("SECOND SCAN", "")):
         begin, end = timeline.phase(scan)
         swing = min(150.0, 5.0 * (end - begin) / 6.0)
         for share, yaw, pitch in ((0, 0, 0), (1, 1, 0), (2, 1, 0), (4, -1, -0.15), (5, -1, 0.08), (6, 0, 0)):

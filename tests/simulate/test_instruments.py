@@ -79,6 +79,12 @@ def test_the_engineering_packet_gives_its_truth_within_half_a_step(clean, ground
     assert np.abs(temperature - truth["engineering_temperature_degc"]).max() <= 0.002501
 
 
+def test_the_engineering_packet_names_what_the_rover_is_doing(clean):
+    told = [record[55:].rstrip(b"\0").decode() for record in clean.records(258)]
+    assert told == clean.truth["engineering_activity"].tolist()
+    assert {"MAST SCAN", "LIBS POINT 1", "SWIR", "DRIVING", "LIBS POINT 2"} <= set(told)
+
+
 def test_an_event_tells_how_long_its_text_is(clean):
     texts = [record[10:].decode() for record in clean.records(259)]
     assert [record[9] for record in clean.records(259)] == [len(text.encode()) for text in texts]

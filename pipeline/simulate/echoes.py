@@ -1,0 +1,148 @@
+"""What the radar hears: the direct wave, echoes of layers and rocks, and the clutter between (fact sheet 3.3).
+
+Levels, decay and noise are those measured in the genuine records of sol 11; the geology is assumed: hard crust and
+rocks in loose regolith for the high frequency, two fining-up sequences for the low.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.simulate import chance
+from pipeline.simulate.arrays import Flags, Reals
+
+Traces = NDArray[np.complex128]
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """One radar's window into the ground."""
+
+    n_samples: int
+    sample_ns: float
+    carrier_ghz: float
+    pulse_ns: float
+    direct_ns: float
+    direct_db: float
+    direct_variation: float
+    direct_jitter_ns: float
+    floor_db: float
+    """Noise below the direct wave."""
+    envelope_ns: tuple[float, ...]
+    envelope_db: tuple[float, ...]
+    permittivity: float
+    layers_m: tuple[float, ...]
+    layer_relief_m: float
+    n_rocks: int
+    rock_depth_m: tuple[float, float]
+    step: float
+    """Samples are whole multiples of it."""
+    self_test_step: float
+    spur_db: float | None = None
+    """Tone at 100 MHz, 45 MHz from the centre, below the direct wave."""
+
+
+HIGH_FREQUENCY = Ground(
+    n_samples=2048,
+    sample_ns=0.098,
+    carrier_ghz=1.3,
+    pulse_ns=0.28,
+    direct_ns=16.9,
+    direct_db=122.0,
+    direct_variation=0.10,
+    direct_jitter_ns=0.1,
+    floor_db=-59.0,
+    envelope_ns=(2.0, 5.0, 20.0, 40.0, 60.0, 100.0, 180.0),
+    envelope_db=(-14.0, -17.0, -23.0, -36.0, -45.0, -55.0, -75.0),
+    permittivity=3.2,
+    layers_m=(0.15, 1.6, 3.3),
+    layer_relief_m=0.05,
+    n_rocks=5,
+    rock_depth_m=(0.4, 2.8),
+    step=4.0,
+    self_test_step=4.0,
+)
+LOW_FREQUENCY = Ground(
+    n_samples=1500,
+    sample_ns=10.0,
+    carrier_ghz=0.055,
+    pulse_ns=6.0,
+    direct_ns=210.0,
+    direct_db=212.0,
+    direct_variation=0.004,
+    direct_jitter_ns=0.0,
+    floor_db=-92.0,
+    envelope_ns=(50.0, 100.0, 200.0, 300.0, 400.0, 600.0, 800.0, 1000.0),
+    envelope_db=(-30.0, -36.0, -47.0, -54.0, -64.0, -80.0, -90.0, -120.0),
+    permittivity=4.0,
+    layers_m=(11.0, 31.0, 58.0),
+    layer_relief_m=0.8,
+    n_rocks=2,
+    rock_depth_m=(5.0, 20.0),
+    step=2.0**17,
+    self_test_step=2.0**15,
+    spur_db=-84.0,
+)
+_SPUR_GHZ = 0.045
+
+
+def traces(ground: Ground, distance_m: Reals, self_test: Flags, draw: np.random.Generator) -> tuple[Traces, Reals]:
+    """Complex samples [n, n_samples], whole multiples of a step, and the depths of the layers [n, layers]."""
+    n = len(distance_m)
+    time_ns = np.arange(ground.n_samples, dtype=np.float64) * ground.sample_ns
+    peak = 10.0 ** (ground.direct_db / 20.0)
+    relief = [chance.wander(draw, distance_m, ground.layer_relief_m, 2.0, 15.0) for _ in ground.layers_m]
+    layers = np.array(ground.layers_m) + np.stack(relief, axis=1)
+    delay: Reals = ground.direct_ns + ground.direct_jitter_ns * np.clip(draw.standard_normal(n), -2, 2)
+    strength: Reals = peak * (1.0 + ground.direct_variation * np.clip(draw.standard_normal(n), -2.5, 0.5))
+    echoes = _pulses(ground, time_ns, delay, strength)
+    for depth in [*layers.T, *_rocks(ground, distance_m, draw)]:
+        lag: Reals = 2.0 * depth * np.sqrt(ground.permittivity) / 0.299792458
+        echoes += _pulses(ground, time_ns, delay + lag, 2.0 * peak * _envelope(ground, lag))
+    echoes += peak * _envelope(ground, time_ns - ground.direct_ns) * _clutter(n, ground.n_samples, draw)
+    test = _pulses(ground, time_ns, np.full(n, 2.0 * ground.direct_ns), np.full(n, peak / 8.0))
+    seen = np.where(self_test[:, None], test, echoes)
+    seen += peak * 10.0 ** (ground.floor_db / 20.0) * _gaussian((n, ground.n_samples), draw)
+    if ground.spur_db is not None:
+        seen += peak * 10.0 ** (ground.spur_db / 20.0) * np.exp(2j * np.pi * _SPUR_GHZ * time_ns)
+    step = np.where(self_test, ground.self_test_step, ground.step)[:, None]
+    return (np.rint(seen.real / step) + 1j * np.rint(seen.imag / step)) * step, layers
+
+
+def _pulses(ground: Ground, time_ns: Reals, delay_ns: Reals, amplitude: Reals) -> Traces:
+    """One echo in each trace: a Gaussian with the phase of its delay."""
+    shape = np.exp(-0.5 * ((time_ns - delay_ns[:, None]) / ground.pulse_ns) ** 2)
+    turned: Traces = shape * (amplitude * np.exp(-2j * np.pi * ground.carrier_ghz * delay_ns))[:, None]
+    return turned
+
+
+def _rocks(ground: Ground, distance_m: Reals, draw: np.random.Generator) -> list[Reals]:
+    """Slant distances to point reflectors: hyperbolas."""
+    along = draw.random(ground.n_rocks) * max(float(distance_m.max()), 1.0)
+    low, high = ground.rock_depth_m
+    depth = low + (high - low) * draw.random(ground.n_rocks)
+    return [np.sqrt(d**2 + (distance_m - x) ** 2) for x, d in zip(along, depth, strict=True)]
+
+
+def _envelope(ground: Ground, lag_ns: Reals) -> Reals:
+    """Amplitude of what the ground returns, over that of the direct wave; none before it."""
+    decibels = np.interp(lag_ns, ground.envelope_ns, ground.envelope_db)
+    return np.where(lag_ns > ground.envelope_ns[0], 10.0 ** (decibels / 20.0), 0.0)
+
+
+def _clutter(n: int, n_samples: int, draw: np.random.Generator) -> Traces:
+    """Scatter of unit power, alike in neighbouring traces."""
+    scatter = _gaussian((n + 4, n_samples), draw)
+    weights = np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / np.sqrt(19.0)
+    smooth = np.zeros((n, n_samples), np.complex128)
+    for k, weight in enumerate(weights):
+        smooth += weight * scatter[k : k + n]
+    return smooth
+
+
+def _gaussian(shape: tuple[int, int], draw: np.random.Generator) -> Traces:
+    noise: Traces = (draw.standard_normal(shape) + 1j * draw.standard_normal(shape)) / np.sqrt(2.0)
+    return noise
