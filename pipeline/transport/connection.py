@@ -8,12 +8,12 @@ an awaitable call for each costs twice as much; acknowledgements come to `acknow
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
 import re
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -26,6 +26,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from pipeline.batches import Message
 from pipeline.transport.address import BrokerAddress
+from pipeline.transport.terms import LostError, RefusedError, Terms
 
 MQTT_5 = aiomqtt.ProtocolVersion.V5
 MQTT_3_1_1 = aiomqtt.ProtocolVersion.V311
@@ -37,45 +38,10 @@ SUBSCRIBER_RECEIVE_MAXIMUM = 100
 """What an MQTT 5 broker may send us unacknowledged: it bounds what waits here."""
 
 _FAILURE = 0x80
-_FINAL = {0x81, 0x82, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x90, 0x95, 0x9D}
-"""Reason codes of a CONNACK that trying again does not mend (MQTT 5.0 3.2.2.2); paho gives those for 3.1.1 too."""
-_UNSUPPORTED_PROTOCOL = 0x84
 
-
-class LostError(Exception):
-    """There is no connection, or no longer; the text says why.
-
-    `final`: trying again does not mend it. `other_protocol`: the broker may answer to another version of MQTT; one
-    that reads MQTT 5 properties as something else waits for the rest for ever.
-    """
-
-    def __init__(self, reason: str, *, final: bool = False, other_protocol: bool = False) -> None:
-        super().__init__(reason)
-        self.final = final
-        self.other_protocol = other_protocol
-
-
-class RefusedError(LostError):
-    """The broker answered and said no."""
-
-    def __init__(self, code: ReasonCode) -> None:
-        super().__init__(
-            f"the broker refuses: {str(code).lower()}",
-            final=code.value in _FINAL,
-            other_protocol=code.value == _UNSUPPORTED_PROTOCOL,
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How a client presents itself to a broker."""
-
-    client_id: str
-    will: Message | None = None
-    session_s: int = 0
-    """How long the broker keeps subscriptions and undelivered messages while we are away."""
-    answer_s: float = 3.0
-    """How long to wait for the TCP connection, and again for the broker's answer."""
+_QUIET = logging.getLogger("pipeline.transport.paho")
+"""Not heard: what it says of a lost connection is told once, and by us."""
+_QUIET.disabled = True
 
 
 class Connection(aiomqtt.Client):
@@ -93,7 +59,8 @@ class Connection(aiomqtt.Client):
             timeout=terms.answer_s,
             keepalive=KEEPALIVE_S,
             max_inflight_messages=65_535,  # the sender keeps its own window
-            tls_context=ssl.create_default_context() if address.tls else None,
+            tls_context=_tls_context() if address.tls else None,
+            logger=_QUIET,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             **_session(terms, protocol),
         )
@@ -150,7 +117,7 @@ class Connection(aiomqtt.Client):
             raise _as_lost(error, self.timeout) from None
         for code in codes:
             if isinstance(code, ReasonCode) and code.value >= _FAILURE:
-                raise RefusedError(code)
+                raise RefusedError(code.value, str(code))
 
     async def received(self) -> AsyncIterator[aiomqtt.Message]:
         """What comes in; each is acknowledged when the next is asked for, so one in work is not forgotten."""
@@ -183,6 +150,21 @@ class Connection(aiomqtt.Client):
         super()._on_publish(client, userdata, mid, reason_code, properties)
         self.acknowledged(mid, str(reason_code) if reason_code.value >= _FAILURE else "")
 
+    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:  # noqa: ARG002
+        """As aiomqtt's, which may come to a socket that is closed by then, and its number another's."""
+        self._loop.call_soon_threadsafe(self._write_when_ready, sock)
+
+    def _write_when_ready(self, sock: socket.socket) -> None:
+        if sock is self._client.socket() and sock.fileno() >= 0:
+            self._loop.add_writer(sock.fileno(), self._write)
+
+    def _write(self) -> None:
+        try:
+            self._client.loop_write()
+        except Exception as error:  # noqa: BLE001  paho's may be of any kind, and each ends the connection
+            if not self._disconnected.done():
+                self._disconnected.set_exception(error)
+
     def _end_of_wait(self, disconnected: asyncio.Future[None]) -> None:
         """A connection that broke while it was made ends the wait too; either way the error has been seen."""
         error = None if disconnected.cancelled() else disconnected.exception()
@@ -198,6 +180,24 @@ class Connection(aiomqtt.Client):
         self._client._sock_close()  # noqa: SLF001  paho closes a socket only after writing a DISCONNECT to it
         if self._connected.done() and not self._connected.cancelled():
             self._connected.exception()
+
+
+class _TlsSocket(ssl.SSLSocket):
+    """A socket that is closed where its handshake fails; paho forgets to."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            super().do_handshake(block)
+        except OSError:
+            self.close()
+            raise
+
+
+def _tls_context() -> ssl.SSLContext:
+    """The system's authorities, or those of $SSL_CERT_FILE."""
+    context = ssl.create_default_context()
+    context.sslsocket_class = _TlsSocket
+    return context
 
 
 def _session(terms: Terms, protocol: aiomqtt.ProtocolVersion) -> dict[str, Any]:
@@ -235,7 +235,7 @@ def _closed(reason_code: ReasonCode) -> aiomqtt.MqttError:
 def _as_lost(error: Exception, timeout_s: float) -> LostError:
     """The errors of aiomqtt in words for a person."""
     if isinstance(error, MqttConnectError) and isinstance(error.rc, ReasonCode):
-        return RefusedError(error.rc)
+        return RefusedError(error.rc.value, str(error.rc))
     if isinstance(error, aiomqtt.MqttCodeError):
         return LostError("it closes the connection without an answer", other_protocol=True)
     if str(error) == "Operation timed out":

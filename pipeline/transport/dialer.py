@@ -14,7 +14,8 @@ import structlog
 
 from pipeline.errors import RunError
 from pipeline.transport.address import BrokerAddress
-from pipeline.transport.connection import MQTT_3_1_1, MQTT_5, Connection, LostError, Terms
+from pipeline.transport.connection import MQTT_3_1_1, MQTT_5, Connection
+from pipeline.transport.terms import LostError, Terms
 
 Tell = Callable[[str], None]
 

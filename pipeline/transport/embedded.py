@@ -180,7 +180,10 @@ def _amqtt(port: int, _folder: Path) -> list[str]:
 
 
 def _die_with_parent() -> list[str]:
-    """Where Linux has the means, the broker does not outlive a run that was killed."""
+    """Where Linux has the means, the broker does not outlive a run that was killed.
+
+    A mosquitto that root starts does all the same: it gives up root, and the kernel forgets the wish with that.
+    """
     setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
     return [setpriv, "--pdeathsig", "TERM", "--"] if setpriv else []
 

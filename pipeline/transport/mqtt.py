@@ -19,10 +19,11 @@ from typing import Never, Self
 from pipeline.batches import Message
 from pipeline.errors import RunError
 from pipeline.transport.address import BrokerAddress
-from pipeline.transport.connection import Connection, LostError, Terms
+from pipeline.transport.connection import Connection
 from pipeline.transport.dialer import Dialer, Tell, Timing, log_trouble
 from pipeline.transport.memory import Memory
 from pipeline.transport.subscriber import subscribe
+from pipeline.transport.terms import LostError, Terms
 
 __all__ = ["Publisher", "Timing", "subscribe"]
 

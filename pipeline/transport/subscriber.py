@@ -7,8 +7,9 @@ from collections.abc import AsyncIterator, Sequence
 
 from pipeline.errors import RunError
 from pipeline.transport.address import BrokerAddress
-from pipeline.transport.connection import Connection, LostError, RefusedError, Terms
+from pipeline.transport.connection import Connection
 from pipeline.transport.dialer import Dialer, Tell, Timing, log_trouble
+from pipeline.transport.terms import LostError, RefusedError, Terms
 
 
 async def subscribe(

@@ -3,6 +3,7 @@ import os
 import signal
 import sys
 from importlib.util import find_spec
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
@@ -15,6 +16,18 @@ from pipeline.transport.broker import broker
 from pipeline.transport.embedded import EmbeddedBroker, Patience, Program, find_program
 from pipeline.transport.mqtt import Publisher, Timing
 
+ROOT = Path(__file__).parents[2]
+KILLED_RUN = """
+import asyncio, os, signal
+from pipeline.transport.embedded import EmbeddedBroker, Program, _amqtt
+
+async def main():
+    async with EmbeddedBroker(Program("amqtt", _amqtt)) as ours:
+        print(ours.pid, flush=True)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+asyncio.run(main())
+"""
 QUICK = Patience(start_s=5, n_restarts=1, pause_s=0.01)
 
 
@@ -97,6 +110,17 @@ def test_without_mosquitto_amqtt_is_taken(monkeypatch):
         pytest.skip("amqtt is not installed")
     monkeypatch.setattr(embedded.shutil, "which", lambda *_args, **_more: None)
     assert find_program().name == "amqtt"
+
+
+async def test_a_broker_does_not_outlive_a_run_that_is_killed():
+    if not find_spec("amqtt") or not embedded._die_with_parent():
+        pytest.skip("amqtt or setpriv is not installed")
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    run = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", KILLED_RUN, env=environ, stdout=asyncio.subprocess.PIPE
+    )
+    said, _ = await run.communicate()
+    await until(lambda: not is_running(int(said)))
 
 
 async def test_a_url_is_just_its_address():

@@ -16,7 +16,7 @@ import pytest
 
 from pipeline.batches import Message
 from pipeline.errors import RunError
-from pipeline.transport.mqtt import Publisher, subscribe
+from pipeline.transport.mqtt import Publisher, Timing, subscribe
 
 ROOT = Path(__file__).parents[2]
 DYING_PUBLISHER = """
@@ -146,6 +146,23 @@ async def test_a_wrong_password_is_final_and_one_line_without_it(mosquitto, tmp_
     assert time.monotonic() - start < 1
     async with Publisher(replace(broker.address, username="anna", password="sesame")) as publisher:
         await publisher.publish([Message("t", b"x")])
+
+
+async def test_tls_is_spoken_to_a_broker_whose_certificate_is_known(mosquitto, tmp_path, monkeypatch):
+    if not shutil.which("openssl"):
+        pytest.skip("openssl is not installed")
+    make = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=x -addext subjectAltName=DNS:localhost"
+    files = ["-keyout", tmp_path / "key", "-out", tmp_path / "cert"]
+    subprocess.run([*make.split(), *files], check=True, capture_output=True)  # noqa: ASYNC221
+    broker = await mosquitto("allow_anonymous true", f"certfile {tmp_path}/cert", f"keyfile {tmp_path}/key")
+    address = replace(broker.address, host="localhost", tls=True)
+    with pytest.raises(RunError, match=r"^cannot connect to mqtts://[^\n]*certificate verify failed[^\n]*$"):
+        await Publisher(address, timing=Timing(first_s=0)).__aenter__()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "cert"))
+    async with Publisher(address) as publisher:
+        await publisher.publish([Message("t", bytes(1 << 20), retain=True), Message("t", b"x", retain=True)])
+    async with aclosing(subscribe(address, ["t"])) as stream:
+        assert await anext(stream) == ("t", b"x", True)
 
 
 async def test_a_topic_that_the_broker_forbids_is_an_error_that_names_it(mosquitto, tmp_path):
