@@ -1,0 +1,203 @@
+"""Raw columns to calibrated ones, a chunk at a time: polynomials, labels, booleans, text.
+
+A conversion knows the dtype of what it makes and fills it from raw values of the same shape (text: one axis of
+bytes more). It returns which values it could not convert, or None where there is nothing to say.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.dictionary.definitions import (
+    BooleanType,
+    Calibrator,
+    EnumeratedType,
+    NumberType,
+    StringEncoding,
+    StringType,
+)
+from pipeline.dictionary.layout import LeafType
+from pipeline.dictionary.numbers import SIGNED_FORMS
+
+Array = NDArray[Any]
+REAL: np.dtype[Any] = np.dtype(np.float64)
+TRUTH: np.dtype[Any] = np.dtype(np.bool_)
+Flags = NDArray[np.bool_]
+
+
+class Conversion(Protocol):
+    """How raw values become calibrated ones."""
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """Of the calibrated values."""
+        ...
+
+    def fill(self, raw: Array, out: Array) -> Flags | None:
+        """Write the calibrated values into `out`; flag those without a meaning."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ToReal:
+    """An integer in the packet whose value is a float."""
+
+    dtype: np.dtype[Any] = REAL
+
+    def fill(self, raw: Array, out: Array) -> Flags | None:
+        out[...] = raw
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ToBoolean:
+    """Not zero is true."""
+
+    dtype: np.dtype[Any] = TRUTH
+
+    def fill(self, raw: Array, out: Array) -> Flags | None:
+        np.not_equal(raw, 0, out=out)
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class ToPolynomial:
+    """Horner's rule in float64."""
+
+    coefficients: tuple[float, ...]
+    dtype: np.dtype[Any] = REAL
+
+    def fill(self, raw: Array, out: Array) -> Flags | None:
+        if len(self.coefficients) == 1:
+            out[...] = self.coefficients[0]
+            return None
+        with np.errstate(over="ignore", invalid="ignore"):
+            np.multiply(raw, self.coefficients[-1], out=out, casting="unsafe", dtype=np.float64)
+            for coefficient in self.coefficients[-2:0:-1]:
+                out += coefficient
+                out *= raw
+            out += self.coefficients[0]
+        return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ToLabels:
+    """Labels by value. Values without one get "UNKNOWN" here; `repair` tells them apart afterwards.
+
+    `lows`, `highs`: the ranges in ascending order; `labels[i + 1]` belongs to range i, `labels[0]` to none.
+    `table`: range number by value, where the values are few.
+    """
+
+    lows: Array
+    highs: Array
+    labels: Array
+    table: Array | None
+    dtype: np.dtype[Any]
+
+    def fill(self, raw: Array, out: Array) -> Flags | None:
+        number = self.number_of(raw)
+        self.labels.take(number, out=out, mode="clip")
+        unknown = number == 0
+        return unknown if unknown.any() else None
+
+    def number_of(self, raw: Array) -> Array:
+        """The number of the range of each value, from 1; 0 for none."""
+        if self.table is not None:
+            return np.asarray(self.table[raw.view(f"u{raw.dtype.itemsize}")])
+        if not len(self.lows):
+            return np.zeros(raw.shape, np.intp)
+        number = np.searchsorted(self.lows, raw, side="right")
+        return np.where((number > 0) & (raw <= self.highs[number - 1]), number, 0)
+
+    def repair(self, raw: Array, out: Array) -> Array:
+        """`out`, wide enough, with UNKNOWN_<value> for each value without a label."""
+        unknown = self.number_of(raw) == 0
+        named = np.char.add("UNKNOWN_", raw[unknown].astype("U21"))
+        wide = out.astype(np.promote_types(out.dtype, named.dtype))
+        wide[unknown] = named
+        return wide
+
+
+@dataclass(frozen=True, slots=True)
+class ToText:
+    """Bytes uint8[..., k] to unicode: up to the terminator, without trailing NULs. Bytes that are no text in
+    the charset become U+FFFD.
+    """
+
+    charset: str
+    terminator: bytes
+    dtype: np.dtype[Any]
+
+    def fill(self, raw: Array, out: Array) -> Flags | None:
+        out[...] = decode_text(raw, self.charset, self.terminator)
+        return None
+
+
+def decode_text(raw: Array, charset: str, terminator: bytes) -> Array:
+    """uint8[..., k] to unicode[...]."""
+    if terminator:
+        raw = _cut(raw, terminator)
+    if charset in {"ascii", "utf-8", "latin-1"} and (charset == "latin-1" or not (raw & 0x80).any()):
+        wide = np.ascontiguousarray(raw.astype(np.uint32))
+        return wide.view(f"U{raw.shape[-1]}")[..., 0]
+    rows = raw.reshape(-1, raw.shape[-1])
+    texts = [row.tobytes().decode(charset, "replace").rstrip("\0") for row in rows]
+    return np.array(texts, dtype=f"U{max(map(len, texts), default=1) or 1}").reshape(raw.shape[:-1])
+
+
+def _cut(raw: Array, terminator: bytes) -> Array:
+    """Zeros from the first terminator on, which stands at a whole number of its own widths."""
+    width, k = len(terminator), raw.shape[-1] // len(terminator) * len(terminator)
+    units = raw[..., :k].reshape(*raw.shape[:-1], -1, width)
+    over = np.logical_or.accumulate((units == np.frombuffer(terminator, np.uint8)).all(axis=-1), axis=-1)
+    cut = raw.copy()
+    cut[..., :k][np.repeat(over, width, axis=-1)] = 0
+    cut[..., k:][over[..., -1:].any(axis=-1)] = 0
+    return cut
+
+
+def conversion_of(kind: LeafType) -> Conversion | None:
+    """How values of the type are calibrated; None: raw and calibrated are the same."""
+    if isinstance(kind, NumberType):
+        if kind.encoding.calibrator is not None:
+            return _calibration(kind.encoding.calibrator)
+        return ToReal() if kind.real and not kind.encoding.is_float else None
+    if isinstance(kind, EnumeratedType):
+        return labels_of(kind)
+    if isinstance(kind, BooleanType):
+        return ToBoolean()
+    if isinstance(kind, StringType):
+        return text_of(kind.encoding)
+    return None
+
+
+def _calibration(calibrator: Calibrator) -> Conversion:
+    return ToPolynomial(calibrator.coefficients)
+
+
+def text_of(encoding: StringEncoding) -> ToText:
+    """`dtype` is as wide as the buffer, or 1 where a packet tells its size."""
+    n_bytes = encoding.size // 8 if isinstance(encoding.size, int) else 1
+    per_character = {"utf-16-be": 2, "utf-16-le": 2, "utf-32-be": 4, "utf-32-le": 4}.get(encoding.charset, 1)
+    return ToText(encoding.charset, encoding.terminator, np.dtype(f"U{max(n_bytes // per_character, 1)}"))
+
+
+def labels_of(kind: EnumeratedType) -> ToLabels:
+    """The labels of an enumeration, ready to be looked up."""
+    size_bits, signed = kind.encoding.size_bits, kind.encoding.form in SIGNED_FORMS
+    least, most = (-(1 << (size_bits - 1)), (1 << (size_bits - 1)) - 1) if signed else (0, (1 << size_bits) - 1)
+    # A label for a value that the encoding cannot hold names nothing.
+    ranges = sorted((max(low, least), min(high, most), label) for low, high, label in kind.labels)
+    ranges = [each for each in ranges if each[0] <= each[1]]
+    values = np.array([each[:2] for each in ranges], np.int64 if signed else np.uint64).reshape(-1, 2)
+    labels = np.array(["UNKNOWN", *(label for _, _, label in ranges)])
+    table = None
+    if size_bits <= 16:
+        table = np.zeros(1 << (8 if size_bits <= 8 else 16), np.intp)
+        for number, (low, high, _) in enumerate(ranges, 1):
+            table[np.arange(low, high + 1) % len(table)] = number
+    return ToLabels(values[:, 0].copy(), values[:, 1].copy(), labels, table, labels.dtype)

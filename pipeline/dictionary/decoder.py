@@ -1,0 +1,229 @@
+"""Packets in, columns out: one batch of columns for each container that is present, rows in packet order.
+
+Packets that match no container, or are too short for theirs, are set aside and counted by reason. Longer ones
+are decoded and flagged. Any bytes give flags and counts, never an exception.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import NO_TIME, Column, ColumnBatch, PacketBatch, Quality, Ragged
+from pipeline.dictionary.layout import Slot
+from pipeline.dictionary.plan import Branch, Node, Plan
+from pipeline.dictionary.program import Program, Result
+from pipeline.dictionary.values import Values
+from pipeline.errors import ConfigError, Problem
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class TimeTerm:
+    """One part of the onboard time: nanoseconds for each count of a parameter."""
+
+    parameter: str
+    unit_ns: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Packets of one container: `rows` of the batch."""
+
+    node: Node
+    rows: Rows
+
+
+class Decoder:
+    """Decodes batches by one plan. `set_aside` counts packets that were not decoded, by reason."""
+
+    def __init__(self, plan: Plan, time_terms: Sequence[TimeTerm] = (), *, raw: bool = False) -> None:
+        self.set_aside: Counter[str] = Counter()
+        self._plan = plan
+        self._raw = raw
+        self._n_seen = 0
+        nodes = list(plan.root.walk())
+        self._times = {node.key: _terms_of(node, time_terms) for node in nodes}
+        names = {name for node in nodes for _, name in node.columns}
+        missing = [term.parameter for term in time_terms if term.parameter not in names]
+        if missing:
+            raise ConfigError(
+                [Problem("the dictionary has no such parameter", plan.file, 0, key) for key in missing]
+            )
+
+    def decode(self, packets: PacketBatch) -> list[ColumnBatch]:
+        """The columns of each container that the batch holds, in the order of the dictionary."""
+        n = len(packets)
+        if n == 0:
+            return []
+        first, self._n_seen = self._n_seen, self._n_seen + n
+        flat = np.ascontiguousarray(packets.data)
+        sorter = _Sorter(flat, packets, self.set_aside)
+        batches = []
+        for group in sorter.sort(self._plan.root, np.arange(n)):
+            batch = self._decode_group(flat, packets, group, first)
+            if batch is not None:
+                batches.append(batch)
+        return batches
+
+    def _decode_group(
+        self, flat: NDArray[np.uint8], packets: PacketBatch, group: _Group, first: int
+    ) -> ColumnBatch | None:
+        node = group.node
+        rows, result = run_program(node.program, flat, packets, group.rows)
+        self._count_short(node, len(group.rows) - len(rows))
+        if not len(rows):
+            return None
+        every = len(rows) == len(packets)
+        columns = _columns(node.columns, result.values.calibrated)
+        raw = _columns(node.columns, result.values.raw) if self._raw else {}
+        return ColumnBatch(
+            node.key,
+            self._time(node, result.values),
+            columns,
+            raw,
+            node.units,
+            packets.apid if every else packets.apid[rows],
+            packets.seq_count if every else packets.seq_count[rows],
+            packets.received_ns if every else packets.received_ns[rows],
+            rows + first,
+            _quality(packets.quality[rows], packets.length if every else packets.length[rows], result),
+        )
+
+    def _count_short(self, node: Node, n: int) -> None:
+        if n:
+            self.set_aside[f"too short for {node.key}"] += n
+
+    def _time(self, node: Node, values: Values) -> NDArray[np.int64]:
+        terms = self._times[node.key]
+        if not terms:
+            return np.full(values.n, NO_TIME, np.int64)
+        total = np.zeros(values.n, np.int64)
+        for key, unit_ns in terms:
+            counts = values.of(key, calibrated=False)
+            if unit_ns.is_integer() and counts.dtype.kind in "iu":
+                total += counts.astype(np.int64) * int(unit_ns)
+            else:
+                nanoseconds = np.rint(counts.astype(np.float64) * unit_ns)
+                total += np.nan_to_num(np.clip(nanoseconds, -(2.0**62), 2.0**62)).astype(np.int64)
+        return total
+
+
+def _terms_of(node: Node, time_terms: Sequence[TimeTerm]) -> tuple[tuple[str, float], ...]:
+    """Parameter keys and units, or nothing where the container lacks one of the terms."""
+    keys = {name: key for key, name in node.columns}
+    if not all(term.parameter in keys for term in time_terms):
+        return ()
+    return tuple((keys[term.parameter], float(term.unit_ns)) for term in time_terms)
+
+
+def run_program(program: Program, flat: NDArray[np.uint8], packets: PacketBatch, rows: Rows) -> tuple[Rows, Result]:
+    """Run on the given packets; the rows that come back are those that were long enough."""
+    if len(rows) == len(packets):
+        start, length = packets.start, packets.length
+    else:
+        start, length = packets.start[rows], packets.length[rows]
+    if program.fixed_bits is not None:
+        long_enough = length >= (program.fixed_bits + 7) // 8
+        if not long_enough.all():
+            rows, start, length = rows[long_enough], start[long_enough], length[long_enough]
+            if not len(rows):
+                return rows, Result(Values(0))
+    result = program.run(flat, start, length)
+    if result.short is not None:
+        kept = np.flatnonzero(~result.short)
+        rows, result = rows[kept], result.subset(kept)
+    return rows, result
+
+
+def _columns(names: Sequence[tuple[str, str]], found: Mapping[Slot, Column]) -> dict[str, Column]:
+    """By name, in packet order. A parameter that comes more than once has its values along the second axis."""
+    columns: dict[str, Column] = {}
+    for key, name in names:
+        columns[name] = found[Slot(key, 0)]
+        if (key, 1) in found:
+            times = [found[Slot(key, i)] for i in range(len(found)) if (key, i) in found]
+            columns[name] = _joined(times)
+    return columns
+
+
+def _joined(times: Sequence[Column]) -> Column:
+    arrays = [each for each in times if not isinstance(each, Ragged)]
+    if len(arrays) == len(times):
+        return np.stack(arrays, axis=1)
+    return times[-1]
+
+
+def _quality(quality: NDArray[np.uint32], length: NDArray[np.int64], result: Result) -> NDArray[np.uint32]:
+    described = (result.described_bits + 7) >> 3
+    longer = length > described
+    if longer.any():
+        quality |= longer * np.uint32(Quality.UNDESCRIBED)
+    if result.unknown is not None:
+        quality |= result.unknown * np.uint32(Quality.UNKNOWN_VALUE)
+    return quality
+
+
+class _Sorter:
+    """Finds the container of each packet of one batch."""
+
+    def __init__(self, flat: NDArray[np.uint8], packets: PacketBatch, set_aside: Counter[str]) -> None:
+        self.flat = flat
+        self.packets = packets
+        self.set_aside = set_aside
+
+    def sort(self, root: Node, rows: Rows) -> list[_Group]:
+        """Groups in the order of the dictionary."""
+        found = list(self._sort(root, rows, None))
+        together: dict[str, list[Rows]] = {}
+        nodes = {group.node.key: group.node for group in found}
+        for group in found:
+            together.setdefault(group.node.key, []).append(group.rows)
+        order = [node.key for node in root.walk() if node.key in together]
+        return [_Group(nodes[key], _merged(together[key])) for key in order]
+
+    def _sort(self, node: Node, rows: Rows, known: Values | None) -> Iterator[_Group]:
+        if not node.branches:
+            yield from self._stay(node, rows)
+            return
+        if known is None or not all(known.knows(key) for key in node.probe_keys):
+            n = len(rows)
+            rows, result = run_program(node.probe, self.flat, self.packets, rows)
+            known = result.values
+            if n > len(rows):
+                self.set_aside[f"too short for {node.key}"] += n - len(rows)
+            if not len(rows):
+                return
+        for candidates, here in node.candidates(known):
+            some = rows if here is None else rows[here]
+            values = known if here is None else known.subset(here)
+            yield from self._branch(node, candidates, some, values)
+
+    def _branch(self, node: Node, candidates: Sequence[Branch], rows: Rows, values: Values) -> Iterator[_Group]:
+        for branch in candidates:
+            hits = None if branch.test is None else branch.test.holds(values)
+            if hits is None or hits.all():
+                yield from self._sort(branch.node, rows, values)
+                return
+            if hits.any():
+                inside, outside = np.flatnonzero(hits), np.flatnonzero(~hits)
+                yield from self._sort(branch.node, rows[inside], values.subset(inside))
+                rows, values = rows[outside], values.subset(outside)
+        yield from self._stay(node, rows)
+
+    def _stay(self, node: Node, rows: Rows) -> Iterator[_Group]:
+        if not node.abstract:
+            yield _Group(node, rows)
+            return
+        apids = self.packets.apid[rows]
+        for apid in np.unique(apids):
+            self.set_aside[f"no container for APID {apid}"] += int((apids == apid).sum())
+
+
+def _merged(pieces: Sequence[Rows]) -> Rows:
+    return pieces[0] if len(pieces) == 1 else np.sort(np.concatenate(pieces))

@@ -1,0 +1,244 @@
+"""What a dictionary says, frozen, with every reference resolved: parameters, their types, containers.
+
+A parameter is known by its key: its plain name, or its path below the root system where two systems use one
+name. Sizes and offsets are in bits. Nothing here reads XML or touches a packet.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MAX_CONTAINER_BITS = 8 * (64 << 20)
+"""No packet or joined record is longer; an offset beyond is a mistake in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The value of another parameter, calibrated or raw."""
+
+    parameter: str
+    calibrated: bool = True
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Dynamic:
+    """A number of bits, elements or repeats that a packet tells itself: slope * value + intercept."""
+
+    of: Reference
+    slope: float = 1.0
+    intercept: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """The value of the first case that holds."""
+
+    cases: tuple[tuple[Condition, int], ...]
+
+
+Size = int | Dynamic | Lookup
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One parameter against a literal, or against another parameter."""
+
+    left: Reference
+    operator: str
+    right: str | Reference
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Every part holds."""
+
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """One part at least holds."""
+
+    parts: tuple[Condition, ...]
+
+
+Condition = Comparison | AllOf | AnyOf
+
+
+@dataclass(frozen=True, slots=True)
+class Polynomial:
+    """`coefficients[i]` stands before x**i."""
+
+    coefficients: tuple[float, ...]
+
+
+Calibrator = Polynomial
+
+
+@dataclass(frozen=True, slots=True)
+class NumberEncoding:
+    """An integer or float in the packet. `form` is XTCE's name of the encoding; a float's is IEEE754."""
+
+    size_bits: int
+    form: str = "unsigned"
+    little_endian: bool = False
+    calibrator: Calibrator | None = None
+
+    @property
+    def is_float(self) -> bool:
+        return self.form == "IEEE754"
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryEncoding:
+    """`size`: bits."""
+
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class StringEncoding:
+    """`size`: bits of the whole buffer. `charset`: Python's name of the codec. `terminator`: what ends the text."""
+
+    size: Size
+    charset: str = "utf-8"
+    terminator: bytes = b""
+
+
+@dataclass(frozen=True, slots=True)
+class NumberType:
+    """Integers and floats. `real`: the calibrated value is a float even where the raw one is an integer."""
+
+    name: str
+    encoding: NumberEncoding
+    real: bool = False
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EnumeratedType:
+    """`labels`: (lowest, highest, label), in the order of the file."""
+
+    name: str
+    encoding: NumberEncoding
+    labels: tuple[tuple[int, int, str], ...]
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BooleanType:
+    """Not zero is true; `one` and `zero` are the words for it in comparisons."""
+
+    name: str
+    encoding: NumberEncoding
+    one: str = "True"
+    zero: str = "False"
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StringType:
+    """Text."""
+
+    name: str
+    encoding: StringEncoding
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BinaryType:
+    """A blob."""
+
+    name: str
+    encoding: BinaryEncoding
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayType:
+    """`dimensions`: number of elements along each axis, slowest first; None: the entry says."""
+
+    name: str
+    element: ParameterType
+    dimensions: tuple[Size, ...] | None = None
+
+    @property
+    def unit(self) -> str:
+        return self.element.unit
+
+
+@dataclass(frozen=True, slots=True)
+class UnencodedType:
+    """A type that does not say how its values stand in a packet; no container may hold one."""
+
+    name: str
+    unit: str = ""
+
+
+ScalarType = NumberType | EnumeratedType | BooleanType
+ParameterType = ScalarType | StringType | BinaryType | ArrayType | UnencodedType
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """`name`: as the file has it, which names the column."""
+
+    key: str
+    name: str
+    type: ParameterType
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Location:
+    """Where an entry begins: `bits` after the end of the entry before it, or after the container's start."""
+
+    bits: Size
+    from_start: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterEntry:
+    """A parameter stands here. `dimensions`: of its array, where they are not its type's."""
+
+    parameter: str
+    location: Location | None = None
+    dimensions: tuple[Size, ...] | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ContainerEntry:
+    """The entries of another container stand here."""
+
+    container: str
+    location: Location | None = None
+    line: int = 0
+
+
+Entry = ParameterEntry | ContainerEntry
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """`entries` are its own, without those of its base. `criteria`: when a packet of the base is one of these."""
+
+    key: str
+    entries: tuple[Entry, ...]
+    abstract: bool = False
+    base: str | None = None
+    criteria: Condition | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Dictionary:
+    """Parameters and containers by key, in the order of the file."""
+
+    name: str
+    parameters: Mapping[str, Parameter]
+    containers: Mapping[str, Container]
+    file: str = ""

@@ -1,0 +1,254 @@
+"""XML bytes in, a tree of nodes with line numbers out; document types, and with them entity bombs, are refused.
+
+expat reads: it knows the line of every element and fetches nothing. Bounded are the document's size, its depth
+and its number of elements. A reader takes from a node what it understands; what is left over at the end is
+what nobody understood, and `Reading.finish` reports it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from xml.parsers import expat
+
+from pipeline.errors import ConfigError, Problem
+
+MAX_DOCUMENT_BYTES = 64 << 20
+MAX_DEPTH = 200
+MAX_ELEMENTS = 2_000_000
+MAX_PROBLEMS = 500
+"""A file of another kind altogether should not fill the screen for ever."""
+
+NAMESPACES = frozenset(
+    {
+        "",
+        "http://www.omg.org/space/xtce",  # 1.0, 1.1
+        "http://www.omg.org/spec/XTCE/20061101",
+        "http://www.omg.org/spec/XTCE/20180204",  # 1.2
+        "http://www.omg.org/spec/XTCE/20250214",  # 1.3
+    }
+)
+FOREIGN_ATTRIBUTES = (
+    "http://www.w3.org/2001/XMLSchema-instance ",
+    "http://www.w3.org/XML/1998/namespace ",
+)
+DESCRIPTIVE = frozenset({"LongDescription", "AliasSet", "AncillaryDataSet"})
+"""Children that any element may have and that say nothing about bits."""
+
+
+class Node:
+    """An element, its attributes and children; taking one removes it."""
+
+    __slots__ = ("attributes", "children", "line", "tag", "text")
+
+    def __init__(self, tag: str, attributes: dict[str, str], line: int) -> None:
+        self.tag = tag
+        self.attributes = attributes
+        self.children: list[Node] = []
+        self.line = line
+        self.text = ""
+
+    @property
+    def key(self) -> str:
+        """The element as a person would look for it."""
+        name = self.attributes.get("name")
+        return f'{self.tag} "{name}"' if name else self.tag
+
+
+class Reading:
+    """One document being read: takes attributes and children, and collects every problem on the way."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.problems: list[Problem] = []
+
+    def problem(self, node: Node | None, text: str, key: str = "") -> None:
+        line = node.line if node is not None else 0
+        found = Problem(text, self.file, line, key or (node.key if node is not None else ""))
+        if found not in self.problems[-20:]:
+            self.problems.append(found)
+
+    def check(self) -> None:
+        """Raise ConfigError if anything was wrong, all of it, in the order of the file."""
+        if self.problems:
+            ordered = sorted(self.problems, key=lambda problem: problem.line)
+            more = len(ordered) - MAX_PROBLEMS
+            rest = [Problem(f"and {more} more", self.file)] if more > 0 else []
+            raise ConfigError([*ordered[:MAX_PROBLEMS], *rest])
+
+    # attributes
+
+    def required(self, node: Node, name: str) -> str:
+        value = node.attributes.get(name)
+        if value is None:
+            self.problem(node, f"attribute {name} is missing")
+            return ""
+        return self._take(node, name)
+
+    def attribute(self, node: Node, name: str, default: str = "") -> str:
+        return self._take(node, name) if name in node.attributes else default
+
+    def integer(self, node: Node, name: str, default: int, low: int, high: int) -> int:
+        text = self.attribute(node, name, str(default))
+        return self.number_in(node, text, name, low, high, default)
+
+    def real(self, node: Node, name: str, default: float | None = None) -> float:
+        text = self.attribute(node, name, "") if default is not None else self.required(node, name)
+        if not text and default is not None:
+            return default
+        return self.real_of(node, text, name)
+
+    def flag(self, node: Node, name: str, *, default: bool) -> bool:
+        text = self.attribute(node, name, "true" if default else "false").strip()
+        if text not in {"true", "false", "1", "0"}:
+            self.problem(node, f'{name}="{text}" is neither true nor false')
+        return text in {"true", "1"}
+
+    def choice(self, node: Node, name: str, default: str, implemented: Iterable[str]) -> str:
+        text = self.attribute(node, name, default)
+        if text not in implemented:
+            self.problem(node, f'{name}="{text}" is not implemented')
+            return default
+        return text
+
+    def read_past(self, node: Node, *names: str) -> None:
+        """Attributes that describe and do not change what the bits mean."""
+        for name in names:
+            node.attributes.pop(name, None)
+
+    # text
+
+    def text(self, node: Node) -> str:
+        taken, node.text = node.text.strip(), ""
+        return taken
+
+    def number_in(self, node: Node, text: str, what: str, low: int, high: int, default: int = 0) -> int:
+        try:
+            value = integer_of(text)
+        except ValueError:
+            self.problem(node, f'{what} "{text}" is not a whole number')
+            return default
+        if not low <= value <= high:
+            self.problem(node, f"{what} {value} is not within {low} to {high}")
+            return default
+        return value
+
+    def real_of(self, node: Node, text: str, what: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not math.isfinite(value):
+            self.problem(node, f'{what} "{text}" is not a finite number')
+            return 0.0
+        return value
+
+    # children
+
+    def child(self, node: Node, *tags: str) -> Node | None:
+        """The only child with one of the tags, or None; a second one is a problem."""
+        found = self.children(node, *tags)
+        for extra in found[1:]:
+            self.problem(extra, f"a second {extra.tag} in {node.key}")
+        return found[0] if found else None
+
+    def children(self, node: Node, *tags: str) -> list[Node]:
+        found = [child for child in node.children if child.tag in tags]
+        if found:
+            node.children = [child for child in node.children if child.tag not in tags]
+        return found
+
+    def past(self, node: Node, *tags: str) -> None:
+        self.children(node, *tags)
+
+    def finish(self, node: Node) -> None:
+        """Report what nobody took: the element or attribute is not implemented, or does not belong here."""
+        for child in node.children:
+            if child.tag not in DESCRIPTIVE:
+                self.problem(child, f"element {child.tag} in {node.key} is not implemented")
+        for name, value in node.attributes.items():
+            if name not in {"name", "shortDescription"} and not name.startswith(FOREIGN_ATTRIBUTES):
+                self.problem(node, f'attribute {name}="{value}" is not implemented')
+        if node.text.strip():
+            self.problem(node, f'text "{node.text.strip()[:40]}" does not belong here')
+
+    def _take(self, node: Node, name: str) -> str:
+        # A name stays: the node is known by it in later problems.
+        return node.attributes[name] if name == "name" else node.attributes.pop(name)
+
+
+def integer_of(text: str) -> int:
+    """A whole number as XTCE writes it: decimal, or hexadecimal, octal and binary with 0x, 0o, 0b."""
+    text = text.strip()
+    prefix = text.lstrip("+-")[:2].lower()
+    return int(text, 0) if prefix in {"0x", "0o", "0b"} else int(text, 10)
+
+
+def parse(document: bytes, reading: Reading) -> Node | None:
+    """The root node, or None with the problem in `reading`."""
+    if len(document) > MAX_DOCUMENT_BYTES:
+        reading.problem(None, f"is larger than {MAX_DOCUMENT_BYTES} bytes", "document")
+        return None
+    builder = _Builder(reading)
+    try:
+        builder.parser.Parse(document, True)
+    except expat.ExpatError as error:
+        reasons = expat.errors.messages
+        reading.problem(
+            Node("", {}, error.lineno), f"XML is not well-formed: {reasons.get(error.code, error)}", "XML"
+        )
+        return None
+    except (_RefusedError, LookupError, ValueError) as error:
+        reading.problem(Node("", {}, builder.parser.CurrentLineNumber), str(error), "XML")
+        return None
+    return builder.root
+
+
+class _RefusedError(Exception):
+    """The document asks for what is never granted."""
+
+
+class _Builder:
+    def __init__(self, reading: Reading) -> None:
+        self.reading = reading
+        self.root: Node | None = None
+        self.stack: list[Node] = []
+        self.n_elements = 0
+        self.namespace: str | None = None
+        self.parser = expat.ParserCreate(namespace_separator=" ")
+        self.parser.buffer_text = True
+        self.parser.StartElementHandler = self.start
+        self.parser.EndElementHandler = self.end
+        self.parser.CharacterDataHandler = self.characters
+        self.parser.StartDoctypeDeclHandler = self.refuse
+        self.parser.EntityDeclHandler = self.refuse
+
+    def refuse(self, *_: object) -> None:
+        raise _RefusedError("a document type declaration (DTD, entities) is refused")
+
+    def start(self, name: str, attributes: dict[str, str]) -> None:
+        self.n_elements += 1
+        if self.n_elements > MAX_ELEMENTS or len(self.stack) >= MAX_DEPTH:
+            raise _RefusedError(f"more than {MAX_ELEMENTS} elements, or nested deeper than {MAX_DEPTH}")
+        namespace, _, tag = name.rpartition(" ")
+        node = Node(tag, attributes, self.parser.CurrentLineNumber)
+        self._check_namespace(namespace, node)
+        if self.stack:
+            self.stack[-1].children.append(node)
+        else:
+            self.root = node
+        self.stack.append(node)
+
+    def _check_namespace(self, namespace: str, node: Node) -> None:
+        if self.namespace is None:
+            self.namespace = namespace
+            if namespace not in NAMESPACES:
+                self.reading.problem(node, f'namespace "{namespace}" is not one of XTCE 1.1, 1.2 or 1.3')
+        elif namespace != self.namespace:
+            node.tag = f"{{{namespace}}}{node.tag}"
+
+    def end(self, _: str) -> None:
+        self.stack.pop()
+
+    def characters(self, text: str) -> None:
+        self.stack[-1].text += text

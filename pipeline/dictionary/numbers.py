@@ -1,0 +1,161 @@
+"""Integers and floats of any width at any bit: from rows of bytes to native arrays, a few NumPy calls a run.
+
+A `Run` is a number, or numbers of one encoding at even distances: the elements of an array, or neighbouring
+parameters. It is compiled to `Load`s: each reads a window of 1, 2, 4 or 8 bytes in one strided view, shifts and
+masks. Elements that are no whole number of bytes apart fall into at most 8 loads, one for each bit phase.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import gcd
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.dictionary.definitions import NumberEncoding
+from pipeline.dictionary.rows import MIN_ROW_BYTES, Chunk
+
+Array = NDArray[Any]
+BYTE: np.dtype[Any] = np.dtype(np.uint8)
+SIGNED_FORMS = frozenset({"twosComplement", "onesComplement", "signMagnitude"})
+
+
+def dtype_of(encoding: NumberEncoding) -> np.dtype[Any]:
+    """The smallest native dtype that holds every value of the encoding."""
+    if encoding.is_float:
+        return np.dtype(f"f{encoding.size_bits // 8}")
+    n_bytes = next(each for each in (1, 2, 4, 8) if each * 8 >= encoding.size_bits)
+    return np.dtype(f"{'i' if encoding.form in SIGNED_FORMS else 'u'}{n_bytes}")
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Elements `first::step` of a run, read through windows `stride_bytes` apart.
+
+    `shift`: bits of the window behind the value. `spill`: bits of a ninth byte that belong to the value.
+    `plain`: the window is the value.
+    """
+
+    first: int
+    step: int
+    count: int
+    byte: int
+    stride_bytes: int
+    window: np.dtype[Any]
+    shift: int = 0
+    spill: int = 0
+    plain: bool = False
+
+    def view(self, chunk: Chunk) -> Array:
+        """The windows: [count, rows of the chunk]."""
+        return np.ndarray(
+            (self.count, chunk.high - chunk.low),
+            self.window,
+            chunk.buffer,
+            chunk.offset + self.byte,
+            (self.stride_bytes, chunk.stride_bytes),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """`count` numbers, `stride_bits` apart, from `offset_bits` of the row on."""
+
+    encoding: NumberEncoding
+    offset_bits: int
+    count: int
+    stride_bits: int
+    loads: tuple[Load, ...]
+
+    def fill(self, out: Array, chunk: Chunk) -> None:
+        """Write the raw values into `out: [count, rows of the chunk]`, of the dtype of the encoding."""
+        for load in self.loads:
+            part = out if load.step == 1 and load.count == len(out) else out[load.first :: load.step][: load.count]
+            view = load.view(chunk)
+            part[...] = view if load.plain else self._shifted(load, view, chunk)
+
+    def _shifted(self, load: Load, view: Array, chunk: Chunk) -> Array:
+        bits = view.astype(load.window.newbyteorder("="))
+        size_bits, width_bits = self.encoding.size_bits, load.window.itemsize * 8
+        if load.spill:
+            ninth = np.ndarray(
+                view.shape,
+                np.uint8,
+                chunk.buffer,
+                chunk.offset + load.byte + 8,
+                (load.stride_bytes, chunk.stride_bytes),
+            )
+            bits <<= np.uint64(load.spill)
+            bits |= ninth >> np.uint8(8 - load.spill)
+        elif load.shift:
+            bits >>= bits.dtype.type(load.shift)
+        if size_bits < width_bits:
+            bits &= bits.dtype.type((1 << size_bits) - 1)
+        if self.encoding.little_endian:
+            bits = bits.byteswap() >> bits.dtype.type(width_bits - size_bits)
+        return interpret(bits, self.encoding)
+
+
+def interpret(bits: Array, encoding: NumberEncoding) -> Array:
+    """What the bits mean; `bits` are unsigned, the value at their low end and nothing above it."""
+    size_bits, signed = encoding.size_bits, np.dtype(f"i{bits.dtype.itemsize}")
+    if encoding.is_float:
+        return bits.astype(f"u{size_bits // 8}").view(f"f{size_bits // 8}")
+    if encoding.form not in SIGNED_FORMS:
+        return bits
+    unit = bits.dtype.type
+    sign = bits >> unit(size_bits - 1)
+    if encoding.form == "signMagnitude":
+        magnitude = (bits & unit((1 << (size_bits - 1)) - 1)).view(signed)
+        negative = -sign.view(signed)
+        return np.asarray((magnitude ^ negative) - negative)
+    top = unit(1 << (size_bits - 1))
+    twos = ((bits ^ top) - top).view(signed)
+    return np.asarray(twos if encoding.form == "twosComplement" else twos + sign.view(signed))
+
+
+def compile_run(encoding: NumberEncoding, offset_bits: int, count: int, stride_bits: int, row_bytes: int) -> Run:
+    """Plan the loads for rows of `row_bytes` (at least MIN_ROW_BYTES) that hold every element."""
+    assert row_bytes >= MIN_ROW_BYTES
+    n_phases = min(8 // gcd(stride_bits, 8), count)
+    loads: list[Load] = []
+    for phase in range(n_phases):
+        n_elements = (count - phase + n_phases - 1) // n_phases
+        first_bit = offset_bits + phase * stride_bits
+        step_bytes = n_phases * stride_bits // 8 if n_elements > 1 else 0
+        loads += _loads(encoding, first_bit, n_elements, step_bytes, row_bytes, phase, n_phases)
+    return Run(encoding, offset_bits, count, stride_bits, tuple(loads))
+
+
+def _loads(
+    encoding: NumberEncoding, first_bit: int, count: int, step_bytes: int, row_bytes: int, phase: int, n_phases: int
+) -> list[Load]:
+    size_bits, byte, phase_bits = encoding.size_bits, first_bit // 8, first_bit % 8
+    if phase_bits == 0 and _is_plain(encoding):
+        window = _plain_window(encoding)
+        return [Load(phase, n_phases, count, byte, step_bytes, window, plain=True)]
+    span_bytes = (phase_bits + size_bits + 7) // 8
+    if span_bytes > 8:
+        spill = phase_bits + size_bits - 64
+        return [Load(phase, n_phases, count, byte, step_bytes, np.dtype(">u8"), spill=spill)]
+    width = next(each for each in (1, 2, 4, 8) if each >= span_bytes)
+    overhang = byte + (count - 1) * step_bytes + width - row_bytes
+    if overhang <= byte:
+        # The window of every element is moved back by what the last one would stand over the row's end.
+        back = max(overhang, 0)
+        if back <= width - span_bytes:
+            shift = width * 8 - (phase_bits + size_bits) - back * 8
+            return [Load(phase, n_phases, count, byte - back, step_bytes, np.dtype(f">u{width}"), shift)]
+    head = _loads(encoding, first_bit, count - 1, step_bytes, row_bytes, phase, n_phases)
+    last_bit, last = first_bit + (count - 1) * step_bytes * 8, phase + (count - 1) * n_phases
+    return [*head, *_loads(encoding, last_bit, 1, step_bytes, row_bytes, last, 1)]
+
+
+def _is_plain(encoding: NumberEncoding) -> bool:
+    return encoding.size_bits in {8, 16, 32, 64} and encoding.form in {"unsigned", "twosComplement", "IEEE754"}
+
+
+def _plain_window(encoding: NumberEncoding) -> np.dtype[Any]:
+    return dtype_of(encoding).newbyteorder("<" if encoding.little_endian else ">")

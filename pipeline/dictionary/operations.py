@@ -1,0 +1,298 @@
+"""The work on one block of fixed fields: which runs of numbers, packs of bits and pieces of bytes it is read as.
+
+An operation allocates its arrays for all rows, fills them chunk by chunk, converts each chunk while it is in the
+cache, and in the end gives a raw and a calibrated column to each of its slots. Neighbours of one encoding and
+one conversion are one operation: its cost is a few NumPy calls, whatever number of parameters it serves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.dictionary.conversions import Conversion, ToLabels, conversion_of
+from pipeline.dictionary.definitions import BinaryType, NumberEncoding, StringType
+from pipeline.dictionary.layout import Field, LeafType, Slot
+from pipeline.dictionary.numbers import Run, compile_run, dtype_of
+from pipeline.dictionary.rows import Chunk
+
+Array = NDArray[Any]
+MAX_PACK_BITS = 32
+"""Bit fields are shifted out of one window together while it is no wider."""
+
+
+@dataclass(slots=True)
+class Work:
+    """The arrays of one operation while it runs. Axes: [fields, rows] or, for arrays, [rows, elements...]."""
+
+    raw: Array
+    calibrated: Array
+    unknown: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One slot's columns. `unknown: bool[n]`: rows with a value that has no meaning."""
+
+    slot: Slot
+    raw: Array
+    calibrated: Array
+    unknown: NDArray[np.bool_] | None
+
+
+class Operation(Protocol):
+    """One piece of the work on a block."""
+
+    def allocate(self, n: int) -> Work: ...
+    def fill(self, work: Work, chunk: Chunk) -> None: ...
+    def outcomes(self, work: Work) -> Iterator[Outcome]: ...
+
+
+def _new_work(shape: tuple[int, ...], raw: np.dtype[Any], conversion: Conversion | None) -> Work:
+    values = np.empty(shape, raw)
+    return Work(values, values if conversion is None else np.empty(shape, conversion.dtype))
+
+
+def _convert(work: Work, conversion: Conversion, raw: Array, out: Array, chunk: Chunk, rows_axis: int) -> None:
+    """Convert one chunk of values with two axes, one of which is that of the rows."""
+    flags = conversion.fill(raw, out)
+    if flags is not None:
+        if work.unknown is None:
+            work.unknown = np.zeros(work.raw.shape[rows_axis], np.bool_)
+        work.unknown[chunk.low : chunk.high] = flags.any(axis=1 - rows_axis)
+
+
+def _repaired(work: Work, conversion: Conversion | None) -> Array:
+    if work.unknown is not None and isinstance(conversion, ToLabels):
+        return conversion.repair(work.raw, work.calibrated)
+    return work.calibrated
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Parameters of one encoding at even distances."""
+
+    slots: tuple[Slot, ...]
+    run: Run
+    conversion: Conversion | None
+
+    def allocate(self, n: int) -> Work:
+        return _new_work((len(self.slots), n), dtype_of(self.run.encoding), self.conversion)
+
+    def fill(self, work: Work, chunk: Chunk) -> None:
+        raw = work.raw[:, chunk.low : chunk.high]
+        self.run.fill(raw, chunk)
+        if self.conversion is not None:
+            _convert(work, self.conversion, raw, work.calibrated[:, chunk.low : chunk.high], chunk, 1)
+
+    def outcomes(self, work: Work) -> Iterator[Outcome]:
+        calibrated = _repaired(work, self.conversion)
+        for i, slot in enumerate(self.slots):
+            yield Outcome(slot, work.raw[i], calibrated[i], work.unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class NumberArray:
+    """The elements of one array parameter."""
+
+    slot: Slot
+    run: Run
+    shape: tuple[int, ...]
+    conversion: Conversion | None
+
+    def allocate(self, n: int) -> Work:
+        return _new_work((n, self.run.count), dtype_of(self.run.encoding), self.conversion)
+
+    def fill(self, work: Work, chunk: Chunk) -> None:
+        raw = work.raw[chunk.low : chunk.high]
+        self.run.fill(raw.T, chunk)
+        if self.conversion is not None:
+            _convert(work, self.conversion, raw, work.calibrated[chunk.low : chunk.high], chunk, 0)
+
+    def outcomes(self, work: Work) -> Iterator[Outcome]:
+        shape = (len(work.raw), *self.shape)
+        calibrated = _repaired(work, self.conversion)
+        yield Outcome(self.slot, work.raw.reshape(shape), calibrated.reshape(shape), work.unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class BitPack:
+    """Unsigned bit fields of one dtype and conversion that stand in one window."""
+
+    slots: tuple[Slot, ...]
+    byte: int
+    window: np.dtype[Any]
+    shifts: Array
+    masks: Array
+    dtype: np.dtype[Any]
+    conversion: Conversion | None
+
+    def allocate(self, n: int) -> Work:
+        return _new_work((len(self.slots), n), self.dtype, self.conversion)
+
+    def fill(self, work: Work, chunk: Chunk) -> None:
+        n_rows = chunk.high - chunk.low
+        window = np.ndarray((n_rows,), self.window, chunk.buffer, chunk.offset + self.byte, (chunk.stride_bytes,))
+        bits = window.astype(self.shifts.dtype) >> self.shifts
+        bits &= self.masks
+        raw = work.raw[:, chunk.low : chunk.high]
+        raw[...] = bits
+        if self.conversion is not None:
+            _convert(work, self.conversion, raw, work.calibrated[:, chunk.low : chunk.high], chunk, 1)
+
+    def outcomes(self, work: Work) -> Iterator[Outcome]:
+        calibrated = _repaired(work, self.conversion)
+        for i, slot in enumerate(self.slots):
+            yield Outcome(slot, work.raw[i], calibrated[i], work.unknown)
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """Blobs and strings of fixed size: uint8[n, shape..., bytes]. A last part of a byte is filled with zeros."""
+
+    slot: Slot
+    offset_bits: int
+    size_bits: int
+    shape: tuple[int, ...]
+    conversion: Conversion | None
+
+    def allocate(self, n: int) -> Work:
+        count, width = prod(self.shape), (self.size_bits + 7) // 8
+        raw = np.empty((n, count, width), np.uint8)
+        return Work(raw, raw if self.conversion is None else np.empty((n, count), self.conversion.dtype))
+
+    def fill(self, work: Work, chunk: Chunk) -> None:
+        raw = work.raw[chunk.low : chunk.high]
+        for i in range(raw.shape[1]):
+            self._fill_one(raw[:, i], chunk, self.offset_bits + i * self.size_bits)
+        if self.conversion is not None:
+            self.conversion.fill(raw, work.calibrated[chunk.low : chunk.high])
+
+    def _fill_one(self, out: Array, chunk: Chunk, offset_bits: int) -> None:
+        byte, phase = divmod(offset_bits, 8)
+        n_rows, width = out.shape
+        strides = (chunk.stride_bytes, 1)
+        out[...] = np.ndarray((n_rows, width), np.uint8, chunk.buffer, chunk.offset + byte, strides)
+        if phase:
+            out <<= np.uint8(phase)
+            n_behind = (phase + self.size_bits + 7) // 8 - 1
+            behind = np.ndarray((n_rows, n_behind), np.uint8, chunk.buffer, chunk.offset + byte + 1, strides)
+            out[:, :n_behind] |= behind >> np.uint8(8 - phase)
+        if self.size_bits % 8:
+            out[:, -1] &= np.uint8(0xFF << (8 - self.size_bits % 8) & 0xFF)
+
+    def outcomes(self, work: Work) -> Iterator[Outcome]:
+        n = len(work.raw)
+        raw = work.raw.reshape(n, *self.shape, work.raw.shape[-1])
+        calibrated = raw if self.conversion is None else work.calibrated.reshape(n, *self.shape)
+        yield Outcome(self.slot, raw, calibrated, None)
+
+
+def compile_operations(fields: Sequence[Field], row_bytes: int) -> tuple[Operation, ...]:
+    """The operations that read the fields from rows of `row_bytes`."""
+    operations: list[Operation] = []
+    singles: list[Field] = []
+    for field in fields:
+        kind = field.type
+        if isinstance(kind, StringType | BinaryType):
+            conversion = conversion_of(kind)
+            operations.append(Bytes(field.slot, field.offset_bits, field.size_bits, field.shape, conversion))
+        elif field.shape:
+            count = prod(field.shape)
+            run = compile_run(kind.encoding, field.offset_bits, count, field.size_bits, row_bytes)
+            operations.append(NumberArray(field.slot, run, field.shape, conversion_of(kind)))
+        else:
+            singles.append(field)
+    packs, runs = _sort_out(singles)
+    operations += [each for pack in packs for each in _compile_pack(pack, row_bytes)]
+    operations += [_compile_neighbours(run, row_bytes) for run in runs]
+    return tuple(operations)
+
+
+def _sort_out(fields: Sequence[Field]) -> tuple[list[list[Field]], list[list[Field]]]:
+    """Packs of bit fields that share a window, and runs of fields at even distances."""
+    packs: list[list[Field]] = []
+    runs: list[list[Field]] = []
+    last: dict[Any, list[Field]] = {}
+    for field in fields:
+        if _is_bit_field(field):
+            if packs and _fits(packs[-1], field):
+                packs[-1].append(field)
+            else:
+                packs.append([field])
+            continue
+        run = last.get(_likeness(field.type))
+        if run is not None and _continues(run, field):
+            run.append(field)
+        else:
+            runs.append([field])
+            last[_likeness(field.type)] = runs[-1]
+    runs += [pack for pack in packs if len(pack) == 1]
+    return [pack for pack in packs if len(pack) > 1], runs
+
+
+def _encoding_of(kind: LeafType) -> NumberEncoding:
+    assert not isinstance(kind, StringType | BinaryType)
+    return kind.encoding
+
+
+def _is_bit_field(field: Field) -> bool:
+    encoding = _encoding_of(field.type)
+    whole = encoding.size_bits in {8, 16, 32, 64} and field.offset_bits % 8 == 0
+    return encoding.form == "unsigned" and not encoding.little_endian and not whole
+
+
+def _fits(pack: list[Field], field: Field) -> bool:
+    begin = pack[0].offset_bits // 8 * 8
+    return field.offset_bits >= begin and max(pack[-1].end_bits, field.end_bits) - begin <= MAX_PACK_BITS
+
+
+def _likeness(kind: LeafType) -> Any:
+    """Equal for types whose values can be read and converted together."""
+    encoding, conversion = _encoding_of(kind), conversion_of(kind)
+    plain = (encoding.size_bits, encoding.form, encoding.little_endian)
+    return plain, None if conversion is None else kind
+
+
+def _continues(run: list[Field], field: Field) -> bool:
+    distance = field.offset_bits - run[-1].offset_bits
+    if len(run) == 1:
+        return distance >= field.size_bits
+    return distance == run[1].offset_bits - run[0].offset_bits
+
+
+def _compile_neighbours(run: list[Field], row_bytes: int) -> Operation:
+    first = run[0]
+    stride_bits = run[1].offset_bits - first.offset_bits if len(run) > 1 else first.size_bits
+    encoding = _encoding_of(first.type)
+    compiled = compile_run(encoding, first.offset_bits, len(run), stride_bits, row_bytes)
+    return Numbers(tuple(field.slot for field in run), compiled, conversion_of(first.type))
+
+
+def _compile_pack(pack: list[Field], row_bytes: int) -> Iterator[Operation]:
+    """Fields of one dtype and conversion are one operation on the window."""
+    byte, end = pack[0].offset_bits // 8, (max(field.end_bits for field in pack) + 7) // 8
+    width = next(each for each in (1, 2, 4, 8) if each >= end - byte)
+    byte -= max(0, byte + width - row_bytes)
+    native = np.dtype(f"u{width}")
+    groups: dict[Any, list[Field]] = {}
+    for field in pack:
+        kind = conversion_of(field.type) and field.type
+        groups.setdefault((dtype_of(_encoding_of(field.type)), kind), []).append(field)
+    for (dtype, _), fields in groups.items():
+        shifts = [(byte + width) * 8 - field.end_bits for field in fields]
+        masks = [(1 << field.size_bits) - 1 for field in fields]
+        yield BitPack(
+            tuple(field.slot for field in fields),
+            byte,
+            native.newbyteorder(">"),
+            np.array(shifts, native)[:, None],
+            np.array(masks, native)[:, None],
+            dtype,
+            conversion_of(fields[0].type),
+        )

@@ -1,0 +1,260 @@
+"""A dictionary compiled once: for each container a program, and by which values a packet finds its container.
+
+A packet enters at the root and goes on to the first child, in the order of the file, whose restriction criteria
+hold; where none holds it stays. It may end in a container that is not abstract.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.dictionary.definitions import Condition, Container, Dictionary
+from pipeline.dictionary.layout import Block, Step, Variable, lay_out
+from pipeline.dictionary.program import Program, compile_program
+from pipeline.dictionary.values import Combines, Compares, Criterion, Values, compile_condition, compile_size
+from pipeline.errors import ConfigError, Problem
+
+Rows = NDArray[np.intp]
+MAX_DEPTH = 100
+"""Bases of bases: far more than any mission has, far less than Python's stack."""
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A child and when a packet is one; None: always. `switch`: a raw value that it wants, by parameter."""
+
+    node: Node
+    test: Criterion | None
+    switch: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The parameter whose raw value tells most branches apart, and the branches left for each value."""
+
+    key: str
+    cases: dict[int, tuple[Branch, ...]]
+    others: tuple[Branch, ...]
+
+    def split(self, known: Values) -> Iterator[tuple[tuple[Branch, ...], Rows | None]]:
+        column = known.of(self.key, calibrated=False)
+        first = column[0]
+        if len(column) == 1 or bool((column == first).all()):
+            yield self.cases.get(int(first), self.others), None
+            return
+        order = np.argsort(column, kind="stable")
+        ordered = column[order]
+        ends = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+        for low, high in zip([0, *ends.tolist()], [*ends.tolist(), len(order)], strict=True):
+            yield self.cases.get(int(ordered[low]), self.others), order[low:high]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One container. `program` reads it; `probe` reads only what decides between the branches.
+
+    `columns`: (parameter key, column name) in the order of the packet. `units`: by column name.
+    """
+
+    key: str
+    abstract: bool
+    program: Program
+    probe: Program
+    probe_keys: frozenset[str]
+    branches: tuple[Branch, ...]
+    switch: Switch | None
+    columns: tuple[tuple[str, str], ...]
+    units: dict[str, str]
+
+    def candidates(self, known: Values) -> Iterator[tuple[tuple[Branch, ...], Rows | None]]:
+        """Which branches are worth trying for which packets; None: for all of them."""
+        if self.switch is None:
+            yield self.branches, None
+        else:
+            yield from self.switch.split(known)
+
+    def walk(self) -> Iterator[Node]:
+        yield self
+        for branch in self.branches:
+            yield from branch.node.walk()
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `Decoder` runs. `file`: where the dictionary came from, for messages."""
+
+    root: Node
+    file: str = ""
+
+
+def compile_plan(dictionary: Dictionary, root: str | None = None, file: str = "") -> Plan:
+    """Compile the containers below `root`: a container's name, or None for the one that has no base.
+
+    Where several have no base, those that stand only inside others do not count, then those that nothing extends.
+    Raises ConfigError with every problem found.
+    """
+    file = file or dictionary.file
+    container = _root_of(dictionary, root, file)
+    children: dict[str, list[Container]] = {}
+    for each in dictionary.containers.values():
+        if each.base is not None:
+            children.setdefault(each.base, []).append(each)
+    problems: list[Problem] = []
+    node = _compile_node(container, dictionary, children, problems)
+    if node is None or problems:
+        raise ConfigError(problems)
+    return Plan(node, file)
+
+
+def _root_of(dictionary: Dictionary, root: str | None, file: str) -> Container:
+    containers = dictionary.containers
+    if root is not None:
+        if root not in containers:
+            names = ", ".join(list(containers)[:20])
+            raise ConfigError(
+                [Problem(f"there is no such container; there are {names}", file, 0, f'root "{root}"')]
+            )
+        return containers[root]
+    inside = {
+        entry.container for each in containers.values() for entry in each.entries if hasattr(entry, "container")
+    }
+    extended = {each.base for each in containers.values()}
+    free = [each for each in containers.values() if each.base is None and each.key not in inside]
+    found = free if len(free) == 1 else [each for each in free if each.key in extended]
+    if len(found) != 1:
+        names = ", ".join(each.key for each in found or free)
+        raise ConfigError([Problem(f"several containers have no base, name one as root: {names}", file)])
+    return found[0]
+
+
+def _compile_node(
+    container: Container,
+    dictionary: Dictionary,
+    children: dict[str, list[Container]],
+    problems: list[Problem],
+    depth: int = 0,
+) -> Node | None:
+    if depth > MAX_DEPTH:
+        problems.append(Problem(f"bases nested deeper than {MAX_DEPTH}", dictionary.file, container.line))
+        return None
+    below = [
+        (child, _compile_node(child, dictionary, children, problems, depth + 1))
+        for child in children.get(container.key, [])
+    ]
+    try:
+        steps = lay_out(container, dictionary)
+        branches = tuple(
+            _compile_branch(child.criteria, node, dictionary) for child, node in below if node is not None
+        )
+        wanted = frozenset(key for branch in branches if branch.test for key in branch.test.needs())
+        _check_known(wanted, steps, container, dictionary)
+        _check_order(steps, dictionary)
+        columns, units = _columns(steps, dictionary)
+        program = compile_program(steps, dictionary)
+        # What containers further down are told apart by is read on the way, where it costs no step more.
+        later = frozenset(key for _, below_it in below if below_it is not None for key in below_it.probe_keys)
+        probe = compile_program(_only(steps, wanted, later, dictionary), dictionary)
+    except ConfigError as error:
+        problems.extend(problem for problem in error.problems if problem not in problems)
+        return None
+    return Node(
+        container.key, container.abstract, program, probe, wanted, branches, _switch(branches), columns, units
+    )
+
+
+def _compile_branch(criteria: Condition | None, node: Node, dictionary: Dictionary) -> Branch:
+    if criteria is None:
+        return Branch(node, None)
+    test = compile_condition(criteria, dictionary)
+    return Branch(node, test, tuple(_switches(test)))
+
+
+def _switches(test: Criterion) -> Iterator[tuple[str, int]]:
+    """Raw values that a test cannot hold without."""
+    if isinstance(test, Compares) and test.operator == "==" and isinstance(test.literal, int):
+        yield test.key, int(test.literal)
+    elif isinstance(test, Combines) and test.every:
+        for part in test.parts:
+            yield from _switches(part)
+
+
+def _switch(branches: Sequence[Branch]) -> Switch | None:
+    counts = Counter(key for branch in branches for key in {key for key, _ in branch.switch})
+    if not counts or counts.most_common(1)[0][1] < 2:
+        return None
+    key = counts.most_common(1)[0][0]
+    wanted = [dict(branch.switch).get(key) for branch in branches]
+    cases = {
+        value: tuple(branch for branch, wants in zip(branches, wanted, strict=True) if wants in {None, value})
+        for value in wanted
+        if value is not None
+    }
+    others = tuple(branch for branch, wants in zip(branches, wanted, strict=True) if wants is None)
+    return Switch(key, cases, others)
+
+
+def _check_order(steps: Sequence[Step], dictionary: Dictionary) -> None:
+    """A size must have been read before what it measures."""
+    known: set[str] = set()
+    for step in steps:
+        missing = _needs(step, dictionary) - known
+        if missing:
+            what = f'"{step.slot.key}"' if isinstance(step, Variable) else "a place in the packet"
+            text = f'{what} depends on "{min(missing)}", which does not come before it'
+            raise ConfigError([Problem(text, dictionary.file)])
+        known.update(_keys(step))
+
+
+def _check_known(
+    wanted: frozenset[str], steps: Sequence[Step], container: Container, dictionary: Dictionary
+) -> None:
+    missing = wanted - {key for step in steps for key in _keys(step)}
+    if missing:
+        text = f'its children are told apart by "{min(missing)}", which is not in it'
+        raise ConfigError([Problem(text, dictionary.file, container.line, f'SequenceContainer "{container.key}"')])
+
+
+def _keys(step: Step) -> list[str]:
+    if isinstance(step, Block):
+        return [field.slot.key for field in step.fields]
+    return [step.slot.key] if isinstance(step, Variable) else []
+
+
+def _needs(step: Step, dictionary: Dictionary) -> frozenset[str]:
+    """Parameters that tell the step its size or place."""
+    if isinstance(step, Block):
+        return frozenset()
+    sizes = (step.size, *step.dimensions) if isinstance(step, Variable) else (step.bits,)
+    return frozenset().union(*(compile_size(size, dictionary).needs() for size in sizes))
+
+
+def _only(
+    steps: Sequence[Step], wanted: frozenset[str], later: frozenset[str], dictionary: Dictionary
+) -> tuple[Step, ...]:
+    """The least of the steps that still reads the wanted parameters."""
+    last = max((i for i, step in enumerate(steps) if wanted.intersection(_keys(step))), default=-1)
+    kept = steps[: last + 1]
+    needed = (wanted | later).union(*(_needs(step, dictionary) for step in kept))
+    return tuple(
+        Block(step.from_start, tuple(each for each in step.fields if each.slot.key in needed), step.end_bits)
+        if isinstance(step, Block)
+        else step
+        for step in kept
+    )
+
+
+def _columns(steps: Sequence[Step], dictionary: Dictionary) -> tuple[tuple[tuple[str, str], ...], dict[str, str]]:
+    """A column has the parameter's plain name, or its key where two of the packet's parameters share that."""
+    keys = list(dict.fromkeys(key for step in steps for key in _keys(step)))
+    parameters = [dictionary.parameters[key] for key in keys]
+    uses = Counter(parameter.name for parameter in parameters)
+    columns = tuple(
+        (parameter.key, parameter.name if uses[parameter.name] == 1 else parameter.key) for parameter in parameters
+    )
+    units = {name: dictionary.parameters[key].type.unit for key, name in columns}
+    return columns, {name: unit for name, unit in units.items() if unit}

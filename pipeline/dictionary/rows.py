@@ -1,0 +1,99 @@
+"""Equal pieces of many packets as the rows of one matrix, a cache-sized block at a time.
+
+Packets back to back need no copy: their rows are a view of constant stride. Others are gathered, through a
+sliding window over the flat bytes. A row that does not begin with a byte is moved up to one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+BLOCK_BYTES = 256 << 10
+"""What a block of rows may take: it should stay in the second-level cache while every field is read from it."""
+MIN_BLOCK_ROWS, MAX_BLOCK_ROWS = 64, 16384
+MIN_ROW_BYTES = 8
+"""Rows are at least as wide as the widest window through which a field is read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Rows `low` to `high`: row i begins at `buffer[offset + i * stride_bytes]`."""
+
+    low: int
+    high: int
+    buffer: NDArray[np.uint8]
+    offset: int
+    stride_bytes: int
+
+
+def chunks(data: NDArray[np.uint8], start: NDArray[np.int64], width_bytes: int) -> Iterator[Chunk]:
+    """`width_bytes` of `data` from each `start` (bytes) on; all must lie inside."""
+    n = len(start)
+    step = min(max(BLOCK_BYTES // max(width_bytes, 1), MIN_BLOCK_ROWS), MAX_BLOCK_ROWS)
+    stride = _even_stride(start) if width_bytes >= MIN_ROW_BYTES else 0
+    if stride:
+        first = int(start[0])
+        for low in range(0, n, step):
+            yield Chunk(low, min(low + step, n), data, first + low * stride, stride)
+        return
+    for low in range(0, n, step):
+        high = min(low + step, n)
+        block = gather(data, start[low:high], width_bytes)
+        if width_bytes < MIN_ROW_BYTES:
+            block = _padded(block)
+        yield Chunk(low, high, block, 0, block.shape[1])
+
+
+def bit_chunks(data: NDArray[np.uint8], start_bits: NDArray[np.int64], width_bits: int) -> Iterator[Chunk]:
+    """The same for rows that may begin within a byte."""
+    phase = (start_bits & 7).astype(np.uint8)
+    width_bytes = (width_bits + 7) // 8
+    if not phase.any():
+        yield from chunks(data, start_bits >> 3, width_bytes)
+        return
+    n, step = len(phase), min(max(BLOCK_BYTES // (2 * width_bytes + 1), MIN_BLOCK_ROWS), MAX_BLOCK_ROWS)
+    for low in range(0, n, step):
+        high = min(low + step, n)
+        block = gather(data, start_bits[low:high] >> 3, width_bytes + 1)
+        shift = phase[low:high, None]
+        # A shift of 8 gives 0 in uint8 arithmetic, which is what a row without phase wants.
+        moved = (block[:, :-1] << shift) | (block[:, 1:] >> (np.uint8(8) - shift))
+        block = moved if width_bytes >= MIN_ROW_BYTES else _padded(moved)
+        yield Chunk(low, high, block, 0, block.shape[1])
+
+
+def gather(data: NDArray[np.uint8], start: NDArray[np.int64], width_bytes: int) -> NDArray[np.uint8]:
+    """uint8[n, width_bytes], a copy. The last row may end behind the data: it is then filled with zeros."""
+    n_windows = len(data) - width_bytes + 1
+    if len(start) and int(start.max()) >= n_windows:
+        return _gather_at_end(data, start, width_bytes)
+    windows = np.ndarray((n_windows, width_bytes), np.uint8, data, 0, (1, 1))
+    return windows[start]
+
+
+def _gather_at_end(data: NDArray[np.uint8], start: NDArray[np.int64], width_bytes: int) -> NDArray[np.uint8]:
+    first = int(start.min())
+    tail = np.zeros(len(data) - first + width_bytes, np.uint8)
+    tail[: len(data) - first] = data[first:]
+    return gather(tail, start - first, width_bytes)
+
+
+def _even_stride(start: NDArray[np.int64]) -> int:
+    """The distance between neighbours where it is always the same and positive, else 0."""
+    n = len(start)
+    if n == 1:
+        return 1
+    stride = int(start[1]) - int(start[0])
+    if stride <= 0 or int(start[-1]) - int(start[0]) != stride * (n - 1):
+        return 0
+    return stride if n == 2 or bool((start[1:] - start[:-1] == stride).all()) else 0
+
+
+def _padded(block: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    wide = np.zeros((len(block), MIN_ROW_BYTES), np.uint8)
+    wide[:, : block.shape[1]] = block
+    return wide

@@ -1,0 +1,283 @@
+"""Values already read from the packets at hand, and what is decided by them: sizes and conditions.
+
+Conditions are compiled against the types once: literals become numbers, labels become sets of raw values, and a
+comparison that could never be made is a problem of the file, not of a packet.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import Column, Ragged
+from pipeline.dictionary.conversions import conversion_of
+from pipeline.dictionary.definitions import (
+    AllOf,
+    AnyOf,
+    ArrayType,
+    BinaryType,
+    BooleanType,
+    Comparison,
+    Condition,
+    Dictionary,
+    Dynamic,
+    EnumeratedType,
+    Lookup,
+    NumberType,
+    Reference,
+    Size,
+    StringType,
+    UnencodedType,
+)
+from pipeline.dictionary.document import integer_of
+from pipeline.dictionary.layout import LeafType, Slot
+from pipeline.errors import ConfigError, Problem
+
+Array = NDArray[Any]
+Mask = NDArray[np.bool_]
+MAX_SIZE = 1 << 40
+"""Sizes told by a packet are cut here, far beyond any packet, so that no arithmetic overflows."""
+
+OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+
+
+@dataclass(slots=True)
+class Values:
+    """Columns of `n` packets by slot; `latest` is the last slot of each parameter read so far."""
+
+    n: int
+    raw: dict[Slot, Column] = field(default_factory=dict)
+    calibrated: dict[Slot, Column] = field(default_factory=dict)
+    latest: dict[str, Slot] = field(default_factory=dict)
+
+    def keep(self, slot: Slot, raw: Column, calibrated: Column) -> None:
+        self.raw[slot], self.calibrated[slot] = raw, calibrated
+        self.latest[slot.key] = slot
+
+    def of(self, key: str, *, calibrated: bool) -> Array:
+        """One scalar for each packet."""
+        column = (self.calibrated if calibrated else self.raw)[self.latest[key]]
+        assert not isinstance(column, Ragged)
+        return column
+
+    def knows(self, key: str) -> bool:
+        return key in self.latest
+
+    def subset(self, rows: NDArray[np.intp]) -> Values:
+        """The same of some packets."""
+        small = Values(len(rows), latest=dict(self.latest))
+        for slot, raw in self.raw.items():
+            calibrated = self.calibrated[slot]
+            small.raw[slot] = _rows_of(raw, rows)
+            small.calibrated[slot] = small.raw[slot] if calibrated is raw else _rows_of(calibrated, rows)
+        return small
+
+
+def _rows_of(column: Column, rows: NDArray[np.intp]) -> Column:
+    if isinstance(column, Ragged):
+        return Ragged(column.values, column.start[rows], column.length[rows])
+    return column[rows]
+
+
+class Criterion(Protocol):
+    """A compiled condition."""
+
+    def holds(self, values: Values) -> Mask: ...
+    def needs(self) -> frozenset[str]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Compares:
+    """One parameter against a literal."""
+
+    key: str
+    calibrated: bool
+    operator: str
+    literal: Any
+
+    def holds(self, values: Values) -> Mask:
+        return np.asarray(OPERATORS[self.operator](values.of(self.key, calibrated=self.calibrated), self.literal))
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({self.key})
+
+
+@dataclass(frozen=True, slots=True)
+class ComparesPair:
+    """One parameter against another."""
+
+    left: Reference
+    operator: str
+    right: Reference
+
+    def holds(self, values: Values) -> Mask:
+        left, right = (values.of(each.parameter, calibrated=each.calibrated) for each in (self.left, self.right))
+        return np.asarray(OPERATORS[self.operator](left, right))
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({self.left.parameter, self.right.parameter})
+
+
+@dataclass(frozen=True, slots=True)
+class HasLabel:
+    """The raw value is, or is not, in one of the ranges of a label."""
+
+    key: str
+    ranges: tuple[tuple[int, int], ...]
+    negated: bool
+
+    def holds(self, values: Values) -> Mask:
+        raw = values.of(self.key, calibrated=False)
+        found = np.zeros(len(raw), np.bool_)
+        for low, high in self.ranges:
+            found |= (raw >= low) & (raw <= high)
+        return ~found if self.negated else found
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({self.key})
+
+
+@dataclass(frozen=True, slots=True)
+class Combines:
+    """All of several tests, or any."""
+
+    parts: tuple[Criterion, ...]
+    every: bool
+
+    def holds(self, values: Values) -> Mask:
+        masks = [part.holds(values) for part in self.parts]
+        found = masks[0]
+        for mask in masks[1:]:
+            found = found & mask if self.every else found | mask
+        return found
+
+    def needs(self) -> frozenset[str]:
+        return frozenset().union(*(part.needs() for part in self.parts))
+
+
+def compile_condition(condition: Condition, dictionary: Dictionary) -> Criterion:
+    """Raises ConfigError where a comparison cannot be made."""
+    if isinstance(condition, AllOf | AnyOf):
+        parts = tuple(compile_condition(part, dictionary) for part in condition.parts)
+        return parts[0] if len(parts) == 1 else Combines(parts, isinstance(condition, AllOf))
+    left = _scalar_type(condition.left, dictionary)
+    if isinstance(condition.right, Reference):
+        _scalar_type(condition.right, dictionary)
+        return ComparesPair(condition.left, condition.operator, condition.right)
+    try:
+        return _compare(condition, left)
+    except ValueError as error:
+        text = f'"{condition.left.parameter}" cannot be compared: {error}'
+        raise ConfigError([Problem(text, dictionary.file, condition.line, "Comparison")]) from error
+
+
+def _scalar_type(reference: Reference, dictionary: Dictionary) -> LeafType:
+    kind = dictionary.parameters[reference.parameter].type
+    if isinstance(kind, ArrayType | UnencodedType | BinaryType):
+        text = f'"{reference.parameter}" is no number, label or text that one could compare'
+        raise ConfigError([Problem(text, dictionary.file, reference.line)])
+    return kind
+
+
+def _compare(condition: Comparison, kind: LeafType) -> Criterion:
+    key, literal = condition.left.parameter, condition.right
+    assert isinstance(literal, str)
+    if isinstance(kind, StringType):
+        return Compares(key, True, condition.operator, literal)
+    if condition.left.calibrated and isinstance(kind, EnumeratedType):
+        return _compare_label(condition, kind, literal)
+    if condition.left.calibrated and isinstance(kind, BooleanType):
+        return Compares(key, True, condition.operator, _truth(kind, literal))
+    whole = not isinstance(kind, NumberType) or conversion_of(kind) is None or not condition.left.calibrated
+    return Compares(key, condition.left.calibrated, condition.operator, _number(literal, whole=whole))
+
+
+def _number(literal: str, *, whole: bool) -> float:
+    try:
+        return integer_of(literal) if whole else float(literal)
+    except ValueError:
+        return float(literal)
+
+
+def _truth(kind: BooleanType, literal: str) -> bool:
+    if literal in {kind.one, kind.zero}:
+        return literal == kind.one
+    if literal.lower() in {"true", "1", "false", "0"}:
+        return literal.lower() in {"true", "1"}
+    raise ValueError(f'"{literal}" is neither "{kind.one}" nor "{kind.zero}"')
+
+
+def _compare_label(condition: Comparison, kind: EnumeratedType, literal: str) -> Criterion:
+    if condition.operator not in {"==", "!="}:
+        raise ValueError(f"labels have no order for {condition.operator}")
+    ranges = tuple((low, high) for low, high, label in kind.labels if label == literal)
+    if not ranges:
+        raise ValueError(f'type "{kind.name}" has no label "{literal}"')
+    return HasLabel(condition.left.parameter, ranges, condition.operator == "!=")
+
+
+@dataclass(frozen=True, slots=True)
+class SizeProgram:
+    """A compiled size: a constant, a linear function of a parameter, or the first case that holds."""
+
+    constant: int = 0
+    dynamic: Dynamic | None = None
+    cases: tuple[tuple[Criterion, int], ...] = ()
+
+    def of(self, values: Values) -> NDArray[np.int64]:
+        """int64[n]; -1 where no case holds."""
+        if self.dynamic is not None:
+            return _linear(
+                self.dynamic, values.of(self.dynamic.of.parameter, calibrated=self.dynamic.of.calibrated)
+            )
+        if not self.cases:
+            return np.full(values.n, self.constant, np.int64)
+        size, open_rows = np.full(values.n, -1, np.int64), np.ones(values.n, np.bool_)
+        for test, value in self.cases:
+            hits = open_rows & test.holds(values)
+            size[hits] = value
+            open_rows &= ~hits
+        return size
+
+    def needs(self) -> frozenset[str]:
+        if self.dynamic is not None:
+            return frozenset({self.dynamic.of.parameter})
+        return frozenset().union(*(test.needs() for test, _ in self.cases))
+
+
+def _linear(dynamic: Dynamic, value: Array) -> NDArray[np.int64]:
+    if value.dtype.kind in "iu" and dynamic.slope.is_integer() and dynamic.intercept.is_integer():
+        bounded = (
+            np.clip(value, -MAX_SIZE if value.dtype.kind == "i" else 0, MAX_SIZE) if value.itemsize > 4 else value
+        )
+        slope, intercept = (int(np.clip(each, -MAX_SIZE, MAX_SIZE)) for each in (dynamic.slope, dynamic.intercept))
+        if abs(slope) < 1 << 20:
+            return bounded.astype(np.int64) * slope + intercept
+    with np.errstate(invalid="ignore", over="ignore"):
+        real = value.astype(np.float64) * dynamic.slope + dynamic.intercept
+    return np.nan_to_num(np.clip(real, -MAX_SIZE, MAX_SIZE), nan=-1.0).astype(np.int64)
+
+
+def compile_size(size: Size, dictionary: Dictionary) -> SizeProgram:
+    """Raises ConfigError where the size depends on what is no number."""
+    if isinstance(size, int):
+        return SizeProgram(size)
+    if isinstance(size, Lookup):
+        return SizeProgram(cases=tuple((compile_condition(case, dictionary), value) for case, value in size.cases))
+    kind = _scalar_type(size.of, dictionary)
+    if isinstance(kind, StringType) or (size.of.calibrated and isinstance(kind, EnumeratedType)):
+        text = f'"{size.of.parameter}" is no number: it cannot be a size'
+        raise ConfigError([Problem(text, dictionary.file, size.of.line)])
+    return SizeProgram(dynamic=size)

@@ -1,0 +1,148 @@
+"""Fields whose size a packet tells: blobs, strings, arrays of numbers, of all packets at once.
+
+Each packet has its own position and size. Values come as `Ragged`: one flat array with starts and lengths;
+strings as a unicode column.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import Column, Ragged
+from pipeline.dictionary.conversions import Conversion, ToText, conversion_of, decode_text
+from pipeline.dictionary.definitions import Dictionary, NumberEncoding
+from pipeline.dictionary.layout import LeafType, Slot, Variable
+from pipeline.dictionary.numbers import compile_run, dtype_of
+from pipeline.dictionary.rows import MIN_ROW_BYTES, bit_chunks, gather
+from pipeline.dictionary.values import SizeProgram, Values, compile_size
+
+Positions = NDArray[np.int64]
+Array = NDArray[Any]
+MAX_FACTOR = 1 << 30
+"""No field is so long; two such numbers can be multiplied."""
+
+
+@dataclass(frozen=True, slots=True)
+class VariableProgram:
+    """One variable field. `encoding`: of an array's elements, else None and the field is bytes."""
+
+    slot: Slot
+    size: SizeProgram
+    dimensions: tuple[SizeProgram, ...]
+    encoding: NumberEncoding | None
+    conversion: Conversion | None
+
+    def size_bits(self, values: Values) -> Positions:
+        """int64[n]: bits that the field takes; negative where the packet asks for nonsense."""
+        total = self.size.of(values)
+        for dimension in self.dimensions:
+            count = dimension.of(values)
+            bounded = np.where(
+                (total < 0) | (count < 0), -1, np.minimum(total, 1 << 30) * np.minimum(count, 1 << 30)
+            )
+            total = bounded
+        return total
+
+    def read(self, data: NDArray[np.uint8], position: Positions, size_bits: Positions) -> tuple[Column, Column]:
+        """Raw and calibrated columns of the fields `size_bits` long from `position` (bits) on."""
+        if self.encoding is not None:
+            raw = read_numbers(data, position, size_bits // self.encoding.size_bits, self.encoding)
+            return raw, self._calibrate(raw)
+        raw = read_bytes(data, position, size_bits)
+        if isinstance(self.conversion, ToText):
+            return raw, text_column(raw, self.conversion)
+        return raw, raw
+
+    def _calibrate(self, raw: Ragged) -> Ragged:
+        if self.conversion is None:
+            return raw
+        values = np.empty(raw.values.shape, self.conversion.dtype)
+        self.conversion.fill(raw.values, values)
+        return Ragged(values, raw.start, raw.length)
+
+
+def compile_variable(step: Variable, dictionary: Dictionary) -> VariableProgram:
+    """Raises ConfigError where the size refers to what is no number."""
+    return VariableProgram(
+        step.slot,
+        compile_size(step.size, dictionary),
+        tuple(compile_size(each, dictionary) for each in step.dimensions),
+        _element_encoding(step.type) if step.dimensions else None,
+        conversion_of(step.type),
+    )
+
+
+def _element_encoding(kind: LeafType) -> NumberEncoding:
+    encoding = kind.encoding
+    assert isinstance(encoding, NumberEncoding)
+    return encoding
+
+
+def flat_starts(length: Positions) -> Positions:
+    """Where each row of a flat array begins."""
+    start = np.zeros(len(length), np.int64)
+    np.cumsum(length[:-1], out=start[1:])
+    return start
+
+
+def read_bytes(data: NDArray[np.uint8], position: Positions, size_bits: Positions) -> Ragged:
+    """Blobs; a last part of a byte is filled with zeros."""
+    length, phase = (size_bits + 7) >> 3, position & 7
+    start, begin = flat_starts(length), position >> 3
+    if not phase.any() and not (size_bits & 7).any():
+        return Ragged(ragged_gather(data, begin, length), start, length)
+    index = np.repeat(begin - start, length) + np.arange(int(length.sum()))
+    shift = np.repeat(phase, length).astype(np.uint8)
+    behind = data[np.minimum(index + 1, len(data) - 1)]
+    values = (data[index] << shift) | (behind >> (np.uint8(8) - shift))
+    partial = np.flatnonzero(size_bits & 7)
+    ends = start[partial] + length[partial] - 1
+    values[ends] &= (0xFF00 >> (size_bits[partial] & 7)).astype(np.uint8)
+    return Ragged(values, start, length)
+
+
+def ragged_gather(data: NDArray[np.uint8], begin: Positions, length: Positions) -> NDArray[np.uint8]:
+    """The bytes `data[begin : begin + length]` of every row, one after the other."""
+    n = len(length)
+    if n == 0:
+        return np.empty(0, np.uint8)
+    if int(length.min()) == int(length.max()):
+        width = int(length[0])
+        return gather(data, begin, width).reshape(-1) if width else np.empty(0, np.uint8)
+    index = np.repeat(begin - flat_starts(length), length)
+    index += np.arange(len(index))
+    return data[index]
+
+
+def read_numbers(
+    data: NDArray[np.uint8], position: Positions, count: Positions, encoding: NumberEncoding
+) -> Ragged:
+    """`count` numbers from each position on."""
+    start, dtype = flat_starts(count), dtype_of(encoding)
+    plain = encoding.size_bits in {8, 16, 32, 64} and encoding.form in {"unsigned", "twosComplement", "IEEE754"}
+    if plain and not (position & 7).any():
+        flat = ragged_gather(data, position >> 3, count * (encoding.size_bits // 8))
+        stored = dtype.newbyteorder("<" if encoding.little_endian else ">")
+        return Ragged(flat.view(stored).astype(dtype, copy=False), start, count)
+    begin = np.repeat(position - start * encoding.size_bits, count)
+    begin += np.arange(len(begin)) * encoding.size_bits
+    row_bytes = max((encoding.size_bits + 7) // 8, MIN_ROW_BYTES)
+    run = compile_run(encoding, 0, 1, encoding.size_bits, row_bytes)
+    values = np.empty((1, len(begin)), dtype)
+    for chunk in bit_chunks(data, begin, encoding.size_bits):
+        run.fill(values[:, chunk.low : chunk.high], chunk)
+    return Ragged(values[0], start, count)
+
+
+def text_column(raw: Ragged, conversion: ToText) -> Array:
+    """Strings of differing length as one unicode column."""
+    width = int(raw.length.max(initial=0))
+    if width == 0:
+        return np.zeros(len(raw), "U1")
+    matrix = np.zeros((len(raw), width), np.uint8)
+    matrix[np.arange(width) < raw.length[:, None]] = raw.values
+    return decode_text(matrix, conversion.charset, conversion.terminator)

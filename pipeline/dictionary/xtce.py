@@ -1,0 +1,138 @@
+"""XTCE bytes in, a Dictionary out, or a ConfigError with every problem of the file. Nothing is ignored.
+
+Read are the telemetry definitions of all nested space systems. Elements that only describe are read past by a
+known list; commands, which no telemetry packet refers to, are too. All else that is not implemented is a
+problem that names the element and its line. Source: XTCE 1.1, 1.2 (CCSDS 660.0-B-2) and 1.3.
+"""
+
+from __future__ import annotations
+
+from pipeline.dictionary.definitions import Container, ContainerEntry, Dictionary, Parameter
+from pipeline.dictionary.document import Node, Reading, parse
+from pipeline.dictionary.scope import CONTAINERS, PARAMETERS, TYPES, Context, System, name_keys
+from pipeline.dictionary.xtce_bases import merge_base_types
+from pipeline.dictionary.xtce_containers import read_container
+from pipeline.dictionary.xtce_types import TypeReader
+
+SETS = ((TYPES, "ParameterTypeSet"), (PARAMETERS, "ParameterSet"), (CONTAINERS, "ContainerSet"))
+NOT_TELEMETRY = ("CommandMetaData", "ServiceSet")
+
+
+def read_xtce(document: bytes, file: str = "telemetry.xml") -> Dictionary:
+    """Read a mission's XTCE file; `file` names it in problems. Raises ConfigError with all of them."""
+    reading = Reading(file)
+    root_node = parse(document, reading)
+    if root_node is None or root_node.tag != "SpaceSystem":
+        if root_node is not None:
+            reading.problem(root_node, f"the root element is {root_node.tag}, not SpaceSystem")
+        reading.check()
+        raise AssertionError("a document without root has a problem")
+    root = System(reading.required(root_node, "name"))
+    _collect(root_node, root, reading)
+    name_keys(root)
+    merge_base_types(root, reading)
+    parameters = _read_parameters(root, reading)
+    containers = _read_containers(root, reading, parameters)
+    if not containers:
+        reading.problem(root_node, "describes no container")
+    reading.check()
+    return Dictionary(root.name, parameters, containers, file)
+
+
+def _collect(node: Node, system: System, reading: Reading) -> None:
+    """Put every definition of the system and those inside it under its name."""
+    reading.past(node, "Header", *NOT_TELEMETRY)
+    reading.read_past(node, "operationalStatus")
+    for telemetry in reading.children(node, "TelemetryMetaData"):
+        for kind, holder in (
+            (TYPES, "ParameterTypeSet"),
+            (PARAMETERS, "ParameterSet"),
+            (CONTAINERS, "ContainerSet"),
+        ):
+            for each in reading.children(telemetry, holder):
+                for child in each.children:
+                    _define(child, kind, system, reading)
+        reading.finish(telemetry)
+    for child in reading.children(node, "SpaceSystem"):
+        name = reading.required(child, "name")
+        if name in system.children:
+            reading.problem(child, f'a second SpaceSystem "{name}"')
+            continue
+        system.children[name] = System(name, system)
+        _collect(child, system.children[name], reading)
+    reading.finish(node)
+
+
+def _define(node: Node, kind: str, system: System, reading: Reading) -> None:
+    wanted = {PARAMETERS: "Parameter", CONTAINERS: "SequenceContainer"}.get(kind)
+    if kind == TYPES and not node.tag.endswith("ParameterType"):
+        reading.problem(node, f"element {node.tag} in ParameterTypeSet is not implemented")
+    elif wanted and node.tag != wanted:
+        reading.problem(node, f"element {node.tag} in the set of {wanted} is not implemented")
+    else:
+        system.define(kind, node, reading)
+
+
+def _read_parameters(root: System, reading: Reading) -> dict[str, Parameter]:
+    types = TypeReader()
+    parameters: dict[str, Parameter] = {}
+    for system in root.walk():
+        context = Context(reading, system)
+        for definition in system.names[TYPES].values():
+            types.read(definition, context)
+        for definition in system.names[PARAMETERS].values():
+            node = definition.node
+            found = context.resolve(TYPES, node, "parameterTypeRef")
+            reading.read_past(node, "initialValue")
+            _read_properties(node, reading)
+            reading.finish(node)
+            if found is not None:
+                parameters[definition.key] = Parameter(
+                    definition.key, definition.name, types.read(found, context), node.line
+                )
+    return parameters
+
+
+def _read_properties(node: Node, reading: Reading) -> None:
+    for properties in reading.children(node, "ParameterProperties"):
+        reading.read_past(properties, "dataSource", "readOnly", "persistence")
+        reading.past(properties, "SystemName", "PhysicalAddressSet")
+        reading.finish(properties)
+
+
+def _read_containers(root: System, reading: Reading, parameters: dict[str, Parameter]) -> dict[str, Container]:
+    containers: dict[str, Container] = {}
+    for system in root.walk():
+        context = Context(reading, system)
+        for definition in system.names[CONTAINERS].values():
+            containers[definition.key] = read_container(definition, context, parameters)
+    for container in containers.values():
+        _check_bases(container, containers, reading)
+        _check_inside(container, containers, reading)
+    return containers
+
+
+def _check_bases(container: Container, containers: dict[str, Container], reading: Reading) -> None:
+    seen, key = {container.key}, container.base
+    while key is not None and key in containers and key not in seen:
+        seen.add(key)
+        key = containers[key].base
+    if key == container.key:
+        here = Node("SequenceContainer", {"name": container.key}, container.line)
+        reading.problem(here, "is its own base, directly or through others")
+
+
+def _check_inside(container: Container, containers: dict[str, Container], reading: Reading) -> None:
+    seen: set[str] = set()
+    waiting = [container.key]
+    while waiting:
+        for entry in containers[waiting.pop()].entries:
+            if not isinstance(entry, ContainerEntry) or entry.container not in containers:
+                continue
+            if entry.container == container.key:
+                here = Node("ContainerRefEntry", {}, entry.line)
+                reading.problem(here, f'container "{container.key}" is inside itself')
+                return
+            if entry.container not in seen:
+                seen.add(entry.container)
+                waiting.append(entry.container)

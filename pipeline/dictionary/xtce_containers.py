@@ -1,0 +1,85 @@
+"""Sequence containers: their entries, their base, and when a packet is one of them."""
+
+from __future__ import annotations
+
+from pipeline.dictionary.definitions import (
+    MAX_CONTAINER_BITS,
+    Condition,
+    Container,
+    ContainerEntry,
+    Entry,
+    Location,
+    Parameter,
+    ParameterEntry,
+    UnencodedType,
+)
+from pipeline.dictionary.document import Node
+from pipeline.dictionary.scope import CONTAINERS, Context, Definition
+from pipeline.dictionary.xtce_conditions import read_criteria, read_dimensions, read_size
+from pipeline.dictionary.xtce_types import MAX_ARRAY_ELEMENTS
+
+Parameters = dict[str, Parameter]
+
+
+def read_container(definition: Definition, context: Context, parameters: Parameters) -> Container:
+    """One SequenceContainer; its references are resolved, its entries not yet laid out."""
+    reading, node = context.reading, definition.node
+    abstract = reading.flag(node, "abstract", default=False)
+    reading.read_past(node, "idlePattern")
+    reading.past(node, "DefaultRateInStream", "RateInStreamSet")
+    base, criteria = _read_base(node, context)
+    entries: list[Entry] = []
+    listed = reading.child(node, "EntryList")
+    for child in listed.children if listed is not None else []:
+        entry = _read_entry(child, context, parameters)
+        entries.extend([entry] if entry else [])
+    reading.finish(node)
+    return Container(definition.key, tuple(entries), abstract, base, criteria, node.line)
+
+
+def _read_base(node: Node, context: Context) -> tuple[str | None, Condition | None]:
+    reading = context.reading
+    base_node = reading.child(node, "BaseContainer")
+    if base_node is None:
+        return None, None
+    base = context.resolve(CONTAINERS, base_node, "containerRef")
+    holder = reading.child(base_node, "RestrictionCriteria")
+    criteria = read_criteria(holder, context) if holder is not None else None
+    if holder is not None:
+        reading.finish(holder)
+    reading.finish(base_node)
+    return base.key if base else None, criteria
+
+
+def _read_entry(node: Node, context: Context, parameters: Parameters) -> Entry | None:
+    reading = context.reading
+    if node.tag == "ContainerRefEntry":
+        inside = context.resolve(CONTAINERS, node, "containerRef")
+        location = _read_location(node, context)
+        reading.finish(node)
+        return ContainerEntry(inside.key, location, node.line) if inside else None
+    if node.tag not in {"ParameterRefEntry", "ArrayParameterRefEntry"}:
+        reading.problem(node, f"element {node.tag} is not implemented")
+        return None
+    key = context.parameter_key(node)
+    if key in parameters and isinstance(parameters[key].type, UnencodedType):
+        reading.problem(node, f'parameter "{key}" has no data encoding: its size in the packet is not known')
+    location = _read_location(node, context)
+    dimensions = None
+    if node.tag == "ArrayParameterRefEntry":
+        listed = reading.child(node, "DimensionList")
+        dimensions = read_dimensions(listed, context, MAX_ARRAY_ELEMENTS) if listed is not None else None
+    reading.finish(node)
+    return ParameterEntry(key, location, dimensions, node.line)
+
+
+def _read_location(node: Node, context: Context) -> Location | None:
+    reading = context.reading
+    found = reading.child(node, "LocationInContainerInBits")
+    if found is None:
+        return None
+    places = ("previousEntry", "containerStart")
+    place = reading.choice(found, "referenceLocation", "previousEntry", places)
+    bits = read_size(found, context, -MAX_CONTAINER_BITS, MAX_CONTAINER_BITS)
+    reading.finish(found)
+    return Location(bits, from_start=place == "containerStart")

@@ -1,0 +1,188 @@
+"""Parameter types: an encoding, what its values mean, and their unit.
+
+A type is read when something first refers to it, so that array types may stand before their elements; a type
+that refers to itself is a problem. Types that nothing refers to are read too: none escapes the strict look.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from pipeline.dictionary.definitions import (
+    ArrayType,
+    BinaryType,
+    BooleanType,
+    EnumeratedType,
+    NumberEncoding,
+    NumberType,
+    ParameterType,
+    StringType,
+    UnencodedType,
+)
+from pipeline.dictionary.document import Node
+from pipeline.dictionary.scope import TYPES, Context, Definition
+from pipeline.dictionary.xtce_conditions import read_dimensions
+from pipeline.dictionary.xtce_encodings import (
+    read_binary_encoding,
+    read_float_encoding,
+    read_integer_encoding,
+    read_string_encoding,
+)
+
+MAX_ARRAY_ELEMENTS = 1 << 26
+MAX_ENUMERATION = 1 << 62
+ENCODINGS = ("IntegerDataEncoding", "FloatDataEncoding", "StringDataEncoding", "BinaryDataEncoding")
+
+
+class TypeReader:
+    """Reads each type once."""
+
+    def __init__(self) -> None:
+        self._read: dict[Definition, ParameterType] = {}
+        self._reading: set[Definition] = set()
+
+    def read(self, definition: Definition, context: Context) -> ParameterType:
+        """The type; an UnencodedType, with a problem, where it cannot be read."""
+        if definition in self._read:
+            return self._read[definition]
+        node, here = definition.node, Context(context.reading, definition.system)
+        if definition in self._reading:
+            context.reading.problem(node, "refers to itself")
+            return UnencodedType(definition.name)
+        self._reading.add(definition)
+        found = self._dispatch(node, definition.name, here)
+        self._reading.discard(definition)
+        self._read[definition] = found
+        return found
+
+    def _dispatch(self, node: Node, name: str, context: Context) -> ParameterType:
+        if node.tag == "ArrayParameterType":
+            return self._read_array(node, name, context)
+        reader = _READERS.get(node.tag)
+        if reader is None:
+            context.reading.problem(node, f"element {node.tag} is not implemented")
+            return UnencodedType(name)
+        context.reading.read_past(node, "initialValue")
+        unit = read_unit(node, context)
+        found = reader(node, name, unit, context)
+        context.reading.finish(node)
+        return found
+
+    def _read_array(self, node: Node, name: str, context: Context) -> ParameterType:
+        reading = context.reading
+        element = context.resolve(TYPES, node, "arrayTypeRef")
+        n_dimensions = reading.integer(node, "numberOfDimensions", 0, 0, 32)
+        listed = reading.child(node, "DimensionList")
+        dimensions = read_dimensions(listed, context, MAX_ARRAY_ELEMENTS) if listed is not None else None
+        if n_dimensions and dimensions is not None and len(dimensions) != n_dimensions:
+            reading.problem(node, f"has {len(dimensions)} dimensions and says {n_dimensions}")
+        reading.finish(node)
+        if element is None:
+            return UnencodedType(name)
+        return ArrayType(name, self.read(element, context), dimensions)
+
+
+def read_unit(node: Node, context: Context) -> str:
+    """UnitSet as one word: its units with factors and powers ("m s^-1")."""
+    reading = context.reading
+    unit_set = reading.child(node, "UnitSet")
+    if unit_set is None:
+        return ""
+    words: list[str] = []
+    for unit in reading.children(unit_set, "Unit"):
+        power, factor = reading.attribute(unit, "power", "1"), reading.attribute(unit, "factor", "1")
+        reading.read_past(unit, "description", "form")
+        word = reading.text(unit)
+        word = f"{word}^{power.removesuffix('.0')}" if word and power not in {"1", "1.0"} else word
+        words.append(f"{factor} {word}" if factor not in {"1", "1.0"} else word)
+        reading.finish(unit)
+    reading.finish(unit_set)
+    return " ".join(word for word in words if word)
+
+
+def _take_encoding(node: Node, context: Context, *implemented: str) -> Node | None:
+    """The encoding's element if it is one of those implemented for this kind of type."""
+    found = context.reading.child(node, *ENCODINGS)
+    if found is not None and found.tag not in implemented:
+        context.reading.problem(found, f"{found.tag} in {node.tag} is not implemented")
+        return None
+    return found
+
+
+def _read_number_encoding(node: Node, context: Context, *implemented: str) -> NumberEncoding | None:
+    found = _take_encoding(node, context, *implemented)
+    if found is None:
+        return None
+    if found.tag == "IntegerDataEncoding":
+        return read_integer_encoding(found, context)
+    return read_float_encoding(found, context)
+
+
+def _read_integer(node: Node, name: str, unit: str, context: Context) -> ParameterType:
+    # The size and sign of the engineering value; those in the packet are the encoding's.
+    context.reading.flag(node, "signed", default=True)
+    context.reading.integer(node, "sizeInBits", 32, 1, 1 << 16)
+    context.reading.past(node, "ToString")
+    encoding = _read_number_encoding(node, context, "IntegerDataEncoding")
+    return NumberType(name, encoding, real=False, unit=unit) if encoding else UnencodedType(name, unit)
+
+
+def _read_float(node: Node, name: str, unit: str, context: Context) -> ParameterType:
+    context.reading.integer(node, "sizeInBits", 32, 1, 1 << 16)
+    context.reading.past(node, "ToString")
+    encoding = _read_number_encoding(node, context, "IntegerDataEncoding", "FloatDataEncoding")
+    return NumberType(name, encoding, real=True, unit=unit) if encoding else UnencodedType(name, unit)
+
+
+def _read_enumerated(node: Node, name: str, unit: str, context: Context) -> ParameterType:
+    reading = context.reading
+    encoding = _read_number_encoding(node, context, "IntegerDataEncoding")
+    if encoding and encoding.calibrator:
+        reading.problem(node, "a calibrator in an enumeration is not implemented")
+    listed = reading.child(node, "EnumerationList")
+    labels: list[tuple[int, int, str]] = []
+    for each in reading.children(listed, "Enumeration") if listed is not None else []:
+        low = reading.number_in(each, reading.required(each, "value"), "value", -MAX_ENUMERATION, MAX_ENUMERATION)
+        high = reading.integer(each, "maxValue", low, low, MAX_ENUMERATION)
+        label = reading.required(each, "label")
+        twice = next((other for first, last, other in labels if first <= high and low <= last), None)
+        if twice is not None:
+            reading.problem(each, f'value {low} has the label "{twice}" already')
+        else:
+            labels.append((low, high, label))
+        reading.finish(each)
+    if listed is None or not labels:
+        reading.problem(node, "has no Enumeration")
+    else:
+        reading.finish(listed)
+    return EnumeratedType(name, encoding, tuple(labels), unit) if encoding else UnencodedType(name, unit)
+
+
+def _read_boolean(node: Node, name: str, unit: str, context: Context) -> ParameterType:
+    one = context.reading.attribute(node, "oneStringValue", "True")
+    zero = context.reading.attribute(node, "zeroStringValue", "False")
+    encoding = _read_number_encoding(node, context, "IntegerDataEncoding")
+    if encoding and encoding.calibrator:
+        context.reading.problem(node, "a calibrator in a boolean is not implemented")
+    return BooleanType(name, encoding, one, zero, unit) if encoding else UnencodedType(name, unit)
+
+
+def _read_string(node: Node, name: str, unit: str, context: Context) -> ParameterType:
+    context.reading.read_past(node, "characterWidth")
+    found = _take_encoding(node, context, "StringDataEncoding")
+    return StringType(name, read_string_encoding(found, context), unit) if found else UnencodedType(name, unit)
+
+
+def _read_binary(node: Node, name: str, unit: str, context: Context) -> ParameterType:
+    found = _take_encoding(node, context, "BinaryDataEncoding")
+    return BinaryType(name, read_binary_encoding(found, context), unit) if found else UnencodedType(name, unit)
+
+
+_READERS: dict[str, Callable[[Node, str, str, Context], ParameterType]] = {
+    "IntegerParameterType": _read_integer,
+    "FloatParameterType": _read_float,
+    "EnumeratedParameterType": _read_enumerated,
+    "BooleanParameterType": _read_boolean,
+    "StringParameterType": _read_string,
+    "BinaryParameterType": _read_binary,
+}

@@ -1,0 +1,113 @@
+"""Arrays of fixed and varying numbers of elements."""
+
+import struct
+
+import numpy as np
+import pytest
+
+from pipeline.batches import Ragged
+
+
+def dimension(last):
+    return f"""<Dimension><StartingIndex><FixedValue>0</FixedValue></StartingIndex>
+    <EndingIndex>{last}</EndingIndex></Dimension>"""
+
+
+def fixed(last):
+    return dimension(f"<FixedValue>{last}</FixedValue>")
+
+
+def array(element, *dimensions):
+    return (
+        f'{element}<ArrayParameterType name="T" arrayTypeRef="E">'
+        f"<DimensionList>{''.join(dimensions)}</DimensionList>"
+        "</ArrayParameterType>"
+    )
+
+
+def integers(size_bits, encoding="unsigned"):
+    return (
+        f'<IntegerParameterType name="E"><IntegerDataEncoding sizeInBits="{size_bits}" encoding="{encoding}"/>'
+        "</IntegerParameterType>"
+    )
+
+
+ENTRY = '<ArrayParameterRefEntry parameterRef="X"/>'
+
+
+def test_an_array_of_24_bit_integers_has_its_dimensions_with_the_last_running_fastest(column):
+    bodies = [b"".join((1000 * i - 7 * k).to_bytes(3, "big", signed=True) for k in range(96)) for i in range(5)]
+    found = column(array(integers(24, "twosComplement"), fixed(31), fixed(2)), bodies, entries=ENTRY)
+    assert found.shape == (5, 32, 3)
+    assert found[3, 10, 2] == 3000 - 7 * 32
+    assert found.dtype == np.int32
+
+
+@pytest.mark.parametrize("size_bits", [1, 3, 4, 5, 7, 10, 12, 13, 20, 23, 40, 57, 58, 61, 63])
+def test_elements_that_are_no_whole_bytes_follow_each_other_without_a_gap(column, bits, size_bits):
+    body = bytes((i * 37 + 11) % 256 for i in range(90))
+    found = column(array(integers(size_bits), fixed(10)), [body, body[::-1]], entries=ENTRY)
+    assert found.tolist() == [[bits(b, i * size_bits, size_bits) for i in range(11)] for b in (body, body[::-1])]
+
+
+def test_an_array_of_little_endian_floats_keeps_every_bit(column):
+    element = (
+        '<FloatParameterType name="E"><FloatDataEncoding sizeInBits="32" byteOrder="leastSignificantByteFirst"/>'
+        "</FloatParameterType>"
+    )
+    samples = np.linspace(-1, 1, 4096).astype("<f4")
+    found = column(array(element, fixed(4095)), [samples.tobytes()] * 3, entries=ENTRY)
+    assert found.dtype == np.dtype(np.float32)
+    assert found[2].tobytes() == samples.tobytes()
+
+
+def test_a_plain_reference_to_an_array_parameter_means_the_same(column):
+    found = column(array(integers(8), fixed(2)), [b"\1\2\3"], entries='<ParameterRefEntry parameterRef="X"/>')
+    assert found.tolist() == [[1, 2, 3]]
+
+
+def test_the_entry_may_say_the_dimensions_as_in_xtce_1_1(column):
+    kind = f'{integers(8)}<ArrayParameterType name="T" arrayTypeRef="E" numberOfDimensions="1"/>'
+    listed = f"<DimensionList>{fixed(1)}</DimensionList>"
+    entry = f'<ArrayParameterRefEntry parameterRef="X">{listed}</ArrayParameterRefEntry>'
+    assert column(kind, [b"\5\6"], entries=entry).tolist() == [[5, 6]]
+
+
+def test_the_elements_of_an_array_are_calibrated(column):
+    element = (
+        '<FloatParameterType name="E"><IntegerDataEncoding sizeInBits="16">'
+        "<DefaultCalibrator><PolynomialCalibrator>"
+        '<Term coefficient="-150" exponent="0"/><Term coefficient="0.5" exponent="1"/></PolynomialCalibrator>'
+        "</DefaultCalibrator></IntegerDataEncoding></FloatParameterType>"
+    )
+    found = column(array(element, fixed(1)), [struct.pack(">HH", 300, 302)], entries=ENTRY)
+    assert found.tolist() == [[0.0, 1.0]]
+
+
+def test_an_array_of_enumerations_is_an_array_of_labels(column):
+    element = (
+        '<EnumeratedParameterType name="E"><IntegerDataEncoding sizeInBits="4"/><EnumerationList>'
+        '<Enumeration value="0" label="OFF"/><Enumeration value="1" label="ON"/></EnumerationList>'
+        "</EnumeratedParameterType>"
+    )
+    found = column(array(element, fixed(3)), [b"\x01\x10"], entries=ENTRY)
+    assert found.tolist() == [["OFF", "ON", "ON", "OFF"]]
+
+
+@pytest.mark.parametrize(("size_bits", "offset"), [(16, 0), (12, 0), (24, 0), (9, 3), (16, 4)])
+def test_an_array_sized_by_a_parameter_is_ragged(document, packet, decode, bits, size_bits, offset):
+    last = """<DynamicValue><ParameterInstanceRef parameterRef="N"/><LinearAdjustment intercept="-1"/>
+    </DynamicValue>"""
+    types = array(integers(size_bits), dimension(last))
+    entries = f"""<ParameterRefEntry parameterRef="N"/><ArrayParameterRefEntry parameterRef="X">
+    <LocationInContainerInBits><FixedValue>{offset}</FixedValue></LocationInContainerInBits>
+    </ArrayParameterRefEntry><ParameterRefEntry parameterRef="AFTER"/>"""
+    xtce = document(types, {"N": "U8", "X": "T", "AFTER": "U8"}, entries)
+    bodies = [bytes([n]) + bytes((n + i * 91) % 256 for i in range(60)) for n in (3, 0, 7, 1)]
+    (found,) = decode(xtce, [packet(body) for body in bodies])
+    x = found.columns["X"]
+    assert isinstance(x, Ragged)
+    for row, body in enumerate(bodies):
+        got = x.values[x.start[row] : x.start[row] + x.length[row]].tolist()
+        assert got == [bits(body, 8 + offset + i * size_bits, size_bits) for i in range(body[0])]
+        assert found.columns["AFTER"][row] == bits(body, 8 + offset + body[0] * size_bits, 8)

@@ -1,0 +1,126 @@
+"""Strings and blobs: fixed, and sized by another field."""
+
+import numpy as np
+import pytest
+
+from pipeline.batches import Quality, Ragged
+from pipeline.dictionary.decoder import Decoder
+from pipeline.dictionary.plan import compile_plan
+from pipeline.dictionary.xtce import read_xtce
+
+
+def string_type(size, charset="UTF-8", order=""):
+    return (
+        f'<StringParameterType name="T"><StringDataEncoding encoding="{charset}"{order}>{size}</StringDataEncoding>'
+        "</StringParameterType>"
+    )
+
+
+def fixed(size_bits, more=""):
+    return f"<SizeInBits><Fixed><FixedValue>{size_bits}</FixedValue></Fixed>{more}</SizeInBits>"
+
+
+DYNAMIC = """<DynamicValue><ParameterInstanceRef parameterRef="N"/><LinearAdjustment slope="8" intercept="0"/>
+</DynamicValue>"""
+
+
+def text_rows(ragged):
+    return [
+        ragged.values[start : start + length].tobytes()
+        for start, length in zip(ragged.start.tolist(), ragged.length.tolist(), strict=True)
+    ]
+
+
+def test_a_string_of_fixed_size_loses_its_trailing_nuls(column):
+    assert column(string_type(fixed(64)), [b"SCIENCE\0", b"IDLE\0\0\0\0"]).tolist() == ["SCIENCE", "IDLE"]
+
+
+def test_a_string_ends_at_its_terminator(column):
+    kind = string_type(fixed(64, "<TerminationChar>3B</TerminationChar>"))
+    assert column(kind, [b"AB;CDEFG", b"ABCDEFGH"]).tolist() == ["AB", "ABCDEFGH"]
+
+
+def test_utf_8_beyond_ascii_is_decoded(column):
+    assert column(string_type(fixed(64)), ["5 °C ü".encode(), b"plain   "]).tolist() == ["5 °C ü", "plain   "]
+
+
+def test_bytes_that_are_no_text_are_replaced_and_never_fatal(column):
+    assert column(string_type(fixed(16)), [b"\xff\xfe"]).tolist() == ["��"]
+
+
+@pytest.mark.parametrize(
+    ("charset", "codec"), [("UTF-16BE", "utf-16-be"), ("UTF-16LE", "utf-16-le"), ("ISO-8859-1", "latin-1")]
+)
+def test_other_charsets_are_decoded(column, charset, codec):
+    octets = "zwölf".encode(codec)
+    assert column(string_type(fixed(len(octets) * 8), charset), [octets]).tolist() == ["zwölf"]
+
+
+def test_a_string_that_does_not_begin_with_a_byte_is_moved_up(column):
+    entry = """<ParameterRefEntry parameterRef="X"><LocationInContainerInBits><FixedValue>4</FixedValue>
+    </LocationInContainerInBits></ParameterRefEntry>"""
+    assert column(string_type(fixed(24)), [b"\x04\x14\x24\x30"], entries=entry).tolist() == ["ABC"]
+
+
+def test_strings_sized_by_another_field_are_one_unicode_column(document, packet, decode):
+    kind = string_type(f'<Variable maxSizeInBits="2040">{DYNAMIC}</Variable>')
+    xtce = document(kind, {"N": "U8", "X": "T", "AFTER": "U8"})
+    (found,) = decode(xtce, [packet(b"\3abc\7"), packet(b"\0\x08"), packet(b"\5hello\x09")])
+    assert found.columns["X"].tolist() == ["abc", "", "hello"]
+    assert found.columns["AFTER"].tolist() == [7, 8, 9]
+
+
+def binary_type(size):
+    return (
+        f'<BinaryParameterType name="T"><BinaryDataEncoding><SizeInBits>{size}</SizeInBits></BinaryDataEncoding>'
+        "</BinaryParameterType>"
+    )
+
+
+def test_a_blob_of_fixed_size_is_a_matrix_of_bytes(column):
+    found = column(binary_type("<FixedValue>24</FixedValue>"), [b"\1\2\3", b"\4\5\6"])
+    assert found.dtype == np.uint8
+    assert found.tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_a_blob_that_ends_within_a_byte_is_filled_with_zeros(column):
+    assert column(binary_type("<FixedValue>12</FixedValue>"), [b"\xab\xcd"]).tolist() == [[0xAB, 0xC0]]
+
+
+def test_a_blob_sized_by_another_field_is_ragged(document, packet, decode):
+    xtce = document(binary_type(DYNAMIC), {"N": "U8", "X": "T", "AFTER": "U16"})
+    (found,) = decode(xtce, [packet(b"\2ab\0\1"), packet(b"\0\0\2"), packet(b"\4wxyz\0\3")])
+    assert isinstance(found.columns["X"], Ragged)
+    assert text_rows(found.columns["X"]) == [b"ab", b"", b"wxyz"]
+    assert found.columns["AFTER"].tolist() == [1, 2, 3]
+    assert found.quality.tolist() == [0, 0, 0]
+
+
+def test_a_blob_within_a_byte_is_moved_up(document, packet, decode):
+    xtce = document(binary_type(DYNAMIC), {"HALF": "U3", "MORE": "U1", "N": "U8", "X": "T"})
+    (found,) = decode(xtce, [packet(b"\x00\x24\x14\x20"), packet(b"\x00\x14\x30")])
+    assert text_rows(found.columns["X"]) == [b"AB", b"C"]
+
+
+def test_a_blob_that_would_reach_behind_the_packet_is_set_aside(document, packet, batch):
+    decoder = Decoder(compile_plan(read_xtce(document(binary_type(DYNAMIC), {"N": "U8", "X": "T"}))))
+    (found,) = decoder.decode(batch([packet(b"\2ab"), packet(b"\x09ab"), packet(b"\1c")]))
+    assert text_rows(found.columns["X"]) == [b"ab", b"c"]
+    assert found.order.tolist() == [0, 2]
+    assert decoder.set_aside == {"too short for PACKET": 1}
+
+
+def test_bytes_behind_a_variable_packet_are_flagged(document, packet, decode):
+    xtce = document(binary_type(DYNAMIC), {"N": "U8", "X": "T"})
+    (found,) = decode(xtce, [packet(b"\1a"), packet(b"\1abc")])
+    assert found.quality.tolist() == [0, Quality.UNDESCRIBED]
+
+
+def test_a_size_may_be_looked_up(document, packet, decode):
+    cases = "".join(
+        f'<DiscreteLookup value="{bits}"><Comparison parameterRef="N" value="{n}"/></DiscreteLookup>'
+        for n, bits in ((1, 8), (2, 24))
+    )
+    xtce = document(binary_type(f"<DiscreteLookupList>{cases}</DiscreteLookupList>"), {"N": "U8", "X": "T"})
+    (found,) = decode(xtce, [packet(b"\1a"), packet(b"\2abc"), packet(b"\3abc")])
+    assert text_rows(found.columns["X"]) == [b"a", b"abc"]
