@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pipeline.batches import NO_TIME
 
 _MAX_NS = int(np.iinfo(np.int64).max)
+_PLAIN_NS = 1 << 61  # 73 years: counts below need no care for the end of int64, nor do such epochs
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,8 @@ class OnboardClock:
         """UTC of onboard times, any shape. NO_TIME stays NO_TIME; what does not fit stops at the end of int64."""
         onboard = np.asarray(onboard_ns, np.int64)
         if not self.segments:
+            if onboard.size and onboard.min() > -_PLAIN_NS and max(onboard.max(), self.epoch_utc_ns) < _PLAIN_NS:
+                return onboard + np.int64(self.epoch_utc_ns)
             return _add(onboard, np.int64(self.epoch_utc_ns), onboard)
         starts = np.array([segment.onboard_ns for segment in self.segments], np.int64)
         utc = np.array([segment.utc_ns for segment in self.segments], np.int64)

@@ -76,7 +76,7 @@ class Gpr(Instrument):
         self_test = np.asarray(rows.columns["WORK_MODE"]) == "SELF_TEST"
         name = _PRODUCT[rows.container]
         if not self_test.all():
-            yield self._draft(take(rows, ~self_test), name, "2B", Quality(0))
+            yield self._draft(take(rows, ~self_test) if self_test.any() else rows, name, "2B", Quality(0))
         if self_test.any():
             yield self._draft(take(rows, self_test), f"{name}_self_test", "01", Quality.SELF_TEST)
 

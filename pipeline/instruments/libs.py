@@ -1,7 +1,7 @@
 """MarSCoDe LIBS: counts of three spectrometers become net spectra in vacuum wavelength, each shot and the mean.
 
 In: LIBS, one packet a shot or dark. Out, for each target point: `libs/shot` (every laser shot) and `libs/mean`
-(without the first shots, which blow the dust away).
+(without the first shots, which blow the dust away). Dropped: darks of a point without any shot.
 
     net = DN - mean of the point's darks
     per spectrometer, pixel p: u = (p - ps) / n, ps = s0 + s1 (T - T0), lambda = c0 + c1 u + c2 u^2 (vacuum)
@@ -94,15 +94,16 @@ class Libs(Instrument):
 
     def drafts(self, rows: ColumnBatch) -> Iterator[Draft]:
         dark, n_darks = self._dark_of(rows)
-        laser = np.asarray(rows.columns["KIND"]) == "LASER"
-        if not laser.any():
+        lit = np.asarray(rows.columns["KIND"]) != "DARK"
+        if not lit.any():
             return
-        shots = take(rows, laser)
+        shots = take(rows, lit)
         net = np.asarray(shots.columns["SPECTRUM"], np.float64) - (np.nan if dark is None else dark)
         quality = self._quality(shots, dark)
         lineage = {**_VACUUM, "n_darks": n_darks, "point_id": int(np.asarray(rows.columns["POINT_ID"])[0])}
         yield self._shot(shots, net, dark, quality, lineage)
         kept = np.asarray(shots.columns["SHOT"]).astype(np.int64) > self.calibration.shots.n_dust_shots
+        kept &= np.asarray(shots.columns["KIND"]) == "LASER"
         if kept.any():
             yield self._mean(take(shots, kept), net[kept], quality[kept], lineage)
 

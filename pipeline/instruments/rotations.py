@@ -14,9 +14,11 @@ Floats = NDArray[np.float64]
 
 def rotate(quaternion: Floats, vector: Floats) -> Floats:
     """Give q v q*: `quaternion [..., 4]` of length 1, `vector [..., 3]`."""
-    scalar, axis = quaternion[..., :1], quaternion[..., 1:]
-    turned = 2 * np.cross(axis, vector)
-    return np.asarray(vector + scalar * turned + np.cross(axis, turned))
+    w, x, y, z = (quaternion[..., i] for i in range(4))
+    a, b, c = (vector[..., i] for i in range(3))
+    ta, tb, tc = 2 * (y * c - z * b), 2 * (z * a - x * c), 2 * (x * b - y * a)  # v + w t + u x t, t = 2 u x v
+    turned = (a + w * ta + y * tc - z * tb, b + w * tb + z * ta - x * tc, c + w * tc + x * tb - y * ta)
+    return np.stack(turned, axis=-1)
 
 
 def rotate_by_mast(vector: Floats, yaw_deg: Floats, pitch_deg: Floats) -> Floats:

@@ -90,7 +90,8 @@ class RowCutter:
         self._max_rows = 1 if single else max_rows
         self._single = single
         self._held: list[ColumnBatch] = []
-        self._n_held = 0
+        self._n_held = 0  # rows
+        self._n_own = 0  # of the pieces held: those that are copies
         self._key: NDArray[np.int64] = np.empty(0, np.int64)
 
     def feed(self, rows: ColumnBatch, keys: NDArray[np.int64]) -> Iterator[ColumnBatch]:
@@ -102,14 +103,15 @@ class RowCutter:
                 yield from self.flush()
             self._key = keys[start].copy()
             yield from self._fill(rows, start, stop)
-        if self._held:
-            self._held = [join(self._held)]  # no views: they would keep whole batches alive
+        for i in range(self._n_own, len(self._held)):
+            self._held[i] = join([self._held[i]])  # a copy: views would keep whole batches alive
+        self._n_own = len(self._held)
 
     def flush(self) -> Iterator[ColumnBatch]:
         """The group still open, if there is one."""
         if self._n_held:
             group = self._held[0] if len(self._held) == 1 else join(self._held)
-            self._held, self._n_held = [], 0
+            self._held, self._n_held, self._n_own = [], 0, 0
             yield group
 
     def _fill(self, rows: ColumnBatch, start: int, stop: int) -> Iterator[ColumnBatch]:

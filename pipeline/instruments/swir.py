@@ -1,7 +1,7 @@
 """MarSCoDe SWIR: counts of the AOTF spectrometer become radiance, and reflectance against the white panel.
 
 In: SWIR, one packet a spectrum: dark, panel and targets of a point. Out: `swir/radiance` (panel and targets) and
-`swir/reflectance` (targets).
+`swir/reflectance` (targets). Dropped: darks of a point without any other spectrum.
 
     lambda = a0 + a1/f + a2/f^2 + at (T - T0) nm, f in MHz, T of the AOTF; f = RF_START - i RF_STEP
     L = (DN - DN_dark) / (R(lambda, T) t G),  R = (r0 + r1 (x - x0) + r2 (x - x0)^2) (1 + rt (T - T0)), x in um
@@ -93,7 +93,7 @@ class Swir(Instrument):
     def drafts(self, rows: ColumnBatch) -> Iterator[Draft]:
         kind = np.asarray(rows.columns["KIND"])
         self._see_point(rows, kind)
-        lit = take(rows, (kind == "PANEL") | (kind == "TARGET"))
+        lit = take(rows, kind != "DARK")
         if not len(lit):
             return
         wavelength = self._wavelength_nm(lit)
@@ -104,8 +104,8 @@ class Swir(Instrument):
         quality = self._quality(lit, wavelength, radiance)
         point = {"wavelength_medium": "vacuum", "point_id": self._point}
         yield self._draft("radiance", "2A", lit, wavelength, radiance, quality, point)
-        if not is_panel.all():
-            targets = ~is_panel
+        targets = np.asarray(lit.columns["KIND"]) == "TARGET"
+        if targets.any():
             ratio = self._reflectance(wavelength[targets], radiance[targets])
             bits = quality[targets] | self._against_panel(ratio)
             yield self._draft("reflectance", "2C", take(lit, targets), wavelength[targets], ratio, bits, point)

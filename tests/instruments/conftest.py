@@ -55,11 +55,11 @@ LAYOUT = {
         "WIND_POWER": ("u2", (10, 4)),
     }),
     "LIBS": (321, {
-        "POINT_ID": ("u2", ()), "KIND": ("U5", ()), "SHOT": ("u1", ()), "DETECTOR_TEMPERATURE": NUMBER,
+        "POINT_ID": ("u2", ()), "KIND": ("U7", ()), "SHOT": ("u1", ()), "DETECTOR_TEMPERATURE": NUMBER,
         "EXPOSURE": ("u4", ()), "DISTANCE": ("u2", ()), "CHANNEL_COUNT": ("u2", ()), "SPECTRUM": ("u2", (5400,)),
     }),
     "SWIR": (337, {
-        "POINT_ID": ("u2", ()), "KIND": ("U6", ()), "GAIN": ("u1", ()), "AOTF_TEMPERATURE": NUMBER,
+        "POINT_ID": ("u2", ()), "KIND": ("U7", ()), "GAIN": ("u1", ()), "AOTF_TEMPERATURE": NUMBER,
         "EXPOSURE": ("u4", ()), "RF_START": ("u4", ()), "RF_STEP": ("u2", ()), "SPECTRUM": ("u2", (321,)),
     }),
 }  # fmt: skip

@@ -121,6 +121,12 @@ def test_a_point_longer_than_a_product_keeps_its_dark(rows, suite):
     assert not any(p.quality.any() for p in shots)
 
 
+def test_a_shot_of_unknown_kind_is_published_and_not_in_the_mean(libs):
+    made = libs(shots=(150,) * 5, KIND=["DARK", "DARK", "LASER", "LASER", "LASER", "UNKNOWN", "LASER"])
+    assert values(made["libs/shot"], "kind").tolist() == ["LASER"] * 3 + ["UNKNOWN", "LASER"]
+    assert values(made["libs/mean"], "n_shots").tolist() == [1]
+
+
 @pytest.fixture
 def swir(rows, products):
     """Dark 200, panel 4200, target 2200 counts; 1 s, gain 1, 20 degC, 100 MHz in each channel."""

@@ -1,5 +1,6 @@
 """configs/zhurong/telemetry.xml against the page that it describes: packets packed here, with `struct`."""
 
+import os
 import struct
 from importlib.resources import files
 from pathlib import Path
@@ -13,6 +14,7 @@ from pipeline.dictionary.decoder import Decoder, TimeTerm
 from pipeline.dictionary.plan import compile_plan
 from pipeline.dictionary.xtce import read_xtce
 
+DATA = Path(os.environ.get("DOWNLINK_REAL_DATA", Path(__file__).parents[3] / "shared/data")) / "zhurong-roper"
 XML = Path(__file__).parents[2] / "configs/zhurong/telemetry.xml"
 TIME = struct.pack(">IH", 170338801, 81)
 TERMS = (TimeTerm("ONBOARD_SECONDS", 1e9), TimeTerm("ONBOARD_MILLISECONDS", 1e6))
@@ -228,6 +230,42 @@ def test_radar_navigation_is_sign_magnitude(decode, apid, n, low):
 def test_the_navigation_block_is_the_last_18_bytes(decode, apid, n, low):
     block = decode(apid, radar(TAIL, np.zeros(n), low=low)).columns["NAVIGATION_BLOCK"]
     assert np.asarray(block)[0].tobytes() == struct.pack(">9H", *TAIL)
+
+
+def signed(words):
+    return np.where(words & 0x8000, -(words & 0x7FFF).astype(np.int64), words & 0x7FFF)
+
+
+@pytest.mark.parametrize(
+    ("name", "apid", "product", "record_bytes", "packet_bytes"),
+    [
+        ("HX1-Ro_GRAS_RoPeR-HF-HH_SCI_N_20210525042001_20210525043243_00011_A.2B", 273, "high", 16453, 16420),
+        ("HX1-Ro_GRAS_RoPeR-LF-RI_SCI_N_20210525042000_20210525042951_00011_A.2B", 274, "low", 12069, 12036),
+    ],
+)
+def test_real_radar_records_come_through_dictionary_and_instrument(
+    decode, suite, name, apid, product, record_bytes, packet_bytes
+):
+    """Science records (byte 12 or 13 says 0xFF): their navigation block and what it says, sign and magnitude."""
+    path = DATA / name
+    if not path.is_file():
+        pytest.skip(f"the archived radar record {path} is not here")
+    record = np.fromfile(path, np.uint8).reshape(-1, record_bytes)[:, :packet_bytes]
+    one = suite("gpr")
+    made = [*one.feed([decode(apid, *(row.tobytes() for row in record))]), *one.flush()]
+    made = [p for p in made if p.product == f"{product}_frequency"]
+    science = record[record[:, 12 if apid == 273 else 13] == 0xFF]
+    block = science[:, -18:]
+    counts = signed(np.ascontiguousarray(block).view(">u2").astype(np.int64))
+
+    def got(key):
+        return np.concatenate([p.arrays[key].values for p in made])
+
+    assert np.array_equal(got("navigation_block"), block)
+    assert np.allclose(got("velocity_m_s"), counts[:, 0:3] * 1e-5, rtol=0, atol=1e-12)
+    assert np.allclose(got("position_m"), counts[:, 3:6] * 0.01, rtol=0, atol=1e-12)
+    assert np.allclose(got("attitude_deg"), counts[:, [8, 6, 7]] * 180 / 32768, rtol=0, atol=1e-12)
+    assert np.array_equal(got("onboard_seconds"), np.ascontiguousarray(science[:, 4:8]).view(">u4")[:, 0])
 
 
 def test_high_frequency_header_has_its_modes(decode):
