@@ -30,5 +30,7 @@ async def broker(url: str | None) -> AsyncIterator[BrokerAddress]:
         return
     async with EmbeddedBroker(find_program()) as embedded:
         name = embedded.program.name
-        _log.info("embedded broker", broker=name, port=embedded.port, note="" if name == "mosquitto" else SLOWER)
+        _log.info("embedded broker", broker=name, port=embedded.port)
+        if name != "mosquitto":
+            _log.warning(SLOWER)
         yield BrokerAddress(LOOPBACK, embedded.port, mqtt_5=name == "mosquitto", ended=embedded.ended)
