@@ -64,7 +64,7 @@ class Packets:
 
 @dataclass(slots=True)
 class AssemblyCounts:
-    """Packets by fate; `truncated_packets` were cut by a gap or the end, `bad_headers` cannot be or are contradicted."""
+    """Packets by fate: `truncated_packets` cut by a gap or the end, `bad_headers` impossible or contradicted."""
 
     packets: int = 0
     idle_packets: int = 0
@@ -76,8 +76,8 @@ class AssemblyCounts:
 class _Zones:
     """The bytes held from before, as row 0, and the packet zones of n frames behind them.
 
-    `begin`, `end: int64[n + 1]`; `run` numbers the stretches without a gap, `limit` is where each ends. `pointer`: place
-    of the first packet that begins in the row, `NOTHING` without one, at `end` or beyond where it is nonsense.
+    `begin`, `end: int64[n + 1]`; `run` numbers the stretches without a gap, `limit` is where each ends. `pointer`:
+    place of the first packet that begins in the row, `NOTHING` without one, at `end` or beyond where it is wrong.
     """
 
     octets: NDArray[np.uint8]

@@ -1,4 +1,4 @@
-"""One wanted virtual channel: its frames in order, its packets, its counts, and the events worth an operator's ear."""
+"""One wanted virtual channel: its frames in order, its packets, its counts, its gaps told as events."""
 
 from __future__ import annotations
 

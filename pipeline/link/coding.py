@@ -1,8 +1,8 @@
 """From coded blocks to transfer frames that can be trusted.
 
-In: blocks as received. Out: frames without randomiser and parity that pass every check the link has, with the number
-of symbols that had to be corrected. Dropped and counted: frames that cannot be corrected or fail their FECF. No header
-is read before this.
+In: blocks as received. Out: frames without randomiser and parity that pass every check the link has, with the
+number of symbols that had to be corrected. Dropped and counted: frames that cannot be corrected or fail their FECF.
+No header is read before this.
 """
 
 from __future__ import annotations

@@ -193,6 +193,7 @@ class Continuity:
         released.lost.append(lost)
         released.index.append(index)
         self._expected = (frame.count + 1) % self._modulus
+        self._given_up.pop(frame.count, None)
         self._recent.pop(frame.count, None)
         self._recent[frame.count] = frame.content
         while len(self._recent) > self._recent_span:

@@ -50,18 +50,18 @@ class FrameReceiver:
 
     def flush(self) -> LinkOutput:
         outputs = self._receive(self._blocks.flush())
-        for channel in self._channels:
-            last = channel.flush(self._n_frames)
-            if last:
-                outputs.append(last)
+        last = [channel.flush(self._n_frames) for channel in self._channels]
         self._times.forget_before(self._blocks.place)
-        return put_together(outputs)
+        return put_together([*outputs, *(output for output in last if output)])
 
     def report(self) -> dict[str, Any]:
         coding = asdict(self._decoder.counts)
         codewords = {str(k): int(n) for k, n in enumerate(coding.pop("codewords")) if n}
         channels = [channel.report() for channel in self._channels]
-        others = [{"scid": scid, "vcid": vcid, "frames": n} for (scid, vcid), n in self._others.most_common()]
+        others = [
+            {"scid": scid, "vcid": vcid, "frames": n}
+            for (scid, vcid), n in sorted(self._others.items(), key=lambda item: (-item[1], item[0]))
+        ]
         return {
             "bytes": {"read": self._times.n_bytes, "skipped": self._blocks.skipped_bytes},
             "frames": {**coding, "other_channel": self._n_other, "corrected_symbols": codewords},
@@ -93,12 +93,7 @@ class FrameReceiver:
             return []
         headers = self._headers.read(checked.frames)
         arrivals = self._arrivals(checked, headers, self._times.at(blocks.start[checked.row]))
-        outputs = self._distribute(arrivals, headers.valid)
-        for channel in self._channels:
-            expired = channel.expire(self._n_frames - 1)
-            if expired:
-                outputs.append(expired)
-        return outputs
+        return self._distribute(arrivals, headers.valid)
 
     def _arrivals(self, checked: Checked, headers: Headers, received_ns: NDArray[np.int64]) -> Arrivals:
         n = len(checked.row)
@@ -119,17 +114,20 @@ class FrameReceiver:
         return Arrivals(frames, index)
 
     def _distribute(self, arrivals: Arrivals, valid: NDArray[np.bool_]) -> list[ChannelOutput]:
+        """Outputs in order of the channels: it decides between frames that go on at the same moment."""
         outputs: list[ChannelOutput] = []
         frames = arrivals.frames
         other = np.ones(len(arrivals), bool)
         for channel in self._channels:
             wanted = channel.settings
             mine = valid & (frames.scid == wanted.spacecraft_id) & (frames.vcid == wanted.virtual_channel) & other
-            if not mine.any():
-                continue
-            other &= ~mine
-            own = arrivals if mine.all() else arrivals.take(np.nonzero(mine)[0])
-            outputs.append(channel.feed(own, self._headers.count_modulus(own.frames.data[0])))
+            if mine.any():
+                other &= ~mine
+                own = arrivals if mine.all() else arrivals.take(np.nonzero(mine)[0])
+                outputs.append(channel.feed(own, self._headers.count_modulus(own.frames.data[0])))
+            expired = channel.expire(self._n_frames - 1)
+            if expired:
+                outputs.append(expired)
         self._count_others(frames, other)
         return outputs
 
@@ -140,10 +138,11 @@ class FrameReceiver:
         if not n_other:
             return
         key = frames.scid[other].astype(np.int64) << 8 | frames.vcid[other]
-        for value, count in zip(*(array.tolist() for array in np.unique(key, return_counts=True)), strict=True):
-            name = (value >> 8, value & 0xFF)
+        values, first, counts = np.unique(key, return_index=True, return_counts=True)
+        for which in np.argsort(first):
+            name = (int(values[which]) >> 8, int(values[which]) & 0xFF)
             if name in self._others or len(self._others) < _OTHER_CHANNELS_KEPT:
-                self._others[name] += count
+                self._others[name] += int(counts[which])
 
 
 def _block_source(settings: LinkSettings, block_length: int) -> Synchronizer | FixedBlocks:

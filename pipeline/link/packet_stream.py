@@ -1,8 +1,8 @@
 """Space packets back to back, each behind a prefix of fixed length.
 
 In: bytes in pieces of any size. Out: whole packets. Skipped and counted: bytes that form no packet, and a packet
-that runs past the end. After a header that cannot be one, the stream is taken up again where a few packets follow on
-each other, of APIDs seen before if there are any.
+that runs past the end. After a header that cannot be one, the stream is taken up again where a few packets follow
+on each other, of APIDs seen before if there are any.
 """
 
 from __future__ import annotations

@@ -77,7 +77,7 @@ class _Lock:
 
 @dataclass(slots=True)
 class _Search:
-    """Looking for a marker from bit `at`. `expected`: where it should have been; `running`: the frame before."""
+    """Looking for a marker from bit `at`. `expected`: where it should be; `running`: the frame before."""
 
     at: int
     expected: int | None = None
@@ -88,8 +88,8 @@ class _Search:
 class Synchronizer:
     """Cuts a stream into blocks of `block_length` bytes.
 
-    `eager`: a block is handed on as soon as it is whole, not when the next marker is seen. That is for streams where
-    a later check finds frames that were cut short; they are then counted there.
+    `eager`: a block is handed on as soon as it is whole, not when the next marker is seen. That is for streams
+    where a later check finds frames that were cut short; they are then counted there.
     """
 
     marker: Marker
@@ -181,15 +181,14 @@ class Synchronizer:
         n_seen = min(n_there, self._reach + self.marker.flywheel)
         wrong = self._wrong_bits(lock.at + pitch * np.arange(1, n_seen), inverted=lock.inverted)
         stands = np.concatenate(([True], wrong <= self.marker.errors_locked))
-        accepted = self._bridge(stands, confirmed=lock.confirmed)
+        accepted = self._bridge(stands)
         n_accepted = n_seen if accepted.all() else int(np.argmin(accepted))
         broken = n_accepted < n_seen
-        if broken and (lock.confirmed or n_accepted > 1):
-            if final and n_seen == n_there and 0 <= end - lock.at - pitch * (n_accepted + 1) < 8:
-                n_accepted += 1  # the recording ends where this frame ends: its marker is merely damaged
-                broken = n_accepted < n_seen
-            elif (not final or n_seen < n_there) and n_accepted + self.marker.flywheel >= n_seen:
-                broken = False  # the marker that would carry the lock is not in view yet
+        if broken and final and n_seen == n_there and self._ends_with(lock, n_accepted):
+            n_accepted += 1
+            broken = n_accepted < n_seen
+        elif broken and not (final and n_seen == n_there) and n_accepted + self.marker.flywheel >= n_seen:
+            broken = False  # the marker that would carry the lock is not in view yet
         held_back = 0 if self.eager or (final and n_seen == n_there and not broken) else 1
         stop = min(n_whole, n_accepted - held_back)
         self._emit(lock, stop)
@@ -207,14 +206,17 @@ class Synchronizer:
         self._reach = 64 if broken else 2 * self._reach if n_seen < n_there else self._reach
         return broken or n_seen < n_there
 
-    def _bridge(self, stands: NDArray[np.bool_], *, confirmed: bool) -> NDArray[np.bool_]:
-        """Markers that stand, and missing ones that the flywheel carries over: followed by one that stands."""
+    def _bridge(self, stands: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Markers that stand, and missing ones that the flywheel carries over: one stands soon after."""
         accepted = stands.copy()
         for ahead in range(1, self.marker.flywheel + 1):
             accepted[:-ahead] |= stands[ahead:]
-        if not confirmed:
-            accepted[1:2] = stands[1:2]
         return accepted
+
+    def _ends_with(self, lock: _Lock, n_accepted: int) -> bool:
+        """Whether the stream ends just where the frame after `n_accepted` would: its marker is merely damaged."""
+        rest = 8 * len(self._buffer) - lock.at - self._pitch * (n_accepted + 1)
+        return 0 <= rest < 8 and (lock.confirmed or n_accepted > 1)
 
     def _count_markers(self, stands: NDArray[np.bool_], wrong: NDArray[np.intp]) -> None:
         self.counts.carried += int((~stands).sum())

@@ -23,8 +23,8 @@ class Walk:
     """p packets in order of their chain and place, and how each of m chains ended.
 
     `start: int64[p]`, `word: uint64[p]` (first 8 bytes, big-endian), `chain: intp[p]`. Of each chain: `n_packets`;
-    `stop`, where its last whole packet ends; `unfinished`, the start of a packet that does not end before the limit,
-    and `nonsense`, that of a header that cannot be one; `NOTHING` where there is none.
+    `stop`, where its last whole packet ends; `unfinished`, the start of a packet that does not end before the
+    limit, and `nonsense`, that of a header that cannot be one; `NOTHING` where there is none.
     """
 
     start: NDArray[np.int64]
