@@ -6,9 +6,10 @@ recording -> Line (link, dictionary, instruments) -> files, a report, or message
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import aclosing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,16 +93,6 @@ def decode(
     return line.report()
 
 
-@asynccontextmanager
-async def publishing(mission: Mission, address: BrokerAddress) -> AsyncIterator[Publisher]:
-    """Connect to the broker; the status topic says online until the end, and offline after it, or by last will."""
-    will = topics.status_message(mission.name, "replay", "offline")
-    async with Publisher(address, client_id="", will=will, on_trouble=log.warning) as publisher:
-        await publisher.publish([topics.status_message(mission.name, "replay", "online")])
-        yield publisher
-        await publisher.publish([will])
-
-
 async def replay(
     passes: Sequence[Path],
     mission: Mission,
@@ -114,13 +105,24 @@ async def replay(
     """Run recordings through the whole pipeline to a broker, and give the pass report."""
     line = Line(mission, stream)
     stop = asyncio.Event()
-    async with publishing(mission, address) as publisher:
+    online, offline = (topics.status_message(mission.name, "replay", state) for state in ("online", "offline"))
+    client_id = f"{mission.name}-{stream}-{os.getpid()}"
+    async with Publisher(
+        address, client_id=client_id, birth=online, will=offline, on_trouble=log.warning
+    ) as publisher:
         stages = Replay(line, mission.name, stream, publisher.publish, Conflator())
-        source = paced(read_passes(passes), speed)
+        source = _paced_passes(passes, speed)
         with _stopped_by_signals(stop):
             run = asyncio.create_task(stages.run(source, stop, progress), name="replay")
             await _until_drained(run, stop, lambda: stages.n_messages)
     return line.report() | {"messages": stages.n_messages, "quarantined_batches": stages.n_quarantined}
+
+
+async def _paced_passes(passes: Sequence[Path], speed: float | None) -> AsyncIterator[ByteBatch]:
+    """Read recordings one after another, each at its own pace: the time between two passes is not waited for."""
+    for path in passes:
+        async for batch in paced(read_pass(path), speed):
+            yield batch
 
 
 @contextmanager
@@ -176,11 +178,12 @@ async def watch(
 ) -> None:
     """Show each message of the topics as it comes, `limit` of them or until Ctrl-C."""
     n_shown = 0
-    async for topic, payload, retained in subscribe(address, patterns):
-        show(topic, payload, retained)
-        n_shown += 1
-        if n_shown == limit:
-            return
+    async with aclosing(subscribe(address, patterns)) as messages:
+        async for topic, payload, retained in messages:
+            show(topic, payload, retained)
+            n_shown += 1
+            if n_shown == limit:
+                return
 
 
 def describe(mission: Mission) -> dict[str, Any]:

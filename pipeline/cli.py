@@ -25,7 +25,8 @@ from pipeline.simulate import simulate as make_pass
 from pipeline.transport.broker import broker as broker_at
 from pipeline.watch import show
 
-out = Console(highlight=False)
+WIDTH = None if sys.stdout.isatty() else 160  # of tables that go to a file or a pipe
+out = Console(highlight=False, width=WIDTH)
 err = Console(stderr=True, highlight=False)
 cli = typer.Typer(
     name="downlink",
@@ -69,7 +70,7 @@ def demo() -> None:
     mission = load_mission("zhurong")
 
     async def run() -> None:
-        async with app.broker(None) as address:
+        async with broker_at(None) as address:
             err.print(
                 f"broker on {address}: try  mosquitto_sub -h {address.host} -p {address.port} -t 'zhurong/#' -v"
             )

@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+FRAME_COUNTS = ("clean", "corrected", "uncorrectable", "failed_check", "other_channel")
 CHANNEL_COLUMNS = {
     "frames": "frames",
     "duplicates": "duplicates",
@@ -26,9 +27,7 @@ def print_report(console: Console, report: Mapping[str, Any], title: str) -> Non
     frames, read = report["frames"], report["bytes"]
     console.print(f"bytes   {read['read']:,} read, {read['skipped']:,} skipped")
     if frames["read"]:
-        counts = ", ".join(
-            f"{value:,} {name.replace('_', ' ')}" for name, value in _plain(frames) if name != "read"
-        )
+        counts = ", ".join(f"{frames[name]:,} {name.replace('_', ' ')}" for name in FRAME_COUNTS)
         console.print(f"frames  {frames['read']:,} read: {counts}")
     if report["channels"]:
         console.print(_channels(report["channels"]))
@@ -57,13 +56,9 @@ def warnings(report: Mapping[str, Any], mission: str, marker: str) -> list[str]:
     return [f"none of {good:,} good frames is on a channel of {mission}: is this its pass?"]
 
 
-def _plain(counts: Mapping[str, Any]) -> list[tuple[str, int]]:
-    return [(name, value) for name, value in counts.items() if isinstance(value, int)]
-
-
 def _channels(channels: list[Mapping[str, Any]]) -> Table:
     table = Table(box=None, header_style="bold", pad_edge=False)
-    table.add_column("channel")
+    table.add_column("channel", no_wrap=True)
     for label in CHANNEL_COLUMNS.values():
         table.add_column(label, justify="right")
     for channel in channels:

@@ -43,7 +43,7 @@ class Line:
         )
         decoded = mission.plan is not None and until != "packets"
         self._decoder = Decoder(mission.plan, mission.time_terms, raw=raw) if decoded and mission.plan else None
-        self._suite = Suite(mission.instruments, mission.calibrations, _context(mission, stream))
+        self._suite = Suite(mission.instruments, mission.calibrations, product_context(mission, stream))
         self._until = until
         self._made: Counter[str] = Counter()
 
@@ -84,7 +84,8 @@ def _name(product: Product) -> str:
     return f"{product.instrument}/{product.product}"
 
 
-def _context(mission: Mission, stream: str) -> Context:
+def product_context(mission: Mission, stream: str) -> Context:
+    """Give the instruments what they must know beside the columns."""
     return Context(
         mission=mission.name,
         stream=stream,

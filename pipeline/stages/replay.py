@@ -18,6 +18,7 @@ import structlog
 
 from pipeline import topics
 from pipeline.batches import ByteBatch, Event, Message, PacketBatch
+from pipeline.errors import DownlinkError
 from pipeline.stages.channel import Channel
 from pipeline.stages.line import Line, Outcome
 from pipeline.transport.conflation import Conflator
@@ -54,10 +55,13 @@ class Replay:
         """Run until the source ends or `stop` is set, then drain."""
         batches: Channel[ByteBatch] = Channel()
         sent: Channel[Sent] = Channel()
-        async with asyncio.TaskGroup() as group:
-            group.create_task(_read(source, batches, stop), name="source")
-            group.create_task(self._decode(batches, sent), name="decode")
-            group.create_task(self._deliver(sent, progress), name="publish")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(_read(source, batches, stop), name="source")
+                group.create_task(self._decode(batches, sent), name="decode")
+                group.create_task(self._deliver(sent, progress), name="publish")
+        except* DownlinkError as failures:
+            raise _first(failures) from None
 
     async def _decode(self, batches: Channel[ByteBatch], sent: Channel[Sent]) -> None:
         async for batch in batches:
@@ -110,6 +114,12 @@ class Replay:
     async def _send(self, messages: Sequence[Message]) -> None:
         await self._publish(messages)
         self.n_messages += len(messages)
+
+
+def _first(failures: BaseExceptionGroup[DownlinkError]) -> DownlinkError:
+    """The failure to tell: the others only followed from it."""
+    error = failures.exceptions[0]
+    return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 async def _read(source: AsyncIterator[ByteBatch], batches: Channel[ByteBatch], stop: asyncio.Event) -> None:

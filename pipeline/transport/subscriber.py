@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from pipeline.errors import RunError
 from pipeline.transport.address import BrokerAddress
@@ -20,7 +20,7 @@ async def subscribe(
     session_s: int = 0,
     on_trouble: Tell = log_trouble,
     timing: Timing | None = None,
-) -> AsyncIterator[tuple[str, bytes, bool]]:
+) -> AsyncGenerator[tuple[str, bytes, bool], None]:
     """(topic, payload, retained) of each message on `topics` (filters, QoS 1), for ever.
 
     A message is acknowledged when the next is asked for: one that was in work when this process died comes again,

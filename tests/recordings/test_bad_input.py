@@ -86,13 +86,11 @@ def test_a_refused_connection_is_one_line(downlink: Run, bundled: Path) -> None:
 
 def test_a_broker_url_that_is_none_is_wrong_usage(downlink: Run, bundled: Path) -> None:
     done = downlink("replay", bundled / "clean.cadu", "--mission", "zhurong", "--broker", "http://x")
-    assert "http" in one_line(done, 2)
+    assert "mqtt://" in one_line(done, 2)
 
 
 @pytest.mark.parametrize(("command", "out"), [("packets", "file"), ("decode", "folder")])
-def test_a_full_disk_is_one_line_and_leaves_nothing(
-    downlink: Run, bundled: Path, tmp_path: Path, command: str, out: str
-) -> None:
+def test_a_full_disk_is_one_line_and_leaves_nothing(bundled: Path, tmp_path: Path, command: str, out: str) -> None:
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); "
     ignore = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
     code = f"{limit}{ignore}from pipeline.cli import main; main()"
@@ -118,9 +116,11 @@ def test_a_mission_file_with_three_mistakes_gives_three_lines(downlink: Run, tmp
         ("<SpaceSystem", "telemetry.xml"),
         ('<!DOCTYPE a [<!ENTITY b "bbbb"><!ENTITY c "&b;&b;">]><SpaceSystem name="&c;"/>', "telemetry.xml:1"),
         (
-            '<SpaceSystem name="a"><TelemetryMetaData><ContainerSet><SequenceContainer name="c"><EntryList>\n'
-            '<ParameterRefEntry parameterRef="gone"/></EntryList></SequenceContainer></ContainerSet>'
-            "</TelemetryMetaData></SpaceSystem>",
+            (
+                '<SpaceSystem name="a"><TelemetryMetaData><ContainerSet><SequenceContainer name="c"><EntryList>\n'
+                '<ParameterRefEntry parameterRef="gone"/></EntryList></SequenceContainer></ContainerSet>'
+                "</TelemetryMetaData></SpaceSystem>"
+            ),
             "gone",
         ),
     ],

@@ -1,0 +1,122 @@
+"""The whole way of 1 GB of CADUs, step by step: MB/s of coded bytes for each room and for all, and peak memory.
+
+The recording is a simulated pass of Zhurong repeated; each repetition starts with a jump of the frame counter,
+which costs a gap and nothing else. Then `downlink replay` runs the same file to a broker, as a process of its own.
+"""
+
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from pipeline import topics
+from pipeline.batches import ByteBatch
+from pipeline.dictionary.decoder import Decoder
+from pipeline.dictionary.records import RecordJoiner
+from pipeline.instruments import Suite
+from pipeline.link.receiver import Receiver
+from pipeline.mission import Mission, load_mission
+from pipeline.simulate import Scenario, simulate
+from pipeline.stages.line import product_context
+from pipeline.transport.source import read_pass
+
+SIZE_BYTES = int(os.environ.get("DOWNLINK_BENCH_BYTES", "1_000_000_000"))
+LIMIT_MB = 400
+
+
+class Clock:
+    """Adds up the time spent in each step."""
+
+    def __init__(self) -> None:
+        self.spent: dict[str, float] = {}
+
+    def __call__(self, step: str, work: Callable[..., Any], *arguments: Any) -> Any:
+        start = time.perf_counter()
+        done = work(*arguments)
+        self.spent[step] = self.spent.get(step, 0.0) + time.perf_counter() - start
+        return done
+
+
+def recording(folder: Path) -> Path:
+    """Make a pass of about SIZE_BYTES."""
+    one = folder / "one.cadu"
+    simulate(one, Scenario(duration_s=3600.0))
+    block = one.read_bytes()
+    path = folder / "pass.cadu"
+    with path.open("wb") as file:
+        for _ in range(max(1, SIZE_BYTES // len(block))):
+            file.write(block)
+    return path
+
+
+def step_by_step(path: Path, mission: Mission) -> Clock:
+    assert mission.plan is not None
+    receiver, joiner = Receiver(mission.link, mission.channels), RecordJoiner()
+    decoder = Decoder(mission.plan, mission.time_terms)
+    suite = Suite(mission.instruments, mission.calibrations, product_context(mission, "bench"))
+    clock = Clock()
+    source: Iterator[ByteBatch] = iter(read_pass(path))
+    while (batch := clock("read", next, source, None)) is not None:
+        packets = clock("link: CADU to packets", receiver.feed, batch).packets
+        records = clock("join segments", joiner.feed, packets)
+        columns = clock("dictionary: packets to columns", decoder.decode, records)
+        products = clock("instruments: columns to products", suite.feed, columns)
+        for product in products:
+            clock("topics: products to messages", topics.product_message, product)
+    return clock
+
+
+def copy_rate() -> float:
+    """How fast this machine copies bytes, GB/s: the yardstick of the goals."""
+    data = np.zeros(64 << 20, np.uint8)
+    best = min(_timed(data.copy) for _ in range(5))
+    return len(data) / best / 1e9
+
+
+def _timed(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def replay(path: Path) -> tuple[float, float]:
+    """Run the command line to an embedded broker: seconds, and peak memory in MB of the largest process."""
+    seconds = _timed(
+        lambda: subprocess.run(
+            [sys.executable, "-m", "pipeline", "replay", str(path), "--mission", "zhurong"],
+            check=True,
+            capture_output=True,
+        )
+    )
+    return seconds, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024
+
+
+def main() -> None:
+    folder = Path(tempfile.mkdtemp(prefix="downlink-bench-"))
+    try:
+        path = recording(folder)
+        megabytes = path.stat().st_size / 1e6
+        print(f"{megabytes:.0f} MB of CADUs; this machine copies bytes at {copy_rate():.1f} GB/s")
+        clock = step_by_step(path, load_mission("zhurong"))
+        for step, seconds in clock.spent.items():
+            print(f"{step:36} {megabytes / seconds:8.0f} MB/s")
+        to_columns = sum(list(clock.spent.values())[:4])
+        print(f"{'CADU to calibrated columns':36} {megabytes / to_columns:8.0f} MB/s   (goal 60)")
+        print(f"{'all of it, one core':36} {megabytes / sum(clock.spent.values()):8.0f} MB/s")
+        seconds, peak = replay(path)
+        print(f"{'downlink replay to a broker':36} {megabytes / seconds:8.0f} MB/s   {seconds:.1f} s")
+        print(f"{'peak memory of the replay':36} {peak:8.0f} MB     (limit {LIMIT_MB})")
+    finally:
+        shutil.rmtree(folder)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,157 @@
+"""`downlink replay`, to a broker and a subscriber of another make."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import numpy as np
+import pytest
+
+from pipeline.topics import unpack_product
+from pipeline.transport.broker import BrokerAddress, broker
+
+MOSQUITTO_SUB = shutil.which("mosquitto_sub")
+needs_mosquitto = pytest.mark.skipif(MOSQUITTO_SUB is None, reason="mosquitto_sub is not installed")
+
+
+class Listener:
+    """mosquitto_sub: every message with its topic, in order."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def messages(self) -> list[tuple[str, bytes]]:
+        """All there was until the replay said that it is offline."""
+        assert self._process.stdout is not None
+        found: list[tuple[str, bytes]] = []
+        while not (found and found[-1][0].endswith("/status/replay") and b"offline" in found[-1][1]):
+            line = await asyncio.wait_for(self._process.stdout.readline(), 30)
+            topic, _, payload = line.decode().partition(" ")
+            found.append((topic, bytes.fromhex(payload)))
+        self._process.terminate()
+        await self._process.wait()
+        return found
+
+
+@asynccontextmanager
+async def listening(address: BrokerAddress, topic: str = "#") -> AsyncIterator[Listener]:
+    command = [MOSQUITTO_SUB or "", "-h", address.host, "-p", str(address.port), "-q", "1", "-t", topic]
+    process = await asyncio.create_subprocess_exec(*command, "-F", "%t %x", stdout=subprocess.PIPE, limit=1 << 28)
+    await asyncio.sleep(0.5)
+    yield Listener(process)
+
+
+async def downlink(*arguments: str | Path) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "pipeline", *map(str, arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    out, err = await asyncio.wait_for(process.communicate(), 120)
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+async def replayed(
+    recording: Path, mission: str | Path, *more: str
+) -> tuple[dict[str, Any], list[tuple[str, bytes]]]:
+    async with broker(None) as address, listening(address) as listener:
+        url = f"mqtt://{address.host}:{address.port}"
+        status, out, err = await downlink("replay", recording, "-m", mission, "--broker", url, "--json", *more)
+        assert status == 0, err
+        return json.loads(out), await listener.messages()
+
+
+@needs_mosquitto
+async def test_a_subscriber_of_another_make_gets_every_product(bundled: Path, clean: Any) -> None:
+    report, messages = await replayed(bundled / "clean.cadu", "zhurong", "--stream", "test")
+    products = [msgpack.unpackb(payload) for topic, payload in messages if "/product/" in topic]
+    assert sorted(item["id"] for item in products) == sorted(product.id for product in clean.products)
+    assert sum(report["products"].values()) == len(products)
+    topics = {topic for topic, _ in messages}
+    assert {
+        "zhurong/test/product/gpr/high_frequency",
+        "zhurong/test/link/rover_relay",
+        "zhurong/test/report",
+    } <= topics
+    pressure = json.loads(dict(messages)["zhurong/test/latest/weather/pressure_pa"])
+    assert pressure["unit"] == "Pa"
+    assert 700 < pressure["value"] < 1000
+    assert json.loads(dict(messages)["zhurong/status/replay"])["state"] == "offline"
+
+
+@needs_mosquitto
+async def test_two_replays_give_the_same_products(bundled: Path) -> None:
+    ids = []
+    for speed in ("max", "20"):
+        _, messages = await replayed(bundled / "damaged.cadu", "zhurong", "--stream", "test", "--speed", speed)
+        ids.append(sorted(payload for topic, payload in messages if "/product/" in topic))
+    assert ids[0] == ids[1]
+
+
+@needs_mosquitto
+async def test_every_value_of_jpss_1_is_published(real_data: Path, tmp_path: Path) -> None:
+    (tmp_path / "mission.toml").write_text(
+        f'name = "jpss-1"\n[link]\nframing = "packets"\n[dictionary]\nxtce = "{real_data}/jpss-1/geolocation.xml"\n'
+    )
+    recording = real_data / "jpss-1/J01_G011_LZ_2021-04-09.packets"
+    _, messages = await replayed(recording, tmp_path, "--stream", "test")
+    products = [unpack_product(payload) for topic, payload in messages if "/product/telemetry/" in topic]
+    quaternion = np.concatenate([item["arrays"]["ADCFAQ4"]["values"] for item in products])
+    raw = np.fromfile(recording, np.uint8).reshape(7200, 71)
+    np.testing.assert_array_equal(quaternion, np.ascontiguousarray(raw[:, -4:]).view(">f4")[:, 0])
+
+
+@needs_mosquitto
+@pytest.mark.parametrize("channel", ["HF", "LF"])
+async def test_real_radar_records_come_through_bit_for_bit(real_data: Path, tmp_path: Path, channel: str) -> None:
+    (file,) = (real_data / "zhurong-roper").glob(f"*-{channel}-*.2B")
+    size, n_samples, product = {"HF": (16453, 2048, "high_frequency"), "LF": (12069, 1500, "low_frequency")}[
+        channel
+    ]
+    real = np.fromfile(file, np.uint8).reshape(-1, size)
+    recording = tmp_path / "pass.cadu"
+    made = await downlink(
+        "simulate", "--out", recording, "--radar", file, "--symbol-errors", "16", "--duration", "180"
+    )
+    assert made[0] == 0, made[2]
+    report, messages = await replayed(recording, "zhurong", "--stream", "test")
+    assert report["frames"]["clean"] == report["frames"]["uncorrectable"] == 0
+    assert report["frames"]["corrected"] == report["frames"]["read"]
+    found = {
+        name: [unpack_product(payload) for topic, payload in messages if topic.endswith(f"/gpr/{name}")]
+        for name in (product, f"{product}_self_test")
+    }
+    self_test = real[:, 12 if channel == "HF" else 13] == 0xCC
+    for name, rows in ((product, real[~self_test]), (f"{product}_self_test", real[self_test])):
+        gpr_is_the_record(found[name], rows, n_samples, interleaved=channel == "HF")
+    flags = [bool(value & 32) for item in found[f"{product}_self_test"] for value in item["quality"]]
+    assert flags == [True] * int(self_test.sum())
+    assert len(flags) == {"HF": 3, "LF": 1}[channel]
+
+
+def gpr_is_the_record(
+    products: list[dict[str, Any]], rows: np.ndarray, n_samples: int, *, interleaved: bool
+) -> None:
+    def column(name: str) -> np.ndarray:
+        return np.concatenate([item["arrays"][name]["values"] for item in products])
+
+    samples = np.ascontiguousarray(rows[:, 18 : 18 + 8 * n_samples]).view("<u4")
+    parts = (samples[:, 0::2], samples[:, 1::2]) if interleaved else np.split(samples, 2, axis=1)
+    np.testing.assert_array_equal(column("real").view(np.uint32), parts[0])
+    np.testing.assert_array_equal(column("imaginary").view(np.uint32), parts[1])
+    at = rows.shape[1] - 33 - 18  # the ground appended 8 floats and a quality byte
+    np.testing.assert_array_equal(column("navigation_block"), rows[:, at : at + 18])
+    words = np.ascontiguousarray(rows[:, at : at + 18]).view(">u2").astype(int)
+    counts = np.where(words & 0x8000, -(words & 0x7FFF), words)
+    np.testing.assert_allclose(column("velocity_m_s"), counts[:, :3] * 1e-5, rtol=1e-12)
+    np.testing.assert_allclose(column("position_m"), counts[:, 3:6] * 0.01, rtol=1e-12)
+    np.testing.assert_allclose(column("attitude_deg")[:, ::-1], counts[:, [7, 6, 8]] * 180 / 32768, rtol=1e-12)
+    seconds = np.ascontiguousarray(rows[:, 4:8]).view(">u4")[:, 0].astype(np.int64)
+    milliseconds = np.ascontiguousarray(rows[:, 8:10]).view(">u2")[:, 0].astype(np.int64)
+    np.testing.assert_array_equal(column("time_onboard_ns"), seconds * 10**9 + milliseconds * 10**6)

@@ -1,0 +1,44 @@
+"""The same packets give the same products with the same ids, whatever the batches were."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.batches import Product
+from pipeline.mission import load_mission
+from pipeline.stages.line import Line
+from pipeline.topics import product_message
+from pipeline.transport.source import read_pass
+
+Decoded = Any
+
+
+@pytest.mark.parametrize("chunk_bytes", [7_001, 65_536])
+def test_any_chunk_size_gives_the_same_messages(damaged: Decoded, bundled: Path, chunk_bytes: int) -> None:
+    line = Line(load_mission("zhurong"), "test")
+    found: list[Product] = []
+    for batch in read_pass(bundled / "damaged.cadu", chunk_bytes):
+        found += line.feed(batch).products
+    found += line.flush().products
+    whole = {product.id: product_message(product).payload for product in damaged.products}
+    assert len(whole) == len(damaged.products)
+    assert {product.id: product_message(product).payload for product in found} == whole
+    assert line.report() == damaged.report
+
+
+def test_ids_differ_from_product_to_product(clean: Decoded) -> None:
+    ids = [product.id for product in clean.products]
+    assert len(set(ids)) == len(ids)
+
+
+def test_every_product_tells_its_times_units_and_origin(clean: Decoded) -> None:
+    for product in clean.products:
+        assert product.time.sol == (11, 11)
+        assert product.time.lmst_h is not None
+        assert {"dictionary_sha256", "calibration_sha256", "apid", "seq_count"} <= product.lineage.keys()
+        n_rows = len(product.quality)
+        for name, quantity in product.arrays.items():
+            assert quantity.dims[:1] != ("row",) or len(quantity.values) == n_rows, name
+            assert np.asarray(quantity.values).ndim == len(quantity.dims), name

@@ -1,0 +1,196 @@
+"""Each product meets the simulator's truth within quantisation plus the stated noise, on both bundled passes.
+
+Five sigma bound a single value among thousands; the spread of all residuals must also be the stated noise, so a
+product that is too good is found as well as one that is too bad.
+"""
+
+import zlib
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pipeline.batches import Quality
+
+Decoded = Any
+
+
+def within(found: np.ndarray, true: np.ndarray, bound: np.ndarray | float) -> None:
+    excess = np.abs(found - true) - bound
+    assert found.shape == true.shape
+    assert np.all(excess <= 0), f"{np.count_nonzero(excess > 0)} beyond, worst by {excess.max()}"
+
+
+def same_angle(found: np.ndarray, true: np.ndarray) -> np.ndarray:
+    """The found angle, on the turn that is nearest to the true one."""
+    return true + (found - true + 180) % 360 - 180
+
+
+def test_navigation_is_the_truth_within_its_quantisation(decoded: Decoded) -> None:
+    truth, here = decoded.truth, decoded.arrived("navigation")
+    north, east, down = truth["navigation_position_ned_m"][here].T
+    within(decoded.rows("rover", "navigation", "position_enu_m"), np.stack([east, north, -down], 1), 0.0005 + 1e-9)
+    within(
+        decoded.rows("rover", "navigation", "mast_yaw_deg"), truth["navigation_mast_yaw_deg"][here], 0.005 + 1e-9
+    )
+    yaw = truth["navigation_attitude_deg"][here][:, 0]
+    heading = decoded.rows("rover", "navigation", "heading_deg")
+    within(same_angle(heading, yaw), yaw, 0.015)  # four components of 2^-14 each
+
+
+def test_engineering_is_the_truth_within_its_quantisation(decoded: Decoded) -> None:
+    truth, here = decoded.truth, decoded.arrived("engineering")
+    for name, step in (("bus_voltage_v", 0.01), ("wing_current_a", 0.005), ("temperature_degc", 0.005)):
+        within(decoded.rows("rover", "engineering", name), truth[f"engineering_{name}"][here], step / 2 + 1e-9)
+    assert decoded.rows("rover", "engineering", "activity").tolist() == truth["engineering_activity"][here].tolist()
+
+
+def test_events_are_the_words_that_were_sent(decoded: Decoded) -> None:
+    here = decoded.arrived("event")
+    assert decoded.rows("rover", "event", "text").tolist() == decoded.truth["event_text"][here].tolist()
+
+
+@pytest.mark.parametrize("sensor", ["a", "b"])
+def test_the_field_of_each_sensor_is_the_truth_within_noise(decoded: Decoded, sensor: str) -> None:
+    here = np.repeat(decoded.arrived("magnetometer"), 32)
+    true = decoded.truth[f"magnetometer_field_{sensor}_sensor_nt"][here]
+    found = decoded.rows("magnetometer", "field", f"field_{sensor}_sensor_nt")
+    sigma = decoded.told["noise"]["magnetometer"]["field_nt"]
+    # 0.01 nT counts, and the sensor's temperature in steps of 0.005 degC
+    within(found, true, 0.005 + 5 * sigma + 0.001)
+    assert np.std(found - true) == pytest.approx(np.hypot(sigma, 0.01 / np.sqrt(12)), rel=0.05)
+    assert abs(np.mean(found - true)) < 0.002
+
+
+def test_the_field_in_local_axes_is_the_ambient_field_while_attitude_is_known(decoded: Decoded) -> None:
+    here = np.repeat(decoded.arrived("magnetometer"), 32)
+    true = decoded.truth["magnetometer_field_enu_nt"][here]
+    known = (decoded.quality("magnetometer", "field") & Quality.NO_ATTITUDE) == 0
+    if decoded.report["frames"]["uncorrectable"] == 0:
+        assert known.all()
+    moving = _attitude_moves(decoded)[here]
+    sigma = decoded.told["noise"]["magnetometer"]["field_nt"]
+    for sensor in "ab":
+        found = decoded.rows("magnetometer", "field", f"field_{sensor}_enu_nt")
+        within(found[known & ~moving], true[known & ~moving], 0.005 + 5 * sigma + 0.02)
+
+
+def _attitude_moves(decoded: Decoded) -> np.ndarray:
+    """Samples between two navigation packets that differ and are not one second apart: no line leads there."""
+    truth = decoded.truth
+    times = truth["navigation_time_utc_ns"][decoded.arrived("navigation")]
+    pointing = np.concatenate([truth["navigation_quaternion"], truth["navigation_mast_yaw_deg"][:, None]], axis=1)
+    pointing = pointing[decoded.arrived("navigation")]
+    rover = np.concatenate([truth["rover_attitude_deg"], truth["rover_mast_deg"]], axis=1)
+    samples = truth["magnetometer_time_utc_ns"]
+    after = np.clip(np.searchsorted(times, samples, "right"), 1, len(times) - 1)
+    wide = times[after] - times[after - 1] > 1_100_000_000
+    second = np.clip(np.searchsorted(truth["rover_time_utc_ns"], samples, "right"), 1, len(rover) - 1)
+    turning = np.zeros(len(rover), bool)
+    turning[1:] = np.abs(np.diff(rover, axis=0)).max(axis=1) > 1e-3
+    near = np.convolve(turning, np.ones(25), "same") > 0  # within the 10 s between two packets at rest
+    return wide & near[second]
+
+
+def test_pressure_and_temperature_are_the_truth_within_noise(decoded: Decoded) -> None:
+    here = np.repeat(decoded.arrived("weather"), 10)
+    noise = decoded.told["noise"]["weather"]
+    pressure = decoded.rows("weather", "meteorology", "pressure_pa")
+    true = decoded.truth["weather_pressure_pa"][here]
+    within(pressure, true, 5 * noise["pressure_pa"] + 0.02)
+    assert np.std(pressure - true) == pytest.approx(noise["pressure_pa"], rel=0.15)
+    temperature = decoded.rows("weather", "meteorology", "air_temperature_k") - 273.15
+    true = decoded.truth["weather_air_temperature_degc"][here]
+    within(temperature, true, 5 * noise["air_temperature_degc"] + 0.01)
+    assert np.std(temperature - true) == pytest.approx(noise["air_temperature_degc"], rel=0.15)
+
+
+def test_wind_is_the_truth_within_what_the_films_noise_leaves(decoded: Decoded) -> None:
+    here = np.repeat(decoded.arrived("weather"), 10)
+    truth = decoded.truth
+    speed = decoded.rows("weather", "meteorology", "wind_speed_m_s")
+    sigma = truth["weather_wind_speed_sigma_m_s"][here]
+    within(speed, truth["weather_wind_speed_m_s"][here], 5 * sigma + 0.01)
+    known = (decoded.quality("weather", "meteorology") & Quality.NO_ATTITUDE) == 0
+    true = truth["weather_wind_from_direction_deg"][here]
+    direction = same_angle(decoded.rows("weather", "meteorology", "wind_from_direction_deg"), true)
+    sigma = truth["weather_wind_from_direction_sigma_deg"][here]
+    rest = known & ~_heading_moves(decoded)[here]
+    within(direction[rest], true[rest], (5 * sigma + 0.1)[rest])
+
+
+def _heading_moves(decoded: Decoded) -> np.ndarray:
+    truth = decoded.truth
+    second = np.searchsorted(truth["rover_time_utc_ns"], truth["weather_time_utc_ns"])
+    yaw = truth["rover_attitude_deg"][:, 0]
+    turning = np.convolve(np.abs(np.diff(yaw, prepend=yaw[0])) > 1e-3, np.ones(25), "same") > 0
+    return turning[np.minimum(second, len(yaw) - 1)]
+
+
+def test_libs_shots_are_the_truth_within_noise(decoded: Decoded) -> None:
+    laser = decoded.truth["libs_kind"] == 1
+    true = decoded.truth["libs_net_spectrum_dn"][decoded.arrived("libs")[laser]]
+    noise = decoded.told["noise"]["libs"]["spectrum_dn"]
+    found = decoded.rows("libs", "shot", "net_counts")
+    n_darks = np.concatenate(
+        [np.full(len(one.quality), one.lineage["n_darks"]) for one in decoded.of("libs", "shot")]
+    )
+    variance = noise["read"] ** 2 * (1 + 1 / n_darks[:, None]) + noise["photon"] * np.clip(true, 0, None) + 1 / 6
+    scale = (found - true) / np.sqrt(variance)
+    assert np.abs(scale).max() < 6
+    assert np.std(scale) == pytest.approx(1, abs=0.02)
+
+
+def test_libs_wavelengths_are_the_truth_within_a_thousandth_of_a_nanometre(clean: Decoded) -> None:
+    for product, true in zip(clean.of("libs", "mean"), clean.truth["libs_wavelength_nm"], strict=True):
+        within(product.arrays["wavelength_nm"].values[0], true, 0.001)
+
+
+def test_the_libs_mean_leaves_out_the_first_three_shots(clean: Decoded) -> None:
+    for product, point in zip(clean.of("libs", "mean"), np.unique(clean.truth["libs_point_id"]), strict=True):
+        true = clean.truth["libs_net_spectrum_dn"][clean.truth["libs_shot_point_id"] == point][3:]
+        noise = clean.told["noise"]["libs"]["spectrum_dn"]
+        variance = noise["read"] ** 2 * (1 / 12 + 1 / 5) + noise["photon"] * true.mean(axis=0).clip(0) / 12 + 0.1
+        scale = (product.arrays["net_counts"].values[0] - true.mean(axis=0)) / np.sqrt(variance)
+        assert np.abs(scale).max() < 6
+
+
+def test_swir_radiance_and_reflectance_are_the_truth_within_noise(clean: Decoded) -> None:
+    kind = clean.truth["swir_kind"]
+    for product, name, rows in (
+        ("radiance", "radiance_w_m2_sr_um", kind > 0),
+        ("reflectance", "reflectance", kind == 2),
+    ):
+        true, sigma = (
+            clean.truth[f"swir_{name}"][rows],
+            clean.truth[f"swir_{name.replace('_w_', '_sigma_w_')}"][rows],
+        )
+        if product == "reflectance":
+            sigma = clean.truth["swir_reflectance_sigma"][rows]
+        found = clean.rows("swir", product, product)
+        scale = (found - true) / sigma
+        assert np.abs(scale).max() < 6
+        assert np.std(scale) == pytest.approx(1, abs=0.15)
+    within(clean.rows("swir", "radiance", "wavelength_nm")[0], clean.truth["swir_wavelength_nm"], 0.001)
+
+
+@pytest.mark.parametrize(("channel", "name"), [("gpr_hf", "high_frequency"), ("gpr_lf", "low_frequency")])
+def test_radar_samples_are_bit_for_bit_what_was_sent(decoded: Decoded, channel: str, name: str) -> None:
+    truth, here = decoded.truth, decoded.arrived(channel)
+    science = here & ~truth[f"{channel}_self_test"]
+    real, imaginary = (decoded.rows("gpr", name, part).astype("<f4") for part in ("real", "imaginary"))
+    if channel == "gpr_hf":
+        sent = [np.stack(pair, 1).tobytes() for pair in zip(real, imaginary, strict=True)]
+    else:
+        sent = [np.concatenate(pair).tobytes() for pair in zip(real, imaginary, strict=True)]
+    assert [zlib.crc32(samples) for samples in sent] == truth[f"{channel}_samples_crc32"][science].tolist()
+
+
+@pytest.mark.parametrize(("channel", "name"), [("gpr_hf", "high_frequency"), ("gpr_lf", "low_frequency")])
+def test_self_test_traces_are_flagged_and_apart(decoded: Decoded, channel: str, name: str) -> None:
+    truth, here = decoded.truth, decoded.arrived(channel)
+    for product, wanted in ((name, False), (f"{name}_self_test", True)):
+        rows = here & (truth[f"{channel}_self_test"] == wanted)
+        if rows.any():
+            flagged = (decoded.quality("gpr", product) & Quality.SELF_TEST) != 0
+            assert flagged.tolist() == [wanted] * int(rows.sum())
