@@ -1,9 +1,9 @@
 """Where the rover and its mast pointed: rows of NAVIGATION become attitude at any onboard time.
 
 In: NAVIGATION rows as they arrive, and the `order` at which any container's clock jumped back. Out: quaternion
-and mast angles at the times of other rows, interpolated between the navigation rows that arrived before the row
-(smaller `order`) and after the last jump, so the split into batches makes no difference. Dropped: navigation rows
-without a time or with a quaternion that is none, and rows older than the last HISTORY.
+and mast angles at the times of other rows, interpolated between the navigation rows that arrived before the row and
+the one after it (by `order`, and never across a jump), so the split into batches makes no difference. Dropped:
+navigation rows without a time or with a quaternion that is none, and rows older than the last HISTORY.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ HISTORY = 4096
 """Navigation rows that a row may look back on: more than an hour of driving at 1 Hz."""
 
 NEVER_NS = int(np.iinfo(np.int64).max)
+_NEVER_ORDER = int(np.iinfo(np.int64).max)
+_STILL_QUATERNION = 3.0e-4  # five steps of 1/16384
+_STILL_DEG = 0.05  # five steps of 0.01 degree
 _LENGTH_TOLERANCE = 0.02  # of a quaternion: 4 components in steps of 1/16384 err by 0.0001
 
 
@@ -41,12 +44,18 @@ class Attitude:
     """Attitude at times of shape [n, k]: `quaternion [n, k, 4]` scalar first, mast angles in degrees [n, k].
 
     `age_ns int64[n, k]`: how far the nearest navigation row is in time; NEVER_NS and NaN where there is none.
+    `bridged bool[n, k]`: interpolated over navigation packets that are missing, while something moved.
     """
 
     quaternion: Floats
     mast_yaw_deg: Floats
     mast_pitch_deg: Floats
     age_ns: NDArray[np.int64]
+    bridged: NDArray[np.bool_]
+
+    def doubtful(self, limit: AttitudeLimit) -> NDArray[np.bool_]:
+        """Where it is missing, bridged, or older than the limit."""
+        return np.asarray(self.bridged | (self.age_ns > limit.hold_limit_s * 1e9))
 
 
 def quaternions(rows: ColumnBatch) -> Floats:
@@ -68,6 +77,7 @@ class Navigation:
         self._time_ns = np.empty(0, np.int64)
         self._quaternion = np.empty((0, 4))
         self._mast_deg = np.empty((0, 2))
+        self._seq_count = np.empty(0, np.int64)
         self._jumps = np.full(1, np.iinfo(np.int64).min, np.int64)
 
     def feed(self, batches: Iterable[ColumnBatch], jumps: NDArray[np.int64]) -> None:
@@ -81,17 +91,32 @@ class Navigation:
             self._time_ns = np.concatenate([self._time_ns, rows.time_ns[good]])
             self._quaternion = np.concatenate([self._quaternion, normalized(quaternion[good])])
             self._mast_deg = np.concatenate([self._mast_deg, mast[good]])
+            self._seq_count = np.concatenate([self._seq_count, rows.seq_count[good].astype(np.int64)])
+
+    @property
+    def last_order(self) -> int:
+        """Order of the last navigation row or clock jump: rows before it need not wait for more."""
+        return max(int(last[-1]) for last in (self._jumps, self._order) if len(last))
 
     def forget(self) -> None:
         """Drop what no later row can see."""
-        self._jumps = self._jumps[-1:]
         self._order, self._time_ns = self._order[-HISTORY:], self._time_ns[-HISTORY:]
         self._quaternion, self._mast_deg = self._quaternion[-HISTORY:], self._mast_deg[-HISTORY:]
+        self._seq_count = self._seq_count[-HISTORY:]
+        last = self._order[-1] if len(self._order) else self._jumps[0]
+        first = max(int(np.searchsorted(self._jumps, last, "right")) - 1, 0)
+        self._jumps = self._jumps[first:][-HISTORY:]
 
-    def at(self, order: NDArray[np.int64], time_ns: NDArray[np.int64]) -> Attitude:
-        """Attitude at `time_ns int64[n, k]` as the row of `order int64[n]` can know it."""
-        known = np.searchsorted(self._order, order, "left")[:, None]
-        jump = self._jumps[np.searchsorted(self._jumps, order, "right") - 1]
+    def at(self, order: NDArray[np.int64], until: NDArray[np.int64], time_ns: NDArray[np.int64]) -> Attitude:
+        """Attitude at `time_ns int64[n, k]` as the row of `order int64[n]` can know it.
+
+        That is from the navigation rows before it, and the first after it if that comes before `until int64[n]`.
+        """
+        before = np.searchsorted(self._order, order, "left")
+        run = np.searchsorted(self._jumps, order, "right")
+        until = np.minimum(until, np.append(self._jumps, _NEVER_ORDER)[run])
+        known = np.minimum(before + 1, np.searchsorted(self._order, until, "left"))[:, None]
+        jump = self._jumps[run - 1]
         first = np.maximum(np.searchsorted(self._order, jump, "left")[:, None], known - HISTORY)
         if not len(self._order):
             return _unknown(time_ns.shape)
@@ -126,12 +151,17 @@ class Navigation:
         quaternion = normalized(q_left + part * (same_side * q_right - q_left))
         mast = self._mast_deg[left] + part * (self._mast_deg[right] - self._mast_deg[left])
         age = np.where(none, NEVER_NS, np.minimum(np.abs(since), np.abs(until)))
-        return Attitude(quaternion, mast[..., 0], mast[..., 1], age)
+        missing = (self._seq_count[right] - self._seq_count[left]) % 16384 > 1
+        moved = (np.abs(same_side * q_right - q_left) > _STILL_QUATERNION).any(axis=-1)
+        moved |= (np.abs(self._mast_deg[right] - self._mast_deg[left]) > _STILL_DEG).any(axis=-1)
+        return Attitude(quaternion, mast[..., 0], mast[..., 1], age, missing & moved & ~none)
 
 
-def with_attitude(rows: ColumnBatch, time_ns: NDArray[np.int64], navigation: Navigation) -> ColumnBatch:
+def with_attitude(
+    rows: ColumnBatch, time_ns: NDArray[np.int64], navigation: Navigation, until: NDArray[np.int64]
+) -> ColumnBatch:
     """The rows with columns `attitude_*` at `time_ns int64[n, k]`; `attitude_of` reads them back."""
-    attitude = navigation.at(rows.order, np.where(rows.time_ns[:, None] == NO_TIME, NO_TIME, time_ns))
+    attitude = navigation.at(rows.order, until, time_ns)
     return with_columns(
         rows,
         {
@@ -139,6 +169,7 @@ def with_attitude(rows: ColumnBatch, time_ns: NDArray[np.int64], navigation: Nav
             "attitude_mast_yaw_deg": attitude.mast_yaw_deg,
             "attitude_mast_pitch_deg": attitude.mast_pitch_deg,
             "attitude_age_ns": attitude.age_ns,
+            "attitude_bridged": attitude.bridged,
         },
     )
 
@@ -150,9 +181,11 @@ def attitude_of(rows: ColumnBatch) -> Attitude:
         np.asarray(rows.columns["attitude_mast_yaw_deg"]),
         np.asarray(rows.columns["attitude_mast_pitch_deg"]),
         np.asarray(rows.columns["attitude_age_ns"]),
+        np.asarray(rows.columns["attitude_bridged"]),
     )
 
 
 def _unknown(shape: tuple[int, ...]) -> Attitude:
     nothing = np.full(shape, np.nan)
-    return Attitude(np.full((*shape, 4), np.nan), nothing, nothing.copy(), np.full(shape, NEVER_NS, np.int64))
+    age_ns = np.full(shape, NEVER_NS, np.int64)
+    return Attitude(np.full((*shape, 4), np.nan), nothing, nothing.copy(), age_ns, np.zeros(shape, np.bool_))

@@ -65,7 +65,12 @@ class Gpr(Instrument):
         super().__init__(calibration, context)
         self._last: dict[tuple[str, int], int] = {}
 
-    def attach(self, rows: ColumnBatch, navigation: Navigation) -> ColumnBatch:  # noqa: ARG002 - it brings its own
+    def attach(
+        self,
+        rows: ColumnBatch,
+        navigation: Navigation,  # noqa: ARG002 - it brings its own
+        until: NDArray[np.int64],  # noqa: ARG002
+    ) -> ColumnBatch:
         return with_columns(rows, {"after_gap": self._after_gap(rows)})
 
     def keys(self, rows: ColumnBatch) -> NDArray[np.int64]:

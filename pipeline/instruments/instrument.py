@@ -26,7 +26,8 @@ class Instrument(ABC):
 
     `containers` names the columns that it needs of each container; `model` is its calibration file; a group has at
     most `max_rows` rows; the containers in `singles` are told at once, each row a product; `by_window` is whether
-    the context's window cuts its rows.
+    the context's window cuts its rows; a row waits for the next navigation row while at most `wait_rows` rows of
+    its own container come.
     """
 
     containers: ClassVar[Mapping[str, frozenset[str]]]
@@ -34,13 +35,22 @@ class Instrument(ABC):
     max_rows: ClassVar[int] = 1024
     singles: ClassVar[frozenset[str]] = frozenset()
     by_window: ClassVar[bool] = True
+    wait_rows: ClassVar[int] = 0
 
     def __init__(self, calibration: Mapping[str, Any], context: Context) -> None:
         self.context = context
         self.calibration = self.model.model_validate(dict(calibration))
 
-    def attach(self, rows: ColumnBatch, navigation: Navigation) -> ColumnBatch:  # noqa: ARG002 - most need none
-        """The rows with columns that depend on what came before them."""
+    def attach(
+        self,
+        rows: ColumnBatch,
+        navigation: Navigation,  # noqa: ARG002 - most need none
+        until: NDArray[np.int64],  # noqa: ARG002
+    ) -> ColumnBatch:
+        """The rows with columns that depend on what came before them.
+
+        A row may also use the first navigation row after it, if its order is below `until int64[n]`.
+        """
         return rows
 
     def keys(self, rows: ColumnBatch) -> NDArray[np.int64]:

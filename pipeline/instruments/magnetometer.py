@@ -69,10 +69,11 @@ class Magnetometer(Instrument):
     }
     model = MagnetometerCalibration
     max_rows = 128
+    wait_rows = 16  # seconds: navigation comes each 10 s at rest
     calibration: MagnetometerCalibration
 
-    def attach(self, rows: ColumnBatch, navigation: Navigation) -> ColumnBatch:
-        return with_attitude(rows, self._sample_ns(rows), navigation)
+    def attach(self, rows: ColumnBatch, navigation: Navigation, until: NDArray[np.int64]) -> ColumnBatch:
+        return with_attitude(rows, self._sample_ns(rows), navigation, until)
 
     def drafts(self, rows: ColumnBatch) -> Iterator[Draft]:
         attitude = attitude_of(rows)
@@ -80,7 +81,7 @@ class Magnetometer(Instrument):
         quality = np.repeat(rows.quality[:, None], _n_samples(rows), axis=1)
         rate = np.asarray(rows.columns["SAMPLE_RATE"])
         quality |= flag(np.asarray(rate != self.calibration.scale.sample_rate_hz), Quality.OUT_OF_RANGE)[:, None]
-        quality |= flag(attitude.age_ns > self.calibration.attitude.hold_limit_s * 1e9, Quality.NO_ATTITUDE)
+        quality |= flag(attitude.doubtful(self.calibration.attitude), Quality.NO_ATTITUDE)
         for name, sensor in (("a", self.calibration.sensor_a), ("b", self.calibration.sensor_b)):
             fields, bits = self._sensor(rows, name, sensor, attitude)
             arrays |= fields

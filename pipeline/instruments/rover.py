@@ -86,7 +86,12 @@ class Rover(Instrument):
         self._position_m: Floats = np.full(3, np.nan)
         self._distance_m = 0.0
 
-    def attach(self, rows: ColumnBatch, navigation: Navigation) -> ColumnBatch:  # noqa: ARG002 - it is the source
+    def attach(
+        self,
+        rows: ColumnBatch,
+        navigation: Navigation,  # noqa: ARG002 - it is the source
+        until: NDArray[np.int64],  # noqa: ARG002
+    ) -> ColumnBatch:
         return with_columns(rows, {"distance_m": self._drive(rows)}) if rows.container == "NAVIGATION" else rows
 
     def drafts(self, rows: ColumnBatch) -> Iterator[Draft]:

@@ -1,7 +1,8 @@
 """All instruments of one stream: columns in, products out, the same products whatever the batches were.
 
 In: column batches, in order of arrival. Out: products, as soon as a row of the next group has arrived. Held: of
-each container and APID the group of rows that is still open, and the last navigation. Dropped: nothing.
+each container and APID the group of rows that is still open and those that wait for navigation, and the last
+navigation. Dropped: nothing but what an instrument says.
 """
 
 from __future__ import annotations
@@ -20,16 +21,19 @@ from pipeline.instruments.calibration import lineage
 from pipeline.instruments.context import Context
 from pipeline.instruments.products import finish, flag
 from pipeline.instruments.register import REGISTER
-from pipeline.instruments.rows import RowCutter, take, window_keys
+from pipeline.instruments.rows import RowCutter, join, take, window_keys
+
+_NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(slots=True)
 class _Stream:
-    """One container of one APID: who reads it (None: nobody), its open group, its last time."""
+    """One container of one APID: who reads it (None: nobody), its open group, its last time, its waiting rows."""
 
     reader: str | None
     cutter: RowCutter
     last_ns: int = NO_TIME
+    waiting: ColumnBatch | None = None
 
 
 class Suite:
@@ -52,12 +56,7 @@ class Suite:
     def flush(self) -> list[Product]:
         """End of the stream: products of the groups still open."""
         with np.errstate(all="ignore"):
-            return [
-                product
-                for stream in self._streams.values()
-                for group in stream.cutter.flush()
-                for product in self._products(stream.reader, group)
-            ]
+            return [product for stream in self._streams.values() for product in self._end(stream)]
 
     def _feed(self, batches: Sequence[ColumnBatch]) -> list[Product]:
         parts = [part for batch in batches for part in self._parts(batch)]
@@ -65,6 +64,8 @@ class Suite:
         navigation = [part for _, part in parts if _is_navigation(part)]
         self._navigation.feed(navigation, np.sort(np.concatenate([np.empty(0, np.int64), *jumps])))
         products = [product for stream, part in parts for product in self._advance(stream, part)]
+        waiting = [stream for stream in self._streams.values() if stream.waiting is not None]
+        products += [product for stream in waiting for product in self._advance(stream, None)]
         self._navigation.forget()
         return products
 
@@ -102,14 +103,37 @@ class Suite:
             instrument.max_rows, single=container in instrument.singles or (single and instrument.by_window)
         )
 
-    def _advance(self, stream: _Stream, rows: ColumnBatch) -> Iterator[Product]:
+    def _advance(self, stream: _Stream, rows: ColumnBatch | None) -> Iterator[Product]:
+        """Products of the groups that are closed by new rows, or by rows that need wait no longer."""
         if stream.reader is None:
-            keys = window_keys(rows, self._context.window_s)
-        else:
-            instrument = self._instruments[stream.reader]
-            rows = instrument.attach(rows, self._navigation)
-            keys = instrument.keys(rows)
+            if rows is not None:
+                yield from self._cut(stream, rows, window_keys(rows, self._context.window_s))
+            return
+        pieces = [piece for piece in (stream.waiting, rows) if piece is not None]
+        rows = pieces[0] if len(pieces) == 1 else join(pieces)
+        n_wait = self._instruments[stream.reader].wait_rows
+        n_settled = max(len(rows) - n_wait, int(np.searchsorted(rows.order, self._navigation.last_order)))
+        stream.waiting = join([take(rows, slice(n_settled, None))]) if n_settled < len(rows) else None
+        until = np.append(rows.order[n_wait:], np.full(n_wait, _NEVER))[: len(rows)]
+        yield from self._attach(stream, stream.reader, take(rows, slice(n_settled)), until[:n_settled])
+
+    def _attach(
+        self, stream: _Stream, reader: str, rows: ColumnBatch, until: NDArray[np.int64]
+    ) -> Iterator[Product]:
+        if len(rows):
+            instrument = self._instruments[reader]
+            rows = instrument.attach(rows, self._navigation, until)
+            yield from self._cut(stream, rows, instrument.keys(rows))
+
+    def _cut(self, stream: _Stream, rows: ColumnBatch, keys: NDArray[np.int64]) -> Iterator[Product]:
         for group in stream.cutter.feed(rows, keys):
+            yield from self._products(stream.reader, group)
+
+    def _end(self, stream: _Stream) -> Iterator[Product]:
+        if stream.reader is not None and stream.waiting is not None:
+            rows, stream.waiting = stream.waiting, None
+            yield from self._attach(stream, stream.reader, rows, np.full(len(rows), _NEVER))
+        for group in stream.cutter.flush():
             yield from self._products(stream.reader, group)
 
     def _products(self, reader: str | None, group: ColumnBatch) -> Iterator[Product]:

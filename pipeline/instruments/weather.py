@@ -102,10 +102,11 @@ class Weather(Instrument):
         "WEATHER": frozenset({"PRESSURE_SENSOR_THERMISTOR", "AIR_PRT", "PRESSURE_VOLTAGE", "WIND_POWER"})
     }
     model = WeatherCalibration
+    wait_rows = 2  # 20 s: navigation comes each 10 s at rest
     calibration: WeatherCalibration
 
-    def attach(self, rows: ColumnBatch, navigation: Navigation) -> ColumnBatch:
-        return with_attitude(rows, self._sample_ns(rows), navigation)
+    def attach(self, rows: ColumnBatch, navigation: Navigation, until: NDArray[np.int64]) -> ColumnBatch:
+        return with_attitude(rows, self._sample_ns(rows), navigation, until)
 
     def drafts(self, rows: ColumnBatch) -> Iterator[Draft]:
         calibration = self.calibration
@@ -124,7 +125,7 @@ class Weather(Instrument):
         ends = (prt >= _END_OF_SCALE) | (voltage >= _END_OF_SCALE) | (power >= _END_OF_SCALE).any(axis=-1)
         bad = outside(air_degc, calibration.air_prt.valid_degc) | outside(pressure, calibration.pressure.valid_pa)
         bad |= outside(speed, calibration.wind.valid_m_s) | ~np.isfinite(sensor_degc)[:, None]
-        old = attitude_of(rows).age_ns > calibration.attitude.hold_limit_s * 1e9
+        old = attitude_of(rows).doubtful(calibration.attitude)
         quality = rows.quality[:, None] | flag(ends | (thermistor >= _END_OF_SCALE)[:, None], Quality.SATURATED)
         quality = quality | flag(bad, Quality.OUT_OF_RANGE) | flag(old, Quality.NO_ATTITUDE)
         sensor_degc = np.broadcast_to(sensor_degc[:, None], prt.shape)

@@ -133,11 +133,49 @@ def test_after_a_clock_jump_the_attitude_from_before_is_forgotten(suite, rows, l
     assert [bool((p.quality & Quality.NO_ATTITUDE).any()) for p in field] == [False, True]
 
 
-def test_navigation_that_arrives_after_a_packet_does_not_serve_it(suite, rows, level):
+def mast_yaw(suite, navigation, packets):
+    one = suite("magnetometer", window_s=1000)
+    made = [*one.feed([*navigation, packets]), *one.flush()]
+    return next(p for p in made if p.product == "field")
+
+
+def test_a_packet_waits_for_the_first_navigation_row_after_it(suite, rows, level):
+    """Yaw 0 at 100 s, 64 deg at 102 s, which arrives after the packet of 100 s: 2 deg a sample."""
+    navigation = level(100, n=1), level(102, n=1, order=6, MAST_YAW=64.0)
+    field = mast_yaw(suite, navigation, rows("MAGNETOMETER", [100], order=[5], columns={"SAMPLE_RATE": 32}))
+    assert np.allclose(field.arrays["mast_yaw_deg"].values, np.arange(32))
+
+
+def test_the_second_navigation_row_after_a_packet_does_not_serve_it(suite, rows, level):
+    """Yaw 0 at 99 s before the packet and at 99.5 s after it; the row of 102 s is too late."""
+    navigation = level(99, n=1), level(99.5, n=1, order=6), level(102, n=1, order=7, MAST_YAW=64.0)
+    field = mast_yaw(suite, navigation, rows("MAGNETOMETER", [100], order=[5], columns={"SAMPLE_RATE": 32}))
+    assert not field.arrays["mast_yaw_deg"].values.any()
+
+
+def test_a_packet_waits_for_sixteen_of_its_own_and_no_longer(suite, rows, level):
+    """17 packets, then navigation: the first one went without it, the second did not."""
+    packets = rows("MAGNETOMETER", np.arange(17.0), columns={"SAMPLE_RATE": 32})
+    field = mast_yaw(suite, [level(16, n=1, order=50)], packets)
+    none = (field.quality & Quality.NO_ATTITUDE).reshape(17, 32).any(axis=1)
+    assert none[:2].tolist() == [True, False]
+
+
+@pytest.mark.parametrize(("yaw_deg", "doubtful"), [(64.0, True), (0.0, False)], ids=["turning", "at rest"])
+def test_attitude_over_missing_navigation_is_flagged_while_something_moves(suite, rows, level, yaw_deg, doubtful):
+    """Sequence counts 0 and 2: one navigation packet is missing between."""
+    after = level(102, n=1, order=6, MAST_YAW=yaw_deg)
+    after.seq_count[:] = 2
     packet = rows("MAGNETOMETER", [100], order=[5], columns={"SAMPLE_RATE": 32})
-    one = suite("magnetometer")
-    made = [*one.feed([level(100, order=6), packet]), *one.flush()]
-    field = next(p for p in made if p.product == "field")
+    field = mast_yaw(suite, [level(100, n=1), after], packet)
+    assert (field.quality & Quality.NO_ATTITUDE).any() == doubtful
+
+
+def test_navigation_after_a_clock_jump_does_not_serve_a_packet_before_it(suite, rows, level):
+    """The only navigation row comes after the clock of another container went back."""
+    packet = rows("MAGNETOMETER", [100], order=[5], columns={"SAMPLE_RATE": 32})
+    jump = rows("MYSTERY", [100.0, 50.0], order=[4, 6])
+    field = mast_yaw(suite, [jump, level(100, n=1, order=7)], packet)
     assert (field.quality & Quality.NO_ATTITUDE).all()
 
 
