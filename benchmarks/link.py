@@ -1,6 +1,6 @@
 """The link layer's speed beside its peers', in one run on one core: `python benchmarks/link.py [--quick]`.
 
-Peers are tried where they are installed (galois, spacepackets); otherwise their column is empty. The recording is made
+Peers are tried where they are installed (galois); otherwise their column is empty. The recording is made here, by an
 here, by an encoder of the benchmark's own.
 """
 
@@ -91,9 +91,14 @@ def make_blocks(frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
     messages = frames.reshape(len(frames), -1, INTERLEAVE).transpose(0, 2, 1).reshape(-1, 255 - PARITY)
     place = np.arange(255 - PARITY) * 256
     parity = np.concatenate(
-        [np.bitwise_xor.reduce(table[part + place], axis=1) for part in np.array_split(messages, len(messages) // 64)]
+        [
+            np.bitwise_xor.reduce(table[part + place], axis=1)
+            for part in np.array_split(messages, len(messages) // 64)
+        ]
     )
-    check = parity.view(np.uint8).reshape(len(frames), INTERLEAVE, PARITY).transpose(0, 2, 1).reshape(len(frames), -1)
+    check = (
+        parity.view(np.uint8).reshape(len(frames), INTERLEAVE, PARITY).transpose(0, 2, 1).reshape(len(frames), -1)
+    )
     blocks = np.concatenate((frames, check), axis=1)
     return blocks ^ randomizer(blocks.shape[1])
 

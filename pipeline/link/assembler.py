@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,27 +149,26 @@ class PacketAssembler:
 
     def _lay_out(self, frames: FrameBatch, broken: NDArray[np.bool_]) -> _Zones:
         idle = frames.first_header_pointer == ONLY_IDLE
-        size = np.where(idle, 0, frames.data_stop - frames.data_start)
-        end = len(self._held) + np.concatenate(([0], np.cumsum(size, dtype=np.int64)))
-        begin = np.concatenate(([0], end[:-1]))
+        size = frames.data_stop - frames.data_start
+        size[idle] = 0
+        end = np.empty(len(size) + 1, np.int64)
+        end[0] = len(self._held)
+        np.cumsum(size, out=end[1:])
+        end[1:] += len(self._held)
+        begin = _behind(0, end[:-1])
         octets = np.zeros(int(end[-1]) + PAD_BYTES, np.uint8)
         octets[: len(self._held)] = self._held
         _copy_zones(frames, idle, octets[len(self._held) : -PAD_BYTES])
-        pointer = begin[1:] + frames.first_header_pointer
-        pointer[idle | (frames.first_header_pointer == NO_PACKET_STARTS)] = NOTHING
-        after_gap = np.concatenate(([False], broken))
-        run = np.cumsum(after_gap)
-        last_rows = np.append(np.nonzero(after_gap)[0] - 1, len(end) - 1)
-        return _Zones(
-            octets,
-            begin,
-            end,
-            run,
-            end[last_rows][run],
-            np.concatenate(([0 if len(self._held) else NOTHING], pointer)),
-            after_gap,
-            np.concatenate(([self._held_corrected], frames.n_corrected > 0)),
-        )
+        pointer = begin + _behind(0 if len(self._held) else NOTHING, frames.first_header_pointer)
+        pointer[1:][idle | (frames.first_header_pointer == NO_PACKET_STARTS)] = NOTHING
+        after_gap = _behind(False, broken)
+        run = after_gap.cumsum()
+        if run[-1]:
+            limit = end[np.append(np.nonzero(after_gap)[0] - 1, len(end) - 1)][run]
+        else:
+            limit = np.full_like(end, end[-1])
+        corrected = _behind(self._held_corrected, frames.n_corrected > 0)
+        return _Zones(octets, begin, end, run, limit, pointer, after_gap, corrected)
 
     def _judge_last_packets(
         self, zones: _Zones, chained: NDArray[np.intp], found: Walk
@@ -178,9 +178,9 @@ class PacketAssembler:
         Counts the contradictions, those of unfinished packets too, and headers that cannot be ones.
         """
         run = zones.run[chained]
-        next_row = np.append(chained[1:], len(zones.end))
-        next_pointer = np.append(zones.pointer[chained[1:]], NOTHING)
-        followed = np.append(run[1:] == run[:-1], False) if len(run) else np.empty(0, bool)
+        next_row = _ahead(chained, len(zones.end))
+        next_pointer = _ahead(zones.pointer[chained], NOTHING)
+        followed = run == _ahead(run, NOTHING)
         crossing = (found.stop > zones.end[chained]) & (found.n_packets > 0)
         last_row = np.where(crossing, np.searchsorted(zones.end, found.stop), chained)
         meets = np.where(
@@ -197,8 +197,7 @@ class PacketAssembler:
     def _hold_unfinished(self, zones: _Zones, chained: NDArray[np.intp], found: Walk) -> None:
         """Keep the packet that the last frame left unfinished; those before a gap are lost."""
         run = zones.run[chained]
-        last_of_run = np.append(run[1:] != run[:-1], True) if len(run) else np.empty(0, bool)
-        left = (found.unfinished != NOTHING) & last_of_run
+        left = (found.unfinished != NOTHING) & (run != _ahead(run, NOTHING))
         self._held = np.empty(0, np.uint8)
         self._held_corrected = False
         for chain in np.nonzero(left)[0]:
@@ -252,6 +251,22 @@ class PacketAssembler:
         first = np.searchsorted(start, breaks)
         quality[first[first < len(start)]] |= np.uint32(Quality.AFTER_GAP)
         self._after_gap = self._after_gap or bool((first >= len(start)).any())
+
+
+def _behind(first: Any, rest: NDArray[Any]) -> NDArray[Any]:
+    """`first`, then all of `rest`: [n + 1]."""
+    out = np.empty(len(rest) + 1, rest.dtype)
+    out[0] = first
+    out[1:] = rest
+    return out
+
+
+def _ahead(values: NDArray[Any], last: Any) -> NDArray[Any]:
+    """All of `values` but the first, then `last`: [n]."""
+    out = np.empty_like(values)
+    out[:-1] = values[1:]
+    out[-1:] = last
+    return out
 
 
 def _copy_zones(frames: FrameBatch, idle: NDArray[np.bool_], out: NDArray[np.uint8]) -> None:

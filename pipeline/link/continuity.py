@@ -8,6 +8,7 @@ After a gap, frames are held for as long as a few frames of the link take, in ca
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -64,6 +65,8 @@ class Continuity:
         self._recent_span = min(RECENT, modulus // 4)
         self._expected: int | None = None
         self._recent: dict[int, int] = {}  # count -> content, of the last frames let go
+        self._steady: deque[tuple[NDArray[np.int64], NDArray[np.uint8]]] = deque()  # the same, not yet put there
+        self._n_steady = 0
         self._given_up: dict[int, None] = {}  # counts of the last gaps
         self._held: list[_Held] = []
         self._held_frames: Arrivals | None = None
@@ -80,8 +83,7 @@ class Continuity:
         steady = (count - expected - np.arange(len(count))) % self._modulus
         if not self._held and not steady.any():
             self._expected = int(count[-1] + 1) % self._modulus
-            last = slice(-self._recent_span, None)
-            self._remember(count[last].tolist(), arrivals.frames.data[last])
+            self._keep_in_mind(count[-self._recent_span :], arrivals.frames.data[-self._recent_span :])
             return arrivals
         return self._feed_unsteady(arrivals)
 
@@ -98,6 +100,7 @@ class Continuity:
     # -- the slow way, frame by frame, where counts do not follow on ---------------------------------------------
 
     def _feed_unsteady(self, arrivals: Arrivals) -> Arrivals:
+        self._remember()
         n_held = len(self._held)
         frames = arrivals if self._held_frames is None else Arrivals.join([self._held_frames, arrivals])
         for row, held in enumerate(self._held):
@@ -196,13 +199,26 @@ class Continuity:
         self._given_up.pop(frame.count, None)
         self._recent.pop(frame.count, None)
         self._recent[frame.count] = frame.content
-        while len(self._recent) > self._recent_span:
-            del self._recent[next(iter(self._recent))]
+        self._forget()
 
-    def _remember(self, counts: list[int], rows: NDArray[np.uint8]) -> None:
-        for count, row in zip(counts, rows, strict=True):
-            self._recent.pop(count, None)
-            self._recent[count] = hash(row.tobytes())
+    def _keep_in_mind(self, counts: NDArray[np.int64], rows: NDArray[np.uint8]) -> None:
+        """The last frames of a steady batch, in case a duplicate of one comes."""
+        self._steady.append((counts, rows.copy()))
+        self._n_steady += len(counts)
+        while self._n_steady - len(self._steady[0][0]) >= self._recent_span:
+            self._n_steady -= len(self._steady.popleft()[0])
+
+    def _remember(self) -> None:
+        for counts, rows in self._steady:
+            for count, row in zip(counts.tolist(), rows, strict=True):
+                self._given_up.pop(count, None)
+                self._recent.pop(count, None)
+                self._recent[count] = hash(row.tobytes())
+        self._steady.clear()
+        self._n_steady = 0
+        self._forget()
+
+    def _forget(self) -> None:
         while len(self._recent) > self._recent_span:
             del self._recent[next(iter(self._recent))]
 

@@ -13,7 +13,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 from pipeline.link.correction import Code, correct
@@ -113,9 +112,7 @@ class ReedSolomon:
 
     def _codewords(self, blocks: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The blocks seen codeword by codeword, uint8[n, I, n_symbols]: symbol j of word i is byte j * I + i."""
-        across, along = blocks.strides
-        shape = (len(blocks), self.interleave, self.n_symbols)
-        return as_strided(blocks, shape, (across, along, along * self.interleave), writeable=False)
+        return blocks.reshape(len(blocks), self.n_symbols, self.interleave).transpose(0, 2, 1)
 
     def _syndromes(self, symbols: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """All syndromes of derandomised codewords `symbols: uint8[m, n_symbols]`: uint8[m, parity]."""

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 _APIDS = 1 << 11
 _COUNTS = 1 << 14
 _NEVER = -1
+_FEW = 8
 
 
 class SequenceCounts:
@@ -20,8 +21,8 @@ class SequenceCounts:
 
     def feed(self, apid: NDArray[np.uint16], count: NDArray[np.uint16]) -> NDArray[np.bool_]:
         """Which of these packets do not follow on the one before of their APID: bool[n]."""
-        if not len(apid):
-            return np.empty(0, bool)
+        if len(apid) <= _FEW:
+            return self._feed_each(apid, count)
         order = np.argsort(apid, kind="stable")
         by_apid, counts = apid[order], count[order].astype(np.int64)
         first = np.append(True, by_apid[1:] != by_apid[:-1])
@@ -36,6 +37,17 @@ class SequenceCounts:
         result = np.empty(len(apid), bool)
         result[order] = broken
         return result
+
+    def _feed_each(self, apid: NDArray[np.uint16], count: NDArray[np.uint16]) -> NDArray[np.bool_]:
+        broken = np.zeros(len(apid), bool)
+        for row, (which, now) in enumerate(zip(apid.tolist(), count.tolist(), strict=True)):
+            before = self._last[which]
+            if before != _NEVER and (now - before) % _COUNTS != 1:
+                broken[row] = True
+                self.n_breaks += 1
+            self._last[which] = now
+            self.n_packets[which] += 1
+        return broken
 
     def by_apid(self) -> dict[int, int]:
         """Packets of each APID that had any."""

@@ -15,7 +15,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
-from numpy.lib.stride_tricks import as_strided
 from numpy.typing import NDArray
 
 SLIP_BITS = 32
@@ -108,7 +107,7 @@ class Synchronizer:
 
     def feed(self, data: NDArray[np.uint8]) -> Blocks:
         """Blocks that are whole and decided with `data: uint8[n]` added to the stream."""
-        self._buffer = np.concatenate((self._buffer, data)) if len(self._buffer) else data
+        self._buffer = np.concatenate((self._buffer, data)) if len(self._buffer) else np.ascontiguousarray(data)
         return self._advance(final=False)
 
     def flush(self) -> Blocks:
@@ -179,7 +178,10 @@ class Synchronizer:
         n_whole = (end - lock.at) // pitch
         n_there = max(1, (end - lock.at - 8 * len(self.marker.pattern)) // pitch + 1)
         n_seen = min(n_there, self._reach + self.marker.flywheel)
-        wrong = self._wrong_bits(lock.at + pitch * np.arange(1, n_seen), inverted=lock.inverted)
+        rows = self._rows(lock.at, n_seen, len(self.marker.pattern))[1:]
+        wrong = np.bitwise_count(rows ^ (~self.marker.pattern if lock.inverted else self.marker.pattern)).sum(
+            axis=1
+        )
         stands = np.concatenate(([True], wrong <= self.marker.errors_locked))
         accepted = self._bridge(stands)
         n_accepted = n_seen if accepted.all() else int(np.argmin(accepted))
@@ -228,12 +230,7 @@ class Synchronizer:
         if stop <= first:
             return
         pitch, begin = self._pitch, lock.at + self._pitch * first
-        rows = as_strided(
-            self._at_phase(begin % 8)[begin // 8 :],
-            (stop - first, pitch // 8),
-            (pitch // 8, 1),
-            writeable=False,
-        )[:, len(self.marker.pattern) :]
+        rows = self._rows(begin, stop - first, pitch // 8)[:, len(self.marker.pattern) :]
         start = self._base + (begin + pitch * np.arange(stop - first, dtype=np.int64)) // 8
         self._out.append(Blocks(~rows if lock.inverted else rows, start))
         self.counts.skipped_bits += max(0, 8 * self._base + begin - self._covered)
@@ -326,7 +323,12 @@ class Synchronizer:
             self._aligned[phase] = _shift(self._buffer, phase)
         return self._aligned[phase]
 
-    def _wrong_bits(self, place: NDArray[np.intp], *, inverted: bool = False) -> NDArray[np.intp]:
+    def _rows(self, begin: int, n: int, length_bytes: int) -> NDArray[np.uint8]:
+        """The first `length_bytes` of n frames from bit `begin` on: uint8[n, length_bytes], a view."""
+        pitch = self._pitch // 8
+        return np.ndarray((n, length_bytes), np.uint8, self._at_phase(begin % 8), begin // 8, (pitch, 1))
+
+    def _wrong_bits(self, place: NDArray[np.intp]) -> NDArray[np.intp]:
         """Bits in which the stream at each place differs from the marker."""
         byte, phase = place // 8, (place % 8).astype(np.uint16)
         last = len(self._buffer) - 1
@@ -336,7 +338,7 @@ class Synchronizer:
             pair = high | self._buffer[np.minimum(byte + k + 1, last)]
             seen = (pair >> (np.uint16(8) - phase)) & 0xFF
             wrong += np.bitwise_count(seen ^ expected)
-        return 8 * len(self.marker.pattern) - wrong if inverted else wrong
+        return wrong
 
     def _candidates(self, start: int, stop: int) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.intp]]:
         """Bits from `start` to `stop` where the marker may begin: place, polarity, wrong bits."""
