@@ -18,7 +18,7 @@ import structlog
 from pipeline import topics
 from pipeline.archive.columns import column_files
 from pipeline.archive.packets import packet_file
-from pipeline.batches import ByteBatch
+from pipeline.batches import ByteBatch, Message
 from pipeline.errors import ConfigError, RunError
 from pipeline.mission import Mission
 from pipeline.stages.line import Line
@@ -97,7 +97,7 @@ async def replay(
     passes: Sequence[Path],
     mission: Mission,
     address: BrokerAddress,
-    progress: Progress,
+    seen: Callable[[int, Sequence[Message]], None],
     *,
     stream: str,
     speed: float | None,
@@ -113,7 +113,7 @@ async def replay(
         stages = Replay(line, mission.name, stream, publisher.publish, Conflator())
         source = _paced_passes(passes, speed)
         with _stopped_by_signals(stop):
-            run = asyncio.create_task(stages.run(source, stop, progress), name="replay")
+            run = asyncio.create_task(stages.run(source, stop, seen), name="replay")
             await _until_drained(run, stop, lambda: stages.n_messages)
     return line.report() | {"messages": stages.n_messages, "quarantined_batches": stages.n_quarantined}
 

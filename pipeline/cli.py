@@ -14,15 +14,17 @@ from typing import Annotated, Any, Literal
 import structlog
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
 from pipeline import app
+from pipeline.batches import Message
 from pipeline.errors import ConfigError, DownlinkError
 from pipeline.mission import Mission, load_mission
 from pipeline.report import print_report, warnings
 from pipeline.simulate import Faults, Scenario
 from pipeline.simulate import simulate as make_pass
 from pipeline.transport.broker import broker as broker_at
+from pipeline.view import progress_bar, replay_view
 from pipeline.watch import show
 
 WIDTH = None if sys.stdout.isatty() else 160  # of tables that go to a file or a pipe
@@ -291,15 +293,19 @@ def _speed(text: str) -> float | None:
 @contextmanager
 def _progress(total_bytes: int) -> Iterator[Callable[[int], None]]:
     """Show a bar on a terminal; nothing elsewhere."""
-    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+    with progress_bar(err) as bar:
         task = bar.add_task("", total=total_bytes)
         yield lambda n_bytes: bar.update(task, advance=n_bytes)
 
 
 async def _replay(passes: Sequence[Path], mission: Mission, address: Any, **how: Any) -> dict[str, Any]:
-    with _progress(_readable(passes)) as progress:
-        return await app.replay(passes, mission, address, progress, **how)
+    with replay_view(err, _readable(passes)) as (bar, table):
+
+        def seen(n_bytes: int, messages: Sequence[Message]) -> None:
+            bar.update(bar.task_ids[0], advance=n_bytes)
+            table.add(messages)
+
+        return await app.replay(passes, mission, address, seen, **how)
 
 
 def _tell(report: dict[str, Any], mission: Mission, title: str, as_json: bool) -> None:

@@ -50,7 +50,7 @@ class Replay:
         self.n_messages = 0
 
     async def run(
-        self, source: AsyncIterator[ByteBatch], stop: asyncio.Event, progress: Callable[[int], None]
+        self, source: AsyncIterator[ByteBatch], stop: asyncio.Event, seen: Callable[[int, Sequence[Message]], None]
     ) -> None:
         """Run until the source ends or `stop` is set, then drain."""
         batches: Channel[ByteBatch] = Channel()
@@ -59,7 +59,7 @@ class Replay:
             async with asyncio.TaskGroup() as group:
                 group.create_task(_read(source, batches, stop), name="source")
                 group.create_task(self._decode(batches, sent), name="decode")
-                group.create_task(self._deliver(sent, progress), name="publish")
+                group.create_task(self._deliver(sent, seen), name="publish")
         except* DownlinkError as failures:
             raise _first(failures) from None
 
@@ -98,12 +98,12 @@ class Replay:
             "error", "quarantine", f"{len(batch.data)} bytes set aside: {error!r}", details={"file": where}
         )
 
-    async def _deliver(self, sent: Channel[Sent], progress: Callable[[int], None]) -> None:
+    async def _deliver(self, sent: Channel[Sent], seen: Callable[[int, Sequence[Message]], None]) -> None:
         told, report = 0.0, {}
         async for item in sent:
             await self._send(item.messages)
             report = item.report
-            progress(item.n_bytes)
+            seen(item.n_bytes, item.messages)
             if time.monotonic() - told >= LINK_INTERVAL_S:
                 told = time.monotonic()
                 await self._send(topics.link_messages(self._mission, self._stream, report))

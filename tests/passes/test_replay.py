@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -155,3 +156,22 @@ def gpr_is_the_record(
     seconds = np.ascontiguousarray(rows[:, 4:8]).view(">u4")[:, 0].astype(np.int64)
     milliseconds = np.ascontiguousarray(rows[:, 8:10]).view(">u2")[:, 0].astype(np.int64)
     np.testing.assert_array_equal(column("time_onboard_ns"), seconds * 10**9 + milliseconds * 10**6)
+
+
+async def test_the_script_of_the_readme_reads_the_field(bundled: Path, tmp_path: Path) -> None:
+    (script,) = re.findall(r"```python\n(.*?)```", (bundled.parent / "README.md").read_text(), re.DOTALL)
+    (tmp_path / "script.py").write_text(script)
+    async with broker(None) as address:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-u", str(tmp_path / "script.py"), str(address.port), stdout=subprocess.PIPE
+        )
+        assert process.stdout is not None
+        await asyncio.sleep(1)
+        url = f"mqtt://{address.host}:{address.port}"
+        status, _, err = await downlink("replay", bundled / "clean.cadu", "-m", "zhurong", "--broker", url)
+        assert status == 0, err
+        lines = [(await asyncio.wait_for(process.stdout.readline(), 10)).decode() for _ in range(36)]
+        process.kill()
+        await process.wait()
+    assert lines[0].startswith("2021-05-25T04:20:00")
+    assert all(line.endswith(" nT\n") for line in lines)
