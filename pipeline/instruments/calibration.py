@@ -12,13 +12,20 @@ from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+
+def _ascending(limits: list[float]) -> list[float]:
+    if limits != sorted(limits):
+        raise ValueError("the first is the lower limit, the second the higher")
+    return limits
+
 
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Vector = Annotated[list[Finite], Field(min_length=3, max_length=3)]
 Matrix = Annotated[list[Vector], Field(min_length=3, max_length=3)]
-Range = Annotated[list[Finite], Field(min_length=2, max_length=2)]
+Range = Annotated[list[Finite], Field(min_length=2, max_length=2), AfterValidator(_ascending)]
 Source = Annotated[str, Field(pattern=r"^(published|recalled|assumed)\b", max_length=400)]
 """Begins with published, recalled or assumed; after that, in words, by whom."""
 
@@ -62,4 +69,5 @@ def _in_words(kind: str, message: str) -> str:
         return "this key is missing"
     if kind == "extra_forbidden":
         return "there is no such key"
+    message = message.removeprefix("Value error, ")
     return message[:1].lower() + message[1:]

@@ -41,7 +41,7 @@ class AirPrt(Table):
     ohm_at_zero_counts: Finite
     ohm_per_count: Positive
     r0_ohm: Positive
-    a: Finite
+    a: Positive
     b: Finite
     c: Finite
     valid_degc: Range

@@ -46,6 +46,10 @@ def test_a_number_that_is_none_is_absurd(spoiled):
     assert spoiled("swir", lambda t: t["panel"]["reflectance"].append(float("nan"))) == ["panel.reflectance.2"]
 
 
+def test_limits_the_wrong_way_round_are_absurd(spoiled):
+    assert spoiled("weather", lambda t: t["wind"].update(valid_m_s=[27.0, 0.0])) == ["wind.valid_m_s"]
+
+
 def test_text_for_a_number_is_wrong(spoiled):
     assert spoiled("rover", lambda t: t["driving"].update(max_speed_m_s="0.1")) == ["driving.max_speed_m_s"]
 

@@ -18,27 +18,38 @@ def told(products):
 
 @pytest.fixture
 def pass_of_rows(rows, level):
-    """40 s of a drive: navigation each second, a magnetometer packet each second, the others now and then."""
+    """40 s of a drive: navigation most seconds, the others now and then, and a clock that goes back at 33 s."""
     rng = np.random.default_rng(20)
     batches = []
-    for t in range(40):
+    for second in range(40):
+        t = second if second < 33 else second - 20
         # what ends at t arrives after the navigation row of t
         yaw = np.deg2rad(3 * t) / 2
-        batches.append(
-            level(t, n=1, Q_SCALAR=np.cos(yaw), Q_Z=np.sin(yaw), MAST_YAW=float(t), POSITION_NORTH=t * 0.05)
-        )
+        if second not in (7, 8, 15) and not 20 <= second < 24:
+            turned = {"Q_SCALAR": np.cos(yaw), "Q_Z": np.sin(yaw), "MAST_YAW": t % 9, "POSITION_NORTH": t * 0.05}
+            batches.append(level(t, n=1, **turned))
+            batches[-1].seq_count[:] = second
         field = rng.integers(-40000, 40000, (32, 3))
         columns = {"SAMPLE_RATE": 32, "FIELD_A": field, "FIELD_B": field}
-        batches.append(rows("MAGNETOMETER", [t - 1], columns=columns, seq_count=[t]))
-        gpr = {"FRAME_COUNT": (1 + 4 * t) % 256, "EFFECTIVE_LENGTH_BYTES": 4096, "SAMPLES": rng.normal(size=4096)}
-        batches.append(rows("GPR_HF", [t - 0.5], columns=gpr, seq_count=[t]))
-        swir = {"POINT_ID": t // 7, "KIND": ["DARK", "PANEL", "TARGET"][t % 7 % 3], "GAIN": 1, "EXPOSURE": 10}
+        batches.append(rows("MAGNETOMETER", [t - 1], columns=columns, seq_count=[second]))
+        gpr = {
+            "FRAME_COUNT": (1 + 4 * second) % 256,
+            "EFFECTIVE_LENGTH_BYTES": 4096,
+            "SAMPLES": rng.normal(size=4096),
+        }
+        batches.append(rows("GPR_HF", [t - 0.5], columns=gpr, seq_count=[second]))
+        swir = {
+            "POINT_ID": second // 7,
+            "KIND": ["DARK", "PANEL", "TARGET"][second % 7 % 3],
+            "GAIN": 1,
+            "EXPOSURE": 10,
+        }
         swir |= {"RF_START": 100000, "SPECTRUM": rng.integers(100, 9000, 321)}
-        batches.append(rows("SWIR", [t], columns=swir, seq_count=[t]))
-        if t % 10 == 9:
+        batches.append(rows("SWIR", [t], columns=swir, seq_count=[second]))
+        if second % 10 == 9:
             weather = {"AIR_PRT": 30000, "PRESSURE_VOLTAGE": 39000, "PRESSURE_SENSOR_THERMISTOR": 1000}
-            batches.append(rows("WEATHER", [t - 9], columns={**weather, "WIND_POWER": 9000}, seq_count=[t]))
-        batches.append(rows("MYSTERY", [t], columns={"VALUE": np.array([t * 1.5])}, seq_count=[t]))
+            batches.append(rows("WEATHER", [t - 9], columns={**weather, "WIND_POWER": 9000}, seq_count=[second]))
+        batches.append(rows("MYSTERY", [t], columns={"VALUE": np.array([t * 1.5])}, seq_count=[second]))
     for order, batch in enumerate(batches):
         batch.order[:] = order
     return batches
@@ -62,7 +73,7 @@ def _join(batches):
     return type(first)(container=first.container, columns=columns, raw={}, units={}, **arrays)
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cuts=st.lists(st.integers(1, 200), max_size=12))
 def test_any_split_into_batches_gives_the_same_products(suite, pass_of_rows, cuts):
     whole = suite()
