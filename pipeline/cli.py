@@ -24,6 +24,7 @@ from pipeline.report import print_report, warnings
 from pipeline.simulate import Faults, Scenario
 from pipeline.simulate import simulate as make_pass
 from pipeline.transport.broker import broker as broker_at
+from pipeline.transport.formats import STANDARD_INPUT, compression
 from pipeline.view import progress_bar, replay_view
 from pipeline.watch import show
 
@@ -39,7 +40,10 @@ cli = typer.Typer(
 )
 
 Passes = Annotated[
-    list[Path], typer.Argument(metavar="PASS...", help="Recordings, in order of time.", show_default=False)
+    list[Path],
+    typer.Argument(
+        metavar="PASS...", help="Recordings (gzip, bzip2 and zstd too); - is standard input.", show_default=False
+    ),
 ]
 MissionName = Annotated[
     str,
@@ -268,13 +272,17 @@ def _log_for(stream: Any) -> None:
     )
 
 
-def _readable(passes: Sequence[Path]) -> int:
-    """Check that the recordings are there before anything starts; their size in bytes."""
+def _readable(passes: Sequence[Path]) -> int | None:
+    """Check that the recordings are there before anything starts; their size in bytes, where it can be told."""
     for path in passes:
+        if path == STANDARD_INPUT:
+            continue
         if not path.exists():
             raise ConfigError(f"{path}: there is no such file")
         if path.is_dir():
             raise ConfigError(f"{path} is a folder: name the recordings in it")
+    if any(path == STANDARD_INPUT or compression(path) for path in passes):
+        return None
     return sum(path.stat().st_size for path in passes)
 
 
@@ -291,7 +299,7 @@ def _speed(text: str) -> float | None:
 
 
 @contextmanager
-def _progress(total_bytes: int) -> Iterator[Callable[[int], None]]:
+def _progress(total_bytes: int | None) -> Iterator[Callable[[int], None]]:
     """Show a bar on a terminal; nothing elsewhere."""
     with progress_bar(err) as bar:
         task = bar.add_task("", total=total_bytes)

@@ -61,7 +61,7 @@ def _value(content: dict[str, object]) -> str:
 
 
 @contextmanager
-def replay_view(console: Console, total_bytes: int) -> Iterator[tuple[Progress, TopicTable]]:
+def replay_view(console: Console, total_bytes: int | None) -> Iterator[tuple[Progress, TopicTable]]:
     """Show bar and topics on a terminal, the topics staying at the end; nothing elsewhere."""
     bar, table = progress_bar(console), TopicTable()
     bar.add_task("", total=total_bytes)

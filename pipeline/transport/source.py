@@ -1,8 +1,9 @@
 """Recorded passes as batches of bytes: as fast as they can be read, or paced by when they were received.
 
-A pass is a file of raw link bytes. Beside it `<pass>.times` may say when they came in: records of 16 bytes, a
-little-endian uint64 byte offset and an int64 of nanoseconds since 1970 UTC, in ascending order. A pass without it
-has no receive times. Nothing is dropped; no more than a chunk is in memory.
+A pass is a file of raw link bytes, packed or not (`formats.py`), or standard input as `-`. Beside it `<pass>.times`
+may say when they came in: records of 16 bytes, a little-endian uint64 byte offset (of the unpacked bytes) and an
+int64 of nanoseconds since 1970 UTC, in ascending order. A pass without it has no receive times. Nothing is dropped;
+no more than a chunk is in memory.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from pipeline.batches import ByteBatch
 from pipeline.errors import ConfigError, Problem, RunError
+from pipeline.transport.formats import STANDARD_INPUT, read_pieces
 
 TIME_RECORD = np.dtype([("offset", "<i8"), ("received_ns", "<i8")])
 """The offset is unsigned in the file; one that looks negative here is beyond any file."""
@@ -44,7 +46,7 @@ def read_pass(path: Path, chunk_bytes: int = 1 << 20) -> Iterator[ByteBatch]:
     try:
         if path.is_dir():
             raise IsADirectoryError(0, "it is a folder")
-        if not os.access(path, os.R_OK):
+        if path != STANDARD_INPUT and not os.access(path, os.R_OK):
             path.open("rb").close()  # for the reason
     except OSError as error:
         raise _cannot_read(path, error) from error
@@ -87,14 +89,9 @@ async def paced(
 def _chunks(path: Path, chunk_bytes: int, marks: Marks) -> Iterator[ByteBatch]:
     position = 0
     try:
-        with path.open("rb", buffering=0) as file:
-            while True:
-                buffer = np.empty(chunk_bytes, np.uint8)
-                n_read = file.readinto(buffer.data) or 0
-                if not n_read:
-                    return
-                yield ByteBatch(buffer[:n_read], *_marks_between(marks, position, position + n_read))
-                position += n_read
+        for piece in read_pieces(path, chunk_bytes):
+            yield ByteBatch(piece, *_marks_between(marks, position, position + len(piece)))
+            position += len(piece)
     except OSError as error:
         raise _cannot_read(path, error) from error
 

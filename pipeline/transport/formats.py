@@ -1,0 +1,77 @@
+"""Recordings as they lie on disk: plain, gzip, bzip2 or Zstandard, by their first bytes; `-` is standard input.
+
+Out: the bytes of the recording, in pieces. A compressed file that is cut short or damaged gives all that can be
+had of it, and says so in the log: what was good is not lost.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import os
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+import structlog
+import zstandard
+from numpy.typing import NDArray
+
+STANDARD_INPUT = Path("-")
+MAGIC_BYTES = 4
+_DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, ValueError)
+_log = structlog.get_logger("recording")
+
+
+def compression(path: Path) -> str:
+    """How a file is packed: "gzip", "bzip2", "zstd"; "" for plain bytes and what cannot be looked at twice."""
+    if path == STANDARD_INPUT or not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return _packing(file.read(MAGIC_BYTES))
+
+
+def read_pieces(path: Path, piece_bytes: int) -> Iterator[NDArray[np.uint8]]:
+    """The unpacked bytes of a recording, at most `piece_bytes` at a time; each piece is a new array."""
+    with _opened(path) as file:
+        while True:
+            buffer = np.empty(piece_bytes, np.uint8)
+            n_read, damage = _fill(file, buffer)
+            if n_read:
+                yield buffer[:n_read]
+            if damage is not None:
+                _log.warning("the recording is damaged: it is used as far as it goes", file=str(path), why=damage)
+            if damage is not None or not n_read:
+                return
+
+
+def _fill(file: IO[bytes], buffer: NDArray[np.uint8]) -> tuple[int, str | None]:
+    """Read into the buffer: how much, and what is wrong with what follows."""
+    try:
+        return file.readinto(buffer.data) or 0, None  # type: ignore[attr-defined]
+    except _DAMAGE as error:
+        return 0, str(error)
+
+
+def _opened(path: Path) -> IO[bytes]:
+    if path == STANDARD_INPUT:
+        return os.fdopen(os.dup(sys.stdin.fileno()), "rb", buffering=0)
+    packing = compression(path)
+    if packing == "gzip":
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    if packing == "bzip2":
+        return cast("IO[bytes]", bz2.open(path, "rb"))
+    if packing == "zstd":
+        return cast("IO[bytes]", zstandard.open(path, "rb"))
+    return path.open("rb", buffering=0)
+
+
+def _packing(head: bytes) -> str:
+    if head.startswith(b"\x1f\x8b\x08"):
+        return "gzip"
+    if head.startswith(b"BZh"):
+        return "bzip2"
+    return "zstd" if head == b"\x28\xb5\x2f\xfd" else ""

@@ -1,0 +1,58 @@
+"""Recordings read as they are, whatever packed them."""
+
+import bz2
+import gzip
+import random
+import subprocess
+import sys
+
+import pytest
+import zstandard
+
+from pipeline.transport.source import read_pass
+
+CONTENT = bytes(range(256)) * 40
+PACKED = {
+    "gzip": gzip.compress,
+    "bzip2": bz2.compress,
+    "zstd": lambda content: zstandard.ZstdCompressor().compress(content),
+    "plain": bytes,
+}
+
+
+def whole(path, chunk_bytes=1000):
+    return b"".join(batch.data.tobytes() for batch in read_pass(path, chunk_bytes))
+
+
+@pytest.mark.parametrize("packing", PACKED)
+def test_a_recording_is_read_whatever_packed_it(tmp_path, packing):
+    (tmp_path / "pass").write_bytes(PACKED[packing](CONTENT))
+    assert whole(tmp_path / "pass") == CONTENT
+
+
+@pytest.mark.parametrize("packing", ["gzip", "bzip2", "zstd"])
+def test_a_packed_recording_that_is_cut_short_gives_what_it_has(tmp_path, packing):
+    content = random.Random(1).randbytes(2_000_000)
+    packed = PACKED[packing](content)
+    (tmp_path / "pass").write_bytes(packed[: len(packed) // 2])
+    found = whole(tmp_path / "pass", 10_000)
+    assert len(found) > 100_000 or packing == "zstd"
+    assert content.startswith(found)
+
+
+def test_receive_times_count_unpacked_bytes(tmp_path):
+    (tmp_path / "pass").write_bytes(gzip.compress(CONTENT))
+    (tmp_path / "pass.times").write_bytes(
+        b"".join(word.to_bytes(8, "little") for word in (0, 1_000, len(CONTENT) - 1, 2_000))
+    )
+    *_, last = read_pass(tmp_path / "pass", 1000)
+    assert last.mark_ns.tolist() == [1_000, 2_000]
+
+
+def test_a_dash_is_standard_input():
+    code = (
+        "import sys; from pathlib import Path; from pipeline.transport.source import read_pass\n"
+        "sys.stdout.buffer.write(b''.join(b.data.tobytes() for b in read_pass(Path('-'))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], input=CONTENT, capture_output=True, check=True)
+    assert done.stdout == CONTENT
