@@ -1,7 +1,7 @@
 """The link layer's speed beside its peers', in one run on one core: `python benchmarks/link.py [--quick]`.
 
-galois is tried where it is installed; otherwise its column is empty. The recording is made here, by an encoder of the
-benchmark's own.
+galois is tried where it is installed; otherwise its column is empty. The recording is made here, by an encoder of
+the benchmark's own.
 """
 
 from __future__ import annotations

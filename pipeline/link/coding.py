@@ -13,6 +13,7 @@ import fastcrc
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.link.header_error_control import correct_headers
 from pipeline.link.randomizer import randomizer_sequence
 from pipeline.link.reed_solomon import UNCORRECTABLE, ReedSolomon
 from pipeline.link.settings import LinkSettings
@@ -28,6 +29,7 @@ class CodingCounts:
     uncorrectable: int = 0
     failed_check: int = 0
     uncorrectable_codewords: int = 0
+    corrected_headers: int = 0
     codewords: NDArray[np.int64] = field(default_factory=lambda: np.zeros(17, np.int64))
 
 
@@ -50,7 +52,11 @@ class FrameDecoder:
         self._fecf = settings.fecf
         code = settings.reed_solomon if coded else None
         self.block_length = settings.frame_length_bytes + (code.parity * code.interleave if code else 0)
-        self._sequence = randomizer_sequence(self.block_length) if coded and settings.randomizer else None
+        randomized = coded and settings.randomizer
+        self._sequence = (
+            randomizer_sequence(self.block_length, long=settings.long_randomizer) if randomized else None
+        )
+        self._header_control = settings.frame_type == "aos" and settings.header_error_control
         self._reed_solomon = ReedSolomon(code, self._sequence) if code else None
 
     def decode(self, blocks: NDArray[np.uint8]) -> Checked:
@@ -66,6 +72,8 @@ class FrameDecoder:
             frames, n_corrected = self._correct(self._reed_solomon, blocks, frames)
             good = n_corrected != UNCORRECTABLE
             self.counts.uncorrectable += n - int(good.sum())
+        if self._header_control and n:
+            frames, n_corrected, good = self._correct_headers(frames, n_corrected, good)
         if self._fecf and n:
             intact = passes_fecf(frames)
             self.counts.failed_check += int((good & ~intact).sum())
@@ -96,6 +104,17 @@ class FrameDecoder:
             self.counts.codewords += np.bincount(per_codeword[~hopeless], minlength=17)
         total = per_codeword.sum(axis=1, dtype=np.int16)
         return frames, np.where(hopeless.any(axis=1), UNCORRECTABLE, total).astype(np.int16)
+
+    def _correct_headers(
+        self, frames: NDArray[np.uint8], n_corrected: NDArray[np.int16], good: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int16], NDArray[np.bool_]]:
+        """By the frame header error control, before the FECF, which covers the header as it was sent."""
+        frames = frames if frames.flags.owndata else frames.copy()
+        n_wrong = correct_headers(frames)
+        known = n_wrong >= 0
+        self.counts.failed_check += int((good & ~known).sum())
+        self.counts.corrected_headers += int((good & (n_wrong > 0)).sum())
+        return frames, np.where(good & known, n_corrected + n_wrong, n_corrected).astype(np.int16), good & known
 
 
 def passes_fecf(frames: NDArray[np.uint8]) -> NDArray[np.bool_]:

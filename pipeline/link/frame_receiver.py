@@ -14,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import ByteBatch, FrameBatch
+from pipeline.batches import ByteBatch, Event, FrameBatch
 from pipeline.link.blocks import FixedBlocks
 from pipeline.link.channels import ChannelOutput, VirtualChannel
 from pipeline.link.coding import Checked, FrameDecoder
 from pipeline.link.frames import Arrivals
+from pipeline.link.guard import SettingsGuard
 from pipeline.link.headers import Headers, header_reader
 from pipeline.link.marks import ReceiveTimes
 from pipeline.link.output import LinkOutput, put_together
@@ -36,6 +37,7 @@ class FrameReceiver:
         self._blocks = _block_source(settings, self._decoder.block_length)
         self._headers = header_reader(settings)
         self._channels = [VirtualChannel(channel, settings.reorder_window_frames) for channel in channels]
+        self._guard = SettingsGuard(settings, channels)
         self._times = ReceiveTimes()
         self._n_frames = 0  # that passed all checks, on any channel
         self._n_other = 0
@@ -43,16 +45,16 @@ class FrameReceiver:
 
     def feed(self, batch: ByteBatch) -> LinkOutput:
         self._times.add(batch)
-        blocks = self._blocks.feed(batch.data)
-        output = put_together(self._receive(blocks))
+        outputs, told = self._receive(self._blocks.feed(batch.data))
         self._times.forget_before(self._blocks.place)
-        return output
+        return put_together(outputs, told)
 
     def flush(self) -> LinkOutput:
-        outputs = self._receive(self._blocks.flush())
+        outputs, told = self._receive(self._blocks.flush())
+        told += self._guard.judge()
         last = [channel.flush(self._n_frames) for channel in self._channels]
         self._times.forget_before(self._blocks.place)
-        return put_together([*outputs, *(output for output in last if output)])
+        return put_together([*outputs, *(output for output in last if output)], told)
 
     def report(self) -> dict[str, Any]:
         coding = asdict(self._decoder.counts)
@@ -84,16 +86,17 @@ class FrameReceiver:
             "bad_headers": sum(channel["bad_headers"] for channel in channels),
         }
 
-    def _receive(self, blocks: Blocks) -> list[ChannelOutput]:
-        """Frames to their channels, what was lost is waited for, packets assembled."""
+    def _receive(self, blocks: Blocks) -> tuple[list[ChannelOutput], tuple[Event, ...]]:
+        """Frames to their channels, packets assembled; and what the guard has to say."""
         if not len(blocks.start):
-            return []
+            return [], ()
         checked = self._decoder.decode(blocks.data)
         if not len(checked.row):
-            return []
+            return [], self._guard.watch(blocks.data, checked.row)
         headers = self._headers.read(checked.frames)
         arrivals = self._arrivals(checked, headers, self._times.at(blocks.start[checked.row]))
-        return self._distribute(arrivals, headers.valid)
+        outputs, other = self._distribute(arrivals, headers.valid)
+        return outputs, self._guard.watch(blocks.data, checked.row[~other])
 
     def _arrivals(self, checked: Checked, headers: Headers, received_ns: NDArray[np.int64]) -> Arrivals:
         n = len(checked.row)
@@ -113,8 +116,13 @@ class FrameReceiver:
         self._n_frames += n
         return Arrivals(frames, index)
 
-    def _distribute(self, arrivals: Arrivals, valid: NDArray[np.bool_]) -> list[ChannelOutput]:
-        """Outputs in order of the channels: it decides between frames that go on at the same moment."""
+    def _distribute(
+        self, arrivals: Arrivals, valid: NDArray[np.bool_]
+    ) -> tuple[list[ChannelOutput], NDArray[np.bool_]]:
+        """Outputs in order of the channels, which decides between frames that go on at the same moment.
+
+        With them, which frames are of no wanted channel.
+        """
         outputs: list[ChannelOutput] = []
         frames = arrivals.frames
         other = np.ones(len(arrivals), bool)
@@ -129,7 +137,7 @@ class FrameReceiver:
             if expired:
                 outputs.append(expired)
         self._count_others(frames, other)
-        return outputs
+        return outputs, other
 
     def _count_others(self, frames: FrameBatch, other: NDArray[np.bool_]) -> None:
         """Frames of channels nobody asked for, or of another version: each channel by itself, up to a limit."""
@@ -149,4 +157,10 @@ def _block_source(settings: LinkSettings, block_length: int) -> Synchronizer | F
     if settings.framing == "frames":
         return FixedBlocks(block_length)
     checked_later = settings.reed_solomon is not None or settings.fecf
-    return Synchronizer(Marker.of(settings.sync_marker), block_length, eager=checked_later)
+    marker = Marker.of(
+        settings.sync_marker,
+        settings.marker_errors_searching,
+        settings.marker_errors_locked,
+        settings.flywheel_frames,
+    )
+    return Synchronizer(marker, block_length, eager=checked_later)

@@ -19,7 +19,7 @@ class LinkOutput:
 
     `packets`: whole space packets, idle ones left out, in order of completion; `received_ns` is the receive time of
     the frame that completed the packet. `frames`: those of the wanted channels in order of count within each,
-    duplicates left out; None without any. `events`: gaps and restarts of a count.
+    duplicates left out; None without any. `events`: gaps and restarts of a count, settings that look wrong.
     """
 
     packets: PacketBatch
@@ -27,12 +27,15 @@ class LinkOutput:
     frames: FrameBatch | None = None
 
 
-def put_together(outputs: Sequence[ChannelOutput]) -> LinkOutput:
-    """The outputs of the channels as one, frames and packets each in order of the frame that let them go on."""
+def put_together(outputs: Sequence[ChannelOutput], told: tuple[Event, ...] = ()) -> LinkOutput:
+    """The outputs of the channels as one, frames and packets each in order of the frame that let them go on.
+
+    `told`: events that are of no channel.
+    """
     outputs = [output for output in outputs if len(output.arrivals)]
     if not outputs:
-        return LinkOutput(PacketBatch.empty())
-    return LinkOutput(_packets(outputs), _events(outputs), _frames(outputs))
+        return LinkOutput(PacketBatch.empty(), told)
+    return LinkOutput(_packets(outputs), told + _events(outputs), _frames(outputs))
 
 
 def _frames(outputs: Sequence[ChannelOutput]) -> FrameBatch:

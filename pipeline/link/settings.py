@@ -46,5 +46,12 @@ class LinkSettings:
     operational_control_field: bool = False
     header_error_control: bool = False
     packet_prefix_bytes: int = 0
+    long_randomizer: bool = False
+    """The sequence of 131,071 bits of 131.0-B-5 in place of that of 255."""
+    marker_errors_searching: int | None = None
+    """Wrong bits allowed in a marker while searching, and while locked; None: 1 and 4 in 32 bits."""
+    marker_errors_locked: int | None = None
+    flywheel_frames: int = 2
+    """Markers in a row that may be missing without loss of lock."""
     reorder_window_frames: int = 4
     """After a gap, how many more frames of the link a missing frame may come late by."""

@@ -16,8 +16,10 @@ def settings_problems(settings: LinkSettings) -> list[Problem]:
         return _number("link.packet_prefix_bytes", settings.packet_prefix_bytes, 0, 65536)
     problems = _number("link.frame_length_bytes", settings.frame_length_bytes, _shortest_frame(settings), 65542)
     problems += _number("link.insert_zone_bytes", settings.insert_zone_bytes, 0, 65535)
+    problems += _number("link.reorder_window_frames", settings.reorder_window_frames, 0, 1024)
     if settings.framing == "cadu":
         problems += _number("link.sync_marker: number of bytes", len(settings.sync_marker), 2, 8)
+        problems += _marker_problems(settings)
         if settings.reed_solomon:
             problems += _code_problems(settings.reed_solomon, settings.frame_length_bytes)
     return problems
@@ -29,6 +31,16 @@ def _shortest_frame(settings: LinkSettings) -> int:
         return 6 + OPERATIONAL_CONTROL_BYTES + FECF_BYTES * settings.fecf + _SHORTEST_PACKET_ZONE_BYTES
     header = 6 + 2 * settings.header_error_control + max(0, settings.insert_zone_bytes) + 2
     return header + trailer + _SHORTEST_PACKET_ZONE_BYTES
+
+
+def _marker_problems(settings: LinkSettings) -> list[Problem]:
+    """Half of the marker's bits wrong says nothing any more."""
+    most = 2 * len(settings.sync_marker)
+    problems = _number("link.flywheel_frames", settings.flywheel_frames, 0, 64)
+    for key in ("marker_errors_searching", "marker_errors_locked"):
+        allowed = getattr(settings, key)
+        problems += [] if allowed is None else _number(f"link.{key}", allowed, 0, most)
+    return problems
 
 
 def _code_problems(code: ReedSolomonSettings, frame_length: int) -> list[Problem]:

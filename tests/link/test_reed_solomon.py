@@ -98,3 +98,14 @@ def test_the_randomiser_sequence_is_itself_a_codeword():
     """The trap: with the randomiser set wrongly, clean codewords stay clean."""
     code = ReedSolomon(ReedSolomonSettings(32, 4, "conventional"), None)
     assert not code.check(randomizer_sequence(1020)[None]).any()
+
+
+def test_the_long_randomiser_is_the_shift_register_of_the_standard():
+    """131.0-B-5 10.4: seed 11000111000111000, stage 1 goes out and back with stage 15; period 131,071 bits."""
+    register, bits = [int(bit) for bit in reversed("11000111000111000")], []
+    for _ in range(131_071 + 65):
+        bits.append(register[0])
+        register = [*register[1:], register[0] ^ register[14]]
+    expected = np.packbits(np.array(bits, np.uint8))
+    assert (randomizer_sequence(len(expected), long=True) == expected).all()
+    assert bits[:65] == bits[131_071:]

@@ -1,0 +1,123 @@
+"""Recognises settings that are wrong, when nothing of what arrives is wanted.
+
+The randomiser's 255-byte sequence is itself a codeword of RS(255,223) at interleave 1, 2, 4 and 8, so a wrong
+randomiser setting passes the decoder; only the headers tell. The first blocks are kept, and when none of the first
+few dozen frames is on a wanted channel, they are tried with the other settings.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import Event
+from pipeline.link.coding import FrameDecoder
+from pipeline.link.headers import header_reader
+from pipeline.link.settings import ChannelSettings, FrameType, LinkSettings
+
+_BLOCKS_TO_JUDGE = 32
+_BLOCKS_TO_TRY = 16
+_FEWEST_BLOCKS = 2
+
+
+class SettingsGuard:
+    """Watches the first blocks of a link; says at most once what is wrong with its settings."""
+
+    def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings]) -> None:
+        self._settings = settings
+        self._channels = channels
+        self._sample: list[NDArray[np.uint8]] = []
+        self._n_blocks = 0
+        self._done = not channels
+
+    def watch(self, blocks: NDArray[np.uint8], wanted_rows: NDArray[np.intp]) -> tuple[Event, ...]:
+        """More `blocks: uint8[n, L]`, of which `wanted_rows` hold frames of wanted channels."""
+        if self._done:
+            return ()
+        still = _BLOCKS_TO_JUDGE - self._n_blocks
+        if (wanted_rows < still).any():
+            return self._end()
+        self._sample.append(blocks[: max(0, _BLOCKS_TO_TRY - self._n_blocks)].copy())
+        self._n_blocks += len(blocks)
+        return self.judge() if self._n_blocks >= _BLOCKS_TO_JUDGE else ()
+
+    def judge(self) -> tuple[Event, ...]:
+        """What is wrong, as far as the blocks so far tell; for the end of a short recording too."""
+        if self._done or self._n_blocks < _FEWEST_BLOCKS:
+            return ()
+        text = diagnose(self._settings, self._channels, np.concatenate(self._sample))
+        self._end()
+        return (Event("error", "wrong_settings", text),) if text else ()
+
+    def _end(self) -> tuple[Event, ...]:
+        self._done = True
+        self._sample = []
+        return ()
+
+
+def diagnose(settings: LinkSettings, channels: Sequence[ChannelSettings], blocks: NDArray[np.uint8]) -> str:
+    """What other settings would make of `blocks: uint8[n, L]`, in words for a person; empty where nothing helps."""
+    tried = [(_seen(other, blocks), change) for other, change in _alternatives(settings)]
+    wanted = {(channel.spacecraft_id, channel.virtual_channel) for channel in channels}
+    of_spacecraft = {(scid, vcid) for scid, _ in wanted for vcid in range(64)}
+    for names in (wanted, of_spacecraft):
+        scored = [(sum(n for name, n in seen.items() if name in names), change) for seen, change in tried]
+        best, change = max(scored, key=lambda pair: pair[0])
+        if change and 2 * best > len(blocks):
+            return f"no frame is of a wanted channel, but with {change} they would be"
+    passing = [(sum(seen.values()), change) for seen, change in tried]
+    best, change = max(passing, key=lambda pair: pair[0])
+    if change and 2 * best > len(blocks) and passing[0][0] == 0:
+        return f"no frame can be decoded, but with {change} they could be"
+    seen = tried[0][0]
+    if 2 * sum(seen.values()) > len(blocks):
+        found = ", ".join(f"{scid}/{vcid}" for (scid, vcid), _ in seen.most_common(3))
+        return f"no frame is of a wanted channel; those that arrive are of spacecraft/channel {found}"
+    return ""
+
+
+def _alternatives(settings: LinkSettings) -> Iterator[tuple[LinkSettings, str]]:
+    """The settings as they are, then the others that may be meant, each with the change in words."""
+    known: tuple[FrameType, ...] = ("aos", "tm", "uslp")
+    kinds = [settings.frame_type, *(kind for kind in known if kind != settings.frame_type)]
+    coded = settings.framing == "cadu"
+    ways = [(settings.randomizer, settings.long_randomizer)]
+    ways += [way for way in ((False, False), (True, False), (True, True)) if coded and way != ways[0]]
+    code = settings.reed_solomon if coded else None
+    codes = (
+        [code, replace(code, basis="dual" if code.basis == "conventional" else "conventional")] if code else [None]
+    )
+    for kind in kinds:
+        for way in ways:
+            for other in codes:
+                changed = replace(
+                    settings, frame_type=kind, randomizer=way[0], long_randomizer=way[1], reed_solomon=other
+                )
+                yield changed, _in_words(settings, changed)
+
+
+def _in_words(settings: LinkSettings, changed: LinkSettings) -> str:
+    words = []
+    if changed.frame_type != settings.frame_type:
+        words.append(f'frame_type = "{changed.frame_type}"')
+    if changed.randomizer != settings.randomizer:
+        words.append(f"randomizer = {str(changed.randomizer).lower()}")
+    if changed.randomizer and changed.long_randomizer != settings.long_randomizer:
+        words.append(f"long_randomizer = {str(changed.long_randomizer).lower()}")
+    if changed.reed_solomon and changed.reed_solomon != settings.reed_solomon:
+        words.append(f'reed_solomon basis = "{changed.reed_solomon.basis}"')
+    return " and ".join(words)
+
+
+def _seen(settings: LinkSettings, blocks: NDArray[np.uint8]) -> Counter[tuple[int, int]]:
+    """Channels of the frames that pass every check under these settings."""
+    checked = FrameDecoder(settings).decode(blocks)
+    if not len(checked.row):
+        return Counter()
+    headers = header_reader(settings).read(checked.frames)
+    scid, vcid = headers.scid[headers.valid].tolist(), headers.vcid[headers.valid].tolist()
+    return Counter(zip(scid, vcid, strict=True))
