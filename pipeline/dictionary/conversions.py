@@ -6,7 +6,9 @@ bytes more). It returns which values it could not convert, or None where there i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,12 +21,14 @@ from pipeline.dictionary.definitions import (
     NumberType,
     StringEncoding,
     StringType,
+    TimeType,
 )
 from pipeline.dictionary.layout import LeafType
 from pipeline.dictionary.numbers import SIGNED_FORMS
 
 Array = NDArray[Any]
 REAL: np.dtype[Any] = np.dtype(np.float64)
+NANOSECONDS: np.dtype[Any] = np.dtype(np.int64)
 TRUTH: np.dtype[Any] = np.dtype(np.bool_)
 Flags = NDArray[np.bool_]
 
@@ -84,6 +88,26 @@ class ToPolynomial:
         return None
 
 
+@dataclass(frozen=True, slots=True)
+class ToTime:
+    """Counts to nanoseconds, exactly where they are integers."""
+
+    unit_ns: Fraction
+    offset_ns: Fraction
+    dtype: np.dtype[Any] = NANOSECONDS
+
+    def fill(self, raw: Array, out: Array) -> Flags | None:
+        top, bottom = self.unit_ns.numerator, self.unit_ns.denominator
+        if raw.dtype.kind == "f" or abs(top) * bottom >= 1 << 62:
+            real = raw.astype(np.float64) * float(self.unit_ns) + float(self.offset_ns)
+            np.nan_to_num(real, copy=False, nan=0.0)
+            out[...] = np.rint(np.clip(real, -(2.0**62), 2.0**62)).astype(np.int64)
+            return None
+        whole, rest = np.divmod(raw.astype(np.int64), bottom)
+        out[...] = whole * top + (rest * top + bottom // 2) // bottom + round(self.offset_ns)
+        return None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ToLabels:
     """Labels by value. Values without one get "UNKNOWN" here; `repair` tells them apart afterwards.
@@ -130,11 +154,18 @@ class ToText:
 
     charset: str
     terminator: bytes
+    tag_bytes: int
     dtype: np.dtype[Any]
 
     def fill(self, raw: Array, out: Array) -> Flags | None:
-        out[...] = decode_text(raw, self.charset, self.terminator)
+        out[...] = self.decode(raw)
         return None
+
+    def decode(self, raw: Array) -> Array:
+        """uint8[..., k] to unicode[...]."""
+        if self.tag_bytes:
+            raw = _untagged(raw, self.tag_bytes)
+        return decode_text(raw, self.charset, self.terminator)
 
 
 def decode_text(raw: Array, charset: str, terminator: bytes) -> Array:
@@ -147,6 +178,18 @@ def decode_text(raw: Array, charset: str, terminator: bytes) -> Array:
     rows = raw.reshape(-1, raw.shape[-1])
     texts = [row.tobytes().decode(charset, "replace").rstrip("\0") for row in rows]
     return np.array(texts, dtype=f"U{max(map(len, texts), default=1) or 1}").reshape(raw.shape[:-1])
+
+
+def _untagged(raw: Array, tag_bytes: int) -> Array:
+    """The text behind the tag that tells its bits; zeros behind the text."""
+    n_bits = np.zeros(raw.shape[:-1], np.uint64)
+    for i in range(min(tag_bytes, raw.shape[-1])):
+        n_bits = (n_bits << np.uint64(8)) | raw[..., i]
+    text = raw[..., tag_bytes:]
+    if not text.shape[-1]:
+        return np.zeros((*raw.shape[:-1], 1), np.uint8)
+    inside = np.arange(text.shape[-1], dtype=np.uint64) < (n_bits >> np.uint64(3))[..., None]
+    return np.where(inside, text, np.uint8(0))
 
 
 def _cut(raw: Array, terminator: bytes) -> Array:
@@ -166,13 +209,14 @@ def conversion_of(kind: LeafType) -> Conversion | None:
         if kind.encoding.calibrator is not None:
             return _calibration(kind.encoding.calibrator)
         return ToReal() if kind.real and not kind.encoding.is_float else None
-    if isinstance(kind, EnumeratedType):
-        return labels_of(kind)
-    if isinstance(kind, BooleanType):
-        return ToBoolean()
-    if isinstance(kind, StringType):
-        return text_of(kind.encoding)
-    return None
+    makers: dict[type, Callable[[Any], Conversion]] = {
+        EnumeratedType: labels_of,
+        BooleanType: lambda _: ToBoolean(),
+        TimeType: lambda time: ToTime(time.unit_ns, time.offset_ns),
+        StringType: lambda text: text_of(text.encoding),
+    }
+    maker = makers.get(type(kind))
+    return None if maker is None else maker(kind)
 
 
 def _calibration(calibrator: Calibrator) -> Conversion:
@@ -183,7 +227,8 @@ def text_of(encoding: StringEncoding) -> ToText:
     """`dtype` is as wide as the buffer, or 1 where a packet tells its size."""
     n_bytes = encoding.size // 8 if isinstance(encoding.size, int) else 1
     per_character = {"utf-16-be": 2, "utf-16-le": 2, "utf-32-be": 4, "utf-32-le": 4}.get(encoding.charset, 1)
-    return ToText(encoding.charset, encoding.terminator, np.dtype(f"U{max(n_bytes // per_character, 1)}"))
+    width = np.dtype(f"U{max(n_bytes // per_character, 1)}")
+    return ToText(encoding.charset, encoding.terminator, encoding.tag_bits // 8, width)
 
 
 def labels_of(kind: EnumeratedType) -> ToLabels:

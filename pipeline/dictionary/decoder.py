@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from pipeline.dictionary.layout import Slot
 from pipeline.dictionary.plan import Branch, Node, Plan
 from pipeline.dictionary.program import Program, Result
 from pipeline.dictionary.values import Values
+from pipeline.dictionary.variables import flat_starts
 from pipeline.errors import ConfigError, Problem
 
 Rows = NDArray[np.intp]
@@ -92,7 +94,7 @@ class Decoder:
             packets.seq_count if every else packets.seq_count[rows],
             packets.received_ns if every else packets.received_ns[rows],
             rows + first,
-            _quality(packets.quality[rows], packets.length if every else packets.length[rows], result),
+            _quality(packets.quality[rows], packets.length if every else packets.length[rows], result, node),
         )
 
     def _count_short(self, node: Node, n: int) -> None:
@@ -153,20 +155,56 @@ def _columns(names: Sequence[tuple[str, str]], found: Mapping[Slot, Column]) -> 
 
 
 def _joined(times: Sequence[Column]) -> Column:
+    """Arrays of one shape side by side; where a value may be absent, those that are there as ragged rows."""
     arrays = [each for each in times if not isinstance(each, Ragged)]
-    if len(arrays) == len(times):
+    if len(arrays) == len(times) and len({each.shape for each in arrays}) == 1:
         return np.stack(arrays, axis=1)
-    return times[-1]
+    ragged = [each if isinstance(each, Ragged) else _as_ragged(each) for each in times]
+    total = np.asarray(np.sum([each.length for each in ragged], axis=0, dtype=np.int64))
+    start = flat_starts(total)
+    values = np.empty((int(total.sum()), *ragged[0].values.shape[1:]), np.result_type(*(r.values for r in ragged)))
+    place = start.copy()
+    for each in ragged:
+        source, target = _flat_index(each.start, each.length), _flat_index(place, each.length)
+        values[target] = each.values[source]
+        place += each.length
+    return Ragged(values, start, total)
 
 
-def _quality(quality: NDArray[np.uint32], length: NDArray[np.int64], result: Result) -> NDArray[np.uint32]:
+def _as_ragged(column: NDArray[Any]) -> Ragged:
+    n = len(column)
+    return Ragged(column, np.arange(n, dtype=np.int64), np.ones(n, np.int64))
+
+
+def _flat_index(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:
+    index = np.repeat(start - flat_starts(length), length)
+    index += np.arange(len(index))
+    return index
+
+
+def _quality(
+    quality: NDArray[np.uint32], length: NDArray[np.int64], result: Result, node: Node
+) -> NDArray[np.uint32]:
     described = (result.described_bits + 7) >> 3
     longer = length > described
     if longer.any():
         quality |= longer * np.uint32(Quality.UNDESCRIBED)
     if result.unknown is not None:
         quality |= result.unknown * np.uint32(Quality.UNKNOWN_VALUE)
+    for slot, expected in node.constants:
+        quality |= _differs(result.values.raw[slot], expected) * np.uint32(Quality.OUT_OF_RANGE)
     return quality
+
+
+def _differs(column: Column, expected: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Rows in which a fixed value is not what it should be."""
+    if not isinstance(column, Ragged):
+        wrong = column != expected
+        return np.asarray(wrong.any(axis=tuple(range(1, wrong.ndim))))
+    wrong = (column.values != expected).any(axis=tuple(range(1, column.values.ndim)))
+    rows = np.repeat(np.arange(len(column)), column.length)
+    hits = rows[wrong[_flat_index(column.start, column.length)]]
+    return np.asarray(np.bincount(hits, minlength=len(column)) > 0)
 
 
 class _Sorter:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from fractions import Fraction
 
 MAX_CONTAINER_BITS = 8 * (64 << 20)
 """No packet or joined record is longer; an offset beyond is a mistake in the file."""
@@ -39,6 +40,22 @@ class Lookup:
 
 
 Size = int | Dynamic | Lookup
+
+
+@dataclass(frozen=True, slots=True)
+class Terminated:
+    """A string that goes on to its terminator, to `max_bits` at most, or to the end of the packet."""
+
+    terminator: bytes
+    max_bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Tagged:
+    """A string whose own first `tag_bits` tell how many bits of text follow."""
+
+    tag_bits: int
+    max_bits: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +97,25 @@ Calibrator = Polynomial
 
 @dataclass(frozen=True, slots=True)
 class NumberEncoding:
-    """An integer or float in the packet. `form` is XTCE's name of the encoding; a float's is IEEE754."""
+    """An integer or float in the packet. `form` is XTCE's name of the encoding; a float's is IEEE754 or
+    MILSTD_1750A. `little_endian`: bytes, `mirrored`: bits of each byte come least significant first.
+    """
 
     size_bits: int
     form: str = "unsigned"
     little_endian: bool = False
+    mirrored: bool = False
     calibrator: Calibrator | None = None
 
     @property
     def is_float(self) -> bool:
-        return self.form == "IEEE754"
+        return self.form in {"IEEE754", "MILSTD_1750A"}
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a native number stands there, but for the order of its bytes."""
+        sized = self.size_bits in {8, 16, 32, 64} and not self.mirrored
+        return sized and self.form in {"unsigned", "twosComplement", "IEEE754"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,11 +127,14 @@ class BinaryEncoding:
 
 @dataclass(frozen=True, slots=True)
 class StringEncoding:
-    """`size`: bits of the whole buffer. `charset`: Python's name of the codec. `terminator`: what ends the text."""
+    """`size`: bits of the whole buffer. `charset`: Python's name of the codec. `terminator`: what ends the text.
+    `tag_bits`: the buffer begins with so many bits that tell how many bits of text follow.
+    """
 
-    size: Size
+    size: Size | Terminated | Tagged
     charset: str = "utf-8"
     terminator: bytes = b""
+    tag_bits: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +187,24 @@ class BinaryType:
 
 
 @dataclass(frozen=True, slots=True)
+class TimeType:
+    """A time in int64 nanoseconds: `unit_ns` times the count, plus `offset_ns`.
+
+    An absolute time is counted since 1970-01-01 in the scale of its epoch: no leap seconds are put in or out.
+    """
+
+    name: str
+    encoding: NumberEncoding
+    unit_ns: Fraction
+    offset_ns: Fraction = Fraction(0)
+    absolute: bool = False
+
+    @property
+    def unit(self) -> str:
+        return "ns since 1970-01-01" if self.absolute else "ns"
+
+
+@dataclass(frozen=True, slots=True)
 class ArrayType:
     """`dimensions`: number of elements along each axis, slowest first; None: the entry says."""
 
@@ -171,6 +218,15 @@ class ArrayType:
 
 
 @dataclass(frozen=True, slots=True)
+class AggregateType:
+    """Members (name, type) one behind the other."""
+
+    name: str
+    members: tuple[tuple[str, ParameterType], ...]
+    unit: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class UnencodedType:
     """A type that does not say how its values stand in a packet; no container may hold one."""
 
@@ -178,8 +234,8 @@ class UnencodedType:
     unit: str = ""
 
 
-ScalarType = NumberType | EnumeratedType | BooleanType
-ParameterType = ScalarType | StringType | BinaryType | ArrayType | UnencodedType
+ScalarType = NumberType | EnumeratedType | BooleanType | TimeType
+ParameterType = ScalarType | StringType | BinaryType | ArrayType | AggregateType | UnencodedType
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,13 +257,30 @@ class Location:
 
 
 @dataclass(frozen=True, slots=True)
+class Repetition:
+    """An entry that stands `count` times, `gap_bits` between one and the next."""
+
+    count: Size
+    gap_bits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where an entry stands, how often, and when; where the condition does not hold it is not there at all."""
+
+    location: Location | None = None
+    repetition: Repetition | None = None
+    condition: Condition | None = None
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class ParameterEntry:
     """A parameter stands here. `dimensions`: of its array, where they are not its type's."""
 
     parameter: str
-    location: Location | None = None
+    place: Placement = Placement()
     dimensions: tuple[Size, ...] | None = None
-    line: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,11 +288,19 @@ class ContainerEntry:
     """The entries of another container stand here."""
 
     container: str
-    location: Location | None = None
-    line: int = 0
+    place: Placement = Placement()
 
 
-Entry = ParameterEntry | ContainerEntry
+@dataclass(frozen=True, slots=True)
+class FixedEntry:
+    """`size_bits` that are always the same: `value`, left-aligned. A packet that has others is flagged."""
+
+    value: bytes
+    size_bits: int
+    place: Placement = Placement()
+
+
+Entry = ParameterEntry | ContainerEntry | FixedEntry
 
 
 @dataclass(frozen=True, slots=True)

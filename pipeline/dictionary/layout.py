@@ -1,43 +1,51 @@
 """Where everything stands: the entries of a container, its bases and the containers inside, as a list of steps.
 
 A `Block` is a run of fields at fixed places from one anchor: the packet's start, or wherever the last variable
-field ended. What has no fixed size (`Variable`) or place (`Move`) ends a block. So a container with fixed
-places only is one block, whatever its order, overlays and gaps.
+field ended. What has no fixed size (`Variable`, `Repeat`), place (`Move`) or presence (`Group`) ends a block. So
+a container with fixed places only is one block, whatever its order, overlays, gaps and repeats.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from math import prod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from pipeline.dictionary.definitions import (
     MAX_CONTAINER_BITS,
+    AggregateType,
     ArrayType,
+    BinaryEncoding,
     BinaryType,
+    Condition,
     Container,
     ContainerEntry,
     Dictionary,
+    Entry,
+    FixedEntry,
     Location,
     NumberType,
     ParameterEntry,
     ParameterType,
+    Placement,
     ScalarType,
     Size,
     StringType,
+    Tagged,
+    Terminated,
     UnencodedType,
 )
 from pipeline.errors import ConfigError, Problem
 
 MAX_FIELDS = 200_000
 """Containers inside containers could multiply without end."""
+MAX_ELEMENTS = 1 << 26
 
 LeafType = ScalarType | StringType | BinaryType
 
 
 class Slot(NamedTuple):
-    """One coming of one parameter in a packet; `times` counts from 0."""
+    """One coming of one parameter in a packet; `times` counts from 0. A fixed value's key is its number."""
 
     key: str
     times: int = 0
@@ -45,17 +53,24 @@ class Slot(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """Values of one type at a fixed place: one, or an array of `shape` with elements `size_bits` apart."""
+    """Values of one type at a fixed place: one, or an array of `shape`, neighbours along each axis
+    `strides_bits` apart. `size_bits`: of one value. `expected`: the bytes of a fixed value.
+    """
 
     slot: Slot
     type: LeafType
     offset_bits: int
     size_bits: int
     shape: tuple[int, ...] = ()
+    strides_bits: tuple[int, ...] = ()
+    expected: bytes | None = None
 
     @property
     def end_bits(self) -> int:
-        return self.offset_bits + self.size_bits * prod(self.shape)
+        if 0 in self.shape:
+            return self.offset_bits
+        reach = sum((n - 1) * stride for n, stride in zip(self.shape, self.strides_bits, strict=True))
+        return self.offset_bits + reach + self.size_bits
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,12 +84,30 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Variable:
-    """A string, blob or array whose size a packet tells. `dimensions`: empty for one value of `size` bits."""
+    """A string, blob or array of numbers whose size a packet tells. `dimensions`: empty for one value."""
 
     slot: Slot
     type: LeafType
-    size: Size
+    size: Size | Terminated | Tagged
     dimensions: tuple[Size, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Repeat:
+    """A block that stands as often as the product of `counts` says, `stride_bits` apart."""
+
+    counts: tuple[Size, ...]
+    stride_bits: int
+    gap_bits: int
+    block: Block
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Steps that are there only where the condition holds."""
+
+    condition: Condition
+    steps: tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,10 +118,10 @@ class Move:
     from_start: bool
 
 
-Step = Block | Variable | Move
+Step = Block | Variable | Repeat | Group | Move
 
 
-def size_of(kind: LeafType) -> Size:
+def size_of(kind: LeafType) -> Size | Terminated | Tagged:
     """Bits of one value."""
     if isinstance(kind, StringType | BinaryType):
         return kind.encoding.size
@@ -97,7 +130,7 @@ def size_of(kind: LeafType) -> Size:
 
 def lay_out(container: Container, dictionary: Dictionary) -> tuple[Step, ...]:
     """The steps of a packet of this container, its bases' entries first. Raises ConfigError."""
-    walk = _Walk(dictionary)
+    walk = _Walk(dictionary, _Count(), from_start=True)
     for each in reversed(list(bases_of(container, dictionary))):
         walk.container(each)
     return walk.finish()
@@ -111,51 +144,61 @@ def bases_of(container: Container, dictionary: Dictionary) -> Iterator[Container
         here = dictionary.containers[here.base] if here.base is not None else None
 
 
+def slots_of(steps: Sequence[Step]) -> Iterator[Slot]:
+    """Every slot that the steps fill, in the order of the packet."""
+    for step in steps:
+        if isinstance(step, Block | Repeat):
+            block = step if isinstance(step, Block) else step.block
+            yield from (each.slot for each in block.fields)
+        elif isinstance(step, Variable):
+            yield step.slot
+        elif isinstance(step, Group):
+            yield from slots_of(step.steps)
+
+
+@dataclass(slots=True)
+class _Count:
+    """What the walks through one container and its parts count together."""
+
+    entries: int = 0
+    times: dict[str, int] = field(default_factory=dict)
+
+    def slot(self, key: str) -> Slot:
+        times = self.times.get(key, 0)
+        self.times[key] = times + 1
+        return Slot(key, times)
+
+
 class _Walk:
-    def __init__(self, dictionary: Dictionary) -> None:
+    """Goes through entries and keeps the place; a part of a container has a walk of its own."""
+
+    def __init__(self, dictionary: Dictionary, count: _Count, *, from_start: bool) -> None:
         self.dictionary = dictionary
+        self.count = count
         self.steps: list[Step] = []
         self.fields: list[Field] = []
-        self.from_start = True
+        self.from_start = from_start
         self.offset_bits = 0
-        self.n_fields = 0
-        self.times: dict[str, int] = {}
 
     def finish(self) -> tuple[Step, ...]:
         self._close()
         return tuple(self.steps)
 
     def container(self, container: Container) -> None:
-        self._count(container.line)
+        """All entries of a container."""
+        self._note(container.line)
         for entry in container.entries:
-            self._locate(entry.location, entry.line)
-            if isinstance(entry, ContainerEntry):
-                self.container(self.dictionary.containers[entry.container])
-            else:
-                self._parameter(entry)
-
-    def _count(self, line: int) -> None:
-        self.n_fields += 1
-        if self.n_fields > MAX_FIELDS:
-            raise self._fail(f"a packet of more than {MAX_FIELDS} fields", line)
+            self._entry(entry)
 
     def _fail(self, text: str, line: int) -> ConfigError:
         return ConfigError([Problem(text, self.dictionary.file, line)])
 
-    def _locate(self, location: Location | None, line: int) -> None:
-        if location is None:
-            return
-        if not isinstance(location.bits, int):
-            self._close()
-            self.steps.append(Move(location.bits, location.from_start))
-            self._open()
-            return
-        if location.from_start and not self.from_start:
-            self._close()
-            self._open(from_start=True)
-        self.offset_bits = location.bits + (0 if location.from_start else self.offset_bits)
-        if self.from_start and self.offset_bits < 0:
-            raise self._fail("an entry lies before the start of the packet", line)
+    def _note(self, line: int) -> None:
+        self.count.entries += 1
+        if self.count.entries > MAX_FIELDS:
+            raise self._fail(f"a packet of more than {MAX_FIELDS} fields", line)
+
+    # the place
 
     def _open(self, *, from_start: bool = False) -> None:
         self.from_start, self.offset_bits = from_start, 0
@@ -165,40 +208,130 @@ class _Walk:
             self.steps.append(Block(self.from_start, tuple(self.fields), self.offset_bits))
         self.fields = []
 
-    def _slot(self, key: str) -> Slot:
-        times = self.times.get(key, 0)
-        self.times[key] = times + 1
-        return Slot(key, times)
-
-    def _parameter(self, entry: ParameterEntry) -> None:
-        self._count(entry.line)
-        parameter = self.dictionary.parameters[entry.parameter]
-        kind, dimensions = self._flatten(parameter.type, entry)
-        size, slot = size_of(kind), self._slot(parameter.key)
-        if isinstance(size, int) and all(isinstance(each, int) for each in dimensions):
-            shape = tuple(each for each in dimensions if isinstance(each, int))
-            field = Field(slot, kind, self.offset_bits, size, shape)
-            self.fields.append(field)
-            self.offset_bits = field.end_bits
-            if self.offset_bits > MAX_CONTAINER_BITS:
-                raise self._fail(f"the packet would be longer than {MAX_CONTAINER_BITS} bits", entry.line)
-            return
-        if dimensions and not isinstance(kind, NumberType):
-            raise self._fail("an array of a varying number of anything but numbers is not implemented", entry.line)
+    def _step(self, step: Step) -> None:
         self._close()
-        self.steps.append(Variable(slot, kind, size, dimensions))
+        self.steps.append(step)
         self._open()
 
-    def _flatten(self, kind: ParameterType, entry: ParameterEntry) -> tuple[LeafType, tuple[Size, ...]]:
+    def _locate(self, location: Location | None, line: int) -> None:
+        if location is None:
+            return
+        if not isinstance(location.bits, int):
+            self._step(Move(location.bits, location.from_start))
+            return
+        if location.from_start and not self.from_start:
+            self._close()
+            self._open(from_start=True)
+        self.offset_bits = location.bits + (0 if location.from_start else self.offset_bits)
+        if self.from_start and self.offset_bits < 0:
+            raise self._fail("an entry lies before the start of the packet", line)
+
+    def _advance(self, bits: int, line: int) -> None:
+        self.offset_bits += bits
+        if self.offset_bits > MAX_CONTAINER_BITS:
+            raise self._fail(f"the packet would be longer than {MAX_CONTAINER_BITS} bits", line)
+
+    # entries
+
+    def _entry(self, entry: Entry) -> None:
+        place = entry.place
+        if place.condition is not None:
+            inside = _Walk(self.dictionary, self.count, from_start=False)
+            inside._entry(replace(entry, place=replace(place, condition=None)))
+            self._step(Group(place.condition, inside.finish()))
+            return
+        self._locate(place.location, place.line)
+        if place.repetition is None:
+            self._content(entry)
+            return
+        inside = _Walk(self.dictionary, self.count, from_start=False)
+        inside._content(entry)
+        gap_bits = place.repetition.gap_bits
+        self._repeat(inside.finish(), (place.repetition.count,), gap_bits, place)
+
+    def _content(self, entry: Entry) -> None:
+        if isinstance(entry, ContainerEntry):
+            self.container(self.dictionary.containers[entry.container])
+        elif isinstance(entry, FixedEntry):
+            self._note(entry.place.line)
+            slot = self.count.slot(f"#{self.count.entries}")
+            kind = BinaryType("", BinaryEncoding(entry.size_bits))
+            self.fields.append(Field(slot, kind, self.offset_bits, entry.size_bits, expected=entry.value))
+            self._advance(entry.size_bits, entry.place.line)
+        else:
+            parameter = self.dictionary.parameters[entry.parameter]
+            if entry.dimensions is not None and not isinstance(parameter.type, ArrayType):
+                raise self._fail(f'"{entry.parameter}" is not an array', entry.place.line)
+            self._parameter(entry, parameter.key, parameter.type, entry.dimensions)
+
+    def _parameter(
+        self, entry: ParameterEntry, key: str, kind: ParameterType, own: tuple[Size, ...] | None
+    ) -> None:
+        """One parameter or member; arrays of arrays are arrays of more dimensions."""
+        line = entry.place.line
+        self._note(line)
         dimensions: tuple[Size, ...] = ()
-        if not isinstance(kind, ArrayType) and entry.dimensions is not None:
-            raise self._fail(f'"{entry.parameter}" is not an array', entry.line)
         while isinstance(kind, ArrayType):
-            own = entry.dimensions if entry.dimensions is not None and not dimensions else kind.dimensions
-            if own is None:
-                raise self._fail(f'nothing says how many elements "{entry.parameter}" has', entry.line)
-            dimensions += own
+            here, own = own if own is not None else kind.dimensions, None
+            if here is None:
+                raise self._fail(f'nothing says how many elements "{entry.parameter}" has', line)
+            dimensions += here
             kind = kind.element
         if isinstance(kind, UnencodedType):
-            raise self._fail(f'"{entry.parameter}" has no data encoding', entry.line)
-        return kind, dimensions
+            raise self._fail(f'"{entry.parameter}" has no data encoding', line)
+        if isinstance(kind, AggregateType):
+            self._members(entry, key, kind, dimensions)
+        else:
+            self._leaf(entry, key, kind, dimensions)
+
+    def _members(self, entry: ParameterEntry, key: str, kind: AggregateType, dimensions: tuple[Size, ...]) -> None:
+        inside = self if not dimensions else _Walk(self.dictionary, self.count, from_start=False)
+        for name, member in kind.members:
+            inside._parameter(entry, f"{key}.{name}", member, None)  # noqa: SLF001 - its own kind
+        if dimensions:
+            self._repeat(inside.finish(), dimensions, 0, entry.place)
+
+    def _leaf(self, entry: ParameterEntry, key: str, kind: LeafType, dimensions: tuple[Size, ...]) -> None:
+        size, slot = size_of(kind), self.count.slot(key)
+        if isinstance(size, int):
+            one = Block(False, (Field(slot, kind, 0, size),), size)
+            if isinstance(kind, NumberType) and not all(isinstance(each, int) for each in dimensions):
+                self._step(Variable(slot, kind, size, dimensions))
+            else:
+                self._repeat((one,), dimensions, 0, entry.place)
+        elif dimensions:
+            raise self._fail(f'"{key}": an array of values of varying size is not implemented', entry.place.line)
+        else:
+            self._step(Variable(slot, kind, size))
+
+    def _repeat(self, steps: Sequence[Step], counts: tuple[Size, ...], gap_bits: int, place: Placement) -> None:
+        """Fixed contents, once for each of the counts; a fixed number of times they remain fixed fields."""
+        if not steps:
+            return
+        block = steps[0]
+        if len(steps) != 1 or not isinstance(block, Block) or block.from_start:
+            raise self._fail("a repeat of entries of varying size or place is not implemented", place.line)
+        stride_bits = block.end_bits + gap_bits
+        if counts and stride_bits <= 0:
+            raise self._fail("a repeat that takes no bits", place.line)
+        if not all(isinstance(each, int) for each in counts):
+            self._step(Repeat(counts, stride_bits, gap_bits, block))
+            return
+        shape = tuple(each for each in counts if isinstance(each, int))
+        strides, total = _strides(shape, stride_bits)
+        if total > MAX_ELEMENTS:
+            raise self._fail(f"an array of more than {MAX_ELEMENTS} elements", place.line)
+        for each in block.fields:
+            moved = replace(each, offset_bits=self.offset_bits + each.offset_bits)
+            self.fields.append(replace(moved, shape=shape + each.shape, strides_bits=strides + each.strides_bits))
+        self._advance(total * stride_bits - (gap_bits if shape and total else 0), place.line)
+
+
+def _strides(shape: tuple[int, ...], stride_bits: int) -> tuple[tuple[int, ...], int]:
+    """Bits between neighbours along each axis, the last running fastest, and the number of elements."""
+    strides: list[int] = []
+    total = 1
+    for n in reversed(shape):
+        strides.insert(0, stride_bits * total)
+        total *= n
+    return tuple(strides), total

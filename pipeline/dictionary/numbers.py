@@ -18,6 +18,7 @@ from pipeline.dictionary.definitions import NumberEncoding
 from pipeline.dictionary.rows import MIN_ROW_BYTES, Chunk
 
 Array = NDArray[Any]
+MIRROR = np.array([int(f"{value:08b}"[::-1], 2) for value in range(256)], np.uint8)
 BYTE: np.dtype[Any] = np.dtype(np.uint8)
 SIGNED_FORMS = frozenset({"twosComplement", "onesComplement", "signMagnitude"})
 
@@ -25,7 +26,7 @@ SIGNED_FORMS = frozenset({"twosComplement", "onesComplement", "signMagnitude"})
 def dtype_of(encoding: NumberEncoding) -> np.dtype[Any]:
     """The smallest native dtype that holds every value of the encoding."""
     if encoding.is_float:
-        return np.dtype(f"f{encoding.size_bits // 8}")
+        return np.dtype(f"f{encoding.size_bits // 8}" if encoding.form == "IEEE754" else "f8")
     n_bytes = next(each for each in (1, 2, 4, 8) if each * 8 >= encoding.size_bits)
     return np.dtype(f"{'i' if encoding.form in SIGNED_FORMS else 'u'}{n_bytes}")
 
@@ -93,15 +94,30 @@ class Run:
             bits >>= bits.dtype.type(load.shift)
         if size_bits < width_bits:
             bits &= bits.dtype.type((1 << size_bits) - 1)
-        if self.encoding.little_endian:
-            bits = bits.byteswap() >> bits.dtype.type(width_bits - size_bits)
-        return interpret(bits, self.encoding)
+        return interpret(_in_order(bits, self.encoding), self.encoding)
+
+
+def _in_order(bits: Array, encoding: NumberEncoding) -> Array:
+    """The most significant byte, and in each byte the most significant bit, first."""
+    surplus = bits.dtype.type(bits.itemsize * 8 - encoding.size_bits)
+    if encoding.mirrored:
+        bits = MIRROR[bits.view(np.uint8)].view(bits.dtype)
+        if encoding.size_bits % 8:
+            # No whole bytes: the field is one string of bits, turned end for end.
+            return np.asarray(bits.byteswap() >> surplus)
+    if encoding.little_endian:
+        bits = bits.byteswap() >> surplus
+    return bits
 
 
 def interpret(bits: Array, encoding: NumberEncoding) -> Array:
     """What the bits mean; `bits` are unsigned, the value at their low end and nothing above it."""
     size_bits, signed = encoding.size_bits, np.dtype(f"i{bits.dtype.itemsize}")
-    if encoding.is_float:
+    if encoding.form == "MILSTD_1750A":
+        return _from_1750a(bits.astype(np.uint64), size_bits)
+    if encoding.form == "BCD":
+        return _from_bcd(bits)
+    if encoding.form == "IEEE754":
         return bits.astype(f"u{size_bits // 8}").view(f"f{size_bits // 8}")
     if encoding.form not in SIGNED_FORMS:
         return bits
@@ -114,6 +130,27 @@ def interpret(bits: Array, encoding: NumberEncoding) -> Array:
     top = unit(1 << (size_bits - 1))
     twos = ((bits ^ top) - top).view(signed)
     return np.asarray(twos if encoding.form == "twosComplement" else twos + sign.view(signed))
+
+
+def _from_1750a(bits: Array, size_bits: int) -> Array:
+    """MIL-STD-1750A 4.1.5: 24 bits of mantissa, 8 of exponent, and in 48 bits 16 more of mantissa; both two's
+    complement, the mantissa a fraction.
+    """
+    low_bits = size_bits - 32
+    exponent = (bits >> np.uint64(low_bits)).astype(np.uint8).view(np.int8).astype(np.int32)
+    high = (bits >> np.uint64(low_bits + 8)) << np.uint64(low_bits)
+    mantissa = high | (bits & np.uint64((1 << low_bits) - 1))
+    width = 24 + low_bits
+    signed = (mantissa << np.uint64(64 - width)).view(np.int64)
+    return np.ldexp(signed.astype(np.float64), exponent - 63)
+
+
+def _from_bcd(bits: Array) -> Array:
+    """Decimal digits of 4 bits, the most significant first."""
+    total, unit = np.zeros_like(bits), bits.dtype.type
+    for nibble in reversed(range(bits.itemsize * 2)):
+        total = total * unit(10) + ((bits >> unit(4 * nibble)) & unit(15))
+    return total
 
 
 def compile_run(encoding: NumberEncoding, offset_bits: int, count: int, stride_bits: int, row_bytes: int) -> Run:
@@ -133,7 +170,7 @@ def _loads(
     encoding: NumberEncoding, first_bit: int, count: int, step_bytes: int, row_bytes: int, phase: int, n_phases: int
 ) -> list[Load]:
     size_bits, byte, phase_bits = encoding.size_bits, first_bit // 8, first_bit % 8
-    if phase_bits == 0 and _is_plain(encoding):
+    if phase_bits == 0 and encoding.is_plain:
         window = _plain_window(encoding)
         return [Load(phase, n_phases, count, byte, step_bytes, window, plain=True)]
     span_bytes = (phase_bits + size_bits + 7) // 8
@@ -151,10 +188,6 @@ def _loads(
     head = _loads(encoding, first_bit, count - 1, step_bytes, row_bytes, phase, n_phases)
     last_bit, last = first_bit + (count - 1) * step_bytes * 8, phase + (count - 1) * n_phases
     return [*head, *_loads(encoding, last_bit, 1, step_bytes, row_bytes, last, 1)]
-
-
-def _is_plain(encoding: NumberEncoding) -> bool:
-    return encoding.size_bits in {8, 16, 32, 64} and encoding.form in {"unsigned", "twosComplement", "IEEE754"}
 
 
 def _plain_window(encoding: NumberEncoding) -> np.dtype[Any]:

@@ -8,7 +8,8 @@ one conversion are one operation: its cost is a few NumPy calls, whatever number
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import prod
 from typing import Any, Protocol
 
@@ -98,19 +99,20 @@ class Numbers:
 
 @dataclass(frozen=True, slots=True)
 class NumberArray:
-    """The elements of one array parameter."""
+    """The elements of one array parameter: runs, each with the places of its elements."""
 
     slot: Slot
-    run: Run
+    runs: tuple[tuple[slice, Run], ...]
     shape: tuple[int, ...]
     conversion: Conversion | None
 
     def allocate(self, n: int) -> Work:
-        return _new_work((n, self.run.count), dtype_of(self.run.encoding), self.conversion)
+        return _new_work((n, prod(self.shape)), dtype_of(self.runs[0][1].encoding), self.conversion)
 
     def fill(self, work: Work, chunk: Chunk) -> None:
         raw = work.raw[chunk.low : chunk.high]
-        self.run.fill(raw.T, chunk)
+        for places, run in self.runs:
+            run.fill(raw[:, places].T, chunk)
         if self.conversion is not None:
             _convert(work, self.conversion, raw, work.calibrated[chunk.low : chunk.high], chunk, 0)
 
@@ -156,7 +158,7 @@ class Bytes:
     """Blobs and strings of fixed size: uint8[n, shape..., bytes]. A last part of a byte is filled with zeros."""
 
     slot: Slot
-    offset_bits: int
+    offsets_bits: tuple[int, ...]
     size_bits: int
     shape: tuple[int, ...]
     conversion: Conversion | None
@@ -168,8 +170,8 @@ class Bytes:
 
     def fill(self, work: Work, chunk: Chunk) -> None:
         raw = work.raw[chunk.low : chunk.high]
-        for i in range(raw.shape[1]):
-            self._fill_one(raw[:, i], chunk, self.offset_bits + i * self.size_bits)
+        for i, offset_bits in enumerate(self.offsets_bits):
+            self._fill_one(raw[:, i], chunk, offset_bits)
         if self.conversion is not None:
             self.conversion.fill(raw, work.calibrated[chunk.low : chunk.high])
 
@@ -201,17 +203,46 @@ def compile_operations(fields: Sequence[Field], row_bytes: int) -> tuple[Operati
         kind = field.type
         if isinstance(kind, StringType | BinaryType):
             conversion = conversion_of(kind)
-            operations.append(Bytes(field.slot, field.offset_bits, field.size_bits, field.shape, conversion))
+            operations.append(Bytes(field.slot, _offsets(field), field.size_bits, field.shape, conversion))
         elif field.shape:
-            count = prod(field.shape)
-            run = compile_run(kind.encoding, field.offset_bits, count, field.size_bits, row_bytes)
-            operations.append(NumberArray(field.slot, run, field.shape, conversion_of(kind)))
+            grid = tuple(_compile_array(field, row_bytes))
+            operations.append(NumberArray(field.slot, grid, field.shape, conversion_of(kind)))
         else:
             singles.append(field)
     packs, runs = _sort_out(singles)
     operations += [each for pack in packs for each in _compile_pack(pack, row_bytes)]
     operations += [_compile_neighbours(run, row_bytes) for run in runs]
     return tuple(operations)
+
+
+def _offsets(field: Field) -> tuple[int, ...]:
+    """Where each element begins."""
+    offsets = np.full(field.shape, field.offset_bits, np.int64)
+    for axis, stride in enumerate(field.strides_bits):
+        shape = [1] * len(field.shape)
+        shape[axis] = field.shape[axis]
+        offsets += (np.arange(field.shape[axis]) * stride).reshape(shape)
+    return tuple(offsets.ravel().tolist())
+
+
+def _compile_array(field: Field, row_bytes: int) -> Iterator[tuple[slice, Run]]:
+    """One run where all elements are at even distances, else one for each row along the longest axis."""
+    encoding, total = _encoding_of(field.type), prod(field.shape)
+    offsets = _offsets(field)
+    stride = field.strides_bits[-1]
+    if not total or all(after - before == stride for before, after in pairwise(offsets)):
+        run = compile_run(encoding, field.offset_bits, total, stride, row_bytes)
+        yield slice(0, total), run
+        return
+    # A grid of two axes: what lies along the others is even with one of the two or goes in pieces.
+    inner = field.shape[-1]
+    if prod(field.shape[:-1]) > inner and len(field.shape) == 2:
+        for k in range(inner):
+            run = compile_run(encoding, offsets[k], field.shape[0], field.strides_bits[0], row_bytes)
+            yield slice(k, total, inner), run
+        return
+    for k in range(0, total, inner):
+        yield slice(k, k + inner), compile_run(encoding, offsets[k], inner, stride, row_bytes)
 
 
 def _sort_out(fields: Sequence[Field]) -> tuple[list[list[Field]], list[list[Field]]]:
@@ -244,7 +275,8 @@ def _encoding_of(kind: LeafType) -> NumberEncoding:
 def _is_bit_field(field: Field) -> bool:
     encoding = _encoding_of(field.type)
     whole = encoding.size_bits in {8, 16, 32, 64} and field.offset_bits % 8 == 0
-    return encoding.form == "unsigned" and not encoding.little_endian and not whole
+    straight = encoding.form == "unsigned" and not encoding.little_endian and not encoding.mirrored
+    return straight and not whole
 
 
 def _fits(pack: list[Field], field: Field) -> bool:
@@ -255,7 +287,7 @@ def _fits(pack: list[Field], field: Field) -> bool:
 def _likeness(kind: LeafType) -> Any:
     """Equal for types whose values can be read and converted together."""
     encoding, conversion = _encoding_of(kind), conversion_of(kind)
-    plain = (encoding.size_bits, encoding.form, encoding.little_endian)
+    plain = replace(encoding, calibrator=None)
     return plain, None if conversion is None else kind
 
 

@@ -13,8 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dictionary.definitions import Condition, Container, Dictionary
-from pipeline.dictionary.layout import Block, Step, Variable, lay_out
+from pipeline.dictionary.definitions import (
+    Condition,
+    Container,
+    Dictionary,
+    Size,
+    Tagged,
+    Terminated,
+)
+from pipeline.dictionary.layout import Block, Group, Move, Repeat, Slot, Step, Variable, lay_out, slots_of
 from pipeline.dictionary.program import Program, compile_program
 from pipeline.dictionary.values import Combines, Compares, Criterion, Values, compile_condition, compile_size
 from pipeline.errors import ConfigError, Problem
@@ -58,7 +65,8 @@ class Switch:
 class Node:
     """One container. `program` reads it; `probe` reads only what decides between the branches.
 
-    `columns`: (parameter key, column name) in the order of the packet. `units`: by column name.
+    `columns`: (parameter key, column name) in the order of the packet. `units`: by column name. `constants`:
+    slots of fixed values, and what should stand there.
     """
 
     key: str
@@ -70,6 +78,7 @@ class Node:
     switch: Switch | None
     columns: tuple[tuple[str, str], ...]
     units: dict[str, str]
+    constants: tuple[tuple[Slot, NDArray[np.uint8]], ...]
 
     def candidates(self, known: Values) -> Iterator[tuple[tuple[Branch, ...], Rows | None]]:
         """Which branches are worth trying for which packets; None: for all of them."""
@@ -163,7 +172,16 @@ def _compile_node(
         problems.extend(problem for problem in error.problems if problem not in problems)
         return None
     return Node(
-        container.key, container.abstract, program, probe, wanted, branches, _switch(branches), columns, units
+        container.key,
+        container.abstract,
+        program,
+        probe,
+        wanted,
+        branches,
+        _switch(branches),
+        columns,
+        units,
+        _constants(steps),
     )
 
 
@@ -220,23 +238,34 @@ def _check_known(
 
 
 def _keys(step: Step) -> list[str]:
-    if isinstance(step, Block):
-        return [field.slot.key for field in step.fields]
-    return [step.slot.key] if isinstance(step, Variable) else []
+    return [slot.key for slot in slots_of((step,))]
+
+
+def _sizes(step: Step) -> tuple[Size, ...]:
+    if isinstance(step, Variable):
+        own = () if isinstance(step.size, Terminated | Tagged) else (step.size,)
+        return own + step.dimensions
+    if isinstance(step, Repeat):
+        return step.counts
+    return (step.bits,) if isinstance(step, Move) else ()
 
 
 def _needs(step: Step, dictionary: Dictionary) -> frozenset[str]:
-    """Parameters that tell the step its size or place."""
-    if isinstance(step, Block):
-        return frozenset()
-    sizes = (step.size, *step.dimensions) if isinstance(step, Variable) else (step.bits,)
-    return frozenset().union(*(compile_size(size, dictionary).needs() for size in sizes))
+    """Parameters of earlier steps that tell the step its size, place or presence."""
+    needed = frozenset().union(*(compile_size(size, dictionary).needs() for size in _sizes(step)))
+    if isinstance(step, Group):
+        needed |= compile_condition(step.condition, dictionary).needs()
+        known: set[str] = set()
+        for each in step.steps:
+            needed |= _needs(each, dictionary) - known
+            known.update(_keys(each))
+    return needed
 
 
 def _only(
     steps: Sequence[Step], wanted: frozenset[str], later: frozenset[str], dictionary: Dictionary
 ) -> tuple[Step, ...]:
-    """The least of the steps that still reads the wanted parameters."""
+    """The least of the steps that still reads the wanted parameters, and of the later ones what they hold."""
     last = max((i for i, step in enumerate(steps) if wanted.intersection(_keys(step))), default=-1)
     kept = steps[: last + 1]
     needed = (wanted | later).union(*(_needs(step, dictionary) for step in kept))
@@ -248,9 +277,20 @@ def _only(
     )
 
 
+def _constants(steps: Sequence[Step]) -> tuple[tuple[Slot, NDArray[np.uint8]], ...]:
+    found: list[tuple[Slot, NDArray[np.uint8]]] = []
+    for step in steps:
+        if isinstance(step, Group):
+            found += _constants(step.steps)
+        elif isinstance(step, Block | Repeat):
+            block = step if isinstance(step, Block) else step.block
+            found += [(each.slot, np.frombuffer(each.expected, np.uint8)) for each in block.fields if each.expected]
+    return tuple(found)
+
+
 def _columns(steps: Sequence[Step], dictionary: Dictionary) -> tuple[tuple[tuple[str, str], ...], dict[str, str]]:
     """A column has the parameter's plain name, or its key where two of the packet's parameters share that."""
-    keys = list(dict.fromkeys(key for step in steps for key in _keys(step)))
+    keys = list(dict.fromkeys(slot.key for slot in slots_of(steps) if not slot.key.startswith("#")))
     parameters = [dictionary.parameters[key] for key in keys]
     uses = Counter(parameter.name for parameter in parameters)
     columns = tuple(

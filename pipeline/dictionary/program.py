@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.batches import Column, Ragged
 from pipeline.dictionary.definitions import Dictionary
-from pipeline.dictionary.layout import Move, Step, Variable
+from pipeline.dictionary.layout import Block, Group, Move, Repeat, Step, Variable
 from pipeline.dictionary.operations import Operation, Outcome, compile_operations
 from pipeline.dictionary.rows import MIN_ROW_BYTES, Chunk, bit_chunks, chunks
-from pipeline.dictionary.values import SizeProgram, Values, compile_size
-from pipeline.dictionary.variables import VariableProgram, compile_variable
+from pipeline.dictionary.values import Criterion, SizeProgram, Values, compile_condition, compile_size
+from pipeline.dictionary.variables import VariableProgram, compile_variable, flat_starts, product_of
 
 Positions = NDArray[np.int64]
 
@@ -50,6 +51,27 @@ class MoveProgram:
     from_start: bool
 
 
+@dataclass(frozen=True, slots=True)
+class RepeatProgram:
+    """A block as often as the packet tells."""
+
+    counts: tuple[SizeProgram, ...]
+    stride_bits: int
+    gap_bits: int
+    block: BlockProgram
+
+
+@dataclass(frozen=True, slots=True)
+class GroupProgram:
+    """Steps for the packets in which the criterion holds."""
+
+    criterion: Criterion
+    steps: tuple[StepProgram, ...]
+
+
+StepProgram = BlockProgram | VariableProgram | MoveProgram | RepeatProgram | GroupProgram
+
+
 @dataclass(slots=True)
 class Result:
     """What a run made. `short: bool[n]`, or None: no packet was too short. Columns of short packets hold zeros
@@ -71,7 +93,7 @@ class Result:
 class Program:
     """Compiled steps. `fixed_bits`: the length, where it is the same for all packets."""
 
-    steps: tuple[BlockProgram | VariableProgram | MoveProgram, ...]
+    steps: tuple[StepProgram, ...]
     fixed_bits: int | None
 
     def run(self, data: NDArray[np.uint8], start: Positions, length: Positions) -> Result:
@@ -80,7 +102,9 @@ class Program:
         Where all have one fixed length the caller has set shorter packets aside.
         """
         if self.fixed_bits is None:
-            return _Run(data, start, length).run(self.steps)
+            begin = start * 8
+            run = _Run(data, begin, (start + length) * 8, begin, Values(len(start)))
+            return run.run(self.steps)
         result = Result(Values(len(start)), None, self.fixed_bits)
         for block in self.steps:
             assert isinstance(block, BlockProgram)
@@ -100,34 +124,40 @@ def _keep(result: Result, outcomes: Iterable[Outcome]) -> None:
 class _Run:
     """A run in which each packet has its own position (bits from the start of the data)."""
 
-    def __init__(self, data: NDArray[np.uint8], start: Positions, length: Positions) -> None:
+    def __init__(
+        self, data: NDArray[np.uint8], begin: Positions, end: Positions, position: Positions, values: Values
+    ) -> None:
         self.data = data
-        self.begin = start * 8
-        self.end = (start + length) * 8
-        self.position = self.begin
-        self.reach = self.begin
-        self.alive = np.ones(len(start), np.bool_)
-        self.result = Result(Values(len(start)))
+        self.begin = begin
+        self.end = end
+        self.position = position
+        self.reach = position
+        self.alive = np.ones(len(begin), np.bool_)
+        self.result = Result(values)
 
-    def run(self, steps: Sequence[BlockProgram | VariableProgram | MoveProgram]) -> Result:
+    def run(self, steps: Sequence[StepProgram]) -> Result:
         for step in steps:
-            if isinstance(step, BlockProgram):
-                going_on = self._block(step)
-            elif isinstance(step, VariableProgram):
-                going_on = self._variable(step)
-            else:
-                going_on = self._move(step)
-            if not going_on:
+            if not self._step(step):
                 break
         self.result.described_bits = self.reach - self.begin
         self.result.short = None if self.alive.all() else ~self.alive
         return self.result
 
+    def _step(self, step: StepProgram) -> bool:
+        """One step; False: no packet is long enough to go on."""
+        if isinstance(step, BlockProgram):
+            return self._block(step)
+        if isinstance(step, VariableProgram):
+            return self._variable(step)
+        if isinstance(step, RepeatProgram):
+            return self._repeat(step)
+        return self._group(step) if isinstance(step, GroupProgram) else self._move(step)
+
     def _fit(self, low: Positions, high: Positions) -> bool:
         """Note which packets hold the bits from `low` to `high`; False: none does any more."""
         self.alive &= (low >= self.begin) & (low <= high) & (high <= self.end)
         self.reach = np.maximum(self.reach, np.where(self.alive, high, self.reach))
-        return bool(self.alive.any())
+        return not len(low) or bool(self.alive.any())
 
     def _safe(self, position: Positions) -> Positions:
         """Positions that may be read: those of packets too short are replaced by another packet's."""
@@ -147,7 +177,8 @@ class _Run:
         return True
 
     def _variable(self, variable: VariableProgram) -> bool:
-        size_bits = variable.size_bits(self.result.values)
+        position = self._safe(self.position)
+        size_bits = variable.size_bits(self.result.values, self.data, position, self.end)
         if not self._fit(self.position, self.position + size_bits):
             return False
         size_bits = np.where(self.alive, size_bits, 0)
@@ -156,10 +187,72 @@ class _Run:
         self.position = self.position + size_bits
         return True
 
+    def _repeat(self, repeat: RepeatProgram) -> bool:
+        count = product_of(repeat.counts, self.result.values)
+        size_bits = np.where(count > 0, count * repeat.stride_bits - repeat.gap_bits, count)
+        if not self._fit(self.position, self.position + size_bits):
+            return False
+        count, size_bits = np.where(self.alive, count, 0), np.where(self.alive, size_bits, 0)
+        start = flat_starts(count)
+        low = np.repeat(self._safe(self.position) - start * repeat.stride_bits, count)
+        low += np.arange(len(low)) * repeat.stride_bits
+        pieces = bit_chunks(self.data, low, repeat.block.width_bits)
+        for outcome in repeat.block.run(pieces, len(low)):
+            raw = Ragged(outcome.raw, start, count)
+            same = outcome.calibrated is outcome.raw
+            self.result.values.keep(outcome.slot, raw, raw if same else Ragged(outcome.calibrated, start, count))
+            if outcome.unknown is not None:
+                rows = np.repeat(np.arange(len(count)), count)[outcome.unknown]
+                self._flag(np.bincount(rows, minlength=len(count)) > 0)
+        self.position = self.position + size_bits
+        return True
+
+    def _group(self, group: GroupProgram) -> bool:
+        rows = np.flatnonzero(group.criterion.holds(self.result.values) & self.alive)
+        inside = self._inside(rows, group.steps)
+        self.alive[rows] &= inside.alive
+        self.position, self.reach = self.position.copy(), self.reach.copy()
+        self.position[rows] = inside.position
+        self.reach[rows] = np.maximum(self.reach[rows], inside.reach)
+        if inside.result.unknown is not None:
+            unknown = np.zeros(len(self.alive), np.bool_)
+            unknown[rows] = inside.result.unknown
+            self._flag(unknown)
+        if len(rows) and not inside.alive.any():
+            # Nothing was read: empty columns still want a type.
+            rows = rows[:0]
+            inside = self._inside(rows, group.steps)
+        found = inside.result.values
+        for slot, raw in found.raw.items():
+            calibrated = found.calibrated[slot]
+            spread = _spread(raw, rows, len(self.alive))
+            same = calibrated is raw
+            self.result.values.keep(slot, spread, spread if same else _spread(calibrated, rows, len(self.alive)))
+        return bool(self.alive.any())
+
+    def _inside(self, rows: NDArray[np.intp], steps: Sequence[StepProgram]) -> _Run:
+        values = self.result.values.inside(rows)
+        run = _Run(self.data, self.begin[rows], self.end[rows], self.position[rows], values)
+        run.run(steps)
+        return run
+
+    def _flag(self, unknown: NDArray[np.bool_]) -> None:
+        self.result.unknown = unknown if self.result.unknown is None else self.result.unknown | unknown
+
     def _move(self, move: MoveProgram) -> bool:
         anchor = self.begin if move.from_start else self.position
         self.position = anchor + move.bits.of(self.result.values)
         return True
+
+
+def _spread(column: Column, rows: NDArray[np.intp], n: int) -> Ragged:
+    """The values of some packets as a column of all: the others have none."""
+    start, length = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    if isinstance(column, Ragged):
+        start[rows], length[rows] = column.start, column.length
+        return Ragged(column.values, start, length)
+    start[rows], length[rows] = np.arange(len(rows)), 1
+    return Ragged(column, start, length)
 
 
 def compile_program(steps: Sequence[Step], dictionary: Dictionary) -> Program:
@@ -171,15 +264,25 @@ def compile_program(steps: Sequence[Step], dictionary: Dictionary) -> Program:
     return Program(compiled, max((each.width_bits for each in blocks), default=0))
 
 
-def _compile_step(step: Step, dictionary: Dictionary) -> BlockProgram | VariableProgram | MoveProgram:
+def _compile_step(step: Step, dictionary: Dictionary) -> StepProgram:
     if isinstance(step, Move):
         return MoveProgram(compile_size(step.bits, dictionary), step.from_start)
     if isinstance(step, Variable):
         return compile_variable(step, dictionary)
+    if isinstance(step, Group):
+        inside = tuple(_compile_step(each, dictionary) for each in step.steps)
+        return GroupProgram(compile_condition(step.condition, dictionary), inside)
+    if isinstance(step, Repeat):
+        counts = tuple(compile_size(each, dictionary) for each in step.counts)
+        return RepeatProgram(counts, step.stride_bits, step.gap_bits, _compile_block(step.block))
+    return _compile_block(step)
+
+
+def _compile_block(block: Block) -> BlockProgram:
     # Rows that start with the packet start there even if the first field does not: they may then be a view.
-    ends = [each.end_bits for each in step.fields]
-    first = 0 if step.from_start else min([0, *(each.offset_bits for each in step.fields)])
+    ends = [each.end_bits for each in block.fields]
+    first = 0 if block.from_start else min([0, *(each.offset_bits for each in block.fields)])
     width = max([0, *ends]) - first
-    fields = [replace(each, offset_bits=each.offset_bits - first) for each in step.fields]
+    fields = [replace(each, offset_bits=each.offset_bits - first) for each in block.fields]
     operations = compile_operations(fields, max((width + 7) // 8, MIN_ROW_BYTES))
-    return BlockProgram(operations, step.from_start, first, width, step.end_bits)
+    return BlockProgram(operations, block.from_start, first, width, block.end_bits)

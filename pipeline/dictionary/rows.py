@@ -50,6 +50,8 @@ def chunks(data: NDArray[np.uint8], start: NDArray[np.int64], width_bytes: int) 
 
 def bit_chunks(data: NDArray[np.uint8], start_bits: NDArray[np.int64], width_bits: int) -> Iterator[Chunk]:
     """The same for rows that may begin within a byte."""
+    if not len(start_bits):
+        return
     phase = (start_bits & 7).astype(np.uint8)
     width_bytes = (width_bits + 7) // 8
     if not phase.any():

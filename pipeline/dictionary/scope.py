@@ -118,5 +118,12 @@ class Context:
         return found
 
     def parameter_key(self, node: Node) -> str:
+        """The key of the parameter, or of the member of an aggregate (P.member)."""
+        reference = node.attributes.get("parameterRef", "")
+        whole, _, member = reference.partition(".") if not reference.startswith(".") else (reference, "", "")
+        if not member or self.system.find(PARAMETERS, reference) is not None:
+            found = self.resolve(PARAMETERS, node, "parameterRef")
+            return found.key if found else ""
+        node.attributes["parameterRef"] = whole
         found = self.resolve(PARAMETERS, node, "parameterRef")
-        return found.key if found else ""
+        return f"{found.key}.{member}" if found else ""

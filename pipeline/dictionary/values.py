@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pipeline.batches import Column, Ragged
 from pipeline.dictionary.conversions import conversion_of
 from pipeline.dictionary.definitions import (
+    AggregateType,
     AllOf,
     AnyOf,
     ArrayType,
@@ -58,6 +59,9 @@ class Values:
     """Columns of `n` packets by slot; `latest` is the last slot of each parameter read so far."""
 
     n: int
+    around: Values | None = None
+    """Those of which these are some, and `rows`: which."""
+    rows: NDArray[np.intp] | None = None
     raw: dict[Slot, Column] = field(default_factory=dict)
     calibrated: dict[Slot, Column] = field(default_factory=dict)
     latest: dict[str, Slot] = field(default_factory=dict)
@@ -67,10 +71,32 @@ class Values:
         self.latest[slot.key] = slot
 
     def of(self, key: str, *, calibrated: bool) -> Array:
-        """One scalar for each packet."""
-        column = (self.calibrated if calibrated else self.raw)[self.latest[key]]
-        assert not isinstance(column, Ragged)
-        return column
+        """One scalar for each packet; where a packet has none, what stands there means nothing."""
+        slot = self.latest.get(key)
+        if slot is None:
+            assert self.around is not None
+            return self.around.of(key, calibrated=calibrated)[self.rows]
+        column = (self.calibrated if calibrated else self.raw)[slot]
+        if not isinstance(column, Ragged):
+            return column
+        filled = np.zeros(self.n, column.values.dtype)
+        there = column.length > 0
+        filled[there] = column.values[column.start[there]]
+        return filled
+
+    def present(self, key: str) -> Mask | None:
+        """Which packets have the parameter; None: all."""
+        slot = self.latest.get(key)
+        if slot is None:
+            assert self.around is not None
+            found = self.around.present(key)
+            return None if found is None else found[self.rows]
+        column = self.raw[slot]
+        return column.length > 0 if isinstance(column, Ragged) else None
+
+    def inside(self, rows: NDArray[np.intp]) -> Values:
+        """An empty place for values of some of the packets, from which these can be seen."""
+        return Values(len(rows), self, rows)
 
     def knows(self, key: str) -> bool:
         return key in self.latest
@@ -108,7 +134,8 @@ class Compares:
     literal: Any
 
     def holds(self, values: Values) -> Mask:
-        return np.asarray(OPERATORS[self.operator](values.of(self.key, calibrated=self.calibrated), self.literal))
+        left = values.of(self.key, calibrated=self.calibrated)
+        return _where_present(np.asarray(OPERATORS[self.operator](left, self.literal)), values, self.key)
 
     def needs(self) -> frozenset[str]:
         return frozenset({self.key})
@@ -124,7 +151,8 @@ class ComparesPair:
 
     def holds(self, values: Values) -> Mask:
         left, right = (values.of(each.parameter, calibrated=each.calibrated) for each in (self.left, self.right))
-        return np.asarray(OPERATORS[self.operator](left, right))
+        found = np.asarray(OPERATORS[self.operator](left, right))
+        return _where_present(found, values, self.left.parameter, self.right.parameter)
 
     def needs(self) -> frozenset[str]:
         return frozenset({self.left.parameter, self.right.parameter})
@@ -143,7 +171,7 @@ class HasLabel:
         found = np.zeros(len(raw), np.bool_)
         for low, high in self.ranges:
             found |= (raw >= low) & (raw <= high)
-        return ~found if self.negated else found
+        return _where_present(~found if self.negated else found, values, self.key)
 
     def needs(self) -> frozenset[str]:
         return frozenset({self.key})
@@ -167,6 +195,15 @@ class Combines:
         return frozenset().union(*(part.needs() for part in self.parts))
 
 
+def _where_present(found: Mask, values: Values, *keys: str) -> Mask:
+    """What a packet does not have compares with nothing."""
+    for key in keys:
+        there = values.present(key)
+        if there is not None:
+            found = found & there
+    return found
+
+
 def compile_condition(condition: Condition, dictionary: Dictionary) -> Criterion:
     """Raises ConfigError where a comparison cannot be made."""
     if isinstance(condition, AllOf | AnyOf):
@@ -185,7 +222,7 @@ def compile_condition(condition: Condition, dictionary: Dictionary) -> Criterion
 
 def _scalar_type(reference: Reference, dictionary: Dictionary) -> LeafType:
     kind = dictionary.parameters[reference.parameter].type
-    if isinstance(kind, ArrayType | UnencodedType | BinaryType):
+    if isinstance(kind, ArrayType | AggregateType | UnencodedType | BinaryType):
         text = f'"{reference.parameter}" is no number, label or text that one could compare'
         raise ConfigError([Problem(text, dictionary.file, reference.line)])
     return kind

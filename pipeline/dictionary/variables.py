@@ -6,6 +6,7 @@ strings as a unicode column.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Column, Ragged
-from pipeline.dictionary.conversions import Conversion, ToText, conversion_of, decode_text
-from pipeline.dictionary.definitions import Dictionary, NumberEncoding
+from pipeline.dictionary.conversions import Conversion, ToText, conversion_of
+from pipeline.dictionary.definitions import Dictionary, NumberEncoding, Tagged, Terminated
 from pipeline.dictionary.layout import LeafType, Slot, Variable
 from pipeline.dictionary.numbers import compile_run, dtype_of
 from pipeline.dictionary.rows import MIN_ROW_BYTES, bit_chunks, gather
@@ -31,21 +32,18 @@ class VariableProgram:
     """One variable field. `encoding`: of an array's elements, else None and the field is bytes."""
 
     slot: Slot
-    size: SizeProgram
+    size: SizeProgram | Terminated | Tagged
     dimensions: tuple[SizeProgram, ...]
     encoding: NumberEncoding | None
     conversion: Conversion | None
 
-    def size_bits(self, values: Values) -> Positions:
+    def size_bits(self, values: Values, data: NDArray[np.uint8], position: Positions, end: Positions) -> Positions:
         """int64[n]: bits that the field takes; negative where the packet asks for nonsense."""
-        total = self.size.of(values)
-        for dimension in self.dimensions:
-            count = dimension.of(values)
-            bounded = np.where(
-                (total < 0) | (count < 0), -1, np.minimum(total, 1 << 30) * np.minimum(count, 1 << 30)
-            )
-            total = bounded
-        return total
+        if isinstance(self.size, Terminated):
+            return terminated_bits(data, position, end, self.size)
+        if isinstance(self.size, Tagged):
+            return tagged_bits(data, position, end, self.size)
+        return product_of((self.size, *self.dimensions), values)
 
     def read(self, data: NDArray[np.uint8], position: Positions, size_bits: Positions) -> tuple[Column, Column]:
         """Raw and calibrated columns of the fields `size_bits` long from `position` (bits) on."""
@@ -65,11 +63,55 @@ class VariableProgram:
         return Ragged(values, raw.start, raw.length)
 
 
+def product_of(sizes: Sequence[SizeProgram], values: Values) -> Positions:
+    """int64[n]: the product of the sizes, cut far beyond any packet; negative where one of them is."""
+    total = sizes[0].of(values)
+    for size in sizes[1:]:
+        factor = size.of(values)
+        product = np.minimum(total, MAX_FACTOR) * np.minimum(factor, MAX_FACTOR)
+        total = np.where((total < 0) | (factor < 0), -1, product)
+    return np.asarray(np.minimum(total, MAX_FACTOR), np.int64)
+
+
+def tagged_bits(data: NDArray[np.uint8], position: Positions, end: Positions, size: Tagged) -> Positions:
+    """Bits of the tag and of the text that it announces; -1 where there is no tag, or too much text."""
+    there = position + size.tag_bits <= end
+    tag = NumberEncoding(size.tag_bits)
+    n_bits = read_numbers(data, position, there.astype(np.int64), tag)
+    total = np.full(len(position), -1, np.int64)
+    told = np.minimum(n_bits.values.astype(np.uint64), np.uint64(MAX_FACTOR)).astype(np.int64)
+    total[there] = np.where(told <= size.max_bits, told + size.tag_bits, -1)
+    return total
+
+
+def terminated_bits(data: NDArray[np.uint8], position: Positions, end: Positions, size: Terminated) -> Positions:
+    """Bits up to and with the terminator; without one, up to the largest size or the packet's end."""
+    longest: Positions = np.maximum(np.minimum(end - position, size.max_bits) & ~7, 0)
+    if (position & 7).any():
+        moved = read_bytes(data, position, longest)
+        data, begin = moved.values, moved.start
+    else:
+        begin = position >> 3
+    width = len(size.terminator)
+    if len(data) < width:
+        return longest
+    windows = np.ndarray((len(data) - width + 1, width), np.uint8, np.ascontiguousarray(data), 0, (1, 1))
+    places = np.flatnonzero((windows == np.frombuffer(size.terminator, np.uint8)).all(axis=1))
+    found = longest.copy()
+    for residue in range(width):
+        # A terminator of several bytes stands at a whole number of its own widths from the string's start.
+        rows = np.flatnonzero(begin % width == residue)
+        aligned = np.append(places[places % width == residue], len(data) + MAX_FACTOR)
+        stop = aligned[np.searchsorted(aligned, begin[rows])]
+        found[rows] = np.minimum(longest[rows], (stop - begin[rows] + width) * 8)
+    return found
+
+
 def compile_variable(step: Variable, dictionary: Dictionary) -> VariableProgram:
     """Raises ConfigError where the size refers to what is no number."""
     return VariableProgram(
         step.slot,
-        compile_size(step.size, dictionary),
+        step.size if isinstance(step.size, Terminated | Tagged) else compile_size(step.size, dictionary),
         tuple(compile_size(each, dictionary) for each in step.dimensions),
         _element_encoding(step.type) if step.dimensions else None,
         conversion_of(step.type),
@@ -123,8 +165,7 @@ def read_numbers(
 ) -> Ragged:
     """`count` numbers from each position on."""
     start, dtype = flat_starts(count), dtype_of(encoding)
-    plain = encoding.size_bits in {8, 16, 32, 64} and encoding.form in {"unsigned", "twosComplement", "IEEE754"}
-    if plain and not (position & 7).any():
+    if encoding.is_plain and not (position & 7).any():
         flat = ragged_gather(data, position >> 3, count * (encoding.size_bits // 8))
         stored = dtype.newbyteorder("<" if encoding.little_endian else ">")
         return Ragged(flat.view(stored).astype(dtype, copy=False), start, count)
@@ -145,4 +186,4 @@ def text_column(raw: Ragged, conversion: ToText) -> Array:
         return np.zeros(len(raw), "U1")
     matrix = np.zeros((len(raw), width), np.uint8)
     matrix[np.arange(width) < raw.length[:, None]] = raw.values
-    return decode_text(matrix, conversion.charset, conversion.terminator)
+    return conversion.decode(matrix)

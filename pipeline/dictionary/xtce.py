@@ -7,7 +7,16 @@ problem that names the element and its line. Source: XTCE 1.1, 1.2 (CCSDS 660.0-
 
 from __future__ import annotations
 
-from pipeline.dictionary.definitions import Container, ContainerEntry, Dictionary, Parameter
+from collections.abc import Iterator
+
+from pipeline.dictionary.definitions import (
+    AggregateType,
+    ArrayType,
+    Container,
+    ContainerEntry,
+    Dictionary,
+    Parameter,
+)
 from pipeline.dictionary.document import Node, Reading, parse
 from pipeline.dictionary.scope import CONTAINERS, PARAMETERS, TYPES, Context, System, name_keys
 from pipeline.dictionary.xtce_bases import merge_base_types
@@ -87,10 +96,21 @@ def _read_parameters(root: System, reading: Reading) -> dict[str, Parameter]:
             _read_properties(node, reading)
             reading.finish(node)
             if found is not None:
-                parameters[definition.key] = Parameter(
-                    definition.key, definition.name, types.read(found, context), node.line
-                )
+                kind = types.read(found, context)
+                parameters.update(_with_members(Parameter(definition.key, definition.name, kind, node.line)))
     return parameters
+
+
+def _with_members(parameter: Parameter) -> Iterator[tuple[str, Parameter]]:
+    """The parameter and, of an aggregate, its members, which are columns and can be referred to."""
+    yield parameter.key, parameter
+    kind = parameter.type
+    while isinstance(kind, ArrayType):
+        kind = kind.element
+    if isinstance(kind, AggregateType):
+        for name, member in kind.members:
+            key, plain = f"{parameter.key}.{name}", f"{parameter.name}.{name}"
+            yield from _with_members(Parameter(key, plain, member, parameter.line))
 
 
 def _read_properties(node: Node, reading: Reading) -> None:
@@ -130,7 +150,7 @@ def _check_inside(container: Container, containers: dict[str, Container], readin
             if not isinstance(entry, ContainerEntry) or entry.container not in containers:
                 continue
             if entry.container == container.key:
-                here = Node("ContainerRefEntry", {}, entry.line)
+                here = Node("ContainerRefEntry", {}, entry.place.line)
                 reading.problem(here, f'container "{container.key}" is inside itself')
                 return
             if entry.container not in seen:

@@ -8,9 +8,12 @@ from pipeline.dictionary.definitions import (
     Container,
     ContainerEntry,
     Entry,
+    FixedEntry,
     Location,
     Parameter,
     ParameterEntry,
+    Placement,
+    Repetition,
     UnencodedType,
 )
 from pipeline.dictionary.document import Node
@@ -55,22 +58,64 @@ def _read_entry(node: Node, context: Context, parameters: Parameters) -> Entry |
     reading = context.reading
     if node.tag == "ContainerRefEntry":
         inside = context.resolve(CONTAINERS, node, "containerRef")
-        location = _read_location(node, context)
+        place = _read_placement(node, context)
         reading.finish(node)
-        return ContainerEntry(inside.key, location, node.line) if inside else None
+        return ContainerEntry(inside.key, place) if inside else None
+    if node.tag == "FixedValueEntry":
+        return _read_fixed_value(node, context)
     if node.tag not in {"ParameterRefEntry", "ArrayParameterRefEntry"}:
         reading.problem(node, f"element {node.tag} is not implemented")
         return None
     key = context.parameter_key(node)
     if key in parameters and isinstance(parameters[key].type, UnencodedType):
         reading.problem(node, f'parameter "{key}" has no data encoding: its size in the packet is not known')
-    location = _read_location(node, context)
+    place = _read_placement(node, context)
     dimensions = None
     if node.tag == "ArrayParameterRefEntry":
         listed = reading.child(node, "DimensionList")
         dimensions = read_dimensions(listed, context, MAX_ARRAY_ELEMENTS) if listed is not None else None
     reading.finish(node)
-    return ParameterEntry(key, location, dimensions, node.line)
+    return ParameterEntry(key, place, dimensions)
+
+
+def _read_fixed_value(node: Node, context: Context) -> Entry:
+    """FixedValueEntry: constant bits, right-aligned in `binaryValue`."""
+    reading = context.reading
+    text, size_bits = reading.required(node, "binaryValue"), reading.integer(node, "sizeInBits", 8, 1, 1 << 16)
+    try:
+        value = int(text or "0", 16)
+    except ValueError:
+        reading.problem(node, f'binaryValue="{text}" is not hexadecimal')
+        value = 0
+    n_bytes = (size_bits + 7) // 8
+    aligned = (value & ((1 << size_bits) - 1)) << (n_bytes * 8 - size_bits)
+    place = _read_placement(node, context)
+    reading.finish(node)
+    return FixedEntry(aligned.to_bytes(n_bytes, "big"), size_bits, place)
+
+
+def _read_placement(node: Node, context: Context) -> Placement:
+    reading = context.reading
+    location = _read_location(node, context)
+    repetition, condition = None, None
+    repeat = reading.child(node, "RepeatEntry")
+    if repeat is not None:
+        count_node, gap_node = reading.child(repeat, "Count"), reading.child(repeat, "Offset")
+        reading.finish(repeat)
+        if count_node is None:
+            reading.problem(repeat, "Count is missing")
+        else:
+            gap = read_size(gap_node, context, 0, MAX_CONTAINER_BITS) if gap_node is not None else 0
+            if not isinstance(gap, int):
+                reading.problem(repeat, "an Offset that the packet tells is not implemented")
+                gap = 0
+            repetition = Repetition(read_size(count_node, context, 0, MAX_ARRAY_ELEMENTS), gap)
+            reading.finish(count_node)
+    include = reading.child(node, "IncludeCondition")
+    if include is not None:
+        condition = read_criteria(include, context)
+        reading.finish(include)
+    return Placement(location, repetition, condition, node.line)
 
 
 def _read_location(node: Node, context: Context) -> Location | None:

@@ -10,6 +10,8 @@ from pipeline.dictionary.definitions import (
     Polynomial,
     Size,
     StringEncoding,
+    Tagged,
+    Terminated,
 )
 from pipeline.dictionary.document import Node
 from pipeline.dictionary.scope import Context
@@ -21,8 +23,12 @@ INTEGER_FORMS = {
     "twosComplement": "twosComplement",
     "twosCompliment": "twosComplement",  # as XTCE 1.1 spells it
     "onesComplement": "onesComplement",
+    # XTCE does not say how the two differ. Both are read as digits of 4 bits, as most hardware packs them.
+    "BCD": "BCD",
+    "packedBCD": "BCD",
 }
-IEEE_SIZES_BITS = (16, 32, 64)
+FLOAT_FORMS = {"IEEE754": "IEEE754", "IEEE754_1985": "IEEE754", "MILSTD_1750A": "MILSTD_1750A"}
+FLOAT_SIZES_BITS = {"IEEE754": (16, 32, 64), "MILSTD_1750A": (32, 48)}
 CHARSETS = {
     "US-ASCII": "ascii",
     "UTF-8": "utf-8",
@@ -35,6 +41,7 @@ CHARSETS = {
     "UTF-32BE": "utf-32-be",
     "UTF-32LE": "utf-32-le",
 }
+BIT_ORDERS = ("mostSignificantBitFirst", "leastSignificantBitFirst")
 BYTE_ORDERS = ("mostSignificantByteFirst", "leastSignificantByteFirst")
 MAX_EXPONENT = 64
 
@@ -44,35 +51,52 @@ def read_integer_encoding(node: Node, context: Context) -> NumberEncoding:
     reading = context.reading
     size_bits = reading.integer(node, "sizeInBits", 8, 1, 64)
     form = INTEGER_FORMS[reading.choice(node, "encoding", "unsigned", INTEGER_FORMS)]
-    little_endian = _read_order(node, context)
-    if little_endian and size_bits % 8:
-        reading.problem(node, f"least significant byte first wants whole bytes, not {size_bits} bits")
-        little_endian = False
+    little_endian, mirrored = _read_orders(node, context, size_bits)
+    if form == "BCD" and size_bits % 4:
+        reading.problem(node, f"BCD wants digits of 4 bits, and {size_bits} bits are not")
     reading.read_past(node, "changeThreshold")
     calibrator = _read_default_calibrator(node, context)
     reading.finish(node)
-    return NumberEncoding(size_bits, form, little_endian, calibrator)
+    return NumberEncoding(size_bits, form, little_endian, mirrored, calibrator)
 
 
 def read_float_encoding(node: Node, context: Context) -> NumberEncoding:
     """FloatDataEncoding."""
     reading = context.reading
     size_bits = reading.integer(node, "sizeInBits", 32, 16, 128)
-    reading.choice(node, "encoding", "IEEE754", ("IEEE754", "IEEE754_1985"))
-    if size_bits not in IEEE_SIZES_BITS:
-        reading.problem(node, f"a float of {size_bits} bits is not implemented")
+    form = FLOAT_FORMS[reading.choice(node, "encoding", "IEEE754", FLOAT_FORMS)]
+    if size_bits not in FLOAT_SIZES_BITS[form]:
+        reading.problem(node, f"a float of {size_bits} bits ({form}) is not implemented")
         size_bits = 32
-    little_endian = _read_order(node, context)
+    little_endian, mirrored = _read_orders(node, context, size_bits)
     reading.read_past(node, "changeThreshold")
     calibrator = _read_default_calibrator(node, context)
     reading.finish(node)
-    return NumberEncoding(size_bits, "IEEE754", little_endian, calibrator)
+    return NumberEncoding(size_bits, form, little_endian, mirrored, calibrator)
 
 
-def _read_order(node: Node, context: Context) -> bool:
-    """Whether the least significant byte comes first."""
-    context.reading.choice(node, "bitOrder", "mostSignificantBitFirst", ("mostSignificantBitFirst",))
-    return context.reading.choice(node, "byteOrder", BYTE_ORDERS[0], BYTE_ORDERS) == BYTE_ORDERS[1]
+def _read_orders(node: Node, context: Context, size_bits: int) -> tuple[bool, bool]:
+    """Whether the least significant byte, and in a byte the least significant bit, comes first.
+
+    The order of bytes may be a list of significances: an attribute in XTCE 1.2, an element in 1.1.
+    """
+    reading = context.reading
+    mirrored = reading.choice(node, "bitOrder", BIT_ORDERS[0], BIT_ORDERS) == BIT_ORDERS[1]
+    listed = reading.child(node, "ByteOrderList")
+    order = reading.attribute(node, "byteOrder", BYTE_ORDERS[0])
+    if listed is not None:
+        order = ",".join(reading.required(each, "byteSignificance") for each in reading.children(listed, "Byte"))
+        reading.finish(listed)
+    significances = [str(i) for i in range((size_bits + 7) // 8)]
+    if order == ",".join(reversed(significances)):
+        return False, mirrored
+    little_endian = order in {BYTE_ORDERS[1], ",".join(significances)}
+    if order not in BYTE_ORDERS and not little_endian:
+        reading.problem(node, f'byteOrder="{order}" is not implemented')
+    if little_endian and size_bits % 8:
+        reading.problem(node, f"least significant byte first wants whole bytes, not {size_bits} bits")
+        little_endian = False
+    return little_endian, mirrored
 
 
 def read_binary_encoding(node: Node, context: Context) -> BinaryEncoding:
@@ -104,19 +128,43 @@ def read_string_encoding(node: Node, context: Context) -> StringEncoding:
     order = reading.choice(node, "byteOrder", BYTE_ORDERS[0], BYTE_ORDERS)
     if order == BYTE_ORDERS[1] and charset in {"utf-16-be", "utf-32-be"}:
         charset = charset.replace("-be", "-le")
-    fixed, variable = reading.child(node, "SizeInBits"), reading.child(node, "Variable")
-    size: Size = 8
-    terminator = b""
-    if fixed is not None:
-        terminator = _read_terminator(fixed, context)
-        size = _read_fixed_size(fixed, context)
-    elif variable is not None:
-        terminator = _read_terminator(variable, context)
-        size = _read_variable_size(variable, context)
-    elif not node.children:
-        reading.problem(node, "wants SizeInBits or Variable")
+    holder = reading.child(node, "SizeInBits") or reading.child(node, "Variable")
+    if holder is None:
+        if not node.children:
+            reading.problem(node, "wants SizeInBits or Variable")
+        reading.finish(node)
+        return StringEncoding(8, charset)
+    variable = holder.tag == "Variable"
+    max_bits = (
+        reading.integer(holder, "maxSizeInBits", MAX_CONTAINER_BITS, 8, MAX_CONTAINER_BITS) if variable else 0
+    )
+    terminator, tag_bits = _read_terminator(holder, context), _read_tag(holder, context)
+    read_size_of = _read_variable_size if variable else _read_fixed_size
+    size = read_size_of(holder, context)
+    bounds = max_bits or MAX_CONTAINER_BITS
+    reading.finish(holder)
     reading.finish(node)
-    return StringEncoding(size, charset, terminator)
+    if size is not None:
+        return StringEncoding(size, charset, b"" if tag_bits else terminator, tag_bits)
+    if tag_bits:
+        return StringEncoding(Tagged(tag_bits, bounds), charset, b"", tag_bits)
+    if terminator:
+        return StringEncoding(Terminated(terminator, bounds), charset, terminator)
+    reading.problem(holder, "says nothing of the string's size")
+    return StringEncoding(8, charset)
+
+
+def _read_tag(node: Node, context: Context) -> int:
+    """LeadingSize: bits of the number, at the buffer's beginning, of the bits of text."""
+    found = context.reading.child(node, "LeadingSize")
+    if found is None:
+        return 0
+    tag_bits = context.reading.integer(found, "sizeInBitsOfSizeTag", 16, 1, 64)
+    if tag_bits % 8:
+        context.reading.problem(found, f"a size tag of {tag_bits} bits is not implemented: it wants whole bytes")
+        tag_bits = 16
+    context.reading.finish(found)
+    return tag_bits
 
 
 def _read_terminator(node: Node, context: Context) -> bytes:
@@ -133,38 +181,28 @@ def _read_terminator(node: Node, context: Context) -> bytes:
         return b""
 
 
-def _read_fixed_size(node: Node, context: Context) -> Size:
+def _read_fixed_size(node: Node, context: Context) -> Size | None:
     reading = context.reading
     fixed = reading.child(node, "Fixed")
-    size_bits = 8
-    if fixed is not None:
-        value = reading.child(fixed, "FixedValue")
-        if value is None:
-            reading.problem(fixed, "FixedValue is missing")
-        else:
-            size_bits = reading.number_in(value, reading.text(value), "FixedValue", 8, MAX_CONTAINER_BITS, 8)
-        reading.finish(fixed)
-    elif not node.children:
-        reading.problem(node, "Fixed is missing")
+    if fixed is None:
+        return None
+    value, size_bits = reading.child(fixed, "FixedValue"), 8
+    if value is None:
+        reading.problem(fixed, "FixedValue is missing")
+    else:
+        size_bits = reading.number_in(value, reading.text(value), "FixedValue", 8, MAX_CONTAINER_BITS, 8)
     if size_bits % 8:
-        reading.problem(node, f"a string of {size_bits} bits does not end with a byte")
-    reading.finish(node)
+        reading.problem(fixed, f"a string of {size_bits} bits does not end with a byte")
+    reading.finish(fixed)
     return size_bits
 
 
-def _read_variable_size(node: Node, context: Context) -> Size:
+def _read_variable_size(node: Node, context: Context) -> Size | None:
     reading = context.reading
-    reading.integer(node, "maxSizeInBits", MAX_CONTAINER_BITS, 8, MAX_CONTAINER_BITS)
     dynamic, lookup = reading.child(node, "DynamicValue"), reading.child(node, "DiscreteLookupList")
-    size: Size = 8
     if dynamic is not None:
-        size = read_dynamic(dynamic, context)
-    elif lookup is not None:
-        size = read_lookup(lookup, context, 0, MAX_CONTAINER_BITS)
-    elif not node.children:
-        reading.problem(node, "wants a DynamicValue or DiscreteLookupList")
-    reading.finish(node)
-    return size
+        return read_dynamic(dynamic, context)
+    return read_lookup(lookup, context, 0, MAX_CONTAINER_BITS) if lookup is not None else None
 
 
 def _read_default_calibrator(node: Node, context: Context) -> Calibrator | None:

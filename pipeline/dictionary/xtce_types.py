@@ -7,8 +7,11 @@ that refers to itself is a problem. Types that nothing refers to are read too: n
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 
 from pipeline.dictionary.definitions import (
+    AggregateType,
     ArrayType,
     BinaryType,
     BooleanType,
@@ -17,6 +20,7 @@ from pipeline.dictionary.definitions import (
     NumberType,
     ParameterType,
     StringType,
+    TimeType,
     UnencodedType,
 )
 from pipeline.dictionary.document import Node
@@ -30,6 +34,8 @@ from pipeline.dictionary.xtce_encodings import (
 )
 
 MAX_ARRAY_ELEMENTS = 1 << 26
+TIME_UNITS_NS = {"seconds": Fraction(10**9), "picoSeconds": Fraction(1, 1000), "days": Fraction(86400 * 10**9)}
+EPOCHS = {"TAI": "1958-01-01", "J2000": "2000-01-01T12:00:00", "UNIX": "1970-01-01", "GPS": "1980-01-06"}
 MAX_ENUMERATION = 1 << 62
 ENCODINGS = ("IntegerDataEncoding", "FloatDataEncoding", "StringDataEncoding", "BinaryDataEncoding")
 
@@ -58,6 +64,8 @@ class TypeReader:
     def _dispatch(self, node: Node, name: str, context: Context) -> ParameterType:
         if node.tag == "ArrayParameterType":
             return self._read_array(node, name, context)
+        if node.tag == "AggregateParameterType":
+            return self._read_aggregate(node, name, context)
         reader = _READERS.get(node.tag)
         if reader is None:
             context.reading.problem(node, f"element {node.tag} is not implemented")
@@ -80,6 +88,26 @@ class TypeReader:
         if element is None:
             return UnencodedType(name)
         return ArrayType(name, self.read(element, context), dimensions)
+
+    def _read_aggregate(self, node: Node, name: str, context: Context) -> ParameterType:
+        reading = context.reading
+        reading.read_past(node, "initialValue")
+        listed = reading.child(node, "MemberList")
+        members: dict[str, ParameterType] = {}
+        for member in reading.children(listed, "Member") if listed is not None else []:
+            member_name, found = reading.required(member, "name"), context.resolve(TYPES, member, "typeRef")
+            reading.read_past(member, "initialValue")
+            reading.finish(member)
+            if member_name in members:
+                reading.problem(member, "is there twice")
+            elif found is not None:
+                members[member_name] = self.read(found, context)
+        if listed is None or not members:
+            reading.problem(node, "has no Member")
+        else:
+            reading.finish(listed)
+        reading.finish(node)
+        return AggregateType(name, tuple(members.items()))
 
 
 def read_unit(node: Node, context: Context) -> str:
@@ -178,6 +206,56 @@ def _read_binary(node: Node, name: str, unit: str, context: Context) -> Paramete
     return BinaryType(name, read_binary_encoding(found, context), unit) if found else UnencodedType(name, unit)
 
 
+def _read_time(node: Node, name: str, _unit: str, context: Context) -> ParameterType:
+    """RelativeTimeParameterType and AbsoluteTimeParameterType: numbers with a unit, a scale and an epoch."""
+    reading = context.reading
+    absolute = node.tag == "AbsoluteTimeParameterType"
+    epoch_ns = _read_epoch(node, context) if absolute else 0
+    holder = reading.child(node, "Encoding")
+    if holder is None:
+        return UnencodedType(name)
+    second_ns = TIME_UNITS_NS[reading.choice(holder, "units", "seconds", TIME_UNITS_NS)]
+    scale = _read_fraction(holder, "scale", "1", context) * second_ns
+    offset = _read_fraction(holder, "offset", "0", context) * second_ns
+    encoding = _read_number_encoding(holder, context, "IntegerDataEncoding", "FloatDataEncoding")
+    if encoding is not None and encoding.calibrator is not None:
+        reading.problem(holder, "a calibrator in a time is not implemented: say scale and offset")
+    reading.finish(holder)
+    if encoding is None:
+        return UnencodedType(name)
+    return TimeType(name, encoding, scale, offset + epoch_ns, absolute)
+
+
+def _read_fraction(node: Node, name: str, default: str, context: Context) -> Fraction:
+    text = context.reading.attribute(node, name, default)
+    try:
+        return Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        context.reading.problem(node, f'{name} "{text}" is not a number')
+        return Fraction(1)
+
+
+def _read_epoch(node: Node, context: Context) -> int:
+    """Nanoseconds from 1970-01-01 to the epoch, both in the epoch's own scale."""
+    reading = context.reading
+    reference = reading.child(node, "ReferenceTime")
+    if reference is None:
+        return 0
+    epoch = reading.child(reference, "Epoch")
+    reading.finish(reference)
+    if epoch is None:
+        return 0
+    text = reading.text(epoch)
+    reading.finish(epoch)
+    try:
+        moment = datetime.fromisoformat(EPOCHS.get(text, text))
+    except ValueError:
+        reading.problem(epoch, f'epoch "{text}" is not implemented')
+        return 0
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
+
+
 _READERS: dict[str, Callable[[Node, str, str, Context], ParameterType]] = {
     "IntegerParameterType": _read_integer,
     "FloatParameterType": _read_float,
@@ -185,4 +263,6 @@ _READERS: dict[str, Callable[[Node, str, str, Context], ParameterType]] = {
     "BooleanParameterType": _read_boolean,
     "StringParameterType": _read_string,
     "BinaryParameterType": _read_binary,
+    "RelativeTimeParameterType": _read_time,
+    "AbsoluteTimeParameterType": _read_time,
 }
