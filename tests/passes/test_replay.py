@@ -1,9 +1,11 @@
 """`downlink replay`, to a broker and a subscriber of another make."""
 
 import asyncio
+import getpass
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -17,6 +19,7 @@ import pytest
 
 from pipeline.topics import unpack_product
 from pipeline.transport.broker import BrokerAddress, broker
+from pipeline.transport.mqtt import subscribe
 
 MOSQUITTO_SUB = shutil.which("mosquitto_sub")
 needs_mosquitto = pytest.mark.skipif(MOSQUITTO_SUB is None, reason="mosquitto_sub is not installed")
@@ -175,3 +178,51 @@ async def test_the_script_of_the_readme_reads_the_field(bundled: Path, tmp_path:
         await process.wait()
     assert lines[0].startswith("2021-05-25T04:20:00")
     assert all(line.endswith(" nT\n") for line in lines)
+
+
+@needs_mosquitto
+async def test_a_broker_that_dies_in_the_middle_is_waited_for_and_nothing_is_lost(
+    bundled: Path, tmp_path: Path, clean: Any
+) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (tmp_path / "broker.conf").write_text(
+        f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_queued_messages 0\npersistence true\n"
+        f"persistence_location {tmp_path}/\nautosave_interval 1\nuser {getpass.getuser()}\n"
+    )
+    broker_command = (
+        shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin"),
+        "-c",
+        tmp_path / "broker.conf",
+    )
+    first = await asyncio.create_subprocess_exec(*map(str, broker_command))
+    await asyncio.sleep(0.5)
+    heard: list[str] = []
+
+    async def listen() -> None:
+        address = BrokerAddress("127.0.0.1", port)
+        async for _, payload, _ in subscribe(address, ["zhurong/test/product/#"], client_id="ear", session_s=600):
+            heard.append(msgpack.unpackb(payload)["id"])
+
+    listener = asyncio.create_task(listen())
+    replay = asyncio.create_task(
+        downlink(
+            *("replay", bundled / "clean.cadu", "-m", "zhurong", "--speed", "2", "--stream", "test"),
+            *("--broker", f"mqtt://127.0.0.1:{port}"),
+        )
+    )
+    await asyncio.sleep(3)
+    first.kill()
+    await first.wait()
+    await asyncio.sleep(1)
+    second = await asyncio.create_subprocess_exec(*map(str, broker_command))
+    status, _, err = await replay
+    await asyncio.sleep(1)
+    listener.cancel()
+    await asyncio.wait((listener,))
+    second.terminate()
+    await second.wait()
+    assert status == 0, err
+    assert "lost the connection" in err
+    assert set(heard) == {product.id for product in clean.products}
