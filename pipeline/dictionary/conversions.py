@@ -14,9 +14,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.dictionary.calibrators import compile_calibrator
 from pipeline.dictionary.definitions import (
     BooleanType,
-    Calibrator,
     EnumeratedType,
     NumberType,
     StringEncoding,
@@ -65,26 +65,6 @@ class ToBoolean:
 
     def fill(self, raw: Array, out: Array) -> Flags | None:
         np.not_equal(raw, 0, out=out)
-        return None
-
-
-@dataclass(frozen=True, slots=True)
-class ToPolynomial:
-    """Horner's rule in float64."""
-
-    coefficients: tuple[float, ...]
-    dtype: np.dtype[Any] = REAL
-
-    def fill(self, raw: Array, out: Array) -> Flags | None:
-        if len(self.coefficients) == 1:
-            out[...] = self.coefficients[0]
-            return None
-        with np.errstate(over="ignore", invalid="ignore"):
-            np.multiply(raw, self.coefficients[-1], out=out, casting="unsafe", dtype=np.float64)
-            for coefficient in self.coefficients[-2:0:-1]:
-                out += coefficient
-                out *= raw
-            out += self.coefficients[0]
         return None
 
 
@@ -204,10 +184,12 @@ def _cut(raw: Array, terminator: bytes) -> Array:
 
 
 def conversion_of(kind: LeafType) -> Conversion | None:
-    """How values of the type are calibrated; None: raw and calibrated are the same."""
+    """How values of the type are calibrated; None: raw and calibrated are the same, or contexts decide later."""
     if isinstance(kind, NumberType):
+        if kind.encoding.is_contextual:
+            return None
         if kind.encoding.calibrator is not None:
-            return _calibration(kind.encoding.calibrator)
+            return compile_calibrator(kind.encoding.calibrator)
         return ToReal() if kind.real and not kind.encoding.is_float else None
     makers: dict[type, Callable[[Any], Conversion]] = {
         EnumeratedType: labels_of,
@@ -217,10 +199,6 @@ def conversion_of(kind: LeafType) -> Conversion | None:
     }
     maker = makers.get(type(kind))
     return None if maker is None else maker(kind)
-
-
-def _calibration(calibrator: Calibrator) -> Conversion:
-    return ToPolynomial(calibrator.coefficients)
 
 
 def text_of(encoding: StringEncoding) -> ToText:

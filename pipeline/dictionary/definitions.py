@@ -92,7 +92,27 @@ class Polynomial:
     coefficients: tuple[float, ...]
 
 
-Calibrator = Polynomial
+@dataclass(frozen=True, slots=True)
+class Spline:
+    """(raw, calibrated) points."""
+
+    points: tuple[tuple[float, float], ...]
+    order: int = 1
+    extrapolate: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Formula:
+    """A MathOperation in postfix notation: numbers, other parameters, operators, and "this" for the count."""
+
+    tokens: tuple[float | str | Reference, ...]
+
+    @property
+    def operands(self) -> tuple[Reference, ...]:
+        return tuple(token for token in self.tokens if isinstance(token, Reference))
+
+
+Calibrator = Polynomial | Spline | Formula
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +126,13 @@ class NumberEncoding:
     little_endian: bool = False
     mirrored: bool = False
     calibrator: Calibrator | None = None
+    contexts: tuple[tuple[Condition, Calibrator], ...] = ()
+
+    @property
+    def is_contextual(self) -> bool:
+        """Whether its calibration depends on other parameters."""
+        formulas = [each for each in (self.calibrator, *(c for _, c in self.contexts)) if isinstance(each, Formula)]
+        return bool(self.contexts) or any(each.operands for each in formulas)
 
     @property
     def is_float(self) -> bool:

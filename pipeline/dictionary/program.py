@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Column, Ragged
+from pipeline.dictionary.contexts import Contextual, contextual_slots
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.layout import Block, Group, Move, Repeat, Step, Variable
 from pipeline.dictionary.operations import Operation, Outcome, compile_operations
@@ -95,12 +96,20 @@ class Program:
 
     steps: tuple[StepProgram, ...]
     fixed_bits: int | None
+    contextual: tuple[Contextual, ...] = ()
 
     def run(self, data: NDArray[np.uint8], start: Positions, length: Positions) -> Result:
         """Decode the packets `data[start : start + length]` (bytes), every one with this program.
 
         Where all have one fixed length the caller has set shorter packets aside.
         """
+        result = self._read(data, start, length)
+        for each in self.contextual:
+            if each.slot in result.values.raw:
+                each.apply(result.values)
+        return result
+
+    def _read(self, data: NDArray[np.uint8], start: Positions, length: Positions) -> Result:
         if self.fixed_bits is None:
             begin = start * 8
             run = _Run(data, begin, (start + length) * 8, begin, Values(len(start)))
@@ -259,9 +268,8 @@ def compile_program(steps: Sequence[Step], dictionary: Dictionary) -> Program:
     """Raises ConfigError where a size cannot be told from what it refers to."""
     compiled = tuple(_compile_step(step, dictionary) for step in steps)
     blocks = [step for step in compiled if isinstance(step, BlockProgram) and step.from_start]
-    if len(blocks) < len(compiled):
-        return Program(compiled, None)
-    return Program(compiled, max((each.width_bits for each in blocks), default=0))
+    fixed_bits = max((each.width_bits for each in blocks), default=0) if len(blocks) == len(compiled) else None
+    return Program(compiled, fixed_bits, tuple(contextual_slots(steps, dictionary)))
 
 
 def _compile_step(step: Step, dictionary: Dictionary) -> StepProgram:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from pipeline.dictionary.definitions import (
     MAX_CONTAINER_BITS,
     BinaryEncoding,
-    Calibrator,
     NumberEncoding,
-    Polynomial,
     Size,
     StringEncoding,
     Tagged,
@@ -15,6 +13,7 @@ from pipeline.dictionary.definitions import (
 )
 from pipeline.dictionary.document import Node
 from pipeline.dictionary.scope import Context
+from pipeline.dictionary.xtce_calibrators import read_calibrators
 from pipeline.dictionary.xtce_conditions import read_dynamic, read_lookup, read_size
 
 INTEGER_FORMS = {
@@ -43,7 +42,6 @@ CHARSETS = {
 }
 BIT_ORDERS = ("mostSignificantBitFirst", "leastSignificantBitFirst")
 BYTE_ORDERS = ("mostSignificantByteFirst", "leastSignificantByteFirst")
-MAX_EXPONENT = 64
 
 
 def read_integer_encoding(node: Node, context: Context) -> NumberEncoding:
@@ -55,9 +53,9 @@ def read_integer_encoding(node: Node, context: Context) -> NumberEncoding:
     if form == "BCD" and size_bits % 4:
         reading.problem(node, f"BCD wants digits of 4 bits, and {size_bits} bits are not")
     reading.read_past(node, "changeThreshold")
-    calibrator = _read_default_calibrator(node, context)
+    calibrator, contexts = read_calibrators(node, context)
     reading.finish(node)
-    return NumberEncoding(size_bits, form, little_endian, mirrored, calibrator)
+    return NumberEncoding(size_bits, form, little_endian, mirrored, calibrator, contexts)
 
 
 def read_float_encoding(node: Node, context: Context) -> NumberEncoding:
@@ -70,9 +68,9 @@ def read_float_encoding(node: Node, context: Context) -> NumberEncoding:
         size_bits = 32
     little_endian, mirrored = _read_orders(node, context, size_bits)
     reading.read_past(node, "changeThreshold")
-    calibrator = _read_default_calibrator(node, context)
+    calibrator, contexts = read_calibrators(node, context)
     reading.finish(node)
-    return NumberEncoding(size_bits, form, little_endian, mirrored, calibrator)
+    return NumberEncoding(size_bits, form, little_endian, mirrored, calibrator, contexts)
 
 
 def _read_orders(node: Node, context: Context, size_bits: int) -> tuple[bool, bool]:
@@ -203,32 +201,3 @@ def _read_variable_size(node: Node, context: Context) -> Size | None:
     if dynamic is not None:
         return read_dynamic(dynamic, context)
     return read_lookup(lookup, context, 0, MAX_CONTAINER_BITS) if lookup is not None else None
-
-
-def _read_default_calibrator(node: Node, context: Context) -> Calibrator | None:
-    holder = context.reading.child(node, "DefaultCalibrator")
-    return read_calibrator(holder, context) if holder is not None else None
-
-
-def read_calibrator(node: Node, context: Context) -> Calibrator | None:
-    """CalibratorType: the one calibrator inside."""
-    reading = context.reading
-    polynomial = reading.child(node, "PolynomialCalibrator")
-    calibrator = _read_polynomial(polynomial, context) if polynomial is not None else None
-    if polynomial is None and not node.children:
-        reading.problem(node, "has no calibrator")
-    reading.finish(node)
-    return calibrator
-
-
-def _read_polynomial(node: Node, context: Context) -> Polynomial:
-    reading = context.reading
-    coefficients: dict[int, float] = {}
-    for term in reading.children(node, "Term"):
-        exponent = reading.number_in(term, reading.required(term, "exponent"), "exponent", 0, MAX_EXPONENT)
-        coefficients[exponent] = coefficients.get(exponent, 0.0) + reading.real(term, "coefficient")
-        reading.finish(term)
-    if not coefficients:
-        reading.problem(node, "has no Term")
-    reading.finish(node)
-    return Polynomial(tuple(coefficients.get(power, 0.0) for power in range(max(coefficients, default=0) + 1)))

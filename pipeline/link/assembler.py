@@ -1,4 +1,4 @@
-"""Space packets out of the packet zones of one channel's frames, over any number of frames.
+"""Packets out of the packet zones of one channel's frames, over any number of frames.
 
 In: frames in order of their count, with what is missing before each. Out: whole packets, as places in one flat
 array. Dropped and counted: packets a gap cut short, idle packets, packets that a pointer contradicts.
@@ -21,9 +21,15 @@ from numpy.typing import NDArray
 
 from pipeline.batches import FrameBatch, Quality
 from pipeline.link.headers import NO_PACKET_STARTS, ONLY_IDLE
-from pipeline.link.walk import NOTHING, PAD_BYTES, PRIMARY_HEADER_BYTES, Walk, packet_lengths, walk
-
-IDLE_APID = 0x7FF
+from pipeline.link.packet_headers import (
+    IDLE_APID,
+    PRIMARY_HEADER_BYTES,
+    is_encapsulation,
+    is_idle,
+    judge,
+    packet_lengths,
+)
+from pipeline.link.walk import NOTHING, PAD_BYTES, Walk, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +48,11 @@ class Packets:
 
     def __len__(self) -> int:
         return len(self.start)
+
+    def pick(self, which: NDArray[np.bool_]) -> Packets:
+        """Those asked for."""
+        columns = (self.start, self.length, self.word, self.frame, self.quality)
+        return Packets(self.octets, *(column[which] for column in columns))
 
     def moved(self, frames_before: int) -> Packets:
         """The same, with `frames_before` frames more in front."""
@@ -69,6 +80,7 @@ class AssemblyCounts:
 
     packets: int = 0
     idle_packets: int = 0
+    encapsulation_packets: int = 0
     truncated_packets: int = 0
     bad_headers: int = 0
 
@@ -130,8 +142,8 @@ class PacketAssembler:
         """Whether the unfinished packet ends exactly where `pointer` says the next one begins."""
         if len(self._held) < PRIMARY_HEADER_BYTES:
             return False
-        length = (int(self._held[4]) << 8 | int(self._held[5])) + 7
-        return length - len(self._held) == pointer
+        word = int.from_bytes(self._held[:PAD_BYTES].tobytes().ljust(PAD_BYTES, b"\0"), "big")
+        return judge(word, len(self._held))[0] - len(self._held) == pointer
 
     def _assemble(self, frames: FrameBatch, broken: NDArray[np.bool_]) -> Packets:
         zones = self._lay_out(frames, broken)
@@ -224,11 +236,10 @@ class PacketAssembler:
         keep: NDArray[np.bool_],
     ) -> Packets:
         """The packets to hand on: those not contradicted and not idle, with their quality."""
-        idle = (found.word >> np.uint64(48) & np.uint64(0x7FF)) == IDLE_APID
+        idle = is_idle(found.word)
         self.counts.idle_packets += int((idle & keep).sum())
         keep &= ~idle
         n_kept = int(keep.sum())
-        self.counts.packets += n_kept
         if n_kept < len(keep):
             start, word, row, row_end = found.start[keep], found.word[keep], row[keep], row_end[keep]
         else:
@@ -238,6 +249,9 @@ class PacketAssembler:
             sum_to = np.concatenate(([0], np.cumsum(zones.corrected)))
             quality[sum_to[row_end + 1] > sum_to[row]] |= np.uint32(Quality.CORRECTED)
         self._mark_after_gap(zones, start, quality)
+        n_other = int(is_encapsulation(word).sum())
+        self.counts.packets += n_kept - n_other
+        self.counts.encapsulation_packets += n_other
         return Packets(zones.octets, start, packet_lengths(word), word, row_end - 1, quality)
 
     def _mark_after_gap(self, zones: _Zones, start: NDArray[np.int64], quality: NDArray[np.uint32]) -> None:

@@ -12,6 +12,7 @@ from pipeline.batches import Event, Quality
 from pipeline.link.assembler import PacketAssembler, Packets
 from pipeline.link.continuity import Continuity, ContinuityCounts
 from pipeline.link.frames import Arrivals
+from pipeline.link.packet_headers import is_encapsulation, packet_fields
 from pipeline.link.sequence import SequenceCounts
 from pipeline.link.settings import ChannelSettings
 
@@ -22,6 +23,7 @@ class ChannelOutput:
 
     arrivals: Arrivals
     packets: Packets | None
+    encapsulated: Packets | None
     events: tuple[Event, ...]
 
 
@@ -65,12 +67,15 @@ class VirtualChannel:
         }
 
     def _put_out(self, arrivals: Arrivals) -> ChannelOutput:
-        packets = None
+        packets, encapsulated = None, None
         if self.settings.service == "packets" and len(arrivals):
             packets = self._assembler.feed(arrivals.frames)
+            other = is_encapsulation(packets.word)
+            if other.any():
+                packets, encapsulated = packets.pick(~other), packets.pick(other)
             if len(packets):
                 packets.quality[self._sequence_breaks(packets.word)] |= np.uint32(Quality.AFTER_GAP)
-        return ChannelOutput(arrivals, packets, self._events(arrivals))
+        return ChannelOutput(arrivals, packets, encapsulated, self._events(arrivals))
 
     def _sequence_breaks(self, word: NDArray[np.uint64]) -> NDArray[np.bool_]:
         apid, _, count = packet_fields(word)
@@ -92,13 +97,3 @@ class VirtualChannel:
             return Event("warning", "counter_restart", f"{channel.name}: frame count began anew", time_ns, details)
         frames = "1 frame" if lost == 1 else f"{lost} frames"
         return Event("warning", "gap", f"{channel.name}: {frames} lost", time_ns, {**details, "lost_frames": lost})
-
-
-def packet_fields(
-    word: NDArray[np.uint64],
-) -> tuple[NDArray[np.uint16], NDArray[np.uint8], NDArray[np.uint16]]:
-    """APID, sequence flags and sequence count from first 8 bytes of packets (CCSDS 133.0-B 4.1.3)."""
-    apid = (word >> np.uint64(48) & np.uint64(0x7FF)).astype(np.uint16)
-    flags = (word >> np.uint64(46) & np.uint64(3)).astype(np.uint8)
-    count = (word >> np.uint64(32) & np.uint64(0x3FFF)).astype(np.uint16)
-    return apid, flags, count

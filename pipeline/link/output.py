@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Event, FrameBatch, PacketBatch
-from pipeline.link.channels import ChannelOutput, packet_fields
+from pipeline.link.assembler import Packets
+from pipeline.link.channels import ChannelOutput
 from pipeline.link.frames import Arrivals
+from pipeline.link.packet_headers import is_encapsulation, packet_fields, protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +21,14 @@ class LinkOutput:
 
     `packets`: whole space packets, idle ones left out, in order of completion; `received_ns` is the receive time of
     the frame that completed the packet. `frames`: those of the wanted channels in order of count within each,
-    duplicates left out; None without any. `events`: gaps and restarts of a count, settings that look wrong.
+    duplicates left out; None without any. `encapsulated`: encapsulation packets with their headers, `apid` being the
+    protocol id and without counts. `events`: gaps and restarts of a count, settings that look wrong.
     """
 
     packets: PacketBatch
     events: tuple[Event, ...] = ()
     frames: FrameBatch | None = None
+    encapsulated: PacketBatch = field(default_factory=PacketBatch.empty)
 
 
 def put_together(outputs: Sequence[ChannelOutput], told: tuple[Event, ...] = ()) -> LinkOutput:
@@ -35,7 +39,9 @@ def put_together(outputs: Sequence[ChannelOutput], told: tuple[Event, ...] = ())
     outputs = [output for output in outputs if len(output.arrivals)]
     if not outputs:
         return LinkOutput(PacketBatch.empty(), told)
-    return LinkOutput(_packets(outputs), told + _events(outputs), _frames(outputs))
+    packets = _packets([(output.packets, output.arrivals) for output in outputs])
+    encapsulated = _packets([(output.encapsulated, output.arrivals) for output in outputs])
+    return LinkOutput(packets, told + _events(outputs), _frames(outputs), encapsulated)
 
 
 def _frames(outputs: Sequence[ChannelOutput]) -> FrameBatch:
@@ -55,15 +61,16 @@ def _events(outputs: Sequence[ChannelOutput]) -> tuple[Event, ...]:
     return tuple(event for _, event in sorted(told, key=lambda pair: pair[0]))
 
 
-def _packets(outputs: Sequence[ChannelOutput]) -> PacketBatch:
+def _packets(outputs: Sequence[tuple[Packets | None, Arrivals]]) -> PacketBatch:
     parts: list[PacketBatch] = []
     order: list[NDArray[np.int64]] = []
     n_octets = 0
-    for output in outputs:
-        packets, arrivals = output.packets, output.arrivals
+    for packets, arrivals in outputs:
         if packets is None or not len(packets):
             continue
         apid, flags, count = packet_fields(packets.word)
+        if is_encapsulation(packets.word[:1])[0]:  # all of one kind
+            apid, flags, count = protocol(packets.word), np.zeros_like(flags), np.zeros_like(count)
         frame, frames = packets.frame, arrivals.frames
         parts.append(
             PacketBatch(

@@ -8,10 +8,9 @@ from typing import Any
 import numpy as np
 
 from pipeline.batches import ByteBatch, PacketBatch, Quality
-from pipeline.link.assembler import IDLE_APID
-from pipeline.link.channels import packet_fields
 from pipeline.link.marks import ReceiveTimes
 from pipeline.link.output import LinkOutput
+from pipeline.link.packet_headers import IDLE_APID, packet_fields
 from pipeline.link.packet_stream import PacketStream, StreamPackets
 from pipeline.link.sequence import SequenceCounts
 from pipeline.link.settings import ChannelSettings, LinkSettings

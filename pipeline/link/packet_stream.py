@@ -12,7 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.link.walk import PAD_BYTES, PRIMARY_HEADER_BYTES, packet_lengths, words_of
+from pipeline.link.packet_headers import PRIMARY_HEADER_BYTES, space_packet_lengths
+from pipeline.link.walk import PAD_BYTES, words_of
 
 _HOPS = 3
 """Packets that must follow on each other before a place is believed to be a packet's."""
@@ -80,7 +81,7 @@ class PacketStream:
             run = self._take_run(words, at, end)
             if len(run):
                 starts.append(run)
-                at = int(run[-1]) + int(packet_lengths(words[run[-1:]])[0])
+                at = int(run[-1]) + int(space_packet_lengths(words[run[-1:]])[0])
                 self._seen[(words[run] >> np.uint64(48) & np.uint64(0xFFF)).astype(np.intp)] = True
                 continue
             header_whole = at + self.prefix + PRIMARY_HEADER_BYTES <= end
@@ -104,7 +105,7 @@ class PacketStream:
         word = words_of(octets)[start].astype(np.uint64)
         self._buffer = octets[at:].copy()
         self._base += at
-        return StreamPackets(octets, start, packet_lengths(word), word, base + start)
+        return StreamPackets(octets, start, space_packet_lengths(word), word, base + start)
 
     def _take_run(self, words: NDArray[np.uint64], at: int, end: int) -> NDArray[np.int64]:
         """Whole packets from `at` on: all of one length if many are, else a few one by one."""

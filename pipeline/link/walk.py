@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-PRIMARY_HEADER_BYTES = 6
+from pipeline.link.packet_headers import judge, space_packet_lengths
+
 PAD_BYTES = 8
 """Bytes there must be behind the walked ones: a header is read as one 8-byte word."""
 NOTHING = -1
@@ -41,12 +42,6 @@ def words_of(octets: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ndarray((len(octets) - PAD_BYTES + 1,), ">u8", octets, 0, (1,))
 
 
-def packet_lengths(word: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Whole length in bytes: the length field holds that of the data field less one (CCSDS 133.0-B 4.1.3.5.3)."""
-    lengths: NDArray[np.int64] = (word >> np.uint64(16) & np.uint64(0xFFFF)).astype(np.int64) + 7
-    return lengths
-
-
 def walk(
     octets: NDArray[np.uint8],
     begin: NDArray[np.int64],
@@ -74,10 +69,11 @@ def _walk_each(
         at, n_before, unfinished, nonsense = first, len(starts), NOTHING, NOTHING
         while at < end:
             word = int.from_bytes(raw[at : at + 8], "big")
-            if at + PRIMARY_HEADER_BYTES <= last and word >> 61:
+            length, wrong = judge(word, last - at)
+            if wrong:
                 nonsense = at
                 break
-            following = at + (word >> 16 & 0xFFFF) + 7
+            following = at + length
             if following > last:
                 unfinished = at
                 break
@@ -114,14 +110,13 @@ def _walk_all(
     at, end, last = begin[chain], zone_end[chain], limit[chain]
     while len(chain):
         word = words[at].astype(np.uint64)
-        following = at + packet_lengths(word)
+        following = at + space_packet_lengths(word)
+        wrong = _judge_others(word, at, last, following)
         over = following > last
-        wrong = (word >> np.uint64(61)).astype(bool)
         ended = over | wrong
         if ended.any():
-            bad = wrong & (at + PRIMARY_HEADER_BYTES <= last)
-            nonsense[chain[bad]] = at[bad]
-            cut = ended & ~bad  # a header cut by the limit reads as too long whatever stands behind it
+            nonsense[chain[wrong]] = at[wrong]
+            cut = over & ~wrong  # a header cut by the limit reads as too long whatever stands behind it
             unfinished[chain[cut]] = at[cut]
             on = ~ended
             chain, at, end, last = chain[on], at[on], end[on], last[on]
@@ -135,6 +130,17 @@ def _walk_all(
         else:
             chain, at, end, last = chain[on], following[on], end[on], last[on]
     return _in_order(steps, n_packets, stop, unfinished, nonsense)
+
+
+def _judge_others(
+    word: NDArray[np.uint64], at: NDArray[np.int64], last: NDArray[np.int64], following: NDArray[np.int64]
+) -> NDArray[np.bool_]:
+    """Which headers are nonsense; puts the right ends of encapsulation packets into `following`."""
+    wrong = np.zeros(len(word), bool)
+    for row in np.nonzero(word >> np.uint64(61))[0]:
+        length, wrong[row] = judge(int(word[row]), int(last[row] - at[row]))
+        following[row] = at[row] + length
+    return wrong
 
 
 def _in_order(

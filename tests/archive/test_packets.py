@@ -34,7 +34,7 @@ def test_channels_are_sorted_and_packets_keep_their_order(tmp_path: Path) -> Non
 
 
 def test_a_run_that_fails_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(KeyboardInterrupt), packet_file(tmp_path / "out") as file:  # noqa: PT012
+    with pytest.raises(KeyboardInterrupt), packet_file(tmp_path / "out") as file:
         file.add(packets((1, 1, b"a")))
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
