@@ -51,8 +51,8 @@ class Packets:
 
     def pick(self, which: NDArray[np.bool_]) -> Packets:
         """Those asked for."""
-        columns = (self.start, self.length, self.word, self.frame, self.quality)
-        return Packets(self.octets, *(column[which] for column in columns))
+        start, length, word = self.start[which], self.length[which], self.word[which]
+        return Packets(self.octets, start, length, word, self.frame[which], self.quality[which])
 
     def moved(self, frames_before: int) -> Packets:
         """The same, with `frames_before` frames more in front."""

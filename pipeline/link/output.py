@@ -21,8 +21,8 @@ class LinkOutput:
 
     `packets`: whole space packets, idle ones left out, in order of completion; `received_ns` is the receive time of
     the frame that completed the packet. `frames`: those of the wanted channels in order of count within each,
-    duplicates left out; None without any. `encapsulated`: encapsulation packets with their headers, `apid` being the
-    protocol id and without counts. `events`: gaps and restarts of a count, settings that look wrong.
+    duplicates left out; None without any. `encapsulated`: encapsulation packets with their headers, `apid` being
+    the protocol id, without counts. `events`: gaps and restarts of a count, settings that look wrong.
     """
 
     packets: PacketBatch

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.link.packet_headers import judge, space_packet_lengths
+from pipeline.link.packet_headers import judge, judge_others, space_packet_lengths
 
 PAD_BYTES = 8
 """Bytes there must be behind the walked ones: a header is read as one 8-byte word."""
@@ -137,9 +137,10 @@ def _judge_others(
 ) -> NDArray[np.bool_]:
     """Which headers are nonsense; puts the right ends of encapsulation packets into `following`."""
     wrong = np.zeros(len(word), bool)
-    for row in np.nonzero(word >> np.uint64(61))[0]:
-        length, wrong[row] = judge(int(word[row]), int(last[row] - at[row]))
-        following[row] = at[row] + length
+    other = np.nonzero(word >> np.uint64(61))[0]
+    if len(other):
+        lengths, wrong[other] = judge_others(word[other], last[other] - at[other])
+        following[other] = at[other] + lengths
     return wrong
 
 

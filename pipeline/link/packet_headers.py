@@ -1,0 +1,108 @@
+"""Headers of packets, read from the big-endian 8-byte word in which each packet begins.
+
+Two kinds ride in packet zones: space packets (version 0, CCSDS 133.0-B 4.1) and encapsulation packets (version 7,
+CCSDS 133.1-B 4.1), whose header has 1, 2, 4 or 8 bytes. Any other version is nonsense.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+IDLE_APID = 0x7FF
+SPACE_PACKET = 0
+ENCAPSULATION_PACKET = 7
+PRIMARY_HEADER_BYTES = 6
+LONGEST_ENCAPSULATION_BYTES = 1 << 17
+"""Its length field goes up to 4 GB; longer than this is taken for nonsense, so that memory stays bounded."""
+_ENCAPSULATION_HEADER_BYTES = (1, 2, 4, 8)
+
+
+def space_packet_lengths(word: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Whole length in bytes: the length field holds that of the data field less one (133.0-B 4.1.3.5.3)."""
+    lengths: NDArray[np.int64] = (word >> np.uint64(16) & np.uint64(0xFFFF)).astype(np.int64) + 7
+    return lengths
+
+
+def packet_lengths(word: NDArray[np.uint64]) -> NDArray[np.int64]:
+    """Whole length in bytes of packets of either kind."""
+    lengths = space_packet_lengths(word)
+    other = np.nonzero(word >> np.uint64(61))[0]
+    if len(other):
+        lengths[other] = encapsulation_sizes(word[other])[1]
+    return lengths
+
+
+def encapsulation_size(word: int) -> tuple[int, int]:
+    """Header length and whole length in bytes of an encapsulation packet (133.1-B 4.1.2.4, 4.1.2.7)."""
+    kind = word >> 56 & 3
+    header = _ENCAPSULATION_HEADER_BYTES[kind]
+    whole = (1, word >> 48 & 0xFF, word >> 32 & 0xFFFF, word & 0xFFFFFFFF)[kind]
+    return header, whole
+
+
+def encapsulation_sizes(word: NDArray[np.uint64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The same for many: int64[n], int64[n]."""
+    kind = (word >> np.uint64(56) & np.uint64(3)).astype(np.intp)
+    shift, bits = np.array([0, 48, 32, 0], np.uint64), np.array([0, 0xFF, 0xFFFF, 0xFFFFFFFF], np.uint64)
+    whole = (word >> shift[kind] & bits[kind]).astype(np.int64)
+    whole[kind == 0] = 1
+    return np.array(_ENCAPSULATION_HEADER_BYTES)[kind], whole
+
+
+def judge_others(word: NDArray[np.uint64], room: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """`judge` for many packets, none of them a space packet: lengths int64[n], nonsense bool[n]."""
+    header, whole = encapsulation_sizes(word)
+    cut = header > room
+    wrong = ~cut & ((whole < header) | (whole > LONGEST_ENCAPSULATION_BYTES))
+    unknown = ~is_encapsulation(word)
+    cut = np.where(unknown, room < PRIMARY_HEADER_BYTES, cut)
+    least = np.where(unknown, PRIMARY_HEADER_BYTES, header)
+    return np.where(cut, least, np.where(unknown, 0, whole)), np.where(unknown, ~cut, wrong)
+
+
+def judge(word: int, room: int) -> tuple[int, bool]:
+    """Whole length of the packet that begins with `word`, and whether its header is nonsense.
+
+    `room`: bytes there are from its beginning on. A header that is cut counts as a packet longer than the room.
+    """
+    version = word >> 61
+    if version == SPACE_PACKET:
+        return (word >> 16 & 0xFFFF) + 7, False
+    if version == ENCAPSULATION_PACKET:
+        header, whole = encapsulation_size(word)
+        if header > room:
+            return header, False
+        return whole, not header <= whole <= LONGEST_ENCAPSULATION_BYTES
+    # Any one byte shows the version, but a space packet's header is only judged when it is whole.
+    return (PRIMARY_HEADER_BYTES, False) if room < PRIMARY_HEADER_BYTES else (0, True)
+
+
+def packet_fields(
+    word: NDArray[np.uint64],
+) -> tuple[NDArray[np.uint16], NDArray[np.uint8], NDArray[np.uint16]]:
+    """APID, sequence flags and sequence count of space packets (133.0-B 4.1.3)."""
+    apid = (word >> np.uint64(48) & np.uint64(0x7FF)).astype(np.uint16)
+    flags = (word >> np.uint64(46) & np.uint64(3)).astype(np.uint8)
+    count = (word >> np.uint64(32) & np.uint64(0x3FFF)).astype(np.uint16)
+    return apid, flags, count
+
+
+def is_idle(word: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Space packets of the idle APID, and encapsulation packets of protocol 0 (133.1-B 4.1.2.3)."""
+    idle: NDArray[np.bool_] = word >> np.uint64(48) & np.uint64(0x7FF) == IDLE_APID
+    other = is_encapsulation(word)
+    if other.any():
+        return np.where(other, protocol(word) == 0, idle)
+    return idle
+
+
+def is_encapsulation(word: NDArray[np.uint64]) -> NDArray[np.bool_]:
+    """Which are encapsulation packets."""
+    found: NDArray[np.bool_] = word >> np.uint64(61) == ENCAPSULATION_PACKET
+    return found
+
+
+def protocol(word: NDArray[np.uint64]) -> NDArray[np.uint16]:
+    """Protocol id of encapsulation packets."""
+    return (word >> np.uint64(58) & np.uint64(7)).astype(np.uint16)
