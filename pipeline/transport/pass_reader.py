@@ -1,0 +1,76 @@
+"""A recorded pass read in order from its beginning while it is still being written."""
+
+from __future__ import annotations
+
+import os
+from typing import Self
+
+import numpy as np
+
+from pipeline.batches import ByteBatch
+from pipeline.transport.recording import PassFolder
+from pipeline.transport.source import TIME_RECORD, times_path
+
+
+class PassReader:
+    """`position` is the place in the pass of the next byte. Holds two open files and the marks still to come."""
+
+    def __init__(self, folder: PassFolder) -> None:
+        self._folder = folder
+        self._raw = self._times = -1
+        self._begin = 0
+        self._n_marks = 0
+        self._marks = np.empty(0, TIME_RECORD)
+        self.position = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def read(self, n_bytes: int) -> ByteBatch | None:
+        """At most `n_bytes` from `position` on, with the marks that begin there; None while there is no more."""
+        while True:
+            if self._raw < 0 and not self._open():
+                return None
+            data = os.pread(self._raw, n_bytes, self.position - self._begin)
+            if data:
+                return self._batch(data)
+            if not any(begin == self.position for begin, _ in self._folder.files()) or self.position == self._begin:
+                return None
+            self.close()
+
+    def close(self) -> None:
+        for number in (self._raw, self._times):
+            if number >= 0:
+                os.close(number)
+        self._raw = self._times = -1
+
+    def _open(self) -> bool:
+        for begin, path in self._folder.files():
+            if begin == self.position:
+                self._raw = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+                self._times = os.open(times_path(path), os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC)
+                self._begin, self._n_marks, self._marks = begin, 0, np.empty(0, TIME_RECORD)
+                return True
+        return False
+
+    def _batch(self, data: bytes) -> ByteBatch:
+        start = self.position - self._begin
+        self.position += len(data)
+        self._read_marks()
+        n_here = int(np.searchsorted(self._marks["offset"], start + len(data)))
+        here, self._marks = self._marks[:n_here], self._marks[n_here:]
+        offsets = here["offset"].astype(np.int64) - start
+        return ByteBatch(np.frombuffer(data, np.uint8), offsets, here["received_ns"].astype(np.int64))
+
+    def _read_marks(self) -> None:
+        """Those written since, a bounded number of them in memory."""
+        if len(self._marks) > 1 << 16:
+            return
+        octets = os.pread(self._times, 1 << 21, self._n_marks * TIME_RECORD.itemsize)
+        fresh = np.frombuffer(octets[: len(octets) // TIME_RECORD.itemsize * TIME_RECORD.itemsize], TIME_RECORD)
+        self._n_marks += len(fresh)
+        if len(fresh):
+            self._marks = np.concatenate([self._marks, fresh])

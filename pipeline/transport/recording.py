@@ -1,0 +1,244 @@
+"""The durable log: what a station sends is on disk, with its receive times, before anything reads it.
+
+In: pieces of a pass with the time each came in. Out: for each pass a folder of files that `downlink replay` takes
+as they are, `<offset>.raw` (the place in the pass at which the file begins) with `<offset>.raw.times` beside.
+`ended` says that nothing follows, `committed` how much of it is published. Nothing is dropped: what the disk does
+not take stays with the caller, and a pass that is not wholly committed is never deleted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import structlog
+
+from pipeline.errors import RunError
+from pipeline.files import whole_file
+from pipeline.transport.source import TIME_RECORD, times_path
+
+MARK_STEP_NS = 100_000
+"""Receive times nearer than this share a mark: what comes faster is told apart by no clock at a station."""
+
+_log = structlog.get_logger("recording")
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """`file_bytes`: when to begin another file. `fsync_s`: 0 after each append, None never, else at most so late.
+
+    `keep_bytes`, `keep_s`: beyond these the oldest passes go that are committed; None keeps them.
+    """
+
+    file_bytes: int = 64 << 20
+    fsync_s: float | None = 1.0
+    keep_bytes: int | None = None
+    keep_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Committed:
+    """What is known to be published: `n_bytes` of the pass, and whether that is all and for good."""
+
+    n_bytes: int = 0
+    settled: bool = False
+
+
+class PassFolder:
+    """One pass on disk; knows nothing but what is there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.name = path.name
+
+    def files(self) -> list[tuple[int, Path]]:
+        """Place in the pass and path of each file, in order."""
+        return sorted((int(file.stem), file) for file in self.path.glob("*.raw") if file.stem.isdigit())
+
+    def n_bytes(self) -> int:
+        files = self.files()
+        return files[-1][0] + files[-1][1].stat().st_size if files else 0
+
+    @property
+    def ended(self) -> bool:
+        return (self.path / "ended").exists()
+
+    @property
+    def committed(self) -> Committed:
+        """Nothing where there is no such file, or none that can be read: then all is published again."""
+        try:
+            told = json.loads((self.path / "committed").read_text("utf-8"))
+            return Committed(int(told["bytes"]), bool(told["settled"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            return Committed()
+
+    def commit(self, committed: Committed) -> None:
+        """Write the position, whole or not at all. RunError where the disk does not take it."""
+        with whole_file(self.path / "committed") as file:
+            file.write(json.dumps({"bytes": committed.n_bytes, "settled": committed.settled}).encode())
+
+
+class Recorder:
+    """Writes the passes of one station. At most one pass is open, also after a restart."""
+
+    def __init__(self, folder: Path, policy: Policy) -> None:
+        self._folder = folder
+        self._policy = policy
+        self._raw = self._times = -1
+        self._file_bytes = 0
+        self._last_mark_ns = 0
+        self._unsynced = False
+        self.open: PassFolder | None = None
+        self.n_bytes = 0
+        """Of the open pass."""
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(f"cannot record in {folder}: {error.strerror}") from error
+        unfinished = [one for one in self.passes() if not one.ended]
+        for one in unfinished[:-1]:
+            (one.path / "ended").touch()
+        if unfinished:
+            self._resume(unfinished[-1])
+
+    def passes(self) -> list[PassFolder]:
+        """All passes of the station, in order of their beginning."""
+        found = [path for path in self._folder.iterdir() if path.is_dir() and not path.name.startswith(".")]
+        return [PassFolder(path) for path in sorted(found, key=_begun)]
+
+    def begin(self, now_ns: int, name: str = "") -> PassFolder:
+        """A new pass, named by its time where it has no name. OSError where the disk does not take it."""
+        name = name or datetime.fromtimestamp(now_ns / 1e9, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        path = self._folder / name
+        path.mkdir()
+        (path / "begun").write_text(str(now_ns), "utf-8")
+        self.open, self.n_bytes, self._last_mark_ns = PassFolder(path), 0, 0
+        self._open_file()
+        return self.open
+
+    def append(self, pieces: Sequence[bytes], received_ns: Sequence[int]) -> int:
+        """Append pieces to the open pass; gives how many of them are written whole, fewer where the disk is full.
+
+        A piece that is written in part is taken back.
+        """
+        for n_done, (piece, when_ns) in enumerate(zip(pieces, received_ns, strict=True)):
+            try:
+                if self._file_bytes >= self._policy.file_bytes:
+                    self._rotate()
+                self._append_one(piece, when_ns)
+            except OSError as error:
+                _log.error("the recording cannot be written", folder=str(self._folder), reason=error.strerror)
+                self._take_back()
+                return n_done
+        self._unsynced = True
+        if self._policy.fsync_s == 0:
+            self.sync()
+        return len(pieces)
+
+    def end(self) -> None:
+        """Nothing follows in the open pass."""
+        if self.open is not None:
+            self.sync()
+            (self.open.path / "ended").touch()
+            self._close()
+            self.open, self.n_bytes = None, 0
+
+    def sync(self) -> None:
+        """Make what is appended survive a loss of power."""
+        if self._unsynced:
+            os.fsync(self._raw)
+            os.fsync(self._times)
+            self._unsynced = False
+
+    def close(self) -> None:
+        """Stop, leaving the pass open for the next start."""
+        self.sync()
+        self._close()
+
+    def _resume(self, one: PassFolder) -> None:
+        self.open = one
+        files = one.files()
+        if files:
+            self._open_file(files[-1][0])
+            _log.info("the pass goes on", recording=str(one.path), bytes=self.n_bytes)
+        else:
+            self._open_file()
+
+    def _open_file(self, at: int = 0) -> None:
+        assert self.open is not None
+        raw = self.open.path / f"{at:015d}.raw"
+        flags = os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
+        self._raw, self._times = os.open(raw, flags, 0o644), os.open(times_path(raw), flags, 0o644)
+        self._file_bytes = os.fstat(self._raw).st_size
+        self.n_bytes = at + self._file_bytes
+        self._trim_times()
+
+    def _rotate(self) -> None:
+        self.sync()
+        self._close()
+        self._open_file(self.n_bytes)
+
+    def _append_one(self, piece: bytes, when_ns: int) -> None:
+        n_written = 0
+        view = memoryview(piece)
+        while n_written < len(piece):
+            n_written += os.write(self._raw, view[n_written:])
+        if when_ns >= self._last_mark_ns + MARK_STEP_NS or not self._file_bytes:
+            self._last_mark_ns = max(when_ns, self._last_mark_ns)  # a clock that is set back does not go back here
+            record = self._file_bytes.to_bytes(8, "little") + self._last_mark_ns.to_bytes(8, "little")
+            if os.write(self._times, record) != len(record):
+                raise OSError(28, "no space left for receive times")
+        self._file_bytes += len(piece)
+        self.n_bytes += len(piece)
+
+    def _take_back(self) -> None:
+        """Cut what a failed write left behind; opening again is left to the next try where there is no file."""
+        if self._raw < 0:
+            self._open_file(self.n_bytes)
+        os.ftruncate(self._raw, self._file_bytes)
+        self._trim_times()
+
+    def _trim_times(self) -> None:
+        """Whole records, of bytes that are there."""
+        size = os.fstat(self._times).st_size // TIME_RECORD.itemsize * TIME_RECORD.itemsize
+        while size:
+            record = os.pread(self._times, 16, size - 16)
+            if int.from_bytes(record[:8], "little") < max(self._file_bytes, 1):
+                self._last_mark_ns = int.from_bytes(record[8:], "little")
+                break
+            size -= TIME_RECORD.itemsize
+        os.ftruncate(self._times, size)
+
+    def _close(self) -> None:
+        for number in (self._raw, self._times):
+            if number >= 0:
+                os.close(number)
+        self._raw = self._times = -1
+
+
+def forget_old(recorder: Recorder, policy: Policy, now_ns: int) -> list[str]:
+    """Delete the oldest passes beyond the limits, as far as they are committed for good; their names."""
+    passes = recorder.passes()
+    sizes = {one.name: sum(file.stat().st_size for file in one.path.iterdir()) for one in passes}
+    total, gone = sum(sizes.values()), []
+    for one in passes:
+        too_much = policy.keep_bytes is not None and total > policy.keep_bytes
+        too_old = policy.keep_s is not None and now_ns - _begun(one.path)[0] > policy.keep_s * 1e9
+        if not (too_much or too_old) or not one.committed.settled:
+            continue
+        shutil.rmtree(one.path)
+        total -= sizes[one.name]
+        gone.append(one.name)
+    return gone
+
+
+def _begun(path: Path) -> tuple[int, str]:
+    try:
+        return int((path / "begun").read_text("utf-8")), path.name
+    except (OSError, ValueError):
+        return 0, path.name

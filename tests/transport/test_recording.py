@@ -1,0 +1,147 @@
+"""What a station sent is on disk, as `downlink replay` reads it, whatever happens to the process or the disk."""
+
+import os
+import resource
+import signal
+
+import numpy as np
+import pytest
+from structlog.testing import capture_logs
+
+from pipeline.transport.pass_reader import PassReader
+from pipeline.transport.recording import Committed, PassFolder, Policy, Recorder, forget_old
+from pipeline.transport.source import read_pass
+
+SECOND = 1_000_000_000
+PIECES = [bytes([i]) * (i + 1) for i in range(20)]
+TIMES = [SECOND * (i + 1) for i in range(20)]
+
+
+@pytest.fixture
+def recorder(tmp_path):
+    made = Recorder(tmp_path / "station", Policy(file_bytes=50))
+    yield made
+    made.close()
+
+
+def recorded(recorder):
+    """Begin a pass and append all pieces."""
+    one = recorder.begin(SECOND)
+    assert recorder.append(PIECES, TIMES) == len(PIECES)
+    return one
+
+
+def test_the_files_of_a_pass_are_read_by_replay_with_their_receive_times(recorder):
+    one = recorded(recorder)
+    assert len(one.files()) > 2
+    batches = [batch for _, path in one.files() for batch in read_pass(path)]
+    assert b"".join(batch.data.tobytes() for batch in batches) == b"".join(PIECES)
+    assert np.concatenate([batch.mark_ns for batch in batches]).tolist() == TIMES
+
+
+@pytest.mark.parametrize("chunk_bytes", [1, 7, 1000])
+def test_a_reader_gives_the_same_bytes_and_marks_for_any_chunk(recorder, chunk_bytes):
+    one = recorded(recorder)
+    data, marks, place = b"", [], 0
+    with PassReader(one) as reader:
+        while batch := reader.read(chunk_bytes):
+            marks += [(place + int(at), int(ns)) for at, ns in zip(batch.mark_start, batch.mark_ns, strict=True)]
+            data += batch.data.tobytes()
+            place = reader.position
+    begins = np.cumsum([0, *map(len, PIECES[:-1])]).tolist()
+    assert data == b"".join(PIECES)
+    assert marks == list(zip(begins, TIMES, strict=True))
+
+
+def test_a_reader_goes_on_where_the_recording_does(recorder):
+    one = recorder.begin(SECOND)
+    with PassReader(one) as reader:
+        assert reader.read(10) is None
+        recorder.append([b"abc"], [SECOND])
+        assert reader.read(10).data.tobytes() == b"abc"
+        assert reader.read(10) is None
+        recorder.append([b"x" * 60, b"def"], [2 * SECOND, 3 * SECOND])
+        assert reader.read(100).data.tobytes() == b"x" * 60
+        batch = reader.read(100)
+        assert (batch.data.tobytes(), batch.mark_start.tolist(), batch.mark_ns.tolist()) == (
+            b"def",
+            [0],
+            [3 * SECOND],
+        )
+
+
+def test_an_open_pass_goes_on_after_a_restart(recorder, tmp_path):
+    one = recorded(recorder)
+    recorder.close()
+    again = Recorder(tmp_path / "station", Policy())
+    assert again.open is not None
+    assert (again.open.name, again.n_bytes) == (one.name, sum(map(len, PIECES)))
+    again.append([b"more"], [99 * SECOND])
+    again.end()
+    assert one.ended
+    assert one.n_bytes() == sum(map(len, PIECES)) + 4
+    assert Recorder(tmp_path / "station", Policy()).open is None
+
+
+def test_a_torn_receive_time_is_cut_at_the_next_start(recorder, tmp_path):
+    one = recorded(recorder)
+    recorder.close()
+    _, last = one.files()[-1]
+    with last.with_name(f"{last.name}.times").open("ab") as file:
+        file.write(b"\1\2\3")
+    again = Recorder(tmp_path / "station", Policy())
+    again.append([b"more"], [99 * SECOND])
+    again.close()
+    (batch,) = read_pass(last)
+    assert batch.mark_ns[-1] == 99 * SECOND
+
+
+def test_a_clock_that_is_set_back_leaves_times_in_order(recorder):
+    one = recorder.begin(SECOND)
+    recorder.append([b"a", b"b", b"c"], [9 * SECOND, 3 * SECOND, 10 * SECOND])
+    (batch,) = read_pass(one.files()[0][1])
+    assert batch.mark_ns.tolist() == [9 * SECOND, 10 * SECOND]
+
+
+def test_what_a_full_disk_does_not_take_stays_with_the_caller_and_nothing_is_half_written(recorder):
+    one = recorder.begin(SECOND)
+    assert recorder.append([b"a" * 40], [SECOND]) == 1
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)
+    before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (64, limit[1]))
+        with capture_logs() as told:  # a line on stdout would be beyond the limit as well
+            assert recorder.append([b"b" * 8, b"c" * 40], [2 * SECOND, 3 * SECOND]) == 1
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limit)
+        signal.signal(signal.SIGXFSZ, before)
+    assert [line["log_level"] for line in told] == ["error"]
+    assert one.n_bytes() == 48
+    assert recorder.append([b"c" * 40], [3 * SECOND]) == 1
+    (batch,) = read_pass(one.files()[0][1])
+    assert batch.data.tobytes() == b"a" * 40 + b"b" * 8 + b"c" * 40
+    assert batch.mark_start.tolist() == [0, 40, 48]
+
+
+def test_limits_delete_the_oldest_committed_passes_and_no_other(tmp_path):
+    recorder = Recorder(tmp_path, Policy())
+    passes = []
+    for i in range(4):
+        passes.append(recorder.begin(SECOND * (i + 1), f"pass-{i}"))
+        recorder.append([b"x" * 1000], [SECOND])
+        recorder.end()
+    for one in passes[:3]:
+        one.commit(Committed(1000, settled=one is not passes[1]))
+    assert forget_old(recorder, Policy(), 99 * SECOND) == []
+    assert forget_old(recorder, Policy(keep_bytes=3500), 99 * SECOND) == ["pass-0"]
+    assert forget_old(recorder, Policy(keep_s=1), 99 * SECOND) == ["pass-2"]
+    assert [one.name for one in recorder.passes()] == ["pass-1", "pass-3"]
+
+
+def test_a_committed_position_that_cannot_be_read_means_that_nothing_is_committed(tmp_path):
+    one = PassFolder(tmp_path)
+    assert one.committed == Committed()
+    one.commit(Committed(7, settled=True))
+    assert one.committed == Committed(7, settled=True)
+    (tmp_path / "committed").write_bytes(os.urandom(20))
+    assert one.committed == Committed()
