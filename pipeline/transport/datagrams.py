@@ -1,0 +1,96 @@
+"""Live frames over UDP, one or more of them a datagram; what the kernel drops for want of room is counted."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+import time
+from collections.abc import AsyncIterator
+
+import structlog
+
+from pipeline.errors import RunError
+from pipeline.transport.live import Arrival
+from pipeline.transport.stations import Station
+
+RECEIVE_BUFFER_BYTES = 8 << 20
+MOST_AT_ONCE = 1024
+_SO_RXQ_OVFL = 40  # Linux: each datagram brings the number dropped so far
+_SO_RCVBUFFORCE = 33
+_log = structlog.get_logger("station")
+
+
+class UdpListener:
+    """`block_bytes`: a datagram that is no whole number of these is dropped and counted, 0 takes any."""
+
+    def __init__(self, station: Station, block_bytes: int = 0) -> None:
+        self._station = station
+        self._block_bytes = block_bytes
+        self.n_lost = 0
+        self.n_odd = 0
+        self.port = station.port
+
+    async def arrivals(self) -> AsyncIterator[Arrival]:
+        sock = self._open()
+        self.port = sock.getsockname()[1]
+        _log.info("listening", station=self._station.name, host=self._station.host, port=self.port)
+        loop = asyncio.get_running_loop()
+        readable = asyncio.Event()
+        loop.add_reader(sock.fileno(), readable.set)
+        try:
+            while True:
+                await readable.wait()
+                readable.clear()
+                arrival = self._drain(sock)
+                if len(arrival.received_ns) == MOST_AT_ONCE:
+                    readable.set()
+                if arrival.pieces:
+                    yield arrival
+        finally:
+            loop.remove_reader(sock.fileno())
+            sock.close()
+
+    def recorded(self, n_bytes: int) -> None:
+        """Nobody to tell."""
+
+    def _open(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._station.host else socket.AF_INET
+        sock = socket.socket(family, socket.SOCK_DGRAM)
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BUFFER_BYTES)
+        for option, value in ((_SO_RCVBUFFORCE, RECEIVE_BUFFER_BYTES), (_SO_RXQ_OVFL, 1)):
+            try:
+                sock.setsockopt(socket.SOL_SOCKET, option, value)
+            except OSError as error:  # not root, or not Linux
+                _log.debug("a socket option is not to be had", option=option, reason=error.strerror)
+        try:
+            sock.bind((self._station.host, self._station.port))
+        except OSError as error:
+            sock.close()
+            raise RunError(
+                f"{self._station.name} cannot listen on {self._station.host}:{self._station.port}: {error.strerror}"
+            ) from error
+        return sock
+
+    def _drain(self, sock: socket.socket) -> Arrival:
+        """What has come, up to a limit that keeps the loop answering."""
+        pieces: list[bytes] = []
+        received_ns: list[int] = []
+        while len(pieces) < MOST_AT_ONCE:
+            try:
+                piece, ancillary, _, _ = sock.recvmsg(65536, 32)
+            except (BlockingIOError, InterruptedError):
+                break
+            except OSError as error:
+                _log.warning("a datagram was not received", station=self._station.name, reason=error.strerror)
+                break
+            for _, kind, value in ancillary:
+                if kind == _SO_RXQ_OVFL and len(value) >= 4:
+                    self.n_lost = struct.unpack("=I", value[:4])[0]
+            if not piece or (self._block_bytes and len(piece) % self._block_bytes):
+                self.n_odd += 1
+                continue
+            pieces.append(piece)
+            received_ns.append(time.time_ns())
+        return Arrival(pieces, received_ns)

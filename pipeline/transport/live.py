@@ -1,0 +1,159 @@
+"""Live bytes over TCP, as they come: who reads slowly makes the station wait, since nothing is read ahead.
+
+A `Source` gives `Arrival`s, and is told by `recorded` what of them is on disk. Losing a connection is no end: a
+listener waits for the next, a client connects again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+import structlog
+
+from pipeline.errors import RunError
+from pipeline.transport.stations import Station, tls_of
+
+READ_BYTES = 1 << 18
+_LONGEST_PAUSE_S = 5.0
+_log = structlog.get_logger("station")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Pieces as they were received, and when. `name`: of the pass where the sender has one; `ended`: its last."""
+
+    pieces: list[bytes]
+    received_ns: list[int]
+    name: str = ""
+    ended: bool = False
+
+
+class Source(Protocol):
+    """Where a station's bytes come from. `n_lost`: pieces that are known to be lost before they came here."""
+
+    n_lost: int
+
+    def arrivals(self) -> AsyncIterator[Arrival]:
+        """What comes in, as long as anything can."""
+        ...
+
+    def recorded(self, n_bytes: int) -> None:
+        """So many bytes of the open pass are on disk."""
+
+
+def now_one(piece: bytes) -> Arrival:
+    """One piece, received now."""
+    return Arrival([piece], [time.time_ns()])
+
+
+class TcpListener:
+    """One connection at a time: the newest, since the one before may be dead without a word."""
+
+    n_lost = 0
+
+    def __init__(self, station: Station) -> None:
+        self._station = station
+        self._tls = tls_of(station, server=True)
+        self._came: asyncio.Queue[Arrival] = asyncio.Queue(1)
+        self._serving: asyncio.Task[None] | None = None
+        self.port = station.port
+
+    async def arrivals(self) -> AsyncIterator[Arrival]:
+        try:
+            server = await asyncio.start_server(
+                self._serve, self._station.host, self._station.port, ssl=self._tls, limit=READ_BYTES, backlog=8
+            )
+        except OSError as error:
+            raise RunError(
+                f"{self._station.name} cannot listen on {self._station.host}:{self._station.port}: "
+                f"{error.strerror or error}"
+            ) from error
+        self.port = server.sockets[0].getsockname()[1]
+        _log.info("listening", station=self._station.name, host=self._station.host, port=self.port)
+        try:
+            while True:
+                yield await self._came.get()
+        finally:
+            server.close()
+            if self._serving:
+                self._serving.cancel()
+
+    def recorded(self, n_bytes: int) -> None:
+        """A station does not ask."""
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._serving:
+            self._serving.cancel()
+        self._serving = asyncio.current_task()
+        keep_alive(writer)
+        peer = writer.get_extra_info("peername")
+        _log.info("connected", station=self._station.name, peer=str(peer))
+        try:
+            await self._read(reader, writer)
+        except (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            _log.info("disconnected", station=self._station.name, peer=str(peer))
+            writer.transport.abort()
+
+    async def _read(self, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        while piece := await reader.read(READ_BYTES):
+            await self._came.put(now_one(piece))
+
+
+class TcpClient:
+    """Connects to a station, again and again."""
+
+    n_lost = 0
+
+    def __init__(self, station: Station) -> None:
+        self._station = station
+        self._tls = tls_of(station, server=False)
+
+    async def arrivals(self) -> AsyncIterator[Arrival]:
+        pause_s, told = 0.1, False
+        while True:
+            try:
+                reader, writer = await asyncio.open_connection(
+                    self._station.host, self._station.port, ssl=self._tls, limit=READ_BYTES
+                )
+            except OSError as error:
+                if not told:
+                    _log.warning("cannot connect; trying on", station=self._station.name, reason=str(error))
+                told = True
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                continue
+            _log.info("connected", station=self._station.name)
+            keep_alive(writer)
+            told = False
+            try:
+                with suppress(OSError):
+                    while piece := await reader.read(READ_BYTES):
+                        pause_s = 0.1
+                        yield now_one(piece)
+            finally:
+                writer.transport.abort()
+            _log.warning("the station closed the connection", station=self._station.name)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def recorded(self, n_bytes: int) -> None:
+        """A station does not ask."""
+
+
+def keep_alive(writer: asyncio.StreamWriter) -> None:
+    """Notice within about a minute that the other side is gone."""
+    sock: socket.socket | None = writer.get_extra_info("socket")
+    if sock is None:
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
+        if hasattr(socket, option):
+            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)

@@ -1,0 +1,110 @@
+"""Where a station's bytes come from, read from `NAME=URL`; what would listen to anyone is refused unless named.
+
+    tcp-listen://HOST:PORT  tcp://HOST:PORT  feed://HOST:PORT  udp://HOST:PORT  file:///PATH  stdin:
+
+`feed` is TCP from `downlink feed`, which asks how much is recorded and so loses nothing. What goes over TCP takes
+`?cert=FILE&key=FILE&ca=FILE`: TLS, and with `ca` the other side must show a certificate of that authority.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from pipeline.errors import ConfigError
+
+DEFAULT_NAME = "live"
+LISTENERS = ("tcp-listen", "feed", "udp")
+_KINDS = (*LISTENERS, "tcp", "file", "stdin")
+_HINT = "it is written [NAME=]tcp-listen://HOST:PORT, tcp://, feed://, udp://HOST:PORT, file:///PATH or stdin:"
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """One source: `name` is its topic level and its folder in the recording."""
+
+    name: str
+    kind: str
+    host: str = ""
+    port: int = 0
+    path: Path = Path()
+    cert: Path | None = None
+    key: Path | None = None
+    ca: Path | None = None
+
+    @property
+    def authenticates(self) -> bool:
+        """Whether who connects must show a certificate."""
+        return self.kind != "udp" and self.cert is not None and self.ca is not None
+
+
+def read_station(text: str) -> Station:
+    """ConfigError where the text is no station."""
+    name, has_name, url = text.partition("=")
+    if not has_name or ":" in name:
+        name, url = DEFAULT_NAME, text
+    if (
+        not name
+        or not name.replace("-", "").replace("_", "").isalnum()
+        or not name.isascii()
+        or name != name.lower()
+    ):
+        raise ConfigError(f"the station in {text!r} needs a name of a-z, 0-9, '-' and '_'")
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 0
+    except ValueError:
+        raise ConfigError(f"the source of {name} cannot be read: {_HINT}") from None
+    if parts.scheme not in _KINDS:
+        raise ConfigError(f"the source of {name} is of no known kind: {_HINT}")
+    options = dict(parse_qsl(parts.query, keep_blank_values=True))
+    if options.keys() - {"cert", "key", "ca"}:
+        raise ConfigError(f"the source of {name} has options that are not cert, key or ca")
+    if parts.scheme == "stdin":
+        return Station(name, "stdin")
+    if parts.scheme == "file":
+        if not parts.path:
+            raise ConfigError(f"the source of {name} names no file: {_HINT}")
+        return Station(name, "file", path=Path(unquote(parts.path)))
+    if not parts.hostname or not (port or parts.scheme in LISTENERS):
+        raise ConfigError(f"the source of {name} needs host and port: {_HINT}")
+    files = {key: Path(value) for key, value in options.items()}
+    return Station(name, parts.scheme, parts.hostname, port, **files)
+
+
+def check_listener(name: str, host: str, *, authenticates: bool, open_to_all: Collection[str]) -> None:
+    """ConfigError for a listener beyond this machine that takes anyone, unless it is named in `open_to_all`."""
+    if authenticates or is_loopback(host) or name in open_to_all:
+        return
+    raise ConfigError(
+        f"{name} would listen on {host} to anyone: listen on 127.0.0.1, ask for certificates (cert, key and ca), "
+        f"or say --open {name} (DOWNLINK_OPEN) if the network keeps strangers out"
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches it; names other than localhost are not taken for it."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def tls_of(station: Station, *, server: bool) -> ssl.SSLContext | None:
+    """The TLS of a station; None where it has no certificate and no authority. ConfigError for unreadable files."""
+    if station.cert is None and station.ca is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        if station.cert:
+            context.load_cert_chain(station.cert, station.key)
+        if station.ca:
+            context.load_verify_locations(station.ca)
+            context.verify_mode = ssl.CERT_REQUIRED
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"the certificates of {station.name} cannot be used: {error}") from None
+    return context

@@ -1,0 +1,234 @@
+"""Stations over TCP, UDP, a feed and a growing file: what is sent comes in, and who may not send is refused."""
+
+import asyncio
+import socket
+from contextlib import aclosing, asynccontextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from pipeline.errors import ConfigError, RunError
+from pipeline.transport.datagrams import UdpListener
+from pipeline.transport.feed import FeedListener, feed
+from pipeline.transport.live import TcpClient, TcpListener
+from pipeline.transport.stations import Station, check_listener, read_station
+from pipeline.transport.tail import GrowingFile
+
+
+class Taken:
+    """All that a source gave."""
+
+    def __init__(self):
+        self.data = b""
+        self.arrivals = []
+
+    async def take(self, source):
+        async with aclosing(source.arrivals()) as arrivals:
+            async for arrival in arrivals:
+                self.arrivals.append(arrival)
+                self.data += b"".join(arrival.pieces)
+                source.recorded(len(self.data))
+
+    async def until(self, n_bytes):
+        async with asyncio.timeout(5):
+            while len(self.data) < n_bytes:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        return self.data
+
+
+@asynccontextmanager
+async def taking(source, taken=None):
+    taken = taken or Taken()
+    task = asyncio.create_task(taken.take(source))
+    async with asyncio.timeout(5):
+        while not getattr(source, "port", 1):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.02)
+    yield taken
+    task.cancel()
+    await asyncio.wait([task])
+
+
+async def test_a_listener_takes_one_connection_after_the_other():
+    source = TcpListener(Station("s", "tcp-listen", "127.0.0.1"))
+    async with taking(source) as taken:
+        for piece in (b"first", b"second"):
+            _, writer = await asyncio.open_connection("127.0.0.1", source.port)
+            writer.write(piece)
+            await writer.drain()
+            writer.close()
+            await writer.wait_closed()
+            await asyncio.sleep(0.05)
+        assert await taken.until(11) == b"firstsecond"
+
+
+async def test_the_newest_connection_replaces_one_that_may_be_dead():
+    source = TcpListener(Station("s", "tcp-listen", "127.0.0.1"))
+    async with taking(source) as taken:
+        reader, dead = await asyncio.open_connection("127.0.0.1", source.port)
+        dead.write(b"a")
+        await taken.until(1)
+        _, writer = await asyncio.open_connection("127.0.0.1", source.port)
+        writer.write(b"b")
+        assert await taken.until(2) == b"ab"
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+        dead.transport.abort()
+        writer.transport.abort()
+
+
+async def test_who_is_not_read_is_not_taken_from():
+    source = TcpListener(Station("s", "tcp-listen", "127.0.0.1"))
+    arrivals = source.arrivals()
+    first = asyncio.ensure_future(anext(arrivals))
+    await asyncio.sleep(0.05)
+    _, writer = await asyncio.open_connection("127.0.0.1", source.port)
+    writer.write(bytes(64 << 20))
+    await first
+    await asyncio.sleep(0.2)
+    assert writer.transport.get_write_buffer_size() > 32 << 20
+    writer.transport.abort()
+    await arrivals.aclose()
+
+
+async def test_a_client_connects_again_when_the_station_comes_back():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    async def serve(_reader, writer):
+        writer.write(b"abc")
+        await writer.drain()
+        writer.close()
+
+    async with taking(TcpClient(Station("s", "tcp", "127.0.0.1", port))) as taken:
+        await asyncio.sleep(0.1)
+        server = await asyncio.start_server(serve, "127.0.0.1", port)
+        assert (await taken.until(6))[:6] == b"abcabc"
+        server.close()
+
+
+async def test_datagrams_come_in_whole_and_odd_ones_are_counted():
+    source = UdpListener(Station("s", "udp", "127.0.0.1"), block_bytes=4)
+    async with taking(source) as taken:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for piece in (b"aaaa", b"odd", b"", b"bbbbcccc"):
+                sock.sendto(piece, ("127.0.0.1", source.port))
+        assert await taken.until(12) == b"aaaabbbbcccc"
+        assert source.n_odd == 2
+        assert source.n_lost == 0
+
+
+async def test_datagrams_beyond_the_socket_buffer_are_counted_as_lost():
+    source = UdpListener(Station("s", "udp", "127.0.0.1"))
+    arrivals = source.arrivals()
+    first = asyncio.ensure_future(anext(arrivals))
+    await asyncio.sleep(0.05)
+    n_sent = 3000
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for _ in range(n_sent):
+            sock.sendto(bytes(60_000), ("127.0.0.1", source.port))
+        n_received = len((await first).pieces)
+        async with asyncio.timeout(10):
+            while n_received + source.n_lost < n_sent:
+                sock.sendto(b"x", ("127.0.0.1", source.port))  # a drop is told with the next that comes
+                n_sent += 1
+                n_received += len((await anext(arrivals)).pieces)
+    assert source.n_lost > 0
+    assert n_received + source.n_lost == n_sent
+    await arrivals.aclose()
+
+
+async def test_a_feed_that_is_cut_goes_on_where_the_recording_ends(tmp_path: Path):
+    content = bytes(range(256)) * 4000
+    (tmp_path / "p.cadu").write_bytes(content)
+    taken = Taken()
+    first = FeedListener(Station("s", "feed", "127.0.0.1"), lambda _: len(taken.data))
+    async with taking(first, taken):
+        sending = asyncio.create_task(
+            feed(Station("s", "feed", "127.0.0.1", first.port), tmp_path / "p.cadu", "p", None)
+        )
+        await taken.until(1)
+    n_before = len(taken.data)
+    second = FeedListener(Station("s", "feed", "127.0.0.1", first.port), lambda _: len(taken.data))
+    async with taking(second, taken):
+        await asyncio.wait_for(sending, 5)
+    assert n_before > 0
+    assert taken.data == content
+    assert taken.arrivals[-1].ended
+    assert {arrival.name for arrival in taken.arrivals} == {"p"}
+
+
+@pytest.mark.parametrize("garbage", [b"GET / HTTP/1.1\r\n\r\n", b"\0" * 100_000, b"downlink ../../x 5\n"])
+async def test_what_is_no_feed_is_refused(garbage):
+    source = FeedListener(Station("s", "feed", "127.0.0.1"), lambda _: 0)
+    async with taking(source) as taken:
+        reader, writer = await asyncio.open_connection("127.0.0.1", source.port)
+        writer.write(garbage + b"\n")
+        with suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        assert taken.arrivals == []
+        writer.transport.abort()
+
+
+async def test_a_feed_that_nobody_answers_fails_in_one_line(tmp_path: Path):
+    (tmp_path / "p").write_bytes(b"x")
+    with pytest.raises(RunError, match=r"cannot feed 127\.0\.0\.1:1: Connect call failed|refused"):
+        await feed(Station("s", "feed", "127.0.0.1", 1), tmp_path / "p", "p", None, patience_s=0)
+
+
+async def test_a_growing_file_is_followed_and_so_is_its_successor(tmp_path: Path):
+    path = tmp_path / "f"
+    path.write_bytes(b"skipped-abc")
+    positions = {f"f.{path.stat().st_ino}": 8}
+    source = GrowingFile(Station("s", "file", path=path), lambda name: positions.get(name, 0))
+    async with taking(source) as taken:
+        assert await taken.until(3) == b"abc"
+        with path.open("ab") as file:
+            file.write(b"def")
+        assert await taken.until(6) == b"abcdef"
+        path.rename(tmp_path / "old")
+        path.write_bytes(b"new")
+        assert await taken.until(9) == b"abcdefnew"
+
+
+@pytest.mark.parametrize(
+    ("text", "station"),
+    [
+        ("udp://127.0.0.1:5000", Station("live", "udp", "127.0.0.1", 5000)),
+        ("north=tcp://a:1", Station("north", "tcp", "a", 1)),
+        ("stdin:", Station("live", "stdin")),
+        ("f=file:///a%20b", Station("f", "file", path=Path("/a b"))),
+        ("x=feed://h:1?cert=c&key=k", Station("x", "feed", "h", 1, cert=Path("c"), key=Path("k"))),
+    ],
+)
+def test_a_station_is_read_from_its_url(text, station):
+    assert read_station(text) == station
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "http://a:1",
+        "A B=udp://h:1",
+        "tcp://h",
+        "tcp://h:99999",
+        "udp://:1",
+        "x=feed://h:1?user=a",
+        "../x=stdin:",
+    ],
+)
+def test_what_is_no_station_is_told_in_one_line(text):
+    with pytest.raises(ConfigError) as told:
+        read_station(text)
+    assert "\n" not in str(told.value)
+
+
+def test_a_listener_for_anyone_is_refused_unless_it_is_named():
+    check_listener("s", "127.0.0.1", authenticates=False, open_to_all=())
+    check_listener("s", "0.0.0.0", authenticates=True, open_to_all=())
+    check_listener("s", "0.0.0.0", authenticates=False, open_to_all=("s",))
+    for host in ("0.0.0.0", "::", "10.0.0.1", "example.org"):
+        with pytest.raises(ConfigError, match="to anyone"):
+            check_listener("s", host, authenticates=False, open_to_all=("t",))
