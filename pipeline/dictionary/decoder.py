@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, Column, ColumnBatch, PacketBatch, Quality, Ragged
+from pipeline.batches import NO_TIME, Column, ColumnBatch, Event, PacketBatch, Quality, Ragged
 from pipeline.dictionary.layout import Slot
+from pipeline.dictionary.limits import MAX_EVENTS, LimitWatch, event_of
 from pipeline.dictionary.plan import Branch, Node, Plan
 from pipeline.dictionary.program import Program, Result
 from pipeline.dictionary.values import Values
@@ -23,6 +25,8 @@ from pipeline.dictionary.variables import flat_starts
 from pipeline.errors import ConfigError, Problem
 
 Rows = NDArray[np.intp]
+MAX_KNOWN = 4096
+"""Kinds of packets remembered; noise could make up any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +37,7 @@ class TimeTerm:
     unit_ns: float
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
+class _Group(NamedTuple):
     """Packets of one container: `rows` of the batch."""
 
     node: Node
@@ -49,6 +52,10 @@ class Decoder:
         self._plan = plan
         self._raw = raw
         self._n_seen = 0
+        self._known: dict[tuple[int, ...], Node] = {}
+        self._n_signature_bytes = max((each.stop for each in plan.signature or ()), default=0)
+        self._watch = LimitWatch()
+        self._events: list[Event] = []
         nodes = list(plan.root.walk())
         self._times = {node.key: _terms_of(node, time_terms) for node in nodes}
         names = {name for node in nodes for _, name in node.columns}
@@ -65,13 +72,32 @@ class Decoder:
             return []
         first, self._n_seen = self._n_seen, self._n_seen + n
         flat = np.ascontiguousarray(packets.data)
-        sorter = _Sorter(flat, packets, self.set_aside)
         batches = []
-        for group in sorter.sort(self._plan.root, np.arange(n)):
+        for group in self._groups(flat, packets):
             batch = self._decode_group(flat, packets, group, first)
             if batch is not None:
                 batches.append(batch)
         return batches
+
+    def _groups(self, flat: NDArray[np.uint8], packets: PacketBatch) -> list[_Group]:
+        """The packets by container. That of a lone packet is remembered by the bits that decide it."""
+        rows = np.arange(len(packets))
+        sorter = _Sorter(flat, packets, self.set_aside)
+        if len(packets) > 1 or self._plan.signature is None:
+            return sorter.sort(self._plan.root, rows)
+        octets = flat[packets.start[0] : packets.start[0] + packets.length[0]][: self._n_signature_bytes].tobytes()
+        if len(octets) < self._n_signature_bytes:
+            return sorter.sort(self._plan.root, rows)
+        signature = tuple(
+            int.from_bytes(octets[first:stop]) >> shift & mask for first, stop, shift, mask in self._plan.signature
+        )
+        node = self._known.get(signature)
+        if node is not None:
+            return [_Group(node, rows)]
+        groups = sorter.sort(self._plan.root, rows)
+        if groups and len(self._known) < MAX_KNOWN:
+            self._known[signature] = groups[0].node
+        return groups
 
     def _decode_group(
         self, flat: NDArray[np.uint8], packets: PacketBatch, group: _Group, first: int
@@ -82,20 +108,50 @@ class Decoder:
         if not len(rows):
             return None
         every = len(rows) == len(packets)
-        columns = _columns(node.columns, result.values.calibrated)
-        raw = _columns(node.columns, result.values.raw) if self._raw else {}
+        quality = _quality(packets.quality[rows], packets.length if every else packets.length[rows], result, node)
+        time_ns = self._time(node, result.values)
+        received_ns = packets.received_ns if every else packets.received_ns[rows]
+        self._check(node, result.values, quality, received_ns, time_ns)
+        columns = _columns(node.slots, result.values.calibrated)
+        raw = _columns(node.slots, result.values.raw) if self._raw else {}
         return ColumnBatch(
             node.key,
-            self._time(node, result.values),
+            time_ns,
             columns,
             raw,
             node.units,
             packets.apid if every else packets.apid[rows],
             packets.seq_count if every else packets.seq_count[rows],
-            packets.received_ns if every else packets.received_ns[rows],
+            received_ns,
             rows + first,
-            _quality(packets.quality[rows], packets.length if every else packets.length[rows], result, node),
+            quality,
         )
+
+    def drain_events(self) -> tuple[Event, ...]:
+        """Limits passed since the last call, oldest first within a container."""
+        drained, self._events = tuple(self._events), []
+        return drained
+
+    def _check(
+        self,
+        node: Node,
+        values: Values,
+        quality: NDArray[np.uint32],
+        received_ns: NDArray[np.int64],
+        time_ns: NDArray[np.int64],
+    ) -> None:
+        """Flag rows outside of their valid range, and note where alarm levels change."""
+        for check in node.checks:
+            wrong = check.out_of_range(values)
+            if wrong is not None and wrong.any():
+                quality |= wrong * np.uint32(Quality.OUT_OF_RANGE)
+            level = check.levels(values)
+            if level is None:
+                continue
+            for row, before, now in islice(self._watch.changes(check, level), MAX_EVENTS):
+                value = _value_at(values.calibrated[Slot(check.key)], row)
+                times = int(received_ns[row]), int(time_ns[row])
+                self._events.append(event_of(node.key, check, before, now, value, *times))
 
     def _count_short(self, node: Node, n: int) -> None:
         if n:
@@ -131,8 +187,9 @@ def run_program(program: Program, flat: NDArray[np.uint8], packets: PacketBatch,
     else:
         start, length = packets.start[rows], packets.length[rows]
     if program.fixed_bits is not None:
-        long_enough = length >= (program.fixed_bits + 7) // 8
-        if not long_enough.all():
+        n_bytes = (program.fixed_bits + 7) // 8
+        if int(length.min()) < n_bytes:
+            long_enough = length >= n_bytes
             rows, start, length = rows[long_enough], start[long_enough], length[long_enough]
             if not len(rows):
                 return rows, Result(Values(0))
@@ -143,15 +200,12 @@ def run_program(program: Program, flat: NDArray[np.uint8], packets: PacketBatch,
     return rows, result
 
 
-def _columns(names: Sequence[tuple[str, str]], found: Mapping[Slot, Column]) -> dict[str, Column]:
+def _columns(wanted: Sequence[tuple[str, tuple[Slot, ...]]], found: Mapping[Slot, Column]) -> dict[str, Column]:
     """By name, in packet order. A parameter that comes more than once has its values along the second axis."""
-    columns: dict[str, Column] = {}
-    for key, name in names:
-        columns[name] = found[Slot(key, 0)]
-        if (key, 1) in found:
-            times = [found[Slot(key, i)] for i in range(len(found)) if (key, i) in found]
-            columns[name] = _joined(times)
-    return columns
+    return {
+        name: found[slots[0]] if len(slots) == 1 else _joined([found[slot] for slot in slots])
+        for name, slots in wanted
+    }
 
 
 def _joined(times: Sequence[Column]) -> Column:
@@ -186,11 +240,10 @@ def _quality(
     quality: NDArray[np.uint32], length: NDArray[np.int64], result: Result, node: Node
 ) -> NDArray[np.uint32]:
     described = (result.described_bits + 7) >> 3
-    longer = length > described
-    if longer.any():
-        quality |= longer * np.uint32(Quality.UNDESCRIBED)
-    if result.unknown is not None:
-        quality |= result.unknown * np.uint32(Quality.UNKNOWN_VALUE)
+    if not isinstance(described, int) or int(length.max()) > described:
+        quality |= (length > described) * np.uint32(Quality.UNDESCRIBED)
+    if result.values.unknown is not None:
+        quality |= result.values.unknown * np.uint32(Quality.UNKNOWN_VALUE)
     for slot, expected in node.constants:
         quality |= _differs(result.values.raw[slot], expected) * np.uint32(Quality.OUT_OF_RANGE)
     return quality
@@ -205,6 +258,13 @@ def _differs(column: Column, expected: NDArray[np.uint8]) -> NDArray[np.bool_]:
     rows = np.repeat(np.arange(len(column)), column.length)
     hits = rows[wrong[_flat_index(column.start, column.length)]]
     return np.asarray(np.bincount(hits, minlength=len(column)) > 0)
+
+
+def _value_at(column: Column, row: int) -> Any:
+    """As plain Python, for an event."""
+    if isinstance(column, Ragged):
+        return column.values[column.start[row] : column.start[row] + column.length[row]].tolist()
+    return column[row].tolist()
 
 
 class _Sorter:

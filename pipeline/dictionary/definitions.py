@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from math import inf
 
 MAX_CONTAINER_BITS = 8 * (64 << 20)
 """No packet or joined record is longer; an offset beyond is a mistake in the file."""
@@ -165,6 +166,44 @@ class StringEncoding:
 
 
 @dataclass(frozen=True, slots=True)
+class Range:
+    """From `low` to `high`, each inclusive or not."""
+
+    low: float = -inf
+    high: float = inf
+    with_low: bool = True
+    with_high: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Alarm:
+    """When a value is of concern. Levels are places in CONCERN_LEVELS; the highest that applies counts.
+
+    `bands`: (level, range, whether being inside it is what matters). `labels`: level by label; others have
+    `default`. A level holds when so many values in a row have it (`violations`; `conformance` for normal).
+    """
+
+    bands: tuple[tuple[int, Range, bool], ...] = ()
+    labels: tuple[tuple[str, int], ...] = ()
+    default: int = 0
+    violations: int = 1
+    conformance: int = 1
+
+
+CONCERN_LEVELS = ("normal", "watch", "warning", "distress", "critical", "severe")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What is checked on a parameter's values. `contexts`: alarms that go before the default one."""
+
+    valid: Range | None = None
+    valid_is_raw: bool = False
+    alarm: Alarm | None = None
+    contexts: tuple[tuple[Condition, Alarm], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class NumberType:
     """Integers and floats. `real`: the calibrated value is a float even where the raw one is an integer."""
 
@@ -172,6 +211,7 @@ class NumberType:
     encoding: NumberEncoding
     real: bool = False
     unit: str = ""
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +222,7 @@ class EnumeratedType:
     encoding: NumberEncoding
     labels: tuple[tuple[int, int, str], ...]
     unit: str = ""
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,22 +36,18 @@ class Work:
     unknown: NDArray[np.bool_] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """One slot's columns. `unknown: bool[n]`: rows with a value that has no meaning."""
-
-    slot: Slot
-    raw: Array
-    calibrated: Array
-    unknown: NDArray[np.bool_] | None
+Delivery = tuple[list[Array], list[Array]]
+"""Raw and calibrated columns, in the order of the operation's slots."""
 
 
 class Operation(Protocol):
     """One piece of the work on a block."""
 
+    @property
+    def slots(self) -> tuple[Slot, ...]: ...
     def allocate(self, n: int) -> Work: ...
     def fill(self, work: Work, chunk: Chunk) -> None: ...
-    def outcomes(self, work: Work) -> Iterator[Outcome]: ...
+    def deliver(self, work: Work) -> Delivery: ...
 
 
 def _new_work(shape: tuple[int, ...], raw: np.dtype[Any], conversion: Conversion | None) -> Work:
@@ -74,34 +70,45 @@ def _repaired(work: Work, conversion: Conversion | None) -> Array:
     return work.calibrated
 
 
+def _columns_of(array: Array, chunk: Chunk) -> Array:
+    """The part of [fields, rows] that the chunk fills."""
+    whole = chunk.low == 0 and chunk.high == array.shape[1]
+    return array if whole else array[:, chunk.low : chunk.high]
+
+
+def _deliver_rows(work: Work, conversion: Conversion | None) -> Delivery:
+    """Each row of the work is a column of its own."""
+    raw = list(work.raw)
+    return raw, raw if conversion is None else list(_repaired(work, conversion))
+
+
 @dataclass(frozen=True, slots=True)
 class Numbers:
     """Parameters of one encoding at even distances."""
 
     slots: tuple[Slot, ...]
     run: Run
+    dtype: np.dtype[Any]
     conversion: Conversion | None
 
     def allocate(self, n: int) -> Work:
-        return _new_work((len(self.slots), n), dtype_of(self.run.encoding), self.conversion)
+        return _new_work((len(self.slots), n), self.dtype, self.conversion)
 
     def fill(self, work: Work, chunk: Chunk) -> None:
-        raw = work.raw[:, chunk.low : chunk.high]
+        raw = _columns_of(work.raw, chunk)
         self.run.fill(raw, chunk)
         if self.conversion is not None:
-            _convert(work, self.conversion, raw, work.calibrated[:, chunk.low : chunk.high], chunk, 1)
+            _convert(work, self.conversion, raw, _columns_of(work.calibrated, chunk), chunk, 1)
 
-    def outcomes(self, work: Work) -> Iterator[Outcome]:
-        calibrated = _repaired(work, self.conversion)
-        for i, slot in enumerate(self.slots):
-            yield Outcome(slot, work.raw[i], calibrated[i], work.unknown)
+    def deliver(self, work: Work) -> Delivery:
+        return _deliver_rows(work, self.conversion)
 
 
 @dataclass(frozen=True, slots=True)
 class NumberArray:
     """The elements of one array parameter: runs, each with the places of its elements."""
 
-    slot: Slot
+    slots: tuple[Slot, ...]
     runs: tuple[tuple[slice, Run], ...]
     shape: tuple[int, ...]
     conversion: Conversion | None
@@ -116,10 +123,10 @@ class NumberArray:
         if self.conversion is not None:
             _convert(work, self.conversion, raw, work.calibrated[chunk.low : chunk.high], chunk, 0)
 
-    def outcomes(self, work: Work) -> Iterator[Outcome]:
+    def deliver(self, work: Work) -> Delivery:
         shape = (len(work.raw), *self.shape)
-        calibrated = _repaired(work, self.conversion)
-        yield Outcome(self.slot, work.raw.reshape(shape), calibrated.reshape(shape), work.unknown)
+        raw = [work.raw.reshape(shape)]
+        return raw, raw if self.conversion is None else [_repaired(work, self.conversion).reshape(shape)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,22 +149,20 @@ class BitPack:
         window = np.ndarray((n_rows,), self.window, chunk.buffer, chunk.offset + self.byte, (chunk.stride_bytes,))
         bits = window.astype(self.shifts.dtype) >> self.shifts
         bits &= self.masks
-        raw = work.raw[:, chunk.low : chunk.high]
+        raw = _columns_of(work.raw, chunk)
         raw[...] = bits
         if self.conversion is not None:
-            _convert(work, self.conversion, raw, work.calibrated[:, chunk.low : chunk.high], chunk, 1)
+            _convert(work, self.conversion, raw, _columns_of(work.calibrated, chunk), chunk, 1)
 
-    def outcomes(self, work: Work) -> Iterator[Outcome]:
-        calibrated = _repaired(work, self.conversion)
-        for i, slot in enumerate(self.slots):
-            yield Outcome(slot, work.raw[i], calibrated[i], work.unknown)
+    def deliver(self, work: Work) -> Delivery:
+        return _deliver_rows(work, self.conversion)
 
 
 @dataclass(frozen=True, slots=True)
 class Bytes:
     """Blobs and strings of fixed size: uint8[n, shape..., bytes]. A last part of a byte is filled with zeros."""
 
-    slot: Slot
+    slots: tuple[Slot, ...]
     offsets_bits: tuple[int, ...]
     size_bits: int
     shape: tuple[int, ...]
@@ -188,11 +193,10 @@ class Bytes:
         if self.size_bits % 8:
             out[:, -1] &= np.uint8(0xFF << (8 - self.size_bits % 8) & 0xFF)
 
-    def outcomes(self, work: Work) -> Iterator[Outcome]:
+    def deliver(self, work: Work) -> Delivery:
         n = len(work.raw)
-        raw = work.raw.reshape(n, *self.shape, work.raw.shape[-1])
-        calibrated = raw if self.conversion is None else work.calibrated.reshape(n, *self.shape)
-        yield Outcome(self.slot, raw, calibrated, None)
+        raw = [work.raw.reshape(n, *self.shape, work.raw.shape[-1])]
+        return raw, raw if self.conversion is None else [work.calibrated.reshape(n, *self.shape)]
 
 
 def compile_operations(fields: Sequence[Field], row_bytes: int) -> tuple[Operation, ...]:
@@ -203,10 +207,10 @@ def compile_operations(fields: Sequence[Field], row_bytes: int) -> tuple[Operati
         kind = field.type
         if isinstance(kind, StringType | BinaryType):
             conversion = conversion_of(kind)
-            operations.append(Bytes(field.slot, _offsets(field), field.size_bits, field.shape, conversion))
+            operations.append(Bytes((field.slot,), _offsets(field), field.size_bits, field.shape, conversion))
         elif field.shape:
             grid = tuple(_compile_array(field, row_bytes))
-            operations.append(NumberArray(field.slot, grid, field.shape, conversion_of(kind)))
+            operations.append(NumberArray((field.slot,), grid, field.shape, conversion_of(kind)))
         else:
             singles.append(field)
     packs, runs = _sort_out(singles)
@@ -302,8 +306,9 @@ def _compile_neighbours(run: list[Field], row_bytes: int) -> Operation:
     first = run[0]
     stride_bits = run[1].offset_bits - first.offset_bits if len(run) > 1 else first.size_bits
     encoding = _encoding_of(first.type)
+    slots = tuple(field.slot for field in run)
     compiled = compile_run(encoding, first.offset_bits, len(run), stride_bits, row_bytes)
-    return Numbers(tuple(field.slot for field in run), compiled, conversion_of(first.type))
+    return Numbers(slots, compiled, dtype_of(encoding), conversion_of(first.type))
 
 
 def _compile_pack(pack: list[Field], row_bytes: int) -> Iterator[Operation]:

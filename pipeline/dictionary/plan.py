@@ -9,19 +9,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.dictionary.contexts import contextual_slots
 from pipeline.dictionary.definitions import (
+    BinaryType,
     Condition,
     Container,
     Dictionary,
     Size,
+    StringType,
     Tagged,
     Terminated,
 )
 from pipeline.dictionary.layout import Block, Group, Move, Repeat, Slot, Step, Variable, lay_out, slots_of
+from pipeline.dictionary.limits import Check, checks_of
 from pipeline.dictionary.program import Program, compile_program
 from pipeline.dictionary.values import Combines, Compares, Criterion, Values, compile_condition, compile_size
 from pipeline.errors import ConfigError, Problem
@@ -65,7 +70,8 @@ class Switch:
 class Node:
     """One container. `program` reads it; `probe` reads only what decides between the branches.
 
-    `columns`: (parameter key, column name) in the order of the packet. `units`: by column name. `constants`:
+    `columns`: (parameter key, column name) in the order of the packet; `slots`: where each column's values are.
+    `units`: by column name. `constants`:
     slots of fixed values, and what should stand there.
     """
 
@@ -77,8 +83,10 @@ class Node:
     branches: tuple[Branch, ...]
     switch: Switch | None
     columns: tuple[tuple[str, str], ...]
+    slots: tuple[tuple[str, tuple[Slot, ...]], ...]
     units: dict[str, str]
     constants: tuple[tuple[Slot, NDArray[np.uint8]], ...]
+    checks: tuple[Check, ...]
 
     def candidates(self, known: Values) -> Iterator[tuple[tuple[Branch, ...], Rows | None]]:
         """Which branches are worth trying for which packets; None: for all of them."""
@@ -93,12 +101,23 @@ class Node:
             yield from branch.node.walk()
 
 
+class BitField(NamedTuple):
+    """Unsigned bits of a packet: `bytes[first:stop]` as one big-endian number, shifted and masked."""
+
+    first: int
+    stop: int
+    shift: int
+    mask: int
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What `Decoder` runs. `file`: where the dictionary came from, for messages."""
 
     root: Node
     file: str = ""
+    signature: tuple[BitField, ...] | None = None
+    """The bits that alone decide to which container a packet belongs, where they have fixed places."""
 
 
 def compile_plan(dictionary: Dictionary, root: str | None = None, file: str = "") -> Plan:
@@ -117,7 +136,22 @@ def compile_plan(dictionary: Dictionary, root: str | None = None, file: str = ""
     node = _compile_node(container, dictionary, children, problems)
     if node is None or problems:
         raise ConfigError(problems)
-    return Plan(node, file)
+    return Plan(node, file, _signature(node, lay_out(container, dictionary)))
+
+
+def _signature(root: Node, steps: Sequence[Step]) -> tuple[BitField, ...] | None:
+    """Where every container below is told apart by integers at fixed places of the root, those places."""
+    wanted = frozenset(key for node in root.walk() for key in node.probe_keys)
+    fixed = [step for step in steps if isinstance(step, Block) and step.from_start]
+    fields = {field.slot.key: field for step in fixed for field in step.fields}
+    found: list[BitField] = []
+    for key in sorted(wanted):
+        field = fields.get(key)
+        if field is None or field.shape or field.slot.times or isinstance(field.type, StringType | BinaryType):
+            return None
+        first, stop = field.offset_bits // 8, (field.end_bits + 7) // 8
+        found.append(BitField(first, stop, stop * 8 - field.end_bits, (1 << field.size_bits) - 1))
+    return tuple(found)
 
 
 def _root_of(dictionary: Dictionary, root: str | None, file: str) -> Container:
@@ -163,11 +197,14 @@ def _compile_node(
         wanted = frozenset(key for branch in branches if branch.test for key in branch.test.needs())
         _check_known(wanted, steps, container, dictionary)
         _check_order(steps, dictionary)
+        _check_contexts(steps, container, dictionary)
         columns, units = _columns(steps, dictionary)
         program = compile_program(steps, dictionary)
+        checks = checks_of(columns, dictionary)
+        _check_alarms(checks, steps, container, dictionary)
         # What containers further down are told apart by is read on the way, where it costs no step more.
         later = frozenset(key for _, below_it in below if below_it is not None for key in below_it.probe_keys)
-        probe = compile_program(_only(steps, wanted, later, dictionary), dictionary)
+        probe = compile_program(_only(steps, wanted, later, dictionary), dictionary, calibrate=False)
     except ConfigError as error:
         problems.extend(problem for problem in error.problems if problem not in problems)
         return None
@@ -180,8 +217,10 @@ def _compile_node(
         branches,
         _switch(branches),
         columns,
+        _slots(steps, columns),
         units,
         _constants(steps),
+        checks,
     )
 
 
@@ -216,6 +255,10 @@ def _switch(branches: Sequence[Branch]) -> Switch | None:
     return Switch(key, cases, others)
 
 
+def _misfit(text: str, container: Container, dictionary: Dictionary) -> ConfigError:
+    return ConfigError([Problem(text, dictionary.file, container.line, f'SequenceContainer "{container.key}"')])
+
+
 def _check_order(steps: Sequence[Step], dictionary: Dictionary) -> None:
     """A size must have been read before what it measures."""
     known: set[str] = set()
@@ -228,13 +271,39 @@ def _check_order(steps: Sequence[Step], dictionary: Dictionary) -> None:
         known.update(_keys(step))
 
 
+def _check_contexts(steps: Sequence[Step], container: Container, dictionary: Dictionary) -> None:
+    """What a calibration looks at must be in the packet, before or behind."""
+    known = {key for step in steps for key in _keys(step)}
+    for each in contextual_slots(steps, dictionary):
+        missing = each.needs() - known
+        if missing:
+            text = f'the calibration of "{each.slot.key}" depends on "{min(missing)}", which is not in it'
+            raise ConfigError(
+                [Problem(text, dictionary.file, container.line, f'SequenceContainer "{container.key}"')]
+            )
+
+
+def _check_alarms(
+    checks: Sequence[Check], steps: Sequence[Step], container: Container, dictionary: Dictionary
+) -> None:
+    """What a context alarm looks at must be in the packet."""
+    known = {key for step in steps for key in _keys(step)}
+    for check in checks:
+        missing = frozenset().union(*(criterion.needs() for criterion, _ in check.contexts)) - known
+        if missing:
+            text = f'an alarm of "{check.name}" depends on "{min(missing)}", which is not in it'
+            raise ConfigError(
+                [Problem(text, dictionary.file, container.line, f'SequenceContainer "{container.key}"')]
+            )
+
+
 def _check_known(
     wanted: frozenset[str], steps: Sequence[Step], container: Container, dictionary: Dictionary
 ) -> None:
     missing = wanted - {key for step in steps for key in _keys(step)}
     if missing:
         text = f'its children are told apart by "{min(missing)}", which is not in it'
-        raise ConfigError([Problem(text, dictionary.file, container.line, f'SequenceContainer "{container.key}"')])
+        raise _misfit(text, container, dictionary)
 
 
 def _keys(step: Step) -> list[str]:
@@ -275,6 +344,13 @@ def _only(
         else step
         for step in kept
     )
+
+
+def _slots(steps: Sequence[Step], columns: Sequence[tuple[str, str]]) -> tuple[tuple[str, tuple[Slot, ...]], ...]:
+    by_key: dict[str, list[Slot]] = {}
+    for slot in slots_of(steps):
+        by_key.setdefault(slot.key, []).append(slot)
+    return tuple((name, tuple(by_key[key])) for key, name in columns)
 
 
 def _constants(steps: Sequence[Step]) -> tuple[tuple[Slot, NDArray[np.uint8]], ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,13 +17,14 @@ from numpy.typing import NDArray
 from pipeline.batches import Column, Ragged
 from pipeline.dictionary.contexts import Contextual, contextual_slots
 from pipeline.dictionary.definitions import Dictionary
-from pipeline.dictionary.layout import Block, Group, Move, Repeat, Step, Variable
-from pipeline.dictionary.operations import Operation, Outcome, compile_operations
+from pipeline.dictionary.layout import Block, Group, Move, Repeat, Slot, Step, Variable
+from pipeline.dictionary.operations import Operation, compile_operations
 from pipeline.dictionary.rows import MIN_ROW_BYTES, Chunk, bit_chunks, chunks
 from pipeline.dictionary.values import Criterion, SizeProgram, Values, compile_condition, compile_size
 from pipeline.dictionary.variables import VariableProgram, compile_variable, flat_starts, product_of
 
 Positions = NDArray[np.int64]
+Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +37,26 @@ class BlockProgram:
     width_bits: int
     end_bits: int
 
-    def run(self, pieces: Iterable[Chunk], n: int) -> list[Outcome]:
-        works = [operation.allocate(n) for operation in self.operations]
+    slots: tuple[Slot, ...]
+    latest: dict[str, Slot]
+    """The last slot of each parameter."""
+
+    def run(self, pieces: Iterable[Chunk], values: Values) -> None:
+        """Read the fields of all rows into `values`."""
+        pairs = [(operation, operation.allocate(values.n)) for operation in self.operations]
         for piece in pieces:
-            for operation, work in zip(self.operations, works, strict=True):
+            for operation, work in pairs:
                 operation.fill(work, piece)
-        pairs = zip(self.operations, works, strict=True)
-        return [outcome for operation, work in pairs for outcome in operation.outcomes(work)]
+        raw: list[Array] = []
+        calibrated: list[Array] = []
+        for operation, work in pairs:
+            delivered = operation.deliver(work)
+            raw += delivered[0]
+            calibrated += delivered[1]
+            values.flag(work.unknown)
+        values.raw.update(zip(self.slots, raw, strict=True))
+        values.calibrated.update(zip(self.slots, calibrated, strict=True))
+        values.latest.update(self.latest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +97,10 @@ class Result:
     values: Values
     short: NDArray[np.bool_] | None = None
     described_bits: int | Positions = 0
-    unknown: NDArray[np.bool_] | None = None
 
     def subset(self, rows: NDArray[np.intp]) -> Result:
         described = self.described_bits if isinstance(self.described_bits, int) else self.described_bits[rows]
-        unknown = None if self.unknown is None else self.unknown[rows]
-        return Result(self.values.subset(rows), None, described, unknown)
+        return Result(self.values.subset(rows), None, described)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,15 +132,8 @@ class Program:
             assert isinstance(block, BlockProgram)
             if block.operations:
                 pieces = chunks(data, start, (block.width_bits + 7) // 8)
-                _keep(result, block.run(pieces, len(start)))
+                block.run(pieces, result.values)
         return result
-
-
-def _keep(result: Result, outcomes: Iterable[Outcome]) -> None:
-    for outcome in outcomes:
-        result.values.keep(outcome.slot, outcome.raw, outcome.calibrated)
-        if outcome.unknown is not None:
-            result.unknown = outcome.unknown if result.unknown is None else result.unknown | outcome.unknown
 
 
 class _Run:
@@ -182,7 +188,7 @@ class _Run:
         self.position = anchor + block.end_bits
         if block.operations:
             pieces = bit_chunks(self.data, self._safe(low), block.width_bits)
-            _keep(self.result, block.run(pieces, len(low)))
+            block.run(pieces, self.result.values)
         return True
 
     def _variable(self, variable: VariableProgram) -> bool:
@@ -206,13 +212,17 @@ class _Run:
         low = np.repeat(self._safe(self.position) - start * repeat.stride_bits, count)
         low += np.arange(len(low)) * repeat.stride_bits
         pieces = bit_chunks(self.data, low, repeat.block.width_bits)
-        for outcome in repeat.block.run(pieces, len(low)):
-            raw = Ragged(outcome.raw, start, count)
-            same = outcome.calibrated is outcome.raw
-            self.result.values.keep(outcome.slot, raw, raw if same else Ragged(outcome.calibrated, start, count))
-            if outcome.unknown is not None:
-                rows = np.repeat(np.arange(len(count)), count)[outcome.unknown]
-                self._flag(np.bincount(rows, minlength=len(count)) > 0)
+        found = Values(len(low))
+        repeat.block.run(pieces, found)
+        for slot, values in found.raw.items():
+            same, calibrated = found.calibrated[slot] is values, found.calibrated[slot]
+            assert not isinstance(values, Ragged)
+            assert not isinstance(calibrated, Ragged)
+            raw = Ragged(values, start, count)
+            self.result.values.keep(slot, raw, raw if same else Ragged(calibrated, start, count))
+        if found.unknown is not None:
+            rows = np.repeat(np.arange(len(count)), count)[found.unknown]
+            self.result.values.flag(np.bincount(rows, minlength=len(count)) > 0)
         self.position = self.position + size_bits
         return True
 
@@ -223,10 +233,10 @@ class _Run:
         self.position, self.reach = self.position.copy(), self.reach.copy()
         self.position[rows] = inside.position
         self.reach[rows] = np.maximum(self.reach[rows], inside.reach)
-        if inside.result.unknown is not None:
+        if inside.result.values.unknown is not None:
             unknown = np.zeros(len(self.alive), np.bool_)
-            unknown[rows] = inside.result.unknown
-            self._flag(unknown)
+            unknown[rows] = inside.result.values.unknown
+            self.result.values.flag(unknown)
         if len(rows) and not inside.alive.any():
             # Nothing was read: empty columns still want a type.
             rows = rows[:0]
@@ -245,9 +255,6 @@ class _Run:
         run.run(steps)
         return run
 
-    def _flag(self, unknown: NDArray[np.bool_]) -> None:
-        self.result.unknown = unknown if self.result.unknown is None else self.result.unknown | unknown
-
     def _move(self, move: MoveProgram) -> bool:
         anchor = self.begin if move.from_start else self.position
         self.position = anchor + move.bits.of(self.result.values)
@@ -264,12 +271,12 @@ def _spread(column: Column, rows: NDArray[np.intp], n: int) -> Ragged:
     return Ragged(column, start, length)
 
 
-def compile_program(steps: Sequence[Step], dictionary: Dictionary) -> Program:
-    """Raises ConfigError where a size cannot be told from what it refers to."""
+def compile_program(steps: Sequence[Step], dictionary: Dictionary, *, calibrate: bool = True) -> Program:
+    """Raises ConfigError where a size cannot be told from what it refers to. `calibrate`: by context, too."""
     compiled = tuple(_compile_step(step, dictionary) for step in steps)
     blocks = [step for step in compiled if isinstance(step, BlockProgram) and step.from_start]
     fixed_bits = max((each.width_bits for each in blocks), default=0) if len(blocks) == len(compiled) else None
-    return Program(compiled, fixed_bits, tuple(contextual_slots(steps, dictionary)))
+    return Program(compiled, fixed_bits, tuple(contextual_slots(steps, dictionary)) if calibrate else ())
 
 
 def _compile_step(step: Step, dictionary: Dictionary) -> StepProgram:
@@ -293,4 +300,6 @@ def _compile_block(block: Block) -> BlockProgram:
     width = max([0, *ends]) - first
     fields = [replace(each, offset_bits=each.offset_bits - first) for each in block.fields]
     operations = compile_operations(fields, max((width + 7) // 8, MIN_ROW_BYTES))
-    return BlockProgram(operations, block.from_start, first, width, block.end_bits)
+    slots = tuple(slot for operation in operations for slot in operation.slots)
+    latest = {each.slot.key: each.slot for each in fields}
+    return BlockProgram(operations, block.from_start, first, width, block.end_bits, slots, latest)

@@ -7,7 +7,7 @@ sliding window over the flat bytes. A row that does not begin with a byte is mov
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,8 +19,7 @@ MIN_ROW_BYTES = 8
 """Rows are at least as wide as the widest window through which a field is read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Chunk:
+class Chunk(NamedTuple):
     """Rows `low` to `high`: row i begins at `buffer[offset + i * stride_bytes]`."""
 
     low: int

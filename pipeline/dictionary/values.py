@@ -65,10 +65,17 @@ class Values:
     raw: dict[Slot, Column] = field(default_factory=dict)
     calibrated: dict[Slot, Column] = field(default_factory=dict)
     latest: dict[str, Slot] = field(default_factory=dict)
+    unknown: Mask | None = None
+    """bool[n]: packets with a value that has no meaning; None: none."""
 
     def keep(self, slot: Slot, raw: Column, calibrated: Column) -> None:
         self.raw[slot], self.calibrated[slot] = raw, calibrated
         self.latest[slot.key] = slot
+
+    def flag(self, unknown: Mask | None) -> None:
+        """Note packets with a value that has no meaning."""
+        if unknown is not None:
+            self.unknown = unknown if self.unknown is None else self.unknown | unknown
 
     def of(self, key: str, *, calibrated: bool) -> Array:
         """One scalar for each packet; where a packet has none, what stands there means nothing."""
@@ -103,7 +110,8 @@ class Values:
 
     def subset(self, rows: NDArray[np.intp]) -> Values:
         """The same of some packets."""
-        small = Values(len(rows), latest=dict(self.latest))
+        small = Values(len(rows), latest=self.latest)
+        small.unknown = None if self.unknown is None else self.unknown[rows]
         for slot, raw in self.raw.items():
             calibrated = self.calibrated[slot]
             small.raw[slot] = _rows_of(raw, rows)
@@ -204,14 +212,14 @@ def _where_present(found: Mask, values: Values, *keys: str) -> Mask:
     return found
 
 
-def compile_condition(condition: Condition, dictionary: Dictionary) -> Criterion:
-    """Raises ConfigError where a comparison cannot be made."""
+def compile_condition(condition: Condition, dictionary: Dictionary, *, late: bool = False) -> Criterion:
+    """Raises ConfigError where a comparison cannot be made. `late`: it is made when all is calibrated."""
     if isinstance(condition, AllOf | AnyOf):
-        parts = tuple(compile_condition(part, dictionary) for part in condition.parts)
+        parts = tuple(compile_condition(part, dictionary, late=late) for part in condition.parts)
         return parts[0] if len(parts) == 1 else Combines(parts, isinstance(condition, AllOf))
-    left = _scalar_type(condition.left, dictionary)
+    left = _scalar_type(condition.left, dictionary, late=late)
     if isinstance(condition.right, Reference):
-        _scalar_type(condition.right, dictionary)
+        _scalar_type(condition.right, dictionary, late=late)
         return ComparesPair(condition.left, condition.operator, condition.right)
     try:
         return _compare(condition, left)
@@ -220,10 +228,14 @@ def compile_condition(condition: Condition, dictionary: Dictionary) -> Criterion
         raise ConfigError([Problem(text, dictionary.file, condition.line, "Comparison")]) from error
 
 
-def _scalar_type(reference: Reference, dictionary: Dictionary) -> LeafType:
+def _scalar_type(reference: Reference, dictionary: Dictionary, *, late: bool = False) -> LeafType:
     kind = dictionary.parameters[reference.parameter].type
     if isinstance(kind, ArrayType | AggregateType | UnencodedType | BinaryType):
         text = f'"{reference.parameter}" is no number, label or text that one could compare'
+        raise ConfigError([Problem(text, dictionary.file, reference.line)])
+    by_context = isinstance(kind, NumberType) and kind.encoding.is_contextual
+    if by_context and reference.calibrated and not late:
+        text = f'"{reference.parameter}" is calibrated by context, too late for this: refer to its raw value'
         raise ConfigError([Problem(text, dictionary.file, reference.line)])
     return kind
 

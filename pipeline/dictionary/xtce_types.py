@@ -32,6 +32,7 @@ from pipeline.dictionary.xtce_encodings import (
     read_integer_encoding,
     read_string_encoding,
 )
+from pipeline.dictionary.xtce_limits import read_limits
 
 MAX_ARRAY_ELEMENTS = 1 << 26
 TIME_UNITS_NS = {"seconds": Fraction(10**9), "picoSeconds": Fraction(1, 1000), "days": Fraction(86400 * 10**9)}
@@ -152,14 +153,20 @@ def _read_integer(node: Node, name: str, unit: str, context: Context) -> Paramet
     context.reading.integer(node, "sizeInBits", 32, 1, 1 << 16)
     context.reading.past(node, "ToString")
     encoding = _read_number_encoding(node, context, "IntegerDataEncoding")
-    return NumberType(name, encoding, real=False, unit=unit) if encoding else UnencodedType(name, unit)
+    limits = read_limits(node, context)
+    return (
+        NumberType(name, encoding, real=False, unit=unit, limits=limits) if encoding else UnencodedType(name, unit)
+    )
 
 
 def _read_float(node: Node, name: str, unit: str, context: Context) -> ParameterType:
     context.reading.integer(node, "sizeInBits", 32, 1, 1 << 16)
     context.reading.past(node, "ToString")
     encoding = _read_number_encoding(node, context, "IntegerDataEncoding", "FloatDataEncoding")
-    return NumberType(name, encoding, real=True, unit=unit) if encoding else UnencodedType(name, unit)
+    limits = read_limits(node, context)
+    return (
+        NumberType(name, encoding, real=True, unit=unit, limits=limits) if encoding else UnencodedType(name, unit)
+    )
 
 
 def _read_enumerated(node: Node, name: str, unit: str, context: Context) -> ParameterType:
@@ -183,7 +190,10 @@ def _read_enumerated(node: Node, name: str, unit: str, context: Context) -> Para
         reading.problem(node, "has no Enumeration")
     else:
         reading.finish(listed)
-    return EnumeratedType(name, encoding, tuple(labels), unit) if encoding else UnencodedType(name, unit)
+    limits = read_limits(node, context)
+    if encoding is None:
+        return UnencodedType(name, unit)
+    return EnumeratedType(name, encoding, tuple(labels), unit, limits)
 
 
 def _read_boolean(node: Node, name: str, unit: str, context: Context) -> ParameterType:

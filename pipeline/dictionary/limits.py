@@ -1,0 +1,180 @@
+"""Limits checked on whole columns: which rows are outside their valid range, and where an alarm level changes.
+
+An alarm is told when it begins, changes and ends, not for every value; its state goes on from batch to batch. A
+level holds once it has been there for as many values in a row as the dictionary asks for. Arrays: the worst
+element of a row counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import Column, Event, Ragged
+from pipeline.dictionary.definitions import (
+    CONCERN_LEVELS,
+    Alarm,
+    ArrayType,
+    Dictionary,
+    EnumeratedType,
+    Limits,
+    NumberType,
+    Range,
+    Spline,
+)
+from pipeline.dictionary.layout import Slot
+from pipeline.dictionary.values import Criterion, Values, compile_condition
+
+SEVERITIES = ("info", "warning", "warning", "error", "error", "error")
+MAX_EVENTS = 1000
+"""Of one batch: a value that flutters about its limit should not drown everything else."""
+Rows = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What is checked on one parameter of one container. `domain`: NaN stands for counts outside of a spline."""
+
+    key: str
+    name: str
+    limits: Limits
+    contexts: tuple[tuple[Criterion, Alarm], ...]
+    domain: bool
+
+    def out_of_range(self, values: Values) -> Rows | None:
+        """bool[n]: rows with a value outside of the valid range; None: nothing to check."""
+        wrong = None
+        if self.domain:
+            column = values.calibrated[Slot(self.key)]
+            wrong = _any_in_row(column, np.isnan)
+        if self.limits.valid is not None:
+            table = values.raw if self.limits.valid_is_raw else values.calibrated
+            valid = self.limits.valid
+            outside = _any_in_row(table[Slot(self.key)], lambda x: ~_inside(x, valid))
+            wrong = outside if wrong is None else wrong | outside
+        return wrong
+
+    def levels(self, values: Values) -> NDArray[np.int8] | None:
+        """int8[n]: the level of concern of each row; -1 where the row has no value."""
+        if self.limits.alarm is None and not self.contexts:
+            return None
+        column = values.calibrated[Slot(self.key)]
+        n = values.n
+        level = np.zeros(n, np.int8) if self.limits.alarm is None else _levels(column, self.limits.alarm)
+        waiting = np.ones(n, np.bool_)
+        for criterion, alarm in self.contexts:
+            hits = waiting & criterion.holds(values)
+            level[hits] = _levels(column, alarm)[hits]
+            waiting &= ~hits
+        if isinstance(column, Ragged):
+            level[column.length == 0] = -1
+        return level
+
+    def counts(self) -> tuple[int, int]:
+        """Values in a row before an alarm begins, and before it ends."""
+        alarm = self.limits.alarm or (self.contexts[0][1] if self.contexts else Alarm())
+        return alarm.violations, alarm.conformance
+
+
+def _inside(x: NDArray[Any], where: Range) -> Rows:
+    low = x >= where.low if where.with_low else x > where.low
+    high = x <= where.high if where.with_high else x < where.high
+    return np.asarray(low & high)
+
+
+def _any_in_row(column: Column, test: Any) -> Rows:
+    if isinstance(column, Ragged):
+        hits = test(column.values).reshape(len(column.values), -1).any(axis=1)
+        ahead = np.concatenate([[0], np.cumsum(hits)])
+        return np.asarray(ahead[column.start + column.length] > ahead[column.start])
+    return np.asarray(test(column).reshape(len(column), -1).any(axis=1))
+
+
+def _levels(column: Column, alarm: Alarm) -> NDArray[np.int8]:
+    flat = column.values if isinstance(column, Ragged) else column
+    level = np.full(flat.shape, alarm.default, np.int8)
+    for name, its_level in alarm.labels:
+        level[flat == name] = its_level
+    for its_level, where, inside in sorted(alarm.bands, key=lambda band: band[0]):
+        hits = _inside(flat, where) if inside else ~_inside(flat, where) & ~np.isnan(flat)
+        level[hits] = np.maximum(level[hits], its_level)
+    if isinstance(column, Ragged):
+        worst = np.zeros(len(column), np.int8)
+        rows = np.repeat(np.arange(len(column)), column.length)
+        ahead = np.repeat(column.start - (np.cumsum(column.length) - column.length), column.length)
+        np.maximum.at(worst, rows, level.reshape(len(flat), -1).max(axis=1)[ahead + np.arange(len(rows))])
+        return worst
+    return np.asarray(level.reshape(len(level), -1).max(axis=1, initial=0))
+
+
+@dataclass(slots=True)
+class _State:
+    level: int = 0
+    candidate: int = 0
+    n_candidates: int = 0
+
+
+@dataclass(slots=True)
+class LimitWatch:
+    """Remembers the alarm level of each parameter, and makes events of changes."""
+
+    states: dict[str, _State] = field(default_factory=dict)
+
+    def changes(self, check: Check, level: NDArray[np.int8]) -> Iterator[tuple[int, int, int]]:
+        """(row, level before, level now) for each change."""
+        state = self.states.setdefault(check.name, _State())
+        there = np.flatnonzero(level >= 0)
+        level = level[there]
+        if not len(level) or (state.level == state.candidate and bool((level == state.level).all())):
+            state.n_candidates += len(level)
+            return
+        violations, conformance = check.counts()
+        begins = np.concatenate([[0], np.flatnonzero(level[1:] != level[:-1]) + 1])
+        for begin, end in zip(begins.tolist(), [*begins[1:].tolist(), len(level)], strict=True):
+            now = int(level[begin])
+            if now != state.candidate:
+                state.candidate, state.n_candidates = now, 0
+            wanted = (violations if now else conformance) - state.n_candidates
+            state.n_candidates += end - begin
+            if now != state.level and wanted <= end - begin:
+                yield int(there[begin + max(wanted, 1) - 1]), state.level, now
+                state.level = now
+
+
+def checks_of(columns: Sequence[tuple[str, str]], dictionary: Dictionary) -> tuple[Check, ...]:
+    """What there is to check on a container's columns (parameter key, column name). Raises ConfigError."""
+    found: list[Check] = []
+    for key, name in columns:
+        kind = dictionary.parameters[key].type
+        while isinstance(kind, ArrayType):
+            kind = kind.element
+        if not isinstance(kind, NumberType | EnumeratedType):
+            continue
+        limits = kind.limits
+        contexts = tuple((compile_condition(each, dictionary, late=True), alarm) for each, alarm in limits.contexts)
+        calibrator = kind.encoding.calibrator
+        domain = isinstance(calibrator, Spline) and not calibrator.extrapolate
+        if limits.valid is not None or limits.alarm is not None or contexts or domain:
+            found.append(Check(key, name, limits, contexts, domain))
+    return tuple(found)
+
+
+def event_of(
+    container: str, check: Check, before: int, now: int, value: Any, received_ns: int, time_ns: int
+) -> Event:
+    """What an operator hears."""
+    level = CONCERN_LEVELS[now]
+    text = f"{check.name} is back to normal" if now == 0 else f"{check.name} is at level {level}"
+    details = {
+        "parameter": check.name,
+        "container": container,
+        "level": level,
+        "before": CONCERN_LEVELS[before],
+        "value": value,
+        "onboard_ns": time_ns,
+    }
+    return Event(SEVERITIES[now], "limit", text, received_ns, details)
