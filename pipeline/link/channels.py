@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -97,3 +99,18 @@ class VirtualChannel:
             return Event("warning", "counter_restart", f"{channel.name}: frame count began anew", time_ns, details)
         frames = "1 frame" if lost == 1 else f"{lost} frames"
         return Event("warning", "gap", f"{channel.name}: {frames} lost", time_ns, {**details, "lost_frames": lost})
+
+
+def packet_report(channels: Sequence[VirtualChannel]) -> dict[str, Any]:
+    """The key packets of the pass report, over all channels."""
+    by_apid: Counter[int] = Counter()
+    for channel in channels:
+        by_apid.update(channel.sequence.by_apid())
+    reports = [channel.report() for channel in channels]
+    sums = ("idle_packets", "encapsulation_packets", "truncated_packets", "bad_headers")
+    return {
+        "read": sum(report["packets"] for report in reports),
+        "by_apid": {str(apid): n for apid, n in sorted(by_apid.items())},
+        "sequence_gaps": sum(channel.sequence.n_breaks for channel in channels),
+        **{name: sum(report[name] for report in reports) for name in sums},
+    }

@@ -31,12 +31,12 @@ class LinkOutput:
     encapsulated: PacketBatch = field(default_factory=PacketBatch.empty)
 
 
-def put_together(outputs: Sequence[ChannelOutput], told: tuple[Event, ...] = ()) -> LinkOutput:
+def put_together(parts: Sequence[ChannelOutput | None], told: tuple[Event, ...] = ()) -> LinkOutput:
     """The outputs of the channels as one, frames and packets each in order of the frame that let them go on.
 
     `told`: events that are of no channel.
     """
-    outputs = [output for output in outputs if len(output.arrivals)]
+    outputs = [output for output in parts if output and len(output.arrivals)]
     if not outputs:
         return LinkOutput(PacketBatch.empty(), told)
     packets = _packets([(output.packets, output.arrivals) for output in outputs])

@@ -1,0 +1,152 @@
+"""From the bytes of one station to good frames of the wanted channels.
+
+In: bytes with receive times. Out: frames that pass every check, channel by channel. Dropped and counted: bytes
+outside blocks, frames that fail a check, frames of channels nobody asked for.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import ByteBatch, Event, FrameBatch
+from pipeline.link.blocks import FixedBlocks
+from pipeline.link.coding import Checked, FrameDecoder
+from pipeline.link.frames import Arrivals
+from pipeline.link.guard import SettingsGuard
+from pipeline.link.headers import Headers, header_reader
+from pipeline.link.marks import ReceiveTimes
+from pipeline.link.settings import ChannelSettings, LinkSettings
+from pipeline.link.synchronizer import Blocks, Marker, Synchronizer
+
+_OTHER_CHANNELS_KEPT = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """`by_channel`: the new frames of each wanted channel, None where there are none; `told`: guard's doubts."""
+
+    by_channel: list[Arrivals | None]
+    told: tuple[Event, ...]
+
+
+class FrontEnd:
+    """Synchroniser, decoder and channel filter of one stream."""
+
+    def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings]) -> None:
+        self._decoder = FrameDecoder(settings)
+        self._blocks = _block_source(settings, self._decoder.block_length)
+        self._headers = header_reader(settings)
+        self._wanted = [(channel.spacecraft_id, channel.virtual_channel) for channel in channels]
+        self._guard = SettingsGuard(settings, channels)
+        self._times = ReceiveTimes()
+        self._n_other = 0
+        self._others: Counter[tuple[int, int]] = Counter()
+        self.n_frames = 0
+        """Frames so far that passed all checks, on any channel."""
+
+    def feed(self, batch: ByteBatch) -> Sorted:
+        """The frames that are whole with these bytes."""
+        self._times.add(batch)
+        return self._sort(self._blocks.feed(batch.data))
+
+    def flush(self) -> Sorted:
+        """The stream ends."""
+        last = self._sort(self._blocks.flush())
+        return Sorted(last.by_channel, last.told + self._guard.judge())
+
+    def count_modulus(self, arrivals: Arrivals) -> int:
+        """How far the count of the channel of these frames runs before it wraps."""
+        return self._headers.count_modulus(arrivals.frames.data[0])
+
+    def report(self) -> dict[str, Any]:
+        """The keys bytes, frames, synchronizer and other_channels."""
+        coding = asdict(self._decoder.counts)
+        codewords = {str(k): int(n) for k, n in enumerate(coding.pop("codewords")) if n}
+        others = sorted(self._others.items(), key=lambda item: (-item[1], item[0]))
+        return {
+            "bytes": {"read": self._times.n_bytes, "skipped": self._blocks.skipped_bytes},
+            "frames": {**coding, "other_channel": self._n_other, "corrected_symbols": codewords},
+            "synchronizer": self._blocks.report(),
+            "other_channels": [{"scid": scid, "vcid": vcid, "frames": n} for (scid, vcid), n in others],
+        }
+
+    def _sort(self, blocks: Blocks) -> Sorted:
+        nothing: list[Arrivals | None] = [None] * len(self._wanted)
+        if not len(blocks.start):
+            self._times.forget_before(self._blocks.place)
+            return Sorted(nothing, ())
+        checked = self._decoder.decode(blocks.data)
+        received_ns = self._times.at(blocks.start[checked.row])
+        self._times.forget_before(self._blocks.place)
+        if not len(checked.row):
+            return Sorted(nothing, self._guard.watch(blocks.data, checked.row))
+        headers = self._headers.read(checked.frames)
+        by_channel, other = self._distribute(self._arrivals(checked, headers, received_ns), headers.valid)
+        return Sorted(by_channel, self._guard.watch(blocks.data, checked.row[~other]))
+
+    def _arrivals(self, checked: Checked, headers: Headers, received_ns: NDArray[np.int64]) -> Arrivals:
+        n = len(checked.row)
+        frames = FrameBatch(
+            data=checked.frames,
+            scid=headers.scid,
+            vcid=headers.vcid,
+            vc_count=headers.vc_count,
+            first_header_pointer=headers.first_header_pointer,
+            lost=np.zeros(n, np.int32),
+            n_corrected=checked.n_corrected,
+            received_ns=received_ns,
+            data_start=headers.zone_start,
+            data_stop=headers.zone_stop,
+        )
+        index = np.arange(self.n_frames, self.n_frames + n, dtype=np.int64)
+        self.n_frames += n
+        return Arrivals(frames, index)
+
+    def _distribute(
+        self, arrivals: Arrivals, valid: NDArray[np.bool_]
+    ) -> tuple[list[Arrivals | None], NDArray[np.bool_]]:
+        """The frames of each wanted channel, and which frames are of none."""
+        by_channel: list[Arrivals | None] = []
+        frames = arrivals.frames
+        other = np.ones(len(arrivals), bool)
+        for scid, vcid in self._wanted:
+            mine = valid & (frames.scid == scid) & (frames.vcid == vcid) & other
+            if not mine.any():
+                by_channel.append(None)
+                continue
+            other &= ~mine
+            by_channel.append(arrivals if mine.all() else arrivals.take(np.nonzero(mine)[0]))
+        self._count_others(frames, other)
+        return by_channel, other
+
+    def _count_others(self, frames: FrameBatch, other: NDArray[np.bool_]) -> None:
+        """Frames of channels nobody asked for, or of another version: each channel by itself, up to a limit."""
+        n_other = int(other.sum())
+        self._n_other += n_other
+        if not n_other:
+            return
+        key = frames.scid[other].astype(np.int64) << 8 | frames.vcid[other]
+        values, first, counts = np.unique(key, return_index=True, return_counts=True)
+        for which in np.argsort(first):
+            name = (int(values[which]) >> 8, int(values[which]) & 0xFF)
+            if name in self._others or len(self._others) < _OTHER_CHANNELS_KEPT:
+                self._others[name] += int(counts[which])
+
+
+def _block_source(settings: LinkSettings, block_length: int) -> Synchronizer | FixedBlocks:
+    if settings.framing == "frames":
+        return FixedBlocks(block_length)
+    checked_later = settings.reed_solomon is not None or settings.fecf
+    marker = Marker.of(
+        settings.sync_marker,
+        settings.marker_errors_searching,
+        settings.marker_errors_locked,
+        settings.flywheel_frames,
+    )
+    return Synchronizer(marker, block_length, eager=checked_later)

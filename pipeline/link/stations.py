@@ -1,0 +1,174 @@
+"""Several stations' recordings of one pass, merged frame by frame.
+
+In: bytes of each station. Out: what a single receiver would give of a recording that held the best copy of every
+frame. `behind` says which station to feed next, so that little has to be held; any order of feeding gives the same
+frames as long as the stations are not apart by more than the merger's window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from pipeline.batches import ByteBatch, Event
+from pipeline.errors import ConfigError
+from pipeline.link.channels import ChannelOutput, VirtualChannel, packet_report
+from pipeline.link.frames import Arrivals
+from pipeline.link.front_end import FrontEnd, Sorted
+from pipeline.link.merger import ChannelMerger
+from pipeline.link.output import LinkOutput, put_together
+from pipeline.link.settings import ChannelSettings, LinkSettings
+from pipeline.link.validity import settings_problems
+
+
+class StationsReceiver:
+    """A link received by several stations, each known by its name.
+
+    Raises ConfigError where the settings cannot be those of any link, or where it carries no frames.
+    """
+
+    def __init__(
+        self, settings: LinkSettings, channels: Sequence[ChannelSettings], stations: Sequence[str]
+    ) -> None:
+        problems = settings_problems(settings)
+        if problems:
+            raise ConfigError(problems)
+        if settings.framing == "packets":
+            raise ConfigError("recordings of packets without frames cannot be merged")
+        self._stations = list(stations)
+        self._front_ends = [FrontEnd(settings, channels) for _ in stations]
+        self._ended = [False for _ in stations]
+        self._channels = [VirtualChannel(channel, settings.reorder_window_frames) for channel in channels]
+        self._mergers: list[ChannelMerger | None] = [None for _ in channels]
+        self._n_frames = 0
+
+    def behind(self) -> int | None:
+        """The station to feed next: the one whose frames the others wait for; None when all have ended."""
+        left = [station for station, ended in enumerate(self._ended) if not ended]
+        mergers = [merger for merger in self._mergers if merger]
+        if not left:
+            return None
+        return min(left, key=lambda station: (self._place(station, mergers), self._front_ends[station].n_frames))
+
+    @staticmethod
+    def _place(station: int, mergers: Sequence[ChannelMerger]) -> float:
+        if not mergers:
+            return 0.0
+        busiest = max(mergers, key=lambda merger: sum(share.frames for share in merger.shares))
+        return busiest.position(station)
+
+    def feed(self, station: int, batch: ByteBatch) -> LinkOutput:
+        """More bytes of one station: what can go on with them."""
+        return self._merge(station, self._front_ends[station].feed(batch))
+
+    def end(self, station: int) -> LinkOutput:
+        """The recording of one station ends."""
+        self._ended[station] = True
+        return self._merge(station, self._front_ends[station].flush(), ended=True)
+
+    def flush(self) -> LinkOutput:
+        """All recordings end: what is still held and whole."""
+        told: tuple[Event, ...] = ()
+        for station, ended in enumerate(self._ended):
+            if not ended:
+                self._ended[station] = True
+                last = self._front_ends[station].flush()
+                self._take_in(station, last, ended=True)
+                told += self._named(station, last.told)
+        return self._go_on(told, final=True)
+
+    def report(self) -> dict[str, Any]:
+        """As that of a single receiver, summed over the stations, with what each gave under `stations`."""
+        reports = [front_end.report() for front_end in self._front_ends]
+        return {
+            "bytes": _sum([report["bytes"] for report in reports]),
+            "frames": _sum([report["frames"] for report in reports]),
+            "synchronizer": _sum([report["synchronizer"] for report in reports]),
+            "other_channels": _sum_others([report["other_channels"] for report in reports]),
+            "channels": [self._channel_report(k) for k in range(len(self._channels))],
+            "packets": packet_report(self._channels),
+            "stations": [
+                {"name": name, "bytes": report["bytes"], "frames": report["frames"], **self._share(station)}
+                for station, (name, report) in enumerate(zip(self._stations, reports, strict=True))
+            ],
+        }
+
+    def _channel_report(self, number: int) -> dict[str, Any]:
+        """Copies that were not used are duplicates, so that all frames of the channel are accounted for."""
+        report, merger = self._channels[number].report(), self._mergers[number]
+        copies = sum(share.copies for share in merger.shares) if merger else 0
+        return {**report, "frames": report["frames"] + copies, "duplicates": report["duplicates"] + copies}
+
+    def _share(self, station: int) -> dict[str, int]:
+        shares = [asdict(merger.shares[station]) for merger in self._mergers if merger]
+        return {f"{name}_frames": sum(share[name] for share in shares) for name in ("used", "only", "copies")}
+
+    def _merge(self, station: int, arrived: Sorted, *, ended: bool = False) -> LinkOutput:
+        self._take_in(station, arrived, ended=ended)
+        return self._go_on(self._named(station, arrived.told), final=False)
+
+    def _take_in(self, station: int, arrived: Sorted, *, ended: bool) -> None:
+        for number, arrivals in enumerate(arrived.by_channel):
+            if arrivals is not None:
+                self._merger(number, arrivals).feed(station, arrivals)
+        for merger in self._mergers:
+            if merger and ended:
+                merger.end(station)
+
+    def _merger(self, number: int, arrivals: Arrivals) -> ChannelMerger:
+        merger = self._mergers[number]
+        if merger is None:
+            merger = ChannelMerger(self._front_ends[0].count_modulus(arrivals), len(self._stations))
+            for station, ended in enumerate(self._ended):
+                if ended:
+                    merger.end(station)
+            self._mergers[number] = merger
+        return merger
+
+    def _go_on(self, told: tuple[Event, ...], *, final: bool) -> LinkOutput:
+        outputs: list[ChannelOutput | None] = []
+        for channel, merger in zip(self._channels, self._mergers, strict=True):
+            merged = merger.release(final=final) if merger else None
+            if merged is not None:
+                outputs.append(channel.feed(self._numbered(merged), self._front_ends[0].count_modulus(merged)))
+            outputs.append(channel.expire(self._n_frames - 1))
+        if final:
+            outputs += [channel.flush(self._n_frames) for channel in self._channels]
+        return put_together(outputs, told)
+
+    def _numbered(self, merged: Arrivals) -> Arrivals:
+        """Numbers for the merged frames, in order of going on."""
+        index = np.arange(self._n_frames, self._n_frames + len(merged), dtype=np.int64)
+        self._n_frames += len(merged)
+        return Arrivals(merged.frames, index)
+
+    def _named(self, station: int, told: tuple[Event, ...]) -> tuple[Event, ...]:
+        name = self._stations[station]
+        return tuple(
+            Event(event.severity, event.kind, f"{name}: {event.text}", event.time_ns, {"station": name})
+            for event in told
+        )
+
+
+def _sum(tables: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Numbers added name by name, tables inside them likewise."""
+    total: dict[str, Any] = {}
+    for table in tables:
+        for name, value in table.items():
+            if isinstance(value, dict):
+                total[name] = _sum([total.get(name, {}), value])
+            else:
+                total[name] = total.get(name, 0) + value
+    return total
+
+
+def _sum_others(lists: Sequence[Sequence[dict[str, int]]]) -> list[dict[str, int]]:
+    total: dict[tuple[int, int], int] = {}
+    for entry in (entry for entries in lists for entry in entries):
+        name = (entry["scid"], entry["vcid"])
+        total[name] = total.get(name, 0) + entry["frames"]
+    ordered = sorted(total.items(), key=lambda item: (-item[1], item[0]))
+    return [{"scid": scid, "vcid": vcid, "frames": n} for (scid, vcid), n in ordered]
