@@ -24,7 +24,6 @@ from pipeline.mission import Mission
 from pipeline.stages.line import Line
 from pipeline.stages.replay import Replay
 from pipeline.transport.broker import BrokerAddress
-from pipeline.transport.conflation import Conflator
 from pipeline.transport.mqtt import Publisher, subscribe
 from pipeline.transport.source import paced, read_pass
 
@@ -110,7 +109,7 @@ async def replay(
     async with Publisher(
         address, client_id=client_id, birth=online, will=offline, on_trouble=log.warning
     ) as publisher:
-        stages = Replay(line, mission.name, stream, publisher.publish, Conflator())
+        stages = Replay(line, mission.name, stream, publisher.publish)
         source = _paced_passes(passes, speed)
         with _stopped_by_signals(stop):
             run = asyncio.create_task(stages.run(source, stop, seen), name="replay")

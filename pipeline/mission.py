@@ -121,7 +121,7 @@ class _Site(_Strict):
 
 class _Products(_Strict):
     instruments: list[str] = []
-    window_s: Annotated[float, Field(ge=0, le=86400, strict=False)] = 10.0
+    window_s: Annotated[float, Field(ge=0, le=86400, strict=False)] = 0.0
 
 
 class _Profile(_Strict):

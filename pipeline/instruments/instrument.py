@@ -25,16 +25,14 @@ class Instrument(ABC):
     """One instrument of one stream.
 
     `containers` names the columns that it needs of each container; `model` is its calibration file; a group has at
-    most `max_rows` rows; the containers in `singles` are told at once, each row a product; `by_window` is whether
-    the context's window cuts its rows; a row waits for the next navigation row while at most `wait_rows` rows of
-    its own container come.
+    most `max_rows` rows; the containers in `singles` are told at once, each row a product; a row waits for
+    the next navigation row while at most `wait_rows` rows of its own container come.
     """
 
     containers: ClassVar[Mapping[str, frozenset[str]]]
     model: ClassVar[type[Calibration]]
     max_rows: ClassVar[int] = 1024
     singles: ClassVar[frozenset[str]] = frozenset()
-    by_window: ClassVar[bool] = True
     wait_rows: ClassVar[int] = 0
 
     def __init__(self, calibration: Mapping[str, Any], context: Context) -> None:

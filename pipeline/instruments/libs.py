@@ -82,7 +82,6 @@ class Libs(Instrument):
     }
     model = LibsCalibration
     max_rows = 256
-    by_window = False
     calibration: LibsCalibration
 
     def __init__(self, calibration: Mapping[str, Any], context: Context) -> None:

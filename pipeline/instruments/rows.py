@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from pipeline.batches import NO_TIME, Column, ColumnBatch, Ragged
 
-BLOCK_ROWS = 256
-"""Rows of a container without onboard time are grouped by this many sequence counts."""
+BLOCK_COUNTS = 4096
+"""Rows with neither onboard nor receive time are grouped by this many sequence counts."""
 
-_NO_TIME_KEY = int(np.iinfo(np.int64).min)
+_BY_WINDOW, _BY_RECEIPT, _BY_COUNT = 0, 1, 2  # the first part of a key
 
 
 def take(rows: ColumnBatch, part: slice | NDArray[np.intp] | NDArray[np.bool_]) -> ColumnBatch:
@@ -68,10 +68,19 @@ def compact(column: Ragged) -> Ragged:
 
 
 def window_keys(rows: ColumnBatch, window_s: float) -> NDArray[np.int64]:
-    """Keys int64[n, 1] by onboard time; by blocks of sequence counts where a row has none."""
-    window_ns = max(int(window_s * 1e9), 1)
-    blocks = _NO_TIME_KEY + rows.seq_count.astype(np.int64) // BLOCK_ROWS
-    return np.where(rows.time_ns == NO_TIME, blocks, rows.time_ns // window_ns)[:, None]
+    """Keys int64[n, 2], what a row is grouped by and its group: onboard time, in windows of `window_s`.
+
+    Without windows (0) or onboard time: what was received at one time is a group; where that is not known either,
+    a block of sequence counts.
+    """
+    by_count = rows.received_ns == 0
+    kind = np.where(by_count, _BY_COUNT, _BY_RECEIPT)
+    group = np.where(by_count, rows.seq_count.astype(np.int64) // BLOCK_COUNTS, rows.received_ns)
+    if window_s > 0:
+        timed = rows.time_ns != NO_TIME
+        kind = np.where(timed, _BY_WINDOW, kind)
+        group = np.where(timed, rows.time_ns // int(window_s * 1e9), group)
+    return np.stack([kind, group], axis=1)
 
 
 def sample_times(rows: ColumnBatch, offset_ns: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -106,6 +115,11 @@ class RowCutter:
         for i in range(self._n_own, len(self._held)):
             self._held[i] = join([self._held[i]])  # a copy: views would keep whole batches alive
         self._n_own = len(self._held)
+
+    def settle(self) -> Iterator[ColumnBatch]:
+        """The group still open, if its rows were received at one time: all that was received by now is here."""
+        if len(self._key) and self._key[0] == _BY_RECEIPT:
+            yield from self.flush()
 
     def flush(self) -> Iterator[ColumnBatch]:
         """The group still open, if there is one."""

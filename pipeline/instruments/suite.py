@@ -53,6 +53,19 @@ class Suite:
         with np.errstate(all="ignore"):  # values out of range are flagged, so NumPy need not warn of them
             return self._feed(batches)
 
+    def settle(self) -> list[Product]:
+        """On a live link, after all that was received by now was fed: products of what came in together.
+
+        A recording gives the same groups without it, when what was received next is fed.
+        """
+        with np.errstate(all="ignore"):
+            return [
+                product
+                for stream in self._streams.values()
+                for group in stream.cutter.settle()
+                for product in self._products(stream.reader, group)
+            ]
+
     def flush(self) -> list[Product]:
         """End of the stream: products of the groups still open."""
         with np.errstate(all="ignore"):
@@ -84,7 +97,7 @@ class Suite:
         key = (rows.container, apid)
         if key not in self._streams:
             reader = self._reader(rows)
-            self._streams[key] = _Stream(reader, self._cutter(reader, rows.container))
+            self._streams[key] = _Stream(reader, self._cutter(reader, rows))
         return self._streams[key]
 
     def _reader(self, rows: ColumnBatch) -> str | None:
@@ -94,14 +107,11 @@ class Suite:
                 return name
         return None
 
-    def _cutter(self, reader: str | None, container: str) -> RowCutter:
-        single = self._context.window_s == 0
+    def _cutter(self, reader: str | None, rows: ColumnBatch) -> RowCutter:
         if reader is None:
-            return RowCutter(telemetry.MAX_ROWS, single=single)
+            return RowCutter(telemetry.max_rows(rows))
         instrument = self._instruments[reader]
-        return RowCutter(
-            instrument.max_rows, single=container in instrument.singles or (single and instrument.by_window)
-        )
+        return RowCutter(instrument.max_rows, single=rows.container in instrument.singles)
 
     def _advance(self, stream: _Stream, rows: ColumnBatch | None) -> Iterator[Product]:
         """Products of the groups that are closed by new rows, or by rows that need wait no longer."""

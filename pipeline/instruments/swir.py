@@ -78,7 +78,6 @@ class Swir(Instrument):
     }
     model = SwirCalibration
     max_rows = 512
-    by_window = False
     calibration: SwirCalibration
 
     def __init__(self, calibration: Mapping[str, Any], context: Context) -> None:

@@ -18,12 +18,19 @@ from pipeline.instruments.products import Draft
 from pipeline.instruments.rows import compact
 
 INSTRUMENT = "telemetry"
-MAX_ROWS = 256
+MAX_ROWS, MAX_BYTES = 4096, 4 << 20  # of one product
 
 
 def product_name(container: str) -> str:
     """The container's name as one of a product: a-z, 0-9 and "_"."""
     return re.sub(r"[^a-z0-9]+", "_", container.lower()).strip("_") or "unnamed"
+
+
+def max_rows(rows: ColumnBatch) -> int:
+    """How many rows a product of this container may have: what has a fixed size must not exceed MAX_BYTES."""
+    fixed = [column for column in rows.columns.values() if isinstance(column, np.ndarray)]
+    row_bytes = sum(column.dtype.itemsize * int(np.prod(column.shape[1:])) for column in fixed)
+    return max(1, min(MAX_ROWS, MAX_BYTES // max(row_bytes, 1)))
 
 
 def drafts(rows: ColumnBatch) -> Iterator[Draft]:

@@ -51,6 +51,12 @@ class Line:
         received = self._receiver.feed(batch)
         return self._onward(received.packets, received.events)
 
+    def settle(self) -> tuple[Product, ...]:
+        """On a live link, when all that was received by now was fed: products that wait for nothing else."""
+        settled = tuple(self._suite.settle())
+        self._made.update(_name(product) for product in settled)
+        return settled
+
     def flush(self) -> Outcome:
         """End of the stream: what is whole comes out, what is not is counted."""
         received = self._receiver.flush()

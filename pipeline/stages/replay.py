@@ -20,8 +20,8 @@ from pipeline import topics
 from pipeline.batches import ByteBatch, Event, Message, PacketBatch
 from pipeline.errors import DownlinkError
 from pipeline.stages.channel import Channel
+from pipeline.stages.latest import Latest
 from pipeline.stages.line import Line, Outcome
-from pipeline.transport.conflation import Conflator
 
 LINK_INTERVAL_S = 1.0
 Publish = Callable[[Sequence[Message]], Awaitable[None]]
@@ -40,12 +40,12 @@ class Sent:
 class Replay:
     """One stream through the three stages."""
 
-    def __init__(self, line: Line, mission: str, stream: str, publish: Publish, conflate: Conflator) -> None:
+    def __init__(self, line: Line, mission: str, stream: str, publish: Publish) -> None:
         self._line = line
         self._mission = mission
         self._stream = stream
         self._publish = publish
-        self._conflate = conflate
+        self._latest = Latest()
         self.n_quarantined = 0
         self.n_messages = 0
 
@@ -82,8 +82,7 @@ class Replay:
 
     def _messages(self, outcome: Outcome) -> list[Message]:
         messages = [topics.product_message(product) for product in outcome.products]
-        latest = [message for product in outcome.products for message in topics.latest_messages(product)]
-        messages += self._conflate.offer(latest, time.monotonic_ns())
+        messages += self._latest.offer(outcome.products, time.monotonic_ns())
         messages += [topics.event_message(self._mission, self._stream, event) for event in outcome.events]
         return messages
 
@@ -107,7 +106,7 @@ class Replay:
             if time.monotonic() - told >= LINK_INTERVAL_S:
                 told = time.monotonic()
                 await self._send(topics.link_messages(self._mission, self._stream, report))
-        await self._send(self._conflate.flush())
+        await self._send(self._latest.flush())
         await self._send(topics.link_messages(self._mission, self._stream, report))
         await self._send([topics.report_message(self._mission, self._stream, report)])
 

@@ -58,5 +58,5 @@ def test_values_keep_the_units_of_the_dictionary(published):
     assert {p.arrays["ADGPSPOSX"].unit for p in published} == {"m"}
 
 
-def test_no_product_has_more_than_256_packets(published):
-    assert max(len(p.quality) for p in published) == 256
+def test_no_product_has_more_than_4096_packets(published):
+    assert max(len(p.quality) for p in published) == 4096

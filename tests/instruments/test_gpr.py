@@ -97,6 +97,10 @@ def run(suite):
     return make
 
 
+def whole(one, batch):
+    return [*one.feed([batch]), *one.flush()]
+
+
 def bits(samples):
     return np.ascontiguousarray(samples, np.float32).view(np.uint32)
 
@@ -159,7 +163,7 @@ def test_the_sun_of_the_real_traces_stands_as_in_their_records(high, run):
 
 
 def test_low_frequency_bins_are_10_ns_of_two_way_time(rows, suite):
-    product = suite("gpr", window_s=0).feed([rows("GPR_LF", [1], columns={"EFFECTIVE_LENGTH_BYTES": 12000})])[0]
+    product = whole(suite("gpr", window_s=0), rows("GPR_LF", [1], columns={"EFFECTIVE_LENGTH_BYTES": 12000}))[0]
     assert product.arrays["twt_ns"].values[[0, 21, 1499]].tolist() == [0.0, 210.0, 14990.0]
 
 
@@ -167,14 +171,14 @@ def test_a_shorter_window_has_its_imaginaries_earlier(rows, suite):
     """8000 bytes are 1000 complex samples: 1000 reals, then 1000 imaginaries, then zeros."""
     samples = np.concatenate([np.full(1000, 1), np.full(1000, 2), np.zeros(1000)])
     batch = rows("GPR_LF", [1], columns={"EFFECTIVE_LENGTH_BYTES": 8000, "SAMPLES": samples})
-    product = suite("gpr", window_s=0).feed([batch])[0]
+    product = whole(suite("gpr", window_s=0), batch)[0]
     assert product.arrays["real"].values.tolist() == [[1.0] * 1000]
     assert product.arrays["imaginary"].values.tolist() == [[2.0] * 1000]
 
 
 def test_a_length_that_cannot_be_keeps_all_samples_and_is_flagged(rows, suite):
     batch = rows("GPR_HF", [1], columns={"EFFECTIVE_LENGTH_BYTES": 77})
-    product = suite("gpr", window_s=0).feed([batch])[0]
+    product = whole(suite("gpr", window_s=0), batch)[0]
     assert product.arrays["real"].values.shape == (1, 2048)
     assert product.quality.tolist() == [Quality.OUT_OF_RANGE]
 

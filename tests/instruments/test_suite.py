@@ -99,15 +99,39 @@ def test_a_group_is_held_until_a_row_of_the_next_comes(suite, rows):
     assert len(one.feed([rows("MYSTERY", [12.0])])) == 1
 
 
-def test_without_a_window_each_row_is_a_product_at_once(suite, rows):
-    assert len(suite(window_s=0).feed([rows("MYSTERY", [1.0, 1.0, 2.0])])) == 3
+def test_without_a_window_what_was_received_at_one_time_is_a_product(suite, rows):
+    batch = rows("MYSTERY", [1.0, 1.0, 2.0, 3.0])
+    batch.received_ns[:] = [50, 50, 60, 60]
+    one = suite(window_s=0)
+    assert [len(p.quality) for p in one.feed([batch])] == [2]
+    assert [len(p.quality) for p in one.flush()] == [2]
 
 
-def test_rows_without_onboard_time_are_grouped_by_256_sequence_counts(suite, rows):
-    batch = rows("MYSTERY", np.zeros(600), seq_count=np.arange(100, 700))
+def test_on_a_live_link_what_was_received_is_told_at_once(suite, rows):
+    first, second = rows("MYSTERY", [1.0, 1.0]), rows("MYSTERY", [2.0], order=[2], seq_count=[2])
+    first.received_ns[:], second.received_ns[:] = 50, 60
+    live, later = suite(window_s=0), suite(window_s=0)
+    told = []
+    for batch in (first, second):
+        told += [*live.feed([batch]), *live.settle()]
+    replayed = [*later.feed([first]), *later.feed([second]), *later.flush()]
+    assert [p.id for p in told] == [p.id for p in replayed]
+    assert len(told) == 2
+
+
+def test_what_waits_for_a_window_is_not_told_before_its_end(suite, rows):
+    batch = rows("MYSTERY", [1.0, 1.0])
+    batch.received_ns[:] = 50
+    one = suite(window_s=10)
+    one.feed([batch])
+    assert one.settle() == []
+
+
+def test_rows_without_any_time_are_grouped_by_4096_sequence_counts(suite, rows):
+    batch = rows("MYSTERY", np.zeros(9000), seq_count=np.arange(100, 9100))
     batch.time_ns[:] = NO_TIME
     one = suite()
-    assert [len(p.quality) for p in [*one.feed([batch]), *one.flush()]] == [156, 256, 188]
+    assert [len(p.quality) for p in [*one.feed([batch]), *one.flush()]] == [3996, 4096, 908]
 
 
 def test_apids_of_one_container_are_products_of_their_own(suite, rows):
@@ -117,9 +141,13 @@ def test_apids_of_one_container_are_products_of_their_own(suite, rows):
     assert [p.lineage["apid"] for p in [*one.feed([batch]), *one.flush()]] == [[7], [8]]
 
 
+def whole(one, batch):
+    return [*one.feed([batch]), *one.flush()]
+
+
 def test_the_same_packets_have_the_same_id_and_other_packets_another(suite, rows):
     ids = [
-        suite(window_s=0).feed([rows("MYSTERY", [time], seq_count=[count])])[0].id
+        whole(suite(window_s=0), rows("MYSTERY", [time], seq_count=[count]))[0].id
         for time, count in [(1, 5), (1, 5), (1, 6), (2, 5)]
     ]
     assert ids[0] == ids[1]

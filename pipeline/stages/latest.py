@@ -1,0 +1,36 @@
+"""The newest product of each kind, of which the retained JSON topics tell the last row: a few times a second.
+
+Messages are built only for products whose turn has come, since most are overtaken by a newer one before that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pipeline.batches import Message, Product
+from pipeline.topics import latest_messages
+
+PER_SECOND = 5.0
+
+
+class Latest:
+    """Time comes as an argument: ns of any clock that does not go back."""
+
+    def __init__(self, per_second: float = PER_SECOND) -> None:
+        self._interval_ns = int(1e9 / per_second)
+        self._due_ns: dict[tuple[str, str], int] = {}
+        self._held: dict[tuple[str, str], Product] = {}
+
+    def offer(self, products: Iterable[Product], now_ns: int) -> list[Message]:
+        """Messages of the newest products whose turn has come; the others wait, and give way to newer ones."""
+        for product in products:
+            self._held[product.instrument, product.product] = product
+        due = [key for key in self._held if self._due_ns.get(key, now_ns) <= now_ns]
+        for key in due:
+            self._due_ns[key] = now_ns + self._interval_ns
+        return [message for key in due for message in latest_messages(self._held.pop(key))]
+
+    def flush(self) -> list[Message]:
+        """What still waits: the last value of each topic is always told."""
+        held, self._held = self._held, {}
+        return [message for product in held.values() for message in latest_messages(product)]
