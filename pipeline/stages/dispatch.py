@@ -1,0 +1,161 @@
+"""One recorded pass on its way through the other services: sent in order, confirmed from the end, begun again.
+
+In: what came from decode and publish, and the time. Out: messages to send. A run is one try at the pass, from its
+first byte on; only what publish confirms of the present run counts. Whatever goes wrong (a service that forgot, a
+message that the broker lost, silence) ends in a new run, in which publish drops by its key what is published.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from pipeline.batches import ByteBatch
+from pipeline.stages.stage_messages import Claim, Done, Hello, Lost, Offer, Raw, RunId, StageMessage
+from pipeline.transport.recording import Committed
+
+_NOTHING = ByteBatch(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
+_LONGEST_PATIENCE_S = 120.0
+
+
+class Reader(Protocol):
+    """A pass read in order; None while there is no more."""
+
+    def read(self, n_bytes: int) -> ByteBatch | None: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much goes out, and how long is waited for what comes back, in seconds.
+
+    `window_bytes` of a run are unconfirmed at most; `settle_s` is how long a pass that is wholly confirmed may
+    still be asked for again, since the broker may forget what it took that lately.
+    """
+
+    chunk_bytes: int = 1 << 18
+    window_bytes: int = 8 << 20
+    n_at_once: int = 8
+    offer_s: float = 2.0
+    silence_s: float = 5.0
+    settle_s: float = 75.0
+
+
+class Dispatch:
+    """State of one pass. `n_runs`, `n_sent`, `n_confirmed` are there to be watched."""
+
+    def __init__(self, station: str, name: str, open_reader: Callable[[], Reader], pace: Pace) -> None:
+        self._station = station
+        self._name = name
+        self._open_reader = open_reader
+        self._pace = pace
+        self._reader: Reader | None = None
+        self._patience_s = pace.silence_s
+        self.n_runs = 0
+        self.n_best = 0
+        """The furthest that any run was confirmed."""
+        self._id = RunId(station, name, "none")
+        self._worker = ""
+        self._offer_at = self._heard_at = 0.0
+        self._seq = self.n_sent = self.n_confirmed = 0
+        self._end_sent = False
+        self._all_done_at: float | None = None
+        self._begin_run()
+
+    @property
+    def finished(self) -> bool:
+        """Everything is confirmed; it may be asked for again until it is settled."""
+        return self._all_done_at is not None
+
+    def settled(self, now: float) -> bool:
+        return self._all_done_at is not None and now >= self._all_done_at + self._pace.settle_s
+
+    def committed(self, now: float) -> Committed:
+        return Committed(self.n_best, self.settled(now))
+
+    @property
+    def worker(self) -> str:
+        """Who decodes it; empty while nobody does."""
+        return self._worker
+
+    def send(self, now: float, *, ended: bool) -> list[StageMessage]:
+        """What goes out now. `ended`: the recording of the pass is complete."""
+        if self.finished:
+            return []
+        if self._worker and self._waits and now - self._heard_at > self._patience_s:
+            self._patience_s = min(2 * self._patience_s, _LONGEST_PATIENCE_S)
+            self._begin_run()
+        if not self._worker:
+            if now < self._offer_at:
+                return []
+            self._offer_at = now + self._pace.offer_s
+            return [Offer(self._id)]
+        return self._raws(now, ended=ended)
+
+    def take(self, message: StageMessage, now: float) -> None:
+        """What came back; of another run it means nothing."""
+        if isinstance(message, Hello):
+            self._begin_run()
+            return
+        if not isinstance(message, Claim | Done | Lost) or message.id != self._id:
+            return
+        if isinstance(message, Lost):
+            if not self.finished:
+                self._begin_run()
+        elif isinstance(message, Claim):
+            self._worker = self._worker or message.worker
+            self._heard_at = now
+        elif message.n_bytes <= self.n_sent:
+            self._confirm(message, now)
+
+    def close(self) -> None:
+        if self._reader:
+            self._reader.close()
+            self._reader = None
+
+    @property
+    def _waits(self) -> bool:
+        """Whether something is out that is not confirmed."""
+        return self._seq > 0 and (self.n_confirmed < self.n_sent or self._end_sent)
+
+    def _begin_run(self) -> None:
+        self.close()
+        self.n_runs += 1
+        self._id = RunId(self._station, self._name, secrets.token_hex(6))
+        self._worker = ""
+        self._offer_at = self._heard_at = 0.0
+        self._seq = self.n_sent = self.n_confirmed = 0
+        self._end_sent = False
+        self._all_done_at = None
+
+    def _confirm(self, done: Done, now: float) -> None:
+        if done.n_bytes > self.n_confirmed or done.ended:
+            self._heard_at = now
+            self._patience_s = self._pace.silence_s
+        self.n_confirmed = max(self.n_confirmed, done.n_bytes)
+        self.n_best = max(self.n_best, done.n_bytes)
+        if done.ended and self._end_sent and done.n_bytes == self.n_sent:
+            self._all_done_at = now
+            self.close()
+
+    def _raws(self, now: float, *, ended: bool) -> list[StageMessage]:
+        if self._reader is None:
+            self._reader = self._open_reader()
+        if not self._waits:
+            self._heard_at = now
+        out: list[StageMessage] = []
+        while len(out) < self._pace.n_at_once and not self._end_sent:
+            if self.n_sent - self.n_confirmed >= self._pace.window_bytes:
+                break
+            batch = self._reader.read(self._pace.chunk_bytes)
+            if batch is None and not ended:
+                break
+            self._end_sent = batch is None
+            out.append(Raw(self._id, self._seq, batch or _NOTHING, ended=batch is None))
+            self._seq += 1
+            self.n_sent += len(batch.data) if batch else 0
+        return out

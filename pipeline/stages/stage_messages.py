@@ -1,0 +1,234 @@
+"""What the three services say to each other under `<mission>/stage/`, as msgpack maps.
+
+    offer, raw    ingest to decode: a pass to take on; its bytes, in order
+    claim         decode to ingest: I take it
+    out           decode to publish: what became of those bytes, in order
+    done          publish to ingest: published up to there
+    lost, hello   to ingest: I miss something of this run; I began anew and remember none
+
+A run is one try at a pass, from its first byte on; `seq` counts its messages from 0. What comes from outside is
+checked here: anything that is not such a message is a ValueError in one line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import msgpack  # type: ignore[import-untyped]
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import ByteBatch, Message
+
+MAX_RAW_BYTES = 16 << 20
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~\-]{0,119}")
+_MAX_TOPIC = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RunId:
+    """Which try at which pass of which station."""
+
+    station: str
+    name: str
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A run that wants a worker."""
+
+    id: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker that takes it."""
+
+    id: RunId
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Bytes of a pass, `seq` counted from 0 within the run. `ended`: nothing follows."""
+
+    id: RunId
+    seq: int
+    batch: ByteBatch
+    ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message for the broker. `key`: what it is known by, so that it is published once; empty for always."""
+
+    message: Message
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """What became of the run up to `n_bytes`; `seq` counts the run's Outs. `received_ns`: of its newest byte."""
+
+    id: RunId
+    seq: int
+    n_bytes: int
+    ended: bool
+    received_ns: int
+    messages: tuple[Outgoing, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """All of the run up to `n_bytes` is published."""
+
+    id: RunId
+    n_bytes: int
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Something of the run did not come: it has to begin again."""
+
+    id: RunId
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """A publish service that began anew: what it published lately may be lost with the broker."""
+
+    service: str
+
+
+StageMessage = Offer | Claim | Raw | Out | Done | Lost | Hello
+
+
+def stage_topic(mission: str, message: StageMessage, worker: str = "") -> str:
+    """Where a message goes; `worker` for what concerns one of them."""
+    kind = type(message).__name__.lower()
+    return f"{mission}/stage/{kind}/{worker}" if worker else f"{mission}/stage/{kind}"
+
+
+def pack(message: StageMessage) -> bytes:
+    """The payload."""
+    told: dict[str, Any] = {"kind": type(message).__name__.lower()}
+    if not isinstance(message, Hello):
+        told |= {"station": message.id.station, "pass": message.id.name, "run": message.id.run}
+    match message:
+        case Raw():
+            told |= {"seq": message.seq, "ended": message.ended, "data": message.batch.data.tobytes()}
+            told |= {"mark_start": _times(message.batch.mark_start), "mark_ns": _times(message.batch.mark_ns)}
+        case Out():
+            told |= {"seq": message.seq, "n_bytes": message.n_bytes, "ended": message.ended}
+            told |= {"received_ns": message.received_ns, "messages": [_sent(one) for one in message.messages]}
+        case Done():
+            told |= {"n_bytes": message.n_bytes, "ended": message.ended}
+        case Claim():
+            told["worker"] = message.worker
+        case Lost():
+            told["why"] = message.why
+        case Hello():
+            told["service"] = message.service
+        case Offer():
+            pass
+    payload: bytes = msgpack.packb(told)
+    return payload
+
+
+def unpack(payload: bytes) -> StageMessage:
+    """The message in a payload; ValueError in one line where there is none. Arrays are views into the payload."""
+    try:
+        told = msgpack.unpackb(payload, raw=False, strict_map_key=True)
+        return _READERS[told["kind"]](told)
+    except (KeyError, TypeError, ValueError, msgpack.UnpackException) as error:
+        raise ValueError(f"not a stage message: {type(error).__name__}: {str(error)[:120]}") from None
+
+
+def _times(values: NDArray[np.int64]) -> dict[str, Any]:
+    return {"dtype": "<i8", "shape": [len(values)], "data": values.astype("<i8").tobytes()}
+
+
+def _sent(one: Outgoing) -> list[Any]:
+    message = one.message
+    return [message.topic, message.payload, message.qos, message.retain, message.content_type, one.key]
+
+
+def _id(told: Mapping[str, Any]) -> RunId:
+    return RunId(_name(told["station"]), _name(told["pass"]), _name(told["run"]))
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValueError("a name is none")
+    return value
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 62:
+        raise ValueError("a count is none")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("a flag is none")
+    return value
+
+
+def _raw(told: Mapping[str, Any]) -> Raw:
+    data = told["data"]
+    if not isinstance(data, bytes) or len(data) > MAX_RAW_BYTES:
+        raise ValueError("its bytes are none, or too many")
+    start, when_ns = _read_times(told["mark_start"]), _read_times(told["mark_ns"])
+    if len(start) != len(when_ns) or (len(start) and (start[0] < 0 or start[-1] >= max(len(data), 1))):
+        raise ValueError("its marks are not of its bytes")
+    if (start[1:] <= start[:-1]).any() or (when_ns < 0).any():
+        raise ValueError("its marks are not in order")
+    batch = ByteBatch(np.frombuffer(data, np.uint8), start, when_ns)
+    return Raw(_id(told), _count(told["seq"]), batch, _flag(told["ended"]))
+
+
+def _read_times(told: Any) -> NDArray[np.int64]:
+    if told["dtype"] != "<i8" or not isinstance(told["data"], bytes) or told["shape"] != [len(told["data"]) // 8]:
+        raise ValueError("an array is not of int64")
+    return np.frombuffer(told["data"], "<i8").astype(np.int64)
+
+
+def _out(told: Mapping[str, Any]) -> Out:
+    messages = tuple(_outgoing(one) for one in told["messages"])
+    return Out(
+        _id(told),
+        _count(told["seq"]),
+        _count(told["n_bytes"]),
+        _flag(told["ended"]),
+        _count(told["received_ns"]),
+        messages,
+    )
+
+
+def _outgoing(one: Any) -> Outgoing:
+    topic, payload, qos, retain, content_type, key = one
+    texts = (topic, content_type, key)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(payload, bytes) or qos not in (0, 1):
+        raise TypeError("a message is none")
+    levels = topic.split("/")
+    if not 0 < len(topic) < _MAX_TOPIC or any(sign in topic for sign in "+#\0") or "stage" in levels[1:2]:
+        raise ValueError("a topic is none to publish on")
+    return Outgoing(Message(topic, payload, qos, _flag(retain), content_type[:100]), key[:200])
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any]], StageMessage]] = {
+    "offer": lambda told: Offer(_id(told)),
+    "claim": lambda told: Claim(_id(told), _name(told["worker"])),
+    "raw": _raw,
+    "out": _out,
+    "done": lambda told: Done(_id(told), _count(told["n_bytes"]), _flag(told["ended"])),
+    "lost": lambda told: Lost(_id(told), str(told["why"])[:200]),
+    "hello": lambda told: Hello(_name(told["service"])),
+}
