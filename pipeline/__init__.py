@@ -1,1 +1,17 @@
 """downlink: from the frames that a ground station receives to science products on MQTT topics."""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pipeline.recording import RecordedPass, open_pass
+
+__all__ = ["RecordedPass", "open_pass"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import the interface for notebooks when it is asked for: rooms that import `pipeline.x` need none of it."""
+    if name in __all__:
+        from pipeline import recording  # noqa: PLC0415
+
+        return getattr(recording, name)
+    raise AttributeError(f"module 'pipeline' has no attribute {name!r}")

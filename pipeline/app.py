@@ -84,7 +84,8 @@ def decode(
     if mission.plan is None:
         raise ConfigError(f"mission {mission.name} has no dictionary: name one in [dictionary] xtce = ...")
     line = Line(mission, until="columns", raw=raw)
-    with column_files(out, file_format, raw=raw) as files:
+    epoch = mission.clock.epoch_utc_ns if mission.time_terms else None
+    with column_files(out, file_format, raw=raw, epoch_utc_ns=epoch) as files:
         for batch in read_passes(passes):
             files.add(line.feed(batch).columns)
             progress(len(batch.data))

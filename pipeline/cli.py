@@ -152,7 +152,9 @@ def decode(
     out_folder: Annotated[
         Path, typer.Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")
     ],
-    file_format: Annotated[Literal["npz", "parquet"], typer.Option("--format", help="Of the files.")] = "npz",
+    file_format: Annotated[
+        Literal["npz", "parquet", "netcdf"], typer.Option("--format", help="Of the files.")
+    ] = "npz",
     raw: Annotated[bool, typer.Option("--raw", help="Raw counts in place of calibrated values.")] = False,
 ) -> None:
     """Write decoded packets: one file for each container, one array for each parameter, rows in packet order."""

@@ -70,6 +70,19 @@ def test_parquet_holds_the_same_rows(tmp_path: Path) -> None:
     assert table["GRID"].to_pylist() == [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]
 
 
+def test_netcdf_opens_in_xarray_with_units_and_times(tmp_path: Path) -> None:
+    xarray = pytest.importorskip("xarray")
+    with column_files(tmp_path, "netcdf", epoch_utc_ns=1_000_000_000) as files:
+        files.add([batch(0, 2, COUNT=np.array([1.5, 2.5]), MODE=np.array(["ON", "OFF"]), BLOB=ragged([1, 2], []))])
+    with xarray.open_dataset(tmp_path / "TM.HK.nc") as found:
+        assert found["COUNT"].attrs["units"] == "nT"
+        assert found["COUNT"].values.tolist() == [1.5, 2.5]
+        assert found["MODE"].values.tolist() == ["ON", "OFF"]
+        assert found["BLOB"].values.tolist() == [1, 2]
+        assert found["BLOB_length"].values.tolist() == [2, 0]
+        assert found["time"].values.astype(np.int64).tolist() == [1_000_000_000, 1_000_000_001]
+
+
 def test_a_run_that_fails_leaves_no_file(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), column_files(tmp_path) as files:
         files.add([batch(0, 1, COUNT=np.array([1]))])

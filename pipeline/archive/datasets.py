@@ -1,0 +1,70 @@
+"""Columns as an xarray Dataset: one variable for each parameter, with its unit, along the packets of a container."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Column, Quality, Ragged
+from pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    import xarray
+
+ROW_FIELDS = ("order", "time_ns", "received_ns", "apid", "seq_count", "quality")
+"""What is known of each row beside its parameters."""
+
+
+def dataset(
+    columns: Mapping[str, Column],
+    rows: Mapping[str, NDArray[Any]],
+    units: Mapping[str, str],
+    container: str,
+    epoch_utc_ns: int | None,
+) -> xarray.Dataset:
+    """Make a Dataset with dimension `packet`; coordinates are what is known of each row.
+
+    `rows` holds ROW_FIELDS. With an epoch, coordinate `time` is UTC; else there is none. A ragged column is flat
+    along its own dimension `NAME_value`, with `NAME_start` and `NAME_length` along `packet`.
+    """
+    xr = _xarray()
+    variables: dict[str, Any] = {}
+    for name, column in columns.items():
+        attributes = {"units": units[name]} if units.get(name) else {}
+        if isinstance(column, Ragged):
+            variables[name] = ((f"{name}_value",), column.values, attributes)
+            variables[f"{name}_start"] = (("packet",), column.start, {})
+            variables[f"{name}_length"] = (("packet",), column.length, {})
+        else:
+            axes = (f"{name}_axis_{axis}" for axis in range(1, column.ndim))
+            variables[name] = (("packet", *axes), column, attributes)
+    made: xarray.Dataset = xr.Dataset(variables, _coordinates(rows, epoch_utc_ns), {"container": container})
+    return made
+
+
+def _coordinates(rows: Mapping[str, NDArray[Any]], epoch_utc_ns: int | None) -> dict[str, Any]:
+    meanings = " ".join(QUALITY_MEANINGS)
+    masks = np.array([Quality[name].value for name in QUALITY_MEANINGS], np.uint32)
+    coordinates: dict[str, Any] = {
+        "packet_apid": (("packet",), rows["apid"], {"long_name": "application process identifier"}),
+        "packet_seq_count": (("packet",), rows["seq_count"], {"long_name": "packet sequence count"}),
+        "packet_quality": (("packet",), rows["quality"], {"flag_masks": masks, "flag_meanings": meanings}),
+    }
+    if rows["received_ns"].any():
+        coordinates["received"] = (("packet",), rows["received_ns"].astype("datetime64[ns]"), {})
+    known = rows["time_ns"] != NO_TIME
+    if epoch_utc_ns is not None and known.any():
+        utc = np.where(known, rows["time_ns"] + epoch_utc_ns, NO_TIME)
+        coordinates["time"] = (("packet",), utc.astype("datetime64[ns]"), {"long_name": "onboard time as UTC"})
+    return coordinates
+
+
+def _xarray() -> Any:
+    try:
+        import xarray as xr  # noqa: PLC0415 -- an optional extra
+    except ImportError as error:
+        raise ConfigError("this needs xarray: pip install 'downlink-pipeline[science]'") from error
+    return xr

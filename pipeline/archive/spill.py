@@ -1,0 +1,105 @@
+"""Arrays that grow batch by batch and are read back as one: kept in a nameless file, so that memory stays flat."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import Column, Ragged
+from pipeline.errors import RunError
+from pipeline.files import scratch_file
+
+
+class Spill:
+    """The file, made in `folder` when the first array comes, and gone with `stack`."""
+
+    def __init__(self, folder: Path, stack: ExitStack) -> None:
+        self._folder = folder
+        self._stack = stack
+        self._file: IO[bytes] | None = None
+
+    def append(self, array: NDArray[Any]) -> int:
+        """Where the array was put. Raises RunError where the disk is full."""
+        if self._file is None:
+            self._file = self._stack.enter_context(scratch_file(self._folder))
+        try:
+            offset = self._file.seek(0, 2)
+            self._file.write(np.ascontiguousarray(array).data if array.size else b"")
+        except OSError as error:
+            raise RunError(f"cannot write in {self._folder}: {error.strerror or error}") from error
+        return offset
+
+    def read(self, offset: int, size: int) -> bytes:
+        assert self._file is not None
+        self._file.seek(offset)
+        return self._file.read(size)
+
+
+class SpilledArray:
+    """One array, in parts. Parts may differ in type (labels have their own lengths): the whole has the common one."""
+
+    def __init__(self, spill: Spill) -> None:
+        self._spill = spill
+        self._parts: list[tuple[int, np.dtype[Any], tuple[int, ...]]] = []
+        self.n_rows = 0
+
+    def append(self, array: NDArray[Any]) -> None:
+        self._parts.append((self._spill.append(array), array.dtype, array.shape))
+        self.n_rows += array.shape[0]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        return np.result_type(*(dtype for _, dtype, _ in self._parts))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.n_rows, *self._parts[0][2][1:])
+
+    def parts(self) -> Iterator[NDArray[Any]]:
+        """The parts in order, each in the common type."""
+        for offset, dtype, shape in self._parts:
+            content = self._spill.read(offset, int(np.prod(shape)) * dtype.itemsize)
+            yield np.frombuffer(content, dtype).reshape(shape).astype(self.dtype, copy=False)
+
+    def whole(self) -> NDArray[Any]:
+        return np.concatenate(list(self.parts()))
+
+
+class SpilledTable:
+    """Columns of one container. A ragged one is NAME (flat), NAME_start and NAME_length."""
+
+    def __init__(self, spill: Spill) -> None:
+        self._spill = spill
+        self.arrays: dict[str, SpilledArray] = {}
+        self.ragged: set[str] = set()
+
+    def append(self, name: str, column: Column) -> None:
+        if not isinstance(column, Ragged):
+            self._array(name).append(column)
+            return
+        self.ragged.add(name)
+        flat = self._array(name)
+        self._array(f"{name}_start").append(column.start + flat.n_rows)
+        self._array(f"{name}_length").append(column.length)
+        flat.append(column.values)
+
+    def columns(self) -> dict[str, Column]:
+        """All columns in memory."""
+        beside = {f"{name}_{part}" for name in self.ragged for part in ("start", "length")}
+        return {name: self._column(name) for name in self.arrays if name not in beside}
+
+    def _column(self, name: str) -> Column:
+        if name not in self.ragged:
+            return self.arrays[name].whole()
+        start, length = (self.arrays[f"{name}_{part}"].whole() for part in ("start", "length"))
+        return Ragged(self.arrays[name].whole(), start, length)
+
+    def _array(self, name: str) -> SpilledArray:
+        if name not in self.arrays:
+            self.arrays[name] = SpilledArray(self._spill)
+        return self.arrays[name]
