@@ -31,11 +31,14 @@ class ToPolynomial:
             out[...] = self.coefficients[0]
             return
         with np.errstate(over="ignore", invalid="ignore"):
-            np.multiply(raw, self.coefficients[-1], out=out, casting="unsafe", dtype=np.float64)
+            out[...] = raw
+            x = out.copy() if len(self.coefficients) > 2 else out
+            out *= self.coefficients[-1]
             for coefficient in self.coefficients[-2:0:-1]:
                 out += coefficient
-                out *= raw
-            out += self.coefficients[0]
+                out *= x
+            if self.coefficients[0]:
+                out += self.coefficients[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)

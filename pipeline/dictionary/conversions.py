@@ -105,8 +105,7 @@ class ToLabels:
     def fill(self, raw: Array, out: Array) -> Flags | None:
         number = self.number_of(raw)
         self.labels.take(number, out=out, mode="clip")
-        unknown = number == 0
-        return unknown if unknown.any() else None
+        return None if number.all() else number == 0
 
     def number_of(self, raw: Array) -> Array:
         """The number of the range of each value, from 1; 0 for none."""

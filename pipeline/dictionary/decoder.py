@@ -18,8 +18,9 @@ from numpy.typing import NDArray
 from pipeline.batches import NO_TIME, Column, ColumnBatch, Event, PacketBatch, Quality, Ragged
 from pipeline.dictionary.layout import Slot
 from pipeline.dictionary.limits import MAX_EVENTS, LimitWatch, event_of
-from pipeline.dictionary.plan import Branch, Node, Plan
+from pipeline.dictionary.plan import Branch, Node, Plan, Signature
 from pipeline.dictionary.program import Program, Result
+from pipeline.dictionary.rows import even_stride
 from pipeline.dictionary.values import Values
 from pipeline.dictionary.variables import flat_starts
 from pipeline.errors import ConfigError, Problem
@@ -52,11 +53,11 @@ class Decoder:
         self._plan = plan
         self._raw = raw
         self._n_seen = 0
-        self._known: dict[tuple[int, ...], Node] = {}
-        self._n_signature_bytes = max((each.stop for each in plan.signature or ()), default=0)
         self._watch = LimitWatch()
         self._events: list[Event] = []
         nodes = list(plan.root.walk())
+        self._known: dict[int, Node] = {}
+        self._order = [node.key for node in nodes]
         self._times = {node.key: _terms_of(node, time_terms) for node in nodes}
         names = {name for node in nodes for _, name in node.columns}
         missing = [term.parameter for term in time_terms if term.parameter not in names]
@@ -80,23 +81,29 @@ class Decoder:
         return batches
 
     def _groups(self, flat: NDArray[np.uint8], packets: PacketBatch) -> list[_Group]:
-        """The packets by container. That of a lone packet is remembered by the bits that decide it."""
+        """The packets by container, in the order of the dictionary."""
         rows = np.arange(len(packets))
         sorter = _Sorter(flat, packets, self.set_aside)
-        if len(packets) > 1 or self._plan.signature is None:
+        codes = None if self._plan.signature is None else _codes(self._plan.signature, flat, packets)
+        if codes is None:
             return sorter.sort(self._plan.root, rows)
-        octets = flat[packets.start[0] : packets.start[0] + packets.length[0]][: self._n_signature_bytes].tobytes()
-        if len(octets) < self._n_signature_bytes:
-            return sorter.sort(self._plan.root, rows)
-        signature = tuple(
-            int.from_bytes(octets[first:stop]) >> shift & mask for first, stop, shift, mask in self._plan.signature
-        )
-        node = self._known.get(signature)
-        if node is not None:
-            return [_Group(node, rows)]
+        if len(rows) == 1:
+            node = self._known.get(int(codes[0]))
+            return [_Group(node, rows)] if node else self._remember(int(codes[0]), sorter, rows)
+        found: dict[str, list[_Group]] = {}
+        for code, some in _alike(codes, rows):
+            groups = (
+                [_Group(self._known[code], some)] if code in self._known else self._remember(code, sorter, some)
+            )
+            for group in groups:
+                found.setdefault(group.node.key, []).append(group)
+        order = [key for key in self._order if key in found] if len(found) > 1 else list(found)
+        return [_Group(found[key][0].node, _merged([group.rows for group in found[key]])) for key in order]
+
+    def _remember(self, code: int, sorter: _Sorter, rows: Rows) -> list[_Group]:
         groups = sorter.sort(self._plan.root, rows)
-        if groups and len(self._known) < MAX_KNOWN:
-            self._known[signature] = groups[0].node
+        if len(groups) == 1 and len(groups[0].rows) == len(rows) and len(self._known) < MAX_KNOWN:
+            self._known[code] = groups[0].node
         return groups
 
     def _decode_group(
@@ -108,7 +115,8 @@ class Decoder:
         if not len(rows):
             return None
         every = len(rows) == len(packets)
-        quality = _quality(packets.quality[rows], packets.length if every else packets.length[rows], result, node)
+        quality = packets.quality.copy() if every else packets.quality[rows]
+        quality = _quality(quality, packets.length if every else packets.length[rows], result, node)
         time_ns = self._time(node, result.values)
         received_ns = packets.received_ns if every else packets.received_ns[rows]
         self._check(node, result.values, quality, received_ns, time_ns)
@@ -265,6 +273,36 @@ def _value_at(column: Column, row: int) -> Any:
     if isinstance(column, Ragged):
         return column.values[column.start[row] : column.start[row] + column.length[row]].tolist()
     return column[row].tolist()
+
+
+def _codes(signature: Signature, flat: NDArray[np.uint8], packets: PacketBatch) -> NDArray[Any] | None:
+    """The bits that decide, of each packet; None: a packet is too short to hold them."""
+    width = signature.window.itemsize
+    if int(packets.length.min()) < signature.byte + width:
+        return None
+    start = packets.start
+    stride = even_stride(start)
+    if stride:
+        first = int(start[0]) + signature.byte
+        found = np.ndarray((len(start),), signature.window, flat, first, (stride,))
+    else:
+        windows = np.ndarray((len(flat) - width + 1,), signature.window, flat, 0, (1,))
+        found = windows[start + signature.byte]
+    native = found.astype(signature.window.newbyteorder("="))
+    native &= native.dtype.type(signature.mask)
+    return native
+
+
+def _alike(codes: NDArray[Any], rows: Rows) -> Iterator[tuple[int, Rows]]:
+    """The rows of each code."""
+    if len(codes) == 1 or bool((codes == codes[0]).all()):
+        yield int(codes[0]), rows
+        return
+    order = np.argsort(codes, kind="stable")
+    ordered = codes[order]
+    ends = (np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist()
+    for low, high in zip([0, *ends], [*ends, len(order)], strict=True):
+        yield int(ordered[low]), order[low:high]
 
 
 class _Sorter:

@@ -9,19 +9,17 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.dictionary.contexts import contextual_slots
 from pipeline.dictionary.definitions import (
-    BinaryType,
     Condition,
     Container,
     Dictionary,
     Size,
-    StringType,
     Tagged,
     Terminated,
 )
@@ -101,12 +99,11 @@ class Node:
             yield from branch.node.walk()
 
 
-class BitField(NamedTuple):
-    """Unsigned bits of a packet: `bytes[first:stop]` as one big-endian number, shifted and masked."""
+class Signature(NamedTuple):
+    """The bits that alone decide to which container a packet belongs: those of `mask` in a window of bytes."""
 
-    first: int
-    stop: int
-    shift: int
+    byte: int
+    window: np.dtype[Any]
     mask: int
 
 
@@ -116,8 +113,8 @@ class Plan:
 
     root: Node
     file: str = ""
-    signature: tuple[BitField, ...] | None = None
-    """The bits that alone decide to which container a packet belongs, where they have fixed places."""
+    signature: Signature | None = None
+    """None: the bits that decide have no fixed place, or stand too far apart."""
 
 
 def compile_plan(dictionary: Dictionary, root: str | None = None, file: str = "") -> Plan:
@@ -139,19 +136,23 @@ def compile_plan(dictionary: Dictionary, root: str | None = None, file: str = ""
     return Plan(node, file, _signature(node, lay_out(container, dictionary)))
 
 
-def _signature(root: Node, steps: Sequence[Step]) -> tuple[BitField, ...] | None:
-    """Where every container below is told apart by integers at fixed places of the root, those places."""
+def _signature(root: Node, steps: Sequence[Step]) -> Signature | None:
+    """Where every container below is told apart by values at fixed places of the root, and near to each other."""
     wanted = frozenset(key for node in root.walk() for key in node.probe_keys)
     fixed = [step for step in steps if isinstance(step, Block) and step.from_start]
     fields = {field.slot.key: field for step in fixed for field in step.fields}
-    found: list[BitField] = []
-    for key in sorted(wanted):
-        field = fields.get(key)
-        if field is None or field.shape or field.slot.times or isinstance(field.type, StringType | BinaryType):
-            return None
-        first, stop = field.offset_bits // 8, (field.end_bits + 7) // 8
-        found.append(BitField(first, stop, stop * 8 - field.end_bits, (1 << field.size_bits) - 1))
-    return tuple(found)
+    if not wanted or not wanted <= fields.keys():
+        return None
+    found = [fields[key] for key in wanted]
+    byte = min(field.offset_bits for field in found) // 8
+    width = (max(field.end_bits for field in found) + 7) // 8 - byte
+    if width > 8 or any(field.shape or field.slot.times for field in found):
+        return None
+    size = next(each for each in (1, 2, 4, 8) if each >= width)
+    mask = 0
+    for field in found:
+        mask |= ((1 << field.size_bits) - 1) << (byte + size) * 8 - field.end_bits
+    return Signature(byte, np.dtype(f">u{size}"), mask)
 
 
 def _root_of(dictionary: Dictionary, root: str | None, file: str) -> Container:

@@ -12,9 +12,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-BLOCK_BYTES = 256 << 10
+BLOCK_BYTES = 512 << 10
 """What a block of rows may take: it should stay in the second-level cache while every field is read from it."""
-MIN_BLOCK_ROWS, MAX_BLOCK_ROWS = 64, 16384
+MIN_BLOCK_ROWS, MAX_BLOCK_ROWS = 256, 16384
 MIN_ROW_BYTES = 8
 """Rows are at least as wide as the widest window through which a field is read."""
 
@@ -33,7 +33,7 @@ def chunks(data: NDArray[np.uint8], start: NDArray[np.int64], width_bytes: int) 
     """`width_bytes` of `data` from each `start` (bytes) on; all must lie inside."""
     n = len(start)
     step = min(max(BLOCK_BYTES // max(width_bytes, 1), MIN_BLOCK_ROWS), MAX_BLOCK_ROWS)
-    stride = _even_stride(start) if width_bytes >= MIN_ROW_BYTES else 0
+    stride = even_stride(start) if width_bytes >= MIN_ROW_BYTES else 0
     if stride:
         first = int(start[0])
         for low in range(0, n, step):
@@ -83,7 +83,7 @@ def _gather_at_end(data: NDArray[np.uint8], start: NDArray[np.int64], width_byte
     return gather(tail, start - first, width_bytes)
 
 
-def _even_stride(start: NDArray[np.int64]) -> int:
+def even_stride(start: NDArray[np.int64]) -> int:
     """The distance between neighbours where it is always the same and positive, else 0."""
     n = len(start)
     if n == 1:
