@@ -12,7 +12,7 @@ disagree the pointer is believed, since it is the one that every later packet ha
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import FrameBatch, Quality
-from pipeline.link.headers import NO_PACKET_STARTS, ONLY_IDLE
+from pipeline.link.frames import take_frames
 from pipeline.link.packet_headers import (
     IDLE_APID,
     PRIMARY_HEADER_BYTES,
@@ -49,7 +49,7 @@ class Packets:
     def __len__(self) -> int:
         return len(self.start)
 
-    def pick(self, which: NDArray[np.bool_]) -> Packets:
+    def pick(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> Packets:
         """Those asked for."""
         start, length, word = self.start[which], self.length[which], self.word[which]
         return Packets(self.octets, start, length, word, self.frame[which], self.quality[which])
@@ -104,10 +104,15 @@ class _Zones:
 
 
 class PacketAssembler:
-    """Packets of one virtual channel. Holds the bytes of the one unfinished packet, at most 65,542."""
+    """Packets of one virtual channel, or one MAP of it. Holds the bytes of the one unfinished packet.
 
-    def __init__(self) -> None:
-        self.counts = AssemblyCounts()
+    `no_packet_starts`, `only_idle`: first header pointers that are none. `counts` may be shared.
+    """
+
+    def __init__(self, no_packet_starts: int, only_idle: int, counts: AssemblyCounts) -> None:
+        self.counts = counts
+        self._no_packet_starts = no_packet_starts
+        self._only_idle = only_idle
         self._held = np.empty(0, np.uint8)
         self._held_corrected = False
         self._after_gap = False
@@ -132,7 +137,7 @@ class PacketAssembler:
         for first, last in pairwise(bounds):
             if first == last:
                 continue
-            some = FrameBatch(*(getattr(frames, field.name)[first:last] for field in fields(FrameBatch)))
+            some = take_frames(frames, slice(first, last))
             if self._runs_on(int(some.first_header_pointer[0])) and frames.lost[first] < 0:
                 broken[first] = False
             parts.append(self._assemble(some, broken[first:last]).moved(first))
@@ -160,7 +165,7 @@ class PacketAssembler:
         return self._pick(zones, found, row, row_end, keep)
 
     def _lay_out(self, frames: FrameBatch, broken: NDArray[np.bool_]) -> _Zones:
-        idle = frames.first_header_pointer == ONLY_IDLE
+        idle = frames.first_header_pointer == self._only_idle
         size = frames.data_stop - frames.data_start
         size[idle] = 0
         end = np.empty(len(size) + 1, np.int64)
@@ -172,7 +177,7 @@ class PacketAssembler:
         octets[: len(self._held)] = self._held
         _copy_zones(frames, idle, octets[len(self._held) : -PAD_BYTES])
         pointer = begin + _behind(0 if len(self._held) else NOTHING, frames.first_header_pointer)
-        pointer[1:][idle | (frames.first_header_pointer == NO_PACKET_STARTS)] = NOTHING
+        pointer[1:][idle | (frames.first_header_pointer == self._no_packet_starts)] = NOTHING
         after_gap = _behind(False, broken)
         run = after_gap.cumsum()
         if run[-1]:

@@ -11,9 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Event, Quality
-from pipeline.link.assembler import PacketAssembler, Packets
+from pipeline.link.assembler import Packets
+from pipeline.link.assembly import Assembly
+from pipeline.link.clcw import control_words, read_clcw
 from pipeline.link.continuity import Continuity, ContinuityCounts
 from pipeline.link.frames import Arrivals
+from pipeline.link.headers import HeaderReader
 from pipeline.link.packet_headers import is_encapsulation, packet_fields
 from pipeline.link.sequence import SequenceCounts
 from pipeline.link.settings import ChannelSettings
@@ -32,16 +35,19 @@ class ChannelOutput:
 class VirtualChannel:
     """State of one channel. `reorder_window`: frames of the link that a frame may come late by."""
 
-    def __init__(self, settings: ChannelSettings, reorder_window: int) -> None:
+    def __init__(self, settings: ChannelSettings, headers: HeaderReader, reorder_window: int) -> None:
         self.settings = settings
         self.sequence = SequenceCounts()
         self._window = reorder_window
         self._continuity: Continuity | None = None
-        self._assembler = PacketAssembler()
+        self._headers = headers
+        self._assembly = Assembly(headers)
+        self._clcw: dict[str, Any] | None = None
 
-    def feed(self, arrivals: Arrivals, modulus: int) -> ChannelOutput:
-        """Frames as they came in; `modulus`: where their count wraps."""
+    def feed(self, arrivals: Arrivals) -> ChannelOutput:
+        """Frames as they came in."""
         if self._continuity is None:
+            modulus = self._headers.count_modulus(arrivals.frames.data[0])
             self._continuity = Continuity(modulus, self._window)
         return self._put_out(self._continuity.feed(arrivals))
 
@@ -54,7 +60,7 @@ class VirtualChannel:
         """The recording ends: what still waits; the unfinished packet is counted."""
         released = self._continuity.flush(now) if self._continuity else None
         output = self._put_out(released) if released else None
-        self._assembler.flush()
+        self._assembly.flush()
         return output
 
     def report(self) -> dict[str, Any]:
@@ -65,19 +71,29 @@ class VirtualChannel:
             "vcid": self.settings.virtual_channel,
             "name": self.settings.name,
             **continuity,
-            **asdict(self._assembler.counts),
+            **asdict(self._assembly.counts),
+            "clcw": self._clcw,
         }
 
     def _put_out(self, arrivals: Arrivals) -> ChannelOutput:
         packets, encapsulated = None, None
         if self.settings.service == "packets" and len(arrivals):
-            packets = self._assembler.feed(arrivals.frames)
+            packets = self._assembly.feed(arrivals.frames)
             other = is_encapsulation(packets.word)
             if other.any():
                 packets, encapsulated = packets.pick(~other), packets.pick(other)
             if len(packets):
                 packets.quality[self._sequence_breaks(packets.word)] |= np.uint32(Quality.AFTER_GAP)
+        self._read_control_word(arrivals)
         return ChannelOutput(arrivals, packets, encapsulated, self._events(arrivals))
+
+    def _read_control_word(self, arrivals: Arrivals) -> None:
+        """The last one is what a person wants to see."""
+        if len(arrivals) and self._headers.has_operational_control(arrivals.frames.data[-1]):
+            (word,) = control_words(
+                arrivals.frames.data[-1:], self._headers.read(arrivals.frames.data[-1:]).zone_stop
+            )
+            self._clcw = read_clcw(int(word)) or self._clcw
 
     def _sequence_breaks(self, word: NDArray[np.uint64]) -> NDArray[np.bool_]:
         apid, _, count = packet_fields(word)

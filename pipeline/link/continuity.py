@@ -62,7 +62,7 @@ class Continuity:
         self.counts = ContinuityCounts()
         self._modulus = modulus
         self._window = window
-        self._recent_span = min(RECENT, modulus // 4)
+        self._recent_span = max(1, min(RECENT, modulus // 4))
         self._expected: int | None = None
         self._recent: dict[int, int] = {}  # count -> content, of the last frames let go
         self._steady: deque[tuple[NDArray[np.int64], NDArray[np.uint8]]] = deque()  # the same, not yet put there

@@ -12,7 +12,7 @@ from typing import Any
 from pipeline.batches import ByteBatch
 from pipeline.link.channels import ChannelOutput, VirtualChannel, packet_report
 from pipeline.link.front_end import FrontEnd, Sorted
-from pipeline.link.output import LinkOutput, put_together
+from pipeline.link.output import LinkOutput, put_together, with_insert_times
 from pipeline.link.settings import ChannelSettings, LinkSettings
 
 
@@ -20,8 +20,11 @@ class FrameReceiver:
     """A link that carries transfer frames."""
 
     def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings]) -> None:
+        self._settings = settings
         self._front_end = FrontEnd(settings, channels)
-        self._channels = [VirtualChannel(channel, settings.reorder_window_frames) for channel in channels]
+        self._channels = [
+            VirtualChannel(channel, self._front_end.headers, settings.reorder_window_frames) for channel in channels
+        ]
 
     def feed(self, batch: ByteBatch) -> LinkOutput:
         return self._receive(self._front_end.feed(batch), final=False)
@@ -38,8 +41,8 @@ class FrameReceiver:
         outputs: list[ChannelOutput | None] = []
         for channel, arrivals in zip(self._channels, arrived.by_channel, strict=True):
             if arrivals is not None:
-                outputs.append(channel.feed(arrivals, self._front_end.count_modulus(arrivals)))
+                outputs.append(channel.feed(arrivals))
             outputs.append(channel.expire(self._front_end.n_frames - 1))
         if final:
             outputs += [channel.flush(self._front_end.n_frames) for channel in self._channels]
-        return put_together(outputs, arrived.told)
+        return with_insert_times(put_together(outputs, arrived.told), self._settings)

@@ -13,6 +13,11 @@ from pipeline.batches import FrameBatch
 _COLUMNS = tuple(field.name for field in fields(FrameBatch))
 
 
+def take_frames(frames: FrameBatch, rows: NDArray[np.intp] | slice) -> FrameBatch:
+    """The rows asked for, in that order."""
+    return FrameBatch(**{name: getattr(frames, name)[rows] for name in _COLUMNS})
+
+
 @dataclass(frozen=True, slots=True)
 class Arrivals:
     """`frames` of n rows; `index: int64[n]`, number of the link's frame with whose arrival each could go on."""
@@ -25,8 +30,7 @@ class Arrivals:
 
     def take(self, rows: NDArray[np.intp] | slice) -> Arrivals:
         """The rows asked for, in that order."""
-        picked = {name: getattr(self.frames, name)[rows] for name in _COLUMNS}
-        return Arrivals(FrameBatch(**picked), self.index[rows])
+        return Arrivals(take_frames(self.frames, rows), self.index[rows])
 
     @staticmethod
     def join(parts: Sequence[Arrivals]) -> Arrivals:

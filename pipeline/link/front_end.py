@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from pipeline.batches import ByteBatch, Event, FrameBatch
 from pipeline.link.blocks import FixedBlocks
 from pipeline.link.coding import Checked, FrameDecoder
+from pipeline.link.frame_types import header_reader
 from pipeline.link.frames import Arrivals
 from pipeline.link.guard import SettingsGuard
-from pipeline.link.headers import Headers, header_reader
+from pipeline.link.headers import Headers
 from pipeline.link.marks import ReceiveTimes
 from pipeline.link.settings import ChannelSettings, LinkSettings
 from pipeline.link.synchronizer import Blocks, Marker, Synchronizer
@@ -41,8 +42,8 @@ class FrontEnd:
     def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings]) -> None:
         self._decoder = FrameDecoder(settings)
         self._blocks = _block_source(settings, self._decoder.block_length)
-        self._headers = header_reader(settings)
-        self._wanted = [(channel.spacecraft_id, channel.virtual_channel) for channel in channels]
+        self.headers = header_reader(settings)
+        self._wanted = channels
         self._guard = SettingsGuard(settings, channels)
         self._times = ReceiveTimes()
         self._n_other = 0
@@ -59,10 +60,6 @@ class FrontEnd:
         """The stream ends."""
         last = self._sort(self._blocks.flush())
         return Sorted(last.by_channel, last.told + self._guard.judge())
-
-    def count_modulus(self, arrivals: Arrivals) -> int:
-        """How far the count of the channel of these frames runs before it wraps."""
-        return self._headers.count_modulus(arrivals.frames.data[0])
 
     def report(self) -> dict[str, Any]:
         """The keys bytes, frames, synchronizer and other_channels."""
@@ -86,7 +83,7 @@ class FrontEnd:
         self._times.forget_before(self._blocks.place)
         if not len(checked.row):
             return Sorted(nothing, self._guard.watch(blocks.data, checked.row))
-        headers = self._headers.read(checked.frames)
+        headers = self.headers.read(checked.frames)
         by_channel, other = self._distribute(self._arrivals(checked, headers, received_ns), headers.valid)
         return Sorted(by_channel, self._guard.watch(blocks.data, checked.row[~other]))
 
@@ -115,13 +112,14 @@ class FrontEnd:
         by_channel: list[Arrivals | None] = []
         frames = arrivals.frames
         other = np.ones(len(arrivals), bool)
-        for scid, vcid in self._wanted:
-            mine = valid & (frames.scid == scid) & (frames.vcid == vcid) & other
+        for channel in self._wanted:
+            mine = valid & (frames.scid == channel.spacecraft_id) & (frames.vcid == channel.virtual_channel) & other
             if not mine.any():
                 by_channel.append(None)
                 continue
             other &= ~mine
-            by_channel.append(arrivals if mine.all() else arrivals.take(np.nonzero(mine)[0]))
+            own = arrivals if mine.all() else arrivals.take(np.nonzero(mine)[0])
+            by_channel.append(Arrivals(self.headers.for_service(channel.service, own.frames), own.index))
         self._count_others(frames, other)
         return by_channel, other
 

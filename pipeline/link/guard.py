@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.batches import Event
 from pipeline.link.coding import FrameDecoder
-from pipeline.link.headers import header_reader
+from pipeline.link.frame_types import header_reader
 from pipeline.link.settings import ChannelSettings, FrameType, LinkSettings
 
 _BLOCKS_TO_JUDGE = 32

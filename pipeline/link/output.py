@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Event, FrameBatch, PacketBatch
+from pipeline.link.aos import AOS_HEADER_BYTES, HEADER_ERROR_CONTROL_BYTES
 from pipeline.link.assembler import Packets
 from pipeline.link.channels import ChannelOutput
 from pipeline.link.frames import Arrivals
+from pipeline.link.insert_zone import insert_zone_times
 from pipeline.link.packet_headers import is_encapsulation, packet_fields, protocol
+from pipeline.link.settings import LinkSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +26,14 @@ class LinkOutput:
     the frame that completed the packet. `frames`: those of the wanted channels in order of count within each,
     duplicates left out; None without any. `encapsulated`: encapsulation packets with their headers, `apid` being
     the protocol id, without counts. `events`: gaps and restarts of a count, settings that look wrong.
+    `insert_time_ns: int64[n]`: onboard UTC of each of `frames` by its insert zone, where the mission names a codec.
     """
 
     packets: PacketBatch
     events: tuple[Event, ...] = ()
     frames: FrameBatch | None = None
     encapsulated: PacketBatch = field(default_factory=PacketBatch.empty)
+    insert_time_ns: NDArray[np.int64] | None = None
 
 
 def put_together(parts: Sequence[ChannelOutput | None], told: tuple[Event, ...] = ()) -> LinkOutput:
@@ -42,6 +47,14 @@ def put_together(parts: Sequence[ChannelOutput | None], told: tuple[Event, ...] 
     packets = _packets([(output.packets, output.arrivals) for output in outputs])
     encapsulated = _packets([(output.encapsulated, output.arrivals) for output in outputs])
     return LinkOutput(packets, told + _events(outputs), _frames(outputs), encapsulated)
+
+
+def with_insert_times(output: LinkOutput, settings: LinkSettings) -> LinkOutput:
+    """With the time stamps of the insert zones, where the mission names their codec."""
+    if not settings.insert_zone_codec or output.frames is None:
+        return output
+    start = AOS_HEADER_BYTES + HEADER_ERROR_CONTROL_BYTES * settings.header_error_control
+    return replace(output, insert_time_ns=insert_zone_times(settings.insert_zone_codec, output.frames.data, start))
 
 
 def _frames(outputs: Sequence[ChannelOutput]) -> FrameBatch:

@@ -53,5 +53,7 @@ class LinkSettings:
     marker_errors_locked: int | None = None
     flywheel_frames: int = 2
     """Markers in a row that may be missing without loss of lock."""
+    insert_zone_codec: str = ""
+    """Which spacecraft's time stamp the insert zone holds: "tianwen-1", "tianwen-2", "change-5"; empty: none."""
     reorder_window_frames: int = 4
     """After a gap, how many more frames of the link a missing frame may come late by."""

@@ -16,10 +16,11 @@ import numpy as np
 from pipeline.batches import ByteBatch, Event
 from pipeline.errors import ConfigError
 from pipeline.link.channels import ChannelOutput, VirtualChannel, packet_report
+from pipeline.link.frame_types import header_reader
 from pipeline.link.frames import Arrivals
 from pipeline.link.front_end import FrontEnd, Sorted
 from pipeline.link.merger import ChannelMerger
-from pipeline.link.output import LinkOutput, put_together
+from pipeline.link.output import LinkOutput, put_together, with_insert_times
 from pipeline.link.settings import ChannelSettings, LinkSettings
 from pipeline.link.validity import settings_problems
 
@@ -41,7 +42,11 @@ class StationsReceiver:
         self._stations = list(stations)
         self._front_ends = [FrontEnd(settings, channels) for _ in stations]
         self._ended = [False for _ in stations]
-        self._channels = [VirtualChannel(channel, settings.reorder_window_frames) for channel in channels]
+        self._settings = settings
+        self._headers = header_reader(settings)
+        self._channels = [
+            VirtualChannel(channel, self._headers, settings.reorder_window_frames) for channel in channels
+        ]
         self._mergers: list[ChannelMerger | None] = [None for _ in channels]
         self._n_frames = 0
 
@@ -121,7 +126,7 @@ class StationsReceiver:
     def _merger(self, number: int, arrivals: Arrivals) -> ChannelMerger:
         merger = self._mergers[number]
         if merger is None:
-            merger = ChannelMerger(self._front_ends[0].count_modulus(arrivals), len(self._stations))
+            merger = ChannelMerger(self._headers.count_modulus(arrivals.frames.data[0]), len(self._stations))
             for station, ended in enumerate(self._ended):
                 if ended:
                     merger.end(station)
@@ -133,11 +138,11 @@ class StationsReceiver:
         for channel, merger in zip(self._channels, self._mergers, strict=True):
             merged = merger.release(final=final) if merger else None
             if merged is not None:
-                outputs.append(channel.feed(self._numbered(merged), self._front_ends[0].count_modulus(merged)))
+                outputs.append(channel.feed(self._numbered(merged)))
             outputs.append(channel.expire(self._n_frames - 1))
         if final:
             outputs += [channel.flush(self._n_frames) for channel in self._channels]
-        return put_together(outputs, told)
+        return with_insert_times(put_together(outputs, told), self._settings)
 
     def _numbered(self, merged: Arrivals) -> Arrivals:
         """Numbers for the merged frames, in order of going on."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.errors import Problem
 from pipeline.link.headers import FECF_BYTES, OPERATIONAL_CONTROL_BYTES
+from pipeline.link.insert_zone import CODECS
 from pipeline.link.reed_solomon import CODEWORD_SYMBOLS
 from pipeline.link.settings import LinkSettings, ReedSolomonSettings
 
@@ -16,6 +17,7 @@ def settings_problems(settings: LinkSettings) -> list[Problem]:
         return _number("link.packet_prefix_bytes", settings.packet_prefix_bytes, 0, 65536)
     problems = _number("link.frame_length_bytes", settings.frame_length_bytes, _shortest_frame(settings), 65542)
     problems += _number("link.insert_zone_bytes", settings.insert_zone_bytes, 0, 65535)
+    problems += _codec_problems(settings)
     problems += _number("link.reorder_window_frames", settings.reorder_window_frames, 0, 1024)
     if settings.framing == "cadu":
         problems += _number("link.sync_marker: number of bytes", len(settings.sync_marker), 2, 8)
@@ -27,10 +29,23 @@ def settings_problems(settings: LinkSettings) -> list[Problem]:
 
 def _shortest_frame(settings: LinkSettings) -> int:
     trailer = OPERATIONAL_CONTROL_BYTES * settings.operational_control_field + FECF_BYTES * settings.fecf
+    if settings.frame_type == "uslp":
+        return 7 + max(0, settings.insert_zone_bytes) + 3 + trailer + _SHORTEST_PACKET_ZONE_BYTES
     if settings.frame_type == "tm":
         return 6 + OPERATIONAL_CONTROL_BYTES + FECF_BYTES * settings.fecf + _SHORTEST_PACKET_ZONE_BYTES
     header = 6 + 2 * settings.header_error_control + max(0, settings.insert_zone_bytes) + 2
     return header + trailer + _SHORTEST_PACKET_ZONE_BYTES
+
+
+def _codec_problems(settings: LinkSettings) -> list[Problem]:
+    name, key = settings.insert_zone_codec, "link.insert_zone_codec"
+    if not name:
+        return []
+    if name not in CODECS:
+        return [Problem(f'no codec is called "{name}"; there are {", ".join(CODECS)}', key=key)]
+    if settings.frame_type == "aos" and settings.insert_zone_bytes >= CODECS[name].n_bytes:
+        return []
+    return [Problem(f"needs AOS frames with an insert zone of {CODECS[name].n_bytes} bytes or more", key=key)]
 
 
 def _marker_problems(settings: LinkSettings) -> list[Problem]:

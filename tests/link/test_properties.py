@@ -17,6 +17,8 @@ MARKED = LinkSettings("cadu", frame_length_bytes=60, fecf=True, randomizer=True)
 UNCHECKED = LinkSettings("cadu", frame_length_bytes=58)
 CODED = LinkSettings("cadu", frame_length_bytes=31, reed_solomon=ReedSolomonSettings(16, 1, "dual", 208))
 TELEMETRY = LinkSettings("frames", frame_type="tm", frame_length_bytes=64)
+UNIFIED = LinkSettings("frames", frame_type="uslp", frame_length_bytes=30)
+GUARDED = LinkSettings("frames", frame_length_bytes=58, header_error_control=True, operational_control_field=True)
 FEW = settings(max_examples=60, deadline=None)
 
 
@@ -166,9 +168,19 @@ def damaged(rng, block):
 @FEW
 @given(
     octets=st.binary(max_size=600),
-    pattern=st.sampled_from([b"", b"\x1a\xcf\xfc\x1d", b"\x7d\x45\x00", b"\x3d\x4a", bytes(40), b"\xe0" * 30]),
+    pattern=st.sampled_from(
+        [
+            b"",
+            b"\x1a\xcf\xfc\x1d",
+            b"\x7d\x45\x00",
+            b"\x3d\x4a",
+            bytes(40),
+            b"\xe0" * 30,
+            b"\xc0\x0f\x50\xa0\x00\x1d\x01",
+        ]
+    ),
     repeats=st.integers(1, 8),
-    link=st.sampled_from([BARE, MARKED, UNCHECKED, CODED, TELEMETRY, LinkSettings("packets")]),
+    link=st.sampled_from([BARE, MARKED, UNCHECKED, CODED, TELEMETRY, UNIFIED, GUARDED, LinkSettings("packets")]),
     cuts=st.lists(st.integers(0, 600), max_size=6),
 )
 def test_any_bytes_at_all_give_counts_that_close(octets, pattern, repeats, link, cuts):

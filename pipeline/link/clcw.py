@@ -1,0 +1,40 @@
+"""The communications link control word that rides in the operational control field.
+
+It tells the sender of commands what the spacecraft has accepted (CCSDS 232.0-B-4 4.2.1).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+CLCW_BYTES = 4
+
+
+def control_words(frames: NDArray[np.uint8], stop: NDArray[np.int32]) -> NDArray[np.uint32]:
+    """The operational control fields of `frames: uint8[n, L]`, which stand behind the data field: uint32[n]."""
+    place = stop[:, None].astype(np.intp) + np.arange(CLCW_BYTES)
+    octets = np.take_along_axis(frames, place, axis=1).astype(np.uint32)
+    words: NDArray[np.uint32] = (octets << np.array([24, 16, 8, 0], np.uint32)).sum(axis=1, dtype=np.uint32)
+    return words
+
+
+def read_clcw(word: int) -> dict[str, Any] | None:
+    """The fields of one control word by name; None where it is another report (type 1, 132.0-B-3 4.1.5.2.3)."""
+    if word >> 31:
+        return None
+    return {
+        "version": word >> 29 & 3,
+        "status": word >> 26 & 7,
+        "cop_in_effect": word >> 24 & 3,
+        "vcid": word >> 18 & 0x3F,
+        "no_rf_available": bool(word >> 15 & 1),
+        "no_bit_lock": bool(word >> 14 & 1),
+        "lockout": bool(word >> 13 & 1),
+        "wait": bool(word >> 12 & 1),
+        "retransmit": bool(word >> 11 & 1),
+        "farm_b_count": word >> 9 & 3,
+        "report_value": word & 0xFF,
+    }
