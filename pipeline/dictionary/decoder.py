@@ -20,9 +20,9 @@ from pipeline.dictionary.layout import Slot
 from pipeline.dictionary.limits import MAX_EVENTS, LimitWatch, event_of
 from pipeline.dictionary.plan import Branch, Node, Plan, Signature
 from pipeline.dictionary.program import Program, Result
+from pipeline.dictionary.ragged import flat_starts
 from pipeline.dictionary.rows import even_stride
 from pipeline.dictionary.values import Values
-from pipeline.dictionary.variables import flat_starts
 from pipeline.errors import ConfigError, Problem
 
 Rows = NDArray[np.intp]

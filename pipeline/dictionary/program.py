@@ -19,9 +19,10 @@ from pipeline.dictionary.contexts import Contextual, contextual_slots
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.layout import Block, Group, Move, Repeat, Slot, Step, Variable
 from pipeline.dictionary.operations import Operation, compile_operations
+from pipeline.dictionary.ragged import flat_starts
 from pipeline.dictionary.rows import MIN_ROW_BYTES, Chunk, bit_chunks, chunks
 from pipeline.dictionary.values import Criterion, SizeProgram, Values, compile_condition, compile_size
-from pipeline.dictionary.variables import VariableProgram, compile_variable, flat_starts, product_of
+from pipeline.dictionary.variables import VariableProgram, compile_variable, product_of
 
 Positions = NDArray[np.int64]
 Array = NDArray[Any]

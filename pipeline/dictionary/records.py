@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import PacketBatch
-from pipeline.dictionary.variables import flat_starts, ragged_gather
+from pipeline.dictionary.ragged import flat_starts, ragged_gather
 
 CONTINUATION, FIRST, LAST, UNSEGMENTED = 0, 1, 2, 3
 PRIMARY_HEADER_BYTES = 6

@@ -18,7 +18,8 @@ from pipeline.dictionary.conversions import Conversion, ToText, conversion_of
 from pipeline.dictionary.definitions import Dictionary, NumberEncoding, Tagged, Terminated
 from pipeline.dictionary.layout import LeafType, Slot, Variable
 from pipeline.dictionary.numbers import compile_run, dtype_of
-from pipeline.dictionary.rows import MIN_ROW_BYTES, bit_chunks, gather
+from pipeline.dictionary.ragged import flat_starts, ragged_gather
+from pipeline.dictionary.rows import MIN_ROW_BYTES, bit_chunks
 from pipeline.dictionary.values import SizeProgram, Values, compile_size
 
 Positions = NDArray[np.int64]
@@ -124,13 +125,6 @@ def _element_encoding(kind: LeafType) -> NumberEncoding:
     return encoding
 
 
-def flat_starts(length: Positions) -> Positions:
-    """Where each row of a flat array begins."""
-    start = np.zeros(len(length), np.int64)
-    np.cumsum(length[:-1], out=start[1:])
-    return start
-
-
 def read_bytes(data: NDArray[np.uint8], position: Positions, size_bits: Positions) -> Ragged:
     """Blobs; a last part of a byte is filled with zeros."""
     length, phase = (size_bits + 7) >> 3, position & 7
@@ -145,19 +139,6 @@ def read_bytes(data: NDArray[np.uint8], position: Positions, size_bits: Position
     ends = start[partial] + length[partial] - 1
     values[ends] &= (0xFF00 >> (size_bits[partial] & 7)).astype(np.uint8)
     return Ragged(values, start, length)
-
-
-def ragged_gather(data: NDArray[np.uint8], begin: Positions, length: Positions) -> NDArray[np.uint8]:
-    """The bytes `data[begin : begin + length]` of every row, one after the other."""
-    n = len(length)
-    if n == 0:
-        return np.empty(0, np.uint8)
-    if int(length.min()) == int(length.max()):
-        width = int(length[0])
-        return gather(data, begin, width).reshape(-1) if width else np.empty(0, np.uint8)
-    index = np.repeat(begin - flat_starts(length), length)
-    index += np.arange(len(index))
-    return data[index]
 
 
 def read_numbers(

@@ -1,0 +1,58 @@
+"""Bytes of differing length from many packets, one behind the other, without a loop over packets.
+
+Each row is cut into pieces of 128 bytes and one piece for each binary digit of what is left: all pieces of one
+size are copied at once, as items of a view with one item at every byte.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.dictionary.rows import gather
+
+Positions = NDArray[np.int64]
+PIECE_BYTES = 128
+ITEMS: dict[int, np.dtype[Any]] = {1: np.dtype("u1"), 2: np.dtype("u2"), 4: np.dtype("u4"), 8: np.dtype("u8")}
+ITEMS |= {16: np.dtype("c16"), 32: np.dtype("V32"), 64: np.dtype("V64"), PIECE_BYTES: np.dtype("V128")}
+"""What stands for so many bytes when they are copied."""
+
+
+def flat_starts(length: Positions) -> Positions:
+    """Where each row of a flat array begins."""
+    start = np.zeros(len(length), np.int64)
+    np.cumsum(length[:-1], out=start[1:])
+    return start
+
+
+def ragged_gather(data: NDArray[np.uint8], begin: Positions, length: Positions) -> NDArray[np.uint8]:
+    """The bytes `data[begin : begin + length]` of every row; all must lie inside."""
+    if not len(length):
+        return np.empty(0, np.uint8)
+    data = np.ascontiguousarray(data)
+    if int(length.min()) == int(length.max()):
+        width = int(length[0])
+        return gather(data, begin, width).reshape(-1) if width else np.empty(0, np.uint8)
+    out, place = np.empty(int(length.sum()), np.uint8), flat_starts(length)
+    whole = length // PIECE_BYTES
+    ahead = np.arange(int(whole.sum())) * PIECE_BYTES
+    back = flat_starts(whole) * PIECE_BYTES
+    _copy(data, np.repeat(begin - back, whole) + ahead, out, np.repeat(place - back, whole) + ahead, PIECE_BYTES)
+    width = PIECE_BYTES // 2
+    while width:
+        rows = np.flatnonzero(length & width)
+        done = length[rows] & ~(2 * width - 1)
+        _copy(data, begin[rows] + done, out, place[rows] + done, width)
+        width //= 2
+    return out
+
+
+def _copy(data: NDArray[np.uint8], begin: Positions, out: NDArray[np.uint8], place: Positions, width: int) -> None:
+    """Pieces of one width, from `begin` in the data to `place` in the result."""
+    if not len(begin):
+        return
+    source = np.ndarray((len(data) - width + 1,), ITEMS[width], data, 0, (1,))
+    target = np.ndarray((len(out) - width + 1,), ITEMS[width], out, 0, (1,))
+    target[place] = source[begin]
