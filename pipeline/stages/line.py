@@ -74,7 +74,7 @@ class Line:
         columns = self._decoder.decode(records)
         products = self._suite.feed(columns) if self._until == "products" else []
         self._made.update(_name(product) for product in products)
-        return Outcome(packets, tuple(columns), tuple(products), events)
+        return Outcome(packets, tuple(columns), tuple(products), (*events, *self._decoder.drain_events()))
 
     def report(self) -> dict[str, Any]:
         """The pass report so far: the contract's keys, and what became of the packets."""
