@@ -11,7 +11,6 @@ disagree the pointer is believed, since it is the one that every later packet ha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -20,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import FrameBatch, Quality
+from pipeline.link.fragments import Hole, missing_bytes
 from pipeline.link.frames import take_frames
 from pipeline.link.packet_headers import (
     IDLE_APID,
@@ -29,58 +29,21 @@ from pipeline.link.packet_headers import (
     judge,
     packet_lengths,
 )
-from pipeline.link.walk import NOTHING, PAD_BYTES, Walk, walk
-
-
-@dataclass(frozen=True, slots=True)
-class Packets:
-    """p packets of one channel: packet i is `octets[start[i] : start[i] + length[i]]`.
-
-    `word: uint64[p]` is its first 8 bytes, big-endian, `frame: intp[p]` the frame that ended it.
-    """
-
-    octets: NDArray[np.uint8]
-    start: NDArray[np.int64]
-    length: NDArray[np.int64]
-    word: NDArray[np.uint64]
-    frame: NDArray[np.intp]
-    quality: NDArray[np.uint32]
-
-    def __len__(self) -> int:
-        return len(self.start)
-
-    def pick(self, which: NDArray[np.bool_] | NDArray[np.intp]) -> Packets:
-        """Those asked for."""
-        start, length, word = self.start[which], self.length[which], self.word[which]
-        return Packets(self.octets, start, length, word, self.frame[which], self.quality[which])
-
-    def moved(self, frames_before: int) -> Packets:
-        """The same, with `frames_before` frames more in front."""
-        return replace(self, frame=self.frame + frames_before)
-
-    @staticmethod
-    def join(parts: Sequence[Packets]) -> Packets:
-        """One after the other, in one array of octets."""
-        if len(parts) == 1:
-            return parts[0]
-        before = np.cumsum([0] + [len(part.octets) for part in parts])
-        return Packets(
-            np.concatenate([part.octets for part in parts]),
-            np.concatenate([part.start + shift for part, shift in zip(parts, before, strict=False)]),
-            np.concatenate([part.length for part in parts]),
-            np.concatenate([part.word for part in parts]),
-            np.concatenate([part.frame for part in parts]),
-            np.concatenate([part.quality for part in parts]),
-        )
+from pipeline.link.packets import Packets
+from pipeline.link.walk import NOTHING, PAD_BYTES, Walk, walk, words_of
 
 
 @dataclass(slots=True)
 class AssemblyCounts:
-    """Packets by fate: `truncated_packets` cut by a gap or the end, `bad_headers` impossible or contradicted."""
+    """Packets by fate: `truncated_packets` cut by a gap or the end, `bad_headers` impossible or contradicted.
+
+    `fragments`: those among the packets that were handed on with holes.
+    """
 
     packets: int = 0
     idle_packets: int = 0
     encapsulation_packets: int = 0
+    fragments: int = 0
     truncated_packets: int = 0
     bad_headers: int = 0
 
@@ -107,41 +70,98 @@ class PacketAssembler:
     """Packets of one virtual channel, or one MAP of it. Holds the bytes of the one unfinished packet.
 
     `no_packet_starts`, `only_idle`: first header pointers that are none. `counts` may be shared.
+    `hand_on`: packets that a gap cut go on too, with their holes.
     """
 
-    def __init__(self, no_packet_starts: int, only_idle: int, counts: AssemblyCounts) -> None:
+    def __init__(self, no_packet_starts: int, only_idle: int, counts: AssemblyCounts, *, hand_on: bool) -> None:
         self.counts = counts
         self._no_packet_starts = no_packet_starts
         self._only_idle = only_idle
         self._held = np.empty(0, np.uint8)
         self._held_corrected = False
+        self._held_goes_on = False
+        self._hand_on = hand_on
+        self._holes: list[Hole] = []
         self._after_gap = False
 
     def feed(self, frames: FrameBatch) -> Packets:
-        """The packets that are whole with `frames`."""
+        """The packets that are whole with `frames`, and those handed on with holes."""
         broken = frames.lost != 0
-        if not (frames.lost < 0).any():
+        apart = broken if self._hand_on else frames.lost < 0
+        if not apart.any():
             return self._assemble(frames, broken)
-        return self._feed_over_restarts(frames, broken)
+        return self._feed_apart(frames, broken, np.nonzero(apart)[0].tolist())
 
-    def flush(self) -> None:
+    def flush(self) -> Packets | None:
         """No more frames: what is unfinished stays so."""
+        parts = self._end_packet() if self._hand_on else []
         self._count_truncated(self._held)
         self._held = np.empty(0, np.uint8)
         self._held_corrected = False
+        return parts[0] if parts else None
 
-    def _feed_over_restarts(self, frames: FrameBatch, broken: NDArray[np.bool_]) -> Packets:
-        """A restarted counter does not say whether frames are missing; the pointer does, where a packet runs on."""
+    def _feed_apart(self, frames: FrameBatch, broken: NDArray[np.bool_], breaks: list[int]) -> Packets:
+        """Look at what is held wherever a packet may run on over a break."""
         parts: list[Packets] = []
-        bounds = [0, *np.nonzero(frames.lost < 0)[0].tolist(), len(broken)]
-        for first, last in pairwise(bounds):
+        for first, last in pairwise([0, *breaks, len(broken)]):
             if first == last:
                 continue
             some = take_frames(frames, slice(first, last))
-            if self._runs_on(int(some.first_header_pointer[0])) and frames.lost[first] < 0:
+            # A restarted count does not say whether frames are missing; the pointer does, where a packet runs on.
+            if frames.lost[first] < 0 and self._runs_on(int(some.first_header_pointer[0])):
                 broken[first] = False
+            if frames.lost[first] > 0 and self._hand_on:
+                zone = int(some.data_stop[0] - some.data_start[0])
+                bridged = self._bridge(int(frames.lost[first]) * zone)
+                broken[first] = not bridged
+                parts += [] if bridged else [part.moved(first) for part in self._end_packet()]
             parts.append(self._assemble(some, broken[first:last]).moved(first))
         return Packets.join(parts)
+
+    def _bridge(self, n_lost: int) -> bool:
+        """Lay out a gap of `n_lost` bytes as zeros, if the packet that is held goes on behind it."""
+        if missing_bytes(self._held) <= n_lost:
+            return False
+        self._holes.append(Hole(0, len(self._held), n_lost))
+        self._held = np.concatenate((self._held, np.zeros(n_lost, np.uint8)))
+        return True
+
+    def _end_packet(self) -> list[Packets]:
+        """The packet that is held, filled up with zeros, if its header tells how far."""
+        n_missing = missing_bytes(self._held)
+        if not n_missing:
+            return []
+        holes = (*self._holes, Hole(0, len(self._held), n_missing))
+        octets = np.concatenate((self._held, np.zeros(n_missing + PAD_BYTES, np.uint8)))
+        quality = Quality.FRAGMENT | (Quality.CORRECTED if self._held_corrected else 0)
+        quality |= Quality.AFTER_GAP if self._after_gap else 0
+        self._held, self._holes = np.empty(0, np.uint8), []
+        self._held_corrected = self._after_gap = False
+        self.counts.packets += 1
+        self.counts.fragments += 1
+        none = np.zeros(1, np.int64)
+        return [
+            Packets(
+                octets,
+                none,
+                none + len(octets) - PAD_BYTES,
+                words_of(octets)[:1].astype(np.uint64),
+                none.astype(np.intp),
+                np.array([quality], np.uint32),
+                holes,
+            )
+        ]
+
+    def _with_holes(self, packets: Packets) -> Packets:
+        """Mark the packet that was bridged over a gap, if it has ended now."""
+        if not self._holes or self._held_goes_on:
+            return packets
+        holes, self._holes = tuple(self._holes), []
+        if len(packets) and packets.start[0] == 0:
+            packets.quality[0] |= np.uint32(Quality.FRAGMENT)
+            self.counts.fragments += 1
+            return replace(packets, holes=holes)
+        return packets
 
     def _runs_on(self, pointer: int) -> bool:
         """Whether the unfinished packet ends exactly where `pointer` says the next one begins."""
@@ -162,7 +182,7 @@ class PacketAssembler:
         keep = np.ones(len(row), bool)
         keep[final_packet] = ~contradicted[found.n_packets > 0]
         self._hold_unfinished(zones, chained, found)
-        return self._pick(zones, found, row, row_end, keep)
+        return self._with_holes(self._pick(zones, found, row, row_end, keep))
 
     def _lay_out(self, frames: FrameBatch, broken: NDArray[np.bool_]) -> _Zones:
         idle = frames.first_header_pointer == self._only_idle
@@ -216,12 +236,13 @@ class PacketAssembler:
         run = zones.run[chained]
         left = (found.unfinished != NOTHING) & (run != _ahead(run, NOTHING))
         self._held = np.empty(0, np.uint8)
-        self._held_corrected = False
+        self._held_corrected = self._held_goes_on = False
         for chain in np.nonzero(left)[0]:
             row = int(chained[chain])
             rest = zones.octets[int(found.unfinished[chain]) : int(zones.limit[row])]
             if zones.run[row] == zones.run[-1]:
                 self._held = rest.copy()
+                self._held_goes_on = row == 0
                 self._held_corrected = bool(zones.corrected[row:].any())
             else:
                 self._count_truncated(rest)

@@ -11,15 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import FrameBatch
-from pipeline.link.assembler import AssemblyCounts, PacketAssembler, Packets
+from pipeline.link.assembler import AssemblyCounts, PacketAssembler
 from pipeline.link.frames import take_frames
 from pipeline.link.headers import HeaderReader
+from pipeline.link.packets import Packets
 
 
 class Assembly:
-    """The packet assemblers of one channel."""
+    """The packet assemblers of one channel.
 
-    def __init__(self, headers: HeaderReader) -> None:
+    `hand_on`: packets that a gap cut go on too; not from MAPs, where a missing frame may be of any.
+    """
+
+    def __init__(self, headers: HeaderReader, *, hand_on: bool) -> None:
+        self._hand_on = hand_on
         self.counts = AssemblyCounts()
         self._headers = headers
         self._assemblers: dict[int, PacketAssembler] = {}
@@ -30,18 +35,18 @@ class Assembly:
         """The packets that are whole with `frames`, at least one."""
         maps = self._headers.maps(frames.data)
         if maps is None:
-            return self._assembler(0).feed(frames)
+            return self._assembler(0, hand_on=self._hand_on).feed(frames)
         return self._feed_maps(frames, maps)
 
-    def flush(self) -> None:
-        """No more frames."""
-        for assembler in self._assemblers.values():
-            assembler.flush()
+    def flush(self) -> Packets | None:
+        """No more frames: the unfinished packet, where it is to be handed on."""
+        last = [assembler.flush() for assembler in self._assemblers.values()]
+        return next((packets for packets in last if packets), None)
 
-    def _assembler(self, map_id: int) -> PacketAssembler:
+    def _assembler(self, map_id: int, *, hand_on: bool = False) -> PacketAssembler:
         if map_id not in self._assemblers:
             codes = self._headers.no_packet_starts, self._headers.only_idle
-            self._assemblers[map_id] = PacketAssembler(*codes, self.counts)
+            self._assemblers[map_id] = PacketAssembler(*codes, self.counts, hand_on=hand_on)
         return self._assemblers[map_id]
 
     def _feed_maps(self, frames: FrameBatch, maps: NDArray[np.uint8]) -> Packets:

@@ -8,16 +8,15 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.batches import Event, Quality
-from pipeline.link.assembler import Packets
 from pipeline.link.assembly import Assembly
 from pipeline.link.clcw import control_words, read_clcw
 from pipeline.link.continuity import Continuity, ContinuityCounts
 from pipeline.link.frames import Arrivals
 from pipeline.link.headers import HeaderReader
 from pipeline.link.packet_headers import is_encapsulation, packet_fields
+from pipeline.link.packets import Packets
 from pipeline.link.sequence import SequenceCounts
 from pipeline.link.settings import ChannelSettings
 
@@ -30,6 +29,8 @@ class ChannelOutput:
     packets: Packets | None
     encapsulated: Packets | None
     events: tuple[Event, ...]
+    repeated: bool = False
+    """The frames went on before; these packets ended with them all the same."""
 
 
 class VirtualChannel:
@@ -41,7 +42,8 @@ class VirtualChannel:
         self._window = reorder_window
         self._continuity: Continuity | None = None
         self._headers = headers
-        self._assembly = Assembly(headers)
+        self._assembly = Assembly(headers, hand_on=settings.hand_on_fragments)
+        self._last: Arrivals | None = None
         self._clcw: dict[str, Any] | None = None
 
     def feed(self, arrivals: Arrivals) -> ChannelOutput:
@@ -56,12 +58,16 @@ class VirtualChannel:
         released = self._continuity.expire(now) if self._continuity else None
         return self._put_out(released) if released else None
 
-    def flush(self, now: int) -> ChannelOutput | None:
-        """The recording ends: what still waits; the unfinished packet is counted."""
+    def flush(self, now: int) -> list[ChannelOutput]:
+        """The recording ends: what still waits; the unfinished packet is counted, or handed on."""
         released = self._continuity.flush(now) if self._continuity else None
-        output = self._put_out(released) if released else None
-        self._assembly.flush()
-        return output
+        outputs = [self._put_out(released)] if released else []
+        packets = self._assembly.flush()
+        if packets is None or self._last is None:
+            return outputs
+        self._mark_sequence_breaks(packets)
+        carrier = Arrivals(self._last.frames, np.full_like(self._last.index, now))
+        return [*outputs, ChannelOutput(carrier, packets, None, (), repeated=True)]
 
     def report(self) -> dict[str, Any]:
         """The channel's entry in the pass report. `frames` includes duplicates and late frames."""
@@ -82,8 +88,8 @@ class VirtualChannel:
             other = is_encapsulation(packets.word)
             if other.any():
                 packets, encapsulated = packets.pick(~other), packets.pick(other)
-            if len(packets):
-                packets.quality[self._sequence_breaks(packets.word)] |= np.uint32(Quality.AFTER_GAP)
+            self._mark_sequence_breaks(packets)
+            self._last = arrivals.take(slice(-1, None)) if self.settings.hand_on_fragments else None
         self._read_control_word(arrivals)
         return ChannelOutput(arrivals, packets, encapsulated, self._events(arrivals))
 
@@ -95,9 +101,10 @@ class VirtualChannel:
             )
             self._clcw = read_clcw(int(word)) or self._clcw
 
-    def _sequence_breaks(self, word: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        apid, _, count = packet_fields(word)
-        return self.sequence.feed(apid, count)
+    def _mark_sequence_breaks(self, packets: Packets) -> None:
+        if len(packets):
+            apid, _, count = packet_fields(packets.word)
+            packets.quality[self.sequence.feed(apid, count)] |= np.uint32(Quality.AFTER_GAP)
 
     def _events(self, arrivals: Arrivals) -> tuple[Event, ...]:
         """A gap or a restart of the count, told when the frame after it goes on."""
@@ -123,7 +130,7 @@ def packet_report(channels: Sequence[VirtualChannel]) -> dict[str, Any]:
     for channel in channels:
         by_apid.update(channel.sequence.by_apid())
     reports = [channel.report() for channel in channels]
-    sums = ("idle_packets", "encapsulation_packets", "truncated_packets", "bad_headers")
+    sums = ("idle_packets", "encapsulation_packets", "fragments", "truncated_packets", "bad_headers")
     return {
         "read": sum(report["packets"] for report in reports),
         "by_apid": {str(apid): n for apid, n in sorted(by_apid.items())},

@@ -44,5 +44,6 @@ class FrameReceiver:
                 outputs.append(channel.feed(arrivals))
             outputs.append(channel.expire(self._front_end.n_frames - 1))
         if final:
-            outputs += [channel.flush(self._front_end.n_frames) for channel in self._channels]
+            for channel in self._channels:
+                outputs += channel.flush(self._front_end.n_frames)
         return with_insert_times(put_together(outputs, arrived.told), self._settings)

@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from pipeline.batches import Event, FrameBatch, PacketBatch
 from pipeline.link.aos import AOS_HEADER_BYTES, HEADER_ERROR_CONTROL_BYTES
-from pipeline.link.assembler import Packets
 from pipeline.link.channels import ChannelOutput
+from pipeline.link.fragments import Hole
 from pipeline.link.frames import Arrivals
 from pipeline.link.insert_zone import insert_zone_times
 from pipeline.link.packet_headers import is_encapsulation, packet_fields, protocol
+from pipeline.link.packets import Packets
 from pipeline.link.settings import LinkSettings
 
 
@@ -26,6 +27,7 @@ class LinkOutput:
     the frame that completed the packet. `frames`: those of the wanted channels in order of count within each,
     duplicates left out; None without any. `encapsulated`: encapsulation packets with their headers, `apid` being
     the protocol id, without counts. `events`: gaps and restarts of a count, settings that look wrong.
+    `holes`: what is missing in packets flagged FRAGMENT, by their number in `packets`.
     `insert_time_ns: int64[n]`: onboard UTC of each of `frames` by its insert zone, where the mission names a codec.
     """
 
@@ -33,6 +35,7 @@ class LinkOutput:
     events: tuple[Event, ...] = ()
     frames: FrameBatch | None = None
     encapsulated: PacketBatch = field(default_factory=PacketBatch.empty)
+    holes: tuple[Hole, ...] = ()
     insert_time_ns: NDArray[np.int64] | None = None
 
 
@@ -44,9 +47,10 @@ def put_together(parts: Sequence[ChannelOutput | None], told: tuple[Event, ...] 
     outputs = [output for output in parts if output and len(output.arrivals)]
     if not outputs:
         return LinkOutput(PacketBatch.empty(), told)
-    packets = _packets([(output.packets, output.arrivals) for output in outputs])
-    encapsulated = _packets([(output.encapsulated, output.arrivals) for output in outputs])
-    return LinkOutput(packets, told + _events(outputs), _frames(outputs), encapsulated)
+    packets, holes = _packets([(output.packets, output.arrivals) for output in outputs])
+    encapsulated, _ = _packets([(output.encapsulated, output.arrivals) for output in outputs])
+    frames = _frames([output for output in outputs if not output.repeated])
+    return LinkOutput(packets, told + _events(outputs), frames, encapsulated, holes)
 
 
 def with_insert_times(output: LinkOutput, settings: LinkSettings) -> LinkOutput:
@@ -57,7 +61,9 @@ def with_insert_times(output: LinkOutput, settings: LinkSettings) -> LinkOutput:
     return replace(output, insert_time_ns=insert_zone_times(settings.insert_zone_codec, output.frames.data, start))
 
 
-def _frames(outputs: Sequence[ChannelOutput]) -> FrameBatch:
+def _frames(outputs: Sequence[ChannelOutput]) -> FrameBatch | None:
+    if not outputs:
+        return None
     arrivals = Arrivals.join([output.arrivals for output in outputs])
     if len(outputs) == 1:
         return arrivals.frames
@@ -74,8 +80,9 @@ def _events(outputs: Sequence[ChannelOutput]) -> tuple[Event, ...]:
     return tuple(event for _, event in sorted(told, key=lambda pair: pair[0]))
 
 
-def _packets(outputs: Sequence[tuple[Packets | None, Arrivals]]) -> PacketBatch:
+def _packets(outputs: Sequence[tuple[Packets | None, Arrivals]]) -> tuple[PacketBatch, tuple[Hole, ...]]:
     parts: list[PacketBatch] = []
+    holes: list[Hole] = []
     order: list[NDArray[np.int64]] = []
     n_octets = 0
     for packets, arrivals in outputs:
@@ -99,11 +106,16 @@ def _packets(outputs: Sequence[tuple[Packets | None, Arrivals]]) -> PacketBatch:
                 packets.quality,
             )
         )
+        holes += [replace(hole, packet=hole.packet + sum(map(len, order))) for hole in packets.holes]
         order.append(arrivals.index[frame])
         n_octets += len(packets.octets)
     if not parts:
-        return PacketBatch.empty()
-    return parts[0] if len(parts) == 1 else _merge(parts, np.argsort(np.concatenate(order), kind="stable"))
+        return PacketBatch.empty(), ()
+    if len(parts) == 1:
+        return parts[0], tuple(holes)
+    by_index = np.argsort(np.concatenate(order), kind="stable")
+    number = np.argsort(by_index)
+    return _merge(parts, by_index), tuple(replace(hole, packet=int(number[hole.packet])) for hole in holes)
 
 
 def _merge(parts: Sequence[PacketBatch], order: NDArray[np.intp]) -> PacketBatch:

@@ -29,6 +29,8 @@ class ChannelSettings:
     virtual_channel: int
     name: str
     service: Service = "packets"
+    hand_on_fragments: bool = False
+    """Packets that a gap cut go on too, zeros in their holes, flagged FRAGMENT."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,7 +141,8 @@ class StationsReceiver:
                 outputs.append(channel.feed(self._numbered(merged)))
             outputs.append(channel.expire(self._n_frames - 1))
         if final:
-            outputs += [channel.flush(self._n_frames) for channel in self._channels]
+            for channel in self._channels:
+                outputs += channel.flush(self._n_frames)
         return with_insert_times(put_together(outputs, told), self._settings)
 
     def _numbered(self, merged: Arrivals) -> Arrivals:

@@ -12,6 +12,7 @@ from pipeline.link.receiver import Receiver
 from pipeline.link.settings import ChannelSettings, LinkSettings, ReedSolomonSettings
 
 WANTED = (ChannelSettings(245, 5, "one"), ChannelSettings(245, 6, "two"))
+GREEDY = (WANTED[0], ChannelSettings(245, 6, "two", hand_on_fragments=True))
 BARE = LinkSettings("frames", frame_length_bytes=58)
 MARKED = LinkSettings("cadu", frame_length_bytes=60, fecf=True, randomizer=True)
 UNCHECKED = LinkSettings("cadu", frame_length_bytes=58)
@@ -125,8 +126,8 @@ def test_packets_and_losses_are_those_of_the_plain_reader(sender, read_plainly, 
 
 
 @FEW
-@given(case=passes(), link=st.sampled_from([MARKED, UNCHECKED, BARE]))
-def test_any_split_gives_the_same_output(sender, link, case):
+@given(case=passes(), link=st.sampled_from([MARKED, UNCHECKED, BARE]), channels=st.sampled_from([WANTED, GREEDY]))
+def test_any_split_gives_the_same_output(sender, link, channels, case):
     seed, *shares = case
     rng = np.random.default_rng(seed)
     arriving = sent_frames(sender, rng, *shares, 50, 1 << 24)
@@ -138,8 +139,8 @@ def test_any_split_gives_the_same_output(sender, link, case):
             block = sender.cadu(frame, parity=0, random=link.randomizer)
         stream += damaged(rng, block)
     cuts = rng.integers(0, len(stream) + 1, int(rng.integers(1, 60)))
-    whole, report = receive(bytes(stream), link)
-    split, split_report = receive(bytes(stream), link, cuts=cuts)
+    whole, report = receive(bytes(stream), link, channels)
+    split, split_report = receive(bytes(stream), link, channels, cuts)
     assert packets_of(split) == packets_of(whole)
     assert frames_of(split) == frames_of(whole)
     assert events_of(split) == events_of(whole)
@@ -194,8 +195,8 @@ def test_any_bytes_at_all_give_counts_that_close(octets, pattern, repeats, link,
 
 
 @FEW
-@given(seed=st.integers(0, 2**32))
-def test_frames_of_nonsense_behind_a_wanted_header_never_raise(seed):
+@given(seed=st.integers(0, 2**32), hand_on=st.booleans())
+def test_frames_of_nonsense_behind_a_wanted_header_never_raise(seed, hand_on):
     """Every frame is on the channel; pointers, lengths and counts are anything."""
     rng = np.random.default_rng(seed)
     frames = rng.integers(0, 256, (40, 58), np.uint8)
@@ -208,8 +209,9 @@ def test_frames_of_nonsense_behind_a_wanted_header_never_raise(seed):
     zero[:, :6] = False
     frames[zero] = 0
     stream = frames.tobytes()
-    whole, report = receive(stream, BARE)
-    split, split_report = receive(stream, BARE, cuts=rng.integers(0, len(stream), 10))
+    channels = (ChannelSettings(245, 5, "one", hand_on_fragments=hand_on),)
+    whole, report = receive(stream, BARE, channels)
+    split, split_report = receive(stream, BARE, channels, rng.integers(0, len(stream), 10))
     assert packets_of(split) == packets_of(whole)
     assert split_report == report
     assert_books_close(report)
