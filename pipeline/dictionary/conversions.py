@@ -93,16 +93,25 @@ class ToLabels:
     """Labels by value. Values without one get "UNKNOWN" here; `repair` tells them apart afterwards.
 
     `lows`, `highs`: the ranges in ascending order; `labels[i + 1]` belongs to range i, `labels[0]` to none.
-    `table`: range number by value, where the values are few.
+    `table`: range number by value, where the values are few. `by_octet`: labels by value, where they fit a byte;
+    `complete`: every value has one.
     """
 
     lows: Array
     highs: Array
     labels: Array
     table: Array | None
+    by_octet: Array | None
+    unknown_octets: Array
+    complete: bool
     dtype: np.dtype[Any]
 
     def fill(self, raw: Array, out: Array) -> Flags | None:
+        if self.by_octet is not None:
+            octets = raw.view(np.uint8)
+            self.by_octet.take(octets, out=out, mode="clip")
+            unknown = None if self.complete else self.unknown_octets[octets]
+            return unknown if unknown is not None and unknown.any() else None
         number = self.number_of(raw)
         self.labels.take(number, out=out, mode="clip")
         return None if number.all() else number == 0
@@ -222,4 +231,8 @@ def labels_of(kind: EnumeratedType) -> ToLabels:
         table = np.zeros(1 << (8 if size_bits <= 8 else 16), np.intp)
         for number, (low, high, _) in enumerate(ranges, 1):
             table[np.arange(low, high + 1) % len(table)] = number
-    return ToLabels(values[:, 0].copy(), values[:, 1].copy(), labels, table, labels.dtype)
+    n_labelled = sum(last - first + 1 for first, last, _ in ranges)
+    by_octet = labels[table] if table is not None and size_bits <= 8 else None
+    unknown = np.zeros(0, np.bool_) if table is None else table == 0
+    lows, highs = values[:, 0].copy(), values[:, 1].copy()
+    return ToLabels(lows, highs, labels, table, by_octet, unknown, n_labelled == 1 << size_bits, labels.dtype)

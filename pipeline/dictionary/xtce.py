@@ -30,12 +30,20 @@ NOT_TELEMETRY = ("CommandMetaData", "ServiceSet")
 def read_xtce(document: bytes, file: str = "telemetry.xml") -> Dictionary:
     """Read a mission's XTCE file; `file` names it in problems. Raises ConfigError with all of them."""
     reading = Reading(file)
+    dictionary = read_document(document, reading)
+    reading.check()
+    assert dictionary is not None
+    return dictionary
+
+
+def read_document(document: bytes, reading: Reading) -> Dictionary | None:
+    """The same with the problems left in `reading`; None where there is nothing to read."""
     root_node = parse(document, reading)
-    if root_node is None or root_node.tag != "SpaceSystem":
-        if root_node is not None:
-            reading.problem(root_node, f"the root element is {root_node.tag}, not SpaceSystem")
-        reading.check()
-        raise AssertionError("a document without root has a problem")
+    if root_node is None:
+        return None
+    if root_node.tag != "SpaceSystem":
+        reading.problem(root_node, f"the root element is {root_node.tag}, not SpaceSystem")
+        return None
     root = System(reading.required(root_node, "name"))
     _collect(root_node, root, reading)
     name_keys(root)
@@ -44,8 +52,7 @@ def read_xtce(document: bytes, file: str = "telemetry.xml") -> Dictionary:
     containers = _read_containers(root, reading, parameters)
     if not containers:
         reading.problem(root_node, "describes no container")
-    reading.check()
-    return Dictionary(root.name, parameters, containers, file)
+    return Dictionary(root.name, parameters, containers, reading.file)
 
 
 def _collect(node: Node, system: System, reading: Reading) -> None:
