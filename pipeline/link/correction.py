@@ -33,12 +33,16 @@ class Code:
     locator_values: NDArray[np.uint8]
 
     @staticmethod
-    def ccsds(parity: int, fill: int) -> Code:
-        """The code whose roots are beta^j, 128 - E <= j <= 127 + E (131.0-B 4.3.4)."""
+    def ccsds(parity: int, fill: int, degree: int | None = None) -> Code:
+        """The code whose roots are beta^j, 128 - E <= j <= 127 + E (131.0-B 4.3.4).
+
+        `degree`: that of the longest locator, half the parity unless told.
+        """
+        n_coefficients = 1 + (parity // 2 if degree is None else degree)
         n_symbols = 255 - fill
         exponent = np.arange(n_symbols - 1, -1, -1)
-        values = np.zeros((parity // 2 + 1, 256, _POSITIONS), np.uint8)
-        for k in range(parity // 2 + 1):
+        values = np.zeros((n_coefficients, 256, _POSITIONS), np.uint8)
+        for k in range(n_coefficients):
             values[k, :, :n_symbols] = EXP[(-k * BETA * exponent) % 255 + LOG[:, None]]
         values[0, :, n_symbols:] = 1
         return Code(parity, 128 - parity // 2, n_symbols, values)
@@ -55,12 +59,12 @@ def correct(code: Code, syndromes: NDArray[np.uint8]) -> Corrections:
     """
     by_order = np.ascontiguousarray(syndromes.T).astype(np.intp)
     locator, n_errors = _locator(by_order)
-    word, position = _roots(code, locator)
+    word, position = roots(code, locator)
     n_roots = np.bincount(word, minlength=len(syndromes))
     good = (n_roots == n_errors) & (n_errors <= code.parity // 2)
     kept = good[word]
     word, position = word[kept], position[kept]
-    value = _error_values(code, by_order, locator, word, position)
+    value = error_values(code, by_order, locator, word, position)
     counts = np.where(good, n_errors, _UNCORRECTABLE).astype(np.int16)
     return counts, word, position, value
 
@@ -112,7 +116,7 @@ def _explains(locator: NDArray[np.intp], log_syndromes: NDArray[np.intp], first:
     return not left.any()
 
 
-def _roots(code: Code, locator: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+def roots(code: Code, locator: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Codeword and position of each root of the locators, in order."""
     m = locator.shape[1]
     value = np.zeros((m, _POSITIONS // 8), np.uint64)
@@ -124,7 +128,7 @@ def _roots(code: Code, locator: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDA
     return word, position
 
 
-def _error_values(
+def error_values(
     code: Code,
     syndromes: NDArray[np.intp],
     locator: NDArray[np.intp],

@@ -11,11 +11,13 @@ distance 9; a heavier error passes with a chance of 2^-64. Only codewords that f
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.link.correction import Code, correct
+from pipeline.link.erasures import correct_erasures
 from pipeline.link.field import BETA, CONVENTIONAL_OF_DUAL, DUAL_OF_CONVENTIONAL, EXP, LOG
 from pipeline.link.settings import ReedSolomonSettings
 
@@ -91,8 +93,11 @@ class ReedSolomon:
         wrong: NDArray[np.bool_] = found != self._clean_syndromes
         return wrong
 
-    def decode(self, blocks: NDArray[np.uint8]) -> Decoded:
-        """Check `blocks: uint8[n, block_length]` and correct what fails."""
+    def decode(self, blocks: NDArray[np.uint8], erased: NDArray[np.bool_] | None = None) -> Decoded:
+        """Check `blocks: uint8[n, block_length]` and correct what fails.
+
+        `erased: bool[n, block_length]`: bytes known to be unreliable; two of them cost what one error costs.
+        """
         n_corrected = np.zeros((len(blocks), self.interleave), np.int16)
         row, lane = np.nonzero(self.check(blocks))
         parts: list[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.uint8]]] = []
@@ -100,7 +105,12 @@ class ReedSolomon:
             some = slice(first, first + _CODEWORDS_AT_ONCE)
             received = self._codewords(blocks)[row[some], lane[some]]
             symbols = received ^ self._over[lane[some]]
-            counts, word, position, value = correct(self.code, self._syndromes(symbols))
+            syndromes = self._syndromes(symbols)
+            if erased is None:
+                counts, word, position, value = correct(self.code, syndromes)
+            else:
+                unknown = self._codewords(erased)[row[some], lane[some]]
+                counts, word, position, value = correct_erasures(self.code, syndromes, unknown)
             n_corrected[row[some], lane[some]] = counts
             offset = position * self.interleave + lane[some][word]
             parts.append((row[some][word], offset, self._from_conventional[value]))
@@ -110,7 +120,7 @@ class ReedSolomon:
         rows, offsets, flips = (np.concatenate(field) for field in zip(*parts, strict=True))
         return Decoded(n_corrected, rows, offsets, flips)
 
-    def _codewords(self, blocks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def _codewords(self, blocks: NDArray[Any]) -> NDArray[Any]:
         """The blocks seen codeword by codeword, uint8[n, I, n_symbols]: symbol j of word i is byte j * I + i."""
         return blocks.reshape(len(blocks), self.n_symbols, self.interleave).transpose(0, 2, 1)
 

@@ -109,3 +109,44 @@ def test_the_long_randomiser_is_the_shift_register_of_the_standard():
     expected = np.packbits(np.array(bits, np.uint8))
     assert (randomizer_sequence(len(expected), long=True) == expected).all()
     assert bits[:65] == bits[131_071:]
+
+
+@pytest.mark.parametrize(("parity", "interleave", "basis", "fill"), SHAPES)
+@pytest.mark.parametrize(("n_erased", "n_errors"), [(0, 16), (2, 15), (11, 10), (31, 0), (32, 0)])
+def test_two_erasures_cost_what_one_error_costs(sender, parity, interleave, basis, fill, n_erased, n_errors):
+    rng = np.random.default_rng(n_erased)
+    n_erased, n_errors = n_erased * parity // 32, n_errors * parity // 32
+    block = a_block(sender, rng, parity, interleave, basis, fill)
+    bad, erased = block.copy(), np.zeros(len(block), bool)
+    for lane in range(interleave):
+        places = rng.choice(255 - fill, n_erased + n_errors, replace=False) * interleave + lane
+        bad[places] ^= rng.integers(1, 256, len(places), np.uint8)
+        erased[places[:n_erased]] = True
+    code = ReedSolomon(ReedSolomonSettings(parity, interleave, basis, fill), None)
+    found = code.decode(np.stack([bad, block]), np.stack([erased, erased]))
+    bad[found.offset] ^= found.flip
+    assert (bad == block).all()
+    assert found.n_corrected.tolist() == [[n_erased + n_errors] * interleave, [0] * interleave]
+
+
+def test_erased_symbols_that_are_right_after_all_are_not_counted(sender):
+    rng = np.random.default_rng(1)
+    block = a_block(sender, rng, 32, 1, "conventional", 0)
+    bad, erased = block.copy(), np.zeros(255, bool)
+    erased[:20] = True
+    bad[[3, 100]] ^= 7
+    found = ReedSolomon(ReedSolomonSettings(32, 1, "conventional"), None).decode(bad[None], erased[None])
+    assert found.n_corrected.tolist() == [[2]]
+    assert found.offset.tolist() == [3, 100]
+
+
+@pytest.mark.parametrize(("n_erased", "n_errors"), [(33, 0), (200, 0), (31, 1), (10, 12)])
+def test_too_many_erasures_and_errors_are_told(sender, n_erased, n_errors):
+    rng = np.random.default_rng(2)
+    block = a_block(sender, rng, 32, 1, "dual", 0)
+    places = rng.choice(255, n_erased + n_errors, replace=False)
+    bad, erased = block.copy(), np.zeros(255, bool)
+    bad[places] ^= rng.integers(1, 256, len(places), np.uint8)
+    erased[places[:n_erased]] = True
+    found = ReedSolomon(ReedSolomonSettings(32, 1, "dual"), None).decode(bad[None], erased[None])
+    assert found.n_corrected.tolist() == [[-1]]
