@@ -78,7 +78,7 @@ class Run:
             part[...] = view if load.plain else self._shifted(load, view, chunk)
 
     def _shifted(self, load: Load, view: Array, chunk: Chunk) -> Array:
-        bits = view.astype(load.window.newbyteorder("="))
+        bits = view.astype(load.window.newbyteorder("="), order="C")
         size_bits, width_bits = self.encoding.size_bits, load.window.itemsize * 8
         if load.spill:
             ninth = np.ndarray(

@@ -1,0 +1,277 @@
+"""Raw values in, one packet out, by the same dictionary: for tests, and for simulators of others.
+
+Written apart from the decoder: it goes through the entries one by one, in plain Python, and writes bit by bit into
+one large number. It knows nothing of plans, layouts or windows. Slow, and meant to be.
+"""
+
+from __future__ import annotations
+
+import math
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from pipeline.dictionary.definitions import (
+    AggregateType,
+    AllOf,
+    AnyOf,
+    ArrayType,
+    BinaryType,
+    BooleanType,
+    Comparison,
+    Condition,
+    Container,
+    ContainerEntry,
+    Dictionary,
+    EnumeratedType,
+    FixedEntry,
+    Lookup,
+    NumberEncoding,
+    ParameterEntry,
+    ParameterType,
+    Polynomial,
+    Reference,
+    Size,
+    StringType,
+    Tagged,
+    Terminated,
+)
+
+FLOAT_FORMATS = {16: ">e", 32: ">f", 64: ">d"}
+
+
+def encode(
+    dictionary: Dictionary, container: str, values: Mapping[str, Any], *, space_packet: bool = True
+) -> bytes:
+    """One packet of `container` that holds the raw `values`, by parameter key.
+
+    An array, or a parameter that comes more than once, is a sequence, nested or flat, in the order of the packet. Blobs
+    and strings are bytes and str. What is not given is what the restriction criteria ask for, else 0.
+    `space_packet`: bytes 4 and 5 become the packet length of CCSDS 133.0-B. Raises ValueError where a value does
+    not fit.
+    """
+    writer = _Writer(dictionary, values)
+    chain: list[Container] = [dictionary.containers[container]]
+    while (base := chain[0].base) is not None:
+        chain.insert(0, dictionary.containers[base])
+    for each in chain:
+        writer.require(each.criteria)
+    for each in chain:
+        writer.container(each)
+    octets = bytearray(writer.octets())
+    if space_packet:
+        octets[4:6] = (len(octets) - 7).to_bytes(2, "big")
+    return bytes(octets)
+
+
+class _Writer:
+    def __init__(self, dictionary: Dictionary, values: Mapping[str, Any]) -> None:
+        self.dictionary = dictionary
+        self.given = {key: iter(list(_flat(value))) for key, value in values.items()}
+        self.wanted: dict[str, int] = {}
+        self.last: dict[str, Any] = {}
+        self.bits: dict[int, int] = {}
+        self.position = 0
+        self.end = 0
+
+    def octets(self) -> bytes:
+        number, n_bytes = 0, (self.end + 7) // 8
+        for position, bit in self.bits.items():
+            number |= bit << (n_bytes * 8 - 1 - position)
+        return number.to_bytes(n_bytes, "big")
+
+    def require(self, condition: Condition | None) -> None:
+        """Note the raw values that equalities ask for."""
+        if isinstance(condition, AllOf):
+            for part in condition.parts:
+                self.require(part)
+        elif isinstance(condition, Comparison) and condition.operator == "==" and isinstance(condition.right, str):
+            kind = self.dictionary.parameters[condition.left.parameter].type
+            literal = condition.right
+            if isinstance(kind, EnumeratedType) and condition.left.calibrated:
+                self.wanted[condition.left.parameter] = next(
+                    low for low, _, label in kind.labels if label == literal
+                )
+            elif isinstance(kind, BooleanType) and condition.left.calibrated:
+                self.wanted[condition.left.parameter] = int(literal == kind.one or literal.lower() in {"true", "1"})
+            else:
+                self.wanted[condition.left.parameter] = int(float(literal)) if "." in literal else int(literal, 0)
+
+    def container(self, container: Container) -> None:
+        begin = 0
+        for entry in container.entries:
+            place = entry.place
+            if place.condition is not None and not self.holds(place.condition):
+                continue
+            if place.location is not None:
+                bits = self.size(place.location.bits)
+                self.position = begin + bits if place.location.from_start else self.position + bits
+            repetition = place.repetition
+            for i in range(self.size(repetition.count) if repetition else 1):
+                if i and repetition:
+                    self.position += repetition.gap_bits
+                self.entry(entry)
+
+    def entry(self, entry: ParameterEntry | ContainerEntry | FixedEntry) -> None:
+        if isinstance(entry, ContainerEntry):
+            self.container(self.dictionary.containers[entry.container])
+        elif isinstance(entry, FixedEntry):
+            self.write(int.from_bytes(entry.value, "big") >> (-entry.size_bits % 8), entry.size_bits)
+        else:
+            self.parameter(entry.parameter, self.dictionary.parameters[entry.parameter].type, entry.dimensions)
+
+    def parameter(self, key: str, kind: ParameterType, dimensions: tuple[Size, ...] | None) -> None:
+        if isinstance(kind, ArrayType):
+            sizes = dimensions if dimensions is not None else kind.dimensions or ()
+            for _ in range(math.prod(self.size(each) for each in sizes)):
+                self.parameter(key, kind.element, None)
+        elif isinstance(kind, AggregateType):
+            for name, member in kind.members:
+                self.parameter(f"{key}.{name}", member, None)
+        else:
+            self.value(key, kind)
+
+    def value(self, key: str, kind: Any) -> None:
+        given = next(self.given[key], None) if key in self.given else None
+        if isinstance(kind, StringType):
+            self.text("" if given is None else given, kind)
+        elif isinstance(kind, BinaryType):
+            size_bits = self.size(kind.encoding.size)
+            octets = bytes((size_bits + 7) // 8) if given is None else bytes(given)
+            if len(octets) != (size_bits + 7) // 8:
+                raise ValueError(f'"{key}" wants {size_bits} bits, not {len(octets)} bytes')
+            self.write(int.from_bytes(octets, "big") >> (-size_bits % 8), size_bits)
+        else:
+            number = self.wanted.get(key, 0) if given is None else given
+            self.last[key] = number
+            self.write(pattern(number, kind.encoding), kind.encoding.size_bits)
+
+    def text(self, text: str, kind: StringType) -> None:
+        encoding = kind.encoding
+        octets = text.encode(encoding.charset)
+        if encoding.tag_bits:
+            octets = (len(octets) * 8).to_bytes(encoding.tag_bits // 8, "big") + octets
+        if isinstance(encoding.size, Terminated):
+            octets += encoding.terminator
+        elif not isinstance(encoding.size, Tagged):
+            n_bytes = self.size(encoding.size) // 8
+            if len(octets) < n_bytes:
+                octets += encoding.terminator
+            if len(octets) > n_bytes:
+                raise ValueError(f'"{text}" does not fit into {n_bytes} bytes')
+            octets = octets.ljust(n_bytes, b"\0")
+        self.write(int.from_bytes(octets, "big"), len(octets) * 8)
+
+    def write(self, number: int, size_bits: int) -> None:
+        for i in range(size_bits):
+            self.bits[self.position + i] = number >> (size_bits - 1 - i) & 1
+        self.position += size_bits
+        self.end = max(self.end, self.position)
+
+    # what the packet itself decides
+
+    def read(self, reference: Reference) -> Any:
+        """The value last written, calibrated where the reference asks for that."""
+        raw = self.last[reference.parameter]
+        kind = self.dictionary.parameters[reference.parameter].type
+        if not reference.calibrated:
+            return raw
+        if isinstance(kind, EnumeratedType):
+            return next((label for low, high, label in kind.labels if low <= raw <= high), f"UNKNOWN_{raw}")
+        if isinstance(kind, BooleanType):
+            return bool(raw)
+        calibrator = getattr(getattr(kind, "encoding", None), "calibrator", None)
+        if calibrator is None:
+            return raw
+        if isinstance(calibrator, Polynomial):
+            return sum(coefficient * raw**power for power, coefficient in enumerate(calibrator.coefficients))
+        raise ValueError(f'"{reference.parameter}": only polynomials are followed here')
+
+    def size(self, size: Size) -> int:
+        if isinstance(size, int):
+            return size
+        if isinstance(size, Lookup):
+            return next(value for condition, value in size.cases if self.holds(condition))
+        return int(self.read(size.of) * size.slope + size.intercept)
+
+    def holds(self, condition: Condition) -> bool:
+        if isinstance(condition, AllOf | AnyOf):
+            found = [self.holds(part) for part in condition.parts]
+            return all(found) if isinstance(condition, AllOf) else any(found)
+        right_key = condition.right.parameter if isinstance(condition.right, Reference) else None
+        if condition.left.parameter not in self.last or (right_key is not None and right_key not in self.last):
+            return False
+        left = self.read(condition.left)
+        right: Any = self.read(condition.right) if isinstance(condition.right, Reference) else condition.right
+        if isinstance(right, str) and isinstance(left, bool):
+            kind = self.dictionary.parameters[condition.left.parameter].type
+            right = (
+                right == kind.one
+                if isinstance(kind, BooleanType) and right == kind.one
+                else right.lower() == "true"
+            )
+        elif isinstance(right, str) and not isinstance(left, str):
+            right = float(right) if "." in right else int(right, 0)
+        comparisons = {"==": left == right, "!=": left != right}
+        if condition.operator in comparisons:
+            return bool(comparisons[condition.operator])
+        return bool(
+            {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[condition.operator]
+        )
+
+
+def pattern(value: Any, encoding: NumberEncoding) -> int:
+    """The bits of a number as they are sent, first bit highest. Raises ValueError where it does not fit."""
+    size = encoding.size_bits
+    bits = _float_bits(float(value), encoding) if encoding.is_float else _integer_bits(int(value), encoding)
+    text = f"{bits:0{size}b}"
+    if size % 8:
+        return int(text[::-1] if encoding.mirrored else text, 2)
+    octets = [text[i : i + 8] for i in range(0, size, 8)]
+    if encoding.little_endian:
+        octets.reverse()
+    return int("".join(octet[::-1] if encoding.mirrored else octet for octet in octets), 2)
+
+
+def _integer_bits(value: int, encoding: NumberEncoding) -> int:
+    size, form = encoding.size_bits, encoding.form
+    half, magnitude = 1 << (size - 1), abs(value)
+    if form == "BCD":
+        digits = str(value)
+        if value < 0 or len(digits) * 4 > size:
+            raise ValueError(f"{value} does not fit into {size // 4} digits")
+        return int(digits, 16)
+    low, high = {"unsigned": (0, 2 * half - 1), "twosComplement": (-half, half - 1)}.get(form, (1 - half, half - 1))
+    if not low <= value <= high:
+        raise ValueError(f"{value} does not fit into {size} bits ({form})")
+    if value >= 0:
+        return value
+    return {"twosComplement": 2 * half - magnitude, "onesComplement": 2 * half - 1 - magnitude}.get(
+        form, half + magnitude
+    )
+
+
+def _float_bits(value: float, encoding: NumberEncoding) -> int:
+    if encoding.form == "IEEE754":
+        return int.from_bytes(struct.pack(FLOAT_FORMATS[encoding.size_bits], value), "big")
+    low_bits = encoding.size_bits - 32
+    width = 24 + low_bits
+    fraction, exponent = math.frexp(value)
+    mantissa = round(math.ldexp(fraction, width - 1))
+    if mantissa == 1 << (width - 1):
+        mantissa, exponent = mantissa >> 1, exponent + 1
+    if not -128 <= exponent <= 127:
+        raise ValueError(f"{value} does not fit into MIL-STD-1750A")
+    stored: int = mantissa & ((1 << width) - 1)
+    high, low = stored >> low_bits, stored & ((1 << low_bits) - 1)
+    return high << (8 + low_bits) | (exponent & 0xFF) << low_bits | low
+
+
+def _flat(value: Any) -> Iterator[Any]:
+    if hasattr(value, "tolist"):
+        value = value.tolist()
+    if isinstance(value, Sequence) and not isinstance(value, str | bytes | bytearray):
+        for each in value:
+            yield from _flat(each)
+    else:
+        yield value
