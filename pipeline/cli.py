@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
-from pipeline import app
+from pipeline import app, cli_services
 from pipeline.batches import Message
 from pipeline.errors import ConfigError, DownlinkError
 from pipeline.mission import Mission, load_mission
@@ -38,6 +38,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+cli.add_typer(cli_services.commands)
 
 Passes = Annotated[
     list[Path],

@@ -82,8 +82,11 @@ class Dispatch:
         """Who decodes it; empty while nobody does."""
         return self._worker
 
-    def send(self, now: float, *, ended: bool) -> list[StageMessage]:
-        """What goes out now. `ended`: the recording of the pass is complete."""
+    def send(self, now: float, *, ended: bool, settled_at: int = -1) -> list[StageMessage]:
+        """What goes out now.
+
+        `ended`: the recording of the pass is complete. `settled_at`: its bytes so far, where they are whole frames.
+        """
         if self.finished:
             return []
         if self._worker and self._waits and now - self._heard_at > self._patience_s:
@@ -94,7 +97,7 @@ class Dispatch:
                 return []
             self._offer_at = now + self._pace.offer_s
             return [Offer(self._id)]
-        return self._raws(now, ended=ended)
+        return self._raws(now, ended=ended, settled_at=settled_at)
 
     def take(self, message: StageMessage, now: float) -> None:
         """What came back; of another run it means nothing."""
@@ -142,7 +145,7 @@ class Dispatch:
             self._all_done_at = now
             self.close()
 
-    def _raws(self, now: float, *, ended: bool) -> list[StageMessage]:
+    def _raws(self, now: float, *, ended: bool, settled_at: int) -> list[StageMessage]:
         if self._reader is None:
             self._reader = self._open_reader()
         if not self._waits:
@@ -155,7 +158,8 @@ class Dispatch:
             if batch is None and not ended:
                 break
             self._end_sent = batch is None
-            out.append(Raw(self._id, self._seq, batch or _NOTHING, ended=batch is None))
-            self._seq += 1
             self.n_sent += len(batch.data) if batch else 0
+            settled = self.n_sent == settled_at
+            out.append(Raw(self._id, self._seq, batch or _NOTHING, ended=batch is None, settled=settled))
+            self._seq += 1
         return out

@@ -54,12 +54,17 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """Bytes of a pass, `seq` counted from 0 within the run. `ended`: nothing follows."""
+    """Bytes of a pass, `seq` counted from 0 within the run.
+
+    `settled`: these are whole frames, each with a receive time of its own, and all that was received by now; `ended`:
+    nothing follows.
+    """
 
     id: RunId
     seq: int
     batch: ByteBatch
     ended: bool = False
+    settled: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +127,8 @@ def pack(message: StageMessage) -> bytes:
         told |= {"station": message.id.station, "pass": message.id.name, "run": message.id.run}
     match message:
         case Raw():
-            told |= {"seq": message.seq, "ended": message.ended, "data": message.batch.data.tobytes()}
+            told |= {"seq": message.seq, "ended": message.ended, "settled": message.settled}
+            told["data"] = message.batch.data.tobytes()
             told |= {"mark_start": _times(message.batch.mark_start), "mark_ns": _times(message.batch.mark_ns)}
         case Out():
             told |= {"seq": message.seq, "n_bytes": message.n_bytes, "ended": message.ended}
@@ -191,7 +197,7 @@ def _raw(told: Mapping[str, Any]) -> Raw:
     if (start[1:] <= start[:-1]).any() or (when_ns < 0).any():
         raise ValueError("its marks are not in order")
     batch = ByteBatch(np.frombuffer(data, np.uint8), start, when_ns)
-    return Raw(_id(told), _count(told["seq"]), batch, _flag(told["ended"]))
+    return Raw(_id(told), _count(told["seq"]), batch, _flag(told["ended"]), _flag(told["settled"]))
 
 
 def _read_times(told: Any) -> NDArray[np.int64]:

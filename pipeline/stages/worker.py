@@ -93,7 +93,9 @@ class Worker:
         try:
             outcome = run.line.feed(raw.batch) if len(raw.batch.data) else Outcome(PacketBatch.empty())
             found = list(self._told(station, outcome))
-            found += self._latest(run.latest.offer(outcome.products, time.monotonic_ns()))
+            settled = run.line.settle() if raw.settled else ()
+            found += self._told(station, Outcome(PacketBatch.empty(), products=settled))
+            found += self._latest(run.latest.offer((*outcome.products, *settled), time.monotonic_ns()))
             if raw.ended:
                 last = run.line.flush()
                 found += self._told(station, last)

@@ -12,6 +12,7 @@ from pipeline.errors import ConfigError
 PASSWORD = "DOWNLINK_BROKER_PASSWORD"  # noqa: S105  the name of a variable, not a password
 PASSWORD_FILE = "DOWNLINK_BROKER_PASSWORD_FILE"  # noqa: S105  likewise
 
+_TLS = ("DOWNLINK_TLS_CA", "DOWNLINK_TLS_CERT", "DOWNLINK_TLS_KEY")
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _HINT = "it is written mqtt://[user[:password]@]host[:port], or mqtts:// for TLS"
 
@@ -29,6 +30,11 @@ class BrokerAddress:
     username: str | None = None
     password: str | None = field(default=None, repr=False)
     tls: bool = False
+    ca: Path | None = None
+    """The authority of the broker's certificate, where it is none of the system's."""
+    cert: Path | None = None
+    key: Path | None = None
+    """A certificate of our own to show."""
     mqtt_5: bool = True
     """False where it is known to speak 3.1.1 only, which spares asking."""
     ended: Callable[[], str] = field(default=_always, repr=False, compare=False)
@@ -48,7 +54,8 @@ def read_address(url: str, environ: Mapping[str, str]) -> BrokerAddress:
     """The address in a URL; ConfigError where it is none.
 
     A user without a password has that of $DOWNLINK_BROKER_PASSWORD_FILE or $DOWNLINK_BROKER_PASSWORD, so that it
-    need not stand on a command line that anyone on the machine can read.
+    need not stand on a command line that anyone on the machine can read. TLS takes the files that $DOWNLINK_TLS_CA,
+    $DOWNLINK_TLS_CERT and $DOWNLINK_TLS_KEY name, if any.
     """
     parts, port = _split(url)
     username = None if parts.username is None else unquote(parts.username)
@@ -57,7 +64,11 @@ def read_address(url: str, environ: Mapping[str, str]) -> BrokerAddress:
         password = _secret(environ)
     if password and not username:
         raise ConfigError(f"the broker's URL has a password but no user: {_HINT}")
-    return BrokerAddress(str(parts.hostname), port, username or None, password, parts.scheme == "mqtts")
+    tls = parts.scheme == "mqtts"
+    files = [Path(environ[name]) if tls and environ.get(name) else None for name in _TLS]
+    return BrokerAddress(
+        str(parts.hostname), port, username or None, password, tls, ca=files[0], cert=files[1], key=files[2]
+    )
 
 
 def _split(url: str) -> tuple[SplitResult, int]:

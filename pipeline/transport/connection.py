@@ -25,6 +25,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from pipeline.batches import Message
+from pipeline.errors import ConfigError
 from pipeline.transport.address import BrokerAddress
 from pipeline.transport.terms import LostError, RefusedError, Terms
 
@@ -59,7 +60,7 @@ class Connection(aiomqtt.Client):
             timeout=terms.answer_s,
             keepalive=KEEPALIVE_S,
             max_inflight_messages=65_535,  # the sender keeps its own window
-            tls_context=_tls_context() if address.tls else None,
+            tls_context=_tls_context(address) if address.tls else None,
             logger=_QUIET,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
             **_session(terms, protocol),
@@ -193,9 +194,14 @@ class _TlsSocket(ssl.SSLSocket):
             raise
 
 
-def _tls_context() -> ssl.SSLContext:
-    """The system's authorities, or those of $SSL_CERT_FILE."""
-    context = ssl.create_default_context()
+def _tls_context(address: BrokerAddress) -> ssl.SSLContext:
+    """The address's authority, else the system's or those of $SSL_CERT_FILE. ConfigError for files of no use."""
+    try:
+        context = ssl.create_default_context(cafile=address.ca)
+        if address.cert:
+            context.load_cert_chain(address.cert, address.key)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(f"the certificates for {address} cannot be used: {error}") from None
     context.sslsocket_class = _TlsSocket
     return context
 

@@ -22,11 +22,16 @@ _log = structlog.get_logger("station")
 
 
 class UdpListener:
-    """`block_bytes`: a datagram that is no whole number of these is dropped and counted, 0 takes any."""
+    """`block_bytes`: of a frame as it is sent, 0 where it has no fixed length.
 
-    def __init__(self, station: Station, block_bytes: int = 0) -> None:
+    `strict`: a datagram that is no whole number of frames is dropped and counted, since nothing would put those
+    behind it in place again.
+    """
+
+    def __init__(self, station: Station, block_bytes: int = 0, *, strict: bool = False) -> None:
         self._station = station
         self._block_bytes = block_bytes
+        self._strict = strict
         self.n_lost = 0
         self.n_odd = 0
         self.port = station.port
@@ -88,9 +93,10 @@ class UdpListener:
             for _, kind, value in ancillary:
                 if kind == _SO_RXQ_OVFL and len(value) >= 4:
                     self.n_lost = struct.unpack("=I", value[:4])[0]
-            if not piece or (self._block_bytes and len(piece) % self._block_bytes):
+            if not piece or (self._strict and len(piece) % self._block_bytes):
                 self.n_odd += 1
                 continue
             pieces.append(piece)
             received_ns.append(time.time_ns())
-        return Arrival(pieces, received_ns)
+        alone = all(len(piece) == self._block_bytes for piece in pieces)
+        return Arrival(pieces, received_ns, alone=alone)

@@ -26,12 +26,16 @@ _log = structlog.get_logger("station")
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Pieces as they were received, and when. `name`: of the pass where the sender has one; `ended`: its last."""
+    """Pieces as they were received, and when.
+
+    `name`: of the pass where the sender has one; `ended`: its last; `alone`: each piece is one frame, whole.
+    """
 
     pieces: list[bytes]
     received_ns: list[int]
     name: str = ""
     ended: bool = False
+    alone: bool = False
 
 
 class Source(Protocol):

@@ -26,6 +26,13 @@ class Memory:
         self._recent: deque[tuple[float, Message]] = deque()
         self._retained: dict[str, Message] = {}
         self._n_bytes = 0
+        self._cut_short_at = -keep_s
+
+    @property
+    def complete(self) -> bool:
+        """Whether all of the last `keep_s` is here: False where `max_bytes` did not allow it."""
+        newest = self._recent[-1][0] if self._recent else self._cut_short_at
+        return not self._keep_s or newest - self._cut_short_at >= self._keep_s
 
     def keep(self, message: Message) -> None:
         """Note an acknowledged message. Nothing is kept where `keep_s` is 0."""
@@ -46,4 +53,7 @@ class Memory:
 
     def _forget(self, before: float) -> None:
         while self._recent and (self._n_bytes > self._max_bytes or self._recent[0][0] < before):
-            self._n_bytes -= len(self._recent.popleft()[1].payload)
+            when, message = self._recent.popleft()
+            self._n_bytes -= len(message.payload)
+            if when >= before:
+                self._cut_short_at = when

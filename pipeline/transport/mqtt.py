@@ -11,7 +11,7 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Never, Self
@@ -78,7 +78,8 @@ class Publisher:
 
     `will` is published by the broker when this process dies, and by us when the block ends. `birth` is sent on each
     new connection, since the broker published the will of the one before. Entering raises RunError in one line
-    where the broker refuses or is not there.
+    where the broker refuses or is not there. `on_return` is told of each connection after a loss, and whether all
+    of the last `remember_s` could be sent again.
     """
 
     def __init__(
@@ -93,8 +94,10 @@ class Publisher:
         remember_s: float = 60.0,
         remember_bytes: int = 32 << 20,
         timing: Timing | None = None,
+        on_return: Callable[[bool], None] | None = None,
     ) -> None:
         self._timing = timing or Timing()
+        self._on_return = on_return
         self._will = will
         self._birth = birth
         self._window = window
@@ -145,8 +148,11 @@ class Publisher:
         """Serve one connection after the other, for ever."""
         while True:
             reason = await self._serve(connection)
+            complete = self._memory.complete
             self._take_back()
             connection = await self._dialer.again(reason)
+            if self._on_return:
+                self._on_return(complete)
 
     async def _serve(self, connection: Connection) -> str:
         """Send over `connection` until it is lost, and close it; returns why."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,9 +21,6 @@ import structlog
 from pipeline.errors import RunError
 from pipeline.files import whole_file
 from pipeline.transport.source import TIME_RECORD, times_path
-
-MARK_STEP_NS = 100_000
-"""Receive times nearer than this share a mark: what comes faster is told apart by no clock at a station."""
 
 _log = structlog.get_logger("recording")
 
@@ -155,6 +152,21 @@ class Recorder:
             os.fsync(self._times)
             self._unsynced = False
 
+    def sync_copy(self) -> Callable[[], None]:
+        """The same as something to do in a thread, whatever becomes of the files meanwhile."""
+        numbers = [os.dup(number) for number in (self._raw, self._times) if number >= 0 and self._unsynced]
+        self._unsynced = False
+
+        def sync() -> None:
+            try:
+                for number in numbers:
+                    os.fsync(number)
+            finally:
+                for number in numbers:
+                    os.close(number)
+
+        return sync
+
     def close(self) -> None:
         """Stop, leaving the pass open for the next start."""
         self.sync()
@@ -188,13 +200,17 @@ class Recorder:
         view = memoryview(piece)
         while n_written < len(piece):
             n_written += os.write(self._raw, view[n_written:])
-        if when_ns >= self._last_mark_ns + MARK_STEP_NS or not self._file_bytes:
-            self._last_mark_ns = max(when_ns, self._last_mark_ns)  # a clock that is set back does not go back here
-            record = self._file_bytes.to_bytes(8, "little") + self._last_mark_ns.to_bytes(8, "little")
-            if os.write(self._times, record) != len(record):
-                raise OSError(28, "no space left for receive times")
+        if piece:
+            self._mark(max(when_ns, self._last_mark_ns + 1))
         self._file_bytes += len(piece)
         self.n_bytes += len(piece)
+
+    def _mark(self, when_ns: int) -> None:
+        """Each piece has a time of its own, later than the one before: products may be grouped by it."""
+        record = self._file_bytes.to_bytes(8, "little") + when_ns.to_bytes(8, "little")
+        if os.write(self._times, record) != len(record):
+            raise OSError(28, "no space left for receive times")
+        self._last_mark_ns = when_ns
 
     def _take_back(self) -> None:
         """Cut what a failed write left behind; opening again is left to the next try where there is no file."""
@@ -223,6 +239,8 @@ class Recorder:
 
 def forget_old(recorder: Recorder, policy: Policy, now_ns: int) -> list[str]:
     """Delete the oldest passes beyond the limits, as far as they are committed for good; their names."""
+    if policy.keep_bytes is None and policy.keep_s is None:
+        return []
     passes = recorder.passes()
     sizes = {one.name: sum(file.stat().st_size for file in one.path.iterdir()) for one in passes}
     total, gone = sum(sizes.values()), []

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Sequence
 
 from pipeline.errors import RunError
 from pipeline.transport.address import BrokerAddress
-from pipeline.transport.connection import Connection
+from pipeline.transport.connection import MQTT_3_1_1, Connection
 from pipeline.transport.dialer import Dialer, Tell, Timing, log_trouble
 from pipeline.transport.terms import LostError, RefusedError, Terms
 
@@ -47,6 +47,12 @@ async def subscribe(
 
 async def _listen(connection: Connection, topics: Sequence[str], address: BrokerAddress) -> None:
     try:
-        await connection.listen(topics)
+        await connection.listen([_as_known(topic, connection) for topic in topics])
     except RefusedError as error:
         raise RunError(f"cannot subscribe at {address}: {error}") from None
+
+
+def _as_known(topic: str, connection: Connection) -> str:
+    """A shared subscription is a plain one where the broker does not know of sharing."""
+    shared = topic.startswith("$share/") and connection.protocol == MQTT_3_1_1
+    return topic.split("/", 2)[2] if shared else topic

@@ -109,13 +109,14 @@ async def test_a_client_connects_again_when_the_station_comes_back():
 
 
 async def test_datagrams_come_in_whole_and_odd_ones_are_counted():
-    source = UdpListener(Station("s", "udp", "127.0.0.1"), block_bytes=4)
+    source = UdpListener(Station("s", "udp", "127.0.0.1"), block_bytes=4, strict=True)
     async with taking(source) as taken:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
             for piece in (b"aaaa", b"odd", b"", b"bbbbcccc"):
                 sock.sendto(piece, ("127.0.0.1", source.port))
         assert await taken.until(12) == b"aaaabbbbcccc"
         assert source.n_odd == 2
+        assert not all(arrival.alone for arrival in taken.arrivals)
         assert source.n_lost == 0
 
 

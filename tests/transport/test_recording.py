@@ -100,7 +100,7 @@ def test_a_clock_that_is_set_back_leaves_times_in_order(recorder):
     one = recorder.begin(SECOND)
     recorder.append([b"a", b"b", b"c"], [9 * SECOND, 3 * SECOND, 10 * SECOND])
     (batch,) = read_pass(one.files()[0][1])
-    assert batch.mark_ns.tolist() == [9 * SECOND, 10 * SECOND]
+    assert batch.mark_ns.tolist() == [9 * SECOND, 9 * SECOND + 1, 10 * SECOND]
 
 
 def test_what_a_full_disk_does_not_take_stays_with_the_caller_and_nothing_is_half_written(recorder):

@@ -1,0 +1,229 @@
+"""The services on the command line: `stage ingest`, `stage decode`, `stage publish`, `stage all`, `feed`, `certs`.
+
+Every option can be given by an environment variable, DOWNLINK_..., as `--help` shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from pipeline.errors import ConfigError
+from pipeline.mission import load_mission
+from pipeline.transport.address import read_address
+from pipeline.transport.feed import feed as send
+from pipeline.transport.stations import read_station
+
+stage = typer.Typer(help="One stage as a service.", no_args_is_help=True)
+commands = typer.Typer()
+commands.add_typer(stage, name="stage")
+
+Mission = Annotated[
+    str,
+    typer.Option(
+        "--mission", "-m", metavar="M", envvar="DOWNLINK_MISSION", show_default=False, help="Its folder or name."
+    ),
+]
+Broker = Annotated[
+    str,
+    typer.Option(
+        metavar="URL",
+        envvar="DOWNLINK_BROKER",
+        help="mqtt:// or mqtts://[user@]host[:port]; password in DOWNLINK_BROKER_PASSWORD or a file named by "
+        "DOWNLINK_BROKER_PASSWORD_FILE; certificates in DOWNLINK_TLS_CA, _CERT, _KEY.",
+    ),
+]
+HealthAt = Annotated[
+    str,
+    typer.Option(
+        "--health", metavar="HOST:PORT", envvar="DOWNLINK_HEALTH", help="Of /health and /metrics; empty: none."
+    ),
+]
+Open = Annotated[
+    str,
+    typer.Option(
+        "--open", metavar="NAMES", envvar="DOWNLINK_OPEN", help="Listeners that may take anyone: stations, health."
+    ),
+]
+Folder = Annotated[
+    Path, typer.Option("--state", metavar="DIR", envvar="DOWNLINK_STATE", help="What must survive a restart.")
+]
+Remember = Annotated[
+    float,
+    typer.Option(
+        min=0, metavar="S", envvar="DOWNLINK_REMEMBER_S", help="How much a broker that restarts may have forgotten."
+    ),
+]
+Sources = Annotated[
+    list[str],
+    typer.Option(
+        "--source",
+        metavar="[NAME=]URL",
+        envvar="DOWNLINK_SOURCES",
+        show_default=False,
+        help="tcp-listen://H:P, tcp://H:P, feed://H:P, udp://H:P, file:///PATH or stdin:; once for each station.",
+    ),
+]
+Fsync = Annotated[
+    str,
+    typer.Option(metavar="always|never|S", envvar="DOWNLINK_FSYNC", help="After each piece, or every S seconds."),
+]
+KeepGb = Annotated[
+    float,
+    typer.Option(min=0, metavar="GB", envvar="DOWNLINK_KEEP_GB", help="Of committed passes by station; 0: all."),
+]
+KeepDays = Annotated[
+    float,
+    typer.Option(min=0, metavar="DAYS", envvar="DOWNLINK_KEEP_DAYS", help="Of committed passes; 0: for ever."),
+]
+FileMb = Annotated[int, typer.Option(min=1, metavar="MB", envvar="DOWNLINK_FILE_MB", help="Of one recorded file.")]
+Gap = Annotated[
+    float, typer.Option(min=0.1, metavar="S", envvar="DOWNLINK_PASS_GAP_S", help="Silence that ends a pass.")
+]
+Silence = Annotated[
+    float,
+    typer.Option(
+        min=0.1, metavar="S", envvar="DOWNLINK_SILENCE_S", help="Without confirmation, a pass is sent again."
+    ),
+]
+
+
+def _of_stations(entry: str, about: str) -> Callable[..., None]:
+    """The command that takes stations, as one stage or as all of them."""
+
+    def command(
+        mission: Mission,
+        source: Sources,
+        broker: Broker = "mqtt://localhost",
+        state: Folder = Path("recordings"),
+        health: HealthAt = "127.0.0.1:9101",
+        open_: Open = "",
+        remember_s: Remember = 60.0,
+        fsync: Fsync = "1",
+        keep_gb: KeepGb = 0.0,
+        keep_days: KeepDays = 0.0,
+        file_mb: FileMb = 64,
+        pass_gap_s: Gap = 10.0,
+        silence_s: Silence = 5.0,
+    ) -> None:
+        services = _services()
+        common = _common(services, mission, broker, health, open_, remember_s)
+        recorded = services.Recorded(
+            [read_station(text) for text in source],
+            state,
+            services.Policy(file_mb << 20, _fsync(fsync), int(keep_gb * 1e9) or None, keep_days * 86400 or None),
+            pass_gap_s,
+            services.Pace(silence_s=silence_s, settle_s=1.25 * remember_s),
+        )
+        asyncio.run(getattr(services, entry)(common, recorded))
+
+    command.__doc__ = about
+    return command
+
+
+stage.command(name="ingest")(
+    _of_stations(
+        "ingest",
+        """Record what the stations send, and see to it that it is published.
+
+        Example: downlink stage ingest -m zhurong --source udp://127.0.0.1:5000 --broker mqtt://localhost
+        """,
+    )
+)
+stage.command(name="all")(_of_stations("everything", "All three stages in one process, for the lowest latency."))
+
+
+@stage.command()
+def decode(
+    mission: Mission,
+    broker: Broker = "mqtt://localhost",
+    state: Folder = Path("decode-state"),
+    health: HealthAt = "127.0.0.1:9102",
+    open_: Open = "",
+    name: Annotated[
+        str, typer.Option(metavar="NAME", envvar="DOWNLINK_WORKER", help="Of this worker; the host's without it.")
+    ] = "",
+) -> None:
+    """Turn recorded bytes into products. Any number of workers share the passes."""
+    services = _services()
+    common = _common(services, mission, broker, health, open_, 0.0)
+    asyncio.run(services.decode(common, name or platform.node().lower() or "1", state))
+
+
+@stage.command()
+def publish(
+    mission: Mission,
+    broker: Broker = "mqtt://localhost",
+    state: Folder = Path("publish-state"),
+    health: HealthAt = "127.0.0.1:9103",
+    open_: Open = "",
+    remember_s: Remember = 60.0,
+) -> None:
+    """Publish each product once, and tell ingest how far that has come."""
+    services = _services()
+    common = _common(services, mission, broker, health, open_, remember_s)
+    asyncio.run(services.publish(common, state))
+
+
+@commands.command()
+def feed(
+    recording: Annotated[Path, typer.Argument(metavar="PASS", help="The recording to send.", show_default=False)],
+    to: Annotated[
+        str,
+        typer.Option(metavar="feed://HOST:PORT", envvar="DOWNLINK_FEED", show_default=False, help="A feed source."),
+    ],
+    name: Annotated[str, typer.Option(help="Of the pass; the file's name without it.")] = "",
+    speed: Annotated[
+        str, typer.Option(metavar="1|10|max", envvar="DOWNLINK_SPEED", help="Times the real rate.")
+    ] = "max",
+) -> None:
+    """Send a recording to a running ingest, and end when all of it is recorded there."""
+    if not recording.is_file():
+        raise ConfigError(f"{recording}: there is no such file")
+    try:
+        factor = None if speed == "max" else float(speed)
+    except ValueError:
+        raise ConfigError(f"--speed {speed}: a factor such as 1 or 10, or max") from None
+    asyncio.run(send(read_station(to), recording, name or recording.name.replace(" ", "_"), factor))
+
+
+def _services() -> Any:
+    """The wiring, which needs what other commands do without."""
+    try:
+        from pipeline import services  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{error}: pip install 'downlink-pipeline[services]'") from None
+    return services
+
+
+def _common(services: Any, mission: str, broker: str, health: str, open_: str, remember_s: float) -> Any:
+    named = frozenset(open_.replace(",", " ").split())
+    address = read_address(broker, os.environ)
+    return services.Common(load_mission(mission), address, _host_and_port(health), named, remember_s)
+
+
+def _host_and_port(text: str) -> tuple[str, int] | None:
+    if not text:
+        return None
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdigit() or int(port) > 65535:
+        raise ConfigError(f"--health {text}: it is written HOST:PORT")
+    return host.strip("[]"), int(port)
+
+
+def _fsync(text: str) -> float | None:
+    if text in {"always", "never"}:
+        return 0.0 if text == "always" else None
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not seconds > 0:
+        raise ConfigError(f"--fsync {text}: always, never, or a number of seconds")
+    return seconds

@@ -1,0 +1,285 @@
+"""The stages as services, wired top to bottom: each a process of its own, or all three in one.
+
+    stations -> Ingest -bus-> Decode -bus-> Publish -> MQTT
+
+Each shows `/health` and `/metrics`, says that it is online under `<mission>/status/`, and ends well at SIGTERM.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import signal
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from pipeline import topics
+from pipeline.errors import ConfigError, DownlinkError
+from pipeline.mission import Mission
+from pipeline.stages.bus import Bus, LocalBus, MqttBus, topics_of
+from pipeline.stages.decode import Decode
+from pipeline.stages.desk import Desk
+from pipeline.stages.dispatch import Pace
+from pipeline.stages.ingest import Ingest
+from pipeline.stages.ledger import Keys
+from pipeline.stages.line import Line
+from pipeline.stages.meters import DecodeMeters, IngestMeters, Meters, PublishMeters
+from pipeline.stages.publish import Publish
+from pipeline.stages.worker import Worker
+from pipeline.topics import topic_root
+from pipeline.transport.broker import BrokerAddress
+from pipeline.transport.datagrams import UdpListener
+from pipeline.transport.feed import FeedListener
+from pipeline.transport.http import watched
+from pipeline.transport.live import Source, TcpClient, TcpListener
+from pipeline.transport.mqtt import Publisher, Timing, subscribe
+from pipeline.transport.recording import Policy, Recorder
+from pipeline.transport.stations import Station, check_listener
+from pipeline.transport.tail import GrowingFile, StandardInput
+
+SESSION_S = 3600
+"""How long the broker keeps what a service that is away has not seen."""
+PATIENT = Timing(first_s=math.inf)
+"""A service waits for its broker, also at the start; only a refusal that is final ends it."""
+_log = structlog.get_logger("service")
+
+
+@dataclass(frozen=True, slots=True)
+class Common:
+    """What every service is told. `health`: host and port, or nothing; `open_to_all`: listeners by name."""
+
+    mission: Mission
+    address: BrokerAddress
+    health: tuple[str, int] | None
+    open_to_all: Collection[str] = ()
+    remember_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What ingest is told beside: stations, where to record and how, the silence that ends a pass."""
+
+    stations: Sequence[Station]
+    folder: Path
+    policy: Policy
+    gap_s: float
+    pace: Pace
+
+
+async def ingest(common: Common, recorded: Recorded) -> None:
+    """Run the ingest stage until SIGTERM."""
+    meters = IngestMeters()
+    async with _connected(common, "ingest", "ingest", remember_s=0) as publisher:
+        bus = _bus(common, "ingest", "ingest", publisher)
+        service = _ingest(common, recorded, bus, meters)
+        await _serve("ingest", common, meters, {"ingest": service.health}, [service.run], [bus])
+
+
+async def decode(common: Common, name: str, folder: Path) -> None:
+    """Run a decode worker until SIGTERM. `folder`: for what breaks the line."""
+    meters = DecodeMeters()
+    client = f"decode-{name}"
+    async with _connected(common, client, client, remember_s=0) as publisher:
+        bus = _bus(common, "decode", client, publisher, name)
+        service = _decode(common, name, folder, bus, meters)
+        await _serve(client, common, meters, {"decode": service.health}, [service.run], [bus])
+
+
+async def publish(common: Common, folder: Path) -> None:
+    """Run the publish stage until SIGTERM. `folder`: for the keys of what is published."""
+    meters = PublishMeters()
+    later: list[Publish] = []
+
+    def returned(complete: bool) -> None:
+        if later and not complete:
+            later[0].begin_anew()
+
+    with Keys(folder / "published.keys", common.remember_s) as keys:
+        async with _connected(
+            common, "publish", "publish", remember_s=common.remember_s, on_return=returned
+        ) as publisher:
+            bus = _bus(common, "publish", "publish", publisher)
+            service = Publish(keys, publisher.publish, bus, meters, remember_s=common.remember_s)
+            later.append(service)
+            await _serve("publish", common, meters, {"publish": service.health}, [service.run], [bus])
+
+
+async def everything(common: Common, recorded: Recorded) -> None:
+    """Run all three in one process until SIGTERM: the same, with queues in place of the stage topics."""
+    buses = LocalBus.of("ingest", "decode", "publish")
+    meters = IngestMeters(), DecodeMeters(), PublishMeters()
+    later: list[Publish] = []
+
+    def returned(complete: bool) -> None:
+        if later and not complete:
+            later[0].begin_anew()
+
+    with Keys(recorded.folder / "published.keys", common.remember_s) as keys:
+        async with _connected(
+            common, "downlink", "all", remember_s=common.remember_s, on_return=returned
+        ) as publisher:
+            first = _ingest(common, recorded, buses["ingest"], meters[0])
+            second = _decode(common, "local", recorded.folder, buses["decode"], meters[1])
+            third = Publish(keys, publisher.publish, buses["publish"], meters[2], remember_s=common.remember_s)
+            later.append(third)
+            health = {"ingest": first.health, "decode": second.health, "publish": third.health}
+            runs = [first.run, second.run, third.run]
+            await _serve("downlink", common, meters, health, runs, [])
+
+
+def _ingest(common: Common, recorded: Recorded, bus: Bus, meters: IngestMeters) -> Ingest:
+    names = [station.name for station in recorded.stations]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"stations need names of their own: {', '.join(names)}")
+    desks: dict[str, tuple[Desk, Source]] = {}
+    for station in recorded.stations:
+        topic_root(common.mission.name, station.name)  # a ConfigError where it can be no topic
+        if station.kind in {"tcp-listen", "feed", "udp"}:
+            check_listener(
+                station.name, station.host, authenticates=station.authenticates, open_to_all=common.open_to_all
+            )
+        recorder = Recorder(recorded.folder / station.name, recorded.policy)
+        desk = Desk(station.name, recorder, recorded.policy, recorded.pace)
+        desks[station.name] = desk, _source(station, desk, common.mission)
+    return Ingest(desks, bus, meters, gap_s=recorded.gap_s, fsync_s=recorded.policy.fsync_s)
+
+
+def _source(station: Station, desk: Desk, mission: Mission) -> Source:
+    match station.kind:
+        case "tcp-listen":
+            return TcpListener(station)
+        case "tcp":
+            return TcpClient(station)
+        case "feed":
+            return FeedListener(station, desk.position_of)
+        case "udp":
+            return UdpListener(station, _block_bytes(mission), strict=mission.link.framing == "frames")
+        case "file":
+            return GrowingFile(station, desk.position_of)
+        case _:
+            return StandardInput()
+
+
+def _block_bytes(mission: Mission) -> int:
+    """Of a frame as it is sent; 0 for packets."""
+    link = mission.link
+    if link.framing == "packets":
+        return 0
+    if link.framing == "frames":
+        return link.frame_length_bytes
+    code = link.reed_solomon
+    return len(link.sync_marker) + link.frame_length_bytes + (code.parity * code.interleave if code else 0)
+
+
+def _decode(common: Common, name: str, folder: Path, bus: Bus, meters: DecodeMeters) -> Decode:
+    mission = common.mission
+    worker = Worker(mission.name, lambda stream: Line(mission, stream), folder / "quarantine")
+    return Decode(name, worker, bus, meters)
+
+
+def _connected(
+    common: Common,
+    service: str,
+    client: str,
+    *,
+    remember_s: float,
+    on_return: Callable[[bool], None] | None = None,
+) -> AbstractAsyncContextManager[Publisher]:
+    name = common.mission.name
+    return Publisher(
+        common.address,
+        client_id=f"{name}-{client}-out",
+        birth=topics.status_message(name, service, "online"),
+        will=topics.status_message(name, service, "offline"),
+        remember_s=remember_s,
+        remember_bytes=128 << 20,
+        timing=PATIENT,
+        on_return=on_return,
+    )
+
+
+def _bus(common: Common, service: str, client: str, publisher: Publisher, worker: str = "") -> MqttBus:
+    name = common.mission.name
+    wanted = topics_of(name, service, worker)
+
+    def listen() -> AsyncGenerator[tuple[str, bytes, bool], None]:
+        return subscribe(
+            common.address, wanted, client_id=f"{name}-{client}-in", session_s=SESSION_S, timing=PATIENT
+        )
+
+    return MqttBus(name, publisher, listen)
+
+
+async def _serve(
+    service: str,
+    common: Common,
+    meters: Meters | Sequence[Meters],
+    healths: Mapping[str, Callable[[], tuple[bool, dict[str, Any]]]],
+    runs: Sequence[Callable[[], Awaitable[None]]],
+    buses: Sequence[MqttBus],
+) -> None:
+    """Run until SIGTERM or Ctrl-C, watched."""
+    registers = [meters] if isinstance(meters, Meters) else list(meters)
+
+    def text() -> bytes:
+        for register, bus in zip(registers, buses, strict=False):
+            register.malformed.inc(bus.n_malformed - register.n_malformed_told)
+            register.n_malformed_told = bus.n_malformed
+        return b"".join(register.text() for register in registers)
+
+    def health() -> tuple[bool, dict[str, Any]]:
+        told = {name: one() for name, one in healths.items()}
+        return all(well for well, _ in told.values()), {name: details for name, (_, details) in told.items()}
+
+    structlog.contextvars.bind_contextvars(service=service, mission=common.mission.name)
+    async with AsyncExitStack() as stack:
+        if common.health:
+            host, port = common.health
+            check_listener("health", host, authenticates=False, open_to_all=common.open_to_all)
+            await stack.enter_async_context(watched(host, port, health, text))
+        _log.info("ready")
+        async with _until_stopped() as stopped:
+            tasks = [asyncio.ensure_future(run()) for run in runs]
+            try:
+                await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                ended = await asyncio.gather(*tasks, return_exceptions=True)
+        for error in ended:
+            if isinstance(error, Exception):
+                raise _first(error)
+        _log.info("stopped")
+
+
+@asynccontextmanager
+async def _until_stopped() -> AsyncIterator[asyncio.Future[None]]:
+    """A future that SIGTERM or Ctrl-C completes."""
+    loop = asyncio.get_running_loop()
+    stopped: asyncio.Future[None] = loop.create_future()
+
+    def stop() -> None:
+        if not stopped.done():
+            stopped.set_result(None)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        yield stopped
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with suppress(ValueError):
+                loop.remove_signal_handler(number)
+
+
+def _first(error: Exception) -> Exception:
+    """The failure to tell out of a group: one that a person can mend, where there is one."""
+    if not isinstance(error, ExceptionGroup):
+        return error
+    inner = [_first(one) for one in error.exceptions]
+    return next((one for one in inner if isinstance(one, DownlinkError)), inner[0])

@@ -1,0 +1,105 @@
+"""The way between the services: MQTT topics under `<mission>/stage/`, or queues where all are one process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from typing import Protocol
+
+import structlog
+
+from pipeline.batches import Message
+from pipeline.stages.stage_messages import Offer, Out, Raw, StageMessage, pack, stage_topic, unpack
+from pipeline.transport.mqtt import Publisher
+
+SHARE = "$share/decode"
+_log = structlog.get_logger("bus")
+
+
+class Bus(Protocol):
+    """Messages of one service to the others and back."""
+
+    n_malformed: int
+
+    async def send(self, messages: Sequence[StageMessage], worker: str = "") -> None:
+        """Return when they are on their way for good."""
+        ...
+
+    def received(self) -> AsyncGenerator[StageMessage, None]:
+        """What comes; each is acknowledged when the next is asked for."""
+        ...
+
+
+def topics_of(mission: str, service: str, worker: str = "") -> list[str]:
+    """The topic filters that a service subscribes to."""
+    root = f"{mission}/stage"
+    return {
+        "ingest": [f"{root}/{kind}" for kind in ("claim", "done", "lost", "hello")],
+        "decode": [f"{SHARE}/{root}/offer", f"{root}/raw/{worker}"],
+        "publish": [f"{root}/out"],
+    }[service]
+
+
+class MqttBus:
+    """`listen` opens the subscription of the service. What is no stage message is counted and dropped."""
+
+    def __init__(
+        self,
+        mission: str,
+        publisher: Publisher,
+        listen: Callable[[], AsyncGenerator[tuple[str, bytes, bool], None]],
+    ) -> None:
+        self._mission = mission
+        self._publisher = publisher
+        self._listen = listen
+        self.n_malformed = 0
+
+    async def send(self, messages: Sequence[StageMessage], worker: str = "") -> None:
+        await self._publisher.publish([self._packed(message, worker) for message in messages])
+
+    async def received(self) -> AsyncGenerator[StageMessage, None]:
+        async with aclosing(self._listen()) as messages:
+            async for topic, payload, _ in messages:
+                try:
+                    message = unpack(payload)
+                except ValueError as error:
+                    self.n_malformed += 1
+                    if self.n_malformed.bit_count() == 1:  # 1, 2, 4, 8, ...: told, but not without end
+                        _log.warning("dropped", topic=topic, reason=str(error), so_far=self.n_malformed)
+                    continue
+                yield message
+
+    def _packed(self, message: StageMessage, worker: str) -> Message:
+        to = worker if isinstance(message, Raw) else ""
+        return Message(stage_topic(self._mission, message, to), pack(message))
+
+
+class LocalBus:
+    """The same inside one process: a bounded queue for each service, so who sends too fast waits."""
+
+    def __init__(self, queues: dict[str, asyncio.Queue[StageMessage]], service: str) -> None:
+        self._queues = queues
+        self._service = service
+        self.n_malformed = 0
+
+    @staticmethod
+    def of(*services: str) -> dict[str, LocalBus]:
+        """Buses that hear each other."""
+        queues: dict[str, asyncio.Queue[StageMessage]] = {service: asyncio.Queue(64) for service in services}
+        return {service: LocalBus(queues, service) for service in services}
+
+    async def send(self, messages: Sequence[StageMessage], worker: str = "") -> None:  # noqa: ARG002 - there is one
+        for message in messages:
+            await self._queues[_receiver(message)].put(message)
+
+    async def received(self) -> AsyncGenerator[StageMessage, None]:
+        queue = self._queues[self._service]
+        while True:
+            yield await queue.get()
+
+
+def _receiver(message: StageMessage) -> str:
+    if isinstance(message, Offer | Raw):
+        return "decode"
+    return "publish" if isinstance(message, Out) else "ingest"

@@ -1,0 +1,78 @@
+"""The decode stage as a service: takes on passes that are offered, and sends on what becomes of their bytes.
+
+A message is acknowledged when its outputs are with the broker; a worker that dies before gets it again, or loses
+the run to another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import structlog
+
+from pipeline.stages.bus import Bus
+from pipeline.stages.meters import DecodeMeters
+from pipeline.stages.stage_messages import Claim, Lost, Offer, Out, Raw
+from pipeline.stages.worker import Worker
+
+THREAD_BYTES = 1 << 14
+"""A batch larger than this is decoded in a thread, so that the connection stays served."""
+_LOST_KEPT = 256
+_log = structlog.get_logger("decode")
+
+
+class Decode:
+    """One worker, known by `name`."""
+
+    def __init__(self, name: str, worker: Worker, bus: Bus, meters: DecodeMeters) -> None:
+        self._name = name
+        self._worker = worker
+        self._bus = bus
+        self._meters = meters
+        self._lost: dict[str, None] = {}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async for message in self._bus.received():
+            if isinstance(message, Offer):
+                _log.info("takes on", station=message.id.station, pass_=message.id.name, run=message.id.run)
+                await self._bus.send([Claim(message.id, self._name)])
+            elif isinstance(message, Raw):
+                await self._decode(message)
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """Well as long as it answers."""
+        return True, {"worker": self._name, "runs": self._worker.n_runs, "quarantined": self._worker.n_quarantined}
+
+    async def _decode(self, raw: Raw) -> None:
+        began = time.perf_counter()
+        if len(raw.batch.data) > THREAD_BYTES or raw.ended:
+            outs = await asyncio.to_thread(self._worker.take, raw)
+        else:
+            outs = self._worker.take(raw)
+        self._measure(raw, time.perf_counter() - began)
+        await self._bus.send([one for one in outs if self._is_worth_it(one)])
+
+    def _is_worth_it(self, message: Out | Lost) -> bool:
+        """A lost run is told once."""
+        if isinstance(message, Out):
+            return True
+        known = message.id.run in self._lost
+        self._lost[message.id.run] = None
+        if len(self._lost) > _LOST_KEPT:
+            del self._lost[next(iter(self._lost))]
+        if not known:
+            _log.warning("lost the run", run=message.id.run, pass_=message.id.name, why=message.why)
+        return not known
+
+    def _measure(self, raw: Raw, seconds: float) -> None:
+        meters, station = self._meters, raw.id.station
+        meters.batches.inc()
+        meters.octets.inc(len(raw.batch.data))
+        meters.seconds.observe(seconds)
+        meters.runs.set(self._worker.n_runs)
+        meters.quarantined.set(self._worker.n_quarantined)
+        if report := self._worker.last_report.pop(station, None):
+            meters.report(station, report)

@@ -1,0 +1,145 @@
+"""One station's desk: what comes in goes onto disk as passes, and each pass on its way until it is settled."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+
+import structlog
+
+from pipeline.stages.dispatch import Dispatch, Pace
+from pipeline.transport.live import Arrival
+from pipeline.transport.pass_reader import PassReader
+from pipeline.transport.recording import PassFolder, Policy, Recorder, forget_old
+
+_AGAIN = "~"  # between a pass's name and its number where the name comes again
+_log = structlog.get_logger("ingest")
+
+
+@dataclass(slots=True)
+class OnTheWay:
+    """A pass that is not settled: its folder, and its way through the services."""
+
+    folder: PassFolder
+    dispatch: Dispatch
+    ended: bool
+    came: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=4096))
+    """Ends of what was recorded, and when."""
+    committed: int = 0
+
+
+class Desk:
+    """One station: its recorder, and its passes that are not settled."""
+
+    def __init__(self, name: str, recorder: Recorder, policy: Policy, pace: Pace) -> None:
+        self.name = name
+        self.recorder = recorder
+        self._policy = policy
+        self._pace = pace
+        self.disk_full = False
+        self._alone = False
+        self.n_odd = self.n_lost = 0
+        self._last_byte_at = time.monotonic()
+        now_open = recorder.open
+        earlier = self._same(now_open.name.split(_AGAIN)[0]) if now_open else []
+        self._n_earlier = sum(one.n_bytes() for one in earlier) - recorder.n_bytes
+        """Of earlier passes of the open one's name."""
+        self.passes = [self._on_its_way(one) for one in recorder.passes() if not one.committed.settled]
+
+    def position_of(self, name: str) -> int:
+        """Bytes recorded of all passes of a name."""
+        now_open = self.recorder.open
+        if now_open and now_open.name.split(_AGAIN)[0] == name:
+            return self._n_earlier + self.recorder.n_bytes
+        return sum(one.n_bytes() for one in self._same(name))
+
+    def record(self, arrival: Arrival) -> Arrival | None:
+        """Write an arrival; what the disk does not take comes back."""
+        self._last_byte_at = time.monotonic()
+        try:
+            if arrival.pieces or (arrival.name and not arrival.ended):
+                self._be_open(arrival.name)
+        except OSError as error:
+            return self._full(arrival, 0, error.strerror or str(error))
+        n_done = self.recorder.append(arrival.pieces, arrival.received_ns) if arrival.pieces else 0
+        if n_done and self.passes and self.recorder.open:
+            self.passes[-1].came.append((self.recorder.n_bytes, time.time()))
+            self._alone &= arrival.alone
+        if n_done < len(arrival.pieces):
+            return self._full(arrival, n_done, "see above")
+        if self.disk_full:
+            _log.warning("the disk takes bytes again", station=self.name)
+        self.disk_full = False
+        if arrival.ended:
+            self.end()
+        return None
+
+    @property
+    def settled_at(self) -> int:
+        """Bytes of the open pass, where all of it came as single frames; else -1."""
+        return self.recorder.n_bytes if self._alone and self.recorder.open else -1
+
+    def end(self) -> None:
+        """The open pass is complete."""
+        if self.recorder.open is None:
+            return
+        _log.info("the pass ended", station=self.name, pass_=self.recorder.open.name, bytes=self.recorder.n_bytes)
+        self.recorder.end()
+        self.passes[-1].ended = True
+
+    def end_after(self, gap_s: float) -> None:
+        """End the open pass where the link was silent that long."""
+        if self.recorder.open and not self.disk_full and time.monotonic() - self._last_byte_at > gap_s:
+            self.end()
+
+    def settle(self, now: float) -> None:
+        """Write what is confirmed, and let go what is so for good. RunError where the disk does not take it."""
+        for one in list(self.passes):
+            committed = one.dispatch.committed(now)
+            if committed.n_bytes != one.committed or committed.settled:
+                one.folder.commit(committed)
+                one.committed = committed.n_bytes
+            if committed.settled:
+                one.dispatch.close()
+                self.passes.remove(one)
+        for name in forget_old(self.recorder, self._policy, time.time_ns()):
+            _log.info("a committed pass is deleted", station=self.name, pass_=name)
+
+    def lag(self) -> tuple[int, float]:
+        """Bytes that are recorded and not confirmed, and the age of the oldest of them in seconds."""
+        n_bytes, oldest = 0, time.time()
+        for one in self.passes:
+            confirmed = max(one.dispatch.n_best, 0)
+            while one.came and one.came[0][0] <= confirmed:
+                one.came.popleft()
+            n_recorded = self.recorder.n_bytes if not one.ended else one.folder.n_bytes()
+            n_bytes += max(n_recorded - confirmed, 0)
+            oldest = min(oldest, one.came[0][1]) if one.came else oldest
+        return n_bytes, time.time() - oldest
+
+    def _be_open(self, name: str) -> None:
+        now_open = self.recorder.open
+        if now_open and name and now_open.name.split(_AGAIN)[0] != name:
+            self.end()
+            now_open = None
+        if now_open is None:
+            n_same = len(self._same(name)) if name else 0
+            self._n_earlier = self.position_of(name) if name else 0
+            folder = self.recorder.begin(time.time_ns(), f"{name}{_AGAIN}{n_same + 1}" if n_same else name)
+            self.passes.append(self._on_its_way(folder))
+            self._alone = True
+            _log.info("a pass begins", station=self.name, pass_=folder.name)
+
+    def _same(self, name: str) -> list[PassFolder]:
+        return [one for one in self.recorder.passes() if one.name.split(_AGAIN)[0] == name]
+
+    def _full(self, arrival: Arrival, n_done: int, reason: str) -> Arrival:
+        if not self.disk_full:
+            _log.error("the disk takes no more: the station waits", station=self.name, reason=reason)
+        self.disk_full = True
+        return Arrival(arrival.pieces[n_done:], arrival.received_ns[n_done:], arrival.name, arrival.ended)
+
+    def _on_its_way(self, folder: PassFolder) -> OnTheWay:
+        dispatch = Dispatch(self.name, folder.name, lambda: PassReader(folder), self._pace)
+        return OnTheWay(folder, dispatch, folder.ended)

@@ -1,0 +1,158 @@
+"""The ingest stage: bytes of all stations onto disk, from there to decode, until publish has confirmed them.
+
+    source -> recorder        a task for each station: nothing is sent that is not recorded
+    recording -> bus          one task for all passes, paced by what is confirmed
+
+A pass begins with its first byte and ends when its sender says so, or when the link was silent for `gap_s`. A disk
+that is full stops the reading of that station, loudly, until it takes bytes again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import structlog
+
+from pipeline.errors import RunError
+from pipeline.stages.bus import Bus
+from pipeline.stages.desk import Desk, OnTheWay
+from pipeline.stages.meters import IngestMeters
+from pipeline.stages.stage_messages import Hello, Offer
+from pipeline.transport.live import Source
+
+MAX_ACTIVE = 4
+"""Passes of a backlog that are on their way at once, beside those that are open."""
+HOUSEKEEPING_S = 0.5
+_log = structlog.get_logger("ingest")
+
+
+class Ingest:
+    """All stations. `gap_s`: silence that ends a pass."""
+
+    def __init__(
+        self,
+        stations: Mapping[str, tuple[Desk, Source]],
+        bus: Bus,
+        meters: IngestMeters,
+        *,
+        gap_s: float,
+        fsync_s: float | None,
+    ) -> None:
+        self._stations = stations
+        self._bus = bus
+        self._meters = meters
+        self._gap_s = gap_s
+        self._fsync_s = fsync_s
+        self._wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, (desk, source) in self._stations.items():
+                    group.create_task(self._record(desk, source), name=f"record {name}")
+                group.create_task(self._send(), name="send")
+                group.create_task(self._listen(), name="listen")
+                group.create_task(self._keep_house(), name="housekeeping")
+                if self._fsync_s:
+                    group.create_task(self._sync(self._fsync_s), name="fsync")
+        finally:
+            for desk, _ in self._stations.values():
+                desk.recorder.close()
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """Well while every disk takes bytes."""
+        told = {
+            name: {"lag_bytes": desk.lag()[0], "disk_full": desk.disk_full, "unsettled": len(desk.passes)}
+            for name, (desk, _) in self._stations.items()
+        }
+        return not any(desk.disk_full for desk, _ in self._stations.values()), {"stations": told}
+
+    async def _record(self, desk: Desk, source: Source) -> None:
+        async for arrival in source.arrivals():
+            left = desk.record(arrival)
+            while left is not None:
+                await asyncio.sleep(1.0)
+                left = desk.record(left)
+            self._meters.recorded.labels(desk.name).inc(sum(map(len, arrival.pieces)))
+            self._wake.set()
+            if arrival.name:
+                source.recorded(desk.position_of(arrival.name))
+
+    async def _send(self) -> None:
+        while True:
+            self._wake.clear()
+            n_sent = 0
+            for desk, one in self._active():
+                settled_at = -1 if one.ended else desk.settled_at
+                messages = one.dispatch.send(time.monotonic(), ended=one.ended, settled_at=settled_at)
+                if messages:
+                    if isinstance(messages[0], Offer) and one.dispatch.n_runs > 1:
+                        _log.warning(
+                            "the pass is sent again from its beginning",
+                            pass_=one.folder.name,
+                            run=messages[0].id.run,
+                            n_runs=one.dispatch.n_runs,
+                        )
+                    await self._bus.send(messages, one.dispatch.worker)
+                    n_sent += len(messages)
+            if not n_sent:
+                try:
+                    async with asyncio.timeout(0.2):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
+
+    def _active(self) -> list[tuple[Desk, OnTheWay]]:
+        """The open passes, and the oldest of those that are complete."""
+        desks = [desk for desk, _ in self._stations.values()]
+        going = [(desk, one) for desk in desks for one in desk.passes if not one.dispatch.finished]
+        backlog = [pair for pair in going if pair[1].ended][:MAX_ACTIVE]
+        return [pair for pair in going if not pair[1].ended] + backlog
+
+    async def _listen(self) -> None:
+        async for message in self._bus.received():
+            now = time.monotonic()
+            if isinstance(message, Hello):
+                _log.warning("publish begins anew: unsettled passes are sent again", service=message.service)
+            for desk, _ in self._stations.values():
+                for one in desk.passes:
+                    one.dispatch.take(message, now)
+            self._wake.set()
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_S)
+            for desk, source in self._stations.values():
+                desk.end_after(self._gap_s)
+                try:
+                    desk.settle(time.monotonic())
+                except (RunError, OSError) as error:
+                    _log.error("the position cannot be written", station=desk.name, reason=str(error))
+                self._measure(desk, source)
+            self._wake.set()
+
+    async def _sync(self, interval_s: float) -> None:
+        while True:
+            await asyncio.sleep(interval_s)
+            for desk, _ in self._stations.values():
+                try:
+                    await asyncio.to_thread(desk.recorder.sync_copy())
+                except OSError as error:
+                    _log.error("fsync failed", station=desk.name, reason=error.strerror)
+
+    def _measure(self, desk: Desk, source: Source) -> None:
+        lag_bytes, lag_s = desk.lag()
+        self._meters.lag_bytes.labels(desk.name).set(lag_bytes)
+        self._meters.lag_seconds.labels(desk.name).set(lag_s)
+        self._meters.unsettled.labels(desk.name).set(len(desk.passes))
+        self._meters.runs.labels(desk.name).set(sum(one.dispatch.n_runs for one in desk.passes))
+        self._meters.disk_full.labels(desk.name).set(desk.disk_full)
+        n_lost = source.n_lost + getattr(source, "n_odd", 0)
+        if n_lost > desk.n_lost:
+            _log.warning("datagrams are lost", station=desk.name, lost=n_lost)
+        desk.n_lost = n_lost
+        self._meters.lost.labels(desk.name).set(n_lost)

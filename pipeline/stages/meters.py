@@ -1,0 +1,86 @@
+"""What the services count, for Prometheus: each has a register of its own, read at `/metrics`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+_SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
+
+
+class Meters:
+    """One register."""
+
+    def __init__(self) -> None:
+        self._register = CollectorRegistry()
+        self.n_malformed_told = 0
+        self.malformed = self._counter("malformed_messages", "stage messages that were none")
+
+    def text(self) -> bytes:
+        """In the form that Prometheus reads."""
+        return generate_latest(self._register)
+
+    def _counter(self, name: str, about: str, *labels: str) -> Counter:
+        return Counter(f"downlink_{name}", about, labels, registry=self._register)
+
+    def _gauge(self, name: str, about: str, *labels: str) -> Gauge:
+        return Gauge(f"downlink_{name}", about, labels, registry=self._register)
+
+    def _histogram(self, name: str, about: str) -> Histogram:
+        return Histogram(f"downlink_{name}", about, registry=self._register, buckets=_SECONDS)
+
+
+class IngestMeters(Meters):
+    """Of the ingest stage, by station."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.recorded = self._counter("recorded_bytes", "bytes on disk", "station")
+        self.lost = self._gauge("lost_datagrams", "dropped by the kernel, or no whole frames", "station")
+        self.lag_bytes = self._gauge("lag_bytes", "recorded and not confirmed as published", "station")
+        self.lag_seconds = self._gauge("lag_seconds", "age of the oldest byte that is not confirmed", "station")
+        self.unsettled = self._gauge("unsettled_passes", "passes that may still be sent again", "station")
+        self.runs = self._gauge("runs", "tries at the passes that are unsettled", "station")
+        self.disk_full = self._gauge("disk_full", "1 while the recording cannot be written", "station")
+
+
+class DecodeMeters(Meters):
+    """Of the decode stage."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.batches = self._counter("decoded_batches", "batches through the line")
+        self.octets = self._counter("decoded_bytes", "bytes through the line")
+        self.seconds = self._histogram("decode_seconds", "time of a batch in the line")
+        self.runs = self._gauge("held_runs", "passes whose state is held")
+        self.quarantined = self._gauge("quarantined_batches", "batches that broke the line")
+        self.frames = self._gauge("frames", "frames of the newest run, by fate", "station", "fate")
+        self.lost_frames = self._gauge("lost_frames", "missing by their count", "station")
+        self.corrected = self._gauge("corrected_symbols", "symbols that Reed-Solomon corrected", "station")
+        self.packets = self._gauge("packets", "packets of the newest run", "station")
+
+    def report(self, station: str, report: Mapping[str, Any]) -> None:
+        """The books of a run."""
+        for fate, n in report["frames"].items():
+            if isinstance(n, int):
+                self.frames.labels(station, fate).set(n)
+        symbols = report["frames"].get("corrected_symbols", {})
+        self.corrected.labels(station).set(sum(int(k) * n for k, n in symbols.items()))
+        self.lost_frames.labels(station).set(sum(one["lost_frames"] for one in report["channels"]))
+        self.packets.labels(station).set(report["packets"]["read"])
+
+
+class PublishMeters(Meters):
+    """Of the publish stage."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.published = self._counter("published_messages", "acknowledged by the broker")
+        self.refused = self._counter("refused_messages", "batches of messages that the broker refused")
+        self.dropped = self._gauge("dropped_duplicates", "published before, and not again")
+        self.seconds = self._histogram("publish_seconds", "time until the broker has acknowledged a batch")
+        self.latency = self._histogram(
+            "link_latency_seconds", "from the receipt of a byte to its products published"
+        )

@@ -1,0 +1,198 @@
+"""The three services and a mosquitto as processes that can be killed, cut off and started again."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from pipeline.mission import load_mission
+from pipeline.stages.line import Line
+from pipeline.topics import product_message, unpack_product
+from pipeline.transport.address import BrokerAddress
+from pipeline.transport.dialer import Timing
+from pipeline.transport.mqtt import subscribe
+from pipeline.transport.source import read_pass
+
+MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin")
+BROKER = """\
+listener {port} 127.0.0.1
+allow_anonymous true
+persistence true
+persistence_location {folder}/
+autosave_interval 1
+max_queued_messages 0
+max_inflight_messages 1000
+set_tcp_nodelay true
+log_type error
+"""
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Stack:
+    """Processes by name, each with its command, its log and its port for /health."""
+
+    def __init__(self, folder: Path, mission="zhurong", *, workers=("one",), settings=(), broker_lines=""):
+        self.folder = folder
+        self.mission = mission
+        self.port, self.feed_port = free_port(), free_port()
+        self.client_port = self.port
+        """What the services connect to: a relay may stand before the broker."""
+        self.workers = workers
+        self.settings = dict(settings)
+        self.health_ports = {name: free_port() for name in self.services}
+        self.processes = {}
+        (folder / "broker").mkdir()
+        root = "user root\n" if os.geteuid() == 0 else ""
+        (folder / "broker.conf").write_text(
+            BROKER.format(port=self.port, folder=folder / "broker") + root + broker_lines
+        )
+
+    @property
+    def services(self):
+        return ["ingest", *(f"decode-{name}" for name in self.workers), "publish"]
+
+    @property
+    def address(self):
+        return BrokerAddress("127.0.0.1", self.port)
+
+    def command(self, name):
+        if name == "broker":
+            return [MOSQUITTO, "-c", str(self.folder / "broker.conf")]
+        stage, _, worker = name.partition("-")
+        base = [sys.executable, "-m", "pipeline", "stage", stage, "--mission", self.mission]
+        base += ["--broker", f"mqtt://127.0.0.1:{self.client_port}", "--state", str(self.folder / name)]
+        base += ["--health", f"127.0.0.1:{self.health_ports[name]}"]
+        if stage == "ingest":
+            base += ["--source", f"test=feed://127.0.0.1:{self.feed_port}"]
+        return base + (["--name", worker] if worker else [])
+
+    def start(self, *names):
+        for name in names or ("broker", *self.services):
+            with (self.folder / f"{name}.log").open("ab") as log:
+                self.processes[name] = subprocess.Popen(
+                    self.command(name), stdout=log, stderr=log, env={**os.environ, **self.settings}
+                )
+
+    def kill(self, name, sign=signal.SIGKILL):
+        process = self.processes.pop(name)
+        process.send_signal(sign)
+        process.wait(10)
+
+    def stop(self):
+        for name in list(self.processes):
+            with contextlib.suppress(ProcessLookupError, subprocess.TimeoutExpired):
+                self.kill(name)
+
+    def log(self, name):
+        return (self.folder / f"{name}.log").read_text()
+
+    def get(self, name, path):
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.health_ports[name]}{path}", timeout=2) as answer:
+            return answer.read().decode()
+
+    async def ready(self, *names, within_s=20):
+        end = time.monotonic() + within_s
+        for name in names or self.services:
+            while True:
+                try:
+                    await asyncio.to_thread(self.get, name, "/health")
+                    break
+                except OSError:
+                    assert time.monotonic() < end, f"{name} is not ready: {self.log(name)[-2000:]}"
+                    await asyncio.sleep(0.05)
+
+    def feed(self, recording, speed="max", name="pass"):
+        """Send a recording in a process of its own."""
+        command = [sys.executable, "-m", "pipeline", "feed", str(recording), "--name", name, "--speed", speed]
+        with (self.folder / "feed.log").open("ab") as log:
+            self.processes[f"feed-{name}"] = subprocess.Popen(
+                [*command, "--to", f"feed://127.0.0.1:{self.feed_port}"], stdout=log, stderr=log
+            )
+
+
+class Subscriber:
+    """Keeps its session: products by id, and what was wrong with duplicates."""
+
+    def __init__(self, stack, stream="test"):
+        self.products = {}
+        self.n_messages = 0
+        self.unequal = []
+        self._stack = stack
+        self._topic = f"{stack.mission}/{stream}/product/#"
+
+    async def __aenter__(self):
+        self._task = asyncio.create_task(self._listen())
+        await asyncio.sleep(0.5)
+        return self
+
+    async def __aexit__(self, *_error):
+        self._task.cancel()
+        await asyncio.wait([self._task])
+
+    async def _listen(self):
+        stream = subscribe(
+            self._stack.address, [self._topic], client_id="witness", session_s=3600, timing=Timing(first_s=60)
+        )
+        async for _, payload, _ in stream:
+            product = unpack_product(payload)["id"]
+            self.n_messages += 1
+            if self.products.setdefault(product, payload) != payload:
+                self.unequal.append(product)
+
+    async def until(self, ids, within_s):
+        """Wait until all of `ids` are here."""
+        end = time.monotonic() + within_s
+        while not ids <= self.products.keys():
+            assert not self._task.done(), self._task
+            if time.monotonic() > end:
+                missing = ids - self.products.keys()
+                raise AssertionError(f"{len(missing)} of {len(ids)} products are missing: {sorted(missing)[:5]}")
+            await asyncio.sleep(0.1)
+
+
+@pytest.fixture
+def make_stack(tmp_path):
+    """Make a Stack with these arguments; all its processes end with the test."""
+    if not MOSQUITTO:
+        pytest.skip("mosquitto is not installed")
+    stacks = []
+
+    def make(**arguments):
+        stacks.append(Stack(tmp_path, **arguments))
+        return stacks[-1]
+
+    yield make
+    for stack in stacks:
+        stack.stop()
+
+
+@pytest.fixture
+def subscriber():
+    return Subscriber
+
+
+@pytest.fixture(scope="session")
+def undisturbed(bundled):
+    """Payloads by id of a bundled pass decoded in one go."""
+
+    def payloads(name="damaged.cadu", stream="test"):
+        line = Line(load_mission("zhurong"), stream)
+        products = [product for batch in read_pass(bundled / name) for product in line.feed(batch).products]
+        products += line.flush().products
+        return {product.id: product_message(product).payload for product in products}
+
+    return payloads
