@@ -74,6 +74,11 @@ class AosHeaders:
         del frame
         return self._ocf
 
+    def replayed(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """The replay flag of the signalling field (4.1.2.5.2)."""
+        flags: NDArray[np.bool_] = frames[:, 5] >= 0x80
+        return flags
+
     def maps(self, frames: NDArray[np.uint8]) -> None:
         """There are none in AOS."""
         del frames

@@ -44,6 +44,8 @@ class VirtualChannel:
         self._headers = headers
         self._assembly = Assembly(headers, hand_on=settings.hand_on_fragments)
         self._last: Arrivals | None = None
+        self._n_idle_frames = 0
+        self._n_replayed = 0
         self._clcw: dict[str, Any] | None = None
 
     def feed(self, arrivals: Arrivals) -> ChannelOutput:
@@ -78,6 +80,8 @@ class VirtualChannel:
             "name": self.settings.name,
             **continuity,
             **asdict(self._assembly.counts),
+            "idle_frames": self._n_idle_frames,
+            "replay_frames": self._n_replayed,
             "clcw": self._clcw,
         }
 
@@ -90,8 +94,16 @@ class VirtualChannel:
                 packets, encapsulated = packets.pick(~other), packets.pick(other)
             self._mark_sequence_breaks(packets)
             self._last = arrivals.take(slice(-1, None)) if self.settings.hand_on_fragments else None
+        self._count_kinds(arrivals)
         self._read_control_word(arrivals)
         return ChannelOutput(arrivals, packets, encapsulated, self._events(arrivals))
+
+    def _count_kinds(self, arrivals: Arrivals) -> None:
+        frames = arrivals.frames
+        if self.settings.service == "packets":
+            self._n_idle_frames += int((frames.first_header_pointer == self._headers.only_idle).sum())
+        replayed = self._headers.replayed(frames.data)
+        self._n_replayed += 0 if replayed is None else int(replayed.sum())
 
     def _read_control_word(self, arrivals: Arrivals) -> None:
         """The last one is what a person wants to see."""

@@ -63,7 +63,8 @@ def diagnose(settings: LinkSettings, channels: Sequence[ChannelSettings], blocks
     """What other settings would make of `blocks: uint8[n, L]`, in words for a person; empty where nothing helps."""
     tried = [(_seen(other, blocks), change) for other, change in _alternatives(settings)]
     wanted = {(channel.spacecraft_id, channel.virtual_channel) for channel in channels}
-    of_spacecraft = {(scid, vcid) for scid, _ in wanted for vcid in range(64)}
+    spacecraft = {scid for scid, _ in wanted}
+    of_spacecraft = {(scid, vcid) for scid in spacecraft for vcid in range(64)}
     for names in (wanted, of_spacecraft):
         scored = [(sum(n for name, n in seen.items() if name in names), change) for seen, change in tried]
         best, change = max(scored, key=lambda pair: pair[0])
@@ -74,7 +75,7 @@ def diagnose(settings: LinkSettings, channels: Sequence[ChannelSettings], blocks
     if change and 2 * best > len(blocks) and passing[0][0] == 0:
         return f"no frame can be decoded, but with {change} they could be"
     seen = tried[0][0]
-    if 2 * sum(seen.values()) > len(blocks):
+    if 2 * sum(seen.values()) > len(blocks) and not spacecraft & {scid for scid, _ in seen}:
         found = ", ".join(f"{scid}/{vcid}" for (scid, vcid), _ in seen.most_common(3))
         return f"no frame is of a wanted channel; those that arrive are of spacecraft/channel {found}"
     return ""

@@ -56,5 +56,8 @@ class HeaderReader(Protocol):
     def has_operational_control(self, frame: NDArray[np.uint8]) -> bool:
         """Whether an operational control field stands behind the data zone."""
 
+    def replayed(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+        """Which frames were stored aboard before, bool[n]; None where the frame type does not tell."""
+
     def maps(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         """MAP id of each frame, uint8[n]; None where the frame type has none."""

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 
 SLIP_BITS = 32
 """A marker this near to where it was expected is the same lock after a slip."""
-_SCAN_BYTES = 1 << 16
+_CANDIDATES_AT_ONCE = 16
+_SCAN_BYTES = 1 << 14
+_RIGHT_SHIFTS = np.arange(8, 0, -1, dtype=np.uint16)[:, None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,8 +246,7 @@ class Synchronizer:
         scan_bytes = self._pitch // 4
         while search.at + n_bits <= end:
             stop = min(search.at // 8 * 8 + 8 * scan_bytes, end - n_bits + 1)
-            place, inverted, wrong = self._candidates(search.at, stop)
-            decision = self._first_believed(search, place, inverted, wrong, final=final)
+            decision = self._decide(search, stop, final=final)
             if isinstance(decision, _Lock):
                 self._settle(search, decision)
                 return True
@@ -259,6 +260,16 @@ class Synchronizer:
             search.running = None
         return False
 
+    def _decide(self, search: _Search, stop: int, *, final: bool) -> _Lock | int | None:
+        """The first candidate up to `stop` to believe, or that cannot be judged yet; a few are judged at a time."""
+        place, inverted, wrong = self._candidates(search.at, stop)
+        for first in range(0, len(place), _CANDIDATES_AT_ONCE):
+            few = slice(first, first + _CANDIDATES_AT_ONCE)
+            decision = self._first_believed(search, place[few], inverted[few], wrong[few], final=final)
+            if decision is not None:
+                return decision
+        return None
+
     def _first_believed(
         self,
         search: _Search,
@@ -269,8 +280,6 @@ class Synchronizer:
         final: bool,
     ) -> _Lock | int | None:
         """The first candidate to believe, or the place of one that cannot be judged yet, or None."""
-        if not len(place):
-            return None
         end, n_bits = 8 * len(self._buffer), 8 * len(self.marker.pattern)
         successor = place + self._pitch
         seen = successor + n_bits <= end
@@ -329,34 +338,32 @@ class Synchronizer:
         return np.ndarray((n, length_bytes), np.uint8, self._at_phase(begin % 8), begin // 8, (pitch, 1))
 
     def _wrong_bits(self, place: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Bits in which the stream at each place differs from the marker."""
-        byte, phase = place // 8, (place % 8).astype(np.uint16)
-        last = len(self._buffer) - 1
+        """Bits in which the stream at each place differs from the marker: for a few places."""
+        n_bytes = len(self.marker.pattern)
+        expected = int.from_bytes(self.marker.pattern.tobytes(), "big")
         wrong = np.zeros(len(place), np.intp)
-        for k, expected in enumerate(self.marker.pattern):
-            high = self._buffer[byte + k].astype(np.uint16) << 8
-            pair = high | self._buffer[np.minimum(byte + k + 1, last)]
-            seen = (pair >> (np.uint16(8) - phase)) & 0xFF
-            wrong += np.bitwise_count(seen ^ expected)
+        for k, bit in enumerate(place.tolist()):
+            seen = self._buffer[bit // 8 : bit // 8 + n_bytes + 1].tobytes().ljust(n_bytes + 1, b"\0")
+            aligned = int.from_bytes(seen, "big") >> (8 - bit % 8) & ((1 << 8 * n_bytes) - 1)
+            wrong[k] = (aligned ^ expected).bit_count()
         return wrong
 
     def _candidates(self, start: int, stop: int) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.intp]]:
         """Bits from `start` to `stop` where the marker may begin: place, polarity, wrong bits."""
         n_bits, allowed = 8 * len(self.marker.pattern), self.marker.errors_searching
         first, last = start // 8, (stop + 7) // 8
-        span = self._buffer[first : last + len(self.marker.pattern) + 1]
-        places: list[NDArray[np.intp]] = []
-        errors: list[NDArray[np.intp]] = []
-        for phase in range(8):
-            aligned = _shift(span, phase) if phase else span
-            n = min(last - first, len(aligned) - len(self.marker.pattern) + 1)
-            wrong = np.zeros(max(n, 0), np.uint8)
-            for k, expected in enumerate(self.marker.pattern):
-                wrong += np.bitwise_count(aligned[k : k + n] ^ expected)
-            hit = np.nonzero((wrong <= allowed) | (wrong >= n_bits - allowed))[0]
-            places.append(8 * (first + hit) + phase)
-            errors.append(wrong[hit].astype(np.intp))
-        place, wrong_bits = np.concatenate(places), np.concatenate(errors)
+        span = self._buffer[first : last + len(self.marker.pattern)]
+        # Row k: the span as bytes that begin k bits into each of its own; behind its end stand zeros.
+        pair = span.astype(np.uint16) << 8
+        pair[:-1] |= span[1:]
+        aligned = (pair >> _RIGHT_SHIFTS).astype(np.uint8)
+        n = min(last - first, len(span) - len(self.marker.pattern) + 1)
+        wrong = np.bitwise_count(aligned[:, :n] ^ self.marker.pattern[0])
+        for k, expected in enumerate(self.marker.pattern[1:], 1):
+            wrong += np.bitwise_count(aligned[:, k : k + n] ^ expected)
+        hit = np.flatnonzero((wrong <= allowed) | (wrong >= n_bits - allowed))
+        phase, byte = np.divmod(hit, max(n, 1))
+        place, wrong_bits = 8 * (first + byte) + phase, wrong.reshape(-1)[hit].astype(np.intp)
         order = np.argsort(place)
         order = order[(place[order] >= start) & (place[order] < stop)]
         place, wrong_bits = place[order], wrong_bits[order]

@@ -58,6 +58,10 @@ class TmHeaders:
         """The frame's own flag (4.1.2.4)."""
         return bool(frame[1] & 1)
 
+    def replayed(self, frames: NDArray[np.uint8]) -> None:
+        """There is no such flag."""
+        del frames
+
     def maps(self, frames: NDArray[np.uint8]) -> None:
         """There are none in TM."""
         del frames

@@ -77,6 +77,10 @@ class UslpHeaders:
         """The frame's own flag (4.1.2.10)."""
         return bool(frame[6] >> 3 & 1)
 
+    def replayed(self, frames: NDArray[np.uint8]) -> None:
+        """There is no such flag."""
+        del frames
+
     def maps(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Four bits before the end-of-header flag (4.1.2.6)."""
         return frames[:, 3] >> np.uint8(1) & np.uint8(0x0F)

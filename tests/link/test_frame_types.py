@@ -58,6 +58,12 @@ def test_a_data_channel_hands_on_the_whole_field(sender):
     assert data_of(outputs) == [b"\xeb\x90" + bytes([k]) * 100 for k in range(5)]
 
 
+def test_replayed_and_idle_frames_are_counted_apart(sender):
+    frames = [sender.aos_frame(bytes(100), 0x7FE, k, replay=k % 3 == 0) for k in range(9)]
+    _, report = receive(frames, AOS, ChannelSettings(245, 5, "relay"))
+    assert (report["channels"][0]["idle_frames"], report["channels"][0]["replay_frames"]) == (9, 3)
+
+
 # -- USLP ---------------------------------------------------------------------------------------------------------
 
 USLP = LinkSettings("frames", frame_type="uslp", frame_length_bytes=120, fecf=True)

@@ -66,6 +66,11 @@ def test_a_channel_that_never_comes_is_said_with_those_that_do(stream):
     assert "spacecraft/channel 245/5" in event.text
 
 
+def test_a_pass_that_begins_with_idle_frames_is_no_reason_to_doubt_the_settings(sender):
+    idle = [sender.aos_frame(bytes(215), 0x7FE, k, vcid=63) for k in range(40)]
+    assert events(b"".join(sender.cadu(frame) for frame in idle), RIGHT)[0] == []
+
+
 def test_noise_alone_is_no_reason_to_doubt_the_settings():
     noise = np.random.default_rng(1).integers(0, 256, 100_000, np.uint8).tobytes()
     assert events(noise, RIGHT)[0] == []
