@@ -125,6 +125,8 @@ class _Writer:
             sizes = dimensions if dimensions is not None else kind.dimensions or ()
             for _ in range(math.prod(self.size(each) for each in sizes)):
                 self.parameter(key, kind.element, None)
+            # Even an empty array has the bits before it.
+            self.end = max(self.end, self.position)
         elif isinstance(kind, AggregateType):
             for name, member in kind.members:
                 self.parameter(f"{key}.{name}", member, None)
