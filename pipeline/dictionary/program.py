@@ -18,7 +18,7 @@ from pipeline.batches import Column, Ragged
 from pipeline.dictionary.contexts import Contextual, contextual_slots
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.layout import Block, Group, Move, Repeat, Slot, Step, Variable
-from pipeline.dictionary.operations import Operation, compile_operations
+from pipeline.dictionary.operations import Arena, Empty, Operation, compile_operations
 from pipeline.dictionary.ragged import flat_starts
 from pipeline.dictionary.rows import MIN_ROW_BYTES, Chunk, bit_chunks, chunks
 from pipeline.dictionary.values import Criterion, SizeProgram, Values, compile_condition, compile_size
@@ -38,13 +38,18 @@ class BlockProgram:
     width_bits: int
     end_bits: int
 
+    row_bytes: int
+    """What the columns of one packet take."""
     slots: tuple[Slot, ...]
     latest: dict[str, Slot]
     """The last slot of each parameter."""
 
     def run(self, pieces: Iterable[Chunk], values: Values) -> None:
         """Read the fields of all rows into `values`."""
-        pairs = [(operation, operation.allocate(values.n)) for operation in self.operations]
+        n_bytes = self.row_bytes * values.n
+        arrays = 2 * len(self.operations) + 1
+        empty: Empty = np.empty if n_bytes < Arena.LEAST_BYTES else Arena(n_bytes, arrays).empty
+        pairs = [(operation, operation.allocate(values.n, empty)) for operation in self.operations]
         for piece in pieces:
             for operation, work in pairs:
                 operation.fill(work, piece)
@@ -301,6 +306,8 @@ def _compile_block(block: Block) -> BlockProgram:
     width = max([0, *ends]) - first
     fields = [replace(each, offset_bits=each.offset_bits - first) for each in block.fields]
     operations = compile_operations(fields, max((width + 7) // 8, MIN_ROW_BYTES))
+    works = [operation.allocate(1) for operation in operations]
+    row_bytes = sum(work.raw.nbytes + (work.calibrated is not work.raw) * work.calibrated.nbytes for work in works)
     slots = tuple(slot for operation in operations for slot in operation.slots)
     latest = {each.slot.key: each.slot for each in fields}
-    return BlockProgram(operations, block.from_start, first, width, block.end_bits, slots, latest)
+    return BlockProgram(operations, block.from_start, first, width, block.end_bits, row_bytes, slots, latest)
