@@ -1,13 +1,20 @@
-"""Blocks of a fixed length back to back: the stream of a recording that holds bare transfer frames."""
+"""Blocks of one length, and the plain way to them: back to back, in a recording of bare transfer frames."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.link.synchronizer import Blocks
+
+@dataclass(frozen=True, slots=True)
+class Blocks:
+    """`data: uint8[n, block_length]`; `start: int64[n]`, byte of the stream in which each marker begins."""
+
+    data: NDArray[np.uint8]
+    start: NDArray[np.int64]
 
 
 class FixedBlocks:

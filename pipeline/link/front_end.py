@@ -15,15 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import ByteBatch, Event, FrameBatch
-from pipeline.link.blocks import FixedBlocks
+from pipeline.link.blocks import Blocks, FixedBlocks
 from pipeline.link.coding import Checked, FrameDecoder
 from pipeline.link.frame_types import header_reader
 from pipeline.link.frames import Arrivals
 from pipeline.link.guard import SettingsGuard
 from pipeline.link.headers import Headers
+from pipeline.link.marker import Marker
 from pipeline.link.marks import ReceiveTimes
 from pipeline.link.settings import ChannelSettings, LinkSettings
-from pipeline.link.synchronizer import Blocks, Marker, Synchronizer
+from pipeline.link.synchronizer import Synchronizer
 
 _OTHER_CHANNELS_KEPT = 256
 

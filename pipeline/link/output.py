@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 from pipeline.batches import Event, FrameBatch, PacketBatch
 from pipeline.link.aos import AOS_HEADER_BYTES, HEADER_ERROR_CONTROL_BYTES
 from pipeline.link.channels import ChannelOutput
-from pipeline.link.fragments import Hole
 from pipeline.link.frames import Arrivals
 from pipeline.link.insert_zone import insert_zone_times
 from pipeline.link.packet_headers import is_encapsulation, packet_fields, protocol
-from pipeline.link.packets import Packets
+from pipeline.link.packets import Hole, Packets
 from pipeline.link.settings import LinkSettings
 
 

@@ -9,7 +9,14 @@ from itertools import accumulate
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.link.fragments import Hole
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """`length` bytes from byte `start` of packet number `packet` were never received and are zero."""
+
+    packet: int
+    start: int
+    length: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,19 +17,13 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.link.blocks import Blocks
+from pipeline.link.marker import Marker, shifted
+
 SLIP_BITS = 32
 """A marker this near to where it was expected is the same lock after a slip."""
 _CANDIDATES_AT_ONCE = 16
 _SCAN_BYTES = 1 << 14
-_RIGHT_SHIFTS = np.arange(8, 0, -1, dtype=np.uint16)[:, None]
-
-
-@dataclass(frozen=True, slots=True)
-class Blocks:
-    """`data: uint8[n, block_length]`; `start: int64[n]`, byte of the stream in which each marker begins."""
-
-    data: NDArray[np.uint8]
-    start: NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -43,27 +37,6 @@ class SyncCounts:
     marker_bit_errors: int = 0
     truncated: int = 0
     skipped_bits: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Marker:
-    """The sync marker and how many of its bits may be wrong; `flywheel`: markers in a row that may be missing."""
-
-    pattern: NDArray[np.uint8]
-    errors_searching: int
-    errors_locked: int
-    flywheel: int
-
-    @staticmethod
-    def of(pattern: bytes, searching: int | None = None, locked: int | None = None, flywheel: int = 2) -> Marker:
-        """Where not given, 1 wrong bit in 32 while searching and 4 in 32 while locked."""
-        n_bits = 8 * len(pattern)
-        return Marker(
-            np.frombuffer(pattern, np.uint8),
-            n_bits // 32 if searching is None else searching,
-            n_bits // 8 if locked is None else locked,
-            flywheel,
-        )
 
 
 @dataclass(slots=True)
@@ -262,7 +235,7 @@ class Synchronizer:
 
     def _decide(self, search: _Search, stop: int, *, final: bool) -> _Lock | int | None:
         """The first candidate up to `stop` to believe, or that cannot be judged yet; a few are judged at a time."""
-        place, inverted, wrong = self._candidates(search.at, stop)
+        place, inverted, wrong = self.marker.candidates(self._buffer, search.at, stop)
         for first in range(0, len(place), _CANDIDATES_AT_ONCE):
             few = slice(first, first + _CANDIDATES_AT_ONCE)
             decision = self._first_believed(search, place[few], inverted[few], wrong[few], final=final)
@@ -283,7 +256,7 @@ class Synchronizer:
         end, n_bits = 8 * len(self._buffer), 8 * len(self.marker.pattern)
         successor = place + self._pitch
         seen = successor + n_bits <= end
-        errors = self._wrong_bits(np.where(seen, successor, 0))
+        errors = self.marker.wrong_bits(self._buffer, np.where(seen, successor, 0))
         errors = np.where(inverted, n_bits - errors, errors)
         confirmed = seen & (errors <= self.marker.errors_locked)
         if final:
@@ -329,48 +302,10 @@ class Synchronizer:
         if phase == 0:
             return self._buffer
         if phase not in self._aligned:
-            self._aligned[phase] = _shift(self._buffer, phase)
+            self._aligned[phase] = shifted(self._buffer, phase)
         return self._aligned[phase]
 
     def _rows(self, begin: int, n: int, length_bytes: int) -> NDArray[np.uint8]:
         """The first `length_bytes` of n frames from bit `begin` on: uint8[n, length_bytes], a view."""
         pitch = self._pitch // 8
         return np.ndarray((n, length_bytes), np.uint8, self._at_phase(begin % 8), begin // 8, (pitch, 1))
-
-    def _wrong_bits(self, place: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Bits in which the stream at each place differs from the marker: for a few places."""
-        n_bytes = len(self.marker.pattern)
-        expected = int.from_bytes(self.marker.pattern.tobytes(), "big")
-        wrong = np.zeros(len(place), np.intp)
-        for k, bit in enumerate(place.tolist()):
-            seen = self._buffer[bit // 8 : bit // 8 + n_bytes + 1].tobytes().ljust(n_bytes + 1, b"\0")
-            aligned = int.from_bytes(seen, "big") >> (8 - bit % 8) & ((1 << 8 * n_bytes) - 1)
-            wrong[k] = (aligned ^ expected).bit_count()
-        return wrong
-
-    def _candidates(self, start: int, stop: int) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.intp]]:
-        """Bits from `start` to `stop` where the marker may begin: place, polarity, wrong bits."""
-        n_bits, allowed = 8 * len(self.marker.pattern), self.marker.errors_searching
-        first, last = start // 8, (stop + 7) // 8
-        span = self._buffer[first : last + len(self.marker.pattern)]
-        # Row k: the span as bytes that begin k bits into each of its own; behind its end stand zeros.
-        pair = span.astype(np.uint16) << 8
-        pair[:-1] |= span[1:]
-        aligned = (pair >> _RIGHT_SHIFTS).astype(np.uint8)
-        n = min(last - first, len(span) - len(self.marker.pattern) + 1)
-        wrong = np.bitwise_count(aligned[:, :n] ^ self.marker.pattern[0])
-        for k, expected in enumerate(self.marker.pattern[1:], 1):
-            wrong += np.bitwise_count(aligned[:, k : k + n] ^ expected)
-        hit = np.flatnonzero((wrong <= allowed) | (wrong >= n_bits - allowed))
-        phase, byte = np.divmod(hit, max(n, 1))
-        place, wrong_bits = 8 * (first + byte) + phase, wrong.reshape(-1)[hit].astype(np.intp)
-        order = np.argsort(place)
-        order = order[(place[order] >= start) & (place[order] < stop)]
-        place, wrong_bits = place[order], wrong_bits[order]
-        inverted = wrong_bits > n_bits // 2
-        return place, inverted, np.where(inverted, n_bits - wrong_bits, wrong_bits)
-
-
-def _shift(octets: NDArray[np.uint8], phase: int) -> NDArray[np.uint8]:
-    """`octets: uint8[n]` moved up by `phase` bits (1-7): uint8[n - 1]."""
-    return (octets[:-1] << np.uint8(phase)) | (octets[1:] >> np.uint8(8 - phase))

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from pipeline.batches import ByteBatch, Quality
-from pipeline.link.fragments import Hole
+from pipeline.link.packets import Hole
 from pipeline.link.receiver import Receiver
 from pipeline.link.settings import ChannelSettings, LinkSettings
 

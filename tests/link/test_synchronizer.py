@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from pipeline.link.synchronizer import Marker, Synchronizer
+from pipeline.link.marker import Marker
+from pipeline.link.synchronizer import Synchronizer
 
 ASM = bytes.fromhex("1ACFFC1D")
 LENGTH = 96

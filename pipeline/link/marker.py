@@ -1,0 +1,74 @@
+"""The attached sync marker: where in a stream it may stand, and how far what stands there is from it.
+
+Places are bits from the beginning of the stream at hand: the marker may begin at any, and in either polarity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+_RIGHT_SHIFTS = np.arange(8, 0, -1, dtype=np.uint16)[:, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """The sync marker and how many of its bits may be wrong; `flywheel`: markers in a row that may be missing."""
+
+    pattern: NDArray[np.uint8]
+    errors_searching: int
+    errors_locked: int
+    flywheel: int
+
+    @staticmethod
+    def of(pattern: bytes, searching: int | None = None, locked: int | None = None, flywheel: int = 2) -> Marker:
+        """Where not given, 1 wrong bit in 32 while searching and 4 in 32 while locked."""
+        n_bits = 8 * len(pattern)
+        return Marker(
+            np.frombuffer(pattern, np.uint8),
+            n_bits // 32 if searching is None else searching,
+            n_bits // 8 if locked is None else locked,
+            flywheel,
+        )
+
+    def wrong_bits(self, stream: NDArray[np.uint8], place: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Bits in which the stream at each bit place differs from the marker: for a few places."""
+        n_bytes = len(self.pattern)
+        expected = int.from_bytes(self.pattern.tobytes(), "big")
+        wrong = np.zeros(len(place), np.intp)
+        for k, bit in enumerate(place.tolist()):
+            seen = stream[bit // 8 : bit // 8 + n_bytes + 1].tobytes().ljust(n_bytes + 1, b"\0")
+            aligned = int.from_bytes(seen, "big") >> (8 - bit % 8) & ((1 << 8 * n_bytes) - 1)
+            wrong[k] = (aligned ^ expected).bit_count()
+        return wrong
+
+    def candidates(
+        self, stream: NDArray[np.uint8], start: int, stop: int
+    ) -> tuple[NDArray[np.intp], NDArray[np.bool_], NDArray[np.intp]]:
+        """Bits from `start` to `stop` where the marker may begin: place, polarity, wrong bits."""
+        n_bits, allowed = 8 * len(self.pattern), self.errors_searching
+        first, last = start // 8, (stop + 7) // 8
+        span = stream[first : last + len(self.pattern)]
+        # Row k: the span as bytes that begin k bits into each of its own; behind its end stand zeros.
+        pair = span.astype(np.uint16) << 8
+        pair[:-1] |= span[1:]
+        aligned = (pair >> _RIGHT_SHIFTS).astype(np.uint8)
+        n = min(last - first, len(span) - len(self.pattern) + 1)
+        wrong = np.bitwise_count(aligned[:, :n] ^ self.pattern[0])
+        for k, expected in enumerate(self.pattern[1:], 1):
+            wrong += np.bitwise_count(aligned[:, k : k + n] ^ expected)
+        hit = np.flatnonzero((wrong <= allowed) | (wrong >= n_bits - allowed))
+        phase, byte = np.divmod(hit, max(n, 1))
+        place, wrong_bits = 8 * (first + byte) + phase, wrong.reshape(-1)[hit].astype(np.intp)
+        order = np.argsort(place)
+        order = order[(place[order] >= start) & (place[order] < stop)]
+        place, wrong_bits = place[order], wrong_bits[order]
+        inverted = wrong_bits > n_bits // 2
+        return place, inverted, np.where(inverted, n_bits - wrong_bits, wrong_bits)
+
+
+def shifted(octets: NDArray[np.uint8], phase: int) -> NDArray[np.uint8]:
+    """`octets: uint8[n]` moved up by `phase` bits (1-7): uint8[n - 1]."""
+    return (octets[:-1] << np.uint8(phase)) | (octets[1:] >> np.uint8(8 - phase))
