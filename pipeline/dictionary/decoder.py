@@ -131,7 +131,7 @@ class Decoder:
             packets.apid if every else packets.apid[rows],
             packets.seq_count if every else packets.seq_count[rows],
             received_ns,
-            rows + first,
+            np.arange(first, first + len(rows)) if every else rows + first,
             quality,
         )
 
@@ -168,7 +168,9 @@ class Decoder:
     def _time(self, node: Node, values: Values) -> NDArray[np.int64]:
         terms = self._times[node.key]
         if not terms:
-            return np.full(values.n, NO_TIME, np.int64)
+            untimed = np.empty(values.n, np.int64)
+            untimed.fill(NO_TIME)
+            return untimed
         total = np.zeros(values.n, np.int64)
         for key, unit_ns in terms:
             counts = values.of(key, calibrated=False)
@@ -196,7 +198,7 @@ def run_program(program: Program, flat: NDArray[np.uint8], packets: PacketBatch,
         start, length = packets.start[rows], packets.length[rows]
     if program.fixed_bits is not None:
         n_bytes = (program.fixed_bits + 7) // 8
-        if int(length.min()) < n_bytes:
+        if least(length) < n_bytes:
             long_enough = length >= n_bytes
             rows, start, length = rows[long_enough], start[long_enough], length[long_enough]
             if not len(rows):
@@ -248,7 +250,7 @@ def _quality(
     quality: NDArray[np.uint32], length: NDArray[np.int64], result: Result, node: Node
 ) -> NDArray[np.uint32]:
     described = (result.described_bits + 7) >> 3
-    if not isinstance(described, int) or int(length.max()) > described:
+    if not isinstance(described, int) or most(length) > described:
         quality |= (length > described) * np.uint32(Quality.UNDESCRIBED)
     if result.values.unknown is not None:
         quality |= result.values.unknown * np.uint32(Quality.UNKNOWN_VALUE)
@@ -275,10 +277,20 @@ def _value_at(column: Column, row: int) -> Any:
     return column[row].tolist()
 
 
+def least(values: NDArray[np.int64]) -> int:
+    """The smallest; a lone value needs no reduction, which costs more than all the rest of it."""
+    return int(values[0]) if len(values) == 1 else int(values.min())
+
+
+def most(values: NDArray[np.int64]) -> int:
+    """The largest."""
+    return int(values[0]) if len(values) == 1 else int(values.max())
+
+
 def _codes(signature: Signature, flat: NDArray[np.uint8], packets: PacketBatch) -> NDArray[Any] | None:
     """The bits that decide, of each packet; None: a packet is too short to hold them."""
     width = signature.window.itemsize
-    if int(packets.length.min()) < signature.byte + width:
+    if least(packets.length) < signature.byte + width:
         return None
     start = packets.start
     stride = even_stride(start)

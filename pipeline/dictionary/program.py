@@ -18,6 +18,7 @@ from pipeline.batches import Column, Ragged
 from pipeline.dictionary.contexts import Contextual, contextual_slots
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.layout import Block, Group, Move, Repeat, Slot, Step, Variable
+from pipeline.dictionary.lone import Lone, compile_lone
 from pipeline.dictionary.operations import Arena, Empty, Operation, compile_operations
 from pipeline.dictionary.ragged import flat_starts
 from pipeline.dictionary.rows import MIN_ROW_BYTES, Chunk, bit_chunks, chunks
@@ -41,28 +42,45 @@ class BlockProgram:
     row_bytes: int
     """What the columns of one packet take."""
     slots: tuple[Slot, ...]
+    others: tuple[Slot, ...]
+    """The slots that a lone packet has read in the common way."""
     latest: dict[str, Slot]
     """The last slot of each parameter."""
 
+    lone: Lone | None
+
     def run(self, pieces: Iterable[Chunk], values: Values) -> None:
         """Read the fields of all rows into `values`."""
-        n_bytes = self.row_bytes * values.n
-        arrays = 2 * len(self.operations) + 1
-        empty: Empty = np.empty if n_bytes < Arena.LEAST_BYTES else Arena(n_bytes, arrays).empty
-        pairs = [(operation, operation.allocate(values.n, empty)) for operation in self.operations]
-        for piece in pieces:
-            for operation, work in pairs:
-                operation.fill(work, piece)
-        raw: list[Array] = []
-        calibrated: list[Array] = []
-        for operation, work in pairs:
-            delivered = operation.deliver(work)
-            raw += delivered[0]
-            calibrated += delivered[1]
-            values.flag(work.unknown)
-        values.raw.update(zip(self.slots, raw, strict=True))
-        values.calibrated.update(zip(self.slots, calibrated, strict=True))
+        if values.n == 1 and self.lone is not None:
+            piece = next(iter(pieces))
+            columns = self.lone.columns(piece)
+            values.raw.update(zip(self.lone.slots, columns, strict=True))
+            values.calibrated.update(zip(self.lone.slots, columns, strict=True))
+            _operate(self.lone.others, self.others, (piece,), values, np.empty)
+        else:
+            n_bytes = self.row_bytes * values.n
+            arrays = 2 * len(self.operations) + 1
+            empty: Empty = np.empty if n_bytes < Arena.LEAST_BYTES else Arena(n_bytes, arrays).empty
+            _operate(self.operations, self.slots, pieces, values, empty)
         values.latest.update(self.latest)
+
+
+def _operate(
+    operations: Sequence[Operation], slots: Sequence[Slot], pieces: Iterable[Chunk], values: Values, empty: Empty
+) -> None:
+    pairs = [(operation, operation.allocate(values.n, empty)) for operation in operations]
+    for piece in pieces:
+        for operation, work in pairs:
+            operation.fill(work, piece)
+    raw: list[Array] = []
+    calibrated: list[Array] = []
+    for operation, work in pairs:
+        delivered = operation.deliver(work)
+        raw += delivered[0]
+        calibrated += delivered[1]
+        values.flag(work.unknown)
+    values.raw.update(zip(slots, raw, strict=True))
+    values.calibrated.update(zip(slots, calibrated, strict=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,4 +328,8 @@ def _compile_block(block: Block) -> BlockProgram:
     row_bytes = sum(work.raw.nbytes + (work.calibrated is not work.raw) * work.calibrated.nbytes for work in works)
     slots = tuple(slot for operation in operations for slot in operation.slots)
     latest = {each.slot.key: each.slot for each in fields}
-    return BlockProgram(operations, block.from_start, first, width, block.end_bits, row_bytes, slots, latest)
+    lone = compile_lone(operations)
+    others = tuple(slot for operation in lone.others for slot in operation.slots) if lone else ()
+    return BlockProgram(
+        operations, block.from_start, first, width, block.end_bits, row_bytes, slots, others, latest, lone
+    )

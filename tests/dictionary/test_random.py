@@ -208,3 +208,19 @@ def test_damaged_packets_never_raise_and_none_is_lost(batch, case, noise, cut):
 def test_a_value_that_does_not_fit_is_refused():
     with pytest.raises(ValueError, match="does not fit"):
         pattern(256, NumberEncoding(8))
+
+
+@RELAXED
+@given(packets())
+def test_a_packet_alone_is_read_as_it_is_among_others(batch, case):
+    dictionary, rows = case
+    octets = [encode(dictionary, "PACKET", row) for row in rows]
+    plan = compile_plan(dictionary)
+    (together,) = Decoder(plan).decode(batch(octets))
+    alone = Decoder(plan)
+    for i, each in enumerate(octets):
+        (found,) = alone.decode(batch([each]))
+        assert found.order.tolist() == [i]
+        for name, column in together.columns.items():
+            assert plain(found.columns[name], 0) == plain(column, i)
+            assert getattr(found.columns[name], "dtype", None) == getattr(column, "dtype", None)
