@@ -18,24 +18,20 @@ import structlog
 from pipeline import topics
 from pipeline.archive.columns import column_files
 from pipeline.archive.packets import packet_file
-from pipeline.batches import ByteBatch, Message
+from pipeline.batches import ByteBatch, Event, Message
 from pipeline.errors import ConfigError, RunError
 from pipeline.mission import Mission
 from pipeline.stages.line import Line
+from pipeline.stages.passes import read_in_turns, read_passes, station_names
 from pipeline.stages.replay import Replay
 from pipeline.transport.broker import BrokerAddress
 from pipeline.transport.mqtt import Publisher, subscribe
 from pipeline.transport.source import paced, read_pass
 
+MAX_TOLD = 1000  # gaps and other events that a report lists
 GRACE_S = 10.0  # after Ctrl-C, how long a broker that is gone may keep the run from ending
 log = structlog.get_logger(__name__)
 Progress = Callable[[int], None]
-
-
-def read_passes(passes: Sequence[Path]) -> Iterator[ByteBatch]:
-    """Read recordings one after another."""
-    for path in passes:
-        yield from read_pass(path)
 
 
 def bundled(name: str) -> Path:
@@ -56,21 +52,31 @@ def stream_name(asked: str | None, passes: Sequence[Path]) -> str:
 
 
 def inspect(passes: Sequence[Path], mission: Mission, progress: Progress) -> dict[str, Any]:
-    """Read recordings for their pass report alone."""
-    line = Line(mission, until="packets")
+    """Read recordings for their pass report alone; with it when they were received, and where gaps are."""
+    line = Line(mission, until="packets", stations=station_names(mission, passes))
+    received: list[int] = []
+    events: list[Event] = []
     with suppress(KeyboardInterrupt):
-        for batch in read_passes(passes):
-            line.feed(batch)
+        for batch in read_passes(line, passes):
+            received = [*received[:1], *batch.mark_ns[[0, -1]].tolist()] if len(batch.mark_ns) else received
+            events += line.feed(batch).events
+            del events[MAX_TOLD:]
             progress(len(batch.data))
-    line.flush()
-    return line.report()
+    events += line.flush().events
+    span = {"first": topics.iso_utc(min(received)), "last": topics.iso_utc(max(received))} if received else {}
+    return line.report() | {"received": span, "events": [_told(event) for event in events[:MAX_TOLD]]}
+
+
+def _told(event: Event) -> dict[str, Any]:
+    time = topics.iso_utc(event.time_ns) if event.time_ns else None
+    return {"time": time, "severity": event.severity, "kind": event.kind, "text": event.text, **event.details}
 
 
 def write_packets(passes: Sequence[Path], mission: Mission, out: Path, progress: Progress) -> dict[str, Any]:
     """Write the whole space packets of recordings to a file."""
-    line = Line(mission, until="packets")
+    line = Line(mission, until="packets", stations=station_names(mission, passes))
     with packet_file(out) as file:
-        for batch in read_passes(passes):
+        for batch in read_passes(line, passes):
             file.add(line.feed(batch).packets)
             progress(len(batch.data))
         file.add(line.flush().packets)
@@ -83,10 +89,10 @@ def decode(
     """Write the decoded columns of recordings to a folder, a file for each container."""
     if mission.plan is None:
         raise ConfigError(f"mission {mission.name} has no dictionary: name one in [dictionary] xtce = ...")
-    line = Line(mission, until="columns", raw=raw)
+    line = Line(mission, until="columns", raw=raw, stations=station_names(mission, passes))
     epoch = mission.clock.epoch_utc_ns if mission.time_terms else None
     with column_files(out, file_format, raw=raw, epoch_utc_ns=epoch) as files:
-        for batch in read_passes(passes):
+        for batch in read_passes(line, passes):
             files.add(line.feed(batch).columns)
             progress(len(batch.data))
         files.add(line.flush().columns)
@@ -103,7 +109,7 @@ async def replay(
     speed: float | None,
 ) -> dict[str, Any]:
     """Run recordings through the whole pipeline to a broker, and give the pass report."""
-    line = Line(mission, stream)
+    line = Line(mission, stream, stations=station_names(mission, passes))
     stop = asyncio.Event()
     online, offline = (topics.status_message(mission.name, "replay", state) for state in ("online", "offline"))
     client_id = f"{mission.name}-{stream}-{os.getpid()}"
@@ -111,17 +117,18 @@ async def replay(
         address, client_id=client_id, birth=online, will=offline, on_trouble=log.warning
     ) as publisher:
         stages = Replay(line, mission.name, stream, publisher.publish)
-        source = _paced_passes(passes, speed)
+        source = _paced_passes(line, passes, speed)
         with _stopped_by_signals(stop):
             run = asyncio.create_task(stages.run(source, stop, seen), name="replay")
             await _until_drained(run, stop, lambda: stages.n_messages)
     return line.report() | {"messages": stages.n_messages, "quarantined_batches": stages.n_quarantined}
 
 
-async def _paced_passes(passes: Sequence[Path], speed: float | None) -> AsyncIterator[ByteBatch]:
-    """Read recordings one after another, each at its own pace: the time between two passes is not waited for."""
-    for path in passes:
-        async for batch in paced(read_pass(path), speed):
+async def _paced_passes(line: Line, passes: Sequence[Path], speed: float | None) -> AsyncIterator[ByteBatch]:
+    """Read recordings at their pace: merged ones in turns, others one after another without the time between."""
+    sources = [read_in_turns(line, passes)] if line.n_stations > 1 else map(read_pass, passes)
+    for source in sources:
+        async for batch in paced(source, speed):
             yield batch
 
 

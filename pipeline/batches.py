@@ -54,12 +54,15 @@ class ByteBatch:
     """Bytes as a source read them: `data: uint8[n]`.
 
     `mark_start: int64[k]` (ascending offsets into `data`) and `mark_ns: int64[k]` say when bytes came in: those
-    from `mark_start[i]` on were received at `mark_ns[i]`. No marks: receive times are not known.
+    from `mark_start[i]` on were received at `mark_ns[i]`. No marks: receive times are not known. `station`: which of
+    several recordings of one pass they are of; `ended`: nothing more comes from it.
     """
 
     data: NDArray[np.uint8]
     mark_start: NDArray[np.int64]
     mark_ns: NDArray[np.int64]
+    station: int = 0
+    ended: bool = False
 
     @staticmethod
     def of(data: bytes | bytearray | memoryview | NDArray[np.uint8], received_ns: int = 0) -> ByteBatch:

@@ -33,6 +33,7 @@ from pipeline.link.settings import (
     ReedSolomonSettings,
     Service,
 )
+from pipeline.link.validity import settings_problems
 from pipeline.toml_lines import line_of, load_toml, told
 
 MAX_FILE_BYTES = 64 << 20  # of any configuration file
@@ -65,6 +66,12 @@ class _Link(_Strict):
     operational_control_field: bool = False
     header_error_control: bool = False
     packet_prefix_bytes: Annotated[int, Field(ge=0, le=1024)] = 0
+    long_randomizer: bool = False
+    marker_errors_searching: int | None = None
+    marker_errors_locked: int | None = None
+    flywheel_frames: int = 2
+    insert_zone_codec: str = ""
+    reorder_window_frames: int = 4
 
     @model_validator(mode="after")
     def _fits_together(self) -> _Link:
@@ -72,15 +79,8 @@ class _Link(_Strict):
             return self
         if self.frame_length_bytes is None:
             raise ValueError(f'frame_length_bytes is missing: framing "{self.framing}" has frames')
-        code = self.reed_solomon
-        if self.framing == "frames" and (code or self.randomizer):
+        if self.framing == "frames" and (self.reed_solomon or self.randomizer):
             raise ValueError('reed_solomon and randomizer belong to framing "cadu"')
-        if code and code.interleave * (255 - code.parity - code.virtual_fill) != self.frame_length_bytes:
-            coded = code.interleave * (255 - code.parity - code.virtual_fill)
-            raise ValueError(
-                f"frame_length_bytes is {self.frame_length_bytes}, but {code.interleave} codewords of "
-                f"255 - {code.parity} - {code.virtual_fill} symbols hold {coded} bytes"
-            )
         if self.packet_prefix_bytes:
             raise ValueError('packet_prefix_bytes belongs to framing "packets"')
         return self
@@ -91,6 +91,7 @@ class _Channel(_Strict):
     virtual_channel: Annotated[int, Field(ge=0, le=63)]
     name: Annotated[str, Field(min_length=1, max_length=80)]
     service: Service = "packets"
+    hand_on_fragments: bool = False
 
 
 class _Dictionary(_Strict):
@@ -212,6 +213,8 @@ def load_mission(name: str) -> Mission:
         link = parsed.profile[profile].link
     if link.framing != "packets" and not parsed.channel:
         problem("channel", "no [[channel]]: name the virtual channels that are wanted")
+    for found in settings_problems(_link_settings(link)):
+        problem(found.key, found.text)
     _twice(parsed.channel, problem)
     plan, digest = _dictionary(parsed.dictionary, folder, problems, problem)
     clock = OnboardClock(_epoch_ns(parsed.clock, problem))

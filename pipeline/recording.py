@@ -25,7 +25,7 @@ from pipeline.batches import PacketBatch, Product
 from pipeline.errors import ConfigError
 from pipeline.mission import Mission, load_mission
 from pipeline.stages.line import Line, Outcome
-from pipeline.transport.source import read_pass
+from pipeline.stages.passes import read_passes, station_names
 
 if TYPE_CHECKING:
     import xarray
@@ -40,14 +40,14 @@ class RecordedPass:
 
     def report(self) -> dict[str, Any]:
         """Give the pass report: bytes, frames, channels, packets."""
-        line = Line(self.mission, until="packets")
+        line = self._line(until="packets")
         for _ in self._through(line):
             pass
         return line.report()
 
     def packets(self) -> Iterator[PacketBatch]:
         """Give the whole space packets, batch by batch; idle ones are left out."""
-        for outcome in self._through(Line(self.mission, until="packets")):
+        for outcome in self._through(self._line(until="packets")):
             yield outcome.packets
 
     def to_xarray(self, container: str, *, raw: bool = False) -> xarray.Dataset:
@@ -57,7 +57,7 @@ class RecordedPass:
         """
         with TemporaryDirectory() as folder, ExitStack() as stack:
             tables = ColumnFiles(Spill(Path(folder), stack), raw=raw)
-            for outcome in self._through(Line(self.mission, until="columns", raw=raw)):
+            for outcome in self._through(self._line(until="columns", raw=raw)):
                 tables.add(outcome.columns)
             if container not in tables.tables:
                 known = ", ".join(sorted(tables.tables)) or "nothing that is decoded"
@@ -69,13 +69,16 @@ class RecordedPass:
 
     def products(self) -> Iterator[Product]:
         """Give the science products, in order."""
-        for outcome in self._through(Line(self.mission, self.paths[0].stem)):
+        for outcome in self._through(self._line(self.paths[0].stem)):
             yield from outcome.products
 
     def _through(self, line: Line) -> Iterator[Outcome]:
-        for path in self.paths:
-            yield from map(line.feed, read_pass(path))
+        yield from map(line.feed, read_passes(line, self.paths))
         yield line.flush()
+
+    def _line(self, stream: str = "live", *, until: str = "products", raw: bool = False) -> Line:
+        stations = station_names(self.mission, self.paths)
+        return Line(self.mission, stream, until=until, raw=raw, stations=stations)
 
 
 def open_pass(*paths: str | Path, mission: str) -> RecordedPass:

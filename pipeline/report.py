@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+N_LISTED = 12  # APIDs, events, channels on a line or in a list; --json has all
+BAR_WIDTH = 50
 FRAME_COUNTS = ("clean", "corrected", "uncorrectable", "failed_check", "other_channel")
 CHANNEL_COLUMNS = {
     "frames": "frames",
@@ -22,21 +25,67 @@ CHANNEL_COLUMNS = {
 
 
 def print_report(console: Console, report: Mapping[str, Any], title: str) -> None:
-    """Print the books of a pass: bytes and frames, channels, packets, products."""
+    """Print the books of a pass: bytes and frames, channels, packets, products, and where something is missing."""
     console.print(f"\n[bold]{title}[/bold]")
-    frames, read = report["frames"], report["bytes"]
-    console.print(f"bytes   {read['read']:,} read, {read['skipped']:,} skipped")
-    if frames["read"]:
-        counts = ", ".join(f"{frames[name]:,} {name.replace('_', ' ')}" for name in FRAME_COUNTS)
-        console.print(f"frames  {frames['read']:,} read: {counts}")
+    _bytes(console, report)
+    _frames(console, report["frames"])
     if report["channels"]:
         console.print(_channels(report["channels"]))
+    if others := report.get("other_channels"):
+        listing = ", ".join(f"{other['scid']}/{other['vcid']}: {other['frames']:,}" for other in others[:N_LISTED])
+        console.print(f"other   {listing}{_more(others)}")
     _packets(console, report)
     if report.get("products"):
         made = ", ".join(f"{name} [bold]{count}[/bold]" for name, count in report["products"].items())
         console.print(f"products  {made}")
     if report.get("quarantined_batches"):
         console.print(f"[red]quarantined batches  {report['quarantined_batches']}[/red]")
+    if report.get("stations"):
+        console.print(_stations(report["stations"]))
+    for event in (events := report.get("events", []))[:N_LISTED]:
+        console.print(f"{(event['time'] or 'time unknown')[:23]:24}{event['text']}", markup=False)
+    if len(events) > N_LISTED:
+        console.print(f"and {len(events) - N_LISTED} more events: --json lists them")
+
+
+def _bytes(console: Console, report: Mapping[str, Any]) -> None:
+    read = report["bytes"]
+    line = f"bytes   {read['read']:,} read, {read['skipped']:,} skipped"
+    if span := report.get("received"):
+        first, last = (datetime.fromisoformat(span[key][:26]) for key in ("first", "last"))
+        line += f"; received {first:%Y-%m-%d %H:%M:%S} to {last:%H:%M:%S} UTC"
+        if seconds := (last - first).total_seconds():
+            line += f", {read['read'] * 8 / seconds / 1000:,.1f} kbit/s"
+    console.print(line)
+
+
+def _frames(console: Console, frames: Mapping[str, Any]) -> None:
+    if not frames["read"]:
+        return
+    counts = ", ".join(f"{frames[name]:,} {name.replace('_', ' ')}" for name in FRAME_COUNTS)
+    console.print(f"frames  {frames['read']:,} read: {counts}")
+    histogram = frames.get("corrected_symbols", {})
+    if len(histogram) > 1:
+        most = max(histogram.values())
+        console.print("corrected symbols of a codeword")
+        for symbols, count in sorted((int(key), value) for key, value in histogram.items()):
+            console.print(f"  {symbols:2}  {'▇' * max(1, round(BAR_WIDTH * count / most))} {count:,}")
+
+
+def _stations(stations: list[Mapping[str, Any]]) -> Table:
+    """What each station gave, and what only it gave."""
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    table.add_column("station", no_wrap=True)
+    for label in ("frames", "used", "only here", "not used", "uncorrectable"):
+        table.add_column(label, justify="right")
+    for one in stations:
+        counts = one["frames"]["read"], one["used_frames"], one["only_frames"], one["copies_frames"]
+        table.add_row(one["name"], *(f"{count:,}" for count in (*counts, one["frames"]["uncorrectable"])))
+    return table
+
+
+def _more(items: Sequence[Any]) -> str:
+    return f", and {len(items) - N_LISTED} more" if len(items) > N_LISTED else ""
 
 
 def warnings(report: Mapping[str, Any], mission: str, marker: str) -> list[str]:
@@ -70,9 +119,8 @@ def _channels(channels: list[Mapping[str, Any]]) -> Table:
 def _packets(console: Console, report: Mapping[str, Any]) -> None:
     packets = report["packets"]
     by_apid = packets["by_apid"]
-    shown = [f"{apid}: {count:,}" for apid, count in list(by_apid.items())[:12]]
-    more = f", and {len(by_apid) - 12} more" if len(by_apid) > 12 else ""
-    listing = f" on {len(by_apid)} APIDs ({', '.join(shown)}{more})" if by_apid else ""
+    shown = [f"{apid}: {count:,}" for apid, count in list(by_apid.items())[:N_LISTED]]
+    listing = f" on {len(by_apid)} APIDs ({', '.join(shown)}{_more(list(by_apid))})" if by_apid else ""
     console.print(f"packets {packets['read']:,}{listing}, {packets['sequence_gaps']:,} sequence gaps")
     records = report.get("records", {})
     if records.get("joined") or records.get("broken"):

@@ -9,7 +9,9 @@ batch. Nothing here reads, waits or publishes.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any
 
 from pipeline.batches import ByteBatch, ColumnBatch, Event, PacketBatch, Product
@@ -18,6 +20,7 @@ from pipeline.dictionary.records import RecordJoiner
 from pipeline.instruments import Suite
 from pipeline.instruments.context import Context
 from pipeline.link.receiver import Receiver
+from pipeline.link.stations import StationsReceiver
 from pipeline.mission import Mission
 
 
@@ -32,12 +35,27 @@ class Outcome:
 
 
 class Line:
-    """One stream of one mission. `until` says how far the packets go: "packets", "columns" or "products"."""
+    """One stream of one mission. `until` says how far the packets go: "packets", "columns" or "products".
+
+    With `stations`, the names of several, their recordings of one pass are merged frame by frame.
+    """
 
     def __init__(
-        self, mission: Mission, stream: str = "live", *, until: str = "products", raw: bool = False
+        self,
+        mission: Mission,
+        stream: str = "live",
+        *,
+        until: str = "products",
+        raw: bool = False,
+        stations: Sequence[str] = (),
     ) -> None:
-        self._receiver = Receiver(mission.link, mission.channels)
+        self._receiver: Receiver | StationsReceiver = (
+            StationsReceiver(mission.link, mission.channels, stations)
+            if len(stations) > 1
+            else Receiver(mission.link, mission.channels)
+        )
+        self._turn = Lock()
+        self.n_stations = max(1, len(stations))
         self._joiner = (
             RecordJoiner(segment_header_bytes=mission.segment_header_bytes) if mission.join_segments else None
         )
@@ -47,8 +65,19 @@ class Line:
         self._until = until
         self._made: Counter[str] = Counter()
 
+    def behind(self) -> int | None:
+        """The station whose bytes are wanted next, None when all have ended. May be asked from another thread."""
+        with self._turn:
+            return self._receiver.behind() if isinstance(self._receiver, StationsReceiver) else 0
+
     def feed(self, batch: ByteBatch) -> Outcome:
-        received = self._receiver.feed(batch)
+        with self._turn:
+            if not isinstance(self._receiver, StationsReceiver):
+                received = self._receiver.feed(batch)
+            elif batch.ended:
+                received = self._receiver.end(batch.station)
+            else:
+                received = self._receiver.feed(batch.station, batch)
         return self._onward(received.packets, received.events)
 
     def settle(self) -> tuple[Product, ...]:

@@ -108,7 +108,8 @@ def _between_marks(batch: ByteBatch, start: int, stop: int) -> ByteBatch:
     """The bytes from mark `start` up to mark `stop`; those before the first mark go with it."""
     first = int(batch.mark_start[start]) if start else 0
     last = int(batch.mark_start[stop]) if stop < len(batch.mark_start) else len(batch.data)
-    return ByteBatch(batch.data[first:last], batch.mark_start[start:stop] - first, batch.mark_ns[start:stop])
+    marks = batch.mark_start[start:stop] - first, batch.mark_ns[start:stop]
+    return ByteBatch(batch.data[first:last], *marks, station=batch.station)
 
 
 def _read_times(path: Path) -> Marks:

@@ -94,7 +94,7 @@ def test_a_frame_length_that_no_codeword_has_is_refused(folder: Path) -> None:
         "frame_length_bytes = 220",
         'frame_length_bytes = 220\nreed_solomon = { parity = 32, interleave = 1, basis = "dual" }',
     )
-    assert problems(folder, text) == [(4, "link")]
+    assert problems(folder, text) == [(7, "link.frame_length_bytes")]
 
 
 def test_the_same_channel_twice_is_refused(folder: Path) -> None:
