@@ -20,6 +20,8 @@ from pipeline.link.packets import Packets
 from pipeline.link.sequence import SequenceCounts
 from pipeline.link.settings import ChannelSettings
 
+_GAPS_LISTED = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class ChannelOutput:
@@ -44,6 +46,8 @@ class VirtualChannel:
         self._headers = headers
         self._assembly = Assembly(headers, hand_on=settings.hand_on_fragments)
         self._last: Arrivals | None = None
+        self._gaps: list[dict[str, int]] = []
+        self._received_ns = (0, 0)
         self._n_idle_frames = 0
         self._n_replayed = 0
         self._clcw: dict[str, Any] | None = None
@@ -72,7 +76,10 @@ class VirtualChannel:
         return [*outputs, ChannelOutput(carrier, packets, None, (), repeated=True)]
 
     def report(self) -> dict[str, Any]:
-        """The channel's entry in the pass report. `frames` includes duplicates and late frames."""
+        """The channel's entry in the pass report.
+
+        `frames` includes duplicates and late frames; `gap_list` holds the first gaps, -1 lost being a restart.
+        """
         continuity = asdict(self._continuity.counts if self._continuity else ContinuityCounts())
         return {
             "scid": self.settings.spacecraft_id,
@@ -83,6 +90,9 @@ class VirtualChannel:
             "idle_frames": self._n_idle_frames,
             "replay_frames": self._n_replayed,
             "clcw": self._clcw,
+            "first_received_ns": self._received_ns[0],
+            "last_received_ns": self._received_ns[1],
+            "gap_list": list(self._gaps),
         }
 
     def _put_out(self, arrivals: Arrivals) -> ChannelOutput:
@@ -100,6 +110,8 @@ class VirtualChannel:
 
     def _count_kinds(self, arrivals: Arrivals) -> None:
         frames = arrivals.frames
+        if len(arrivals):
+            self._received_ns = (self._received_ns[0] or int(frames.received_ns[0]), int(frames.received_ns[-1]))
         if self.settings.service == "packets":
             self._n_idle_frames += int((frames.first_header_pointer == self._headers.only_idle).sum())
         replayed = self._headers.replayed(frames.data)
@@ -123,9 +135,16 @@ class VirtualChannel:
         lost = arrivals.frames.lost
         if not lost.any():
             return ()
-        return tuple(
-            self._event(int(lost[row]), int(arrivals.frames.received_ns[row])) for row in np.nonzero(lost)[0]
-        )
+        rows = np.nonzero(lost)[0].tolist()
+        self._list_gaps(arrivals, rows)
+        return tuple(self._event(int(lost[row]), int(arrivals.frames.received_ns[row])) for row in rows)
+
+    def _list_gaps(self, arrivals: Arrivals, rows: Sequence[int]) -> None:
+        """The first so many gaps, each by the frame after it."""
+        frames = arrivals.frames
+        for row in rows[: max(0, _GAPS_LISTED - len(self._gaps))]:
+            lost, count, time_ns = frames.lost[row], frames.vc_count[row], frames.received_ns[row]
+            self._gaps.append({"lost_frames": int(lost), "vc_count": int(count), "received_ns": int(time_ns)})
 
     def _event(self, lost: int, time_ns: int) -> Event:
         channel = self.settings

@@ -34,7 +34,7 @@ def packet_lengths(word: NDArray[np.uint64]) -> NDArray[np.int64]:
 
 
 def encapsulation_size(word: int) -> tuple[int, int]:
-    """Header length and whole length in bytes of an encapsulation packet (133.1-B 4.1.2.4, 4.1.2.7)."""
+    """Header length and whole length in bytes of an encapsulation packet (133.1-B 4.1.2)."""
     kind = word >> 56 & 3
     header = _ENCAPSULATION_HEADER_BYTES[kind]
     whole = (1, word >> 48 & 0xFF, word >> 32 & 0xFFFF, word & 0xFFFFFFFF)[kind]
@@ -89,7 +89,7 @@ def packet_fields(
 
 
 def is_idle(word: NDArray[np.uint64]) -> NDArray[np.bool_]:
-    """Space packets of the idle APID, and encapsulation packets of protocol 0 (133.1-B 4.1.2.3)."""
+    """Space packets of the idle APID, and encapsulation packets of protocol 0 (133.1-B 4.1.2)."""
     idle: NDArray[np.bool_] = word >> np.uint64(48) & np.uint64(0x7FF) == IDLE_APID
     other = is_encapsulation(word)
     if other.any():

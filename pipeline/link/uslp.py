@@ -74,7 +74,7 @@ class UslpHeaders:
         return 1 << 8 * min(int(frame[6] & 7), _COUNT_BYTES_KEPT)
 
     def has_operational_control(self, frame: NDArray[np.uint8]) -> bool:
-        """The frame's own flag (4.1.2.10)."""
+        """The frame's own flag (4.1.2)."""
         return bool(frame[6] >> 3 & 1)
 
     def replayed(self, frames: NDArray[np.uint8]) -> None:
@@ -82,5 +82,5 @@ class UslpHeaders:
         del frames
 
     def maps(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Four bits before the end-of-header flag (4.1.2.6)."""
+        """Four bits before the end-of-header flag (4.1.2)."""
         return frames[:, 3] >> np.uint8(1) & np.uint8(0x0F)

@@ -16,7 +16,7 @@ from pipeline.link.packet_headers import judge, judge_others, space_packet_lengt
 PAD_BYTES = 8
 """Bytes there must be behind the walked ones: a header is read as one 8-byte word."""
 NOTHING = -1
-_FEW_CHAINS = 12
+_FEW_CHAINS = 32
 
 
 @dataclass(frozen=True, slots=True)

@@ -149,6 +149,18 @@ def test_a_gap_tells_an_event_with_its_loss(sender):
     assert event.details == {"scid": 245, "vcid": 5, "channel": "relay", "lost_frames": 3}
 
 
+def test_the_report_lists_gaps_with_their_times(sender):
+    frames = aos_frames(sender, some_packets(sender, 60))
+    stream = np.frombuffer(b"".join(frames[:10] + frames[13:]), np.uint8)
+    marks = np.arange(0, len(stream), 108)
+    receiver = Receiver(AOS, [RELAY])
+    receiver.feed(ByteBatch(stream, marks, 1000 + marks // 108))
+    receiver.flush()
+    (channel,) = receiver.report()["channels"]
+    assert channel["gap_list"] == [{"lost_frames": 3, "vc_count": 13, "received_ns": 1010}]
+    assert (channel["first_received_ns"], channel["last_received_ns"]) == (1000, 1000 + len(frames) - 4)
+
+
 @pytest.mark.parametrize("first", [0xFFFFFF, 0xFFFFF0])
 def test_the_wrap_of_the_24_bit_count_is_no_gap(sender, first):
     sent = some_packets(sender, 60)
