@@ -11,7 +11,7 @@ station that joins is placed beside the frames already there: by the same conten
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -75,7 +75,9 @@ class ChannelMerger:
         """More frames of one station."""
         batch = self._n_batches
         self._n_batches += 1
-        self._batches[batch] = (arrivals, len(arrivals))
+        # The frames may be a view of bytes that their owner reuses, and these stay for long.
+        kept = replace(arrivals.frames, data=arrivals.frames.data.copy())
+        self._batches[batch] = (Arrivals(kept, arrivals.index), len(arrivals))
         counts, corrected = arrivals.frames.vc_count.tolist(), arrivals.frames.n_corrected.tolist()
         state, share = self._stations[station], self.shares[station]
         share.frames += len(counts)

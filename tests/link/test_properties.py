@@ -1,6 +1,10 @@
-"""What holds for every input: random passes against the plain reader, any bytes, any split."""
+"""What holds for every input: random passes against the plain reader, any bytes, any split.
+
+`DOWNLINK_EXAMPLES` sets how many of each are tried, for a longer soak.
+"""
 
 import dataclasses
+import os
 
 import numpy as np
 import pytest
@@ -20,7 +24,7 @@ CODED = LinkSettings("cadu", frame_length_bytes=31, reed_solomon=ReedSolomonSett
 TELEMETRY = LinkSettings("frames", frame_type="tm", frame_length_bytes=64)
 UNIFIED = LinkSettings("frames", frame_type="uslp", frame_length_bytes=30)
 GUARDED = LinkSettings("frames", frame_length_bytes=58, header_error_control=True, operational_control_field=True)
-FEW = settings(max_examples=60, deadline=None)
+FEW = settings(max_examples=int(os.environ.get("DOWNLINK_EXAMPLES", "60")), deadline=None)
 
 
 def receive(octets, link, channels=WANTED, cuts=()):

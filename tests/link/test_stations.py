@@ -1,7 +1,11 @@
 """Recordings of one pass by several stations, merged frame by frame."""
 
+import os
+
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from pipeline.batches import ByteBatch
 from pipeline.errors import ConfigError
@@ -71,6 +75,33 @@ def test_what_one_station_missed_another_gives(sender, tm, seed):
     assert channel["lost_frames"] == 0
     assert channel["frames"] == len(first) + len(second) + len(third)
     assert channel["duplicates"] == channel["frames"] - len(frames)
+
+
+@settings(max_examples=int(os.environ.get("DOWNLINK_EXAMPLES", "40")), deadline=None)
+@given(seed=st.integers(0, 2**32), tm=st.booleans(), n_stations=st.integers(1, 4))
+def test_the_merged_pass_is_that_of_all_frames_anyone_heard(sender, read_plainly, seed, tm, n_stations):
+    rng = np.random.default_rng(seed)
+    sent = [sender.packet(1, k, rng.bytes(int(rng.integers(1, 150)))) for k in range(int(rng.integers(100, 400)))]
+    cut = sender.zones(sent, 100)
+    modulus, first = (1 << 8, int(rng.integers(256))) if tm else (1 << 24, int(rng.choice([0, 0xFFFFF0])))
+    build = sender.tm_frame if tm else sender.aos_frame
+    rows = [((first + k) % modulus, pointer, zone) for k, (zone, pointer) in enumerate(cut)]
+    ears = [rng.random(len(rows)) < rng.choice([0.5, 0.9, 0.99]) for _ in range(n_stations)]
+    recordings = [
+        b"".join(
+            build(zone, pointer, count) for (count, pointer, zone), ear in zip(rows, heard_by, strict=True) if ear
+        )
+        for heard_by in ears
+    ]
+    outputs, report = merge(
+        recordings, TM if tm else AOS, SCIENCE if tm else RELAY, piece=int(rng.integers(100, 9000))
+    )
+    anyone = np.any(ears, axis=0)
+    plain = read_plainly([row for row, ear in zip(rows, anyone, strict=True) if ear], modulus)
+    (channel,) = report["channels"]
+    assert packets_of(outputs) == plain.packets
+    assert (channel["gaps"], channel["lost_frames"]) == (plain.gaps, plain.lost)
+    assert channel["frames"] == sum(int(ear.sum()) for ear in ears)
 
 
 def test_the_report_says_what_only_one_station_gave(sender):
