@@ -17,7 +17,7 @@ from pipeline.batches import Column, Ragged
 from pipeline.dictionary.calibrators import compile_calibrator, evaluate
 from pipeline.dictionary.definitions import Calibrator, Dictionary, Formula, NumberType, Reference
 from pipeline.dictionary.layout import Block, Group, Repeat, Slot, Step, Variable
-from pipeline.dictionary.values import Criterion, Values, compile_condition
+from pipeline.dictionary.values import Criterion, Values, check_number, compile_condition
 
 Array = NDArray[Any]
 
@@ -30,10 +30,13 @@ class Contextual:
     cases: tuple[tuple[Criterion, Calibrator], ...]
     default: Calibrator | None
 
-    def needs(self) -> frozenset[str]:
+    def operands(self) -> list[Reference]:
+        """Other parameters in its formulas."""
         calibrators = [self.default, *(calibrator for _, calibrator in self.cases)]
-        formulas = [each for each in calibrators if isinstance(each, Formula)]
-        operands = frozenset(reference.parameter for each in formulas for reference in each.operands)
+        return [each for formula in calibrators if isinstance(formula, Formula) for each in formula.operands]
+
+    def needs(self) -> frozenset[str]:
+        operands = frozenset(reference.parameter for reference in self.operands())
         return operands.union(*(criterion.needs() for criterion, _ in self.cases))
 
     def apply(self, values: Values) -> None:
@@ -85,7 +88,10 @@ def contextual_slots(steps: Sequence[Step], dictionary: Dictionary) -> Iterator[
                 (compile_condition(condition, dictionary, late=True), calibrator)
                 for condition, calibrator in kind.encoding.contexts
             )
-            yield Contextual(slot, cases, kind.encoding.calibrator)
+            found = Contextual(slot, cases, kind.encoding.calibrator)
+            for reference in found.operands():
+                check_number(reference, dictionary)
+            yield found
 
 
 def _typed_slots(steps: Sequence[Step]) -> Iterator[tuple[Slot, Any]]:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -224,6 +225,8 @@ def _joined(times: Sequence[Column]) -> Column:
     if len(arrays) == len(times) and len({each.shape for each in arrays}) == 1:
         return np.stack(arrays, axis=1)
     ragged = [each if isinstance(each, Ragged) else _as_ragged(each) for each in times]
+    if len({each.values.shape[1:] for each in ragged}) > 1:
+        ragged = [_flattened(each) for each in ragged]
     total = np.asarray(np.sum([each.length for each in ragged], axis=0, dtype=np.int64))
     start = flat_starts(total)
     values = np.empty((int(total.sum()), *ragged[0].values.shape[1:]), np.result_type(*(r.values for r in ragged)))
@@ -238,6 +241,12 @@ def _joined(times: Sequence[Column]) -> Column:
 def _as_ragged(column: NDArray[Any]) -> Ragged:
     n = len(column)
     return Ragged(column, np.arange(n, dtype=np.int64), np.ones(n, np.int64))
+
+
+def _flattened(column: Ragged) -> Ragged:
+    """Rows of arrays as rows of numbers."""
+    width = prod(column.values.shape[1:])
+    return Ragged(column.values.reshape(-1), column.start * width, column.length * width)
 
 
 def _flat_index(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -80,8 +80,9 @@ class Reading:
 
     def required(self, node: Node, name: str) -> str:
         value = node.attributes.get(name)
-        if value is None:
-            self.problem(node, f"attribute {name} is missing")
+        if not value:
+            self.problem(node, f"attribute {name} is {'missing' if value is None else 'empty'}")
+            node.attributes.pop(name, None)
             return ""
         return self._take(node, name)
 

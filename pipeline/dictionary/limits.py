@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -88,10 +89,15 @@ def _inside(x: NDArray[Any], where: Range) -> Rows:
 
 def _any_in_row(column: Column, test: Any) -> Rows:
     if isinstance(column, Ragged):
-        hits = test(column.values).reshape(len(column.values), -1).any(axis=1)
+        hits = _rows(test(column.values)).any(axis=1)
         ahead = np.concatenate([[0], np.cumsum(hits)])
         return np.asarray(ahead[column.start + column.length] > ahead[column.start])
-    return np.asarray(test(column).reshape(len(column), -1).any(axis=1))
+    return np.asarray(_rows(test(column)).any(axis=1))
+
+
+def _rows(array: NDArray[Any]) -> NDArray[Any]:
+    """All axes but the first as one."""
+    return array.reshape(len(array), prod(array.shape[1:]))
 
 
 def _levels(column: Column, alarm: Alarm) -> NDArray[np.int8]:
@@ -106,9 +112,9 @@ def _levels(column: Column, alarm: Alarm) -> NDArray[np.int8]:
         worst = np.zeros(len(column), np.int8)
         rows = np.repeat(np.arange(len(column)), column.length)
         ahead = np.repeat(column.start - (np.cumsum(column.length) - column.length), column.length)
-        np.maximum.at(worst, rows, level.reshape(len(flat), -1).max(axis=1)[ahead + np.arange(len(rows))])
+        np.maximum.at(worst, rows, _rows(level).max(axis=1, initial=0)[ahead + np.arange(len(rows))])
         return worst
-    return np.asarray(level.reshape(len(level), -1).max(axis=1, initial=0))
+    return np.asarray(_rows(level).max(axis=1, initial=0))
 
 
 @dataclass(slots=True)

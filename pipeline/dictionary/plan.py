@@ -197,6 +197,9 @@ def _compile_node(
         )
         wanted = frozenset(key for branch in branches if branch.test for key in branch.test.needs())
         _check_known(wanted, steps, container, dictionary)
+        needs = frozenset().union(wanted, *(_needs(step, dictionary) for step in steps))
+        contextual = frozenset().union(*(each.needs() for each in contextual_slots(steps, dictionary)))
+        _check_single(steps, container, dictionary, needs | contextual)
         _check_order(steps, dictionary)
         _check_contexts(steps, container, dictionary)
         columns, units = _columns(steps, dictionary)
@@ -290,12 +293,36 @@ def _check_alarms(
     """What a context alarm looks at must be in the packet."""
     known = {key for step in steps for key in _keys(step)}
     for check in checks:
-        missing = frozenset().union(*(criterion.needs() for criterion, _ in check.contexts)) - known
+        wanted = frozenset[str]().union(*(criterion.needs() for criterion, _ in check.contexts))
+        _check_single(steps, container, dictionary, wanted)
+        missing = wanted - known
         if missing:
             text = f'an alarm of "{check.name}" depends on "{min(missing)}", which is not in it'
             raise ConfigError(
                 [Problem(text, dictionary.file, container.line, f'SequenceContainer "{container.key}"')]
             )
+
+
+def _check_single(
+    steps: Sequence[Step], container: Container, dictionary: Dictionary, wanted: frozenset[str]
+) -> None:
+    """What decides something must be one value, not an array or a repeated entry."""
+    many = wanted & _plural(steps)
+    if many:
+        text = f'something depends on "{min(many)}", which has more than one value'
+        raise _misfit(text, container, dictionary)
+
+
+def _plural(steps: Sequence[Step]) -> frozenset[str]:
+    found: set[str] = set()
+    for step in steps:
+        if isinstance(step, Block):
+            found.update(field.slot.key for field in step.fields if field.shape)
+        elif isinstance(step, Repeat) or (isinstance(step, Variable) and step.dimensions):
+            found.update(_keys(step))
+        elif isinstance(step, Group):
+            found |= _plural(step.steps)
+    return frozenset(found)
 
 
 def _check_known(

@@ -325,8 +325,13 @@ def compile_size(size: Size, dictionary: Dictionary) -> SizeProgram:
         return SizeProgram(size)
     if isinstance(size, Lookup):
         return SizeProgram(cases=tuple((compile_condition(case, dictionary), value) for case, value in size.cases))
-    kind = _scalar_type(size.of, dictionary)
-    if isinstance(kind, StringType) or (size.of.calibrated and isinstance(kind, EnumeratedType)):
-        text = f'"{size.of.parameter}" is no number: it cannot be a size'
-        raise ConfigError([Problem(text, dictionary.file, size.of.line)])
+    check_number(size.of, dictionary, late=False)
     return SizeProgram(dynamic=size)
+
+
+def check_number(reference: Reference, dictionary: Dictionary, *, late: bool = True) -> None:
+    """Raises ConfigError where one cannot reckon with what is referred to."""
+    kind = _scalar_type(reference, dictionary, late=late)
+    if isinstance(kind, StringType) or (reference.calibrated and isinstance(kind, EnumeratedType)):
+        text = f'"{reference.parameter}" is no number that one could reckon with'
+        raise ConfigError([Problem(text, dictionary.file, reference.line)])

@@ -14,12 +14,14 @@ MAX_COUNT = 1 << 31
 Band = tuple[int, Range, bool]
 
 
-def read_limits(node: Node, context: Context) -> Limits:
-    """ValidRange, DefaultAlarm and ContextAlarmList of a parameter type."""
+def read_limits(node: Node, context: Context, *, labels: bool = False) -> Limits:
+    """ValidRange, DefaultAlarm and ContextAlarmList of a parameter type; `labels`: one whose values are labels."""
     reading = context.reading
+    if labels and (any(child.tag == "ValidRange" for child in node.children)):
+        reading.problem(node, "labels have no ValidRange")
     valid, valid_is_raw = _read_valid_range(node, context)
     default = reading.child(node, "DefaultAlarm")
-    alarm = _read_alarm(default, context) if default is not None else None
+    alarm = _read_alarm(default, context, labels=labels) if default is not None else None
     listed = reading.child(node, "ContextAlarmList")
     contexts: list[tuple[Condition, Alarm]] = []
     for each in reading.children(listed, "ContextAlarm") if listed is not None else []:
@@ -29,7 +31,7 @@ def read_limits(node: Node, context: Context) -> Limits:
             reading.problem(each, "ContextMatch is missing")
         else:
             reading.finish(match)
-        found = _read_alarm(each, context)
+        found = _read_alarm(each, context, labels=labels)
         contexts.extend([(condition, found)] if condition else [])
     if listed is not None:
         reading.finish(listed)
@@ -63,21 +65,24 @@ def _read_range(node: Node, context: Context) -> Range:
     return Range(low, high, with_low, with_high)
 
 
-def _read_alarm(node: Node, context: Context) -> Alarm:
+def _read_alarm(node: Node, context: Context, *, labels: bool) -> Alarm:
     reading = context.reading
     violations = reading.integer(node, "minViolations", 1, 1, MAX_COUNT)
     conformance = reading.integer(node, "minConformance", violations, 1, MAX_COUNT)
     default = _read_level(node, "defaultAlarmLevel", context, "normal")
     bands = [*_read_static_ranges(node, context), *_read_multi_ranges(node, context)]
-    labels: list[tuple[str, int]] = []
+    levels: list[tuple[str, int]] = []
     listed = reading.child(node, "EnumerationAlarmList")
     for each in reading.children(listed, "EnumerationAlarm") if listed is not None else []:
-        labels.append((reading.required(each, "enumerationLabel"), _read_level(each, "alarmLevel", context, "")))
+        levels.append((reading.required(each, "enumerationLabel"), _read_level(each, "alarmLevel", context, "")))
         reading.finish(each)
     if listed is not None:
         reading.finish(listed)
+    if bool(bands if labels else levels):
+        reading.problem(node, f"is no alarm for {'labels' if labels else 'numbers'}")
+        bands, levels = [], []
     reading.finish(node)
-    return Alarm(tuple(bands), tuple(labels), default, violations, conformance)
+    return Alarm(tuple(bands), tuple(levels), default, violations, conformance)
 
 
 def _read_level(node: Node, name: str, context: Context, default: str) -> int:

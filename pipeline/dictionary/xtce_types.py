@@ -37,6 +37,7 @@ from pipeline.dictionary.xtce_limits import read_limits
 MAX_ARRAY_ELEMENTS = 1 << 26
 TIME_UNITS_NS = {"seconds": Fraction(10**9), "picoSeconds": Fraction(1, 1000), "days": Fraction(86400 * 10**9)}
 EPOCHS = {"TAI": "1958-01-01", "J2000": "2000-01-01T12:00:00", "UNIX": "1970-01-01", "GPS": "1980-01-06"}
+MAX_SCALE = 1e30
 MAX_ENUMERATION = 1 << 62
 ENCODINGS = ("IntegerDataEncoding", "FloatDataEncoding", "StringDataEncoding", "BinaryDataEncoding")
 
@@ -190,7 +191,7 @@ def _read_enumerated(node: Node, name: str, unit: str, context: Context) -> Para
         reading.problem(node, "has no Enumeration")
     else:
         reading.finish(listed)
-    limits = read_limits(node, context)
+    limits = read_limits(node, context, labels=True)
     if encoding is None:
         return UnencodedType(name, unit)
     return EnumeratedType(name, encoding, tuple(labels), unit, limits)
@@ -239,10 +240,13 @@ def _read_time(node: Node, name: str, _unit: str, context: Context) -> Parameter
 def _read_fraction(node: Node, name: str, default: str, context: Context) -> Fraction:
     text = context.reading.attribute(node, name, default)
     try:
-        return Fraction(text)
+        value = Fraction(text)
     except (ValueError, ZeroDivisionError):
-        context.reading.problem(node, f'{name} "{text}" is not a number')
+        value = None
+    if value is None or abs(value) > MAX_SCALE:
+        context.reading.problem(node, f'{name} "{text}" is not a number within {MAX_SCALE:g}')
         return Fraction(1)
+    return value
 
 
 def _read_epoch(node: Node, context: Context) -> int:
