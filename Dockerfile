@@ -4,10 +4,14 @@ ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 WORKDIR /src
 RUN python -m venv /opt/downlink
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml ./
+RUN python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
+    print(*p["dependencies"], *p["optional-dependencies"]["services"], sep="\n")' > needed.txt \
+ && /opt/downlink/bin/pip install --quiet --no-cache-dir --disable-pip-version-check -r needed.txt
+COPY README.md LICENSE ./
 COPY configs configs
 COPY pipeline pipeline
-RUN /opt/downlink/bin/pip install --quiet --no-cache-dir --disable-pip-version-check '.[services]' \
+RUN /opt/downlink/bin/pip install --quiet --no-cache-dir --disable-pip-version-check --no-deps . \
  && /opt/downlink/bin/pip uninstall --quiet --yes pip setuptools
 
 FROM python:3.11-slim

@@ -12,6 +12,7 @@ import time
 import urllib.request
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from pipeline.mission import load_mission
@@ -45,10 +46,13 @@ def free_port():
 class Stack:
     """Processes by name, each with its command, its log and its port for /health."""
 
-    def __init__(self, folder: Path, mission="zhurong", *, workers=("one",), settings=(), broker_lines=""):
+    def __init__(
+        self, folder: Path, mission="zhurong", *, workers=("one",), stations=("test",), settings=(), broker_lines=""
+    ):
         self.folder = folder
         self.mission = mission
-        self.port, self.feed_port = free_port(), free_port()
+        self.port = free_port()
+        self.feed_ports = {station: free_port() for station in stations}
         self.client_port = self.port
         """What the services connect to: a relay may stand before the broker."""
         self.workers = workers
@@ -77,7 +81,8 @@ class Stack:
         base += ["--broker", f"mqtt://127.0.0.1:{self.client_port}", "--state", str(self.folder / name)]
         base += ["--health", f"127.0.0.1:{self.health_ports[name]}"]
         if stage == "ingest":
-            base += ["--source", f"test=feed://127.0.0.1:{self.feed_port}"]
+            for station, port in self.feed_ports.items():
+                base += ["--source", f"{station}=feed://127.0.0.1:{port}"]
         return base + (["--name", worker] if worker else [])
 
     def start(self, *names):
@@ -115,19 +120,70 @@ class Stack:
                     assert time.monotonic() < end, f"{name} is not ready: {self.log(name)[-2000:]}"
                     await asyncio.sleep(0.05)
 
-    def feed(self, recording, speed="max", name="pass"):
-        """Send a recording in a process of its own."""
+    def feed(self, recording, lasting_s=None, name="pass", station="test"):
+        """Send a recording in a process of its own, at a speed by which it lasts so long."""
+        times = np.fromfile(f"{recording}.times", "<i8")[1::2]
+        speed = str((times[-1] - times[0]) / 1e9 / lasting_s) if lasting_s else "max"
         command = [sys.executable, "-m", "pipeline", "feed", str(recording), "--name", name, "--speed", speed]
         with (self.folder / "feed.log").open("ab") as log:
-            self.processes[f"feed-{name}"] = subprocess.Popen(
-                [*command, "--to", f"feed://127.0.0.1:{self.feed_port}"], stdout=log, stderr=log
+            self.processes[f"feed-{station}-{name}"] = subprocess.Popen(
+                [*command, "--to", f"feed://127.0.0.1:{self.feed_ports[station]}"], stdout=log, stderr=log
             )
+
+
+class Relay:
+    """Stands before the broker and can cut every connection."""
+
+    def __init__(self, port):
+        self._to = port
+        self._writers = set()
+        self.is_cut = False
+
+    async def __aenter__(self):
+        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_error):
+        self._server.close()
+        self.cut()
+        await asyncio.sleep(0.1)
+
+    def cut(self):
+        self.is_cut = True
+        for writer in self._writers:
+            writer.transport.abort()
+
+    def mend(self):
+        self.is_cut = False
+
+    async def _serve(self, reader, writer):
+        self._writers.add(writer)
+        try:
+            if not self.is_cut:
+                there, back = await asyncio.open_connection("127.0.0.1", self._to)
+                self._writers.add(back)
+                await asyncio.gather(self._pump(reader, back), self._pump(there, writer), return_exceptions=True)
+                self._writers.discard(back)
+        except OSError:
+            pass
+        finally:
+            self._writers.discard(writer)
+            writer.transport.abort()
+
+    async def _pump(self, reader, writer):
+        try:
+            while octets := await reader.read(1 << 16):
+                writer.write(octets)
+                await writer.drain()
+        finally:
+            writer.transport.abort()
 
 
 class Subscriber:
     """Keeps its session: products by id, and what was wrong with duplicates."""
 
-    def __init__(self, stack, stream="test"):
+    def __init__(self, stack, stream="+"):
         self.products = {}
         self.n_messages = 0
         self.unequal = []
@@ -183,6 +239,11 @@ def make_stack(tmp_path):
 @pytest.fixture
 def subscriber():
     return Subscriber
+
+
+@pytest.fixture
+def relay():
+    return Relay
 
 
 @pytest.fixture(scope="session")

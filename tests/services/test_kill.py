@@ -32,7 +32,7 @@ async def test_killing_any_process_at_any_moment_loses_nothing(make_stack, subsc
     n_killed = dict.fromkeys(["ingest", "decode-one", "publish", "broker"], 0)
     async with subscriber(stack) as witness:
         await stack.ready()
-        stack.feed(bundled / "damaged.cadu", speed=str(max(600 / (2.0 * N_KILLS + 5), 1)))
+        stack.feed(bundled / "damaged.cadu", lasting_s=1.5 * N_KILLS)
         for i in range(N_KILLS):
             await asyncio.sleep(chance.uniform(0.2, 2.5))
             victim = chance.choice(list(n_killed)) if i >= len(n_killed) else list(n_killed)[i]

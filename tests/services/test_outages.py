@@ -1,0 +1,118 @@
+"""What goes wrong without anybody's death: a cut network, a full disk, a slow worker, a worker gone for good."""
+
+import asyncio
+import json
+import os
+import resource
+import signal
+
+import pytest
+
+OUTAGE_S = float(os.environ.get("DOWNLINK_OUTAGE_S", "6"))
+"""A minute in `make soak`."""
+
+
+async def test_the_network_between_ingest_and_the_broker_may_be_cut(
+    make_stack, subscriber, undisturbed, bundled, relay
+):
+    expected = undisturbed()
+    stack = make_stack(settings={"DOWNLINK_PASS_GAP_S": "90"})
+    stack.start("broker")
+    async with subscriber(stack) as witness, relay(stack.port) as wire:
+        stack.start("decode-one", "publish")
+        stack.client_port = wire.port
+        stack.start("ingest")
+        await stack.ready()
+        stack.feed(bundled / "damaged.cadu", lasting_s=OUTAGE_S + 6)
+        await asyncio.sleep(3)
+        wire.cut()
+        await asyncio.sleep(OUTAGE_S)
+        n_before = len(witness.products)
+        wire.mend()
+        await witness.until(expected.keys(), 60)
+        assert n_before < len(expected)
+        assert witness.products == expected
+        assert witness.unequal == []
+
+
+async def test_a_full_disk_stops_ingest_loudly_and_it_goes_on_by_itself(
+    make_stack, subscriber, undisturbed, bundled
+):
+    expected = undisturbed()
+    stack = make_stack(settings={"DOWNLINK_PASS_GAP_S": "90"})
+    stack.start()
+    async with subscriber(stack) as witness:
+        await stack.ready()
+        stack.feed(bundled / "damaged.cadu", lasting_s=OUTAGE_S + 6)
+        await asyncio.sleep(3)
+        pid = stack.processes["ingest"].pid
+        soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        (largest,) = sorted(
+            path.stat().st_size for path in (stack.folder / "ingest" / "test" / "pass").glob("*.raw")
+        )
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (largest + 100, hard))
+        await asyncio.sleep(OUTAGE_S)
+        with pytest.raises(OSError, match="503"):
+            stack.get("ingest", "/health")
+        assert 'downlink_disk_full{station="test"} 1.0' in stack.get("ingest", "/metrics")
+        resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
+        await witness.until(expected.keys(), 60)
+        assert witness.products == expected
+        assert json.loads(stack.get("ingest", "/health"))["ok"]
+    assert "the disk takes no more" in stack.log("ingest")
+    assert "the disk takes bytes again" in stack.log("ingest")
+
+
+async def test_a_worker_that_is_ten_times_slower_is_waited_for(make_stack, subscriber, undisturbed, bundled):
+    expected = undisturbed()
+    stack = make_stack()
+    stack.start()
+
+    async def slow_down():
+        while True:
+            stack.processes["decode-one"].send_signal(signal.SIGSTOP)
+            await asyncio.sleep(0.09)
+            stack.processes["decode-one"].send_signal(signal.SIGCONT)
+            await asyncio.sleep(0.01)
+
+    async with subscriber(stack) as witness:
+        await stack.ready()
+        slowness = asyncio.create_task(slow_down())
+        stack.feed(bundled / "damaged.cadu", lasting_s=5)
+        await witness.until(expected.keys(), 90)
+        slowness.cancel()
+        assert witness.products == expected
+    assert "sent again" not in stack.log("ingest").split("connected")[-1]
+
+
+async def test_of_two_workers_one_may_die_for_good(make_stack, subscriber, undisturbed, bundled):
+    stations = ("north", "south", "west")
+    expected = {key: value for station in stations for key, value in undisturbed(stream=station).items()}
+    stack = make_stack(workers=("a", "b"), stations=stations, settings={"DOWNLINK_SILENCE_S": "2"})
+    stack.start()
+    async with subscriber(stack) as witness:
+        await stack.ready()
+        for station in stations:
+            stack.feed(bundled / "damaged.cadu", lasting_s=8, station=station)
+        await asyncio.sleep(3)
+        held = {name: json.loads(stack.get(f"decode-{name}", "/health"))["decode"]["runs"] for name in ("a", "b")}
+        assert all(held.values()), held
+        stack.kill("decode-a")
+        await witness.until(expected.keys(), 90)
+        assert witness.products == expected
+        assert witness.unequal == []
+
+
+async def test_three_workers_share_the_passes(make_stack, subscriber, undisturbed, bundled):
+    stations = ("north", "south", "west")
+    expected = {key: value for station in stations for key, value in undisturbed(stream=station).items()}
+    stack = make_stack(workers=("a", "b", "c"), stations=stations)
+    stack.start()
+    async with subscriber(stack) as witness:
+        await stack.ready()
+        for station in stations:
+            stack.feed(bundled / "damaged.cadu", lasting_s=5, station=station)
+        await witness.until(expected.keys(), 60)
+        assert witness.products == expected
+        assert witness.n_messages == len(expected)
+    assert [stack.log(f"decode-{name}").count("takes on") for name in "abc"] == [1, 1, 1]
