@@ -151,7 +151,7 @@ class PacketAssembler:
         contradicted = crossing & ~meets
         outrun = (found.unfinished != NOTHING) & followed
         nonsense = (found.nonsense != NOTHING) | (zones.pointer[chained] >= zones.end[chained])
-        self.counts.bad_headers += int(contradicted.sum() + outrun.sum() + nonsense.sum())
+        self.counts.bad_headers += int(sum(map(np.count_nonzero, (contradicted, outrun, nonsense))))
         return last_row, contradicted
 
     def _hold_unfinished(self, zones: Zones, chained: NDArray[np.intp], found: Walk) -> None:
@@ -179,9 +179,9 @@ class PacketAssembler:
     ) -> Packets:
         """The packets to hand on: those not contradicted and not idle, with their quality."""
         idle = is_idle(found.word)
-        self.counts.idle_packets += int((idle & keep).sum())
+        self.counts.idle_packets += int(np.count_nonzero(idle & keep))
         keep &= ~idle
-        n_kept = int(keep.sum())
+        n_kept = int(np.count_nonzero(keep))
         if n_kept < len(keep):
             start, word, row, row_end = found.start[keep], found.word[keep], row[keep], row_end[keep]
         else:
@@ -191,7 +191,7 @@ class PacketAssembler:
             sum_to = np.concatenate(([0], np.cumsum(zones.corrected)))
             quality[sum_to[row_end + 1] > sum_to[row]] |= np.uint32(Quality.CORRECTED)
         self._mark_after_gap(zones, start, quality)
-        n_other = int(is_encapsulation(word).sum())
+        n_other = int(np.count_nonzero(is_encapsulation(word)))
         self.counts.packets += n_kept - n_other
         self.counts.encapsulation_packets += n_other
         return Packets(zones.octets, start, packet_lengths(word), word, row_end - 1, quality)

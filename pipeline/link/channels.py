@@ -113,9 +113,9 @@ class VirtualChannel:
         if len(arrivals):
             self._received_ns = (self._received_ns[0] or int(frames.received_ns[0]), int(frames.received_ns[-1]))
         if self.settings.service == "packets":
-            self._n_idle_frames += int((frames.first_header_pointer == self._headers.only_idle).sum())
+            self._n_idle_frames += int(np.count_nonzero(frames.first_header_pointer == self._headers.only_idle))
         replayed = self._headers.replayed(frames.data)
-        self._n_replayed += 0 if replayed is None else int(replayed.sum())
+        self._n_replayed += 0 if replayed is None else int(np.count_nonzero(replayed))
 
     def _read_control_word(self, arrivals: Arrivals) -> None:
         """The last one is what a person wants to see."""

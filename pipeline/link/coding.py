@@ -71,17 +71,17 @@ class FrameDecoder:
         if self._reed_solomon is not None and n:
             frames, n_corrected = self._correct(self._reed_solomon, blocks, frames)
             good = n_corrected != UNCORRECTABLE
-            self.counts.uncorrectable += n - int(good.sum())
+            self.counts.uncorrectable += n - int(np.count_nonzero(good))
         if self._header_control and n:
             frames, n_corrected, good = self._correct_headers(frames, n_corrected, good)
         if self._fecf and n:
             intact = passes_fecf(frames)
-            self.counts.failed_check += int((good & ~intact).sum())
+            self.counts.failed_check += int(np.count_nonzero(good & ~intact))
             good &= intact
         row = np.nonzero(good)[0]
         if len(row) < n:
             frames, n_corrected = frames[row], n_corrected[row]
-        n_mended = int((n_corrected > 0).sum())
+        n_mended = int(np.count_nonzero(n_corrected > 0))
         self.counts.corrected += n_mended
         self.counts.clean += len(row) - n_mended
         return Checked(frames, n_corrected, row)
@@ -97,7 +97,7 @@ class FrameDecoder:
             frames[found.row[inside], found.offset[inside]] ^= found.flip[inside]
         per_codeword = found.n_corrected
         hopeless = per_codeword == UNCORRECTABLE
-        self.counts.uncorrectable_codewords += int(hopeless.sum())
+        self.counts.uncorrectable_codewords += int(np.count_nonzero(hopeless))
         if not per_codeword.any():
             self.counts.codewords[0] += per_codeword.size
         else:
@@ -112,8 +112,8 @@ class FrameDecoder:
         frames = frames if frames.flags.owndata else frames.copy()
         n_wrong = correct_headers(frames)
         known = n_wrong >= 0
-        self.counts.failed_check += int((good & ~known).sum())
-        self.counts.corrected_headers += int((good & (n_wrong > 0)).sum())
+        self.counts.failed_check += int(np.count_nonzero(good & ~known))
+        self.counts.corrected_headers += int(np.count_nonzero(good & (n_wrong > 0)))
         return frames, np.where(good & known, n_corrected + n_wrong, n_corrected).astype(np.int16), good & known
 
 

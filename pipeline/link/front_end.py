@@ -126,7 +126,7 @@ class FrontEnd:
 
     def _count_others(self, frames: FrameBatch, other: NDArray[np.bool_]) -> None:
         """Frames of channels nobody asked for, or of another version: each channel by itself, up to a limit."""
-        n_other = int(other.sum())
+        n_other = int(np.count_nonzero(other))
         self._n_other += n_other
         if not n_other:
             return

@@ -33,7 +33,7 @@ class SequenceCounts:
         self._last[by_apid[last]] = counts[last]
         bounds = np.append(np.nonzero(first)[0], len(apid))
         self.n_packets[by_apid[first]] += np.diff(bounds)
-        self.n_breaks += int(broken.sum())
+        self.n_breaks += int(np.count_nonzero(broken))
         result = np.empty(len(apid), bool)
         result[order] = broken
         return result

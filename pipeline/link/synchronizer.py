@@ -196,7 +196,7 @@ class Synchronizer:
         return 0 <= rest < 8 and (lock.confirmed or n_accepted > 1)
 
     def _count_markers(self, stands: NDArray[np.bool_], wrong: NDArray[np.intp]) -> None:
-        self.counts.carried += int((~stands).sum())
+        self.counts.carried += int(np.count_nonzero(~stands))
         self.counts.marker_bit_errors += int(wrong.sum())
 
     def _emit(self, lock: _Lock, stop: int) -> None:

@@ -1,5 +1,7 @@
 """From bytes to packets: what a plain sender sent comes out, whatever happens on the way."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -401,6 +403,12 @@ def test_settings_that_fit_no_link_are_refused_with_every_problem():
     with pytest.raises(ConfigError) as refused:
         Receiver(LinkSettings("cadu", frame_length_bytes=3, sync_marker=b"", insert_zone_bytes=-1), [])
     assert len(refused.value.problems) == 3
+
+
+def test_the_report_is_plain_json(sender):
+    frames = aos_frames(sender, some_packets(sender, 60))
+    _, report = receive(b"".join(frames[:10] + frames[13:]))
+    assert json.loads(json.dumps(report)) == report
 
 
 def test_an_empty_recording_reports_nothing_and_closes_its_books():

@@ -104,6 +104,11 @@ def test_one_wrong_bit_in_a_marker_loses_no_frame(block, eager):
     assert synchronize(stream, eager=eager)[0] == sent
 
 
+def test_wrong_bits_of_markers_are_counted():
+    stream = flipped(b"".join(ASM + body for body in bodies(6)), 803, 817, 1605)
+    assert synchronize(stream)[2].counts.marker_bit_errors == 3
+
+
 @pytest.mark.parametrize("block", range(1, 6))
 def test_the_flywheel_carries_the_lock_over_a_marker_that_is_gone(block):
     sent = bodies(6)
