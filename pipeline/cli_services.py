@@ -193,6 +193,24 @@ def feed(
     asyncio.run(send(read_station(to), recording, name or recording.name.replace(" ", "_"), factor))
 
 
+@commands.command()
+def certs(
+    out: Annotated[Path, typer.Option(metavar="DIR", show_default=False, help="The folder to fill.")],
+    host: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="The broker's; once for each. localhost without.")
+    ] = None,
+    mission: Annotated[str, typer.Option("--mission", "-m", metavar="NAME", help="Of the access list.")] = "+",
+    days: Annotated[float, typer.Option(min=0.0, help="How long they hold.")] = 365.0,
+) -> None:
+    """Make certificates, an access list and a broker's configuration for a lab."""
+    try:
+        from pipeline.transport.certs import make_certificates  # noqa: PLC0415 - of the extra `services`
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"{error}: pip install 'downlink-pipeline[services]'") from None
+    for path in make_certificates(out, host or ["localhost", "127.0.0.1"], mission, days):
+        typer.echo(path)
+
+
 def _services() -> Any:
     """The wiring, which needs what other commands do without."""
     try:

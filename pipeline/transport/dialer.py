@@ -7,6 +7,7 @@ it comes, and the person is told once. MQTT 5 is asked for, and 3.1.1 where the 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -57,6 +58,7 @@ class Dialer:
         """RunError in one line where the broker refuses, or is not there within a bounded time."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self._timing.first_s
+        told = set()
         while True:
             try:
                 return await self._open()
@@ -64,6 +66,9 @@ class Dialer:
                 if error.final or loop.time() >= end:
                     raise RunError(f"cannot connect to {self._address}: {error}") from None
                 self._give_up_where_ended()
+                if str(error) not in told and math.isinf(end):
+                    self._tell(f"waiting for {self._address}: {error}")
+                    told.add(str(error))
             await asyncio.sleep(self._pause_s())
 
     async def again(self, reason: str) -> Connection:

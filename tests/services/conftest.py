@@ -47,7 +47,7 @@ class Stack:
     """Processes by name, each with its command, its log and its port for /health."""
 
     def __init__(
-        self, folder: Path, mission="zhurong", *, workers=("one",), stations=("test",), settings=(), broker_lines=""
+        self, folder: Path, mission="zhurong", *, workers=("one",), stations=("test",), settings=(), tls=None
     ):
         self.folder = folder
         self.mission = mission
@@ -57,13 +57,30 @@ class Stack:
         """What the services connect to: a relay may stand before the broker."""
         self.workers = workers
         self.settings = dict(settings)
+        self.tls = tls
+        """A folder with certificates, where the broker wants them."""
         self.health_ports = {name: free_port() for name in self.services}
         self.processes = {}
         (folder / "broker").mkdir()
         root = "user root\n" if os.geteuid() == 0 else ""
         (folder / "broker.conf").write_text(
-            BROKER.format(port=self.port, folder=folder / "broker") + root + broker_lines
+            BROKER.format(port=self.port, folder=folder / "broker") + root + self._guard()
         )
+
+    def _guard(self):
+        """The broker asks who it is, in the way of `downlink certs`."""
+        if not self.tls:
+            return ""
+        lines = (self.tls / "mosquitto.conf").read_text().splitlines()
+        wanted = ("cafile", "certfile", "keyfile", "require", "use_identity", "acl_file")
+        return "".join(f"{line}\n" for line in lines if line.startswith(wanted))
+
+    def environment(self, name):
+        if not self.tls:
+            return {**os.environ, **self.settings}
+        who = name.partition("-")[0]
+        files = {"DOWNLINK_TLS_CA": "ca.crt", "DOWNLINK_TLS_CERT": f"{who}.crt", "DOWNLINK_TLS_KEY": f"{who}.key"}
+        return {**os.environ, **self.settings, **{key: str(self.tls / file) for key, file in files.items()}}
 
     @property
     def services(self):
@@ -71,26 +88,36 @@ class Stack:
 
     @property
     def address(self):
-        return BrokerAddress("127.0.0.1", self.port)
+        files = [self.tls / f for f in ("ca.crt", "reader.crt", "reader.key")] if self.tls else [None] * 3
+        ca, cert, key = files
+        return BrokerAddress("127.0.0.1", self.port, tls=bool(self.tls), ca=ca, cert=cert, key=key)
 
     def command(self, name):
         if name == "broker":
             return [MOSQUITTO, "-c", str(self.folder / "broker.conf")]
         stage, _, worker = name.partition("-")
         base = [sys.executable, "-m", "pipeline", "stage", stage, "--mission", self.mission]
-        base += ["--broker", f"mqtt://127.0.0.1:{self.client_port}", "--state", str(self.folder / name)]
+        base += [
+            "--broker",
+            f"mqtt{'s' if self.tls else ''}://127.0.0.1:{self.client_port}",
+            "--state",
+            str(self.folder / name),
+        ]
         base += ["--health", f"127.0.0.1:{self.health_ports[name]}"]
         if stage == "ingest":
             for station, port in self.feed_ports.items():
-                base += ["--source", f"{station}=feed://127.0.0.1:{port}"]
+                base += ["--source", f"{station}=feed://127.0.0.1:{port}{self._shown('ingest')}"]
         return base + (["--name", worker] if worker else [])
 
     def start(self, *names):
         for name in names or ("broker", *self.services):
             with (self.folder / f"{name}.log").open("ab") as log:
                 self.processes[name] = subprocess.Popen(
-                    self.command(name), stdout=log, stderr=log, env={**os.environ, **self.settings}
+                    self.command(name), stdout=log, stderr=log, env=self.environment(name)
                 )
+
+    def _shown(self, who):
+        return f"?cert={self.tls}/{who}.crt&key={self.tls}/{who}.key&ca={self.tls}/ca.crt" if self.tls else ""
 
     def kill(self, name, sign=signal.SIGKILL):
         process = self.processes.pop(name)
@@ -127,7 +154,9 @@ class Stack:
         command = [sys.executable, "-m", "pipeline", "feed", str(recording), "--name", name, "--speed", speed]
         with (self.folder / "feed.log").open("ab") as log:
             self.processes[f"feed-{station}-{name}"] = subprocess.Popen(
-                [*command, "--to", f"feed://127.0.0.1:{self.feed_ports[station]}"], stdout=log, stderr=log
+                [*command, "--to", f"feed://127.0.0.1:{self.feed_ports[station]}{self._shown('station')}"],
+                stdout=log,
+                stderr=log,
             )
 
 

@@ -1,0 +1,159 @@
+"""Certificates for a lab: an authority of its own, one for the broker, one for each client. Not for the open internet.
+
+In: a folder and the names that the broker is reached by. Out: `ca.crt`, `<name>.crt` and `<name>.key` for each, and
+`acl` and `mosquitto.conf` that go with them. Keys are readable by their owner alone; the authority's is kept too.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import ipaddress
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from pipeline.errors import ConfigError, RunError
+
+LISTENERS = ("broker", "ingest")  # that others connect to
+CLIENTS = ("ingest", "decode", "publish", "reader", "station")
+ACL = """\
+# mosquitto: who a certificate names may do this. Each service speaks only for its own stage.
+user ingest
+topic write {m}/stage/offer
+topic write {m}/stage/raw/#
+topic read {m}/stage/claim
+topic read {m}/stage/done
+topic read {m}/stage/lost
+topic read {m}/stage/hello
+topic write {m}/status/#
+
+user decode
+topic read {m}/stage/offer
+topic read {m}/stage/raw/#
+topic write {m}/stage/claim
+topic write {m}/stage/out
+topic write {m}/stage/lost
+topic write {m}/status/#
+
+user publish
+topic read {m}/stage/out
+topic write {m}/stage/done
+topic write {m}/stage/lost
+topic write {m}/stage/hello
+topic write {m}/+/product/#
+topic write {m}/+/latest/#
+topic write {m}/+/link/#
+topic write {m}/+/event/#
+topic write {m}/+/report
+topic write {m}/status/#
+
+user reader
+topic read {m}/+/product/#
+topic read {m}/+/latest/#
+topic read {m}/+/link/#
+topic read {m}/+/event/#
+topic read {m}/+/report
+topic read {m}/status/#
+"""
+BROKER = """\
+# mosquitto with TLS: a client shows a certificate of ca.crt, whose name is its user in the access list.
+listener 8883
+cafile {folder}/ca.crt
+certfile {folder}/broker.crt
+keyfile {folder}/broker.key
+require_certificate true
+use_identity_as_username true
+acl_file {folder}/acl
+persistence true
+autosave_interval 1
+set_tcp_nodelay true
+max_queued_messages 0
+max_inflight_messages 1000
+"""
+
+
+def make_certificates(folder: Path, hosts: Sequence[str], mission: str, days: float) -> list[Path]:
+    """Write them all; ConfigError where there are some already, RunError where the folder cannot be written."""
+    if (folder / "ca.crt").exists():
+        raise ConfigError(f"{folder} has certificates already: name another folder, or move them away")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        authority = ec.generate_private_key(ec.SECP256R1())
+        ca = _certificate("downlink lab authority", authority, None, days, ())
+        _write(folder, "ca", ca, authority)
+        for name in ("broker", *CLIENTS):
+            key = ec.generate_private_key(ec.SECP256R1())
+            of_hosts = hosts if name in LISTENERS else ()
+            _write(folder, name, _certificate(name, key, (ca, authority), days, of_hosts), key)
+        (folder / "acl").write_text(ACL.format(m=mission), "utf-8")
+        (folder / "mosquitto.conf").write_text(BROKER.format(folder=folder.resolve()), "utf-8")
+    except OSError as error:
+        raise RunError(f"cannot write certificates in {folder}: {error.strerror}") from error
+    return sorted(folder.iterdir())
+
+
+def _certificate(
+    name: str,
+    key: ec.EllipticCurvePrivateKey,
+    issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None,
+    days: float,
+    hosts: Sequence[str],
+) -> x509.Certificate:
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    now = dt.datetime.now(dt.UTC)
+    usages = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if hosts else [])]
+    signer = issuer[1] if issuer else key
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer[0].subject if issuer else subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(minutes=5))
+        .not_valid_after(now + dt.timedelta(days=days))
+        .add_extension(x509.BasicConstraints(ca=issuer is None, path_length=None), critical=True)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
+        .add_extension(_key_usage(authority=issuer is None), critical=True)
+    )
+    if issuer:
+        builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
+    if hosts:
+        builder = builder.add_extension(x509.SubjectAlternativeName(list(map(_host, hosts))), critical=False)
+    return builder.sign(signer, hashes.SHA256())
+
+
+def _key_usage(*, authority: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=not authority,
+        key_cert_sign=authority,
+        crl_sign=authority,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _host(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _write(folder: Path, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
+    (folder / f"{name}.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    number = os.open(folder / f"{name}.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(number, "wb") as file:
+        file.write(secret)
