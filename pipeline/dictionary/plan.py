@@ -14,19 +14,25 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.dictionary.checks import (
+    check_alarms,
+    check_contexts,
+    check_known,
+    check_order,
+    check_single,
+    keys_of,
+    needs_of,
+)
 from pipeline.dictionary.contexts import contextual_slots
 from pipeline.dictionary.definitions import (
     Condition,
     Container,
     Dictionary,
-    Size,
-    Tagged,
-    Terminated,
 )
-from pipeline.dictionary.layout import Block, Group, Move, Repeat, Slot, Step, Variable, lay_out, slots_of
+from pipeline.dictionary.layout import Block, Group, Repeat, Slot, Step, lay_out, slots_of
 from pipeline.dictionary.limits import Check, checks_of
 from pipeline.dictionary.program import Program, compile_program
-from pipeline.dictionary.values import Combines, Compares, Criterion, Values, compile_condition, compile_size
+from pipeline.dictionary.values import Combines, Compares, Criterion, Values, compile_condition
 from pipeline.errors import ConfigError, Problem
 
 Rows = NDArray[np.intp]
@@ -196,16 +202,16 @@ def _compile_node(
             _compile_branch(child.criteria, node, dictionary) for child, node in below if node is not None
         )
         wanted = frozenset(key for branch in branches if branch.test for key in branch.test.needs())
-        _check_known(wanted, steps, container, dictionary)
-        needs = frozenset().union(wanted, *(_needs(step, dictionary) for step in steps))
+        check_known(wanted, steps, container, dictionary)
+        needs = frozenset().union(wanted, *(needs_of(step, dictionary) for step in steps))
         contextual = frozenset().union(*(each.needs() for each in contextual_slots(steps, dictionary)))
-        _check_single(steps, container, dictionary, needs | contextual)
-        _check_order(steps, dictionary)
-        _check_contexts(steps, container, dictionary)
+        check_single(steps, container, dictionary, needs | contextual)
+        check_order(steps, dictionary)
+        check_contexts(steps, container, dictionary)
         columns, units = _columns(steps, dictionary)
         program = compile_program(steps, dictionary)
         checks = checks_of(columns, dictionary)
-        _check_alarms(checks, steps, container, dictionary)
+        check_alarms(checks, steps, container, dictionary)
         # What containers further down are told apart by is read on the way, where it costs no step more.
         later = frozenset(key for _, below_it in below if below_it is not None for key in below_it.probe_keys)
         probe = compile_program(_only(steps, wanted, later, dictionary), dictionary, calibrate=False)
@@ -259,113 +265,13 @@ def _switch(branches: Sequence[Branch]) -> Switch | None:
     return Switch(key, cases, others)
 
 
-def _misfit(text: str, container: Container, dictionary: Dictionary) -> ConfigError:
-    return ConfigError([Problem(text, dictionary.file, container.line, f'SequenceContainer "{container.key}"')])
-
-
-def _check_order(steps: Sequence[Step], dictionary: Dictionary) -> None:
-    """A size must have been read before what it measures."""
-    known: set[str] = set()
-    for step in steps:
-        missing = _needs(step, dictionary) - known
-        if missing:
-            what = f'"{step.slot.key}"' if isinstance(step, Variable) else "a place in the packet"
-            text = f'{what} depends on "{min(missing)}", which does not come before it'
-            raise ConfigError([Problem(text, dictionary.file)])
-        known.update(_keys(step))
-
-
-def _check_contexts(steps: Sequence[Step], container: Container, dictionary: Dictionary) -> None:
-    """What a calibration looks at must be in the packet, before or behind."""
-    known = {key for step in steps for key in _keys(step)}
-    for each in contextual_slots(steps, dictionary):
-        missing = each.needs() - known
-        if missing:
-            text = f'the calibration of "{each.slot.key}" depends on "{min(missing)}", which is not in it'
-            raise ConfigError(
-                [Problem(text, dictionary.file, container.line, f'SequenceContainer "{container.key}"')]
-            )
-
-
-def _check_alarms(
-    checks: Sequence[Check], steps: Sequence[Step], container: Container, dictionary: Dictionary
-) -> None:
-    """What a context alarm looks at must be in the packet."""
-    known = {key for step in steps for key in _keys(step)}
-    for check in checks:
-        wanted = frozenset[str]().union(*(criterion.needs() for criterion, _ in check.contexts))
-        _check_single(steps, container, dictionary, wanted)
-        missing = wanted - known
-        if missing:
-            text = f'an alarm of "{check.name}" depends on "{min(missing)}", which is not in it'
-            raise ConfigError(
-                [Problem(text, dictionary.file, container.line, f'SequenceContainer "{container.key}"')]
-            )
-
-
-def _check_single(
-    steps: Sequence[Step], container: Container, dictionary: Dictionary, wanted: frozenset[str]
-) -> None:
-    """What decides something must be one value, not an array or a repeated entry."""
-    many = wanted & _plural(steps)
-    if many:
-        text = f'something depends on "{min(many)}", which has more than one value'
-        raise _misfit(text, container, dictionary)
-
-
-def _plural(steps: Sequence[Step]) -> frozenset[str]:
-    found: set[str] = set()
-    for step in steps:
-        if isinstance(step, Block):
-            found.update(field.slot.key for field in step.fields if field.shape)
-        elif isinstance(step, Repeat) or (isinstance(step, Variable) and step.dimensions):
-            found.update(_keys(step))
-        elif isinstance(step, Group):
-            found |= _plural(step.steps)
-    return frozenset(found)
-
-
-def _check_known(
-    wanted: frozenset[str], steps: Sequence[Step], container: Container, dictionary: Dictionary
-) -> None:
-    missing = wanted - {key for step in steps for key in _keys(step)}
-    if missing:
-        text = f'its children are told apart by "{min(missing)}", which is not in it'
-        raise _misfit(text, container, dictionary)
-
-
-def _keys(step: Step) -> list[str]:
-    return [slot.key for slot in slots_of((step,))]
-
-
-def _sizes(step: Step) -> tuple[Size, ...]:
-    if isinstance(step, Variable):
-        own = () if isinstance(step.size, Terminated | Tagged) else (step.size,)
-        return own + step.dimensions
-    if isinstance(step, Repeat):
-        return step.counts
-    return (step.bits,) if isinstance(step, Move) else ()
-
-
-def _needs(step: Step, dictionary: Dictionary) -> frozenset[str]:
-    """Parameters of earlier steps that tell the step its size, place or presence."""
-    needed = frozenset().union(*(compile_size(size, dictionary).needs() for size in _sizes(step)))
-    if isinstance(step, Group):
-        needed |= compile_condition(step.condition, dictionary).needs()
-        known: set[str] = set()
-        for each in step.steps:
-            needed |= _needs(each, dictionary) - known
-            known.update(_keys(each))
-    return needed
-
-
 def _only(
     steps: Sequence[Step], wanted: frozenset[str], later: frozenset[str], dictionary: Dictionary
 ) -> tuple[Step, ...]:
     """The least of the steps that still reads the wanted parameters, and of the later ones what they hold."""
-    last = max((i for i, step in enumerate(steps) if wanted.intersection(_keys(step))), default=-1)
+    last = max((i for i, step in enumerate(steps) if wanted.intersection(keys_of(step))), default=-1)
     kept = steps[: last + 1]
-    needed = (wanted | later).union(*(_needs(step, dictionary) for step in kept))
+    needed = (wanted | later).union(*(needs_of(step, dictionary) for step in kept))
     return tuple(
         Block(step.from_start, tuple(each for each in step.fields if each.slot.key in needed), step.end_bits)
         if isinstance(step, Block)

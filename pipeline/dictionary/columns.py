@@ -1,0 +1,95 @@
+"""What the decoder hands out: columns by name, and the quality of each row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import Column, Quality, Ragged
+from pipeline.dictionary.layout import Slot
+from pipeline.dictionary.plan import Node
+from pipeline.dictionary.program import Result
+from pipeline.dictionary.ragged import flat_starts
+from pipeline.dictionary.sorting import most
+
+
+def named_columns(
+    wanted: Sequence[tuple[str, tuple[Slot, ...]]], found: Mapping[Slot, Column]
+) -> dict[str, Column]:
+    """By name, in packet order. A parameter that comes more than once has its values along the second axis."""
+    return {
+        name: found[slots[0]] if len(slots) == 1 else _joined([found[slot] for slot in slots])
+        for name, slots in wanted
+    }
+
+
+def _joined(times: Sequence[Column]) -> Column:
+    """Arrays of one shape side by side; where a value may be absent, those that are there as ragged rows."""
+    arrays = [each for each in times if not isinstance(each, Ragged)]
+    if len(arrays) == len(times) and len({each.shape for each in arrays}) == 1:
+        return np.stack(arrays, axis=1)
+    ragged = [each if isinstance(each, Ragged) else _as_ragged(each) for each in times]
+    if len({each.values.shape[1:] for each in ragged}) > 1:
+        ragged = [_flattened(each) for each in ragged]
+    total = np.asarray(np.sum([each.length for each in ragged], axis=0, dtype=np.int64))
+    start = flat_starts(total)
+    values = np.empty((int(total.sum()), *ragged[0].values.shape[1:]), np.result_type(*(r.values for r in ragged)))
+    place = start.copy()
+    for each in ragged:
+        source, target = _flat_index(each.start, each.length), _flat_index(place, each.length)
+        values[target] = each.values[source]
+        place += each.length
+    return Ragged(values, start, total)
+
+
+def _as_ragged(column: NDArray[Any]) -> Ragged:
+    n = len(column)
+    return Ragged(column, np.arange(n, dtype=np.int64), np.ones(n, np.int64))
+
+
+def _flattened(column: Ragged) -> Ragged:
+    """Rows of arrays as rows of numbers."""
+    width = prod(column.values.shape[1:])
+    return Ragged(column.values.reshape(-1), column.start * width, column.length * width)
+
+
+def _flat_index(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:
+    index = np.repeat(start - flat_starts(length), length)
+    index += np.arange(len(index))
+    return index
+
+
+def quality_of(
+    quality: NDArray[np.uint32], length: NDArray[np.int64], result: Result, node: Node
+) -> NDArray[np.uint32]:
+    """`quality` with what decoding has found against each row."""
+    described = (result.described_bits + 7) >> 3
+    if not isinstance(described, int) or most(length) > described:
+        quality |= (length > described) * np.uint32(Quality.UNDESCRIBED)
+    if result.values.unknown is not None:
+        quality |= result.values.unknown * np.uint32(Quality.UNKNOWN_VALUE)
+    for slot, expected in node.constants:
+        quality |= _differs(result.values.raw[slot], expected) * np.uint32(Quality.OUT_OF_RANGE)
+    return quality
+
+
+def _differs(column: Column, expected: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Rows in which a fixed value is not what it should be."""
+    if not isinstance(column, Ragged):
+        wrong = column != expected
+        return np.asarray(wrong.any(axis=tuple(range(1, wrong.ndim))))
+    wrong = (column.values != expected).any(axis=tuple(range(1, column.values.ndim)))
+    rows = np.repeat(np.arange(len(column)), column.length)
+    hits = rows[wrong[_flat_index(column.start, column.length)]]
+    return np.asarray(np.bincount(hits, minlength=len(column)) > 0)
+
+
+def value_at(column: Column, row: int) -> Any:
+    """As plain Python, for an event."""
+    if isinstance(column, Ragged):
+        return column.values[column.start[row] : column.start[row] + column.length[row]].tolist()
+    return column[row].tolist()
