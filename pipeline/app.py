@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
@@ -19,7 +20,7 @@ from pipeline import topics
 from pipeline.archive.columns import column_files
 from pipeline.archive.packets import packet_file
 from pipeline.batches import ByteBatch, Event, Message
-from pipeline.errors import ConfigError, RunError
+from pipeline.errors import ConfigError
 from pipeline.mission import Mission
 from pipeline.stages.line import Line
 from pipeline.stages.passes import read_in_turns, read_passes, station_names
@@ -29,6 +30,7 @@ from pipeline.transport.mqtt import Publisher, subscribe
 from pipeline.transport.source import paced, read_pass
 
 MAX_TOLD = 1000  # gaps and other events that a report lists
+_FILTER = re.compile(r"(([^+#]*|\+)/)*([^+#]*|\+|#)")
 GRACE_S = 10.0  # after Ctrl-C, how long a broker that is gone may keep the run from ending
 log = structlog.get_logger(__name__)
 Progress = Callable[[int], None]
@@ -96,7 +98,8 @@ def decode(
             files.add(line.feed(batch).columns)
             progress(len(batch.data))
         files.add(line.flush().columns)
-    return line.report()
+    decoded = {name: rows.arrays["order"].n_rows for name, (_, rows, _) in files.tables.items()}
+    return line.report() | {"decoded": decoded}
 
 
 async def replay(
@@ -120,8 +123,9 @@ async def replay(
         source = _paced_passes(line, passes, speed)
         with _stopped_by_signals(stop):
             run = asyncio.create_task(stages.run(source, stop, seen), name="replay")
-            await _until_drained(run, stop, lambda: stages.n_messages)
-    return line.report() | {"messages": stages.n_messages, "quarantined_batches": stages.n_quarantined}
+            drained = await _until_drained(run, stop, lambda: stages.n_messages)
+    counts = {"messages": stages.n_messages, "quarantined_batches": stages.n_quarantined}
+    return line.report() | counts | ({} if drained else {"undelivered": True})
 
 
 async def _paced_passes(line: Line, passes: Sequence[Path], speed: float | None) -> AsyncIterator[ByteBatch]:
@@ -161,8 +165,8 @@ async def until_signal() -> None:
         await stop.wait()
 
 
-async def _until_drained(run: asyncio.Task[None], stop: asyncio.Event, n_sent: Callable[[], int]) -> None:
-    """Wait for the stages; once stopped, no longer than GRACE_S without a message going out."""
+async def _until_drained(run: asyncio.Task[None], stop: asyncio.Event, n_sent: Callable[[], int]) -> bool:
+    """Wait for the stages; once stopped, no longer than GRACE_S without a message going out. Whether they ended."""
     stopped = asyncio.create_task(stop.wait(), name="stop")
     try:
         await asyncio.wait((run, stopped), return_when=asyncio.FIRST_COMPLETED)
@@ -173,8 +177,9 @@ async def _until_drained(run: asyncio.Task[None], stop: asyncio.Event, n_sent: C
         if not run.done():
             run.cancel()
             await asyncio.wait((run,))
-            raise RunError(f"stopped with messages undelivered: the broker did not answer for {GRACE_S:.0f} s")
+            return False
         run.result()
+        return True
     finally:
         stopped.cancel()
         run.cancel()
@@ -184,6 +189,11 @@ async def watch(
     address: BrokerAddress, patterns: Sequence[str], show: Callable[[str, bytes, bool], None], limit: int | None
 ) -> None:
     """Show each message of the topics as it comes, `limit` of them or until Ctrl-C."""
+    for pattern in patterns:
+        if not _FILTER.fullmatch(pattern):
+            raise ConfigError(
+                f"'{pattern}' is no topic filter: '+' stands for a whole level, '#' for all at the end"
+            )
     n_shown = 0
     async with aclosing(subscribe(address, patterns)) as messages:
         async for topic, payload, retained in messages:

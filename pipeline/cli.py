@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
+import signal
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -18,7 +20,7 @@ from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
 from pipeline import app, cli_services
 from pipeline.batches import Message
-from pipeline.errors import ConfigError, DownlinkError
+from pipeline.errors import ConfigError, DownlinkError, RunError
 from pipeline.mission import Mission, load_mission
 from pipeline.report import print_report, warnings
 from pipeline.simulate import Faults, Scenario
@@ -29,12 +31,15 @@ from pipeline.view import progress_bar, replay_view
 from pipeline.watch import show
 
 WIDTH = None if sys.stdout.isatty() else 160  # of tables that go to a file or a pipe
+INTERRUPTED = 130  # what typer makes of Ctrl-C
+_UsageProblem: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
 out = Console(highlight=False, width=WIDTH)
 err = Console(stderr=True, highlight=False)
 cli = typer.Typer(
     name="downlink",
     help="From the frames that a ground station receives to calibrated science products on MQTT topics.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -61,7 +66,7 @@ BrokerUrl = Annotated[
     typer.Option(
         metavar="URL",
         envvar="DOWNLINK_BROKER",
-        help="mqtt://[user@]host[:port], password in DOWNLINK_BROKER_PASSWORD. Without it: an embedded broker.",
+        help="mqtt://\\[user@]host\\[:port], password in DOWNLINK_BROKER_PASSWORD. Without it: an embedded broker.",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="The pass report as JSON.")]
@@ -78,11 +83,10 @@ def demo() -> None:
 
     async def run() -> None:
         async with broker_at(None) as address:
-            err.print(
-                f"broker on {address}: try  mosquitto_sub -h {address.host} -p {address.port} -t 'zhurong/#' -v"
-            )
+            command = f"mosquitto_sub -h {address.host} -p {address.port} -t 'zhurong/#' -v"
+            err.print(f"broker on {address}: try  {command}", soft_wrap=True)
             report = await _replay([recording], mission, address, stream="demo", speed=1.0)
-            print_report(out, report, f"{mission.name}/demo")
+            _tell(report, mission, f"{mission.name}/demo", as_json=False)
             if sys.stdout.isatty():
                 err.print("\nthe latest values stay on the broker; Ctrl-C ends the demo")
                 await app.until_signal()
@@ -163,9 +167,10 @@ def decode(
     with _progress(_readable(passes)) as progress:
         report = app.decode(passes, known, out_folder, progress, file_format=file_format, raw=raw)
     _warn(report, known)
-    err.print(f"{report['packets']['read']:,} packets decoded into {out_folder}")
+    listing = ", ".join(f"{name} {count:,}" for name, count in report["decoded"].items()) or "nothing"
+    err.print(f"decoded into {out_folder}: {listing}", markup=False)
     for reason, count in report["records"]["set_aside"].items():
-        err.print(f"set aside {count:,}: {reason}")
+        err.print(f"set aside {count:,}: {reason}", markup=False)
 
 
 @cli.command()
@@ -173,7 +178,9 @@ def simulate(
     out_file: Annotated[Path, typer.Option("--out", metavar="PASS", show_default=False, help="The pass to write.")],
     sol: Annotated[int, typer.Option(min=1, help="The sol that is measured.")] = 11,
     seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
-    duration: Annotated[float, typer.Option(metavar="SECONDS", min=1, help="How long the rover measures.")] = 600.0,
+    duration: Annotated[
+        float, typer.Option(metavar="SECONDS", min=60, max=14400, help="How long the rover measures.")
+    ] = 600.0,
     profile: Annotated[Literal["high", "low"], typer.Option(help="892-byte or 220-byte frames.")] = "high",
     radar: Annotated[
         list[Path] | None, typer.Option(metavar="FILE.2B", help="Real radar records as the measurement.")
@@ -234,25 +241,39 @@ def check(
 ) -> None:
     """Validate a mission: every problem of its files, with file, line and key; or what it is made of."""
     for key, value in app.describe(load_mission(mission)).items():
-        out.print(f"{key:12} {value}")
+        out.print(f"{key:12} {value}", markup=False)
 
 
 def main() -> None:
     """Run the command line; a mistake of the user's is one line, never a traceback."""
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     _log_for(sys.stderr)
     try:
-        cli(standalone_mode=True)
+        status = cli(standalone_mode=False) or 0
     except DownlinkError as error:
-        for line in str(error).splitlines():
-            err.print(f"downlink: {line}", markup=False, soft_wrap=True)
-        raise SystemExit(error.exit_status) from None
+        status = _say(str(error), error.exit_status)
+    except _UsageProblem as error:
+        where = error.ctx.command_path if error.ctx else "downlink"
+        text = error.format_message().replace("Value error, ", "")
+        status = _say(f"{text} (see {where} --help)" if text else "", error.exit_code)
+    except BrokenPipeError:  # who read our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        err.print(f"downlink: {where}{error.strerror or error}", markup=False, soft_wrap=True)
-        raise SystemExit(1) from None
-    except KeyboardInterrupt:
-        err.print("downlink: interrupted; nothing half-written is left")
-        raise SystemExit(1) from None
+        status = _say(f"{where}{error.strerror or error}", 1)
+    except (KeyboardInterrupt, asyncio.CancelledError, typer.Abort):
+        status = INTERRUPTED
+    if status == INTERRUPTED:
+        status = _say("interrupted; nothing half-written is left", 1)
+    raise SystemExit(status)
+
+
+def _say(text: str, status: int) -> int:
+    for line in text.splitlines():
+        err.print(f"downlink: {line}", markup=False, soft_wrap=True)
+    return status
 
 
 def _log_for(stream: Any) -> None:
@@ -325,6 +346,8 @@ def _tell(report: dict[str, Any], mission: Mission, title: str, as_json: bool) -
         sys.stdout.write(json.dumps(report) + "\n")
     else:
         print_report(out, report, title)
+    if report.get("undelivered"):
+        raise RunError("stopped with messages undelivered: the broker did not answer")
 
 
 def _warn(report: dict[str, Any], mission: Mission) -> None:

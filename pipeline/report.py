@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 N_LISTED = 12  # APIDs, events, channels on a line or in a list; --json has all
@@ -26,7 +27,7 @@ CHANNEL_COLUMNS = {
 
 def print_report(console: Console, report: Mapping[str, Any], title: str) -> None:
     """Print the books of a pass: bytes and frames, channels, packets, products, and where something is missing."""
-    console.print(f"\n[bold]{title}[/bold]")
+    console.print(f"\n[bold]{escape(title)}[/bold]")
     _bytes(console, report)
     _frames(console, report["frames"])
     if report["channels"]:
@@ -36,7 +37,7 @@ def print_report(console: Console, report: Mapping[str, Any], title: str) -> Non
         console.print(f"other   {listing}{_more(others)}")
     _packets(console, report)
     if report.get("products"):
-        made = ", ".join(f"{name} [bold]{count}[/bold]" for name, count in report["products"].items())
+        made = ", ".join(f"{escape(name)} [bold]{count}[/bold]" for name, count in report["products"].items())
         console.print(f"products  {made}")
     if report.get("quarantined_batches"):
         console.print(f"[red]quarantined batches  {report['quarantined_batches']}[/red]")
@@ -80,7 +81,7 @@ def _stations(stations: list[Mapping[str, Any]]) -> Table:
         table.add_column(label, justify="right")
     for one in stations:
         counts = one["frames"]["read"], one["used_frames"], one["only_frames"], one["copies_frames"]
-        table.add_row(one["name"], *(f"{count:,}" for count in (*counts, one["frames"]["uncorrectable"])))
+        table.add_row(escape(one["name"]), *(f"{count:,}" for count in (*counts, one["frames"]["uncorrectable"])))
     return table
 
 
@@ -94,6 +95,9 @@ def warnings(report: Mapping[str, Any], mission: str, marker: str) -> list[str]:
     used = sum(channel["frames"] for channel in report["channels"])
     if not read["read"]:
         return ["the recording is empty"]
+    if read["skipped"] > read["read"] / 2 and (report["packets"]["read"] or used):
+        share = 100 * read["skipped"] / read["read"]
+        return [f"{share:.0f} % of the bytes could not be used: is this a pass of {mission}?"]
     if report["packets"]["read"] or used:
         return []
     if not frames["read"]:
@@ -111,7 +115,7 @@ def _channels(channels: list[Mapping[str, Any]]) -> Table:
     for label in CHANNEL_COLUMNS.values():
         table.add_column(label, justify="right")
     for channel in channels:
-        name = f"{channel['scid']}/{channel['vcid']} {channel['name']}"
+        name = escape(f"{channel['scid']}/{channel['vcid']} {channel['name']}")
         table.add_row(name, *(f"{channel[key]:,}" for key in CHANNEL_COLUMNS))
     return table
 
@@ -126,4 +130,4 @@ def _packets(console: Console, report: Mapping[str, Any]) -> None:
     if records.get("joined") or records.get("broken"):
         console.print(f"records {records['joined']:,} joined from segments, {records['broken']:,} broken")
     for reason, count in records.get("set_aside", {}).items():
-        console.print(f"set aside  {count:,}: {reason}")
+        console.print(f"set aside  {count:,}: {reason}", markup=False)

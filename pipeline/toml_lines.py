@@ -88,6 +88,23 @@ def told(error: ValidationError, text: str, file: str, model: type[BaseModel]) -
     return sorted(problems, key=lambda problem: problem.line)
 
 
+def leave_out(table: dict[str, Any], path: tuple[str | int, ...]) -> bool:
+    """Take a wrong key out of a parsed file; whether it was there. An item of a list goes whole."""
+    inside: Any = table
+    for part in path[:-1]:
+        if isinstance(inside, dict) and part in inside and isinstance(inside[part], dict | list):
+            inside = inside[part]
+        elif isinstance(inside, list) and isinstance(part, int) and part < len(inside):
+            if not isinstance(inside[part], dict):
+                break
+            inside = inside[part]
+        else:
+            return False
+    if isinstance(inside, dict):
+        return inside.pop(path[-1], None) is not None
+    return False
+
+
 def _hint(key: str, path: tuple[str | int, ...], model: type[BaseModel]) -> str:
     """Name the known key that is meant, where one is near."""
     known: list[str] = list(model.model_fields)

@@ -42,6 +42,11 @@ def slug(name: str) -> str:
     return _NOT_IN_A_LEVEL.sub("_", name.strip().lower()).strip("_") or "unnamed"
 
 
+def level(name: str) -> str:
+    """A name as one topic level, spelled as it is: only what has a meaning in a topic becomes "_", one for one."""
+    return re.sub(r"[\x00-\x1f\x7f/+#\s]", "_", name) or "unnamed"
+
+
 def topic_root(mission: str, stream: str) -> str:
     """`<mission>/<stream>`; ConfigError where either cannot be a topic level."""
     if stream in RESERVED_STREAMS:
@@ -58,7 +63,7 @@ def product_message(product: Product) -> Message:
             f"({MAX_PAYLOAD_BYTES}): its batches must be smaller"
         )
     root = topic_root(product.mission, product.stream)
-    return Message(f"{root}/product/{slug(product.instrument)}/{slug(product.product)}", payload)
+    return Message(f"{root}/product/{slug(product.instrument)}/{level(product.product)}", payload)
 
 
 def latest_messages(product: Product) -> list[Message]:
@@ -74,7 +79,7 @@ def latest_messages(product: Product) -> list[Message]:
     for name in product.latest:
         for topic, value in _last_values(name, product.arrays[name]):
             payload = {"time": time, "value": value, "unit": product.arrays[name].unit, "quality": quality}
-            messages.append(_json_message(f"{root}/{slug(topic)}", payload, retain=True))
+            messages.append(_json_message(f"{root}/{level(topic)}", payload, retain=True))
     return messages
 
 

@@ -10,6 +10,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.batches import Message
 
@@ -40,7 +41,7 @@ class TopicTable:
 
     def __rich__(self) -> Table:
         table = Table(box=None, header_style="bold", pad_edge=False)
-        table.add_column("topic", style="cyan", no_wrap=True)
+        table.add_column("product", style="cyan", no_wrap=True)
         table.add_column("messages", justify="right", no_wrap=True, min_width=8)
         table.add_column("kB", justify="right", no_wrap=True, min_width=6)
         table.add_column("latest", no_wrap=True, overflow="ellipsis")
@@ -50,7 +51,8 @@ class TopicTable:
             values = self._values.get(instrument, {}) if instrument not in told else {}
             told.add(instrument)
             latest = "   ".join(f"{name} {value}" for name, value in list(values.items())[:N_VALUES])
-            table.add_row(topic, f"{n_messages:,}", f"{n_bytes / 1000:,.0f}", latest)
+            name = "/".join(topic.split("/")[3:])
+            table.add_row(name, f"{n_messages:,}", f"{n_bytes / 1000:,.0f}", Text(latest))
         return table
 
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from pipeline.topics import unpack_product
 
@@ -17,7 +18,7 @@ def show(console: Console, topic: str, payload: bytes, retained: bool, *, as_jso
         print(json.dumps({"topic": topic, "retained": retained, **content}))  # noqa: T201
         return
     told = "  ".join(f"{key} {value}" for key, value in content.items())
-    console.print(f"[bold cyan]{topic}[/bold cyan]  {told}", markup=True, soft_wrap=True)
+    console.print(f"[bold cyan]{escape(topic)}[/bold cyan]  {escape(told)}", soft_wrap=True)
 
 
 def _read(topic: str, payload: bytes) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Decoded columns as files: one for each container, one array for each parameter, rows in packet order.
 
 Batches are spilled to a nameless file as they come and put together at the end. A value of differing length is three
-arrays: NAME (flat), NAME_start and NAME_length. What is known of each row (order of arrival, onboard and receive
+arrays: NAME (flat), NAME.start and NAME.length. What is known of each row (order of arrival, onboard and receive
 time, quality) goes to `rows/`, units and counts to `decode.json`.
 """
 

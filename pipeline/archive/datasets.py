@@ -28,7 +28,7 @@ def dataset(
     """Make a Dataset with dimension `packet`; coordinates are what is known of each row.
 
     `rows` holds ROW_FIELDS. With an epoch, coordinate `time` is UTC; else there is none. A ragged column is flat
-    along its own dimension `NAME_value`, with `NAME_start` and `NAME_length` along `packet`.
+    along its own dimension `NAME_value`, with `NAME.start` and `NAME.length` along `packet`.
     """
     xr = _xarray()
     variables: dict[str, Any] = {}
@@ -36,8 +36,8 @@ def dataset(
         attributes = {"units": units[name]} if units.get(name) else {}
         if isinstance(column, Ragged):
             variables[name] = ((f"{name}_value",), column.values, attributes)
-            variables[f"{name}_start"] = (("packet",), column.start, {})
-            variables[f"{name}_length"] = (("packet",), column.length, {})
+            variables[f"{name}.start"] = (("packet",), column.start, {})
+            variables[f"{name}.length"] = (("packet",), column.length, {})
         else:
             axes = (f"{name}_axis_{axis}" for axis in range(1, column.ndim))
             variables[name] = (("packet", *axes), column, attributes)

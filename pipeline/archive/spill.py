@@ -71,7 +71,7 @@ class SpilledArray:
 
 
 class SpilledTable:
-    """Columns of one container. A ragged one is NAME (flat), NAME_start and NAME_length."""
+    """Columns of one container. A ragged one is NAME (flat), NAME.start and NAME.length: no parameter has a point."""
 
     def __init__(self, spill: Spill) -> None:
         self._spill = spill
@@ -84,19 +84,19 @@ class SpilledTable:
             return
         self.ragged.add(name)
         flat = self._array(name)
-        self._array(f"{name}_start").append(column.start + flat.n_rows)
-        self._array(f"{name}_length").append(column.length)
+        self._array(f"{name}.start").append(column.start + flat.n_rows)
+        self._array(f"{name}.length").append(column.length)
         flat.append(column.values)
 
     def columns(self) -> dict[str, Column]:
         """All columns in memory."""
-        beside = {f"{name}_{part}" for name in self.ragged for part in ("start", "length")}
+        beside = {f"{name}.{part}" for name in self.ragged for part in ("start", "length")}
         return {name: self._column(name) for name in self.arrays if name not in beside}
 
     def _column(self, name: str) -> Column:
         if name not in self.ragged:
             return self.arrays[name].whole()
-        start, length = (self.arrays[f"{name}_{part}"].whole() for part in ("start", "length"))
+        start, length = (self.arrays[f"{name}.{part}"].whole() for part in ("start", "length"))
         return Ragged(self.arrays[name].whole(), start, length)
 
     def _array(self, name: str) -> SpilledArray:

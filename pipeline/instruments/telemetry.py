@@ -1,7 +1,7 @@
 """Containers that no instrument claims: every parameter, calibrated as the dictionary says, becomes an array.
 
-In: column batches of any container. Out: product `telemetry/<container in lower case>`, level 01, one array for
-each parameter; a ragged one becomes NAME (flat), NAME_start and NAME_length.
+In: column batches of any container. Out: product `telemetry/<container>`, level 01, one array for
+each parameter; a ragged one becomes NAME (flat), NAME.start and NAME.length.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ MAX_ROWS, MAX_BYTES = 4096, 4 << 20  # of one product
 
 
 def product_name(container: str) -> str:
-    """The container's name as one of a product: a-z, 0-9 and "_"."""
-    return re.sub(r"[^a-z0-9]+", "_", container.lower()).strip("_") or "unnamed"
+    """The container's name as one of a product, spelled as the dictionary does: path parts joined by points."""
+    return re.sub(r"[^A-Za-z0-9_.-]+", "_", container.strip("/").replace("/", ".")) or "unnamed"
 
 
 def max_rows(rows: ColumnBatch) -> int:
@@ -49,8 +49,8 @@ def _quantities(name: str, column: Column, unit: str) -> dict[str, Quantity]:
     flat = compact(column)
     return {
         name: Quantity(_portable(flat.values), unit, "values of all rows, one after another", (f"{name}_value",)),
-        f"{name}_start": Quantity(flat.start, "", f"where each row begins in {name}"),
-        f"{name}_length": Quantity(flat.length, "", f"values of each row in {name}"),
+        f"{name}.start": Quantity(flat.start, "", f"where each row begins in {name}"),
+        f"{name}.length": Quantity(flat.length, "", f"values of each row in {name}"),
     }
 
 

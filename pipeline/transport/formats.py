@@ -49,11 +49,17 @@ def read_pieces(path: Path, piece_bytes: int) -> Iterator[NDArray[np.uint8]]:
 
 
 def _fill(file: IO[bytes], buffer: NDArray[np.uint8]) -> tuple[int, str | None]:
-    """Read into the buffer: how much, and what is wrong with what follows."""
-    try:
+    """Read into the buffer: how much, and what is wrong with what follows. A packed file fills it, piece by piece."""
+    if not hasattr(file, "read1"):
         return file.readinto(buffer.data) or 0, None  # type: ignore[attr-defined]
+    n_read = 0
+    try:
+        while n_read < len(buffer) and (piece := file.read1(len(buffer) - n_read)):
+            buffer[n_read : n_read + len(piece)] = np.frombuffer(piece, np.uint8)
+            n_read += len(piece)
     except _DAMAGE as error:
-        return 0, str(error)
+        return n_read, str(error)
+    return n_read, None
 
 
 def _opened(path: Path) -> IO[bytes]:

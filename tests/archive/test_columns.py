@@ -57,8 +57,8 @@ def test_values_of_differing_length_are_flat_with_starts_and_lengths(tmp_path: P
         files.add([batch(2, 1, BLOB=ragged([3]))])
     found = np.load(tmp_path / "TM.HK.npz")
     assert found["BLOB"].tolist() == [1, 2, 3]
-    assert found["BLOB_start"].tolist() == [0, 2, 2]
-    assert found["BLOB_length"].tolist() == [2, 0, 1]
+    assert found["BLOB.start"].tolist() == [0, 2, 2]
+    assert found["BLOB.length"].tolist() == [2, 0, 1]
 
 
 def test_parquet_holds_the_same_rows(tmp_path: Path) -> None:
@@ -79,7 +79,7 @@ def test_netcdf_opens_in_xarray_with_units_and_times(tmp_path: Path) -> None:
         assert found["COUNT"].values.tolist() == [1.5, 2.5]
         assert found["MODE"].values.tolist() == ["ON", "OFF"]
         assert found["BLOB"].values.tolist() == [1, 2]
-        assert found["BLOB_length"].values.tolist() == [2, 0]
+        assert found["BLOB.length"].values.tolist() == [2, 0]
         assert found["time"].values.astype(np.int64).tolist() == [1_000_000_000, 1_000_000_001]
 
 

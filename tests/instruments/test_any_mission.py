@@ -44,7 +44,7 @@ def published(packets, suite):
 
 
 def test_all_7200_packets_are_published_once(published):
-    assert {(p.instrument, p.product) for p in published} == {("telemetry", "jpss_att_ephem")}
+    assert {(p.instrument, p.product) for p in published} == {("telemetry", "JPSS_ATT_EPHEM")}
     assert sum(len(p.quality) for p in published) == 7200
 
 

@@ -222,36 +222,36 @@ def test_a_container_without_an_instrument_publishes_every_value(products, rows)
     batch = rows(
         "JPSS_ATT_EPHEM", [1.0, 2.0], columns={"ADGPSPOSX": np.array([1.5, 2.5]), "LABEL": np.array(["a", "b"])}
     )
-    product = products(batch)["telemetry/jpss_att_ephem"]
+    product = products(batch)["telemetry/JPSS_ATT_EPHEM"]
     assert product.arrays["ADGPSPOSX"].values.tolist() == [1.5, 2.5]
     assert product.arrays["LABEL"].values.tolist() == ["a", "b"]
 
 
 def test_a_ragged_column_becomes_values_starts_and_lengths(products, rows):
     column = Ragged(np.arange(10, dtype=np.uint8), np.array([6, 0]), np.array([2, 3]))
-    arrays = products(rows("MYSTERY", [1.0, 2.0], columns={"BLOB": column}))["telemetry/mystery"].arrays
+    arrays = products(rows("MYSTERY", [1.0, 2.0], columns={"BLOB": column}))["telemetry/MYSTERY"].arrays
     assert arrays["BLOB"].values.tolist() == [6, 7, 0, 1, 2]
-    assert arrays["BLOB_start"].values.tolist() == [0, 2]
-    assert arrays["BLOB_length"].values.tolist() == [2, 3]
+    assert arrays["BLOB.start"].values.tolist() == [0, 2]
+    assert arrays["BLOB.length"].values.tolist() == [2, 3]
 
 
 def test_a_known_container_with_other_columns_is_published_as_it_is(products, rows):
     batch = take(rows("WEATHER", [1.0]), slice(0, 1))
     del batch.columns["AIR_PRT"]
-    assert list(products(batch)) == ["telemetry/weather"]
+    assert list(products(batch)) == ["telemetry/WEATHER"]
 
 
 def test_an_instrument_that_is_not_wanted_leaves_its_container_as_it_is(products, rows):
-    assert list(products(rows("WEATHER", [1.0]), names=("gpr",))) == ["telemetry/weather"]
+    assert list(products(rows("WEATHER", [1.0]), names=("gpr",))) == ["telemetry/WEATHER"]
 
 
 def test_without_a_site_there_are_no_mars_times(products, rows):
-    assert products(rows("MYSTERY", [1.0]), site=None)["telemetry/mystery"].time.sol is None
+    assert products(rows("MYSTERY", [1.0]), site=None)["telemetry/MYSTERY"].time.sol is None
 
 
 def test_a_product_says_its_times_on_every_clock(products, rows):
     """170338801.081 s is 2021-05-25T04:20:01.081Z, sol 11, LMST 12:27:02.5 in the label."""
-    time = products(rows("MYSTERY", [170338801.081]))["telemetry/mystery"].time
+    time = products(rows("MYSTERY", [170338801.081]))["telemetry/MYSTERY"].time
     assert time.utc_ns[0] == int(np.datetime64("2021-05-25T04:20:01.081", "ns").astype(np.int64))
     assert time.sol == (11, 11)
     assert abs(time.lmst_h[0] * 3600 - (12 * 3600 + 27 * 60 + 2.532)) < 3

@@ -146,3 +146,55 @@ def test_ctrl_c_drains_and_still_prints_the_report(bundled: Path) -> None:
     assert run.returncode == 0, err
     assert '"frames"' in out
     assert "Traceback" not in err
+
+
+def started(*arguments: str | Path) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def test_a_second_ctrl_c_stops_at_once_in_one_line(bundled: Path) -> None:
+    run = started("replay", bundled / "clean.cadu", "-m", "zhurong", "--speed", "0.2")
+    time.sleep(4)
+    run.send_signal(signal.SIGINT)
+    run.send_signal(signal.SIGINT)
+    _, err = run.communicate(timeout=30)
+    assert run.returncode in {0, 1}
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_command_says_so_and_leaves_nothing(tmp_path: Path, number: int) -> None:
+    os.mkfifo(tmp_path / "slow")
+    run = started("packets", tmp_path / "slow", "-m", "zhurong", "--out", tmp_path / "out" / "packets")
+    with (tmp_path / "slow").open("wb") as writer:
+        writer.write(bytes(5000))
+        writer.flush()
+        time.sleep(1)
+        run.send_signal(number)
+        _, err = run.communicate(timeout=30)
+    assert run.returncode == 1
+    assert err.splitlines() == ["downlink: interrupted; nothing half-written is left"]
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_words_of_a_mission_are_shown_as_they_are(downlink: Run, real_data: Path, tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "configs/suomi-npp/mission.toml").read_text()
+    (tmp_path / "mission.toml").write_text(text.replace("VIIRS science", "[/b] [red]sun[0]"))
+    done = downlink("inspect", real_data / "suomi-npp/cadus.dat", "-m", tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "[/b] [red]sun[0]" in done.stdout
+    assert "[/b] [red]sun[0]" in downlink("check", tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("inspect", "x"),
+        ("nope",),
+        ("inspect", "x", "-m", "zhurong", "--bad"),
+        ("watch", "a/#/b", "--broker", "mqtt://x"),
+    ],
+)
+def test_wrong_usage_is_one_line(downlink: Run, arguments: tuple[str, ...]) -> None:
+    one_line(downlink(*arguments), 2)

@@ -127,3 +127,25 @@ def test_a_mission_file_of_other_bytes_is_one_problem(folder: Path, content: byt
     with pytest.raises(ConfigError) as caught:
         load_mission(str(folder))
     assert len(caught.value.problems) == 1
+
+
+def test_a_wrong_key_does_not_hide_what_else_is_wrong(folder: Path) -> None:
+    text = FRAMES.replace("[link]", "[link]\nrandomizer = true\nbogus = 1").replace("id = 1", "id = 5000")
+    clock = '\n[clock]\nepoch = "yesterday"\nterms = [{ parameter = "T", unit_ns = 1 }]\n'
+    assert problems(folder, text + clock) == [
+        (5, "link.randomizer"),
+        (6, "link.bogus"),
+        (12, "channel.0.spacecraft_id"),
+        (17, "clock.epoch"),
+    ]
+
+
+def test_a_clock_of_parameters_that_are_not_there_is_told(folder: Path, real_data: Path) -> None:
+    text = f'\n[dictionary]\nxtce = "{real_data}/jpss-1/geolocation.xml"\n'
+    clock = '\n[clock]\nepoch = "1958-01-01"\nterms = [{ parameter = "GONE", unit_ns = 1 }]\n'
+    assert problems(folder, FRAMES + text + clock) == [(19, "clock.terms")]
+
+
+def test_what_only_other_frames_have_is_refused(folder: Path) -> None:
+    text = FRAMES.replace('"aos"', '"tm"\ninsert_zone_bytes = 8')
+    assert problems(folder, text) == [(7, "link.insert_zone_bytes")]

@@ -169,7 +169,7 @@ def test_the_latest_value_is_the_last_row_as_flat_json():
 
 def test_latest_messages_are_retained_json_on_the_instruments_topic():
     (message,) = topics.latest_messages(product({"Mast Angle": Quantity(np.array([7]), "deg")}, ("Mast Angle",)))
-    assert message.topic == "zhurong/live/latest/magnetometer/mast_angle"
+    assert message.topic == "zhurong/live/latest/magnetometer/Mast_Angle"
     assert (message.retain, message.content_type) == (True, "application/json")
 
 
@@ -277,3 +277,9 @@ def test_a_slug_is_one_topic_level(name, level):
 def test_a_stream_that_cannot_be_a_topic_level_is_refused(name):
     with pytest.raises(ConfigError, match="stream"):
         topics.product_message(product(stream=name))
+
+
+def test_quantities_whose_names_differ_only_in_case_have_topics_of_their_own():
+    one = Quantity(np.array([1]), "V")
+    got = topics.latest_messages(product({"Vbus": one, "VBUS": one}, ("Vbus", "VBUS")))
+    assert len({message.topic for message in got}) == 2

@@ -1,0 +1,246 @@
+"""The form of `mission.toml`: what keys there are, what values they take, and what must fit together.
+
+In: the parsed table. Out: a `MissionFile`, and every problem, with its key. Where a part is wrong the others are
+checked all the same, so that a person is told everything at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from pipeline.link.settings import (
+    Basis,
+    ChannelSettings,
+    FrameType,
+    Framing,
+    LinkSettings,
+    ReedSolomonSettings,
+    Service,
+)
+from pipeline.link.validity import settings_problems
+from pipeline.toml_lines import leave_out
+
+TOPIC_LEVEL = r"^[a-z0-9][a-z0-9_.-]*$"
+Tell = Callable[[str, str], None]
+"""Told a key and what is wrong with it."""
+
+
+class Strict(BaseModel):
+    """A table whose keys are all known, with values of just their type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class ReedSolomonTable(Strict):
+    """`reed_solomon = {...}`."""
+
+    parity: Literal[16, 32]
+    interleave: Annotated[int, Field(ge=1, le=8)]
+    basis: Basis
+    virtual_fill: Annotated[int, Field(ge=0, le=222)] = 0
+
+
+class LinkTable(Strict):
+    """`[link]`."""
+
+    framing: Framing
+    frame_type: FrameType = "aos"
+    frame_length_bytes: Annotated[int, Field(ge=7, le=65536)] | None = None
+    sync_marker: Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{2}){2,8}$")] = "1ACFFC1D"
+    randomizer: bool = False
+    reed_solomon: ReedSolomonTable | None = None
+    fecf: bool = False
+    insert_zone_bytes: Annotated[int, Field(ge=0, le=1024)] = 0
+    operational_control_field: bool = False
+    header_error_control: bool = False
+    packet_prefix_bytes: Annotated[int, Field(ge=0, le=1024)] = 0
+    long_randomizer: bool = False
+    marker_errors_searching: int | None = None
+    marker_errors_locked: int | None = None
+    flywheel_frames: int = 2
+    insert_zone_codec: str = ""
+    reorder_window_frames: int = 4
+
+
+class ChannelTable(Strict):
+    """`[[channel]]`."""
+
+    spacecraft_id: Annotated[int, Field(ge=0, le=65535)]
+    virtual_channel: Annotated[int, Field(ge=0, le=63)]
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    service: Service = "packets"
+    hand_on_fragments: bool = False
+
+
+class DictionaryTable(Strict):
+    """`[dictionary]`."""
+
+    xtce: str | None = None
+    root: str | None = None
+    segments: Literal["join", "separate"] = "join"
+    segment_header_bytes: Annotated[int, Field(ge=0, le=64)] = 0
+
+
+class TimeTermTable(Strict):
+    """One of `clock.terms`."""
+
+    parameter: str
+    unit_ns: Annotated[float, Field(gt=0, strict=False)]
+
+
+class ClockTable(Strict):
+    """`[clock]`."""
+
+    epoch: str
+    terms: Annotated[list[TimeTermTable], Field(min_length=1)]
+
+
+class SiteTable(Strict):
+    """`[site]`."""
+
+    name: str
+    frame: str
+    longitude_deg: Annotated[float, Field(ge=-180, le=360, strict=False)]
+    latitude_deg: Annotated[float, Field(ge=-90, le=90, strict=False)]
+    altitude_m: Annotated[float, Field(strict=False)]
+    sol_offset: int
+
+
+class ProductsTable(Strict):
+    """`[products]`."""
+
+    instruments: list[str] = []
+    window_s: Annotated[float, Field(ge=0, le=86400, strict=False)] = 0.0
+
+
+class ProfileTable(Strict):
+    """`[profile.NAME]`."""
+
+    link: LinkTable
+
+
+class MissionTable(Strict):
+    """The whole file."""
+
+    name: Annotated[str, Field(pattern=TOPIC_LEVEL, max_length=64)]
+    link: LinkTable
+    channel: Annotated[list[ChannelTable], Field(max_length=4096)] = []
+    dictionary: DictionaryTable = DictionaryTable()
+    clock: ClockTable | None = None
+    site: SiteTable | None = None
+    products: ProductsTable = ProductsTable()
+    profile: dict[str, ProfileTable] = {}
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a mission file that are sound, each by itself."""
+
+    links: dict[str, LinkTable]
+    """By profile; "" for `[link]`."""
+    whole_links: frozenset[str]
+    """Those from which no wrong key had to be left out."""
+    channels: list[tuple[int, ChannelTable]]
+    """With their number in the file."""
+    dictionary: DictionaryTable
+    clock: ClockTable | None
+    products: ProductsTable
+
+
+def sound_parts(table: dict[str, Any]) -> Parts:
+    """Give what can be checked of a file, whatever is wrong with the rest of it."""
+    profiles = table.get("profile")
+    links: dict[str, Any] = {"": table.get("link")}
+    if isinstance(profiles, dict):
+        links |= {name: value.get("link") for name, value in profiles.items() if isinstance(value, dict)}
+    sound_links = {name: link for name, value in links.items() if (link := _sound(LinkTable, value))}
+    whole = frozenset(name for name, link in sound_links.items() if link.model_fields_set == links[name].keys())
+    channels = table.get("channel")
+    numbered = enumerate(channels if isinstance(channels, list) else [])
+    return Parts(
+        sound_links,
+        whole,
+        [(number, one) for number, value in numbered if (one := _sound(ChannelTable, value))],
+        _sound(DictionaryTable, table.get("dictionary")) or DictionaryTable(),
+        _sound(ClockTable, table.get("clock")),
+        _sound(ProductsTable, table.get("products")) or ProductsTable(),
+    )
+
+
+def _sound(model: type[T], value: Any) -> T | None:
+    """The table, without the keys that are wrong; None where those are needed."""
+    if not isinstance(value, dict):
+        return None
+    rest = dict(value)
+    for _ in range(2):
+        try:
+            return model.model_validate(rest)
+        except ValidationError as error:
+            for item in error.errors(include_url=False):
+                leave_out(rest, item["loc"])
+    return None
+
+
+def check_parts(parts: Parts, tell: Tell) -> None:
+    """Tell what does not fit together."""
+    for name, link in parts.links.items():
+        for key, text in _link_problems(link, whole=name in parts.whole_links):
+            tell(f"profile.{name}.{key}" if name else key, text)
+    main = parts.links.get("")
+    if main and main.framing != "packets":
+        _check_channels(parts.channels, main.frame_type, tell)
+
+
+def _link_problems(link: LinkTable, *, whole: bool) -> Iterator[tuple[str, str]]:
+    if link.framing == "packets":
+        return
+    if link.frame_length_bytes is None:
+        if whole:  # else it may be the key that is misspelled
+            yield "link", f'frame_length_bytes is missing: framing "{link.framing}" has frames'
+        return
+    foreign = {"packet_prefix_bytes": 'belongs to framing "packets"'}
+    if link.framing == "frames":
+        foreign |= dict.fromkeys(("reed_solomon", "randomizer"), 'belongs to framing "cadu"')
+    if link.frame_type == "tm":
+        foreign |= dict.fromkeys(("insert_zone_bytes", "header_error_control"), "a TM frame has none")
+    yield from ((f"link.{name}", text) for name, text in foreign.items() if getattr(link, name))
+    yield from ((found.key, found.text) for found in settings_problems(link_settings(link)))
+
+
+def _check_channels(channels: list[tuple[int, ChannelTable]], frame_type: FrameType, tell: Tell) -> None:
+    """Identifiers must fit into the frame header, and name a channel once."""
+    most_scid, most_vcid = {"aos": (1023, 63), "tm": (1023, 7), "uslp": (65535, 63)}[frame_type]
+    seen: set[tuple[int, int]] = set()
+    for index, channel in channels:
+        if channel.spacecraft_id > most_scid:
+            tell(f"channel.{index}.spacecraft_id", f"a frame of type {frame_type} has 0 to {most_scid}")
+        if channel.virtual_channel > most_vcid:
+            tell(f"channel.{index}.virtual_channel", f"a frame of type {frame_type} has 0 to {most_vcid}")
+        identity = channel.spacecraft_id, channel.virtual_channel
+        if identity in seen:
+            tell(f"channel.{index}.virtual_channel", "this channel is there twice")
+        seen.add(identity)
+
+
+def link_settings(link: LinkTable) -> LinkSettings:
+    """Give the link layer what the file says."""
+    values = link.model_dump(exclude={"reed_solomon", "sync_marker", "frame_length_bytes"})
+    code = ReedSolomonSettings(**link.reed_solomon.model_dump()) if link.reed_solomon else None
+    return LinkSettings(
+        **values,
+        reed_solomon=code,
+        sync_marker=bytes.fromhex(link.sync_marker),
+        frame_length_bytes=link.frame_length_bytes or 0,
+    )
+
+
+def channel_settings(channels: list[ChannelTable]) -> tuple[ChannelSettings, ...]:
+    """Give the link layer the channels that are wanted."""
+    return tuple(ChannelSettings(**channel.model_dump()) for channel in channels)
