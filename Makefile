@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test check bench format clean system
+.PHONY: help setup demo test check bench soak format clean system
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -43,6 +43,9 @@ check: $(VENV)/.tools ## linters, types, import direction
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
+
+soak: $(VENV)/.tools system ## a hundred kills, and outages of a minute: about ten minutes
+	DOWNLINK_KILLS=100 DOWNLINK_OUTAGE_S=60 $(BIN)/python -m pytest tests/services/test_kill.py tests/services/test_outages.py
 
 bench: $(VENV)/.peers ## speed and memory, against peers in one run
 	$(BIN)/python -m benchmarks
