@@ -232,3 +232,31 @@ def test_commands_are_read_past(document):
         b"<CommandMetaData><MetaCommandSet><Unheard/></MetaCommandSet></CommandMetaData></SpaceSystem>",
     )
     assert "PACKET" in read_xtce(xtce).containers
+
+
+def test_an_empty_reference_is_a_problem(document):
+    (problem,) = problems(document("", {"A": "U8"}, '<ParameterRefEntry parameterRef=""/>'))
+    assert "attribute parameterRef is empty" in problem
+
+
+def test_what_decides_must_be_one_value(document):
+    kind = """<BinaryParameterType name="T"><BinaryDataEncoding><SizeInBits><DynamicValue>
+    <ParameterInstanceRef parameterRef="N"/></DynamicValue></SizeInBits></BinaryDataEncoding></BinaryParameterType>"""
+    entries = """<ParameterRefEntry parameterRef="N">
+    <RepeatEntry><Count><FixedValue>2</FixedValue></Count></RepeatEntry></ParameterRefEntry><ParameterRefEntry parameterRef="X"/>"""
+    (problem,) = problems(document(kind, {"N": "U8", "X": "T"}, entries))
+    assert '"N", which has more than one value' in problem
+
+
+def test_a_range_is_no_alarm_for_labels(document):
+    kind = """<EnumeratedParameterType name="T"><IntegerDataEncoding/><EnumerationList>
+    <Enumeration value="0" label="OFF"/></EnumerationList><DefaultAlarm><StaticAlarmRanges>
+    <WarningRange maxInclusive="1"/></StaticAlarmRanges></DefaultAlarm></EnumeratedParameterType>"""
+    (problem,) = problems(document(kind))
+    assert "is no alarm for labels" in problem
+
+
+def test_a_scale_beyond_all_reason_is_a_problem(document):
+    kind = """<RelativeTimeParameterType name="T"><Encoding scale="1e400"><IntegerDataEncoding/></Encoding>
+    </RelativeTimeParameterType>"""
+    assert "is not a number within" in problems(document(kind))[0]
