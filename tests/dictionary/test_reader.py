@@ -243,7 +243,8 @@ def test_what_decides_must_be_one_value(document):
     kind = """<BinaryParameterType name="T"><BinaryDataEncoding><SizeInBits><DynamicValue>
     <ParameterInstanceRef parameterRef="N"/></DynamicValue></SizeInBits></BinaryDataEncoding></BinaryParameterType>"""
     entries = """<ParameterRefEntry parameterRef="N">
-    <RepeatEntry><Count><FixedValue>2</FixedValue></Count></RepeatEntry></ParameterRefEntry><ParameterRefEntry parameterRef="X"/>"""
+    <RepeatEntry><Count><FixedValue>2</FixedValue></Count></RepeatEntry></ParameterRefEntry>
+    <ParameterRefEntry parameterRef="X"/>"""
     (problem,) = problems(document(kind, {"N": "U8", "X": "T"}, entries))
     assert '"N", which has more than one value' in problem
 
