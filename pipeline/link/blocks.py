@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """`data: uint8[n, block_length]`; `start: int64[n]`, byte of the stream in which each marker begins."""
+    """`data: uint8[n, block_length]`; `last: int64[n]`, byte of the stream with which each block is complete."""
 
     data: NDArray[np.uint8]
-    start: NDArray[np.int64]
+    last: NDArray[np.int64]
 
 
 class FixedBlocks:
@@ -33,9 +33,9 @@ class FixedBlocks:
         n_blocks = len(stream) // self._block_length
         used = n_blocks * self._block_length
         self._held = stream[used:].copy()
-        start = self.place + self._block_length * np.arange(n_blocks, dtype=np.int64)
+        last = self.place - 1 + self._block_length * np.arange(1, n_blocks + 1, dtype=np.int64)
         self.place += used
-        return Blocks(stream[:used].reshape(n_blocks, self._block_length), start)
+        return Blocks(stream[:used].reshape(n_blocks, self._block_length), last)
 
     def flush(self) -> Blocks:
         """The stream ends: what is left is no block."""

@@ -1,7 +1,8 @@
 """From the bytes of one station to good frames of the wanted channels.
 
-In: bytes with receive times. Out: frames that pass every check, channel by channel. Dropped and counted: bytes
-outside blocks, frames that fail a check, frames of channels nobody asked for.
+In: bytes with receive times. Out: frames that pass every check, channel by channel, each with the receive time of
+its last byte, with which it was complete. Dropped and counted: bytes outside blocks, frames that fail a check, frames
+of channels nobody asked for.
 """
 
 from __future__ import annotations
@@ -76,11 +77,11 @@ class FrontEnd:
 
     def _sort(self, blocks: Blocks) -> Sorted:
         nothing: list[Arrivals | None] = [None] * len(self._wanted)
-        if not len(blocks.start):
+        if not len(blocks.last):
             self._times.forget_before(self._blocks.place)
             return Sorted(nothing, ())
         checked = self._decoder.decode(blocks.data)
-        received_ns = self._times.at(blocks.start[checked.row])
+        received_ns = self._times.at(blocks.last[checked.row])
         self._times.forget_before(self._blocks.place)
         if not len(checked.row):
             return Sorted(nothing, self._guard.watch(blocks.data, checked.row))

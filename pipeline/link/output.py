@@ -22,10 +22,11 @@ from pipeline.link.settings import LinkSettings
 class LinkOutput:
     """What one feed brought forth.
 
-    `packets`: whole space packets, idle ones left out, in order of completion; `received_ns` is the receive time of
-    the frame that completed the packet. `frames`: those of the wanted channels in order of count within each,
-    duplicates left out; None without any. `encapsulated`: encapsulation packets with their headers, `apid` being
-    the protocol id, without counts. `events`: gaps and restarts of a count, settings that look wrong.
+    `packets`: whole space packets, idle ones left out, in order of completion; `received_ns` is that of the frame
+    that completed the packet. `frames`: those of the wanted channels in order of count within each, duplicates left
+    out, `received_ns` being the receive time of the last byte; None without any. `encapsulated`: encapsulation
+    packets with their headers, `apid` being the protocol id, without counts. `events`: gaps and restarts of a count,
+    settings that look wrong.
     `holes`: what is missing in packets flagged FRAGMENT, by their number in `packets`.
     `insert_time_ns: int64[n]`: onboard UTC of each of `frames` by its insert zone, where the mission names a codec.
     """

@@ -17,7 +17,7 @@ from pipeline.link.settings import ChannelSettings, LinkSettings
 
 
 class PacketReceiver:
-    """A link of packets without frames: spacecraft and channel are 0, `received_ns` is that of the first byte."""
+    """A link of packets without frames: spacecraft and channel are 0, `received_ns` is that of the last byte."""
 
     def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings]) -> None:
         self._stream = PacketStream(settings.packet_prefix_bytes)
@@ -54,7 +54,7 @@ class PacketReceiver:
         apid, flags, count = packet_fields(found.word)
         wanted = np.nonzero(apid != IDLE_APID)[0]
         self._n_idle += len(apid) - len(wanted)
-        received_ns = self._times.at(found.place[wanted])
+        received_ns = self._times.at(found.last[wanted])
         self._times.forget_before(self._stream.place)
         if not len(wanted):
             return LinkOutput(PacketBatch.empty())

@@ -25,14 +25,14 @@ _NONE = np.empty(0, np.int64)
 @dataclass(frozen=True, slots=True)
 class StreamPackets:
     """`octets`: what the packets lie in; `start`, `length: int64[p]`, `word: uint64[p]` (first 8 bytes);
-    `place: int64[p]`, byte of the stream in which each begins.
+    `last: int64[p]`, byte of the stream with which each is complete.
     """
 
     octets: NDArray[np.uint8]
     start: NDArray[np.int64]
     length: NDArray[np.int64]
     word: NDArray[np.uint64]
-    place: NDArray[np.int64]
+    last: NDArray[np.int64]
 
 
 @dataclass(slots=True)
@@ -103,9 +103,10 @@ class PacketStream:
     def _hand_on(self, start: NDArray[np.int64], at: int) -> StreamPackets:
         octets, base = self._buffer, self._base
         word = words_of(octets)[start].astype(np.uint64)
+        length = space_packet_lengths(word)
         self._buffer = octets[at:].copy()
         self._base += at
-        return StreamPackets(octets, start, space_packet_lengths(word), word, base + start)
+        return StreamPackets(octets, start, length, word, base + start + length - 1)
 
     def _take_run(self, words: NDArray[np.uint64], at: int, end: int) -> NDArray[np.int64]:
         """Whole packets from `at` on: all of one length if many are, else a few one by one."""

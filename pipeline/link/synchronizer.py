@@ -1,7 +1,7 @@
 """Where the coded blocks begin in a stream of bytes.
 
 In: bytes in pieces of any size. Out: whole blocks without their sync marker, bit-aligned and in true polarity, with
-the place of each marker in the stream. Dropped and counted: bits that belong to no block.
+the byte of the stream in which each ends. Dropped and counted: bits that belong to no block.
 
 Searching, the first place counts whose marker has few wrong bits: at once where bit phase and polarity are those
 of before, otherwise only when the next marker stands where it should. Locked, more wrong bits are allowed, and a
@@ -129,7 +129,7 @@ class Synchronizer:
             return out[0]
         if not out:
             return Blocks(np.empty((0, self.block_length), np.uint8), np.empty(0, np.int64))
-        return Blocks(np.concatenate([part.data for part in out]), np.concatenate([part.start for part in out]))
+        return Blocks(np.concatenate([part.data for part in out]), np.concatenate([part.last for part in out]))
 
     def _let_go(self) -> None:
         """Forget the bytes that no later decision needs."""
@@ -206,8 +206,8 @@ class Synchronizer:
             return
         pitch, begin = self._pitch, lock.at + self._pitch * first
         rows = self._rows(begin, stop - first, pitch // 8)[:, len(self.marker.pattern) :]
-        start = self._base + (begin + pitch * np.arange(stop - first, dtype=np.int64)) // 8
-        self._out.append(Blocks(~rows if lock.inverted else rows, start))
+        last = self._base + (begin - 1 + pitch * np.arange(1, stop - first + 1, dtype=np.int64)) // 8
+        self._out.append(Blocks(~rows if lock.inverted else rows, last))
         self.counts.skipped_bits += max(0, 8 * self._base + begin - self._covered)
         self._covered = 8 * self._base + begin + pitch * (stop - first)
 

@@ -17,12 +17,12 @@ def bodies(n, seed=1):
 
 def synchronize(octets, *, eager=False, pieces=1, marker=ASM, length=LENGTH, **allowed):
     machine = Synchronizer(Marker.of(marker, **allowed), length, eager=eager)
-    out, starts = [], []
+    out, ends = [], []
     for piece in [*np.array_split(np.frombuffer(octets, np.uint8), pieces), None]:
         blocks = machine.flush() if piece is None else machine.feed(piece)
         out += [row.tobytes() for row in blocks.data]
-        starts += blocks.start.tolist()
-    return out, starts, machine
+        ends += blocks.last.tolist()
+    return out, ends, machine
 
 
 def shifted(octets, n_bits):
@@ -43,9 +43,9 @@ GARBAGE = np.random.default_rng(99).integers(0, 256, 3000, np.uint8).tobytes()
 @pytest.mark.parametrize("eager", [False, True])
 def test_blocks_back_to_back_all_come_out(eager):
     sent = bodies(50)
-    got, starts, machine = synchronize(b"".join(ASM + body for body in sent), eager=eager)
+    got, ends, machine = synchronize(b"".join(ASM + body for body in sent), eager=eager)
     assert got == sent
-    assert starts == [100 * k for k in range(50)]
+    assert ends == [100 * k + 99 for k in range(50)]
     assert (machine.skipped_bytes, machine.counts.locks) == (0, 1)
 
 
