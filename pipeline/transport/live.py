@@ -19,7 +19,7 @@ import structlog
 from pipeline.errors import RunError
 from pipeline.transport.stations import Station, tls_of
 
-READ_BYTES = 1 << 18
+READ_BYTES = 1 << 20
 _LONGEST_PAUSE_S = 5.0
 _log = structlog.get_logger("station")
 

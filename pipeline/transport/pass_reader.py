@@ -8,7 +8,7 @@ from typing import Self
 import numpy as np
 
 from pipeline.batches import ByteBatch
-from pipeline.transport.recording import PassFolder
+from pipeline.transport.recording import PassFolder, file_at
 from pipeline.transport.source import TIME_RECORD, times_path
 
 
@@ -37,7 +37,7 @@ class PassReader:
             data = os.pread(self._raw, n_bytes, self.position - self._begin)
             if data:
                 return self._batch(data)
-            if not any(begin == self.position for begin, _ in self._folder.files()) or self.position == self._begin:
+            if self.position == self._begin or not file_at(self._folder.path, self.position).exists():
                 return None
             self.close()
 
@@ -48,13 +48,14 @@ class PassReader:
         self._raw = self._times = -1
 
     def _open(self) -> bool:
-        for begin, path in self._folder.files():
-            if begin == self.position:
-                self._raw = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-                self._times = os.open(times_path(path), os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC)
-                self._begin, self._n_marks, self._marks = begin, 0, np.empty(0, TIME_RECORD)
-                return True
-        return False
+        path = file_at(self._folder.path, self.position)
+        try:
+            self._raw = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        self._times = os.open(times_path(path), os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC)
+        self._begin, self._n_marks, self._marks = self.position, 0, np.empty(0, TIME_RECORD)
+        return True
 
     def _batch(self, data: bytes) -> ByteBatch:
         start = self.position - self._begin

@@ -46,6 +46,11 @@ class Committed:
     settled: bool = False
 
 
+def file_at(folder: Path, place: int) -> Path:
+    """The file of a pass that begins with byte `place`."""
+    return folder / f"{place:015d}.raw"
+
+
 class PassFolder:
     """One pass on disk; knows nothing but what is there."""
 
@@ -183,7 +188,7 @@ class Recorder:
 
     def _open_file(self, at: int = 0) -> None:
         assert self.open is not None
-        raw = self.open.path / f"{at:015d}.raw"
+        raw = file_at(self.open.path, at)
         flags = os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
         self._raw, self._times = os.open(raw, flags, 0o644), os.open(times_path(raw), flags, 0o644)
         self._file_bytes = os.fstat(self._raw).st_size
