@@ -20,11 +20,13 @@ from pipeline import topics
 from pipeline.archive.columns import column_files
 from pipeline.archive.packets import packet_file
 from pipeline.batches import ByteBatch, Event, Message
+from pipeline.dictionary.survey import Use, survey
 from pipeline.errors import ConfigError
-from pipeline.mission import Mission
+from pipeline.mission import MAX_FILE_BYTES, Mission
 from pipeline.stages.line import Line
 from pipeline.stages.passes import read_in_turns, read_passes, station_names
 from pipeline.stages.replay import Replay
+from pipeline.toml_lines import read_limited
 from pipeline.transport.broker import BrokerAddress
 from pipeline.transport.mqtt import Publisher, subscribe
 from pipeline.transport.source import paced, read_pass
@@ -201,6 +203,11 @@ async def watch(
             n_shown += 1
             if n_shown == limit:
                 return
+
+
+def survey_dictionary(path: Path) -> list[Use]:
+    """What an XTCE file uses, and what of it is supported."""
+    return survey(read_limited(path, MAX_FILE_BYTES), str(path))
 
 
 def describe(mission: Mission) -> dict[str, Any]:

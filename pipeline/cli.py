@@ -237,11 +237,27 @@ def watch(
 
 @cli.command()
 def check(
-    mission: Annotated[str, typer.Argument(metavar="M", help="A mission's folder, or its name under configs/.")],
+    mission: Annotated[
+        str | None, typer.Argument(metavar="M", help="A mission's folder, or its name under configs/.")
+    ] = None,
+    dictionary: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="List what an XTCE file uses, and what of it is supported.")
+    ] = None,
 ) -> None:
     """Validate a mission: every problem of its files, with file, line and key; or what it is made of."""
-    for key, value in app.describe(load_mission(mission)).items():
-        out.print(f"{key:12} {value}", markup=False)
+    if (mission is None) == (dictionary is None):
+        raise ConfigError("check either a mission or --dictionary FILE")
+    if mission is not None:
+        for key, value in app.describe(load_mission(mission)).items():
+            out.print(f"{key:12} {value}", markup=False)
+    if dictionary is not None:
+        _readable([dictionary])
+        uses = app.survey_dictionary(dictionary)
+        for use in uses:
+            mark = "supported" if use.supported else "NOT supported"
+            out.print(f"{use.n_uses:8,}  {mark:14} {use.element}", markup=False)
+        if not all(use.supported for use in uses):
+            raise ConfigError(f"{dictionary}: not all of it is supported")
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from pipeline.clock.onboard import OnboardClock
+from pipeline.dictionary.csv import read_csv
 from pipeline.dictionary.decoder import Decoder, TimeTerm
 from pipeline.dictionary.plan import Plan, compile_plan
 from pipeline.dictionary.xtce import read_xtce
@@ -34,7 +35,7 @@ from pipeline.mission_file import (
     link_settings,
     sound_parts,
 )
-from pipeline.toml_lines import line_of, load_toml, told
+from pipeline.toml_lines import line_of, load_toml, read_limited, told
 
 MAX_FILE_BYTES = 64 << 20  # of any configuration file
 
@@ -105,7 +106,7 @@ def load_mission(name: str) -> Mission:
     plan, digest = _dictionary(parts.dictionary, folder, problems, tell)
     epoch_ns, terms = _clock(parts.clock, plan, tell)
     calibrations, hashes = _calibrations(parts.products.instruments, folder, problems, tell)
-    if parts.products.instruments and parts.dictionary.xtce is None:
+    if parts.products.instruments and plan is None and not problems:
         tell("products.instruments", "instruments need a [dictionary]")
     if parsed and parsed.link.framing != "packets" and not parsed.channel:
         tell("channel", "no [[channel]]: name the virtual channels that are wanted")
@@ -159,25 +160,25 @@ def _clock(clock: ClockTable | None, plan: Plan | None, tell: Tell) -> tuple[int
 def _dictionary(
     settings: DictionaryTable, folder: Path, problems: list[Problem], tell: Tell
 ) -> tuple[Plan | None, str]:
-    if settings.xtce is None:
+    """Compile what [dictionary] names, and give its SHA-256."""
+    if settings.xtce and settings.csv:
+        tell("dictionary.csv", "there is an xtce already: one of the two")
+    name = settings.xtce or settings.csv
+    if name is None:
         if settings.root:
             tell("dictionary.root", "there is no xtce that it could be the root of")
         return None, ""
-    path = folder / settings.xtce
+    key, path = "dictionary.xtce" if settings.xtce else "dictionary.csv", folder / name
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            tell("dictionary.xtce", f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB")
-            return None, ""
-        document = path.read_bytes()
+        document = read_limited(path, MAX_FILE_BYTES)
+        file = str(path)
+        dictionary = read_xtce(document, file) if settings.xtce else read_csv(document, file, path.stem)
+        return compile_plan(dictionary, settings.root, str(path)), hashlib.sha256(document).hexdigest()
     except OSError as error:
-        tell("dictionary.xtce", f"cannot read {path}: {error.strerror}")
-        return None, ""
-    try:
-        plan = compile_plan(read_xtce(document, str(path)), settings.root, str(path))
+        tell(key, f"cannot read {path}: {error.strerror}")
     except ConfigError as error:
         problems += error.problems
-        return None, ""
-    return plan, hashlib.sha256(document).hexdigest()
+    return None, ""
 
 
 def _calibrations(

@@ -80,6 +80,7 @@ class DictionaryTable(Strict):
     """`[dictionary]`."""
 
     xtce: str | None = None
+    csv: str | None = None
     root: str | None = None
     segments: Literal["join", "separate"] = "join"
     segment_header_bytes: Annotated[int, Field(ge=0, le=64)] = 0

@@ -21,9 +21,7 @@ _KEY = re.compile(
 def load_toml(path: Path, max_bytes: int) -> tuple[str, dict[str, Any]]:
     """Read a file: its text and its table. Raises ConfigError where there is none or it does not parse."""
     try:
-        if path.stat().st_size > max_bytes:
-            raise ConfigError([Problem(f"larger than {max_bytes >> 20} MiB", str(path))])
-        text = path.read_bytes().decode("utf-8")
+        text = read_limited(path, max_bytes).decode("utf-8")
     except OSError as error:
         raise ConfigError([Problem(f"cannot be read: {error.strerror}", str(path))]) from error
     except UnicodeDecodeError as error:
@@ -35,6 +33,15 @@ def load_toml(path: Path, max_bytes: int) -> tuple[str, dict[str, Any]]:
         line = int(match[1]) if match else text.count("\n") + 1
         what = re.sub(r" \(at .*\)$", "", str(error))
         raise ConfigError([Problem(f"is no TOML: {what}", str(path), line)]) from error
+
+
+def read_limited(path: Path, max_bytes: int) -> bytes:
+    """Read a file whole. Raises ConfigError where it is larger than any such file should be, OSError as ever."""
+    with path.open("rb") as file:
+        content = file.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise ConfigError([Problem(f"is larger than {max_bytes >> 20} MiB", str(path))])
+    return content
 
 
 def line_of(text: str, path: tuple[str | int, ...]) -> int:

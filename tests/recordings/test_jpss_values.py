@@ -60,3 +60,49 @@ def test_every_value_of_every_packet_is_the_witness_value(columns: Any, witness:
     for name, expected in witness.items():
         assert len(columns[name]) == 7200
         np.testing.assert_array_equal(columns[name], expected, err_msg=name)
+
+
+CSV = """name,data_type,bit_length
+DOY,uint,16
+MSEC,uint,32
+USEC,uint,16
+ADAESCID,uint,8
+ADAET1DAY,uint,16
+ADAET1MS,uint,32
+ADAET1US,uint,16
+ADGPSPOSX,float,32
+REST0,fill,64
+REST1,fill,64
+REST2,fill,64
+REST3,fill,64
+REST4,fill,64
+REST5,fill,32
+"""
+
+
+def test_a_dictionary_as_csv_gives_the_witness_values(
+    real_data: Path, witness: dict[str, np.ndarray], downlink: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "ATT_EPHEM.csv").write_text(CSV)
+    (tmp_path / "mission.toml").write_text(
+        'name = "x"\n[link]\nframing = "packets"\n[dictionary]\ncsv = "ATT_EPHEM.csv"\n'
+    )
+    recording = real_data / "jpss-1/J01_G011_LZ_2021-04-09.packets"
+    done = downlink("decode", recording, "--mission", tmp_path, "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    found = np.load(tmp_path / "out/ATT_EPHEM.npz")
+    for name in ("DOY", "MSEC", "USEC", "ADAESCID", "ADAET1US", "ADGPSPOSX"):
+        np.testing.assert_array_equal(found[name], witness[name], err_msg=name)
+
+
+def test_what_a_dictionary_uses_is_listed(real_data: Path, downlink: Any, tmp_path: Path) -> None:
+    done = downlink("check", "--dictionary", real_data / "jpss-1/geolocation.xml")
+    assert done.returncode == 0
+    assert ["27", "supported", "ParameterRefEntry"] in [line.split() for line in done.stdout.splitlines()]
+    text = (real_data / "jpss-1/geolocation.xml").read_text()
+    (tmp_path / "odd.xml").write_text(
+        text.replace("<xtce:ParameterSet>", "<xtce:AlgorithmSet/><xtce:ParameterSet>")
+    )
+    odd = downlink("check", "--dictionary", tmp_path / "odd.xml")
+    assert odd.returncode == 2
+    assert "NOT supported" in odd.stdout
