@@ -108,7 +108,7 @@ def _of_stations(entry: str, about: str) -> Callable[..., None]:
         fsync: Fsync = "1",
         keep_gb: KeepGb = 0.0,
         keep_days: KeepDays = 0.0,
-        file_mb: FileMb = 64,
+        file_mb: FileMb = 1024,
         pass_gap_s: Gap = 10.0,
         silence_s: Silence = 5.0,
     ) -> None:

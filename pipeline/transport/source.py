@@ -13,6 +13,7 @@ import math
 import os
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from time import monotonic
 
@@ -40,12 +41,16 @@ def times_path(path: Path) -> Path:
 def read_pass(path: Path, chunk_bytes: int = 1 << 20) -> Iterator[ByteBatch]:
     """The pass in batches of at most `chunk_bytes`; each begins with the receive time of its first byte.
 
-    RunError at once for a file that is missing, a folder or not to be read; ConfigError for receive times that are
-    not in order. An empty file gives nothing.
+    A folder is a pass as `ingest` records it: its files one after another. RunError at once for what is missing, a
+    folder of something else or not to be read; ConfigError for receive times that are not in order. An empty file
+    gives nothing.
     """
     try:
         if path.is_dir():
-            raise IsADirectoryError(0, "it is a folder")
+            files = sorted(path.glob("[0-9]*.raw"))
+            if not files:
+                raise IsADirectoryError(0, "it is a folder")
+            return chain.from_iterable([read_pass(file, chunk_bytes) for file in files])
         if path != STANDARD_INPUT and not os.access(path, os.R_OK):
             path.open("rb").close()  # for the reason
     except OSError as error:

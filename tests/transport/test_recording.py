@@ -34,7 +34,7 @@ def recorded(recorder):
 def test_the_files_of_a_pass_are_read_by_replay_with_their_receive_times(recorder):
     one = recorded(recorder)
     assert len(one.files()) > 2
-    batches = [batch for _, path in one.files() for batch in read_pass(path)]
+    batches = list(read_pass(one.path))
     assert b"".join(batch.data.tobytes() for batch in batches) == b"".join(PIECES)
     assert np.concatenate([batch.mark_ns for batch in batches]).tolist() == TIMES
 
