@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.link.field import BETA, EXP, LOG, multiply, reciprocal
+from pipeline.link.field import BETA, EXP, LOG, LOG_OF_ZERO, multiply, reciprocal
 
 _UNCORRECTABLE = -1
 _POSITIONS = 256
@@ -76,34 +76,31 @@ def _locator(syndromes: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.
     log_syndromes = LOG[syndromes]
     locator = np.zeros((t + 1, m), np.intp)
     locator[0] = 1
-    # The correction polynomial, already multiplied by x: row 0 stays zero. It is kept as logarithms.
-    log_helper = np.full((t + 1, m), LOG[0], np.intp)
-    log_helper[1] = 0
+    # The correction polynomial, without its constant term, which is zero. It is kept as logarithms, in rows that end
+    # one row earlier at every order: that multiplies it by x.
+    rows = np.full((parity + t, m), LOG_OF_ZERO, np.intp)
+    rows[parity] = 0
     degree = np.zeros(m, np.intp)
     for order in range(parity):
         top = min(order, t)
+        log_helper = rows[parity - order :][:t]
         log_locator = LOG[locator[: top + 1]]
         window = log_syndromes[order - top : order + 1][::-1]
         discrepancy = np.bitwise_xor.reduce(EXP[log_locator + window], axis=0)
         if not discrepancy.any():
             if order >= 2 * degree.max() and _explains(locator, log_syndromes, order + 1):
                 break
-            log_helper[1:] = log_helper[:-1].copy()
             continue
         log_discrepancy = LOG[discrepancy]
         reach = min(order + 1, t)
-        update = EXP[log_helper[: reach + 1] + log_discrepancy]
+        locator[1 : reach + 1] ^= EXP[log_helper[:reach] + log_discrepancy]
         longer = (discrepancy != 0) & (2 * degree <= order)
-        scaled = log_locator + (255 - log_discrepancy)
-        scaled = np.where(log_locator == LOG[0], LOG[0], scaled % 255)
-        shifted = log_helper[:-1].copy()
-        log_helper[1:] = shifted
-        width = min(top + 1, t)
-        log_helper[1 : width + 1] = np.where(longer, scaled[:width], shifted[:width])
-        if width < t:
-            log_helper[width + 1 :, longer] = LOG[0]
-        locator[: reach + 1] ^= update
-        degree = np.where(longer, order + 1 - degree, degree)
+        if longer.any():
+            following = rows[parity - order - 1 :][:t]
+            width = min(top + 1, t)
+            np.copyto(following[:width], log_locator[:width] + (255 - log_discrepancy), where=longer)
+            np.copyto(following[width : width + 1], LOG_OF_ZERO, where=longer)
+            degree = np.where(longer, order + 1 - degree, degree)
     return locator, degree
 
 
@@ -138,14 +135,15 @@ def error_values(
     """Forney: Y = X^(1 - b) Omega(1/X) / Lambda'(1/X), where b is the first root's exponent."""
     n_terms = int(np.nonzero(locator.any(axis=1))[0].max(initial=0))
     log_locator, log_syndromes = LOG[locator[: n_terms + 1]], LOG[syndromes]
-    exponent = BETA * (code.n_symbols - 1 - position)  # X = alpha^exponent
-    inverse = -exponent % 255
+    of_position = BETA * np.arange(code.n_symbols - 1, -1, -1)  # X = alpha^this
+    inverse, double = (-of_position % 255)[position], (-2 * of_position % 255)[position]
     omega = np.zeros(len(word), np.intp)
     for k in range(n_terms - 1, -1, -1):
         coefficient = np.bitwise_xor.reduce(EXP[log_locator[: k + 1] + log_syndromes[k::-1]], axis=0)
         omega = EXP[LOG[omega] + inverse] ^ coefficient[word]
     slope = np.zeros(len(word), np.intp)
     for k in range(n_terms - (n_terms + 1) % 2, 0, -2):
-        slope = EXP[LOG[slope] + 2 * inverse % 255] ^ locator[k][word]
-    factor = EXP[(exponent * (1 - code.first_root)) % 255]
-    return multiply(multiply(omega, reciprocal(slope)), factor)
+        slope = EXP[LOG[slope] + double] ^ locator[k][word]
+    log_factor = (of_position * (1 - code.first_root) % 255)[position]
+    values: NDArray[np.intp] = EXP[LOG[multiply(omega, reciprocal(slope))] + log_factor]
+    return values

@@ -1,7 +1,8 @@
 """The field of the CCSDS Reed-Solomon code, GF(256), as tables.
 
 Field polynomial x^8 + x^7 + x^2 + x + 1 (CCSDS 131.0-B 4.3.3); codes are written in powers of beta = alpha^11
-(4.3.4). Products go by logarithms, `EXP[LOG[a] + LOG[b]]`; that of zero is so large that `EXP` is zero there.
+(4.3.4). Products go by logarithms, `EXP[LOG[a] + LOG[b]]`; that of zero is so large that `EXP` is zero there, also
+where up to three logarithms and a few turns of 255 are added: taking a remainder would cost more than the product.
 """
 
 from __future__ import annotations
@@ -12,17 +13,17 @@ from numpy.typing import NDArray
 FIELD_POLYNOMIAL = 0x187
 BETA = 11
 """beta is alpha to this power."""
-_LOG_OF_ZERO = 510
+LOG_OF_ZERO = 1024
 
 # Matrix T of 131.0-B annex F: what each conventional bit, least significant first, adds in the dual basis.
 _DUAL_OF_BIT = (0x7B, 0xAF, 0x99, 0xFA, 0x86, 0xEC, 0xEF, 0x8D)
 
 
 def _powers() -> NDArray[np.intp]:
-    """EXP: intp[1021], alpha^k for k below 510, then zeros for products with zero."""
-    exp = np.zeros(2 * _LOG_OF_ZERO + 1, np.intp)
+    """EXP: intp[3073], alpha^k for k below 1,024, then zeros for products with zero."""
+    exp = np.zeros(3 * LOG_OF_ZERO + 1, np.intp)
     value = 1
-    for k in range(_LOG_OF_ZERO):
+    for k in range(LOG_OF_ZERO):
         exp[k] = value
         value <<= 1
         if value & 0x100:
@@ -31,7 +32,7 @@ def _powers() -> NDArray[np.intp]:
 
 
 def _logarithms(exp: NDArray[np.intp]) -> NDArray[np.intp]:
-    log = np.full(256, _LOG_OF_ZERO, np.intp)
+    log = np.full(256, LOG_OF_ZERO, np.intp)
     log[exp[:255]] = np.arange(255)
     return log
 

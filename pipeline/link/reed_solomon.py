@@ -11,6 +11,7 @@ distance 9; a heavier error passes with a chance of 2^-64. Only codewords that f
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ UNCORRECTABLE = -1
 _SYNDROMES_PER_WORD = 8
 _BLOCKS_AT_ONCE = 32
 _CODEWORDS_AT_ONCE = 512
+_SAME = np.arange(256, dtype=np.uint8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +52,12 @@ class ReedSolomon:
         self.parity = settings.parity
         self.n_symbols = CODEWORD_SYMBOLS - settings.virtual_fill
         self.block_length = self.n_symbols * self.interleave
-        self.code = Code.ccsds(settings.parity, settings.virtual_fill)
+        self.code = _code(settings.parity, settings.virtual_fill)
         over = np.zeros(self.block_length, np.uint8) if randomizer is None else randomizer[: self.block_length]
         self._over = over.reshape(self.n_symbols, self.interleave).T
         dual = settings.basis == "dual"
-        same = np.arange(256, dtype=np.uint8)
-        self._to_conventional = CONVENTIONAL_OF_DUAL if dual else same
-        self._from_conventional = DUAL_OF_CONVENTIONAL if dual else same
-        self._tables = [
-            self._syndrome_table(first) for first in range(0, settings.parity, _SYNDROMES_PER_WORD)
-        ]  # table k: syndromes 8 k to 8 k + 7
+        self._from_conventional = DUAL_OF_CONVENTIONAL if dual else _SAME
+        self._tables = _syndrome_tables(settings.parity, self.n_symbols, dual=dual)
         self._row_of_position = np.arange(self.n_symbols, dtype=np.intp) * 256
         shape = (_BLOCKS_AT_ONCE, self.interleave, self.n_symbols)
         self._index = np.empty(shape, np.intp)
@@ -68,19 +66,13 @@ class ReedSolomon:
             self._tables[0][self._row_of_position + self._over], axis=1
         )  # uint64[I]: what a clean codeword shows under the randomiser
 
-    def _syndrome_table(self, first: int) -> NDArray[np.uint64]:
-        """uint64[n_symbols * 256]: 8 syndromes from `first` on, of every position and symbol as received."""
-        exponent = np.arange(self.n_symbols - 1, -1, -1)
-        symbol_log = LOG[self._to_conventional]
-        table = np.zeros((self.n_symbols, 256), np.uint64)
-        for lane in range(_SYNDROMES_PER_WORD):
-            root = BETA * (self.code.first_root + first + lane)
-            terms = EXP[(root * exponent % 255)[:, None] + symbol_log]
-            table |= terms.astype(np.uint64) << np.uint64(8 * lane)
-        return table.reshape(-1)
-
     def check(self, blocks: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Which codewords of `blocks: uint8[n, block_length]` are wrong: bool[n, I]."""
+        wrong: NDArray[np.bool_] = self._first_syndromes(blocks) != 0
+        return wrong
+
+    def _first_syndromes(self, blocks: NDArray[np.uint8]) -> NDArray[np.uint64]:
+        """The first eight syndromes of every codeword, packed: uint64[n, I]."""
         found = np.empty((len(blocks), self.interleave), np.uint64)
         for first in range(0, len(blocks), _BLOCKS_AT_ONCE):
             part = blocks[first : first + _BLOCKS_AT_ONCE]
@@ -90,8 +82,8 @@ class ReedSolomon:
             # "wrap" only skips the bounds check: every index is inside the table.
             np.take(self._tables[0], index, out=terms, mode="wrap")
             np.bitwise_xor.reduce(terms, axis=2, out=found[first : first + len(part)])
-        wrong: NDArray[np.bool_] = found != self._clean_syndromes
-        return wrong
+        found ^= self._clean_syndromes
+        return found
 
     def decode(self, blocks: NDArray[np.uint8], erased: NDArray[np.bool_] | None = None) -> Decoded:
         """Check `blocks: uint8[n, block_length]` and correct what fails.
@@ -99,13 +91,14 @@ class ReedSolomon:
         `erased: bool[n, block_length]`: bytes known to be unreliable; two of them cost what one error costs.
         """
         n_corrected = np.zeros((len(blocks), self.interleave), np.int16)
-        row, lane = np.nonzero(self.check(blocks))
+        first_syndromes = self._first_syndromes(blocks)
+        row, lane = np.nonzero(first_syndromes)
         parts: list[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.uint8]]] = []
         for first in range(0, len(row), _CODEWORDS_AT_ONCE):
             some = slice(first, first + _CODEWORDS_AT_ONCE)
             received = self._codewords(blocks)[row[some], lane[some]]
             symbols = received ^ self._over[lane[some]]
-            syndromes = self._syndromes(symbols)
+            syndromes = self._syndromes(symbols, first_syndromes[row[some], lane[some]])
             if erased is None:
                 counts, word, position, value = correct(self.code, syndromes)
             else:
@@ -124,8 +117,35 @@ class ReedSolomon:
         """The blocks seen codeword by codeword, uint8[n, I, n_symbols]: symbol j of word i is byte j * I + i."""
         return blocks.reshape(len(blocks), self.n_symbols, self.interleave).transpose(0, 2, 1)
 
-    def _syndromes(self, symbols: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """All syndromes of derandomised codewords `symbols: uint8[m, n_symbols]`: uint8[m, parity]."""
+    def _syndromes(self, symbols: NDArray[np.uint8], first: NDArray[np.uint64]) -> NDArray[np.uint8]:
+        """All syndromes of derandomised codewords `symbols: uint8[m, n_symbols]`: uint8[m, parity].
+
+        `first: uint64[m]`: the eight that are known.
+        """
         index = symbols + self._row_of_position
-        packed = [np.bitwise_xor.reduce(np.take(table, index, mode="wrap"), axis=1) for table in self._tables]
-        return np.stack(packed, axis=1).astype("<u8").view(np.uint8)
+        packed = [np.bitwise_xor.reduce(np.take(table, index, mode="wrap"), axis=1) for table in self._tables[1:]]
+        return np.stack([first, *packed], axis=1).astype("<u8").view(np.uint8)
+
+
+# Links of one code share its tables: a pass may have several stations, and wrong settings are looked for by trying.
+
+
+@cache
+def _code(parity: int, fill: int) -> Code:
+    return Code.ccsds(parity, fill)
+
+
+@cache
+def _syndrome_tables(parity: int, n_symbols: int, *, dual: bool) -> list[NDArray[np.uint64]]:
+    """Table k: syndromes 8 k to 8 k + 7 of every position and symbol as received, uint64[n_symbols * 256]."""
+    exponent = np.arange(n_symbols - 1, -1, -1)
+    symbol_log = LOG[CONVENTIONAL_OF_DUAL if dual else _SAME]
+    first_root = 128 - parity // 2
+    tables = []
+    for first in range(first_root, first_root + parity, _SYNDROMES_PER_WORD):
+        table = np.zeros((n_symbols, 256), np.uint64)
+        for lane in range(_SYNDROMES_PER_WORD):
+            terms = EXP[(BETA * (first + lane) * exponent % 255)[:, None] + symbol_log]
+            table |= terms.astype(np.uint64) << np.uint64(8 * lane)
+        tables.append(table.reshape(-1))
+    return tables
