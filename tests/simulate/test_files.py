@@ -1,5 +1,6 @@
 import io
 import resource
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -8,26 +9,26 @@ from pipeline.errors import RunError
 from pipeline.simulate.files import npz, write_together
 
 
-@pytest.fixture
+@contextmanager
 def full_disk():
-    """No file may grow beyond 1,000 bytes."""
+    """No file may grow beyond 1,000 bytes; not for longer than the block, since pytest writes its own report."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (1000, hard))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
-@pytest.mark.usefixtures("full_disk")
 def test_where_one_file_does_not_fit_none_is_left(tmp_path):
-    with pytest.raises(RunError, match="large: cannot be written: File too large"):
+    with pytest.raises(RunError, match="large: cannot be written: File too large"), full_disk():
         write_together({tmp_path / "small": b"fits", tmp_path / "large": bytes(2000)})
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("full_disk")
 def test_what_was_there_before_stays_where_the_new_does_not_fit(tmp_path):
     (tmp_path / "pass").write_bytes(b"old")
-    with pytest.raises(RunError):
+    with pytest.raises(RunError), full_disk():
         write_together({tmp_path / "pass": bytes(2000)})
     assert (tmp_path / "pass").read_bytes() == b"old"
 
