@@ -23,6 +23,7 @@ from pipeline.link.held import Held
 from pipeline.link.packet_headers import (
     is_encapsulation,
     is_idle,
+    only_space_packets,
     packet_lengths,
 )
 from pipeline.link.packets import Hole, Packets
@@ -191,7 +192,7 @@ class PacketAssembler:
             sum_to = np.concatenate(([0], np.cumsum(zones.corrected)))
             quality[sum_to[row_end + 1] > sum_to[row]] |= np.uint32(Quality.CORRECTED)
         self._mark_after_gap(zones, start, quality)
-        n_other = int(np.count_nonzero(is_encapsulation(word)))
+        n_other = 0 if only_space_packets(word) else int(np.count_nonzero(is_encapsulation(word)))
         self.counts.packets += n_kept - n_other
         self.counts.encapsulation_packets += n_other
         return Packets(zones.octets, start, packet_lengths(word), word, row_end - 1, quality)

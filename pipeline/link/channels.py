@@ -15,7 +15,7 @@ from pipeline.link.clcw import control_words, read_clcw
 from pipeline.link.continuity import Continuity, ContinuityCounts
 from pipeline.link.frames import Arrivals
 from pipeline.link.headers import HeaderReader
-from pipeline.link.packet_headers import is_encapsulation, packet_fields
+from pipeline.link.packet_headers import is_encapsulation, only_space_packets, packet_fields
 from pipeline.link.packets import Packets
 from pipeline.link.sequence import SequenceCounts
 from pipeline.link.settings import ChannelSettings
@@ -99,8 +99,8 @@ class VirtualChannel:
         packets, encapsulated = None, None
         if self.settings.service == "packets" and len(arrivals):
             packets = self._assembly.feed(arrivals.frames)
-            other = is_encapsulation(packets.word)
-            if other.any():
+            if not only_space_packets(packets.word):
+                other = is_encapsulation(packets.word)
                 packets, encapsulated = packets.pick(~other), packets.pick(other)
             self._mark_sequence_breaks(packets)
             self._last = arrivals.take(slice(-1, None)) if self.settings.hand_on_fragments else None

@@ -16,6 +16,12 @@ PRIMARY_HEADER_BYTES = 6
 LONGEST_ENCAPSULATION_BYTES = 1 << 17
 """Its length field goes up to 4 GB; longer than this is taken for nonsense, so that memory stays bounded."""
 _ENCAPSULATION_HEADER_BYTES = (1, 2, 4, 8)
+_OTHER_VERSION = np.uint64(1 << 61)
+
+
+def only_space_packets(word: NDArray[np.uint64]) -> bool:
+    """Whether no other version is among them, which is what most links carry: one look in place of many."""
+    return not len(word) or bool(word.max() < _OTHER_VERSION)
 
 
 def space_packet_lengths(word: NDArray[np.uint64]) -> NDArray[np.int64]:
@@ -27,8 +33,8 @@ def space_packet_lengths(word: NDArray[np.uint64]) -> NDArray[np.int64]:
 def packet_lengths(word: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Whole length in bytes of packets of either kind."""
     lengths = space_packet_lengths(word)
-    other = np.nonzero(word >> np.uint64(61))[0]
-    if len(other):
+    if not only_space_packets(word):
+        other = np.nonzero(word >> np.uint64(61))[0]
         lengths[other] = encapsulation_sizes(word[other])[1]
     return lengths
 
@@ -91,10 +97,9 @@ def packet_fields(
 def is_idle(word: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Space packets of the idle APID, and encapsulation packets of protocol 0 (133.1-B 4.1.2)."""
     idle: NDArray[np.bool_] = word >> np.uint64(48) & np.uint64(0x7FF) == IDLE_APID
-    other = is_encapsulation(word)
-    if other.any():
-        return np.where(other, protocol(word) == 0, idle)
-    return idle
+    if only_space_packets(word):
+        return idle
+    return np.where(is_encapsulation(word), protocol(word) == 0, idle)
 
 
 def is_encapsulation(word: NDArray[np.uint64]) -> NDArray[np.bool_]:

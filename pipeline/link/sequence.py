@@ -23,18 +23,23 @@ class SequenceCounts:
         """Which of these packets do not follow on the one before of their APID: bool[n]."""
         if len(apid) <= _FEW:
             return self._feed_each(apid, count)
+        n = len(apid)
         order = np.argsort(apid, kind="stable")
         by_apid, counts = apid[order], count[order].astype(np.int64)
-        first = np.append(True, by_apid[1:] != by_apid[:-1])
-        before = np.append(0, counts[:-1])
-        before[first] = self._last[by_apid[first]]
-        broken = ((counts - before) % _COUNTS != 1) & (before != _NEVER)
-        last = np.append(first[1:], True)
-        self._last[by_apid[last]] = counts[last]
-        bounds = np.append(np.nonzero(first)[0], len(apid))
-        self.n_packets[by_apid[first]] += np.diff(bounds)
+        edge = np.ones(n + 1, bool)  # between packets of different APIDs
+        np.not_equal(by_apid[1:], by_apid[:-1], out=edge[1:-1])
+        bounds = np.flatnonzero(edge)
+        first, last = bounds[:-1], bounds[1:] - 1
+        which = by_apid[first]
+        before = np.empty(n, np.int64)
+        before[1:] = counts[:-1]
+        before[first] = self._last[which]
+        # Counts are unsigned and a power of two wide: the mask is the remainder.
+        broken = ((counts - before) & (_COUNTS - 1) != 1) & (before != _NEVER)
+        self._last[which] = counts[last]
+        self.n_packets[which] += last + 1 - first
         self.n_breaks += int(np.count_nonzero(broken))
-        result = np.empty(len(apid), bool)
+        result = np.empty(n, bool)
         result[order] = broken
         return result
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.link.packet_headers import judge, judge_others, space_packet_lengths
+from pipeline.link.packet_headers import judge, judge_others, only_space_packets, space_packet_lengths
 
 PAD_BYTES = 8
 """Bytes there must be behind the walked ones: a header is read as one 8-byte word."""
@@ -111,14 +111,13 @@ def _walk_all(
     while len(chain):
         word = words[at].astype(np.uint64)
         following = at + space_packet_lengths(word)
-        wrong = _judge_others(word, at, last, following)
-        over = following > last
-        ended = over | wrong
-        if ended.any():
+        if not only_space_packets(word) or (following > last).any():
+            wrong = _judge_others(word, at, last, following)
+            over = following > last
             nonsense[chain[wrong]] = at[wrong]
             cut = over & ~wrong  # a header cut by the limit reads as too long whatever stands behind it
             unfinished[chain[cut]] = at[cut]
-            on = ~ended
+            on = ~(over | wrong)
             chain, at, end, last = chain[on], at[on], end[on], last[on]
             word, following = word[on], following[on]
         steps.append((at, word, chain))
