@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.batches import FrameBatch, Quality
 from pipeline.link.frames import take_frames
-from pipeline.link.held import Held
+from pipeline.link.held import Held, n_lost_packets
 from pipeline.link.packet_headers import (
     is_encapsulation,
     is_idle,
@@ -158,17 +158,17 @@ class PacketAssembler:
     def _hold_unfinished(self, zones: Zones, chained: NDArray[np.intp], found: Walk) -> None:
         """Keep the packet that the last frame left unfinished; those before a gap are lost."""
         run = zones.run[chained]
-        left = (found.unfinished != NOTHING) & (run != ahead(run, NOTHING))
+        left = np.nonzero((found.unfinished != NOTHING) & (run != ahead(run, NOTHING)))[0]
         before, self._held = self._held, Held.nothing()
-        for chain in np.nonzero(left)[0]:
-            row = int(chained[chain])
-            rest = zones.octets[int(found.unfinished[chain]) : int(zones.limit[row])]
+        if len(left) and run[left[-1]] == zones.run[-1]:
+            row = int(chained[left[-1]])
+            rest = zones.octets[int(found.unfinished[left[-1]]) : int(zones.limit[row])]
             corrected = bool(zones.corrected[row:].any())
-            held = Held(rest.copy(), corrected, before.holes if row == 0 else ())
-            if zones.run[row] == zones.run[-1]:
-                self._held = held
-            else:
-                self.counts.truncated_packets += int(held.is_lost_packet())
+            self._held = Held(rest.copy(), corrected, before.holes if row == 0 else ())
+            left = left[:-1]
+        self.counts.truncated_packets += n_lost_packets(
+            zones.octets, found.unfinished[left], zones.limit[chained[left]]
+        )
 
     def _pick(
         self,

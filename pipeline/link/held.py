@@ -13,9 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Quality
-from pipeline.link.packet_headers import IDLE_APID, PRIMARY_HEADER_BYTES, judge
+from pipeline.link.packet_headers import IDLE_APID, PRIMARY_HEADER_BYTES, judge, packet_fields
 from pipeline.link.packets import Hole, Packets
 from pipeline.link.walk import PAD_BYTES, words_of
+
+
+def n_lost_packets(octets: NDArray[np.uint8], begin: NDArray[np.int64], end: NDArray[np.int64]) -> int:
+    """How many packets are lost where those from `begin` are cut at `end`: idle ones, if that shows, do not count."""
+    if not len(begin):
+        return 0
+    apid, _, _ = packet_fields(words_of(octets)[begin])
+    return int(np.count_nonzero((apid != IDLE_APID) | (end - begin < PRIMARY_HEADER_BYTES)))
 
 
 @dataclass(frozen=True, slots=True)
