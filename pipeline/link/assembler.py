@@ -83,8 +83,7 @@ class PacketAssembler:
             if first == last:
                 continue
             some = take_frames(frames, slice(first, last))
-            # A restarted count does not say whether frames are missing; the pointer does, where a packet runs on.
-            if frames.lost[first] < 0 and self._held.ends_at(int(some.first_header_pointer[0])):
+            if frames.lost[first] < 0 and self._goes_on(some):
                 broken[first] = False
             if frames.lost[first] > 0 and self._hand_on:
                 n_lost = int(frames.lost[first]) * int(some.data_stop[0] - some.data_start[0])
@@ -95,6 +94,16 @@ class PacketAssembler:
                     parts.append(cut.moved(first))
             parts.append(self._assemble(some, broken[first:last]).moved(first))
         return Packets.join(parts)
+
+    def _goes_on(self, frames: FrameBatch) -> bool:
+        """Whether the packet held may run on in the first of `frames`.
+
+        A restarted count does not say whether frames are missing; the pointers do. Where no packet begins in the first
+        frame, the next pointer will confirm or contradict it, as that of every packet over several frames.
+        """
+        pointer = int(frames.first_header_pointer[0])
+        zone_bytes = int(frames.data_stop[0] - frames.data_start[0])
+        return self._held.may_go_on(None if pointer == self._no_packet_starts else pointer, zone_bytes)
 
     def _end_packet(self) -> Packets | None:
         """The packet that is held, filled up with zeros, if its header tells how far."""

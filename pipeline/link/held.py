@@ -41,12 +41,16 @@ class Held:
     def nothing() -> Held:
         return Held(np.empty(0, np.uint8))
 
-    def ends_at(self, pointer: int) -> bool:
-        """Whether it ends exactly where `pointer` says the next packet begins."""
+    def may_go_on(self, pointer: int | None, zone_bytes: int) -> bool:
+        """Whether it may run on in a frame of `zone_bytes`.
+
+        `pointer` must be where it ends; None: no packet begins in that frame, so it must fill it.
+        """
         if len(self.octets) < PRIMARY_HEADER_BYTES:
             return False
         word = int.from_bytes(self.octets[:PAD_BYTES].tobytes().ljust(PAD_BYTES, b"\0"), "big")
-        return judge(word, len(self.octets))[0] - len(self.octets) == pointer
+        rest = judge(word, len(self.octets))[0] - len(self.octets)
+        return rest >= zone_bytes if pointer is None else rest == pointer
 
     def is_lost_packet(self) -> bool:
         """Whether its loss is one: idle packets do not count."""
