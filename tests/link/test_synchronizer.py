@@ -65,7 +65,7 @@ def test_a_stream_shifted_by_bits_comes_out(n_bits):
     assert got == sent
 
 
-def test_an_inverted_stream_comes_out():
+def test_blocks_of_an_inverted_stream_come_out():
     sent = bodies(6)
     stream = bytes(octet ^ 0xFF for octet in b"".join(ASM + body for body in sent))
     got, _, machine = synchronize(stream)
@@ -98,7 +98,7 @@ def test_polarity_that_turns_in_mid_stream_is_followed():
 
 @pytest.mark.parametrize("block", range(6))
 @pytest.mark.parametrize("eager", [False, True])
-def test_one_wrong_bit_in_a_marker_loses_no_frame(block, eager):
+def test_a_block_behind_a_marker_with_a_wrong_bit_comes_out(block, eager):
     sent = bodies(6)
     stream = flipped(b"".join(ASM + body for body in sent), 800 * block + 17)
     assert synchronize(stream, eager=eager)[0] == sent
