@@ -89,6 +89,16 @@ def check_known(
         raise misfit(text, container, dictionary)
 
 
+def check_sized(
+    wanted: frozenset[str], steps: Sequence[Step], container: Container, dictionary: Dictionary
+) -> None:
+    """What tells a container's size must be in it, and one value."""
+    check_single(steps, container, dictionary, wanted)
+    missing = wanted - {key for step in steps for key in keys_of(step)}
+    if missing:
+        raise misfit(f'its size depends on "{min(missing)}", which is not in it', container, dictionary)
+
+
 def keys_of(step: Step) -> list[str]:
     """Parameters that the step fills."""
     return [slot.key for slot in slots_of((step,))]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 import numpy as np
@@ -19,6 +19,7 @@ from pipeline.dictionary.columns import named_columns, quality_of, value_at
 from pipeline.dictionary.layout import Slot
 from pipeline.dictionary.limits import MAX_EVENTS, LimitWatch, event_of
 from pipeline.dictionary.plan import Node, Plan
+from pipeline.dictionary.program import Result
 from pipeline.dictionary.sorting import Group, Sorter, run_program
 from pipeline.dictionary.values import Values
 from pipeline.errors import ConfigError, Problem
@@ -35,10 +36,13 @@ class TimeTerm:
 
 
 class Decoder:
-    """Decodes batches by one plan. `set_aside` counts packets that were not decoded, by reason."""
+    """Decodes batches by one plan. `set_aside` counts packets that were not decoded, by reason; `failed_checks`
+    those that were, and are not what a check word in them says.
+    """
 
     def __init__(self, plan: Plan, time_terms: Sequence[TimeTerm] = (), *, raw: bool = False) -> None:
         self.set_aside: Counter[str] = Counter()
+        self.failed_checks: Counter[str] = Counter()
         self._raw = raw
         self._n_seen = 0
         self._watch = LimitWatch()
@@ -72,6 +76,7 @@ class Decoder:
     ) -> ColumnBatch | None:
         node = group.node
         rows, result = run_program(node.program, flat, packets, group.rows)
+        rows, result = _sized(node, packets, rows, result)
         self._count_short(node, len(group.rows) - len(rows))
         if not len(rows):
             return None
@@ -81,6 +86,11 @@ class Decoder:
         time_ns = self._time(node, result.values)
         received_ns = packets.received_ns if every else packets.received_ns[rows]
         self._check(node, result.values, quality, received_ns, time_ns)
+        if node.integrity:
+            start, length = packets.start[rows], packets.length[rows]
+            quality |= self._integrity(node, result, flat, start, length, received_ns) * np.uint32(
+                Quality.OUT_OF_RANGE
+            )
         columns = named_columns(node.slots, result.values.calibrated)
         raw = named_columns(node.slots, result.values.raw) if self._raw else {}
         return ColumnBatch(
@@ -122,6 +132,31 @@ class Decoder:
                 times = int(received_ns[row]), int(time_ns[row])
                 self._events.append(event_of(node.key, check, before, now, value, *times))
 
+    def _integrity(
+        self,
+        node: Node,
+        result: Result,
+        flat: NDArray[np.uint8],
+        start: NDArray[np.int64],
+        length: NDArray[np.int64],
+        received_ns: NDArray[np.int64],
+    ) -> NDArray[np.bool_]:
+        """bool[n]: rows in which a check word is not what it should be; they are counted, and told of once a batch."""
+        if node.size is not None:
+            length = np.minimum(length, (node.size.of(result.values) + 7) >> 3)
+        wrong = np.zeros(len(start), np.bool_)
+        for each in node.integrity:
+            failed = each.failed(result.values, flat, start, length)
+            n = int(failed.sum())
+            if n:
+                self.failed_checks[each.name] += n
+                details = {"container": node.key, "check": each.name, "packets": n}
+                first = int(received_ns[np.argmax(failed)])
+                text = f"{each.name}: {n} of {len(start)} packets fail"
+                self._events.append(Event("warning", "checksum", text, first, details))
+            wrong |= failed
+        return wrong
+
     def _count_short(self, node: Node, n: int) -> None:
         if n:
             self.set_aside[f"too short for {node.key}"] += n
@@ -141,6 +176,17 @@ class Decoder:
                 nanoseconds = np.rint(counts.astype(np.float64) * unit_ns)
                 total += np.nan_to_num(np.clip(nanoseconds, -(2.0**62), 2.0**62)).astype(np.int64)
         return total
+
+
+def _sized(node: Node, packets: PacketBatch, rows: Rows, result: Result) -> tuple[Rows, Result]:
+    """Without the packets that are shorter than the container says it is; described is all that it says."""
+    if node.size is None or not len(rows):
+        return rows, result
+    size_bits, length = node.size.of(result.values), packets.length[rows]
+    kept = np.flatnonzero((size_bits >= 0) & (size_bits <= length * 8))
+    if len(kept) < len(rows):
+        rows, result, size_bits = rows[kept], result.subset(kept), size_bits[kept]
+    return rows, replace(result, described_bits=np.maximum(result.described_bits, size_bits))
 
 
 def _terms_of(node: Node, time_terms: Sequence[TimeTerm]) -> tuple[tuple[str, float], ...]:

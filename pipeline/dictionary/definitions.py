@@ -117,6 +117,57 @@ Calibrator = Polynomial | Spline | Formula
 
 
 @dataclass(frozen=True, slots=True)
+class Crc:
+    """A cyclic redundancy check; `polynomial` without its highest term."""
+
+    width_bits: int
+    polynomial: int
+    initial: int = 0
+    final_xor: int = 0
+    reflect_data: bool = False
+    reflect_remainder: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"CRC-{self.width_bits}"
+
+
+@dataclass(frozen=True, slots=True)
+class Checksum:
+    """A sum by its XTCE name."""
+
+    name: str
+    width_bits: int
+
+
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """Ones counted together with the parity bit: an odd or an even number."""
+
+    odd: bool = False
+    width_bits: int = 1
+
+    @property
+    def name(self) -> str:
+        return "odd parity" if self.odd else "even parity"
+
+
+CheckAlgorithm = Crc | Checksum | Parity
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorCheck:
+    """A check word inside of what it protects: it covers all bytes before it. `bits`: between it and the start, or
+    the end, of the packet or field; None: the file does not say. A parity bit covers all bits, its own included.
+    """
+
+    algorithm: CheckAlgorithm
+    bits: int | None = None
+    from_end: bool = False
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class NumberEncoding:
     """An integer or float in the packet. `form` is XTCE's name of the encoding; a float's is IEEE754 or
     MILSTD_1750A. `little_endian`: bytes, `mirrored`: bits of each byte come least significant first.
@@ -128,6 +179,7 @@ class NumberEncoding:
     mirrored: bool = False
     calibrator: Calibrator | None = None
     contexts: tuple[tuple[Condition, Calibrator], ...] = ()
+    check: ErrorCheck | None = None
 
     @property
     def is_contextual(self) -> bool:
@@ -151,6 +203,7 @@ class BinaryEncoding:
     """`size`: bits."""
 
     size: Size
+    check: ErrorCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +216,7 @@ class StringEncoding:
     charset: str = "utf-8"
     terminator: bytes = b""
     tag_bits: int = 0
+    check: ErrorCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -373,13 +427,17 @@ Entry = ParameterEntry | ContainerEntry | FixedEntry
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """`entries` are its own, without those of its base. `criteria`: when a packet of the base is one of these."""
+    """`entries` are its own, without those of its base. `criteria`: when a packet of the base is one of these.
+    `size`: bits that it takes, where it says so itself; `check`: of all its bytes.
+    """
 
     key: str
     entries: tuple[Entry, ...]
     abstract: bool = False
     base: str | None = None
     criteria: Condition | None = None
+    size: Size | None = None
+    check: ErrorCheck | None = None
     line: int = 0
 
 

@@ -251,7 +251,12 @@ class _Walk:
 
     def _content(self, entry: Entry) -> None:
         if isinstance(entry, ContainerEntry):
-            self.container(self.dictionary.containers[entry.container])
+            inside = self.dictionary.containers[entry.container]
+            if inside.size is not None or inside.check is not None:
+                raise self._fail(
+                    f'the BinaryEncoding of "{inside.key}" inside another is not implemented', inside.line
+                )
+            self.container(inside)
         elif isinstance(entry, FixedEntry):
             self._note(entry.place.line)
             slot = self.count.slot(f"#{self.count.entries}")

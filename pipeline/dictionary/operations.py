@@ -314,7 +314,7 @@ def _fits(pack: list[Field], field: Field) -> bool:
 def _likeness(kind: LeafType) -> Any:
     """Equal for types whose values can be read and converted together."""
     encoding, conversion = _encoding_of(kind), conversion_of(kind)
-    plain = replace(encoding, calibrator=None, contexts=())
+    plain = replace(encoding, calibrator=None, contexts=(), check=None)
     return plain, None if conversion is None else kind
 
 

@@ -20,6 +20,7 @@ from pipeline.dictionary.checks import (
     check_known,
     check_order,
     check_single,
+    check_sized,
     keys_of,
     needs_of,
 )
@@ -29,10 +30,19 @@ from pipeline.dictionary.definitions import (
     Container,
     Dictionary,
 )
+from pipeline.dictionary.integrity import Integrity, integrity_of
 from pipeline.dictionary.layout import Block, Group, Repeat, Slot, Step, lay_out, slots_of
 from pipeline.dictionary.limits import Check, checks_of
 from pipeline.dictionary.program import Program, compile_program
-from pipeline.dictionary.values import Combines, Compares, Criterion, Values, compile_condition
+from pipeline.dictionary.values import (
+    Combines,
+    Compares,
+    Criterion,
+    SizeProgram,
+    Values,
+    compile_condition,
+    compile_size,
+)
 from pipeline.errors import ConfigError, Problem
 
 Rows = NDArray[np.intp]
@@ -91,6 +101,9 @@ class Node:
     units: dict[str, str]
     constants: tuple[tuple[Slot, NDArray[np.uint8]], ...]
     checks: tuple[Check, ...]
+    integrity: tuple[Integrity, ...]
+    size: SizeProgram | None
+    """Bits of a whole packet, where the container says so itself."""
 
     def candidates(self, known: Values) -> Iterator[tuple[tuple[Branch, ...], Rows | None]]:
         """Which branches are worth trying for which packets; None: for all of them."""
@@ -212,6 +225,10 @@ def _compile_node(
         program = compile_program(steps, dictionary)
         checks = checks_of(columns, dictionary)
         check_alarms(checks, steps, container, dictionary)
+        integrity = integrity_of(container, steps, dictionary)
+        size = None if container.size is None else compile_size(container.size, dictionary)
+        if size is not None:
+            check_sized(size.needs(), steps, container, dictionary)
         # What containers further down are told apart by is read on the way, where it costs no step more.
         later = frozenset(key for _, below_it in below if below_it is not None for key in below_it.probe_keys)
         probe = compile_program(_only(steps, wanted, later, dictionary), dictionary, calibrate=False)
@@ -231,6 +248,8 @@ def _compile_node(
         units,
         _constants(steps),
         checks,
+        integrity,
+        size,
     )
 
 

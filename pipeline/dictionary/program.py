@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pipeline.batches import Column, Ragged
 from pipeline.dictionary.contexts import Contextual, contextual_slots
 from pipeline.dictionary.definitions import Dictionary
+from pipeline.dictionary.integrity import is_word
 from pipeline.dictionary.layout import Block, Group, Move, Repeat, Slot, Step, Variable
 from pipeline.dictionary.lone import Lone, compile_lone
 from pipeline.dictionary.operations import Arena, Empty, Operation, compile_operations
@@ -48,6 +49,8 @@ class BlockProgram:
     """The last slot of each parameter."""
 
     lone: Lone | None
+    words: tuple[tuple[Slot, int], ...]
+    """Check words, and their bits from the row's start."""
 
     def run(self, pieces: Iterable[Chunk], values: Values) -> None:
         """Read the fields of all rows into `values`."""
@@ -154,6 +157,8 @@ class Program:
         result = Result(Values(len(start)), None, self.fixed_bits)
         for block in self.steps:
             assert isinstance(block, BlockProgram)
+            for slot, bits in block.words:
+                result.values.places[slot] = np.full(len(start), bits, np.int64)
             if block.operations:
                 pieces = chunks(data, start, (block.width_bits + 7) // 8)
                 block.run(pieces, result.values)
@@ -210,6 +215,8 @@ class _Run:
         if not self._fit(low, low + block.width_bits):
             return False
         self.position = anchor + block.end_bits
+        for slot, bits in block.words:
+            self.result.values.places[slot] = low - self.begin + bits
         if block.operations:
             pieces = bit_chunks(self.data, self._safe(low), block.width_bits)
             block.run(pieces, self.result.values)
@@ -330,6 +337,7 @@ def _compile_block(block: Block) -> BlockProgram:
     latest = {each.slot.key: each.slot for each in fields}
     lone = compile_lone(operations)
     others = tuple(slot for operation in lone.others for slot in operation.slots) if lone else ()
+    words = tuple((each.slot, each.offset_bits) for each in fields if is_word(each.type) and not each.shape)
     return BlockProgram(
-        operations, block.from_start, first, width, block.end_bits, row_bytes, slots, others, latest, lone
+        operations, block.from_start, first, width, block.end_bits, row_bytes, slots, others, latest, lone, words
     )

@@ -67,6 +67,8 @@ class Values:
     latest: dict[str, Slot] = field(default_factory=dict)
     unknown: Mask | None = None
     """bool[n]: packets with a value that has no meaning; None: none."""
+    places: dict[Slot, NDArray[np.int64]] = field(default_factory=dict)
+    """int64[n]: bits from the packet's start to those slots that are check words."""
 
     def keep(self, slot: Slot, raw: Column, calibrated: Column) -> None:
         self.raw[slot], self.calibrated[slot] = raw, calibrated
@@ -112,6 +114,7 @@ class Values:
         """The same of some packets."""
         small = Values(len(rows), latest=self.latest)
         small.unknown = None if self.unknown is None else self.unknown[rows]
+        small.places = {slot: place[rows] for slot, place in self.places.items()}
         for slot, raw in self.raw.items():
             calibrated = self.calibrated[slot]
             small.raw[slot] = _rows_of(raw, rows)

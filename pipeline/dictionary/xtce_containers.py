@@ -19,6 +19,7 @@ from pipeline.dictionary.definitions import (
 from pipeline.dictionary.document import Node
 from pipeline.dictionary.scope import CONTAINERS, Context, Definition
 from pipeline.dictionary.xtce_conditions import read_criteria, read_dimensions, read_size
+from pipeline.dictionary.xtce_encodings import read_binary_encoding
 from pipeline.dictionary.xtce_types import MAX_ARRAY_ELEMENTS
 
 Parameters = dict[str, Parameter]
@@ -30,6 +31,8 @@ def read_container(definition: Definition, context: Context, parameters: Paramet
     abstract = reading.flag(node, "abstract", default=False)
     reading.read_past(node, "idlePattern")
     reading.past(node, "DefaultRateInStream", "RateInStreamSet")
+    encoding = reading.child(node, "BinaryEncoding")
+    whole = read_binary_encoding(encoding, context) if encoding is not None else None
     base, criteria = _read_base(node, context)
     entries: list[Entry] = []
     listed = reading.child(node, "EntryList")
@@ -37,7 +40,8 @@ def read_container(definition: Definition, context: Context, parameters: Paramet
         entry = _read_entry(child, context, parameters)
         entries.extend([entry] if entry else [])
     reading.finish(node)
-    return Container(definition.key, tuple(entries), abstract, base, criteria, node.line)
+    size, check = (whole.size, whole.check) if whole is not None else (None, None)
+    return Container(definition.key, tuple(entries), abstract, base, criteria, size, check, node.line)
 
 
 def _read_base(node: Node, context: Context) -> tuple[str | None, Condition | None]:

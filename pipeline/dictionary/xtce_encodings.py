@@ -14,6 +14,7 @@ from pipeline.dictionary.definitions import (
 from pipeline.dictionary.document import Node
 from pipeline.dictionary.scope import Context
 from pipeline.dictionary.xtce_calibrators import read_calibrators
+from pipeline.dictionary.xtce_checks import read_check
 from pipeline.dictionary.xtce_conditions import read_dynamic, read_lookup, read_size
 
 INTEGER_FORMS = {
@@ -53,9 +54,10 @@ def read_integer_encoding(node: Node, context: Context) -> NumberEncoding:
     if form == "BCD" and size_bits % 4:
         reading.problem(node, f"BCD wants digits of 4 bits, and {size_bits} bits are not")
     reading.read_past(node, "changeThreshold")
+    check = read_check(node, context)
     calibrator, contexts = read_calibrators(node, context)
     reading.finish(node)
-    return NumberEncoding(size_bits, form, little_endian, mirrored, calibrator, contexts)
+    return NumberEncoding(size_bits, form, little_endian, mirrored, calibrator, contexts, check)
 
 
 def read_float_encoding(node: Node, context: Context) -> NumberEncoding:
@@ -68,9 +70,10 @@ def read_float_encoding(node: Node, context: Context) -> NumberEncoding:
         size_bits = 32
     little_endian, mirrored = _read_orders(node, context, size_bits)
     reading.read_past(node, "changeThreshold")
+    check = read_check(node, context)
     calibrator, contexts = read_calibrators(node, context)
     reading.finish(node)
-    return NumberEncoding(size_bits, form, little_endian, mirrored, calibrator, contexts)
+    return NumberEncoding(size_bits, form, little_endian, mirrored, calibrator, contexts, check)
 
 
 def _read_orders(node: Node, context: Context, size_bits: int) -> tuple[bool, bool]:
@@ -108,8 +111,9 @@ def read_binary_encoding(node: Node, context: Context) -> BinaryEncoding:
     else:
         size = read_size(size_node, context, 1, MAX_CONTAINER_BITS)
         reading.finish(size_node)
+    check = read_check(node, context)
     reading.finish(node)
-    return BinaryEncoding(size)
+    return BinaryEncoding(size, check)
 
 
 def _read_order_of_bytes(node: Node, context: Context) -> None:
@@ -123,6 +127,7 @@ def read_string_encoding(node: Node, context: Context) -> StringEncoding:
     reading = context.reading
     charset = CHARSETS[reading.choice(node, "encoding", "UTF-8", CHARSETS)]
     reading.choice(node, "bitOrder", "mostSignificantBitFirst", ("mostSignificantBitFirst",))
+    check = read_check(node, context)
     order = reading.choice(node, "byteOrder", BYTE_ORDERS[0], BYTE_ORDERS)
     if order == BYTE_ORDERS[1] and charset in {"utf-16-be", "utf-32-be"}:
         charset = charset.replace("-be", "-le")
@@ -143,11 +148,11 @@ def read_string_encoding(node: Node, context: Context) -> StringEncoding:
     reading.finish(holder)
     reading.finish(node)
     if size is not None:
-        return StringEncoding(size, charset, b"" if tag_bits else terminator, tag_bits)
+        return StringEncoding(size, charset, b"" if tag_bits else terminator, tag_bits, check)
     if tag_bits:
-        return StringEncoding(Tagged(tag_bits, bounds), charset, b"", tag_bits)
+        return StringEncoding(Tagged(tag_bits, bounds), charset, b"", tag_bits, check)
     if terminator:
-        return StringEncoding(Terminated(terminator, bounds), charset, terminator)
+        return StringEncoding(Terminated(terminator, bounds), charset, terminator, check=check)
     reading.problem(holder, "says nothing of the string's size")
     return StringEncoding(8, charset)
 
