@@ -209,7 +209,12 @@ def _bus(common: Common, service: str, client: str, publisher: Publisher, worker
 
     def listen() -> AsyncGenerator[tuple[str, bytes, bool], None]:
         return subscribe(
-            common.address, wanted, client_id=f"{name}-{client}-in", session_s=SESSION_S, timing=PATIENT
+            common.address,
+            wanted,
+            client_id=f"{name}-{client}-in",
+            session_s=SESSION_S,
+            timing=PATIENT,
+            n_in_work=2,
         )
 
     return MqttBus(name, publisher, listen)

@@ -27,7 +27,7 @@ class Bus(Protocol):
         ...
 
     def received(self) -> AsyncGenerator[StageMessage, None]:
-        """What comes; each is acknowledged when the next is asked for."""
+        """What comes; each is acknowledged when two later ones are asked for, so one may be sent on meanwhile."""
         ...
 
 

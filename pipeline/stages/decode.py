@@ -32,9 +32,10 @@ class Decode:
         self._bus = bus
         self._meters = meters
         self._lost: dict[str, None] = {}
+        self._sending: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. While the outputs of a message are sent, the next is decoded."""
         async for message in self._bus.received():
             if isinstance(message, Offer):
                 _log.info("takes on", station=message.id.station, pass_=message.id.name, run=message.id.run)
@@ -53,7 +54,10 @@ class Decode:
         else:
             outs = self._worker.take(raw)
         self._measure(raw, time.perf_counter() - began)
-        await self._bus.send([one for one in outs if self._is_worth_it(one)])
+        if self._sending:
+            await self._sending
+        worth = [one for one in outs if self._is_worth_it(one)]
+        self._sending = asyncio.create_task(self._bus.send(worth), name="send on")
 
     def _is_worth_it(self, message: Out | Lost) -> bool:
         """A lost run is told once."""

@@ -102,12 +102,16 @@ class Ledger:
         self.n_dropped = 0
 
     def judge(self, out: Out) -> Lost | Done | list[Message]:
-        """The messages to publish before `note`; Done for what came twice; Lost where something is missing."""
+        """The messages to publish, then to `note`; Done for what came twice; Lost where something is missing."""
         expected = self._next.get(out.id, 0)
         if out.seq > expected:
             return Lost(out.id, f"output {out.seq} came, and what is before it did not")
         if out.seq < expected:
             return Done(out.id, 0, ended=False)
+        self._next.pop(out.id, None)
+        self._next[out.id] = out.seq + 1
+        while len(self._next) > MAX_RUNS:
+            del self._next[next(iter(self._next))]
         fresh = [one.message for one in out.messages if not one.key or one.key not in self._keys]
         self.n_dropped += len(out.messages) - len(fresh)
         return fresh
@@ -116,10 +120,6 @@ class Ledger:
         """The messages of `out` are published."""
         keys = dict.fromkeys(one.key for one in out.messages if one.key and one.key not in self._keys)
         self._keys.add(list(keys), now_ms)
-        self._next.pop(out.id, None)
-        self._next[out.id] = out.seq + 1
-        while len(self._next) > MAX_RUNS:
-            del self._next[next(iter(self._next))]
         return Done(out.id, out.n_bytes, out.ended)
 
 

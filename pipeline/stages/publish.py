@@ -46,9 +46,10 @@ class Publish:
         self._lost: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._again = True
+        self._publishing: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled. While one output is published, the next is read."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._take(), name="take")
             group.create_task(self._answer(), name="answer")
@@ -80,14 +81,19 @@ class Publish:
             return
         if isinstance(judged, Done):
             return
+        if self._publishing:
+            await self._publishing
+        self._publishing = asyncio.create_task(self._publish_one(out, judged), name="publish one")
+
+    async def _publish_one(self, out: Out, messages: list[Message]) -> None:
         began = time.perf_counter()
         try:
-            await self._publish(judged)
+            await self._publish(messages)
         except (RunError, ValueError) as error:
             self._meters.refused.inc()
             _log.error("not published", run=out.id.run, seq=out.seq, reason=str(error))
         self._meters.seconds.observe(time.perf_counter() - began)
-        self._meters.published.inc(len(judged))
+        self._meters.published.inc(len(messages))
         self._meters.dropped.set(self._ledger.n_dropped)
         if out.received_ns:
             self._meters.latency.observe(max(time.time() - out.received_ns / 1e9, 0.0))

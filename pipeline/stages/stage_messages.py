@@ -226,7 +226,7 @@ def _outgoing(one: Any) -> Outgoing:
     levels = topic.split("/")
     if not 0 < len(topic) < _MAX_TOPIC or any(sign in topic for sign in "+#\0") or "stage" in levels[1:2]:
         raise ValueError("a topic is none to publish on")
-    return Outgoing(Message(topic, payload, qos, _flag(retain), content_type[:100]), key[:200])
+    return Outgoing(Message(topic, payload, qos, _flag(retain), content_type[:100]), key[:400])
 
 
 _READERS: dict[str, Callable[[Mapping[str, Any]], StageMessage]] = {

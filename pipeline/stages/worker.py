@@ -17,8 +17,9 @@ from typing import Any
 import structlog
 
 from pipeline import topics
-from pipeline.batches import ByteBatch, Event, Message, PacketBatch
+from pipeline.batches import NO_TIME, ByteBatch, Event, Message, PacketBatch, Product
 from pipeline.stages.latest import Latest
+from pipeline.stages.ledger import MAX_KEYS
 from pipeline.stages.line import Line, Outcome
 from pipeline.stages.stage_messages import Lost, Out, Outgoing, Raw, RunId
 
@@ -26,6 +27,8 @@ MAX_RUNS = 16
 OUT_BYTES = 4 << 20
 """An Out is cut before it grows beyond this."""
 LINK_INTERVAL_S = 1.0
+UNTIMED_KEPT = MAX_KEYS + MAX_KEYS // 4
+"""More than publish keeps: an id forgotten here is forgotten there."""
 log = structlog.get_logger("decode")
 
 
@@ -38,6 +41,8 @@ class _Run:
     n_bytes: int = 0
     received_ns: int = 0
     told_at: float = 0.0
+    times_seen: dict[str, int] = field(default_factory=dict)
+    """How often each id of a product without onboard time came, of the last UNTIMED_KEPT ids."""
 
 
 class Worker:
@@ -89,32 +94,43 @@ class Worker:
         return self._runs.get(raw.id)
 
     def _messages(self, raw: Raw, run: _Run) -> list[Outgoing]:
-        station = raw.id.station
         try:
             outcome = run.line.feed(raw.batch) if len(raw.batch.data) else Outcome(PacketBatch.empty())
-            found = list(self._told(station, outcome))
+            found = list(self._told(raw.id, run, outcome))
             settled = run.line.settle() if raw.settled else ()
-            found += self._told(station, Outcome(PacketBatch.empty(), products=settled))
+            found += self._told(raw.id, run, Outcome(PacketBatch.empty(), products=settled))
             found += self._latest(run.latest.offer((*outcome.products, *settled), time.monotonic_ns()))
             if raw.ended:
                 last = run.line.flush()
-                found += self._told(station, last)
+                found += self._told(raw.id, run, last)
                 found += self._latest(run.latest.offer(last.products, time.monotonic_ns()) + run.latest.flush())
         except Exception as error:
             log.exception("a batch broke the decode stage and is set aside", run=raw.id.run, seq=raw.seq)
             event = self._quarantine(raw.batch, raw.id, raw.seq, error)
-            found = list(self._told(station, Outcome(PacketBatch.empty(), events=(event,))))
+            found = list(self._told(raw.id, run, Outcome(PacketBatch.empty(), events=(event,))))
         if raw.ended or self._clock() >= run.told_at + LINK_INTERVAL_S:
             run.told_at = self._clock()
             found += self._books(raw.id, run.line.report(), ended=raw.ended)
         return found
 
-    def _told(self, station: str, outcome: Outcome) -> Iterator[Outgoing]:
+    def _told(self, run_id: RunId, run: _Run, outcome: Outcome) -> Iterator[Outgoing]:
         for product in outcome.products:
-            yield Outgoing(topics.product_message(product), product.id)
+            message = topics.product_message(product)
+            yield Outgoing(message, self._key(run_id, run, product, message))
         for event in outcome.events:
-            message = topics.event_message(self._mission, station, event)
+            message = topics.event_message(self._mission, run_id.station, event)
             yield Outgoing(message, _digest(message))
+
+    @staticmethod
+    def _key(run_id: RunId, run: _Run, product: Product, message: Message) -> str:
+        """The product's id; one without onboard time may come again when sequence counts wrap, and is numbered."""
+        if product.time.onboard_ns[0] != NO_TIME:
+            return product.id
+        n_before = run.times_seen.pop(product.id, 0)
+        run.times_seen[product.id] = n_before + 1
+        if len(run.times_seen) > UNTIMED_KEPT:
+            del run.times_seen[next(iter(run.times_seen))]
+        return f"{run_id.name}/{product.id}/{n_before}/{_digest(message)}"
 
     @staticmethod
     def _latest(messages: list[Message]) -> list[Outgoing]:

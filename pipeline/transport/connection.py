@@ -13,6 +13,7 @@ import math
 import re
 import socket
 import ssl
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import cache
 from typing import Any
@@ -120,12 +121,16 @@ class Connection(aiomqtt.Client):
             if isinstance(code, ReasonCode) and code.value >= _FAILURE:
                 raise RefusedError(code.value, str(code))
 
-    async def received(self) -> AsyncIterator[aiomqtt.Message]:
-        """What comes in; each is acknowledged when the next is asked for, so one in work is not forgotten."""
+    async def received(self, n_in_work: int = 1) -> AsyncIterator[aiomqtt.Message]:
+        """What comes in; each is acknowledged when `n_in_work` later ones are asked for: none in work is forgotten."""
+        in_work: deque[aiomqtt.Message] = deque()
         try:
             async for message in self.messages:
                 yield message
-                self._client.ack(message.mid, message.qos)
+                in_work.append(message)
+                if len(in_work) >= n_in_work:
+                    done = in_work.popleft()
+                    self._client.ack(done.mid, done.qos)
         except aiomqtt.MqttError as error:
             raise LostError(_reason(error.__cause__ or error)) from None
 

@@ -20,13 +20,15 @@ async def subscribe(
     session_s: int = 0,
     on_trouble: Tell = log_trouble,
     timing: Timing | None = None,
+    n_in_work: int = 1,
 ) -> AsyncGenerator[tuple[str, bytes, bool], None]:
     """(topic, payload, retained) of each message on `topics` (filters, QoS 1), for ever.
 
-    A message is acknowledged when the next is asked for: one that was in work when this process died comes again,
-    where `client_id` is a stable one and `session_s` lets the broker keep the session meanwhile. Without a session,
-    what is published while the connection is lost is missed, but for retained messages. RunError in one line where
-    the broker refuses, or is not there at the start. Close it with `contextlib.aclosing` to disconnect at once.
+    A message is acknowledged when `n_in_work` later ones are asked for: what was in work when this process died comes
+    again, where `client_id` is a stable one and `session_s` lets the broker keep the session meanwhile. Without a
+    session, what is published while the connection is lost is missed, but for retained messages. RunError in one
+    line where the broker refuses, or is not there at the start. Close it with `contextlib.aclosing` to disconnect at
+    once.
     """
     timing = timing or Timing()
     terms = Terms(client_id or f"downlink-{secrets.token_hex(4)}", session_s=session_s, answer_s=timing.answer_s)
@@ -35,7 +37,7 @@ async def subscribe(
     while True:
         try:
             await _listen(connection, topics, address)
-            async for message in connection.received():
+            async for message in connection.received(n_in_work):
                 dialer.fruitful()
                 yield str(message.topic), bytes(message.payload), message.retain
         except LostError as error:
