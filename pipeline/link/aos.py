@@ -69,10 +69,9 @@ class AosHeaders:
     def count_modulus(self, frame: NDArray[np.uint8]) -> int:
         return 1 << 28 if frame[5] & 0x40 else 1 << 24
 
-    def has_operational_control(self, frame: NDArray[np.uint8]) -> bool:
+    def with_operational_control(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """A managed parameter of the physical channel (4.1.5.1)."""
-        del frame
-        return self._ocf
+        return np.full(len(frames), self._ocf)
 
     def replayed(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """The replay flag of the signalling field (4.1.2.5.2)."""

@@ -110,20 +110,25 @@ class VirtualChannel:
 
     def _count_kinds(self, arrivals: Arrivals) -> None:
         frames = arrivals.frames
-        if len(arrivals):
-            self._received_ns = (self._received_ns[0] or int(frames.received_ns[0]), int(frames.received_ns[-1]))
+        known = frames.received_ns[frames.received_ns != 0]
+        if len(known):
+            self._received_ns = (self._received_ns[0] or int(known[0]), int(known[-1]))
         if self.settings.service == "packets":
             self._n_idle_frames += int(np.count_nonzero(frames.first_header_pointer == self._headers.only_idle))
         replayed = self._headers.replayed(frames.data)
         self._n_replayed += 0 if replayed is None else int(np.count_nonzero(replayed))
 
     def _read_control_word(self, arrivals: Arrivals) -> None:
-        """The last one is what a person wants to see."""
-        if len(arrivals) and self._headers.has_operational_control(arrivals.frames.data[-1]):
-            (word,) = control_words(
-                arrivals.frames.data[-1:], self._headers.read(arrivals.frames.data[-1:]).zone_stop
-            )
-            self._clcw = read_clcw(int(word)) or self._clcw
+        """The last one is what a person wants to see; mostly that of the last frame."""
+        rows = np.nonzero(self._headers.with_operational_control(arrivals.frames.data))[0]
+        for some in (rows[-1:], rows[:-1]):
+            if not len(some):
+                return
+            frames = arrivals.frames.data[some]
+            words = control_words(frames, self._headers.read(frames).zone_stop)[::-1].tolist()
+            if clcw := next(filter(None, map(read_clcw, words)), None):
+                self._clcw = clcw
+                return
 
     def _mark_sequence_breaks(self, packets: Packets) -> None:
         if len(packets):

@@ -53,8 +53,8 @@ class HeaderReader(Protocol):
     def count_modulus(self, frame: NDArray[np.uint8]) -> int:
         """How far the count of this frame's channel runs before it wraps."""
 
-    def has_operational_control(self, frame: NDArray[np.uint8]) -> bool:
-        """Whether an operational control field stands behind the data zone."""
+    def with_operational_control(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Behind which data zones an operational control field stands: bool[n]."""
 
     def replayed(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
         """Which frames were stored aboard before, bool[n]; None where the frame type does not tell."""

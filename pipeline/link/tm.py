@@ -54,9 +54,10 @@ class TmHeaders:
         del frame
         return _COUNT_MODULUS
 
-    def has_operational_control(self, frame: NDArray[np.uint8]) -> bool:
+    def with_operational_control(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """The frame's own flag (4.1.2.4)."""
-        return bool(frame[1] & 1)
+        flags: NDArray[np.bool_] = frames[:, 1] & 1 != 0
+        return flags
 
     def replayed(self, frames: NDArray[np.uint8]) -> None:
         """There is no such flag."""

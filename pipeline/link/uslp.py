@@ -73,9 +73,10 @@ class UslpHeaders:
         """1 where the frames have no count, so that every frame follows on."""
         return 1 << 8 * min(int(frame[6] & 7), _COUNT_BYTES_KEPT)
 
-    def has_operational_control(self, frame: NDArray[np.uint8]) -> bool:
+    def with_operational_control(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """The frame's own flag (4.1.2)."""
-        return bool(frame[6] >> 3 & 1)
+        flags: NDArray[np.bool_] = frames[:, 6] & 8 != 0
+        return flags
 
     def replayed(self, frames: NDArray[np.uint8]) -> None:
         """There is no such flag."""
