@@ -20,6 +20,7 @@ import structlog
 
 from pipeline import topics
 from pipeline.errors import ConfigError, DownlinkError
+from pipeline.instruments import REGISTER
 from pipeline.mission import Mission
 from pipeline.stages.bus import Bus, LocalBus, MqttBus, topics_of
 from pipeline.stages.decode import Decode
@@ -178,7 +179,8 @@ def _block_bytes(mission: Mission) -> int:
 
 def _decode(common: Common, name: str, folder: Path, bus: Bus, meters: DecodeMeters) -> Decode:
     mission = common.mission
-    worker = Worker(mission.name, lambda stream: Line(mission, stream), folder / "quarantine")
+    at_once = not any(REGISTER[one].wait_rows for one in mission.instruments)
+    worker = Worker(mission.name, lambda stream: Line(mission, stream), folder / "quarantine", settles=at_once)
     return Decode(name, worker, bus, meters)
 
 

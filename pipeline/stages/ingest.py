@@ -117,7 +117,7 @@ class Ingest:
         async for message in self._bus.received():
             now = time.monotonic()
             if isinstance(message, Hello):
-                _log.warning("publish begins anew: unsettled passes are sent again", service=message.service)
+                _log.warning("publish begins anew: unsettled passes are sent again", by=message.service)
             for desk, _ in self._stations.values():
                 for one in desk.passes:
                     one.dispatch.take(message, now)

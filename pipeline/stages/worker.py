@@ -46,7 +46,11 @@ class _Run:
 
 
 class Worker:
-    """`new_line` makes the way of a stream. `quarantine` is where the bytes of a broken batch go."""
+    """`new_line` makes the way of a stream. `quarantine` is where the bytes of a broken batch go.
+
+    `settles`: no row waits for later ones, so what was received at one time can be told when all of it is here. Rows
+    of one frame that wait differently long would become other products than in a replay.
+    """
 
     def __init__(
         self,
@@ -54,11 +58,14 @@ class Worker:
         new_line: Callable[[str], Line],
         quarantine: Path,
         clock: Callable[[], float] = time.monotonic,
+        *,
+        settles: bool = False,
     ) -> None:
         self._mission = mission
         self._new_line = new_line
         self._quarantine_folder = quarantine
         self._clock = clock
+        self._settles = settles
         self._runs: dict[RunId, _Run] = {}
         self.n_quarantined = 0
         self.last_report: dict[str, dict[str, Any]] = {}
@@ -97,7 +104,7 @@ class Worker:
         try:
             outcome = run.line.feed(raw.batch) if len(raw.batch.data) else Outcome(PacketBatch.empty())
             found = list(self._told(raw.id, run, outcome))
-            settled = run.line.settle() if raw.settled else ()
+            settled = run.line.settle() if raw.settled and self._settles else ()
             found += self._told(raw.id, run, Outcome(PacketBatch.empty(), products=settled))
             found += self._latest(run.latest.offer((*outcome.products, *settled), time.monotonic_ns()))
             if raw.ended:

@@ -23,6 +23,7 @@ from pipeline.transport.dialer import Timing
 from pipeline.transport.mqtt import subscribe
 from pipeline.transport.source import read_pass
 
+ROOT = Path(__file__).parents[2]
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin")
 BROKER = """\
 listener {port} 127.0.0.1
@@ -47,10 +48,21 @@ class Stack:
     """Processes by name, each with its command, its log and its port for /health."""
 
     def __init__(
-        self, folder: Path, mission="zhurong", *, workers=("one",), stations=("test",), settings=(), tls=None
+        self,
+        folder: Path,
+        mission="zhurong",
+        *,
+        workers=("one",),
+        stations=("test",),
+        settings=(),
+        tls=None,
+        together=False,
+        scheme="feed",
     ):
         self.folder = folder
         self.mission = mission
+        self.together, self.scheme = together, scheme
+        self.amqtt = False
         self.port = free_port()
         self.feed_ports = {station: free_port() for station in stations}
         self.client_port = self.port
@@ -84,6 +96,8 @@ class Stack:
 
     @property
     def services(self):
+        if self.together:
+            return ["all"]
         return ["ingest", *(f"decode-{name}" for name in self.workers), "publish"]
 
     @property
@@ -93,6 +107,8 @@ class Stack:
         return BrokerAddress("127.0.0.1", self.port, tls=bool(self.tls), ca=ca, cert=cert, key=key)
 
     def command(self, name):
+        if name == "broker" and self.amqtt:
+            return [sys.executable, "-P", str(ROOT / "pipeline/transport/amqtt_child.py"), str(self.port)]
         if name == "broker":
             return [MOSQUITTO, "-c", str(self.folder / "broker.conf")]
         stage, _, worker = name.partition("-")
@@ -104,9 +120,9 @@ class Stack:
             str(self.folder / name),
         ]
         base += ["--health", f"127.0.0.1:{self.health_ports[name]}"]
-        if stage == "ingest":
+        if stage in {"ingest", "all"}:
             for station, port in self.feed_ports.items():
-                base += ["--source", f"{station}=feed://127.0.0.1:{port}{self._shown('ingest')}"]
+                base += ["--source", f"{station}={self.scheme}://127.0.0.1:{port}{self._shown('ingest')}"]
         return base + (["--name", worker] if worker else [])
 
     def start(self, *names):
@@ -217,7 +233,7 @@ class Subscriber:
         self.n_messages = 0
         self.unequal = []
         self._stack = stack
-        self._topic = f"{stack.mission}/{stream}/product/#"
+        self._topic = f"{Path(stack.mission).name}/{stream}/product/#"
 
     async def __aenter__(self):
         self._task = asyncio.create_task(self._listen())
