@@ -148,8 +148,14 @@ def test_ctrl_c_drains_and_still_prints_the_report(bundled: Path) -> None:
     assert "Traceback" not in err
 
 
+AS_FOREGROUND = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\nfrom pipeline.cli import main; main()"
+)
+
+
 def started(*arguments: str | Path) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+    """A command in the foreground: a shell's background jobs, and so what tests start there, ignore Ctrl-C."""
+    command = [sys.executable, "-c", AS_FOREGROUND, *map(str, arguments)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
