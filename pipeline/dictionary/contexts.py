@@ -13,11 +13,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import Column, Ragged
+from pipeline.batches import NO_TIME, Column, Ragged
 from pipeline.dictionary.calibrators import compile_calibrator, evaluate
-from pipeline.dictionary.definitions import Calibrator, Dictionary, Formula, NumberType, Reference
+from pipeline.dictionary.definitions import (
+    Calibrator,
+    CodedTimeType,
+    Dictionary,
+    Formula,
+    NumberType,
+    Reference,
+    TimeType,
+)
 from pipeline.dictionary.layout import Block, Group, Repeat, Slot, Step, Variable
 from pipeline.dictionary.values import Criterion, Values, check_number, compile_condition
+from pipeline.errors import ConfigError, Problem
 
 Array = NDArray[Any]
 
@@ -54,6 +63,30 @@ class Contextual:
         values.calibrated[self.slot] = Ragged(out, raw.start, raw.length) if isinstance(raw, Ragged) else out
 
 
+@dataclass(frozen=True, slots=True)
+class Offset:
+    """A time that counts on from another (XTCE OffsetFrom)."""
+
+    slot: Slot
+    origin: Reference
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({self.origin.parameter})
+
+    def apply(self, values: Values) -> None:
+        """Add the other time to the column."""
+        column = values.calibrated[self.slot]
+        flat, rows = _flat(column)
+        origin = values.of(self.origin.parameter, calibrated=True)[rows]
+        there = values.present(self.origin.parameter)
+        total = flat + origin.reshape(origin.shape + (1,) * (flat.ndim - 1))
+        if there is not None:
+            total[~there[rows]] = NO_TIME
+        values.calibrated[self.slot] = (
+            Ragged(total, column.start, column.length) if isinstance(column, Ragged) else total
+        )
+
+
 def _flat(column: Column) -> tuple[Array, NDArray[np.intp]]:
     """Values, and the packet to which each belongs."""
     if not isinstance(column, Ragged):
@@ -80,8 +113,36 @@ def _calibrated(calibrator: Calibrator | None, raw: Array, values: Values, rows:
     return out
 
 
-def contextual_slots(steps: Sequence[Step], dictionary: Dictionary) -> Iterator[Contextual]:
-    """The slots of the steps that are calibrated by what stands beside them. Raises ConfigError."""
+def contextual_slots(steps: Sequence[Step], dictionary: Dictionary) -> list[Contextual | Offset]:
+    """The slots of the steps that are calibrated by what stands beside them: times last, and each after the one it
+    counts from. Raises ConfigError.
+    """
+    offsets = [
+        Offset(slot, kind.offset_from)
+        for slot, kind in _typed_slots(steps)
+        if isinstance(kind, TimeType | CodedTimeType) and kind.offset_from is not None
+    ]
+    return [*_contextual(steps, dictionary), *_in_order(offsets, dictionary)]
+
+
+def _in_order(offsets: list[Offset], dictionary: Dictionary) -> Iterator[Offset]:
+    waiting = {each.slot.key for each in offsets}
+    while offsets:
+        ready = [each for each in offsets if each.origin.parameter not in waiting]
+        if not ready:
+            text = f'"{offsets[0].slot.key}" is offset from itself, directly or through others'
+            raise ConfigError([Problem(text, dictionary.file, offsets[0].origin.line, "OffsetFrom")])
+        for each in ready:
+            kind = dictionary.parameters[each.origin.parameter].type
+            if not isinstance(kind, TimeType | CodedTimeType) or not each.origin.calibrated:
+                text = f'"{each.origin.parameter}" is no time from which one could count'
+                raise ConfigError([Problem(text, dictionary.file, each.origin.line, "OffsetFrom")])
+            yield each
+        offsets = [each for each in offsets if each not in ready]
+        waiting = {each.slot.key for each in offsets}
+
+
+def _contextual(steps: Sequence[Step], dictionary: Dictionary) -> Iterator[Contextual]:
     for slot, kind in _typed_slots(steps):
         if isinstance(kind, NumberType) and kind.encoding.is_contextual:
             cases = tuple(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from pipeline.dictionary.calibrators import compile_calibrator
 from pipeline.dictionary.definitions import (
     BooleanType,
+    CodedTimeType,
     EnumeratedType,
     NumberType,
     StringEncoding,
@@ -25,6 +26,7 @@ from pipeline.dictionary.definitions import (
 )
 from pipeline.dictionary.layout import LeafType
 from pipeline.dictionary.numbers import SIGNED_FORMS
+from pipeline.dictionary.timecodes import ToCodedTime
 
 Array = NDArray[Any]
 REAL: np.dtype[Any] = np.dtype(np.float64)
@@ -83,7 +85,9 @@ class ToTime:
             np.nan_to_num(real, copy=False, nan=0.0)
             out[...] = np.rint(np.clip(real, -(2.0**62), 2.0**62)).astype(np.int64)
             return None
-        whole, rest = np.divmod(raw.astype(np.int64), bottom)
+        # Unsigned counts of 64 bits are divided before a sign takes their highest one.
+        wide = raw.astype(np.uint64 if raw.dtype == np.uint64 else np.int64, copy=False)
+        whole, rest = (part.astype(np.int64) for part in np.divmod(wide, wide.dtype.type(bottom)))
         out[...] = whole * top + (rest * top + bottom // 2) // bottom + round(self.offset_ns)
         return None
 
@@ -204,6 +208,7 @@ def conversion_of(kind: LeafType) -> Conversion | None:
         BooleanType: lambda _: ToBoolean(),
         TimeType: lambda time: ToTime(time.unit_ns, time.offset_ns),
         StringType: lambda text: text_of(text.encoding),
+        CodedTimeType: lambda time: ToCodedTime(time.codes, time.epoch_ns, time.absolute),
     }
     maker = makers.get(type(kind))
     return None if maker is None else maker(kind)

@@ -320,10 +320,51 @@ class TimeType:
     unit_ns: Fraction
     offset_ns: Fraction = Fraction(0)
     absolute: bool = False
+    offset_from: Reference | None = None
+    """The time, in the same packet, from which it counts on."""
 
     @property
     def unit(self) -> str:
-        return "ns since 1970-01-01" if self.absolute else "ns"
+        return unit_of_time(absolute=self.absolute)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeCode:
+    """A CCSDS time code (301.0-B-4): octets of its T-field. CUC: whole seconds and the fraction. CDS: days, and what is
+    behind the four of milliseconds: none, 2 (microseconds) or 4 (picoseconds). `agency_epoch`: not 1958-01-01.
+    """
+
+    form: str
+    coarse: int
+    fine: int
+    agency_epoch: bool = False
+
+    @property
+    def n_octets(self) -> int:
+        return self.coarse + self.fine + (4 if self.form == "CDS" else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class CodedTimeType:
+    """A time in a CCSDS code. `codes`: by the P-field that stands before it in the packet; with the one key b"" the
+    P-field is implicit. `epoch_ns`: from 1970-01-01 to the agency's epoch.
+    """
+
+    name: str
+    encoding: BinaryEncoding
+    codes: tuple[tuple[bytes, TimeCode], ...]
+    epoch_ns: int = 0
+    absolute: bool = False
+    offset_from: Reference | None = None
+
+    @property
+    def unit(self) -> str:
+        return unit_of_time(absolute=self.absolute)
+
+
+def unit_of_time(*, absolute: bool) -> str:
+    """Of the columns of times."""
+    return "ns since 1970-01-01" if absolute else "ns"
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,8 +397,9 @@ class UnencodedType:
     unit: str = ""
 
 
+BytesType = StringType | BinaryType | CodedTimeType
 ScalarType = NumberType | EnumeratedType | BooleanType | TimeType
-ParameterType = ScalarType | StringType | BinaryType | ArrayType | AggregateType | UnencodedType
+ParameterType = ScalarType | BytesType | ArrayType | AggregateType | UnencodedType
 
 
 @dataclass(frozen=True, slots=True)

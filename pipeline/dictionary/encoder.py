@@ -18,6 +18,7 @@ from pipeline.dictionary.definitions import (
     ArrayType,
     BinaryType,
     BooleanType,
+    CodedTimeType,
     Comparison,
     Condition,
     Container,
@@ -137,7 +138,7 @@ class _Writer:
         given = next(self.given[key], None) if key in self.given else None
         if isinstance(kind, StringType):
             self.text("" if given is None else given, kind)
-        elif isinstance(kind, BinaryType):
+        elif isinstance(kind, BinaryType | CodedTimeType):
             size_bits = self.size(kind.encoding.size)
             octets = bytes((size_bits + 7) // 8) if given is None else bytes(given)
             if len(octets) != (size_bits + 7) // 8:

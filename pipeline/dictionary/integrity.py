@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.batches import Ragged
 from pipeline.dictionary.checksums import CheckValues
-from pipeline.dictionary.definitions import BinaryType, Container, Dictionary, ErrorCheck, Parity, StringType
+from pipeline.dictionary.definitions import BytesType, Container, Dictionary, ErrorCheck, Parity
 from pipeline.dictionary.layout import (
     Block,
     Field,
@@ -215,14 +215,14 @@ def _field_check(
 ) -> Integrity:
     name = f"{check.algorithm.name} in {slot.key}"
     if is_word(kind):
-        signed = not isinstance(kind, StringType | BinaryType) and kind.encoding.form != "unsigned"
+        signed = not isinstance(kind, BytesType) and kind.encoding.form != "unsigned"
         if not single or check.bits or signed:
             text = (
                 f'"{slot.key}": a check word that is repeated, included by condition, or signed is not implemented'
             )
             raise _problem(text, check, dictionary)
         return WordCheck(name, slot, CheckValues(check.algorithm))
-    if isinstance(kind, StringType | BinaryType):
+    if isinstance(kind, BytesType):
         _check_place(check, slot.key, dictionary)
         size = size_of(kind)
         if isinstance(size, int) and (size % 8 or not single):

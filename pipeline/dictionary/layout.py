@@ -17,6 +17,7 @@ from pipeline.dictionary.definitions import (
     ArrayType,
     BinaryEncoding,
     BinaryType,
+    BytesType,
     Condition,
     Container,
     ContainerEntry,
@@ -30,7 +31,6 @@ from pipeline.dictionary.definitions import (
     Placement,
     ScalarType,
     Size,
-    StringType,
     Tagged,
     Terminated,
     UnencodedType,
@@ -41,7 +41,7 @@ MAX_FIELDS = 200_000
 """Containers inside containers could multiply without end."""
 MAX_ELEMENTS = 1 << 26
 
-LeafType = ScalarType | StringType | BinaryType
+LeafType = ScalarType | BytesType
 
 
 class Slot(NamedTuple):
@@ -123,7 +123,7 @@ Step = Block | Variable | Repeat | Group | Move
 
 def size_of(kind: LeafType) -> Size | Terminated | Tagged:
     """Bits of one value."""
-    if isinstance(kind, StringType | BinaryType):
+    if isinstance(kind, BytesType):
         return kind.encoding.size
     return kind.encoding.size_bits
 

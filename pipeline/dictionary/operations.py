@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.dictionary.conversions import Conversion, ToLabels, conversion_of
-from pipeline.dictionary.definitions import BinaryType, NumberEncoding, StringType
+from pipeline.dictionary.definitions import BytesType, NumberEncoding
 from pipeline.dictionary.layout import Field, LeafType, Slot
 from pipeline.dictionary.numbers import Run, compile_run, dtype_of
 from pipeline.dictionary.rows import Chunk
@@ -201,7 +201,7 @@ class Bytes:
         for i, offset_bits in enumerate(self.offsets_bits):
             self._fill_one(raw[:, i], chunk, offset_bits)
         if self.conversion is not None:
-            self.conversion.fill(raw, work.calibrated[chunk.low : chunk.high])
+            _convert(work, self.conversion, raw, work.calibrated[chunk.low : chunk.high], chunk, 0)
 
     def _fill_one(self, out: Array, chunk: Chunk, offset_bits: int) -> None:
         byte, phase = divmod(offset_bits, 8)
@@ -228,7 +228,7 @@ def compile_operations(fields: Sequence[Field], row_bytes: int) -> tuple[Operati
     singles: list[Field] = []
     for field in fields:
         kind = field.type
-        if isinstance(kind, StringType | BinaryType):
+        if isinstance(kind, BytesType):
             conversion = conversion_of(kind)
             operations.append(Bytes((field.slot,), _offsets(field), field.size_bits, field.shape, conversion))
         elif field.shape:
@@ -295,7 +295,7 @@ def _sort_out(fields: Sequence[Field]) -> tuple[list[list[Field]], list[list[Fie
 
 
 def _encoding_of(kind: LeafType) -> NumberEncoding:
-    assert not isinstance(kind, StringType | BinaryType)
+    assert not isinstance(kind, BytesType)
     return kind.encoding
 
 

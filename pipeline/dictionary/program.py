@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Column, Ragged
-from pipeline.dictionary.contexts import Contextual, contextual_slots
+from pipeline.dictionary.contexts import Contextual, Offset, contextual_slots
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.integrity import is_word
 from pipeline.dictionary.layout import Block, Group, Move, Repeat, Slot, Step, Variable
@@ -136,7 +136,7 @@ class Program:
 
     steps: tuple[StepProgram, ...]
     fixed_bits: int | None
-    contextual: tuple[Contextual, ...] = ()
+    contextual: tuple[Contextual | Offset, ...] = ()
 
     def run(self, data: NDArray[np.uint8], start: Positions, length: Positions) -> Result:
         """Decode the packets `data[start : start + length]` (bytes), every one with this program.

@@ -23,6 +23,7 @@ from pipeline.dictionary.definitions import (
     ArrayType,
     BinaryType,
     BooleanType,
+    CodedTimeType,
     Comparison,
     Condition,
     Dictionary,
@@ -33,6 +34,7 @@ from pipeline.dictionary.definitions import (
     Reference,
     Size,
     StringType,
+    TimeType,
     UnencodedType,
 )
 from pipeline.dictionary.document import integer_of
@@ -233,10 +235,11 @@ def compile_condition(condition: Condition, dictionary: Dictionary, *, late: boo
 
 def _scalar_type(reference: Reference, dictionary: Dictionary, *, late: bool = False) -> LeafType:
     kind = dictionary.parameters[reference.parameter].type
-    if isinstance(kind, ArrayType | AggregateType | UnencodedType | BinaryType):
+    if isinstance(kind, ArrayType | AggregateType | UnencodedType | BinaryType | CodedTimeType):
         text = f'"{reference.parameter}" is no number, label or text that one could compare'
         raise ConfigError([Problem(text, dictionary.file, reference.line)])
     by_context = isinstance(kind, NumberType) and kind.encoding.is_contextual
+    by_context |= isinstance(kind, TimeType) and kind.offset_from is not None
     if by_context and reference.calibrated and not late:
         text = f'"{reference.parameter}" is calibrated by context, too late for this: refer to its raw value'
         raise ConfigError([Problem(text, dictionary.file, reference.line)])

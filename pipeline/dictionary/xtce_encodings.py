@@ -45,6 +45,28 @@ BIT_ORDERS = ("mostSignificantBitFirst", "leastSignificantBitFirst")
 BYTE_ORDERS = ("mostSignificantByteFirst", "leastSignificantByteFirst")
 
 
+ENCODINGS = ("IntegerDataEncoding", "FloatDataEncoding", "StringDataEncoding", "BinaryDataEncoding")
+
+
+def take_encoding(node: Node, context: Context, *implemented: str) -> Node | None:
+    """The encoding's element if it is one of those implemented for this kind of type."""
+    found = context.reading.child(node, *ENCODINGS)
+    if found is not None and found.tag not in implemented:
+        context.reading.problem(found, f"{found.tag} in {node.tag} is not implemented")
+        return None
+    return found
+
+
+def read_number_encoding(node: Node, context: Context, *implemented: str) -> NumberEncoding | None:
+    """An integer or a float, whichever of those implemented for the type is there."""
+    found = take_encoding(node, context, *implemented)
+    if found is None:
+        return None
+    if found.tag == "IntegerDataEncoding":
+        return read_integer_encoding(found, context)
+    return read_float_encoding(found, context)
+
+
 def read_integer_encoding(node: Node, context: Context) -> NumberEncoding:
     """IntegerDataEncoding."""
     reading = context.reading
@@ -101,7 +123,7 @@ def _read_orders(node: Node, context: Context, size_bits: int) -> tuple[bool, bo
 
 
 def read_binary_encoding(node: Node, context: Context) -> BinaryEncoding:
-    """BinaryDataEncoding."""
+    """BinaryDataEncoding. What of it the caller has not taken before must be implemented here."""
     reading = context.reading
     _read_order_of_bytes(node, context)
     size_node = reading.child(node, "SizeInBits")

@@ -7,8 +7,6 @@ that refers to itself is a problem. Types that nothing refers to are read too: n
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from fractions import Fraction
 
 from pipeline.dictionary.definitions import (
     AggregateType,
@@ -16,11 +14,9 @@ from pipeline.dictionary.definitions import (
     BinaryType,
     BooleanType,
     EnumeratedType,
-    NumberEncoding,
     NumberType,
     ParameterType,
     StringType,
-    TimeType,
     UnencodedType,
 )
 from pipeline.dictionary.document import Node
@@ -28,18 +24,15 @@ from pipeline.dictionary.scope import TYPES, Context, Definition
 from pipeline.dictionary.xtce_conditions import read_dimensions
 from pipeline.dictionary.xtce_encodings import (
     read_binary_encoding,
-    read_float_encoding,
-    read_integer_encoding,
+    read_number_encoding,
     read_string_encoding,
+    take_encoding,
 )
 from pipeline.dictionary.xtce_limits import read_limits
+from pipeline.dictionary.xtce_times import read_time
 
 MAX_ARRAY_ELEMENTS = 1 << 26
-TIME_UNITS_NS = {"seconds": Fraction(10**9), "picoSeconds": Fraction(1, 1000), "days": Fraction(86400 * 10**9)}
-EPOCHS = {"TAI": "1958-01-01", "J2000": "2000-01-01T12:00:00", "UNIX": "1970-01-01", "GPS": "1980-01-06"}
-MAX_SCALE = 1e30
 MAX_ENUMERATION = 1 << 62
-ENCODINGS = ("IntegerDataEncoding", "FloatDataEncoding", "StringDataEncoding", "BinaryDataEncoding")
 
 
 class TypeReader:
@@ -130,30 +123,12 @@ def read_unit(node: Node, context: Context) -> str:
     return " ".join(word for word in words if word)
 
 
-def _take_encoding(node: Node, context: Context, *implemented: str) -> Node | None:
-    """The encoding's element if it is one of those implemented for this kind of type."""
-    found = context.reading.child(node, *ENCODINGS)
-    if found is not None and found.tag not in implemented:
-        context.reading.problem(found, f"{found.tag} in {node.tag} is not implemented")
-        return None
-    return found
-
-
-def _read_number_encoding(node: Node, context: Context, *implemented: str) -> NumberEncoding | None:
-    found = _take_encoding(node, context, *implemented)
-    if found is None:
-        return None
-    if found.tag == "IntegerDataEncoding":
-        return read_integer_encoding(found, context)
-    return read_float_encoding(found, context)
-
-
 def _read_integer(node: Node, name: str, unit: str, context: Context) -> ParameterType:
     # The size and sign of the engineering value; those in the packet are the encoding's.
     context.reading.flag(node, "signed", default=True)
     context.reading.integer(node, "sizeInBits", 32, 1, 1 << 16)
     context.reading.past(node, "ToString")
-    encoding = _read_number_encoding(node, context, "IntegerDataEncoding")
+    encoding = read_number_encoding(node, context, "IntegerDataEncoding")
     limits = read_limits(node, context)
     return (
         NumberType(name, encoding, real=False, unit=unit, limits=limits) if encoding else UnencodedType(name, unit)
@@ -163,7 +138,7 @@ def _read_integer(node: Node, name: str, unit: str, context: Context) -> Paramet
 def _read_float(node: Node, name: str, unit: str, context: Context) -> ParameterType:
     context.reading.integer(node, "sizeInBits", 32, 1, 1 << 16)
     context.reading.past(node, "ToString")
-    encoding = _read_number_encoding(node, context, "IntegerDataEncoding", "FloatDataEncoding")
+    encoding = read_number_encoding(node, context, "IntegerDataEncoding", "FloatDataEncoding")
     limits = read_limits(node, context)
     return (
         NumberType(name, encoding, real=True, unit=unit, limits=limits) if encoding else UnencodedType(name, unit)
@@ -172,7 +147,7 @@ def _read_float(node: Node, name: str, unit: str, context: Context) -> Parameter
 
 def _read_enumerated(node: Node, name: str, unit: str, context: Context) -> ParameterType:
     reading = context.reading
-    encoding = _read_number_encoding(node, context, "IntegerDataEncoding")
+    encoding = read_number_encoding(node, context, "IntegerDataEncoding")
     if encoding and encoding.calibrator:
         reading.problem(node, "a calibrator in an enumeration is not implemented")
     listed = reading.child(node, "EnumerationList")
@@ -200,7 +175,7 @@ def _read_enumerated(node: Node, name: str, unit: str, context: Context) -> Para
 def _read_boolean(node: Node, name: str, unit: str, context: Context) -> ParameterType:
     one = context.reading.attribute(node, "oneStringValue", "True")
     zero = context.reading.attribute(node, "zeroStringValue", "False")
-    encoding = _read_number_encoding(node, context, "IntegerDataEncoding")
+    encoding = read_number_encoding(node, context, "IntegerDataEncoding")
     if encoding and encoding.calibrator:
         context.reading.problem(node, "a calibrator in a boolean is not implemented")
     return BooleanType(name, encoding, one, zero, unit) if encoding else UnencodedType(name, unit)
@@ -208,66 +183,13 @@ def _read_boolean(node: Node, name: str, unit: str, context: Context) -> Paramet
 
 def _read_string(node: Node, name: str, unit: str, context: Context) -> ParameterType:
     context.reading.read_past(node, "characterWidth")
-    found = _take_encoding(node, context, "StringDataEncoding")
+    found = take_encoding(node, context, "StringDataEncoding")
     return StringType(name, read_string_encoding(found, context), unit) if found else UnencodedType(name, unit)
 
 
 def _read_binary(node: Node, name: str, unit: str, context: Context) -> ParameterType:
-    found = _take_encoding(node, context, "BinaryDataEncoding")
+    found = take_encoding(node, context, "BinaryDataEncoding")
     return BinaryType(name, read_binary_encoding(found, context), unit) if found else UnencodedType(name, unit)
-
-
-def _read_time(node: Node, name: str, _unit: str, context: Context) -> ParameterType:
-    """RelativeTimeParameterType and AbsoluteTimeParameterType: numbers with a unit, a scale and an epoch."""
-    reading = context.reading
-    absolute = node.tag == "AbsoluteTimeParameterType"
-    epoch_ns = _read_epoch(node, context) if absolute else 0
-    holder = reading.child(node, "Encoding")
-    if holder is None:
-        return UnencodedType(name)
-    second_ns = TIME_UNITS_NS[reading.choice(holder, "units", "seconds", TIME_UNITS_NS)]
-    scale = _read_fraction(holder, "scale", "1", context) * second_ns
-    offset = _read_fraction(holder, "offset", "0", context) * second_ns
-    encoding = _read_number_encoding(holder, context, "IntegerDataEncoding", "FloatDataEncoding")
-    if encoding is not None and encoding.calibrator is not None:
-        reading.problem(holder, "a calibrator in a time is not implemented: say scale and offset")
-    reading.finish(holder)
-    if encoding is None:
-        return UnencodedType(name)
-    return TimeType(name, encoding, scale, offset + epoch_ns, absolute)
-
-
-def _read_fraction(node: Node, name: str, default: str, context: Context) -> Fraction:
-    text = context.reading.attribute(node, name, default)
-    try:
-        value = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        value = None
-    if value is None or abs(value) > MAX_SCALE:
-        context.reading.problem(node, f'{name} "{text}" is not a number within {MAX_SCALE:g}')
-        return Fraction(1)
-    return value
-
-
-def _read_epoch(node: Node, context: Context) -> int:
-    """Nanoseconds from 1970-01-01 to the epoch, both in the epoch's own scale."""
-    reading = context.reading
-    reference = reading.child(node, "ReferenceTime")
-    if reference is None:
-        return 0
-    epoch = reading.child(reference, "Epoch")
-    reading.finish(reference)
-    if epoch is None:
-        return 0
-    text = reading.text(epoch)
-    reading.finish(epoch)
-    try:
-        moment = datetime.fromisoformat(EPOCHS.get(text, text))
-    except ValueError:
-        reading.problem(epoch, f'epoch "{text}" is not implemented')
-        return 0
-    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
 
 
 _READERS: dict[str, Callable[[Node, str, str, Context], ParameterType]] = {
@@ -277,6 +199,6 @@ _READERS: dict[str, Callable[[Node, str, str, Context], ParameterType]] = {
     "BooleanParameterType": _read_boolean,
     "StringParameterType": _read_string,
     "BinaryParameterType": _read_binary,
-    "RelativeTimeParameterType": _read_time,
-    "AbsoluteTimeParameterType": _read_time,
+    "RelativeTimeParameterType": read_time,
+    "AbsoluteTimeParameterType": read_time,
 }

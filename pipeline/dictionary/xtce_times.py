@@ -1,0 +1,158 @@
+"""Time types: numbers with a unit, a scale and an epoch; CCSDS codes in binary fields; times offset from others.
+
+XTCE leaves binary times to algorithms, so a CCSDS code is told by one that has its name, CUC or CDS. Its text is the
+implicit P-field (301.0-B-4) in hexadecimal; without a text the P-field stands before the time in the packet.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+
+from pipeline.dictionary.definitions import (
+    CodedTimeType,
+    ParameterType,
+    Reference,
+    TimeCode,
+    TimeType,
+    UnencodedType,
+)
+from pipeline.dictionary.document import Node
+from pipeline.dictionary.scope import Context
+from pipeline.dictionary.timecodes import CCSDS_EPOCH_NS, code_of, codes_of_size
+from pipeline.dictionary.xtce_conditions import read_reference
+from pipeline.dictionary.xtce_encodings import read_binary_encoding, read_number_encoding
+
+TIME_UNITS_NS = {"seconds": Fraction(10**9), "picoSeconds": Fraction(1, 1000), "days": Fraction(86400 * 10**9)}
+EPOCHS = {"TAI": "1958-01-01", "J2000": "2000-01-01T12:00:00", "UNIX": "1970-01-01", "GPS": "1980-01-06"}
+MAX_SCALE = 1e30
+FORMS = ("CUC", "CDS")
+
+
+def read_time(node: Node, name: str, _unit: str, context: Context) -> ParameterType:
+    """RelativeTimeParameterType and AbsoluteTimeParameterType."""
+    reading = context.reading
+    absolute = node.tag == "AbsoluteTimeParameterType"
+    epoch_ns, origin = _read_reference_time(node, context) if absolute else (None, None)
+    holder = reading.child(node, "Encoding")
+    if holder is None:
+        return UnencodedType(name)
+    binary = reading.child(holder, "BinaryDataEncoding")
+    if binary is not None:
+        found = _read_coded(binary, name, epoch_ns, origin, context, absolute=absolute)
+        reading.finish(holder)
+        return found or UnencodedType(name)
+    second_ns = TIME_UNITS_NS[reading.choice(holder, "units", "seconds", TIME_UNITS_NS)]
+    scale = _read_fraction(holder, "scale", "1", context) * second_ns
+    offset = _read_fraction(holder, "offset", "0", context) * second_ns
+    encoding = read_number_encoding(holder, context, "IntegerDataEncoding", "FloatDataEncoding")
+    if encoding is not None and encoding.calibrator is not None:
+        reading.problem(holder, "a calibrator in a time is not implemented: say scale and offset")
+    reading.finish(holder)
+    if encoding is None:
+        return UnencodedType(name)
+    return TimeType(name, encoding, scale, offset + (epoch_ns or 0), absolute, origin)
+
+
+def _read_coded(
+    node: Node, name: str, epoch_ns: int | None, origin: Reference | None, context: Context, *, absolute: bool
+) -> CodedTimeType | None:
+    """BinaryDataEncoding of a time."""
+    reading = context.reading
+    algorithm = reading.child(node, "FromBinaryTransformAlgorithm")
+    encoding = read_binary_encoding(node, context)
+    if algorithm is None:
+        wanted = 'a FromBinaryTransformAlgorithm named "CUC" or "CDS"'
+        reading.problem(node, f"a time in BinaryDataEncoding wants {wanted}")
+        return None
+    form = reading.choice(algorithm, "name", "CUC", FORMS)
+    text = reading.child(algorithm, "AlgorithmText")
+    p_field = "" if text is None else reading.text(text)
+    if text is not None:
+        reading.read_past(text, "language")
+        reading.finish(text)
+    reading.finish(algorithm)
+    if not isinstance(encoding.size, int) or encoding.size % 8:
+        reading.problem(node, "a time code wants a fixed size of whole octets")
+        return None
+    if p_field:
+        codes = _implicit(algorithm, form, p_field, encoding.size, context)
+    else:
+        codes = tuple(codes_of_size(form, encoding.size // 8))
+        if not codes:
+            reading.problem(algorithm, f"no P-field and {form} take {encoding.size} bits together")
+    if origin is None and absolute:
+        _check_epoch(algorithm, codes if p_field else (), epoch_ns, context)
+    if not absolute and form == "CDS":
+        reading.problem(algorithm, "CDS in a relative time is not implemented: it counts days of a calendar")
+    return CodedTimeType(name, encoding, codes, epoch_ns or 0, absolute and origin is None, origin)
+
+
+def _implicit(
+    node: Node, form: str, p_field: str, size_bits: int, context: Context
+) -> tuple[tuple[bytes, TimeCode], ...]:
+    try:
+        code = code_of(bytes.fromhex(p_field))
+    except ValueError:
+        code = None
+    if code is None or code.form != form:
+        context.reading.problem(node, f'"{p_field}" is no P-field of {form}')
+        return ()
+    if code.n_octets * 8 != size_bits:
+        text = f'P-field "{p_field}" describes {code.n_octets * 8} bits, and SizeInBits {size_bits}'
+        context.reading.problem(node, text)
+    return ((b"", code),)
+
+
+def _check_epoch(
+    node: Node, codes: tuple[tuple[bytes, TimeCode], ...], epoch_ns: int | None, context: Context
+) -> None:
+    """A P-field of an agency's epoch wants that told, one of 1958 allows no other."""
+    for _, code in codes:
+        if code.agency_epoch and epoch_ns is None:
+            context.reading.problem(
+                node, "its P-field says that the agency defines the epoch: ReferenceTime is missing"
+            )
+        elif not code.agency_epoch and epoch_ns not in {None, CCSDS_EPOCH_NS}:
+            context.reading.problem(
+                node, "its P-field says that the epoch is 1958-01-01, and ReferenceTime another"
+            )
+
+
+def _read_fraction(node: Node, name: str, default: str, context: Context) -> Fraction:
+    text = context.reading.attribute(node, name, default)
+    try:
+        value = Fraction(text)
+    except (ValueError, ZeroDivisionError):
+        value = None
+    if value is None or abs(value) > MAX_SCALE:
+        context.reading.problem(node, f'{name} "{text}" is not a number within {MAX_SCALE:g}')
+        return Fraction(1)
+    return value
+
+
+def _read_reference_time(node: Node, context: Context) -> tuple[int | None, Reference | None]:
+    """Nanoseconds from 1970-01-01 to the epoch, both in the epoch's own scale; or the time that it counts from."""
+    reading = context.reading
+    found = reading.child(node, "ReferenceTime")
+    if found is None:
+        return None, None
+    epoch, origin = reading.child(found, "Epoch"), reading.child(found, "OffsetFrom")
+    reading.finish(found)
+    if origin is not None:
+        reference = read_reference(origin, context)
+        reading.finish(origin)
+        return None, reference
+    return (_epoch_ns(epoch, context) if epoch is not None else None), None
+
+
+def _epoch_ns(node: Node, context: Context) -> int:
+    text = context.reading.text(node)
+    context.reading.finish(node)
+    try:
+        moment = datetime.fromisoformat(EPOCHS.get(text, text))
+    except ValueError:
+        context.reading.problem(node, f'epoch "{text}" is not implemented')
+        return 0
+    moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
