@@ -44,8 +44,9 @@ check: $(VENV)/.tools ## linters, types, import direction
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 
-soak: $(VENV)/.tools system ## a hundred kills, and outages of a minute: about ten minutes
-	DOWNLINK_KILLS=100 DOWNLINK_OUTAGE_S=60 $(BIN)/python -m pytest tests/services/test_kill.py tests/services/test_outages.py
+soak: $(VENV)/.tools system ## a hundred kills, outages of a minute, an hour at ten times the real rate
+	DOWNLINK_KILLS=100 DOWNLINK_OUTAGE_S=60 DOWNLINK_SOAK_S=$${DOWNLINK_SOAK_S:-3600} \
+	  $(BIN)/python -m pytest tests/services/test_kill.py tests/services/test_outages.py tests/services/test_memory.py
 
 bench: $(VENV)/.peers ## speed and memory, against peers in one run
 	$(BIN)/python -m benchmarks
