@@ -26,13 +26,14 @@ class Memory:
         self._recent: deque[tuple[float, Message]] = deque()
         self._retained: dict[str, Message] = {}
         self._n_bytes = 0
-        self._cut_short_at = -keep_s
+        self._cut_short_at: float | None = None
 
     @property
     def complete(self) -> bool:
         """Whether all of the last `keep_s` is here: False where `max_bytes` did not allow it."""
-        newest = self._recent[-1][0] if self._recent else self._cut_short_at
-        return not self._keep_s or newest - self._cut_short_at >= self._keep_s
+        if self._cut_short_at is None:
+            return True
+        return bool(self._recent) and self._recent[-1][0] - self._cut_short_at >= self._keep_s
 
     def keep(self, message: Message) -> None:
         """Note an acknowledged message. Nothing is kept where `keep_s` is 0."""

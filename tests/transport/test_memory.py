@@ -58,3 +58,17 @@ def test_with_no_seconds_nothing_is_kept():
     memory = Memory(0, 1000, Clock())
     memory.keep(Message("a", b"1", retain=True))
     assert kept(memory) == []
+
+
+def test_what_the_bytes_did_not_allow_makes_it_incomplete_until_it_would_be_too_old_anyway():
+    now = [0.0]
+    memory = Memory(10.0, 100, lambda: now[0])
+    assert memory.complete
+    memory.keep(Message("a", bytes(60)))
+    assert memory.complete
+    now[0] = 1.0
+    memory.keep(Message("a", bytes(60)))
+    assert not memory.complete
+    now[0] = 10.5
+    memory.keep(Message("a", bytes(10)))
+    assert memory.complete

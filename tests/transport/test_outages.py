@@ -218,3 +218,25 @@ async def test_a_subscription_goes_on_after_the_broker_was_away(mosquitto, hasty
             await asyncio.sleep(0.05)
     assert reader.result() == [b"end"]
     assert ["lost" in line for line in told] == [True, False]
+
+
+@pytest.mark.parametrize(("remember_bytes", "complete"), [(1 << 20, True), (10, False)])
+async def test_after_a_loss_it_is_told_whether_all_of_the_last_minute_went_out_again(
+    mosquitto, hasty, remember_bytes, complete
+):
+    broker = await mosquitto()
+    told = []
+    async with Publisher(
+        broker.address,
+        timing=hasty,
+        remember_bytes=remember_bytes,
+        on_return=told.append,
+        on_trouble=lambda _: None,
+    ) as publisher:
+        await publisher.publish([Message("a", b"x" * 8) for _ in range(3)])
+        broker.kill()
+        await broker.start()
+        async with asyncio.timeout(5):
+            while not told:  # noqa: ASYNC110
+                await asyncio.sleep(0.02)
+    assert told == [complete]
