@@ -61,6 +61,8 @@ class Reading:
     def __init__(self, file: str) -> None:
         self.file = file
         self.problems: list[Problem] = []
+        self.members: list[tuple[Node, str, str]] = []
+        """References to members of aggregates (element, reference, key): whether they exist, their types will tell."""
 
     def problem(self, node: Node | None, text: str, key: str = "") -> None:
         line = node.line if node is not None else 0

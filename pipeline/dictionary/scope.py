@@ -118,12 +118,23 @@ class Context:
         return found
 
     def parameter_key(self, node: Node) -> str:
-        """The key of the parameter, or of the member of an aggregate (P.member)."""
+        """The key of the parameter, or of the member of an aggregate (P.member, or P/member as many files have it)."""
         reference = node.attributes.get("parameterRef", "")
-        whole, _, member = reference.partition(".") if not reference.startswith(".") else (reference, "", "")
-        if not member or self.system.find(PARAMETERS, reference) is not None:
-            found = self.resolve(PARAMETERS, node, "parameterRef")
-            return found.key if found else ""
-        node.attributes["parameterRef"] = whole
-        found = self.resolve(PARAMETERS, node, "parameterRef")
-        return f"{found.key}.{member}" if found else ""
+        for whole, member in _members(reference):
+            found = self.system.find(PARAMETERS, whole) if whole else None
+            if found is not None:
+                del node.attributes["parameterRef"]
+                key = f"{found.key}.{member}" if member else found.key
+                if member:
+                    self.reading.members.append((node, reference, key))
+                return key
+        self.resolve(PARAMETERS, node, "parameterRef")
+        return ""
+
+
+def _members(reference: str) -> Iterator[tuple[str, str]]:
+    """What may be the parameter, and what the path to a member in it: the longest parameter first."""
+    yield reference, ""
+    for i in reversed(range(1, len(reference))):
+        if reference[i] in "./" and reference[i - 1] not in "./" and reference[i + 1 : i + 2] not in {"", ".", "/"}:
+            yield reference[:i], reference[i + 1 :].replace("/", ".")

@@ -50,6 +50,9 @@ def read_document(document: bytes, reading: Reading) -> Dictionary | None:
     merge_base_types(root, reading)
     parameters = _read_parameters(root, reading)
     containers = _read_containers(root, reading, parameters)
+    for node, reference, key in reading.members:
+        if key not in parameters:
+            reading.problem(node, f'parameterRef="{reference}": there is no such parameter or member')
     if not containers:
         reading.problem(root_node, "describes no container")
     return Dictionary(root.name, parameters, containers, reading.file)

@@ -41,6 +41,8 @@ CHARSETS = {
     "UTF-32BE": "utf-32-be",
     "UTF-32LE": "utf-32-le",
 }
+IGNORED = "_yamcs_ignore"
+"""Files made for Yamcs refer to it where the schema wants a size and the string has none but its own."""
 BIT_ORDERS = ("mostSignificantBitFirst", "leastSignificantBitFirst")
 BYTE_ORDERS = ("mostSignificantByteFirst", "leastSignificantByteFirst")
 
@@ -226,5 +228,6 @@ def _read_variable_size(node: Node, context: Context) -> Size | None:
     reading = context.reading
     dynamic, lookup = reading.child(node, "DynamicValue"), reading.child(node, "DiscreteLookupList")
     if dynamic is not None:
-        return read_dynamic(dynamic, context)
+        ignored = any(child.attributes.get("parameterRef") == IGNORED for child in dynamic.children)
+        return None if ignored else read_dynamic(dynamic, context)
     return read_lookup(lookup, context, 0, MAX_CONTAINER_BITS) if lookup is not None else None

@@ -261,3 +261,13 @@ def test_a_scale_beyond_all_reason_is_a_problem(document):
     kind = """<RelativeTimeParameterType name="T"><Encoding scale="1e400"><IntegerDataEncoding/></Encoding>
     </RelativeTimeParameterType>"""
     assert "is not a number within" in problems(document(kind))[0]
+
+
+@pytest.mark.parametrize("reference", ["P.b", "P/b", "APID.x", "P.a.c", "P..a", "/", "_yamcs_ignore"])
+def test_a_member_that_is_not_there_is_a_problem(document, reference):
+    kind = """<AggregateParameterType name="G"><MemberList><Member name="a" typeRef="U8"/></MemberList>
+    </AggregateParameterType>"""
+    entries = f"""<ParameterRefEntry parameterRef="P"/><ParameterRefEntry parameterRef="Q"><IncludeCondition>
+    <Comparison parameterRef="{reference}" value="1"/></IncludeCondition></ParameterRefEntry>"""
+    (problem,) = problems(document(kind, {"P": "G", "Q": "U8"}, entries))
+    assert f'parameterRef="{reference}": there is no such parameter' in problem
