@@ -133,6 +133,12 @@ def best(work: Callable[[], object], repeats: int) -> float:
     return min(times)
 
 
+def best_of_two(one: Callable[[], object], other: Callable[[], object], repeats: int) -> tuple[float, float]:
+    """Shortest runs of both, in turns, so that a busy moment of the machine does not fall on one of them alone."""
+    pairs = [(best(one, 1), best(other, 1)) for _ in range(repeats)]
+    return min(pair[0] for pair in pairs), min(pair[1] for pair in pairs)
+
+
 def receive(stream: NDArray[np.uint8], settings: LinkSettings, piece_bytes: int) -> Receiver:
     receiver = Receiver(settings, CHANNEL)
     for at in range(0, len(stream), piece_bytes):
@@ -163,7 +169,8 @@ def galois_speed(blocks: NDArray[np.uint8]) -> SimpleNamespace:
 
 def line(name: str, ours: float, unit: str, goal: str, peer: float | None = None, peer_name: str = "") -> None:
     beside = f"{peer_name} {peer:8.2f}   ratio {ours / peer:6.1f}" if peer else ""
-    print(f"{name:52} {ours:9.1f} {unit:5} {goal:16} {beside}")
+    digits = 2 if unit == "x" else 1
+    print(f"{name:52} {ours:9.{digits}f} {unit:5} {goal:16} {beside}")
 
 
 def bench_code(blocks: NDArray[np.uint8], repeats: int) -> None:
@@ -176,10 +183,10 @@ def bench_code(blocks: NDArray[np.uint8], repeats: int) -> None:
     assert (code.decode(eight).n_corrected == 8).all()
     time_8 = best(lambda: code.decode(eight), repeats)
     line("RS, 8 errors in every codeword", eight.size / time_8 / MB, "MB/s", ">= 20", peer.correct, "galois")
-    whole = best(lambda: code.decode(blocks), repeats)
     for n_errors in (1, 8, 16):
         few = with_errors(blocks, n_errors, 0.01)
-        ratio = best(lambda few=few: code.decode(few), repeats) / whole
+        whole, damaged = best_of_two(lambda: code.decode(blocks), lambda few=few: code.decode(few), repeats)
+        ratio = damaged / whole
         line(f"RS, {n_errors} errors in 1 codeword of 100, time to clean", ratio, "x", "<= 1.3")
 
 
