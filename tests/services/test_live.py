@@ -49,8 +49,7 @@ async def send(stack, octets, sizes):
     assert place >= len(octets)
 
 
-@pytest.mark.parametrize("together", [True, False])
-@pytest.mark.parametrize("scheme", ["udp", "tcp-listen"])
+@pytest.mark.parametrize(("scheme", "together"), [("udp", False), ("tcp-listen", True)])
 async def test_a_live_pass_gives_the_products_of_its_recording(
     make_stack, subscriber, bundled, without_windows, scheme, together
 ):

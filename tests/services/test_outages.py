@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-OUTAGE_S = float(os.environ.get("DOWNLINK_OUTAGE_S", "6"))
+OUTAGE_S = float(os.environ.get("DOWNLINK_OUTAGE_S", "4"))
 """A minute in `make soak`."""
 
 
@@ -23,8 +23,8 @@ async def test_the_network_between_ingest_and_the_broker_may_be_cut(
         stack.client_port = wire.port
         stack.start("ingest")
         await stack.ready()
-        stack.feed(bundled / "damaged.cadu", lasting_s=OUTAGE_S + 6)
-        await asyncio.sleep(3)
+        stack.feed(bundled / "damaged.cadu", lasting_s=OUTAGE_S + 4)
+        await asyncio.sleep(2)
         wire.cut()
         await asyncio.sleep(OUTAGE_S)
         n_before = len(witness.products)
@@ -43,8 +43,8 @@ async def test_a_full_disk_stops_ingest_loudly_and_it_goes_on_by_itself(
     stack.start()
     async with subscriber(stack) as witness:
         await stack.ready()
-        stack.feed(bundled / "damaged.cadu", lasting_s=OUTAGE_S + 6)
-        await asyncio.sleep(3)
+        stack.feed(bundled / "damaged.cadu", lasting_s=OUTAGE_S + 4)
+        await asyncio.sleep(2)
         pid = stack.processes["ingest"].pid
         soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
         (largest,) = sorted(
