@@ -47,11 +47,11 @@ def check_alarms(
     """What a context alarm looks at must be in the packet."""
     known = {key for step in steps for key in keys_of(step)}
     for check in checks:
-        wanted = frozenset[str]().union(*(criterion.needs() for criterion, _ in check.contexts))
+        wanted = check.needs()
         check_single(steps, container, dictionary, wanted)
         missing = wanted - known
         if missing:
-            text = f'an alarm of "{check.name}" depends on "{min(missing)}", which is not in it'
+            text = f'an alarm or the validity of "{check.name}" depends on "{min(missing)}", which is not in it'
             raise ConfigError(
                 [Problem(text, dictionary.file, container.line, f'SequenceContainer "{container.key}"')]
             )

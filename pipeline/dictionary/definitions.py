@@ -234,7 +234,8 @@ class Alarm:
     """When a value is of concern. Levels are places in CONCERN_LEVELS; the highest that applies counts.
 
     `bands`: (level, range, whether being inside it is what matters). `labels`: level by label; others have
-    `default`. A level holds when so many values in a row have it (`violations`; `conformance` for normal).
+    `default`. `conditions`: level by what other parameters say. A level holds when so many values in a row have it
+    (`violations`; `conformance` for normal).
     """
 
     bands: tuple[tuple[int, Range, bool], ...] = ()
@@ -242,6 +243,7 @@ class Alarm:
     default: int = 0
     violations: int = 1
     conformance: int = 1
+    conditions: tuple[tuple[int, Condition], ...] = ()
 
 
 CONCERN_LEVELS = ("normal", "watch", "warning", "distress", "critical", "severe")
@@ -404,12 +406,13 @@ ParameterType = ScalarType | BytesType | ArrayType | AggregateType | UnencodedTy
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """`name`: as the file has it, which names the column."""
+    """`name`: as the file has it, which names the column. `validity`: when its values mean something."""
 
     key: str
     name: str
     type: ParameterType
     line: int = 0
+    validity: Condition | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,16 @@ class Check:
     limits: Limits
     contexts: tuple[tuple[Criterion, Alarm], ...]
     domain: bool
+    conditions: tuple[tuple[tuple[int, Criterion], ...], ...] = ()
+    """What other parameters say to the default alarm and to that of each context."""
+    validity: Criterion | None = None
+
+    def needs(self) -> frozenset[str]:
+        """Parameters that it looks at beside its own."""
+        criteria = [criterion for criterion, _ in self.contexts]
+        criteria += [criterion for each in self.conditions for _, criterion in each]
+        criteria += [self.validity] if self.validity is not None else []
+        return frozenset[str]().union(*(criterion.needs() for criterion in criteria))
 
     def out_of_range(self, values: Values) -> Rows | None:
         """bool[n]: rows with a value outside of the valid range; None: nothing to check."""
@@ -57,6 +67,10 @@ class Check:
             valid = self.limits.valid
             outside = _any_in_row(table[Slot(self.key)], lambda x: ~_inside(x, valid))
             wrong = outside if wrong is None else wrong | outside
+        if self.validity is not None:
+            # What is not valid at all is not within its range either.
+            invalid = ~self.validity.holds(values)
+            wrong = invalid if wrong is None else wrong | invalid
         return wrong
 
     def levels(self, values: Values) -> NDArray[np.int8] | None:
@@ -65,14 +79,23 @@ class Check:
             return None
         column = values.calibrated[Slot(self.key)]
         n = values.n
-        level = np.zeros(n, np.int8) if self.limits.alarm is None else _levels(column, self.limits.alarm)
+        level = np.zeros(n, np.int8) if self.limits.alarm is None else self._level(values, self.limits.alarm, 0)
         waiting = np.ones(n, np.bool_)
-        for criterion, alarm in self.contexts:
+        for i, (criterion, alarm) in enumerate(self.contexts, 1):
             hits = waiting & criterion.holds(values)
-            level[hits] = _levels(column, alarm)[hits]
+            level[hits] = self._level(values, alarm, i)[hits]
             waiting &= ~hits
         if isinstance(column, Ragged):
             level[column.length == 0] = -1
+        if self.validity is not None:
+            level[~self.validity.holds(values)] = -1
+        return level
+
+    def _level(self, values: Values, alarm: Alarm, place: int) -> NDArray[np.int8]:
+        level = _levels(values.calibrated[Slot(self.key)], alarm)
+        for its_level, criterion in self.conditions[place]:
+            hits = criterion.holds(values)
+            level[hits] = np.maximum(level[hits], its_level)
         return level
 
     def counts(self) -> tuple[int, int]:
@@ -155,17 +178,23 @@ def checks_of(columns: Sequence[tuple[str, str]], dictionary: Dictionary) -> tup
     """What there is to check on a container's columns (parameter key, column name). Raises ConfigError."""
     found: list[Check] = []
     for key, name in columns:
-        kind = dictionary.parameters[key].type
+        parameter = dictionary.parameters[key]
+        kind = parameter.type
         while isinstance(kind, ArrayType):
             kind = kind.element
-        if not isinstance(kind, NumberType | EnumeratedType):
-            continue
-        limits = kind.limits
+        limits = kind.limits if isinstance(kind, NumberType | EnumeratedType) else Limits()
         contexts = tuple((compile_condition(each, dictionary, late=True), alarm) for each, alarm in limits.contexts)
-        calibrator = kind.encoding.calibrator
+        calibrator = kind.encoding.calibrator if isinstance(kind, NumberType) else None
         domain = isinstance(calibrator, Spline) and not calibrator.extrapolate
-        if limits.valid is not None or limits.alarm is not None or contexts or domain:
-            found.append(Check(key, name, limits, contexts, domain))
+        valid_when = parameter.validity
+        validity = None if valid_when is None else compile_condition(valid_when, dictionary, late=True)
+        alarms = [limits.alarm or Alarm(), *(alarm for _, alarm in contexts)]
+        conditions = tuple(
+            tuple((level, compile_condition(each, dictionary, late=True)) for level, each in alarm.conditions)
+            for alarm in alarms
+        )
+        if limits.valid is not None or limits.alarm is not None or contexts or domain or validity is not None:
+            found.append(Check(key, name, limits, contexts, domain, conditions, validity))
     return tuple(found)
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pipeline.dictionary.definitions import (
     AggregateType,
     ArrayType,
+    Condition,
     Container,
     ContainerEntry,
     Dictionary,
@@ -20,6 +21,7 @@ from pipeline.dictionary.definitions import (
 from pipeline.dictionary.document import Node, Reading, parse
 from pipeline.dictionary.scope import CONTAINERS, PARAMETERS, TYPES, Context, System, name_keys
 from pipeline.dictionary.xtce_bases import merge_base_types
+from pipeline.dictionary.xtce_conditions import read_criteria
 from pipeline.dictionary.xtce_containers import read_container
 from pipeline.dictionary.xtce_types import TypeReader
 
@@ -103,11 +105,13 @@ def _read_parameters(root: System, reading: Reading) -> dict[str, Parameter]:
             node = definition.node
             found = context.resolve(TYPES, node, "parameterTypeRef")
             reading.read_past(node, "initialValue")
-            _read_properties(node, reading)
+            validity = _read_properties(node, context)
             reading.finish(node)
             if found is not None:
                 kind = types.read(found, context)
-                parameters.update(_with_members(Parameter(definition.key, definition.name, kind, node.line)))
+                parameters.update(
+                    _with_members(Parameter(definition.key, definition.name, kind, node.line, validity))
+                )
     return parameters
 
 
@@ -120,14 +124,23 @@ def _with_members(parameter: Parameter) -> Iterator[tuple[str, Parameter]]:
     if isinstance(kind, AggregateType):
         for name, member in kind.members:
             key, plain = f"{parameter.key}.{name}", f"{parameter.name}.{name}"
-            yield from _with_members(Parameter(key, plain, member, parameter.line))
+            yield from _with_members(Parameter(key, plain, member, parameter.line, parameter.validity))
 
 
-def _read_properties(node: Node, reading: Reading) -> None:
-    for properties in reading.children(node, "ParameterProperties"):
-        reading.read_past(properties, "dataSource", "readOnly", "persistence")
-        reading.past(properties, "SystemName", "PhysicalAddressSet")
-        reading.finish(properties)
+def _read_properties(node: Node, context: Context) -> Condition | None:
+    """ParameterProperties: of all that they say, only when the parameter is valid means something here."""
+    reading = context.reading
+    properties = reading.child(node, "ParameterProperties")
+    if properties is None:
+        return None
+    reading.read_past(properties, "dataSource", "readOnly", "persistence")
+    reading.past(properties, "SystemName", "PhysicalAddressSet")
+    validity = reading.child(properties, "ValidityCondition")
+    condition = read_criteria(validity, context) if validity is not None else None
+    if validity is not None:
+        reading.finish(validity)
+    reading.finish(properties)
+    return condition
 
 
 def _read_containers(root: System, reading: Reading, parameters: dict[str, Parameter]) -> dict[str, Container]:

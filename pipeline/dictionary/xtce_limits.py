@@ -10,6 +10,7 @@ from pipeline.dictionary.scope import Context
 from pipeline.dictionary.xtce_conditions import read_criteria
 
 RANGES = {"WatchRange": 1, "WarningRange": 2, "DistressRange": 3, "CriticalRange": 4, "SevereRange": 5}
+CONDITIONS = {name.replace("Range", "Alarm"): level for name, level in RANGES.items()}
 MAX_COUNT = 1 << 31
 Band = tuple[int, Range, bool]
 
@@ -78,11 +79,27 @@ def _read_alarm(node: Node, context: Context, *, labels: bool) -> Alarm:
         reading.finish(each)
     if listed is not None:
         reading.finish(listed)
+    conditions = _read_alarm_conditions(node, context)
     if bool(bands if labels else levels):
         reading.problem(node, f"is no alarm for {'labels' if labels else 'numbers'}")
         bands, levels = [], []
     reading.finish(node)
-    return Alarm(tuple(bands), tuple(levels), default, violations, conformance)
+    return Alarm(tuple(bands), tuple(levels), default, violations, conformance, conditions)
+
+
+def _read_alarm_conditions(node: Node, context: Context) -> tuple[tuple[int, Condition], ...]:
+    """AlarmConditions: what other parameters must say for each level."""
+    reading = context.reading
+    listed = reading.child(node, "AlarmConditions")
+    if listed is None:
+        return ()
+    found: list[tuple[int, Condition]] = []
+    for each in reading.children(listed, *CONDITIONS):
+        condition = read_criteria(each, context)
+        found.extend([(CONDITIONS[each.tag], condition)] if condition else [])
+        reading.finish(each)
+    reading.finish(listed)
+    return tuple(found)
 
 
 def _read_level(node: Node, name: str, context: Context, default: str) -> int:

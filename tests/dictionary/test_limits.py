@@ -6,6 +6,7 @@ from pipeline.batches import Quality
 from pipeline.dictionary.decoder import Decoder
 from pipeline.dictionary.plan import compile_plan
 from pipeline.dictionary.xtce import read_xtce
+from pipeline.errors import ConfigError
 
 
 def number(limits, encoding='<IntegerDataEncoding sizeInBits="8"/>'):
@@ -119,3 +120,43 @@ def test_an_event_says_where_and_when(document, packet, batch):
     assert (event.kind, event.text, event.time_ns) == ("limit", "X is at level warning", 200)
     assert (event.details["parameter"], event.details["container"]) == ("X", "PACKET")
     assert decoder.drain_events() == ()
+
+
+def test_an_alarm_may_be_what_other_parameters_say(document, packet, batch):
+    kind = """<IntegerParameterType name="T"><IntegerDataEncoding/><DefaultAlarm><AlarmConditions>
+    <WatchAlarm><Comparison parameterRef="HEAT" value="1"/></WatchAlarm>
+    <SevereAlarm><ComparisonList><Comparison parameterRef="HEAT" value="1"/>
+    <Comparison parameterRef="X" comparisonOperator="&gt;" value="9"/></ComparisonList></SevereAlarm>
+    </AlarmConditions></DefaultAlarm></IntegerParameterType>"""
+    decoder = Decoder(compile_plan(read_xtce(document(kind, {"X": "T", "HEAT": "U8"}))))
+    decoder.decode(batch([packet(bytes(body)) for body in ((10, 0), (9, 1), (10, 1), (0, 0))]))
+    assert [event.details["level"] for event in decoder.drain_events()] == ["watch", "severe", "normal"]
+
+
+def test_a_value_that_is_not_valid_is_flagged_and_raises_no_alarm(document, packet, batch):
+    kind = """<IntegerParameterType name="T"><IntegerDataEncoding/><DefaultAlarm><StaticAlarmRanges>
+    <CriticalRange maxInclusive="5"/></StaticAlarmRanges></DefaultAlarm></IntegerParameterType>"""
+    plain, valid = (
+        b'<Parameter name="X" parameterTypeRef="T"/>',
+        b"""<Parameter name="X" parameterTypeRef="T">
+    <ParameterProperties><ValidityCondition><Comparison parameterRef="ON" value="1"/></ValidityCondition>
+    </ParameterProperties></Parameter>""",
+    )
+    decoder = Decoder(compile_plan(read_xtce(document(kind, {"X": "T", "ON": "U8"}).replace(plain, valid))))
+    (found,) = decoder.decode(batch([packet(bytes(body)) for body in ((9, 0), (3, 1), (9, 1))]))
+    assert found.quality.tolist() == [Quality.OUT_OF_RANGE, 0, 0]
+    assert [(event.details["level"], event.details["value"]) for event in decoder.drain_events()] == [
+        ("critical", 9)
+    ]
+
+
+def test_what_tells_of_validity_must_be_in_the_packet(document):
+    plain, valid = (
+        b'<Parameter name="X" parameterTypeRef="U8"/>',
+        b"""<Parameter name="X" parameterTypeRef="U8">
+    <ParameterProperties><ValidityCondition><Comparison parameterRef="ON" value="1"/></ValidityCondition>
+    </ParameterProperties></Parameter>""",
+    )
+    entries = '<ParameterRefEntry parameterRef="X"/>'
+    with pytest.raises(ConfigError, match='validity of "X" depends on "ON"'):
+        compile_plan(read_xtce(document("", {"X": "U8", "ON": "U8"}, entries).replace(plain, valid)))
