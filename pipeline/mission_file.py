@@ -217,7 +217,7 @@ def _link_problems(link: LinkTable, *, whole: bool) -> Iterator[tuple[str, str]]
 
 def _check_channels(channels: list[tuple[int, ChannelTable]], frame_type: FrameType, tell: Tell) -> None:
     """Identifiers must fit into the frame header, and name a channel once."""
-    most_scid, most_vcid = {"aos": (1023, 63), "tm": (1023, 7), "uslp": (65535, 63)}[frame_type]
+    most_scid, most_vcid = {"aos": (255, 63), "tm": (1023, 7), "uslp": (65535, 63)}[frame_type]
     seen: set[tuple[int, int]] = set()
     for index, channel in channels:
         if channel.spacecraft_id > most_scid:
