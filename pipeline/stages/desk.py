@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass, field
@@ -93,17 +94,20 @@ class Desk:
         if self.recorder.open and not self.disk_full and time.monotonic() - self._last_byte_at > gap_s:
             self.end()
 
-    def settle(self, now: float) -> None:
-        """Write what is confirmed, and let go what is so for good. RunError where the disk does not take it."""
+    async def settle(self, now: float) -> None:
+        """Write what is confirmed, and let go what is so for good. RunError where the disk does not take it.
+
+        In a thread, since a disk may take its time and the link does not wait.
+        """
         for one in list(self.passes):
             committed = one.dispatch.committed(now)
             if committed.n_bytes != one.committed or committed.settled:
-                one.folder.commit(committed)
+                await asyncio.to_thread(one.folder.commit, committed)
                 one.committed = committed.n_bytes
             if committed.settled:
                 one.dispatch.close()
                 self.passes.remove(one)
-        for name in forget_old(self.recorder, self._policy, time.time_ns()):
+        for name in await asyncio.to_thread(forget_old, self.recorder, self._policy, time.time_ns()):
             _log.info("a committed pass is deleted", station=self.name, pass_=name)
 
     def lag(self) -> tuple[int, float]:

@@ -129,7 +129,7 @@ class Ingest:
             for desk, source in self._stations.values():
                 desk.end_after(self._gap_s)
                 try:
-                    desk.settle(time.monotonic())
+                    await desk.settle(time.monotonic())
                 except (RunError, OSError) as error:
                     _log.error("the position cannot be written", station=desk.name, reason=str(error))
                 self._measure(desk, source)
