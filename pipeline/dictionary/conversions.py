@@ -32,6 +32,8 @@ Array = NDArray[Any]
 REAL: np.dtype[Any] = np.dtype(np.float64)
 NANOSECONDS: np.dtype[Any] = np.dtype(np.int64)
 TRUTH: np.dtype[Any] = np.dtype(np.bool_)
+MAX_TABLE_BITS = 12
+"""32 kB of values: the first-level cache."""
 Flags = NDArray[np.bool_]
 
 
@@ -56,6 +58,18 @@ class ToReal:
 
     def fill(self, raw: Array, out: Array) -> Flags | None:
         out[...] = raw
+        return None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ToTable:
+    """Calibrated values of few counts, worked out once: the table stays in the cache."""
+
+    table: Array
+    dtype: np.dtype[Any] = REAL
+
+    def fill(self, raw: Array, out: Array) -> Flags | None:
+        self.table.take(raw, out=out, mode="clip")
         return None
 
 
@@ -114,7 +128,7 @@ class ToLabels:
         if self.by_octet is not None:
             octets = raw.view(np.uint8)
             self.by_octet.take(octets, out=out, mode="clip")
-            unknown = None if self.complete else self.unknown_octets[octets]
+            unknown = None if self.complete else self.unknown_octets.take(octets, mode="clip")
             return unknown if unknown is not None and unknown.any() else None
         number = self.number_of(raw)
         self.labels.take(number, out=out, mode="clip")
@@ -123,7 +137,7 @@ class ToLabels:
     def number_of(self, raw: Array) -> Array:
         """The number of the range of each value, from 1; 0 for none."""
         if self.table is not None:
-            return np.asarray(self.table[raw.view(f"u{raw.dtype.itemsize}")])
+            return self.table.take(raw.view(f"u{raw.dtype.itemsize}"), mode="clip")
         if not len(self.lows):
             return np.zeros(raw.shape, np.intp)
         number = np.searchsorted(self.lows, raw, side="right")
@@ -201,7 +215,7 @@ def conversion_of(kind: LeafType) -> Conversion | None:
         if kind.encoding.is_contextual:
             return None
         if kind.encoding.calibrator is not None:
-            return compile_calibrator(kind.encoding.calibrator)
+            return _tabled(compile_calibrator(kind.encoding.calibrator), kind)
         return ToReal() if kind.real and not kind.encoding.is_float else None
     makers: dict[type, Callable[[Any], Conversion]] = {
         EnumeratedType: labels_of,
@@ -212,6 +226,16 @@ def conversion_of(kind: LeafType) -> Conversion | None:
     }
     maker = makers.get(type(kind))
     return None if maker is None else maker(kind)
+
+
+def _tabled(calibrator: Conversion, kind: NumberType) -> Conversion:
+    """The same as a table, where the counts are few, and all of them places in it."""
+    if kind.encoding.form != "unsigned" or kind.encoding.size_bits > MAX_TABLE_BITS:
+        return calibrator
+    counts = np.arange(1 << kind.encoding.size_bits)
+    table = np.empty(len(counts), np.float64)
+    calibrator.fill(counts, table)
+    return ToTable(table)
 
 
 def text_of(encoding: StringEncoding) -> ToText:

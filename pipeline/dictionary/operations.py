@@ -168,12 +168,10 @@ class BitPack:
         return _new_work((len(self.slots), n), self.dtype, self.conversion, empty)
 
     def fill(self, work: Work, chunk: Chunk) -> None:
-        n_rows = chunk.high - chunk.low
-        window = np.ndarray((n_rows,), self.window, chunk.buffer, chunk.offset + self.byte, (chunk.stride_bytes,))
-        bits = window.astype(self.shifts.dtype) >> self.shifts
-        bits &= self.masks
         raw = _columns_of(work.raw, chunk)
-        raw[...] = bits
+        # What is cut off when the shifted window becomes narrower, the mask would have taken away.
+        raw[...] = chunk.window(self.byte, self.window) >> self.shifts
+        raw &= self.masks
         if self.conversion is not None:
             _convert(work, self.conversion, raw, _columns_of(work.calibrated, chunk), chunk, 1)
 
@@ -352,7 +350,7 @@ def _compile_pack(pack: list[Field], row_bytes: int) -> Iterator[Operation]:
             byte,
             native.newbyteorder(">"),
             np.array(shifts, native)[:, None],
-            np.array(masks, native)[:, None],
+            np.array(masks, dtype)[:, None],
             dtype,
             conversion_of(fields[0].type),
         )

@@ -7,7 +7,7 @@ sliding window over the flat bytes. A row that does not begin with a byte is mov
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +20,26 @@ MIN_ROW_BYTES = 8
 
 
 class Chunk(NamedTuple):
-    """Rows `low` to `high`: row i begins at `buffer[offset + i * stride_bytes]`."""
+    """Rows `low` to `high`: row i begins at `buffer[offset + i * stride_bytes]`. `windows`: numbers read already, by
+    first byte and width.
+    """
 
     low: int
     high: int
     buffer: NDArray[np.uint8]
     offset: int
     stride_bytes: int
+    windows: dict[tuple[int, int], NDArray[Any]]
+
+    def window(self, byte: int, stored: np.dtype[Any]) -> NDArray[Any]:
+        """The number at the byte of each row, in native order; fields that share it read it once."""
+        key = byte, stored.itemsize
+        found = self.windows.get(key)
+        if found is None:
+            shape = (self.high - self.low,)
+            view: NDArray[Any] = np.ndarray(shape, stored, self.buffer, self.offset + byte, (self.stride_bytes,))
+            found = self.windows[key] = view.astype(stored.newbyteorder("="))
+        return found
 
 
 def chunks(data: NDArray[np.uint8], start: NDArray[np.int64], width_bytes: int) -> Iterator[Chunk]:
@@ -37,14 +50,14 @@ def chunks(data: NDArray[np.uint8], start: NDArray[np.int64], width_bytes: int) 
     if stride:
         first = int(start[0])
         for low in range(0, n, step):
-            yield Chunk(low, min(low + step, n), data, first + low * stride, stride)
+            yield Chunk(low, min(low + step, n), data, first + low * stride, stride, {})
         return
     for low in range(0, n, step):
         high = min(low + step, n)
         block = gather(data, start[low:high], width_bytes)
         if width_bytes < MIN_ROW_BYTES:
             block = _padded(block)
-        yield Chunk(low, high, block, 0, block.shape[1])
+        yield Chunk(low, high, block, 0, block.shape[1], {})
 
 
 def bit_chunks(data: NDArray[np.uint8], start_bits: NDArray[np.int64], width_bits: int) -> Iterator[Chunk]:
@@ -64,7 +77,7 @@ def bit_chunks(data: NDArray[np.uint8], start_bits: NDArray[np.int64], width_bit
         # A shift of 8 gives 0 in uint8 arithmetic, which is what a row without phase wants.
         moved = (block[:, :-1] << shift) | (block[:, 1:] >> (np.uint8(8) - shift))
         block = moved if width_bytes >= MIN_ROW_BYTES else _padded(moved)
-        yield Chunk(low, high, block, 0, block.shape[1])
+        yield Chunk(low, high, block, 0, block.shape[1], {})
 
 
 def gather(data: NDArray[np.uint8], start: NDArray[np.int64], width_bytes: int) -> NDArray[np.uint8]:
