@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dictionary.definitions import Calibrator, Formula, Polynomial, Reference
+from pipeline.dictionary.conditions import Reference
+from pipeline.dictionary.encodings import Calibrator, Formula, Polynomial
 
 Array = NDArray[Any]
 Lookup = Callable[[Reference], Array]

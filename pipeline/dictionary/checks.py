@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipeline.dictionary.conditions import Size
 from pipeline.dictionary.contexts import contextual_slots
-from pipeline.dictionary.definitions import Container, Dictionary, Size, Tagged, Terminated
+from pipeline.dictionary.definitions import Container, Dictionary
+from pipeline.dictionary.encodings import Tagged, Terminated
 from pipeline.dictionary.layout import Block, Group, Move, Repeat, Step, Variable, slots_of
 from pipeline.dictionary.limits import Check
 from pipeline.dictionary.values import compile_condition, compile_size

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dictionary.definitions import CheckAlgorithm, Checksum, Crc, Parity
+from pipeline.dictionary.encodings import CheckAlgorithm, Checksum, Crc, Parity
 from pipeline.dictionary.numbers import MIRROR
 from pipeline.dictionary.ragged import flat_starts, ragged_gather
 

@@ -15,16 +15,11 @@ from numpy.typing import NDArray
 
 from pipeline.batches import NO_TIME, Column, Ragged
 from pipeline.dictionary.calibrators import compile_calibrator, evaluate
-from pipeline.dictionary.definitions import (
-    Calibrator,
-    CodedTimeType,
-    Dictionary,
-    Formula,
-    NumberType,
-    Reference,
-    TimeType,
-)
+from pipeline.dictionary.conditions import Reference
+from pipeline.dictionary.definitions import Dictionary
+from pipeline.dictionary.encodings import Calibrator, Formula
 from pipeline.dictionary.layout import Block, Group, Repeat, Slot, Step, Variable
+from pipeline.dictionary.parameter_types import CodedTimeType, NumberType, TimeType
 from pipeline.dictionary.values import Criterion, Values, check_number, compile_condition
 from pipeline.errors import ConfigError, Problem
 

@@ -15,17 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.dictionary.calibrators import compile_calibrator
-from pipeline.dictionary.definitions import (
+from pipeline.dictionary.encodings import StringEncoding
+from pipeline.dictionary.layout import LeafType
+from pipeline.dictionary.numbers import SIGNED_FORMS
+from pipeline.dictionary.parameter_types import (
     BooleanType,
     CodedTimeType,
     EnumeratedType,
     NumberType,
-    StringEncoding,
     StringType,
     TimeType,
 )
-from pipeline.dictionary.layout import LeafType
-from pipeline.dictionary.numbers import SIGNED_FORMS
 from pipeline.dictionary.timecodes import ToCodedTime
 
 Array = NDArray[Any]

@@ -11,25 +11,19 @@ import csv
 from collections.abc import Iterator
 from io import StringIO
 
+from pipeline.dictionary.conditions import Dynamic, Reference, Size
 from pipeline.dictionary.definitions import (
     MAX_CONTAINER_BITS,
-    ArrayType,
     Container,
     Dictionary,
-    Dynamic,
     Location,
-    NumberEncoding,
-    NumberType,
     Parameter,
     ParameterEntry,
-    ParameterType,
     Placement,
-    Reference,
-    Size,
-    StringEncoding,
-    StringType,
 )
 from pipeline.dictionary.document import MAX_DOCUMENT_BYTES
+from pipeline.dictionary.encodings import NumberEncoding, StringEncoding
+from pipeline.dictionary.parameter_types import ArrayType, NumberType, ParameterType, StringType
 from pipeline.errors import ConfigError, Problem
 
 PRIMARY_HEADER = {

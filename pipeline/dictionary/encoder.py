@@ -11,31 +11,18 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.dictionary.definitions import (
+from pipeline.dictionary.conditions import AllOf, AnyOf, Comparison, Condition, Lookup, Reference, Size
+from pipeline.dictionary.definitions import Container, ContainerEntry, Dictionary, FixedEntry, ParameterEntry
+from pipeline.dictionary.encodings import NumberEncoding, Polynomial, Tagged, Terminated
+from pipeline.dictionary.parameter_types import (
     AggregateType,
-    AllOf,
-    AnyOf,
     ArrayType,
     BinaryType,
     BooleanType,
     CodedTimeType,
-    Comparison,
-    Condition,
-    Container,
-    ContainerEntry,
-    Dictionary,
     EnumeratedType,
-    FixedEntry,
-    Lookup,
-    NumberEncoding,
-    ParameterEntry,
     ParameterType,
-    Polynomial,
-    Reference,
-    Size,
     StringType,
-    Tagged,
-    Terminated,
 )
 
 FLOAT_FORMATS = {16: ">e", 32: ">f", 64: ">d"}

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from pipeline.batches import Ragged
 from pipeline.dictionary.checksums import CheckValues
-from pipeline.dictionary.definitions import BytesType, Container, Dictionary, ErrorCheck, Parity
+from pipeline.dictionary.definitions import Container, Dictionary
+from pipeline.dictionary.encodings import ErrorCheck, Parity
 from pipeline.dictionary.layout import (
     Block,
     Field,
@@ -28,6 +29,7 @@ from pipeline.dictionary.layout import (
     bases_of,
     size_of,
 )
+from pipeline.dictionary.parameter_types import BytesType
 from pipeline.dictionary.values import Values
 from pipeline.errors import ConfigError, Problem
 

@@ -11,28 +11,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from pipeline.dictionary.conditions import Condition, Size
 from pipeline.dictionary.definitions import (
     MAX_CONTAINER_BITS,
-    AggregateType,
-    ArrayType,
-    BinaryEncoding,
-    BinaryType,
-    BytesType,
-    Condition,
     Container,
     ContainerEntry,
     Dictionary,
     Entry,
     FixedEntry,
     Location,
-    NumberType,
     ParameterEntry,
-    ParameterType,
     Placement,
+)
+from pipeline.dictionary.encodings import BinaryEncoding, Tagged, Terminated
+from pipeline.dictionary.parameter_types import (
+    AggregateType,
+    ArrayType,
+    BinaryType,
+    BytesType,
+    NumberType,
+    ParameterType,
     ScalarType,
-    Size,
-    Tagged,
-    Terminated,
     UnencodedType,
 )
 from pipeline.errors import ConfigError, Problem

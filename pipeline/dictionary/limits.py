@@ -16,18 +16,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Column, Event, Ragged
-from pipeline.dictionary.definitions import (
+from pipeline.dictionary.definitions import Dictionary
+from pipeline.dictionary.encodings import Spline
+from pipeline.dictionary.layout import Slot
+from pipeline.dictionary.parameter_types import (
     CONCERN_LEVELS,
     Alarm,
     ArrayType,
-    Dictionary,
     EnumeratedType,
     Limits,
     NumberType,
     Range,
-    Spline,
 )
-from pipeline.dictionary.layout import Slot
 from pipeline.dictionary.values import Criterion, Values, compile_condition
 
 SEVERITIES = ("info", "warning", "warning", "error", "error", "error")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dictionary.definitions import NumberEncoding
+from pipeline.dictionary.encodings import NumberEncoding
 from pipeline.dictionary.rows import MIN_ROW_BYTES, Chunk
 
 Array = NDArray[Any]

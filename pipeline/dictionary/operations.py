@@ -17,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.dictionary.conversions import Conversion, ToLabels, conversion_of
-from pipeline.dictionary.definitions import BytesType, NumberEncoding
+from pipeline.dictionary.encodings import NumberEncoding
 from pipeline.dictionary.layout import Field, LeafType, Slot
 from pipeline.dictionary.numbers import Run, compile_run, dtype_of
+from pipeline.dictionary.parameter_types import BytesType
 from pipeline.dictionary.rows import Chunk
 
 Array = NDArray[Any]

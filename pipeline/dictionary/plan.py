@@ -24,12 +24,9 @@ from pipeline.dictionary.checks import (
     keys_of,
     needs_of,
 )
+from pipeline.dictionary.conditions import Condition
 from pipeline.dictionary.contexts import contextual_slots
-from pipeline.dictionary.definitions import (
-    Condition,
-    Container,
-    Dictionary,
-)
+from pipeline.dictionary.definitions import Container, Dictionary
 from pipeline.dictionary.integrity import Integrity, integrity_of
 from pipeline.dictionary.layout import Block, Group, Repeat, Slot, Step, lay_out, slots_of
 from pipeline.dictionary.limits import Check, checks_of

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dictionary.definitions import TimeCode
+from pipeline.dictionary.parameter_types import TimeCode
 
 Array = NDArray[Any]
 NANOSECONDS: np.dtype[Any] = np.dtype(np.int64)

@@ -15,30 +15,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Column, Ragged
+from pipeline.dictionary.conditions import AllOf, AnyOf, Comparison, Condition, Dynamic, Lookup, Reference, Size
 from pipeline.dictionary.conversions import conversion_of
-from pipeline.dictionary.definitions import (
+from pipeline.dictionary.definitions import Dictionary
+from pipeline.dictionary.document import integer_of
+from pipeline.dictionary.layout import LeafType, Slot
+from pipeline.dictionary.parameter_types import (
     AggregateType,
-    AllOf,
-    AnyOf,
     ArrayType,
     BinaryType,
     BooleanType,
     CodedTimeType,
-    Comparison,
-    Condition,
-    Dictionary,
-    Dynamic,
     EnumeratedType,
-    Lookup,
     NumberType,
-    Reference,
-    Size,
     StringType,
     TimeType,
     UnencodedType,
 )
-from pipeline.dictionary.document import integer_of
-from pipeline.dictionary.layout import LeafType, Slot
 from pipeline.errors import ConfigError, Problem
 
 Array = NDArray[Any]

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from pipeline.batches import Column, Ragged
 from pipeline.dictionary.conversions import Conversion, ToText, conversion_of
-from pipeline.dictionary.definitions import Dictionary, NumberEncoding, Tagged, Terminated
+from pipeline.dictionary.definitions import Dictionary
+from pipeline.dictionary.encodings import NumberEncoding, Tagged, Terminated
 from pipeline.dictionary.layout import LeafType, Slot, Variable
 from pipeline.dictionary.numbers import compile_run, dtype_of
 from pipeline.dictionary.ragged import flat_starts, ragged_gather

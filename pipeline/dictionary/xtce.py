@@ -9,16 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from pipeline.dictionary.definitions import (
-    AggregateType,
-    ArrayType,
-    Condition,
-    Container,
-    ContainerEntry,
-    Dictionary,
-    Parameter,
-)
+from pipeline.dictionary.conditions import Condition
+from pipeline.dictionary.definitions import Container, ContainerEntry, Dictionary, Parameter
 from pipeline.dictionary.document import Node, Reading, parse
+from pipeline.dictionary.parameter_types import AggregateType, ArrayType
 from pipeline.dictionary.scope import CONTAINERS, PARAMETERS, TYPES, Context, System, name_keys
 from pipeline.dictionary.xtce_bases import merge_base_types
 from pipeline.dictionary.xtce_conditions import read_criteria

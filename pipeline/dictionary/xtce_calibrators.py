@@ -6,8 +6,9 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from pipeline.dictionary.calibrators import OPERATORS, THIS, depth_after
-from pipeline.dictionary.definitions import Calibrator, Condition, Formula, Polynomial, Reference, Spline
+from pipeline.dictionary.conditions import Condition, Reference
 from pipeline.dictionary.document import Node
+from pipeline.dictionary.encodings import Calibrator, Formula, Polynomial, Spline
 from pipeline.dictionary.scope import Context
 from pipeline.dictionary.xtce_conditions import read_criteria, read_reference
 

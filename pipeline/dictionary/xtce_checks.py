@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.dictionary.definitions import CheckAlgorithm, Checksum, Crc, ErrorCheck, Parity
 from pipeline.dictionary.document import Node
+from pipeline.dictionary.encodings import CheckAlgorithm, Checksum, Crc, ErrorCheck, Parity
 from pipeline.dictionary.scope import Context
 
 MAX_BITS = 1 << 32

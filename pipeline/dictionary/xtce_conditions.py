@@ -4,7 +4,7 @@ IntegerValueType (FixedValue, DynamicValue, DiscreteLookupList) and the dimensio
 
 from __future__ import annotations
 
-from pipeline.dictionary.definitions import AllOf, AnyOf, Comparison, Condition, Dynamic, Lookup, Reference, Size
+from pipeline.dictionary.conditions import AllOf, AnyOf, Comparison, Condition, Dynamic, Lookup, Reference, Size
 from pipeline.dictionary.document import Node
 from pipeline.dictionary.scope import Context
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from pipeline.dictionary.conditions import Condition
 from pipeline.dictionary.definitions import (
     MAX_CONTAINER_BITS,
-    Condition,
     Container,
     ContainerEntry,
     Entry,
@@ -14,9 +14,9 @@ from pipeline.dictionary.definitions import (
     ParameterEntry,
     Placement,
     Repetition,
-    UnencodedType,
 )
 from pipeline.dictionary.document import Node
+from pipeline.dictionary.parameter_types import UnencodedType
 from pipeline.dictionary.scope import CONTAINERS, Context, Definition
 from pipeline.dictionary.xtce_conditions import read_criteria, read_dimensions, read_size
 from pipeline.dictionary.xtce_encodings import read_binary_encoding

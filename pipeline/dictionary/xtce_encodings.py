@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from pipeline.dictionary.definitions import (
-    MAX_CONTAINER_BITS,
-    BinaryEncoding,
-    NumberEncoding,
-    Size,
-    StringEncoding,
-    Tagged,
-    Terminated,
-)
+from pipeline.dictionary.conditions import Size
+from pipeline.dictionary.definitions import MAX_CONTAINER_BITS
 from pipeline.dictionary.document import Node
+from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, StringEncoding, Tagged, Terminated
 from pipeline.dictionary.scope import Context
 from pipeline.dictionary.xtce_calibrators import read_calibrators
 from pipeline.dictionary.xtce_checks import read_check

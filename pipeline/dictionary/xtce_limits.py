@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from math import inf
 
-from pipeline.dictionary.definitions import CONCERN_LEVELS, Alarm, Condition, Limits, Range
+from pipeline.dictionary.conditions import Condition
 from pipeline.dictionary.document import Node
+from pipeline.dictionary.parameter_types import CONCERN_LEVELS, Alarm, Limits, Range
 from pipeline.dictionary.scope import Context
 from pipeline.dictionary.xtce_conditions import read_criteria
 

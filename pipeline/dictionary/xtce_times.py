@@ -9,15 +9,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
-from pipeline.dictionary.definitions import (
-    CodedTimeType,
-    ParameterType,
-    Reference,
-    TimeCode,
-    TimeType,
-    UnencodedType,
-)
+from pipeline.dictionary.conditions import Reference
 from pipeline.dictionary.document import Node
+from pipeline.dictionary.parameter_types import CodedTimeType, ParameterType, TimeCode, TimeType, UnencodedType
 from pipeline.dictionary.scope import Context
 from pipeline.dictionary.timecodes import CCSDS_EPOCH_NS, code_of, codes_of_size
 from pipeline.dictionary.xtce_conditions import read_reference

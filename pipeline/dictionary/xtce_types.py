@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from pipeline.dictionary.definitions import (
+from pipeline.dictionary.document import Node
+from pipeline.dictionary.parameter_types import (
     AggregateType,
     ArrayType,
     BinaryType,
@@ -19,7 +20,6 @@ from pipeline.dictionary.definitions import (
     StringType,
     UnencodedType,
 )
-from pipeline.dictionary.document import Node
 from pipeline.dictionary.scope import TYPES, Context, Definition
 from pipeline.dictionary.xtce_conditions import read_dimensions
 from pipeline.dictionary.xtce_encodings import (

@@ -10,7 +10,7 @@ import pytest
 from pipeline.batches import Quality
 from pipeline.dictionary.checksums import CheckValues
 from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.definitions import Checksum, Crc, Parity
+from pipeline.dictionary.encodings import Checksum, Crc, Parity
 from pipeline.dictionary.plan import compile_plan
 from pipeline.dictionary.xtce import read_xtce
 from pipeline.errors import ConfigError

@@ -9,27 +9,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.batches import Ragged
+from pipeline.dictionary.conditions import Comparison, Dynamic, Reference
 from pipeline.dictionary.decoder import Decoder
 from pipeline.dictionary.definitions import (
-    ArrayType,
-    BinaryEncoding,
-    BinaryType,
-    Comparison,
     Container,
     Dictionary,
-    Dynamic,
     Location,
-    NumberEncoding,
-    NumberType,
     Parameter,
     ParameterEntry,
     Placement,
-    Reference,
     Repetition,
-    StringEncoding,
-    StringType,
 )
 from pipeline.dictionary.encoder import encode, pattern
+from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, StringEncoding
+from pipeline.dictionary.parameter_types import ArrayType, BinaryType, NumberType, StringType
 from pipeline.dictionary.plan import compile_plan
 
 HEADER = {"VERSION": 3, "TYPE": 1, "SHF": 1, "APID": 11, "FLAGS": 2, "COUNT": 14, "LENGTH": 16}

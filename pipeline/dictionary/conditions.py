@@ -1,0 +1,60 @@
+"""What a packet tells itself: references to its values, numbers and conditions made of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """The value of another parameter, calibrated or raw."""
+
+    parameter: str
+    calibrated: bool = True
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Dynamic:
+    """A number of bits, elements or repeats that a packet tells itself: slope * value + intercept."""
+
+    of: Reference
+    slope: float = 1.0
+    intercept: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """The value of the first case that holds."""
+
+    cases: tuple[tuple[Condition, int], ...]
+
+
+Size = int | Dynamic | Lookup
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One parameter against a literal, or against another parameter."""
+
+    left: Reference
+    operator: str
+    right: str | Reference
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Every part holds."""
+
+    parts: tuple[Condition, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """One part at least holds."""
+
+    parts: tuple[Condition, ...]
+
+
+Condition = Comparison | AllOf | AnyOf
