@@ -1,0 +1,184 @@
+"""All products of one kind, row after row: what becomes one file.
+
+In: products with the same arrays, in order. Out: each array as one, in parts, from a nameless file on disk, so that
+memory stays flat however long the pass. Arrays without rows (a dark, a wavelength scale) get the axis `product`,
+or stand once where all products agree. Mars times of rows lie on the line between the ends of their product.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.archive.spill import Spill, SpilledArray
+from pipeline.batches import NO_TIME, Product, Quantity
+
+ROW, PRODUCT = "row", "product"
+NO_SOL = -99999
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Whose products they are: `recordings` by file name, `site` with its name, frame and coordinates, or None."""
+
+    mission: str
+    stream: str
+    recordings: tuple[str, ...]
+    site: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One array of the file: its parts, its axes, what it means."""
+
+    array: SpilledArray
+    dims: tuple[str, ...]
+    unit: str
+    description: str
+
+
+def kind(product: Product) -> tuple[Any, ...]:
+    """What products must share to stand in one file: instrument, name, level, and the form of every array."""
+    flat = _ragged(product.arrays)
+    form = tuple(
+        (name, one.dims, _own_shape(one, name in flat), one.values.dtype.kind in "US")
+        for name, one in product.arrays.items()
+    )
+    return product.instrument, product.product, product.level, form
+
+
+class Collection:
+    """The products of one kind. `ids`, `n_rows` and `lineages` have an element for each."""
+
+    def __init__(self, first: Product, spill: Spill) -> None:
+        self.instrument, self.product, self.level = first.instrument, first.product, first.level
+        self.ids: list[str] = []
+        self.n_rows: list[int] = []
+        self.lineages: list[Mapping[str, Any]] = []
+        self.start_ns = self.stop_ns = NO_TIME
+        self.start_mars: dict[str, float] = {}
+        self.stop_mars: dict[str, float] = {}
+        self.quality = SpilledArray(spill)
+        self.mars: dict[str, SpilledArray] = {}
+        self.spill = spill
+        self._flat = _ragged(first.arrays)
+        self._columns = {name: self._column(name, one) for name, one in first.arrays.items()}
+
+    def add(self, product: Product) -> None:
+        self._stretch(product)
+        n_before = {name: self._columns[name].array.n_rows for name in self._flat}
+        for name, quantity in product.arrays.items():
+            column = self._columns[name]
+            shift = n_before.get(name.removesuffix(".start"), 0) if name.endswith(".start") else 0
+            values = _numbers(np.asarray(quantity.values))
+            values = values + shift if shift else values
+            column.array.append(values[None] if column.dims[:1] == (PRODUCT,) else values)
+        self.quality.append(product.quality)
+        for name, values in _mars_times(product).items():
+            self.mars.setdefault(name, SpilledArray(self.spill)).append(values)
+        self.ids.append(product.id)
+        self.n_rows.append(len(product.quality))
+        self.lineages.append(product.lineage)
+
+    @cached_property
+    def columns(self) -> dict[str, Column]:
+        """The arrays of the file; what all products agree on stands once. Asked when all are there."""
+        return {name: self._once(column) for name, column in self._columns.items()}
+
+    @cached_property
+    def common(self) -> dict[str, Any]:
+        """The lineage that all products share. Asked when all are there."""
+        first = self.lineages[0]
+        return {key: value for key, value in first.items() if all(one.get(key) == value for one in self.lineages)}
+
+    def differing(self) -> dict[str, list[Any]]:
+        """The lineage in which products differ: a value for each, None where it has none."""
+        keys = dict.fromkeys(key for one in self.lineages for key in one if key not in self.common)
+        return {key: [one.get(key) for one in self.lineages] for key in keys}
+
+    def _column(self, name: str, quantity: Quantity) -> Column:
+        by_row = name in self._flat or quantity.dims[:1] == (ROW,)
+        dims = quantity.dims if by_row else (PRODUCT, *quantity.dims)
+        kind_ = quantity.values.dtype.kind
+        unit = "ns" if kind_ in "mM" else quantity.unit
+        since = " since 1970-01-01 UTC" if kind_ == "M" else ""
+        return Column(SpilledArray(self.spill), dims, unit, f"{quantity.description}{since}".strip())
+
+    def _once(self, column: Column) -> Column:
+        """The column without the axis of products, where each has the same."""
+        if column.dims[:1] != (PRODUCT,) or len(column.dims) < 2:
+            return column
+        parts = column.array.parts()
+        first = next(parts)
+        if any(part.tobytes() != first.tobytes() for part in parts):
+            return column
+        one = SpilledArray(self.spill)
+        one.append(first[0])
+        return replace(column, array=one, dims=column.dims[1:])
+
+    def _stretch(self, product: Product) -> None:
+        """Widen the time range; Mars times are those of its ends."""
+        first, last = product.time.utc_ns
+        if first == NO_TIME:
+            return
+        start, stop = _ends(product)
+        if self.start_ns == NO_TIME or first < self.start_ns:
+            self.start_ns, self.start_mars = first, start
+        if self.stop_ns == NO_TIME or last > self.stop_ns:
+            self.stop_ns, self.stop_mars = last, stop
+
+
+def _numbers(values: NDArray[Any]) -> NDArray[Any]:
+    """Instants and spans as int64 nanoseconds, all else as it is."""
+    kind_ = values.dtype.kind
+    return values.astype(f"{kind_}8[ns]").view(np.int64) if kind_ in "mM" else values
+
+
+def _ragged(arrays: Mapping[str, Quantity]) -> set[str]:
+    """Names of flat arrays: those with their starts beside them."""
+    return {name for name in arrays if f"{name}.start" in arrays and f"{name}.length" in arrays}
+
+
+def _own_shape(quantity: Quantity, is_flat: bool) -> tuple[int, ...]:
+    by_row = is_flat or quantity.dims[:1] == (ROW,)
+    return quantity.values.shape[1:] if by_row else quantity.values.shape
+
+
+def _ends(product: Product) -> tuple[dict[str, float], dict[str, float]]:
+    """Mars times of the first and the last instant; empty where the mission has no site."""
+    time = product.time
+    if time.sol is None or time.lmst_h is None or time.ltst_h is None or time.ls_deg is None:
+        return {}, {}
+    pairs = {"sol": time.sol, "lmst": time.lmst_h, "ltst": time.ltst_h, "ls": time.ls_deg}
+    first, last = ({name: pair[end] for name, pair in pairs.items()} for end in (0, 1))
+    return first, last
+
+
+def _mars_times(product: Product) -> dict[str, NDArray[Any]]:
+    """`sol`, hours `lmst` and `ltst`, degrees `ls` of each row: NaN and NO_SOL where it has no time."""
+    start, stop = _ends(product)
+    if not start:
+        return {}
+    utc_ns = product.arrays["time_utc_ns"].values
+    first, last = product.time.utc_ns
+    part = np.where(utc_ns == NO_TIME, np.nan, (utc_ns - first) / max(last - first, 1))
+    sols = stop["sol"] - start["sol"] + (stop["lmst"] - start["lmst"]) / 24
+    true_h = 24 * sols + _turned(stop["ltst"] - start["ltst"] - 24 * sols, 24)
+    local = start["sol"] + start["lmst"] / 24 + part * sols
+    whole = np.floor(local)
+    return {
+        "sol": np.where(np.isnan(whole), NO_SOL, np.nan_to_num(whole)).astype(np.int32),
+        "lmst": 24 * (local - whole),
+        "ltst": (start["ltst"] + part * true_h) % 24,
+        "ls": (start["ls"] + part * _turned(stop["ls"] - start["ls"], 360)) % 360,
+    }
+
+
+def _turned(difference: float, circle: float) -> float:
+    """The same angle, no more than half a circle from zero."""
+    return (difference + circle / 2) % circle - circle / 2

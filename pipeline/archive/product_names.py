@@ -1,0 +1,69 @@
+"""Names of product files: the GRAS grammar for Zhurong, plain words for other missions.
+
+    HX1-Ro_GRAS_<instrument>_SCI_N_<start>_<stop>_<sol>_<version>.<level>     label: the same and "L"
+    <mission>_<instrument>_<product>_<start>_<stop>
+
+The grammar and the names of the radar are those of archived products; how GRAS names the other instruments' files
+has not been published, so their words here are assumed. Files that are not PDS4 have their ending behind the level.
+"""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+
+from pipeline.archive.collection import Collection, Origin
+from pipeline.batches import NO_TIME
+
+VERSION = "A"
+_WORDS = {
+    ("gpr", "high_frequency"): "RoPeR-HF",
+    ("gpr", "high_frequency_self_test"): "RoPeR-HF-ST",
+    ("gpr", "low_frequency"): "RoPeR-LF-RI",
+    ("gpr", "low_frequency_self_test"): "RoPeR-LF-ST",
+    ("magnetometer", "field"): "RoMAG",
+    ("weather", "meteorology"): "MCS",
+    ("libs", "shot"): "MarSCoDe-LIBS-SHOT",
+    ("libs", "mean"): "MarSCoDe-LIBS-MEAN",
+    ("swir", "radiance"): "MarSCoDe-SWIR-RAD",
+    ("swir", "reflectance"): "MarSCoDe-SWIR-REF",
+    ("rover", "navigation"): "Rover-NAV",
+    ("rover", "engineering"): "Rover-ENG",
+    ("rover", "event"): "Rover-EVT",
+}
+_GRAS = {"zhurong"}
+
+
+def file_stem(collection: Collection, origin: Origin) -> str:
+    """The name without an ending; for GRAS with the level."""
+    start, stop, sol = collection.start_ns, collection.stop_ns, int(collection.start_mars.get("sol", 0))
+    if origin.mission in _GRAS:
+        known = _WORDS.get((collection.instrument, collection.product))
+        word = known or _plain(f"{collection.instrument}-{collection.product}").replace("_", "-")
+        return gras_name(word, start, stop, sol, collection.level)
+    span = (stamp(start), stamp(stop)) if start != NO_TIME else (origin.stream,)
+    return "_".join(_plain(part) for part in (origin.mission, collection.instrument, collection.product, *span))
+
+
+def radar_stem(word: str, start_ns: int, stop_ns: int, sol: int, origin: Origin) -> str:
+    """The name of a radar table, with the level."""
+    if origin.mission in _GRAS:
+        return gras_name(word, start_ns, stop_ns, sol, "2B")
+    return f"{_plain(origin.mission)}_{word}_{stamp(start_ns)}_{stamp(stop_ns)}.2B"
+
+
+def gras_name(word: str, start_ns: int, stop_ns: int, sol: int, level: str) -> str:
+    """A file name of the archive: `word` is instrument and what part of it."""
+    return f"HX1-Ro_GRAS_{word}_SCI_N_{stamp(start_ns)}_{stamp(stop_ns)}_{sol:05d}_{VERSION}.{level}"
+
+
+def stamp(utc_ns: int) -> str:
+    """UTC cut to the second, as yyyymmddHHMMSS; zeros where it is not known."""
+    if utc_ns == NO_TIME:
+        return 14 * "0"
+    return re.sub(r"\D", "", str(np.datetime64(utc_ns, "ns").astype("M8[s]")))
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-.") or "unnamed"

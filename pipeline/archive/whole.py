@@ -1,0 +1,40 @@
+"""Files that libraries write by name: whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from pipeline.errors import RunError
+
+
+@contextmanager
+def whole_path(path: Path) -> Iterator[Path]:
+    """Give a temporary name beside `path`, with its ending, that becomes `path` when the block ends well.
+
+    If the block raises, nothing is left behind. What the file system or a library cannot do is a RunError in one
+    line; netCDF4 and cdflib say it with RuntimeError too.
+    """
+    part = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        _to_disk(part)
+        part.replace(path)
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise RunError(f"cannot write {path}: {reason or error}") from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
