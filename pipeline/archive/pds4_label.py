@@ -1,0 +1,244 @@
+"""The PDS4 label of a radar table, in the structure of the archived ones, written from what the products say.
+
+Not in it: what only the archive knows (source products, dates of release), and the date of writing, so that equal
+products make equal files.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from pipeline.archive.collection import Collection, Origin
+from pipeline.archive.netcdf_attributes import iso, software
+from pipeline.archive.radar_layout import MISSING, Layout
+
+_NAMESPACE = "http://pds.nasa.gov/pds4/pds/v1"
+_MODEL = "1.12.0.0"
+_HEAD = (
+    '<?xml version="1.0" encoding="UTF-8"?>\n'
+    '<?xml-model href="https://pds.nasa.gov/pds4/pds/v1/PDS4_PDS_1C00.sch" '
+    'schematypens="http://purl.oclc.org/dsdl/schematron"?>\n'
+)
+_GROUND = (
+    "Appended on the ground by downlink, not by GRAS. Rover_Location is not known and has its missing constant; "
+    "Rover_Attitude is that of the rover turned to east-north-up (roll + 180, -pitch, 90 - yaw); the solar angles "
+    "are computed for the landing site; Quality_Information is the low byte of the product's quality word."
+)
+_BITS, _BYTE, _WORD, _SIGNED = "UnsignedBitString", "UnsignedByte", "UnsignedMSB2", "SignedMSB2"
+_FLOAT = "IEEE754LSBSingle"
+_FIELDS: dict[str, tuple[tuple[str, str, int, str, str], ...]] = {
+    "channel": (("Channel", _BITS, 4, "none", "channel word"),),
+    "onboard_seconds": (("Time", _BITS, 6, "none", "seconds (4 bytes) and milliseconds (2) of the rover clock"),),
+    "onboard_milliseconds": (),
+    "frame_count": (("Frame_Count", _BYTE, 1, "none", "count of traces, shared by the polarisations"),),
+    "data_node": (("Data_node", _BITS, 1, "none", "content of the science data"),),
+    "work_mode": (("Work_Mode", _BITS, 1, "none", "0xFF science, 0xCC self-test"),),
+    "trigger_mode": (("Trigger_Mode", _BITS, 1, "none", "0x0F: each fixed distance"),),
+    "polarization": (("Antenna_Polarization_HF", _BITS, 1, "none", "0xEE: HH"),),
+    "self_test_switch": (("Power-on_Self-test_Switch", _BITS, 1, "none", "self-test at power-on"),),
+    "sampling_window": (("Sampling_Window_LF", _BITS, 1, "none", "0xAA: 15 us"),),
+    "trace_interval": (("Detection_Interval_Low", _BITS, 1, "none", "centimetres between traces"),),
+    "effective_length_bytes": (("Effective_Data_Length", _WORD, 2, "none", "bytes of science data that count"),),
+    "samples": (),
+    "navigation_block": (
+        *((f"Velocity_V{axis}", _SIGNED, 2, "10um/s", "sign and magnitude") for axis in "xyz"),
+        *((f"Position_{axis}", _SIGNED, 2, "0.01m", "sign and magnitude") for axis in "XYZ"),
+        *((angle, _SIGNED, 2, "0.005493deg", "sign and magnitude") for angle in ("Pitch", "Yaw", "Roll")),
+    ),
+    "ground": (
+        *((f"Rover_Location_{axis}", _FLOAT, 4, "m", "topocentric at the landing point") for axis in "XYZ"),
+        *((f"Rover_Attitude_{a}", _FLOAT, 4, "deg", "to east-north-up") for a in ("Roll", "Pitch", "Yaw")),
+        ("Solar_Incidence_Angle", _FLOAT, 4, "deg", "at the landing site"),
+        ("Solar_Azimuth_Angle", _FLOAT, 4, "deg", "at the landing site, clockwise from north"),
+    ),
+    "quality": (("Quality_Information", _BITS, 1, "none", "low byte of the quality word; 0 is good"),),
+}
+"""PDS4 fields of each part of a record: name, type, bytes, unit, description."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableFacts:
+    """What a label says of its table: `mars` is (sol, LMST h, LTST h) of its ends, or empty."""
+
+    layout: Layout
+    name: str
+    word: str
+    n_records: int
+    utc_ns: tuple[int, int]
+    mars: tuple[tuple[int, float, float], ...]
+
+
+def label(facts: TableFacts, origin: Origin, sources: Sequence[Collection]) -> bytes:
+    """The label as XML."""
+    place = "https://pds.nasa.gov/pds4/pds/v1/PDS4_PDS_1C00.xsd"
+    root = ET.Element(
+        "Product_Observational",
+        {
+            "xmlns": _NAMESPACE,
+            "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
+            "xsi:schemaLocation": f"{_NAMESPACE} {place}",
+        },
+    )
+    _identification(_add(root, "Identification_Area"), facts, origin)
+    _observation(_add(root, "Observation_Area"), facts, origin, sources)
+    _file(_add(root, "File_Area_Observational"), facts)
+    ET.indent(root, "\t")
+    return f"{_HEAD}{ET.tostring(root, 'unicode')}\n".encode()
+
+
+def _identification(area: ET.Element, facts: TableFacts, origin: Origin) -> None:
+    stem, _, level = facts.name.rpartition(".")
+    _texts(
+        area,
+        {
+            "logical_identifier": f"{stem.removesuffix('_A')}.{level}",
+            "version_id": "1.0",
+            "title": "HX-1 mission" if origin.mission == "zhurong" else f"{origin.mission} mission",
+            "information_model_version": _MODEL,
+            "product_class": "Product_Observational",
+        },
+    )
+
+
+def _observation(area: ET.Element, facts: TableFacts, origin: Origin, sources: Sequence[Collection]) -> None:
+    _add(area, "comment", _GROUND)
+    start, stop = (iso(ns, "us") for ns in facts.utc_ns)
+    _texts(_add(area, "Time_Coordinates"), {"start_date_time": start, "stop_date_time": stop})
+    summary = _add(area, "Primary_Result_Summary")
+    _texts(summary, {"purpose": "Science", "processing_level": "Calibrated"})
+    _texts(_add(summary, "Science_Facets"), {"wavelength_range": "Microwave", "domain": "Surface"})
+    name = "HX-1" if origin.mission == "zhurong" else origin.mission
+    _texts(_add(area, "Investigation_Area"), {"name": name, "type": "Mission"})
+    system = _add(area, "Observing_System")
+    _add(system, "name", f"{name} Rover")
+    component = {"name": "Mars Rover Penetrating Radar", "type": "Instrument"}
+    _texts(_add(system, "Observing_System_Component"), component)
+    _texts(_add(area, "Target_Identification"), {"name": "Mars", "type": "Planet"})
+    _mission(_add(area, "Mission_Area"), facts, origin, sources)
+
+
+def _mission(area: ET.Element, facts: TableFacts, origin: Origin, sources: Sequence[Collection]) -> None:
+    own = facts.word.removeprefix(facts.layout.word).replace("-", "_")
+    ids = {
+        "product_id": facts.name,
+        "product_version": "A",
+        "product_level": "2B",
+        "instrument_name": "Mars Rover Penetrating Radar",
+        "instrument_id": "RoPeR",
+    }
+    _texts(area, ids | ({"sequence_id": f"{facts.mars[0][0]:05d}"} if facts.mars else {}))
+    mode = {
+        "channel": facts.layout.channel,
+        "data_content": f"{facts.layout.content}{own}",
+        "trigger_mode": "Fixed_Distance_Trigger",
+    }
+    _texts(_add(area, "Work_Mode_Parm"), mode)
+    if origin.site is not None:
+        _place(_add(area, "Landing_Site_Location"), origin.site)
+    for end, (sol, lmst, ltst) in zip(("start", "stop"), facts.mars, strict=False):
+        _add(area, f"{end}_local_mean_solar_time", f"{sol:05d}M{_clock(lmst, 'ms')}")
+        _add(area, f"{end}_local_true_solar_time", f"{sol:05d} {_clock(ltst, 's')}")
+    _lineage(_add(area, "Lineage"), origin, sources)
+
+
+def _place(area: ET.Element, site: Mapping[str, Any]) -> None:
+    _add(area, "reference_frame", str(site["frame"]))
+    _add(area, "longitude", f"{site['longitude_deg']:.6f}", unit="deg")
+    _add(area, "latitude", f"{site['latitude_deg']:.6f}", unit="deg")
+    _add(area, "altitude", f"{site['altitude_m'] / 1000:.6f}", unit="km")
+
+
+def _lineage(area: ET.Element, origin: Origin, sources: Sequence[Collection]) -> None:
+    common = sources[0].common
+    calibration = common.get("calibration_sha256", {})
+    found = {
+        "software": software(),
+        "recordings": ", ".join(origin.recordings),
+        "stream": origin.stream,
+        "container": common.get("container"),
+        "dictionary_sha256": common.get("dictionary_sha256"),
+        "calibration_sha256": calibration.get("gpr"),
+        "source_product_ids": json.dumps([one for source in sources for one in source.ids]),
+    }
+    _texts(area, {key: str(value) for key, value in found.items() if value})
+
+
+def _file(area: ET.Element, facts: TableFacts) -> None:
+    record_bytes = facts.layout.record.itemsize
+    file = _add(area, "File")
+    _add(file, "file_name", facts.name)
+    _add(file, "file_size", str(facts.n_records * record_bytes), unit="byte")
+    _add(file, "records", str(facts.n_records))
+    table = _add(area, "Table_Binary")
+    _add(table, "offset", "0", unit="byte")
+    _add(table, "records", str(facts.n_records))
+    record = _add(table, "Record_Binary")
+    layout = facts.layout.record
+    parts = [(name, layout.fields[name][1]) for name in layout.names or ()] if layout.fields else []
+    _add(record, "fields", str(sum(len(_FIELDS[name]) for name, _ in parts)))
+    _add(record, "groups", "1")
+    _add(record, "record_length", str(record_bytes), unit="byte")
+    number = 0
+    for name, offset in parts:
+        at = int(offset) + 1
+        if name == "samples":
+            _samples(_add(record, "Group_Field_Binary"), facts.layout, at)
+        for field in _FIELDS[name]:
+            number += 1
+            _field(record, number, at, field)
+            at += field[2]
+
+
+def _samples(group: ET.Element, layout: Layout, at: int) -> None:
+    n_samples = layout.record["samples"].shape[0]
+    names = ("Scientific_Data_R", "Scientific_Data_I") if layout.in_pairs else ("ECHO_DATA",)
+    _texts(
+        group,
+        {
+            "name": "Scientific_Data",
+            "group_number": "1",
+            "repetitions": str(n_samples // len(names)),
+            "fields": str(len(names)),
+            "groups": "0",
+        },
+    )
+    _add(group, "group_location", str(at), unit="byte")
+    _add(group, "group_length", str(4 * n_samples), unit="byte")
+    how = "pairs of real and imaginary" if layout.in_pairs else "all reals, then all imaginaries, then zeros"
+    for number, name in enumerate(names, 1):
+        _field(group, number, 4 * number - 3, (name, _FLOAT, 4, "none", f"spectrum after pulse compression: {how}"))
+
+
+def _field(parent: ET.Element, number: int, at: int, field: tuple[str, str, int, str, str]) -> None:
+    name, data_type, n_bytes, unit, description = field
+    one = _add(parent, "Field_Binary")
+    _texts(one, {"name": name, "field_number": str(number)})
+    _add(one, "field_location", str(at), unit="byte")
+    _add(one, "data_type", data_type)
+    _add(one, "field_length", str(n_bytes), unit="byte")
+    _texts(one, {"unit": unit, "description": description})
+    if name.startswith(("Rover_Location", "Solar")):
+        _add(_add(one, "Special_Constants"), "missing_constant", f"{MISSING:.1f}")
+
+
+def _clock(hours: float, cut: str) -> str:
+    """Hours as hh:mm:ss or hh:mm:ss.fff, never 24:00, which would be the next sol's."""
+    total_ms = min(max(round(hours * 3_600_000), 0), 86_399_999)
+    seconds, ms = divmod(total_ms, 1000)
+    text = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return f"{text}.{ms:03d}" if cut == "ms" else text
+
+
+def _texts(parent: ET.Element, texts: Mapping[str, str]) -> None:
+    for tag, text in texts.items():
+        _add(parent, tag, text)
+
+
+def _add(parent: ET.Element, tag: str, text: str | None = None, **attributes: str) -> ET.Element:
+    child = ET.SubElement(parent, tag, attributes)
+    child.text = text
+    return child

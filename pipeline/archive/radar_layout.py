@@ -1,0 +1,116 @@
+"""The record of Zhurong's archived radar products (levels 2B and 2C), byte for byte.
+
+In: arrays of `gpr` products. Out: structured records. Bytes 1 to `effective length` and the navigation block are the
+rover's and stand as it sent them. What follows was appended on the ground: ours are the attitude, turned as in the
+archived records, and the Sun; the rover's place from the landing point is not known and has MISSING.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.errors import RunError
+
+MISSING = -9999.0
+_HEAD = [("channel", ">u4"), ("onboard_seconds", ">u4"), ("onboard_milliseconds", ">u2"), ("frame_count", "u1")]
+_TAIL = [("navigation_block", "u1", (18,)), ("ground", "<f4", (8,)), ("quality", "u1")]
+_CODES = {
+    "work_mode": {"SCIENCE": 0xFF, "SELF_TEST": 0xCC},
+    "trigger_mode": {"FIXED_DISTANCE": 0x0F},
+    "polarization": {"HH": 0xEE},
+    "sampling_window": {"WINDOW_15_US": 0xAA},
+}
+_UNKNOWN = "UNKNOWN_"  # what the dictionary puts before a number that has no label
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """One channel: its record, how samples lie in it, and its words in names and labels."""
+
+    word: str
+    record: np.dtype[Any]
+    in_pairs: bool
+    channel: str
+    content: str
+
+
+def _record(own: list[str], n_samples: int) -> np.dtype[Any]:
+    octets = [(name, "u1") for name in own]
+    length = [("effective_length_bytes", ">u2"), ("samples", "<f4", (n_samples,))]
+    return np.dtype([*_HEAD, *octets, *length, *_TAIL])
+
+
+HIGH = Layout(
+    "RoPeR-HF",
+    _record(["data_node", "work_mode", "trigger_mode", "polarization", "self_test_switch"], 4096),
+    in_pairs=True,
+    channel="High_Frequency_Mode",
+    content="HF_Raw_Data",
+)
+LOW = Layout(
+    "RoPeR-LF-RI",
+    _record(["data_node", "sampling_window", "work_mode", "trigger_mode", "trace_interval"], 3000),
+    in_pairs=False,
+    channel="Low_Frequency_Mode",
+    content="LF_Real_and_Imaginary Data",
+)
+LAYOUTS = {"GPR_HF": HIGH, "GPR_LF": LOW}
+"""By the container that the products came from."""
+
+
+def records(layout: Layout, arrays: Mapping[str, NDArray[Any]], quality: NDArray[np.uint32]) -> NDArray[Any]:
+    """The rows as records. Samples beyond the effective length are zeros; RunError for a label without a code."""
+    out = np.zeros(len(quality), layout.record)
+    for name in layout.record.names or ():
+        if name in arrays:
+            out[name] = _octets(name, arrays[name])
+    real, imaginary = arrays["real"], arrays["imaginary"]
+    n = real.shape[1]
+    if layout.in_pairs:
+        out["samples"][:, 0 : 2 * n : 2], out["samples"][:, 1 : 2 * n : 2] = real, imaginary
+    else:
+        out["samples"][:, :n], out["samples"][:, n : 2 * n] = real, imaginary
+    out["ground"] = _ground(arrays)
+    out["quality"] = quality & 0xFF
+    return out
+
+
+def _octets(name: str, values: NDArray[Any]) -> NDArray[Any]:
+    """Numbers as they are, labels as the codes they stand for, the distance between traces in centimetres."""
+    if name == "trace_interval":
+        return np.asarray(np.rint(values * 100))
+    if values.dtype.kind != "U":
+        return values
+    labels, which = np.unique(values, return_inverse=True)
+    return np.array([_code(name, label) for label in labels.tolist()], np.uint8)[which]
+
+
+def _code(name: str, label: str) -> int:
+    number = label.removeprefix(_UNKNOWN)
+    if number != label and number.isdecimal():
+        return int(number)
+    if label not in _CODES.get(name, {}):
+        raise RunError(f"{name} {label!r} has no code in the radar's record")
+    return _CODES[name][label]
+
+
+def _ground(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
+    """Place (3), roll, pitch, yaw to east-north-up, incidence and azimuth of the Sun.
+
+    roll + 180, -pitch, 90 - yaw: read off the archived records of sol 11, to 0.01 degree.
+    """
+    roll, pitch, yaw = arrays["attitude_deg"].T
+    place = np.full((len(roll), 3), MISSING)
+    attitude = np.stack([_half_turn(roll + 180), -pitch, _half_turn(90 - yaw)], axis=1)
+    nothing = np.full(len(roll), MISSING)
+    sun = [arrays.get(f"solar_{which}_deg", nothing) for which in ("incidence", "azimuth")]
+    return np.concatenate([place, attitude, np.stack(sun, axis=1)], axis=1).astype(np.float32)
+
+
+def _half_turn(degrees: NDArray[Any]) -> NDArray[Any]:
+    return np.asarray((degrees + 180) % 360 - 180)
