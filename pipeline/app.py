@@ -11,14 +11,17 @@ import re
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import aclosing, contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from pipeline import topics
+from pipeline.archive.collection import Origin
 from pipeline.archive.columns import column_files
 from pipeline.archive.packets import packet_file
+from pipeline.archive.products import product_files
 from pipeline.batches import ByteBatch, Event, Message
 from pipeline.dictionary.survey import Use, survey
 from pipeline.errors import ConfigError
@@ -102,6 +105,22 @@ def decode(
         files.add(line.flush().columns)
     decoded = {name: rows.arrays["order"].n_rows for name, (_, rows, _) in files.tables.items()}
     return line.report() | {"decoded": decoded}
+
+
+def write_products(
+    passes: Sequence[Path], mission: Mission, out: Path, progress: Progress, *, file_format: str
+) -> dict[str, Any]:
+    """Write the products of recordings to a folder, a file for each kind of product; with the report their names."""
+    stream = stream_name(None, passes)
+    line = Line(mission, stream, stations=station_names(mission, passes))
+    site = asdict(mission.site) if mission.site else None
+    origin = Origin(mission.name, stream, tuple(path.name for path in passes), site)
+    with product_files(out, origin, file_format) as files:
+        for batch in read_passes(line, passes):
+            files.add(line.feed(batch).products)
+            progress(len(batch.data))
+        files.add(line.flush().products)
+    return line.report() | {"files": [entry.path.name for entry in files.entries]}
 
 
 async def replay(

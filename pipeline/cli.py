@@ -174,6 +174,25 @@ def decode(
 
 
 @cli.command()
+def products(
+    passes: Passes,
+    mission: MissionName,
+    out_folder: Annotated[
+        Path, typer.Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")
+    ],
+    file_format: Annotated[
+        Literal["archive", "netcdf"], typer.Option("--format", help="Of each kind its own, or all as NetCDF.")
+    ] = "archive",
+) -> None:
+    """Write product files for the archive: NetCDF, CDF, PDS4, one of each kind of product, and products.sqlite."""
+    known = load_mission(mission)
+    with _progress(_readable(passes)) as progress:
+        report = app.write_products(passes, known, out_folder, progress, file_format=file_format)
+    _warn(report, known)
+    err.print(f"{len(report['files'])} files in {out_folder}", markup=False)
+
+
+@cli.command()
 def simulate(
     out_file: Annotated[Path, typer.Option("--out", metavar="PASS", show_default=False, help="The pass to write.")],
     sol: Annotated[int, typer.Option(min=1, help="The sol that is measured.")] = 11,

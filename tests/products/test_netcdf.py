@@ -1,0 +1,127 @@
+"""NetCDF files say what the products say, to xarray and to the checker of the conventions."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+xarray = pytest.importorskip("xarray")
+pytest.importorskip("netCDF4")
+
+KINDS = [
+    ("weather", "meteorology"),
+    ("rover", "navigation"),
+    ("rover", "engineering"),
+    ("rover", "event"),
+    ("gpr", "high_frequency"),
+    ("gpr", "low_frequency"),
+    ("gpr", "low_frequency_self_test"),
+    ("libs", "shot"),
+    ("libs", "mean"),
+    ("swir", "radiance"),
+    ("swir", "reflectance"),
+]
+
+
+@pytest.fixture
+def opened(file_of):
+    def open_file(instrument, product):
+        return xarray.open_dataset(file_of("netcdf", instrument, product), decode_timedelta=False)
+
+    return open_file
+
+
+@pytest.mark.parametrize("kind", KINDS, ids="/".join)
+def test_every_array_of_every_row_is_that_of_the_products(kind, opened, products, rows):
+    first = next(one for one in products if (one.instrument, one.product) == kind)
+    with opened(*kind) as found:
+        for name, quantity in first.arrays.items():
+            if quantity.dims[0] == "row" and name != "time_utc_ns":
+                np.testing.assert_array_equal(found[name].values, rows(*kind, name))
+        np.testing.assert_array_equal(found["quality"].values, rows(*kind, "quality"))
+
+
+@pytest.mark.parametrize("kind", KINDS, ids="/".join)
+def test_time_is_utc_to_the_nanosecond(kind, opened, rows):
+    with opened(*kind) as found:
+        assert np.array_equal(found["time"].values.astype("M8[ns]").astype(np.int64), rows(*kind, "time_utc_ns"))
+
+
+def test_what_is_the_same_for_all_products_stands_once(opened, products):
+    sent = next(one for one in products if one.product == "high_frequency").arrays["twt_ns"].values
+    with opened("gpr", "high_frequency") as found:
+        assert found["twt_ns"].dims == ("sample",)
+        assert np.array_equal(found["twt_ns"].values, sent)
+
+
+def test_what_each_product_has_of_its_own_stands_by_product(opened, products):
+    sent = [
+        one.arrays["dark_counts"].values for one in products if (one.instrument, one.product) == ("libs", "shot")
+    ]
+    with opened("libs", "shot") as found:
+        assert found["dark_counts"].dims == ("product", "channel")
+        np.testing.assert_array_equal(found["dark_counts"].values, np.stack(sent))
+
+
+def test_each_row_leads_back_to_its_product(opened, products):
+    sent = [one for one in products if (one.instrument, one.product) == ("weather", "meteorology")]
+    with opened("weather", "meteorology") as found:
+        assert found["product_id"].values.tolist() == [one.id for one in sent]
+        assert found["product_n_rows"].values.tolist() == [len(one.quality) for one in sent]
+        assert found["product_seq_count_first"].values.tolist() == [one.lineage["seq_count"][0] for one in sent]
+
+
+def test_quality_bits_have_their_meanings(opened):
+    with opened("weather", "meteorology") as found:
+        about = found["quality"].attrs
+    assert about["flag_meanings"].split()[:2] == ["CORRECTED", "AFTER_GAP"]
+    assert about["flag_masks"][:2].tolist() == [1, 2]
+
+
+def test_quantities_have_the_words_of_the_conventions(opened):
+    with opened("weather", "meteorology") as found:
+        about = found["pressure_pa"].attrs
+    assert (about["standard_name"], about["units"]) == ("surface_air_pressure", "Pa")
+    assert about["ancillary_variables"] == "quality"
+
+
+def test_the_file_says_where_it_comes_from(opened, products):
+    lineage = next(one for one in products if one.instrument == "weather").lineage
+    with opened("weather", "meteorology") as found:
+        about = found.attrs
+    assert about["recordings"] == "clean.cadu"
+    assert about["dictionary_sha256"] == lineage["dictionary_sha256"]
+    assert about["calibration_sha256"] == lineage["calibration_sha256"]["weather"]
+    assert about["processing_level"] == "GRAS 2B; NASA PDS4 Calibrated"
+    assert about["site_frame"] == "MARS_COORDINATE_SYSTEM"
+
+
+def test_the_first_row_has_the_mars_time_of_its_product(opened, products):
+    first = next(one for one in products if one.instrument == "weather").time
+    with opened("weather", "meteorology") as found:
+        assert found["sol"].values[0] == first.sol[0] == 11
+        assert found["lmst"].values[0] == pytest.approx(first.lmst_h[0], abs=1e-9)
+        assert found["ltst"].values[0] == pytest.approx(first.ltst_h[0], abs=1e-9)
+        assert found["ls"].values[0] == pytest.approx(first.ls_deg[0], abs=1e-9)
+
+
+def test_the_checker_of_the_conventions_finds_nothing(folder):
+    pytest.importorskip("compliance_checker")
+    files = sorted(map(str, folder.glob("*.nc")))
+    program = "from compliance_checker.runner import ComplianceChecker as C, CheckSuite as S\n"
+    program += "import sys; S.load_all_available_checkers()\n"
+    program += (
+        "good = [C.run_checker(f, ['cf:1.11'], 0, 'strict', output_format='text')[0] for f in sys.argv[1:]]\n"
+    )
+    program += "sys.exit(not all(good))\n"
+    command = [sys.executable, "-c", program, *files]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-2000:]
+
+
+def test_the_highly_recommended_words_of_discovery_are_there(folder):
+    pytest.importorskip("compliance_checker")
+    for path in folder.glob("*.nc"):
+        with xarray.open_dataset(path, decode_timedelta=False) as found:
+            assert all(found.attrs[key] for key in ("title", "summary", "keywords", "Conventions"))

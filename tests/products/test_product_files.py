@@ -1,0 +1,152 @@
+"""A folder of products: names, index, and what happens where a file cannot be written."""
+
+import hashlib
+import re
+import resource
+import shutil
+import sqlite3
+import subprocess
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.archive.collection import Origin
+from pipeline.archive.products import product_files
+from pipeline.batches import Quantity
+from pipeline.errors import RunError
+
+xarray = pytest.importorskip("xarray")
+pytest.importorskip("netCDF4")
+pytest.importorskip("cdflib")
+GRAMMAR = re.compile(r"HX1-Ro_GRAS_[A-Za-z-]+_SCI_[NP]_\d{14}_\d{14}_\d{5}_A\.(01|2A|2B|2C)(L|\.nc|\.cdf)?")
+
+
+def index(folder: Path, columns: str) -> list[tuple]:
+    database = sqlite3.connect(folder / "products.sqlite")
+    found = database.execute(f"select {columns} from files order by file").fetchall()
+    database.close()
+    return found
+
+
+def test_every_name_is_in_the_grammar_of_the_archive(folder):
+    names = [path.name for path in folder.iterdir() if path.name != "products.sqlite"]
+    assert len(names) == 17
+    assert [name for name in names if not GRAMMAR.fullmatch(name)] == []
+
+
+def test_the_index_has_every_file_and_its_digest(folder):
+    files = {path.name for path in folder.iterdir()} - {"products.sqlite"}
+    listed = dict(index(folder, "file, sha256"))
+    assert set(listed) == files
+    assert all(
+        hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest for name, digest in listed.items()
+    )
+
+
+def test_the_index_has_every_product_and_row(folder, products):
+    found = index(folder, "kind, instrument, product, rows, product_ids, pass")
+    weather = [one for one in products if one.instrument == "weather"]
+    [(n_rows, ids, recording)] = [row[3:] for row in found if row[:3] == ("netcdf", "weather", "meteorology")]
+    assert n_rows == sum(len(one.quality) for one in weather)
+    assert (ids.count("weather-"), recording) == (len(weather), "clean.cadu")
+
+
+def test_writing_again_gives_the_same_bytes(folder, write, bundled, tmp_path):
+    again = tmp_path / "again"
+    shutil.copytree(folder, again)
+    write([bundled / "clean.cadu"], out=again)
+    assert {p.name: p.read_bytes() for p in again.iterdir()} == {p.name: p.read_bytes() for p in folder.iterdir()}
+
+
+def test_two_passes_share_an_index(folder, write, bundled, tmp_path):
+    shutil.copytree(folder, tmp_path / "both")
+    write([bundled / "damaged.cadu"], out=tmp_path / "both")
+    assert {row[0] for row in index(tmp_path / "both", "pass")} == {"clean.cadu", "damaged.cadu"}
+
+
+def test_a_file_that_cannot_be_written_does_not_keep_the_others_from_it(folder, write, bundled, tmp_path):
+    [blocked] = [path.name for path in folder.iterdir() if "_MCS_" in path.name]
+    (tmp_path / blocked / "in the way").mkdir(parents=True)
+    with pytest.raises(RunError, match=r"cannot write .*_MCS_") as error:
+        write([bundled / "clean.cadu"], out=tmp_path)
+    assert "\n" not in str(error.value)
+    assert len(index(tmp_path, "file")) == 16
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+@pytest.mark.parametrize("limit_bytes", [50_000, 200_000, 1_000_000])
+def test_a_full_disk_is_clear_lines_and_leaves_no_half_file(limit_bytes, bundled, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline",
+        "products",
+        bundled / "clean.cadu",
+        "-m",
+        "zhurong",
+        "--out",
+        tmp_path,
+    ]
+    done = subprocess.run(
+        list(map(str, command)),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (limit_bytes, limit_bytes)),
+    )
+    assert done.returncode == 1
+    assert all(line.startswith("downlink: cannot write") for line in done.stderr.splitlines())
+    assert [path.name for path in tmp_path.iterdir()] == []
+
+
+def test_a_disk_that_fills_at_the_end_leaves_whole_files_alone(bundled, tmp_path):
+    program = f"""
+import resource
+from pathlib import Path
+from pipeline.archive.collection import Origin
+from pipeline.archive.products import product_files
+from pipeline.recording import open_pass
+with product_files(Path({str(tmp_path)!r}), Origin("zhurong", "clean", ("clean.cadu",))) as files:
+    files.add(open_pass({str(bundled / "clean.cadu")!r}, mission="zhurong").products())
+    files._spill.read(0, 1)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert "RunError: cannot write" in done.stderr
+    left = {path.name for path in tmp_path.iterdir()} - {"products.sqlite"}
+    assert 0 < len(left) < 17
+    assert left == {row[0] for row in index(tmp_path, "file")}
+    for name in left:
+        with xarray.open_dataset(tmp_path / name, decode_timedelta=False) as found:
+            assert found.sizes["row"] > 0
+
+
+def test_the_command_tells_how_many_files(bundled, tmp_path):
+    command = [
+        sys.executable,
+        "-m",
+        "pipeline",
+        "products",
+        bundled / "clean.cadu",
+        "-m",
+        "zhurong",
+        "--out",
+        tmp_path,
+    ]
+    done = subprocess.run([*map(str, command), "--format", "netcdf"], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr.splitlines()[-1]) == (0, f"13 files in {tmp_path}")
+    assert {path.suffix for path in tmp_path.iterdir()} == {".nc", ".sqlite"}
+
+
+def test_products_of_another_form_go_to_a_file_of_their_own(products, tmp_path):
+    one = next(one for one in products if one.instrument == "weather")
+    other = replace(
+        one, arrays={**one.arrays, "more": Quantity(np.zeros((len(one.quality), 2)), "", "", ("row", "a"))}
+    )
+    with product_files(tmp_path, Origin("zhurong", "s", ("a",))) as files:
+        files.add([one, other])
+    assert len(list(tmp_path.glob("*.nc"))) == 2
