@@ -30,10 +30,13 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where an entry begins: `bits` after the end of the entry before it, or after the container's start."""
+    """Where an entry begins: `bits` after the end of the entry before it, or after the container's start. `from_end`:
+    where it ends, so many bits before the container's end.
+    """
 
     bits: Size
     from_start: bool = False
+    from_end: bool = False
 
 
 @dataclass(frozen=True, slots=True)

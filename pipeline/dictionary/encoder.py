@@ -91,6 +91,8 @@ class _Writer:
             place = entry.place
             if place.condition is not None and not self.holds(place.condition):
                 continue
+            if place.location is not None and place.location.from_end:
+                raise ValueError("entries counted from the end of the packet are not written")
             if place.location is not None:
                 bits = self.size(place.location.bits)
                 self.position = begin + bits if place.location.from_start else self.position + bits

@@ -111,10 +111,12 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """Go on `bits` further, or `bits` behind the packet's start, as the packet tells."""
+    """Go on `bits` from an anchor: "here", the packet's "start" or "end", or the "front", where a first step to
+    the end left off.
+    """
 
     bits: Size
-    from_start: bool
+    anchor: str
 
 
 Step = Block | Variable | Repeat | Group | Move
@@ -131,8 +133,14 @@ def lay_out(container: Container, dictionary: Dictionary) -> tuple[Step, ...]:
     """The steps of a packet of this container, its bases' entries first. Raises ConfigError."""
     walk = _Walk(dictionary, _Count(), from_start=True)
     for each in reversed(list(bases_of(container, dictionary))):
+        # What a base has at the packet's end does not stand between it and its child.
+        walk.return_to_front()
         walk.container(each)
-    return walk.finish()
+    steps = walk.finish()
+    if container.size is not None and any(isinstance(step, Move) and step.anchor == "end" for step in steps):
+        text = "containerEnd in a container that says its own size is not implemented"
+        raise ConfigError([Problem(text, dictionary.file, container.line)])
+    return steps
 
 
 def bases_of(container: Container, dictionary: Dictionary) -> Iterator[Container]:
@@ -178,6 +186,9 @@ class _Walk:
         self.fields: list[Field] = []
         self.from_start = from_start
         self.offset_bits = 0
+        self.is_whole = from_start
+        """Whether the end of the container at hand is the end of the packet."""
+        self.is_at_end = False
 
     def finish(self) -> tuple[Step, ...]:
         self._close()
@@ -216,7 +227,7 @@ class _Walk:
         if location is None:
             return
         if not isinstance(location.bits, int):
-            self._step(Move(location.bits, location.from_start))
+            self._step(Move(location.bits, "start" if location.from_start else "here"))
             return
         if location.from_start and not self.from_start:
             self._close()
@@ -224,6 +235,25 @@ class _Walk:
         self.offset_bits = location.bits + (0 if location.from_start else self.offset_bits)
         if self.from_start and self.offset_bits < 0:
             raise self._fail("an entry lies before the start of the packet", line)
+
+    def return_to_front(self) -> None:
+        """Go on where the entries before those at the end left off."""
+        if self.is_at_end:
+            self._step(Move(0, "front"))
+            self.is_at_end = False
+
+    def _go_to_end(self, entry: Entry, bits: int) -> None:
+        """To where the entry must begin, so that it ends `bits` before the packet does."""
+        line = entry.place.line
+        inside = _Walk(self.dictionary, _Count(), from_start=False)
+        inside._content(entry)
+        steps = inside.finish()
+        if not self.is_whole or entry.place.repetition is not None:
+            raise self._fail("containerEnd inside of another container, or repeated, is not implemented", line)
+        if len(steps) != 1 or not isinstance(steps[0], Block) or steps[0].from_start:
+            raise self._fail("containerEnd for an entry of varying size is not implemented", line)
+        self._step(Move(-bits - steps[0].end_bits, "end"))
+        self.is_at_end = True
 
     def _advance(self, bits: int, line: int) -> None:
         self.offset_bits += bits
@@ -239,7 +269,11 @@ class _Walk:
             inside._entry(replace(entry, place=replace(place, condition=None)))
             self._step(Group(place.condition, inside.finish()))
             return
-        self._locate(place.location, place.line)
+        if place.location is not None and place.location.from_end:
+            assert isinstance(place.location.bits, int)
+            self._go_to_end(entry, place.location.bits)
+        else:
+            self._locate(place.location, place.line)
         if place.repetition is None:
             self._content(entry)
             return
@@ -255,7 +289,9 @@ class _Walk:
                 raise self._fail(
                     f'the BinaryEncoding of "{inside.key}" inside another is not implemented', inside.line
                 )
+            whole, self.is_whole = self.is_whole, False
             self.container(inside)
+            self.is_whole = whole
         elif isinstance(entry, FixedEntry):
             self._note(entry.place.line)
             slot = self.count.slot(f"#{self.count.entries}")

@@ -88,10 +88,10 @@ def _operate(
 
 @dataclass(frozen=True, slots=True)
 class MoveProgram:
-    """The position goes on, or back, by what the packet tells."""
+    """The position goes on, or back, from an anchor (`layout.Move`)."""
 
     bits: SizeProgram
-    from_start: bool
+    anchor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +175,8 @@ class _Run:
         self.begin = begin
         self.end = end
         self.position = position
+        self.front: Positions | None = None
+        """Where the entries before those at the packet's end left off."""
         self.reach = position
         self.alive = np.ones(len(begin), np.bool_)
         self.result = Result(values)
@@ -287,9 +289,17 @@ class _Run:
         return run
 
     def _move(self, move: MoveProgram) -> bool:
-        anchor = self.begin if move.from_start else self.position
-        self.position = anchor + move.bits.of(self.result.values)
-        return True
+        if move.anchor == "front":
+            assert self.front is not None
+            self.position, self.front = self.front, None
+            return True
+        anchors = {"here": self.position, "start": self.begin, "end": self.end}
+        before, self.position = self.position, anchors[move.anchor] + move.bits.of(self.result.values)
+        if move.anchor == "end":
+            self.front = before if self.front is None else self.front
+            # What stands at the end must not lie over what stands before it.
+            self.alive &= self.position >= self.front
+        return not len(before) or bool(self.alive.any())
 
 
 def _spread(column: Column, rows: NDArray[np.intp], n: int) -> Ragged:
@@ -312,7 +322,7 @@ def compile_program(steps: Sequence[Step], dictionary: Dictionary, *, calibrate:
 
 def _compile_step(step: Step, dictionary: Dictionary) -> StepProgram:
     if isinstance(step, Move):
-        return MoveProgram(compile_size(step.bits, dictionary), step.from_start)
+        return MoveProgram(compile_size(step.bits, dictionary), step.anchor)
     if isinstance(step, Variable):
         return compile_variable(step, dictionary)
     if isinstance(step, Group):

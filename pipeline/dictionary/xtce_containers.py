@@ -127,8 +127,12 @@ def _read_location(node: Node, context: Context) -> Location | None:
     found = reading.child(node, "LocationInContainerInBits")
     if found is None:
         return None
-    places = ("previousEntry", "containerStart")
+    places = ("previousEntry", "containerStart", "containerEnd")
     place = reading.choice(found, "referenceLocation", "previousEntry", places)
-    bits = read_size(found, context, -MAX_CONTAINER_BITS, MAX_CONTAINER_BITS)
+    from_end = place == "containerEnd"
+    bits = read_size(found, context, 0 if from_end else -MAX_CONTAINER_BITS, MAX_CONTAINER_BITS)
+    if from_end and not isinstance(bits, int):
+        reading.problem(found, "a distance from containerEnd that the packet tells is not implemented")
+        bits = 0
     reading.finish(found)
-    return Location(bits, from_start=place == "containerStart")
+    return Location(bits, place == "containerStart", from_end)

@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 
 from pipeline.batches import Quality, Ragged
+from pipeline.dictionary.plan import compile_plan
+from pipeline.dictionary.xtce import read_xtce
+from pipeline.errors import ConfigError
 
 
 def rows(column):
@@ -303,3 +306,35 @@ def test_the_order_of_bytes_may_be_a_list(column, attribute, element):
     kind = f"""<IntegerParameterType name="T"><IntegerDataEncoding sizeInBits="32"{attribute}>{element}
     </IntegerDataEncoding></IntegerParameterType>"""
     assert column(kind, [b"\1\2\3\4"]).tolist() == [0x04030201]
+
+
+def from_end(bits):
+    return f"""<LocationInContainerInBits referenceLocation="containerEnd"><FixedValue>{bits}</FixedValue>
+    </LocationInContainerInBits>"""
+
+
+def test_an_entry_may_be_counted_from_the_end_of_the_packet_and_others_follow_it(document, packet, decode):
+    entries = entry("A") + entry("B", from_end(8)) + entry("C")
+    xtce = document("", {"A": "U8", "B": "U16", "C": "U8"}, entries)
+    (found,) = decode(xtce, [packet(b"\1\2\3\4"), packet(b"\1........\2\3\4"), packet(b"\2\3\4")])
+    assert found.order.tolist() == [0, 1]
+    assert rows(found.columns["A"]) == [1, 1]
+    assert rows(found.columns["B"]) == [0x0203, 0x0203]
+    assert rows(found.columns["C"]) == [4, 4]
+
+
+def test_what_a_base_has_at_the_end_stands_behind_its_children(document, packet, decode):
+    child = f"""<SequenceContainer name="CHILD"><EntryList>{entry("B")}</EntryList>
+    <BaseContainer containerRef="PACKET"/></SequenceContainer>"""
+    xtce = document("", {"A": "U8", "B": "U8", "CRC": "U16"}, entry("A") + entry("CRC", from_end(0)), child)
+    (found,) = decode(xtce, [packet(b"\1\2\3\4"), packet(b"\5\6....\7\x08")])
+    assert found.container == "CHILD"
+    assert rows(found.columns["B"]) == [2, 6]
+    assert rows(found.columns["CRC"]) == [0x0304, 0x0708]
+
+
+def test_the_end_of_a_container_inside_another_is_an_error_by_name(document):
+    inside = f'<SequenceContainer name="IN"><EntryList>{entry("A", from_end(0))}</EntryList></SequenceContainer>'
+    xtce = document("", {"A": "U8"}, '<ContainerRefEntry containerRef="IN"/>', inside)
+    with pytest.raises(ConfigError, match="containerEnd inside of another container"):
+        compile_plan(read_xtce(xtce))
