@@ -13,7 +13,8 @@ from typing import Any
 
 from pipeline.dictionary.conditions import AllOf, AnyOf, Comparison, Condition, Lookup, Reference, Size
 from pipeline.dictionary.definitions import Container, ContainerEntry, Dictionary, FixedEntry, ParameterEntry
-from pipeline.dictionary.encodings import NumberEncoding, Polynomial, Tagged, Terminated
+from pipeline.dictionary.encoder_checks import check_word
+from pipeline.dictionary.encodings import ErrorCheck, NumberEncoding, Polynomial, Tagged, Terminated
 from pipeline.dictionary.parameter_types import (
     AggregateType,
     ArrayType,
@@ -34,7 +35,8 @@ def encode(
     """One packet of `container` that holds the raw `values`, by parameter key.
 
     An array, or a parameter that comes more than once, is a sequence, nested or flat, in the order of the packet. Blobs
-    and strings are bytes and str. What is not given is what the restriction criteria ask for, else 0.
+    and strings are bytes and str. What is not given is what the restriction criteria ask for, or what a check word
+    must be, else 0. Parity bits are not written.
     `space_packet`: bytes 4 and 5 become the packet length of CCSDS 133.0-B. Raises ValueError where a value does
     not fit.
     """
@@ -49,7 +51,18 @@ def encode(
     octets = bytearray(writer.octets())
     if space_packet:
         octets[4:6] = (len(octets) - 7).to_bytes(2, "big")
+    writer.fill_check_words(octets)
+    declared = next((each for each in reversed(chain) if each.check or each.size is not None), None)
+    if declared is not None and declared.check is not None:
+        _fill(octets, declared.check)
     return bytes(octets)
+
+
+def _fill(octets: bytearray, check: ErrorCheck) -> None:
+    """The check word of the whole packet, at its place."""
+    n_bytes, distance = check.algorithm.width_bits // 8, (check.bits or 0) // 8
+    place = len(octets) - distance - n_bytes if check.from_end else distance
+    octets[place : place + n_bytes] = check_word(check.algorithm, bytes(octets[:place]))
 
 
 class _Writer:
@@ -61,12 +74,19 @@ class _Writer:
         self.bits: dict[int, int] = {}
         self.position = 0
         self.end = 0
+        self.words: list[tuple[int, ErrorCheck, bool]] = []
+        """Fields that are check words and have no value given: their place, and whether the last byte comes first."""
 
     def octets(self) -> bytes:
         number, n_bytes = 0, (self.end + 7) // 8
         for position, bit in self.bits.items():
             number |= bit << (n_bytes * 8 - 1 - position)
         return number.to_bytes(n_bytes, "big")
+
+    def fill_check_words(self, octets: bytearray) -> None:
+        for place, check, reverse in self.words:
+            word = check_word(check.algorithm, bytes(octets[: place // 8]))
+            octets[place // 8 : place // 8 + len(word)] = word[::-1] if reverse else word
 
     def require(self, condition: Condition | None) -> None:
         """Note the raw values that equalities ask for."""
@@ -125,6 +145,9 @@ class _Writer:
 
     def value(self, key: str, kind: Any) -> None:
         given = next(self.given[key], None) if key in self.given else None
+        check = kind.encoding.check
+        if given is None and check is not None and _size_bits(kind) == check.algorithm.width_bits:
+            self.words.append((self.position, check, getattr(kind.encoding, "little_endian", False)))
         if isinstance(kind, StringType):
             self.text("" if given is None else given, kind)
         elif isinstance(kind, BinaryType | CodedTimeType):
@@ -210,6 +233,11 @@ class _Writer:
         return bool(
             {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[condition.operator]
         )
+
+
+def _size_bits(kind: Any) -> Any:
+    """Of one value; None, or no number, where the packet tells."""
+    return getattr(kind.encoding, "size_bits", None) or getattr(kind.encoding, "size", None)
 
 
 def pattern(value: Any, encoding: NumberEncoding) -> int:

@@ -10,6 +10,7 @@ import pytest
 from pipeline.batches import Quality
 from pipeline.dictionary.checksums import CheckValues
 from pipeline.dictionary.decoder import Decoder
+from pipeline.dictionary.encoder import encode
 from pipeline.dictionary.encodings import Checksum, Crc, Parity
 from pipeline.dictionary.plan import compile_plan
 from pipeline.dictionary.xtce import read_xtce
@@ -261,3 +262,29 @@ def test_any_noise_gives_flags_and_never_an_exception(document, batch):
     decoder = Decoder(compile_plan(read_xtce(xtce)))
     rows = sum(len(found) for found in decoder.decode(batch(packets)))
     assert rows + sum(decoder.set_aside.values()) == 300
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        CRC_XML.format('reference="end"'),
+        '<Checksum name="fletcher16" reference="end"/>',
+        '<Checksum name="adler32" reference="end"/>',
+        '<Checksum name="sum24" reference="end"/>',
+        """<CRC width="32" reference="end" reflectData="true" reflectRemainder="true"><Polynomial>04C11DB7</Polynomial>
+        <InitRemainder>FFFFFFFF</InitRemainder><FinalXOR>FFFFFFFF</FinalXOR></CRC>""",
+    ],
+)
+def test_the_encoder_writes_check_words_that_hold(document, decoder, check):
+    xtce = with_encoding(document, check, parameters={"A": "U16", "B": "U16", "ROOM1": "U16", "ROOM2": "U16"})
+    packets = [encode(read_xtce(xtce), "PACKET", {"A": a, "B": 7}) for a in range(50)]
+    found, (columns,) = decoder(xtce, packets)
+    assert columns.columns["A"].tolist() == list(range(50))
+    assert not columns.quality.any()
+    assert not found.failed_checks
+
+
+def test_the_encoder_fills_a_field_that_is_a_check_word(document):
+    kind = CHECK_WORD.format(' byteOrder="leastSignificantByteFirst"', CRC_XML.format(""))
+    octets = encode(read_xtce(document(kind, {"A": "U8", "X": "T"})), "PACKET", {"A": 1})
+    assert octets[:-3:-1] == binascii.crc_hqx(octets[:-2], 0xFFFF).to_bytes(2, "big")
