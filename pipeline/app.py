@@ -94,8 +94,7 @@ def decode(
     passes: Sequence[Path], mission: Mission, out: Path, progress: Progress, *, file_format: str, raw: bool
 ) -> dict[str, Any]:
     """Write the decoded columns of recordings to a folder, a file for each container."""
-    if mission.plan is None:
-        raise ConfigError(f"mission {mission.name} has no dictionary: name one in [dictionary] xtce = ...")
+    _needs_dictionary(mission)
     line = Line(mission, until="columns", raw=raw, stations=station_names(mission, passes))
     epoch = mission.clock.epoch_utc_ns if mission.time_terms else None
     with column_files(out, file_format, raw=raw, epoch_utc_ns=epoch) as files:
@@ -111,6 +110,7 @@ def write_products(
     passes: Sequence[Path], mission: Mission, out: Path, progress: Progress, *, file_format: str
 ) -> dict[str, Any]:
     """Write the products of recordings to a folder, a file for each kind of product; with the report their names."""
+    _needs_dictionary(mission)
     stream = stream_name(None, passes)
     line = Line(mission, stream, stations=station_names(mission, passes))
     site = asdict(mission.site) if mission.site else None
@@ -121,6 +121,11 @@ def write_products(
             progress(len(batch.data))
         files.add(line.flush().products)
     return line.report() | {"files": [entry.path.name for entry in files.entries]}
+
+
+def _needs_dictionary(mission: Mission) -> None:
+    if mission.plan is None:
+        raise ConfigError(f"mission {mission.name} has no dictionary: name one in [dictionary] xtce = ...")
 
 
 async def replay(

@@ -34,7 +34,7 @@ _SI = {"nT": "1.0e-9>T", "degree": "0.0174532925>rad", "ns": "1.0e-9>s", "m": "1
 
 def write_cdf(path: Path, collection: Collection, origin: Origin) -> None:
     """Write the file, whole or not at all. Raises ConfigError without cdflib, RunError where it cannot be written."""
-    cdf = _cdflib()
+    cdf = cdflib_module()
     with whole_path(path) as part:
         file = cdf.cdfwrite.CDF(part, cdf_spec={"Encoding": 6, "Checksum": False, "Compressed": 0})
         file.write_globalattrs(_globals(collection, origin, path.stem))
@@ -150,7 +150,7 @@ def _globals(collection: Collection, origin: Origin, name: str) -> dict[str, dic
         "Project": origin.mission,
         "Source_name": f"{origin.mission}>{origin.mission}",
         "Discipline": "Planetary Physics>Fields",
-        "Data_type": f"{collection.level}>{level_words(collection.level)}",
+        "Data_type": f"{collection.level}>{level_words(collection)}",
         "Descriptor": f"{collection.instrument}>{what}",
         "Data_version": "1",
         "Logical_file_id": name,
@@ -173,7 +173,8 @@ def _globals(collection: Collection, origin: Origin, name: str) -> dict[str, dic
     return single | {"Product_ids": dict(enumerate(collection.ids))}
 
 
-def _cdflib() -> Any:
+def cdflib_module() -> Any:
+    """cdflib, an optional extra; ConfigError where it is missing."""
     try:
         import cdflib  # type: ignore[import-untyped] # noqa: PLC0415 -- an optional extra
         import cdflib.cdfwrite  # type: ignore[import-untyped] # noqa: PLC0415

@@ -37,7 +37,7 @@ _COORDINATES = ("time", *MARS_TIMES)
 
 def write_netcdf(path: Path, collection: Collection, origin: Origin) -> None:
     """Write the file, whole or not at all. Raises ConfigError without netCDF4, RunError where it cannot be written."""
-    netcdf = _netcdf4()
+    netcdf = netcdf4_module()
     with whole_path(path) as part, netcdf.Dataset(part, "w", format="NETCDF4") as file:
         _Writer(file, collection).write()
         file.setncatts(global_attributes(collection, origin, path.stem))
@@ -230,7 +230,8 @@ def _chunks(shape: tuple[int, ...], item_bytes: int) -> tuple[int, ...]:
     return (max(1, min(shape[0], CHUNK_BYTES // row_bytes)), *shape[1:])
 
 
-def _netcdf4() -> Any:
+def netcdf4_module() -> Any:
+    """netCDF4, an optional extra; ConfigError where it is missing."""
     try:
         import netCDF4  # noqa: PLC0415 -- an optional extra
     except ImportError as error:

@@ -45,7 +45,6 @@ MARS_TIMES = {
     "ltst": ("1", "local true solar time, in hours of 1/24 sol"),
     "ls": ("degree", "areocentric longitude of the Sun"),
 }
-_NASA_WORDS = {"01": "Partially Processed", "2A": "Calibrated", "2B": "Calibrated", "2C": "Derived"}
 
 
 def software() -> str:
@@ -56,9 +55,9 @@ def software() -> str:
         return "downlink-pipeline"
 
 
-def level_words(level: str) -> str:
+def level_words(collection: Collection) -> str:
     """A processing level in the words of GRAS and of NASA."""
-    return f"GRAS {level}; NASA PDS4 {_NASA_WORDS.get(level, 'not assigned')}"
+    return f"GRAS {collection.level}; NASA PDS4 {collection.common.get('level_pds4') or 'not assigned'}"
 
 
 def iso(utc_ns: int, unit: str = "ms") -> str:
@@ -93,7 +92,7 @@ def global_attributes(collection: Collection, origin: Origin, name: str) -> dict
         "naming_authority": "downlink-pipeline",
         "source": f"telemetry of {origin.mission}, received frames {', '.join(origin.recordings)}",
         "history": f"{software()}: frames, packets, dictionary {common.get('container', '')}, {what}",
-        "processing_level": level_words(collection.level),
+        "processing_level": level_words(collection),
         "standard_name_vocabulary": "CF Standard Name Table v93",
         "comment": "time is UTC as the onboard clock and its correlation give it",
         "project": origin.mission,

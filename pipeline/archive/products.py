@@ -13,9 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.archive.cdf import write_cdf
+from pipeline.archive.cdf import cdflib_module, write_cdf
 from pipeline.archive.collection import Collection, Origin, kind
-from pipeline.archive.netcdf import write_netcdf
+from pipeline.archive.netcdf import netcdf4_module, write_netcdf
 from pipeline.archive.netcdf_attributes import iso
 from pipeline.archive.pds4 import RadarTable, radar_tables, write_radar
 from pipeline.archive.product_index import Entry, write_index
@@ -41,8 +41,12 @@ def product_files(folder: Path, origin: Origin, file_format: str = "archive") ->
     """Open a folder of product files, written when the block ends well.
 
     `file_format`: "archive" as in the table, or "netcdf": every product as NetCDF alone. Raises RunError with a line
-    for each file that could not be written, after all others are there and in the index.
+    for each file that could not be written, after all others are there and in the index; ConfigError at once where a
+    library is missing.
     """
+    netcdf4_module()
+    if file_format == "archive":
+        cdflib_module()
     try:
         with ExitStack() as stack:
             files = ProductFiles(folder, origin, file_format, Spill(folder, stack))

@@ -7,6 +7,7 @@ from pipeline.app import write_products
 from pipeline.archive.collection import Origin
 from pipeline.archive.products import product_files
 from pipeline.batches import NO_TIME, Product, Quantity, TimeRange
+from pipeline.errors import ConfigError
 from pipeline.mission import load_mission
 
 xarray = pytest.importorskip("xarray")
@@ -58,6 +59,12 @@ def test_all_packets_of_jpss_are_rows_of_one_file(real_data, tmp_path):
         assert np.array_equal(found["ADGPSPOSX"].values, sent)
         assert found["ADGPSPOSX"].attrs["units"] == "m"
         assert str(found["time"].values[0]) == "2021-04-09T00:00:00.007137000"
+
+
+def test_a_mission_without_a_dictionary_is_told_in_one_line(tmp_path):
+    (tmp_path / "mission.toml").write_text('name = "bare"\n[link]\nframing = "packets"\n')
+    with pytest.raises(ConfigError, match="mission bare has no dictionary"):
+        write_products([], load_mission(str(tmp_path)), tmp_path / "out", lambda _: None, file_format="archive")
 
 
 def test_telemetry_without_times_is_named_by_its_stream(tmp_path):
