@@ -32,6 +32,7 @@ class Quality(IntFlag):
     NO_ATTITUDE = 1 << 8  # attitude, heading or mast angle missing or too old: held or absent
     NO_REFERENCE = 1 << 9  # the dark, panel or other reference that the product wants is missing
     FRAGMENT = 1 << 10  # part of it was never received
+    FAILED_CHECK = 1 << 11  # a checksum that its dictionary declares is wrong
 
 
 QUALITY_MEANINGS: dict[str, str] = {
@@ -46,6 +47,7 @@ QUALITY_MEANINGS: dict[str, str] = {
     "NO_ATTITUDE": "attitude, heading or mast angle is missing or too old",
     "NO_REFERENCE": "the dark, panel or other reference is missing",
     "FRAGMENT": "part of it was never received",
+    "FAILED_CHECK": "a checksum that the dictionary declares is wrong",
 }
 
 

@@ -131,3 +131,5 @@ def _packets(console: Console, report: Mapping[str, Any]) -> None:
         console.print(f"records {records['joined']:,} joined from segments, {records['broken']:,} broken")
     for reason, count in records.get("set_aside", {}).items():
         console.print(f"set aside  {count:,}: {reason}", markup=False)
+    for name, count in records.get("failed_checks", {}).items():
+        console.print(f"failed check  {count:,}: {name}", markup=False)

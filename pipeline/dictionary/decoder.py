@@ -89,7 +89,7 @@ class Decoder:
         if node.integrity:
             start, length = packets.start[rows], packets.length[rows]
             quality |= self._integrity(node, result, flat, start, length, received_ns) * np.uint32(
-                Quality.OUT_OF_RANGE
+                Quality.FAILED_CHECK
             )
         columns = named_columns(node.slots, result.values.calibrated)
         raw = named_columns(node.slots, result.values.raw) if self._raw else {}

@@ -64,8 +64,13 @@ def finish(draft: Draft, instrument: str, context: Context, lineage: Mapping[str
 
 
 def product_id(stream: str, instrument: str, product: str, time_ns: NDArray[np.int64], packets: ColumnBatch) -> str:
-    """`<instrument>-<product>-<16 hex digits>`, the same for the same packets."""
+    """`<instrument>-<product>-<16 hex digits>`, the same for the same packets.
+
+    Sequence counts wrap: without onboard time, receive time tells two blocks apart, and without that their order.
+    """
     span = [int(t) for t in (time_ns[[0, -1]] if len(time_ns) else ())]
+    if len(packets) and span[:1] in ([], [NO_TIME]):
+        span += [int(packets.received_ns[0] or packets.order[0])]
     told = "\0".join([stream, instrument, product, *map(str, span), ""]).encode()
     counts = np.stack([packets.apid, packets.seq_count]).astype("<u2").tobytes()
     digest = hashlib.blake2b(told + counts, digest_size=8).hexdigest()

@@ -110,7 +110,11 @@ class Line:
         report = self._receiver.report()
         if self._decoder:
             joined = {"joined": self._joiner.joined, "broken": self._joiner.broken} if self._joiner else {}
-            report["records"] = {**joined, "set_aside": dict(sorted(self._decoder.set_aside.items()))}
+            report["records"] = {
+                **joined,
+                "set_aside": dict(sorted(self._decoder.set_aside.items())),
+                "failed_checks": dict(sorted(self._decoder.failed_checks.items())),
+            }
         report["products"] = dict(sorted(self._made.items()))
         return report
 

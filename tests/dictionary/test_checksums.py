@@ -142,7 +142,7 @@ def test_a_packet_that_ends_with_its_crc_is_checked(document, packet, decoder):
     xtce = with_encoding(document, CRC_XML.format('reference="end"'), parameters={"A": "U8"})
     packets = [with_crc(packet, b"\1"), with_crc(packet, b"\2", damage=True), with_crc(packet, b"\3\4\5")]
     found, (columns,) = decoder(xtce, packets)
-    assert columns.quality.tolist() == [0, Quality.OUT_OF_RANGE, 0]
+    assert columns.quality.tolist() == [0, Quality.FAILED_CHECK, 0]
     assert columns.columns["A"].tolist() == [1, 3, 3]
     assert found.failed_checks == {"CRC-16 of PACKET": 1}
     (event,) = found.drain_events()
@@ -157,7 +157,7 @@ def test_the_check_word_of_a_base_covers_the_whole_packet(document, packet, deco
         base, base + encoded(CRC_XML.format('reference="end" bitsFromReference="0"'), TELLS).encode()
     )
     _, (columns,) = decoder(xtce, [with_crc(packet, b"\1"), with_crc(packet, b"\1", damage=True)])
-    assert columns.quality.tolist() == [0, Quality.OUT_OF_RANGE]
+    assert columns.quality.tolist() == [0, Quality.FAILED_CHECK]
 
 
 def test_a_check_word_may_stand_bits_from_the_start(document, packet, decoder):
@@ -166,7 +166,7 @@ def test_a_check_word_may_stand_bits_from_the_start(document, packet, decoder):
     packets = [packet(b"\5\6\xcf\x09"), packet(b"\5\6\xd0\x09")]
     assert sum(packets[0][:8]) == 0xCF
     _, (columns,) = decoder(xtce, packets)
-    assert columns.quality.tolist() == [0, Quality.OUT_OF_RANGE]
+    assert columns.quality.tolist() == [0, Quality.FAILED_CHECK]
 
 
 def test_a_parity_bit_of_a_packet_is_checked(document, packet, decoder):
@@ -175,7 +175,7 @@ def test_a_parity_bit_of_a_packet_is_checked(document, packet, decoder):
     ones = [int.from_bytes(each, "big").bit_count() % 2 for each in packets]
     _, (columns,) = decoder(xtce, packets)
     assert ones == [1, 0]
-    assert columns.quality.tolist() == [0, Quality.OUT_OF_RANGE]
+    assert columns.quality.tolist() == [0, Quality.FAILED_CHECK]
 
 
 CHECK_WORD = """<IntegerParameterType name="T"><IntegerDataEncoding sizeInBits="16"{}><ErrorDetectCorrect>
@@ -186,7 +186,7 @@ def test_a_field_that_is_a_check_word_covers_the_packet_before_it(document, pack
     kind = CHECK_WORD.format("", CRC_XML.format(""))
     packets = [with_crc(packet, b"\1"), with_crc(packet, b"\1", damage=True)]
     found, (columns,) = decoder(document(kind, {"A": "U8", "X": "T"}), packets)
-    assert columns.quality.tolist() == [0, Quality.OUT_OF_RANGE]
+    assert columns.quality.tolist() == [0, Quality.FAILED_CHECK]
     assert found.failed_checks == {"CRC-16 in X": 1}
 
 
@@ -194,7 +194,7 @@ def test_it_does_so_least_significant_byte_first(document, packet, decoder):
     kind = CHECK_WORD.format(' byteOrder="leastSignificantByteFirst"', CRC_XML.format(""))
     whole = with_crc(packet, b"\1")
     _, (columns,) = decoder(document(kind, {"A": "U8", "X": "T"}), [whole[:-2] + whole[:-3:-1], whole])
-    assert columns.quality.tolist() == [0, Quality.OUT_OF_RANGE]
+    assert columns.quality.tolist() == [0, Quality.FAILED_CHECK]
 
 
 BLOB = """<BinaryParameterType name="{}"><BinaryDataEncoding><SizeInBits>{}</SizeInBits>
@@ -207,7 +207,7 @@ def test_a_check_word_of_two_bytes_is_found_behind_a_field_of_any_size(document,
     kinds += BLOB.format("B", told, "").replace("<ErrorDetectCorrect></ErrorDetectCorrect>", "")
     packets = [with_crc(packet, b"\2ab"), with_crc(packet, b"\0"), with_crc(packet, b"\5abcde", damage=True)]
     _, (columns,) = decoder(document(kinds, {"N": "U8", "B": "B", "X": "T"}), packets)
-    assert columns.quality.tolist() == [0, 0, Quality.OUT_OF_RANGE]
+    assert columns.quality.tolist() == [0, 0, Quality.FAILED_CHECK]
 
 
 @pytest.mark.parametrize("size", ["<FixedValue>56</FixedValue>", None])
@@ -216,7 +216,7 @@ def test_a_blob_may_end_with_its_own_check_word(document, packet, decoder, size)
     kind = BLOB.format("T", size or told, '<Checksum name="fletcher16" reference="end"/>')
     packets = [packet(b"\7abcde\xc8\xf0"), packet(b"\7abcdf\xc8\xf0")]
     _, (columns,) = decoder(document(kind, {"N": "U8", "X": "T"}), packets)
-    assert columns.quality.tolist() == [0, Quality.OUT_OF_RANGE]
+    assert columns.quality.tolist() == [0, Quality.FAILED_CHECK]
 
 
 def test_a_number_may_have_a_parity_bit(document, packet, decoder):
@@ -225,7 +225,7 @@ def test_a_number_may_have_a_parity_bit(document, packet, decoder):
     </IntegerParameterType>"""
     packets = [packet(bytes([value << 3])) for value in (0b00011, 0b11101, 0b10000)]
     _, (columns,) = decoder(document(kind, {"X": "T"}), packets)
-    assert columns.quality.tolist() == [0, 0, Quality.OUT_OF_RANGE]
+    assert columns.quality.tolist() == [0, 0, Quality.FAILED_CHECK]
 
 
 def test_a_packet_too_short_for_what_its_container_says_is_set_aside(document, packet, decoder):

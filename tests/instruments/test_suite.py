@@ -323,3 +323,14 @@ def test_any_values_give_products_without_a_warning_or_an_exception(suite, rows,
         batch.time_ns[:] = np.where(rng.random(n) < 0.3, rng.choice(odd, n), np.arange(n) * 1_000_000_000)
         one.feed([batch])
     assert isinstance(one.flush(), list)
+
+
+def test_blocks_without_any_time_keep_apart_when_counts_wrap(suite, rows):
+    first = rows("MYSTERY", np.zeros(10), seq_count=np.arange(10))
+    again = rows("MYSTERY", np.zeros(10), seq_count=np.arange(10), order=np.arange(16384, 16394))
+    between = rows("MYSTERY", np.zeros(10), seq_count=np.arange(5000, 5010), order=np.arange(5000, 5010))
+    for batch in (first, between, again):
+        batch.time_ns[:] = NO_TIME
+    one = suite()
+    ids = [p.id for p in [*one.feed([first]), *one.feed([between]), *one.feed([again]), *one.flush()]]
+    assert len(set(ids)) == 3
