@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.archive.datasets import dataset
-from pipeline.archive.spill import SpilledTable
+from pipeline.archive.spill import SpilledTable, octets
 from pipeline.batches import Ragged
 from pipeline.errors import ConfigError, RunError
 from pipeline.files import whole_file
@@ -39,7 +39,7 @@ def write_npz(path: Path, table: SpilledTable, *_: Any) -> None:
                 header = {"descr": np.lib.format.dtype_to_descr(column.dtype), "fortran_order": False}
                 np.lib.format.write_array_header_2_0(entry, {**header, "shape": column.shape})
                 for part in column.parts():
-                    entry.write(np.ascontiguousarray(part).data if part.size else b"")
+                    entry.write(octets(part))
 
 
 def _write_parquet(path: Path, table: SpilledTable, _: SpilledTable, units: Mapping[str, str], *__: Any) -> None:

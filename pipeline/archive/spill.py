@@ -29,7 +29,7 @@ class Spill:
             self._file = self._stack.enter_context(scratch_file(self._folder))
         try:
             offset = self._file.seek(0, 2)
-            self._file.write(np.ascontiguousarray(array).data if array.size else b"")
+            self._file.write(octets(array))
         except OSError as error:
             raise RunError(f"cannot write in {self._folder}: {error.strerror or error}") from error
         return offset
@@ -38,6 +38,11 @@ class Spill:
         assert self._file is not None
         self._file.seek(offset)
         return self._file.read(size)
+
+
+def octets(array: NDArray[Any]) -> memoryview:
+    """The bytes of an array of any type, as they lie in memory in C order."""
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 class SpilledArray:

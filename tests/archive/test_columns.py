@@ -51,6 +51,15 @@ def test_labels_of_differing_length_are_kept_whole(tmp_path: Path) -> None:
     assert np.load(tmp_path / "TM.HK.npz")["MODE"].tolist() == ["ON", "STANDBY"]
 
 
+def test_times_and_empty_columns_are_kept(tmp_path: Path) -> None:
+    times = np.array(["2021-05-25T04:20", "NaT"], "datetime64[ns]")
+    with column_files(tmp_path) as files:
+        files.add([batch(0, 2, AT=times, NONE=np.empty((2, 0), np.uint8))])
+    found = np.load(tmp_path / "TM.HK.npz")
+    assert found["NONE"].shape == (2, 0)
+    np.testing.assert_array_equal(found["AT"], times)
+
+
 def test_values_of_differing_length_are_flat_with_starts_and_lengths(tmp_path: Path) -> None:
     with column_files(tmp_path) as files:
         files.add([batch(0, 2, BLOB=ragged([1, 2], []))])
