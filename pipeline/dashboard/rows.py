@@ -1,0 +1,99 @@
+"""Product messages in; the columns that the page shows out, as arrays of equal length.
+
+What the page does not show is dropped here. A product without an array that is wanted is a KeyError.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+TIME = "time_ns"
+QUALITY = "quality"
+MAX_WIDTH = 16_384
+"""Of a row; a wider one is no spectrum and no trace that this page knows."""
+
+_JUMP_M = 2.0  # farther between two radar records, and the position was re-zeroed
+_SILENT_DB = -20.0
+
+Rows = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is kept of a product: how many rows, which arrays for each row, which for all rows, and what is made."""
+
+    capacity: int
+    columns: tuple[str, ...]
+    common: tuple[str, ...] = ()
+    derive: Callable[[Rows, Rows], Rows] = lambda rows, _: rows
+
+
+def product_rows(product: Mapping[str, Any], wanted: Wanted, before: Rows) -> tuple[Rows, Rows]:
+    """Rows, and the arrays that hold for all of them. `before`: the rows held so far, for what is summed up."""
+    arrays = product["arrays"]
+    rows = {name: _plain(arrays[name]["values"]) for name in wanted.columns}
+    rows |= {TIME: arrays["time_utc_ns"]["values"].astype(np.int64), QUALITY: product["quality"].astype(np.int64)}
+    common = {name: _plain(arrays[name]["values"]) for name in wanted.common}
+    if len({len(column) for column in rows.values()}) != 1:
+        raise ValueError("its columns are not equally long")
+    if max(column[:1].size for column in rows.values()) > MAX_WIDTH:
+        raise ValueError(f"its rows are wider than {MAX_WIDTH}")
+    return wanted.derive(rows, before), common
+
+
+def _plain(values: NDArray[Any]) -> NDArray[Any]:
+    """The same in the few types that a page needs, so that messages agree: text of 16, float64 and float32."""
+    if values.dtype.kind == "U":
+        return values.astype("U16")
+    return values if values.dtype == np.float32 else values.astype(np.float64)
+
+
+def _radar(rows: Rows, before: Rows) -> Rows:
+    """Amplitude in dB, and the distance along the traces from the positions in the records."""
+    amplitude = np.hypot(rows.pop("real"), rows.pop("imaginary")).astype(np.float32)
+    with np.errstate(divide="ignore"):
+        rows["amplitude_db"] = np.maximum(20 * np.log10(amplitude), np.float32(_SILENT_DB))
+    last = before["position_m"][-1:] if before else rows["position_m"][:1]
+    steps = np.linalg.norm(np.diff(rows["position_m"][:, :2], axis=0, prepend=last[:, :2]), axis=1)
+    start = before["distance_m"][-1] if before else 0.0
+    rows["distance_m"] = start + np.cumsum(np.where(steps < _JUMP_M, steps, 0.0))
+    return rows
+
+
+def _navigation(rows: Rows, before: Rows) -> Rows:
+    """The path as one: where the position is re-zeroed the rover has not moved."""
+    position, frame = rows["position_enu_m"], rows["frame_id"]
+    last_position = before["position_enu_m"][-1:] if before else position[:1]
+    last_frame = before["frame_id"][-1:] if before else frame[:1]
+    path = before["path_m"][-1] if before else position[0]
+    steps = np.diff(position, axis=0, prepend=last_position)
+    steps[np.diff(frame, prepend=last_frame) != 0] = 0.0
+    rows["path_m"] = path + np.cumsum(steps, axis=0)
+    return rows
+
+
+_RADAR = ("real", "imaginary", "position_m")
+
+WANTED: dict[str, Wanted] = {
+    "magnetometer/field": Wanted(
+        20_000, ("field_a_enu_nt", "field_a_magnitude_nt", "field_b_enu_nt", "field_b_magnitude_nt")
+    ),
+    "weather/meteorology": Wanted(
+        8_000, ("air_temperature_k", "pressure_pa", "wind_speed_m_s", "wind_from_direction_deg")
+    ),
+    "rover/navigation": Wanted(
+        8_000,
+        ("position_enu_m", "frame_id", "heading_deg", "distance_m", "speed_m_s", "drive_mode"),
+        derive=_navigation,
+    ),
+    "gpr/high_frequency": Wanted(600, _RADAR, ("twt_ns",), _radar),
+    "gpr/low_frequency": Wanted(600, _RADAR, ("twt_ns",), _radar),
+    "libs/mean": Wanted(8, ("net_counts", "wavelength_nm", "point_id", "n_shots")),
+    "libs/shot": Wanted(60, ("net_counts", "wavelength_nm", "point_id", "shot")),
+    "swir/reflectance": Wanted(12, ("reflectance", "wavelength_nm", "point_id")),
+}

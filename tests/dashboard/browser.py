@@ -1,0 +1,119 @@
+"""A headless Chromium, driven over its debugging protocol by the WebSocket client that comes with Tornado."""
+
+import asyncio
+import base64
+import json
+import shutil
+from contextlib import asynccontextmanager
+from itertools import count
+from pathlib import Path
+from urllib.request import urlopen
+
+from tornado.websocket import websocket_connect
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+OPTIONS = (
+    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars --remote-debugging-port=0"
+)
+
+_ERRORS = """
+globalThis.errors = []
+addEventListener("error", (event) => event.message.startsWith("ResizeObserver") || errors.push(String(event.message)))
+addEventListener("unhandledrejection", (event) => errors.push(String(event.reason?.stack ?? event.reason)))
+const told = console.error
+console.error = (...what) => { errors.push(what.map(String).join(" ")); told(...what) }
+"""  # what goes wrong in a page, for a test to see
+
+
+class Tab:
+    """One open page. Its size is what a 1366x768 laptop leaves of a browser's window."""
+
+    def __init__(self, socket):
+        self._socket = socket
+        self._numbers = count(1)
+
+    async def call(self, method, **parameters):
+        number = next(self._numbers)
+        await self._socket.write_message(json.dumps({"id": number, "method": method, "params": parameters}))
+        while True:
+            answer = json.loads(await self._socket.read_message())
+            if answer.get("id") == number:
+                assert "error" not in answer, answer
+                return answer["result"]
+
+    async def run(self, script):
+        """What `script`, an expression, gives; a promise is waited for."""
+        answer = await self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
+        assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+        return answer["result"].get("value")
+
+    async def until(self, script, timeout_s=30.0):
+        """Wait for `script` to give something true, and give that."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while not (found := await self.run(script)):  # noqa: ASYNC110 - the page tells nobody
+                    await asyncio.sleep(0.1)
+        except TimeoutError:
+            raise AssertionError(f"never true: {script}") from None
+        return found
+
+    async def picture(self, path):
+        shot = await self.call("Page.captureScreenshot", format="png")
+        await asyncio.to_thread(Path(path).write_bytes, base64.b64decode(shot["data"]))
+
+
+class Browser:
+    def __init__(self, port):
+        self._port = port
+        self._sockets = []
+
+    async def open(self, url, width=1366, height=650):
+        """A new tab with a page whose models are all there."""
+        version = await asyncio.to_thread(self._get, "/json/version")
+        root = await websocket_connect(version["webSocketDebuggerUrl"], max_message_size=100_000_000)
+        made = await Tab(root).call("Target.createTarget", url="about:blank")
+        socket = await websocket_connect(
+            f"ws://127.0.0.1:{self._port}/devtools/page/{made['targetId']}", max_message_size=100_000_000
+        )
+        self._sockets += [root, socket]
+        tab = Tab(socket)
+        await tab.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
+        )
+        await tab.call("Page.enable")
+        await tab.call("Page.addScriptToEvaluateOnNewDocument", source=_ERRORS)
+        await tab.call("Page.navigate", url=url)
+        await tab.until(
+            "document.readyState === 'complete' && globalThis.Bokeh?.documents?.[0]?.get_model_by_name('looks') != null"
+        )
+        return tab
+
+    def _get(self, path):
+        with urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=10) as answer:
+            return json.load(answer)
+
+    def close(self):
+        for socket in self._sockets:
+            socket.close()
+
+
+@asynccontextmanager
+async def chromium(folder):
+    process = await asyncio.create_subprocess_exec(
+        CHROMIUM, *OPTIONS.split(), f"--user-data-dir={folder}", "about:blank",
+        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+    )  # fmt: skip
+    port_file = folder / "DevToolsActivePort"
+    try:
+        async with asyncio.timeout(60):
+            while not port_file.exists() or "\n" not in port_file.read_text():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        browser = Browser(int(port_file.read_text().splitlines()[0]))
+        try:
+            yield browser
+        finally:
+            browser.close()
+    finally:
+        process.terminate()
+        await process.wait()

@@ -1,0 +1,157 @@
+"""The page's memory: what messages leave in it, and that it stays bounded."""
+
+import json
+
+import numpy as np
+import pytest
+
+from pipeline.dashboard.lines import LINES_NM
+from pipeline.dashboard.radargram import depth_m, radargram
+from pipeline.dashboard.ring import Ring
+from pipeline.dashboard.state import MAX_EVENTS, MAX_STREAMS, State
+from pipeline.topics import unpack_product
+
+
+@pytest.fixture
+def state():
+    return State(unpack_product)
+
+
+@pytest.fixture
+def filled(state, messages):
+    for message in messages:
+        state.feed(message.topic, message.payload, 1.0)
+    return state.streams["zhurong/clean"]
+
+
+def rows(first, n):
+    return {"time_ns": np.arange(first, first + n), "value": np.arange(first, first + n) * 2.0}
+
+
+def test_a_ring_keeps_the_last_rows():
+    ring = Ring(10)
+    for first in range(0, 100, 7):
+        ring.append(rows(first, 7), 0.0)
+    assert ring.rows()["value"].tolist() == [2.0 * n for n in range(95, 105)]
+
+
+def test_what_a_ring_handed_out_never_changes():
+    ring = Ring(10)
+    ring.append(rows(0, 8), 0.0)
+    held = ring.rows()["value"]
+    for first in range(8, 80, 8):
+        ring.append(rows(first, 8), 0.0)
+    ring.append(rows(0, 3), 0.0)
+    assert held.tolist() == [2.0 * n for n in range(8)]
+
+
+def test_late_rows_are_put_in_order_and_a_reader_reads_anew():
+    ring = Ring(10)
+    ring.append(rows(5, 3), 0.0)
+    mark = ring.mark
+    ring.append(rows(8, 1), 0.0)
+    assert ring.n_since(mark) == 1
+    ring.append(rows(2, 3), 0.0)
+    assert ring.n_since(mark) is None
+    assert ring.rows()["time_ns"].tolist() == [2, 3, 4, 5, 6, 7, 8]
+
+
+def test_a_reader_that_fell_behind_reads_anew():
+    ring = Ring(10)
+    ring.append(rows(0, 1), 0.0)
+    mark = ring.mark
+    ring.append(rows(1, 30), 0.0)
+    assert ring.n_since(mark) is None
+
+
+def test_field_rows_are_those_of_the_products(filled, products):
+    sent = [p.arrays["field_a_enu_nt"].values for p in products if p.product == "field"]
+    np.testing.assert_array_equal(
+        filled.products["magnetometer/field"].rows()["field_a_enu_nt"], np.concatenate(sent)
+    )
+
+
+def test_radar_traces_are_amplitudes_in_db(filled, products):
+    first = next(p for p in products if p.product == "high_frequency")
+    expected = 20 * np.log10(np.hypot(first.arrays["real"].values[0], first.arrays["imaginary"].values[0]))
+    held = filled.products["gpr/high_frequency"].rows()["amplitude_db"][0]
+    np.testing.assert_allclose(held, expected, atol=1e-3)
+
+
+def test_distance_along_the_traces_grows_by_the_trigger_interval(filled):
+    held = filled.products["gpr/high_frequency"].rows()["distance_m"]
+    assert held[-1] / (len(held) - 1) == pytest.approx(0.054, rel=0.05)
+
+
+def test_a_product_that_comes_twice_is_taken_once(state, messages):
+    for _ in range(2):
+        for message in messages[:40]:
+            state.feed(message.topic, message.payload, 1.0)
+    once = State(unpack_product)
+    for message in messages[:40]:
+        once.feed(message.topic, message.payload, 1.0)
+    lengths = [{k: len(r) for k, r in s.streams["zhurong/clean"].products.items()} for s in (state, once)]
+    assert lengths[0] == lengths[1]
+
+
+@pytest.mark.parametrize(
+    ("topic", "payload"),
+    [
+        ("m/s/product/magnetometer/field", b"\x00"),
+        ("m/s/product/magnetometer/field", b"\xff" * 100),
+        ("m/s/link/a", b"[1]"),
+        ("m/s/report", b"{"),
+        ("m/s/event/info", b"null"),
+        ("m/s", b""),
+        ("m", b""),
+        ("m/s/other/x", b"{}"),
+    ],
+)
+def test_what_is_not_understood_is_counted(state, topic, payload):
+    state.feed(topic, payload, 1.0)
+    assert (state.n_unread, state.streams) == (1, {})
+
+
+def test_events_and_streams_are_bounded(state):
+    event = json.dumps({"time": None, "severity": "info", "kind": "gap", "text": "x", "details": {}}).encode()
+    for n in range(MAX_STREAMS + 5):
+        state.feed(f"m/s{n}/event/info", event, float(n))
+    assert len(state.streams) == MAX_STREAMS
+    assert "m/s0" not in state.streams
+    for _ in range(MAX_EVENTS + 5):
+        state.feed("m/s9/event/info", event, 100.0)
+    assert len(state.streams["m/s9"].events) == MAX_EVENTS
+
+
+def test_a_lost_broker_is_told_until_it_is_back(state):
+    state.tell("connected to mqtt://h again")
+    state.tell("lost the connection to mqtt://h: closed")
+    assert not state.connected
+    state.tell("connected to mqtt://h again")
+    assert state.connected
+
+
+def test_a_radargram_shows_a_gap_as_a_gap():
+    traces = {"amplitude_db": np.arange(6, dtype=np.float32)[:, None] * np.ones((6, 4), np.float32)}
+    x = np.array([0.0, 1.0, 2.0, 6.0, 7.0, 8.0])
+    drawn = radargram(traces, np.arange(4.0), x, gain_db=0.0, level_traces=False)
+    assert drawn.trace.tolist() == [0, 1, 2, 2, -1, 3, 3, 4, 5]
+    assert np.isnan(drawn.image[:, 4]).all()
+    assert (drawn.x_first, drawn.x_width) == (-0.5, 9.0)
+
+
+def test_gain_is_added_from_the_first_bin_to_the_last():
+    traces = {"amplitude_db": np.zeros((2, 5), np.float32)}
+    drawn = radargram(traces, np.arange(5.0), np.array([0.0, 1.0]), gain_db=20.0, level_traces=False)
+    assert drawn.image[:, 0].tolist() == [0, 5, 10, 15, 20]
+
+
+def test_depth_in_a_vacuum_is_half_the_way_of_light():
+    assert depth_m(np.array([20.0]), 1.0)[0] == pytest.approx(2.99792458)
+    assert depth_m(np.array([20.0]), 4.0)[0] == pytest.approx(1.49896229)
+
+
+def test_lines_are_in_ascending_order_and_in_vacuum():
+    wavelengths = [line for _, line in LINES_NM]
+    assert wavelengths == sorted(wavelengths)
+    assert ("H alpha", 656.460) in LINES_NM
