@@ -21,7 +21,7 @@ $(BIN)/python:
 	  else echo 'this Python has no venv: install it (Debian: python3-venv)' >&2; exit 1; fi; }
 
 $(VENV)/.setup: pyproject.toml | $(BIN)/python
-	$(INSTALL) -e '.[broker]'
+	$(INSTALL) -e '.[broker,dashboard]'
 	@touch $@
 
 $(VENV)/.tools: pyproject.toml | $(BIN)/python
@@ -55,13 +55,18 @@ format: $(VENV)/.tools ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The broker that some tests talk to: installed where that can be done, else those tests are skipped and say so.
+# The broker and the browser that some tests talk to: installed where that can be done, else those tests are skipped and say so.
 system:
 	@command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto || { \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	    apt-get install -y -qq --no-install-recommends mosquitto mosquitto-clients >/dev/null; \
 	  else echo "mosquitto is not here and cannot be installed: the tests that need it are skipped"; fi; }
+	@command -v chromium >/dev/null || command -v google-chrome >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
+	  else echo "chromium is not here and cannot be installed: the dashboard's tests are skipped"; fi; }
 
 clean: ## remove what make made
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

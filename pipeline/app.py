@@ -9,8 +9,8 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from pipeline.archive.columns import column_files
 from pipeline.archive.packets import packet_file
 from pipeline.archive.products import product_files
 from pipeline.batches import ByteBatch, Event, Message
+from pipeline.dashboard.server import TOPICS, Served, available, serving
 from pipeline.dictionary.survey import Use, survey
 from pipeline.errors import ConfigError
 from pipeline.mission import MAX_FILE_BYTES, Mission
@@ -227,6 +228,37 @@ async def watch(
             n_shown += 1
             if n_shown == limit:
                 return
+
+
+@asynccontextmanager
+async def dashboard(
+    address: BrokerAddress, host: str = "127.0.0.1", port: int = 5006, *, or_any_port: bool = False
+) -> AsyncIterator[Served]:
+    """Serve the live page of what a broker has, until the end of the block."""
+
+    def messages(tell: Callable[[str], None]) -> AsyncGenerator[tuple[str, bytes, bool], None]:
+        return subscribe(address, TOPICS, on_trouble=tell)
+
+    async with serving(messages, topics.unpack_product, host=host, port=port, or_any_port=or_any_port) as served:
+        yield served
+
+
+async def serve_dashboard(address: BrokerAddress, host: str, port: int, tell: Callable[[str], None]) -> None:
+    """Serve the live page until Ctrl-C; RunError where the broker is not there."""
+    async with dashboard(address, host, port) as served:
+        tell(served.url)
+        stopped = asyncio.create_task(until_signal(), name="stop")
+        try:
+            await asyncio.wait((stopped, served.listening), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+        if served.listening.done():
+            served.listening.result()
+
+
+def has_dashboard() -> bool:
+    """Whether what the page needs is installed."""
+    return available()
 
 
 def survey_dictionary(path: Path) -> list[Use]:

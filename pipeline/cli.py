@@ -8,8 +8,8 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -85,11 +85,12 @@ def demo() -> None:
         async with broker_at(None) as address:
             command = f"mosquitto_sub -h {address.host} -p {address.port} -t 'zhurong/#' -v"
             err.print(f"broker on {address}: try  {command}", soft_wrap=True)
-            report = await _replay([recording], mission, address, stream="demo", speed=1.0)
-            _tell(report, mission, f"{mission.name}/demo", as_json=False)
-            if sys.stdout.isatty():
-                err.print("\nthe latest values stay on the broker; Ctrl-C ends the demo")
-                await app.until_signal()
+            async with _demo_dashboard(address):
+                report = await _replay([recording], mission, address, stream="demo", speed=1.0)
+                _tell(report, mission, f"{mission.name}/demo", as_json=False)
+                if sys.stdout.isatty():
+                    err.print("\nthe latest values stay on the broker; Ctrl-C ends the demo")
+                    await app.until_signal()
 
     asyncio.run(run())
 
@@ -255,6 +256,23 @@ def watch(
 
 
 @cli.command()
+def dashboard(
+    broker: BrokerUrl = "mqtt://localhost",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0 is any free one.")] = 5006,
+    address: Annotated[str, typer.Option(metavar="HOST", help="To serve on; 0.0.0.0 is all.")] = "127.0.0.1",
+) -> None:
+    """Serve a live page of what a broker has: the pass, radar, field and weather, spectra, the traverse."""
+
+    async def run() -> None:
+        async with broker_at(broker or "mqtt://localhost") as known:
+            await app.serve_dashboard(
+                known, address, port, lambda url: err.print(f"dashboard on {url}; Ctrl-C ends it", soft_wrap=True)
+            )
+
+    asyncio.run(run())
+
+
+@cli.command()
 def check(
     mission: Annotated[
         str | None, typer.Argument(metavar="M", help="A mission's folder, or its name under configs/.")
@@ -363,6 +381,19 @@ def _progress(total_bytes: int | None) -> Iterator[Callable[[int], None]]:
     with progress_bar(err) as bar:
         task = bar.add_task("", total=total_bytes)
         yield lambda n_bytes: bar.update(task, advance=n_bytes)
+
+
+@asynccontextmanager
+async def _demo_dashboard(address: Any) -> AsyncIterator[None]:
+    """Serve the page on a terminal, where Bokeh is installed; a demo without a page is a demo too."""
+    async with AsyncExitStack() as stack:
+        if sys.stdout.isatty() and app.has_dashboard():
+            try:
+                served = await stack.enter_async_context(app.dashboard(address, or_any_port=True))
+                err.print(f"dashboard on {served.url}", soft_wrap=True)
+            except DownlinkError as error:
+                err.print(f"no dashboard: {error}", markup=False, soft_wrap=True)
+        yield
 
 
 async def _replay(passes: Sequence[Path], mission: Mission, address: Any, **how: Any) -> dict[str, Any]:

@@ -1,0 +1,196 @@
+"""Radar: what lies below the path, in high and in low frequency, and the trace under the cursor.
+
+Two-way time begins with the record; depth stands for one permittivity, which is the viewer's to state.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from bokeh.layouts import column, row
+from bokeh.models import (
+    Checkbox,
+    ColorBar,
+    ColumnDataSource,
+    CustomJS,
+    CustomJSTickFormatter,
+    DataRange1d,
+    LinearAxis,
+    LinearColorMapper,
+    RadioButtonGroup,
+    Range1d,
+    Select,
+    Slider,
+    UIElement,
+)
+
+from pipeline.dashboard import theme
+from pipeline.dashboard.panels import Panel, hover, plot, sheet
+from pipeline.dashboard.radargram import LIGHT_M_NS, radargram
+from pipeline.dashboard.ring import Mark, Ring
+from pipeline.dashboard.rows import QUALITY
+from pipeline.dashboard.state import Stream
+
+PALETTES = {"Viridis": "Viridis256", "Grey": "Greys256", "Inferno": "Inferno256", "Cividis": "Cividis256"}
+
+_TRACE = """
+const image = source.data.image[0]
+if (image == null) return
+const [n_bins, n_columns] = image.shape
+const x = source.data.x[0], width = source.data.dw[0]
+const j = Math.max(0, Math.min(n_columns - 1, Math.floor((cb_obj.x - x) / width * n_columns)))
+const amplitude = new Float64Array(n_bins), twt = new Float64Array(n_bins)
+for (let i = 0; i < n_bins; i++) {
+  amplitude[i] = image[i * n_columns + j]
+  twt[i] = source.data.y[0] + source.data.dh[0] * (i + 0.5) / n_bins
+}
+trace.data = {amplitude, twt}
+"""
+_DEPTH = f"""
+const depth = tick * {LIGHT_M_NS} / (2 * Math.sqrt(permittivity.value))
+return depth.toFixed(depth < 10 ? 2 : depth < 100 ? 1 : 0)
+"""
+_AT_FIRST_NS = 1500.0
+"""Shown at first where the record is longer: below it a low-frequency record is noise."""
+
+
+class RadarLook:
+    """Two radargrams, drawn with one set of controls."""
+
+    title = "Radar"
+
+    def __init__(self) -> None:
+        css = {"stylesheets": [sheet(theme.WIDGET_CSS)]}
+        self.x_axis = RadioButtonGroup(labels=["distance", "trace"], active=0, width=150, **css)
+        self.gain = Slider(
+            title="Gain, first to last bin (dB)", start=0, end=80, step=1, value=20, width=220, **css
+        )
+        self.span = Slider(title="Colours span (dB)", start=5, end=100, step=1, value=45, width=200, **css)
+        self.permittivity = Slider(
+            title="Relative permittivity, for depth", start=1, end=12, step=0.1, value=4, width=220, **css
+        )
+        self.palette = Select(options=list(PALETTES), value="Viridis", width=110, **css)
+        self.level = Checkbox(label="less the mean trace", active=False, width=150, **css)
+        self._views = [
+            _View("gpr/high_frequency", "High frequency", self),
+            _View("gpr/low_frequency", "Low frequency", self),
+        ]
+        self._stream: Stream | None = None
+        self._now_s = 0.0
+        for control in (self.gain, self.span):
+            control.on_change("value_throttled", self._redraw)
+        self.palette.on_change("value", self._redraw)
+        for control in (self.x_axis, self.level):
+            control.on_change("active", self._redraw)
+        controls = row(
+            self.x_axis,
+            self.gain,
+            self.span,
+            self.level,
+            self.palette,
+            self.permittivity,
+            height=44,
+            margin=(4, 0, 0, 6),
+        )
+        self.root: UIElement = column(controls, *[view.root for view in self._views], sizing_mode="stretch_both")
+
+    def refresh(self, stream: Stream | None, now_s: float) -> None:
+        self._stream, self._now_s = stream, now_s
+        for view in self._views:
+            view.refresh(stream, now_s)
+
+    def _redraw(self, _attr: str, _old: object, _new: object) -> None:
+        for view in self._views:
+            view.forget()
+        self.refresh(self._stream, self._now_s)
+
+
+class _View:
+    """One radargram with the trace beside it."""
+
+    def __init__(self, kind: str, title: str, look: RadarLook) -> None:
+        self._kind, self._look = kind, look
+        self._ring: Ring | None = None
+        self._mark: Mark | None = None
+        self.source = ColumnDataSource({name: [] for name in ("image", "x", "y", "dw", "dh")}, name=kind)
+        self.flags = ColumnDataSource({"x": [], "y": [], "quality": []}, name=f"{kind} flags")
+        self.trace = trace = ColumnDataSource({"amplitude": [], "twt": []}, name=f"{kind} trace")
+        self._y_range = Range1d(1, 0)
+        self._x_range = Range1d(0, 1)
+        self._mapper = LinearColorMapper(palette=PALETTES["Viridis"], nan_color="rgba(128,128,128,0.25)")
+        self._figure = self._picture(trace)
+        beside = plot("dB", "two-way time (ns)", y_range=self._y_range, x_range=DataRange1d(range_padding=0.05))
+        line = beside.line("amplitude", "twt", source=trace, color=theme.ORANGE)
+        hover(beside, [line], [("two-way time", "@twt{0.0} ns"), ("amplitude", "@amplitude{0.0} dB")], "hline")
+        headers = {"image": "gained_amplitude_db column"}
+        self._panel = Panel(title, self._figure, self.source, headers, f"{kind.replace('/', '_')}.csv")
+        under = Panel(
+            "Trace under the cursor", beside, trace, {"twt": "twt_ns", "amplitude": "amplitude_db"}, "trace.csv"
+        )
+        under.root.sizing_mode, under.root.width = "stretch_height", 300
+        under.tell("")
+        self.root = row(self._panel.root, under.root, sizing_mode="stretch_both")
+
+    def forget(self) -> None:
+        self._mark = None
+
+    def refresh(self, stream: Stream | None, now_s: float) -> None:
+        ring = stream.products.get(self._kind) if stream else None
+        if ring is None or not len(ring):
+            if self._ring is not None:
+                self.source.data = {name: [] for name in self.source.data}
+                self.flags.data = {"x": [], "y": [], "quality": []}
+            self._ring = None
+            self._panel.tell("nothing yet")
+            return
+        if ring is not self._ring or ring.n_since(self._mark) != 0:
+            self._draw(ring)
+            self._ring, self._mark = ring, ring.mark
+        self._panel.tell_of(ring, now_s, f"{len(ring):,} traces")
+
+    def _draw(self, ring: Ring) -> None:
+        look, rows = self._look, ring.rows()
+        by_distance = look.x_axis.active == 0
+        x = rows["distance_m"] if by_distance else np.arange(len(ring), dtype=float) + 1
+        drawn = radargram(
+            rows, ring.common["twt_ns"], x, gain_db=look.gain.value, level_traces=bool(look.level.active)
+        )
+        top = float(drawn.twt_ns[0])
+        self.source.data = {
+            "image": [drawn.image], "x": [drawn.x_first], "y": [top], "dw": [drawn.x_width], "dh": [drawn.twt_width_ns]
+        }  # fmt: skip
+        bad = rows[QUALITY] != 0
+        low = np.full(int(bad.sum()), top + 0.01 * drawn.twt_width_ns)
+        self.flags.data = {"x": x[bad], "y": low, "quality": rows[QUALITY][bad].astype(float)}
+        self._figure.xaxis.axis_label = "distance along the traces (m)" if by_distance else "trace"
+        self._x_range.update(start=drawn.x_first, end=drawn.x_first + drawn.x_width)
+        if self._ring is not ring:
+            self._y_range.update(start=top + min(drawn.twt_width_ns, _AT_FIRST_NS), end=top)
+        if not len(self.trace.data["twt"]):  # no cursor yet: the last trace
+            self.trace.data = {"amplitude": drawn.image[:, -1].astype(float), "twt": drawn.twt_ns}
+        high = _strong(drawn.image)
+        self._mapper.update(high=high, low=high - look.span.value, palette=PALETTES[look.palette.value])
+
+    def _picture(self, trace: ColumnDataSource) -> Any:
+        made = plot("distance (m)", "two-way time (ns)", x_range=self._x_range, y_range=self._y_range)
+        image = made.image("image", "x", "y", "dw", "dh", source=self.source, color_mapper=self._mapper)
+        made.grid.visible = False
+        made.scatter("x", "y", source=self.flags, marker="inverted_triangle", color=theme.FLAG, size=6)
+        depth = LinearAxis(axis_label="depth (m) at that permittivity")
+        depth.formatter = CustomJSTickFormatter(args={"permittivity": self._look.permittivity}, code=_DEPTH)
+        self._look.permittivity.js_on_change("value", CustomJS(args={"axis": depth}, code="axis.change.emit()"))
+        made.add_layout(depth, "right")
+        made.add_layout(ColorBar(color_mapper=self._mapper, title="dB", width=8, padding=4), "right")
+        hover(
+            made,
+            [image],
+            [("x", "$x{0.00}"), ("two-way time", "$y{0.0} ns"), ("amplitude with gain", "@image{0.0} dB")],
+        )
+        made.js_on_event("mousemove", CustomJS(args={"source": self.source, "trace": trace}, code=_TRACE))
+        return made
+
+
+def _strong(image: Any) -> float:
+    known = image[np.isfinite(image)]
+    return float(np.percentile(known, 99.5)) if len(known) else 0.0

@@ -1,0 +1,126 @@
+"""The page as a Bokeh server on the running event loop: messages in, HTTP and WebSocket out, nothing outside.
+
+Scripts and styles come from Bokeh's own wheel. One listener fills one state; each open tab has a document over it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager, suppress
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from ipaddress import ip_address
+from typing import Any
+
+from pipeline.dashboard.state import State, Unpack
+from pipeline.errors import ConfigError, RunError
+
+TOPICS = ("+/+/product/#", "+/+/link/+", "+/+/event/+", "+/+/report", "+/status/+")
+
+Messages = Callable[[Callable[[str], None]], AsyncGenerator[tuple[str, bytes, bool], None]]
+"""Given whom to tell of a lost or regained broker, the messages (topic, payload, retained)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A page that is up. `listening` ends only with an error: the broker refused, or was not there."""
+
+    url: str
+    listening: asyncio.Task[None]
+    state: State
+
+
+def available() -> bool:
+    """Whether Bokeh is installed."""
+    return find_spec("bokeh") is not None
+
+
+@asynccontextmanager
+async def serving(
+    messages: Messages, unpack: Unpack, *, host: str = "127.0.0.1", port: int = 5006, or_any_port: bool = False
+) -> AsyncIterator[Served]:
+    """Serve the page until the end of the block. `or_any_port`: another one where `port` is taken.
+
+    The listener begins before Bokeh is imported (in a thread, about a second), so what is published meanwhile is seen.
+    """
+    if not available():
+        raise ConfigError("the dashboard needs Bokeh: pip install 'downlink-pipeline[dashboard]'")
+    state = State(unpack)
+    listening = asyncio.create_task(_listen(messages, state), name="dashboard")
+    try:
+        await asyncio.to_thread(import_module, "pipeline.dashboard.page")
+        server = _start(state, host, port, or_any_port=or_any_port)
+        try:
+            yield Served(f"http://{_in_url(host)}:{server.port}/", listening, state)
+        finally:
+            await server.close()
+    finally:
+        listening.cancel()
+        with suppress(asyncio.CancelledError, RunError):
+            await listening
+
+
+async def _listen(messages: Messages, state: State) -> None:
+    async with aclosing(messages(state.tell)) as received:
+        async for topic, payload, _ in received:
+            state.feed(topic, payload, time.monotonic())
+
+
+def _start(state: State, host: str, port: int, *, or_any_port: bool) -> _Server:
+    try:
+        return _Server(state, host, port)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE and or_any_port:
+            return _Server(state, host, 0)
+        raise RunError(f"cannot serve the dashboard on {host}:{port}: {error.strerror or error}") from None
+
+
+class _Server:
+    """Bokeh's server, put together from its parts so that it can be closed with its tabs open."""
+
+    def __init__(self, state: State, host: str, port: int) -> None:
+        from bokeh.application import Application  # noqa: PLC0415 - an optional extra
+        from bokeh.application.handlers.function import FunctionHandler  # noqa: PLC0415
+        from bokeh.server.server import BaseServer  # noqa: PLC0415
+        from bokeh.server.tornado import BokehTornado  # noqa: PLC0415
+        from bokeh.server.util import bind_sockets  # noqa: PLC0415
+        from tornado.httpserver import HTTPServer  # noqa: PLC0415
+        from tornado.ioloop import IOLoop  # noqa: PLC0415
+
+        from pipeline.dashboard.page import Page  # noqa: PLC0415
+
+        def open_page(document: Any) -> None:
+            asked = document.session_context.request.arguments.get("theme")
+            Page(document, state, dark=asked != [b"light"])
+
+        sockets, self.port = bind_sockets(host, port)
+        web = BokehTornado(
+            {"/": Application(FunctionHandler(open_page))},
+            extra_websocket_origins=_origins(host, self.port),
+            check_unused_sessions_milliseconds=5_000,
+            unused_session_lifetime_milliseconds=10_000,
+        )
+        self._http: Any = HTTPServer(web)
+        self._http.add_sockets(sockets)
+        self._bokeh = BaseServer(IOLoop.current(), web, self._http)
+        self._bokeh.start()
+
+    async def close(self) -> None:
+        """End it, and the connections of open tabs."""
+        self._bokeh.stop()
+        await self._http.close_all_connections()
+
+
+def _origins(host: str, port: int) -> list[str]:
+    """Who may open the page's socket: at a loopback address only its own page, elsewhere by any name it has."""
+    if host == "localhost" or ip_address(host).is_loopback:
+        return [f"{name}:{port}" for name in ("localhost", "127.0.0.1", _in_url(host))]
+    return ["*"]
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,129 @@
+"""Dark and light: colours of figures as Bokeh themes, of all else as a style sheet of variables."""
+
+from __future__ import annotations
+
+from bokeh.themes import Theme
+
+BLUE, ORANGE, GREEN, RED, VIOLET, CYAN = "#4c9be8", "#e8913c", "#3fae72", "#e0524d", "#a684e8", "#2fb3c4"
+FLAG = "#e8b23c"
+"""Of rows whose quality is not 0."""
+
+_DARK = {"page": "#14171c", "panel": "#1b2027", "text": "#d5dae1", "muted": "#98a2b0", "line": "#39424e"}
+_LIGHT = {"page": "#eef1f4", "panel": "#ffffff", "text": "#1d242c", "muted": "#55606d", "line": "#ccd3da"}
+
+
+def theme(*, dark: bool) -> Theme:
+    """Colours of all figures."""
+    colour = _DARK if dark else _LIGHT
+    text = {"text_color": colour["text"], "text_font_size": "11px"}
+    return Theme(
+        json={
+            "attrs": {
+                "Plot": {
+                    "background_fill_color": colour["panel"],
+                    "border_fill_color": colour["panel"],
+                    "outline_line_color": colour["line"],
+                },
+                "Grid": {"grid_line_color": colour["line"], "grid_line_alpha": 0.5},
+                "Axis": {
+                    "major_tick_line_color": colour["muted"],
+                    "minor_tick_line_color": None,
+                    "axis_line_color": colour["muted"],
+                    "major_label_text_color": colour["muted"],
+                    "major_label_text_font_size": "11px",
+                    "axis_label_text_color": colour["text"],
+                    "axis_label_text_font_size": "11px",
+                    "axis_label_text_font_style": "normal",
+                },
+                "Legend": {
+                    "label_text_color": colour["text"],
+                    "label_text_font_size": "11px",
+                    "background_fill_color": colour["panel"],
+                    "background_fill_alpha": 0.7,
+                    "border_line_color": None,
+                },
+                "BaseColorBar": {
+                    "title_text_color": colour["text"],
+                    "title_text_font_size": "11px",
+                    "title_text_font_style": "normal",
+                    "major_label_text_color": colour["muted"],
+                    "background_fill_color": colour["panel"],
+                    "bar_line_color": colour["line"],
+                },
+                "Label": text,
+                "LabelSet": text,
+            }
+        }
+    )
+
+
+def _variables(colour: dict[str, str]) -> str:
+    return " ".join(f"--dl-{name}: {value};" for name, value in colour.items())
+
+
+TEMPLATE = f"""
+{{% block title %}}downlink{{% endblock %}}
+{{% block postamble %}}
+<style>
+  :root {{ {_variables(_DARK)} color-scheme: dark; }}
+  :root.light {{ {_variables(_LIGHT)} color-scheme: light; }}
+  html, body {{ height: 100%; margin: 0; overflow: hidden; background: var(--dl-page); }}
+  body {{ font: 13px/1.3 system-ui, "DejaVu Sans", sans-serif; color: var(--dl-text); }}
+</style>
+<script>
+  if (new URLSearchParams(location.search).get("theme") === "light") document.documentElement.classList.add("light")
+</script>
+{{% endblock %}}
+"""
+
+WIDGET_CSS = """
+:host { color: var(--dl-text); font-size: 12px; }
+.bk-input, .bk-btn, .bk-btn.bk-btn-default {
+  background-color: var(--dl-panel) !important; color: var(--dl-text) !important;
+  border-color: var(--dl-line) !important; font-size: 12px;
+}
+.bk-btn { padding: 2px 6px !important; min-height: 0 !important; }
+.bk-btn.bk-active { background-color: var(--dl-line) !important; }
+.bk-slider-title, label { color: var(--dl-text) !important; }
+.noUi-target, .noUi-handle { background: var(--dl-line) !important; border-color: var(--dl-muted) !important; }
+"""
+
+TABS_CSS = """
+:host { color: var(--dl-text); }
+.bk-header { border-bottom: 1px solid var(--dl-line) !important; }
+.bk-tab { color: var(--dl-muted); padding: 5px 16px !important; }
+.bk-tab:hover { background: var(--dl-panel) !important; }
+.bk-tab.bk-active {
+  color: var(--dl-text) !important; background: var(--dl-panel) !important; border-color: var(--dl-line) !important;
+}
+"""
+
+PANEL_CSS = """
+:host {
+  background: var(--dl-panel); border-radius: 5px; padding: 3px 6px; box-sizing: border-box;
+  min-width: 0; min-height: 0; overflow: hidden;
+}
+"""
+
+CAPTION_CSS = """
+:host {
+  width: 0 !important; min-width: 0; flex: 1 1 0 !important; text-overflow: ellipsis;
+  color: var(--dl-text); font-size: 12px; overflow: hidden; white-space: nowrap;
+}
+.age { color: var(--dl-muted); margin-left: 10px; }
+.flag { color: #d99a1c; margin-left: 10px; }
+"""
+
+TABLE_CSS = """
+:host { overflow: auto; color: var(--dl-text); font-size: 12px; }
+table { border-collapse: collapse; width: 100%; }
+th { color: var(--dl-muted); font-weight: normal; text-align: left; }
+th, td { padding: 2px 8px 2px 2px; border-bottom: 1px solid var(--dl-line); white-space: nowrap; }
+.number { font-variant-numeric: tabular-nums; }
+"""
+
+HEADER_CSS = """
+:host { color: var(--dl-text); font-size: 13px; white-space: nowrap; overflow: hidden; }
+b { font-size: 16px; margin-right: 14px; }
+.good { color: #3fae72; } .bad { color: #e0524d; font-weight: bold; } .muted { color: var(--dl-muted); }
+"""
