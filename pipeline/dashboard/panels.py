@@ -33,7 +33,10 @@ TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
 
 _CSV = """
 const columns = Object.entries(names)
-const cells = columns.map(([key]) => Array.from(source.data[key] ?? []))
+const parted = (value) => value?.shape?.length !== 2 ? [value]  // an image: one array for each of its columns
+  : Array.from({length: value.shape[1]}, (_, j) =>
+      Array.from({length: value.shape[0]}, (_, i) => value[i * value.shape[1] + j]))
+const cells = columns.map(([key]) => Array.from(source.data[key] ?? []).flatMap(parted))
 const wide = cells.map((cell) => cell.length && cell[0] != null && typeof cell[0] === "object")
 const text = (value, key) => value == null ? "" : key === "time" ? new Date(value).toISOString()
   : typeof value === "string" ? '"' + value.replaceAll('"', '""') + '"' : String(value)

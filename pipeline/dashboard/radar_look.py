@@ -113,7 +113,7 @@ class _View:
         self._kind, self._look = kind, look
         self._ring: Ring | None = None
         self._mark: Mark | None = None
-        self.source = ColumnDataSource({name: [] for name in ("image", "x", "y", "dw", "dh")}, name=kind)
+        self.source = ColumnDataSource({name: [] for name in ("image", "x", "y", "dw", "dh", "twt")}, name=kind)
         self.flags = ColumnDataSource({"x": [], "y": [], "quality": []}, name=f"{kind} flags")
         self.trace = trace = ColumnDataSource({"amplitude": [], "twt": []}, name=f"{kind} trace")
         self._y_range = Range1d(1, 0)
@@ -123,7 +123,7 @@ class _View:
         beside = plot("dB", "two-way time (ns)", y_range=self._y_range, x_range=DataRange1d(range_padding=0.05))
         line = beside.line("amplitude", "twt", source=trace, color=theme.ORANGE)
         hover(beside, [line], [("two-way time", "@twt{0.0} ns"), ("amplitude", "@amplitude{0.0} dB")], "hline")
-        headers = {"image": "gained_amplitude_db column"}
+        headers = {"twt": "twt_ns", "image": "gained_amplitude_db column"}
         self._panel = Panel(title, self._figure, self.source, headers, f"{kind.replace('/', '_')}.csv")
         under = Panel(
             "Trace under the cursor", beside, trace, {"twt": "twt_ns", "amplitude": "amplitude_db"}, "trace.csv"
@@ -158,19 +158,28 @@ class _View:
         )
         top = float(drawn.twt_ns[0])
         self.source.data = {
-            "image": [drawn.image], "x": [drawn.x_first], "y": [top], "dw": [drawn.x_width], "dh": [drawn.twt_width_ns]
+            "image": [drawn.image], "x": [drawn.x_first], "y": [top], "dw": [drawn.x_width], "dh": [drawn.twt_width_ns],
+            "twt": [drawn.twt_ns],
         }  # fmt: skip
         bad = rows[QUALITY] != 0
         low = np.full(int(bad.sum()), top + 0.01 * drawn.twt_width_ns)
         self.flags.data = {"x": x[bad], "y": low, "quality": rows[QUALITY][bad].astype(float)}
         self._figure.xaxis.axis_label = "distance along the traces (m)" if by_distance else "trace"
-        self._x_range.update(start=drawn.x_first, end=drawn.x_first + drawn.x_width)
         if self._ring is not ring:
-            self._y_range.update(start=top + min(drawn.twt_width_ns, _AT_FIRST_NS), end=top)
+            bottom = top + min(drawn.twt_width_ns, _AT_FIRST_NS)
+            self._y_range.update(start=bottom, end=top, reset_start=bottom, reset_end=top)
+        self._show(drawn.x_first, drawn.x_first + drawn.x_width, anew=self._ring is not ring or self._mark is None)
         if not len(self.trace.data["twt"]):  # no cursor yet: the last trace
             self.trace.data = {"amplitude": drawn.image[:, -1].astype(float), "twt": drawn.twt_ns}
         high = _strong(drawn.image)
         self._mapper.update(high=high, low=high - look.span.value, palette=PALETTES[look.palette.value])
+
+    def _show(self, first: float, last: float, *, anew: bool) -> None:
+        """Keep all columns in sight, but for a viewer who has zoomed into some of them."""
+        seen = self._x_range
+        if anew or (seen.start, seen.end) == (seen.reset_start, seen.reset_end):
+            seen.update(start=first, end=last)
+        seen.update(reset_start=first, reset_end=last)
 
     def _picture(self, trace: ColumnDataSource) -> Any:
         made = plot("distance (m)", "two-way time (ns)", x_range=self._x_range, y_range=self._y_range)

@@ -71,6 +71,7 @@ async def test_every_look_draws_what_was_published(chromium, bundled, products):
         await tab.until(f"{column('field_a', 'up')}.length == {len(field)}")
         np.testing.assert_array_equal(await tab.run(column("field_a", "up")), field[:, 2])
         temperature = joined(products, "meteorology", "air_temperature_k")
+        await tab.until(f"{column('weather', 'air_temperature_k')}.length == {len(temperature)}")
         np.testing.assert_array_equal(await tab.run(column("weather", "air_temperature_k")), temperature)
 
         await look(tab, "radar")
@@ -121,6 +122,44 @@ async def test_who_comes_late_sees_the_latest_state_at_once(chromium, bundled, p
         await look(tab, "traverse")
         n_rows = len(joined(products, "navigation", "heading_deg"))
         await tab.until(f"{column('path', 'east')}.length == {n_rows}", timeout_s=5)
+
+
+async def test_csv_has_a_line_for_each_row(chromium, bundled, products):
+    async with page() as (address, served):
+        await replay(address, bundled)
+        tab = await chromium.open(served.url)
+        await look(tab, "radar")
+        await tab.until(f"{column('gpr/high_frequency', 'twt')}.length == 1")
+        await look(tab, "traverse")
+        n_rows = len(joined(products, "navigation", "heading_deg"))
+        await tab.until(f"{column('path', 'east')}.length == {n_rows}")
+        clicked = """(async () => {
+          const found = []
+          for (const button of Bokeh.documents[0]._all_models.values()) {
+            if (button.label !== "CSV") continue
+            const [save] = button.js_event_callbacks.button_click
+            await save.execute(button)
+            found.push([save.args.file, downlink_csv])
+          }
+          return found
+        })()"""
+        found = await tab.run(clicked)
+        assert ["path.csv", n_rows + 1] in found
+        assert ["gpr_high_frequency.csv", 2048 // 3 + 1] in found
+
+
+async def test_a_click_makes_the_figures_light(chromium):
+    async with page() as (_, served):
+        tab = await chromium.open(served.url)
+        colour = (
+            "Bokeh.documents[0].roots()[0].children[1].tabs[4].child.children[0].children[1].background_fill_color"
+        )
+        assert await tab.until(colour) == "#1b2027"
+        await asyncio.sleep(0.5)
+        for kind in ("mousePressed", "mouseReleased"):
+            await tab.call("Input.dispatchMouseEvent", type=kind, x=1314, y=20, button="left", clickCount=1)
+        await tab.until(f"{colour} == '#ffffff'")
+        assert await tab.run("document.documentElement.classList.contains('light')")
 
 
 async def test_another_stream_is_chosen(chromium, bundled):
