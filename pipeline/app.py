@@ -124,11 +124,6 @@ def write_products(
     return line.report() | {"files": [entry.path.name for entry in files.entries]}
 
 
-def _needs_dictionary(mission: Mission) -> None:
-    if mission.plan is None:
-        raise ConfigError(f"mission {mission.name} has no dictionary: name one in [dictionary] xtce = ...")
-
-
 async def replay(
     passes: Sequence[Path],
     mission: Mission,
@@ -228,6 +223,11 @@ async def watch(
             n_shown += 1
             if n_shown == limit:
                 return
+
+
+def _needs_dictionary(mission: Mission) -> None:
+    if mission.plan is None:
+        raise ConfigError(f"mission {mission.name} has no dictionary: name one in [dictionary] xtce = ...")
 
 
 @asynccontextmanager

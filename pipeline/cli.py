@@ -356,9 +356,9 @@ def _readable(passes: Sequence[Path]) -> int | None:
             continue
         if not path.exists():
             raise ConfigError(f"{path}: there is no such file")
-        if path.is_dir():
+        if path.is_dir() and not any(path.glob("[0-9]*.raw")):  # as ingest records a pass
             raise ConfigError(f"{path} is a folder: name the recordings in it")
-    if any(path == STANDARD_INPUT or compression(path) for path in passes):
+    if any(path == STANDARD_INPUT or path.is_dir() or compression(path) for path in passes):
         return None
     return sum(path.stat().st_size for path in passes)
 
