@@ -29,7 +29,7 @@ $(VENV)/.tools: pyproject.toml | $(BIN)/python
 	@touch $@ $(VENV)/.setup
 
 $(VENV)/.peers: pyproject.toml | $(BIN)/python
-	$(INSTALL) -e '.[broker,bench]'
+	$(INSTALL) -e '.[bench]'
 	@touch $@ $(VENV)/.setup
 
 demo: setup ## the bundled pass on the embedded broker
@@ -49,7 +49,7 @@ soak: $(VENV)/.tools system ## a hundred kills, outages of a minute, an hour at 
 	  $(BIN)/python -m pytest tests/services/test_kill.py tests/services/test_outages.py tests/services/test_memory.py
 	DOWNLINK_FUZZ_SECONDS=300 DOWNLINK_EXAMPLES=2000 $(BIN)/python -m pytest tests/link
 
-bench: $(VENV)/.peers ## speed and memory, against peers in one run
+bench: $(VENV)/.peers system ## speed and memory, against peers in one run
 	$(BIN)/python -m benchmarks
 
 format: $(VENV)/.tools ## format the code
