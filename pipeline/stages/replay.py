@@ -22,6 +22,7 @@ from pipeline.errors import DownlinkError
 from pipeline.stages.channel import Channel
 from pipeline.stages.latest import Latest
 from pipeline.stages.line import Line, Outcome
+from pipeline.stages.quarantine import set_aside
 
 LINK_INTERVAL_S = 1.0
 Publish = Callable[[Sequence[Message]], Awaitable[None]]
@@ -90,12 +91,7 @@ class Replay:
         self.n_quarantined += 1
         if batch is None:
             return Event("error", "quarantine", f"the end of the stream could not be processed: {error!r}")
-        folder = Path(tempfile.mkdtemp(prefix="downlink-quarantine-"))
-        batch.data.tofile(folder / "batch.bin")
-        where = str(folder / "batch.bin")
-        return Event(
-            "error", "quarantine", f"{len(batch.data)} bytes set aside: {error!r}", details={"file": where}
-        )
+        return set_aside(batch, lambda: Path(tempfile.mkdtemp(prefix="downlink-quarantine-")) / "batch.bin", error)
 
     async def _deliver(self, sent: Channel[Sent], seen: Callable[[int, Sequence[Message]], None]) -> None:
         told, report = 0.0, {}

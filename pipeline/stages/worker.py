@@ -17,10 +17,11 @@ from typing import Any
 import structlog
 
 from pipeline import topics
-from pipeline.batches import NO_TIME, ByteBatch, Event, Message, PacketBatch, Product
+from pipeline.batches import NO_TIME, Message, PacketBatch, Product
 from pipeline.stages.latest import Latest
 from pipeline.stages.ledger import MAX_KEYS
 from pipeline.stages.line import Line, Outcome
+from pipeline.stages.quarantine import set_aside
 from pipeline.stages.stage_messages import Lost, Out, Outgoing, Raw, RunId
 
 MAX_RUNS = 16
@@ -113,7 +114,9 @@ class Worker:
                 found += self._latest(run.latest.offer(last.products, time.monotonic_ns()) + run.latest.flush())
         except Exception as error:
             log.exception("a batch broke the decode stage and is set aside", run=raw.id.run, seq=raw.seq)
-            event = self._quarantine(raw.batch, raw.id, raw.seq, error)
+            self.n_quarantined += 1
+            path = self._quarantine_folder / f"{raw.id.station}-{raw.id.name}-{raw.seq}.bin"
+            event = set_aside(raw.batch, lambda: path, error)
             found = list(self._told(raw.id, run, Outcome(PacketBatch.empty(), events=(event,))))
         if raw.ended or self._clock() >= run.told_at + LINK_INTERVAL_S:
             run.told_at = self._clock()
@@ -150,19 +153,6 @@ class Worker:
             told = {**report, "pass": run.name}
             messages.append(topics.report_message(self._mission, run.station, told))
         return [Outgoing(message) for message in messages]
-
-    def _quarantine(self, batch: ByteBatch, run: RunId, seq: int, error: Exception) -> Event:
-        self.n_quarantined += 1
-        path = self._quarantine_folder / f"{run.station}-{run.name}-{seq}.bin"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            batch.data.tofile(path)
-            where = str(path)
-        except OSError as problem:
-            where = f"not kept: {problem.strerror}"
-        return Event(
-            "error", "quarantine", f"{len(batch.data)} bytes set aside: {error!r}", details={"file": where}
-        )
 
     @staticmethod
     def _outs(raw: Raw, run: _Run, messages: list[Outgoing]) -> Iterator[Out]:

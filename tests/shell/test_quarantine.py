@@ -1,0 +1,19 @@
+"""A batch that broke a stage is kept, or it is said why not; the stream goes on either way."""
+
+from pathlib import Path
+
+from pipeline.batches import ByteBatch
+from pipeline.stages.quarantine import set_aside
+
+
+def test_the_bytes_are_kept_and_told_of(tmp_path: Path) -> None:
+    event = set_aside(ByteBatch.of(b"abc"), lambda: tmp_path / "deep" / "batch.bin", ValueError("odd"))
+    assert (tmp_path / "deep" / "batch.bin").read_bytes() == b"abc"
+    assert event.text == "3 bytes set aside: ValueError('odd')"
+    assert event.details["file"] == str(tmp_path / "deep" / "batch.bin")
+
+
+def test_a_disk_that_does_not_take_them_is_told_and_does_not_raise(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    event = set_aside(ByteBatch.of(b"abc"), lambda: tmp_path / "file" / "batch.bin", ValueError("odd"))
+    assert event.details["file"].startswith("not kept: ")
