@@ -28,7 +28,7 @@ from pipeline.dictionary.survey import Use, survey
 from pipeline.errors import ConfigError
 from pipeline.mission import MAX_FILE_BYTES, Mission
 from pipeline.stages.line import Line
-from pipeline.stages.passes import read_in_turns, read_passes, station_names
+from pipeline.stages.passes import outcomes, read_in_turns, read_passes, station_names
 from pipeline.stages.replay import Replay
 from pipeline.toml_lines import read_limited
 from pipeline.transport.broker import BrokerAddress
@@ -84,10 +84,8 @@ def write_packets(passes: Sequence[Path], mission: Mission, out: Path, progress:
     """Write the whole space packets of recordings to a file."""
     line = Line(mission, until="packets", stations=station_names(mission, passes))
     with packet_file(out) as file:
-        for batch in read_passes(line, passes):
-            file.add(line.feed(batch).packets)
-            progress(len(batch.data))
-        file.add(line.flush().packets)
+        for outcome in outcomes(line, passes, progress):
+            file.add(outcome.packets)
     return line.report()
 
 
@@ -99,10 +97,8 @@ def decode(
     line = Line(mission, until="columns", raw=raw, stations=station_names(mission, passes))
     epoch = mission.clock.epoch_utc_ns if mission.time_terms else None
     with column_files(out, file_format, raw=raw, epoch_utc_ns=epoch) as files:
-        for batch in read_passes(line, passes):
-            files.add(line.feed(batch).columns)
-            progress(len(batch.data))
-        files.add(line.flush().columns)
+        for outcome in outcomes(line, passes, progress):
+            files.add(outcome.columns)
     decoded = {name: rows.arrays["order"].n_rows for name, (_, rows, _) in files.tables.items()}
     return line.report() | {"decoded": decoded}
 
@@ -117,10 +113,8 @@ def write_products(
     site = asdict(mission.site) if mission.site else None
     origin = Origin(mission.name, stream, tuple(path.name for path in passes), site)
     with product_files(out, origin, file_format) as files:
-        for batch in read_passes(line, passes):
-            files.add(line.feed(batch).products)
-            progress(len(batch.data))
-        files.add(line.flush().products)
+        for outcome in outcomes(line, passes, progress):
+            files.add(outcome.products)
     return line.report() | {"files": [entry.path.name for entry in files.entries]}
 
 

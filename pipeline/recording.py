@@ -25,7 +25,7 @@ from pipeline.batches import PacketBatch, Product
 from pipeline.errors import ConfigError
 from pipeline.mission import Mission, load_mission
 from pipeline.stages.line import Line, Outcome
-from pipeline.stages.passes import read_passes, station_names
+from pipeline.stages.passes import outcomes, station_names
 
 if TYPE_CHECKING:
     import xarray
@@ -73,8 +73,7 @@ class RecordedPass:
             yield from outcome.products
 
     def _through(self, line: Line) -> Iterator[Outcome]:
-        yield from map(line.feed, read_passes(line, self.paths))
-        yield line.flush()
+        return outcomes(line, self.paths, lambda _: None)
 
     def _line(self, stream: str = "live", *, until: str = "products", raw: bool = False) -> Line:
         stations = station_names(self.mission, self.paths)

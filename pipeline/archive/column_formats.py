@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 
 from pipeline.archive.datasets import dataset
 from pipeline.archive.spill import SpilledTable, octets
+from pipeline.archive.whole import whole_path
 from pipeline.batches import Ragged
-from pipeline.errors import ConfigError, RunError
+from pipeline.errors import ConfigError
 from pipeline.files import whole_file
 
 Write = Callable[[Path, SpilledTable, SpilledTable, Mapping[str, str], int | None], None]
@@ -59,14 +60,8 @@ def _write_netcdf(
 ) -> None:
     known = {name: array.whole() for name, array in rows.arrays.items()}
     found = dataset(table.columns(), known, units, path.stem, epoch_utc_ns)
-    part = path.with_name(f".{path.name}.part")
-    try:
+    with whole_path(path) as part:
         found.to_netcdf(part, engine="netcdf4", format="NETCDF4")
-        part.replace(path)
-    except OSError as error:
-        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _arrow(pa: Any, array: NDArray[Any]) -> Any:

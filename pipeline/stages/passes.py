@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ import numpy as np
 from pipeline.batches import ByteBatch
 from pipeline.errors import ConfigError
 from pipeline.mission import Mission
-from pipeline.stages.line import Line
+from pipeline.stages.line import Line, Outcome
 from pipeline.transport.source import read_pass
 
 _NOTHING = np.empty(0, np.int64)
@@ -47,3 +47,11 @@ def read_passes(line: Line, paths: Sequence[Path]) -> Iterator[ByteBatch]:
         return
     for path in paths:
         yield from read_pass(path)
+
+
+def outcomes(line: Line, paths: Sequence[Path], progress: Callable[[int], None]) -> Iterator[Outcome]:
+    """Take recordings through a line to their end; `progress` is told the bytes of each batch when it is done with."""
+    for batch in read_passes(line, paths):
+        yield line.feed(batch)
+        progress(len(batch.data))
+    yield line.flush()
