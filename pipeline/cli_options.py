@@ -1,0 +1,90 @@
+"""What the commands share: options of one meaning, the consoles, and how a pass is asked for and told of."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from pipeline.errors import ConfigError, RunError
+from pipeline.mission import Mission
+from pipeline.report import print_report, warnings
+from pipeline.transport.formats import STANDARD_INPUT, compression
+from pipeline.view import progress_bar
+
+WIDTH = None if sys.stdout.isatty() else 160  # of tables that go to a file or a pipe
+out = Console(highlight=False, width=WIDTH)
+err = Console(stderr=True, highlight=False)
+
+Passes = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="PASS...", help="Recordings (gzip, bzip2 and zstd too); - is standard input.", show_default=False
+    ),
+]
+MissionName = Annotated[
+    str,
+    typer.Option(
+        "--mission",
+        "-m",
+        metavar="M",
+        show_default=False,
+        help="A folder with a mission.toml, or its name under configs/; NAME:PROFILE for another link profile.",
+    ),
+]
+BrokerUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        envvar="DOWNLINK_BROKER",
+        help="mqtt://\\[user@]host\\[:port], password in DOWNLINK_BROKER_PASSWORD. Without it: an embedded broker.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="The pass report as JSON.")]
+OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")]
+
+
+def readable(passes: Sequence[Path]) -> int | None:
+    """Check that the recordings are there before anything starts; their size in bytes, where it can be told."""
+    for path in passes:
+        if path == STANDARD_INPUT:
+            continue
+        if not path.exists():
+            raise ConfigError(f"{path}: there is no such file")
+        if path.is_dir() and not any(path.glob("[0-9]*.raw")):  # as ingest records a pass
+            raise ConfigError(f"{path} is a folder: name the recordings in it")
+    if any(path == STANDARD_INPUT or path.is_dir() or compression(path) for path in passes):
+        return None
+    return sum(path.stat().st_size for path in passes)
+
+
+@contextmanager
+def progress(total_bytes: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal; nothing elsewhere."""
+    with progress_bar(err) as bar:
+        task = bar.add_task("", total=total_bytes)
+        yield lambda n_bytes: bar.update(task, advance=n_bytes)
+
+
+def tell(report: dict[str, Any], mission: Mission, title: str, as_json: bool) -> None:
+    """Print the pass report at the end of a run; RunError where messages were left undelivered."""
+    warn(report, mission)
+    if as_json:
+        sys.stdout.write(json.dumps(report) + "\n")
+    else:
+        print_report(out, report, title)
+    if report.get("undelivered"):
+        raise RunError("stopped with messages undelivered: the broker did not answer")
+
+
+def warn(report: dict[str, Any], mission: Mission) -> None:
+    """Say on standard error what looks like a wrong mission or a broken recording."""
+    marker = mission.link.sync_marker.hex().upper() if mission.link.framing == "cadu" else ""
+    for line in warnings(report, mission.name, marker):
+        err.print(f"downlink: {line}", markup=False, soft_wrap=True)

@@ -1,0 +1,185 @@
+"""Recorded passes on the command line: `demo`, `replay`, `inspect`, `packets`, `decode`, `products`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from pipeline import app
+from pipeline.batches import Message
+from pipeline.cli_options import (
+    AsJson,
+    BrokerUrl,
+    MissionName,
+    OutFolder,
+    Passes,
+    err,
+    progress,
+    readable,
+    tell,
+    warn,
+)
+from pipeline.errors import ConfigError, DownlinkError
+from pipeline.mission import Mission, load_mission
+from pipeline.transport.broker import broker as broker_at
+from pipeline.view import replay_view
+
+commands = typer.Typer()
+
+
+@commands.command()
+def demo() -> None:
+    """Replay the bundled pass of Zhurong on an embedded broker, and show what comes out.
+
+    On a terminal the broker stays up until Ctrl-C, so that you can subscribe to it; in a script it ends by itself.
+    """
+    recording = app.bundled("clean.cadu")
+    mission = load_mission("zhurong")
+
+    async def run() -> None:
+        async with broker_at(None) as address:
+            command = f"mosquitto_sub -h {address.host} -p {address.port} -t 'zhurong/#' -v"
+            err.print(f"broker on {address}: try  {command}", soft_wrap=True)
+            async with _demo_dashboard(address):
+                report = await _replay([recording], mission, address, stream="demo", speed=1.0)
+                tell(report, mission, f"{mission.name}/demo", as_json=False)
+                if sys.stdout.isatty():
+                    err.print("\nthe latest values stay on the broker; Ctrl-C ends the demo")
+                    await app.until_signal()
+
+    asyncio.run(run())
+
+
+@commands.command()
+def replay(
+    passes: Passes,
+    mission: MissionName,
+    broker: BrokerUrl = None,
+    speed: Annotated[
+        str, typer.Option(metavar="1|10|max", help="Times the real rate, by the receive times; or max.")
+    ] = "max",
+    stream: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Topics are <mission>/NAME/...; the file's name without it.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Run recordings through the whole pipeline: products on MQTT topics, and the pass report at the end.
+
+    Example: downlink replay replay_data/damaged.cadu --mission zhurong --broker mqtt://localhost
+    """
+    known = load_mission(mission)
+    readable(passes)
+    factor = _speed(speed)
+    name = app.stream_name(stream, passes)
+
+    async def run() -> dict[str, Any]:
+        async with broker_at(broker) as address:
+            err.print(f"publishing {known.name}/{name}/# on {address}")
+            return await _replay(passes, known, address, stream=name, speed=factor)
+
+    tell(asyncio.run(run()), known, f"{known.name}/{name}", as_json)
+
+
+@commands.command()
+def inspect(passes: Passes, mission: MissionName, as_json: AsJson = False) -> None:
+    """Read recordings for their pass report alone: frames, losses, channels, packets."""
+    known = load_mission(mission)
+    with progress(readable(passes)) as advance:
+        report = app.inspect(passes, known, advance)
+    tell(report, known, ", ".join(map(str, passes)), as_json)
+
+
+@commands.command()
+def packets(
+    passes: Passes,
+    mission: MissionName,
+    out_file: Annotated[Path, typer.Option("--out", metavar="FILE", show_default=False, help="The file to write.")],
+) -> None:
+    """Write the space packets of recordings back to back, idle ones left out.
+
+    Virtual channels come in order of (spacecraft id, channel), packets in order inside each.
+    """
+    known = load_mission(mission)
+    with progress(readable(passes)) as advance:
+        report = app.write_packets(passes, known, out_file, advance)
+    warn(report, known)
+    err.print(f"{report['packets']['read']:,} packets in {out_file}")
+
+
+@commands.command()
+def decode(
+    passes: Passes,
+    mission: MissionName,
+    out_folder: OutFolder,
+    file_format: Annotated[
+        Literal["npz", "parquet", "netcdf"], typer.Option("--format", help="Of the files.")
+    ] = "npz",
+    raw: Annotated[bool, typer.Option("--raw", help="Raw counts in place of calibrated values.")] = False,
+) -> None:
+    """Write decoded packets: one file for each container, one array for each parameter, rows in packet order."""
+    known = load_mission(mission)
+    with progress(readable(passes)) as advance:
+        report = app.decode(passes, known, out_folder, advance, file_format=file_format, raw=raw)
+    warn(report, known)
+    listing = ", ".join(f"{name} {count:,}" for name, count in report["decoded"].items()) or "nothing"
+    err.print(f"decoded into {out_folder}: {listing}", markup=False)
+    for reason, count in report["records"]["set_aside"].items():
+        err.print(f"set aside {count:,}: {reason}", markup=False)
+
+
+@commands.command()
+def products(
+    passes: Passes,
+    mission: MissionName,
+    out_folder: OutFolder,
+    file_format: Annotated[
+        Literal["archive", "netcdf"], typer.Option("--format", help="Of each kind its own, or all as NetCDF.")
+    ] = "archive",
+) -> None:
+    """Write product files for the archive: NetCDF, CDF, PDS4, one of each kind of product, and products.sqlite."""
+    known = load_mission(mission)
+    with progress(readable(passes)) as advance:
+        report = app.write_products(passes, known, out_folder, advance, file_format=file_format)
+    warn(report, known)
+    err.print(f"{len(report['files'])} files in {out_folder}", markup=False)
+
+
+def _speed(text: str) -> float | None:
+    if text == "max":
+        return None
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < float("inf"):
+        raise ConfigError(f"--speed {text}: a factor such as 1 or 10, or max")
+    return factor
+
+
+@asynccontextmanager
+async def _demo_dashboard(address: Any) -> AsyncIterator[None]:
+    """Serve the page on a terminal, where Bokeh is installed; a demo without a page is a demo too."""
+    async with AsyncExitStack() as stack:
+        if sys.stdout.isatty() and app.has_dashboard():
+            try:
+                served = await stack.enter_async_context(app.dashboard(address, or_any_port=True))
+                err.print(f"dashboard on {served.url}", soft_wrap=True)
+            except DownlinkError as error:
+                err.print(f"no dashboard: {error}", markup=False, soft_wrap=True)
+        yield
+
+
+async def _replay(passes: Sequence[Path], mission: Mission, address: Any, **how: Any) -> dict[str, Any]:
+    with replay_view(err, readable(passes)) as (bar, table):
+
+        def seen(n_bytes: int, messages: Sequence[Message]) -> None:
+            bar.update(bar.task_ids[0], advance=n_bytes)
+            table.add(messages)
+
+        return await app.replay(passes, mission, address, seen, **how)

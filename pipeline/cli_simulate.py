@@ -1,0 +1,60 @@
+"""The simulator on the command line: `simulate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from rich.progress import BarColumn, Progress, TimeRemainingColumn
+
+from pipeline.cli_options import err
+from pipeline.simulate import Faults, Scenario
+from pipeline.simulate import simulate as make_pass
+
+commands = typer.Typer()
+
+
+@commands.command()
+def simulate(
+    out_file: Annotated[Path, typer.Option("--out", metavar="PASS", show_default=False, help="The pass to write.")],
+    sol: Annotated[int, typer.Option(min=1, help="The sol that is measured.")] = 11,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
+    duration: Annotated[
+        float, typer.Option(metavar="SECONDS", min=60, max=14400, help="How long the rover measures.")
+    ] = 600.0,
+    profile: Annotated[Literal["high", "low"], typer.Option(help="892-byte or 220-byte frames.")] = "high",
+    radar: Annotated[
+        list[Path] | None, typer.Option(metavar="FILE.2B", help="Real radar records as the measurement.")
+    ] = None,
+    symbol_errors: Annotated[int, typer.Option(min=0, max=16, help="Wrong symbols in each codeword hit.")] = 0,
+    symbol_error_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the codewords hit.")] = 1.0,
+    lost_frames: Annotated[int, typer.Option(min=0, help="Frames that never arrive, in bursts.")] = 0,
+    uncorrectable_frames: Annotated[int, typer.Option(min=0, help="Frames beyond correction.")] = 0,
+    duplicate_frames: Annotated[int, typer.Option(min=0, help="Frames that arrive twice.")] = 0,
+    noise_bytes: Annotated[int, typer.Option(min=0, help="Garbage between frames.")] = 0,
+    other_channel: Annotated[
+        bool, typer.Option("--other-channel", help="Frames of other traffic between.")
+    ] = False,
+    clock_drift_ppm: Annotated[float, typer.Option(min=-1000, max=1000, help="Of the rover's clock.")] = 0.0,
+) -> None:
+    """Make a pass of Zhurong as a ground station records it, and beside it the truth and the receive times."""
+    faults = Faults(
+        symbol_errors=symbol_errors,
+        symbol_error_share=symbol_error_share,
+        lost_frames=lost_frames,
+        noise_bytes=noise_bytes,
+        duplicate_frames=duplicate_frames,
+        other_channel=other_channel,
+        uncorrectable_frames=uncorrectable_frames,
+        clock_drift_ppm=clock_drift_ppm,
+    )
+    scenario = Scenario(
+        sol=sol, seed=seed, duration_s=duration, profile=profile, faults=faults, radar_files=tuple(radar or ())
+    )
+    with Progress(
+        BarColumn(), TimeRemainingColumn(), console=err, transient=True, disable=not err.is_terminal
+    ) as bar:
+        task = bar.add_task("", total=1.0)
+        make_pass(out_file, scenario, lambda share: bar.update(task, completed=share))
+    err.print(f"{out_file}: {out_file.stat().st_size:,} bytes; truth and receive times beside it")
