@@ -1,7 +1,7 @@
 """What an instrument is: the containers it reads, how their rows group, and what it makes of a group.
 
 The suite calls `attach` with rows as they arrive (the place for what needs their order: attitude, counters), cuts
-them by `keys`, and calls `drafts` with one whole group at a time.
+them by `keys`, calls `drafts` with one whole group at a time, and `end` when nothing more comes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import ColumnBatch
+from pipeline.batches import ColumnBatch, Event
 from pipeline.instruments.attitude import Navigation
 from pipeline.instruments.calibration import Calibration
 from pipeline.instruments.context import Context
@@ -56,5 +56,12 @@ class Instrument(ABC):
         return window_keys(rows, self.context.window_s)
 
     @abstractmethod
-    def drafts(self, rows: ColumnBatch) -> Iterator[Draft]:
-        """Products of one group of rows (at least one) of one container and APID."""
+    def drafts(self, rows: ColumnBatch) -> Iterator[Draft | Event]:
+        """Products of one group of rows (at least one) of one container and APID, and what an operator should hear.
+
+        An event tells the receive time of the row that it is about, and in its details the onboard time.
+        """
+
+    def end(self) -> Iterator[Draft | Event]:
+        """What is made of rows that were held over from earlier groups, when the stream ends."""
+        yield from ()

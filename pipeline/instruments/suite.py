@@ -1,8 +1,8 @@
 """All instruments of one stream: columns in, products out, the same products whatever the batches were.
 
-In: column batches, in order of arrival. Out: products, as soon as a row of the next group has arrived. Held: of
-each container and APID the group of rows that is still open and those that wait for navigation, and the last
-navigation. Dropped: nothing but what an instrument says.
+In: column batches, in order of arrival. Out: products, as soon as a row of the next group has arrived, and events
+that instruments found. Held: of each container and APID the group of rows that is still open and those that wait for
+navigation, and the last navigation. Dropped: what an instrument says, and events of one group beyond MAX_EVENTS.
 """
 
 from __future__ import annotations
@@ -14,15 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, ColumnBatch, Product, Quality
+from pipeline.batches import NO_TIME, ColumnBatch, Event, Product, Quality
 from pipeline.instruments import attitude, telemetry
 from pipeline.instruments.attitude import Navigation
 from pipeline.instruments.calibration import lineage
 from pipeline.instruments.context import Context
-from pipeline.instruments.products import finish, flag
+from pipeline.instruments.products import Draft, finish, flag
 from pipeline.instruments.register import REGISTER
 from pipeline.instruments.rows import RowCutter, join, take, window_keys
 
+MAX_EVENTS = 16
+"""Of one group of rows: noise in place of an instrument's values tells no more."""
 _NEVER = np.iinfo(np.int64).max
 
 
@@ -47,6 +49,7 @@ class Suite:
         self._lineage = {name: {"calibration": lineage(one.calibration)} for name, one in self._instruments.items()}
         self._navigation = Navigation()
         self._streams: dict[tuple[str, int], _Stream] = {}
+        self._events: list[Event] = []
 
     def feed(self, batches: Sequence[ColumnBatch]) -> list[Product]:
         """Products of the groups that these rows close."""
@@ -67,9 +70,16 @@ class Suite:
             ]
 
     def flush(self) -> list[Product]:
-        """End of the stream: products of the groups still open."""
+        """End of the stream: products of the groups still open, and of what instruments hold."""
         with np.errstate(all="ignore"):
-            return [product for stream in self._streams.values() for product in self._end(stream)]
+            products = [product for stream in self._streams.values() for product in self._end(stream)]
+            ends = [self._finish(name, one.end()) for name, one in self._instruments.items()]
+            return products + [product for end in ends for product in end]
+
+    def drain_events(self) -> tuple[Event, ...]:
+        """What instruments found since the last call, oldest first within a container."""
+        drained, self._events = tuple(self._events), []
+        return drained
 
     def _feed(self, batches: Sequence[ColumnBatch]) -> list[Product]:
         parts = [part for batch in batches for part in self._parts(batch)]
@@ -150,8 +160,17 @@ class Suite:
         if reader is None:
             yield from (finish(draft, telemetry.INSTRUMENT, self._context, {}) for draft in telemetry.drafts(group))
             return
-        for draft in self._instruments[reader].drafts(group):
-            yield finish(draft, reader, self._context, self._lineage[reader])
+        yield from self._finish(reader, self._instruments[reader].drafts(group))
+
+    def _finish(self, reader: str, found: Iterator[Draft | Event]) -> Iterator[Product]:
+        """Products of the drafts; events are kept for `drain_events`."""
+        n_events = 0
+        for one in found:
+            if isinstance(one, Draft):
+                yield finish(one, reader, self._context, self._lineage[reader])
+            elif n_events < MAX_EVENTS:
+                n_events += 1
+                self._events.append(replace(one, details={"instrument": reader, **one.details}))
 
 
 def _is_navigation(rows: ColumnBatch) -> bool:

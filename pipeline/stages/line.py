@@ -94,7 +94,9 @@ class Line:
             self._joiner.flush()
         last = tuple(self._suite.flush()) if self._decoder and self._until == "products" else ()
         self._made.update(_name(product) for product in last)
-        return Outcome(rest.packets, rest.columns, (*rest.products, *last), rest.events)
+        return Outcome(
+            rest.packets, rest.columns, (*rest.products, *last), (*rest.events, *self._suite.drain_events())
+        )
 
     def _onward(self, packets: PacketBatch, events: tuple[Event, ...]) -> Outcome:
         if self._decoder is None or not len(packets):
@@ -103,7 +105,8 @@ class Line:
         columns = self._decoder.decode(records)
         products = self._suite.feed(columns) if self._until == "products" else []
         self._made.update(_name(product) for product in products)
-        return Outcome(packets, tuple(columns), tuple(products), (*events, *self._decoder.drain_events()))
+        events = (*events, *self._decoder.drain_events(), *self._suite.drain_events())
+        return Outcome(packets, tuple(columns), tuple(products), events)
 
     def report(self) -> dict[str, Any]:
         """The pass report so far: the contract's keys, and what became of the packets."""
