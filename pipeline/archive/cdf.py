@@ -13,7 +13,7 @@ import erfa
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.collection import ROW, Collection, Column, Origin
+from pipeline.archive.collection import ROW, SIGMA, Collection, Column, Origin
 from pipeline.archive.netcdf_attributes import MARS_TIMES, level_words, software
 from pipeline.archive.whole import whole_path
 from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Quality
@@ -42,7 +42,7 @@ def write_cdf(path: Path, collection: Collection, origin: Origin) -> None:
         _write(file, "Epoch", tt2000(utc_ns), _epoch_attributes(utc_ns), _TT2000)
         for name, column in collection.columns.items():
             if column.dims[0] == ROW and column.array.dtype.kind in "iufb" and name != "time_utc_ns":
-                _column(file, name, column)
+                _column(file, name, column, has_sigma=name + SIGMA in collection.columns)
         for name, (unit, words) in MARS_TIMES.items():
             if name in collection.mars:
                 _write(file, name, collection.mars[name].whole(), _attributes(name, words, unit, "support_data"))
@@ -62,15 +62,18 @@ def tt2000(utc_ns: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.where(known, np.where(known, utc_ns, 0) - _J2000_UNIX_NS + leap_ns + _TT_TAI_NS, np.int64(NO_TIME))
 
 
-def _column(file: Any, name: str, column: Column) -> None:
+def _column(file: Any, name: str, column: Column, *, has_sigma: bool) -> None:
     values = column.array.whole()
     what = column.description or name.replace("_", " ")
-    role = "support_data" if name == "time_onboard_ns" else "data"
+    role = "support_data" if name == "time_onboard_ns" or name.endswith(SIGMA) else "data"
     attributes = _attributes(name, what, column.unit, role)
+    if has_sigma:
+        attributes |= dict.fromkeys(("DELTA_PLUS_VAR", "DELTA_MINUS_VAR"), name + SIGMA)
     for axis, size in enumerate(values.shape[1:], 1):
         attributes |= _axis(file, name, column, axis, size)
-    if "nt" in name.split("_") and "axis" in column.dims:
-        attributes["COORDINATE_SYSTEM"] = name.split("_")[-2]
+    words = name.removesuffix(SIGMA).split("_")
+    if "nt" in words and "axis" in column.dims:
+        attributes["COORDINATE_SYSTEM"] = words[-2]
     _write(file, name, values, attributes)
 
 

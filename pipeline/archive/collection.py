@@ -20,6 +20,8 @@ from pipeline.batches import NO_TIME, Product, Quantity
 
 ROW, PRODUCT = "row", "product"
 NO_SOL = -99999
+SIGMA = "_sigma"
+"""What the name of an array ends with that holds one sigma of the array whose name stands before it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.collection import NO_SOL, PRODUCT, ROW, Collection, Column, Origin
+from pipeline.archive.collection import NO_SOL, PRODUCT, ROW, SIGMA, Collection, Column, Origin
 from pipeline.archive.netcdf_attributes import (
     CF_UNITS,
     MARS_TIMES,
@@ -93,7 +93,8 @@ class _Writer:
         shape = column.array.shape
         attributes = _attributes(name, column)
         if column.dims[:1] == (ROW,):
-            attributes |= {"ancillary_variables": "quality", "coordinates": self._coordinates}
+            sigma = self._names.get(name + SIGMA, "")
+            attributes |= {"ancillary_variables": f"quality {sigma}".strip(), "coordinates": self._coordinates}
         if dtype.kind == "b":
             attributes |= {"flag_values": np.array([0, 1], np.int8), "flag_meanings": "false true"}
         if _storable(np.empty(0, dtype)).dtype.kind in "OSU":
@@ -173,8 +174,13 @@ def _attributes(name: str, column: Column) -> dict[str, Any]:
     }
     if column.unit in {"K", "degC"}:
         found["units_metadata"] = "temperature: on_scale"
-    if name in STANDARD_NAMES:
-        found["standard_name"] = STANDARD_NAMES[name]
+    base = name.removesuffix(SIGMA)
+    if base in STANDARD_NAMES:
+        found["standard_name"] = f"{STANDARD_NAMES[base]}{' standard_error' * (base != name)}"
+    if base != name:
+        found["coverage_content_type"] = "qualityInformation"
+        if "units_metadata" in found:
+            found["units_metadata"] = "temperature: difference"
     if name in VALID_RANGES:
         found["valid_range"] = np.array(VALID_RANGES[name], column.array.dtype)
     if column.description:

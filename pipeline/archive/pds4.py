@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.archive.collection import Collection, Origin
+from pipeline.archive.jobs import Job
 from pipeline.archive.pds4_label import TableFacts, label
 from pipeline.archive.product_names import radar_stem
 from pipeline.archive.radar_layout import LAYOUTS, Layout, records
@@ -36,8 +38,23 @@ class RadarTable:
     sources: tuple[Collection, ...]
 
 
-def radar_tables(collections: Sequence[Collection]) -> Iterator[RadarTable]:
-    """The tables that collections of radar products make: one for each channel and data node."""
+def plan_radar(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
+    """A table and its label for each channel and data node of the collections' radar products."""
+    for table in _tables(collections):
+        utc_ns, sol = table.entries["utc_ns"], int(table.entries["sol"][0])
+        ends = int(utc_ns[0]), int(utc_ns[-1])
+        yield Job(
+            radar_stem(table.word, *ends, sol, origin),
+            (("pds4-table", ""), ("pds4-label", "L")),
+            partial(_write_radar, table, origin),
+            table.sources,
+            ends,
+            len(utc_ns),
+            tuple(one for source in table.sources for one in source.ids),
+        )
+
+
+def _tables(collections: Sequence[Collection]) -> Iterator[RadarTable]:
     for container, layout in LAYOUTS.items():
         sources = tuple(one for one in collections if one.common.get("container") == container)
         if not sources:
@@ -50,20 +67,18 @@ def radar_tables(collections: Sequence[Collection]) -> Iterator[RadarTable]:
             yield RadarTable(layout, word, here[np.argsort(here["utc_ns"], kind="stable")], sources)
 
 
-def write_radar(folder: Path, table: RadarTable, origin: Origin) -> list[Path]:
+def _write_radar(table: RadarTable, origin: Origin, paths: Sequence[Path]) -> None:
     """Write table and label, whole or not at all. Raises RunError where they cannot be written."""
+    path, label_path = paths
     entries, layout = table.entries, table.layout
-    start_ns, stop_ns = int(entries["utc_ns"][0]), int(entries["utc_ns"][-1])
-    stem = radar_stem(table.word, start_ns, stop_ns, int(entries["sol"][0]), origin)
-    path, label_path = folder / stem, folder / f"{stem}L"
+    ends = int(entries["utc_ns"][0]), int(entries["utc_ns"][-1])
     spill, size = table.sources[0].spill, layout.record.itemsize
-    facts = TableFacts(layout, stem, table.word, len(entries), (start_ns, stop_ns), _mars(table, origin))
+    facts = TableFacts(layout, path.name, table.word, len(entries), ends, _mars(table, origin))
     with whole_path(label_path) as label_part, whole_path(path) as part:
         label_part.write_bytes(label(facts, origin, table.sources))
         with part.open("wb") as file:
             for offset in entries["offset"].tolist():
                 file.write(spill.read(offset, size))
-    return [path, label_path]
 
 
 def _entries(collection: Collection, layout: Layout) -> tuple[NDArray[Any], dict[int, str]]:

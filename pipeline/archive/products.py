@@ -1,7 +1,7 @@
 """Products as files that scientists open: one file for each kind of product of a pass, and an index beside them.
 
-In: products, in order, spilled to a nameless file as they come. Out, when all are there: the files that the table
-names, NetCDF for what it does not name. A file that cannot be written does not keep the others from it.
+In: products, in order, spilled to a nameless file as they come. Out, when all are there: the files that the table of
+`kinds.py` names. A file that cannot be written does not keep the others from it.
 """
 
 from __future__ import annotations
@@ -13,40 +13,27 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.archive.cdf import cdflib_module, write_cdf
 from pipeline.archive.collection import Collection, Origin, kind
-from pipeline.archive.netcdf import netcdf4_module, write_netcdf
+from pipeline.archive.jobs import Job
+from pipeline.archive.kinds import KINDS, kinds_of
 from pipeline.archive.netcdf_attributes import iso
-from pipeline.archive.pds4 import RadarTable, radar_tables, write_radar
 from pipeline.archive.product_index import Entry, write_index
-from pipeline.archive.product_names import file_stem
 from pipeline.archive.spill import Spill
 from pipeline.batches import NO_TIME, Product
 from pipeline.errors import RunError
-
-SPECIAL: dict[tuple[str, str], tuple[str, ...]] = {
-    ("magnetometer", "field"): ("cdf",),
-    ("gpr", "high_frequency"): ("netcdf", "pds4"),
-    ("gpr", "high_frequency_self_test"): ("netcdf", "pds4"),
-    ("gpr", "low_frequency"): ("netcdf", "pds4"),
-    ("gpr", "low_frequency_self_test"): ("netcdf", "pds4"),
-}
-"""The kinds of file of a product, where it is not NetCDF alone."""
-
-_WRITERS = {"netcdf": (".nc", write_netcdf), "cdf": (".cdf", write_cdf)}
 
 
 @contextmanager
 def product_files(folder: Path, origin: Origin, file_format: str = "archive") -> Iterator[ProductFiles]:
     """Open a folder of product files, written when the block ends well.
 
-    `file_format`: "archive" as in the table, or "netcdf": every product as NetCDF alone. Raises RunError with a line
-    for each file that could not be written, after all others are there and in the index; ConfigError at once where a
-    library is missing.
+    `file_format`: "archive" as in the table of `kinds.py`, or one kind: every product as that alone. Raises RunError
+    with a line for each file that could not be written, after all others are there and in the index; ConfigError at
+    once where a library is missing.
     """
-    netcdf4_module()
-    if file_format == "archive":
-        cdflib_module()
+    for name, kind_ in KINDS.items():
+        if file_format in {"archive", name}:
+            kind_.needs()
     try:
         with ExitStack() as stack:
             files = ProductFiles(folder, origin, file_format, Spill(folder, stack))
@@ -77,73 +64,52 @@ class ProductFiles:
 
     def write(self) -> None:
         """Write all files, then the index."""
+        jobs: list[Job] = []
         collections = list(self._collections.values())
-        problems = [problem for one in collections for problem in self._write(one)]
-        problems += self._write_radar([one for one in collections if "pds4" in self._kinds(one)])
+        problems = [problem for name in KINDS for problem in self._plan(name, collections, jobs)]
+        problems += [problem for job in jobs for problem in self._write(job)]
         if self.entries:
             problems += _problem(lambda: write_index(self._folder, self.entries))
         if problems:
             raise RunError("\n".join(problems))
 
-    def _kinds(self, collection: Collection) -> tuple[str, ...]:
-        if self._format == "netcdf":
-            return ("netcdf",)
-        return SPECIAL.get((collection.instrument, collection.product), ("netcdf",))
+    def _plan(self, name: str, collections: Sequence[Collection], jobs: list[Job]) -> list[str]:
+        """Add the jobs of one kind of file; what went wrong, a line for each."""
+        wanted = [one for one in collections if name in kinds_of(one.instrument, one.product, self._format)]
+        return _problem(lambda: jobs.extend(KINDS[name].plan(wanted, self._origin)))
 
-    def _write(self, collection: Collection) -> list[str]:
-        """Write a collection's files; what went wrong, a line for each."""
-        problems = []
-        for one in self._kinds(collection):
-            if one not in _WRITERS:
-                continue
-            ending, write = _WRITERS[one]
-            path = self._free(file_stem(collection, self._origin), ending)
-            found = _problem(partial(write, path, collection, self._origin))
-            problems += found
-            if not found:
-                ends = collection.start_ns, collection.stop_ns
-                self._list(path, one, [collection], ends, sum(collection.n_rows))
-        return problems
+    def _write(self, job: Job) -> list[str]:
+        """Write the files of a job; what went wrong, a line for each."""
+        stem = self._free(job)
+        paths = [self._folder / f"{stem}{ending}" for _, ending in job.files]
+        found = _problem(partial(job.write, paths))
+        if not found:
+            self.entries += [self._entry(path, name, job) for path, (name, _) in zip(paths, job.files, strict=True)]
+        return found
 
-    def _write_radar(self, collections: Sequence[Collection]) -> list[str]:
-        tables: list[RadarTable] = []
-        problems = _problem(lambda: tables.extend(radar_tables(collections)))
-        for table in tables:
-            problems += _problem(partial(self._write_table, table))
-        return problems
-
-    def _write_table(self, table: RadarTable) -> None:
-        paths = write_radar(self._folder, table, self._origin)
-        utc_ns = table.entries["utc_ns"]
-        for path, one in zip(paths, ("pds4-table", "pds4-label"), strict=True):
-            self._list(path, one, table.sources, (int(utc_ns[0]), int(utc_ns[-1])), len(utc_ns))
-
-    def _free(self, stem: str, ending: str) -> Path:
+    def _free(self, job: Job) -> str:
         """A name that no file of this run has: products of one name may have arrays of different forms."""
-        self._names[stem + ending] += 1
-        n_same = self._names[stem + ending]
-        return self._folder / (f"{stem}{ending}" if n_same == 1 else f"{stem}.{n_same}{ending}")
+        key = job.stem + job.files[0][1]
+        self._names[key] += 1
+        n_same = self._names[key]
+        return job.stem if n_same == 1 else f"{job.stem}.{n_same}"
 
-    def _list(
-        self, path: Path, kind_: str, sources: Sequence[Collection], utc_ns: tuple[int, int], n_rows: int
-    ) -> None:
-        start, stop = ("" if ns == NO_TIME else iso(ns) for ns in utc_ns)
-        first = sources[0]
-        self.entries.append(
-            Entry(
-                path,
-                kind_,
-                self._origin.mission,
-                self._origin.stream,
-                self._origin.recordings,
-                first.instrument,
-                first.product,
-                first.level,
-                start,
-                stop,
-                n_rows,
-                tuple(one for source in sources for one in source.ids),
-            )
+    def _entry(self, path: Path, name: str, job: Job) -> Entry:
+        start, stop = ("" if ns == NO_TIME else iso(ns) for ns in job.utc_ns)
+        first = job.sources[0]
+        return Entry(
+            path,
+            name,
+            self._origin.mission,
+            self._origin.stream,
+            self._origin.recordings,
+            first.instrument,
+            first.product,
+            first.level,
+            start,
+            stop,
+            job.n_rows,
+            job.ids,
         )
 
 
