@@ -22,7 +22,7 @@ from pipeline.dictionary.decoder import Decoder, TimeTerm
 from pipeline.dictionary.plan import Plan, compile_plan
 from pipeline.dictionary.xtce import read_xtce
 from pipeline.errors import ConfigError, Problem
-from pipeline.instruments import REGISTER, check_calibration
+from pipeline.instruments import REGISTER, check_calibration, family
 from pipeline.instruments.context import Site
 from pipeline.link.settings import ChannelSettings, LinkSettings
 from pipeline.mission_file import (
@@ -189,7 +189,7 @@ def _calibrations(
     for name in names:
         if name not in REGISTER:
             tell("products.instruments", f"there is no instrument '{name}': {', '.join(sorted(REGISTER))}")
-            continue
+    for name in dict.fromkeys(family(one) for one in names if one in REGISTER):
         path = folder / "calibration" / f"{name}.toml"
         try:
             text, table = load_toml(path, MAX_FILE_BYTES)

@@ -1,7 +1,9 @@
 """What an instrument is: the containers it reads, how their rows group, and what it makes of a group.
 
 The suite calls `attach` with rows as they arrive (the place for what needs their order: attitude, counters), cuts
-them by `keys`, calls `drafts` with one whole group at a time, and `end` when nothing more comes.
+them by `keys`, calls `drafts` with one whole group at a time, and `end` when nothing more comes. Several instruments
+may read one container, each with groups of its own: products of another scale (a radargram of a run, a field of a
+site) are an instrument of another's `family`.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ class Instrument(ABC):
 
     `containers` names the columns that it needs of each container; `model` is its calibration file; a group has at
     most `max_rows` rows; the containers in `singles` are told at once, each row a product; a row waits for
-    the next navigation row while at most `wait_rows` rows of its own container come.
+    the next navigation row while at most `wait_rows` rows of its own container come. `family`: the instrument whose
+    name its products have and whose calibration file it reads; empty: its own.
     """
 
     containers: ClassVar[Mapping[str, frozenset[str]]]
@@ -34,6 +37,7 @@ class Instrument(ABC):
     max_rows: ClassVar[int] = 1024
     singles: ClassVar[frozenset[str]] = frozenset()
     wait_rows: ClassVar[int] = 0
+    family: ClassVar[str] = ""
 
     def __init__(self, calibration: Mapping[str, Any], context: Context) -> None:
         self.context = context

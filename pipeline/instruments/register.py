@@ -24,6 +24,11 @@ REGISTER: Mapping[str, type[Instrument]] = {
 }
 
 
+def family(name: str) -> str:
+    """The instrument whose name the products of this one have, and whose calibration file it reads."""
+    return REGISTER[name].family or name
+
+
 def check_calibration(instrument: str, calibration: Mapping[str, Any]) -> list[tuple[str, str]]:
     """(dotted key, problem) for every missing, unknown or absurd key of a calibration file."""
     if instrument not in REGISTER:

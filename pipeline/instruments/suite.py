@@ -1,8 +1,9 @@
 """All instruments of one stream: columns in, products out, the same products whatever the batches were.
 
 In: column batches, in order of arrival. Out: products, as soon as a row of the next group has arrived, and events
-that instruments found. Held: of each container and APID the group of rows that is still open and those that wait for
-navigation, and the last navigation. Dropped: what an instrument says, and events of one group beyond MAX_EVENTS.
+that instruments found. Held: of each container and APID, for each instrument that reads it, the group of rows that is
+still open and those that wait for navigation, and the last navigation. Dropped: what an instrument says, and events
+of one group beyond MAX_EVENTS.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from pipeline.instruments.attitude import Navigation
 from pipeline.instruments.calibration import lineage
 from pipeline.instruments.context import Context
 from pipeline.instruments.products import Draft, finish, flag
-from pipeline.instruments.register import REGISTER
+from pipeline.instruments.register import REGISTER, family
 from pipeline.instruments.rows import RowCutter, join, take, window_keys
 
 MAX_EVENTS = 16
@@ -29,23 +30,30 @@ _NEVER = np.iinfo(np.int64).max
 
 
 @dataclass(slots=True)
-class _Stream:
-    """One container of one APID: who reads it (None: nobody), its open group, its last time, its waiting rows."""
+class _Reading:
+    """One who reads a container of one APID (None: no instrument does): its open group, its waiting rows."""
 
     reader: str | None
     cutter: RowCutter
-    last_ns: int = NO_TIME
     waiting: ColumnBatch | None = None
 
 
+@dataclass(slots=True)
+class _Stream:
+    """One container of one APID: all who read it, in the order of the mission's instruments, and its last time."""
+
+    readings: list[_Reading]
+    last_ns: int = NO_TIME
+
+
 class Suite:
-    """The instruments `names` with their calibrations, and generic products for every other container."""
+    """The instruments `names` with the calibrations of their families; generic products of all other containers."""
 
     def __init__(
         self, names: Sequence[str], calibrations: Mapping[str, Mapping[str, Any]], context: Context
     ) -> None:
         self._context = context
-        self._instruments = {name: REGISTER[name](calibrations[name], context) for name in names}
+        self._instruments = {name: REGISTER[name](calibrations[family(name)], context) for name in names}
         self._lineage = {name: {"calibration": lineage(one.calibration)} for name, one in self._instruments.items()}
         self._navigation = Navigation()
         self._streams: dict[tuple[str, int], _Stream] = {}
@@ -64,15 +72,15 @@ class Suite:
         with np.errstate(all="ignore"):
             return [
                 product
-                for stream in self._streams.values()
-                for group in stream.cutter.settle()
-                for product in self._products(stream.reader, group)
+                for reading in self._readings()
+                for group in reading.cutter.settle()
+                for product in self._products(reading.reader, group)
             ]
 
     def flush(self) -> list[Product]:
         """End of the stream: products of the groups still open, and of what instruments hold."""
         with np.errstate(all="ignore"):
-            products = [product for stream in self._streams.values() for product in self._end(stream)]
+            products = [product for reading in self._readings() for product in self._end(reading)]
             ends = [self._finish(name, one.end()) for name, one in self._instruments.items()]
             return products + [product for end in ends for product in end]
 
@@ -86,9 +94,10 @@ class Suite:
         jumps = [part.order[(part.quality & Quality.CLOCK_JUMP) != 0] for _, part in parts]
         navigation = [part for _, part in parts if _is_navigation(part)]
         self._navigation.feed(navigation, np.sort(np.concatenate([np.empty(0, np.int64), *jumps])))
-        products = [product for stream, part in parts for product in self._advance(stream, part)]
-        waiting = [stream for stream in self._streams.values() if stream.waiting is not None]
-        products += [product for stream in waiting for product in self._advance(stream, None)]
+        readings = [(reading, part) for stream, part in parts for reading in stream.readings]
+        products = [product for reading, part in readings for product in self._advance(reading, part)]
+        waiting = [reading for reading in self._readings() if reading.waiting is not None]
+        products += [product for reading in waiting for product in self._advance(reading, None)]
         self._navigation.forget()
         return products
 
@@ -106,16 +115,19 @@ class Suite:
     def _stream(self, rows: ColumnBatch, apid: int) -> _Stream:
         key = (rows.container, apid)
         if key not in self._streams:
-            reader = self._reader(rows)
-            self._streams[key] = _Stream(reader, self._cutter(reader, rows))
+            readers: list[str | None] = [*self._readers(rows)]
+            readings = [_Reading(reader, self._cutter(reader, rows)) for reader in readers or [None]]
+            self._streams[key] = _Stream(readings)
         return self._streams[key]
 
-    def _reader(self, rows: ColumnBatch) -> str | None:
+    def _readings(self) -> Iterator[_Reading]:
+        return (reading for stream in self._streams.values() for reading in stream.readings)
+
+    def _readers(self, rows: ColumnBatch) -> Iterator[str]:
         for name, instrument in self._instruments.items():
             needed = instrument.containers.get(rows.container)
             if needed is not None and needed <= rows.columns.keys():
-                return name
-        return None
+                yield name
 
     def _cutter(self, reader: str | None, rows: ColumnBatch) -> RowCutter:
         if reader is None:
@@ -123,38 +135,38 @@ class Suite:
         instrument = self._instruments[reader]
         return RowCutter(instrument.max_rows, single=rows.container in instrument.singles)
 
-    def _advance(self, stream: _Stream, rows: ColumnBatch | None) -> Iterator[Product]:
+    def _advance(self, reading: _Reading, rows: ColumnBatch | None) -> Iterator[Product]:
         """Products of the groups that are closed by new rows, or by rows that need wait no longer."""
-        if stream.reader is None:
+        if reading.reader is None:
             if rows is not None:
-                yield from self._cut(stream, rows, window_keys(rows, self._context.window_s))
+                yield from self._cut(reading, rows, window_keys(rows, self._context.window_s))
             return
-        pieces = [piece for piece in (stream.waiting, rows) if piece is not None]
+        pieces = [piece for piece in (reading.waiting, rows) if piece is not None]
         rows = pieces[0] if len(pieces) == 1 else join(pieces)
-        n_wait = self._instruments[stream.reader].wait_rows
+        n_wait = self._instruments[reading.reader].wait_rows
         n_settled = max(len(rows) - n_wait, int(np.searchsorted(rows.order, self._navigation.last_order)))
-        stream.waiting = join([take(rows, slice(n_settled, None))]) if n_settled < len(rows) else None
+        reading.waiting = join([take(rows, slice(n_settled, None))]) if n_settled < len(rows) else None
         until = np.append(rows.order[n_wait:], np.full(n_wait, _NEVER))[: len(rows)]
-        yield from self._attach(stream, stream.reader, take(rows, slice(n_settled)), until[:n_settled])
+        yield from self._attach(reading, reading.reader, take(rows, slice(n_settled)), until[:n_settled])
 
     def _attach(
-        self, stream: _Stream, reader: str, rows: ColumnBatch, until: NDArray[np.int64]
+        self, reading: _Reading, reader: str, rows: ColumnBatch, until: NDArray[np.int64]
     ) -> Iterator[Product]:
         if len(rows):
             instrument = self._instruments[reader]
             rows = instrument.attach(rows, self._navigation, until)
-            yield from self._cut(stream, rows, instrument.keys(rows))
+            yield from self._cut(reading, rows, instrument.keys(rows))
 
-    def _cut(self, stream: _Stream, rows: ColumnBatch, keys: NDArray[np.int64]) -> Iterator[Product]:
-        for group in stream.cutter.feed(rows, keys):
-            yield from self._products(stream.reader, group)
+    def _cut(self, reading: _Reading, rows: ColumnBatch, keys: NDArray[np.int64]) -> Iterator[Product]:
+        for group in reading.cutter.feed(rows, keys):
+            yield from self._products(reading.reader, group)
 
-    def _end(self, stream: _Stream) -> Iterator[Product]:
-        if stream.reader is not None and stream.waiting is not None:
-            rows, stream.waiting = stream.waiting, None
-            yield from self._attach(stream, stream.reader, rows, np.full(len(rows), _NEVER))
-        for group in stream.cutter.flush():
-            yield from self._products(stream.reader, group)
+    def _end(self, reading: _Reading) -> Iterator[Product]:
+        if reading.reader is not None and reading.waiting is not None:
+            rows, reading.waiting = reading.waiting, None
+            yield from self._attach(reading, reading.reader, rows, np.full(len(rows), _NEVER))
+        for group in reading.cutter.flush():
+            yield from self._products(reading.reader, group)
 
     def _products(self, reader: str | None, group: ColumnBatch) -> Iterator[Product]:
         if reader is None:
@@ -167,10 +179,10 @@ class Suite:
         n_events = 0
         for one in found:
             if isinstance(one, Draft):
-                yield finish(one, reader, self._context, self._lineage[reader])
+                yield finish(one, family(reader), self._context, self._lineage[reader])
             elif n_events < MAX_EVENTS:
                 n_events += 1
-                self._events.append(replace(one, details={"instrument": reader, **one.details}))
+                self._events.append(replace(one, details={"instrument": family(reader), **one.details}))
 
 
 def _is_navigation(rows: ColumnBatch) -> bool:
