@@ -7,11 +7,12 @@ import sys
 from typing import Annotated
 
 import typer
+from rich.live import Live
 
 from pipeline import app
 from pipeline.cli_options import BrokerUrl, err, out
 from pipeline.transport.broker import broker as broker_at
-from pipeline.watch import show
+from pipeline.watch import WatchTable, json_line
 
 commands = typer.Typer()
 
@@ -21,14 +22,23 @@ def watch(
     topics: Annotated[list[str] | None, typer.Argument(metavar="TOPIC...", help="Filters; all without.")] = None,
     broker: BrokerUrl = "mqtt://localhost",
     count: Annotated[int | None, typer.Option("-n", metavar="N", min=1, help="End after N messages.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line, in place of the table.")] = False,
 ) -> None:
-    """Print messages as they come: JSON as it is, products as a line with their shape and time."""
+    """Watch topics as they fill: the newest value of each, its age and rate, and how it went.
+
+    Where the output is no terminal, as with --json: a JSON object for each message.
+
+    Example: downlink watch 'zhurong/+/latest/weather/#' --broker mqtt://localhost
+    """
 
     async def run() -> None:
         async with broker_at(broker or "mqtt://localhost") as address:
-            as_lines = as_json or not sys.stdout.isatty()
-            await app.watch(address, topics or ["#"], lambda *message: show(out, *message, as_json=as_lines), count)
+            if as_json or not sys.stdout.isatty():
+                await app.watch(address, topics or ["#"], lambda *message: print(json_line(*message)), count)  # noqa: T201
+                return
+            table = WatchTable()
+            with Live(table, console=out, refresh_per_second=4):
+                await app.watch(address, topics or ["#"], table.add, count)
 
     asyncio.run(run())
 

@@ -1,36 +1,159 @@
-"""A message as one line: JSON as it is, a product with its shape, time and quality."""
+"""Messages for who watches a broker from a terminal: a table that keeps up with them, or a JSON object a line.
+
+In: topics and payloads as they come, from anyone. Out: rows with the newest value, how old it is, how fast it comes and
+how it went; what is neither JSON nor a product is told by its size. Bounded: topics beyond MAX_TOPICS are only counted.
+"""
 
 from __future__ import annotations
 
 import json
+import math
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
+import numpy as np
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.table import Table
+from rich.text import Text
 
 from pipeline.topics import unpack_product
 
+MAX_TOPICS = 500
+N_KEPT = 32  # values of a topic that its sparkline shows
+RATE_S = 10.0  # over which a rate is told
+_BARS = "▁▂▃▄▅▆▇█"
+_LINK = ("frames", "gaps", "lost_frames")
 
-def show(console: Console, topic: str, payload: bytes, retained: bool, *, as_json: bool) -> None:
-    """Print one message; a payload that is neither JSON nor a product is shown by its size."""
-    content = _read(topic, payload)
-    if as_json:
-        print(json.dumps({"topic": topic, "retained": retained, **content}))  # noqa: T201
-        return
-    told = "  ".join(f"{key} {value}" for key, value in content.items())
-    console.print(f"[bold cyan]{escape(topic)}[/bold cyan]  {escape(told)}", soft_wrap=True)
+
+def json_line(topic: str, payload: bytes, retained: bool) -> str:
+    """One message as a JSON object in one line."""
+    return json.dumps({"topic": topic, "retained": retained, **_read(topic, payload)})
+
+
+def sparkline(values: Sequence[float]) -> str:
+    """Finite values as bars between their smallest and largest; a gap where a value is not finite."""
+    finite = [value for value in values if math.isfinite(value)]
+    if not finite:
+        return " " * len(values)
+    low, span = min(finite), max(finite) - min(finite)
+    return "".join(_bar(value, low, span) for value in values)
+
+
+def _bar(value: float, low: float, span: float) -> str:
+    if not math.isfinite(value):
+        return " "
+    return _BARS[min(int((value - low) / span * len(_BARS)), len(_BARS) - 1)] if span > 0 else _BARS[0]
+
+
+@dataclass(slots=True)
+class _Row:
+    """What is known of one topic."""
+
+    told: str = ""
+    quality: int = 0
+    n_messages: int = 0
+    last_s: float = 0.0
+    arrivals_s: deque[float] = field(default_factory=lambda: deque(maxlen=200))
+    values: deque[float] = field(default_factory=lambda: deque(maxlen=N_KEPT))
+
+
+class WatchTable:
+    """A row for each topic, in order of their names. `clock`: seconds that do not go back."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._rows: dict[str, _Row] = {}
+        self.n_left_out = 0
+
+    def add(self, topic: str, payload: bytes, retained: bool) -> None:
+        """Take a message; a retained one tells a value, but not how fast they come."""
+        if topic not in self._rows and len(self._rows) >= MAX_TOPICS:
+            self.n_left_out += 1
+            return
+        row = self._rows.setdefault(topic, _Row())
+        row.n_messages += 1
+        row.last_s = self._clock()
+        if not retained:
+            row.arrivals_s.append(row.last_s)
+        content = _read(topic, payload)
+        row.told, row.quality = _told(topic, content)
+        value = content.get("value")
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            row.values.append(float(value))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if not self._rows:
+            yield Text("nothing yet", style="dim")
+            return
+        table = Table(box=None, header_style="bold", pad_edge=False, expand=True)
+        table.add_column("topic", style="cyan", no_wrap=True, overflow="ellipsis", ratio=4)
+        for name in ("messages", "a second", "age"):
+            table.add_column(name, justify="right", no_wrap=True)
+        table.add_column("", no_wrap=True, width=N_KEPT, style="green")
+        table.add_column("newest", no_wrap=True, overflow="ellipsis", ratio=3)
+        names = sorted(self._rows)
+        n_shown = max((options.height or console.height) - 3, 1)
+        now_s = self._clock()
+        for name in names[:n_shown]:
+            table.add_row(*self._cells(name, self._rows[name], now_s))
+        yield table
+        n_more = len(names[n_shown:]) + self.n_left_out
+        if n_more:
+            yield Text(f"... and {n_more} more: name a narrower filter", style="dim")
+
+    @staticmethod
+    def _cells(topic: str, row: _Row, now_s: float) -> tuple[RenderableType, ...]:
+        told = Text(row.told)
+        if row.quality:
+            told.append(f"  ⚑ {row.quality}", style="yellow")
+        n_recent = sum(now_s - at <= RATE_S for at in row.arrivals_s)
+        rate = f"{n_recent / RATE_S:.1f}" if n_recent else ""
+        return Text(topic), f"{row.n_messages:,}", rate, _age(now_s - row.last_s), sparkline(row.values), told
+
+
+def _age(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
+
+
+def _told(topic: str, content: dict[str, Any]) -> tuple[str, int]:
+    """The newest of a topic in a few words, and its quality bits."""
+    quality = content.get("quality")
+    bits = quality if isinstance(quality, int) else 0
+    if "value" in content:
+        value, unit = content["value"], content.get("unit") or ""
+        text = f"{value:.6g}" if isinstance(value, float) else str(value)
+        return f"{text} {unit}".strip() if unit != "1" else text, bits
+    if "/product/" in topic and "rows" in content:
+        return f"{content['rows']:,} rows, {content['bytes'] / 1000:,.0f} kB, {content['utc'][1] or ''}", bits
+    if "/link/" in topic:
+        return "  ".join(
+            f"{key.replace('_', ' ')} {content[key]:,}" for key in _LINK if isinstance(content.get(key), int)
+        ), 0
+    return "  ".join(f"{key} {content[key]}" for key in ("severity", "state", "text") if key in content), 0
 
 
 def _read(topic: str, payload: bytes) -> dict[str, Any]:
     try:
         if "/product/" in topic:
-            return _summary(unpack_product(payload))
+            return _summary(unpack_product(payload), len(payload))
         content = json.loads(payload)
-    except ValueError:
+    except (ValueError, KeyError, TypeError, RecursionError):  # from anyone: not what the topic promises
         return {"bytes": len(payload)}
     return content if isinstance(content, dict) else {"value": content}
 
 
-def _summary(product: dict[str, Any]) -> dict[str, Any]:
-    arrays = {name: list(item["values"].shape) for name, item in product["arrays"].items()}
-    return {"id": product["id"], "utc": product["time"]["utc"], "arrays": arrays}
+def _summary(product: dict[str, Any], n_bytes: int) -> dict[str, Any]:
+    quality = product["quality"]
+    return {
+        "id": product["id"],
+        "utc": list(product["time"]["utc"]),
+        "arrays": {name: list(item["values"].shape) for name, item in product["arrays"].items()},
+        "rows": len(quality),
+        "quality": int(np.bitwise_or.reduce(quality, axis=None)) if quality.dtype.kind == "u" else 0,
+        "bytes": n_bytes,
+    }

@@ -1,9 +1,13 @@
-"""What tests of every room share: where the real recordings are."""
+"""What tests of every room share: where recordings are, and what comes out of the bundled pass."""
 
 import os
 from pathlib import Path
 
 import pytest
+
+from pipeline.mission import load_mission
+from pipeline.stages.line import Line
+from pipeline.stages.passes import read_passes
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -20,3 +24,11 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def bundled() -> Path:
     return REPOSITORY / "replay_data"
+
+
+@pytest.fixture(scope="session")
+def products(bundled):
+    """The products of the clean pass, in order."""
+    line = Line(load_mission("zhurong"), "clean")
+    found = [p for batch in read_passes(line, [bundled / "clean.cadu"]) for p in line.feed(batch).products]
+    return [*found, *line.flush().products]

@@ -8,23 +8,12 @@ from pathlib import Path
 import pytest
 
 from pipeline import topics
-from pipeline.mission import load_mission
-from pipeline.stages.line import Line
-from pipeline.stages.passes import read_passes
 
 if importlib.util.find_spec("bokeh"):
     sys.path.insert(0, str(Path(__file__).parent))
     import browser as _browser
 else:
     _browser = None
-
-
-@pytest.fixture(scope="session")
-def products(bundled):
-    """The products of the clean pass, in order."""
-    line = Line(load_mission("zhurong"), "clean")
-    found = [p for batch in read_passes(line, [bundled / "clean.cadu"]) for p in line.feed(batch).products]
-    return [*found, *line.flush().products]
 
 
 @pytest.fixture(scope="session")
