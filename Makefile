@@ -35,7 +35,7 @@ $(VENV)/.peers: pyproject.toml | $(BIN)/python
 demo: setup ## the bundled pass on the embedded broker
 	$(BIN)/downlink demo
 
-test: $(VENV)/.tools system ## all tests
+test: $(VENV)/.tools system $(VENV)/node/.setup ## all tests
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.tools ## linters, types, import direction
@@ -56,7 +56,7 @@ format: $(VENV)/.tools ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# The broker and the browser that some tests talk to: installed where that can be done, else those tests are skipped and say so.
+# The broker, the browser and the JavaScript that some tests talk to: installed where that can be done, else those tests are skipped and say so.
 system:
 	@command -v mosquitto >/dev/null || test -x /usr/sbin/mosquitto || { \
 	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -68,6 +68,17 @@ system:
 	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 	    apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; \
 	  else echo "chromium is not here and cannot be installed: the dashboard's tests are skipped"; fi; }
+	@command -v npm >/dev/null || { \
+	  if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null; fi; }
+
+# What the examples in JavaScript and the check of AsyncAPI documents need, from npm.
+$(VENV)/node/.setup: tests/node/package.json | system $(BIN)/python
+	@mkdir -p $(VENV)/node && cp tests/node/package.json $(VENV)/node/
+	@if command -v npm >/dev/null; then \
+	  cd $(VENV)/node && npm install --silent --no-audit --no-fund --no-package-lock && touch .setup; \
+	else echo "npm is not here and cannot be installed: tests of JavaScript are skipped"; fi
 
 clean: ## remove what make made
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

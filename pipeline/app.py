@@ -17,12 +17,13 @@ from typing import Any
 
 import structlog
 
-from pipeline import topics
+from pipeline import asyncapi, topics
 from pipeline.archive.collection import Origin
 from pipeline.archive.columns import column_files
 from pipeline.archive.packets import packet_file
 from pipeline.archive.products import product_files
 from pipeline.batches import ByteBatch, Event, Message
+from pipeline.catalogue import catalogue
 from pipeline.dashboard.server import TOPICS, Served, available, serving
 from pipeline.dictionary.survey import Use, survey
 from pipeline.errors import ConfigError
@@ -258,6 +259,13 @@ def has_dashboard() -> bool:
 def survey_dictionary(path: Path) -> list[Use]:
     """What an XTCE file uses, and what of it is supported."""
     return survey(read_limited(path, MAX_FILE_BYTES), str(path))
+
+
+def describe_topics(passes: Sequence[Path], mission: Mission, progress: Progress) -> dict[str, Any]:
+    """Give the AsyncAPI document of a mission's topics; recordings of it show what its instruments make."""
+    line = Line(mission, stations=station_names(mission, passes)) if passes else None
+    found = outcomes(line, passes, progress) if line else ()
+    return asyncapi.document(mission, catalogue(mission, (one for outcome in found for one in outcome.products)))
 
 
 def describe(mission: Mission) -> dict[str, Any]:

@@ -1,16 +1,21 @@
-"""What people look at, on the command line: `watch`, `dashboard`."""
+"""What people look at, on the command line: `watch`, `dashboard`, `topics`."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import sys
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Literal
 
 import typer
 from rich.live import Live
 
 from pipeline import app
-from pipeline.cli_options import BrokerUrl, err, out
+from pipeline.cli_options import BrokerUrl, err, out, progress, readable
+from pipeline.files import whole_file
+from pipeline.mission import load_mission
+from pipeline.topic_page import page
 from pipeline.transport.broker import broker as broker_at
 from pipeline.watch import WatchTable, json_line
 
@@ -58,3 +63,32 @@ def dashboard(
             )
 
     asyncio.run(run())
+
+
+@commands.command()
+def topics(
+    mission: Annotated[str, typer.Argument(metavar="M", help="A mission's folder, or its name under configs/.")],
+    passes: Annotated[
+        list[Path] | None,
+        typer.Argument(metavar="[PASS]...", help="A pass of it, which shows what its instruments make."),
+    ] = None,
+    file_format: Annotated[
+        Literal["asyncapi", "markdown"], typer.Option("--format", help="For programs or for people.")
+    ] = "asyncapi",
+    out_file: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="The file to write; standard output without.")
+    ] = None,
+) -> None:
+    """Describe a mission's topics, payloads and units: an AsyncAPI 3.0 document, or a page.
+
+    Example: downlink topics zhurong replay_data/clean.cadu --out zhurong.asyncapi.json
+    """
+    known = load_mission(mission)
+    with progress(readable(passes or [])) as advance:
+        found = app.describe_topics(passes or [], known, advance)
+    text = page(found) if file_format == "markdown" else json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    if out_file is None:
+        sys.stdout.write(text)
+    else:
+        with whole_file(out_file) as file:
+            file.write(text.encode())

@@ -1,0 +1,117 @@
+"""JSON Schemas of the payloads: what holds for every product, quantity, counter, event, report and status."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipeline.batches import QUALITY_MEANINGS, Quality
+
+SEVERITIES = {
+    "info": "good to know",
+    "warning": "something is missing or out of limits",
+    "error": "needs a person",
+}
+
+_TEXT: dict[str, Any] = {"type": "string"}
+_COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
+_INTEGERS: dict[str, Any] = {"type": "array", "items": {"type": "integer"}}
+_PAIR: dict[str, Any] = {"type": "array", "minItems": 2, "maxItems": 2}
+_TIME: dict[str, Any] = {"type": ["string", "null"], "description": "UTC, ISO 8601; null where it is not known"}
+_FRAMES = "read clean corrected uncorrectable failed_check other_channel"
+_BITS = "; ".join(f"{bit.value} {bit.name}: {QUALITY_MEANINGS[str(bit.name)]}" for bit in Quality)
+
+
+def _map(required: str, told: str = "", /, **properties: Any) -> dict[str, Any]:
+    """An object with these keys at least, separated by spaces."""
+    description = {"description": told} if told else {}
+    return {"type": "object", **description, "required": required.split(), "properties": properties}
+
+
+def _ref(name: str) -> dict[str, Any]:
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+SCHEMAS: dict[str, dict[str, Any]] = {
+    "Array": _map(
+        "dtype shape data",
+        "numpy.frombuffer(data, dtype).reshape(shape): C order, little-endian",
+        dtype=_TEXT,
+        shape=_INTEGERS,
+        data={"type": "string", "format": "binary"},
+        unit=_TEXT,
+        description=_TEXT,
+        dims={"type": "array", "items": _TEXT, "description": 'names of the axes; "row" is one measurement'},
+    ),
+    "Product": _map(
+        "id mission stream instrument product level time arrays quality quality_bits lineage",
+        id={"type": "string", "description": "made from what is in it: equal ids, equal products"},
+        mission=_TEXT,
+        stream=_TEXT,
+        instrument=_TEXT,
+        product=_TEXT,
+        level={"type": "string", "description": "GRAS level"},
+        time=_map(
+            "onboard_ns utc",
+            "first and last instant on each clock; Mars times where the mission has a site",
+            **dict.fromkeys(("onboard_ns", "utc", "sol", "lmst", "ltst", "ls_deg"), _PAIR),
+        ),
+        arrays={"type": "object", "additionalProperties": _ref("Array")},
+        quality={"allOf": [_ref("Array")], "description": f"uint32 bits of each row, 0 is good: {_BITS}"},
+        quality_bits={"type": "object", "additionalProperties": _TEXT},
+        lineage={"type": "object", "description": "packets, dictionary, calibration, clock, software"},
+    ),
+    "Latest": _map(
+        "time value unit quality",
+        "flat, for Grafana, Node-RED and a shell",
+        time=_TIME,
+        value={"description": "null where the number is not finite"},
+        unit=_TEXT,
+        quality={"type": "integer", "description": f"bits, 0 is good: {_BITS}"},
+    ),
+    "Counters": _map(
+        "scid vcid frames duplicates gaps lost_frames packets",
+        name=_TEXT,
+        **dict.fromkeys(
+            (
+                "scid",
+                "vcid",
+                "frames",
+                "duplicates",
+                "gaps",
+                "lost_frames",
+                "packets",
+                "idle_packets",
+                "truncated_packets",
+                "bad_headers",
+            ),
+            _COUNT,
+        ),
+    ),
+    "Event": _map(
+        "time severity kind text details",
+        time=_TIME,
+        severity={"enum": list(SEVERITIES)},
+        kind={"type": "string", "description": "gap, limit, clock_jump, quarantine and the like"},
+        text=_TEXT,
+        details={"type": "object"},
+    ),
+    "Report": _map(
+        "bytes frames channels packets products",
+        "read = clean + corrected + uncorrectable + failed_check",
+        bytes={"type": "object"},
+        frames=_map(
+            _FRAMES,
+            **dict.fromkeys(_FRAMES.split(), _COUNT),
+            corrected_symbols={
+                "type": "object",
+                "description": "how many codewords had so many symbols corrected",
+                "additionalProperties": _COUNT,
+            },
+        ),
+        channels={"type": "array", "items": _ref("Counters")},
+        packets={"type": "object"},
+        products={"type": "object", "additionalProperties": _COUNT},
+    ),
+    "Status": _map("service state", service=_TEXT, state={"enum": ["online", "offline"]}),
+}
+"""By their names in an AsyncAPI document."""

@@ -1,0 +1,52 @@
+"""A real replay's messages, and the JavaScript that some tests run."""
+
+import asyncio
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipeline.mission import load_mission
+from pipeline.stages.line import Line
+from pipeline.stages.replay import Replay
+from pipeline.transport.source import paced, read_pass
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+NODE = REPOSITORY / ".venv" / "node"
+
+
+@pytest.fixture(scope="session")
+def replayed(bundled):
+    """Every message of a replay of the damaged pass, as a broker would get them."""
+    found = []
+
+    async def publish(messages):
+        found.extend(messages)
+
+    async def run():
+        source = paced(read_pass(bundled / "damaged.cadu"), None)
+        await Replay(Line(load_mission("zhurong"), "damaged"), "zhurong", "damaged", publish).run(
+            source, asyncio.Event(), lambda *_: None
+        )
+
+    asyncio.run(run())
+    return found
+
+
+@pytest.fixture(scope="session")
+def node():
+    """Run a script of tests/node with the packages of .venv/node; gives what it prints, read as JSON."""
+    program = shutil.which("node")
+    if program is None or not (NODE / "node_modules").is_dir():
+        pytest.skip("no node or its packages: make test installs them where it can")
+
+    def run(script, *arguments):
+        place = NODE / script  # imports are looked up from where a script stands
+        place.write_text((REPOSITORY / "tests" / "node" / script).read_text())
+        told = subprocess.run([program, place, *arguments], capture_output=True, check=False, timeout=60, text=True)
+        assert told.returncode == 0, told.stderr
+        return json.loads(told.stdout)
+
+    return run
