@@ -34,8 +34,9 @@ def simulate(
     duplicate_frames: Annotated[int, typer.Option(min=0, help="Frames that arrive twice.")] = 0,
     noise_bytes: Annotated[int, typer.Option(min=0, help="Garbage between frames.")] = 0,
     other_channel: Annotated[
-        bool, typer.Option("--other-channel", help="Frames of other traffic between.")
+        bool, typer.Option("--other-channel", help="Idle frames, and the orbiter's own packets, between.")
     ] = False,
+    orbiter: Annotated[bool, typer.Option("--orbiter", help="The orbiter's own packets between.")] = False,
     clock_drift_ppm: Annotated[float, typer.Option(min=-1000, max=1000, help="Of the rover's clock.")] = 0.0,
 ) -> None:
     """Make a pass of Zhurong as a ground station records it, and beside it the truth and the receive times."""
@@ -50,7 +51,13 @@ def simulate(
         clock_drift_ppm=clock_drift_ppm,
     )
     scenario = Scenario(
-        sol=sol, seed=seed, duration_s=duration, profile=profile, faults=faults, radar_files=tuple(radar or ())
+        sol=sol,
+        seed=seed,
+        duration_s=duration,
+        profile=profile,
+        faults=faults,
+        orbiter=orbiter,
+        radar_files=tuple(radar or ()),
     )
     with Progress(
         BarColumn(), TimeRemainingColumn(), console=err, transient=True, disable=not err.is_terminal

@@ -141,7 +141,8 @@ def _clock(clock: ClockTable | None, plan: Plan | None, tell: Tell) -> tuple[int
     """Epoch (Unix ns) and terms of the onboard time."""
     if clock is None:
         return 0, ()
-    terms = tuple(TimeTerm(term.parameter, term.unit_ns) for term in clock.terms)
+    clocks = enumerate([clock.terms, *clock.alternatives])
+    terms = tuple(TimeTerm(term.parameter, term.unit_ns, k) for k, terms in clocks for term in terms)
     try:
         if plan:
             Decoder(plan, terms)

@@ -2,8 +2,8 @@
 
 >>> from pipeline import open_pass
 >>> found = open_pass("replay_data/clean.cadu", mission="zhurong")
->>> found.report()["frames"]["clean"]
-2612
+>>> found.report()["frames"]["uncorrectable"]
+0
 >>> navigation = found.to_xarray("NAVIGATION")
 >>> navigation["POSITION_NORTH"].attrs["units"], navigation.sizes["packet"]
 ('m', 203)

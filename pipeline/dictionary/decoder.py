@@ -33,6 +33,8 @@ class TimeTerm:
 
     parameter: str
     unit_ns: float
+    clock: int = 0
+    """Terms of one clock belong together; a container has the time of the first clock whose terms it has all."""
 
 
 class Decoder:
@@ -190,8 +192,10 @@ def _sized(node: Node, packets: PacketBatch, rows: Rows, result: Result) -> tupl
 
 
 def _terms_of(node: Node, time_terms: Sequence[TimeTerm]) -> tuple[tuple[str, float], ...]:
-    """Parameter keys and units, or nothing where the container lacks one of the terms."""
+    """Parameter keys and units of the first clock that is all there; nothing where the container has none."""
     keys = {name: key for key, name in node.columns}
-    if not all(term.parameter in keys for term in time_terms):
-        return ()
-    return tuple((keys[term.parameter], float(term.unit_ns)) for term in time_terms)
+    for clock in sorted({term.clock for term in time_terms}):
+        terms = [term for term in time_terms if term.clock == clock]
+        if all(term.parameter in keys for term in terms):
+            return tuple((keys[term.parameter], float(term.unit_ns)) for term in terms)
+    return ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.clock.onboard import OnboardClock
@@ -38,3 +38,7 @@ class Context:
     site: Site | None = None
     window_s: float = 10.0
     lineage: Mapping[str, Any] = field(default_factory=dict)
+
+    def aloft(self) -> Context:
+        """For an orbiter's instruments: no site, and a clock taken at its word, as the correlation is the lander's."""
+        return replace(self, site=None, clock=OnboardClock(self.clock.epoch_utc_ns))

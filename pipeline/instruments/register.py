@@ -10,6 +10,7 @@ from pipeline.instruments.gpr import Gpr
 from pipeline.instruments.instrument import Instrument
 from pipeline.instruments.libs import Libs
 from pipeline.instruments.magnetometer import Magnetometer
+from pipeline.instruments.orbiter import Orbiter
 from pipeline.instruments.rover import Rover
 from pipeline.instruments.swir import Swir
 from pipeline.instruments.weather import Weather
@@ -21,6 +22,7 @@ REGISTER: Mapping[str, type[Instrument]] = {
     "libs": Libs,
     "swir": Swir,
     "rover": Rover,
+    "orbiter": Orbiter,
 }
 
 

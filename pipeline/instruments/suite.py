@@ -53,7 +53,10 @@ class Suite:
         self, names: Sequence[str], calibrations: Mapping[str, Mapping[str, Any]], context: Context
     ) -> None:
         self._context = context
-        self._instruments = {name: REGISTER[name](calibrations[family(name)], context) for name in names}
+        self._contexts = {name: context if REGISTER[name].landed else context.aloft() for name in names}
+        self._instruments = {
+            name: REGISTER[name](calibrations[family(name)], self._contexts[name]) for name in names
+        }
         self._lineage = {name: {"calibration": lineage(one.calibration)} for name, one in self._instruments.items()}
         self._navigation = Navigation()
         self._streams: dict[tuple[str, int], _Stream] = {}
@@ -179,7 +182,7 @@ class Suite:
         n_events = 0
         for one in found:
             if isinstance(one, Draft):
-                yield finish(one, family(reader), self._context, self._lineage[reader])
+                yield finish(one, family(reader), self._contexts[reader], self._lineage[reader])
             elif n_events < MAX_EVENTS:
                 n_events += 1
                 self._events.append(replace(one, details={"instrument": family(reader), **one.details}))

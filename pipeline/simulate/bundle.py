@@ -18,7 +18,7 @@ from pipeline.simulate.run import simulate
 from pipeline.simulate.scenario import Faults, Scenario
 
 PASSES = {
-    "clean.cadu": Scenario(sol=11, seed=11, duration_s=360.0),
+    "clean.cadu": Scenario(sol=11, seed=11, duration_s=360.0, orbiter=True),
     "damaged.cadu": Scenario(
         sol=12,
         seed=12,
@@ -40,6 +40,7 @@ def command(name: str, scenario: Scenario) -> str:
     """The command line that makes this pass: options only where they are not the default."""
     words = ["downlink", "simulate", "--out", name, "--sol", str(scenario.sol), "--seed", str(scenario.seed)]
     words += ["--duration", f"{scenario.duration_s:g}", "--profile", scenario.profile]
+    words += ["--orbiter"] if scenario.orbiter else []
     for field in dataclasses.fields(Faults):
         value = getattr(scenario.faults, field.name)
         if value != field.default:

@@ -15,7 +15,7 @@ from pipeline.simulate.octets import EPOCH_UTC_NS, constant, unsigned
 from pipeline.simulate.packets import PacketStream
 
 SPACECRAFT = 245
-RELAY, TRAFFIC, IDLE = 5, 1, 3
+RELAY, REAL_TIME, IDLE = 5, 1, 3
 """Virtual channels: the rover's packets (5, assumed), the orbiter's own (1), idle frames (3)."""
 _HEADER_BYTES = 6
 _INSERT_ZONE_BYTES = 8

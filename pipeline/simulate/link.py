@@ -6,6 +6,7 @@ the randomiser, and what is lost leaves a hole in the receive times.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -127,12 +128,12 @@ def receive_times(reception: Reception) -> Octets:
     return records.view(np.uint8)
 
 
-def relay_order(n_relay: int, n_traffic: int, n_idle: int, seed: int) -> Longs:
-    """Rows in the order of sending, where relay, traffic and idle frames stand one after the other.
+def sending_order(n_frames: Sequence[int], seed: int) -> Longs:
+    """Rows in the order of sending, where the frames of each channel stand one after the other.
 
-    The order inside each channel is kept; the other channels' frames fall anywhere.
+    The order inside each channel is kept; which channel is next is chance.
     """
-    kinds = np.repeat([0, 1, 2], [n_relay, n_traffic, n_idle])
+    kinds = np.repeat(np.arange(len(n_frames)), n_frames)
     chance.stream(seed, "channel order").shuffle(kinds)
     return np.argsort(np.argsort(kinds, kind="stable"), kind="stable")
 

@@ -18,7 +18,9 @@ from pipeline.simulate.housekeeping import keep_house, tell_events
 from pipeline.simulate.libs import shoot
 from pipeline.simulate.magnetometer import measure_field
 from pipeline.simulate.navigation import navigate
-from pipeline.simulate.packets import Measurement, packetize
+from pipeline.simulate.orbit import Orbit
+from pipeline.simulate.orbiter import report_state
+from pipeline.simulate.packets import Measurement, Record, packetize
 from pipeline.simulate.radar import sound_high, sound_low
 from pipeline.simulate.radar_records import read_products
 from pipeline.simulate.scenario import LONGEST_S, Scenario, Summary
@@ -48,12 +50,14 @@ def simulate(out: Path, scenario: Scenario, progress: Callable[[float], None] | 
     timeline = _timeline(scenario, radar)
     rover = travel(timeline, scenario.seed)
     measurements = _measure(scenario, timeline, rover, radar, tell)
-    sent = _send(measurements, scenario, timeline.stop_ns + STORED_NS)
+    start_ns = timeline.stop_ns + STORED_NS
+    aloft = _orbit(scenario, start_ns - timeline.duration_s * 1_000_000_000, start_ns)
+    sent = _send(measurements, aloft, scenario, start_ns)
     tell(0.8)
     contents: dict[Path, bytes | memoryview] = {
         times: link.receive_times(sent.reception).tobytes(),
-        arrays: npz(truth.arrays(measurements, rover, timeline, sent)),
-        books: truth.text(truth.books(scenario, timeline, measurements, sent)),
+        arrays: npz(truth.arrays(measurements, aloft, rover, timeline, sent)),
+        books: truth.text(truth.books(scenario, timeline, [*measurements, *aloft], sent)),
         out: sent.reception.octets.data,
     }
     tell(0.95)
@@ -62,22 +66,26 @@ def simulate(out: Path, scenario: Scenario, progress: Callable[[float], None] | 
     return _summary((out, times, arrays, books), timeline.sol, sent)
 
 
-def _send(measurements: Sequence[Measurement], scenario: Scenario, start_ns: int) -> Sent:
-    """The rover hands over; the orbiter frames and sends; the ground receives."""
+def _send(
+    measurements: Sequence[Measurement], aloft: Sequence[Measurement], scenario: Scenario, start_ns: int
+) -> Sent:
+    """The rover hands over; the orbiter frames and sends, its own packets in between; the ground receives."""
     seed, profile = scenario.seed, PROFILES[scenario.profile]
-    records = [record for measurement in measurements for record in measurement.records]
-    stream = packetize(records, seed, profile.zone_bytes)
-    frames = packet_frames(stream, profile, RELAY, _FIRST_COUNT)
-    n_relay = len(frames)
-    broken = faults.choose(n_relay, scenario.faults, seed)
-    n_other = (0, 0)
-    if scenario.faults.other_channel:
-        n_other = traffic.how_many(n_relay)
-        frames = np.vstack([frames, traffic.other_frames(n_relay, profile, seed)])
-    order = link.relay_order(n_relay, *n_other, seed)
+    stream = packetize(_records(measurements), seed, profile.zone_bytes)
+    own = packetize(_records(aloft), seed, profile.zone_bytes) if aloft else None
+    relay = packet_frames(stream, profile, RELAY, _FIRST_COUNT)
+    n_idle = traffic.how_many_idle(len(relay)) if scenario.faults.other_channel else 0
+    channels = (relay, *traffic.other_frames(own, n_idle, profile, seed))
+    frames = np.vstack(channels)
+    broken = faults.choose(len(relay), scenario.faults, seed)
+    order = link.sending_order([len(channel) for channel in channels], seed)
     slots = link.schedule(order, broken.duplicated, start_ns, profile)
     reception = link.transmit(frames, slots, broken, profile, scenario.faults, seed)
-    return Sent(stream, frames, broken, slots, reception, profile)
+    return Sent(stream, own, frames, broken, slots, reception, profile)
+
+
+def _records(measurements: Sequence[Measurement]) -> list[Record]:
+    return [record for measurement in measurements for record in measurement.records]
 
 
 def _summary(files: tuple[Path, ...], sol: int, sent: Sent) -> Summary:
@@ -88,7 +96,7 @@ def _summary(files: tuple[Path, ...], sol: int, sent: Sent) -> Summary:
         n_bytes=len(sent.reception.octets),
         n_cadus=len(received_ns),
         pass_duration_s=(int(received_ns[-1] - received_ns[0]) + sent.profile.slot_ns) / 1e9,
-        packets=sent.stream.by_apid(),
+        packets=sent.packets_by_apid(),
         frames=truth.frames_by_channel(sent.frames),
     )
 
@@ -138,3 +146,11 @@ def _measure(
     ]
     tell(0.5)
     return measurements
+
+
+def _orbit(scenario: Scenario, start_ns: int, stop_ns: int) -> list[Measurement]:
+    """What the orbiter reports of itself and measures, each instrument in turn."""
+    if not (scenario.orbiter or scenario.faults.other_channel):
+        return []
+    orbit, seed = Orbit(), scenario.seed
+    return [report_state(start_ns, stop_ns, orbit, seed)]

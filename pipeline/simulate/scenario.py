@@ -30,7 +30,7 @@ class Faults:
     duplicate_frames: int = 0
     """Relay frames that come twice, one right after the other."""
     other_channel: bool = False
-    """Frames of the orbiter's own traffic (VC 1) and idle ones (VC 3) in between."""
+    """Idle frames (VC 3) in between, and the orbiter's own packets (VC 1) as with `Scenario.orbiter`."""
     uncorrectable_frames: int = 0
     """Relay frames with more than 16 wrong symbols in one codeword; never the first nor the last."""
     clock_drift_ppm: float = 0.0
@@ -66,6 +66,8 @@ class Scenario:
     profile: Literal["high", "low"] = "high"
     """892-byte frames at 2.048 Mbit/s or 220-byte frames at 8.192 kbit/s."""
     faults: Faults = field(default_factory=Faults)
+    orbiter: bool = False
+    """The orbiter's own packets (VC 1) in between: its state and its instruments, up to the time of sending."""
     radar_files: tuple[Path, ...] = ()
     """Genuine level-2B radar products whose records take the place of simulated radar."""
 

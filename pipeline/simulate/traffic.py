@@ -1,4 +1,4 @@
-"""Frames that are not the rover's: the orbiter's own packets, of no meaning here, and idle frames."""
+"""Frames that are not the rover's: the orbiter's own packets (VC 1), and idle frames (VC 3)."""
 
 from __future__ import annotations
 
@@ -6,26 +6,19 @@ import numpy as np
 
 from pipeline.simulate import chance
 from pipeline.simulate.arrays import Octets
-from pipeline.simulate.frames import TRAFFIC, Profile, idle_frames, packet_frames
-from pipeline.simulate.packets import Record, packetize
-
-_APIDS = (1280, 1287, 1301)
-"""1287 is among those heard from Tianwen-1 (link facts); the others and all contents are invented."""
-_PACKET_BYTES = 100
+from pipeline.simulate.frames import REAL_TIME, Profile, idle_frames, packet_frames
+from pipeline.simulate.packets import PacketStream
 
 
-def how_many(n_relay: int) -> tuple[int, int]:
-    """Frames of traffic and idle ones that go between this many relay frames [assumed]."""
-    return max(1, n_relay // 4), max(1, n_relay // 12)
+def how_many_idle(n_relay: int) -> int:
+    """Idle frames that go between this many relay frames [assumed]."""
+    return max(1, n_relay // 12)
 
 
-def other_frames(n_relay: int, profile: Profile, seed: int) -> Octets:
-    """Frames uint8[n, frame_bytes]: traffic first, then idle ones."""
-    n_traffic, n_idle = how_many(n_relay)
+def other_frames(stream: PacketStream | None, n_idle: int, profile: Profile, seed: int) -> tuple[Octets, Octets]:
+    """Frames uint8[n, frame_bytes] of the orbiter's packets, and idle ones; their counters start anywhere."""
     draw = chance.stream(seed, "other channels")
-    n_packets = (n_traffic * profile.zone_bytes - 7) // _PACKET_BYTES
-    contents = draw.integers(0, 256, (n_packets, _PACKET_BYTES - 6), np.uint8)
-    records = [Record(_APIDS[k % len(_APIDS)], k, row.tobytes(), False) for k, row in enumerate(contents)]
-    stream = packetize(records, seed, profile.zone_bytes)
-    traffic = packet_frames(stream, profile, TRAFFIC, int(draw.integers(2**24)))
-    return np.vstack([traffic, idle_frames(n_idle, profile, int(draw.integers(2**24)))])
+    first_own, first_idle = (int(draw.integers(2**24)) for _ in range(2))
+    none = np.empty((0, profile.frame_bytes), np.uint8)
+    own = packet_frames(stream, profile, REAL_TIME, first_own) if stream else none
+    return own, idle_frames(n_idle, profile, first_idle) if n_idle else none

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -29,12 +30,20 @@ class Sent:
     """All that happened between the rover's packets and the ground."""
 
     stream: PacketStream
+    own: PacketStream | None
+    """The orbiter's packets; none of them is ever lost."""
     frames: Octets
     """Relay frames first, then those of the other channels."""
     broken: FrameFaults
     slots: Slots
     reception: Reception
     profile: Profile
+
+    def packets_by_apid(self) -> dict[int, int]:
+        """Packets sent on both channels."""
+        total = Counter(self.stream.by_apid())
+        total.update(self.own.by_apid() if self.own else {})
+        return dict(sorted(total.items()))
 
     def packets_taken(self) -> Flags:
         """bool[n_packets]: at least one byte was in a frame that was lost or could not be corrected."""
@@ -50,6 +59,7 @@ class Sent:
 
 def arrays(
     measurements: Sequence[Measurement],
+    aloft: Sequence[Measurement],
     rover: Traverse,
     timeline: Timeline,
     sent: Sent,
@@ -61,13 +71,21 @@ def arrays(
         "rover_attitude_deg": rover.attitude_deg,
         "rover_mast_deg": rover.mast_deg,
     }
-    taken = sent.packets_taken()
+    found |= _told(measurements, sent.stream, sent.packets_taken())
+    if sent.own:
+        found |= _told(aloft, sent.own, np.zeros(len(sent.own.start), np.bool_))
+    return {name: _compact(values) for name, values in found.items()}
+
+
+def _told(measurements: Sequence[Measurement], stream: PacketStream, taken: Flags) -> dict[str, Anything]:
+    """What all measurements of one stream of packets tell."""
+    found: dict[str, Anything] = {}
     base = 0
     for measurement in measurements:
         found |= {f"{measurement.name}_{name}": values for name, values in measurement.truth.items()}
-        found |= _records(measurement.name, sent.stream, taken, base, len(measurement.records))
+        found |= _records(measurement.name, stream, taken, base, len(measurement.records))
         base += len(measurement.records)
-    return {name: _compact(values) for name, values in found.items()}
+    return found
 
 
 def _records(name: str, stream: PacketStream, taken: Flags, base: int, n: int) -> dict[str, Anything]:
@@ -115,7 +133,7 @@ def books(
             "cadu_bytes": sent.profile.cadu_bytes,
         },
         "bytes": len(reception.octets),
-        "packets_sent": {str(apid): n for apid, n in stream.by_apid().items()},
+        "packets_sent": {str(apid): n for apid, n in sent.packets_by_apid().items()},
         "frames_sent": frames_by_channel(sent.frames),
         "frames_received": _received(channel, broken, slots, reception),
         "faults": {
@@ -154,7 +172,8 @@ def _received(channel: Longs, broken: FrameFaults, slots: Slots, reception: Rece
         "corrected": corrected,
         "uncorrectable": spoilt,
         "relay": int(np.count_nonzero(channel[frame] == aos.RELAY)) - spoilt,
-        "other_channel": int(np.count_nonzero(channel[frame] != aos.RELAY)),
+        "orbiter": int(np.count_nonzero(channel[frame] == aos.REAL_TIME)),
+        "other_channel": int(np.count_nonzero(channel[frame] == aos.IDLE)),
         "relay_duplicates": int(np.count_nonzero(slots.again[reception.slot])),
         "relay_missing": len(broken.lost) + len(broken.uncorrectable),
     }

@@ -1,6 +1,7 @@
 """The page in a headless browser: what is drawn is what was published."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -39,6 +40,11 @@ ALL_IN_SIGHT = """(() => {
 
 def column(source, name):
     return f"Array.from(Bokeh.documents[0].get_model_by_name('{source}').data['{name}'])"
+
+
+def received(bundled, name="clean"):
+    """Frames that arrived, by the simulator's books."""
+    return json.loads((bundled / f"{name}.cadu.truth.json").read_text())["frames_received"]
 
 
 async def look(tab, name):
@@ -98,8 +104,8 @@ async def test_every_look_draws_what_was_published(chromium, bundled, products):
         np.testing.assert_allclose(await tab.run(column("path", "north")), position[:, 1], atol=1e-9)
 
         await look(tab, "pass")
-        await tab.until(f"{column('symbols', 'codewords')}[0] == 10448")
-        assert await tab.run(column("channels", "frames")) == [2612]
+        await tab.until(f"{column('symbols', 'codewords')}[0] == {4 * received(bundled)['read']}")
+        assert await tab.run(column("channels", "frames")) == [received(bundled)["relay"], received(bundled)["orbiter"]]
         assert await tab.run("errors") == []
 
 
@@ -167,9 +173,9 @@ async def test_another_stream_is_chosen(chromium, bundled):
         await replay(address, bundled)
         await replay(address, bundled, "damaged")
         tab = await chromium.open(served.url)
-        assert await tab.until(f"{column('channels', 'frames')}[0]") == 2260
+        assert await tab.until(f"{column('channels', 'frames')}[0]") == received(bundled, "damaged")["relay"]
         await tab.run("Bokeh.documents[0].get_model_by_name('stream').value = 'zhurong/clean'")
-        await tab.until(f"{column('channels', 'frames')}[0] == 2612")
+        await tab.until(f"{column('channels', 'frames')}[0] == {received(bundled)['relay']}")
         assert await tab.run(f"{column('events', 'text')}.length") == 0
 
 
@@ -190,7 +196,7 @@ async def test_a_lost_broker_is_shown_and_heals(chromium, bundled):
                 await tab.until(f"{header}.includes('broker connected')")
                 await asyncio.sleep(0.3)
                 await replay(real, bundled, "damaged")
-                await tab.until(f"{column('channels', 'frames')}[0] == 2260")
+                await tab.until(f"{column('channels', 'frames')}[0] == {received(bundled, 'damaged')['relay']}")
         finally:
             await relay.close()
 

@@ -11,7 +11,7 @@ from pipeline.clock.onboard import OnboardClock
 from pipeline.instruments import Context, Site, Suite
 
 CALIBRATION = Path(__file__).parents[2] / "configs/zhurong/calibration"
-NAMES = ("gpr", "magnetometer", "weather", "libs", "swir", "rover")
+NAMES = ("gpr", "magnetometer", "weather", "libs", "swir", "rover", "orbiter")
 EPOCH_NS = 1_451_577_600_000_000_000  # 2015-12-31T16:00:00Z
 SITE = Site(109.908440, 25.083319, -4918.556, "MARS_COORDINATE_SYSTEM", 52386, "landing site")
 
@@ -58,6 +58,7 @@ LAYOUT = {
         "POINT_ID": ("u2", ()), "KIND": ("U7", ()), "SHOT": ("u1", ()), "DETECTOR_TEMPERATURE": NUMBER,
         "EXPOSURE": ("u4", ()), "DISTANCE": ("u2", ()), "CHANNEL_COUNT": ("u2", ()), "SPECTRUM": ("u2", (5400,)),
     }),
+    "ORBITER_STATE": (1287, {f"{what}_{axis}": NUMBER for what in ("POSITION", "VELOCITY") for axis in "XYZ"}),
     "SWIR": (337, {
         "POINT_ID": ("u2", ()), "KIND": ("U7", ()), "GAIN": ("u1", ()), "AOTF_TEMPERATURE": NUMBER,
         "EXPOSURE": ("u4", ()), "RF_START": ("u4", ()), "RF_STEP": ("u2", ()), "SPECTRUM": ("u2", (321,)),

@@ -17,7 +17,11 @@ from pipeline.dictionary.xtce import read_xtce
 DATA = Path(os.environ.get("DOWNLINK_REAL_DATA", Path(__file__).parents[3] / "shared/data")) / "zhurong-roper"
 XML = Path(__file__).parents[2] / "configs/zhurong/telemetry.xml"
 TIME = struct.pack(">IH", 170338801, 81)
-TERMS = (TimeTerm("ONBOARD_SECONDS", 1e9), TimeTerm("ONBOARD_MILLISECONDS", 1e6))
+TERMS = (
+    TimeTerm("ONBOARD_SECONDS", 1e9),
+    TimeTerm("ONBOARD_MILLISECONDS", 1e6),
+    TimeTerm("ORBITER_TICKS", 1e5, clock=1),
+)
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +95,7 @@ def test_the_dictionary_is_valid_by_the_schema_of_the_omg():
         (305, "WEATHER", 128),
         (321, "LIBS", 10823),
         (337, "SWIR", 664),
+        (1287, "ORBITER_STATE", 114),
     ],
 )
 def test_each_container_is_as_long_as_the_page_says(decode, apid, container, length_bytes):
@@ -102,6 +107,18 @@ def test_each_container_is_as_long_as_the_page_says(decode, apid, container, len
 
 def test_onboard_time_is_seconds_and_milliseconds(decode):
     assert decode(259, TIME + bytes(4)).time_ns.tolist() == [170_338_801_081_000_000]
+
+
+def test_the_orbiters_time_is_a_count_of_100_microseconds_at_packet_byte_18(decode):
+    field = bytearray(114)
+    field[12:18] = (1_703_514_000_001).to_bytes(6, "big")
+    assert decode(1287, bytes(field)).time_ns.tolist() == [170_351_400_000_100_000]
+
+
+def test_the_state_vector_is_six_floats_at_packet_bytes_72_to_119(decode):
+    batch = decode(1287, bytes(66) + struct.pack(">6d", 1, 2, 3, 4, 5, 6))
+    names = [f"{what}_{axis}" for what in ("POSITION", "VELOCITY") for axis in "XYZ"]
+    assert values(batch, *names) == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.fixture

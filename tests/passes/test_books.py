@@ -19,13 +19,14 @@ PRODUCTS = {
 
 def test_frames_are_counted_as_the_simulator_sent_and_damaged_them(decoded: Decoded) -> None:
     sent, frames = decoded.told["frames_received"], decoded.report["frames"]
-    (channel,) = decoded.report["channels"]
+    channel, orbiter = decoded.report["channels"]
     for key in ("read", "clean", "corrected", "uncorrectable", "other_channel"):
         assert frames[key] == sent[key], key
     assert frames["failed_check"] == 0
     assert channel["frames"] == sent["relay"]
     assert channel["duplicates"] == sent["relay_duplicates"]
     assert channel["lost_frames"] == sent["relay_missing"]
+    assert (orbiter["frames"], orbiter["lost_frames"]) == (sent["orbiter"], 0)
 
 
 def test_bytes_between_frames_are_counted_as_skipped(decoded: Decoded) -> None:
@@ -58,7 +59,7 @@ def test_the_clean_pass_has_no_gap_and_no_event(clean: Decoded) -> None:
 
 
 def test_each_gap_of_the_damaged_pass_is_an_event(damaged: Decoded) -> None:
-    (channel,) = damaged.report["channels"]
+    channel, _ = damaged.report["channels"]
     gaps = [event for event in damaged.events if event.kind == "gap"]
     assert len(gaps) == channel["gaps"]
     assert sum(event.details["lost_frames"] for event in gaps) == channel["lost_frames"]

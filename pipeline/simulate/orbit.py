@@ -1,0 +1,105 @@
+"""Tianwen-1 on its way around Mars: a Kepler orbit, and Mars turning below it.
+
+The elements are those of the relay orbit (fact sheet 8: period 8.2 h, periapsis 407 km above 3,396.19 km, apoapsis
+radius 15,895 km, inclination 86.3 deg to the Martian equator); node, argument of periapsis and the time of a periapsis
+are assumed. Vectors are in axes of ICRF, centred on Mars [assumed]. Mars: pole and prime meridian of the IAU working
+group of 2009, gravity of 42,828.37 km3/s2.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from pipeline.simulate.arrays import Longs, Reals
+from pipeline.simulate.traverse import rotation
+
+GM_KM3_S2 = 42_828.37
+RADIUS_KM = 3_396.19
+_J2000_NS = 946_728_000_000_000_000 - 64_184_000_000
+"""2000-01-01T12:00:00 TT as Unix time counts: 64.184 s before noon UTC."""
+_LEAPS_SINCE_NS = 5_000_000_000
+"""UTC took five leap seconds from 2000 to 2017, and none to 2026."""
+_DAY_NS = 86_400_000_000_000
+_CENTURY_DAYS = 36_525.0
+
+
+@dataclass(frozen=True, slots=True)
+class Orbit:
+    """Elements against the Martian equator and its node on the equator of ICRF; degrees and kilometres."""
+
+    periapsis_km: float = RADIUS_KM + 407.0
+    apoapsis_km: float = 15_895.0
+    inclination_deg: float = 86.3
+    node_deg: float = 104.0
+    argument_deg: float = 38.0
+    periapsis_ns: int = 1_621_930_000_000_000_000
+    """UTC of one passage through periapsis, from 1970."""
+
+    @property
+    def semi_major_km(self) -> float:
+        return (self.periapsis_km + self.apoapsis_km) / 2.0
+
+    @property
+    def eccentricity(self) -> float:
+        return (self.apoapsis_km - self.periapsis_km) / (self.apoapsis_km + self.periapsis_km)
+
+    @property
+    def motion_rad_s(self) -> float:
+        """Mean motion."""
+        motion: float = (GM_KM3_S2 / self.semi_major_km**3) ** 0.5
+        return motion
+
+    def states(self, utc_ns: Longs) -> tuple[Reals, Reals]:
+        """Position [n, 3], km, and velocity [n, 3], km/s, of ICRF."""
+        eccentricity, semi_km = self.eccentricity, self.semi_major_km
+        mean = self.motion_rad_s * (utc_ns - self.periapsis_ns) / 1e9
+        anomaly = _eccentric(np.mod(mean, 2.0 * np.pi), eccentricity)
+        flat = (1.0 - eccentricity**2) ** 0.5
+        cosine, sine, none = np.cos(anomaly), np.sin(anomaly), np.zeros(len(anomaly))
+        position = semi_km * np.stack([cosine - eccentricity, flat * sine, none], axis=1)
+        pace = semi_km * self.motion_rad_s / (1.0 - eccentricity * cosine)
+        velocity = pace[:, None] * np.stack([-sine, flat * cosine, none], axis=1)
+        turn = _equator(utc_ns) @ self._plane()
+        return np.einsum("nij,nj->ni", turn, position), np.einsum("nij,nj->ni", turn, velocity)
+
+    def _plane(self) -> Reals:
+        """From the plane of the orbit, x to periapsis, to the axes of the Martian equator: [1, 3, 3]."""
+        node, inclination, argument = (
+            np.array([angle]) for angle in (self.node_deg, self.inclination_deg, self.argument_deg)
+        )
+        return rotation("z", node) @ rotation("x", inclination) @ rotation("z", argument)
+
+
+def _eccentric(mean: Reals, eccentricity: float) -> Reals:
+    """Kepler's equation by Newton's method, from pi, which never overshoots."""
+    anomaly = np.full(mean.shape, np.pi)
+    for _ in range(30):
+        anomaly = anomaly - (anomaly - eccentricity * np.sin(anomaly) - mean) / (1.0 - eccentricity * np.cos(anomaly))
+    return anomaly
+
+
+def _days(utc_ns: Longs) -> Reals:
+    """Days of terrestrial time from J2000."""
+    return (np.asarray(utc_ns) - _J2000_NS + _LEAPS_SINCE_NS) / _DAY_NS
+
+
+def _equator(utc_ns: Longs) -> Reals:
+    """From the axes of the Martian equator (x to its node on the equator of ICRF) to ICRF: [n, 3, 3]."""
+    centuries = _days(utc_ns) / _CENTURY_DAYS
+    pole_right_ascension, pole_declination = 317.68143 - 0.1061 * centuries, 52.88650 - 0.0609 * centuries
+    return rotation("z", pole_right_ascension + 90.0) @ rotation("x", 90.0 - pole_declination)
+
+
+def fixed_to_icrf(utc_ns: Longs) -> Reals:
+    """From the axes that turn with Mars (x to the prime meridian, z to the north pole) to ICRF: [n, 3, 3]."""
+    turned = np.mod(176.630 + 350.89198226 * _days(utc_ns), 360.0)
+    return _equator(utc_ns) @ rotation("z", turned)
+
+
+def below(position_km: Reals, utc_ns: Longs) -> tuple[Reals, Reals, Reals]:
+    """East longitude (0 to 360) and planetocentric latitude, deg, and altitude above 3,396.19 km, each [n]."""
+    x, y, z = np.einsum("nji,nj->in", fixed_to_icrf(utc_ns), position_km)
+    distance = np.sqrt(x**2 + y**2 + z**2)
+    return np.degrees(np.arctan2(y, x)) % 360.0, np.degrees(np.arcsin(z / distance)), distance - RADIUS_KM
