@@ -1,6 +1,7 @@
 """Names of product files: the GRAS grammar for Zhurong, plain words for other missions.
 
     HX1-Ro_GRAS_<instrument>_SCI_N_<start>_<stop>_<sol>_<version>.<level>     label: the same and "L"
+    HX1-Or_GRAS_<instrument>_SCI_P_<start>_<stop>_00000_<version>.<level>     of the orbiter, which stands on no sol
     <mission>_<instrument>_<product>_<start>_<stop>
 
 The grammar and the names of the radar are those of archived products; how GRAS names the other instruments' files
@@ -31,7 +32,9 @@ _WORDS = {
     ("rover", "navigation"): "Rover-NAV",
     ("rover", "engineering"): "Rover-ENG",
     ("rover", "event"): "Rover-EVT",
+    ("orbiter", "state"): "State",
 }
+_ORBITER = {"orbiter", "momag", "mms", "minpa", "mepa", "mosir", "moric", "hiric"}
 _GRAS = {"zhurong"}
 
 
@@ -41,7 +44,8 @@ def file_stem(collection: Collection, origin: Origin) -> str:
     if origin.mission in _GRAS:
         known = _WORDS.get((collection.instrument, collection.product))
         word = known or _plain(f"{collection.instrument}-{collection.product}").replace("_", "-")
-        return gras_name(word, start, stop, sol, collection.level)
+        craft = "Or" if collection.instrument in _ORBITER else "Ro"
+        return gras_name(word, start, stop, sol, collection.level, craft)
     span = (stamp(start), stamp(stop)) if start != NO_TIME else (origin.stream,)
     return "_".join(_plain(part) for part in (origin.mission, collection.instrument, collection.product, *span))
 
@@ -53,9 +57,13 @@ def radar_stem(word: str, start_ns: int, stop_ns: int, sol: int, origin: Origin)
     return f"{_plain(origin.mission)}_{word}_{stamp(start_ns)}_{stamp(stop_ns)}.2B"
 
 
-def gras_name(word: str, start_ns: int, stop_ns: int, sol: int, level: str) -> str:
-    """A file name of the archive: `word` is instrument and what part of it."""
-    return f"HX1-Ro_GRAS_{word}_SCI_N_{stamp(start_ns)}_{stamp(stop_ns)}_{sol:05d}_{VERSION}.{level}"
+def gras_name(word: str, start_ns: int, stop_ns: int, sol: int, level: str, craft: str = "Ro") -> str:
+    """A file name of the archive: `word` is instrument and what part of it, `craft` Ro or Or.
+
+    The orbiter's one genuine name has P where the rover's have N; its last number is not the sol, and not known.
+    """
+    kind = "P" if craft == "Or" else "N"
+    return f"HX1-{craft}_GRAS_{word}_SCI_{kind}_{stamp(start_ns)}_{stamp(stop_ns)}_{sol:05d}_{VERSION}.{level}"
 
 
 def stamp(utc_ns: int) -> str:

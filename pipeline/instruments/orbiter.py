@@ -5,8 +5,8 @@ In: ORBITER_STATE (APID 1287). Out: `orbiter/state`: position r and velocity v a
     h = r x v;  a = 1 / (2/r - v2/GM);  e = |v x h / GM - r/|r||;  i = acos(h . pole / |h|);  P = 2 pi (a3/GM)^0.5
     r_fixed = Rz(W) Rx(90 - delta) Rz(alpha + 90) r;  longitude, latitude: its angles;  altitude = |r| - radius
 
-which are textbook (Vallado; pole alpha, delta and meridian W: Archinal et al. 2011, Celest. Mech. Dyn. Astr. 109). i is to the
-equator of Mars; an open orbit has neither period nor apoapsis. The axes are assumed, and named in the lineage.
+which are textbook (Vallado; pole alpha, delta and meridian W: Archinal et al. 2011, Celest. Mech. Dyn. Astr. 109).
+i is to the equator of Mars; an open orbit has no period. The axes are assumed, and named in the lineage.
 """
 
 from __future__ import annotations
@@ -27,7 +27,9 @@ from pipeline.instruments.rotations import Floats
 _POSITION = ("POSITION_X", "POSITION_Y", "POSITION_Z")
 _VELOCITY = ("VELOCITY_X", "VELOCITY_Y", "VELOCITY_Z")
 _J2000_UTC_NS = 946_728_000_000_000_000 - 64_184_000_000
-_LEAPS_NS = 5_000_000_000  # counted by TT and not by UTC, from 2000 to this mission: a second turns Mars by 0.004 deg
+_LEAPS_NS = (
+    5_000_000_000  # counted by TT and not by UTC, from 2000 to this mission: a second turns Mars by 0.004 deg
+)
 _DAY_NS, _CENTURY_DAYS = 86_400e9, 36_525.0
 _AXES = ("row", "axis")
 
@@ -78,7 +80,7 @@ class Orbiter(Instrument):
 
     def drafts(self, rows: ColumnBatch) -> Iterator[Draft]:
         mars = self.calibration.mars
-        position, velocity = (np.stack([rows.columns[k] for k in names], 1) for names in (_POSITION, _VELOCITY))
+        position, velocity = _together(rows, _POSITION), _together(rows, _VELOCITY)
         pole, turned = orientation(self.context.clock.utc_ns(rows.time_ns), mars)
         place = below(position, pole, turned, mars)
         shape = elements(position, velocity, pole, mars)
@@ -121,7 +123,9 @@ def below(position_km: Floats, pole: Floats, turned: Floats, mars: Planet) -> di
     longitude = np.degrees(np.arctan2(beside, along) - turned) % 360
     return {
         "longitude_deg": Quantity(longitude, "degree", "of the point below, east, 0 to 360"),
-        "latitude_deg": Quantity(np.degrees(np.arcsin(up / radius)), "degree", "of the point below, planetocentric"),
+        "latitude_deg": Quantity(
+            np.degrees(np.arcsin(up / radius)), "degree", "of the point below, planetocentric"
+        ),
         "altitude_km": Quantity(radius - mars.radius_km, "km", f"above a sphere of {mars.radius_km:g} km"),
     }
 
@@ -136,7 +140,8 @@ def elements(position_km: Floats, velocity_km_s: Floats, pole: Floats, mars: Pla
     eccentricity = np.sqrt((towards**2).sum(axis=1))
     (ascension, declination) = pole.T
     north = np.stack(
-        [np.cos(declination) * np.cos(ascension), np.cos(declination) * np.sin(ascension), np.sin(declination)], axis=1
+        [np.cos(declination) * np.cos(ascension), np.cos(declination) * np.sin(ascension), np.sin(declination)],
+        axis=1,
     )
     tilt = (momentum * north).sum(axis=1) / np.sqrt((momentum**2).sum(axis=1))
     closed = np.where(semi_major > 0, semi_major, np.nan)
@@ -147,6 +152,10 @@ def elements(position_km: Floats, velocity_km_s: Floats, pole: Floats, mars: Pla
         "period_s": Quantity(2 * np.pi * np.sqrt(closed**3 / gm), "s", "osculating"),
         "periapsis_altitude_km": Quantity(semi_major * (1 - eccentricity) - mars.radius_km, "km", "osculating"),
     }
+
+
+def _together(rows: ColumnBatch, names: tuple[str, ...]) -> Floats:
+    return np.stack([np.asarray(rows.columns[name], np.float64) for name in names], axis=1)
 
 
 def _line(terms: list[float], at: Floats) -> Floats:

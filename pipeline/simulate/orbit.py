@@ -76,7 +76,9 @@ def _eccentric(mean: Reals, eccentricity: float) -> Reals:
     """Kepler's equation by Newton's method, from pi, which never overshoots."""
     anomaly = np.full(mean.shape, np.pi)
     for _ in range(30):
-        anomaly = anomaly - (anomaly - eccentricity * np.sin(anomaly) - mean) / (1.0 - eccentricity * np.cos(anomaly))
+        anomaly = anomaly - (anomaly - eccentricity * np.sin(anomaly) - mean) / (
+            1.0 - eccentricity * np.cos(anomaly)
+        )
     return anomaly
 
 

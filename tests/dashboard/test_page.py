@@ -105,7 +105,10 @@ async def test_every_look_draws_what_was_published(chromium, bundled, products):
 
         await look(tab, "pass")
         await tab.until(f"{column('symbols', 'codewords')}[0] == {4 * received(bundled)['read']}")
-        assert await tab.run(column("channels", "frames")) == [received(bundled)["relay"], received(bundled)["orbiter"]]
+        assert await tab.run(column("channels", "frames")) == [
+            received(bundled)["relay"],
+            received(bundled)["orbiter"],
+        ]
         assert await tab.run("errors") == []
 
 
