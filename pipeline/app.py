@@ -9,7 +9,7 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
@@ -22,19 +22,19 @@ from pipeline.archive.collection import Origin
 from pipeline.archive.columns import column_files
 from pipeline.archive.packets import packet_file
 from pipeline.archive.products import product_files
-from pipeline.batches import ByteBatch, Event, Message
+from pipeline.batches import Event, Message
 from pipeline.catalogue import catalogue
 from pipeline.dashboard.server import TOPICS, Served, available, serving
 from pipeline.dictionary.survey import Use, survey
-from pipeline.errors import ConfigError
+from pipeline.errors import ConfigError, DownlinkError
 from pipeline.mission import MAX_FILE_BYTES, Mission
 from pipeline.stages.line import Line
-from pipeline.stages.passes import outcomes, read_in_turns, read_passes, station_names
+from pipeline.stages.passes import outcomes, read_passes, station_names
 from pipeline.stages.replay import Replay
+from pipeline.stages.tape import Tape
 from pipeline.toml_lines import read_limited
 from pipeline.transport.broker import BrokerAddress
 from pipeline.transport.mqtt import Publisher, subscribe
-from pipeline.transport.source import paced, read_pass
 
 MAX_TOLD = 1000  # gaps and other events that a report lists
 _FILTER = re.compile(r"(([^+#]*|\+)/)*([^+#]*|\+|#)")
@@ -127,30 +127,59 @@ async def replay(
     *,
     stream: str,
     speed: float | None,
+    hold: bool = False,
+    ended: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, Any]:
-    """Run recordings through the whole pipeline to a broker, and give the pass report."""
-    line = Line(mission, stream, stations=station_names(mission, passes))
+    """Run recordings through the whole pipeline to a broker, and give the pass report.
+
+    Commands on the stream's `control` topic pause it, resume it, set its speed and wind it. `hold`: at the end it waits
+    to be wound back, until Ctrl-C. `ended` is told the report whenever the end is reached.
+    """
+    stations = station_names(mission, passes)
+    tape = Tape(lambda: Line(mission, stream, stations=stations), passes, speed, hold=hold)
     stop = asyncio.Event()
     online, offline = (topics.status_message(mission.name, "replay", state) for state in ("online", "offline"))
     client_id = f"{mission.name}-{stream}-{os.getpid()}"
     async with Publisher(
         address, client_id=client_id, birth=online, will=offline, on_trouble=log.warning
     ) as publisher:
-        stages = Replay(line, mission.name, stream, publisher.publish)
-        source = _paced_passes(line, passes, speed)
-        with _stopped_by_signals(stop):
-            run = asyncio.create_task(stages.run(source, stop, seen), name="replay")
-            drained = await _until_drained(run, stop, lambda: stages.n_messages)
+        stages = Replay(tape, mission.name, stream, publisher.publish, ended=ended)
+        control = topics.control_topic(mission.name, stream)
+        async with _obeying(address, control, stages.command):
+            with _stopped_by_signals(stop):
+                run = asyncio.create_task(stages.run(stop, seen), name="replay")
+                drained = await _until_drained(run, stop, lambda: stages.n_messages)
     counts = {"messages": stages.n_messages, "quarantined_batches": stages.n_quarantined}
-    return line.report() | counts | ({} if drained else {"undelivered": True})
+    return stages.report() | counts | ({} if drained else {"undelivered": True})
 
 
-async def _paced_passes(line: Line, passes: Sequence[Path], speed: float | None) -> AsyncIterator[ByteBatch]:
-    """Read recordings at their pace: merged ones in turns, others one after another without the time between."""
-    sources = [read_in_turns(line, passes)] if line.n_stations > 1 else map(read_pass, passes)
-    for source in sources:
-        async for batch in paced(source, speed):
-            yield batch
+@asynccontextmanager
+async def _obeying(
+    address: BrokerAddress, topic: str, obey: Callable[[bytes], Awaitable[None]]
+) -> AsyncIterator[None]:
+    """Listen for commands from before the block begins until it ends; a broker that forbids it is told of, no more."""
+    listening = asyncio.Event()
+
+    async def listen() -> None:
+        try:
+            async with aclosing(
+                subscribe(address, [topic], on_trouble=lambda _: None, on_listening=listening.set)
+            ) as commands:
+                async for _, payload, retained in commands:
+                    if not retained:  # an old one: who gave it does not see what it would do now
+                        await obey(payload)
+        except DownlinkError as error:
+            log.warning("the replay cannot be controlled", why=str(error))
+        finally:
+            listening.set()
+
+    task = asyncio.create_task(listen(), name="control")
+    try:
+        await listening.wait()
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
 
 
 @contextmanager

@@ -72,13 +72,15 @@ def progress(total_bytes: int | None) -> Iterator[Callable[[int], None]]:
         yield lambda n_bytes: bar.update(task, advance=n_bytes)
 
 
-def tell(report: dict[str, Any], mission: Mission, title: str, as_json: bool) -> None:
+def tell(
+    report: dict[str, Any], mission: Mission, title: str, as_json: bool, *, console: Console | None = None
+) -> None:
     """Print the pass report at the end of a run; RunError where messages were left undelivered."""
     warn(report, mission)
     if as_json:
         sys.stdout.write(json.dumps(report) + "\n")
     else:
-        print_report(out, report, title)
+        print_report(console or out, report, title)
     if report.get("undelivered"):
         raise RunError("stopped with messages undelivered: the broker did not answer")
 

@@ -20,6 +20,7 @@ from pipeline.cli_options import (
     OutFolder,
     Passes,
     err,
+    out,
     progress,
     readable,
     tell,
@@ -47,11 +48,7 @@ def demo() -> None:
             command = f"mosquitto_sub -h {address.host} -p {address.port} -t 'zhurong/#' -v"
             err.print(f"broker on {address}: try  {command}", soft_wrap=True)
             async with _demo_dashboard(address):
-                report = await _replay([recording], mission, address, stream="demo", speed=1.0)
-                tell(report, mission, f"{mission.name}/demo", as_json=False)
-                if sys.stdout.isatty():
-                    err.print("\nthe latest values stay on the broker; Ctrl-C ends the demo")
-                    await app.until_signal()
+                await _replay([recording], mission, address, stream="demo", speed=1.0, hold=sys.stdout.isatty())
 
     asyncio.run(run())
 
@@ -67,9 +64,14 @@ def replay(
     stream: Annotated[
         str | None, typer.Option(metavar="NAME", help="Topics are <mission>/NAME/...; the file's name without it.")
     ] = None,
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Wait at the end to be wound back on the dashboard, until Ctrl-C.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Run recordings through the whole pipeline: products on MQTT topics, and the pass report at the end.
+
+    The dashboard, or JSON on <mission>/NAME/control, pauses it, sets its speed and winds it (docs/dashboard.md).
 
     Example: downlink replay replay_data/damaged.cadu --mission zhurong --broker mqtt://localhost
     """
@@ -78,12 +80,12 @@ def replay(
     factor = _speed(speed)
     name = app.stream_name(stream, passes)
 
-    async def run() -> dict[str, Any]:
+    async def run() -> None:
         async with broker_at(broker) as address:
             err.print(f"publishing {known.name}/{name}/# on {address}")
-            return await _replay(passes, known, address, stream=name, speed=factor)
+            await _replay(passes, known, address, stream=name, speed=factor, hold=hold, as_json=as_json)
 
-    tell(asyncio.run(run()), known, f"{known.name}/{name}", as_json)
+    asyncio.run(run())
 
 
 @commands.command()
@@ -175,11 +177,32 @@ async def _demo_dashboard(address: Any) -> AsyncIterator[None]:
         yield
 
 
-async def _replay(passes: Sequence[Path], mission: Mission, address: Any, **how: Any) -> dict[str, Any]:
+async def _replay(
+    passes: Sequence[Path],
+    mission: Mission,
+    address: Any,
+    *,
+    stream: str,
+    speed: float | None,
+    hold: bool,
+    as_json: bool = False,
+) -> None:
+    """Replay, and tell the report: when the end is first reached where the replay is held there, else after it."""
+    title, told = f"{mission.name}/{stream}", asyncio.Event()
     with replay_view(err, readable(passes)) as (bar, table):
 
         def seen(n_bytes: int, messages: Sequence[Message]) -> None:
             bar.update(bar.task_ids[0], advance=n_bytes)
             table.add(messages)
 
-        return await app.replay(passes, mission, address, seen, **how)
+        def ended(report: dict[str, Any]) -> None:
+            if hold and not told.is_set():
+                told.set()
+                tell(report, mission, title, as_json, console=err if err.is_terminal else out)
+                err.print("\nat its end: wind it back on the dashboard, or Ctrl-C", soft_wrap=True)
+
+        report = await app.replay(
+            passes, mission, address, seen, stream=stream, speed=speed, hold=hold, ended=ended
+        )
+    if not told.is_set() or report.get("undelivered"):
+        tell(report, mission, title, as_json)

@@ -118,6 +118,21 @@ def report_message(mission: str, stream: str, report: Mapping[str, Any]) -> Mess
     return _json_message(f"{topic_root(mission, stream)}/report", dict(report), retain=True)
 
 
+def progress_message(mission: str, stream: str, progress: Mapping[str, Any]) -> Message:
+    """How far a replay is, retained."""
+    return _json_message(f"{topic_root(mission, stream)}/progress", dict(progress), retain=True)
+
+
+def control_topic(mission: str, stream: str) -> str:
+    """Where a replay of a stream listens."""
+    return f"{topic_root(mission, stream)}/control"
+
+
+def control_message(mission: str, stream: str, command: Mapping[str, Any]) -> Message:
+    """A command to a replay. Not retained: it is for who plays now."""
+    return _json_message(control_topic(mission, stream), dict(command))
+
+
 def unpack_product(payload: bytes) -> dict[str, Any]:
     """The map of a product message, its arrays as NumPy arrays under "values" (and "quality" as one itself).
 

@@ -58,6 +58,7 @@ topic read {m}/+/latest/#
 topic read {m}/+/link/#
 topic read {m}/+/event/#
 topic read {m}/+/report
+topic read {m}/+/progress
 topic read {m}/status/#
 """
 BROKER = """\

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 
 from pipeline.errors import RunError
 from pipeline.transport.address import BrokerAddress
@@ -21,6 +21,7 @@ async def subscribe(
     on_trouble: Tell = log_trouble,
     timing: Timing | None = None,
     n_in_work: int = 1,
+    on_listening: Callable[[], None] = lambda: None,
 ) -> AsyncGenerator[tuple[str, bytes, bool], None]:
     """(topic, payload, retained) of each message on `topics` (filters, QoS 1), for ever.
 
@@ -37,6 +38,7 @@ async def subscribe(
     while True:
         try:
             await _listen(connection, topics, address)
+            on_listening()
             async for message in connection.received(n_in_work):
                 dialer.fruitful()
                 yield str(message.topic), bytes(message.payload), message.retain

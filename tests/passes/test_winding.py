@@ -1,0 +1,227 @@
+"""A replay that is paused, sped and wound gives the products of one that was left alone."""
+
+import asyncio
+import json
+import shutil
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import pytest
+
+from pipeline import app, topics
+from pipeline.batches import ByteBatch, Message
+from pipeline.mission import load_mission
+from pipeline.stages.control import Command
+from pipeline.stages.line import Line
+from pipeline.stages.replay import Replay
+from pipeline.stages.tape import END, Tape
+from pipeline.transport.address import BrokerAddress
+from pipeline.transport.embedded import EmbeddedBroker, Program, _amqtt, find_program
+from pipeline.transport.mqtt import Publisher, subscribe
+
+PAUSE, RESUME = b'{"command": "pause"}', b'{"command": "resume"}'
+
+
+class Played:
+    """A replay without a broker, and what it published."""
+
+    def __init__(self, *recordings: Path, speed: float | None, hold: bool = False) -> None:
+        self.messages: list[Message] = []
+        self.reports: list[dict[str, Any]] = []
+        mission = load_mission("zhurong")
+        self.tape = Tape(lambda: Line(mission, "test"), recordings, speed, hold=hold)
+        self.replay = Replay(self.tape, "zhurong", "test", self._take, ended=self.reports.append)
+        self.stop = asyncio.Event()
+
+    async def _take(self, messages: Any) -> None:
+        self.messages += messages
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        run = asyncio.create_task(self.replay.run(self.stop, lambda *_: None))
+        yield
+        await asyncio.wait_for(run, 30)
+
+    def progress(self) -> dict[str, Any]:
+        told = [json.loads(one.payload) for one in self.messages if one.topic.endswith("/progress")]
+        return told[-1] if told else {}
+
+    def ids(self) -> list[str]:
+        return [msgpack.unpackb(one.payload)["id"] for one in self.messages if "/product/" in one.topic]
+
+    async def until(self, true: Callable[[], Any]) -> None:
+        async with asyncio.timeout(20):
+            while not true():  # noqa: ASYNC110 - the replay tells nobody
+                await asyncio.sleep(0.02)
+
+    async def command(self, **content: Any) -> None:
+        await self.replay.command(json.dumps(content).encode())
+
+
+def ids_of(decoded: Any) -> list[str]:
+    return sorted(product.id for product in decoded.products)
+
+
+async def test_a_paused_replay_stands_still_and_resumed_it_loses_nothing(bundled: Path, clean: Any) -> None:
+    played = Played(bundled / "clean.cadu", speed=4.0)
+    async with played.running():
+        await played.until(lambda: len(played.ids()) > 5)
+        await played.command(command="pause")
+        await asyncio.sleep(0.3)
+        n_before = len(played.ids())
+        await asyncio.sleep(0.5)
+        assert len(played.ids()) == n_before
+        assert played.progress()["state"] == "paused"
+        assert (
+            0 < played.progress()["bytes"] < played.progress()["total"] == (bundled / "clean.cadu").stat().st_size
+        )
+        await played.command(command="speed", speed="max")
+        await played.command(command="resume")
+    assert sorted(played.ids()) == ids_of(clean)
+    assert played.progress()["state"] == "ended"
+
+
+async def test_wound_back_it_gives_the_same_products_once_more(bundled: Path, clean: Any) -> None:
+    played = Played(bundled / "clean.cadu", speed=None, hold=True)
+    async with played.running():
+        await played.until(lambda: len(played.reports) == 1)
+        began = played.progress()["began"]
+        await played.command(command="pause")
+        await played.command(command="seek", share=0.5)
+        await played.until(lambda: played.progress()["began"] != began and played.progress()["state"] == "paused")
+        half = played.progress()["total"] // 2
+        await played.until(lambda: half <= played.replay._n_published < half + 2000)
+        n_half = len(played.ids()) - len(clean.products)
+        assert 0 < n_half < len(clean.products)
+        await played.command(command="resume")
+        await played.until(lambda: len(played.reports) == 2)
+        played.stop.set()
+    assert sorted(played.ids()) == sorted(2 * ids_of(clean))
+    assert played.reports[0]["frames"] == played.reports[1]["frames"] == clean.report["frames"]
+
+
+async def test_wound_forward_to_a_time_it_leaves_no_product_out(bundled: Path, clean: Any) -> None:
+    played = Played(bundled / "clean.cadu", speed=0.5)
+    async with played.running():
+        await played.until(lambda: played.replay._time_ns)
+        await played.command(command="pause")
+        await played.command(command="seek", time="2021-05-25T08:13:59Z")
+        await played.until(lambda: (played.progress()["time"] or "") > "2021-05-25T08:13:58.99")
+        await asyncio.sleep(0.3)
+        await played.command(command="pause")
+        told = played.progress()["time"]
+        await played.command(command="speed", speed=1000)
+        await played.command(command="resume")
+    assert told[:19] == "2021-05-25T08:13:58"
+    assert sorted(played.ids()) == ids_of(clean)
+
+
+async def test_played_again_after_the_end_it_begins_at_the_beginning(bundled: Path, damaged: Any) -> None:
+    played = Played(bundled / "damaged.cadu", speed=None, hold=True)
+    async with played.running():
+        await played.until(lambda: len(played.reports) == 1)
+        await played.replay.command(RESUME)
+        await played.until(lambda: len(played.reports) == 2)
+        played.stop.set()
+    assert sorted(played.ids()) == sorted(2 * ids_of(damaged))
+
+
+async def test_what_cannot_be_done_is_told_and_changes_nothing(tmp_path: Path, bundled: Path) -> None:
+    (tmp_path / "untimed.cadu").write_bytes((bundled / "clean.cadu").read_bytes()[:100_000])
+    played = Played(tmp_path / "untimed.cadu", speed=None, hold=True)
+    async with played.running():
+        await played.until(lambda: played.reports)
+        await played.command(command="seek", time="2021-05-25T08:12:36Z")
+        assert "no receive times" in played.progress()["refused"]
+        await played.replay.command(b"\xff")
+        assert "JSON object" in played.progress()["refused"]
+        assert played.progress()["state"] == "ended"
+        await played.replay.command(PAUSE)
+        assert played.progress()["refused"] == ""
+        played.stop.set()
+
+
+@pytest.mark.parametrize("share", [0.1, 0.37, 0.9999, 1.0])
+async def test_a_tape_stops_at_the_byte_that_is_sought(bundled: Path, share: float) -> None:
+    mission = load_mission("zhurong")
+    tape = Tape(lambda: Line(mission, "test"), [bundled / "clean.cadu"], None)
+    tape.take(Command("pause"))
+    tape.take(Command("seek", share=share))
+    total = (bundled / "clean.cadu").stat().st_size
+    seen = 0
+    items = tape.play()
+    while seen < round(share * total):
+        item = await asyncio.wait_for(anext(items), 5)
+        seen += len(item.data) if isinstance(item, ByteBatch) else 0
+    assert seen == round(share * total)
+    if share == 1.0:
+        assert await anext(items) == END
+    await items.aclose()
+
+
+async def test_each_byte_has_its_receive_time_however_the_tape_is_cut(bundled: Path) -> None:
+    mission = load_mission("zhurong")
+
+    async def times(*shares: float) -> list[int]:
+        tape = Tape(lambda: Line(mission, "test"), [bundled / "clean.cadu"], None)
+        result: list[int] = []
+        for share in shares:
+            tape.take(Command("seek", share=share))
+            tape.take(Command("pause"))
+        async with aclosing(tape.play()) as items:
+            async for item in items:
+                if isinstance(item, ByteBatch):
+                    at = item.mark_ns[item.mark_start.searchsorted(range(len(item.data)), side="right") - 1]
+                    result += at.tolist()
+                if item != END:
+                    tape.take(Command("resume"))
+        return result
+
+    assert await times() == await times(0.123) == await times(0.77)
+
+
+@pytest.mark.parametrize("name", ["mosquitto", "amqtt"])  # amqtt knows only MQTT 3.1.1
+async def test_a_command_comes_through_a_broker(name: str, bundled: Path, clean: Any) -> None:
+    if not (find_spec("amqtt") if name == "amqtt" else shutil.which("mosquitto", path="/usr/sbin:/usr/bin")):
+        pytest.skip(f"{name} is not installed")
+    async with EmbeddedBroker(Program("amqtt", _amqtt) if name == "amqtt" else find_program()) as broker:
+        address = BrokerAddress("127.0.0.1", broker.port, mqtt_5=name != "amqtt")
+        heard: list[dict[str, Any]] = []
+        ids: list[str] = []
+
+        async def listen() -> None:
+            patterns = ["zhurong/test/progress", "zhurong/test/product/#"]
+            async for topic, payload, _ in subscribe(address, patterns):
+                if topic.endswith("progress"):
+                    heard.append(json.loads(payload))
+                else:
+                    ids.append(msgpack.unpackb(payload)["id"])
+
+        async def say(**command: Any) -> None:
+            async with Publisher(address, remember_s=0.0) as publisher:
+                await publisher.publish([topics.control_message("zhurong", "test", command)])
+
+        async def until(state: str) -> None:
+            async with asyncio.timeout(20):
+                while not heard or heard[-1]["state"] != state:  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+
+        ear = asyncio.create_task(listen())
+        mission = load_mission("zhurong")
+        run = asyncio.create_task(
+            app.replay([bundled / "clean.cadu"], mission, address, lambda *_: None, stream="test", speed=1.0)
+        )
+        await until("playing")
+        await say(command="pause")
+        await until("paused")
+        await say(command="speed", speed="max")
+        await say(command="resume")
+        await asyncio.wait_for(run, 30)
+        await until("ended")
+        ear.cancel()
+        await asyncio.wait((ear,))
+    assert sorted(ids) == ids_of(clean)
