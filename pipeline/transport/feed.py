@@ -18,7 +18,7 @@ import structlog
 
 from pipeline.batches import ByteBatch
 from pipeline.errors import RunError
-from pipeline.transport.live import READ_BYTES, Arrival, TcpListener
+from pipeline.transport.live import Arrival, TcpListener, read_some
 from pipeline.transport.source import paced, read_pass
 from pipeline.transport.stations import Station, tls_of
 
@@ -60,7 +60,7 @@ class FeedListener(TcpListener):
         try:
             n_bytes = self._before
             await self._came.put(Arrival([], [], name, ended=n_bytes >= total))
-            while piece := await reader.read(READ_BYTES):
+            while piece := await read_some(reader):
                 n_bytes += len(piece)
                 await self._came.put(Arrival([piece], [time.time_ns()], name, ended=n_bytes >= total))
         finally:

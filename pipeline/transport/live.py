@@ -20,6 +20,8 @@ from pipeline.errors import RunError
 from pipeline.transport.stations import Station, tls_of
 
 READ_BYTES = 1 << 20
+BUSY_BYTES, GATHER_S = 1 << 15, 0.01
+"""Where so much is there at once the link is busy: then more is waited for, since large pieces cost less than many."""
 _LONGEST_PAUSE_S = 5.0
 _log = structlog.get_logger("station")
 
@@ -65,7 +67,10 @@ class TcpListener:
         self._station = station
         self._tls = tls_of(station, server=True)
         self._came: asyncio.Queue[Arrival] = asyncio.Queue(1)
+        self._turn = asyncio.Lock()
+        self._waiting: asyncio.Task[None] | None = None
         self._serving: asyncio.Task[None] | None = None
+        self._connection: asyncio.StreamWriter | None = None
         self.port = station.port
 
     async def arrivals(self) -> AsyncIterator[Arrival]:
@@ -83,31 +88,41 @@ class TcpListener:
         try:
             while True:
                 yield await self._came.get()
+                self._came.task_done()
         finally:
             server.close()
-            if self._serving:
-                self._serving.cancel()
+            for task in (self._waiting, self._serving):
+                if task:
+                    task.cancel()
 
     def recorded(self, n_bytes: int) -> None:
         """A station does not ask."""
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        if self._serving:
-            self._serving.cancel()
-        self._serving = asyncio.current_task()
+        """Once the connection before is closed, and all that came over it is recorded; of two that wait, the newer."""
+        if self._waiting:
+            self._waiting.cancel()
+        if self._connection:
+            self._connection.transport.abort()
+        self._waiting = asyncio.current_task()
         keep_alive(writer)
-        peer = writer.get_extra_info("peername")
-        _log.info("connected", station=self._station.name, peer=str(peer))
+        peer = str(writer.get_extra_info("peername"))
         try:
-            await self._read(reader, writer)
+            async with self._turn:
+                await self._came.join()
+                self._serving, self._waiting, self._connection = self._waiting, None, writer
+                _log.info("connected", station=self._station.name, peer=peer)
+                await self._read(reader, writer)
         except (OSError, asyncio.CancelledError):
             pass
         finally:
-            _log.info("disconnected", station=self._station.name, peer=str(peer))
+            if self._connection is writer:
+                self._connection = self._serving = None
+                _log.info("disconnected", station=self._station.name, peer=peer)
             writer.transport.abort()
 
     async def _read(self, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-        while piece := await reader.read(READ_BYTES):
+        while piece := await read_some(reader):
             await self._came.put(now_one(piece))
 
 
@@ -139,7 +154,7 @@ class TcpClient:
             told = False
             try:
                 with suppress(OSError):
-                    while piece := await reader.read(READ_BYTES):
+                    while piece := await read_some(reader):
                         pause_s = 0.1
                         yield now_one(piece)
             finally:
@@ -150,6 +165,23 @@ class TcpClient:
 
     def recorded(self, n_bytes: int) -> None:
         """A station does not ask."""
+
+
+async def read_some(reader: asyncio.StreamReader) -> bytes:
+    """What has come in, at once on a quiet link; on a busy one at most READ_BYTES of GATHER_S. Empty at the end.
+
+    What was read before a connection broke is given; the next call raises.
+    """
+    pieces = [await reader.read(READ_BYTES)]
+    n_bytes = len(pieces[0])
+    if n_bytes < BUSY_BYTES:
+        return pieces[0]
+    with suppress(OSError):  # a TimeoutError is one
+        async with asyncio.timeout(GATHER_S):
+            while pieces[-1] and n_bytes < READ_BYTES:
+                pieces.append(await reader.read(READ_BYTES - n_bytes))
+                n_bytes += len(pieces[-1])
+    return b"".join(pieces)
 
 
 def keep_alive(writer: asyncio.StreamWriter) -> None:

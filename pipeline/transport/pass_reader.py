@@ -30,13 +30,16 @@ class PassReader:
         self.close()
 
     def read(self, n_bytes: int) -> ByteBatch | None:
-        """At most `n_bytes` from `position` on, with the marks that begin there; None while there is no more."""
+        """At most `n_bytes` from `position` on, with the marks that begin there; None while there is no more.
+
+        Ends where a piece ends that was received as one, if that is not much less.
+        """
         while True:
             if self._raw < 0 and not self._open():
                 return None
             data = os.pread(self._raw, n_bytes, self.position - self._begin)
             if data:
-                return self._batch(data)
+                return self._batch(data, more=len(data) == n_bytes)
             if self.position == self._begin or not file_at(self._folder.path, self.position).exists():
                 return None
             self.close()
@@ -57,11 +60,13 @@ class PassReader:
         self._begin, self._n_marks, self._marks = self.position, 0, np.empty(0, TIME_RECORD)
         return True
 
-    def _batch(self, data: bytes) -> ByteBatch:
+    def _batch(self, data: bytes, *, more: bool) -> ByteBatch:
         start = self.position - self._begin
-        self.position += len(data)
         self._read_marks()
         n_here = int(np.searchsorted(self._marks["offset"], start + len(data)))
+        if more and n_here and (n_whole := int(self._marks["offset"][n_here - 1]) - start) > len(data) // 2:
+            data, n_here = data[:n_whole], n_here - 1
+        self.position += len(data)
         here, self._marks = self._marks[:n_here], self._marks[n_here:]
         offsets = here["offset"].astype(np.int64) - start
         return ByteBatch(np.frombuffer(data, np.uint8), offsets, here["received_ns"].astype(np.int64))

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from pipeline.errors import ConfigError, RunError
 from pipeline.transport.datagrams import UdpListener
 from pipeline.transport.feed import FeedListener, feed
-from pipeline.transport.live import TcpClient, TcpListener
+from pipeline.transport.live import READ_BYTES, TcpClient, TcpListener
 from pipeline.transport.stations import Station, check_listener, read_station
 from pipeline.transport.tail import GrowingFile
 
@@ -74,6 +75,46 @@ async def test_the_newest_connection_replaces_one_that_may_be_dead():
         with suppress(ConnectionError):
             assert await reader.read() == b""
         dead.transport.abort()
+        writer.transport.abort()
+
+
+async def test_what_came_over_a_connection_that_is_replaced_or_reset_is_taken_first():
+    source = TcpListener(Station("s", "tcp-listen", "127.0.0.1"))
+    sent = [bytes([i]) * 300_000 for i in range(1, 6)]
+    writers = []
+    async with taking(source) as taken:
+        for piece in sent:
+            _, writer = await asyncio.open_connection("127.0.0.1", source.port)
+            writers.append(writer)
+            writer.write(piece)
+            await writer.drain()
+            await asyncio.sleep(0.004)  # within the time for which more of it is waited for
+            if piece[0] % 2:
+                writer.transport.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
+                )
+                await asyncio.sleep(0.1)
+                writer.transport.abort()
+        data = await taken.until(sum(map(len, sent)))
+    for writer in writers:
+        writer.transport.abort()
+    assert data == b"".join(sent)
+
+
+async def test_a_busy_link_is_read_in_large_pieces_and_a_quiet_one_at_once():
+    source = TcpListener(Station("s", "tcp-listen", "127.0.0.1"))
+    async with taking(source) as taken:
+        _, writer = await asyncio.open_connection("127.0.0.1", source.port)
+        writer.write(b"quiet")
+        began = asyncio.get_running_loop().time()
+        await taken.until(5)
+        assert asyncio.get_running_loop().time() - began < 1
+        writer.write(bytes(8 << 20))
+        await taken.until(5 + (8 << 20))
+        sizes = [len(piece) for arrival in taken.arrivals for piece in arrival.pieces]
+        assert sizes[0] == 5
+        assert max(sizes) <= READ_BYTES
+        assert len(sizes) < 40  # recv gives some 64 KiB at a time: 128 pieces
         writer.transport.abort()
 
 

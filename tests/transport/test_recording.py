@@ -53,6 +53,16 @@ def test_a_reader_gives_the_same_bytes_and_marks_for_any_chunk(recorder, chunk_b
     assert marks == list(zip(begins, TIMES, strict=True))
 
 
+def test_a_reader_ends_where_a_piece_ends_if_that_is_not_much_less(tmp_path):
+    made = Recorder(tmp_path, Policy())
+    one = made.begin(SECOND)
+    made.append([b"a" * 70, b"b" * 70, b"c" * 10], [SECOND, 2 * SECOND, 3 * SECOND])
+    with PassReader(one) as reader:
+        assert [reader.read(100).data.tobytes() for _ in range(2)] == [b"a" * 70, b"b" * 70 + b"c" * 10]
+        assert reader.read(100) is None
+    made.close()
+
+
 def test_a_reader_goes_on_where_the_recording_does(recorder):
     one = recorder.begin(SECOND)
     with PassReader(one) as reader:
