@@ -7,7 +7,7 @@ the same packets give the same id whenever they are processed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -131,5 +131,5 @@ def _origin(draft: Draft, instrument: str, context: Context) -> dict[str, Any]:
     return origin
 
 
-def _distinct(values: Iterable[Any]) -> list[int]:
-    return sorted({int(value) for value in values})
+def _distinct(values: NDArray[np.uint16]) -> list[int]:
+    return np.unique(values).tolist()  # type: ignore[no-any-return]

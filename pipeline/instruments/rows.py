@@ -113,7 +113,7 @@ class RowCutter:
             self._key = keys[start].copy()
             yield from self._fill(rows, start, stop)
         for i in range(self._n_own, len(self._held)):
-            self._held[i] = join([self._held[i]])  # a copy: views would keep whole batches alive
+            self._held[i] = _own(self._held[i])
         self._n_own = len(self._held)
 
     def settle(self) -> Iterator[ColumnBatch]:
@@ -138,6 +138,21 @@ class RowCutter:
             start = part.stop
         if self._single:
             yield from self.flush()
+
+
+def _own(rows: ColumnBatch) -> ColumnBatch:
+    """The same rows, a copy unless they are most of what they are views of: else they would keep whole batches."""
+    own = {name: _own_column(column) for name, column in rows.columns.items()}
+    raw = {name: _own_column(column) for name, column in rows.raw.items()}
+    return replace(rows, columns=own, raw=raw)
+
+
+def _own_column(column: Column) -> Column:
+    if isinstance(column, Ragged):
+        return compact(column)
+    base = column.base
+    small = base is None or (isinstance(base, np.ndarray) and base.nbytes <= 2 * column.nbytes)
+    return column if small else column.copy()
 
 
 def _take(column: Column, part: slice | NDArray[np.intp] | NDArray[np.bool_]) -> Column:

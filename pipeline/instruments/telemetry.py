@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import Column, ColumnBatch, Quantity, Ragged
+from pipeline.batches import ColumnBatch, Quantity, Ragged
 from pipeline.instruments.products import Draft
 from pipeline.instruments.rows import compact
 
@@ -36,26 +36,28 @@ def max_rows(rows: ColumnBatch) -> int:
 def drafts(rows: ColumnBatch) -> Iterator[Draft]:
     """One product with all columns of the rows."""
     arrays: dict[str, Quantity] = {}
+    latest: list[str] = []
     for name, column in rows.columns.items():
-        arrays |= _quantities(name, column, rows.units.get(name, ""))
-    latest = tuple(name for name, quantity in arrays.items() if quantity.values.ndim == 1 and _is_row(quantity))
-    yield Draft(product_name(rows.container), "01", rows, rows.time_ns, arrays, rows.quality.copy(), latest)
+        unit = rows.units.get(name, "")
+        if isinstance(column, Ragged):
+            arrays |= _ragged(name, column, unit)
+        elif column.ndim == 1:
+            arrays[name] = Quantity(_portable(column), unit)
+            latest.append(name)
+        else:
+            dims = ("row", *(f"{name}_axis_{axis}" for axis in range(1, column.ndim)))
+            arrays[name] = Quantity(_portable(column), unit, "", dims)
+    quality = rows.quality.copy()
+    yield Draft(product_name(rows.container), "01", rows, rows.time_ns, arrays, quality, tuple(latest))
 
 
-def _quantities(name: str, column: Column, unit: str) -> dict[str, Quantity]:
-    if not isinstance(column, Ragged):
-        dims = ("row", *(f"{name}_axis_{axis}" for axis in range(1, column.ndim)))
-        return {name: Quantity(_portable(column), unit, "", dims)}
+def _ragged(name: str, column: Ragged, unit: str) -> dict[str, Quantity]:
     flat = compact(column)
     return {
         name: Quantity(_portable(flat.values), unit, "values of all rows, one after another", (f"{name}_value",)),
         f"{name}.start": Quantity(flat.start, "", f"where each row begins in {name}"),
         f"{name}.length": Quantity(flat.length, "", f"values of each row in {name}"),
     }
-
-
-def _is_row(quantity: Quantity) -> bool:
-    return quantity.dims == ("row",) and not quantity.description
 
 
 def _portable(values: NDArray[Any]) -> NDArray[Any]:

@@ -18,6 +18,7 @@ from pipeline.link.walk import PAD_BYTES, words_of
 _HOPS = 3
 """Packets that must follow on each other before a place is believed to be a packet's."""
 _FEW = 16
+_MOST_EACH, _EACH_BYTES = 1 << 13, 1100  # the least of them hold the longest packet there is
 _SCAN_BYTES = 1 << 16
 _NONE = np.empty(0, np.int64)
 
@@ -48,6 +49,7 @@ class PacketStream:
     _lost: bool = False
     _seen: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1 << 12, bool))
     _run: int = _FEW
+    _n_each: int = 4 * _FEW
 
     @property
     def place(self) -> int:
@@ -120,22 +122,27 @@ class PacketStream:
         same = words[first : first + stride * n_fit : stride] & field_and_version == pattern
         n_same = len(same) if same.all() else int(np.argmin(same))
         if n_same >= _FEW:
-            self._run = 2 * self._run
+            self._run, self._n_each = 2 * self._run, 4 * _FEW
             return first + stride * np.arange(n_same, dtype=np.int64)
         self._run = _FEW
-        return self._take_each(words, first, end)
+        return self._take_each(first, end)
 
-    def _take_each(self, words: NDArray[np.uint64], first: int, end: int) -> NDArray[np.int64]:
+    def _take_each(self, first: int, end: int) -> NDArray[np.int64]:
+        """One by one, over plain bytes, which are quicker than an array for that."""
+        octets = self._buffer[first : min(end, first + _EACH_BYTES * self._n_each)].tobytes()
         starts: list[int] = []
-        place = first
-        while len(starts) < 4 * _FEW and place + PRIMARY_HEADER_BYTES <= end:
-            word = int(words[place])
-            following = place + (word >> 16 & 0xFFFF) + 7
-            if word >> 61 or following > end:
+        place, prefix, n_bytes = 0, self.prefix, len(octets)
+        last = n_bytes - PRIMARY_HEADER_BYTES
+        for _ in range(self._n_each):
+            if place > last or octets[place] >> 5:
+                break
+            following = place + (octets[place + 4] << 8 | octets[place + 5]) + 7
+            if following > n_bytes:
                 break
             starts.append(place)
-            place = following + self.prefix
-        return np.array(starts, np.int64)
+            place = following + prefix
+        self._n_each = min(2 * self._n_each, _MOST_EACH)
+        return np.array(starts, np.int64) + first
 
     def _search(self, words: NDArray[np.uint64], at: int, end: int, *, final: bool) -> int:
         """Where the stream can be taken up again; `_lost` stays set where that is not known yet."""

@@ -11,13 +11,16 @@ from pipeline.batches import Message, Product
 from pipeline.topics import latest_messages
 
 PER_SECOND = 5.0
+MESSAGES_PER_SECOND = 250
+"""Of all topics together: where there are many, each is told less often, since a message costs as much as a product."""
 
 
 class Latest:
     """Time comes as an argument: ns of any clock that does not go back."""
 
     def __init__(self, per_second: float = PER_SECOND) -> None:
-        self._interval_ns = int(1e9 / per_second)
+        self._per_second = per_second
+        self._n_topics: dict[tuple[str, str], int] = {}
         self._due_ns: dict[tuple[str, str], int] = {}
         self._held: dict[tuple[str, str], Product] = {}
 
@@ -25,9 +28,11 @@ class Latest:
         """Messages of the newest products whose turn has come; the others wait, and give way to newer ones."""
         for product in products:
             self._held[product.instrument, product.product] = product
+            self._n_topics[product.instrument, product.product] = len(product.latest)
+        interval_s = max(1 / self._per_second, sum(self._n_topics.values()) / MESSAGES_PER_SECOND)
         due = [key for key in self._held if self._due_ns.get(key, now_ns) <= now_ns]
         for key in due:
-            self._due_ns[key] = now_ns + self._interval_ns
+            self._due_ns[key] = now_ns + int(1e9 * interval_s)
         return [message for key in due for message in latest_messages(self._held.pop(key))]
 
     def flush(self) -> list[Message]:

@@ -128,7 +128,7 @@ def pack(message: StageMessage) -> bytes:
     match message:
         case Raw():
             told |= {"seq": message.seq, "ended": message.ended, "settled": message.settled}
-            told["data"] = message.batch.data.tobytes()
+            told["data"] = np.ascontiguousarray(message.batch.data).data
             told |= {"mark_start": _times(message.batch.mark_start), "mark_ns": _times(message.batch.mark_ns)}
         case Out():
             told |= {"seq": message.seq, "n_bytes": message.n_bytes, "ended": message.ended}
@@ -143,8 +143,15 @@ def pack(message: StageMessage) -> bytes:
             told["service"] = message.service
         case Offer():
             pass
-    payload: bytes = msgpack.packb(told)
+    payload: bytes = msgpack.Packer(buf_size=_n_bytes(message) + 4096).pack(told)
     return payload
+
+
+def _n_bytes(message: StageMessage) -> int:
+    """About as much as it will be, so that memory is asked for once."""
+    if isinstance(message, Raw):
+        return len(message.batch.data) + 16 * len(message.batch.mark_ns)
+    return sum(len(one.message.payload) + 400 for one in message.messages) if isinstance(message, Out) else 0
 
 
 def unpack(payload: bytes) -> StageMessage:

@@ -126,13 +126,13 @@ class Worker:
     def _told(self, run_id: RunId, run: _Run, outcome: Outcome) -> Iterator[Outgoing]:
         for product in outcome.products:
             message = topics.product_message(product)
-            yield Outgoing(message, self._key(run_id, run, product, message))
+            yield Outgoing(message, self._key(run_id, run, product))
         for event in outcome.events:
             message = topics.event_message(self._mission, run_id.station, event)
             yield Outgoing(message, _digest(message))
 
     @staticmethod
-    def _key(run_id: RunId, run: _Run, product: Product, message: Message) -> str:
+    def _key(run_id: RunId, run: _Run, product: Product) -> str:
         """The product's id; one without onboard time may come again when sequence counts wrap, and is numbered."""
         if product.time.onboard_ns[0] != NO_TIME:
             return product.id
@@ -140,7 +140,7 @@ class Worker:
         run.times_seen[product.id] = n_before + 1
         if len(run.times_seen) > UNTIMED_KEPT:
             del run.times_seen[next(iter(run.times_seen))]
-        return f"{run_id.name}/{product.id}/{n_before}/{_digest(message)}"
+        return f"{run_id.name}/{product.id}/{n_before}"
 
     @staticmethod
     def _latest(messages: list[Message]) -> list[Outgoing]:

@@ -229,7 +229,18 @@ def _will(message: Message, protocol: aiomqtt.ProtocolVersion) -> aiomqtt.Will:
 
 @cache
 def _content_type(content_type: str) -> Properties:
-    return _properties(PacketTypes.PUBLISH, ContentType=content_type)
+    return _PackedOnce(_properties(PacketTypes.PUBLISH, ContentType=content_type))
+
+
+class _PackedOnce(Properties):
+    """Properties that do not change: to pack them anew costs more than the rest of a small message."""
+
+    def __init__(self, properties: Properties) -> None:
+        self.__dict__.update(properties.__dict__, packed=properties.pack())  # type: ignore[no-untyped-call]
+
+    def pack(self) -> bytes:
+        packed: bytes = self.__dict__["packed"]
+        return packed
 
 
 def _properties(packet_type: int, **values: str | int) -> Properties:

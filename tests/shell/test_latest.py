@@ -54,6 +54,13 @@ def test_at_most_five_a_second_are_told(product: Any) -> None:
     assert sum(map(len, told)) == 6
 
 
+def test_many_topics_are_told_less_often_each(product: Any) -> None:
+    latest = Latest()
+    many = [product(1.0, f"p{i}") for i in range(250)]
+    told = [len(latest.offer(many, i * SECOND // 10)) for i in range(31)]
+    assert sum(told) == 4 * 250
+
+
 def test_the_last_value_is_always_told(product: Any) -> None:
     latest = Latest()
     latest.offer([product(1.0)], 0)
