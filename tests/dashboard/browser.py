@@ -17,6 +17,7 @@ OPTIONS = (
     "--disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars --remote-debugging-port=0"
 )
 
+MODELS = "globalThis.Bokeh?.documents?.[0]?.get_model_by_name('looks') != null"
 _ERRORS = """
 globalThis.errors = []
 addEventListener("error", (event) => event.message.startsWith("ResizeObserver") || errors.push(String(event.message)))
@@ -68,8 +69,8 @@ class Browser:
         self._port = port
         self._sockets = []
 
-    async def open(self, url, width=1366, height=650):
-        """A new tab with a page whose models are all there."""
+    async def open(self, url, width=1366, height=650, ready=MODELS):
+        """A new tab with a page, once `ready` is true of it: by default, that its models are all there."""
         version = await asyncio.to_thread(self._get, "/json/version")
         root = await websocket_connect(version["webSocketDebuggerUrl"], max_message_size=100_000_000)
         made = await Tab(root).call("Target.createTarget", url="about:blank")
@@ -84,9 +85,7 @@ class Browser:
         await tab.call("Page.enable")
         await tab.call("Page.addScriptToEvaluateOnNewDocument", source=_ERRORS)
         await tab.call("Page.navigate", url=url)
-        await tab.until(
-            "document.readyState === 'complete' && globalThis.Bokeh?.documents?.[0]?.get_model_by_name('looks') != null"
-        )
+        await tab.until(f"document.readyState === 'complete' && {ready}")
         return tab
 
     def _get(self, path):

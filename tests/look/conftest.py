@@ -1,9 +1,11 @@
 """A real replay's messages, and the JavaScript that some tests run."""
 
 import asyncio
+import importlib.util
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,12 @@ from pipeline.mission import load_mission
 from pipeline.stages.line import Line
 from pipeline.stages.replay import Replay
 from pipeline.transport.source import paced, read_pass
+
+if importlib.util.find_spec("tornado"):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "dashboard"))
+    import browser as _browser
+else:
+    _browser = None
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 NODE = REPOSITORY / ".venv" / "node"
@@ -50,3 +58,13 @@ def node():
         return json.loads(told.stdout)
 
     return run
+
+
+@pytest.fixture
+async def chromium(tmp_path):
+    if _browser is None:
+        pytest.skip("tornado, which comes with bokeh, is not installed")
+    if _browser.CHROMIUM is None:
+        pytest.skip("no chromium: apt-get install chromium")
+    async with asyncio.timeout(120), _browser.chromium(tmp_path) as opened:
+        yield opened
