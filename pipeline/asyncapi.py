@@ -45,7 +45,7 @@ def document(mission: Mission, forms: Sequence[ProductForm]) -> Map:
         "channels": channels,
         "operations": {
             f"publish_{name}": {
-                "action": "send",
+                "action": "receive" if name == "control" else "send",
                 "channel": {"$ref": f"#/channels/{name}"},
                 "bindings": {"mqtt": {"qos": 1, "retain": channel.pop("x-retained")}},
             }
@@ -71,6 +71,8 @@ def _channels(mission: Mission, forms: Sequence[ProductForm]) -> Iterator[tuple[
     for severity, text in SEVERITIES.items():
         yield _channel(f"{root}/event/{severity}", f"Events: {text}.", _ref("Event"), JSON, retained=False)
     yield _channel(f"{root}/report", "The pass report at the end of a pass.", _ref("Report"), JSON, retained=True)
+    yield _channel(f"{root}/progress", "How far a replay is.", _ref("Progress"), JSON, retained=True)
+    yield _channel(f"{root}/control", "What a replay is told to do.", _ref("Control"), JSON, retained=False)
     address = f"{mission.name}/status/{{service}}"
     yield _channel(address, "`online`, or `offline` by last will.", _ref("Status"), JSON, retained=True)
 

@@ -112,6 +112,27 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         packets={"type": "object"},
         products={"type": "object", "additionalProperties": _COUNT},
     ),
+    "Progress": _map(
+        "state bytes total time speed behind_s began refused",
+        "how far a replay is",
+        state={"enum": ["playing", "paused", "seeking", "ended", "stopped"]},
+        bytes=_COUNT,
+        total={"type": ["integer", "null"]},
+        time=_TIME,
+        speed={"type": ["number", "string"]},
+        behind_s={"type": ["number", "null"]},
+        began=_TEXT,
+        refused={"type": "string", "description": "why the last command was not done"},
+    ),
+    "Control": {
+        "description": "one command, not retained",
+        "oneOf": [
+            _map("command", command={"enum": ["pause", "resume"]}),
+            _map("command speed", command={"const": "speed"}, speed={"type": ["number", "string"]}),
+            _map("command share", command={"const": "seek"}, share={"type": "number", "minimum": 0, "maximum": 1}),
+            _map("command time", command={"const": "seek"}, time={"type": "string", "format": "date-time"}),
+        ],
+    },
     "Status": _map("service state", service=_TEXT, state={"enum": ["online", "offline"]}),
 }
 """By their names in an AsyncAPI document."""

@@ -13,7 +13,7 @@ import pytest
 from pipeline.mission import load_mission
 from pipeline.stages.line import Line
 from pipeline.stages.replay import Replay
-from pipeline.transport.source import paced, read_pass
+from pipeline.stages.tape import Tape
 
 if importlib.util.find_spec("tornado"):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "dashboard"))
@@ -34,10 +34,8 @@ def replayed(bundled):
         found.extend(messages)
 
     async def run():
-        source = paced(read_pass(bundled / "damaged.cadu"), None)
-        await Replay(Line(load_mission("zhurong"), "damaged"), "zhurong", "damaged", publish).run(
-            source, asyncio.Event(), lambda *_: None
-        )
+        tape = Tape(lambda: Line(load_mission("zhurong"), "damaged"), [bundled / "damaged.cadu"], None)
+        await Replay(tape, "zhurong", "damaged", publish).run(asyncio.Event(), lambda *_: None)
 
     asyncio.run(run())
     return found

@@ -11,6 +11,7 @@ from pipeline import asyncapi, topics
 from pipeline.catalogue import catalogue
 from pipeline.errors import ConfigError
 from pipeline.mission import load_mission
+from pipeline.stages.control import read_command
 from pipeline.topic_page import page
 
 JPSS = """
@@ -70,7 +71,7 @@ def test_every_message_of_a_replay_has_one_channel_and_fits_its_schema(document,
         if channel["address"] not in seen:  # a validator of one schema serves all messages of a kind
             seen.add(channel["address"])
             jsonschema.validate(readable(unpack(message.payload)), schema)
-    assert {one.split("/")[2] for one in seen} >= {"product", "latest", "link", "event", "report"}
+    assert {one.split("/")[2] for one in seen} >= {"product", "latest", "link", "event", "report", "progress"}
 
 
 def test_every_array_of_a_product_is_described_with_its_unit(document, replayed):
@@ -117,6 +118,21 @@ def test_the_page_in_the_docs_is_the_one_that_is_made(document):
     from pathlib import Path  # noqa: PLC0415 - of this test alone
 
     assert (Path(__file__).parents[2] / "docs" / "topics.md").read_text() == page(document)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        {"command": "pause"},
+        {"command": "speed", "speed": 10},
+        {"command": "speed", "speed": "max"},
+        {"command": "seek", "share": 0.25},
+        {"command": "seek", "time": "2021-05-25T08:13:59Z"},
+    ],
+)
+def test_a_replay_takes_the_commands_that_the_document_describes(document, command):
+    jsonschema.validate(command, document["components"]["schemas"]["Control"])
+    read_command(json.dumps(command).encode())
 
 
 def test_a_name_that_is_no_topic_level_is_refused():
