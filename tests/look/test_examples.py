@@ -108,7 +108,7 @@ async def test_a_browser_draws_the_field(broker, served, chromium, products):
     assert fields[-1].arrays["field_a_magnitude_nt"].unit in await tab.run(
         "document.getElementById('span').textContent"
     )
-    assert "pressure_pa" in await tab.run("document.getElementById('latest').textContent")
+    await tab.until("document.getElementById('latest').textContent.includes('pressure_pa')")
     assert await tab.run("errors") == []
 
 
