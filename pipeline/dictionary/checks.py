@@ -8,8 +8,8 @@ from pipeline.dictionary.conditions import Size
 from pipeline.dictionary.contexts import contextual_slots
 from pipeline.dictionary.definitions import Container, Dictionary
 from pipeline.dictionary.encodings import Tagged, Terminated
-from pipeline.dictionary.layout import Block, Group, Move, Repeat, Step, Variable, slots_of
 from pipeline.dictionary.limits import Check
+from pipeline.dictionary.steps import Block, Group, Loop, Move, Repeat, Step, Variable, slots_of
 from pipeline.dictionary.values import compile_condition, compile_size
 from pipeline.errors import ConfigError, Problem
 
@@ -74,7 +74,7 @@ def _plural(steps: Sequence[Step]) -> frozenset[str]:
     for step in steps:
         if isinstance(step, Block):
             found.update(field.slot.key for field in step.fields if field.shape)
-        elif isinstance(step, Repeat) or (isinstance(step, Variable) and step.dimensions):
+        elif isinstance(step, Repeat | Loop) or (isinstance(step, Variable) and step.dimensions):
             found.update(keys_of(step))
         elif isinstance(step, Group):
             found |= _plural(step.steps)
@@ -110,8 +110,8 @@ def _sizes(step: Step) -> tuple[Size, ...]:
     if isinstance(step, Variable):
         own = () if isinstance(step.size, Terminated | Tagged) else (step.size,)
         return own + step.dimensions
-    if isinstance(step, Repeat):
-        return step.counts
+    if isinstance(step, Repeat | Loop):
+        return (*step.counts, step.gap)
     return (step.bits,) if isinstance(step, Move) else ()
 
 
@@ -120,6 +120,7 @@ def needs_of(step: Step, dictionary: Dictionary) -> frozenset[str]:
     needed = frozenset().union(*(compile_size(size, dictionary).needs() for size in _sizes(step)))
     if isinstance(step, Group):
         needed |= compile_condition(step.condition, dictionary).needs()
+    if isinstance(step, Group | Loop):
         known: set[str] = set()
         for each in step.steps:
             needed |= needs_of(each, dictionary) - known

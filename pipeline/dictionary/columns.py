@@ -10,21 +10,28 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Column, Quality, Ragged
-from pipeline.dictionary.layout import Slot
 from pipeline.dictionary.plan import Node
-from pipeline.dictionary.program import Result
-from pipeline.dictionary.ragged import flat_starts
+from pipeline.dictionary.ragged import flat_index, flat_starts
+from pipeline.dictionary.runs import Result
 from pipeline.dictionary.sorting import most
+from pipeline.dictionary.steps import Slot
+from pipeline.dictionary.times import SIZES, sizes_slot
 
 
 def named_columns(
     wanted: Sequence[tuple[str, tuple[Slot, ...]]], found: Mapping[Slot, Column]
 ) -> dict[str, Column]:
-    """By name, in packet order. A parameter that comes more than once has its values along the second axis."""
-    return {
-        name: found[slots[0]] if len(slots) == 1 else _joined([found[slot] for slot in slots])
-        for name, slots in wanted
-    }
+    """By name, in packet order. A parameter that comes more than once has its values along the second axis; beside what
+    has several sizes in one packet there are these sizes (`times.SIZES`).
+    """
+    columns: dict[str, Column] = {}
+    waiting = list(reversed(wanted))
+    while waiting:
+        name, slots = waiting.pop()
+        if all(slot in found for slot in slots):
+            columns[name] = found[slots[0]] if len(slots) == 1 else _joined([found[slot] for slot in slots])
+            waiting.append((name + SIZES, tuple(map(sizes_slot, slots))))
+    return columns
 
 
 def _joined(times: Sequence[Column]) -> Column:
@@ -40,7 +47,7 @@ def _joined(times: Sequence[Column]) -> Column:
     values = np.empty((int(total.sum()), *ragged[0].values.shape[1:]), np.result_type(*(r.values for r in ragged)))
     place = start.copy()
     for each in ragged:
-        source, target = _flat_index(each.start, each.length), _flat_index(place, each.length)
+        source, target = flat_index(each.start, each.length), flat_index(place, each.length)
         values[target] = each.values[source]
         place += each.length
     return Ragged(values, start, total)
@@ -55,12 +62,6 @@ def _flattened(column: Ragged) -> Ragged:
     """Rows of arrays as rows of numbers."""
     width = prod(column.values.shape[1:])
     return Ragged(column.values.reshape(-1), column.start * width, column.length * width)
-
-
-def _flat_index(start: NDArray[np.int64], length: NDArray[np.int64]) -> NDArray[np.int64]:
-    index = np.repeat(start - flat_starts(length), length)
-    index += np.arange(len(index))
-    return index
 
 
 def quality_of(
@@ -84,7 +85,7 @@ def _differs(column: Column, expected: NDArray[np.uint8]) -> NDArray[np.bool_]:
         return np.asarray(wrong.any(axis=tuple(range(1, wrong.ndim))))
     wrong = (column.values != expected).any(axis=tuple(range(1, column.values.ndim)))
     rows = np.repeat(np.arange(len(column)), column.length)
-    hits = rows[wrong[_flat_index(column.start, column.length)]]
+    hits = rows[wrong[flat_index(column.start, column.length)]]
     return np.asarray(np.bincount(hits, minlength=len(column)) > 0)
 
 

@@ -58,3 +58,12 @@ class AnyOf:
 
 
 Condition = Comparison | AllOf | AnyOf
+
+
+def shifted(size: Size, by: int) -> Size:
+    """The size and `by` more."""
+    if isinstance(size, int):
+        return size + by
+    if isinstance(size, Dynamic):
+        return Dynamic(size.of, size.slope, size.intercept + by)
+    return Lookup(tuple((condition, value + by) for condition, value in size.cases))

@@ -18,9 +18,9 @@ from pipeline.dictionary.calibrators import compile_calibrator, evaluate
 from pipeline.dictionary.conditions import Reference
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.encodings import Calibrator, Formula
-from pipeline.dictionary.layout import Block, Group, Repeat, Slot, Step, Variable
 from pipeline.dictionary.parameter_types import CodedTimeType, NumberType, TimeType
-from pipeline.dictionary.values import Criterion, Values, check_number, compile_condition
+from pipeline.dictionary.steps import Block, Group, Loop, Repeat, Slot, Step, Variable
+from pipeline.dictionary.values import Criterion, Values, check_number, compile_condition, meant
 from pipeline.errors import ConfigError, Problem
 
 Array = NDArray[Any]
@@ -141,13 +141,22 @@ def _contextual(steps: Sequence[Step], dictionary: Dictionary) -> Iterator[Conte
     for slot, kind in _typed_slots(steps):
         if isinstance(kind, NumberType) and kind.encoding.is_contextual:
             cases = tuple(
-                (compile_condition(condition, dictionary, late=True), calibrator)
+                (compile_condition(condition, dictionary, late=True), _meant(calibrator, dictionary))
                 for condition, calibrator in kind.encoding.contexts
             )
-            found = Contextual(slot, cases, kind.encoding.calibrator)
+            default = kind.encoding.calibrator
+            found = Contextual(slot, cases, None if default is None else _meant(default, dictionary))
             for reference in found.operands():
                 check_number(reference, dictionary)
             yield found
+
+
+def _meant(calibrator: Calibrator, dictionary: Dictionary) -> Calibrator:
+    """With the values of what is written as text in a formula."""
+    if not isinstance(calibrator, Formula):
+        return calibrator
+    tokens = (meant(token, dictionary) if isinstance(token, Reference) else token for token in calibrator.tokens)
+    return Formula(tuple(tokens))
 
 
 def _typed_slots(steps: Sequence[Step]) -> Iterator[tuple[Slot, Any]]:
@@ -157,5 +166,5 @@ def _typed_slots(steps: Sequence[Step]) -> Iterator[tuple[Slot, Any]]:
             yield from ((each.slot, each.type) for each in block.fields)
         elif isinstance(step, Variable):
             yield step.slot, step.type
-        elif isinstance(step, Group):
+        elif isinstance(step, Group | Loop):
             yield from _typed_slots(step.steps)

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 
 from pipeline.batches import NO_TIME, ColumnBatch, Event, PacketBatch, Quality
 from pipeline.dictionary.columns import named_columns, quality_of, value_at
-from pipeline.dictionary.layout import Slot
 from pipeline.dictionary.limits import MAX_EVENTS, LimitWatch, event_of
 from pipeline.dictionary.plan import Node, Plan
-from pipeline.dictionary.program import Result
+from pipeline.dictionary.runs import Result
 from pipeline.dictionary.sorting import Group, Sorter, run_program
+from pipeline.dictionary.steps import Slot
 from pipeline.dictionary.values import Values
 from pipeline.errors import ConfigError, Problem
 

@@ -31,20 +31,21 @@ class Parameter:
 @dataclass(frozen=True, slots=True)
 class Location:
     """Where an entry begins: `bits` after the end of the entry before it, or after the container's start. `from_end`:
-    where it ends, so many bits before the container's end.
+    where it ends, so many bits before the container's end; `before_next`: before the next entry begins.
     """
 
     bits: Size
     from_start: bool = False
     from_end: bool = False
+    before_next: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Repetition:
-    """An entry that stands `count` times, `gap_bits` between one and the next."""
+    """An entry that stands `count` times, `gap` bits between one and the next."""
 
     count: Size
-    gap_bits: int = 0
+    gap: Size = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,15 @@ from typing import Any
 from pipeline.dictionary.conditions import AllOf, AnyOf, Comparison, Condition, Lookup, Reference, Size
 from pipeline.dictionary.definitions import Container, ContainerEntry, Dictionary, FixedEntry, ParameterEntry
 from pipeline.dictionary.encoder_checks import check_word
-from pipeline.dictionary.encodings import ErrorCheck, NumberEncoding, Polynomial, Tagged, Terminated
+from pipeline.dictionary.encodings import (
+    BinaryEncoding,
+    ErrorCheck,
+    NumberEncoding,
+    Polynomial,
+    StringEncoding,
+    Tagged,
+    Terminated,
+)
 from pipeline.dictionary.parameter_types import (
     AggregateType,
     ArrayType,
@@ -23,6 +31,7 @@ from pipeline.dictionary.parameter_types import (
     CodedTimeType,
     EnumeratedType,
     ParameterType,
+    SpelledType,
     StringType,
 )
 
@@ -105,26 +114,46 @@ class _Writer:
             else:
                 self.wanted[condition.left.parameter] = int(float(literal)) if "." in literal else int(literal, 0)
 
-    def container(self, container: Container) -> None:
-        begin = 0
-        for entry in container.entries:
+    def container(self, container: Container, begin: int = 0) -> None:
+        """`begin`: bits from the packet's start to where the container's places are counted from."""
+        for i, entry in enumerate(container.entries):
             place = entry.place
             if place.condition is not None and not self.holds(place.condition):
                 continue
             if place.location is not None and place.location.from_end:
                 raise ValueError("entries counted from the end of the packet are not written")
-            if place.location is not None:
+            if place.location is not None and place.location.before_next:
+                self.position = begin + self.start_before(container.entries[i:])
+            elif place.location is not None:
                 bits = self.size(place.location.bits)
                 self.position = begin + bits if place.location.from_start else self.position + bits
             repetition = place.repetition
-            for i in range(self.size(repetition.count) if repetition else 1):
-                if i and repetition:
-                    self.position += repetition.gap_bits
+            for time in range(self.size(repetition.count) if repetition else 1):
+                if time and repetition:
+                    self.position += self.size(repetition.gap)
                 self.entry(entry)
+
+    def start_before(self, entries: Sequence[Any]) -> int:
+        """Where the first entry begins, which ends before the next one: in the container, counted from its start."""
+        first, following = entries[0], entries[1]
+        place = following.place.location
+        begin = self.start_before(entries[1:]) if place.before_next else self.size(place.bits)
+        size_bits = self.fixed_bits(first)
+        return begin - self.size(first.place.location.bits) - size_bits
+
+    def fixed_bits(self, entry: Any) -> int:
+        """Bits that a number or array of numbers takes, wherever it stands."""
+        kind, n = self.dictionary.parameters[entry.parameter].type, 1
+        while isinstance(kind, ArrayType):
+            n, kind = n * math.prod(self.size(each) for each in kind.dimensions or ()), kind.element
+        size_bits = _size_bits(kind)
+        if isinstance(size_bits, int):
+            return n * size_bits
+        raise ValueError(f'"{entry.parameter}" before the next entry is not written: it varies in size')
 
     def entry(self, entry: ParameterEntry | ContainerEntry | FixedEntry) -> None:
         if isinstance(entry, ContainerEntry):
-            self.container(self.dictionary.containers[entry.container])
+            self.container(self.dictionary.containers[entry.container], self.position)
         elif isinstance(entry, FixedEntry):
             self.write(int.from_bytes(entry.value, "big") >> (-entry.size_bits % 8), entry.size_bits)
         else:
@@ -148,8 +177,10 @@ class _Writer:
         check = kind.encoding.check
         if given is None and check is not None and _size_bits(kind) == check.algorithm.width_bits:
             self.words.append((self.position, check, getattr(kind.encoding, "little_endian", False)))
-        if isinstance(kind, StringType):
-            self.text("" if given is None else given, kind)
+        if isinstance(kind, SpelledType):
+            self.spelled(key, given, kind)
+        elif isinstance(kind, StringType):
+            self.text("" if given is None else given, kind.encoding)
         elif isinstance(kind, BinaryType | CodedTimeType):
             size_bits = self.size(kind.encoding.size)
             octets = bytes((size_bits + 7) // 8) if given is None else bytes(given)
@@ -161,8 +192,21 @@ class _Writer:
             self.last[key] = number
             self.write(pattern(number, kind.encoding), kind.encoding.size_bits)
 
-    def text(self, text: str, kind: StringType) -> None:
-        encoding = kind.encoding
+    def spelled(self, key: str, given: Any, kind: SpelledType) -> None:
+        """A number, label or truth value as text; a str is written as it is."""
+        if isinstance(kind.encoding, BinaryEncoding):
+            size_bits = self.size(kind.encoding.size)
+            self.write(int(bool(given)), size_bits)
+            self.last[key] = bool(given)
+            return
+        value = self.wanted.get(key, 0) if given is None else given
+        text = str(value)
+        if isinstance(kind.value, BooleanType) and not isinstance(value, str):
+            text = kind.value.one if value else kind.value.zero
+        self.last[key] = text
+        self.text(text, kind.encoding)
+
+    def text(self, text: str, encoding: StringEncoding) -> None:
         octets = text.encode(encoding.charset)
         if encoding.tag_bits:
             octets = (len(octets) * 8).to_bytes(encoding.tag_bits // 8, "big") + octets
@@ -189,6 +233,8 @@ class _Writer:
         """The value last written, calibrated where the reference asks for that."""
         raw = self.last[reference.parameter]
         kind = self.dictionary.parameters[reference.parameter].type
+        if isinstance(kind, SpelledType):
+            return _spoken(raw, kind.value)
         if not reference.calibrated:
             return raw
         if isinstance(kind, EnumeratedType):
@@ -233,6 +279,16 @@ class _Writer:
         return bool(
             {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[condition.operator]
         )
+
+
+def _spoken(text: Any, kind: Any) -> Any:
+    """What a text says."""
+    if isinstance(kind, BooleanType):
+        return bool(text) and str(text).lower() not in {"false", "0", kind.zero.lower()}
+    if isinstance(kind, EnumeratedType):
+        labels = {label for _, _, label in kind.labels}
+        return text if text in labels else next(name for low, high, name in kind.labels if low <= int(text) <= high)
+    return float(text) if kind.real else int(text, 0)
 
 
 def _size_bits(kind: Any) -> Any:

@@ -17,19 +17,9 @@ from pipeline.batches import Ragged
 from pipeline.dictionary.checksums import CheckValues
 from pipeline.dictionary.definitions import Container, Dictionary
 from pipeline.dictionary.encodings import ErrorCheck, Parity
-from pipeline.dictionary.layout import (
-    Block,
-    Field,
-    Group,
-    LeafType,
-    Repeat,
-    Slot,
-    Step,
-    Variable,
-    bases_of,
-    size_of,
-)
+from pipeline.dictionary.layout import bases_of
 from pipeline.dictionary.parameter_types import BytesType
+from pipeline.dictionary.steps import Block, Field, Group, LeafType, Loop, Repeat, Slot, Step, Variable, size_of
 from pipeline.dictionary.values import Values
 from pipeline.errors import ConfigError, Problem
 
@@ -195,7 +185,7 @@ def _checked(steps: Sequence[Step], *, certain: bool = True) -> Iterator[tuple[S
                 yield each.slot, each.type, certain and isinstance(step, Block) and not each.shape
         elif isinstance(step, Variable):
             yield step.slot, step.type, certain and not step.dimensions
-        elif isinstance(step, Group):
+        elif isinstance(step, Group | Loop):
             yield from _checked(step.steps, certain=False)
 
 

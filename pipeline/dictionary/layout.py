@@ -1,17 +1,14 @@
 """Where everything stands: the entries of a container, its bases and the containers inside, as a list of steps.
 
-A `Block` is a run of fields at fixed places from one anchor: the packet's start, or wherever the last variable
-field ended. What has no fixed size (`Variable`, `Repeat`), place (`Move`) or presence (`Group`) ends a block. So
-a container with fixed places only is one block, whatever its order, overlays, gaps and repeats.
+A container with fixed places only is one block, whatever its order, overlays, gaps and repeats.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
-from pipeline.dictionary.conditions import Condition, Size
+from pipeline.dictionary.conditions import Size
 from pipeline.dictionary.definitions import (
     MAX_CONTAINER_BITS,
     Container,
@@ -23,110 +20,35 @@ from pipeline.dictionary.definitions import (
     ParameterEntry,
     Placement,
 )
-from pipeline.dictionary.encodings import BinaryEncoding, Tagged, Terminated
+from pipeline.dictionary.encodings import BinaryEncoding
+from pipeline.dictionary.next_entries import with_places
 from pipeline.dictionary.parameter_types import (
     AggregateType,
     ArrayType,
     BinaryType,
-    BytesType,
     NumberType,
     ParameterType,
-    ScalarType,
     UnencodedType,
+)
+from pipeline.dictionary.steps import (
+    Block,
+    Field,
+    Group,
+    LeafType,
+    Loop,
+    Mark,
+    Move,
+    Repeat,
+    Slot,
+    Step,
+    Variable,
+    size_of,
 )
 from pipeline.errors import ConfigError, Problem
 
 MAX_FIELDS = 200_000
 """Containers inside containers could multiply without end."""
 MAX_ELEMENTS = 1 << 26
-
-LeafType = ScalarType | BytesType
-
-
-class Slot(NamedTuple):
-    """One coming of one parameter in a packet; `times` counts from 0. A fixed value's key is its number."""
-
-    key: str
-    times: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Field:
-    """Values of one type at a fixed place: one, or an array of `shape`, neighbours along each axis
-    `strides_bits` apart. `size_bits`: of one value. `expected`: the bytes of a fixed value.
-    """
-
-    slot: Slot
-    type: LeafType
-    offset_bits: int
-    size_bits: int
-    shape: tuple[int, ...] = ()
-    strides_bits: tuple[int, ...] = ()
-    expected: bytes | None = None
-
-    @property
-    def end_bits(self) -> int:
-        if 0 in self.shape:
-            return self.offset_bits
-        reach = sum((n - 1) * stride for n, stride in zip(self.shape, self.strides_bits, strict=True))
-        return self.offset_bits + reach + self.size_bits
-
-
-@dataclass(frozen=True, slots=True)
-class Block:
-    """Fields from an anchor on. `end_bits`: where the next entry would begin."""
-
-    from_start: bool
-    fields: tuple[Field, ...]
-    end_bits: int
-
-
-@dataclass(frozen=True, slots=True)
-class Variable:
-    """A string, blob or array of numbers whose size a packet tells. `dimensions`: empty for one value."""
-
-    slot: Slot
-    type: LeafType
-    size: Size | Terminated | Tagged
-    dimensions: tuple[Size, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Repeat:
-    """A block that stands as often as the product of `counts` says, `stride_bits` apart."""
-
-    counts: tuple[Size, ...]
-    stride_bits: int
-    gap_bits: int
-    block: Block
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """Steps that are there only where the condition holds."""
-
-    condition: Condition
-    steps: tuple[Step, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Move:
-    """Go on `bits` from an anchor: "here", the packet's "start" or "end", or the "front", where a first step to
-    the end left off.
-    """
-
-    bits: Size
-    anchor: str
-
-
-Step = Block | Variable | Repeat | Group | Move
-
-
-def size_of(kind: LeafType) -> Size | Terminated | Tagged:
-    """Bits of one value."""
-    if isinstance(kind, BytesType):
-        return kind.encoding.size
-    return kind.encoding.size_bits
 
 
 def lay_out(container: Container, dictionary: Dictionary) -> tuple[Step, ...]:
@@ -151,23 +73,12 @@ def bases_of(container: Container, dictionary: Dictionary) -> Iterator[Container
         here = dictionary.containers[here.base] if here.base is not None else None
 
 
-def slots_of(steps: Sequence[Step]) -> Iterator[Slot]:
-    """Every slot that the steps fill, in the order of the packet."""
-    for step in steps:
-        if isinstance(step, Block | Repeat):
-            block = step if isinstance(step, Block) else step.block
-            yield from (each.slot for each in block.fields)
-        elif isinstance(step, Variable):
-            yield step.slot
-        elif isinstance(step, Group):
-            yield from slots_of(step.steps)
-
-
 @dataclass(slots=True)
 class _Count:
     """What the walks through one container and its parts count together."""
 
     entries: int = 0
+    marks: int = 0
     times: dict[str, int] = field(default_factory=dict)
 
     def slot(self, key: str) -> Slot:
@@ -176,16 +87,31 @@ class _Count:
         return Slot(key, times)
 
 
-class _Walk:
-    """Goes through entries and keeps the place; a part of a container has a walk of its own."""
+@dataclass(slots=True)
+class _Start:
+    """Where a container inside another begins: so many bits from the block at hand, or, behind what varies, a mark."""
 
-    def __init__(self, dictionary: Dictionary, count: _Count, *, from_start: bool) -> None:
+    offset_bits: int | None
+    mark: int | None = None
+
+
+class _Walk:
+    """Goes through entries and keeps the place; a part of a container has a walk of its own.
+
+    `starts`: of the containers inside others, the innermost last. `is_trial`: only to find out what varies.
+    """
+
+    def __init__(
+        self, dictionary: Dictionary, count: _Count, *, from_start: bool, starts: Sequence[_Start] = ()
+    ) -> None:
         self.dictionary = dictionary
         self.count = count
         self.steps: list[Step] = []
         self.fields: list[Field] = []
         self.from_start = from_start
         self.offset_bits = 0
+        self.starts = list(starts)
+        self.is_trial = False
         self.is_whole = from_start
         """Whether the end of the container at hand is the end of the packet."""
         self.is_at_end = False
@@ -197,8 +123,8 @@ class _Walk:
     def container(self, container: Container) -> None:
         """All entries of a container."""
         self._note(container.line)
-        for entry in container.entries:
-            self._entry(entry)
+        for entry in with_places(container.entries, self._measure, self._fail):
+            self.entry(entry)
 
     def _fail(self, text: str, line: int) -> ConfigError:
         return ConfigError([Problem(text, self.dictionary.file, line)])
@@ -212,6 +138,8 @@ class _Walk:
 
     def _open(self, *, from_start: bool = False) -> None:
         self.from_start, self.offset_bits = from_start, 0
+        for start in self.starts:
+            start.offset_bits = None
 
     def _close(self) -> None:
         if self.fields or self.offset_bits or self.from_start:
@@ -226,13 +154,22 @@ class _Walk:
     def _locate(self, location: Location | None, line: int) -> None:
         if location is None:
             return
+        start = self.starts[-1] if self.starts and location.from_start else None
+        if start is not None and (start.offset_bits is None or not isinstance(location.bits, int)):
+            self._step(Move(location.bits, "mark", start.mark or 0))
+            return
         if not isinstance(location.bits, int):
             self._step(Move(location.bits, "start" if location.from_start else "here"))
             return
-        if location.from_start and not self.from_start:
-            self._close()
-            self._open(from_start=True)
-        self.offset_bits = location.bits + (0 if location.from_start else self.offset_bits)
+        if start is not None:
+            self.offset_bits = (start.offset_bits or 0) + location.bits
+        elif location.from_start:
+            if not self.from_start:
+                self._close()
+                self._open(from_start=True)
+            self.offset_bits = location.bits
+        else:
+            self.offset_bits += location.bits
         if self.from_start and self.offset_bits < 0:
             raise self._fail("an entry lies before the start of the packet", line)
 
@@ -242,17 +179,22 @@ class _Walk:
             self._step(Move(0, "front"))
             self.is_at_end = False
 
+    def _measure(self, entry: Entry) -> int | None:
+        """Bits that the entry takes wherever it stands; None: that varies."""
+        inside = _Walk(self.dictionary, _Count(), from_start=False)
+        inside.entry(replace(entry, place=replace(entry.place, location=None, condition=None)))
+        steps = inside.finish()
+        block = steps[0] if len(steps) == 1 else None
+        return block.end_bits if isinstance(block, Block) and not block.from_start else None
+
     def _go_to_end(self, entry: Entry, bits: int) -> None:
         """To where the entry must begin, so that it ends `bits` before the packet does."""
-        line = entry.place.line
-        inside = _Walk(self.dictionary, _Count(), from_start=False)
-        inside._content(entry)
-        steps = inside.finish()
-        if not self.is_whole or entry.place.repetition is not None:
-            raise self._fail("containerEnd inside of another container, or repeated, is not implemented", line)
-        if len(steps) != 1 or not isinstance(steps[0], Block) or steps[0].from_start:
-            raise self._fail("containerEnd for an entry of varying size is not implemented", line)
-        self._step(Move(-bits - steps[0].end_bits, "end"))
+        size_bits = self._measure(entry)
+        if not self.is_whole:
+            raise self._fail("containerEnd inside of another container is not implemented", entry.place.line)
+        if size_bits is None:
+            raise self._fail("containerEnd for an entry of varying size is not implemented", entry.place.line)
+        self._step(Move(-bits - size_bits, "end"))
         self.is_at_end = True
 
     def _advance(self, bits: int, line: int) -> None:
@@ -262,11 +204,11 @@ class _Walk:
 
     # entries
 
-    def _entry(self, entry: Entry) -> None:
+    def entry(self, entry: Entry) -> None:
         place = entry.place
         if place.condition is not None:
-            inside = _Walk(self.dictionary, self.count, from_start=False)
-            inside._entry(replace(entry, place=replace(place, condition=None)))
+            inside = self._part(self._starts_from_here())
+            inside.entry(replace(entry, place=replace(place, condition=None)))
             self._step(Group(place.condition, inside.finish()))
             return
         if place.location is not None and place.location.from_end:
@@ -275,23 +217,27 @@ class _Walk:
         else:
             self._locate(place.location, place.line)
         if place.repetition is None:
-            self._content(entry)
+            self.content(entry)
             return
-        inside = _Walk(self.dictionary, self.count, from_start=False)
-        inside._content(entry)
-        gap_bits = place.repetition.gap_bits
-        self._repeat(inside.finish(), (place.repetition.count,), gap_bits, place)
+        inside = self._part()
+        inside.content(entry)
+        self._repeat(inside.finish(), (place.repetition.count,), place.repetition.gap, place)
 
-    def _content(self, entry: Entry) -> None:
+    def _part(self, starts: Sequence[_Start] = ()) -> _Walk:
+        """A walk through a part of the entries, whose places count from where it begins."""
+        part = _Walk(self.dictionary, self.count, from_start=False, starts=starts)
+        part.is_trial = self.is_trial
+        return part
+
+    def _starts_from_here(self) -> list[_Start]:
+        return [
+            _Start(None if start.offset_bits is None else start.offset_bits - self.offset_bits, start.mark)
+            for start in self.starts
+        ]
+
+    def content(self, entry: Entry) -> None:
         if isinstance(entry, ContainerEntry):
-            inside = self.dictionary.containers[entry.container]
-            if inside.size is not None or inside.check is not None:
-                raise self._fail(
-                    f'the BinaryEncoding of "{inside.key}" inside another is not implemented', inside.line
-                )
-            whole, self.is_whole = self.is_whole, False
-            self.container(inside)
-            self.is_whole = whole
+            self._container_inside(self.dictionary.containers[entry.container])
         elif isinstance(entry, FixedEntry):
             self._note(entry.place.line)
             slot = self.count.slot(f"#{self.count.entries}")
@@ -302,11 +248,37 @@ class _Walk:
             parameter = self.dictionary.parameters[entry.parameter]
             if entry.dimensions is not None and not isinstance(parameter.type, ArrayType):
                 raise self._fail(f'"{entry.parameter}" is not an array', entry.place.line)
-            self._parameter(entry, parameter.key, parameter.type, entry.dimensions)
+            self.parameter(entry, parameter.key, parameter.type, entry.dimensions)
 
-    def _parameter(
-        self, entry: ParameterEntry, key: str, kind: ParameterType, own: tuple[Size, ...] | None
-    ) -> None:
+    def _container_inside(self, container: Container) -> None:
+        if container.size is not None or container.check is not None:
+            text = f'the BinaryEncoding of "{container.key}" inside another is not implemented'
+            raise self._fail(text, container.line)
+        start = _Start(0)
+        if self._wants_mark(container):
+            start.mark = self.count.marks = self.count.marks + 1
+            self._step(Mark(start.mark))
+        start.offset_bits = self.offset_bits
+        whole, self.is_whole = self.is_whole, False
+        self.starts.append(start)
+        self.container(container)
+        self.starts.pop()
+        self.is_whole = whole
+
+    def _wants_mark(self, container: Container) -> bool:
+        """Whether entries are counted from its start, and something before them varies."""
+        places = [entry.place.location for entry in container.entries]
+        counted = [place for place in places if place is not None and place.from_start]
+        if self.is_trial or not counted:
+            return False
+        if not all(isinstance(place.bits, int) for place in counted):
+            return True
+        trial = _Walk(self.dictionary, _Count(), from_start=False, starts=[_Start(0)])
+        trial.is_trial = True
+        trial.container(container)
+        return len(trial.finish()) > 1
+
+    def parameter(self, entry: ParameterEntry, key: str, kind: ParameterType, own: tuple[Size, ...] | None) -> None:
         """One parameter or member; arrays of arrays are arrays of more dimensions."""
         line = entry.place.line
         self._note(line)
@@ -325,39 +297,49 @@ class _Walk:
             self._leaf(entry, key, kind, dimensions)
 
     def _members(self, entry: ParameterEntry, key: str, kind: AggregateType, dimensions: tuple[Size, ...]) -> None:
-        inside = self if not dimensions else _Walk(self.dictionary, self.count, from_start=False)
+        inside = self._part() if dimensions else self
         for name, member in kind.members:
-            inside._parameter(entry, f"{key}.{name}", member, None)  # noqa: SLF001 - its own kind
+            inside.parameter(entry, f"{key}.{name}", member, None)
         if dimensions:
             self._repeat(inside.finish(), dimensions, 0, entry.place)
 
     def _leaf(self, entry: ParameterEntry, key: str, kind: LeafType, dimensions: tuple[Size, ...]) -> None:
         size, slot = size_of(kind), self.count.slot(key)
-        if isinstance(size, int):
-            one = Block(False, (Field(slot, kind, 0, size),), size)
-            if isinstance(kind, NumberType) and not all(isinstance(each, int) for each in dimensions):
-                self._step(Variable(slot, kind, size, dimensions))
-            else:
+        if not isinstance(size, int):
+            one: Step = Variable(slot, kind, size)
+            if dimensions:
                 self._repeat((one,), dimensions, 0, entry.place)
-        elif dimensions:
-            raise self._fail(f'"{key}": an array of values of varying size is not implemented', entry.place.line)
+            else:
+                self._step(one)
+        elif isinstance(kind, NumberType) and not all(isinstance(each, int) for each in dimensions):
+            self._step(Variable(slot, kind, size, dimensions))
         else:
-            self._step(Variable(slot, kind, size))
+            self._repeat((Block(False, (Field(slot, kind, 0, size),), size),), dimensions, 0, entry.place)
 
-    def _repeat(self, steps: Sequence[Step], counts: tuple[Size, ...], gap_bits: int, place: Placement) -> None:
-        """Fixed contents, once for each of the counts; a fixed number of times they remain fixed fields."""
+    def _repeat(self, steps: Sequence[Step], counts: tuple[Size, ...], gap: Size, place: Placement) -> None:
+        """The same contents, once for each of the counts."""
         if not steps:
             return
         block = steps[0]
-        if len(steps) != 1 or not isinstance(block, Block) or block.from_start:
-            raise self._fail("a repeat of entries of varying size or place is not implemented", place.line)
-        stride_bits = block.end_bits + gap_bits
-        if counts and stride_bits <= 0:
-            raise self._fail("a repeat that takes no bits", place.line)
-        if not all(isinstance(each, int) for each in counts):
-            self._step(Repeat(counts, stride_bits, gap_bits, block))
+        if len(steps) != 1 or not isinstance(block, Block):
+            self._loop(tuple(steps), counts, gap, place)
             return
-        shape = tuple(each for each in counts if isinstance(each, int))
+        if isinstance(gap, int) and counts and block.end_bits + gap <= 0:
+            raise self._fail("a repeat that takes no bits", place.line)
+        if isinstance(gap, int) and all(isinstance(each, int) for each in counts):
+            self._spread(block, tuple(each for each in counts if isinstance(each, int)), gap, place)
+        else:
+            self._step(Repeat(counts, gap, block))
+
+    def _loop(self, steps: tuple[Step, ...], counts: tuple[Size, ...], gap: Size, place: Placement) -> None:
+        fixed = [each for each in counts if isinstance(each, int)]
+        if _strides(tuple(fixed), 1)[1] > MAX_ELEMENTS:
+            raise self._fail(f"an array of more than {MAX_ELEMENTS} elements", place.line)
+        self._step(Loop(counts, gap, steps))
+
+    def _spread(self, block: Block, shape: tuple[int, ...], gap_bits: int, place: Placement) -> None:
+        """Fixed contents a fixed number of times remain fixed fields."""
+        stride_bits = block.end_bits + gap_bits
         strides, total = _strides(shape, stride_bits)
         if total > MAX_ELEMENTS:
             raise self._fail(f"an array of more than {MAX_ELEMENTS} elements", place.line)

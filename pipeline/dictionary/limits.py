@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from pipeline.batches import Column, Event, Ragged
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.encodings import Spline
-from pipeline.dictionary.layout import Slot
 from pipeline.dictionary.parameter_types import (
     CONCERN_LEVELS,
     Alarm,
@@ -27,7 +26,9 @@ from pipeline.dictionary.parameter_types import (
     Limits,
     NumberType,
     Range,
+    SpelledType,
 )
+from pipeline.dictionary.steps import Slot
 from pipeline.dictionary.values import Criterion, Values, compile_condition
 
 SEVERITIES = ("info", "warning", "warning", "error", "error", "error")
@@ -182,6 +183,7 @@ def checks_of(columns: Sequence[tuple[str, str]], dictionary: Dictionary) -> tup
         kind = parameter.type
         while isinstance(kind, ArrayType):
             kind = kind.element
+        kind = kind.value if isinstance(kind, SpelledType) else kind
         limits = kind.limits if isinstance(kind, NumberType | EnumeratedType) else Limits()
         contexts = tuple((compile_condition(each, dictionary, late=True), alarm) for each, alarm in limits.contexts)
         calibrator = kind.encoding.calibrator if isinstance(kind, NumberType) else None

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dictionary.layout import Slot
 from pipeline.dictionary.operations import Numbers, Operation
 from pipeline.dictionary.rows import Chunk
+from pipeline.dictionary.steps import Slot
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dictionary.conversions import Conversion, ToLabels, conversion_of
+from pipeline.dictionary.conversions import Conversion, conversion_of
 from pipeline.dictionary.encodings import NumberEncoding
-from pipeline.dictionary.layout import Field, LeafType, Slot
+from pipeline.dictionary.labels import ToLabels
 from pipeline.dictionary.numbers import Run, compile_run, dtype_of
 from pipeline.dictionary.parameter_types import BytesType
 from pipeline.dictionary.rows import Chunk
+from pipeline.dictionary.steps import Field, LeafType, Slot
 
 Array = NDArray[Any]
 MAX_PACK_BITS = 32

@@ -102,6 +102,21 @@ class BinaryType:
 
 
 @dataclass(frozen=True, slots=True)
+class SpelledType:
+    """A number, label or truth value that stands in the packet as text; a truth value also as bytes. `value`: what it
+    is; its own encoding says no more than how wide the number is.
+    """
+
+    name: str
+    encoding: StringEncoding | BinaryEncoding
+    value: NumberType | EnumeratedType | BooleanType
+
+    @property
+    def unit(self) -> str:
+        return self.value.unit
+
+
+@dataclass(frozen=True, slots=True)
 class TimeType:
     """A time in int64 nanoseconds: `unit_ns` times the count, plus `offset_ns`.
 
@@ -190,6 +205,6 @@ class UnencodedType:
     unit: str = ""
 
 
-BytesType = StringType | BinaryType | CodedTimeType
+BytesType = StringType | BinaryType | CodedTimeType | SpelledType
 ScalarType = NumberType | EnumeratedType | BooleanType | TimeType
 ParameterType = ScalarType | BytesType | ArrayType | AggregateType | UnencodedType

@@ -28,9 +28,10 @@ from pipeline.dictionary.conditions import Condition
 from pipeline.dictionary.contexts import contextual_slots
 from pipeline.dictionary.definitions import Container, Dictionary
 from pipeline.dictionary.integrity import Integrity, integrity_of
-from pipeline.dictionary.layout import Block, Group, Repeat, Slot, Step, lay_out, slots_of
+from pipeline.dictionary.layout import lay_out
 from pipeline.dictionary.limits import Check, checks_of
 from pipeline.dictionary.program import Program, compile_program
+from pipeline.dictionary.steps import Block, Group, Loop, Repeat, Slot, Step, slots_of
 from pipeline.dictionary.values import (
     Combines,
     Compares,
@@ -306,7 +307,7 @@ def _slots(steps: Sequence[Step], columns: Sequence[tuple[str, str]]) -> tuple[t
 def _constants(steps: Sequence[Step]) -> tuple[tuple[Slot, NDArray[np.uint8]], ...]:
     found: list[tuple[Slot, NDArray[np.uint8]]] = []
     for step in steps:
-        if isinstance(step, Group):
+        if isinstance(step, Group | Loop):
             found += _constants(step.steps)
         elif isinstance(step, Block | Repeat):
             block = step if isinstance(step, Block) else step.block

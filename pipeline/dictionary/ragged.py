@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.batches import Ragged
 from pipeline.dictionary.rows import gather
 
 Positions = NDArray[np.int64]
@@ -25,6 +26,21 @@ def flat_starts(length: Positions) -> Positions:
     start = np.zeros(len(length), np.int64)
     np.cumsum(length[:-1], out=start[1:])
     return start
+
+
+def flat_index(start: Positions, length: Positions) -> Positions:
+    """Where the values of every row are, row by row."""
+    index = np.repeat(start - flat_starts(length), length)
+    index += np.arange(len(index))
+    return index
+
+
+def byte_matrix(column: Ragged) -> NDArray[np.uint8]:
+    """uint8[n, longest]: the bytes of every row, with zeros behind."""
+    width = int(column.length.max(initial=0))
+    matrix = np.zeros((len(column), width), np.uint8)
+    matrix[np.arange(width) < column.length[:, None]] = column.values[flat_index(column.start, column.length)]
+    return matrix
 
 
 def ragged_gather(data: NDArray[np.uint8], begin: Positions, length: Positions) -> NDArray[np.uint8]:

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from pipeline.batches import PacketBatch
 from pipeline.dictionary.plan import Branch, Node, Plan, Signature
-from pipeline.dictionary.program import Program, Result
+from pipeline.dictionary.program import Program
 from pipeline.dictionary.rows import even_stride
+from pipeline.dictionary.runs import Result
 from pipeline.dictionary.values import Values
 
 Rows = NDArray[np.intp]

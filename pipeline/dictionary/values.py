@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,7 +19,6 @@ from pipeline.dictionary.conditions import AllOf, AnyOf, Comparison, Condition, 
 from pipeline.dictionary.conversions import conversion_of
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.document import integer_of
-from pipeline.dictionary.layout import LeafType, Slot
 from pipeline.dictionary.parameter_types import (
     AggregateType,
     ArrayType,
@@ -28,10 +27,12 @@ from pipeline.dictionary.parameter_types import (
     CodedTimeType,
     EnumeratedType,
     NumberType,
+    SpelledType,
     StringType,
     TimeType,
     UnencodedType,
 )
+from pipeline.dictionary.steps import LeafType, Slot
 from pipeline.errors import ConfigError, Problem
 
 Array = NDArray[Any]
@@ -66,6 +67,7 @@ class Values:
     """int64[n]: bits from the packet's start to those slots that are check words."""
 
     def keep(self, slot: Slot, raw: Column, calibrated: Column) -> None:
+        """The columns of one slot."""
         self.raw[slot], self.calibrated[slot] = raw, calibrated
         self.latest[slot.key] = slot
 
@@ -110,10 +112,10 @@ class Values:
         small = Values(len(rows), latest=self.latest)
         small.unknown = None if self.unknown is None else self.unknown[rows]
         small.places = {slot: place[rows] for slot, place in self.places.items()}
-        for slot, raw in self.raw.items():
-            calibrated = self.calibrated[slot]
-            small.raw[slot] = _rows_of(raw, rows)
-            small.calibrated[slot] = small.raw[slot] if calibrated is raw else _rows_of(calibrated, rows)
+        small.raw = {slot: _rows_of(raw, rows) for slot, raw in self.raw.items()}
+        for slot, calibrated in self.calibrated.items():
+            same = self.raw.get(slot) is calibrated
+            small.calibrated[slot] = small.raw[slot] if same else _rows_of(calibrated, rows)
         return small
 
 
@@ -218,12 +220,19 @@ def compile_condition(condition: Condition, dictionary: Dictionary, *, late: boo
     left = _scalar_type(condition.left, dictionary, late=late)
     if isinstance(condition.right, Reference):
         _scalar_type(condition.right, dictionary, late=late)
-        return ComparesPair(condition.left, condition.operator, condition.right)
+        sides = meant(condition.left, dictionary), meant(condition.right, dictionary)
+        return ComparesPair(sides[0], condition.operator, sides[1])
     try:
         return _compare(condition, left)
     except ValueError as error:
         text = f'"{condition.left.parameter}" cannot be compared: {error}'
         raise ConfigError([Problem(text, dictionary.file, condition.line, "Comparison")]) from error
+
+
+def meant(reference: Reference, dictionary: Dictionary) -> Reference:
+    """The same reference; of what is written as text always the value, which is all that one can reckon with."""
+    spelled = isinstance(dictionary.parameters[reference.parameter].type, SpelledType)
+    return replace(reference, calibrated=True) if spelled else reference
 
 
 def _scalar_type(reference: Reference, dictionary: Dictionary, *, late: bool = False) -> LeafType:
@@ -244,12 +253,29 @@ def _compare(condition: Comparison, kind: LeafType) -> Criterion:
     assert isinstance(literal, str)
     if isinstance(kind, StringType):
         return Compares(key, True, condition.operator, literal)
+    if isinstance(kind, SpelledType):
+        return Compares(key, True, condition.operator, _spelled_literal(condition, kind.value, literal))
     if condition.left.calibrated and isinstance(kind, EnumeratedType):
         return _compare_label(condition, kind, literal)
     if condition.left.calibrated and isinstance(kind, BooleanType):
         return Compares(key, True, condition.operator, _truth(kind, literal))
     whole = not isinstance(kind, NumberType) or conversion_of(kind) is None or not condition.left.calibrated
     return Compares(key, condition.left.calibrated, condition.operator, _number(literal, whole=whole))
+
+
+def _spelled_literal(condition: Comparison, kind: NumberType | EnumeratedType | BooleanType, literal: str) -> Any:
+    if isinstance(kind, BooleanType):
+        return _truth(kind, literal)
+    if isinstance(kind, NumberType):
+        return _number(literal, whole=not kind.real)
+    if condition.left.calibrated:
+        _compare_label(condition, kind, literal)
+        return literal
+    number = integer_of(literal)
+    found = next((label for low, high, label in kind.labels if low <= number <= high), None)
+    if found is None or condition.operator not in {"==", "!="}:
+        raise ValueError(f'type "{kind.name}" has no label for "{literal}", or labels no order')
+    return found
 
 
 def _number(literal: str, *, whole: bool) -> float:
@@ -325,12 +351,13 @@ def compile_size(size: Size, dictionary: Dictionary) -> SizeProgram:
     if isinstance(size, Lookup):
         return SizeProgram(cases=tuple((compile_condition(case, dictionary), value) for case, value in size.cases))
     check_number(size.of, dictionary, late=False)
-    return SizeProgram(dynamic=size)
+    return SizeProgram(dynamic=replace(size, of=meant(size.of, dictionary)))
 
 
 def check_number(reference: Reference, dictionary: Dictionary, *, late: bool = True) -> None:
     """Raises ConfigError where one cannot reckon with what is referred to."""
     kind = _scalar_type(reference, dictionary, late=late)
-    if isinstance(kind, StringType) or (reference.calibrated and isinstance(kind, EnumeratedType)):
+    spelled = isinstance(kind, SpelledType) and isinstance(kind.value, EnumeratedType)
+    if spelled or isinstance(kind, StringType) or (reference.calibrated and isinstance(kind, EnumeratedType)):
         text = f'"{reference.parameter}" is no number that one could reckon with'
         raise ConfigError([Problem(text, dictionary.file, reference.line)])

@@ -14,17 +14,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Column, Ragged
-from pipeline.dictionary.conversions import Conversion, ToText, conversion_of
+from pipeline.dictionary.conversions import Conversion, conversion_of
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.encodings import NumberEncoding, Tagged, Terminated
-from pipeline.dictionary.layout import LeafType, Slot, Variable
 from pipeline.dictionary.numbers import compile_run, dtype_of
-from pipeline.dictionary.ragged import flat_starts, ragged_gather
+from pipeline.dictionary.ragged import byte_matrix, flat_starts, ragged_gather
 from pipeline.dictionary.rows import MIN_ROW_BYTES, bit_chunks
+from pipeline.dictionary.spelled import ToSpelled, ToTruth
+from pipeline.dictionary.steps import LeafType, Slot, Variable
+from pipeline.dictionary.texts import ToText
 from pipeline.dictionary.values import SizeProgram, Values, compile_size
 
 Positions = NDArray[np.int64]
 Array = NDArray[Any]
+Flags = NDArray[np.bool_]
 MAX_FACTOR = 1 << 30
 """No field is so long; two such numbers can be multiplied."""
 
@@ -47,15 +50,21 @@ class VariableProgram:
             return tagged_bits(data, position, end, self.size)
         return product_of((self.size, *self.dimensions), values)
 
-    def read(self, data: NDArray[np.uint8], position: Positions, size_bits: Positions) -> tuple[Column, Column]:
-        """Raw and calibrated columns of the fields `size_bits` long from `position` (bits) on."""
+    def read(
+        self, data: NDArray[np.uint8], position: Positions, size_bits: Positions
+    ) -> tuple[Column, Column, Flags | None]:
+        """Raw and calibrated columns of the fields `size_bits` long from `position` (bits) on, and which of them mean
+        nothing.
+        """
         if self.encoding is not None:
             raw = read_numbers(data, position, size_bits // self.encoding.size_bits, self.encoding)
-            return raw, self._calibrate(raw)
+            return raw, self._calibrate(raw), None
         raw = read_bytes(data, position, size_bits)
         if isinstance(self.conversion, ToText):
-            return raw, text_column(raw, self.conversion)
-        return raw, raw
+            return raw, text_column(raw, self.conversion), None
+        if isinstance(self.conversion, ToSpelled | ToTruth):
+            return raw, *self.conversion.column(raw)
+        return raw, raw, None
 
     def _calibrate(self, raw: Ragged) -> Ragged:
         if self.conversion is None:
@@ -163,9 +172,5 @@ def read_numbers(
 
 def text_column(raw: Ragged, conversion: ToText) -> Array:
     """Strings of differing length as one unicode column."""
-    width = int(raw.length.max(initial=0))
-    if width == 0:
-        return np.zeros(len(raw), "U1")
-    matrix = np.zeros((len(raw), width), np.uint8)
-    matrix[np.arange(width) < raw.length[:, None]] = raw.values
-    return conversion.decode(matrix)
+    matrix = byte_matrix(raw)
+    return conversion.decode(matrix) if matrix.shape[1] else np.zeros(len(raw), "U1")

@@ -110,9 +110,8 @@ def _read_placement(node: Node, context: Context) -> Placement:
             reading.problem(repeat, "Count is missing")
         else:
             gap = read_size(gap_node, context, 0, MAX_CONTAINER_BITS) if gap_node is not None else 0
-            if not isinstance(gap, int):
-                reading.problem(repeat, "an Offset that the packet tells is not implemented")
-                gap = 0
+            if gap_node is not None:
+                reading.finish(gap_node)
             repetition = Repetition(read_size(count_node, context, 0, MAX_ARRAY_ELEMENTS), gap)
             reading.finish(count_node)
     include = reading.child(node, "IncludeCondition")
@@ -127,12 +126,12 @@ def _read_location(node: Node, context: Context) -> Location | None:
     found = reading.child(node, "LocationInContainerInBits")
     if found is None:
         return None
-    places = ("previousEntry", "containerStart", "containerEnd")
+    places = ("previousEntry", "containerStart", "containerEnd", "nextEntry")
     place = reading.choice(found, "referenceLocation", "previousEntry", places)
-    from_end = place == "containerEnd"
-    bits = read_size(found, context, 0 if from_end else -MAX_CONTAINER_BITS, MAX_CONTAINER_BITS)
-    if from_end and not isinstance(bits, int):
-        reading.problem(found, "a distance from containerEnd that the packet tells is not implemented")
+    backwards = place in {"containerEnd", "nextEntry"}
+    bits = read_size(found, context, 0 if backwards else -MAX_CONTAINER_BITS, MAX_CONTAINER_BITS)
+    if backwards and not isinstance(bits, int):
+        reading.problem(found, f"a distance from {place} that the packet tells is not implemented")
         bits = 0
     reading.finish(found)
-    return Location(bits, place == "containerStart", from_end)
+    return Location(bits, place == "containerStart", place == "containerEnd", place == "nextEntry")

@@ -7,8 +7,10 @@ that refers to itself is a problem. Types that nothing refers to are read too: n
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from pipeline.dictionary.document import Node
+from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, StringEncoding
 from pipeline.dictionary.parameter_types import (
     AggregateType,
     ArrayType,
@@ -17,14 +19,17 @@ from pipeline.dictionary.parameter_types import (
     EnumeratedType,
     NumberType,
     ParameterType,
+    SpelledType,
     StringType,
     UnencodedType,
 )
 from pipeline.dictionary.scope import TYPES, Context, Definition
 from pipeline.dictionary.xtce_conditions import read_dimensions
 from pipeline.dictionary.xtce_encodings import (
+    ENCODINGS,
     read_binary_encoding,
-    read_number_encoding,
+    read_float_encoding,
+    read_integer_encoding,
     read_string_encoding,
     take_encoding,
 )
@@ -33,6 +38,7 @@ from pipeline.dictionary.xtce_times import read_time
 
 MAX_ARRAY_ELEMENTS = 1 << 26
 MAX_ENUMERATION = 1 << 62
+AnyEncoding = NumberEncoding | StringEncoding | BinaryEncoding
 
 
 class TypeReader:
@@ -125,31 +131,37 @@ def read_unit(node: Node, context: Context) -> str:
 
 def _read_integer(node: Node, name: str, unit: str, context: Context) -> ParameterType:
     # The size and sign of the engineering value; those in the packet are the encoding's.
-    context.reading.flag(node, "signed", default=True)
+    signed = context.reading.flag(node, "signed", default=True)
     context.reading.integer(node, "sizeInBits", 32, 1, 1 << 16)
     context.reading.past(node, "ToString")
-    encoding = read_number_encoding(node, context, "IntegerDataEncoding")
+    encoding = _read_encoding(node, context, "IntegerDataEncoding", "StringDataEncoding")
     limits = read_limits(node, context)
-    return (
-        NumberType(name, encoding, real=False, unit=unit, limits=limits) if encoding else UnencodedType(name, unit)
-    )
+    form = "twosComplement" if signed else "unsigned"
+    return _typed(encoding, NumberEncoding(64, form), lambda number: NumberType(name, number, False, unit, limits))
 
 
 def _read_float(node: Node, name: str, unit: str, context: Context) -> ParameterType:
     context.reading.integer(node, "sizeInBits", 32, 1, 1 << 16)
     context.reading.past(node, "ToString")
-    encoding = read_number_encoding(node, context, "IntegerDataEncoding", "FloatDataEncoding")
+    encoding = _read_encoding(node, context, "IntegerDataEncoding", "FloatDataEncoding", "StringDataEncoding")
     limits = read_limits(node, context)
-    return (
-        NumberType(name, encoding, real=True, unit=unit, limits=limits) if encoding else UnencodedType(name, unit)
-    )
+    real = NumberEncoding(64, "IEEE754")
+    return _typed(encoding, real, lambda number: NumberType(name, number, True, unit, limits))
 
 
 def _read_enumerated(node: Node, name: str, unit: str, context: Context) -> ParameterType:
     reading = context.reading
-    encoding = read_number_encoding(node, context, "IntegerDataEncoding")
-    if encoding and encoding.calibrator:
+    encoding = _read_encoding(node, context, "IntegerDataEncoding", "StringDataEncoding")
+    if isinstance(encoding, NumberEncoding) and encoding.calibrator:
         reading.problem(node, "a calibrator in an enumeration is not implemented")
+    labels = _read_labels(node, context)
+    limits = read_limits(node, context, labels=True)
+    number = NumberEncoding(64, "twosComplement")
+    return _typed(encoding, number, lambda each: EnumeratedType(name, each, labels, unit, limits))
+
+
+def _read_labels(node: Node, context: Context) -> tuple[tuple[int, int, str], ...]:
+    reading = context.reading
     listed = reading.child(node, "EnumerationList")
     labels: list[tuple[int, int, str]] = []
     for each in reading.children(listed, "Enumeration") if listed is not None else []:
@@ -166,19 +178,53 @@ def _read_enumerated(node: Node, name: str, unit: str, context: Context) -> Para
         reading.problem(node, "has no Enumeration")
     else:
         reading.finish(listed)
-    limits = read_limits(node, context, labels=True)
-    if encoding is None:
-        return UnencodedType(name, unit)
-    return EnumeratedType(name, encoding, tuple(labels), unit, limits)
+    return tuple(labels)
 
 
 def _read_boolean(node: Node, name: str, unit: str, context: Context) -> ParameterType:
     one = context.reading.attribute(node, "oneStringValue", "True")
     zero = context.reading.attribute(node, "zeroStringValue", "False")
-    encoding = read_number_encoding(node, context, "IntegerDataEncoding")
-    if encoding and encoding.calibrator:
+    encoding = _read_encoding(node, context, *ENCODINGS)
+    if isinstance(encoding, NumberEncoding) and encoding.calibrator:
         context.reading.problem(node, "a calibrator in a boolean is not implemented")
-    return BooleanType(name, encoding, one, zero, unit) if encoding else UnencodedType(name, unit)
+    return _typed(encoding, NumberEncoding(1), lambda number: BooleanType(name, number, one, zero, unit))
+
+
+def _read_encoding(node: Node, context: Context, *implemented: str) -> AnyEncoding | None:
+    """The encoding, if it is one of those implemented for the type."""
+    found = take_encoding(node, context, *implemented)
+    if found is None:
+        return None
+    if found.tag == "StringDataEncoding":
+        return read_string_encoding(found, context)
+    if found.tag == "BinaryDataEncoding":
+        return read_binary_encoding(found, context)
+    return (
+        read_integer_encoding(found, context)
+        if found.tag == "IntegerDataEncoding"
+        else read_float_encoding(found, context)
+    )
+
+
+def _typed(
+    encoding: AnyEncoding | None,
+    number: NumberEncoding,
+    make: Callable[[NumberEncoding], NumberType | EnumeratedType | BooleanType],
+) -> ParameterType:
+    """The type over its encoding; `number`: what a text in the packet becomes."""
+    if isinstance(encoding, NumberEncoding):
+        return make(encoding)
+    value = make(number)
+    if encoding is None:
+        return UnencodedType(value.name, value.unit)
+    return SpelledType(value.name, encoding, _judged_by_value(value))
+
+
+def _judged_by_value(value: NumberType | EnumeratedType | BooleanType) -> NumberType | EnumeratedType | BooleanType:
+    """What is spelled has no raw number that its ValidRange could be for."""
+    if isinstance(value, BooleanType):
+        return value
+    return replace(value, limits=replace(value.limits, valid_is_raw=False))
 
 
 def _read_string(node: Node, name: str, unit: str, context: Context) -> ParameterType:

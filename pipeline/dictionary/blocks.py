@@ -1,0 +1,95 @@
+"""A block of fixed fields as a program: its operations, chunk by chunk, and the columns they make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.dictionary.integrity import is_word
+from pipeline.dictionary.lone import Lone, compile_lone
+from pipeline.dictionary.operations import Arena, Empty, Operation, compile_operations
+from pipeline.dictionary.rows import MIN_ROW_BYTES, Chunk
+from pipeline.dictionary.steps import Block, Slot
+from pipeline.dictionary.values import Values
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockProgram:
+    """A block of fixed fields; rows begin at `first_bits` from the anchor and are `width_bits` wide."""
+
+    operations: tuple[Operation, ...]
+    from_start: bool
+    first_bits: int
+    width_bits: int
+    end_bits: int
+
+    row_bytes: int
+    """What the columns of one packet take."""
+    slots: tuple[Slot, ...]
+    others: tuple[Slot, ...]
+    """The slots that a lone packet has read in the common way."""
+    latest: dict[str, Slot]
+    """The last slot of each parameter."""
+
+    lone: Lone | None
+    words: tuple[tuple[Slot, int], ...]
+    """Check words, and their bits from the row's start."""
+
+    def run(self, pieces: Iterable[Chunk], values: Values) -> None:
+        """Read the fields of all rows into `values`."""
+        if values.n == 1 and self.lone is not None:
+            piece = next(iter(pieces))
+            columns = self.lone.columns(piece)
+            values.raw.update(zip(self.lone.slots, columns, strict=True))
+            values.calibrated.update(zip(self.lone.slots, columns, strict=True))
+            _operate(self.lone.others, self.others, (piece,), values, np.empty)
+        else:
+            n_bytes = self.row_bytes * values.n
+            arrays = 2 * len(self.operations) + 1
+            empty: Empty = np.empty if n_bytes < Arena.LEAST_BYTES else Arena(n_bytes, arrays).empty
+            _operate(self.operations, self.slots, pieces, values, empty)
+        values.latest.update(self.latest)
+
+
+def _operate(
+    operations: Sequence[Operation], slots: Sequence[Slot], pieces: Iterable[Chunk], values: Values, empty: Empty
+) -> None:
+    pairs = [(operation, operation.allocate(values.n, empty)) for operation in operations]
+    for piece in pieces:
+        for operation, work in pairs:
+            operation.fill(work, piece)
+    raw: list[Array] = []
+    calibrated: list[Array] = []
+    for operation, work in pairs:
+        delivered = operation.deliver(work)
+        raw += delivered[0]
+        calibrated += delivered[1]
+        values.flag(work.unknown)
+    values.raw.update(zip(slots, raw, strict=True))
+    values.calibrated.update(zip(slots, calibrated, strict=True))
+
+
+def compile_block(block: Block) -> BlockProgram:
+    """The operations, and what of them is known before a packet comes."""
+    # Rows that start with the packet start there even if the first field does not: they may then be a view.
+    ends = [each.end_bits for each in block.fields]
+    first = 0 if block.from_start else min([0, *(each.offset_bits for each in block.fields)])
+    width = max([0, *ends]) - first
+    fields = [replace(each, offset_bits=each.offset_bits - first) for each in block.fields]
+    operations = compile_operations(fields, max((width + 7) // 8, MIN_ROW_BYTES))
+    works = [operation.allocate(1) for operation in operations]
+    row_bytes = sum(work.raw.nbytes + (work.calibrated is not work.raw) * work.calibrated.nbytes for work in works)
+    slots = tuple(slot for operation in operations for slot in operation.slots)
+    latest = {each.slot.key: each.slot for each in fields}
+    lone = compile_lone(operations)
+    others = tuple(slot for operation in lone.others for slot in operation.slots) if lone else ()
+    words = tuple((each.slot, each.offset_bits) for each in fields if is_word(each.type) and not each.shape)
+    return BlockProgram(
+        operations, block.from_start, first, width, block.end_bits, row_bytes, slots, others, latest, lone, words
+    )
