@@ -83,6 +83,18 @@ def test_the_strings_of_the_manual(decoder, batch):
     assert columns["END"] == [7, 8]
 
 
+def test_the_numbers_and_booleans_of_the_manual_that_are_text(decoder, batch):
+    first, second = b"1234\0zyes!" + b"-1.25e1\0" + b"\x082", b"999999nooo" + b"3\0" + b"\x083"
+    (found,) = decoder("as_text").decode(batch([first, second]))
+    columns = {name: rows(column) for name, column in found.columns.items()}
+    assert columns["Integer"] == [1234, 999999]
+    assert columns["Boolean"] == [True, False]
+    assert columns["Float"] == [-12.5, 3.0]
+    assert columns["Label"] == ["two", "UNKNOWN_3"]
+    assert found.units == {"Float": "V"}
+    assert found.quality.tolist() == [0, Quality.UNKNOWN_VALUE]
+
+
 def test_headers_of_aggregates_and_systems_below(decoder, batch):
     # 08 07: version 0, telemetry, secondary header, APID 7; C0 05: stand-alone, the fifth.
     present = bytes.fromhex("0807 C005 0004 11 FFFE 0003")
