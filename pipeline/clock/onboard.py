@@ -7,13 +7,16 @@ what Zhurong's archived radar records do, to the millisecond.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import astuple, dataclass
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import NO_TIME
 
+NO_CORRELATION = "none: epoch + count"
 _MAX_NS = int(np.iinfo(np.int64).max)
 _PLAIN_NS = 1 << 61  # 73 years: counts below need no care for the end of int64, nor do such epochs
 
@@ -23,22 +26,38 @@ class ClockSegment:
     """One piece of a correlation: UTC = utc_ns + rate (onboard - onboard_ns), for counts from `onboard_ns` on.
 
     `utc_ns` since 1970-01-01 UTC; `rate` in UTC seconds per onboard second. The form of a NAIF type 1 SCLK kernel.
+    `partition` grows by one with each reset of the clock; `stop_ns` is the last count that it was made from;
+    `sigma_ns` one sigma of the UTC that it gives, `rate_sigma` of the rate.
     """
 
     onboard_ns: int
     utc_ns: int
     rate: float = 1.0
+    partition: int = 1
+    stop_ns: int = _MAX_NS
+    sigma_ns: int = 0
+    rate_sigma: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class OnboardClock:
-    """The mission epoch (UTC, ns since 1970) and the correlation, its segments in ascending order of `onboard_ns`.
+    """The mission epoch (UTC, ns since 1970) and the correlation.
 
-    Counts before the first segment follow the first. No segments: epoch + count is UTC.
+    Segments are in ascending order of `onboard_ns` within a partition, partitions in order. Counts before the first
+    segment of a partition follow the first. A count belongs to the partition whose counts are nearest; what two
+    partitions share is the later's. No segments: epoch + count is UTC.
     """
 
     epoch_utc_ns: int
     segments: tuple[ClockSegment, ...] = ()
+
+    @property
+    def correlation_id(self) -> str:
+        """What tells one correlation from another: 16 hex digits made of its segments."""
+        if not self.segments:
+            return NO_CORRELATION
+        content = repr([self.epoch_utc_ns, *map(astuple, self.segments)]).encode()
+        return hashlib.blake2b(content, digest_size=8).hexdigest()
 
     def utc_ns(self, onboard_ns: NDArray[np.int64]) -> NDArray[np.int64]:
         """UTC of onboard times, any shape. NO_TIME stays NO_TIME; what does not fit stops at the end of int64."""
@@ -50,10 +69,42 @@ class OnboardClock:
         starts = np.array([segment.onboard_ns for segment in self.segments], np.int64)
         utc = np.array([segment.utc_ns for segment in self.segments], np.int64)
         rate = np.array([segment.rate for segment in self.segments])
-        k = np.clip(np.searchsorted(starts, onboard, "right") - 1, 0, None)
+        k = self._segment(onboard, starts)
         elapsed = _add(onboard, -starts[k], onboard)
         drift = np.rint(elapsed * (rate[k] - 1.0)).astype(np.int64)
         return _add(_add(utc[k], drift, onboard), elapsed, onboard)
+
+    def sigma_ns(self, onboard_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+        """One sigma of the UTC of onboard times, any shape; 0 without correlation, NaN where there is no time.
+
+        Beyond the counts that a partition was made from the rate's own uncertainty counts too.
+        """
+        onboard = np.asarray(onboard_ns, np.int64)
+        if not self.segments:
+            return np.where(onboard == NO_TIME, np.nan, 0.0)
+        starts, stops, sigma, rate_sigma = (
+            np.array([getattr(segment, name) for segment in self.segments])
+            for name in ("onboard_ns", "stop_ns", "sigma_ns", "rate_sigma")
+        )
+        k = self._segment(onboard, starts)
+        beyond = np.maximum(starts[k].astype(np.float64) - onboard, 0.0)
+        beyond += np.maximum(onboard - stops[k].astype(np.float64), 0.0)
+        return np.where(onboard == NO_TIME, np.nan, np.hypot(sigma[k], beyond * rate_sigma[k]))
+
+    def _segment(self, onboard: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Which segment each count follows."""
+        found = np.zeros(onboard.shape, np.int64)
+        nearest = np.full(onboard.shape, np.inf)
+        at = 0
+        for _, segments in groupby(self.segments, lambda segment: segment.partition):
+            of_partition = list(segments)
+            stop = at + len(of_partition)
+            k = at + np.clip(np.searchsorted(starts[at:stop], onboard, "right") - 1, 0, None)
+            away = np.maximum(float(starts[at]) - onboard, 0.0)
+            away += np.maximum(onboard - float(of_partition[-1].stop_ns), 0.0)
+            found, nearest = np.where(away <= nearest, k, found), np.minimum(away, nearest)
+            at = stop
+        return found
 
 
 def _add(a: NDArray[np.int64], b: NDArray[np.int64] | np.int64, onboard: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pipeline.instruments.calibration import problems
+from pipeline.instruments.clock import Clock
 from pipeline.instruments.gpr import Gpr
 from pipeline.instruments.instrument import Instrument
 from pipeline.instruments.libs import Libs
@@ -23,6 +24,7 @@ REGISTER: Mapping[str, type[Instrument]] = {
     "swir": Swir,
     "rover": Rover,
     "orbiter": Orbiter,
+    "clock": Clock,
 }
 
 

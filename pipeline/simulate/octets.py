@@ -66,8 +66,8 @@ def temperature(values_degc: Reals) -> Octets:
 def onboard_time(utc_ns: Longs, drift_ppm: float) -> Octets:
     """Seconds u32 and milliseconds u16 of the rover's clock, (UTC - epoch) * (1 + drift): uint8[n, 6]."""
     elapsed_ns = np.atleast_1d(utc_ns) - EPOCH_UTC_NS
-    elapsed_ms = (elapsed_ns + 500_000) // 1_000_000
-    elapsed_ms = elapsed_ms + np.rint(elapsed_ms * (drift_ppm * 1e-6)).astype(np.int64)
+    counted_ns = elapsed_ns + np.rint(elapsed_ns * (drift_ppm * 1e-6)).astype(np.int64)
+    elapsed_ms = (counted_ns + 500_000) // 1_000_000
     return np.hstack([unsigned(elapsed_ms // 1000, 4), unsigned(elapsed_ms % 1000, 2)])
 
 

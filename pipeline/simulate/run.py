@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.errors import ConfigError
 from pipeline.simulate import faults, link, traffic, truth
+from pipeline.simulate.clock import tell_time
 from pipeline.simulate.files import check_writable, npz, write_together
 from pipeline.simulate.frames import PROFILES, RELAY, packet_frames
 from pipeline.simulate.housekeeping import keep_house, tell_events
@@ -132,6 +133,7 @@ def _measure(
         navigate(timeline, rover, drift_ppm),
         keep_house(timeline, seed, drift_ppm),
         tell_events(timeline, rover, drift_ppm),
+        tell_time(timeline, seed, drift_ppm),
         observe_weather(timeline, rover, seed, drift_ppm),
         look(timeline, seed, drift_ppm),
     ]
