@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import structlog
 import typer
 
-from pipeline import app, cli_look, cli_passes, cli_services, cli_simulate
+from pipeline import app, cli_archive, cli_look, cli_passes, cli_services, cli_simulate
 from pipeline.cli_options import err, out, readable
 from pipeline.errors import ConfigError, DownlinkError
 from pipeline.mission import load_mission
@@ -29,7 +29,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (cli_passes, cli_simulate, cli_look, cli_services):
+for room in (cli_passes, cli_simulate, cli_look, cli_services, cli_archive):
     cli.add_typer(room.commands)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from pipeline.clock.correlation_file import CorrelationTable, clock_of
 from pipeline.clock.onboard import OnboardClock
 from pipeline.dictionary.csv import read_csv
 from pipeline.dictionary.decoder import Decoder, TimeTerm
@@ -35,6 +36,7 @@ from pipeline.mission_file import (
     link_settings,
     sound_parts,
 )
+from pipeline.software import software
 from pipeline.toml_lines import line_of, load_toml, read_limited, told
 
 MAX_FILE_BYTES = 64 << 20  # of any configuration file
@@ -105,6 +107,7 @@ def load_mission(name: str) -> Mission:
     check_parts(parts, tell)
     plan, digest = _dictionary(parts.dictionary, folder, problems, tell)
     epoch_ns, terms = _clock(parts.clock, plan, tell)
+    clock = _correlated(parts.clock, epoch_ns, folder, problems, tell)
     calibrations, hashes = _calibrations(parts.products.instruments, folder, problems, tell)
     if parts.products.instruments and plan is None and not problems:
         tell("products.instruments", "instruments need a [dictionary]")
@@ -127,13 +130,18 @@ def load_mission(name: str) -> Mission:
         join_segments=parsed.dictionary.segments == "join",
         segment_header_bytes=parsed.dictionary.segment_header_bytes,
         time_terms=terms,
-        clock=OnboardClock(epoch_ns),
+        clock=clock,
         site=Site(**parsed.site.model_dump()) if parsed.site else None,
         instruments=tuple(parsed.products.instruments),
         calibrations=calibrations,
         window_s=parsed.products.window_s,
         profiles=tuple(parsed.profile),
-        lineage={"mission": parsed.name, "dictionary_sha256": digest, "calibration_sha256": hashes},
+        lineage={
+            "mission": parsed.name,
+            "software": software(),
+            "dictionary_sha256": digest,
+            "calibration_sha256": hashes,
+        },
     )
 
 
@@ -156,6 +164,30 @@ def _clock(clock: ClockTable | None, plan: Plan | None, tell: Tell) -> tuple[int
         return 0, terms
     aware = epoch if epoch.tzinfo else epoch.replace(tzinfo=UTC)
     return int(aware.timestamp()) * 1_000_000_000 + aware.microsecond * 1000, terms
+
+
+def _correlated(
+    settings: ClockTable | None, epoch_ns: int, folder: Path, problems: list[Problem], tell: Tell
+) -> OnboardClock:
+    """The clock with the correlation that [clock] names; every problem of its file is told."""
+    plain = OnboardClock(epoch_ns)
+    if settings is None or settings.correlation is None:
+        return plain
+    path = folder / settings.correlation
+    try:
+        text, table = load_toml(path, MAX_FILE_BYTES)
+        parsed = CorrelationTable.model_validate(table)
+    except ConfigError as error:
+        problems += error.problems
+        return plain
+    except ValidationError as error:
+        problems += told(error, text, str(path), CorrelationTable)
+        return plain
+    clock, found = clock_of(parsed)
+    problems += [Problem(what, str(path), line_of(text, tuple(key.split("."))), key) for key, what in found]
+    if not found and clock.epoch_utc_ns != epoch_ns:
+        tell("clock.correlation", f"{path} counts from another epoch, {parsed.epoch}")
+    return clock
 
 
 def _dictionary(

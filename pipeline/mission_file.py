@@ -98,6 +98,7 @@ class ClockTable(Strict):
 
     epoch: str
     terms: Annotated[list[TimeTermTable], Field(min_length=1)]
+    correlation: Annotated[str, Field(min_length=1)] | None = None
     alternatives: Annotated[list[Annotated[list[TimeTermTable], Field(min_length=1)]], Field(max_length=16)] = []
 
 

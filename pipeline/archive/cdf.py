@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.archive.collection import ROW, SIGMA, Collection, Column, Origin
-from pipeline.archive.netcdf_attributes import MARS_TIMES, level_words, software
+from pipeline.archive.netcdf_attributes import MARS_TIMES, level_words
 from pipeline.archive.whole import whole_path
 from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Quality
 from pipeline.errors import ConfigError
+from pipeline.software import software
 
 _TT2000, _DOUBLE, _FLOAT, _CHAR = 33, 45, 44, 51
 _TYPES = {

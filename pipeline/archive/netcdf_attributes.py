@@ -7,13 +7,13 @@ files.
 from __future__ import annotations
 
 import json
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
 from pipeline.archive.collection import Collection, Origin
 from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Quality
+from pipeline.software import software
 
 STANDARD_NAMES = {
     "air_temperature_k": "air_temperature",
@@ -45,14 +45,6 @@ MARS_TIMES = {
     "ltst": ("1", "local true solar time, in hours of 1/24 sol"),
     "ls": ("degree", "areocentric longitude of the Sun"),
 }
-
-
-def software() -> str:
-    """The name and version of what writes."""
-    try:
-        return f"downlink-pipeline {version('downlink-pipeline')}"
-    except PackageNotFoundError:
-        return "downlink-pipeline"
 
 
 def level_words(collection: Collection) -> str:
@@ -153,6 +145,7 @@ def _lineage(collection: Collection, origin: Origin) -> dict[str, Any]:
         "dictionary_sha256": common.get("dictionary_sha256"),
         "calibration_sha256": hashes.get(collection.instrument) if isinstance(hashes, dict) else None,
         "calibration_version": calibration.get("version") if isinstance(calibration, dict) else None,
+        "clock_correlation": common.get("clock_correlation"),
         "container": common.get("container"),
         "lineage": json.dumps({key: value for key, value in common.items() if key != "calibration_sha256"}),
     }

@@ -13,8 +13,9 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from pipeline.archive.collection import Collection, Origin
-from pipeline.archive.netcdf_attributes import iso, software
+from pipeline.archive.netcdf_attributes import iso
 from pipeline.archive.radar_layout import MISSING, Layout
+from pipeline.software import software
 
 _NAMESPACE = "http://pds.nasa.gov/pds4/pds/v1"
 _MODEL = "1.12.0.0"

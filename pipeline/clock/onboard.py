@@ -8,14 +8,25 @@ what Zhurong's archived radar records do, to the millisecond.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import astuple, dataclass
-from itertools import groupby
+from dataclasses import astuple, dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import NO_TIME
 
+_SEGMENT = np.dtype(
+    [
+        ("onboard_ns", "i8"),
+        ("utc_ns", "i8"),
+        ("rate", "f8"),
+        ("partition", "i8"),
+        ("stop_ns", "i8"),
+        ("sigma_ns", "i8"),
+        ("rate_sigma", "f8"),
+    ]
+)
 NO_CORRELATION = "none: epoch + count"
 _MAX_NS = int(np.iinfo(np.int64).max)
 _PLAIN_NS = 1 << 61  # 73 years: counts below need no care for the end of int64, nor do such epochs
@@ -50,14 +61,16 @@ class OnboardClock:
 
     epoch_utc_ns: int
     segments: tuple[ClockSegment, ...] = ()
+    correlation_id: str = field(init=False, compare=False)
+    """What tells one correlation from another: 16 hex digits made of its segments, or NO_CORRELATION."""
+    _table: NDArray[np.void] = field(init=False, repr=False, compare=False)
 
-    @property
-    def correlation_id(self) -> str:
-        """What tells one correlation from another: 16 hex digits made of its segments."""
-        if not self.segments:
-            return NO_CORRELATION
-        content = repr([self.epoch_utc_ns, *map(astuple, self.segments)]).encode()
-        return hashlib.blake2b(content, digest_size=8).hexdigest()
+    def __post_init__(self) -> None:
+        rows = [astuple(segment) for segment in self.segments]
+        content = repr([self.epoch_utc_ns, *rows]).encode()
+        told = hashlib.blake2b(content, digest_size=8).hexdigest() if rows else NO_CORRELATION
+        object.__setattr__(self, "correlation_id", told)
+        object.__setattr__(self, "_table", np.array(rows, _SEGMENT))
 
     def utc_ns(self, onboard_ns: NDArray[np.int64]) -> NDArray[np.int64]:
         """UTC of onboard times, any shape. NO_TIME stays NO_TIME; what does not fit stops at the end of int64."""
@@ -66,13 +79,10 @@ class OnboardClock:
             if onboard.size and onboard.min() > -_PLAIN_NS and max(onboard.max(), self.epoch_utc_ns) < _PLAIN_NS:
                 return onboard + np.int64(self.epoch_utc_ns)
             return _add(onboard, np.int64(self.epoch_utc_ns), onboard)
-        starts = np.array([segment.onboard_ns for segment in self.segments], np.int64)
-        utc = np.array([segment.utc_ns for segment in self.segments], np.int64)
-        rate = np.array([segment.rate for segment in self.segments])
-        k = self._segment(onboard, starts)
-        elapsed = _add(onboard, -starts[k], onboard)
-        drift = np.rint(elapsed * (rate[k] - 1.0)).astype(np.int64)
-        return _add(_add(utc[k], drift, onboard), elapsed, onboard)
+        of = self._table[self._segment(onboard)]
+        elapsed = _add(onboard, -of["onboard_ns"], onboard)
+        drift = np.rint(elapsed * (of["rate"] - 1.0)).astype(np.int64)
+        return _add(_add(of["utc_ns"], drift, onboard), elapsed, onboard)
 
     def sigma_ns(self, onboard_ns: NDArray[np.int64]) -> NDArray[np.float64]:
         """One sigma of the UTC of onboard times, any shape; 0 without correlation, NaN where there is no time.
@@ -82,28 +92,21 @@ class OnboardClock:
         onboard = np.asarray(onboard_ns, np.int64)
         if not self.segments:
             return np.where(onboard == NO_TIME, np.nan, 0.0)
-        starts, stops, sigma, rate_sigma = (
-            np.array([getattr(segment, name) for segment in self.segments])
-            for name in ("onboard_ns", "stop_ns", "sigma_ns", "rate_sigma")
-        )
-        k = self._segment(onboard, starts)
-        beyond = np.maximum(starts[k].astype(np.float64) - onboard, 0.0)
-        beyond += np.maximum(onboard - stops[k].astype(np.float64), 0.0)
-        return np.where(onboard == NO_TIME, np.nan, np.hypot(sigma[k], beyond * rate_sigma[k]))
+        of = self._table[self._segment(onboard)]
+        beyond = np.maximum(of["onboard_ns"].astype(np.float64) - onboard, 0.0)
+        beyond += np.maximum(onboard - of["stop_ns"].astype(np.float64), 0.0)
+        return np.where(onboard == NO_TIME, np.nan, np.hypot(of["sigma_ns"], beyond * of["rate_sigma"]))
 
-    def _segment(self, onboard: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+    def _segment(self, onboard: NDArray[np.int64]) -> NDArray[np.int64]:
         """Which segment each count follows."""
-        found = np.zeros(onboard.shape, np.int64)
-        nearest = np.full(onboard.shape, np.inf)
-        at = 0
-        for _, segments in groupby(self.segments, lambda segment: segment.partition):
-            of_partition = list(segments)
-            stop = at + len(of_partition)
-            k = at + np.clip(np.searchsorted(starts[at:stop], onboard, "right") - 1, 0, None)
-            away = np.maximum(float(starts[at]) - onboard, 0.0)
-            away += np.maximum(onboard - float(of_partition[-1].stop_ns), 0.0)
+        table, edges = self._table, np.flatnonzero(np.diff(self._table["partition"])) + 1
+        found, nearest = np.zeros(onboard.shape, np.int64), np.full(onboard.shape, np.inf)
+        for at, stop in pairwise([0, *edges.tolist(), len(table)]):
+            starts = table["onboard_ns"][at:stop]
+            k = at + np.clip(np.searchsorted(starts, onboard, "right") - 1, 0, None)
+            away = np.maximum(float(starts[0]) - onboard, 0.0)
+            away += np.maximum(onboard - float(table["stop_ns"][stop - 1]), 0.0)
             found, nearest = np.where(away <= nearest, k, found), np.minimum(away, nearest)
-            at = stop
         return found
 
 

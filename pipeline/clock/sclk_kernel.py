@@ -63,13 +63,15 @@ def kernel_text(clock: OnboardClock, mission: str, spacecraft: int) -> str:
 def _triples(partition: list[ClockSegment], shift: float) -> list[str]:
     """Ticks since the first partition began, TT seconds since J2000, TT seconds per second of the clock.
 
-    The first piece of a partition holds from its first count on, since SPICE has nothing before a triple.
+    The first piece of a partition holds from count 0 on, since SPICE has nothing before a triple; it goes back in TT,
+    which has no leap seconds.
     """
-    first = partition[0]
-    back_ns = first.onboard_ns
-    start = ClockSegment(0, first.utc_ns - back_ns - round(back_ns * (first.rate - 1.0)), first.rate)
+    first, back_ns = partition[0], partition[0].onboard_ns
+    zero_ns = _tt_ns(first.utc_ns) - back_ns - round(back_ns * (first.rate - 1.0))
+    starts = [(0, zero_ns), *((one.onboard_ns, _tt_ns(one.utc_ns)) for one in partition[1:])]
     return [
-        f"{shift + _ticks(one.onboard_ns)!r} {_tt_s(one.utc_ns)} {one.rate!r}" for one in (start, *partition[1:])
+        f"{shift + _ticks(onboard_ns)!r} {_seconds(tt_ns)} {one.rate!r}"
+        for (onboard_ns, tt_ns), one in zip(starts, partition, strict=True)
     ]
 
 
@@ -77,13 +79,16 @@ def _ticks(onboard_ns: int) -> float:
     return onboard_ns / _TICK_NS
 
 
-def _tt_s(utc_ns: int) -> str:
-    """Seconds of Terrestrial Time since J2000, as decimal digits to the nanosecond."""
-    day = utc_ns // _DAY_NS
-    year, month, date, _, _ = erfa.ufunc.jd2cal(_UNIX_JD, float(day))
+def _tt_ns(utc_ns: int) -> int:
+    """Nanoseconds of Terrestrial Time since J2000."""
+    year, month, date, _, _ = erfa.ufunc.jd2cal(_UNIX_JD, float(utc_ns // _DAY_NS))
     leap_s, _ = erfa.ufunc.dat(year, month, date, 0.0)
-    tt_ns = utc_ns - _J2000_UNIX_NS + round(float(leap_s) * 1e9) + _TT_TAI_NS
-    sign, size = ("-" if tt_ns < 0 else ""), abs(tt_ns)
+    return utc_ns - _J2000_UNIX_NS + round(float(leap_s) * 1e9) + _TT_TAI_NS
+
+
+def _seconds(ns: int) -> str:
+    """As decimal digits to the nanosecond."""
+    sign, size = ("-" if ns < 0 else ""), abs(ns)
     return f"{sign}{size // 1_000_000_000}.{size % 1_000_000_000:09d}"
 
 

@@ -17,9 +17,17 @@ from numpy.typing import NDArray
 from pipeline.batches import NO_TIME, ColumnBatch, Product, Quality, Quantity, TimeRange
 from pipeline.clock.mars import mars_time
 from pipeline.instruments.context import Context
+from pipeline.instruments.frames import frames_of
 
-LEVEL_WORDS = {"01": "Partially Processed", "2A": "Calibrated", "2B": "Calibrated", "2C": "Derived"}
-"""GRAS levels in the words of PDS4 `processing_level`."""
+LEVEL_WORDS = {
+    "0A": "Raw",
+    "0B": "Raw",
+    "01": "Partially Processed",
+    "2A": "Calibrated",
+    "2B": "Calibrated",
+    "2C": "Derived",
+}
+"""GRAS levels in the words of NASA: `processing_level` of PDS4."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +66,13 @@ def finish(draft: Draft, instrument: str, context: Context, lineage: Mapping[str
             **draft.arrays,
         },
         quality=draft.quality,
-        lineage={**context.lineage, **lineage, **_origin(draft, instrument, context), **draft.lineage},
+        lineage={
+            **context.lineage,
+            **lineage,
+            **_origin(draft, instrument, context),
+            **draft.lineage,
+            **_frames(draft, context),
+        },
         latest=draft.latest,
     )
 
@@ -118,17 +132,41 @@ def column_quantity(packets: ColumnBatch, column: str, unit: str = "", descripti
 def _origin(draft: Draft, instrument: str, context: Context) -> dict[str, Any]:
     packets = draft.packets
     origin: dict[str, Any] = {
+        "stream": context.stream,
         "instrument": instrument,
         "container": packets.container,
         "apid": _distinct(packets.apid),
         "n_packets": len(packets),
+        "n_packets_corrected": _n_flagged(packets, Quality.CORRECTED),
+        "n_gaps": _n_flagged(packets, Quality.AFTER_GAP),
         "seq_count": [int(c) for c in packets.seq_count[[0, -1]]] if len(packets) else [],
         "level_gras": draft.level,
         "level_pds4": LEVEL_WORDS.get(draft.level, ""),
     }
+    if len(packets) and packets.received_ns[0]:
+        origin["received_ns"] = [int(packets.received_ns.min()), int(packets.received_ns.max())]
     if context.site:
         origin |= {"site": context.site.name, "site_frame": context.site.frame}
-    return origin
+    return {**origin, "clock_correlation": context.clock.correlation_id, **_clock_sigma(draft.time_ns, context)}
+
+
+def _frames(draft: Draft, context: Context) -> dict[str, Any]:
+    """Every frame that the arrays speak of; what the instrument says of its own goes before."""
+    frames = frames_of(draft.arrays, context.site) | dict(draft.lineage.get("frames", {}))
+    return {"frames": frames} if frames else {}
+
+
+def _clock_sigma(time_ns: NDArray[np.int64], context: Context) -> dict[str, float]:
+    """One sigma of the UTC of a product, the largest of its rows; nothing where there is no correlation."""
+    known = time_ns[time_ns != NO_TIME]
+    if not context.clock.segments or not len(known):
+        return {}
+    ends = np.array([known.min(), known.max()])
+    return {"clock_sigma_s": float(context.clock.sigma_ns(ends).max()) / 1e9}
+
+
+def _n_flagged(packets: ColumnBatch, bit: Quality) -> int:
+    return int(((packets.quality & np.uint32(bit)) != 0).sum())
 
 
 def _distinct(values: NDArray[np.uint16]) -> list[int]:

@@ -11,7 +11,7 @@ from pipeline.clock.onboard import OnboardClock
 from pipeline.instruments import Context, Site, Suite
 
 CALIBRATION = Path(__file__).parents[2] / "configs/zhurong/calibration"
-NAMES = ("gpr", "magnetometer", "weather", "libs", "swir", "rover", "orbiter")
+NAMES = ("gpr", "magnetometer", "weather", "libs", "swir", "rover", "orbiter", "clock")
 EPOCH_NS = 1_451_577_600_000_000_000  # 2015-12-31T16:00:00Z
 SITE = Site(109.908440, 25.083319, -4918.556, "MARS_COORDINATE_SYSTEM", 52386, "landing site")
 
@@ -40,6 +40,11 @@ LAYOUT = {
         "BOOT_COUNT": ("u2", ()), "CLOCK_STATE": ("U12", ()), "ACTIVITY": ("U16", ()),
     }),
     "EVENT": (259, {"SEVERITY": ("U7", ()), "EVENT_ID": ("u2", ()), "TEXT_LENGTH_BYTES": ("u1", ()), "TEXT": None}),
+    "TIME_CORRELATION": (261, {
+        "CLOCK_PARTITION": ("u1", ()), "CORRELATION_METHOD": ("U6", ()), "LOCK_SECONDS": ("u4", ()),
+        "LOCK_MILLISECONDS": ("u2", ()), "RECEIVED_SECONDS": ("u4", ()), "RECEIVED_MICROSECONDS": ("u4", ()),
+        "LIGHT_TIME": NUMBER, "ELECTRONICS_DELAY": NUMBER,
+    }),
     "GPR_HF": (273, {
         **RADAR, "POLARIZATION": ("U2", ()), "SELF_TEST_SWITCH": ("u1", ()), "SAMPLES": ("f4", (4096,)),
     }),

@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.instruments import REGISTER, check_calibration
 
-NAMES = ("gpr", "magnetometer", "weather", "libs", "swir", "rover", "orbiter")
+NAMES = ("gpr", "magnetometer", "weather", "libs", "swir", "rover", "orbiter", "clock")
 
 
 def test_the_register_knows_its_instruments():

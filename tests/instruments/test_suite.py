@@ -309,7 +309,18 @@ def garbage(rng, container, layout, n):
 
 @pytest.mark.parametrize(
     "container",
-    ["NAVIGATION", "ENGINEERING", "EVENT", "GPR_HF", "GPR_LF", "MAGNETOMETER", "WEATHER", "LIBS", "SWIR"],
+    [
+        "NAVIGATION",
+        "ENGINEERING",
+        "EVENT",
+        "TIME_CORRELATION",
+        "GPR_HF",
+        "GPR_LF",
+        "MAGNETOMETER",
+        "WEATHER",
+        "LIBS",
+        "SWIR",
+    ],
 )
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1))

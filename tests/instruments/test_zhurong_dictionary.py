@@ -89,6 +89,7 @@ def test_the_dictionary_is_valid_by_the_schema_of_the_omg():
         (257, "NAVIGATION", 51),
         (258, "ENGINEERING", 71),
         (259, "EVENT", 10),
+        (261, "TIME_CORRELATION", 30),
         (273, "GPR_HF", 16420),
         (274, "GPR_LF", 12036),
         (289, "MAGNETOMETER", 587),

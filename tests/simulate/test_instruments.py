@@ -14,7 +14,7 @@ def onboard_agrees(clean, ground, apid, truth):
 
 @pytest.mark.parametrize(
     ("apid", "n_bytes"),
-    [(257, 51), (258, 71), (273, 16420), (274, 12036), (289, 587), (305, 128), (321, 10823), (337, 664)],
+    [(257, 51), (258, 71), (261, 30), (273, 16420), (274, 12036), (289, 587), (305, 128), (321, 10823), (337, 664)],
 )
 def test_a_record_has_the_length_of_the_page(clean, apid, n_bytes):
     assert clean.fields(apid).shape[1] == n_bytes

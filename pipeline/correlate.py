@@ -1,0 +1,72 @@
+"""`downlink clock`: correlation packets of recorded passes become a clock correlation, as a file and a SPICE kernel.
+
+recordings -> Line (link, dictionary) -> pairs -> fit -> the file that `[clock] correlation` of a mission names
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.clock.correlation import Correlation, Pairs, correlate
+from pipeline.clock.correlation_file import text_of
+from pipeline.clock.sclk_kernel import kernel_text
+from pipeline.errors import ConfigError, RunError
+from pipeline.files import whole_file
+from pipeline.instruments.clock import CONTAINER, ClockCalibration, fit_settings, sound_pairs
+from pipeline.mission import Mission
+from pipeline.stages.line import Line
+from pipeline.stages.passes import outcomes
+
+
+def write_correlation(
+    passes: Sequence[Path],
+    mission: Mission,
+    out: Path,
+    progress: Callable[[int], None],
+    kernel: tuple[Path, int] | None = None,
+) -> Correlation:
+    """Fit a correlation to the pairs of all passes and write it; `kernel`: a file for SPICE too, and its clock's id.
+
+    Passes may be of different days. Raises RunError where they have no pairs that give a correlation.
+    """
+    if "clock" not in mission.instruments:
+        raise ConfigError(f"mission {mission.name} has no instrument 'clock' that reads correlation packets")
+    calibration = ClockCalibration.model_validate(dict(mission.calibrations["clock"]))
+    found = [pairs for path in passes for pairs in _pairs(path, mission, calibration, progress)]
+    made = correlate(_joined(found), fit_settings(calibration))
+    if not made.segments:
+        raise RunError(f"{sum(map(len, found))} correlation pairs in {len(passes)} passes: no clock correlation")
+    clock = made.clock(mission.clock.epoch_utc_ns)
+    texts = {out: text_of(clock, made, mission.name)}
+    if kernel is not None:
+        path, spacecraft = kernel
+        try:
+            texts[path] = kernel_text(clock, mission.name, spacecraft)
+        except ValueError as error:
+            raise ConfigError(f"{path}: {error}") from error
+    for path, text in texts.items():
+        with whole_file(path) as file:
+            file.write(text.encode())
+    return made
+
+
+def _pairs(
+    path: Path, mission: Mission, calibration: ClockCalibration, progress: Callable[[int], None]
+) -> list[Pairs]:
+    """The pairs of one pass."""
+    line = Line(mission, until="columns")
+    return [
+        sound_pairs(rows, calibration, mission.clock.epoch_utc_ns)
+        for outcome in outcomes(line, [path], progress)
+        for rows in outcome.columns
+        if rows.container == CONTAINER
+    ]
+
+
+def _joined(found: Sequence[Pairs]) -> Pairs:
+    nothing = np.empty(0, np.int64)
+    columns = zip(*((one.onboard_ns, one.utc_ns, one.resets) for one in found), strict=True)
+    return Pairs(*(np.concatenate(column) for column in columns)) if found else Pairs(nothing, nothing, nothing)
