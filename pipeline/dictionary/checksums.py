@@ -78,16 +78,39 @@ def _from_end(length: Positions) -> Positions:
 
 
 def _sum(checksum: Checksum, octets: Octets, length: Positions) -> Array:
-    """Sums of bytes; Fletcher's and Adler's second sum counts each byte as often as its place from the end says."""
+    """Sums of bytes; Adler's second sum counts each byte as often as its place from the end says."""
     wide = octets.astype(np.int64)
+    if checksum.name.startswith("fletcher"):
+        return _fletcher(checksum.width_bits // 2, wide, length)
     first = _reduced(np.add, wide, length)
     if checksum.name.startswith("sum"):
         return np.asarray(first & ((1 << checksum.width_bits) - 1))
     second = _reduced(np.add, wide * (_from_end(length) + 1), length)
-    if checksum.name == "fletcher16":
-        return np.asarray((second % 255) << 8 | first % 255)
     # RFC 1950: the first sum begins with 1, so the second has 1 more for each byte.
     return np.asarray((second + length) % 65521 << 16 | (first + 1) % 65521)
+
+
+def _fletcher(block_bits: int, octets: NDArray[np.int64], length: Positions) -> Array:
+    """Two sums of blocks modulo 2**block_bits - 1, the second of what the first has been after each block. Blocks
+    are taken as they are sent, most significant bit first; a last half of one is filled with zeros.
+    """
+    modulus = (1 << block_bits) - 1
+    behind = _from_end(length)
+    if block_bits > 8:
+        # Bytes are halves of blocks: counted from the row's start, the even ones are the high halves.
+        n_blocks = np.repeat((length + 1) // 2, length)
+        place = np.repeat(length, length) - 1 - behind
+        value = np.where(place % 2 == 0, octets << 8, octets)
+        first, second = value, value * (n_blocks - place // 2)
+    else:
+        n_parts = 8 // block_bits
+        first, second = np.zeros_like(octets), np.zeros_like(octets)
+        for part in range(n_parts):
+            value = octets >> (8 - block_bits * (part + 1)) & modulus
+            first += value
+            second += value * (behind * n_parts + n_parts - part)
+    low, high = (_reduced(np.add, each % modulus, length) % modulus for each in (first, second))
+    return np.asarray(high << block_bits | low)
 
 
 class CrcTable:

@@ -7,7 +7,7 @@ from pipeline.dictionary.encodings import CheckAlgorithm, Crc
 
 def check_word(algorithm: CheckAlgorithm, octets: bytes) -> bytes:
     """The check word over the octets, most significant byte first. Raises ValueError for parity, which has no word."""
-    if algorithm.width_bits % 8:
+    if not algorithm.width_bits or algorithm.width_bits % 8:
         raise ValueError(f"{algorithm.name} is not written: it is no whole bytes")
     value = _crc(algorithm, octets) if isinstance(algorithm, Crc) else _sum(algorithm.name, octets)
     return (value & ((1 << algorithm.width_bits) - 1)).to_bytes(algorithm.width_bits // 8, "big")
@@ -30,9 +30,18 @@ def _crc(crc: Crc, octets: bytes) -> int:
 def _sum(name: str, octets: bytes) -> int:
     if name.startswith("sum"):
         return sum(octets)
-    modulus, first = (255, 0) if name == "fletcher16" else (65521, 1)
+    if name == "adler32":
+        return _two_sums(list(octets), 65521, 1, 16)
+    half = int(name.removeprefix("fletcher")) // 2
+    text = "".join(f"{octet:08b}" for octet in octets)
+    text += "0" * (-len(text) % half)
+    return _two_sums([int(text[i : i + half], 2) for i in range(0, len(text), half)], (1 << half) - 1, 0, half)
+
+
+def _two_sums(blocks: list[int], modulus: int, first: int, shift: int) -> int:
+    """Of Fletcher and Adler: the sum of the blocks, and the sum of these sums."""
     second = 0
-    for octet in octets:
-        first = (first + octet) % modulus
+    for block in blocks:
+        first = (first + block) % modulus
         second = (second + first) % modulus
-    return second << (8 if name == "fletcher16" else 16) | first
+    return second << shift | first

@@ -89,7 +89,15 @@ class Parity:
         return "odd parity" if self.odd else "even parity"
 
 
-CheckAlgorithm = Crc | Checksum | Parity
+@dataclass(frozen=True, slots=True)
+class CheckDigit:
+    """A last decimal digit that checks those before it: luhn, verhoeff or damm. It is no word of bits of its own."""
+
+    name: str
+    width_bits: int = 0
+
+
+CheckAlgorithm = Crc | Checksum | Parity | CheckDigit
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from pipeline.batches import Ragged
 from pipeline.dictionary.checksums import CheckValues
 from pipeline.dictionary.definitions import Container, Dictionary
-from pipeline.dictionary.encodings import ErrorCheck, Parity
+from pipeline.dictionary.digits import DigitsCheck
+from pipeline.dictionary.encodings import CheckDigit, ErrorCheck, NumberEncoding, Parity, StringEncoding
 from pipeline.dictionary.layout import bases_of
-from pipeline.dictionary.parameter_types import BytesType
+from pipeline.dictionary.parameter_types import BytesType, SpelledType, StringType
 from pipeline.dictionary.steps import Block, Field, Group, LeafType, Loop, Repeat, Slot, Step, Variable, size_of
+from pipeline.dictionary.texts import text_of
 from pipeline.dictionary.values import Values
 from pipeline.errors import ConfigError, Problem
 
@@ -125,7 +127,7 @@ class ParityCheck:
         return np.asarray(wrong.reshape(len(wrong), -1).any(axis=1))
 
 
-Integrity = PacketCheck | WordCheck | ContentCheck | ParityCheck
+Integrity = PacketCheck | WordCheck | ContentCheck | ParityCheck | DigitsCheck
 
 
 def word_at(data: Octets, begin: Positions, n_bytes: int) -> NDArray[np.uint64]:
@@ -153,7 +155,7 @@ def is_word(kind: LeafType) -> bool:
     return (
         check is not None
         and size_of(kind) == check.algorithm.width_bits
-        and not isinstance(check.algorithm, Parity)
+        and not isinstance(check.algorithm, Parity | CheckDigit)
     )
 
 
@@ -196,6 +198,11 @@ def _problem(text: str, check: ErrorCheck, dictionary: Dictionary) -> ConfigErro
 def _check_place(check: ErrorCheck, name: str, dictionary: Dictionary) -> None:
     if isinstance(check.algorithm, Parity):
         return
+    if isinstance(check.algorithm, CheckDigit):
+        text = (
+            f'{check.algorithm.name} of "{name}" is not implemented: only text and BCD numbers have decimal digits'
+        )
+        raise _problem(text, check, dictionary)
     if check.bits is None:
         raise _problem(f'bitsFromReference is missing: where in "{name}" is the check word?', check, dictionary)
     if check.bits % 8 or check.algorithm.width_bits % 8:
@@ -206,6 +213,8 @@ def _field_check(
     slot: Slot, kind: LeafType, check: ErrorCheck, dictionary: Dictionary, *, single: bool
 ) -> Integrity:
     name = f"{check.algorithm.name} in {slot.key}"
+    if isinstance(check.algorithm, CheckDigit):
+        return _digits_check(name, slot, kind, check, dictionary, single=single)
     if is_word(kind):
         signed = not isinstance(kind, BytesType) and kind.encoding.form != "unsigned"
         if not single or check.bits or signed:
@@ -227,3 +236,17 @@ def _field_check(
             f'"{slot.key}": {check.algorithm.name} inside of such a number is not implemented', check, dictionary
         )
     return ParityCheck(name, slot, encoding.size_bits, check.algorithm.odd)
+
+
+def _digits_check(
+    name: str, slot: Slot, kind: LeafType, check: ErrorCheck, dictionary: Dictionary, *, single: bool
+) -> DigitsCheck:
+    if check.bits or (check.bits is not None and not check.from_end) or not single:
+        text = f'"{slot.key}": a check digit that is not the last one, or of what is repeated, is not implemented'
+        raise _problem(text, check, dictionary)
+    if isinstance(kind, StringType | SpelledType) and isinstance(kind.encoding, StringEncoding):
+        return DigitsCheck(name, slot, check.algorithm.name, text_of(kind.encoding))
+    if isinstance(kind, BytesType) or kind.encoding.form != "BCD":
+        _check_place(check, slot.key, dictionary)
+    assert isinstance(kind.encoding, NumberEncoding)
+    return DigitsCheck(name, slot, check.algorithm.name, None, kind.encoding.size_bits // 4)

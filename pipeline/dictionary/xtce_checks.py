@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from pipeline.dictionary.digits import DIGIT_CHECKS
 from pipeline.dictionary.document import Node
-from pipeline.dictionary.encodings import CheckAlgorithm, Checksum, Crc, ErrorCheck, Parity
+from pipeline.dictionary.encodings import CheckAlgorithm, CheckDigit, Checksum, Crc, ErrorCheck, Parity
 from pipeline.dictionary.scope import Context
 
 MAX_BITS = 1 << 32
-CHECKSUM_BITS = {"sum8": 8, "sum16": 16, "sum24": 24, "sum32": 32, "fletcher16": 16, "adler32": 32}
-"""Others of XTCE's list name no order of words, or are sums of decimal digits."""
+CHECKSUM_BITS = {"sum8": 8, "sum16": 16, "sum24": 24, "sum32": 32, "adler32": 32}
+CHECKSUM_BITS |= {"fletcher4": 4, "fletcher8": 8, "fletcher16": 16, "fletcher32": 32}
+REFUSED = {
+    "unix_sum": ": the programs of that name, of BSD and of System V, give different sums, and XTCE says not which",
+    "custom": ": its algorithm is a program",
+}
 
 
 def read_check(node: Node, context: Context) -> ErrorCheck | None:
@@ -43,8 +48,10 @@ def _read_algorithm(node: Node, context: Context) -> CheckAlgorithm | None:
         return Parity(context.reading.choice(node, "type", "Even", ("Even", "Odd")) == "Odd")
     name = context.reading.required(node, "name")
     if name not in CHECKSUM_BITS:
-        context.reading.problem(node, f'name="{name}" is not implemented')
         context.reading.integer(node, "hashSizeInBits", 1, 1, MAX_BITS)
+        if name in DIGIT_CHECKS:
+            return CheckDigit(name)
+        context.reading.problem(node, f'name="{name}" is not implemented{REFUSED.get(name, "")}')
         return None
     width_bits = CHECKSUM_BITS[name]
     context.reading.integer(node, "hashSizeInBits", width_bits, width_bits, width_bits)

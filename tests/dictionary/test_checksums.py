@@ -10,6 +10,7 @@ import pytest
 from pipeline.batches import Quality
 from pipeline.dictionary.checksums import CheckValues
 from pipeline.dictionary.decoder import Decoder
+from pipeline.dictionary.digits import DIGIT_CHECKS
 from pipeline.dictionary.encoder import encode
 from pipeline.dictionary.encodings import Checksum, Crc, Parity
 from pipeline.dictionary.plan import compile_plan
@@ -92,6 +93,14 @@ def test_a_crc_of_any_width_is_what_a_shift_register_leaves(width):
         ("fletcher16", 16, b"abcde", 0xC8F0),
         ("fletcher16", 16, b"abcdefgh", 0x0627),
         ("adler32", 32, b"Wikipedia", 0x11E60398),
+        # Fletcher-32: its published vectors take words least significant byte first; here the bytes are changed round.
+        ("fletcher32", 32, b"badc\0e", 0xF04FC729),
+        ("fletcher32", 32, b"badcfe", 0x56502D2A),
+        ("fletcher32", 32, b"badcfehg", 0xEBE19591),
+        # Half bytes 1, 2, 3, 4: 10; 1 + 3 + 6 + 10 = 20 = 5 mod 15.
+        ("fletcher8", 8, b"\x12\x34", 0x5A),
+        # Quarters 0, 1, 2, 3: 6 = 0; 0 + 1 + 3 + 6 = 10 = 1 mod 3.
+        ("fletcher4", 4, b"\x1b", 0x4),
     ],
 )
 def test_sums_are_those_of_their_definitions(name, width, octets, expected):
@@ -210,6 +219,81 @@ def test_a_check_word_of_two_bytes_is_found_behind_a_field_of_any_size(document,
     assert columns.quality.tolist() == [0, 0, Quality.FAILED_CHECK]
 
 
+def test_a_word_of_odd_bytes_is_filled_with_zeros():
+    # 0x0102 and 0x0300.
+    assert of(Checksum("fletcher32", 32), [b"\1\2\3"]) == [(0x0102 + 0x0402) << 16 | 0x0402]
+
+
+@pytest.mark.parametrize("name", ["fletcher4", "fletcher8", "fletcher16", "fletcher32"])
+def test_fletchers_sums_are_what_two_registers_leave(name):
+    half = int(name.removeprefix("fletcher")) // 2
+    spans = [random.Random(8).randbytes(n) for n in (0, 1, 2, 7, 300, 5000, 70_001)]
+    expected = []
+    for span in spans:
+        text = "".join(f"{octet:08b}" for octet in span)
+        first = second = 0
+        for i in range(0, len(text), half):
+            first = (first + int(text[i : i + half].ljust(half, "0"), 2)) % (2**half - 1)
+            second = (second + first) % (2**half - 1)
+        expected.append(second << half | first)
+    assert of(Checksum(name, 2 * half), spans) == expected
+
+
+# The examples of their descriptions: Luhn 7992739871-3, Verhoeff 236-3, Damm 572-4.
+@pytest.mark.parametrize(("name", "good"), [("luhn", "79927398713"), ("verhoeff", "2363"), ("damm", "5724")])
+def test_a_check_digit_of_a_text_is_checked(document, packet, decoder, name, good):
+    kind = f"""<StringParameterType name="T"><StringDataEncoding><ErrorDetectCorrect><Checksum name="{name}"
+    reference="end"/></ErrorDetectCorrect><Variable maxSizeInBits="800"><TerminationChar>00</TerminationChar></Variable>
+    </StringDataEncoding></StringParameterType>"""
+    texts = [good, "", good[:-1] + "x", *(good[:-1] + str(digit) for digit in range(10))]
+    found, (columns,) = decoder(document(kind, {"X": "T"}), [packet(text.encode() + b"\0") for text in texts])
+    passed = [text for text, quality in zip(texts, columns.quality.tolist(), strict=True) if not quality]
+    assert passed == [good, "", good]
+    assert found.failed_checks == {f"{name} in X": 10}
+
+
+@pytest.mark.parametrize(("name", "good"), [("luhn", 0x79927398713), ("verhoeff", None), ("damm", 0x5724)])
+def test_a_check_digit_of_a_bcd_number_is_checked(document, packet, decoder, name, good):
+    # Verhoeff gives leading zeros a weight: here 12 digits, by its own rule.
+    good = 0x79927398713 if good is None else good
+    kind = f"""<IntegerParameterType name="T"><IntegerDataEncoding sizeInBits="48" encoding="BCD"><ErrorDetectCorrect>
+    <Checksum name="{name}" reference="end"/></ErrorDetectCorrect></IntegerDataEncoding></IntegerParameterType>"""
+    numbers = [good & ~0xF | digit for digit in range(10)]
+    _, (columns,) = decoder(document(kind, {"X": "T"}), [packet(number.to_bytes(6, "big")) for number in numbers])
+    passed = [number for number, quality in zip(numbers, columns.quality.tolist(), strict=True) if not quality]
+    assert len(passed) == 1
+    assert name == "verhoeff" or passed == [good]
+
+
+def test_every_single_wrong_digit_and_every_swap_is_found_by_damm_and_verhoeff():
+    number = np.frombuffer(b"5724", np.uint8) - 48
+    for name, digits in (("damm", number), ("verhoeff", np.frombuffer(b"2363", np.uint8) - 48)):
+        assert not DIGIT_CHECKS[name](digits[None, :]).any()
+        for place in range(4):
+            wrong = np.tile(digits, (9, 1))
+            wrong[:, place] = [digit for digit in range(10) if digit != digits[place]]
+            assert DIGIT_CHECKS[name](wrong).all()
+        for place in range(3):
+            swapped = digits.copy()
+            swapped[[place, place + 1]] = swapped[[place + 1, place]]
+            assert DIGIT_CHECKS[name](swapped[None, :]).all() or (swapped == digits).all()
+
+
+def test_a_field_of_four_bits_may_be_a_check_word(document, packet, decoder):
+    kind = """<IntegerParameterType name="T"><IntegerDataEncoding sizeInBits="4"><ErrorDetectCorrect><Checksum
+    name="fletcher4"/></ErrorDetectCorrect></IntegerDataEncoding></IntegerParameterType>"""
+    head = packet(b"\x1b\0")[:-1]
+    first = second = 0
+    for octet in head:
+        for shift in (6, 4, 2, 0):
+            first = (first + (octet >> shift & 3)) % 3
+            second = (second + first) % 3
+    word = second << 2 | first
+    packets = [head + bytes([word << 4]), head + bytes([(word ^ 1) << 4])]
+    _, (columns,) = decoder(document(kind, {"A": "U8", "X": "T"}), packets)
+    assert columns.quality.tolist() == [0, Quality.FAILED_CHECK]
+
+
 @pytest.mark.parametrize("size", ["<FixedValue>56</FixedValue>", None])
 def test_a_blob_may_end_with_its_own_check_word(document, packet, decoder, size):
     told = '<DynamicValue><ParameterInstanceRef parameterRef="N"/><LinearAdjustment slope="8"/></DynamicValue>'
@@ -242,7 +326,8 @@ def test_a_packet_too_short_for_what_its_container_says_is_set_aside(document, p
 @pytest.mark.parametrize(
     ("check", "text"),
     [
-        ('<Checksum name="luhn" reference="end"/>', 'name="luhn" is not implemented'),
+        ('<Checksum name="luhn" reference="end"/>', 'luhn of "PACKET" is not implemented: only text and BCD'),
+        ('<Checksum name="unix_sum" reference="end"/>', 'name="unix_sum" is not implemented: the programs'),
         ('<Checksum name="custom" reference="end"><InputAlgorithm/></Checksum>', "element InputAlgorithm"),
         ('<CRC width="16" reference="end"/>', "Polynomial is missing"),
         (CRC_XML.format(""), "bitsFromReference is missing"),
@@ -271,6 +356,8 @@ def test_any_noise_gives_flags_and_never_an_exception(document, batch):
         '<Checksum name="fletcher16" reference="end"/>',
         '<Checksum name="adler32" reference="end"/>',
         '<Checksum name="sum24" reference="end"/>',
+        '<Checksum name="fletcher8" reference="end"/>',
+        '<Checksum name="fletcher32" reference="end"/>',
         """<CRC width="32" reference="end" reflectData="true" reflectRemainder="true"><Polynomial>04C11DB7</Polynomial>
         <InitRemainder>FFFFFFFF</InitRemainder><FinalXOR>FFFFFFFF</FinalXOR></CRC>""",
     ],
