@@ -18,8 +18,9 @@ from pydantic import ValidationError
 
 from pipeline.clock.correlation_file import CorrelationTable, clock_of
 from pipeline.clock.onboard import OnboardClock
-from pipeline.dictionary.csv import read_csv
+from pipeline.dictionary.csv import read_csv, read_csv_files
 from pipeline.dictionary.decoder import Decoder, TimeTerm
+from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.plan import Plan, compile_plan
 from pipeline.dictionary.xtce import read_xtce
 from pipeline.errors import ConfigError, Problem
@@ -203,15 +204,29 @@ def _dictionary(
         return None, ""
     key, path = "dictionary.xtce" if settings.xtce else "dictionary.csv", folder / name
     try:
-        document = read_limited(path, MAX_FILE_BYTES)
-        file = str(path)
-        dictionary = read_xtce(document, file) if settings.xtce else read_csv(document, file, path.stem)
-        return compile_plan(dictionary, settings.root, str(path)), hashlib.sha256(document).hexdigest()
+        if settings.csv and path.is_dir():
+            dictionary, digest = _csv_folder(path)
+        else:
+            document = read_limited(path, MAX_FILE_BYTES)
+            digest, file = hashlib.sha256(document).hexdigest(), str(path)
+            dictionary = read_xtce(document, file) if settings.xtce else read_csv(document, file, path.stem)
+        return compile_plan(dictionary, settings.root, str(path)), digest
     except OSError as error:
         tell(key, f"cannot read {path}: {error.strerror}")
     except ConfigError as error:
         problems += error.problems
     return None, ""
+
+
+def _csv_folder(folder: Path) -> tuple[Dictionary, str]:
+    """One packet type or more in each file; the digest covers names and contents."""
+    paths = sorted(folder.glob("*.csv"))
+    if not paths:
+        raise ConfigError([Problem("has no .csv file", str(folder))])
+    documents = {str(path): read_limited(path, MAX_FILE_BYTES) for path in paths}
+    whole = b"".join(f"{Path(name).name}\0{len(each)}\0".encode() + each for name, each in documents.items())
+    names = {str(path): path.stem for path in paths}
+    return read_csv_files(documents, names), hashlib.sha256(whole).hexdigest()
 
 
 def _calibrations(

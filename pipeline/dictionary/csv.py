@@ -3,171 +3,175 @@
 Columns: name, data_type (uint, int, float, str, fill), bit_length; and, where wanted, bit_offset (from the start of
 the packet, primary header included), array_shape ("4", "2,3", the name of a field, or "expand": as many as the
 packet holds) and array_order ("C"). The primary header comes first by itself, under ccsdspy's names.
+
+One file describes one packet type. Where there are several, each row says in a column apid whose packets have the
+field (several numbers with blanks between them; and, where wanted, in a column container what they are called), or
+each file has its APID at the end of its name.
 """
 
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from io import StringIO
 
-from pipeline.dictionary.conditions import Dynamic, Reference, Size
-from pipeline.dictionary.definitions import (
-    MAX_CONTAINER_BITS,
-    Container,
-    Dictionary,
-    Location,
-    Parameter,
-    ParameterEntry,
-    Placement,
-)
-from pipeline.dictionary.document import MAX_DOCUMENT_BYTES
-from pipeline.dictionary.encodings import NumberEncoding, StringEncoding
-from pipeline.dictionary.parameter_types import ArrayType, NumberType, ParameterType, StringType
+from pipeline.dictionary.conditions import AnyOf, Comparison, Condition, Reference
+from pipeline.dictionary.csv_fields import Fields, Tell
+from pipeline.dictionary.definitions import Container, Dictionary, Parameter
+from pipeline.dictionary.document import MAX_DOCUMENT_BYTES, integer_of
 from pipeline.errors import ConfigError, Problem
 
-PRIMARY_HEADER = {
-    "CCSDS_VERSION_NUMBER": 3,
-    "CCSDS_PACKET_TYPE": 1,
-    "CCSDS_SECONDARY_FLAG": 1,
-    "CCSDS_APID": 11,
-    "CCSDS_SEQUENCE_FLAG": 2,
-    "CCSDS_SEQUENCE_COUNT": 14,
-    "CCSDS_PACKET_LENGTH": 16,
-}
-HEADER_BITS = 48
 REQUIRED = ("name", "data_type", "bit_length")
-OPTIONAL = ("bit_offset", "array_shape", "array_order")
-FORMS = {"uint": "unsigned", "int": "twosComplement", "float": "IEEE754"}
-EXPAND = "expand"
-MAX_ELEMENTS = 1 << 20
+OPTIONAL = ("bit_offset", "array_shape", "array_order", "apid", "container")
+ROOT = "CCSDS_PACKET"
+MAX_APID = 0x7FF
+NUMBERED = re.compile(r"(.*?)[._-]?(0x[0-9a-fA-F]+|[0-9]+)$")
+"""The name of a file that ends with an APID."""
+Row = tuple[int, dict[str, str]]
+
+
+@dataclass(slots=True)
+class _Described:
+    """One packet type: its rows, and whose packets it describes (None: all)."""
+
+    file: str
+    rows: list[Row]
+    apids: tuple[int, ...] | None
 
 
 def read_csv(document: bytes, file: str = "packet.csv", container: str = "PACKET") -> Dictionary:
-    """A dictionary of one container. Raises ConfigError with every problem of the file."""
-    if len(document) > MAX_DOCUMENT_BYTES:
-        raise ConfigError([Problem(f"is larger than {MAX_DOCUMENT_BYTES} bytes", file)])
-    try:
-        text = document.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError([Problem(f"is no UTF-8 text: {error.reason}", file)]) from error
-    reader = _Reader(file)
-    try:
-        reader.read(text)
-    except csv.Error as error:
-        reader.problems.append(Problem(f"is no CSV: {error}", file))
-    if reader.problems:
-        raise ConfigError(reader.problems)
-    entries = tuple(reader.entries)
-    return Dictionary(container, reader.parameters, {container: Container(container, entries)}, file)
+    """A dictionary of one container, or of one for each APID in column apid. Raises ConfigError with every problem."""
+    return _Reader().read({file: document}, {file: container}, several=False)
+
+
+def read_csv_files(documents: Mapping[str, bytes], names: Mapping[str, str]) -> Dictionary:
+    """A dictionary of the packet types of several files; `names`: what each file is called without its ending."""
+    return _Reader().read(documents, names, several=True)
 
 
 class _Reader:
-    def __init__(self, file: str) -> None:
-        self.file = file
+    def __init__(self) -> None:
         self.problems: list[Problem] = []
-        self.parameters: dict[str, Parameter] = {}
-        self.entries: list[ParameterEntry] = []
-        self.fills = 0
+        self.types: dict[str, _Described] = {}
 
-    def read(self, text: str) -> None:
-        for name, bits in PRIMARY_HEADER.items():
-            self._add(name, NumberType("", NumberEncoding(bits)), None, 0)
-        rows = list(self._rows(text))
-        fixed_bits = HEADER_BITS + sum(_fixed_bits(row) for _, row in rows)
-        for line, row in rows:
-            self._field(line, row, fixed_bits)
+    def read(self, documents: Mapping[str, bytes], names: Mapping[str, str], *, several: bool) -> Dictionary:
+        for file, document in documents.items():
+            try:
+                self._sort(file, names[file], self._rows(file, document), several=several)
+            except csv.Error as error:
+                self.problems.append(Problem(f"is no CSV: {error}", file))
+        file = next(iter(documents), "")
+        self._check_apids()
+        dictionary = self._dictionary(file)
+        if self.problems:
+            raise ConfigError(self.problems)
+        return dictionary
 
-    def _rows(self, text: str) -> Iterator[tuple[int, dict[str, str]]]:
+    def _rows(self, file: str, document: bytes) -> list[Row]:
+        if len(document) > MAX_DOCUMENT_BYTES:
+            self.problems.append(Problem(f"is larger than {MAX_DOCUMENT_BYTES} bytes", file))
+            return []
+        try:
+            text = document.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            self.problems.append(Problem(f"is no UTF-8 text: {error.reason}", file))
+            return []
+        return list(self._cells(file, text))
+
+    def _cells(self, file: str, text: str) -> Iterator[Row]:
         reader = csv.reader(StringIO(text, newline=""), skipinitialspace=True)
         header = [cell.strip() for cell in next(reader, [])]
         missing = [name for name in REQUIRED if name not in header]
         unknown = [name for name in header if name not in (*REQUIRED, *OPTIONAL)]
         for what, names in (("is missing", missing), ("is not known", unknown)):
-            self.problems += [Problem(f'column "{name}" {what}', self.file, 1) for name in names]
-        for cells in reader if not self.problems else ():
-            if any(cell.strip() for cell in cells):
-                yield reader.line_num, dict(zip(header, map(str.strip, cells), strict=False))
+            self.problems += [Problem(f'column "{name}" {what}', file, 1) for name in names]
+        for cells in reader if not missing + unknown else ():
+            row = dict(zip(header, map(str.strip, cells), strict=False))
+            if any(row.values()) and all(name in row for name in REQUIRED):
+                yield reader.line_num, row
+            elif any(row.values()):
+                self.problems.append(Problem("has too few cells", file, reader.line_num, row.get("name", "")))
 
-    def _problem(self, line: int, text: str, name: str) -> None:
-        self.problems.append(Problem(text, self.file, line, name))
+    # whose packets
 
-    def _number(self, line: int, row: dict[str, str], column: str, low: int, high: int) -> int:
+    def _sort(self, file: str, name: str, rows: list[Row], *, several: bool) -> None:
+        """The rows of each packet type under its name."""
+        told = {(row.get("container", ""), row["apid"]) for _, row in rows if row.get("apid")}
+        if not told:
+            numbered = NUMBERED.fullmatch(name) if several else None
+            apids = (integer_of(numbered[2]),) if numbered else None
+            if several and apids is None and rows:
+                text = (
+                    "nothing says whose packets these are: a column apid, or an APID at the end of the file's name"
+                )
+                self.problems.append(Problem(text, file))
+            self._add((numbered[1] if numbered else "") or name, _Described(file, rows, apids))
+            return
+        by_type: dict[tuple[str, str], list[Row]] = {}
+        for line, row in rows:
+            if not row.get("apid"):
+                self.problems.append(Problem("apid is missing", file, line, row["name"]))
+            by_type.setdefault((row.get("container", ""), row.get("apid", "")), []).append((line, row))
+        for (own, cell), some in by_type.items():
+            plain = name if len(by_type) == 1 else f"{name}_{'_'.join(cell.split())}"
+            self._add(own or plain, _Described(file, some, self._apids(file, some[0], cell)))
+
+    def _add(self, name: str, described: _Described) -> None:
+        if name in self.types or name == ROOT:
+            line = described.rows[0][0] if described.rows else 0
+            self.problems.append(Problem(f'a second container "{name}"', described.file, line))
+        self.types[name] = described
+
+    def _apids(self, file: str, first: Row, cell: str) -> tuple[int, ...]:
         try:
-            value = int(row[column])
+            return tuple(integer_of(each) for each in cell.split())
         except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            self._problem(line, f'{column} "{row[column]}" is not within {low} to {high}', row["name"])
-            return max(low, 8)
-        return value
+            self.problems.append(Problem(f'apid "{cell}" is not a whole number', file, first[0], first[1]["name"]))
+            return ()
 
-    def _add(self, name: str, kind: ParameterType, location: Location | None, line: int) -> None:
-        self.parameters[name] = Parameter(name, name, kind, line)
-        self.entries.append(ParameterEntry(name, Placement(location, line=line)))
+    def _check_apids(self) -> None:
+        whose: dict[int, str] = {}
+        for name, described in self.types.items():
+            for apid in described.apids or ():
+                if not 0 <= apid <= MAX_APID:
+                    self.problems.append(Problem(f"APID {apid} is not within 0 to {MAX_APID}", described.file))
+                elif apid in whose:
+                    text = f'APID {apid} is that of "{whose[apid]}" already'
+                    self.problems.append(Problem(text, described.file, 0, name))
+                whose.setdefault(apid, name)
 
-    def _field(self, line: int, row: dict[str, str], fixed_bits: int) -> None:
-        if len(row) < len(REQUIRED):
-            self._problem(line, "has too few cells", row.get("name", ""))
-            return
-        name, data_type = row["name"], row["data_type"]
-        if name in self.parameters:
-            self._problem(line, "is there twice", name)
-            return
-        bits = self._number(line, row, "bit_length", 1, MAX_CONTAINER_BITS)
-        kind = self._type(line, name, data_type, bits)
-        shape = row.get("array_shape", "")
-        if kind is not None and shape:
-            kind = self._array(line, row, kind, shape, fixed_bits)
-        if row.get("array_order", "C") not in {"C", ""}:
-            self._problem(line, f'array_order "{row["array_order"]}" is not implemented', name)
-        location = None
-        if row.get("bit_offset"):
-            location = Location(self._number(line, row, "bit_offset", 0, MAX_CONTAINER_BITS), from_start=True)
-        if kind is not None:
-            self._add(name, kind, location, line)
+    # what they hold
 
-    def _type(self, line: int, name: str, data_type: str, bits: int) -> ParameterType | None:
-        if data_type in {"uint", "int"} and bits <= 64:
-            return NumberType("", NumberEncoding(bits, FORMS[data_type]))
-        if data_type == "float" and bits in {16, 32, 64}:
-            return NumberType("", NumberEncoding(bits, "IEEE754"), real=True)
-        if data_type == "str" and bits % 8 == 0:
-            return StringType("", StringEncoding(bits))
-        if data_type == "fill" and bits <= 64:
-            return NumberType("", NumberEncoding(bits))
-        self._problem(line, f'data_type "{data_type}" of {bits} bits is not implemented', name)
-        return None
+    def _dictionary(self, file: str) -> Dictionary:
+        header = Fields(self._teller(file))
+        header.header()
+        parameters: dict[str, Parameter] = dict(header.parameters)
+        containers: dict[str, Container] = {}
+        if all(described.apids is None for described in self.types.values()):
+            for name, described in self.types.items():
+                fields = self._fields(described, "")
+                parameters |= fields.parameters
+                containers[name] = Container(name, (*header.entries, *fields.entries))
+            return Dictionary(next(iter(containers), ""), parameters, containers, file)
+        containers[ROOT] = Container(ROOT, tuple(header.entries), abstract=True)
+        for name, described in self.types.items():
+            fields = self._fields(described, f"{name}.")
+            parameters |= fields.parameters
+            criteria = _is_one_of(described.apids or ())
+            containers[name] = Container(name, tuple(fields.entries), base=ROOT, criteria=criteria)
+        return Dictionary(ROOT, parameters, containers, file)
 
-    def _array(
-        self, line: int, row: dict[str, str], kind: ParameterType, shape: str, fixed_bits: int
-    ) -> ParameterType | None:
-        name, bits = row["name"], int(row["bit_length"])
-        sizes: list[Size] = []
-        if shape == EXPAND:
-            # (CCSDS_PACKET_LENGTH + 7) bytes are the packet; what no other field takes is the array.
-            length = Reference("CCSDS_PACKET_LENGTH", calibrated=False, line=line)
-            sizes = [Dynamic(length, 8 / bits, (56 - fixed_bits) / bits)]
-        elif shape in self.parameters:
-            sizes = [Dynamic(Reference(shape, calibrated=False, line=line))]
-        else:
-            cells = shape.strip("()").replace("x", ",").split(",")
-            if not all(cell.strip().isdecimal() for cell in cells if cell.strip()):
-                self._problem(line, f'array_shape "{shape}" is no shape and no field before it', name)
-                return None
-            sizes = [int(cell) for cell in cells if cell.strip()]
-            if any(isinstance(size, int) and size > MAX_ELEMENTS for size in sizes):
-                self._problem(line, f'array_shape "{shape}" is more than {MAX_ELEMENTS} elements', name)
-                return None
-        return ArrayType("", kind, tuple(sizes))
+    def _fields(self, described: _Described, prefix: str) -> Fields:
+        fields = Fields(self._teller(described.file), prefix)
+        fields.rows(described.rows)
+        return fields
+
+    def _teller(self, file: str) -> Tell:
+        return lambda line, text, name: self.problems.append(Problem(text, file, line, name))
 
 
-def _fixed_bits(row: dict[str, str]) -> int:
-    """Bits of a field whose number of elements is fixed; an array sized by another field cannot go with expand."""
-    shape, bits = row.get("array_shape", ""), row.get("bit_length", "")
-    if not bits.isdecimal() or shape == EXPAND:
-        return 0
-    count = 1
-    for cell in shape.strip("()").replace("x", ",").split(",") if shape else ():
-        count *= int(cell) if cell.strip().isdecimal() else 1
-    return int(bits) * min(count, MAX_ELEMENTS)
+def _is_one_of(apids: tuple[int, ...]) -> Condition:
+    reference = Reference("CCSDS_APID", calibrated=False)
+    return AnyOf(tuple(Comparison(reference, "==", str(apid)) for apid in apids))

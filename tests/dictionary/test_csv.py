@@ -2,10 +2,11 @@
 
 import pytest
 
-from pipeline.dictionary.csv import read_csv
+from pipeline.dictionary.csv import read_csv, read_csv_files
 from pipeline.dictionary.decoder import Decoder
 from pipeline.dictionary.plan import compile_plan
 from pipeline.errors import ConfigError
+from pipeline.mission import load_mission
 
 
 @pytest.fixture
@@ -74,3 +75,62 @@ def test_what_is_wrong_is_named_with_its_line(text, problem):
     with pytest.raises(ConfigError) as caught:
         read_csv(text.encode())
     assert str(caught.value.problems[0]).startswith(problem)
+
+
+SEVERAL = """name,data_type,bit_length,array_shape,apid,container
+T,uint,8,,11,HEALTH
+N,uint,8,,0x0C 13,SCIENCE
+T,int,16,N,0x0C 13,SCIENCE
+"""
+
+
+def test_a_column_apid_makes_several_packet_types_of_one_file(batch, packet):
+    decoder = Decoder(compile_plan(read_csv(SEVERAL.encode())))
+    bodies = [(b"\7", 11), (b"\1\xff\xfe", 12), (b"\0", 13), (b"\5", 14), (b"\x08", 11)]
+    health, science = decoder.decode(batch([packet(body, apid=apid) for body, apid in bodies]))
+    assert (health.container, science.container) == ("HEALTH", "SCIENCE")
+    assert health.columns["T"].tolist() == [7, 8]
+    assert science.columns["T"].values.tolist() == [-2]
+    assert science.columns["CCSDS_APID"].tolist() == [12, 13]
+    assert decoder.set_aside == {"no container for APID 14": 1}
+
+
+def test_several_files_have_their_apids_in_their_names(batch, packet):
+    first = b"name,data_type,bit_length\nA,uint,8\n"
+    documents = {"health_11.csv": first, "12.csv": first, "more.csv": SEVERAL.replace("11,", "20,").encode()}
+    names = {"health_11.csv": "health_11", "12.csv": "12", "more.csv": "more"}
+    with pytest.raises(ConfigError, match='APID 12 is that of "12" already'):
+        read_csv_files(documents, names)
+    documents["more.csv"] = SEVERAL.replace("11,", "20,").replace("0x0C", "21").encode()
+    decoder = Decoder(compile_plan(read_csv_files(documents, names)))
+    found = decoder.decode(batch([packet(b"\7\0\0", apid=apid) for apid in (11, 12, 13, 20, 21)]))
+    assert [(each.container, len(each)) for each in found] == [("health", 1), ("12", 1), ("HEALTH", 1)]
+    assert decoder.set_aside == {"too short for SCIENCE": 2}
+
+
+def test_a_file_of_several_that_says_no_apid_is_an_error_by_name():
+    with pytest.raises(ConfigError, match="nothing says whose packets these are"):
+        read_csv_files({"a.csv": b"name,data_type,bit_length\nA,uint,8\n"}, {"a.csv": "a"})
+
+
+@pytest.mark.parametrize(
+    ("apid", "problem"), [("x", "is not a whole number"), ("2048", "not within 0 to 2047"), ("", "apid is missing")]
+)
+def test_an_apid_that_is_none_is_an_error_by_name(apid, problem):
+    text = f"name,data_type,bit_length,apid\nA,uint,8,{apid}\nB,uint,8,5\n"
+    with pytest.raises(ConfigError, match=problem):
+        read_csv(text.encode())
+
+
+def test_a_mission_may_name_a_folder_of_csv_files(tmp_path, batch, packet):
+    (tmp_path / "packets").mkdir()
+    for apid in (11, 12):
+        (tmp_path / "packets" / f"kind_{apid}.csv").write_text(f"name,data_type,bit_length\nA{apid},uint,8\n")
+    text = 'name = "x"\n[link]\nframing = "packets"\n[dictionary]\ncsv = "packets"\n'
+    (tmp_path / "mission.toml").write_text(text)
+    with pytest.raises(ConfigError, match='a second container "kind"'):
+        load_mission(str(tmp_path))
+    (tmp_path / "packets" / "kind_12.csv").rename(tmp_path / "packets" / "other_12.csv")
+    decoder = Decoder(load_mission(str(tmp_path)).plan)
+    found = decoder.decode(batch([packet(b"\7", apid=12), packet(b"\x08", apid=11)]))
+    assert [list(each.columns)[-1] for each in found] == ["A11", "A12"]
