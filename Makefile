@@ -21,7 +21,7 @@ $(BIN)/python:
 	  else echo 'this Python has no venv: install it (Debian: python3-venv)' >&2; exit 1; fi; }
 
 $(VENV)/.setup: pyproject.toml | $(BIN)/python
-	$(INSTALL) -e '.[broker,dashboard]'
+	$(INSTALL) -e '.[broker,dashboard,pictures]'
 	@touch $@
 
 $(VENV)/.tools: pyproject.toml | $(BIN)/python

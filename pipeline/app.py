@@ -28,6 +28,9 @@ from pipeline.dashboard.server import TOPICS, Served, available, serving
 from pipeline.dictionary.survey import Use, survey
 from pipeline.errors import ConfigError, DownlinkError
 from pipeline.mission import MAX_FILE_BYTES, Mission
+from pipeline.pictures.series import Gathering
+from pipeline.pictures.style import check_available as check_pictures
+from pipeline.pictures.summary import PassSummary, write_summary
 from pipeline.stages.line import Line
 from pipeline.stages.passes import outcomes, read_passes, station_names
 from pipeline.stages.replay import Replay
@@ -288,6 +291,25 @@ def has_dashboard() -> bool:
 def survey_dictionary(path: Path) -> list[Use]:
     """What an XTCE file uses, and what of it is supported."""
     return survey(read_limited(path, MAX_FILE_BYTES), str(path))
+
+
+def plot(passes: Sequence[Path], mission: Mission, out: Path, progress: Progress) -> list[Path]:
+    """Write pictures of a pass: a page (PNG, PDF) and a report (HTML), with the link's health and each instrument."""
+    check_pictures()
+    stream = stream_name(None, passes)
+    line = Line(mission, stream, stations=station_names(mission, passes))
+    found = Gathering()
+    events: list[Event] = []
+    received: list[int] = []
+    for outcome in outcomes(line, passes, progress):
+        found.add(outcome.products)
+        events += outcome.events[: MAX_TOLD - len(events)]
+        received += outcome.packets.received_ns[[0, -1]].tolist() if len(outcome.packets) else []
+        received = received[:1] + received[-1:]
+    span = " to ".join(str(topics.iso_utc(ns, "s")) for ns in received if ns)
+    title = f"{mission.name}/{stream}"
+    summary = PassSummary(title, f"received {span}" if span else "", line.report(), events, found.series())
+    return write_summary(summary, out, stream)
 
 
 def describe_topics(passes: Sequence[Path], mission: Mission, progress: Progress) -> dict[str, Any]:

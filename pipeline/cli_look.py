@@ -1,4 +1,4 @@
-"""What people look at, on the command line: `watch`, `dashboard`, `topics`."""
+"""What people look at, on the command line: `watch`, `dashboard`, `plot`, `topics`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import typer
 from rich.live import Live
 
 from pipeline import app
-from pipeline.cli_options import BrokerUrl, err, out, progress, readable
+from pipeline.cli_options import BrokerUrl, MissionName, OutFolder, Passes, err, out, progress, readable
 from pipeline.files import whole_file
 from pipeline.mission import load_mission
 from pipeline.topic_page import page
@@ -63,6 +63,18 @@ def dashboard(
             )
 
     asyncio.run(run())
+
+
+@commands.command()
+def plot(passes: Passes, mission: MissionName, out_folder: OutFolder) -> None:
+    """Make pictures of a pass: one page as PNG and PDF, and a report in one HTML file, without a server.
+
+    Example: downlink plot replay_data/clean.cadu --mission zhurong --out pictures
+    """
+    known = load_mission(mission)
+    with progress(readable(passes)) as advance:
+        paths = app.plot(passes, known, out_folder, advance)
+    err.print(f"in {out_folder}: {', '.join(path.name for path in paths)}", markup=False)
 
 
 @commands.command()

@@ -1,0 +1,122 @@
+"""Products of a pass, gathered by kind for drawing: all rows of each array, thinned where a pass is very long.
+
+In: products, in order. Out: a `Series` for each kind. Dropped: where a kind grows beyond MAX_BYTES, every second
+product of it, again and again; `thinned` says how many products stand for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import NO_TIME, Product, Quality, Quantity
+
+MAX_BYTES = 128 << 20  # of a kind, before it is thinned
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """One kind of product over the whole pass. Arrays have all rows first; those without rows are the last product's.
+
+    `utc_ns int64[n]`, `quality uint32[n]`, `latest` as in `Product`, `thinned`: products that stand for one.
+    """
+
+    instrument: str
+    product: str
+    level: str
+    arrays: Mapping[str, Quantity]
+    utc_ns: NDArray[np.int64]
+    quality: NDArray[np.uint32]
+    latest: tuple[str, ...]
+    n_products: int
+    thinned: int
+
+    def values(self, name: str) -> NDArray[np.float64]:
+        """An array as floats; NaN where the kind has no such array."""
+        if name not in self.arrays:
+            return np.full(len(self.utc_ns), np.nan)
+        return np.asarray(self.arrays[name].values, np.float64)
+
+    def unit(self, name: str) -> str:
+        return self.arrays[name].unit if name in self.arrays else ""
+
+    @property
+    def flagged(self) -> NDArray[np.bool_]:
+        """Rows with something against them; that a symbol was corrected is nothing against it."""
+        return np.asarray((self.quality & ~np.uint32(Quality.CORRECTED)) != 0)
+
+    @property
+    def time(self) -> NDArray[np.datetime64]:
+        """UTC of each row; NaT where it is not known."""
+        known: NDArray[np.datetime64] = self.utc_ns.astype("datetime64[ns]")
+        return known
+
+
+class _Kind:
+    def __init__(self) -> None:
+        self.products: list[Product] = []
+        self.n_products = 0
+        self.step = 1
+        self._n_bytes = 0
+
+    def add(self, product: Product) -> None:
+        if self.n_products % self.step == 0:
+            self.products.append(product)
+            self._n_bytes += sum(one.values.nbytes for one in product.arrays.values())
+        self.n_products += 1
+        if self._n_bytes > MAX_BYTES and len(self.products) > 1:
+            self.products = self.products[::2]
+            self.step *= 2
+            self._n_bytes //= 2
+
+    def series(self) -> Iterator[Series]:
+        """Of the products whose arrays have the form that most of them have: others cannot stand in one array."""
+        forms: dict[tuple[object, ...], list[Product]] = {}
+        for product in self.products:
+            forms.setdefault(_form(product), []).append(product)
+        same = max(forms.values(), key=len)
+        first, last = same[0], same[-1]
+        utc_ns = np.concatenate([np.asarray(one.arrays["time_utc_ns"].values) for one in same])
+        yield Series(
+            first.instrument,
+            first.product,
+            first.level,
+            {name: _joined([one.arrays[name] for one in same]) for name in last.arrays},
+            np.where(utc_ns == NO_TIME, np.iinfo(np.int64).min, utc_ns),
+            np.concatenate([one.quality for one in same]),
+            last.latest,
+            self.n_products,
+            self.step,
+        )
+
+
+class Gathering:
+    """Takes products as they come; `series` when all are there."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[tuple[str, str], _Kind] = {}
+
+    def add(self, products: Iterable[Product]) -> None:
+        for product in products:
+            self._kinds.setdefault((product.instrument, product.product), _Kind()).add(product)
+
+    def series(self) -> list[Series]:
+        """Every kind, by instrument and product."""
+        return [one for name in sorted(self._kinds) for one in self._kinds[name].series()]
+
+
+def _form(product: Product) -> tuple[object, ...]:
+    return tuple(
+        (name, one.dims, one.values.shape[1:] if one.dims[:1] == ("row",) else None)
+        for name, one in product.arrays.items()
+    )
+
+
+def _joined(pieces: list[Quantity]) -> Quantity:
+    last = pieces[-1]
+    if last.dims[:1] != ("row",) or len(pieces) == 1:
+        return last
+    return Quantity(np.concatenate([one.values for one in pieces]), last.unit, last.description, last.dims)

@@ -1,0 +1,179 @@
+"""A pass on one page (PNG and PDF) and as a report in one HTML file that needs nothing else.
+
+In: the report, the events and the series of a pass. Out: files, each whole or not at all. No clock and no random ids:
+the same pass gives the same files.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Event, Quality
+from pipeline.files import whole_file
+from pipeline.pictures import link
+from pipeline.pictures.panels import panels_of
+from pipeline.pictures.series import Series
+from pipeline.pictures.style import SETTINGS, check_available
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+N_COLUMNS = 4
+PAGE_INCHES = (16.5, 11.7)  # A3, landscape: prints on A4
+MAX_PANELS = 24
+_STYLE = """
+body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#20262d}
+h1{margin-bottom:0}p.lead{margin-top:.2rem;color:#5b6770}
+main{display:grid;grid-template-columns:repeat(auto-fill,minmax(30rem,1fr));gap:1rem}
+figure{margin:0}img{width:100%}table{border-collapse:collapse;margin:1rem 0;font-variant-numeric:tabular-nums}
+td,th{padding:.15rem .8rem .15rem 0;text-align:left;border-bottom:1px solid #dfe3e8}td.n,th.n{text-align:right}
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class PassSummary:
+    """What the pictures are made of. `title`: mission and stream; `received`: first and last reception, as text."""
+
+    title: str
+    received: str
+    report: Mapping[str, Any]
+    events: Sequence[Event]
+    series: Sequence[Series]
+
+    def panels(self) -> list[tuple[str, Callable[[Axes], None]]]:
+        """Titles and what draws them: the link's health first."""
+        drawn: list[tuple[str, Callable[[Axes], None]]] = [
+            ("Frames", _drawing(link.frames, self.report)),
+            ("Gaps and events", _drawing(link.gaps, self.events)),
+        ]
+        if self.report["frames"].get("corrected_symbols"):
+            drawn.append(("Reed-Solomon", _drawing(link.corrected_symbols, self.report)))
+        drawn += [(panel.title, _drawing(panel.draw, one)) for panel, one in panels_of(self.series)]
+        return drawn[:MAX_PANELS]
+
+
+def _drawing(draw: Callable[[Axes, Any], None], what: Any) -> Callable[[Axes], None]:
+    return lambda axes: draw(axes, what)
+
+
+def write_summary(summary: PassSummary, folder: Path, stem: str) -> list[Path]:
+    """Write `<stem>.png`, `<stem>.pdf`, `<stem>.html`. ConfigError without matplotlib, RunError for a file."""
+    check_available()
+    paths = [folder / f"{stem}{ending}" for ending in (".png", ".pdf", ".html")]
+    figure = _page(summary)
+    for path in paths[:2]:
+        metadata = {"CreationDate": None} if path.suffix == ".pdf" else {"Software": None}
+        with whole_file(path) as file:
+            figure.savefig(file, format=path.suffix[1:], dpi=110, metadata=metadata)
+    with whole_file(paths[2]) as file:
+        file.write("\n".join(_html(summary)).encode())
+    return paths
+
+
+def _page(summary: PassSummary) -> Figure:
+    from matplotlib import rc_context  # noqa: PLC0415 - an extra: a plain replay draws nothing
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    drawn = summary.panels()
+    with rc_context(SETTINGS):
+        figure = Figure(PAGE_INCHES, layout="constrained")
+        figure.suptitle(f"{summary.title}    {summary.received}", x=0.01, ha="left", fontsize=12, fontweight="bold")
+        grid = figure.subplots(math.ceil(len(drawn) / N_COLUMNS), N_COLUMNS, squeeze=False).ravel()
+        for axes, (title, draw) in zip(grid, drawn, strict=False):
+            draw(axes)
+            axes.set_title(title)
+        for axes in grid[len(drawn) :]:
+            axes.set_axis_off()
+        figure.draw_without_rendering()
+    return figure
+
+
+def _panel(title: str, draw: Callable[[Axes], None]) -> bytes:
+    """One panel as PNG."""
+    from matplotlib import rc_context  # noqa: PLC0415 - as above
+    from matplotlib.figure import Figure  # noqa: PLC0415
+
+    content = io.BytesIO()
+    with rc_context(SETTINGS):
+        figure = Figure((6.0, 3.4), layout="constrained")
+        axes = figure.subplots()
+        draw(axes)
+        axes.set_title(title)
+        figure.savefig(content, format="png", dpi=130, metadata={"Software": None})
+    return content.getvalue()
+
+
+def _html(summary: PassSummary) -> Iterator[str]:
+    title = escape(summary.title)
+    yield f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{title}</title><style>{_STYLE}</style>"
+    yield f"<h1>{title}</h1><p class='lead'>{escape(summary.received)}</p><main>"
+    for name, draw in summary.panels():
+        data = base64.b64encode(_panel(name, draw)).decode()
+        yield f"<figure><img alt='{escape(name)}' src='data:image/png;base64,{data}'></figure>"
+    yield "</main><h2>Products</h2>"
+    yield from _table(
+        ("instrument", "product", "level", "products", "rows", "flagged", "from", "to"), map(_row, summary.series)
+    )
+    yield "<h2>Flags</h2>"
+    yield from _table(("product", "flag", "rows", "meaning"), _flags(summary.series))
+    yield "<h2>Frames</h2>"
+    counts = [
+        (name.replace("_", " "), f"{n:,}") for name, n in summary.report["frames"].items() if isinstance(n, int)
+    ]
+    yield from _table(("frames", "count"), counts)
+    yield "<h2>Events</h2>"
+    yield from _table(("time", "severity", "kind", "what"), map(_event, summary.events[:200]))
+    yield "</html>"
+
+
+def _table(columns: Sequence[str], rows: Any) -> Iterator[str]:
+    body = [f"<tr>{''.join(f'<td>{escape(str(cell))}</td>' for cell in row)}</tr>" for row in rows]
+    if not body:
+        yield "<p>none</p>"
+        return
+    head = "".join(f"<th>{escape(name)}</th>" for name in columns)
+    yield f"<table><thead><tr>{head}</tr></thead><tbody>{''.join(body)}</tbody></table>"
+
+
+def _row(series: Series) -> tuple[str, ...]:
+    known = series.utc_ns[series.utc_ns != NO_TIME]
+    ends = (
+        [str(np.datetime64(int(ns), "ns").astype("M8[s]")) for ns in (known.min(), known.max())]
+        if len(known)
+        else ["", ""]
+    )
+    n_flagged = int(np.count_nonzero(series.quality))
+    n_rows = f"{len(series.utc_ns):,}" + (f" (every {series.thinned}th product)" if series.thinned > 1 else "")
+    return (
+        series.instrument,
+        series.product,
+        series.level,
+        f"{series.n_products:,}",
+        n_rows,
+        f"{n_flagged:,}",
+        *ends,
+    )
+
+
+def _flags(found: Sequence[Series]) -> Iterator[tuple[str, ...]]:
+    for series in found:
+        for bit in Quality:
+            n_rows = int(np.count_nonzero(series.quality & np.uint32(bit)))
+            if n_rows:
+                name = str(bit.name)
+                yield f"{series.instrument}/{series.product}", name, f"{n_rows:,}", QUALITY_MEANINGS[name]
+
+
+def _event(event: Event) -> tuple[str, ...]:
+    time = str(np.datetime64(event.time_ns, "ns").astype("M8[ms]")) if event.time_ns else "unknown"
+    return time, event.severity, event.kind, event.text

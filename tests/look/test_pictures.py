@@ -1,0 +1,137 @@
+"""Pictures of a pass: what is drawn is what the simulator measured, and a file needs nothing else to be seen."""
+
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+pytest.importorskip("matplotlib")
+
+from matplotlib.figure import Figure
+
+from pipeline import app
+from pipeline.batches import Quality
+from pipeline.mission import load_mission
+from pipeline.pictures import series as gathering
+from pipeline.pictures.panels import PANELS, panels_of
+from pipeline.pictures.series import Gathering
+
+
+@pytest.fixture(scope="module")
+def found(products):
+    gathered = Gathering()
+    gathered.add(products)
+    return {(one.instrument, one.product): one for one in gathered.series()}
+
+
+@pytest.fixture(scope="module")
+def truth(bundled):
+    with np.load(bundled / "clean.cadu.truth.npz") as arrays:
+        return dict(arrays)
+
+
+def drawn(panel, series):
+    axes = Figure().subplots()
+    panel.draw(axes, series)
+    return axes
+
+
+def test_the_pressure_that_is_drawn_is_the_one_that_was_measured(found, truth):
+    kind = ("weather", "meteorology")
+    (line, *_) = drawn(PANELS[kind][0], found[kind]).lines
+    true_pa = truth["weather_pressure_pa"].ravel()
+    assert len(line.get_ydata()) == len(true_pa)
+    np.testing.assert_allclose(line.get_ydata(), true_pa, atol=0.5)
+
+
+def test_the_way_that_is_drawn_ends_where_the_rover_stood(found, truth):
+    kind = ("rover", "navigation")
+    (line, *_) = drawn(PANELS[kind][0], found[kind]).lines
+    north_m, east_m, _ = truth["rover_position_ned_m"][-1] - truth["rover_position_ned_m"][0]
+    moved = np.array([line.get_xdata()[-1] - line.get_xdata()[0], line.get_ydata()[-1] - line.get_ydata()[0]])
+    np.testing.assert_allclose(moved, [east_m, north_m], atol=0.05)
+
+
+def test_every_axis_has_its_unit(found):
+    for panel, series in panels_of(list(found.values())):
+        axes = drawn(panel, series)
+        if axes.axison:
+            assert axes.get_xlabel(), panel.title
+            assert axes.get_ylabel(), panel.title
+
+
+def test_rows_that_are_flagged_are_marked_and_corrected_ones_are_not(found):
+    series = found["weather", "meteorology"]
+    quality = np.zeros_like(series.quality)
+    quality[3], quality[5:9] = Quality.SATURATED, Quality.CORRECTED
+    flagged = gathering.Series(**{name: getattr(series, name) for name in series.__slots__} | {"quality": quality})
+    *_, marks = drawn(PANELS["weather", "meteorology"][0], flagged).lines
+    np.testing.assert_array_equal(marks.get_xdata().astype("datetime64[ns]").astype(np.int64), series.utc_ns[[3]])
+
+
+def test_a_kind_that_nobody_knows_is_drawn_all_the_same(found):
+    series = found["weather", "meteorology"]
+    other = gathering.Series(**{name: getattr(series, name) for name in series.__slots__} | {"product": "other"})
+    ((panel, _),) = panels_of([other])
+    (line, *_) = drawn(panel, other).lines
+    np.testing.assert_array_equal(line.get_ydata(), series.values(series.latest[0]))
+
+
+def test_a_very_long_pass_is_thinned_and_says_so(products, monkeypatch):
+    monkeypatch.setattr(gathering, "MAX_BYTES", 200_000)
+    gathered = Gathering()
+    gathered.add(products)
+    (series,) = (one for one in gathered.series() if (one.instrument, one.product) == ("magnetometer", "field"))
+    all_rows = sum(
+        len(one.quality) for one in products if one.product == "field" and one.instrument == "magnetometer"
+    )
+    assert series.thinned >= 2
+    assert len(series.quality) < all_rows
+    assert series.n_products == sum(
+        1 for one in products if (one.instrument, one.product) == ("magnetometer", "field")
+    )
+
+
+@pytest.fixture(scope="module")
+def files(bundled, tmp_path_factory):
+    out = tmp_path_factory.mktemp("pictures")
+    app.plot([bundled / "damaged.cadu"], load_mission("zhurong"), out, lambda _: None)
+    return out
+
+
+def test_a_pass_becomes_a_page_a_pdf_and_a_report(files):
+    assert (files / "damaged.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
+    assert (files / "damaged.pdf").read_bytes()[:5] == b"%PDF-"
+    text = (files / "damaged.html").read_text()
+    assert "zhurong/damaged" in text
+    assert "4 frames lost" in text  # an event
+    assert "<td>weather</td><td>meteorology</td>" in text
+
+
+def test_the_report_asks_nobody_for_anything(files):
+    text = (files / "damaged.html").read_text()
+    assert {source[:22] for source in re.findall(r'src=[\'"]([^\'"]*)', text)} == {"data:image/png;base64,"}
+    assert not re.search(r"<script|<link|@import|url\(", text)
+
+
+def test_the_same_pass_gives_the_same_files(files, bundled, tmp_path):
+    app.plot([bundled / "damaged.cadu"], load_mission("zhurong"), tmp_path, lambda _: None)
+    for path in files.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_an_empty_pass_has_a_page_too(tmp_path):
+    (tmp_path / "none.cadu").write_bytes(b"")
+    paths = app.plot([tmp_path / "none.cadu"], load_mission("zhurong"), tmp_path, lambda _: None)
+    assert all(path.stat().st_size > 1000 for path in paths)
+
+
+def test_without_matplotlib_a_person_is_told_what_to_install(bundled, tmp_path):
+    code = "import sys; sys.modules['matplotlib'] = None\nfrom pipeline.cli import main; main()"
+    command = [sys.executable, "-c", code, "plot", bundled / "clean.cadu", "-m", "zhurong", "--out", tmp_path]
+    told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert told.returncode == 2
+    assert told.stderr.startswith("downlink: pictures need matplotlib")
+    assert told.stderr.count("\n") == 1
