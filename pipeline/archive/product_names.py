@@ -25,6 +25,8 @@ _WORDS = {
     ("gpr", "low_frequency_self_test"): "RoPeR-LF-ST",
     ("magnetometer", "field"): "RoMAG",
     ("weather", "meteorology"): "MCS",
+    ("weather", "dust_devil"): "MCS-DD",
+    ("weather", "sound"): "MCS-S",
     ("libs", "shot"): "MarSCoDe-LIBS-SHOT",
     ("libs", "mean"): "MarSCoDe-LIBS-MEAN",
     ("swir", "radiance"): "MarSCoDe-SWIR-RAD",

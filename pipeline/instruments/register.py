@@ -7,12 +7,14 @@ from typing import Any
 
 from pipeline.instruments.calibration import problems
 from pipeline.instruments.clock import Clock
+from pipeline.instruments.dust_devils import DustDevils
 from pipeline.instruments.gpr import Gpr
 from pipeline.instruments.instrument import Instrument
 from pipeline.instruments.libs import Libs
 from pipeline.instruments.magnetometer import Magnetometer
 from pipeline.instruments.orbiter import Orbiter
 from pipeline.instruments.rover import Rover
+from pipeline.instruments.sound import SoundBursts
 from pipeline.instruments.swir import Swir
 from pipeline.instruments.weather import Weather
 
@@ -20,6 +22,8 @@ REGISTER: Mapping[str, type[Instrument]] = {
     "gpr": Gpr,
     "magnetometer": Magnetometer,
     "weather": Weather,
+    "dust_devils": DustDevils,
+    "sound": SoundBursts,
     "libs": Libs,
     "swir": Swir,
     "rover": Rover,

@@ -29,7 +29,7 @@ from pipeline.instruments.products import Draft, flag
 from pipeline.instruments.rotations import Floats, roll_pitch_yaw_deg
 from pipeline.instruments.rows import sample_times
 
-_END_OF_SCALE = 65535
+END_OF_SCALE = 65535
 _ZERO_DEGC_K = 273.15
 _NEWTON_STEPS = 6  # from the quadratic's root, within 0.3 K: the 3rd step is below 1e-9 K
 
@@ -84,6 +84,28 @@ class Wind(Table):
     calm_m_s: Positive
 
 
+class DustDevil(Table):
+    """What counts as one: running median over `detrend_s`, depth in Pa and in sigma, widths, bottoms that lie apart."""
+
+    source: Source
+    detrend_s: Positive
+    min_depth_pa: Positive
+    n_sigma: Positive
+    width_s: Range
+    apart_s: Positive
+    longest_gap_s: Positive
+
+
+class Sound(Table):
+    """Counts to volt before the amplifier, and the microphone."""
+
+    source: Source
+    reference_volt: Positive
+    full_scale_counts: Positive
+    volt_per_pa: Positive
+    valid_rate_hz: Range
+
+
 class WeatherCalibration(Calibration):
     """`calibration/weather.toml`."""
 
@@ -93,6 +115,8 @@ class WeatherCalibration(Calibration):
     pressure: Pressure
     wind: Wind
     attitude: AttitudeLimit
+    dust_devils: DustDevil
+    sound: Sound
 
 
 class Weather(Instrument):
@@ -122,11 +146,11 @@ class Weather(Instrument):
         speed, angle_deg = wind(power, air_degc, density, calibration.wind)
         heading_deg = roll_pitch_yaw_deg(attitude_of(rows).quaternion)[..., 2] % 360
         from_deg = (angle_deg + heading_deg) % 360
-        ends = (prt >= _END_OF_SCALE) | (voltage >= _END_OF_SCALE) | (power >= _END_OF_SCALE).any(axis=-1)
+        ends = (prt >= END_OF_SCALE) | (voltage >= END_OF_SCALE) | (power >= END_OF_SCALE).any(axis=-1)
         bad = outside(air_degc, calibration.air_prt.valid_degc) | outside(pressure, calibration.pressure.valid_pa)
         bad |= outside(speed, calibration.wind.valid_m_s) | ~np.isfinite(sensor_degc)[:, None]
         old = attitude_of(rows).doubtful(calibration.attitude)
-        quality = rows.quality[:, None] | flag(ends | (thermistor >= _END_OF_SCALE)[:, None], Quality.SATURATED)
+        quality = rows.quality[:, None] | flag(ends | (thermistor >= END_OF_SCALE)[:, None], Quality.SATURATED)
         quality = quality | flag(bad, Quality.OUT_OF_RANGE) | flag(old, Quality.NO_ATTITUDE)
         sensor_degc = np.broadcast_to(sensor_degc[:, None], prt.shape)
         arrays = {

@@ -1,7 +1,7 @@
-"""LIBS: plasma spectra of two points, darks first, then shots that blow the dust away (fact sheet 6).
+"""LIBS: plasma spectra of the titanium target and two points, darks first, then shots (fact sheet 6).
 
 Emission lines stand at their vacuum wavelengths, converted from the air values of the fact sheet where it gives
-no other; strengths, widths and the detector are assumed.
+no other; strengths, widths, what the wavelengths have drifted and the detector are assumed.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pipeline.simulate.timeline import Timeline
 
 APID = 321
 DARKS, SHOTS = 5, 15
+TITANIUM_DARKS, TITANIUM_SHOTS = 3, 8
 _PIXELS = 1800
 _EXPOSURE_US = 1000
 _READ_DN, _PHOTON_DN = 8.0, 0.2
@@ -61,7 +62,20 @@ _LINES = (
     (777.631, "O I", 4500, 4400, 4200, 0.0),
     (777.753, "O I", 2700, 2600, 2500, 0.0),
 )
-_BASALT, _SOIL, _MARS_DUST = 2, 3, 4
+_BASALT, _SOIL, _MARS_DUST, _TITANIUM = 2, 3, 4, -1
+
+_TITANIUM_LINES = (
+    # vacuum nm, peak DN: those that stand alone, and at the end some that do not, and what else is in the alloy
+    (252.636, 2100), (284.278, 1800), (288.495, 1500), (307.386, 4200), (308.893, 5200), (316.944, 2600),
+    (323.012, 2300), (324.292, 5600), (332.390, 4400), (335.036, 14500), (336.218, 12800), (337.377, 11600),
+    (338.473, 9400), (350.589, 5100), (368.624, 13200), (390.165, 5900), (391.457, 7400), (416.481, 3300),
+    (439.627, 6800), (444.505, 6100), (446.974, 5700), (450.253, 5500), (455.090, 6000), (457.325, 5400),
+    (498.312, 7900), (499.246, 7600), (521.183, 3100), (551.606, 1300), (564.570, 1600), (566.372, 1200),
+    (586.808, 2300), (590.094, 2500), (592.375, 1700), (595.481, 2200), (598.020, 1500), (612.792, 1400),
+    (626.283, 2600), (721.143, 900), (724.686, 1200), (734.674, 1100), (841.467, 1000), (842.882, 1300),
+    (308.305, 900), (394.513, 1300), (396.264, 1900), (323.545, 9800), (323.750, 8600), (376.037, 14800),
+    (376.239, 14100), (430.180, 5200), (430.314, 4700), (437.924, 1800), (500.890, 4200), (842.600, 500),
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,37 +85,59 @@ class _Point:
     target: int
     distance_mm: int
 
+    @property
+    def n_darks(self) -> int:
+        return TITANIUM_DARKS if self.target == _TITANIUM else DARKS
 
-_POINTS = (_Point(1101, "LIBS POINT 1", _BASALT, 2460), _Point(1102, "LIBS POINT 2", _SOIL, 3175))
+    @property
+    def n_shots(self) -> int:
+        return TITANIUM_SHOTS if self.target == _TITANIUM else SHOTS
+
+
+_POINTS = (
+    _Point(1100, "STANDING", _TITANIUM, 1600),
+    _Point(1101, "LIBS POINT 1", _BASALT, 2460),
+    _Point(1102, "LIBS POINT 2", _SOIL, 3175),
+)
 
 
 def shoot(timeline: Timeline, seed: int, drift_ppm: float) -> Measurement:
-    """Five darks and fifteen shots at each of two points."""
+    """The titanium target, then five darks and fifteen shots at each of two points."""
     draw = chance.stream(seed, "libs")
-    points = [_shoot_point(timeline, point, draw, drift_ppm) for point in _POINTS]
+    drift = _drift_px(seed)
+    points = [_shoot_point(timeline, point, drift, draw, drift_ppm) for point in _POINTS]
     truth = {name: np.concatenate([truth[name] for _, truth in points]) for name in points[0][1]}
+    truth["drift_px"] = drift
     noise: dict[str, object] = {
         "spectrum_dn": {"formula": "sqrt(read^2 + photon * net)", "read": _READ_DN, "photon": _PHOTON_DN},
     }
     return Measurement("libs", [record for records, _ in points for record in records], dict(truth), noise)
 
 
+def _drift_px(seed: int) -> Reals:
+    """What each spectrometer's wavelengths have drifted since they were calibrated: shift and stretch, px."""
+    draw = chance.stream(seed, "libs drift")
+    shift = draw.uniform(0.4, 1.6, 3) * draw.choice([-1.0, 1.0], 3)
+    return 0.0 * np.stack([shift, draw.uniform(-0.25, 0.25, 3)], axis=1)
+
+
 def _shoot_point(
     timeline: Timeline,
     point: _Point,
+    drift: Reals,
     draw: np.random.Generator,
     drift_ppm: float,
 ) -> tuple[list[Record], dict[str, Reals | Longs]]:
     degc = -12.0 + 3.0 * draw.random()
-    wavelength = wavelengths(degc)
-    net = _net_spectra(wavelength, point.target, draw)
+    wavelength = wavelengths(degc, drift)
+    net = _net_spectra(wavelength, point, draw)
     pixel = np.arange(net.shape[1], dtype=np.float64)
     dark = 900.0 + chance.wander(draw, pixel, 35.0, 4.0, 900.0)
-    level = np.vstack([np.zeros((DARKS, net.shape[1])), net])
+    level = np.vstack([np.zeros((point.n_darks, net.shape[1])), net])
     noise = np.sqrt(_READ_DN**2 + _PHOTON_DN * level) * draw.standard_normal(level.shape)
-    time_ns = _times(timeline, point.phase)
-    kind = np.repeat([0, 1], [DARKS, SHOTS])
-    shot = np.concatenate([np.arange(1, DARKS + 1), np.arange(1, SHOTS + 1)])
+    time_ns = _times(timeline, point)
+    kind = np.repeat([0, 1], [point.n_darks, point.n_shots])
+    shot = np.concatenate([np.arange(1, point.n_darks + 1), np.arange(1, point.n_shots + 1)])
     octets = rows(
         onboard_time(time_ns, drift_ppm),
         constant(point.point_id.to_bytes(2, "big"), len(kind)),
@@ -110,7 +146,7 @@ def _shoot_point(
         temperature(np.full(len(kind), degc)),
         constant(_EXPOSURE_US.to_bytes(4, "big"), len(kind)),
         constant(point.distance_mm.to_bytes(2, "big"), len(kind)),
-        constant(net.shape[1].to_bytes(2, "big") + bytes(3), len(kind)),
+        constant(net.shape[1].to_bytes(2, "big") + bytes([point.target == _TITANIUM, 0, 0]), len(kind)),
         unsigned(np.clip(counts(dark + level + noise, 1.0), 0, 65535), 2),
     )
     truth: dict[str, Reals | Longs] = {
@@ -119,35 +155,40 @@ def _shoot_point(
         "kind": kind,
         "shot": shot,
         "detector_temperature_degc": np.full(len(kind), degc),
-        "shot_point_id": np.full(SHOTS, point.point_id),
+        "shot_point_id": np.full(point.n_shots, point.point_id),
         "net_spectrum_dn": net,
         "wavelength_nm": wavelength[None, :],
     }
     return [Record(APID, int(at), row) for at, row in zip(time_ns, octets, strict=True)], truth
 
 
-def _times(timeline: Timeline, phase: str) -> Longs:
-    """Twenty spectra spread over the phase, after the mast has come to rest."""
-    begin, end = timeline.phase(phase)
-    milliseconds = np.rint(np.linspace(begin + 2.5, end - 0.5, DARKS + SHOTS) * 1000.0).astype(np.int64)
-    return timeline.start_ns + milliseconds * 1_000_000
+def _times(timeline: Timeline, point: _Point) -> Longs:
+    """All spectra of a point, spread over its phase, after the mast has come to rest."""
+    begin, end = timeline.phase(point.phase)
+    moments = np.linspace(begin + 2.5, end - 0.5, point.n_darks + point.n_shots)
+    return timeline.start_ns + np.rint(moments * 1000.0).astype(np.int64) * 1_000_000
 
 
-def wavelengths(degc: float) -> Reals:
-    """Vacuum wavelength of each of the 5,400 pixels, nm, for a detector of this temperature."""
+def wavelengths(degc: float, drift_px: Reals | None = None) -> Reals:
+    """Vacuum wavelength of each of the 5,400 pixels, nm, for a detector of this temperature.
+
+    `drift_px float64[3, 2]`: shift and stretch of each spectrometer; none as calibrated on the ground.
+    """
     pixel = np.arange(_PIXELS)
     spans = []
-    for start, span, bend, pixels_per_k, _ in _SPECTROMETERS:
-        u = (pixel - pixels_per_k * (degc + 10.0)) / _PIXELS
+    drifts = np.zeros((3, 2)) if drift_px is None else drift_px
+    for (start, span, bend, pixels_per_k, _), (shift, stretch) in zip(_SPECTROMETERS, drifts, strict=True):
+        drifted = shift + stretch * (pixel / 900.0 - 1.0)
+        u = (pixel - pixels_per_k * (degc + 10.0) - drifted) / _PIXELS
         spans.append(start + span * u + bend * u**2)
     return np.concatenate(spans)
 
 
-def _net_spectra(wavelength_nm: Reals, target: int, draw: np.random.Generator) -> Reals:
-    """What each shot adds to the dark: float64[15, 5400], on a grid of 2^-6 DN."""
-    bare, dusty = (_plasma(wavelength_nm, kind) for kind in (target, _MARS_DUST))
-    dust = np.append(_DUST, np.zeros(SHOTS - len(_DUST)))[:, None]
-    brightness = (1.0 + 0.06 * np.clip(draw.standard_normal(SHOTS), -3, 3))[:, None]
+def _net_spectra(wavelength_nm: Reals, point: _Point, draw: np.random.Generator) -> Reals:
+    """What each shot adds to the dark: float64[shots, 5400], on a grid of 2^-6 DN."""
+    bare, dusty = (_plasma(wavelength_nm, kind) for kind in (point.target, _MARS_DUST))
+    dust = np.append(_DUST, np.zeros(point.n_shots - len(_DUST)))[:, None]
+    brightness = (1.0 + 0.06 * np.clip(draw.standard_normal(point.n_shots), -3, 3))[:, None]
     net: Reals = np.round(brightness * (bare * (1.0 - dust) + dusty * dust) / _TRUTH_STEP_DN) * _TRUTH_STEP_DN
     return net
 
@@ -158,9 +199,17 @@ def _plasma(wavelength_nm: Reals, material: int) -> Reals:
     pixel = np.arange(len(wavelength_nm))
     for k, (start, span, bend, _, width) in enumerate(_SPECTROMETERS):
         part = pixel // _PIXELS == k
-        for line in _LINES:
-            if start <= line[0] < start + span + bend:
-                sigma = np.hypot(width, line[5]) / 2.3548
-                distance = (wavelength_nm[part] - line[0]) / sigma
-                spectrum[part] += line[material] * np.exp(-0.5 * distance**2)
+        for centre, peak, extra in _lines(material):
+            if start <= centre < start + span + bend:
+                sigma = np.hypot(width, extra) / 2.3548
+                distance = (wavelength_nm[part] - centre) / sigma
+                spectrum[part] += peak * np.exp(-0.5 * distance**2)
     return spectrum
+
+
+def _lines(material: int) -> list[tuple[float, float, float]]:
+    """Vacuum nm, peak DN and extra width of the lines that a material shows."""
+    if material == _TITANIUM:
+        air = [(line[0], float(line[_MARS_DUST]), line[5]) for line in _LINES if line[1] in ("C I", "O I")]
+        return air + [(centre, float(peak), 0.0) for centre, peak in _TITANIUM_LINES]
+    return [(line[0], float(line[material]), line[5]) for line in _LINES]

@@ -25,6 +25,7 @@ from pipeline.simulate.packets import Measurement, Record, packetize
 from pipeline.simulate.radar import sound_high, sound_low
 from pipeline.simulate.radar_records import read_products
 from pipeline.simulate.scenario import LONGEST_S, Scenario, Summary
+from pipeline.simulate.sound import listen
 from pipeline.simulate.swir import look
 from pipeline.simulate.timeline import Timeline, stay, stay_around
 from pipeline.simulate.traverse import Traverse, travel
@@ -135,6 +136,7 @@ def _measure(
         tell_events(timeline, rover, drift_ppm),
         tell_time(timeline, seed, drift_ppm),
         observe_weather(timeline, rover, seed, drift_ppm),
+        listen(timeline, seed, drift_ppm),
         look(timeline, seed, drift_ppm),
     ]
     tell(0.1)

@@ -61,6 +61,11 @@ def sol_of(utc_ns: int) -> int:
     return 11 + (utc_ns - _SOL_11_MIDNIGHT_NS) // SOL_NS
 
 
+def local_hour(utc_ns: int) -> float:
+    """Local mean solar time at the landing site, in hours of 1/24 sol."""
+    return (utc_ns - _SOL_11_MIDNIGHT_NS) % SOL_NS / SOL_NS * 24.0
+
+
 def stay(sol: int, duration_s: float) -> Timeline:
     """A stay that begins at 12:27 local mean solar time of this sol, on a whole second."""
     start_ns = _SOL_11_START_NS + (sol - 11) * SOL_NS

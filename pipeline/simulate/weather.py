@@ -1,6 +1,6 @@
 """WEATHER: pressure, air temperature and wind at 1 Hz, as their raw sensors see them (fact sheet 5).
 
-Truth first (a thermal background, turbulence, one dust devil), then each sensor's transfer function backwards.
+Truth first, which is `air`, then each sensor's transfer function backwards.
 Forms published, numbers assumed but for the resistance thermometer's (IEC 60751).
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from pipeline.simulate import chance
+from pipeline.simulate.air import air_at
 from pipeline.simulate.arrays import Longs, Octets, Reals
 from pipeline.simulate.octets import counts, onboard_time, rows, unsigned
 from pipeline.simulate.packets import Measurement, Record
@@ -32,7 +33,9 @@ def observe_weather(timeline: Timeline, rover: Traverse, seed: int, drift_ppm: f
     n_packets = timeline.duration_s // _SAMPLES
     time_s = np.arange(n_packets * _SAMPLES, dtype=np.float64)
     packet_s = time_s[::_SAMPLES]
-    pressure, air, speed, direction = _air(timeline, time_s, draw)
+    around = air_at(timeline, time_s, draw)
+    pressure, air = around.pressure_pa, around.temperature_degc
+    speed, direction = around.wind_m_s, around.wind_from_deg
     sensor_degc = -12.0 + chance.wander(draw, packet_s, 1.0, 200.0, 2000.0)
     films = _film_speeds(speed, direction - rover.at(rover.attitude_deg, time_s)[:, 0])
     slope, power = _king(films, air, pressure)
@@ -55,6 +58,9 @@ def observe_weather(timeline: Timeline, rover: Traverse, seed: int, drift_ppm: f
         "wind_from_direction_sigma_deg": direction_sigma,
         "packet_time_utc_ns": packet_ns,
         "sensor_temperature_degc": sensor_degc,
+        "dip_time_utc_ns": timeline.start_ns + np.rint(around.devils.time_s * 1e9).astype(np.int64),
+        "dip_depth_pa": around.devils.depth_pa,
+        "dip_width_s": around.devils.width_s,
     }
     done_ns = packet_ns + (_SAMPLES - 1) * 1_000_000_000
     records = [Record(APID, int(at), row) for at, row in zip(done_ns, octets, strict=True)]
@@ -64,16 +70,6 @@ def observe_weather(timeline: Timeline, rover: Traverse, seed: int, drift_ppm: f
         "film_power_mw": _NOISE_MW,
     }
     return Measurement("weather", records, dict(truth), noise)
-
-
-def _air(timeline: Timeline, time_s: Reals, draw: np.random.Generator) -> tuple[Reals, Reals, Reals, Reals]:
-    """True pressure (Pa), temperature (degC), wind speed (m/s) and direction it comes from (deg from north)."""
-    devil = 1.0 / (1.0 + ((time_s - 0.88 * timeline.duration_s) / 6.0) ** 2)
-    pressure = 931.0 - 0.0005 * time_s + chance.wander(draw, time_s, 0.25, 8.0, 400.0) - 3.2 * devil
-    air = -21.0 + 0.0008 * time_s + chance.wander(draw, time_s, 1.6, 5.0, 300.0) + 2.0 * devil
-    speed = np.maximum(4.5 + chance.wander(draw, time_s, 1.1, 4.0, 200.0) + 6.0 * devil, 1.0)
-    direction = 172.0 + chance.wander(draw, time_s, 14.0, 6.0, 300.0) + 60.0 * devil
-    return pressure, air, speed, direction
 
 
 def _film_speeds(speed_m_s: Reals, theta_deg: Reals) -> Reals:

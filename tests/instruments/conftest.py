@@ -12,6 +12,7 @@ from pipeline.instruments import Context, Site, Suite
 
 CALIBRATION = Path(__file__).parents[2] / "configs/zhurong/calibration"
 NAMES = ("gpr", "magnetometer", "weather", "libs", "swir", "rover", "orbiter", "clock")
+READERS = ("dust_devils", "sound")  # with the calibration of another
 EPOCH_NS = 1_451_577_600_000_000_000  # 2015-12-31T16:00:00Z
 SITE = Site(109.908440, 25.083319, -4918.556, "MARS_COORDINATE_SYSTEM", 52386, "landing site")
 
@@ -58,6 +59,10 @@ LAYOUT = {
     "WEATHER": (305, {
         "PRESSURE_SENSOR_THERMISTOR": ("u2", ()), "AIR_PRT": ("u2", (10,)), "PRESSURE_VOLTAGE": ("u2", (10,)),
         "WIND_POWER": ("u2", (10, 4)),
+    }),
+    "SOUND": (306, {
+        "BURST_ID": ("u2", ()), "SAMPLE_RATE": ("u2", ()), "AMPLIFIER_GAIN": ("u1", ()), "SAMPLE_COUNT": ("u4", ()),
+        "SAMPLES": ("i2", (2000,)),
     }),
     "LIBS": (321, {
         "POINT_ID": ("u2", ()), "KIND": ("U7", ()), "SHOT": ("u1", ()), "DETECTOR_TEMPERATURE": NUMBER,
@@ -113,7 +118,7 @@ def suite(calibrations):
 
     def make(*names, window_s=10.0, site=SITE, **context):
         return Suite(
-            names or NAMES,
+            names or (*NAMES, *READERS),
             calibrations,
             Context("zhurong", "test", OnboardClock(EPOCH_NS), site, window_s, {"dictionary": "abc"}, **context),
         )

@@ -318,6 +318,7 @@ def garbage(rng, container, layout, n):
         "GPR_LF",
         "MAGNETOMETER",
         "WEATHER",
+        "SOUND",
         "LIBS",
         "SWIR",
     ],

@@ -119,6 +119,41 @@ def test_wind_is_the_truth_within_what_the_films_noise_leaves(decoded: Decoded) 
     within(direction[rest], true[rest], (5 * sigma + 0.1)[rest])
 
 
+def test_the_dust_devils_are_found_where_the_pressure_dips_and_nowhere_else(decoded: Decoded) -> None:
+    found = decoded.rows("weather", "dust_devil", "time_utc_ns") / 1e9
+    true = decoded.truth["weather_dip_time_utc_ns"] / 1e9
+    assert len(found) == len(true)
+    within(found, true, 2.0)
+
+
+def test_a_dust_devil_is_as_deep_and_wide_as_its_dip(decoded: Decoded) -> None:
+    for name, bound in (("depth_pa", 0.15), ("width_s", 0.45)):
+        true = decoded.truth[f"weather_dip_{name}"]
+        within(decoded.rows("weather", "dust_devil", name), true, bound * true)  # turbulence is in the dip as well
+
+
+def test_each_dust_devil_is_an_event(decoded: Decoded) -> None:
+    told = [event.details["depth_pa"] for event in decoded.events if event.kind == "dust_devil"]
+    assert told == pytest.approx(decoded.rows("weather", "dust_devil", "depth_pa").tolist(), abs=0.001)
+
+
+def test_sound_is_the_truth_within_noise(decoded: Decoded) -> None:
+    true = decoded.truth["sound_pressure_pa"][decoded.arrived("sound")]
+    found = decoded.rows("weather", "sound", "sound_pressure_pa")
+    sigma, count = decoded.told["noise"]["sound"]["pressure_pa"], 2.5 / 32768 / (0.0224 * 10**1.5)
+    within(found, true, 5 * sigma + count)
+    assert np.std(found - true) == pytest.approx(np.hypot(sigma, count / np.sqrt(12)), rel=0.02)
+
+
+def test_the_gears_are_heard_in_their_third_octaves_while_the_rover_drives(clean: Decoded) -> None:
+    """Tones of 0.030, 0.012 and 0.006 Pa crest: mean squares of half the squares, to (20 uPa)^2."""
+    driving = clean.of("weather", "sound")[1].arrays
+    centre, level = driving["band_centre_hz"].values, driving["band_level_db"].values[0]
+    for hertz, crest in ((250, 0.030), (500, 0.012), (1000, 0.006)):
+        band = np.argmin(np.abs(centre - hertz))
+        assert level[band] == pytest.approx(10 * np.log10(crest**2 / 2 / 4e-10), abs=0.5)
+
+
 def _heading_moves(decoded: Decoded) -> np.ndarray:
     truth = decoded.truth
     second = np.searchsorted(truth["rover_time_utc_ns"], truth["weather_time_utc_ns"])

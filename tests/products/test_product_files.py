@@ -48,7 +48,7 @@ def test_the_index_has_every_file_and_its_digest(folder):
 
 def test_the_index_has_every_product_and_row(folder, products):
     found = index(folder, "kind, instrument, product, rows, product_ids, pass")
-    weather = [one for one in products if one.instrument == "weather"]
+    weather = [one for one in products if (one.instrument, one.product) == ("weather", "meteorology")]
     [(n_rows, ids, recording)] = [row[3:] for row in found if row[:3] == ("netcdf", "weather", "meteorology")]
     assert n_rows == sum(len(one.quality) for one in weather)
     assert (ids.count("weather-"), recording) == (len(weather), "clean.cadu")
