@@ -58,13 +58,16 @@ class Stack:
         tls=None,
         together=False,
         scheme="feed",
+        schemes=None,
     ):
         self.folder = folder
         self.mission = mission
         self.together, self.scheme = together, scheme
+        self.schemes = dict.fromkeys(stations, scheme) | (schemes or {})
+        """How each station is heard; those beyond `stations` are there for others to speak to."""
         self.amqtt = False
         self.port = free_port()
-        self.feed_ports = {station: free_port() for station in stations}
+        self.feed_ports = {station: free_port() for station in self.schemes}
         self.client_port = self.port
         """What the services connect to: a relay may stand before the broker."""
         self.workers = workers
@@ -122,7 +125,8 @@ class Stack:
         base += ["--health", f"127.0.0.1:{self.health_ports[name]}"]
         if stage in {"ingest", "all"}:
             for station, port in self.feed_ports.items():
-                base += ["--source", f"{station}={self.scheme}://127.0.0.1:{port}{self._shown('ingest')}"]
+                url = f"{self.schemes[station]}://127.0.0.1:{port}{self._shown('ingest')}"
+                base += ["--source", f"{station}={url}"]
         return base + (["--name", worker] if worker else [])
 
     def start(self, *names):

@@ -78,8 +78,8 @@ async def test_a_worker_that_is_ten_times_slower_is_waited_for(make_stack, subsc
     async with subscriber(stack) as witness:
         await stack.ready()
         slowness = asyncio.create_task(slow_down())
-        stack.feed(bundled / "damaged.cadu", lasting_s=5)
-        await witness.until(expected.keys(), 90)
+        stack.feed(bundled / "damaged.cadu", lasting_s=OUTAGE_S + 1)
+        await witness.until(expected.keys(), 90 + OUTAGE_S)
         slowness.cancel()
         assert witness.products == expected
     assert "sent again" not in stack.log("ingest").split("connected")[-1]
@@ -93,12 +93,12 @@ async def test_of_two_workers_one_may_die_for_good(make_stack, subscriber, undis
     async with subscriber(stack) as witness:
         await stack.ready()
         for station in stations:
-            stack.feed(bundled / "damaged.cadu", lasting_s=8, station=station)
+            stack.feed(bundled / "damaged.cadu", lasting_s=OUTAGE_S + 4, station=station)
         await asyncio.sleep(3)
         held = {name: json.loads(stack.get(f"decode-{name}", "/health"))["decode"]["runs"] for name in ("a", "b")}
         assert all(held.values()), held
         stack.kill("decode-a")
-        await witness.until(expected.keys(), 90)
+        await witness.until(expected.keys(), 90 + OUTAGE_S)
         assert witness.products == expected
         assert witness.unequal == []
 

@@ -1,15 +1,11 @@
 """Who is not let in is told so in one line, learns nothing, and brings nothing down."""
 
 import asyncio
-import contextlib
 import os
-import random
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
-import psutil
 import pytest
 
 from pipeline.transport.certs import make_certificates
@@ -147,35 +143,3 @@ async def test_wrong_settings_end_a_service_with_status_2_and_one_line(make_stac
     assert status == 2, told
     assert what in told
     assert "Traceback" not in told
-
-
-async def test_garbage_at_every_door_brings_nothing_down(make_stack, subscriber, undisturbed, bundled):
-    chance = random.Random(7)
-    expected = undisturbed("clean.cadu")
-    stack = make_stack()
-    stack.start()
-    async with subscriber(stack) as witness:
-        await stack.ready()
-        ports = [*stack.feed_ports.values(), *stack.health_ports.values()]
-        half_open = [socket.create_connection(("127.0.0.1", port)) for port in ports for _ in range(30)]
-        for port in ports:
-            for size in (1, 100, 100_000):
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)) as sock:
-                    sock.sendall(chance.randbytes(size))
-        for topic in ("offer", "raw/one", "out", "done", "lost", "hello", "claim"):
-            for size in (0, 1, 50, 1_000_000):
-                (stack.folder / "garbage").write_bytes(chance.randbytes(size) if size else b"\x81")
-                words = ["-t", f"zhurong/stage/{topic}", "-q", "1", "-f", str(stack.folder / "garbage")]
-                await asyncio.to_thread(
-                    subprocess.run, ["mosquitto_pub", "-h", "127.0.0.1", "-p", str(stack.port), *words], check=True
-                )
-        for sock in half_open:
-            sock.close()
-        stack.feed(bundled / "clean.cadu")
-        await witness.until(expected.keys(), 40)
-        assert witness.products == expected
-        for name in stack.services:
-            assert stack.processes[name].poll() is None
-            assert "Traceback" not in stack.log(name)
-            assert psutil.Process(stack.processes[name].pid).memory_info().rss < 200 << 20
-            assert "downlink_malformed_messages_total 0.0" not in stack.get(name, "/metrics")
