@@ -31,7 +31,7 @@ async def test_the_network_between_ingest_and_the_broker_may_be_cut(
         wire.mend()
         await witness.until(expected.keys(), 60)
         assert n_before < len(expected)
-        assert witness.products == expected
+        assert witness.told == expected
         assert witness.unequal == []
 
 
@@ -57,7 +57,7 @@ async def test_a_full_disk_stops_ingest_loudly_and_it_goes_on_by_itself(
         assert 'downlink_disk_full{station="test"} 1.0' in stack.get("ingest", "/metrics")
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (soft, hard))
         await witness.until(expected.keys(), 60)
-        assert witness.products == expected
+        assert witness.told == expected
         assert json.loads(stack.get("ingest", "/health"))["ok"]
     assert "the disk takes no more" in stack.log("ingest")
     assert "the disk takes bytes again" in stack.log("ingest")
@@ -81,7 +81,7 @@ async def test_a_worker_that_is_ten_times_slower_is_waited_for(make_stack, subsc
         stack.feed(bundled / "damaged.cadu", lasting_s=OUTAGE_S + 1)
         await witness.until(expected.keys(), 90 + OUTAGE_S)
         slowness.cancel()
-        assert witness.products == expected
+        assert witness.told == expected
     assert "sent again" not in stack.log("ingest").split("connected")[-1]
 
 
@@ -99,7 +99,7 @@ async def test_of_two_workers_one_may_die_for_good(make_stack, subscriber, undis
         assert all(held.values()), held
         stack.kill("decode-a")
         await witness.until(expected.keys(), 90 + OUTAGE_S)
-        assert witness.products == expected
+        assert witness.told == expected
         assert witness.unequal == []
 
 
@@ -113,6 +113,6 @@ async def test_three_workers_share_the_passes(make_stack, subscriber, undisturbe
         for station in stations:
             stack.feed(bundled / "damaged.cadu", lasting_s=5, station=station)
         await witness.until(expected.keys(), 60)
-        assert witness.products == expected
+        assert witness.told == expected
         assert witness.n_messages == len(expected)
     assert [stack.log(f"decode-{name}").count("takes on") for name in "abc"] == [1, 1, 1]
