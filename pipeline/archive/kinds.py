@@ -33,6 +33,8 @@ KINDS: Mapping[str, FileKind] = {
 DEFAULT = ("netcdf",)
 FILES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("magnetometer", "field"): ("cdf",),
+    ("momag", "field"): ("cdf",),
+    ("momag", "field_32hz"): ("cdf",),
     ("gpr", "high_frequency"): (*DEFAULT, "pds4"),
     ("gpr", "high_frequency_self_test"): (*DEFAULT, "pds4"),
     ("gpr", "low_frequency"): (*DEFAULT, "pds4"),

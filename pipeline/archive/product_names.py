@@ -35,6 +35,14 @@ _WORDS = {
     ("rover", "engineering"): "Rover-ENG",
     ("rover", "event"): "Rover-EVT",
     ("orbiter", "state"): "State",
+    ("momag", "field"): "MOMAG",
+    ("momag", "field_32hz"): "MOMAG-DEC",
+    ("mms", "radiance"): "MMS",
+    ("minpa", "spectrum"): "MINPA",
+    ("mepa", "flux"): "MEPA",
+    ("mosir", "echo_10_15"): "MOSIR-LFA",
+    ("mosir", "echo_15_20"): "MOSIR-LFB",
+    ("mosir", "echo_30_50"): "MOSIR-HF",
 }
 _ORBITER = {"orbiter", "momag", "mms", "minpa", "mepa", "mosir", "moric", "hiric"}
 _GRAS = {"zhurong"}

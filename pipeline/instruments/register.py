@@ -12,6 +12,11 @@ from pipeline.instruments.gpr import Gpr
 from pipeline.instruments.instrument import Instrument
 from pipeline.instruments.libs import Libs
 from pipeline.instruments.magnetometer import Magnetometer
+from pipeline.instruments.mepa import Mepa
+from pipeline.instruments.minpa import Minpa
+from pipeline.instruments.mms import Mms
+from pipeline.instruments.momag import Momag
+from pipeline.instruments.mosir import Mosir
 from pipeline.instruments.orbiter import Orbiter
 from pipeline.instruments.rover import Rover
 from pipeline.instruments.sound import SoundBursts
@@ -29,6 +34,11 @@ REGISTER: Mapping[str, type[Instrument]] = {
     "rover": Rover,
     "orbiter": Orbiter,
     "clock": Clock,
+    "momag": Momag,
+    "mms": Mms,
+    "minpa": Minpa,
+    "mepa": Mepa,
+    "mosir": Mosir,
 }
 
 

@@ -32,10 +32,10 @@ class Orbit:
     periapsis_km: float = RADIUS_KM + 407.0
     apoapsis_km: float = 15_895.0
     inclination_deg: float = 86.3
-    node_deg: float = 104.0
-    argument_deg: float = 38.0
-    periapsis_ns: int = 1_621_930_000_000_000_000
-    """UTC of one passage through periapsis, from 1970."""
+    node_deg: float = 291.4
+    argument_deg: float = 24.0
+    periapsis_ns: int = 1_621_920_600_000_000_000
+    """UTC of one passage through periapsis, from 1970: 2021-05-25T05:30, sol 11, above the rover."""
 
     @property
     def semi_major_km(self) -> float:
@@ -50,6 +50,12 @@ class Orbit:
         """Mean motion."""
         motion: float = (GM_KM3_S2 / self.semi_major_km**3) ** 0.5
         return motion
+
+    def last_periapsis_ns(self, before_ns: int) -> int:
+        """UTC of the last passage through periapsis before a time."""
+        period_ns = 2e9 * np.pi / self.motion_rad_s
+        revolutions = int((before_ns - self.periapsis_ns) // period_ns)
+        return self.periapsis_ns + round(revolutions * period_ns)
 
     def states(self, utc_ns: Longs) -> tuple[Reals, Reals]:
         """Position [n, 3], km, and velocity [n, 3], km/s, of ICRF."""

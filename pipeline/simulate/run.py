@@ -18,10 +18,14 @@ from pipeline.simulate.frames import PROFILES, RELAY, packet_frames
 from pipeline.simulate.housekeeping import keep_house, tell_events
 from pipeline.simulate.libs import shoot
 from pipeline.simulate.magnetometer import measure_field
+from pipeline.simulate.mms import scan_surface
+from pipeline.simulate.momag import measure_wind
+from pipeline.simulate.mosir import sound_ground
 from pipeline.simulate.navigation import navigate
 from pipeline.simulate.orbit import Orbit
 from pipeline.simulate.orbiter import report_state
 from pipeline.simulate.packets import Measurement, Record, packetize
+from pipeline.simulate.particles import count_particles, sort_ions
 from pipeline.simulate.radar import sound_high, sound_low
 from pipeline.simulate.radar_records import read_products
 from pipeline.simulate.scenario import LONGEST_S, Scenario, Summary
@@ -34,6 +38,8 @@ from pipeline.simulate.weather import observe_weather
 
 STORED_NS = 12_600_000_000_000
 """The orbiter keeps the rover's packets for 3.5 h before it sends them [assumed]."""
+_CLOSE_NS = 300_000_000_000
+"""How long the orbiter looks down around periapsis, at most; it sends that when it can [assumed]."""
 _FIRST_COUNT = 2**24 - 600
 """The relay channel's counter wraps inside most passes."""
 
@@ -157,4 +163,14 @@ def _orbit(scenario: Scenario, start_ns: int, stop_ns: int) -> list[Measurement]
     if not (scenario.orbiter or scenario.faults.other_channel):
         return []
     orbit, seed = Orbit(), scenario.seed
-    return [report_state(start_ns, stop_ns, orbit, seed)]
+    periapsis_ns = orbit.last_periapsis_ns(stop_ns)
+    close = min(stop_ns - start_ns, _CLOSE_NS)
+    near = (periapsis_ns - close // 2, periapsis_ns + close // 2)
+    return [
+        report_state(start_ns, stop_ns, orbit, seed),
+        measure_wind(start_ns, stop_ns, seed),
+        scan_surface(*near, seed),
+        sort_ions(start_ns, stop_ns, seed),
+        count_particles(start_ns, stop_ns, seed),
+        sound_ground(*near, orbit, seed),
+    ]

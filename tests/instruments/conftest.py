@@ -11,7 +11,21 @@ from pipeline.clock.onboard import OnboardClock
 from pipeline.instruments import Context, Site, Suite
 
 CALIBRATION = Path(__file__).parents[2] / "configs/zhurong/calibration"
-NAMES = ("gpr", "magnetometer", "weather", "libs", "swir", "rover", "orbiter", "clock")
+NAMES = (
+    "gpr",
+    "magnetometer",
+    "weather",
+    "libs",
+    "swir",
+    "rover",
+    "orbiter",
+    "clock",
+    "momag",
+    "mms",
+    "minpa",
+    "mepa",
+    "mosir",
+)
 READERS = ("dust_devils", "sound")  # with the calibration of another
 EPOCH_NS = 1_451_577_600_000_000_000  # 2015-12-31T16:00:00Z
 SITE = Site(109.908440, 25.083319, -4918.556, "MARS_COORDINATE_SYSTEM", 52386, "landing site")
@@ -69,6 +83,21 @@ LAYOUT = {
         "EXPOSURE": ("u4", ()), "DISTANCE": ("u2", ()), "CHANNEL_COUNT": ("u2", ()), "SPECTRUM": ("u2", (5400,)),
     }),
     "ORBITER_STATE": (1287, {f"{what}_{axis}": NUMBER for what in ("POSITION", "VELOCITY") for axis in "XYZ"}),
+    "MOMAG": (1296, {
+        "SAMPLE_RATE": ("u1", ()), "TEMPERATURE_OUTER": NUMBER, "TEMPERATURE_INNER": NUMBER,
+        "FIELD_OUTER": ("i4", (128, 3)), "FIELD_INNER": ("i4", (128, 3)),
+    }),
+    "MMS": (1300, {
+        "KIND": ("U5", ()), "BIN": ("u1", ()), "EXPOSURE_VISIBLE": ("u4", ()), "EXPOSURE_INFRARED": ("u4", ()),
+        "DETECTOR_TEMPERATURE": NUMBER, "SPECTRUM_VISIBLE": ("u2", (256,)), "SPECTRUM_INFRARED": ("u2", (320,)),
+    }),
+    "MINPA": (1304, {"SPECIES": ("U4", ()), "ACCUMULATION": ("u2", ()), "COUNTS": ("u2", (32, 4, 16))}),
+    "MEPA": (1308, {
+        "ACCUMULATION": ("u2", ()), "ELECTRON": ("u4", (8,)), "PROTON": ("u4", (8,)), "ION": ("u4", (8,)),
+    }),
+    "MOSIR": (1312, {
+        "BAND": ("U10", ()), "GAIN": ("u1", ()), "WINDOW_DELAY": ("u4", ()), "ECHO": ("i2", (1024, 2)),
+    }),
     "SWIR": (337, {
         "POINT_ID": ("u2", ()), "KIND": ("U7", ()), "GAIN": ("u1", ()), "AOTF_TEMPERATURE": NUMBER,
         "EXPOSURE": ("u4", ()), "RF_START": ("u4", ()), "RF_STEP": ("u2", ()), "SPECTRUM": ("u2", (321,)),

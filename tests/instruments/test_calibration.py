@@ -4,7 +4,21 @@ import pytest
 
 from pipeline.instruments import REGISTER, check_calibration, family
 
-NAMES = ("gpr", "magnetometer", "weather", "libs", "swir", "rover", "orbiter", "clock")
+NAMES = (
+    "gpr",
+    "magnetometer",
+    "weather",
+    "libs",
+    "swir",
+    "rover",
+    "orbiter",
+    "clock",
+    "momag",
+    "mms",
+    "minpa",
+    "mepa",
+    "mosir",
+)
 
 
 def test_the_register_knows_its_instruments():

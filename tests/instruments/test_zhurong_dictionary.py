@@ -97,6 +97,11 @@ def test_the_dictionary_is_valid_by_the_schema_of_the_omg():
         (321, "LIBS", 10823),
         (337, "SWIR", 664),
         (1287, "ORBITER_STATE", 114),
+        (1296, "MOMAG", 2315),
+        (1300, "MMS", 1170),
+        (1304, "MINPA", 4105),
+        (1308, "MEPA", 104),
+        (1312, "MOSIR", 4108),
     ],
 )
 def test_each_container_is_as_long_as_the_page_says(decode, apid, container, length_bytes):

@@ -21,3 +21,71 @@ def test_the_state_vector_is_what_was_sent_bit_for_bit(decoded: Decoded) -> None
 def test_the_point_below_is_where_the_simulator_turned_mars_to(decoded: Decoded, name: str) -> None:
     found, true = decoded.rows("orbiter", "state", name), decoded.truth[f"orbiter_state_{name}"]
     assert np.abs(found - true).max() < 1e-6
+
+
+@pytest.mark.parametrize("sensor", ["outer", "inner"])
+def test_the_field_of_each_sensor_is_the_truth_within_its_noise(decoded: Decoded, sensor: str) -> None:
+    sigma = decoded.told["noise"]["momag"]["field_nt"]
+    error = decoded.rows("momag", "field", f"field_{sensor}_nt") - decoded.truth[f"momag_field_{sensor}_nt"]
+    assert np.abs(error).max() < 5.5 * sigma
+    assert np.std(error) == pytest.approx(sigma, rel=0.03)
+
+
+def test_the_ambient_field_is_free_of_the_spacecraft(decoded: Decoded) -> None:
+    """The noise of two sensors, weighted by the cubes of their distances: (32.46^2 + 12.01^2)^0.5 / 20.45."""
+    sigma = decoded.told["noise"]["momag"]["field_nt"] * 1.6925
+    error = decoded.rows("momag", "field", "field_ambient_nt") - decoded.truth["momag_field_ambient_nt"]
+    assert np.std(error) == pytest.approx(sigma, rel=0.03)
+    assert np.abs(error.mean(axis=0)).max() < 0.005
+    body = decoded.truth["momag_field_outer_nt"] - decoded.truth["momag_field_ambient_nt"]
+    assert np.abs(body).mean() > 1.0
+
+
+@pytest.mark.parametrize("detector", ["visible", "infrared"])
+def test_radiance_is_the_truth_within_noise(decoded: Decoded, detector: str) -> None:
+    truth = decoded.truth
+    error = decoded.rows("mms", "radiance", f"{detector}_radiance") - truth[f"mms_{detector}_radiance"]
+    scale = error / truth[f"mms_{detector}_sigma"]
+    assert np.abs(scale).max() < 6
+    assert np.std(scale) == pytest.approx(1, abs=0.03)
+
+
+def test_moments_are_those_of_the_maxwellian_within_the_coarseness_of_the_steps(decoded: Decoded) -> None:
+    """Steps of a third in energy and 22.5 deg: some per cent, and what flies out of view is missing."""
+    truth, species = decoded.truth, decoded.rows("minpa", "spectrum", "species")
+    for k, name in enumerate(truth["minpa_species"]):
+        mine = species == name
+        density, sigma = (decoded.rows("minpa", "spectrum", f"density{end}_cm3")[mine] for end in ("", "_sigma"))
+        true = truth["minpa_density_cm3"][:, k]
+        assert np.all(np.abs(density - true) < 0.05 * true + 5 * sigma)
+        velocity = decoded.rows("minpa", "spectrum", "velocity_km_s")[mine] - truth["minpa_velocity_km_s"][k]
+        assert np.abs(velocity).max() < 0.03 * np.linalg.norm(truth["minpa_velocity_km_s"][k])
+        temperature = decoded.rows("minpa", "spectrum", "temperature_ev")[mine]
+        assert temperature == pytest.approx(np.full(mine.sum(), truth["minpa_temperature_ev"][k]), rel=0.12)
+
+
+@pytest.mark.parametrize("kind", ["electron", "proton", "ion"])
+def test_particle_flux_is_the_truth_within_counting(decoded: Decoded, kind: str) -> None:
+    true = decoded.truth[f"mepa_{kind}_flux"]
+    scale = (decoded.rows("mepa", "flux", f"{kind}_flux") - true) / decoded.rows(
+        "mepa", "flux", f"{kind}_flux_sigma"
+    )
+    assert np.abs(scale).max() < 5
+    assert np.std(scale) == pytest.approx(1, abs=0.3)  # of some 140 numbers
+
+
+@pytest.mark.parametrize(("code", "name", "within_m"), [(1, "10_15", 4), (2, "15_20", 4), (3, "30_50", 1)])
+def test_the_strongest_echo_is_the_ground_below(decoded: Decoded, code: int, name: str, within_m: float) -> None:
+    true = decoded.truth["mosir_surface_range_m"][decoded.truth["mosir_band"] == code]
+    found = decoded.rows("mosir", f"echo_{name}", "echo_range_m")
+    assert np.abs(found - true).max() < within_m
+
+
+def test_the_layer_below_the_ground_is_where_and_as_weak_as_it_was_made(decoded: Decoded) -> None:
+    depth = decoded.told["noise"]["mosir"]["layer_m"]
+    (first, *_) = decoded.of("mosir", "echo_30_50")
+    range_m, trace = first.arrays["range_m"].values, first.arrays["amplitude_hann"].values[0]
+    surface = range_m[trace.argmax()]
+    below = range_m > surface + 100
+    assert range_m[below][trace[below].argmax()] - surface == pytest.approx(depth, abs=2)
+    assert 20 * np.log10(trace[below].max() / trace.max()) == pytest.approx(-18, abs=1)
