@@ -141,7 +141,8 @@ def products(
     mission: MissionName,
     out_folder: OutFolder,
     file_format: Annotated[
-        Literal["archive", "netcdf"], typer.Option("--format", help="Of each kind its own, or all as NetCDF.")
+        Literal["archive", "netcdf", "cdf", "pds4", "segy", "wav", "quicklook", "zarr"],
+        typer.Option("--format", help="Of each kind its own, or one kind alone."),
     ] = "archive",
 ) -> None:
     """Write product files for the archive: NetCDF, CDF, PDS4, one of each kind of product, and products.sqlite."""

@@ -8,12 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from pipeline.archive.cdf import cdflib_module, write_cdf
 from pipeline.archive.jobs import Planner, each
+from pipeline.archive.libraries import science
 from pipeline.archive.netcdf import netcdf4_module, write_netcdf
 from pipeline.archive.pds4 import plan_radar
+from pipeline.archive.quicklook import write_quicklook
+from pipeline.archive.segy import plan_segy
+from pipeline.archive.wav import plan_wav
+from pipeline.archive.zarr import plan_zarr
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +34,25 @@ KINDS: Mapping[str, FileKind] = {
     "netcdf": FileKind(each("netcdf", ".nc", write_netcdf), netcdf4_module),
     "cdf": FileKind(each("cdf", ".cdf", write_cdf), cdflib_module),
     "pds4": FileKind(plan_radar),
+    "segy": FileKind(plan_segy, partial(science, "segyio")),
+    "wav": FileKind(plan_wav, partial(science, "scipy.io.wavfile")),
+    "quicklook": FileKind(each("quicklook", ".png", write_quicklook), partial(science, "matplotlib.figure")),
+    "zarr": FileKind(plan_zarr, partial(science, "zarr")),
 }
 
-DEFAULT = ("netcdf",)
+DEFAULT = ("netcdf", "quicklook", "zarr")
+_RADAR = (*DEFAULT, "segy")
 FILES: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("magnetometer", "field"): ("cdf",),
-    ("momag", "field"): ("cdf",),
-    ("momag", "field_32hz"): ("cdf",),
-    ("gpr", "high_frequency"): (*DEFAULT, "pds4"),
-    ("gpr", "high_frequency_self_test"): (*DEFAULT, "pds4"),
-    ("gpr", "low_frequency"): (*DEFAULT, "pds4"),
-    ("gpr", "low_frequency_self_test"): (*DEFAULT, "pds4"),
+    ("magnetometer", "field"): ("cdf", "quicklook", "zarr"),
+    ("momag", "field"): ("cdf", "quicklook", "zarr"),
+    ("momag", "field_32hz"): ("cdf", "quicklook", "zarr"),
+    ("gpr", "high_frequency"): (*_RADAR, "pds4"),
+    ("gpr", "high_frequency_self_test"): (*_RADAR, "pds4"),
+    ("gpr", "low_frequency"): (*_RADAR, "pds4"),
+    ("gpr", "low_frequency_self_test"): (*_RADAR, "pds4"),
+    ("gpr", "radargram_high"): _RADAR,
+    ("gpr", "radargram_low"): _RADAR,
+    ("weather", "sound"): (*DEFAULT, "wav"),
 }
 """The kinds of file of a product (instrument, product), where they are not DEFAULT."""
 

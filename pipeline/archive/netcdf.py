@@ -37,10 +37,15 @@ _COORDINATES = ("time", *MARS_TIMES)
 
 def write_netcdf(path: Path, collection: Collection, origin: Origin) -> None:
     """Write the file, whole or not at all. Raises ConfigError without netCDF4, RunError where it cannot be written."""
-    netcdf = netcdf4_module()
-    with whole_path(path) as part, netcdf.Dataset(part, "w", format="NETCDF4") as file:
+    with whole_path(path) as part:
+        fill_netcdf(part, collection, origin, path.stem)
+
+
+def fill_netcdf(path: Path, collection: Collection, origin: Origin, name: str) -> None:
+    """Write the file just where `path` says; `name`: its id."""
+    with netcdf4_module().Dataset(path, "w", format="NETCDF4") as file:
         _Writer(file, collection).write()
-        file.setncatts(global_attributes(collection, origin, path.stem))
+        file.setncatts(global_attributes(collection, origin, name))
 
 
 class _Writer:

@@ -160,6 +160,7 @@ def _lineage(area: ET.Element, origin: Origin, sources: Sequence[Collection]) ->
         "software": software(),
         "recordings": ", ".join(origin.recordings),
         "stream": origin.stream,
+        "clock_correlation": common.get("clock_correlation"),
         "container": common.get("container"),
         "dictionary_sha256": common.get("dictionary_sha256"),
         "calibration_sha256": calibration.get("gpr"),

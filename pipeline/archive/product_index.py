@@ -59,8 +59,7 @@ def write_index(folder: Path, entries: Sequence[Entry]) -> None:
 
 
 def _row(entry: Entry) -> tuple[str | int, ...]:
-    with entry.path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest, n_bytes = _told(entry.path)
     return (
         entry.path.name,
         entry.kind,
@@ -74,6 +73,16 @@ def _row(entry: Entry) -> tuple[str | int, ...]:
         entry.stop_utc,
         entry.n_rows,
         json.dumps(entry.ids),
-        entry.path.stat().st_size,
+        n_bytes,
         digest,
     )
+
+
+def _told(path: Path) -> tuple[str, int]:
+    """SHA-256 and size of a file; of a folder, that of the names and digests of all files in it."""
+    if not path.is_dir():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size
+    files = sorted(one for one in path.rglob("*") if one.is_file())
+    told = [(one.relative_to(path).as_posix(), *_told(one)) for one in files]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest(), sum(n_bytes for _, _, n_bytes in told)

@@ -11,6 +11,7 @@ has not been published, so their words here are assumed. Files that are not PDS4
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -34,6 +35,8 @@ _WORDS = {
     ("rover", "navigation"): "Rover-NAV",
     ("rover", "engineering"): "Rover-ENG",
     ("rover", "event"): "Rover-EVT",
+    ("clock", "pairs"): "Rover-CLK-PAIRS",
+    ("clock", "correlation"): "Rover-CLK",
     ("orbiter", "state"): "State",
     ("momag", "field"): "MOMAG",
     ("momag", "field_32hz"): "MOMAG-DEC",
@@ -46,18 +49,33 @@ _WORDS = {
 }
 _ORBITER = {"orbiter", "momag", "mms", "minpa", "mepa", "mosir", "moric", "hiric"}
 _GRAS = {"zhurong"}
+Row = tuple[int, int, int]
+"""First and last UTC (ns) and sol of one row."""
 
 
-def file_stem(collection: Collection, origin: Origin) -> str:
-    """The name without an ending; for GRAS with the level."""
-    start, stop, sol = collection.start_ns, collection.stop_ns, int(collection.start_mars.get("sol", 0))
+def file_stem(collection: Collection, origin: Origin, part: str = "", row: Row | None = None) -> str:
+    """The name without an ending; for GRAS with the level.
+
+    `part`: what of the product is in the file (a polarisation, a channel); `row`: the one row that is, where not all.
+    """
+    sol = int(collection.start_mars.get("sol", 0))
+    start, stop, sol = row or (collection.start_ns, collection.stop_ns, sol)
+    part = f"-{_plain(part)}" if part else ""
     if origin.mission in _GRAS:
         known = _WORDS.get((collection.instrument, collection.product))
         word = known or _plain(f"{collection.instrument}-{collection.product}").replace("_", "-")
         craft = "Or" if collection.instrument in _ORBITER else "Ro"
-        return gras_name(word, start, stop, sol, collection.level, craft)
+        return gras_name(f"{word}{part}", start, stop, sol, collection.level, craft)
     span = (stamp(start), stamp(stop)) if start != NO_TIME else (origin.stream,)
-    return "_".join(_plain(part) for part in (origin.mission, collection.instrument, collection.product, *span))
+    names = (origin.mission, collection.instrument, f"{collection.product}{part}", *span)
+    return "_".join(_plain(name) for name in names)
+
+
+def pass_stem(collections: Sequence[Collection], origin: Origin) -> str:
+    """The name of what holds a whole pass: `<mission>_<stream>_<start>_<stop>`."""
+    known = [one for one in collections if one.start_ns != NO_TIME]
+    ends = (min(one.start_ns for one in known), max(one.stop_ns for one in known)) if known else ()
+    return "_".join([_plain(origin.mission), _plain(origin.stream), *map(stamp, ends)])
 
 
 def radar_stem(word: str, start_ns: int, stop_ns: int, sol: int, origin: Origin) -> str:

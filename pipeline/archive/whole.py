@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -30,6 +31,28 @@ def whole_path(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """As `whole_path`, for a folder that is a file to those who open it. One that stood there before is replaced."""
+    part = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
+    old = part.with_name(f"{part.name}.old")
+    try:
+        part.mkdir(parents=True)
+        yield part
+        os.sync()  # hundreds of small files, one by one, would take seconds
+        if path.exists():
+            path.replace(old)
+        part.replace(path)
+    except (OSError, RuntimeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else None
+        raise RunError(f"cannot write {path}: {reason or error}") from error
+    finally:
+        if old.exists() and not path.exists():
+            old.replace(path)
+        for left in (part, old):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _to_disk(path: Path) -> None:

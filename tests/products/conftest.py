@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from pipeline.app import write_products
-from pipeline.batches import Product
+from pipeline.archive.collection import Origin
+from pipeline.archive.products import product_files
+from pipeline.batches import Product, Quantity, TimeRange
 from pipeline.mission import load_mission
 from pipeline.stages.line import Line
 from pipeline.transport.source import read_pass
@@ -18,9 +20,11 @@ from pipeline.transport.source import read_pass
 def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     """`downlink products`, from the command line's own function."""
 
-    def run(passes: Sequence[Path], mission: str = "zhurong", out: Path | None = None) -> Path:
+    def run(
+        passes: Sequence[Path], mission: str = "zhurong", out: Path | None = None, file_format: str = "archive"
+    ) -> Path:
         out = out or tmp_path_factory.mktemp("products")
-        write_products(passes, load_mission(mission), out, lambda _: None, file_format="archive")
+        write_products(passes, load_mission(mission), out, lambda _: None, file_format=file_format)
         return out
 
     return run
@@ -36,6 +40,41 @@ def products(bundled: Path) -> list[Product]:
 @pytest.fixture(scope="session")
 def folder(bundled: Path, write: Callable[..., Path]) -> Path:
     return write([bundled / "clean.cadu"])
+
+
+@pytest.fixture(scope="session")
+def sound() -> Product:
+    """A burst of sound: 0.25 s of 440 Hz, 0.2 Pa, at 16 kHz."""
+    time_s = np.arange(4000) / 16_000
+    pressure = (0.2 * np.sin(2 * np.pi * 440 * time_s)).astype(np.float32)
+    start_ns = 1_621_916_700 * 10**9
+    arrays = {
+        "time_utc_ns": Quantity(np.array([start_ns]), "ns"),
+        "sound_pressure_pa": Quantity(pressure[None], "Pa", "of the air", ("row", "sample")),
+        "sample_rate_hz": Quantity(np.array([16_000.0]), "Hz"),
+    }
+    ends = (start_ns, start_ns)
+    return Product(
+        "weather-sound-0", "zhurong", "s", "weather", "sound", "2A",
+        TimeRange(ends, ends, (11, 11), (12.5, 12.5), (12.4, 12.4), (50.0, 50.0)),
+        arrays, np.zeros(1, np.uint32), {"level_pds4": "Calibrated"},
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def few(products: list[Product], sound: Product) -> list[Product]:
+    """Some products, of which every kind of file is made."""
+    wanted = {("weather", "meteorology"), ("magnetometer", "field"), ("gpr", "low_frequency"), ("rover", "event")}
+    return [one for one in products if (one.instrument, one.product) in wanted] + [sound]
+
+
+@pytest.fixture(scope="session")
+def few_files(few: list[Product], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files of `few`."""
+    folder = tmp_path_factory.mktemp("few")
+    with product_files(folder, Origin("zhurong", "clean", ("clean.cadu",))) as files:
+        files.add(few)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -54,7 +54,7 @@ def returned(request, genuine, write, tmp_path_factory):
         Faults() if request.param == "clean" else Faults(symbol_errors=12, symbol_error_share=0.5, noise_bytes=999)
     )
     simulate(place / "pass.cadu", Scenario(radar_files=tuple(genuine), faults=faults))
-    return write([place / "pass.cadu"])
+    return write([place / "pass.cadu"], file_format="pds4")
 
 
 def test_a_record_has_the_size_of_the_archived_ones():

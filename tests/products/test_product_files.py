@@ -21,7 +21,9 @@ from pipeline.errors import RunError
 xarray = pytest.importorskip("xarray")
 pytest.importorskip("netCDF4")
 pytest.importorskip("cdflib")
-GRAMMAR = re.compile(r"HX1-(?:Ro|Or)_GRAS_[A-Za-z-]+_SCI_[NP]_\d{14}_\d{14}_\d{5}_A\.(01|2A|2B|2C)(L|\.nc|\.cdf)?")
+GRAMMAR = re.compile(
+    r"HX1-(?:Ro|Or)_GRAS_[A-Za-z-]+_SCI_[NP]_\d{14}_\d{14}_\d{5}_A\.(01|2A|2B|2C)(L|\.nc|\.cdf|\.png|(\.real|\.imaginary)?\.sgy|\.wav)?"
+)
 
 
 def index(folder: Path, columns: str) -> list[tuple]:
@@ -32,7 +34,7 @@ def index(folder: Path, columns: str) -> list[tuple]:
 
 
 def test_every_name_is_in_the_grammar_of_the_archive(folder):
-    names = [path.name for path in folder.iterdir() if path.name != "products.sqlite"]
+    names = [path.name for path in folder.iterdir() if path.suffix not in {".sqlite", ".zarr"}]
     assert len(names) > 17
     assert [name for name in names if not GRAMMAR.fullmatch(name)] == []
 
@@ -41,9 +43,8 @@ def test_the_index_has_every_file_and_its_digest(folder):
     files = {path.name for path in folder.iterdir()} - {"products.sqlite"}
     listed = dict(index(folder, "file, sha256"))
     assert set(listed) == files
-    assert all(
-        hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest for name, digest in listed.items()
-    )
+    plain = [(folder / name, digest) for name, digest in listed.items() if not name.endswith(".zarr")]
+    assert all(hashlib.sha256(path.read_bytes()).hexdigest() == digest for path, digest in plain)
 
 
 def test_the_index_has_every_product_and_row(folder, products):
@@ -54,27 +55,59 @@ def test_the_index_has_every_product_and_row(folder, products):
     assert (ids.count("weather-"), recording) == (len(weather), "clean.cadu")
 
 
-def test_writing_again_gives_the_same_bytes(folder, write, bundled, tmp_path):
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def write_few(folder, few):
+    with product_files(folder, Origin("zhurong", "clean", ("clean.cadu",))) as files:
+        files.add(few)
+
+
+def test_writing_again_gives_the_same_bytes(few_files, few, tmp_path):
     again = tmp_path / "again"
-    shutil.copytree(folder, again)
-    write([bundled / "clean.cadu"], out=again)
-    assert {p.name: p.read_bytes() for p in again.iterdir()} == {p.name: p.read_bytes() for p in folder.iterdir()}
+    shutil.copytree(few_files, again)
+    write_few(again, few)
+    assert contents(again) == contents(few_files)
 
 
-def test_two_passes_share_an_index(folder, write, bundled, tmp_path):
-    shutil.copytree(folder, tmp_path / "both")
-    write([bundled / "damaged.cadu"], out=tmp_path / "both")
-    assert {row[0] for row in index(tmp_path / "both", "pass")} == {"clean.cadu", "damaged.cadu"}
+def test_two_passes_share_an_index(write, bundled, tmp_path):
+    for name in ("clean.cadu", "damaged.cadu"):
+        write([bundled / name], out=tmp_path, file_format="cdf")
+    assert {row[0] for row in index(tmp_path, "pass")} == {"clean.cadu", "damaged.cadu"}
 
 
-def test_a_file_that_cannot_be_written_does_not_keep_the_others_from_it(folder, write, bundled, tmp_path):
-    [blocked] = [path.name for path in folder.iterdir() if "_MCS_" in path.name]
-    (tmp_path / blocked / "in the way").mkdir(parents=True)
-    with pytest.raises(RunError, match=r"cannot write .*_MCS_") as error:
-        write([bundled / "clean.cadu"], out=tmp_path)
-    assert "\n" not in str(error.value)
-    assert len(index(tmp_path, "file")) == len(index(folder, "file")) - 1
+def test_a_file_that_cannot_be_written_does_not_keep_the_others_from_it(few_files, few, tmp_path):
+    """Neither the first nor the last, of any kind: a folder with something in it stands where each should be."""
+    names = sorted(path.name for path in few_files.iterdir() if path.suffix != ".sqlite")
+    blocked = {next(name for name in names if name.endswith(ending))
+               for ending in (".nc", ".cdf", ".2B", ".sgy", ".wav", ".png")}  # fmt: skip
+    for name in blocked:
+        (tmp_path / name / "in the way").mkdir(parents=True)
+    with pytest.raises(RunError) as error:
+        write_few(tmp_path, few)
+    assert [line.startswith("cannot write ") for line in str(error.value).splitlines()] == [True] * 6
+    belong = {f"{name}L" for name in blocked if name.endswith(".2B")}
+    pairs = {name.replace(".imaginary.", ".real.") for name in blocked}
+    written = {row[0] for row in index(tmp_path, "file")}
+    assert set(names) - blocked - belong - pairs <= written
+    assert not written & (blocked | belong)
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+def test_a_store_that_cannot_be_written_leaves_no_half_of_it(few, tmp_path, monkeypatch):
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(xarray.Dataset, "to_zarr", full)
+    with product_files(tmp_path, Origin("zhurong", "s", ("s.cadu",)), "netcdf") as files:
+        files.add(few[:1])
+    with (
+        pytest.raises(RunError, match=r"cannot write .*\.zarr: No space left on device"),
+        product_files(tmp_path, Origin("zhurong", "s", ("s.cadu",)), "zarr") as files,
+    ):
+        files.add(few[:1])
+    assert {path.suffix for path in tmp_path.iterdir()} == {".nc", ".sqlite"}
 
 
 @pytest.mark.parametrize("limit_bytes", [50_000, 200_000, 1_000_000])
@@ -110,7 +143,7 @@ from pathlib import Path
 from pipeline.archive.collection import Origin
 from pipeline.archive.products import product_files
 from pipeline.recording import open_pass
-with product_files(Path({str(tmp_path)!r}), Origin("zhurong", "clean", ("clean.cadu",))) as files:
+with product_files(Path({str(tmp_path)!r}), Origin("zhurong", "clean", ("clean.cadu",)), "netcdf") as files:
     files.add(open_pass({str(bundled / "clean.cadu")!r}, mission="zhurong").products())
     files._spill.read(0, 1)
     resource.setrlimit(resource.RLIMIT_FSIZE, (150_000, 150_000))

@@ -1,0 +1,49 @@
+"""Sound bursts as WAV, one file each: 32-bit floats in pascals, so that full scale is 1 Pa.
+
+In: collections with `sound_pressure_pa` (row, sample) and `sample_rate_hz`. Dropped: bursts whose rate is not known.
+What is not a number is silence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.archive.collection import ROW, Collection, Origin
+from pipeline.archive.jobs import Job
+from pipeline.archive.libraries import science
+from pipeline.archive.product_names import file_stem
+from pipeline.archive.whole import whole_path
+from pipeline.batches import NO_TIME
+
+_PRESSURE, _RATE = "sound_pressure_pa", "sample_rate_hz"
+_MOST_HZ = 1_000_000
+
+
+def plan_wav(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
+    """A job for each burst."""
+    for one in collections:
+        columns = one.columns
+        if any(name not in columns or columns[name].dims[:1] != (ROW,) for name in (_PRESSURE, _RATE)):
+            continue
+        rate_hz, utc_ns = columns[_RATE].array.whole(), columns["time_utc_ns"].array.whole()
+        sols = one.mars["sol"].whole() if "sol" in one.mars else np.zeros(len(utc_ns), np.int64)
+        ids = np.repeat(one.ids, one.n_rows)
+        for row in np.flatnonzero((rate_hz >= 1) & (rate_hz <= _MOST_HZ)).tolist():
+            start_ns = int(utc_ns[row])
+            span_ns = round(columns[_PRESSURE].array.shape[1] / float(rate_hz[row]) * 1e9)
+            ends = (start_ns, start_ns + span_ns) if start_ns != NO_TIME else (NO_TIME, NO_TIME)
+            stem = file_stem(one, origin, row=(*ends, max(int(sols[row]), 0)))
+            write = partial(_write, one, row, round(float(rate_hz[row])))
+            yield Job(stem, (("wav", ".wav"),), write, (one,), ends, 1, (str(ids[row]),))
+
+
+def _write(collection: Collection, row: int, rate_hz: int, paths: Sequence[Path]) -> None:
+    """Write one burst; RunError where it cannot be written."""
+    pressure = collection.columns[_PRESSURE].array.whole()[row]
+    [path] = paths
+    with whole_path(path) as part:
+        science("scipy.io.wavfile").write(part, rate_hz, np.nan_to_num(pressure).astype(np.float32))
