@@ -89,9 +89,12 @@ class SpilledTable:
             return
         self.ragged.add(name)
         flat = self._array(name)
-        self._array(f"{name}.start").append(column.start + flat.n_rows)
+        start = np.cumsum(column.length) - column.length
+        self._array(f"{name}.start").append(start + flat.n_rows)
         self._array(f"{name}.length").append(column.length)
-        flat.append(column.values)
+        # The rows may be a view of more: only what is theirs is kept.
+        index = np.repeat(column.start - start, column.length)
+        flat.append(column.values[index + np.arange(len(index))])
 
     def columns(self) -> dict[str, Column]:
         """All columns in memory."""

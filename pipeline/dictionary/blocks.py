@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.dictionary.arena import LEAST_BYTES, Arena, Empty
 from pipeline.dictionary.integrity import is_word
 from pipeline.dictionary.lone import Lone, compile_lone
-from pipeline.dictionary.operations import Arena, Empty, Operation, compile_operations
+from pipeline.dictionary.operations import Operation, compile_operations
 from pipeline.dictionary.rows import MIN_ROW_BYTES, Chunk
 from pipeline.dictionary.steps import Block, Slot
 from pipeline.dictionary.values import Values
@@ -52,7 +53,7 @@ class BlockProgram:
         else:
             n_bytes = self.row_bytes * values.n
             arrays = 2 * len(self.operations) + 1
-            empty: Empty = np.empty if n_bytes < Arena.LEAST_BYTES else Arena(n_bytes, arrays).empty
+            empty: Empty = np.empty if n_bytes < LEAST_BYTES else Arena(n_bytes, arrays).empty
             _operate(self.operations, self.slots, pieces, values, empty)
         values.latest.update(self.latest)
 

@@ -19,11 +19,16 @@ from pipeline.dictionary.times import SIZES, sizes_slot
 
 
 def named_columns(
-    wanted: Sequence[tuple[str, tuple[Slot, ...]]], found: Mapping[Slot, Column]
+    wanted: Sequence[tuple[str, tuple[Slot, ...]]], found: Mapping[Slot, Column], *, sizes: bool = True
 ) -> dict[str, Column]:
     """By name, in packet order. A parameter that comes more than once has its values along the second axis; beside what
-    has several sizes in one packet there are these sizes (`times.SIZES`).
+    has several sizes in one packet there are these sizes (`times.SIZES`), if there may be any.
     """
+    if not sizes:
+        return {
+            name: found[slots[0]] if len(slots) == 1 else _joined([found[slot] for slot in slots])
+            for name, slots in wanted
+        }
     columns: dict[str, Column] = {}
     waiting = list(reversed(wanted))
     while waiting:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import NO_TIME, ColumnBatch, Event, PacketBatch, Quality
+from pipeline.dictionary.arena import empty_column
 from pipeline.dictionary.columns import named_columns, quality_of, value_at
 from pipeline.dictionary.limits import MAX_EVENTS, LimitWatch, event_of
 from pipeline.dictionary.plan import Node, Plan
@@ -25,6 +26,7 @@ from pipeline.dictionary.values import Values
 from pipeline.errors import ConfigError, Problem
 
 Rows = NDArray[np.intp]
+WHOLE = np.dtype(np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,8 @@ class Decoder:
             quality |= self._integrity(node, result, flat, start, length, received_ns) * np.uint32(
                 Quality.FAILED_CHECK
             )
-        columns = named_columns(node.slots, result.values.calibrated)
-        raw = named_columns(node.slots, result.values.raw) if self._raw else {}
+        columns = named_columns(node.slots, result.values.calibrated, sizes=node.has_sizes)
+        raw = named_columns(node.slots, result.values.raw, sizes=node.has_sizes) if self._raw else {}
         return ColumnBatch(
             node.key,
             time_ns,
@@ -104,7 +106,7 @@ class Decoder:
             packets.apid if every else packets.apid[rows],
             packets.seq_count if every else packets.seq_count[rows],
             received_ns,
-            np.arange(first, first + len(rows)) if every else rows + first,
+            np.add(rows, first, out=empty_column(len(rows), WHOLE)),
             quality,
         )
 
@@ -166,7 +168,7 @@ class Decoder:
     def _time(self, node: Node, values: Values) -> NDArray[np.int64]:
         terms = self._times[node.key]
         if not terms:
-            untimed = np.empty(values.n, np.int64)
+            untimed = empty_column(values.n, WHOLE)
             untimed.fill(NO_TIME)
             return untimed
         total = np.zeros(values.n, np.int64)

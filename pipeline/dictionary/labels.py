@@ -61,6 +61,12 @@ class ToLabels:
         return wide
 
 
+def _copied_fast(labels: Array) -> Array:
+    """A little wider: items of 16 or 32 bytes are copied in one instruction, others byte by byte."""
+    width = labels.dtype.itemsize // 4
+    return labels.astype(f"U{next((each for each in (1, 2, 4, 8) if each >= width), width)}")
+
+
 def labels_of(kind: EnumeratedType) -> ToLabels:
     """The labels of an enumeration, ready to be looked up."""
     size_bits, signed = kind.encoding.size_bits, kind.encoding.form in SIGNED_FORMS
@@ -69,7 +75,7 @@ def labels_of(kind: EnumeratedType) -> ToLabels:
     ranges = sorted((max(low, least), min(high, most), label) for low, high, label in kind.labels)
     ranges = [each for each in ranges if each[0] <= each[1]]
     values = np.array([each[:2] for each in ranges], np.int64 if signed else np.uint64).reshape(-1, 2)
-    labels = np.array(["UNKNOWN", *(label for _, _, label in ranges)])
+    labels = _copied_fast(np.array(["UNKNOWN", *(label for _, _, label in ranges)]))
     table = None
     if size_bits <= 16:
         table = np.zeros(1 << (8 if size_bits <= 8 else 16), np.intp)

@@ -7,7 +7,7 @@ one conversion are one operation: its cost is a few NumPy calls, whatever number
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import prod
@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.dictionary.arena import Empty
 from pipeline.dictionary.conversions import Conversion, conversion_of
 from pipeline.dictionary.encodings import NumberEncoding
 from pipeline.dictionary.labels import ToLabels
@@ -28,28 +29,7 @@ Array = NDArray[Any]
 MAX_PACK_BITS = 32
 """Bit fields are shifted out of one window together while it is no wider."""
 
-
-Empty = Callable[[tuple[int, ...], np.dtype[Any]], Array]
 BYTE: np.dtype[Any] = np.dtype(np.uint8)
-
-
-class Arena:
-    """One piece of memory for all columns of a large batch: the system hands it out in large pages, and the time
-    that many small pages would take is a third of all decoding.
-    """
-
-    LEAST_BYTES = 4 << 20
-    """From here on NumPy asks for large pages."""
-    ALIGNMENT_BYTES = 64
-
-    def __init__(self, n_bytes: int, n_arrays: int) -> None:
-        self._memory = np.empty(n_bytes + n_arrays * self.ALIGNMENT_BYTES, np.uint8)
-        self._used = -self._memory.ctypes.data % self.ALIGNMENT_BYTES
-
-    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
-        array: Array = np.ndarray(shape, dtype, self._memory, self._used)
-        self._used += -(-array.nbytes // self.ALIGNMENT_BYTES) * self.ALIGNMENT_BYTES
-        return array
 
 
 @dataclass(slots=True)

@@ -31,7 +31,7 @@ from pipeline.dictionary.integrity import Integrity, integrity_of
 from pipeline.dictionary.layout import lay_out
 from pipeline.dictionary.limits import Check, checks_of
 from pipeline.dictionary.program import Program, compile_program
-from pipeline.dictionary.steps import Block, Group, Loop, Repeat, Slot, Step, slots_of
+from pipeline.dictionary.steps import Block, Group, Loop, Repeat, Slot, Step, has_loop, slots_of
 from pipeline.dictionary.values import (
     Combines,
     Compares,
@@ -102,6 +102,8 @@ class Node:
     integrity: tuple[Integrity, ...]
     size: SizeProgram | None
     """Bits of a whole packet, where the container says so itself."""
+    has_sizes: bool
+    """Whether something may have several sizes in one packet."""
 
     def candidates(self, known: Values) -> Iterator[tuple[tuple[Branch, ...], Rows | None]]:
         """Which branches are worth trying for which packets; None: for all of them."""
@@ -248,6 +250,7 @@ def _compile_node(
         checks,
         integrity,
         size,
+        any(has_loop(step) for step in steps),
     )
 
 

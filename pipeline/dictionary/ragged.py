@@ -38,9 +38,15 @@ def flat_index(start: Positions, length: Positions) -> Positions:
 def byte_matrix(column: Ragged) -> NDArray[np.uint8]:
     """uint8[n, longest]: the bytes of every row, with zeros behind."""
     width = int(column.length.max(initial=0))
-    matrix = np.zeros((len(column), width), np.uint8)
-    matrix[np.arange(width) < column.length[:, None]] = column.values[flat_index(column.start, column.length)]
-    return matrix
+    return padded_rows(column.values, column.start, column.length, width)
+
+
+def padded_rows(data: NDArray[np.uint8], begin: Positions, length: Positions, width: int) -> NDArray[np.uint8]:
+    """uint8[n, width]: `length` bytes from each position on, no more than `width`, with zeros behind."""
+    rows = gather(np.ascontiguousarray(data), begin, width)
+    small: np.dtype[Any] = np.dtype(np.uint16 if width < 1 << 16 else np.int64)
+    rows *= np.arange(width, dtype=small) < length.astype(small)[:, None]
+    return rows
 
 
 def ragged_gather(data: NDArray[np.uint8], begin: Positions, length: Positions) -> NDArray[np.uint8]:

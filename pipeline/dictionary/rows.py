@@ -83,10 +83,13 @@ def bit_chunks(data: NDArray[np.uint8], start_bits: NDArray[np.int64], width_bit
 def gather(data: NDArray[np.uint8], start: NDArray[np.int64], width_bytes: int) -> NDArray[np.uint8]:
     """uint8[n, width_bytes], a copy. The last row may end behind the data: it is then filled with zeros."""
     n_windows = len(data) - width_bytes + 1
-    if len(start) and int(start.max()) >= n_windows:
+    if not width_bytes or not len(start):
+        return np.empty((len(start), width_bytes), np.uint8)
+    if int(start.max()) >= n_windows:
         return _gather_at_end(data, start, width_bytes)
-    windows = np.ndarray((n_windows, width_bytes), np.uint8, data, 0, (1, 1))
-    return windows[start]
+    # Items of so many bytes, one at every byte: rows are copied whole.
+    items: NDArray[Any] = np.ndarray((n_windows,), f"V{width_bytes}", data, 0, (1,))
+    return items[start].view(np.uint8).reshape(len(start), width_bytes)
 
 
 def _gather_at_end(data: NDArray[np.uint8], start: NDArray[np.int64], width_bytes: int) -> NDArray[np.uint8]:
@@ -104,7 +107,11 @@ def even_stride(start: NDArray[np.int64]) -> int:
     stride = int(start[1]) - int(start[0])
     if stride <= 0 or int(start[-1]) - int(start[0]) != stride * (n - 1):
         return 0
-    return stride if n == 2 or bool((start[1:] - start[:-1] == stride).all()) else 0
+    for low in range(0, n - 1, MAX_BLOCK_ROWS):
+        part = start[low : low + MAX_BLOCK_ROWS + 1]
+        if not bool((part[1:] - part[:-1] == stride).all()):
+            return 0
+    return stride
 
 
 def _padded(block: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -40,10 +40,11 @@ class Sorter:
         self._set_aside = set_aside
         self._known: dict[int, Node] = {}
         self._order = [node.key for node in plan.root.walk()]
+        self._every = np.arange(0)
 
     def groups(self, flat: NDArray[np.uint8], packets: PacketBatch) -> list[Group]:
         """The packets by container, in the order of the dictionary."""
-        rows = np.arange(len(packets))
+        rows = self._all_rows(len(packets))
         codes = None if self._plan.signature is None else _codes(self._plan.signature, flat, packets)
         if codes is None:
             return self._sort_all(flat, packets, rows)
@@ -61,6 +62,13 @@ class Sorter:
                 found.setdefault(group.node.key, []).append(group)
         order = [key for key in self._order if key in found] if len(found) > 1 else list(found)
         return [Group(found[key][0].node, _merged([group.rows for group in found[key]])) for key in order]
+
+    def _all_rows(self, n: int) -> Rows:
+        """0 to n - 1, which nobody may change."""
+        if len(self._every) < n:
+            self._every = np.arange(n)
+            self._every.flags.writeable = False
+        return self._every[:n]
 
     def _remember(self, code: int, flat: NDArray[np.uint8], packets: PacketBatch, rows: Rows) -> list[Group]:
         groups = self._sort_all(flat, packets, rows)

@@ -119,6 +119,11 @@ def size_of(kind: LeafType) -> Size | Terminated | Tagged:
     return kind.encoding.size_bits
 
 
+def has_loop(step: Step) -> bool:
+    """Whether the step is a loop, or has one inside."""
+    return isinstance(step, Loop) or (isinstance(step, Group) and any(map(has_loop, step.steps)))
+
+
 def slots_of(steps: Sequence[Step]) -> Iterator[Slot]:
     """Every slot that the steps fill, in the order of the packet."""
     for step in steps:

@@ -18,10 +18,11 @@ from pipeline.dictionary.conversions import Conversion, conversion_of
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.encodings import NumberEncoding, Tagged, Terminated
 from pipeline.dictionary.numbers import compile_run, dtype_of
-from pipeline.dictionary.ragged import byte_matrix, flat_starts, ragged_gather
+from pipeline.dictionary.ragged import flat_starts, ragged_gather
 from pipeline.dictionary.rows import MIN_ROW_BYTES, bit_chunks
 from pipeline.dictionary.spelled import ToSpelled, ToTruth
 from pipeline.dictionary.steps import LeafType, Slot, Variable
+from pipeline.dictionary.text_columns import texts_of
 from pipeline.dictionary.texts import ToText
 from pipeline.dictionary.values import SizeProgram, Values, compile_size
 
@@ -61,7 +62,7 @@ class VariableProgram:
             return raw, self._calibrate(raw), None
         raw = read_bytes(data, position, size_bits)
         if isinstance(self.conversion, ToText):
-            return raw, text_column(raw, self.conversion), None
+            return raw, texts_of(raw, self.size, self.conversion), None
         if isinstance(self.conversion, ToSpelled | ToTruth):
             return raw, *self.conversion.column(raw)
         return raw, raw, None
@@ -136,11 +137,11 @@ def _element_encoding(kind: LeafType) -> NumberEncoding:
 
 
 def read_bytes(data: NDArray[np.uint8], position: Positions, size_bits: Positions) -> Ragged:
-    """Blobs; a last part of a byte is filled with zeros."""
+    """Blobs; a last part of a byte is filled with zeros. Whole bytes stay where they are: a view of the data."""
     length, phase = (size_bits + 7) >> 3, position & 7
     start, begin = flat_starts(length), position >> 3
     if not phase.any() and not (size_bits & 7).any():
-        return Ragged(ragged_gather(data, begin, length), start, length)
+        return Ragged(data, begin, length)
     index = np.repeat(begin - start, length) + np.arange(int(length.sum()))
     shift = np.repeat(phase, length).astype(np.uint8)
     behind = data[np.minimum(index + 1, len(data) - 1)]
@@ -168,9 +169,3 @@ def read_numbers(
     for chunk in bit_chunks(data, begin, encoding.size_bits):
         run.fill(values[:, chunk.low : chunk.high], chunk)
     return Ragged(values[0], start, count)
-
-
-def text_column(raw: Ragged, conversion: ToText) -> Array:
-    """Strings of differing length as one unicode column."""
-    matrix = byte_matrix(raw)
-    return conversion.decode(matrix) if matrix.shape[1] else np.zeros(len(raw), "U1")

@@ -1,0 +1,35 @@
+"""Memory that is used again: never while somebody has a column in it."""
+
+import numpy as np
+
+from pipeline.dictionary.arena import Arena, Memory
+
+
+def test_memory_is_used_again_when_no_column_is_left():
+    memory = Memory()
+    first = memory.take(1000)
+    place = first.ctypes.data
+    del first
+    assert memory.take(900).ctypes.data == place
+
+
+def test_memory_is_not_used_again_while_a_view_of_a_column_is_held():
+    memory = Memory()
+    column = Arena(1000, 2, memory).empty((10, 5), np.dtype(np.float64))
+    column[...] = 7.0
+    row = column[3].view(np.uint8)[2:6]
+    again = column.reshape(-1)[::2]
+    del column
+    other = Arena(1000, 2, memory).empty((100,), np.dtype(np.float64))
+    other[...] = 1.0
+    assert (again == 7.0).all()
+    assert row.base is not other.base
+    del row, again
+    assert Arena(1000, 2, memory).empty((1,), np.dtype(np.uint8)).base is not other.base
+
+
+def test_no_more_is_kept_than_a_few_pieces():
+    memory = Memory()
+    for n in range(1, 200):
+        memory.take(n * 100)
+    assert len(memory._kept) <= 16
