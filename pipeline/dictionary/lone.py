@@ -1,30 +1,37 @@
 """A packet alone: when a batch holds one, the calls to NumPy are the cost, not the bytes.
 
 All fields that are native numbers but for the order of their bytes are put in order by one `take`, sorted by dtype,
-and become columns by a view for each dtype.
+and become columns by a view for each dtype. So do the windows of bit fields, which are shifted and masked together.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dictionary.operations import Numbers, Operation
+from pipeline.dictionary.operations import BitPack, Numbers, Operation
 from pipeline.dictionary.rows import Chunk
 from pipeline.dictionary.steps import Slot
 
 
 @dataclass(frozen=True, slots=True)
 class Lone:
-    """`places`: where in the packet each byte comes from. `parts`: (dtype, first byte, last byte + 1)."""
+    """`places`: where in the packet each byte comes from. `parts`: (dtype, first byte, last byte + 1). `windows`: where
+    those of bit fields begin; `bits`: (dtype, first field, last field + 1).
+    """
 
     places: NDArray[np.intp]
     parts: tuple[tuple[np.dtype[Any], int, int], ...]
+    windows: int
+    shifts: NDArray[np.uint64]
+    masks: NDArray[np.uint64]
+    bits: tuple[tuple[np.dtype[Any], int, int], ...]
     slots: tuple[Slot, ...]
     others: tuple[Operation, ...]
     """What is not read this way."""
@@ -35,6 +42,11 @@ class Lone:
         found: list[NDArray[Any]] = []
         for dtype, first, stop in self.parts:
             found += list(octets[first:stop].view(dtype).reshape(-1, 1))
+        if self.bits:
+            numbers = octets[self.windows :].view(np.uint64) >> self.shifts
+            numbers &= self.masks
+            for dtype, first, stop in self.bits:
+                found += list(numbers[first:stop].astype(dtype).reshape(-1, 1))
         return found
 
 
@@ -58,8 +70,38 @@ def compile_lone(operations: Sequence[Operation]) -> Lone | None:
             first = parts.pop()[1]
         parts.append((each.dtype, first, len(places)))
         slots += each.slots
-    others = tuple(each for each in operations if each not in plain)
-    return Lone(np.array(places, np.intp), tuple(parts), tuple(slots), others)
+    packs = sorted(
+        (each for each in operations if isinstance(each, BitPack) and each.conversion is None),
+        key=lambda each: -each.dtype.itemsize,
+    )
+    windows = len(places)
+    for pack in packs:
+        places += _window(pack) * len(pack.slots)
+        slots += pack.slots
+    shifts, masks = (
+        np.concatenate([np.zeros(0, np.uint64), *(getattr(pack, name).ravel().astype(np.uint64) for pack in packs)])
+        for name in ("shifts", "masks")
+    )
+    others = tuple(each for each in operations if each not in plain and each not in packs)
+    spans = tuple(_spans(packs))
+    return Lone(np.array(places, np.intp), tuple(parts), windows, shifts, masks, spans, tuple(slots), others)
+
+
+def _window(pack: BitPack) -> list[int]:
+    """The bytes of a pack's window as those of a native number of eight; above it stands what its masks take away."""
+    width = pack.window.itemsize
+    order = [pack.byte + width - 1 - i for i in range(width)]
+    order += [pack.byte] * (8 - width)
+    return order if sys.byteorder == "little" else order[::-1]
+
+
+def _spans(packs: Sequence[BitPack]) -> Iterator[tuple[np.dtype[Any], int, int]]:
+    """The fields of each dtype."""
+    first = 0
+    for dtype, some in groupby(packs, key=lambda each: each.dtype):
+        stop = first + sum(len(pack.slots) for pack in some)
+        yield dtype, first, stop
+        first = stop
 
 
 def _is_plain(numbers: Numbers) -> bool:

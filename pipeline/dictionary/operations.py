@@ -134,7 +134,7 @@ class NumberArray:
         return raw, raw if self.conversion is None else [_repaired(work, self.conversion).reshape(shape)]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class BitPack:
     """Unsigned bit fields of one dtype and conversion that stand in one window."""
 

@@ -91,9 +91,14 @@ class Run:
 
     def _fit(self, low: Positions, high: Positions) -> bool:
         """Note which packets hold the bits from `low` to `high`; False: none does any more."""
-        self.alive &= (low >= self.begin) & (low <= high) & (high <= self.end)
-        self.reach = np.maximum(self.reach, np.where(self.alive, high, self.reach))
-        return not len(low) or bool(self.alive.any())
+        fits = high <= self.end
+        fits &= low <= high
+        if low is not self.begin:
+            fits &= low >= self.begin
+        self.alive &= fits
+        every = bool(self.alive.all())
+        self.reach = np.maximum(self.reach, high if every else np.where(self.alive, high, self.reach))
+        return every or not len(low) or bool(self.alive.any())
 
     def _safe(self, position: Positions) -> Positions:
         """Positions that may be read: those of packets too short are replaced by another packet's."""
@@ -101,9 +106,13 @@ class Run:
             return position
         return np.where(self.alive, position, position[np.argmax(self.alive)])
 
+    def _counts(self, count: Positions) -> Positions:
+        """Counts, none for packets too short."""
+        return count if self.alive.all() else np.where(self.alive, count, 0)
+
     def _block(self, block: BlockProgram) -> bool:
         anchor = self.begin if block.from_start else self.position
-        low = anchor + block.first_bits
+        low = anchor + block.first_bits if block.first_bits else anchor
         if not self._fit(low, low + block.width_bits):
             return False
         self.position = anchor + block.end_bits
@@ -119,7 +128,7 @@ class Run:
         size_bits = variable.size_bits(self.result.values, self.data, position, self.end)
         if not self._fit(self.position, self.position + size_bits):
             return False
-        size_bits = np.where(self.alive, size_bits, 0)
+        size_bits = self._counts(size_bits)
         raw, calibrated, unknown = variable.read(self.data, self._safe(self.position), size_bits)
         self.result.values.keep(variable.slot, raw, calibrated)
         self.result.values.flag(unknown)
@@ -137,7 +146,7 @@ class Run:
         if not self._fit(self.position, self.position + size_bits):
             return False
         position, stride = self._safe(self.position), self._safe(stride)
-        count, size_bits = np.where(self.alive, count, 0), np.where(self.alive, size_bits, 0)
+        count, size_bits = self._counts(count), self._counts(size_bits)
         if repeat.shape is not None:
             # Each packet is read as often as the others, so that all are rows of one array.
             count = np.full(len(count), int(count.max(initial=0)), np.int64)
