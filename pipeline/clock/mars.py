@@ -122,6 +122,12 @@ def solar_position(time: MarsTime, latitude_deg: float) -> SolarPosition:
     return SolarPosition(incidence, np.rad2deg(np.arctan2(east, north)) % 360)
 
 
+def sun_distance_au(time: MarsTime) -> Floats:
+    """From Mars to the Sun (B-6 of the page)."""
+    m = np.deg2rad(time.mean_anomaly_deg)
+    return np.asarray(1.5236 * (1.00436 - 0.09309 * np.cos(m) - 0.00436 * np.cos(2 * m) - 0.00031 * np.cos(3 * m)))
+
+
 def _days_since_j2000_tt(utc_ns: NDArray[np.int64]) -> Floats:
     """Days of Terrestrial Time since 2000-01-01T12:00 TT; Unix time has no leap second: TT - UTC is the day's."""
     day = utc_ns // _DAY_NS

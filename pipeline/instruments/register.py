@@ -9,6 +9,7 @@ from pipeline.instruments.calibration import problems
 from pipeline.instruments.clock import Clock
 from pipeline.instruments.dust_devils import DustDevils
 from pipeline.instruments.gpr import Gpr
+from pipeline.instruments.hiric import Hiric
 from pipeline.instruments.instrument import Instrument
 from pipeline.instruments.libs import Libs
 from pipeline.instruments.magnetometer import Magnetometer
@@ -16,7 +17,10 @@ from pipeline.instruments.mepa import Mepa
 from pipeline.instruments.minpa import Minpa
 from pipeline.instruments.mms import Mms
 from pipeline.instruments.momag import Momag
+from pipeline.instruments.moric import Moric
 from pipeline.instruments.mosir import Mosir
+from pipeline.instruments.mscam import Mscam
+from pipeline.instruments.natecam import Natecam
 from pipeline.instruments.orbiter import Orbiter
 from pipeline.instruments.rover import Rover
 from pipeline.instruments.sound import SoundBursts
@@ -39,6 +43,10 @@ REGISTER: Mapping[str, type[Instrument]] = {
     "minpa": Minpa,
     "mepa": Mepa,
     "mosir": Mosir,
+    "mscam": Mscam,
+    "natecam": Natecam,
+    "moric": Moric,
+    "hiric": Hiric,
 }
 
 

@@ -53,8 +53,16 @@ def make(folder: Path) -> None:
     """Write all passes and `manifest.json` into the folder."""
     passes = {name: _make_one(folder, name, scenario) for name, scenario in PASSES.items()}
     versions = {"numpy": np.__version__, "python": platform.python_version(), "zlib": zlib.ZLIB_RUNTIME_VERSION}
+    versions["openjpeg"] = _openjpeg_version()
     manifest = {"made_with": versions, "passes": passes}
     (folder / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+
+
+def _openjpeg_version() -> str:
+    """Of the library that compresses the cameras' stripes."""
+    from PIL import features  # noqa: PLC0415 -- slow to import
+
+    return str(features.version("jpg_2000"))
 
 
 def _make_one(folder: Path, name: str, scenario: Scenario) -> dict[str, Any]:

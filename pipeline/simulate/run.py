@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.errors import ConfigError
 from pipeline.simulate import faults, link, traffic, truth
+from pipeline.simulate.aim import stance, target
 from pipeline.simulate.clock import tell_time
 from pipeline.simulate.files import check_writable, npz, write_together
 from pipeline.simulate.frames import PROFILES, RELAY, packet_frames
@@ -21,6 +22,8 @@ from pipeline.simulate.magnetometer import measure_field
 from pipeline.simulate.mms import scan_surface
 from pipeline.simulate.momag import measure_wind
 from pipeline.simulate.mosir import sound_ground
+from pipeline.simulate.mscam import look_in_nine_colours
+from pipeline.simulate.natecam import look_around
 from pipeline.simulate.navigation import navigate
 from pipeline.simulate.orbit import Orbit
 from pipeline.simulate.orbiter import report_state
@@ -29,7 +32,9 @@ from pipeline.simulate.particles import count_particles, sort_ions
 from pipeline.simulate.radar import sound_high, sound_low
 from pipeline.simulate.radar_records import read_products
 from pipeline.simulate.scenario import LONGEST_S, Scenario, Summary
+from pipeline.simulate.scene import lay_out
 from pipeline.simulate.sound import listen
+from pipeline.simulate.strips import HIRIC, MORIC, take_strip
 from pipeline.simulate.swir import look
 from pipeline.simulate.timeline import Timeline, stay, stay_around
 from pipeline.simulate.traverse import Traverse, travel
@@ -155,6 +160,11 @@ def _measure(
         sound_low(timeline, rover, seed, drift_ppm),
     ]
     tell(0.5)
+    shooting = stance(timeline, rover, timeline.start_ns + (timeline.phase("LIBS POINT 1")[0] + 2) * 1_000_000_000)
+    scene = lay_out(rover, target(shooting), seed)
+    measurements.append(look_in_nine_colours(timeline, rover, scene, seed, drift_ppm))
+    measurements.append(look_around(timeline, rover, scene, seed, drift_ppm))
+    tell(0.6)
     return measurements
 
 
@@ -173,4 +183,6 @@ def _orbit(scenario: Scenario, start_ns: int, stop_ns: int) -> list[Measurement]
         sort_ions(start_ns, stop_ns, seed),
         count_particles(start_ns, stop_ns, seed),
         sound_ground(*near, orbit, seed),
+        take_strip(MORIC, periapsis_ns, (start_ns, stop_ns), seed),
+        take_strip(HIRIC, periapsis_ns, (start_ns, stop_ns), seed),
     ]

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from pipeline.clock.mars import MarsTime, mars_time, solar_position
+from pipeline.clock.mars import MarsTime, mars_time, solar_position, sun_distance_au
 
 ZHURONG_LONGITUDE_DEG = 109.908440
 ZHURONG_LATITUDE_DEG = 25.083319
@@ -164,3 +164,8 @@ def test_any_instant_gives_finite_numbers_without_a_warning(ns):
 
 def test_times_keep_the_shape_of_the_instants():
     assert mars_time(np.zeros((2, 3), np.int64), 10.0, 0).ltst_h.shape == (2, 3)
+
+
+def test_the_distance_of_the_sun_is_the_worked_examples():
+    """1.39351 au; the page's own coefficients give 1.39349 with its mean anomaly."""
+    assert float(sun_distance_au(at("2000-01-06T00:00:00"))[0]) == pytest.approx(1.39351, abs=3e-5)

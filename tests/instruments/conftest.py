@@ -25,6 +25,10 @@ NAMES = (
     "minpa",
     "mepa",
     "mosir",
+    "mscam",
+    "natecam",
+    "moric",
+    "hiric",
 )
 READERS = ("dust_devils", "sound")  # with the calibration of another
 EPOCH_NS = 1_451_577_600_000_000_000  # 2015-12-31T16:00:00Z
@@ -41,6 +45,18 @@ RADAR = {
 }  # fmt: skip
 FLAG = ("?", ())
 NUMBER = ("f8", ())
+STRIPE = {
+    **dict.fromkeys(("IMAGE_ID", "SEQUENCE_ID", "FIRST_LINE", "N_LINES", "IMAGE_LINES", "IMAGE_SAMPLES"), ("u2", ())),
+    **dict.fromkeys(("WINDOW_LINE", "WINDOW_SAMPLE", "FRAME_COUNT", "STRIPE_LENGTH_BYTES"), ("u2", ())),
+    **dict.fromkeys(("CAMERA", "STRIPE", "N_STRIPES", "BINNING", "FOCUS_GEAR", "AUX_QUALITY"), ("u1", ())),
+    **dict.fromkeys(("ROVER_YAW", "ROVER_PITCH", "ROVER_ROLL", "MAST_YAW", "MAST_PITCH", "MAST_ROLL"), NUMBER),
+    **dict.fromkeys(("COMPRESS_MODE", "IMAGE_MODE", "EXPOSURE_MODE", "FOCUS_MODE"), ("U9", ())),
+    "COMPRESS_RATIO": NUMBER, "EXPOSURE": ("u4", ()), "DETECTOR_TEMPERATURE": NUMBER, "STRIPE_DATA": None,
+}  # fmt: skip
+PDU = {
+    **dict.fromkeys(("PDU_TYPE", "CRC_FLAG", "LARGE_FILE", "SEGMENT_METADATA", "ENTITY_LENGTH"), ("u1", ())),
+    "NUMBER_LENGTH": ("u1", ()), "TRANSACTION": ("u2", ()), "PDU_DATA": None,
+}  # fmt: skip
 LAYOUT = {
     "NAVIGATION": (257, {
         "FRAME_ID": ("u1", ()), "DRIVE_MODE": ("U8", ()), "POSITION_NORTH": NUMBER, "POSITION_EAST": NUMBER,
@@ -98,6 +114,9 @@ LAYOUT = {
     "MOSIR": (1312, {
         "BAND": ("U10", ()), "GAIN": ("u1", ()), "WINDOW_DELAY": ("u4", ()), "ECHO": ("i2", (1024, 2)),
     }),
+    "MSCAM": (353, STRIPE),
+    "NATECAM": (354, STRIPE),
+    "MORIC_PDU": (1340, PDU),
     "SWIR": (337, {
         "POINT_ID": ("u2", ()), "KIND": ("U7", ()), "GAIN": ("u1", ()), "AOTF_TEMPERATURE": NUMBER,
         "EXPOSURE": ("u4", ()), "RF_START": ("u4", ()), "RF_STEP": ("u2", ()), "SPECTRUM": ("u2", (321,)),

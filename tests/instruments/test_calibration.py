@@ -18,6 +18,10 @@ NAMES = (
     "minpa",
     "mepa",
     "mosir",
+    "mscam",
+    "natecam",
+    "moric",
+    "hiric",
 )
 
 

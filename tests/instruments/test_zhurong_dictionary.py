@@ -96,6 +96,8 @@ def test_the_dictionary_is_valid_by_the_schema_of_the_omg():
         (305, "WEATHER", 128),
         (321, "LIBS", 10823),
         (337, "SWIR", 664),
+        (353, "MSCAM", 57),
+        (354, "NATECAM", 57),
         (1287, "ORBITER_STATE", 114),
         (1296, "MOMAG", 2315),
         (1300, "MMS", 1170),

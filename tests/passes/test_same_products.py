@@ -13,7 +13,7 @@ from pipeline.topics import product_message
 from pipeline.transport.source import read_pass
 
 Decoded = Any
-ORBITER = {"orbiter", "momag", "mms", "minpa", "mepa", "mosir"}
+ORBITER = {"orbiter", "momag", "mms", "minpa", "mepa", "mosir", "moric", "hiric"}
 """Their products belong to no site."""
 
 

@@ -1,6 +1,6 @@
 """The bundled passes are what the manifest says, and the simulator still makes them.
 
-Bytes are promised for one version of NumPy only: its random streams may change with it.
+Bytes are promised for one version of NumPy and of OpenJPEG only: random streams and codestreams may change with them.
 """
 
 import hashlib
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import features
 
 from pipeline.simulate import simulate
 from pipeline.simulate.bundle import PASSES, command
@@ -20,8 +21,9 @@ FILES = [(name, file) for name, entry in MANIFEST["passes"].items() for file in 
 
 @pytest.fixture(scope="module")
 def remade(tmp_path_factory):
-    if np.__version__ != MANIFEST["made_with"]["numpy"]:
-        pytest.skip(f"made with NumPy {MANIFEST['made_with']['numpy']}, this is {np.__version__}")
+    for name, here in (("numpy", np.__version__), ("openjpeg", features.version("jpg_2000"))):
+        if here != MANIFEST["made_with"][name]:
+            pytest.skip(f"made with {name} {MANIFEST['made_with'][name]}, this is {here}")
     folder = tmp_path_factory.mktemp("remade")
     for name, scenario in PASSES.items():
         simulate(folder / name, scenario)
@@ -71,5 +73,5 @@ def test_the_bundle_is_at_most_16_mb():
 
 
 @pytest.mark.parametrize("name", list(PASSES))
-def test_a_replay_in_real_time_lasts_10_to_25_seconds(name):
-    assert 10.0 <= MANIFEST["passes"][name]["duration_s"] <= 25.0
+def test_a_replay_in_real_time_lasts_10_to_30_seconds(name):
+    assert 10.0 <= MANIFEST["passes"][name]["duration_s"] <= 30.0

@@ -1,0 +1,203 @@
+"""CFDP class 1, the receiving side: PDUs of unacknowledged transfers become files, with what is missing known.
+
+In: rows of PDUs (`PDU_COLUMNS`), decoded by the dictionary, in order of arrival. Out: files, when their EOF came, when
+too many are open, or at the end. Dropped and counted: directives that class 1 does not need, data that lie beyond
+MAX_FILE_BYTES. CCSDS 727.0-B-5: file data PDU 5.3, metadata 5.2.5, EOF 5.2.2, checksums 4.2.2 and annex F.
+
+File data are laid in place for a whole run of PDUs at once; only metadata and EOF, two of a file, are read one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import fastcrc
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.batches import ColumnBatch, Quality, Ragged
+from pipeline.instruments.rows import compact, join, take
+
+MAX_FILE_BYTES = 16 << 20
+MAX_OPEN = 4
+PDU_COLUMNS = frozenset(
+    {
+        "PDU_TYPE",
+        "CRC_FLAG",
+        "LARGE_FILE",
+        "ENTITY_LENGTH",
+        "SEGMENT_METADATA",
+        "NUMBER_LENGTH",
+        "TRANSACTION",
+        "PDU_DATA",
+    }
+)
+_EOF, _METADATA = 4, 7
+_MODULAR, _CRC_32C, _CRC_32, _NULL = 0, 2, 3, 15
+NOT_CHECKED, FAILED, VERIFIED = -1, 0, 1
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedFile:
+    """`content uint8[n]`, zero where `have bool[n]` is not; `rows`: its PDUs without their columns.
+
+    `checksum`: VERIFIED, FAILED, or NOT_CHECKED where bytes or the EOF are missing. `condition`: of the EOF (0 none),
+    -1 where it is missing. `n_rejected`: PDUs that could not be used.
+    """
+
+    transaction: int
+    name: str
+    content: NDArray[np.uint8]
+    have: NDArray[np.bool_]
+    checksum: int
+    condition: int
+    n_rejected: int
+    rows: ColumnBatch
+
+    def quality(self) -> Quality:
+        bits = Quality(int(np.bitwise_or.reduce(self.rows.quality)))
+        bits |= Quality(0) if self.have.all() and self.condition == 0 else Quality.FRAGMENT
+        return bits | (Quality.FAILED_CHECK if self.checksum == FAILED else Quality(0))
+
+
+@dataclass(slots=True)
+class _Transfer:
+    content: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(0, np.uint8))
+    have: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
+    rows: list[ColumnBatch] = field(default_factory=list)
+    name: str = ""
+    checksum_type: int = _MODULAR
+    size: int = -1
+    checksum: int = 0
+    condition: int = -1
+    n_rejected: int = 0
+
+
+class FileReceiver:
+    """State: the transfers that are open, oldest first, and the last that was closed."""
+
+    def __init__(self) -> None:
+        self._open: dict[int, _Transfer] = {}
+
+    def feed(self, rows: ColumnBatch) -> Iterator[ReceivedFile]:
+        """Files that these PDUs of one transaction close: at most one EOF, the last row, is among them."""
+        number = int(np.asarray(rows.columns["TRANSACTION"])[0])
+        if number not in self._open and len(self._open) >= MAX_OPEN:
+            yield self._close(next(iter(self._open)))
+        transfer = self._open.setdefault(number, _Transfer())
+        transfer.rows.append(replace(take(rows, slice(None)), columns={}, raw={}))
+        _add(transfer, rows)
+        if transfer.condition >= 0:
+            yield self._close(number)
+
+    def rest(self) -> Iterator[ReceivedFile]:
+        """What is still open at the end."""
+        for number in list(self._open):
+            yield self._close(number)
+
+    def _close(self, number: int) -> ReceivedFile:
+        transfer = self._open.pop(number)
+        size = len(transfer.content) if transfer.size < 0 else transfer.size
+        _make_room(transfer, size)
+        content, have = transfer.content[:size], transfer.have[:size]
+        checksum = NOT_CHECKED
+        if have.all() and transfer.condition >= 0 and transfer.checksum_type != _NULL:
+            found = file_checksum(content, transfer.checksum_type)
+            checksum = NOT_CHECKED if found is None else VERIFIED if found == transfer.checksum else FAILED
+        return ReceivedFile(
+            number,
+            transfer.name,
+            content,
+            have,
+            checksum,
+            transfer.condition,
+            transfer.n_rejected,
+            join(transfer.rows),
+        )
+
+
+def is_eof(rows: ColumnBatch) -> NDArray[np.bool_]:
+    """Which PDUs are EOF directives."""
+    return np.asarray((np.asarray(rows.columns["PDU_TYPE"]) == 0) & (_directive(rows) == _EOF))
+
+
+def file_checksum(content: NDArray[np.uint8], kind: int) -> int | None:
+    """Of a whole file; None for a kind that is not known."""
+    if kind == _MODULAR:
+        padded = np.concatenate([content, np.zeros(-len(content) % 4, np.uint8)])
+        return int(padded.view(">u4").sum(dtype=np.uint64)) & 0xFFFFFFFF
+    if kind == _CRC_32:
+        return fastcrc.crc32.iso_hdlc(content.tobytes())
+    if kind == _CRC_32C:
+        return fastcrc.crc32.iscsi(content.tobytes())
+    return None
+
+
+def _directive(rows: ColumnBatch) -> NDArray[np.uint8]:
+    """First byte of each PDU's data field; 0 where it has none."""
+    data = rows.columns["PDU_DATA"]
+    assert isinstance(data, Ragged)
+    if not len(data.values):
+        return np.zeros(len(data), np.uint8)
+    return np.where(data.length > 0, data.values[np.minimum(data.start, len(data.values) - 1)], 0).astype(np.uint8)
+
+
+def _add(transfer: _Transfer, rows: ColumnBatch) -> None:
+    data = rows.columns["PDU_DATA"]
+    assert isinstance(data, Ragged)
+    fits = np.ones(len(rows), np.bool_)
+    for name, value in (("CRC_FLAG", 0), ("LARGE_FILE", 0), ("ENTITY_LENGTH", 0), ("NUMBER_LENGTH", 1)):
+        fits &= np.asarray(rows.columns[name]) == value
+    is_data = np.asarray(rows.columns["PDU_TYPE"]) == 1
+    usable = fits & is_data & (data.length > 4) & (np.asarray(rows.columns["SEGMENT_METADATA"]) == 0)
+    flat = compact(Ragged(data.values, data.start[usable], data.length[usable]))
+    transfer.n_rejected += int((is_data & ~usable).sum() + (~fits & ~is_data).sum())
+    if len(flat):
+        _lay(transfer, flat)
+    for row in np.flatnonzero(fits & ~is_data).tolist():
+        _direct(transfer, data.values[data.start[row] : data.start[row] + data.length[row]].tobytes())
+
+
+def _lay(transfer: _Transfer, data: Ragged) -> None:
+    """Put segments in place: four bytes of offset, then the octets of the file."""
+    head = data.values[data.start[:, None] + np.arange(4)].astype(np.int64)
+    offset = head @ np.array([1 << 24, 1 << 16, 1 << 8, 1])
+    length = data.length - 4
+    inside = offset + length <= MAX_FILE_BYTES
+    transfer.n_rejected += int((~inside).sum())
+    offset, length, start = offset[inside], length[inside], data.start[inside] + 4
+    if not len(offset):
+        return
+    _make_room(transfer, int((offset + length).max()))
+    before = np.cumsum(length) - length
+    step = np.arange(int(length.sum())) - np.repeat(before, length)
+    place = np.repeat(offset, length) + step
+    transfer.content[place] = data.values[np.repeat(start, length) + step]
+    transfer.have[place] = True
+
+
+def _make_room(transfer: _Transfer, size: int) -> None:
+    missing = size - len(transfer.content)
+    if missing > 0:
+        transfer.content = np.concatenate([transfer.content, np.zeros(missing, np.uint8)])
+        transfer.have = np.concatenate([transfer.have, np.zeros(missing, np.bool_)])
+
+
+def _direct(transfer: _Transfer, octets: bytes) -> None:
+    """Take metadata or EOF; anything else of class 1 says nothing that is needed."""
+    code = octets[0] if octets else 0
+    if code == _METADATA and len(octets) >= 7:
+        size = int.from_bytes(octets[2:6], "big")
+        transfer.checksum_type = octets[1] & 15
+        transfer.name = octets[7 : 7 + octets[6]].decode("utf-8", "replace")
+    elif code == _EOF and len(octets) >= 10:
+        size = int.from_bytes(octets[6:10], "big")
+        transfer.condition, transfer.checksum = octets[1] >> 4, int.from_bytes(octets[2:6], "big")
+    else:
+        transfer.n_rejected += 1
+        return
+    if size <= MAX_FILE_BYTES:
+        transfer.size = size
+    else:
+        transfer.n_rejected += 1

@@ -1,0 +1,214 @@
+"""NaTeCam, the navigation and terrain cameras: the mosaics of two cameras become colour pictures.
+
+In: NATECAM, one packet a stripe, and the attitude of rover and mast. Out: `natecam/image`, one row, for each image:
+bias and dark subtracted, vignetting divided out, demosaiced (bilinear), white balance and colour matrix, undistorted
+(Brown-Conrady) to a pinhole of the same focal length, coded by the curve of sRGB. And `natecam/panorama` for the
+images of a mast sweep (IMAGE_MODE PANORAMA, one SEQUENCE_ID).
+
+Focal length, pixel and principal point are those of archived labels (2C); the other numbers are assumed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from pipeline.batches import ColumnBatch, Quality, Quantity
+from pipeline.instruments.attitude import AttitudeLimit
+from pipeline.instruments.calibration import Calibration, Finite, Matrix, Positive, Source, Table, Vector
+from pipeline.instruments.colour import demosaic, sample_bilinear, srgb
+from pipeline.instruments.context import Context
+from pipeline.instruments.images import STRIPE_COLUMNS, Picture, assemble, aux_arrays, whole
+from pipeline.instruments.optics import (
+    Optics,
+    Window,
+    corners,
+    pointing_array,
+    pointing_of,
+    saturated_share,
+    vignetting,
+    window_of,
+)
+from pipeline.instruments.panorama import MAX_IMAGES, Panorama, PanoramaGrid, View, panorama
+from pipeline.instruments.products import Draft
+from pipeline.instruments.rows import join
+from pipeline.instruments.stripe_camera import StripeCamera
+
+_IMAGE = ("row", "line", "sample", "band")
+_FRAMES = {"frames": {"pointing": "local east, north, up"}}
+
+
+class Detector(Table):
+    """Counts of the two detectors, alike."""
+
+    source: Source
+    bias_dn: Finite
+    dark_dn_per_s: Finite
+    full_scale_dn: Annotated[int, Field(ge=1, le=65535)]
+    white_dn: Positive
+    vignetting: Annotated[list[Finite], Field(min_length=2, max_length=2)]  # of rho^2, rho^4
+
+
+class Colour(Table):
+    """From the camera's colours to linear sRGB."""
+
+    source: Source
+    white_balance: Vector
+    matrix: Matrix
+
+
+class Camera(Table):
+    """One of the two."""
+
+    code: Annotated[int, Field(ge=0, le=255)]
+    name: str
+    side: str
+
+
+class Cameras(Table):
+    """Both."""
+
+    source: Source
+    camera: Annotated[list[Camera], Field(min_length=1, max_length=4)]
+
+
+class NatecamCalibration(Calibration):
+    """`calibration/natecam.toml`."""
+
+    cameras: Cameras
+    optics: Optics
+    detector: Detector
+    colour: Colour
+    panorama: PanoramaGrid
+    attitude: AttitudeLimit
+
+
+class Natecam(StripeCamera):
+    """NaTeCam, an image at a time. State: the sweep that goes on and the last image of a pair, by camera."""
+
+    containers: ClassVar[Mapping[str, frozenset[str]]] = {"NATECAM": STRIPE_COLUMNS}
+    singles = frozenset({"NATECAM"})
+    model = NatecamCalibration
+    calibration: NatecamCalibration
+
+    def __init__(self, calibration: Mapping[str, Any], context: Context) -> None:
+        super().__init__(calibration, context)
+        self._cameras = {one.code: one for one in self.calibration.cameras.camera}
+        self._sweeps: dict[int, tuple[int, list[View]]] = {}
+        self._half_pair: tuple[int, int, int, int] | None = None  # sequence, camera, image, time
+        self._remap: tuple[Window, NDArray[np.float32]] | None = None
+
+    def cameras(self) -> Mapping[int, Any]:
+        return self._cameras
+
+    def image(self, rows: ColumnBatch) -> Iterator[Draft]:
+        code, sequence = whole(rows, "CAMERA"), whole(rows, "SEQUENCE_ID")
+        sweeping = str(np.asarray(rows.columns["IMAGE_MODE"])[0]) == "PANORAMA"
+        going_on, views = self._sweeps.get(code, (-1, []))
+        if views and (not sweeping or going_on != sequence or len(views) >= MAX_IMAGES):
+            yield from self._end_sweep(code)
+        draft, view = self._picture(rows)
+        yield draft
+        if sweeping:
+            self._sweeps.setdefault(code, (sequence, []))[1].append(view)
+
+    def end(self) -> Iterator[Draft]:
+        yield from super().end()
+        for code in list(self._sweeps):
+            yield from self._end_sweep(code)
+
+    def _picture(self, rows: ColumnBatch) -> tuple[Draft, View]:
+        picture = assemble(rows, quartered=True)
+        window, pointing = window_of(rows), pointing_of(rows, self.calibration.attitude)
+        image, line_quality = self._undistorted(self._linear(rows, picture, window), picture, window)
+        camera = self._cameras[whole(rows, "CAMERA")]
+        saturated = saturated_share(picture.counts, self.calibration.detector.full_scale_dn)
+        arrays = {
+            "image": Quantity(srgb(image)[None], "", "red, green, blue by the curve of sRGB", _IMAGE),
+            "camera": Quantity(np.array([camera.name]), "", camera.side),
+            "saturated_share": Quantity(np.array([saturated]), "1", "pixels at the end of scale"),
+            **self._pair(rows),
+            **aux_arrays(rows, replace(picture, line_quality=line_quality)),
+            **pointing_array(pointing, corners(window, self.calibration.optics, distorted=False)),
+        }
+        bits = Quality(int(np.bitwise_or.reduce(rows.quality))) | picture.quality()
+        bits |= Quality.SATURATED if saturated > 0 else Quality(0)
+        bits |= Quality.NO_ATTITUDE if pointing.doubtful else Quality(0)
+        quality = np.array([bits], np.uint32)
+        latest = ("camera", "exposure_s", "image_id")
+        draft = Draft("image", "2C", rows, rows.time_ns[:1], arrays, quality, latest, _FRAMES)
+        slim = replace(rows, columns={}, raw={})
+        return draft, View(slim, srgb(image), line_quality == 0, window, pointing)
+
+    def _linear(self, rows: ColumnBatch, picture: Picture, window: Window) -> NDArray[np.float32]:
+        """Linear sRGB float32[lines, samples, 3], 1 is white; as the lens drew it."""
+        model, colour = self.calibration.detector, self.calibration.colour
+        dark = model.bias_dn + model.dark_dn_per_s * whole(rows, "EXPOSURE") * 1e-6
+        a, b = model.vignetting
+        flat = vignetting(window, self.calibration.optics, (a, b))
+        net = ((picture.counts - dark) / (flat * model.white_dn)).astype(np.float32)
+        matrix = np.array(colour.matrix) * np.array(colour.white_balance)
+        return np.asarray(np.clip(demosaic(net) @ matrix.T.astype(np.float32), 0, 1))
+
+    def _undistorted(
+        self, linear: NDArray[np.float32], picture: Picture, window: Window
+    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
+        """The picture of a pinhole, and the quality of its lines: the worst of the lines that they come from.
+
+        A missing line spoils the colours of its neighbours too.
+        """
+        if self._remap is None or self._remap[0] != window:
+            optics = self.calibration.optics
+            self._remap = window, window.pixels(optics, optics.distort(window.grid(optics))).astype(np.float32)
+        at = self._remap[1]
+        image, inside = sample_bilinear(linear, at[..., 0], at[..., 1])
+        worst = picture.line_quality.copy()
+        worst[1:] = np.maximum(worst[1:], picture.line_quality[:-1])
+        worst[:-1] = np.maximum(worst[:-1], picture.line_quality[1:])
+        source = np.clip(np.floor(at[..., 1]).astype(np.intp), 0, len(worst) - 1)
+        spoilt = np.maximum(worst[source], worst[np.minimum(source + 1, len(worst) - 1)])
+        image[(spoilt != 0) | ~inside] = 0
+        return image, spoilt.max(axis=1)
+
+    def _pair(self, rows: ColumnBatch) -> dict[str, Quantity]:
+        """The other image of a stereo pair, once both are there."""
+        code, sequence, image = (whole(rows, name) for name in ("CAMERA", "SEQUENCE_ID", "IMAGE_ID"))
+        is_stereo = str(np.asarray(rows.columns["IMAGE_MODE"])[0]) == "STEREO"
+        time_ns, other, apart_s = int(rows.time_ns[0]), -1, np.nan
+        half = self._half_pair
+        if is_stereo and half is not None and half[0] == sequence and half[1] != code:
+            other, apart_s = half[2], (time_ns - half[3]) / 1e9
+        self._half_pair = (sequence, code, image, time_ns) if is_stereo and other < 0 else None
+        return {
+            "pair_id": Quantity(np.array([sequence if is_stereo else -1]), "", "of a stereo pair; -1: none"),
+            "pair_image_id": Quantity(np.array([other]), "", "the pair's other image, if it came before; -1: none"),
+            "pair_interval_s": Quantity(np.array([apart_s]), "s", "since the pair's other exposure"),
+        }
+
+    def _end_sweep(self, code: int) -> Iterator[Draft]:
+        sequence, views = self._sweeps.pop(code)
+        rows = join([view.rows for view in views])
+        found = panorama(views, self.calibration.optics, self.calibration.panorama)
+        bits = np.array([np.bitwise_or.reduce(rows.quality)], np.uint32)
+        if any(view.pointing.doubtful for view in views):
+            bits |= np.uint32(Quality.NO_ATTITUDE)
+        if not all(view.good.all() for view in views):
+            bits |= np.uint32(Quality.FRAGMENT)
+        arrays = self._strip(found, code, sequence, len(views))
+        yield Draft("panorama", "2C", rows, rows.time_ns[:1], arrays, bits, ("n_images",), _FRAMES)
+
+    def _strip(self, found: Panorama, code: int, sequence: int, n_images: int) -> dict[str, Quantity]:
+        return {
+            "image": Quantity(found.image[None], "", "red, green, blue by the curve of sRGB", _IMAGE),
+            "n_views": Quantity(found.n_views[None], "1", "images that show this direction", _IMAGE[:3]),
+            "azimuth_deg": Quantity(found.azimuth_deg, "degree", "clockwise from north", ("sample",)),
+            "elevation_deg": Quantity(found.elevation_deg, "degree", "above the level", ("line",)),
+            "camera": Quantity(np.array([self._cameras[code].name]), "", self._cameras[code].side),
+            "sequence_id": Quantity(np.array([sequence]), "", "of the images"),
+            "n_images": Quantity(np.array([n_images]), "1", "in the sweep"),
+        }

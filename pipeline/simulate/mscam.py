@@ -1,0 +1,106 @@
+"""MSCAM: nine filters on the rock that LIBS shoots at; counts by the numbers of the packets' page."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.simulate import chance, sun
+from pipeline.simulate.aim import Lens, corner_vectors, stance
+from pipeline.simulate.arrays import Anything, Reals
+from pipeline.simulate.image_records import (
+    LOSSLESS,
+    LOSSY,
+    PACKED,
+    SINGLE,
+    Shot,
+    expose,
+    of_record,
+    stripe_records,
+    vignetting,
+)
+from pipeline.simulate.packets import Measurement, Record
+from pipeline.simulate.scene import Scene
+from pipeline.simulate.timeline import Timeline
+from pipeline.simulate.traverse import Traverse
+
+APID = 353
+_FILTERS = (
+    # code, nm, DN per s W m-2 sr-1 um-1, exposure us
+    (0x11, 525.0, 9000.0, 6000),
+    (0x22, 480.0, 7400.0, 10000),
+    (0x33, 650.0, 11800.0, 3000),
+    (0x44, 700.0, 11200.0, 3200),
+    (0x55, 800.0, 8900.0, 4700),
+    (0x66, 900.0, 6100.0, 8400),
+    (0x77, 950.0, 4700.0, 12200),
+    (0x88, 1000.0, 3300.0, 19500),
+    (0x99, 650.0, 2900.0, 12000),
+)
+_LENS = Lens(0.0055, 27.5, (0.0, 0.0), k1=0.012)
+_SIDE, _BINNING = 160, 8
+_KEPT = np.arange(5, _SIDE, 10)
+_READ_DN, _PHOTON_DN = 1.6, 0.05
+_FIRST_IMAGE, _SEQUENCE = 410, 77
+
+
+def look_in_nine_colours(
+    timeline: Timeline, rover: Traverse, scene: Scene, seed: int, drift_ppm: float
+) -> Measurement:
+    """An image through each filter; the first packed, the panchromatic lossy, the others lossless."""
+    draw = chance.stream(seed, "mscam")
+    begin, end = timeline.phase("LIBS POINT 1")
+    times = timeline.start_ns + np.rint(np.linspace(begin + 2.2, end - 2.4, 9) * 1000).astype(np.int64) * 1_000_000
+    distance, incidence, _ = sun.stand(times)
+    degc = -6.0 + 2.0 * draw.random()
+    images: list[list[Record]] = []
+    radiance, pointing = [], []
+    factors = _reflectance(timeline, rover, scene, int(times[4]))
+    for k, (code, nm, response, exposure_us) in enumerate(_FILTERS):
+        compress = PACKED if k == 0 else LOSSY if k == 8 else LOSSLESS
+        shot = Shot(
+            int(times[k]), _FIRST_IMAGE + k, _SEQUENCE, code, _SIDE, _BINNING, exposure_us, SINGLE, compress, 8.0
+        )
+        how = stance(timeline, rover, shot.time_ns)
+        bright = (
+            factors[..., k] * sun.irradiance(nm) * np.cos(np.radians(incidence[k])) / (np.pi * distance[k] ** 2)
+        )
+        dn = expose(_dn(bright, shot, response, degc), draw, _READ_DN, _PHOTON_DN, _bias(degc))
+        images.append(stripe_records(APID, shot, dn, degc, how.angles_deg, drift_ppm, colour=False))
+        radiance.append(bright[np.ix_(_KEPT, _KEPT)])
+        pointing.append(corner_vectors(_LENS, shot, how, bent=True))
+    truth: dict[str, Anything] = {
+        "time_utc_ns": times,
+        "image_of_record": of_record(images),
+        "filter_nm": np.array([nm for _, nm, *_ in _FILTERS]),
+        "exposure_s": np.array([us for *_, us in _FILTERS]) * 1e-6,
+        "solar_incidence_deg": incidence,
+        "sun_distance_au": distance,
+        "pointing_enu": np.stack(pointing),
+        "kept": _KEPT,
+        "kept_radiance_w_m2_sr_um": np.stack(radiance),
+        "kept_reflectance": np.moveaxis(factors[np.ix_(_KEPT, _KEPT)], -1, 0),
+    }
+    noise: dict[str, object] = {
+        "image_dn": {"formula": "sqrt(read^2 + photon * net)", "read": _READ_DN, "photon": _PHOTON_DN},
+    }
+    return Measurement("mscam", [record for records in images for record in records], truth, noise)
+
+
+def _reflectance(timeline: Timeline, rover: Traverse, scene: Scene, time_ns: int) -> Reals:
+    """Reflectance factors [lines, samples, filters]: the mast rests, and shadows stay where they are."""
+    shot = Shot(time_ns, 0, 0, 0, _SIDE, _BINNING, 0, SINGLE, PACKED)
+    how = stance(timeline, rover, time_ns)
+    line, sample = np.mgrid[0.0:_SIDE, 0.0:_SIDE]
+    rays = _LENS.rays(shot, sample, line, bent=True) @ how.mast_to_ned.T
+    return scene.look(how.eye(), rays, sun.stand(np.array([time_ns]))[2][0], tuple(nm for _, nm, *_ in _FILTERS))
+
+
+def _bias(degc: float) -> float:
+    return 64.0 + 0.15 * (degc - 20.0)
+
+
+def _dn(radiance: Reals, shot: Shot, response: float, degc: float) -> Reals:
+    exposure_s = shot.exposure_us * 1e-6
+    dark = 8.0 * 2.0 ** ((degc - 20.0) / 8.0)
+    dn: Reals = _bias(degc) + (dark + radiance * response) * exposure_s * vignetting(shot, -0.18, -0.04)
+    return dn
