@@ -13,7 +13,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from functools import cache
+from functools import cache, lru_cache
 from threading import local
 from typing import Any
 
@@ -149,7 +149,7 @@ def unpack_product(payload: bytes) -> dict[str, Any]:
     try:
         product = msgpack.unpackb(payload, raw=False, strict_map_key=True)
         quality = _array(product["quality"])
-        arrays = {name: {**_described(entry), "values": _array(entry)} for name, entry in product["arrays"].items()}
+        arrays = {name: _with_values(entry) for name, entry in product["arrays"].items()}
     except (KeyError, TypeError, AttributeError, ValueError, msgpack.UnpackException) as error:
         raise ValueError(f"not a product message: {type(error).__name__}: {error}") from None
     return {**product, "arrays": arrays, "quality": quality}
@@ -210,9 +210,12 @@ def _clock(hours: float) -> str:
 
 
 def _quantity_map(name: str, quantity: Quantity) -> dict[str, Any]:
-    entry = _array_map(name, quantity.values)
-    entry["unit"], entry["description"], entry["dims"] = quantity.unit, quantity.description, quantity.dims
-    return entry
+    return {
+        **_array_map(name, quantity.values),
+        "unit": quantity.unit,
+        "description": quantity.description,
+        "dims": quantity.dims,
+    }
 
 
 def _array_map(name: str, values: NDArray[Any]) -> dict[str, Any]:
@@ -236,21 +239,33 @@ def _octets(values: NDArray[Any], form: str) -> bytes | memoryview:
     return little.reshape(-1).view(np.uint8).data
 
 
-def _described(entry: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in entry.items() if key not in ("dtype", "shape", "data")}
+def _with_values(entry: dict[str, Any]) -> dict[str, Any]:
+    """The entry of an array with the array itself under "values", in place of what it is made of."""
+    values = _array(entry)
+    del entry["dtype"], entry["shape"], entry["data"]
+    entry["values"] = values
+    return entry
 
 
 def _array(entry: Mapping[str, Any]) -> NDArray[Any]:
     """`{"dtype", "shape", "data"}` as an array over the same bytes; what does not fit together is a ValueError."""
-    dtype = np.dtype(str(entry["dtype"]))
-    shape = [int(n) for n in entry["shape"]]
-    if dtype.kind not in _ARRAY_KINDS or not dtype.itemsize:
-        raise ValueError(f"an array of type {dtype} is not read")
+    dtype, data, shape = _readable(entry["dtype"]), entry["data"], entry["shape"]
+    if len(shape) == 1 and shape[0] * dtype.itemsize == len(data) > 0:
+        return np.frombuffer(data, dtype)
+    shape = [int(n) for n in shape]
     if len(shape) > _MAX_DIMENSIONS or min(shape, default=0) < 0:
         raise ValueError(f"an array of shape {shape} is not read")
-    if math.prod(shape) * dtype.itemsize != len(entry["data"]):
-        raise ValueError(f"{len(entry['data'])} bytes are not {shape} values of {dtype}")
-    return np.frombuffer(entry["data"], dtype).reshape(shape)
+    if math.prod(shape) * dtype.itemsize != len(data):
+        raise ValueError(f"{len(data)} bytes are not {shape} values of {dtype}")
+    return np.frombuffer(data, dtype).reshape(shape)
+
+
+@lru_cache(256)
+def _readable(form: str) -> np.dtype[Any]:
+    dtype = np.dtype(str(form))
+    if dtype.kind not in _ARRAY_KINDS or not dtype.itemsize:
+        raise ValueError(f"an array of type {dtype} is not read")
+    return dtype
 
 
 def _last_values(name: str, quantity: Quantity) -> Iterator[tuple[str, Any]]:
@@ -280,12 +295,14 @@ def _json_value(value: Any) -> Any:
 
 
 def _json_message(topic: str, payload: Mapping[str, Any], *, retain: bool = False) -> Message:
-    text = json.dumps(_finite(payload), default=_plain, ensure_ascii=False, allow_nan=False)
+    text = _JSON.encode(_finite(payload))
     return Message(topic, text.encode(), qos=1, retain=retain, content_type="application/json")
 
 
 def _finite(value: Any) -> Any:
     """The same with None for each float that JSON has no word for."""
+    if isinstance(value, str | int):
+        return value
     if isinstance(value, Mapping):
         return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -303,6 +320,9 @@ def _plain(value: Any) -> Any:
     if isinstance(value, np.ndarray):
         return value.tolist()
     raise TypeError(f"a {type(value).__name__} has no place in a message")
+
+
+_JSON = json.JSONEncoder(default=_plain, ensure_ascii=False, allow_nan=False)
 
 
 def _unlike(name: str, channel: Mapping[str, Any], n_same: Mapping[str, int]) -> str:

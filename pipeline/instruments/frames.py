@@ -7,6 +7,7 @@ that the product names; the two lie a kilometre apart and are never mixed in a p
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 from pipeline.instruments.context import Site
 
@@ -23,9 +24,14 @@ _PLACES = ("longitude_deg", "latitude_deg")
 
 def frames_of(names: Iterable[str], site: Site | None) -> dict[str, str]:
     """Frame by the word that stands for it in names of arrays; longitudes and latitudes are in the site's."""
+    return dict(_frames_of(tuple(names), site.frame if site else None))
+
+
+@lru_cache(256)
+def _frames_of(names: tuple[str, ...], place: str | None) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in names:
         found |= {word: WORDS[word] for word in name.split("_") if word in WORDS}
-        if site is not None and name in _PLACES:
-            found["longitude, latitude"] = site.frame
+        if place is not None and name in _PLACES:
+            found["longitude, latitude"] = place
     return found

@@ -18,6 +18,7 @@ from pipeline.batches import NO_TIME, Column, ColumnBatch, Ragged
 BLOCK_COUNTS = 4096
 """Rows with neither onboard nor receive time are grouped by this many sequence counts."""
 
+_SMALL_BYTES = 4096
 _BY_WINDOW, _BY_RECEIPT, _BY_COUNT = 0, 1, 2  # the first part of a key
 
 
@@ -151,7 +152,7 @@ def _own_column(column: Column) -> Column:
     if isinstance(column, Ragged):
         return compact(column)
     base = column.base
-    small = base is None or (isinstance(base, np.ndarray) and base.nbytes <= 2 * column.nbytes)
+    small = base is None or (isinstance(base, np.ndarray) and base.nbytes <= max(2 * column.nbytes, _SMALL_BYTES))
     return column if small else column.copy()
 
 

@@ -82,10 +82,13 @@ class Dispatch:
         """Who decodes it; empty while nobody does."""
         return self._worker
 
-    def send(self, now: float, *, ended: bool, settled_at: int = -1) -> list[StageMessage]:
+    def send(
+        self, now: float, *, ended: bool, settled_at: int = -1, n_recorded: int | None = None
+    ) -> list[StageMessage]:
         """What goes out now.
 
         `ended`: the recording of the pass is complete. `settled_at`: its bytes so far, where they are whole frames.
+        `n_recorded`: its bytes so far, where that is known without looking.
         """
         if self.finished:
             return []
@@ -97,7 +100,7 @@ class Dispatch:
                 return []
             self._offer_at = now + self._pace.offer_s
             return [Offer(self._id)]
-        return self._raws(now, ended=ended, settled_at=settled_at)
+        return self._raws(now, ended=ended, settled_at=settled_at, n_recorded=n_recorded)
 
     def take(self, message: StageMessage, now: float) -> None:
         """What came back; of another run it means nothing."""
@@ -145,7 +148,7 @@ class Dispatch:
             self._all_done_at = now
             self.close()
 
-    def _raws(self, now: float, *, ended: bool, settled_at: int) -> list[StageMessage]:
+    def _raws(self, now: float, *, ended: bool, settled_at: int, n_recorded: int | None) -> list[StageMessage]:
         if self._reader is None:
             self._reader = self._open_reader()
         if not self._waits:
@@ -154,7 +157,10 @@ class Dispatch:
         while len(out) < self._pace.n_at_once and not self._end_sent:
             if self.n_sent - self.n_confirmed >= self._pace.window_bytes:
                 break
-            batch = self._reader.read(self._pace.chunk_bytes)
+            if self.n_sent == n_recorded:
+                break
+            left = self._pace.chunk_bytes if n_recorded is None else n_recorded - self.n_sent
+            batch = self._reader.read(min(left, self._pace.chunk_bytes))
             if batch is None and not ended:
                 break
             self._end_sent = batch is None

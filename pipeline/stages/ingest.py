@@ -88,7 +88,10 @@ class Ingest:
             n_sent = 0
             for desk, one in self._active():
                 settled_at = -1 if one.ended else desk.settled_at
-                messages = one.dispatch.send(time.monotonic(), ended=one.ended, settled_at=settled_at)
+                n_recorded = None if one.ended else desk.recorder.n_bytes
+                messages = one.dispatch.send(
+                    time.monotonic(), ended=one.ended, settled_at=settled_at, n_recorded=n_recorded
+                )
                 if messages:
                     if isinstance(messages[0], Offer) and one.dispatch.n_runs > 1:
                         _log.warning(

@@ -156,11 +156,15 @@ class Worker:
 
     @staticmethod
     def _outs(raw: Raw, run: _Run, messages: list[Outgoing]) -> Iterator[Out]:
-        """The messages in Outs of a bearable size; only the last says how far the run has come."""
+        """The messages in Outs of a bearable size; only the last says how far the run has come.
+
+        Products come before what is retained, and do not wait for it.
+        """
         parts: list[list[Outgoing]] = [[]]
         n_bytes = 0
         for one in messages:
-            if parts[-1] and n_bytes + len(one.message.payload) > OUT_BYTES:
+            full = n_bytes + len(one.message.payload) > OUT_BYTES
+            if parts[-1] and (full or one.message.retain != parts[-1][-1].message.retain):
                 parts.append([])
                 n_bytes = 0
             parts[-1].append(one)

@@ -13,6 +13,7 @@ import math
 import re
 import socket
 import ssl
+import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import cache
@@ -67,6 +68,8 @@ class Connection(aiomqtt.Client):
             **_session(terms, protocol),
         )
         self.protocol = protocol
+        self._thread = threading.get_ident()
+        self._writes_soon = False
         self.pending_calls_threshold = 1 << 30
         self.receive_maximum: int = 65_535
         self.maximum_packet_bytes: int = 268_435_460
@@ -158,7 +161,19 @@ class Connection(aiomqtt.Client):
 
     def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:  # noqa: ARG002
         """As aiomqtt's, which may come to a socket that is closed by then, and its number another's."""
-        self._loop.call_soon_threadsafe(self._write_when_ready, sock)
+        if threading.get_ident() != self._thread:
+            self._loop.call_soon_threadsafe(self._write_when_ready, sock)
+        elif not self._writes_soon:
+            self._writes_soon = True
+            self._loop.call_soon(self._write_soon, sock)
+
+    def _write_soon(self, sock: socket.socket) -> None:
+        """Once for all that was handed over by now; what the socket does not take waits until it is ready."""
+        self._writes_soon = False
+        if sock is self._client.socket() and sock.fileno() >= 0:
+            self._write()
+            if self._client.want_write():
+                self._write_when_ready(sock)
 
     def _write_when_ready(self, sock: socket.socket) -> None:
         if sock is self._client.socket() and sock.fileno() >= 0:

@@ -110,6 +110,7 @@ class Publisher:
         self._n_acknowledged = 0
         self._patience_s = self._timing.acknowledge_s
         self._wake = asyncio.Event()
+        self._connection: Connection | None = None
 
     async def __aenter__(self) -> Self:
         connection = await self._dialer.first()
@@ -138,7 +139,7 @@ class Publisher:
             return
         batch = _Batch(len(messages))
         self._waiting.extend(_Entry(message, batch) for message in messages)
-        self._wake.set()
+        self._send_now()
         await batch.done
         if batch.refusals:
             more = f", and {len(batch.refusals) - 1} more" if len(batch.refusals) > 1 else ""
@@ -171,12 +172,27 @@ class Publisher:
         return reason
 
     async def _send(self, connection: Connection) -> Never:
+        self._connection = connection
+        try:
+            while True:
+                self._send_some(connection)
+                self._wake.clear()
+                await self._wake.wait()
+        finally:
+            self._connection = None
+
+    def _send_now(self) -> None:
+        """What the window allows, without waiting for the task that does the same."""
+        try:
+            if self._connection:
+                self._send_some(self._connection)
+        except LostError:
+            self._wake.set()  # the task finds out for itself, and ends the connection
+
+    def _send_some(self, connection: Connection) -> None:
         window = min(self._window, connection.receive_maximum)
-        while True:
-            while self._waiting and len(self._in_flight) < window and self._has_room(self._waiting[0]):
-                self._send_one(connection, self._waiting.popleft())
-            self._wake.clear()
-            await self._wake.wait()
+        while self._waiting and len(self._in_flight) < window and self._has_room(self._waiting[0]):
+            self._send_one(connection, self._waiting.popleft())
 
     def _send_one(self, connection: Connection, entry: _Entry) -> None:
         if entry.is_cancelled():
@@ -206,7 +222,8 @@ class Publisher:
         if entry.batch and not refusal:
             self._memory.keep(entry.message)
         entry.close(refusal)
-        self._wake.set()
+        if self._waiting:
+            self._wake.set()
 
     async def _notice_silence(self) -> Never:
         """LostError where messages are in flight and no acknowledgement comes.

@@ -11,6 +11,8 @@ from pipeline.batches import ByteBatch
 from pipeline.transport.recording import PassFolder, file_at
 from pipeline.transport.source import TIME_RECORD, times_path
 
+_MARKS_BYTES = 1 << 14
+
 
 class PassReader:
     """`position` is the place in the pass of the next byte. Holds two open files and the marks still to come."""
@@ -62,7 +64,7 @@ class PassReader:
 
     def _batch(self, data: bytes, *, more: bool) -> ByteBatch:
         start = self.position - self._begin
-        self._read_marks()
+        self._read_marks(start + len(data))
         n_here = int(np.searchsorted(self._marks["offset"], start + len(data)))
         if more and n_here and (n_whole := int(self._marks["offset"][n_here - 1]) - start) > len(data) // 2:
             data, n_here = data[:n_whole], n_here - 1
@@ -71,12 +73,12 @@ class PassReader:
         offsets = here["offset"].astype(np.int64) - start
         return ByteBatch(np.frombuffer(data, np.uint8), offsets, here["received_ns"].astype(np.int64))
 
-    def _read_marks(self) -> None:
-        """Those written since, a bounded number of them in memory."""
-        if len(self._marks) > 1 << 16:
-            return
-        octets = os.pread(self._times, 1 << 21, self._n_marks * TIME_RECORD.itemsize)
-        fresh = np.frombuffer(octets[: len(octets) // TIME_RECORD.itemsize * TIME_RECORD.itemsize], TIME_RECORD)
-        self._n_marks += len(fresh)
-        if len(fresh):
-            self._marks = np.concatenate([self._marks, fresh])
+    def _read_marks(self, until: int) -> None:
+        """Those written since, as far as bytes before `until` need them: a bounded number of them in memory."""
+        while not len(self._marks) or self._marks["offset"][-1] < until:
+            octets = os.pread(self._times, _MARKS_BYTES, self._n_marks * TIME_RECORD.itemsize)
+            fresh = np.frombuffer(octets, TIME_RECORD, len(octets) // TIME_RECORD.itemsize)
+            self._n_marks += len(fresh)
+            self._marks = np.concatenate([self._marks, fresh]) if len(self._marks) else fresh
+            if len(octets) < _MARKS_BYTES:
+                return
