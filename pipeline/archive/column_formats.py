@@ -74,7 +74,7 @@ def _arrow(pa: Any, array: NDArray[Any]) -> Any:
 
 def _arrow_ragged(pa: Any, column: Ragged) -> Any:
     offsets = np.concatenate([[0], np.cumsum(column.length)])
-    return pa.LargeListArray.from_arrays(offsets, pa.array(column.values))
+    return pa.LargeListArray.from_arrays(offsets, _arrow(pa, column.values))
 
 
 def _pyarrow() -> Any:

@@ -35,7 +35,8 @@ def dataset(
     for name, column in columns.items():
         attributes = {"units": units[name]} if units.get(name) else {}
         if isinstance(column, Ragged):
-            variables[name] = ((f"{name}_value",), column.values, attributes)
+            inner = (f"{name}_axis_{axis}" for axis in range(1, column.values.ndim))
+            variables[name] = ((f"{name}_value", *inner), column.values, attributes)
             variables[f"{name}.start"] = (("packet",), column.start, {})
             variables[f"{name}.length"] = (("packet",), column.length, {})
         else:

@@ -172,7 +172,7 @@ class CodedTimeType:
 
 def unit_of_time(*, absolute: bool) -> str:
     """Of the columns of times."""
-    return "ns since 1970-01-01" if absolute else "ns"
+    return "nanoseconds since 1970-01-01" if absolute else "ns"
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,8 +53,9 @@ def drafts(rows: ColumnBatch) -> Iterator[Draft]:
 
 def _ragged(name: str, column: Ragged, unit: str) -> dict[str, Quantity]:
     flat = compact(column)
+    dims = (f"{name}_value", *(f"{name}_axis_{axis}" for axis in range(1, flat.values.ndim)))
     return {
-        name: Quantity(_portable(flat.values), unit, "values of all rows, one after another", (f"{name}_value",)),
+        name: Quantity(_portable(flat.values), unit, "values of all rows, one after another", dims),
         f"{name}.start": Quantity(flat.start, "", f"where each row begins in {name}"),
         f"{name}.length": Quantity(flat.length, "", f"values of each row in {name}"),
     }

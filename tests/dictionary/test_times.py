@@ -95,7 +95,7 @@ def test_a_p_field_in_the_packet_says_what_follows(document, packet, decode):
     halves = [EPOCH_1958 + 1_500_000_000, EPOCH_GPS + 1_500_000_000, EPOCH_1958 + 2_250_000_000, 0]
     assert found.columns["X"].tolist() == halves
     assert found.quality.tolist() == [0, 0, 0, Quality.UNKNOWN_VALUE]
-    assert found.units == {"X": "ns since 1970-01-01"}
+    assert found.units == {"X": "nanoseconds since 1970-01-01"}
 
 
 def test_a_time_beyond_int64_is_flagged(document, packet, decode):
