@@ -27,6 +27,9 @@ def simulate(
     radar: Annotated[
         list[Path] | None, typer.Option(metavar="FILE.2B", help="Real radar records as the measurement.")
     ] = None,
+    all_polarizations: Annotated[
+        bool, typer.Option("--all-polarizations", help="The radar in HH, HV, VH and VV, not in HH alone.")
+    ] = False,
     symbol_errors: Annotated[int, typer.Option(min=0, max=16, help="Wrong symbols in each codeword hit.")] = 0,
     symbol_error_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the codewords hit.")] = 1.0,
     lost_frames: Annotated[int, typer.Option(min=0, help="Frames that never arrive, in bursts.")] = 0,
@@ -58,6 +61,7 @@ def simulate(
         faults=faults,
         orbiter=orbiter,
         radar_files=tuple(radar or ()),
+        all_polarizations=all_polarizations,
     )
     with Progress(
         BarColumn(), TimeRemainingColumn(), console=err, transient=True, disable=not err.is_terminal

@@ -13,7 +13,7 @@ import erfa
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.collection import ROW, SIGMA, Collection, Column, Origin
+from pipeline.archive.collection import PRODUCT, ROW, SIGMA, Collection, Column, Origin
 from pipeline.archive.netcdf_attributes import MARS_TIMES, level_words
 from pipeline.archive.whole import whole_path
 from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Quality
@@ -42,7 +42,7 @@ def write_cdf(path: Path, collection: Collection, origin: Origin) -> None:
         utc_ns = collection.columns["time_utc_ns"].array.whole()
         _write(file, "Epoch", tt2000(utc_ns), _epoch_attributes(utc_ns), _TT2000)
         for name, column in collection.columns.items():
-            if column.dims[0] == ROW and column.array.dtype.kind in "iufb" and name != "time_utc_ns":
+            if column.dims[0] != PRODUCT and column.array.dtype.kind in "iufb" and name != "time_utc_ns":
                 _column(file, name, column, has_sigma=name + SIGMA in collection.columns)
         for name, (unit, words) in MARS_TIMES.items():
             if name in collection.mars:
@@ -70,18 +70,21 @@ def _column(file: Any, name: str, column: Column, *, has_sigma: bool) -> None:
     attributes = _attributes(name, what, column.unit, role)
     if has_sigma:
         attributes |= dict.fromkeys(("DELTA_PLUS_VAR", "DELTA_MINUS_VAR"), name + SIGMA)
-    for axis, size in enumerate(values.shape[1:], 1):
-        attributes |= _axis(file, name, column, axis, size)
+    varies = column.dims[0] == ROW
+    if not varies:  # the same for all records
+        del attributes["DEPEND_0"]
+    for axis, (dim, size) in enumerate(zip(column.dims[varies:], values.shape[varies:], strict=True), 1):
+        attributes |= _axis(file, name, dim, axis, size)
     words = name.removesuffix(SIGMA).split("_")
     if "nt" in words and "axis" in column.dims:
         attributes["COORDINATE_SYSTEM"] = words[-2]
-    _write(file, name, values, attributes)
+    _write(file, name, values, attributes, varies=varies)
 
 
-def _axis(file: Any, name: str, column: Column, axis: int, size: int) -> dict[str, str]:
+def _axis(file: Any, name: str, dim: str, axis: int, size: int) -> dict[str, str]:
     """The labels of an axis, as a variable of their own for each array."""
     frame = next((words for key, words in _AXES.items() if key in name.split("_")), ("X", "Y", "Z"))
-    words = frame if size == len(frame) else tuple(f"{column.dims[axis]} {k}" for k in range(size))
+    words = frame if size == len(frame) else tuple(f"{dim} {k}" for k in range(size))
     label = f"{name}_labels_{axis}"
     width = max(map(len, words))
     about = {"FIELDNAM": label, "CATDESC": f"labels of {name}", "VAR_TYPE": "metadata", "FORMAT": f"A{width}"}
@@ -92,7 +95,13 @@ def _axis(file: Any, name: str, column: Column, axis: int, size: int) -> dict[st
 
 
 def _write(
-    file: Any, name: str, values: NDArray[Any], attributes: dict[str, Any], data_type: int | None = None
+    file: Any,
+    name: str,
+    values: NDArray[Any],
+    attributes: dict[str, Any],
+    data_type: int | None = None,
+    *,
+    varies: bool = True,
 ) -> None:
     if values.dtype.kind == "b":
         values = values.astype(np.uint8)
@@ -109,8 +118,8 @@ def _write(
     numbers = {"FILLVAL": fill, "VALIDMIN": low, "VALIDMAX": high}
     given = {key: value for key, value in attributes.items() if key not in numbers}
     own = {key: [attributes.get(key, value), type_word] for key, value in numbers.items()}
-    spec = {"Variable": name, "Data_Type": data_type, "Num_Elements": 1, "Rec_Vary": True, "Compress": 0}
-    file.write_var({**spec, "Dim_Sizes": list(values.shape[1:])}, given | own, values)
+    spec = {"Variable": name, "Data_Type": data_type, "Num_Elements": 1, "Rec_Vary": varies, "Compress": 0}
+    file.write_var({**spec, "Dim_Sizes": list(values.shape[varies:])}, given | own, values)
 
 
 def _attributes(name: str, what: str, unit: str, role: str) -> dict[str, Any]:

@@ -1,9 +1,9 @@
 """Where the rover and its mast pointed: rows of NAVIGATION become attitude at any onboard time.
 
-In: NAVIGATION rows as they arrive, and the `order` at which any container's clock jumped back. Out: quaternion
-and mast angles at the times of other rows, interpolated between the navigation rows that arrived before the row and
-the one after it (by `order`, and never across a jump), so the split into batches makes no difference. Dropped:
-navigation rows without a time or with a quaternion that is none, and rows older than the last HISTORY.
+In: NAVIGATION rows as they arrive, the solar wings' currents of ENGINEERING, and the `order` at which any container's
+clock jumped back. Out: quaternion, mast angles and current at the times of other rows, interpolated between the rows
+that arrived before the row and the one after it (by `order`, and never across a jump), so the split into batches makes
+no difference. Dropped: navigation rows without a time or with a quaternion that is none, and what `track` drops.
 """
 
 from __future__ import annotations
@@ -18,15 +18,14 @@ from pipeline.batches import NO_TIME, ColumnBatch
 from pipeline.instruments.calibration import Positive, Source, Table
 from pipeline.instruments.rotations import Floats, normalized
 from pipeline.instruments.rows import with_columns
+from pipeline.instruments.track import NEVER_NS, Jumps, Track
 
 CONTAINER = "NAVIGATION"
 QUATERNION = ("Q_SCALAR", "Q_X", "Q_Y", "Q_Z")
 COLUMNS = frozenset({*QUATERNION, "MAST_YAW", "MAST_PITCH"})
-HISTORY = 4096
-"""Navigation rows that a row may look back on: more than an hour of driving at 1 Hz."""
-
-NEVER_NS = int(np.iinfo(np.int64).max)
-_NEVER_ORDER = int(np.iinfo(np.int64).max)
+POWER_CONTAINER = "ENGINEERING"
+POWER_COLUMNS = frozenset({"WING_CURRENT"})
+_WIDTH = 7  # quaternion, mast yaw and pitch, whether it drives
 _STILL_QUATERNION = 3.0e-4  # five steps of 1/16384
 _STILL_DEG = 0.05  # five steps of 0.01 degree
 _LENGTH_TOLERANCE = 0.02  # of a quaternion: 4 components in steps of 1/16384 err by 0.0001
@@ -45,6 +44,7 @@ class Attitude:
 
     `age_ns int64[n, k]`: how far the nearest navigation row is in time; NEVER_NS and NaN where there is none.
     `bridged bool[n, k]`: interpolated over navigation packets that are missing, while something moved.
+    `driving [n, k]`: 1 where the last navigation row before said so, else 0.
     """
 
     quaternion: Floats
@@ -52,6 +52,7 @@ class Attitude:
     mast_pitch_deg: Floats
     age_ns: NDArray[np.int64]
     bridged: NDArray[np.bool_]
+    driving: Floats
 
     def doubtful(self, limit: AttitudeLimit) -> NDArray[np.bool_]:
         """Where it is missing, bridged, or older than the limit."""
@@ -70,91 +71,88 @@ def is_attitude(quaternion: Floats) -> NDArray[np.bool_]:
 
 
 class Navigation:
-    """The last HISTORY rows of navigation. State: their arrays and the order of the last clock jump."""
+    """The last rows of navigation, and of the solar wings' currents. State: their tracks, and the clock's jumps."""
 
     def __init__(self) -> None:
-        self._order = np.empty(0, np.int64)
-        self._time_ns = np.empty(0, np.int64)
-        self._quaternion = np.empty((0, 4))
-        self._mast_deg = np.empty((0, 2))
-        self._seq_count = np.empty(0, np.int64)
-        self._jumps = np.full(1, np.iinfo(np.int64).min, np.int64)
+        self._attitude = Track(_WIDTH)
+        self._power = Track(1)
+        self._jumps = Jumps()
 
     def feed(self, batches: Iterable[ColumnBatch], jumps: NDArray[np.int64]) -> None:
-        """Take NAVIGATION rows in order, and the orders at which the clock jumped back (ascending)."""
-        self._jumps = np.concatenate([self._jumps, jumps])
+        """Take NAVIGATION and ENGINEERING rows in order, and the orders at which the clock went back (ascending)."""
+        self._jumps.feed(jumps)
         for rows in batches:
-            quaternion = quaternions(rows)
-            mast = np.stack([np.asarray(rows.columns[n], np.float64) for n in ("MAST_YAW", "MAST_PITCH")], axis=-1)
-            good = is_attitude(quaternion) & (rows.time_ns != NO_TIME)
-            self._order = np.concatenate([self._order, rows.order[good]])
-            self._time_ns = np.concatenate([self._time_ns, rows.time_ns[good]])
-            self._quaternion = np.concatenate([self._quaternion, normalized(quaternion[good])])
-            self._mast_deg = np.concatenate([self._mast_deg, mast[good]])
-            self._seq_count = np.concatenate([self._seq_count, rows.seq_count[good].astype(np.int64)])
+            if rows.container == CONTAINER and rows.columns.keys() >= COLUMNS:
+                self._take_attitude(rows)
+            elif rows.container == POWER_CONTAINER and rows.columns.keys() >= POWER_COLUMNS:
+                self._take_power(rows)
 
-    @property
-    def last_order(self) -> int:
-        """Order of the last navigation row or clock jump: rows before it need not wait for more."""
-        return max(int(last[-1]) for last in (self._jumps, self._order) if len(last))
+    def settled(self, containers: Iterable[str]) -> int:
+        """Order of the last clock jump, or of the last row of all these containers: what came before waits no more."""
+        tracks = [self._power if name == POWER_CONTAINER else self._attitude for name in containers]
+        last = min((int(track.order[-1]) if len(track.order) else -1 for track in tracks), default=-1)
+        return max(int(self._jumps.order[-1]), last)
 
     def forget(self) -> None:
         """Drop what no later row can see."""
-        self._order, self._time_ns = self._order[-HISTORY:], self._time_ns[-HISTORY:]
-        self._quaternion, self._mast_deg = self._quaternion[-HISTORY:], self._mast_deg[-HISTORY:]
-        self._seq_count = self._seq_count[-HISTORY:]
-        last = self._order[-1] if len(self._order) else self._jumps[0]
-        first = max(int(np.searchsorted(self._jumps, last, "right")) - 1, 0)
-        self._jumps = self._jumps[first:][-HISTORY:]
+        for track in (self._attitude, self._power):
+            track.forget()
+        order = self._attitude.order
+        self._jumps.forget(int(order[-1]) if len(order) else int(self._jumps.order[0]))
 
     def at(self, order: NDArray[np.int64], until: NDArray[np.int64], time_ns: NDArray[np.int64]) -> Attitude:
         """Attitude at `time_ns int64[n, k]` as the row of `order int64[n]` can know it.
 
         That is from the navigation rows before it, and the first after it if that comes before `until int64[n]`.
         """
-        before = np.searchsorted(self._order, order, "left")
-        run = np.searchsorted(self._jumps, order, "right")
-        until = np.minimum(until, np.append(self._jumps, _NEVER_ORDER)[run])
-        known = np.minimum(before + 1, np.searchsorted(self._order, until, "left"))[:, None]
-        jump = self._jumps[run - 1]
-        first = np.maximum(np.searchsorted(self._order, jump, "left")[:, None], known - HISTORY)
-        if not len(self._order):
+        found = self._attitude.between(self._jumps, order, until, time_ns)
+        if not len(self._attitude.order):
             return _unknown(time_ns.shape)
-        after = np.clip(self._first_after(order, time_ns), first, known)
-        left, right = np.maximum(after - 1, first), np.minimum(after, known - 1)
-        none = (first >= known) | (time_ns == NO_TIME)
-        left, right = np.where(none, 0, left), np.where(none, 0, right)
-        return self._between(time_ns, left, right, none)
+        left, right = self._attitude.values[found.left], self._attitude.values[found.right]
+        part = np.where(found.none, np.nan, found.part)[..., None]
+        same_side = np.where((left[..., :4] * right[..., :4]).sum(axis=-1, keepdims=True) < 0, -1.0, 1.0)
+        turned = same_side * right[..., :4] - left[..., :4]
+        mast_turned = right[..., 4:6] - left[..., 4:6]
+        mast = left[..., 4:6] + part * mast_turned
+        counts = self._attitude.seq_count
+        missing = (counts[found.right] - counts[found.left]) % 16384 > 1
+        moved = (np.abs(turned) > _STILL_QUATERNION).any(axis=-1) | (np.abs(mast_turned) > _STILL_DEG).any(axis=-1)
+        moved |= left[..., 6] != right[..., 6]
+        return Attitude(
+            normalized(left[..., :4] + part * turned),
+            mast[..., 0],
+            mast[..., 1],
+            found.age_ns,
+            missing & moved & ~found.none,
+            np.where(found.none, np.nan, left[..., 6]),
+        )
 
-    def _first_after(self, order: NDArray[np.int64], time_ns: NDArray[np.int64]) -> NDArray[np.intp]:
-        """First navigation row later than each time and after the same jump; between two jumps times ascend."""
-        times = np.unique(self._time_ns)
-        n_ranks = len(times) + 1
-        run = np.searchsorted(self._jumps, self._order, "right")
-        place = run * n_ranks + np.searchsorted(times, self._time_ns, "right")
-        wanted_run = np.searchsorted(self._jumps, order, "right")[:, None]
-        return np.searchsorted(place, wanted_run * n_ranks + np.searchsorted(times, time_ns, "right"), "right")
+    def wing_current_a(
+        self, order: NDArray[np.int64], until: NDArray[np.int64], time_ns: NDArray[np.int64]
+    ) -> tuple[Floats, NDArray[np.int64]]:
+        """Current of all solar wings together [n, k], NaN where none is known, and how far away in time it is, ns."""
+        found = self._power.between(self._jumps, order, until, time_ns)
+        if not len(self._power.order):
+            return np.full(time_ns.shape, np.nan), found.age_ns
+        left, right = self._power.values[found.left, 0], self._power.values[found.right, 0]
+        return np.where(found.none, np.nan, left + found.part * (right - left)), found.age_ns
 
-    def _between(
-        self,
-        time_ns: NDArray[np.int64],
-        left: NDArray[np.intp],
-        right: NDArray[np.intp],
-        none: NDArray[np.bool_],
-    ) -> Attitude:
-        since, until = time_ns - self._time_ns[left], self._time_ns[right] - time_ns
-        span = np.maximum(self._time_ns[right] - self._time_ns[left], 1)
-        part = np.where(left == right, 0.0, since / span)[..., None]
-        part = np.where(none[..., None], np.nan, part)
-        q_left, q_right = self._quaternion[left], self._quaternion[right]
-        same_side = np.where((q_left * q_right).sum(axis=-1, keepdims=True) < 0, -1.0, 1.0)
-        quaternion = normalized(q_left + part * (same_side * q_right - q_left))
-        mast = self._mast_deg[left] + part * (self._mast_deg[right] - self._mast_deg[left])
-        age = np.where(none, NEVER_NS, np.minimum(np.abs(since), np.abs(until)))
-        missing = (self._seq_count[right] - self._seq_count[left]) % 16384 > 1
-        moved = (np.abs(same_side * q_right - q_left) > _STILL_QUATERNION).any(axis=-1)
-        moved |= (np.abs(self._mast_deg[right] - self._mast_deg[left]) > _STILL_DEG).any(axis=-1)
-        return Attitude(quaternion, mast[..., 0], mast[..., 1], age, missing & moved & ~none)
+    def _take_attitude(self, rows: ColumnBatch) -> None:
+        quaternion = quaternions(rows)
+        mast = np.stack([np.asarray(rows.columns[n], np.float64) for n in ("MAST_YAW", "MAST_PITCH")], axis=-1)
+        mode = rows.columns.get("DRIVE_MODE")
+        driving = np.full(len(rows), np.nan) if mode is None else (np.asarray(mode) != "STOPPED").astype(np.float64)
+        values = np.concatenate([normalized(quaternion), mast, driving[:, None]], axis=1)
+        _feed(self._attitude, rows, values, is_attitude(quaternion))
+
+    def _take_power(self, rows: ColumnBatch) -> None:
+        total = np.asarray(rows.columns["WING_CURRENT"], np.float64).reshape(len(rows), -1).sum(axis=1)
+        _feed(self._power, rows, total[:, None], np.isfinite(total))
+
+
+def _feed(track: Track, rows: ColumnBatch, values: Floats, good: NDArray[np.bool_]) -> None:
+    good = good & (rows.time_ns != NO_TIME)
+    track.feed(rows.order[good], rows.time_ns[good], values[good], rows.seq_count[good])
 
 
 def with_attitude(
@@ -170,6 +168,7 @@ def with_attitude(
             "attitude_mast_pitch_deg": attitude.mast_pitch_deg,
             "attitude_age_ns": attitude.age_ns,
             "attitude_bridged": attitude.bridged,
+            "attitude_driving": attitude.driving,
         },
     )
 
@@ -182,10 +181,17 @@ def attitude_of(rows: ColumnBatch) -> Attitude:
         np.asarray(rows.columns["attitude_mast_pitch_deg"]),
         np.asarray(rows.columns["attitude_age_ns"]),
         np.asarray(rows.columns["attitude_bridged"]),
+        np.asarray(rows.columns["attitude_driving"]),
     )
 
 
 def _unknown(shape: tuple[int, ...]) -> Attitude:
     nothing = np.full(shape, np.nan)
-    age_ns = np.full(shape, NEVER_NS, np.int64)
-    return Attitude(np.full((*shape, 4), np.nan), nothing, nothing.copy(), age_ns, np.zeros(shape, np.bool_))
+    return Attitude(
+        np.full((*shape, 4), np.nan),
+        nothing,
+        nothing.copy(),
+        np.full(shape, NEVER_NS, np.int64),
+        np.zeros(shape, np.bool_),
+        nothing.copy(),
+    )

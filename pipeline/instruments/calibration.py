@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import numpy as np
@@ -55,8 +55,16 @@ def lineage(calibration: Calibration) -> dict[str, Any]:
     """What a product says of its calibration: version, hash of its values, and the sources of its tables."""
     values = calibration.model_dump()
     digest = hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=8).hexdigest()
-    sources = {name: table["source"] for name, table in values.items() if isinstance(table, dict)}
-    return {"version": calibration.version, "hash": digest, "sources": sources}
+    return {"version": calibration.version, "hash": digest, "sources": dict(_sources(values))}
+
+
+def _sources(table: Mapping[str, Any], within: str = "") -> Iterator[tuple[str, str]]:
+    """The source of each table, by its dotted name."""
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            if "source" in value:
+                yield within + name, value["source"]
+            yield from _sources(value, f"{within}{name}.")
 
 
 def outside(values: NDArray[np.float64], limits: list[float]) -> NDArray[np.bool_]:

@@ -9,19 +9,18 @@ as m reals and then m imaginaries in the low; two-way time is bin number times t
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
 from pipeline.batches import Column, ColumnBatch, Quality, Quantity, Ragged
 from pipeline.clock.mars import mars_time, solar_position
 from pipeline.instruments.attitude import Navigation
-from pipeline.instruments.calibration import Calibration, Positive, Source, Table
 from pipeline.instruments.context import Context
 from pipeline.instruments.instrument import Instrument
 from pipeline.instruments.products import Draft, column_quantity, flag
+from pipeline.instruments.radar_calibration import GprCalibration, RadarChannel
 from pipeline.instruments.rows import compact, take, window_keys, with_columns
 
 BLOCK_BYTES = 18  # velocity, position and attitude at the record's end
@@ -35,22 +34,6 @@ _COMMON = (
 _OWN = {"GPR_HF": ("POLARIZATION", "SELF_TEST_SWITCH"), "GPR_LF": ("SAMPLING_WINDOW", "TRACE_INTERVAL")}
 _PRODUCT = {"GPR_HF": "high_frequency", "GPR_LF": "low_frequency"}
 _NEEDED = frozenset({*_COMMON, *_AXES, *_PLACE, *_ANGLES, "SAMPLES", "NAVIGATION_BLOCK"})
-
-
-class RadarChannel(Table):
-    """One channel: two-way time of a bin, lengths that a record may have, and the step of its frame counter."""
-
-    source: Source
-    sample_interval_ns: Positive
-    valid_lengths_bytes: Annotated[list[Annotated[int, Field(ge=8, le=65528)]], Field(min_length=1)]
-    frame_count_step: Annotated[int, Field(ge=1, le=128)]
-
-
-class GprCalibration(Calibration):
-    """`calibration/gpr.toml`."""
-
-    high_frequency: RadarChannel
-    low_frequency: RadarChannel
 
 
 class Gpr(Instrument):
@@ -74,7 +57,7 @@ class Gpr(Instrument):
         return with_columns(rows, {"after_gap": self._after_gap(rows)})
 
     def keys(self, rows: ColumnBatch) -> NDArray[np.int64]:
-        n_samples = self._n_samples(rows)
+        n_samples = trace_lengths(rows, self.calibration.channel(rows.container))
         return np.concatenate([window_keys(rows, self.context.window_s), n_samples[:, None]], axis=1)
 
     def drafts(self, rows: ColumnBatch) -> Iterator[Draft]:
@@ -85,13 +68,9 @@ class Gpr(Instrument):
         if self_test.any():
             yield self._draft(take(rows, self_test), f"{name}_self_test", "01", Quality.SELF_TEST)
 
-    def _channel(self, container: str) -> RadarChannel:
-        calibration = self.calibration
-        return calibration.high_frequency if container == "GPR_HF" else calibration.low_frequency
-
     def _after_gap(self, rows: ColumnBatch) -> NDArray[np.bool_]:
         """Whether the frame counter (one byte, shared by the polarisations) skipped; a self-test may restart it."""
-        step = self._channel(rows.container).frame_count_step
+        step = self.calibration.channel(rows.container).frame_count_step
         node = np.asarray(rows.columns["DATA_NODE"])
         count = np.asarray(rows.columns["FRAME_COUNT"]).astype(np.int64)
         gap = np.zeros(len(rows), np.bool_)
@@ -104,17 +83,10 @@ class Gpr(Instrument):
         restart = (np.asarray(rows.columns["WORK_MODE"]) == "SELF_TEST") & (count == 1)
         return np.asarray(gap & ~restart)
 
-    def _n_samples(self, rows: ColumnBatch) -> NDArray[np.int64]:
-        """Complex samples of each trace; all that fit where the length is none of the valid ones."""
-        length = np.asarray(rows.columns["EFFECTIVE_LENGTH_BYTES"]).astype(np.int64)
-        n_fit = np.asarray(rows.columns["SAMPLES"]).shape[1] // 2
-        valid = np.isin(length, self._channel(rows.container).valid_lengths_bytes)
-        return np.asarray(np.where(valid, np.minimum(length // 8, n_fit), n_fit))
-
     def _draft(self, rows: ColumnBatch, product: str, level: str, quality: Quality) -> Draft:
-        channel = self._channel(rows.container)
-        n_samples = int(self._n_samples(rows)[0])  # the keys saw to it that all are the same
-        real, imaginary = _complex(rows, n_samples)
+        channel = self.calibration.channel(rows.container)
+        n_samples = int(trace_lengths(rows, channel)[0])  # the keys saw to it that all are the same
+        real, imaginary = complex_parts(rows, n_samples)
         length = np.asarray(rows.columns["EFFECTIVE_LENGTH_BYTES"])
         finite = np.isfinite(real).all(axis=1) & np.isfinite(imaginary).all(axis=1)
         bad = ~finite | ~np.isin(length, channel.valid_lengths_bytes)
@@ -141,7 +113,16 @@ class Gpr(Instrument):
         return Draft(product, level, rows, rows.time_ns, arrays, bits | np.uint32(quality), latest)
 
 
-def _complex(rows: ColumnBatch, n_samples: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def trace_lengths(rows: ColumnBatch, channel: RadarChannel) -> NDArray[np.int64]:
+    """Complex samples of each trace; all that fit where the length is none of the valid ones."""
+    length = np.asarray(rows.columns["EFFECTIVE_LENGTH_BYTES"]).astype(np.int64)
+    n_fit = np.asarray(rows.columns["SAMPLES"]).shape[1] // 2
+    valid = np.isin(length, channel.valid_lengths_bytes)
+    return np.asarray(np.where(valid, np.minimum(length // 8, n_fit), n_fit))
+
+
+def complex_parts(rows: ColumnBatch, n_samples: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Real and imaginary parts [n, n_samples]: pairs in the high frequency, one after the other in the low."""
     samples = np.asarray(rows.columns["SAMPLES"])
     if rows.container == "GPR_HF":
         pairs = samples[:, : 2 * n_samples]

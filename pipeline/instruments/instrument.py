@@ -28,9 +28,9 @@ class Instrument(ABC):
 
     `containers` names the columns that it needs of each container; `model` is its calibration file; a group has at
     most `max_rows` rows; the containers in `singles` are told at once, each row a product; a row waits for
-    the next navigation row while at most `wait_rows` rows of its own container come. `family`: the instrument whose
-    name its products have and whose calibration file it reads; empty: its own. One that has not `landed` is aboard an
-    orbiter: its context has no site, and its clock is not the lander's.
+    the next row of each container in `waits_for` while at most `wait_rows` rows of its own come. `family`: the
+    instrument whose name its products have and whose calibration file it reads; empty: its own. One that has not
+    `landed` is aboard an orbiter: its context has no site, and its clock is not the lander's.
     """
 
     containers: ClassVar[Mapping[str, frozenset[str]]]
@@ -38,6 +38,7 @@ class Instrument(ABC):
     max_rows: ClassVar[int] = 1024
     singles: ClassVar[frozenset[str]] = frozenset()
     wait_rows: ClassVar[int] = 0
+    waits_for: ClassVar[tuple[str, ...]] = ("NAVIGATION",)
     family: ClassVar[str] = ""
     landed: ClassVar[bool] = True
 

@@ -1,64 +1,46 @@
 """RoMAG, the rover magnetometer: 24-bit counts of two fluxgate sensors become field in three frames.
 
-In: MAGNETOMETER, 32 samples a packet, and the attitude of rover and mast. Out: `magnetometer/field`, one row a
-sample, of sensors A (top of the mast) and B (bottom):
+In: MAGNETOMETER, 32 samples a packet, the attitude of rover and mast, and the solar wings' currents. Out:
+`magnetometer/field`, one row a sample, of sensors A (top of the mast) and B (bottom):
 
     E = k n;  O = O0 + o1 (T - T0);  M = M0 (I + m1 (T - T0));  B_sensor = M (E - O)
-    B_rover = Rz(yaw) Ry(pitch) R_mount B_sensor;  B_ned = q B_rover q*;  B_enu = (B_ned.y, B_ned.x, -B_ned.z)
+    B_rover = Rz(yaw) Ry(pitch) R_mount B_sensor - B_int;  B_ned = q B_rover q*;  B_enu = (B_ned.y, B_ned.x, -B_ned.z)
+    B_int = B_0 + a I + D while the drive motors run, I the current of all solar wings
+    gradient = (B_rover + B_int of A - the same of B) / distance: the rover's own field falls along the mast
 
-The linear form is that of Olsen et al. 2003 and Merayo et al. 2000 (Meas. Sci. Technol. 11, 120); range and
-resolution: Du et al. 2020 (Space Sci. Rev. 216, 135). Every other number is assumed. No interference is removed.
+The linear form is that of Olsen et al. 2003 and Merayo et al. 2000 (Meas. Sci. Technol. 11, 120); range, resolution
+and noise: Du et al. 2020 (Space Sci. Rev. 216, 135); that the field follows the current of the solar array: Luo et
+al. 2024 (Sci. China Earth Sci. 67, 552). Every other number is assumed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from pipeline.batches import ColumnBatch, Quality, Quantity
-from pipeline.instruments.attitude import Attitude, AttitudeLimit, Navigation, attitude_of, with_attitude
-from pipeline.instruments.calibration import Calibration, Finite, Matrix, Positive, Source, Table, Vector
+from pipeline.batches import ColumnBatch, Quantity
+from pipeline.instruments.attitude import Attitude, Navigation, attitude_of
 from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.products import Draft, flag
-from pipeline.instruments.rotations import Floats, east_north_up, rotate, rotate_by_mast
-from pipeline.instruments.rows import sample_times
+from pipeline.instruments.magnetic_field import (
+    current_a,
+    in_sensor_nt,
+    interference_nt,
+    packet_quality,
+    sample_ns,
+    sigma_nt,
+    to_rover_nt,
+    with_surroundings,
+)
+from pipeline.instruments.magnetometer_calibration import MagnetometerCalibration
+from pipeline.instruments.products import Draft
+from pipeline.instruments.rotations import east_north_up, rotate
 
+FRAMES = {"sensor": "sensor axes", "rover": "X forward, Y right, Z down", "enu": "local east, north, up"}
 _VECTOR = ("row", "axis")
-
-
-class Scale(Table):
-    """Counts to nanotesla, and what the converter can tell."""
-
-    source: Source
-    nt_per_count: Positive
-    range_nt: Positive
-    count_bits: Annotated[int, Field(ge=8, le=32)]
-    sample_rate_hz: Annotated[int, Field(ge=1, le=255)]
-    reference_temperature_degc: Finite
-
-
-class Sensor(Table):
-    """One sensor: offset and matrix with their temperature terms, and how it is mounted on the mast."""
-
-    source: Source
-    offset_nt: Vector
-    offset_nt_per_degc: Vector
-    matrix: Matrix
-    matrix_per_degc: Finite
-    mount: Matrix
-
-
-class MagnetometerCalibration(Calibration):
-    """`calibration/magnetometer.toml`."""
-
-    scale: Scale
-    attitude: AttitudeLimit
-    sensor_a: Sensor
-    sensor_b: Sensor
+CONTAINERS = {"MAGNETOMETER": frozenset({"SAMPLE_RATE", "TEMPERATURE_A", "TEMPERATURE_B", "FIELD_A", "FIELD_B"})}
 
 
 class Magnetometer(Instrument):
@@ -69,72 +51,63 @@ class Magnetometer(Instrument):
     }
     model = MagnetometerCalibration
     max_rows = 128
-    wait_rows = 16  # seconds: navigation comes each 10 s at rest
+    wait_rows = 16  # seconds: navigation at rest and engineering come each 10 s
+    waits_for = ("NAVIGATION", "ENGINEERING")
     calibration: MagnetometerCalibration
 
     def attach(self, rows: ColumnBatch, navigation: Navigation, until: NDArray[np.int64]) -> ColumnBatch:
-        return with_attitude(rows, self._sample_ns(rows), navigation, until)
+        return with_surroundings(rows, self.calibration, navigation, until)
 
     def drafts(self, rows: ColumnBatch) -> Iterator[Draft]:
         attitude = attitude_of(rows)
         arrays: dict[str, Quantity] = {}
-        quality = np.repeat(rows.quality[:, None], _n_samples(rows), axis=1)
-        rate = np.asarray(rows.columns["SAMPLE_RATE"])
-        quality |= flag(np.asarray(rate != self.calibration.scale.sample_rate_hz), Quality.OUT_OF_RANGE)[:, None]
-        quality |= flag(attitude.doubtful(self.calibration.attitude), Quality.NO_ATTITUDE)
-        for name, sensor in (("a", self.calibration.sensor_a), ("b", self.calibration.sensor_b)):
-            fields, bits = self._sensor(rows, name, sensor, attitude)
+        quality = packet_quality(rows, self.calibration)
+        for name in ("a", "b"):
+            fields, bits = self._sensor(rows, name, attitude)
             arrays |= fields
             quality |= bits
+        arrays |= self._gradient(arrays)
+        arrays["wing_current_a"] = Quantity(current_a(rows).ravel(), "A", "of all solar wings")
         arrays["mast_yaw_deg"] = Quantity(attitude.mast_yaw_deg.ravel(), "degree", "positive from X to Y")
         arrays["mast_pitch_deg"] = Quantity(attitude.mast_pitch_deg.ravel(), "degree", "positive nose up")
         latest = ("field_a_magnitude_nt", "field_b_magnitude_nt", "field_a_enu_nt", "temperature_a_degc")
-        time_ns = self._sample_ns(rows).ravel()
-        frames = {"sensor": "sensor axes", "rover": "X forward, Y right, Z down", "enu": "local east, north, up"}
-        yield Draft("field", "2B", rows, time_ns, arrays, quality.ravel(), latest, {"frames": frames})
-
-    def _sample_ns(self, rows: ColumnBatch) -> NDArray[np.int64]:
-        """Onboard time of each sample: sample i is i / rate after the packet's time."""
-        rate = np.asarray(rows.columns["SAMPLE_RATE"]).astype(np.int64)
-        rate = np.where(rate > 0, rate, self.calibration.scale.sample_rate_hz)
-        return sample_times(rows, np.arange(_n_samples(rows)) * 1_000_000_000 // rate[:, None])
+        time_ns = sample_ns(rows, self.calibration).ravel()
+        yield Draft("field", "2C", rows, time_ns, arrays, quality.ravel(), latest, {"frames": FRAMES})
 
     def _sensor(
-        self, rows: ColumnBatch, name: str, sensor: Sensor, attitude: Attitude
+        self, rows: ColumnBatch, name: str, attitude: Attitude
     ) -> tuple[dict[str, Quantity], NDArray[np.uint32]]:
-        scale = self.calibration.scale
-        counts = np.asarray(rows.columns[f"FIELD_{name.upper()}"], np.float64).reshape(len(rows), -1, 3)
-        temperature = np.asarray(rows.columns[f"TEMPERATURE_{name.upper()}"], np.float64)
-        in_sensor = sensor_field_nt(counts, temperature, sensor, scale)
-        in_rover = rotate_by_mast(
-            in_sensor @ np.array(sensor.mount).T, attitude.mast_yaw_deg, attitude.mast_pitch_deg
-        )
+        calibration, which = self.calibration, f"sensor {name.upper()}"
+        seen, bits = in_sensor_nt(rows, name, calibration)
+        added = interference_nt(rows, name, calibration)
+        in_rover = to_rover_nt(seen, name, calibration, attitude) - added
         in_enu = east_north_up(rotate(attitude.quaternion, in_rover))
-        magnitude = np.sqrt((in_sensor * in_sensor).sum(axis=-1))
-        end = 1 << (scale.count_bits - 1)
-        saturated = np.asarray(((counts <= -end) | (counts >= end - 1)).any(axis=-1))
-        bad = np.asarray(~(np.abs(in_sensor) <= scale.range_nt).all(axis=-1))
-        which = f"sensor {name.upper()}"
+        magnitude = np.sqrt((in_rover * in_rover).sum(axis=-1))
+        noise, all_of_it = sigma_nt(name, calibration)
+        each = "one sigma along each axis, noise"
+        temperature = np.asarray(rows.columns[f"TEMPERATURE_{name.upper()}"], np.float64)
         quantities = {
-            "sensor_nt": Quantity(in_sensor.reshape(-1, 3), "nT", f"{which}, in its own axes", _VECTOR),
+            "sensor_nt": Quantity(seen.reshape(-1, 3), "nT", f"{which}, in its own axes, as measured", _VECTOR),
+            "sensor_nt_sigma": Quantity(noise, "nT", each, ("axis",)),
             "rover_nt": Quantity(in_rover.reshape(-1, 3), "nT", f"{which}, X forward, Y right, Z down", _VECTOR),
+            "rover_nt_sigma": Quantity(all_of_it, "nT", f"{each}, current and the rover's own field", ("axis",)),
             "enu_nt": Quantity(in_enu.reshape(-1, 3), "nT", f"{which}, local east, north, up", _VECTOR),
-            "magnitude_nt": Quantity(magnitude.ravel(), "nT", f"{which}, magnitude"),
+            "enu_nt_sigma": Quantity(np.full(3, all_of_it.max()), "nT", f"{each} and all else, at most", ("axis",)),
+            "magnitude_nt": Quantity(magnitude.ravel(), "nT", f"{which}, magnitude without interference"),
         }
         arrays = {f"field_{name}_{key}": quantity for key, quantity in quantities.items()}
-        repeated = np.repeat(temperature, counts.shape[1])
+        removed = f"{which}: what the rover adds, X forward, Y right, Z down; is not in the rover and local frames"
+        arrays[f"interference_{name}_rover_nt"] = Quantity(added.reshape(-1, 3), "nT", removed, _VECTOR)
+        repeated = np.repeat(temperature, seen.shape[1])
         arrays[f"temperature_{name}_degc"] = Quantity(repeated, "degC", f"of {which}")
-        return arrays, flag(saturated, Quality.SATURATED) | flag(bad, Quality.OUT_OF_RANGE)
+        return arrays, bits
 
-
-def sensor_field_nt(counts: Floats, temperature_degc: Floats, sensor: Sensor, scale: Scale) -> Floats:
-    """Field in sensor axes: `counts [n, k, 3]`, `temperature_degc [n]` to nT [n, k, 3]."""
-    warmer = (temperature_degc - scale.reference_temperature_degc)[:, None, None]
-    offset = np.array(sensor.offset_nt) + np.array(sensor.offset_nt_per_degc) * warmer
-    measured = counts * scale.nt_per_count
-    straight = (measured - offset) @ np.array(sensor.matrix).T
-    return np.asarray(straight * (1 + sensor.matrix_per_degc * warmer))
-
-
-def _n_samples(rows: ColumnBatch) -> int:
-    return np.asarray(rows.columns["FIELD_A"]).reshape(len(rows), -1).shape[1] // 3
+    def _gradient(self, arrays: Mapping[str, Quantity]) -> dict[str, Quantity]:
+        """Of what the sensors measured: with the interference in it, of which it is made."""
+        measured_a, measured_b = (
+            arrays[f"field_{name}_rover_nt"].values + arrays[f"interference_{name}_rover_nt"].values
+            for name in "ab"
+        )
+        gradient = (measured_a - measured_b) / self.calibration.mast.sensor_distance_m
+        told = "A less B as measured, over their distance, X forward, Y right, Z down: mostly the rover's own field"
+        return {"gradient_rover_nt_m": Quantity(gradient, "nT m-1", told, _VECTOR)}

@@ -22,14 +22,18 @@ from pipeline.instruments.mosir import Mosir
 from pipeline.instruments.mscam import Mscam
 from pipeline.instruments.natecam import Natecam
 from pipeline.instruments.orbiter import Orbiter
+from pipeline.instruments.radargram import Radargram
 from pipeline.instruments.rover import Rover
+from pipeline.instruments.site_field import SiteField
 from pipeline.instruments.sound import SoundBursts
 from pipeline.instruments.swir import Swir
 from pipeline.instruments.weather import Weather
 
 REGISTER: Mapping[str, type[Instrument]] = {
     "gpr": Gpr,
+    "radargram": Radargram,
     "magnetometer": Magnetometer,
+    "site_field": SiteField,
     "weather": Weather,
     "dust_devils": DustDevils,
     "sound": SoundBursts,

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import NO_TIME, ColumnBatch, Event, Product, Quality
-from pipeline.instruments import attitude, telemetry
+from pipeline.instruments import telemetry
 from pipeline.instruments.attitude import Navigation
 from pipeline.instruments.calibration import lineage
 from pipeline.instruments.context import Context
@@ -95,8 +95,7 @@ class Suite:
     def _feed(self, batches: Sequence[ColumnBatch]) -> list[Product]:
         parts = [part for batch in batches for part in self._parts(batch)]
         jumps = [part.order[(part.quality & Quality.CLOCK_JUMP) != 0] for _, part in parts]
-        navigation = [part for _, part in parts if _is_navigation(part)]
-        self._navigation.feed(navigation, np.sort(np.concatenate([np.empty(0, np.int64), *jumps])))
+        self._navigation.feed([part for _, part in parts], np.sort(np.concatenate([np.empty(0, np.int64), *jumps])))
         readings = [(reading, part) for stream, part in parts for reading in stream.readings]
         products = [product for reading, part in readings for product in self._advance(reading, part)]
         waiting = [reading for reading in self._readings() if reading.waiting is not None]
@@ -146,8 +145,9 @@ class Suite:
             return
         pieces = [piece for piece in (reading.waiting, rows) if piece is not None]
         rows = pieces[0] if len(pieces) == 1 else join(pieces)
-        n_wait = self._instruments[reading.reader].wait_rows
-        n_settled = max(len(rows) - n_wait, int(np.searchsorted(rows.order, self._navigation.last_order)))
+        instrument = self._instruments[reading.reader]
+        n_wait, settled = instrument.wait_rows, self._navigation.settled(instrument.waits_for)
+        n_settled = max(len(rows) - n_wait, int(np.searchsorted(rows.order, settled)))
         reading.waiting = join([take(rows, slice(n_settled, None))]) if n_settled < len(rows) else None
         until = np.append(rows.order[n_wait:], np.full(n_wait, _NEVER))[: len(rows)]
         yield from self._attach(reading, reading.reader, take(rows, slice(n_settled)), until[:n_settled])
@@ -186,10 +186,6 @@ class Suite:
             elif n_events < MAX_EVENTS:
                 n_events += 1
                 self._events.append(replace(one, details={"instrument": family(reader), **one.details}))
-
-
-def _is_navigation(rows: ColumnBatch) -> bool:
-    return rows.container == attitude.CONTAINER and rows.columns.keys() >= attitude.COLUMNS
 
 
 def _went_back(time_ns: NDArray[np.int64], last_ns: int) -> tuple[NDArray[np.bool_], int]:

@@ -24,6 +24,10 @@ class Ground:
     n_samples: int
     sample_ns: float
     carrier_ghz: float
+    mixed_away_ghz: float
+    """So much lower are frequencies in the samples than at the antenna."""
+    mirrored: bool
+    """Samples turn the other way."""
     pulse_ns: float
     direct_ns: float
     direct_db: float
@@ -49,6 +53,8 @@ HIGH_FREQUENCY = Ground(
     n_samples=2048,
     sample_ns=0.098,
     carrier_ghz=1.3,
+    mixed_away_ghz=0.36,
+    mirrored=True,
     pulse_ns=0.28,
     direct_ns=16.9,
     direct_db=122.0,
@@ -69,6 +75,8 @@ LOW_FREQUENCY = Ground(
     n_samples=1500,
     sample_ns=10.0,
     carrier_ghz=0.055,
+    mixed_away_ghz=0.055,
+    mirrored=False,
     pulse_ns=6.0,
     direct_ns=210.0,
     direct_db=212.0,
@@ -89,42 +97,67 @@ LOW_FREQUENCY = Ground(
 _SPUR_GHZ = 0.045
 
 
-def traces(ground: Ground, distance_m: Reals, self_test: Flags, draw: np.random.Generator) -> tuple[Traces, Reals]:
-    """Complex samples [n, n_samples], whole multiples of a step, and the depths of the layers [n, layers]."""
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """Complex samples [n, n_samples], whole multiples of a step; depths of the layers [n, layers]; the rocks [k]."""
+
+    samples: Traces
+    layer_depth_m: Reals
+    rock_along_m: Reals
+    rock_depth_m: Reals
+
+
+def traces(
+    ground: Ground,
+    distance_m: Reals,
+    drive_m: float,
+    self_test: Flags,
+    geology: np.random.Generator,
+    draw: np.random.Generator,
+) -> Heard:
+    """What is heard at these distances along a drive; `geology` draws the ground, `draw` all else."""
     n = len(distance_m)
     time_ns = np.arange(ground.n_samples, dtype=np.float64) * ground.sample_ns
     peak = 10.0 ** (ground.direct_db / 20.0)
-    relief = [chance.wander(draw, distance_m, ground.layer_relief_m, 2.0, 15.0) for _ in ground.layers_m]
+    relief = [chance.wander(geology, distance_m, ground.layer_relief_m, 2.0, 15.0) for _ in ground.layers_m]
     layers = np.array(ground.layers_m) + np.stack(relief, axis=1)
+    along, depth = _rocks(ground, drive_m, geology)
     delay: Reals = ground.direct_ns + ground.direct_jitter_ns * np.clip(draw.standard_normal(n), -2, 2)
     strength: Reals = peak * (1.0 + ground.direct_variation * np.clip(draw.standard_normal(n), -2.5, 0.5))
     echoes = _pulses(ground, time_ns, delay, strength)
-    for depth in [*layers.T, *_rocks(ground, distance_m, draw)]:
-        lag: Reals = 2.0 * depth * np.sqrt(ground.permittivity) / 0.299792458
+    slant = [np.sqrt(d**2 + (distance_m - x) ** 2) for x, d in zip(along, depth, strict=True)]
+    for way in [*layers.T, *slant]:
+        lag: Reals = 2.0 * way * np.sqrt(ground.permittivity) / 0.299792458
         echoes += _pulses(ground, time_ns, delay + lag, 2.0 * peak * _envelope(ground, lag))
-    echoes += peak * _envelope(ground, time_ns - ground.direct_ns) * _clutter(n, ground.n_samples, draw)
+    echoes += peak * _envelope(ground, time_ns - ground.direct_ns) * _clutter(ground, n, time_ns, draw)
     test = _pulses(ground, time_ns, np.full(n, 2.0 * ground.direct_ns), np.full(n, peak / 8.0))
     seen = np.where(self_test[:, None], test, echoes)
     seen += peak * 10.0 ** (ground.floor_db / 20.0) * _gaussian((n, ground.n_samples), draw)
     if ground.spur_db is not None:
         seen += peak * 10.0 ** (ground.spur_db / 20.0) * np.exp(2j * np.pi * _SPUR_GHZ * time_ns)
     step = np.where(self_test, ground.self_test_step, ground.step)[:, None]
-    return (np.rint(seen.real / step) + 1j * np.rint(seen.imag / step)) * step, layers
+    return Heard((np.rint(seen.real / step) + 1j * np.rint(seen.imag / step)) * step, layers, along, depth)
 
 
 def _pulses(ground: Ground, time_ns: Reals, delay_ns: Reals, amplitude: Reals) -> Traces:
     """One echo in each trace: a Gaussian with the phase of its delay."""
     shape = np.exp(-0.5 * ((time_ns - delay_ns[:, None]) / ground.pulse_ns) ** 2)
-    turned: Traces = shape * (amplitude * np.exp(-2j * np.pi * ground.carrier_ghz * delay_ns))[:, None]
-    return turned
+    way = 1.0 if ground.mirrored else -1.0
+    turned: Traces = shape * (amplitude * np.exp(2j * np.pi * way * ground.carrier_ghz * delay_ns))[:, None]
+    return turned * _carrier(ground, time_ns)
 
 
-def _rocks(ground: Ground, distance_m: Reals, draw: np.random.Generator) -> list[Reals]:
-    """Slant distances to point reflectors: hyperbolas."""
-    along = draw.random(ground.n_rocks) * max(float(distance_m.max()), 1.0)
+def _carrier(ground: Ground, time_ns: Reals) -> Traces:
+    way = -1.0 if ground.mirrored else 1.0
+    turning: Traces = np.exp(2j * np.pi * way * (ground.carrier_ghz - ground.mixed_away_ghz) * time_ns)
+    return turning
+
+
+def _rocks(ground: Ground, drive_m: float, draw: np.random.Generator) -> tuple[Reals, Reals]:
+    """Point reflectors: how far along the drive, and how deep."""
+    along = draw.random(ground.n_rocks) * max(drive_m, 1.0)
     low, high = ground.rock_depth_m
-    depth = low + (high - low) * draw.random(ground.n_rocks)
-    return [np.sqrt(d**2 + (distance_m - x) ** 2) for x, d in zip(along, depth, strict=True)]
+    return along, low + (high - low) * draw.random(ground.n_rocks)
 
 
 def _envelope(ground: Ground, lag_ns: Reals) -> Reals:
@@ -133,14 +166,17 @@ def _envelope(ground: Ground, lag_ns: Reals) -> Reals:
     return np.where(lag_ns > ground.envelope_ns[0], 10.0 ** (decibels / 20.0), 0.0)
 
 
-def _clutter(n: int, n_samples: int, draw: np.random.Generator) -> Traces:
-    """Scatter of unit power, alike in neighbouring traces."""
-    scatter = _gaussian((n + 4, n_samples), draw)
+def _clutter(ground: Ground, n: int, time_ns: Reals, draw: np.random.Generator) -> Traces:
+    """Scatter of unit power in the band of the pulse, alike in neighbouring traces, never more than twice the rms."""
+    scatter = _gaussian((n + 4, len(time_ns)), draw)
     weights = np.array([1.0, 2.0, 3.0, 2.0, 1.0]) / np.sqrt(19.0)
-    smooth = np.zeros((n, n_samples), np.complex128)
+    smooth = np.zeros((n, len(time_ns)), np.complex128)
     for k, weight in enumerate(weights):
         smooth += weight * scatter[k : k + n]
-    return smooth
+    band = np.exp(-0.5 * (2.0 * np.pi * np.fft.fftfreq(len(time_ns), ground.sample_ns) * ground.pulse_ns) ** 2)
+    band /= np.sqrt(np.mean(band**2))
+    narrow: Traces = np.fft.ifft(np.fft.fft(smooth, axis=1) * band, axis=1) * _carrier(ground, time_ns)
+    return narrow / np.maximum(1.0, np.abs(narrow) / 2.0)
 
 
 def _gaussian(shape: tuple[int, int], draw: np.random.Generator) -> Traces:

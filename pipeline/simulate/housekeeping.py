@@ -36,7 +36,7 @@ def keep_house(timeline: Timeline, seed: int, drift_ppm: float) -> Measurement:
     activities = [timeline.activity(int(second)) for second in seconds]
     driving = np.array([activity == "DRIVING" for activity in activities])
     truth: dict[str, Reals] = {
-        "wing_current_a": _wings(time_s, draw),
+        "wing_current_a": wing_currents_a(time_s, seed),
         "bus_voltage_v": 29.2 + chance.wander(draw, time_s, 0.08, 20.0, 600.0),
         "battery_voltage_v": 27.8 + 1e-4 * time_s,
         "battery_current_a": np.where(driving, -1.35, 0.85) + chance.wander(draw, time_s, 0.05, 20.0, 300.0),
@@ -65,8 +65,9 @@ def keep_house(timeline: Timeline, seed: int, drift_ppm: float) -> Measurement:
     )
 
 
-def _wings(time_s: Reals, draw: np.random.Generator) -> Reals:
-    """Currents of the four solar wings, float64[n, 4]."""
+def wing_currents_a(time_s: Reals, seed: int) -> Reals:
+    """Currents of the four solar wings at any second of the stay, float64[n, 4]."""
+    draw = chance.stream(seed, "solar wings")
     mean = np.array([1.62, 1.58, 1.31, 1.35])
     return mean + np.stack([chance.wander(draw, time_s, 0.03, 20.0, 900.0) for _ in mean], axis=1)
 

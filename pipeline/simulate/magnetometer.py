@@ -12,6 +12,7 @@ import numpy as np
 
 from pipeline.simulate import chance
 from pipeline.simulate.arrays import Longs, Octets, Reals
+from pipeline.simulate.housekeeping import wing_currents_a
 from pipeline.simulate.octets import constant, counts, onboard_time, rows, signed, temperature
 from pipeline.simulate.packets import Measurement, Record
 from pipeline.simulate.timeline import Timeline
@@ -33,6 +34,12 @@ class _Sensor:
     matrix_per_k: float
     mounting: tuple[int, int, int]
     """Signs of its axes on the mast."""
+    rover_nt: tuple[float, float, float]
+    """What the rover adds, along its own axes, whatever it does."""
+    array_nt_per_a: tuple[float, float, float]
+    """And for each ampere of the four solar wings together."""
+    motors_nt: tuple[float, float, float]
+    """And while it drives."""
 
 
 _SENSORS = {
@@ -42,6 +49,9 @@ _SENSORS = {
         ((1.0012, 0.0, 0.0), (0.0031, 0.9991, 0.0), (-0.0022, 0.0047, 1.0007)),
         2.1e-5,
         (1, 1, 1),
+        (38.0, -21.0, 64.0),
+        (0.22, -0.10, 0.31),
+        (1.8, -0.9, 2.4),
     ),
     "b": _Sensor(
         (-420.10, 95.55, 61.30),
@@ -49,6 +59,9 @@ _SENSORS = {
         ((0.9987, 0.0, 0.0), (-0.0040, 1.0015, 0.0), (0.0018, -0.0029, 0.9996)),
         1.8e-5,
         (1, -1, -1),
+        (312.0, -154.0, 420.0),
+        (0.85, -0.40, 1.10),
+        (6.5, -3.1, 8.2),
     ),
 }
 
@@ -58,7 +71,10 @@ def measure_field(timeline: Timeline, rover: Traverse, seed: int, drift_ppm: flo
     packet_s = np.arange(timeline.duration_s, dtype=np.float64)
     time_s = np.arange(timeline.duration_s * RATE_HZ) / RATE_HZ
     field_enu = _ambient(time_s, chance.stream(seed, "crustal field"))
-    field_mast = _to_mast(field_enu, rover, time_s)
+    body, head = _frames(rover, time_s)
+    field_rover = np.einsum("nji,nj->ni", body, field_enu[:, [1, 0, 2]] * (1.0, 1.0, -1.0))
+    current_a = wing_currents_a(time_s, seed).sum(axis=1)
+    driving = rover.driving[time_s.astype(np.int64)]
     packet_ns = timeline.start_ns + (packet_s * 1e9).astype(np.int64)
     truth: dict[str, Reals | Longs] = {
         "packet_time_utc_ns": packet_ns,
@@ -69,7 +85,9 @@ def measure_field(timeline: Timeline, rover: Traverse, seed: int, drift_ppm: flo
     for name, sensor in _SENSORS.items():
         draw = chance.stream(seed, f"magnetometer {name}")
         degc = -18.0 + chance.wander(draw, packet_s, 1.5, 60.0, 1200.0)
-        field = field_mast * sensor.mounting
+        added = np.array(sensor.rover_nt) + np.outer(current_a, sensor.array_nt_per_a)
+        added += np.outer(driving, sensor.motors_nt)
+        field = np.einsum("nji,nj->ni", head, field_rover + added) * sensor.mounting
         noisy = field + NOISE_NT * draw.standard_normal(field.shape)
         truth[f"field_{name}_sensor_nt"] = np.round(field / _TRUTH_STEP_NT) * _TRUTH_STEP_NT
         truth[f"temperature_{name}_degc"] = degc
@@ -96,14 +114,10 @@ def _ambient(time_s: Reals, draw: np.random.Generator) -> Reals:
     return field
 
 
-def _to_mast(field_enu: Reals, rover: Traverse, time_s: Reals) -> Reals:
-    """The field in the axes of the mast's head: back through attitude, mast yaw and mast pitch."""
-    field_ned = field_enu[:, [1, 0, 2]] * (1.0, 1.0, -1.0)
-    body = body_to_ned(rover.at(rover.attitude_deg, time_s))
+def _frames(rover: Traverse, time_s: Reals) -> tuple[Reals, Reals]:
+    """Matrices [n, 3, 3]: from the rover's axes to north-east-down, from the mast's head to the rover's axes."""
     yaw, pitch = rover.at(rover.mast_deg, time_s).T
-    mast = rotation("z", yaw) @ rotation("y", pitch)
-    turned: Reals = np.einsum("nji,nj->ni", body @ mast, field_ned)
-    return turned
+    return body_to_ned(rover.at(rover.attitude_deg, time_s)), rotation("z", yaw) @ rotation("y", pitch)
 
 
 def _counts(field_nt: Reals, temperature_degc: Reals, sensor: _Sensor) -> Octets:

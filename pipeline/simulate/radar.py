@@ -1,19 +1,19 @@
 """GPR_HF and GPR_LF: records of the penetrating radar in the genuine layout (fact sheet 3.1).
 
-One record each 5.4 cm (high frequency) and
-50 cm (low) driven; the first record of a run and each 64th of the high frequency is a self-test.
+One record each 5.4 cm (high frequency, of each polarisation) and 50 cm (low) driven; the first record of a run and
+each 64th of HH is a self-test. HH alone, unless all four polarisations are asked for: their codes are assumed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
 from dataclasses import dataclass
 
 import numpy as np
 
 from pipeline.simulate import chance
 from pipeline.simulate.arrays import Flags, Longs, Octets, Reals
-from pipeline.simulate.echoes import HIGH_FREQUENCY, LOW_FREQUENCY, Ground, Traces, traces
+from pipeline.simulate.echoes import HIGH_FREQUENCY, LOW_FREQUENCY, Ground, Heard, Traces, traces
 from pipeline.simulate.octets import constant, onboard_time, rows, sign_magnitude, unsigned
 from pipeline.simulate.packets import Measurement, Record
 from pipeline.simulate.radar_records import HF, LF, Layout, describe
@@ -52,51 +52,114 @@ _LF = _Band(
 )
 
 
-def sound_high(timeline: Timeline, rover: Traverse, seed: int, drift_ppm: float) -> Measurement:
-    """High frequency, HH."""
-    return _sound(_HF, "gpr_hf", timeline, rover, chance.stream(seed, "radar hf"), drift_ppm, _high_fields)
+@dataclass(frozen=True, slots=True)
+class _Polarization:
+    """A pair of antennas: its codes in the record, its place in a cycle, its echoes over those of HH [assumed]."""
+
+    node: int
+    code: int
+    turn: int
+    gain: float
+
+
+_ALL = (
+    _Polarization(0xA8, 0xEE, 0, 1.0),
+    _Polarization(0xA9, 0xE1, 1, 0.25),
+    _Polarization(0xAA, 0x1E, 2, 0.25),
+    _Polarization(0xAB, 0x11, 3, 0.8),
+)
+
+
+def sound_high(timeline: Timeline, rover: Traverse, seed: int, drift_ppm: float, *, four: bool) -> Measurement:
+    """High frequency: HH, or all `four` polarisations in turn."""
+    sounded = [_sound_one(pair, timeline, rover, seed, drift_ppm) for pair in (_ALL if four else _ALL[:1])]
+    return _together("gpr_hf", _HF, sounded)
 
 
 def sound_low(timeline: Timeline, rover: Traverse, seed: int, drift_ppm: float) -> Measurement:
     """Low frequency."""
-    return _sound(_LF, "gpr_lf", timeline, rover, chance.stream(seed, "radar lf"), drift_ppm, _low_fields)
+    milliseconds = _triggers(_LF, rover, 0.0)
+    self_test = np.arange(len(milliseconds)) % _LF.self_test_every == 0
+    count = (1 + np.arange(len(milliseconds))) % 256
+    draws = chance.stream(seed, "radar lf ground"), chance.stream(seed, "radar lf")
+    heard, sent = _sound(_LF, milliseconds, self_test, timeline, rover, draws)
+    codes, samples = _low_fields(self_test, heard.samples, unsigned(count, 1))
+    return _together("gpr_lf", _LF, [(heard, sent, _octets(_LF, sent, drift_ppm, codes, samples))])
+
+
+def _sound_one(
+    pair: _Polarization, timeline: Timeline, rover: Traverse, seed: int, drift_ppm: float
+) -> tuple[Heard, _Sent, list[bytes]]:
+    milliseconds = _triggers(_HF, rover, _HF.interval_m * pair.turn / len(_ALL))[pair.turn > 0 :]
+    record = np.arange(len(milliseconds)) + (pair.turn > 0)
+    self_test = (record % _HF.self_test_every == 0) & (pair.turn == 0)
+    count = (1 + pair.turn + _HF.frame_count_step * record) % 256
+    draws = chance.stream(seed, "radar hf ground"), chance.stream(seed, f"radar hf {pair.turn}")
+    ground = dataclasses.replace(HIGH_FREQUENCY, direct_db=HIGH_FREQUENCY.direct_db + 20.0 * np.log10(pair.gain))
+    band = dataclasses.replace(_HF, ground=ground)
+    heard, sent = _sound(band, milliseconds, self_test, timeline, rover, draws)
+    codes, samples = _high_fields(self_test, heard.samples, unsigned(count, 1), pair)
+    return heard, sent, _octets(band, sent, drift_ppm, codes, samples)
+
+
+@dataclass(frozen=True, slots=True)
+class _Sent:
+    """Where and when the records were taken."""
+
+    time_ns: Longs
+    position_ned_m: Reals
+    attitude_deg: Reals
+    velocity_body_m_s: Reals
 
 
 def _sound(
     band: _Band,
-    name: str,
+    milliseconds: Longs,
+    self_test: Flags,
     timeline: Timeline,
     rover: Traverse,
-    draw: np.random.Generator,
-    drift_ppm: float,
-    fields: Callable[[Flags, Traces, Octets], tuple[Octets, Octets]],
-) -> Measurement:
-    milliseconds = _triggers(band, rover)
-    n = len(milliseconds)
+    draws: tuple[np.random.Generator, np.random.Generator],
+) -> tuple[Heard, _Sent]:
     time_s = milliseconds / 1000.0
-    self_test = np.arange(n) % band.self_test_every == 0
-    echoes, layers_m = traces(band.ground, rover.at(rover.distance_m, time_s)[:, 0], self_test, draw)
-    time_ns = timeline.start_ns + milliseconds * 1_000_000
-    frame_count = (1 + band.frame_count_step * np.arange(n)) % 256
-    codes, samples = fields(self_test, echoes, unsigned(frame_count, 1))
-    velocity = _velocity(rover, time_s, draw)
-    attitude = rover.at(rover.attitude_deg, time_s)
-    position = rover.at(rover.position_ned_m, time_s)
-    octets = rows(
-        constant(band.layout.channel, n),
-        onboard_time(time_ns, drift_ppm),
+    distance = rover.at(rover.distance_m, time_s)[:, 0]
+    heard = traces(band.ground, distance, float(rover.distance_m[-1]), self_test, *draws)
+    sent = _Sent(
+        time_ns=timeline.start_ns + milliseconds * 1_000_000,
+        position_ned_m=rover.at(rover.position_ned_m, time_s),
+        attitude_deg=rover.at(rover.attitude_deg, time_s),
+        velocity_body_m_s=_velocity(rover, time_s, draws[1]),
+    )
+    return heard, sent
+
+
+def _octets(band: _Band, sent: _Sent, drift_ppm: float, codes: Octets, samples: Octets) -> list[bytes]:
+    return rows(
+        constant(band.layout.channel, len(codes)),
+        onboard_time(sent.time_ns, drift_ppm),
         codes,
         samples,
-        sign_magnitude(velocity, 1e-5),
-        sign_magnitude(position, 0.01),
-        sign_magnitude(attitude[:, [1, 0, 2]], 180.0 / 32768.0),
+        sign_magnitude(sent.velocity_body_m_s, 1e-5),
+        sign_magnitude(sent.position_ned_m, 0.01),
+        sign_magnitude(sent.attitude_deg[:, [1, 0, 2]], 180.0 / 32768.0),
     )
-    records = [Record(band.layout.apid, int(at), row, False) for at, row in zip(time_ns, octets, strict=True)]
-    truth = describe(time_ns, octets, band.layout) | {
-        "position_ned_m": position,
-        "attitude_deg": attitude,
-        "velocity_body_m_s": velocity,
-        "layer_depth_m": layers_m,
+
+
+def _together(name: str, band: _Band, sounded: list[tuple[Heard, _Sent, list[bytes]]]) -> Measurement:
+    """All records in the order of their times, and their truth."""
+    time_ns = np.concatenate([sent.time_ns for _, sent, _ in sounded])
+    order = np.argsort(time_ns, kind="stable")
+    every = [row for _, _, octets in sounded for row in octets]
+    octets = [every[k] for k in order]
+    records = [
+        Record(band.layout.apid, int(at), row, False) for at, row in zip(time_ns[order], octets, strict=True)
+    ]
+    truth = describe(time_ns[order], octets, band.layout) | {
+        "position_ned_m": np.concatenate([sent.position_ned_m for _, sent, _ in sounded])[order],
+        "attitude_deg": np.concatenate([sent.attitude_deg for _, sent, _ in sounded])[order],
+        "velocity_body_m_s": np.concatenate([sent.velocity_body_m_s for _, sent, _ in sounded])[order],
+        "layer_depth_m": np.concatenate([heard.layer_depth_m for heard, _, _ in sounded])[order],
+        "rock_along_m": sounded[0][0].rock_along_m,
+        "rock_depth_m": sounded[0][0].rock_depth_m,
     }
     facts: dict[str, object] = {
         "samples": "none beyond what is in the record: samples are stored as they were sent",
@@ -106,9 +169,9 @@ def _sound(
     return Measurement(name, records, truth, facts)
 
 
-def _triggers(band: _Band, rover: Traverse) -> Longs:
-    """Milliseconds from the start: the self-test, then each interval driven."""
-    distances = np.arange(band.interval_m, rover.distance_m[-1], band.interval_m)
+def _triggers(band: _Band, rover: Traverse, later_m: float) -> Longs:
+    """Milliseconds from the start: the self-test, then each interval driven and a little more."""
+    distances = np.arange(band.interval_m + later_m, rover.distance_m[-1], band.interval_m)
     begin = int(np.argmax(rover.driving))
     end = begin + int(np.count_nonzero(rover.driving)) + 1
     moving = slice(begin - 1, end)
@@ -129,10 +192,13 @@ def _modes(self_test: Flags) -> Octets:
     return np.where(self_test, 0xCC, 0xFF).astype(np.uint8)[:, None]
 
 
-def _high_fields(self_test: Flags, echoes: Traces, frame_count: Octets) -> tuple[Octets, Octets]:
+def _high_fields(
+    self_test: Flags, echoes: Traces, frame_count: Octets, pair: _Polarization
+) -> tuple[Octets, Octets]:
     """Bytes 10 to 17 of a record, and its samples: real and imaginary in turn, little-endian."""
     n = len(echoes)
-    codes = [frame_count, constant(b"\xa8", n), _modes(self_test), constant(b"\x0f\xee\xaa\x40\x00", n)]
+    tail = bytes([0x0F, pair.code, 0xAA, 0x40, 0x00])
+    codes = [frame_count, constant(bytes([pair.node]), n), _modes(self_test), constant(tail, n)]
     return np.hstack(codes), np.ascontiguousarray(echoes, "<c8").view(np.uint8)
 
 

@@ -156,7 +156,7 @@ def _measure(
     measurements.append(shoot(timeline, seed, drift_ppm))
     tell(0.3)
     measurements += radar or [
-        sound_high(timeline, rover, seed, drift_ppm),
+        sound_high(timeline, rover, seed, drift_ppm, four=scenario.all_polarizations),
         sound_low(timeline, rover, seed, drift_ppm),
     ]
     tell(0.5)

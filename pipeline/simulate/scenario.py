@@ -70,6 +70,8 @@ class Scenario:
     """The orbiter's own packets (VC 1) in between: its state and its instruments, up to the time of sending."""
     radar_files: tuple[Path, ...] = ()
     """Genuine level-2B radar products whose records take the place of simulated radar."""
+    all_polarizations: bool = False
+    """The radar's high frequency in HH, HV, VH and VV: four times the records."""
 
     def check(self) -> None:
         """Raise ConfigError with every problem."""

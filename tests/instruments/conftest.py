@@ -8,29 +8,10 @@ import pytest
 
 from pipeline.batches import ColumnBatch, Ragged
 from pipeline.clock.onboard import OnboardClock
-from pipeline.instruments import Context, Site, Suite
+from pipeline.instruments import REGISTER, Context, Site, Suite, family
 
 CALIBRATION = Path(__file__).parents[2] / "configs/zhurong/calibration"
-NAMES = (
-    "gpr",
-    "magnetometer",
-    "weather",
-    "libs",
-    "swir",
-    "rover",
-    "orbiter",
-    "clock",
-    "momag",
-    "mms",
-    "minpa",
-    "mepa",
-    "mosir",
-    "mscam",
-    "natecam",
-    "moric",
-    "hiric",
-)
-READERS = ("dust_devils", "sound")  # with the calibration of another
+NAMES = tuple(REGISTER)
 EPOCH_NS = 1_451_577_600_000_000_000  # 2015-12-31T16:00:00Z
 SITE = Site(109.908440, 25.083319, -4918.556, "MARS_COORDINATE_SYSTEM", 52386, "landing site")
 
@@ -157,7 +138,7 @@ def rows():
 
 @pytest.fixture(scope="session")
 def calibrations():
-    return {name: tomllib.loads((CALIBRATION / f"{name}.toml").read_text()) for name in NAMES}
+    return {name: tomllib.loads((CALIBRATION / f"{name}.toml").read_text()) for name in map(family, NAMES)}
 
 
 @pytest.fixture
@@ -166,7 +147,7 @@ def suite(calibrations):
 
     def make(*names, window_s=10.0, site=SITE, **context):
         return Suite(
-            names or (*NAMES, *READERS),
+            names or NAMES,
             calibrations,
             Context("zhurong", "test", OnboardClock(EPOCH_NS), site, window_s, {"dictionary": "abc"}, **context),
         )

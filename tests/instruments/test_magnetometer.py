@@ -1,4 +1,6 @@
-"""Expected values worked by hand from the tables of docs/zhurong-packets.md."""
+"""Expected values worked by hand from the tables of docs/zhurong-packets.md, for a rover that adds no field."""
+
+import copy
 
 import numpy as np
 import pytest
@@ -8,6 +10,15 @@ from pipeline.batches import Quality
 # Counts of the offsets of sensor A and B at 20 degC: 0.01 nT each
 OFFSET_A = np.array([15240, -8825, 31075])
 OFFSET_B = np.array([-42010, 9555, 6130])
+
+
+@pytest.fixture
+def calibrations(calibrations):
+    quiet = copy.deepcopy(calibrations)
+    for name in ("interference_a", "interference_b"):
+        for key in ("rover_nt", "array_nt_per_a", "motors_nt"):
+            quiet["magnetometer"][name][key] = [0.0, 0.0, 0.0]
+    return quiet
 
 
 @pytest.fixture
@@ -27,7 +38,8 @@ def field(rows, products, level):
             },
         )
         before = level(start_s) if navigation is None else navigation
-        batches = [packet] if navigation is False else [before, packet]
+        power = rows("ENGINEERING", [start_s], order=[9], columns={"WING_CURRENT": 1.5})
+        batches = [packet] if navigation is False else [before, power, packet]
         return products(*batches)["magnetometer/field"]
 
     return make

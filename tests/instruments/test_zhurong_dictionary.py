@@ -308,7 +308,7 @@ def test_low_frequency_header_has_its_window_and_interval(decode):
 
 def test_a_polarization_that_is_not_known_is_flagged(decode):
     data = bytearray(radar(TAIL, np.zeros(4096)))
-    data[14] = 0x11
+    data[14] = 0x77
     assert decode(273, bytes(data)).quality[0] & Quality.UNKNOWN_VALUE
 
 

@@ -16,11 +16,12 @@ def field(file_of):
 
 
 def test_every_array_is_that_of_the_products(field, products, rows):
-    first = next(one for one in products if one.instrument == "magnetometer")
-    for name in first.arrays:
+    first = next(one for one in products if (one.instrument, one.product) == KIND)
+    for name, quantity in first.arrays.items():
         if name != "time_utc_ns":
-            np.testing.assert_array_equal(np.where(field.varget(name) == -1e31, np.nan, field.varget(name)),
-                                          rows(*KIND, name))  # fmt: skip
+            expected = rows(*KIND, name) if quantity.dims[0] == "row" else quantity.values
+            found = field.varget(name)
+            np.testing.assert_array_equal(np.where(found == -1e31, np.nan, found), expected)
     np.testing.assert_array_equal(field.varget("quality"), rows(*KIND, "quality"))
 
 

@@ -1,0 +1,99 @@
+"""`calibration/gpr.toml`: the two channels of the radar, and how their radargrams are made."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from pipeline.instruments.calibration import Calibration, Positive, Range, Source, Table
+
+_NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Permittivity = Annotated[float, Field(ge=1, le=100)]
+
+
+class RadarChannel(Table):
+    """One channel: two-way time of a bin, lengths that a record may have, and the step of its frame counter."""
+
+    source: Source
+    sample_interval_ns: Positive
+    valid_lengths_bytes: Annotated[list[Annotated[int, Field(ge=8, le=65528)]], Field(min_length=1)]
+    frame_count_step: Annotated[int, Field(ge=1, le=128)]
+
+
+class Signal(Table):
+    """Where the signal lies: `carrier_mhz` was mixed away on board; `conjugate`: phases turn the other way."""
+
+    source: Source
+    carrier_mhz: _NotNegative
+    conjugate: bool
+    band_mhz: Range
+    taper_mhz: Positive
+    upsampling: Annotated[int, Field(ge=1, le=16)]
+
+
+class TimeZero(Table):
+    """When the direct wave comes, how far a trace may be moved to meet the others, and what is kept around it."""
+
+    source: Source
+    direct_wave_ns: _NotNegative
+    correlation_window_ns: Positive
+    longest_shift_ns: _NotNegative
+    kept_before_ns: _NotNegative
+    kept_after_ns: Positive
+
+
+class Filters(Table):
+    """Spacing, windows and gains. `gain`: of the quick-look."""
+
+    source: Source
+    trace_interval_m: Positive
+    longest_gap_traces: Annotated[int, Field(ge=2, le=20)]
+    longest_pause_s: Positive
+    dewow_window_ns: Positive
+    background_window_traces: Annotated[int, Field(ge=2, le=10_000)]
+    gain: Literal["agc", "sec"]
+    agc_window_ns: Positive
+    sec_power: _NotNegative
+    sec_attenuation_db_ns: _NotNegative
+    sec_cap_ns: Positive
+    migrate: bool
+
+
+class Ground(Table):
+    """What turns time into depth: layers from the top, the last without an end; how far the antennas are apart."""
+
+    source: Source
+    permittivity: Annotated[list[_Permittivity], Field(min_length=1, max_length=32)]
+    thickness_m: Annotated[list[Positive], Field(max_length=31)]
+    antenna_separation_m: _NotNegative
+
+    @model_validator(mode="after")
+    def _one_less(self) -> Self:
+        if len(self.thickness_m) != len(self.permittivity) - 1:
+            raise ValueError("every layer but the last has a thickness")
+        return self
+
+
+class Processing(Table):
+    """How the radargrams of one channel are made."""
+
+    signal: Signal
+    time_zero: TimeZero
+    filters: Filters
+    ground: Ground
+
+
+class GprCalibration(Calibration):
+    """`calibration/gpr.toml`."""
+
+    high_frequency: RadarChannel
+    low_frequency: RadarChannel
+    radargram_high: Processing
+    radargram_low: Processing
+
+    def channel(self, container: str) -> RadarChannel:
+        return self.high_frequency if container == "GPR_HF" else self.low_frequency
+
+    def processing(self, container: str) -> Processing:
+        return self.radargram_high if container == "GPR_HF" else self.radargram_low

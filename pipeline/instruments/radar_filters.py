@@ -1,0 +1,184 @@
+"""Filters of radar traces: arrays [n traces, m samples] in, the same shape out; real or complex, nothing is kept.
+
+Sliding windows are those of GPRPy (Plattner 2020, The Leading Edge 39, 332): half a window is ceil(w / 2) on each
+side; the first samples share the window of the first half, the last ones that of the last half. Gains are laws of
+time alone (SEC) or of the trace itself (AGC), and belong to pictures: amplitudes are compared without them.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SPEED_OF_LIGHT_M_NS = 0.299792458
+Floats = NDArray[np.float64]
+Samples = NDArray[Any]
+"""float32, float64, complex64 or complex128 [n, m]."""
+
+_BLOCK_TRACES = 64
+_SMALLEST_NORM = 1e-8
+_FINER = 8
+"""Correlation is looked at in steps of this part of a sample."""
+
+
+def remove_dc(traces: Samples) -> Samples:
+    """Each trace less its mean."""
+    return np.asarray(traces - traces.mean(axis=1, keepdims=True))
+
+
+def dewow(traces: Samples, window: float) -> Samples:
+    """Each sample less the mean of its trace within half a window: y_i = x_i - <x>_(i-h..i+h), h = ceil(w / 2)."""
+    out = np.empty_like(traces)
+    for start in range(0, len(traces), _BLOCK_TRACES):
+        block = traces[start : start + _BLOCK_TRACES]
+        out[start : start + _BLOCK_TRACES] = block - _window_means(block, window)
+    return out
+
+
+def remove_background(traces: Samples, window: float) -> Samples:
+    """Each trace less the mean of the traces within half a window, not of all: what lies flat for longer goes."""
+    return np.asarray(traces - _window_means(traces.T, window).T.astype(traces.dtype))
+
+
+def agc(traces: Samples, window: float) -> Samples:
+    """Each sample over the L2 norm of its trace within half a window: automatic gain control, for pictures."""
+    out = np.empty_like(traces)
+    for start in range(0, len(traces), _BLOCK_TRACES):
+        block = traces[start : start + _BLOCK_TRACES]
+        power = np.square(np.abs(block), dtype=np.float64)
+        energy, _ = _window_sums(power, window)
+        norm = np.sqrt(np.maximum(energy, 0.0))
+        out[start : start + _BLOCK_TRACES] = block / np.maximum(norm, _SMALLEST_NORM)
+    return out
+
+
+def sec_gain(twt_ns: Floats, velocity_m_ns: float, power: float, attenuation_db_ns: float, cap_ns: float) -> Floats:
+    """Spreading and exponential compensation, [m]: g(t) = (v t / 2)^p 10^(alpha t / 20), constant beyond the cap.
+
+    One before time zero and where it would be less than one.
+    """
+    time_ns = np.clip(twt_ns, 0.0, cap_ns)
+    gain = (velocity_m_ns * time_ns / 2.0) ** power * 10.0 ** (attenuation_db_ns * time_ns / 20.0)
+    return np.maximum(gain, 1.0)
+
+
+def band_response(frequency_mhz: Floats, band_mhz: tuple[float, float], taper_mhz: float) -> Floats:
+    """1 within the band, 0 beyond the tapers, half a cosine between: no phase, so nothing moves in time."""
+    low, high = band_mhz
+    inside = np.minimum(frequency_mhz - low, high - frequency_mhz)
+    return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.clip(inside / taper_mhz + 1.0, 0.0, 1.0)))
+
+
+def shift_and_filter(
+    analytic: Samples,
+    sample_interval_ns: float,
+    shift_ns: Floats,
+    band_mhz: tuple[float, float],
+    taper_mhz: float,
+) -> Samples:
+    """Traces earlier by `shift_ns [n]`, and band-passed without phase: one transform for both. Complex64 [n, m]."""
+    n_samples = analytic.shape[1]
+    length = fast_length(n_samples + n_samples // 16)
+    frequency_mhz = np.asarray(np.fft.fftfreq(length, sample_interval_ns) * 1e3, np.float64)
+    response = band_response(frequency_mhz, band_mhz, taper_mhz).astype(np.float32)
+    inside = np.flatnonzero(response)
+    out = np.empty(analytic.shape, np.complex64)
+    for start in range(0, len(analytic), _BLOCK_TRACES):
+        part = slice(start, start + _BLOCK_TRACES)
+        spectrum = np.fft.fft(analytic[part], length, axis=1)
+        kept = np.zeros_like(spectrum)
+        turn = np.exp(2e-3j * np.pi * shift_ns[part, None] * frequency_mhz[inside])
+        kept[:, inside] = spectrum[:, inside] * (turn * response[inside])
+        out[part] = np.fft.ifft(kept, axis=1)[:, :n_samples]
+    return out
+
+
+def to_analytic(
+    samples: Samples, sample_interval_ns: float, carrier_mhz: float, *, conjugate: bool, upsampling: int
+) -> tuple[Samples, float]:
+    """The signal at its own frequencies: a(t) = s(t) e^(j 2 pi f0 t), on a grid `upsampling` times as fine.
+
+    Its real part is what the antenna saw, its magnitude the envelope. Complex64 [n, m upsampling], and the new
+    sample interval. `conjugate`: the samples turn the other way.
+    """
+    turned = samples.conj() if conjugate else samples
+    n, n_samples = samples.shape
+    time_ns = np.arange(n_samples * upsampling) * (sample_interval_ns / upsampling)
+    carrier = np.exp(2e-3j * np.pi * carrier_mhz * time_ns).astype(np.complex64)
+    if upsampling == 1:
+        return (turned * carrier).astype(np.complex64, copy=False), sample_interval_ns
+    spectrum = np.fft.fft(turned, axis=1)
+    wide = np.zeros((n, n_samples * upsampling), spectrum.dtype)
+    half = (n_samples + 1) // 2
+    wide[:, :half] = spectrum[:, :half]
+    wide[:, wide.shape[1] - (n_samples - half) :] = spectrum[:, half:]
+    analytic = np.fft.ifft(wide, axis=1) * (upsampling * carrier)
+    return analytic.astype(np.complex64, copy=False), sample_interval_ns / upsampling
+
+
+def direct_wave_shift_ns(
+    analytic: Samples, sample_interval_ns: float, around_ns: float, window_ns: float, longest_ns: float
+) -> Floats:
+    """How much later the direct wave of each trace is than that of their mean, [n]: the peak of the correlation.
+
+    Correlated is the signal itself, not its envelope, within a smooth window; to a part of a sample by a parabola.
+    """
+    first = max(0, round((around_ns - 2 * window_ns) / sample_interval_ns))
+    part = analytic[:, first : round((around_ns + 2 * window_ns) / sample_interval_ns) + 1]
+    time_ns = (first + np.arange(part.shape[1])) * sample_interval_ns - around_ns
+    seen = part * np.exp(-0.5 * (time_ns / (window_ns / 2.0)) ** 4)
+    length = fast_length(2 * part.shape[1])
+    product = np.fft.fft(seen, length, axis=1) * np.conj(np.fft.fft(seen.mean(axis=0), length))
+    step_ns = sample_interval_ns / _FINER
+    lag_ns = np.arange(-round(longest_ns / step_ns) - 1, round(longest_ns / step_ns) + 2) * step_ns
+    turn = np.exp(2j * np.pi * np.outer(np.fft.fftfreq(length, sample_interval_ns), lag_ns))
+    correlation = (product @ turn.astype(np.complex64)).real  # at the lags that matter, finer than the samples
+    peak = 1 + correlation[:, 1:-1].argmax(axis=1)
+    before, at, after = (correlation[np.arange(len(seen)), peak + side] for side in (-1, 0, 1))
+    bend = before - 2 * at + after
+    beside = np.where(bend < 0, 0.5 * (before - after) / np.where(bend < 0, bend, 1.0), 0.0)
+    return np.asarray(lag_ns[peak] + np.clip(beside, -0.5, 0.5) * step_ns, np.float64)
+
+
+def fast_length(least: int) -> int:
+    """The smallest length of at least this that has no other prime factors than 2, 3 and 5."""
+    length = max(1, least)
+    while not _is_smooth(length):
+        length += 1
+    return length
+
+
+def _is_smooth(number: int) -> bool:
+    for prime in (2, 3, 5):
+        while number % prime == 0:
+            number //= prime
+    return number == 1
+
+
+def _window_means(rows: Samples, window: float) -> Samples:
+    sums, count = _window_sums(rows, window)
+    return sums / count
+
+
+def _window_sums(rows: Samples, window: float) -> tuple[Samples, NDArray[np.int64]]:
+    """Sums along the second axis within half a window of each element, and how many elements they have."""
+    n = rows.shape[1]
+    half = math.ceil(window / 2)
+    exact = np.complex128 if rows.dtype.kind == "c" else np.float64
+    total = np.zeros((len(rows), n + 1), exact)
+    np.cumsum(rows, axis=1, out=total[:, 1:], dtype=exact)
+    sums, count = np.empty((len(rows), n), exact), np.full(n, 2 * half + 1)
+    if window >= n:
+        sums[:], count[:] = total[:, -1:], n
+        return sums, count
+    sums[:, : n - half] = total[:, half + 1 : half + 2]
+    count[: n - half] = half + 1
+    if 2 * half < n:
+        np.subtract(total[:, 2 * half + 1 :], total[:, : n - 2 * half], out=sums[:, half : n - half])
+        count[half : n - half] = 2 * half + 1
+    sums[:, n - half :] = total[:, -1:] - total[:, n - half : n - half + 1]
+    count[n - half :] = half
+    return sums, count
