@@ -1,28 +1,33 @@
-"""MarSCoDe LIBS: counts of three spectrometers become net spectra in vacuum wavelength, each shot and the mean.
+"""MarSCoDe LIBS: counts of three spectrometers become net spectra in vacuum wavelength, and the lines in them.
 
-In: LIBS, one packet a shot or dark. Out, for each target point: `libs/shot` (every laser shot) and `libs/mean`
-(without the first shots, which blow the dust away). Dropped: darks of a point without any shot.
+In: LIBS, one packet a shot or dark. Out, for each target point: `libs/shot` (every laser shot), `libs/mean` (without
+the first shots, which blow the dust away), `libs/spectrum` (the mean without continuum, normalised, as light) and
+`libs/lines` (what is named of it); for the titanium target also `libs/drift`. Dropped: darks of a point without shots.
 
     net = DN - mean of the point's darks
-    per spectrometer, pixel p: u = (p - ps) / n, ps = s0 + s1 (T - T0), lambda = c0 + c1 u + c2 u^2 (vacuum)
+    signal = net - continuum, of channels that are not at an edge
+    norm1 = signal / sum of all spectrometers, norm3 = signal / sum of its spectrometer
+    photons/(shot mm2 sr nm) = signal g / (omega A dl), omega = pi (D/2)^2 / d^2, A = pi/4 (field d)^2
 
-Ranges and number of channels are recalled, the other numbers assumed. MarSCoDe papers tabulate vacuum wavelengths
-(C I 247.9310 nm).
+The wavelengths of a point are those of the last titanium target before it whose fit was believed (`libs_wavelength`).
+Ranges, number of channels and widths are recalled, opening and vacuum are published, all else is assumed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, ClassVar
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from pipeline.batches import ColumnBatch, Quality, Quantity
-from pipeline.instruments.calibration import Calibration, Finite, Source, Table
+from pipeline.batches import ColumnBatch, Event, Quality, Quantity
 from pipeline.instruments.context import Context
 from pipeline.instruments.instrument import Instrument
+from pipeline.instruments.libs_calibration import LibsCalibration
+from pipeline.instruments.libs_products import MeanSpectrum, drift_draft, mean_draft, signal_of, spectrum_drafts
+from pipeline.instruments.libs_wavelength import Drift, fit_drift, wavelengths_nm
 from pipeline.instruments.products import Draft, any_beyond_row, column_quantity, flag
 from pipeline.instruments.rotations import Floats
 from pipeline.instruments.rows import take
@@ -32,39 +37,11 @@ _SPECTRUM = ("row", "channel")
 _VACUUM = {"wavelength_medium": "vacuum"}
 
 
-class Spectrometer(Table):
-    """Pixels, their wavelengths c0 + c1 u + c2 u^2, and the drift s0 + s1 (T - T0) in pixels."""
-
-    name: str
-    n_pixels: Annotated[int, Field(ge=2, le=8192)]
-    wavelength_nm: Annotated[list[Finite], Field(min_length=3, max_length=3)]
-    drift_px: Annotated[list[Finite], Field(min_length=2, max_length=2)]
-
-
-class Wavelength(Table):
-    """The three spectrometers in the order of their pixels in the packet."""
-
-    source: Source
-    reference_temperature_degc: Finite
-    spectrometer: Annotated[list[Spectrometer], Field(min_length=1, max_length=8)]
-
-
-class Shots(Table):
-    """Shots of a point that only clean it."""
-
-    source: Source
-    n_dust_shots: Annotated[int, Field(ge=0, le=254)]
-
-
-class LibsCalibration(Calibration):
-    """`calibration/libs.toml`."""
-
-    wavelength: Wavelength
-    shots: Shots
-
-
 class Libs(Instrument):
-    """LIBS, a point at a time. State: the point whose darks were seen last, for a point cut by `max_rows`."""
+    """LIBS, a point at a time.
+
+    State: the point whose darks were seen last, for a point cut by `max_rows`; the last drift that was believed.
+    """
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = {
         "LIBS": frozenset(
@@ -76,6 +53,7 @@ class Libs(Instrument):
                 "EXPOSURE",
                 "DISTANCE",
                 "CHANNEL_COUNT",
+                "TARGET",
                 "SPECTRUM",
             }
         )
@@ -86,33 +64,86 @@ class Libs(Instrument):
 
     def __init__(self, calibration: Mapping[str, Any], context: Context) -> None:
         super().__init__(calibration, context)
-        self._dark: tuple[int, Floats | None] = (-1, None)
+        self._dark: tuple[int, Floats | None, int] = (-1, None, 0)
+        self._drift: Drift | None = None
+        self._titanium: dict[str, Any] = {"titanium": None}
 
     def keys(self, rows: ColumnBatch) -> NDArray[np.int64]:
         return np.asarray(rows.columns["POINT_ID"]).astype(np.int64)[:, None]
 
-    def drafts(self, rows: ColumnBatch) -> Iterator[Draft]:
-        dark, n_darks = self._dark_of(rows)
+    def drafts(self, rows: ColumnBatch) -> Iterator[Draft | Event]:
+        dark = self._dark_of(rows)
         lit = np.asarray(rows.columns["KIND"]) != "DARK"
         if not lit.any():
             return
         shots = take(rows, lit)
         net = np.asarray(shots.columns["SPECTRUM"], np.float64) - (np.nan if dark is None else dark)
         quality = self._quality(shots, dark)
-        lineage = {**_VACUUM, "n_darks": n_darks, "point_id": int(np.asarray(rows.columns["POINT_ID"])[0])}
-        yield self._shot(shots, net, dark, quality, lineage)
         kept = np.asarray(shots.columns["SHOT"]).astype(np.int64) > self.calibration.shots.n_dust_shots
         kept &= np.asarray(shots.columns["KIND"]) == "LASER"
-        if kept.any():
-            yield self._mean(take(shots, kept), net[kept], quality[kept], lineage)
+        mean = self._mean_of(take(shots, kept), net[kept], quality[kept]) if kept.any() else None
+        is_titanium = (np.asarray(shots.columns["TARGET"]) == "TITANIUM").all()
+        if mean is not None and is_titanium and dark is not None:
+            yield from self._take_titanium(mean)
+        lineage = {**_VACUUM, **self._titanium, "n_darks": self._dark[2], "point_id": self._point(rows)}
+        yield self._shot(shots, net, dark, quality, lineage)
+        if mean is not None:
+            mean = self._with_wavelengths(mean, lineage)
+            yield mean_draft(mean)
+            if dark is not None:
+                yield from spectrum_drafts(mean, self.calibration)
 
-    def _dark_of(self, rows: ColumnBatch) -> tuple[Floats | None, int]:
-        """The mean of the point's darks and how many are in these rows."""
-        point = int(np.asarray(rows.columns["POINT_ID"])[0])
+    def _take_titanium(self, mean: MeanSpectrum) -> Iterator[Draft | Event]:
+        """Fit the drift to the target; a fit that is not believed leaves the one before in use."""
+        signal = signal_of(mean, self.calibration)
+        model, titanium = self.calibration.wavelength, self.calibration.titanium
+        drift = fit_drift(model, titanium, signal, mean.sigma, mean.temperature_degc)
+        point = int(np.asarray(mean.shots.columns["POINT_ID"])[0])
+        if drift.believed(titanium):
+            self._drift = drift
+            self._titanium = {"titanium": {"point_id": point, "rms_px": drift.rms_px.round(4).tolist()}}
+        yield drift_draft(mean, drift, self.calibration)
+        if not drift.believed(titanium):
+            text = f"titanium of point {point} not used: lines {drift.n_lines.tolist()}, rms {drift.rms_px.round(2)} px"
+            details = {"onboard_ns": int(mean.shots.time_ns[0]), "point_id": point}
+            yield Event("warning", "wavelength", text, int(mean.shots.received_ns[-1]), details)
+
+    def _mean_of(self, shots: ColumnBatch, net: Floats, quality: NDArray[np.uint32]) -> MeanSpectrum:
+        noise, n_darks = self.calibration.noise, max(self._dark[2], 1)
+        counts = net.mean(axis=0)
+        variance = noise.read_counts**2 + noise.photon_counts * np.clip(counts, 0, None)
+        temperature = float(np.asarray(shots.columns["DETECTOR_TEMPERATURE"], np.float64).mean())
+        return MeanSpectrum(
+            shots,
+            counts,
+            net.std(axis=0, ddof=1) if len(net) > 1 else np.full(net.shape[1], np.nan),
+            np.sqrt(variance / len(net) + noise.read_counts**2 / n_darks),
+            temperature,
+            quality=np.bitwise_or.reduce(quality, keepdims=True),
+        )
+
+    def _with_wavelengths(self, mean: MeanSpectrum, lineage: dict[str, Any]) -> MeanSpectrum:
+        wavelength = self._wavelength_nm(np.array([mean.temperature_degc]), len(mean.net))[0]
+        lineage = {**lineage, "n_dust_shots": self.calibration.shots.n_dust_shots}
+        return replace(mean, wavelength_nm=wavelength, lineage=lineage)
+
+    def _wavelength_nm(self, temperature_degc: Floats, n_channels: int) -> Floats:
+        return wavelengths_nm(self.calibration.wavelength, temperature_degc, n_channels, self._drift)
+
+    @staticmethod
+    def _point(rows: ColumnBatch) -> int:
+        return int(np.asarray(rows.columns["POINT_ID"])[0])
+
+    def _dark_of(self, rows: ColumnBatch) -> Floats | None:
+        """The mean of the point's darks; those of a point that was cut are in its first rows."""
+        point = self._point(rows)
         is_dark = np.asarray(rows.columns["KIND"]) == "DARK"
         if is_dark.any():
-            self._dark = (point, np.asarray(rows.columns["SPECTRUM"])[is_dark].mean(axis=0, dtype=np.float64))
-        return (self._dark[1] if self._dark[0] == point else None), int(is_dark.sum())
+            mean = np.asarray(rows.columns["SPECTRUM"])[is_dark].mean(axis=0, dtype=np.float64)
+            self._dark = (point, mean, int(is_dark.sum()))
+        elif self._dark[0] != point:
+            self._dark = (point, None, 0)
+        return self._dark[1]
 
     def _quality(self, shots: ColumnBatch, dark: Floats | None) -> NDArray[np.uint32]:
         spectrum = np.asarray(shots.columns["SPECTRUM"])
@@ -146,34 +177,3 @@ class Libs(Instrument):
         }
         latest = ("total_net_counts", "shot", "point_id", "distance_mm")
         return Draft("shot", "2A", shots, shots.time_ns, arrays, quality, latest, lineage)
-
-    def _mean(self, shots: ColumnBatch, net: Floats, quality: NDArray[np.uint32], lineage: dict[str, Any]) -> Draft:
-        """One row: the mean and standard deviation of the net shots, at their mean detector temperature."""
-        temperature = np.asarray(shots.columns["DETECTOR_TEMPERATURE"], np.float64).mean(keepdims=True)
-        n_shots = len(shots)
-        std = net.std(axis=0, ddof=1, keepdims=True) if n_shots > 1 else np.full((1, net.shape[1]), np.nan)
-        arrays = {
-            "net_counts": Quantity(net.mean(axis=0, keepdims=True), "1", "mean of the net shots", _SPECTRUM),
-            "net_counts_std": Quantity(std, "1", "standard deviation over the shots (n - 1)", _SPECTRUM),
-            "wavelength_nm": Quantity(self._wavelength_nm(temperature, net.shape[1]), "nm", "in vacuum", _SPECTRUM),
-            "n_shots": Quantity(np.array([n_shots]), "1", "shots in the mean"),
-            "point_id": Quantity(np.asarray(shots.columns["POINT_ID"])[:1], "", ""),
-            "detector_temperature_degc": Quantity(temperature, "degC", "mean of the detectors"),
-        }
-        bits = np.bitwise_or.reduce(quality, keepdims=True)
-        lineage = {**lineage, "n_dust_shots": self.calibration.shots.n_dust_shots}
-        return Draft("mean", "2A", shots, shots.time_ns[:1], arrays, bits, ("n_shots", "point_id"), lineage)
-
-    def _wavelength_nm(self, temperature_degc: Floats, n_channels: int) -> Floats:
-        """Vacuum wavelength [n, channels] at detector temperatures [n]; NaN beyond the last spectrometer."""
-        out = np.full((len(temperature_degc), n_channels), np.nan)
-        warmer = (temperature_degc - self.calibration.wavelength.reference_temperature_degc)[:, None]
-        start = 0
-        for one in self.calibration.wavelength.spectrometer:
-            n = min(one.n_pixels, n_channels - start)
-            shift_px = one.drift_px[0] + one.drift_px[1] * warmer
-            u = (np.arange(n) - shift_px) / one.n_pixels
-            c0, c1, c2 = one.wavelength_nm
-            out[:, start : start + n] = c0 + c1 * u + c2 * u * u
-            start += n
-        return out

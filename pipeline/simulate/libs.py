@@ -118,7 +118,7 @@ def _drift_px(seed: int) -> Reals:
     """What each spectrometer's wavelengths have drifted since they were calibrated: shift and stretch, px."""
     draw = chance.stream(seed, "libs drift")
     shift = draw.uniform(0.4, 1.6, 3) * draw.choice([-1.0, 1.0], 3)
-    return 0.0 * np.stack([shift, draw.uniform(-0.25, 0.25, 3)], axis=1)
+    return np.stack([shift, draw.uniform(-0.25, 0.25, 3)], axis=1)
 
 
 def _shoot_point(

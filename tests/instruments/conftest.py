@@ -77,7 +77,8 @@ LAYOUT = {
     }),
     "LIBS": (321, {
         "POINT_ID": ("u2", ()), "KIND": ("U7", ()), "SHOT": ("u1", ()), "DETECTOR_TEMPERATURE": NUMBER,
-        "EXPOSURE": ("u4", ()), "DISTANCE": ("u2", ()), "CHANNEL_COUNT": ("u2", ()), "SPECTRUM": ("u2", (5400,)),
+        "EXPOSURE": ("u4", ()), "DISTANCE": ("u2", ()), "CHANNEL_COUNT": ("u2", ()),
+        "TARGET": ("U8", ()), "SPECTRUM": ("u2", (5400,)),
     }),
     "ORBITER_STATE": (1287, {f"{what}_{axis}": NUMBER for what in ("POSITION", "VELOCITY") for axis in "XYZ"}),
     "MOMAG": (1296, {
