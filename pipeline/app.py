@@ -108,11 +108,17 @@ def decode(
 
 
 def write_products(
-    passes: Sequence[Path], mission: Mission, out: Path, progress: Progress, *, file_format: str
+    passes: Sequence[Path],
+    mission: Mission,
+    out: Path,
+    progress: Progress,
+    *,
+    file_format: str,
+    stream: str | None = None,
 ) -> dict[str, Any]:
     """Write the products of recordings to a folder, a file for each kind of product; with the report their names."""
     _needs_dictionary(mission)
-    stream = stream_name(None, passes)
+    stream = stream_name(stream, passes)
     line = Line(mission, stream, stations=station_names(mission, passes))
     site = asdict(mission.site) if mission.site else None
     origin = Origin(mission.name, stream, tuple(path.name for path in passes), site)

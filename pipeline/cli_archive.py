@@ -1,15 +1,21 @@
-"""The archive on the command line: `clock`."""
+"""The archive on the command line: `clock`, `reprocess`."""
 
 from __future__ import annotations
 
+import os
+import time
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pipeline.cli_options import MissionName, Passes, err, progress, readable
+from pipeline.cli_options import FileFormat, MissionName, OutFolder, Passes, err, progress, readable
 from pipeline.correlate import write_correlation
+from pipeline.errors import ConfigError, RunError
 from pipeline.mission import load_mission
+from pipeline.reprocess import Done, State, Wanted, tasks_of
+from pipeline.reprocess import reprocess as run_tasks
 
 commands = typer.Typer()
 
@@ -42,3 +48,65 @@ def clock(
             f"one sigma {last.sigma_ns / 1e6:.3f} ms"
         )
     err.print(f"{out_file}: correlation {made.clock(known.clock.epoch_utc_ns).correlation_id}", markup=False)
+
+
+@commands.command()
+def reprocess(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="Recorded passes, here and in folders below.")],
+    mission: MissionName,
+    out_folder: OutFolder,
+    file_format: FileFormat = "archive",
+    pattern: Annotated[
+        str | None, typer.Option(metavar="GLOB", help="Names of recordings; *.cadu, *.frames and the like without.")
+    ] = None,
+    stream: Annotated[
+        str | None, typer.Option(metavar="NAME", help="In ids and lineage; 'live' for what ingest recorded.")
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Of a Dask cluster, tcp://host:8786; local processes without."),
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=256, help="Local processes; one for each core without.")
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="Make anew what is up to date too.")] = False,
+    every: Annotated[
+        float | None, typer.Option(metavar="SECONDS", min=1, help="Look for new passes so often, until Ctrl-C.")
+    ] = None,
+) -> None:
+    """Make the product files of an archive of passes, a folder for each, and one index of all.
+
+    Passes that are up to date are left alone: the same bytes, software, dictionary, calibration and clock correlation.
+    Stopped and called again it goes on where it was.
+    """
+    if scheduler and workers:
+        raise ConfigError("--workers is for local processes: a Dask cluster has its own")
+    n_workers = workers or os.cpu_count() or 1
+    wanted = Wanted(folder, mission, out_folder, file_format, pattern, stream, scheduler, n_workers, again)
+    counts = _reprocess(wanted, quietly=False)
+    while every is not None:
+        time.sleep(every)
+        counts = _reprocess(wanted, quietly=True)
+    if counts["failed"]:
+        raise RunError(f"{counts['failed']} passes failed: what was there before is still there")
+
+
+def _reprocess(wanted: Wanted, *, quietly: bool) -> dict[State, int]:
+    """One run over all passes, with a bar on a terminal and a line for each failure; `quietly`: no news, no line."""
+    tasks = tasks_of(wanted)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
+        task = bar.add_task("passes", total=len(tasks))
+
+        def tell(done: Done) -> None:
+            bar.update(task, advance=1, description=f"{done.name} {done.state}")
+            if done.state == "failed":
+                for line in done.text.splitlines():
+                    err.print(f"downlink: {done.name}: {line}", markup=False, soft_wrap=True)
+
+        counts = run_tasks(wanted, tasks, tell)
+    if quietly and counts["left alone"] == len(tasks):
+        return counts
+    told = ", ".join(f"{count:,} {state}" for state, count in counts.items())
+    err.print(f"{len(tasks):,} passes in {wanted.out}: {told}", markup=False, soft_wrap=True)
+    return counts

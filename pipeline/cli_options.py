@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -47,6 +47,10 @@ BrokerUrl = Annotated[
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="The pass report as JSON.")]
+FileFormat = Annotated[
+    Literal["archive", "netcdf", "cdf", "pds4", "segy", "wav", "quicklook", "zarr"],
+    typer.Option("--format", help="Of each kind of product its own files, or one kind alone."),
+]
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")]
 
 

@@ -16,6 +16,7 @@ from pipeline.batches import Message
 from pipeline.cli_options import (
     AsJson,
     BrokerUrl,
+    FileFormat,
     MissionName,
     OutFolder,
     Passes,
@@ -67,6 +68,9 @@ def replay(
     hold: Annotated[
         bool, typer.Option("--hold", help="Wait at the end to be wound back on the dashboard, until Ctrl-C.")
     ] = False,
+    archive: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the product files of the recordings too, at the end.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Run recordings through the whole pipeline: products on MQTT topics, and the pass report at the end.
@@ -86,6 +90,9 @@ def replay(
             await _replay(passes, known, address, stream=name, speed=factor, hold=hold, as_json=as_json)
 
     asyncio.run(run())
+    if archive is not None:
+        made = app.write_products(passes, known, archive, lambda _: None, file_format="archive", stream=name)
+        err.print(f"{len(made['files'])} files in {archive}", markup=False)
 
 
 @commands.command()
@@ -140,10 +147,7 @@ def products(
     passes: Passes,
     mission: MissionName,
     out_folder: OutFolder,
-    file_format: Annotated[
-        Literal["archive", "netcdf", "cdf", "pds4", "segy", "wav", "quicklook", "zarr"],
-        typer.Option("--format", help="Of each kind its own, or one kind alone."),
-    ] = "archive",
+    file_format: FileFormat = "archive",
 ) -> None:
     """Write product files for the archive: NetCDF, CDF, PDS4, one of each kind of product, and products.sqlite."""
     known = load_mission(mission)

@@ -5,23 +5,24 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-from collections.abc import Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import RunError
+from pipeline.software import software
 
 NAME = "products.sqlite"
 _COLUMNS = (
-    "file", "kind", "mission", "stream", "pass", "instrument", "product", "level", "start_utc", "stop_utc", "rows",
-    "product_ids", "bytes", "sha256",
+    "file", "kind", "mission", "stream", "pass", "instrument", "product", "level", "start_utc", "stop_utc", "sol",
+    "rows", "product_ids", "bytes", "sha256", "clock_correlation", "software",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file. `kind`: netcdf, cdf, pds4-table or pds4-label; times as ISO 8601, empty where not known."""
+    """One file. `kind`: of `kinds.py`, or a part of one; times as ISO 8601, empty where not known, as `sol` is None."""
 
     path: Path
     kind: str
@@ -33,32 +34,56 @@ class Entry:
     level: str
     start_utc: str
     stop_utc: str
+    sol: int | None
     n_rows: int
     ids: tuple[str, ...]
+    clock_correlation: str
 
 
 def write_index(folder: Path, entries: Sequence[Entry]) -> None:
     """Put files into the index of a folder, all or none; a file already in it is replaced. RunError where it fails."""
     path = folder / NAME
-    names = ", ".join(_COLUMNS)
     changes = ", ".join(f"{name} = excluded.{name}" for name in _COLUMNS)
     differs = " or ".join(f"excluded.{name} is not files.{name}" for name in _COLUMNS)
     statement = (
-        f"insert into files ({names}) values ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608 -- own column names
+        f"insert into files ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608 -- own names
         f"on conflict (file) do update set {changes} where {differs}"
     )
+    with _opened(path) as database:
+        database.executemany(statement, [_row(entry) for entry in entries])
+
+
+def merge_index(folder: Path, name: str) -> None:
+    """Put what the index of the folder `name` says into that of the folder above, in place of what it said before."""
+    others = ", ".join(_COLUMNS[1:])
+    with _opened(folder / NAME) as database:
+        database.execute("attach database ? as made", (str(folder / name / NAME),))
+        database.execute("delete from files where substr(file, 1, ?) = ?", (len(name) + 1, f"{name}/"))
+        database.execute(
+            f"insert into files (file, {others}) select ? || file, {others} from made.files",  # noqa: S608 -- own names
+            (f"{name}/",),
+        )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[sqlite3.Connection]:
+    """The index, made where there is none, with columns that an older one has not; all of the block, or nothing."""
+    columns = ", ".join(["file primary key", *_COLUMNS[1:]])
     try:
-        rows = [_row(entry) for entry in entries]
-        with closing(sqlite3.connect(path)) as database, database:
-            database.execute(
-                f"create table if not exists files ({names.replace('file,', 'file primary key,', 1)}) without rowid"
-            )
-            database.executemany(statement, rows)
+        with closing(sqlite3.connect(path, timeout=60)) as database:
+            database.execute(f"create table if not exists files ({columns}) without rowid")
+            known = {row[1] for row in database.execute("pragma table_info(files)")}
+            for name in _COLUMNS:
+                if name not in known:
+                    database.execute(f"alter table files add column {name}")
+            database.commit()
+            yield database
+            database.commit()
     except (sqlite3.Error, OSError) as error:
         raise RunError(f"cannot write {path}: {error}") from error
 
 
-def _row(entry: Entry) -> tuple[str | int, ...]:
+def _row(entry: Entry) -> tuple[str | int | None, ...]:
     digest, n_bytes = _told(entry.path)
     return (
         entry.path.name,
@@ -71,10 +96,13 @@ def _row(entry: Entry) -> tuple[str | int, ...]:
         entry.level,
         entry.start_utc,
         entry.stop_utc,
+        entry.sol,
         entry.n_rows,
         json.dumps(entry.ids),
         n_bytes,
         digest,
+        entry.clock_correlation,
+        software(),
     )
 
 

@@ -108,8 +108,10 @@ class ProductFiles:
             first.level,
             start,
             stop,
+            int(first.start_mars["sol"]) if "sol" in first.start_mars else None,
             job.n_rows,
             job.ids,
+            str(first.common.get("clock_correlation", "")),
         )
 
 

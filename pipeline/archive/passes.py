@@ -1,0 +1,85 @@
+"""What is known of the recordings and of the products made of them, so that what is up to date is left alone.
+
+In: a folder of recordings. Out: the passes in it, and for each the hash of its bytes and receive times. Beside the
+product files of a pass stands `made.json`: from which bytes and with what they were made, and which files there are.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ConfigError
+from pipeline.files import whole_file
+
+NAME = "made.json"
+_ENDINGS = {".bin", ".cadu", ".dat", ".frames", ".packets", ".raw"}
+_PACKED = {".bz2", ".gz", ".zst"}
+
+
+def find_passes(folder: Path, pattern: str | None = None) -> list[Path]:
+    """The recordings in a folder and those below, in order of their names: files, and folders that `ingest` ended.
+
+    `pattern`: names that are wanted; without it those that end as recordings do, packed or not. ConfigError where
+    there is no such folder.
+    """
+    if not folder.is_dir():
+        raise ConfigError(f"{folder}: there is no such folder")
+    return sorted(_below(folder, pattern))
+
+
+def _below(folder: Path, pattern: str | None) -> Iterator[Path]:
+    for path in sorted(folder.iterdir()):
+        if path.name.startswith("."):
+            continue
+        if path.is_dir() and any(path.glob("[0-9]*.raw")):
+            if (path / "ended").exists():
+                yield path
+        elif path.is_dir():
+            yield from _below(path, pattern)
+        elif path.match(pattern) if pattern else _is_recording(path):
+            yield path
+
+
+def _is_recording(path: Path) -> bool:
+    name = path.with_suffix("") if path.suffix in _PACKED else path
+    return name.suffix in _ENDINGS
+
+
+def recording_sha256(recording: Path) -> str:
+    """The hash of a recording and of its receive times."""
+    files = sorted(recording.glob("[0-9]*.raw*")) if recording.is_dir() else [recording, Path(f"{recording}.times")]
+    digest = hashlib.sha256()
+    for file in files:
+        if file.is_file():
+            with file.open("rb") as opened:
+                digest.update(hashlib.file_digest(opened, "sha256").digest())
+        digest.update(b"\0")
+    return digest.hexdigest()
+
+
+def is_made(folder: Path, made_from: Mapping[str, Any]) -> bool:
+    """Whether the files of a pass are there, whole, and made of just this."""
+    try:
+        told = json.loads((folder / NAME).read_text())
+        same = told["from"] == dict(made_from)
+        return same and all(_size(folder / name) == size for name, size in told["files"].items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return False
+
+
+def write_made(folder: Path, made_from: Mapping[str, Any], files: Sequence[Path]) -> None:
+    """Say of what the files in a folder were made. Raises RunError where it cannot be written."""
+    told = {"from": dict(made_from), "files": {path.name: _size(path) for path in sorted(files)}}
+    with whole_file(folder / NAME) as file:
+        file.write(json.dumps(told, indent=1).encode())
+
+
+def _size(path: Path) -> int:
+    """Bytes of a file, or of all files in a folder; -1 where there is none."""
+    if path.is_dir():
+        return sum(one.stat().st_size for one in path.rglob("*") if one.is_file())
+    return path.stat().st_size if path.is_file() else -1
