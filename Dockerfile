@@ -5,9 +5,10 @@ ARG PIP_EXTRA_INDEX_URL
 WORKDIR /src
 RUN python -m venv /opt/downlink
 COPY pyproject.toml ./
-RUN python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; \
-    print(*p["dependencies"], *p["optional-dependencies"]["services"], sep="\n")' > needed.txt \
- && /opt/downlink/bin/pip install --quiet --no-cache-dir --disable-pip-version-check -r needed.txt
+RUN python -c 'import tomllib; p = tomllib.load(open("pyproject.toml", "rb"))["project"]; e = p["optional-dependencies"]; \
+    print(*p["dependencies"], *e["services"], *e["dashboard"], sep="\n")' > needed.txt \
+ && /opt/downlink/bin/pip install --quiet --no-cache-dir --disable-pip-version-check -r needed.txt \
+ && find /opt/downlink -type d -name tests -prune -exec rm -r {} +
 COPY README.md LICENSE ./
 COPY configs configs
 COPY pipeline pipeline

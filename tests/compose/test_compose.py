@@ -4,11 +4,14 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import socket
 import subprocess
 import time
+import urllib.parse
+import urllib.request
 from pathlib import Path
 
 import msgpack
@@ -47,7 +50,7 @@ class Compose:
     """The stack under a project name of its own, on free ports."""
 
     def __init__(self):
-        self.mqtt_port = free_port()
+        self.mqtt_port, self.page_port = free_port(), free_port()
         self._environment = {
             **os.environ,
             "COMPOSE_PROJECT_NAME": PROJECT,
@@ -55,6 +58,7 @@ class Compose:
             "COMPOSE_DOCKER_CLI_BUILD": "0",
             "DOWNLINK_MQTT_PORT": str(self.mqtt_port),
             "DOWNLINK_STATION_PORT": str(free_port()),
+            "DOWNLINK_DASHBOARD_PORT": str(self.page_port),
             "DOWNLINK_PASS_GAP_S": "60",
         }
 
@@ -162,7 +166,7 @@ async def until(products, ids, within_s):
         await asyncio.sleep(0.2)
 
 
-@pytest.mark.parametrize("service", ["broker", "ingest", "decode", "publish"])
+@pytest.mark.parametrize("service", ["broker", "ingest", "decode", "publish", "dashboard"])
 async def test_each_container_is_confined(compose, service):
     told = compose.inspect(service)
     assert told["Config"]["User"] not in {"", "root", "0"}
@@ -174,8 +178,27 @@ async def test_each_container_is_confined(compose, service):
     assert set(bound) <= {"127.0.0.1"}
 
 
+async def test_the_live_page_answers_and_asks_nothing_of_anyone_outside(compose):
+    await compose.healthy("dashboard")
+    url = f"http://127.0.0.1:{compose.page_port}/"
+    page = (await asyncio.to_thread(urllib.request.urlopen, url, timeout=10)).read().decode()
+    scripts = re.findall(r'<script[^>]* src="([^"]+)"', page)
+    assert scripts
+    for script in scripts:
+        assert not urllib.parse.urlsplit(script).netloc
+        answer = await asyncio.to_thread(urllib.request.urlopen, urllib.parse.urljoin(url, script), timeout=10)
+        assert answer.status == 200
+
+
+@pytest.mark.usefixtures("compose")
+def test_the_image_adds_less_than_220_mb_to_that_of_python():
+    words = ["docker", "image", "inspect", "-f", "{{.Size}}", "downlink", "python:3.11-slim"]
+    sizes = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
+    assert int(sizes[0]) - int(sizes[1]) < 220e6
+
+
 async def test_who_comes_from_outside_reads_products_and_neither_reads_nor_writes_stage_topics(compose):
-    await compose.healthy("broker")
+    await compose.healthy("broker", "publish")
     port = str(compose.mqtt_port)
     words = ["mosquitto_sub", "-h", "127.0.0.1", "-p", port, "-t", "zhurong/#", "-v", "-W", "4"]
     reader = await asyncio.create_subprocess_exec(*words, stdout=subprocess.PIPE)
