@@ -41,6 +41,7 @@ _WORDS = {
     ("libs", "drift"): "MarSCoDe-LIBS-DRIFT",
     ("swir", "radiance"): "MarSCoDe-SWIR-RAD",
     ("swir", "reflectance"): "MarSCoDe-SWIR-REF",
+    ("swir", "bands"): "MarSCoDe-SWIR-BANDS",
     ("rover", "navigation"): "Rover-NAV",
     ("rover", "engineering"): "Rover-ENG",
     ("rover", "event"): "Rover-EVT",

@@ -190,6 +190,25 @@ def test_reflectance_is_the_ratio_to_the_panel_times_the_panels_own(swir):
     assert got[0, 0] == pytest.approx(0.5 * (0.93 - 0.02 * X), rel=1e-12)
 
 
+def test_sigmas_are_read_and_photon_noise_by_hand(swir):
+    """Dark 200, panel 4200, target 2200: variances 16 + 0.05 net, and 16 of the one dark."""
+    made = swir()
+    panel, target = np.sqrt(32 + 0.05 * 4000), np.sqrt(32 + 0.05 * 2000)
+    assert values(made["swir/radiance"], "radiance_sigma")[:, 0] == pytest.approx(
+        [panel / RESPONSE, target / RESPONSE]
+    )
+    ratio = values(made["swir/reflectance"], "reflectance")[0, 0]
+    expected = ratio * np.hypot(panel / 4000, target / 2000)
+    assert values(made["swir/reflectance"], "reflectance_sigma")[0, 0] == pytest.approx(expected)
+
+
+def test_bands_without_a_panel_are_nan_and_flagged(swir):
+    bands = swir(kind=("DARK", "TARGET"), counts=(200, 2200))["swir/bands"]
+    assert np.isnan(values(bands, "band_depth")).all()
+    assert not values(bands, "band_present").any()
+    assert (bands.quality & Quality.NO_REFERENCE).all()
+
+
 def test_reflectance_is_of_targets_only(swir):
     assert values(swir()["swir/reflectance"], "kind").tolist() == ["TARGET"]
 

@@ -291,6 +291,34 @@ def test_swir_radiance_and_reflectance_are_the_truth_within_noise(clean: Decoded
     within(clean.rows("swir", "radiance", "wavelength_nm")[0], clean.truth["swir_wavelength_nm"], 0.001)
 
 
+def test_the_sigma_of_swir_is_the_truths_sigma(clean: Decoded) -> None:
+    """Which the simulator knows from the light, the decoder from noisy counts."""
+    kind, truth = clean.truth["swir_kind"], clean.truth
+    for product, true in (
+        ("radiance", truth["swir_radiance_sigma_w_m2_sr_um"][kind > 0]),
+        ("reflectance", truth["swir_reflectance_sigma"][kind == 2]),
+    ):
+        within(clean.rows("swir", product, f"{product}_sigma"), true, 0.12 * true)
+
+
+def test_the_depth_of_each_band_is_that_of_the_minerals(decoded: Decoded) -> None:
+    """Basalt, soil and a duricrust with water and hydroxyl: 1 - R_b / C of the truth, in windows of 24 nm."""
+    nm, reflectance = decoded.truth["swir_wavelength_nm"], decoded.truth["swir_reflectance"][2:]
+    shoulders = [(1330, 1395, 1467), (1850, 1930, 2067), (1960, 2010, 2070), (2165, 2210, 2250), (2250, 2290, 2350)]
+    found, sigma = (decoded.rows("swir", "bands", name) for name in ("band_depth", "band_depth_sigma"))
+    for band, places in enumerate(shoulders):
+        windows = [np.abs(nm - place) <= 12 for place in places]
+        short, centre, long = (reflectance[:, window].mean(axis=1) for window in windows)
+        l_s, l_b, l_l = (nm[window].mean() for window in windows)
+        continuum = short + (long - short) * (l_b - l_s) / (l_l - l_s)
+        within(found[:, band], 1 - centre / continuum, 5 * sigma[:, band])
+    assert decoded.rows("swir", "bands", "band_present").tolist() == [
+        [False, False, False, False, False],
+        [False, True, False, False, False],
+        [True, True, False, True, False],
+    ]
+
+
 @pytest.mark.parametrize(("channel", "name"), [("gpr_hf", "high_frequency"), ("gpr_lf", "low_frequency")])
 def test_radar_samples_are_bit_for_bit_what_was_sent(decoded: Decoded, channel: str, name: str) -> None:
     truth, here = decoded.truth, decoded.arrived(channel)
