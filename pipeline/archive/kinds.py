@@ -6,16 +6,19 @@ A new kind of file: its module, and a line in `KINDS`. A product that is to have
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from pipeline.archive.cdf import cdflib_module, write_cdf
-from pipeline.archive.jobs import Planner, each
+from pipeline.archive.collection import Collection, Origin
+from pipeline.archive.jobs import Job, Planner, each
 from pipeline.archive.libraries import science
 from pipeline.archive.netcdf import netcdf4_module, write_netcdf
 from pipeline.archive.pds4 import plan_radar
+from pipeline.archive.pds4_images import plan_images
+from pipeline.archive.pictures import plan_pictures
 from pipeline.archive.quicklook import write_quicklook
 from pipeline.archive.segy import plan_segy
 from pipeline.archive.wav import plan_wav
@@ -30,10 +33,17 @@ class FileKind:
     needs: Callable[[], Any] = lambda: None
 
 
+def _plan_pds4(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
+    """Tables of the radar, arrays of the cameras."""
+    yield from plan_radar(collections, origin)
+    yield from plan_images(collections, origin)
+
+
 KINDS: Mapping[str, FileKind] = {
     "netcdf": FileKind(each("netcdf", ".nc", write_netcdf), netcdf4_module),
     "cdf": FileKind(each("cdf", ".cdf", write_cdf), cdflib_module),
-    "pds4": FileKind(plan_radar),
+    "pds4": FileKind(_plan_pds4),
+    "picture": FileKind(plan_pictures),
     "segy": FileKind(plan_segy, partial(science, "segyio")),
     "wav": FileKind(plan_wav, partial(science, "scipy.io.wavfile")),
     "quicklook": FileKind(each("quicklook", ".png", write_quicklook), partial(science, "matplotlib.figure")),
@@ -42,6 +52,7 @@ KINDS: Mapping[str, FileKind] = {
 
 DEFAULT = ("netcdf", "quicklook", "zarr")
 _RADAR = (*DEFAULT, "segy")
+_IMAGES = (*DEFAULT, "pds4", "picture")
 FILES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("magnetometer", "field"): ("cdf", "quicklook", "zarr"),
     ("momag", "field"): ("cdf", "quicklook", "zarr"),
@@ -53,6 +64,11 @@ FILES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("gpr", "radargram_high"): _RADAR,
     ("gpr", "radargram_low"): _RADAR,
     ("weather", "sound"): (*DEFAULT, "wav"),
+    ("mscam", "image"): _IMAGES,
+    ("natecam", "image"): _IMAGES,
+    ("natecam", "panorama"): _IMAGES,
+    ("moric", "strip"): _IMAGES,
+    ("hiric", "strip"): _IMAGES,
 }
 """The kinds of file of a product (instrument, product), where they are not DEFAULT."""
 

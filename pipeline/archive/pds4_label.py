@@ -6,24 +6,15 @@ products make equal files.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 from xml.etree import ElementTree as ET
 
 from pipeline.archive.collection import Collection, Origin
 from pipeline.archive.netcdf_attributes import iso
+from pipeline.archive.pds4_xml import MODEL, add, clock, document, lineage, place, product_root, texts
 from pipeline.archive.radar_layout import MISSING, Layout
-from pipeline.software import software
 
-_NAMESPACE = "http://pds.nasa.gov/pds4/pds/v1"
-_MODEL = "1.12.0.0"
-_HEAD = (
-    '<?xml version="1.0" encoding="UTF-8"?>\n'
-    '<?xml-model href="https://pds.nasa.gov/pds4/pds/v1/PDS4_PDS_1C00.sch" '
-    'schematypens="http://purl.oclc.org/dsdl/schematron"?>\n'
-)
 _GROUND = (
     "Appended on the ground by downlink, not by GRAS. Rover_Location is not known and has its missing constant; "
     "Rover_Attitude is that of the rover turned to east-north-up (roll + 180, -pitch, 90 - yaw); the solar angles "
@@ -75,51 +66,42 @@ class TableFacts:
 
 def label(facts: TableFacts, origin: Origin, sources: Sequence[Collection]) -> bytes:
     """The label as XML."""
-    place = "https://pds.nasa.gov/pds4/pds/v1/PDS4_PDS_1C00.xsd"
-    root = ET.Element(
-        "Product_Observational",
-        {
-            "xmlns": _NAMESPACE,
-            "xmlns:xsi": "http://www.w3.org/2001/XMLSchema-instance",
-            "xsi:schemaLocation": f"{_NAMESPACE} {place}",
-        },
-    )
-    _identification(_add(root, "Identification_Area"), facts, origin)
-    _observation(_add(root, "Observation_Area"), facts, origin, sources)
-    _file(_add(root, "File_Area_Observational"), facts)
-    ET.indent(root, "\t")
-    return f"{_HEAD}{ET.tostring(root, 'unicode')}\n".encode()
+    root = product_root()
+    _identification(add(root, "Identification_Area"), facts, origin)
+    _observation(add(root, "Observation_Area"), facts, origin, sources)
+    _file(add(root, "File_Area_Observational"), facts)
+    return document(root)
 
 
 def _identification(area: ET.Element, facts: TableFacts, origin: Origin) -> None:
     stem, _, level = facts.name.rpartition(".")
-    _texts(
+    texts(
         area,
         {
             "logical_identifier": f"{stem.removesuffix('_A')}.{level}",
             "version_id": "1.0",
             "title": "HX-1 mission" if origin.mission == "zhurong" else f"{origin.mission} mission",
-            "information_model_version": _MODEL,
+            "information_model_version": MODEL,
             "product_class": "Product_Observational",
         },
     )
 
 
 def _observation(area: ET.Element, facts: TableFacts, origin: Origin, sources: Sequence[Collection]) -> None:
-    _add(area, "comment", _GROUND)
+    add(area, "comment", _GROUND)
     start, stop = (iso(ns, "us") for ns in facts.utc_ns)
-    _texts(_add(area, "Time_Coordinates"), {"start_date_time": start, "stop_date_time": stop})
-    summary = _add(area, "Primary_Result_Summary")
-    _texts(summary, {"purpose": "Science", "processing_level": "Calibrated"})
-    _texts(_add(summary, "Science_Facets"), {"wavelength_range": "Microwave", "domain": "Surface"})
+    texts(add(area, "Time_Coordinates"), {"start_date_time": start, "stop_date_time": stop})
+    summary = add(area, "Primary_Result_Summary")
+    texts(summary, {"purpose": "Science", "processing_level": "Calibrated"})
+    texts(add(summary, "Science_Facets"), {"wavelength_range": "Microwave", "domain": "Surface"})
     name = "HX-1" if origin.mission == "zhurong" else origin.mission
-    _texts(_add(area, "Investigation_Area"), {"name": name, "type": "Mission"})
-    system = _add(area, "Observing_System")
-    _add(system, "name", f"{name} Rover")
+    texts(add(area, "Investigation_Area"), {"name": name, "type": "Mission"})
+    system = add(area, "Observing_System")
+    add(system, "name", f"{name} Rover")
     component = {"name": "Mars Rover Penetrating Radar", "type": "Instrument"}
-    _texts(_add(system, "Observing_System_Component"), component)
-    _texts(_add(area, "Target_Identification"), {"name": "Mars", "type": "Planet"})
-    _mission(_add(area, "Mission_Area"), facts, origin, sources)
+    texts(add(system, "Observing_System_Component"), component)
+    texts(add(area, "Target_Identification"), {"name": "Mars", "type": "Planet"})
+    _mission(add(area, "Mission_Area"), facts, origin, sources)
 
 
 def _mission(area: ET.Element, facts: TableFacts, origin: Origin, sources: Sequence[Collection]) -> None:
@@ -131,64 +113,41 @@ def _mission(area: ET.Element, facts: TableFacts, origin: Origin, sources: Seque
         "instrument_name": "Mars Rover Penetrating Radar",
         "instrument_id": "RoPeR",
     }
-    _texts(area, ids | ({"sequence_id": f"{facts.mars[0][0]:05d}"} if facts.mars else {}))
+    texts(area, ids | ({"sequence_id": f"{facts.mars[0][0]:05d}"} if facts.mars else {}))
     mode = {
         "channel": facts.layout.channel,
         "data_content": f"{facts.layout.content}{own}",
         "trigger_mode": "Fixed_Distance_Trigger",
     }
-    _texts(_add(area, "Work_Mode_Parm"), mode)
+    texts(add(area, "Work_Mode_Parm"), mode)
     if origin.site is not None:
-        _place(_add(area, "Landing_Site_Location"), origin.site)
+        place(add(area, "Landing_Site_Location"), origin.site)
     for end, (sol, lmst, ltst) in zip(("start", "stop"), facts.mars, strict=False):
-        _add(area, f"{end}_local_mean_solar_time", f"{sol:05d}M{_clock(lmst, 'ms')}")
-        _add(area, f"{end}_local_true_solar_time", f"{sol:05d} {_clock(ltst, 's')}")
-    _lineage(_add(area, "Lineage"), origin, sources)
-
-
-def _place(area: ET.Element, site: Mapping[str, Any]) -> None:
-    _add(area, "reference_frame", str(site["frame"]))
-    _add(area, "longitude", f"{site['longitude_deg']:.6f}", unit="deg")
-    _add(area, "latitude", f"{site['latitude_deg']:.6f}", unit="deg")
-    _add(area, "altitude", f"{site['altitude_m'] / 1000:.6f}", unit="km")
-
-
-def _lineage(area: ET.Element, origin: Origin, sources: Sequence[Collection]) -> None:
-    common = sources[0].common
-    calibration = common.get("calibration_sha256", {})
-    found = {
-        "software": software(),
-        "recordings": ", ".join(origin.recordings),
-        "stream": origin.stream,
-        "clock_correlation": common.get("clock_correlation"),
-        "container": common.get("container"),
-        "dictionary_sha256": common.get("dictionary_sha256"),
-        "calibration_sha256": calibration.get("gpr"),
-        "source_product_ids": json.dumps([one for source in sources for one in source.ids]),
-    }
-    _texts(area, {key: str(value) for key, value in found.items() if value})
+        add(area, f"{end}_local_mean_solar_time", f"{sol:05d}M{clock(lmst, 'ms')}")
+        add(area, f"{end}_local_true_solar_time", f"{sol:05d} {clock(ltst, 's')}")
+    lineage(add(area, "Lineage"), origin, sources, "gpr")
 
 
 def _file(area: ET.Element, facts: TableFacts) -> None:
     record_bytes = facts.layout.record.itemsize
-    file = _add(area, "File")
-    _add(file, "file_name", facts.name)
-    _add(file, "file_size", str(facts.n_records * record_bytes), unit="byte")
-    _add(file, "records", str(facts.n_records))
-    table = _add(area, "Table_Binary")
-    _add(table, "offset", "0", unit="byte")
-    _add(table, "records", str(facts.n_records))
-    record = _add(table, "Record_Binary")
+    file = add(area, "File")
+    add(file, "file_name", facts.name)
+    add(file, "file_size", str(facts.n_records * record_bytes), unit="byte")
+    add(file, "records", str(facts.n_records))
+    table = add(area, "Table_Binary")
+    add(table, "offset", "0", unit="byte")
+    add(table, "records", str(facts.n_records))
+    record = add(table, "Record_Binary")
     layout = facts.layout.record
     parts = [(name, layout.fields[name][1]) for name in layout.names or ()] if layout.fields else []
-    _add(record, "fields", str(sum(len(_FIELDS[name]) for name, _ in parts)))
-    _add(record, "groups", "1")
-    _add(record, "record_length", str(record_bytes), unit="byte")
+    add(record, "fields", str(sum(len(_FIELDS[name]) for name, _ in parts)))
+    add(record, "groups", "1")
+    add(record, "record_length", str(record_bytes), unit="byte")
     number = 0
     for name, offset in parts:
         at = int(offset) + 1
         if name == "samples":
-            _samples(_add(record, "Group_Field_Binary"), facts.layout, at)
+            _samples(add(record, "Group_Field_Binary"), facts.layout, at)
         for field in _FIELDS[name]:
             number += 1
             _field(record, number, at, field)
@@ -198,7 +157,7 @@ def _file(area: ET.Element, facts: TableFacts) -> None:
 def _samples(group: ET.Element, layout: Layout, at: int) -> None:
     n_samples = layout.record["samples"].shape[0]
     names = ("Scientific_Data_R", "Scientific_Data_I") if layout.in_pairs else ("ECHO_DATA",)
-    _texts(
+    texts(
         group,
         {
             "name": "Scientific_Data",
@@ -208,8 +167,8 @@ def _samples(group: ET.Element, layout: Layout, at: int) -> None:
             "groups": "0",
         },
     )
-    _add(group, "group_location", str(at), unit="byte")
-    _add(group, "group_length", str(4 * n_samples), unit="byte")
+    add(group, "group_location", str(at), unit="byte")
+    add(group, "group_length", str(4 * n_samples), unit="byte")
     how = "pairs of real and imaginary" if layout.in_pairs else "all reals, then all imaginaries, then zeros"
     for number, name in enumerate(names, 1):
         _field(group, number, 4 * number - 3, (name, _FLOAT, 4, "none", f"spectrum after pulse compression: {how}"))
@@ -217,30 +176,11 @@ def _samples(group: ET.Element, layout: Layout, at: int) -> None:
 
 def _field(parent: ET.Element, number: int, at: int, field: tuple[str, str, int, str, str]) -> None:
     name, data_type, n_bytes, unit, description = field
-    one = _add(parent, "Field_Binary")
-    _texts(one, {"name": name, "field_number": str(number)})
-    _add(one, "field_location", str(at), unit="byte")
-    _add(one, "data_type", data_type)
-    _add(one, "field_length", str(n_bytes), unit="byte")
-    _texts(one, {"unit": unit, "description": description})
+    one = add(parent, "Field_Binary")
+    texts(one, {"name": name, "field_number": str(number)})
+    add(one, "field_location", str(at), unit="byte")
+    add(one, "data_type", data_type)
+    add(one, "field_length", str(n_bytes), unit="byte")
+    texts(one, {"unit": unit, "description": description})
     if name.startswith(("Rover_Location", "Solar")):
-        _add(_add(one, "Special_Constants"), "missing_constant", f"{MISSING:.1f}")
-
-
-def _clock(hours: float, cut: str) -> str:
-    """Hours as hh:mm:ss or hh:mm:ss.fff, never 24:00, which would be the next sol's."""
-    total_ms = min(max(round(hours * 3_600_000), 0), 86_399_999)
-    seconds, ms = divmod(total_ms, 1000)
-    text = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
-    return f"{text}.{ms:03d}" if cut == "ms" else text
-
-
-def _texts(parent: ET.Element, texts: Mapping[str, str]) -> None:
-    for tag, text in texts.items():
-        _add(parent, tag, text)
-
-
-def _add(parent: ET.Element, tag: str, text: str | None = None, **attributes: str) -> ET.Element:
-    child = ET.SubElement(parent, tag, attributes)
-    child.text = text
-    return child
+        add(add(one, "Special_Constants"), "missing_constant", f"{MISSING:.1f}")

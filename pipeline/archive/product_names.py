@@ -47,6 +47,11 @@ _WORDS = {
     ("rover", "event"): "Rover-EVT",
     ("clock", "pairs"): "Rover-CLK-PAIRS",
     ("clock", "correlation"): "Rover-CLK",
+    ("mscam", "image"): "MSCam",
+    ("natecam", "image"): "NaTeCam",
+    ("natecam", "panorama"): "NaTeCam-PAN",
+    ("moric", "strip"): "MoRIC",
+    ("hiric", "strip"): "HiRIC",
     ("orbiter", "state"): "State",
     ("momag", "field"): "MOMAG",
     ("momag", "field_32hz"): "MOMAG-DEC",
@@ -79,6 +84,17 @@ def file_stem(collection: Collection, origin: Origin, part: str = "", row: Row |
     span = (stamp(start), stamp(stop)) if start != NO_TIME else (origin.stream,)
     names = (origin.mission, collection.instrument, f"{collection.product}{part}", *span)
     return "_".join(_plain(name) for name in names)
+
+
+def image_stem(collection: Collection, origin: Origin, part: str, row: Row) -> str:
+    """The name of one image. For GRAS `part` follows the camera at once: NaTeCamA-F-005, MSCam-W-1-28-0001-02."""
+    start, stop, sol = row
+    if origin.mission not in _GRAS:
+        return file_stem(collection, origin, part.strip("-"), row)
+    known = _WORDS.get((collection.instrument, collection.product), _plain(collection.instrument))
+    craft = "Or" if collection.instrument in _ORBITER else "Ro"
+    word = f"{known.removesuffix('-PAN')}{part}"
+    return gras_name(word, start, stop, sol, collection.level, craft)
 
 
 def pass_stem(collections: Sequence[Collection], origin: Origin) -> str:

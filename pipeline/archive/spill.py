@@ -67,9 +67,13 @@ class SpilledArray:
 
     def parts(self) -> Iterator[NDArray[Any]]:
         """The parts in order, each in the common type."""
-        for offset, dtype, shape in self._parts:
-            content = self._spill.read(offset, int(np.prod(shape)) * dtype.itemsize)
-            yield np.frombuffer(content, dtype).reshape(shape).astype(self.dtype, copy=False)
+        return (self.part(number) for number in range(len(self._parts)))
+
+    def part(self, number: int) -> NDArray[Any]:
+        """One of the parts."""
+        offset, dtype, shape = self._parts[number]
+        content = self._spill.read(offset, int(np.prod(shape)) * dtype.itemsize)
+        return np.frombuffer(content, dtype).reshape(shape).astype(self.dtype, copy=False)
 
     def whole(self) -> NDArray[Any]:
         return np.concatenate(list(self.parts()))

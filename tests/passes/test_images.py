@@ -1,14 +1,35 @@
-"""Pictures of both bundled passes meet what the simulator saw, on the lines that arrived."""
+"""Pictures of a whole and of a torn pass meet what the simulator saw, on the lines that arrived."""
 
 import zlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
 from pipeline.batches import Quality
+from pipeline.simulate import Faults, Scenario, simulate
 
 Decoded = Any
+
+
+@pytest.fixture(scope="module")
+def torn(decode_pass: Callable[..., Decoded], tmp_path_factory: pytest.TempPathFactory) -> Decoded:
+    """A pass with so many frames lost that many a stripe is."""
+    path = tmp_path_factory.mktemp("torn") / "torn.cadu"
+    simulate(path, Scenario(duration_s=60.0, seed=3, orbiter=True, faults=Faults(lost_frames=90)))
+    return decode_pass(path)
+
+
+@pytest.fixture(params=["clean", "torn"])
+def decoded(request: pytest.FixtureRequest) -> Decoded:
+    """What holds of the clean pass holds of what is left of the torn one."""
+    return request.getfixturevalue(request.param)
+
+
+def test_stripes_are_torn_from_many_pictures(torn: Decoded) -> None:
+    torn_ones = [one for name in ("mscam", "natecam") for one in torn.of(name, "image") if one.quality[0] & 1024]
+    assert len(torn_ones) > 6
 
 
 def images(decoded: Decoded, instrument: str) -> list[tuple[int, Any]]:

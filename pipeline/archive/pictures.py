@@ -1,0 +1,160 @@
+"""Images one by one: what a collection has of each, and plain pictures of them, as they are seen.
+
+In: collections of products with an array `image` of lines and samples. Out: a PNG for each image (no axes: every pixel
+is a pixel), and for the images of a camera that follow each other in one sequence an animated PNG. Colours stay as they
+are; radiance is stretched between its percentiles 0.5 and 99.5, which the file's text says; what is missing is black.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.archive.collection import ROW, Collection, Origin
+from pipeline.archive.jobs import Job
+from pipeline.archive.netcdf_attributes import iso
+from pipeline.archive.product_names import image_stem
+from pipeline.archive.whole import whole_path
+
+_DIMS = (ROW, "line", "sample")
+_FRAME_MS = 400
+_MOST_FRAMES = 256
+_STRETCH = (0.5, 99.5)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One image of a collection: the product of this number."""
+
+    collection: Collection
+    number: int
+
+    def array(self, name: str) -> NDArray[Any]:
+        """One of its arrays, without the axis of rows."""
+        column = self.collection.columns[name]
+        if column.dims[:1] != (ROW,):
+            return column.array.whole()
+        return np.asarray(column.array.part(self.number)[0])
+
+    def text(self, name: str) -> str:
+        """A value in words; empty where there is none."""
+        return str(self.array(name)) if name in self.collection.columns else ""
+
+    @property
+    def utc_ns(self) -> int:
+        return int(self.array("time_utc_ns"))
+
+    def mars(self, name: str) -> float:
+        """`sol`, `lmst`, `ltst`, `ls`; NaN without a site."""
+        times = self.collection.mars.get(name)
+        return float("nan") if times is None else float(times.part(self.number)[0])
+
+    def stem(self, origin: Origin, ending: str = "") -> str:
+        """The name of its files, without an ending."""
+        sol = self.mars("sol")
+        row = (self.utc_ns, self.utc_ns, int(sol) if np.isfinite(sol) else 0)
+        return image_stem(self.collection, origin, f"{self._word()}{ending}", row)
+
+    def _word(self) -> str:
+        """What of the product: camera or filter and number, after real names of files."""
+        if self.text("filter_position"):
+            frame = int(self.array("frame_count"))
+            return f"-W-{self.text('filter_position')}-{int(self.array('sequence_id')) % 100:02d}-{frame:04d}-01"
+        if self.text("frame_count"):
+            return f"{self.text('camera')}-F-{int(self.array('frame_count')) % 1000:03d}"
+        if self.text("transaction"):
+            return f"-{int(self.array('transaction')):05d}"
+        return f"{self.text('camera')}-PAN" if self.text("camera") else ""
+
+
+def sights(collections: Sequence[Collection]) -> Iterator[Sight]:
+    """Every image of the collections that have any."""
+    for collection in collections:
+        image = collection.columns.get("image")
+        if image is not None and image.dims[:3] == _DIMS and all(n == 1 for n in collection.n_rows):
+            yield from (Sight(collection, number) for number in range(len(collection.ids)))
+
+
+def plan_pictures(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
+    """A PNG for each image, and an animation for each sequence of a camera that has several."""
+    films: dict[tuple[int, str, str], list[Sight]] = {}
+    for sight in sights(collections):
+        files = (("picture", ".png"),)
+        yield _job(sight.stem(origin), files, partial(_write_picture, sight, origin), [sight])
+        if sight.text("image_mode") in ("PANORAMA", "VIDEO"):
+            key = id(sight.collection), sight.text("camera"), sight.text("sequence_id")
+            films.setdefault(key, []).append(sight)
+    for film in films.values():
+        if len(film) > 1:
+            files = (("animation", ".apng"),)
+            shown = film[:_MOST_FRAMES]
+            yield _job(film[0].stem(origin, "-SEQ"), files, partial(_write_film, shown, origin), shown)
+
+
+def as_seen(image: NDArray[Any]) -> tuple[NDArray[np.uint8], tuple[float, float]]:
+    """8 bits, [lines, samples] or with three bands, and the values that became black and white."""
+    if image.ndim == 3 and image.shape[2] not in (1, 3):
+        image = image[..., :1]
+    image = image[..., 0] if image.ndim == 3 and image.shape[2] == 1 else image
+    if image.dtype == np.uint8:
+        return image, (0.0, 255.0)
+    good = image[np.isfinite(image)]
+    low, high = (float(end) for end in np.percentile(good, _STRETCH)) if len(good) else (0.0, 1.0)
+    scaled = (np.nan_to_num(image, nan=low) - low) / max(high - low, 1e-30)
+    return np.asarray(np.rint(255 * np.clip(scaled, 0, 1)).astype(np.uint8)), (low, high)
+
+
+def _job(stem: str, files: Any, write: Any, seen: Sequence[Sight]) -> Job:
+    first = seen[0]
+    ends = first.utc_ns, seen[-1].utc_ns
+    ids = tuple(one.collection.ids[one.number] for one in seen)
+    return Job(stem, files, write, (first.collection,), ends, len(seen), ids)
+
+
+def _write_picture(sight: Sight, origin: Origin, paths: Sequence[Path]) -> None:
+    from PIL import Image  # noqa: PLC0415 -- slow to import
+
+    pixels, ends = as_seen(sight.array("image"))
+    with whole_path(paths[0]) as part:
+        Image.fromarray(pixels).save(part, "PNG", pnginfo=_words([sight], origin, ends), optimize=False)
+
+
+def _write_film(film: Sequence[Sight], origin: Origin, paths: Sequence[Path]) -> None:
+    from PIL import Image  # noqa: PLC0415 -- slow to import
+
+    frames = (Image.fromarray(as_seen(one.array("image"))[0]) for one in film)
+    with whole_path(paths[0]) as part:
+        next(frames).save(
+            part,
+            "PNG",
+            save_all=True,
+            append_images=list(frames),
+            duration=_FRAME_MS,
+            loop=0,
+            pnginfo=_words(film, origin, (0.0, 255.0)),
+        )
+
+
+def _words(seen: Sequence[Sight], origin: Origin, ends: tuple[float, float]) -> Any:
+    """What is in the picture, as text chunks of the file."""
+    from PIL.PngImagePlugin import PngInfo  # noqa: PLC0415 -- slow to import
+
+    first = seen[0]
+    collection = first.collection
+    unit = collection.columns["image"].unit
+    found = {
+        "Title": f"{origin.mission} {collection.instrument}/{collection.product}",
+        "Creation Time": ", ".join(iso(one.utc_ns) for one in (seen if len(seen) == 1 else (first, seen[-1]))),
+        "Source": ", ".join(origin.recordings),
+        "Description": f"black {ends[0]:.6g}, white {ends[1]:.6g} {unit}".strip(),
+    }
+    words = PngInfo()
+    for key, value in found.items():
+        words.add_text(key, value)
+    return words
