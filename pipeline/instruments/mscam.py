@@ -20,14 +20,15 @@ from pydantic import Field
 
 from pipeline.batches import ColumnBatch, Quality, Quantity
 from pipeline.clock.mars import mars_time, solar_position, sun_distance_au
-from pipeline.instruments.attitude import AttitudeLimit
 from pipeline.instruments.calibration import Calibration, Finite, Positive, Source, Table
 from pipeline.instruments.context import Context
 from pipeline.instruments.images import STRIPE_COLUMNS, Picture, assemble, aux_arrays, whole
 from pipeline.instruments.optics import (
+    Agreement,
     Optics,
     corners,
-    pointing_array,
+    navigation_apart_deg,
+    pointing_arrays,
     pointing_of,
     saturated_share,
     vignetting,
@@ -79,7 +80,7 @@ class MscamCalibration(Calibration):
     optics: Optics
     detector: Detector
     filters: Filters
-    attitude: AttitudeLimit
+    attitude: Agreement
 
 
 class Mscam(StripeCamera):
@@ -104,7 +105,8 @@ class Mscam(StripeCamera):
         radiance = self._radiance(rows, picture, band)
         sun = self._sun(rows)
         scale = _reflectance_scale(sun, band)
-        pointing = pointing_of(rows, self.calibration.attitude)
+        pointing = pointing_of(rows)
+        apart_deg = navigation_apart_deg(rows, pointing, self.calibration.attitude)
         directions = corners(window_of(rows), self.calibration.optics, distorted=True)
         arrays = {
             "image": Quantity(radiance[None].astype(np.float32), _RADIANCE_UNIT, "spectral radiance", _IMAGE),
@@ -121,9 +123,14 @@ class Mscam(StripeCamera):
             "solar_azimuth_deg": Quantity(sun["azimuth_deg"], "degree", "of the Sun clockwise from north"),
             "sun_distance_au": Quantity(sun["sun_distance_au"], "au", "of the Sun"),
             **aux_arrays(rows, picture),
-            **pointing_array(pointing, directions),
+            **pointing_arrays(pointing, directions, apart_deg),
         }
-        bits = self._quality(rows, picture, doubtful=pointing.doubtful, sunless=not np.isfinite(scale).all())
+        bits = self._quality(
+            rows,
+            picture,
+            doubtful=apart_deg > self.calibration.attitude.most_apart_deg,
+            sunless=not np.isfinite(scale).all(),
+        )
         frames = {"pointing": "local east, north, up"}
         latest = ("filter_nm", "exposure_s", "mean_radiance", "mean_reflectance")
         yield Draft("image", "2B", rows, rows.time_ns[:1], arrays, bits, latest, {"frames": frames})

@@ -19,16 +19,17 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pipeline.batches import ColumnBatch, Quality, Quantity
-from pipeline.instruments.attitude import AttitudeLimit
 from pipeline.instruments.calibration import Calibration, Finite, Matrix, Positive, Source, Table, Vector
 from pipeline.instruments.colour import demosaic, sample_bilinear, srgb
 from pipeline.instruments.context import Context
 from pipeline.instruments.images import STRIPE_COLUMNS, Picture, assemble, aux_arrays, whole
 from pipeline.instruments.optics import (
+    Agreement,
     Optics,
     Window,
     corners,
-    pointing_array,
+    navigation_apart_deg,
+    pointing_arrays,
     pointing_of,
     saturated_share,
     vignetting,
@@ -85,7 +86,7 @@ class NatecamCalibration(Calibration):
     detector: Detector
     colour: Colour
     panorama: PanoramaGrid
-    attitude: AttitudeLimit
+    attitude: Agreement
 
 
 class Natecam(StripeCamera):
@@ -124,7 +125,8 @@ class Natecam(StripeCamera):
 
     def _picture(self, rows: ColumnBatch) -> tuple[Draft, View]:
         picture = assemble(rows, quartered=True)
-        window, pointing = window_of(rows), pointing_of(rows, self.calibration.attitude)
+        window, pointing = window_of(rows), pointing_of(rows)
+        apart_deg = navigation_apart_deg(rows, pointing, self.calibration.attitude)
         image, line_quality = self._undistorted(self._linear(rows, picture, window), picture, window)
         camera = self._cameras[whole(rows, "CAMERA")]
         saturated = saturated_share(picture.counts, self.calibration.detector.full_scale_dn)
@@ -134,16 +136,16 @@ class Natecam(StripeCamera):
             "saturated_share": Quantity(np.array([saturated]), "1", "pixels at the end of scale"),
             **self._pair(rows),
             **aux_arrays(rows, replace(picture, line_quality=line_quality)),
-            **pointing_array(pointing, corners(window, self.calibration.optics, distorted=False)),
+            **pointing_arrays(pointing, corners(window, self.calibration.optics, distorted=False), apart_deg),
         }
         bits = Quality(int(np.bitwise_or.reduce(rows.quality))) | picture.quality()
         bits |= Quality.SATURATED if saturated > 0 else Quality(0)
-        bits |= Quality.NO_ATTITUDE if pointing.doubtful else Quality(0)
+        bits |= Quality.NO_ATTITUDE if apart_deg > self.calibration.attitude.most_apart_deg else Quality(0)
         quality = np.array([bits], np.uint32)
         latest = ("camera", "exposure_s", "image_id")
         draft = Draft("image", "2C", rows, rows.time_ns[:1], arrays, quality, latest, _FRAMES)
         slim = replace(rows, columns={}, raw={})
-        return draft, View(slim, srgb(image), line_quality == 0, window, pointing)
+        return draft, View(slim, srgb(image), line_quality == 0, window, pointing, bool(bits & Quality.NO_ATTITUDE))
 
     def _linear(self, rows: ColumnBatch, picture: Picture, window: Window) -> NDArray[np.float32]:
         """Linear sRGB float32[lines, samples, 3], 1 is white; as the lens drew it."""
@@ -195,8 +197,7 @@ class Natecam(StripeCamera):
         rows = join([view.rows for view in views])
         found = panorama(views, self.calibration.optics, self.calibration.panorama)
         bits = np.array([np.bitwise_or.reduce(rows.quality)], np.uint32)
-        if any(view.pointing.doubtful for view in views):
-            bits |= np.uint32(Quality.NO_ATTITUDE)
+        bits |= np.uint32(Quality.NO_ATTITUDE if any(view.doubtful for view in views) else 0)
         if not all(view.good.all() for view in views):
             bits |= np.uint32(Quality.FRAGMENT)
         arrays = self._strip(found, code, sequence, len(views))

@@ -124,14 +124,19 @@ def directions(place: Floats) -> Floats:
     return np.asarray(vector / np.sqrt((vector * vector).sum(axis=-1, keepdims=True)))
 
 
+class Agreement(AttitudeLimit):
+    """How far the angles in an image record and those of navigation may be apart."""
+
+    most_apart_deg: Positive
+
+
 @dataclass(frozen=True, slots=True)
 class Pointing:
-    """How the camera of one image stood. `doubtful`: by the angles in the image record, not by navigation."""
+    """How the camera of one image stood, by the angles in its record."""
 
     quaternion: Floats
     mast_yaw_deg: Floats
     mast_pitch_deg: Floats
-    doubtful: bool
 
     def enu(self, direction: Floats) -> Floats:
         """Directions [..., 3] of mast axes in east, north, up."""
@@ -139,24 +144,35 @@ class Pointing:
         return east_north_up(rotate(self.quaternion, body))
 
 
-def pointing_of(rows: ColumnBatch, limit: AttitudeLimit) -> Pointing:
-    """Of the first row, which has an attitude from `with_attitude`."""
-    attitude = attitude_of(rows)
-    if not bool(attitude.doubtful(limit)[0, 0]):
-        return Pointing(
-            attitude.quaternion[0, 0], attitude.mast_yaw_deg[0, 0], attitude.mast_pitch_deg[0, 0], False
-        )
+def pointing_of(rows: ColumnBatch) -> Pointing:
+    """Of the first row: its angles are those of the exposure itself."""
     yaw, pitch, roll, mast_yaw, mast_pitch = (
         np.asarray(rows.columns[name], np.float64)[0]
         for name in ("ROVER_YAW", "ROVER_PITCH", "ROVER_ROLL", "MAST_YAW", "MAST_PITCH")
     )
-    return Pointing(_quaternion(yaw, pitch, roll), mast_yaw, mast_pitch, True)
+    return Pointing(_quaternion(yaw, pitch, roll), mast_yaw, mast_pitch)
 
 
-def pointing_array(pointing: Pointing, mast_directions: Floats) -> dict[str, Quantity]:
-    """`pointing_enu` of five directions."""
+def navigation_apart_deg(rows: ColumnBatch, pointing: Pointing, limit: AttitudeLimit) -> float:
+    """Angle between the middle of the view and where navigation has it; NaN where navigation is too far in time.
+
+    The first row has an attitude from `with_attitude`.
+    """
+    attitude = attitude_of(rows)
+    if bool(attitude.doubtful(limit)[0, 0]):
+        return float("nan")
+    other = Pointing(attitude.quaternion[0, 0], attitude.mast_yaw_deg[0, 0], attitude.mast_pitch_deg[0, 0])
+    ahead = np.array([1.0, 0.0, 0.0])
+    return float(np.rad2deg(np.arccos(np.clip(pointing.enu(ahead) @ other.enu(ahead), -1, 1))))
+
+
+def pointing_arrays(pointing: Pointing, mast_directions: Floats, apart_deg: float) -> dict[str, Quantity]:
+    """`pointing_enu` of five directions, and how far navigation has it from there."""
     found = pointing.enu(mast_directions)[None]
-    return {"pointing_enu": Quantity(found, "1", f"unit vectors: {POINTS}", ("row", "point", "east_north_up"))}
+    return {
+        "pointing_enu": Quantity(found, "1", f"unit vectors: {POINTS}", ("row", "point", "east_north_up")),
+        "navigation_apart_deg": Quantity(np.array([apart_deg]), "degree", "navigation against the image's record"),
+    }
 
 
 def _quaternion(yaw_deg: float, pitch_deg: float, roll_deg: float) -> Floats:

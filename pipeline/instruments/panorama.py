@@ -40,6 +40,7 @@ class View:
     good: NDArray[np.bool_]
     window: Window
     pointing: Pointing
+    doubtful: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -207,12 +207,23 @@ def test_any_split_gives_the_same_images(images, stripes):
     assert [product.id for product in images(*batches)] == [product.id for product in whole]
 
 
-def test_without_navigation_the_angles_of_the_record_point_the_camera(images, stripes):
+def test_the_angles_of_the_record_point_the_camera(images, stripes):
     """Rover yaw 90 is east; mast yaw 90 more is south; pitch 30 is up: centre within half a pixel of the boresight."""
     (product,) = images(stripes(range(4), ROVER_YAW=90.0, MAST_YAW=90.0, MAST_PITCH=30.0))
     centre = product.arrays["pointing_enu"].values[0, 4]
     np.testing.assert_allclose(centre, [0.0, -np.cos(np.pi / 6), 0.5], atol=2e-3)
-    assert product.quality[0] & Quality.NO_ATTITUDE
+    assert np.isnan(product.arrays["navigation_apart_deg"].values[0])
+
+
+@pytest.mark.parametrize(("mast_yaw_deg", "contradicts"), [(20.0, False), (30.0, True)])
+def test_navigation_that_contradicts_the_record_is_flagged(suite, stripes, level, mast_yaw_deg, contradicts):
+    """Navigation at 99, 100 and 101 s with the mast as told; the record of 100 s says 22 degrees; 6 may be apart."""
+    one = suite("mscam")
+    navigation = level(99, n=3, MAST_YAW=mast_yaw_deg)
+    made = [*one.feed([navigation, stripes(range(4), order=3, MAST_YAW=22.0)]), *one.flush()]
+    (product,) = [product for product in made if product.instrument == "mscam"]
+    assert product.arrays["navigation_apart_deg"].values[0] == pytest.approx(abs(mast_yaw_deg - 22.0), abs=1e-6)
+    assert bool(product.quality[0] & Quality.NO_ATTITUDE) == contradicts
 
 
 @pytest.mark.parametrize(("mode", "options"), [("LOSSLESS", {"irreversible": False}), ("LOSSY", {})])
