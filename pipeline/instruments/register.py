@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.instruments.calibration import problems
 from pipeline.instruments.clock import Clock
 from pipeline.instruments.dust_devils import DustDevils
+from pipeline.instruments.energy import Energy
 from pipeline.instruments.gpr import Gpr
 from pipeline.instruments.hiric import Hiric
 from pipeline.instruments.instrument import Instrument
@@ -27,6 +28,7 @@ from pipeline.instruments.rover import Rover
 from pipeline.instruments.site_field import SiteField
 from pipeline.instruments.sound import SoundBursts
 from pipeline.instruments.swir import Swir
+from pipeline.instruments.traverse import Traverse
 from pipeline.instruments.weather import Weather
 
 REGISTER: Mapping[str, type[Instrument]] = {
@@ -40,6 +42,8 @@ REGISTER: Mapping[str, type[Instrument]] = {
     "libs": Libs,
     "swir": Swir,
     "rover": Rover,
+    "traverse": Traverse,
+    "energy": Energy,
     "orbiter": Orbiter,
     "clock": Clock,
     "momag": Momag,

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 
 from pipeline.batches import ColumnBatch, Quality, Quantity, Ragged
 from pipeline.instruments.attitude import Navigation, is_attitude, quaternions
-from pipeline.instruments.calibration import Calibration, Positive, Source, Table
 from pipeline.instruments.context import Context
 from pipeline.instruments.instrument import Instrument
 from pipeline.instruments.products import Draft, column_quantity, flag
 from pipeline.instruments.rotations import Floats, east_north_up, normalized, roll_pitch_yaw_deg
+from pipeline.instruments.rover_calibration import RoverCalibration
 from pipeline.instruments.rows import compact, with_columns
 
 _POSITION = ("POSITION_NORTH", "POSITION_EAST", "POSITION_DOWN")
@@ -53,19 +53,6 @@ _ENGINEERING = {
 _EVENT = {"SEVERITY": ("severity", "", ""), "EVENT_ID": ("event_id", "", "")}
 _ENGINEERING_LATEST = ("bus_voltage_v", "battery_charge_percent", "battery_temperature_degc", "activity")
 _EVENT_LATEST = ("severity", "event_id", "text")
-
-
-class Driving(Table):
-    """What a rover can do."""
-
-    source: Source
-    max_speed_m_s: Positive
-
-
-class RoverCalibration(Calibration):
-    """`calibration/rover.toml`."""
-
-    driving: Driving
 
 
 class Rover(Instrument):
