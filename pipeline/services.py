@@ -10,11 +10,11 @@ from __future__ import annotations
 import asyncio
 import math
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import structlog
 
@@ -78,7 +78,7 @@ async def ingest(common: Common, recorded: Recorded) -> None:
     async with _connected(common, "ingest", "ingest", remember_s=0) as publisher:
         bus = _bus(common, "ingest", "ingest", publisher)
         service = _ingest(common, recorded, bus, meters)
-        await _serve("ingest", common, meters, {"ingest": service.health}, [service.run], [bus])
+        await _serve("ingest", common, meters, publisher, {"ingest": bus}, {"ingest": service})
 
 
 async def decode(common: Common, name: str, folder: Path) -> None:
@@ -88,7 +88,7 @@ async def decode(common: Common, name: str, folder: Path) -> None:
     async with _connected(common, client, client, remember_s=0) as publisher:
         bus = _bus(common, "decode", client, publisher, name)
         service = _decode(common, name, folder, bus, meters)
-        await _serve(client, common, meters, {"decode": service.health}, [service.run], [bus])
+        await _serve(client, common, meters, publisher, {"decode": bus}, {"decode": service})
 
 
 async def publish(common: Common, folder: Path) -> None:
@@ -107,13 +107,14 @@ async def publish(common: Common, folder: Path) -> None:
             bus = _bus(common, "publish", "publish", publisher)
             service = Publish(keys, publisher.publish, bus, meters, remember_s=common.remember_s)
             later.append(service)
-            await _serve("publish", common, meters, {"publish": service.health}, [service.run], [bus])
+            await _serve("publish", common, meters, publisher, {"publish": bus}, {"publish": service})
 
 
 async def everything(common: Common, recorded: Recorded) -> None:
     """Run all three in one process until SIGTERM: the same, with queues in place of the stage topics."""
     buses = LocalBus.of("ingest", "decode", "publish")
-    meters = IngestMeters(), DecodeMeters(), PublishMeters()
+    of_ingest = IngestMeters()
+    of_decode, of_publish = DecodeMeters(of_ingest), PublishMeters(of_ingest)
     later: list[Publish] = []
 
     def returned(complete: bool) -> None:
@@ -124,13 +125,12 @@ async def everything(common: Common, recorded: Recorded) -> None:
         async with _connected(
             common, "downlink", "all", remember_s=common.remember_s, on_return=returned
         ) as publisher:
-            first = _ingest(common, recorded, buses["ingest"], meters[0])
-            second = _decode(common, "local", recorded.folder, buses["decode"], meters[1])
-            third = Publish(keys, publisher.publish, buses["publish"], meters[2], remember_s=common.remember_s)
+            first = _ingest(common, recorded, buses["ingest"], of_ingest)
+            second = _decode(common, "local", recorded.folder, buses["decode"], of_decode)
+            third = Publish(keys, publisher.publish, buses["publish"], of_publish, remember_s=common.remember_s)
             later.append(third)
-            health = {"ingest": first.health, "decode": second.health, "publish": third.health}
-            runs = [first.run, second.run, third.run]
-            await _serve("downlink", common, meters, health, runs, [])
+            parts: dict[str, _Part] = {"ingest": first, "decode": second, "publish": third}
+            await _serve("downlink", common, of_ingest, publisher, buses, parts)
 
 
 def _ingest(common: Common, recorded: Recorded, bus: Bus, meters: IngestMeters) -> Ingest:
@@ -209,7 +209,7 @@ def _bus(common: Common, service: str, client: str, publisher: Publisher, worker
     name = common.mission.name
     wanted = topics_of(name, service, worker)
 
-    def listen() -> AsyncGenerator[tuple[str, bytes, bool], None]:
+    def listen(on_depth: Callable[[int], None]) -> AsyncGenerator[tuple[str, bytes, bool], None]:
         return subscribe(
             common.address,
             wanted,
@@ -217,31 +217,41 @@ def _bus(common: Common, service: str, client: str, publisher: Publisher, worker
             session_s=SESSION_S,
             timing=PATIENT,
             n_in_work=2,
+            on_depth=on_depth,
         )
 
     return MqttBus(name, publisher, listen)
 
 
+class _Part(Protocol):
+    """One stage at work."""
+
+    async def run(self) -> None: ...
+    def health(self) -> tuple[bool, dict[str, Any]]: ...
+
+
 async def _serve(
     service: str,
     common: Common,
-    meters: Meters | Sequence[Meters],
-    healths: Mapping[str, Callable[[], tuple[bool, dict[str, Any]]]],
-    runs: Sequence[Callable[[], Awaitable[None]]],
-    buses: Sequence[MqttBus],
+    meters: Meters,
+    publisher: Publisher,
+    buses: Mapping[str, Bus],
+    parts: Mapping[str, _Part],
 ) -> None:
     """Run until SIGTERM or Ctrl-C, watched."""
-    registers = [meters] if isinstance(meters, Meters) else list(meters)
+    told = dict.fromkeys(buses, 0)
 
     def text() -> bytes:
-        for register, bus in zip(registers, buses, strict=False):
-            register.malformed.inc(bus.n_malformed - register.n_malformed_told)
-            register.n_malformed_told = bus.n_malformed
-        return b"".join(register.text() for register in registers)
+        meters.outgoing.set(publisher.n_open)
+        for stage, bus in buses.items():
+            meters.incoming.labels(stage).set(bus.n_waiting)
+            meters.malformed.labels(stage).inc(bus.n_malformed - told[stage])
+            told[stage] = bus.n_malformed
+        return meters.text()
 
     def health() -> tuple[bool, dict[str, Any]]:
-        told = {name: one() for name, one in healths.items()}
-        return all(well for well, _ in told.values()), {name: details for name, (_, details) in told.items()}
+        healths = {name: part.health() for name, part in parts.items()}
+        return all(well for well, _ in healths.values()), {name: more for name, (_, more) in healths.items()}
 
     structlog.contextvars.bind_contextvars(service=service, mission=common.mission.name)
     async with AsyncExitStack() as stack:
@@ -251,7 +261,7 @@ async def _serve(
             await stack.enter_async_context(watched(host, port, health, text))
         _log.info("ready")
         async with _until_stopped() as stopped:
-            tasks = [asyncio.ensure_future(run()) for run in runs]
+            tasks = [asyncio.ensure_future(part.run()) for part in parts.values()]
             try:
                 await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
             finally:

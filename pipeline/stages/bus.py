@@ -18,9 +18,12 @@ _log = structlog.get_logger("bus")
 
 
 class Bus(Protocol):
-    """Messages of one service to the others and back."""
+    """Messages of one service to the others and back. `n_waiting`: those that came and are not taken up."""
 
     n_malformed: int
+
+    @property
+    def n_waiting(self) -> int: ...
 
     async def send(self, messages: Sequence[StageMessage], worker: str = "") -> None:
         """Return when they are on their way for good."""
@@ -42,24 +45,28 @@ def topics_of(mission: str, service: str, worker: str = "") -> list[str]:
 
 
 class MqttBus:
-    """`listen` opens the subscription of the service. What is no stage message is counted and dropped."""
+    """`listen` opens the subscription of the service, and tells how many messages wait behind each.
+
+    What is no stage message is counted and dropped.
+    """
 
     def __init__(
         self,
         mission: str,
         publisher: Publisher,
-        listen: Callable[[], AsyncGenerator[tuple[str, bytes, bool], None]],
+        listen: Callable[[Callable[[int], None]], AsyncGenerator[tuple[str, bytes, bool], None]],
     ) -> None:
         self._mission = mission
         self._publisher = publisher
         self._listen = listen
         self.n_malformed = 0
+        self.n_waiting = 0
 
     async def send(self, messages: Sequence[StageMessage], worker: str = "") -> None:
         await self._publisher.publish([self._packed(message, worker) for message in messages])
 
     async def received(self) -> AsyncGenerator[StageMessage, None]:
-        async with aclosing(self._listen()) as messages:
+        async with aclosing(self._listen(self._note)) as messages:
             async for topic, payload, _ in messages:
                 try:
                     message = unpack(payload)
@@ -69,6 +76,9 @@ class MqttBus:
                         _log.warning("dropped", topic=topic, reason=str(error), so_far=self.n_malformed)
                     continue
                 yield message
+
+    def _note(self, n_waiting: int) -> None:
+        self.n_waiting = n_waiting
 
     def _packed(self, message: StageMessage, worker: str) -> Message:
         to = worker if isinstance(message, Raw) else ""
@@ -82,6 +92,10 @@ class LocalBus:
         self._queues = queues
         self._service = service
         self.n_malformed = 0
+
+    @property
+    def n_waiting(self) -> int:
+        return self._queues[self._service].qsize()
 
     @staticmethod
     def of(*services: str) -> dict[str, LocalBus]:

@@ -11,10 +11,11 @@ import time
 from typing import Any
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from pipeline.stages.bus import Bus
 from pipeline.stages.meters import DecodeMeters
-from pipeline.stages.stage_messages import Claim, Lost, Offer, Out, Raw
+from pipeline.stages.stage_messages import Claim, Lost, Offer, Out, Raw, ids
 from pipeline.stages.worker import Worker
 
 THREAD_BYTES = 1 << 14
@@ -41,7 +42,8 @@ class Decode:
                 _log.info("takes on", station=message.id.station, pass_=message.id.name, run=message.id.run)
                 await self._bus.send([Claim(message.id, self._name)])
             elif isinstance(message, Raw):
-                await self._decode(message)
+                with bound_contextvars(**ids(message)):
+                    await self._decode(message)
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Well as long as it answers."""
@@ -68,7 +70,7 @@ class Decode:
         if len(self._lost) > _LOST_KEPT:
             del self._lost[next(iter(self._lost))]
         if not known:
-            _log.warning("lost the run", run=message.id.run, pass_=message.id.name, why=message.why)
+            _log.warning("lost the run", why=message.why)
         return not known
 
     def _measure(self, raw: Raw, seconds: float) -> None:

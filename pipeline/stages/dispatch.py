@@ -78,6 +78,11 @@ class Dispatch:
         return Committed(self.n_best, self.settled(now))
 
     @property
+    def n_unconfirmed(self) -> int:
+        """Bytes of the present run that are out."""
+        return self.n_sent - self.n_confirmed
+
+    @property
     def worker(self) -> str:
         """Who decodes it; empty while nobody does."""
         return self._worker
@@ -155,7 +160,7 @@ class Dispatch:
             self._heard_at = now
         out: list[StageMessage] = []
         while len(out) < self._pace.n_at_once and not self._end_sent:
-            if self.n_sent - self.n_confirmed >= self._pace.window_bytes:
+            if self.n_unconfirmed >= self._pace.window_bytes:
                 break
             if self.n_sent == n_recorded:
                 break

@@ -151,6 +151,8 @@ class Ingest:
         lag_bytes, lag_s = desk.lag()
         self._meters.lag_bytes.labels(desk.name).set(lag_bytes)
         self._meters.lag_seconds.labels(desk.name).set(lag_s)
+        n_out = sum(one.dispatch.n_unconfirmed for one in desk.passes)
+        self._meters.unconfirmed.labels(desk.name).set(n_out)
         self._meters.unsettled.labels(desk.name).set(len(desk.passes))
         self._meters.runs.labels(desk.name).set(sum(one.dispatch.n_runs for one in desk.passes))
         self._meters.disk_full.labels(desk.name).set(desk.disk_full)

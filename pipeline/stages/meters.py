@@ -11,12 +11,20 @@ _SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 
 
 
 class Meters:
-    """One register."""
+    """What every service counts, in a register of its own or, where they are one process, in a common one."""
 
-    def __init__(self) -> None:
-        self._register = CollectorRegistry()
-        self.n_malformed_told = 0
-        self.malformed = self._counter("malformed_messages", "stage messages that were none")
+    malformed: Counter
+    incoming: Gauge
+    outgoing: Gauge
+
+    def __init__(self, other: Meters | None = None) -> None:
+        self._register: CollectorRegistry = other._register if other else CollectorRegistry()  # noqa: SLF001
+        if other:
+            self.malformed, self.incoming, self.outgoing = other.malformed, other.incoming, other.outgoing
+            return
+        self.malformed = self._counter("malformed_messages", "stage messages that were none", "stage")
+        self.incoming = self._gauge("incoming_messages", "stage messages that wait to be taken up", "stage")
+        self.outgoing = self._gauge("outgoing_messages", "messages that the broker has not acknowledged")
 
     def text(self) -> bytes:
         """In the form that Prometheus reads."""
@@ -35,12 +43,13 @@ class Meters:
 class IngestMeters(Meters):
     """Of the ingest stage, by station."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, other: Meters | None = None) -> None:
+        super().__init__(other)
         self.recorded = self._counter("recorded_bytes", "bytes on disk", "station")
         self.lost = self._gauge("lost_datagrams", "dropped by the kernel, or no whole frames", "station")
         self.lag_bytes = self._gauge("lag_bytes", "recorded and not confirmed as published", "station")
         self.lag_seconds = self._gauge("lag_seconds", "age of the oldest byte that is not confirmed", "station")
+        self.unconfirmed = self._gauge("unconfirmed_bytes", "sent to decode and not confirmed", "station")
         self.unsettled = self._gauge("unsettled_passes", "passes that may still be sent again", "station")
         self.runs = self._gauge("runs", "tries at the passes that are unsettled", "station")
         self.disk_full = self._gauge("disk_full", "1 while the recording cannot be written", "station")
@@ -49,8 +58,8 @@ class IngestMeters(Meters):
 class DecodeMeters(Meters):
     """Of the decode stage."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, other: Meters | None = None) -> None:
+        super().__init__(other)
         self.batches = self._counter("decoded_batches", "batches through the line")
         self.octets = self._counter("decoded_bytes", "bytes through the line")
         self.seconds = self._histogram("decode_seconds", "time of a batch in the line")
@@ -75,8 +84,8 @@ class DecodeMeters(Meters):
 class PublishMeters(Meters):
     """Of the publish stage."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, other: Meters | None = None) -> None:
+        super().__init__(other)
         self.published = self._counter("published_messages", "acknowledged by the broker")
         self.refused = self._counter("refused_messages", "batches of messages that the broker refused")
         self.dropped = self._gauge("dropped_duplicates", "published before, and not again")

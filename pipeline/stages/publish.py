@@ -12,13 +12,14 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
+from structlog.contextvars import bound_contextvars
 
 from pipeline.batches import Message
 from pipeline.errors import RunError
 from pipeline.stages.bus import Bus
 from pipeline.stages.ledger import Keys, Ledger
 from pipeline.stages.meters import PublishMeters
-from pipeline.stages.stage_messages import Done, Hello, Lost, Out, RunId
+from pipeline.stages.stage_messages import Done, Hello, Lost, Out, RunId, ids
 
 _LOST_KEPT = 256
 _log = structlog.get_logger("publish")
@@ -67,13 +68,14 @@ class Publish:
     async def _take(self) -> None:
         async for message in self._bus.received():
             if isinstance(message, Out):
-                await self._take_one(message)
+                with bound_contextvars(**ids(message)):
+                    await self._take_one(message)
 
     async def _take_one(self, out: Out) -> None:
         judged = self._ledger.judge(out)
         if isinstance(judged, Lost):
             if judged.id.run not in self._lost:
-                _log.warning("lost the run", run=judged.id.run, pass_=judged.id.name, why=judged.why)
+                _log.warning("lost the run", why=judged.why)
                 await self._bus.send([judged])
             self._lost[judged.id.run] = None
             if len(self._lost) > _LOST_KEPT:
@@ -91,7 +93,7 @@ class Publish:
             await self._publish(messages)
         except (RunError, ValueError) as error:
             self._meters.refused.inc()
-            _log.error("not published", run=out.id.run, seq=out.seq, reason=str(error))
+            _log.error("not published", reason=str(error))
         self._meters.seconds.observe(time.perf_counter() - began)
         self._meters.published.inc(len(messages))
         self._meters.dropped.set(self._ledger.n_dropped)

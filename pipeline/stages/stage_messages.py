@@ -120,6 +120,12 @@ def stage_topic(mission: str, message: StageMessage, worker: str = "") -> str:
     return f"{mission}/stage/{kind}/{worker}" if worker else f"{mission}/stage/{kind}"
 
 
+def ids(message: Raw | Out) -> dict[str, Any]:
+    """What a log says of where a message belongs."""
+    told = message.id
+    return {"station": told.station, "pass_": told.name, "run": told.run, "batch": message.seq}
+
+
 def pack(message: StageMessage) -> bytes:
     """The payload."""
     told: dict[str, Any] = {"kind": type(message).__name__.lower()}

@@ -113,7 +113,7 @@ class Worker:
                 found += self._told(raw.id, run, last)
                 found += self._latest(run.latest.offer(last.products, time.monotonic_ns()) + run.latest.flush())
         except Exception as error:
-            log.exception("a batch broke the decode stage and is set aside", run=raw.id.run, seq=raw.seq)
+            log.exception("a batch broke the decode stage and is set aside")
             self.n_quarantined += 1
             path = self._quarantine_folder / f"{raw.id.station}-{raw.id.name}-{raw.seq}.bin"
             event = set_aside(raw.batch, lambda: path, error)

@@ -41,6 +41,8 @@ SUBSCRIBER_RECEIVE_MAXIMUM = 100
 """What an MQTT 5 broker may send us unacknowledged: it bounds what waits here."""
 
 _FAILURE = 0x80
+_END: Any = object()
+"""Behind the last message of a connection."""
 
 _QUIET = logging.getLogger("pipeline.transport.paho")
 """Not heard: what it says of a lost connection is told once, and by us."""
@@ -125,17 +127,23 @@ class Connection(aiomqtt.Client):
                 raise RefusedError(code.value, str(code))
 
     async def received(self, n_in_work: int = 1) -> AsyncIterator[aiomqtt.Message]:
-        """What comes in; each is acknowledged when `n_in_work` later ones are asked for: none in work is forgotten."""
+        """What comes in; each is acknowledged when `n_in_work` later ones are asked for: none in work is forgotten.
+
+        Reads the queue itself, since aiomqtt makes a task for each message.
+        """
         in_work: deque[aiomqtt.Message] = deque()
-        try:
-            async for message in self.messages:
-                yield message
-                in_work.append(message)
-                if len(in_work) >= n_in_work:
-                    done = in_work.popleft()
-                    self._client.ack(done.mid, done.qos)
-        except aiomqtt.MqttError as error:
-            raise LostError(_reason(error.__cause__ or error)) from None
+        while (message := await self._queue.get()) is not _END:
+            yield message
+            in_work.append(message)
+            if len(in_work) >= n_in_work:
+                done = in_work.popleft()
+                self._client.ack(done.mid, done.qos)
+        raise LostError(_reason(self._disconnected.exception()))
+
+    @property
+    def n_waiting(self) -> int:
+        """Messages that are here and not taken up."""
+        return self._queue.qsize()
 
     def _on_connect(
         self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Properties | None = None
@@ -189,6 +197,7 @@ class Connection(aiomqtt.Client):
     def _end_of_wait(self, disconnected: asyncio.Future[None]) -> None:
         """A connection that broke while it was made ends the wait too; either way the error has been seen."""
         error = None if disconnected.cancelled() else disconnected.exception()
+        self._queue.put_nowait(_END)
         if error and not self._connected.done():
             self._connected.set_exception(aiomqtt.MqttError(str(error)))
 

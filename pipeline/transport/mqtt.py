@@ -125,6 +125,11 @@ class Publisher:
         self._task.cancel()
         await asyncio.wait([self._task])
 
+    @property
+    def n_open(self) -> int:
+        """Messages that the broker has not acknowledged yet."""
+        return len(self._waiting) + len(self._in_flight)
+
     async def publish(self, messages: Sequence[Message]) -> None:
         """Return when the broker has acknowledged every message (QoS 0: when it is written).
 

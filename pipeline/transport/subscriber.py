@@ -21,6 +21,7 @@ async def subscribe(
     on_trouble: Tell = log_trouble,
     timing: Timing | None = None,
     n_in_work: int = 1,
+    on_depth: Callable[[int], None] = lambda _n: None,
     on_listening: Callable[[], None] = lambda: None,
 ) -> AsyncGenerator[tuple[str, bytes, bool], None]:
     """(topic, payload, retained) of each message on `topics` (filters, QoS 1), for ever.
@@ -29,7 +30,7 @@ async def subscribe(
     again, where `client_id` is a stable one and `session_s` lets the broker keep the session meanwhile. Without a
     session, what is published while the connection is lost is missed, but for retained messages. RunError in one
     line where the broker refuses, or is not there at the start. Close it with `contextlib.aclosing` to disconnect at
-    once.
+    once. `on_depth` is told with each message how many wait behind it.
     """
     timing = timing or Timing()
     terms = Terms(client_id or f"downlink-{secrets.token_hex(4)}", session_s=session_s, answer_s=timing.answer_s)
@@ -41,6 +42,7 @@ async def subscribe(
             on_listening()
             async for message in connection.received(n_in_work):
                 dialer.fruitful()
+                on_depth(connection.n_waiting)
                 yield str(message.topic), bytes(message.payload), message.retain
         except LostError as error:
             reason = str(error)

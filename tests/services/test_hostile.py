@@ -116,7 +116,8 @@ async def test_random_and_mutated_bytes_at_every_door_bring_nothing_down(
         assert stack.processes[name].poll() is None, name
         assert "Traceback" not in stack.log(name)
         assert sizes[name] < MAX_MEMORY_BYTES, sizes
-        assert "downlink_malformed_messages_total 0.0" not in stack.get(name, "/metrics")
+        stage = name.partition("-")[0]
+        assert f'downlink_malformed_messages_total{{stage="{stage}"}} 0.0' not in stack.get(name, "/metrics")
     assert "refused: no feed" in stack.log("ingest")
 
 

@@ -77,7 +77,7 @@ async def test_a_reader_cannot_hear_the_services_nor_speak_for_them(make_stack, 
     assert "zhurong/status/publish" in heard
     assert "forged" not in heard
     assert "stage/" not in heard
-    assert "downlink_malformed_messages_total 0.0" in stack.get("publish", "/metrics")
+    assert 'downlink_malformed_messages_total{stage="publish"} 0.0' in stack.get("publish", "/metrics")
 
 
 def test_a_key_is_for_its_owner_alone_and_is_not_overwritten(certificates):

@@ -4,10 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import structlog
 
 from pipeline.batches import NO_TIME, ByteBatch, PacketBatch, Product, TimeRange
 from pipeline.mission import load_mission
+from pipeline.stages.decode import Decode
 from pipeline.stages.line import Line, Outcome
+from pipeline.stages.meters import DecodeMeters
 from pipeline.stages.stage_messages import Lost, Out, Raw, RunId
 from pipeline.stages.worker import OUT_BYTES, Worker
 
@@ -114,3 +117,24 @@ def test_outputs_are_bounded_and_only_the_last_of_a_batch_says_how_far_it_came(
     }
     assert found == undisturbed("damaged.cadu")
     assert made.n_runs == 0
+
+
+async def test_what_is_logged_of_a_batch_says_which_it_is(tmp_path):
+    class OneBatch:
+        n_malformed = 0
+
+        async def send(self, messages, worker=""):
+            pass
+
+        async def received(self):
+            yield Raw(RUN, 0, ByteBatch.of(b"bad"))
+
+    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+        await Decode("one", worker(tmp_path, ValueError("broken")), OneBatch(), DecodeMeters()).run()
+    (log,) = logs
+    assert {key: log[key] for key in ("station", "pass_", "run", "batch")} == {
+        "station": "live",
+        "pass_": "pass",
+        "run": "abc",
+        "batch": 0,
+    }
