@@ -7,7 +7,7 @@ are decoded and flagged. Any bytes give flags and counts, never an exception.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -26,6 +26,7 @@ from pipeline.dictionary.values import Values
 from pipeline.errors import ConfigError, Problem
 
 Rows = NDArray[np.intp]
+MAX_TEXT_BYTES = 256 << 20
 WHOLE = np.dtype(np.int64)
 
 
@@ -62,7 +63,9 @@ class Decoder:
             )
 
     def decode(self, packets: PacketBatch) -> list[ColumnBatch]:
-        """The columns of each container that the batch holds, in the order of the dictionary."""
+        """The columns of each container that the batch holds, in the order of the dictionary. Very long texts can make
+        several batches of one container.
+        """
         n = len(packets)
         if n == 0:
             return []
@@ -70,9 +73,10 @@ class Decoder:
         flat = np.ascontiguousarray(packets.data)
         batches = []
         for group in self._sorter.groups(flat, packets):
-            batch = self._decode_group(flat, packets, group, first)
-            if batch is not None:
-                batches.append(batch)
+            for part in _parts(group, packets):
+                batch = self._decode_group(flat, packets, part, first)
+                if batch is not None:
+                    batches.append(batch)
         return batches
 
     def _decode_group(
@@ -180,6 +184,20 @@ class Decoder:
                 nanoseconds = np.rint(counts.astype(np.float64) * unit_ns)
                 total += np.nan_to_num(np.clip(nanoseconds, -(2.0**62), 2.0**62)).astype(np.int64)
         return total
+
+
+def _parts(group: Group, packets: PacketBatch) -> Iterator[Group]:
+    """The group, in parts where its texts could be so long that a column of them would not fit into memory: all texts
+    of a column are as wide as the longest.
+    """
+    waiting = [group]
+    while waiting:
+        node, rows = waiting.pop()
+        n = len(rows)
+        if n > 1 and node.has_texts and n * int(packets.length[rows].max()) * 4 > MAX_TEXT_BYTES:
+            waiting += [Group(node, rows[n // 2 :]), Group(node, rows[: n // 2])]
+        else:
+            yield Group(node, rows)
 
 
 def _sized(node: Node, packets: PacketBatch, rows: Rows, result: Result) -> tuple[Rows, Result]:

@@ -16,6 +16,9 @@ from pipeline.dictionary.parameter_types import ParameterType
 MAX_CONTAINER_BITS = 8 * (64 << 20)
 """No packet or joined record is longer; an offset beyond is a mistake in the file."""
 
+MAX_NESTING = 50
+"""Types in types, containers in containers: far more than any mission has, far less than Python's stack."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pipeline.dictionary.conditions import Size
 from pipeline.dictionary.definitions import (
     MAX_CONTAINER_BITS,
+    MAX_NESTING,
     Container,
     ContainerEntry,
     Dictionary,
@@ -79,6 +80,7 @@ class _Count:
 
     entries: int = 0
     marks: int = 0
+    nesting: int = 0
     times: dict[str, int] = field(default_factory=dict)
 
     def slot(self, key: str) -> Slot:
@@ -254,6 +256,9 @@ class _Walk:
         if container.size is not None or container.check is not None:
             text = f'the BinaryEncoding of "{container.key}" inside another is not implemented'
             raise self._fail(text, container.line)
+        self.count.nesting += 1
+        if self.count.nesting > MAX_NESTING:
+            raise self._fail(f"containers nested deeper than {MAX_NESTING}", container.line)
         start = _Start(0)
         if self._wants_mark(container):
             start.mark = self.count.marks = self.count.marks + 1
@@ -263,6 +268,7 @@ class _Walk:
         self.starts.append(start)
         self.container(container)
         self.starts.pop()
+        self.count.nesting -= 1
         self.is_whole = whole
 
     def _wants_mark(self, container: Container) -> bool:

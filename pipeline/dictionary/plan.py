@@ -31,7 +31,7 @@ from pipeline.dictionary.integrity import Integrity, integrity_of
 from pipeline.dictionary.layout import lay_out
 from pipeline.dictionary.limits import Check, checks_of
 from pipeline.dictionary.program import Program, compile_program
-from pipeline.dictionary.steps import Block, Group, Loop, Repeat, Slot, Step, has_loop, slots_of
+from pipeline.dictionary.steps import Block, Group, Loop, Repeat, Slot, Step, has_loop, has_text, slots_of
 from pipeline.dictionary.values import (
     Combines,
     Compares,
@@ -104,6 +104,8 @@ class Node:
     """Bits of a whole packet, where the container says so itself."""
     has_sizes: bool
     """Whether something may have several sizes in one packet."""
+    has_texts: bool
+    """Whether there are texts as long as a packet tells."""
 
     def candidates(self, known: Values) -> Iterator[tuple[tuple[Branch, ...], Rows | None]]:
         """Which branches are worth trying for which packets; None: for all of them."""
@@ -251,6 +253,7 @@ def _compile_node(
         integrity,
         size,
         any(has_loop(step) for step in steps),
+        any(has_text(step) for step in steps),
     )
 
 

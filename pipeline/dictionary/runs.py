@@ -20,7 +20,7 @@ from pipeline.dictionary.step_programs import GroupProgram, LoopProgram, MovePro
 from pipeline.dictionary.steps import Mark
 from pipeline.dictionary.times import Times, joined_times
 from pipeline.dictionary.values import Values
-from pipeline.dictionary.variables import VariableProgram, product_of
+from pipeline.dictionary.variables import MAX_FACTOR, Terminators, VariableProgram, product_of
 
 Positions = NDArray[np.int64]
 Rows = NDArray[np.intp]
@@ -54,12 +54,14 @@ class Run:
         position: Positions,
         values: Values,
         marks: Mapping[int, Positions] | None = None,
+        terminators: Terminators | None = None,
     ) -> None:
         self.data = data
         self.begin = begin
         self.end = end
         self.position = position
         self.marks = dict(marks or {})
+        self.terminators = Terminators(data) if terminators is None else terminators
         self.front: Positions | None = None
         """Where the entries before those at the packet's end left off."""
         self.reach = position
@@ -125,7 +127,7 @@ class Run:
 
     def _variable(self, variable: VariableProgram) -> bool:
         position = self._safe(self.position)
-        size_bits = variable.size_bits(self.result.values, self.data, position, self.end)
+        size_bits = variable.size_bits(self.result.values, self.terminators, position, self.end)
         if not self._fit(self.position, self.position + size_bits):
             return False
         size_bits = self._counts(size_bits)
@@ -139,7 +141,7 @@ class Run:
 
     def _repeat(self, repeat: RepeatProgram) -> bool:
         values, block = self.result.values, repeat.block
-        count, gap = product_of(repeat.counts, values), repeat.gap.of(values)
+        count, gap = product_of(repeat.counts, values), _bounded(repeat.gap.of(values))
         stride = block.end_bits + gap
         self.alive &= (stride > 0) | (count <= 1)
         size_bits = np.where(count > 0, count * stride - gap, count)
@@ -164,7 +166,7 @@ class Run:
     def _loop(self, loop: LoopProgram) -> bool:
         """One time after the other, each for the packets that have it."""
         values, n = self.result.values, len(self.alive)
-        count, gap = product_of(loop.counts, values), loop.gap.of(values)
+        count, gap = product_of(loop.counts, values), _bounded(loop.gap.of(values))
         self.alive &= (count >= 0) & (count <= self.end - self.begin)
         times = Times(np.where(self.alive, count, 0), loop.shape, n)
         self.position, self.reach = self.position.copy(), self.reach.copy()
@@ -216,7 +218,7 @@ class Run:
     def _inside(self, rows: Rows, steps: Sequence[StepProgram]) -> Run:
         values = self.result.values.inside(rows)
         marks = {mark: place[rows] for mark, place in self.marks.items()}
-        run = Run(self.data, self.begin[rows], self.end[rows], self.position[rows], values, marks)
+        run = Run(self.data, self.begin[rows], self.end[rows], self.position[rows], values, marks, self.terminators)
         run.run(steps)
         return run
 
@@ -243,6 +245,11 @@ class Run:
             # What stands at the end must not lie over what stands before it.
             self.alive &= self.position >= self.front
         return not len(before) or bool(self.alive.any())
+
+
+def _bounded(gap: Positions) -> Positions:
+    """Beyond any packet, but no further than a count can be multiplied with."""
+    return np.clip(gap, -MAX_FACTOR, MAX_FACTOR)
 
 
 def _put(found: Values, values: Values, change: Callable[[Column], Column]) -> None:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from pipeline.dictionary.conditions import Condition, Size
 from pipeline.dictionary.encodings import Tagged, Terminated
-from pipeline.dictionary.parameter_types import BytesType, ScalarType
+from pipeline.dictionary.parameter_types import BytesType, ScalarType, StringType
 
 LeafType = ScalarType | BytesType
 
@@ -122,6 +122,13 @@ def size_of(kind: LeafType) -> Size | Terminated | Tagged:
 def has_loop(step: Step) -> bool:
     """Whether the step is a loop, or has one inside."""
     return isinstance(step, Loop) or (isinstance(step, Group) and any(map(has_loop, step.steps)))
+
+
+def has_text(step: Step) -> bool:
+    """Whether the step is a text of varying size, or has one inside."""
+    if isinstance(step, Variable):
+        return isinstance(step.type, StringType)
+    return isinstance(step, Group | Loop) and any(map(has_text, step.steps))
 
 
 def slots_of(steps: Sequence[Step]) -> Iterator[Slot]:

@@ -31,6 +31,8 @@ Array = NDArray[Any]
 Flags = NDArray[np.bool_]
 MAX_FACTOR = 1 << 30
 """No field is so long; two such numbers can be multiplied."""
+BEYOND = 1 << 60
+"""No byte is so far."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,12 @@ class VariableProgram:
     encoding: NumberEncoding | None
     conversion: Conversion | None
 
-    def size_bits(self, values: Values, data: NDArray[np.uint8], position: Positions, end: Positions) -> Positions:
+    def size_bits(self, values: Values, found: Terminators, position: Positions, end: Positions) -> Positions:
         """int64[n]: bits that the field takes; negative where the packet asks for nonsense."""
         if isinstance(self.size, Terminated):
-            return terminated_bits(data, position, end, self.size)
+            return terminated_bits(found, position, end, self.size)
         if isinstance(self.size, Tagged):
-            return tagged_bits(data, position, end, self.size)
+            return tagged_bits(found.data, position, end, self.size)
         return product_of((self.size, *self.dimensions), values)
 
     def read(
@@ -96,24 +98,45 @@ def tagged_bits(data: NDArray[np.uint8], position: Positions, end: Positions, si
     return total
 
 
-def terminated_bits(data: NDArray[np.uint8], position: Positions, end: Positions, size: Terminated) -> Positions:
+class Terminators:
+    """Where in the data each terminator stands; it is looked for once."""
+
+    def __init__(self, data: NDArray[np.uint8]) -> None:
+        self.data = data
+        self._places: dict[tuple[bytes, int], NDArray[np.intp]] = {}
+
+    def places(self, terminator: bytes, residue: int) -> NDArray[np.intp]:
+        """Those a whole number of its own widths from a residue, in ascending order, and one beyond all."""
+        key = terminator, residue
+        if key not in self._places:
+            found, width = self._search(terminator), len(terminator)
+            aligned = found if width == 1 else found[found % width == residue]
+            self._places[key] = np.append(aligned, BEYOND)
+        return self._places[key]
+
+    def _search(self, terminator: bytes) -> NDArray[np.intp]:
+        n = len(self.data) - len(terminator) + 1
+        if n <= 0:
+            return np.zeros(0, np.intp)
+        found = self.data[:n] == terminator[0]
+        for k, octet in enumerate(terminator[1:], 1):
+            found &= self.data[k : n + k] == octet
+        return np.flatnonzero(found)
+
+
+def terminated_bits(terminators: Terminators, position: Positions, end: Positions, size: Terminated) -> Positions:
     """Bits up to and with the terminator; without one, up to the largest size or the packet's end."""
     longest: Positions = np.maximum(np.minimum(end - position, size.max_bits) & ~7, 0)
     if (position & 7).any():
-        moved = read_bytes(data, position, longest)
-        data, begin = moved.values, moved.start
+        moved = read_bytes(terminators.data, position, longest)
+        terminators, begin = Terminators(moved.values), moved.start
     else:
         begin = position >> 3
-    width = len(size.terminator)
-    if len(data) < width:
-        return longest
-    windows = np.ndarray((len(data) - width + 1, width), np.uint8, np.ascontiguousarray(data), 0, (1, 1))
-    places = np.flatnonzero((windows == np.frombuffer(size.terminator, np.uint8)).all(axis=1))
-    found = longest.copy()
+    width, found = len(size.terminator), longest.copy()
     for residue in range(width):
         # A terminator of several bytes stands at a whole number of its own widths from the string's start.
         rows = np.flatnonzero(begin % width == residue)
-        aligned = np.append(places[places % width == residue], len(data) + MAX_FACTOR)
+        aligned = terminators.places(size.terminator, residue)
         stop = aligned[np.searchsorted(aligned, begin[rows])]
         found[rows] = np.minimum(longest[rows], (stop - begin[rows] + width) * 8)
     return found

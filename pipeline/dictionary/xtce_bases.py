@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipeline.dictionary.definitions import MAX_NESTING
 from pipeline.dictionary.document import Node, Reading
 from pipeline.dictionary.scope import TYPES, Context, Definition, System
 
@@ -20,6 +21,10 @@ def _complete(
     node = definition.node
     if definition in path:
         reading.problem(node, "is its own base type, directly or through others")
+        return
+    if len(path) >= MAX_NESTING:
+        reading.problem(node, f"has base types nested deeper than {MAX_NESTING}")
+        done.add(definition)
         return
     if definition in done or "baseType" not in node.attributes:
         return

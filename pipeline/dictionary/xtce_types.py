@@ -6,9 +6,11 @@ that refers to itself is a problem. Types that nothing refers to are read too: n
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import replace
 
+from pipeline.dictionary.definitions import MAX_NESTING
 from pipeline.dictionary.document import Node
 from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, StringEncoding
 from pipeline.dictionary.parameter_types import (
@@ -38,6 +40,7 @@ from pipeline.dictionary.xtce_times import read_time
 
 MAX_ARRAY_ELEMENTS = 1 << 26
 MAX_ENUMERATION = 1 << 62
+MAX_LABEL = 1024
 AnyEncoding = NumberEncoding | StringEncoding | BinaryEncoding
 
 
@@ -53,8 +56,9 @@ class TypeReader:
         if definition in self._read:
             return self._read[definition]
         node, here = definition.node, Context(context.reading, definition.system)
-        if definition in self._reading:
-            context.reading.problem(node, "refers to itself")
+        if definition in self._reading or len(self._reading) >= MAX_NESTING:
+            itself = "refers to itself" if definition in self._reading else f"is nested deeper than {MAX_NESTING}"
+            context.reading.problem(node, itself)
             return UnencodedType(definition.name)
         self._reading.add(definition)
         found = self._dispatch(node, definition.name, here)
@@ -164,15 +168,22 @@ def _read_labels(node: Node, context: Context) -> tuple[tuple[int, int, str], ..
     reading = context.reading
     listed = reading.child(node, "EnumerationList")
     labels: list[tuple[int, int, str]] = []
+    ordered: list[tuple[int, int, str]] = []
     for each in reading.children(listed, "Enumeration") if listed is not None else []:
         low = reading.number_in(each, reading.required(each, "value"), "value", -MAX_ENUMERATION, MAX_ENUMERATION)
         high = reading.integer(each, "maxValue", low, low, MAX_ENUMERATION)
         label = reading.required(each, "label")
-        twice = next((other for first, last, other in labels if first <= high and low <= last), None)
+        if len(label) > MAX_LABEL:
+            reading.problem(each, f"a label of more than {MAX_LABEL} characters")
+            label = label[:MAX_LABEL]
+        place = bisect_right(ordered, (low, MAX_ENUMERATION + 1, ""))
+        beside = [ordered[i] for i in (place - 1, place) if 0 <= i < len(ordered)]
+        twice = next((other for first, last, other in beside if first <= high and low <= last), None)
         if twice is not None:
             reading.problem(each, f'value {low} has the label "{twice}" already')
         else:
             labels.append((low, high, label))
+            ordered.insert(place, labels[-1])
         reading.finish(each)
     if listed is None or not labels:
         reading.problem(node, "has no Enumeration")

@@ -271,3 +271,31 @@ def test_a_member_that_is_not_there_is_a_problem(document, reference):
     <Comparison parameterRef="{reference}" value="1"/></IncludeCondition></ParameterRefEntry>"""
     (problem,) = problems(document(kind, {"P": "G", "Q": "U8"}, entries))
     assert f'parameterRef="{reference}": there is no such parameter' in problem
+
+
+def nested(kind, n):
+    return "".join(kind.format(i, f"A{i + 1}" if i < n - 1 else "U8") for i in range(n))
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        """<AggregateParameterType name="A{}"><MemberList><Member name="m" typeRef="{}"/></MemberList>
+        </AggregateParameterType>""",
+        """<ArrayParameterType name="A{}" arrayTypeRef="{}"><DimensionList><Dimension><StartingIndex><FixedValue>0
+        </FixedValue></StartingIndex><EndingIndex><FixedValue>0</FixedValue></EndingIndex></Dimension></DimensionList>
+        </ArrayParameterType>""",
+        '<IntegerParameterType name="A{}" baseType="{}"/>',
+    ],
+)
+def test_types_nested_too_deep_are_an_error(document, kind):
+    with pytest.raises(ConfigError, match="nested deeper than 50"):
+        read_xtce(document(nested(kind, 2000), {"X": "A0"}))
+
+
+def test_containers_nested_too_deep_are_an_error(document):
+    inside = '<SequenceContainer name="C{}" abstract="true"><EntryList>{}</EntryList></SequenceContainer>'
+    reference = '<ContainerRefEntry containerRef="C{}"/>'
+    containers = "".join(inside.format(i, reference.format(i + 1)) for i in range(2000)) + inside.format(2000, "")
+    with pytest.raises(ConfigError, match="containers nested deeper than 50"):
+        compile_plan(read_xtce(document("", {"X": "U8"}, reference.format(0), containers)))

@@ -1,5 +1,6 @@
 """What is repeated and varies in size: strings, blobs, aggregates of differing length, gaps that the packet tells."""
 
+import numpy as np
 import pytest
 
 from pipeline.batches import Quality, Ragged
@@ -161,3 +162,26 @@ def test_a_count_beyond_any_packet_is_over_at_once(document, packet, batch):
     big = b"\0\0\0\x40\0" + bytes(40_000)
     assert decoder.decode(batch([packet(b"\0\xff\xff\xff\xff"), packet(big)])) == []
     assert decoder.set_aside == {"too short for PACKET": 2}
+
+
+def test_one_long_text_does_not_make_all_others_long(document, packet, batch):
+    xtce = document(TEXT.replace("800", "800000"), {"X": "TEXT"})
+    packets = [packet(b"ab\0")] * 3000 + [packet(b"x" * 65_000)] + [packet(b"cd\0")] * 3000
+    found = Decoder(compile_plan(read_xtce(xtce))).decode(batch(packets))
+    assert np.concatenate([each.order for each in found]).tolist() == list(range(6001))
+    texts = [text for each in found for text in each.columns["X"].tolist()]
+    assert texts == ["ab"] * 3000 + ["x" * 65_000] + ["cd"] * 3000
+    assert sum(each.columns["X"].nbytes for each in found) < 300 << 20
+
+
+@pytest.mark.parametrize("gap", [2**30, 2**31, 2**40, 2**63, 2**64 - 1, 2**64 - 8])
+def test_a_gap_beyond_any_packet_is_too_long(document, packet, batch, gap):
+    kind = '<IntegerParameterType name="U64"><IntegerDataEncoding sizeInBits="64"/></IntegerParameterType>'
+    repeat = f"<RepeatEntry><Count>{told('N')}</Count><Offset>{told('G')}</Offset></RepeatEntry>"
+    xtce = document(kind, {"N": "U64", "G": "U64", "A": "U8"}, entry("N") + entry("G") + entry("A", repeat))
+    decoder = Decoder(compile_plan(read_xtce(xtce)))
+    packets = [
+        packet(n.to_bytes(8, "big") + gap.to_bytes(8, "big") + b"abc") for n in (2, 3, 2**29, 2**30, 2**34, 2**63)
+    ]
+    assert decoder.decode(batch(packets)) == []
+    assert decoder.set_aside == {"too short for PACKET": 6}
