@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test check bench soak format clean system
+.PHONY: help setup demo test check bench soak docs format clean system
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -53,6 +53,10 @@ soak: $(VENV)/.tools system ## a hundred kills, outages of a minute, hostile byt
 
 bench: $(VENV)/.peers system ## speed and memory, against peers in one run
 	$(BIN)/python -m benchmarks
+
+docs: $(VENV)/.tools ## the pages that are made from the code, and the site in build/site
+	$(BIN)/python docs/make_reference.py
+	$(BIN)/zensical build --strict
 
 format: $(VENV)/.tools ## format the code
 	$(BIN)/ruff format .

@@ -32,111 +32,165 @@ Tell = Callable[[str, str], None]
 class Strict(BaseModel):
     """A table whose keys are all known, with values of just their type."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
 
 
 class ReedSolomonTable(Strict):
     """`reed_solomon = {...}`."""
 
     parity: Literal[16, 32]
+    """Parity symbols of a codeword (131.0-B 4)."""
     interleave: Annotated[int, Field(ge=1, le=8)]
+    """Codewords of a block, symbol by symbol."""
     basis: Basis
+    """Of the symbols on the link: Berlekamp's dual basis, or the conventional one."""
     virtual_fill: Annotated[int, Field(ge=0, le=222)] = 0
+    """Symbols of each codeword that are zero and not sent."""
 
 
 class LinkTable(Strict):
     """`[link]`."""
 
     framing: Framing
+    """`cadu`: sync marker and coded block; `frames`: transfer frames alone; `packets`: space packets alone."""
     frame_type: FrameType = "aos"
+    """Of the transfer frames: AOS (732.0-B), TM (132.0-B), USLP (732.1-B)."""
     frame_length_bytes: Annotated[int, Field(ge=7, le=65536)] | None = None
+    """Of a transfer frame, without parity. Needed unless the framing is `packets`."""
     sync_marker: Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{2}){2,8}$")] = "1ACFFC1D"
+    """In hexadecimal; framing `cadu`."""
     randomizer: bool = False
+    """Whether the block is randomised (131.0-B 10); framing `cadu`."""
     reed_solomon: ReedSolomonTable | None = None
+    """Where the block is coded; framing `cadu`."""
     fecf: bool = False
+    """Whether the frame ends with a CRC-16, the frame error control field."""
     insert_zone_bytes: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Between header and data field; AOS, USLP."""
     operational_control_field: bool = False
+    """Whether four bytes stand behind the data field; a TM frame says it itself."""
     header_error_control: bool = False
+    """Whether the header has its own two bytes of parity; AOS."""
     packet_prefix_bytes: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Before each packet, passed over; framing `packets`."""
     long_randomizer: bool = False
+    """With `randomizer`: the sequence of 131,071 bits."""
     marker_errors_searching: int | None = None
+    """Wrong bits allowed in a marker that is looked for; 1 in 32 bits."""
     marker_errors_locked: int | None = None
+    """Wrong bits allowed where a marker is expected; 4 in 32 bits."""
     flywheel_frames: int = 2
+    """Markers in a row that may be missing without loss of lock."""
     insert_zone_codec: str = ""
+    """How the insert zone tells time: `tianwen-1`, `tianwen-2`, `change-5`; AOS."""
     reorder_window_frames: int = 4
+    """Frames of the link that a missing frame may be late by."""
 
 
 class ChannelTable(Strict):
     """`[[channel]]`."""
 
     spacecraft_id: Annotated[int, Field(ge=0, le=65535)]
+    """Of its frames."""
     virtual_channel: Annotated[int, Field(ge=0, le=63)]
+    """Of its frames."""
     name: Annotated[str, Field(min_length=1, max_length=80)]
+    """Its words in the report, and its topic."""
     service: Service = "packets"
+    """What its frames carry: `packets` (M_PDU), `bitstream`, `data` or `idle`."""
     hand_on_fragments: bool = False
+    """Whether packets that a gap cut are handed on too, flagged."""
 
 
 class DictionaryTable(Strict):
     """`[dictionary]`."""
 
     xtce: str | None = None
+    """The XTCE file, beside this one."""
     csv: str | None = None
+    """A table of fields, or a folder of them, in place of XTCE."""
     root: str | None = None
+    """The container where packets enter; the one that has no base without it."""
     segments: Literal["join", "separate"] = "join"
+    """Whether packets that are grouped by their sequence flags are one record."""
     segment_header_bytes: Annotated[int, Field(ge=0, le=64)] = 0
+    """Of a secondary header that each segment repeats."""
 
 
 class TimeTermTable(Strict):
     """One of `clock.terms`."""
 
     parameter: str
+    """A parameter of every container that has a time."""
     unit_ns: Annotated[float, Field(gt=0, strict=False)]
+    """What one count of it is."""
 
 
 class ClockTable(Strict):
     """`[clock]`."""
 
     epoch: str
+    """ISO 8601, UTC: when the onboard clock counted zero."""
     terms: Annotated[list[TimeTermTable], Field(min_length=1)]
+    """Onboard time is the sum of these."""
     correlation: Annotated[str, Field(min_length=1)] | None = None
+    """The file that tells UTC by onboard counts; epoch plus count without it."""
     alternatives: Annotated[list[Annotated[list[TimeTermTable], Field(min_length=1)]], Field(max_length=16)] = []
+    """Other sums, for containers that have other parameters."""
 
 
 class SiteTable(Strict):
     """`[site]`."""
 
     name: str
+    """Of the place that Mars times are told for."""
     frame: str
+    """In which its coordinates are given."""
     longitude_deg: Annotated[float, Field(ge=-180, le=360, strict=False)]
+    """East."""
     latitude_deg: Annotated[float, Field(ge=-90, le=90, strict=False)]
+    """North."""
     altitude_m: Annotated[float, Field(strict=False)]
+    """Above the frame's reference surface."""
     sol_offset: int
+    """sol = floor(MSD + longitude/360) - sol_offset."""
 
 
 class ProductsTable(Strict):
     """`[products]`."""
 
     instruments: list[str] = []
+    """Instruments that are used, each with its `calibration/<name>.toml`."""
     window_s: Annotated[float, Field(ge=0, le=86400, strict=False)] = 0.0
+    """Rows whose onboard time has the same floor(time / window_s) are one product; 0: what came in together."""
 
 
 class ProfileTable(Strict):
     """`[profile.NAME]`."""
 
     link: LinkTable
+    """Another link of the mission: `--mission NAME:PROFILE`."""
 
 
 class MissionTable(Strict):
     """The whole file."""
 
     name: Annotated[str, Field(pattern=TOPIC_LEVEL, max_length=64)]
+    """The first level of its topics."""
     link: LinkTable
+    """How frames come."""
     channel: Annotated[list[ChannelTable], Field(max_length=4096)] = []
+    """The virtual channels that are wanted; frames of others are counted and set aside."""
     dictionary: DictionaryTable = DictionaryTable()
+    """How packets are described."""
     clock: ClockTable | None = None
+    """How onboard time is told."""
     site: SiteTable | None = None
+    """Where Mars times are told for; none without it."""
     products: ProductsTable = ProductsTable()
+    """What is made of the packets."""
     profile: dict[str, ProfileTable] = {}
+    """Other links of the same mission."""
 
 
 T = TypeVar("T", bound=BaseModel)

@@ -1,0 +1,174 @@
+"""The documentation, run: every `downlink` command of it, what it says that comes out, its files, its Python.
+
+A block ```console holds commands behind "$ " and, below each, lines of what it prints; "..." stands for anything, also
+within a line. A block ```toml title="FILE" is written before the commands that follow. What is not run is named in
+NOT_RUN.
+"""
+
+import doctest
+import importlib.util
+import os
+import re
+import shlex
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from pipeline import cli
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+DOCS = REPOSITORY / "docs"
+MADE = {
+    "topics.md",
+    "reference/commands.md",
+    "reference/mission-file.md",
+    "reference/python.md",
+    "reference/quality.md",
+}
+PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
+ELSEWHERE = {"dictionary.md": "tests/dictionary/test_documentation.py"}
+WRITTEN = [name for name in PAGES if name not in MADE and name not in ELSEWHERE]
+NOT_RUN = {
+    "git": "the clone is here",
+    "make": "is what runs this",
+    "cd": "is part of those",
+    "npm": "the examples have tests of their own",
+    "mosquitto_sub": "never ends; the examples have tests of their own",
+    "mosquitto_pub": "tests/passes has one of its own",
+    "docker-compose": "tests/compose has one of its own",
+    "pip": "what it installs is here",
+}
+UNENDING = ("dashboard", "stage", "demo")
+"""Commands that serve until they are stopped; tests of their own run them."""
+MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin")
+BLOCK = re.compile(r"^```(\w+)(?: title=\"([^\"]+)\")?\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def broker():
+    if not MOSQUITTO:
+        pytest.skip("mosquitto is not installed")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    process = subprocess.Popen([MOSQUITTO, "-p", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield f"mqtt://127.0.0.1:{port}"
+    process.terminate()
+    process.wait()
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A folder that looks like a clone, to work in."""
+    for name in ("replay_data", "configs", "examples", "docs"):
+        (tmp_path / name).symlink_to(REPOSITORY / name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    return tmp_path
+
+
+def run(command, broker, monkeypatch, capsys):
+    """What a command prints on both streams; it must do what it is asked."""
+    words = [word.replace("mqtt://localhost", broker) for word in shlex.split(command, comments=True)]
+    monkeypatch.setattr(sys, "argv", ["downlink", *words[1:]])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    told = capsys.readouterr()
+    assert ended.value.code == 0, f"{command}\n{told.err}"
+    return told.out + told.err
+
+
+def looks_like(expected, told):
+    """Whether what was printed is as the page says, white space apart."""
+    wanted = " ".join(expected.split())
+    pattern = ".*".join(re.escape(part.strip()) for part in wanted.split("..."))
+    return re.search(pattern, " ".join(told.split()), re.DOTALL) is not None
+
+
+def commands_of(block):
+    """(command, what it prints) for each of a console block; a command may go on behind a backslash."""
+    for part in re.split(r"^\$ ", block.replace("\\\n", " "), flags=re.MULTILINE)[1:]:
+        command, _, expected = part.partition("\n")
+        yield command.strip(), expected
+
+
+@pytest.mark.parametrize("page", [name for name in WRITTEN if "```" in (DOCS / name).read_text()])
+def test_what_a_page_says_comes_true(page, place, broker, monkeypatch, capsys, request):
+    text = (DOCS / page).read_text()
+    if text.startswith("<!-- needs: recordings -->"):
+        (place / "recordings").mkdir()
+        for path in request.getfixturevalue("real_data").rglob("*.*"):
+            shutil.copy(path, place / "recordings")
+    names: dict[str, object] = {}
+    for kind, title, block in BLOCK.findall(text):
+        if title:
+            (place / title).parent.mkdir(exist_ok=True)
+            (place / title).write_text(block)
+        elif kind == "console":
+            for command, expected in commands_of(block):
+                word = command.split()[0].rsplit("/", 1)[-1]
+                if word in NOT_RUN or (word == "downlink" and command.split()[1] in UNENDING):
+                    continue
+                assert word == "downlink", f"{page}: who runs {command!r}?"
+                told = run(command, broker, monkeypatch, capsys)
+                assert looks_like(expected, told), f"{page}: {command}\nsays\n{expected}\nbut prints\n{told}"
+        elif kind == "python":
+            exec(compile(block, page, "exec"), names)
+        elif kind == "pycon":
+            test = doctest.DocTestParser().get_doctest(block, names, page, page, 0)
+            assert doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, clear_globs=False).failed == 0, (
+                page
+            )
+            names |= test.globs
+
+
+def test_the_reading_of_a_page_can_fail():
+    assert looks_like("4 frames lost...\n  done", "x 4 frames   lost\n and more\ndone")
+    assert not looks_like("5 frames lost", "4 frames lost")
+    assert not looks_like("first ... second", "second first")
+    assert list(commands_of("$ a b \\\n  c\n1\n$ d\n")) == [("a b    c", "1\n"), ("d", "")]
+
+
+@pytest.fixture(scope="module")
+def reference():
+    """docs/make_reference.py as a module."""
+    spec = importlib.util.spec_from_file_location("make_reference", DOCS / "make_reference.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("name", sorted(MADE))
+def test_a_page_made_from_the_code_is_up_to_date(reference, name):
+    assert (DOCS / name).read_text() == reference.PAGES[name](), "make docs"
+
+
+def test_every_key_of_a_mission_file_is_explained(reference):
+    assert "None |" not in reference.mission_file()
+
+
+def test_the_site_builds_without_a_warning_and_asks_nobody_for_anything(tmp_path):
+    program = Path(sys.executable).with_name("zensical")
+    if not program.is_file():
+        pytest.skip("zensical is not installed: pip install 'downlink-pipeline[docs]'")
+    shutil.copytree(DOCS, tmp_path / "docs", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(REPOSITORY / "mkdocs.yml", tmp_path)
+    told = subprocess.run(
+        [program, "build", "--strict"], cwd=tmp_path, capture_output=True, text=True, check=False,
+        env=os.environ | {"NO_COLOR": "1"}, timeout=120,
+    )  # fmt: skip
+    assert told.returncode == 0, told.stdout + told.stderr
+    for path in (tmp_path / "build/site").rglob("*.html"):
+        loaded = re.findall(
+            r"<(?:script|img|iframe)[^>]*src=\"(https?:[^\"]*)|<link[^>]*href=\"(https?:[^\"]*)", path.read_text()
+        )
+        assert loaded == [], path.name
+
+
+def test_every_page_is_in_the_navigation():
+    listed = set(re.findall(r": ([\w/.-]+\.md)$", (REPOSITORY / "mkdocs.yml").read_text(), re.MULTILINE))
+    assert {name for name in PAGES if not name.startswith("decisions/")} - listed == set()
