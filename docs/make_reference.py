@@ -3,6 +3,7 @@
 docs/topics.md, docs/reference/: commands.md, mission-file.md, python.md, quality.md.
 """
 
+# ruff: noqa: INP001 - a script beside the pages that it writes
 import html
 import inspect
 import os

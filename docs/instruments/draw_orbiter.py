@@ -3,6 +3,7 @@
 In: a pass with the orbiter's packets, such as `replay_data/clean.cadu`. Out: one PNG a page, each below 100 kB.
 """
 
+# ruff: noqa: INP001 - a script beside the pages that it draws for
 from __future__ import annotations
 
 import sys
