@@ -30,7 +30,10 @@ MADE = {
     "reference/quality.md",
 }
 PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
-ELSEWHERE = {"dictionary.md": "tests/dictionary/test_documentation.py"}
+ELSEWHERE = {
+    "dictionary.md": "tests/dictionary/test_documentation.py",
+    "instruments/add-your-own.md": "tests/instruments/test_add_your_own.py",
+}
 WRITTEN = [name for name in PAGES if name not in MADE and name not in ELSEWHERE]
 NOT_RUN = {
     "git": "the clone is here",
@@ -124,6 +127,11 @@ def test_what_a_page_says_comes_true(page, place, broker, monkeypatch, capsys, r
                 page
             )
             names |= test.globs
+
+
+def test_pages_that_are_run_elsewhere_have_their_test():
+    for page, test in ELSEWHERE.items():
+        assert Path(page).name in (REPOSITORY / test).read_text()
 
 
 def test_the_reading_of_a_page_can_fail():
