@@ -82,7 +82,7 @@ class ProductFiles:
         """Write the files of a job; what went wrong, a line for each."""
         stem = self._free(job)
         paths = [self._folder / f"{stem}{ending}" for _, ending in job.files]
-        found = _problem(partial(job.write, paths))
+        found = _problem(partial(job.write, paths), str(paths[0]))
         if not found:
             self.entries += [self._entry(path, name, job) for path, (name, _) in zip(paths, job.files, strict=True)]
         return found
@@ -115,10 +115,12 @@ class ProductFiles:
         )
 
 
-def _problem(act: Callable[[], object]) -> list[str]:
-    """What went wrong, in one line; nothing where all is well."""
+def _problem(act: Callable[[], object], what: str = "files") -> list[str]:
+    """What went wrong, in a line; nothing where all is well."""
     try:
         act()
     except RunError as error:
         return [str(error)]
+    except Exception as error:  # noqa: BLE001 -- a library that breaks on one file must not cost the others theirs
+        return [f"cannot write {what}: {error!r}"]
     return []

@@ -27,7 +27,7 @@ from pipeline.archive.whole import whole_path
 from pipeline.batches import NO_TIME
 from pipeline.software import software
 
-_MOST_INTERVAL = 32_767
+_MOST = 32_767
 _IEEE_FLOAT, _LENGTH_UNITS, _UTC, _LIVE = 5, 1, 4, 1
 _MILLIMETRES = -1000  # a scalar: divide by 1000
 
@@ -57,7 +57,9 @@ def plan_segy(collections: Sequence[Collection], origin: Origin) -> Iterator[Job
 def _sections(collection: Collection) -> Iterator[Section]:
     columns = collection.columns
     wanted = ("amplitude",) if "amplitude" in columns else ("real", "imaginary")
-    if "twt_ns" not in columns or any(columns[name].dims[:1] != (ROW,) for name in wanted if name in columns):
+    if not sum(collection.n_rows) or "twt_ns" not in columns:
+        return
+    if any(columns[name].dims[:1] != (ROW,) for name in wanted if name in columns):
         return
     if not all(name in columns for name in wanted) or len(columns[wanted[0]].array.shape) != 2:
         return
@@ -118,7 +120,7 @@ def _headers(section: Section, interval_ns: float, first_ns: float) -> Mapping[s
         "ElevationScalar": _MILLIMETRES,
         "TRACE_SAMPLE_COUNT": n_samples,
         "TRACE_SAMPLE_INTERVAL": _picoseconds(interval_ns),
-        "DelayRecordingTime": int(np.clip(round(first_ns), -32_768, 32_767)),
+        "DelayRecordingTime": _whole(first_ns),
     }
     return {
         **{name: np.full(n, value) for name, value in constant.items()},
@@ -190,4 +192,9 @@ def _flat(values: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _picoseconds(interval_ns: float) -> int:
-    return min(round(interval_ns * 1000), _MOST_INTERVAL) if np.isfinite(interval_ns) else 0
+    return _whole(interval_ns * 1000)
+
+
+def _whole(value: float) -> int:
+    """The nearest number that a field of two bytes can have; 0 for what is none."""
+    return int(np.clip(np.rint(np.nan_to_num(value, posinf=0, neginf=0)), -_MOST, _MOST))

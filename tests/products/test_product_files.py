@@ -95,6 +95,17 @@ def test_a_file_that_cannot_be_written_does_not_keep_the_others_from_it(few_file
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
+def test_a_library_that_breaks_on_one_file_does_not_cost_the_others_theirs(few, tmp_path, monkeypatch):
+    def broken(*_, **__):
+        raise ValueError("what is this?")
+
+    monkeypatch.setattr("scipy.io.wavfile.write", broken)
+    with pytest.raises(RunError, match=r"^cannot write .*\.wav: ValueError\('what is this\?'\)$"):
+        write_few(tmp_path, few)
+    kinds = {row[0] for row in index(tmp_path, "kind")}
+    assert kinds == {"netcdf", "cdf", "pds4-table", "pds4-label", "segy", "quicklook", "zarr"}
+
+
 def test_a_store_that_cannot_be_written_leaves_no_half_of_it(few, tmp_path, monkeypatch):
     def full(*_, **__):
         raise OSError(28, "No space left on device")
