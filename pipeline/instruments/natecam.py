@@ -24,6 +24,7 @@ from pipeline.instruments.colour import demosaic, sample_bilinear, srgb
 from pipeline.instruments.context import Context
 from pipeline.instruments.images import STRIPE_COLUMNS, Picture, assemble, aux_arrays, whole
 from pipeline.instruments.optics import (
+    LINES_AT_ONCE,
     Agreement,
     Optics,
     Window,
@@ -131,7 +132,7 @@ class Natecam(StripeCamera):
         camera = self._cameras[whole(rows, "CAMERA")]
         saturated = saturated_share(picture.counts, self.calibration.detector.full_scale_dn)
         arrays = {
-            "image": Quantity(srgb(image)[None], "", "red, green, blue by the curve of sRGB", _IMAGE),
+            "image": Quantity(image[None], "", "red, green, blue by the curve of sRGB", _IMAGE),
             "camera": Quantity(np.array([camera.name]), "", camera.side),
             "saturated_share": Quantity(np.array([saturated]), "1", "pixels at the end of scale"),
             **self._pair(rows),
@@ -145,7 +146,7 @@ class Natecam(StripeCamera):
         latest = ("camera", "exposure_s", "image_id")
         draft = Draft("image", "2C", rows, rows.time_ns[:1], arrays, quality, latest, _FRAMES)
         slim = replace(rows, columns={}, raw={})
-        return draft, View(slim, srgb(image), line_quality == 0, window, pointing, bool(bits & Quality.NO_ATTITUDE))
+        return draft, View(slim, image, line_quality == 0, window, pointing, bool(bits & Quality.NO_ATTITUDE))
 
     def _linear(self, rows: ColumnBatch, picture: Picture, window: Window) -> NDArray[np.float32]:
         """Linear sRGB float32[lines, samples, 3], 1 is white; as the lens drew it."""
@@ -159,23 +160,26 @@ class Natecam(StripeCamera):
 
     def _undistorted(
         self, linear: NDArray[np.float32], picture: Picture, window: Window
-    ) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
-        """The picture of a pinhole, and the quality of its lines: the worst of the lines that they come from.
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+        """The picture of a pinhole in 8 bits, and the quality of its lines: the worst of the lines that they come from.
 
         A missing line spoils the colours of its neighbours too.
         """
         if self._remap is None or self._remap[0] != window:
-            optics = self.calibration.optics
-            self._remap = window, window.pixels(optics, optics.distort(window.grid(optics))).astype(np.float32)
-        at = self._remap[1]
-        image, inside = sample_bilinear(linear, at[..., 0], at[..., 1])
+            self._remap = window, window.lens_map(self.calibration.optics)
         worst = picture.line_quality.copy()
         worst[1:] = np.maximum(worst[1:], picture.line_quality[:-1])
         worst[:-1] = np.maximum(worst[:-1], picture.line_quality[1:])
-        source = np.clip(np.floor(at[..., 1]).astype(np.intp), 0, len(worst) - 1)
-        spoilt = np.maximum(worst[source], worst[np.minimum(source + 1, len(worst) - 1)])
-        image[(spoilt != 0) | ~inside] = 0
-        return image, spoilt.max(axis=1)
+        image, line_quality = np.empty(linear.shape, np.uint8), np.empty_like(worst)
+        for first in range(0, window.n_lines, LINES_AT_ONCE):
+            lines = slice(first, first + LINES_AT_ONCE)
+            at = self._remap[1][lines]
+            found, inside = sample_bilinear(linear, at[..., 0], at[..., 1])
+            source = np.clip(np.floor(at[..., 1]).astype(np.intp), 0, len(worst) - 1)
+            spoilt = np.maximum(worst[source], worst[np.minimum(source + 1, len(worst) - 1)])
+            image[lines] = np.where(((spoilt == 0) & inside)[..., None], srgb(found), 0)
+            line_quality[lines] = spoilt.max(axis=1)
+        return image, line_quality
 
     def _pair(self, rows: ColumnBatch) -> dict[str, Quantity]:
         """The other image of a stereo pair, once both are there."""

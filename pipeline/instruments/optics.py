@@ -23,6 +23,8 @@ from pipeline.instruments.calibration import Finite, Positive, Source, Table
 from pipeline.instruments.images import whole
 from pipeline.instruments.rotations import Floats, east_north_up, rotate, rotate_by_mast
 
+LINES_AT_ONCE = 64
+"""Of a whole picture, so that what is in between stays small."""
 _ITERATIONS = 20
 POINTS = "first line's first and last sample, last line's last and first, centre"
 
@@ -84,10 +86,14 @@ class Window:
         """Detector places of the centres of pixels of the image as sent."""
         return self.first_sample + self.binning * (sample + 0.5), self.first_line + self.binning * (line + 0.5)
 
-    def grid(self, optics: Optics) -> Floats:
-        """Places of all pixels in the focal plane: float64[lines, samples, 2]."""
-        sample, line = np.meshgrid(np.arange(float(self.n_samples)), np.arange(float(self.n_lines)))
-        return optics.focal_plane(*self.detector(sample, line))
+    def lens_map(self, optics: Optics) -> NDArray[np.float32]:
+        """Where in the image as sent (sample, line) each pixel of a pinhole's picture is: [lines, samples, 2]."""
+        samples, found = np.arange(float(self.n_samples)), []
+        for first in range(0, self.n_lines, LINES_AT_ONCE):
+            lines = np.arange(float(first), min(first + LINES_AT_ONCE, self.n_lines))
+            place = optics.focal_plane(*self.detector(*np.meshgrid(samples, lines)))
+            found.append(self.pixels(optics, optics.distort(place)).astype(np.float32))
+        return np.concatenate(found)
 
     def pixels(self, optics: Optics, place: Floats) -> Floats:
         """Where in the image as sent (sample, line) places of the focal plane are; whole numbers are centres."""

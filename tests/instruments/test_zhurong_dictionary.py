@@ -356,3 +356,44 @@ def test_each_decoded_container_is_read_by_its_instrument(decode, suite, apid, l
     made = [*one.feed([decode(apid, TIME + bytes([1] * (length_bytes - 6)), TIME + bytes(length_bytes - 6))])]
     made += one.flush()
     assert "telemetry" not in {product.instrument for product in made}
+
+
+def blob(batch, name):
+    column = batch.columns[name]
+    return column.values[column.start[0] : column.start[0] + column.length[0]].tobytes()
+
+
+def test_a_stripe_of_an_image_has_the_columns_of_the_page(decode):
+    head = (
+        struct.pack(">HHBBB", 1201, 31, 0x0A, 2, 6) + struct.pack(">8H", 64, 32, 192, 180, 256, 512, 2059, 0)[:12]
+    )
+    head += (
+        bytes([8, 3]) + struct.pack(">HIH", 812, 4000, 28000) + struct.pack(">6h", -15800, 120, -50, 2400, -3200, 1)
+    )
+    head += bytes([1, 0, 1, 4]) + struct.pack(">HBBH", 7, 0, 0, 3)
+    batch = decode(354, TIME + head + b"abc")
+    assert len(TIME + head) == 57
+    names = ("IMAGE_ID", "SEQUENCE_ID", "CAMERA", "STRIPE", "N_STRIPES", "FIRST_LINE", "N_LINES", "IMAGE_LINES")
+    assert values(batch, *names) == [1201, 31, 10, 2, 6, 64, 32, 192]
+    names = ("IMAGE_SAMPLES", "WINDOW_LINE", "WINDOW_SAMPLE", "BINNING", "COMPRESS_MODE", "EXPOSURE", "IMAGE_MODE")
+    assert values(batch, *names) == [180, 256, 512, 8, "LOSSY", 4000, "PANORAMA"]
+    names = ("COMPRESS_RATIO", "DETECTOR_TEMPERATURE", "ROVER_YAW", "MAST_YAW", "MAST_PITCH", "FRAME_COUNT")
+    assert values(batch, *names) == pytest.approx([8.12, -10.0, -158.0, 24.0, -32.0, 7])
+    assert blob(batch, "STRIPE_DATA") == b"abc"
+
+
+@pytest.mark.parametrize(("entity", "container"), [(33, "MORIC_PDU"), (34, "HIRIC_PDU")])
+def test_a_pdu_is_known_by_the_entity_that_sent_it(decode, entity, container):
+    batch = decode(1340, bytes([0x34, 0, 6, 0x01, entity, 0x10, 0x92, 1]) + b"\x00\x00\x03\xc0ab")
+    assert batch.container == container
+    names = (
+        "PDU_TYPE",
+        "CRC_FLAG",
+        "LARGE_FILE",
+        "ENTITY_LENGTH",
+        "NUMBER_LENGTH",
+        "TRANSACTION",
+        "DESTINATION_ENTITY",
+    )
+    assert values(batch, *names) == [1, 0, 0, 0, 1, 4242, 1]
+    assert blob(batch, "PDU_DATA") == b"\x00\x00\x03\xc0ab"
