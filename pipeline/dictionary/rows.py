@@ -54,9 +54,7 @@ def chunks(data: NDArray[np.uint8], start: NDArray[np.int64], width_bytes: int) 
         return
     for low in range(0, n, step):
         high = min(low + step, n)
-        block = gather(data, start[low:high], width_bytes)
-        if width_bytes < MIN_ROW_BYTES:
-            block = _padded(block)
+        block = gather(data, start[low:high], max(width_bytes, MIN_ROW_BYTES))
         yield Chunk(low, high, block, 0, block.shape[1], {})
 
 
@@ -64,24 +62,23 @@ def bit_chunks(data: NDArray[np.uint8], start_bits: NDArray[np.int64], width_bit
     """The same for rows that may begin within a byte."""
     if not len(start_bits):
         return
-    phase = (start_bits & 7).astype(np.uint8)
     width_bytes = (width_bits + 7) // 8
-    if not phase.any():
+    if not int(np.bitwise_or.reduce(start_bits)) & 7:
         yield from chunks(data, start_bits >> 3, width_bytes)
         return
+    phase = (start_bits & 7).astype(np.uint8)
     n, step = len(phase), min(max(BLOCK_BYTES // (2 * width_bytes + 1), MIN_BLOCK_ROWS), MAX_BLOCK_ROWS)
     for low in range(0, n, step):
         high = min(low + step, n)
-        block = gather(data, start_bits[low:high] >> 3, width_bytes + 1)
+        block = gather(data, start_bits[low:high] >> 3, max(width_bytes, MIN_ROW_BYTES) + 1)
         shift = phase[low:high, None]
         # A shift of 8 gives 0 in uint8 arithmetic, which is what a row without phase wants.
-        moved = (block[:, :-1] << shift) | (block[:, 1:] >> (np.uint8(8) - shift))
-        block = moved if width_bytes >= MIN_ROW_BYTES else _padded(moved)
+        block = (block[:, :-1] << shift) | (block[:, 1:] >> (np.uint8(8) - shift))
         yield Chunk(low, high, block, 0, block.shape[1], {})
 
 
 def gather(data: NDArray[np.uint8], start: NDArray[np.int64], width_bytes: int) -> NDArray[np.uint8]:
-    """uint8[n, width_bytes], a copy. The last row may end behind the data: it is then filled with zeros."""
+    """uint8[n, width_bytes], a copy. Rows may end behind the data: they are then filled with zeros."""
     n_windows = len(data) - width_bytes + 1
     if not width_bytes or not len(start):
         return np.empty((len(start), width_bytes), np.uint8)
@@ -93,10 +90,17 @@ def gather(data: NDArray[np.uint8], start: NDArray[np.int64], width_bytes: int) 
 
 
 def _gather_at_end(data: NDArray[np.uint8], start: NDArray[np.int64], width_bytes: int) -> NDArray[np.uint8]:
-    first = int(start.min())
+    """The rows that end behind the data, from its last bytes with zeros behind; the others as ever."""
+    last = len(data) - width_bytes
+    first = max(last, 0)
     tail = np.zeros(len(data) - first + width_bytes, np.uint8)
     tail[: len(data) - first] = data[first:]
-    return gather(tail, start - first, width_bytes)
+    if last < 0:
+        return gather(tail, start, width_bytes)
+    rows = gather(data, np.minimum(start, last), width_bytes)
+    over = np.flatnonzero(start > last)
+    rows[over] = gather(tail, start[over] - first, width_bytes)
+    return rows
 
 
 def even_stride(start: NDArray[np.int64]) -> int:
@@ -112,9 +116,3 @@ def even_stride(start: NDArray[np.int64]) -> int:
         if not bool((part[1:] - part[:-1] == stride).all()):
             return 0
     return stride
-
-
-def _padded(block: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    wide = np.zeros((len(block), MIN_ROW_BYTES), np.uint8)
-    wide[:, : block.shape[1]] = block
-    return wide
