@@ -125,6 +125,7 @@ def write_products(
     with product_files(out, origin, file_format) as files:
         for outcome in outcomes(line, passes, progress):
             files.add(outcome.products)
+        files.received(line.report()["frames"])
     return line.report() | {"files": [entry.path.name for entry in files.entries]}
 
 

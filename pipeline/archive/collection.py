@@ -8,7 +8,7 @@ or stand once where all products agree. Mars times of rows lie on the line betwe
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -26,12 +26,16 @@ SIGMA = "_sigma"
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Whose products they are: `recordings` by file name, `site` with its name, frame and coordinates, or None."""
+    """Whose products they are: `recordings` by file name, `site` with its name, frame and coordinates, or None.
+
+    `frames`: the counts of the pass report, of frames read, clean, corrected and so on; known when all was read.
+    """
 
     mission: str
     stream: str
     recordings: tuple[str, ...]
     site: Mapping[str, Any] | None = None
+    frames: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

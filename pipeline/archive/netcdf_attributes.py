@@ -142,6 +142,7 @@ def _lineage(collection: Collection, origin: Origin) -> dict[str, Any]:
         "mission": origin.mission,
         "stream": origin.stream,
         "recordings": ", ".join(origin.recordings),
+        "frames_received": json.dumps({name: n for name, n in origin.frames.items() if isinstance(n, int)}),
         "dictionary_sha256": common.get("dictionary_sha256"),
         "calibration_sha256": hashes.get(collection.instrument) if isinstance(hashes, dict) else None,
         "calibration_version": calibration.get("version") if isinstance(calibration, dict) else None,
@@ -149,4 +150,4 @@ def _lineage(collection: Collection, origin: Origin) -> dict[str, Any]:
         "container": common.get("container"),
         "lineage": json.dumps({key: value for key, value in common.items() if key != "calibration_sha256"}),
     }
-    return {key: value for key, value in found.items() if value}
+    return {key: value for key, value in found.items() if value and value != "{}"}

@@ -7,8 +7,9 @@ In: products, in order, spilled to a nameless file as they come. Out, when all a
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,10 @@ class ProductFiles:
             if key not in self._collections:
                 self._collections[key] = Collection(product, self._spill)
             self._collections[key].add(product)
+
+    def received(self, frames: Mapping[str, Any]) -> None:
+        """What the link counted, for the lineage of files; told before they are written."""
+        self._origin = replace(self._origin, frames=frames)
 
     def write(self) -> None:
         """Write all files, then the index."""

@@ -1,5 +1,6 @@
 """NetCDF files say what the products say, to xarray and to the checker of the conventions."""
 
+import json
 import subprocess
 import sys
 
@@ -94,6 +95,7 @@ def test_the_file_says_where_it_comes_from(opened, products):
     assert about["dictionary_sha256"] == lineage["dictionary_sha256"]
     assert about["calibration_sha256"] == lineage["calibration_sha256"]["weather"]
     assert about["processing_level"] == "GRAS 2B; NASA PDS4 Calibrated"
+    assert json.loads(about["frames_received"])["uncorrectable"] == 0
     assert about["site_frame"] == "MARS_COORDINATE_SYSTEM"
 
 
