@@ -99,8 +99,8 @@ def decode(
     """Write the decoded columns of recordings to a folder, a file for each container."""
     _needs_dictionary(mission)
     line = Line(mission, until="columns", raw=raw, stations=station_names(mission, passes))
-    epoch = mission.clock.epoch_utc_ns if mission.time_terms else None
-    with column_files(out, file_format, raw=raw, epoch_utc_ns=epoch) as files:
+    utc_of = mission.utc_ns if mission.time_terms else None
+    with column_files(out, file_format, raw=raw, utc_of=utc_of) as files:
         for outcome in outcomes(line, passes, progress):
             files.add(outcome.columns)
     decoded = {name: rows.arrays["order"].n_rows for name, (_, rows, _) in files.tables.items()}
@@ -336,5 +336,6 @@ def describe(mission: Mission) -> dict[str, Any]:
         "link": {name: getattr(link, name) for name in ("framing", "frame_type", "frame_length_bytes")},
         "channels": [f"{c.spacecraft_id}/{c.virtual_channel} {c.name} ({c.service})" for c in mission.channels],
         "dictionary": mission.plan is not None,
+        "clock": mission.clock.correlation_id,
         "instruments": list(mission.instruments),
     }

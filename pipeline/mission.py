@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from pipeline.clock.correlation_file import CorrelationTable, clock_of
@@ -63,6 +65,15 @@ class Mission:
     window_s: float
     profiles: tuple[str, ...] = ()
     lineage: Mapping[str, Any] = field(default_factory=dict)
+
+    def utc_ns(self, parameters: Iterable[str], onboard_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """UTC of onboard times of a packet that has these parameters: the correlation is of the first clock alone."""
+        names = set(parameters)
+        others = {term.parameter for term in self.time_terms if term.clock}
+        own = {term.parameter for term in self.time_terms} - others
+        plain = bool(others & names) and not own & names
+        clock = OnboardClock(self.clock.epoch_utc_ns) if plain else self.clock
+        return clock.utc_ns(onboard_ns)
 
 
 def find_mission(name: str) -> tuple[Path, str]:

@@ -64,8 +64,8 @@ class RecordedPass:
                 raise ConfigError(f"the pass has no {container}: it has {known}")
             table, rows, units = tables.tables[container]
             fields = {name: array.whole() for name, array in rows.arrays.items()}
-            epoch = self.mission.clock.epoch_utc_ns if self.mission.time_terms else None
-            return dataset(table.columns(), fields, units, container, epoch)
+            utc_of = self.mission.utc_ns if self.mission.time_terms else None
+            return dataset(table.columns(), fields, units, container, utc_of)
 
     def products(self) -> Iterator[Product]:
         """Give the science products, in order."""

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.datasets import dataset
+from pipeline.archive.datasets import UtcOf, dataset
 from pipeline.archive.spill import SpilledTable, octets
 from pipeline.archive.whole import whole_path
 from pipeline.batches import Ragged
 from pipeline.errors import ConfigError
 from pipeline.files import whole_file
 
-Write = Callable[[Path, SpilledTable, SpilledTable, Mapping[str, str], int | None], None]
-"""Write a file of columns; after it come what is known of the rows, the units, and the epoch (Unix ns) or None."""
+Write = Callable[[Path, SpilledTable, SpilledTable, Mapping[str, str], UtcOf | None], None]
+"""Write a file of columns; after it come what is known of the rows, the units, and what makes UTC of onboard times."""
 
 
 def writer(name: str) -> tuple[str, Write]:
@@ -56,10 +56,10 @@ def _write_parquet(path: Path, table: SpilledTable, _: SpilledTable, units: Mapp
 
 
 def _write_netcdf(
-    path: Path, table: SpilledTable, rows: SpilledTable, units: Mapping[str, str], epoch_utc_ns: int | None
+    path: Path, table: SpilledTable, rows: SpilledTable, units: Mapping[str, str], utc_of: UtcOf | None
 ) -> None:
     known = {name: array.whole() for name, array in rows.arrays.items()}
-    found = dataset(table.columns(), known, units, path.stem, epoch_utc_ns)
+    found = dataset(table.columns(), known, units, path.stem, utc_of)
     with whole_path(path) as part:
         found.to_netcdf(part, engine="netcdf4", format="NETCDF4")
 

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from pipeline.archive.column_formats import write_npz, writer
-from pipeline.archive.datasets import ROW_FIELDS
+from pipeline.archive.datasets import ROW_FIELDS, UtcOf
 from pipeline.archive.spill import Spill, SpilledTable
 from pipeline.batches import ColumnBatch
 from pipeline.files import whole_file
@@ -21,7 +21,7 @@ from pipeline.files import whole_file
 
 @contextmanager
 def column_files(
-    folder: Path, file_format: str = "npz", *, raw: bool = False, epoch_utc_ns: int | None = None
+    folder: Path, file_format: str = "npz", *, raw: bool = False, utc_of: UtcOf | None = None
 ) -> Iterator[ColumnFiles]:
     """Open a folder of column files; each is there, whole, when the block ends well."""
     ending, write = writer(file_format)
@@ -30,7 +30,7 @@ def column_files(
         yield files
         for container, (table, rows, units) in files.tables.items():
             name = container.strip("/").replace("/", ".")
-            write(folder / f"{name}.{ending}", table, rows, units, epoch_utc_ns)
+            write(folder / f"{name}.{ending}", table, rows, units, utc_of)
             write_npz(folder / "rows" / f"{name}.npz", rows)
         about = {
             container: {"rows": rows.arrays["order"].n_rows, "units": dict(units)}

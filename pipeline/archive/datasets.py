@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +14,8 @@ from pipeline.errors import ConfigError
 if TYPE_CHECKING:
     import xarray
 
+UtcOf = Callable[[Iterable[str], NDArray[np.int64]], NDArray[np.int64]]
+"""Told the parameters of a packet, which tell its clock, and onboard times: gives UTC, ns since 1970."""
 ROW_FIELDS = ("order", "time_ns", "received_ns", "apid", "seq_count", "quality")
 """What is known of each row beside its parameters."""
 
@@ -23,11 +25,11 @@ def dataset(
     rows: Mapping[str, NDArray[Any]],
     units: Mapping[str, str],
     container: str,
-    epoch_utc_ns: int | None,
+    utc_of: UtcOf | None,
 ) -> xarray.Dataset:
     """Make a Dataset with dimension `packet`; coordinates are what is known of each row.
 
-    `rows` holds ROW_FIELDS. With an epoch, coordinate `time` is UTC; else there is none. A ragged column is flat
+    `rows` holds ROW_FIELDS. With `utc_of`, coordinate `time` is UTC; else there is none. A ragged column is flat
     along its own dimension `NAME_value`, with `NAME.start` and `NAME.length` along `packet`.
     """
     xr = _xarray()
@@ -42,11 +44,11 @@ def dataset(
         else:
             axes = (f"{name}_axis_{axis}" for axis in range(1, column.ndim))
             variables[name] = (("packet", *axes), column, attributes)
-    made: xarray.Dataset = xr.Dataset(variables, _coordinates(rows, epoch_utc_ns), {"container": container})
+    made: xarray.Dataset = xr.Dataset(variables, _coordinates(rows, columns, utc_of), {"container": container})
     return made
 
 
-def _coordinates(rows: Mapping[str, NDArray[Any]], epoch_utc_ns: int | None) -> dict[str, Any]:
+def _coordinates(rows: Mapping[str, NDArray[Any]], names: Iterable[str], utc_of: UtcOf | None) -> dict[str, Any]:
     meanings = " ".join(QUALITY_MEANINGS)
     masks = np.array([Quality[name].value for name in QUALITY_MEANINGS], np.uint32)
     coordinates: dict[str, Any] = {
@@ -57,8 +59,8 @@ def _coordinates(rows: Mapping[str, NDArray[Any]], epoch_utc_ns: int | None) -> 
     if rows["received_ns"].any():
         coordinates["received"] = (("packet",), rows["received_ns"].astype("datetime64[ns]"), {})
     known = rows["time_ns"] != NO_TIME
-    if epoch_utc_ns is not None and known.any():
-        utc = np.where(known, rows["time_ns"] + epoch_utc_ns, NO_TIME)
+    if utc_of is not None and known.any():
+        utc = np.where(known, utc_of(names, rows["time_ns"]), NO_TIME)
         coordinates["time"] = (("packet",), utc.astype("datetime64[ns]"), {"long_name": "onboard time as UTC"})
     return coordinates
 

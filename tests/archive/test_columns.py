@@ -81,7 +81,7 @@ def test_parquet_holds_the_same_rows(tmp_path: Path) -> None:
 
 def test_netcdf_opens_in_xarray_with_units_and_times(tmp_path: Path) -> None:
     xarray = pytest.importorskip("xarray")
-    with column_files(tmp_path, "netcdf", epoch_utc_ns=1_000_000_000) as files:
+    with column_files(tmp_path, "netcdf", utc_of=lambda _, onboard_ns: onboard_ns + 1_000_000_000) as files:
         files.add([batch(0, 2, COUNT=np.array([1.5, 2.5]), MODE=np.array(["ON", "OFF"]), BLOB=ragged([1, 2], []))])
     with xarray.open_dataset(tmp_path / "TM.HK.nc") as found:
         assert found["COUNT"].attrs["units"] == "nT"

@@ -78,3 +78,13 @@ def test_files_say_which_correlation_they_have(passes, mission, tmp_path):
     write_products(passes[:1], known, tmp_path, lambda _: None, file_format="netcdf")
     with xarray.open_dataset(next(tmp_path.glob("*_MCS_*.nc"))) as found:
         assert found.attrs["clock_correlation"] == known.clock.correlation_id
+
+
+def test_decoded_packets_have_the_same_utc_as_products_and_those_of_the_orbiters_clock_their_own(passes, mission):
+    pytest.importorskip("xarray")
+    found, plain = open_pass(passes[0], mission=mission), open_pass(passes[0], mission="zhurong")
+    [first, *_] = [one for one in found.products() if one.instrument == "weather"]
+    times = found.to_xarray("WEATHER")["time"].values.astype(np.int64)
+    assert times[0] == first.arrays["time_utc_ns"].values[0]
+    ticks = ["ORBITER_TICKS"], np.array([1_703_388_000_000 * 100_000])
+    assert found.mission.utc_ns(*ticks) == plain.mission.utc_ns(*ticks)
