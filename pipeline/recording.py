@@ -1,4 +1,4 @@
-"""A recorded pass in Python: its report, packets, columns and products, for notebooks and scripts.
+"""A recorded pass in Python: its report, frames, packets, columns and products, for notebooks and scripts.
 
 >>> from pipeline import open_pass
 >>> found = open_pass("replay_data/clean.cadu", mission="zhurong")
@@ -7,6 +7,12 @@
 >>> navigation = found.to_xarray("NAVIGATION")
 >>> navigation["POSITION_NORTH"].attrs["units"], navigation.sizes["packet"]
 ('m', 203)
+
+A radargram in five lines: behind these two, `radar["quicklook"].T.plot(x="distance_m", y="depth_m", yincrease=False)`.
+
+>>> radar = found.product("gpr/radargram_high").set_coords(["distance_m", "depth_m"])
+>>> radar["quicklook"].dims, radar["depth_m"].attrs["units"]
+(('row', 'sample'), 'm')
 """
 
 from __future__ import annotations
@@ -19,11 +25,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pipeline.archive.columns import ColumnFiles
-from pipeline.archive.datasets import dataset
+from pipeline.archive.datasets import dataset, product_dataset
 from pipeline.archive.spill import Spill
-from pipeline.batches import PacketBatch, Product
+from pipeline.batches import ColumnBatch, Event, FrameBatch, PacketBatch, Product
 from pipeline.errors import ConfigError
 from pipeline.mission import Mission, load_mission
+from pipeline.pictures.series import Gathering
 from pipeline.stages.line import Line, Outcome
 from pipeline.stages.passes import outcomes, station_names
 
@@ -45,10 +52,31 @@ class RecordedPass:
             pass
         return line.report()
 
+    def frames(self) -> Iterator[FrameBatch]:
+        """Give the transfer frames of the wanted channels, batch by batch, in order of count within each channel.
+
+        >>> found = open_pass("replay_data/clean.cadu", mission="zhurong")
+        >>> sum(len(batch.data) for batch in found.frames()) == found.report()["frames"]["clean"]
+        True
+        """
+        for outcome in self._through(self._line(until="packets")):
+            if outcome.frames is not None:
+                yield outcome.frames
+
     def packets(self) -> Iterator[PacketBatch]:
         """Give the whole space packets, batch by batch; idle ones are left out."""
         for outcome in self._through(self._line(until="packets")):
             yield outcome.packets
+
+    def columns(self, *, raw: bool = False) -> Iterator[ColumnBatch]:
+        """Give the decoded packets, batch by batch: a ColumnBatch for each container in it.
+
+        >>> found = open_pass("replay_data/clean.cadu", mission="zhurong")
+        >>> {batch.container for batch in found.columns()} >= {"NAVIGATION", "GPR_HF"}
+        True
+        """
+        for outcome in self._through(self._line(until="columns", raw=raw)):
+            yield from outcome.columns
 
     def to_xarray(self, container: str, *, raw: bool = False) -> xarray.Dataset:
         """Give the decoded packets of one container as a Dataset: a variable for each parameter, with its unit.
@@ -71,6 +99,29 @@ class RecordedPass:
         """Give the science products, in order."""
         for outcome in self._through(self._line(self.paths[0].stem)):
             yield from outcome.products
+
+    def product(self, name: str) -> xarray.Dataset:
+        """Give all products of a kind, `<instrument>/<product>`, as one Dataset along `row`, with units and quality.
+
+        Raises ConfigError where the pass has no such products, and names those it has.
+
+        >>> found = open_pass("replay_data/clean.cadu", mission="zhurong")
+        >>> weather = found.product("weather/meteorology")
+        >>> weather["pressure_pa"].where(weather["quality"] == 0).attrs["units"], weather.attrs["level"]
+        ('Pa', '2B')
+        """
+        gathered = Gathering(max_bytes=None)
+        gathered.add(self.products())
+        kinds = {f"{one.instrument}/{one.product}": one for one in gathered.series()}
+        if name not in kinds:
+            raise ConfigError(f"the pass has no {name}: it has {', '.join(sorted(kinds)) or 'no products'}")
+        one = kinds[name]
+        return product_dataset(one.arrays, one.utc_ns, one.quality, {"product": name, "level": one.level})
+
+    def events(self) -> Iterator[Event]:
+        """Give what an operator wants to hear of: gaps, limits, what instruments found."""
+        for outcome in self._through(self._line(self.paths[0].stem)):
+            yield from outcome.events
 
     def _through(self, line: Line) -> Iterator[Outcome]:
         return outcomes(line, self.paths, lambda _: None)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Column, Quality, Ragged
+from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Column, Quality, Quantity, Ragged
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -45,6 +45,27 @@ def dataset(
             axes = (f"{name}_axis_{axis}" for axis in range(1, column.ndim))
             variables[name] = (("packet", *axes), column, attributes)
     made: xarray.Dataset = xr.Dataset(variables, _coordinates(rows, columns, utc_of), {"container": container})
+    return made
+
+
+def product_dataset(
+    arrays: Mapping[str, Quantity],
+    utc_ns: NDArray[np.int64],
+    quality: NDArray[np.uint32],
+    attributes: Mapping[str, Any],
+) -> xarray.Dataset:
+    """Make a Dataset of the arrays of products; coordinate `utc` and variable `quality` stand along `row`."""
+    xr = _xarray()
+    variables: dict[str, Any] = {
+        name: (one.dims, one.values, {"units": one.unit or "1", "long_name": one.description})
+        for name, one in arrays.items()
+        if name != "time_utc_ns"
+    }
+    meanings = " ".join(QUALITY_MEANINGS)
+    masks = np.array([Quality[name].value for name in QUALITY_MEANINGS], np.uint32)
+    variables["quality"] = (("row",), quality, {"flag_masks": masks, "flag_meanings": meanings})
+    utc = utc_ns.astype("datetime64[ns]")
+    made: xarray.Dataset = xr.Dataset(variables, {"utc": (("row",), utc)}, dict(attributes))
     return made
 
 

@@ -56,7 +56,8 @@ class Series:
 
 
 class _Kind:
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int | None) -> None:
+        self._max_bytes = max_bytes
         self.products: list[Product] = []
         self.n_products = 0
         self.step = 1
@@ -67,7 +68,7 @@ class _Kind:
             self.products.append(product)
             self._n_bytes += sum(one.values.nbytes for one in product.arrays.values())
         self.n_products += 1
-        if self._n_bytes > MAX_BYTES and len(self.products) > 1:
+        if self._max_bytes is not None and self._n_bytes > self._max_bytes and len(self.products) > 1:
             self.products = self.products[::2]
             self.step *= 2
             self._n_bytes //= 2
@@ -94,14 +95,15 @@ class _Kind:
 
 
 class Gathering:
-    """Takes products as they come; `series` when all are there."""
+    """Takes products as they come; `series` when all are there. `max_bytes` of a kind, None: nothing is thinned."""
 
-    def __init__(self) -> None:
+    def __init__(self, max_bytes: int | None = MAX_BYTES) -> None:
+        self._max_bytes = max_bytes
         self._kinds: dict[tuple[str, str], _Kind] = {}
 
     def add(self, products: Iterable[Product]) -> None:
         for product in products:
-            self._kinds.setdefault((product.instrument, product.product), _Kind()).add(product)
+            self._kinds.setdefault((product.instrument, product.product), _Kind(self._max_bytes)).add(product)
 
     def series(self) -> list[Series]:
         """Every kind, by instrument and product."""

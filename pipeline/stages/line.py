@@ -10,15 +10,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
 
-from pipeline.batches import ByteBatch, ColumnBatch, Event, PacketBatch, Product
+from pipeline.batches import ByteBatch, ColumnBatch, Event, FrameBatch, PacketBatch, Product
 from pipeline.dictionary.decoder import Decoder
 from pipeline.dictionary.records import RecordJoiner
 from pipeline.instruments import Suite
 from pipeline.instruments.context import Context
+from pipeline.link.output import LinkOutput
 from pipeline.link.receiver import Receiver
 from pipeline.link.stations import StationsReceiver
 from pipeline.mission import Mission
@@ -26,12 +27,13 @@ from pipeline.mission import Mission
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came out of a batch, in data order."""
+    """What came out of a batch, in data order. `frames`: of the wanted channels, None where there are none."""
 
     packets: PacketBatch
     columns: tuple[ColumnBatch, ...] = ()
     products: tuple[Product, ...] = ()
     events: tuple[Event, ...] = ()
+    frames: FrameBatch | None = None
 
 
 class Line:
@@ -78,7 +80,7 @@ class Line:
                 received = self._receiver.end(batch.station)
             else:
                 received = self._receiver.feed(batch.station, batch)
-        return self._onward(received.packets, received.events)
+        return self._onward(received)
 
     def settle(self) -> tuple[Product, ...]:
         """On a live link, when all that was received by now was fed: products that wait for nothing else."""
@@ -89,24 +91,24 @@ class Line:
     def flush(self) -> Outcome:
         """End of the stream: what is whole comes out, what is not is counted."""
         received = self._receiver.flush()
-        rest = self._onward(received.packets, received.events)
+        rest = self._onward(received)
         if self._joiner:
             self._joiner.flush()
         last = tuple(self._suite.flush()) if self._decoder and self._until == "products" else ()
         self._made.update(_name(product) for product in last)
-        return Outcome(
-            rest.packets, rest.columns, (*rest.products, *last), (*rest.events, *self._suite.drain_events())
-        )
+        events = (*rest.events, *self._suite.drain_events())
+        return replace(rest, products=(*rest.products, *last), events=events)
 
-    def _onward(self, packets: PacketBatch, events: tuple[Event, ...]) -> Outcome:
+    def _onward(self, received: LinkOutput) -> Outcome:
+        packets, events = received.packets, received.events
         if self._decoder is None or not len(packets):
-            return Outcome(packets, events=events)
+            return Outcome(packets, events=events, frames=received.frames)
         records = self._joiner.feed(packets) if self._joiner else packets
         columns = self._decoder.decode(records)
         products = self._suite.feed(columns) if self._until == "products" else []
         self._made.update(_name(product) for product in products)
         events = (*events, *self._decoder.drain_events(), *self._suite.drain_events())
-        return Outcome(packets, tuple(columns), tuple(products), events)
+        return Outcome(packets, tuple(columns), tuple(products), events, received.frames)
 
     def report(self) -> dict[str, Any]:
         """The pass report so far: the contract's keys, and what became of the packets."""

@@ -79,9 +79,8 @@ def test_a_kind_that_nobody_knows_is_drawn_all_the_same(found):
     np.testing.assert_array_equal(line.get_ydata(), series.values(series.latest[0]))
 
 
-def test_a_very_long_pass_is_thinned_and_says_so(products, monkeypatch):
-    monkeypatch.setattr(gathering, "MAX_BYTES", 200_000)
-    gathered = Gathering()
+def test_a_very_long_pass_is_thinned_and_says_so(products):
+    gathered = Gathering(max_bytes=200_000)
     gathered.add(products)
     (series,) = (one for one in gathered.series() if (one.instrument, one.product) == ("magnetometer", "field"))
     all_rows = sum(
