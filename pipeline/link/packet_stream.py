@@ -7,6 +7,8 @@ on each other, of APIDs seen before if there are any.
 
 from __future__ import annotations
 
+import struct
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +23,7 @@ _FEW = 16
 _MOST_EACH, _EACH_BYTES = 1 << 13, 1100  # the least of them hold the longest packet there is
 _SCAN_BYTES = 1 << 16
 _NONE = np.empty(0, np.int64)
+_length_field = struct.Struct(">4xH").unpack_from
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,18 +134,17 @@ class PacketStream:
         """One by one, over plain bytes, which are quicker than an array for that."""
         octets = self._buffer[first : min(end, first + _EACH_BYTES * self._n_each)].tobytes()
         starts: list[int] = []
-        place, prefix, n_bytes = 0, self.prefix, len(octets)
-        last = n_bytes - PRIMARY_HEADER_BYTES
-        for _ in range(self._n_each):
-            if place > last or octets[place] >> 5:
-                break
-            following = place + (octets[place + 4] << 8 | octets[place + 5]) + 7
-            if following > n_bytes:
-                break
-            starts.append(place)
-            place = following + prefix
+        place, step = 0, self.prefix + 7
+        with suppress(struct.error):  # the end cuts a header
+            for _ in range(self._n_each):
+                place += _length_field(octets, place)[0] + step
+                starts.append(place)
+        begins = np.array([0, *starts], np.int64)
+        n_whole = int(np.searchsorted(begins[1:] - self.prefix, len(octets), side="right"))
+        found = begins[:n_whole] + first
+        nonsense = self._buffer[found] >> 5
         self._n_each = min(2 * self._n_each, _MOST_EACH)
-        return np.array(starts, np.int64) + first
+        return found[: int(np.argmax(nonsense > 0))] if nonsense.any() else found
 
     def _search(self, words: NDArray[np.uint64], at: int, end: int, *, final: bool) -> int:
         """Where the stream can be taken up again; `_lost` stays set where that is not known yet."""

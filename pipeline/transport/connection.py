@@ -21,9 +21,10 @@ from typing import Any
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
-from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, MQTTMessage
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
+from paho.mqtt.properties import Properties, VariableByteIntegers
 from paho.mqtt.reasoncodes import ReasonCode
 
 from pipeline.batches import Message
@@ -78,6 +79,8 @@ class Connection(aiomqtt.Client):
         self.acknowledged: Callable[[int, str], None] = lambda _mid, _refusal: None
         self._client.connect_timeout = terms.answer_s
         self._client.manual_ack_set(True)
+        self._read_publish = self._client._handle_publish  # noqa: SLF001
+        self._client._handle_publish = self._take_publish  # type: ignore[method-assign]  # noqa: SLF001
         self._disconnected.add_done_callback(self._end_of_wait)
 
     async def open(self) -> Connection:
@@ -144,6 +147,29 @@ class Connection(aiomqtt.Client):
     def n_waiting(self) -> int:
         """Messages that are here and not taken up."""
         return self._queue.qsize()
+
+    def _take_publish(self) -> MQTTErrorCode:
+        """A PUBLISH with one copy of its payload. Paho makes nine, for properties that nobody asks for here.
+
+        What is not as it should be is left to paho, which knows what to say of it.
+        """
+        packet = self._client._in_packet  # noqa: SLF001
+        octets, qos = packet["packet"], packet["command"] >> 1 & 3
+        topic_end = 2 + int.from_bytes(octets[:2], "big")
+        start = topic_end + 2 * qos
+        if self.protocol == MQTT_5 and start < len(octets):
+            n_properties, n_length = VariableByteIntegers.decode(bytes(octets[start : start + 4]))  # type: ignore[no-untyped-call]
+            start += n_length + n_properties
+        if qos > 1 or start > len(octets) or topic_end == 2:
+            return self._read_publish()
+        with memoryview(octets) as view:
+            message = MQTTMessage(
+                int.from_bytes(view[topic_end : topic_end + 2 * qos], "big"), bytes(view[2:topic_end])
+            )
+            message.payload = bytes(view[start:])
+        message.qos, message.retain = qos, bool(packet["command"] & 1)
+        self._client._handle_on_message(message)  # noqa: SLF001
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _on_connect(
         self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Properties | None = None
