@@ -21,6 +21,8 @@ from pipeline.dictionary.values import Values
 Positions = NDArray[np.int64]
 Rows = NDArray[np.intp]
 SIZES = ".sizes"
+MAX_TEXT_BYTES = 256 << 20
+"""Of a column of repeated texts, which are all as wide as the longest: a packet could ask for gigabytes."""
 
 
 class Times:
@@ -56,6 +58,7 @@ def joined_times(times: Times, alive: NDArray[np.bool_], values: Values) -> None
                 values.calibrated[sizes_slot(slot)] = sizes
         else:
             join.put(slot, values.calibrated, lambda part: part.calibrated)
+    values.flag(join.cut if join.cut.any() else None)
     values.latest.update(first.latest)
 
 
@@ -72,6 +75,8 @@ class _Join:
         self.parts = parts
         self.count = done
         self.start = flat_starts(done)
+        self.cut = np.zeros(times.n, np.bool_)
+        """Packets with a text that was cut."""
 
     def put(self, slot: Slot, table: dict[Slot, Column], of: Callable[[Values], dict[Slot, Column]]) -> None:
         columns = [of(part)[slot] for _, part in self.parts]
@@ -89,11 +94,21 @@ class _Join:
 
     def _flat(self, columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
         """The values of all packets and times, packet by packet."""
-        dtype = np.result_type(*(column.dtype for column in columns))
+        dtype = self._fitting(np.result_type(*(column.dtype for column in columns)), columns)
         flat = np.zeros((int(self.count.sum()), *columns[0].shape[1:]), dtype)
         for i, ((rows, _), column) in enumerate(zip(self.parts, columns, strict=True)):
             flat[self.start[rows] + i] = column
         return flat
+
+    def _fitting(self, dtype: np.dtype[Any], columns: Sequence[NDArray[Any]]) -> np.dtype[Any]:
+        """The type; of texts a narrower one, where the longest would make all of them too wide. Cut ones are noted."""
+        most = MAX_TEXT_BYTES // max(int(self.count.sum()), 1)
+        if dtype.kind != "U" or dtype.itemsize <= most:
+            return dtype
+        width = max(most // 4, 1)
+        for (rows, _), column in zip(self.parts, columns, strict=True):
+            self.cut[rows] |= (np.strings.str_len(column) > width).reshape(len(column), -1).any(axis=1)
+        return np.dtype(f"U{width}")
 
     def _shaped(self, flat: NDArray[Any]) -> Column:
         if self.shape is None:

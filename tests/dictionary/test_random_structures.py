@@ -270,7 +270,7 @@ def flat(value):
     return [each for part in value for each in flat(part)] if isinstance(value, list) else [value]
 
 
-RELAXED = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+RELAXED = settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @RELAXED

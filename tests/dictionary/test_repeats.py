@@ -185,3 +185,14 @@ def test_a_gap_beyond_any_packet_is_too_long(document, packet, batch, gap):
     ]
     assert decoder.decode(batch(packets)) == []
     assert decoder.set_aside == {"too short for PACKET": 6}
+
+
+def test_repeated_texts_are_cut_and_flagged_where_they_would_take_gigabytes(document, packet, decode):
+    kinds = TEXT.replace("800", "800000") + array("T", "TEXT", told("N", LESS_ONE))
+    body = (1500).to_bytes(2, "big") + b"\0" * 1499 + b"x" * 60_000 + b"\0"
+    (found,) = decode(document(kinds, {"N": "U16", "X": "T"}), [packet(body), packet(b"\0\1ok\0")])
+    texts = found.columns["X"]
+    assert texts.values.nbytes <= 256 << 20
+    assert set(texts.values[1499]) == {"x"}
+    assert texts.values[1500] == "ok"
+    assert found.quality.tolist() == [Quality.UNKNOWN_VALUE, 0]
