@@ -103,6 +103,8 @@ class Scene:
 
     def _rocks(self, eye_m: Reals, rays: Reals, limit_m: Reals) -> tuple[Flags, Reals]:
         """Which rays meet a rock before `limit_m`, and the surface's normal there (north, east, down)."""
+        if not len(self.radius_m):
+            return np.zeros(len(rays), np.bool_), np.zeros((len(rays), 3))
         away = np.concatenate([self.centre_m - eye_m[:2], np.full((len(self.centre_m), 1), eye_m[2])], axis=1)
         along = rays @ away.T
         inside = along**2 - (away * away).sum(axis=1) + self.radius_m**2
