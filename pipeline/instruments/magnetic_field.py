@@ -19,21 +19,27 @@ from pipeline.instruments.rows import sample_times, with_columns
 
 
 def with_surroundings(
-    rows: ColumnBatch, calibration: MagnetometerCalibration, navigation: Navigation, until: NDArray[np.int64]
+    rows: ColumnBatch,
+    calibration: MagnetometerCalibration,
+    navigation: Navigation,
+    until: NDArray[np.int64],
+    every: int = 1,
 ) -> ColumnBatch:
-    """The rows with attitude and wing current at each of their samples."""
-    time_ns = sample_ns(rows, calibration)
+    """The rows with attitude and wing current at each of their samples, or at `every` so many; the others go."""
+    if every > 1:
+        rows = with_columns(rows, {name: _triples(rows, name)[:, ::every] for name in ("FIELD_A", "FIELD_B")})
+    time_ns = sample_ns(rows, calibration, every)
     amperes, age_ns = navigation.wing_current_a(rows.order, until, time_ns)
     old = age_ns > calibration.mast.current_hold_limit_s * 1e9
     rows = with_attitude(rows, time_ns, navigation, until)
     return with_columns(rows, {"wing_current_a": np.where(old, np.nan, amperes)})
 
 
-def sample_ns(rows: ColumnBatch, calibration: MagnetometerCalibration) -> NDArray[np.int64]:
-    """Onboard time of each sample [n, k]: sample i is i / rate after the packet's time."""
+def sample_ns(rows: ColumnBatch, calibration: MagnetometerCalibration, every: int = 1) -> NDArray[np.int64]:
+    """Onboard time of each sample [n, k]: sample i is i / rate after the packet's time; of `every` so many."""
     rate = np.asarray(rows.columns["SAMPLE_RATE"]).astype(np.int64)
     rate = np.where(rate > 0, rate, calibration.scale.sample_rate_hz)
-    return sample_times(rows, np.arange(_n_samples(rows)) * 1_000_000_000 // rate[:, None])
+    return sample_times(rows, np.arange(_n_samples(rows)) * every * 1_000_000_000 // rate[:, None])
 
 
 def packet_quality(rows: ColumnBatch, calibration: MagnetometerCalibration) -> NDArray[np.uint32]:
@@ -50,7 +56,7 @@ def in_sensor_nt(
 ) -> tuple[Floats, NDArray[np.uint32]]:
     """Field of a sensor in its own axes, nT [n, k, 3], and what is known against it [n, k]."""
     scale = calibration.scale
-    counts = np.asarray(rows.columns[f"FIELD_{name.upper()}"], np.float64).reshape(len(rows), -1, 3)
+    counts = _triples(rows, f"FIELD_{name.upper()}").astype(np.float64)
     temperature = np.asarray(rows.columns[f"TEMPERATURE_{name.upper()}"], np.float64)
     seen = sensor_field_nt(counts, temperature, _part(calibration, "sensor", name), scale)
     end = 1 << (scale.count_bits - 1)
@@ -100,6 +106,11 @@ def _part(calibration: MagnetometerCalibration, table: str, name: str) -> Any:
 def current_a(rows: ColumnBatch) -> Floats:
     """Of all solar wings, as `with_surroundings` put it there; NaN where none is known."""
     return np.asarray(rows.columns["wing_current_a"])
+
+
+def _triples(rows: ColumnBatch, name: str) -> NDArray[Any]:
+    """Counts x, y, z of each sample: [n, k, 3]."""
+    return np.asarray(rows.columns[name]).reshape(len(rows), -1, 3)
 
 
 def _n_samples(rows: ColumnBatch) -> int:

@@ -39,7 +39,9 @@ from pipeline.instruments.rotations import Floats, east_north_up, rotate, rotate
 from pipeline.instruments.rows import take, with_columns
 
 _BAD = np.uint32(Quality.NO_ATTITUDE | Quality.SATURATED | Quality.OUT_OF_RANGE | Quality.CLOCK_JUMP)
-_FEWEST = 32
+EVERY = 8
+"""Of the samples one of so many: the field's own changes, not the noise, are what the covariance is made of."""
+_FEWEST = 16
 _MOST_DEG = 720.0
 _NEEDED = frozenset({"SAMPLE_RATE", "TEMPERATURE_A", "TEMPERATURE_B", "FIELD_A", "FIELD_B"})
 
@@ -74,7 +76,7 @@ class SiteField(Instrument):
         self._place: dict[int, int] = {}
 
     def attach(self, rows: ColumnBatch, navigation: Navigation, until: NDArray[np.int64]) -> ColumnBatch:
-        rows = with_surroundings(rows, self.calibration, navigation, until)
+        rows = with_surroundings(rows, self.calibration, navigation, until, EVERY)
         rest = ~(attitude_of(rows).driving != 0).any(axis=1)
         apid = int(rows.apid[0])
         before = np.append(self._at_rest.get(apid, False), rest[:-1])
@@ -88,7 +90,7 @@ class SiteField(Instrument):
 
     def drafts(self, rows: ColumnBatch) -> Iterator[Draft]:
         attitude = attitude_of(rows)
-        time_ns = sample_ns(rows, self.calibration)
+        time_ns = sample_ns(rows, self.calibration, EVERY)
         quality = packet_quality(rows, self.calibration)
         wanted, yaw, pitch = self.calibration.site_vector, attitude.mast_yaw_deg, attitude.mast_pitch_deg
         good = ((quality & _BAD) == 0) & (time_ns != NO_TIME) & (np.abs(yaw) + np.abs(pitch) <= _MOST_DEG)
@@ -100,7 +102,9 @@ class SiteField(Instrument):
             arrays |= self._sensor(rows, name, good, tilts=tilts)
         if not arrays:
             return
-        arrays["n_samples"] = Quantity(np.array([np.count_nonzero(good)]), "1", "samples that were fitted")
+        arrays["n_samples"] = Quantity(
+            np.array([np.count_nonzero(good)]), "1", f"samples that were fitted, each {EVERY}th"
+        )
         arrays["mast_yaw_range_deg"] = Quantity(np.array([np.ptp(yaw[good])]), "degree", "how far the mast turned")
         arrays["mast_pitch_range_deg"] = Quantity(
             np.array([np.ptp(pitch[good])]), "degree", "and how far it tilted"
@@ -121,7 +125,7 @@ class SiteField(Instrument):
         added = interference_nt(rows, name, calibration)[usable]
         turn = mast_matrices(attitude.mast_yaw_deg[usable], attitude.mast_pitch_deg[usable])
         head = (seen @ mount.T)[usable] - np.einsum("nji,nj->ni", turn, added)
-        n_block = round(calibration.site_vector.block_s * calibration.scale.sample_rate_hz)
+        n_block = round(calibration.site_vector.block_s * calibration.scale.sample_rate_hz / EVERY)
         fit = fit_rotations(head, turn, n_block, tilts=tilts)
         if fit is None:
             return {}
