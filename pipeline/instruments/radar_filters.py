@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 Samples = NDArray[Any]
 """float32, float64, complex64 or complex128 [n, m]."""
 
-_BLOCK_TRACES = 64
+_BLOCK_TRACES, _BLOCK_SAMPLES = 64, 64  # at a time: what fits a cache
 _SMALLEST_NORM = 1e-8
 _FINER = 8
 """Correlation is looked at in steps of this part of a sample."""
@@ -34,13 +34,17 @@ def dewow(traces: Samples, window: float) -> Samples:
     out = np.empty_like(traces)
     for start in range(0, len(traces), _BLOCK_TRACES):
         block = traces[start : start + _BLOCK_TRACES]
-        out[start : start + _BLOCK_TRACES] = block - _window_means(block, window)
+        out[start : start + _BLOCK_TRACES] = block - _window_means(block, window, axis=1)
     return out
 
 
 def remove_background(traces: Samples, window: float) -> Samples:
     """Each trace less the mean of the traces within half a window, not of all: what lies flat for longer goes."""
-    return np.asarray(traces - _window_means(traces.T, window).T.astype(traces.dtype))
+    out = np.empty_like(traces)
+    for start in range(0, traces.shape[1], _BLOCK_SAMPLES):
+        part = np.s_[:, start : start + _BLOCK_SAMPLES]
+        out[part] = traces[part] - _window_means(traces[part], window, axis=0)
+    return out
 
 
 def agc(traces: Samples, window: float) -> Samples:
@@ -49,7 +53,7 @@ def agc(traces: Samples, window: float) -> Samples:
     for start in range(0, len(traces), _BLOCK_TRACES):
         block = traces[start : start + _BLOCK_TRACES]
         power = np.square(np.abs(block), dtype=np.float64)
-        energy, _ = _window_sums(power, window)
+        energy, _ = _window_sums(power, window, axis=1)
         norm = np.sqrt(np.maximum(energy, 0.0))
         out[start : start + _BLOCK_TRACES] = block / np.maximum(norm, _SMALLEST_NORM)
     return out
@@ -158,27 +162,30 @@ def _is_smooth(number: int) -> bool:
     return number == 1
 
 
-def _window_means(rows: Samples, window: float) -> Samples:
-    sums, count = _window_sums(rows, window)
-    return sums / count
+def _window_means(values: Samples, window: float, axis: int) -> Samples:
+    sums, count = _window_sums(values, window, axis)
+    sums /= count if axis else count[:, None]
+    return sums
 
 
-def _window_sums(rows: Samples, window: float) -> tuple[Samples, NDArray[np.int64]]:
-    """Sums along the second axis within half a window of each element, and how many elements they have."""
-    n = rows.shape[1]
-    half = math.ceil(window / 2)
-    exact = np.complex128 if rows.dtype.kind == "c" else np.float64
-    total = np.zeros((len(rows), n + 1), exact)
-    np.cumsum(rows, axis=1, out=total[:, 1:], dtype=exact)
-    sums, count = np.empty((len(rows), n), exact), np.full(n, 2 * half + 1)
+def _window_sums(values: Samples, window: float, axis: int) -> tuple[Samples, NDArray[np.int64]]:
+    """Sums along an axis within half a window of each element, and how many elements they have."""
+    n, half = values.shape[axis], math.ceil(window / 2)
+    exact = np.complex128 if values.dtype.kind == "c" else np.float64
+    until = np.cumsum(values.astype(exact, copy=False), axis=axis)
+    sums, count = np.empty_like(until), np.full(n, 2 * half + 1)
+
+    def part(start: int, stop: int) -> tuple[slice, ...]:
+        return (*(slice(None),) * axis, slice(start, stop))
+
     if window >= n:
-        sums[:], count[:] = total[:, -1:], n
+        sums[:], count[:] = until[part(n - 1, n)], n
         return sums, count
-    sums[:, : n - half] = total[:, half + 1 : half + 2]
-    count[: n - half] = half + 1
-    if 2 * half < n:
-        np.subtract(total[:, 2 * half + 1 :], total[:, : n - 2 * half], out=sums[:, half : n - half])
-        count[half : n - half] = 2 * half + 1
-    sums[:, n - half :] = total[:, -1:] - total[:, n - half : n - half + 1]
-    count[n - half :] = half
+    first, last = min(half, n - half), n - half
+    sums[part(0, last)] = until[part(half, half + 1)]
+    count[:first], count[first:last], count[last:] = half + 1, 2 * half + 1, half
+    if first < last:
+        sums[part(half, half + 1)] = until[part(2 * half, 2 * half + 1)]
+        sums[part(half + 1, last)] = until[part(2 * half + 1, n)] - until[part(0, last - half - 1)]
+    sums[part(last, n)] = until[part(n - 1, n)] - until[part(last - 1, last)]
     return sums, count

@@ -125,6 +125,9 @@ class Radargram(Instrument):
 
     def _samples(self, rows: ColumnBatch) -> NDArray[np.complex64]:
         n_samples = int(trace_lengths(rows, self.calibration.channel(rows.container))[0])
+        if rows.container == "GPR_HF":
+            pairs = np.ascontiguousarray(rows.columns["SAMPLES"], np.float32)
+            return pairs.view(np.complex64)[:, :n_samples]
         samples = np.empty((len(rows), n_samples), np.complex64)
         samples.real, samples.imag = complex_parts(rows, n_samples)
         return samples
