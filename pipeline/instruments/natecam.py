@@ -36,7 +36,7 @@ from pipeline.instruments.optics import (
     vignetting,
     window_of,
 )
-from pipeline.instruments.panorama import MAX_IMAGES, Panorama, PanoramaGrid, View, panorama
+from pipeline.instruments.panorama import MAX_IMAGES, Panorama, PanoramaGrid, View, lessened, panorama
 from pipeline.instruments.products import Draft
 from pipeline.instruments.rows import join
 from pipeline.instruments.stripe_camera import StripeCamera
@@ -117,6 +117,7 @@ class Natecam(StripeCamera):
         draft, view = self._picture(rows)
         yield draft
         if sweeping:
+            view = lessened(view, self.calibration.optics, self.calibration.panorama)
             self._sweeps.setdefault(code, (sequence, []))[1].append(view)
 
     def end(self) -> Iterator[Draft]:

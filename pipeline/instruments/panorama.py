@@ -7,7 +7,7 @@ lines of elevation (top first), where pictures overlap the nearer to its edge a 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated
 
 import numpy as np
@@ -22,6 +22,9 @@ from pipeline.instruments.rotations import Floats
 
 MAX_IMAGES = 64
 _EDGE_STEPS = 16
+_STEEP_DEG = 60.0
+_AHEAD = 0.05
+"""Cosine from the middle of a view beyond which nothing is seen."""
 
 
 class PanoramaGrid(Table):
@@ -56,25 +59,53 @@ class Panorama:
 def panorama(views: Sequence[View], optics: Optics, grid: PanoramaGrid) -> Panorama:
     """The sweep as one picture."""
     edges = [_edge(view, optics) for view in views]
-    middle = edges[0][0][0]
-    azimuth = np.concatenate([(one - middle + 180) % 360 - 180 for one, _ in edges])
-    elevation = np.concatenate([one for _, one in edges])
+    middle = float(edges[0][0][0])
+    turned = [(azimuth - middle + 180) % 360 - 180 for azimuth, _ in edges]
+    heights = np.concatenate([elevation for _, elevation in edges])
     step = grid.pixel_deg
-    turns = np.arange(max(azimuth.min(), -180), min(azimuth.max(), 180), step) + step / 2
-    rises = np.arange(min(elevation.max(), 90), max(elevation.min(), -90), -step) - step / 2
-    turn, rise = np.meshgrid(np.deg2rad(turns + middle), np.deg2rad(rises))
-    level = np.cos(rise)
-    wanted = np.stack([level * np.sin(turn), level * np.cos(turn), np.sin(rise)], axis=-1)
-    total = np.zeros((*rise.shape, 3), np.float32)
-    weight = np.zeros(rise.shape, np.float32)
-    n_views = np.zeros(rise.shape, np.uint8)
-    for view in views:
-        values, counts = _seen(view, optics, wanted)
-        total += values * counts[..., None]
-        weight += counts
-        n_views += counts > 0
+    turns = np.arange(min(one.min() for one in turned), max(one.max() for one in turned), step) + step / 2
+    rises = np.arange(min(heights.max(), 90), max(heights.min(), -90), -step) - step / 2
+    total = np.zeros((len(rises), len(turns), 3), np.float32)
+    weight = np.zeros(total.shape[:2], np.float32)
+    n_views = np.zeros(total.shape[:2], np.uint8)
+    for view, around, (_, elevation) in zip(views, turned, edges, strict=True):
+        part = _columns(turns, around, elevation, step)
+        values, counts = _seen(view, optics, _directions(turns[part] + middle, rises))
+        total[:, part] += values * counts[..., None]
+        weight[:, part] += counts
+        n_views[:, part] += counts > 0
     image = np.rint(total / np.where(weight > 0, weight, 1)[..., None]).astype(np.uint8)
     return Panorama(image, n_views, (turns + middle) % 360, rises)
+
+
+def lessened(view: View, optics: Optics, grid: PanoramaGrid) -> View:
+    """A view with pixels about as large as the grid's, each the mean of some: a sweep keeps no more than it needs."""
+    window = view.window
+    pixel_deg = np.rad2deg(optics.pixel_mm * window.binning / optics.focal_length_mm)
+    factor = max(1, min(int(grid.pixel_deg / pixel_deg), window.n_lines, window.n_samples))
+    if factor == 1:
+        return view
+    lines, samples = window.n_lines // factor, window.n_samples // factor
+    blocks = view.picture[: lines * factor, : samples * factor].reshape(lines, factor, samples, factor, 3)
+    picture = np.rint(blocks.mean(axis=(1, 3), dtype=np.float32)).astype(np.uint8)
+    good = np.asarray(view.good[: lines * factor].reshape(lines, factor).all(axis=1))
+    smaller = replace(window, binning=window.binning * factor, n_lines=lines, n_samples=samples)
+    return replace(view, picture=picture, good=good, window=smaller)
+
+
+def _columns(turns: Floats, around: Floats, elevation: Floats, step: float) -> slice:
+    """Which azimuths a view can show: all where it looks near the zenith or the nadir, or across the seam."""
+    if np.abs(elevation).max() > _STEEP_DEG or np.ptp(around) > 180:
+        return slice(None)
+    first, last = np.searchsorted(turns, [around.min() - step, around.max() + step])
+    return slice(int(first), int(last))
+
+
+def _directions(azimuth_deg: Floats, elevation_deg: Floats) -> Floats:
+    """East, north, up [elevations, azimuths, 3]."""
+    turn, rise = np.meshgrid(np.deg2rad(azimuth_deg), np.deg2rad(elevation_deg))
+    level = np.cos(rise)
+    return np.stack([level * np.sin(turn), level * np.cos(turn), np.sin(rise)], axis=-1)
 
 
 def _edge(view: View, optics: Optics) -> tuple[Floats, Floats]:
@@ -90,18 +121,15 @@ def _edge(view: View, optics: Optics) -> tuple[Floats, Floats]:
 
 def _seen(view: View, optics: Optics, wanted: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """What one view has of the wanted directions [..., 3] (east, north, up), and how much it counts."""
-    axes = view.pointing.enu(np.eye(3))
-    along = wanted @ axes.T
-    ahead = along[..., 0] > 0.05
+    along = wanted @ view.pointing.enu(np.eye(3)).T
+    ahead = along[..., 0] > _AHEAD
     place = along[..., 1:] / np.where(ahead, along[..., 0], 1)[..., None]
     at = view.window.pixels(optics, place).astype(np.float32)
     sample, line = np.where(ahead, at[..., 0], -1), np.where(ahead, at[..., 1], -1)
     values, inside = sample_bilinear(view.picture, sample, line)
-    whole, _ = sample_bilinear(
-        np.broadcast_to(view.good[:, None, None], (*view.picture.shape[:2], 1)), sample, line
-    )
-    inside &= whole[..., 0] > 0.999
+    above = np.clip(line.astype(np.intp), 0, len(view.good) - 1)
+    inside &= view.good[above] & view.good[np.minimum(above + 1, len(view.good) - 1)]
     to_edge = np.minimum(
         np.minimum(sample, view.window.n_samples - 1 - sample), np.minimum(line, view.window.n_lines - 1 - line)
     )
-    return values, np.where(inside, to_edge + 1, 0).astype(np.float32)
+    return values, np.where(inside, np.maximum(to_edge, 0) + 1, 0).astype(np.float32)

@@ -282,3 +282,64 @@ def test_a_grey_scene_is_grey_and_as_bright_as_it_is(images, stripes):
     assert np.ptp(image.reshape(-1, 3).mean(axis=0)) < 1.5
     linear = ((image.mean() / 255 + 0.055) / 1.055) ** 2.4
     assert linear == pytest.approx(0.5, abs=0.005)
+
+
+@pytest.fixture
+def sweep(stripes):
+    """Grey images of a mast sweep, 32 x 32 pixels of 64 x 64 detector pixels, so 46 degrees wide, at these yaws."""
+    grey = np.tile(np.rint(60 + np.array([[1118, 1700], [1700, 929]])).astype(np.uint16), (16, 16))
+    data = [packed(grey[at : at + 8]) for at in range(0, 32, 8)]
+
+    def make(yaws, first=0, **columns):
+        told = {
+            "IMAGE_SAMPLES": 32,
+            "BINNING": 64,
+            "WINDOW_LINE": 0,
+            "WINDOW_SAMPLE": 0,
+            "CAMERA": 0x0A,
+            "IMAGE_MODE": "PANORAMA",
+            "SEQUENCE_ID": 5,
+            **columns,
+        }
+        return [
+            stripes(range(4), k, 100.0 + k, 4 * k, data, "NATECAM", **{**told, "MAST_YAW": yaw})
+            for k, yaw in enumerate(yaws, first)
+        ]
+
+    return make
+
+
+@pytest.fixture
+def panoramas(images):
+    return lambda *batches: [one for one in images(*batches, name="natecam") if one.product == "panorama"]
+
+
+def test_a_sweep_becomes_one_strip_of_azimuth_and_elevation(panoramas, sweep):
+    """Middles at 350 and 30 degrees, 22.4 to each side: 327.6 to 52.4, both see 7.6 to 12.4."""
+    (product,) = panoramas(*sweep([-10.0, 30.0]))
+    azimuth = product.arrays["azimuth_deg"].values
+    assert (azimuth[0], azimuth[-1]) == (pytest.approx(327.6, abs=0.5), pytest.approx(52.4, abs=0.5))
+    middle = product.arrays["n_views"].values[0][np.abs(product.arrays["elevation_deg"].values).argmin()]
+    twice = azimuth[middle == 2]
+    assert (twice.min(), twice.max()) == (pytest.approx(7.6, abs=0.5), pytest.approx(12.4, abs=0.5))
+
+
+def test_the_next_sequence_ends_a_sweep(panoramas, sweep):
+    found = panoramas(*sweep([0.0, 20.0]), *sweep([0.0], first=2, SEQUENCE_ID=6))
+    assert [product.arrays["n_images"].values[0] for product in found] == [2, 1]
+
+
+@pytest.mark.parametrize("pitch_deg", [0.0, 80.0, -85.0])
+def test_a_sweep_may_cross_south_and_look_to_zenith_or_nadir(panoramas, sweep, pitch_deg):
+    (product,) = panoramas(*sweep([160.0, 200.0], MAST_PITCH=pitch_deg))
+    assert (product.arrays["n_views"].values > 0).mean() > 0.5
+    assert np.abs(product.arrays["elevation_deg"].values).max() < 90
+
+
+def test_large_images_are_kept_no_larger_than_the_strip_needs(suite, sweep):
+    """0.2 degrees a pixel of the strip, 0.048 of an image binned by 2: each four become one."""
+    one = suite("natecam")
+    for batch in sweep([0.0, 20.0], BINNING=2):
+        one.feed([batch])
+    ((_, views),) = one._instruments["natecam"]._sweeps.values()
+    assert (views[0].picture.shape, views[0].window.binning) == ((8, 8, 3), 8)
