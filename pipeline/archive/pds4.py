@@ -56,7 +56,10 @@ def plan_radar(collections: Sequence[Collection], origin: Origin) -> Iterator[Jo
 
 def _tables(collections: Sequence[Collection]) -> Iterator[RadarTable]:
     for container, layout in LAYOUTS.items():
-        sources = tuple(one for one in collections if one.common.get("container") == container)
+        traces = [
+            one for one in collections if "real" in one.columns
+        ]  # not radargrams, which are of the same packets
+        sources = tuple(one for one in traces if one.common.get("container") == container)
         if not sources:
             continue
         found = [_entries(one, layout) for one in sources]
