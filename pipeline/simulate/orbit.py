@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.simulate.arrays import Longs, Reals
+from pipeline.simulate.timeline import SOL_NS
 from pipeline.simulate.traverse import rotation
 
 GM_KM3_S2 = 42_828.37
@@ -23,6 +24,8 @@ _LEAPS_SINCE_NS = 5_000_000_000
 """UTC took five leap seconds from 2000 to 2017, and none to 2026."""
 _DAY_NS = 86_400_000_000_000
 _CENTURY_DAYS = 36_525.0
+_TURN_DEG = 350.89198226
+"""Of Mars in a day of 86,400 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +64,7 @@ class Orbit:
         """Position [n, 3], km, and velocity [n, 3], km/s, of ICRF."""
         eccentricity, semi_km = self.eccentricity, self.semi_major_km
         mean = self.motion_rad_s * (utc_ns - self.periapsis_ns) / 1e9
-        anomaly = _eccentric(np.mod(mean, 2.0 * np.pi), eccentricity)
+        anomaly = eccentric(np.mod(mean, 2.0 * np.pi), eccentricity)
         flat = (1.0 - eccentricity**2) ** 0.5
         cosine, sine, none = np.cos(anomaly), np.sin(anomaly), np.zeros(len(anomaly))
         position = semi_km * np.stack([cosine - eccentricity, flat * sine, none], axis=1)
@@ -78,7 +81,19 @@ class Orbit:
         return rotation("z", node) @ rotation("x", inclination) @ rotation("z", argument)
 
 
-def _eccentric(mean: Reals, eccentricity: float) -> Reals:
+def orbit_of(sol: int) -> Orbit:
+    """The orbit of a sol: trimmed so that one passage through periapsis is above the rover in the early afternoon.
+
+    The node wanders a little from sol to sol, so that no two passes are alike [assumed].
+    """
+    later = sol - 11
+    days = SOL_NS / _DAY_NS
+    first = Orbit()
+    node = first.node_deg + later * (_TURN_DEG * days - 360.0) + 7.0 * np.sin(2.4 * later)
+    return Orbit(node_deg=float(node % 360.0), periapsis_ns=first.periapsis_ns + later * SOL_NS)
+
+
+def eccentric(mean: Reals, eccentricity: float | Reals) -> Reals:
     """Kepler's equation by Newton's method, from pi, which never overshoots."""
     anomaly = np.full(mean.shape, np.pi)
     for _ in range(30):
@@ -102,7 +117,7 @@ def _equator(utc_ns: Longs) -> Reals:
 
 def fixed_to_icrf(utc_ns: Longs) -> Reals:
     """From the axes that turn with Mars (x to the prime meridian, z to the north pole) to ICRF: [n, 3, 3]."""
-    turned = np.mod(176.630 + 350.89198226 * _days(utc_ns), 360.0)
+    turned = np.mod(176.630 + _TURN_DEG * _days(utc_ns), 360.0)
     return _equator(utc_ns) @ rotation("z", turned)
 
 

@@ -1,0 +1,94 @@
+"""Earth and Mars on their ways: how far apart they are, and when the Sun stands between.
+
+Mean elements of Standish and their rates, good to some thousandths of a distance from 1800 to 2050. The angle from the
+Sun below which nothing is sent is assumed, so that the blackout of 2021 takes some 45 days (fact sheet 8.1).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from pipeline.simulate.arrays import Longs, Reals
+from pipeline.simulate.orbit import eccentric
+
+AU_KM, LIGHT_KM_S = 149_597_870.7, 299_792.458
+NO_LINK_DEG = 6.8
+_J2000_NS = 946_728_000_000_000_000
+_CENTURY_NS = 36_525 * 86_400_000_000_000
+_DAY_NS = 86_400_000_000_000
+
+_EARTH = (
+    (1.00000261, 0.00000562),
+    (0.01671123, -0.00004392),
+    (-0.00001531, -0.01294668),
+    (100.46457166, 35_999.37244981),
+    (102.93768193, 0.32327364),
+    (0.0, 0.0),
+)
+_MARS = (
+    (1.52371034, 0.00001847),
+    (0.09339410, 0.00007882),
+    (1.84969142, -0.00813131),
+    (-4.55343205, 19_140.30268499),
+    (-23.94362959, 0.44441088),
+    (49.55953891, -0.29257343),
+)
+"""Semi-major axis (au), eccentricity, inclination, mean longitude, longitude of perihelion, node (deg); rate a century."""
+
+
+def light_time_ns(utc_ns: int) -> int:
+    """From Mars to Earth at this time."""
+    mars, earth = _places(np.array([utc_ns]))
+    distance_km = float(np.sqrt(((mars - earth) ** 2).sum())) * AU_KM
+    return round(distance_km / LIGHT_KM_S * 1e9)
+
+
+def elongation_deg(utc_ns: Longs) -> Reals:
+    """Angle between Sun and Mars as seen from Earth, [n]."""
+    mars, earth = _places(utc_ns)
+    towards = mars - earth
+    cosine = -(towards * earth).sum(axis=1) / np.sqrt((towards**2).sum(axis=1) * (earth**2).sum(axis=1))
+    return np.degrees(np.arccos(cosine))
+
+
+def silence(utc_ns: int) -> tuple[int, int] | None:
+    """Beginning and end, on whole days, of the conjunction that holds this time; None: there is a link."""
+    if float(elongation_deg(np.array([utc_ns]))[0]) >= NO_LINK_DEG and not _behind_sun(utc_ns):
+        return None
+    days = utc_ns // _DAY_NS * _DAY_NS + np.arange(-60, 61) * _DAY_NS
+    quiet = (elongation_deg(days) < NO_LINK_DEG) & np.array([_behind_sun(int(day)) for day in days])
+    if not quiet[60] and not quiet[61]:
+        return None
+    inside = 60 if quiet[60] else 61
+    first = inside - int(np.argmin(quiet[inside::-1])) + 1
+    last = inside + int(np.argmin(quiet[inside:]))
+    return int(days[first]), int(days[last])
+
+
+def _behind_sun(utc_ns: int) -> bool:
+    """Mars is beyond the Sun, not before it."""
+    return light_time_ns(utc_ns) > 1_000_000_000_000
+
+
+def _places(utc_ns: Longs) -> tuple[Reals, Reals]:
+    """Mars and Earth, au from the Sun in axes of the ecliptic, [n, 3] each."""
+    centuries = (np.asarray(utc_ns) - _J2000_NS) / _CENTURY_NS
+    return _place(_MARS, centuries), _place(_EARTH, centuries)
+
+
+def _place(elements: tuple[tuple[float, float], ...], centuries: Reals) -> Reals:
+    axis, eccentricity, tilt, longitude, perihelion, node = (value + rate * centuries for value, rate in elements)
+    mean = np.radians(np.mod(longitude - perihelion, 360.0))
+    anomaly = eccentric(mean, eccentricity)
+    x, y = axis * (np.cos(anomaly) - eccentricity), axis * np.sqrt(1.0 - eccentricity**2) * np.sin(anomaly)
+    turn, tilt, node = np.radians(perihelion - node), np.radians(tilt), np.radians(node)
+    along, across = x * np.cos(turn) - y * np.sin(turn), x * np.sin(turn) + y * np.cos(turn)
+    level = across * np.cos(tilt)
+    return np.stack(
+        [
+            along * np.cos(node) - level * np.sin(node),
+            along * np.sin(node) + level * np.cos(node),
+            across * np.sin(tilt),
+        ],
+        axis=1,
+    )
