@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -9,7 +10,7 @@ import typer
 from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
 from pipeline.cli_options import err
-from pipeline.simulate import Faults, Scenario
+from pipeline.simulate import Campaign, Faults, Scenario, Summary, simulate_campaign
 from pipeline.simulate import simulate as make_pass
 
 commands = typer.Typer()
@@ -39,6 +40,10 @@ def simulate(
     other_channel: Annotated[
         bool, typer.Option("--other-channel", help="Idle frames, and the orbiter's own packets, between.")
     ] = False,
+    night: Annotated[bool, typer.Option("--night", help="Begin at 02:00 local time: the rover sleeps.")] = False,
+    sols: Annotated[int, typer.Option(min=1, max=400, help="How many sols, one after the other.")] = 1,
+    n_passes: Annotated[int, typer.Option("--passes", min=1, max=8, help="Passes to Earth of each sol.")] = 1,
+    stations: Annotated[int, typer.Option(min=1, max=3, help="Stations that receive each pass.")] = 1,
     orbiter: Annotated[bool, typer.Option("--orbiter", help="The orbiter's own packets between.")] = False,
     clock_drift_ppm: Annotated[float, typer.Option(min=-1000, max=1000, help="Of the rover's clock.")] = 0.0,
 ) -> None:
@@ -60,6 +65,7 @@ def simulate(
         profile=profile,
         faults=faults,
         orbiter=orbiter,
+        night=night,
         radar_files=tuple(radar or ()),
         all_polarizations=all_polarizations,
     )
@@ -67,5 +73,15 @@ def simulate(
         BarColumn(), TimeRemainingColumn(), console=err, transient=True, disable=not err.is_terminal
     ) as bar:
         task = bar.add_task("", total=1.0)
-        make_pass(out_file, scenario, lambda share: bar.update(task, completed=share))
-    err.print(f"{out_file}: {out_file.stat().st_size:,} bytes; truth and receive times beside it")
+        made = _make(
+            out_file, Campaign(scenario, sols, n_passes, stations), lambda at: bar.update(task, completed=at)
+        )
+    for one in made:
+        err.print(f"{one.files[-1]}: {one.n_bytes:,} bytes; truth and receive times beside it", soft_wrap=True)
+
+
+def _make(out_file: Path, campaign: Campaign, tell: Callable[[float], None]) -> list[Summary]:
+    """One pass is `out_file`; more are named after it."""
+    if (campaign.sols, campaign.passes, campaign.stations) == (1, 1, 1):
+        return [make_pass(out_file, campaign.scenario, tell)]
+    return simulate_campaign(out_file, campaign, tell)

@@ -48,7 +48,7 @@ class Air:
 
 def air_at(timeline: Timeline, time_s: Reals, draw: np.random.Generator) -> Air:
     """The air at seconds of a stay."""
-    devils = _devils(timeline.duration_s, draw)
+    devils = _devils(timeline, draw)
     dips = devils.dips(time_s)
     strength = (dips * devils.depth_pa / 3.2).sum(axis=1)
     hour = local_hour(timeline.start_ns) + time_s / 3698.968  # seconds in 1/24 sol
@@ -76,8 +76,11 @@ def _solar_longitude_deg(utc_ns: int) -> float:
     return float((270.3863 + 0.52403840 * days + centre) % 360.0)
 
 
-def _devils(duration_s: int, draw: np.random.Generator) -> Devils:
+def _devils(timeline: Timeline, draw: np.random.Generator) -> Devils:
     """A weak one at 0.3 of the stay, a strong one at 0.88, and in long stays more, far from those and each other."""
+    if not 8.0 < local_hour(timeline.start_ns) < 18.0:
+        return Devils(np.empty(0), np.empty(0), np.empty(0))  # the Sun makes them
+    duration_s = timeline.duration_s
     n_more = duration_s // _SECONDS_FOR_ONE_MORE_DEVIL
     share = np.concatenate([[0.30, 0.88], np.linspace(0.36, 0.82, n_more + 2)[1:-1]])
     depth = np.concatenate([[2.8, 3.2], draw.uniform(1.5, 4.0, n_more)])

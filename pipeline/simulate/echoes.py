@@ -47,6 +47,8 @@ class Ground:
     self_test_step: float
     spur_db: float | None = None
     """Tone at 100 MHz, 45 MHz from the centre, below the direct wave."""
+    reach_ghz: float | None = None
+    """The spectrum ends so far from its centre."""
 
 
 HIGH_FREQUENCY = Ground(
@@ -92,9 +94,12 @@ LOW_FREQUENCY = Ground(
     rock_depth_m=(5.0, 20.0),
     step=2.0**17,
     self_test_step=2.0**15,
-    spur_db=-84.0,
+    spur_db=-103.0,
+    reach_ghz=0.0345,
 )
 _SPUR_GHZ = 0.045
+_EDGE_GHZ = 0.0014
+"""How steeply the spectrum ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,10 +138,23 @@ def traces(
     test = _pulses(ground, time_ns, np.full(n, 2.0 * ground.direct_ns), np.full(n, peak / 8.0))
     seen = np.where(self_test[:, None], test, echoes)
     seen += peak * 10.0 ** (ground.floor_db / 20.0) * _gaussian((n, ground.n_samples), draw)
+    if ground.reach_ghz is not None:
+        seen = _within_reach(ground, ground.reach_ghz, time_ns, seen)
     if ground.spur_db is not None:
         seen += peak * 10.0 ** (ground.spur_db / 20.0) * np.exp(2j * np.pi * _SPUR_GHZ * time_ns)
     step = np.where(self_test, ground.self_test_step, ground.step)[:, None]
     return Heard((np.rint(seen.real / step) + 1j * np.rint(seen.imag / step)) * step, layers, along, depth)
+
+
+def _within_reach(ground: Ground, reach_ghz: float, time_ns: Reals, seen: Traces) -> Traces:
+    """The same traces, their spectrum ending at the reach, and the direct wave as strong as before."""
+    n = 2 * ground.n_samples  # so that what rings before the first sample does not come in at the end
+    frequency = np.abs(np.fft.fftfreq(n, ground.sample_ns))
+    edge = 1.0 / (1.0 + np.exp(np.clip((frequency - reach_ghz) / _EDGE_GHZ, -60.0, 60.0)))
+    one = np.exp(-0.5 * ((time_ns - ground.direct_ns) / ground.pulse_ns) ** 2)
+    lost = np.abs(np.fft.ifft(np.fft.fft(one, n) * edge)).max()
+    limited: Traces = np.fft.ifft(np.fft.fft(seen, n, axis=1) * edge, axis=1)[:, : ground.n_samples] / lost
+    return limited
 
 
 def _pulses(ground: Ground, time_ns: Reals, delay_ns: Reals, amplitude: Reals) -> Traces:

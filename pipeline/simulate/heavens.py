@@ -12,7 +12,7 @@ from pipeline.simulate.arrays import Longs, Reals
 from pipeline.simulate.orbit import eccentric
 
 AU_KM, LIGHT_KM_S = 149_597_870.7, 299_792.458
-NO_LINK_DEG = 6.8
+NO_LINK_DEG = 7.4
 _J2000_NS = 946_728_000_000_000_000
 _CENTURY_NS = 36_525 * 86_400_000_000_000
 _DAY_NS = 86_400_000_000_000
@@ -33,7 +33,7 @@ _MARS = (
     (-23.94362959, 0.44441088),
     (49.55953891, -0.29257343),
 )
-"""Semi-major axis (au), eccentricity, inclination, mean longitude, longitude of perihelion, node (deg); rate a century."""
+"""Semi-major axis (au), eccentricity, inclination, mean longitude, of perihelion, node (deg); rate a century."""
 
 
 def light_time_ns(utc_ns: int) -> int:
@@ -48,7 +48,8 @@ def elongation_deg(utc_ns: Longs) -> Reals:
     mars, earth = _places(utc_ns)
     towards = mars - earth
     cosine = -(towards * earth).sum(axis=1) / np.sqrt((towards**2).sum(axis=1) * (earth**2).sum(axis=1))
-    return np.degrees(np.arccos(cosine))
+    angle: Reals = np.degrees(np.arccos(cosine))
+    return angle
 
 
 def silence(utc_ns: int) -> tuple[int, int] | None:

@@ -19,8 +19,6 @@ from pipeline.simulate.octets import constant
 from pipeline.simulate.scenario import Faults
 
 MARKER = b"\x1a\xcf\xfc\x1d"
-LIGHT_TIME_NS = 1_074_000_000_000
-"""Mars to Earth, about 2.15 au in May 2021 [assumed constant over a pass]."""
 _BLOCK = 4096
 
 
@@ -79,8 +77,9 @@ def transmit(
     profile: Profile,
     faults: Faults,
     seed: int,
+    light_ns: int,
 ) -> Reception:
-    """Send the frames and receive what comes through."""
+    """Send the frames and receive what comes through, `light_ns` later."""
     first_slot = np.flatnonzero(~slots.again)
     stamped = frames[slots.frame[first_slot]]
     stamp(stamped, slots.sent_ns[first_slot])
@@ -90,7 +89,7 @@ def transmit(
     arrives = np.flatnonzero(~np.isin(slots.frame, broken.lost))
     cadus = np.hstack([constant(MARKER, len(arrives)), blocks[arrives]])
     octets, offset, noise = _with_noise(cadus, faults.noise_bytes, seed)
-    return Reception(octets, offset, slots.sent_ns[arrives] + LIGHT_TIME_NS, arrives, corrected, noise)
+    return Reception(octets, offset, slots.sent_ns[arrives] + light_ns, arrives, corrected, noise)
 
 
 def _with_noise(cadus: Octets, n_noise: int, seed: int) -> tuple[Octets, Longs, tuple[tuple[int, int], ...]]:

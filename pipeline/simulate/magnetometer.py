@@ -73,7 +73,7 @@ def measure_field(timeline: Timeline, rover: Traverse, seed: int, drift_ppm: flo
     field_enu = _ambient(time_s, chance.stream(seed, "crustal field"))
     body, head = _frames(rover, time_s)
     field_rover = np.einsum("nji,nj->ni", body, field_enu[:, [1, 0, 2]] * (1.0, 1.0, -1.0))
-    current_a = wing_currents_a(time_s, seed).sum(axis=1)
+    current_a = wing_currents_a(timeline, time_s, seed).sum(axis=1)
     driving = rover.driving[time_s.astype(np.int64)]
     packet_ns = timeline.start_ns + (packet_s * 1e9).astype(np.int64)
     truth: dict[str, Reals | Longs] = {

@@ -34,7 +34,7 @@ def navigate(timeline: Timeline, rover: Traverse, drift_ppm: float) -> Measureme
         "mast_pitch_deg": rover.mast_deg[seconds, 1],
         "slip": slip,
     }
-    octets = _octets(time_ns, mode, truth, drift_ppm)
+    octets = _octets(time_ns, mode, truth, rover.frame_id, drift_ppm)
     records = [Record(APID, int(at), row) for at, row in zip(time_ns, octets, strict=True)]
     return Measurement("navigation", records, {"time_utc_ns": time_ns, "drive_mode": mode, **truth}, {})
 
@@ -45,11 +45,11 @@ def _wheel_rates(speed_m_s: Reals, slip: Reals) -> Reals:
     return np.degrees(speed_m_s / (1.0 - slip) / _WHEEL_RADIUS_M)[:, None] * ground
 
 
-def _octets(time_ns: Longs, mode: Longs, truth: dict[str, Reals], drift_ppm: float) -> list[bytes]:
+def _octets(time_ns: Longs, mode: Longs, truth: dict[str, Reals], frame_id: int, drift_ppm: float) -> list[bytes]:
     n = len(time_ns)
     return rows(
         onboard_time(time_ns, drift_ppm),
-        constant(b"\x00", n),
+        constant(bytes([frame_id]), n),
         unsigned(mode, 1),
         signed(counts(truth["position_ned_m"], 0.001), 4),
         signed(counts(truth["quaternion"], 1.0 / 16384.0), 2),

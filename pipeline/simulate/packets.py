@@ -55,6 +55,22 @@ class PacketStream:
     record: Longs
     """Which record, in the order given to `packetize`; -1: an idle packet."""
 
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def cut(self, first: int, last: int) -> PacketStream:
+        """Packets from `first` on, before `last`."""
+        begin, end = (int(self.start[at]) if at < len(self) else len(self.octets) for at in (first, last))
+        part = slice(first, last)
+        return PacketStream(
+            octets=self.octets[begin:end],
+            start=self.start[part] - begin,
+            length=self.length[part],
+            apid=self.apid[part],
+            sequence_count=self.sequence_count[part],
+            record=self.record[part],
+        )
+
     def by_apid(self) -> dict[int, int]:
         return dict(sorted(Counter(self.apid.tolist()).items()))
 
@@ -70,10 +86,17 @@ def primary_header(apid: int, secondary_header: bool, flags: int, sequence_count
 
 def packetize(records: Sequence[Record], seed: int, zone_bytes: int) -> PacketStream:
     """Packets of all records, and one idle packet that fills the last packet zone of `zone_bytes`."""
+    count: dict[int, int] = {}
+    return fill(queue(records, seed, count), zone_bytes, count)
+
+
+def queue(records: Sequence[Record], seed: int, count: dict[int, int]) -> PacketStream:
+    """Packets of all records. `count`: the next sequence count of each APID, which goes on; others begin anywhere."""
     order = sorted(range(len(records)), key=lambda i: (records[i].complete_ns, records[i].apid))
     draw = chance.stream(seed, "sequence counts")
-    apids = sorted({record.apid for record in records} | {IDLE_APID})
-    count = {apid: int(draw.integers(16384)) for apid in apids}
+    first = {apid: int(draw.integers(16384)) for apid in sorted({record.apid for record in records} | {IDLE_APID})}
+    for apid, begin in first.items():
+        count.setdefault(apid, begin)
     packets: list[bytes] = []
     rows: list[tuple[int, int, int]] = []
     for i in order:
@@ -81,11 +104,24 @@ def packetize(records: Sequence[Record], seed: int, zone_bytes: int) -> PacketSt
             packets.append(packet)
             rows.append((records[i].apid, count[records[i].apid], i))
             count[records[i].apid] = (count[records[i].apid] + 1) % 16384
-    idle = _idle_packet(-sum(map(len, packets)) % zone_bytes, zone_bytes, count[IDLE_APID])
-    if idle:
-        packets.append(idle)
-        rows.append((IDLE_APID, count[IDLE_APID], -1))
     return _stream(packets, rows)
+
+
+def fill(stream: PacketStream, zone_bytes: int, count: dict[int, int]) -> PacketStream:
+    """The same packets, and one idle packet that fills the last packet zone of `zone_bytes`."""
+    idle = _idle_packet(-len(stream.octets) % zone_bytes, zone_bytes, count[IDLE_APID])
+    if not idle:
+        return stream
+    last = _stream([idle], [(IDLE_APID, count[IDLE_APID], -1)])
+    count[IDLE_APID] = (count[IDLE_APID] + 1) % 16384
+    return PacketStream(
+        octets=np.concatenate([stream.octets, last.octets]),
+        start=np.append(stream.start, len(stream.octets)),
+        length=np.append(stream.length, last.length),
+        apid=np.append(stream.apid, last.apid),
+        sequence_count=np.append(stream.sequence_count, last.sequence_count),
+        record=np.append(stream.record, last.record),
+    )
 
 
 def _packets_of(record: Record, first_count: int) -> Iterable[bytes]:

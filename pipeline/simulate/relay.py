@@ -1,7 +1,8 @@
 """When the orbiter stands above the rover, and how much goes up in that time (fact sheet 8.1).
 
-In: an orbit and a span of time. Out: passes: arcs above the lowest elevation, with the rate at each moment: steps of four by slant
-range, as the received power asks, with hysteresis, so that a rate is not left at once again. All numbers assumed.
+In: an orbit and a span of time. Out: passes: arcs above the lowest elevation, with the rate at each moment: steps of
+four by slant range, as the received power asks, with hysteresis, so that a rate is not left at once again. All numbers
+assumed.
 """
 
 from __future__ import annotations
@@ -11,8 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from pipeline.simulate.arrays import Longs, Reals
-from pipeline.simulate.orbit import RADIUS_KM, Orbit, fixed_to_icrf
+from pipeline.simulate.heavens import silence
+from pipeline.simulate.orbit import RADIUS_KM, Orbit, fixed_to_icrf, orbit_of
+from pipeline.simulate.timeline import SOL_NS, midnight_ns, sol_of, utc
 
+STORED_NS = 9_000_000_000_000
+"""The orbiter keeps the rover's packets for two hours and a half before it sends them [assumed]."""
 LOWEST_DEG = 10.0
 RATES_KBIT_S = (8, 32, 128, 512, 2048)
 _REACH_KM = (np.inf, 8_000.0, 4_000.0, 2_000.0, 1_000.0)
@@ -52,6 +57,50 @@ class Pass:
         return [(int(self.time_ns[at]), int(self.rate_kbit_s[at])) for at in change]
 
 
+@dataclass(frozen=True, slots=True)
+class Relay:
+    """How a stay's bytes came up to the orbiter, and when it could send them on."""
+
+    passes: tuple[Pass, ...]
+    needed_bytes: int
+    silence: tuple[int, int] | None
+    """The conjunction that kept them back."""
+    send_ns: int
+    """The orbiter begins to send to Earth."""
+
+    def told(self) -> dict[str, object]:
+        """For the books."""
+        return {
+            "passes": [
+                {
+                    "rise_utc": utc(one.rise_ns),
+                    "set_utc": utc(one.set_ns),
+                    "highest_deg": round(float(one.elevation_deg.max()), 2),
+                    "closest_km": round(float(one.range_km.min()), 1),
+                    "steps": [[utc(at), rate] for at, rate in one.steps()],
+                    "capacity_bytes": one.capacity_bytes,
+                }
+                for one in self.passes
+            ],
+            "needed_bytes": self.needed_bytes,
+            "silence": [utc(end) for end in self.silence] if self.silence else None,
+            "send_from_utc": utc(self.send_ns),
+        }
+
+
+def relay(stop_ns: int, needed_bytes: int) -> Relay:
+    """The passes after a stay that ends at `stop_ns`, as many as its bytes need, and when they go on to Earth."""
+    used: list[Pass] = []
+    sol = sol_of(stop_ns)
+    while sum(one.capacity_bytes for one in used) < max(needed_bytes, 1):
+        midnight = midnight_ns(sol)
+        used += [one for one in passes(orbit_of(sol), midnight, midnight + SOL_NS) if one.rise_ns >= stop_ns][:1]
+        sol += 1
+    send_ns = used[-1].set_ns + STORED_NS
+    quiet = silence(send_ns)
+    return Relay(tuple(used), needed_bytes, quiet, quiet[1] if quiet else send_ns)
+
+
 def passes(orbit: Orbit, start_ns: int, stop_ns: int) -> list[Pass]:
     """All passes that rise in this span, in order."""
     time_ns = np.arange(start_ns, stop_ns, _STEP_S * 1_000_000_000, dtype=np.int64)
@@ -89,5 +138,3 @@ def rates(range_km: Reals) -> Longs:
             level += 1
         found[at] = RATES_KBIT_S[level]
     return found
-
-

@@ -6,16 +6,18 @@ In goes a scenario, out come the pass, its receive times and its truth. Nothing 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from pipeline.errors import ConfigError
-from pipeline.simulate import faults, link, traffic, truth
+from pipeline.simulate import faults, link, stations, traffic, truth
 from pipeline.simulate.aim import stance, target
 from pipeline.simulate.clock import tell_time
 from pipeline.simulate.files import check_writable, npz, write_together
-from pipeline.simulate.frames import PROFILES, RELAY, packet_frames
+from pipeline.simulate.frames import PROFILES, Profile
+from pipeline.simulate.heavens import light_time_ns, silence
 from pipeline.simulate.housekeeping import keep_house, tell_events
 from pipeline.simulate.libs import shoot
 from pipeline.simulate.magnetometer import measure_field
@@ -25,28 +27,42 @@ from pipeline.simulate.mosir import sound_ground
 from pipeline.simulate.mscam import look_in_nine_colours
 from pipeline.simulate.natecam import look_around
 from pipeline.simulate.navigation import navigate
-from pipeline.simulate.orbit import Orbit
+from pipeline.simulate.orbit import orbit_of
 from pipeline.simulate.orbiter import report_state
-from pipeline.simulate.packets import Measurement, Record, packetize
+from pipeline.simulate.packets import Measurement, PacketStream, Record, fill, queue
 from pipeline.simulate.particles import count_particles, sort_ions
 from pipeline.simulate.radar import sound_high, sound_low
 from pipeline.simulate.radar_records import read_products
+from pipeline.simulate.relay import Relay, relay
 from pipeline.simulate.scenario import LONGEST_S, Scenario, Summary
 from pipeline.simulate.scene import lay_out
 from pipeline.simulate.sound import listen
 from pipeline.simulate.strips import HIRIC, MORIC, take_strip
 from pipeline.simulate.swir import look
-from pipeline.simulate.timeline import Timeline, stay, stay_around
+from pipeline.simulate.timeline import Timeline, night, sol_of, stay, stay_around
 from pipeline.simulate.traverse import Traverse, travel
 from pipeline.simulate.truth import Sent
 from pipeline.simulate.weather import observe_weather
 
-STORED_NS = 12_600_000_000_000
-"""The orbiter keeps the rover's packets for 3.5 h before it sends them [assumed]."""
 _CLOSE_NS = 300_000_000_000
 """How long the orbiter looks down around periapsis, at most; it sends that when it can [assumed]."""
-_FIRST_COUNT = 2**24 - 600
-"""The relay channel's counter wraps inside most passes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """What the rover did and measured."""
+
+    timeline: Timeline
+    rover: Traverse
+    measurements: list[Measurement]
+
+
+@dataclass(slots=True)
+class Counters:
+    """What goes on from pass to pass: the next sequence count of each APID, the next frame count of each channel."""
+
+    sequence: dict[int, int]
+    frames: dict[int, int]
 
 
 def simulate(out: Path, scenario: Scenario, progress: Callable[[float], None] | None = None) -> Summary:
@@ -57,51 +73,87 @@ def simulate(out: Path, scenario: Scenario, progress: Callable[[float], None] | 
     """
     tell = progress or (lambda _: None)
     scenario.check()
-    times, arrays, books = (beside(out, ending) for ending in (".times", ".truth.npz", ".truth.json"))
-    check_writable((out, times, arrays, books))
+    check_writable(files_of(out))
+    stay = live(scenario, tell)
+    counters = Counters({}, traffic.first_counts(scenario.seed))
+    whole = queue(records_of(stay.measurements), scenario.seed, counters.sequence)
+    way = relay(stay.timeline.stop_ns, len(whole.octets))
+    aloft = observe(scenario, way.send_ns, stay.timeline.duration_s)
+    (sent,) = send(whole, (0, len(whole)), aloft, scenario, way, counters)
+    tell(0.8)
+    write(out, scenario, stay, aloft, sent)
+    tell(1.0)
+    return summary(files_of(out), stay.timeline.sol, sent)
+
+
+def live(scenario: Scenario, tell: Callable[[float], None], since: Traverse | None = None) -> Stay:
+    """A stay of the rover, which goes on where the one before ended."""
     radar = read_products(scenario.radar_files)
     timeline = _timeline(scenario, radar)
-    rover = travel(timeline, scenario.seed)
-    measurements = _measure(scenario, timeline, rover, radar, tell)
-    start_ns = timeline.stop_ns + STORED_NS
-    aloft = _orbit(scenario, start_ns - timeline.duration_s * 1_000_000_000, start_ns)
-    sent = _send(measurements, aloft, scenario, start_ns)
-    tell(0.8)
-    contents: dict[Path, bytes | memoryview] = {
-        times: link.receive_times(sent.reception).tobytes(),
-        arrays: npz(truth.arrays(measurements, aloft, rover, timeline, sent)),
-        books: truth.text(truth.books(scenario, timeline, [*measurements, *aloft], sent)),
-        out: sent.reception.octets.data,
-    }
-    tell(0.95)
-    write_together(contents)
-    tell(1.0)
-    return _summary((out, times, arrays, books), timeline.sol, sent)
+    rover = travel(timeline, scenario.seed, since)
+    return Stay(timeline, rover, _measure(scenario, timeline, rover, radar, tell))
 
 
-def _send(
-    measurements: Sequence[Measurement], aloft: Sequence[Measurement], scenario: Scenario, start_ns: int
-) -> Sent:
-    """The rover hands over; the orbiter frames and sends, its own packets in between; the ground receives."""
+def send(
+    whole: PacketStream,
+    part: tuple[int, int],
+    aloft: Sequence[Measurement],
+    scenario: Scenario,
+    way: Relay,
+    counters: Counters,
+    n_stations: int = 1,
+) -> list[Sent]:
+    """The orbiter frames a part of the rover's packets and sends, its own in between; each station has a `Sent`."""
     seed, profile = scenario.seed, PROFILES[scenario.profile]
-    stream = packetize(_records(measurements), seed, profile.zone_bytes)
-    own = packetize(_records(aloft), seed, profile.zone_bytes) if aloft else None
-    relay = packet_frames(stream, profile, RELAY, _FIRST_COUNT)
-    n_idle = traffic.how_many_idle(len(relay)) if scenario.faults.other_channel else 0
-    channels = (relay, *traffic.other_frames(own, n_idle, profile, seed))
+    stream = fill(whole.cut(*part), profile.zone_bytes, counters.sequence)
+    own = _own(aloft, seed, profile, counters) if aloft else None
+    n_relay = len(stream.octets) // profile.zone_bytes
+    n_idle = traffic.how_many_idle(n_relay) if scenario.faults.other_channel else 0
+    channels = traffic.all_frames(stream, own, n_idle, profile, counters.frames)
     frames = np.vstack(channels)
-    broken = faults.choose(len(relay), scenario.faults, seed)
+    broken = faults.choose(n_relay, scenario.faults, seed)
     order = link.sending_order([len(channel) for channel in channels], seed)
-    slots = link.schedule(order, broken.duplicated, start_ns, profile)
-    reception = link.transmit(frames, slots, broken, profile, scenario.faults, seed)
-    return Sent(stream, own, frames, broken, slots, reception, profile)
+    slots = link.schedule(order, broken.duplicated, way.send_ns, profile)
+    light_ns = light_time_ns(way.send_ns)
+    received = []
+    for k in range(n_stations):
+        seen = stations.lose(broken, slots, n_relay, scenario, (k, n_stations))
+        reception = link.transmit(frames, slots, seen, profile, scenario.faults, seed + k, light_ns)
+        received.append(Sent(stream, own, frames, seen, slots, reception, profile, light_ns, way, whole, part[0]))
+    return received
 
 
-def _records(measurements: Sequence[Measurement]) -> list[Record]:
+def _own(aloft: Sequence[Measurement], seed: int, profile: Profile, counters: Counters) -> PacketStream:
+    return fill(queue(records_of(aloft), seed, counters.sequence), profile.zone_bytes, counters.sequence)
+
+
+def write(out: Path, scenario: Scenario, stay: Stay, aloft: Sequence[Measurement], sent: Sent) -> None:
+    """All files of a pass, or none."""
+    times, arrays, books, _ = files_of(out)
+    measured = [*stay.measurements, *aloft]
+    write_together(
+        {
+            times: link.receive_times(sent.reception).tobytes(),
+            arrays: npz(truth.arrays(stay.measurements, aloft, stay.rover, stay.timeline, sent)),
+            books: truth.text(truth.books(scenario, stay.timeline, measured, sent)),
+            out: sent.reception.octets.data,
+        }
+    )
+
+
+def files_of(out: Path) -> tuple[Path, Path, Path, Path]:
+    """What is written beside a pass, and the pass."""
+    times, arrays, books = (beside(out, ending) for ending in (".times", ".truth.npz", ".truth.json"))
+    return times, arrays, books, out
+
+
+def records_of(measurements: Sequence[Measurement]) -> list[Record]:
+    """All records, in the order of the measurements."""
     return [record for measurement in measurements for record in measurement.records]
 
 
-def _summary(files: tuple[Path, ...], sol: int, sent: Sent) -> Summary:
+def summary(files: tuple[Path, ...], sol: int, sent: Sent) -> Summary:
+    """What was made."""
     received_ns = sent.reception.received_ns
     return Summary(
         files=files,
@@ -122,7 +174,9 @@ def beside(out: Path, ending: str) -> Path:
 def _timeline(scenario: Scenario, radar: list[Measurement]) -> Timeline:
     """The sol that was asked for, or the one in which the genuine radar records were taken."""
     if not radar:
-        return stay(scenario.sol, scenario.duration_s)
+        timeline = (night if scenario.night else stay)(scenario.sol, scenario.duration_s)
+        idle = silence(timeline.start_ns) is not None
+        return replace(timeline, quiet=True) if idle else timeline
     times = np.concatenate([measurement.truth["time_utc_ns"] for measurement in radar]).astype(np.int64)
     timeline = stay_around(int(times.min()), int(times.max()), scenario.duration_s)
     if timeline.duration_s > LONGEST_S:
@@ -139,20 +193,23 @@ def _measure(
     radar: list[Measurement],
     tell: Callable[[float], None],
 ) -> list[Measurement]:
-    """Every instrument in turn."""
+    """Every instrument in turn; of a quiet stay those that never sleep."""
     seed, drift_ppm = scenario.seed, scenario.faults.clock_drift_ppm
     measurements = [
         navigate(timeline, rover, drift_ppm),
         keep_house(timeline, seed, drift_ppm),
-        tell_events(timeline, rover, drift_ppm),
         tell_time(timeline, seed, drift_ppm),
         observe_weather(timeline, rover, seed, drift_ppm),
+        measure_field(timeline, rover, seed, drift_ppm),
+    ]
+    tell(0.2)
+    if timeline.quiet:
+        return measurements
+    measurements += [
+        tell_events(timeline, rover, drift_ppm),
         listen(timeline, seed, drift_ppm),
         look(timeline, seed, drift_ppm),
     ]
-    tell(0.1)
-    measurements.append(measure_field(timeline, rover, seed, drift_ppm))
-    tell(0.2)
     measurements.append(shoot(timeline, seed, drift_ppm))
     tell(0.3)
     measurements += radar or [
@@ -168,20 +225,25 @@ def _measure(
     return measurements
 
 
-def _orbit(scenario: Scenario, start_ns: int, stop_ns: int) -> list[Measurement]:
-    """What the orbiter reports of itself and measures, each instrument in turn."""
+def observe(scenario: Scenario, stop_ns: int, duration_s: int, *, down: bool = True) -> list[Measurement]:
+    """What the orbiter reports of itself and measures until `stop_ns`; `down`: and what it saw below it."""
     if not (scenario.orbiter or scenario.faults.other_channel):
         return []
-    orbit, seed = Orbit(), scenario.seed
+    orbit, seed, start_ns = orbit_of(sol_of(stop_ns)), scenario.seed, stop_ns - duration_s * 1_000_000_000
     periapsis_ns = orbit.last_periapsis_ns(stop_ns)
     close = min(stop_ns - start_ns, _CLOSE_NS)
     near = (periapsis_ns - close // 2, periapsis_ns + close // 2)
-    return [
+    around = [
         report_state(start_ns, stop_ns, orbit, seed),
         measure_wind(start_ns, stop_ns, seed),
-        scan_surface(*near, seed),
         sort_ions(start_ns, stop_ns, seed),
         count_particles(start_ns, stop_ns, seed),
+    ]
+    if not down:
+        return around
+    return [
+        *around,
+        scan_surface(*near, seed),
         sound_ground(*near, orbit, seed),
         take_strip(MORIC, periapsis_ns, (start_ns, stop_ns), seed),
         take_strip(HIRIC, periapsis_ns, (start_ns, stop_ns), seed),

@@ -68,6 +68,8 @@ class Scenario:
     faults: Faults = field(default_factory=Faults)
     orbiter: bool = False
     """The orbiter's own packets (VC 1) in between: its state and its instruments, up to the time of sending."""
+    night: bool = False
+    """The stay begins at 02:00 local time, and the rover sleeps: housekeeping, weather and field alone."""
     radar_files: tuple[Path, ...] = ()
     """Genuine level-2B radar products whose records take the place of simulated radar."""
     all_polarizations: bool = False

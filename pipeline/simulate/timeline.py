@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 SOL_NS = 88_775_244_147_000
 """A Martian solar day."""
@@ -31,6 +32,8 @@ class Timeline:
 
     start_ns: int
     duration_s: int
+    quiet: bool = False
+    """Nothing but what never sleeps is on: at night, and while the Sun stands between Mars and Earth."""
 
     def phase(self, name: str) -> tuple[int, int]:
         """First and last second of a phase, from the start of the stay."""
@@ -41,6 +44,8 @@ class Timeline:
 
     def activity(self, second: int) -> str:
         """The phase of this second."""
+        if self.quiet:
+            return "SLEEPING"
         for name, _ in PHASES:
             if second < self.phase(name)[1]:
                 return name
@@ -66,6 +71,17 @@ def local_hour(utc_ns: int) -> float:
     return (utc_ns - _SOL_11_MIDNIGHT_NS) % SOL_NS / SOL_NS * 24.0
 
 
+def midnight_ns(sol: int) -> int:
+    """UTC at which a sol begins at the landing site."""
+    return _SOL_11_MIDNIGHT_NS + (sol - 11) * SOL_NS
+
+
+def night(sol: int, duration_s: float) -> Timeline:
+    """A quiet stay that begins at 02:00 local mean solar time of this sol, on a whole second."""
+    start_ns = midnight_ns(sol) + SOL_NS // 12
+    return Timeline(start_ns // 1_000_000_000 * 1_000_000_000, round(duration_s), quiet=True)
+
+
 def stay(sol: int, duration_s: float) -> Timeline:
     """A stay that begins at 12:27 local mean solar time of this sol, on a whole second."""
     start_ns = _SOL_11_START_NS + (sol - 11) * SOL_NS
@@ -77,3 +93,10 @@ def stay_around(first_ns: int, last_ns: int, duration_s: float) -> Timeline:
     start_s = first_ns // 1_000_000_000
     needed_s = last_ns // 1_000_000_000 - start_s + 10
     return Timeline(start_s * 1_000_000_000, max(round(duration_s), needed_s))
+
+
+def utc(time_ns: int) -> str:
+    """ISO 8601 to the millisecond."""
+    seconds, left_ns = divmod(time_ns, 1_000_000_000)
+    moment = datetime.fromtimestamp(seconds, tz=UTC)
+    return f"{moment:%Y-%m-%dT%H:%M:%S}.{left_ns // 1_000_000:03d}Z"

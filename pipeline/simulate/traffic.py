@@ -6,8 +6,11 @@ import numpy as np
 
 from pipeline.simulate import chance
 from pipeline.simulate.arrays import Octets
-from pipeline.simulate.frames import REAL_TIME, Profile, idle_frames, packet_frames
+from pipeline.simulate.frames import IDLE, REAL_TIME, RELAY, Profile, idle_frames, packet_frames
 from pipeline.simulate.packets import PacketStream
+
+_FIRST_COUNT = 2**24 - 600
+"""The relay channel's counter wraps inside most passes."""
 
 
 def how_many_idle(n_relay: int) -> int:
@@ -15,10 +18,22 @@ def how_many_idle(n_relay: int) -> int:
     return max(1, n_relay // 12)
 
 
-def other_frames(stream: PacketStream | None, n_idle: int, profile: Profile, seed: int) -> tuple[Octets, Octets]:
-    """Frames uint8[n, frame_bytes] of the orbiter's packets, and idle ones; their counters start anywhere."""
+def first_counts(seed: int) -> dict[int, int]:
+    """Frame counts of the virtual channels at the beginning: of the relay channel near its wrap, of the others any."""
     draw = chance.stream(seed, "other channels")
-    first_own, first_idle = (int(draw.integers(2**24)) for _ in range(2))
+    return {RELAY: _FIRST_COUNT, REAL_TIME: int(draw.integers(2**24)), IDLE: int(draw.integers(2**24))}
+
+
+def all_frames(
+    relay: PacketStream, own: PacketStream | None, n_idle: int, profile: Profile, count: dict[int, int]
+) -> list[Octets]:
+    """Frames uint8[n, frame_bytes] of the rover's packets, of the orbiter's, and idle ones. `count` goes on."""
     none = np.empty((0, profile.frame_bytes), np.uint8)
-    own = packet_frames(stream, profile, REAL_TIME, first_own) if stream else none
-    return own, idle_frames(n_idle, profile, first_idle) if n_idle else none
+    found = [
+        packet_frames(relay, profile, RELAY, count[RELAY]),
+        packet_frames(own, profile, REAL_TIME, count[REAL_TIME]) if own else none,
+        idle_frames(n_idle, profile, count[IDLE]) if n_idle else none,
+    ]
+    for vcid, frames in zip((RELAY, REAL_TIME, IDLE), found, strict=True):
+        count[vcid] = (count[vcid] + len(frames)) % 2**24
+    return found

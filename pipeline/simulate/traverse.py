@@ -17,6 +17,7 @@ DRIVE_SPEED_M_S = 0.055
 """200 m/h (fact sheet 1)."""
 _START_NED_M = (-0.42, 5.32, 0.95)
 _START_YAW_DEG = -158.0
+_REACH_M = 320.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +33,22 @@ class Traverse:
     mast_deg: Reals
     """[n, 2] yaw, pitch."""
     driving: Flags
+    seed: int = 0
+    """Of the course."""
+    before_m: float = 0.0
+    """Driven before this stay."""
+    frame_id: int = 0
+    """Counts re-zeroings of the position: the radar's 16 bits of a centimetre reach no further than 327 m."""
 
     def at(self, what: Reals, time_s: Reals) -> Reals:
         """One of the arrays at other times, linear between the seconds."""
         columns = what.reshape(len(what), -1).T
         return np.stack([np.interp(time_s, self.time_s, column) for column in columns], axis=-1)
+
+    @property
+    def odometer_m(self) -> float:
+        """Driven until the end of the stay."""
+        return self.before_m + float(self.distance_m[-1])
 
     @property
     def turning(self) -> Flags:
@@ -47,22 +59,41 @@ class Traverse:
         return beside
 
 
-def travel(timeline: Timeline, seed: int) -> Traverse:
-    """A stay: a mast scan, a look at the ground, a drive of a few metres on a bending course, another scan."""
+def travel(timeline: Timeline, seed: int, since: Traverse | None = None) -> Traverse:
+    """A stay: a mast scan, a look at the ground, a drive of a few metres on a bending course, another scan.
+
+    It goes on where the stay `since` ended; a quiet stay is all rest. The same seed bends the course the same way.
+    """
+    seed = since.seed if since else seed
     draw = chance.stream(seed, "traverse")
     time_s = np.arange(timeline.duration_s + 1, dtype=np.float64)
-    speed = _speed(timeline, time_s, draw)
+    speed = _speed(timeline, time_s, draw) * (not timeline.quiet)
     distance = np.append(0.0, np.cumsum((speed[1:] + speed[:-1]) / 2.0))
-    attitude = _attitude(distance, draw)
+    attitude = _attitude(distance + (float(since.odometer_m) if since else 0.0), draw)
+    steps = _steps(distance, attitude)
+    start, frame_id = _zero(since, float(distance[-1]))
     return Traverse(
         time_s=time_s,
         distance_m=distance,
         speed_m_s=speed,
-        position_ned_m=_positions(distance, attitude),
+        position_ned_m=steps + start,
         attitude_deg=attitude,
-        mast_deg=_mast(timeline, time_s),
+        mast_deg=_mast(timeline, time_s) * (not timeline.quiet),
         driving=speed > 0.0,
+        frame_id=frame_id,
+        seed=seed,
+        before_m=since.odometer_m if since else 0.0,
     )
+
+
+def _zero(since: Traverse | None, drive_m: float) -> tuple[Reals, int]:
+    """Where the stay begins, and in which frame: a new one, at its zero, where the old might not reach."""
+    if since is None:
+        return np.array(_START_NED_M), 0
+    last = since.position_ned_m[-1]
+    if np.abs(last).max() + drive_m > _REACH_M:
+        return np.zeros(3), (since.frame_id + 1) % 256
+    return last, since.frame_id
 
 
 def _speed(timeline: Timeline, time_s: Reals, draw: np.random.Generator) -> Reals:
@@ -79,13 +110,13 @@ def _attitude(distance: Reals, draw: np.random.Generator) -> Reals:
     return np.stack([yaw, pitch, roll], axis=1)
 
 
-def _positions(distance: Reals, attitude_deg: Reals) -> Reals:
-    """Each second's step along the mean heading, up or down by the mean pitch."""
+def _steps(distance: Reals, attitude_deg: Reals) -> Reals:
+    """From where the stay begins. Each second's step along the mean heading, up or down by the mean pitch."""
     mean = np.radians((attitude_deg[1:] + attitude_deg[:-1]) / 2.0)
     step = np.diff(distance)
     level = step * np.cos(mean[:, 1])
     steps = np.stack([level * np.cos(mean[:, 0]), level * np.sin(mean[:, 0]), -step * np.sin(mean[:, 1])], axis=1)
-    return np.vstack([np.zeros(3), np.cumsum(steps, axis=0)]) + _START_NED_M
+    return np.vstack([np.zeros(3), np.cumsum(steps, axis=0)])
 
 
 def _mast(timeline: Timeline, time_s: Reals) -> Reals:

@@ -7,7 +7,6 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,11 @@ from pipeline.simulate import frames as aos
 from pipeline.simulate.arrays import Anything, Flags, Longs, Octets
 from pipeline.simulate.faults import FrameFaults
 from pipeline.simulate.frames import Profile
-from pipeline.simulate.link import LIGHT_TIME_NS, Reception, Slots, counter
+from pipeline.simulate.link import Reception, Slots, counter
 from pipeline.simulate.packets import Measurement, PacketStream
+from pipeline.simulate.relay import Relay
 from pipeline.simulate.scenario import Scenario
-from pipeline.simulate.timeline import Timeline
+from pipeline.simulate.timeline import Timeline, utc
 from pipeline.simulate.traverse import Traverse
 
 _LARGE = 4000
@@ -31,13 +31,19 @@ class Sent:
 
     stream: PacketStream
     own: PacketStream | None
-    """The orbiter's packets; none of them is ever lost."""
+    """The orbiter's packets."""
     frames: Octets
     """Relay frames first, then those of the other channels."""
     broken: FrameFaults
     slots: Slots
     reception: Reception
     profile: Profile
+    light_ns: int
+    relay: Relay
+    whole: PacketStream
+    """All packets of the stay, of which `stream` may be a part."""
+    first: int = 0
+    """The first packet of the part."""
 
     def packets_by_apid(self) -> dict[int, int]:
         """Packets sent on both channels."""
@@ -47,12 +53,31 @@ class Sent:
 
     def packets_taken(self) -> Flags:
         """bool[n_packets]: at least one byte was in a frame that was lost or could not be corrected."""
+        return self._taken(self.stream, 0)
+
+    def own_taken(self) -> Flags:
+        """The same of the orbiter's packets, whose frames stand behind the rover's."""
+        return self._taken(self.own, self.n_relay) if self.own else np.zeros(0, np.bool_)
+
+    def whole_taken(self) -> Flags:
+        """The same of all packets of the stay: those of other parts are not here."""
+        taken = np.ones(len(self.whole), np.bool_)
+        n = min(len(self.whole) - self.first, int(np.count_nonzero(self.stream.record >= 0)))
+        taken[self.first : self.first + n] = self.packets_taken()[:n]
+        return taken
+
+    @property
+    def n_relay(self) -> int:
+        """Frames of the rover's packets."""
+        return len(self.stream.octets) // self.profile.zone_bytes
+
+    def _taken(self, stream: PacketStream, first_row: int) -> Flags:
         zone_bytes = self.profile.zone_bytes
-        gone = np.zeros(len(self.stream.octets) // zone_bytes, np.int64)
+        gone = np.zeros(len(self.frames), np.int64)
         gone[self.broken.lost] = gone[self.broken.uncorrectable] = 1
-        until = np.append(0, np.cumsum(gone))
-        first = self.stream.start // zone_bytes
-        last = (self.stream.start + self.stream.length - 1) // zone_bytes
+        until = np.append(0, np.cumsum(gone[first_row:]))
+        first = stream.start // zone_bytes
+        last = (stream.start + stream.length - 1) // zone_bytes
         taken: Flags = until[last + 1] > until[first]
         return taken
 
@@ -71,9 +96,9 @@ def arrays(
         "rover_attitude_deg": rover.attitude_deg,
         "rover_mast_deg": rover.mast_deg,
     }
-    found |= _told(measurements, sent.stream, sent.packets_taken())
+    found |= _told(measurements, sent.whole, sent.whole_taken())
     if sent.own:
-        found |= _told(aloft, sent.own, np.zeros(len(sent.own.start), np.bool_))
+        found |= _told(aloft, sent.own, sent.own_taken())
     return {name: _compact(values) for name, values in found.items()}
 
 
@@ -128,14 +153,15 @@ def books(
             "sent_from_utc": utc(int(slots.sent_ns[0])),
             "received_from_utc": utc(int(reception.received_ns[0])),
             "received_until_utc": utc(int(reception.received_ns[-1]) + sent.profile.slot_ns),
-            "light_time_s": LIGHT_TIME_NS / 1e9,
+            "light_time_s": sent.light_ns / 1e9,
             "frame_bytes": sent.profile.frame_bytes,
             "cadu_bytes": sent.profile.cadu_bytes,
         },
+        "relay": sent.relay.told(),
         "bytes": len(reception.octets),
         "packets_sent": {str(apid): n for apid, n in sent.packets_by_apid().items()},
         "frames_sent": frames_by_channel(sent.frames),
-        "frames_received": _received(channel, broken, slots, reception),
+        "frames_received": _received(channel, sent),
         "faults": {
             "lost_frames": named(broken.lost),
             "uncorrectable_frames": named(broken.uncorrectable),
@@ -161,8 +187,9 @@ def _scenario(scenario: Scenario) -> dict[str, Any]:
     return dataclasses.asdict(scenario) | {"radar_files": [path.name for path in scenario.radar_files]}
 
 
-def _received(channel: Longs, broken: FrameFaults, slots: Slots, reception: Reception) -> dict[str, int]:
+def _received(channel: Longs, sent: Sent) -> dict[str, int]:
     """The books of what arrived: read = clean + corrected + uncorrectable."""
+    broken, slots, reception, n_relay = sent.broken, sent.slots, sent.reception, sent.n_relay
     frame = slots.frame[reception.slot]
     spoilt = int(np.count_nonzero(np.isin(frame, broken.uncorrectable)))
     corrected = int(np.count_nonzero(reception.corrected[reception.slot]))
@@ -175,7 +202,7 @@ def _received(channel: Longs, broken: FrameFaults, slots: Slots, reception: Rece
         "orbiter": int(np.count_nonzero(channel[frame] == aos.REAL_TIME)),
         "other_channel": int(np.count_nonzero(channel[frame] == aos.IDLE)),
         "relay_duplicates": int(np.count_nonzero(slots.again[reception.slot])),
-        "relay_missing": len(broken.lost) + len(broken.uncorrectable),
+        "relay_missing": int(np.count_nonzero(np.concatenate([broken.lost, broken.uncorrectable]) < n_relay)),
     }
 
 
@@ -183,13 +210,6 @@ def frames_by_channel(frames: Octets) -> dict[str, int]:
     """Frames sent, "scid/vcid"."""
     vcids, n = np.unique(frames[:, 1] & 0x3F, return_counts=True)
     return {f"{aos.SPACECRAFT}/{vcid}": int(k) for vcid, k in zip(vcids, n, strict=True)}
-
-
-def utc(time_ns: int) -> str:
-    """ISO 8601 to the millisecond."""
-    seconds, left_ns = divmod(time_ns, 1_000_000_000)
-    moment = datetime.fromtimestamp(seconds, tz=UTC)
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{left_ns // 1_000_000:03d}Z"
 
 
 def text(content: dict[str, Any]) -> bytes:
