@@ -33,6 +33,7 @@ PASSES = {
             uncorrectable_frames=4,
         ),
     ),
+    "night.cadu": Scenario(sol=12, seed=13, duration_s=600.0, night=True),
 }
 
 
@@ -41,6 +42,7 @@ def command(name: str, scenario: Scenario) -> str:
     words = ["downlink", "simulate", "--out", name, "--sol", str(scenario.sol), "--seed", str(scenario.seed)]
     words += ["--duration", f"{scenario.duration_s:g}", "--profile", scenario.profile]
     words += ["--orbiter"] if scenario.orbiter else []
+    words += ["--night"] if scenario.night else []
     for field in dataclasses.fields(Faults):
         value = getattr(scenario.faults, field.name)
         if value != field.default:
