@@ -72,6 +72,6 @@ def test_the_bundle_is_at_most_16_mb():
     assert sum(path.stat().st_size for path in FOLDER.iterdir()) <= 16_000_000
 
 
-@pytest.mark.parametrize("name", list(PASSES))
+@pytest.mark.parametrize("name", ["clean.cadu", "damaged.cadu"])
 def test_a_replay_in_real_time_lasts_10_to_30_seconds(name):
     assert 10.0 <= MANIFEST["passes"][name]["duration_s"] <= 30.0
