@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgpack
+import numpy as np
 import pytest
 
 from pipeline import app, topics
@@ -104,19 +105,27 @@ async def test_wound_back_it_gives_the_same_products_once_more(bundled: Path, cl
     assert played.reports[0]["frames"] == played.reports[1]["frames"] == clean.report["frames"]
 
 
+def seconds_in(bundled: Path, seconds: int) -> np.datetime64:
+    """A whole second of reception, so long after the clean pass began."""
+    began = json.loads((bundled / "clean.cadu.truth.json").read_text())["link"]["received_from_utc"]
+    return np.datetime64(began[:19], "ms") + np.timedelta64(seconds, "s")
+
+
 async def test_wound_forward_to_a_time_it_leaves_no_product_out(bundled: Path, clean: Any) -> None:
     played = Played(bundled / "clean.cadu", speed=0.5)
+    wanted = seconds_in(bundled, 5)
     async with played.running():
         await played.until(lambda: played.replay._time_ns)
         await played.command(command="pause")
-        await played.command(command="seek", time="2021-05-25T08:13:59Z")
-        await played.until(lambda: (played.progress()["time"] or "") > "2021-05-25T08:13:58.99")
+        await played.command(command="seek", time=f"{wanted}Z")
+        just_before = str(wanted - np.timedelta64(10, "ms"))
+        await played.until(lambda: (played.progress()["time"] or "") > just_before)
         await asyncio.sleep(0.3)
         await played.command(command="pause")
         told = played.progress()["time"]
         await played.command(command="speed", speed=1000)
         await played.command(command="resume")
-    assert told[:19] == "2021-05-25T08:13:58"
+    assert told[:19] == str(wanted - np.timedelta64(1, "s"))[:19]
     assert sorted(played.ids()) == ids_of(clean)
 
 
