@@ -27,7 +27,7 @@ from pipeline.instruments.context import Context
 from pipeline.instruments.instrument import Instrument
 from pipeline.instruments.libs_calibration import LibsCalibration
 from pipeline.instruments.libs_products import MeanSpectrum, drift_draft, mean_draft, signal_of, spectrum_drafts
-from pipeline.instruments.libs_wavelength import Drift, fit_drift, wavelengths_nm
+from pipeline.instruments.libs_wavelength import Drift, fit_drift, sigma_nm, wavelengths_nm
 from pipeline.instruments.products import Draft, any_beyond_row, column_quantity, flag
 from pipeline.instruments.rotations import Floats
 from pipeline.instruments.rows import take
@@ -125,7 +125,8 @@ class Libs(Instrument):
     def _with_wavelengths(self, mean: MeanSpectrum, lineage: dict[str, Any]) -> MeanSpectrum:
         wavelength = self._wavelength_nm(np.array([mean.temperature_degc]), len(mean.net))[0]
         lineage = {**lineage, "n_dust_shots": self.calibration.shots.n_dust_shots}
-        return replace(mean, wavelength_nm=wavelength, lineage=lineage)
+        sigma = sigma_nm(self.calibration.wavelength, wavelength, self._drift)
+        return replace(mean, wavelength_nm=wavelength, wavelength_sigma_nm=sigma, lineage=lineage)
 
     def _wavelength_nm(self, temperature_degc: Floats, n_channels: int) -> Floats:
         return wavelengths_nm(self.calibration.wavelength, temperature_degc, n_channels, self._drift)

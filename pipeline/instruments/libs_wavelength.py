@@ -64,6 +64,16 @@ def wavelengths_nm(model: Wavelength, temperature_degc: Floats, n_channels: int,
     return out
 
 
+def sigma_nm(model: Wavelength, wavelength_nm: Floats, drift: Drift | None) -> Floats:
+    """One sigma of wavelengths [channels] by what the lines left; NaN without a drift."""
+    out = np.full(len(wavelength_nm), np.nan)
+    if drift is not None:
+        for k, (one, start) in enumerate(zip(model.spectrometer, starts(model.spectrometer), strict=False)):
+            part = slice(start, start + one.n_pixels)
+            out[part] = drift.rms_px[k] * np.abs(np.gradient(wavelength_nm[part]))
+    return out
+
+
 def fit_drift(
     model: Wavelength, titanium: Titanium, signal: Floats, sigma: Floats, temperature_degc: float
 ) -> Drift:

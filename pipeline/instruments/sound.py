@@ -57,6 +57,8 @@ class SoundBursts(Instrument):
         clipped = np.array([bool((np.abs(counts) >= _FULL_SCALE).any())])
         bits = rows.quality | flag(clipped, Quality.SATURATED) | flag(wrong_rate, Quality.OUT_OF_RANGE)
         arrays = {**_burst(rows, pressure, rate_hz), **_spectra(pressure, rate_hz)}
+        sigma = np.array([self.calibration.noise.sound_pa])
+        arrays["sound_pressure_pa_sigma"] = Quantity(sigma, "Pa", "one sigma of a sample, noise alone")
         latest = ("sound_level_db", "burst_id")
         yield Draft("sound", "2A", rows, rows.time_ns, arrays, bits, latest)
 

@@ -31,6 +31,7 @@ from pipeline.instruments.rows import sample_times
 
 END_OF_SCALE = 65535
 _ZERO_DEGC_K = 273.15
+_OF_FILMS = "noise of films and air temperature; not of the heading"
 _NEWTON_STEPS = 6  # from the quadratic's root, within 0.3 K: the 3rd step is below 1e-9 K
 
 
@@ -84,6 +85,16 @@ class Wind(Table):
     calm_m_s: Positive
 
 
+class WeatherNoise(Table):
+    """One sigma of a sample of each sensor."""
+
+    source: Source
+    air_degc: Positive
+    pressure_pa: Positive
+    film_milliwatt: Positive
+    sound_pa: Positive
+
+
 class DustDevil(Table):
     """What counts as one: running median over `detrend_s`, depth in Pa and in sigma, widths, bottoms that lie apart."""
 
@@ -115,6 +126,7 @@ class WeatherCalibration(Calibration):
     pressure: Pressure
     wind: Wind
     attitude: AttitudeLimit
+    noise: WeatherNoise
     dust_devils: DustDevil
     sound: Sound
 
@@ -144,6 +156,7 @@ class Weather(Instrument):
         pressure = pressure_pa(voltage, sensor_degc[:, None], calibration.pressure)
         density = pressure / (calibration.wind.gas_constant_j_kg_k * (air_degc + _ZERO_DEGC_K))
         speed, angle_deg = wind(power, air_degc, density, calibration.wind)
+        speed_sigma, angle_sigma_deg = wind_sigma(power, air_degc, density, calibration.wind, calibration.noise)
         heading_deg = roll_pitch_yaw_deg(attitude_of(rows).quaternion)[..., 2] % 360
         from_deg = (angle_deg + heading_deg) % 360
         ends = (prt >= END_OF_SCALE) | (voltage >= END_OF_SCALE) | (power >= END_OF_SCALE).any(axis=-1)
@@ -160,16 +173,24 @@ class Weather(Instrument):
             "wind_from_direction_deg": Quantity(from_deg, "degree", "wind_from_direction, clockwise from north"),
             "wind_from_rover_direction_deg": Quantity(angle_deg, "degree", "wind from, clockwise from forward"),
             "heading_deg": Quantity(heading_deg, "degree", "of the rover, clockwise from north"),
+            "wind_speed_m_s_sigma": Quantity(speed_sigma, "m s-1", f"one sigma, {_OF_FILMS}"),
+            "wind_from_direction_deg_sigma": Quantity(angle_sigma_deg, "degree", f"one sigma, {_OF_FILMS}"),
             "air_density_kg_m3": Quantity(density, "kg m-3", "air_density"),
             "pressure_sensor_temperature_degc": Quantity(sensor_degc, "degC", "of the pressure sensor"),
         }
         flat = {name: Quantity(q.values.ravel(), q.unit, q.description) for name, q in arrays.items()}
+        flat["air_temperature_k_sigma"] = _constant(calibration.noise.air_degc, "K")
+        flat["pressure_pa_sigma"] = _constant(calibration.noise.pressure_pa, "Pa")
         latest = ("air_temperature_k", "pressure_pa", "wind_speed_m_s", "wind_from_direction_deg")
         yield Draft("meteorology", "2B", rows, self._sample_ns(rows).ravel(), flat, quality.ravel(), latest)
 
     def _sample_ns(self, rows: ColumnBatch) -> NDArray[np.int64]:
         interval_ns = round(self.calibration.sample_interval_s * 1e9)
         return sample_times(rows, np.arange(np.asarray(rows.columns["AIR_PRT"]).shape[1]) * interval_ns)
+
+
+def _constant(sigma: float, unit: str) -> Quantity:
+    return Quantity(np.array(sigma), unit, "one sigma of a sample, noise alone", ())
 
 
 def air_temperature_degc(counts: Floats, prt: AirPrt) -> Floats:
@@ -208,13 +229,50 @@ def wind(counts: Floats, air_degc: Floats, density: Floats, king: Wind) -> tuple
     A film that needs less power than in still air counts as a negative speed, so that noise does not make wind;
     a speed below zero is calm down to -calm_m_s and NaN beyond. The direction of calm is NaN.
     """
-    power = counts * king.milliwatt_per_count
-    b = king.b_mw_per_k * np.sqrt(density / king.reference_density_kg_m3)
-    root = (power / (king.film_temperature_degc - air_degc)[..., None] - king.a_mw_per_k) / b[..., None]
-    felt = root * np.abs(root)
-    azimuth = np.deg2rad(king.film_azimuth_deg)
-    design = np.stack([np.ones_like(azimuth), np.cos(azimuth), np.sin(azimuth)], axis=1)
-    mean, forward, right = np.moveaxis(felt @ np.linalg.pinv(design).T, -1, 0)
+    root = _root_of_speed(counts, air_degc, density, king)
+    mean, forward, right = np.moveaxis((root * np.abs(root)) @ _of_films(king).T, -1, 0)
     speed = np.where(mean > -king.calm_m_s, np.maximum(mean, 0.0), np.nan)
     angle_deg = np.rad2deg(np.arctan2(right, forward)) % 360
     return speed, np.where(speed > 0, angle_deg, np.nan)
+
+
+def wind_sigma(
+    counts: Floats, air_degc: Floats, density: Floats, king: Wind, noise: WeatherNoise
+) -> tuple[Floats, Floats]:
+    """One sigma of speed and direction (degrees): each film has noise of its own, the air's is in all of them.
+
+    dU/dP = 2 r / (B (Tw - Ta)), dU/dTa = 2 r P / (B (Tw - Ta)^2), r the root of the speed that a film feels; through
+    the least squares of `wind`, to first order.
+    """
+    root = _root_of_speed(counts, air_degc, density, king)
+    warmer = (king.film_temperature_degc - air_degc)[..., None]
+    by_power = 2 * np.abs(root) / (_cooling(density, king)[..., None] * warmer)
+    by_air = by_power * counts * king.milliwatt_per_count / warmer
+    films = _of_films(king)
+    _, forward, right = np.moveaxis((root * np.abs(root)) @ films.T, -1, 0)[..., None]
+    turn = (forward * films[2] - right * films[1]) / (forward**2 + right**2)  # d theta / d U of each film
+
+    def spread(weight: Floats) -> Floats:
+        own = np.sum((weight * by_power) ** 2, axis=-1) * noise.film_milliwatt**2
+        return np.asarray(np.sqrt(own + (np.sum(weight * by_air, axis=-1) * noise.air_degc) ** 2))
+
+    return spread(films[0]), np.rad2deg(spread(turn))
+
+
+def _cooling(density: Floats, king: Wind) -> Floats:
+    """B at this density, mW/K/(m/s)^0.5."""
+    return np.asarray(king.b_mw_per_k * np.sqrt(density / king.reference_density_kg_m3))
+
+
+def _root_of_speed(counts: Floats, air_degc: Floats, density: Floats, king: Wind) -> Floats:
+    """King's law solved for the root of the speed that each film feels [..., films]; below still air negative."""
+    power = counts * king.milliwatt_per_count
+    warmer = (king.film_temperature_degc - air_degc)[..., None]
+    return np.asarray((power / warmer - king.a_mw_per_k) / _cooling(density, king)[..., None])
+
+
+def _of_films(king: Wind) -> Floats:
+    """Mean, forward and right part of the wind by what the films feel: float64[3, films]."""
+    azimuth = np.deg2rad(king.film_azimuth_deg)
+    design = np.stack([np.ones_like(azimuth), np.cos(azimuth), np.sin(azimuth)], axis=1)
+    return np.linalg.pinv(design)

@@ -55,6 +55,13 @@ def test_a_dip_is_found_at_its_time_with_its_depth_and_width(devils, packets):
     assert devil.arrays["background_pressure_pa"].values[0] == pytest.approx(931, abs=0.1)
 
 
+@pytest.mark.parametrize("at", range(170, 260, 9))
+def test_a_dip_is_the_same_wherever_the_samples_were_cut_for_judging(devils, packets, at):
+    (devil,), _ = devils(packets(dips=[(at + 0.4, 2.0, 10.0)], noise=0.01))
+    assert devil.time.onboard_ns[0] / 1e9 == pytest.approx(at + 0.4, abs=0.1)
+    assert devil.arrays["depth_pa"].values[0] == pytest.approx(2.0, rel=0.02)
+
+
 def test_its_packets_are_those_around_the_dip(devils, packets):
     (devil,), _ = devils(packets(dips=[(203.4, 2.0, 10.0)]))
     assert devil.lineage["seq_count"] == [19, 21]

@@ -119,6 +119,23 @@ def test_wind_is_the_truth_within_what_the_films_noise_leaves(decoded: Decoded) 
     within(direction[rest], true[rest], (5 * sigma + 0.1)[rest])
 
 
+def test_the_sigma_of_the_wind_is_how_far_it_is_from_the_truth(decoded: Decoded) -> None:
+    here = np.repeat(decoded.arrived("weather"), 10)
+    rest = ~_heading_moves(decoded)[here] & ((decoded.quality("weather", "meteorology") & Quality.NO_ATTITUDE) == 0)
+    # the heading comes in steps that leave 0.02 deg
+    for name, of_heading in (("wind_speed_m_s", 0.0), ("wind_from_direction_deg", 0.02)):
+        found, sigma = (decoded.rows("weather", "meteorology", f"{name}{end}")[rest] for end in ("", "_sigma"))
+        true = decoded.truth[f"weather_{name}"][here][rest]
+        scale = (same_angle(found, true) - true) / np.hypot(sigma, of_heading)
+        assert np.std(scale) == pytest.approx(1, abs=0.12)
+
+
+def test_the_sigma_of_a_libs_wavelength_bounds_how_far_it_is_from_the_truth(decoded: Decoded) -> None:
+    for found, true in zip(decoded.of("libs", "spectrum"), decoded.truth["libs_wavelength_nm"], strict=True):
+        sigma = found.arrays["wavelength_nm_sigma"].values
+        within(found.arrays["wavelength_nm"].values[0], true, 3 * sigma)
+
+
 def test_the_dust_devils_are_found_where_the_pressure_dips_and_nowhere_else(decoded: Decoded) -> None:
     found = decoded.rows("weather", "dust_devil", "time_utc_ns") / 1e9
     true = decoded.truth["weather_dip_time_utc_ns"] / 1e9
