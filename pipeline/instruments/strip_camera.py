@@ -136,6 +136,7 @@ class StripCamera(Instrument):
             "binning": Quantity(np.array([binning]), "", "detector pixels that became one"),
             "transaction": Quantity(np.array([file.transaction]), "", "number of the file"),
             "checksum": Quantity(np.array([file.checksum]), "", "1 verified, 0 failed, -1 not checked"),
+            "n_rejected_pdus": Quantity(np.array([file.n_rejected]), "1", "PDUs that could not be used"),
             **{name: Quantity(np.array([value]), unit, words) for name, (value, unit, words) in numbers.items()},
         }
         bits = file.quality() | (Quality.SATURATED if self._saturated(counts, have) else Quality(0))

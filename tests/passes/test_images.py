@@ -1,7 +1,9 @@
 """Pictures of a whole and of a torn pass meet what the simulator saw, on the lines that arrived."""
 
+import shutil
 import zlib
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -181,3 +183,30 @@ def test_a_strips_file_is_the_one_that_was_sent(clean: Decoded, camera: str) -> 
     numbers += [(place[0], 4), (place[1], 4), (17_800, 2), (70, 2), (0, 4)]
     head = b"TW1S" + b"".join(int(number).to_bytes(n_bytes, "big") for number, n_bytes in numbers)
     assert zlib.crc32(head + body) == clean.truth[f"{camera}_pdu_file_crc32"][0]
+
+
+@pytest.fixture(scope="module")
+def holed(bundled: Path, decode_pass: Callable[..., Decoded], tmp_path_factory: pytest.TempPathFactory) -> Decoded:
+    """The clean pass without every fortieth frame of the orbiter's channel, which the frame's second byte tells."""
+    cadus = np.fromfile(bundled / "clean.cadu", np.uint8).reshape(-1, 1024)
+    of_orbiter = np.flatnonzero((cadus[:, 5] ^ 0x48) & 0x3F == 1)  # the randomiser begins FF 48
+    path = tmp_path_factory.mktemp("holed") / "clean.cadu"
+    np.delete(cadus, of_orbiter[40::40], axis=0).tofile(path)
+    for ending in (".truth.npz", ".truth.json"):
+        shutil.copy(f"{bundled / 'clean.cadu'}{ending}", f"{path}{ending}")
+    return decode_pass(path)
+
+
+@pytest.mark.parametrize("camera", ["moric", "hiric"])
+def test_lost_pdus_are_holes_in_a_strip_and_the_rest_is_what_was_sent(
+    holed: Decoded, clean: Decoded, camera: str
+) -> None:
+    (product,), (whole,) = holed.of(camera, "strip"), clean.of(camera, "strip")
+    image, true = value(product, "image"), value(whole, "image")
+    missing = np.isnan(image)
+    assert 0.5 < value(product, "received_share") < 0.99
+    assert missing.mean() == pytest.approx(1 - value(product, "received_share"), abs=0.002)
+    assert np.array_equal(image[~missing], true[~missing])
+    assert value(product, "line_quality").tolist() == missing.any(axis=(1, 2)).astype(int).tolist()
+    assert product.quality[0] & Quality.FRAGMENT
+    assert value(product, "checksum") == -1
