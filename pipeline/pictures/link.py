@@ -33,8 +33,8 @@ def frames(axes: Axes, report: Mapping[str, Any]) -> None:
         axes.annotate(
             f" {channel['frames']:,}; {lost:,} lost", (channel["frames"] + lost, name), va="center", fontsize=6
         )
-    axes.invert_yaxis()
-    axes.margins(x=0.25)
+    axes.set_ylim(len(report["channels"]) + 1.4, -0.6)  # the first on top, room for the legend below
+    axes.margins(x=0.3)
     axes.set_xlabel("frames")
     axes.grid(axis="y", visible=False)
     axes.legend(loc="lower right", ncols=2)

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.pictures.series import Series
 from pipeline.pictures.style import COLOURS, FLAGGED, decibel, draw_lines, draw_time, label
@@ -50,28 +51,31 @@ def _amplitude_bar(axes: Axes) -> None:
 
 
 def processed_radargram(axes: Axes, series: Series) -> None:
-    """The gained quick-look against distance and depth."""
-    picture = series.values("quicklook")
-    finite = np.abs(picture[np.isfinite(picture)])
-    limit = float(np.percentile(finite, 98)) if len(finite) else 1.0
+    """The envelope of the filtered traces, in dB and without gain, against distance and depth."""
+    level = decibel(series.values("envelope"))
+    finite = level[np.isfinite(level)]
+    low, high = np.percentile(finite, (50, 99.8)) if len(finite) else (0.0, 1.0)
     distance_m, depth_m = series.values("distance_m"), series.values("depth_m")
     extent = (float(distance_m[0]), float(distance_m[-1]), float(depth_m[-1]), float(depth_m[0]))
-    axes.imshow(
-        picture.T, aspect="auto", extent=extent, cmap="gray", vmin=-limit, vmax=limit, interpolation="nearest"
-    )
+    axes.imshow(level.T, aspect="auto", extent=extent, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
     axes.grid(visible=False)
     axes.set(xlabel=label("distance", "m"), ylabel=label("depth", "m"))
+    _amplitude_bar(axes)
 
 
-def magnetic_field(axes: Axes, series: Series) -> None:
-    """Components in local axes, and the magnitude."""
-    field = series.values("field_a_enu_nt")
-    for axis, (word, colour) in enumerate(zip(("east", "north", "up"), COLOURS, strict=False)):
-        axes.plot(series.time, field[:, axis], color=colour, label=word)
-    axes.plot(series.time, series.values("field_a_magnitude_nt"), color="#20262d", label="magnitude")
-    axes.set_ylabel(label("field", series.unit("field_a_enu_nt")))
-    axes.legend(loc="upper right", ncols=4, borderaxespad=0.1)
-    draw_time(axes, series)
+def magnetic_field(vector: str, magnitude: str, words: Sequence[str]) -> Callable[[Axes, Series], None]:
+    """The components of an array against time, and its magnitude."""
+
+    def draw(axes: Axes, series: Series) -> None:
+        field = series.values(vector)
+        for axis, (word, colour) in enumerate(zip(words, COLOURS, strict=False)):
+            axes.plot(series.time, field[:, axis], color=colour, label=word)
+        axes.plot(series.time, series.values(magnitude), color="#20262d", label="magnitude")
+        axes.set_ylabel(label("field", series.unit(vector)))
+        axes.legend(loc="best", ncols=2)
+        draw_time(axes, series)
+
+    return draw
 
 
 def wind(axes: Axes, series: Series) -> None:
@@ -90,20 +94,63 @@ def lines(text: str, **names: str) -> Callable[[Axes, Series], None]:
     return lambda axes, series: draw_lines(axes, series, names, text)
 
 
-def spectra(name: str, text: str) -> Callable[[Axes, Series], None]:
+def spectra(name: str, text: str, wavelength: str = "wavelength_nm") -> Callable[[Axes, Series], None]:
     """The newest spectra of an array over wavelength."""
 
     def draw(axes: Axes, series: Series) -> None:
-        values, wavelength_nm = series.values(name), series.values("wavelength_nm")
+        values, wavelength_nm = series.values(name), series.values(wavelength)
         rows = range(max(0, len(values) - MAX_SPECTRA), len(values))
         for row, colour in zip(rows, COLOURS, strict=False):
             at = wavelength_nm[row] if wavelength_nm.ndim > 1 else wavelength_nm
-            point = series.arrays["point_id"].values[row] if "point_id" in series.arrays else row
-            axes.plot(at, values[row], color=colour, linewidth=0.6, label=f"point {point}")
+            axes.plot(at, values[row], color=colour, linewidth=0.6, label=_name(series, row))
         axes.set(xlabel=label("wavelength in vacuum", "nm"), ylabel=label(text, series.unit(name)))
         axes.legend(loc="best")
 
     return draw
+
+
+def _name(series: Series, row: int) -> str:
+    """What tells a spectrum from its neighbours."""
+    for name, word in (("point_id", "point "), ("species", ""), ("bin", "bin ")):
+        if name in series.arrays:
+            return f"{word}{series.arrays[name].values[row]}"
+    return f"row {row}"
+
+
+def flux(name: str, energy: str, unit: str) -> Callable[[Axes, Series], None]:
+    """The newest energy spectra, both axes logarithmic; channels without a count have no point."""
+
+    def draw(axes: Axes, series: Series) -> None:
+        values, energies = series.values(name), series.values(energy)
+        rows = range(max(0, len(values) - MAX_SPECTRA), len(values))
+        for row, colour in zip(rows, COLOURS, strict=False):
+            known = values[row] > 0
+            axes.plot(
+                energies[known], values[row][known], ".-", color=colour, markersize=2, label=_name(series, row)
+            )
+        axes.set(xlabel=label("energy", unit), ylabel=label("flux", series.unit(name)), xscale="log", yscale="log")
+        axes.tick_params(which="minor", labelbottom=False, labelleft=False)
+        axes.legend(loc="best")
+
+    return draw
+
+
+def echoes(axes: Axes, series: Series) -> None:
+    """Echoes of the sounding radar in dB, against range."""
+    level = decibel(series.values("amplitude_hann"))
+    range_m = series.values("range_m")
+    extent = (-0.5, len(level) - 0.5, float(range_m[-1]) / 1000, float(range_m[0]) / 1000)
+    axes.imshow(level.T, aspect="auto", extent=extent, cmap="gray", interpolation="nearest")
+    axes.grid(visible=False)
+    axes.set(xlabel="trace", ylabel=label("range in free space", "km"))
+    _amplitude_bar(axes)
+
+
+def third_octaves(axes: Axes, series: Series) -> None:
+    """The newest burst's level in each third-octave band."""
+    centre_hz, level_db = series.values("band_centre_hz"), series.values("band_level_db")[-1]
+    axes.step(centre_hz, level_db, where="mid", color=COLOURS[0])
+    axes.set(xlabel=label("frequency", "Hz"), ylabel=label("level, to 20 uPa", "dB"), xscale="log")
 
 
 def path(axes: Axes, series: Series) -> None:
@@ -122,12 +169,21 @@ def path(axes: Axes, series: Series) -> None:
 def picture(axes: Axes, series: Series) -> None:
     """The newest image; lines that are missing stay empty."""
     image = np.asarray(series.arrays["image"].values)[-1]
+    shown = _colours(image) if image.ndim == 3 else image
     if "line_quality" in series.arrays:
         lost = np.asarray(series.arrays["line_quality"].values)[-1] != 0
-        image = np.ma.masked_array(image, np.broadcast_to(lost[:, *(None,) * (image.ndim - 1)], image.shape))
-    axes.imshow(image, cmap="gray", interpolation="nearest")
+        shown = np.ma.masked_array(shown, np.broadcast_to(lost[:, *(None,) * (shown.ndim - 1)], shown.shape))
+    axes.imshow(shown, cmap="gray", interpolation="nearest")
     axes.set(xlabel="sample", ylabel="line")
     axes.grid(visible=False)
+
+
+def _colours(image: NDArray[Any]) -> NDArray[Any]:
+    """A picture of colours as it can be shown: bytes as they are, else from 0 to its largest values."""
+    if image.dtype == np.uint8:
+        return image
+    top = float(np.nanpercentile(image, 99.5)) if np.isfinite(image).any() else 1.0
+    return np.asarray(np.clip(np.nan_to_num(image[..., :3]) / (top or 1.0), 0.0, 1.0))
 
 
 def newest(axes: Axes, series: Series) -> None:
@@ -155,14 +211,20 @@ def _drawable(series: Series) -> Iterator[str]:
 PANELS: Mapping[tuple[str, str], tuple[Panel, ...]] = {
     ("gpr", "high_frequency"): (Panel("Radar, high frequency, as received", radargram),),
     ("gpr", "low_frequency"): (Panel("Radar, low frequency, as received", radargram),),
-    ("gpr", "radargram_high"): (Panel("Radargram, high frequency, gained", processed_radargram),),
-    ("gpr", "radargram_low"): (Panel("Radargram, low frequency, gained", processed_radargram),),
-    ("magnetometer", "field"): (Panel("Magnetic field, local axes, sensor A", magnetic_field),),
+    ("gpr", "radargram_high"): (Panel("Radargram, high frequency", processed_radargram),),
+    ("gpr", "radargram_low"): (Panel("Radargram, low frequency", processed_radargram),),
+    ("magnetometer", "field"): (
+        Panel(
+            "Magnetic field, sensor A",
+            magnetic_field("field_a_enu_nt", "field_a_magnitude_nt", ("east", "north", "up")),
+        ),
+    ),
     ("weather", "meteorology"): (
         Panel("Pressure", lines("pressure", pressure_pa="pressure")),
         Panel("Air", lines("temperature", air_temperature_k="air")),
         Panel("Wind", wind),
     ),
+    ("weather", "sound"): (Panel("Sound, newest burst", third_octaves),),
     ("libs", "mean"): (Panel("LIBS, mean of the shots", spectra("net_counts", "net counts")),),
     ("swir", "reflectance"): (Panel("Reflectance, short-wave infrared", spectra("reflectance", "reflectance")),),
     ("rover", "navigation"): (Panel("Traverse", path),),
@@ -175,8 +237,19 @@ PANELS: Mapping[tuple[str, str], tuple[Panel, ...]] = {
     ("orbiter", "state"): (Panel("Orbiter", lines("altitude", altitude_km="altitude")),),
     ("mscam", "image"): (Panel("MSCam, newest image", picture),),
     ("natecam", "image"): (Panel("NaTeCam, newest image", picture),),
+    ("natecam", "panorama"): (Panel("NaTeCam, panorama", picture),),
     ("moric", "strip"): (Panel("MoRIC, newest strip", picture),),
     ("hiric", "strip"): (Panel("HiRIC, newest strip", picture),),
+    ("momag", "field"): (
+        Panel(
+            "Field at the orbiter",
+            magnetic_field("field_ambient_nt", "field_ambient_magnitude_nt", ("x", "y", "z")),
+        ),
+    ),
+    ("mms", "radiance"): (Panel("MMS, visible", spectra("visible_radiance", "radiance", "visible_wavelength_nm")),),
+    ("minpa", "spectrum"): (Panel("MINPA, ions", flux("energy_flux", "energy_ev", "eV")),),
+    ("mepa", "flux"): (Panel("MEPA, protons", flux("proton_flux", "proton_energy_low_mev", "MeV")),),
+    ("mosir", "echo_10_15"): (Panel("MOSIR, 10 to 15 MHz", echoes),),
 }
 
 REPLACED = {
@@ -185,8 +258,19 @@ REPLACED = {
 }
 """Where a pass has the first, a page has no need of the second."""
 
-LEFT_OUT = ("high_frequency_self_test", "low_frequency_self_test", "shot", "radiance", "event")
-"""Products that a page has no room for: they are in the others, or are no picture."""
+LEFT_OUT = frozenset(
+    {
+        *(("gpr", f"{channel}_frequency_self_test") for channel in ("high", "low")),
+        *(("libs", name) for name in ("shot", "drift", "lines", "spectrum")),
+        *(("swir", name) for name in ("radiance", "bands")),
+        *(("rover", name) for name in ("event", "power", "sol_drive", "sol_energy", "traverse")),
+        *(("clock", name) for name in ("pairs", "correlation")),
+        *(("mosir", f"echo_{band}") for band in ("15_20", "30_50")),
+        ("magnetometer", "site_vector"),
+        ("weather", "dust_devil"),
+    }
+)
+"""Products that a page has no room for: they are in the others, or are no picture. The report lists them."""
 
 
 def panels_of(found: Sequence[Series]) -> list[tuple[Panel, Series]]:
@@ -194,6 +278,6 @@ def panels_of(found: Sequence[Series]) -> list[tuple[Panel, Series]]:
     by_kind = {(one.instrument, one.product): one for one in found}
     hidden = {old for new, old in REPLACED.items() if new in by_kind}
     known = [kind for kind in PANELS if kind in by_kind and kind not in hidden]
-    others = [kind for kind in by_kind if kind not in PANELS and kind[1] not in LEFT_OUT]
+    others = [kind for kind in by_kind if kind not in PANELS and kind not in LEFT_OUT]
     drawn = [(panel, by_kind[kind]) for kind in known for panel in PANELS[kind]]
     return drawn + [(Panel(f"{kind[0]}/{kind[1]}", newest), by_kind[kind]) for kind in others]

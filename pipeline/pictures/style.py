@@ -74,7 +74,7 @@ def draw_lines(axes: Axes, series: Series, names: Mapping[str, str], text: str) 
     first = next(iter(names))
     axes.set_ylabel(label(text, series.unit(first)))
     if len(names) > 1:
-        axes.legend(loc="upper right", ncols=len(names), borderaxespad=0.1)
+        axes.legend(loc="best")
     draw_time(axes, series)
 
 

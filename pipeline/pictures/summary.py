@@ -28,9 +28,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-N_COLUMNS = 4
+N_COLUMNS = 5
 PAGE_INCHES = (16.5, 11.7)  # A3, landscape: prints on A4
-MAX_PANELS = 24
+MAX_PANELS = 30
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#20262d}
 h1{margin-bottom:0}p.lead{margin-top:.2rem;color:#5b6770}
