@@ -30,6 +30,7 @@ _J2000_UNIX_NS = 946_728_000 * 1_000_000_000  # 2000-01-01T12:00:00
 _TT_TAI_NS = 32_184_000_000
 _UNIX_JD = 2_440_587.5
 _AXES = {"enu": ("East", "North", "Up"), "rover": ("X forward", "Y right", "Z down")}
+_FRAMES = {"sensor", "rover", "enu"}
 _SI = {"nT": "1.0e-9>T", "degree": "0.0174532925>rad", "ns": "1.0e-9>s", "m": "1.0>m", "m s-1": "1.0>m s^-1"}
 
 
@@ -77,7 +78,7 @@ def _column(file: Any, name: str, column: Column, *, has_sigma: bool) -> None:
         attributes |= _axis(file, name, dim, axis, size)
     words = name.removesuffix(SIGMA).split("_")
     if "nt" in words and "axis" in column.dims:
-        attributes["COORDINATE_SYSTEM"] = words[-2]
+        attributes["COORDINATE_SYSTEM"] = words[-2] if words[-2] in _FRAMES else "instrument or spacecraft"
     _write(file, name, values, attributes, varies=varies)
 
 
@@ -158,7 +159,7 @@ def _epoch_attributes(utc_ns: NDArray[np.int64]) -> dict[str, Any]:
 def _globals(collection: Collection, origin: Origin, name: str) -> dict[str, dict[int, Any]]:
     what = f"{collection.instrument} {collection.product}".replace("_", " ")
     common = collection.common
-    site = origin.site or {}
+    site = (origin.site or {}) if "site" in common else {}
     found = {
         "Project": origin.mission,
         "Source_name": f"{origin.mission}>{origin.mission}",

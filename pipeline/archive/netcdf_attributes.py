@@ -92,7 +92,7 @@ def global_attributes(collection: Collection, origin: Origin, name: str) -> dict
         "instrument": collection.instrument,
         "product_version": software(),
         **_times(collection),
-        **_place(origin),
+        **_place(collection, origin),
         **_lineage(collection, origin),
     }
 
@@ -111,9 +111,10 @@ def _times(collection: Collection) -> dict[str, Any]:
     return found
 
 
-def _place(origin: Origin) -> dict[str, Any]:
+def _place(collection: Collection, origin: Origin) -> dict[str, Any]:
+    """The site, of products that belong to it: an orbiter's do not."""
     site = origin.site
-    if site is None:
+    if site is None or "site" not in collection.common:
         return {}
     longitude, latitude, altitude = (float(site[key]) for key in ("longitude_deg", "latitude_deg", "altitude_m"))
     return {

@@ -127,3 +127,9 @@ def test_the_highly_recommended_words_of_discovery_are_there(folder):
     for path in folder.glob("*.nc"):
         with xarray.open_dataset(path, decode_timedelta=False) as found:
             assert all(found.attrs[key] for key in ("title", "summary", "keywords", "Conventions"))
+
+
+def test_a_file_of_the_orbiter_belongs_to_no_site(opened):
+    with opened("orbiter", "state") as aloft, opened("weather", "meteorology") as landed:
+        assert not [key for key in aloft.attrs if key.startswith(("site", "geospatial", "sol"))]
+        assert "site" in landed.attrs
