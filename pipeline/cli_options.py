@@ -48,7 +48,7 @@ BrokerUrl = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="The pass report as JSON.")]
 FileFormat = Annotated[
-    Literal["archive", "netcdf", "cdf", "pds4", "segy", "wav", "quicklook", "zarr"],
+    Literal["archive", "netcdf", "cdf", "pds4", "segy", "wav", "picture", "quicklook", "zarr"],
     typer.Option("--format", help="Of each kind of product its own files, or one kind alone."),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")]

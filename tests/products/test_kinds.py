@@ -2,11 +2,13 @@
 
 import sqlite3
 import xml.etree.ElementTree as ET
+from typing import get_args
 
 import numpy as np
 import pytest
 
 from pipeline.archive.kinds import KINDS
+from pipeline.cli_options import FileFormat
 
 xarray = pytest.importorskip("xarray")
 segyio = pytest.importorskip("segyio")
@@ -105,3 +107,8 @@ def test_the_pds4_label_says_which_correlation_and_recording_its_table_has(few_f
     label = ET.parse(file(few_files, "pds4-label", "gpr", "low_frequency")).getroot()
     lineage = {one.tag.rpartition("}")[2]: one.text for one in label.iter() if one.text}
     assert (lineage["recordings"], lineage["clock_correlation"]) == ("clean.cadu", "none: epoch + count")
+
+
+def test_every_kind_can_be_asked_for_alone_on_the_command_line():
+    choices = get_args(get_args(FileFormat)[0])
+    assert set(choices) == {"archive", *KINDS}
