@@ -100,7 +100,8 @@ async def test_memory_stays_flat_at_ten_times_the_real_rate(make_stack, subscrib
     limits = {"publish": MAX_PUBLISH_BYTES, "decode-one": MAX_DECODE_BYTES}
     for name in figures.rows[-1]:
         middle, last = (statistics.median([row[name][0] for row in third or figures.rows]) for third in thirds)
-        assert last - middle < GROWTH_BYTES, (name, [row[name][0] >> 20 for row in figures.rows])
+        enough = len(figures.rows) >= 9  # before that tables are still filling
+        assert not enough or last - middle < GROWTH_BYTES, (name, [row[name][0] >> 20 for row in figures.rows])
         assert max(row[name][0] for row in figures.rows) < limits.get(name, MAX_BYTES), name
         assert max(row[name][1] for row in figures.rows) < 60, name
     recorded = sum(file.stat().st_size for file in (stack.folder / "ingest").rglob("*.raw"))
