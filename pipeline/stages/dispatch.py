@@ -165,7 +165,7 @@ class Dispatch:
             if self.n_sent == n_recorded:
                 break
             left = self._pace.chunk_bytes if n_recorded is None else n_recorded - self.n_sent
-            batch = self._reader.read(min(left, self._pace.chunk_bytes))
+            batch = self._reader.read(min(left + 1, self._pace.chunk_bytes))  # one more shows that it is all
             if batch is None and not ended:
                 break
             self._end_sent = batch is None
