@@ -9,9 +9,10 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,7 @@ from pipeline.stages.tape import Tape
 from pipeline.toml_lines import read_limited
 from pipeline.transport.broker import BrokerAddress
 from pipeline.transport.mqtt import Publisher, subscribe
+from pipeline.transport.occasional import Occasional
 
 MAX_TOLD = 1000  # gaps and other events that a report lists
 _FILTER = re.compile(r"(([^+#]*|\+)/)*([^+#]*|\+|#)")
@@ -273,8 +275,19 @@ async def dashboard(
     def messages(tell: Callable[[str], None]) -> AsyncGenerator[tuple[str, bytes, bool], None]:
         return subscribe(address, TOPICS, on_trouble=tell)
 
-    async with serving(messages, topics.unpack_product, host=host, port=port, or_any_port=or_any_port) as served:
+    async with (
+        Occasional(address) as publisher,
+        serving(
+            messages, topics.unpack_product, partial(_say, publisher), host=host, port=port, or_any_port=or_any_port
+        ) as served,
+    ):
         yield served
+
+
+async def _say(publisher: Occasional, stream: str, command: Mapping[str, Any]) -> None:
+    """Send a command to the replay that plays `<mission>/<stream>`."""
+    mission, name = stream.split("/", 1)
+    await publisher.publish(topics.control_message(mission, name, command))
 
 
 async def serve_dashboard(address: BrokerAddress, host: str, port: int, tell: Callable[[str], None]) -> None:

@@ -1,114 +1,198 @@
-"""Field and weather against UTC: two magnetometers in east, north, up; temperature, pressure and wind."""
+"""Field and weather: two magnetometers in a frame of one's choice; temperature, pressure, wind and sound.
+
+Against UTC, or against local true solar time, of which 24 hours are a sol.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from bokeh.layouts import column, row
-from bokeh.models import ColumnDataSource, DataRange1d, UIElement
+from bokeh.models import ColumnDataSource, DataRange1d, Select, UIElement
 
 from pipeline.dashboard import theme
-from pipeline.dashboard.panels import TIME_TIP, Panel, Tail, hover, milliseconds, plot, where_flagged
-from pipeline.dashboard.rows import QUALITY, TIME, Rows
+from pipeline.dashboard.panels import (
+    TIME_TIP,
+    Panel,
+    Tail,
+    clock_axis,
+    hover,
+    milliseconds,
+    plot,
+    where_flagged,
+)
+from pipeline.dashboard.ring import Ring
+from pipeline.dashboard.rows import QUALITY, SOLAR, TIME, Rows
+from pipeline.dashboard.sound_plot import SoundPlot
 from pipeline.dashboard.state import Stream
+from pipeline.dashboard.theme import sheet
+from pipeline.dashboard.wind_rose import WindRose
 
-_COMPONENTS = (("east", theme.BLUE), ("north", theme.ORANGE), ("up", theme.GREEN), ("magnitude", theme.VIOLET))
+FRAMES = {
+    "local: east, north, up": ("enu", ("east", "north", "up")),
+    "rover: X ahead, Y right, Z down": ("rover", ("X ahead", "Y right", "Z down")),
+    "sensor: its own axes": ("sensor", ("x", "y", "z")),
+}
+CLOCKS = {"UTC": "time", "local true solar time": "solar"}
+_COLOURS = (theme.BLUE, theme.ORANGE, theme.GREEN)
 _WEATHER = (
     ("air_temperature_k", "Air temperature", "K", theme.RED),
     ("pressure_pa", "Pressure", "Pa", theme.CYAN),
     ("wind_speed_m_s", "Wind speed", "m/s", theme.GREEN),
-    ("wind_from_direction_deg", "Wind from, clockwise from north", "degree", theme.ORANGE),
+    ("wind_from_direction_deg", "Wind from", "degree from north", theme.ORANGE),
 )
+_SOLAR_TIP = ("solar", "@solar{%H:%M:%S}")
 
 
 class FieldLook:
-    """Six plots over one time axis, so that zooming one zooms all."""
+    """Six plots over one time axis, so that zooming one zooms all; the wind's rose and the sound's spectrum."""
 
     title = "Field and weather"
+    kinds = ("magnetometer/field", "weather/meteorology", "weather/sound")
 
     def __init__(self) -> None:
+        css = {"height": 28, "stylesheets": [sheet(theme.WIDGET_CSS)]}
+        self.clock = Select(options=list(CLOCKS), value="UTC", width=180, name="clock", **css)
+        self.frame = Select(options=list(FRAMES), value=next(iter(FRAMES)), width=240, name="frame", **css)
         self._x_range = DataRange1d(range_padding=0.02)
-        self._panels: dict[str, list[Panel]] = {"magnetometer/field": [], "weather/meteorology": []}
-        self._tails: dict[str, list[Tail]] = {"magnetometer/field": [], "weather/meteorology": []}
-        fields = [self._field(sensor) for sensor in "ab"]
-        source = ColumnDataSource({name: [] for name in ("time", "quality", *_flagged_names())}, name="weather")
-        self._tails["weather/meteorology"].append(Tail(source, _weather_columns))
-        temperature, pressure, speed, direction = (self._weather(source, *what) for what in _WEATHER)
-        self.root: UIElement = row(
-            column(*fields, sizing_mode="stretch_both"),
-            column(temperature, pressure, sizing_mode="stretch_both"),
-            column(speed, direction, sizing_mode="stretch_both"),
-            sizing_mode="stretch_both",
+        self._timed: list[tuple[Any, list[Any]]] = []
+        self._fields = {sensor: self._field(sensor) for sensor in "ab"}
+        weather = ("time", "solar", "quality", *_flagged_names())
+        source = ColumnDataSource({name: [] for name in weather}, name="weather")
+        self._weather_tail = Tail(source, _weather_columns)
+        self._weather = [self._weather_panel(source, *what) for what in _WEATHER]
+        self._rose, self._sound = WindRose(), SoundPlot()
+        self._winds = Panel(
+            "Wind rose", self._rose.figure, self._rose.source,
+            {"sector": "from", "speed": "speed", "share": "share_percent"}, "wind_rose.csv",
+        )  # fmt: skip
+        self._sounds = Panel(
+            "Sound", self._sound.figure, self._sound.source,
+            {"centre": "band_centre_hz", "level": "level_db", "mean": "mean_level_db"}, "sound.csv",
+        )  # fmt: skip
+        self._sound_seen: tuple[Any, ...] = ()
+        self.clock.on_change("value", self._clock_chosen)
+        self.frame.on_change("value", self._frame_chosen)
+        controls = row(self.frame, self.clock, height=38, margin=(4, 0, 0, 6))
+        panels = [[panel for panel, _, _ in self._fields.values()], self._weather[:2], self._weather[2:]]
+        panels.append([self._winds, self._sounds])
+        columns = [column(*(panel.root for panel in stack), sizing_mode="stretch_both") for stack in panels]
+        self.root: UIElement = column(
+            controls, row(*columns, sizing_mode="stretch_both"), sizing_mode="stretch_both"
         )
+
+    def seek(self, kind: str, time_ns: int) -> None:
+        """All of it is in sight."""
 
     def refresh(self, stream: Stream | None, now_s: float) -> None:
-        for kind, tails in self._tails.items():
-            ring = stream.products.get(kind) if stream else None
-            for tail in tails:
-                tail.follow(ring)
-            for panel in self._panels[kind]:
-                panel.tell_of(ring, now_s)
+        products = stream.products if stream else {}
+        field, weather, sound = (products.get(kind) for kind in self.kinds)
+        for panel, tail, _ in self._fields.values():
+            tail.follow(field)
+            panel.tell_of(field, now_s)
+        if self._weather_tail.follow(weather):
+            self._show_rose(weather)
+        for panel in self._weather:
+            panel.tell_of(weather, now_s)
+        self._winds.tell_of(weather, now_s, self._calm)
+        if (seen := (sound, sound and sound.mark)) != self._sound_seen:
+            self._sound_seen = seen
+            self._sound.fill(sound)
+        loud = f"last burst {sound.rows()['sound_level_db'][-1]:.0f} dB; line: mean" if sound else ""
+        self._sounds.tell_of(sound, now_s, loud)
 
-    def _field(self, sensor: str) -> UIElement:
-        names = [name for name, _ in _COMPONENTS]
-        source = ColumnDataSource(
-            {name: [] for name in ("time", "quality", "flagged", *names)}, name=f"field_{sensor}"
-        )
-        made = plot("UTC", "nT, east-north-up", is_time=True, x_range=self._x_range)
+    _calm = ""
+
+    def _show_rose(self, weather: Ring | None) -> None:
+        if weather is None:
+            self._rose.fill(np.empty(0), np.empty(0))
+            self._calm = ""
+            return
+        rows = weather.rows()
+        calm = self._rose.fill(rows["wind_speed_m_s"], rows["wind_from_direction_deg"])
+        self._calm = f"calm {calm:.0f} %"
+
+    def _field(self, sensor: str) -> tuple[Panel, Tail, list[Any]]:
+        names = ("time", "solar", "quality", "flagged", "x", "y", "z", "magnitude")
+        source = ColumnDataSource({name: [] for name in names}, name=f"field_{sensor}")
+        made = plot("UTC", "nT", is_time=True, x_range=self._x_range)
         lines = [
-            made.line("time", name, source=source, color=colour, legend_label=name) for name, colour in _COMPONENTS
+            made.line("time", name, source=source, color=colour, legend_label=label)
+            for name, colour, label in zip("xyz", _COLOURS, self._axes, strict=True)
         ]
-        made.scatter("time", "flagged", source=source, color=theme.FLAG, alpha=0.6, size=2)
+        total = made.line("time", "magnitude", source=source, color=theme.VIOLET, legend_label="magnitude")
+        bad = made.scatter("time", "flagged", source=source, color=theme.FLAG, alpha=0.6, size=2)
         made.legend.orientation = "horizontal"
         made.legend.padding = made.legend.margin = 0
         made.add_layout(made.legend[0], "above")
         made.legend.click_policy = "hide"
-        hover(
-            made, lines[3:], [TIME_TIP, *[(n, f"@{n}{{0.00}} nT") for n in names], ("quality", "@quality")], "vline"
-        )
-        headers = {"time": "utc", **{name: f"{name}_nt" for name in names}, "quality": "quality"}
-        panel = Panel(f"Field, sensor {sensor.upper()}", made, source, headers, f"field_{sensor}.csv")
-        self._panels["magnetometer/field"].append(panel)
-        self._tails["magnetometer/field"].append(Tail(source, _field_columns(sensor)))
-        return panel.root
+        tips = [(name, f"@{name}{{0.00}} nT") for name in ("x", "y", "z", "magnitude")]
+        hover(made, [total], [TIME_TIP, _SOLAR_TIP, *tips, ("quality", "@quality")], "vline")
+        self._timed.append((made, [*lines, total, bad]))
+        panel = Panel(f"Field, sensor {sensor.upper()}", made, source, self._headers(), f"field_{sensor}.csv")
+        return panel, Tail(source, self._columns_of(sensor)), made.legend[0].items
 
-    def _weather(self, source: ColumnDataSource, name: str, title: str, unit: str, colour: str) -> UIElement:
+    @property
+    def _axes(self) -> tuple[str, ...]:
+        return FRAMES[self.frame.value][1]
+
+    def _headers(self) -> dict[str, str]:
+        axes = dict(zip("xyz", (f"{axis.split()[0].lower()}_nt" for axis in self._axes), strict=True))
+        return {"time": "utc", **axes, "magnitude": "magnitude_nt", "quality": "quality"}
+
+    def _columns_of(self, sensor: str) -> Callable[[Rows], dict[str, Any]]:
+        def shown(rows: Rows) -> dict[str, Any]:
+            field = rows[f"field_{sensor}_{FRAMES[self.frame.value][0]}_nt"]
+            magnitude = rows[f"field_{sensor}_magnitude_nt"]
+            return {
+                "time": milliseconds(rows[TIME]),
+                "solar": rows[SOLAR],
+                **{name: field[:, k] for k, name in enumerate("xyz")},
+                "magnitude": magnitude,
+                "flagged": where_flagged(magnitude, rows[QUALITY]),
+                "quality": rows[QUALITY].astype(float),
+            }
+
+        return shown
+
+    def _weather_panel(self, source: ColumnDataSource, name: str, title: str, unit: str, colour: str) -> Panel:
         made = plot("UTC", unit, is_time=True, x_range=self._x_range)
         if name == "wind_from_direction_deg":  # a line would cross the whole plot at north
             drawn = made.scatter("time", name, source=source, color=colour, size=3)
         else:
             drawn = made.line("time", name, source=source, color=colour)
-        made.scatter("time", f"{name}_flagged", source=source, color=theme.FLAG, alpha=0.6, size=2)
-        hover(made, [drawn], [TIME_TIP, (title, f"@{name}{{0.00}} {unit}"), ("quality", "@quality")], "vline")
-        headers = {"time": "utc", name: name, "quality": "quality"}
-        panel = Panel(title, made, source, headers, f"{name}.csv")
-        self._panels["weather/meteorology"].append(panel)
-        return panel.root
+        bad = made.scatter("time", f"{name}_flagged", source=source, color=theme.FLAG, alpha=0.6, size=2)
+        tips = [TIME_TIP, _SOLAR_TIP, (title, f"@{name}{{0.00}} {unit}"), ("quality", "@quality")]
+        hover(made, [drawn], tips, "vline")
+        self._timed.append((made, [drawn, bad]))
+        return Panel(title, made, source, {"time": "utc", name: name, "quality": "quality"}, f"{name}.csv")
+
+    def _clock_chosen(self, _attr: str, _old: object, new: str) -> None:
+        for made, renderers in self._timed:
+            for renderer in renderers:
+                renderer.glyph.x = CLOCKS[new]
+            clock_axis(made, new, dates=new == "UTC")
+
+    def _frame_chosen(self, _attr: str, _old: object, _new: object) -> None:
+        for panel, tail, items in self._fields.values():
+            tail.again()
+            panel.name_columns(self._headers())
+            for item, label in zip(items, self._axes, strict=False):
+                item.label = {"value": label}
 
 
 def _flagged_names() -> list[str]:
     return [name + end for name, *_ in _WEATHER for end in ("", "_flagged")]
 
 
-def _field_columns(sensor: str) -> Callable[[Rows], dict[str, Any]]:
-    def shown(rows: Rows) -> dict[str, Any]:
-        field, magnitude = rows[f"field_{sensor}_enu_nt"], rows[f"field_{sensor}_magnitude_nt"]
-        return {
-            "time": milliseconds(rows[TIME]),
-            "east": field[:, 0],
-            "north": field[:, 1],
-            "up": field[:, 2],
-            "magnitude": magnitude,
-            "flagged": where_flagged(magnitude, rows[QUALITY]),
-            "quality": rows[QUALITY].astype(float),
-        }
-
-    return shown
-
-
 def _weather_columns(rows: Rows) -> dict[str, Any]:
-    columns = {"time": milliseconds(rows[TIME]), "quality": rows[QUALITY].astype(float)}
+    columns = {
+        "time": milliseconds(rows[TIME]),
+        "solar": rows[SOLAR],
+        "quality": rows[QUALITY].astype(float),
+    }
     for name, *_ in _WEATHER:
         columns |= {name: rows[name], f"{name}_flagged": where_flagged(rows[name], rows[QUALITY])}
     return columns

@@ -8,16 +8,19 @@ from typing import Any
 
 from bokeh.document import Document
 from bokeh.layouts import column, row
-from bokeh.models import Button, CustomJS, Div, Select, TabPanel, Tabs
+from bokeh.models import Button, CustomJS, Select, TabPanel, Tabs
 
 from pipeline.dashboard import theme
+from pipeline.dashboard.cameras_look import CamerasLook
 from pipeline.dashboard.field_look import FieldLook
-from pipeline.dashboard.panels import age, sheet
 from pipeline.dashboard.pass_look import PassLook
 from pipeline.dashboard.radar_look import RadarLook
+from pipeline.dashboard.replay_bar import ReplayBar, Say
 from pipeline.dashboard.spectra_look import SpectraLook
 from pipeline.dashboard.state import State
+from pipeline.dashboard.theme import sheet
 from pipeline.dashboard.traverse_look import TraverseLook
+from pipeline.dashboard.words import Words, ago
 
 TICK_MS = 500
 LATEST = "latest heard"
@@ -27,9 +30,12 @@ _SWAP = "document.documentElement.classList.toggle('light')"
 class Page:
     """The models of one document over the state that all documents share."""
 
-    def __init__(self, document: Document, state: State, *, dark: bool = True) -> None:
+    def __init__(self, document: Document, state: State, say: Say, *, dark: bool = True) -> None:
         self._document, self._state, self._dark = document, state, dark
-        self._looks: list[Any] = [PassLook(), RadarLook(), FieldLook(), SpectraLook(), TraverseLook()]
+        self._looks: list[Any] = [
+            PassLook(), RadarLook(), FieldLook(), SpectraLook(), CamerasLook(), TraverseLook(self._go),
+        ]  # fmt: skip
+        self._replay = ReplayBar(say)
         widget = sheet(theme.WIDGET_CSS)
         self._stream = Select(
             options=[LATEST],
@@ -40,8 +46,8 @@ class Page:
             name="stream",
             stylesheets=[widget],
         )
-        self._header = Div(text="", sizing_mode="stretch_width", margin=(8, 6, 0, 8), name="header")
-        self._header.stylesheets = [sheet(theme.HEADER_CSS)]
+        self._header = Words(theme.HEADER_CSS, sizing_mode="stretch_width", margin=(8, 6, 0, 8), name="header")
+        self._told: tuple[Any, ...] = ()
         swap = Button(
             label="dark / light", width=90, height=28, margin=(6, 6, 0, 6), stylesheets=[widget], name="theme"
         )
@@ -55,11 +61,11 @@ class Page:
         )
         self._tabs.on_change("active", self._chosen)
         self._stream.on_change("value", self._chosen)
-        header = row(self._header, self._stream, swap, sizing_mode="stretch_width", height=38)
+        header = row(self._header.root, self._stream, swap, sizing_mode="stretch_width", height=38)
         document.template = theme.TEMPLATE
         document.title = "downlink"
         document.theme = theme.theme(dark=dark)
-        document.add_root(column(header, self._tabs, sizing_mode="stretch_both"))
+        document.add_root(column(header, self._tabs, self._replay.root, sizing_mode="stretch_both"))
         self.tick()
         document.add_periodic_callback(self.tick, TICK_MS)
 
@@ -73,24 +79,41 @@ class Page:
         chosen = self._stream.value
         if chosen not in streams:
             chosen = max(streams, key=lambda name: streams[name].arrived_s, default="")
-        text = self._told(chosen, now_s)
-        if text != self._header.text:
-            self._header.text = text
+        self._tell(chosen, now_s)
+        self._replay.refresh(streams.get(chosen), now_s)
         self._looks[self._tabs.active].refresh(streams.get(chosen), now_s)
 
-    def _told(self, chosen: str, now_s: float) -> str:
+    def _go(self, kind: str, time_ns: int) -> None:
+        """Open the look that shows a kind of product, at the one of a time."""
+        for i, look in enumerate(self._looks):
+            if kind in getattr(look, "kinds", ()):
+                self._tabs.active = i
+                look.seek(kind, time_ns)
+
+    def _tell(self, chosen: str, now_s: float) -> None:
+        """Write the header anew where something in it has changed, but for ages."""
+        state = self._state
+        heard_s = state.streams[chosen].arrived_s if chosen else 0.0
+        told = (chosen, heard_s, state.connected, state.broker_text, dict(state.services), state.n_unread)
+        if told != self._told:
+            self._told = told
+            self._header.set(self._words(chosen, now_s - heard_s))
+
+    def _words(self, chosen: str, heard_s: float) -> str:
         state = self._state
         broker = "broker connected" if state.connected else f"broker lost: {state.broker_text}"
         words = [f"<b>downlink</b><span class='{'good' if state.connected else 'bad'}'>● {escape(broker)}</span>"]
         if chosen:
-            heard = age(now_s - state.streams[chosen].arrived_s)
-            words.append(f"<span>{escape(chosen)}</span> <span class='muted'>last heard {heard} ago</span>")
+            heard = f"<span class='muted'>last heard {ago(heard_s)} ago</span>"
+            words.append(f"<span>{escape(chosen)}</span> {heard}")
         elif state.connected:
             words.append("<span class='muted'>no stream yet</span>")
         services = ", ".join(f"{name.split('/')[-1]} {what}" for name, what in sorted(state.services.items())[:6])
         words.append(f"<span class='muted'>{escape(services)}</span>")
         if state.n_unread:
-            words.append(f"<span class='bad'>{state.n_unread} messages not understood</span>")
+            words.append(
+                f"<span class='bad'>{state.n_unread} message{'s' * (state.n_unread > 1)} not understood</span>"
+            )
         return " &nbsp; ".join(words)
 
     def _chosen(self, _attr: str, _old: object, _new: object) -> None:

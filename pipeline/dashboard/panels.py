@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
 from typing import Any
@@ -14,9 +15,7 @@ from bokeh.models import (
     CustomJS,
     DataRange1d,
     DatetimeTickFormatter,
-    Div,
     HoverTool,
-    InlineStyleSheet,
     UIElement,
 )
 from bokeh.plotting import figure
@@ -24,10 +23,12 @@ from bokeh.plotting import figure
 from pipeline.dashboard import theme
 from pipeline.dashboard.ring import Mark, Ring
 from pipeline.dashboard.rows import QUALITY, TIME, Rows
+from pipeline.dashboard.theme import sheet
+from pipeline.dashboard.words import Words, ago
 
 QUALITY_NAMES = (
     "corrected", "after gap", "undescribed", "unknown value", "out of range", "self-test", "saturated",
-    "clock jump", "no attitude", "no reference", "fragment",
+    "clock jump", "no attitude", "no reference", "fragment", "failed check",
 )  # fmt: skip
 TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
 
@@ -54,19 +55,17 @@ window.downlink_csv = lines.length
 """
 
 
-def sheet(css: str) -> InlineStyleSheet:
-    """Style of one model: a page's own style does not reach into Bokeh's shadow trees."""
-    return InlineStyleSheet(css=css)
-
-
 def plot(x_label: str, y_label: str, *, is_time: bool = False, **options: Any) -> Any:
     """A figure with units on both axes, that zooms and saves its picture."""
-    options.setdefault("x_range", DataRange1d(range_padding=0.02))
+    options = {
+        "x_range": DataRange1d(range_padding=0.02),
+        "x_axis_type": "datetime" if is_time else "linear",
+        "sizing_mode": "stretch_both",
+        **options,
+    }
     made = figure(
-        sizing_mode="stretch_both",
         tools=TOOLS,
         active_scroll="wheel_zoom",
-        x_axis_type="datetime" if is_time else "linear",
         toolbar_location="right",
         min_border=2,
         **options,
@@ -75,24 +74,32 @@ def plot(x_label: str, y_label: str, *, is_time: bool = False, **options: Any) -
     made.toolbar.autohide = True
     made.xaxis.axis_label, made.yaxis.axis_label = x_label, y_label
     if is_time:
-        made.xaxis.formatter = DatetimeTickFormatter(
-            milliseconds="%H:%M:%S.%3N",
-            seconds="%H:%M:%S",
-            minsec="%H:%M:%S",
-            minutes="%H:%M",
-            hourmin="%H:%M",
-            hours="%H:%M",
-            days="%m-%d",
-        )
+        clock_axis(made, x_label, dates=True)
     return made
+
+
+def clock_axis(made: Any, label: str, *, dates: bool) -> None:
+    """Times of day below a figure, and dates where they are ones."""
+    made.xaxis.axis_label = label
+    made.xaxis.formatter = DatetimeTickFormatter(
+        milliseconds="%H:%M:%S.%3N",
+        seconds="%H:%M:%S",
+        minsec="%H:%M:%S",
+        minutes="%H:%M",
+        hourmin="%H:%M",
+        hours="%H:%M",
+        days="%m-%d" if dates else "%H:%M",
+    )
 
 
 def hover(made: Any, renderers: Sequence[Any], tips: Sequence[tuple[str, str]], mode: str = "mouse") -> None:
     """Show `tips` over `renderers`; a tip of the column `time` is UTC."""
-    formatters: dict[str, Any] = {"@time": "datetime"}
+    formatters: dict[str, Any] = {"@time": "datetime", "@solar": "datetime"}
     made.add_tools(HoverTool(renderers=list(renderers), tooltips=list(tips), formatters=formatters, mode=mode))
 
 
+_DATE = re.compile(r"\d{4}-\d\d-\d\d ")
+_DATED = r"<span class='date'>\g<0></span>"
 TIME_TIP = ("UTC", "@time{%F %H:%M:%S.%3N}")
 
 
@@ -100,28 +107,42 @@ class Panel:
     """A figure (or table) below a caption that says what it is, how old, and how much of it is flagged."""
 
     def __init__(
-        self, title: str, content: UIElement, source: ColumnDataSource, names: Mapping[str, str], file: str
+        self, title: str, content: UIElement, source: ColumnDataSource | None, names: Mapping[str, str], file: str
     ) -> None:
-        """`names`: the columns of `source` that the CSV file has, and what they are called there."""
+        """`names`: the columns of `source` that the CSV file has, and what they are called there; none: no file."""
         self.title = title
-        self._caption = Div(text=escape(title), sizing_mode="stretch_width", height=20, margin=0)
-        self._caption.stylesheets = [sheet(theme.CAPTION_CSS)]
+        self._caption = Words(theme.CAPTION_CSS, sizing_mode="stretch_width", height=20, margin=0)
+        self._told: tuple[Any, ...] = ()
         button = Button(label="CSV", width=46, height=22, margin=0, stylesheets=[sheet(theme.WIDGET_CSS)])
-        button.js_on_event(
-            "button_click", CustomJS(args={"source": source, "names": dict(names), "file": file}, code=_CSV)
-        )
-        self.button = button
-        head = row(self._caption, button, sizing_mode="stretch_width", height=24, margin=0)
+        self._save = CustomJS(args={"source": source, "names": dict(names), "file": file}, code=_CSV)
+        button.js_on_event("button_click", self._save)
+        buttons = [button] if source is not None else []
+        head = row(self._caption.root, *buttons, sizing_mode="stretch_width", height=24, margin=0)
         self.root = column(
             head, content, sizing_mode="stretch_both", margin=3, stylesheets=[sheet(theme.PANEL_CSS)]
         )
 
-    def tell(self, age: str, flagged: str = "", detail: str = "") -> None:
-        text = f"<b>{escape(self.title)}</b> {escape(detail)}<span class='age'>{escape(age)}</span>"
+    def name_columns(self, names: Mapping[str, str]) -> None:
+        """What the columns are called in the CSV file from now on."""
+        self._save.args = {**self._save.args, "names": dict(names)}
+
+    def tell(
+        self, told: str, flagged: str = "", detail: str = "", *, arrived_s: float = 0.0, now_s: float = 0.0
+    ) -> None:
+        """Say what it shows (dates give way where there is no room), when that came, and what of it is flagged."""
+        told_now = (self.title, told, flagged, detail, arrived_s)
+        if told_now == self._told:
+            return
+        self._told = told_now
+        text = f"<b>{escape(self.title)}</b> {escape(detail)}"
         if flagged:
-            text += f"<span class='flag'>● {escape(flagged)}</span>"
-        if text != self._caption.text:
-            self._caption.text = text
+            text += f"<span class='flag' title='{escape(flagged)}'>● {escape(flagged)}</span>"
+        came = (
+            f"{', ' if told else ''}<span class='date'>came </span>{ago(now_s - arrived_s)} ago"
+            if arrived_s
+            else ""
+        )
+        self._caption.set(f"{text}<span class='age'>{_DATE.sub(_DATED, escape(told))}{came}</span>")
 
     def tell_of(self, ring: Ring | None, now_s: float, detail: str = "") -> None:
         """Tell of the rows of a ring."""
@@ -129,8 +150,13 @@ class Panel:
             self.tell("nothing yet")
             return
         rows = ring.rows()
-        until = np.datetime_as_string(rows[TIME][-1:].astype("M8[ns]"), unit="s")[0].replace("T", " ")
-        self.tell(f"to {until} UTC, came {age(now_s - ring.arrived_s)} ago", flagged(rows[QUALITY]), detail)
+        until = f"to {utc_text(rows[TIME][-1])} UTC"
+        self.tell(until, flagged(rows[QUALITY]), detail, arrived_s=ring.arrived_s, now_s=now_s)
+
+
+def utc_text(time_ns: int) -> str:
+    """A time to the second, without its zone."""
+    return str(np.datetime64(int(time_ns), "ns").astype("M8[s]")).replace("T", " ")
 
 
 def age(seconds: float) -> str:
@@ -148,7 +174,7 @@ def flagged(quality: Any) -> str:
         return ""
     bits = int(np.bitwise_or.reduce(quality))
     why = [name for bit, name in enumerate(QUALITY_NAMES) if bits >> bit & 1]
-    return f"{n_flagged:,} of {len(quality):,} rows flagged: {', '.join(why)}"
+    return f"{n_flagged:,} of {len(quality):,} flagged: {', '.join(why)}"
 
 
 class Tail:
@@ -161,6 +187,10 @@ class Tail:
         self._empty: dict[str, list[Any]] = {name: [] for name in source.data}
         self._ring: Ring | None = None
         self._mark: Mark | None = None
+
+    def again(self) -> None:
+        """Send everything the next time: it is to be shown otherwise."""
+        self._mark = None
 
     def follow(self, ring: Ring | None) -> bool:
         """Whether there was anything new."""

@@ -1,22 +1,28 @@
-"""Pass: the link's counters by channel, gaps and other events, corrected symbols, and what came out."""
+"""Pass: lock and lag, counters by channel, gaps on a timeline, corrected symbols, events, and what came out."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
 import numpy as np
 from bokeh.layouts import column, row
-from bokeh.models import ColumnDataSource, Div, Range1d, UIElement
+from bokeh.models import ColumnDataSource, Range1d, UIElement
 
 from pipeline.dashboard import theme
-from pipeline.dashboard.panels import TIME_TIP, Panel, age, hover, milliseconds, plot, sheet
+from pipeline.dashboard.panels import TIME_TIP, Panel, age, hover, milliseconds, plot, utc_text
 from pipeline.dashboard.state import Stream
+from pipeline.dashboard.words import Words
 
 _COUNTERS = (
     "frames", "duplicates", "gaps", "lost_frames", "packets", "idle_packets", "truncated_packets", "bad_headers",
 )  # fmt: skip
+LOCK_S = 3.5
+"""Counts come every second while frames do."""
+MAX_LAG_S = 86_400.0
+"""More is no lag: an old recording, sent as if it were live."""
 MAX_SHOWN = 100
 """Rows of a table; its CSV file has all that are held."""
 _COLOURS = {"error": theme.RED, "warning": theme.FLAG}
@@ -30,9 +36,10 @@ class PassLook:
     def __init__(self) -> None:
         self.channels = ColumnDataSource({name: [] for name in ("channel", *_COUNTERS, "last")}, name="channels")
         self.frames = ColumnDataSource({name: [] for name in ("time", "frames", "lost", "channel")}, name="frames")
+        self.lines = ColumnDataSource({"time": [], "frames": [], "channel": [], "colour": []}, name="frame lines")
         self.symbols = ColumnDataSource({"symbols": [], "codewords": [], "share": []}, name="symbols")
         self.events = ColumnDataSource(
-            {name: [] for name in ("at", "severity", "text", "time", "lost", "colour")}, name="events"
+            {name: [] for name in ("at", "severity", "text", "time", "frames", "size", "colour")}, name="events"
         )
         self.products = ColumnDataSource({"product": [], "messages": []}, name="products")
         self._n_changes: tuple[str, int] | None = None
@@ -47,7 +54,7 @@ class PassLook:
         )  # fmt: skip
         self._events = _Table("Events", self.events, ("at", "severity", "text"))
         self._products = _Table("Products", self.products, ("product", "messages"))
-        self._link.root.sizing_mode, self._link.root.height = "stretch_width", 140
+        self._link.root.sizing_mode, self._link.root.height = "stretch_width", 150
         plots = row(self._frames.root, self._symbols.root, sizing_mode="stretch_both")
         left = column(self._link.root, plots, sizing_mode="stretch_both")
         right = column(self._products.root, self._events.root, width=420, sizing_mode="stretch_height")
@@ -66,7 +73,10 @@ class PassLook:
                 "channel": [
                     f"{c.get('scid')}/{c.get('vcid')} {c.get('name') or ''}" for c in stream.channels.values()
                 ],
-                "last": [_clock(c.get("last_received_ns")) for c in stream.channels.values()],
+                "last": [
+                    utc_text(c["last_received_ns"]) if c.get("last_received_ns") else ""
+                    for c in stream.channels.values()
+                ],
                 **{name: [c.get(name) for c in stream.channels.values()] for name in _COUNTERS},
             }
         )
@@ -77,41 +87,41 @@ class PassLook:
             "lost": [c.get("lost_frames") for _, c in counts],
             "channel": [name for name, _ in counts],
         }
-        self._events.fill(_told(list(stream.events)[::-1], max(self.frames.data["frames"], default=1)))
-        self.symbols.data = _histogram(stream.report)
+        self.lines.data = _lines(counts)
+        self._events.fill(_told(list(stream.events)[::-1], self.lines.data))
+        self.symbols.data = _histogram(_frames(stream))
         found = Counter(stream.n_products).most_common()
         self._products.fill({"product": [name for name, _ in found], "messages": [n for _, n in found]})
 
     def _tell(self, stream: Stream, now_s: float) -> None:
-        def since(arrived_s: float) -> str:
-            return f"came {age(now_s - arrived_s)} ago" if arrived_s else "nothing yet"
+        def tell(
+            panel: Panel, arrived_s: float, flags: str = "", detail: str = "", none: str = "nothing yet"
+        ) -> None:
+            panel.tell("" if arrived_s else none, flags, detail, arrived_s=arrived_s, now_s=now_s)
 
-        n_lost = sum(int(c.get("lost_frames") or 0) for c in stream.channels.values())
-        lost = f"{n_lost} frames lost" if n_lost else ""
-        self._link.panel.tell(since(stream.link_arrived_s), lost)
-        self._frames.tell(since(stream.link_arrived_s))
-        frames = stream.report.get("frames") or {}
-        detail = f"{frames.get('uncorrectable', 0):,} frames uncorrectable" if frames else ""
-        shown = since(stream.report_arrived_s) if stream.report else "with the report, at the end of the pass"
-        self._symbols.tell(shown, detail=detail)
-        self._events.panel.tell(since(stream.event_arrived_s) if stream.events else "none")
-        self._products.panel.tell(since(stream.arrived_s))
+        lost = sum(int(c.get("lost_frames") or 0) for c in stream.channels.values())
+        detail = " · ".join(word for word in (_lock(stream, now_s), _lag(stream, now_s)) if word)
+        tell(self._link.panel, stream.link_arrived_s, f"{lost:,} frames lost" if lost else "", detail)
+        gaps = sum(event["kind"] == "gap" for event in stream.events)
+        tell(self._frames, stream.link_arrived_s, f"{gaps} gaps" if gaps else "")
+        frames = _frames(stream)
+        bad = int(frames.get("uncorrectable") or 0)
+        arrived_s = (stream.frames_arrived_s or stream.report_arrived_s) if frames else 0.0
+        uncorrectable = f"{bad:,} frames uncorrectable" if bad else ""
+        tell(self._symbols, arrived_s, uncorrectable, none="with the report, at the end of the pass")
+        tell(self._events.panel, stream.event_arrived_s if stream.events else 0.0, none="none")
+        tell(self._products.panel, stream.arrived_s if stream.n_products else 0.0)
 
     def _timeline(self) -> Any:
-        made = plot("received, UTC", "frames", is_time=True)
-        drawn = made.scatter(
-            "time", "frames", source=self.frames, color=theme.BLUE, size=6, legend_label="frames read"
+        made = plot("received, UTC", "frames read", is_time=True)
+        drawn = made.scatter("time", "frames", source=self.frames, color=theme.BLUE, size=5)
+        made.multi_line(
+            "time", "frames", source=self.lines, line_color="colour", line_width=2, legend_field="channel"
         )
-        made.line("time", "frames", source=self.frames, color=theme.BLUE)
         gaps = made.scatter(
-            "time",
-            "lost",
-            source=self.events,
-            marker="inverted_triangle",
-            size=10,
-            color="colour",
-            legend_label="event",
-        )
+            "time", "frames", source=self.events, marker="inverted_triangle", size="size", color="colour",
+            line_color=None, alpha=0.8,
+        )  # fmt: skip
         made.y_range.start = 0
         made.legend.location = "top_left"
         hover(
@@ -135,8 +145,8 @@ class _Table:
 
     def __init__(self, title: str, source: ColumnDataSource, columns: tuple[str, ...]) -> None:
         self._source, self._columns = source, columns
-        self._body = Div(sizing_mode="stretch_both", margin=0, stylesheets=[sheet(theme.TABLE_CSS)])
-        self.panel = Panel(title, self._body, source, {name: name for name in columns}, f"{title.lower()}.csv")
+        self._body = Words(theme.TABLE_CSS, sizing_mode="stretch_both", margin=0)
+        self.panel = Panel(title, self._body.root, source, {name: name for name in columns}, f"{title.lower()}.csv")
         self.root = self.panel.root
 
     def fill(self, data: dict[str, list[Any]]) -> None:
@@ -144,7 +154,7 @@ class _Table:
         head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in self._columns)
         rows = zip(*(data[name][:MAX_SHOWN] for name in self._columns), strict=True)
         body = "".join("<tr>" + "".join(map(_cell, cells)) + "</tr>" for cells in rows)
-        self._body.text = f"<table><tr>{head}</tr>{body}</table>"
+        self._body.set(f"<table><tr>{head}</tr>{body}</table>")
 
 
 def _cell(value: Any) -> str:
@@ -153,29 +163,80 @@ def _cell(value: Any) -> str:
     )
 
 
-def _told(events: list[dict[str, Any]], height: float) -> dict[str, list[Any]]:
+def _lock(stream: Stream, now_s: float) -> str:
+    """Whether frames come: the synchroniser has lock where they do."""
+    progress = stream.replaying(now_s)
+    if progress and progress.state in {"paused", "ended"}:
+        return f"replay {progress.state}"
+    if not stream.frames_arrived_s:
+        return ""
+    silent_s = now_s - stream.frames_arrived_s
+    return "● in lock" if silent_s < LOCK_S else f"○ no frames for {age(silent_s)}"
+
+
+def _lag(stream: Stream, now_s: float) -> str:
+    """How far what is shown lies behind the link: a replay says it itself, a live stream has the clock."""
+    progress = stream.replaying(now_s)
+    if progress:
+        return "" if progress.behind_s is None else f"{progress.behind_s:.1f} s behind"
+    if stream.progress or stream.lag_s is None:
+        return ""
+    return f"{stream.lag_s:.1f} s behind the link" if 0 <= stream.lag_s < MAX_LAG_S else ""
+
+
+def _frames(stream: Stream) -> Mapping[str, Any]:
+    """Counts of frames: of a replay as it goes, else of the report."""
+    return (stream.progress.frames if stream.progress else {}) or stream.report.get("frames") or {}
+
+
+def _lines(counts: list[tuple[str, dict[str, Any]]]) -> dict[str, list[Any]]:
+    """Of each channel its counts in order of time, from none at its first frame on."""
+    names = list(dict.fromkeys(name for name, _ in counts))
+    lines = []
+    for name in names:
+        of = sorted((c["last_received_ns"], c.get("frames") or 0) for other, c in counts if other == name)
+        first_ns = next(
+            (c["first_received_ns"] for other, c in counts if other == name and c.get("first_received_ns")),
+            of[0][0],
+        )
+        lines.append([(first_ns, 0), *of])
+    return {
+        "time": [[milliseconds(ns) for ns, _ in line] for line in lines],
+        "frames": [[n for _, n in line] for line in lines],
+        "channel": names,
+        "colour": [theme.LINES[i % len(theme.LINES)] for i in range(len(names))],
+    }
+
+
+def _told(events: list[dict[str, Any]], lines: dict[str, list[Any]]) -> dict[str, list[Any]]:
+    """Events as rows; on the timeline on the line of their channel (or the first), a gap as large as what it lost."""
     times = [np.datetime64(event["time"].rstrip("Z"), "ms") if event["time"] else None for event in events]
+    at = [float(time.astype(np.int64)) if time is not None else np.nan for time in times]
+    lost = np.array([float(event.get("lost_frames") or 1) for event in events])
     return {
         "at": [str(event["time"] or "").replace("T", " ").rstrip("Z") for event in events],
         "severity": [str(event["severity"]) for event in events],
         "text": [str(event["text"]) for event in events],
-        "time": [float(time.astype(np.int64)) if time is not None else np.nan for time in times],
-        "lost": [height / 2] * len(events),
+        "time": at,
+        "frames": [_height(event, time, lines) for event, time in zip(events, at, strict=True)],
+        "size": np.clip(7 + 4 * np.log2(np.maximum(lost, 1)), 7, 30).tolist(),
         "colour": [_COLOURS.get(str(event["severity"]), theme.GREEN) for event in events],
     }
 
 
-def _histogram(report: dict[str, Any]) -> dict[str, list[Any]]:
-    counts = {
-        int(n): int(count) for n, count in ((report.get("frames") or {}).get("corrected_symbols") or {}).items()
-    }
+def _height(event: Mapping[str, Any], at: float, lines: dict[str, list[Any]]) -> float:
+    if not lines["channel"]:
+        return 0.0
+    name = str(event.get("channel") or "").lower().replace(" ", "_")
+    i = lines["channel"].index(name) if name in lines["channel"] else 0
+    return float(np.interp(at, lines["time"][i], lines["frames"][i]))
+
+
+def _histogram(frames: Mapping[str, Any]) -> dict[str, list[Any]]:
+    counts = {int(n): int(count) for n, count in (frames.get("corrected_symbols") or {}).items()}
     total = sum(counts.values())
     return {
         "symbols": list(counts),
         "codewords": list(counts.values()),
         "share": [count / total for count in counts.values()],
     }
-
-
-def _clock(ns: int | None) -> str:
-    return str(np.datetime64(int(ns), "ns").astype("M8[s]")).replace("T", " ") if ns else ""

@@ -26,13 +26,17 @@ from bokeh.models import (
 )
 
 from pipeline.dashboard import theme
-from pipeline.dashboard.panels import Panel, hover, plot, sheet
+from pipeline.dashboard.panels import Panel, hover, plot
 from pipeline.dashboard.radargram import LIGHT_M_NS, radargram
 from pipeline.dashboard.ring import Mark, Ring
-from pipeline.dashboard.rows import QUALITY
+from pipeline.dashboard.rows import QUALITY, TIME
 from pipeline.dashboard.state import Stream
+from pipeline.dashboard.theme import sheet
 
 PALETTES = {"Viridis": "Viridis256", "Grey": "Greys256", "Inferno": "Inferno256", "Cividis": "Cividis256"}
+
+MADE: dict[str, int | None] = {"newest": None, "as received": 0, "processed": 1}
+_LATE_NS = 10_000_000_000
 
 _TRACE = """
 const image = source.data.image[0]
@@ -59,31 +63,35 @@ class RadarLook:
     """Two radargrams, drawn with one set of controls."""
 
     title = "Radar"
+    kinds = ("gpr/high_frequency", "gpr/low_frequency", "gpr/radargram_high", "gpr/radargram_low")
 
     def __init__(self) -> None:
         css = {"stylesheets": [sheet(theme.WIDGET_CSS)]}
-        self.x_axis = RadioButtonGroup(labels=["distance", "trace"], active=0, width=150, **css)
+        self.x_axis = RadioButtonGroup(labels=["distance", "trace"], active=0, width=130, **css)
+        self.made = Select(options=list(MADE), value="newest", width=100, name="made", **css)
         self.gain = Slider(
-            title="Gain, first to last bin (dB)", start=0, end=80, step=1, value=20, width=220, **css
+            title="Gain, first to last bin (dB)", start=0, end=80, step=1, value=20, width=190, **css
         )
-        self.span = Slider(title="Colours span (dB)", start=5, end=100, step=1, value=45, width=200, **css)
+        self.span = Slider(title="Colours span (dB)", start=5, end=100, step=1, value=45, width=160, **css)
         self.permittivity = Slider(
-            title="Relative permittivity, for depth", start=1, end=12, step=0.1, value=4, width=220, **css
+            title="Relative permittivity, for depth", start=1, end=12, step=0.1, value=4, width=190, **css
         )
         self.palette = Select(options=list(PALETTES), value="Viridis", width=110, **css)
         self.level = Checkbox(label="less the mean trace", active=False, width=150, **css)
         self._views = [
-            _View("gpr/high_frequency", "High frequency", self),
-            _View("gpr/low_frequency", "Low frequency", self),
+            _View(("gpr/high_frequency", "gpr/radargram_high"), "High frequency", self),
+            _View(("gpr/low_frequency", "gpr/radargram_low"), "Low frequency", self),
         ]
         self._stream: Stream | None = None
         self._now_s = 0.0
         for control in (self.gain, self.span):
             control.on_change("value_throttled", self._redraw)
         self.palette.on_change("value", self._redraw)
+        self.made.on_change("value", self._redraw)
         for control in (self.x_axis, self.level):
             control.on_change("active", self._redraw)
         controls = row(
+            self.made,
             self.x_axis,
             self.gain,
             self.span,
@@ -94,6 +102,13 @@ class RadarLook:
             margin=(4, 0, 0, 6),
         )
         self.root: UIElement = column(controls, *[view.root for view in self._views], sizing_mode="stretch_both")
+
+    def seek(self, kind: str, time_ns: int) -> None:
+        """Bring the traces of a time to the middle."""
+        self.refresh(self._stream, self._now_s)
+        for view in self._views:
+            if kind in view.kinds:
+                view.seek(time_ns)
 
     def refresh(self, stream: Stream | None, now_s: float) -> None:
         self._stream, self._now_s = stream, now_s
@@ -109,8 +124,11 @@ class RadarLook:
 class _View:
     """One radargram with the trace beside it."""
 
-    def __init__(self, kind: str, title: str, look: RadarLook) -> None:
-        self._kind, self._look = kind, look
+    def __init__(self, kinds: tuple[str, str], title: str, look: RadarLook) -> None:
+        """`kinds`: of its traces as received, and of its radargrams."""
+        kind = kinds[0]
+        self.kinds, self._look = kinds, look
+        self._shown = ""
         self._ring: Ring | None = None
         self._mark: Mark | None = None
         self.source = ColumnDataSource({name: [] for name in ("image", "x", "y", "dw", "dh", "twt")}, name=kind)
@@ -136,7 +154,7 @@ class _View:
         self._mark = None
 
     def refresh(self, stream: Stream | None, now_s: float) -> None:
-        ring = stream.products.get(self._kind) if stream else None
+        ring = self._ring_of(stream)
         if ring is None or not len(ring):
             if self._ring is not None:
                 self.source.data = {name: [] for name in self.source.data}
@@ -147,7 +165,26 @@ class _View:
         if ring is not self._ring or ring.n_since(self._mark) != 0:
             self._draw(ring)
             self._ring, self._mark = ring, ring.mark
-        self._panel.tell_of(ring, now_s, f"{len(ring):,} traces")
+        self._panel.tell_of(ring, now_s, f"{self._shown}, {len(ring):,} traces")
+
+    def _ring_of(self, stream: Stream | None) -> Ring | None:
+        """What is chosen; the newest are radargrams once they reach as far as the traces do."""
+        rings = [stream.products.get(kind) for kind in self.kinds] if stream else [None, None]
+        ends = [int(ring.rows()[TIME][-1]) if ring else 0 for ring in rings]
+        chosen = MADE[self._look.made.value]
+        i = int(ends[1] > 0 and ends[1] >= ends[0] - _LATE_NS) if chosen is None else chosen
+        self._shown = ("as received", "processed")[i]
+        return rings[i]
+
+    def seek(self, time_ns: int) -> None:
+        """Bring the trace of a time to the middle."""
+        if self._ring is None or not len(self._ring):
+            return
+        rows = self._ring.rows()
+        i = int(np.argmin(np.abs(rows[TIME] - time_ns)))
+        x = rows["distance_m"][i] if self._look.x_axis.active == 0 else i + 1.0
+        half = max((self._x_range.reset_end - self._x_range.reset_start) / 8, 0.1)
+        self._x_range.update(start=x - half, end=x + half)
 
     def _draw(self, ring: Ring) -> None:
         look, rows = self._look, ring.rows()

@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 
 TIME = "time_ns"
 QUALITY = "quality"
+SOLAR = "solar_ms"
+"""Local true solar time, in 1/86,400,000 of a sol since sol 0; NaN where the mission has no site."""
 MAX_WIDTH = 16_384
 """Of a row; a wider one is no spectrum and no trace that this page knows."""
 
 _JUMP_M = 2.0  # farther between two radar records, and the position was re-zeroed
 _SILENT_DB = -20.0
+_SOL_MS = 86_400_000.0
 
 Rows = dict[str, NDArray[Any]]
 
@@ -39,11 +42,32 @@ def product_rows(product: Mapping[str, Any], wanted: Wanted, before: Rows) -> tu
     rows = {name: _plain(arrays[name]["values"]) for name in wanted.columns}
     rows |= {TIME: arrays["time_utc_ns"]["values"].astype(np.int64), QUALITY: product["quality"].astype(np.int64)}
     common = {name: _plain(arrays[name]["values"]) for name in wanted.common}
+    rows[SOLAR] = _solar_ms(product["time"], rows[TIME])
     if len({len(column) for column in rows.values()}) != 1:
         raise ValueError("its columns are not equally long")
     if max(column[:1].size for column in rows.values()) > MAX_WIDTH:
         raise ValueError(f"its rows are wider than {MAX_WIDTH}")
     return wanted.derive(rows, before), common
+
+
+def _solar_ms(time: Mapping[str, Any], utc_ns: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Between the first and the last instant of a product, which are minutes apart, solar time runs evenly."""
+    if not time.get("ltst") or not len(utc_ns):
+        return np.full(len(utc_ns), np.nan)
+    ends = [int(np.datetime64(text.rstrip("Z"), "ns").astype(np.int64)) for text in time["utc"]]
+    return np.asarray(np.interp(utc_ns - ends[0], np.array([0, ends[1] - ends[0]]), _solar_ends(time)))
+
+
+def _solar_ends(time: Mapping[str, Any]) -> list[float]:
+    """Sols change at mean midnight: the true time is the one within half a sol of the mean one."""
+    mean, true = (np.array([_clock_ms(text) for text in time[key]]) for key in ("lmst", "ltst"))
+    ahead = (true - mean + _SOL_MS / 2) % _SOL_MS - _SOL_MS / 2
+    return [float(one) for one in np.array(time["sol"], float) * _SOL_MS + mean + ahead]
+
+
+def _clock_ms(text: str) -> float:
+    hours, minutes, seconds = text.split(":")
+    return (int(hours) * 60 + int(minutes)) * 60_000 + float(seconds) * 1000
 
 
 def _plain(values: NDArray[Any]) -> NDArray[Any]:
@@ -65,6 +89,17 @@ def _radar(rows: Rows, before: Rows) -> Rows:
     return rows
 
 
+def _radargram(rows: Rows, before: Rows) -> Rows:
+    """The envelope in dB; runs, of which each begins at 0 m, one after the other."""
+    with np.errstate(divide="ignore"):
+        decibel = 20 * np.log10(rows.pop("envelope").astype(np.float32))
+    rows["amplitude_db"] = np.maximum(decibel, np.float32(_SILENT_DB))
+    if before:
+        step = float(np.median(np.diff(rows["distance_m"]))) if len(rows["distance_m"]) > 1 else 0.0
+        rows["distance_m"] = rows["distance_m"] - rows["distance_m"][0] + before["distance_m"][-1] + step
+    return rows
+
+
 def _navigation(rows: Rows, before: Rows) -> Rows:
     """The path as one: where the position is re-zeroed the rover has not moved."""
     position, frame = rows["position_enu_m"], rows["frame_id"]
@@ -78,13 +113,17 @@ def _navigation(rows: Rows, before: Rows) -> Rows:
 
 
 _RADAR = ("real", "imaginary", "position_m")
+_FIELD = tuple(
+    f"field_{sensor}_{what}_nt" for sensor in "ab" for what in ("sensor", "rover", "enu", "magnitude")
+)  # fmt: skip
 
 WANTED: dict[str, Wanted] = {
-    "magnetometer/field": Wanted(
-        20_000, ("field_a_enu_nt", "field_a_magnitude_nt", "field_b_enu_nt", "field_b_magnitude_nt")
-    ),
+    "magnetometer/field": Wanted(20_000, _FIELD),
     "weather/meteorology": Wanted(
         8_000, ("air_temperature_k", "pressure_pa", "wind_speed_m_s", "wind_from_direction_deg")
+    ),
+    "weather/sound": Wanted(
+        200, ("band_level_db", "sound_level_db"), ("band_low_hz", "band_centre_hz", "band_high_hz")
     ),
     "rover/navigation": Wanted(
         8_000,
@@ -93,7 +132,9 @@ WANTED: dict[str, Wanted] = {
     ),
     "gpr/high_frequency": Wanted(600, _RADAR, ("twt_ns",), _radar),
     "gpr/low_frequency": Wanted(600, _RADAR, ("twt_ns",), _radar),
-    "libs/mean": Wanted(8, ("net_counts", "wavelength_nm", "point_id", "n_shots")),
+    "gpr/radargram_high": Wanted(1024, ("envelope", "distance_m"), ("twt_ns",), _radargram),
+    "gpr/radargram_low": Wanted(1024, ("envelope", "distance_m"), ("twt_ns",), _radargram),
+    "libs/mean": Wanted(20, ("net_counts", "wavelength_nm", "point_id", "n_shots")),
     "libs/shot": Wanted(60, ("net_counts", "wavelength_nm", "point_id", "shot")),
     "swir/reflectance": Wanted(12, ("reflectance", "wavelength_nm", "point_id")),
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
@@ -19,10 +19,11 @@ from typing import Any
 from pipeline.dashboard.state import State, Unpack
 from pipeline.errors import ConfigError, RunError
 
-TOPICS = ("+/+/product/#", "+/+/link/+", "+/+/event/+", "+/+/report", "+/status/+")
+TOPICS = ("+/+/progress", "+/+/product/#", "+/+/link/+", "+/+/event/+", "+/+/report", "+/status/+")
 
 Messages = Callable[[Callable[[str], None]], AsyncGenerator[tuple[str, bytes, bool], None]]
 """Given whom to tell of a lost or regained broker, the messages (topic, payload, retained)."""
+Say = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +42,17 @@ def available() -> bool:
 
 @asynccontextmanager
 async def serving(
-    messages: Messages, unpack: Unpack, *, host: str = "127.0.0.1", port: int = 5006, or_any_port: bool = False
+    messages: Messages,
+    unpack: Unpack,
+    say: Say,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 5006,
+    or_any_port: bool = False,
 ) -> AsyncIterator[Served]:
     """Serve the page until the end of the block. `or_any_port`: another one where `port` is taken.
+
+    `say(stream, command)` sends a replay what a viewer wants of it; a DownlinkError where it cannot.
 
     The listener begins before Bokeh is imported (in a thread, about a second), so what is published meanwhile is seen.
     """
@@ -53,7 +62,7 @@ async def serving(
     listening = asyncio.create_task(_listen(messages, state), name="dashboard")
     try:
         await asyncio.to_thread(import_module, "pipeline.dashboard.page")
-        server = _start(state, host, port, or_any_port=or_any_port)
+        server = _start(state, say, host, port, or_any_port=or_any_port)
         try:
             yield Served(f"http://{_in_url(host)}:{server.port}/", listening, state)
         finally:
@@ -66,23 +75,23 @@ async def serving(
 
 async def _listen(messages: Messages, state: State) -> None:
     async with aclosing(messages(state.tell)) as received:
-        async for topic, payload, _ in received:
-            state.feed(topic, payload, time.monotonic())
+        async for topic, payload, retained in received:
+            state.feed(topic, payload, time.monotonic(), utc_ns=time.time_ns(), retained=retained)
 
 
-def _start(state: State, host: str, port: int, *, or_any_port: bool) -> _Server:
+def _start(state: State, say: Say, host: str, port: int, *, or_any_port: bool) -> _Server:
     try:
-        return _Server(state, host, port)
+        return _Server(state, say, host, port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE and or_any_port:
-            return _Server(state, host, 0)
+            return _Server(state, say, host, 0)
         raise RunError(f"cannot serve the dashboard on {host}:{port}: {error.strerror or error}") from None
 
 
 class _Server:
     """Bokeh's server, put together from its parts so that it can be closed with its tabs open."""
 
-    def __init__(self, state: State, host: str, port: int) -> None:
+    def __init__(self, state: State, say: Say, host: str, port: int) -> None:
         from bokeh.application import Application  # noqa: PLC0415 - an optional extra
         from bokeh.application.handlers.function import FunctionHandler  # noqa: PLC0415
         from bokeh.server.server import BaseServer  # noqa: PLC0415
@@ -95,7 +104,7 @@ class _Server:
 
         def open_page(document: Any) -> None:
             asked = document.session_context.request.arguments.get("theme")
-            Page(document, state, dark=asked != [b"light"])
+            Page(document, state, say, dark=asked != [b"light"])
 
         sockets, self.port = bind_sockets(host, port)
         web = BokehTornado(

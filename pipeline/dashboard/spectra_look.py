@@ -2,47 +2,98 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from bokeh.layouts import column, row
-from bokeh.models import BoxAnnotation, Checkbox, ColumnDataSource, Label, Slider, UIElement
+from bokeh.models import (
+    BoxAnnotation,
+    Checkbox,
+    ColumnDataSource,
+    DataRange1d,
+    Label,
+    RadioButtonGroup,
+    Select,
+    Slider,
+    UIElement,
+)
 
 from pipeline.dashboard import theme
 from pipeline.dashboard.lines import BANDS_NM, LINES_NM
-from pipeline.dashboard.panels import Panel, hover, plot, sheet
+from pipeline.dashboard.panels import Panel, hover, plot, utc_text
 from pipeline.dashboard.ring import Ring
-from pipeline.dashboard.rows import QUALITY, Rows
+from pipeline.dashboard.rows import QUALITY, TIME, Rows
 from pipeline.dashboard.state import Stream
+from pipeline.dashboard.theme import sheet
 
-_COLOURS = (theme.BLUE, theme.ORANGE, theme.GREEN, theme.VIOLET, theme.CYAN, theme.RED)
 _NEAR_NM = 0.4
+LATEST = "latest point"
+ALL = "all"
 
 
 class SpectraLook:
-    """Two spectra, one above the other."""
+    """Two spectra, one above the other; of LIBS one point, the latest where none is chosen."""
 
     title = "Spectra"
+    kinds = ("libs/mean", "libs/shot", "swir/reflectance")
 
     def __init__(self) -> None:
         css = {"stylesheets": [sheet(theme.WIDGET_CSS)]}
-        self.shot = Slider(title="Shot shown, of the last ones", start=1, end=2, value=1, step=1, width=280, **css)
-        self.with_shot = Checkbox(label="shot over the mean", active=True, width=150, **css)
+        self.point = Select(options=[LATEST], value=LATEST, width=200, height=28, name="point", **css)
+        self.shot = Slider(title="Shot", start=1, end=2, value=1, step=1, width=240, name="shot", **css)
+        self.with_shot = Checkbox(label="shot over the mean", active=True, width=140, margin=(10, 5, 5, 5), **css)
+        self.part = RadioButtonGroup(labels=[ALL], active=0, height=28, name="part", **css)
+        self._points: dict[str, int] = {}
         self._libs, self._swir = _Libs(self), _Swir()
         self._stream: Stream | None = None
         self._now_s = 0.0
         self.shot.on_change("value", self._redraw)
+        self.point.on_change("value", self._redraw)
         self.with_shot.on_change("active", self._redraw)
-        controls = row(self.shot, self.with_shot, height=44, margin=(4, 0, 0, 6))
+        self.part.on_change("active", self._part_chosen)
+        controls = row(self.point, self.shot, self.with_shot, self.part, height=44, margin=(4, 0, 0, 6))
         self.root: UIElement = column(
             controls, self._libs.panel.root, self._swir.panel.root, sizing_mode="stretch_both"
         )
 
+    def seek(self, kind: str, time_ns: int) -> None:
+        """Show the point that was shot nearest to a time."""
+        if kind.startswith("libs/") and self._points:
+            self.point.value = min(self._points, key=lambda name: abs(self._points[name] - time_ns))
+
     def refresh(self, stream: Stream | None, now_s: float) -> None:
         self._stream, self._now_s = stream, now_s
         products = stream.products if stream else {}
+        self._name_points(products.get("libs/mean"))
         self._libs.refresh(products.get("libs/mean"), products.get("libs/shot"), now_s)
         self._swir.refresh(products.get("swir/reflectance"), now_s)
+
+    @property
+    def wanted_ns(self) -> int | None:
+        """When the chosen point was shot; None: the latest."""
+        return self._points.get(self.point.value)
+
+    def _name_points(self, mean: Ring | None) -> None:
+        rows = mean.rows() if mean else None
+        points = {} if rows is None else zip(rows["point_id"].tolist(), rows[TIME].tolist(), strict=True)
+        self._points = {f"point {number:.0f}, {utc_text(time)[11:]}": time for number, time in points}
+        if self.point.options != (options := [LATEST, *self._points]):
+            self.point.options = options
+
+    def name_parts(self, wavelength: Any) -> None:
+        """A button for each spectrometer."""
+        self._spans = spans(wavelength)
+        labels = [ALL, *(f"{first:.0f} to {last:.0f} nm" for first, last in self._spans)]
+        if labels != self.part.labels:
+            self.part.labels = labels
+
+    _spans: tuple[tuple[float, float], ...] = ()
+
+    def _part_chosen(self, _attr: str, _old: object, new: int) -> None:
+        if self._spans:
+            first, last = self._spans[new - 1] if new else (self._spans[0][0], self._spans[-1][1])
+            self._libs.x_range.update(start=first, end=last)
 
     def _redraw(self, _attr: str, _old: object, _new: object) -> None:
         self._libs.forget()
@@ -53,10 +104,13 @@ class _Libs:
     def __init__(self, look: SpectraLook) -> None:
         self._look = look
         self._seen: tuple[Any, ...] = ()
+        self._told = ""
         self.source = ColumnDataSource({"wavelength": [], "mean": []}, name="libs_mean")
         self.shot = ColumnDataSource({"wavelength": [], "net": []}, name="libs_shot")
         self.lines = ColumnDataSource({"wavelength": [], "peak": [], "name": []}, name="libs_lines")
-        made = plot("wavelength in vacuum (nm)", "net counts")
+        self.x_range = DataRange1d(range_padding=0.02)
+        made = plot("wavelength in vacuum (nm)", "net counts", x_range=self.x_range)
+        made.y_range.only_visible = True
         made.line("wavelength", "net", source=self.shot, color=theme.ORANGE, alpha=0.8, legend_label="shot")
         mean = made.line(
             "wavelength", "mean", source=self.source, color=theme.BLUE, legend_label="mean of the point"
@@ -79,25 +133,36 @@ class _Libs:
         if seen != self._seen:
             self._seen = seen
             self._draw(mean.rows() if mean else None, shots.rows() if shots else None)
-        point = f"point {mean.rows()['point_id'][-1]:.0f}, {mean.rows()['n_shots'][-1]:.0f} shots" if mean else ""
-        self.panel.tell_of(mean or shots, now_s, point)
+        self.panel.tell_of(mean or shots, now_s, self._told)
 
     def _draw(self, mean: Rows | None, shots: Rows | None) -> None:
+        self._told = ""
         if mean is not None:
-            wavelength, net = mean["wavelength_nm"][-1], mean["net_counts"][-1]
+            wanted_ns = self._look.wanted_ns
+            i = -1 if wanted_ns is None else int(np.argmin(np.abs(mean[TIME] - wanted_ns)))
+            wavelength, net = mean["wavelength_nm"][i], mean["net_counts"][i]
+            self._told = f"point {mean['point_id'][i]:.0f}, {mean['n_shots'][i]:.0f} shots"
             self.source.data = {"wavelength": _parted(wavelength, wavelength), "mean": _parted(wavelength, net)}
             self.lines.data = _named(wavelength, net)
+            self._look.name_parts(wavelength)
         else:
             self.source.data = {"wavelength": [], "mean": []}
             self.lines.data = {"wavelength": [], "peak": [], "name": []}
         self.shot.data = {"wavelength": [], "net": []}
-        if shots is None:
+        if shots is not None:
+            point = mean["point_id"][i] if mean is not None else shots["point_id"][-1]
+            self._draw_shot(shots, np.flatnonzero(shots["point_id"] == point))
+
+    def _draw_shot(self, shots: Rows, of_point: Any) -> None:
+        slider, n_shots = self._look.shot, len(of_point)
+        if slider.end != (end := max(n_shots, 2)):
+            slider.end = end
+        if not n_shots:
+            slider.title = "Shot: none held of this point"
             return
-        slider, n_shots = self._look.shot, len(shots["shot"])
-        slider.end = max(n_shots, 2)
-        i = min(int(slider.value), n_shots) - 1
-        flag = " (flagged)" if shots[QUALITY][i] else ""
-        slider.title = f"Shot {shots['shot'][i]:.0f} of point {shots['point_id'][i]:.0f}{flag}, row"
+        i = int(of_point[min(int(slider.value), n_shots) - 1])
+        flag = ", flagged" if shots[QUALITY][i] else ""
+        slider.title = f"Shot of {n_shots} held (number {shots['shot'][i]:.0f}{flag})"
         if self._look.with_shot.active:
             wavelength = shots["wavelength_nm"][i]
             net = shots["net_counts"][i].astype(float)
@@ -135,22 +200,35 @@ class _Swir:
 
 
 def _targets(rows: Rows) -> dict[str, Any]:
-    shown = range(max(len(rows[QUALITY]) - len(_COLOURS), 0), len(rows[QUALITY]))
+    shown = range(max(len(rows[QUALITY]) - len(theme.LINES), 0), len(rows[QUALITY]))
     return {
         "wavelength": [rows["wavelength_nm"][i] for i in shown],
         "reflectance": [rows["reflectance"][i] for i in shown],
         "name": [f"{rows['point_id'][i]:.0f}, spectrum {i + 1}" for i in shown],
-        "colour": [_COLOURS[i % len(_COLOURS)] for i in shown],
+        "colour": [theme.LINES[i % len(theme.LINES)] for i in shown],
         "dash": ["dashed" if rows[QUALITY][i] else "solid" for i in shown],
         "quality": [float(rows[QUALITY][i]) for i in shown],
     }
 
 
-def _parted(wavelength: Any, values: Any) -> Any:
-    """`values` with NaN where one spectrometer ends and the next, which overlaps or leaves a gap, begins."""
+def spans(wavelength: Any) -> tuple[tuple[float, float], ...]:
+    """From where to where each spectrometer reaches."""
+    ends = [0, *_ends(wavelength), len(wavelength)]
+    parts = [wavelength[first:last] for first, last in pairwise(ends)]
+    return tuple((float(part.min()), float(part.max())) for part in parts if len(part) > 1)
+
+
+def _ends(wavelength: Any) -> Any:
+    """Where one spectrometer ends and the next begins: it overlaps, leaves a gap, or has steps of its own."""
     steps = np.diff(wavelength)
-    ends = np.flatnonzero((steps < 0) | (steps > 10 * np.median(steps))) + 1
-    return np.insert(np.asarray(values, float), ends, np.nan)
+    apart = (steps < 0) | (steps > 10 * np.median(steps))
+    bends = (steps[1:] > 1.4 * steps[:-1]) & ~apart[1:] & ~apart[:-1]
+    return np.union1d(np.flatnonzero(apart), np.flatnonzero(bends)) + 1
+
+
+def _parted(wavelength: Any, values: Any) -> Any:
+    """`values` with NaN between spectrometers."""
+    return np.insert(np.asarray(values, float), _ends(wavelength), np.nan)
 
 
 def _named(wavelength: Any, net: Any) -> dict[str, Any]:

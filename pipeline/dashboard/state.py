@@ -1,5 +1,7 @@
 """Messages in; the latest of every stream out, in bounded memory. No I/O: who feeds it tells the time.
 
+A replay that begins anew, because it is wound back or started again, is shown anew: what was held of it is dropped.
+
 One `State` serves all open pages of a server. A message that is not what its topic says is counted and dropped, a
 product that comes twice is taken once, and of more than `MAX_STREAMS` streams the one longest silent is forgotten.
 """
@@ -9,8 +11,11 @@ from __future__ import annotations
 import json
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from pipeline.dashboard.album import IMAGES, Album, read_picture
+from pipeline.dashboard.progress import SILENT_S, Progress, read_progress
 from pipeline.dashboard.ring import Ring
 from pipeline.dashboard.rows import WANTED, product_rows
 
@@ -31,17 +36,34 @@ class Stream:
         self.name = name
         self.n_changes = 0
         self.arrived_s = 0.0
+        self.progress: Progress | None = None
+        self.progress_arrived_s = 0.0
+        """When a replay last told how it stands; 0 while all that is known is what the broker kept."""
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, as a replay does."""
+        self.n_changes += 1
         self.products: dict[str, Ring] = {}
+        self.images = Album()
         self.n_products: Counter[str] = Counter()
         self.channels: dict[str, dict[str, Any]] = {}
         self.counts: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MAX_COUNTS)
         """(channel, its counters) as they came, for what is drawn against time."""
         self.link_arrived_s = 0.0
+        self.frames_arrived_s = 0.0
+        """When the frames of any channel last grew in number: 0 while nothing but what the broker kept is known."""
+        self.lag_s: float | None = None
+        """From the reception of the last frame to the coming of its count, by this computer's clock."""
         self.events: deque[dict[str, Any]] = deque(maxlen=MAX_EVENTS)
         self.event_arrived_s = 0.0
         self.report: dict[str, Any] = {}
         self.report_arrived_s = 0.0
         self._ids: dict[str, None] = {}
+
+    def replaying(self, now_s: float) -> Progress | None:
+        """How the replay stands that plays this stream now, if one does."""
+        return self.progress if now_s - self.progress_arrived_s < SILENT_S and self.progress_arrived_s else None
 
     def is_new(self, product_id: str) -> bool:
         """Whether a product is one that was not seen; remembers it."""
@@ -69,34 +91,45 @@ class State:
         self.connected = text.startswith("connected")
         self.broker_text = text
 
-    def feed(self, topic: str, payload: bytes, now_s: float) -> None:
-        """Take a message. `now_s`: when it came."""
+    def feed(self, topic: str, payload: bytes, now_s: float, *, utc_ns: int = 0, retained: bool = False) -> None:
+        """Take a message. `now_s`: when it came, on any steady clock; `utc_ns` the same as a date, where it is known.
+
+        `retained`: the broker had kept it, so it may be old.
+        """
         if not self.connected:
             self.tell("connected")
         try:
-            self._take(topic.split("/"), payload, now_s)
+            self._take(topic.split("/"), payload, _Came(now_s, utc_ns, retained))
         except (ValueError, KeyError, TypeError, AttributeError, IndexError):  # of what comes from outside
             self.n_unread += 1
 
-    def _take(self, levels: list[str], payload: bytes, now_s: float) -> None:
+    def _take(self, levels: list[str], payload: bytes, came: _Came) -> None:
         if levels[1] == "status":
             if len(self.services) < MAX_KINDS or "/".join(levels) in self.services:
                 self.services["/".join(levels)] = str(_object(payload)["state"])
             return
-        take = {"product": _take_product, "link": _take_link, "event": _take_event, "report": _take_report}[
-            levels[2]
-        ]
+        take = _TAKE[levels[2]]
         name = f"{levels[0]}/{levels[1]}"
         stream = self.streams.get(name) or Stream(name)
-        take(stream, self._unpack if levels[2] == "product" else _object, levels[3:], payload, now_s)
-        stream.arrived_s = now_s
-        stream.n_changes += 1
+        take(stream, self._unpack if levels[2] == "product" else _object, levels[3:], payload, came)
+        if levels[2] != "progress" or not stream.arrived_s:
+            stream.arrived_s = came.now_s
+            stream.n_changes += 1
         self.streams[name] = stream
         if len(self.streams) > MAX_STREAMS:
             del self.streams[min(self.streams, key=lambda name: self.streams[name].arrived_s)]
 
 
-def _take_product(stream: Stream, unpack: Unpack, levels: list[str], payload: bytes, now_s: float) -> None:
+@dataclass(frozen=True, slots=True)
+class _Came:
+    """How a message came."""
+
+    now_s: float
+    utc_ns: int
+    retained: bool
+
+
+def _take_product(stream: Stream, unpack: Unpack, levels: list[str], payload: bytes, came: _Came) -> None:
     product = unpack(payload)
     kind = "/".join(levels)
     wanted = WANTED.get(kind)
@@ -104,37 +137,66 @@ def _take_product(stream: Stream, unpack: Unpack, levels: list[str], payload: by
         ring = stream.products.get(kind) or Ring(wanted.capacity)
         rows, common = product_rows(product, wanted, ring.rows())
         if not stream.is_new(str(product["id"])):
-            ring.arrived_s = now_s
+            ring.arrived_s = came.now_s
             return
         ring.common = common or ring.common
-        ring.append(rows, now_s)
+        ring.append(rows, came.now_s)
         stream.products[kind] = ring
+    elif kind in IMAGES:
+        picture = read_picture(kind, product)
+        if not stream.is_new(str(product["id"])):
+            return
+        stream.images.add(picture, came.now_s)
     if kind in stream.n_products or len(stream.n_products) < MAX_KINDS:
         stream.n_products[kind] += 1
 
 
-def _take_link(stream: Stream, unpack: Unpack, levels: list[str], payload: bytes, now_s: float) -> None:
+def _take_link(stream: Stream, unpack: Unpack, levels: list[str], payload: bytes, came: _Came) -> None:
     counters = dict(unpack(payload))
     counters.pop("gap_list", None)
     [channel] = levels
     if channel not in stream.channels and len(stream.channels) >= MAX_CHANNELS:
         raise ValueError("more channels than a page shows")
+    grown = counters.get("frames") != stream.channels.get(channel, {}).get("frames")
     stream.channels[channel] = counters
     stream.counts.append((channel, counters))
-    stream.link_arrived_s = now_s
+    stream.link_arrived_s = came.now_s
+    if grown and not came.retained:
+        stream.frames_arrived_s = came.now_s
+        received_ns = counters.get("last_received_ns")
+        stream.lag_s = (came.utc_ns - int(received_ns)) / 1e9 if came.utc_ns and received_ns else None
 
 
-def _take_event(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, now_s: float) -> None:
+def _take_event(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, came: _Came) -> None:
     event = unpack(payload)
     stream.events.append(
         {name: event.get(name) for name in ("time", "severity", "kind", "text")} | dict(event.get("details") or {})
     )
-    stream.event_arrived_s = now_s
+    stream.event_arrived_s = came.now_s
 
 
-def _take_report(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, now_s: float) -> None:
+def _take_report(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, came: _Came) -> None:
     stream.report = dict(unpack(payload))
-    stream.report_arrived_s = now_s
+    stream.report_arrived_s = came.now_s
+
+
+def _take_progress(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, came: _Came) -> None:
+    progress = read_progress(unpack(payload))
+    if stream.progress and progress.began != stream.progress.began:
+        stream.forget()
+    if progress.frames != (stream.progress.frames if stream.progress else {}):
+        stream.n_changes += 1
+    stream.progress = progress
+    stream.progress_arrived_s = 0.0 if came.retained else came.now_s
+
+
+_TAKE: dict[str, Callable[[Stream, Unpack, list[str], bytes, _Came], None]] = {
+    "product": _take_product,
+    "link": _take_link,
+    "event": _take_event,
+    "report": _take_report,
+    "progress": _take_progress,
+}
 
 
 def _object(payload: bytes) -> Mapping[str, Any]:

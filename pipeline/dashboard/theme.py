@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from bokeh.models import InlineStyleSheet
 from bokeh.themes import Theme
 
+from pipeline.dashboard.page_script import SCRIPT
+
 BLUE, ORANGE, GREEN, RED, VIOLET, CYAN = "#4c9be8", "#e8913c", "#3fae72", "#e0524d", "#a684e8", "#2fb3c4"
+PINK = "#e87fb8"
+LINES = (BLUE, ORANGE, GREEN, VIOLET, CYAN, RED)
+"""Of several lines in one plot, in turn."""
+MUTED = "#8a94a2"
 FLAG = "#e8b23c"
 """Of rows whose quality is not 0."""
 
@@ -57,6 +64,11 @@ def theme(*, dark: bool) -> Theme:
     )
 
 
+def sheet(css: str) -> InlineStyleSheet:
+    """Style of one model: a page's own style does not reach into Bokeh's shadow trees."""
+    return InlineStyleSheet(css=css)
+
+
 def _variables(colour: dict[str, str]) -> str:
     return " ".join(f"--dl-{name}: {value};" for name, value in colour.items())
 
@@ -72,7 +84,7 @@ TEMPLATE = f"""
 </style>
 <script>
   if (new URLSearchParams(location.search).get("theme") === "light") document.documentElement.classList.add("light")
-</script>
+{SCRIPT}</script>
 {{% endblock %}}
 """
 
@@ -82,6 +94,7 @@ WIDGET_CSS = """
   background-color: var(--dl-panel) !important; color: var(--dl-text) !important;
   border-color: var(--dl-line) !important; font-size: 12px;
 }
+.bk-input { height: 26px !important; min-height: 0 !important; padding: 0 20px 0 8px !important; }
 .bk-btn { padding: 2px 6px !important; min-height: 0 !important; }
 .bk-btn.bk-active { background-color: var(--dl-line) !important; }
 .bk-slider-title, label { color: var(--dl-text) !important; }
@@ -108,8 +121,9 @@ PANEL_CSS = """
 CAPTION_CSS = """
 :host {
   width: 0 !important; min-width: 0; flex: 1 1 0 !important; text-overflow: ellipsis;
-  color: var(--dl-text); font-size: 12px; overflow: hidden; white-space: nowrap;
+  color: var(--dl-text); font-size: 12px; overflow: hidden; white-space: nowrap; container-type: inline-size;
 }
+@container (max-width: 430px) { .date { display: none; } }
 .age { color: var(--dl-muted); margin-left: 10px; }
 .flag { color: #d99a1c; margin-left: 10px; }
 """
@@ -121,6 +135,16 @@ th { color: var(--dl-muted); font-weight: normal; text-align: left; }
 th, td { padding: 2px 8px 2px 2px; border-bottom: 1px solid var(--dl-line); white-space: nowrap; }
 .number { font-variant-numeric: tabular-nums; }
 """
+
+BAR_CSS = """
+:host { color: var(--dl-text); font-size: 12px; white-space: nowrap; overflow: hidden; text-align: right; }
+.muted { color: var(--dl-muted); font-variant-numeric: tabular-nums; } .bad { color: #e0524d; }
+"""
+
+REPLAY_CSS = """
+:host { position: absolute !important; top: 40px; right: 2px; z-index: 10; }
+"""
+"""Over the free end of the row of tabs, so that it takes no height."""
 
 HEADER_CSS = """
 :host { color: var(--dl-text); font-size: 13px; white-space: nowrap; overflow: hidden; }

@@ -1,28 +1,41 @@
-"""Traverse: the path of the rover, where it stood, and where it fired the laser and looked."""
+"""Traverse: the path of the rover, where it stood, and where each product was taken; a click goes there."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from bokeh.layouts import column, row
-from bokeh.models import ColumnDataSource, UIElement
+from bokeh.models import ColumnDataSource, DataRange1d, TapTool, UIElement
 
 from pipeline.dashboard import theme
+from pipeline.dashboard.album import Picture
 from pipeline.dashboard.panels import TIME_TIP, Panel, Tail, hover, milliseconds, plot, where_flagged
+from pipeline.dashboard.ring import Ring
 from pipeline.dashboard.rows import QUALITY, TIME, Rows
 from pipeline.dashboard.state import Stream
 
-_TAKEN = (("libs/mean", "LIBS"), ("swir/reflectance", "SWIR"))
+_TAKEN: dict[str, tuple[str, str, str]] = {
+    "libs/mean": ("LIBS", "star", theme.GREEN),
+    "swir/reflectance": ("SWIR", "diamond", theme.VIOLET),
+    "image": ("picture", "triangle", theme.PINK),
+    "gpr/high_frequency": ("radar", "cross", theme.CYAN),
+}
+_RADAR_STEP_M = 1.0
+"""Between marks of the radar, which measures all along."""
 _STOPPED = "STOPPED"
+_PLACE = ("time", "east", "north", "what", "kind", "legend", "marker", "colour", "size")
 
 
 class TraverseLook:
-    """A map, and distance and height beside it."""
+    """A map, and distance and height beside it. A click on what was taken is told to `go`, with its kind and time."""
 
     title = "Traverse"
 
-    def __init__(self) -> None:
+    def __init__(self, go: Callable[[str, int], None] = lambda *_: None) -> None:
+        self._go = go
         names = (
             "time",
             "east",
@@ -39,8 +52,10 @@ class TraverseLook:
         self.stops = ColumnDataSource(
             {name: [] for name in ("time", "east", "north", "minutes", "distance")}, name="stops"
         )
-        self.taken = ColumnDataSource({name: [] for name in ("time", "east", "north", "what")}, name="taken")
+        self.taken = ColumnDataSource({name: [] for name in _PLACE}, name="taken")
+        self.taken.selected.on_change("indices", self._picked)
         self._tail = Tail(self.source, _path)
+        self._times = DataRange1d(range_padding=0.02)
         self._seen: tuple[Any, ...] = ()
         headers = {"time": "utc", **{name: f"{name}_m" for name in ("east", "north", "up", "distance")}}
         headers |= {"speed": "speed_m_s", "heading": "heading_degree", "quality": "quality"}
@@ -57,22 +72,36 @@ class TraverseLook:
                 "path.csv",
             ),
         ]
+        self._panels.insert(
+            2,
+            Panel(
+                "Taken: click to go there", self._when(), self.taken,
+                {"time": "utc", "what": "what", "east": "east_m", "north": "north_m"}, "taken.csv",
+            ),
+        )  # fmt: skip
         path, *others = (panel.root for panel in self._panels)
         self.root: UIElement = row(path, column(*others, sizing_mode="stretch_both"), sizing_mode="stretch_both")
 
     def refresh(self, stream: Stream | None, now_s: float) -> None:
         ring = stream.products.get("rover/navigation") if stream else None
         self._tail.follow(ring)
-        rings = [stream.products.get(kind) for kind, _ in _TAKEN] if stream else []
-        seen = (ring, ring and ring.mark, *[other and other.mark for other in rings])
+        rings = {kind: stream.products.get(kind) for kind in _TAKEN} if stream else {}
+        pictures = list(stream.images.pictures) if stream else []
+        seen = (ring, ring and ring.mark, *[other and other.mark for other in rings.values()], len(pictures))
         if seen != self._seen:
             self._seen = seen
             rows = ring.rows() if ring else None
             self.stops.data = _stops(rows) if rows else {name: [] for name in self.stops.data}
-            others = [(what, other.rows()) for (_, what), other in zip(_TAKEN, rings, strict=False) if other]
-            self.taken.data = _places(rows, others) if rows else {name: [] for name in self.taken.data}
+            taken = _taken(rings, pictures)
+            self.taken.data = _places(rows, taken) if rows else {name: [] for name in _PLACE}
         for panel in self._panels:
             panel.tell_of(ring, now_s)
+
+    def _picked(self, _attr: str, _old: object, new: list[int]) -> None:
+        if new and new[0] < len(self.taken.data["kind"]):
+            kind, time_ms = self.taken.data["kind"][new[0]], self.taken.data["time"][new[0]]
+            self.taken.selected.indices = []
+            self._go(kind, int(time_ms * 1e6))
 
     def _map(self) -> Any:
         made = plot("east (m)", "north (m)", match_aspect=True)
@@ -90,17 +119,32 @@ class TraverseLook:
             legend_label="stop",
         )
         taken = made.scatter(
-            "east", "north", source=self.taken, marker="star", size=13, color=theme.GREEN, legend_label="LIBS, SWIR"
-        )
+            "east", "north", source=self.taken, marker="marker", size="size", color="colour", legend_field="legend",
+            line_color="colour", nonselection_alpha=1,
+        )  # fmt: skip
+        made.add_tools(TapTool(renderers=[taken]))
         made.legend.location, made.legend.click_policy = "top_left", "hide"
         place = [("east, north", "@east{0.00} m, @north{0.00} m")]
         hover(made, [path], [TIME_TIP, *place, ("driven", "@distance{0.00} m"), ("heading", "@heading{0.0}°")])
         hover(made, [stops], [("stop from", TIME_TIP[1]), ("minutes", "@minutes{0.0}"), *place])
-        hover(made, [taken], [("taken", "@what"), TIME_TIP, *place])
+        hover(made, [taken], [("taken", "@what"), TIME_TIP, *place, ("", "click to go there")])
+        return made
+
+    def _when(self) -> Any:
+        """What was taken against time, a row for each instrument: on the map they stand on top of each other."""
+        made = plot(
+            "UTC", "", is_time=True, x_range=self._times, y_range=[name for name, *_ in _TAKEN.values()][::-1]
+        )
+        taken = made.scatter(
+            "time", "legend", source=self.taken, marker="marker", size="size", color="colour", nonselection_alpha=1
+        )
+        made.add_tools(TapTool(renderers=[taken]))
+        hover(made, [taken], [("taken", "@what"), TIME_TIP])
         return made
 
     def _against(self, x: str, y: str, x_label: str, y_label: str) -> Any:
-        made = plot(x_label, y_label, is_time=x == "time")
+        ranged = {"x_range": self._times} if x == "time" else {}
+        made = plot(x_label, y_label, is_time=x == "time", **ranged)
         drawn = made.line(x, y, source=self.source, color=theme.ORANGE, line_width=2)
         if y == "up":
             made.scatter(x, "flagged_height", source=self.source, color=theme.FLAG, size=4)
@@ -139,13 +183,45 @@ def _stops(rows: Rows) -> dict[str, Any]:
     }
 
 
-def _places(rows: Rows, others: list[tuple[str, Rows]]) -> dict[str, Any]:
-    """Where the rover was when each of the others was taken."""
-    times = [row_time for _, other in others for row_time in other[TIME].tolist()]
-    what = [f"{name}, point {point:.0f}" for name, other in others for point in other["point_id"]]
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """Something that was taken somewhere: its product, when, and what it is called."""
+
+    kind: str
+    group: str
+    time_ns: int
+    what: str
+
+
+def _taken(rings: Mapping[str, Ring | None], pictures: Sequence[Picture]) -> list[_Taken]:
+    found = [
+        _Taken(kind, kind, time, f"{_TAKEN[kind][0]}, point {point:.0f}")
+        for kind in ("libs/mean", "swir/reflectance")
+        if (ring := rings.get(kind))
+        for time, point in zip(ring.rows()[TIME].tolist(), ring.rows()["point_id"].tolist(), strict=True)
+    ]
+    found += [_Taken(one.kind, "image", one.time_ns, one.key) for one in pictures if one.sol is not None]
+    if radar := rings.get("gpr/high_frequency"):
+        rows = radar.rows()
+        marks = np.flatnonzero(np.diff(rows["distance_m"] // _RADAR_STEP_M, prepend=-1))
+        found += [
+            _Taken("gpr/high_frequency", "gpr/high_frequency", int(rows[TIME][i]), f"radar, trace {i + 1}")
+            for i in marks.tolist()
+        ]
+    return found
+
+
+def _places(rows: Rows, taken: Sequence[_Taken]) -> dict[str, Any]:
+    """Where the rover was when each was taken."""
+    times = [one.time_ns for one in taken]
     return {
         "time": [time / 1e6 for time in times],
         "east": np.interp(times, rows[TIME], rows["path_m"][:, 0]),
         "north": np.interp(times, rows[TIME], rows["path_m"][:, 1]),
-        "what": what,
+        "what": [one.what for one in taken],
+        "kind": [one.kind for one in taken],
+        "legend": [_TAKEN[one.group][0] for one in taken],
+        "marker": [_TAKEN[one.group][1] for one in taken],
+        "colour": [_TAKEN[one.group][2] for one in taken],
+        "size": [9 if one.group.startswith("gpr") else 14 for one in taken],
     }

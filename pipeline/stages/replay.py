@@ -62,6 +62,7 @@ class Replay:
         self._latest = Latest()
         self._began = ""
         self._n_published = self._time_ns = 0
+        self._frames: dict[str, Any] = {}
         self._refused = ""
         self.n_quarantined = 0
         self.n_messages = 0
@@ -140,6 +141,7 @@ class Replay:
             await self._send(item.messages)
             self._n_published += item.n_bytes
             self._time_ns = item.time_ns or self._time_ns
+            self._frames = item.report.get("frames", {})
             seen(item.n_bytes, item.messages)
             if item.item == END:
                 await self._end(item.report)
@@ -150,6 +152,7 @@ class Replay:
     async def _begin(self, seen: Seen) -> None:
         seen(-self._n_published, [])
         self._n_published = self._time_ns = 0
+        self._frames = {}
         self._began = topics.iso_utc(time.time_ns()) or ""
         await self._send([self._progress()])
 
@@ -175,6 +178,7 @@ class Replay:
             "behind_s": tape.behind_s(self._time_ns),
             "began": self._began,
             "refused": self._refused,
+            "frames": self._frames,
         }
         return topics.progress_message(self._mission, self._stream, content)
 

@@ -4,7 +4,9 @@ import asyncio
 import base64
 import json
 import shutil
-from contextlib import asynccontextmanager
+import subprocess
+import time
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from urllib.request import urlopen
@@ -14,7 +16,9 @@ from tornado.websocket import websocket_connect
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 OPTIONS = (
     "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync --disable-dev-shm-usage --hide-scrollbars --remote-debugging-port=0"
+    "--disable-component-update --disable-sync --disable-renderer-backgrounding "
+    "--disable-background-timer-throttling --disable-backgrounding-occluded-windows --disable-dev-shm-usage "
+    "--hide-scrollbars --remote-debugging-port=0"
 )
 
 MODELS = "globalThis.Bokeh?.documents?.[0]?.get_model_by_name('looks') != null"
@@ -59,29 +63,55 @@ class Tab:
             raise AssertionError(f"never true: {script}") from None
         return found
 
+    async def click(self, x, y):
+        for kind in ("mousePressed", "mouseReleased"):
+            await self.call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    async def wheel(self, x, y, by):
+        await self.call("Input.dispatchMouseEvent", type="mouseWheel", x=x, y=y, deltaX=0, deltaY=by)
+
     async def picture(self, path):
         shot = await self.call("Page.captureScreenshot", format="png")
         await asyncio.to_thread(Path(path).write_bytes, base64.b64decode(shot["data"]))
 
 
 class Browser:
+    """A running Chromium, for one test: its tabs are closed at the end of `async with`."""
+
     def __init__(self, port):
         self._port = port
         self._sockets = []
+        self._targets = []
+
+    async def __aenter__(self):
+        version = await asyncio.to_thread(self._get, "/json/version")
+        socket = await websocket_connect(version["webSocketDebuggerUrl"], max_message_size=100_000_000)
+        self._root = Tab(socket)
+        self._sockets.append(socket)
+        return self
+
+    async def __aexit__(self, *_error):
+        for target in self._targets:
+            await self._root.call("Target.closeTarget", targetId=target)
+        for socket in self._sockets:
+            socket.close()
+        for socket in self._sockets:  # until the other end has closed it too
+            while await asyncio.wait_for(socket.read_message(), 5) is not None:
+                pass
 
     async def open(self, url, width=1366, height=650, ready=MODELS):
         """A new tab with a page, once `ready` is true of it: by default, that its models are all there."""
-        version = await asyncio.to_thread(self._get, "/json/version")
-        root = await websocket_connect(version["webSocketDebuggerUrl"], max_message_size=100_000_000)
-        made = await Tab(root).call("Target.createTarget", url="about:blank")
+        made = await self._root.call("Target.createTarget", url="about:blank")
+        self._targets.append(made["targetId"])
         socket = await websocket_connect(
             f"ws://127.0.0.1:{self._port}/devtools/page/{made['targetId']}", max_message_size=100_000_000
         )
-        self._sockets += [root, socket]
+        self._sockets.append(socket)
         tab = Tab(socket)
         await tab.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
         )
+        await tab.call("Page.bringToFront")
         await tab.call("Page.enable")
         await tab.call("Page.addScriptToEvaluateOnNewDocument", source=_ERRORS)
         await tab.call("Page.navigate", url=url)
@@ -92,27 +122,21 @@ class Browser:
         with urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=10) as answer:
             return json.load(answer)
 
-    def close(self):
-        for socket in self._sockets:
-            socket.close()
 
-
-@asynccontextmanager
-async def chromium(folder):
-    process = await asyncio.create_subprocess_exec(
-        CHROMIUM, *OPTIONS.split(), f"--user-data-dir={folder}", "about:blank",
-        stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
+@contextmanager
+def chromium(folder):
+    """Start one, and give the port that it is driven over."""
+    process = subprocess.Popen(
+        [CHROMIUM, *OPTIONS.split(), f"--user-data-dir={folder}", "about:blank"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     port_file = folder / "DevToolsActivePort"
     try:
-        async with asyncio.timeout(60):
-            while not port_file.exists() or "\n" not in port_file.read_text():  # noqa: ASYNC110
-                await asyncio.sleep(0.05)
-        browser = Browser(int(port_file.read_text().splitlines()[0]))
-        try:
-            yield browser
-        finally:
-            browser.close()
+        until = time.monotonic() + 60
+        while not port_file.exists() or "\n" not in port_file.read_text():
+            assert time.monotonic() < until, "chromium does not start"
+            time.sleep(0.05)
+        yield int(port_file.read_text().splitlines()[0])
     finally:
         process.terminate()
-        await process.wait()
+        process.wait()

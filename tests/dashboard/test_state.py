@@ -1,15 +1,27 @@
 """The page's memory: what messages leave in it, and that it stays bounded."""
 
 import json
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pipeline import topics
+from pipeline.dashboard.album import MAX_BYTES, read_picture
 from pipeline.dashboard.lines import LINES_NM
 from pipeline.dashboard.radargram import depth_m, radargram
 from pipeline.dashboard.ring import Ring
+from pipeline.dashboard.rows import WANTED, product_rows
 from pipeline.dashboard.state import MAX_EVENTS, MAX_STREAMS, State
 from pipeline.topics import unpack_product
+
+sys.path.insert(0, str(Path(__file__).parent))
+import synthetic
+
+pytest.importorskip("bokeh", reason="bokeh is not installed")
+from pipeline.dashboard.spectra_look import spans
+from pipeline.dashboard.wind_rose import shares
 
 
 @pytest.fixture
@@ -65,7 +77,11 @@ def test_a_reader_that_fell_behind_reads_anew():
 
 
 def test_field_rows_are_those_of_the_products(filled, products):
-    sent = [p.arrays["field_a_enu_nt"].values for p in products if p.product == "field"]
+    sent = [
+        p.arrays["field_a_enu_nt"].values
+        for p in products
+        if (p.instrument, p.product) == ("magnetometer", "field")
+    ]
     np.testing.assert_array_equal(
         filled.products["magnetometer/field"].rows()["field_a_enu_nt"], np.concatenate(sent)
     )
@@ -121,6 +137,103 @@ def test_events_and_streams_are_bounded(state):
     for _ in range(MAX_EVENTS + 5):
         state.feed("m/s9/event/info", event, 100.0)
     assert len(state.streams["m/s9"].events) == MAX_EVENTS
+
+
+PROGRESS = {"state": "playing", "bytes": 5, "total": 10, "time": "2021-05-25T08:14:00.123Z", "speed": 2.0,
+            "behind_s": 0.5, "began": "a", "refused": "", "frames": {"read": 1}}  # fmt: skip
+
+
+def tell_progress(memory, now_s, *, retained=False, **other):
+    memory.feed("m/s/progress", json.dumps(PROGRESS | other).encode(), now_s, retained=retained)
+
+
+def test_a_replay_is_there_while_it_says_so(state):
+    tell_progress(state, 1.0, retained=True)
+    assert state.streams["m/s"].replaying(1.0) is None
+    tell_progress(state, 2.0)
+    progress = state.streams["m/s"].replaying(3.0)
+    assert (progress.share, progress.time, progress.speed) == (0.5, "2021-05-25 08:14:00", 2.0)
+    assert state.streams["m/s"].replaying(10.0) is None
+
+
+def test_what_is_held_of_a_replay_is_dropped_when_it_begins_anew(state, messages):
+    for message in messages[:120]:
+        state.feed(message.topic.replace("zhurong/clean", "m/s"), message.payload, 1.0)
+    tell_progress(state, 2.0)
+    n_held = len(state.streams["m/s"].products["rover/navigation"])
+    tell_progress(state, 3.0, state="paused")
+    assert len(state.streams["m/s"].products["rover/navigation"]) == n_held > 0
+    tell_progress(state, 4.0, began="b")
+    assert state.streams["m/s"].products == {}
+    for message in messages[:120]:
+        state.feed(message.topic.replace("zhurong/clean", "m/s"), message.payload, 5.0)
+    assert len(state.streams["m/s"].products["rover/navigation"]) == n_held
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"state": "gone"}, {"bytes": None}, {"speed": "fast"}, {"began": None, "total": "x"}]
+)
+def test_a_progress_that_makes_no_sense_is_counted(state, wrong):
+    tell_progress(state, 1.0, **wrong)
+    assert (state.n_unread, state.streams) == (1, {})
+
+
+def test_the_lag_behind_the_link_is_from_reception_to_arrival(state):
+    def link(frames, received_ns, utc_ns, **how):
+        payload = json.dumps({"frames": frames, "last_received_ns": received_ns}).encode()
+        state.feed("m/s/link/a", payload, 1.0, utc_ns=utc_ns, **how)
+
+    link(5, 1_000_000_000, 9_000_000_000, retained=True)
+    assert (state.streams["m/s"].lag_s, state.streams["m/s"].frames_arrived_s) == (None, 0.0)
+    link(6, 10_000_000_000, 10_250_000_000)
+    assert state.streams["m/s"].lag_s == 0.25
+    link(6, 10_000_000_000, 20_000_000_000)
+    assert state.streams["m/s"].lag_s == 0.25
+
+
+def test_solar_time_goes_on_through_its_midnight(products):
+    product = next(p for p in products if p.product == "meteorology")
+    message = unpack_product(topics.product_message(product).payload)
+    time = {"sol": [11, 12], "lmst": ["23:59:50.000", "00:00:10.000"], "ltst": ["23:55:00.000", "23:55:20.000"]}
+    message["time"] |= time
+    rows, _ = product_rows(message, WANTED["weather/meteorology"], {})
+    assert rows["solar_ms"][[0, -1]].tolist() == [
+        pytest.approx(11 * 86_400_000 + 86_100_000), pytest.approx(11 * 86_400_000 + 86_120_000)
+    ]  # fmt: skip
+
+
+def test_an_album_keeps_the_latest_of_each_and_as_many_others_as_it_has_room_for(state):
+    n_large = MAX_BYTES // (640 * 480 * 4) + 10
+    for i in range(n_large):
+        message = topics.product_message(synthetic.mscam(480, i, lines=480, samples=640))
+        state.feed(message.topic, message.payload, 1.0)
+    small = topics.product_message(synthetic.mscam(525, 0.5))
+    state.feed(small.topic, small.payload, 1.0)
+    album = state.streams["zhurong/synthetic"].images
+    assert set(album.latest) == {"MSCam 480 nm", "MSCam 525 nm"}
+    assert sum(one.pixels.nbytes for one in album.pictures) <= MAX_BYTES
+    assert state.n_unread == 0
+
+
+def test_a_large_picture_is_shown_by_the_means_of_squares():
+    message = unpack_product(topics.product_message(synthetic.mscam(480, 0, lines=1024, samples=1280)).payload)
+    picture = read_picture("mscam/image", message)
+    image = message["arrays"]["image"]["values"][0]
+    assert (picture.factor, picture.pixels.shape, picture.shape) == (2, (512, 640), (1024, 1280))
+    assert picture.pixels[10, 20] == pytest.approx(image[20:22, 40:42].mean(), rel=1e-6)
+
+
+def test_spectrometers_are_told_apart_by_their_steps_gaps_and_overlaps():
+    bent = np.concatenate([240 + 0.05 * np.arange(100), 245 + 0.1 * np.arange(100)])
+    assert spans(bent) == ((240.0, pytest.approx(244.95)), (245.0, pytest.approx(254.9)))
+    overlapping = np.concatenate([240 + 0.1 * np.arange(100), 249 + 0.1 * np.arange(100)])
+    assert [first for first, _ in spans(overlapping)] == [240.0, 249.0]
+
+
+def test_shares_of_the_wind_are_of_the_direction_it_comes_from():
+    share, calm = shares(np.array([0.1, 3.0, 3.0, 9.0]), np.array([0.0, 359.0, 11.0, 90.0]))
+    assert calm == 25.0
+    assert (share[0].tolist(), share[4].tolist()) == ([0, 50, 0, 0, 0], [0, 0, 0, 25, 0])
 
 
 def test_a_lost_broker_is_told_until_it_is_back(state):

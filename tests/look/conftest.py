@@ -64,5 +64,6 @@ async def chromium(tmp_path):
         pytest.skip("tornado, which comes with bokeh, is not installed")
     if _browser.CHROMIUM is None:
         pytest.skip("no chromium: apt-get install chromium")
-    async with asyncio.timeout(120), _browser.chromium(tmp_path) as opened:
-        yield opened
+    with _browser.chromium(tmp_path) as port:
+        async with asyncio.timeout(120), _browser.Browser(port) as opened:
+            yield opened

@@ -1,0 +1,47 @@
+"""How a replay stands, from its `progress` topic: checked, as a value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+STATES = ("playing", "paused", "seeking", "ended", "stopped")
+SILENT_S = 4.0
+"""A replay says every second how it stands; one that was silent for this long is gone."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """`share` of the bytes (None: their total is not known), `time`: when the last ones were received, as text.
+
+    `speed`: a factor, or "max". `began`: other than before where decoding began anew. `frames`: counts so far.
+    """
+
+    state: str
+    n_bytes: int
+    share: float | None
+    time: str
+    speed: float | str
+    behind_s: float | None
+    began: str
+    refused: str
+    frames: Mapping[str, Any] = field(default_factory=dict)
+
+
+def read_progress(found: Mapping[str, Any]) -> Progress:
+    """ValueError, TypeError or KeyError for what is none."""
+    total = found["total"] and int(found["total"])
+    if found["state"] not in STATES:
+        raise ValueError("no state of a replay")
+    return Progress(
+        state=str(found["state"]),
+        n_bytes=int(found["bytes"]),
+        share=min(int(found["bytes"]) / total, 1.0) if total else None,
+        time=str(found["time"] or "")[:19].replace("T", " "),
+        speed="max" if found["speed"] == "max" else float(found["speed"]),
+        behind_s=None if found["behind_s"] is None else float(found["behind_s"]),
+        began=str(found["began"]),
+        refused=str(found["refused"])[:200],
+        frames=dict(found.get("frames") or {}),
+    )

@@ -1,0 +1,79 @@
+"""What tests say to a page, and how they read what it draws."""
+
+import asyncio
+import json
+from contextlib import asynccontextmanager
+
+import numpy as np
+
+from pipeline import app, topics
+from pipeline.mission import load_mission
+from pipeline.transport.broker import broker as broker_at
+from pipeline.transport.mqtt import Publisher
+
+LOOKS = ("pass", "radar", "field", "spectra", "cameras", "traverse")
+WITH_TEXT = """(() => {
+  const found = []
+  const walk = (node) => {
+    for (const child of node.children ?? []) {
+      if (child.matches("button") && child.textContent.trim() === TEXT) found.push(child.getBoundingClientRect())
+      if (child.shadowRoot) walk(child.shadowRoot)
+      walk(child)
+    }
+  }
+  walk(document.body)
+  const box = found.find((one) => one.width > 0)
+  return box ? [box.x + box.width / 2, box.y + box.height / 2] : null
+})()"""
+
+
+def model(name):
+    return f"Bokeh.documents[0].get_model_by_name('{name}')"
+
+
+def column(source, name):
+    return f"Array.from({model(source)}.data['{name}'] ?? [])"
+
+
+def pixels(source):
+    return f"Array.from({model(source)}.data.image[0])"
+
+
+async def look(tab, name):
+    await tab.run(f"{model('looks')}.active = {LOOKS.index(name)}")
+
+
+async def choose(tab, stream):
+    await tab.run(f"{model('stream')}.value = '{stream}'")
+    await tab.until(f"{model('header')}.tags[0].includes('<span>{stream}</span>')")
+
+
+async def press(tab, text):
+    """Click on the button that reads so, as a person does."""
+    await tab.click(*await tab.until(WITH_TEXT.replace("TEXT", f"'{text}'")))
+
+
+@asynccontextmanager
+async def page():
+    async with broker_at(None) as address, app.dashboard(address, port=0) as served:
+        await asyncio.sleep(0.3)  # until it has subscribed: products are not retained
+        yield address, served
+
+
+async def replay(address, bundled, name="clean"):
+    mission = load_mission("zhurong")
+    await app.replay([bundled / f"{name}.cadu"], mission, address, lambda *_: None, stream=name, speed=None)
+
+
+async def publish(address, made):
+    async with Publisher(address) as publisher:
+        await publisher.publish([topics.product_message(one) for one in made])
+
+
+def joined(products, kind, array):
+    return np.concatenate([p.arrays[array].values for p in products if f"{p.instrument}/{p.product}" == kind])
+
+
+def received(bundled, name="clean"):
+    """Frames that arrived, by the simulator's books."""
+    return json.loads((bundled / f"{name}.cadu.truth.json").read_text())["frames_received"]
