@@ -44,6 +44,7 @@ async def look(tab, name):
 
 
 async def choose(tab, stream):
+    await tab.call("Page.bringToFront")  # another test may have opened one over it: a hidden page takes no clicks
     await tab.run(f"{model('stream')}.value = '{stream}'")
     await tab.until(f"{model('header')}.tags[0].includes('<span>{stream}</span>')")
 

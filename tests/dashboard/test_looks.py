@@ -54,10 +54,12 @@ async def test_every_look_draws_what_was_published(shown, bundled, products):
     assert n_bins == 2048 // 3  # three bins are a pixel
 
     await look(tab, "spectra")
+    await tab.run(f"{model('point')}.value = 'latest point'")
     mean = (
         [p for p in products if p.instrument == "libs" and p.product == "mean"][-1].arrays["net_counts"].values[-1]
     )
     await tab.until(f"{column('libs_mean', 'mean')}.length >= {len(mean)}")
+    await tab.until(f"Math.abs({column('libs_mean', 'mean')}[0] - {mean[0]}) < 1e-6")
     drawn = np.array(await tab.run(column("libs_mean", "mean")), float)
     np.testing.assert_array_equal(drawn[np.isfinite(drawn)], mean)
 
