@@ -11,12 +11,14 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import structlog
 
 from pipeline import cli
 
@@ -70,8 +72,10 @@ def place(tmp_path, monkeypatch):
     for name in ("replay_data", "configs", "examples", "docs"):
         (tmp_path / name).symlink_to(REPOSITORY / name)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [*sys.path])
-    return tmp_path
+    before = signal.getsignal(signal.SIGTERM)
+    yield tmp_path
+    signal.signal(signal.SIGTERM, before)  # a command is a process of its own, and sets these up for itself
+    structlog.reset_defaults()
 
 
 def run(command, broker, monkeypatch, capsys):
