@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -49,6 +50,10 @@ class Lens:
             b = b + (miss_y * xa - miss_x * ya) / determinant
         return a, b
 
+    def whole(self, shot: Shot) -> Reals:
+        """The rays [lines, samples, 3] of all pixels of the image as sent, as the lens draws it."""
+        return _whole(self, shot.side_pixels, shot.binning)
+
     def rays(self, shot: Shot, sample: Reals, line: Reals, *, bent: bool) -> Reals:
         """Unit vectors [..., 3] of mast axes for places in the image as sent."""
         sample, line = (shot.window_first + shot.binning * (at + 0.5) for at in (sample, line))
@@ -61,6 +66,12 @@ class Lens:
         ray = np.stack([np.ones_like(x), x, y], axis=-1)
         unit: Reals = ray / np.linalg.norm(ray, axis=-1, keepdims=True)
         return unit
+
+
+@lru_cache(maxsize=4)
+def _whole(lens: Lens, side: int, binning: int) -> Reals:
+    line, sample = np.mgrid[0.0:side, 0.0:side]
+    return lens.rays(Shot(0, 0, 0, 0, side, binning, 0, 0, 0), sample, line, bent=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,8 +90,7 @@ def _reflectance(timeline: Timeline, rover: Traverse, scene: Scene, time_ns: int
     """Reflectance factors [lines, samples, filters]: the mast rests, and shadows stay where they are."""
     shot = Shot(time_ns, 0, 0, 0, _SIDE, _BINNING, 0, SINGLE, PACKED)
     how = stance(timeline, rover, time_ns)
-    line, sample = np.mgrid[0.0:_SIDE, 0.0:_SIDE]
-    rays = _LENS.rays(shot, sample, line, bent=True) @ how.mast_to_ned.T
+    rays = _LENS.whole(shot) @ how.mast_to_ned.T
     return scene.look(how.eye(), rays, sun.stand(np.array([time_ns]))[2][0], tuple(nm for _, nm, *_ in _FILTERS))
 
 

@@ -53,9 +53,9 @@ class _View:
     shot: Shot
     how: Stance
 
-    def linear(self, sample: Reals, line: Reals, *, bent: bool) -> Reals:
-        """Linear sRGB [..., 3] at places in the image as sent; `bent`: as the lens draws it."""
-        rays = _LENS.rays(self.shot, sample, line, bent=bent) @ self.how.mast_to_ned.T
+    def linear(self, mast_rays: Reals) -> Reals:
+        """Linear sRGB [lines, samples, 3] along unit vectors of mast axes."""
+        rays = mast_rays @ self.how.mast_to_ned.T
         to_sun = sun.stand(np.array([self.shot.time_ns]))[2][0]
         side = BASELINE_M / 2.0 if self.shot.camera == _RIGHT else -BASELINE_M / 2.0
         return np.clip(self.scene.look(self.how.eye(side), rays, to_sun, _NM) * _DISPLAY, 0.0, 1.0)
@@ -64,7 +64,8 @@ class _View:
         """Of the pinhole's picture: colours at a grid of pixels, and where there is no edge beside them."""
         kept = np.linspace(4, self.shot.side_pixels - 5, _KEPT_EACH).astype(np.int64)
         sample, line = np.meshgrid(kept.astype(np.float64), kept.astype(np.float64))
-        around = np.stack([self.linear(sample + i, line + j, bent=False) for i in (-2, 0, 2) for j in (-2, 0, 2)])
+        beside = [(sample + i, line + j) for i in (-2, 0, 2) for j in (-2, 0, 2)]
+        around = np.stack([self.linear(_LENS.rays(self.shot, *at, bent=False)) for at in beside])
         return {
             "kept": kept,
             "kept_linear": around[4],
@@ -80,8 +81,7 @@ def look_around(timeline: Timeline, rover: Traverse, scene: Scene, seed: int, dr
     views = [_View(scene, shot, stance(timeline, rover, shot.time_ns)) for shot in _shots(timeline)]
     images: list[list[Record]] = []
     for view in views:
-        line, sample = np.mgrid[0.0 : view.shot.side_pixels, 0.0 : view.shot.side_pixels]
-        dn = _mosaic(view.linear(sample, line, bent=True), view.shot)
+        dn = _mosaic(view.linear(_LENS.whole(view.shot)), view.shot)
         counts = expose(dn, draw, _READ_DN, _PHOTON_DN, 60.0)
         images.append(stripe_records(APID, view.shot, counts, degc, view.how.angles_deg, drift_ppm, colour=True))
     told = [view.truth() for view in views]
@@ -133,5 +133,5 @@ def _mosaic(linear: Reals, shot: Shot) -> Reals:
     signal = _WHITE_DN * np.clip(linear @ np.linalg.inv(_MATRIX).T, 0.0, None) / _BALANCE
     place: Longs = np.arange(shot.side_pixels) % 2
     colour = place[:, None] + place[None, :]
-    one = np.take_along_axis(signal, colour[..., None], axis=-1)[..., 0]
+    one = np.choose(colour, np.moveaxis(signal, -1, 0))
     return 60.0 + 4.0 * shot.exposure_us * 1e-6 + one * vignetting(shot, -0.22, 0.0)

@@ -28,6 +28,10 @@ _BLUR_RAD = 0.004
 _AMBIENT = 0.18
 _NEAREST_HORIZON = 0.02
 """Rays that fall less meet the ground beyond 90 m, where all is even."""
+_TILE = 64
+_MARGIN = 1e-6
+_BLURRED = 11.0
+"""Radians of a wave in a footprint beyond which nothing is left of it: exp(-60)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,39 +45,65 @@ class Scene:
     horizon_phase: Reals
 
     def look(self, eye_m: Reals, ray: Reals, to_sun: Reals, wavelength_nm: tuple[float, ...]) -> Reals:
-        """Reflectance factor [..., wavelengths] along unit vectors `ray [..., 3]` (north, east, down).
+        """Reflectance factor [lines, samples, wavelengths] along unit vectors `ray [lines, samples, 3]`.
 
-        `eye_m`: north, east, and height over the ground.
+        Rays are north, east, down; `eye_m`: north, east, and height over the ground. A tile at a time, since few
+        rocks are before one tile.
         """
+        found = np.empty((*ray.shape[:-1], len(wavelength_nm)))
+        for line in range(0, len(ray), _TILE):
+            for sample in range(0, ray.shape[1], _TILE):
+                tile = slice(line, line + _TILE), slice(sample, sample + _TILE)
+                found[tile] = self._tile(eye_m, ray[tile], to_sun, wavelength_nm)
+        return found
+
+    def _tile(self, eye_m: Reals, ray: Reals, to_sun: Reals, wavelength_nm: tuple[float, ...]) -> Reals:
         rays = ray.reshape(-1, 3)
         kind, shade = self._surface(rays)
         found = np.stack([_spectrum(material, wavelength_nm) for material in (_SOIL, _SKY, _HILL)])[kind]
         found *= shade[:, None]
         near = np.flatnonzero(rays[:, 2] > _NEAREST_HORIZON)
-        found[near] = self.ahead(eye_m, rays).foreground(eye_m, rays[near], to_sun, wavelength_nm)
+        if len(near):
+            found[near] = self._foreground(eye_m, rays[near], to_sun, wavelength_nm)
         factors: Reals = found.reshape(*ray.shape[:-1], len(wavelength_nm))
         return factors
 
-    def ahead(self, eye_m: Reals, rays: Reals) -> Scene:
-        """The same with the rocks only that are no more than 50 degrees aside, or right below."""
-        away = self.centre_m - eye_m[:2]
-        reach = np.sqrt((away * away).sum(axis=1))
-        middle = rays[:, :2].mean(axis=0)
-        kept = (away @ middle > 0.64 * reach * np.hypot(*middle)) | (reach < 1.0)
-        return replace(self, centre_m=self.centre_m[kept], radius_m=self.radius_m[kept])
-
-    def foreground(self, eye_m: Reals, rays: Reals, to_sun: Reals, wavelength_nm: tuple[float, ...]) -> Reals:
+    def _foreground(self, eye_m: Reals, rays: Reals, to_sun: Reals, wavelength_nm: tuple[float, ...]) -> Reals:
         """Ground that is near enough for ripples, rocks and their shadows."""
         reach = eye_m[2] / rays[:, 2]
         place = eye_m[:2] + rays[:, :2] * reach[:, None]
-        lit = np.where(self._shadowed(place, to_sun), _AMBIENT, 1.0) * (1.0 + 0.34 * self._ripples(place, reach))
+        dark = self._only(self._may_shade(place, to_sun)).shadowed(place, to_sun)
+        lit = np.where(dark, _AMBIENT, 1.0) * (1.0 + 0.34 * self._ripples(place, reach))
         ground = _spectrum(_SOIL, wavelength_nm) * lit[:, None]
-        hit, normal = self._rocks(eye_m, rays, reach)
+        hit, normal = self._only(self._may_be_before(eye_m, rays)).rocks(eye_m, rays, reach)
         facing = np.clip(normal @ to_sun, 0.0, None) / -to_sun[2]
         bright = _AMBIENT + (1.0 - _AMBIENT) * facing
         dust = np.clip(-normal[:, 2], 0.0, 1.0)[:, None] ** 3 * 0.6
         stone = dust * _spectrum(_SOIL, wavelength_nm) + (1.0 - dust) * _spectrum(_ROCK, wavelength_nm)
         return np.where(hit[:, None], stone * bright[:, None], ground)
+
+    def _only(self, rocks: Flags) -> Scene:
+        """The same with some of the rocks."""
+        return replace(self, centre_m=self.centre_m[rocks], radius_m=self.radius_m[rocks])
+
+    def _may_be_before(self, eye_m: Reals, rays: Reals) -> Flags:
+        """Rocks [n] that reach into the cone around the rays."""
+        away = np.hstack([self.centre_m - eye_m[:2], np.full((len(self.centre_m), 1), eye_m[2])])
+        distance = np.linalg.norm(away, axis=1)
+        axis = rays.mean(axis=0) / np.linalg.norm(rays.mean(axis=0))
+        aside = np.arccos(np.clip(away @ axis / distance, -1.0, 1.0))
+        half = np.arccos(np.clip((rays @ axis).min(), -1.0, 1.0))
+        kept: Flags = aside < half + np.arcsin(np.minimum(self.radius_m / distance, 1.0)) + _MARGIN
+        return kept
+
+    def _may_shade(self, place_m: Reals, to_sun: Reals) -> Flags:
+        """Rocks [n] whose shadow, an ellipse away from the Sun, may touch the rectangle around the places."""
+        level = to_sun[:2] / np.hypot(*to_sun[:2])
+        axes = np.stack([level, [-level[1], level[0]]], axis=1)
+        places, rocks = place_m @ axes, self.centre_m @ axes
+        size = self.radius_m[:, None] * [1.0 / -to_sun[2], 1.0] + _MARGIN
+        kept: Flags = ((rocks > places.min(axis=0) - size) & (rocks < places.max(axis=0) + size)).all(axis=1)
+        return kept
 
     def _surface(self, rays: Reals) -> tuple[Reals, Reals]:
         """0 ground, 1 sky, 2 hills, and how bright against the material."""
@@ -88,12 +118,15 @@ class Scene:
     def _ripples(self, place_m: Reals, reach_m: Reals) -> Reals:
         """Between -1 and 1, smoothed where a pixel sees more than a wave."""
         number = np.hypot(*self.wave.T)
-        footprint = _BLUR_RAD * reach_m[:, None] * np.maximum(reach_m[:, None], 1.0) / 1.8
-        seen = np.exp(-0.5 * (footprint * number) ** 2)
-        height: Reals = (np.sin(place_m @ self.wave.T + self.phase) * seen).mean(axis=1) * 2.2
+        footprint = _BLUR_RAD * reach_m * np.maximum(reach_m, 1.0) / 1.8
+        longer = footprint.min() * number < _BLURRED
+        seen = np.exp(-0.5 * (footprint[:, None] * number[longer]) ** 2)
+        waves = np.zeros((len(place_m), len(number)))
+        waves[:, longer] = np.sin((place_m @ self.wave.T + self.phase)[:, longer]) * seen
+        height: Reals = waves.mean(axis=1) * 2.2
         return height
 
-    def _shadowed(self, place_m: Reals, to_sun: Reals) -> Flags:
+    def shadowed(self, place_m: Reals, to_sun: Reals) -> Flags:
         """Whether a rock stands between a place on the ground and the Sun."""
         along = self.centre_m @ to_sun[:2] - (place_m @ to_sun[:2])[:, None]
         away2 = (self.centre_m**2).sum(axis=1) + (place_m**2).sum(axis=1)[:, None] - 2.0 * place_m @ self.centre_m.T
@@ -101,7 +134,7 @@ class Scene:
         dark: Flags = ((apart2 < self.radius_m**2) & (along > 0.0)).any(axis=1)
         return dark
 
-    def _rocks(self, eye_m: Reals, rays: Reals, limit_m: Reals) -> tuple[Flags, Reals]:
+    def rocks(self, eye_m: Reals, rays: Reals, limit_m: Reals) -> tuple[Flags, Reals]:
         """Which rays meet a rock before `limit_m`, and the surface's normal there (north, east, down)."""
         if not len(self.radius_m):
             return np.zeros(len(rays), np.bool_), np.zeros((len(rays), 3))
