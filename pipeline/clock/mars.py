@@ -10,6 +10,7 @@ the steps named B-1 ... D-6 are its own. Leap seconds: the table of pyerfa (SOFA
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import erfa
 import numpy as np
@@ -131,11 +132,23 @@ def sun_distance_au(time: MarsTime) -> Floats:
 def _days_since_j2000_tt(utc_ns: NDArray[np.int64]) -> Floats:
     """Days of Terrestrial Time since 2000-01-01T12:00 TT; Unix time has no leap second: TT - UTC is the day's."""
     day = utc_ns // _DAY_NS
-    year, month, date, _, _ = erfa.ufunc.jd2cal(_UNIX_JD, day.astype(np.float64))
-    tai_utc_s, _ = erfa.ufunc.dat(year, month, date, 0.0)
+    one = day.size > 0 and bool((day == day.flat[0]).all())
+    tai_utc_s = _tai_utc_of_day_s(int(day.flat[0])) if one else _tai_utc_s(day)
     since_noon = np.maximum(utc_ns, np.iinfo(np.int64).min + _J2000_UNIX_NS) - _J2000_UNIX_NS
     days: Floats = since_noon / _DAY_NS + (tai_utc_s + _TT_TAI_S) / 86400
     return days
+
+
+@lru_cache(maxsize=64)
+def _tai_utc_of_day_s(day: int) -> float:
+    return float(_tai_utc_s(np.int64(day)))
+
+
+def _tai_utc_s(day: NDArray[np.int64] | np.int64) -> Floats:
+    """TAI - UTC of days since 1970-01-01."""
+    year, month, date, _, _ = erfa.ufunc.jd2cal(_UNIX_JD, day.astype(np.float64))
+    seconds: Floats = erfa.ufunc.dat(year, month, date, 0.0)[0]
+    return seconds
 
 
 def _perturbations_deg(d: Floats) -> Floats:

@@ -25,9 +25,13 @@ def demosaic(mosaic: Reals) -> Reals:
 
 
 def _spread(mosaic: Reals, mask: NDArray[np.bool_]) -> Reals:
-    """Weights 1, 1/2 and 1/4 for the place itself, its neighbours and those across the corner."""
-    known = mask.astype(np.float32)
-    return _blur(mosaic * known) / _blur(known)
+    """Weights 1, 1/2 and 1/4 for the place itself, its neighbours and those across the corner.
+
+    The sum of the weights is that of the first two lines and samples everywhere: mirrored edges go on with the mosaic.
+    """
+    weight = _blur(mask[:2, :2].astype(np.float32))
+    found = _blur(np.where(mask, mosaic, np.float32(0)))
+    return found / (weight[0, 0] if (weight == weight[0, 0]).all() else _blur(mask.astype(np.float32)))
 
 
 def _blur(values: Reals) -> Reals:
@@ -48,18 +52,23 @@ def sample_bilinear(image: NDArray[np.generic], sample: Reals, line: Reals) -> t
     s, n = (
         np.clip(at.astype(np.intp), 0, max(size - 2, 0)) for at, size in ((at_sample, samples), (at_line, lines))
     )
-    part_s, part_n = (at_sample - s)[..., None].astype(np.float32), (at_line - n)[..., None].astype(np.float32)
-    flat, first = image.reshape(lines * samples, -1), n * samples + s
-    right, below = min(samples - 1, 1), samples * min(lines - 1, 1)
-    upper = flat[first] * (1 - part_s) + flat[first + right] * part_s
-    lower = flat[first + below] * (1 - part_s) + flat[first + below + right] * part_s
-    return (upper * (1 - part_n) + lower * part_n).astype(np.float32), inside
+    part_s, part_n = (at_sample - s).astype(np.float32), (at_line - n).astype(np.float32)
+    first = n * samples + s
+    right, below = first + min(samples - 1, 1), samples * min(lines - 1, 1)
+    bands = image.reshape(lines * samples, -1).T.astype(np.float32)
+    found = np.empty((*first.shape, len(bands)), np.float32)
+    for k, band in enumerate(bands):  # each by itself: long runs of one kind are quick
+        upper = band.take(first) * (1 - part_s) + band.take(right) * part_s
+        lower = band.take(first + below) * (1 - part_s) + band.take(right + below) * part_s
+        found[..., k] = upper * (1 - part_n) + lower * part_n
+    return found, inside
 
 
 def srgb(linear: Reals) -> NDArray[np.uint8]:
     """Linear 0 to 1 by the curve of sRGB (IEC 61966-2-1) to 8 bits; beyond is clipped, NaN is black."""
-    steps = np.clip(np.nan_to_num(linear), 0, 1) * np.float32(len(_curve()) - 1) + np.float32(0.5)
-    return np.asarray(_curve()[steps.astype(np.uint16)])
+    within = np.fmin(np.fmax(linear, np.float32(0)), np.float32(1))  # of NaN and 0, 0
+    steps = within * np.float32(len(_curve()) - 1) + np.float32(0.5)
+    return np.asarray(_curve().take(steps.astype(np.uint16)))
 
 
 @lru_cache(maxsize=1)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from pipeline.batches import ColumnBatch, Quality, Quantity, Ragged
 from pipeline.instruments.image_codecs import MAX_SAMPLES, decode_stripe
 from pipeline.instruments.products import Draft, column_quantity, flag
-from pipeline.instruments.rows import join
+from pipeline.instruments.rows import join, owned
 
 GOOD, MISSING, UNDECODABLE = 0, 1, 2
 """`line_quality`."""
@@ -87,7 +87,7 @@ class ImageCollector:
         if image is not None and image.key != key:
             yield self._close(camera)
         image = self._open.setdefault(camera, _Open(key))
-        image.rows.append(join([row]))  # a copy: a view would keep the whole batch alive
+        image.rows.append(owned(row))  # a view would keep the whole batch alive
         image.stripes.add(whole(row, "STRIPE"))
         if len(image.stripes) == whole(row, "N_STRIPES") or len(image.rows) >= MAX_ROWS:
             yield self._close(camera)

@@ -178,7 +178,8 @@ class Natecam(StripeCamera):
             found, inside = sample_bilinear(linear, at[..., 0], at[..., 1])
             source = np.clip(np.floor(at[..., 1]).astype(np.intp), 0, len(worst) - 1)
             spoilt = np.maximum(worst[source], worst[np.minimum(source + 1, len(worst) - 1)])
-            image[lines] = np.where(((spoilt == 0) & inside)[..., None], srgb(found), 0)
+            image[lines] = srgb(found)
+            image[lines][(spoilt != 0) | ~inside] = 0
             line_quality[lines] = spoilt.max(axis=1)
         return image, line_quality
 

@@ -11,6 +11,7 @@ Brown 1966 (Photogramm. Eng. 32, 444), Conrady 1919 (MNRAS 79, 384). A direction
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Annotated
 
 import numpy as np
@@ -108,8 +109,13 @@ def window_of(rows: ColumnBatch) -> Window:
 
 
 def vignetting(window: Window, optics: Optics, terms: tuple[float, float]) -> Floats:
-    """1 + a rho^2 + b rho^4 of each pixel, rho from the detector's centre over half its diagonal."""
-    half = optics.detector_pixels / 2
+    """1 + a rho^2 + b rho^4 of each pixel, rho from the detector's centre over half its diagonal. Not to be changed."""
+    return _vignetting(window, optics.detector_pixels, terms)
+
+
+@lru_cache(maxsize=1)
+def _vignetting(window: Window, detector_pixels: int, terms: tuple[float, float]) -> Floats:
+    half = detector_pixels / 2
     samples, lines = window.detector(np.arange(float(window.n_samples)), np.arange(float(window.n_lines)))
     rho2 = (((samples - half) ** 2)[None] + ((lines - half) ** 2)[:, None]) / (2 * half * half)
     return np.asarray(1 + rho2 * (terms[0] + terms[1] * rho2))

@@ -170,4 +170,5 @@ def _n_flagged(packets: ColumnBatch, bit: Quality) -> int:
 
 
 def _distinct(values: NDArray[np.uint16]) -> list[int]:
-    return np.unique(values).tolist()  # type: ignore[no-any-return]
+    one = len(values) > 0 and bool((values == values[0]).all())  # nearly always, and np.unique is slow
+    return [int(values[0])] if one else np.unique(values).tolist()

@@ -114,7 +114,7 @@ class RowCutter:
             self._key = keys[start].copy()
             yield from self._fill(rows, start, stop)
         for i in range(self._n_own, len(self._held)):
-            self._held[i] = _own(self._held[i])
+            self._held[i] = owned(self._held[i])
         self._n_own = len(self._held)
 
     def settle(self) -> Iterator[ColumnBatch]:
@@ -141,7 +141,7 @@ class RowCutter:
             yield from self.flush()
 
 
-def _own(rows: ColumnBatch) -> ColumnBatch:
+def owned(rows: ColumnBatch) -> ColumnBatch:
     """The same rows, a copy unless they are most of what they are views of: else they would keep whole batches."""
     own = {name: _own_column(column) for name, column in rows.columns.items()}
     raw = {name: _own_column(column) for name, column in rows.raw.items()}

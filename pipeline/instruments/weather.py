@@ -15,6 +15,7 @@ The forms are published, the numbers are assumed but those of IEC 60751.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import Annotated, ClassVar
 
 import numpy as np
@@ -273,6 +274,11 @@ def _root_of_speed(counts: Floats, air_degc: Floats, density: Floats, king: Wind
 
 def _of_films(king: Wind) -> Floats:
     """Mean, forward and right part of the wind by what the films feel: float64[3, films]."""
-    azimuth = np.deg2rad(king.film_azimuth_deg)
+    return _least_squares(tuple(king.film_azimuth_deg))
+
+
+@lru_cache(maxsize=4)
+def _least_squares(azimuth_deg: tuple[float, ...]) -> Floats:
+    azimuth = np.deg2rad(azimuth_deg)
     design = np.stack([np.ones_like(azimuth), np.cos(azimuth), np.sin(azimuth)], axis=1)
     return np.linalg.pinv(design)
