@@ -35,8 +35,8 @@ $(VENV)/.peers: pyproject.toml | $(BIN)/python
 demo: setup ## the bundled pass on the embedded broker
 	$(BIN)/downlink demo
 
-test: $(VENV)/.tools system $(VENV)/node/.setup ## all tests
-	$(BIN)/python -m pytest
+test: $(VENV)/.tools system $(VENV)/node/.setup ## all tests, in two processes
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 check: $(VENV)/.tools ## linters, types, import direction
 	$(BIN)/ruff check .

@@ -47,7 +47,11 @@ def clock(
             f"{len(one.segments)} segments, drift {(1 / last.rate - 1) * 1e6:.3f} ppm, "
             f"one sigma {last.sigma_ns / 1e6:.3f} ms"
         )
-    err.print(f"{out_file}: correlation {made.clock(known.clock.epoch_utc_ns).correlation_id}", markup=False)
+    err.print(
+        f"{out_file}: correlation {made.clock(known.clock.epoch_utc_ns).correlation_id}",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @commands.command()

@@ -74,7 +74,7 @@ def plot(passes: Passes, mission: MissionName, out_folder: OutFolder) -> None:
     known = load_mission(mission)
     with progress(readable(passes)) as advance:
         paths = app.plot(passes, known, out_folder, advance)
-    err.print(f"in {out_folder}: {', '.join(path.name for path in paths)}", markup=False)
+    err.print(f"in {out_folder}: {', '.join(path.name for path in paths)}", markup=False, soft_wrap=True)
 
 
 @commands.command()

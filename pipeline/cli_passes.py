@@ -86,13 +86,13 @@ def replay(
 
     async def run() -> None:
         async with broker_at(broker) as address:
-            err.print(f"publishing {known.name}/{name}/# on {address}")
+            err.print(f"publishing {known.name}/{name}/# on {address}", soft_wrap=True)
             await _replay(passes, known, address, stream=name, speed=factor, hold=hold, as_json=as_json)
 
     asyncio.run(run())
     if archive is not None:
         made = app.write_products(passes, known, archive, lambda _: None, file_format="archive", stream=name)
-        err.print(f"{len(made['files'])} files in {archive}", markup=False)
+        err.print(f"{len(made['files'])} files in {archive}", markup=False, soft_wrap=True)
 
 
 @commands.command()
@@ -118,7 +118,7 @@ def packets(
     with progress(readable(passes)) as advance:
         report = app.write_packets(passes, known, out_file, advance)
     warn(report, known)
-    err.print(f"{report['packets']['read']:,} packets in {out_file}")
+    err.print(f"{report['packets']['read']:,} packets in {out_file}", soft_wrap=True)
 
 
 @commands.command()
@@ -137,9 +137,9 @@ def decode(
         report = app.decode(passes, known, out_folder, advance, file_format=file_format, raw=raw)
     warn(report, known)
     listing = ", ".join(f"{name} {count:,}" for name, count in report["decoded"].items()) or "nothing"
-    err.print(f"decoded into {out_folder}: {listing}", markup=False)
+    err.print(f"decoded into {out_folder}: {listing}", markup=False, soft_wrap=True)
     for reason, count in report["records"]["set_aside"].items():
-        err.print(f"set aside {count:,}: {reason}", markup=False)
+        err.print(f"set aside {count:,}: {reason}", markup=False, soft_wrap=True)
 
 
 @commands.command()
@@ -154,7 +154,7 @@ def products(
     with progress(readable(passes)) as advance:
         report = app.write_products(passes, known, out_folder, advance, file_format=file_format)
     warn(report, known)
-    err.print(f"{len(report['files'])} files in {out_folder}", markup=False)
+    err.print(f"{len(report['files'])} files in {out_folder}", markup=False, soft_wrap=True)
 
 
 def _speed(text: str) -> float | None:

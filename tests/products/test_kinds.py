@@ -66,12 +66,6 @@ def test_the_bytes_of_the_file_are_those_of_the_standard(low_frequency, few):
     assert told.astype(np.int64) == utc
 
 
-def test_another_seg_y_library_reads_the_traces_too(low_frequency, few):
-    segy = pytest.importorskip("segy")
-    sent = array(few, "gpr", "low_frequency", "imaginary")
-    np.testing.assert_array_equal(segy.SegyFile(str(low_frequency)).sample[:], sent)
-
-
 def test_scipy_reads_a_burst_in_pascals(few_files, sound):
     wavfile = pytest.importorskip("scipy.io.wavfile")
     rate, pressure = wavfile.read(file(few_files, "wav", "weather", "sound"))

@@ -94,9 +94,9 @@ async def test_of_two_workers_one_may_die_for_good(make_stack, subscriber, undis
         await stack.ready()
         for station in stations:
             stack.feed(bundled / "damaged.cadu", lasting_s=OUTAGE_S + 4, station=station)
-        await asyncio.sleep(3)
-        held = {name: json.loads(stack.get(f"decode-{name}", "/health"))["decode"]["runs"] for name in ("a", "b")}
-        assert all(held.values()), held
+        async with asyncio.timeout(30):
+            while not all(json.loads(stack.get(f"decode-{n}", "/health"))["decode"]["runs"] for n in "ab"):  # noqa: ASYNC110
+                await asyncio.sleep(0.2)
         stack.kill("decode-a")
         await witness.until(expected.keys(), 90 + OUTAGE_S)
         assert witness.told == expected
