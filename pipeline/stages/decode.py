@@ -15,6 +15,7 @@ from structlog.contextvars import bound_contextvars
 
 from pipeline.stages.bus import Bus
 from pipeline.stages.meters import DecodeMeters
+from pipeline.stages.one_thread import OneThread
 from pipeline.stages.stage_messages import Claim, Lost, Offer, Out, Raw, ids
 from pipeline.stages.worker import Worker
 
@@ -32,6 +33,7 @@ class Decode:
         self._worker = worker
         self._bus = bus
         self._meters = meters
+        self._thread = OneThread("decode")
         self._lost: dict[str, None] = {}
         self._sending: asyncio.Task[None] | None = None
 
@@ -52,7 +54,7 @@ class Decode:
     async def _decode(self, raw: Raw) -> None:
         began = time.perf_counter()
         if len(raw.batch.data) > THREAD_BYTES or raw.ended:
-            outs = await asyncio.to_thread(self._worker.take, raw)
+            outs = await self._thread.run(self._worker.take, raw)
         else:
             outs = self._worker.take(raw)
         self._measure(raw, time.perf_counter() - began)

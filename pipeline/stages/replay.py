@@ -24,6 +24,7 @@ from pipeline.stages.channel import Channel
 from pipeline.stages.control import read_command
 from pipeline.stages.latest import Latest
 from pipeline.stages.line import Line, Outcome
+from pipeline.stages.one_thread import OneThread
 from pipeline.stages.quarantine import set_aside
 from pipeline.stages.tape import END, Tape, TapeItem
 
@@ -59,6 +60,7 @@ class Replay:
     ) -> None:
         self._tape, self._mission, self._stream, self._publish, self._ended = tape, mission, stream, publish, ended
         self._line: Line | None = None
+        self._thread = OneThread("decode")
         self._latest = Latest()
         self._began = ""
         self._n_published = self._time_ns = 0
@@ -99,7 +101,7 @@ class Replay:
 
     async def _decode(self, items: Channel[TapeItem], sent: Channel[Sent]) -> None:
         async for item in items:
-            await sent.send(await asyncio.to_thread(self._work, item))
+            await sent.send(await self._thread.run(self._work, item))
         await sent.close()
 
     def _work(self, item: TapeItem) -> Sent:
