@@ -19,7 +19,7 @@ FROM python:3.11-slim
 RUN groupadd --gid 10001 downlink && useradd --uid 10001 --gid downlink --no-create-home downlink \
  && install --directory --owner downlink --group downlink /state
 COPY --from=build /opt/downlink /opt/downlink
-ENV PATH=/opt/downlink/bin:$PATH PYTHONDONTWRITEBYTECODE=1 DOWNLINK_STATE=/state
+ENV PATH=/opt/downlink/bin:$PATH PYTHONDONTWRITEBYTECODE=1 DOWNLINK_STATE=/state MALLOC_ARENA_MAX=2
 USER downlink
 WORKDIR /state
 ENTRYPOINT ["downlink"]
