@@ -75,7 +75,9 @@ def quality_of(
     """`quality` with what decoding has found against each row."""
     described = (result.described_bits + 7) >> 3
     if not isinstance(described, int) or most(length) > described:
-        quality |= (length > described) * np.uint32(Quality.UNDESCRIBED)
+        longer = length > described
+        if longer.any():
+            quality |= longer * np.uint32(Quality.UNDESCRIBED)
     if result.values.unknown is not None:
         quality |= result.values.unknown * np.uint32(Quality.UNKNOWN_VALUE)
     for slot, expected in node.constants:

@@ -83,7 +83,7 @@ class Decoder:
         self, flat: NDArray[np.uint8], packets: PacketBatch, group: Group, first: int
     ) -> ColumnBatch | None:
         node = group.node
-        rows, result = run_program(node.program, flat, packets, group.rows)
+        rows, result = run_program(node.program, flat, packets, group.rows, group.heads)
         rows, result = _sized(node, packets, rows, result)
         self._count_short(node, len(group.rows) - len(rows))
         if not len(rows):
@@ -192,12 +192,12 @@ def _parts(group: Group, packets: PacketBatch) -> Iterator[Group]:
     """
     waiting = [group]
     while waiting:
-        node, rows = waiting.pop()
-        n = len(rows)
-        if n > 1 and node.has_texts and n * int(packets.length[rows].max()) * 4 > MAX_TEXT_BYTES:
-            waiting += [Group(node, rows[n // 2 :]), Group(node, rows[: n // 2])]
+        part = waiting.pop()
+        rows, n = part.rows, len(part.rows)
+        if n > 1 and part.node.has_texts and n * int(packets.length[rows].max()) * 4 > MAX_TEXT_BYTES:
+            waiting += [part._replace(rows=rows[n // 2 :]), part._replace(rows=rows[: n // 2])]
         else:
-            yield Group(node, rows)
+            yield part
 
 
 def _sized(node: Node, packets: PacketBatch, rows: Rows, result: Result) -> tuple[Rows, Result]:

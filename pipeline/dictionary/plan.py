@@ -31,6 +31,7 @@ from pipeline.dictionary.integrity import Integrity, integrity_of
 from pipeline.dictionary.layout import lay_out
 from pipeline.dictionary.limits import Check, checks_of
 from pipeline.dictionary.program import Program, compile_program
+from pipeline.dictionary.rows import MIN_ROW_BYTES
 from pipeline.dictionary.steps import Block, Group, Loop, Repeat, Slot, Step, has_loop, has_text, slots_of
 from pipeline.dictionary.values import (
     Combines,
@@ -44,6 +45,8 @@ from pipeline.dictionary.values import (
 from pipeline.errors import ConfigError, Problem
 
 Rows = NDArray[np.intp]
+MAX_HEAD_BYTES = 32
+"""Half a cache line: what is read with the bits that decide should cost nothing where it is not wanted."""
 MAX_DEPTH = 100
 """Bases of bases: far more than any mission has, far less than Python's stack."""
 
@@ -121,11 +124,16 @@ class Node:
 
 
 class Signature(NamedTuple):
-    """The bits that alone decide to which container a packet belongs: those of `mask` in a window of bytes."""
+    """The bits that alone decide to which container a packet belongs: those of `mask` in a window of bytes.
+
+    `head_bytes`: so much of a packet's front is read together with it, for the containers that go on from there;
+    0: none does.
+    """
 
     byte: int
     window: np.dtype[Any]
     mask: int
+    head_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +181,14 @@ def _signature(root: Node, steps: Sequence[Step]) -> Signature | None:
     mask = 0
     for field in found:
         mask |= ((1 << field.size_bits) - 1) << (byte + size) * 8 - field.end_bits
-    return Signature(byte, np.dtype(f">u{size}"), mask)
+    return Signature(byte, np.dtype(f">u{size}"), mask, _head_bytes(root, byte + size))
+
+
+def _head_bytes(root: Node, least: int) -> int:
+    """The first bytes that containers of varying size want, and no fewer than `least`."""
+    wanted = [node.program.head_bytes for node in root.walk() if not node.abstract]
+    few = [each for each in wanted if 0 < each <= MAX_HEAD_BYTES]
+    return max(*few, least, MIN_ROW_BYTES) if few and least <= MAX_HEAD_BYTES else 0
 
 
 def _root_of(dictionary: Dictionary, root: str | None, file: str) -> Container:

@@ -33,21 +33,27 @@ class Program:
     fixed_bits: int | None
     contextual: tuple[Contextual | Offset, ...] = ()
 
-    def run(self, data: NDArray[np.uint8], start: Positions, length: Positions) -> Result:
+    def run(
+        self, data: NDArray[np.uint8], start: Positions, length: Positions, heads: NDArray[np.uint8] | None = None
+    ) -> Result:
         """Decode the packets `data[start : start + length]` (bytes), every one with this program.
 
-        Where all have one fixed length the caller has set shorter packets aside.
+        Where all have one fixed length the caller has set shorter packets aside. `heads: uint8[n, width]`: their first
+        bytes, if they have been read already.
         """
-        result = self._read(data, start, length)
+        result = self._read(data, start, length, heads)
         for each in self.contextual:
             if each.slot in result.values.raw:
                 each.apply(result.values)
         return result
 
-    def _read(self, data: NDArray[np.uint8], start: Positions, length: Positions) -> Result:
+    def _read(
+        self, data: NDArray[np.uint8], start: Positions, length: Positions, heads: NDArray[np.uint8] | None
+    ) -> Result:
         if self.fixed_bits is None:
             begin = start * 8
-            return Run(data, begin, (start + length) * 8, begin, Values(len(start))).run(self.steps)
+            end = (start + length) * 8
+            return Run(data, begin, end, begin, Values(len(start)), heads=heads).run(self.steps)
         result = Result(Values(len(start)), None, self.fixed_bits)
         for block in self.steps:
             assert isinstance(block, BlockProgram)
@@ -57,6 +63,13 @@ class Program:
                 pieces = chunks(data, start, (block.width_bits + 7) // 8)
                 block.run(pieces, result.values)
         return result
+
+
+    @property
+    def head_bytes(self) -> int:
+        """How much of a packet's front it reads first, before what varies; 0: nothing varies, or it begins elsewhere."""
+        first = self.steps[0] if self.steps and self.fixed_bits is None else None
+        return (first.width_bits + 7) // 8 if isinstance(first, BlockProgram) and first.from_start else 0
 
 
 def compile_program(steps: Sequence[Step], dictionary: Dictionary, *, calibrate: bool = True) -> Program:

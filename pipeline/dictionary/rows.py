@@ -58,6 +58,13 @@ def chunks(data: NDArray[np.uint8], start: NDArray[np.int64], width_bytes: int) 
         yield Chunk(low, high, block, 0, block.shape[1], {})
 
 
+def matrix_chunks(rows: NDArray[np.uint8]) -> Iterator[Chunk]:
+    """Rows that stand together already: uint8[n, width], contiguous."""
+    n, width_bytes = rows.shape
+    for low in range(0, n, MAX_BLOCK_ROWS):
+        yield Chunk(low, min(low + MAX_BLOCK_ROWS, n), rows, low * width_bytes, width_bytes, {})
+
+
 def bit_chunks(data: NDArray[np.uint8], start_bits: NDArray[np.int64], width_bits: int) -> Iterator[Chunk]:
     """The same for rows that may begin within a byte."""
     if not len(start_bits):

@@ -6,7 +6,7 @@ times of a repeat of varying contents are gone through one by one, each for all 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.batches import Column, Ragged
 from pipeline.dictionary.blocks import BlockProgram
 from pipeline.dictionary.ragged import flat_starts
-from pipeline.dictionary.rows import bit_chunks
+from pipeline.dictionary.rows import Chunk, bit_chunks, matrix_chunks
 from pipeline.dictionary.step_programs import GroupProgram, LoopProgram, MoveProgram, RepeatProgram, StepProgram
 from pipeline.dictionary.steps import Mark
 from pipeline.dictionary.times import Times, joined_times
@@ -44,7 +44,10 @@ class Result:
 
 
 class Run:
-    """The packets at hand: `begin` and `end` of each, and the `position` at which it has arrived."""
+    """The packets at hand: `begin` and `end` of each, and the `position` at which it has arrived.
+
+    `heads`: uint8[n, width], the first bytes of each, where they have been read already.
+    """
 
     def __init__(
         self,
@@ -55,8 +58,10 @@ class Run:
         values: Values,
         marks: Mapping[int, Positions] | None = None,
         terminators: Terminators | None = None,
+        heads: NDArray[np.uint8] | None = None,
     ) -> None:
         self.data = data
+        self.heads = heads
         self.begin = begin
         self.end = end
         self.position = position
@@ -65,6 +70,8 @@ class Run:
         self.front: Positions | None = None
         """Where the entries before those at the packet's end left off."""
         self.reach = position
+        self.is_inside = position is begin
+        """Whether no packet's reach lies before its start."""
         self.alive = np.ones(len(begin), np.bool_)
         self.result = Result(values)
 
@@ -92,15 +99,19 @@ class Run:
         return self._group(step) if isinstance(step, GroupProgram) else self._move(step)
 
     def _fit(self, low: Positions, high: Positions) -> bool:
-        """Note which packets hold the bits from `low` to `high`; False: none does any more."""
+        """Note which packets hold the bits from `low` to `high`, which lies not before it; False: none does any more."""
+        goes_on = low is self.reach and self.is_inside
         fits = high <= self.end
-        fits &= low <= high
-        if low is not self.begin:
+        if not goes_on and low is not self.begin:
             fits &= low >= self.begin
         self.alive &= fits
-        every = bool(self.alive.all())
-        self.reach = np.maximum(self.reach, high if every else np.where(self.alive, high, self.reach))
-        return every or not len(low) or bool(self.alive.any())
+        if not self.alive.all():
+            self.reach = np.maximum(self.reach, np.where(self.alive, high, self.reach))
+            return bool(self.alive.any())
+        # Most entries begin where the last one ended: nothing to compare then.
+        self.reach = high if goes_on else np.maximum(self.reach, high)
+        self.is_inside = True
+        return True
 
     def _safe(self, position: Positions) -> Positions:
         """Positions that may be read: those of packets too short are replaced by another packet's."""
@@ -115,26 +126,34 @@ class Run:
     def _block(self, block: BlockProgram) -> bool:
         anchor = self.begin if block.from_start else self.position
         low = anchor + block.first_bits if block.first_bits else anchor
-        if not self._fit(low, low + block.width_bits):
+        high = low + block.width_bits
+        if not self._fit(low, high):
             return False
-        self.position = anchor + block.end_bits
+        self.position = high if block.end_bits == block.first_bits + block.width_bits else anchor + block.end_bits
         for slot, bits in block.words:
             self.result.values.places[slot] = low - self.begin + bits
         if block.operations:
-            pieces = bit_chunks(self.data, self._safe(low), block.width_bits)
-            block.run(pieces, self.result.values)
+            block.run(self._pieces(low, block.width_bits), self.result.values)
         return True
+
+    def _pieces(self, low: Positions, width_bits: int) -> Iterator[Chunk]:
+        heads = self.heads
+        if heads is not None and low is self.begin and width_bits <= heads.shape[1] * 8 and self.alive.all():
+            return matrix_chunks(heads)
+        return bit_chunks(self.data, self._safe(low), width_bits)
 
     def _variable(self, variable: VariableProgram) -> bool:
         position = self._safe(self.position)
         size_bits = variable.size_bits(self.result.values, self.terminators, position, self.end)
-        if not self._fit(self.position, self.position + size_bits):
+        self.alive &= size_bits >= 0
+        behind = self.position + size_bits
+        if not self._fit(self.position, behind):
             return False
         size_bits = self._counts(size_bits)
         raw, calibrated, unknown = variable.read(self.data, self._safe(self.position), size_bits)
         self.result.values.keep(variable.slot, raw, calibrated)
         self.result.values.flag(unknown)
-        self.position = self.position + size_bits
+        self.position = behind if self.alive.all() else self.position + size_bits
         return True
 
     # what comes several times
@@ -145,6 +164,7 @@ class Run:
         stride = block.end_bits + gap
         self.alive &= (stride > 0) | (count <= 1)
         size_bits = np.where(count > 0, count * stride - gap, count)
+        self.alive &= size_bits >= 0
         if not self._fit(self.position, self.position + size_bits):
             return False
         position, stride = self._safe(self.position), self._safe(stride)

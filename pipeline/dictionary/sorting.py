@@ -16,20 +16,24 @@ from numpy.typing import NDArray
 from pipeline.batches import PacketBatch
 from pipeline.dictionary.plan import Branch, Node, Plan, Signature
 from pipeline.dictionary.program import Program
-from pipeline.dictionary.rows import even_stride
+from pipeline.dictionary.rows import even_stride, gather
 from pipeline.dictionary.runs import Result
 from pipeline.dictionary.values import Values
 
 Rows = NDArray[np.intp]
+Heads = NDArray[np.uint8]
 MAX_KNOWN = 4096
 """Kinds of packets remembered; noise could make up any number."""
 
 
 class Group(NamedTuple):
-    """Packets of one container: `rows` of the batch."""
+    """Packets of one container: `rows` of the batch. `heads`: the first bytes of all packets of the batch, where it
+    took them to tell containers apart.
+    """
 
     node: Node
     rows: Rows
+    heads: Heads | None = None
 
 
 class Sorter:
@@ -45,7 +49,9 @@ class Sorter:
     def groups(self, flat: NDArray[np.uint8], packets: PacketBatch) -> list[Group]:
         """The packets by container, in the order of the dictionary."""
         rows = self._all_rows(len(packets))
-        codes = None if self._plan.signature is None else _codes(self._plan.signature, flat, packets)
+        codes, heads = (
+            (None, None) if self._plan.signature is None else _codes(self._plan.signature, flat, packets)
+        )
         if codes is None:
             return self._sort_all(flat, packets, rows)
         if len(rows) == 1:
@@ -61,7 +67,7 @@ class Sorter:
             for group in groups:
                 found.setdefault(group.node.key, []).append(group)
         order = [key for key in self._order if key in found] if len(found) > 1 else list(found)
-        return [Group(found[key][0].node, _merged([group.rows for group in found[key]])) for key in order]
+        return [Group(found[key][0].node, _merged([group.rows for group in found[key]]), heads) for key in order]
 
     def _all_rows(self, n: int) -> Rows:
         """0 to n - 1, which nobody may change."""
@@ -80,7 +86,9 @@ class Sorter:
         return _Descent(flat, packets, self._set_aside).sort(self._plan.root, rows)
 
 
-def run_program(program: Program, flat: NDArray[np.uint8], packets: PacketBatch, rows: Rows) -> tuple[Rows, Result]:
+def run_program(
+    program: Program, flat: NDArray[np.uint8], packets: PacketBatch, rows: Rows, heads: Heads | None = None
+) -> tuple[Rows, Result]:
     """Run on the given packets; the rows that come back are those that were long enough."""
     if len(rows) == len(packets):
         start, length = packets.start, packets.length
@@ -93,7 +101,9 @@ def run_program(program: Program, flat: NDArray[np.uint8], packets: PacketBatch,
             rows, start, length = rows[long_enough], start[long_enough], length[long_enough]
             if not len(rows):
                 return rows, Result(Values(0))
-    result = program.run(flat, start, length)
+    elif heads is not None and len(rows) < len(packets):
+        heads = heads[rows]
+    result = program.run(flat, start, length, heads)
     if result.short is not None:
         kept = np.flatnonzero(~result.short)
         rows, result = rows[kept], result.subset(kept)
@@ -110,22 +120,28 @@ def most(values: NDArray[np.int64]) -> int:
     return int(values[0]) if len(values) == 1 else int(values.max())
 
 
-def _codes(signature: Signature, flat: NDArray[np.uint8], packets: PacketBatch) -> NDArray[Any] | None:
-    """The bits that decide, of each packet; None: a packet is too short to hold them."""
-    width = signature.window.itemsize
+def _codes(
+    signature: Signature, flat: NDArray[np.uint8], packets: PacketBatch
+) -> tuple[NDArray[Any] | None, Heads | None]:
+    """The bits that decide, of each packet, and what was read with them; None: a packet is too short to hold them."""
+    width, heads = signature.window.itemsize, None
     if least(packets.length) < signature.byte + width:
-        return None
+        return None, None
     start = packets.start
     stride = even_stride(start)
     if stride:
         first = int(start[0]) + signature.byte
         found = np.ndarray((len(start),), signature.window, flat, first, (stride,))
+    elif signature.head_bytes:
+        # To come to a packet at all takes most of the time: what is wanted next is taken along.
+        heads = gather(flat, start, signature.head_bytes)
+        found = np.ndarray((len(start),), signature.window, heads, signature.byte, (signature.head_bytes,))
     else:
         windows = np.ndarray((len(flat) - width + 1,), signature.window, flat, 0, (1,))
         found = windows[start + signature.byte]
     native = found.astype(signature.window.newbyteorder("="))
     native &= native.dtype.type(signature.mask)
-    return native
+    return native, heads
 
 
 def _alike(codes: NDArray[Any], rows: Rows) -> Iterator[tuple[int, Rows]]:

@@ -338,7 +338,10 @@ def _linear(dynamic: Dynamic, value: Array) -> NDArray[np.int64]:
         )
         slope, intercept = (int(np.clip(each, -MAX_SIZE, MAX_SIZE)) for each in (dynamic.slope, dynamic.intercept))
         if abs(slope) < 1 << 20:
-            return bounded.astype(np.int64) * slope + intercept
+            size = bounded.astype(np.int64)
+            size *= slope
+            size += intercept
+            return size
     with np.errstate(invalid="ignore", over="ignore"):
         real = value.astype(np.float64) * dynamic.slope + dynamic.intercept
     return np.nan_to_num(np.clip(real, -MAX_SIZE, MAX_SIZE), nan=-1.0).astype(np.int64)

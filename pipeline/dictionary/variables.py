@@ -84,7 +84,7 @@ def product_of(sizes: Sequence[SizeProgram], values: Values) -> Positions:
         factor = size.of(values)
         product = np.minimum(total, MAX_FACTOR) * np.minimum(factor, MAX_FACTOR)
         total = np.where((total < 0) | (factor < 0), -1, product)
-    return np.asarray(np.minimum(total, MAX_FACTOR), np.int64)
+    return np.minimum(total, MAX_FACTOR, out=total)
 
 
 def tagged_bits(data: NDArray[np.uint8], position: Positions, end: Positions, size: Tagged) -> Positions:
@@ -161,10 +161,11 @@ def _element_encoding(kind: LeafType) -> NumberEncoding:
 
 def read_bytes(data: NDArray[np.uint8], position: Positions, size_bits: Positions) -> Ragged:
     """Blobs; a last part of a byte is filled with zeros. Whole bytes stay where they are: a view of the data."""
+    begin = position >> 3
+    if not int(np.bitwise_or.reduce(position | size_bits)) & 7:
+        return Ragged(data, begin, size_bits >> 3)
     length, phase = (size_bits + 7) >> 3, position & 7
-    start, begin = flat_starts(length), position >> 3
-    if not phase.any() and not (size_bits & 7).any():
-        return Ragged(data, begin, length)
+    start = flat_starts(length)
     index = np.repeat(begin - start, length) + np.arange(int(length.sum()))
     shift = np.repeat(phase, length).astype(np.uint8)
     behind = data[np.minimum(index + 1, len(data) - 1)]
