@@ -64,7 +64,6 @@ class Program:
                 block.run(pieces, result.values)
         return result
 
-
     @property
     def head_bytes(self) -> int:
         """How much of a packet's front it reads first, before what varies; 0: nothing varies, or it begins elsewhere."""

@@ -49,9 +49,7 @@ class Sorter:
     def groups(self, flat: NDArray[np.uint8], packets: PacketBatch) -> list[Group]:
         """The packets by container, in the order of the dictionary."""
         rows = self._all_rows(len(packets))
-        codes, heads = (
-            (None, None) if self._plan.signature is None else _codes(self._plan.signature, flat, packets)
-        )
+        codes, heads = (None, None) if self._plan.signature is None else _codes(self._plan.signature, flat, packets)
         if codes is None:
             return self._sort_all(flat, packets, rows)
         if len(rows) == 1:

@@ -340,7 +340,8 @@ def _linear(dynamic: Dynamic, value: Array) -> NDArray[np.int64]:
         if abs(slope) < 1 << 20:
             size = bounded.astype(np.int64)
             size *= slope
-            size += intercept
+            if intercept:
+                size += intercept
             return size
     with np.errstate(invalid="ignore", over="ignore"):
         real = value.astype(np.float64) * dynamic.slope + dynamic.intercept
