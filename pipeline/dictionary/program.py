@@ -66,7 +66,7 @@ class Program:
 
     @property
     def head_bytes(self) -> int:
-        """How much of a packet's front it reads first, before what varies; 0: nothing varies, or it begins elsewhere."""
+        """How much of a packet's front it reads first, before what varies; 0: nothing varies, or it is elsewhere."""
         first = self.steps[0] if self.steps and self.fixed_bits is None else None
         return (first.width_bits + 7) // 8 if isinstance(first, BlockProgram) and first.from_start else 0
 

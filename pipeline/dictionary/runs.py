@@ -99,7 +99,7 @@ class Run:
         return self._group(step) if isinstance(step, GroupProgram) else self._move(step)
 
     def _fit(self, low: Positions, high: Positions) -> bool:
-        """Note which packets hold the bits from `low` to `high`, which lies not before it; False: none does any more."""
+        """Note which packets hold the bits from `low` to `high`, not before it; False: none does any more."""
         goes_on = low is self.reach and self.is_inside
         fits = high <= self.end
         if not goes_on and low is not self.begin:
