@@ -263,9 +263,9 @@ async def test_a_processed_radargram_takes_the_place_of_its_traces(shown):
     made = synthetic.radargram(n_bins=600)
     await look(tab, "radar")
     await tab.run(f"{model('made')}.value = 'newest'")
-    await tab.until(f"{column('gpr/high_frequency', 'image')}.length == 1")
-    n_bins, n_traces = await tab.run(f"{model('gpr/high_frequency')}.data.image[0].shape")
-    assert (n_bins, n_traces) == (600, 80)
+    n_bins, n_traces = 600, 80
+    shape = f"{model('gpr/high_frequency')}.data.image[0]?.shape"
+    await tab.until(f"{shape}?.[0] == {n_bins} && {shape}?.[1] == {n_traces}")
     drawn = np.array(await tab.run(pixels("gpr/high_frequency")), float).reshape(n_bins, n_traces)
     expected = 20 * np.log10(made.arrays["envelope"].values.T) + np.linspace(0, 20, n_bins)[:, None]
     np.testing.assert_allclose(drawn, expected, atol=0.3)
