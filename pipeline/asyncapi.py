@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from importlib.metadata import version
 from typing import Any
 
 from pipeline import topics
 from pipeline.catalogue import ArrayForm, ProductForm
 from pipeline.mission import Mission
+from pipeline.software import release
 from pipeline.topic_schemas import SCHEMAS, SEVERITIES
 
 MSGPACK, JSON = "application/msgpack", "application/json"
@@ -34,7 +34,7 @@ def document(mission: Mission, forms: Sequence[ProductForm]) -> Map:
         "asyncapi": "3.0.0",
         "info": {
             "title": f"{mission.name} telemetry",
-            "version": version("downlink-pipeline"),
+            "version": release(),
             "description": (
                 f"What downlink publishes of mission {mission.name}. The same packets give the same product `id`, so a "
                 "message that comes twice does no harm. Retained topics tell their newest value at once."

@@ -101,8 +101,9 @@ class RecordedPass:
             yield from outcome.products
 
     def product(self, name: str) -> xarray.Dataset:
-        """Give all products of a kind, `<instrument>/<product>`, as one Dataset along `row`, with units and quality.
+        """Give the products of a kind, `<instrument>/<product>`, as one Dataset along `row`, with units and quality.
 
+        Where their arrays differ in form, as pictures of several sizes do, those of the commonest form.
         Raises ConfigError where the pass has no such products, and names those it has.
 
         >>> found = open_pass("replay_data/clean.cadu", mission="zhurong")
@@ -110,12 +111,14 @@ class RecordedPass:
         >>> weather["pressure_pa"].where(weather["quality"] == 0).attrs["units"], weather.attrs["level"]
         ('Pa', '2B')
         """
-        gathered = Gathering(max_bytes=None)
-        gathered.add(self.products())
-        kinds = {f"{one.instrument}/{one.product}": one for one in gathered.series()}
+        gathered, kinds = Gathering(max_bytes=None), set()
+        for product in self.products():
+            kinds.add(kind := f"{product.instrument}/{product.product}")
+            if kind == name:
+                gathered.add([product])
         if name not in kinds:
             raise ConfigError(f"the pass has no {name}: it has {', '.join(sorted(kinds)) or 'no products'}")
-        one = kinds[name]
+        [one] = gathered.series()
         return product_dataset(one.arrays, one.utc_ns, one.quality, {"product": name, "level": one.level})
 
     def events(self) -> Iterator[Event]:

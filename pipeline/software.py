@@ -9,9 +9,14 @@ NAME = "downlink-pipeline"
 
 
 @cache
+def release() -> str:
+    """The version; empty where it was never installed."""
+    try:
+        return version(NAME)
+    except PackageNotFoundError:
+        return ""
+
+
 def software() -> str:
     """The name and version of the software."""
-    try:
-        return f"{NAME} {version(NAME)}"
-    except PackageNotFoundError:
-        return NAME
+    return f"{NAME} {release()}".rstrip()

@@ -7,27 +7,10 @@ In: a pass of Zhurong, such as `replay_data/clean.cadu`. Out: one PNG a page, ea
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
+from drawing import Products, draw, of, rows
 from matplotlib.figure import Figure
-
-from pipeline import open_pass
-from pipeline.batches import Product
-
-Products = Sequence[Product]
-
-
-def of(products: Products, instrument: str, product: str) -> list[Product]:
-    """All products of a kind."""
-    return [one for one in products if (one.instrument, one.product) == (instrument, product)]
-
-
-def rows(products: Products, instrument: str, product: str, array: str) -> Any:
-    """One array over all products of a kind."""
-    return np.concatenate([one.arrays[array].values for one in of(products, instrument, product)])
 
 
 def weather(products: Products, figure: Figure) -> None:
@@ -88,17 +71,5 @@ def swir(products: Products, figure: Figure) -> None:
     axis.legend()
 
 
-PAGES: Sequence[Callable[[Products, Figure], None]] = (weather, libs, swir)
-
-
-def main(recording: str, folder: str) -> None:
-    """Draw all pages."""
-    products = list(open_pass(recording, mission="zhurong").products())
-    for page in PAGES:
-        figure = Figure(figsize=(8, 5), layout="constrained")
-        page(products, figure)
-        figure.savefig(Path(folder) / f"{page.__name__}.png", dpi=80)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    draw((weather, libs, swir), sys.argv[1], sys.argv[2], (8, 5))

@@ -7,29 +7,10 @@ In: a pass with the orbiter's packets, such as `replay_data/clean.cadu`. Out: on
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any
 
 import numpy as np
+from drawing import Products, draw, minutes, rows
 from matplotlib.figure import Figure
-
-from pipeline import open_pass
-from pipeline.batches import Product
-
-Products = Sequence[Product]
-
-
-def rows(products: Products, instrument: str, product: str, array: str) -> Any:
-    """One array over all products of a kind."""
-    found = [one for one in products if (one.instrument, one.product) == (instrument, product)]
-    return np.concatenate([one.arrays[array].values for one in found])
-
-
-def minutes(products: Products, instrument: str, product: str) -> Any:
-    """Time of the rows from the first on."""
-    time_ns = rows(products, instrument, product, "time_utc_ns")
-    return (time_ns - time_ns[0]) / 6e10
 
 
 def orbiter(products: Products, figure: Figure) -> None:
@@ -104,17 +85,5 @@ def mosir(products: Products, figure: Figure) -> None:
     axis.legend()
 
 
-PAGES: Sequence[Callable[[Products, Figure], None]] = (orbiter, momag, mms, minpa, mepa, mosir)
-
-
-def main(recording: str, folder: str) -> None:
-    """Draw all pages."""
-    products = list(open_pass(recording, mission="zhurong").products())
-    for page in PAGES:
-        figure = Figure(figsize=(7, 4), layout="constrained")
-        page(products, figure)
-        figure.savefig(Path(folder) / f"{page.__name__}.png", dpi=80)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    draw((orbiter, momag, mms, minpa, mepa, mosir), sys.argv[1], sys.argv[2], (7, 4))

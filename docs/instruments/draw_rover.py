@@ -7,31 +7,13 @@ In: a pass of the rover, such as `replay_data/clean.cadu`. Out: one PNG a page, 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from drawing import Products, draw, minutes, rows
 from matplotlib.figure import Figure
 from PIL import Image
-
-from pipeline import open_pass
-from pipeline.batches import Product
-
-Products = Sequence[Product]
-
-
-def rows(products: Products, instrument: str, product: str, array: str) -> Any:
-    """One array over all products of a kind."""
-    found = [one for one in products if (one.instrument, one.product) == (instrument, product)]
-    return np.concatenate([one.arrays[array].values for one in found])
-
-
-def minutes(products: Products, instrument: str, product: str) -> Any:
-    """Time of the rows from the first on."""
-    time_ns = rows(products, instrument, product, "time_utc_ns")
-    return (time_ns - time_ns[0]) / 6e10
 
 
 def gpr(products: Products, figure: Figure) -> None:
@@ -101,20 +83,12 @@ def rover(products: Products, figure: Figure) -> None:
     right.legend()
 
 
-PAGES: Sequence[Callable[[Products, Figure], None]] = (gpr, magnetometer, rover)
-
-
-def main(recording: str, folder: str) -> None:
-    """Draw all pages."""
-    products = list(open_pass(recording, mission="zhurong").products())
-    for page in PAGES:
-        figure = Figure(figsize=(8, 4.5), layout="constrained")
-        page(products, figure)
-        picture = BytesIO()
-        figure.savefig(picture, format="png", dpi=75)
-        few = Image.open(picture).convert("RGB").quantize(64)
-        few.save(Path(folder) / f"{page.__name__}.png", optimize=True)
+def save_small(figure: Figure, path: Path) -> None:
+    """In few colours, as small as can be."""
+    picture = BytesIO()
+    figure.savefig(picture, format="png", dpi=75)
+    Image.open(picture).convert("RGB").quantize(64).save(path, optimize=True)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2])
+    draw((gpr, magnetometer, rover), sys.argv[1], sys.argv[2], (8, 4.5), save_small)

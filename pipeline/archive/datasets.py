@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Column, Quality, Quantity, Ragged
+from pipeline.archive.netcdf_attributes import quality_flags
+from pipeline.batches import NO_TIME, Column, Quantity, Ragged
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -61,21 +62,17 @@ def product_dataset(
         for name, one in arrays.items()
         if name != "time_utc_ns"
     }
-    meanings = " ".join(QUALITY_MEANINGS)
-    masks = np.array([Quality[name].value for name in QUALITY_MEANINGS], np.uint32)
-    variables["quality"] = (("row",), quality, {"flag_masks": masks, "flag_meanings": meanings})
+    variables["quality"] = (("row",), quality, quality_flags())
     utc = utc_ns.astype("datetime64[ns]")
     made: xarray.Dataset = xr.Dataset(variables, {"utc": (("row",), utc)}, dict(attributes))
     return made
 
 
 def _coordinates(rows: Mapping[str, NDArray[Any]], names: Iterable[str], utc_of: UtcOf | None) -> dict[str, Any]:
-    meanings = " ".join(QUALITY_MEANINGS)
-    masks = np.array([Quality[name].value for name in QUALITY_MEANINGS], np.uint32)
     coordinates: dict[str, Any] = {
         "packet_apid": (("packet",), rows["apid"], {"long_name": "application process identifier"}),
         "packet_seq_count": (("packet",), rows["seq_count"], {"long_name": "packet sequence count"}),
-        "packet_quality": (("packet",), rows["quality"], {"flag_masks": masks, "flag_meanings": meanings}),
+        "packet_quality": (("packet",), rows["quality"], quality_flags()),
     }
     if rows["received_ns"].any():
         coordinates["received"] = (("packet",), rows["received_ns"].astype("datetime64[ns]"), {})

@@ -58,14 +58,19 @@ def iso(utc_ns: int, unit: str = "ms") -> str:
     return f"{np.datetime_as_string(instant, unit=unit)}Z"  # type: ignore[call-overload]
 
 
+def quality_flags() -> dict[str, Any]:
+    """CF's masks and meanings of the quality bits."""
+    masks = np.array([Quality[name].value for name in QUALITY_MEANINGS], np.uint32)
+    return {"flag_masks": masks, "flag_meanings": " ".join(QUALITY_MEANINGS)}
+
+
 def quality_attributes() -> dict[str, Any]:
     """Flags of the quality word, bit by bit."""
     return {
         "long_name": "what is known against each row; 0 is good",
         "standard_name": "quality_flag",
         "coverage_content_type": "qualityInformation",
-        "flag_masks": np.array([Quality[name].value for name in QUALITY_MEANINGS], np.uint32),
-        "flag_meanings": " ".join(QUALITY_MEANINGS),
+        **quality_flags(),
         "comment": "; ".join(f"{name}: {meaning}" for name, meaning in QUALITY_MEANINGS.items()),
     }
 

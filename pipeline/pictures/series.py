@@ -6,13 +6,13 @@ product of it, again and again; `thinned` says how many products stand for one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, Product, Quality, Quantity
+from pipeline.batches import Product, Quality, Quantity
 
 MAX_BYTES = 128 << 20  # of a kind, before it is thinned
 
@@ -73,20 +73,19 @@ class _Kind:
             self.step *= 2
             self._n_bytes //= 2
 
-    def series(self) -> Iterator[Series]:
+    def series(self) -> Series:
         """Of the products whose arrays have the form that most of them have: others cannot stand in one array."""
         forms: dict[tuple[object, ...], list[Product]] = {}
         for product in self.products:
             forms.setdefault(_form(product), []).append(product)
         same = max(forms.values(), key=len)
         first, last = same[0], same[-1]
-        utc_ns = np.concatenate([np.asarray(one.arrays["time_utc_ns"].values) for one in same])
-        yield Series(
+        return Series(
             first.instrument,
             first.product,
             first.level,
             {name: _joined([one.arrays[name] for one in same]) for name in last.arrays},
-            np.where(utc_ns == NO_TIME, np.iinfo(np.int64).min, utc_ns),
+            np.concatenate([np.asarray(one.arrays["time_utc_ns"].values) for one in same]),
             np.concatenate([one.quality for one in same]),
             last.latest,
             self.n_products,
@@ -107,7 +106,7 @@ class Gathering:
 
     def series(self) -> list[Series]:
         """Every kind, by instrument and product."""
-        return [one for name in sorted(self._kinds) for one in self._kinds[name].series()]
+        return [self._kinds[name].series() for name in sorted(self._kinds)]
 
 
 def _form(product: Product) -> tuple[object, ...]:
