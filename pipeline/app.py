@@ -1,6 +1,8 @@
 """Everything wired together, top to bottom, in data order. Each function is a command of the command line.
 
 recording -> Line (link, dictionary, instruments) -> files, a report, or messages to a broker
+
+What only one command needs is imported when it runs: a replay and the services start without it.
 """
 
 from __future__ import annotations
@@ -18,20 +20,12 @@ from typing import Any
 
 import structlog
 
-from pipeline import asyncapi, topics
-from pipeline.archive.collection import Origin
-from pipeline.archive.columns import column_files
-from pipeline.archive.packets import packet_file
-from pipeline.archive.products import product_files
+from pipeline import topics
 from pipeline.batches import Event, Message
-from pipeline.catalogue import catalogue
 from pipeline.dashboard.server import TOPICS, Served, available, serving
 from pipeline.dictionary.survey import Use, survey
 from pipeline.errors import ConfigError, DownlinkError
 from pipeline.mission import MAX_FILE_BYTES, Mission
-from pipeline.pictures.series import Gathering
-from pipeline.pictures.style import check_available as check_pictures
-from pipeline.pictures.summary import PassSummary, write_summary
 from pipeline.stages.line import Line
 from pipeline.stages.passes import outcomes, read_passes, station_names
 from pipeline.stages.replay import Replay
@@ -88,6 +82,8 @@ def _told(event: Event) -> dict[str, Any]:
 
 def write_packets(passes: Sequence[Path], mission: Mission, out: Path, progress: Progress) -> dict[str, Any]:
     """Write the whole space packets of recordings to a file."""
+    from pipeline.archive.packets import packet_file  # noqa: PLC0415 - as above
+
     line = Line(mission, until="packets", stations=station_names(mission, passes))
     with packet_file(out) as file:
         for outcome in outcomes(line, passes, progress):
@@ -99,6 +95,8 @@ def decode(
     passes: Sequence[Path], mission: Mission, out: Path, progress: Progress, *, file_format: str, raw: bool
 ) -> dict[str, Any]:
     """Write the decoded columns of recordings to a folder, a file for each container."""
+    from pipeline.archive.columns import column_files  # noqa: PLC0415 - as above
+
     _needs_dictionary(mission)
     line = Line(mission, until="columns", raw=raw, stations=station_names(mission, passes))
     utc_of = mission.utc_ns if mission.time_terms else None
@@ -119,6 +117,9 @@ def write_products(
     stream: str | None = None,
 ) -> dict[str, Any]:
     """Write the products of recordings to a folder, a file for each kind of product; with the report their names."""
+    from pipeline.archive.collection import Origin  # noqa: PLC0415 - as above
+    from pipeline.archive.products import product_files  # noqa: PLC0415
+
     _needs_dictionary(mission)
     stream = stream_name(stream, passes)
     line = Line(mission, stream, stations=station_names(mission, passes))
@@ -315,7 +316,11 @@ def survey_dictionary(path: Path) -> list[Use]:
 
 def plot(passes: Sequence[Path], mission: Mission, out: Path, progress: Progress) -> list[Path]:
     """Write pictures of a pass: a page (PNG, PDF) and a report (HTML), with the link's health and each instrument."""
-    check_pictures()
+    from pipeline.pictures.series import Gathering  # noqa: PLC0415 - as above
+    from pipeline.pictures.style import check_available  # noqa: PLC0415
+    from pipeline.pictures.summary import PassSummary, write_summary  # noqa: PLC0415
+
+    check_available()
     stream = stream_name(None, passes)
     line = Line(mission, stream, stations=station_names(mission, passes))
     found = Gathering()
@@ -334,6 +339,9 @@ def plot(passes: Sequence[Path], mission: Mission, out: Path, progress: Progress
 
 def describe_topics(passes: Sequence[Path], mission: Mission, progress: Progress) -> dict[str, Any]:
     """Give the AsyncAPI document of a mission's topics; recordings of it show what its instruments make."""
+    from pipeline import asyncapi  # noqa: PLC0415 - as above
+    from pipeline.catalogue import catalogue  # noqa: PLC0415
+
     line = Line(mission, stations=station_names(mission, passes)) if passes else None
     found = outcomes(line, passes, progress) if line else ()
     return asyncapi.document(mission, catalogue(mission, (one for outcome in found for one in outcome.products)))

@@ -16,10 +16,9 @@ import typer
 
 from pipeline import app, cli_archive, cli_look, cli_passes, cli_services, cli_simulate
 from pipeline.cli_options import err, out, readable
-from pipeline.errors import ConfigError, DownlinkError
+from pipeline.errors import ConfigError, DownlinkError, StoppedError
 from pipeline.mission import load_mission
 
-INTERRUPTED = 130  # what typer makes of Ctrl-C
 _UsageProblem: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
 cli = typer.Typer(
     name="downlink",
@@ -65,6 +64,8 @@ def main() -> None:
     _log_for(sys.stderr)
     try:
         status = cli(standalone_mode=False) or 0
+        if status == StoppedError.exit_status:  # what typer makes of Ctrl-C
+            raise KeyboardInterrupt  # noqa: TRY301 - as what else ends a run so
     except DownlinkError as error:
         status = _say(str(error), error.exit_status)
     except _UsageProblem as error:
@@ -78,9 +79,7 @@ def main() -> None:
         where = f"{error.filename}: " if error.filename else ""
         status = _say(f"{where}{error.strerror or error}", 1)
     except (KeyboardInterrupt, asyncio.CancelledError, typer.Abort):
-        status = INTERRUPTED
-    if status == INTERRUPTED:
-        status = _say("interrupted; nothing half-written is left", 1)
+        status = _say("interrupted; nothing half-written is left", StoppedError.exit_status)
     raise SystemExit(status)
 
 

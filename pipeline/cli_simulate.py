@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
 from pipeline.cli_options import err
-from pipeline.simulate import Campaign, Faults, Scenario, Summary, simulate_campaign
-from pipeline.simulate import simulate as make_pass
+
+if TYPE_CHECKING:
+    from pipeline.simulate import Campaign, Summary
 
 commands = typer.Typer()
 
@@ -47,7 +48,12 @@ def simulate(
     orbiter: Annotated[bool, typer.Option("--orbiter", help="The orbiter's own packets between.")] = False,
     clock_drift_ppm: Annotated[float, typer.Option(min=-1000, max=1000, help="Of the rover's clock.")] = 0.0,
 ) -> None:
-    """Make a pass of Zhurong as a ground station records it, and beside it the truth and the receive times."""
+    """Make a pass of Zhurong as a ground station records it, and beside it the truth and the receive times.
+
+    Example: downlink simulate --out my.cadu --lost-frames 20 --symbol-errors 16
+    """
+    from pipeline.simulate import Campaign, Faults, Scenario  # noqa: PLC0415 - no other command needs it
+
     faults = Faults(
         symbol_errors=symbol_errors,
         symbol_error_share=symbol_error_share,
@@ -82,6 +88,8 @@ def simulate(
 
 def _make(out_file: Path, campaign: Campaign, tell: Callable[[float], None]) -> list[Summary]:
     """One pass is `out_file`; more are named after it."""
+    from pipeline import simulate as simulator  # noqa: PLC0415 - as above
+
     if (campaign.sols, campaign.passes, campaign.stations) == (1, 1, 1):
-        return [make_pass(out_file, campaign.scenario, tell)]
-    return simulate_campaign(out_file, campaign, tell)
+        return [simulator.simulate(out_file, campaign.scenario, tell)]
+    return simulator.simulate_campaign(out_file, campaign, tell)

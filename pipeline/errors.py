@@ -35,6 +35,12 @@ class RunError(DownlinkError):
     """The run failed: a file that cannot be read, a disk that is full, a broker that refuses."""
 
 
+class StoppedError(DownlinkError):
+    """Ctrl-C or SIGTERM, with what there is to know of what was finished before it."""
+
+    exit_status = 130  # as a shell tells Ctrl-C
+
+
 class ConfigError(DownlinkError):
     """Wrong usage or configuration, with every problem that was found, in the order of the files."""
 

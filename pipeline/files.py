@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from pipeline.errors import RunError
+from pipeline.errors import RunError, StoppedError
 
 
 @contextmanager
@@ -42,3 +42,9 @@ def scratch_file(folder: Path) -> IO[bytes]:
         return tempfile.TemporaryFile(dir=folder)
     except OSError as error:
         raise RunError(f"cannot write in {folder}: {error.strerror}") from error
+
+
+def interrupted(n_finished: int, folder: Path) -> StoppedError:
+    """What to say where Ctrl-C comes between the files of a folder."""
+    told = f"{n_finished} file{'s' * (n_finished != 1)} finished" if n_finished else "nothing is finished"
+    return StoppedError(f"interrupted; {told} in {folder}, and nothing half-written is left")

@@ -16,7 +16,7 @@ from pipeline.archive.column_formats import write_npz, writer
 from pipeline.archive.datasets import ROW_FIELDS, UtcOf
 from pipeline.archive.spill import Spill, SpilledTable
 from pipeline.batches import ColumnBatch
-from pipeline.files import whole_file
+from pipeline.files import interrupted, whole_file
 
 
 @contextmanager
@@ -27,17 +27,17 @@ def column_files(
     ending, write = writer(file_format)
     with ExitStack() as stack:
         files = ColumnFiles(Spill(folder, stack), raw=raw)
-        yield files
-        for container, (table, rows, units) in files.tables.items():
-            name = container.strip("/").replace("/", ".")
-            write(folder / f"{name}.{ending}", table, rows, units, utc_of)
-            write_npz(folder / "rows" / f"{name}.npz", rows)
-        about = {
-            container: {"rows": rows.arrays["order"].n_rows, "units": dict(units)}
-            for container, (_, rows, units) in files.tables.items()
-        }
-        with whole_file(folder / "decode.json") as file:
-            file.write(json.dumps({"raw": raw, "containers": about}, indent=2).encode())
+        n_finished = 0
+        try:
+            yield files
+            for container, (table, rows, units) in files.tables.items():
+                name = container.strip("/").replace("/", ".")
+                write(folder / f"{name}.{ending}", table, rows, units, utc_of)
+                n_finished += 1
+                write_npz(folder / "rows" / f"{name}.npz", rows)
+            files.tell(folder / "decode.json")
+        except KeyboardInterrupt:
+            raise interrupted(n_finished, folder) from None
 
 
 class ColumnFiles:
@@ -58,3 +58,12 @@ class ColumnFiles:
                 table.append(name, column)
             for name in ROW_FIELDS:
                 rows.append(name, getattr(batch, name))
+
+    def tell(self, path: Path) -> None:
+        """Write what is in the files: rows and units of each container."""
+        about = {
+            container: {"rows": rows.arrays["order"].n_rows, "units": dict(units)}
+            for container, (_, rows, units) in self.tables.items()
+        }
+        with whole_file(path) as file:
+            file.write(json.dumps({"raw": self._raw, "containers": about}, indent=2).encode())

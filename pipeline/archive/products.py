@@ -22,6 +22,7 @@ from pipeline.archive.product_index import Entry, write_index
 from pipeline.archive.spill import Spill
 from pipeline.batches import NO_TIME, Product
 from pipeline.errors import RunError
+from pipeline.files import interrupted
 
 
 @contextmanager
@@ -30,18 +31,21 @@ def product_files(folder: Path, origin: Origin, file_format: str = "archive") ->
 
     `file_format`: "archive" as in the table of `kinds.py`, or one kind: every product as that alone. Raises RunError
     with a line for each file that could not be written, after all others are there and in the index; ConfigError at
-    once where a library is missing.
+    once where a library is missing; StoppedError where Ctrl-C comes, with the number of files that are finished.
     """
     for name, kind_ in KINDS.items():
         if file_format in {"archive", name}:
             kind_.needs()
-    try:
-        with ExitStack() as stack:
-            files = ProductFiles(folder, origin, file_format, Spill(folder, stack))
+    with ExitStack() as stack:
+        files = ProductFiles(folder, origin, file_format, Spill(folder, stack))
+        try:
             yield files
             files.write()
-    except OSError as error:
-        raise RunError(f"cannot write in {folder}: {error.strerror or error}") from error
+        except KeyboardInterrupt:
+            files.index()
+            raise interrupted(files.n_finished, folder) from None
+        except OSError as error:
+            raise RunError(f"cannot write in {folder}: {error.strerror or error}") from error
 
 
 class ProductFiles:
@@ -54,7 +58,13 @@ class ProductFiles:
         self._spill = spill
         self._collections: dict[tuple[Any, ...], Collection] = {}
         self._names: Counter[str] = Counter()
+        self._begun: list[tuple[Path, int]] = []
         self.entries: list[Entry] = []
+
+    @property
+    def n_finished(self) -> int:
+        """Files of this run that are there: they have taken the place of what stood there before."""
+        return sum(_inode(path) not in {0, before} for path, before in self._begun)
 
     def add(self, products: Iterable[Product]) -> None:
         for product in products:
@@ -73,10 +83,13 @@ class ProductFiles:
         collections = list(self._collections.values())
         problems = [problem for name in KINDS for problem in self._plan(name, collections, jobs)]
         problems += [problem for job in jobs for problem in self._write(job)]
-        if self.entries:
-            problems += _problem(lambda: write_index(self._folder, self.entries))
+        problems += self.index()
         if problems:
             raise RunError("\n".join(problems))
+
+    def index(self) -> list[str]:
+        """Write the index of the files that are there; what went wrong, in a line."""
+        return _problem(lambda: write_index(self._folder, self.entries)) if self.entries else []
 
     def _plan(self, name: str, collections: Sequence[Collection], jobs: list[Job]) -> list[str]:
         """Add the jobs of one kind of file; what went wrong, a line for each."""
@@ -87,6 +100,7 @@ class ProductFiles:
         """Write the files of a job; what went wrong, a line for each."""
         stem = self._free(job)
         paths = [self._folder / f"{stem}{ending}" for _, ending in job.files]
+        self._begun += [(path, _inode(path)) for path in paths]
         found = _problem(partial(job.write, paths), str(paths[0]))
         if not found:
             self.entries += [self._entry(path, name, job) for path, (name, _) in zip(paths, job.files, strict=True)]
@@ -118,6 +132,11 @@ class ProductFiles:
             job.ids,
             str(first.common.get("clock_correlation", "")),
         )
+
+
+def _inode(path: Path) -> int:
+    """The number of a file; 0 where there is none."""
+    return path.stat().st_ino if path.exists() else 0
 
 
 def _problem(act: Callable[[], object], what: str = "files") -> list[str]:
