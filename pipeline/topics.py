@@ -24,8 +24,8 @@ from numpy.typing import NDArray
 from pipeline.batches import QUALITY_MEANINGS, Event, Message, Product, Quality, Quantity, TimeRange
 from pipeline.errors import ConfigError, RunError
 
-MAX_PAYLOAD_BYTES = 268_435_455 - 70_000
-"""MQTT's remaining length ends at 256 MB less one byte (MQTT 5.0 1.5.5); topic and properties need a part of it."""
+MAX_PAYLOAD_BYTES = (64 << 20) - 140_000
+"""Clients of ours read packets of 64 MiB at most; topic, properties and what services put around it need a part."""
 
 MAX_COMPONENTS = 16
 """A `latest` vector has one topic for each component; more than these is a spectrum, which a product carries."""
@@ -62,11 +62,11 @@ def topic_root(mission: str, stream: str) -> str:
 
 
 def product_message(product: Product) -> Message:
-    """The whole product. RunError where it is larger than an MQTT packet can be."""
+    """The whole product. RunError where it is larger than what our clients read."""
     payload = _packed(_product_map(product), sum(one.values.nbytes for one in product.arrays.values()))
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise RunError(
-            f"product {product.id} is {len(payload)} bytes, more than an MQTT message can carry "
+            f"product {product.id} is {len(payload)} bytes, more than a message carries "
             f"({MAX_PAYLOAD_BYTES}): its batches must be smaller"
         )
     root = topic_root(product.mission, product.stream)

@@ -74,6 +74,7 @@ persistence true
 autosave_interval 1
 set_tcp_nodelay true
 max_queued_messages 0
+max_packet_size 67108864
 max_inflight_messages 1000
 """
 

@@ -1,4 +1,4 @@
-"""One MQTT connection: the only file that knows aiomqtt, and the paho client below it.
+"""One MQTT connection: with `incoming`, the only files that know aiomqtt and the paho client below it.
 
 A `Connection` is opened once, used until it is lost, closed, and never used again: after a loss paho's own queues
 are not to be trusted, so whoever sends keeps what is not acknowledged. Messages are handed to paho directly, since
@@ -21,16 +21,16 @@ from typing import Any
 
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
-from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, MQTTMessage
-from paho.mqtt.enums import MQTTErrorCode
+from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
 from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties, VariableByteIntegers
+from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from pipeline.batches import Message
-from pipeline.errors import ConfigError
 from pipeline.transport.address import BrokerAddress
+from pipeline.transport.incoming import MAX_PACKET_BYTES, Incoming
 from pipeline.transport.terms import LostError, RefusedError, Terms
+from pipeline.transport.tls import in_words, load_authority, load_own
 
 MQTT_5 = aiomqtt.ProtocolVersion.V5
 MQTT_3_1_1 = aiomqtt.ProtocolVersion.V311
@@ -71,16 +71,16 @@ class Connection(aiomqtt.Client):
             **_session(terms, protocol),
         )
         self.protocol = protocol
+        self._hint = _hint(address)
         self._thread = threading.get_ident()
         self._writes_soon = False
         self.pending_calls_threshold = 1 << 30
         self.receive_maximum: int = 65_535
-        self.maximum_packet_bytes: int = 268_435_460
+        self.maximum_packet_bytes: int = MAX_PACKET_BYTES
         self.acknowledged: Callable[[int, str], None] = lambda _mid, _refusal: None
         self._client.connect_timeout = terms.answer_s
         self._client.manual_ack_set(True)
-        self._read_publish = self._client._handle_publish  # noqa: SLF001
-        self._client._handle_publish = self._take_publish  # type: ignore[method-assign]  # noqa: SLF001
+        self._incoming = Incoming(self._client, with_properties=protocol == MQTT_5)
         self._disconnected.add_done_callback(self._end_of_wait)
 
     async def open(self) -> Connection:
@@ -93,7 +93,7 @@ class Connection(aiomqtt.Client):
             raise
         except (aiomqtt.MqttError, ValueError) as error:
             self._abandon()
-            raise _as_lost(error, self.timeout) from None
+            raise _as_lost(error, self.timeout, self._incoming.refusal, self._hint) from None
         return self
 
     async def lost(self) -> None:
@@ -136,6 +136,7 @@ class Connection(aiomqtt.Client):
         """
         in_work: deque[aiomqtt.Message] = deque()
         while (message := await self._queue.get()) is not _END:
+            self._incoming.taken(len(message.payload))
             yield message
             in_work.append(message)
             if len(in_work) >= n_in_work:
@@ -148,35 +149,13 @@ class Connection(aiomqtt.Client):
         """Messages that are here and not taken up."""
         return self._queue.qsize()
 
-    def _take_publish(self) -> MQTTErrorCode:
-        """A PUBLISH with one copy of its payload. Paho makes nine, for properties that nobody asks for here.
-
-        What is not as it should be is left to paho, which knows what to say of it.
-        """
-        packet = self._client._in_packet  # noqa: SLF001
-        octets, qos = packet["packet"], packet["command"] >> 1 & 3
-        topic_end = 2 + int.from_bytes(octets[:2], "big")
-        start = topic_end + 2 * qos
-        if self.protocol == MQTT_5 and start < len(octets):
-            n_properties, n_length = VariableByteIntegers.decode(bytes(octets[start : start + 4]))  # type: ignore[no-untyped-call]
-            start += n_length + n_properties
-        if qos > 1 or start > len(octets) or topic_end == 2:
-            return self._read_publish()
-        with memoryview(octets) as view:
-            message = MQTTMessage(
-                int.from_bytes(view[topic_end : topic_end + 2 * qos], "big"), bytes(view[2:topic_end])
-            )
-            message.payload = bytes(view[start:])
-        message.qos, message.retain = qos, bool(packet["command"] & 1)
-        self._client._handle_on_message(message)  # noqa: SLF001
-        return MQTTErrorCode.MQTT_ERR_SUCCESS
-
     def _on_connect(
         self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Properties | None = None
     ) -> None:
         """As aiomqtt's, and the broker's own limits are noted."""
         self.receive_maximum = getattr(properties, "ReceiveMaximum", self.receive_maximum)
-        self.maximum_packet_bytes = getattr(properties, "MaximumPacketSize", self.maximum_packet_bytes)
+        limit = getattr(properties, "MaximumPacketSize", self.maximum_packet_bytes)
+        self.maximum_packet_bytes = min(limit, self.maximum_packet_bytes)
         super()._on_connect(client, userdata, flags, reason_code, properties)
 
     def _on_disconnect(
@@ -251,12 +230,12 @@ class _TlsSocket(ssl.SSLSocket):
 
 def _tls_context(address: BrokerAddress) -> ssl.SSLContext:
     """The address's authority, else the system's or those of $SSL_CERT_FILE. ConfigError for files of no use."""
-    try:
-        context = ssl.create_default_context(cafile=address.ca)
-        if address.cert:
-            context.load_cert_chain(address.cert, address.key)
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"the certificates for {address} cannot be used: {error}") from None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if address.ca:
+        load_authority(context, address.ca, str(address))
+    else:
+        context.load_default_certs()
+    load_own(context, address.cert, address.key, str(address))
     context.sslsocket_class = _TlsSocket
     return context
 
@@ -265,7 +244,10 @@ def _session(terms: Terms, protocol: aiomqtt.ProtocolVersion) -> dict[str, Any]:
     if protocol == MQTT_3_1_1:
         return {"clean_session": not terms.session_s}
     properties = _properties(
-        PacketTypes.CONNECT, ReceiveMaximum=SUBSCRIBER_RECEIVE_MAXIMUM, SessionExpiryInterval=terms.session_s
+        PacketTypes.CONNECT,
+        ReceiveMaximum=SUBSCRIBER_RECEIVE_MAXIMUM,
+        MaximumPacketSize=MAX_PACKET_BYTES,
+        SessionExpiryInterval=terms.session_s,
     )
     return {"properties": properties, "clean_start": False if terms.session_s else MQTT_CLEAN_START_FIRST_ONLY}
 
@@ -304,17 +286,27 @@ def _closed(reason_code: ReasonCode) -> aiomqtt.MqttError:
     return aiomqtt.MqttCodeError(reason_code, "closed before an answer")
 
 
-def _as_lost(error: Exception, timeout_s: float) -> LostError:
-    """The errors of aiomqtt in words for a person."""
+def _as_lost(error: Exception, timeout_s: float, refusal: str = "", hint: str = "") -> LostError:
+    """The errors of aiomqtt in words for a person. `refusal`: of TLS, where there was one."""
     if isinstance(error, MqttConnectError) and isinstance(error.rc, ReasonCode):
         return RefusedError(error.rc.value, str(error.rc))
+    if refusal:
+        return LostError(f"it closes the connection: {refusal}")
     if isinstance(error, aiomqtt.MqttCodeError):
-        return LostError("it closes the connection without an answer", other_protocol=True)
+        return LostError(f"it closes the connection without an answer{hint}", other_protocol=True)
     if str(error) == "Operation timed out":
         return LostError(f"no answer within {math.ceil(timeout_s)} s; is it an MQTT broker?", other_protocol=True)
-    return LostError(_reason(error))
+    reason = _reason(error)
+    return LostError(f"{reason}{hint}" if "reset by peer" in reason or "EOF" in reason else reason)
+
+
+def _hint(address: BrokerAddress) -> str:
+    """What may be wrong where a broker closes a connection without a word."""
+    if not address.tls:
+        return "; does it want TLS (mqtts://)?"
+    return "; does it speak TLS, and take this certificate?" if address.cert else "; does it speak TLS?"
 
 
 def _reason(error: BaseException | None) -> str:
-    text = re.sub(r"^\[(Errno -?\d+|code:\d+)\] ", "", str(error or "")) or "closed"
+    text = re.sub(r"^\[(Errno -?\d+|code:\d+)\] ", "", in_words(error or "")) or "closed"
     return text[:1].lower() + text[1:]

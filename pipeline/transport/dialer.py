@@ -84,7 +84,7 @@ class Dialer:
             try:
                 connection = await self._open()
             except LostError as error:
-                if error.final and str(error) not in told:
+                if str(error) not in told:
                     self._tell(f"still waiting for {self._address}: {error}")
                     told.add(str(error))
             else:

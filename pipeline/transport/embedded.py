@@ -35,6 +35,7 @@ allow_anonymous true
 persistence false
 set_tcp_nodelay true
 max_queued_messages 0
+max_packet_size 67108864
 max_queued_bytes 0
 max_inflight_messages 200
 log_dest stderr

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
@@ -18,9 +19,10 @@ import structlog
 
 from pipeline.batches import ByteBatch
 from pipeline.errors import RunError
-from pipeline.transport.live import Arrival, TcpListener, read_some
+from pipeline.transport.live import Arrival, TcpListener, dial, read_some
 from pipeline.transport.source import paced, read_pass
 from pipeline.transport.stations import Station, tls_of
+from pipeline.transport.tls import in_words
 
 COUNT_BYTES = 8
 HELLO_S = 10.0
@@ -74,23 +76,30 @@ async def feed(
     """Send a recording to a FeedListener until it has all of it; RunError where none answers for `patience_s`."""
     tls = tls_of(station, server=False)
     total = _size(recording)
-    heard = time.monotonic()
+    heard, told = time.monotonic(), ""
     while True:
         try:
-            reader, writer = await asyncio.open_connection(station.host, station.port, ssl=tls)
+            reader, writer = await dial(station, tls)
+        except ssl.SSLCertVerificationError as error:  # waiting does not mend it
+            raise RunError(f"cannot feed {station.host}:{station.port}: {in_words(error)}") from None
         except OSError as error:
-            reason = error.strerror or str(error)
+            reason = error.strerror or in_words(error) or "no answer"
         else:
             heard, reason = time.monotonic(), "the connection was closed"
             try:
                 if await _feed_once(reader, writer, recording, name, speed) >= total:
                     return
-            except (OSError, EOFError) as error:
-                reason = str(error)
+            except EOFError:
+                reason = "it closes the connection without an answer; does it want another certificate?"
+            except OSError as error:
+                reason = in_words(error) or "no answer"
             finally:
                 writer.transport.abort()
         if time.monotonic() - heard > patience_s:
             raise RunError(f"cannot feed {station.host}:{station.port}: {reason}")
+        if reason != told:
+            _log.warning("trying on", to=f"{station.host}:{station.port}", reason=reason)
+            told = reason
         await asyncio.sleep(0.1)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -18,6 +19,7 @@ import structlog
 
 from pipeline.errors import RunError
 from pipeline.transport.stations import Station, tls_of
+from pipeline.transport.tls import HANDSHAKE_S, in_words
 
 READ_BYTES = 1 << 20
 BUSY_BYTES, GATHER_S = 1 << 15, 0.01
@@ -76,7 +78,13 @@ class TcpListener:
     async def arrivals(self) -> AsyncIterator[Arrival]:
         try:
             server = await asyncio.start_server(
-                self._serve, self._station.host, self._station.port, ssl=self._tls, limit=READ_BYTES, backlog=8
+                self._serve,
+                self._station.host,
+                self._station.port,
+                ssl=self._tls,
+                ssl_handshake_timeout=HANDSHAKE_S if self._tls else None,
+                limit=READ_BYTES,
+                backlog=8,
             )
         except OSError as error:
             raise RunError(
@@ -136,22 +144,21 @@ class TcpClient:
         self._tls = tls_of(station, server=False)
 
     async def arrivals(self) -> AsyncIterator[Arrival]:
-        pause_s, told = 0.1, False
+        pause_s, told = 0.1, set()
         while True:
             try:
-                reader, writer = await asyncio.open_connection(
-                    self._station.host, self._station.port, ssl=self._tls, limit=READ_BYTES
-                )
+                reader, writer = await dial(self._station, self._tls)
             except OSError as error:
-                if not told:
-                    _log.warning("cannot connect; trying on", station=self._station.name, reason=str(error))
-                told = True
+                reason = in_words(error)
+                if reason not in told:
+                    _log.warning("cannot connect; trying on", station=self._station.name, reason=reason)
+                told.add(reason)
                 await asyncio.sleep(pause_s)
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 continue
             _log.info("connected", station=self._station.name)
             keep_alive(writer)
-            told = False
+            told.clear()
             try:
                 with suppress(OSError):
                     while piece := await read_some(reader):
@@ -165,6 +172,15 @@ class TcpClient:
 
     def recorded(self, n_bytes: int) -> None:
         """A station does not ask."""
+
+
+async def dial(station: Station, tls: ssl.SSLContext | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect to a station, within a bounded time; OSError where it is not there or TLS fails."""
+    handshake_s = HANDSHAKE_S if tls else None
+    async with asyncio.timeout(2 * HANDSHAKE_S):
+        return await asyncio.open_connection(
+            station.host, station.port, ssl=tls, ssl_handshake_timeout=handshake_s, limit=READ_BYTES
+        )
 
 
 async def read_some(reader: asyncio.StreamReader) -> bytes:

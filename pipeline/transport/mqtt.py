@@ -21,13 +21,15 @@ from pipeline.errors import RunError
 from pipeline.transport.address import BrokerAddress
 from pipeline.transport.connection import Connection
 from pipeline.transport.dialer import Dialer, Tell, Timing, log_trouble
+from pipeline.transport.incoming import MAX_PACKET_BYTES
 from pipeline.transport.memory import Memory
 from pipeline.transport.subscriber import subscribe
 from pipeline.transport.terms import LostError, Terms
 
 __all__ = ["Publisher", "Timing", "subscribe"]
 
-MAX_PAYLOAD_BYTES = 268_435_455 - 70_000
+MAX_PAYLOAD_BYTES = MAX_PACKET_BYTES - 70_000
+"""What our own clients read; topic and properties need a part of a packet."""
 WINDOW_BYTES = 8 << 20
 """In flight at once, unless a single message is larger."""
 
@@ -274,4 +276,6 @@ def _check(message: Message) -> None:
     if not 0 < len(topic) < 65536 or any(sign in message.topic for sign in "+#\0"):
         raise ValueError(f"{message.topic[:100]!r} is no topic to publish on")
     if len(message.payload) > MAX_PAYLOAD_BYTES:
-        raise RunError(f"a message of {len(message.payload)} bytes on {message.topic} is too large for MQTT")
+        raise RunError(
+            f"a message of {len(message.payload)} bytes on {message.topic} is too large: at most {MAX_PAYLOAD_BYTES}"
+        )

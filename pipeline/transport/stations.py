@@ -16,6 +16,7 @@ from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pipeline.errors import ConfigError
+from pipeline.transport.tls import TellingHandshake, load_authority, load_own
 
 DEFAULT_NAME = "live"
 LISTENERS = ("tcp-listen", "feed", "udp")
@@ -96,15 +97,17 @@ def is_loopback(host: str) -> bool:
 
 def tls_of(station: Station, *, server: bool) -> ssl.SSLContext | None:
     """The TLS of a station; None where it has no certificate and no authority. ConfigError for unreadable files."""
-    if station.cert is None and station.ca is None:
+    if station.cert is None and station.key is None and station.ca is None:
         return None
+    if server and station.cert is None:
+        raise ConfigError(f"the certificates of {station.name} cannot be used: a listener needs cert, key and ca")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if server else ssl.PROTOCOL_TLS_CLIENT)
-    try:
-        if station.cert:
-            context.load_cert_chain(station.cert, station.key)
-        if station.ca:
-            context.load_verify_locations(station.ca)
-            context.verify_mode = ssl.CERT_REQUIRED
-    except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"the certificates of {station.name} cannot be used: {error}") from None
+    load_own(context, station.cert, station.key, station.name)
+    if station.ca:
+        load_authority(context, station.ca, station.name)
+        context.verify_mode = ssl.CERT_REQUIRED
+    elif not server:
+        context.load_default_certs()
+    if server:
+        context.sslobject_class = TellingHandshake
     return context
