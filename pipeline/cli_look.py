@@ -17,6 +17,7 @@ from pipeline.files import whole_file
 from pipeline.mission import load_mission
 from pipeline.topic_page import page
 from pipeline.transport.broker import broker as broker_at
+from pipeline.transport.stations import check_listener
 from pipeline.watch import WatchTable, json_line
 
 commands = typer.Typer()
@@ -53,8 +54,15 @@ def dashboard(
     broker: BrokerUrl = "mqtt://localhost",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Of the page; 0 is any free one.")] = 5006,
     address: Annotated[str, typer.Option(metavar="HOST", help="To serve on; 0.0.0.0 is all.")] = "127.0.0.1",
+    open_: Annotated[
+        str,
+        typer.Option(
+            "--open", metavar="NAMES", envvar="DOWNLINK_OPEN", help="dashboard: it may show the page to anyone."
+        ),
+    ] = "",
 ) -> None:
     """Serve a live page of what a broker has: the pass, radar, field and weather, spectra, the traverse."""
+    check_listener("dashboard", address, authenticates=None, open_to_all=open_.replace(",", " ").split())
 
     async def run() -> None:
         async with broker_at(broker or "mqtt://localhost") as known:

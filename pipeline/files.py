@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import tempfile
@@ -33,6 +34,23 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """Have a folder for this process alone, for as long as it lives. RunError where another has it, or in no way."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        number = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise RunError(f"cannot write in {folder}: {error.strerror}") from error
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise RunError(f"{folder} is in use by another process: each service needs a folder of its own") from None
+    finally:
+        os.close(number)
 
 
 def scratch_file(folder: Path) -> IO[bytes]:

@@ -20,6 +20,7 @@ import structlog
 
 from pipeline import topics
 from pipeline.errors import ConfigError, DownlinkError
+from pipeline.files import held
 from pipeline.instruments import REGISTER
 from pipeline.mission import Mission
 from pipeline.stages.bus import Bus, LocalBus, MqttBus, topics_of
@@ -40,7 +41,7 @@ from pipeline.transport.http import watched
 from pipeline.transport.live import Source, TcpClient, TcpListener
 from pipeline.transport.mqtt import Publisher, Timing, subscribe
 from pipeline.transport.recording import Policy, Recorder
-from pipeline.transport.stations import Station, check_listener
+from pipeline.transport.stations import LISTENERS, Station, check_listener
 from pipeline.transport.tail import GrowingFile, StandardInput
 
 SESSION_S = 3600
@@ -75,15 +76,19 @@ class Recorded:
 async def ingest(common: Common, recorded: Recorded) -> None:
     """Run the ingest stage until SIGTERM."""
     meters = IngestMeters()
-    async with _connected(common, "ingest", "ingest", remember_s=0) as publisher:
-        bus = _bus(common, "ingest", "ingest", publisher)
-        service = _ingest(common, recorded, bus, meters)
-        await _serve("ingest", common, meters, publisher, {"ingest": bus}, {"ingest": service})
+    _check_doors(common, recorded.stations)
+    with held(recorded.folder):
+        desks = _desks(common, recorded)
+        async with _connected(common, "ingest", "ingest", remember_s=0) as publisher:
+            bus = _bus(common, "ingest", "ingest", publisher)
+            service = _ingest(desks, recorded, bus, meters)
+            await _serve("ingest", common, meters, publisher, {"ingest": bus}, {"ingest": service})
 
 
 async def decode(common: Common, name: str, folder: Path) -> None:
     """Run a decode worker until SIGTERM. `folder`: for what breaks the line."""
     meters = DecodeMeters()
+    _check_doors(common)
     client = f"decode-{name}"
     async with _connected(common, client, client, remember_s=0) as publisher:
         bus = _bus(common, "decode", client, publisher, name)
@@ -94,13 +99,14 @@ async def decode(common: Common, name: str, folder: Path) -> None:
 async def publish(common: Common, folder: Path) -> None:
     """Run the publish stage until SIGTERM. `folder`: for the keys of what is published."""
     meters = PublishMeters()
+    _check_doors(common)
     later: list[Publish] = []
 
     def returned(complete: bool) -> None:
         if later and not complete:
             later[0].begin_anew()
 
-    with Keys(folder / "published.keys", common.remember_s) as keys:
+    with held(folder), Keys(folder / "published.keys", common.remember_s) as keys:
         async with _connected(
             common, "publish", "publish", remember_s=common.remember_s, on_return=returned
         ) as publisher:
@@ -121,11 +127,13 @@ async def everything(common: Common, recorded: Recorded) -> None:
         if later and not complete:
             later[0].begin_anew()
 
-    with Keys(recorded.folder / "published.keys", common.remember_s) as keys:
+    _check_doors(common, recorded.stations)
+    with held(recorded.folder), Keys(recorded.folder / "published.keys", common.remember_s) as keys:
+        desks = _desks(common, recorded)
         async with _connected(
             common, "downlink", "all", remember_s=common.remember_s, on_return=returned
         ) as publisher:
-            first = _ingest(common, recorded, buses["ingest"], of_ingest)
+            first = _ingest(desks, recorded, buses["ingest"], of_ingest)
             second = _decode(common, "local", recorded.folder, buses["decode"], of_decode)
             third = Publish(keys, publisher.publish, buses["publish"], of_publish, remember_s=common.remember_s)
             later.append(third)
@@ -133,20 +141,31 @@ async def everything(common: Common, recorded: Recorded) -> None:
             await _serve("downlink", common, of_ingest, publisher, buses, parts)
 
 
-def _ingest(common: Common, recorded: Recorded, bus: Bus, meters: IngestMeters) -> Ingest:
+def _check_doors(common: Common, stations: Sequence[Station] = ()) -> None:
+    """ConfigError for a listener that takes anyone from beyond this machine and was not named."""
+    for station in stations:
+        if station.kind in LISTENERS:
+            check_listener(
+                station.name, station.host, authenticates=station.authenticates, open_to_all=common.open_to_all
+            )
+    if common.health:
+        check_listener("health", common.health[0], authenticates=None, open_to_all=common.open_to_all)
+
+
+def _desks(common: Common, recorded: Recorded) -> dict[str, tuple[Desk, Source]]:
     names = [station.name for station in recorded.stations]
     if len(set(names)) < len(names):
         raise ConfigError(f"stations need names of their own: {', '.join(names)}")
     desks: dict[str, tuple[Desk, Source]] = {}
     for station in recorded.stations:
         topic_root(common.mission.name, station.name)  # a ConfigError where it can be no topic
-        if station.kind in {"tcp-listen", "feed", "udp"}:
-            check_listener(
-                station.name, station.host, authenticates=station.authenticates, open_to_all=common.open_to_all
-            )
         recorder = Recorder(recorded.folder / station.name, recorded.policy)
         desk = Desk(station.name, recorder, recorded.policy, recorded.pace)
         desks[station.name] = desk, _source(station, desk, common.mission)
+    return desks
+
+
+def _ingest(desks: Mapping[str, tuple[Desk, Source]], recorded: Recorded, bus: Bus, meters: IngestMeters) -> Ingest:
     return Ingest(desks, bus, meters, gap_s=recorded.gap_s, fsync_s=recorded.policy.fsync_s)
 
 
@@ -243,6 +262,7 @@ async def _serve(
 
     def text() -> bytes:
         meters.outgoing.set(publisher.n_open)
+        meters.connected.set(publisher.connected)
         for stage, bus in buses.items():
             meters.incoming.labels(stage).set(bus.n_waiting)
             meters.malformed.labels(stage).inc(bus.n_malformed - told[stage])
@@ -251,13 +271,13 @@ async def _serve(
 
     def health() -> tuple[bool, dict[str, Any]]:
         healths = {name: part.health() for name, part in parts.items()}
-        return all(well for well, _ in healths.values()), {name: more for name, (_, more) in healths.items()}
+        well = publisher.connected and all(well for well, _ in healths.values())
+        return well, {"broker": publisher.connected} | {name: more for name, (_, more) in healths.items()}
 
     structlog.contextvars.bind_contextvars(service=service, mission=common.mission.name)
     async with AsyncExitStack() as stack:
         if common.health:
             host, port = common.health
-            check_listener("health", host, authenticates=False, open_to_all=common.open_to_all)
             await stack.enter_async_context(watched(host, port, health, text))
         _log.info("ready")
         async with _until_stopped() as stopped:

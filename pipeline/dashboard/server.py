@@ -126,7 +126,11 @@ class _Server:
 
 def _origins(host: str, port: int) -> list[str]:
     """Who may open the page's socket: at a loopback address only its own page, elsewhere by any name it has."""
-    if host == "localhost" or ip_address(host).is_loopback:
+    try:
+        near = ip_address(host).is_loopback
+    except ValueError:
+        near = host == "localhost"
+    if near:
         return [f"{name}:{port}" for name in ("localhost", "127.0.0.1", _in_url(host))]
     return ["*"]
 

@@ -16,15 +16,18 @@ class Meters:
     malformed: Counter
     incoming: Gauge
     outgoing: Gauge
+    connected: Gauge
 
     def __init__(self, other: Meters | None = None) -> None:
         self._register: CollectorRegistry = other._register if other else CollectorRegistry()  # noqa: SLF001
         if other:
-            self.malformed, self.incoming, self.outgoing = other.malformed, other.incoming, other.outgoing
+            self.malformed, self.incoming = other.malformed, other.incoming
+            self.outgoing, self.connected = other.outgoing, other.connected
             return
         self.malformed = self._counter("malformed_messages", "stage messages that were none", "stage")
         self.incoming = self._gauge("incoming_messages", "stage messages that wait to be taken up", "stage")
         self.outgoing = self._gauge("outgoing_messages", "messages that the broker has not acknowledged")
+        self.connected = self._gauge("broker_connected", "1 while there is a connection to the broker")
 
     def text(self) -> bytes:
         """In the form that Prometheus reads."""

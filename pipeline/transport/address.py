@@ -9,12 +9,15 @@ from urllib.parse import SplitResult, unquote, urlsplit
 
 from pipeline.errors import ConfigError
 
+URL = "DOWNLINK_BROKER"
 PASSWORD = "DOWNLINK_BROKER_PASSWORD"  # noqa: S105  the name of a variable, not a password
 PASSWORD_FILE = "DOWNLINK_BROKER_PASSWORD_FILE"  # noqa: S105  likewise
 
 _TLS = ("DOWNLINK_TLS_CA", "DOWNLINK_TLS_CERT", "DOWNLINK_TLS_KEY")
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
-_HINT = "it is written mqtt://[user[:password]@]host[:port], or mqtts:// for TLS"
+_HINT = (
+    f"it is written mqtt://[user@]host[:port], mqtts:// for TLS; the password in ${PASSWORD_FILE} or ${PASSWORD}"
+)
 
 
 def _always() -> str:
@@ -53,13 +56,18 @@ class BrokerAddress:
 def read_address(url: str, environ: Mapping[str, str]) -> BrokerAddress:
     """The address in a URL; ConfigError where it is none.
 
-    A user without a password has that of $DOWNLINK_BROKER_PASSWORD_FILE or $DOWNLINK_BROKER_PASSWORD, so that it
-    need not stand on a command line that anyone on the machine can read. TLS takes the files that $DOWNLINK_TLS_CA,
-    $DOWNLINK_TLS_CERT and $DOWNLINK_TLS_KEY name, if any.
+    A user without a password has that of $DOWNLINK_BROKER_PASSWORD_FILE or $DOWNLINK_BROKER_PASSWORD. One in a URL
+    that is not $DOWNLINK_BROKER is refused, since anyone on the machine can read a command line. TLS takes the files
+    that $DOWNLINK_TLS_CA, $DOWNLINK_TLS_CERT and $DOWNLINK_TLS_KEY name, if any.
     """
     parts, port = _split(url)
     username = None if parts.username is None else unquote(parts.username)
     password = None if parts.password is None else unquote(parts.password)
+    if password and environ.get(URL) != url:
+        raise ConfigError(
+            "the broker's URL has a password, which anyone on this machine can read off the command line: leave it "
+            f"out, and change it if it was real; {_HINT}"
+        )
     if username and password is None:
         password = _secret(environ)
     if password and not username:

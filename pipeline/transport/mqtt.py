@@ -132,6 +132,11 @@ class Publisher:
         """Messages that the broker has not acknowledged yet."""
         return len(self._waiting) + len(self._in_flight)
 
+    @property
+    def connected(self) -> bool:
+        """Whether there is a connection, as far as is known."""
+        return self._connection is not None
+
     async def publish(self, messages: Sequence[Message]) -> None:
         """Return when the broker has acknowledged every message (QoS 0: when it is written).
 

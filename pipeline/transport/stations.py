@@ -77,12 +77,16 @@ def read_station(text: str) -> Station:
     return Station(name, parts.scheme, parts.hostname, port, **files)
 
 
-def check_listener(name: str, host: str, *, authenticates: bool, open_to_all: Collection[str]) -> None:
-    """ConfigError for a listener beyond this machine that takes anyone, unless it is named in `open_to_all`."""
+def check_listener(name: str, host: str, *, authenticates: bool | None, open_to_all: Collection[str]) -> None:
+    """ConfigError for a listener beyond this machine that takes anyone, unless it is named in `open_to_all`.
+
+    `authenticates`: None where it has no means to.
+    """
     if authenticates or is_loopback(host) or name in open_to_all:
         return
+    means = "" if authenticates is None else "ask for certificates (cert, key and ca), "
     raise ConfigError(
-        f"{name} would listen on {host} to anyone: listen on 127.0.0.1, ask for certificates (cert, key and ca), "
+        f"{name} would listen on {host} to anyone: listen on 127.0.0.1, {means}"
         f"or say --open {name} (DOWNLINK_OPEN) if the network keeps strangers out"
     )
 

@@ -1,13 +1,17 @@
 """Who is not let in is told so in one line, learns nothing, and brings nothing down."""
 
 import asyncio
+import json
 import os
 import subprocess
 import sys
-from pathlib import Path
+import urllib.error
 
+import psutil
 import pytest
 
+from pipeline.cli import cli
+from pipeline.errors import ConfigError
 from pipeline.transport.certs import make_certificates
 
 
@@ -98,17 +102,9 @@ async def test_an_expired_certificate_is_refused_and_the_service_says_so(make_st
     assert "Traceback" not in stack.log("publish")
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="there is no /proc to look a command line up in")
 async def test_a_wrong_password_ends_a_service_in_one_line_that_does_not_tell_it(make_stack, tmp_path):
     stack = make_stack()
-    conf = stack.folder / "broker.conf"
-    words = ["mosquitto_passwd", "-b", "-c", tmp_path / "passwords", "ops", "right"]
-    await asyncio.to_thread(subprocess.run, words, check=True)
-    conf.write_text(
-        conf.read_text().replace(
-            "allow_anonymous true", f"allow_anonymous false\npassword_file {tmp_path}/passwords"
-        )
-    )
+    await with_password(stack, tmp_path, "right")
     stack.start("broker")
     await asyncio.sleep(0.5)
     (tmp_path / "secret").write_text("wr0ng-secret\n")
@@ -122,24 +118,124 @@ async def test_a_wrong_password_ends_a_service_in_one_line_that_does_not_tell_it
     assert "Traceback" not in told
 
 
+INGEST = ("stage", "ingest", "-m", "zhurong", "--health", "")
+
+
 @pytest.mark.parametrize(
     ("words", "what"),
     [
-        (["--source", "s=tcp-listen://0.0.0.0:0"], "s would listen on 0.0.0.0 to anyone"),
-        (["--source", "s=udp://0.0.0.0:0"], "s would listen on 0.0.0.0 to anyone"),
-        (["--source", "s=stdin:", "--health", "0.0.0.0:0"], "health would listen on 0.0.0.0 to anyone"),
-        (["--source", "stage=stdin:"], "the stream cannot be called 'stage'"),
-        (["--source", "s=stdin:", "--fsync", "maybe"], "--fsync maybe"),
-        (["--source", "s=feed://127.0.0.1:0?cert=/none&key=/none"], "the certificates of s cannot be used"),
+        ((*INGEST, "--source", "s=tcp-listen://0.0.0.0:0"), "s would listen on 0.0.0.0 to anyone"),
+        ((*INGEST, "--source", "s=feed://[::]:0?cert=/none&key=/none"), "s would listen on :: to anyone"),
+        ((*INGEST, "--source", "s=udp://0.0.0.0:0?cert=/a&key=/b&ca=/c"), "s would listen on 0.0.0.0 to anyone"),
+        (
+            ("stage", "all", "-m", "zhurong", "--source", "s=udp://192.0.2.7:0"),
+            "s would listen on 192.0.2.7 to anyone",
+        ),
+        ((*INGEST, "--source", "s=stdin:", "--health", "0.0.0.0:0"), "health would listen on 0.0.0.0 to anyone"),
+        (("stage", "decode", "-m", "zhurong", "--health", "[::]:0"), "health would listen on :: to anyone"),
+        (("stage", "publish", "-m", "zhurong", "--health", "host:0"), "health would listen on host to anyone"),
+        (("dashboard", "--address", "0.0.0.0"), "dashboard would listen on 0.0.0.0 to anyone"),
+        ((*INGEST, "--source", "stage=stdin:"), "the stream cannot be called 'stage'"),
+        ((*INGEST, "--source", "s=stdin:", "--fsync", "maybe"), "--fsync maybe"),
+        (
+            (*INGEST, "--source", "s=feed://127.0.0.1:0?cert=/none&key=/none"),
+            "the certificates of s cannot be used",
+        ),
     ],
 )
-async def test_wrong_settings_end_a_service_with_status_2_and_one_line(make_stack, tmp_path, words, what):
+def test_wrong_settings_end_a_service_with_status_2_and_one_line_before_it_looks_for_a_broker(
+    tmp_path, words, what
+):
+    state = () if words[0] == "dashboard" else ("--state", tmp_path)
+    with pytest.raises(ConfigError) as told:
+        cli([*words, *map(str, state), "--broker", "mqtt://127.0.0.1:1"], standalone_mode=False)
+    assert str(told.value).startswith(what)
+    assert "\n" not in str(told.value)
+
+
+async def test_a_second_service_on_one_folder_and_one_without_a_folder_end_with_one_line(make_stack):
     stack = make_stack()
+    stack.start()
+    await stack.ready()
+    for service, folder in (("ingest", stack.folder / "ingest"), ("publish", stack.folder / "publish")):
+        words = stack.command(service)
+        words[words.index("--health") + 1] = ""
+        status, told = await asyncio.to_thread(downlink, *words[3:])
+        assert (status, told.count("\n")) == (1, 1), told
+        assert f"{folder} is in use by another process" in told
+    words[words.index("--state") + 1] = "/proc/sys/downlink"
+    status, told = await asyncio.to_thread(downlink, *words[3:])
+    assert (status, told.count("\n")) == (1, 1), told
+    assert "cannot write in /proc/sys/downlink" in told
+    stack.kill("ingest")
+    stack.start("ingest")
+    await stack.ready()
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("stage", "ingest", "-m", "zhurong", "--source", "stdin:"),
+        ("stage", "all", "-m", "zhurong", "--source", "stdin:"),
+        ("stage", "decode", "-m", "zhurong"),
+        ("stage", "publish", "-m", "zhurong"),
+        ("watch",),
+        ("dashboard",),
+        ("replay", "replay_data/clean.cadu", "-m", "zhurong"),
+    ],
+)
+def test_a_password_on_a_command_line_is_refused_and_not_repeated(words):
+    with pytest.raises(ConfigError, match=r"^[^\n]*DOWNLINK_BROKER_PASSWORD_FILE[^\n]*$") as told:
+        cli([*words, "--broker", "mqtt://ops:wr0ng-secret@127.0.0.1:1"], standalone_mode=False)
+    assert "wr0ng-secret" not in str(told.value)
+
+
+async def test_a_password_is_in_no_log_answer_or_process_list(make_stack, tmp_path):
+    """In a URL of the environment or in a file; while the broker is there, after it was lost, where it refuses."""
+    stack = make_stack()
+    await with_password(stack, tmp_path, "s3cret-word")
+    (tmp_path / "secret").write_text("s3cret-word\n")
+    stack.settings = {"DOWNLINK_BROKER_PASSWORD_FILE": str(tmp_path / "secret"), "DOWNLINK_SILENCE_S": "1"}
+    url = f"mqtt://ops@127.0.0.1:{stack.port}"
+    plain = stack.command
+    stack.command = lambda name: [url if word.startswith("mqtt://") else word for word in plain(name)]
+    stack.start()
+    await stack.ready()
+    stack.kill("broker")
+    await asyncio.sleep(0.5)
     stack.start("broker")
-    url = f"mqtt://127.0.0.1:{stack.port}"
-    status, told = await asyncio.to_thread(
-        downlink, "stage", "ingest", "-m", "zhurong", "--broker", url, "--state", tmp_path, "--health", "", *words
-    )
-    assert status == 2, told
-    assert what in told
-    assert "Traceback" not in told
+    await stack.ready()
+    for name in stack.services:
+        pid = stack.processes[name].pid
+        texts = [stack.log(name), stack.get(name, "/health"), stack.get(name, "/metrics")]
+        texts += psutil.Process(pid).cmdline()
+        assert "connected to mqtt://ops@127.0.0.1" in texts[0]
+        assert not [text for text in texts if "s3cret-word" in text]
+    secret = {"DOWNLINK_BROKER": f"mqtt://ops:wr0ng-secret@127.0.0.1:{stack.port}", "DOWNLINK_HEALTH": ""}
+    for words in (("stage", "publish", "-m", "zhurong", "--state", str(tmp_path)), ("watch",), ("dashboard",)):
+        status, told = await asyncio.to_thread(downlink, *words, **secret)
+        assert status == 1
+        assert f"mqtt://ops@127.0.0.1:{stack.port}" in told
+        assert "wr0ng" not in told
+
+
+async def with_password(stack, tmp_path, password):
+    """Let the broker ask for that of `ops`, and start nothing."""
+    words = ["mosquitto_passwd", "-b", "-c", tmp_path / "passwords", "ops", password]
+    await asyncio.to_thread(subprocess.run, words, check=True)
+    conf = stack.folder / "broker.conf"
+    asked = f"allow_anonymous false\npassword_file {tmp_path}/passwords"
+    conf.write_text(conf.read_text().replace("allow_anonymous true", asked))
+
+
+async def test_health_is_bad_while_the_broker_is_away(make_stack):
+    stack = make_stack()
+    stack.start("broker", "publish")
+    await stack.ready("publish")
+    assert "downlink_broker_connected 1.0" in stack.get("publish", "/metrics")
+    stack.kill("broker")
+    await asyncio.sleep(0.5)
+    with pytest.raises(urllib.error.HTTPError, match="503") as answer:
+        stack.get("publish", "/health")
+    assert json.loads(answer.value.read())["broker"] is False
+    assert "downlink_broker_connected 0.0" in stack.get("publish", "/metrics")

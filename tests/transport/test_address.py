@@ -17,7 +17,7 @@ from pipeline.transport.address import BrokerAddress, read_address
     ],
 )
 def test_a_url_says_where_the_broker_is(url, expected):
-    assert read_address(url, {}) == expected
+    assert read_address(url, {"DOWNLINK_BROKER": url}) == expected
 
 
 @pytest.mark.parametrize(
@@ -50,8 +50,15 @@ def test_an_error_does_not_show_the_password():
     assert "sesame" not in str(caught.value)
 
 
+def test_a_password_in_a_url_that_is_not_the_environments_is_refused_and_not_told():
+    with pytest.raises(ConfigError, match=r"^[^\n]*DOWNLINK_BROKER_PASSWORD_FILE[^\n]*$") as caught:
+        read_address("mqtt://anna:sesame@host", {"DOWNLINK_BROKER": "mqtt://anna@host"})
+    assert "sesame" not in str(caught.value)
+
+
 def test_the_password_shows_neither_in_str_nor_in_repr():
-    address = read_address("mqtt://anna:sesame@host", {})
+    url = "mqtt://anna:sesame@host"
+    address = read_address(url, {"DOWNLINK_BROKER": url})
     assert str(address) == "mqtt://anna@host:1883"
     assert "sesame" not in repr(address)
 

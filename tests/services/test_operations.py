@@ -1,0 +1,36 @@
+"""What docs/operations.md and docker-compose.yml say is what the commands know."""
+
+import re
+from pathlib import Path
+
+import typer
+
+from pipeline.cli import cli
+
+ROOT = Path(__file__).parents[2]
+TOLD = (ROOT / "docs" / "operations.md").read_text()
+SHORT = {"DOWNLINK_TLS_CERT": "`_CERT`", "DOWNLINK_TLS_KEY": "`_KEY`", "DOWNLINK_KEEP_DAYS": "`DOWNLINK_KEEP_DAYS`"}
+
+
+def variables(command):
+    """Of a command and those below it."""
+    for parameter in command.params:
+        yield from [parameter.envvar] if isinstance(parameter.envvar, str) else parameter.envvar or ()
+    for below in getattr(command, "commands", {}).values():
+        yield from variables(below)
+
+
+def of_compose():
+    return set(re.findall(r"DOWNLINK_[A-Z_]+", (ROOT / "docker-compose.yml").read_text()))
+
+
+def test_every_variable_of_a_service_and_of_the_compose_file_is_told():
+    known = set(variables(typer.main.get_command(cli))) | of_compose()
+    assert len(known) > 25
+    assert [name for name in sorted(known) if SHORT.get(name, f"`{name}") not in TOLD] == []
+
+
+def test_the_compose_file_passes_on_every_variable_of_a_stage():
+    stage = typer.main.get_command(cli).commands["stage"]
+    fixed = {"DOWNLINK_STATE", "DOWNLINK_WORKER"}  # of the image; of the container's own name
+    assert set(variables(stage)) - fixed - of_compose() == set()
