@@ -134,7 +134,7 @@ class RowCutter:
             if self._n_held >= self._max_rows:
                 yield from self.flush()
             part = slice(start, min(stop, start + self._max_rows - self._n_held))
-            self._held.append(take(rows, part))
+            self._held.append(rows if part == slice(0, len(rows)) else take(rows, part))
             self._n_held += part.stop - part.start
             start = part.stop
         if self._single:
@@ -142,18 +142,26 @@ class RowCutter:
 
 
 def owned(rows: ColumnBatch) -> ColumnBatch:
-    """The same rows, a copy unless they are most of what they are views of: else they would keep whole batches."""
-    own = {name: _own_column(column) for name, column in rows.columns.items()}
-    raw = {name: _own_column(column) for name, column in rows.raw.items()}
-    return replace(rows, columns=own, raw=raw)
+    """The same rows; what is a small part of the memory that it is a view of as a copy, else it would keep that."""
+    return replace(rows, columns=_owned(rows.columns), raw=_owned(rows.raw))
 
 
-def _own_column(column: Column) -> Column:
+def _owned(columns: Mapping[str, Column]) -> dict[str, Column]:
+    used: dict[int, int] = {}
+    for column in columns.values():
+        if isinstance(column, np.ndarray) and column.base is not None:
+            used[id(column.base)] = used.get(id(column.base), 0) + column.nbytes
+    small = {key: max(2 * n_bytes, _SMALL_BYTES) for key, n_bytes in used.items()}
+    return {name: _own_column(column, small) for name, column in columns.items()}
+
+
+def _own_column(column: Column, small: Mapping[int, int]) -> Column:
+    """`small`: for each base, up to which size it may be kept for what is used of it."""
     if isinstance(column, Ragged):
         return compact(column)
     base = column.base
-    small = base is None or (isinstance(base, np.ndarray) and base.nbytes <= max(2 * column.nbytes, _SMALL_BYTES))
-    return column if small else column.copy()
+    keeps = base is None or (isinstance(base, np.ndarray) and base.nbytes <= small[id(base)])
+    return column if keeps else column.copy()
 
 
 def _take(column: Column, part: slice | NDArray[np.intp] | NDArray[np.bool_]) -> Column:

@@ -37,8 +37,8 @@ class Pace:
     still be asked for again, since the broker may forget what it took that lately.
     """
 
-    chunk_bytes: int = 1 << 20
-    window_bytes: int = 8 << 20
+    chunk_bytes: int = 2 << 20
+    window_bytes: int = 16 << 20
     n_at_once: int = 4
     offer_s: float = 2.0
     silence_s: float = 5.0

@@ -12,6 +12,7 @@ import re
 import ssl
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -19,13 +20,15 @@ import structlog
 
 from pipeline.batches import ByteBatch
 from pipeline.errors import RunError
-from pipeline.transport.live import Arrival, TcpListener, dial, read_some
+from pipeline.transport.inlet import Inlet
+from pipeline.transport.live import Arrival, TcpListener
 from pipeline.transport.source import paced, read_pass
 from pipeline.transport.stations import Station, tls_of
-from pipeline.transport.tls import in_words
+from pipeline.transport.tls import HANDSHAKE_S, in_words
 
 COUNT_BYTES = 8
 HELLO_S = 10.0
+MAX_HELLO_BYTES = 200
 _HELLO = re.compile(rb"downlink ([A-Za-z0-9][A-Za-z0-9_.\-]{0,99}) ([0-9]{1,15})\n")
 _log = structlog.get_logger("feed")
 
@@ -36,38 +39,36 @@ class FeedListener(TcpListener):
     def __init__(self, station: Station, position_of: Callable[[str], int]) -> None:
         super().__init__(station)
         self._position_of = position_of
-        self._writer: asyncio.StreamWriter | None = None
+        self._feeding: Inlet | None = None
         self._before = 0
 
     def recorded(self, n_bytes: int) -> None:
         """Tell the sender. Not waited for: a sender that does not listen loses only its own place."""
-        if self._writer and not self._writer.is_closing() and n_bytes > self._before:
+        if self._feeding and n_bytes > self._before:
             self._before = n_bytes
-            if self._writer.transport.get_write_buffer_size() < 1 << 16:
-                self._writer.write(n_bytes.to_bytes(COUNT_BYTES, "big"))
+            self._feeding.write(n_bytes.to_bytes(COUNT_BYTES, "big"))
 
-    async def _read(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            hello = await asyncio.wait_for(reader.readline(), HELLO_S)
-        except (TimeoutError, ValueError):
-            hello = b""
+    async def _read(self, connection: Inlet) -> None:
+        hello = b""
+        with suppress(TimeoutError):
+            hello = await asyncio.wait_for(connection.read_line(MAX_HELLO_BYTES), HELLO_S)
         known = _HELLO.fullmatch(hello)
         if not known:
             _log.warning("refused: no feed", station=self._station.name, began=hello[:40].hex())
             return
         name, total = known[1].decode(), int(known[2])
         self._before = self._position_of(name)
-        self._writer = writer
-        writer.write(self._before.to_bytes(COUNT_BYTES, "big"))
+        self._feeding = connection
+        connection.write(self._before.to_bytes(COUNT_BYTES, "big"))
         try:
             n_bytes = self._before
             await self._came.put(Arrival([], [], name, ended=n_bytes >= total))
-            while piece := await read_some(reader):
+            while piece := await connection.read():
                 n_bytes += len(piece)
                 await self._came.put(Arrival([piece], [time.time_ns()], name, ended=n_bytes >= total))
         finally:
-            if self._writer is writer:
-                self._writer = None
+            if self._feeding is connection:
+                self._feeding = None
 
 
 async def feed(
@@ -79,7 +80,7 @@ async def feed(
     heard, told = time.monotonic(), ""
     while True:
         try:
-            reader, writer = await dial(station, tls)
+            reader, writer = await _dial(station, tls)
         except ssl.SSLCertVerificationError as error:  # waiting does not mend it
             raise RunError(f"cannot feed {station.host}:{station.port}: {in_words(error)}") from None
         except OSError as error:
@@ -101,6 +102,13 @@ async def feed(
             _log.warning("trying on", to=f"{station.host}:{station.port}", reason=reason)
             told = reason
         await asyncio.sleep(0.1)
+
+
+async def _dial(station: Station, tls: ssl.SSLContext | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect, within a bounded time; OSError where nobody listens or TLS fails."""
+    async with asyncio.timeout(2 * HANDSHAKE_S):
+        handshake_s = HANDSHAKE_S if tls else None
+        return await asyncio.open_connection(station.host, station.port, ssl=tls, ssl_handshake_timeout=handshake_s)
 
 
 def _size(recording: Path) -> int:

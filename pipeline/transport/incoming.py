@@ -23,6 +23,7 @@ MAX_PACKET_BYTES = 64 << 20
 """Over twice the largest that is made: an image of 4 million samples, a radargram of 1024 traces, a batch of 16 MiB."""
 MAX_WAITING_BYTES = 64 << 20
 
+_RECEIVE_BYTES = 1 << 16
 _OVERHEAD_BYTES = 1000
 """Of a message here, beside its payload."""
 _HEAD_BYTES = 2 + 65_535 + 2
@@ -57,14 +58,14 @@ class Incoming:
                 self._client.on_socket_open(self._client, None, sock)
 
     def _receive_bounded(self, n_bytes: int) -> bytes:
+        """In pieces for which the heap has memory; paho asks for all that a message lacks, in new memory each time."""
         packet = self._client._in_packet  # noqa: SLF001
         if packet["remaining_length"] > MAX_PACKET_BYTES:
             if packet["command"] & 0xF0 != _PUBLISH:
                 raise ConnectionError("the broker sends what is no MQTT")
             del packet["packet"][_HEAD_BYTES:]
-            n_bytes = min(n_bytes, 1 << 16)
         try:
-            octets: bytes = self._receive(n_bytes)
+            octets: bytes = self._receive(min(n_bytes, _RECEIVE_BYTES))
         except ssl.SSLError as error:
             self.refusal = in_words(error)
             raise

@@ -7,10 +7,9 @@ listener waits for the next, a client connects again.
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -18,12 +17,10 @@ from typing import Protocol
 import structlog
 
 from pipeline.errors import RunError
+from pipeline.transport.inlet import Inlet
 from pipeline.transport.stations import Station, tls_of
 from pipeline.transport.tls import HANDSHAKE_S, in_words
 
-READ_BYTES = 1 << 20
-BUSY_BYTES, GATHER_S = 1 << 15, 0.01
-"""Where so much is there at once the link is busy: then more is waited for, since large pieces cost less than many."""
 _LONGEST_PAUSE_S = 5.0
 _log = structlog.get_logger("station")
 
@@ -35,7 +32,7 @@ class Arrival:
     `name`: of the pass where the sender has one; `ended`: its last; `alone`: each piece is one frame, whole.
     """
 
-    pieces: list[bytes]
+    pieces: Sequence[bytes | memoryview]
     received_ns: list[int]
     name: str = ""
     ended: bool = False
@@ -55,7 +52,7 @@ class Source(Protocol):
         """So many bytes of the open pass are on disk."""
 
 
-def now_one(piece: bytes) -> Arrival:
+def now_one(piece: bytes | memoryview) -> Arrival:
     """One piece, received now."""
     return Arrival([piece], [time.time_ns()])
 
@@ -72,18 +69,17 @@ class TcpListener:
         self._turn = asyncio.Lock()
         self._waiting: asyncio.Task[None] | None = None
         self._serving: asyncio.Task[None] | None = None
-        self._connection: asyncio.StreamWriter | None = None
+        self._connection: Inlet | None = None
         self.port = station.port
 
     async def arrivals(self) -> AsyncIterator[Arrival]:
         try:
-            server = await asyncio.start_server(
-                self._serve,
+            server = await asyncio.get_running_loop().create_server(
+                lambda: Inlet(self._opened),
                 self._station.host,
                 self._station.port,
                 ssl=self._tls,
                 ssl_handshake_timeout=HANDSHAKE_S if self._tls else None,
-                limit=READ_BYTES,
                 backlog=8,
             )
         except OSError as error:
@@ -106,31 +102,33 @@ class TcpListener:
     def recorded(self, n_bytes: int) -> None:
         """A station does not ask."""
 
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Once the connection before is closed, and all that came over it is recorded; of two that wait, the newer."""
+    def _opened(self, connection: Inlet) -> None:
+        """Of two that wait, the newer."""
         if self._waiting:
             self._waiting.cancel()
         if self._connection:
-            self._connection.transport.abort()
-        self._waiting = asyncio.current_task()
-        keep_alive(writer)
-        peer = str(writer.get_extra_info("peername"))
+            self._connection.abort()
+        self._waiting = asyncio.create_task(self._serve(connection), name=f"serve {self._station.name}")
+        self._waiting.add_done_callback(lambda _: connection.abort())
+
+    async def _serve(self, connection: Inlet) -> None:
+        """Once the connection before is closed, and all that came over it is recorded."""
+        peer = str(connection.told("peername"))
         try:
             async with self._turn:
                 await self._came.join()
-                self._serving, self._waiting, self._connection = self._waiting, None, writer
+                self._serving, self._waiting, self._connection = self._waiting, None, connection
                 _log.info("connected", station=self._station.name, peer=peer)
-                await self._read(reader, writer)
+                await self._read(connection)
         except (OSError, asyncio.CancelledError):
             pass
         finally:
-            if self._connection is writer:
+            if self._connection is connection:
                 self._connection = self._serving = None
                 _log.info("disconnected", station=self._station.name, peer=peer)
-            writer.transport.abort()
 
-    async def _read(self, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
-        while piece := await read_some(reader):
+    async def _read(self, connection: Inlet) -> None:
+        while piece := await connection.read():
             await self._came.put(now_one(piece))
 
 
@@ -147,7 +145,7 @@ class TcpClient:
         pause_s, told = 0.1, set()
         while True:
             try:
-                reader, writer = await dial(self._station, self._tls)
+                connection = await _dial(self._station, self._tls)
             except OSError as error:
                 reason = in_words(error)
                 if reason not in told:
@@ -157,15 +155,14 @@ class TcpClient:
                 pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
                 continue
             _log.info("connected", station=self._station.name)
-            keep_alive(writer)
             told.clear()
             try:
                 with suppress(OSError):
-                    while piece := await read_some(reader):
+                    while piece := await connection.read():
                         pause_s = 0.1
                         yield now_one(piece)
             finally:
-                writer.transport.abort()
+                connection.abort()
             _log.warning("the station closed the connection", station=self._station.name)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
@@ -174,38 +171,12 @@ class TcpClient:
         """A station does not ask."""
 
 
-async def dial(station: Station, tls: ssl.SSLContext | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def _dial(station: Station, tls: ssl.SSLContext | None) -> Inlet:
     """Connect to a station, within a bounded time; OSError where it is not there or TLS fails."""
     handshake_s = HANDSHAKE_S if tls else None
     async with asyncio.timeout(2 * HANDSHAKE_S):
-        return await asyncio.open_connection(
-            station.host, station.port, ssl=tls, ssl_handshake_timeout=handshake_s, limit=READ_BYTES
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(
+            Inlet, station.host, station.port, ssl=tls, ssl_handshake_timeout=handshake_s
         )
-
-
-async def read_some(reader: asyncio.StreamReader) -> bytes:
-    """What has come in, at once on a quiet link; on a busy one at most READ_BYTES of GATHER_S. Empty at the end.
-
-    What was read before a connection broke is given; the next call raises.
-    """
-    pieces = [await reader.read(READ_BYTES)]
-    n_bytes = len(pieces[0])
-    if n_bytes < BUSY_BYTES:
-        return pieces[0]
-    with suppress(OSError):  # a TimeoutError is one
-        async with asyncio.timeout(GATHER_S):
-            while pieces[-1] and n_bytes < READ_BYTES:
-                pieces.append(await reader.read(READ_BYTES - n_bytes))
-                n_bytes += len(pieces[-1])
-    return b"".join(pieces)
-
-
-def keep_alive(writer: asyncio.StreamWriter) -> None:
-    """Notice within about a minute that the other side is gone."""
-    sock: socket.socket | None = writer.get_extra_info("socket")
-    if sock is None:
-        return
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", 30), ("TCP_KEEPINTVL", 10), ("TCP_KEEPCNT", 3)):
-        if hasattr(socket, option):
-            sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    return connection

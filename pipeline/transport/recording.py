@@ -123,7 +123,7 @@ class Recorder:
         self._open_file()
         return self.open
 
-    def append(self, pieces: Sequence[bytes], received_ns: Sequence[int]) -> int:
+    def append(self, pieces: Sequence[bytes | memoryview], received_ns: Sequence[int]) -> int:
         """Append pieces to the open pass; gives how many of them are written whole, fewer where the disk is full.
 
         A piece that is written in part is taken back.
@@ -200,7 +200,7 @@ class Recorder:
         self._close()
         self._open_file(self.n_bytes)
 
-    def _append_one(self, piece: bytes, when_ns: int) -> None:
+    def _append_one(self, piece: bytes | memoryview, when_ns: int) -> None:
         n_written = 0
         view = memoryview(piece)
         while n_written < len(piece):

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import structlog
 
-from pipeline.transport.live import READ_BYTES, Arrival, now_one
+from pipeline.transport.inlet import READ_BYTES
+from pipeline.transport.live import Arrival, now_one
 from pipeline.transport.stations import Station
 
 POLL_S = 0.05

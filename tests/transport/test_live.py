@@ -11,7 +11,8 @@ import pytest
 from pipeline.errors import ConfigError, RunError
 from pipeline.transport.datagrams import UdpListener
 from pipeline.transport.feed import FeedListener, feed
-from pipeline.transport.live import READ_BYTES, TcpClient, TcpListener
+from pipeline.transport.inlet import READ_BYTES
+from pipeline.transport.live import TcpClient, TcpListener
 from pipeline.transport.stations import Station, check_listener, read_station
 from pipeline.transport.tail import GrowingFile
 
