@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from pipeline.batches import QUALITY_MEANINGS, Event, Message, Product, Quality, Quantity, TimeRange
 from pipeline.errors import ConfigError, RunError
+from pipeline.unpacking import unpack_bounded
 
 MAX_PAYLOAD_BYTES = (64 << 20) - 140_000
 """Clients of ours read packets of 64 MiB at most; topic, properties and what services put around it need a part."""
@@ -38,7 +39,9 @@ _ARRAY_KINDS = frozenset("biufcSUMm")
 _PACKER_BYTES = 1 << 21
 _COPIED_BYTES = 1 << 12
 """An array larger than this goes into the payload from where it lies."""
-_MAX_DIMENSIONS = 8
+_MAX_DIMENSIONS, _MAX_LENGTH, _MAX_ITEM_BYTES = 8, 1 << 31, 1 << 16
+_FORM = re.compile(r"[<>|=]?[a-zA-Z?][0-9]{0,7}(\[[0-9]{0,4}[a-zA-Z]{1,2}\])?")
+"""A type as NumPy writes it: of one value, and not of several."""
 _own = local()
 _AXES = {3: ("x", "y", "z")}
 _NOT_IN_A_LEVEL = re.compile(r"[\x00-\x1f\x7f/+#\s]+")
@@ -147,11 +150,11 @@ def unpack_product(payload: bytes) -> dict[str, Any]:
     not a product message is a ValueError in one line.
     """
     try:
-        product = msgpack.unpackb(payload, raw=False, strict_map_key=True)
+        product = unpack_bounded(payload)
         quality = _array(product["quality"])
         arrays = {name: _with_values(entry) for name, entry in product["arrays"].items()}
     except (KeyError, TypeError, AttributeError, ValueError, msgpack.UnpackException) as error:
-        raise ValueError(f"not a product message: {type(error).__name__}: {error}") from None
+        raise ValueError(f"not a product message: {type(error).__name__}: {str(error)[:200]}") from None
     return {**product, "arrays": arrays, "quality": quality}
 
 
@@ -252,8 +255,9 @@ def _array(entry: Mapping[str, Any]) -> NDArray[Any]:
     dtype, data, shape = _readable(entry["dtype"]), entry["data"], entry["shape"]
     if len(shape) == 1 and shape[0] * dtype.itemsize == len(data) > 0:
         return np.frombuffer(data, dtype)
-    shape = [int(n) for n in shape]
-    if len(shape) > _MAX_DIMENSIONS or min(shape, default=0) < 0:
+    if not isinstance(shape, list) or len(shape) > _MAX_DIMENSIONS:
+        raise ValueError("an array of no shape that is read")
+    if any(type(n) is not int or not 0 <= n <= _MAX_LENGTH for n in shape):
         raise ValueError(f"an array of shape {shape} is not read")
     if math.prod(shape) * dtype.itemsize != len(data):
         raise ValueError(f"{len(data)} bytes are not {shape} values of {dtype}")
@@ -262,8 +266,10 @@ def _array(entry: Mapping[str, Any]) -> NDArray[Any]:
 
 @lru_cache(256)
 def _readable(form: str) -> np.dtype[Any]:
-    dtype = np.dtype(str(form))
-    if dtype.kind not in _ARRAY_KINDS or not dtype.itemsize:
+    if not isinstance(form, str) or not _FORM.fullmatch(form):
+        raise ValueError("an array of a type that is not read")
+    dtype = np.dtype(form)
+    if dtype.kind not in _ARRAY_KINDS or not 0 < dtype.itemsize <= _MAX_ITEM_BYTES:
         raise ValueError(f"an array of type {dtype} is not read")
     return dtype
 

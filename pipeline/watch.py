@@ -22,6 +22,7 @@ from rich.text import Text
 from pipeline.topics import unpack_product
 
 MAX_TOPICS = 500
+MAX_SHOWN = 300  # characters of a topic and of what it says
 N_KEPT = 32  # values of a topic that its sparkline shows
 RATE_S = 10.0  # over which a rate is told
 _BARS = "▁▂▃▄▅▆▇█"
@@ -30,7 +31,7 @@ _LINK = ("frames", "gaps", "lost_frames")
 
 def json_line(topic: str, payload: bytes, retained: bool) -> str:
     """One message as a JSON object in one line."""
-    return json.dumps({"topic": topic, "retained": retained, **_read(topic, payload)})
+    return json.dumps({"topic": topic, "retained": retained, **_read(topic, payload)}, default=str)
 
 
 def sparkline(values: Sequence[float]) -> str:
@@ -79,10 +80,11 @@ class WatchTable:
         if not retained:
             row.arrivals_s.append(row.last_s)
         content = _read(topic, payload)
-        row.told, row.quality = _told(topic, content)
+        told, row.quality = _told(topic, content)
+        row.told = _printable(told)
         value = content.get("value")
         if isinstance(value, int | float) and not isinstance(value, bool):
-            row.values.append(float(value))
+            row.values.append(_float(value))
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if not self._rows:
@@ -111,13 +113,32 @@ class WatchTable:
             told.append(f"  ⚑ {row.quality}", style="yellow")
         n_recent = sum(now_s - at <= RATE_S for at in row.arrivals_s)
         rate = f"{n_recent / RATE_S:.1f}" if n_recent else ""
-        return Text(topic), f"{row.n_messages:,}", rate, _age(now_s - row.last_s), sparkline(row.values), told
+        return (
+            Text(_printable(topic)),
+            f"{row.n_messages:,}",
+            rate,
+            _age(now_s - row.last_s),
+            sparkline(row.values),
+            told,
+        )
 
 
 def _age(seconds: float) -> str:
     if seconds < 60:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        return math.nan
+
+
+def _printable(text: str) -> str:
+    """What would steer a terminal, as a sign that something was there."""
+    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text[:MAX_SHOWN])
 
 
 def _told(topic: str, content: dict[str, Any]) -> tuple[str, int]:
@@ -142,16 +163,24 @@ def _read(topic: str, payload: bytes) -> dict[str, Any]:
         if "/product/" in topic:
             return _summary(unpack_product(payload), len(payload))
         content = json.loads(payload)
-    except (ValueError, KeyError, TypeError, RecursionError):  # from anyone: not what the topic promises
+        json.dumps(content)  # what is nested too deep for this
+    except (
+        ValueError,
+        LookupError,
+        TypeError,
+        RecursionError,
+        MemoryError,
+    ):  # from anyone: not what the topic promises
         return {"bytes": len(payload)}
     return content if isinstance(content, dict) else {"value": content}
 
 
 def _summary(product: dict[str, Any], n_bytes: int) -> dict[str, Any]:
     quality = product["quality"]
+    first, last = (None if text is None else str(text)[:40] for text in product["time"]["utc"])
     return {
-        "id": product["id"],
-        "utc": list(product["time"]["utc"]),
+        "id": str(product["id"]),
+        "utc": [first, last],
         "arrays": {name: list(item["values"].shape) for name, item in product["arrays"].items()},
         "rows": len(quality),
         "quality": int(np.bitwise_or.reduce(quality, axis=None)) if quality.dtype.kind == "u" else 0,

@@ -26,6 +26,9 @@ MAX_KINDS = 256
 MAX_IDS = 8192
 MAX_COUNTS = 2000
 
+_UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError, MemoryError)
+"""What comes from outside may be anything."""
+
 Unpack = Callable[[bytes], Mapping[str, Any]]
 
 
@@ -100,7 +103,7 @@ class State:
             self.tell("connected")
         try:
             self._take(topic.split("/"), payload, _Came(now_s, utc_ns, retained))
-        except (ValueError, KeyError, TypeError, AttributeError, IndexError):  # of what comes from outside
+        except _UNREADABLE:
             self.n_unread += 1
 
     def _take(self, levels: list[str], payload: bytes, came: _Came) -> None:

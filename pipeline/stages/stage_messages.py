@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import ByteBatch, Message
+from pipeline.unpacking import unpack_bounded
 
 MAX_RAW_BYTES = 16 << 20
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~\-]{0,119}")
@@ -163,7 +164,7 @@ def _n_bytes(message: StageMessage) -> int:
 def unpack(payload: bytes) -> StageMessage:
     """The message in a payload; ValueError in one line where there is none. Arrays are views into the payload."""
     try:
-        told = msgpack.unpackb(payload, raw=False, strict_map_key=True)
+        told = unpack_bounded(payload)
         return _READERS[told["kind"]](told)
     except (KeyError, TypeError, ValueError, msgpack.UnpackException) as error:
         raise ValueError(f"not a stage message: {type(error).__name__}: {str(error)[:120]}") from None
