@@ -242,3 +242,5 @@ class Message:
     qos: int = 1
     retain: bool = False
     content_type: str = "application/msgpack"
+    about: str = ""
+    """Of a `latest` value the topic of its product, for who shows them side by side; the broker is not told."""

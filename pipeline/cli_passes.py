@@ -32,6 +32,8 @@ from pipeline.mission import Mission, load_mission
 from pipeline.transport.broker import broker as broker_at
 from pipeline.view import replay_view
 
+LAST_LOOK_S = 1.0
+"""A page looks for news twice a second."""
 commands = typer.Typer()
 
 
@@ -171,7 +173,11 @@ def _speed(text: str) -> float | None:
 
 @asynccontextmanager
 async def _demo_dashboard(address: Any) -> AsyncIterator[None]:
-    """Serve the page on a terminal, where Bokeh is installed; a demo without a page is a demo too."""
+    """Serve the page on a terminal, where Bokeh is installed; a demo without a page is a demo too.
+
+    It stays until open pages show the last counters, which are those of the report.
+    """
+    served = None
     async with AsyncExitStack() as stack:
         if sys.stdout.isatty() and app.has_dashboard():
             try:
@@ -180,6 +186,8 @@ async def _demo_dashboard(address: Any) -> AsyncIterator[None]:
             except DownlinkError as error:
                 err.print(f"no dashboard: {error}", markup=False, soft_wrap=True)
         yield
+        if served:
+            await asyncio.sleep(LAST_LOOK_S)
 
 
 async def _replay(

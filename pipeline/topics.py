@@ -72,8 +72,12 @@ def product_message(product: Product) -> Message:
             f"product {product.id} is {len(payload)} bytes, more than a message carries "
             f"({MAX_PAYLOAD_BYTES}): its batches must be smaller"
         )
+    return Message(_product_topic(product), payload)
+
+
+def _product_topic(product: Product) -> str:
     root = topic_root(product.mission, product.stream)
-    return Message(f"{root}/product/{slug(product.instrument)}/{level(product.product)}", payload)
+    return f"{root}/product/{slug(product.instrument)}/{level(product.product)}"
 
 
 def latest_messages(product: Product) -> list[Message]:
@@ -85,11 +89,12 @@ def latest_messages(product: Product) -> list[Message]:
     root = f"{topic_root(product.mission, product.stream)}/latest/{slug(product.instrument)}"
     time = iso_utc(product.time.utc_ns[1], "ms")
     quality = int(product.quality[-1]) if len(product.quality) else 0
+    about = _product_topic(product)
     messages = []
     for name in product.latest:
         for topic, value in _last_values(name, product.arrays[name]):
             payload = {"time": time, "value": value, "unit": product.arrays[name].unit, "quality": quality}
-            messages.append(_json_message(f"{root}/{level(topic)}", payload, retain=True))
+            messages.append(_json_message(f"{root}/{level(topic)}", payload, retain=True, about=about))
     return messages
 
 
@@ -300,9 +305,9 @@ def _json_value(value: Any) -> Any:
     return _plain(value)
 
 
-def _json_message(topic: str, payload: Mapping[str, Any], *, retain: bool = False) -> Message:
+def _json_message(topic: str, payload: Mapping[str, Any], *, retain: bool = False, about: str = "") -> Message:
     text = _JSON.encode(_finite(payload))
-    return Message(topic, text.encode(), qos=1, retain=retain, content_type="application/json")
+    return Message(topic, text.encode(), qos=1, retain=retain, content_type="application/json", about=about)
 
 
 def _finite(value: Any) -> Any:

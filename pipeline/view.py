@@ -24,7 +24,7 @@ def progress_bar(console: Console) -> Progress:
 
 
 class TopicTable:
-    """Each product topic with the messages and bytes so far, and the newest values of its instrument."""
+    """Each product topic with the messages and bytes so far, and the newest values that came with it."""
 
     def __init__(self) -> None:
         self._sent: dict[str, tuple[int, int]] = {}
@@ -37,19 +37,16 @@ class TopicTable:
                 n_messages, n_bytes = self._sent.get(message.topic, (0, 0))
                 self._sent[message.topic] = n_messages + 1, n_bytes + len(message.payload)
             elif kind == "latest":
-                self._values.setdefault(rest[0], {})[rest[1]] = _value(json.loads(message.payload))
+                self._values.setdefault(message.about, {})[rest[1]] = _value(json.loads(message.payload))
 
     def __rich__(self) -> Table:
-        table = Table(box=None, header_style="bold", pad_edge=False)
+        table = Table(box=None, header_style="bold", pad_edge=False, expand=True)
         table.add_column("product", style="cyan", no_wrap=True)
         table.add_column("messages", justify="right", no_wrap=True, min_width=8)
         table.add_column("kB", justify="right", no_wrap=True, min_width=6)
-        table.add_column("latest", no_wrap=True, overflow="ellipsis")
-        told: set[str] = set()
+        table.add_column("latest", no_wrap=True, overflow="ellipsis", ratio=1)
         for topic, (n_messages, n_bytes) in sorted(self._sent.items()):
-            instrument = topic.split("/")[3]
-            values = self._values.get(instrument, {}) if instrument not in told else {}
-            told.add(instrument)
+            values = self._values.get(topic, {})
             latest = "   ".join(f"{name} {value}" for name, value in list(values.items())[:N_VALUES])
             name = "/".join(topic.split("/")[3:])
             table.add_row(name, f"{n_messages:,}", f"{n_bytes / 1000:,.0f}", Text(latest))

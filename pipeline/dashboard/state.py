@@ -179,8 +179,13 @@ def _take_event(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, ca
 
 
 def _take_report(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, came: _Came) -> None:
+    """The report closes the books: a broker drops what a slow listener cannot take, the last counters too."""
     stream.report = dict(unpack(payload))
     stream.report_arrived_s = came.now_s
+    last = {(one["scid"], one["vcid"]): one for one in stream.report.get("channels", ())}
+    for name, counters in stream.channels.items():
+        closed = last.get((counters.get("scid"), counters.get("vcid")), {})
+        stream.channels[name] = counters | {key: value for key, value in closed.items() if key in counters}
 
 
 def _take_progress(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, came: _Came) -> None:

@@ -146,7 +146,7 @@ class Replay:
             self._frames = item.report.get("frames", {})
             seen(item.n_bytes, item.messages)
             if item.item == END:
-                await self._end(item.report)
+                await self._end(item.report, seen)
             elif time.monotonic() - told >= LINK_INTERVAL_S:
                 told = time.monotonic()
                 await self._send(topics.link_messages(self._mission, self._stream, item.report))
@@ -158,8 +158,10 @@ class Replay:
         self._began = topics.iso_utc(time.time_ns()) or ""
         await self._send([self._progress()])
 
-    async def _end(self, report: dict[str, Any]) -> None:
-        await self._send(self._latest.flush())
+    async def _end(self, report: dict[str, Any], seen: Seen) -> None:
+        last = self._latest.flush()
+        await self._send(last)
+        seen(0, last)
         await self._send(topics.link_messages(self._mission, self._stream, report))
         await self._send([topics.report_message(self._mission, self._stream, report), self._progress()])
         self._ended(report)

@@ -1,5 +1,6 @@
 """The page's memory: what messages leave in it, and that it stays bounded."""
 
+import asyncio
 import json
 import sys
 from pathlib import Path
@@ -14,12 +15,17 @@ from pipeline.dashboard.radargram import depth_m, radargram
 from pipeline.dashboard.ring import Ring
 from pipeline.dashboard.rows import WANTED, product_rows
 from pipeline.dashboard.state import MAX_EVENTS, MAX_STREAMS, State
+from pipeline.mission import load_mission
+from pipeline.stages.line import Line
+from pipeline.stages.replay import Replay
+from pipeline.stages.tape import Tape
 from pipeline.topics import unpack_product
 
 sys.path.insert(0, str(Path(__file__).parent))
 import synthetic
 
 pytest.importorskip("bokeh", reason="bokeh is not installed")
+from pipeline.dashboard.pass_look import PassLook
 from pipeline.dashboard.spectra_look import spans
 from pipeline.dashboard.wind_rose import shares
 
@@ -268,3 +274,24 @@ def test_lines_are_in_ascending_order_and_in_vacuum():
     wavelengths = [line for _, line in LINES_NM]
     assert wavelengths == sorted(wavelengths)
     assert ("H alpha", 656.460) in LINES_NM
+
+
+@pytest.mark.parametrize("lost", ["", "/link/"])
+def test_the_look_ends_with_the_counters_of_the_report(state, tmp_path, bundled, lost):
+    """A broker with a full queue drops what it cannot hold for a page: the last counters of the channels too."""
+    (tmp_path / "cut.cadu").write_bytes((bundled / "clean.cadu").read_bytes()[:2_000_000])
+    sent = []
+
+    async def publish(messages):
+        sent.extend(messages)
+
+    tape = Tape(lambda: Line(load_mission("zhurong"), "cut"), [tmp_path / "cut.cadu"], None)
+    replay = Replay(tape, "zhurong", "cut", publish)
+    asyncio.run(replay.run(asyncio.Event(), lambda *_: None))
+    first = [one for one in sent if "/link/" in one.topic][:2]
+    for message in [*first, *(one for one in sent if not lost or lost not in one.topic)]:
+        state.feed(message.topic, message.payload, 1.0)
+    look = PassLook()
+    look.refresh(state.streams["zhurong/cut"], 1.0)
+    assert look.channels.data["truncated_packets"] == [1, 1]
+    assert look.channels.data["frames"] == [one["frames"] for one in replay.report()["channels"]]
