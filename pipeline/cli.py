@@ -41,7 +41,10 @@ def check(
         Path | None, typer.Option(metavar="FILE", help="List what an XTCE file uses, and what of it is supported.")
     ] = None,
 ) -> None:
-    """Validate a mission: every problem of its files, with file, line and key; or what it is made of."""
+    """Validate a mission: every problem of its files, with file, line and key; or what it is made of.
+
+    Example: downlink check zhurong
+    """
     if (mission is None) == (dictionary is None):
         raise ConfigError("check either a mission or --dictionary FILE")
     if mission is not None:

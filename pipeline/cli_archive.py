@@ -36,6 +36,8 @@ def clock(
 
     Name the file as `correlation` in the table `clock` of mission.toml, relative to its folder. Products that are made
     from then on have its id in their lineage.
+
+    Example: downlink clock replay_data/clean.cadu --mission zhurong --out clock.toml --kernel clock.tsc
     """
     known = load_mission(mission)
     with progress(readable(passes)) as advance:
@@ -82,6 +84,8 @@ def reprocess(
 
     Passes that are up to date are left alone: the same bytes, software, dictionary, calibration and clock correlation.
     Stopped and called again it goes on where it was.
+
+    Example: downlink reprocess replay_data --mission zhurong --out archive --format netcdf
     """
     if scheduler and workers:
         raise ConfigError("--workers is for local processes: a Dask cluster has its own")

@@ -61,7 +61,10 @@ def dashboard(
         ),
     ] = "",
 ) -> None:
-    """Serve a live page of what a broker has: the pass, radar, field and weather, spectra, the traverse."""
+    """Serve a live page of what a broker has: pass, radar, field and weather, spectra, cameras, traverse.
+
+    Example: downlink dashboard --broker mqtt://localhost --port 5006
+    """
     check_listener("dashboard", address, authenticates=None, open_to_all=open_.replace(",", " ").split())
 
     async def run() -> None:

@@ -38,13 +38,11 @@ MissionName = Annotated[
         help="A folder with a mission.toml, or its name under configs/; NAME:PROFILE for another link profile.",
     ),
 ]
-BrokerUrl = Annotated[
+_URL = "mqtt:// or mqtts://\\[user@]host\\[:port], password in DOWNLINK_BROKER_PASSWORD"
+BrokerUrl = Annotated[str, typer.Option(metavar="URL", envvar="DOWNLINK_BROKER", help=f"{_URL}.")]
+BrokerOrOwn = Annotated[
     str | None,
-    typer.Option(
-        metavar="URL",
-        envvar="DOWNLINK_BROKER",
-        help="mqtt://\\[user@]host\\[:port], password in DOWNLINK_BROKER_PASSWORD. Without it: an embedded broker.",
-    ),
+    typer.Option(metavar="URL", envvar="DOWNLINK_BROKER", help=f"{_URL}. Without it: an embedded broker."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="The pass report as JSON.")]
 FileFormat = Annotated[

@@ -15,7 +15,7 @@ from pipeline import app
 from pipeline.batches import Message
 from pipeline.cli_options import (
     AsJson,
-    BrokerUrl,
+    BrokerOrOwn,
     FileFormat,
     MissionName,
     OutFolder,
@@ -60,7 +60,7 @@ def demo() -> None:
 def replay(
     passes: Passes,
     mission: MissionName,
-    broker: BrokerUrl = None,
+    broker: BrokerOrOwn = None,
     speed: Annotated[
         str, typer.Option(metavar="1|10|max", help="Times the real rate, by the receive times; or max.")
     ] = "max",
@@ -99,7 +99,10 @@ def replay(
 
 @commands.command()
 def inspect(passes: Passes, mission: MissionName, as_json: AsJson = False) -> None:
-    """Read recordings for their pass report alone: frames, losses, channels, packets."""
+    """Read recordings for their pass report alone: frames, losses, channels, packets.
+
+    Example: downlink inspect replay_data/damaged.cadu --mission zhurong
+    """
     known = load_mission(mission)
     with progress(readable(passes)) as advance:
         report = app.inspect(passes, known, advance)
@@ -115,6 +118,8 @@ def packets(
     """Write the space packets of recordings back to back, idle ones left out.
 
     Virtual channels come in order of (spacecraft id, channel), packets in order inside each.
+
+    Example: downlink packets replay_data/clean.cadu --mission zhurong --out clean.packets
     """
     known = load_mission(mission)
     with progress(readable(passes)) as advance:
@@ -133,7 +138,10 @@ def decode(
     ] = "npz",
     raw: Annotated[bool, typer.Option("--raw", help="Raw counts in place of calibrated values.")] = False,
 ) -> None:
-    """Write decoded packets: one file for each container, one array for each parameter, rows in packet order."""
+    """Write decoded packets: one file for each container, one array for each parameter, rows in packet order.
+
+    Example: downlink decode replay_data/clean.cadu --mission zhurong --out columns --format parquet
+    """
     known = load_mission(mission)
     with progress(readable(passes)) as advance:
         report = app.decode(passes, known, out_folder, advance, file_format=file_format, raw=raw)
@@ -151,7 +159,10 @@ def products(
     out_folder: OutFolder,
     file_format: FileFormat = "archive",
 ) -> None:
-    """Write product files for the archive: NetCDF, CDF, PDS4, one of each kind of product, and products.sqlite."""
+    """Write product files for the archive (NetCDF, CDF, PDS4, SEG-Y, WAV, Zarr, PNG) and products.sqlite, their index.
+
+    Example: downlink products replay_data/clean.cadu --mission zhurong --out products --format netcdf
+    """
     known = load_mission(mission)
     with progress(readable(passes)) as advance:
         report = app.write_products(passes, known, out_folder, advance, file_format=file_format)

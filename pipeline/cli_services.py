@@ -16,6 +16,7 @@ import typer
 
 from pipeline.errors import ConfigError
 from pipeline.mission import load_mission
+from pipeline.software import to_install
 from pipeline.transport.address import read_address
 from pipeline.transport.feed import feed as send
 from pipeline.transport.stations import read_station
@@ -27,7 +28,12 @@ commands.add_typer(stage, name="stage")
 Mission = Annotated[
     str,
     typer.Option(
-        "--mission", "-m", metavar="M", envvar="DOWNLINK_MISSION", show_default=False, help="Its folder or name."
+        "--mission",
+        "-m",
+        metavar="M",
+        envvar="DOWNLINK_MISSION",
+        show_default=False,
+        help="Its folder or name; NAME:PROFILE for another link profile.",
     ),
 ]
 Broker = Annotated[
@@ -35,7 +41,7 @@ Broker = Annotated[
     typer.Option(
         metavar="URL",
         envvar="DOWNLINK_BROKER",
-        help="mqtt:// or mqtts://[user@]host[:port]; password in DOWNLINK_BROKER_PASSWORD or a file named by "
+        help="mqtt:// or mqtts://\\[user@]host\\[:port]; password in DOWNLINK_BROKER_PASSWORD or a file named by "
         "DOWNLINK_BROKER_PASSWORD_FILE; certificates in DOWNLINK_TLS_CA, _CERT, _KEY.",
     ),
 ]
@@ -136,21 +142,34 @@ stage.command(name="ingest")(
         """,
     )
 )
-stage.command(name="all")(_of_stations("everything", "All three stages in one process, for the lowest latency."))
+stage.command(name="all")(
+    _of_stations(
+        "everything",
+        """All three stages in one process, for the lowest latency.
+
+        Example: downlink stage all -m zhurong --source udp://127.0.0.1:5000 --broker mqtt://localhost
+        """,
+    )
+)
 
 
 @stage.command()
 def decode(
     mission: Mission,
     broker: Broker = "mqtt://localhost",
-    state: Folder = Path("decode-state"),
+    state: Annotated[
+        Path, typer.Option("--state", metavar="DIR", envvar="DOWNLINK_STATE", help="For batches that break it.")
+    ] = Path("decode-state"),
     health: HealthAt = "127.0.0.1:9102",
     open_: Open = "",
     name: Annotated[
         str, typer.Option(metavar="NAME", envvar="DOWNLINK_WORKER", help="Of this worker; the host's without it.")
     ] = "",
 ) -> None:
-    """Turn recorded bytes into products. Any number of workers share the passes."""
+    """Turn recorded bytes into products. Any number of workers share the passes.
+
+    Example: downlink stage decode -m zhurong --broker mqtt://localhost
+    """
     services = _services()
     common = _common(services, mission, broker, health, open_, 0.0)
     asyncio.run(services.decode(common, name or platform.node().lower() or "1", state))
@@ -165,7 +184,10 @@ def publish(
     open_: Open = "",
     remember_s: Remember = 60.0,
 ) -> None:
-    """Publish each product once, and tell ingest how far that has come."""
+    """Publish each product once, and tell ingest how far that has come.
+
+    Example: downlink stage publish -m zhurong --broker mqtt://localhost
+    """
     services = _services()
     common = _common(services, mission, broker, health, open_, remember_s)
     asyncio.run(services.publish(common, state))
@@ -183,7 +205,10 @@ def feed(
         str, typer.Option(metavar="1|10|max", envvar="DOWNLINK_SPEED", help="Times the real rate.")
     ] = "max",
 ) -> None:
-    """Send a recording to a running ingest, and end when all of it is recorded there."""
+    """Send a recording to a running ingest, and end when all of it is recorded there.
+
+    Example: downlink feed replay_data/clean.cadu --to feed://127.0.0.1:5000 --speed 10
+    """
     if not recording.is_file():
         raise ConfigError(f"{recording}: there is no such file")
     try:
@@ -202,11 +227,14 @@ def certs(
     mission: Annotated[str, typer.Option("--mission", "-m", metavar="NAME", help="Of the access list.")] = "+",
     days: Annotated[float, typer.Option(min=0.0, help="How long they hold.")] = 365.0,
 ) -> None:
-    """Make certificates, an access list and a broker's configuration for a lab."""
+    """Make certificates, an access list and a broker's configuration for a lab.
+
+    Example: downlink certs --out certs --host localhost --mission zhurong
+    """
     try:
         from pipeline.transport.certs import make_certificates  # noqa: PLC0415 - of the extra `services`
     except ModuleNotFoundError as error:
-        raise ConfigError(f"{error}: pip install 'downlink-pipeline[services]'") from None
+        raise ConfigError(f"{error}: {to_install('services')}") from None
     for path in make_certificates(out, host or ["localhost", "127.0.0.1"], mission, days):
         typer.echo(path)
 
@@ -216,7 +244,7 @@ def _services() -> Any:
     try:
         from pipeline import services  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise ConfigError(f"{error}: pip install 'downlink-pipeline[services]'") from None
+        raise ConfigError(f"{error}: {to_install('services')}") from None
     return services
 
 

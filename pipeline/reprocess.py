@@ -29,7 +29,7 @@ from pipeline.archive.product_index import merge_index
 from pipeline.archive.whole import whole_folder
 from pipeline.errors import ConfigError, DownlinkError, RunError
 from pipeline.mission import Mission, load_mission
-from pipeline.software import software
+from pipeline.software import software, to_install
 
 State = Literal["made", "left alone", "failed"]
 CONNECT_S = 10
@@ -212,5 +212,5 @@ def _distributed() -> Any:
     try:
         import distributed  # noqa: PLC0415 -- an optional extra
     except ImportError as error:
-        raise ConfigError("--scheduler needs Dask: pip install 'downlink-pipeline[reprocess]'") from error
+        raise ConfigError(f"--scheduler needs Dask: {to_install('reprocess')}") from error
     return distributed

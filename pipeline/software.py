@@ -1,9 +1,11 @@
-"""What this is, by name and version, for whoever asks where a product came from."""
+"""What this is, by name and version, for whoever asks where a product came from; and what it can be given beside."""
 
 from __future__ import annotations
 
+import shlex
+import sys
 from functools import cache
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 
 NAME = "downlink-pipeline"
 
@@ -20,3 +22,13 @@ def release() -> str:
 def software() -> str:
     """The name and version of the software."""
     return f"{NAME} {release()}".rstrip()
+
+
+def to_install(extra: str) -> str:
+    """The command that installs the libraries of an extra, for a clone and for what is installed: it names them."""
+    try:
+        found = [line.partition(";") for line in requires(NAME) or ()]
+    except PackageNotFoundError:
+        return f"install what pyproject.toml names as {extra}"
+    wanted = [name.strip() for name, _, marker in found if f"extra == '{extra}'" in marker.replace('"', "'")]
+    return shlex.join([sys.executable, "-m", "pip", "install", *wanted])

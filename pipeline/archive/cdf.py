@@ -18,7 +18,7 @@ from pipeline.archive.netcdf_attributes import MARS_TIMES, level_words
 from pipeline.archive.whole import whole_path
 from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Quality
 from pipeline.errors import ConfigError
-from pipeline.software import software
+from pipeline.software import software, to_install
 
 _TT2000, _DOUBLE, _FLOAT, _CHAR = 33, 45, 44, 51
 _TYPES = {
@@ -193,5 +193,5 @@ def cdflib_module() -> Any:
         import cdflib  # type: ignore[import-untyped] # noqa: PLC0415 -- an optional extra
         import cdflib.cdfwrite  # type: ignore[import-untyped] # noqa: PLC0415
     except ImportError as error:
-        raise ConfigError("CDF files need cdflib: pip install 'downlink-pipeline[science]'") from error
+        raise ConfigError(f"CDF files need cdflib: {to_install('science')}") from error
     return cdflib

@@ -16,6 +16,7 @@ from pipeline.archive.whole import whole_path
 from pipeline.batches import Ragged
 from pipeline.errors import ConfigError
 from pipeline.files import whole_file
+from pipeline.software import to_install
 
 Write = Callable[[Path, SpilledTable, SpilledTable, Mapping[str, str], UtcOf | None], None]
 """Write a file of columns; after it come what is known of the rows, the units, and what makes UTC of onboard times."""
@@ -88,5 +89,5 @@ def _need(module: str, name: str, extra: str) -> None:
     try:
         __import__(module)
     except ImportError as error:
-        text = f"--format {name} needs {module}: pip install 'downlink-pipeline[{extra}]'"
+        text = f"--format {name} needs {module}: {to_install(extra)}"
         raise ConfigError(text) from error

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.archive.netcdf_attributes import quality_flags
 from pipeline.batches import NO_TIME, Column, Quantity, Ragged
 from pipeline.errors import ConfigError
+from pipeline.software import to_install
 
 if TYPE_CHECKING:
     import xarray
@@ -87,5 +88,5 @@ def _xarray() -> Any:
     try:
         import xarray as xr  # noqa: PLC0415 -- an optional extra
     except ImportError as error:
-        raise ConfigError("this needs xarray: pip install 'downlink-pipeline[science]'") from error
+        raise ConfigError(f"this needs xarray: {to_install('science')}") from error
     return xr

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any
 
 from pipeline.errors import ConfigError
+from pipeline.software import to_install
 
 
 def science(name: str) -> Any:
@@ -14,4 +15,4 @@ def science(name: str) -> Any:
         return import_module(name)
     except ImportError as error:
         library = name.partition(".")[0]
-        raise ConfigError(f"product files need {library}: pip install 'downlink-pipeline[science]'") from error
+        raise ConfigError(f"product files need {library}: {to_install('science')}") from error

@@ -27,6 +27,7 @@ from pipeline.archive.netcdf_attributes import (
 from pipeline.archive.whole import whole_path
 from pipeline.batches import NO_TIME
 from pipeline.errors import ConfigError
+from pipeline.software import to_install
 
 BLOCK_BYTES = 1 << 20  # of rows that are written at once
 CHUNK_BYTES = 1 << 18
@@ -246,5 +247,5 @@ def netcdf4_module() -> Any:
     try:
         import netCDF4  # noqa: PLC0415 -- an optional extra
     except ImportError as error:
-        raise ConfigError("product files need netCDF4: pip install 'downlink-pipeline[science]'") from error
+        raise ConfigError(f"product files need netCDF4: {to_install('science')}") from error
     return netCDF4

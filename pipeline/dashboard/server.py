@@ -18,6 +18,7 @@ from typing import Any
 
 from pipeline.dashboard.state import State, Unpack
 from pipeline.errors import ConfigError, RunError
+from pipeline.software import to_install
 
 TOPICS = ("+/+/progress", "+/+/product/#", "+/+/link/+", "+/+/event/+", "+/+/report", "+/status/+")
 
@@ -57,7 +58,7 @@ async def serving(
     The listener begins before Bokeh is imported (in a thread, about a second), so what is published meanwhile is seen.
     """
     if not available():
-        raise ConfigError("the dashboard needs Bokeh: pip install 'downlink-pipeline[dashboard]'")
+        raise ConfigError(f"the dashboard needs Bokeh: {to_install('dashboard')}")
     state = State(unpack)
     listening = asyncio.create_task(_listen(messages, state), name="dashboard")
     try:

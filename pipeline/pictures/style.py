@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ConfigError
 from pipeline.pictures.series import Series
+from pipeline.software import to_install
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -38,7 +39,7 @@ SETTINGS = {
 def check_available() -> None:
     """Raise ConfigError, with what to install, where the library that draws is missing."""
     if find_spec("matplotlib") is None:
-        raise ConfigError("pictures need matplotlib: pip install 'downlink-pipeline[pictures]'")
+        raise ConfigError(f"pictures need matplotlib: {to_install('pictures')}")
 
 
 def label(text: str, unit: str) -> str:

@@ -7,6 +7,7 @@ NOT_RUN.
 
 import doctest
 import importlib.util
+import inspect
 import os
 import re
 import shlex
@@ -19,8 +20,10 @@ from pathlib import Path
 
 import pytest
 import structlog
+import typer
 
 from pipeline import cli
+from pipeline.software import to_install
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCS = REPOSITORY / "docs"
@@ -166,7 +169,7 @@ def test_every_key_of_a_mission_file_is_explained(reference):
 def test_the_site_builds_without_a_warning_and_asks_nobody_for_anything(tmp_path):
     program = Path(sys.executable).with_name("zensical")
     if not program.is_file():
-        pytest.skip("zensical is not installed: pip install 'downlink-pipeline[docs]'")
+        pytest.skip("zensical is not installed: pip install '.[docs]'")
     shutil.copytree(DOCS, tmp_path / "docs", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy(REPOSITORY / "mkdocs.yml", tmp_path)
     told = subprocess.run(
@@ -184,3 +187,41 @@ def test_the_site_builds_without_a_warning_and_asks_nobody_for_anything(tmp_path
 def test_every_page_is_in_the_navigation():
     listed = set(re.findall(r": ([\w/.-]+\.md)$", (REPOSITORY / "mkdocs.yml").read_text(), re.MULTILINE))
     assert {name for name in PAGES if not name.startswith("decisions/")} - listed == set()
+
+
+def examples():
+    """(words of the command, its example) of every command, by its help."""
+    group = typer.main.get_command(cli.cli)
+    found = {(name,): one for name, one in group.commands.items() if name != "stage"}
+    found |= {("stage", name): one for name, one in group.commands["stage"].commands.items()}
+    for words, one in found.items():
+        yield words, one, re.findall(r"^Example: (.*)$", inspect.cleandoc(one.help), re.MULTILINE)
+
+
+def test_every_command_has_an_example_that_it_understands():
+    for words, one, told in examples():
+        if words == ("demo",):
+            continue
+        (example,) = told
+        typed = shlex.split(example)
+        assert typed[: 1 + len(words)] == ["downlink", *words]
+        one.make_context(words[-1], typed[1 + len(words) :])
+
+
+WITH_FILES = ("check", "inspect", "packets", "decode", "products", "clock", "topics", "simulate", "certs", "replay")
+
+
+@pytest.mark.parametrize("name", WITH_FILES)
+def test_the_example_of_a_command_comes_true(name, place, broker, monkeypatch, capsys):
+    (example,) = next(told for words, _, told in examples() if words == (name,))
+    run(example, broker, monkeypatch, capsys)
+    for word in re.findall(r"--(?:out|kernel) (\S+)", example):
+        assert (place / word).exists()
+
+
+def test_what_a_library_is_missing_for_is_told_with_a_command_that_installs_it():
+    words = shlex.split(to_install("science"))
+    assert words[:4] == [sys.executable, "-m", "pip", "install"]
+    names = {re.match(r"[\w-]+", word)[0].lower() for word in words[4:]}
+    assert {"netcdf4", "xarray", "scipy", "cdflib"} <= names
+    assert "downlink-pipeline" not in names

@@ -27,7 +27,7 @@ def row(rows, product):
     return found
 
 
-def test_values_stand_beside_the_product_they_came_from(rows, products):
+def test_values_stand_beside_the_product_they_came_from(rows):
     assert "depth_pa" in row(rows, "weather/dust_devil")
     assert "air_temperature_k" in row(rows, "weather/meteorology")
     assert "sound_level_db" in row(rows, "weather/sound")
