@@ -20,7 +20,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pipeline.errors import ConfigError, RunError
 
 LISTENERS = ("broker", "ingest")  # that others connect to
-CLIENTS = ("ingest", "decode", "publish", "reader", "station")
+CLIENTS = ("ingest", "decode", "publish", "replay", "reader", "operator", "station")
 ACL = """\
 # mosquitto: who a certificate names may do this. Each service speaks only for its own stage.
 user ingest
@@ -60,6 +60,28 @@ topic read {m}/+/event/#
 topic read {m}/+/report
 topic read {m}/+/progress
 topic read {m}/status/#
+
+# A dashboard whose viewers may pause and wind replays: a reader that may say so, and no more.
+user operator
+topic read {m}/+/product/#
+topic read {m}/+/latest/#
+topic read {m}/+/link/#
+topic read {m}/+/event/#
+topic read {m}/+/report
+topic read {m}/+/progress
+topic read {m}/status/#
+topic write {m}/+/control
+
+# `downlink replay`, which publishes as the services do, and is told to pause.
+user replay
+topic read {m}/+/control
+topic write {m}/+/product/#
+topic write {m}/+/latest/#
+topic write {m}/+/link/#
+topic write {m}/+/event/#
+topic write {m}/+/report
+topic write {m}/+/progress
+topic write {m}/status/#
 """
 BROKER = """\
 # mosquitto with TLS: a client shows a certificate of ca.crt, whose name is its user in the access list.

@@ -1,0 +1,160 @@
+"""The access lists that are shipped, on a real mosquitto: who may say and hear what, by any way that MQTT has."""
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipeline.transport.certs import make_certificates
+
+ROOT = Path(__file__).parents[2]
+MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin")
+pytestmark = pytest.mark.skipif(not MOSQUITTO, reason="mosquitto is not installed")
+
+STAGE = [f"zhurong/stage/{name}" for name in ("offer", "raw/one", "claim", "out", "done", "lost", "hello")]
+TOLD = [
+    f"zhurong/live/{name}" for name in ("product/a/b", "latest/a/b", "link/x", "event/info", "report", "progress")
+]
+STATUS, CONTROL = "zhurong/status/publish", "zhurong/live/control"
+EVERYTHING = [*STAGE, *TOLD, STATUS, CONTROL]
+WAYS_IN = ("#", "zhurong/#", "zhurong/stage/#", "+/stage/+", "$share/decode/zhurong/stage/offer", "$share/g/#")
+
+
+class Broker:
+    """A mosquitto with a shipped configuration; `door(who)`: what a client of that name says to be let in."""
+
+    def __init__(self, folder, conf, door):
+        if os.geteuid() == 0:
+            conf += "user root\n"
+        (folder / "broker.conf").write_text(conf)
+        self.door = door
+        self._log = (folder / "broker.log").open("ab")
+        self.process = subprocess.Popen(
+            [MOSQUITTO, "-c", folder / "broker.conf"], stdout=self._log, stderr=self._log
+        )
+
+    async def put(self, who, topic, payload, *more):
+        words = ["mosquitto_pub", *self.door(who), "-q", "1", "-t", topic, "-m", payload, *more]
+        done = await asyncio.create_subprocess_exec(*words, stderr=asyncio.subprocess.DEVNULL)
+        await done.wait()
+
+    async def hear(self, who, *topics, will=()):
+        """Listen: what is heard is read from its output when it is killed."""
+        filters = [word for topic in topics for word in ("-t", topic)]
+        words = ["mosquitto_sub", *self.door(who), "-q", "1", *filters, "-F", "%t %p", "-V", "mqttv5", *will]
+        pipe = asyncio.subprocess.PIPE
+        return await asyncio.create_subprocess_exec(*words, stdout=pipe, stderr=asyncio.subprocess.DEVNULL)
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self._log.close()
+
+
+@pytest.fixture
+def unused_port():
+    """And the one behind it."""
+    while True:
+        with socket.socket() as one, socket.socket() as other:
+            one.bind(("127.0.0.1", 0))
+            with contextlib.suppress(OSError, OverflowError):
+                other.bind(("127.0.0.1", one.getsockname()[1] + 1))
+                return one.getsockname()[1]
+
+
+@pytest.fixture
+def lab(tmp_path, unused_port):
+    """As `downlink certs` sets it up."""
+    make_certificates(tmp_path / "certs", ["127.0.0.1"], "zhurong", 1)
+    conf = (tmp_path / "certs" / "mosquitto.conf").read_text()
+    conf = conf.replace("listener 8883", f"listener {unused_port} 127.0.0.1").replace("persistence true\n", "")
+
+    def door(who):
+        files = {"--cafile": "ca.crt", "--cert": f"{who}.crt", "--key": f"{who}.key"}
+        named = [word for option, file in files.items() for word in (option, str(tmp_path / "certs" / file))]
+        return ["-h", "127.0.0.1", "-p", str(unused_port), *named]
+
+    broker = Broker(tmp_path, conf, door)
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def composed(tmp_path, unused_port):
+    """As docker-compose.yml sets it up: readers at one door, services at the other."""
+    inner = unused_port + 1
+    conf = (ROOT / "docker" / "mosquitto.conf").read_text()
+    for before, after in (
+        ("listener 1884", f"listener {inner} 127.0.0.1"),
+        ("listener 1883", f"listener {unused_port} 127.0.0.1"),
+        ("/mosquitto/config/readers.acl", str(ROOT / "docker" / "readers.acl")),
+        ("persistence_location /mosquitto/data/", f"persistence_location {tmp_path}/"),
+    ):
+        assert before in conf
+        conf = conf.replace(before, after)
+    broker = Broker(tmp_path, conf, lambda who: ["-p", str(unused_port if who == "reader" else inner)])
+    yield broker
+    broker.stop()
+
+
+async def ended(listener):
+    with contextlib.suppress(ProcessLookupError):
+        listener.send_signal(signal.SIGKILL)
+    return (await listener.communicate())[0].decode()
+
+
+async def attempts(broker, who):
+    """Everything that `who` can try to say, in every way: at once, kept, and as a last will."""
+    wills = [
+        await broker.hear(who, "nothing", will=("--will-topic", topic, "--will-payload", f"will of {who}"))
+        for topic in (STAGE[3], TOLD[0], STATUS, CONTROL)
+    ]
+    await asyncio.sleep(0.5)
+    await asyncio.gather(*(broker.put(who, topic, f"said by {who}") for topic in EVERYTHING))
+    await asyncio.gather(*(broker.put(who, topic, f"kept by {who}", "-r") for topic in EVERYTHING))
+    for listener in wills:
+        await ended(listener)
+    await asyncio.sleep(0.3)
+
+
+@pytest.mark.parametrize("broker", ["lab", "composed"])
+async def test_a_reader_says_nothing_in_any_way_and_hears_no_stage_topic_by_any_filter(broker, request):
+    broker = request.getfixturevalue(broker)
+    await asyncio.sleep(0.3)
+    readers = [await broker.hear("reader", way) for way in WAYS_IN]
+    insiders = [await broker.hear(who, "zhurong/stage/#") for who in ("ingest", "decode", "publish")]
+    await asyncio.sleep(0.5)
+    await attempts(broker, "reader")
+    speakers = {"ingest": STAGE[:2], "decode": [STAGE[2], STAGE[3]], "publish": [STAGE[4], STATUS, *TOLD[:5]]}
+    for who, spoken in speakers.items():
+        await asyncio.gather(*(broker.put(who, topic, f"honest {topic}", "-r") for topic in spoken))
+    late = await broker.hear("reader", "#")
+    await asyncio.sleep(0.7)
+    heard = [await ended(one) for one in (*readers, late)]
+    inside = [await ended(one) for one in insiders]
+    assert f"{STAGE[3]} honest" in inside[2]
+    assert all(
+        f"{topic} honest" in text for topic in (*TOLD[:5], STATUS) for text in (heard[0], heard[1], heard[-1])
+    )
+    assert not [text for text in (*heard, *inside) if "by reader" in text or "of reader" in text]
+    assert not [text for text in heard if "/stage/" in text]
+
+
+async def test_an_operator_steers_replays_and_no_more_and_no_service_speaks_for_another(lab):
+    await asyncio.sleep(0.3)
+    ears = [await lab.hear(who, "zhurong/#") for who in ("reader", "ingest", "decode", "publish", "replay")]
+    await asyncio.sleep(0.5)
+    for who in ("operator", "station", "decode", "ingest"):
+        await attempts(lab, who)
+    await asyncio.sleep(0.5)
+    heard = {(line.split(" ")[0], line.split(" ")[-1]) for ear in ears for line in (await ended(ear)).splitlines()}
+    assert {topic for topic, who in heard if who == "operator"} == {CONTROL}
+    assert {topic for topic, who in heard if who == "station"} == set()
+    assert {topic for topic, who in heard if who == "decode"} == {STATUS, *STAGE[2:4], STAGE[5]}
+    assert {topic for topic, who in heard if who == "ingest"} == {STATUS, *STAGE[:2]}
