@@ -38,7 +38,7 @@ PUBLIC = (
 def topics() -> str:
     """Every topic of the reference mission, as its bundled pass fills it."""
     recorded = DOCS.parent / "replay_data" / "clean.cadu"
-    return page(app.describe_topics([recorded], load_mission("zhurong"), lambda _: None))
+    return page(app.describe_topics([recorded], load_mission("zhurong"), lambda _: None)[0])
 
 
 def commands() -> str:

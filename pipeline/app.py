@@ -314,8 +314,10 @@ def survey_dictionary(path: Path) -> list[Use]:
     return survey(read_limited(path, MAX_FILE_BYTES), str(path))
 
 
-def plot(passes: Sequence[Path], mission: Mission, out: Path, progress: Progress) -> list[Path]:
-    """Write pictures of a pass: a page (PNG, PDF) and a report (HTML), with the link's health and each instrument."""
+def plot(
+    passes: Sequence[Path], mission: Mission, out: Path, progress: Progress
+) -> tuple[list[Path], dict[str, Any]]:
+    """Write pictures of a pass: a page (PNG, PDF) and a report (HTML); gives them, and the pass report."""
     from pipeline.pictures.series import Gathering  # noqa: PLC0415 - as above
     from pipeline.pictures.style import check_available  # noqa: PLC0415
     from pipeline.pictures.summary import PassSummary, write_summary  # noqa: PLC0415
@@ -334,17 +336,23 @@ def plot(passes: Sequence[Path], mission: Mission, out: Path, progress: Progress
     span = " to ".join(str(topics.iso_utc(ns, "s")) for ns in received if ns)
     title = f"{mission.name}/{stream}"
     summary = PassSummary(title, f"received {span}" if span else "", line.report(), events, found.series())
-    return write_summary(summary, out, stream)
+    return write_summary(summary, out, stream), dict(summary.report)
 
 
-def describe_topics(passes: Sequence[Path], mission: Mission, progress: Progress) -> dict[str, Any]:
-    """Give the AsyncAPI document of a mission's topics; recordings of it show what its instruments make."""
+def describe_topics(
+    passes: Sequence[Path], mission: Mission, progress: Progress
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Give the AsyncAPI document of a mission's topics; recordings of it show what its instruments make.
+
+    With it the pass report of these recordings, None where there are none.
+    """
     from pipeline import asyncapi  # noqa: PLC0415 - as above
     from pipeline.catalogue import catalogue  # noqa: PLC0415
 
     line = Line(mission, stations=station_names(mission, passes)) if passes else None
     found = outcomes(line, passes, progress) if line else ()
-    return asyncapi.document(mission, catalogue(mission, (one for outcome in found for one in outcome.products)))
+    forms = catalogue(mission, (one for outcome in found for one in outcome.products))
+    return asyncapi.document(mission, forms), line.report() if line else None
 
 
 def describe(mission: Mission) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import typer
 from rich.live import Live
 
 from pipeline import app
-from pipeline.cli_options import BrokerUrl, MissionName, OutFolder, Passes, err, out, progress, readable
+from pipeline.cli_options import BrokerUrl, MissionName, OutFolder, Passes, err, out, progress, readable, warn
 from pipeline.files import whole_file
 from pipeline.mission import load_mission
 from pipeline.topic_page import page
@@ -84,7 +84,8 @@ def plot(passes: Passes, mission: MissionName, out_folder: OutFolder) -> None:
     """
     known = load_mission(mission)
     with progress(readable(passes)) as advance:
-        paths = app.plot(passes, known, out_folder, advance)
+        paths, report = app.plot(passes, known, out_folder, advance)
+    warn(report, known)
     err.print(f"in {out_folder}: {', '.join(path.name for path in paths)}", markup=False, soft_wrap=True)
 
 
@@ -108,7 +109,9 @@ def topics(
     """
     known = load_mission(mission)
     with progress(readable(passes or [])) as advance:
-        found = app.describe_topics(passes or [], known, advance)
+        found, report = app.describe_topics(passes or [], known, advance)
+    if report is not None:
+        warn(report, known)
     text = page(found) if file_format == "markdown" else json.dumps(found, indent=2, ensure_ascii=False) + "\n"
     if out_file is None:
         sys.stdout.write(text)

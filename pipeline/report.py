@@ -90,7 +90,12 @@ def _more(items: Sequence[Any]) -> str:
 
 
 def warnings(report: Mapping[str, Any], mission: str, marker: str) -> list[str]:
-    """What is odd about a pass as a whole, a line each: nothing read, no marker, another mission's frames."""
+    """What is odd about a pass as a whole, a line each: damaged files, nothing read, no marker, another's frames."""
+    damaged = list(report.get("damaged", ()))
+    return damaged if damaged and not report["bytes"]["read"] else damaged + _oddities(report, mission, marker)
+
+
+def _oddities(report: Mapping[str, Any], mission: str, marker: str) -> list[str]:
     frames, read = report["frames"], report["bytes"]
     used = sum(channel["frames"] for channel in report["channels"])
     if not read["read"]:

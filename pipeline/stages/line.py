@@ -66,6 +66,7 @@ class Line:
         self._suite = Suite(mission.instruments, mission.calibrations, product_context(mission, stream))
         self._until = until
         self._made: Counter[str] = Counter()
+        self._damage: list[str] = []
 
     def behind(self) -> int | None:
         """The station whose bytes are wanted next, None when all have ended. May be asked from another thread."""
@@ -80,7 +81,11 @@ class Line:
                 received = self._receiver.end(batch.station)
             else:
                 received = self._receiver.feed(batch.station, batch)
-        return self._onward(received)
+        outcome = self._onward(received)
+        if batch.damage and batch.damage not in self._damage:
+            self._damage.append(batch.damage)
+            outcome = replace(outcome, events=(*outcome.events, Event("warning", "damage", batch.damage)))
+        return outcome
 
     def settle(self) -> tuple[Product, ...]:
         """On a live link, when all that was received by now was fed: products that wait for nothing else."""
@@ -121,7 +126,7 @@ class Line:
                 "failed_checks": dict(sorted(self._decoder.failed_checks.items())),
             }
         report["products"] = dict(sorted(self._made.items()))
-        return report
+        return report | ({"damaged": list(self._damage)} if self._damage else {})
 
 
 def _name(product: Product) -> str:

@@ -1,7 +1,7 @@
 """Recordings as they lie on disk: plain, gzip, bzip2 or Zstandard, by their first bytes; `-` is standard input.
 
 Out: the bytes of the recording, in pieces. A compressed file that is cut short or damaged gives all that can be
-had of it, and says so in the log: what was good is not lost.
+had of it, and its last piece says so: what was good is not lost.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ from pathlib import Path
 from typing import IO, cast
 
 import numpy as np
-import structlog
 import zstandard
 from numpy.typing import NDArray
 
+from pipeline.transport.zstd_frames import is_cut
+
 STANDARD_INPUT = Path("-")
 MAGIC_BYTES = 4
-_DAMAGE = (EOFError, gzip.BadGzipFile, zlib.error, zstandard.ZstdError, ValueError)
-_log = structlog.get_logger("recording")
+CUT = "it is cut short: what is there is used"
+_DAMAGE = (gzip.BadGzipFile, zlib.error, zstandard.ZstdError, ValueError)
 
 
 def compression(path: Path) -> str:
@@ -34,32 +35,38 @@ def compression(path: Path) -> str:
         return _packing(file.read(MAGIC_BYTES))
 
 
-def read_pieces(path: Path, piece_bytes: int) -> Iterator[NDArray[np.uint8]]:
-    """The unpacked bytes of a recording, at most `piece_bytes` at a time; each piece is a new array."""
+def read_pieces(path: Path, piece_bytes: int) -> Iterator[tuple[NDArray[np.uint8], str]]:
+    """The unpacked bytes of a recording, at most `piece_bytes` at a time; each piece is a new array.
+
+    With each comes what is wrong with what should follow it, in words: a piece with such words is the last one, and
+    may be empty.
+    """
     with _opened(path) as file:
         while True:
             buffer = np.empty(piece_bytes, np.uint8)
             n_read, damage = _fill(file, buffer)
-            if n_read:
-                yield buffer[:n_read]
-            if damage is not None:
-                _log.warning("the recording is damaged: it is used as far as it goes", file=str(path), why=damage)
-            if damage is not None or not n_read:
+            if not n_read and not damage and compression(path) == "zstd" and is_cut(path):
+                damage = CUT
+            if n_read or damage:
+                yield buffer[:n_read], damage
+            if damage or not n_read:
                 return
 
 
-def _fill(file: IO[bytes], buffer: NDArray[np.uint8]) -> tuple[int, str | None]:
+def _fill(file: IO[bytes], buffer: NDArray[np.uint8]) -> tuple[int, str]:
     """Read into the buffer: how much, and what is wrong with what follows. A packed file fills it, piece by piece."""
     if not hasattr(file, "read1"):
-        return file.readinto(buffer.data) or 0, None  # type: ignore[attr-defined]
+        return file.readinto(buffer.data) or 0, ""  # type: ignore[attr-defined]
     n_read = 0
     try:
         while n_read < len(buffer) and (piece := file.read1(len(buffer) - n_read)):
             buffer[n_read : n_read + len(piece)] = np.frombuffer(piece, np.uint8)
             n_read += len(piece)
+    except EOFError:
+        return n_read, CUT
     except _DAMAGE as error:
-        return n_read, str(error)
-    return n_read, None
+        return n_read, f"it is damaged ({error}): what comes before that is used"
+    return n_read, ""
 
 
 def _opened(path: Path) -> IO[bytes]:

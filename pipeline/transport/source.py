@@ -94,8 +94,9 @@ async def paced(
 def _chunks(path: Path, chunk_bytes: int, marks: Marks) -> Iterator[ByteBatch]:
     position = 0
     try:
-        for piece in read_pieces(path, chunk_bytes):
-            yield ByteBatch(piece, *_marks_between(marks, position, position + len(piece)))
+        for piece, damage in read_pieces(path, chunk_bytes):
+            told = f"{path.name}: {damage}" if damage else ""
+            yield ByteBatch(piece, *_marks_between(marks, position, position + len(piece)), damage=told)
             position += len(piece)
     except OSError as error:
         raise _cannot_read(path, error) from error

@@ -123,7 +123,7 @@ def test_the_same_pass_gives_the_same_files(files, bundled, tmp_path):
 
 def test_an_empty_pass_has_a_page_too(tmp_path):
     (tmp_path / "none.cadu").write_bytes(b"")
-    paths = app.plot([tmp_path / "none.cadu"], load_mission("zhurong"), tmp_path, lambda _: None)
+    paths, _ = app.plot([tmp_path / "none.cadu"], load_mission("zhurong"), tmp_path, lambda _: None)
     assert all(path.stat().st_size > 1000 for path in paths)
 
 

@@ -1,5 +1,6 @@
 """What bad input gets: one clear line (or a count), the exit status of the contract, never a traceback."""
 
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Inspect = Callable[..., dict[str, Any]]
@@ -204,3 +206,22 @@ def test_words_of_a_mission_are_shown_as_they_are(downlink: Run, real_data: Path
 )
 def test_wrong_usage_is_one_line(downlink: Run, arguments: tuple[str, ...]) -> None:
     one_line(downlink(*arguments), 2)
+
+
+@pytest.mark.parametrize("command", ["plot", "topics"])
+def test_a_file_that_is_no_pass_is_said_by_whoever_reads_it(downlink: Run, tmp_path: Path, command: str) -> None:
+    (tmp_path / "noise").write_bytes(bytes(range(256)) * 40)
+    (tmp_path / "empty").touch()
+    for name, said in (("noise", "no marker 1ACFFC1D in 10,240 bytes"), ("empty", "the recording is empty")):
+        words = ("zhurong", tmp_path / name) if command == "topics" else (tmp_path / name, "-m", "zhurong")
+        done = downlink(command, *words, "--out", tmp_path / f"{command}-{name}")
+        assert done.returncode == 0, done.stderr
+        assert done.stderr.startswith(f"downlink: {said}")
+
+
+def test_a_packed_recording_cut_to_nothing_is_told_as_that(downlink: Run, bundled: Path, tmp_path: Path) -> None:
+    packed = zstandard.compress((bundled / "clean.cadu").read_bytes()[:100_000])
+    (tmp_path / "cut.zst").write_bytes(packed[:50])
+    done = downlink("inspect", tmp_path / "cut.zst", "-m", "zhurong", "--json")
+    assert one_line(done, 0) == "downlink: cut.zst: it is cut short: what is there is used"
+    assert json.loads(done.stdout)["damaged"] == ["cut.zst: it is cut short: what is there is used"]

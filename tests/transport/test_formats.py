@@ -56,3 +56,23 @@ def test_a_dash_is_standard_input():
     )
     done = subprocess.run([sys.executable, "-c", code], input=CONTENT, capture_output=True, check=True)
     assert done.stdout == CONTENT
+
+
+@pytest.mark.parametrize("packing", ["gzip", "bzip2", "zstd"])
+@pytest.mark.parametrize("n_bytes", [4, 9, 50, 2000, -1])
+def test_a_packed_recording_that_is_cut_short_says_so_once(tmp_path, packing, n_bytes):
+    packed = PACKED[packing](random.Random(1).randbytes(300_000))
+    (tmp_path / "pass").write_bytes(packed[:n_bytes])
+    assert [one.damage for one in read_pass(tmp_path / "pass") if one.damage] == [
+        "pass: it is cut short: what is there is used"
+    ]
+
+
+@pytest.mark.parametrize("options", [{}, {"write_checksum": True}, {"write_content_size": False}])
+def test_zstandard_frames_in_a_row_are_whole(tmp_path, options):
+    packer = zstandard.ZstdCompressor(**options)
+    empty, skipped = packer.compress(b""), (0x184D2A53).to_bytes(4, "little") + (5).to_bytes(4, "little") + b"notes"
+    content = random.Random(2).randbytes(300_000) + bytes(300_000)
+    (tmp_path / "pass").write_bytes(packer.compress(content) + empty + skipped + packer.compress(CONTENT))
+    assert [one.damage for one in read_pass(tmp_path / "pass") if one.damage] == []
+    assert whole(tmp_path / "pass").startswith(content)
