@@ -22,6 +22,14 @@ from pipeline.software import to_install
 
 TOPICS = ("+/+/progress", "+/+/product/#", "+/+/link/+", "+/+/event/+", "+/+/report", "+/status/+")
 
+MAX_PAGES = 50
+"""Open at once: each has figures of its own."""
+MAX_HEADER_BYTES, MAX_REQUEST_BYTES = 32 << 10, 1 << 20
+UNUSED_MS = 10_000
+"""How long a page that nobody looks at any more keeps its place."""
+PATIENCE_S = 20.0
+"""For a request to come whole, and for a page to answer: who does not is let go."""
+
 Messages = Callable[[Callable[[str], None]], AsyncGenerator[tuple[str, bytes, bool], None]]
 """Given whom to tell of a lost or regained broker, the messages (topic, payload, retained)."""
 Say = Callable[[str, Mapping[str, Any]], Awaitable[None]]
@@ -95,6 +103,7 @@ class _Server:
     def __init__(self, state: State, say: Say, host: str, port: int) -> None:
         from bokeh.application import Application  # noqa: PLC0415 - an optional extra
         from bokeh.application.handlers.function import FunctionHandler  # noqa: PLC0415
+        from bokeh.models import Div  # noqa: PLC0415
         from bokeh.server.server import BaseServer  # noqa: PLC0415
         from bokeh.server.tornado import BokehTornado  # noqa: PLC0415
         from bokeh.server.util import bind_sockets  # noqa: PLC0415
@@ -104,20 +113,37 @@ class _Server:
         from pipeline.dashboard.page import Page  # noqa: PLC0415
 
         def open_page(document: Any) -> None:
+            if self.n_pages >= MAX_PAGES:
+                document.add_root(Div(text=f"{MAX_PAGES} pages are open: close one, and load this again"))
+                return
+            self.n_pages += 1
+            document.on_session_destroyed(self._close_page)
             asked = document.session_context.request.arguments.get("theme")
             Page(document, state, say, dark=asked != [b"light"])
 
+        self.n_pages = 0
         sockets, self.port = bind_sockets(host, port)
         web = BokehTornado(
             {"/": Application(FunctionHandler(open_page))},
             extra_websocket_origins=_origins(host, self.port),
-            check_unused_sessions_milliseconds=5_000,
-            unused_session_lifetime_milliseconds=10_000,
+            check_unused_sessions_milliseconds=UNUSED_MS // 2,
+            unused_session_lifetime_milliseconds=UNUSED_MS,
+            websocket_max_message_size_bytes=MAX_REQUEST_BYTES,
         )
-        self._http: Any = HTTPServer(web)
+        web.settings |= {"websocket_ping_interval": PATIENCE_S, "websocket_ping_timeout": PATIENCE_S}
+        self._http: Any = HTTPServer(
+            web,
+            max_header_size=MAX_HEADER_BYTES,
+            max_body_size=MAX_REQUEST_BYTES,
+            idle_connection_timeout=PATIENCE_S,
+            body_timeout=PATIENCE_S,
+        )
         self._http.add_sockets(sockets)
         self._bokeh = BaseServer(IOLoop.current(), web, self._http)
         self._bokeh.start()
+
+    def _close_page(self, _session: Any) -> None:
+        self.n_pages -= 1
 
     async def close(self) -> None:
         """End it, and the connections of open tabs."""

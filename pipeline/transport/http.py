@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from pipeline.errors import RunError
@@ -27,12 +27,12 @@ async def watched(host: str, port: int, health: Health, metrics: Callable[[], by
                 async with slots, asyncio.timeout(PATIENCE_S):
                     writer.write(_answer(await reader.readuntil(b"\r\n\r\n"), health, metrics))
                     await writer.drain()
-        except (OSError, EOFError, TimeoutError, asyncio.LimitOverrunError):
+                    writer.close()
+                    await writer.wait_closed()
+        except (OSError, EOFError, asyncio.LimitOverrunError):  # a TimeoutError is an OSError
             pass
         finally:
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+            writer.transport.abort()
 
     try:
         server = await asyncio.start_server(serve, host, port, limit=MAX_REQUEST_BYTES)
