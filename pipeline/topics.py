@@ -36,7 +36,7 @@ RESERVED_STREAMS = ("status", "stage")
 
 _QUALITY_BITS = {str(bit.value): f"{bit.name}: {QUALITY_MEANINGS[str(bit.name)]}" for bit in Quality}
 _ARRAY_KINDS = frozenset("biufcSUMm")
-_PACKER_BYTES = 1 << 21
+_PACKER_BYTES = 5 << 20
 _COPIED_BYTES = 1 << 12
 """An array larger than this goes into the payload from where it lies."""
 _MAX_DIMENSIONS, _MAX_LENGTH, _MAX_ITEM_BYTES = 8, 1 << 31, 1 << 16

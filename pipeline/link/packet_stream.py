@@ -20,6 +20,8 @@ from pipeline.link.walk import PAD_BYTES, words_of
 _HOPS = 3
 """Packets that must follow on each other before a place is believed to be a packet's."""
 _FEW = 16
+_CYCLE = 64
+"""Up to how many packets are one round, where packets of several kinds come in turn."""
 _MOST_EACH, _EACH_BYTES = 1 << 13, 1100  # the least of them hold the longest packet there is
 _SCAN_BYTES = 1 << 16
 _NONE = np.empty(0, np.int64)
@@ -53,6 +55,9 @@ class PacketStream:
     _seen: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1 << 12, bool))
     _run: int = _FEW
     _n_each: int = 4 * _FEW
+    _cycle: NDArray[np.int64] = field(default_factory=lambda: _NONE)
+    """Lengths, with the prefix, of what is expected next where packets come in turn."""
+    _n_turns: int = 4 * _FEW
 
     @property
     def place(self) -> int:
@@ -128,7 +133,27 @@ class PacketStream:
             self._run, self._n_each = 2 * self._run, 4 * _FEW
             return first + stride * np.arange(n_same, dtype=np.int64)
         self._run = _FEW
-        return self._take_each(first, end)
+        run = self._take_turns(words, first, end)
+        return run if len(run) else self._take_each(first, end)
+
+    def _take_turns(self, words: NDArray[np.uint64], first: int, end: int) -> NDArray[np.int64]:
+        """As many as go on in the turn that was seen, in whole rounds; more at once while that goes well."""
+        n, turn = len(self._cycle), self._cycle
+        n_rounds = min((end - first + self.prefix) // int(turn.sum()), -(-self._n_turns // n)) if n else 0
+        if n * n_rounds < _FEW:
+            return _NONE
+        length = np.tile(turn, n_rounds)
+        start = first + np.cumsum(length) - length
+        word = words[start].astype(np.uint64)
+        expected = (word >> np.uint64(61) == 0) & (space_packet_lengths(word) + self.prefix == length)
+        goes_on = bool(expected.all())
+        n_same = len(start) if goes_on else int(np.argmin(expected))
+        self._n_turns = 2 * self._n_turns if goes_on else 4 * _FEW
+        if n_same < _FEW:
+            self._cycle = _NONE
+            return _NONE
+        self._cycle, self._n_each = np.roll(turn, -n_same), 4 * _FEW
+        return start[:n_same]
 
     def _take_each(self, first: int, end: int) -> NDArray[np.int64]:
         """One by one, over plain bytes, which are quicker than an array for that."""
@@ -144,6 +169,7 @@ class PacketStream:
         found = begins[:n_whole] + first
         nonsense = self._buffer[found] >> 5
         self._n_each = min(2 * self._n_each, _MOST_EACH)
+        self._cycle = _cycle_of(np.diff(begins[: n_whole + 1])) if not nonsense.any() else _NONE
         return found[: int(np.argmax(nonsense > 0))] if nonsense.any() else found
 
     def _search(self, words: NDArray[np.uint64], at: int, end: int, *, final: bool) -> int:
@@ -182,3 +208,17 @@ class PacketStream:
         if place <= end:
             return True
         return False if final else None
+
+
+def _cycle_of(length: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The last round of lengths that come in turn, at least three times; empty where they do not."""
+    tail = length[-4 * _CYCLE :]
+    longest = min(_CYCLE, len(tail) // 3)
+    if longest < 2:
+        return _NONE
+    back = tail[::-1]
+    likely = np.nonzero((back[1 : longest + 1] == back[0]) & (back[2 : longest + 2] == back[1]))[0] + 1
+    for period in likely[:8].tolist():
+        if (tail[period:] == tail[:-period]).all():
+            return tail[-period:]
+    return _NONE
