@@ -17,6 +17,7 @@ import typer
 from pipeline import app, cli_archive, cli_look, cli_passes, cli_services, cli_simulate
 from pipeline.cli_options import err, out, readable
 from pipeline.errors import ConfigError, DownlinkError, StoppedError
+from pipeline.heap import keep_freed_memory
 from pipeline.mission import load_mission
 
 _UsageProblem: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
@@ -65,6 +66,7 @@ def main() -> None:
     with suppress(ValueError):  # not in the main thread
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     _log_for(sys.stderr)
+    keep_freed_memory()
     try:
         status = cli(standalone_mode=False) or 0
         if status == StoppedError.exit_status:  # what typer makes of Ctrl-C

@@ -27,6 +27,8 @@ from pipeline.transport.formats import compression
 from pipeline.transport.source import PACE_STEP_S, read_pass
 
 END = "end"
+PIECE_BYTES = 2 << 20
+"""Larger pieces cost less each byte, as long as what becomes of one stays in the cache."""
 
 TapeItem = Line | ByteBatch | str
 
@@ -128,7 +130,9 @@ class Tape:
     async def _run(self, line: Line) -> AsyncIterator[ByteBatch]:
         """Merged recordings in turns, others one after another without the time between."""
         sources: Iterable[Iterator[ByteBatch]] = (
-            [read_in_turns(line, self._passes)] if line.n_stations > 1 else map(read_pass, self._passes)
+            [read_in_turns(line, self._passes)]
+            if line.n_stations > 1
+            else (read_pass(path, PIECE_BYTES) for path in self._passes)
         )
         for source in sources:
             self._anchor = None

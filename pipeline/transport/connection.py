@@ -22,6 +22,7 @@ from typing import Any
 import aiomqtt
 from aiomqtt.exceptions import MqttConnectError
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
+from paho.mqtt.enums import MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -81,6 +82,8 @@ class Connection(aiomqtt.Client):
         self._client.connect_timeout = terms.answer_s
         self._client.manual_ack_set(True)
         self._incoming = Incoming(self._client, with_properties=protocol == MQTT_5)
+        self._queue_packet = self._client._packet_queue  # noqa: SLF001
+        self._client._packet_queue = self._queue_as_view  # type: ignore[assignment, method-assign]  # noqa: SLF001
         self._disconnected.add_done_callback(self._end_of_wait)
 
     async def open(self) -> Connection:
@@ -148,6 +151,10 @@ class Connection(aiomqtt.Client):
     def n_waiting(self) -> int:
         """Messages that are here and not taken up."""
         return self._queue.qsize()
+
+    def _queue_as_view(self, command: int, packet: bytes | bytearray, *more: Any) -> MQTTErrorCode:
+        """Of a view paho sends the rest of a message without copying it first."""
+        return self._queue_packet(command, memoryview(packet), *more)  # type: ignore[arg-type]
 
     def _on_connect(
         self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Properties | None = None

@@ -24,6 +24,7 @@ from typing import Self
 import structlog
 
 from pipeline.errors import RunError
+from pipeline.heap import CHILD_SETTINGS
 
 LOOPBACK = "127.0.0.1"
 
@@ -128,6 +129,7 @@ class EmbeddedBroker:
                 stdout=stderr,
                 stderr=stderr,
                 start_new_session=True,
+                env={**os.environ, **CHILD_SETTINGS},
             )
         self.pid = self._process.pid
         try:
