@@ -78,10 +78,9 @@ class FieldLook:
         controls = row(self.frame, self.clock, height=38, margin=(4, 0, 0, 6))
         panels = [[panel for panel, _, _ in self._fields.values()], self._weather[:2], self._weather[2:]]
         panels.append([self._winds, self._sounds])
-        columns = [column(*(panel.root for panel in stack), sizing_mode="stretch_both") for stack in panels]
-        self.root: UIElement = column(
-            controls, row(*columns, sizing_mode="stretch_both"), sizing_mode="stretch_both"
-        )
+        shape = {"sizing_mode": "stretch_both", "stylesheets": [sheet(theme.NARROW_CSS)]}
+        columns = [column(*(panel.root for panel in stack), **shape) for stack in panels]
+        self.root: UIElement = column(controls, row(*columns, **shape), **shape)
 
     def seek(self, kind: str, time_ns: int) -> None:
         """All of it is in sight."""
@@ -126,6 +125,7 @@ class FieldLook:
         bad = made.scatter("time", "flagged", source=source, color=theme.FLAG, alpha=0.6, size=2)
         made.legend.orientation = "horizontal"
         made.legend.padding = made.legend.margin = 0
+        made.legend.glyph_width, made.legend.spacing, made.legend.label_standoff = 10, 4, 2
         made.add_layout(made.legend[0], "above")
         made.legend.click_policy = "hide"
         tips = [(name, f"@{name}{{0.00}} nT") for name in ("x", "y", "z", "magnitude")]

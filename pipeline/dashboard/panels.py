@@ -30,6 +30,8 @@ QUALITY_NAMES = (
     "corrected", "after gap", "undescribed", "unknown value", "out of range", "self-test", "saturated",
     "clock jump", "no attitude", "no reference", "fragment", "failed check",
 )  # fmt: skip
+N_TIMES = 4
+"""Times of day below a figure: more would touch each other where it is narrow."""
 TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
 
 _CSV = """
@@ -75,6 +77,7 @@ def plot(x_label: str, y_label: str, *, is_time: bool = False, **options: Any) -
     made.xaxis.axis_label, made.yaxis.axis_label = x_label, y_label
     if is_time:
         clock_axis(made, x_label, dates=True)
+        made.xaxis.ticker.desired_num_ticks = N_TIMES
     return made
 
 
@@ -129,20 +132,19 @@ class Panel:
     def tell(
         self, told: str, flagged: str = "", detail: str = "", *, arrived_s: float = 0.0, now_s: float = 0.0
     ) -> None:
-        """Say what it shows (dates give way where there is no room), when that came, and what of it is flagged."""
+        """Say what of it is flagged, a detail, when it came, what it shows: the last gives way first, as a whole."""
         told_now = (self.title, told, flagged, detail, arrived_s)
         if told_now == self._told:
             return
         self._told = told_now
-        text = f"<b>{escape(self.title)}</b> {escape(detail)}"
-        if flagged:
-            text += f"<span class='flag' title='{escape(flagged)}'>● {escape(flagged)}</span>"
-        came = (
-            f"{', ' if told else ''}<span class='date'>came </span>{ago(now_s - arrived_s)} ago"
-            if arrived_s
-            else ""
-        )
-        self._caption.set(f"{text}<span class='age'>{_DATE.sub(_DATED, escape(told))}{came}</span>")
+        words = [
+            ("flag", f"<span title='{escape(flagged)}'>● {escape(flagged)}</span>" if flagged else ""),
+            ("detail", escape(detail)),
+            ("age", f"{ago(now_s - arrived_s)} ago" if arrived_s else ""),
+            ("age", _DATE.sub(_DATED, escape(told))),
+        ]
+        said = "".join(f"<span class='{kind}'>{text}</span>" for kind, text in words if text)
+        self._caption.set(f"<div><b>{escape(self.title)}</b>{said}</div>")
 
     def tell_of(self, ring: Ring | None, now_s: float, detail: str = "") -> None:
         """Tell of the rows of a ring."""

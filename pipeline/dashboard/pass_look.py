@@ -153,14 +153,15 @@ class _Table:
         self._source.data = data
         head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in self._columns)
         rows = zip(*(data[name][:MAX_SHOWN] for name in self._columns), strict=True)
-        body = "".join("<tr>" + "".join(map(_cell, cells)) + "</tr>" for cells in rows)
+        body = "".join("<tr>" + "".join(map(_cell, self._columns, cells)) + "</tr>" for cells in rows)
         self._body.set(f"<table><tr>{head}</tr>{body}</table>")
 
 
-def _cell(value: Any) -> str:
-    return (
-        f"<td class='number'>{value:,}</td>" if isinstance(value, int) else f"<td>{escape(str(value or ''))}</td>"
-    )
+def _cell(name: str, value: Any) -> str:
+    """A number stands in columns, a sentence wraps, all else is one line."""
+    if isinstance(value, int):
+        return f"<td class='number'>{value:,}</td>"
+    return f"<td{' class=text' if name == 'text' else ''}>{escape(str(value or ''))}</td>"
 
 
 def _lock(stream: Stream, now_s: float) -> str:

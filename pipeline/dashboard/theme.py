@@ -102,7 +102,8 @@ WIDGET_CSS = """
 """
 
 TABS_CSS = """
-:host { color: var(--dl-text); }
+:host { color: var(--dl-text); grid-template-columns: minmax(0, 1fr) !important; }
+.bk-Row, .bk-Column { min-width: 0 !important; }
 .bk-header { border-bottom: 1px solid var(--dl-line) !important; }
 .bk-tab { color: var(--dl-muted); padding: 5px 16px !important; }
 .bk-tab:hover { background: var(--dl-panel) !important; }
@@ -120,20 +121,27 @@ PANEL_CSS = """
 
 CAPTION_CSS = """
 :host {
-  width: 0 !important; min-width: 0; flex: 1 1 0 !important; text-overflow: ellipsis;
+  width: 0 !important; min-width: 0; flex: 1 1 0 !important;
   color: var(--dl-text); font-size: 12px; overflow: hidden; white-space: nowrap; container-type: inline-size;
 }
-@container (max-width: 430px) { .date { display: none; } }
-.age { color: var(--dl-muted); margin-left: 10px; }
-.flag { color: #d99a1c; margin-left: 10px; }
+div { display: flex; flex-wrap: wrap; column-gap: 10px; height: 20px; line-height: 20px; overflow: hidden; }
+div > * { max-width: 100%; overflow: hidden; text-overflow: ellipsis; }
+@container (max-width: 430px) { .date { display: none; } .flag { max-width: 55%; } }
+.age { color: var(--dl-muted); }
+.flag { color: #d99a1c; }
 """
+"""What has no room in the one line wraps, as a whole, to where it is not seen."""
+
+NARROW_CSS = ":host { min-width: 0 !important; min-height: 0 !important; }"
+"""Of rows and columns: what they hold may be narrower than it was drawn first."""
 
 TABLE_CSS = """
 :host { overflow: auto; color: var(--dl-text); font-size: 12px; }
 table { border-collapse: collapse; width: 100%; }
-th { color: var(--dl-muted); font-weight: normal; text-align: left; }
 th, td { padding: 2px 8px 2px 2px; border-bottom: 1px solid var(--dl-line); white-space: nowrap; }
+th { color: var(--dl-muted); font-weight: normal; text-align: left; white-space: normal; vertical-align: bottom; }
 .number { font-variant-numeric: tabular-nums; }
+.text { white-space: normal; overflow-wrap: anywhere; min-width: 11em; }
 """
 
 BAR_CSS = """

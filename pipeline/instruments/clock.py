@@ -28,6 +28,8 @@ from pipeline.instruments.rows import join, window_keys
 CONTAINER = "TIME_CORRELATION"
 MAX_PAIRS = 100_000
 _OFF_SIGMAS = 6.0
+_MANY_OUTLIERS = 0.1
+"""Of the pairs: fewer are what the fit is made for, a frame that was late on board, and nobody's concern."""
 _WINDOW_S = 300.0  # pairs come slowly
 _NEEDED = (
     "LOCK_SECONDS", "LOCK_MILLISECONDS", "RECEIVED_SECONDS", "RECEIVED_MICROSECONDS", "LIGHT_TIME",
@@ -152,7 +154,8 @@ class Clock(Instrument):
         last = made.segments[-1]
         details |= {"made": made.clock(in_use.epoch_utc_ns).correlation_id}
         details |= {"drift_ppm": (1 / last.rate - 1) * 1e6, "sigma_s": last.sigma_ns / 1e9}
-        severity = "warning" if counts["outliers"] or counts["partitions"] > 1 else "info"
+        many = counts["outliers"] > _MANY_OUTLIERS * counts["pairs"]
+        severity = "warning" if many or counts["partitions"] > 1 else "info"
         text = (
             f"clock correlation from {counts['pairs']} pairs, {counts['outliers']} outliers: "
             f"drift {details['drift_ppm']:.3f} ppm, one sigma {details['sigma_s'] * 1e3:.3f} ms"

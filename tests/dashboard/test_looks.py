@@ -269,3 +269,59 @@ async def test_a_processed_radargram_takes_the_place_of_its_traces(shown):
     drawn = np.array(await tab.run(pixels("gpr/high_frequency")), float).reshape(n_bins, n_traces)
     expected = 20 * np.log10(made.arrays["envelope"].values.T) + np.linspace(0, 20, n_bins)[:, None]
     np.testing.assert_allclose(drawn, expected, atol=0.3)
+
+
+OUT_OF_PLACE = """(() => {
+  const found = []
+  const walk = (node) => {
+    for (const one of node.children ?? []) {
+      const box = one.getBoundingClientRect()
+      if (box.width && box.right > innerWidth + 1 && one.matches("button, figure, .bk-Figure, .bk-Column"))
+        found.push(`${one.className} ends at ${box.right}`)
+      if (one.matches("div > b")) {
+        const line = one.parentElement.getBoundingClientRect()
+        for (const word of one.parentElement.children) {
+          const at = word.getBoundingClientRect()
+          if (line.width && at.top < line.bottom - 2 && at.right > line.right + 1)
+            found.push(`${word.textContent} is cut`)
+        }
+      }
+      if (one.shadowRoot) walk(one.shadowRoot)
+      walk(one)
+    }
+  }
+  walk(document.body)
+  return found
+})()"""
+
+
+@pytest.mark.parametrize("size", [(1400, 900), (1000, 700)])
+@pytest.mark.parametrize("name", ["pass", "field"])
+async def test_nothing_is_cut_or_beside_the_page(shown, size, name):
+    await shown.tab.call("Page.bringToFront")
+    await choose(shown.tab, "zhurong/damaged")
+    how = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
+    await shown.tab.call("Emulation.setDeviceMetricsOverride", **how)
+    await look(shown.tab, name)
+    try:
+        await shown.tab.until(f"innerWidth == {size[0]} && {OUT_OF_PLACE}.length == 0")
+    except TimeoutError:
+        assert await shown.tab.run(OUT_OF_PLACE) == []
+    finally:
+        await shown.tab.call("Emulation.clearDeviceMetricsOverride")
+
+
+async def test_an_event_is_told_in_full(shown):
+    await choose(shown.tab, "zhurong/damaged")
+    await look(shown.tab, "pass")
+    fits = """(() => {
+      const cells = []
+      const walk = (node) => { for (const one of node.children ?? []) {
+        if (one.matches("td.text")) cells.push(one)
+        if (one.shadowRoot) walk(one.shadowRoot)
+        walk(one) } }
+      walk(document.body)
+      const seen = cells.filter((one) => one.getBoundingClientRect().width)
+      return seen.length > 5 && seen.every((one) => one.getBoundingClientRect().right <= innerWidth)
+    })()"""
+    await shown.tab.until(fits)

@@ -61,11 +61,14 @@ def test_each_pair_says_how_far_it_is_from_the_correlation_in_use(products, rows
     np.testing.assert_allclose(offset_s, -0.425, atol=1e-5)
 
 
-def test_late_pairs_are_outliers_and_a_warning(run, rows):
-    products, events = run(packets(rows, late=(3, 17)))
+@pytest.mark.parametrize(("late", "severity"), [((3, 17), "info"), (tuple(range(3, N - 3, 5)), "warning")])
+def test_late_pairs_are_outliers_and_many_of_them_a_warning(run, rows, late, severity):
+    products, events = run(packets(rows, late=late))
     [made] = [one for one in products if one.product == "correlation"]
-    assert made.arrays["n_outliers"].values.tolist() == [2]
-    assert [(one.severity, one.details["outliers"]) for one in events if one.kind == "clock"] == [("warning", 2)]
+    assert made.arrays["n_outliers"].values.tolist() == [len(late)]
+    assert [(one.severity, one.details["outliers"]) for one in events if one.kind == "clock"] == [
+        (severity, len(late))
+    ]
 
 
 def test_a_light_time_that_cannot_be_is_flagged_and_not_used(run, rows):
