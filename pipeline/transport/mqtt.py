@@ -34,6 +34,7 @@ WINDOW_BYTES = 8 << 20
 """In flight at once, unless a single message is larger."""
 
 _TICK_S = 0.1
+_MAX_REFUSALS = 100
 _LONGEST_PATIENCE_S = 60.0
 _OVERHEAD_BYTES = 300
 """Topic, properties and headers of a message, as our topics are."""
@@ -100,6 +101,8 @@ class Publisher:
     ) -> None:
         self._timing = timing or Timing()
         self._on_return = on_return
+        self._on_trouble = on_trouble
+        self._refusals: set[str] = set()
         self._will = will
         self._birth = birth
         self._window = window
@@ -230,12 +233,21 @@ class Publisher:
         self._bytes_in_flight -= entry.n_bytes
         self._n_acknowledged += 1
         self._patience_s = self._timing.acknowledge_s
-        self._dialer.fruitful()
+        if refusal:
+            self._tell_of(f"the broker refuses {entry.message.topic}: {refusal.lower()}", entry)
+        else:
+            self._dialer.fruitful()
         if entry.batch and not refusal:
             self._memory.keep(entry.message)
         entry.close(refusal)
         if self._waiting:
             self._wake.set()
+
+    def _tell_of(self, refusal: str, entry: _Entry) -> None:
+        """What nobody waits for is refused to nobody: the person hears of it, once."""
+        if entry.batch is None and refusal not in self._refusals and len(self._refusals) < _MAX_REFUSALS:
+            self._refusals.add(refusal)
+            self._on_trouble(refusal)
 
     async def _notice_silence(self) -> Never:
         """LostError where messages are in flight and no acknowledgement comes.

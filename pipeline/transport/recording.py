@@ -137,7 +137,6 @@ class Recorder:
                 _log.error("the recording cannot be written", folder=str(self._folder), reason=error.strerror)
                 self._take_back()
                 return n_done
-        self._unsynced = True
         if self._policy.fsync_s == 0:
             self.sync()
         return len(pieces)
@@ -191,6 +190,9 @@ class Recorder:
         raw = file_at(self.open.path, at)
         flags = os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC
         self._raw, self._times = os.open(raw, flags, 0o644), os.open(times_path(raw), flags, 0o644)
+        if self._policy.fsync_s is not None:
+            for folder in (self.open.path, self._folder):  # else the names may be lost with the power
+                _sync_folder(folder)
         self._file_bytes = os.fstat(self._raw).st_size
         self.n_bytes = at + self._file_bytes
         self._trim_times()
@@ -201,6 +203,7 @@ class Recorder:
         self._open_file(self.n_bytes)
 
     def _append_one(self, piece: bytes | memoryview, when_ns: int) -> None:
+        self._unsynced = self._policy.fsync_s is not None
         n_written = 0
         view = memoryview(piece)
         while n_written < len(piece):
@@ -240,6 +243,14 @@ class Recorder:
             if number >= 0:
                 os.close(number)
         self._raw = self._times = -1
+
+
+def _sync_folder(folder: Path) -> None:
+    number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)
 
 
 def forget_old(recorder: Recorder, policy: Policy, now_ns: int) -> list[str]:

@@ -11,7 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.batches import Message
+from pipeline.transport.address import BrokerAddress
 from pipeline.transport.certs import make_certificates
+from pipeline.transport.dialer import Timing
+from pipeline.transport.mqtt import Publisher
 
 ROOT = Path(__file__).parents[2]
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin")
@@ -158,3 +162,34 @@ async def test_an_operator_steers_replays_and_no_more_and_no_service_speaks_for_
     assert {topic for topic, who in heard if who == "station"} == set()
     assert {topic for topic, who in heard if who == "decode"} == {STATUS, *STAGE[2:4], STAGE[5]}
     assert {topic for topic, who in heard if who == "ingest"} == {STATUS, *STAGE[:2]}
+
+
+@pytest.mark.parametrize("broker", ["lab", "composed"])
+async def test_a_reader_who_takes_the_session_of_a_service_hears_nothing_of_it(broker, request):
+    broker = request.getfixturevalue(broker)
+    await asyncio.sleep(0.3)
+    same = ("-i", "zhurong-publish-in", "-c", "-x", "600")
+    service = await broker.hear("publish", STAGE[3], will=same)
+    await asyncio.sleep(0.5)
+    await broker.put("decode", STAGE[3], "heard")
+    await asyncio.sleep(0.3)
+    assert "heard" in await ended(service)
+    await broker.put("decode", STAGE[3], "waits")
+    thief = await broker.hear("reader", "zhurong/live/#", will=same)
+    await asyncio.sleep(0.5)
+    await broker.put("decode", STAGE[3], "comes")
+    await broker.put("publish", TOLD[0], "read")
+    await asyncio.sleep(0.3)
+    assert (await ended(thief)).split() == [TOLD[0], "read"]
+
+
+async def test_a_service_at_the_readers_door_says_what_it_may_not_and_does_not_hammer(composed):
+    await asyncio.sleep(0.3)
+    port = int(composed.door("reader")[1])
+    told = []
+    forbidden = Message(STATUS, b"{}", retain=True)
+    timing = Timing(pause_s=0.1)
+    async with Publisher(BrokerAddress("127.0.0.1", port), birth=forbidden, on_trouble=told.append, timing=timing):
+        await asyncio.sleep(2.0)
+    assert told.count(f"the broker refuses {STATUS}: not authorized") == 1
+    assert len(told) < 12  # at 0.1 s, 0.2 s, 0.4 s and so on; and not twenty times

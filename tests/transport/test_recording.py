@@ -3,6 +3,7 @@
 import os
 import resource
 import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -155,3 +156,51 @@ def test_a_committed_position_that_cannot_be_read_means_that_nothing_is_committe
     assert one.committed == Committed(7, settled=True)
     (tmp_path / "committed").write_bytes(os.urandom(20))
     assert one.committed == Committed()
+
+
+@pytest.fixture
+def synced(monkeypatch):
+    """Names of what is made to survive a loss of power, in order."""
+    names, fsync = [], os.fsync
+
+    def noting(number):
+        names.append(Path(f"/proc/self/fd/{number}").readlink().name)
+        fsync(number)
+
+    monkeypatch.setattr(os, "fsync", noting)
+    return names
+
+
+FIRST = ["000000000000000.raw", "000000000000000.raw.times"]
+SECOND_FILE = ["000000000000004.raw", "000000000000004.raw.times"]
+
+
+def test_a_recording_that_is_always_synced_is_on_disk_with_its_name_before_append_returns(tmp_path, synced):
+    recorder = Recorder(tmp_path / "s", Policy(fsync_s=0))
+    recorder.begin(SECOND, "pass")
+    assert synced == ["pass", "s"]
+    recorder.append([b"a", b"b"], [SECOND, SECOND])
+    assert synced[2:] == FIRST
+
+
+def test_a_recording_that_is_synced_every_second_is_so_once_and_at_the_end_of_each_file(tmp_path, synced):
+    recorder = Recorder(tmp_path / "s", Policy(file_bytes=3, fsync_s=1))
+    recorder.begin(SECOND, "pass")
+    recorder.append([b"ab"], [SECOND])
+    assert synced[2:] == []
+    recorder.sync_copy()()
+    recorder.sync_copy()()
+    assert synced[2:] == FIRST
+    recorder.append([b"cd", b"e"], [SECOND, SECOND])
+    recorder.append([b"f"], [SECOND])
+    assert synced[4:] == [*FIRST, "pass", "s"]
+    recorder.end()
+    assert synced[8:] == SECOND_FILE
+
+
+def test_a_recording_that_is_never_synced_is_not(tmp_path, synced):
+    recorder = Recorder(tmp_path / "s", Policy(fsync_s=None))
+    recorder.begin(SECOND, "pass")
+    recorder.append([b"a"], [SECOND])
+    recorder.end()
+    assert synced == []
