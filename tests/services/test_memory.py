@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from pipeline.simulate import Scenario, simulate
+from pipeline.stages.ledger import MAX_KEYS
 
 SOAK_S = float(os.environ.get("DOWNLINK_SOAK_S", "8"))
 REAL_BYTES_PER_S = 256_000
@@ -52,6 +53,14 @@ def measured(stack):
     return found
 
 
+def remember_keys(path):
+    """As many keys as publish keeps, which it would else have after an hour: of half an hour, the last an hour ago."""
+    path.parent.mkdir()
+    last_ms = time.time_ns() // 1_000_000 - 3_600_000
+    times = range(last_ms - 1_800_000, last_ms, 1_800_000 // MAX_KEYS)
+    path.write_bytes(b"".join(os.urandom(16) + when.to_bytes(8, "big") for when in times))
+
+
 class Figures:
     """What was measured after each pass, as a table in a file where one is wanted."""
 
@@ -77,6 +86,7 @@ class Figures:
 
 async def test_memory_stays_flat_at_ten_times_the_real_rate(make_stack, subscriber, next_pass):
     stack = make_stack(settings={"DOWNLINK_REMEMBER_S": REMEMBER_S, "DOWNLINK_KEEP_GB": "0.1"})
+    remember_keys(stack.folder / "publish" / "published.keys")
     stack.start()
     async with subscriber(stack) as witness:
         await stack.ready()
@@ -96,6 +106,7 @@ async def test_memory_stays_flat_at_ten_times_the_real_rate(make_stack, subscrib
             witness.products.clear()
         await following
         assert health["unsettled"] <= MAX_UNSETTLED
+        assert json.loads(stack.get("publish", "/health"))["publish"]["keys"] > 0.9 * MAX_KEYS
     thirds = [figures.rows[i * len(figures.rows) // 3 : (i + 1) * len(figures.rows) // 3] for i in (1, 2)]
     limits = {"publish": MAX_PUBLISH_BYTES, "decode-one": MAX_DECODE_BYTES}
     for name in figures.rows[-1]:
