@@ -218,30 +218,29 @@ def _clock(hours: float) -> str:
 
 
 def _quantity_map(name: str, quantity: Quantity) -> dict[str, Any]:
-    return {
-        **_array_map(name, quantity.values),
-        "unit": quantity.unit,
-        "description": quantity.description,
-        "dims": quantity.dims,
-    }
+    told = _array_map(name, quantity.values)
+    told["unit"] = quantity.unit
+    told["description"] = quantity.description
+    told["dims"] = quantity.dims
+    return told
 
 
 def _array_map(name: str, values: NDArray[Any]) -> dict[str, Any]:
-    form = _form(values.dtype)
+    form, as_it_is = _form(values.dtype)
     if not form:
         raise ValueError(f"array {name!r} of type {values.dtype} has no form that other languages read")
-    return {"dtype": form, "shape": values.shape, "data": _octets(values, form)}
+    return {"dtype": form, "shape": values.shape, "data": _octets(values if as_it_is else values.astype(form))}
 
 
 @cache
-def _form(dtype: np.dtype[Any]) -> str:
-    """The little-endian type; empty where other languages do not read it."""
-    return dtype.newbyteorder("<").str if dtype.kind in _ARRAY_KINDS else ""
+def _form(dtype: np.dtype[Any]) -> tuple[str, bool]:
+    """The little-endian type, and whether it is this one; empty where other languages do not read it."""
+    form = dtype.newbyteorder("<").str if dtype.kind in _ARRAY_KINDS else ""
+    return form, dtype.str == form
 
 
-def _octets(values: NDArray[Any], form: str) -> bytes | memoryview:
-    """Little-endian in C order, as a view where that spares a large copy."""
-    little = values if values.dtype.str == form else values.astype(form)
+def _octets(little: NDArray[Any]) -> bytes | memoryview:
+    """In C order, as a view where that spares a large copy."""
     if little.nbytes <= _COPIED_BYTES or not little.flags.c_contiguous:
         return little.tobytes()
     return little.reshape(-1).view(np.uint8).data

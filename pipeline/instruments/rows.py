@@ -113,6 +113,9 @@ class RowCutter:
                 yield from self.flush()
             self._key = keys[start].copy()
             yield from self._fill(rows, start, stop)
+
+    def own(self) -> None:
+        """Hold no more of an earlier batch than the rows of the open group. What closes at once needs no copy."""
         for i in range(self._n_own, len(self._held)):
             self._held[i] = owned(self._held[i])
         self._n_own = len(self._held)

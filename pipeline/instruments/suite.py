@@ -93,6 +93,8 @@ class Suite:
         return drained
 
     def _feed(self, batches: Sequence[ColumnBatch]) -> list[Product]:
+        for reading in self._readings():
+            reading.cutter.own()
         parts = [part for batch in batches for part in self._parts(batch)]
         jumps = [part.order[(part.quality & Quality.CLOCK_JUMP) != 0] for _, part in parts]
         self._navigation.feed([part for _, part in parts], np.sort(np.concatenate([np.empty(0, np.int64), *jumps])))

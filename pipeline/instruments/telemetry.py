@@ -37,18 +37,17 @@ def drafts(rows: ColumnBatch) -> Iterator[Draft]:
     """One product with all columns of the rows."""
     arrays: dict[str, Quantity] = {}
     latest: list[str] = []
+    unit_of = rows.units.get
     for name, column in rows.columns.items():
-        unit = rows.units.get(name, "")
         if isinstance(column, Ragged):
-            arrays |= _ragged(name, column, unit)
+            arrays |= _ragged(name, column, unit_of(name, ""))
         elif column.ndim == 1:
-            arrays[name] = Quantity(_portable(column), unit)
+            arrays[name] = Quantity(_portable(column), unit_of(name, ""))
             latest.append(name)
         else:
             dims = ("row", *(f"{name}_axis_{axis}" for axis in range(1, column.ndim)))
-            arrays[name] = Quantity(_portable(column), unit, "", dims)
-    quality = rows.quality.copy()
-    yield Draft(product_name(rows.container), "01", rows, rows.time_ns, arrays, quality, tuple(latest))
+            arrays[name] = Quantity(_portable(column), unit_of(name, ""), "", dims)
+    yield Draft(product_name(rows.container), "01", rows, rows.time_ns, arrays, rows.quality.copy(), tuple(latest))
 
 
 def _ragged(name: str, column: Ragged, unit: str) -> dict[str, Quantity]:
