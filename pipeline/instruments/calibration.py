@@ -21,11 +21,19 @@ def _ascending(limits: list[float]) -> list[float]:
     return limits
 
 
+def _apart(ends: list[float]) -> list[float]:
+    if ends[0] >= ends[1]:
+        raise ValueError("the first is the lower end, the second the higher")
+    return ends
+
+
 Finite = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Vector = Annotated[list[Finite], Field(min_length=3, max_length=3)]
 Matrix = Annotated[list[Vector], Field(min_length=3, max_length=3)]
 Range = Annotated[list[Finite], Field(min_length=2, max_length=2), AfterValidator(_ascending)]
+Span = Annotated[list[Positive], Field(min_length=2, max_length=2), AfterValidator(_apart)]
+"""Of a logarithmic scale."""
 Source = Annotated[str, Field(pattern=r"^(published|recalled|assumed)\b", max_length=400)]
 """Begins with published, recalled or assumed; after that, in words, by whom."""
 

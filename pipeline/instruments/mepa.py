@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from pipeline.batches import ColumnBatch, Quality, Quantity
-from pipeline.instruments.calibration import Calibration, Positive, Range, Source, Table
+from pipeline.instruments.calibration import Calibration, Positive, Source, Span, Table
 from pipeline.instruments.instrument import Instrument
 from pipeline.instruments.products import Draft, flag
 from pipeline.instruments.rotations import Floats
@@ -32,7 +32,7 @@ class Telescope(Table):
     """One kind of particle: the range that its channels divide equally in the logarithm, and what is let in."""
 
     source: Source
-    energy_mev: Range
+    energy_mev: Span
     geometric_factor_cm2_sr: Positive
     efficiency: Annotated[float, Field(gt=0, le=1)]
 

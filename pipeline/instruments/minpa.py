@@ -20,7 +20,7 @@ import numpy as np
 from pydantic import Field
 
 from pipeline.batches import ColumnBatch, Quality, Quantity
-from pipeline.instruments.calibration import Calibration, Positive, Range, Source, Table
+from pipeline.instruments.calibration import Calibration, Positive, Range, Source, Span, Table
 from pipeline.instruments.instrument import Instrument
 from pipeline.instruments.products import Draft, column_quantity, flag
 from pipeline.instruments.rotations import Floats
@@ -36,7 +36,7 @@ class Grid(Table):
     """Energies per charge and directions."""
 
     source: Source
-    energy_ev: Range
+    energy_ev: Span
     elevation_deg: Range
     azimuth_deg: Range
 

@@ -39,8 +39,8 @@ class Band(Table):
     source: Source
     center_mhz: Positive
     bandwidth_mhz: Positive
-    pulse_us: Positive
-    sampling_mhz: Positive
+    pulse_us: Annotated[float, Field(gt=0, le=10_000)]
+    sampling_mhz: Annotated[float, Field(gt=0, le=1000)]
     oversampling: Annotated[int, Field(ge=1, le=16)]
 
     def pulse(self) -> Complexes:

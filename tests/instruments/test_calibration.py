@@ -69,3 +69,17 @@ def test_all_problems_come_at_once(spoiled):
 
 def test_an_instrument_that_is_not_there_is_a_problem():
     assert "no instrument 'camera'" in check_calibration("camera", {})[0][1]
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "key", "value"),
+    [
+        ("minpa", "grid", "energy_ev", [0.0, 25_000.0]),  # on a logarithmic scale
+        ("minpa", "grid", "energy_ev", [100.0, 100.0]),
+        ("mepa", "electron", "energy_mev", [0.0, 12.0]),
+        ("mosir", "band_10_15", "sampling_mhz", 1e308),  # more samples than there is memory
+        ("mosir", "band_10_15", "pulse_us", 1e9),
+    ],
+)
+def test_what_no_scale_and_no_pulse_can_be_is_named(spoiled, name, table, key, value):
+    assert [one.split(".")[:2] for one in spoiled(name, lambda t: t[table].update({key: value}))] == [[table, key]]
