@@ -123,6 +123,9 @@ def load_mission(name: str) -> Mission:
     calibrations, hashes = _calibrations(parts.products.instruments, folder, problems, tell)
     if parts.products.instruments and plan is None and not problems:
         tell("products.instruments", "instruments need a [dictionary]")
+    if plan:
+        for lack in lacking(plan, parts.products.instruments):
+            tell("products.instruments", lack)
     if parsed and parsed.link.framing != "packets" and not parsed.channel:
         tell("channel", "no [[channel]]: name the virtual channels that are wanted")
     if problems or parsed is None:
@@ -155,6 +158,18 @@ def load_mission(name: str) -> Mission:
             "calibration_sha256": hashes,
         },
     )
+
+
+def lacking(plan: Plan, instruments: Iterable[str]) -> list[str]:
+    """What instruments read of a container that the dictionary has, and that is not in it: they would be silent."""
+    columns = {node.key: {name for _, name in node.columns} for node in plan.root.walk()}
+    return [
+        f"{name} reads {', '.join(sorted(missing))} of {container}, which the dictionary does not have there"
+        for name in instruments
+        if name in REGISTER
+        for container, needed in REGISTER[name].containers.items()
+        if container in columns and (missing := needed - columns[container])
+    ]
 
 
 def _clock(clock: ClockTable | None, plan: Plan | None, tell: Tell) -> tuple[int, tuple[TimeTerm, ...]]:

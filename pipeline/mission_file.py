@@ -160,7 +160,7 @@ class ProductsTable(Strict):
     """`[products]`."""
 
     instruments: list[str] = []
-    """Instruments that are used, each with its `calibration/<name>.toml`."""
+    """Instruments that are used, each with its `calibration/<name>.toml` and the columns that it reads."""
     window_s: Annotated[float, Field(ge=0, le=86400, strict=False)] = 0.0
     """Rows whose onboard time has the same floor(time / window_s) are one product; 0: what came in together."""
 

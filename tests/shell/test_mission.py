@@ -1,5 +1,6 @@
 """A mission's files: read whole, and every mistake in them told at once with file, line and key."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from pipeline.errors import ConfigError
 from pipeline.mission import find_mission, load_mission
 
+ZHURONG = Path(__file__).resolve().parents[2] / "configs" / "zhurong"
 FRAMES = """
 name = "test"
 
@@ -149,3 +151,13 @@ def test_a_clock_of_parameters_that_are_not_there_is_told(folder: Path, real_dat
 def test_what_only_other_frames_have_is_refused(folder: Path) -> None:
     text = FRAMES.replace('"aos"', '"tm"\ninsert_zone_bytes = 8')
     assert problems(folder, text) == [(7, "link.insert_zone_bytes")]
+
+
+def test_a_column_that_an_instrument_reads_and_the_dictionary_lacks_is_named(tmp_path):
+    shutil.copytree(ZHURONG, tmp_path / "zhurong")
+    xtce = tmp_path / "zhurong" / "telemetry.xml"
+    text = xtce.read_text()
+    entry = text.index('<ParameterRefEntry parameterRef="ACCUMULATION"/>', text.index('name="MINPA"'))
+    xtce.write_text(text[:entry] + text[text.index("/>", entry) + 2 :])
+    with pytest.raises(ConfigError, match="minpa reads ACCUMULATION of MINPA, which the dictionary does not have"):
+        load_mission(str(tmp_path / "zhurong"))
