@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
 from pipeline.batches import ByteBatch
@@ -103,3 +104,13 @@ def test_decode_tells_frames_losses_and_corrections_of_a_report(bundled):
     assert lost > 0
     assert f'downlink_lost_frames{{station="s"}} {float(lost)}' in text
     assert 'downlink_corrected_symbols{station="s"} 0.0' not in text
+
+
+def test_every_alert_is_on_what_is_counted_and_says_what_is_wrong(meters):
+    counted = {line.split()[2] for line in meters[0].text().decode().splitlines() if "# TYPE" in line} | {"up"}
+    told = yaml.safe_load((ROOT / "docker" / "alerts.yml").read_text())
+    rules = [rule for group in told["groups"] for rule in group["rules"]]
+    assert len({rule["alert"] for rule in rules}) == len(rules) > 5
+    for rule in rules:
+        assert set(re.findall(r"\bup\b|downlink_\w+", rule["expr"])) <= counted
+        assert rule["annotations"]["summary"]
