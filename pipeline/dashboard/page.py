@@ -6,6 +6,7 @@ import time
 from html import escape
 from typing import Any
 
+import structlog
 from bokeh.document import Document
 from bokeh.layouts import column, row
 from bokeh.models import Button, CustomJS, Select, TabPanel, Tabs
@@ -17,13 +18,14 @@ from pipeline.dashboard.pass_look import PassLook
 from pipeline.dashboard.radar_look import RadarLook
 from pipeline.dashboard.replay_bar import ReplayBar, Say
 from pipeline.dashboard.spectra_look import SpectraLook
-from pipeline.dashboard.state import State
+from pipeline.dashboard.state import UNREADABLE, State
 from pipeline.dashboard.theme import sheet
 from pipeline.dashboard.traverse_look import TraverseLook
 from pipeline.dashboard.words import Words, ago
 
 TICK_MS = 500
 LATEST = "latest heard"
+_log = structlog.get_logger("dashboard")
 _SWAP = "document.documentElement.classList.toggle('light')"
 
 
@@ -80,8 +82,12 @@ class Page:
         if chosen not in streams:
             chosen = max(streams, key=lambda name: streams[name].arrived_s, default="")
         self._tell(chosen, now_s)
-        self._replay.refresh(streams.get(chosen), now_s)
-        self._looks[self._tabs.active].refresh(streams.get(chosen), now_s)
+        try:
+            self._replay.refresh(streams.get(chosen), now_s)
+            self._looks[self._tabs.active].refresh(streams.get(chosen), now_s)
+        except UNREADABLE as error:  # messages that are what their topics say in form, and nonsense
+            _log.warning("cannot be drawn and is forgotten", stream=chosen[:100], why=repr(error)[:200])
+            self._state.give_up(chosen)
 
     def _go(self, kind: str, time_ns: int) -> None:
         """Open the look that shows a kind of product, at the one of a time."""

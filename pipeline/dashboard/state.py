@@ -26,7 +26,7 @@ MAX_KINDS = 256
 MAX_IDS = 8192
 MAX_COUNTS = 2000
 
-_UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError, MemoryError)
+UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError, MemoryError)
 """What comes from outside may be anything."""
 
 Unpack = Callable[[bytes], Mapping[str, Any]]
@@ -103,8 +103,15 @@ class State:
             self.tell("connected")
         try:
             self._take(topic.split("/"), payload, _Came(now_s, utc_ns, retained))
-        except _UNREADABLE:
+        except UNREADABLE:
             self.n_unread += 1
+
+    def give_up(self, name: str) -> None:
+        """What is held of a stream cannot be drawn: forget it, so that the next messages can be."""
+        self.n_unread += 1
+        if stream := self.streams.get(name):
+            stream.forget()
+            stream.progress = None
 
     def _take(self, levels: list[str], payload: bytes, came: _Came) -> None:
         if levels[1] == "status":

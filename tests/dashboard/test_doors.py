@@ -1,14 +1,26 @@
 """Who does not finish a request, or opens pages without end, takes nothing from the others."""
 
 import asyncio
+import json
 import socket
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 
+import pytest
 from bokeh.client import pull_session
+from structlog.testing import capture_logs
 
 from pipeline import app
 from pipeline.dashboard import server
 from pipeline.transport.broker import broker as broker_at
+
+
+@pytest.fixture
+def visitor():
+    """Calls Bokeh's client, which wants a thread with an event loop of its own."""
+    with ThreadPoolExecutor(1, initializer=lambda: asyncio.set_event_loop(asyncio.new_event_loop())) as executor:
+        yield lambda act: asyncio.get_running_loop().run_in_executor(executor, act)
+        executor.submit(lambda: asyncio.get_event_loop().close()).result()
 
 
 def fetch(url):
@@ -54,16 +66,34 @@ async def test_a_request_that_does_not_come_whole_is_let_go_and_so_is_one_that_i
             sock.close()
 
 
-async def test_pages_beyond_a_number_say_so_and_one_that_is_closed_makes_room(monkeypatch):
+async def test_pages_beyond_a_number_say_so_and_one_that_is_closed_makes_room(visitor, monkeypatch):
     monkeypatch.setattr(server, "MAX_PAGES", 1)
     monkeypatch.setattr(server, "UNUSED_MS", 600)
     async with broker_at(None) as address, app.dashboard(address, port=0) as served:
-        pages = [await asyncio.to_thread(pull_session, url=served.url) for _ in range(2)]
+        pages = [await visitor(lambda: pull_session(url=served.url)) for _ in range(2)]
         told = ["pages are open" in str(page.document.to_json()) for page in pages]
         assert told == [False, True]
         for page in pages:
-            await asyncio.to_thread(page.close)
+            await visitor(page.close)
         await asyncio.sleep(2)
-        page = await asyncio.to_thread(pull_session, url=served.url)
+        page = await visitor(lambda: pull_session(url=served.url))
         assert "pages are open" not in str(page.document.to_json())
-        await asyncio.to_thread(page.close)
+        await visitor(page.close)
+
+
+async def test_nonsense_in_the_right_form_is_forgotten_and_the_page_goes_on(visitor):
+    nonsense = {"scid": [], "vcid": {}, "frames": "x", "lost_frames": 1, "last_received_ns": "never"}
+    honest = {"scid": 245, "vcid": 5, "frames": 7, "lost_frames": 0, "last_received_ns": 1_000_000_000}
+    async with broker_at(None) as address, app.dashboard(address, port=0) as served:
+        state = served.state
+        with capture_logs() as told:
+            state.feed("zhurong/live/link/x", json.dumps(nonsense).encode(), 1.0, retained=True)
+            page = await visitor(lambda: pull_session(url=served.url))
+            assert state.n_unread == 1
+            state.feed("zhurong/live/link/x", json.dumps(honest).encode(), 2.0)
+            await asyncio.sleep(1.2)
+            await visitor(page.close)
+        assert [one["event"] for one in told if one["log_level"] == "warning"] == [
+            "cannot be drawn and is forgotten"
+        ]
+        assert state.streams["zhurong/live"].channels["x"]["frames"] == 7
