@@ -2,7 +2,9 @@
 bit by bit, in plain Python, and shares nothing with the decoder.
 """
 
+import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +13,8 @@ from pipeline.batches import ColumnBatch, PacketBatch
 from pipeline.dictionary.decoder import Decoder, TimeTerm
 from pipeline.dictionary.plan import compile_plan
 from pipeline.dictionary.xtce import read_xtce
+
+sys.path.insert(0, str(Path(__file__).parent))  # where pieces.py is
 
 HEADER_TYPES = """
 <IntegerParameterType name="U1"><IntegerDataEncoding sizeInBits="1"/></IntegerParameterType>

@@ -1,22 +1,11 @@
 """Where entries stand: before the next one, and from the start of a container inside another (XTCE 1.2, 4.3.4)."""
 
 import pytest
+from pieces import entry, rows
 
-from pipeline.batches import Ragged
 from pipeline.dictionary.plan import compile_plan
 from pipeline.dictionary.xtce import read_xtce
 from pipeline.errors import ConfigError
-
-
-def rows(column):
-    if not isinstance(column, Ragged):
-        return column.tolist()
-    bounds = zip(column.start.tolist(), column.length.tolist(), strict=True)
-    return [column.values[start : start + length].tolist() for start, length in bounds]
-
-
-def entry(name, inside=""):
-    return f'<ParameterRefEntry parameterRef="{name}">{inside}</ParameterRefEntry>'
 
 
 def at(bits, reference):

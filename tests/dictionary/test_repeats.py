@@ -2,22 +2,12 @@
 
 import numpy as np
 import pytest
+from pieces import entry, rows
 
-from pipeline.batches import Quality, Ragged
+from pipeline.batches import Quality
 from pipeline.dictionary.decoder import Decoder
 from pipeline.dictionary.plan import compile_plan
 from pipeline.dictionary.xtce import read_xtce
-
-
-def rows(column):
-    if not isinstance(column, Ragged):
-        return column.tolist()
-    bounds = zip(column.start.tolist(), column.length.tolist(), strict=True)
-    return [column.values[start : start + length].tolist() for start, length in bounds]
-
-
-def entry(name, inside=""):
-    return f'<ParameterRefEntry parameterRef="{name}">{inside}</ParameterRefEntry>'
 
 
 def told(name, adjustment=""):

@@ -225,3 +225,24 @@ def test_a_packed_recording_cut_to_nothing_is_told_as_that(downlink: Run, bundle
     done = downlink("inspect", tmp_path / "cut.zst", "-m", "zhurong", "--json")
     assert one_line(done, 0) == "downlink: cut.zst: it is cut short: what is there is used"
     assert json.loads(done.stdout)["damaged"] == ["cut.zst: it is cut short: what is there is used"]
+
+
+@pytest.mark.parametrize("command", ["watch", "dashboard"])
+def test_a_broker_that_is_not_there_is_told_by_whoever_looks(downlink: Run, command: str) -> None:
+    pytest.importorskip("bokeh")
+    port = ("--port", "0") if command == "dashboard" else ()
+    done = downlink(command, "--broker", "mqtt://127.0.0.1:1", *port)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == "downlink: cannot connect to mqtt://127.0.0.1:1: connection refused"
+    assert "Traceback" not in done.stderr
+
+
+def test_two_runs_into_one_folder_leave_whole_files(bundled: Path, tmp_path: Path) -> None:
+    pytest.importorskip("pyarrow")
+    words = ("decode", bundled / "clean.cadu", "-m", "zhurong", "--out", tmp_path / "out", "--format", "parquet")
+    runs = [started(*words), started(*words)]
+    assert [run.wait(60) for run in runs] == [0, 0]
+    from pyarrow import parquet  # noqa: PLC0415 - an extra
+
+    assert parquet.read_table(tmp_path / "out" / "NAVIGATION.parquet").num_rows == 203
+    assert not list((tmp_path / "out").glob(".*"))
