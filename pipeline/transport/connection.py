@@ -316,4 +316,6 @@ def _hint(address: BrokerAddress) -> str:
 
 def _reason(error: BaseException | None) -> str:
     text = re.sub(r"^\[(Errno -?\d+|code:\d+)\] ", "", in_words(error or "")) or "closed"
+    if text == "Unspecified error":  # paho's word for an end without a word
+        return "it was closed (by the broker, by the network, or for another client of the same name)"
     return text[:1].lower() + text[1:]
