@@ -241,7 +241,8 @@ def test_two_runs_into_one_folder_leave_whole_files(bundled: Path, tmp_path: Pat
     pytest.importorskip("pyarrow")
     words = ("decode", bundled / "clean.cadu", "-m", "zhurong", "--out", tmp_path / "out", "--format", "parquet")
     runs = [started(*words), started(*words)]
-    assert [run.wait(60) for run in runs] == [0, 0]
+    told = [run.communicate(timeout=60) for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], told
     from pyarrow import parquet  # noqa: PLC0415 - an extra
 
     assert parquet.read_table(tmp_path / "out" / "NAVIGATION.parquet").num_rows == 203
