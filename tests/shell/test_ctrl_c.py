@@ -29,8 +29,9 @@ def test_ctrl_c_while_the_command_line_is_imported_ends_quietly(module):
             break
     _, err = run.communicate(timeout=30)
     assert run.returncode == 130
-    told = [line for line in err.splitlines() if not line.startswith(("import ", "# ", "pybuiltins"))]
-    assert told == ["downlink: interrupted"]
+    assert err.count("downlink: interrupted") == 1  # among what -v tells
+    assert "Traceback" not in err
+    assert "KeyboardInterrupt" not in err
 
 
 def test_the_package_itself_imports_next_to_nothing():
