@@ -9,14 +9,18 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipeline.errors import ConfigError, RunError
+from pipeline.transport import live
 from pipeline.transport.address import BrokerAddress
 from pipeline.transport.certs import make_certificates
 from pipeline.transport.connection import _tls_context
 from pipeline.transport.dialer import Dialer, Timing
 from pipeline.transport.feed import FeedListener, feed
+from pipeline.transport.live import TcpListener
 from pipeline.transport.mqtt import Publisher
 from pipeline.transport.stations import read_station, tls_of
 from pipeline.transport.terms import Terms
+
+NAMES = ("ingest", "station")
 
 
 @pytest.fixture(scope="module")
@@ -167,3 +171,27 @@ async def test_a_feed_in_the_clear_to_a_tls_listener_says_what_it_waits_for(lab,
         await feed(read_station(f"feed://127.0.0.1:{listener.port}"), tmp_path / "pass", "p", None, patience_s=-1)
     task.cancel()
     assert any("refused" in one["event"] for one in told)
+
+
+async def test_handshakes_that_are_never_finished_are_ended_and_keep_nobody_else_out(lab, monkeypatch):
+    monkeypatch.setattr(live, "HANDSHAKE_S", 0.5)
+    files = {who: f"cert={lab}/good/{who}.crt&key={lab}/good/{who}.key&ca={lab}/good/ca.crt" for who in NAMES}
+    listener = TcpListener(read_station(f"tcp-listen://127.0.0.1:0?{files['ingest']}"))
+    arrivals = listener.arrivals()
+    first = asyncio.create_task(anext(arrivals))
+    while not listener.port:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    begun = asyncio.get_running_loop().time()
+    half_open = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(200)]
+    station = read_station(f"tcp://127.0.0.1:{listener.port}?{files['station']}")
+    context = tls_of(station, server=False)
+    _, writer = await asyncio.open_connection("127.0.0.1", station.port, ssl=context)
+    writer.write(b"bytes")
+    assert (await asyncio.wait_for(first, 5)).pieces == [b"bytes"]
+    for reader, other in half_open:
+        with contextlib.suppress(OSError):
+            assert await asyncio.wait_for(reader.read(), 5) == b""
+        other.close()
+    assert asyncio.get_running_loop().time() - begun < 5
+    writer.close()
+    await arrivals.aclose()
