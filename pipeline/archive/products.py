@@ -36,16 +36,17 @@ def product_files(folder: Path, origin: Origin, file_format: str = "archive") ->
     for name, kind_ in KINDS.items():
         if file_format in {"archive", name}:
             kind_.needs()
-    with ExitStack() as stack:
-        files = ProductFiles(folder, origin, file_format, Spill(folder, stack))
-        try:
-            yield files
-            files.write()
-        except KeyboardInterrupt:
-            files.index()
-            raise interrupted(files.n_finished, folder) from None
-        except OSError as error:
-            raise RunError(f"cannot write in {folder}: {error.strerror or error}") from error
+    try:
+        with ExitStack() as stack:
+            files = ProductFiles(folder, origin, file_format, Spill(folder, stack))
+            try:
+                yield files
+                files.write()
+            except KeyboardInterrupt:
+                files.index()
+                raise interrupted(files.n_finished, folder) from None
+    except OSError as error:
+        raise RunError(f"cannot write in {folder}: {error.strerror or error}") from error
 
 
 class ProductFiles:
