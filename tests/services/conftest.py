@@ -44,7 +44,9 @@ def free_port():
     """One below those that the system gives to connections: nobody takes it before a service that starts slowly."""
     while True:
         with socket.socket() as probe, contextlib.suppress(OSError):
-            port = random.randrange(15_000, 32_000)
+            port = random.SystemRandom().randrange(
+                15_000, 32_000
+            )  # not the seeded one: it gives all workers the same
             probe.bind(("127.0.0.1", port))
             return port
 
