@@ -122,6 +122,11 @@ class Connection(aiomqtt.Client):
             raise LostError("the connection is gone")
         return info.mid
 
+    def write_now(self) -> None:
+        """Write what was handed over; what the socket does not take now goes in the loop's next turn, as ever."""
+        if self._writes_soon:
+            self._write()
+
     async def listen(self, topics: Sequence[str]) -> None:
         """Subscribe to `topics` at QoS 1; RefusedError where the broker does not allow one."""
         try:

@@ -201,6 +201,7 @@ class Publisher:
         try:
             if self._connection:
                 self._send_some(self._connection)
+                self._connection.write_now()
         except LostError:
             self._wake.set()  # the task finds out for itself, and ends the connection
 
