@@ -26,6 +26,7 @@ from typing import Any, Self
 import numpy as np
 import psutil
 
+from pipeline.heap import CHILD_SETTINGS
 from pipeline.topics import unpack_product
 from pipeline.transport.address import BrokerAddress
 from pipeline.transport.dialer import Timing
@@ -188,7 +189,8 @@ class Services:
 
     def _start(self, name: str, command: list[str]) -> None:
         with (self.folder / f"{name}.log").open("wb") as log:
-            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
+            env = {**os.environ, **(CHILD_SETTINGS if name == "broker" else {})}  # as docs/operations.md advises
+            self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log, env=env)
 
     def _wait(self, stage: str) -> None:
         for _ in range(1000):
