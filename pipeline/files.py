@@ -45,10 +45,13 @@ def held(folder: Path) -> Iterator[None]:
     except OSError as error:
         raise RunError(f"cannot write in {folder}: {error.strerror}") from error
     try:
-        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise RunError(
+                f"{folder} is in use by another process: each service needs a folder of its own"
+            ) from None
         yield
-    except BlockingIOError:
-        raise RunError(f"{folder} is in use by another process: each service needs a folder of its own") from None
     finally:
         os.close(number)
 
