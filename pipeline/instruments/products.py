@@ -129,13 +129,19 @@ def column_quantity(packets: ColumnBatch, column: str, unit: str = "", descripti
     return Quantity(values, unit or packets.units.get(column, ""), description, dims)
 
 
+def distinct(values: NDArray[np.uint16]) -> list[int]:
+    """The different values in ascending order."""
+    one = len(values) > 0 and bool((values == values[0]).all())  # nearly always, and np.unique is slow
+    return [int(values[0])] if one else np.unique(values).tolist()
+
+
 def _origin(draft: Draft, instrument: str, context: Context) -> dict[str, Any]:
     packets = draft.packets
     origin: dict[str, Any] = {
         "stream": context.stream,
         "instrument": instrument,
         "container": packets.container,
-        "apid": _distinct(packets.apid),
+        "apid": distinct(packets.apid),
         "n_packets": len(packets),
         "n_packets_corrected": _n_flagged(packets, Quality.CORRECTED),
         "n_gaps": _n_flagged(packets, Quality.AFTER_GAP),
@@ -167,8 +173,3 @@ def _clock_sigma(time_ns: NDArray[np.int64], context: Context) -> dict[str, floa
 
 def _n_flagged(packets: ColumnBatch, bit: Quality) -> int:
     return int(((packets.quality & np.uint32(bit)) != 0).sum())
-
-
-def _distinct(values: NDArray[np.uint16]) -> list[int]:
-    one = len(values) > 0 and bool((values == values[0]).all())  # nearly always, and np.unique is slow
-    return [int(values[0])] if one else np.unique(values).tolist()

@@ -20,13 +20,14 @@ from pipeline.instruments import telemetry
 from pipeline.instruments.attitude import Navigation
 from pipeline.instruments.calibration import lineage
 from pipeline.instruments.context import Context
-from pipeline.instruments.products import Draft, finish, flag
+from pipeline.instruments.products import Draft, distinct, finish, flag
 from pipeline.instruments.register import REGISTER, family
 from pipeline.instruments.rows import RowCutter, join, take, window_keys
 
 MAX_EVENTS = 16
 """Of one group of rows: noise in place of an instrument's values tells no more."""
 _NEVER = np.iinfo(np.int64).max
+_NONE = np.empty(0, np.int64)
 
 
 @dataclass(slots=True)
@@ -96,8 +97,9 @@ class Suite:
         for reading in self._readings():
             reading.cutter.own()
         parts = [part for batch in batches for part in self._parts(batch)]
-        jumps = [part.order[(part.quality & Quality.CLOCK_JUMP) != 0] for _, part in parts]
-        self._navigation.feed([part for _, part in parts], np.sort(np.concatenate([np.empty(0, np.int64), *jumps])))
+        jumped = [(part.order, (part.quality & Quality.CLOCK_JUMP) != 0) for _, part in parts]
+        jumps = [order[where] for order, where in jumped if where.any()]
+        self._navigation.feed([part for _, part in parts], np.sort(np.concatenate(jumps)) if jumps else _NONE)
         readings = [(reading, part) for stream, part in parts for reading in stream.readings]
         products = [product for reading, part in readings for product in self._advance(reading, part)]
         waiting = [reading for reading in self._readings() if reading.waiting is not None]
@@ -107,8 +109,8 @@ class Suite:
 
     def _parts(self, batch: ColumnBatch) -> Iterator[tuple[_Stream, ColumnBatch]]:
         """The batch by APID, with rows flagged whose onboard time went back."""
-        apids = np.unique(batch.apid)
-        for apid in apids.tolist():
+        apids = distinct(batch.apid)
+        for apid in apids:
             part = batch if len(apids) == 1 else take(batch, batch.apid == apid)
             stream = self._stream(part, apid)
             jumped, stream.last_ns = _went_back(part.time_ns, stream.last_ns)
@@ -193,7 +195,9 @@ class Suite:
 def _went_back(time_ns: NDArray[np.int64], last_ns: int) -> tuple[NDArray[np.bool_], int]:
     """Which rows have an onboard time before the row that came before, and the last time there was."""
     known = time_ns != NO_TIME
-    times = np.concatenate([[last_ns], time_ns[known]])
     jumped = np.zeros(len(time_ns), np.bool_)
+    if not known.any():
+        return jumped, last_ns
+    times = np.concatenate([[last_ns], time_ns[known]])
     jumped[known] = times[1:] < times[:-1]
     return jumped, int(times[-1])
