@@ -55,7 +55,7 @@ class Assembly:
         parts = []
         for map_id in np.unique(maps).tolist():
             rows = np.nonzero(maps == map_id)[0]
-            before = np.concatenate(([self._gaps_seen.get(map_id, self._n_gaps)], gaps[rows[:-1]]))
+            before = np.concatenate(([self._gaps_seen.get(map_id, 0)], gaps[rows[:-1]]))
             own = take_frames(frames, rows)
             broken = np.where(own.lost < 0, own.lost, gaps[rows] > before).astype(np.int32)
             packets = self._assembler(map_id).feed(replace(own, lost=broken))

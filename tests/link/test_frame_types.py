@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import numpy as np
 import pytest
 
-from pipeline.batches import ByteBatch
+from pipeline.batches import ByteBatch, Quality
 from pipeline.errors import ConfigError
 from pipeline.link.clcw import read_clcw
 from pipeline.link.receiver import Receiver
@@ -118,6 +118,20 @@ def test_uslp_maps_are_assembled_apart_and_a_gap_breaks_all_of_them(sender):
         outputs, report = receive(frames, USLP, channel, pieces)
         assert set(packets_of(outputs)) < set(streams[1] + streams[2])
         assert report["channels"][0]["truncated_packets"] == 2
+
+
+def test_the_first_packet_of_a_map_that_is_first_seen_after_a_gap_is_flagged_in_any_split(sender):
+    sent = [(1, k) for k in range(60)] + [(2, k) for k in range(60, 70)]
+    frames = [
+        uslp_frame(sender, sender.packet(map_id, k, bytes(100)), 0, k, map_id=map_id)
+        for map_id, k in sent
+        if k != 3
+    ]
+    for pieces in (1, 2, len(frames)):
+        outputs, _ = receive(frames, USLP, ChannelSettings(0xABCD, 9, "uslp"), pieces)
+        quality = np.concatenate([output.packets.quality for output in outputs])
+        flagged = np.nonzero(quality & Quality.AFTER_GAP)[0]
+        assert flagged.tolist() == [3, 59], pieces  # of MAP 1 and of MAP 2
 
 
 def test_uslp_frames_of_whole_packets_need_no_pointer(sender):
