@@ -35,8 +35,8 @@ from pipeline.transport.mqtt import subscribe
 N_FIELDS = 40
 APIDS = {"FIELDS": 100, "FLOATS": 101, "SCALED": 102}
 LENGTHS = {"FIELDS": 66, "FLOATS": 166, "SCALED": 335}
-N_PACKETS = int(os.environ.get("DOWNLINK_BENCH_PACKETS", "600000"))
-N_LONG = 5 * N_PACKETS
+N_PACKETS = int(os.environ.get("DOWNLINK_BENCH_PACKETS", "2000000"))
+N_SHORT, N_LONG = 600_000, 3_000_000
 LATENCY_S = float(os.environ.get("DOWNLINK_BENCH_LATENCY_S", "15"))
 FRAME_BYTES = 1024
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin")
@@ -280,17 +280,17 @@ async def count(port: int, n_packets: int) -> None:
 def replay(folder: Path) -> tuple[float, float]:
     """`downlink replay --speed max` of the same packets, thousand a second: the whole command, and without its start.
 
-    The second is of what N_LONG packets take longer than N_PACKETS.
+    The second is of what N_LONG packets take longer than N_SHORT.
     """
     path = folder / "pass.packets"
     command = [sys.executable, "-m", "pipeline", "replay", str(path), "-m", str(folder / "packets")]
     took = {}
-    for n in (N_PACKETS, N_LONG):
+    for n in (N_SHORT, N_LONG):
         path.write_bytes(packets(n))
         began = time.perf_counter()
         subprocess.run(command, check=True, capture_output=True)
         took[n] = time.perf_counter() - began
-    return N_LONG / took[N_LONG] / 1e3, (N_LONG - N_PACKETS) / (took[N_LONG] - took[N_PACKETS]) / 1e3
+    return N_LONG / took[N_LONG] / 1e3, (N_LONG - N_SHORT) / (took[N_LONG] - took[N_SHORT]) / 1e3
 
 
 def main() -> None:
