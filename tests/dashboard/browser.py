@@ -31,6 +31,10 @@ console.error = (...what) => { errors.push(what.map(String).join(" ")); told(...
 """  # what goes wrong in a page, for a test to see
 
 
+SIZE = (1366, 650)
+"""Of a page, as tests click on it."""
+
+
 class Tab:
     """One open page. Its size is what a 1366x768 laptop leaves of a browser's window."""
 
@@ -46,6 +50,11 @@ class Tab:
             if answer.get("id") == number:
                 assert "error" not in answer, answer
                 return answer["result"]
+
+    async def resize(self, size=SIZE):
+        """Width and height in pixels."""
+        how = {"width": size[0], "height": size[1], "deviceScaleFactor": 1, "mobile": False}
+        await self.call("Emulation.setDeviceMetricsOverride", **how)
 
     async def run(self, script):
         """What `script`, an expression, gives; a promise is waited for."""
@@ -99,7 +108,7 @@ class Browser:
             while await asyncio.wait_for(socket.read_message(), 5) is not None:
                 pass
 
-    async def open(self, url, width=1366, height=650, ready=MODELS):
+    async def open(self, url, size=SIZE, ready=MODELS):
         """A new tab with a page, once `ready` is true of it: by default, that its models are all there."""
         made = await self._root.call("Target.createTarget", url="about:blank")
         self._targets.append(made["targetId"])
@@ -108,9 +117,7 @@ class Browser:
         )
         self._sockets.append(socket)
         tab = Tab(socket)
-        await tab.call(
-            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=False
-        )
+        await tab.resize(size)
         await tab.call("Page.bringToFront")
         await tab.call("Page.enable")
         await tab.call("Page.addScriptToEvaluateOnNewDocument", source=_ERRORS)
