@@ -177,10 +177,11 @@ def _processes(n: int, out: Path) -> Iterator[Executor]:
     try:
         yield executor
     except BaseException:
-        executor.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
             process.terminate()
-        executor.shutdown()
+        executor.shutdown(
+            cancel_futures=True
+        )  # waits: what it still does with closed pipes would be told as an error
         for left in out.rglob(".*.part*"):
             shutil.rmtree(left, ignore_errors=True)
         raise
