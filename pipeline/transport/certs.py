@@ -21,6 +21,22 @@ from pipeline.errors import ConfigError, RunError
 
 LISTENERS = ("broker", "ingest")  # that others connect to
 CLIENTS = ("ingest", "decode", "publish", "replay", "reader", "operator", "station")
+READING = """\
+topic read {m}/+/product/#
+topic read {m}/+/latest/#
+topic read {m}/+/link/#
+topic read {m}/+/event/#
+topic read {m}/+/report
+topic read {m}/+/progress
+topic read {m}/status/#"""
+"""What a dashboard hears."""
+PUBLISHING = """\
+topic write {m}/+/product/#
+topic write {m}/+/latest/#
+topic write {m}/+/link/#
+topic write {m}/+/event/#
+topic write {m}/+/report"""
+"""What a stream tells of itself."""
 ACL = """\
 # mosquitto: who a certificate names may do this. Each service speaks only for its own stage.
 user ingest
@@ -45,41 +61,21 @@ topic read {m}/stage/out
 topic write {m}/stage/done
 topic write {m}/stage/lost
 topic write {m}/stage/hello
-topic write {m}/+/product/#
-topic write {m}/+/latest/#
-topic write {m}/+/link/#
-topic write {m}/+/event/#
-topic write {m}/+/report
+{publishing}
 topic write {m}/status/#
 
 user reader
-topic read {m}/+/product/#
-topic read {m}/+/latest/#
-topic read {m}/+/link/#
-topic read {m}/+/event/#
-topic read {m}/+/report
-topic read {m}/+/progress
-topic read {m}/status/#
+{reading}
 
 # A dashboard whose viewers may pause and wind replays: a reader that may say so, and no more.
 user operator
-topic read {m}/+/product/#
-topic read {m}/+/latest/#
-topic read {m}/+/link/#
-topic read {m}/+/event/#
-topic read {m}/+/report
-topic read {m}/+/progress
-topic read {m}/status/#
+{reading}
 topic write {m}/+/control
 
 # `downlink replay`, which publishes as the services do, and is told to pause.
 user replay
 topic read {m}/+/control
-topic write {m}/+/product/#
-topic write {m}/+/latest/#
-topic write {m}/+/link/#
-topic write {m}/+/event/#
-topic write {m}/+/report
+{publishing}
 topic write {m}/+/progress
 topic write {m}/status/#
 """
@@ -114,11 +110,16 @@ def make_certificates(folder: Path, hosts: Sequence[str], mission: str, days: fl
             key = ec.generate_private_key(ec.SECP256R1())
             of_hosts = hosts if name in LISTENERS else ()
             _write(folder, name, _certificate(name, key, (ca, authority), days, of_hosts), key)
-        (folder / "acl").write_text(ACL.format(m=mission), "utf-8")
+        (folder / "acl").write_text(_access_list(mission), "utf-8")
         (folder / "mosquitto.conf").write_text(BROKER.format(folder=folder.resolve()), "utf-8")
     except OSError as error:
         raise RunError(f"cannot write certificates in {folder}: {error.strerror}") from error
     return sorted(folder.iterdir())
+
+
+def _access_list(mission: str) -> str:
+    reading, publishing = (part.format(m=mission) for part in (READING, PUBLISHING))
+    return ACL.format(m=mission, reading=reading, publishing=publishing)
 
 
 def _certificate(
