@@ -24,7 +24,7 @@ from pipeline.transport.inlet import Inlet
 from pipeline.transport.live import Arrival, TcpListener
 from pipeline.transport.source import paced, read_pass
 from pipeline.transport.stations import Station, tls_of
-from pipeline.transport.tls import HANDSHAKE_S, in_words
+from pipeline.transport.tls import HANDSHAKE_S, in_words, options
 
 COUNT_BYTES = 8
 HELLO_S = 10.0
@@ -107,8 +107,7 @@ async def feed(
 async def _dial(station: Station, tls: ssl.SSLContext | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     """Connect, within a bounded time; OSError where nobody listens or TLS fails."""
     async with asyncio.timeout(2 * HANDSHAKE_S):
-        handshake_s = HANDSHAKE_S if tls else None
-        return await asyncio.open_connection(station.host, station.port, ssl=tls, ssl_handshake_timeout=handshake_s)
+        return await asyncio.open_connection(station.host, station.port, **options(tls))
 
 
 def _size(recording: Path) -> int:

@@ -19,7 +19,7 @@ import structlog
 from pipeline.errors import RunError
 from pipeline.transport.inlet import Inlet
 from pipeline.transport.stations import Station, tls_of
-from pipeline.transport.tls import HANDSHAKE_S, in_words
+from pipeline.transport.tls import HANDSHAKE_S, in_words, options
 
 _LONGEST_PAUSE_S = 5.0
 _log = structlog.get_logger("station")
@@ -78,9 +78,8 @@ class TcpListener:
                 lambda: Inlet(self._opened),
                 self._station.host,
                 self._station.port,
-                ssl=self._tls,
-                ssl_handshake_timeout=HANDSHAKE_S if self._tls else None,
                 backlog=8,
+                **options(self._tls),
             )
         except OSError as error:
             raise RunError(
@@ -173,10 +172,7 @@ class TcpClient:
 
 async def _dial(station: Station, tls: ssl.SSLContext | None) -> Inlet:
     """Connect to a station, within a bounded time; OSError where it is not there or TLS fails."""
-    handshake_s = HANDSHAKE_S if tls else None
     async with asyncio.timeout(2 * HANDSHAKE_S):
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(
-            Inlet, station.host, station.port, ssl=tls, ssl_handshake_timeout=handshake_s
-        )
+        _, connection = await loop.create_connection(Inlet, station.host, station.port, **options(tls))
     return connection

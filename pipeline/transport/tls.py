@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import ssl
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -13,6 +14,11 @@ from pipeline.errors import ConfigError
 HANDSHAKE_S = 10.0
 """For a handshake; who is slower is not served."""
 _log = structlog.get_logger("station")
+
+
+def options(context: ssl.SSLContext | None) -> dict[str, Any]:
+    """What asyncio is told of TLS where it connects or listens; None is without."""
+    return {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_S if context else None}
 
 
 def load_own(context: ssl.SSLContext, cert: Path | None, key: Path | None, whose: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipeline.errors import ConfigError, RunError
-from pipeline.transport import live
+from pipeline.transport import tls
 from pipeline.transport.address import BrokerAddress
 from pipeline.transport.certs import make_certificates
 from pipeline.transport.connection import _tls_context
@@ -174,7 +174,7 @@ async def test_a_feed_in_the_clear_to_a_tls_listener_says_what_it_waits_for(lab,
 
 
 async def test_handshakes_that_are_never_finished_are_ended_and_keep_nobody_else_out(lab, monkeypatch):
-    monkeypatch.setattr(live, "HANDSHAKE_S", 0.5)
+    monkeypatch.setattr(tls, "HANDSHAKE_S", 0.5)
     files = {who: f"cert={lab}/good/{who}.crt&key={lab}/good/{who}.key&ca={lab}/good/ca.crt" for who in NAMES}
     listener = TcpListener(read_station(f"tcp-listen://127.0.0.1:0?{files['ingest']}"))
     arrivals = listener.arrivals()
