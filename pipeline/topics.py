@@ -13,16 +13,17 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
-from threading import local
+from functools import lru_cache
 from typing import Any
 
 import msgpack  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import QUALITY_MEANINGS, Event, Message, Product, Quality, Quantity, TimeRange
+from pipeline.batches import NO_TIME, Event, Message, Product, Quantity, TimeRange
 from pipeline.errors import ConfigError, RunError
+from pipeline.payloads import ARRAY_KINDS, plain, product_payload
+from pipeline.quantities import MAX_KNOWN
 from pipeline.unpacking import unpack_bounded
 
 MAX_PAYLOAD_BYTES = (64 << 20) - 140_000
@@ -34,15 +35,9 @@ MAX_COMPONENTS = 16
 RESERVED_STREAMS = ("status", "stage")
 """Levels below the mission that mean something else."""
 
-_QUALITY_BITS = {str(bit.value): f"{bit.name}: {QUALITY_MEANINGS[str(bit.name)]}" for bit in Quality}
-_ARRAY_KINDS = frozenset("biufcSUMm")
-_PACKER_BYTES = 5 << 20
-_COPIED_BYTES = 1 << 12
-"""An array larger than this goes into the payload from where it lies."""
 _MAX_DIMENSIONS, _MAX_LENGTH, _MAX_ITEM_BYTES = 8, 1 << 31, 1 << 16
 _FORM = re.compile(r"[<>|=]?[a-zA-Z?][0-9]{0,7}(\[[0-9]{0,4}[a-zA-Z]{1,2}\])?")
 """A type as NumPy writes it: of one value, and not of several."""
-_own = local()
 _AXES = {3: ("x", "y", "z")}
 _NOT_IN_A_LEVEL = re.compile(r"[\x00-\x1f\x7f/+#\s]+")
 
@@ -66,18 +61,22 @@ def topic_root(mission: str, stream: str) -> str:
 
 def product_message(product: Product) -> Message:
     """The whole product. RunError where it is larger than what our clients read."""
-    payload = _packed(_product_map(product), sum(one.values.nbytes for one in product.arrays.values()))
+    payload = product_payload(_front(product), product)
     if len(payload) > MAX_PAYLOAD_BYTES:
         raise RunError(
             f"product {product.id} is {len(payload)} bytes, more than a message carries "
             f"({MAX_PAYLOAD_BYTES}): its batches must be smaller"
         )
-    return Message(_product_topic(product), payload)
+    return Message(_topic_of(product), payload)
 
 
-def _product_topic(product: Product) -> str:
-    root = topic_root(product.mission, product.stream)
-    return f"{root}/product/{slug(product.instrument)}/{level(product.product)}"
+def _topic_of(product: Product) -> str:
+    return _product_topic(product.mission, product.stream, product.instrument, product.product)
+
+
+@lru_cache(MAX_KNOWN)
+def _product_topic(mission: str, stream: str, instrument: str, product: str) -> str:
+    return f"{topic_root(mission, stream)}/product/{slug(instrument)}/{level(product)}"
 
 
 def latest_messages(product: Product) -> list[Message]:
@@ -89,7 +88,7 @@ def latest_messages(product: Product) -> list[Message]:
     root = f"{topic_root(product.mission, product.stream)}/latest/{slug(product.instrument)}"
     time = iso_utc(product.time.utc_ns[1], "ms")
     quality = int(product.quality[-1]) if len(product.quality) else 0
-    about = _product_topic(product)
+    about = _topic_of(product)
     messages = []
     for name in product.latest:
         for topic, value in _last_values(name, product.arrays[name]):
@@ -165,11 +164,14 @@ def unpack_product(payload: bytes) -> dict[str, Any]:
 
 def iso_utc(ns: int, unit: str = "ns") -> str | None:
     """Nanoseconds since 1970 UTC as ISO 8601, cut to `unit` ("ns", "us", "ms", "s"); None for no time."""
+    if ns == NO_TIME:
+        return None
     instant = np.datetime64(int(ns), "ns")
-    return None if np.isnat(instant) else f"{np.datetime_as_string(instant, unit=unit)}Z"  # type: ignore[call-overload]
+    return f"{np.datetime_as_string(instant, unit=unit)}Z"  # type: ignore[call-overload]
 
 
-def _product_map(product: Product) -> dict[str, Any]:
+def _front(product: Product) -> dict[str, Any]:
+    """What stands before the arrays."""
     return {
         "id": product.id,
         "mission": product.mission,
@@ -178,22 +180,7 @@ def _product_map(product: Product) -> dict[str, Any]:
         "product": product.product,
         "level": product.level,
         "time": _time_map(product.time),
-        "arrays": {name: _quantity_map(name, quantity) for name, quantity in product.arrays.items()},
-        "quality": _array_map("quality", product.quality),
-        "quality_bits": _QUALITY_BITS,
-        "lineage": dict(product.lineage),
     }
-
-
-def _packed(told: dict[str, Any], n_bytes: int) -> bytes:
-    """As msgpack. A packer that has its memory already takes a seventh of the time, so each thread keeps one."""
-    if n_bytes > _PACKER_BYTES:
-        large: bytes = msgpack.packb(told, default=_plain)
-        return large
-    if not hasattr(_own, "packer"):
-        _own.packer = msgpack.Packer(default=_plain, buf_size=_PACKER_BYTES + (1 << 18))
-    payload: bytes = _own.packer.pack(told)
-    return payload
 
 
 def _time_map(time: TimeRange) -> dict[str, Any]:
@@ -215,35 +202,6 @@ def _clock(hours: float) -> str:
     total_ms = min(max(round(hours * 3_600_000), 0), 86_399_999)
     seconds, ms = divmod(total_ms, 1000)
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{ms:03d}"
-
-
-def _quantity_map(name: str, quantity: Quantity) -> dict[str, Any]:
-    told = _array_map(name, quantity.values)
-    told["unit"] = quantity.unit
-    told["description"] = quantity.description
-    told["dims"] = quantity.dims
-    return told
-
-
-def _array_map(name: str, values: NDArray[Any]) -> dict[str, Any]:
-    form, as_it_is = _form(values.dtype)
-    if not form:
-        raise ValueError(f"array {name!r} of type {values.dtype} has no form that other languages read")
-    return {"dtype": form, "shape": values.shape, "data": _octets(values if as_it_is else values.astype(form))}
-
-
-@cache
-def _form(dtype: np.dtype[Any]) -> tuple[str, bool]:
-    """The little-endian type, and whether it is this one; empty where other languages do not read it."""
-    form = dtype.newbyteorder("<").str if dtype.kind in _ARRAY_KINDS else ""
-    return form, dtype.str == form
-
-
-def _octets(little: NDArray[Any]) -> bytes | memoryview:
-    """In C order, as a view where that spares a large copy."""
-    if little.nbytes <= _COPIED_BYTES or not little.flags.c_contiguous:
-        return little.tobytes()
-    return little.reshape(-1).view(np.uint8).data
 
 
 def _with_values(entry: dict[str, Any]) -> dict[str, Any]:
@@ -273,7 +231,7 @@ def _readable(form: str) -> np.dtype[Any]:
     if not isinstance(form, str) or not _FORM.fullmatch(form):
         raise ValueError("an array of a type that is not read")
     dtype = np.dtype(form)
-    if dtype.kind not in _ARRAY_KINDS or not 0 < dtype.itemsize <= _MAX_ITEM_BYTES:
+    if dtype.kind not in ARRAY_KINDS or not 0 < dtype.itemsize <= _MAX_ITEM_BYTES:
         raise ValueError(f"an array of type {dtype} is not read")
     return dtype
 
@@ -301,7 +259,7 @@ def _json_value(value: Any) -> Any:
         return iso_utc(int(value.astype("M8[ns]").astype(np.int64)))
     if isinstance(value, np.bytes_):
         return value.decode("ascii", "replace")
-    return _plain(value)
+    return plain(value)
 
 
 def _json_message(topic: str, payload: Mapping[str, Any], *, retain: bool = False, about: str = "") -> Message:
@@ -324,15 +282,7 @@ def _finite(value: Any) -> Any:
     return value
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        return value.item()
-    if isinstance(value, np.ndarray):
-        return value.tolist()
-    raise TypeError(f"a {type(value).__name__} has no place in a message")
-
-
-_JSON = json.JSONEncoder(default=_plain, ensure_ascii=False, allow_nan=False)
+_JSON = json.JSONEncoder(default=plain, ensure_ascii=False, allow_nan=False)
 
 
 def _unlike(name: str, channel: Mapping[str, Any], n_same: Mapping[str, int]) -> str:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import NO_TIME
+from pipeline.reductions import least, most
 
 _SEGMENT = np.dtype(
     [
@@ -75,8 +76,11 @@ class OnboardClock:
     def utc_ns(self, onboard_ns: NDArray[np.int64]) -> NDArray[np.int64]:
         """UTC of onboard times, any shape. NO_TIME stays NO_TIME; what does not fit stops at the end of int64."""
         onboard = np.asarray(onboard_ns, np.int64)
+        last = most(onboard) if onboard.size else NO_TIME
+        if last == NO_TIME:
+            return onboard.copy()
         if not self.segments:
-            if onboard.size and onboard.min() > -_PLAIN_NS and max(onboard.max(), self.epoch_utc_ns) < _PLAIN_NS:
+            if least(onboard) > -_PLAIN_NS and max(last, self.epoch_utc_ns) < _PLAIN_NS:
                 return onboard + np.int64(self.epoch_utc_ns)
             return _add(onboard, np.int64(self.epoch_utc_ns), onboard)
         of = self._table[self._segment(onboard)]

@@ -13,9 +13,9 @@ from pipeline.batches import Column, Quality, Ragged
 from pipeline.dictionary.plan import Node
 from pipeline.dictionary.ragged import flat_index, flat_starts
 from pipeline.dictionary.runs import Result
-from pipeline.dictionary.sorting import most
 from pipeline.dictionary.steps import Slot
 from pipeline.dictionary.times import SIZES, sizes_slot
+from pipeline.reductions import most
 
 
 def named_columns(

@@ -19,6 +19,7 @@ from pipeline.dictionary.program import Program
 from pipeline.dictionary.rows import even_stride, gather
 from pipeline.dictionary.runs import Result
 from pipeline.dictionary.values import Values
+from pipeline.reductions import least
 
 Rows = NDArray[np.intp]
 Heads = NDArray[np.uint8]
@@ -106,16 +107,6 @@ def run_program(
         kept = np.flatnonzero(~result.short)
         rows, result = rows[kept], result.subset(kept)
     return rows, result
-
-
-def least(values: NDArray[np.int64]) -> int:
-    """The smallest; a lone value needs no reduction, which costs more than all the rest of it."""
-    return int(values[0]) if len(values) == 1 else int(values.min())
-
-
-def most(values: NDArray[np.int64]) -> int:
-    """The largest."""
-    return int(values[0]) if len(values) == 1 else int(values.max())
 
 
 def _codes(

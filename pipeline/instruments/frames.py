@@ -7,9 +7,10 @@ that the product names; the two lie a kilometre apart and are never mixed in a p
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
-from pipeline.batches import Quantity
 from pipeline.instruments.context import Site
+from pipeline.quantities import MAX_KNOWN, Legend
 
 WORDS = {
     "enu": "local: east, north, up at the rover",
@@ -22,12 +23,13 @@ _AXES = {"east_north_up": "enu", "north_east_down": "ned"}
 _PLACES = ("longitude_deg", "latitude_deg")
 
 
-def frames_of(arrays: Mapping[str, Quantity], site: Site | None) -> dict[str, str]:
+@lru_cache(MAX_KNOWN)
+def frames_of(legend: Legend, site: Site | None) -> Mapping[str, str]:
     """Frame by the word that stands for it; longitudes and latitudes are in the site's."""
     found: dict[str, str] = {}
-    for name, quantity in arrays.items():
-        if len(quantity.dims) > 1:
-            words = [*name.split("_"), *(_AXES.get(axis, "") for axis in quantity.dims)]
+    for name, (_, _, dims) in legend.said.items():
+        if len(dims) > 1:
+            words = [*name.split("_"), *(_AXES.get(axis, "") for axis in dims)]
             found |= {word: WORDS[word] for word in words if word in WORDS}
         if site is not None and name in _PLACES:
             found["longitude, latitude"] = site.frame

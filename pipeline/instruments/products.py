@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,8 @@ from pipeline.batches import NO_TIME, ColumnBatch, Product, Quality, Quantity, T
 from pipeline.clock.mars import mars_time
 from pipeline.instruments.context import Context
 from pipeline.instruments.frames import frames_of
+from pipeline.quantities import MAX_KNOWN, Legend, Quantities, legend_of
+from pipeline.reductions import everywhere, least, most
 
 LEVEL_WORDS = {
     "0A": "Raw",
@@ -28,6 +31,10 @@ LEVEL_WORDS = {
     "2C": "Derived",
 }
 """GRAS levels in the words of NASA: `processing_level` of PDS4."""
+_TIMES = {
+    "time_onboard_ns": ("ns", "onboard clock since the mission epoch", ("row",)),
+    "time_utc_ns": ("ns", "UTC since 1970-01-01, as Unix time counts", ("row",)),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +57,9 @@ class Draft:
 
 def finish(draft: Draft, instrument: str, context: Context, lineage: Mapping[str, Any]) -> Product:
     """The product, with an id, time arrays and what `context` and the instrument know of its origin."""
-    time_ns = draft.time_ns
-    utc_ns = context.clock.utc_ns(time_ns)
+    time_ns, told = draft.time_ns, Quantities.of(draft.arrays)
+    span = ends(time_ns)
+    times = {"time_onboard_ns": time_ns, "time_utc_ns": context.clock.utc_ns(time_ns)}
     return Product(
         id=product_id(context.stream, instrument, draft.product, time_ns, draft.packets),
         mission=context.mission,
@@ -59,22 +67,24 @@ def finish(draft: Draft, instrument: str, context: Context, lineage: Mapping[str
         instrument=instrument,
         product=draft.product,
         level=draft.level,
-        time=time_range(time_ns, context),
-        arrays={
-            "time_onboard_ns": Quantity(time_ns, "ns", "onboard clock since the mission epoch"),
-            "time_utc_ns": Quantity(utc_ns, "ns", "UTC since 1970-01-01, as Unix time counts"),
-            **draft.arrays,
-        },
+        time=time_range(span, context),
+        arrays=Quantities({**times, **told.arrays}, _timed(told.legend)),
         quality=draft.quality,
         lineage={
             **context.lineage,
             **lineage,
-            **_origin(draft, instrument, context),
+            **_origin(draft, instrument, context, span),
             **draft.lineage,
-            **_frames(draft, context),
+            **_frames(told.legend, draft.lineage, context),
         },
         latest=draft.latest,
     )
+
+
+@lru_cache(MAX_KNOWN)
+def _timed(legend: Legend) -> Legend:
+    """The same, with the times of rows in front."""
+    return legend_of(tuple({**_TIMES, **legend.said}.items()))
 
 
 def product_id(stream: str, instrument: str, product: str, time_ns: NDArray[np.int64], packets: ColumnBatch) -> str:
@@ -82,23 +92,30 @@ def product_id(stream: str, instrument: str, product: str, time_ns: NDArray[np.i
 
     Sequence counts wrap: without onboard time, receive time tells two blocks apart, and without that their order.
     """
-    span = [int(t) for t in (time_ns[[0, -1]] if len(time_ns) else ())]
+    span = [int(time_ns[0]), int(time_ns[-1])] if len(time_ns) else []
     if len(packets) and span[:1] in ([], [NO_TIME]):
         span += [int(packets.received_ns[0] or packets.order[0])]
     told = "\0".join([stream, instrument, product, *map(str, span), ""]).encode()
-    counts = np.stack([packets.apid, packets.seq_count]).astype("<u2").tobytes()
+    counts = np.asarray(packets.apid, "<u2").tobytes() + np.asarray(packets.seq_count, "<u2").tobytes()
     digest = hashlib.blake2b(told + counts, digest_size=8).hexdigest()
     return f"{instrument}-{product}-{digest}"
 
 
-def time_range(time_ns: NDArray[np.int64], context: Context) -> TimeRange:
-    """First and last onboard time on each clock; NO_TIME where no row has one, Mars times where there is a site."""
-    known = time_ns[time_ns != NO_TIME]
-    if not len(known):
+def ends(time_ns: NDArray[np.int64]) -> NDArray[np.int64] | None:
+    """First and last onboard time, int64[2]; None where no row has one."""
+    last = most(time_ns) if len(time_ns) else NO_TIME
+    if last == NO_TIME:
+        return None
+    first = least(time_ns)
+    return np.array([first if first != NO_TIME else time_ns[time_ns != NO_TIME].min(), last])
+
+
+def time_range(span: NDArray[np.int64] | None, context: Context) -> TimeRange:
+    """The `ends` of a product on each clock; NO_TIME where there are none, Mars times where there is a site."""
+    if span is None:
         return TimeRange((NO_TIME, NO_TIME), (NO_TIME, NO_TIME))
-    ends = np.array([known.min(), known.max()])
-    utc = context.clock.utc_ns(ends)
-    onboard_ns, utc_ns = (int(ends[0]), int(ends[1])), (int(utc[0]), int(utc[1]))
+    utc = context.clock.utc_ns(span)
+    onboard_ns, utc_ns = (int(span[0]), int(span[1])), (int(utc[0]), int(utc[1]))
     if context.site is None:
         return TimeRange(onboard_ns, utc_ns)
     mars = mars_time(utc, context.site.longitude_deg, context.site.sol_offset)
@@ -131,45 +148,41 @@ def column_quantity(packets: ColumnBatch, column: str, unit: str = "", descripti
 
 def distinct(values: NDArray[np.uint16]) -> list[int]:
     """The different values in ascending order."""
-    one = len(values) > 0 and bool((values == values[0]).all())  # nearly always, and np.unique is slow
-    return [int(values[0])] if one else np.unique(values).tolist()
+    if len(values) and everywhere(values == values[0]):  # nearly always, and np.unique is slow
+        return [int(values[0])]
+    return [int(value) for value in np.unique(values)]
 
 
-def _origin(draft: Draft, instrument: str, context: Context) -> dict[str, Any]:
+def _origin(draft: Draft, instrument: str, context: Context, span: NDArray[np.int64] | None) -> dict[str, Any]:
     packets = draft.packets
+    counts, received_ns = packets.seq_count, packets.received_ns
     origin: dict[str, Any] = {
         "stream": context.stream,
         "instrument": instrument,
         "container": packets.container,
         "apid": distinct(packets.apid),
         "n_packets": len(packets),
-        "n_packets_corrected": _n_flagged(packets, Quality.CORRECTED),
-        "n_gaps": _n_flagged(packets, Quality.AFTER_GAP),
-        "seq_count": [int(c) for c in packets.seq_count[[0, -1]]] if len(packets) else [],
+        "n_packets_corrected": _n_flagged(packets.quality, Quality.CORRECTED),
+        "n_gaps": _n_flagged(packets.quality, Quality.AFTER_GAP),
+        "seq_count": [int(counts[0]), int(counts[-1])] if len(packets) else [],
         "level_gras": draft.level,
         "level_pds4": LEVEL_WORDS.get(draft.level, ""),
     }
-    if len(packets) and packets.received_ns[0]:
-        origin["received_ns"] = [int(packets.received_ns.min()), int(packets.received_ns.max())]
+    if len(packets) and received_ns[0]:
+        origin["received_ns"] = [least(received_ns), most(received_ns)]
     if context.site:
         origin |= {"site": context.site.name, "site_frame": context.site.frame}
-    return {**origin, "clock_correlation": context.clock.correlation_id, **_clock_sigma(draft.time_ns, context)}
+    origin["clock_correlation"] = context.clock.correlation_id
+    if span is not None and context.clock.segments:
+        origin["clock_sigma_s"] = float(context.clock.sigma_ns(span).max()) / 1e9  # the largest of its rows
+    return origin
 
 
-def _frames(draft: Draft, context: Context) -> dict[str, Any]:
+def _frames(legend: Legend, lineage: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Every frame that the arrays speak of; what the instrument says of its own goes before."""
-    frames = frames_of(draft.arrays, context.site) | dict(draft.lineage.get("frames", {}))
+    frames = {**frames_of(legend, context.site), **lineage.get("frames", {})}
     return {"frames": frames} if frames else {}
 
 
-def _clock_sigma(time_ns: NDArray[np.int64], context: Context) -> dict[str, float]:
-    """One sigma of the UTC of a product, the largest of its rows; nothing where there is no correlation."""
-    known = time_ns[time_ns != NO_TIME]
-    if not context.clock.segments or not len(known):
-        return {}
-    ends = np.array([known.min(), known.max()])
-    return {"clock_sigma_s": float(context.clock.sigma_ns(ends).max()) / 1e9}
-
-
-def _n_flagged(packets: ColumnBatch, bit: Quality) -> int:
-    return int(((packets.quality & np.uint32(bit)) != 0).sum())
+def _n_flagged(quality: NDArray[np.uint32], bit: Quality) -> int:
+    return int(np.count_nonzero(quality & np.uint32(bit))) if np.count_nonzero(quality) else 0

@@ -7,20 +7,26 @@ each parameter; a ragged one becomes NAME (flat), NAME.start and NAME.length.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from operator import attrgetter
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import ColumnBatch, Quantity, Ragged
+from pipeline.batches import Column, ColumnBatch, Ragged
 from pipeline.instruments.products import Draft
 from pipeline.instruments.rows import compact
+from pipeline.quantities import MAX_KNOWN, Legend, Quantities, Said, legend_of
 
 INSTRUMENT = "telemetry"
 MAX_ROWS, MAX_BYTES = 4096, 4 << 20  # of one product
+_OBJECT = np.dtype(object)
+_N_AXES, _DTYPE = attrgetter("ndim"), attrgetter("dtype")
 
 
+@lru_cache(MAX_KNOWN)
 def product_name(container: str) -> str:
     """The container's name as one of a product, spelled as the dictionary does: path parts joined by points."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", container.strip("/").replace("/", ".")) or "unnamed"
@@ -35,31 +41,48 @@ def max_rows(rows: ColumnBatch) -> int:
 
 def drafts(rows: ColumnBatch) -> Iterator[Draft]:
     """One product with all columns of the rows."""
-    arrays: dict[str, Quantity] = {}
-    latest: list[str] = []
-    unit_of = rows.units.get
-    for name, column in rows.columns.items():
+    columns = rows.columns
+    kinds = tuple(map(type, columns.values()))
+    flat = _flat(columns) if Ragged in kinds else cast("Mapping[str, NDArray[Any]]", columns)
+    n_axes = tuple(map(_N_AXES, map(flat.__getitem__, columns)))
+    legend, latest = _told(tuple(columns), kinds, n_axes, tuple(rows.units.items()))
+    arrays = _portable(flat) if _OBJECT in map(_DTYPE, flat.values()) else flat
+    name = product_name(rows.container)
+    yield Draft(name, "01", rows, rows.time_ns, Quantities(arrays, legend), rows.quality.copy(), latest)
+
+
+def _flat(columns: Mapping[str, Column]) -> dict[str, NDArray[Any]]:
+    """The columns, a ragged one as three arrays: its values without gaps, where each row begins, its length."""
+    flat: dict[str, NDArray[Any]] = {}
+    for name, column in columns.items():
         if isinstance(column, Ragged):
-            arrays |= _ragged(name, column, unit_of(name, ""))
-        elif column.ndim == 1:
-            arrays[name] = Quantity(_portable(column), unit_of(name, ""))
-            latest.append(name)
+            whole = compact(column)
+            flat |= {name: whole.values, f"{name}.start": whole.start, f"{name}.length": whole.length}
         else:
-            dims = ("row", *(f"{name}_axis_{axis}" for axis in range(1, column.ndim)))
-            arrays[name] = Quantity(_portable(column), unit_of(name, ""), "", dims)
-    yield Draft(product_name(rows.container), "01", rows, rows.time_ns, arrays, rows.quality.copy(), tuple(latest))
+            flat[name] = column
+    return flat
 
 
-def _ragged(name: str, column: Ragged, unit: str) -> dict[str, Quantity]:
-    flat = compact(column)
-    dims = (f"{name}_value", *(f"{name}_axis_{axis}" for axis in range(1, flat.values.ndim)))
-    return {
-        name: Quantity(_portable(flat.values), unit, "values of all rows, one after another", dims),
-        f"{name}.start": Quantity(flat.start, "", f"where each row begins in {name}"),
-        f"{name}.length": Quantity(flat.length, "", f"values of each row in {name}"),
-    }
+@lru_cache(MAX_KNOWN)
+def _told(
+    names: tuple[str, ...], kinds: tuple[type, ...], n_axes: tuple[int, ...], units: tuple[tuple[str, str], ...]
+) -> tuple[Legend, tuple[str, ...]]:
+    """What is said of columns and of their arrays' axes, and which have one value a row."""
+    said: dict[str, Said] = {}
+    latest: list[str] = []
+    unit_of = dict(units).get
+    for name, kind, n in zip(names, kinds, n_axes, strict=True):
+        unit, inner = unit_of(name, ""), tuple(f"{name}_axis_{axis}" for axis in range(1, n))
+        if kind is Ragged:
+            said[name] = unit, "values of all rows, one after another", (f"{name}_value", *inner)
+            said[f"{name}.start"] = "", f"where each row begins in {name}", ("row",)
+            said[f"{name}.length"] = "", f"values of each row in {name}", ("row",)
+        else:
+            said[name] = unit, "", ("row", *inner)
+            latest += [name] if not inner else []
+    return legend_of(tuple(said.items())), tuple(latest)
 
 
-def _portable(values: NDArray[Any]) -> NDArray[Any]:
+def _portable(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """Objects, which have no form that other languages read, as text."""
-    return values.astype(np.str_) if values.dtype.kind == "O" else values
+    return {name: values.astype(np.str_) if values.dtype == _OBJECT else values for name, values in arrays.items()}
