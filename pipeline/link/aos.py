@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from pipeline.link.headers import (
     ONLY_IDLE,
     OPERATIONAL_CONTROL_BYTES,
     Headers,
+    LoneHeader,
 )
 from pipeline.link.settings import LinkSettings, Service
 
@@ -40,18 +42,24 @@ class AosHeaders:
 
     def read(self, frames: NDArray[np.uint8]) -> Headers:
         n, at = len(frames), self._at
-        head = frames[:, :6].astype(np.uint32)
-        count = head[:, 2] << 16 | head[:, 3] << 8 | head[:, 4]
-        cycle = np.where(head[:, 5] & 0x40, head[:, 5] & 0x0F, 0)
+        valid, scid, vcid, count, pointer = _fields(
+            frames[:, :6].astype(np.uint32).T, frames[:, at : at + 2].astype(np.int32).T
+        )
         return Headers(
-            valid=head[:, 0] >> 6 == _VERSION,
-            scid=((head[:, 0] & 0x3F) << 2 | head[:, 1] >> 6).astype(np.uint16),
-            vcid=(head[:, 1] & 0x3F).astype(np.uint8),
-            vc_count=(cycle << 24 | count).astype(np.uint32),
-            first_header_pointer=(frames[:, at].astype(np.int32) & 0x07) << 8 | frames[:, at + 1],
+            valid=valid,
+            scid=scid.astype(np.uint16),
+            vcid=vcid.astype(np.uint8),
+            vc_count=count.astype(np.uint32),
+            first_header_pointer=pointer,
             zone_start=np.full(n, at + _UNIT_HEADER_BYTES, np.int32),
             zone_stop=np.full(n, self._stop, np.int32),
         )
+
+    def read_lone(self, frame: bytes) -> LoneHeader:
+        at, stop = self._at, self._stop
+        fields = _fields(frame[:6], frame[at : at + 2])
+        word = int.from_bytes(frame[stop : stop + OPERATIONAL_CONTROL_BYTES], "big") if self._ocf else None
+        return LoneHeader(*fields, at + _UNIT_HEADER_BYTES, stop, word, frame[5] >= 0x80)
 
     def for_service(self, service: Service, frames: FrameBatch) -> FrameBatch:
         """A B_PDU tells its last valid bit (4.1.4.3.3), a VCA_SDU fills the field without a header of its own."""
@@ -81,3 +89,18 @@ class AosHeaders:
     def maps(self, frames: NDArray[np.uint8]) -> None:
         """There are none in AOS."""
         del frames
+
+
+def _fields(head: Any, unit: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """Whether the version is that of AOS, SCID, VCID, count and first header pointer (4.1.2, 4.1.4.2).
+
+    `head`: the first six bytes, `unit`: the two of the packet unit's header, as numbers or as arrays of them.
+    """
+    cycle = (head[5] >> 6 & 1) * (head[5] & 0x0F)
+    return (
+        head[0] >> 6 == _VERSION,
+        (head[0] & 0x3F) << 2 | head[1] >> 6,
+        head[1] & 0x3F,
+        cycle << 24 | head[2] << 16 | head[3] << 8 | head[4],
+        (unit[0] & 0x07) << 8 | unit[1],
+    )

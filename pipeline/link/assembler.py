@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pipeline.batches import FrameBatch, Quality
 from pipeline.link.frames import take_frames
 from pipeline.link.held import Held, n_lost_packets
+from pipeline.link.lone import LonePackets, cut
 from pipeline.link.packet_headers import (
     is_encapsulation,
     is_idle,
@@ -68,6 +69,16 @@ class PacketAssembler:
         if not apart.any():
             return self._assemble(frames, broken)
         return self._feed_apart(frames, broken, np.nonzero(apart)[0].tolist())
+
+    def take_lone(self, zone: bytes) -> LonePackets | None:
+        """The packets of one frame that follows, where it begins with one and ends with one."""
+        if self._held.octets.size or self._after_gap or not zone:
+            return None
+        found = cut(zone)
+        if found:
+            self.counts.packets += len(found.start)
+            self.counts.idle_packets += found.n_idle
+        return found
 
     def flush(self) -> Packets | None:
         """No more frames: what is unfinished stays so."""

@@ -14,6 +14,7 @@ from pipeline.batches import FrameBatch
 from pipeline.link.assembler import AssemblyCounts, PacketAssembler
 from pipeline.link.frames import take_frames
 from pipeline.link.headers import HeaderReader
+from pipeline.link.lone import LonePackets
 from pipeline.link.packets import Packets
 
 
@@ -37,6 +38,10 @@ class Assembly:
         if maps is None:
             return self._assembler(0, hand_on=self._hand_on).feed(frames)
         return self._feed_maps(frames, maps)
+
+    def take_lone(self, zone: bytes) -> LonePackets | None:
+        """As `PacketAssembler.take_lone`, for frames without MAPs."""
+        return self._assembler(0, hand_on=self._hand_on).take_lone(zone)
 
     def flush(self) -> Packets | None:
         """No more frames: the unfinished packet, where it is to be handed on."""

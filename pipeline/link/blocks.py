@@ -37,6 +37,10 @@ class FixedBlocks:
         self.place += used
         return Blocks(stream[:used].reshape(n_blocks, self._block_length), last)
 
+    def is_next(self, n_bytes: int) -> bool:
+        """Whether that many more bytes are one block and nothing else."""
+        return n_bytes == self._block_length and not len(self._held)
+
     def flush(self) -> Blocks:
         """The stream ends: what is left is no block."""
         self.skipped_bytes += len(self._held)

@@ -15,12 +15,14 @@ from pipeline.link.clcw import control_words, read_clcw
 from pipeline.link.continuity import Continuity, ContinuityCounts
 from pipeline.link.frames import Arrivals
 from pipeline.link.headers import HeaderReader
+from pipeline.link.lone import LoneFrame, LonePackets
 from pipeline.link.packet_headers import is_encapsulation, only_space_packets, packet_fields
 from pipeline.link.packets import Packets
 from pipeline.link.sequence import SequenceCounts
 from pipeline.link.settings import ChannelSettings
 
 _GAPS_LISTED = 1000
+_AFTER_GAP = int(Quality.AFTER_GAP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ class VirtualChannel:
         self._n_idle_frames = 0
         self._n_replayed = 0
         self._clcw: dict[str, Any] | None = None
+        self._takes_lone = settings.service == "packets" and not settings.hand_on_fragments
 
     def feed(self, arrivals: Arrivals) -> ChannelOutput:
         """Frames as they came in."""
@@ -58,6 +61,32 @@ class VirtualChannel:
             modulus = self._headers.count_modulus(arrivals.frames.data[0])
             self._continuity = Continuity(modulus, self._window)
         return self._put_out(self._continuity.feed(arrivals))
+
+    @property
+    def waits(self) -> bool:
+        """Whether frames are held, in case a missing one is only late."""
+        return self._continuity is not None and self._continuity.waits
+
+    def take_lone(self, frame: LoneFrame) -> LonePackets | None:
+        """The packets of a frame that follows, begins and ends with one; None, and nothing has changed, of another."""
+        header, continuity = frame.header, self._continuity
+        if continuity is None or not self._takes_lone or header.first_header_pointer:
+            return None
+        if not continuity.follows(header.vc_count):
+            return None
+        packets = self._assembly.take_lone(frame.octets[header.zone_start : header.zone_stop])
+        if packets is None:
+            return None
+        continuity.take_lone(header.vc_count, frame.octets)
+        if frame.received_ns:
+            self._received_ns = (self._received_ns[0] or frame.received_ns, frame.received_ns)
+        self._n_replayed += header.replayed
+        if header.control_word is not None:
+            self._clcw = read_clcw(header.control_word) or self._clcw
+        for word in packets.word:
+            broken = self.sequence.is_broken(word >> 48 & 0x7FF, word >> 32 & 0x3FFF)
+            packets.quality.append(_AFTER_GAP if broken else 0)
+        return packets
 
     def expire(self, now: int) -> ChannelOutput | None:
         """What has waited long enough when frame `now` of the link has arrived."""

@@ -9,6 +9,7 @@ After a gap, frames are held for as long as a few frames of the link take, in ca
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -21,6 +22,8 @@ RECENT = 32
 """A count at most this far behind is an earlier frame: a duplicate or a late one."""
 _WIDE_COUNT = 1 << 16
 """A count at least this wide does not come round within a pass: a step back is a restart."""
+
+_Rows = Sequence[bytes] | NDArray[np.uint8]
 
 
 @dataclass(slots=True)
@@ -65,7 +68,7 @@ class Continuity:
         self._recent_span = max(1, min(RECENT, modulus // 4))
         self._expected: int | None = None
         self._recent: dict[int, int] = {}  # count -> content, of the last frames let go
-        self._steady: deque[tuple[NDArray[np.int64], NDArray[np.uint8]]] = deque()  # the same, not yet put there
+        self._steady: deque[tuple[Sequence[int], _Rows]] = deque()  # the same, not yet put there
         self._n_steady = 0
         self._given_up: dict[int, None] = {}  # counts of the last gaps
         self._held: list[_Held] = []
@@ -83,9 +86,25 @@ class Continuity:
         steady = (count - expected - np.arange(len(count))) % self._modulus
         if not self._held and not steady.any():
             self._expected = int(count[-1] + 1) % self._modulus
-            self._keep_in_mind(count[-self._recent_span :], arrivals.frames.data[-self._recent_span :])
+            span = self._recent_span
+            self._keep_in_mind(count[-span:].tolist(), arrivals.frames.data[-span:].copy())
             return arrivals
         return self._feed_unsteady(arrivals)
+
+    def follows(self, count: int) -> bool:
+        """Whether a frame of this count goes on at once, with nothing missing before it."""
+        return not self._held and self._expected is not None and (count - self._expected) % self._modulus == 0
+
+    def take_lone(self, count: int, frame: bytes) -> None:
+        """One frame that follows."""
+        self.counts.frames += 1
+        self._expected = (count + 1) % self._modulus
+        self._keep_in_mind((count,), (frame,))
+
+    @property
+    def waits(self) -> bool:
+        """Whether frames are held."""
+        return bool(self._held)
 
     def expire(self, now: int) -> Arrivals | None:
         """Let go what has waited long enough when frame `now` of the link has arrived."""
@@ -201,19 +220,19 @@ class Continuity:
         self._recent[frame.count] = frame.content
         self._forget()
 
-    def _keep_in_mind(self, counts: NDArray[np.int64], rows: NDArray[np.uint8]) -> None:
+    def _keep_in_mind(self, counts: Sequence[int], rows: _Rows) -> None:
         """The last frames of a steady batch, in case a duplicate of one comes."""
-        self._steady.append((counts, rows.copy()))
+        self._steady.append((counts, rows))
         self._n_steady += len(counts)
         while self._n_steady - len(self._steady[0][0]) >= self._recent_span:
             self._n_steady -= len(self._steady.popleft()[0])
 
     def _remember(self) -> None:
         for counts, rows in self._steady:
-            for count, row in zip(counts.tolist(), rows, strict=True):
+            for count, row in zip(counts, rows, strict=True):
                 self._given_up.pop(count, None)
                 self._recent.pop(count, None)
-                self._recent[count] = hash(row.tobytes())
+                self._recent[count] = hash(bytes(row))
         self._steady.clear()
         self._n_steady = 0
         self._forget()

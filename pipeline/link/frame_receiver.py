@@ -9,11 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.batches import ByteBatch
+from pipeline.batches import ByteBatch, PacketBatch
 from pipeline.link.channels import ChannelOutput, VirtualChannel, packet_report
 from pipeline.link.front_end import FrontEnd, Sorted
+from pipeline.link.lone import frame_batch, packet_batch
 from pipeline.link.output import LinkOutput, put_together, with_insert_times
 from pipeline.link.settings import ChannelSettings, LinkSettings
+
+_NONE = PacketBatch.empty()
 
 
 class FrameReceiver:
@@ -25,9 +28,12 @@ class FrameReceiver:
         self._channels = [
             VirtualChannel(channel, self._front_end.headers, settings.reorder_window_frames) for channel in channels
         ]
+        self._channel_of = {
+            (one.settings.spacecraft_id, one.settings.virtual_channel): one for one in reversed(self._channels)
+        }
 
     def feed(self, batch: ByteBatch) -> LinkOutput:
-        return self._receive(self._front_end.feed(batch), final=False)
+        return self._feed_lone(batch) or self._receive(self._front_end.feed(batch), final=False)
 
     def flush(self) -> LinkOutput:
         return self._receive(self._front_end.flush(), final=True)
@@ -35,6 +41,19 @@ class FrameReceiver:
     def report(self) -> dict[str, Any]:
         channels = [channel.report() for channel in self._channels]
         return {**self._front_end.report(), "channels": channels, "packets": packet_report(self._channels)}
+
+    def _feed_lone(self, batch: ByteBatch) -> LinkOutput | None:
+        """What a batch that is one frame brings, where there is nothing about it to decide."""
+        frame = self._front_end.lone(batch)
+        channel = self._channel_of.get((frame.header.scid, frame.header.vcid)) if frame else None
+        if frame is None or channel is None or any(one.waits for one in self._channels):
+            return None
+        packets = channel.take_lone(frame)
+        if packets is None:
+            return None
+        self._front_end.take_lone(batch)
+        output = LinkOutput(packet_batch(frame, packets), frames=frame_batch(frame), encapsulated=_NONE)
+        return with_insert_times(output, self._settings)
 
     def _receive(self, arrived: Sorted, *, final: bool) -> LinkOutput:
         """Frames to their channels; in order of the channels, which decides between frames of the same moment."""

@@ -22,6 +22,7 @@ from pipeline.link.frame_types import header_reader
 from pipeline.link.frames import Arrivals
 from pipeline.link.guard import SettingsGuard
 from pipeline.link.headers import Headers
+from pipeline.link.lone import LoneFrame
 from pipeline.link.marker import Marker
 from pipeline.link.marks import ReceiveTimes
 from pipeline.link.settings import ChannelSettings, LinkSettings
@@ -44,6 +45,8 @@ class FrontEnd:
     def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings]) -> None:
         self._decoder = FrameDecoder(settings)
         self._blocks = _block_source(settings, self._decoder.block_length)
+        as_sent = self._decoder.takes_nothing_off
+        self._plain_blocks = self._blocks if isinstance(self._blocks, FixedBlocks) and as_sent else None
         self.headers = header_reader(settings)
         self._wanted = channels
         self._guard = SettingsGuard(settings, channels)
@@ -57,6 +60,26 @@ class FrontEnd:
         """The frames that are whole with these bytes."""
         self._times.add(batch)
         return self._sort(self._blocks.feed(batch.data))
+
+    def lone(self, batch: ByteBatch) -> LoneFrame | None:
+        """The frame that a batch is, if it is one good frame and nothing else; `take_lone` then takes it."""
+        blocks = self._plain_blocks
+        if blocks is None or not self._guard.done or not blocks.is_next(len(batch.data)):
+            return None
+        received_ns = self._times.of_lone(batch)
+        octets = batch.data.tobytes()
+        if received_ns is None or not self._decoder.passes_lone(octets):
+            return None
+        header = self.headers.read_lone(octets)
+        return LoneFrame(octets, header, received_ns) if header and header.valid else None
+
+    def take_lone(self, batch: ByteBatch) -> None:
+        """A batch that is one good frame of a wanted channel."""
+        self._times.take_lone(batch)
+        if self._plain_blocks is not None:
+            self._plain_blocks.place += len(batch.data)
+        self._decoder.take_lone()
+        self.n_frames += 1
 
     def flush(self) -> Sorted:
         """The stream ends."""

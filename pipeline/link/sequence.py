@@ -46,12 +46,16 @@ class SequenceCounts:
     def _feed_each(self, apid: NDArray[np.uint16], count: NDArray[np.uint16]) -> NDArray[np.bool_]:
         broken = np.zeros(len(apid), bool)
         for row, (which, now) in enumerate(zip(apid.tolist(), count.tolist(), strict=True)):
-            before = self._last[which]
-            if before != _NEVER and (now - before) % _COUNTS != 1:
-                broken[row] = True
-                self.n_breaks += 1
-            self._last[which] = now
-            self.n_packets[which] += 1
+            broken[row] = self.is_broken(which, now)
+        return broken
+
+    def is_broken(self, apid: int, count: int) -> bool:
+        """Whether the next packet of an APID does not follow on the one before."""
+        before = self._last.item(apid)
+        broken = before != _NEVER and (count - before) % _COUNTS != 1
+        self.n_breaks += broken
+        self._last[apid] = count
+        self.n_packets[apid] += 1
         return broken
 
     def by_apid(self) -> dict[int, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,6 +14,7 @@ from pipeline.link.headers import (
     ONLY_IDLE,
     OPERATIONAL_CONTROL_BYTES,
     Headers,
+    LoneHeader,
 )
 from pipeline.link.settings import LinkSettings, Service
 
@@ -29,21 +32,23 @@ class TmHeaders:
         self._body_stop = settings.frame_length_bytes - FECF_BYTES * settings.fecf
 
     def read(self, frames: NDArray[np.uint8]) -> Headers:
-        head = frames[:, :7].astype(np.int32)
-        status = head[:, 4] << 8 | head[:, 5]
-        # The secondary header's length field holds its whole length less one (4.1.3.2.3).
-        secondary = np.where(status & 0x8000, (head[:, 6] & 0x3F) + 1, 0)
-        stop = self._body_stop - OPERATIONAL_CONTROL_BYTES * (head[:, 1] & 1)
-        pointer = np.where(status & 0x4000, ONLY_IDLE, status & 0x07FF)
+        valid, scid, vcid, count, pointer, start, ocf = _fields(frames[:, :7].astype(np.int32).T)
+        stop = self._body_stop - OPERATIONAL_CONTROL_BYTES * ocf
         return Headers(
-            valid=head[:, 0] >> 6 == _VERSION,
-            scid=((head[:, 0] & 0x3F) << 4 | head[:, 1] >> 4).astype(np.uint16),
-            vcid=(head[:, 1] >> 1 & 0x07).astype(np.uint8),
-            vc_count=head[:, 3].astype(np.uint32),
-            first_header_pointer=pointer.astype(np.int32),
-            zone_start=np.minimum(6 + secondary, stop).astype(np.int32),
-            zone_stop=stop.astype(np.int32),
+            valid=valid,
+            scid=scid.astype(np.uint16),
+            vcid=vcid.astype(np.uint8),
+            vc_count=count.astype(np.uint32),
+            first_header_pointer=pointer,
+            zone_start=np.minimum(start, stop),
+            zone_stop=stop,
         )
+
+    def read_lone(self, frame: bytes) -> LoneHeader:
+        valid, scid, vcid, count, pointer, start, ocf = _fields(frame[:7])
+        stop = self._body_stop - OPERATIONAL_CONTROL_BYTES * ocf
+        word = int.from_bytes(frame[stop : stop + OPERATIONAL_CONTROL_BYTES], "big") if ocf else None
+        return LoneHeader(valid, scid, vcid, count, pointer, min(start, stop), stop, word)
 
     def for_service(self, service: Service, frames: FrameBatch) -> FrameBatch:
         """The data field is where the packets would be, whatever it holds."""
@@ -66,3 +71,21 @@ class TmHeaders:
     def maps(self, frames: NDArray[np.uint8]) -> None:
         """There are none in TM."""
         del frames
+
+
+def _fields(head: Any) -> tuple[Any, Any, Any, Any, Any, Any, Any]:
+    """Whether the version is that of TM, SCID, VCID, count, first header pointer, where the data begin, the OCF flag.
+
+    `head`: the first seven bytes, as numbers or as arrays of them. The secondary header's length field holds its
+    whole length less one (4.1.3.2.3).
+    """
+    secondary, synchronous = head[4] >> 7, head[4] >> 6 & 1
+    return (
+        head[0] >> 6 == _VERSION,
+        (head[0] & 0x3F) << 4 | head[1] >> 4,
+        head[1] >> 1 & 0x07,
+        head[3],
+        synchronous * ONLY_IDLE + (1 - synchronous) * ((head[4] & 0x07) << 8 | head[5]),
+        6 + secondary * ((head[6] & 0x3F) + 1),
+        head[1] & 1,
+    )
