@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
+from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
@@ -24,6 +25,19 @@ class Bus(Protocol):
 
     @property
     def n_waiting(self) -> int: ...
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether a few messages that are sent now keep nobody waiting."""
+        ...
+
+    def attend(self, take_now: Callable[[StageMessage], bool]) -> None:
+        """`take_now`: what the service can do with a message at once while it waits for one; False where not."""
+        ...
+
+    def give(self, message: StageMessage) -> bool:
+        """Send one message if its receiver takes it at once; else nothing is done, and `send` is to be used."""
+        ...
 
     async def send(self, messages: Sequence[StageMessage], worker: str = "") -> None:
         """Return when they are on their way for good."""
@@ -62,6 +76,16 @@ class MqttBus:
         self.n_malformed = 0
         self.n_waiting = 0
 
+    @property
+    def is_clear(self) -> bool:
+        return False
+
+    def attend(self, take_now: Callable[[StageMessage], bool]) -> None:
+        """A message from a broker is acknowledged when two later ones are asked for, so it is not taken beside."""
+
+    def give(self, message: StageMessage) -> bool:  # noqa: ARG002 - a broker never has it at once
+        return False
+
     async def send(self, messages: Sequence[StageMessage], worker: str = "") -> None:
         await self._publisher.publish([self._packed(message, worker) for message in messages])
 
@@ -85,32 +109,62 @@ class MqttBus:
         return Message(stage_topic(self._mission, message, to), pack(message))
 
 
-class LocalBus:
-    """The same inside one process: a bounded queue for each service, so who sends too fast waits."""
+@dataclass(slots=True)
+class _Inbox:
+    """What a service has still to take up. `idle`: it waits for a message."""
 
-    def __init__(self, queues: dict[str, asyncio.Queue[StageMessage]], service: str) -> None:
-        self._queues = queues
-        self._service = service
+    queue: asyncio.Queue[StageMessage] = field(default_factory=lambda: asyncio.Queue(64))
+    take_now: Callable[[StageMessage], bool] = lambda _: False
+    idle: bool = False
+
+    @property
+    def is_clear(self) -> bool:
+        return self.idle and self.queue.empty()
+
+
+class LocalBus:
+    """The same inside one process. A service that waits may take a message at once, since each turn of the loop costs
+    a lone frame some of its time; else it goes into the service's bounded queue, so who sends too fast waits.
+    """
+
+    def __init__(self, inboxes: dict[str, _Inbox], service: str) -> None:
+        self._inboxes = inboxes
+        self._own = inboxes[service]
         self.n_malformed = 0
 
     @property
     def n_waiting(self) -> int:
-        return self._queues[self._service].qsize()
+        return self._own.queue.qsize()
+
+    @property
+    def is_clear(self) -> bool:
+        return all(inbox.is_clear for inbox in self._inboxes.values() if inbox is not self._own)
 
     @staticmethod
     def of(*services: str) -> dict[str, LocalBus]:
         """Buses that hear each other."""
-        queues: dict[str, asyncio.Queue[StageMessage]] = {service: asyncio.Queue(64) for service in services}
-        return {service: LocalBus(queues, service) for service in services}
+        inboxes = {service: _Inbox() for service in services}
+        return {service: LocalBus(inboxes, service) for service in services}
+
+    def attend(self, take_now: Callable[[StageMessage], bool]) -> None:
+        self._own.take_now = take_now
+
+    def give(self, message: StageMessage) -> bool:
+        inbox = self._inboxes[_receiver(message)]
+        return inbox.is_clear and inbox.take_now(message)
 
     async def send(self, messages: Sequence[StageMessage], worker: str = "") -> None:  # noqa: ARG002 - there is one
         for message in messages:
-            await self._queues[_receiver(message)].put(message)
+            if not self.give(message):
+                await self._inboxes[_receiver(message)].queue.put(message)
 
     async def received(self) -> AsyncGenerator[StageMessage, None]:
-        queue = self._queues[self._service]
+        own = self._own
         while True:
-            yield await queue.get()
+            own.idle = True
+            message = await own.queue.get()
+            own.idle = False
+            yield message
 
 
 def _receiver(message: StageMessage) -> str:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Sequence
+from itertools import dropwhile
 from typing import Any
 
 import structlog
-from structlog.contextvars import bound_contextvars
 
 from pipeline.stages.bus import Bus
 from pipeline.stages.meters import DecodeMeters
 from pipeline.stages.one_thread import OneThread
-from pipeline.stages.stage_messages import Claim, Lost, Offer, Out, Raw, ids
+from pipeline.stages.stage_messages import Claim, Lost, Offer, Out, Raw, StageMessage, ids
 from pipeline.stages.worker import Worker
 
 THREAD_BYTES = 1 << 14
@@ -39,13 +40,13 @@ class Decode:
 
     async def run(self) -> None:
         """Until cancelled. While the outputs of a message are sent, the next is decoded."""
+        self._bus.attend(self._take_now)
         async for message in self._bus.received():
             if isinstance(message, Offer):
                 _log.info("takes on", station=message.id.station, pass_=message.id.name, run=message.id.run)
                 await self._bus.send([Claim(message.id, self._name)])
             elif isinstance(message, Raw):
-                with bound_contextvars(**ids(message)):
-                    await self._decode(message)
+                await self._decode(message)
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Well as long as it answers."""
@@ -53,17 +54,33 @@ class Decode:
 
     async def _decode(self, raw: Raw) -> None:
         began = time.perf_counter()
-        if len(raw.batch.data) > THREAD_BYTES or raw.ended:
-            outs = await self._thread.run(self._worker.take, raw)
-        else:
+        if _is_small(raw):
             outs = self._worker.take(raw)
-        self._measure(raw, time.perf_counter() - began)
+        else:
+            outs = await self._thread.run(self._worker.take, raw)
+        took_s = time.perf_counter() - began
         if self._sending:
             await self._sending
-        worth = [one for one in outs if self._is_worth_it(one)]
-        self._sending = asyncio.create_task(self._bus.send(worth), name="send on")
+        self._send_on(raw, outs)
+        self._measure(raw, took_s)
 
-    def _is_worth_it(self, message: Out | Lost) -> bool:
+    def _take_now(self, message: StageMessage) -> bool:
+        """A small batch, if the outputs of the one before are sent."""
+        if not isinstance(message, Raw) or not _is_small(message) or (self._sending and not self._sending.done()):
+            return False
+        began = time.perf_counter()
+        outs = self._worker.take(message)
+        took_s = time.perf_counter() - began
+        self._send_on(message, outs)
+        self._measure(message, took_s)
+        return True
+
+    def _send_on(self, raw: Raw, outs: Sequence[Out | Lost]) -> None:
+        worth = [one for one in outs if self._is_worth_it(raw, one)]
+        left = list(dropwhile(self._bus.give, worth))
+        self._sending = asyncio.create_task(self._bus.send(left), name="send on") if left else None
+
+    def _is_worth_it(self, raw: Raw, message: Out | Lost) -> bool:
         """A lost run is told once."""
         if isinstance(message, Out):
             return True
@@ -72,7 +89,7 @@ class Decode:
         if len(self._lost) > _LOST_KEPT:
             del self._lost[next(iter(self._lost))]
         if not known:
-            _log.warning("lost the run", why=message.why)
+            _log.warning("lost the run", why=message.why, **ids(raw))
         return not known
 
     def _measure(self, raw: Raw, seconds: float) -> None:
@@ -84,3 +101,8 @@ class Decode:
         meters.quarantined.set(self._worker.n_quarantined)
         if report := self._worker.last_report.pop(station, None):
             meters.report(station, report)
+
+
+def _is_small(raw: Raw) -> bool:
+    """Whether it is decoded before anything else would be worth doing."""
+    return len(raw.batch.data) <= THREAD_BYTES and not raw.ended

@@ -20,7 +20,7 @@ from pipeline.errors import RunError
 from pipeline.stages.bus import Bus
 from pipeline.stages.desk import Desk, OnTheWay
 from pipeline.stages.meters import IngestMeters
-from pipeline.stages.stage_messages import Hello, Offer
+from pipeline.stages.stage_messages import Hello, Offer, StageMessage
 from pipeline.transport.live import Source
 
 MAX_ACTIVE = 4
@@ -47,6 +47,7 @@ class Ingest:
         self._gap_s = gap_s
         self._fsync_s = fsync_s
         self._wake = asyncio.Event()
+        self._turn = asyncio.Lock()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -77,15 +78,27 @@ class Ingest:
             while left is not None:
                 await asyncio.sleep(1.0)
                 left = desk.record(left)
-            self._meters.recorded.labels(desk.name).inc(sum(map(len, arrival.pieces)))
+            if self._bus.is_clear and not self._turn.locked():
+                await self._send_what_is_due()
             self._wake.set()
+            self._meters.recorded.labels(desk.name).inc(sum(map(len, arrival.pieces)))
             if arrival.name:
                 source.recorded(desk.position_of(arrival.name))
 
     async def _send(self) -> None:
         while True:
             self._wake.clear()
-            n_sent = 0
+            if not await self._send_what_is_due():
+                try:
+                    async with asyncio.timeout(0.2):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
+
+    async def _send_what_is_due(self) -> int:
+        """How many messages that was."""
+        n_sent = 0
+        async with self._turn:
             for desk, one in self._active():
                 settled_at = -1 if one.ended else desk.settled_at
                 n_recorded = None if one.ended else desk.recorder.n_bytes
@@ -93,21 +106,20 @@ class Ingest:
                     time.monotonic(), ended=one.ended, settled_at=settled_at, n_recorded=n_recorded
                 )
                 if messages:
-                    if isinstance(messages[0], Offer) and one.dispatch.n_runs > 1:
-                        _log.warning(
-                            "the pass is sent again from its beginning",
-                            pass_=one.folder.name,
-                            run=messages[0].id.run,
-                            n_runs=one.dispatch.n_runs,
-                        )
+                    self._tell_of_new_run(one, messages[0])
                     await self._bus.send(messages, one.dispatch.worker)
                     n_sent += len(messages)
-            if not n_sent:
-                try:
-                    async with asyncio.timeout(0.2):
-                        await self._wake.wait()
-                except TimeoutError:
-                    pass
+        return n_sent
+
+    @staticmethod
+    def _tell_of_new_run(one: OnTheWay, first: StageMessage) -> None:
+        if isinstance(first, Offer) and one.dispatch.n_runs > 1:
+            _log.warning(
+                "the pass is sent again from its beginning",
+                pass_=one.folder.name,
+                run=first.id.run,
+                n_runs=one.dispatch.n_runs,
+            )
 
     def _active(self) -> list[tuple[Desk, OnTheWay]]:
         """The open passes, and the oldest of those that are complete."""

@@ -12,21 +12,20 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import structlog
-from structlog.contextvars import bound_contextvars
 
 from pipeline.batches import Message
 from pipeline.errors import RunError
 from pipeline.stages.bus import Bus
 from pipeline.stages.ledger import Keys, Ledger
 from pipeline.stages.meters import PublishMeters
-from pipeline.stages.stage_messages import Done, Hello, Lost, Out, RunId, ids
+from pipeline.stages.stage_messages import Done, Hello, Lost, Out, RunId, StageMessage, ids
 
 _LOST_KEPT = 256
 _log = structlog.get_logger("publish")
 
 
 class Publish:
-    """`publish` hands messages to the broker and returns when it has them; `remember_s` as in `Keys`."""
+    """`publish` sends messages, and what it gives is done when the broker has them; `remember_s` as in `Keys`."""
 
     def __init__(
         self,
@@ -45,6 +44,7 @@ class Publish:
         self._remember_s = remember_s
         self._done: dict[RunId, Done] = {}
         self._lost: dict[str, None] = {}
+        self._losses: list[Lost] = []
         self._wake = asyncio.Event()
         self._again = True
         self._publishing: asyncio.Task[None] | None = None
@@ -66,34 +66,44 @@ class Publish:
         return True, {"keys": len(self._keys), "dropped": self._ledger.n_dropped}
 
     async def _take(self) -> None:
+        self._bus.attend(self._take_now)
         async for message in self._bus.received():
             if isinstance(message, Out):
-                with bound_contextvars(**ids(message)):
-                    await self._take_one(message)
+                if self._publishing:
+                    await self._publishing
+                self._take_one(message)
 
-    async def _take_one(self, out: Out) -> None:
+    def _take_now(self, message: StageMessage) -> bool:
+        """What comes when all before it is published."""
+        if not isinstance(message, Out) or (self._publishing and not self._publishing.done()):
+            return False
+        self._take_one(message)
+        return True
+
+    def _take_one(self, out: Out) -> None:
         judged = self._ledger.judge(out)
         if isinstance(judged, Lost):
-            if judged.id.run not in self._lost:
-                _log.warning("lost the run", why=judged.why)
-                await self._bus.send([judged])
-            self._lost[judged.id.run] = None
-            if len(self._lost) > _LOST_KEPT:
-                del self._lost[next(iter(self._lost))]
-            return
-        if isinstance(judged, Done):
-            return
-        if self._publishing:
-            await self._publishing
-        self._publishing = asyncio.create_task(self._publish_one(out, judged), name="publish one")
+            self._note_loss(judged, out)
+        elif not isinstance(judged, Done):
+            sent = self._publish(judged)
+            self._publishing = asyncio.create_task(self._publish_one(out, judged, sent), name="publish one")
 
-    async def _publish_one(self, out: Out, messages: list[Message]) -> None:
+    def _note_loss(self, lost: Lost, out: Out) -> None:
+        if lost.id.run not in self._lost:
+            _log.warning("lost the run", why=lost.why, **ids(out))
+            self._losses.append(lost)
+            self._wake.set()
+        self._lost[lost.id.run] = None
+        if len(self._lost) > _LOST_KEPT:
+            del self._lost[next(iter(self._lost))]
+
+    async def _publish_one(self, out: Out, messages: list[Message], sent: Awaitable[None]) -> None:
         began = time.perf_counter()
         try:
-            await self._publish(messages)
+            await sent
         except (RunError, ValueError) as error:
             self._meters.refused.inc()
-            _log.error("not published", reason=str(error))
+            _log.error("not published", reason=str(error), **ids(out))
         self._meters.seconds.observe(time.perf_counter() - began)
         self._meters.published.inc(len(messages))
         self._meters.dropped.set(self._ledger.n_dropped)
@@ -110,7 +120,8 @@ class Publish:
                 await self._bus.send([Hello("publish")])
             self._wake.clear()
             done, self._done = self._done, {}
-            if done:
-                await self._bus.send(list(done.values()))
+            losses, self._losses = self._losses, []
+            if done or losses:
+                await self._bus.send([*losses, *done.values()])
             elif not self._again:
                 await self._wake.wait()

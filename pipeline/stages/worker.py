@@ -22,7 +22,7 @@ from pipeline.stages.latest import Latest
 from pipeline.stages.ledger import MAX_KEYS
 from pipeline.stages.line import Line, Outcome
 from pipeline.stages.quarantine import set_aside
-from pipeline.stages.stage_messages import Lost, Out, Outgoing, Raw, RunId
+from pipeline.stages.stage_messages import Lost, Out, Outgoing, Raw, RunId, ids
 
 MAX_RUNS = 16
 OUT_BYTES = 4 << 20
@@ -113,7 +113,7 @@ class Worker:
                 found += self._told(raw.id, run, last)
                 found += self._latest(run.latest.offer(last.products, time.monotonic_ns()) + run.latest.flush())
         except Exception as error:
-            log.exception("a batch broke the decode stage and is set aside")
+            log.exception("a batch broke the decode stage and is set aside", **ids(raw))
             self.n_quarantined += 1
             path = self._quarantine_folder / f"{raw.id.station}-{raw.id.name}-{raw.seq}.bin"
             event = set_aside(raw.batch, lambda: path, error)

@@ -11,7 +11,7 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Never, Self
@@ -140,21 +140,31 @@ class Publisher:
         """Whether there is a connection, as far as is known."""
         return self._connection is not None
 
-    async def publish(self, messages: Sequence[Message]) -> None:
-        """Return when the broker has acknowledged every message (QoS 0: when it is written).
+    def publish(self, messages: Sequence[Message]) -> Awaitable[None]:
+        """Send; what it gives is done when the broker has acknowledged every message (QoS 0: when it is written).
 
         Waits as long as the broker is away. RunError where the broker refuses a message, or an embedded broker has
         ended for good; the other messages are sent all the same.
         """
+        batch = _Batch(len(messages))
+        try:
+            self._begin(messages, batch)
+        except (RunError, ValueError) as error:
+            batch.done.set_exception(error)
+        return self._end(batch)
+
+    def _begin(self, messages: Sequence[Message], batch: _Batch) -> None:
         for message in messages:
             _check(message)
         if self._task.done():
             raise _end_of(self._task)
         if not messages:
-            return
-        batch = _Batch(len(messages))
+            batch.done.set_result(None)
         self._waiting.extend(_Entry(message, batch) for message in messages)
         self._send_now()
+
+    @staticmethod
+    async def _end(batch: _Batch) -> None:
         await batch.done
         if batch.refusals:
             more = f", and {len(batch.refusals) - 1} more" if len(batch.refusals) > 1 else ""
