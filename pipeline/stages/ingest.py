@@ -11,7 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Iterator, Mapping
+from functools import partial
+from itertools import dropwhile
 from typing import Any
 
 import structlog
@@ -21,7 +24,8 @@ from pipeline.stages.bus import Bus
 from pipeline.stages.desk import Desk, OnTheWay
 from pipeline.stages.meters import IngestMeters
 from pipeline.stages.stage_messages import Hello, Offer, StageMessage
-from pipeline.transport.live import Source
+from pipeline.transport.datagrams import UdpListener
+from pipeline.transport.live import Arrival, Source
 
 MAX_ACTIVE = 4
 """Passes of a backlog that are on their way at once, beside those that are open."""
@@ -47,7 +51,9 @@ class Ingest:
         self._gap_s = gap_s
         self._fsync_s = fsync_s
         self._wake = asyncio.Event()
-        self._turn = asyncio.Lock()
+        self._left: deque[tuple[list[StageMessage], str]] = deque()
+        """Messages that were due and could not be sent at once, and to which worker they go."""
+        self._sending = False
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -73,22 +79,39 @@ class Ingest:
         return not any(desk.disk_full for desk, _ in self._stations.values()), {"stations": told}
 
     async def _record(self, desk: Desk, source: Source) -> None:
+        if isinstance(source, UdpListener):
+            source.attend(partial(self._take_now, desk))
         async for arrival in source.arrivals():
             left = desk.record(arrival)
             while left is not None:
                 await asyncio.sleep(1.0)
                 left = desk.record(left)
-            if self._bus.is_clear and not self._turn.locked():
-                await self._send_what_is_due()
-            self._wake.set()
-            self._meters.recorded.labels(desk.name).inc(sum(map(len, arrival.pieces)))
+            self._pass_on(desk, arrival)
             if arrival.name:
                 source.recorded(desk.position_of(arrival.name))
+
+    def _take_now(self, desk: Desk, arrival: Arrival) -> Arrival | None:
+        """Record what came, and send it where it keeps nobody waiting; gives what the disk does not take."""
+        left = desk.record(arrival)
+        if left is None:
+            self._pass_on(desk, arrival)
+        return left
+
+    def _pass_on(self, desk: Desk, arrival: Arrival) -> None:
+        if self._bus.is_clear and not self._sending:
+            for one, messages in self._due():
+                if left := list(dropwhile(self._bus.give, messages)):
+                    self._left.append((left, one.dispatch.worker))
+        self._wake.set()
+        self._meters.recorded.labels(desk.name).inc(sum(map(len, arrival.pieces)))
 
     async def _send(self) -> None:
         while True:
             self._wake.clear()
-            if not await self._send_what_is_due():
+            self._sending = True
+            n_sent = await self._send_what_is_due()
+            self._sending = False
+            if not n_sent:
                 try:
                     async with asyncio.timeout(0.2):
                         await self._wake.wait()
@@ -98,18 +121,26 @@ class Ingest:
     async def _send_what_is_due(self) -> int:
         """How many messages that was."""
         n_sent = 0
-        async with self._turn:
-            for desk, one in self._active():
-                settled_at = -1 if one.ended else desk.settled_at
-                n_recorded = None if one.ended else desk.recorder.n_bytes
-                messages = one.dispatch.send(
-                    time.monotonic(), ended=one.ended, settled_at=settled_at, n_recorded=n_recorded
-                )
-                if messages:
-                    self._tell_of_new_run(one, messages[0])
-                    await self._bus.send(messages, one.dispatch.worker)
-                    n_sent += len(messages)
+        while self._left:
+            messages, worker = self._left.popleft()
+            await self._bus.send(messages, worker)
+            n_sent += len(messages)
+        for one, messages in self._due():
+            await self._bus.send(messages, one.dispatch.worker)
+            n_sent += len(messages)
         return n_sent
+
+    def _due(self) -> Iterator[tuple[OnTheWay, list[StageMessage]]]:
+        """What goes out now of each pass."""
+        for desk, one in self._active():
+            settled_at = -1 if one.ended else desk.settled_at
+            n_recorded = None if one.ended else desk.recorder.n_bytes
+            messages = one.dispatch.send(
+                time.monotonic(), ended=one.ended, settled_at=settled_at, n_recorded=n_recorded
+            )
+            if messages:
+                self._tell_of_new_run(one, messages[0])
+                yield one, messages
 
     @staticmethod
     def _tell_of_new_run(one: OnTheWay, first: StageMessage) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import struct
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 
 import structlog
 
@@ -35,23 +35,27 @@ class UdpListener:
         self.n_lost = 0
         self.n_odd = 0
         self.port = station.port
+        self._take_now: Callable[[Arrival], Arrival | None] = lambda arrival: arrival
+        self._waiting: asyncio.Queue[Arrival | Exception] = asyncio.Queue()
+
+    def attend(self, take_now: Callable[[Arrival], Arrival | None]) -> None:
+        """`take_now` is given what comes as it comes, and gives back what is to be had from `arrivals`: this spares a
+        turn of the loop for each datagram.
+        """
+        self._take_now = take_now
 
     async def arrivals(self) -> AsyncIterator[Arrival]:
         sock = self._open()
         self.port = sock.getsockname()[1]
         _log.info("listening", station=self._station.name, host=self._station.host, port=self.port)
         loop = asyncio.get_running_loop()
-        readable = asyncio.Event()
-        loop.add_reader(sock.fileno(), readable.set)
         try:
             while True:
-                await readable.wait()
-                readable.clear()
-                arrival = self._drain(sock)
-                if len(arrival.received_ns) == MOST_AT_ONCE:
-                    readable.set()
-                if arrival.pieces:
-                    yield arrival
+                loop.add_reader(sock.fileno(), self._read, loop, sock)
+                found = await self._waiting.get()
+                if isinstance(found, Exception):
+                    raise found
+                yield found
         finally:
             loop.remove_reader(sock.fileno())
             sock.close()
@@ -77,6 +81,18 @@ class UdpListener:
                 f"{self._station.name} cannot listen on {self._station.host}:{self._station.port}: {error.strerror}"
             ) from error
         return sock
+
+    def _read(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
+        """While something waits the system keeps what comes, and counts what it drops."""
+        arrival = self._drain(sock)
+        found: Arrival | Exception | None = None
+        try:
+            found = self._take_now(arrival) if arrival.pieces else None
+        except Exception as error:  # noqa: BLE001 - raised where the arrivals are asked for, and not to the loop
+            found = error
+        if found is not None:
+            loop.remove_reader(sock.fileno())
+            self._waiting.put_nowait(found)
 
     def _drain(self, sock: socket.socket) -> Arrival:
         """What has come, up to a limit that keeps the loop answering."""

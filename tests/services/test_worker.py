@@ -123,13 +123,16 @@ async def test_what_is_logged_of_a_batch_says_which_it_is(tmp_path):
     class OneBatch:
         n_malformed = 0
 
-        async def send(self, messages, worker=""):
+        def attend(self, take_now):
             pass
+
+        def give(self, message):
+            return bool(message)
 
         async def received(self):
             yield Raw(RUN, 0, ByteBatch.of(b"bad"))
 
-    with structlog.testing.capture_logs(processors=[structlog.contextvars.merge_contextvars]) as logs:
+    with structlog.testing.capture_logs() as logs:
         await Decode("one", worker(tmp_path, ValueError("broken")), OneBatch(), DecodeMeters()).run()
     (log,) = logs
     assert {key: log[key] for key in ("station", "pass_", "run", "batch")} == {
