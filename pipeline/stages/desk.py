@@ -145,5 +145,7 @@ class Desk:
         return Arrival(arrival.pieces[n_done:], arrival.received_ns[n_done:], arrival.name, arrival.ended)
 
     def _on_its_way(self, folder: PassFolder) -> OnTheWay:
-        dispatch = Dispatch(self.name, folder.name, lambda: PassReader(folder), self._pace)
+        dispatch = Dispatch(
+            self.name, folder.name, lambda: PassReader(folder, lambda: self.recorder.newest), self._pace
+        )
         return OnTheWay(folder, dispatch, folder.ended)

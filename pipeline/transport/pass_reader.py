@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Self
 
 import numpy as np
 
 from pipeline.batches import ByteBatch
-from pipeline.transport.recording import PassFolder, file_at
+from pipeline.transport.recording import Newest, PassFolder, file_at
 from pipeline.transport.source import TIME_RECORD, times_path
 
 _MARKS_BYTES = 1 << 14
 
 
 class PassReader:
-    """`position` is the place in the pass of the next byte. Holds two open files and the marks still to come."""
+    """`position` is the place in the pass of the next byte. Holds two open files and the marks still to come.
 
-    def __init__(self, folder: PassFolder) -> None:
+    `newest` tells what was recorded last, which need not be read from the disk again.
+    """
+
+    def __init__(self, folder: PassFolder, newest: Callable[[], Newest | None] = lambda: None) -> None:
         self._folder = folder
+        self._newest = newest
         self._raw = self._times = -1
         self._begin = 0
         self._n_marks = 0
@@ -36,6 +41,11 @@ class PassReader:
 
         Ends where a piece ends that was received as one, if that is not much less.
         """
+        newest = self._newest()
+        if newest and newest.place == self.position and len(newest.piece) < n_bytes and self._is_next(newest):
+            self.position += len(newest.piece)
+            self._n_marks += 1
+            return ByteBatch.of(newest.piece, newest.mark_ns)
         while True:
             if self._raw < 0 and not self._open():
                 return None
@@ -51,6 +61,11 @@ class PassReader:
             if number >= 0:
                 os.close(number)
         self._raw = self._times = -1
+
+    def _is_next(self, newest: Newest) -> bool:
+        """Whether it stands in the file that is open, and all before it was read."""
+        in_file = newest.folder is self._folder and newest.file_begin == self._begin and self._raw >= 0
+        return in_file and not len(self._marks)
 
     def _open(self) -> bool:
         path = file_at(self._folder.path, self.position)

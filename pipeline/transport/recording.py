@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NamedTuple
 
 import structlog
 
@@ -85,6 +86,16 @@ class PassFolder:
             file.write(json.dumps({"bytes": committed.n_bytes, "settled": committed.settled}).encode())
 
 
+class Newest(NamedTuple):
+    """What was appended last: at which place of which pass, in a file that begins where; received at `mark_ns`."""
+
+    folder: PassFolder
+    place: int
+    piece: bytes
+    mark_ns: int
+    file_begin: int
+
+
 class Recorder:
     """Writes the passes of one station. At most one pass is open, also after a restart."""
 
@@ -98,6 +109,8 @@ class Recorder:
         self.open: PassFolder | None = None
         self.n_bytes = 0
         """Of the open pass."""
+        self.newest: Newest | None = None
+        """Where it came as bytes of its own, as datagrams do."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -210,8 +223,11 @@ class Recorder:
             n_written += os.write(self._raw, view[n_written:])
         if piece:
             self._mark(max(when_ns, self._last_mark_ns + 1))
+        place, begin = self.n_bytes, self.n_bytes - self._file_bytes
         self._file_bytes += len(piece)
         self.n_bytes += len(piece)
+        if self.open and isinstance(piece, bytes):
+            self.newest = Newest(self.open, place, piece, self._last_mark_ns, begin)
 
     def _mark(self, when_ns: int) -> None:
         """Each piece has a time of its own, later than the one before: products may be grouped by it."""

@@ -275,3 +275,49 @@ def test_a_listener_for_anyone_is_refused_unless_it_is_named():
     for host in ("0.0.0.0", "::", "10.0.0.1", "example.org"):
         with pytest.raises(ConfigError, match="to anyone"):
             check_listener("s", host, authenticates=False, open_to_all=("t",))
+
+
+def sending(source, *datagrams):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+        for one in datagrams:
+            sock.sendto(one, ("127.0.0.1", source.port))
+
+
+async def test_a_datagram_that_is_taken_as_it_comes_waits_for_nobody():
+    source = UdpListener(Station("s", "udp", "127.0.0.1"))
+    pieces = []
+    source.attend(lambda arrival: pieces.extend(arrival.pieces))
+    async with taking(source) as taken:
+        sending(source, b"one", b"two")
+        await asyncio.sleep(0.05)
+    assert (pieces, taken.data) == ([b"one", b"two"], b"")
+
+
+async def test_while_something_is_left_no_more_is_read():
+    source = UdpListener(Station("s", "udp", "127.0.0.1"))
+    asked = []
+    source.attend(lambda arrival: asked.append(arrival) or arrival)
+    async with aclosing(source.arrivals()) as arrivals:
+        first = asyncio.ensure_future(anext(arrivals))
+        await asyncio.sleep(0.02)
+        sending(source, b"one")
+        assert (await first).pieces == [b"one"]
+        sending(source, b"two", b"three")
+        await asyncio.sleep(0.05)
+        assert len(asked) == 1
+        assert (await anext(arrivals)).pieces == [b"two", b"three"]
+
+
+async def test_an_error_of_who_takes_a_datagram_ends_the_arrivals():
+    source = UdpListener(Station("s", "udp", "127.0.0.1"))
+
+    def fail(_):
+        raise RunError("no")
+
+    source.attend(fail)
+    async with aclosing(source.arrivals()) as arrivals:
+        first = asyncio.ensure_future(anext(arrivals))
+        await asyncio.sleep(0.02)
+        sending(source, b"one")
+        with pytest.raises(RunError, match="no"):
+            await first

@@ -1,6 +1,7 @@
 """What a station sent is on disk, as `downlink replay` reads it, whatever happens to the process or the disk."""
 
 import os
+import random
 import resource
 import signal
 from pathlib import Path
@@ -79,6 +80,40 @@ def test_a_reader_goes_on_where_the_recording_does(recorder):
             [0],
             [3 * SECOND],
         )
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_what_was_just_recorded_is_given_as_it_stands_on_disk(recorder, seed):
+    chance = random.Random(seed)
+    one = recorder.begin(SECOND)
+    readers = {"as told": PassReader(one, lambda: recorder.newest), "as read": PassReader(one)}
+    octets = dict.fromkeys(readers, b"")
+    marks: dict[str, list[tuple[int, int]]] = {name: [] for name in readers}
+    for now in range(1, 60):
+        pieces = [chance.randbytes(chance.randint(1, 40)) for _ in range(chance.choice([0, 1, 1, 1, 3]))]
+        as_view = [memoryview(piece) if chance.random() < 0.2 else piece for piece in pieces]
+        recorder.append(as_view, [now * SECOND + k for k in range(len(pieces))])
+        n_bytes = chance.choice([5, 41, 200])
+        for name, reader in readers.items():
+            while batch := reader.read(n_bytes):
+                places = (batch.mark_start + len(octets[name])).tolist()
+                marks[name] += zip(places, batch.mark_ns.tolist(), strict=True)
+                octets[name] += batch.data.tobytes()
+    for reader in readers.values():
+        reader.close()
+    assert len(one.files()) > 2
+    assert octets["as told"] == octets["as read"]
+    assert marks["as told"] == marks["as read"]
+
+
+def test_what_was_just_recorded_is_not_read_again(recorder, monkeypatch):
+    one = recorder.begin(SECOND)
+    with PassReader(one, lambda: recorder.newest) as reader:
+        recorder.append([b"first"], [SECOND])
+        assert reader.read(10).data.tobytes() == b"first"
+        recorder.append([b"second"], [2 * SECOND])
+        monkeypatch.setattr(os, "pread", None)
+        assert reader.read(10).data.tobytes() == b"second"
 
 
 def test_an_open_pass_goes_on_after_a_restart(recorder, tmp_path):
