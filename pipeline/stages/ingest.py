@@ -98,7 +98,7 @@ class Ingest:
         return left
 
     def _pass_on(self, desk: Desk, arrival: Arrival) -> None:
-        if self._bus.is_clear and not self._sending:
+        if self._bus.is_clear and not self._sending and not self._left:
             for one, messages in self._due():
                 if left := list(dropwhile(self._bus.give, messages)):
                     self._left.append((left, one.dispatch.worker))

@@ -1,0 +1,86 @@
+"""What ingest sends, it sends in order, be it at once or later."""
+
+import asyncio
+import random
+
+import pytest
+
+from pipeline.stages.bus import LocalBus
+from pipeline.stages.desk import Desk
+from pipeline.stages.dispatch import Pace
+from pipeline.stages.ingest import Ingest
+from pipeline.stages.meters import IngestMeters
+from pipeline.stages.stage_messages import Claim, Done, Offer, Raw
+from pipeline.transport.datagrams import UdpListener
+from pipeline.transport.live import Arrival
+from pipeline.transport.recording import Policy, Recorder
+from pipeline.transport.stations import Station
+
+N_PIECES = 300
+
+
+class Bursts(UdpListener):
+    """Datagrams without a socket, as many as may be before the loop turns."""
+
+    def __init__(self, chance):
+        super().__init__(Station("s", "udp", "127.0.0.1"))
+        self.chance = chance
+
+    async def arrivals(self):
+        for i in range(N_PIECES):
+            assert self._take_now(Arrival([i.to_bytes(2, "big")], [i + 1], alone=True)) is None
+            if self.chance.random() < 0.5:
+                await asyncio.sleep(0)
+        while True:
+            await asyncio.sleep(60)
+            yield Arrival([], [])
+
+
+class Decoder:
+    """Takes what it is given at once only now and then."""
+
+    def __init__(self, bus, chance):
+        self.bus, self.chance, self.data, self.seqs = bus, chance, b"", []
+        self.at_once = 0
+        self.done = asyncio.Event()
+        bus.attend(self.take_now)
+
+    def take_now(self, message):
+        if not isinstance(message, Raw) or self.chance.random() < 0.3:
+            return False
+        self.at_once += 1
+        return self.take(message)
+
+    def take(self, raw):
+        self.seqs.append(raw.seq)
+        self.data += raw.batch.data.tobytes()
+        if len(self.data) == 2 * N_PIECES:
+            self.done.set()
+        return True
+
+    async def run(self):
+        async for message in self.bus.received():
+            if isinstance(message, Offer):
+                await self.bus.send([Claim(message.id, "one")])
+            elif self.take(message) and self.chance.random() < 0.5:
+                await self.bus.send([Done(message.id, len(self.data), ended=False)])
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_pieces_that_are_sent_at_once_and_later_ones_stay_in_order(tmp_path, seed):
+    chance = random.Random(seed)
+    buses = LocalBus.of("ingest", "decode", "publish")
+    policy = Policy(file_bytes=100, fsync_s=None)
+    desk = Desk("s", Recorder(tmp_path / "s", policy), policy, Pace(silence_s=1e9))
+    ingest = Ingest({"s": (desk, Bursts(chance))}, buses["ingest"], IngestMeters(), gap_s=60, fsync_s=None)
+    decoder = Decoder(buses["decode"], chance)
+    others = buses["publish"].received()
+    tasks = [asyncio.ensure_future(one) for one in (decoder.run(), anext(others), ingest.run())]
+    async with asyncio.timeout(20):
+        await decoder.done.wait()
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)
+    assert decoder.seqs == list(range(len(decoder.seqs)))
+    assert decoder.data == b"".join(i.to_bytes(2, "big") for i in range(N_PIECES))
+    assert decoder.at_once > 0
