@@ -46,9 +46,9 @@ class BlockProgram:
         """Read the fields of all rows into `values`."""
         if values.n == 1 and self.lone is not None:
             piece = next(iter(pieces))
-            columns = self.lone.columns(piece)
-            values.raw.update(zip(self.lone.slots, columns, strict=True))
-            values.calibrated.update(zip(self.lone.slots, columns, strict=True))
+            columns = dict(zip(self.lone.slots, self.lone.columns(piece), strict=True))
+            values.raw.update(columns)
+            values.calibrated.update(columns)
             _operate(self.lone.others, self.others, (piece,), values, np.empty)
         else:
             n_bytes = self.row_bytes * values.n
@@ -61,6 +61,8 @@ class BlockProgram:
 def _operate(
     operations: Sequence[Operation], slots: Sequence[Slot], pieces: Iterable[Chunk], values: Values, empty: Empty
 ) -> None:
+    if not operations:
+        return
     pairs = [(operation, operation.allocate(values.n, empty)) for operation in operations]
     for piece in pieces:
         for operation, work in pairs:

@@ -22,12 +22,12 @@ from pipeline.dictionary.steps import Slot
 
 @dataclass(frozen=True, slots=True)
 class Lone:
-    """`places`: where in the packet each byte comes from. `parts`: (dtype, first byte, last byte + 1). `windows`: where
-    those of bit fields begin; `bits`: (dtype, first field, last field + 1).
+    """`places`: where in the packet each byte comes from. `parts`: (dtype, first byte, (fields, 1)). `windows`: where
+    those of bit fields begin; `bits`: (dtype, first field, last field + 1). `shifts`, `masks`: uint64[fields, 1].
     """
 
     places: NDArray[np.intp]
-    parts: tuple[tuple[np.dtype[Any], int, int], ...]
+    parts: tuple[tuple[np.dtype[Any], int, tuple[int, int]], ...]
     windows: int
     shifts: NDArray[np.uint64]
     masks: NDArray[np.uint64]
@@ -40,13 +40,14 @@ class Lone:
         """One array of one value for each slot."""
         octets = chunk.buffer[chunk.offset :].take(self.places)
         found: list[NDArray[Any]] = []
-        for dtype, first, stop in self.parts:
-            found += list(octets[first:stop].view(dtype).reshape(-1, 1))
+        for dtype, first, shape in self.parts:
+            found.extend(np.ndarray(shape, dtype, octets, first))
         if self.bits:
-            numbers = octets[self.windows :].view(np.uint64) >> self.shifts
+            windows: NDArray[np.uint64] = np.ndarray(self.shifts.shape, np.uint64, octets, self.windows)
+            numbers = windows >> self.shifts
             numbers &= self.masks
             for dtype, first, stop in self.bits:
-                found += list(numbers[first:stop].astype(dtype).reshape(-1, 1))
+                found.extend(numbers[first:stop].astype(dtype))
         return found
 
 
@@ -57,7 +58,7 @@ def compile_lone(operations: Sequence[Operation]) -> Lone | None:
         return None
     plain.sort(key=lambda each: -each.dtype.itemsize)
     places: list[int] = []
-    parts: list[tuple[np.dtype[Any], int, int]] = []
+    parts: list[tuple[np.dtype[Any], int, tuple[int, int]]] = []
     slots: list[Slot] = []
     for each in plain:
         first, width = len(places), each.dtype.itemsize
@@ -68,7 +69,7 @@ def compile_lone(operations: Sequence[Operation]) -> Lone | None:
             places += order if native else reversed(order)
         if parts and parts[-1][0] == each.dtype:
             first = parts.pop()[1]
-        parts.append((each.dtype, first, len(places)))
+        parts.append((each.dtype, first, ((len(places) - first) // width, 1)))
         slots += each.slots
     packs = sorted(
         (each for each in operations if isinstance(each, BitPack) and each.conversion is None),
@@ -79,7 +80,7 @@ def compile_lone(operations: Sequence[Operation]) -> Lone | None:
         places += _window(pack) * len(pack.slots)
         slots += pack.slots
     shifts, masks = (
-        np.concatenate([np.zeros(0, np.uint64), *(getattr(pack, name).ravel().astype(np.uint64) for pack in packs)])
+        np.concatenate([np.zeros((0, 1), np.uint64), *(getattr(pack, name).astype(np.uint64) for pack in packs)])
         for name in ("shifts", "masks")
     )
     others = tuple(each for each in operations if each not in plain and each not in packs)

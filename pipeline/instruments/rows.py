@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import NO_TIME, Column, ColumnBatch, Ragged
+from pipeline.reductions import anywhere
 
 BLOCK_COUNTS = 4096
 """Rows with neither onboard nor receive time are grouped by this many sequence counts."""
@@ -74,14 +75,13 @@ def window_keys(rows: ColumnBatch, window_s: float) -> NDArray[np.int64]:
     Without windows (0) or onboard time: what was received at one time is a group; where that is not known either,
     a block of sequence counts.
     """
-    by_count = rows.received_ns == 0
-    kind = np.where(by_count, _BY_COUNT, _BY_RECEIPT)
-    group = np.where(by_count, rows.seq_count.astype(np.int64) // BLOCK_COUNTS, rows.received_ns)
-    if window_s > 0:
-        timed = rows.time_ns != NO_TIME
-        kind = np.where(timed, _BY_WINDOW, kind)
-        group = np.where(timed, rows.time_ns // int(window_s * 1e9), group)
-    return np.stack([kind, group], axis=1)
+    keys = np.empty((len(rows), 2), np.int64)
+    keys[:, 0], keys[:, 1] = _BY_RECEIPT, rows.received_ns
+    if anywhere(by_count := rows.received_ns == 0):
+        keys[by_count, 0], keys[by_count, 1] = _BY_COUNT, rows.seq_count[by_count] // BLOCK_COUNTS
+    if window_s > 0 and anywhere(timed := rows.time_ns != NO_TIME):
+        keys[timed, 0], keys[timed, 1] = _BY_WINDOW, rows.time_ns[timed] // int(window_s * 1e9)
+    return keys
 
 
 def sample_times(rows: ColumnBatch, offset_ns: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -102,16 +102,15 @@ class RowCutter:
         self._held: list[ColumnBatch] = []
         self._n_held = 0  # rows
         self._n_own = 0  # of the pieces held: those that are copies
-        self._key: NDArray[np.int64] = np.empty(0, np.int64)
+        self._key: list[int] = []
 
     def feed(self, rows: ColumnBatch, keys: NDArray[np.int64]) -> Iterator[ColumnBatch]:
         """Groups that are closed, in order. `keys: int64[n, k]`."""
-        changes = np.flatnonzero((keys[1:] != keys[:-1]).any(axis=1)) + 1
-        edges = [0, *changes.tolist(), len(rows)] if len(rows) else []
-        for start, stop in pairwise(edges):
-            if self._n_held and (keys[start] != self._key).any():
+        for start, stop in pairwise(_edges(keys)):
+            key = keys[start].tolist()
+            if self._n_held and key != self._key:
                 yield from self.flush()
-            self._key = keys[start].copy()
+            self._key = key
             yield from self._fill(rows, start, stop)
 
     def own(self) -> None:
@@ -122,7 +121,7 @@ class RowCutter:
 
     def settle(self) -> Iterator[ColumnBatch]:
         """The group still open, if its rows were received at one time: all that was received by now is here."""
-        if len(self._key) and self._key[0] == _BY_RECEIPT:
+        if self._key[:1] == [_BY_RECEIPT]:
             yield from self.flush()
 
     def flush(self) -> Iterator[ColumnBatch]:
@@ -142,6 +141,14 @@ class RowCutter:
             start = part.stop
         if self._single:
             yield from self.flush()
+
+
+def _edges(keys: NDArray[np.int64]) -> list[int]:
+    """Where a key is another than the one before, and both ends."""
+    n = len(keys)
+    if n < 2:
+        return [0, n][: n + 1]
+    return [0, *(np.flatnonzero((keys[1:] != keys[:-1]).any(axis=1)) + 1).tolist(), n]
 
 
 def owned(rows: ColumnBatch) -> ColumnBatch:

@@ -23,10 +23,12 @@ from pipeline.instruments.context import Context
 from pipeline.instruments.products import Draft, distinct, finish, flag
 from pipeline.instruments.register import REGISTER, family
 from pipeline.instruments.rows import RowCutter, join, take, window_keys
+from pipeline.reductions import anywhere
 
 MAX_EVENTS = 16
 """Of one group of rows: noise in place of an instrument's values tells no more."""
 _NEVER = np.iinfo(np.int64).max
+_JUMP = np.uint32(Quality.CLOCK_JUMP)
 _NONE = np.empty(0, np.int64)
 
 
@@ -97,8 +99,8 @@ class Suite:
         for reading in self._readings():
             reading.cutter.own()
         parts = [part for batch in batches for part in self._parts(batch)]
-        jumped = [(part.order, (part.quality & Quality.CLOCK_JUMP) != 0) for _, part in parts]
-        jumps = [order[where] for order, where in jumped if where.any()]
+        jumped = [(part.order, (part.quality & _JUMP) != 0) for _, part in parts]
+        jumps = [order[where] for order, where in jumped if anywhere(where)]
         self._navigation.feed([part for _, part in parts], np.sort(np.concatenate(jumps)) if jumps else _NONE)
         readings = [(reading, part) for stream, part in parts for reading in stream.readings]
         products = [product for reading, part in readings for product in self._advance(reading, part)]
@@ -114,7 +116,7 @@ class Suite:
             part = batch if len(apids) == 1 else take(batch, batch.apid == apid)
             stream = self._stream(part, apid)
             jumped, stream.last_ns = _went_back(part.time_ns, stream.last_ns)
-            if jumped.any():
+            if anywhere(jumped):
                 part = replace(part, quality=part.quality | flag(jumped, Quality.CLOCK_JUMP))
             yield stream, part
 
@@ -196,7 +198,7 @@ def _went_back(time_ns: NDArray[np.int64], last_ns: int) -> tuple[NDArray[np.boo
     """Which rows have an onboard time before the row that came before, and the last time there was."""
     known = time_ns != NO_TIME
     jumped = np.zeros(len(time_ns), np.bool_)
-    if not known.any():
+    if not anywhere(known):
         return jumped, last_ns
     times = np.concatenate([[last_ns], time_ns[known]])
     jumped[known] = times[1:] < times[:-1]

@@ -39,10 +39,13 @@ class Jumps:
         self.order = np.full(1, np.iinfo(np.int64).min, np.int64)
 
     def feed(self, order: NDArray[np.int64]) -> None:
-        self.order = np.concatenate([self.order, order])
+        if len(order):
+            self.order = np.concatenate([self.order, order])
 
     def forget(self, before: int) -> None:
         """Drop all that no row from `before` on can see."""
+        if len(self.order) == 1:
+            return
         first = max(int(np.searchsorted(self.order, before, "right")) - 1, 0)
         self.order = self.order[first:][-HISTORY:]
 
@@ -70,6 +73,8 @@ class Track:
 
     def forget(self) -> None:
         """Drop what no later row can see."""
+        if len(self.order) <= HISTORY:
+            return
         self.order, self.time_ns = self.order[-HISTORY:], self.time_ns[-HISTORY:]
         self.values, self.seq_count = self.values[-HISTORY:], self.seq_count[-HISTORY:]
 
