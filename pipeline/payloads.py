@@ -10,7 +10,7 @@ import math
 import struct
 from collections.abc import Mapping
 from functools import cache, lru_cache
-from operator import attrgetter
+from operator import add
 from threading import local
 from typing import Any
 
@@ -19,20 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import QUALITY_MEANINGS, Product, Quality
+from pipeline.forms import MAX_FORMS, DType, Form, Shape, form_of
 from pipeline.quantities import Legend, Quantities
 
-DType = np.dtype[Any]
-Shape = tuple[int, ...]
 ARRAY_KINDS = frozenset("biufcSUMm")
 """Types of arrays that other languages read."""
-MAX_FORMS = 256
-"""Forms of products remembered: of one kind there are several when their rows differ in number."""
-
 _COPIED_BYTES = 1 << 12
 """An array larger than this goes into the payload from where it lies."""
 _PACKER_BYTES = 1 << 18
 _QUALITY_BITS = {str(bit.value): f"{bit.name}: {QUALITY_MEANINGS[str(bit.name)]}" for bit in Quality}
-_DTYPE, _SHAPE = attrgetter("dtype"), attrgetter("shape")
 _ARRAYS = msgpack.packb("arrays")
 _QUALITY = msgpack.packb("quality") + msgpack.Packer().pack_map_header(3)
 _BITS_AND_LINEAGE = b"".join(map(msgpack.packb, ("quality_bits", _QUALITY_BITS, "lineage")))
@@ -41,9 +36,8 @@ _own = local()
 
 def product_payload(front: Mapping[str, Any], product: Product) -> bytes:
     """`front`: the keys that stand before its arrays, up to 11. ValueError where an array has no form to tell it in."""
-    arrays = Quantities.of(product.arrays)
     pieces: list[bytes | memoryview] = [_map_of(len(front) + 4), _entries(front), _ARRAYS]
-    pieces += _packed_arrays(arrays.legend, list(arrays.arrays.values()))
+    pieces += _packed_arrays(Quantities.of(product.arrays))
     pieces += [_QUALITY, _head(product.quality.dtype, product.quality.shape), _octets(product.quality)]
     pieces += [_BITS_AND_LINEAGE, _pack(dict(product.lineage))]
     return b"".join(pieces)
@@ -72,35 +66,48 @@ def _entries(told: Mapping[str, Any]) -> bytes:
     return _pack(told)[1:]
 
 
-def _packed_arrays(legend: Legend, arrays: list[NDArray[Any]]) -> list[bytes | memoryview]:
+def _packed_arrays(quantities: Quantities) -> list[bytes | memoryview]:
     """A map of them: what stands between the bytes of one array and those of the next, and these bytes, in turn."""
-    between, as_they_are = _between(legend, tuple(map(_DTYPE, arrays)), tuple(map(_SHAPE, arrays)))
+    arrays = quantities.arrays.values()
+    between, as_they_are = _between(quantities.legend, form_of(quantities.arrays))
     pieces: list[bytes | memoryview] = [b""] * (2 * len(arrays) + 1)
     pieces[::2] = between
-    pieces[1::2] = [array.tobytes() for array in arrays] if as_they_are else map(_octets, arrays)
+    pieces[1::2] = [array.tobytes() for array in arrays] if as_they_are else [_octets(array) for array in arrays]
     return pieces
 
 
 @lru_cache(MAX_FORMS)
-def _between(legend: Legend, dtypes: tuple[DType, ...], shapes: tuple[Shape, ...]) -> tuple[list[bytes], bool]:
+def _between(legend: Legend, form: Form) -> tuple[list[bytes], bool]:
     """What stands before each array and behind the last one; whether all are small and have their form already."""
-    front, between = _map_of(len(dtypes)), []
-    for (name, said), dtype, shape in zip(legend.said.items(), dtypes, shapes, strict=True):
-        if not _form(dtype)[0]:
+    for name, dtype in zip(form.names, form.dtypes, strict=True):
+        if not _little(dtype)[0]:
             raise ValueError(f"array {name!r} of type {dtype} has no form that other languages read")
-        between.append(front + _pack(name) + _map_of(6) + _head(dtype, shape))
-        front = _entries(dict(zip(("unit", "description", "dims"), said, strict=True)))
-    small = all(
-        math.prod(shape) * dtype.itemsize <= _COPIED_BYTES for dtype, shape in zip(dtypes, shapes, strict=True)
-    )
-    return [*between, front], small and all(_form(dtype)[1] for dtype in dtypes)
+    around = _around(legend, form.names)
+    between = [*map(add, around, map(_head, form.dtypes, form.shapes)), around[-1]]
+    return between, all(map(_is_octets, form.dtypes, form.shapes))
+
+
+@lru_cache(MAX_FORMS)
+def _around(legend: Legend, names: tuple[str, ...]) -> list[bytes]:
+    """What is said between one array and the next that does not depend on their types and shapes."""
+    front, around = _map_of(len(names)), []
+    for name in names:
+        around.append(front + _pack(name) + _map_of(6))
+        front = _entries(dict(zip(("unit", "description", "dims"), legend.said[name], strict=True)))
+    return [*around, front]
 
 
 @lru_cache(MAX_FORMS)
 def _head(dtype: DType, shape: Shape) -> bytes:
     """What is said of an array before its bytes."""
-    told = {"dtype": _form(dtype)[0], "shape": shape}
+    told = {"dtype": _little(dtype)[0], "shape": shape}
     return _entries(told) + _pack("data") + _bytes_follow(math.prod(shape) * dtype.itemsize)
+
+
+@lru_cache(MAX_FORMS)
+def _is_octets(dtype: DType, shape: Shape) -> bool:
+    """Whether an array's bytes go into the payload as they are, by way of a copy."""
+    return _little(dtype)[1] and math.prod(shape) * dtype.itemsize <= _COPIED_BYTES
 
 
 def _bytes_follow(n: int) -> bytes:
@@ -111,7 +118,7 @@ def _bytes_follow(n: int) -> bytes:
 
 
 @cache
-def _form(dtype: np.dtype[Any]) -> tuple[str, bool]:
+def _little(dtype: DType) -> tuple[str, bool]:
     """The little-endian type, and whether it is this one; empty where other languages do not read it."""
     form = dtype.newbyteorder("<").str if dtype.kind in ARRAY_KINDS else ""
     return form, dtype.str == form
@@ -119,7 +126,7 @@ def _form(dtype: np.dtype[Any]) -> tuple[str, bool]:
 
 def _octets(array: NDArray[Any]) -> bytes | memoryview:
     """Little-endian, in C order, as a view where that spares a large copy."""
-    form, as_it_is = _form(array.dtype)
+    form, as_it_is = _little(array.dtype)
     little = array if as_it_is else array.astype(form)
     if little.nbytes <= _COPIED_BYTES or not little.flags.c_contiguous:
         return little.tobytes()

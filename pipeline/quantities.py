@@ -23,13 +23,13 @@ MAX_KNOWN = 1024
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Legend:
-    """What is said of each array, by name, in the order of the arrays."""
+    """What is said of each array, by name."""
 
     said: Mapping[str, Said]
 
 
 class Quantities(Mapping[str, Quantity]):
-    """Arrays by name with their legend, which names the same arrays in the same order."""
+    """Arrays by name, with their legend."""
 
     __slots__ = ("arrays", "legend")
 

@@ -184,17 +184,16 @@ def _front(product: Product) -> dict[str, Any]:
 
 
 def _time_map(time: TimeRange) -> dict[str, Any]:
-    mars = {
-        "sol": time.sol and [int(sol) for sol in time.sol],
-        "lmst": time.lmst_h and [_clock(hours) for hours in time.lmst_h],
-        "ltst": time.ltst_h and [_clock(hours) for hours in time.ltst_h],
-        "ls_deg": time.ls_deg and [float(degrees) for degrees in time.ls_deg],
-    }
-    earth = {
-        "onboard_ns": [int(ns) for ns in time.onboard_ns],
-        "utc": [iso_utc(ns) for ns in time.utc_ns],
-    }
-    return earth | {key: pair for key, pair in mars.items() if pair is not None}
+    told: dict[str, Any] = {"onboard_ns": [*map(int, time.onboard_ns)], "utc": [*map(iso_utc, time.utc_ns)]}
+    if time.sol is not None:
+        told["sol"] = [*map(int, time.sol)]
+    if time.lmst_h is not None:
+        told["lmst"] = [*map(_clock, time.lmst_h)]
+    if time.ltst_h is not None:
+        told["ltst"] = [*map(_clock, time.ltst_h)]
+    if time.ls_deg is not None:
+        told["ls_deg"] = [*map(float, time.ls_deg)]
+    return told
 
 
 def _clock(hours: float) -> str:

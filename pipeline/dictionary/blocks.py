@@ -42,6 +42,12 @@ class BlockProgram:
     words: tuple[tuple[Slot, int], ...]
     """Check words, and their bits from the row's start."""
 
+    @property
+    def is_even(self) -> bool:
+        """Whether all columns have types that do not depend on values, as those of texts and labels may."""
+        conversions = [each.conversion for each in self.operations]
+        return all(each is None or each.dtype.kind not in "UO" for each in conversions)
+
     def run(self, pieces: Iterable[Chunk], values: Values) -> None:
         """Read the fields of all rows into `values`."""
         if values.n == 1 and self.lone is not None:

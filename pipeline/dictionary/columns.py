@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Column, Quality, Ragged
-from pipeline.dictionary.plan import Node
+from pipeline.dictionary.plan import Node, Wanted
 from pipeline.dictionary.ragged import flat_index, flat_starts
 from pipeline.dictionary.runs import Result
 from pipeline.dictionary.steps import Slot
@@ -18,19 +18,16 @@ from pipeline.dictionary.times import SIZES, sizes_slot
 from pipeline.reductions import most
 
 
-def named_columns(
-    wanted: Sequence[tuple[str, tuple[Slot, ...]]], found: Mapping[Slot, Column], *, sizes: bool = True
-) -> dict[str, Column]:
+def named_columns(wanted: Wanted, found: Mapping[Slot, Column], *, sizes: bool = True) -> dict[str, Column]:
     """By name, in packet order. A parameter that comes more than once has its values along the second axis; beside what
     has several sizes in one packet there are these sizes (`times.SIZES`), if there may be any.
     """
     if not sizes:
-        return {
-            name: found[slots[0]] if len(slots) == 1 else _joined([found[slot] for slot in slots])
-            for name, slots in wanted
-        }
-    columns: dict[str, Column] = {}
-    waiting = list(reversed(wanted))
+        columns = dict(zip(wanted.names, map(found.__getitem__, wanted.firsts), strict=True))
+        columns.update((name, _joined([found[slot] for slot in slots])) for name, slots in wanted.several)
+        return columns
+    columns = {}
+    waiting = list(reversed(wanted.slots))
     while waiting:
         name, slots = waiting.pop()
         if all(slot in found for slot in slots):

@@ -7,14 +7,15 @@ are decoded and flagged. Any bytes give flags and counts, never an exception.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, ColumnBatch, Event, PacketBatch, Quality
+from pipeline.batches import NO_TIME, Column, ColumnBatch, Event, PacketBatch, Quality, Ragged
 from pipeline.dictionary.arena import empty_column
 from pipeline.dictionary.columns import named_columns, quality_of, value_at
 from pipeline.dictionary.limits import MAX_EVENTS, LimitWatch, event_of
@@ -24,6 +25,7 @@ from pipeline.dictionary.sorting import Group, Sorter, run_program
 from pipeline.dictionary.steps import Slot
 from pipeline.dictionary.values import Values
 from pipeline.errors import ConfigError, Problem
+from pipeline.forms import Array, Arrays, Form, form_of
 
 Rows = NDArray[np.intp]
 MAX_TEXT_BYTES = 256 << 20
@@ -54,6 +56,8 @@ class Decoder:
         self._sorter = Sorter(plan, self.set_aside)
         self._events: list[Event] = []
         nodes = list(plan.root.walk())
+        self._forms: dict[str, Form | None] = {}
+        """What the columns of one row are like, by container; None where it may change."""
         self._times = {node.key: _terms_of(node, time_terms) for node in nodes}
         names = {name for node in nodes for _, name in node.columns}
         missing = [term.parameter for term in time_terms if term.parameter not in names]
@@ -99,8 +103,8 @@ class Decoder:
             quality |= self._integrity(node, result, flat, start, length, received_ns) * np.uint32(
                 Quality.FAILED_CHECK
             )
-        columns = named_columns(node.slots, result.values.calibrated, sizes=node.has_sizes)
-        raw = named_columns(node.slots, result.values.raw, sizes=node.has_sizes) if self._raw else {}
+        columns = self._columns(node, result.values)
+        raw = named_columns(node.wanted, result.values.raw, sizes=node.has_sizes) if self._raw else {}
         return ColumnBatch(
             node.key,
             time_ns,
@@ -112,6 +116,20 @@ class Decoder:
             received_ns,
             np.add(rows, first, out=empty_column(len(rows), WHOLE)),
             quality,
+        )
+
+    def _columns(self, node: Node, values: Values) -> Mapping[str, Column]:
+        """By name. What columns are like need not be found out again where it cannot change."""
+        columns = named_columns(node.wanted, values.calibrated, sizes=node.has_sizes)
+        if values.n > 1:
+            return columns
+        if node.key not in self._forms:
+            self._forms[node.key] = _lasting_form(node, columns)
+        form = self._forms[node.key]
+        return (
+            columns
+            if form is None
+            else cast("Mapping[str, Column]", Arrays(cast("dict[str, Array]", columns), form))
         )
 
     def drain_events(self) -> tuple[Event, ...]:
@@ -209,6 +227,12 @@ def _sized(node: Node, packets: PacketBatch, rows: Rows, result: Result) -> tupl
     if len(kept) < len(rows):
         rows, result, size_bits = rows[kept], result.subset(kept), size_bits[kept]
     return rows, replace(result, described_bits=np.maximum(result.described_bits, size_bits))
+
+
+def _lasting_form(node: Node, columns: Mapping[str, Column]) -> Form | None:
+    """What columns of so many rows are always like; None where it may change."""
+    arrays = {name: column for name, column in columns.items() if not isinstance(column, Ragged)}
+    return form_of(arrays) if node.program.is_even and len(arrays) == len(columns) else None
 
 
 def _terms_of(node: Node, time_terms: Sequence[TimeTerm]) -> tuple[tuple[str, float], ...]:

@@ -81,11 +81,20 @@ class Switch:
             yield self.cases.get(int(ordered[low]), self.others), order[low:high]
 
 
+class Wanted(NamedTuple):
+    """Columns by name, and the `slots` of their values; `firsts`: the first of each; `several`: who has more."""
+
+    slots: tuple[tuple[str, tuple[Slot, ...]], ...]
+    names: tuple[str, ...]
+    firsts: tuple[Slot, ...]
+    several: tuple[tuple[str, tuple[Slot, ...]], ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Node:
     """One container. `program` reads it; `probe` reads only what decides between the branches.
 
-    `columns`: (parameter key, column name) in the order of the packet; `slots`: where each column's values are.
+    `columns`: (parameter key, column name) in the order of the packet; `wanted`: where each column's values are.
     `units`: by column name. `constants`:
     slots of fixed values, and what should stand there.
     """
@@ -98,7 +107,7 @@ class Node:
     branches: tuple[Branch, ...]
     switch: Switch | None
     columns: tuple[tuple[str, str], ...]
-    slots: tuple[tuple[str, tuple[Slot, ...]], ...]
+    wanted: Wanted
     units: dict[str, str]
     constants: tuple[tuple[Slot, NDArray[np.uint8]], ...]
     checks: tuple[Check, ...]
@@ -132,7 +141,7 @@ class Signature(NamedTuple):
 
     byte: int
     window: np.dtype[Any]
-    mask: int
+    mask: np.unsignedinteger[Any]
     head_bytes: int = 0
 
 
@@ -181,7 +190,7 @@ def _signature(root: Node, steps: Sequence[Step]) -> Signature | None:
     mask = 0
     for field in found:
         mask |= ((1 << field.size_bits) - 1) << (byte + size) * 8 - field.end_bits
-    return Signature(byte, np.dtype(f">u{size}"), mask, _head_bytes(root, byte + size))
+    return Signature(byte, np.dtype(f">u{size}"), np.dtype(f"u{size}").type(mask), _head_bytes(root, byte + size))
 
 
 def _head_bytes(root: Node, least: int) -> int:
@@ -261,7 +270,7 @@ def _compile_node(
         branches,
         _switch(branches),
         columns,
-        _slots(steps, columns),
+        _wanted(steps, columns),
         units,
         _constants(steps),
         checks,
@@ -318,11 +327,13 @@ def _only(
     )
 
 
-def _slots(steps: Sequence[Step], columns: Sequence[tuple[str, str]]) -> tuple[tuple[str, tuple[Slot, ...]], ...]:
+def _wanted(steps: Sequence[Step], columns: Sequence[tuple[str, str]]) -> Wanted:
     by_key: dict[str, list[Slot]] = {}
     for slot in slots_of(steps):
         by_key.setdefault(slot.key, []).append(slot)
-    return tuple((name, tuple(by_key[key])) for key, name in columns)
+    slots = tuple((name, tuple(by_key[key])) for key, name in columns)
+    names, firsts = tuple(name for name, _ in slots), tuple(some[0] for _, some in slots)
+    return Wanted(slots, names, firsts, tuple(one for one in slots if len(one[1]) > 1))
 
 
 def _constants(steps: Sequence[Step]) -> tuple[tuple[Slot, NDArray[np.uint8]], ...]:

@@ -128,8 +128,8 @@ def _codes(
     else:
         windows = np.ndarray((len(flat) - width + 1,), signature.window, flat, 0, (1,))
         found = windows[start + signature.byte]
-    native = found.astype(signature.window.newbyteorder("="))
-    native &= native.dtype.type(signature.mask)
+    native = found.astype(signature.mask.dtype)
+    native &= signature.mask
     return native, heads
 
 

@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from pipeline.batches import NO_TIME, ColumnBatch, Product, Quality, Quantity, TimeRange
 from pipeline.clock.mars import mars_time
+from pipeline.forms import MAX_FORMS, Arrays, Form, form_of, same_form
 from pipeline.instruments.context import Context
 from pipeline.instruments.frames import frames_of
-from pipeline.quantities import MAX_KNOWN, Legend, Quantities, legend_of
-from pipeline.reductions import everywhere, least, most
+from pipeline.quantities import Legend, Quantities, legend_of
+from pipeline.reductions import least, most
 
 LEVEL_WORDS = {
     "0A": "Raw",
@@ -31,6 +32,7 @@ LEVEL_WORDS = {
     "2C": "Derived",
 }
 """GRAS levels in the words of NASA: `processing_level` of PDS4."""
+_NEVER = TimeRange((NO_TIME, NO_TIME), (NO_TIME, NO_TIME))
 _TIMES = {
     "time_onboard_ns": ("ns", "onboard clock since the mission epoch", ("row",)),
     "time_utc_ns": ("ns", "UTC since 1970-01-01, as Unix time counts", ("row",)),
@@ -59,7 +61,6 @@ def finish(draft: Draft, instrument: str, context: Context, lineage: Mapping[str
     """The product, with an id, time arrays and what `context` and the instrument know of its origin."""
     time_ns, told = draft.time_ns, Quantities.of(draft.arrays)
     span = ends(time_ns)
-    times = {"time_onboard_ns": time_ns, "time_utc_ns": context.clock.utc_ns(time_ns)}
     return Product(
         id=product_id(context.stream, instrument, draft.product, time_ns, draft.packets),
         mission=context.mission,
@@ -68,7 +69,7 @@ def finish(draft: Draft, instrument: str, context: Context, lineage: Mapping[str
         product=draft.product,
         level=draft.level,
         time=time_range(span, context),
-        arrays=Quantities({**times, **told.arrays}, _timed(told.legend)),
+        arrays=_timed(told, time_ns, context.clock.utc_ns(time_ns)),
         quality=draft.quality,
         lineage={
             **context.lineage,
@@ -81,9 +82,24 @@ def finish(draft: Draft, instrument: str, context: Context, lineage: Mapping[str
     )
 
 
-@lru_cache(MAX_KNOWN)
-def _timed(legend: Legend) -> Legend:
+def _timed(told: Quantities, time_ns: NDArray[np.int64], utc_ns: NDArray[np.int64]) -> Quantities:
     """The same, with the times of rows in front."""
+    legend, form = _timed_form(told.legend, form_of(told.arrays), len(time_ns))
+    arrays = Arrays({"time_onboard_ns": np.asarray(time_ns, np.int64), "time_utc_ns": utc_ns}, form)
+    arrays.update(told.arrays)
+    return Quantities(arrays, legend)
+
+
+@lru_cache(MAX_FORMS)
+def _timed_form(legend: Legend, form: Form, n: int) -> tuple[Legend, Form]:
+    """What is said of them then, and what they are like."""
+    dtypes = {**dict.fromkeys(_TIMES, np.dtype(np.int64)), **dict(zip(form.names, form.dtypes, strict=True))}
+    shapes = {**dict.fromkeys(_TIMES, (n,)), **dict(zip(form.names, form.shapes, strict=True))}
+    return _timed_legend(legend), same_form(tuple(dtypes), tuple(dtypes.values()), tuple(shapes.values()))
+
+
+@lru_cache(MAX_FORMS)
+def _timed_legend(legend: Legend) -> Legend:
     return legend_of(tuple({**_TIMES, **legend.said}.items()))
 
 
@@ -113,7 +129,7 @@ def ends(time_ns: NDArray[np.int64]) -> NDArray[np.int64] | None:
 def time_range(span: NDArray[np.int64] | None, context: Context) -> TimeRange:
     """The `ends` of a product on each clock; NO_TIME where there are none, Mars times where there is a site."""
     if span is None:
-        return TimeRange((NO_TIME, NO_TIME), (NO_TIME, NO_TIME))
+        return _NEVER
     utc = context.clock.utc_ns(span)
     onboard_ns, utc_ns = (int(span[0]), int(span[1])), (int(utc[0]), int(utc[1]))
     if context.site is None:
@@ -148,8 +164,8 @@ def column_quantity(packets: ColumnBatch, column: str, unit: str = "", descripti
 
 def distinct(values: NDArray[np.uint16]) -> list[int]:
     """The different values in ascending order."""
-    if len(values) and everywhere(values == values[0]):  # nearly always, and np.unique is slow
-        return [int(values[0])]
+    if len(values) and least(values) == most(values):  # nearly always, and np.unique is slow
+        return [least(values)]
     return [int(value) for value in np.unique(values)]
 
 

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import NO_TIME, Column, ColumnBatch, Ragged
-from pipeline.reductions import anywhere
 
 BLOCK_COUNTS = 4096
 """Rows with neither onboard nor receive time are grouped by this many sequence counts."""
@@ -77,9 +76,11 @@ def window_keys(rows: ColumnBatch, window_s: float) -> NDArray[np.int64]:
     """
     keys = np.empty((len(rows), 2), np.int64)
     keys[:, 0], keys[:, 1] = _BY_RECEIPT, rows.received_ns
-    if anywhere(by_count := rows.received_ns == 0):
+    if np.count_nonzero(rows.received_ns) < len(rows):
+        by_count = rows.received_ns == 0
         keys[by_count, 0], keys[by_count, 1] = _BY_COUNT, rows.seq_count[by_count] // BLOCK_COUNTS
-    if window_s > 0 and anywhere(timed := rows.time_ns != NO_TIME):
+    if window_s > 0:
+        timed = rows.time_ns != NO_TIME
         keys[timed, 0], keys[timed, 1] = _BY_WINDOW, rows.time_ns[timed] // int(window_s * 1e9)
     return keys
 

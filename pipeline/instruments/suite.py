@@ -23,7 +23,7 @@ from pipeline.instruments.context import Context
 from pipeline.instruments.products import Draft, distinct, finish, flag
 from pipeline.instruments.register import REGISTER, family
 from pipeline.instruments.rows import RowCutter, join, take, window_keys
-from pipeline.reductions import anywhere
+from pipeline.reductions import anywhere, most
 
 MAX_EVENTS = 16
 """Of one group of rows: noise in place of an instrument's values tells no more."""
@@ -99,8 +99,8 @@ class Suite:
         for reading in self._readings():
             reading.cutter.own()
         parts = [part for batch in batches for part in self._parts(batch)]
-        jumped = [(part.order, (part.quality & _JUMP) != 0) for _, part in parts]
-        jumps = [order[where] for order, where in jumped if anywhere(where)]
+        doubtful = [(part.order, part.quality & _JUMP) for _, part in parts if np.count_nonzero(part.quality)]
+        jumps = [order[jumped != 0] for order, jumped in doubtful if jumped.any()]
         self._navigation.feed([part for _, part in parts], np.sort(np.concatenate(jumps)) if jumps else _NONE)
         readings = [(reading, part) for stream, part in parts for reading in stream.readings]
         products = [product for reading, part in readings for product in self._advance(reading, part)]
@@ -196,10 +196,10 @@ class Suite:
 
 def _went_back(time_ns: NDArray[np.int64], last_ns: int) -> tuple[NDArray[np.bool_], int]:
     """Which rows have an onboard time before the row that came before, and the last time there was."""
-    known = time_ns != NO_TIME
     jumped = np.zeros(len(time_ns), np.bool_)
-    if not anywhere(known):
+    if most(time_ns) == NO_TIME:
         return jumped, last_ns
+    known = time_ns != NO_TIME
     times = np.concatenate([[last_ns], time_ns[known]])
     jumped[known] = times[1:] < times[:-1]
     return jumped, int(times[-1])

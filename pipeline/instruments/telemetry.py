@@ -9,13 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from operator import attrgetter
-from typing import Any, cast
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.batches import Column, ColumnBatch, Ragged
+from pipeline.forms import MAX_FORMS, Array, Arrays, Form, form_of
 from pipeline.instruments.products import Draft
 from pipeline.instruments.rows import compact
 from pipeline.quantities import MAX_KNOWN, Legend, Quantities, Said, legend_of
@@ -23,7 +21,6 @@ from pipeline.quantities import MAX_KNOWN, Legend, Quantities, Said, legend_of
 INSTRUMENT = "telemetry"
 MAX_ROWS, MAX_BYTES = 4096, 4 << 20  # of one product
 _OBJECT = np.dtype(object)
-_N_AXES, _DTYPE = attrgetter("ndim"), attrgetter("dtype")
 
 
 @lru_cache(MAX_KNOWN)
@@ -41,48 +38,56 @@ def max_rows(rows: ColumnBatch) -> int:
 
 def drafts(rows: ColumnBatch) -> Iterator[Draft]:
     """One product with all columns of the rows."""
-    columns = rows.columns
-    kinds = tuple(map(type, columns.values()))
-    flat = _flat(columns) if Ragged in kinds else cast("Mapping[str, NDArray[Any]]", columns)
-    n_axes = tuple(map(_N_AXES, map(flat.__getitem__, columns)))
-    legend, latest = _told(tuple(columns), kinds, n_axes, tuple(rows.units.items()))
-    arrays = _portable(flat) if _OBJECT in map(_DTYPE, flat.values()) else flat
-    name = product_name(rows.container)
-    yield Draft(name, "01", rows, rows.time_ns, Quantities(arrays, legend), rows.quality.copy(), latest)
+    arrays, ragged = _flat(rows.columns)
+    legend, latest, portable = _told(form_of(arrays), ragged, tuple(rows.units.items()))
+    told = Quantities(arrays if portable else _portable(arrays), legend)
+    yield Draft(product_name(rows.container), "01", rows, rows.time_ns, told, rows.quality.copy(), latest)
 
 
-def _flat(columns: Mapping[str, Column]) -> dict[str, NDArray[Any]]:
-    """The columns, a ragged one as three arrays: its values without gaps, where each row begins, its length."""
-    flat: dict[str, NDArray[Any]] = {}
+def _flat(columns: Mapping[str, Column]) -> tuple[Mapping[str, Array], tuple[str, ...]]:
+    """The columns, a ragged one as three arrays: its values without gaps, where each row begins, its length; and the
+    names of those that were ragged.
+    """
+    if isinstance(columns, Arrays):
+        return columns, ()
+    ragged = tuple(name for name, column in columns.items() if isinstance(column, Ragged))
+    flat: dict[str, Array] = {}
     for name, column in columns.items():
         if isinstance(column, Ragged):
             whole = compact(column)
             flat |= {name: whole.values, f"{name}.start": whole.start, f"{name}.length": whole.length}
         else:
             flat[name] = column
-    return flat
+    return flat, ragged
+
+
+@lru_cache(MAX_FORMS)
+def _told(
+    form: Form, ragged: tuple[str, ...], units: tuple[tuple[str, str], ...]
+) -> tuple[Legend, tuple[str, ...], bool]:
+    """What is said of arrays that were columns, which have one value a row, and whether others read all types."""
+    legend, latest = _said(form.names, tuple(map(len, form.shapes)), ragged, units)
+    return legend, latest, _OBJECT not in form.dtypes
 
 
 @lru_cache(MAX_KNOWN)
-def _told(
-    names: tuple[str, ...], kinds: tuple[type, ...], n_axes: tuple[int, ...], units: tuple[tuple[str, str], ...]
+def _said(
+    names: tuple[str, ...], n_axes: tuple[int, ...], ragged: tuple[str, ...], units: tuple[tuple[str, str], ...]
 ) -> tuple[Legend, tuple[str, ...]]:
-    """What is said of columns and of their arrays' axes, and which have one value a row."""
-    said: dict[str, Said] = {}
-    latest: list[str] = []
     unit_of = dict(units).get
-    for name, kind, n in zip(names, kinds, n_axes, strict=True):
-        unit, inner = unit_of(name, ""), tuple(f"{name}_axis_{axis}" for axis in range(1, n))
-        if kind is Ragged:
-            said[name] = unit, "values of all rows, one after another", (f"{name}_value", *inner)
-            said[f"{name}.start"] = "", f"where each row begins in {name}", ("row",)
-            said[f"{name}.length"] = "", f"values of each row in {name}", ("row",)
-        else:
-            said[name] = unit, "", ("row", *inner)
-            latest += [name] if not inner else []
-    return legend_of(tuple(said.items())), tuple(latest)
+    said: dict[str, Said] = {}
+    for name, n in zip(names, n_axes, strict=True):
+        said[name] = unit_of(name, ""), "", ("row", *(f"{name}_axis_{axis}" for axis in range(1, n)))
+    for name in ragged:
+        dims = f"{name}_value", *said[name][2][1:]
+        said[name] = unit_of(name, ""), "values of all rows, one after another", dims
+        said[f"{name}.start"] = "", f"where each row begins in {name}", ("row",)
+        said[f"{name}.length"] = "", f"values of each row in {name}", ("row",)
+    parts = {*ragged, *(f"{name}.{part}" for name in ragged for part in ("start", "length"))}
+    latest = tuple(name for name in names if name not in parts and len(said[name][2]) == 1)
+    return legend_of(tuple(said.items())), latest
 
 
-def _portable(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+def _portable(arrays: Mapping[str, Array]) -> dict[str, Array]:
     """Objects, which have no form that other languages read, as text."""
     return {name: values.astype(np.str_) if values.dtype == _OBJECT else values for name, values in arrays.items()}
