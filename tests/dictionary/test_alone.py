@@ -1,0 +1,81 @@
+"""Packets that come alone: what their columns are said to be like is what they are like."""
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.dictionary.decoder import Decoder
+from pipeline.dictionary.plan import compile_plan
+from pipeline.dictionary.xtce import read_xtce
+from pipeline.forms import Arrays
+
+MODE = (
+    '<EnumeratedParameterType name="MODE"><IntegerDataEncoding sizeInBits="8"/><EnumerationList>'
+    '<Enumeration value="0" label="OFF"/><Enumeration value="1" label="ON"/></EnumerationList>'
+    "</EnumeratedParameterType>"
+)
+TEXT = (
+    '<StringParameterType name="TEXT"><StringDataEncoding><SizeInBits><Fixed><FixedValue>64</FixedValue></Fixed>'
+    "</SizeInBits></StringDataEncoding></StringParameterType>"
+)
+BLOB = (
+    '<BinaryParameterType name="BLOB"><BinaryDataEncoding><SizeInBits><FixedValue>64</FixedValue></SizeInBits>'
+    "</BinaryDataEncoding></BinaryParameterType>"
+)
+VOLTS = (
+    '<FloatParameterType name="VOLTS"><IntegerDataEncoding sizeInBits="16"><DefaultCalibrator><PolynomialCalibrator>'
+    '<Term coefficient="-5" exponent="0"/><Term coefficient="0.25" exponent="1"/></PolynomialCalibrator>'
+    "</DefaultCalibrator></IntegerDataEncoding></FloatParameterType>"
+)
+FIXED = ("U2", "U8", "U14", "U16", "VOLTS")
+KINDS = ("U2", "U8", "U14", "U16", "MODE", "TEXT", "BLOB", "VOLTS")
+
+
+@pytest.fixture(scope="module")
+def decoder(document):
+    def make(kinds):
+        parameters = {f"P{i}": kind for i, kind in enumerate(kinds)}
+        return Decoder(compile_plan(read_xtce(document(MODE + TEXT + BLOB + VOLTS, parameters))))
+
+    return make
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=6),
+    bodies=st.lists(st.binary(min_size=48), min_size=3),
+)
+def test_columns_are_said_to_be_like_what_they_are(decoder, batch, packet, kinds, bodies):
+    one = decoder(kinds)
+    for body in bodies:
+        (found,) = one.decode(batch([packet(body)]))
+        if isinstance(found.columns, Arrays):
+            arrays = found.columns
+            assert arrays.form.names == tuple(arrays)
+            assert arrays.form.dtypes == tuple(array.dtype for array in arrays.values())
+            assert arrays.form.shapes == tuple(array.shape for array in arrays.values())
+
+
+def test_numbers_are_alike_whatever_they_are(decoder, batch, packet):
+    one = decoder([*FIXED, "BLOB"])
+    columns = [found.columns for n in (0, 255) for found in one.decode(batch([packet(bytes([n]) * 20)]))]
+    assert columns[0].form is columns[1].form
+
+
+def test_a_label_that_is_longer_than_those_known_is_told_in_full(decoder, batch, packet):
+    one = decoder(["U8", "U8", "MODE"])
+    labels = [one.decode(batch([packet(bytes([7, 7, mode]))]))[0].columns["P2"].tolist() for mode in (1, 200, 0)]
+    assert labels[0] == ["ON"]
+    assert labels[2] == ["OFF"]
+    assert "200" in labels[1][0]
+
+
+def test_packets_of_one_batch_and_of_batches_of_their_own_have_the_same_columns(decoder, batch, packet):
+    octets = [packet(bytes(range(i, i + 24))) for i in range(5)]
+    one, other = decoder(FIXED), decoder(FIXED)
+    (together,) = one.decode(batch(octets))
+    alone = [found for start, stop in pairwise(range(6)) for found in other.decode(batch(octets[start:stop]))]
+    for name, column in together.columns.items():
+        assert [row for each in alone for row in each.columns[name].tolist()] == column.tolist(), name

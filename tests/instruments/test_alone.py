@@ -1,0 +1,70 @@
+"""Rows that come alone, as on a live link, become the same messages as those that come together, octet for octet."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from pipeline.batches import ByteBatch, PacketBatch
+from pipeline.clock.onboard import OnboardClock
+from pipeline.dictionary.decoder import Decoder
+from pipeline.instruments import Context, Suite
+from pipeline.mission import load_mission
+from pipeline.stages.line import Line
+from pipeline.topics import product_message
+
+N_PACKETS = 160
+
+
+@pytest.fixture(scope="module")
+def mission():
+    return load_mission("zhurong")
+
+
+@pytest.fixture(scope="module")
+def packets(mission, bundled):
+    """The first packets of the bundled pass."""
+    octets = np.fromfile(bundled / "clean.cadu", np.uint8, 1 << 20)
+    return some(Line(mission, "x", until="packets").feed(ByteBatch.of(octets)).packets, slice(N_PACKETS))
+
+
+def some(packets, part, **other):
+    parts = ("start", "length", "apid", "seq_count", "seq_flags", "scid", "vcid", "received_ns", "quality")
+    return PacketBatch(packets.data, **{name: getattr(packets, name)[part] for name in parts} | other)
+
+
+def told(mission, pieces, *, timed, window_s):
+    """All messages of the pieces, without any instrument, so that every container is told as it is."""
+    decoder = Decoder(mission.plan, mission.time_terms if timed else ())
+    suite = Suite((), {}, Context("m", "s", OnboardClock(0), None, window_s))
+    products = [product for piece in pieces for product in suite.feed(decoder.decode(piece))]
+    messages = [product_message(product) for product in (*products, *suite.flush())]
+    return sorted((message.topic, message.payload) for message in messages)
+
+
+@pytest.mark.parametrize("received_every", [0, 1, 3])
+@pytest.mark.parametrize("window_s", [0, 10])
+@pytest.mark.parametrize("timed", [True, False])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cuts=st.lists(st.integers(1, N_PACKETS - 1), max_size=8))
+def test_any_split_of_packets_gives_the_same_messages(mission, packets, timed, window_s, received_every, cuts):
+    """Received at no known time, each at its own, or three together."""
+    place = np.arange(N_PACKETS)
+    received_ns = 1_000_000 * (1 + place // received_every) if received_every else np.zeros(N_PACKETS, np.int64)
+    whole = some(packets, slice(None), received_ns=received_ns)
+    expected = told(mission, [whole], timed=timed, window_s=window_s)
+    assert len({topic for topic, _ in expected}) >= 5
+    for edges in (sorted({0, *cuts, N_PACKETS}), range(N_PACKETS + 1)):
+        pieces = [some(whole, slice(start, stop)) for start, stop in pairwise(edges)]
+        assert told(mission, pieces, timed=timed, window_s=window_s) == expected
+
+
+def test_a_parameter_may_have_the_name_that_the_times_of_rows_have(suite, rows):
+    """It stands in their place, as it always has."""
+    batch = rows("MYSTERY", [1.0], columns={"time_utc_ns": np.array([2.5]), "VALUE": np.array([7])})
+    (product,) = [*suite().feed([batch]), *(one := suite()).feed([batch]), *one.flush()]
+    assert list(product.arrays) == ["time_onboard_ns", "time_utc_ns", "VALUE"]
+    assert product.arrays["time_utc_ns"].values.tolist() == [2.5]
+    product_message(product)
