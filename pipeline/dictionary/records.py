@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.batches import PacketBatch
 from pipeline.dictionary.ragged import flat_starts, ragged_gather
+from pipeline.reductions import everywhere
 
 CONTINUATION, FIRST, LAST, UNSEGMENTED = 0, 1, 2, 3
 PRIMARY_HEADER_BYTES = 6
@@ -77,7 +78,7 @@ class RecordJoiner:
         bits of all its segments, and sequence flags 3 (whole).
         """
         n = len(packets)
-        if not n or (not self._partials and not self._lost and bool((packets.seq_flags == UNSEGMENTED).all())):
+        if not n or (not self._partials and not self._lost and everywhere(packets.seq_flags == UNSEGMENTED)):
             return packets
         key = _stream_keys(packets)
         order = np.argsort(key, kind="stable")

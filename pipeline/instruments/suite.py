@@ -200,6 +200,8 @@ def _went_back(time_ns: NDArray[np.int64], last_ns: int) -> tuple[NDArray[np.boo
     if most(time_ns) == NO_TIME:
         return jumped, last_ns
     known = time_ns != NO_TIME
-    times = np.concatenate([[last_ns], time_ns[known]])
-    jumped[known] = times[1:] < times[:-1]
+    times = time_ns[known]
+    back = np.empty(len(times), np.bool_)
+    back[0], back[1:] = times[0] < last_ns, times[1:] < times[:-1]
+    jumped[known] = back
     return jumped, int(times[-1])
