@@ -22,8 +22,9 @@ _NONE = PacketBatch.empty()
 class FrameReceiver:
     """A link that carries transfer frames."""
 
-    def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings]) -> None:
+    def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings], *, frames: bool) -> None:
         self._settings = settings
+        self._with_frames = frames or bool(settings.insert_zone_codec)
         self._front_end = FrontEnd(settings, channels)
         self._channels = [
             VirtualChannel(channel, self._front_end.headers, settings.reorder_window_frames) for channel in channels
@@ -52,7 +53,8 @@ class FrameReceiver:
         if packets is None:
             return None
         self._front_end.take_lone(batch)
-        output = LinkOutput(packet_batch(frame, packets), frames=frame_batch(frame), encapsulated=_NONE)
+        frames = frame_batch(frame) if self._with_frames else None
+        output = LinkOutput(packet_batch(frame, packets), frames=frames, encapsulated=_NONE)
         return with_insert_times(output, self._settings)
 
     def _receive(self, arrived: Sorted, *, final: bool) -> LinkOutput:
@@ -65,4 +67,5 @@ class FrameReceiver:
         if final:
             for channel in self._channels:
                 outputs += channel.flush(self._front_end.n_frames)
-        return with_insert_times(put_together(outputs, arrived.told), self._settings)
+        output = put_together(outputs, arrived.told, frames=self._with_frames)
+        return with_insert_times(output, self._settings)

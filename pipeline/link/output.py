@@ -39,7 +39,9 @@ class LinkOutput:
     insert_time_ns: NDArray[np.int64] | None = None
 
 
-def put_together(parts: Sequence[ChannelOutput | None], told: tuple[Event, ...] = ()) -> LinkOutput:
+def put_together(
+    parts: Sequence[ChannelOutput | None], told: tuple[Event, ...] = (), *, frames: bool = True
+) -> LinkOutput:
     """The outputs of the channels as one, frames and packets each in order of the frame that let them go on.
 
     `told`: events that are of no channel.
@@ -49,8 +51,8 @@ def put_together(parts: Sequence[ChannelOutput | None], told: tuple[Event, ...] 
         return LinkOutput(PacketBatch.empty(), told)
     packets, holes = _packets([(output.packets, output.arrivals) for output in outputs])
     encapsulated, _ = _packets([(output.encapsulated, output.arrivals) for output in outputs])
-    frames = _frames([output for output in outputs if not output.repeated])
-    return LinkOutput(packets, told + _events(outputs), frames, encapsulated, holes)
+    carriers = _frames([output for output in outputs if not output.repeated]) if frames else None
+    return LinkOutput(packets, told + _events(outputs), carriers, encapsulated, holes)
 
 
 def with_insert_times(output: LinkOutput, settings: LinkSettings) -> LinkOutput:

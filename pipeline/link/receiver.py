@@ -25,10 +25,11 @@ __all__ = ["LinkOutput", "Receiver"]
 class Receiver:
     """One link. Feed it the bytes of a recording, then flush; `report` accounts for all of them.
 
-    Raises ConfigError where the settings cannot be those of any link.
+    `frames`: hand on the frames beside their packets. Raises ConfigError where the settings cannot be those of any
+    link.
     """
 
-    def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings]) -> None:
+    def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings], *, frames: bool = True) -> None:
         problems = settings_problems(settings)
         if problems:
             raise ConfigError(problems)
@@ -36,7 +37,7 @@ class Receiver:
         if settings.framing == "packets":
             self._receiver = PacketReceiver(settings, channels)
         else:
-            self._receiver = FrameReceiver(settings, channels)
+            self._receiver = FrameReceiver(settings, channels, frames=frames)
 
     def feed(self, batch: ByteBatch) -> LinkOutput:
         """Everything that is whole and decided with these bytes."""

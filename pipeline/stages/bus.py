@@ -28,7 +28,7 @@ class Bus(Protocol):
 
     @property
     def is_clear(self) -> bool:
-        """Whether a few messages that are sent now keep nobody waiting."""
+        """Whether a few messages to decode keep nobody waiting."""
         ...
 
     def attend(self, take_now: Callable[[StageMessage], bool]) -> None:
@@ -138,7 +138,7 @@ class LocalBus:
 
     @property
     def is_clear(self) -> bool:
-        return all(inbox.is_clear for inbox in self._inboxes.values() if inbox is not self._own)
+        return self._inboxes["decode"].is_clear
 
     @staticmethod
     def of(*services: str) -> dict[str, LocalBus]:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from itertools import dropwhile
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
 
@@ -23,6 +23,7 @@ from pipeline.stages.worker import Worker
 THREAD_BYTES = 1 << 14
 """A batch larger than this is decoded in a thread, so that the connection stays served."""
 _LOST_KEPT = 256
+T = TypeVar("T")
 _log = structlog.get_logger("decode")
 
 
@@ -53,30 +54,27 @@ class Decode:
         return True, {"worker": self._name, "runs": self._worker.n_runs, "quarantined": self._worker.n_quarantined}
 
     async def _decode(self, raw: Raw) -> None:
-        began = time.perf_counter()
-        if _is_small(raw):
-            outs = self._worker.take(raw)
-        else:
-            outs = await self._thread.run(self._worker.take, raw)
-        took_s = time.perf_counter() - began
+        stopwatch = _Stopwatch()
+        outs: Iterable[Out | Lost] = stopwatch.over(self._worker.take(raw))
+        if not _is_small(raw):
+            outs = await self._thread.run(list, outs)
         if self._sending:
             await self._sending
         self._send_on(raw, outs)
-        self._measure(raw, took_s)
+        self._measure(raw, stopwatch.seconds)
 
     def _take_now(self, message: StageMessage) -> bool:
         """A small batch, if the outputs of the one before are sent."""
         if not isinstance(message, Raw) or not _is_small(message) or (self._sending and not self._sending.done()):
             return False
-        began = time.perf_counter()
-        outs = self._worker.take(message)
-        took_s = time.perf_counter() - began
-        self._send_on(message, outs)
-        self._measure(message, took_s)
+        stopwatch = _Stopwatch()
+        self._send_on(message, stopwatch.over(self._worker.take(message)))
+        self._measure(message, stopwatch.seconds)
         return True
 
-    def _send_on(self, raw: Raw, outs: Sequence[Out | Lost]) -> None:
-        worth = [one for one in outs if self._is_worth_it(raw, one)]
+    def _send_on(self, raw: Raw, outs: Iterable[Out | Lost]) -> None:
+        """Each as soon as it is made, where it is taken at once."""
+        worth = (one for one in outs if self._is_worth_it(raw, one))
         left = list(dropwhile(self._bus.give, worth))
         self._sending = asyncio.create_task(self._bus.send(left), name="send on") if left else None
 
@@ -101,6 +99,22 @@ class Decode:
         meters.quarantined.set(self._worker.n_quarantined)
         if report := self._worker.last_report.pop(station, None):
             meters.report(station, report)
+
+
+class _Stopwatch:
+    """Runs while things are made, and not while they are used."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def over(self, made: Iterator[T]) -> Iterator[T]:
+        while True:
+            began = time.perf_counter()
+            one = next(made, None)
+            self.seconds += time.perf_counter() - began
+            if one is None:
+                return
+            yield one
 
 
 def _is_small(raw: Raw) -> bool:

@@ -26,9 +26,21 @@ class Latest:
 
     def offer(self, products: Iterable[Product], now_ns: int) -> list[Message]:
         """Messages of the newest products whose turn has come; the others wait, and give way to newer ones."""
+        self.hold(products)
+        return self.tell(now_ns) if self.is_due(now_ns) else []
+
+    def hold(self, products: Iterable[Product]) -> None:
+        """Note products, in place of earlier ones."""
         for product in products:
             self._held[product.instrument, product.product] = product
-            self._n_topics[product.instrument, product.product] = len(product.latest)
+
+    def is_due(self, now_ns: int) -> bool:
+        """Whether the turn of any has come."""
+        return any(self._due_ns.get(key, now_ns) <= now_ns for key in self._held)
+
+    def tell(self, now_ns: int) -> list[Message]:
+        """Messages of those whose turn has come."""
+        self._n_topics.update({key: len(product.latest) for key, product in self._held.items()})
         interval_s = max(1 / self._per_second, sum(self._n_topics.values()) / MESSAGES_PER_SECOND)
         due = [key for key in self._held if self._due_ns.get(key, now_ns) <= now_ns]
         for key in due:

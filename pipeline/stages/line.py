@@ -27,7 +27,9 @@ from pipeline.mission import Mission
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came out of a batch, in data order. `frames`: of the wanted channels, None where there are none."""
+    """What came out of a batch, in data order. `frames`: of the wanted channels, where the way ends with packets; None
+    where there are none.
+    """
 
     packets: PacketBatch
     columns: tuple[ColumnBatch, ...] = ()
@@ -54,7 +56,7 @@ class Line:
         self._receiver: Receiver | StationsReceiver = (
             StationsReceiver(mission.link, mission.channels, stations)
             if len(stations) > 1
-            else Receiver(mission.link, mission.channels)
+            else Receiver(mission.link, mission.channels, frames=until == "packets")
         )
         self._turn = Lock()
         self.n_stations = max(1, len(stations))

@@ -11,13 +11,14 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import structlog
 
 from pipeline import topics
-from pipeline.batches import NO_TIME, Message, PacketBatch, Product
+from pipeline.batches import NO_TIME, Event, Message, PacketBatch, Product
 from pipeline.stages.latest import Latest
 from pipeline.stages.ledger import MAX_KEYS
 from pipeline.stages.line import Line, Outcome
@@ -30,6 +31,7 @@ OUT_BYTES = 4 << 20
 LINK_INTERVAL_S = 1.0
 UNTIMED_KEPT = MAX_KEYS + MAX_KEYS // 4
 """More than publish keeps: an id forgotten here is forgotten there."""
+_NOTHING = Outcome(PacketBatch.empty())
 log = structlog.get_logger("decode")
 
 
@@ -76,21 +78,29 @@ class Worker:
     def n_runs(self) -> int:
         return len(self._runs)
 
-    def take(self, raw: Raw) -> Sequence[Out | Lost]:
-        """What to send on."""
+    def take(self, raw: Raw) -> Iterator[Out | Lost]:
+        """What to send on. All of it is to be asked for; what is retained is made after the products were."""
         run = self._run(raw)
         if run is None or raw.seq > run.seq:
-            return [Lost(raw.id, f"batch {raw.seq} came, and what is before it did not")]
+            yield Lost(raw.id, f"batch {raw.seq} came, and what is before it did not")
+            return
         if raw.seq < run.seq:
-            return []
+            return
         run.seq += 1
         run.n_bytes += len(raw.batch.data)
         if len(raw.batch.mark_ns):
             run.received_ns = int(raw.batch.mark_ns[-1])
-        outs = list(self._outs(raw, run, self._messages(raw, run)))
+        now_ns = time.monotonic_ns()
+        found = self._unless_broken(raw, run, self._products)
+        tells_books = raw.ended or self._clock() >= run.told_at + LINK_INTERVAL_S
+        more = tells_books or run.latest.is_due(now_ns)
+        yield from self._outs(raw, run, found, last=not more)
+        if more:
+            found = self._unless_broken(raw, run, partial(self._retained, now_ns))
+            found += self._books(raw, run) if tells_books else []
+            yield from self._outs(raw, run, found, last=True)
         if raw.ended:
             del self._runs[raw.id]
-        return outs
 
     def _run(self, raw: Raw) -> _Run | None:
         """The run; a new one begins with its first batch, and ends any earlier run of the pass."""
@@ -101,35 +111,44 @@ class Worker:
             self._runs[raw.id] = _Run(self._new_line(raw.id.station))
         return self._runs.get(raw.id)
 
-    def _messages(self, raw: Raw, run: _Run) -> list[Outgoing]:
+    def _unless_broken(self, raw: Raw, run: _Run, make: Callable[[Raw, _Run], list[Outgoing]]) -> list[Outgoing]:
+        """What is made, or the event that it broke."""
         try:
-            outcome = run.line.feed(raw.batch) if len(raw.batch.data) else Outcome(PacketBatch.empty())
-            found = list(self._told(raw.id, run, outcome))
-            settled = run.line.settle() if raw.settled and self._settles else ()
-            found += self._told(raw.id, run, Outcome(PacketBatch.empty(), products=settled))
-            found += self._latest(run.latest.offer((*outcome.products, *settled), time.monotonic_ns()))
-            if raw.ended:
-                last = run.line.flush()
-                found += self._told(raw.id, run, last)
-                found += self._latest(run.latest.offer(last.products, time.monotonic_ns()) + run.latest.flush())
+            return make(raw, run)
         except Exception as error:
             log.exception("a batch broke the decode stage and is set aside", **ids(raw))
             self.n_quarantined += 1
             path = self._quarantine_folder / f"{raw.id.station}-{raw.id.name}-{raw.seq}.bin"
-            event = set_aside(raw.batch, lambda: path, error)
-            found = list(self._told(raw.id, run, Outcome(PacketBatch.empty(), events=(event,))))
-        if raw.ended or self._clock() >= run.told_at + LINK_INTERVAL_S:
-            run.told_at = self._clock()
-            found += self._books(raw.id, run.line.report(), ended=raw.ended)
+            return self._told(raw.id, run, (), [set_aside(raw.batch, lambda: path, error)])
+
+    def _products(self, raw: Raw, run: _Run) -> list[Outgoing]:
+        """Products and events of a batch."""
+        outcome = run.line.feed(raw.batch) if len(raw.batch.data) else _NOTHING
+        found = self._told(raw.id, run, outcome.products, outcome.events)
+        settled = run.line.settle() if raw.settled and self._settles else ()
+        found += self._told(raw.id, run, settled)
+        run.latest.hold((*outcome.products, *settled))
         return found
 
-    def _told(self, run_id: RunId, run: _Run, outcome: Outcome) -> Iterator[Outgoing]:
-        for product in outcome.products:
-            message = topics.product_message(product)
-            yield Outgoing(message, self._key(run_id, run, product))
-        for event in outcome.events:
+    def _retained(self, now_ns: int, raw: Raw, run: _Run) -> list[Outgoing]:
+        """Values as they stand; at the end of the run also products that were held until then."""
+        found = [Outgoing(message) for message in run.latest.tell(now_ns)]
+        if raw.ended:
+            last = run.line.flush()
+            found += self._told(raw.id, run, last.products, last.events)
+            messages = run.latest.offer(last.products, now_ns) + run.latest.flush()
+            found += [Outgoing(message) for message in messages]
+        return found
+
+    def _told(
+        self, run_id: RunId, run: _Run, products: Sequence[Product], events: Sequence[Event] = ()
+    ) -> list[Outgoing]:
+        messages = [(topics.product_message(one), one) for one in products]
+        found = [Outgoing(message, self._key(run_id, run, product)) for message, product in messages]
+        for event in events:
             message = topics.event_message(self._mission, run_id.station, event)
-            yield Outgoing(message, _digest(message))
+            found.append(Outgoing(message, _digest(message)))
+        return found
 
     @staticmethod
     def _key(run_id: RunId, run: _Run, product: Product) -> str:
@@ -142,45 +161,38 @@ class Worker:
             del run.times_seen[next(iter(run.times_seen))]
         return f"{run_id.name}/{product.id}/{n_before}"
 
-    @staticmethod
-    def _latest(messages: list[Message]) -> list[Outgoing]:
-        return [Outgoing(message) for message in messages]
-
-    def _books(self, run: RunId, report: dict[str, Any], *, ended: bool) -> list[Outgoing]:
-        self.last_report[run.station] = report
-        messages = topics.link_messages(self._mission, run.station, report)
-        if ended:
-            told = {**report, "pass": run.name}
-            messages.append(topics.report_message(self._mission, run.station, told))
+    def _books(self, raw: Raw, run: _Run) -> list[Outgoing]:
+        """The counters as they stand."""
+        run.told_at = self._clock()
+        report, station = run.line.report(), raw.id.station
+        self.last_report[station] = report
+        messages = topics.link_messages(self._mission, station, report)
+        if raw.ended:
+            messages.append(topics.report_message(self._mission, station, {**report, "pass": raw.id.name}))
         return [Outgoing(message) for message in messages]
 
     @staticmethod
-    def _outs(raw: Raw, run: _Run, messages: list[Outgoing]) -> Iterator[Out]:
-        """The messages in Outs of a bearable size; only the last says how far the run has come.
-
-        Products come before what is retained, and do not wait for it.
-        """
-        parts: list[list[Outgoing]] = [[]]
-        n_bytes = 0
-        for one in messages:
-            full = n_bytes + len(one.message.payload) > OUT_BYTES
-            if parts[-1] and (full or one.message.retain != parts[-1][-1].message.retain):
-                parts.append([])
-                n_bytes = 0
-            parts[-1].append(one)
-            n_bytes += len(one.message.payload)
-        before = run.n_bytes - len(raw.batch.data)
+    def _outs(raw: Raw, run: _Run, messages: list[Outgoing], *, last: bool) -> Iterator[Out]:
+        """The messages in Outs of a bearable size. `last`: the last of them says how far the run has come."""
+        parts = _parts(messages) or ([()] if last else [])
         for number, part in enumerate(parts, 1):
-            last = number == len(parts)
-            yield Out(
-                raw.id,
-                run.out_seq,
-                run.n_bytes if last else before,
-                raw.ended and last,
-                run.received_ns,
-                tuple(part),
-            )
+            is_last = last and number == len(parts)
+            n_bytes = run.n_bytes if is_last else run.n_bytes - len(raw.batch.data)
+            yield Out(raw.id, run.out_seq, n_bytes, raw.ended and is_last, run.received_ns, part)
             run.out_seq += 1
+
+
+def _parts(messages: Sequence[Outgoing]) -> list[tuple[Outgoing, ...]]:
+    """Products apart from what is retained, and never more than OUT_BYTES at once unless it is one message."""
+    first, n_bytes, parts = 0, 0, []
+    for i, one in enumerate(messages):
+        message = one.message
+        full = n_bytes + len(message.payload) > OUT_BYTES
+        if i > first and (full or message.retain != messages[i - 1].message.retain):
+            parts.append(tuple(messages[first:i]))
+            first, n_bytes = i, 0
+        n_bytes += len(message.payload)
+    return [*parts, tuple(messages[first:])] if messages else []
 
 
 def _digest(message: Message) -> str:

@@ -18,6 +18,7 @@ RECEIVE_BUFFER_BYTES = 8 << 20
 MOST_AT_ONCE = 1024
 _SO_RXQ_OVFL = 40  # Linux: each datagram brings the number dropped so far
 _SO_RCVBUFFORCE = 33
+_HURRY_S = 0.002
 _log = structlog.get_logger("station")
 
 
@@ -36,6 +37,7 @@ class UdpListener:
         self.n_odd = 0
         self.port = station.port
         self._take_now: Callable[[Arrival], Arrival | None] = lambda arrival: arrival
+        self._read_at = 0.0
         self._waiting: asyncio.Queue[Arrival | Exception] = asyncio.Queue()
 
     def attend(self, take_now: Callable[[Arrival], Arrival | None]) -> None:
@@ -95,10 +97,13 @@ class UdpListener:
             self._waiting.put_nowait(found)
 
     def _drain(self, sock: socket.socket) -> Arrival:
-        """What has come, up to a limit that keeps the loop answering."""
+        """What has come, up to a limit that keeps the loop answering; one datagram only after a rest, since to be told
+        that there is no second one takes as long as to read the first.
+        """
         pieces: list[bytes] = []
         received_ns: list[int] = []
-        while len(pieces) < MOST_AT_ONCE:
+        n_most = MOST_AT_ONCE if time.monotonic() - self._read_at < _HURRY_S else 1
+        while len(pieces) < n_most:
             try:
                 piece, ancillary, _, _ = sock.recvmsg(65536, 32)
             except (BlockingIOError, InterruptedError):
@@ -114,5 +119,6 @@ class UdpListener:
                 continue
             pieces.append(piece)
             received_ns.append(time.time_ns())
+        self._read_at = time.monotonic()
         alone = all(len(piece) == self._block_bytes for piece in pieces)
         return Arrival(pieces, received_ns, alone=alone)

@@ -305,7 +305,18 @@ async def test_while_something_is_left_no_more_is_read():
         sending(source, b"two", b"three")
         await asyncio.sleep(0.05)
         assert len(asked) == 1
-        assert (await anext(arrivals)).pieces == [b"two", b"three"]
+        rest = [await anext(arrivals), await anext(arrivals)]
+        assert [arrival.pieces for arrival in rest] == [[b"two"], [b"three"]]
+
+
+async def test_datagrams_that_come_fast_are_taken_together():
+    source = UdpListener(Station("s", "udp", "127.0.0.1"))
+    n_together = []
+    source.attend(lambda arrival: n_together.append(len(arrival.pieces)))
+    async with taking(source):
+        sending(source, *[b"x"] * 100)
+        await asyncio.sleep(0.05)
+    assert n_together == [1, 99]
 
 
 async def test_an_error_of_who_takes_a_datagram_ends_the_arrivals():
