@@ -52,7 +52,7 @@ class BlockProgram:
         """Read the fields of all rows into `values`."""
         if values.n == 1 and self.lone is not None:
             piece = next(iter(pieces))
-            columns = dict(zip(self.lone.slots, self.lone.columns(piece), strict=True))
+            columns = dict(zip(self.lone.slots, self.lone.columns(piece.buffer[piece.offset :]), strict=True))
             values.raw.update(columns)
             values.calibrated.update(columns)
             _operate(self.lone.others, self.others, (piece,), values, np.empty)

@@ -7,8 +7,9 @@ are decoded and flagged. Any bytes give flags and counts, never an exception.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
 from typing import cast
 
@@ -19,7 +20,9 @@ from pipeline.batches import NO_TIME, Column, ColumnBatch, Event, PacketBatch, Q
 from pipeline.dictionary.arena import empty_column
 from pipeline.dictionary.columns import named_columns, quality_of, value_at
 from pipeline.dictionary.limits import MAX_EVENTS, LimitWatch, event_of
+from pipeline.dictionary.plain import Plain, compile_plain
 from pipeline.dictionary.plan import Node, Plan
+from pipeline.dictionary.rows import MIN_ROW_BYTES
 from pipeline.dictionary.runs import Result
 from pipeline.dictionary.sorting import Group, Sorter, run_program
 from pipeline.dictionary.steps import Slot
@@ -58,6 +61,8 @@ class Decoder:
         nodes = list(plan.root.walk())
         self._forms: dict[str, Form | None] = {}
         """What the columns of one row are like, by container; None where it may change."""
+        self._plain: dict[str, Plain | None] = {}
+        """By container, where it was seen and is one."""
         self._times = {node.key: _terms_of(node, time_terms) for node in nodes}
         names = {name for node in nodes for _, name in node.columns}
         missing = [term.parameter for term in time_terms if term.parameter not in names]
@@ -74,6 +79,8 @@ class Decoder:
         if n == 0:
             return []
         first, self._n_seen = self._n_seen, self._n_seen + n
+        if n == 1 and (plain := self._decode_plain(packets, first)):
+            return [plain]
         flat = np.ascontiguousarray(packets.data)
         batches = []
         for group in self._sorter.groups(flat, packets):
@@ -82,6 +89,28 @@ class Decoder:
                 if batch is not None:
                     batches.append(batch)
         return batches
+
+    def _decode_plain(self, packets: PacketBatch, first: int) -> ColumnBatch | None:
+        """A packet that comes alone, where its container is a plain one and it has the length of such."""
+        start, length = packets.start.item(), packets.length.item()
+        packet = packets.data[start : start + max(length, MIN_ROW_BYTES)]
+        node = self._sorter.known(packet)
+        plain = self._plain.get(node.key) if node else None
+        if plain is None or length != plain.n_bytes or len(packet) < MIN_ROW_BYTES:
+            return None
+        columns = plain.columns(packet)
+        return ColumnBatch(
+            plain.node.key,
+            self._time(plain.node, 1, lambda key: columns[plain.names[key]]),
+            cast("Mapping[str, Column]", columns),
+            {},
+            plain.node.units,
+            packets.apid,
+            packets.seq_count,
+            packets.received_ns,
+            np.array([first], np.int64),
+            packets.quality.copy(),
+        )
 
     def _decode_group(
         self, flat: NDArray[np.uint8], packets: PacketBatch, group: Group, first: int
@@ -95,7 +124,7 @@ class Decoder:
         every = len(rows) == len(packets)
         quality = packets.quality.copy() if every else packets.quality[rows]
         quality = quality_of(quality, packets.length if every else packets.length[rows], result, node)
-        time_ns = self._time(node, result.values)
+        time_ns = self._time(node, len(rows), partial(result.values.of, calibrated=False))
         received_ns = packets.received_ns if every else packets.received_ns[rows]
         self._check(node, result.values, quality, received_ns, time_ns)
         if node.integrity:
@@ -124,7 +153,8 @@ class Decoder:
         if values.n > 1:
             return columns
         if node.key not in self._forms:
-            self._forms[node.key] = _lasting_form(node, columns)
+            self._forms[node.key] = form = _lasting_form(node, columns)
+            self._plain[node.key] = None if self._raw else compile_plain(node, form)
         form = self._forms[node.key]
         return (
             columns
@@ -187,15 +217,16 @@ class Decoder:
         if n:
             self.set_aside[f"too short for {node.key}"] += n
 
-    def _time(self, node: Node, values: Values) -> NDArray[np.int64]:
+    def _time(self, node: Node, n: int, counts_of: Callable[[str], Array]) -> NDArray[np.int64]:
+        """Onboard time of `n` rows, from the counts of the parameters that tell it."""
         terms = self._times[node.key]
         if not terms:
-            untimed = empty_column(values.n, WHOLE)
+            untimed = empty_column(n, WHOLE)
             untimed.fill(NO_TIME)
             return untimed
-        total = np.zeros(values.n, np.int64)
+        total = np.zeros(n, np.int64)
         for key, unit_ns in terms:
-            counts = values.of(key, calibrated=False)
+            counts = counts_of(key)
             if unit_ns.is_integer() and counts.dtype.kind in "iu":
                 total += counts.astype(np.int64) * int(unit_ns)
             else:

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.dictionary.operations import BitPack, Numbers, Operation
-from pipeline.dictionary.rows import Chunk
 from pipeline.dictionary.steps import Slot
 
 
@@ -36,9 +35,9 @@ class Lone:
     others: tuple[Operation, ...]
     """What is not read this way."""
 
-    def columns(self, chunk: Chunk) -> list[NDArray[Any]]:
-        """One array of one value for each slot."""
-        octets = chunk.buffer[chunk.offset :].take(self.places)
+    def columns(self, row: NDArray[np.uint8]) -> list[NDArray[Any]]:
+        """One array of one value for each slot. `row: uint8[m]`, from where the block's rows begin."""
+        octets = row.take(self.places)
         found: list[NDArray[Any]] = []
         for dtype, first, shape in self.parts:
             found.extend(np.ndarray(shape, dtype, octets, first))

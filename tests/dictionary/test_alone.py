@@ -2,11 +2,12 @@
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.dictionary.decoder import Decoder
+from pipeline.dictionary.decoder import Decoder, TimeTerm
 from pipeline.dictionary.plan import compile_plan
 from pipeline.dictionary.xtce import read_xtce
 from pipeline.forms import Arrays
@@ -79,3 +80,44 @@ def test_packets_of_one_batch_and_of_batches_of_their_own_have_the_same_columns(
     alone = [found for start, stop in pairwise(range(6)) for found in other.decode(batch(octets[start:stop]))]
     for name, column in together.columns.items():
         assert [row for each in alone for row in each.columns[name].tolist()] == column.tolist(), name
+
+
+PLAIN = ("U2", "U8", "U14", "U16")
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    kinds=st.lists(st.sampled_from(PLAIN), min_size=1, max_size=9),
+    sizes=st.lists(st.integers(-3, 3), min_size=3, max_size=12),
+    seed=st.integers(0, 2**32),
+)
+def test_plain_packets_of_any_length_are_told_alone_as_they_are_together(
+    document, batch, packet, kinds, sizes, seed
+):
+    rng = np.random.default_rng(seed)
+    n_bytes = (sum(int(kind[1:]) for kind in kinds) + 7) // 8
+    octets = [packet(rng.bytes(max(n_bytes + (size if size % 2 else 0), 1))) for size in sizes]
+    xml = document("", {f"P{i}": kind for i, kind in enumerate(kinds)})
+    terms = [TimeTerm("P0", 1e9), TimeTerm(f"P{len(kinds) - 1}", 2.5e6)][: int(rng.integers(3))]
+    one, other = (Decoder(compile_plan(read_xtce(xml)), terms) for _ in range(2))
+    together = [row for found in one.decode(batch(octets)) for row in rows_of(found)]
+    alone = [row for each in octets for found in other.decode(batch([each])) for row in rows_of(found)]
+    assert alone == together
+    assert other.set_aside == one.set_aside
+
+
+def rows_of(found):
+    """Every field of each row, with its dtype, but for where its packet stood in the batch."""
+    fields = {**found.columns, "time": found.time_ns, "quality": found.quality, "order": found.order}
+    return [
+        (found.container, *((name, one.dtype.str, one[i].tobytes()) for name, one in fields.items()))
+        for i in range(len(found))
+    ]
+
+
+def test_a_plain_packet_that_comes_alone_is_not_looked_at_as_many_are(decoder, batch, packet, monkeypatch):
+    one = decoder(["U8", "U16"])
+    one.decode(batch([packet(bytes(3))]))
+    monkeypatch.setattr(one, "_decode_group", None)
+    (found,) = one.decode(batch([packet(bytes([1, 2, 3]))]))
+    assert (found.columns["P0"].tolist(), found.columns["P1"].tolist()) == ([1], [0x203])

@@ -1,0 +1,53 @@
+"""Containers of nothing but plain numbers in fixed places: what becomes of a packet that comes alone is known before.
+
+Limits, check words, sizes, texts, calibrations and the like all want the common way, and so does a packet of another
+length than its container's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.dictionary.blocks import BlockProgram
+from pipeline.dictionary.lone import Lone
+from pipeline.dictionary.plan import Node
+from pipeline.forms import Array, Arrays, Form
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """`n_bytes`: of each packet; `form`: what columns of one row are like; `names` of columns by parameter key."""
+
+    node: Node
+    n_bytes: int
+    form: Form
+    names: Mapping[str, str]
+    _lone: Lone
+    _order: Callable[[list[Array]], Any]
+
+    def columns(self, packet: NDArray[np.uint8]) -> Arrays:
+        """Of one packet, `packet: uint8[n_bytes]` or longer."""
+        found: tuple[Array, ...] = self._order(self._lone.columns(packet))
+        return Arrays(dict(zip(self.form.names, found, strict=True)), self.form)
+
+
+def compile_plain(node: Node, form: Form | None) -> Plain | None:
+    """None for a container that is not so plain. `form`: as above, None where it may change."""
+    program = node.program
+    special = (node.constants, node.checks, node.integrity, node.size, node.has_sizes, node.wanted.several)
+    if form is None or any(special) or program.fixed_bits is None or program.contextual or len(program.steps) != 1:
+        return None
+    block = program.steps[0]
+    if not isinstance(block, BlockProgram) or block.words or not block.from_start or len(node.wanted.firsts) < 2:
+        return None
+    if block.lone is None or block.lone.others:
+        return None
+    place = {slot: i for i, slot in enumerate(block.lone.slots)}
+    order = itemgetter(*(place[slot] for slot in node.wanted.firsts))
+    return Plain(node, (program.fixed_bits + 7) // 8, form, dict(node.columns), block.lone, order)
