@@ -24,6 +24,8 @@ CONTAINER = "NAVIGATION"
 QUATERNION = ("Q_SCALAR", "Q_X", "Q_Y", "Q_Z")
 COLUMNS = frozenset({*QUATERNION, "MAST_YAW", "MAST_PITCH"})
 POWER_CONTAINER = "ENGINEERING"
+NAVIGATION_CONTAINERS = frozenset({CONTAINER, POWER_CONTAINER})
+"""What `Navigation` takes rows of."""
 POWER_COLUMNS = frozenset({"WING_CURRENT"})
 _WIDTH = 7  # quaternion, mast yaw and pitch, whether it drives
 _STILL_QUATERNION = 3.0e-4  # five steps of 1/16384

@@ -101,7 +101,8 @@ class RowCutter:
         self._max_rows = 1 if single else max_rows
         self._single = single
         self._held: list[ColumnBatch] = []
-        self._n_held = 0  # rows
+        self.n_held = 0
+        """Rows of the group still open."""
         self._n_own = 0  # of the pieces held: those that are copies
         self._key: list[int] = []
 
@@ -109,7 +110,7 @@ class RowCutter:
         """Groups that are closed, in order. `keys: int64[n, k]`."""
         for start, stop in pairwise(_edges(keys)):
             key = keys[start].tolist()
-            if self._n_held and key != self._key:
+            if self.n_held and key != self._key:
                 yield from self.flush()
             self._key = key
             yield from self._fill(rows, start, stop)
@@ -127,18 +128,18 @@ class RowCutter:
 
     def flush(self) -> Iterator[ColumnBatch]:
         """The group still open, if there is one."""
-        if self._n_held:
+        if self.n_held:
             group = self._held[0] if len(self._held) == 1 else join(self._held)
-            self._held, self._n_held, self._n_own = [], 0, 0
+            self._held, self.n_held, self._n_own = [], 0, 0
             yield group
 
     def _fill(self, rows: ColumnBatch, start: int, stop: int) -> Iterator[ColumnBatch]:
         while start < stop:
-            if self._n_held >= self._max_rows:
+            if self.n_held >= self._max_rows:
                 yield from self.flush()
-            part = slice(start, min(stop, start + self._max_rows - self._n_held))
+            part = slice(start, min(stop, start + self._max_rows - self.n_held))
             self._held.append(rows if part == slice(0, len(rows)) else take(rows, part))
-            self._n_held += part.stop - part.start
+            self.n_held += part.stop - part.start
             start = part.stop
         if self._single:
             yield from self.flush()

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.batches import NO_TIME, ColumnBatch, Event, Product, Quality
 from pipeline.instruments import telemetry
-from pipeline.instruments.attitude import Navigation
+from pipeline.instruments.attitude import NAVIGATION_CONTAINERS, Navigation
 from pipeline.instruments.calibration import lineage
 from pipeline.instruments.context import Context
 from pipeline.instruments.products import Draft, distinct, finish, flag
@@ -46,6 +46,8 @@ class _Stream:
     """One container of one APID: all who read it, in the order of the mission's instruments, and its last time."""
 
     readings: list[_Reading]
+    is_generic: bool
+    """Nobody reads it but for the generic products."""
     last_ns: int = NO_TIME
 
 
@@ -64,11 +66,16 @@ class Suite:
         self._navigation = Navigation()
         self._streams: dict[tuple[str, int], _Stream] = {}
         self._events: list[Event] = []
+        self._is_settled = True
+        """No group is open that `settle` would close."""
 
-    def feed(self, batches: Sequence[ColumnBatch]) -> list[Product]:
-        """Products of the groups that these rows close."""
+    def feed(self, batches: Sequence[ColumnBatch], *, settled: bool = False) -> list[Product]:
+        """Products of the groups that these rows close. `settled`: `settle` follows."""
+        if settled and (alone := self._alone(batches)):
+            return [alone]
         with np.errstate(all="ignore"):  # values out of range are flagged, so NumPy need not warn of them
-            return self._feed(batches)
+            products = self._feed(batches)
+        return products + self.settle() if settled else products
 
     def settle(self) -> list[Product]:
         """On a live link, after all that was received by now was fed: products of what came in together.
@@ -76,12 +83,14 @@ class Suite:
         A recording gives the same groups without it, when what was received next is fed.
         """
         with np.errstate(all="ignore"):
-            return [
+            products = [
                 product
                 for reading in self._readings()
                 for group in reading.cutter.settle()
                 for product in self._products(reading.reader, group)
             ]
+        self._is_settled = True
+        return products
 
     def flush(self) -> list[Product]:
         """End of the stream: products of the groups still open, and of what instruments hold."""
@@ -95,7 +104,20 @@ class Suite:
         drained, self._events = tuple(self._events), []
         return drained
 
+    def _alone(self, batches: Sequence[ColumnBatch]) -> Product | None:
+        """What a single row becomes that no instrument reads and that need not wait, where nothing else does either."""
+        if not self._is_settled or len(batches) != 1 or len(batches[0]) != 1:
+            return None
+        rows = batches[0]
+        stream = self._streams.get((rows.container, rows.apid.item()))
+        told_at_once = rows.received_ns.item() and rows.time_ns.item() == NO_TIME
+        if stream is None or not stream.is_generic or stream.readings[0].cutter.n_held or not told_at_once:
+            return None
+        (draft,) = telemetry.drafts(rows)
+        return finish(draft, telemetry.INSTRUMENT, self._context, {})
+
     def _feed(self, batches: Sequence[ColumnBatch]) -> list[Product]:
+        self._is_settled = False
         for reading in self._readings():
             reading.cutter.own()
         parts = [part for batch in batches for part in self._parts(batch)]
@@ -125,7 +147,8 @@ class Suite:
         if key not in self._streams:
             readers: list[str | None] = [*self._readers(rows)]
             readings = [_Reading(reader, self._cutter(reader, rows)) for reader in readers or [None]]
-            self._streams[key] = _Stream(readings)
+            is_generic = not readers and rows.container not in NAVIGATION_CONTAINERS
+            self._streams[key] = _Stream(readings, is_generic)
         return self._streams[key]
 
     def _readings(self) -> Iterator[_Reading]:

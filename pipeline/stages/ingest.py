@@ -98,11 +98,14 @@ class Ingest:
         return left
 
     def _pass_on(self, desk: Desk, arrival: Arrival) -> None:
-        if self._bus.is_clear and not self._sending and not self._left:
-            for one, messages in self._due():
-                if left := list(dropwhile(self._bus.give, messages)):
-                    self._left.append((left, one.dispatch.worker))
-        self._wake.set()
+        """Send what was recorded, at once if it can be; else the task that sends is woken."""
+        more = not self._bus.is_clear or self._sending or bool(self._left)
+        for one, messages in () if more else self._due():
+            if left := list(dropwhile(self._bus.give, messages)):
+                self._left.append((left, one.dispatch.worker))
+            more |= len(messages) > 1 or bool(left)
+        if more:
+            self._wake.set()
         self._meters.recorded.labels(desk.name).inc(sum(map(len, arrival.pieces)))
 
     async def _send(self) -> None:

@@ -30,9 +30,10 @@ class Latest:
         return self.tell(now_ns) if self.is_due(now_ns) else []
 
     def hold(self, products: Iterable[Product]) -> None:
-        """Note products, in place of earlier ones."""
+        """Note products that have something to tell, in place of earlier ones."""
         for product in products:
-            self._held[product.instrument, product.product] = product
+            if product.latest:
+                self._held[product.instrument, product.product] = product
 
     def is_due(self, now_ns: int) -> bool:
         """Whether the turn of any has come."""

@@ -35,6 +35,7 @@ class Keys:
         self._known: dict[bytes, int] = {}
         self._file = -1
         self._n_in_file = 0
+        self._unwritten: list[bytes] = []
 
     def __enter__(self) -> Self:
         octets = self._path.read_bytes() if self._path.exists() else b""
@@ -49,6 +50,7 @@ class Keys:
         return self
 
     def __exit__(self, *_error: object) -> None:
+        self.write()
         os.close(self._file)
 
     def __contains__(self, key: str) -> bool:
@@ -58,16 +60,21 @@ class Keys:
         return len(self._known)
 
     def add(self, keys: list[str], now_ms: int) -> None:
-        """Note keys whose messages the broker has. A disk that does not take them costs duplicates, not data."""
+        """Note keys whose messages the broker has; `write` then writes them."""
         digests = [_digest(key) for key in keys]
         when = now_ms.to_bytes(8, "big")
         self._known.update(dict.fromkeys(digests, now_ms))
         self._bound()
+        self._unwritten += [digest + when for digest in digests]
+
+    def write(self) -> None:
+        """What was added, into the file. A disk that does not take it costs duplicates, not data."""
+        records, self._unwritten = self._unwritten, []
         try:
-            os.write(self._file, b"".join(digest + when for digest in digests))
+            os.write(self._file, b"".join(records))
         except OSError as error:
             _log.error("the published keys cannot be written", reason=error.strerror)
-        self._n_in_file += len(digests)
+        self._n_in_file += len(records)
         if self._n_in_file > 2 * MAX_KEYS:
             os.close(self._file)
             self._rewrite()

@@ -75,7 +75,10 @@ class Line:
         with self._turn:
             return self._receiver.behind() if isinstance(self._receiver, StationsReceiver) else 0
 
-    def feed(self, batch: ByteBatch) -> Outcome:
+    def feed(self, batch: ByteBatch, *, settled: bool = False) -> Outcome:
+        """What comes of these bytes. `settled`: on a live link, all that was received by now was fed with them; then
+        the products come too that wait for nothing else.
+        """
         with self._turn:
             if not isinstance(self._receiver, StationsReceiver):
                 received = self._receiver.feed(batch)
@@ -83,17 +86,11 @@ class Line:
                 received = self._receiver.end(batch.station)
             else:
                 received = self._receiver.feed(batch.station, batch)
-        outcome = self._onward(received)
+        outcome = self._onward(received, settled=settled)
         if batch.damage and batch.damage not in self._damage:
             self._damage.append(batch.damage)
             outcome = replace(outcome, events=(*outcome.events, Event("warning", "damage", batch.damage)))
         return outcome
-
-    def settle(self) -> tuple[Product, ...]:
-        """On a live link, when all that was received by now was fed: products that wait for nothing else."""
-        settled = tuple(self._suite.settle())
-        self._made.update(_name(product) for product in settled)
-        return settled
 
     def flush(self) -> Outcome:
         """End of the stream: what is whole comes out, what is not is counted."""
@@ -106,13 +103,13 @@ class Line:
         events = (*rest.events, *self._suite.drain_events())
         return replace(rest, products=(*rest.products, *last), events=events)
 
-    def _onward(self, received: LinkOutput) -> Outcome:
+    def _onward(self, received: LinkOutput, *, settled: bool = False) -> Outcome:
         packets, events = received.packets, received.events
-        if self._decoder is None or not len(packets):
+        if self._decoder is None or not (len(packets) or settled):
             return Outcome(packets, events=events, frames=received.frames)
         records = self._joiner.feed(packets) if self._joiner else packets
         columns = self._decoder.decode(records)
-        products = self._suite.feed(columns) if self._until == "products" else []
+        products = self._suite.feed(columns, settled=settled) if self._until == "products" else []
         self._made.update(_name(product) for product in products)
         events = (*events, *self._decoder.drain_events(), *self._suite.drain_events())
         return Outcome(packets, tuple(columns), tuple(products), events, received.frames)

@@ -20,6 +20,7 @@ from pipeline.stages.ledger import Keys, Ledger
 from pipeline.stages.meters import PublishMeters
 from pipeline.stages.stage_messages import Done, Hello, Lost, Out, RunId, StageMessage, ids
 
+ANSWER_S = 0.05
 _LOST_KEPT = 256
 _log = structlog.get_logger("publish")
 
@@ -113,7 +114,7 @@ class Publish:
         self._wake.set()
 
     async def _answer(self) -> None:
-        """How far each run has come; the last word only, where the broker is slower than the news."""
+        """How far each run has come: only the last word, and not more often than is of use to anyone."""
         while True:
             if self._again:
                 self._again = False
@@ -122,6 +123,8 @@ class Publish:
             done, self._done = self._done, {}
             losses, self._losses = self._losses, []
             if done or losses:
+                self._keys.write()
                 await self._bus.send([*losses, *done.values()])
+                await asyncio.sleep(ANSWER_S)
             elif not self._again:
                 await self._wake.wait()

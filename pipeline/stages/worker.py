@@ -18,10 +18,10 @@ from typing import Any
 import structlog
 
 from pipeline import topics
-from pipeline.batches import NO_TIME, Event, Message, PacketBatch, Product
+from pipeline.batches import NO_TIME, Event, Message, Product
 from pipeline.stages.latest import Latest
 from pipeline.stages.ledger import MAX_KEYS
-from pipeline.stages.line import Line, Outcome
+from pipeline.stages.line import Line
 from pipeline.stages.quarantine import set_aside
 from pipeline.stages.stage_messages import Lost, Out, Outgoing, Raw, RunId, ids
 
@@ -31,7 +31,6 @@ OUT_BYTES = 4 << 20
 LINK_INTERVAL_S = 1.0
 UNTIMED_KEPT = MAX_KEYS + MAX_KEYS // 4
 """More than publish keeps: an id forgotten here is forgotten there."""
-_NOTHING = Outcome(PacketBatch.empty())
 log = structlog.get_logger("decode")
 
 
@@ -123,12 +122,11 @@ class Worker:
 
     def _products(self, raw: Raw, run: _Run) -> list[Outgoing]:
         """Products and events of a batch."""
-        outcome = run.line.feed(raw.batch) if len(raw.batch.data) else _NOTHING
-        found = self._told(raw.id, run, outcome.products, outcome.events)
-        settled = run.line.settle() if raw.settled and self._settles else ()
-        found += self._told(raw.id, run, settled)
-        run.latest.hold((*outcome.products, *settled))
-        return found
+        if not len(raw.batch.data):
+            return []
+        outcome = run.line.feed(raw.batch, settled=raw.settled and self._settles)
+        run.latest.hold(outcome.products)
+        return self._told(raw.id, run, outcome.products, outcome.events)
 
     def _retained(self, now_ns: int, raw: Raw, run: _Run) -> list[Outgoing]:
         """Values as they stand; at the end of the run also products that were held until then."""
