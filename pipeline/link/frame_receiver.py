@@ -46,15 +46,18 @@ class FrameReceiver:
     def _feed_lone(self, batch: ByteBatch) -> LinkOutput | None:
         """What a batch that is one frame brings, where there is nothing about it to decide."""
         frame = self._front_end.lone(batch)
-        channel = self._channel_of.get((frame.header.scid, frame.header.vcid)) if frame else None
-        if frame is None or channel is None or any(one.waits for one in self._channels):
+        if frame is None:
+            return None
+        channel = self._channel_of.get((frame.header.scid, frame.header.vcid))
+        if channel is None or any(one.waits for one in self._channels):
             return None
         packets = channel.take_lone(frame)
         if packets is None:
             return None
         self._front_end.take_lone(batch)
-        frames = frame_batch(frame) if self._with_frames else None
-        output = LinkOutput(packet_batch(frame, packets), frames=frames, encapsulated=_NONE)
+        if not self._with_frames:
+            return LinkOutput(packet_batch(frame, packets), encapsulated=_NONE)
+        output = LinkOutput(packet_batch(frame, packets), frames=frame_batch(frame), encapsulated=_NONE)
         return with_insert_times(output, self._settings)
 
     def _receive(self, arrived: Sorted, *, final: bool) -> LinkOutput:

@@ -9,9 +9,11 @@ many: each part says so before anything has changed.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.batches import FrameBatch, PacketBatch
 from pipeline.link.headers import LoneHeader
@@ -72,11 +74,19 @@ def packet_batch(frame: LoneFrame, packets: LonePackets) -> PacketBatch:
         np.array([one >> 48 & 0x7FF for one in word], np.uint16),
         np.array([one >> 32 & 0x3FFF for one in word], np.uint16),
         np.array([one >> 46 & 3 for one in word], np.uint8),
-        np.array([header.scid] * n, np.uint16),
-        np.array([header.vcid] * n, np.uint8),
+        _times(header.scid, n, np.uint16),
+        _times(header.vcid, n, np.uint8),
         np.array([frame.received_ns] * n, np.int64),
         np.array(packets.quality, np.uint32),
     )
+
+
+@lru_cache(256)
+def _times(value: int, n: int, dtype: type[np.unsignedinteger[Any]]) -> NDArray[Any]:
+    """One number `n` times. Nobody may change it."""
+    array = np.full(n, value, dtype)
+    array.flags.writeable = False
+    return array
 
 
 def frame_batch(frame: LoneFrame) -> FrameBatch:

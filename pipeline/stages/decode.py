@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable, Iterator
-from itertools import dropwhile
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
 import structlog
 
@@ -23,7 +22,6 @@ from pipeline.stages.worker import Worker
 THREAD_BYTES = 1 << 14
 """A batch larger than this is decoded in a thread, so that the connection stays served."""
 _LOST_KEPT = 256
-T = TypeVar("T")
 _log = structlog.get_logger("decode")
 
 
@@ -54,34 +52,36 @@ class Decode:
         return True, {"worker": self._name, "runs": self._worker.n_runs, "quarantined": self._worker.n_quarantined}
 
     async def _decode(self, raw: Raw) -> None:
-        stopwatch = _Stopwatch()
-        outs: Iterable[Out | Lost] = stopwatch.over(self._worker.take(raw))
+        began = time.perf_counter()
+        outs: Iterable[Out | Lost] = self._worker.take(raw)
         if not _is_small(raw):
             outs = await self._thread.run(list, outs)
+        took_s = time.perf_counter() - began
         if self._sending:
             await self._sending
-        self._send_on(raw, outs)
-        self._measure(raw, stopwatch.seconds)
+        self._measure(raw, took_s + self._send_on(raw, outs))
 
     def _take_now(self, message: StageMessage) -> bool:
         """A small batch, if the outputs of the one before are sent."""
         if not isinstance(message, Raw) or not _is_small(message) or (self._sending and not self._sending.done()):
             return False
-        stopwatch = _Stopwatch()
-        self._send_on(message, stopwatch.over(self._worker.take(message)))
-        self._measure(message, stopwatch.seconds)
+        self._measure(message, self._send_on(message, self._worker.take(message)))
         return True
 
-    def _send_on(self, raw: Raw, outs: Iterable[Out | Lost]) -> None:
-        """Each as soon as it is made, where it is taken at once."""
-        worth = (one for one in outs if self._is_worth_it(raw, one))
-        left = list(dropwhile(self._bus.give, worth))
+    def _send_on(self, raw: Raw, outs: Iterable[Out | Lost]) -> float:
+        """Each as soon as it is made, where it is taken at once; gives the seconds in which they were made."""
+        left: list[Out | Lost] = []
+        took_s, began = 0.0, time.perf_counter()
+        for one in outs:
+            took_s += time.perf_counter() - began
+            if (isinstance(one, Out) or self._is_news(raw, one)) and (left or not self._bus.give(one)):
+                left.append(one)
+            began = time.perf_counter()
         self._sending = asyncio.create_task(self._bus.send(left), name="send on") if left else None
+        return took_s + time.perf_counter() - began
 
-    def _is_worth_it(self, raw: Raw, message: Out | Lost) -> bool:
+    def _is_news(self, raw: Raw, message: Lost) -> bool:
         """A lost run is told once."""
-        if isinstance(message, Out):
-            return True
         known = message.id.run in self._lost
         self._lost[message.id.run] = None
         if len(self._lost) > _LOST_KEPT:
@@ -99,22 +99,6 @@ class Decode:
         meters.quarantined.set(self._worker.n_quarantined)
         if report := self._worker.last_report.pop(station, None):
             meters.report(station, report)
-
-
-class _Stopwatch:
-    """Runs while things are made, and not while they are used."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def over(self, made: Iterator[T]) -> Iterator[T]:
-        while True:
-            began = time.perf_counter()
-            one = next(made, None)
-            self.seconds += time.perf_counter() - began
-            if one is None:
-                return
-            yield one
 
 
 def _is_small(raw: Raw) -> bool:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import partial
 from itertools import dropwhile
 from typing import Any
@@ -99,13 +99,16 @@ class Ingest:
 
     def _pass_on(self, desk: Desk, arrival: Arrival) -> None:
         """Send what was recorded, at once if it can be; else the task that sends is woken."""
-        more = not self._bus.is_clear or self._sending or bool(self._left)
-        for one, messages in () if more else self._due():
-            if left := list(dropwhile(self._bus.give, messages)):
-                self._left.append((left, one.dispatch.worker))
-            more |= len(messages) > 1 or bool(left)
-        if more:
+        if not desk.passes or not self._bus.is_clear or self._sending or self._left:
             self._wake.set()
+        else:
+            one = desk.passes[-1]
+            messages = self._due(desk, one)
+            left = list(dropwhile(self._bus.give, messages))
+            if left:
+                self._left.append((left, one.dispatch.worker))
+            if left or len(messages) > 1:
+                self._wake.set()
         self._meters.recorded.labels(desk.name).inc(sum(map(len, arrival.pieces)))
 
     async def _send(self) -> None:
@@ -128,32 +131,28 @@ class Ingest:
             messages, worker = self._left.popleft()
             await self._bus.send(messages, worker)
             n_sent += len(messages)
-        for one, messages in self._due():
+        for desk, one in self._active():
+            messages = self._due(desk, one)
             await self._bus.send(messages, one.dispatch.worker)
             n_sent += len(messages)
         return n_sent
 
-    def _due(self) -> Iterator[tuple[OnTheWay, list[StageMessage]]]:
-        """What goes out now of each pass."""
-        for desk, one in self._active():
-            settled_at = -1 if one.ended else desk.settled_at
-            n_recorded = None if one.ended else desk.recorder.n_bytes
-            messages = one.dispatch.send(
-                time.monotonic(), ended=one.ended, settled_at=settled_at, n_recorded=n_recorded
-            )
-            if messages:
-                self._tell_of_new_run(one, messages[0])
-                yield one, messages
-
     @staticmethod
-    def _tell_of_new_run(one: OnTheWay, first: StageMessage) -> None:
-        if isinstance(first, Offer) and one.dispatch.n_runs > 1:
+    def _due(desk: Desk, one: OnTheWay) -> list[StageMessage]:
+        """What goes out now of a pass."""
+        settled_at = -1 if one.ended else desk.settled_at
+        n_recorded = None if one.ended else desk.recorder.n_bytes
+        messages = one.dispatch.send(
+            time.monotonic(), ended=one.ended, settled_at=settled_at, n_recorded=n_recorded
+        )
+        if messages and isinstance(messages[0], Offer) and one.dispatch.n_runs > 1:
             _log.warning(
                 "the pass is sent again from its beginning",
                 pass_=one.folder.name,
-                run=first.id.run,
+                run=messages[0].id.run,
                 n_runs=one.dispatch.n_runs,
             )
+        return messages
 
     def _active(self) -> list[tuple[Desk, OnTheWay]]:
         """The open passes, and the oldest of those that are complete."""

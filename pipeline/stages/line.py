@@ -99,7 +99,7 @@ class Line:
         if self._joiner:
             self._joiner.flush()
         last = tuple(self._suite.flush()) if self._decoder and self._until == "products" else ()
-        self._made.update(_name(product) for product in last)
+        self._count(last)
         events = (*rest.events, *self._suite.drain_events())
         return replace(rest, products=(*rest.products, *last), events=events)
 
@@ -110,9 +110,13 @@ class Line:
         records = self._joiner.feed(packets) if self._joiner else packets
         columns = self._decoder.decode(records)
         products = self._suite.feed(columns, settled=settled) if self._until == "products" else []
-        self._made.update(_name(product) for product in products)
+        self._count(products)
         events = (*events, *self._decoder.drain_events(), *self._suite.drain_events())
         return Outcome(packets, tuple(columns), tuple(products), events, received.frames)
+
+    def _count(self, products: Sequence[Product]) -> None:
+        for product in products:
+            self._made[f"{product.instrument}/{product.product}"] += 1
 
     def report(self) -> dict[str, Any]:
         """The pass report so far: the contract's keys, and what became of the packets."""
@@ -126,10 +130,6 @@ class Line:
             }
         report["products"] = dict(sorted(self._made.items()))
         return report | ({"damaged": list(self._damage)} if self._damage else {})
-
-
-def _name(product: Product) -> str:
-    return f"{product.instrument}/{product.product}"
 
 
 def product_context(mission: Mission, stream: str) -> Context:

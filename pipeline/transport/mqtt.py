@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Never, Self
 
 from pipeline.batches import Message
@@ -63,10 +64,11 @@ class _Entry:
     message: Message
     batch: _Batch | None
     """None for what is sent again from memory: nobody waits for it."""
+    n_bytes: int
 
-    @property
-    def n_bytes(self) -> int:
-        return len(self.message.payload) + _OVERHEAD_BYTES
+    @staticmethod
+    def of(message: Message, batch: _Batch | None) -> _Entry:
+        return _Entry(message, batch, len(message.payload) + _OVERHEAD_BYTES)
 
     def is_cancelled(self) -> bool:
         return self.batch is not None and self.batch.done.cancelled()
@@ -160,7 +162,7 @@ class Publisher:
             raise _end_of(self._task)
         if not messages:
             batch.done.set_result(None)
-        self._waiting.extend(_Entry(message, batch) for message in messages)
+        self._waiting.extend([_Entry.of(message, batch) for message in messages])
         self._send_now()
 
     @staticmethod
@@ -184,7 +186,7 @@ class Publisher:
         """Send over `connection` until it is lost, and close it; returns why."""
         connection.acknowledged = self._acknowledge
         if self._birth:
-            self._waiting.appendleft(_Entry(self._birth, None))
+            self._waiting.appendleft(_Entry.of(self._birth, None))
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(connection.lost(), name="notice a loss")
@@ -280,7 +282,7 @@ class Publisher:
 
         Before it goes what was sent lately, since the broker may have forgotten that.
         """
-        again = [_Entry(message, None) for message in self._memory.messages()]
+        again = [_Entry.of(message, None) for message in self._memory.messages()]
         unsent = [entry for entry in (*self._in_flight.values(), *self._waiting) if entry.batch]
         self._waiting = deque(again + unsent)
         self._in_flight.clear()
@@ -298,10 +300,14 @@ def _end_of(task: asyncio.Task[Never]) -> BaseException:
     return error or RunError("the publisher is closed")
 
 
+@lru_cache(4096)
+def _is_topic(topic: str) -> bool:
+    return 0 < len(topic.encode()) < 65536 and not any(sign in topic for sign in "+#\0")
+
+
 def _check(message: Message) -> None:
     """What the broker would end the connection for must not reach it, since it would be sent again and again."""
-    topic = message.topic.encode()
-    if not 0 < len(topic) < 65536 or any(sign in message.topic for sign in "+#\0"):
+    if not _is_topic(message.topic):
         raise ValueError(f"{message.topic[:100]!r} is no topic to publish on")
     if len(message.payload) > MAX_PAYLOAD_BYTES:
         raise RunError(
