@@ -155,8 +155,9 @@ def unpack_product(payload: bytes) -> dict[str, Any]:
     """
     try:
         product = unpack_bounded(payload)
-        quality = _array(product["quality"])
-        arrays = {name: _with_values(entry) for name, entry in product["arrays"].items()}
+        told = product["quality"]
+        quality = _array(told["dtype"], told["shape"], told["data"])
+        arrays = _with_values(product["arrays"])
     except (KeyError, TypeError, AttributeError, ValueError, msgpack.UnpackException) as error:
         raise ValueError(f"not a product message: {type(error).__name__}: {str(error)[:200]}") from None
     return {**product, "arrays": arrays, "quality": quality}
@@ -203,17 +204,16 @@ def _clock(hours: float) -> str:
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{ms:03d}"
 
 
-def _with_values(entry: dict[str, Any]) -> dict[str, Any]:
-    """The entry of an array with the array itself under "values", in place of what it is made of."""
-    values = _array(entry)
-    del entry["dtype"], entry["shape"], entry["data"]
-    entry["values"] = values
-    return entry
+def _with_values(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The entries of arrays with the array itself under "values", in place of what it is made of."""
+    for entry in entries.values():
+        entry["values"] = _array(entry.pop("dtype"), entry.pop("shape"), entry.pop("data"))
+    return entries
 
 
-def _array(entry: Mapping[str, Any]) -> NDArray[Any]:
-    """`{"dtype", "shape", "data"}` as an array over the same bytes; what does not fit together is a ValueError."""
-    dtype, data, shape = _readable(entry["dtype"]), entry["data"], entry["shape"]
+def _array(form: str, shape: list[int], data: bytes) -> NDArray[Any]:
+    """An array over the same bytes; what does not fit together is a ValueError."""
+    dtype = _readable(form)
     if len(shape) == 1 and shape[0] * dtype.itemsize == len(data) > 0:
         return np.frombuffer(data, dtype)
     if not isinstance(shape, list) or len(shape) > _MAX_DIMENSIONS:

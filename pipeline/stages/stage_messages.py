@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgpack  # type: ignore[import-untyped]
 import numpy as np
@@ -29,8 +29,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~\-]{0,119}")
 _MAX_TOPIC = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class RunId:
+class RunId(NamedTuple):
     """Which try at which pass of which station."""
 
     station: str

@@ -103,12 +103,13 @@ class Worker:
 
     def _run(self, raw: Raw) -> _Run | None:
         """The run; a new one begins with its first batch, and ends any earlier run of the pass."""
-        if raw.id not in self._runs and raw.seq == 0:
+        run = self._runs.get(raw.id)
+        if run is None and raw.seq == 0:
             same = [one for one in self._runs if (one.station, one.name) == (raw.id.station, raw.id.name)]
             for one in [*same, *list(self._runs)[: max(len(self._runs) - MAX_RUNS + 1, 0)]]:
                 self._runs.pop(one, None)
-            self._runs[raw.id] = _Run(self._new_line(raw.id.station))
-        return self._runs.get(raw.id)
+            run = self._runs[raw.id] = _Run(self._new_line(raw.id.station))
+        return run
 
     def _unless_broken(self, raw: Raw, run: _Run, make: Callable[[Raw, _Run], list[Outgoing]]) -> list[Outgoing]:
         """What is made, or the event that it broke."""
@@ -141,8 +142,7 @@ class Worker:
     def _told(
         self, run_id: RunId, run: _Run, products: Sequence[Product], events: Sequence[Event] = ()
     ) -> list[Outgoing]:
-        messages = [(topics.product_message(one), one) for one in products]
-        found = [Outgoing(message, self._key(run_id, run, product)) for message, product in messages]
+        found = [Outgoing(topics.product_message(one), self._key(run_id, run, one)) for one in products]
         for event in events:
             message = topics.event_message(self._mission, run_id.station, event)
             found.append(Outgoing(message, _digest(message)))
