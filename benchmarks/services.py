@@ -26,11 +26,14 @@ from typing import Any, Self
 import numpy as np
 import psutil
 
+from pipeline.batches import Message
 from pipeline.heap import CHILD_SETTINGS
 from pipeline.topics import unpack_product
 from pipeline.transport.address import BrokerAddress
+from pipeline.transport.connection import MQTT_5, Connection
 from pipeline.transport.dialer import Timing
 from pipeline.transport.mqtt import subscribe
+from pipeline.transport.terms import Terms
 
 N_FIELDS = 40
 APIDS = {"FIELDS": 100, "FLOATS": 101, "SCALED": 102}
@@ -157,6 +160,8 @@ class Services:
         self.health = {stage: free_port() for stage in stages}
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.ready_s: dict[str, float] = {}
+        self.product = b""
+        """One that a subscriber got."""
 
     def __enter__(self) -> Self:
         user = "user root" if os.geteuid() == 0 else ""
@@ -201,15 +206,57 @@ class Services:
         raise SystemExit((self.folder / f"{stage}.log").read_text())
 
 
-async def products(services: Services) -> AsyncIterator[dict[str, Any]]:
+class Relay(Services):
+    """What the same way costs without any work: datagrams in, for each a product that is ready, with its count."""
+
+    def __enter__(self) -> Self:
+        super().__enter__()
+        (self.folder / "product").write_bytes(self.product)
+        arguments = [str(self.port), str(self.station_port), str(self.folder / "product")]
+        self._start("relay", [sys.executable, "-m", "benchmarks.services", "relay", *arguments])
+        time.sleep(1.5)
+        return self
+
+    def __init__(self, folder: Path, product: bytes) -> None:
+        super().__init__(folder, "frames", "udp", ())
+        self.product = product
+
+
+async def relay(port: int, station_port: int, product: bytes) -> None:
+    """A process that does what `stage all` has to do of system calls on the network, and nothing else."""
+    connection = await Connection(BrokerAddress("127.0.0.1", port), Terms("relay"), MQTT_5).open()
+
+    class Datagrams(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, _addr: Any) -> None:
+            connection.send(Message("bench-frames/live/product/x", data[2:5] + product))
+            connection.write_now()
+
+    loop = asyncio.get_running_loop()
+    await loop.create_datagram_endpoint(Datagrams, local_addr=("127.0.0.1", station_port))
+    await asyncio.Event().wait()
+
+
+async def payloads(services: Services) -> AsyncIterator[bytes]:
     address = BrokerAddress("127.0.0.1", services.port)
     topic = f"bench-{services.mission.name}/live/product/#"
     async for _, payload, _ in subscribe(address, [topic], timing=Timing(first_s=10)):
-        yield unpack_product(payload)
+        yield payload
+
+
+async def products(services: Services) -> AsyncIterator[tuple[range, bytes]]:
+    """The sequence counts that each product holds, when it is unpacked."""
+    async for payload in payloads(services):
+        if isinstance(services, Relay):
+            unpack_product(payload[3:])
+            count = int.from_bytes(payload[:3], "big")
+            yield range(count, count + 1), payload
+        else:
+            first, last = unpack_product(payload)["lineage"]["seq_count"]
+            yield range(first, last + 1), payload
 
 
 async def latency(services: Services) -> list[float]:
-    """Milliseconds from sendto to the product in the subscriber's hands, a packet each 10 ms."""
+    """Milliseconds from sendto to the product in the subscriber's hands, a packet each 10 ms; sorted."""
     chance = np.random.default_rng(2)
     sent_at: dict[int, float] = {}
     found: list[float] = []
@@ -227,14 +274,19 @@ async def latency(services: Services) -> list[float]:
     sending = asyncio.create_task(send())
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(LATENCY_S + 5):
-            async for product in products(services):
+            async for counts, payload in products(services):
                 now = time.perf_counter()
-                first, last = product["lineage"]["seq_count"]
-                found += [1000 * (now - sent_at[i]) for i in range(first, last + 1)]
+                found += [1000 * (now - sent_at[i]) for i in counts]
+                services.product = payload
                 if len(found) == int(100 * LATENCY_S):
                     break
     await sending
-    return found[100:]
+    return sorted(found[100:])
+
+
+def told(found: list[float]) -> str:
+    p99 = found[int(0.99 * len(found))]
+    return f"{statistics.median(found):5.2f} p50, {p99:.2f} p99, {found[-1]:.1f} max ({len(found)} packets)"
 
 
 def throughput(services: Services) -> tuple[float, dict[str, float]]:
@@ -307,12 +359,12 @@ def main() -> None:
             with Services(folder, "frames", "udp", stages) as services:
                 idle = services.memory_mb()
                 ready = ", ".join(f"{stage} {s:.2f}" for stage, s in services.ready_s.items())
-                found = sorted(asyncio.run(latency(services)))
-                p99 = found[int(0.99 * len(found))]
-                told = f"{statistics.median(found):5.2f} p50, {p99:.2f} p99, {found[-1]:.1f} max"
-                print(f"  {'+'.join(stages):24} {told} ({len(found)} packets)")
+                print(f"  {'+'.join(stages):24} {told(asyncio.run(latency(services)))}")
+                product = services.product
                 mb = ", ".join(f"{stage} {value:.0f}" for stage, value in idle.items())
                 print(f"  {'':24} ready after s: {ready} (Yamcs 2.0); idle MB: {mb} (Yamcs 207)")
+        with Relay(folder, product) as bare:
+            print(f"  {'a bare relay, no work':24} {told(asyncio.run(latency(bare)))}")
         print("throughput over TCP, every value looked at by a Python subscriber, thousand packets/s")
         print("  Yamcs: 86 nothing stored, 19 with archives; 0.45 to its Python client")
         for stages in (("all",), three):
@@ -329,5 +381,7 @@ def main() -> None:
 if __name__ == "__main__":
     if sys.argv[1:2] == ["count"]:
         asyncio.run(count(int(sys.argv[2]), int(sys.argv[3])))
+    elif sys.argv[1:2] == ["relay"]:
+        asyncio.run(relay(int(sys.argv[2]), int(sys.argv[3]), Path(sys.argv[4]).read_bytes()))
     else:
         main()

@@ -11,11 +11,11 @@ import asyncio
 import secrets
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Never, Self
+from typing import Any, Never, Self
 
 from pipeline.batches import Message
 from pipeline.errors import RunError
@@ -50,6 +50,13 @@ class _Batch:
         self.n_open = n_open
         self.refusals: list[str] = []
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def __await__(self) -> Generator[Any, None, None]:
+        """Until all are acknowledged; RunError where any was refused."""
+        yield from self.done
+        if self.refusals:
+            more = f", and {len(self.refusals) - 1} more" if len(self.refusals) > 1 else ""
+            raise RunError(f"the broker refuses {self.refusals[0]}{more}")
 
     def close_one(self, refusal: str) -> None:
         self.n_open -= 1
@@ -153,7 +160,7 @@ class Publisher:
             self._begin(messages, batch)
         except (RunError, ValueError) as error:
             batch.done.set_exception(error)
-        return self._end(batch)
+        return batch
 
     def _begin(self, messages: Sequence[Message], batch: _Batch) -> None:
         for message in messages:
@@ -164,13 +171,6 @@ class Publisher:
             batch.done.set_result(None)
         self._waiting.extend([_Entry.of(message, batch) for message in messages])
         self._send_now()
-
-    @staticmethod
-    async def _end(batch: _Batch) -> None:
-        await batch.done
-        if batch.refusals:
-            more = f", and {len(batch.refusals) - 1} more" if len(batch.refusals) > 1 else ""
-            raise RunError(f"the broker refuses {batch.refusals[0]}{more}")
 
     async def _run(self, connection: Connection) -> Never:
         """Serve one connection after the other, for ever."""
