@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import QUALITY_MEANINGS, Product, Quality
-from pipeline.forms import MAX_FORMS, DType, Form, Shape, form_of
+from pipeline.forms import MAX_FORMS, DType, Form, LateArrays, Shape, form_of
 from pipeline.quantities import Legend, Quantities
 
 ARRAY_KINDS = frozenset("biufcSUMm")
@@ -68,11 +68,16 @@ def _entries(told: Mapping[str, Any]) -> bytes:
 
 def _packed_arrays(quantities: Quantities) -> list[bytes | memoryview]:
     """A map of them: what stands between the bytes of one array and those of the next, and these bytes, in turn."""
-    arrays = quantities.arrays.values()
-    between, as_they_are = _between(quantities.legend, form_of(quantities.arrays))
+    arrays = quantities.arrays
+    between, as_they_are = _between(quantities.legend, form_of(arrays))
     pieces: list[bytes | memoryview] = [b""] * (2 * len(arrays) + 1)
     pieces[::2] = between
-    pieces[1::2] = [array.tobytes() for array in arrays] if as_they_are else [_octets(array) for array in arrays]
+    if not as_they_are:
+        pieces[1::2] = [_octets(array) for array in arrays.values()]
+    elif isinstance(arrays, LateArrays):
+        pieces[1::2] = arrays.octets()
+    else:
+        pieces[1::2] = [array.tobytes() for array in arrays.values()]
     return pieces
 
 

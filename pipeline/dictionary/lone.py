@@ -41,13 +41,24 @@ class Lone:
         found: list[NDArray[Any]] = []
         for dtype, first, shape in self.parts:
             found.extend(np.ndarray(shape, dtype, octets, first))
-        if self.bits:
-            windows: NDArray[np.uint64] = np.ndarray(self.shifts.shape, np.uint64, octets, self.windows)
-            numbers = windows >> self.shifts
-            numbers &= self.masks
-            for dtype, first, stop in self.bits:
-                found.extend(numbers[first:stop].astype(dtype))
+        for fields in self._bit_fields(octets):
+            found.extend(fields)
         return found
+
+    def octets(self, row: NDArray[np.uint8]) -> bytes:
+        """The bytes of these arrays, one after the other."""
+        octets = row.take(self.places)
+        bits = [fields.tobytes() for fields in self._bit_fields(octets)]
+        return b"".join([octets[: self.windows].tobytes(), *bits])
+
+    def _bit_fields(self, octets: NDArray[np.uint8]) -> list[NDArray[Any]]:
+        """Those of each dtype: [fields, 1]."""
+        if not self.bits:
+            return []
+        windows: NDArray[np.uint64] = np.ndarray(self.shifts.shape, np.uint64, octets, self.windows)
+        numbers = windows >> self.shifts
+        numbers &= self.masks
+        return [numbers[first:stop].astype(dtype) for dtype, first, stop in self.bits]
 
 
 def compile_lone(operations: Sequence[Operation]) -> Lone | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
+from itertools import accumulate
 from operator import itemgetter
 from typing import Any
 
@@ -17,7 +19,7 @@ from numpy.typing import NDArray
 from pipeline.dictionary.blocks import BlockProgram
 from pipeline.dictionary.lone import Lone
 from pipeline.dictionary.plan import Node
-from pipeline.forms import Array, Arrays, Form
+from pipeline.forms import Array, Form, LateArrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,11 +32,19 @@ class Plain:
     names: Mapping[str, str]
     _lone: Lone
     _order: Callable[[list[Array]], Any]
+    _spans: tuple[tuple[int, int], ...]
 
-    def columns(self, packet: NDArray[np.uint8]) -> Arrays:
+    def columns(self, packet: NDArray[np.uint8]) -> LateArrays:
         """Of one packet, `packet: uint8[n_bytes]` or longer."""
+        return LateArrays(self.form, partial(self._arrays, packet), partial(self._octets, packet))
+
+    def _arrays(self, packet: NDArray[np.uint8]) -> dict[str, Array]:
         found: tuple[Array, ...] = self._order(self._lone.columns(packet))
-        return Arrays(dict(zip(self.form.names, found, strict=True)), self.form)
+        return dict(zip(self.form.names, found, strict=True))
+
+    def _octets(self, packet: NDArray[np.uint8]) -> list[bytes]:
+        octets = self._lone.octets(packet)
+        return [octets[first:stop] for first, stop in self._spans]
 
 
 def compile_plain(node: Node, form: Form | None) -> Plain | None:
@@ -46,8 +56,14 @@ def compile_plain(node: Node, form: Form | None) -> Plain | None:
     block = program.steps[0]
     if not isinstance(block, BlockProgram) or block.words or not block.from_start or len(node.wanted.firsts) < 2:
         return None
-    if block.lone is None or block.lone.others:
+    if block.lone is None or block.lone.others or len(block.lone.slots) != len(node.wanted.firsts):
         return None
     place = {slot: i for i, slot in enumerate(block.lone.slots)}
-    order = itemgetter(*(place[slot] for slot in node.wanted.firsts))
-    return Plain(node, (program.fixed_bits + 7) // 8, form, dict(node.columns), block.lone, order)
+    places = [place[slot] for slot in node.wanted.firsts]
+    n_bytes = [0] * len(place)
+    for at, dtype in zip(places, form.dtypes, strict=True):
+        n_bytes[at] = dtype.itemsize
+    ends = [*accumulate(n_bytes)]
+    spans = tuple((ends[at] - n_bytes[at], ends[at]) for at in places)
+    whole = (program.fixed_bits + 7) // 8
+    return Plain(node, whole, form, dict(node.columns), block.lone, itemgetter(*places), spans)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.batches import NO_TIME, ColumnBatch, Product, Quality, Quantity, TimeRange
 from pipeline.clock.mars import mars_time
-from pipeline.forms import MAX_FORMS, Arrays, Form, form_of, same_form
+from pipeline.forms import MAX_FORMS, Arrays, Form, LateArrays, form_of, same_form
 from pipeline.instruments.context import Context
 from pipeline.instruments.frames import frames_of
 from pipeline.quantities import Legend, Quantities, legend_of
@@ -85,7 +85,10 @@ def finish(draft: Draft, instrument: str, context: Context, lineage: Mapping[str
 def _timed(told: Quantities, time_ns: NDArray[np.int64], utc_ns: NDArray[np.int64]) -> Quantities:
     """The same, with the times of rows in front."""
     legend, form = _timed_form(told.legend, form_of(told.arrays), len(time_ns))
-    arrays = Arrays({"time_onboard_ns": np.asarray(time_ns, np.int64), "time_utc_ns": utc_ns}, form)
+    times = {"time_onboard_ns": np.asarray(time_ns, np.int64), "time_utc_ns": utc_ns}
+    if isinstance(told.arrays, LateArrays) and len(form.names) == len(times) + len(told.arrays):
+        return Quantities(told.arrays.behind(times, form), legend)
+    arrays = Arrays(times, form)
     arrays.update(told.arrays)
     return Quantities(arrays, legend)
 

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from pipeline.batches import Column, ColumnBatch, Ragged
-from pipeline.forms import MAX_FORMS, Array, Arrays, Form, form_of
+from pipeline.forms import MAX_FORMS, Array, Arrays, Form, LateArrays, form_of
 from pipeline.instruments.products import Draft
 from pipeline.instruments.rows import compact
 from pipeline.quantities import MAX_KNOWN, Legend, Quantities, Said, legend_of
@@ -48,7 +48,7 @@ def _flat(columns: Mapping[str, Column]) -> tuple[Mapping[str, Array], tuple[str
     """The columns, a ragged one as three arrays: its values without gaps, where each row begins, its length; and the
     names of those that were ragged.
     """
-    if isinstance(columns, Arrays):
+    if isinstance(columns, Arrays | LateArrays):
         return columns, ()
     ragged = tuple(name for name, column in columns.items() if isinstance(column, Ragged))
     flat: dict[str, Array] = {}

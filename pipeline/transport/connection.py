@@ -74,7 +74,7 @@ class Connection(aiomqtt.Client):
         self.protocol = protocol
         self._hint = _hint(address)
         self._thread = threading.get_ident()
-        self._writes_soon = False
+        self._writes_soon: asyncio.Handle | None = None
         self.pending_calls_threshold = 1 << 30
         self.receive_maximum: int = 65_535
         self.maximum_packet_bytes: int = MAX_PACKET_BYTES
@@ -123,9 +123,10 @@ class Connection(aiomqtt.Client):
         return info.mid
 
     def write_now(self) -> None:
-        """Write what was handed over; what the socket does not take now goes in the loop's next turn, as ever."""
+        """Write what was handed over, and not only in the loop's next turn."""
         if self._writes_soon:
-            self._write()
+            self._writes_soon.cancel()
+            self._write_soon(self._client.socket())
 
     async def listen(self, topics: Sequence[str]) -> None:
         """Subscribe to `topics` at QoS 1; RefusedError where the broker does not allow one."""
@@ -189,19 +190,23 @@ class Connection(aiomqtt.Client):
         if threading.get_ident() != self._thread:
             self._loop.call_soon_threadsafe(self._write_when_ready, sock)
         elif not self._writes_soon:
-            self._writes_soon = True
-            self._loop.call_soon(self._write_soon, sock)
+            self._writes_soon = self._loop.call_soon(self._write_soon, sock)
 
-    def _write_soon(self, sock: socket.socket) -> None:
+    def _write_soon(self, sock: Any) -> None:
         """Once for all that was handed over by now; what the socket does not take waits until it is ready."""
-        self._writes_soon = False
-        if sock is self._client.socket() and sock.fileno() >= 0:
+        self._writes_soon = None
+        if self._is_open(sock):
             self._write()
             if self._client.want_write():
                 self._write_when_ready(sock)
 
-    def _write_when_ready(self, sock: socket.socket) -> None:
-        if sock is self._client.socket() and sock.fileno() >= 0:
+    def _is_open(self, sock: Any) -> bool:
+        """Whether it is the socket of the connection, and not one of before."""
+        own: Any = self._client.socket()
+        return own is not None and own is sock and own.fileno() >= 0
+
+    def _write_when_ready(self, sock: Any) -> None:
+        if self._is_open(sock):
             self._loop.add_writer(sock.fileno(), self._write)
 
     def _write(self) -> None:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from struct import Struct
 from typing import NamedTuple
 
 import structlog
@@ -23,6 +24,7 @@ from pipeline.errors import RunError
 from pipeline.files import whole_file
 from pipeline.transport.source import TIME_RECORD, times_path
 
+_RECORD = Struct("<Qq")
 _log = structlog.get_logger("recording")
 
 
@@ -231,7 +233,7 @@ class Recorder:
 
     def _mark(self, when_ns: int) -> None:
         """Each piece has a time of its own, later than the one before: products may be grouped by it."""
-        record = self._file_bytes.to_bytes(8, "little") + when_ns.to_bytes(8, "little")
+        record = _RECORD.pack(self._file_bytes, when_ns)
         if os.write(self._times, record) != len(record):
             raise OSError(28, "no space left for receive times")
         self._last_mark_ns = when_ns

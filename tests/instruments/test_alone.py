@@ -1,5 +1,6 @@
 """Rows that come alone, as on a live link, become the same messages as those that come together, octet for octet."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.batches import ByteBatch, PacketBatch
+from pipeline.batches import NO_TIME, ByteBatch, PacketBatch
 from pipeline.clock.onboard import OnboardClock
 from pipeline.dictionary.decoder import Decoder
 from pipeline.instruments import Context, Suite
@@ -59,6 +60,35 @@ def test_any_split_of_packets_gives_the_same_messages(mission, packets, timed, w
     for edges in (sorted({0, *cuts, N_PACKETS}), range(N_PACKETS + 1)):
         pieces = [some(whole, slice(start, stop)) for start, stop in pairwise(edges)]
         assert told(mission, pieces, timed=timed, window_s=window_s) == expected
+
+
+@pytest.mark.parametrize("window_s", [0, 10])
+@pytest.mark.parametrize("timed", [True, False])
+def test_a_row_that_is_told_at_once_gives_the_message_that_it_gives_later(mission, packets, timed, window_s):
+    whole = some(packets, slice(None), received_ns=1_000_000 * (1 + np.arange(N_PACKETS)))
+    decoder = Decoder(mission.plan, mission.time_terms if timed else ())
+    suite = Suite((), {}, Context("m", "s", OnboardClock(0), None, window_s))
+    products, n_rows = [], 0
+    for i in range(N_PACKETS):
+        batches = decoder.decode(some(whole, slice(i, i + 1)))
+        products += suite.feed(batches, settled=True)
+        n_rows += sum(map(len, batches))
+        assert len(products) == n_rows or (timed and window_s)
+    messages = [product_message(product) for product in (*products, *suite.flush())]
+    expected = told(mission, [whole], timed=timed, window_s=window_s)
+    assert sorted((message.topic, message.payload) for message in messages) == expected
+
+
+def test_a_row_that_is_told_at_once_does_not_overtake_an_open_group(suite, rows):
+    one = suite(window_s=0)
+    names = ("MYSTERY", "OTHER", "MYSTERY", "OTHER")
+    first, second, third, fourth = (
+        replace(rows(name, [0.0]), time_ns=np.array([NO_TIME]), received_ns=np.array([1 + i]))
+        for i, name in enumerate(names)
+    )
+    assert [len(one.feed([row], settled=True)) for row in (first, second)] == [1, 1]
+    assert one.feed([third]) == []
+    assert len(one.feed([fourth], settled=True)) == 2
 
 
 def test_a_parameter_may_have_the_name_that_the_times_of_rows_have(suite, rows):

@@ -109,7 +109,7 @@ async def test_a_broker_that_stands_still_is_waited_for(mosquitto, hasty):
     async with Publisher(broker.address, timing=hasty, on_trouble=told.append) as publisher:
         await publisher.publish([Message("t", b"1")])
         broker.signal(signal.SIGSTOP)
-        publishing = asyncio.create_task(publisher.publish([Message("t", b"2", retain=True)]))
+        publishing = asyncio.ensure_future(publisher.publish([Message("t", b"2", retain=True)]))
         await asyncio.sleep(1)
         assert not publishing.done()
         broker.signal(signal.SIGCONT)
