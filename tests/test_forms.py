@@ -31,4 +31,4 @@ def test_they_may_stand_behind_others():
     both = late().behind(front, form_of({**front, **ARRAYS}))
     assert list(both) == ["T", "A", "B"]
     assert both.octets() == [b"\x03\x00", np.float64(1.5).tobytes(), b"\x07"]
-    assert both["A"].tolist() == [1.5]
+    assert (both["T"].tolist(), both["A"].tolist()) == ([3], [1.5])

@@ -91,6 +91,18 @@ def test_a_row_that_is_told_at_once_does_not_overtake_an_open_group(suite, rows)
     assert len(one.feed([fourth], settled=True)) == 2
 
 
+def test_a_row_without_time_closes_the_window_that_is_open(suite, rows):
+    one = suite(window_s=10.0)
+    timed = replace(rows("MYSTERY", [5.0]), received_ns=np.array([2]))
+    first, third = (replace(timed, time_ns=np.array([NO_TIME]), received_ns=np.array([ns])) for ns in (1, 3))
+    found = [one.feed([row], settled=True) for row in (first, timed, third)]
+    assert [[product.time.onboard_ns[0] == NO_TIME for product in some] for some in found] == [
+        [True],
+        [],
+        [False, True],
+    ]
+
+
 def test_a_parameter_may_have_the_name_that_the_times_of_rows_have(suite, rows):
     """It stands in their place, as it always has."""
     batch = rows("MYSTERY", [1.0], columns={"time_utc_ns": np.array([2.5]), "VALUE": np.array([7])})
