@@ -58,6 +58,8 @@ def compile_plain(node: Node, form: Form | None) -> Plain | None:
         return None
     if block.lone is None or block.lone.others or len(block.lone.slots) != len(node.wanted.firsts):
         return None
+    if set(form.shapes) != {(1,)}:
+        return None
     place = {slot: i for i, slot in enumerate(block.lone.slots)}
     places = [place[slot] for slot in node.wanted.firsts]
     n_bytes = [0] * len(place)

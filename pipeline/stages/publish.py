@@ -86,8 +86,9 @@ class Publish:
         if isinstance(judged, Lost):
             self._note_loss(judged, out)
         elif not isinstance(judged, Done):
-            sent = self._publish(judged)
-            self._publishing = asyncio.create_task(self._publish_one(out, judged, sent), name="publish one")
+            began = time.perf_counter()
+            waited = self._await(out, len(judged), self._publish(judged), began)
+            self._publishing = asyncio.create_task(waited, name="publish one")
 
     def _note_loss(self, lost: Lost, out: Out) -> None:
         if lost.id.run not in self._lost:
@@ -98,15 +99,15 @@ class Publish:
         if len(self._lost) > _LOST_KEPT:
             del self._lost[next(iter(self._lost))]
 
-    async def _publish_one(self, out: Out, messages: list[Message], sent: Awaitable[None]) -> None:
-        began = time.perf_counter()
+    async def _await(self, out: Out, n_messages: int, sent: Awaitable[None], began: float) -> None:
+        """Until the broker has all of them, which then is noted."""
         try:
             await sent
         except (RunError, ValueError) as error:
             self._meters.refused.inc()
             _log.error("not published", reason=str(error), **ids(out))
         self._meters.seconds.observe(time.perf_counter() - began)
-        self._meters.published.inc(len(messages))
+        self._meters.published.inc(n_messages)
         self._meters.dropped.set(self._ledger.n_dropped)
         if out.received_ns:
             self._meters.latency.observe(max(time.time() - out.received_ns / 1e9, 0.0))
