@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.batches import PacketBatch
 from pipeline.dictionary.ragged import flat_starts, ragged_gather
+from pipeline.reductions import everywhere
 
 CONTINUATION, FIRST, LAST, UNSEGMENTED = 0, 1, 2, 3
 PRIMARY_HEADER_BYTES = 6
@@ -76,9 +77,8 @@ class RecordJoiner:
         A record has its first segment's header and sequence count, its last segment's `received_ns`, the quality
         bits of all its segments, and sequence flags 3 (whole).
         """
-        n, flags = len(packets), packets.seq_flags
-        plain = flags.item() == UNSEGMENTED if n == 1 else bool((flags == UNSEGMENTED).all())
-        if plain and not self._partials and not self._lost:
+        n = len(packets)
+        if not n or (not self._partials and not self._lost and everywhere(packets.seq_flags == UNSEGMENTED)):
             return packets
         key = _stream_keys(packets)
         order = np.argsort(key, kind="stable")

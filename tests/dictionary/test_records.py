@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline.batches import Quality
+from pipeline.batches import PacketBatch, Quality
 from pipeline.dictionary.records import RecordJoiner
 
 FIRST, CONTINUATION, LAST, WHOLE = 1, 0, 2, 3
@@ -132,6 +132,15 @@ def test_they_are_kept_over_batches(batch, record):
     joined = joiner.feed(batch(segments[1:], quality=[Quality.CORRECTED], received=[20]))
     assert joined.quality.tolist() == [Quality.AFTER_GAP | Quality.CORRECTED]
     assert joined.received_ns.tolist() == [20]
+
+
+def test_a_batch_without_packets_leaves_an_unfinished_record_as_it_is(batch, record):
+    joiner = RecordJoiner()
+    first, *rest = record([b"a", b"b", b"c"])
+    assert not len(joiner.feed(batch([first])))
+    assert not len(joiner.feed(PacketBatch.empty()))
+    assert bodies(joiner.feed(batch(rest))) == [b"abc"]
+    assert (joiner.joined, joiner.broken) == (1, 0)
 
 
 def test_what_is_unfinished_at_the_end_is_broken(batch, record):
