@@ -236,16 +236,11 @@ async def relay(port: int, station_port: int, product: bytes) -> None:
     await asyncio.Event().wait()
 
 
-async def payloads(services: Services) -> AsyncIterator[bytes]:
+async def products(services: Services) -> AsyncIterator[tuple[range, bytes]]:
+    """The sequence counts that each product holds, when it is unpacked."""
     address = BrokerAddress("127.0.0.1", services.port)
     topic = f"bench-{services.mission.name}/live/product/#"
     async for _, payload, _ in subscribe(address, [topic], timing=Timing(first_s=10)):
-        yield payload
-
-
-async def products(services: Services) -> AsyncIterator[tuple[range, bytes]]:
-    """The sequence counts that each product holds, when it is unpacked."""
-    async for payload in payloads(services):
         if isinstance(services, Relay):
             unpack_product(payload[3:])
             count = int.from_bytes(payload[:3], "big")

@@ -31,12 +31,13 @@ class LoneFrame(NamedTuple):
 
 @dataclass(slots=True)
 class LonePackets:
-    """The space packets of a zone, idle ones left out: packet i begins at `start[i]` of `octets`, with the eight bytes
-    `word[i]`.
+    """The space packets of a zone, idle ones left out: packet i is `length[i]` bytes from `start[i]` of `octets` on,
+    and its first eight are `word[i]`.
     """
 
     octets: bytearray
     start: list[int]
+    length: list[int]
     word: list[int]
     n_idle: int
     quality: list[int] = field(default_factory=list)
@@ -48,6 +49,7 @@ def cut(zone: bytes) -> LonePackets | None:
     octets = bytearray(zone)
     octets += bytes(PAD_BYTES)
     start: list[int] = []
+    lengths: list[int] = []
     words: list[int] = []
     while at < end:
         word = int.from_bytes(octets[at : at + 8], "big")
@@ -58,9 +60,10 @@ def cut(zone: bytes) -> LonePackets | None:
             n_idle += 1
         else:
             start.append(at)
+            lengths.append(following - at)
             words.append(word)
         at = following
-    return LonePackets(octets, start, words, n_idle)
+    return LonePackets(octets, start, lengths, words, n_idle)
 
 
 def packet_batch(frame: LoneFrame, packets: LonePackets) -> PacketBatch:
@@ -70,7 +73,7 @@ def packet_batch(frame: LoneFrame, packets: LonePackets) -> PacketBatch:
     return PacketBatch(
         np.frombuffer(packets.octets, np.uint8),
         np.array(packets.start, np.int64),
-        np.array([(one >> 16 & 0xFFFF) + PRIMARY_HEADER_BYTES + 1 for one in word], np.int64),
+        np.array(packets.length, np.int64),
         np.array([one >> 48 & 0x7FF for one in word], np.uint16),
         np.array([one >> 32 & 0x3FFF for one in word], np.uint16),
         np.array([one >> 46 & 3 for one in word], np.uint8),
