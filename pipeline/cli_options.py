@@ -89,6 +89,5 @@ def tell(
 
 def warn(report: dict[str, Any], mission: Mission) -> None:
     """Say on standard error what looks like a wrong mission or a broken recording."""
-    marker = mission.link.sync_marker.hex().upper() if mission.link.framing == "cadu" else ""
-    for line in warnings(report, mission.name, marker):
+    for line in warnings(report, mission.name):
         err.print(f"downlink: {line}", markup=False, soft_wrap=True)

@@ -10,6 +10,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from pipeline.link.verdict import problems
+
 N_LISTED = 12  # APIDs, events, channels on a line or in a list; --json has all
 BAR_WIDTH = 50
 FRAME_COUNTS = ("clean", "corrected", "uncorrectable", "failed_check", "other_channel")
@@ -89,29 +91,12 @@ def _more(items: Sequence[Any]) -> str:
     return f", and {len(items) - N_LISTED} more" if len(items) > N_LISTED else ""
 
 
-def warnings(report: Mapping[str, Any], mission: str, marker: str) -> list[str]:
-    """What is odd about a pass as a whole, a line each: damaged files, nothing read, no marker, another's frames."""
+def warnings(report: Mapping[str, Any], mission: str) -> list[str]:
+    """Say what is odd about a pass as a whole, a line each: damaged files, and signs of wrong settings."""
     damaged = list(report.get("damaged", ()))
-    return damaged if damaged and not report["bytes"]["read"] else damaged + _oddities(report, mission, marker)
-
-
-def _oddities(report: Mapping[str, Any], mission: str, marker: str) -> list[str]:
-    frames, read = report["frames"], report["bytes"]
-    used = sum(channel["frames"] for channel in report["channels"])
-    if not read["read"]:
-        return ["the recording is empty"]
-    if read["skipped"] > read["read"] / 2 and (report["packets"]["read"] or used):
-        share = 100 * read["skipped"] / read["read"]
-        return [f"{share:.0f} % of the bytes could not be used: is this a pass of {mission}?"]
-    if report["packets"]["read"] or used:
-        return []
-    if not frames["read"]:
-        what = f"no marker {marker}" if marker else "nothing that can be read"
-        return [f"{what} in {read['read']:,} bytes: is this a pass of {mission}?"]
-    good = frames["clean"] + frames["corrected"]
-    if not good:
-        return [f"none of {frames['read']:,} frames passed its check: is this a pass of {mission}?"]
-    return [f"none of {good:,} good frames is on a channel of {mission}: is this its pass?"]
+    if damaged and not report["bytes"]["read"]:
+        return damaged
+    return damaged + [f"{text} (read as a pass of {mission})" for text in problems(report)]
 
 
 def _channels(channels: list[Mapping[str, Any]]) -> Table:

@@ -114,6 +114,7 @@ class VirtualChannel:
             "scid": self.settings.spacecraft_id,
             "vcid": self.settings.virtual_channel,
             "name": self.settings.name,
+            "service": self.settings.service,
             **continuity,
             **asdict(self._assembly.counts),
             "idle_frames": self._n_idle_frames,

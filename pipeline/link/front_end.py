@@ -25,7 +25,7 @@ from pipeline.link.headers import Headers
 from pipeline.link.lone import LoneFrame
 from pipeline.link.marker import Marker
 from pipeline.link.marks import ReceiveTimes
-from pipeline.link.settings import ChannelSettings, LinkSettings
+from pipeline.link.settings import ChannelSettings, LinkSettings, link_report
 from pipeline.link.synchronizer import Synchronizer
 
 _OTHER_CHANNELS_KEPT = 256
@@ -43,6 +43,7 @@ class FrontEnd:
     """Synchroniser, decoder and channel filter of one stream."""
 
     def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings]) -> None:
+        self._settings = settings
         self._decoder = FrameDecoder(settings)
         self._blocks = _block_source(settings, self._decoder.block_length)
         as_sent = self._decoder.takes_nothing_off
@@ -87,11 +88,12 @@ class FrontEnd:
         return Sorted(last.by_channel, last.told + self._guard.judge())
 
     def report(self) -> dict[str, Any]:
-        """The keys bytes, frames, synchronizer and other_channels."""
+        """The keys link, bytes, frames, synchronizer and other_channels."""
         coding = asdict(self._decoder.counts)
         codewords = {str(k): int(n) for k, n in enumerate(coding.pop("codewords")) if n}
         others = sorted(self._others.items(), key=lambda item: (-item[1], item[0]))
         return {
+            "link": link_report(self._settings),
             "bytes": {"read": self._times.n_bytes, "skipped": self._blocks.skipped_bytes},
             "frames": {**coding, "other_channel": self._n_other, "corrected_symbols": codewords},
             "synchronizer": self._blocks.report(),

@@ -13,13 +13,14 @@ from pipeline.link.output import LinkOutput
 from pipeline.link.packet_headers import IDLE_APID, packet_fields
 from pipeline.link.packet_stream import PacketStream, StreamPackets
 from pipeline.link.sequence import SequenceCounts
-from pipeline.link.settings import ChannelSettings, LinkSettings
+from pipeline.link.settings import ChannelSettings, LinkSettings, link_report
 
 
 class PacketReceiver:
     """A link of packets without frames: spacecraft and channel are 0, `received_ns` is that of the last byte."""
 
     def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings]) -> None:
+        self._settings = settings
         self._stream = PacketStream(settings.packet_prefix_bytes)
         self._times = ReceiveTimes()
         self._sequence = SequenceCounts()
@@ -37,6 +38,7 @@ class PacketReceiver:
         by_apid = self._sequence.by_apid()
         frames = ("read", "clean", "corrected", "uncorrectable", "failed_check", "other_channel")
         return {
+            "link": link_report(self._settings),
             "bytes": {"read": self._times.n_bytes, "skipped": self._stream.skipped_bytes},
             "frames": dict.fromkeys(frames, 0),
             "channels": [],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Framing = Literal["cadu", "frames", "packets"]
 FrameType = Literal["aos", "tm", "uslp"]
@@ -59,3 +59,9 @@ class LinkSettings:
     """Which spacecraft's time stamp the insert zone holds: "tianwen-1", "tianwen-2", "change-5"; empty: none."""
     reorder_window_frames: int = 4
     """After a gap, how many more frames of the link a missing frame may come late by."""
+
+
+def link_report(settings: LinkSettings) -> dict[str, Any]:
+    """Give the key link of the pass report: by which settings the bytes were read."""
+    marker = settings.sync_marker.hex().upper() if settings.framing == "cadu" else ""
+    return {"framing": settings.framing, "frame_type": settings.frame_type, "sync_marker": marker}

@@ -21,7 +21,7 @@ from pipeline.link.frames import Arrivals
 from pipeline.link.front_end import FrontEnd, Sorted
 from pipeline.link.merger import ChannelMerger
 from pipeline.link.output import LinkOutput, put_together, with_insert_times
-from pipeline.link.settings import ChannelSettings, LinkSettings
+from pipeline.link.settings import ChannelSettings, LinkSettings, link_report
 from pipeline.link.validity import settings_problems
 
 
@@ -89,6 +89,7 @@ class StationsReceiver:
         """As that of a single receiver, summed over the stations, with what each gave under `stations`."""
         reports = [front_end.report() for front_end in self._front_ends]
         return {
+            "link": link_report(self._settings),
             "bytes": _sum([report["bytes"] for report in reports]),
             "frames": _sum([report["frames"] for report in reports]),
             "synchronizer": _sum([report["synchronizer"] for report in reports]),

@@ -69,6 +69,7 @@ class Line:
         self._until = until
         self._made: Counter[str] = Counter()
         self._damage: list[str] = []
+        self._n_rows = 0
 
     def behind(self) -> int | None:
         """The station whose bytes are wanted next, None when all have ended. May be asked from another thread."""
@@ -109,6 +110,7 @@ class Line:
             return Outcome(packets, events=events, frames=received.frames)
         records = self._joiner.feed(packets) if self._joiner else packets
         columns = self._decoder.decode(records)
+        self._n_rows += sum(len(batch.quality) for batch in columns)
         products = self._suite.feed(columns, settled=settled) if self._until == "products" else []
         self._count(products)
         events = (*events, *self._decoder.drain_events(), *self._suite.drain_events())
@@ -125,6 +127,7 @@ class Line:
             joined = {"joined": self._joiner.joined, "broken": self._joiner.broken} if self._joiner else {}
             report["records"] = {
                 **joined,
+                "decoded": self._n_rows,
                 "set_aside": dict(sorted(self._decoder.set_aside.items())),
                 "failed_checks": dict(sorted(self._decoder.failed_checks.items())),
             }

@@ -1,0 +1,138 @@
+"""Whether a pass was read with the right settings, judged by its report alone.
+
+In: the pass report (`Receiver.report()`, with the keys that later stages add). Out: plain sentences, each naming the
+keys of the mission file to look at. Pure functions; any report is accepted, also one of a pass that is not at its end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+Report = Mapping[str, Any]
+
+_ZONE_KEYS = {
+    "aos": "insert_zone_bytes, header_error_control and operational_control_field in [link]",
+    "tm": "frame_type in [link], and whether the secondary header is as long as it says",
+    "uslp": "insert_zone_bytes in [link]",
+}
+_CHANNELS_NAMED = 3
+
+
+def problems(report: Report) -> list[str]:
+    """Give a sentence for each sign of wrong settings or of a recording of something else; none for a sound pass.
+
+    Frames that are lost, corrected or fail their check one by one are no problem in this sense.
+    """
+    if not report["bytes"]["read"]:
+        return ["the recording is empty"]
+    found = _packet_file_problems(report) if _is_packet_file(report) else _frame_problems(report)
+    return found + _skipped(report) + _undescribed(report)
+
+
+def nothing_right(report: Report) -> bool:
+    """Whether nothing of the pass can be believed: no channel has sound frames, or no packet was decoded.
+
+    True for an empty recording.
+    """
+    if _undescribed(report) or not report["bytes"]["read"]:
+        return True
+    if _is_packet_file(report):
+        return bool(report["packets"]["read"] <= report["packets"]["bad_headers"])
+    return not any(channel["frames"] and not channel_problem(report, channel) for channel in report["channels"])
+
+
+def channel_problem(report: Report, channel: Report) -> str:
+    """Say that the packet headers of a channel are wrong more often than right; empty where they are not.
+
+    `channel` is its entry in the report. A right zone gives hardly any bad header, a wrong one gives one for nearly
+    every frame, and as many false packets as chance finds in it.
+    """
+    bad = channel["bad_headers"]
+    n_packets = channel["packets"] + channel["idle_packets"] + channel["encapsulation_packets"]
+    if bad <= n_packets and 2 * bad <= channel["frames"] - channel["idle_frames"]:
+        return ""
+    where = _ZONE_KEYS[report["link"]["frame_type"]]
+    return (
+        f"{_name(channel)}: {bad:,} bad packet headers beside {n_packets:,} packets in {channel['frames']:,} frames: "
+        f"see {where}"
+    )
+
+
+def _is_packet_file(report: Report) -> bool:
+    return bool(report["link"]["framing"] == "packets")
+
+
+def _packet_file_problems(report: Report) -> list[str]:
+    packets, n_bytes = report["packets"], report["bytes"]["read"]
+    keys = "see framing and packet_prefix_bytes in [link]"
+    if not packets["read"] and not packets["idle_packets"]:
+        return [f"no packet in {n_bytes:,} bytes: {keys}"]
+    if packets["bad_headers"] > packets["read"] + packets["idle_packets"]:
+        return [f"{packets['bad_headers']:,} bad packet headers beside {packets['read']:,} packets: {keys}"]
+    return []
+
+
+def _frame_problems(report: Report) -> list[str]:
+    frames, link = report["frames"], report["link"]
+    good = frames["clean"] + frames["corrected"]
+    if not frames["read"]:
+        return [_no_frame(link, report["bytes"]["read"])]
+    if not good:
+        keys = "reed_solomon, randomizer, fecf" if link["framing"] == "cadu" else "frame_length_bytes, fecf"
+        return [f"none of {frames['read']:,} frames passed its check: see {keys} and frame_type in [link]"]
+    if not any(channel["frames"] for channel in report["channels"]):
+        return [
+            f"none of {good:,} good frames is on a wanted channel{_others(report)}: see [[channel]] and frame_type"
+        ]
+    bad = [text for channel in report["channels"] if (text := channel_problem(report, channel))]
+    return bad or _no_packets(report)
+
+
+def _no_frame(link: Report, n_bytes: int) -> str:
+    if link["framing"] == "cadu":
+        return (
+            f"no frame behind a marker {link['sync_marker']} in {n_bytes:,} bytes: "
+            "see framing, sync_marker and frame_length_bytes in [link]"
+        )
+    return f"no frame in {n_bytes:,} bytes: see framing, frame_type and frame_length_bytes in [link]"
+
+
+def _others(report: Report) -> str:
+    """Name the channels that came instead, the busiest first."""
+    names = [f"{one['scid']}/{one['vcid']}" for one in report["other_channels"][:_CHANNELS_NAMED]]
+    return f", they are on {', '.join(names)} (spacecraft/channel)" if names else ""
+
+
+def _no_packets(report: Report) -> list[str]:
+    """Say that channels of packets brought none, where no other service brought anything either."""
+    used = [channel for channel in report["channels"] if channel["frames"]]
+    if any(_n_packets(channel) or channel["service"] in {"data", "bitstream"} for channel in used):
+        return []
+    n_frames, n_idle = (sum(channel[key] for channel in used) for key in ("frames", "idle_frames"))
+    why = "they are all idle" if n_idle == n_frames else "none ends, or all are idle"
+    return [f"no packet in {n_frames:,} frames of {', '.join(map(_name, used))}: {why}"]
+
+
+def _n_packets(channel: Report) -> int:
+    return int(channel["packets"] + channel["encapsulation_packets"] + channel["truncated_packets"])
+
+
+def _skipped(report: Report) -> list[str]:
+    read, skipped = report["bytes"]["read"], report["bytes"]["skipped"]
+    if 2 * skipped <= read or not (report["frames"]["read"] or report["packets"]["read"]):
+        return []
+    return [f"{100 * skipped / read:.0f} % of the bytes could not be used: is this a recording of this mission?"]
+
+
+def _undescribed(report: Report) -> list[str]:
+    records, n_packets = report.get("records"), report["packets"]["read"]
+    if records is None or records["decoded"] or not n_packets:
+        return []
+    reasons = sorted(records["set_aside"].items(), key=lambda item: -item[1])
+    why = f" ({reasons[0][0]})" if reasons else ""
+    return [f"none of {n_packets:,} packets was decoded{why}: see xtce and root in [dictionary]"]
+
+
+def _name(channel: Report) -> str:
+    return f"{channel['name']} ({channel['scid']}/{channel['vcid']})"
