@@ -1,36 +1,20 @@
-"""The command `downlink`, and `python -m pipeline`: what Ctrl-C finds before there is a command line, and after.
-
-The command line takes most of a second to import. Until it is there nothing has begun, and once it has said how it
-ended nothing is left to do: Ctrl-C then ends the process where it stands, in one line and with the shell's status.
-"""
+"""The command `downlink`, and `python -m pipeline`: guards against Ctrl-C, then runs the command line."""
 
 import atexit
-import os
-import signal
 
-INTERRUPTED = 130  # as a shell tells Ctrl-C
+from pipeline import interrupt
 
 
 def main() -> None:
     """Import the command line and run it."""
-    in_foreground = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # else Ctrl-C is not for us
-    if in_foreground:
-        signal.signal(signal.SIGINT, _end_here)
-        atexit.register(signal.signal, signal.SIGINT, signal.SIG_IGN)  # the last of all: Python takes itself apart
+    if interrupt.guard():
+        atexit.register(interrupt.ignore)  # registered first, it runs last
     from pipeline import cli  # noqa: PLC0415 - inside the guard
 
-    if in_foreground:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         cli.main()
     finally:
-        if in_foreground:
-            signal.signal(signal.SIGINT, _end_here)
-
-
-def _end_here(*_: object) -> None:
-    os.write(2, b"downlink: interrupted\n")
-    os._exit(INTERRUPTED)
+        interrupt.guard()
 
 
 if __name__ == "__main__":  # a process that is spawned imports it too

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
-import signal
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
-import structlog
 import typer
 
-from pipeline import app, cli_archive, cli_look, cli_passes, cli_services, cli_simulate
+from pipeline import cli_archive, cli_look, cli_passes, cli_services, cli_simulate
 from pipeline.cli_options import err, out, readable
+from pipeline.cli_start import loading
 from pipeline.errors import ConfigError, DownlinkError, StoppedError
-from pipeline.heap import keep_freed_memory
-from pipeline.mission import load_mission
 
 _UsageProblem: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
 cli = typer.Typer(
@@ -36,7 +31,10 @@ for room in (cli_passes, cli_simulate, cli_look, cli_services, cli_archive):
 @cli.command()
 def check(
     mission: Annotated[
-        str | None, typer.Argument(metavar="M", help="A mission's folder, or its name under configs/.")
+        str | None,
+        typer.Argument(
+            metavar="M", help="A mission's folder, or its name under configs/; DOWNLINK_MISSION without."
+        ),
     ] = None,
     dictionary: Annotated[
         Path | None, typer.Option(metavar="FILE", help="List what an XTCE file uses, and what of it is supported.")
@@ -46,6 +44,11 @@ def check(
 
     Example: downlink check zhurong
     """
+    with loading():
+        from pipeline import app
+        from pipeline.mission import load_mission
+    if mission is None and dictionary is None:
+        mission = os.environ.get("DOWNLINK_MISSION") or None
     if (mission is None) == (dictionary is None):
         raise ConfigError("check either a mission or --dictionary FILE")
     if mission is not None:
@@ -63,10 +66,6 @@ def check(
 
 def main() -> None:
     """Run the command line; a mistake of the user's is one line, never a traceback."""
-    with suppress(ValueError):  # not in the main thread
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-    _log_for(sys.stderr)
-    keep_freed_memory()
     try:
         status = cli(standalone_mode=False) or 0
         if status == StoppedError.exit_status:  # what typer makes of Ctrl-C
@@ -92,26 +91,6 @@ def _say(text: str, status: int) -> int:
     for line in text.splitlines():
         err.print(f"downlink: {line}", markup=False, soft_wrap=True)
     return status
-
-
-def _log_for(stream: Any) -> None:
-    """Set up structlog: lines for people on a terminal, JSON elsewhere."""
-    people = stream.isatty()
-    shared: list[Any] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-    ]
-    last: list[Any] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
-        if people
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
-    )
-    structlog.configure(
-        processors=shared + last,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(stream),
-    )
 
 
 if __name__ == "__main__":

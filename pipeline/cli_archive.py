@@ -5,17 +5,17 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pipeline.cli_options import FileFormat, MissionName, OutFolder, Passes, err, progress, readable
-from pipeline.correlate import write_correlation
+from pipeline.cli_start import loading
 from pipeline.errors import ConfigError, RunError
-from pipeline.mission import load_mission
-from pipeline.reprocess import Done, State, Wanted, tasks_of
-from pipeline.reprocess import reprocess as run_tasks
+
+if TYPE_CHECKING:
+    from pipeline.reprocess import Done, State, Wanted
 
 commands = typer.Typer()
 
@@ -39,6 +39,9 @@ def clock(
 
     Example: downlink clock replay_data/clean.cadu --mission zhurong --out clock.toml --kernel clock.tsc
     """
+    with loading():
+        from pipeline.correlate import write_correlation
+        from pipeline.mission import load_mission
     known = load_mission(mission)
     with progress(readable(passes)) as advance:
         made = write_correlation(passes, known, out_file, advance, (kernel, spacecraft) if kernel else None)
@@ -87,6 +90,8 @@ def reprocess(
 
     Example: downlink reprocess replay_data --mission zhurong --out archive --format netcdf
     """
+    with loading():
+        from pipeline.reprocess import Wanted
     if scheduler and workers:
         raise ConfigError("--workers is for local processes: a Dask cluster has its own")
     n_workers = workers or os.cpu_count() or 1
@@ -101,7 +106,9 @@ def reprocess(
 
 def _reprocess(wanted: Wanted, *, quietly: bool) -> dict[State, int]:
     """One run over all passes, with a bar on a terminal and a line for each failure; `quietly`: no news, no line."""
-    tasks = tasks_of(wanted)
+    from pipeline import reprocess as runner
+
+    tasks = runner.tasks_of(wanted)
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("passes", total=len(tasks))
@@ -112,7 +119,7 @@ def _reprocess(wanted: Wanted, *, quietly: bool) -> dict[State, int]:
                 for line in done.text.splitlines():
                     err.print(f"downlink: {done.name}: {line}", markup=False, soft_wrap=True)
 
-        counts = run_tasks(wanted, tasks, tell)
+        counts = runner.reprocess(wanted, tasks, tell)
     if quietly and counts["left alone"] == len(tasks):
         return counts
     told = ", ".join(f"{count:,} {state}" for state, count in counts.items())

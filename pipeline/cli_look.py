@@ -11,14 +11,8 @@ from typing import Annotated, Literal
 import typer
 from rich.live import Live
 
-from pipeline import app
 from pipeline.cli_options import BrokerUrl, MissionName, OutFolder, Passes, err, out, progress, readable, warn
-from pipeline.files import whole_file
-from pipeline.mission import load_mission
-from pipeline.topic_page import page
-from pipeline.transport.broker import broker as broker_at
-from pipeline.transport.stations import check_listener
-from pipeline.watch import WatchTable, json_line
+from pipeline.cli_start import loading
 
 commands = typer.Typer()
 
@@ -36,6 +30,10 @@ def watch(
 
     Example: downlink watch 'zhurong/+/latest/weather/#' --broker mqtt://localhost
     """
+    with loading():
+        from pipeline import app
+        from pipeline.transport.broker import broker as broker_at
+        from pipeline.watch import WatchTable, json_line
 
     async def run() -> None:
         async with broker_at(broker or "mqtt://localhost") as address:
@@ -65,6 +63,10 @@ def dashboard(
 
     Example: downlink dashboard --broker mqtt://localhost --port 5006
     """
+    with loading():
+        from pipeline import app
+        from pipeline.transport.broker import broker as broker_at
+        from pipeline.transport.stations import check_listener
     check_listener("dashboard", address, authenticates=None, open_to_all=open_.replace(",", " ").split())
 
     async def run() -> None:
@@ -82,6 +84,9 @@ def plot(passes: Passes, mission: MissionName, out_folder: OutFolder) -> None:
 
     Example: downlink plot replay_data/clean.cadu --mission zhurong --out pictures
     """
+    with loading():
+        from pipeline import app
+        from pipeline.mission import load_mission
     known = load_mission(mission)
     with progress(readable(passes)) as advance:
         paths, report = app.plot(passes, known, out_folder, advance)
@@ -91,7 +96,12 @@ def plot(passes: Passes, mission: MissionName, out_folder: OutFolder) -> None:
 
 @commands.command()
 def topics(
-    mission: Annotated[str, typer.Argument(metavar="M", help="A mission's folder, or its name under configs/.")],
+    mission: Annotated[
+        str,
+        typer.Argument(
+            metavar="M", envvar="DOWNLINK_MISSION", help="A mission's folder, or its name under configs/."
+        ),
+    ],
     passes: Annotated[
         list[Path] | None,
         typer.Argument(metavar="[PASS]...", help="A pass of it, which shows what its instruments make."),
@@ -107,6 +117,11 @@ def topics(
 
     Example: downlink topics zhurong replay_data/clean.cadu --out zhurong.asyncapi.json
     """
+    with loading():
+        from pipeline import app
+        from pipeline.files import whole_file
+        from pipeline.mission import load_mission
+        from pipeline.topic_page import page
     known = load_mission(mission)
     with progress(readable(passes or [])) as advance:
         found, report = app.describe_topics(passes or [], known, advance)

@@ -7,16 +7,17 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
 
 from pipeline.errors import ConfigError, RunError
-from pipeline.mission import Mission
 from pipeline.report import print_report, warnings
-from pipeline.transport.formats import STANDARD_INPUT, compression
 from pipeline.view import progress_bar
+
+if TYPE_CHECKING:
+    from pipeline.mission import Mission
 
 WIDTH = None if sys.stdout.isatty() else 160  # of tables that go to a file or a pipe
 out = Console(highlight=False, width=WIDTH)
@@ -34,6 +35,7 @@ MissionName = Annotated[
         "--mission",
         "-m",
         metavar="M",
+        envvar="DOWNLINK_MISSION",
         show_default=False,
         help="A folder with a mission.toml, or its name under configs/; NAME:PROFILE for another link profile.",
     ),
@@ -54,6 +56,8 @@ OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", show_default=Fa
 
 def readable(passes: Sequence[Path]) -> int | None:
     """Check that the recordings are there before anything starts; their size in bytes, where it can be told."""
+    from pipeline.transport.formats import STANDARD_INPUT, compression
+
     for path in passes:
         if path == STANDARD_INPUT:
             continue

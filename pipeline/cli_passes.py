@@ -7,12 +7,10 @@ import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from pipeline import app
-from pipeline.batches import Message
 from pipeline.cli_options import (
     AsJson,
     BrokerOrOwn,
@@ -27,10 +25,13 @@ from pipeline.cli_options import (
     tell,
     warn,
 )
+from pipeline.cli_start import loading
 from pipeline.errors import ConfigError, DownlinkError
-from pipeline.mission import Mission, load_mission
-from pipeline.transport.broker import broker as broker_at
 from pipeline.view import replay_view
+
+if TYPE_CHECKING:
+    from pipeline.batches import Message
+    from pipeline.mission import Mission
 
 LAST_LOOK_S = 1.0
 """A page looks for news twice a second."""
@@ -43,6 +44,10 @@ def demo() -> None:
 
     On a terminal the broker stays up until Ctrl-C, so that you can subscribe to it; in a script it ends by itself.
     """
+    with loading():
+        from pipeline import app
+        from pipeline.mission import load_mission
+        from pipeline.transport.broker import broker as broker_at
     recording = app.bundled("clean.cadu")
     mission = load_mission("zhurong")
 
@@ -81,6 +86,10 @@ def replay(
 
     Example: downlink replay replay_data/damaged.cadu --mission zhurong --broker mqtt://localhost
     """
+    with loading():
+        from pipeline import app
+        from pipeline.mission import load_mission
+        from pipeline.transport.broker import broker as broker_at
     known = load_mission(mission)
     readable(passes)
     factor = _speed(speed)
@@ -103,6 +112,9 @@ def inspect(passes: Passes, mission: MissionName, as_json: AsJson = False) -> No
 
     Example: downlink inspect replay_data/damaged.cadu --mission zhurong
     """
+    with loading():
+        from pipeline import app
+        from pipeline.mission import load_mission
     known = load_mission(mission)
     with progress(readable(passes)) as advance:
         report = app.inspect(passes, known, advance)
@@ -121,6 +133,9 @@ def packets(
 
     Example: downlink packets replay_data/clean.cadu --mission zhurong --out clean.packets
     """
+    with loading():
+        from pipeline import app
+        from pipeline.mission import load_mission
     known = load_mission(mission)
     with progress(readable(passes)) as advance:
         report = app.write_packets(passes, known, out_file, advance)
@@ -142,6 +157,9 @@ def decode(
 
     Example: downlink decode replay_data/clean.cadu --mission zhurong --out columns --format parquet
     """
+    with loading():
+        from pipeline import app
+        from pipeline.mission import load_mission
     known = load_mission(mission)
     with progress(readable(passes)) as advance:
         report = app.decode(passes, known, out_folder, advance, file_format=file_format, raw=raw)
@@ -163,6 +181,9 @@ def products(
 
     Example: downlink products replay_data/clean.cadu --mission zhurong --out products --format netcdf
     """
+    with loading():
+        from pipeline import app
+        from pipeline.mission import load_mission
     known = load_mission(mission)
     with progress(readable(passes)) as advance:
         report = app.write_products(passes, known, out_folder, advance, file_format=file_format)
@@ -188,6 +209,8 @@ async def _demo_dashboard(address: Any) -> AsyncIterator[None]:
 
     It stays until open pages show the last counters, which are those of the report.
     """
+    from pipeline import app
+
     served = None
     async with AsyncExitStack() as stack:
         if sys.stdout.isatty() and app.has_dashboard():
@@ -212,6 +235,8 @@ async def _replay(
     as_json: bool = False,
 ) -> None:
     """Replay, and tell the report: when the end is first reached where the replay is held there, else after it."""
+    from pipeline import app
+
     title, told = f"{mission.name}/{stream}", asyncio.Event()
     with replay_view(err, readable(passes)) as (bar, table):
 

@@ -8,34 +8,21 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from pipeline.cli_options import MissionName
+from pipeline.cli_start import loading
 from pipeline.errors import ConfigError
-from pipeline.mission import load_mission
-from pipeline.software import to_install
-from pipeline.transport.address import read_address
-from pipeline.transport.feed import feed as send
-from pipeline.transport.stations import read_station
 
 stage = typer.Typer(help="One stage as a service.", no_args_is_help=True)
 commands = typer.Typer()
 commands.add_typer(stage, name="stage")
 
-Mission = Annotated[
-    str,
-    typer.Option(
-        "--mission",
-        "-m",
-        metavar="M",
-        envvar="DOWNLINK_MISSION",
-        show_default=False,
-        help="Its folder or name; NAME:PROFILE for another link profile.",
-    ),
-]
 Broker = Annotated[
     str,
     typer.Option(
@@ -104,7 +91,7 @@ def _of_stations(entry: str, about: str) -> Callable[..., None]:
     """The command that takes stations, as one stage or as all of them."""
 
     def command(
-        mission: Mission,
+        mission: MissionName,
         source: Sources,
         broker: Broker = "mqtt://localhost",
         state: Folder = Path("recordings"),
@@ -119,6 +106,8 @@ def _of_stations(entry: str, about: str) -> Callable[..., None]:
         silence_s: Silence = 5.0,
     ) -> None:
         services = _services()
+        from pipeline.transport.stations import read_station
+
         common = _common(services, mission, broker, health, open_, remember_s)
         recorded = services.Recorded(
             [read_station(text) for text in source],
@@ -155,7 +144,7 @@ stage.command(name="all")(
 
 @stage.command()
 def decode(
-    mission: Mission,
+    mission: MissionName,
     broker: Broker = "mqtt://localhost",
     state: Annotated[
         Path, typer.Option("--state", metavar="DIR", envvar="DOWNLINK_STATE", help="For batches that break it.")
@@ -177,7 +166,7 @@ def decode(
 
 @stage.command()
 def publish(
-    mission: Mission,
+    mission: MissionName,
     broker: Broker = "mqtt://localhost",
     state: Folder = Path("publish-state"),
     health: HealthAt = "127.0.0.1:9103",
@@ -209,6 +198,9 @@ def feed(
 
     Example: downlink feed replay_data/clean.cadu --to feed://127.0.0.1:5000 --speed 10
     """
+    with loading():
+        from pipeline.transport.feed import feed as send
+        from pipeline.transport.stations import read_station
     if not recording.is_file():
         raise ConfigError(f"{recording}: there is no such file")
     try:
@@ -231,24 +223,34 @@ def certs(
 
     Example: downlink certs --out certs --host localhost --mission zhurong
     """
-    try:
-        from pipeline.transport.certs import make_certificates  # noqa: PLC0415 - of the extra `services`
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"{error}: {to_install('services')}") from None
+    with _extra_services(), loading():
+        from pipeline.transport.certs import make_certificates
     for path in make_certificates(out, host or ["localhost", "127.0.0.1"], mission, days):
         typer.echo(path)
 
 
 def _services() -> Any:
     """The wiring, which needs what other commands do without."""
-    try:
-        from pipeline import services  # noqa: PLC0415
-    except ModuleNotFoundError as error:
-        raise ConfigError(f"{error}: {to_install('services')}") from None
+    with _extra_services(), loading():
+        from pipeline import services
     return services
 
 
+@contextmanager
+def _extra_services() -> Iterator[None]:
+    """ConfigError, with the command that installs it, for a library of the extra `services` that is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        from pipeline.software import to_install
+
+        raise ConfigError(f"{error}: {to_install('services')}") from None
+
+
 def _common(services: Any, mission: str, broker: str, health: str, open_: str, remember_s: float) -> Any:
+    from pipeline.mission import load_mission
+    from pipeline.transport.address import read_address
+
     named = frozenset(open_.replace(",", " ").split())
     address = read_address(broker, os.environ)
     return services.Common(load_mission(mission), address, _host_and_port(health), named, remember_s)

@@ -10,6 +10,7 @@ import typer
 from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
 from pipeline.cli_options import err
+from pipeline.cli_start import loading
 
 if TYPE_CHECKING:
     from pipeline.simulate import Campaign, Summary
@@ -52,8 +53,8 @@ def simulate(
 
     Example: downlink simulate --out my.cadu --lost-frames 20 --symbol-errors 16
     """
-    from pipeline.simulate import Campaign, Faults, Scenario  # noqa: PLC0415 - no other command needs it
-
+    with loading():
+        from pipeline.simulate import Campaign, Faults, Scenario
     faults = Faults(
         symbol_errors=symbol_errors,
         symbol_error_share=symbol_error_share,
@@ -88,7 +89,7 @@ def simulate(
 
 def _make(out_file: Path, campaign: Campaign, tell: Callable[[float], None]) -> list[Summary]:
     """One pass is `out_file`; more are named after it."""
-    from pipeline import simulate as simulator  # noqa: PLC0415 - as above
+    from pipeline import simulate as simulator
 
     if (campaign.sols, campaign.passes, campaign.stations) == (1, 1, 1):
         return [simulator.simulate(out_file, campaign.scenario, tell)]

@@ -1,0 +1,76 @@
+"""The command line as a person meets it: quick help, one mission for all commands, names as they are."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+HEAVY = {"numpy", "erfa", "bokeh", "PIL", "aiomqtt", "zstandard", "msgpack", "matplotlib", "amqtt"}
+COMMANDS = (
+    "demo", "replay", "inspect", "packets", "decode", "products", "check", "simulate", "watch", "dashboard", "plot",
+    "topics", "clock", "reprocess", "feed", "certs", "stage ingest", "stage decode", "stage publish", "stage all",
+)  # fmt: skip
+
+
+def downlink(*words, cwd=REPOSITORY, **environment):
+    """Run a command: its exit status, standard output and standard error."""
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("DOWNLINK_")}
+    done = subprocess.run(
+        [sys.executable, "-m", "pipeline", *map(str, words)],
+        cwd=cwd, env=clean | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "200"} | environment,
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    return done.returncode, done.stdout, done.stderr
+
+
+def imported(*words):
+    """The modules that a command imports, as `python -v` names them."""
+    told = subprocess.run(
+        [sys.executable, "-v", "-m", "pipeline", *words], cwd=REPOSITORY, capture_output=True, text=True, check=True
+    )
+    return {match[1].split(".")[0] for match in re.finditer(r"^import '([\w.]+)'", told.stderr, re.MULTILINE)}
+
+
+def test_help_imports_nothing_that_only_a_run_needs():
+    found = imported("--help")
+    assert "typer" in found
+    assert not found & {*HEAVY, "pydantic"}
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_of_a_command_imports_nothing_that_only_a_run_needs(command):
+    assert not imported(*shlex.split(command), "--help") & HEAVY  # pydantic: typer reads options with it
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "inspect clean.cadu", "packets clean.cadu --out {out}", "decode clean.cadu --out {out}", "check", "topics",
+        "replay clean.cadu", "clock clean.cadu --out {out}",
+    ],
+)  # fmt: skip
+def test_the_environment_names_the_mission_of_every_command(command, bundled, tmp_path):
+    words = [
+        word.replace("clean.cadu", str(bundled / "clean.cadu")).format(out=tmp_path / "out")
+        for word in shlex.split(command)
+    ]
+    status, _, err = downlink(*words, DOWNLINK_MISSION="zhurong")
+    assert status == 0, err
+
+
+def test_the_mission_on_the_command_line_goes_before_that_of_the_environment():
+    status, out, err = downlink("check", "suomi-npp", DOWNLINK_MISSION="zhurong")
+    assert status == 0, err
+    assert "suomi-npp" in out
+
+
+def test_checking_a_dictionary_does_not_ask_for_the_mission_of_the_environment():
+    xtce = REPOSITORY / "configs" / "zhurong" / "telemetry.xml"
+    status, out, err = downlink("check", "--dictionary", xtce, DOWNLINK_MISSION="nowhere")
+    assert status == 0, err
+    assert "SequenceContainer" in out
