@@ -216,6 +216,10 @@ def certs(
     host: Annotated[
         list[str] | None, typer.Option(metavar="NAME", help="The broker's; once for each. localhost without.")
     ] = None,
+    station_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Of ingest, for stations; once for each. The broker's without."),
+    ] = None,
     mission: Annotated[str, typer.Option("--mission", "-m", metavar="NAME", help="Of the access list.")] = "+",
     days: Annotated[float, typer.Option(min=0.0, help="How long they hold.")] = 365.0,
 ) -> None:
@@ -225,7 +229,7 @@ def certs(
     """
     with _extra_services(), loading():
         from pipeline.transport.certs import make_certificates
-    for path in make_certificates(out, host or ["localhost", "127.0.0.1"], mission, days):
+    for path in make_certificates(out, host or ["localhost", "127.0.0.1"], mission, days, station_host):
         typer.echo(path)
 
 

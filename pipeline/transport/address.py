@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -12,6 +13,8 @@ from pipeline.errors import ConfigError
 URL = "DOWNLINK_BROKER"
 PASSWORD = "DOWNLINK_BROKER_PASSWORD"  # noqa: S105  the name of a variable, not a password
 PASSWORD_FILE = "DOWNLINK_BROKER_PASSWORD_FILE"  # noqa: S105  likewise
+IN_CLEAR = "DOWNLINK_BROKER_IN_CLEAR"
+"""`yes`: a password may go over a network without TLS."""
 
 _TLS = ("DOWNLINK_TLS_CA", "DOWNLINK_TLS_CERT", "DOWNLINK_TLS_KEY")
 _PORTS = {"mqtt": 1883, "mqtts": 8883}
@@ -58,7 +61,8 @@ def read_address(url: str, environ: Mapping[str, str]) -> BrokerAddress:
 
     A user without a password has that of $DOWNLINK_BROKER_PASSWORD_FILE or $DOWNLINK_BROKER_PASSWORD. One in a URL
     that is not $DOWNLINK_BROKER is refused, since anyone on the machine can read a command line. TLS takes the files
-    that $DOWNLINK_TLS_CA, $DOWNLINK_TLS_CERT and $DOWNLINK_TLS_KEY name, if any.
+    that $DOWNLINK_TLS_CA, $DOWNLINK_TLS_CERT and $DOWNLINK_TLS_KEY name, if any; without TLS they are a mistake. A
+    password leaves this machine without TLS only where $DOWNLINK_BROKER_IN_CLEAR says `yes`.
     """
     parts, port = _split(url)
     username = None if parts.username is None else unquote(parts.username)
@@ -73,10 +77,37 @@ def read_address(url: str, environ: Mapping[str, str]) -> BrokerAddress:
     if password and not username:
         raise ConfigError(f"the broker's URL has a password but no user: {_HINT}")
     tls = parts.scheme == "mqtts"
-    files = [Path(environ[name]) if tls and environ.get(name) else None for name in _TLS]
+    if not tls:
+        _check_clear(str(parts.hostname), environ, has_password=bool(password))
+    files = [Path(environ[name]) if environ.get(name) else None for name in _TLS]
     return BrokerAddress(
         str(parts.hostname), port, username or None, password, tls, ca=files[0], cert=files[1], key=files[2]
     )
+
+
+def _check_clear(host: str, environ: Mapping[str, str], *, has_password: bool) -> None:
+    """ConfigError where TLS is evidently meant, or where a password would cross a network that anyone may read."""
+    named = [name for name in _TLS if environ.get(name)]
+    if named:
+        raise ConfigError(
+            f"the broker's URL is mqtt://, which is without TLS, but ${named[0]} is set: write mqtts://, or unset it"
+        )
+    consent = environ.get(IN_CLEAR, "")
+    if consent not in {"", "no", "yes"}:
+        raise ConfigError(f"${IN_CLEAR} is {consent!r}: it is yes or no")
+    if has_password and consent != "yes" and not is_loopback(host):
+        raise ConfigError(
+            f"the password would go to {host} without TLS, for anyone on the way to read: write mqtts://, or set "
+            f"{IN_CLEAR}=yes if the network keeps strangers out"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches it; names other than localhost are not taken for it."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
 
 
 def _split(url: str) -> tuple[SplitResult, int]:

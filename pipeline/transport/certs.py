@@ -1,7 +1,11 @@
 """Certificates for a lab: an authority of its own, one for the broker, one for each client. Not for the open internet.
 
-In: a folder and the names that the broker is reached by. Out: `ca.crt`, `<name>.crt` and `<name>.key` for each, and
-`acl` and `mosquitto.conf` that go with them. Keys are readable by their owner alone; the authority's is kept too.
+In: a folder and the names that the broker and ingest are reached by. Out: `ca.crt`, `<name>.crt` and `<name>.key` for
+each, and `acl` and `mosquitto.conf` that go with them. Keys are readable by their owner alone; the authority's is kept
+too.
+
+The broker's certificate serves only as a server's, a client's only as a client's. That of ingest serves as both, since
+stations connect to ingest: clients of the broker refuse it as the broker's by its name (`transport.connection`).
 """
 
 from __future__ import annotations
@@ -18,8 +22,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pipeline.errors import ConfigError, RunError
+from pipeline.transport.tls import BROKER, LAB_AUTHORITY
 
-LISTENERS = ("broker", "ingest")  # that others connect to
+Authority = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
 CLIENTS = ("ingest", "decode", "publish", "replay", "reader", "operator", "station")
 READING = """\
 topic read {m}/+/product/#
@@ -79,7 +84,7 @@ topic read {m}/+/control
 topic write {m}/+/progress
 topic write {m}/status/#
 """
-BROKER = """\
+CONFIGURATION = """\
 # mosquitto with TLS: a client shows a certificate of ca.crt, whose name is its user in the access list.
 listener 8883
 cafile {folder}/ca.crt
@@ -97,27 +102,47 @@ max_inflight_messages 1000
 """
 
 
-def make_certificates(folder: Path, hosts: Sequence[str], mission: str, days: float) -> list[Path]:
-    """Write them all; ConfigError where there are some already, RunError where the folder cannot be written."""
+def make_certificates(
+    folder: Path, hosts: Sequence[str], mission: str, days: float, stations: Sequence[str] | None = None
+) -> list[Path]:
+    """Write them all; ConfigError where there are some already, RunError where the folder cannot be written.
+
+    `hosts`: by which the broker is reached. `stations`: by which stations reach ingest; None: the same.
+    """
     if (folder / "ca.crt").exists():
         raise ConfigError(f"{folder} has certificates already: name another folder, or move them away")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        authority = ec.generate_private_key(ec.SECP256R1())
-        ca = _certificate("downlink lab authority", authority, None, days, ())
-        _write(folder, "ca", ca, authority)
-        for name in ("broker", *CLIENTS):
-            key = ec.generate_private_key(ec.SECP256R1())
-            of_hosts = hosts if name in LISTENERS else ()
-            _write(folder, name, _certificate(name, key, (ca, authority), days, of_hosts), key)
-        (folder / "acl").write_text(_access_list(mission), "utf-8")
-        (folder / "mosquitto.conf").write_text(BROKER.format(folder=folder.resolve()), "utf-8")
+        authority = make_authority(folder, days)
+        for name in (BROKER, *CLIENTS):
+            served = {BROKER: hosts, "ingest": hosts if stations is None else stations}.get(name, ())
+            make_pair(folder, name, authority, days, served)
+        (folder / "acl").write_text(access_list(mission), "utf-8")
+        (folder / "mosquitto.conf").write_text(CONFIGURATION.format(folder=folder.resolve()), "utf-8")
     except OSError as error:
         raise RunError(f"cannot write certificates in {folder}: {error.strerror}") from error
     return sorted(folder.iterdir())
 
 
-def _access_list(mission: str) -> str:
+def make_authority(folder: Path, days: float) -> Authority:
+    """Write `ca.crt` and `ca.key`."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    certificate = _certificate(LAB_AUTHORITY, key, None, days, (), ())
+    _write(folder, "ca", certificate, key)
+    return certificate, key
+
+
+def make_pair(folder: Path, name: str, authority: Authority, days: float, hosts: Sequence[str] = ()) -> None:
+    """Write `<name>.crt` and `<name>.key`: a client's, a server's of `hosts`, or both of them for ingest."""
+    usages = [] if name == BROKER else [ExtendedKeyUsageOID.CLIENT_AUTH]
+    if hosts:
+        usages.append(ExtendedKeyUsageOID.SERVER_AUTH)
+    key = ec.generate_private_key(ec.SECP256R1())
+    _write(folder, name, _certificate(name, key, authority, days, usages, hosts), key)
+
+
+def access_list(mission: str) -> str:
+    """The rules of mosquitto for the users of CLIENTS."""
     reading, publishing = (part.format(m=mission) for part in (READING, PUBLISHING))
     return ACL.format(m=mission, reading=reading, publishing=publishing)
 
@@ -125,13 +150,13 @@ def _access_list(mission: str) -> str:
 def _certificate(
     name: str,
     key: ec.EllipticCurvePrivateKey,
-    issuer: tuple[x509.Certificate, ec.EllipticCurvePrivateKey] | None,
+    issuer: Authority | None,
     days: float,
+    usages: Sequence[x509.ObjectIdentifier],
     hosts: Sequence[str],
 ) -> x509.Certificate:
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
     now = dt.datetime.now(dt.UTC)
-    usages = [ExtendedKeyUsageOID.CLIENT_AUTH, *([ExtendedKeyUsageOID.SERVER_AUTH] if hosts else [])]
     signer = issuer[1] if issuer else key
     builder = (
         x509.CertificateBuilder()
@@ -146,7 +171,7 @@ def _certificate(
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False)
         .add_extension(_key_usage(authority=issuer is None), critical=True)
     )
-    if issuer:
+    if usages:
         builder = builder.add_extension(x509.ExtendedKeyUsage(usages), critical=False)
     if hosts:
         builder = builder.add_extension(x509.SubjectAlternativeName(list(map(_host, hosts))), critical=False)

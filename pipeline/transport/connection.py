@@ -31,7 +31,7 @@ from pipeline.batches import Message
 from pipeline.transport.address import BrokerAddress
 from pipeline.transport.incoming import MAX_PACKET_BYTES, Incoming
 from pipeline.transport.terms import LostError, RefusedError, Terms
-from pipeline.transport.tls import in_words, load_authority, load_own
+from pipeline.transport.tls import check_broker, in_words, load_authority, load_own
 
 MQTT_5 = aiomqtt.ProtocolVersion.V5
 MQTT_3_1_1 = aiomqtt.ProtocolVersion.V311
@@ -235,11 +235,12 @@ class Connection(aiomqtt.Client):
 
 
 class _TlsSocket(ssl.SSLSocket):
-    """A socket that is closed where its handshake fails; paho forgets to."""
+    """A socket that is closed where its handshake fails, which paho forgets, or where a service poses as the broker."""
 
     def do_handshake(self, block: bool = False) -> None:
         try:
             super().do_handshake(block)
+            check_broker(self.getpeercert())
         except OSError:
             self.close()
             raise

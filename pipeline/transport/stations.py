@@ -3,22 +3,25 @@
     tcp-listen://HOST:PORT  tcp://HOST:PORT  feed://HOST:PORT  udp://HOST:PORT  file:///PATH  stdin:
 
 `feed` is TCP from `downlink feed`, which asks how much is recorded and so loses nothing. What goes over TCP takes
-`?cert=FILE&key=FILE&ca=FILE`: TLS, and with `ca` the other side must show a certificate of that authority.
+`?cert=FILE&key=FILE&ca=FILE`: TLS, and with `ca` the other side must show a certificate of that authority. Who connects
+to a listener must also be named: the certificate's common name is `station`, or one of `&who=NAME[,NAME]`.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import ssl
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from pipeline.errors import ConfigError
-from pipeline.transport.tls import TellingHandshake, load_authority, load_own
+from pipeline.transport.address import is_loopback
+from pipeline.transport.tls import check_names, load_authority, load_own
 
 DEFAULT_NAME = "live"
+FEEDERS = ("station",)
+"""Common names of certificates that may feed a listener, unless `who` names others."""
 LISTENERS = ("tcp-listen", "feed", "udp")
 _KINDS = (*LISTENERS, "tcp", "file", "stdin")
 _HINT = "it is written [NAME=]tcp-listen://HOST:PORT, tcp://, feed://, udp://HOST:PORT, file:///PATH or stdin:"
@@ -36,6 +39,8 @@ class Station:
     cert: Path | None = None
     key: Path | None = None
     ca: Path | None = None
+    who: tuple[str, ...] = ()
+    """Common names that the other side's certificate may have; empty: FEEDERS at a listener, any at a client."""
 
     @property
     def authenticates(self) -> bool:
@@ -63,8 +68,9 @@ def read_station(text: str) -> Station:
     if parts.scheme not in _KINDS:
         raise ConfigError(f"the source of {name} is of no known kind: {_HINT}")
     options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if options.keys() - {"cert", "key", "ca"}:
-        raise ConfigError(f"the source of {name} has options that are not cert, key or ca")
+    if options.keys() - {"cert", "key", "ca", "who"}:
+        raise ConfigError(f"the source of {name} has options that are not cert, key, ca or who")
+    who = _names(name, options)
     if parts.scheme == "stdin":
         return Station(name, "stdin")
     if parts.scheme == "file":
@@ -73,8 +79,22 @@ def read_station(text: str) -> Station:
         return Station(name, "file", path=Path(unquote(parts.path)))
     if not parts.hostname or not (port or parts.scheme in LISTENERS):
         raise ConfigError(f"the source of {name} needs host and port: {_HINT}")
-    files = {key: Path(value) for key, value in options.items()}
-    return Station(name, parts.scheme, parts.hostname, port, **files)
+    files = {key: Path(value) for key, value in options.items() if key != "who"}
+    return Station(name, parts.scheme, parts.hostname, port, **files, who=who)
+
+
+def _names(station: str, options: Mapping[str, str]) -> tuple[str, ...]:
+    """The common names in `who`; ConfigError where it names nobody or nothing would check it."""
+    if "who" not in options:
+        return ()
+    names = tuple(part.strip() for part in options["who"].split(","))
+    if not all(names):
+        raise ConfigError(
+            f"the source of {station}: who= names the certificates that may connect, as who=NAME,NAME"
+        )
+    if "ca" not in options:
+        raise ConfigError(f"the source of {station}: who= needs ca=, since without it no certificate is asked for")
+    return names
 
 
 def check_listener(name: str, host: str, *, authenticates: bool | None, open_to_all: Collection[str]) -> None:
@@ -91,14 +111,6 @@ def check_listener(name: str, host: str, *, authenticates: bool | None, open_to_
     )
 
 
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches it; names other than localhost are not taken for it."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def tls_of(station: Station, *, server: bool) -> ssl.SSLContext | None:
     """The TLS of a station; None where it has no certificate and no authority. ConfigError for unreadable files."""
     if station.cert is None and station.key is None and station.ca is None:
@@ -112,6 +124,6 @@ def tls_of(station: Station, *, server: bool) -> ssl.SSLContext | None:
         context.verify_mode = ssl.CERT_REQUIRED
     elif not server:
         context.load_default_certs()
-    if server:
-        context.sslobject_class = TellingHandshake
+    names = station.who or (FEEDERS if server and station.ca else ())
+    check_names(context, station.name, names)
     return context

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import ssl
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,10 @@ from pipeline.errors import ConfigError
 
 HANDSHAKE_S = 10.0
 """For a handshake; who is slower is not served."""
+LAB_AUTHORITY = "downlink lab authority"
+"""The issuer of what `downlink certs` makes."""
+BROKER = "broker"
+"""The common name of a broker's certificate of that authority."""
 _log = structlog.get_logger("station")
 
 
@@ -54,17 +59,65 @@ def in_words(error: object) -> str:
     return re.sub(r" \(_ssl\.c:\d+\)$", "", text)
 
 
-class TellingHandshake(ssl.SSLObject):
-    """A listener's side of a handshake: asyncio closes what fails without a word, so the word is said here."""
+class CheckedHandshake(ssl.SSLObject):
+    """A handshake that logs its failure and the name of the peer, and fails where that name is not in `names`.
+
+    asyncio closes a connection whose handshake fails without a log line, and before its protocol hears of it: a peer
+    that is refused never disturbs a connection that is open.
+    """
+
+    station = ""
+    names: Collection[str] = ()
+    """Common names of certificates that are accepted; empty: any of the authority's."""
+    n_refused = 0
 
     def do_handshake(self) -> None:
         try:
             super().do_handshake()
+            if self.names:
+                self._check_name()
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
             raise
         except ssl.SSLError as error:
-            _log.warning("refused: no TLS connection", reason=in_words(error))
+            type(self).n_refused += 1
+            if self.server_side:
+                _log.warning("refused: no TLS connection", station=self.station, reason=in_words(error))
             raise
+
+    def _check_name(self) -> None:
+        name = common_name(self.getpeercert())
+        if name not in self.names:
+            allowed = " or ".join(self.names)
+            raise ssl.SSLCertVerificationError(f"the certificate of {name!r} is not that of {allowed}")
+        _log.info("accepted a certificate", station=self.station, who=name)
+
+
+def check_names(context: ssl.SSLContext, station: str, names: Collection[str]) -> None:
+    """Have the handshakes of an asyncio connection log failures, and accept only peers with one of these names."""
+    counted = {"station": station, "names": tuple(names), "n_refused": 0}
+    context.sslobject_class = type("CheckedHandshake", (CheckedHandshake,), counted)
+
+
+def check_broker(certificate: Mapping[str, Any] | None) -> None:
+    """SSLCertVerificationError for a service's certificate of `downlink certs` that is shown as a broker's.
+
+    The certificate of ingest is a server's too, and may hold for the same host as the broker's.
+    """
+    name = common_name(certificate)
+    if common_name(certificate, "issuer") == LAB_AUTHORITY and name != BROKER:
+        raise ssl.SSLCertVerificationError(f"certificate verify failed: it is that of {name!r}, not of the broker")
+
+
+def n_refused(context: ssl.SSLContext | None) -> int:
+    """Handshakes that failed at the listener or client of this context."""
+    return getattr(context.sslobject_class, "n_refused", 0) if context else 0
+
+
+def common_name(certificate: Mapping[str, Any] | None, of: str = "subject") -> str:
+    """The common name in what `getpeercert` gives; empty where there is none, or more than one."""
+    pairs = [pair for part in (certificate or {}).get(of, ()) for pair in part]
+    names = [str(value) for key, value in pairs if key == "commonName"]
+    return names[0] if len(names) == 1 else ""
 
 
 def _no_passphrase(path: Path, whose: str) -> str:

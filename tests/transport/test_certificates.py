@@ -1,0 +1,149 @@
+"""Each certificate of `downlink certs` at each door: ingest's for stations, the broker's, and in the broker's place."""
+
+import asyncio
+import contextlib
+
+import pytest
+from structlog.testing import capture_logs
+
+from pipeline.errors import ConfigError, RunError
+from pipeline.transport.address import BrokerAddress
+from pipeline.transport.certs import CLIENTS, make_certificates
+from pipeline.transport.feed import FeedListener
+from pipeline.transport.live import TcpListener
+from pipeline.transport.mqtt import Publisher
+from pipeline.transport.stations import read_station, tls_of
+
+EVERYONE = ("broker", *CLIENTS)
+
+
+@pytest.fixture(scope="module")
+def certs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("certs")
+    make_certificates(folder, ["127.0.0.1"], "zhurong", 1)
+    return folder
+
+
+def files(certs, who):
+    return f"cert={certs}/{who}.crt&key={certs}/{who}.key&ca={certs}/ca.crt"
+
+
+@contextlib.asynccontextmanager
+async def listening(url, kind=FeedListener):
+    """The port of a listener, and what arrives at it."""
+    more = (lambda _name: 0,) if kind is FeedListener else ()
+    listener = kind(read_station(url), *more)
+    came = []
+
+    async def take():
+        async for arrival in listener.arrivals():
+            came.append(b"".join(map(bytes, arrival.pieces)))  # noqa: PERF401
+
+    task = asyncio.create_task(take())
+    while not listener.port:  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
+    try:
+        yield listener.port, came
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def says(port, certs, who, octets):
+    """What the listener answers to these bytes, sent with the certificate of `who`; empty where it closes."""
+    tls = tls_of(read_station(f"feed://127.0.0.1:{port}?{files(certs, who)}"), server=False)
+    try:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
+        writer.write(octets)
+        answer = await asyncio.wait_for(reader.read(8), 5)
+    except OSError:
+        return b""
+    writer.transport.abort()
+    return answer
+
+
+@pytest.mark.parametrize("who", EVERYONE)
+async def test_only_a_stations_certificate_feeds_ingest(certs, who):
+    url = f"feed://127.0.0.1:0?{files(certs, 'ingest')}"
+    async with listening(url) as (port, came):
+        answer = await says(port, certs, who, b"downlink p 9\n" + bytes(9))
+        assert answer == (bytes(8) if who == "station" else b"")
+        assert bool(came) == (who == "station")
+
+
+@pytest.mark.parametrize("who", EVERYONE)
+async def test_who_may_connect_is_named_in_the_source(certs, who):
+    url = f"feed://127.0.0.1:0?{files(certs, 'ingest')}&who=reader,operator"
+    async with listening(url) as (port, _):
+        answer = await says(port, certs, who, b"downlink p 9\n" + bytes(9))
+        assert answer == (bytes(8) if who in {"reader", "operator"} else b"")
+
+
+async def test_a_certificate_that_is_refused_is_logged_by_its_name_and_does_not_disturb_who_is_connected(certs):
+    url = f"s=tcp-listen://127.0.0.1:0?{files(certs, 'ingest')}"
+    with capture_logs() as told:
+        async with listening(url, TcpListener) as (port, came):
+            tls = tls_of(read_station(f"tcp://127.0.0.1:{port}?{files(certs, 'station')}"), server=False)
+            _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
+            writer.write(b"first ")
+            while not came:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            for who in ("reader", "decode"):
+                assert await says(port, certs, who, b"forged") == b""
+            writer.write(b"second")
+            while b"".join(came) != b"first second":  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+            writer.transport.abort()
+    assert [one["who"] for one in told if one["event"] == "accepted a certificate"] == ["station"]
+    refused = [one for one in told if one["event"] == "refused: no TLS connection"]
+    assert {one["station"] for one in refused} == {"s"}
+    assert ["'reader'" in refused[0]["reason"], "'decode'" in refused[1]["reason"]] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("s=feed://127.0.0.1:0?cert=/a&key=/b&ca=/c&who=", "who= names the certificates"),
+        ("s=feed://127.0.0.1:0?cert=/a&key=/b&ca=/c&who=a,,b", "who= names the certificates"),
+        ("s=feed://127.0.0.1:0?cert=/a&key=/b&who=station", "who= needs ca="),
+        ("s=udp://127.0.0.1:0?who=station", "who= needs ca="),
+    ],
+)
+def test_a_who_that_would_check_nothing_is_a_mistake(url, what):
+    with pytest.raises(ConfigError, match=what):
+        read_station(url)
+
+
+async def brokers_answer(mosquitto, certs, shown, own):
+    """Connect as `own` to a broker that shows the certificate of `shown`."""
+    files = [f"cafile {certs}/ca.crt", f"certfile {certs}/{shown}.crt", f"keyfile {certs}/{shown}.key"]
+    broker = await mosquitto(*files, "require_certificate true", "use_identity_as_username true")
+    cert, key = certs / f"{own}.crt", certs / f"{own}.key"
+    return BrokerAddress("127.0.0.1", broker.port, tls=True, ca=certs / "ca.crt", cert=cert, key=key)
+
+
+@pytest.mark.parametrize("shown", CLIENTS)
+async def test_no_services_certificate_passes_for_the_brokers(mosquitto, certs, hasty, shown):
+    address = await brokers_answer(mosquitto, certs, shown, "publish")
+    with pytest.raises(RunError, match="certificate verify failed"):
+        async with Publisher(address, timing=hasty):
+            pass
+
+
+@pytest.mark.parametrize("own", EVERYONE)
+async def test_the_broker_takes_each_clients_certificate_and_not_its_own(mosquitto, certs, hasty, own):
+    address = await brokers_answer(mosquitto, certs, "broker", own)
+    if own != "broker":
+        async with Publisher(address, timing=hasty):
+            return
+    with pytest.raises(RunError, match="it closes the connection"):
+        async with Publisher(address, timing=hasty):
+            pass
+
+
+async def test_ingests_certificate_is_good_for_the_hosts_of_stations_alone(tmp_path):
+    make_certificates(tmp_path, ["broker.example"], "zhurong", 1, ["127.0.0.1"])
+    async with listening(f"feed://127.0.0.1:0?{files(tmp_path, 'ingest')}") as (port, _):
+        assert await says(port, tmp_path, "station", b"downlink p 9\n") == bytes(8)
+    async with listening(f"feed://127.0.0.1:0?{files(tmp_path, 'broker')}") as (port, _):
+        assert await says(port, tmp_path, "station", b"downlink p 9\n") == b""
