@@ -25,6 +25,7 @@ from pipeline.batches import Event, Message
 from pipeline.dashboard.server import TOPICS, Served, available, serving
 from pipeline.dictionary.survey import Use, survey
 from pipeline.errors import ConfigError, DownlinkError
+from pipeline.link.settings import LinkSettings
 from pipeline.mission import MAX_FILE_BYTES, Mission
 from pipeline.stages.line import Line
 from pipeline.stages.passes import outcomes, read_passes, station_names
@@ -355,16 +356,39 @@ def describe_topics(
     return asyncapi.document(mission, forms), line.report() if line else None
 
 
-def describe(mission: Mission) -> dict[str, Any]:
-    """What a mission is, for `downlink check`."""
-    link = mission.link
+def describe(mission: Mission) -> dict[str, list[str]]:
+    """What a mission is, for `downlink check`: lines of words for each part of it."""
+    channels = [f"{c.spacecraft_id}/{c.virtual_channel} {c.name} ({c.service})" for c in mission.channels]
     return {
-        "mission": mission.name,
-        "folder": str(mission.folder),
-        "profiles": list(mission.profiles),
-        "link": {name: getattr(link, name) for name in ("framing", "frame_type", "frame_length_bytes")},
-        "channels": [f"{c.spacecraft_id}/{c.virtual_channel} {c.name} ({c.service})" for c in mission.channels],
-        "dictionary": mission.plan is not None,
-        "clock": mission.clock.correlation_id,
-        "instruments": list(mission.instruments),
+        "mission": [mission.name],
+        "folder": [str(mission.folder)],
+        "profile": [mission.profile] if mission.profile else [],
+        "profiles": [", ".join(mission.profiles) or "none"],
+        "link": [_link_in_words(mission.link)],
+        "channels": channels or ["all packets" if mission.link.framing == "packets" else "none"],
+        "dictionary": [_dictionary_in_words(mission)],
+        "clock": [_clock_in_words(mission)],
+        "instruments": [", ".join(mission.instruments) or "none"],
     }
+
+
+def _link_in_words(link: LinkSettings) -> str:
+    if link.framing == "packets":
+        return "space packets back to back"
+    how = "each with sync marker and coding" if link.framing == "cadu" else "back to back"
+    return f"{link.frame_type.upper()} frames of {link.frame_length_bytes} bytes, {how}"
+
+
+def _dictionary_in_words(mission: Mission) -> str:
+    if mission.plan is None:
+        return "none: packets are not decoded"
+    n_containers = sum(not node.abstract for node in mission.plan.root.walk())
+    return f"{n_containers} container{'s' if n_containers != 1 else ''}"
+
+
+def _clock_in_words(mission: Mission) -> str:
+    if not mission.time_terms:
+        return "none: packets have no onboard time"
+    terms = ", ".join(term.parameter for term in mission.time_terms)
+    by = f"correlation {mission.clock.correlation_id}" if mission.clock.segments else "epoch + count"
+    return f"{terms} since {topics.iso_utc(mission.clock.epoch_utc_ns, 's')}; UTC is {by}"

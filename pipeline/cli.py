@@ -52,8 +52,9 @@ def check(
     if (mission is None) == (dictionary is None):
         raise ConfigError("check either a mission or --dictionary FILE")
     if mission is not None:
-        for key, value in app.describe(load_mission(mission)).items():
-            out.print(f"{key:12} {value}", markup=False)
+        for key, lines in app.describe(load_mission(mission)).items():
+            for number, line in enumerate(lines):
+                out.print(f"{'' if number else key:12} {line}", soft_wrap=True)
     if dictionary is not None:
         readable([dictionary])
         uses = app.survey_dictionary(dictionary)

@@ -109,7 +109,12 @@ def _reprocess(wanted: Wanted, *, quietly: bool) -> dict[State, int]:
     from pipeline import reprocess as runner
 
     tasks = runner.tasks_of(wanted)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), TextColumn("{task.description}"))
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.description}", markup=False),
+    )
     with Progress(*columns, console=err, transient=True, disable=not err.is_terminal) as bar:
         task = bar.add_task("passes", total=len(tasks))
 

@@ -19,7 +19,7 @@ commands = typer.Typer()
 
 @commands.command()
 def watch(
-    topics: Annotated[list[str] | None, typer.Argument(metavar="TOPIC...", help="Filters; all without.")] = None,
+    topics: Annotated[list[str] | None, typer.Argument(metavar="TOPIC", help="Filters; all without.")] = None,
     broker: BrokerUrl = "mqtt://localhost",
     count: Annotated[int | None, typer.Option("-n", metavar="N", min=1, help="End after N messages.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON object a line, in place of the table.")] = False,
@@ -104,7 +104,7 @@ def topics(
     ],
     passes: Annotated[
         list[Path] | None,
-        typer.Argument(metavar="[PASS]...", help="A pass of it, which shows what its instruments make."),
+        typer.Argument(metavar="PASS", help="A pass of it, which shows what its instruments make."),
     ] = None,
     file_format: Annotated[
         Literal["asyncapi", "markdown"], typer.Option("--format", help="For programs or for people.")

@@ -20,13 +20,14 @@ if TYPE_CHECKING:
     from pipeline.mission import Mission
 
 WIDTH = None if sys.stdout.isatty() else 160  # of tables that go to a file or a pipe
-out = Console(highlight=False, width=WIDTH)
-err = Console(stderr=True, highlight=False)
+out = Console(highlight=False, markup=False, emoji=False, width=WIDTH)
+err = Console(stderr=True, highlight=False, markup=False, emoji=False)
+"""Both print text as it is: the brackets and colons of a name are no markup of rich."""
 
 Passes = Annotated[
     list[Path],
     typer.Argument(
-        metavar="PASS...", help="Recordings (gzip, bzip2 and zstd too); - is standard input.", show_default=False
+        metavar="PASS", help="Recordings (gzip, bzip2 and zstd too); - is standard input.", show_default=False
     ),
 ]
 MissionName = Annotated[

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -77,20 +78,46 @@ class Mission:
 
 
 def find_mission(name: str) -> tuple[Path, str]:
-    """Give the folder and the link profile of `FOLDER`, `NAME`, `FOLDER:PROFILE` or `NAME:PROFILE`."""
-    if Path(name).is_dir():
-        return Path(name), ""
-    place, _, profile = name.rpartition(":") if ":" in name else (name, "", "")
-    if Path(place).is_dir():
-        return Path(place), profile
-    roots = config_roots()
-    for root in roots:
-        if "/" not in place and (root / place).is_dir():
-            return root / place, profile
-    known = sorted({path.parent.name for root in roots for path in root.glob("*/mission.toml")})
+    """Give the folder and the link profile of `FOLDER`, `NAME`, `FOLDER:PROFILE` or `NAME:PROFILE`.
+
+    A folder of the working directory is a mission only where a mission.toml is in it, so that any other folder of
+    that name does not hide a mission of `configs/`.
+    """
+    place, _, profile = name.rpartition(":")
+    spellings = [(name, ""), (place, profile)] if place else [(name, "")]
+    named = [(folder, given) for text, given in spellings if text for folder in _folders(text)]
+    for found in (
+        _is_mission,
+        _is_folder,
+    ):  # a folder without a mission.toml is told as such, where there is no other
+        for folder, given in named:
+            if found(folder):
+                return folder, given
+    known = sorted({path.parent.name for root in config_roots() for path in root.glob("*/mission.toml")})
     raise ConfigError(
         f"there is no mission '{name}': give a folder with a mission.toml, or one of {', '.join(known) or 'none'}"
     )
+
+
+def _folders(text: str) -> Iterator[Path]:
+    """Where a mission of this spelling may be: a path first (its mission.toml may be named too), then a name."""
+    path = Path(text)
+    yield path.parent if path.name == "mission.toml" else path
+    name = text.rstrip("/")
+    if name and "/" not in name:
+        yield from (root / name for root in config_roots())
+
+
+def _is_mission(folder: Path) -> bool:
+    with suppress(OSError):  # a name that no file system takes
+        return (folder / "mission.toml").is_file()
+    return False
+
+
+def _is_folder(folder: Path) -> bool:
+    with suppress(OSError):
+        return folder.is_dir()
+    return False
 
 
 def config_roots() -> list[Path]:

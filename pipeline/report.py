@@ -1,4 +1,8 @@
-"""The pass report as a person reads it: tables for the terminal, made from the report's dictionary."""
+"""The pass report as a person reads it: tables for the terminal, made from the report's dictionary.
+
+Names come from mission files, dictionaries and file systems. They are printed as `Text`, whose characters rich takes
+as they are: a name such as "sensor [x]" is no markup.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +11,8 @@ from datetime import datetime
 from typing import Any
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from pipeline.link.verdict import problems
 
@@ -29,26 +33,30 @@ CHANNEL_COLUMNS = {
 
 def print_report(console: Console, report: Mapping[str, Any], title: str) -> None:
     """Print the books of a pass: bytes and frames, channels, packets, products, and where something is missing."""
-    console.print(f"\n[bold]{escape(title)}[/bold]")
+    _line(console, f"\n{title}", "bold")
     _bytes(console, report)
     _frames(console, report["frames"])
     if report["channels"]:
         console.print(_channels(report["channels"]))
     if others := report.get("other_channels"):
         listing = ", ".join(f"{other['scid']}/{other['vcid']}: {other['frames']:,}" for other in others[:N_LISTED])
-        console.print(f"other   {listing}{_more(others)}")
+        _line(console, f"other   {listing}{_more(others)}")
     _packets(console, report)
     if report.get("products"):
-        made = ", ".join(f"{escape(name)} [bold]{count}[/bold]" for name, count in report["products"].items())
-        console.print(f"products  {made}")
+        made = [Text.assemble(f"{name} ", (str(count), "bold")) for name, count in report["products"].items()]
+        console.print(Text("products  ") + Text(", ").join(made))
     if report.get("quarantined_batches"):
-        console.print(f"[red]quarantined batches  {report['quarantined_batches']}[/red]")
+        _line(console, f"quarantined batches  {report['quarantined_batches']}", "red")
     if report.get("stations"):
         console.print(_stations(report["stations"]))
     for event in (events := report.get("events", []))[:N_LISTED]:
-        console.print(f"{(event['time'] or 'time unknown')[:23]:24}{event['text']}", markup=False)
+        _line(console, f"{(event['time'] or 'time unknown')[:23]:24}{event['text']}")
     if len(events) > N_LISTED:
-        console.print(f"and {len(events) - N_LISTED} more events: --json lists them")
+        _line(console, f"and {len(events) - N_LISTED} more events: --json lists them")
+
+
+def _line(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(text, style))
 
 
 def _bytes(console: Console, report: Mapping[str, Any]) -> None:
@@ -59,20 +67,20 @@ def _bytes(console: Console, report: Mapping[str, Any]) -> None:
         line += f"; received {first:%Y-%m-%d %H:%M:%S} to {last:%H:%M:%S} UTC"
         if seconds := (last - first).total_seconds():
             line += f", {read['read'] * 8 / seconds / 1000:,.1f} kbit/s"
-    console.print(line)
+    _line(console, line)
 
 
 def _frames(console: Console, frames: Mapping[str, Any]) -> None:
     if not frames["read"]:
         return
     counts = ", ".join(f"{frames[name]:,} {name.replace('_', ' ')}" for name in FRAME_COUNTS)
-    console.print(f"frames  {frames['read']:,} read: {counts}")
+    _line(console, f"frames  {frames['read']:,} read: {counts}")
     histogram = frames.get("corrected_symbols", {})
     if len(histogram) > 1:
         most = max(histogram.values())
-        console.print("corrected symbols of a codeword")
+        _line(console, "corrected symbols of a codeword")
         for symbols, count in sorted((int(key), value) for key, value in histogram.items()):
-            console.print(f"  {symbols:2}  {'▇' * max(1, round(BAR_WIDTH * count / most))} {count:,}")
+            _line(console, f"  {symbols:2}  {'▇' * max(1, round(BAR_WIDTH * count / most))} {count:,}")
 
 
 def _stations(stations: list[Mapping[str, Any]]) -> Table:
@@ -83,7 +91,7 @@ def _stations(stations: list[Mapping[str, Any]]) -> Table:
         table.add_column(label, justify="right")
     for one in stations:
         counts = one["frames"]["read"], one["used_frames"], one["only_frames"], one["copies_frames"]
-        table.add_row(escape(one["name"]), *(f"{count:,}" for count in (*counts, one["frames"]["uncorrectable"])))
+        table.add_row(Text(one["name"]), *(f"{count:,}" for count in (*counts, one["frames"]["uncorrectable"])))
     return table
 
 
@@ -105,7 +113,7 @@ def _channels(channels: list[Mapping[str, Any]]) -> Table:
     for label in CHANNEL_COLUMNS.values():
         table.add_column(label, justify="right")
     for channel in channels:
-        name = escape(f"{channel['scid']}/{channel['vcid']} {channel['name']}")
+        name = Text(f"{channel['scid']}/{channel['vcid']} {channel['name']}")
         table.add_row(name, *(f"{channel[key]:,}" for key in CHANNEL_COLUMNS))
     return table
 
@@ -115,11 +123,11 @@ def _packets(console: Console, report: Mapping[str, Any]) -> None:
     by_apid = packets["by_apid"]
     shown = [f"{apid}: {count:,}" for apid, count in list(by_apid.items())[:N_LISTED]]
     listing = f" on {len(by_apid)} APIDs ({', '.join(shown)}{_more(list(by_apid))})" if by_apid else ""
-    console.print(f"packets {packets['read']:,}{listing}, {packets['sequence_gaps']:,} sequence gaps")
+    _line(console, f"packets {packets['read']:,}{listing}, {packets['sequence_gaps']:,} sequence gaps")
     records = report.get("records", {})
     if records.get("joined") or records.get("broken"):
-        console.print(f"records {records['joined']:,} joined from segments, {records['broken']:,} broken")
+        _line(console, f"records {records['joined']:,} joined from segments, {records['broken']:,} broken")
     for reason, count in records.get("set_aside", {}).items():
-        console.print(f"set aside  {count:,}: {reason}", markup=False)
+        _line(console, f"set aside  {count:,}: {reason}")
     for name, count in records.get("failed_checks", {}).items():
-        console.print(f"failed check  {count:,}: {name}", markup=False)
+        _line(console, f"failed check  {count:,}: {name}")

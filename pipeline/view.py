@@ -51,7 +51,7 @@ class TopicTable:
             values = self._values.get(topic, {})
             latest = "   ".join(f"{name} {value}" for name, value in list(values.items())[:N_VALUES])
             name = "/".join(topic.split("/")[3:])
-            table.add_row(name, f"{n_messages:,}", f"{n_bytes / 1000:,.0f}", Text(latest))
+            table.add_row(Text(name), f"{n_messages:,}", f"{n_bytes / 1000:,.0f}", Text(latest))
         return table
 
 

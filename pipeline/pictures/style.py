@@ -33,6 +33,7 @@ SETTINGS = {
     "legend.fontsize": 6,
     "legend.frameon": False,
     "svg.hashsalt": "downlink",
+    "text.parse_math": False,  # a name with dollar signs is no formula
 }
 
 

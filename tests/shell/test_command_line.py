@@ -1,13 +1,19 @@
 """The command line as a person meets it: quick help, one mission for all commands, names as they are."""
 
+import io
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+
+from pipeline.batches import Message
+from pipeline.view import TopicTable
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HEAVY = {"numpy", "erfa", "bokeh", "PIL", "aiomqtt", "zstandard", "msgpack", "matplotlib", "amqtt"}
@@ -74,3 +80,39 @@ def test_checking_a_dictionary_does_not_ask_for_the_mission_of_the_environment()
     status, out, err = downlink("check", "--dictionary", xtce, DOWNLINK_MISSION="nowhere")
     assert status == 0, err
     assert "SequenceContainer" in out
+
+
+def test_brackets_and_colons_of_a_name_are_printed_as_they_are(bundled, tmp_path):
+    mission = tmp_path / "mine"
+    shutil.copytree(REPOSITORY / "configs" / "zhurong", mission)
+    text = (mission / "mission.toml").read_text()
+    (mission / "mission.toml").write_text(text.replace('"rover relay"', '"rover [x] [bold]:star:"'))
+    recording = tmp_path / "pass [red]:star:.cadu"
+    shutil.copy(bundled / "damaged.cadu", recording)
+    shown = [downlink("check", mission), downlink("inspect", recording, "-m", mission)]
+    assert [status for status, _, _ in shown] == [0, 0]
+    for _, out, _ in shown:
+        assert "rover [x] [bold]:star:" in out
+    report = shown[1][1]
+    assert "pass [red]:star:.cadu" in report
+    assert "rover [x] [bold]:star:: " in report  # of its events
+    _, _, err = downlink("inspect", tmp_path / "[x].cadu", "-m", mission)
+    assert err == f"downlink: {tmp_path / '[x].cadu'}: there is no such file\n"
+
+
+def test_rich_markup_in_names_reaches_the_tables_of_a_replay():
+    table = TopicTable()
+    table.add([Message("m/s/product/telemetry/temperature_[x]_:star:", b"")])
+    console = Console(width=100, file=io.StringIO(), record=True)
+    console.print(table)
+    assert "telemetry/temperature_[x]_:star:" in console.export_text()
+
+
+def test_a_mission_is_described_in_words_not_in_python():
+    status, out, _ = downlink("check", "zhurong")
+    assert status == 0
+    rows = dict(line.split(maxsplit=1) for line in out.splitlines() if not line.startswith(" "))
+    assert rows["link"] == "AOS frames of 892 bytes, each with sync marker and coding"
+    assert rows["profiles"] == "low-rate"
+    assert rows["channels"] == "245/5 rover relay (packets)"
+    assert not re.search(r"True|False|None|[\[\]{}']", out)

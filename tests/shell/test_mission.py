@@ -161,3 +161,35 @@ def test_a_column_that_an_instrument_reads_and_the_dictionary_lacks_is_named(tmp
     xtce.write_text(text[:entry] + text[text.index("/>", entry) + 2 :])
     with pytest.raises(ConfigError, match="minpa reads ACCUMULATION of MINPA, which the dictionary does not have"):
         load_mission(str(tmp_path / "zhurong"))
+
+
+@pytest.mark.parametrize("name", ["zhurong/", "zhurong//", "zhurong/:low-rate", "zhurong:low-rate", "zhurong"])
+def test_a_name_is_found_with_and_without_a_slash_at_its_end(name: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert find_mission(name) == (ZHURONG, "low-rate" if "low-rate" in name else "")
+
+
+@pytest.mark.parametrize("name", ["zhurong", "zhurong/", "zhurong:low-rate"])
+def test_another_folder_of_that_name_does_not_hide_a_mission(name: str, tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "zhurong").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert find_mission(name)[0] == ZHURONG
+
+
+def test_a_mission_in_the_working_directory_goes_before_one_of_that_name(tmp_path: Path, monkeypatch) -> None:
+    (tmp_path / "zhurong").mkdir()
+    (tmp_path / "zhurong" / "mission.toml").write_text(FRAMES)
+    monkeypatch.chdir(tmp_path)
+    assert load_mission("zhurong").name == "test"
+    assert load_mission("zhurong/").name == "test"
+
+
+def test_the_mission_file_itself_names_its_mission(folder: Path) -> None:
+    assert find_mission(str(folder / "mission.toml")) == (folder, "")
+
+
+@pytest.mark.parametrize("name", ["", "/", "a" * 5000])
+def test_what_no_folder_can_be_called_is_no_mission(name: str, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError):
+        load_mission(name)
