@@ -161,7 +161,7 @@ def _desks(common: Common, recorded: Recorded) -> dict[str, tuple[Desk, Source]]
         topic_root(common.mission.name, station.name)  # a ConfigError where it can be no topic
         recorder = Recorder(recorded.folder / station.name, recorded.policy)
         desk = Desk(station.name, recorder, recorded.policy, recorded.pace)
-        desks[station.name] = desk, _source(station, desk, common.mission)
+        desks[station.name] = desk, _source(station, desk, common.mission, recorded.folder / station.name)
     return desks
 
 
@@ -169,7 +169,7 @@ def _ingest(desks: Mapping[str, tuple[Desk, Source]], recorded: Recorded, bus: B
     return Ingest(desks, bus, meters, gap_s=recorded.gap_s, fsync_s=recorded.policy.fsync_s)
 
 
-def _source(station: Station, desk: Desk, mission: Mission) -> Source:
+def _source(station: Station, desk: Desk, mission: Mission, folder: Path) -> Source:
     match station.kind:
         case "tcp-listen":
             return TcpListener(station)
@@ -180,7 +180,7 @@ def _source(station: Station, desk: Desk, mission: Mission) -> Source:
         case "udp":
             return UdpListener(station, _block_bytes(mission), strict=mission.link.framing == "frames")
         case "file":
-            return GrowingFile(station, desk.position_of)
+            return GrowingFile(station, desk.position_of, folder / "followed.json")
         case _:
             return StandardInput()
 

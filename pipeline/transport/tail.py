@@ -11,56 +11,78 @@ from pathlib import Path
 
 import structlog
 
+from pipeline.transport.followed import FollowedFiles
 from pipeline.transport.inlet import READ_BYTES
 from pipeline.transport.live import Arrival, now_one
 from pipeline.transport.stations import Station
 
 POLL_S = 0.05
+ROTATION_GRACE_S = 1.0
+"""How long a file that has lost its name must stay quiet before its successor is read: writers reopen late."""
 _log = structlog.get_logger("station")
 
 
 class GrowingFile:
-    """A file from where its recording ends, which `position_of` its pass tells; another of the name follows it."""
+    """Follow a file that grows, through rotation, truncation and restarts of this process.
+
+    Reading resumes where the recording of the same content ends, which `position_of` tells for a pass name. A file that was
+    truncated, replaced or written anew is other content: it is read from its first byte, as a pass of its own.
+    `memory`: a file in which the identity of what was read survives a restart.
+    """
 
     n_lost = 0
 
-    def __init__(self, station: Station, position_of: Callable[[str], int]) -> None:
+    def __init__(self, station: Station, position_of: Callable[[str], int], memory: Path) -> None:
         self._path = station.path
         self._name = station.name
         self._position_of = position_of
+        self._files = FollowedFiles(memory, station.name)
 
     async def arrivals(self) -> AsyncIterator[Arrival]:
-        told = False
+        logged = ""
         while True:
             try:
-                file = os.open(self._path, os.O_RDONLY | os.O_CLOEXEC)
+                file = _open_regular(self._path)
             except OSError as error:
-                if not told:
-                    _log.warning("waiting for the file", station=self._name, reason=error.strerror)
-                told = True
+                reason = error.strerror or str(error)
+                if reason != logged:
+                    _log.warning("waiting for the file", station=self._name, reason=reason)
+                logged = reason
                 await asyncio.sleep(10 * POLL_S)
                 continue
+            logged = ""
             try:
-                async for arrival in self._follow(file, f"{self._path.name}.{os.fstat(file).st_ino}"):
+                async for arrival in self._follow(file):
                     yield arrival
+            except OSError as error:
+                _log.error("the file cannot be read", station=self._name, reason=error.strerror)
+                await asyncio.sleep(10 * POLL_S)
             finally:
                 os.close(file)
 
     def recorded(self, n_bytes: int) -> None:
-        """Nobody to tell."""
+        """No-op: the writer of a file does not ask what is recorded."""
 
-    async def _follow(self, file: int, name: str) -> AsyncIterator[Arrival]:
-        """All of one file; ends when another has its name or it was cut."""
-        position = self._position_of(name)
-        while True:
+    async def _follow(self, file: int) -> AsyncIterator[Arrival]:
+        """Read one file; ends when another file has its name, or when its content was replaced."""
+        followed = self._files.resume(self._path.name, file, self._position_of)
+        position = self._position_of(followed.pass_name)
+        quiet_s = 0.0
+        while self._files.is_content_of(followed, file, position):
             if piece := os.pread(file, READ_BYTES, position):
                 position += len(piece)
+                followed = self._files.grown(followed, file, position)
+                quiet_s = 0.0
                 one = now_one(piece)
-                yield Arrival(one.pieces, one.received_ns, name)
-            elif os.fstat(file).st_size < position or not _is_same(self._path, file):
+                yield Arrival(one.pieces, one.received_ns, followed.pass_name)
+                await asyncio.sleep(0)  # a long backlog must not keep other stations waiting
+            elif quiet_s >= ROTATION_GRACE_S and not _is_same(self._path, file):
                 return
             else:
                 await asyncio.sleep(POLL_S)
+                quiet_s += POLL_S
+        _log.warning("the file was written anew", station=self._name, recorded_bytes=position)
+        self._files.replaced(followed)
 
 
 class StandardInput:
@@ -85,7 +107,16 @@ class StandardInput:
         yield Arrival([], [], ended=True)
 
     def recorded(self, n_bytes: int) -> None:
-        """Nobody to tell."""
+        """No-op: nobody asks what is recorded."""
+
+
+def _open_regular(path: Path) -> int:
+    """Open a file to read; OSError for anything but a regular file. Never waits, as opening a pipe would."""
+    file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    if not stat.S_ISREG(os.fstat(file).st_mode):
+        os.close(file)
+        raise OSError(0, "not a regular file")
+    return file
 
 
 def _is_same(path: Path, file: int) -> bool:

@@ -224,7 +224,7 @@ async def test_a_growing_file_is_followed_and_so_is_its_successor(tmp_path: Path
     path = tmp_path / "f"
     path.write_bytes(b"skipped-abc")
     positions = {f"f.{path.stat().st_ino}": 8}
-    source = GrowingFile(Station("s", "file", path=path), lambda name: positions.get(name, 0))
+    source = GrowingFile(Station("s", "file", path=path), lambda name: positions.get(name, 0), tmp_path / "memory")
     async with taking(source) as taken:
         assert await taken.until(3) == b"abc"
         with path.open("ab") as file:
