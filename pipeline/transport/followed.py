@@ -1,7 +1,8 @@
 """Which content of a followed file is which pass: an inode is reused, a name is rotated, a file is truncated.
 
-A file's identity is its inode and the SHA-256 of its first bytes. As long as both hold and the file is not shorter than what
-was read of it, it is the same content and goes on as the same pass; else it is new content with a pass name of its own.
+A file's identity is its inode and the SHA-256 of its first bytes. As long as both hold and the file is not shorter
+than what was read of it, it is the same content and goes on as the same pass; else it is new content with a pass name
+of its own.
 The identities are kept in a small JSON file beside the recordings, so that a restart does not mix two contents.
 """
 
@@ -130,7 +131,9 @@ def _load(memory: Path) -> dict[tuple[str, int], Followed]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, KeyError, TypeError):
-        _log.warning("the identities of followed files cannot be read: files are compared by length", file=str(memory))
+        _log.warning(
+            "the identities of followed files cannot be read: files are compared by length", file=str(memory)
+        )
         return {}
     return {_key(one.name, one.inode): one for one in found}
 

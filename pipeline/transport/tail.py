@@ -25,8 +25,8 @@ _log = structlog.get_logger("station")
 class GrowingFile:
     """Follow a file that grows, through rotation, truncation and restarts of this process.
 
-    Reading resumes where the recording of the same content ends, which `position_of` tells for a pass name. A file that was
-    truncated, replaced or written anew is other content: it is read from its first byte, as a pass of its own.
+    Reading resumes where the recording of the same content ends, which `position_of` tells for a pass name. A file
+    that was truncated, replaced or written anew is other content: it is read from its first byte, as a pass of its own.
     `memory`: a file in which the identity of what was read survives a restart.
     """
 
