@@ -18,20 +18,29 @@ Health = Callable[[], tuple[bool, Mapping[str, Any]]]
 
 @asynccontextmanager
 async def watched(host: str, port: int, health: Health, metrics: Callable[[], bytes]) -> AsyncIterator[int]:
-    """Serve while the block runs; gives the port. RunError where it cannot listen."""
-    slots = asyncio.Semaphore(MAX_CONNECTIONS)
+    """Serve while the block runs; gives the port. RunError where it cannot listen.
+
+    Where MAX_CONNECTIONS are open, a new one closes the oldest: connections that never send a request cannot keep a
+    probe out.
+    """
+    opened: dict[asyncio.StreamWriter, None] = {}
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if len(opened) >= MAX_CONNECTIONS:
+            oldest = next(iter(opened))
+            del opened[oldest]
+            oldest.transport.abort()
+        opened[writer] = None
         try:
-            if not slots.locked():
-                async with slots, asyncio.timeout(PATIENCE_S):
-                    writer.write(_answer(await reader.readuntil(b"\r\n\r\n"), health, metrics))
-                    await writer.drain()
-                    writer.close()
-                    await writer.wait_closed()
+            async with asyncio.timeout(PATIENCE_S):
+                writer.write(_answer(await reader.readuntil(b"\r\n\r\n"), health, metrics))
+                await writer.drain()
+                writer.close()
+                await writer.wait_closed()
         except (OSError, EOFError, asyncio.LimitOverrunError):  # a TimeoutError is an OSError
             pass
         finally:
+            opened.pop(writer, None)
             writer.transport.abort()
 
     try:
