@@ -270,9 +270,14 @@ def _needs_dictionary(mission: Mission) -> None:
 
 @asynccontextmanager
 async def dashboard(
-    address: BrokerAddress, host: str = "127.0.0.1", port: int = 5006, *, or_any_port: bool = False
+    address: BrokerAddress,
+    host: str = "127.0.0.1",
+    port: int = 5006,
+    *,
+    or_any_port: bool = False,
+    origins: Sequence[str] = (),
 ) -> AsyncIterator[Served]:
-    """Serve the live page of what a broker has, until the end of the block."""
+    """Serve the live page of what a broker has, until the end of the block. `origins`: as browsers see it."""
 
     def messages(tell: Callable[[str], None]) -> AsyncGenerator[tuple[str, bytes, bool], None]:
         return subscribe(address, TOPICS, on_trouble=tell)
@@ -280,7 +285,13 @@ async def dashboard(
     async with (
         Occasional(address) as publisher,
         serving(
-            messages, topics.unpack_product, partial(_say, publisher), host=host, port=port, or_any_port=or_any_port
+            messages,
+            topics.unpack_product,
+            partial(_say, publisher),
+            host=host,
+            port=port,
+            or_any_port=or_any_port,
+            named_origins=origins,
         ) as served,
     ):
         yield served
@@ -292,9 +303,11 @@ async def _say(publisher: Occasional, stream: str, command: Mapping[str, Any]) -
     await publisher.publish(topics.control_message(mission, name, command))
 
 
-async def serve_dashboard(address: BrokerAddress, host: str, port: int, tell: Callable[[str], None]) -> None:
+async def serve_dashboard(
+    address: BrokerAddress, host: str, port: int, tell: Callable[[str], None], *, origins: Sequence[str] = ()
+) -> None:
     """Serve the live page until Ctrl-C; RunError where the broker is not there."""
-    async with dashboard(address, host, port) as served:
+    async with dashboard(address, host, port, origins=origins) as served:
         tell(served.url)
         stopped = asyncio.create_task(until_signal(), name="stop")
         try:

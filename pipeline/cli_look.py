@@ -58,6 +58,14 @@ def dashboard(
             "--open", metavar="NAMES", envvar="DOWNLINK_OPEN", help="dashboard: it may show the page to anyone."
         ),
     ] = "",
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="HOST[:PORT]",
+            envvar="DOWNLINK_ORIGINS",
+            help="As browsers see the page, where that is not its address or localhost; once for each.",
+        ),
+    ] = None,
 ) -> None:
     """Serve a live page of what a broker has: pass, radar, field and weather, spectra, cameras, traverse.
 
@@ -72,7 +80,11 @@ def dashboard(
     async def run() -> None:
         async with broker_at(broker or "mqtt://localhost") as known:
             await app.serve_dashboard(
-                known, address, port, lambda url: err.print(f"dashboard on {url}; Ctrl-C ends it", soft_wrap=True)
+                known,
+                address,
+                port,
+                lambda url: err.print(f"dashboard on {url}; Ctrl-C ends it", soft_wrap=True),
+                origins=origin or (),
             )
 
     asyncio.run(run())

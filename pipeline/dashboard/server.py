@@ -8,15 +8,15 @@ from __future__ import annotations
 import asyncio
 import errno
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.util import find_spec
-from ipaddress import ip_address
 from typing import Any
 
 from pipeline.dashboard.state import State, Unpack
+from pipeline.dashboard.web_security import origins, secure
 from pipeline.errors import ConfigError, RunError
 from pipeline.software import to_install
 
@@ -58,8 +58,11 @@ async def serving(
     host: str = "127.0.0.1",
     port: int = 5006,
     or_any_port: bool = False,
+    named_origins: Sequence[str] = (),
 ) -> AsyncIterator[Served]:
     """Serve the page until the end of the block. `or_any_port`: another one where `port` is taken.
+
+    `named_origins`: HOST[:PORT] under which browsers see the page, beside this machine's own names.
 
     `say(stream, command)` sends a replay what a viewer wants of it; a DownlinkError where it cannot.
 
@@ -67,11 +70,12 @@ async def serving(
     """
     if not available():
         raise ConfigError(f"the dashboard needs Bokeh: {to_install('dashboard')}")
+    origins(host, port, named_origins)  # a ConfigError before anything starts
     state = State(unpack)
     listening = asyncio.create_task(_listen(messages, state), name="dashboard")
     try:
         await asyncio.to_thread(import_module, "pipeline.dashboard.page")
-        server = _start(state, say, host, port, or_any_port=or_any_port)
+        server = _start(state, say, host, port, named_origins, or_any_port=or_any_port)
         try:
             yield Served(f"http://{_in_url(host)}:{server.port}/", listening, state)
         finally:
@@ -88,19 +92,19 @@ async def _listen(messages: Messages, state: State) -> None:
             state.feed(topic, payload, time.monotonic(), utc_ns=time.time_ns(), retained=retained)
 
 
-def _start(state: State, say: Say, host: str, port: int, *, or_any_port: bool) -> _Server:
+def _start(state: State, say: Say, host: str, port: int, named: Sequence[str], *, or_any_port: bool) -> _Server:
     try:
-        return _Server(state, say, host, port)
+        return _Server(state, say, host, port, named)
     except OSError as error:
         if error.errno == errno.EADDRINUSE and or_any_port:
-            return _Server(state, say, host, 0)
+            return _Server(state, say, host, 0, named)
         raise RunError(f"cannot serve the dashboard on {host}:{port}: {error.strerror or error}") from None
 
 
 class _Server:
     """Bokeh's server, put together from its parts so that it can be closed with its tabs open."""
 
-    def __init__(self, state: State, say: Say, host: str, port: int) -> None:
+    def __init__(self, state: State, say: Say, host: str, port: int, named: Sequence[str]) -> None:
         from bokeh.application import Application  # noqa: PLC0415 - an optional extra
         from bokeh.application.handlers.function import FunctionHandler  # noqa: PLC0415
         from bokeh.models import Div  # noqa: PLC0415
@@ -125,11 +129,12 @@ class _Server:
         sockets, self.port = bind_sockets(host, port)
         web = BokehTornado(
             {"/": Application(FunctionHandler(open_page))},
-            extra_websocket_origins=_origins(host, self.port),
+            extra_websocket_origins=origins(host, self.port, named),
             check_unused_sessions_milliseconds=UNUSED_MS // 2,
             unused_session_lifetime_milliseconds=UNUSED_MS,
             websocket_max_message_size_bytes=MAX_REQUEST_BYTES,
         )
+        secure(web)
         web.settings |= {"websocket_ping_interval": PATIENCE_S, "websocket_ping_timeout": PATIENCE_S}
         self._http: Any = HTTPServer(
             web,
@@ -149,17 +154,6 @@ class _Server:
         """End it, and the connections of open tabs."""
         self._bokeh.stop()
         await self._http.close_all_connections()
-
-
-def _origins(host: str, port: int) -> list[str]:
-    """Who may open the page's socket: at a loopback address only its own page, elsewhere by any name it has."""
-    try:
-        near = ip_address(host).is_loopback
-    except ValueError:
-        near = host == "localhost"
-    if near:
-        return [f"{name}:{port}" for name in ("localhost", "127.0.0.1", _in_url(host))]
-    return ["*"]
 
 
 def _in_url(host: str) -> str:

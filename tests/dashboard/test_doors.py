@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 import socket
+import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 
@@ -12,6 +14,7 @@ from structlog.testing import capture_logs
 
 from pipeline import app
 from pipeline.dashboard import server
+from pipeline.errors import ConfigError
 from pipeline.transport.broker import broker as broker_at
 
 
@@ -97,3 +100,98 @@ async def test_nonsense_in_the_right_form_is_forgotten_and_the_page_goes_on(visi
             "cannot be drawn and is forgotten"
         ]
         assert state.streams["zhurong/live"].channels["x"]["frames"] == 7
+
+
+KEY = "dGhlIHNhbXBsZSBub25jZQ=="  # RFC 6455 1.3
+
+
+async def upgraded(port, origin):
+    """The status line of the answer to a WebSocket's opening handshake."""
+    lines = [
+        "GET /ws HTTP/1.1",
+        f"Host: 127.0.0.1:{port}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {KEY}",
+        "Sec-WebSocket-Version: 13",
+        f"Sec-WebSocket-Protocol: bokeh, {await token_of(port)}",
+        *([f"Origin: {origin}"] if origin else []),
+    ]
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    status = (await asyncio.wait_for(reader.readline(), 5)).decode().split()[1]
+    writer.close()
+    return status
+
+
+async def token_of(port):
+    page = await asyncio.to_thread(fetch, f"http://127.0.0.1:{port}/")
+    return re.search(r'"token":"([^"]+)"', page)[1]
+
+
+FOREIGN = (
+    "http://evil.example",
+    "http://evil.example:{port}",
+    "http://127.0.0.1:1",
+    "http://localhost.evil.example:{port}",
+    "https://station.example",
+    "null",
+)
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+async def test_a_page_of_another_origin_opens_no_socket(host, monkeypatch):
+    monkeypatch.setenv("BOKEH_ALLOW_WS_ORIGIN", "*")
+    named = ("ops.example:8080", "https://station.example:8443")
+    async with broker_at(None) as address, app.dashboard(address, host, 0, origins=named) as served:
+        port = int(served.url.split(":")[2].strip("/"))
+        own = (f"http://127.0.0.1:{port}", f"http://localhost:{port}")
+        for origin in (*own, "http://ops.example:8080", "https://station.example:8443"):
+            assert await upgraded(port, origin) == "101", origin
+        for origin in FOREIGN:
+            assert await upgraded(port, origin.format(port=port)) == "403", origin
+
+
+@pytest.mark.parametrize("named", ["*", "*:5006", "*.example", "ops example", "ops.example:port", ""])
+async def test_an_origin_is_a_name_and_never_a_pattern(named):
+    with pytest.raises(ConfigError, match="it is written HOST"):
+        async with broker_at(None) as address, app.dashboard(address, port=0, origins=[named]):
+            pass
+
+
+async def test_no_other_site_can_embed_the_page_or_load_it_as_a_script():
+    async with broker_at(None) as address, app.dashboard(address, port=0) as served:
+        for path in ("autoload.js?bokeh-autoload-element=x", "metadata"):
+            with pytest.raises(urllib.error.HTTPError) as answer:
+                await asyncio.to_thread(fetch, served.url + path)
+            assert answer.value.code == 404
+        for path in ("", "static/js/bokeh.min.js", "nothing"):
+            headers = await asyncio.to_thread(headers_of, served.url + path)
+            assert headers["X-Frame-Options"] == "DENY"
+            assert headers["X-Content-Type-Options"] == "nosniff"
+            policy = headers["Content-Security-Policy"]
+            assert "frame-ancestors 'none'" in policy
+            assert "script-src 'self' 'unsafe-eval' 'nonce-" in policy
+            assert "Access-Control-Allow-Origin" not in headers
+
+
+async def test_the_pages_own_scripts_carry_the_nonce_of_its_policy_and_each_page_has_another():
+    async with broker_at(None) as address, app.dashboard(address, port=0) as served:
+        seen = set()
+        for _ in range(2):
+            answer = await asyncio.to_thread(urllib.request.urlopen, served.url, timeout=10)
+            page = answer.read().decode()
+            nonce = re.search(r"'nonce-([\w-]+)'", answer.headers["Content-Security-Policy"])[1]
+            inline = re.findall(r"<script(?![^>]* (?:src|type)=)([^>]*)>", page)
+            assert len(inline) > 1
+            assert set(inline) == {f' nonce="{nonce}"'}
+            seen.add(nonce)
+        assert len(seen) == 2
+
+
+def headers_of(url):
+    try:
+        with urllib.request.urlopen(url, timeout=10) as answer:
+            return answer.headers
+    except urllib.error.HTTPError as error:
+        return error.headers
