@@ -35,6 +35,7 @@ from pipeline.stages.publish import Publish
 from pipeline.stages.worker import Worker
 from pipeline.topics import topic_root
 from pipeline.transport.broker import BrokerAddress
+from pipeline.transport.client_ids import ClientIds
 from pipeline.transport.datagrams import UdpListener
 from pipeline.transport.feed import FeedListener
 from pipeline.transport.http import watched
@@ -78,9 +79,9 @@ async def ingest(common: Common, recorded: Recorded) -> None:
     meters = IngestMeters()
     _check_doors(common, recorded.stations)
     with held(recorded.folder):
-        desks = _desks(common, recorded)
-        async with _connected(common, "ingest", "ingest", remember_s=0) as publisher:
-            bus = _bus(common, "ingest", "ingest", publisher)
+        desks, ids = _desks(common, recorded), ClientIds(recorded.folder)
+        async with _connected(common, ids, "ingest", "ingest", remember_s=0) as publisher:
+            bus = _bus(common, ids, "ingest", "ingest", publisher)
             service = _ingest(desks, recorded, bus, meters)
             await _serve("ingest", common, meters, publisher, {"ingest": bus}, {"ingest": service})
 
@@ -89,9 +90,9 @@ async def decode(common: Common, name: str, folder: Path) -> None:
     """Run a decode worker until SIGTERM. `folder`: for what breaks the line."""
     meters = DecodeMeters()
     _check_doors(common)
-    client = f"decode-{name}"
-    async with _connected(common, client, client, remember_s=0) as publisher:
-        bus = _bus(common, "decode", client, publisher, name)
+    client, ids = f"decode-{name}", ClientIds(folder)
+    async with _connected(common, ids, client, client, remember_s=0) as publisher:
+        bus = _bus(common, ids, "decode", client, publisher, name)
         service = _decode(common, name, folder, bus, meters)
         await _serve(client, common, meters, publisher, {"decode": bus}, {"decode": service})
 
@@ -107,10 +108,11 @@ async def publish(common: Common, folder: Path) -> None:
             later[0].begin_anew()
 
     with held(folder), Keys(folder / "published.keys", common.remember_s) as keys:
+        ids = ClientIds(folder)
         async with _connected(
-            common, "publish", "publish", remember_s=common.remember_s, on_return=returned
+            common, ids, "publish", "publish", remember_s=common.remember_s, on_return=returned
         ) as publisher:
-            bus = _bus(common, "publish", "publish", publisher)
+            bus = _bus(common, ids, "publish", "publish", publisher)
             service = Publish(keys, publisher.publish, bus, meters, remember_s=common.remember_s)
             later.append(service)
             await _serve("publish", common, meters, publisher, {"publish": bus}, {"publish": service})
@@ -129,9 +131,9 @@ async def everything(common: Common, recorded: Recorded) -> None:
 
     _check_doors(common, recorded.stations)
     with held(recorded.folder), Keys(recorded.folder / "published.keys", common.remember_s) as keys:
-        desks = _desks(common, recorded)
+        desks, ids = _desks(common, recorded), ClientIds(recorded.folder)
         async with _connected(
-            common, "downlink", "all", remember_s=common.remember_s, on_return=returned
+            common, ids, "downlink", "all", remember_s=common.remember_s, on_return=returned
         ) as publisher:
             first = _ingest(desks, recorded, buses["ingest"], of_ingest)
             second = _decode(common, "local", recorded.folder, buses["decode"], of_decode)
@@ -205,6 +207,7 @@ def _decode(common: Common, name: str, folder: Path, bus: Bus, meters: DecodeMet
 
 def _connected(
     common: Common,
+    ids: ClientIds,
     service: str,
     client: str,
     *,
@@ -214,7 +217,7 @@ def _connected(
     name = common.mission.name
     return Publisher(
         common.address,
-        client_id=f"{name}-{client}-out",
+        client_id=ids.of(f"{name}-{client}-out"),
         birth=topics.status_message(name, service, "online"),
         will=topics.status_message(name, service, "offline"),
         remember_s=remember_s,
@@ -224,7 +227,9 @@ def _connected(
     )
 
 
-def _bus(common: Common, service: str, client: str, publisher: Publisher, worker: str = "") -> MqttBus:
+def _bus(
+    common: Common, ids: ClientIds, service: str, client: str, publisher: Publisher, worker: str = ""
+) -> MqttBus:
     name = common.mission.name
     wanted = topics_of(name, service, worker)
 
@@ -232,7 +237,7 @@ def _bus(common: Common, service: str, client: str, publisher: Publisher, worker
         return subscribe(
             common.address,
             wanted,
-            client_id=f"{name}-{client}-in",
+            client_id=ids.of(f"{name}-{client}-in"),
             session_s=SESSION_S,
             timing=PATIENT,
             n_in_work=2,

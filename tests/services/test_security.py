@@ -95,9 +95,10 @@ async def test_an_expired_certificate_is_refused_and_the_service_says_so(make_st
     make_certificates(tmp_path / "old", ["127.0.0.1"], "zhurong", 0)
     stack = make_stack(tls=tmp_path / "old")
     stack.start("broker", "publish")
-    await asyncio.sleep(3)
-    assert stack.processes["publish"].poll() is None
-    assert "waiting for mqtts://127.0.0.1" in stack.log("publish")
+    async with asyncio.timeout(20):
+        while "waiting for mqtts://127.0.0.1" not in stack.log("publish"):
+            assert stack.processes["publish"].poll() is None
+            await asyncio.sleep(0.1)
     assert "certificate has expired" in stack.log("publish")
     assert "Traceback" not in stack.log("publish")
 
@@ -239,3 +240,27 @@ async def test_health_is_bad_while_the_broker_is_away(make_stack):
         stack.get("publish", "/health")
     assert json.loads(answer.value.read())["broker"] is False
     assert "downlink_broker_connected 0.0" in stack.get("publish", "/metrics")
+
+
+async def test_who_connects_under_the_names_of_services_stops_nothing(make_stack, subscriber, undisturbed, bundled):
+    """An anonymous reader takes each id that the mission's and the services' names give, again and again."""
+    expected = undisturbed("clean.cadu")
+    stack = make_stack()
+    stack.start("broker")
+    names = [f"{name}-{way}" for name in ("ingest", "decode-one", "publish") for way in ("in", "out")]
+    words = ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(stack.port), "-t", "zhurong/status/#", "-V", "mqttv5"]
+    await asyncio.sleep(0.5)
+    thieves = [await asyncio.create_subprocess_exec(*words, "-i", f"zhurong-{name}", stdout=-3) for name in names]
+    try:
+        stack.start(*stack.services)
+        await stack.ready()
+        async with subscriber(stack) as witness:
+            stack.feed(bundled / "clean.cadu")
+            await witness.until(expected.keys(), 25)
+            assert witness.told == expected
+    finally:
+        for thief in thieves:
+            thief.kill()
+            await thief.wait()
+    for name in stack.services:
+        assert "lost the connection" not in stack.log(name)
