@@ -8,8 +8,10 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -189,25 +191,61 @@ def feed(
         str,
         typer.Option(metavar="feed://HOST:PORT", envvar="DOWNLINK_FEED", show_default=False, help="A feed source."),
     ],
-    name: Annotated[str, typer.Option(help="Of the pass; the file's name without it.")] = "",
+    name: Annotated[
+        str, typer.Option(help="Of the pass; %Y%m%dT%H%M%SZ and the like are the time. The file's name without it.")
+    ] = "",
     speed: Annotated[
         str, typer.Option(metavar="1|10|max", envvar="DOWNLINK_SPEED", help="Times the real rate.")
     ] = "max",
+    again: Annotated[
+        bool,
+        typer.Option(
+            "--again", envvar="DOWNLINK_AGAIN", help="Send it as a new pass even if it is recorded there already."
+        ),
+    ] = False,
 ) -> None:
     """Send a recording to a running ingest, and end when all of it is recorded there.
+
+    Recordings are told apart by their content: one that is recorded is not sent twice, one that was cut is resumed.
 
     Example: downlink feed replay_data/clean.cadu --to feed://127.0.0.1:5000 --speed 10
     """
     with loading():
         from pipeline.transport.feed import feed as send
-        from pipeline.transport.stations import read_station
-    if not recording.is_file():
+        from pipeline.transport.feed_messages import NAME
+    if not recording.exists():
         raise ConfigError(f"{recording}: there is no such file")
     try:
         factor = None if speed == "max" else float(speed)
     except ValueError:
         raise ConfigError(f"--speed {speed}: a factor such as 1 or 10, or max") from None
-    asyncio.run(send(read_station(to), recording, name or recording.name.replace(" ", "_"), factor))
+    station = _feed_station(to)
+    name = datetime.now(UTC).strftime(name)
+    if name and not re.fullmatch(NAME, name):
+        raise ConfigError(f"--name {name}: of letters, digits, '.', '_' and '-', up to 100")
+    fed = asyncio.run(send(station, recording, name or _pass_name(recording), factor, again=again))
+    if fed.known:
+        typer.echo(f"already recorded, nothing sent (--again): {recording} is the pass {fed.pass_name}")
+    else:
+        typer.echo(f"recorded as the pass {fed.pass_name}: {fed.n_bytes:,} bytes of {recording}")
+
+
+def _feed_station(to: str) -> Any:
+    """ConfigError where it is no feed source."""
+    from pipeline.transport.stations import read_station
+
+    try:
+        station = read_station(to)
+    except ConfigError:
+        raise ConfigError(f"--to {to}: it is written feed://HOST:PORT, with a port from 1 to 65535") from None
+    if station.kind != "feed" or not station.port:
+        raise ConfigError(f"--to {to}: it is written feed://HOST:PORT, with a port from 1 to 65535")
+    return station
+
+
+def _pass_name(recording: Path) -> str:
+    """The file's name as one of a pass."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", recording.resolve().name).lstrip("_.-")[:100] or "pass"
 
 
 @commands.command()

@@ -37,7 +37,7 @@ from pipeline.topics import topic_root
 from pipeline.transport.broker import BrokerAddress
 from pipeline.transport.client_ids import ClientIds
 from pipeline.transport.datagrams import UdpListener
-from pipeline.transport.feed import FeedListener
+from pipeline.transport.feed_listener import FeedListener
 from pipeline.transport.http import watched
 from pipeline.transport.live import Source, TcpClient, TcpListener
 from pipeline.transport.mqtt import Publisher, Timing, subscribe
@@ -178,7 +178,7 @@ def _source(station: Station, desk: Desk, mission: Mission, folder: Path) -> Sou
         case "tcp":
             return TcpClient(station)
         case "feed":
-            return FeedListener(station, desk.position_of)
+            return FeedListener(station, desk)
         case "udp":
             return UdpListener(station, _block_bytes(mission), strict=mission.link.framing == "frames")
         case "file":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -55,12 +55,53 @@ class Desk:
             return self._n_earlier + self.recorder.n_bytes
         return sum(one.n_bytes() for one in self._same(name))
 
+    def n_recorded(self, arrival: Arrival) -> int:
+        """Bytes recorded of the pass that an arrival is of."""
+        if not arrival.resumes:
+            return self.position_of(arrival.name)
+        now_open = self.recorder.open
+        if now_open and now_open.name == arrival.name:
+            return self.recorder.n_bytes
+        return sum(one.n_bytes() for one in self._named(arrival.name))
+
+    def recorded(self) -> list[PassFolder]:
+        """All passes of the station, the newest first."""
+        return self.recorder.passes()[::-1]
+
+    def begin(self, name: str) -> PassFolder:
+        """End the open pass and begin another; with a number where the name is taken. OSError on a full disk."""
+        self.end()
+        self._n_earlier = self.position_of(name) if name else 0
+        folder = self.recorder.begin(time.time_ns(), self._free(name) if name else "")
+        self.passes.append(self._on_its_way(folder))
+        self._alone = True
+        self._last_byte_at = time.monotonic()
+        _log.info("a pass begins", station=self.name, pass_=folder.name)
+        return folder
+
+    def resume(self, folder: PassFolder) -> None:
+        """Open a recorded pass again: it is decoded anew from its beginning once more bytes of it come."""
+        now_open = self.recorder.open
+        self._last_byte_at = time.monotonic()
+        if now_open and now_open.name == folder.name:
+            return
+        self.end()
+        one = next((one for one in self.passes if one.folder.name == folder.name), None)
+        self.recorder.reopen(one.folder if one else folder)
+        if one:
+            self.passes.remove(one)
+            one.ended = False
+            one.dispatch.reopen()
+        self.passes.append(one or self._on_its_way(folder))
+        self._alone, self._n_earlier = False, 0
+        _log.info("a pass is resumed", station=self.name, pass_=folder.name, bytes=self.recorder.n_bytes)
+
     def record(self, arrival: Arrival) -> Arrival | None:
         """Write an arrival; what the disk does not take comes back."""
         self._last_byte_at = time.monotonic()
         try:
             if arrival.pieces or (arrival.name and not arrival.ended):
-                self._be_open(arrival.name)
+                self._be_open(arrival)
         except OSError as error:
             return self._full(arrival, 0, error.strerror or str(error))
         n_done = self.recorder.append(arrival.pieces, arrival.received_ns) if arrival.pieces else 0
@@ -72,7 +113,8 @@ class Desk:
         if self.disk_full:
             _log.warning("the disk takes bytes again", station=self.name)
         self.disk_full = False
-        if arrival.ended:
+        now_open = self.recorder.open
+        if arrival.ended and not (arrival.resumes and now_open and now_open.name != arrival.name):
             self.end()
         return None
 
@@ -122,18 +164,23 @@ class Desk:
             oldest = min(oldest, one.came[0][1]) if one.came else oldest
         return n_bytes, time.time() - oldest
 
-    def _be_open(self, name: str) -> None:
-        now_open = self.recorder.open
-        if now_open and name and now_open.name.split(_AGAIN)[0] != name:
-            self.end()
-            now_open = None
-        if now_open is None:
-            n_same = len(self._same(name)) if name else 0
-            self._n_earlier = self.position_of(name) if name else 0
-            folder = self.recorder.begin(time.time_ns(), f"{name}{_AGAIN}{n_same + 1}" if n_same else name)
-            self.passes.append(self._on_its_way(folder))
-            self._alone = True
-            _log.info("a pass begins", station=self.name, pass_=folder.name)
+    def _be_open(self, arrival: Arrival) -> None:
+        name, now_open = arrival.name, self.recorder.open
+        if arrival.resumes:
+            if not now_open or now_open.name != name:
+                found = self._named(name)
+                self.resume(found[0]) if found else self.begin(name)
+        elif now_open is None or (name and now_open.name.split(_AGAIN)[0] != name):
+            self.begin(name)
+
+    def _free(self, name: str) -> str:
+        """The name, or where passes have it with the number after the largest of theirs."""
+        numbers = [int(one.name.partition(_AGAIN)[2] or 1) for one in self._same(name)]
+        return f"{name}{_AGAIN}{max(numbers) + 1}" if numbers else name
+
+    def _named(self, name: str) -> list[PassFolder]:
+        """The pass whose folder has this name, if there is one."""
+        return [one for one in self.recorder.passes() if one.name == name]
 
     def _same(self, name: str) -> list[PassFolder]:
         return [one for one in self.recorder.passes() if one.name.split(_AGAIN)[0] == name]
@@ -142,7 +189,7 @@ class Desk:
         if not self.disk_full:
             _log.error("the disk takes no more: the station waits", station=self.name, reason=reason)
         self.disk_full = True
-        return Arrival(arrival.pieces[n_done:], arrival.received_ns[n_done:], arrival.name, arrival.ended)
+        return replace(arrival, pieces=arrival.pieces[n_done:], received_ns=arrival.received_ns[n_done:])
 
     def _on_its_way(self, folder: PassFolder) -> OnTheWay:
         dispatch = Dispatch(

@@ -123,6 +123,11 @@ class Dispatch:
         elif message.n_bytes <= self.n_sent:
             self._confirm(message, now)
 
+    def reopen(self) -> None:
+        """More follows in a pass whose end may have been sent: then it begins a new run."""
+        if self._end_sent or self.finished:
+            self._begin_run()
+
     def close(self) -> None:
         if self._reader:
             self._reader.close()

@@ -88,7 +88,7 @@ class Ingest:
                 left = desk.record(left)
             self._pass_on(desk, arrival)
             if arrival.name:
-                source.recorded(desk.position_of(arrival.name))
+                source.recorded(desk.n_recorded(arrival))
 
     def _take_now(self, desk: Desk, arrival: Arrival) -> Arrival | None:
         """Record what came, and send it where it keeps nobody waiting; gives what the disk does not take."""

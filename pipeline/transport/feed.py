@@ -1,107 +1,135 @@
-"""A pass over TCP that survives either side: the receiver says how much is recorded, the sender goes on from there.
+"""Send a recording to a `FeedListener` over TCP until all of it is recorded there.
 
-The sender writes a line, `downlink <name> <bytes in all>`. The receiver answers with how many bytes of that pass it
-has, 8 bytes big-endian, and says so again whenever it has recorded more. The sender sends the pass from
-there, and is done when all is recorded.
+In: a recording, packed or not. Out: its unpacked bytes, from where the receiver's copy of the same content stops
+(`feed_messages` describes the exchange). A lost connection is retried with exponential backoff; what no retry can
+mend ends with a ConfigError (an address) or a RunError (an unknown host, a certificate, a receiver of another release).
 """
 
 from __future__ import annotations
 
 import asyncio
-import re
+import secrets
+import socket
 import ssl
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import structlog
 
 from pipeline.batches import ByteBatch
-from pipeline.errors import RunError
-from pipeline.transport.inlet import Inlet
-from pipeline.transport.live import Arrival, TcpListener
+from pipeline.errors import ConfigError, RunError
+from pipeline.transport.feed_messages import HEAD_BYTES, HELLO_S, Hello, digest_of
+from pipeline.transport.formats import compression
 from pipeline.transport.source import paced, read_pass
 from pipeline.transport.stations import Station, tls_of
 from pipeline.transport.tls import HANDSHAKE_S, in_words, options
 
-COUNT_BYTES = 8
-HELLO_S = 10.0
-MAX_HELLO_BYTES = 200
-_HELLO = re.compile(rb"downlink ([A-Za-z0-9][A-Za-z0-9_.\-]{0,99}) ([0-9]{1,15})\n")
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.1, 10.0
+QUIET_S = 60.0
+"""The same reason for a retry is logged at most this often."""
+MAX_SILENT = 3
+"""Connections in a row that are closed without an answer before that counts as one: a broken link does it once."""
+_SILENT = (
+    "it closes the connection without an answer; is it a feed source of this release, and does it want another "
+    "certificate?"
+)
 _log = structlog.get_logger("feed")
 
 
-class FeedListener(TcpListener):
-    """A listener that knows what is recorded: `position_of` a pass by its name."""
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """How it ended: the name of the recorded pass, its bytes, and whether all was recorded before (nothing sent)."""
 
-    def __init__(self, station: Station, position_of: Callable[[str], int]) -> None:
-        super().__init__(station)
-        self._position_of = position_of
-        self._feeding: Inlet | None = None
-        self._before = 0
+    pass_name: str
+    n_bytes: int
+    known: bool
 
-    def recorded(self, n_bytes: int) -> None:
-        """Tell the sender. Not waited for: a sender that does not listen loses only its own place."""
-        if self._feeding and n_bytes > self._before:
-            self._before = n_bytes
-            self._feeding.write(n_bytes.to_bytes(COUNT_BYTES, "big"))
 
-    async def _read(self, connection: Inlet) -> None:
-        hello = b""
-        with suppress(TimeoutError):
-            hello = await asyncio.wait_for(connection.read_line(MAX_HELLO_BYTES), HELLO_S)
-        known = _HELLO.fullmatch(hello)
-        if not known:
-            _log.warning("refused: no feed", station=self._station.name, began=hello[:40].hex())
-            return
-        name, total = known[1].decode(), int(known[2])
-        self._before = self._position_of(name)
-        self._feeding = connection
-        connection.write(self._before.to_bytes(COUNT_BYTES, "big"))
-        try:
-            n_bytes = self._before
-            await self._came.put(Arrival([], [], name, ended=n_bytes >= total))
-            while piece := await connection.read():
-                n_bytes += len(piece)
-                await self._came.put(Arrival([piece], [time.time_ns()], name, ended=n_bytes >= total))
-        finally:
-            if self._feeding is connection:
-                self._feeding = None
+class _NotNowError(OSError):
+    """The receiver answers that it cannot take the recording at present."""
+
+
+class _SilentError(OSError):
+    """The receiver closed the connection before its first answer."""
+
+
+class _Retry:
+    """When to try again, and what to log of it. `patience_s`: how long without any answer."""
+
+    def __init__(self, to: str, patience_s: float) -> None:
+        self._to, self._patience_s = to, patience_s
+        self._heard_at = time.monotonic()
+        self._logged_at: dict[str, float] = {}
+        self._pause_s = FIRST_PAUSE_S
+        self._n_silent = 0
+
+    def answered(self) -> None:
+        """The receiver is there."""
+        self._heard_at = time.monotonic()
+        self._n_silent = 0
+
+    def progressed(self) -> None:
+        """More is recorded than before."""
+        self._pause_s = FIRST_PAUSE_S
+
+    async def wait(self, error: OSError) -> None:
+        """Until the next try. RunError where there should be none."""
+        now, reason = time.monotonic(), in_words(error.strerror or error) or "no answer"
+        self._n_silent += isinstance(error, _SilentError)
+        if now - self._heard_at > self._patience_s or self._n_silent >= MAX_SILENT:
+            raise RunError(f"cannot feed {self._to}: {reason}")
+        if now - self._logged_at.get(reason, -QUIET_S) >= QUIET_S:
+            self._logged_at[reason] = now
+            _log.warning("trying on", to=self._to, reason=reason)
+        await asyncio.sleep(self._pause_s)
+        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
 
 
 async def feed(
-    station: Station, recording: Path, name: str, speed: float | None, *, patience_s: float = 60.0
-) -> None:
-    """Send a recording to a FeedListener until it has all of it; RunError where none answers for `patience_s`."""
+    station: Station,
+    recording: Path,
+    name: str,
+    speed: float | None,
+    *,
+    again: bool = False,
+    patience_s: float = 60.0,
+) -> Fed:
+    """Send a recording as pass `name`; `again`: as a new pass even if its bytes are recorded already.
+
+    ConfigError for a station that is no feed; RunError where none answers for `patience_s`, or none ever can.
+    """
+    if station.kind != "feed" or not station.port:
+        raise ConfigError("a recording is fed to feed://HOST:PORT, with a port from 1 to 65535")
     tls = tls_of(station, server=False)
-    total = _size(recording)
-    heard, told = time.monotonic(), ""
+    total = await asyncio.to_thread(_n_bytes, recording)
+    if not total:
+        raise RunError(f"{recording} is empty: there is nothing to feed")
+    to = f"{station.host}:{station.port}"
+    retry = _Retry(to, patience_s)
+    sender = _Sender(recording, name, speed, total, "again" if again else "auto", retry)
     while True:
         try:
             reader, writer = await _dial(station, tls)
         except ssl.SSLCertVerificationError as error:  # waiting does not mend it
-            raise RunError(f"cannot feed {station.host}:{station.port}: {in_words(error)}") from None
+            raise RunError(f"cannot feed {to}: {in_words(error)}") from None
+        except socket.gaierror as error:
+            if not sender.has_met:
+                raise RunError(f"cannot feed {to}: the host's name is not known ({error.strerror})") from None
+            await retry.wait(error)
+            continue
         except OSError as error:
-            reason = error.strerror or in_words(error) or "no answer"
-        else:
-            heard, reason = time.monotonic(), "the connection was closed"
-            try:
-                if await _feed_once(reader, writer, recording, name, speed) >= total:
-                    return
-            except EOFError:
-                reason = "it closes the connection without an answer; does it want another certificate?"
-            except OSError as error:
-                reason = in_words(error) or "no answer"
-            finally:
-                writer.transport.abort()
-        if time.monotonic() - heard > patience_s:
-            raise RunError(f"cannot feed {station.host}:{station.port}: {reason}")
-        if reason != told:
-            _log.warning("trying on", to=f"{station.host}:{station.port}", reason=reason)
-            told = reason
-        await asyncio.sleep(0.1)
+            await retry.wait(error)
+            continue
+        try:
+            return await sender.send(reader, writer)
+        except OSError as error:
+            await retry.wait(error)
+        finally:
+            writer.transport.abort()
 
 
 async def _dial(station: Station, tls: ssl.SSLContext | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
@@ -110,58 +138,112 @@ async def _dial(station: Station, tls: ssl.SSLContext | None) -> tuple[asyncio.S
         return await asyncio.open_connection(station.host, station.port, **options(tls))
 
 
-def _size(recording: Path) -> int:
-    return recording.stat().st_size
+class _Sender:
+    """One recording on its way, over one connection after another."""
+
+    def __init__(
+        self, recording: Path, name: str, speed: float | None, total: int, mode: str, retry: _Retry
+    ) -> None:
+        self._recording, self._speed, self._retry = recording, speed, retry
+        head = digest_of(read_pass(recording), min(total, HEAD_BYTES))
+        self._hello = partial(Hello, secrets.token_hex(8), name, total, head)
+        self._total = total
+        self._mode = mode
+        self.has_met = False
+        """Whether a receiver has answered yet."""
+
+    async def send(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Fed:
+        """All that is not recorded there yet. OSError where the connection ends before that."""
+        writer.write(self._hello(self._mode).line())
+        answered = False
+        while True:
+            words = await self._answer(reader, answered=answered)
+            answered = self.has_met = True
+            match words:
+                case ["wait"]:
+                    pass
+                case ["compare", n_bytes, digest]:
+                    own = await asyncio.to_thread(digest_of, read_pass(self._recording), int(n_bytes))
+                    writer.write(b"same\n" if own == digest else b"other\n")
+                case ["known", name]:
+                    return Fed(name, self._total, known=True)
+                case ["begin", name, start]:
+                    self._mode = f"pass={name}"
+                    await self._send_from(int(start), reader, writer)
+                    return Fed(name, self._total, known=False)
+                case ["busy", name]:
+                    raise _NotNowError(f"it waits until {name} is fed")
+                case ["later", *reason]:
+                    raise _NotNowError(" ".join(reason))
+                case _:
+                    raise RunError(f"cannot feed {self._recording.name}: {' '.join(words)[:200]}")
+
+    async def _answer(self, reader: asyncio.StreamReader, *, answered: bool) -> list[str]:
+        try:
+            async with asyncio.timeout(HELLO_S):
+                line = await reader.readline()
+        except ConnectionError:
+            line = b""
+        if not line:
+            raise ConnectionResetError("the connection was closed") if answered else _SilentError(_SILENT)
+        self._retry.answered()
+        return line.decode("utf-8", "replace").split()
+
+    async def _send_from(self, start: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        listening = asyncio.create_task(self._listen(reader, start), name="feed: recorded")
+        sending = asyncio.create_task(self._write(writer, start), name="feed: send")
+        try:
+            await asyncio.wait((listening, sending), return_when=asyncio.FIRST_COMPLETED)
+            if not listening.done():
+                sending.result()
+            await listening
+        finally:
+            listening.cancel()
+            sending.cancel()
+            await asyncio.wait((listening, sending))
+
+    async def _write(self, writer: asyncio.StreamWriter, start: int) -> None:
+        """The recording from `start` on, each byte not before its time."""
+        chunk_bytes = 1 << 16 if self._speed else 1 << 20
+        batches = _between(read_pass(self._recording, chunk_bytes), start, self._total)
+        async for batch in paced(batches, self._speed):
+            writer.write(batch.data.tobytes())
+            await writer.drain()
+
+    async def _listen(self, reader: asyncio.StreamReader, start: int) -> None:
+        """Until all is recorded. ConnectionError where the connection ends before that."""
+        recorded = start
+        while recorded < self._total:
+            words = (await reader.readline()).split()
+            if words[:1] != [b"recorded"]:
+                raise ConnectionResetError("the connection was closed")
+            recorded = int(words[1])
+            self._retry.answered()
+            self._retry.progressed()
 
 
-async def _feed_once(
-    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, recording: Path, name: str, speed: float | None
-) -> int:
-    """Send what is not recorded there yet; what is recorded at the end."""
-    total = _size(recording)
-    writer.write(f"downlink {name} {total}\n".encode())
-    async with asyncio.timeout(HELLO_S):
-        start = int.from_bytes(await reader.readexactly(COUNT_BYTES), "big")
-    listening = asyncio.create_task(_listen(reader, start, total), name="feed: recorded")
-    sending = asyncio.create_task(_send(writer, recording, start, speed), name="feed: send")
-    try:
-        await asyncio.wait((listening, sending), return_when=asyncio.FIRST_COMPLETED)
-        if listening.done():  # all is there, or the connection is gone
-            return listening.result()
-        sending.result()
-        return await listening
-    finally:
-        listening.cancel()
-        sending.cancel()
-        await asyncio.wait((listening, sending))
+def _n_bytes(recording: Path) -> int:
+    """Of the unpacked bytes; what is cut or damaged counts as far as it can be read, and is logged."""
+    if recording.is_file() and not compression(recording):
+        return recording.stat().st_size
+    total = 0
+    for batch in read_pass(recording):
+        total += len(batch.data)
+        if batch.damage:
+            _log.warning("the recording is not whole", reason=batch.damage)
+    return total
 
 
-async def _send(writer: asyncio.StreamWriter, recording: Path, start: int, speed: float | None) -> None:
-    """The pass from `start` on, each byte not before its time."""
-    chunk_bytes = 1 << 16 if speed else 1 << 20
-    async for batch in paced(_from(read_pass(recording, chunk_bytes), start), speed):
-        writer.write(batch.data.tobytes())
-        await writer.drain()
-
-
-def _from(batches: Iterable[ByteBatch], start: int) -> Iterator[ByteBatch]:
-    """The same without the first `start` bytes."""
+def _between(batches: Iterable[ByteBatch], start: int, stop: int) -> Iterator[ByteBatch]:
+    """Bytes `start` to `stop` of the batches, with the receive times that hold there."""
     place = 0
     for batch in batches:
-        cut = min(max(start - place, 0), len(batch.data))
+        first, last = (min(max(end - place, 0), len(batch.data)) for end in (start, stop))
         place += len(batch.data)
-        if cut < len(batch.data):
-            first = max(int(np.searchsorted(batch.mark_start, cut, "right")) - 1, 0)
-            marks = np.maximum(batch.mark_start[first:] - cut, 0)
-            yield ByteBatch(batch.data[cut:], marks, batch.mark_ns[first:])
-
-
-async def _listen(reader: asyncio.StreamReader, start: int, total: int) -> int:
-    """The last count that comes, at the latest when it is all."""
-    recorded = start
-    try:
-        while recorded < total:
-            recorded = int.from_bytes(await reader.readexactly(COUNT_BYTES), "big")
-    except (OSError, EOFError):
-        pass
-    return recorded
+        if first < last:
+            n_before = max(int(np.searchsorted(batch.mark_start, first, "right")) - 1, 0)
+            n_until = int(np.searchsorted(batch.mark_start, last))
+            marks = np.maximum(batch.mark_start[n_before:n_until] - first, 0)
+            yield ByteBatch(batch.data[first:last], marks, batch.mark_ns[n_before:n_until])
+        if place >= stop:
+            return

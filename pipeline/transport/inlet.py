@@ -91,6 +91,11 @@ class Inlet(asyncio.BufferedProtocol):
         if transport and not transport.is_closing() and transport.get_write_buffer_size() < 1 << 16:
             transport.write(data)
 
+    def close(self) -> None:
+        """End the connection after what was written is sent."""
+        if self._transport:
+            self._transport.close()
+
     def abort(self) -> None:
         if self._transport:
             self._transport.abort()

@@ -30,6 +30,7 @@ class Arrival:
     """Pieces as they were received, and when.
 
     `name`: of the pass where the sender has one; `ended`: its last; `alone`: each piece is one frame, whole.
+    `resumes`: the name is that of a recorded pass, to which the pieces are appended even if it has ended.
     """
 
     pieces: Sequence[bytes | memoryview]
@@ -37,6 +38,7 @@ class Arrival:
     name: str = ""
     ended: bool = False
     alone: bool = False
+    resumes: bool = False
 
 
 class Source(Protocol):

@@ -138,6 +138,14 @@ class Recorder:
         self._open_file()
         return self.open
 
+    def reopen(self, folder: PassFolder) -> None:
+        """Open an ended pass again, to append to it; it is settled no longer. OSError or RunError as `begin`."""
+        committed = folder.committed
+        if committed.settled:
+            folder.commit(Committed(committed.n_bytes))
+        (folder.path / "ended").unlink(missing_ok=True)
+        self._resume(folder)
+
     def append(self, pieces: Sequence[bytes | memoryview], received_ns: Sequence[int]) -> int:
         """Append pieces to the open pass; gives how many of them are written whole, fewer where the disk is full.
 

@@ -10,7 +10,6 @@ import pytest
 
 from pipeline.errors import ConfigError, RunError
 from pipeline.transport.datagrams import UdpListener
-from pipeline.transport.feed import FeedListener, feed
 from pipeline.transport.inlet import READ_BYTES
 from pipeline.transport.live import TcpClient, TcpListener
 from pipeline.transport.stations import Station, check_listener, read_station
@@ -180,44 +179,6 @@ async def test_datagrams_beyond_the_socket_buffer_are_counted_as_lost():
     assert source.n_lost > 0
     assert n_received + source.n_lost == n_sent
     await arrivals.aclose()
-
-
-async def test_a_feed_that_is_cut_goes_on_where_the_recording_ends(tmp_path: Path):
-    content = bytes(range(256)) * 4000
-    (tmp_path / "p.cadu").write_bytes(content)
-    taken = Taken()
-    first = FeedListener(Station("s", "feed", "127.0.0.1"), lambda _: len(taken.data))
-    async with taking(first, taken):
-        sending = asyncio.create_task(
-            feed(Station("s", "feed", "127.0.0.1", first.port), tmp_path / "p.cadu", "p", None)
-        )
-        await taken.until(1)
-    n_before = len(taken.data)
-    second = FeedListener(Station("s", "feed", "127.0.0.1", first.port), lambda _: len(taken.data))
-    async with taking(second, taken):
-        await asyncio.wait_for(sending, 5)
-    assert n_before > 0
-    assert taken.data == content
-    assert taken.arrivals[-1].ended
-    assert {arrival.name for arrival in taken.arrivals} == {"p"}
-
-
-@pytest.mark.parametrize("garbage", [b"GET / HTTP/1.1\r\n\r\n", b"\0" * 100_000, b"downlink ../../x 5\n"])
-async def test_what_is_no_feed_is_refused(garbage):
-    source = FeedListener(Station("s", "feed", "127.0.0.1"), lambda _: 0)
-    async with taking(source) as taken:
-        reader, writer = await asyncio.open_connection("127.0.0.1", source.port)
-        writer.write(garbage + b"\n")
-        with suppress(ConnectionError):
-            assert await asyncio.wait_for(reader.read(), 5) == b""
-        assert taken.arrivals == []
-        writer.transport.abort()
-
-
-async def test_a_feed_that_nobody_answers_fails_in_one_line(tmp_path: Path):
-    (tmp_path / "p").write_bytes(b"x")
-    with pytest.raises(RunError, match=r"cannot feed 127\.0\.0\.1:1: Connect call failed|refused"):
-        await feed(Station("s", "feed", "127.0.0.1", 1), tmp_path / "p", "p", None, patience_s=0)
 
 
 async def test_a_growing_file_is_followed_and_so_is_its_successor(tmp_path: Path):

@@ -14,7 +14,8 @@ from pipeline.transport.address import BrokerAddress
 from pipeline.transport.certs import make_certificates
 from pipeline.transport.connection import _tls_context
 from pipeline.transport.dialer import Dialer, Timing
-from pipeline.transport.feed import FeedListener, feed
+from pipeline.transport.feed import feed
+from pipeline.transport.feed_listener import FeedListener
 from pipeline.transport.live import TcpListener
 from pipeline.transport.mqtt import Publisher
 from pipeline.transport.stations import read_station, tls_of
@@ -137,7 +138,7 @@ async def test_a_listener_says_whom_it_refused_and_a_feed_that_trusts_another_en
         )
 
     (tmp_path / "pass").write_bytes(bytes(9))
-    listener = FeedListener(read_station(url("good", "ingest", "good").format(0)), lambda _name: 0)
+    listener = FeedListener(read_station(url("good", "ingest", "good").format(0)), None)
     with capture_logs() as told:
         task = asyncio.create_task(anext(listener.arrivals()))
         while not listener.port:  # noqa: ASYNC110
@@ -163,7 +164,7 @@ async def test_a_listener_says_whom_it_refused_and_a_feed_that_trusts_another_en
 async def test_a_feed_in_the_clear_to_a_tls_listener_says_what_it_waits_for(lab, tmp_path):
     (tmp_path / "pass").write_bytes(bytes(9))
     files = f"cert={lab}/good/ingest.crt&key={lab}/good/ingest.key&ca={lab}/good/ca.crt"
-    listener = FeedListener(read_station(f"feed://127.0.0.1:0?{files}"), lambda _name: 0)
+    listener = FeedListener(read_station(f"feed://127.0.0.1:0?{files}"), None)
     task = asyncio.create_task(anext(listener.arrivals()))
     while not listener.port:  # noqa: ASYNC110
         await asyncio.sleep(0.01)
