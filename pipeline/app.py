@@ -60,9 +60,9 @@ def stream_name(asked: str | None, passes: Sequence[Path]) -> str:
     return asked
 
 
-def inspect(passes: Sequence[Path], mission: Mission, progress: Progress) -> dict[str, Any]:
+def inspect(passes: Sequence[Path], mission: Mission, progress: Progress, *, merge: bool = False) -> dict[str, Any]:
     """Read recordings for their pass report alone; with it when they were received, and where gaps are."""
-    line = Line(mission, until="packets", stations=station_names(mission, passes))
+    line = Line(mission, until="packets", stations=station_names(mission, passes, merge=merge))
     received: list[int] = []
     events: list[Event] = []
     with suppress(KeyboardInterrupt):
@@ -81,11 +81,13 @@ def _told(event: Event) -> dict[str, Any]:
     return {"time": time, "severity": event.severity, "kind": event.kind, "text": event.text, **event.details}
 
 
-def write_packets(passes: Sequence[Path], mission: Mission, out: Path, progress: Progress) -> dict[str, Any]:
+def write_packets(
+    passes: Sequence[Path], mission: Mission, out: Path, progress: Progress, *, merge: bool = False
+) -> dict[str, Any]:
     """Write the whole space packets of recordings to a file."""
     from pipeline.archive.packets import packet_file  # noqa: PLC0415 - as above
 
-    line = Line(mission, until="packets", stations=station_names(mission, passes))
+    line = Line(mission, until="packets", stations=station_names(mission, passes, merge=merge))
     with packet_file(out) as file:
         for outcome in outcomes(line, passes, progress):
             file.add(outcome.packets)
@@ -93,13 +95,20 @@ def write_packets(passes: Sequence[Path], mission: Mission, out: Path, progress:
 
 
 def decode(
-    passes: Sequence[Path], mission: Mission, out: Path, progress: Progress, *, file_format: str, raw: bool
+    passes: Sequence[Path],
+    mission: Mission,
+    out: Path,
+    progress: Progress,
+    *,
+    file_format: str,
+    raw: bool,
+    merge: bool = False,
 ) -> dict[str, Any]:
     """Write the decoded columns of recordings to a folder, a file for each container."""
     from pipeline.archive.columns import column_files  # noqa: PLC0415 - as above
 
     _needs_dictionary(mission)
-    line = Line(mission, until="columns", raw=raw, stations=station_names(mission, passes))
+    line = Line(mission, until="columns", raw=raw, stations=station_names(mission, passes, merge=merge))
     utc_of = mission.utc_ns if mission.time_terms else None
     with column_files(out, file_format, raw=raw, utc_of=utc_of) as files:
         for outcome in outcomes(line, passes, progress):
@@ -116,6 +125,7 @@ def write_products(
     *,
     file_format: str,
     stream: str | None = None,
+    merge: bool = False,
 ) -> dict[str, Any]:
     """Write the products of recordings to a folder, a file for each kind of product; with the report their names."""
     from pipeline.archive.collection import Origin  # noqa: PLC0415 - as above
@@ -123,7 +133,7 @@ def write_products(
 
     _needs_dictionary(mission)
     stream = stream_name(stream, passes)
-    line = Line(mission, stream, stations=station_names(mission, passes))
+    line = Line(mission, stream, stations=station_names(mission, passes, merge=merge))
     site = asdict(mission.site) if mission.site else None
     origin = Origin(mission.name, stream, tuple(path.name for path in passes), site)
     with product_files(out, origin, file_format) as files:
@@ -142,6 +152,7 @@ async def replay(
     stream: str,
     speed: float | None,
     hold: bool = False,
+    merge: bool = False,
     ended: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Run recordings through the whole pipeline to a broker, and give the pass report.
@@ -149,7 +160,7 @@ async def replay(
     Commands on the stream's `control` topic pause it, resume it, set its speed and wind it. `hold`: at the end it waits
     to be wound back, until Ctrl-C. `ended` is told the report whenever the end is reached.
     """
-    stations = station_names(mission, passes)
+    stations = station_names(mission, passes, merge=merge)
     tape = Tape(lambda: Line(mission, stream, stations=stations), passes, speed, hold=hold)
     stop = asyncio.Event()
     online, offline = (topics.status_message(mission.name, "replay", state) for state in ("online", "offline"))
@@ -329,7 +340,7 @@ def survey_dictionary(path: Path) -> list[Use]:
 
 
 def plot(
-    passes: Sequence[Path], mission: Mission, out: Path, progress: Progress
+    passes: Sequence[Path], mission: Mission, out: Path, progress: Progress, *, merge: bool = False
 ) -> tuple[list[Path], dict[str, Any]]:
     """Write pictures of a pass: a page (PNG, PDF) and a report (HTML); gives them, and the pass report."""
     from pipeline.pictures.series import Gathering  # noqa: PLC0415 - as above
@@ -338,7 +349,7 @@ def plot(
 
     check_available()
     stream = stream_name(None, passes)
-    line = Line(mission, stream, stations=station_names(mission, passes))
+    line = Line(mission, stream, stations=station_names(mission, passes, merge=merge))
     found = Gathering()
     events: list[Event] = []
     received: list[int] = []
@@ -354,7 +365,7 @@ def plot(
 
 
 def describe_topics(
-    passes: Sequence[Path], mission: Mission, progress: Progress
+    passes: Sequence[Path], mission: Mission, progress: Progress, *, merge: bool = False
 ) -> tuple[dict[str, Any], dict[str, Any] | None]:
     """Give the AsyncAPI document of a mission's topics; recordings of it show what its instruments make.
 
@@ -363,7 +374,7 @@ def describe_topics(
     from pipeline import asyncapi  # noqa: PLC0415 - as above
     from pipeline.catalogue import catalogue  # noqa: PLC0415
 
-    line = Line(mission, stations=station_names(mission, passes)) if passes else None
+    line = Line(mission, stations=station_names(mission, passes, merge=merge)) if passes else None
     found = outcomes(line, passes, progress) if line else ()
     forms = catalogue(mission, (one for outcome in found for one in outcome.products))
     return asyncapi.document(mission, forms), line.report() if line else None

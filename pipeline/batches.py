@@ -57,8 +57,9 @@ class ByteBatch:
 
     `mark_start: int64[k]` (ascending offsets into `data`) and `mark_ns: int64[k]` say when bytes came in: those
     from `mark_start[i]` on were received at `mark_ns[i]`. No marks: receive times are not known. `station`: which of
-    several recordings of one pass they are of; `ended`: nothing more comes from it. `damage`: what is wrong with what
-    should have followed, in words; empty where nothing is.
+    several recordings of one pass they are of; `ended`: nothing more comes from it. `begins`: no bytes, but
+    those that follow are of another pass. `damage`: what is wrong with what should have followed, in words; empty
+    where nothing is.
     """
 
     data: NDArray[np.uint8]
@@ -66,6 +67,7 @@ class ByteBatch:
     mark_ns: NDArray[np.int64]
     station: int = 0
     ended: bool = False
+    begins: bool = False
     damage: str = ""
 
     @staticmethod

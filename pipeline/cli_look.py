@@ -11,7 +11,18 @@ from typing import Annotated, Literal
 import typer
 from rich.live import Live
 
-from pipeline.cli_options import BrokerUrl, MissionName, OutFolder, Passes, err, out, progress, readable, warn
+from pipeline.cli_options import (
+    BrokerUrl,
+    Merge,
+    MissionName,
+    OutFolder,
+    Passes,
+    err,
+    out,
+    progress,
+    readable,
+    warn,
+)
 from pipeline.cli_start import loading
 
 commands = typer.Typer()
@@ -91,7 +102,7 @@ def dashboard(
 
 
 @commands.command()
-def plot(passes: Passes, mission: MissionName, out_folder: OutFolder) -> None:
+def plot(passes: Passes, mission: MissionName, out_folder: OutFolder, merge: Merge = False) -> None:
     """Make pictures of a pass: one page as PNG and PDF, and a report in one HTML file, without a server.
 
     Example: downlink plot replay_data/clean.cadu --mission zhurong --out pictures
@@ -100,8 +111,8 @@ def plot(passes: Passes, mission: MissionName, out_folder: OutFolder) -> None:
         from pipeline import app
         from pipeline.mission import load_mission
     known = load_mission(mission)
-    with progress(readable(passes)) as advance:
-        paths, report = app.plot(passes, known, out_folder, advance)
+    with progress(readable(passes, merge=merge)) as advance:
+        paths, report = app.plot(passes, known, out_folder, advance, merge=merge)
     warn(report, known)
     err.print(f"in {out_folder}: {', '.join(path.name for path in paths)}", markup=False, soft_wrap=True)
 
@@ -124,6 +135,7 @@ def topics(
     out_file: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="The file to write; standard output without.")
     ] = None,
+    merge: Merge = False,
 ) -> None:
     """Describe a mission's topics, payloads and units: an AsyncAPI 3.0 document, or a page.
 
@@ -135,8 +147,8 @@ def topics(
         from pipeline.mission import load_mission
         from pipeline.topic_page import page
     known = load_mission(mission)
-    with progress(readable(passes or [])) as advance:
-        found, report = app.describe_topics(passes or [], known, advance)
+    with progress(readable(passes or [], merge=merge)) as advance:
+        found, report = app.describe_topics(passes or [], known, advance, merge=merge)
     if report is not None:
         warn(report, known)
     text = page(found) if file_format == "markdown" else json.dumps(found, indent=2, ensure_ascii=False) + "\n"

@@ -30,6 +30,14 @@ Passes = Annotated[
         metavar="PASS", help="Recordings (gzip, bzip2 and zstd too); - is standard input.", show_default=False
     ),
 ]
+Merge = Annotated[
+    bool,
+    typer.Option(
+        "--merge",
+        help="The recordings are of several stations that received one pass: merge them frame by frame. "
+        "Without it they are read one after the other.",
+    ),
+]
 MissionName = Annotated[
     str,
     typer.Option(
@@ -55,8 +63,12 @@ FileFormat = Annotated[
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")]
 
 
-def readable(passes: Sequence[Path]) -> int | None:
-    """Check that the recordings are there before anything starts; their size in bytes, where it can be told."""
+def readable(passes: Sequence[Path], *, merge: bool = True) -> int | None:
+    """Check that the recordings are there before anything starts; their size in bytes, where it can be told.
+
+    Without `merge` they are read one after the other: a line on standard error says where that is not in order of time.
+    """
+    from pipeline.stages.passes import out_of_order
     from pipeline.transport.formats import STANDARD_INPUT, compression
 
     for path in passes:
@@ -66,6 +78,8 @@ def readable(passes: Sequence[Path]) -> int | None:
             raise ConfigError(f"{path}: there is no such file")
         if path.is_dir() and not any(path.glob("[0-9]*.raw")):  # as ingest records a pass
             raise ConfigError(f"{path} is a folder: name the recordings in it")
+    if not merge and (text := out_of_order(passes)):
+        err.print(f"downlink: {text}", soft_wrap=True)
     if any(path == STANDARD_INPUT or path.is_dir() or compression(path) for path in passes):
         return None
     return sum(path.stat().st_size for path in passes)

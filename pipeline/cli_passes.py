@@ -15,6 +15,7 @@ from pipeline.cli_options import (
     AsJson,
     BrokerOrOwn,
     FileFormat,
+    Merge,
     MissionName,
     OutFolder,
     Passes,
@@ -78,6 +79,7 @@ def replay(
     archive: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the product files of the recordings too, at the end.")
     ] = None,
+    merge: Merge = False,
     as_json: AsJson = False,
 ) -> None:
     """Run recordings through the whole pipeline: products on MQTT topics, and the pass report at the end.
@@ -91,23 +93,27 @@ def replay(
         from pipeline.mission import load_mission
         from pipeline.transport.broker import broker as broker_at
     known = load_mission(mission)
-    readable(passes)
+    readable(passes, merge=merge)
     factor = _speed(speed)
     name = app.stream_name(stream, passes)
 
     async def run() -> None:
         async with broker_at(broker) as address:
             err.print(f"publishing {known.name}/{name}/# on {address}", soft_wrap=True)
-            await _replay(passes, known, address, stream=name, speed=factor, hold=hold, as_json=as_json)
+            await _replay(
+                passes, known, address, stream=name, speed=factor, hold=hold, merge=merge, as_json=as_json
+            )
 
     asyncio.run(run())
     if archive is not None:
-        made = app.write_products(passes, known, archive, lambda _: None, file_format="archive", stream=name)
+        made = app.write_products(
+            passes, known, archive, lambda _: None, file_format="archive", stream=name, merge=merge
+        )
         err.print(f"{len(made['files'])} files in {archive}", markup=False, soft_wrap=True)
 
 
 @commands.command()
-def inspect(passes: Passes, mission: MissionName, as_json: AsJson = False) -> None:
+def inspect(passes: Passes, mission: MissionName, merge: Merge = False, as_json: AsJson = False) -> None:
     """Read recordings for their pass report alone: frames, losses, channels, packets.
 
     Example: downlink inspect replay_data/damaged.cadu --mission zhurong
@@ -116,8 +122,8 @@ def inspect(passes: Passes, mission: MissionName, as_json: AsJson = False) -> No
         from pipeline import app
         from pipeline.mission import load_mission
     known = load_mission(mission)
-    with progress(readable(passes)) as advance:
-        report = app.inspect(passes, known, advance)
+    with progress(readable(passes, merge=merge)) as advance:
+        report = app.inspect(passes, known, advance, merge=merge)
     tell(report, known, ", ".join(map(str, passes)), as_json)
 
 
@@ -126,6 +132,7 @@ def packets(
     passes: Passes,
     mission: MissionName,
     out_file: Annotated[Path, typer.Option("--out", metavar="FILE", show_default=False, help="The file to write.")],
+    merge: Merge = False,
 ) -> None:
     """Write the space packets of recordings back to back, idle ones left out.
 
@@ -137,8 +144,8 @@ def packets(
         from pipeline import app
         from pipeline.mission import load_mission
     known = load_mission(mission)
-    with progress(readable(passes)) as advance:
-        report = app.write_packets(passes, known, out_file, advance)
+    with progress(readable(passes, merge=merge)) as advance:
+        report = app.write_packets(passes, known, out_file, advance, merge=merge)
     warn(report, known)
     err.print(f"{report['packets']['read']:,} packets in {out_file}", soft_wrap=True)
 
@@ -152,6 +159,7 @@ def decode(
         Literal["npz", "parquet", "netcdf"], typer.Option("--format", help="Of the files.")
     ] = "npz",
     raw: Annotated[bool, typer.Option("--raw", help="Raw counts in place of calibrated values.")] = False,
+    merge: Merge = False,
 ) -> None:
     """Write decoded packets: one file for each container, one array for each parameter, rows in packet order.
 
@@ -161,8 +169,8 @@ def decode(
         from pipeline import app
         from pipeline.mission import load_mission
     known = load_mission(mission)
-    with progress(readable(passes)) as advance:
-        report = app.decode(passes, known, out_folder, advance, file_format=file_format, raw=raw)
+    with progress(readable(passes, merge=merge)) as advance:
+        report = app.decode(passes, known, out_folder, advance, file_format=file_format, raw=raw, merge=merge)
     warn(report, known)
     listing = ", ".join(f"{name} {count:,}" for name, count in report["decoded"].items()) or "nothing"
     err.print(f"decoded into {out_folder}: {listing}", markup=False, soft_wrap=True)
@@ -176,6 +184,7 @@ def products(
     mission: MissionName,
     out_folder: OutFolder,
     file_format: FileFormat = "archive",
+    merge: Merge = False,
 ) -> None:
     """Write product files for the archive (NetCDF, CDF, PDS4, SEG-Y, WAV, Zarr, PNG) and products.sqlite, their index.
 
@@ -185,8 +194,8 @@ def products(
         from pipeline import app
         from pipeline.mission import load_mission
     known = load_mission(mission)
-    with progress(readable(passes)) as advance:
-        report = app.write_products(passes, known, out_folder, advance, file_format=file_format)
+    with progress(readable(passes, merge=merge)) as advance:
+        report = app.write_products(passes, known, out_folder, advance, file_format=file_format, merge=merge)
     warn(report, known)
     err.print(f"{len(report['files'])} files in {out_folder}", markup=False, soft_wrap=True)
 
@@ -232,6 +241,7 @@ async def _replay(
     stream: str,
     speed: float | None,
     hold: bool,
+    merge: bool = False,
     as_json: bool = False,
 ) -> None:
     """Replay, and tell the report: when the end is first reached where the replay is held there, else after it."""
@@ -251,7 +261,7 @@ async def _replay(
                 err.print("\nat its end: wind it back on the dashboard, or Ctrl-C", soft_wrap=True)
 
         report = await app.replay(
-            passes, mission, address, seen, stream=stream, speed=speed, hold=hold, ended=ended
+            passes, mission, address, seen, stream=stream, speed=speed, hold=hold, merge=merge, ended=ended
         )
     if not told.is_set() or report.get("undelivered"):
         tell(report, mission, title, as_json)

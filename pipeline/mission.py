@@ -47,6 +47,14 @@ MAX_FILE_BYTES = 64 << 20  # of any configuration file
 
 
 @dataclass(frozen=True, slots=True)
+class Station:
+    """Who records passes of the mission. `files`: a glob that the names of its recordings match."""
+
+    name: str
+    files: str
+
+
+@dataclass(frozen=True, slots=True)
 class Mission:
     """All that is known of a mission, checked and frozen."""
 
@@ -65,6 +73,7 @@ class Mission:
     calibrations: Mapping[str, Mapping[str, Any]]
     window_s: float
     profiles: tuple[str, ...] = ()
+    stations: tuple[Station, ...] = ()
     lineage: Mapping[str, Any] = field(default_factory=dict)
 
     def utc_ns(self, parameters: Iterable[str], onboard_ns: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -178,6 +187,7 @@ def load_mission(name: str) -> Mission:
         calibrations=calibrations,
         window_s=parsed.products.window_s,
         profiles=tuple(parsed.profile),
+        stations=tuple(Station(one.name, one.files) for one in parsed.station),
         lineage={
             "mission": parsed.name,
             "software": software(),

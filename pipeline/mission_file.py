@@ -102,6 +102,15 @@ class ChannelTable(Strict):
     """Whether packets that a gap cut are handed on too, flagged."""
 
 
+class StationTable(Strict):
+    """`[[station]]`."""
+
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    """Its word in the report."""
+    files: Annotated[str, Field(min_length=1)]
+    """A glob for names of its recordings, `*_north.cadu*`. Those of different stations, named together, are merged."""
+
+
 class DictionaryTable(Strict):
     """`[dictionary]`."""
 
@@ -181,6 +190,8 @@ class MissionTable(Strict):
     """How frames come."""
     channel: Annotated[list[ChannelTable], Field(max_length=4096)] = []
     """The virtual channels that are wanted; frames of others are counted and set aside."""
+    station: Annotated[list[StationTable], Field(max_length=256)] = []
+    """Who records; needed only where several receive the same pass."""
     dictionary: DictionaryTable = DictionaryTable()
     """How packets are described."""
     clock: ClockTable | None = None

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -43,7 +43,8 @@ class RecordedPass:
     """Recordings of one stream. Each method reads them anew; nothing is kept."""
 
     paths: tuple[Path, ...]
-    mission: Mission
+    mission: Mission = field(repr=False)
+    merge: bool = False
 
     def report(self) -> dict[str, Any]:
         """Give the pass report: bytes, frames, channels, packets."""
@@ -130,12 +131,20 @@ class RecordedPass:
         return outcomes(line, self.paths, lambda _: None)
 
     def _line(self, stream: str = "live", *, until: str = "products", raw: bool = False) -> Line:
-        stations = station_names(self.mission, self.paths)
+        stations = station_names(self.mission, self.paths, merge=self.merge)
         return Line(self.mission, stream, until=until, raw=raw, stations=stations)
 
 
-def open_pass(*paths: str | Path, mission: str) -> RecordedPass:
-    """Open recordings of one pass; `mission` is a folder, or the name of one under configs/."""
+def open_pass(*paths: str | Path, mission: str, merge: bool = False) -> RecordedPass:
+    """Open recordings; `mission` is a folder, or the name of one under configs/.
+
+    Several are read one after the other: pieces of one recording give what the whole gives, different passes what each
+    gives alone. `merge`: they are of several stations that received one pass, and are merged frame by frame.
+
+    >>> found = open_pass("replay_data/clean.cadu", "replay_data/night.cadu", mission="zhurong")
+    >>> found.report()["passes"]
+    2
+    """
     if not paths:
         raise ConfigError("name at least one recording")
-    return RecordedPass(tuple(Path(path) for path in paths), load_mission(mission))
+    return RecordedPass(tuple(Path(path) for path in paths), load_mission(mission), merge)

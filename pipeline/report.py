@@ -35,6 +35,8 @@ def print_report(console: Console, report: Mapping[str, Any], title: str) -> Non
     """Print the books of a pass: bytes and frames, channels, packets, products, and where something is missing."""
     _line(console, f"\n{title}", "bold")
     _bytes(console, report)
+    if report.get("passes"):
+        console.print(f"passes  {report['passes']}, one after the other")
     _frames(console, report["frames"])
     if report["channels"]:
         console.print(_channels(report["channels"]))

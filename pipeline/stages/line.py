@@ -23,6 +23,7 @@ from pipeline.link.output import LinkOutput
 from pipeline.link.receiver import Receiver
 from pipeline.link.stations import StationsReceiver
 from pipeline.mission import Mission
+from pipeline.stages.report_sum import add_reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,8 @@ class Outcome:
 class Line:
     """One stream of one mission. `until` says how far the packets go: "packets", "columns" or "products".
 
-    With `stations`, the names of several, their recordings of one pass are merged frame by frame.
+    With `stations`, the names of several, their recordings of one pass are merged frame by frame. Without, recordings
+    may follow each other; a batch that `begins` another pass ends the one before it: only the report goes on.
     """
 
     def __init__(
@@ -53,23 +55,35 @@ class Line:
         raw: bool = False,
         stations: Sequence[str] = (),
     ) -> None:
-        self._receiver: Receiver | StationsReceiver = (
-            StationsReceiver(mission.link, mission.channels, stations)
-            if len(stations) > 1
-            else Receiver(mission.link, mission.channels, frames=until == "packets")
-        )
+        self.mission = mission
+        self._stations = stations
+        self._stream = stream
+        self._until = until
         self._turn = Lock()
         self.n_stations = max(1, len(stations))
+        decoded = mission.plan is not None and until != "packets"
+        self._decoder = Decoder(mission.plan, mission.time_terms, raw=raw) if decoded and mission.plan else None
+        self._n_passes = 0
+        self._ended: dict[str, Any] = {}
+        """The report of the link, over the passes that have ended."""
+        self._begin()
         self._joiner = (
             RecordJoiner(segment_header_bytes=mission.segment_header_bytes) if mission.join_segments else None
         )
-        decoded = mission.plan is not None and until != "packets"
-        self._decoder = Decoder(mission.plan, mission.time_terms, raw=raw) if decoded and mission.plan else None
-        self._suite = Suite(mission.instruments, mission.calibrations, product_context(mission, stream))
-        self._until = until
         self._made: Counter[str] = Counter()
         self._damage: list[str] = []
         self._n_rows = 0
+
+    def _begin(self) -> None:
+        """What holds state of one pass, anew."""
+        mission = self.mission
+        self._n_passes += 1
+        self._receiver: Receiver | StationsReceiver = (
+            StationsReceiver(mission.link, mission.channels, self._stations)
+            if self.n_stations > 1
+            else Receiver(mission.link, mission.channels, frames=self._until == "packets")
+        )
+        self._suite = Suite(mission.instruments, mission.calibrations, product_context(mission, self._stream))
 
     def behind(self) -> int | None:
         """The station whose bytes are wanted next, None when all have ended. May be asked from another thread."""
@@ -80,6 +94,8 @@ class Line:
         """What comes of these bytes. `settled`: on a live link, all that was received by now was fed with them; then
         the products come too that wait for nothing else.
         """
+        if batch.begins:
+            return self._end_pass()
         with self._turn:
             if not isinstance(self._receiver, StationsReceiver):
                 received = self._receiver.feed(batch)
@@ -92,6 +108,13 @@ class Line:
             self._damage.append(batch.damage)
             outcome = replace(outcome, events=(*outcome.events, Event("warning", "damage", batch.damage)))
         return outcome
+
+    def _end_pass(self) -> Outcome:
+        """Another pass follows: what this one still held."""
+        last = self.flush()
+        self._ended = self._link_report()
+        self._begin()
+        return last
 
     def flush(self) -> Outcome:
         """End of the stream: what is whole comes out, what is not is counted."""
@@ -122,7 +145,9 @@ class Line:
 
     def report(self) -> dict[str, Any]:
         """The pass report so far: the contract's keys, and what became of the packets."""
-        report = self._receiver.report()
+        report = self._link_report()
+        if self._n_passes > 1:
+            report["passes"] = self._n_passes
         if self._decoder:
             joined = {"joined": self._joiner.joined, "broken": self._joiner.broken} if self._joiner else {}
             report["records"] = {
@@ -133,6 +158,10 @@ class Line:
             }
         report["products"] = dict(sorted(self._made.items()))
         return report | ({"damaged": list(self._damage)} if self._damage else {})
+
+    def _link_report(self) -> dict[str, Any]:
+        report = self._receiver.report()
+        return add_reports(self._ended, report) if self._ended else report
 
 
 def product_context(mission: Mission, stream: str) -> Context:

@@ -1,52 +1,95 @@
-"""Recordings as one stream of batches: one, several of the same pass that are merged, or files of packets in a row."""
+"""Recordings as one stream of batches: one after the other, or those of several stations merged frame by frame.
+
+A recording that follows another one either goes on with it, as a piece of one that was cut, or is another pass:
+a batch that says so
+(`begins`) stands before it, and the line keeps the two apart. Which of the two is decided by `seam`.
+"""
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from fnmatch import fnmatch
+from itertools import chain, pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.batches import ByteBatch
 from pipeline.errors import ConfigError
 from pipeline.mission import Mission
 from pipeline.stages.line import Line, Outcome
-from pipeline.transport.source import read_pass
+from pipeline.stages.seam import goes_on, seam_bytes
+from pipeline.transport.source import read_pass, received_span
 
-_NOTHING = np.empty(0, np.int64)
+CHUNK_BYTES = 1 << 20
+_EMPTY = ByteBatch.of(b"")
 
 
-def station_names(mission: Mission, paths: Sequence[Path]) -> tuple[str, ...]:
-    """Give a name for each recording that is to be merged; none where there is only one, or where none has frames."""
-    if len(paths) < 2 or mission.link.framing == "packets":
+def station_names(mission: Mission, paths: Sequence[Path], *, merge: bool = False) -> tuple[str, ...]:
+    """Give a name for each station whose recordings are to be merged; none where recordings follow each other.
+
+    They are merged where `merge` asks for it, or where they are of several stations that the mission file names.
+    Raises ConfigError for a recording that is named twice, and for what cannot be merged.
+    """
+    resolved = [path.resolve() for path in paths]
+    if twice := next((path for path, real in zip(paths, resolved, strict=True) if resolved.count(real) > 1), None):
+        raise ConfigError(f"{twice}: a recording is named twice")
+    stations = by_station(mission, paths)
+    known = [name for name in stations if name in {station.name for station in mission.stations}]
+    if len(stations) < 2 or not (merge or len(known) > 1):
         return ()
-    if len({path.resolve() for path in paths}) < len(paths):
-        raise ConfigError("a recording is named twice")
-    names = tuple(path.name for path in paths)
-    return names if len(set(names)) == len(names) else tuple(map(str, paths))
+    if mission.link.framing == "packets":
+        if merge:
+            raise ConfigError("--merge: recordings of packets without frames cannot be merged")
+        return ()
+    if not merge and (others := [name for name in stations if name not in known]):
+        raise ConfigError(f"{others[0]}: no [[station]] of {mission.name} has such files, and the others do")
+    return tuple(stations)
 
 
-def read_in_turns(line: Line, paths: Sequence[Path]) -> Iterator[ByteBatch]:
-    """Read recordings that are merged: of those not at their end, the one that is behind."""
-    sources = dict(enumerate(map(read_pass, paths)))
+def by_station(mission: Mission, paths: Sequence[Path]) -> dict[str, list[Path]]:
+    """Give the recordings of each station in the order given. One that the mission has no station for is its own."""
+    names = [path.name for path in paths]
+    alone = names if len(set(names)) == len(names) else list(map(str, paths))
+    found: dict[str, list[Path]] = {}
+    for path, own_name in zip(paths, alone, strict=True):
+        station = next((one.name for one in mission.stations if fnmatch(path.name, one.files)), own_name)
+        found.setdefault(station, []).append(path)
+    return found
+
+
+def read_in_turns(line: Line, stations: Sequence[Sequence[Path]]) -> Iterator[ByteBatch]:
+    """Read recordings that are merged: of the stations not at their end, the one that is behind."""
+    sources = {
+        number: chain.from_iterable(map(read_pass, recordings)) for number, recordings in enumerate(stations)
+    }
     while sources:
         wanted = line.behind()  # may lag: what was read last need not have been fed yet
         station = wanted if wanted in sources else next(iter(sources))
         batch = next(sources[station], None)
         if batch is None:
             del sources[station]
-            batch = ByteBatch(np.empty(0, np.uint8), _NOTHING, _NOTHING, ended=True)
+            batch = replace(_EMPTY, ended=True)
         yield replace(batch, station=station)
 
 
-def read_passes(line: Line, paths: Sequence[Path]) -> Iterator[ByteBatch]:
-    """Read recordings for a line: in turns where it merges them, else one after another."""
+def sources(line: Line, paths: Sequence[Path], chunk_bytes: int = CHUNK_BYTES) -> Iterator[Iterator[ByteBatch]]:
+    """Read recordings for a line, each by itself, one after the other; those that it merges together, in turns."""
     if line.n_stations > 1:
-        yield from read_in_turns(line, paths)
+        yield read_in_turns(line, list(by_station(line.mission, paths).values()))
         return
-    for path in paths:
-        yield from read_pass(path)
+    ahead = _Ahead(paths, chunk_bytes)
+    tail = _Tail(line.mission)
+    for number in range(len(paths)):
+        yield _one_after_another(line.mission, ahead, number, tail)
+
+
+def read_passes(line: Line, paths: Sequence[Path]) -> Iterator[ByteBatch]:
+    """Read recordings for a line."""
+    return chain.from_iterable(sources(line, paths))
 
 
 def outcomes(line: Line, paths: Sequence[Path], progress: Callable[[int], None]) -> Iterator[Outcome]:
@@ -55,3 +98,96 @@ def outcomes(line: Line, paths: Sequence[Path], progress: Callable[[int], None])
         yield line.feed(batch)
         progress(len(batch.data))
     yield line.flush()
+
+
+def out_of_order(paths: Sequence[Path]) -> str:
+    """Say in a line which recording was received before the one named before it; empty where none was."""
+    spans = [(path, span) for path in paths if (span := received_span(path))]
+    for (earlier, (begin, _)), (path, (now, _)) in pairwise(spans):
+        if now < begin:
+            return f"{path} was received before {earlier}, which is named first: they are read in the order given"
+    return ""
+
+
+def _one_after_another(mission: Mission, ahead: _Ahead, number: int, tail: _Tail) -> Iterator[ByteBatch]:
+    """The batches of recording `number`, behind one that `begins` it where it is of another pass."""
+    is_first = True
+    while (batch := ahead.next_of(number)) is not None:
+        if is_first and len(batch.data):
+            is_first = False
+            behind = ahead.look(batch, seam_bytes(mission)) if tail.n_bytes else batch.data
+            if tail.n_bytes and not goes_on(mission, tail.octets(), behind, is_whole=tail.is_whole):
+                yield replace(_EMPTY, begins=True)
+                tail.clear()
+        if number < ahead.n_recordings - 1:
+            tail.add(batch.data)
+        yield batch
+
+
+class _Ahead:
+    """The batches of several recordings, of which the next ones can be looked at before they are taken."""
+
+    def __init__(self, paths: Sequence[Path], chunk_bytes: int) -> None:
+        self.n_recordings = len(paths)
+        self._batches = (
+            (number, batch) for number, path in enumerate(paths) for batch in read_pass(path, chunk_bytes)
+        )
+        self._seen: deque[tuple[int, ByteBatch]] = deque()
+
+    def next_of(self, number: int) -> ByteBatch | None:
+        """Take the next batch, if it is of recording `number`."""
+        if not self._seen and not self._read():
+            return None
+        return self._seen.popleft()[1] if self._seen[0][0] == number else None
+
+    def look(self, first: ByteBatch, n_bytes: int) -> NDArray[np.uint8]:
+        """Give the first `n_bytes` of a batch that was taken and of those behind it."""
+        while len(first.data) + sum(len(batch.data) for _, batch in self._seen) < n_bytes and self._read():
+            pass
+        return np.concatenate([first.data, *(batch.data for _, batch in self._seen)])[:n_bytes]
+
+    def _read(self) -> bool:
+        found = next(self._batches, None)
+        if found is not None:
+            self._seen.append(found)
+        return found is not None
+
+
+@dataclass(slots=True)
+class _Tail:
+    """The last bytes of the transmission so far; they begin with a whole number of frames behind its beginning."""
+
+    mission: Mission
+    n_bytes: int = 0
+    _n_dropped: int = 0
+    _pieces: deque[NDArray[np.uint8]] = field(default_factory=deque)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is missing before them."""
+        return not self._n_dropped
+
+    def add(self, octets: NDArray[np.uint8]) -> None:
+        self._pieces.append(octets)
+        self.n_bytes += len(octets)
+        wanted = 2 * seam_bytes(self.mission)
+        while self.n_bytes - len(self._pieces[0]) > wanted:
+            dropped = len(self._pieces.popleft())
+            self.n_bytes -= dropped
+            self._n_dropped += dropped
+
+    def octets(self) -> NDArray[np.uint8]:
+        """Give at least as many bytes as are to be looked at, if there are so many."""
+        link = self.mission.link
+        unit = link.frame_length_bytes if link.framing == "frames" else 1
+        first = max(self.n_bytes - seam_bytes(self.mission), 0)
+        first += -(self._n_dropped + first) % unit
+        if first:
+            self._n_dropped += first
+            self._pieces = deque([np.concatenate(self._pieces)[first:]])
+            self.n_bytes -= first
+        return np.concatenate(self._pieces)
+
+    def clear(self) -> None:
+        self._pieces.clear()
+        self.n_bytes = self._n_dropped = 0

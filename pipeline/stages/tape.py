@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -22,9 +22,9 @@ from pipeline.batches import ByteBatch
 from pipeline.errors import ConfigError
 from pipeline.stages.control import Command
 from pipeline.stages.line import Line
-from pipeline.stages.passes import read_in_turns
+from pipeline.stages.passes import sources
 from pipeline.transport.formats import compression
-from pipeline.transport.source import PACE_STEP_S, read_pass
+from pipeline.transport.source import PACE_STEP_S
 
 END = "end"
 PIECE_BYTES = 2 << 20
@@ -129,12 +129,7 @@ class Tape:
 
     async def _run(self, line: Line) -> AsyncIterator[ByteBatch]:
         """Merged recordings in turns, others one after another without the time between."""
-        sources: Iterable[Iterator[ByteBatch]] = (
-            [read_in_turns(line, self._passes)]
-            if line.n_stations > 1
-            else (read_pass(path, PIECE_BYTES) for path in self._passes)
-        )
-        for source in sources:
+        for source in sources(line, self._passes, PIECE_BYTES):
             self._anchor = None
             while (batch := await asyncio.to_thread(next, source, None)) is not None:
                 async for part in self._when_due(batch):
@@ -159,6 +154,8 @@ class Tape:
 
     def _due(self, batch: ByteBatch) -> tuple[int, float | None]:
         """How many bytes may go now; where none may, after how many seconds to ask again (None: after a change)."""
+        if not len(batch.data):
+            return 0, None
         if self._until_byte or self._until_ns:
             n_wound = self._wound(batch)
             if n_wound:

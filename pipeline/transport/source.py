@@ -38,6 +38,15 @@ def times_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.times")
 
 
+def received_span(path: Path) -> tuple[int, int] | None:
+    """Give the first and last receive time of a pass (Unix ns); None where it has none."""
+    if path == STANDARD_INPUT:
+        return None
+    files = sorted(path.glob("[0-9]*.raw")) if path.is_dir() else [path]
+    times = [times for file in files if len(times := _read_times(times_path(file))[1])]
+    return (int(times[0][0]), int(times[-1][-1])) if times else None
+
+
 def read_pass(path: Path, chunk_bytes: int = 1 << 20) -> Iterator[ByteBatch]:
     """The pass in batches of at most `chunk_bytes`; each begins with the receive time of its first byte.
 

@@ -30,7 +30,7 @@ def station(bundled: Path, tmp_path: Path) -> Callable[[str, Any], Path]:
 
 
 def payloads(*paths: Path) -> list[bytes]:
-    products = open_pass(*paths, mission="zhurong").products()
+    products = open_pass(*paths, mission="zhurong", merge=True).products()
     return sorted(product_message(product).payload for product in products)
 
 
@@ -38,7 +38,7 @@ def test_what_one_station_missed_the_other_gives(bundled: Path, station: Any) ->
     lost = np.random.default_rng(1).permutation(N_FRAMES)[:400]
     first = station("pass.first", np.setdiff1d(np.arange(N_FRAMES), lost[:200]))
     second = station("pass.second", np.setdiff1d(np.arange(N_FRAMES), lost[200:]))
-    report = open_pass(first, second, mission="zhurong").report()
+    report = open_pass(first, second, mission="zhurong", merge=True).report()
     alone = open_pass(bundled / "clean.cadu", mission="zhurong").report()
     channel, _ = report["channels"]
     assert channel["lost_frames"] == channel["gaps"] == 0
