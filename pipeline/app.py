@@ -71,9 +71,10 @@ def inspect(passes: Sequence[Path], mission: Mission, progress: Progress, *, mer
             events += line.feed(batch).events
             del events[MAX_TOLD:]
             progress(len(batch.data))
-    events += line.flush().events
+    last = list(line.flush().events)
+    told = [_told(event) for event in events[: MAX_TOLD - len(last)] + last]
     span = {"first": topics.iso_utc(min(received)), "last": topics.iso_utc(max(received))} if received else {}
-    return line.report() | {"received": span, "events": [_told(event) for event in events[:MAX_TOLD]]}
+    return line.report() | {"received": span, "events": told}
 
 
 def _told(event: Event) -> dict[str, Any]:

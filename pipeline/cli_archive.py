@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pipeline.cli_options import FileFormat, MissionName, OutFolder, Passes, err, progress, readable
+from pipeline.cli_options import FileFormat, MissionName, OutFolder, Passes, err, progress, readable, warn
 from pipeline.cli_start import loading
 from pipeline.errors import ConfigError, RunError
 
@@ -44,7 +44,10 @@ def clock(
         from pipeline.mission import load_mission
     known = load_mission(mission)
     with progress(readable(passes)) as advance:
-        made = write_correlation(passes, known, out_file, advance, (kernel, spacecraft) if kernel else None)
+        wanted = (kernel, spacecraft) if kernel else None
+        made = write_correlation(
+            passes, known, out_file, advance, wanted, judged=lambda path, report: warn(report, known, path)
+        )
     for one in made.partitions:
         last = one.segments[-1]
         err.print(

@@ -17,6 +17,7 @@ from pipeline.cli_options import (
     MissionName,
     OutFolder,
     Passes,
+    conclude,
     err,
     out,
     progress,
@@ -115,6 +116,7 @@ def plot(passes: Passes, mission: MissionName, out_folder: OutFolder, merge: Mer
         paths, report = app.plot(passes, known, out_folder, advance, merge=merge)
     warn(report, known)
     err.print(f"in {out_folder}: {', '.join(path.name for path in paths)}", markup=False, soft_wrap=True)
+    conclude(report)
 
 
 @commands.command()
@@ -157,3 +159,5 @@ def topics(
     else:
         with whole_file(out_file) as file:
             file.write(text.encode())
+    if report is not None:
+        conclude(report)

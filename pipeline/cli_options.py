@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from pipeline.errors import ConfigError, RunError
+from pipeline.link.verdict import nothing_right
 from pipeline.report import print_report, warnings
 from pipeline.view import progress_bar
 
@@ -106,7 +107,13 @@ def tell(
         raise RunError("stopped with messages undelivered: the broker did not answer")
 
 
-def warn(report: dict[str, Any], mission: Mission) -> None:
-    """Say on standard error what looks like a wrong mission or a broken recording."""
+def warn(report: Mapping[str, Any], mission: Mission, path: Path | None = None) -> None:
+    """Say on standard error what looks like a wrong mission or a broken recording. `path`: of which, if of several."""
     for line in warnings(report, mission.name):
-        err.print(f"downlink: {line}", markup=False, soft_wrap=True)
+        err.print(f"downlink: {path}: {line}" if path else f"downlink: {line}", soft_wrap=True)
+
+
+def conclude(report: Mapping[str, Any]) -> None:
+    """End a command that read a pass: with exit status 1 where nothing of it was right, as `warn` has said."""
+    if nothing_right(report):
+        raise typer.Exit(RunError.exit_status)

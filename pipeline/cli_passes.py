@@ -19,6 +19,7 @@ from pipeline.cli_options import (
     MissionName,
     OutFolder,
     Passes,
+    conclude,
     err,
     out,
     progress,
@@ -97,19 +98,20 @@ def replay(
     factor = _speed(speed)
     name = app.stream_name(stream, passes)
 
-    async def run() -> None:
+    async def run() -> dict[str, Any]:
         async with broker_at(broker) as address:
             err.print(f"publishing {known.name}/{name}/# on {address}", soft_wrap=True)
-            await _replay(
+            return await _replay(
                 passes, known, address, stream=name, speed=factor, hold=hold, merge=merge, as_json=as_json
             )
 
-    asyncio.run(run())
+    report = asyncio.run(run())
     if archive is not None:
         made = app.write_products(
             passes, known, archive, lambda _: None, file_format="archive", stream=name, merge=merge
         )
         err.print(f"{len(made['files'])} files in {archive}", markup=False, soft_wrap=True)
+    conclude(report)
 
 
 @commands.command()
@@ -125,6 +127,7 @@ def inspect(passes: Passes, mission: MissionName, merge: Merge = False, as_json:
     with progress(readable(passes, merge=merge)) as advance:
         report = app.inspect(passes, known, advance, merge=merge)
     tell(report, known, ", ".join(map(str, passes)), as_json)
+    conclude(report)
 
 
 @commands.command()
@@ -148,6 +151,7 @@ def packets(
         report = app.write_packets(passes, known, out_file, advance, merge=merge)
     warn(report, known)
     err.print(f"{report['packets']['read']:,} packets in {out_file}", soft_wrap=True)
+    conclude(report)
 
 
 @commands.command()
@@ -176,6 +180,7 @@ def decode(
     err.print(f"decoded into {out_folder}: {listing}", markup=False, soft_wrap=True)
     for reason, count in report["records"]["set_aside"].items():
         err.print(f"set aside {count:,}: {reason}", markup=False, soft_wrap=True)
+    conclude(report)
 
 
 @commands.command()
@@ -198,6 +203,7 @@ def products(
         report = app.write_products(passes, known, out_folder, advance, file_format=file_format, merge=merge)
     warn(report, known)
     err.print(f"{len(report['files'])} files in {out_folder}", markup=False, soft_wrap=True)
+    conclude(report)
 
 
 def _speed(text: str) -> float | None:
@@ -243,8 +249,8 @@ async def _replay(
     hold: bool,
     merge: bool = False,
     as_json: bool = False,
-) -> None:
-    """Replay, and tell the report: when the end is first reached where the replay is held there, else after it."""
+) -> dict[str, Any]:
+    """Replay, print the report and return it: when the end is first reached if the replay is held there, else after."""
     from pipeline import app
 
     title, told = f"{mission.name}/{stream}", asyncio.Event()
@@ -265,3 +271,4 @@ async def _replay(
         )
     if not told.is_set() or report.get("undelivered"):
         tell(report, mission, title, as_json)
+    return report

@@ -5,8 +5,9 @@ recordings -> Line (link, dictionary) -> pairs -> fit -> the file that `[clock] 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,15 +28,21 @@ def write_correlation(
     out: Path,
     progress: Callable[[int], None],
     kernel: tuple[Path, int] | None = None,
+    *,
+    judged: Callable[[Path, Mapping[str, Any]], None] = lambda *_: None,
 ) -> Correlation:
     """Fit a correlation to the pairs of all passes and write it; `kernel`: a file for SPICE too, and its clock's id.
-
-    Passes may be of different days. Raises RunError where they have no pairs that give a correlation.
+    `judged` is called with each pass and its report. Passes may be of different days. Raises RunError where they have
+    no pairs that give a correlation.
     """
     if "clock" not in mission.instruments:
         raise ConfigError(f"mission {mission.name} has no instrument 'clock' that reads correlation packets")
     calibration = ClockCalibration.model_validate(dict(mission.calibrations["clock"]))
-    found = [pairs for path in passes for pairs in _pairs(path, mission, calibration, progress)]
+    found: list[Pairs] = []
+    for path in passes:
+        line = Line(mission, until="columns")
+        found += _pairs(line, path, mission, calibration, progress)
+        judged(path, line.report())
     made = correlate(_joined(found), fit_settings(calibration))
     if not made.segments:
         raise RunError(f"{sum(map(len, found))} correlation pairs in {len(passes)} passes: no clock correlation")
@@ -54,10 +61,9 @@ def write_correlation(
 
 
 def _pairs(
-    path: Path, mission: Mission, calibration: ClockCalibration, progress: Callable[[int], None]
+    line: Line, path: Path, mission: Mission, calibration: ClockCalibration, progress: Callable[[int], None]
 ) -> list[Pairs]:
     """The pairs of one pass."""
-    line = Line(mission, until="columns")
     return [
         sound_pairs(rows, calibration, mission.clock.epoch_utc_ns)
         for outcome in outcomes(line, [path], progress)

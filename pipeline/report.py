@@ -51,7 +51,8 @@ def print_report(console: Console, report: Mapping[str, Any], title: str) -> Non
         _line(console, f"quarantined batches  {report['quarantined_batches']}", "red")
     if report.get("stations"):
         console.print(_stations(report["stations"]))
-    for event in (events := report.get("events", []))[:N_LISTED]:
+    events = [event for event in report.get("events", []) if event["kind"] != "settings"]  # told by `warnings`
+    for event in events[:N_LISTED]:
         _line(console, f"{(event['time'] or 'time unknown')[:23]:24}{event['text']}")
     if len(events) > N_LISTED:
         _line(console, f"and {len(events) - N_LISTED} more events: --json lists them")
@@ -104,8 +105,8 @@ def _more(items: Sequence[Any]) -> str:
 def warnings(report: Mapping[str, Any], mission: str) -> list[str]:
     """Say what is odd about a pass as a whole, a line each: damaged files, and signs of wrong settings."""
     damaged = list(report.get("damaged", ()))
-    if damaged and not report["bytes"]["read"]:
-        return damaged
+    if not report["bytes"]["read"]:
+        return damaged or problems(report)
     return damaged + [f"{text} (read as a pass of {mission})" for text in problems(report)]
 
 

@@ -28,7 +28,9 @@ from pipeline.archive.product_index import NAME as INDEX
 from pipeline.archive.product_index import merge_index
 from pipeline.archive.whole import whole_folder
 from pipeline.errors import ConfigError, DownlinkError, RunError
+from pipeline.link.verdict import nothing_right
 from pipeline.mission import Mission, load_mission
+from pipeline.report import warnings
 from pipeline.software import software, to_install
 
 State = Literal["made", "left alone", "failed"]
@@ -126,6 +128,8 @@ def make(task: Task) -> Done:
             report = write_products(
                 [task.recording], mission, part, lambda _: None, file_format=task.file_format, stream=task.stream
             )
+            if nothing_right(report):
+                raise RunError("\n".join(warnings(report, mission.name)))
             write_made(part, made_from, [part / name for name in report["files"]])
         return Done(task.name, "made", len(report["files"]))
     except (DownlinkError, OSError) as error:

@@ -33,13 +33,18 @@ def problems(report: Report) -> list[str]:
 def nothing_right(report: Report) -> bool:
     """Whether nothing of the pass can be believed: no channel has sound frames, or no packet was decoded.
 
-    True for an empty recording.
+    A sound channel of idle frames alone proves nothing beside one that is wrong.
+
+    True for an empty recording, and for a file of packets of which most bytes are in none: packets have no check.
     """
-    if _undescribed(report) or not report["bytes"]["read"]:
+    if (_undescribed(report) and not report["records"]["decoded"]) or not report["bytes"]["read"]:
         return True
     if _is_packet_file(report):
-        return bool(report["packets"]["read"] <= report["packets"]["bad_headers"])
-    return not any(channel["frames"] and not channel_problem(report, channel) for channel in report["channels"])
+        n_packets = report["packets"]["read"] + report["packets"]["idle_packets"]
+        return bool(n_packets <= report["packets"]["bad_headers"] or _skipped(report))
+    used = [channel for channel in report["channels"] if channel["frames"]]
+    sound = [channel for channel in used if not channel_problem(report, channel)]
+    return not sound or (len(sound) < len(used) and not any(map(_brings_something, sound)))
 
 
 def channel_problem(report: Report, channel: Report) -> str:
@@ -107,15 +112,16 @@ def _others(report: Report) -> str:
 def _no_packets(report: Report) -> list[str]:
     """Say that channels of packets brought none, where no other service brought anything either."""
     used = [channel for channel in report["channels"] if channel["frames"]]
-    if any(_n_packets(channel) or channel["service"] in {"data", "bitstream"} for channel in used):
+    if any(map(_brings_something, used)):
         return []
     n_frames, n_idle = (sum(channel[key] for channel in used) for key in ("frames", "idle_frames"))
     why = "they are all idle" if n_idle == n_frames else "none ends, or all are idle"
     return [f"no packet in {n_frames:,} frames of {', '.join(map(_name, used))}: {why}"]
 
 
-def _n_packets(channel: Report) -> int:
-    return int(channel["packets"] + channel["encapsulation_packets"] + channel["truncated_packets"])
+def _brings_something(channel: Report) -> bool:
+    n_packets = channel["packets"] + channel["encapsulation_packets"] + channel["truncated_packets"]
+    return bool(n_packets or channel["service"] in {"data", "bitstream"})
 
 
 def _skipped(report: Report) -> list[str]:
@@ -126,12 +132,21 @@ def _skipped(report: Report) -> list[str]:
 
 
 def _undescribed(report: Report) -> list[str]:
+    """Say that none, or fewer than half, of the packets found a container."""
     records, n_packets = report.get("records"), report["packets"]["read"]
-    if records is None or records["decoded"] or not n_packets:
+    if records is None or not n_packets:
         return []
-    reasons = sorted(records["set_aside"].items(), key=lambda item: -item[1])
+    n_decoded, reasons = records["decoded"], sorted(records["set_aside"].items(), key=lambda item: -item[1])
+    n_set_aside = sum(count for _, count in reasons)
+    if n_decoded and n_set_aside <= n_decoded:
+        return []
     why = f" ({reasons[0][0]})" if reasons else ""
-    return [f"none of {n_packets:,} packets was decoded{why}: see xtce and root in [dictionary]"]
+    how_many = (
+        f"{n_decoded:,} of {n_decoded + n_set_aside:,} packets were"
+        if n_decoded
+        else f"none of {n_packets:,} packets was"
+    )
+    return [f"{how_many} decoded{why}: see xtce and root in [dictionary]"]
 
 
 def _name(channel: Report) -> str:

@@ -9,7 +9,7 @@ batch. Nothing here reads, waits or publishes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Lock
 from typing import Any
@@ -22,8 +22,12 @@ from pipeline.instruments.context import Context
 from pipeline.link.output import LinkOutput
 from pipeline.link.receiver import Receiver
 from pipeline.link.stations import StationsReceiver
+from pipeline.link.verdict import nothing_right, problems
 from pipeline.mission import Mission
 from pipeline.stages.report_sum import add_reports
+
+SETTINGS = "settings"
+"""Kind of the events that say that a pass does not look like one of its mission."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,7 @@ class Line:
             self._joiner.flush()
         last = tuple(self._suite.flush()) if self._decoder and self._until == "products" else ()
         self._count(last)
-        events = (*rest.events, *self._suite.drain_events())
+        events = (*rest.events, *self._suite.drain_events(), *_verdict(self.report()))
         return replace(rest, products=(*rest.products, *last), events=events)
 
     def _onward(self, received: LinkOutput, *, settled: bool = False) -> Outcome:
@@ -174,3 +178,11 @@ def product_context(mission: Mission, stream: str) -> Context:
         window_s=mission.window_s,
         lineage=mission.lineage,
     )
+
+
+def _verdict(report: Mapping[str, Any]) -> tuple[Event, ...]:
+    """An event for each sign of wrong settings in the report of a whole pass; none where no byte came."""
+    if not report["bytes"]["read"]:
+        return ()
+    severity = "error" if nothing_right(report) else "warning"
+    return tuple(Event(severity, SETTINGS, text) for text in problems(report))

@@ -1,8 +1,8 @@
 """The documentation, run: every `downlink` command of it, what it says that comes out, its files, its Python.
 
 A block ```console holds commands behind "$ " and, below each, lines of what it prints; "..." stands for anything, also
-within a line. A block ```toml title="FILE" is written before the commands that follow. What is not run is named in
-NOT_RUN.
+within a line. A command below which a line "downlink: ..." stands ends with exit status 1, any other with 0. A block
+```toml title="FILE" is written before the commands that follow. What is not run is named in NOT_RUN.
 """
 
 import doctest
@@ -81,14 +81,14 @@ def place(tmp_path, monkeypatch):
     structlog.reset_defaults()
 
 
-def run(command, broker, monkeypatch, capsys):
-    """What a command prints on both streams; it must do what it is asked."""
+def run(command, broker, monkeypatch, capsys, status=0):
+    """What a command prints on both streams; it must end with this exit status."""
     words = [word.replace("mqtt://localhost", broker) for word in shlex.split(command, comments=True)]
     monkeypatch.setattr(sys, "argv", ["downlink", *words[1:]])
     with pytest.raises(SystemExit) as ended:
         cli.main()
     told = capsys.readouterr()
-    assert ended.value.code == 0, f"{command}\n{told.err}"
+    assert ended.value.code == status, f"{command}\n{told.err}"
     return told.out + told.err
 
 
@@ -124,7 +124,8 @@ def test_what_a_page_says_comes_true(page, place, broker, monkeypatch, capsys, r
                 if word in NOT_RUN or (word == "downlink" and command.split()[1] in UNENDING):
                     continue
                 assert word == "downlink", f"{page}: who runs {command!r}?"
-                told = run(command, broker, monkeypatch, capsys)
+                failed = re.search(r"^downlink: ", expected, re.MULTILINE) is not None
+                told = run(command, broker, monkeypatch, capsys, int(failed))
                 assert looks_like(expected, told), f"{page}: {command}\nsays\n{expected}\nbut prints\n{told}"
         elif kind == "python":
             exec(compile(block, page, "exec"), names)

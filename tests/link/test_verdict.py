@@ -130,11 +130,35 @@ def test_packets_that_no_container_describes_are_a_problem(sender):
     assert nothing_right(report)
 
 
+def test_few_packets_that_a_container_describes_are_told_and_are_right(sender):
+    report = report_of(b"".join(frames_of(sender, insert=bytes(8))), AOS)
+    report["records"] = {"decoded": 20, "set_aside": {"no container for APID 1": 180}, "failed_checks": {}}
+    (text,) = problems(report)
+    assert text.startswith("20 of 200 packets were decoded (no container for APID 1)")
+    assert not nothing_right(report)
+    report["records"] = {"decoded": 120, "set_aside": {"no container for APID 1": 80}, "failed_checks": {}}
+    assert problems(report) == []
+
+
+def test_random_bytes_read_as_packets_are_a_problem_and_nothing_is_right():
+    report = report_of(np.random.default_rng(1).bytes(1_000_000), LinkSettings("packets"))
+    assert report["bytes"]["skipped"] > 500_000
+    assert nothing_right(report)
+
+
 @pytest.mark.parametrize("insert", [0, 8, 12, 14])
 def test_emirates_mars_with_a_wrong_insert_zone_is_recognised(recording, insert):
     wrong = dataclasses.replace(EMIRATES, insert_zone_bytes=insert)
     report = report_of(recording("emirates-mars/emm.frames"), wrong, ChannelSettings(242, 0, "real time"))
     assert any("insert_zone_bytes" in text for text in problems(report))
+    assert nothing_right(report)
+
+
+def test_idle_frames_beside_a_wrong_channel_do_not_make_a_pass_right(recording):
+    wrong = dataclasses.replace(EMIRATES, insert_zone_bytes=0)
+    channels = ChannelSettings(242, 0, "real time"), ChannelSettings(242, 62, "second")
+    report = report_of(recording("emirates-mars/emm.frames"), wrong, *channels)
+    assert [channel["frames"] for channel in report["channels"]] == [534, 19]
     assert nothing_right(report)
 
 
