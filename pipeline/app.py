@@ -383,6 +383,8 @@ def describe_topics(
 
 def describe(mission: Mission) -> dict[str, list[str]]:
     """What a mission is, for `downlink check`: lines of words for each part of it."""
+    from pipeline.catalogue import latest_clashes  # noqa: PLC0415 - as above
+
     channels = [f"{c.spacecraft_id}/{c.virtual_channel} {c.name} ({c.service})" for c in mission.channels]
     return {
         "mission": [mission.name],
@@ -394,6 +396,7 @@ def describe(mission: Mission) -> dict[str, list[str]]:
         "dictionary": [_dictionary_in_words(mission)],
         "clock": [_clock_in_words(mission)],
         "instruments": [", ".join(mission.instruments) or "none"],
+        "clashes": latest_clashes(mission),
     }
 
 

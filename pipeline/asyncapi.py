@@ -14,11 +14,20 @@ from pipeline import topics
 from pipeline.catalogue import ArrayForm, ProductForm
 from pipeline.mission import Mission
 from pipeline.software import release
+from pipeline.stages.latest import MESSAGES_PER_SECOND, MESSAGES_PER_SECOND_MAX_SPEED, PER_SECOND
 from pipeline.topic_schemas import SCHEMAS, SEVERITIES
 
 MSGPACK, JSON = "application/msgpack", "application/json"
 Map = dict[str, Any]
 
+_RATES = (
+    f"Newest values (`latest`) are sent at most {PER_SECOND:g} times a second each, and all those of a stream together "
+    f"at most {MESSAGES_PER_SECOND:,} times a second; of a replay at maximum speed or a backlog "
+    f"{MESSAGES_PER_SECOND_MAX_SPEED:,}. Where that is not enough, the topics that were sent the longest time ago go "
+    "first, so that all are sent equally often; the last value before a pass ends is always sent. "
+    "`downlink_latest_thinned` counts the values that newer ones replaced before they were sent; products hold all of "
+    "them."
+)
 _STREAM = {
     "description": "Where the data come from: a station's name for a live link, else the name of a replay.",
     "examples": ["live", "demo"],
@@ -38,6 +47,7 @@ def document(mission: Mission, forms: Sequence[ProductForm]) -> Map:
             "description": (
                 f"What downlink publishes of mission {mission.name}. The same packets give the same product `id`, so a "
                 "message that comes twice does no harm. Retained topics tell their newest value at once."
+                f"\n\n{_RATES}"
             ),
         },
         "defaultContentType": JSON,
@@ -61,7 +71,7 @@ def _channels(mission: Mission, forms: Sequence[ProductForm]) -> Iterator[tuple[
         yield _channel(f"{root}/product/{form.topic}", _product_text(form), _product(form), MSGPACK, retained=False)
     for form in forms:
         for leaf, (kind, unit) in form.latest.items():
-            address = f"{root}/latest/{topics.slug(form.instrument)}/{leaf}"
+            address = f"{root}/latest/{topics.latest_prefix(form.instrument, form.product)}/{leaf}"
             text = f"Newest `{leaf}`{f' in {unit}' if unit not in ('', '1') else ''}, at most five a second."
             yield _channel(address, text, _latest(kind, unit), JSON, retained=True)
     for channel in _link_names(mission):

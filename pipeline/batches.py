@@ -16,6 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 NO_TIME = int(np.iinfo(np.int64).min)
+GENERIC_INSTRUMENT = "telemetry"
+"""Stands for the instrument in products of containers that no instrument reads."""
 
 
 class Quality(IntFlag):
@@ -227,7 +229,8 @@ class Product:
 class Event:
     """Something an operator wants to hear of: a gap, a limit, a clock jump, a quarantined batch.
 
-    `severity`: info, warning, error. `time_ns`: receive time (0 unknown). `details` is plain JSON.
+    `severity`: info, warning, error. `time_ns`: receive time (0 unknown), of a limit the UTC of its packet where it is
+    known. `details` is plain JSON.
     """
 
     severity: str

@@ -54,6 +54,16 @@ def catalogue(mission: Mission, products: Iterable[Product] = ()) -> list[Produc
     return [found[topic] for topic in sorted(found)]
 
 
+def latest_clashes(mission: Mission) -> list[str]:
+    """Topics of newest values that more than one parameter of the dictionary would be sent to, in words."""
+    owners: dict[str, list[str]] = {}
+    for node in _generic(mission):
+        prefix = topics.latest_prefix(telemetry.INSTRUMENT, telemetry.product_name(node.key))
+        for _, name in node.columns:
+            owners.setdefault(f"latest/{prefix}/{topics.level(name)}", []).append(f"{name} of {node.key}")
+    return [f"{topic} is shared by {' and '.join(who)}" for topic, who in owners.items() if len(who) > 1]
+
+
 def _form(product: Product) -> ProductForm:
     arrays = {
         name: ArrayForm(one.values.dtype.newbyteorder("<").str, one.dims, one.unit, one.description)
@@ -91,10 +101,15 @@ def _json_type(value: object) -> str:
 
 def _described(mission: Mission) -> list[ProductForm]:
     """The products of containers that no instrument reads."""
+    return [_telemetry(node) for node in _generic(mission)]
+
+
+def _generic(mission: Mission) -> list[Node]:
+    """The containers that no instrument reads."""
     if mission.plan is None:
         return []
     read = {name for instrument in mission.instruments for name in REGISTER[instrument].containers}
-    return [_telemetry(node) for node in _leaves(mission.plan) if node.key not in read]
+    return [node for node in _leaves(mission.plan) if node.key not in read]
 
 
 def _leaves(plan: Plan) -> list[Node]:

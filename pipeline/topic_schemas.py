@@ -63,7 +63,8 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     "Latest": _map(
         "time value unit quality",
         "flat, for Grafana, Node-RED and a shell",
-        time=_TIME,
+        time=_TIME | {"description": "UTC of the value; null where the mission's clock does not tell it"},
+        received=_TIME | {"description": "when the ground received it; absent where that is not known"},
         value={"description": "null where the number is not finite"},
         unit=_TEXT,
         quality={"type": "integer", "description": f"bits, 0 is good: {_BITS}"},
@@ -93,7 +94,11 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         severity={"enum": list(SEVERITIES)},
         kind={"type": "string", "description": "gap, limit, clock_jump, quarantine and the like"},
         text=_TEXT,
-        details={"type": "object"},
+        details={
+            "type": "object",
+            "description": "of a limit: parameter, container, level, before, value, unit, limit, limit_kind (high, "
+            "low, inside, label, condition), onboard_ns, received_ns",
+        },
     ),
     "Report": _map(
         "bytes frames channels packets products",

@@ -12,7 +12,7 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -20,7 +20,7 @@ import msgpack  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, Event, Message, Product, Quantity, TimeRange
+from pipeline.batches import GENERIC_INSTRUMENT, NO_TIME, Event, Message, Product, Quantity, TimeRange
 from pipeline.errors import ConfigError, RunError
 from pipeline.payloads import ARRAY_KINDS, plain, product_payload
 from pipeline.quantities import MAX_KNOWN
@@ -79,20 +79,34 @@ def _product_topic(mission: str, stream: str, instrument: str, product: str) -> 
     return f"{topic_root(mission, stream)}/product/{slug(instrument)}/{level(product)}"
 
 
-def latest_messages(product: Product) -> list[Message]:
-    """The last row of each array in `product.latest`, retained, for who cannot read msgpack.
+def latest_prefix(instrument: str, product: str) -> str:
+    """The levels between `latest/` and the quantity: the instrument, and for parameters of a dictionary the container.
 
-    A vector is a topic for each component, since Grafana reads no lists: `<name>_x`, `_y`, `_z` where there are
-    three, else `<name>_0` and so on. An array without rows says nothing.
+    The container's name is that of its product: its path below the root, so that equal names in two subsystems differ.
     """
-    root = f"{topic_root(product.mission, product.stream)}/latest/{slug(product.instrument)}"
+    first = slug(instrument)
+    return f"{first}/{level(product)}" if instrument == GENERIC_INSTRUMENT else first
+
+
+def latest_messages(product: Product, names: Iterable[str] | None = None) -> list[Message]:
+    """The last row of each array in `names` (`product.latest` by default), retained, for readers without msgpack.
+
+    `time` is the UTC of that row (null where it is not known), `received` its Earth receive time (only where that is
+    known). A vector is a topic for each component, since Grafana reads no lists: `<name>_x`, `_y`, `_z` where there are
+    three, else `<name>_0` and so on. An array without rows gives no message.
+    """
+    prefix = latest_prefix(product.instrument, product.product)
+    root = f"{topic_root(product.mission, product.stream)}/latest/{prefix}"
     time = iso_utc(product.time.utc_ns[1], "ms")
+    received_ns = product.lineage.get("received_ns")
+    received = {"received": iso_utc(received_ns[1], "ms")} if received_ns else {}
     quality = int(product.quality[-1]) if len(product.quality) else 0
     about = _topic_of(product)
     messages = []
-    for name in product.latest:
+    for name in product.latest if names is None else names:
         for topic, value in _last_values(name, product.arrays[name]):
-            payload = {"time": time, "value": value, "unit": product.arrays[name].unit, "quality": quality}
+            unit = product.arrays[name].unit
+            payload = {"time": time, "value": value, "unit": unit, "quality": quality, **received}
             messages.append(_json_message(f"{root}/{level(topic)}", payload, retain=True, about=about))
     return messages
 

@@ -39,7 +39,7 @@ class TopicTable:
                 n_messages, n_bytes = self._sent.get(message.topic, (0, 0))
                 self._sent[message.topic] = n_messages + 1, n_bytes + len(message.payload)
             elif kind == "latest":
-                self._values.setdefault(message.about, {})[rest[1]] = _value(json.loads(message.payload))
+                self._values.setdefault(message.about, {})[rest[-1]] = _value(json.loads(message.payload))
 
     def __rich__(self) -> Table:
         table = Table(box=None, header_style="bold", pad_edge=False, expand=True)

@@ -1,7 +1,8 @@
 """Messages for who watches a broker from a terminal: a table that keeps up with them, or a JSON object a line.
 
-In: topics and payloads as they come, from anyone. Out: rows with the newest value, how old it is, how fast it comes and
-how it went; what is neither JSON nor a product is told by its size. Bounded: topics beyond MAX_TOPICS are only counted.
+In: topics and payloads as they come, from anyone. Out: rows with the newest value, how old it is (of a retained one by
+its own time, else by its arrival), how fast it comes and how it went; what is neither JSON nor a product is told by its
+size. Bounded: topics beyond MAX_TOPICS are only counted.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -57,15 +59,18 @@ class _Row:
     quality: int = 0
     n_messages: int = 0
     last_s: float = 0.0
+    retained: bool = False
+    time_s: float = math.nan
+    """When the newest value was measured, or else received, in s since 1970; NaN where the message does not say."""
     arrivals_s: deque[float] = field(default_factory=lambda: deque(maxlen=200))
     values: deque[float] = field(default_factory=lambda: deque(maxlen=N_KEPT))
 
 
 class WatchTable:
-    """A row for each topic, in order of their names. `clock`: seconds that do not go back."""
+    """A row for each topic, in order of their names. `clock`: seconds that do not go back; `utc_s`: since 1970."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic, utc_s: Callable[[], float] = time.time) -> None:
+        self._clock, self._utc_s = clock, utc_s
         self._rows: dict[str, _Row] = {}
         self.n_left_out = 0
 
@@ -80,6 +85,7 @@ class WatchTable:
         if not retained:
             row.arrivals_s.append(row.last_s)
         content = _read(topic, payload)
+        row.retained, row.time_s = retained, _time_s(content)
         told, row.quality = _told(topic, content)
         row.told = _printable(told)
         value = content.get("value")
@@ -98,16 +104,16 @@ class WatchTable:
         table.add_column("newest", no_wrap=True, overflow="ellipsis", ratio=3)
         names = sorted(self._rows)
         n_shown = max((options.height or console.height) - 3, 1)
-        now_s = self._clock()
+        now_s, utc_s = self._clock(), self._utc_s()
         for name in names[:n_shown]:
-            table.add_row(*self._cells(name, self._rows[name], now_s))
+            table.add_row(*self._cells(name, self._rows[name], now_s, utc_s))
         yield table
         n_more = len(names[n_shown:]) + self.n_left_out
         if n_more:
             yield Text(f"... and {n_more} more: name a narrower filter", style="dim")
 
     @staticmethod
-    def _cells(topic: str, row: _Row, now_s: float) -> tuple[RenderableType, ...]:
+    def _cells(topic: str, row: _Row, now_s: float, utc_s: float) -> tuple[RenderableType, ...]:
         told = Text(row.told)
         if row.quality:
             told.append(f"  ⚑ {row.quality}", style="yellow")
@@ -117,16 +123,32 @@ class WatchTable:
             Text(_printable(topic)),
             f"{row.n_messages:,}",
             rate,
-            _age(now_s - row.last_s),
+            f"{_age(utc_s - row.time_s)} retained".strip() if row.retained else _age(now_s - row.last_s),
             sparkline(row.values),
             told,
         )
 
 
 def _age(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.0f} h"
+    """In words; empty where it is not known (NaN)."""
+    if math.isnan(seconds):
+        return ""
+    for unit, unit_s, until_s in (("s", 1, 60), ("min", 60, 5400), ("h", 3600, 48 * 3600)):
+        if seconds < until_s:
+            return f"{max(seconds, 0) / unit_s:.0f} {unit}"
+    return f"{seconds / 86400:,.0f} d"
+
+
+def _time_s(content: dict[str, Any]) -> float:
+    """Of the value itself: its UTC, else when it was received; NaN where neither is told."""
+    for key in ("time", "received"):
+        text = content.get(key)
+        if isinstance(text, str):
+            try:
+                return datetime.fromisoformat(text).timestamp()
+            except (ValueError, OverflowError):
+                continue
+    return math.nan
 
 
 def _float(value: float) -> float:

@@ -91,10 +91,3 @@ def _differs(column: Column, expected: NDArray[np.uint8]) -> NDArray[np.bool_]:
     rows = np.repeat(np.arange(len(column)), column.length)
     hits = rows[wrong[flat_index(column.start, column.length)]]
     return np.asarray(np.bincount(hits, minlength=len(column)) > 0)
-
-
-def value_at(column: Column, row: int) -> Any:
-    """As plain Python, for an event."""
-    if isinstance(column, Ragged):
-        return column.values[column.start[row] : column.start[row] + column.length[row]].tolist()
-    return column[row].tolist()

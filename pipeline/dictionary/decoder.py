@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from operator import itemgetter
 from typing import cast
 
 import numpy as np
@@ -18,14 +18,13 @@ from numpy.typing import NDArray
 
 from pipeline.batches import NO_TIME, Column, ColumnBatch, Event, PacketBatch, Quality, Ragged
 from pipeline.dictionary.arena import empty_column
-from pipeline.dictionary.columns import named_columns, quality_of, value_at
-from pipeline.dictionary.limits import MAX_EVENTS, LimitWatch, event_of
+from pipeline.dictionary.columns import named_columns, quality_of
+from pipeline.dictionary.limits import LimitWatch
 from pipeline.dictionary.plain import Plain, compile_plain
 from pipeline.dictionary.plan import Node, Plan
 from pipeline.dictionary.rows import MIN_ROW_BYTES
 from pipeline.dictionary.runs import Result
 from pipeline.dictionary.sorting import Group, Sorter, run_program
-from pipeline.dictionary.steps import Slot
 from pipeline.dictionary.values import Values
 from pipeline.errors import ConfigError, Problem
 from pipeline.forms import Array, Arrays, Form, form_of
@@ -57,7 +56,8 @@ class Decoder:
         self._n_seen = 0
         self._watch = LimitWatch()
         self._sorter = Sorter(plan, self.set_aside)
-        self._events: list[Event] = []
+        self._events: list[tuple[int, Event]] = []
+        """With the number of the packet, counted over the whole stream."""
         nodes = list(plan.root.walk())
         self._forms: dict[str, Form | None] = {}
         """What the columns of one row are like, by container; None where it may change."""
@@ -126,12 +126,11 @@ class Decoder:
         quality = quality_of(quality, packets.length if every else packets.length[rows], result, node)
         time_ns = self._time(node, len(rows), partial(result.values.of, calibrated=False))
         received_ns = packets.received_ns if every else packets.received_ns[rows]
-        self._check(node, result.values, quality, received_ns, time_ns)
+        self._check(node, result.values, quality, received_ns, time_ns, rows, first)
         if node.integrity:
             start, length = packets.start[rows], packets.length[rows]
-            quality |= self._integrity(node, result, flat, start, length, received_ns) * np.uint32(
-                Quality.FAILED_CHECK
-            )
+            failed = self._integrity(node, result, flat, start, length, received_ns, rows, first)
+            quality |= failed * np.uint32(Quality.FAILED_CHECK)
         columns = self._columns(node, result.values)
         raw = named_columns(node.wanted, result.values.raw, sizes=node.has_sizes) if self._raw else {}
         return ColumnBatch(
@@ -163,9 +162,9 @@ class Decoder:
         )
 
     def drain_events(self) -> tuple[Event, ...]:
-        """Limits passed since the last call, oldest first within a container."""
-        drained, self._events = tuple(self._events), []
-        return drained
+        """Limits passed and checks failed since the last call, in the order of their packets."""
+        drained, self._events = sorted(self._events, key=itemgetter(0)), []
+        return tuple(event for _, event in drained)
 
     def _check(
         self,
@@ -174,19 +173,17 @@ class Decoder:
         quality: NDArray[np.uint32],
         received_ns: NDArray[np.int64],
         time_ns: NDArray[np.int64],
+        rows: Rows,
+        first: int,
     ) -> None:
         """Flag rows outside of their valid range, and note where alarm levels change."""
         for check in node.checks:
             wrong = check.out_of_range(values)
             if wrong is not None and wrong.any():
                 quality |= wrong * np.uint32(Quality.OUT_OF_RANGE)
-            level = check.levels(values)
-            if level is None:
-                continue
-            for row, before, now in islice(self._watch.changes(check, level), MAX_EVENTS):
-                value = value_at(values.calibrated[Slot(check.key)], row)
-                times = int(received_ns[row]), int(time_ns[row])
-                self._events.append(event_of(node.key, check, before, now, value, *times))
+            unit = node.units.get(check.name, "")
+            for row, event in self._watch.events(node.key, check, values, unit, received_ns, time_ns):
+                self._events.append((int(rows[row]) + first, event))
 
     def _integrity(
         self,
@@ -196,6 +193,8 @@ class Decoder:
         start: NDArray[np.int64],
         length: NDArray[np.int64],
         received_ns: NDArray[np.int64],
+        rows: Rows,
+        first: int,
     ) -> NDArray[np.bool_]:
         """bool[n]: rows in which a check word is not what it should be; they are counted, and told of once a batch."""
         if node.size is not None:
@@ -207,9 +206,10 @@ class Decoder:
             if n:
                 self.failed_checks[each.name] += n
                 details = {"container": node.key, "check": each.name, "packets": n}
-                first = int(received_ns[np.argmax(failed)])
+                row = int(np.argmax(failed))
                 text = f"{each.name}: {n} of {len(start)} packets fail"
-                self._events.append(Event("warning", "checksum", text, first, details))
+                event = Event("warning", "checksum", text, int(received_ns[row]), details)
+                self._events.append((int(rows[row]) + first, event))
             wrong |= failed
         return wrong
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from math import prod
+from itertools import islice
+from math import isfinite, prod
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import Column, Event, Ragged
+from pipeline.batches import NO_TIME, Column, Event, Ragged
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.encodings import Spline
 from pipeline.dictionary.parameter_types import (
@@ -35,6 +36,10 @@ SEVERITIES = ("info", "warning", "warning", "error", "error", "error")
 MAX_EVENTS = 1000
 """Of one batch: a value that flutters about its limit should not drown everything else."""
 Rows = NDArray[np.bool_]
+Limit = tuple[float | str | None, str]
+"""A limit and its kind: "high", "low", "inside" (a range that values should not be in: the end of it that is nearer),
+"label", or "condition" (what other parameters say: it has no value). NaN-free, as in JSON."""
+NORMAL: Limit = (None, "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +104,20 @@ class Check:
             level[hits] = np.maximum(level[hits], its_level)
         return level
 
+    def places(self, values: Values) -> NDArray[np.int8] | None:
+        """int8[n]: the alarm that applies to each row: 0 the default, else 1 + its place in `contexts`; None: all 0."""
+        if not self.contexts:
+            return None
+        places = np.zeros(values.n, np.int8)
+        for i, (criterion, _) in reversed(list(enumerate(self.contexts, 1))):
+            places[criterion.holds(values)] = i
+        return places
+
+    def limit(self, place: int, value: Any, level: int) -> Limit:
+        """The limit by which a value is at a level, of the alarm at a place as `places` counts them."""
+        alarm = self.contexts[place - 1][1] if place else self.limits.alarm
+        return _crossed(alarm or Alarm(), value, level)
+
     def counts(self) -> tuple[int, int]:
         """Values in a row before an alarm begins, and before it ends."""
         alarm = self.limits.alarm or (self.contexts[0][1] if self.contexts else Alarm())
@@ -141,9 +160,38 @@ def _levels(column: Column, alarm: Alarm) -> NDArray[np.int8]:
     return np.asarray(_rows(level).max(axis=1, initial=0))
 
 
+def _crossed(alarm: Alarm, value: Any, level: int) -> Limit:
+    """The limit by which the worst element of a value has a level."""
+    if level == 0:
+        return NORMAL
+    flat = np.ravel(np.asarray(value))
+    for _, where, inside in (band for band in alarm.bands if band[0] == level and flat.dtype.kind in "biuf"):
+        hits = _inside(flat, where) if inside else ~_inside(flat, where) & ~np.isnan(flat)
+        if not hits.any():
+            continue
+        x = flat[hits][0]
+        if inside:
+            ends = [end for end in (where.low, where.high) if isfinite(end)]
+            return min(ends, key=lambda end: abs(x - end), default=None), "inside"
+        return (where.low, "low") if x <= where.low else (where.high, "high")
+    labels = [name for name, its_level in alarm.labels if its_level == level and (flat == name).any()]
+    if labels:
+        return labels[0], "label"
+    of_others = any(its_level == level for its_level, _ in alarm.conditions)
+    return (None, "condition") if of_others else (str(flat[0]) if len(flat) else None, "label")
+
+
+def _value_at(column: Column, row: int) -> Any:
+    """As plain Python, for an event."""
+    if isinstance(column, Ragged):
+        return column.values[column.start[row] : column.start[row] + column.length[row]].tolist()
+    return column[row].tolist()
+
+
 @dataclass(slots=True)
 class _State:
     level: int = 0
+    limit: Limit = NORMAL
     candidate: int = 0
     n_candidates: int = 0
 
@@ -154,9 +202,34 @@ class LimitWatch:
 
     states: dict[str, _State] = field(default_factory=dict)
 
+    def events(
+        self,
+        container: str,
+        check: Check,
+        values: Values,
+        unit: str,
+        received_ns: NDArray[np.int64],
+        time_ns: NDArray[np.int64],
+    ) -> Iterator[tuple[int, Event]]:
+        """(row, event) for each change of the level, up to MAX_EVENTS of them.
+
+        The limit is that of the higher level: the one crossed when it begins, the one crossed back when it ends.
+        """
+        level = check.levels(values)
+        if level is None:
+            return
+        places: NDArray[np.int8] | None = None
+        for n, (row, before, now) in enumerate(islice(self.changes(check, level), MAX_EVENTS)):
+            places = check.places(values) if n == 0 else places
+            state, value = self.states[check.key], _value_at(values.calibrated[Slot(check.key)], row)
+            left, state.limit = state.limit, check.limit(0 if places is None else int(places[row]), value, now)
+            limit = state.limit if now > before else left
+            times = int(received_ns[row]), int(time_ns[row])
+            yield row, event_of(container, check, before, now, value, *times, limit, unit)
+
     def changes(self, check: Check, level: NDArray[np.int8]) -> Iterator[tuple[int, int, int]]:
         """(row, level before, level now) for each change."""
-        state = self.states.setdefault(check.name, _State())
+        state = self.states.setdefault(check.key, _State())
         there = np.flatnonzero(level >= 0)
         level = level[there]
         if not len(level) or (state.level == state.candidate and bool((level == state.level).all())):
@@ -201,9 +274,17 @@ def checks_of(columns: Sequence[tuple[str, str]], dictionary: Dictionary) -> tup
 
 
 def event_of(
-    container: str, check: Check, before: int, now: int, value: Any, received_ns: int, time_ns: int
+    container: str,
+    check: Check,
+    before: int,
+    now: int,
+    value: Any,
+    received_ns: int,
+    time_ns: int,
+    limit: Limit = NORMAL,
+    unit: str = "",
 ) -> Event:
-    """What an operator hears."""
+    """A change of the alarm level as an event; its time is that of the receipt, its details have the onboard time."""
     level = CONCERN_LEVELS[now]
     text = f"{check.name} is back to normal" if now == 0 else f"{check.name} is at level {level}"
     details = {
@@ -212,6 +293,10 @@ def event_of(
         "level": level,
         "before": CONCERN_LEVELS[before],
         "value": value,
-        "onboard_ns": time_ns,
+        "unit": unit,
+        "limit": limit[0],
+        "limit_kind": limit[1],
+        "onboard_ns": time_ns if time_ns != NO_TIME else None,
+        "received_ns": received_ns or None,
     }
     return Event(SEVERITIES[now], "limit", text, received_ns, details)

@@ -12,13 +12,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipeline.batches import Column, ColumnBatch, Ragged
+from pipeline.batches import GENERIC_INSTRUMENT, Column, ColumnBatch, Ragged
 from pipeline.forms import MAX_FORMS, Array, Arrays, Form, LateArrays, form_of
 from pipeline.instruments.products import Draft
 from pipeline.instruments.rows import compact
 from pipeline.quantities import MAX_KNOWN, Legend, Quantities, Said, legend_of
 
-INSTRUMENT = "telemetry"
+INSTRUMENT = GENERIC_INSTRUMENT
 MAX_ROWS, MAX_BYTES = 4096, 4 << 20  # of one product
 _OBJECT = np.dtype(object)
 

@@ -97,6 +97,7 @@ class Decode:
         meters.seconds.observe(seconds)
         meters.runs.set(self._worker.n_runs)
         meters.quarantined.set(self._worker.n_quarantined)
+        meters.thinned.labels(station).set(self._worker.n_thinned[station])
         if report := self._worker.last_report.pop(station, None):
             meters.report(station, report)
 

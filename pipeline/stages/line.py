@@ -11,10 +11,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from operator import attrgetter
 from threading import Lock
 from typing import Any
 
-from pipeline.batches import ByteBatch, ColumnBatch, Event, FrameBatch, PacketBatch, Product
+import numpy as np
+
+from pipeline.batches import NO_TIME, ByteBatch, ColumnBatch, Event, FrameBatch, PacketBatch, Product
 from pipeline.dictionary.decoder import Decoder
 from pipeline.dictionary.records import RecordJoiner
 from pipeline.instruments import Suite
@@ -140,8 +143,18 @@ class Line:
         self._n_rows += sum(len(batch.quality) for batch in columns)
         products = self._suite.feed(columns, settled=settled) if self._until == "products" else []
         self._count(products)
-        events = (*events, *self._decoder.drain_events(), *self._suite.drain_events())
+        events = (*events, *self._timed(self._decoder.drain_events()), *self._suite.drain_events())
         return Outcome(packets, tuple(columns), tuple(products), events, received.frames)
+
+    def _timed(self, events: Sequence[Event]) -> list[Event]:
+        """Events of packets with the UTC of the packet in place of its receive time, where it is known; by time."""
+        timed = [self._with_utc(event) for event in events]
+        return sorted(timed, key=attrgetter("time_ns")) if all(event.time_ns for event in timed) else timed
+
+    def _with_utc(self, event: Event) -> Event:
+        onboard_ns = event.details.get("onboard_ns")
+        utc_ns = NO_TIME if onboard_ns is None else int(self.mission.clock.utc_ns(np.array([onboard_ns]))[0])
+        return event if utc_ns == NO_TIME else replace(event, time_ns=utc_ns)
 
     def _count(self, products: Sequence[Product]) -> None:
         for product in products:

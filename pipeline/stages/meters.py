@@ -68,6 +68,9 @@ class DecodeMeters(Meters):
         self.seconds = self._histogram("decode_seconds", "time of a batch in the line")
         self.runs = self._gauge("held_runs", "passes whose state is held")
         self.quarantined = self._gauge("quarantined_batches", "batches that broke the line")
+        self.thinned = self._gauge(
+            "latest_thinned", "newest values that gave way to newer ones before they were sent", "station"
+        )
         self.frames = self._gauge("frames", "frames of the newest run, by fate", "station", "fate")
         self.lost_frames = self._gauge("lost_frames", "missing by their count", "station")
         self.corrected = self._gauge("corrected_symbols", "symbols that Reed-Solomon corrected", "station")

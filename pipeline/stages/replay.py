@@ -22,7 +22,7 @@ from pipeline.batches import ByteBatch, Event, Message, PacketBatch
 from pipeline.errors import DownlinkError
 from pipeline.stages.channel import Channel
 from pipeline.stages.control import read_command
-from pipeline.stages.latest import Latest
+from pipeline.stages.latest import MESSAGES_PER_SECOND, MESSAGES_PER_SECOND_MAX_SPEED, Latest
 from pipeline.stages.line import Line, Outcome
 from pipeline.stages.one_thread import OneThread
 from pipeline.stages.quarantine import set_aside
@@ -123,6 +123,8 @@ class Replay:
 
     def _messages(self, outcome: Outcome) -> list[Message]:
         messages = [topics.product_message(product) for product in outcome.products]
+        at_max_speed = self._tape.speed is None
+        self._latest.messages_per_second = MESSAGES_PER_SECOND_MAX_SPEED if at_max_speed else MESSAGES_PER_SECOND
         messages += self._latest.offer(outcome.products, time.monotonic_ns())
         messages += [topics.event_message(self._mission, self._stream, event) for event in outcome.events]
         return messages

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,7 +20,7 @@ import structlog
 
 from pipeline import topics
 from pipeline.batches import NO_TIME, Event, Message, Product
-from pipeline.stages.latest import Latest
+from pipeline.stages.latest import MESSAGES_PER_SECOND, MESSAGES_PER_SECOND_MAX_SPEED, Latest
 from pipeline.stages.ledger import MAX_KEYS
 from pipeline.stages.line import Line
 from pipeline.stages.quarantine import set_aside
@@ -29,6 +30,8 @@ MAX_RUNS = 16
 OUT_BYTES = 4 << 20
 """An Out is cut before it grows beyond this."""
 LINK_INTERVAL_S = 1.0
+BACKLOG_S = 10.0
+"""Of bytes received longer ago the newest values are sent as rarely as those of a replay at maximum speed."""
 UNTIMED_KEPT = MAX_KEYS + MAX_KEYS // 4
 """More than publish keeps: an id forgotten here is forgotten there."""
 log = structlog.get_logger("decode")
@@ -70,6 +73,8 @@ class Worker:
         self._settles = settles
         self._runs: dict[RunId, _Run] = {}
         self.n_quarantined = 0
+        self.n_thinned: Counter[str] = Counter()
+        """Newest values that were replaced before they were sent, by station."""
         self.last_report: dict[str, dict[str, Any]] = {}
         """The newest pass report of each station."""
 
@@ -89,7 +94,9 @@ class Worker:
         run.n_bytes += len(raw.batch.data)
         if len(raw.batch.mark_ns):
             run.received_ns = int(raw.batch.mark_ns[-1])
-        now_ns = time.monotonic_ns()
+        lags = time.time_ns() - run.received_ns > BACKLOG_S * 1e9
+        run.latest.messages_per_second = MESSAGES_PER_SECOND_MAX_SPEED if lags else MESSAGES_PER_SECOND
+        now_ns, n_thinned = time.monotonic_ns(), run.latest.n_thinned
         found = self._unless_broken(raw, run, self._products)
         tells_books = raw.ended or self._clock() >= run.told_at + LINK_INTERVAL_S
         more = tells_books or run.latest.is_due(now_ns)
@@ -98,6 +105,7 @@ class Worker:
             found = self._unless_broken(raw, run, partial(self._retained, now_ns))
             found += self._books(raw, run) if tells_books else []
             yield from self._outs(raw, run, found, last=True)
+        self.n_thinned[raw.id.station] += run.latest.n_thinned - n_thinned
         if raw.ended:
             del self._runs[raw.id]
 

@@ -45,6 +45,32 @@ def test_a_retained_message_says_nothing_of_the_rate():
     assert "0.1" not in told(table)
 
 
+def test_a_retained_value_has_the_age_of_the_value_and_says_so():
+    now = [0.0]
+    table = WatchTable(lambda: now[0], lambda: 1_700_007_200.0)  # 2023-11-15T00:13:20Z
+    for key, when in (("time", "2023-11-14T22:13:20.000Z"), ("received", "2023-11-10T00:13:20.000Z")):
+        payload = {"time": None, "value": 1.0, "unit": "", "quality": 0, "received": None, key: when}
+        table.add(f"m/live/latest/a/{key}", json.dumps(payload).encode(), True)
+    table.add("m/live/latest/a/unknown", json.dumps({"time": None, "value": 1.0}).encode(), True)
+    now[0] = 3.0
+    lines = {row.split()[0].rsplit("/", 1)[1]: row for row in told(table).splitlines() if "latest" in row}
+    assert "2 h retained" in lines["time"]
+    assert "5 d retained" in lines["received"]
+    assert "retained" in lines["unknown"]
+    assert " s " not in lines["unknown"]
+
+
+def test_a_value_that_comes_anew_has_the_age_of_its_arrival():
+    now = [0.0]
+    table = WatchTable(lambda: now[0], lambda: 1_700_007_200.0)
+    payload = json.dumps({"time": "2021-05-22T01:20:00.000Z", "value": 1.0}).encode()
+    table.add("m/replay/latest/a/b", payload, True)
+    table.add("m/replay/latest/a/b", payload, False)
+    now[0] = 3.0
+    assert "retained" not in told(table)
+    assert "3 s" in told(table)
+
+
 def test_flagged_values_carry_their_quality_bits():
     table = WatchTable(lambda: 0.0)
     table.add("m/live/latest/a/b", value(1.0, quality=16), False)

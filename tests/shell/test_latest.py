@@ -1,6 +1,7 @@
-"""The newest values, at a rate that people and dashboards can follow."""
+"""The newest values, at a rate that people, dashboards and brokers can follow."""
 
 import json
+from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -26,12 +27,12 @@ def product() -> Any:
         arrays={},
         quality=np.zeros(1, np.uint32),
         lineage={},
-        latest=("pressure_pa",),
+        latest=(),
     )
 
-    def make(value: float, name: str = "meteorology") -> Product:
-        arrays = {"pressure_pa": Quantity(np.array([value]), "Pa"), "time_utc_ns": Quantity(np.array([0]), "ns")}
-        return replace(plain, product=name, arrays=arrays)
+    def make(value: float, name: str = "meteorology", quantities: tuple[str, ...] = ("pressure_pa",)) -> Product:
+        arrays = {quantity: Quantity(np.array([value]), "Pa") for quantity in quantities}
+        return replace(plain, product=name, arrays=arrays, latest=quantities)
 
     return make
 
@@ -54,18 +55,52 @@ def test_at_most_five_a_second_are_told(product: Any) -> None:
     assert sum(map(len, told)) == 6
 
 
-def test_many_topics_are_told_less_often_each(product: Any) -> None:
+def test_each_of_3500_parameters_that_come_once_a_second_is_told_each_second(product: Any) -> None:
+    """As many as a mission has that sends nine packets a second, each of hundreds of parameters."""
     latest = Latest()
-    many = [product(1.0, f"p{i}") for i in range(250)]
-    told = [len(latest.offer(many, i * SECOND // 10)) for i in range(31)]
-    assert sum(told) == 4 * 250
+    names = tuple(f"q{i}" for i in range(389))
+    seconds: Counter[str] = Counter()
+    for i in range(9 * 20):
+        messages = latest.offer([product(float(i), f"p{i % 9}", names)], i * SECOND // 9)
+        seconds.update(f"{message.about}/{message.topic}" for message in messages)
+    assert len(seconds) == 9 * 389
+    assert set(seconds.values()) == {20}
+    assert latest.n_thinned == 0
+
+
+def test_topics_that_are_too_many_take_turns(product: Any) -> None:
+    latest = Latest(messages_per_second=100)
+    sizes = {"large": 600, "small": 10, "medium": 90}
+    told: Counter[str] = Counter()
+    n_seconds = 70
+    for i in range(n_seconds):
+        kinds = [product(float(i), kind, tuple(f"{kind}_{k}" for k in range(size))) for kind, size in sizes.items()]
+        told.update(message.topic.rsplit("/", 1)[1] for message in latest.offer(kinds, i * SECOND))
+    assert len(told) == 700
+    assert sum(told.values()) == 100 * n_seconds
+    assert set(told.values()) == {10}  # every seventh second, whichever product it is of
+
+
+def test_what_newer_values_replace_is_counted(product: Any) -> None:
+    latest = Latest(messages_per_second=2)
+    for i in range(3):
+        latest.offer([product(float(i), "p", ("a", "b", "c"))], i * SECOND)
+    assert latest.n_thinned == 2  # one of three in each of the first two seconds
+
+
+def test_values_that_wait_are_told_when_there_is_room(product: Any) -> None:
+    latest = Latest(messages_per_second=2)
+    assert len(latest.offer([product(1.0, "p", ("a", "b", "c"))], 0)) == 2
+    assert not latest.is_due(SECOND // 10)
+    assert latest.is_due(SECOND)
+    assert [message.topic.rsplit("/", 1)[1] for message in latest.tell(SECOND)] == ["c"]
 
 
 def test_the_last_value_is_always_told(product: Any) -> None:
-    latest = Latest()
+    latest = Latest(messages_per_second=1)
     latest.offer([product(1.0)], 0)
-    latest.offer([product(2.0)], 1)
-    assert values(latest.flush()) == [2.0]
+    latest.offer([product(2.0), product(3.0, "other")], 1)
+    assert values(latest.flush()) == [2.0, 3.0]
     assert latest.flush() == []
 
 
