@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test check bench soak docs format clean system
+.PHONY: help setup demo test check bench soak docs format lock sbom audit clean system
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -24,9 +24,19 @@ $(VENV)/.setup: pyproject.toml | $(BIN)/python
 	$(INSTALL) -e '.[broker,dashboard,pictures]'
 	@touch $@
 
-$(VENV)/.tools: pyproject.toml | $(BIN)/python
+# LOCKED=1, as CI has it: exactly what requirements-dev.lock names, each file by its hash.
+$(VENV)/.tools: pyproject.toml $(if $(LOCKED),requirements-dev.lock) | $(BIN)/python
+ifdef LOCKED
+	$(INSTALL) --require-hashes -r requirements-dev.lock
+	$(INSTALL) --no-deps --no-build-isolation -e .
+else
 	$(INSTALL) -e '.[test,check]'
+endif
 	@touch $@ $(VENV)/.setup
+
+$(VENV)/.supply: pyproject.toml | $(BIN)/python
+	$(INSTALL) -e '.[supply]'
+	@touch $@
 
 $(VENV)/.peers: pyproject.toml | $(BIN)/python
 	$(INSTALL) -e '.[bench]'
@@ -57,6 +67,21 @@ bench: $(VENV)/.peers system ## speed and memory, against peers in one run
 docs: $(VENV)/.tools ## the pages that are made from the code, and the site in build/site
 	$(BIN)/python docs/make_reference.py
 	$(BIN)/zensical build --strict
+
+COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+BUILD_NEEDS := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
+
+lock: $(VENV)/.supply ## resolve pyproject.toml anew: versions and hashes for the image and for CI
+	$(COMPILE) --upgrade --extra services --extra dashboard pyproject.toml -o requirements.lock
+	$(BIN)/python -c '$(BUILD_NEEDS)' > build.in && $(COMPILE) --upgrade build.in -o build.lock; rm -f build.in
+	$(COMPILE) --upgrade --extra test --extra check pyproject.toml build.lock -o requirements-dev.lock
+
+sbom: $(VENV)/.supply ## the image's bill of materials (CycloneDX) in build/sbom.json
+	@mkdir -p build
+	$(BIN)/cyclonedx-py requirements --output-reproducible --of JSON -o build/sbom.json requirements.lock
+
+audit: $(VENV)/.supply ## known vulnerabilities of what the image and CI install
+	$(BIN)/pip-audit --progress-spinner off --disable-pip --require-hashes -r requirements.lock -r requirements-dev.lock
 
 format: $(VENV)/.tools ## format the code
 	$(BIN)/ruff format .

@@ -260,14 +260,27 @@ def certs(
     ] = None,
     mission: Annotated[str, typer.Option("--mission", "-m", metavar="NAME", help="Of the access list.")] = "+",
     days: Annotated[float, typer.Option(min=0.0, help="How long they hold.")] = 365.0,
+    each: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A folder for each of these, as docker-compose.yml has them; what still holds for 30 days is kept.",
+        ),
+    ] = None,
 ) -> None:
     """Make certificates, an access list and a broker's configuration for a lab.
 
     Example: downlink certs --out certs --host localhost --mission zhurong
     """
     with _extra_services(), loading():
+        from pipeline.transport.cert_folders import keep_certificates
         from pipeline.transport.certs import make_certificates
-    for path in make_certificates(out, host or ["localhost", "127.0.0.1"], mission, days, station_host):
+    hosts = host or ["localhost", "127.0.0.1"]
+    if each:
+        made = keep_certificates(out, each, hosts, mission, days)
+    else:
+        made = make_certificates(out, hosts, mission, days, station_host)
+    for path in made:
         typer.echo(path)
 
 

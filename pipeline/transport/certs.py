@@ -99,6 +99,8 @@ set_tcp_nodelay true
 max_queued_messages 0
 max_packet_size 67108864
 max_inflight_messages 1000
+max_connections 1000
+persistent_client_expiration 1d
 """
 
 
@@ -116,7 +118,7 @@ def make_certificates(
         authority = make_authority(folder, days)
         for name in (BROKER, *CLIENTS):
             served = {BROKER: hosts, "ingest": hosts if stations is None else stations}.get(name, ())
-            make_pair(folder, name, authority, days, served)
+            _write(folder, name, *make_pair(name, authority, days, served))
         (folder / "acl").write_text(access_list(mission), "utf-8")
         (folder / "mosquitto.conf").write_text(CONFIGURATION.format(folder=folder.resolve()), "utf-8")
     except OSError as error:
@@ -128,17 +130,18 @@ def make_authority(folder: Path, days: float) -> Authority:
     """Write `ca.crt` and `ca.key`."""
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _certificate(LAB_AUTHORITY, key, None, days, (), ())
-    _write(folder, "ca", certificate, key)
+    _write(folder, "ca", certificate.public_bytes(serialization.Encoding.PEM), _unlocked(key))
     return certificate, key
 
 
-def make_pair(folder: Path, name: str, authority: Authority, days: float, hosts: Sequence[str] = ()) -> None:
-    """Write `<name>.crt` and `<name>.key`: a client's, a server's of `hosts`, or both of them for ingest."""
+def make_pair(name: str, authority: Authority, days: float, hosts: Sequence[str] = ()) -> tuple[bytes, bytes]:
+    """A certificate and its key, in PEM: a client's, a server's of `hosts`, or both of them for ingest."""
     usages = [] if name == BROKER else [ExtendedKeyUsageOID.CLIENT_AUTH]
     if hosts:
         usages.append(ExtendedKeyUsageOID.SERVER_AUTH)
     key = ec.generate_private_key(ec.SECP256R1())
-    _write(folder, name, _certificate(name, key, authority, days, usages, hosts), key)
+    certificate = _certificate(name, key, authority, days, usages, hosts)
+    return certificate.public_bytes(serialization.Encoding.PEM), _unlocked(key)
 
 
 def access_list(mission: str) -> str:
@@ -199,11 +202,15 @@ def _host(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _write(folder: Path, name: str, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> None:
-    (folder / f"{name}.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    secret = key.private_bytes(
+def _unlocked(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """The key in PEM, without a passphrase: nobody could type one when a service starts."""
+    return key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
+
+
+def _write(folder: Path, name: str, certificate: bytes, key: bytes) -> None:
+    (folder / f"{name}.crt").write_bytes(certificate)
     number = os.open(folder / f"{name}.key", os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(number, "wb") as file:
-        file.write(secret)
+        file.write(key)

@@ -21,6 +21,7 @@ from pipeline.mission import load_mission
 from pipeline.stages.line import Line
 from pipeline.topics import product_message, unpack_product
 from pipeline.transport.address import BrokerAddress
+from pipeline.transport.certs import make_certificates
 from pipeline.transport.dialer import Timing
 from pipeline.transport.mqtt import subscribe
 from pipeline.transport.source import read_pass
@@ -131,7 +132,7 @@ async def listen(port, products):
 
 async def test_a_pass_goes_through_the_containers_while_one_after_the_other_is_killed(compose):
     expected = undisturbed("clean.cadu") | undisturbed("damaged.cadu")
-    await compose.healthy("broker", "ingest", "decode", "publish")
+    await compose.healthy("broker", "readers", "ingest", "decode", "publish")
     products = {}
     listening = asyncio.create_task(listen(compose.mqtt_port, products))
     await asyncio.sleep(1)
@@ -166,7 +167,7 @@ async def until(products, ids, within_s):
         await asyncio.sleep(0.2)
 
 
-@pytest.mark.parametrize("service", ["broker", "ingest", "decode", "publish", "dashboard"])
+@pytest.mark.parametrize("service", ["broker", "readers", "ingest", "decode", "publish", "dashboard"])
 async def test_each_container_is_confined(compose, service):
     told = compose.inspect(service)
     assert told["Config"]["User"] not in {"", "root", "0"}
@@ -210,3 +211,90 @@ async def test_who_comes_from_outside_reads_products_and_neither_reads_nor_write
     assert "zhurong/status/publish" in heard
     assert "forged" not in heard
     assert "/stage/" not in heard
+
+
+def addresses(compose, service):
+    networks = compose.inspect(service)["NetworkSettings"]["Networks"]
+    return {name.removeprefix(f"{PROJECT}_"): one["IPAddress"] for name, one in networks.items()}
+
+
+def within(compose, service, *words):
+    """What a command says inside the container of a service, and its status."""
+    container = compose("ps", "-q", service).split()[0]
+    done = subprocess.run(["docker", "exec", container, *words], capture_output=True, text=True, check=False)
+    return done.returncode, done.stdout + done.stderr
+
+
+async def test_the_services_door_takes_nobody_without_a_certificate_of_its_own_authority(compose, tmp_path):
+    """Every user of the host reaches the addresses of containers."""
+    await compose.healthy("broker")
+    make_certificates(tmp_path, ["broker"], "+", 1)
+    files = {"--cafile": "ca.crt", "--cert": "publish.crt", "--key": "publish.key"}
+    foreign = [word for option, file in files.items() for word in (option, str(tmp_path / file))]
+    for address in addresses(compose, "broker").values():
+        for shown in ([], [*foreign, "--insecure"]):
+            words = [
+                "mosquitto_pub",
+                "-h",
+                address,
+                "-p",
+                "1884",
+                "-q",
+                "1",
+                "-t",
+                "zhurong/stage/out",
+                "-m",
+                "forged",
+            ]
+            done = await asyncio.to_thread(subprocess.run, [*words, *shown], capture_output=True, timeout=30)
+            assert done.returncode != 0
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(address, 1885)
+
+
+def test_the_services_broker_is_on_no_network_of_the_dashboard_or_of_who_watches(compose):
+    assert set(addresses(compose, "broker")) == {"stages"}
+    assert set(addresses(compose, "dashboard")) == {"outside"}
+    reach = "import socket; socket.create_connection(('broker', 1884), 3)"
+    status, told = within(compose, "dashboard", "python", "-c", reach)
+    assert status != 0
+    assert "Name or service not known" in told or "name resolution" in told
+    assert within(compose, "decode", "python", "-c", reach) == (0, "")
+
+
+@pytest.mark.parametrize("service", ["ingest", "decode", "publish"])
+def test_a_service_has_its_own_key_and_nobody_elses(compose, service):
+    assert within(compose, service, "find", "/keys", "-name", "*.key") == (0, "/keys/own/own.key\n")
+    status, told = within(compose, service, "touch", "/keys/own/another")
+    assert status != 0
+    assert "Read-only file system" in told
+
+
+def test_a_start_later_on_keeps_the_certificates(compose):
+    before = within(compose, "publish", "cat", "/keys/own/own.crt")
+    compose("up", "--detach", "--scale", "decode=3")
+    assert before[0] == 0
+    assert within(compose, "publish", "cat", "/keys/own/own.crt") == before
+
+
+async def test_the_dashboard_takes_no_socket_from_a_page_of_another_site(compose):
+    await compose.healthy("dashboard")
+    status = {}
+    for origin in (f"http://127.0.0.1:{compose.page_port}", "http://evil.example", "http://evil.example:5006"):
+        page = await asyncio.to_thread(urllib.request.urlopen, f"http://127.0.0.1:{compose.page_port}/", timeout=10)
+        token = re.search(r'"token":"([^"]+)"', page.read().decode())[1]
+        lines = [
+            "GET /ws HTTP/1.1",
+            f"Host: 127.0.0.1:{compose.page_port}",
+            "Upgrade: websocket",
+            "Connection: Upgrade",
+            "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+            "Sec-WebSocket-Version: 13",
+            f"Sec-WebSocket-Protocol: bokeh, {token}",
+            f"Origin: {origin}",
+        ]
+        reader, writer = await asyncio.open_connection("127.0.0.1", compose.page_port)
+        writer.write("\r\n".join([*lines, "", ""]).encode())
+        status[origin] = (await asyncio.wait_for(reader.readline(), 10)).decode().split()[1]
+        writer.close()
+    assert list(status.values()) == ["101", "403", "403"]

@@ -13,7 +13,8 @@ import pytest
 
 from pipeline.batches import Message
 from pipeline.transport.address import BrokerAddress
-from pipeline.transport.certs import make_certificates
+from pipeline.transport.cert_folders import keep_certificates
+from pipeline.transport.certs import CLIENTS, make_certificates
 from pipeline.transport.dialer import Timing
 from pipeline.transport.mqtt import Publisher
 
@@ -89,20 +90,76 @@ def lab(tmp_path, unused_port):
     broker.stop()
 
 
-@pytest.fixture
-def composed(tmp_path, unused_port):
-    """As docker-compose.yml sets it up: readers at one door, services at the other."""
-    inner = unused_port + 1
-    conf = (ROOT / "docker" / "mosquitto.conf").read_text()
-    for before, after in (
-        ("listener 1884", f"listener {inner} 127.0.0.1"),
-        ("listener 1883", f"listener {unused_port} 127.0.0.1"),
-        ("/mosquitto/config/readers.acl", str(ROOT / "docker" / "readers.acl")),
-        ("persistence_location /mosquitto/data/", f"persistence_location {tmp_path}/"),
-    ):
+class Composed:
+    """As docker-compose.yml sets it up: the services' broker, and the readers' broker that is a reader of it."""
+
+    def __init__(self, folder, inner, outer):
+        self._ports = {"inner": inner, "outer": outer}
+        self._keys = folder / "keys"
+        keep_certificates(self._keys, ("broker", *CLIENTS), ["127.0.0.1"], "+", 100)
+        self._services = Broker(self._folder(folder, "services"), self._services_conf(folder), self.door)
+        self._readers = Broker(self._folder(folder, "readers"), self._readers_conf(), self.door)
+
+    @staticmethod
+    def _folder(folder, name):
+        (folder / name).mkdir()
+        return folder / name
+
+    def _services_conf(self, folder):
+        return changed(
+            "mosquitto.conf",
+            ("listener 1884", f"listener {self._ports['inner']} 127.0.0.1"),
+            ("listener 1885 127.0.0.1", f"listener {unused()} 127.0.0.1"),
+            ("/mosquitto/keys/", f"{self._keys}/broker/"),
+            ("/mosquitto/config/health.acl", str(ROOT / "docker" / "health.acl")),
+            ("persistence_location /mosquitto/data/", f"persistence_location {folder}/"),
+        )
+
+    def _readers_conf(self):
+        return changed(
+            "readers.conf",
+            ("listener 1883", f"listener {self._ports['outer']} 127.0.0.1"),
+            ("address broker:1884", f"address 127.0.0.1:{self._ports['inner']}"),
+            ("/mosquitto/keys/", f"{self._keys}/reader/"),
+            ("/mosquitto/config/readers.acl", str(ROOT / "docker" / "readers.acl")),
+        )
+
+    def door(self, who):
+        if who == "reader":
+            return ["-p", str(self._ports["outer"])]
+        own = self._keys / who
+        files = ["--cafile", own / "ca.crt", "--cert", own / "own.crt", "--key", own / "own.key"]
+        return ["-h", "127.0.0.1", "-p", str(self._ports["inner"]), *map(str, files)]
+
+    async def put(self, *words):
+        await self._services.put(*words)
+
+    async def hear(self, *words, **more):
+        return await self._services.hear(*words, **more)
+
+    def stop(self):
+        self._services.stop()
+        self._readers.stop()
+
+
+def changed(name, *changes):
+    """A configuration of docker/ with its container's places changed to those of this test."""
+    conf = (ROOT / "docker" / name).read_text()
+    for before, after in changes:
         assert before in conf
         conf = conf.replace(before, after)
-    broker = Broker(tmp_path, conf, lambda who: ["-p", str(unused_port if who == "reader" else inner)])
+    return conf
+
+
+def unused():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture
+def composed(tmp_path, unused_port):
+    broker = Composed(tmp_path, unused_port + 1, unused_port)
     yield broker
     broker.stop()
 
