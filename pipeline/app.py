@@ -152,23 +152,35 @@ async def replay(
     *,
     stream: str,
     speed: float | None,
+    rate_bits_per_s: float | None = None,
     hold: bool = False,
     merge: bool = False,
+    begun: Callable[[], None] = lambda: None,
+    say: Callable[[str], None] = lambda _: None,
     ended: Callable[[dict[str, Any]], None] = lambda _: None,
 ) -> dict[str, Any]:
     """Run recordings through the whole pipeline to a broker, and give the pass report.
 
     Commands on the stream's `control` topic pause it, resume it, set its speed and wind it. `hold`: at the end it waits
-    to be wound back, until Ctrl-C. `ended` is told the report whenever the end is reached.
+    to be wound back, until Ctrl-C. `begun` is called once the broker is connected, `ended` with the report whenever the
+    end is reached, `say` with a line on what sets the pace of a recording without receive times.
     """
     stations = station_names(mission, passes, merge=merge)
-    tape = Tape(lambda: Line(mission, stream, stations=stations), passes, speed, hold=hold)
+    tape = Tape(
+        lambda: Line(mission, stream, stations=stations),
+        passes,
+        speed,
+        hold=hold,
+        rate_bits_per_s=rate_bits_per_s,
+        say=say,
+    )
     stop = asyncio.Event()
     online, offline = (topics.status_message(mission.name, "replay", state) for state in ("online", "offline"))
     client_id = f"{mission.name}-{stream}-{os.getpid()}"
     async with Publisher(
         address, client_id=client_id, birth=online, will=offline, on_trouble=log.warning
     ) as publisher:
+        begun()
         stages = Replay(tape, mission.name, stream, publisher.publish, ended=ended)
         control = topics.control_topic(mission.name, stream)
         async with _obeying(address, control, stages.command):

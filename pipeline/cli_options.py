@@ -56,12 +56,59 @@ BrokerOrOwn = Annotated[
     str | None,
     typer.Option(metavar="URL", envvar="DOWNLINK_BROKER", help=f"{_URL}. Without it: an embedded broker."),
 ]
+Speed = Annotated[
+    str | None,
+    typer.Option(
+        metavar="1|10|max",
+        envvar="DOWNLINK_SPEED",
+        help="Times the real rate: by receive times, else by insert zones or the onboard clock; max without.",
+    ),
+]
+Rate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BITS_PER_S",
+        help="The rate of the link, in bits per second (2048k, 2M too), in place of the times of the recording.",
+    ),
+]
+MOST_BITS_PER_S = 1e12
 AsJson = Annotated[bool, typer.Option("--json", help="The pass report as JSON.")]
 FileFormat = Annotated[
     Literal["archive", "netcdf", "cdf", "pds4", "segy", "wav", "picture", "quicklook", "zarr"],
     typer.Option("--format", help="Of each kind of product its own files, or one kind alone."),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")]
+
+
+def speed_factor(text: str | None, rate_bits_per_s: float | None) -> float | None:
+    """Read --speed; None is as fast as can be, which it is without the option unless a rate is given."""
+    if text is None:
+        return None if rate_bits_per_s is None else 1.0
+    if text == "max":
+        if rate_bits_per_s is not None:
+            raise ConfigError("--rate sets a pace: not with --speed max")
+        return None
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < float("inf"):
+        raise ConfigError(f"--speed {text}: a factor such as 1 or 10, or max")
+    return factor
+
+
+def rate_of(text: str | None) -> float | None:
+    """Read --rate, in bits per second."""
+    if text is None:
+        return None
+    scale = {"k": 1e3, "M": 1e6}.get(text[-1:], 1.0)
+    try:
+        rate = float(text[:-1] if scale > 1 else text) * scale
+    except ValueError:
+        rate = 0.0
+    if not 1 <= rate <= MOST_BITS_PER_S:
+        raise ConfigError(f"--rate {text}: bits per second, such as 2048000, 2048k or 2.048M")
+    return rate
 
 
 def readable(passes: Sequence[Path], *, merge: bool = True) -> int | None:

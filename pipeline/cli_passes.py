@@ -19,24 +19,28 @@ from pipeline.cli_options import (
     MissionName,
     OutFolder,
     Passes,
+    Rate,
+    Speed,
     conclude,
     err,
     out,
     progress,
+    rate_of,
     readable,
+    speed_factor,
     tell,
     warn,
 )
 from pipeline.cli_start import loading
-from pipeline.errors import ConfigError, DownlinkError
+from pipeline.errors import DownlinkError
 from pipeline.view import replay_view
 
 if TYPE_CHECKING:
-    from pipeline.batches import Message
     from pipeline.mission import Mission
 
 LAST_LOOK_S = 1.0
 """A page looks for news twice a second."""
+AT_END = "at its end: wind it back on the dashboard, or Ctrl-C"
 commands = typer.Typer()
 
 
@@ -56,9 +60,11 @@ def demo() -> None:
     async def run() -> None:
         async with broker_at(None) as address:
             command = f"mosquitto_sub -h {address.host} -p {address.port} -t 'zhurong/#' -v"
-            err.print(f"broker on {address}: try  {command}", soft_wrap=True)
-            async with _demo_dashboard(address):
-                await _replay([recording], mission, address, stream="demo", speed=1.0, hold=sys.stdout.isatty())
+            async with _demo_dashboard(address) as page:
+                where = [f"broker on {address}: try  {command}", *page]
+                await _replay(
+                    [recording], mission, address, where, stream="demo", speed=1.0, hold=sys.stdout.isatty()
+                )
 
     asyncio.run(run())
 
@@ -68,9 +74,8 @@ def replay(
     passes: Passes,
     mission: MissionName,
     broker: BrokerOrOwn = None,
-    speed: Annotated[
-        str, typer.Option(metavar="1|10|max", help="Times the real rate, by the receive times; or max.")
-    ] = "max",
+    speed: Speed = None,
+    rate: Rate = None,
     stream: Annotated[
         str | None, typer.Option(metavar="NAME", help="Topics are <mission>/NAME/...; the file's name without it.")
     ] = None,
@@ -95,14 +100,23 @@ def replay(
         from pipeline.transport.broker import broker as broker_at
     known = load_mission(mission)
     readable(passes, merge=merge)
-    factor = _speed(speed)
+    rate_bits_per_s = rate_of(rate)
+    factor = speed_factor(speed, rate_bits_per_s)
     name = app.stream_name(stream, passes)
 
     async def run() -> dict[str, Any]:
         async with broker_at(broker) as address:
-            err.print(f"publishing {known.name}/{name}/# on {address}", soft_wrap=True)
             return await _replay(
-                passes, known, address, stream=name, speed=factor, hold=hold, merge=merge, as_json=as_json
+                passes,
+                known,
+                address,
+                [f"publishing {known.name}/{name}/# on {address}"],
+                stream=name,
+                speed=factor,
+                rate_bits_per_s=rate_bits_per_s,
+                hold=hold,
+                merge=merge,
+                as_json=as_json,
             )
 
     report = asyncio.run(run())
@@ -206,35 +220,24 @@ def products(
     conclude(report)
 
 
-def _speed(text: str) -> float | None:
-    if text == "max":
-        return None
-    try:
-        factor = float(text)
-    except ValueError:
-        factor = 0.0
-    if not 0 < factor < float("inf"):
-        raise ConfigError(f"--speed {text}: a factor such as 1 or 10, or max")
-    return factor
-
-
 @asynccontextmanager
-async def _demo_dashboard(address: Any) -> AsyncIterator[None]:
+async def _demo_dashboard(address: Any) -> AsyncIterator[list[str]]:
     """Serve the page on a terminal, where Bokeh is installed; a demo without a page is a demo too.
 
-    It stays until open pages show the last counters, which are those of the report.
+    Gives a line that says where it is, or why it is not there. It stays until open pages show the last counters, which
+    are those of the report.
     """
     from pipeline import app
 
-    served = None
+    served, where = None, []
     async with AsyncExitStack() as stack:
         if sys.stdout.isatty() and app.has_dashboard():
             try:
                 served = await stack.enter_async_context(app.dashboard(address, or_any_port=True))
-                err.print(f"dashboard on {served.url}", soft_wrap=True)
+                where.append(f"dashboard on {served.url}")
             except DownlinkError as error:
-                err.print(f"no dashboard: {error}", markup=False, soft_wrap=True)
-        yield
+                where.append(f"no dashboard: {error}")
+        yield where
         if served:
             await asyncio.sleep(LAST_LOOK_S)
 
@@ -243,32 +246,58 @@ async def _replay(
     passes: Sequence[Path],
     mission: Mission,
     address: Any,
+    where: Sequence[str],
     *,
     stream: str,
     speed: float | None,
+    rate_bits_per_s: float | None = None,
     hold: bool,
     merge: bool = False,
     as_json: bool = False,
 ) -> dict[str, Any]:
-    """Replay, print the report and return it: when the end is first reached if the replay is held there, else after."""
+    """Replay, print the report and return it: when the end is first reached if the replay is held there, else after.
+
+    `where`: lines on where to look, shown as soon as there is a connection, and again below the report of one held.
+    """
     from pipeline import app
 
     title, told = f"{mission.name}/{stream}", asyncio.Event()
-    with replay_view(err, readable(passes)) as (bar, table):
+    with replay_view(err, readable(passes), where) as view:
 
-        def seen(n_bytes: int, messages: Sequence[Message]) -> None:
-            bar.update(bar.task_ids[0], advance=n_bytes)
-            table.add(messages)
+        def begun() -> None:
+            if not err.is_terminal:
+                _print_lines(where)
 
         def ended(report: dict[str, Any]) -> None:
             if hold and not told.is_set():
                 told.set()
+                view.rest(AT_END)
                 tell(report, mission, title, as_json, console=err if err.is_terminal else out)
-                err.print("\nat its end: wind it back on the dashboard, or Ctrl-C", soft_wrap=True)
+                if not err.is_terminal:
+                    _print_lines([*where, AT_END])
+
+        def say(text: str) -> None:
+            err.print(f"downlink: {text}", soft_wrap=True)
 
         report = await app.replay(
-            passes, mission, address, seen, stream=stream, speed=speed, hold=hold, merge=merge, ended=ended
+            passes,
+            mission,
+            address,
+            view.advance,
+            stream=stream,
+            speed=speed,
+            rate_bits_per_s=rate_bits_per_s,
+            begun=begun,
+            say=say,
+            hold=hold,
+            merge=merge,
+            ended=ended,
         )
     if not told.is_set() or report.get("undelivered"):
         tell(report, mission, title, as_json)
     return report
+
+
+def _print_lines(lines: Sequence[str]) -> None:
+    for line in lines:
+        err.print(line, soft_wrap=True)

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 
 import typer
 
-from pipeline.cli_options import MissionName
+from pipeline.cli_options import MissionName, Rate, err, rate_of, speed_factor
 from pipeline.cli_start import loading
 from pipeline.errors import ConfigError
 
@@ -195,8 +195,12 @@ def feed(
         str, typer.Option(help="Of the pass; %Y%m%dT%H%M%SZ and the like are the time. The file's name without it.")
     ] = "",
     speed: Annotated[
-        str, typer.Option(metavar="1|10|max", envvar="DOWNLINK_SPEED", help="Times the real rate.")
-    ] = "max",
+        str | None,
+        typer.Option(
+            metavar="1|10|max", envvar="DOWNLINK_SPEED", help="Times the real rate, by receive times; max without."
+        ),
+    ] = None,
+    rate: Rate = None,
     again: Annotated[
         bool,
         typer.Option(
@@ -213,17 +217,25 @@ def feed(
     with loading():
         from pipeline.transport.feed import feed as send
         from pipeline.transport.feed_messages import NAME
+        from pipeline.transport.source import received_span
     if not recording.exists():
         raise ConfigError(f"{recording}: there is no such file")
-    try:
-        factor = None if speed == "max" else float(speed)
-    except ValueError:
-        raise ConfigError(f"--speed {speed}: a factor such as 1 or 10, or max") from None
+    rate_bits_per_s = rate_of(rate)
+    factor = speed_factor(speed, rate_bits_per_s)
     station = _feed_station(to)
     name = datetime.now(UTC).strftime(name)
     if name and not re.fullmatch(NAME, name):
         raise ConfigError(f"--name {name}: of letters, digits, '.', '_' and '-', up to 100")
-    fed = asyncio.run(send(station, recording, name or _pass_name(recording), factor, again=again))
+    if factor is not None and rate_bits_per_s is None and received_span(recording) is None:
+        err.print(
+            f"downlink: {recording} has no receive times: it is sent as fast as it is taken; "
+            "--rate BITS_PER_S sets a pace",
+            soft_wrap=True,
+        )
+    passing = send(
+        station, recording, name or _pass_name(recording), factor, rate_bits_per_s=rate_bits_per_s, again=again
+    )
+    fed = asyncio.run(passing)
     if fed.known:
         typer.echo(f"already recorded, nothing sent (--again): {recording} is the pass {fed.pass_name}")
     else:

@@ -13,6 +13,9 @@ from typing import IO
 
 from pipeline.errors import RunError, StoppedError
 
+PACKED = frozenset({".bz2", ".gz", ".zst"})
+"""What the names of packed recordings end with."""
+
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[IO[bytes]]:
@@ -69,3 +72,12 @@ def interrupted(n_finished: int, folder: Path) -> StoppedError:
     """What to say where Ctrl-C comes between the files of a folder."""
     told = f"{n_finished} file{'s' * (n_finished != 1)} finished" if n_finished else "nothing is finished"
     return StoppedError(f"interrupted; {told} in {folder}, and nothing half-written is left")
+
+
+def receive_times_path(recording: Path) -> Path:
+    """Where the receive times of a recording are looked for: NAME.times, for a packed NAME.gz beside NAME too."""
+    own = recording.with_name(f"{recording.name}.times")
+    if recording.suffix.lower() not in PACKED or own.exists():
+        return own
+    unpacked = recording.with_name(f"{recording.stem}.times")
+    return unpacked if unpacked.exists() else own

@@ -61,14 +61,54 @@ def _value(content: dict[str, object]) -> str:
     return f"{text} {unit}".strip() if unit != "1" else text
 
 
+class ReplayView:
+    """Bar and topics of a replay, redrawn on a terminal; nothing elsewhere.
+
+    `where`: lines that stand above them all the time, such as the address to subscribe to.
+    """
+
+    def __init__(self, console: Console, total_bytes: int | None, where: Sequence[str]) -> None:
+        self.table = TopicTable()
+        self._console, self._where = console, where
+        self._bar = progress_bar(console)
+        self._task = self._bar.add_task("", total=total_bytes)
+        self._is_at_end = False
+        self.live = Live(self._playing(), console=console, refresh_per_second=8, auto_refresh=console.is_terminal)
+
+    def advance(self, n_bytes: int, messages: Sequence[Message]) -> None:
+        """Take what was published; less than no bytes where the replay went back."""
+        self._bar.update(self._task, advance=n_bytes)
+        self.table.add(messages)
+        if self._is_at_end and n_bytes:
+            self._is_at_end = False
+            self.live.update(self._playing())
+
+    def rest(self, *lines: str) -> None:
+        """Leave the topics as they are and show, below what is printed from now on, `where` and more lines."""
+        if self._console.is_terminal:
+            self._is_at_end = True
+            self.live.update(Text("\n".join(["", *self._where, *lines])))
+            self._console.print(self.table)
+
+    def close(self) -> None:
+        """Leave the topics on the terminal."""
+        if not self._is_at_end:
+            self.live.update(Group(self._head(), self.table))
+
+    def _playing(self) -> Group:
+        return Group(self._head(), self.table, self._bar)
+
+    def _head(self) -> Text:
+        return Text("\n".join(self._where))
+
+
 @contextmanager
-def replay_view(console: Console, total_bytes: int | None) -> Iterator[tuple[Progress, TopicTable]]:
-    """Show bar and topics on a terminal, the topics staying at the end; nothing elsewhere."""
-    bar, table = progress_bar(console), TopicTable()
-    bar.add_task("", total=total_bytes)
+def replay_view(console: Console, total_bytes: int | None, where: Sequence[str] = ()) -> Iterator[ReplayView]:
+    """Show a replay on a terminal, the topics staying at the end; nothing elsewhere."""
+    view = ReplayView(console, total_bytes, where)
     if not console.is_terminal:
-        yield bar, table
+        yield view
         return
-    with Live(Group(table, bar), console=console, refresh_per_second=8) as live:
-        yield bar, table
-        live.update(table)
+    with view.live:
+        yield view
+        view.close()

@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ConfigError
-from pipeline.files import whole_file
+from pipeline.files import PACKED, receive_times_path, whole_file
 
 NAME = "made.json"
 _ENDINGS = {".bin", ".cadu", ".dat", ".frames", ".packets", ".raw"}
-_PACKED = {".bz2", ".gz", ".zst"}
 
 
 def find_passes(folder: Path, pattern: str | None = None) -> list[Path]:
@@ -45,13 +44,15 @@ def _below(folder: Path, pattern: str | None) -> Iterator[Path]:
 
 
 def _is_recording(path: Path) -> bool:
-    name = path.with_suffix("") if path.suffix in _PACKED else path
+    name = path.with_suffix("") if path.suffix in PACKED else path
     return name.suffix in _ENDINGS
 
 
 def recording_sha256(recording: Path) -> str:
     """The hash of a recording and of its receive times."""
-    files = sorted(recording.glob("[0-9]*.raw*")) if recording.is_dir() else [recording, Path(f"{recording}.times")]
+    files = (
+        sorted(recording.glob("[0-9]*.raw*")) if recording.is_dir() else [recording, receive_times_path(recording)]
+    )
     digest = hashlib.sha256()
     for file in files:
         if file.is_file():

@@ -22,6 +22,7 @@ from pipeline.batches import ByteBatch
 from pipeline.errors import ConfigError
 from pipeline.stages.control import Command
 from pipeline.stages.line import Line
+from pipeline.stages.pace import OnboardPace, Pace, ReceivePace, choose_pace
 from pipeline.stages.passes import sources
 from pipeline.transport.formats import compression
 from pipeline.transport.source import PACE_STEP_S
@@ -36,12 +37,20 @@ TapeItem = Line | ByteBatch | str
 class Tape:
     """`state`: "playing", "paused", "seeking" (winding) or "ended" (held there: a seek or a resume goes on).
 
-    `speed`: None is as fast as can be read. Recordings without receive times have no pace: they can be paused and
-    wound, and are otherwise read as fast as can be.
+    `speed`: None is as fast as can be read. `rate_bits_per_s`: of a link whose pace is kept in place of the times of
+    the recording. What has neither receive times nor onboard times (see `pace`) can be paused and wound, and is
+    otherwise read as fast as can be; `say` is told so, in a line.
     """
 
     def __init__(
-        self, new_line: Callable[[], Line], passes: Sequence[Path], speed: float | None, *, hold: bool = False
+        self,
+        new_line: Callable[[], Line],
+        passes: Sequence[Path],
+        speed: float | None,
+        *,
+        hold: bool = False,
+        rate_bits_per_s: float | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         if speed is not None and not speed > 0:
             raise ConfigError(f"a speed of {speed:g} does not go forward: give a number above 0, or max")
@@ -50,6 +59,8 @@ class Tape:
         self.position = 0
         """Bytes that were given out."""
         self._new_line, self._passes, self._hold = new_line, passes, hold
+        self._rate_bits_per_s, self._say = rate_bits_per_s, say
+        self._pace: Pace | None = None
         self._can_go_back = all(path.is_file() or path.is_dir() for path in passes)
         self._time_ns = 0
         self._paused = self._ended = self._rewind = False
@@ -83,7 +94,8 @@ class Tape:
 
     def behind_s(self, time_ns: int) -> float | None:
         """How long what was received at `time_ns` is overdue; None where there is no pace to keep."""
-        if self._anchor is None or self.speed is None or not time_ns or self.state != "playing":
+        is_paced = isinstance(self._pace, ReceivePace) and self._anchor is not None and self.state == "playing"
+        if not is_paced or self.speed is None or not time_ns:
             return None
         return round(max(self._due_ns(self.speed) - time_ns, 0) / self.speed / 1e9, 3)
 
@@ -129,10 +141,13 @@ class Tape:
 
     async def _run(self, line: Line) -> AsyncIterator[ByteBatch]:
         """Merged recordings in turns, others one after another without the time between."""
-        for source in sources(line, self._passes, PIECE_BYTES):
-            self._anchor = None
+        for number, source in enumerate(sources(line, self._passes, PIECE_BYTES)):
+            self._anchor = self._pace = None
+            position = 0
             while (batch := await asyncio.to_thread(next, source, None)) is not None:
-                async for part in self._when_due(batch):
+                timed = await self._timed(line, batch, position, self._passes[number].name)
+                position += len(batch.data)
+                async for part in self._when_due(batch, timed):
                     self.position += len(part.data)
                     if len(part.mark_ns):
                         self._time_ns = int(part.mark_ns[-1])
@@ -140,20 +155,45 @@ class Tape:
                 if self._rewind:
                     return
 
-    async def _when_due(self, batch: ByteBatch) -> AsyncIterator[ByteBatch]:
+    async def _timed(self, line: Line, batch: ByteBatch, position: int, name: str) -> ByteBatch:
+        """Give the batch with marks for when its bytes are due; as it is where they are due at once."""
+        if self.speed is None or not len(batch.data):
+            return batch
+        is_first = self._pace is None
+        if is_first:
+            self._pace = choose_pace(line.mission, batch, self._rate_bits_per_s, merged=line.n_stations > 1)
+        timed = await asyncio.to_thread(self._pace.timed, batch, position) if self._pace else batch
+        if is_first and not position:
+            self._tell_pace(name, timed)
+        return timed
+
+    def _tell_pace(self, name: str, timed: ByteBatch) -> None:
+        if not len(timed.mark_ns):
+            self._say(
+                f"{name} has no receive times, and nothing in it tells time: it is replayed as fast as it can be read; "
+                "--rate BITS_PER_S sets a pace"
+            )
+        elif isinstance(self._pace, OnboardPace):
+            self._say(f"{name} has no receive times: its pace is that of {self._pace.words}")
+
+    async def _when_due(self, batch: ByteBatch, timed: ByteBatch) -> AsyncIterator[ByteBatch]:
         rest = batch
         while not self._rewind:
-            n_bytes, wait_s = self._due(rest)
+            n_bytes, wait_s = self._due(rest, timed)
             if n_bytes or not len(rest.data):
                 part, rest = _cut(rest, n_bytes)
+                _, timed = _cut(timed, n_bytes)
                 yield part
                 if not len(rest.data):
                     return
             else:
                 await self._change(wait_s)
 
-    def _due(self, batch: ByteBatch) -> tuple[int, float | None]:
-        """How many bytes may go now; where none may, after how many seconds to ask again (None: after a change)."""
+    def _due(self, batch: ByteBatch, timed: ByteBatch) -> tuple[int, float | None]:
+        """How many bytes may go now, by the marks of `timed`.
+
+        Where none may: after how many seconds to ask again (None: after a change).
+        """
         if not len(batch.data):
             return 0, None
         if self._until_byte or self._until_ns:
@@ -163,18 +203,18 @@ class Tape:
             self._until_byte = self._until_ns = 0
         if self._paused:
             return 0, None
-        if self.speed is None or not len(batch.mark_ns):
+        if self.speed is None or not len(timed.mark_ns):
             return len(batch.data), None
         if self._anchor is None:
-            self._anchor = int(batch.mark_ns[0]), monotonic()
+            self._anchor = int(timed.mark_ns[0]), monotonic()
         due_ns = self._due_ns(self.speed)
-        n_marks = int(np.searchsorted(batch.mark_ns, due_ns, side="right"))
+        n_marks = int(np.searchsorted(timed.mark_ns, due_ns, side="right"))
         if not n_marks:
-            return 0, max((int(batch.mark_ns[0]) - due_ns) / self.speed / 1e9, PACE_STEP_S)
-        return _byte_of(batch, n_marks), None
+            return 0, max((int(timed.mark_ns[0]) - due_ns) / self.speed / 1e9, PACE_STEP_S)
+        return _byte_of(timed, n_marks), None
 
     def _due_ns(self, speed: float) -> float:
-        """Of which receive time the bytes are that are due now."""
+        """Of which time on the scale of the pace the bytes are that are due now."""
         received_ns, then_s = self._anchor or (0, 0.0)
         return received_ns + (monotonic() - then_s) * speed * 1e9
 

@@ -24,7 +24,7 @@ from pipeline.batches import ByteBatch
 from pipeline.errors import ConfigError, RunError
 from pipeline.transport.feed_messages import HEAD_BYTES, HELLO_S, Hello, digest_of
 from pipeline.transport.formats import compression
-from pipeline.transport.source import paced, read_pass
+from pipeline.transport.source import all_at_rate, paced, read_pass
 from pipeline.transport.stations import Station, tls_of
 from pipeline.transport.tls import HANDSHAKE_S, in_words, options
 
@@ -95,10 +95,13 @@ async def feed(
     name: str,
     speed: float | None,
     *,
+    rate_bits_per_s: float | None = None,
     again: bool = False,
     patience_s: float = 60.0,
 ) -> Fed:
     """Send a recording as pass `name`; `again`: as a new pass even if its bytes are recorded already.
+
+    `rate_bits_per_s`: of the link, in place of the receive times of the recording.
 
     ConfigError for a station that is no feed; RunError where none answers for `patience_s`, or none ever can.
     """
@@ -110,7 +113,7 @@ async def feed(
         raise RunError(f"{recording} is empty: there is nothing to feed")
     to = f"{station.host}:{station.port}"
     retry = _Retry(to, patience_s)
-    sender = _Sender(recording, name, speed, total, "again" if again else "auto", retry)
+    sender = _Sender(recording, name, speed, rate_bits_per_s, total, "again" if again else "auto", retry)
     while True:
         try:
             reader, writer = await _dial(station, tls)
@@ -142,9 +145,17 @@ class _Sender:
     """One recording on its way, over one connection after another."""
 
     def __init__(
-        self, recording: Path, name: str, speed: float | None, total: int, mode: str, retry: _Retry
+        self,
+        recording: Path,
+        name: str,
+        speed: float | None,
+        rate_bits_per_s: float | None,
+        total: int,
+        mode: str,
+        retry: _Retry,
     ) -> None:
         self._recording, self._speed, self._retry = recording, speed, retry
+        self._rate_bits_per_s = rate_bits_per_s
         head = digest_of(read_pass(recording), min(total, HEAD_BYTES))
         self._hello = partial(Hello, secrets.token_hex(8), name, total, head)
         self._total = total
@@ -206,6 +217,8 @@ class _Sender:
         """The recording from `start` on, each byte not before its time."""
         chunk_bytes = 1 << 16 if self._speed else 1 << 20
         batches = _between(read_pass(self._recording, chunk_bytes), start, self._total)
+        if self._rate_bits_per_s is not None:
+            batches = all_at_rate(batches, self._rate_bits_per_s)
         async for batch in paced(batches, self._speed):
             writer.write(batch.data.tobytes())
             await writer.drain()

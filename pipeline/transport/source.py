@@ -1,9 +1,9 @@
 """Recorded passes as batches of bytes: as fast as they can be read, or paced by when they were received.
 
 A pass is a file of raw link bytes, packed or not (`formats.py`), or standard input as `-`. Beside it `<pass>.times`
-may say when they came in: records of 16 bytes, a little-endian uint64 byte offset (of the unpacked bytes) and an
-int64 of nanoseconds since 1970 UTC, in ascending order. A pass without it has no receive times. Nothing is dropped;
-no more than a chunk is in memory.
+(beside a packed `<pass>.gz` too) may say when they came in: records of 16 bytes, a little-endian uint64 byte offset (of
+the unpacked bytes) and an int64 of nanoseconds since 1970 UTC, in ascending order. A pass without it has no receive
+times. Nothing is dropped; no more than a chunk is in memory.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import math
 import os
 from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from time import monotonic
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 
 from pipeline.batches import ByteBatch
 from pipeline.errors import ConfigError, Problem, RunError
+from pipeline.files import receive_times_path
 from pipeline.transport.formats import STANDARD_INPUT, read_pieces
 
 TIME_RECORD = np.dtype([("offset", "<i8"), ("received_ns", "<i8")])
@@ -34,7 +36,7 @@ Marks = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def times_path(path: Path) -> Path:
-    """Where the receive times of a pass are, if there are any."""
+    """Where the receive times of a pass are written."""
     return path.with_name(f"{path.name}.times")
 
 
@@ -43,7 +45,7 @@ def received_span(path: Path) -> tuple[int, int] | None:
     if path == STANDARD_INPUT:
         return None
     files = sorted(path.glob("[0-9]*.raw")) if path.is_dir() else [path]
-    times = [times for file in files if len(times := _read_times(times_path(file))[1])]
+    times = [times for file in files if len(times := _read_times(receive_times_path(file))[1])]
     return (int(times[0][0]), int(times[-1][-1])) if times else None
 
 
@@ -64,7 +66,21 @@ def read_pass(path: Path, chunk_bytes: int = 1 << 20) -> Iterator[ByteBatch]:
             path.open("rb").close()  # for the reason
     except OSError as error:
         raise _cannot_read(path, error) from error
-    return _chunks(path, chunk_bytes, _read_times(times_path(path)))
+    return _chunks(path, chunk_bytes, _read_times(receive_times_path(path)))
+
+
+def at_rate(batch: ByteBatch, position: int, bits_per_s: float) -> ByteBatch:
+    """Give a batch that begins at byte `position` marks as if it were received at a constant rate."""
+    start = np.arange(0, len(batch.data), max(1, int(bits_per_s / 8 * PACE_STEP_S)))
+    return replace(batch, mark_start=start, mark_ns=((position + start) * (8e9 / bits_per_s)).astype(np.int64))
+
+
+def all_at_rate(batches: Iterable[ByteBatch], bits_per_s: float) -> Iterator[ByteBatch]:
+    """Give batches that follow each other marks as if they were received at a constant rate."""
+    position = 0
+    for batch in batches:
+        yield at_rate(batch, position, bits_per_s)
+        position += len(batch.data)
 
 
 async def paced(

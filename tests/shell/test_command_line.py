@@ -1,19 +1,26 @@
 """The command line as a person meets it: quick help, one mission for all commands, names as they are."""
 
+import fcntl
 import io
 import os
+import pty
 import re
+import select
 import shlex
 import shutil
+import signal
+import struct
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from pipeline.batches import Message
-from pipeline.view import TopicTable
+from pipeline.view import TopicTable, replay_view
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HEAVY = {"numpy", "erfa", "bokeh", "PIL", "aiomqtt", "zstandard", "msgpack", "matplotlib", "amqtt"}
@@ -116,3 +123,70 @@ def test_a_mission_is_described_in_words_not_in_python():
     assert rows["profiles"] == "low-rate"
     assert rows["channels"] == "245/5 rover relay (packets)"
     assert not re.search(r"True|False|None|[\[\]{}']", out)
+
+
+@pytest.fixture
+def terminal():
+    """Run a command on a terminal of 24 lines; what it shows grows in the list while it runs."""
+    running = []
+
+    def start(*words):
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "pipeline", *map(str, words)], stdin=theirs, stdout=theirs, stderr=theirs,
+            cwd=REPOSITORY, start_new_session=True, env=os.environ | {"TERM": "xterm"},
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - no threads
+        )  # fmt: skip
+        os.close(theirs)
+        running.append((process, ours))
+        return process, ours
+
+    yield start
+    for process, ours in running:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def shown_until(number, end, seconds=60):
+    """What a terminal shows until a text comes, and for a moment more, without control sequences."""
+    shown, deadline, stop = b"", time.monotonic() + seconds, None
+    while time.monotonic() < (stop or deadline):
+        if select.select([number], [], [], 0.2)[0]:
+            try:
+                shown += os.read(number, 65536)
+            except OSError:
+                break
+        if stop is None and end.encode() in shown:
+            stop = time.monotonic() + 0.5
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown.decode(errors="replace")).replace("\r", "")
+
+
+def test_the_address_stands_at_the_end_of_a_held_replay(terminal, bundled, tmp_path):
+    recording = tmp_path / "short.cadu"
+    recording.write_bytes((bundled / "damaged.cadu").read_bytes()[:400_000])
+    process, screen = terminal("replay", recording, "-m", "zhurong", "--hold", "--stream", "here")
+    text = shown_until(screen, "or Ctrl-C")
+    last = [line.strip() for line in text.splitlines() if line.strip()][-3:]
+    assert any(re.match(r"publishing zhurong/here/# on mqtt://127.0.0.1:\d+", line) for line in last), text[-3000:]
+    process.send_signal(signal.SIGINT)
+    process.wait(30)
+
+
+def test_the_address_stands_above_the_topics_while_a_pass_is_replayed():
+    console = Console(width=100, height=10, file=io.StringIO(), force_terminal=True)
+    with replay_view(console, 100, ["broker on mqtt://127.0.0.1:5", "dashboard on http://x"]) as view:
+        for k in range(30):
+            view.advance(1, [Message(f"m/s/product/telemetry/container_{k}", b"")])
+        console.file.truncate(0)
+        time.sleep(0.5)  # it is drawn eight times a second
+        drawn = console.file.getvalue()
+    assert "broker on mqtt://127.0.0.1:5" in drawn
+    assert "dashboard on http://x" in drawn
+
+
+def test_what_cannot_be_reached_is_not_published_to(bundled):
+    status, _, err = downlink("replay", bundled / "clean.cadu", "-m", "zhurong", "--broker", "mqtt://127.0.0.1:1")
+    assert status == 1
+    assert "publishing" not in err
