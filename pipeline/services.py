@@ -80,7 +80,7 @@ async def ingest(common: Common, recorded: Recorded) -> None:
     _check_doors(common, recorded.stations)
     with held(recorded.folder):
         desks, ids = _desks(common, recorded), ClientIds(recorded.folder)
-        async with _connected(common, ids, "ingest", "ingest", remember_s=0) as publisher:
+        async with _connected(common, ids, "ingest", "ingest", remember_s=0, connect_later=True) as publisher:
             bus = _bus(common, ids, "ingest", "ingest", publisher)
             service = _ingest(desks, recorded, bus, meters)
             await _serve("ingest", common, meters, publisher, {"ingest": bus}, {"ingest": service})
@@ -133,7 +133,13 @@ async def everything(common: Common, recorded: Recorded) -> None:
     with held(recorded.folder), Keys(recorded.folder / "published.keys", common.remember_s) as keys:
         desks, ids = _desks(common, recorded), ClientIds(recorded.folder)
         async with _connected(
-            common, ids, "downlink", "all", remember_s=common.remember_s, on_return=returned
+            common,
+            ids,
+            "downlink",
+            "all",
+            remember_s=common.remember_s,
+            on_return=returned,
+            connect_later=True,
         ) as publisher:
             first = _ingest(desks, recorded, buses["ingest"], of_ingest)
             second = _decode(common, "local", recorded.folder, buses["decode"], of_decode)
@@ -213,7 +219,9 @@ def _connected(
     *,
     remember_s: float,
     on_return: Callable[[bool], None] | None = None,
+    connect_later: bool = False,
 ) -> AbstractAsyncContextManager[Publisher]:
+    """`connect_later`: the service records, which never waits for a broker, whatever that answers."""
     name = common.mission.name
     return Publisher(
         common.address,
@@ -224,6 +232,7 @@ def _connected(
         remember_bytes=128 << 20,
         timing=PATIENT,
         on_return=on_return,
+        connect_later=connect_later,
     )
 
 
@@ -270,14 +279,19 @@ async def _serve(
         meters.connected.set(publisher.connected)
         for stage, bus in buses.items():
             meters.incoming.labels(stage).set(bus.n_waiting)
+            meters.trouble.labels(stage).set(bool(bus.trouble))
             meters.malformed.labels(stage).inc(bus.n_malformed - told[stage])
             told[stage] = bus.n_malformed
         return meters.text()
 
     def health() -> tuple[bool, dict[str, Any]]:
         healths = {name: part.health() for name, part in parts.items()}
-        well = publisher.connected and all(well for well, _ in healths.values())
-        return well, {"broker": publisher.connected} | {name: more for name, (_, more) in healths.items()}
+        troubles = {stage: bus.trouble for stage, bus in buses.items() if bus.trouble}
+        if publisher.trouble:
+            troubles["broker"] = publisher.trouble
+        well = not troubles and all(well for well, _ in healths.values())
+        state = {"broker": publisher.connected} | {name: more for name, (_, more) in healths.items()}
+        return well, state | ({"trouble": troubles} if troubles else {})
 
     structlog.contextvars.bind_contextvars(service=service, mission=common.mission.name)
     async with AsyncExitStack() as stack:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -11,10 +12,15 @@ from typing import Protocol
 import structlog
 
 from pipeline.batches import Message
-from pipeline.stages.stage_messages import Offer, Out, Raw, StageMessage, pack, stage_topic, unpack
-from pipeline.transport.mqtt import Publisher
+from pipeline.errors import RunError
+from pipeline.stages.stage_messages import Offer, Out, Presence, Raw, StageMessage, pack, stage_topic, unpack
+from pipeline.transport.incoming import MAX_PACKET_BYTES
+from pipeline.transport.mqtt import Publisher, PublishRefusedError
 
 SHARE = "$share/decode"
+_HEADER_BYTES = 4096
+"""Topic, properties and the map around the content of a stage message."""
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
 _log = structlog.get_logger("bus")
 
 
@@ -22,6 +28,16 @@ class Bus(Protocol):
     """Messages of one service to the others and back. `n_waiting`: those that came and are not taken up."""
 
     n_malformed: int
+
+    @property
+    def trouble(self) -> str:
+        """What the broker refuses of the stage topics; empty while it refuses nothing."""
+        ...
+
+    @property
+    def largest_bytes(self) -> int:
+        """Upper bound of a stage message, headers and all."""
+        ...
 
     @property
     def n_waiting(self) -> int: ...
@@ -40,7 +56,10 @@ class Bus(Protocol):
         ...
 
     async def send(self, messages: Sequence[StageMessage], worker: str = "") -> None:
-        """Return when they are on their way for good."""
+        """Return when they are on their way for good, or refused for good: then `trouble` says why.
+
+        A run of which a message was refused gets no further, and is begun again later.
+        """
         ...
 
     def received(self) -> AsyncGenerator[StageMessage, None]:
@@ -52,16 +71,22 @@ def topics_of(mission: str, service: str, worker: str = "") -> list[str]:
     """The topic filters that a service subscribes to."""
     root = f"{mission}/stage"
     return {
-        "ingest": [f"{root}/{kind}" for kind in ("claim", "done", "lost", "hello")],
+        "ingest": [*(f"{root}/{kind}" for kind in ("claim", "done", "lost", "hello")), presence_topic(mission)],
         "decode": [f"{SHARE}/{root}/offer", f"{root}/raw/{worker}"],
         "publish": [f"{root}/out"],
     }[service]
 
 
+def presence_topic(mission: str) -> str:
+    """Where publish says that it is there, and the broker by its last will that it is not."""
+    return f"{mission}/status/publish"
+
+
 class MqttBus:
     """`listen` opens the subscription of the service, and tells how many messages wait behind each.
 
-    What is no stage message is counted and dropped.
+    What is no stage message is counted and dropped. A broker that refuses the subscription is asked again, with
+    backoff: a service goes on with what it can do alone.
     """
 
     def __init__(
@@ -73,6 +98,7 @@ class MqttBus:
         self._mission = mission
         self._publisher = publisher
         self._listen = listen
+        self._troubles: dict[str, str] = {}
         self.n_malformed = 0
         self.n_waiting = 0
 
@@ -86,20 +112,52 @@ class MqttBus:
     def give(self, message: StageMessage) -> bool:  # noqa: ARG002 - a broker never has it at once
         return False
 
+    @property
+    def trouble(self) -> str:
+        return "; ".join(self._troubles.values())
+
+    @property
+    def largest_bytes(self) -> int:
+        return self._publisher.largest_packet_bytes - _HEADER_BYTES
+
     async def send(self, messages: Sequence[StageMessage], worker: str = "") -> None:
-        await self._publisher.publish([self._packed(message, worker) for message in messages])
+        try:
+            await self._publisher.publish([self._packed(message, worker) for message in messages])
+        except PublishRefusedError as error:
+            self._in_trouble("send", error)
+        else:
+            self._troubles.pop("send", None)
 
     async def received(self) -> AsyncGenerator[StageMessage, None]:
-        async with aclosing(self._listen(self._note)) as messages:
-            async for topic, payload, _ in messages:
-                try:
-                    message = unpack(payload)
-                except ValueError as error:
-                    self.n_malformed += 1
-                    if self.n_malformed.bit_count() == 1:  # 1, 2, 4, 8, ...: told, but not without end
-                        _log.warning("dropped", topic=topic, reason=str(error), so_far=self.n_malformed)
-                    continue
-                yield message
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                async with aclosing(self._listen(self._note)) as messages:
+                    async for topic, payload, _ in messages:
+                        pause_s = _FIRST_PAUSE_S
+                        self._troubles.pop("receive", None)
+                        if message := self._unpacked(topic, payload):
+                            yield message
+            except RunError as error:
+                self._in_trouble("receive", error)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _unpacked(self, topic: str, payload: bytes) -> StageMessage | None:
+        try:
+            if topic == presence_topic(self._mission):
+                return _presence(payload)
+            return unpack(payload)
+        except ValueError as error:
+            self.n_malformed += 1
+            if self.n_malformed.bit_count() == 1:  # 1, 2, 4, 8, ...: logged, but not without end
+                _log.warning("dropped", topic=topic, reason=str(error), so_far=self.n_malformed)
+            return None
+
+    def _in_trouble(self, doing: str, error: RunError) -> None:
+        if self._troubles.get(doing) != str(error):
+            _log.error("the broker refuses the service", reason=str(error))
+        self._troubles[doing] = str(error)
 
     def _note(self, n_waiting: int) -> None:
         self.n_waiting = n_waiting
@@ -131,6 +189,8 @@ class LocalBus:
         self._inboxes = inboxes
         self._own = inboxes[service]
         self.n_malformed = 0
+        self.trouble = ""
+        self.largest_bytes = MAX_PACKET_BYTES
 
     @property
     def n_waiting(self) -> int:
@@ -165,6 +225,14 @@ class LocalBus:
             message = await own.queue.get()
             own.idle = False
             yield message
+
+
+def _presence(payload: bytes) -> Presence:
+    """ValueError for what is no status message."""
+    status = json.loads(payload)
+    if not isinstance(status, dict) or not isinstance(status.get("state"), str):
+        raise ValueError("not a status message")  # noqa: TRY004 - of the payload, not of an argument
+    return Presence(online=status["state"] == "online")
 
 
 def _receiver(message: StageMessage) -> str:

@@ -48,11 +48,12 @@ class Decode:
                 await self._decode(message)
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """Well as long as it answers."""
+        """Well as long as it answers and the broker takes what it sends."""
         return True, {"worker": self._name, "runs": self._worker.n_runs, "quarantined": self._worker.n_quarantined}
 
     async def _decode(self, raw: Raw) -> None:
         began = time.perf_counter()
+        self._worker.largest_message_bytes = self._bus.largest_bytes
         outs: Iterable[Out | Lost] = self._worker.take(raw)
         if not _is_small(raw):
             outs = await self._thread.run(list, outs)

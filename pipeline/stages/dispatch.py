@@ -2,7 +2,9 @@
 
 In: what came from decode and publish, and the time. Out: messages to send. A run is one try at the pass, from its
 first byte on; only what publish confirms of the present run counts. Whatever goes wrong (a service that forgot, a
-message that the broker lost, silence) ends in a new run, in which publish drops by its key what is published.
+message that the broker lost, silence) ends in a new run, in which publish drops by its key what is published. Runs
+that get no further than the ones before are begun with exponential backoff. While publish is away none is begun, since
+the broker would have to keep what each of them makes.
 """
 
 from __future__ import annotations
@@ -15,11 +17,12 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.batches import ByteBatch
-from pipeline.stages.stage_messages import Claim, Done, Hello, Lost, Offer, Raw, RunId, StageMessage
+from pipeline.stages.stage_messages import Claim, Done, Hello, Lost, Offer, Presence, Raw, RunId, StageMessage
 from pipeline.transport.recording import Committed
 
 _NOTHING = ByteBatch(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
 _LONGEST_PATIENCE_S = 120.0
+_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 1.0, 120.0
 
 
 class Reader(Protocol):
@@ -64,7 +67,11 @@ class Dispatch:
         self._seq = self.n_sent = self.n_confirmed = 0
         self._end_sent = False
         self._all_done_at: float | None = None
-        self._begin_run()
+        self._publish_away = False
+        self._n_fruitless = 0
+        self._refused = False
+        """Something of the present run was refused by the broker: it is not settled, however far it is confirmed."""
+        self._begin_run(0.0)
 
     @property
     def finished(self) -> bool:
@@ -88,35 +95,49 @@ class Dispatch:
         return self._worker
 
     def send(
-        self, now: float, *, ended: bool, settled_at: int = -1, n_recorded: int | None = None
+        self,
+        now: float,
+        *,
+        ended: bool,
+        settled_at: int = -1,
+        n_recorded: int | None = None,
+        max_bytes: int = 1 << 62,
     ) -> list[StageMessage]:
-        """What goes out now.
+        """What goes out now. `max_bytes`: of the recording in one message, at most.
 
         `ended`: the recording of the pass is complete. `settled_at`: its bytes so far, where they are whole frames.
         `n_recorded`: its bytes so far, where that is known without looking.
         """
         if self.finished:
             return []
+        if self._publish_away:
+            self._heard_at = now
         if self._worker and self._waits and now - self._heard_at > self._patience_s:
             self._patience_s = min(2 * self._patience_s, _LONGEST_PATIENCE_S)
-            self._begin_run()
+            self._begin_run(now)
         if not self._worker:
-            if now < self._offer_at:
+            if now < self._offer_at or self._publish_away:
                 return []
             self._offer_at = now + self._pace.offer_s
             return [Offer(self._id)]
-        return self._raws(now, ended=ended, settled_at=settled_at, n_recorded=n_recorded)
+        chunk_bytes = min(self._pace.chunk_bytes, max_bytes)
+        return self._raws(
+            now, ended=ended, settled_at=settled_at, n_recorded=n_recorded, chunk_bytes=chunk_bytes
+        )
 
     def take(self, message: StageMessage, now: float) -> None:
         """What came back; of another run it means nothing."""
         if isinstance(message, Hello):
-            self._begin_run()
+            self._begin_run(now)
+            return
+        if isinstance(message, Presence):
+            self._publish_away = not message.online
             return
         if not isinstance(message, Claim | Done | Lost) or message.id != self._id:
             return
         if isinstance(message, Lost):
             if not self.finished:
-                self._begin_run()
+                self._begin_run(now)
         elif isinstance(message, Claim):
             self._worker = self._worker or message.worker
             self._heard_at = now
@@ -138,12 +159,17 @@ class Dispatch:
         """Whether something is out that is not confirmed."""
         return self._seq > 0 and (self.n_confirmed < self.n_sent or self._end_sent)
 
-    def _begin_run(self) -> None:
+    def _begin_run(self, now: float) -> None:
+        """Begin again from the first byte: at once, or with backoff where the runs before were in vain."""
         self.close()
         self.n_runs += 1
+        backoff_s = min(_FIRST_BACKOFF_S * 2 ** (self._n_fruitless - 2), _LONGEST_BACKOFF_S)
+        self._offer_at = now + backoff_s if self._n_fruitless > 1 else 0.0
+        self._n_fruitless = min(self._n_fruitless + 1, 16)
+        self._refused = False
         self._id = RunId(self._station, self._name, secrets.token_hex(6))
         self._worker = ""
-        self._offer_at = self._heard_at = 0.0
+        self._heard_at = 0.0
         self._seq = self.n_sent = self.n_confirmed = 0
         self._end_sent = False
         self._all_done_at = None
@@ -153,12 +179,19 @@ class Dispatch:
             self._heard_at = now
             self._patience_s = self._pace.silence_s
         self.n_confirmed = max(self.n_confirmed, done.n_bytes)
+        self._refused |= bool(done.refused)
+        if self._refused:
+            return
+        if done.n_bytes > self.n_best or done.ended:
+            self._n_fruitless = 0
         self.n_best = max(self.n_best, done.n_bytes)
         if done.ended and self._end_sent and done.n_bytes == self.n_sent:
             self._all_done_at = now
             self.close()
 
-    def _raws(self, now: float, *, ended: bool, settled_at: int, n_recorded: int | None) -> list[StageMessage]:
+    def _raws(
+        self, now: float, *, ended: bool, settled_at: int, n_recorded: int | None, chunk_bytes: int
+    ) -> list[StageMessage]:
         if self._reader is None:
             self._reader = self._open_reader()
         if not self._waits:
@@ -169,8 +202,8 @@ class Dispatch:
                 break
             if self.n_sent == n_recorded:
                 break
-            left = self._pace.chunk_bytes if n_recorded is None else n_recorded - self.n_sent
-            batch = self._reader.read(min(left + 1, self._pace.chunk_bytes))  # one more shows that it is all
+            left = chunk_bytes if n_recorded is None else n_recorded - self.n_sent
+            batch = self._reader.read(min(left + 1, chunk_bytes))  # one more shows that it is all
             if batch is None and not ended:
                 break
             self._end_sent = batch is None

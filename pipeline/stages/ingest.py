@@ -23,7 +23,7 @@ from pipeline.errors import RunError
 from pipeline.stages.bus import Bus
 from pipeline.stages.desk import Desk, OnTheWay
 from pipeline.stages.meters import IngestMeters
-from pipeline.stages.stage_messages import Hello, Offer, StageMessage
+from pipeline.stages.stage_messages import Hello, Offer, Presence, StageMessage
 from pipeline.transport.datagrams import UdpListener
 from pipeline.transport.live import Arrival, Source
 
@@ -54,6 +54,7 @@ class Ingest:
         self._left: deque[tuple[list[StageMessage], str]] = deque()
         """Messages that were due and could not be sent at once, and to which worker they go."""
         self._sending = False
+        self._publish_away = False
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -71,12 +72,13 @@ class Ingest:
                 desk.recorder.close()
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """Well while every disk takes bytes."""
+        """Well while every disk takes bytes and publish is there."""
         told = {
             name: {"lag_bytes": desk.lag()[0], "disk_full": desk.disk_full, "unsettled": len(desk.passes)}
             for name, (desk, _) in self._stations.items()
         }
-        return not any(desk.disk_full for desk, _ in self._stations.values()), {"stations": told}
+        well = not any(desk.disk_full for desk, _ in self._stations.values()) and not self._publish_away
+        return well, {"stations": told, "publish": not self._publish_away}
 
     async def _record(self, desk: Desk, source: Source) -> None:
         if isinstance(source, UdpListener):
@@ -137,13 +139,16 @@ class Ingest:
             n_sent += len(messages)
         return n_sent
 
-    @staticmethod
-    def _due(desk: Desk, one: OnTheWay) -> list[StageMessage]:
+    def _due(self, desk: Desk, one: OnTheWay) -> list[StageMessage]:
         """What goes out now of a pass."""
         settled_at = -1 if one.ended else desk.settled_at
         n_recorded = None if one.ended else desk.recorder.n_bytes
         messages = one.dispatch.send(
-            time.monotonic(), ended=one.ended, settled_at=settled_at, n_recorded=n_recorded
+            time.monotonic(),
+            ended=one.ended,
+            settled_at=settled_at,
+            n_recorded=n_recorded,
+            max_bytes=self._bus.largest_bytes // 2,  # the receive times need the other half at the worst
         )
         if messages and isinstance(messages[0], Offer) and one.dispatch.n_runs > 1:
             _log.warning(
@@ -166,10 +171,20 @@ class Ingest:
             now = time.monotonic()
             if isinstance(message, Hello):
                 _log.warning("publish begins anew: unsettled passes are sent again", by=message.service)
+            elif isinstance(message, Presence):
+                self._note_presence(online=message.online)
             for desk, _ in self._stations.values():
                 for one in desk.passes:
                     one.dispatch.take(message, now)
             self._wake.set()
+
+    def _note_presence(self, *, online: bool) -> None:
+        """While publish is away passes are recorded and not sent on: the broker would have to keep their products."""
+        if online == self._publish_away:
+            text = "publish is back" if online else "publish is away: passes are recorded and wait for it"
+            _log.warning(text)
+        self._publish_away = not online
+        self._meters.publish_away.set(self._publish_away)
 
     async def _keep_house(self) -> None:
         while True:

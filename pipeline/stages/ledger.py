@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import Self
 
@@ -106,6 +107,8 @@ class Ledger:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self._next: dict[RunId, int] = {}
+        self._refused: dict[RunId, str] = {}
+        """Runs of which the broker refused something, and why."""
         self.n_dropped = 0
 
     def judge(self, out: Out) -> Lost | Done | list[Message]:
@@ -123,11 +126,16 @@ class Ledger:
         self.n_dropped += len(out.messages) - len(fresh)
         return fresh
 
-    def note(self, out: Out, now_ms: int) -> Done:
-        """The messages of `out` are published."""
-        keys = dict.fromkeys(one.key for one in out.messages if one.key and one.key not in self._keys)
-        self._keys.add(list(keys), now_ms)
-        return Done(out.id, out.n_bytes, out.ended)
+    def note(self, out: Out, now_ms: int, refused: Collection[Message] = (), reason: str = "") -> Done:
+        """The messages of `out` are published, but for those that were `refused`: these come again in a later run."""
+        left = {id(message) for message in refused}
+        sent = [one.key for one in out.messages if one.key and id(one.message) not in left]
+        self._keys.add([key for key in dict.fromkeys(sent) if key not in self._keys], now_ms)
+        if reason or out.refused:
+            self._refused[out.id] = reason or out.refused
+            while len(self._refused) > MAX_RUNS:
+                del self._refused[next(iter(self._refused))]
+        return Done(out.id, out.n_bytes, out.ended, self._refused.get(out.id, ""))
 
 
 def _digest(key: str) -> bytes:

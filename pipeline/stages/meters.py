@@ -17,17 +17,19 @@ class Meters:
     incoming: Gauge
     outgoing: Gauge
     connected: Gauge
+    trouble: Gauge
 
     def __init__(self, other: Meters | None = None) -> None:
         self._register: CollectorRegistry = other._register if other else CollectorRegistry()  # noqa: SLF001
         if other:
             self.malformed, self.incoming = other.malformed, other.incoming
-            self.outgoing, self.connected = other.outgoing, other.connected
+            self.outgoing, self.connected, self.trouble = other.outgoing, other.connected, other.trouble
             return
         self.malformed = self._counter("malformed_messages", "stage messages that were none", "stage")
         self.incoming = self._gauge("incoming_messages", "stage messages that wait to be taken up", "stage")
         self.outgoing = self._gauge("outgoing_messages", "messages that the broker has not acknowledged")
         self.connected = self._gauge("broker_connected", "1 while there is a connection to the broker")
+        self.trouble = self._gauge("stage_trouble", "1 while the broker refuses stage topics to the service", "stage")
 
     def text(self) -> bytes:
         """In the form that Prometheus reads."""
@@ -56,6 +58,7 @@ class IngestMeters(Meters):
         self.unsettled = self._gauge("unsettled_passes", "passes that may still be sent again", "station")
         self.runs = self._gauge("runs", "tries at the passes that are unsettled", "station")
         self.disk_full = self._gauge("disk_full", "1 while the recording cannot be written", "station")
+        self.publish_away = self._gauge("publish_away", "1 while publish is not there: no pass is sent meanwhile")
 
 
 class DecodeMeters(Meters):
@@ -93,7 +96,8 @@ class PublishMeters(Meters):
     def __init__(self, other: Meters | None = None) -> None:
         super().__init__(other)
         self.published = self._counter("published_messages", "acknowledged by the broker")
-        self.refused = self._counter("refused_messages", "batches of messages that the broker refused")
+        self.refused = self._counter("refused_messages", "messages that the broker refused")
+        self.refused_topics = self._gauge("refused_topics", "topics whose newest message the broker refused")
         self.dropped = self._gauge("dropped_duplicates", "published before, and not again")
         self.seconds = self._histogram("publish_seconds", "time until the broker has acknowledged a batch")
         self.latency = self._histogram(

@@ -19,9 +19,10 @@ from pipeline.stages.bus import Bus
 from pipeline.stages.ledger import Keys, Ledger
 from pipeline.stages.meters import PublishMeters
 from pipeline.stages.stage_messages import Done, Hello, Lost, Out, RunId, StageMessage, ids
+from pipeline.transport.mqtt import PublishRefusedError
 
 ANSWER_S = 0.05
-_LOST_KEPT = 256
+_LOST_KEPT = _REFUSED_KEPT = 256
 _log = structlog.get_logger("publish")
 
 
@@ -44,6 +45,8 @@ class Publish:
         self._meters = meters
         self._remember_s = remember_s
         self._done: dict[RunId, Done] = {}
+        self._refused: dict[str, str] = {}
+        """Topics whose newest message the broker refused, and why."""
         self._lost: dict[str, None] = {}
         self._losses: list[Lost] = []
         self._wake = asyncio.Event()
@@ -63,8 +66,9 @@ class Publish:
         self._wake.set()
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """Well as long as it answers."""
-        return True, {"keys": len(self._keys), "dropped": self._ledger.n_dropped}
+        """Well while the broker takes every topic; `refused`: topics that it does not take, with its reason."""
+        state = {"keys": len(self._keys), "dropped": self._ledger.n_dropped}
+        return not self._refused, state | ({"refused": dict(self._refused)} if self._refused else {})
 
     async def _take(self) -> None:
         self._bus.attend(self._take_now)
@@ -87,7 +91,7 @@ class Publish:
             self._note_loss(judged, out)
         elif not isinstance(judged, Done):
             began = time.perf_counter()
-            waited = self._await(out, len(judged), self._publish(judged), began)
+            waited = self._await(out, judged, self._publish(judged), began)
             self._publishing = asyncio.create_task(waited, name="publish one")
 
     def _note_loss(self, lost: Lost, out: Out) -> None:
@@ -99,20 +103,47 @@ class Publish:
         if len(self._lost) > _LOST_KEPT:
             del self._lost[next(iter(self._lost))]
 
-    async def _await(self, out: Out, n_messages: int, sent: Awaitable[None], began: float) -> None:
-        """Until the broker has all of them, which then is noted."""
+    async def _await(self, out: Out, messages: Sequence[Message], sent: Awaitable[None], began: float) -> None:
+        """Wait until the broker has answered for all of them, and note those that it took.
+
+        A run of which it refused one is not settled, and is sent again with backoff until it is taken.
+        """
+        refused: Sequence[tuple[Message, str]] = ()
         try:
             await sent
-        except (RunError, ValueError) as error:
-            self._meters.refused.inc()
-            _log.error("not published", reason=str(error), **ids(out))
+        except PublishRefusedError as error:
+            refused = error.refused
+        except (RunError, ValueError) as error:  # nothing of it was sent
+            refused = [(message, str(error)) for message in messages]
+        self._note_refusals(out, messages, refused)
         self._meters.seconds.observe(time.perf_counter() - began)
-        self._meters.published.inc(n_messages)
+        self._meters.published.inc(len(messages) - len(refused))
         self._meters.dropped.set(self._ledger.n_dropped)
         if out.received_ns:
             self._meters.latency.observe(max(time.time() - out.received_ns / 1e9, 0.0))
-        self._done[out.id] = self._ledger.note(out, time.time_ns() // 1_000_000)
+        reason = f"{refused[0][0].topic}: {refused[0][1]}" if refused else ""
+        now_ms = time.time_ns() // 1_000_000
+        self._done[out.id] = self._ledger.note(out, now_ms, [message for message, _ in refused], reason)
         self._wake.set()
+
+    def _note_refusals(
+        self, out: Out, messages: Sequence[Message], refused: Sequence[tuple[Message, str]]
+    ) -> None:
+        """Keep which topics are refused now; each new one is logged once."""
+        reasons = {message.topic: reason for message, reason in refused}
+        unsent = f"from decode, pass {out.id.name}"
+        if out.refused:
+            reasons[unsent] = out.refused
+        taken = {message.topic for message in messages} | ({unsent} if out.ended else set())
+        for topic in self._refused.keys() & taken - reasons.keys():
+            del self._refused[topic]
+        for topic, reason in reasons.items():
+            if topic not in self._refused:
+                _log.error("not published", topic=topic, reason=reason, **ids(out))
+            if topic in self._refused or len(self._refused) < _REFUSED_KEPT:
+                self._refused[topic] = reason
+        self._meters.refused.inc(len(reasons))
+        self._meters.refused_topics.set(len(self._refused))
 
     async def _answer(self) -> None:
         """How far each run has come: only the last word, and not more often than is of use to anyone."""

@@ -77,7 +77,10 @@ class Outgoing:
 
 @dataclass(frozen=True, slots=True)
 class Out:
-    """What became of the run up to `n_bytes`; `seq` counts the run's Outs. `received_ns`: of its newest byte."""
+    """What became of the run up to `n_bytes`; `seq` counts the run's Outs. `received_ns`: of its newest byte.
+
+    `refused`: why some output could not be sent to publish at all; empty where all were.
+    """
 
     id: RunId
     seq: int
@@ -85,15 +88,17 @@ class Out:
     ended: bool
     received_ns: int
     messages: tuple[Outgoing, ...]
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """All of the run up to `n_bytes` is published."""
+    """All of the run up to `n_bytes` is published, but for what was `refused` (the reason): then it is not settled."""
 
     id: RunId
     n_bytes: int
     ended: bool
+    refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +116,14 @@ class Hello:
     service: str
 
 
-StageMessage = Offer | Claim | Raw | Out | Done | Lost | Hello
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Whether publish is there, as its status topic says (its last will included). Never sent by a service itself."""
+
+    online: bool
+
+
+StageMessage = Offer | Claim | Raw | Out | Done | Lost | Hello | Presence
 
 
 def stage_topic(mission: str, message: StageMessage, worker: str = "") -> str:
@@ -128,6 +140,8 @@ def ids(message: Raw | Out) -> dict[str, Any]:
 
 def pack(message: StageMessage) -> bytes:
     """The payload."""
+    if isinstance(message, Presence):
+        raise TypeError("presence is told by the status topic")
     told: dict[str, Any] = {"kind": type(message).__name__.lower()}
     if not isinstance(message, Hello):
         told |= {"station": message.id.station, "pass": message.id.name, "run": message.id.run}
@@ -139,8 +153,9 @@ def pack(message: StageMessage) -> bytes:
         case Out():
             told |= {"seq": message.seq, "n_bytes": message.n_bytes, "ended": message.ended}
             told |= {"received_ns": message.received_ns, "messages": [_sent(one) for one in message.messages]}
+            told["refused"] = message.refused
         case Done():
-            told |= {"n_bytes": message.n_bytes, "ended": message.ended}
+            told |= {"n_bytes": message.n_bytes, "ended": message.ended, "refused": message.refused}
         case Claim():
             told["worker"] = message.worker
         case Lost():
@@ -228,6 +243,7 @@ def _out(told: Mapping[str, Any]) -> Out:
         _flag(told["ended"]),
         _count(told["received_ns"]),
         messages,
+        str(told.get("refused", ""))[:200],
     )
 
 
@@ -247,7 +263,9 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], StageMessage]] = {
     "claim": lambda told: Claim(_id(told), _name(told["worker"])),
     "raw": _raw,
     "out": _out,
-    "done": lambda told: Done(_id(told), _count(told["n_bytes"]), _flag(told["ended"])),
+    "done": lambda told: Done(
+        _id(told), _count(told["n_bytes"]), _flag(told["ended"]), str(told.get("refused", ""))[:200]
+    ),
     "lost": lambda told: Lost(_id(told), str(told["why"])[:200]),
     "hello": lambda told: Hello(_name(told["service"])),
 }

@@ -72,6 +72,8 @@ class Worker:
         self._clock = clock
         self._settles = settles
         self._runs: dict[RunId, _Run] = {}
+        self.largest_message_bytes = 1 << 62
+        """What the broker takes of an Out's content at most; set by the service."""
         self.n_quarantined = 0
         self.n_thinned: Counter[str] = Counter()
         """Newest values that were replaced before they were sent, by station."""
@@ -177,27 +179,44 @@ class Worker:
             messages.append(topics.report_message(self._mission, station, {**report, "pass": raw.id.name}))
         return [Outgoing(message) for message in messages]
 
-    @staticmethod
-    def _outs(raw: Raw, run: _Run, messages: list[Outgoing], *, last: bool) -> Iterator[Out]:
-        """The messages in Outs of a bearable size. `last`: the last of them says how far the run has come."""
-        parts = _parts(messages) or ([()] if last else [])
+    def _outs(self, raw: Raw, run: _Run, messages: list[Outgoing], *, last: bool) -> Iterator[Out]:
+        """The messages in Outs of a bearable size. `last`: the last of them says how far the run has come.
+
+        A message larger than the broker takes is left out, and the Out says so: the run is not settled then.
+        """
+        messages, refused = self._sendable(messages)
+        parts = _parts(messages, min(OUT_BYTES, self.largest_message_bytes)) or ([()] if last or refused else [])
         for number, part in enumerate(parts, 1):
             is_last = last and number == len(parts)
             n_bytes = run.n_bytes if is_last else run.n_bytes - len(raw.batch.data)
-            yield Out(raw.id, run.out_seq, n_bytes, raw.ended and is_last, run.received_ns, part)
+            yield Out(raw.id, run.out_seq, n_bytes, raw.ended and is_last, run.received_ns, part, refused)
             run.out_seq += 1
 
+    def _sendable(self, messages: list[Outgoing]) -> tuple[list[Outgoing], str]:
+        """The messages that fit into an Out, and what is wrong with the others."""
+        too_large = [one.message for one in messages if _size(one) > self.largest_message_bytes]
+        if not too_large:
+            return messages, ""
+        first = too_large[0]
+        refused = f"{first.topic}: {len(first.payload)} bytes, and the broker takes {self.largest_message_bytes}"
+        return [one for one in messages if _size(one) <= self.largest_message_bytes], refused
 
-def _parts(messages: Sequence[Outgoing]) -> list[tuple[Outgoing, ...]]:
-    """Products apart from what is retained, and never more than OUT_BYTES at once unless it is one message."""
+
+def _size(one: Outgoing) -> int:
+    """Upper bound of the bytes that a message takes in an Out."""
+    return len(one.message.payload) + 4 * (len(one.message.topic) + len(one.key)) + 200
+
+
+def _parts(messages: Sequence[Outgoing], max_bytes: int) -> list[tuple[Outgoing, ...]]:
+    """Products apart from what is retained, and never more than `max_bytes` at once unless it is one message."""
     first, n_bytes, parts = 0, 0, []
     for i, one in enumerate(messages):
         message = one.message
-        full = n_bytes + len(message.payload) > OUT_BYTES
+        full = n_bytes + _size(one) > max_bytes
         if i > first and (full or message.retain != messages[i - 1].message.retain):
             parts.append(tuple(messages[first:i]))
             first, n_bytes = i, 0
-        n_bytes += len(message.payload)
+        n_bytes += _size(one)
     return [*parts, tuple(messages[first:])] if messages else []
 
 

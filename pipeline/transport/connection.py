@@ -75,6 +75,7 @@ class Connection(aiomqtt.Client):
         self._hint = _hint(address)
         self._thread = threading.get_ident()
         self._writes_soon: asyncio.Handle | None = None
+        self._failure: Exception | None = None
         self.pending_calls_threshold = 1 << 30
         self.receive_maximum: int = 65_535
         self.maximum_packet_bytes: int = MAX_PACKET_BYTES
@@ -129,14 +130,39 @@ class Connection(aiomqtt.Client):
             self._write_soon(self._client.socket())
 
     async def listen(self, topics: Sequence[str]) -> None:
-        """Subscribe to `topics` at QoS 1; RefusedError where the broker does not allow one."""
+        """Subscribe to `topics` at QoS 1; RefusedError where the broker does not allow one.
+
+        A broker sends what a session holds before its SUBACK. So messages must be taken up by `received` meanwhile, and
+        only silence counts as no answer: LostError when nothing was read for `timeout` seconds.
+        """
+        asked = asyncio.ensure_future(self.subscribe([(topic, 1) for topic in topics], timeout=math.inf))
         try:
-            codes = await self.subscribe([(topic, 1) for topic in topics])
+            await self._answered(asked)
+            codes = asked.result()
         except aiomqtt.MqttError as error:
             raise _as_lost(error, self.timeout) from None
+        finally:
+            asked.cancel()
         for code in codes:
             if isinstance(code, ReasonCode) and code.value >= _FAILURE:
                 raise RefusedError(code.value, str(code))
+
+    async def _answered(self, asked: asyncio.Future[Any]) -> None:
+        n_before = -1
+        while not asked.done():
+            if self._incoming.n_read_bytes == n_before and not self._incoming.is_paused:
+                raise aiomqtt.MqttError("Operation timed out")
+            n_before = self._incoming.n_read_bytes
+            await asyncio.wait(
+                (asked, self._disconnected), timeout=self.timeout, return_when=asyncio.FIRST_COMPLETED
+            )
+            if self._disconnected.done() and not asked.done():
+                raise LostError(_reason(self._disconnected.exception()))
+
+    def fail(self, error: Exception) -> None:
+        """End the wait of `received`, which then raises `error`."""
+        self._failure = error
+        self._queue.put_nowait(_END)
 
     async def received(self, n_in_work: int = 1) -> AsyncIterator[aiomqtt.Message]:
         """What comes in; each is acknowledged when `n_in_work` later ones are asked for: none in work is forgotten.
@@ -151,7 +177,7 @@ class Connection(aiomqtt.Client):
             if len(in_work) >= n_in_work:
                 done = in_work.popleft()
                 self._client.ack(done.mid, done.qos)
-        raise LostError(_reason(self._disconnected.exception()))
+        raise self._failure or LostError(_reason(self._disconnected.exception()))
 
     @property
     def n_waiting(self) -> int:

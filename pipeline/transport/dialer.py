@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import structlog
@@ -53,6 +53,8 @@ class Dialer:
         self._tell = tell
         self._protocols = [MQTT_5, MQTT_3_1_1] if address.mqtt_5 else [MQTT_3_1_1]
         self._n_fruitless = 0
+        self.trouble = ""
+        """Why there is no connection; empty while there is one."""
 
     async def first(self) -> Connection:
         """RunError in one line where the broker refuses, or is not there within a bounded time."""
@@ -77,19 +79,29 @@ class Dialer:
         RunError only where a broker of our own has ended for good.
         """
         self._tell(f"lost the connection to {self._address}: {reason}; waiting for it, and keeping what is unsent")
-        told = {reason}
+        await asyncio.sleep(self._pause_s())
+        connection = await self.patient("still waiting for", {reason})
+        self._tell(f"connected to {self._address} again")
+        return connection
+
+    async def patient(self, waiting: str = "waiting for", logged: Collection[str] = ()) -> Connection:
+        """Connect, however long it takes and whatever the broker answers; each new reason is told once, and kept in
+        `trouble`. RunError only where a broker of our own has ended for good.
+        """
+        known = set(logged)
         while True:
-            await asyncio.sleep(self._pause_s())
             self._give_up_where_ended()
             try:
                 connection = await self._open()
             except LostError as error:
-                if str(error) not in told:
-                    self._tell(f"still waiting for {self._address}: {error}")
-                    told.add(str(error))
+                self.trouble = str(error)
+                if self.trouble not in known:
+                    self._tell(f"{waiting} {self._address}: {error}")
+                    known.add(self.trouble)
             else:
-                self._tell(f"connected to {self._address} again")
+                self.trouble = ""
                 return connection
+            await asyncio.sleep(self._pause_s())
 
     def fruitful(self) -> None:
         """The connection serves: the next pause is a short one."""

@@ -46,6 +46,8 @@ class Incoming:
         self._paused: Any = None
         """The socket, while it is not read."""
         self.n_dropped = 0
+        self.n_read_bytes = 0
+        """All that came from the socket."""
         self.refusal = ""
         """What TLS said when the other side ended it."""
 
@@ -69,7 +71,13 @@ class Incoming:
         except ssl.SSLError as error:
             self.refusal = in_words(error)
             raise
+        self.n_read_bytes += len(octets)
         return octets
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether nothing is read until some of what waits is taken up."""
+        return self._paused is not None
 
     def _take_publish(self) -> MQTTErrorCode:
         """A PUBLISH with one copy of its payload. Paho makes nine, for properties that nobody asks for here.

@@ -27,7 +27,7 @@ from pipeline.transport.memory import Memory
 from pipeline.transport.subscriber import subscribe
 from pipeline.transport.terms import LostError, Terms
 
-__all__ = ["Publisher", "Timing", "subscribe"]
+__all__ = ["PublishRefusedError", "Publisher", "Timing", "subscribe"]
 
 MAX_PAYLOAD_BYTES = MAX_PACKET_BYTES - 70_000
 """What our own clients read; topic and properties need a part of a packet."""
@@ -36,6 +36,8 @@ WINDOW_BYTES = 8 << 20
 
 _TICK_S = 0.1
 _MAX_REFUSALS = 100
+MAX_LOSSES = 8
+"""Lost connections for which one message may be the oldest in flight, before it is given up as refused."""
 _LONGEST_PATIENCE_S = 60.0
 _OVERHEAD_BYTES = 300
 """Topic, properties and headers of a message, as our topics are."""
@@ -43,35 +45,46 @@ _SLOWEST_BYTES_PER_S = 250_000
 """A link slower than this is taken for a dead one at first; patience then doubles."""
 
 
+class PublishRefusedError(RunError):
+    """The broker did not take some messages; `refused`: each with the reason."""
+
+    def __init__(self, refused: Sequence[tuple[Message, str]]) -> None:
+        message, reason = refused[0]
+        more = f", and {len(refused) - 1} more" if len(refused) > 1 else ""
+        super().__init__(f"the broker refuses {message.topic}: {reason}{more}")
+        self.refused = refused
+
+
 class _Batch:
     """The messages of one call of `publish`, and how many of them are still to be acknowledged."""
 
     def __init__(self, n_open: int) -> None:
         self.n_open = n_open
-        self.refusals: list[str] = []
+        self.refusals: list[tuple[Message, str]] = []
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def __await__(self) -> Generator[Any, None, None]:
-        """Until all are acknowledged; RunError where any was refused."""
+        """Until all are acknowledged; PublishRefusedError where any was refused."""
         yield from self.done
         if self.refusals:
-            more = f", and {len(self.refusals) - 1} more" if len(self.refusals) > 1 else ""
-            raise RunError(f"the broker refuses {self.refusals[0]}{more}")
+            raise PublishRefusedError(self.refusals)
 
-    def close_one(self, refusal: str) -> None:
+    def close_one(self, message: Message, refusal: str) -> None:
         self.n_open -= 1
         if refusal:
-            self.refusals.append(refusal)
+            self.refusals.append((message, refusal))
         if not self.n_open and not self.done.done():
             self.done.set_result(None)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Entry:
     message: Message
     batch: _Batch | None
     """None for what is sent again from memory: nobody waits for it."""
     n_bytes: int
+    n_losses: int = 0
+    """Connections that were lost while this was the oldest message without an acknowledgement."""
 
     @staticmethod
     def of(message: Message, batch: _Batch | None) -> _Entry:
@@ -82,7 +95,7 @@ class _Entry:
 
     def close(self, refusal: str) -> None:
         if self.batch:
-            self.batch.close_one(f"{self.message.topic}: {refusal}" if refusal else "")
+            self.batch.close_one(self.message, refusal)
 
 
 class Publisher:
@@ -90,8 +103,9 @@ class Publisher:
 
     `will` is published by the broker when this process dies, and by us when the block ends. `birth` is sent on each
     new connection, since the broker published the will of the one before. Entering raises RunError in one line
-    where the broker refuses or is not there. `on_return` is told of each connection after a loss, and whether all
-    of the last `remember_s` could be sent again.
+    where the broker refuses or is not there; with `connect_later` it does not wait, and connecting is retried for as
+    long as it takes. `on_return` is told of each connection after a loss, and whether all of the last `remember_s`
+    could be sent again.
     """
 
     def __init__(
@@ -107,9 +121,11 @@ class Publisher:
         remember_bytes: int = 32 << 20,
         timing: Timing | None = None,
         on_return: Callable[[bool], None] | None = None,
+        connect_later: bool = False,
     ) -> None:
         self._timing = timing or Timing()
         self._on_return = on_return
+        self._connect_later = connect_later
         self._on_trouble = on_trouble
         self._refusals: set[str] = set()
         self._will = will
@@ -125,9 +141,10 @@ class Publisher:
         self._patience_s = self._timing.acknowledge_s
         self._wake = asyncio.Event()
         self._connection: Connection | None = None
+        self._largest_packet_bytes = MAX_PACKET_BYTES
 
     async def __aenter__(self) -> Self:
-        connection = await self._dialer.first()
+        connection = None if self._connect_later else await self._dialer.first()
         self._task = asyncio.create_task(self._run(connection), name="publisher")
         self._task.add_done_callback(self._fail_the_rest)
         return self
@@ -149,11 +166,22 @@ class Publisher:
         """Whether there is a connection, as far as is known."""
         return self._connection is not None
 
+    @property
+    def trouble(self) -> str:
+        """Why there is no connection; empty while there is one."""
+        return "" if self.connected else self._dialer.trouble or "not connected yet"
+
+    @property
+    def largest_packet_bytes(self) -> int:
+        """What the broker takes at most, as far as it said so."""
+        return self._largest_packet_bytes
+
     def publish(self, messages: Sequence[Message]) -> Awaitable[None]:
         """Send; what it gives is done when the broker has acknowledged every message (QoS 0: when it is written).
 
-        Waits as long as the broker is away. RunError where the broker refuses a message, or an embedded broker has
-        ended for good; the other messages are sent all the same.
+        Waits as long as the broker is away. PublishRefusedError where the broker refuses a message or ends the
+        connection for it again and again, RunError where an embedded broker has ended for good; the other messages are
+        sent all the same.
         """
         batch = _Batch(len(messages))
         try:
@@ -172,8 +200,9 @@ class Publisher:
         self._waiting.extend([_Entry.of(message, batch) for message in messages])
         self._send_now()
 
-    async def _run(self, connection: Connection) -> Never:
+    async def _run(self, connection: Connection | None) -> Never:
         """Serve one connection after the other, for ever."""
+        connection = connection or await self._dialer.patient()
         while True:
             reason = await self._serve(connection)
             complete = self._memory.complete
@@ -185,6 +214,7 @@ class Publisher:
     async def _serve(self, connection: Connection) -> str:
         """Send over `connection` until it is lost, and close it; returns why."""
         connection.acknowledged = self._acknowledge
+        self._largest_packet_bytes = connection.maximum_packet_bytes
         if self._birth:
             self._waiting.appendleft(_Entry.of(self._birth, None))
         try:
@@ -282,11 +312,23 @@ class Publisher:
 
         Before it goes what was sent lately, since the broker may have forgotten that.
         """
+        self._give_up_poison()
         again = [_Entry.of(message, None) for message in self._memory.messages()]
         unsent = [entry for entry in (*self._in_flight.values(), *self._waiting) if entry.batch]
         self._waiting = deque(again + unsent)
         self._in_flight.clear()
         self._bytes_in_flight = 0
+
+    def _give_up_poison(self) -> None:
+        """Close a message for which the broker ends the connection each time: it would keep all others back."""
+        oldest = next(((mid, entry) for mid, entry in self._in_flight.items() if entry.batch), None)
+        if oldest is None:
+            return
+        mid, entry = oldest
+        entry.n_losses += 1
+        if entry.n_losses >= MAX_LOSSES:
+            del self._in_flight[mid]
+            entry.close(f"the connection was lost {entry.n_losses} times while it was sent")
 
     def _fail_the_rest(self, task: asyncio.Task[Never]) -> None:
         error = _end_of(task)

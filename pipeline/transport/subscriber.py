@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Callable, Sequence
 
@@ -37,9 +38,8 @@ async def subscribe(
     dialer = Dialer(address, terms, timing, on_trouble)
     connection = await dialer.first()
     while True:
+        listening = asyncio.create_task(_listen(connection, topics, address, on_listening), name="subscribe")
         try:
-            await _listen(connection, topics, address)
-            on_listening()
             async for message in connection.received(n_in_work):
                 dialer.fruitful()
                 on_depth(connection.n_waiting)
@@ -47,15 +47,24 @@ async def subscribe(
         except LostError as error:
             reason = str(error)
         finally:
+            listening.cancel()
+            await asyncio.wait((listening,))
             await connection.close()
         connection = await dialer.again(reason)
 
 
-async def _listen(connection: Connection, topics: Sequence[str], address: BrokerAddress) -> None:
+async def _listen(
+    connection: Connection, topics: Sequence[str], address: BrokerAddress, on_listening: Callable[[], None]
+) -> None:
+    """Subscribe while messages are taken up; a failure ends the wait for messages."""
     try:
         await connection.listen([_as_known(topic, connection) for topic in topics])
     except RefusedError as error:
-        raise RunError(f"cannot subscribe at {address}: {error}") from None
+        connection.fail(RunError(f"cannot subscribe at {address}: {error}"))
+    except LostError as error:
+        connection.fail(error)
+    else:
+        on_listening()
 
 
 def _as_known(topic: str, connection: Connection) -> str:

@@ -119,6 +119,7 @@ def test_outputs_are_bounded_and_only_the_last_of_a_batch_says_how_far_it_came(
 async def test_what_is_logged_of_a_batch_says_which_it_is(tmp_path):
     class OneBatch:
         n_malformed = 0
+        largest_bytes = 1 << 20
 
         def attend(self, take_now):
             pass
