@@ -17,7 +17,7 @@ from typing import Protocol
 import numpy as np
 
 from pipeline.batches import ByteBatch
-from pipeline.stages.stage_messages import Claim, Done, Hello, Lost, Offer, Presence, Raw, RunId, StageMessage
+from pipeline.stages.stage_messages import Claim, Done, Hello, Lost, Offer, Raw, RunId, StageMessage
 from pipeline.transport.recording import Committed
 
 _NOTHING = ByteBatch(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
@@ -67,7 +67,6 @@ class Dispatch:
         self._seq = self.n_sent = self.n_confirmed = 0
         self._end_sent = False
         self._all_done_at: float | None = None
-        self._publish_away = False
         self._n_fruitless = 0
         self._refused = False
         """Something of the present run was refused by the broker: it is not settled, however far it is confirmed."""
@@ -102,36 +101,32 @@ class Dispatch:
         settled_at: int = -1,
         n_recorded: int | None = None,
         max_bytes: int = 1 << 62,
+        publish_away: bool = False,
     ) -> list[StageMessage]:
-        """What goes out now. `max_bytes`: of the recording in one message, at most.
+        """What goes out now. `max_bytes`: of the recording in one message, at most. `publish_away`: no run is begun.
 
         `ended`: the recording of the pass is complete. `settled_at`: its bytes so far, where they are whole frames.
         `n_recorded`: its bytes so far, where that is known without looking.
         """
         if self.finished:
             return []
-        if self._publish_away:
+        if publish_away:
             self._heard_at = now
         if self._worker and self._waits and now - self._heard_at > self._patience_s:
             self._patience_s = min(2 * self._patience_s, _LONGEST_PATIENCE_S)
             self._begin_run(now)
         if not self._worker:
-            if now < self._offer_at or self._publish_away:
+            if now < self._offer_at or publish_away:
                 return []
             self._offer_at = now + self._pace.offer_s
             return [Offer(self._id)]
         chunk_bytes = min(self._pace.chunk_bytes, max_bytes)
-        return self._raws(
-            now, ended=ended, settled_at=settled_at, n_recorded=n_recorded, chunk_bytes=chunk_bytes
-        )
+        return self._raws(now, ended=ended, settled_at=settled_at, n_recorded=n_recorded, chunk_bytes=chunk_bytes)
 
     def take(self, message: StageMessage, now: float) -> None:
         """What came back; of another run it means nothing."""
         if isinstance(message, Hello):
             self._begin_run(now)
-            return
-        if isinstance(message, Presence):
-            self._publish_away = not message.online
             return
         if not isinstance(message, Claim | Done | Lost) or message.id != self._id:
             return
@@ -147,7 +142,8 @@ class Dispatch:
     def reopen(self) -> None:
         """More follows in a pass whose end may have been sent: then it begins a new run."""
         if self._end_sent or self.finished:
-            self._begin_run()
+            self._n_fruitless = 0
+            self._begin_run(0.0)
 
     def close(self) -> None:
         if self._reader:

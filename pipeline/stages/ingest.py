@@ -149,6 +149,7 @@ class Ingest:
             settled_at=settled_at,
             n_recorded=n_recorded,
             max_bytes=self._bus.largest_bytes // 2,  # the receive times need the other half at the worst
+            publish_away=self._publish_away,
         )
         if messages and isinstance(messages[0], Offer) and one.dispatch.n_runs > 1:
             _log.warning(

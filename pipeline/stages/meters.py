@@ -29,7 +29,9 @@ class Meters:
         self.incoming = self._gauge("incoming_messages", "stage messages that wait to be taken up", "stage")
         self.outgoing = self._gauge("outgoing_messages", "messages that the broker has not acknowledged")
         self.connected = self._gauge("broker_connected", "1 while there is a connection to the broker")
-        self.trouble = self._gauge("stage_trouble", "1 while the broker refuses stage topics to the service", "stage")
+        self.trouble = self._gauge(
+            "stage_trouble", "1 while the broker refuses stage topics to the service", "stage"
+        )
 
     def text(self) -> bytes:
         """In the form that Prometheus reads."""

@@ -126,9 +126,7 @@ class Publish:
         self._done[out.id] = self._ledger.note(out, now_ms, [message for message, _ in refused], reason)
         self._wake.set()
 
-    def _note_refusals(
-        self, out: Out, messages: Sequence[Message], refused: Sequence[tuple[Message, str]]
-    ) -> None:
+    def _note_refusals(self, out: Out, messages: Sequence[Message], refused: Sequence[tuple[Message, str]]) -> None:
         """Keep which topics are refused now; each new one is logged once."""
         reasons = {message.topic: reason for message, reason in refused}
         unsent = f"from decode, pass {out.id.name}"

@@ -51,6 +51,7 @@ topic read {m}/stage/claim
 topic read {m}/stage/done
 topic read {m}/stage/lost
 topic read {m}/stage/hello
+topic read {m}/status/publish
 topic write {m}/status/#
 
 user decode

@@ -141,6 +141,8 @@ async def test_a_broker_that_speaks_3_1_1_alone_will_do(make_stack, bundled, und
         await client.subscribe("zhurong/test/product/#", qos=1)
         stack.feed(bundled / "clean.cadu")
         async for message in client.messages:
+            if message.topic.matches("zhurong/status/#"):
+                continue  # amqtt gives a new session what was retained for another
             found[len(found)] = without_receipt(message.payload)
             if set(found.values()) >= set(expected.values()):
                 break

@@ -7,11 +7,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from pipeline.errors import ConfigError, RunError
+from pipeline.stages.desk import Desk
+from pipeline.stages.dispatch import Pace
 from pipeline.transport.address import BrokerAddress
 from pipeline.transport.certs import CLIENTS, make_certificates
-from pipeline.transport.feed import FeedListener
+from pipeline.transport.feed_listener import FeedListener
+from pipeline.transport.feed_messages import Hello
 from pipeline.transport.live import TcpListener
 from pipeline.transport.mqtt import Publisher
+from pipeline.transport.recording import Policy, Recorder
 from pipeline.transport.stations import read_station, tls_of
 
 EVERYONE = ("broker", *CLIENTS)
@@ -29,10 +33,11 @@ def files(certs, who):
 
 
 @contextlib.asynccontextmanager
-async def listening(url, kind=FeedListener):
-    """The port of a listener, and what arrives at it."""
-    more = (lambda _name: 0,) if kind is FeedListener else ()
-    listener = kind(read_station(url), *more)
+async def listening(url, folder=None):
+    """The port of a listener, and what arrives at it: of a feed that is recorded in `folder`, where one is given."""
+    station = read_station(url)
+    desk = Desk("s", Recorder(folder, Policy()), Policy(), Pace()) if folder else None
+    listener = FeedListener(station, desk) if desk else TcpListener(station)
     came = []
 
     async def take():
@@ -49,6 +54,9 @@ async def listening(url, kind=FeedListener):
         await asyncio.wait([task])
 
 
+HELLO = Hello("0f" * 8, "p.cadu", 9, "ab" * 32, "auto").line() + bytes(9)
+
+
 async def says(port, certs, who, octets):
     """What the listener answers to these bytes, sent with the certificate of `who`; empty where it closes."""
     tls = tls_of(read_station(f"feed://127.0.0.1:{port}?{files(certs, who)}"), server=False)
@@ -63,26 +71,26 @@ async def says(port, certs, who, octets):
 
 
 @pytest.mark.parametrize("who", EVERYONE)
-async def test_only_a_stations_certificate_feeds_ingest(certs, who):
+async def test_only_a_stations_certificate_feeds_ingest(certs, who, tmp_path):
     url = f"feed://127.0.0.1:0?{files(certs, 'ingest')}"
-    async with listening(url) as (port, came):
-        answer = await says(port, certs, who, b"downlink p 9\n" + bytes(9))
-        assert answer == (bytes(8) if who == "station" else b"")
+    async with listening(url, tmp_path) as (port, came):
+        answer = await says(port, certs, who, HELLO)
+        assert answer == (b"begin p." if who == "station" else b"")
         assert bool(came) == (who == "station")
 
 
 @pytest.mark.parametrize("who", EVERYONE)
-async def test_who_may_connect_is_named_in_the_source(certs, who):
+async def test_who_may_connect_is_named_in_the_source(certs, who, tmp_path):
     url = f"feed://127.0.0.1:0?{files(certs, 'ingest')}&who=reader,operator"
-    async with listening(url) as (port, _):
-        answer = await says(port, certs, who, b"downlink p 9\n" + bytes(9))
-        assert answer == (bytes(8) if who in {"reader", "operator"} else b"")
+    async with listening(url, tmp_path) as (port, _):
+        answer = await says(port, certs, who, HELLO)
+        assert answer == (b"begin p." if who in {"reader", "operator"} else b"")
 
 
 async def test_a_certificate_that_is_refused_is_logged_by_its_name_and_does_not_disturb_who_is_connected(certs):
     url = f"s=tcp-listen://127.0.0.1:0?{files(certs, 'ingest')}"
     with capture_logs() as told:
-        async with listening(url, TcpListener) as (port, came):
+        async with listening(url) as (port, came):
             tls = tls_of(read_station(f"tcp://127.0.0.1:{port}?{files(certs, 'station')}"), server=False)
             _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
             writer.write(b"first ")
@@ -143,7 +151,7 @@ async def test_the_broker_takes_each_clients_certificate_and_not_its_own(mosquit
 
 async def test_ingests_certificate_is_good_for_the_hosts_of_stations_alone(tmp_path):
     make_certificates(tmp_path, ["broker.example"], "zhurong", 1, ["127.0.0.1"])
-    async with listening(f"feed://127.0.0.1:0?{files(tmp_path, 'ingest')}") as (port, _):
-        assert await says(port, tmp_path, "station", b"downlink p 9\n") == bytes(8)
-    async with listening(f"feed://127.0.0.1:0?{files(tmp_path, 'broker')}") as (port, _):
-        assert await says(port, tmp_path, "station", b"downlink p 9\n") == b""
+    async with listening(f"feed://127.0.0.1:0?{files(tmp_path, 'ingest')}", tmp_path / "s") as (port, _):
+        assert await says(port, tmp_path, "station", HELLO) == b"begin p."
+    async with listening(f"feed://127.0.0.1:0?{files(tmp_path, 'broker')}", tmp_path / "t") as (port, _):
+        assert await says(port, tmp_path, "station", HELLO) == b""

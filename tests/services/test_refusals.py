@@ -1,0 +1,256 @@
+"""What a broker refuses is not settled, is told, and is tried again with backoff; recording waits for nobody."""
+
+import asyncio
+import json
+import socket
+import urllib.error
+from contextlib import aclosing
+
+import aiomqtt
+import numpy as np
+import pytest
+
+from pipeline.batches import ByteBatch, Message
+from pipeline.errors import RunError
+from pipeline.stages.bus import MqttBus
+from pipeline.stages.dispatch import Dispatch, Pace
+from pipeline.stages.ledger import Keys, Ledger
+from pipeline.stages.line import Outcome
+from pipeline.stages.meters import PublishMeters
+from pipeline.stages.publish import Publish
+from pipeline.stages.stage_messages import Claim, Done, Lost, Offer, Out, Outgoing, Presence, Raw, RunId
+from pipeline.stages.worker import Worker
+from pipeline.transport.mqtt import PublishRefusedError
+
+RUN = RunId("live", "pass", "abc")
+PACE = Pace(chunk_bytes=4, window_bytes=100, n_at_once=4, offer_s=0.5, silence_s=5.0, settle_s=10.0)
+
+
+class Reader:
+    """A pass of eight bytes."""
+
+    def __init__(self):
+        self.left = bytes(8)
+
+    def read(self, n_bytes):
+        piece, self.left = self.left[:n_bytes], self.left[n_bytes:]
+        nothing = np.empty(0, np.int64)
+        return ByteBatch(np.frombuffer(piece, np.uint8), nothing, nothing) if piece else None
+
+    def close(self):
+        pass
+
+
+def offered(dispatch, now):
+    return [one for one in dispatch.send(now, ended=True) if isinstance(one, Offer)]
+
+
+def taken(dispatch, now):
+    """Have the pass offered, claimed and sent to its end; gives the run."""
+    (offer,) = offered(dispatch, now)
+    dispatch.take(Claim(offer.id, "w"), now)
+    dispatch.send(now, ended=True)
+    return offer.id
+
+
+def test_a_pass_of_which_something_was_refused_is_not_settled_and_is_sent_again():
+    dispatch = Dispatch("live", "pass", Reader, PACE)
+    run = taken(dispatch, 0.0)
+    dispatch.take(Done(run, 8, ended=True, refused="m/x: not authorized"), 1.0)
+    assert not dispatch.finished
+    assert dispatch.committed(1e6).n_bytes == 0
+    assert offered(dispatch, 6.5)
+    run = taken(dispatch, 20.0)
+    dispatch.take(Done(run, 8, ended=True), 21.0)
+    assert dispatch.committed(31.1) == dispatch.committed(31.1).__class__(8, settled=True)
+
+
+def test_runs_in_vain_are_begun_with_backoff():
+    dispatch = Dispatch("live", "pass", Reader, PACE)
+    starts, now = [], 0.0
+    while len(starts) < 8:
+        if found := offered(dispatch, now):
+            starts.append(now)
+            dispatch.take(Lost(found[0].id, "an output is missing"), now)
+        now += 0.125
+    assert np.diff(starts).tolist() == [0.125, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
+
+
+def test_no_run_is_begun_while_publish_is_away():
+    dispatch = Dispatch("live", "pass", Reader, PACE)
+    taken(dispatch, 0.0)
+    for now in range(2, 600):
+        assert dispatch.send(float(now), ended=True, publish_away=True) == []
+    assert dispatch.n_runs == 1
+    assert dispatch.send(600.0, ended=True) == []
+    assert offered(dispatch, 605.1)
+
+
+def out(*topics, seq=0, ended=True):
+    messages = tuple(Outgoing(Message(topic, b"x"), topic) for topic in topics)
+    return Out(RUN, seq, 8, ended, 0, messages)
+
+
+def test_what_was_taken_beside_a_refused_message_is_not_published_again(tmp_path):
+    with Keys(tmp_path / "keys", 0) as keys:
+        ledger, first = Ledger(keys), out("m/a", "m/b")
+        messages = ledger.judge(first)
+        done = ledger.note(first, 1, messages[1:], "m/b: not authorized")
+        assert done.refused == "m/b: not authorized"
+        again = ledger.judge(Out(RunId("live", "pass", "later"), 0, 8, True, 0, first.messages))
+        assert [message.topic for message in again] == ["m/b"]
+
+
+class Broker:
+    """Takes all topics but those in `refused`."""
+
+    def __init__(self):
+        self.refused = {}
+        self.taken = []
+
+    async def publish(self, messages):
+        refused = [(one, self.refused[one.topic]) for one in messages if one.topic in self.refused]
+        self.taken += [one.topic for one in messages if one.topic not in self.refused]
+        if refused:
+            raise PublishRefusedError(refused)
+
+
+class OneBus:
+    """Gives outputs in turn, and keeps what is answered."""
+
+    def __init__(self):
+        self.queue, self.answers = asyncio.Queue(), []
+
+    def attend(self, take_now):
+        pass
+
+    async def send(self, messages, worker=""):  # noqa: ARG002
+        self.answers += messages
+
+    async def received(self):
+        while True:
+            yield await self.queue.get()
+
+    async def done(self, run):
+        async with asyncio.timeout(10):
+            while not (found := [one for one in self.answers if _done(one, run)]):  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        return found[-1]
+
+
+async def test_publish_is_not_well_while_a_topic_is_refused_and_well_again_once_it_is_taken(tmp_path):
+    broker, bus = Broker(), OneBus()
+    broker.refused["m/live/product/libs/shot"] = "not authorized"
+    with Keys(tmp_path / "keys", 0) as keys:
+        stage = Publish(keys, broker.publish, bus, PublishMeters(), remember_s=0)
+        task = asyncio.create_task(stage.run())
+        first = out("m/live/product/libs/shot", "m/live/product/gpr/low")
+        bus.queue.put_nowait(first)
+        assert (await bus.done("abc")).refused == "m/live/product/libs/shot: not authorized"
+        assert stage.health()[0] is False
+        assert stage.health()[1]["refused"] == {"m/live/product/libs/shot": "not authorized"}
+        broker.refused.clear()
+        bus.queue.put_nowait(Out(RunId("live", "pass", "later"), 0, 8, True, 0, first.messages))
+        assert (await bus.done("later")).refused == ""
+        assert stage.health()[0] is True
+        assert broker.taken == ["m/live/product/gpr/low", "m/live/product/libs/shot"]
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def test_a_refused_subscription_is_asked_for_again_and_told_meanwhile():
+    n_tries = 0
+
+    async def listen(_note):
+        nonlocal n_tries
+        n_tries += 1
+        if n_tries == 1:
+            raise RunError("cannot subscribe: the broker refuses: not authorized")
+        yield "m/status/publish", json.dumps({"service": "publish", "state": "offline"}).encode(), True
+
+    bus = MqttBus("m", None, listen)
+    async with aclosing(bus.received()) as messages, asyncio.timeout(10):
+        asked = asyncio.ensure_future(anext(messages))
+        while not bus.trouble:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        assert "not authorized" in bus.trouble
+        assert await asked == Presence(online=False)
+        assert bus.trouble == ""
+
+
+class Products:
+    """A processing chain whose batch becomes one event of a given size."""
+
+    def __init__(self, messages):
+        self.messages = messages
+
+    def feed(self, *_args, **_more):
+        return Outcome()
+
+    def report(self):
+        return {"frames": {}, "channels": [], "packets": {"read": 0}}
+
+
+def test_an_output_that_the_broker_cannot_carry_is_left_out_and_named(tmp_path):
+    worker = Worker("m", lambda _stream: Products([]), tmp_path)
+    worker.largest_message_bytes = 1000
+    small, large = (
+        Outgoing(Message("m/live/event/info", bytes(100))),
+        Outgoing(Message("m/live/product/x", bytes(2000))),
+    )
+    raw = Raw(RUN, 0, ByteBatch.of(b"abc"))
+    run = worker._run(raw)
+    outs = list(worker._outs(raw, run, [small, large, small], last=True))
+    assert [len(one.messages) for one in outs] == [2]
+    assert "m/live/product/x" in outs[0].refused
+    assert "2000 bytes" in outs[0].refused
+
+
+async def test_datagrams_are_recorded_whatever_the_broker_answers(make_stack):
+    """The broker wants a password that the service does not have."""
+    stack = make_stack(schemes={"test": "udp"})
+    conf = (stack.folder / "broker.conf").read_text().replace("allow_anonymous true", "allow_anonymous false")
+    (stack.folder / "broker.conf").write_text(conf)
+    stack.start("broker", "ingest")
+    async with asyncio.timeout(30):
+        while "listening" not in stack.log("ingest"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
+            for _ in range(50):
+                sock.sendto(bytes(1024), ("127.0.0.1", stack.feed_ports["test"]))
+                await asyncio.sleep(0)
+        counted = 'downlink_recorded_bytes_total{station="test"} 51200.0'
+        while counted not in await asyncio.to_thread(stack.get, "ingest", "/metrics"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    assert stack.processes["ingest"].poll() is None
+    assert "refuses" in stack.log("ingest")
+
+
+async def test_a_pass_that_comes_while_publish_is_away_waits_for_it(
+    make_stack, bundled, undisturbed, without_receipt
+):
+    stack = make_stack()
+    expected = undisturbed("clean.cadu")
+    stack.start()
+    await stack.ready()
+    stack.kill("publish")
+    async with asyncio.timeout(60):
+        while "publish is away" not in stack.log("ingest"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    with pytest.raises(urllib.error.HTTPError, match="503"):
+        stack.get("ingest", "/health")
+    stack.feed(bundled / "clean.cadu")
+    assert await asyncio.to_thread(stack.processes["feed-test-pass"].wait, 60) == 0
+    assert "takes on" not in stack.log("decode-one")
+    stack.start("publish")
+    found = set()
+    async with aiomqtt.Client("127.0.0.1", stack.port) as client, asyncio.timeout(90):
+        await client.subscribe("zhurong/test/product/#", qos=1)
+        async for message in client.messages:
+            found.add(without_receipt(message.payload))
+            if found >= set(expected.values()):
+                break
+
+
+def _done(message, run):
+    return isinstance(message, Done) and message.id.run == run
