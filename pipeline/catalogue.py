@@ -13,7 +13,8 @@ from dataclasses import dataclass, field, replace
 
 from pipeline import topics
 from pipeline.batches import Product
-from pipeline.dictionary.plan import Node, Plan
+from pipeline.dictionary.plan import Plan
+from pipeline.dictionary.plan_nodes import Node
 from pipeline.instruments import REGISTER, telemetry
 from pipeline.mission import Mission
 
@@ -113,7 +114,7 @@ def _generic(mission: Mission) -> list[Node]:
 
 
 def _leaves(plan: Plan) -> list[Node]:
-    return list({node.key: node for node in plan.root.walk() if not node.abstract}.values())
+    return list({node.key: node for node in plan.walk() if not node.abstract}.values())
 
 
 def _telemetry(node: Node) -> ProductForm:

@@ -21,11 +21,9 @@ from pydantic import ValidationError
 
 from pipeline.clock.correlation_file import CorrelationTable, clock_of
 from pipeline.clock.onboard import OnboardClock
-from pipeline.dictionary.csv import read_csv, read_csv_files
 from pipeline.dictionary.decoder import Decoder, TimeTerm
-from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.plan import Plan, compile_plan
-from pipeline.dictionary.xtce import read_xtce
+from pipeline.dictionary_files import ReaderOptions, load_csv, load_xtce
 from pipeline.errors import ConfigError, Problem
 from pipeline.instruments import REGISTER, check_calibration, family
 from pipeline.instruments.context import Site
@@ -41,7 +39,7 @@ from pipeline.mission_file import (
     sound_parts,
 )
 from pipeline.software import software
-from pipeline.toml_lines import line_of, load_toml, read_limited, told
+from pipeline.toml_lines import line_of, load_toml, told
 
 MAX_FILE_BYTES = 64 << 20  # of any configuration file
 
@@ -199,7 +197,7 @@ def load_mission(name: str) -> Mission:
 
 def lacking(plan: Plan, instruments: Iterable[str]) -> list[str]:
     """What instruments read of a container that the dictionary has, and that is not in it: they would be silent."""
-    columns = {node.key: {name for _, name in node.columns} for node in plan.root.walk()}
+    columns = {node.key: {name for _, name in node.columns} for node in plan.walk()}
     return [
         f"{name} reads {', '.join(sorted(missing))} of {container}, which the dictionary does not have there"
         for name in instruments
@@ -260,36 +258,24 @@ def _dictionary(
     """Compile what [dictionary] names, and give its SHA-256."""
     if settings.xtce and settings.csv:
         tell("dictionary.csv", "there is an xtce already: one of the two")
-    name = settings.xtce or settings.csv
-    if name is None:
+    if settings.xtce is None and settings.csv is None:
         if settings.root:
             tell("dictionary.root", "there is no xtce that it could be the root of")
         return None, ""
-    key, path = "dictionary.xtce" if settings.xtce else "dictionary.csv", folder / name
+    key = "dictionary.xtce" if settings.xtce else "dictionary.csv"
     try:
-        if settings.csv and path.is_dir():
-            dictionary, digest = _csv_folder(path)
+        if settings.xtce:
+            names = [settings.xtce] if isinstance(settings.xtce, str) else settings.xtce
+            reader = ReaderOptions(settings.strict, settings.leading_size == "bits", settings.root or ())
+            dictionary, digest = load_xtce([folder / name for name in names], reader)
         else:
-            document = read_limited(path, MAX_FILE_BYTES)
-            digest, file = hashlib.sha256(document).hexdigest(), str(path)
-            dictionary = read_xtce(document, file) if settings.xtce else read_csv(document, file, path.stem)
-        return compile_plan(dictionary, settings.root, str(path)), digest
+            dictionary, digest = load_csv(folder / (settings.csv or ""))
+        return compile_plan(dictionary, settings.root), digest
     except OSError as error:
-        tell(key, f"cannot read {path}: {error.strerror}")
+        tell(key, f"cannot read {error.filename}: {error.strerror}")
     except ConfigError as error:
         problems += error.problems
     return None, ""
-
-
-def _csv_folder(folder: Path) -> tuple[Dictionary, str]:
-    """One packet type or more in each file; the digest covers names and contents."""
-    paths = sorted(folder.glob("*.csv"))
-    if not paths:
-        raise ConfigError([Problem("has no .csv file", str(folder))])
-    documents = {str(path): read_limited(path, MAX_FILE_BYTES) for path in paths}
-    whole = b"".join(f"{Path(name).name}\0{len(each)}\0".encode() + each for name, each in documents.items())
-    names = {str(path): path.stem for path in paths}
-    return read_csv_files(documents, names), hashlib.sha256(whole).hexdigest()
 
 
 def _calibrations(

@@ -114,12 +114,16 @@ class StationTable(Strict):
 class DictionaryTable(Strict):
     """`[dictionary]`."""
 
-    xtce: str | None = None
-    """The XTCE file, beside this one."""
+    xtce: str | Annotated[list[str], Field(min_length=1)] | None = None
+    """The XTCE file, beside this one; or a list of files in one name space, a folder of them, a Yamcs `mdb.yaml`."""
     csv: str | None = None
     """A table of fields, or a folder of them, in place of XTCE."""
-    root: str | None = None
-    """The container where packets enter; the one that has no base without it."""
+    root: str | Annotated[list[str], Field(min_length=1)] | None = None
+    """The container where packets enter, or a list of them; every container that has no base without it."""
+    strict: bool = False
+    """Whether what would be passed over in the dictionary with a warning is an error."""
+    leading_size: Literal["bytes", "bits"] = "bytes"
+    """What the size before a string (XTCE LeadingSize) counts."""
     segments: Literal["join", "separate"] = "join"
     """Whether packets that are grouped by their sequence flags are one record."""
     segment_header_bytes: Annotated[int, Field(ge=0, le=64)] = 0

@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.dictionary.arena import LEAST_BYTES, Arena, Empty
+from pipeline.dictionary.encodings import NumberEncoding
 from pipeline.dictionary.integrity import is_word
 from pipeline.dictionary.lone import Lone, compile_lone
 from pipeline.dictionary.operations import Operation, compile_operations
 from pipeline.dictionary.rows import MIN_ROW_BYTES, Chunk
-from pipeline.dictionary.steps import Block, Slot
+from pipeline.dictionary.steps import Block, Field, Slot
 from pipeline.dictionary.values import Values
 
 Array = NDArray[Any]
@@ -41,6 +42,8 @@ class BlockProgram:
     lone: Lone | None
     words: tuple[tuple[Slot, int], ...]
     """Check words, and their bits from the row's start."""
+    lsb_first: bool = False
+    """Whether it has fields that are read right only where rows begin with a byte."""
 
     @property
     def is_even(self) -> bool:
@@ -90,6 +93,8 @@ def compile_block(block: Block) -> BlockProgram:
     ends = [each.end_bits for each in block.fields]
     first = 0 if block.from_start else min([0, *(each.offset_bits for each in block.fields)])
     width = max([0, *ends]) - first
+    if _has_lsb_first(block.fields):
+        width = -(-width // 8) * 8
     fields = [replace(each, offset_bits=each.offset_bits - first) for each in block.fields]
     operations = compile_operations(fields, max((width + 7) // 8, MIN_ROW_BYTES))
     works = [operation.allocate(1) for operation in operations]
@@ -100,5 +105,20 @@ def compile_block(block: Block) -> BlockProgram:
     others = tuple(slot for operation in lone.others for slot in operation.slots) if lone else ()
     words = tuple((each.slot, each.offset_bits) for each in fields if is_word(each.type) and not each.shape)
     return BlockProgram(
-        operations, block.from_start, first, width, block.end_bits, row_bytes, slots, others, latest, lone, words
+        operations,
+        block.from_start,
+        first,
+        width,
+        block.end_bits,
+        row_bytes,
+        slots,
+        others,
+        latest,
+        lone,
+        words,
+        _has_lsb_first(fields),
     )
+
+
+def _has_lsb_first(fields: Sequence[Field]) -> bool:
+    return any(isinstance(found := each.type.encoding, NumberEncoding) and found.lsb_first for each in fields)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Column, Quality, Ragged
-from pipeline.dictionary.plan import Node, Wanted
+from pipeline.dictionary.plan_nodes import Node, Wanted
 from pipeline.dictionary.ragged import flat_index, flat_starts
 from pipeline.dictionary.runs import Result
 from pipeline.dictionary.steps import Slot

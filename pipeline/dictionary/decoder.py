@@ -21,7 +21,8 @@ from pipeline.dictionary.arena import empty_column
 from pipeline.dictionary.columns import named_columns, quality_of
 from pipeline.dictionary.limits import LimitWatch
 from pipeline.dictionary.plain import Plain, compile_plain
-from pipeline.dictionary.plan import Node, Plan
+from pipeline.dictionary.plan import Plan
+from pipeline.dictionary.plan_nodes import Node
 from pipeline.dictionary.rows import MIN_ROW_BYTES
 from pipeline.dictionary.runs import Result
 from pipeline.dictionary.sorting import Group, Sorter, run_program
@@ -58,7 +59,7 @@ class Decoder:
         self._sorter = Sorter(plan, self.set_aside)
         self._events: list[tuple[int, Event]] = []
         """With the number of the packet, counted over the whole stream."""
-        nodes = list(plan.root.walk())
+        nodes = list(plan.walk())
         self._forms: dict[str, Form | None] = {}
         """What the columns of one row are like, by container; None where it may change."""
         self._plain: dict[str, Plain | None] = {}

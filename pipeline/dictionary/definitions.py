@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.dictionary.conditions import Condition, Size
+from pipeline.dictionary.conditions import Condition, Reference, Size
 from pipeline.dictionary.encodings import ErrorCheck
+from pipeline.dictionary.notices import Notice
 from pipeline.dictionary.parameter_types import ParameterType
 
 MAX_CONTAINER_BITS = 8 * (64 << 20)
@@ -22,13 +23,18 @@ MAX_NESTING = 50
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """`name`: as the file has it, which names the column. `validity`: when its values mean something."""
+    """`name`: as the file has it, which names the column. `validity`: when its values mean something. `initial`: the
+    value before one has come, as the file writes it. `aliases`: (name space, name).
+    """
 
     key: str
     name: str
     type: ParameterType
     line: int = 0
     validity: Condition | None = None
+    initial: str = ""
+    description: str = ""
+    aliases: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,16 @@ class FixedEntry:
     place: Placement = Placement()
 
 
-Entry = ParameterEntry | ContainerEntry | FixedEntry
+@dataclass(frozen=True, slots=True)
+class IndirectEntry:
+    """The parameter whose name, or alias in `name_space`, is the value of another one stands here."""
+
+    of: Reference
+    name_space: str = ""
+    place: Placement = Placement()
+
+
+Entry = ParameterEntry | ContainerEntry | FixedEntry | IndirectEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +119,17 @@ class Container:
     size: Size | None = None
     check: ErrorCheck | None = None
     line: int = 0
+    path: str = ""
+    """Its name behind those of all systems around it: /SYSTEM/NAME."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dictionary:
-    """Parameters and containers by key, in the order of the file."""
+    """Parameters and containers by key, in the order of the files. `notices`: what the reader passed over."""
 
     name: str
     parameters: Mapping[str, Parameter]
     containers: Mapping[str, Container]
     file: str = ""
+    files: tuple[str, ...] = ()
+    notices: tuple[Notice, ...] = ()

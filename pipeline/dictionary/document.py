@@ -2,15 +2,17 @@
 
 expat reads: it knows the line of every element and fetches nothing. Bounded are the document's size, its depth
 and its number of elements. A reader takes from a node what it understands; what is left over at the end is
-what nobody understood, and `Reading.finish` reports it.
+what nobody understood, and `Reading.finish` reports it: as a notice where no bit of a packet depends on it, else as a
+problem.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from xml.parsers import expat
 
+from pipeline.dictionary.notices import MAX_LINE_BITS, Notice, Notices, located
 from pipeline.errors import ConfigError, Problem
 
 MAX_DOCUMENT_BYTES = 64 << 20
@@ -34,10 +36,21 @@ FOREIGN_ATTRIBUTES = (
 )
 DESCRIPTIVE = frozenset({"LongDescription", "AliasSet", "AncillaryDataSet"})
 """Children that any element may have and that say nothing about bits."""
+CODES_BITS = frozenset(
+    """BinaryDataEncoding BinaryEncoding ByteOrderList Checksum CRC Dimension DimensionList DiscreteLookup
+    DiscreteLookupList DynamicValue  EntryList ErrorDetectCorrect Fixed FloatDataEncoding
+    FromBinaryTransformAlgorithm IncludeCondition IntegerDataEncoding LeadingSize LinearAdjustment
+    LocationInContainerInBits MemberList Parity RepeatEntry RestrictionCriteria SequenceContainer SizeInBits
+    StringDataEncoding TerminationChar Variable ContainerRefEntry ParameterRefEntry ArrayParameterRefEntry
+    FixedValueEntry IndirectParameterRefEntry BaseContainer ComparisonList BooleanExpression Condition
+    ANDedConditions ORedConditions Encoding DefaultCalibrator ContextCalibratorList ContextCalibrator Calibrator
+    PolynomialCalibrator SplineCalibrator MathOperationCalibrator""".split()
+)
+"""Elements in which an unknown child may change which bits are read, or the value they mean."""
 
 
 class Node:
-    """An element, its attributes and children; taking one removes it."""
+    """An element, its attributes and children; taking one removes it. `line`: as `notices.located` reads it."""
 
     __slots__ = ("attributes", "children", "line", "tag", "text")
 
@@ -56,27 +69,72 @@ class Node:
 
 
 class Reading:
-    """One document being read: takes attributes and children, and collects every problem on the way."""
+    """Documents being read: takes attributes and children, and collects every problem and notice on the way.
 
-    def __init__(self, file: str) -> None:
-        self.file = file
-        self.problems: list[Problem] = []
-        self.members: list[tuple[Node, str, str]] = []
-        """References to members of aggregates (element, reference, key): whether they exist, their types will tell."""
+    `strict`: a notice is a problem. `owner`: the definition that is being read; its problems are notices in the end
+    if no packet needs it. `leading_size_in_bits`: a LeadingSize counts bits, not bytes.
+    """
+
+    def __init__(self, *files: str, strict: bool = False, leading_size_in_bits: bool = False) -> None:
+        self.files = files
+        self.strict = strict
+        self.leading_size_in_bits = leading_size_in_bits
+        self.notices = Notices()
+        self.owner: object = None
+        self._problems: list[tuple[Problem, object]] = []
+        self.members: list[tuple[Node, str, str, object]] = []
+        """References to members of aggregates (element, reference, key, owner), checked when all types are read."""
+
+    @property
+    def file(self) -> str:
+        """The first file."""
+        return self.files[0] if self.files else ""
+
+    @property
+    def problems(self) -> list[Problem]:
+        return located([problem for problem, _ in self._problems], self.files)
 
     def problem(self, node: Node | None, text: str, key: str = "") -> None:
         line = node.line if node is not None else 0
-        found = Problem(text, self.file, line, key or (node.key if node is not None else ""))
-        if found not in self.problems[-20:]:
-            self.problems.append(found)
+        found = Problem(text, self.file, line, key or (node.key if node is not None else "")), self.owner
+        if found not in self._problems[-20:]:
+            self._problems.append(found)
+
+    def notice(self, node: Node, kind: str, problem: str = "") -> None:
+        """Something is passed over, or read as it is meant: each kind is told once. `problem`: its words if strict."""
+        if self.strict:
+            self.problem(node, problem or kind)
+        else:
+            self.notices.add(Notice(kind, self.file, node.line, node.key))
+
+    def forgive(self, needed: Container[object]) -> None:
+        """Problems of definitions that no packet needs become notices."""
+        if self.strict:
+            return
+        kept = [(problem, owner) for problem, owner in self._problems if owner is None or owner in needed]
+        forgiven: dict[object, Problem] = {}
+        for problem, owner in self._problems:
+            if owner is not None and owner not in needed:
+                forgiven.setdefault(owner, problem)
+        self._problems = kept
+        for problem in forgiven.values():
+            kind = problem.key.split(' "')[0]
+            text = "is passed over, with what is wrong in it: no packet of the telemetry uses it"
+            key = f"{kind} and the like" if not kind else problem.key
+            self.notices.add(Notice(text, self.file, problem.line, f"{key} ({problem.text})"))
+
+    def where(self, line: int) -> str:
+        """A line for the text of a problem."""
+        (found,) = located([Problem("", self.file, line)], self.files)
+        return f"line {found.line}" if len(self.files) == 1 else f"{found.file}, line {found.line}"
 
     def check(self) -> None:
-        """Raise ConfigError if anything was wrong, all of it, in the order of the file."""
-        if self.problems:
-            ordered = sorted(self.problems, key=lambda problem: problem.line)
+        """Raise ConfigError if anything was wrong, all of it, in the order of the files."""
+        if self._problems:
+            ordered = sorted((problem for problem, _ in self._problems), key=lambda problem: problem.line)
             more = len(ordered) - MAX_PROBLEMS
             rest = [Problem(f"and {more} more", self.file)] if more > 0 else []
-            raise ConfigError([*ordered[:MAX_PROBLEMS], *rest])
+            raise ConfigError([*located(ordered[:MAX_PROBLEMS], self.files), *rest])
 
     # attributes
 
@@ -167,11 +225,17 @@ class Reading:
     def finish(self, node: Node) -> None:
         """Report what nobody took: the element or attribute is not implemented, or does not belong here."""
         for child in node.children:
-            if child.tag not in DESCRIPTIVE:
+            if child.tag in DESCRIPTIVE:
+                continue
+            if node.tag in CODES_BITS and child.tag != "ShortDescription":
                 self.problem(child, f"element {child.tag} in {node.key} is not implemented")
+            else:
+                kind = f"element {child.tag} in {node.tag} is not implemented, and passed over"
+                self.notice(child, kind, f"element {child.tag} in {node.key} is not implemented")
         for name, value in node.attributes.items():
             if name not in {"name", "shortDescription"} and not name.startswith(FOREIGN_ATTRIBUTES):
-                self.problem(node, f'attribute {name}="{value}" is not implemented')
+                kind = f"attribute {name} of {node.tag} is not implemented, and passed over"
+                self.notice(node, kind, f'attribute {name}="{value}" is not implemented')
         if node.text.strip():
             self.problem(node, f'text "{node.text.strip()[:40]}" does not belong here')
 
@@ -187,22 +251,23 @@ def integer_of(text: str) -> int:
     return int(text, 0) if prefix in {"0x", "0o", "0b"} else int(text, 10)
 
 
-def parse(document: bytes, reading: Reading) -> Node | None:
-    """The root node, or None with the problem in `reading`."""
+def parse(document: bytes, reading: Reading, index: int = 0) -> Node | None:
+    """The root node, or None with the problem in `reading`. `index`: of the file among those of the reading."""
+    before = index << MAX_LINE_BITS
     if len(document) > MAX_DOCUMENT_BYTES:
-        reading.problem(None, f"is larger than {MAX_DOCUMENT_BYTES} bytes", "document")
+        reading.problem(Node("", {}, before), f"is larger than {MAX_DOCUMENT_BYTES} bytes", "document")
         return None
-    builder = _Builder(reading)
+    builder = _Builder(reading, before)
     try:
         builder.parser.Parse(document, True)
     except expat.ExpatError as error:
         reasons = expat.errors.messages
         reading.problem(
-            Node("", {}, error.lineno), f"XML is not well-formed: {reasons.get(error.code, error)}", "XML"
+            Node("", {}, before + error.lineno), f"XML is not well-formed: {reasons.get(error.code, error)}", "XML"
         )
         return None
     except (_RefusedError, LookupError, ValueError) as error:
-        reading.problem(Node("", {}, builder.parser.CurrentLineNumber), str(error), "XML")
+        reading.problem(Node("", {}, before + builder.parser.CurrentLineNumber), str(error), "XML")
         return None
     return builder.root
 
@@ -212,12 +277,12 @@ class _RefusedError(Exception):
 
 
 class _Builder:
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: Reading, before: int) -> None:
         self.reading = reading
+        self.before = before
         self.root: Node | None = None
         self.stack: list[Node] = []
         self.n_elements = 0
-        self.namespace: str | None = None
         self.parser = expat.ParserCreate(namespace_separator=" ")
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self.start
@@ -234,7 +299,7 @@ class _Builder:
         if self.n_elements > MAX_ELEMENTS or len(self.stack) >= MAX_DEPTH:
             raise _RefusedError(f"more than {MAX_ELEMENTS} elements, or nested deeper than {MAX_DEPTH}")
         namespace, _, tag = name.rpartition(" ")
-        node = Node(tag, attributes, self.parser.CurrentLineNumber)
+        node = Node(tag, attributes, self.before + self.parser.CurrentLineNumber)
         self._check_namespace(namespace, node)
         if self.stack:
             self.stack[-1].children.append(node)
@@ -243,11 +308,14 @@ class _Builder:
         self.stack.append(node)
 
     def _check_namespace(self, namespace: str, node: Node) -> None:
-        if self.namespace is None:
-            self.namespace = namespace
-            if namespace not in NAMESPACES:
-                self.reading.problem(node, f'namespace "{namespace}" is not one of XTCE 1.1, 1.2 or 1.3')
-        elif namespace != self.namespace:
+        """No namespace, one of XTCE, or one that is meant for it: many files have a prefix on the root only."""
+        if namespace in NAMESPACES:
+            return
+        if "xtce" in namespace.lower():
+            self.reading.notice(node, f'namespace "{namespace}" is none of XTCE, and read as one')
+        elif not self.stack:
+            self.reading.problem(node, f'namespace "{namespace}" is not one of XTCE 1.1, 1.2 or 1.3')
+        else:
             node.tag = f"{{{namespace}}}{node.tag}"
 
     def end(self, _: str) -> None:

@@ -182,6 +182,9 @@ class _Writer:
         elif isinstance(kind, StringType):
             self.text("" if given is None else given, kind.encoding)
         elif isinstance(kind, BinaryType | CodedTimeType):
+            if isinstance(kind.encoding.size, Tagged):
+                self.tagged(b"" if given is None else bytes(given), kind.encoding.size)
+                return
             size_bits = self.size(kind.encoding.size)
             octets = bytes((size_bits + 7) // 8) if given is None else bytes(given)
             if len(octets) != (size_bits + 7) // 8:
@@ -190,7 +193,15 @@ class _Writer:
         else:
             number = self.wanted.get(key, 0) if given is None else given
             self.last[key] = number
-            self.write(pattern(number, kind.encoding), kind.encoding.size_bits)
+            if kind.encoding.lsb_first:
+                self.write_lsb_first(_integer_bits(int(number), kind.encoding), kind.encoding.size_bits)
+            else:
+                self.write(pattern(number, kind.encoding), kind.encoding.size_bits)
+
+    def tagged(self, octets: bytes, size: Tagged) -> None:
+        """Bytes behind their number."""
+        self.write(len(octets) * 8 // size.unit_bits, size.tag_bits)
+        self.write(int.from_bytes(octets, "big"), len(octets) * 8)
 
     def spelled(self, key: str, given: Any, kind: SpelledType) -> None:
         """A number, label or truth value as text; a str is written as it is."""
@@ -209,7 +220,8 @@ class _Writer:
     def text(self, text: str, encoding: StringEncoding) -> None:
         octets = text.encode(encoding.charset)
         if encoding.tag_bits:
-            octets = (len(octets) * 8).to_bytes(encoding.tag_bits // 8, "big") + octets
+            count = len(octets) * 8 // encoding.unit_bits
+            octets = count.to_bytes(encoding.tag_bits // 8, "big") + octets
         if isinstance(encoding.size, Terminated):
             octets += encoding.terminator
         elif not isinstance(encoding.size, Tagged):
@@ -224,6 +236,14 @@ class _Writer:
     def write(self, number: int, size_bits: int) -> None:
         for i in range(size_bits):
             self.bits[self.position + i] = number >> (size_bits - 1 - i) & 1
+        self.position += size_bits
+        self.end = max(self.end, self.position)
+
+    def write_lsb_first(self, number: int, size_bits: int) -> None:
+        """A bit field of a little-endian structure: bits are counted from the least significant of each byte."""
+        for i in range(size_bits):
+            byte, bit = divmod(self.position + i, 8)
+            self.bits[byte * 8 + 7 - bit] = number >> i & 1
         self.position += size_bits
         self.end = max(self.end, self.position)
 
@@ -304,6 +324,8 @@ def pattern(value: Any, encoding: NumberEncoding) -> int:
     if size % 8:
         return int(text[::-1] if encoding.mirrored else text, 2)
     octets = [text[i : i + 8] for i in range(0, size, 8)]
+    if encoding.places:
+        octets = [octets[encoding.places.index(i)] for i in range(len(octets))]
     if encoding.little_endian:
         octets.reverse()
     return int("".join(octet[::-1] if encoding.mirrored else octet for octet in octets), 2)

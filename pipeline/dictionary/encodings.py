@@ -17,10 +17,13 @@ class Terminated:
 
 @dataclass(frozen=True, slots=True)
 class Tagged:
-    """A string whose own first `tag_bits` tell how many bits of text follow."""
+    """Text or bytes behind `tag_bits` that tell how much follows, in units of `unit_bits` (8: bytes, 1: bits).
+    `max_bits`: of what follows.
+    """
 
     tag_bits: int
     max_bits: int
+    unit_bits: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +118,11 @@ class ErrorCheck:
 @dataclass(frozen=True, slots=True)
 class NumberEncoding:
     """An integer or float in the packet. `form` is XTCE's name of the encoding; a float's is IEEE754 or
-    MILSTD_1750A. `little_endian`: bytes, `mirrored`: bits of each byte come least significant first.
+    MILSTD_1750A. `little_endian`: bytes, `mirrored`: bits of each byte come least significant first. `places`: of a
+    mixed order, the byte of the field that is the most significant, the next, and so on.
+
+    `lsb_first`: a bit field of a little-endian structure (x86). Bits are counted from the least significant of the
+    field's first byte on, so the field at bit p of n bits is (little-endian number at byte p // 8) >> p % 8.
     """
 
     size_bits: int
@@ -125,6 +132,8 @@ class NumberEncoding:
     calibrator: Calibrator | None = None
     contexts: tuple[tuple[Condition, Calibrator], ...] = ()
     check: ErrorCheck | None = None
+    lsb_first: bool = False
+    places: tuple[int, ...] = ()
 
     @property
     def is_contextual(self) -> bool:
@@ -139,22 +148,22 @@ class NumberEncoding:
     @property
     def is_plain(self) -> bool:
         """Whether a native number stands there, but for the order of its bytes."""
-        sized = self.size_bits in {8, 16, 32, 64} and not self.mirrored
+        sized = self.size_bits in {8, 16, 32, 64} and not self.mirrored and not self.lsb_first and not self.places
         return sized and self.form in {"unsigned", "twosComplement", "IEEE754"}
 
 
 @dataclass(frozen=True, slots=True)
 class BinaryEncoding:
-    """`size`: bits."""
+    """`size`: bits. What is tagged does not include its tag."""
 
-    size: Size
+    size: Size | Tagged
     check: ErrorCheck | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StringEncoding:
     """`size`: bits of the whole buffer. `charset`: Python's name of the codec. `terminator`: what ends the text.
-    `tag_bits`: the buffer begins with so many bits that tell how many bits of text follow.
+    `tag_bits`: the buffer begins with so many bits that tell how much text follows, in units of `unit_bits`.
     """
 
     size: Size | Terminated | Tagged
@@ -162,3 +171,4 @@ class StringEncoding:
     terminator: bytes = b""
     tag_bits: int = 0
     check: ErrorCheck | None = None
+    unit_bits: int = 1

@@ -21,7 +21,7 @@ from pipeline.dictionary.definitions import (
     ParameterEntry,
     Placement,
 )
-from pipeline.dictionary.encodings import BinaryEncoding
+from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding
 from pipeline.dictionary.next_entries import with_places
 from pipeline.dictionary.parameter_types import (
     AggregateType,
@@ -145,7 +145,7 @@ class _Walk:
 
     def _close(self) -> None:
         if self.fields or self.offset_bits or self.from_start:
-            self.steps.append(Block(self.from_start, tuple(self.fields), self.offset_bits))
+            self.steps.append(Block(self.from_start, tuple(_in_structures(self.fields)), self.offset_bits))
         self.fields = []
 
     def _step(self, step: Step) -> None:
@@ -353,6 +353,23 @@ class _Walk:
             moved = replace(each, offset_bits=self.offset_bits + each.offset_bits)
             self.fields.append(replace(moved, shape=shape + each.shape, strides_bits=strides + each.strides_bits))
         self._advance(total * stride_bits - (gap_bits if shape and total else 0), place.line)
+
+
+def _in_structures(fields: Sequence[Field]) -> Iterator[Field]:
+    """The fields, of which one in little-endian order that goes on within a byte from a bit field of that order is
+    one of the same structure, and read by the same rule, though it is whole bytes wide.
+    """
+    ends: set[int] = set()
+    for each in fields:
+        encoding = each.type.encoding
+        found = each
+        if isinstance(encoding, NumberEncoding) and not each.shape:
+            if encoding.little_endian and each.offset_bits % 8 and each.offset_bits in ends:
+                encoding = replace(encoding, little_endian=False, lsb_first=True)
+                found = replace(each, type=replace(each.type, encoding=encoding))  # type: ignore[arg-type]
+            if encoding.lsb_first:
+                ends.add(each.end_bits)
+        yield found
 
 
 def _strides(shape: tuple[int, ...], stride_bits: int) -> tuple[tuple[int, ...], int]:

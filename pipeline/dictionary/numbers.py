@@ -48,6 +48,8 @@ class Load:
     shift: int = 0
     spill: int = 0
     plain: bool = False
+    turn: bool = False
+    """`spill` of a little-endian window: the ninth byte stands above the others."""
 
     def view(self, chunk: Chunk) -> Array:
         """The windows: [count, rows of the chunk]."""
@@ -88,8 +90,12 @@ class Run:
                 chunk.offset + load.byte + 8,
                 (load.stride_bytes, chunk.stride_bytes),
             )
-            bits <<= np.uint64(load.spill)
-            bits |= ninth >> np.uint8(8 - load.spill)
+            if load.turn:
+                bits >>= np.uint64(8 - load.spill)
+                bits |= ninth.astype(np.uint64) << np.uint64(56 + load.spill)
+            else:
+                bits <<= np.uint64(load.spill)
+                bits |= ninth >> np.uint8(8 - load.spill)
         elif load.shift:
             bits >>= bits.dtype.type(load.shift)
         if size_bits < width_bits:
@@ -99,6 +105,8 @@ class Run:
 
 def _in_order(bits: Array, encoding: NumberEncoding) -> Array:
     """The most significant byte, and in each byte the most significant bit, first."""
+    if encoding.places:
+        return _in_places(bits, encoding)
     surplus = bits.dtype.type(bits.itemsize * 8 - encoding.size_bits)
     if encoding.mirrored:
         bits = MIRROR[bits.view(np.uint8)].view(bits.dtype)
@@ -108,6 +116,15 @@ def _in_order(bits: Array, encoding: NumberEncoding) -> Array:
     if encoding.little_endian:
         bits = bits.byteswap() >> surplus
     return bits
+
+
+def _in_places(bits: Array, encoding: NumberEncoding) -> Array:
+    """Bytes of a mixed order, which came as if the most significant one were the first."""
+    total, n, unit = np.zeros_like(bits), len(encoding.places), bits.dtype.type
+    for k, place in enumerate(encoding.places):
+        byte = (bits >> unit(8 * (n - 1 - place))) & unit(0xFF)
+        total |= byte << unit(8 * (n - 1 - k))
+    return total
 
 
 def interpret(bits: Array, encoding: NumberEncoding) -> Array:
@@ -173,18 +190,22 @@ def _loads(
     if phase_bits == 0 and encoding.is_plain:
         window = _plain_window(encoding)
         return [Load(phase, n_phases, count, byte, step_bytes, window, plain=True)]
-    span_bytes = (phase_bits + size_bits + 7) // 8
+    span_bytes, end = (phase_bits + size_bits + 7) // 8, "<" if encoding.lsb_first else ">"
     if span_bytes > 8:
         spill = phase_bits + size_bits - 64
-        return [Load(phase, n_phases, count, byte, step_bytes, np.dtype(">u8"), spill=spill)]
+        if encoding.lsb_first:
+            spill = 8 - phase_bits
+        window = np.dtype(f"{end}u8")
+        return [Load(phase, n_phases, count, byte, step_bytes, window, spill=spill, turn=encoding.lsb_first)]
     width = next(each for each in (1, 2, 4, 8) if each >= span_bytes)
     overhang = byte + (count - 1) * step_bytes + width - row_bytes
     if overhang <= byte:
         # The window of every element is moved back by what the last one would stand over the row's end.
         back = max(overhang, 0)
         if back <= width - span_bytes:
-            shift = width * 8 - (phase_bits + size_bits) - back * 8
-            return [Load(phase, n_phases, count, byte - back, step_bytes, np.dtype(f">u{width}"), shift)]
+            before, behind = phase_bits + back * 8, width * 8 - (phase_bits + size_bits) - back * 8
+            shift = before if encoding.lsb_first else behind
+            return [Load(phase, n_phases, count, byte - back, step_bytes, np.dtype(f"{end}u{width}"), shift)]
     head = _loads(encoding, first_bit, count - 1, step_bytes, row_bytes, phase, n_phases)
     last_bit, last = first_bit + (count - 1) * step_bytes * 8, phase + (count - 1) * n_phases
     return [*head, *_loads(encoding, last_bit, 1, step_bytes, row_bytes, last, 1)]

@@ -285,6 +285,7 @@ def _is_bit_field(field: Field) -> bool:
     encoding = _encoding_of(field.type)
     whole = encoding.size_bits in {8, 16, 32, 64} and field.offset_bits % 8 == 0
     straight = encoding.form == "unsigned" and not encoding.little_endian and not encoding.mirrored
+    straight = straight and not encoding.lsb_first and not encoding.places
     return straight and not whole
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from pipeline.dictionary.blocks import BlockProgram
 from pipeline.dictionary.lone import Lone
-from pipeline.dictionary.plan import Node
+from pipeline.dictionary.plan_nodes import Node
 from pipeline.forms import Array, Form, LateArrays
 
 

@@ -1,7 +1,8 @@
 """A dictionary compiled once: for each container a program, and by which values a packet finds its container.
 
-A packet enters at the root and goes on to the first child, in the order of the file, whose restriction criteria
-hold; where none holds it stays. It may end in a container that is not abstract.
+A packet enters at the roots and looks for a leaf: a container that is not abstract, has no children, and whose criteria
+and those of all its bases hold. Children are tried in the order of the file, and the next sibling where nothing below
+the first holds (`sorting`). Where no leaf is found, a packet stays in a container with children that is not abstract.
 """
 
 from __future__ import annotations
@@ -27,109 +28,24 @@ from pipeline.dictionary.checks import (
 from pipeline.dictionary.conditions import Condition
 from pipeline.dictionary.contexts import contextual_slots
 from pipeline.dictionary.definitions import Container, Dictionary
-from pipeline.dictionary.integrity import Integrity, integrity_of
+from pipeline.dictionary.encodings import NumberEncoding
+from pipeline.dictionary.integrity import integrity_of
 from pipeline.dictionary.layout import lay_out
-from pipeline.dictionary.limits import Check, checks_of
+from pipeline.dictionary.limits import checks_of
+from pipeline.dictionary.notices import Notice, Notices, located
+from pipeline.dictionary.plan_nodes import Branch, Node, Switch, Wanted
 from pipeline.dictionary.program import Program, compile_program
+from pipeline.dictionary.reach import unreachable
+from pipeline.dictionary.roots import roots_of
 from pipeline.dictionary.rows import MIN_ROW_BYTES
-from pipeline.dictionary.steps import Block, Group, Loop, Repeat, Slot, Step, has_loop, has_text, slots_of
-from pipeline.dictionary.values import (
-    Combines,
-    Compares,
-    Criterion,
-    SizeProgram,
-    Values,
-    compile_condition,
-    compile_size,
-)
+from pipeline.dictionary.steps import Block, Field, Group, Loop, Repeat, Slot, Step, has_loop, has_text, slots_of
+from pipeline.dictionary.values import Combines, Compares, Criterion, compile_condition, compile_size
 from pipeline.errors import ConfigError, Problem
 
-Rows = NDArray[np.intp]
 MAX_HEAD_BYTES = 32
 """Half a cache line: what is read with the bits that decide should cost nothing where it is not wanted."""
 MAX_DEPTH = 100
 """Bases of bases: far more than any mission has, far less than Python's stack."""
-
-
-@dataclass(frozen=True, slots=True)
-class Branch:
-    """A child and when a packet is one; None: always. `switch`: a raw value that it wants, by parameter."""
-
-    node: Node
-    test: Criterion | None
-    switch: tuple[tuple[str, int], ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Switch:
-    """The parameter whose raw value tells most branches apart, and the branches left for each value."""
-
-    key: str
-    cases: dict[int, tuple[Branch, ...]]
-    others: tuple[Branch, ...]
-
-    def split(self, known: Values) -> Iterator[tuple[tuple[Branch, ...], Rows | None]]:
-        column = known.of(self.key, calibrated=False)
-        first = column[0]
-        if len(column) == 1 or bool((column == first).all()):
-            yield self.cases.get(int(first), self.others), None
-            return
-        order = np.argsort(column, kind="stable")
-        ordered = column[order]
-        ends = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
-        for low, high in zip([0, *ends.tolist()], [*ends.tolist(), len(order)], strict=True):
-            yield self.cases.get(int(ordered[low]), self.others), order[low:high]
-
-
-class Wanted(NamedTuple):
-    """Columns by name, and the `slots` of their values; `firsts`: the first of each; `several`: who has more."""
-
-    slots: tuple[tuple[str, tuple[Slot, ...]], ...]
-    names: tuple[str, ...]
-    firsts: tuple[Slot, ...]
-    several: tuple[tuple[str, tuple[Slot, ...]], ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Node:
-    """One container. `program` reads it; `probe` reads only what decides between the branches.
-
-    `columns`: (parameter key, column name) in the order of the packet; `wanted`: where each column's values are.
-    `units`: by column name. `constants`:
-    slots of fixed values, and what should stand there.
-    """
-
-    key: str
-    abstract: bool
-    program: Program
-    probe: Program
-    probe_keys: frozenset[str]
-    branches: tuple[Branch, ...]
-    switch: Switch | None
-    columns: tuple[tuple[str, str], ...]
-    wanted: Wanted
-    units: dict[str, str]
-    constants: tuple[tuple[Slot, NDArray[np.uint8]], ...]
-    checks: tuple[Check, ...]
-    integrity: tuple[Integrity, ...]
-    size: SizeProgram | None
-    """Bits of a whole packet, where the container says so itself."""
-    has_sizes: bool
-    """Whether something may have several sizes in one packet."""
-    has_texts: bool
-    """Whether there are texts as long as a packet tells."""
-
-    def candidates(self, known: Values) -> Iterator[tuple[tuple[Branch, ...], Rows | None]]:
-        """Which branches are worth trying for which packets; None: for all of them."""
-        if self.switch is None:
-            yield self.branches, None
-        else:
-            yield from self.switch.split(known)
-
-    def walk(self) -> Iterator[Node]:
-        yield self
-        for branch in self.branches:
-            yield from branch.node.walk()
 
 
 class Signature(NamedTuple):
@@ -147,50 +63,89 @@ class Signature(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What `Decoder` runs. `file`: where the dictionary came from, for messages."""
+    """What `Decoder` runs. `root`: where packets enter; above several roots an abstract one without a name or a column.
+    `file`: where the dictionary came from, for messages. `notices`: what in it was passed over.
+    """
 
     root: Node
     file: str = ""
     signature: Signature | None = None
     """None: the bits that decide have no fixed place, or stand too far apart."""
+    notices: tuple[Notice, ...] = ()
+
+    def walk(self) -> Iterator[Node]:
+        """Every container, in the order of the dictionary."""
+        return (node for node in self.root.walk() if node.key)
+
+    @property
+    def roots(self) -> tuple[Node, ...]:
+        return (self.root,) if self.root.key else tuple(branch.node for branch in self.root.branches)
 
 
-def compile_plan(dictionary: Dictionary, root: str | None = None, file: str = "") -> Plan:
-    """Compile the containers below `root`: a container's name, or None for the one that has no base.
-
-    Where several have no base, those that stand only inside others do not count, then those that nothing extends.
-    Raises ConfigError with every problem found.
+def compile_plan(dictionary: Dictionary, root: str | Sequence[str] | None = None, file: str = "") -> Plan:
+    """Compile the containers below `root`: a container's name, several, or None for all that have no base and do not
+    stand only inside others. Raises ConfigError with every problem found.
     """
     file = file or dictionary.file
-    container = _root_of(dictionary, root, file)
+    roots = roots_of(dictionary, root)
     children: dict[str, list[Container]] = {}
     for each in dictionary.containers.values():
         if each.base is not None:
             children.setdefault(each.base, []).append(each)
-    problems: list[Problem] = []
-    node = _compile_node(container, dictionary, children, problems)
-    if node is None or problems:
-        raise ConfigError(problems)
-    return Plan(node, file, _signature(node, lay_out(container, dictionary)))
+    compiler = _Compiler(dictionary, children)
+    nodes = [compiler.node(container) for container in roots]
+    found = [node for node in nodes if node is not None]
+    if compiler.problems:
+        raise ConfigError(located(compiler.problems, dictionary.files))
+    top = found[0] if len(found) == 1 else _above(found)
+    signature = _signature([(node, lay_out(each, dictionary)) for node, each in zip(found, roots, strict=True)])
+    notices = (*dictionary.notices, *compiler.notices.told(dictionary.files), *unreachable(top, dictionary))
+    return Plan(top, file, signature, notices)
 
 
-def _signature(root: Node, steps: Sequence[Step]) -> Signature | None:
-    """Where every container below is told apart by values at fixed places of the root, and near to each other."""
+def _above(nodes: Sequence[Node]) -> Node:
+    """The one node above several roots."""
+    nothing, branches = Program((), 0), tuple(Branch(node, None) for node in nodes)
+    wanted = Wanted((), (), (), ())
+    return Node("", True, nothing, nothing, frozenset(), branches, None, (), wanted, {}, (), (), (), None, False, False)
+
+
+def _signature(roots: Sequence[tuple[Node, Sequence[Step]]]) -> Signature | None:
+    """Where all containers below every root are told apart by values at fixed places of it, and near to each other."""
+    spans: list[tuple[int, int]] = []
+    for root, steps in roots:
+        found = _fixed_spans(root, steps)
+        if found is None:
+            return None
+        spans += found
+    if not spans:
+        return None
+    byte, width = min(low for low, _ in spans) // 8, (max(high for _, high in spans) + 7) // 8
+    size = next((each for each in (1, 2, 4, 8) if each >= width - byte), 0)
+    if not size:
+        return None
+    mask = 0
+    for low, high in spans:
+        mask |= ((1 << (high - low)) - 1) << (byte + size) * 8 - high
+    least = max(_head_bytes(root, byte + size) for root, _ in roots)
+    return Signature(byte, np.dtype(f">u{size}"), np.dtype(f"u{size}").type(mask), least)
+
+
+def _fixed_spans(root: Node, steps: Sequence[Step]) -> list[tuple[int, int]] | None:
+    """First and last bit of the values that tell containers apart; None where one has no fixed place."""
     wanted = frozenset(key for node in root.walk() for key in node.probe_keys)
     fixed = [step for step in steps if isinstance(step, Block) and step.from_start]
     fields = {field.slot.key: field for step in fixed for field in step.fields}
-    if not wanted or not wanted <= fields.keys():
+    if not wanted <= fields.keys() or any(fields[key].shape or fields[key].slot.times for key in wanted):
         return None
-    found = [fields[key] for key in wanted]
-    byte = min(field.offset_bits for field in found) // 8
-    width = (max(field.end_bits for field in found) + 7) // 8 - byte
-    if width > 8 or any(field.shape or field.slot.times for field in found):
-        return None
-    size = next(each for each in (1, 2, 4, 8) if each >= width)
-    mask = 0
-    for field in found:
-        mask |= ((1 << field.size_bits) - 1) << (byte + size) * 8 - field.end_bits
-    return Signature(byte, np.dtype(f">u{size}"), np.dtype(f"u{size}").type(mask), _head_bytes(root, byte + size))
+    return [_span(fields[key]) for key in wanted]
+
+
+def _span(field: Field) -> tuple[int, int]:
+    encoding = field.type.encoding
+    if isinstance(encoding, NumberEncoding) and encoding.lsb_first:
+        return field.offset_bits // 8 * 8, -(-field.end_bits // 8) * 8
+    return field.offset_bits, field.end_bits
 
 
 def _head_bytes(root: Node, least: int) -> int:
@@ -200,42 +155,30 @@ def _head_bytes(root: Node, least: int) -> int:
     return max(*few, least, MIN_ROW_BYTES) if few and least <= MAX_HEAD_BYTES else 0
 
 
-def _root_of(dictionary: Dictionary, root: str | None, file: str) -> Container:
-    containers = dictionary.containers
-    if root is not None:
-        if root not in containers:
-            names = ", ".join(list(containers)[:20])
-            raise ConfigError(
-                [Problem(f"there is no such container; there are {names}", file, 0, f'root "{root}"')]
-            )
-        return containers[root]
-    inside = {
-        entry.container for each in containers.values() for entry in each.entries if hasattr(entry, "container")
-    }
-    extended = {each.base for each in containers.values()}
-    free = [each for each in containers.values() if each.base is None and each.key not in inside]
-    found = free if len(free) == 1 else [each for each in free if each.key in extended]
-    if len(found) != 1:
-        names = ", ".join(each.key for each in found or free)
-        raise ConfigError([Problem(f"several containers have no base, name one as root: {names}", file)])
-    return found[0]
+class _Compiler:
+    """Compiles containers and what is below them; `problems`: what is wrong, `notices`: what is passed over."""
 
+    def __init__(self, dictionary: Dictionary, children: dict[str, list[Container]]) -> None:
+        self.dictionary = dictionary
+        self.children = children
+        self.problems: list[Problem] = []
+        self.notices = Notices()
 
-def _compile_node(
-    container: Container,
-    dictionary: Dictionary,
-    children: dict[str, list[Container]],
-    problems: list[Problem],
-    depth: int = 0,
-) -> Node | None:
-    if depth > MAX_DEPTH:
-        problems.append(Problem(f"bases nested deeper than {MAX_DEPTH}", dictionary.file, container.line))
-        return None
-    below = [
-        (child, _compile_node(child, dictionary, children, problems, depth + 1))
-        for child in children.get(container.key, [])
-    ]
-    try:
+    def node(self, container: Container, depth: int = 0) -> Node | None:
+        if depth > MAX_DEPTH:
+            text = f"bases nested deeper than {MAX_DEPTH}"
+            self.problems.append(Problem(text, self.dictionary.file, container.line))
+            return None
+        children = self.children.get(container.key, [])
+        below = [(child, self.node(child, depth + 1)) for child in children]
+        try:
+            return self._node(container, below)
+        except ConfigError as error:
+            self.problems.extend(problem for problem in error.problems if problem not in self.problems)
+            return None
+
+    def _node(self, container: Container, below: Sequence[tuple[Container, Node | None]]) -> Node:
+        dictionary = self.dictionary
         steps = lay_out(container, dictionary)
         branches = tuple(
             _compile_branch(child.criteria, node, dictionary) for child, node in below if node is not None
@@ -256,29 +199,26 @@ def _compile_node(
         if size is not None:
             check_sized(size.needs(), steps, container, dictionary)
         # What containers further down are told apart by is read on the way, where it costs no step more.
-        later = frozenset(key for _, below_it in below if below_it is not None for key in below_it.probe_keys)
+        later = frozenset(key for _, node in below if node is not None for key in node.probe_keys)
         probe = compile_program(_only(steps, wanted, later, dictionary), dictionary, calibrate=False)
-    except ConfigError as error:
-        problems.extend(problem for problem in error.problems if problem not in problems)
-        return None
-    return Node(
-        container.key,
-        container.abstract,
-        program,
-        probe,
-        wanted,
-        branches,
-        _switch(branches),
-        columns,
-        _wanted(steps, columns),
-        units,
-        _constants(steps),
-        checks,
-        integrity,
-        size,
-        any(has_loop(step) for step in steps),
-        any(has_text(step) for step in steps),
-    )
+        return Node(
+            container.key,
+            container.abstract,
+            program,
+            probe,
+            wanted,
+            branches,
+            _switch(branches),
+            columns,
+            _wanted(steps, columns),
+            units,
+            _constants(steps),
+            checks,
+            integrity,
+            size,
+            any(has_loop(step) for step in steps),
+            any(has_text(step) for step in steps),
+        )
 
 
 def _compile_branch(criteria: Condition | None, node: Node, dictionary: Dictionary) -> Branch:

@@ -22,6 +22,8 @@ from pipeline.reductions import everywhere
 CONTINUATION, FIRST, LAST, UNSEGMENTED = 0, 1, 2, 3
 PRIMARY_HEADER_BYTES = 6
 SEQUENCE_MASK = 0x3FFF
+SECONDARY_HEADER_FLAG = 0x08
+"""In the first byte of the primary header."""
 Bytes = NDArray[np.uint8]
 Index = NDArray[np.intp]
 
@@ -58,14 +60,14 @@ class _Runs:
 class RecordJoiner:
     """`joined`: records put together; `broken`: records dropped since a segment is missing.
 
-    `segment_header_bytes`: bytes of secondary header dropped from each segment but the first. A record longer
-    than `max_record_bytes` counts as broken.
+    `segment_header_bytes`: bytes of secondary header dropped from each segment but the first, where the segment's own
+    secondary header flag (CCSDS 133.0-B 4.1.3.3.3) is set. A record longer than `max_record_bytes` counts as broken.
     """
 
     def __init__(self, *, segment_header_bytes: int = 0, max_record_bytes: int = 64 << 20) -> None:
         self.joined = 0
         self.broken = 0
-        self._skip_bytes = PRIMARY_HEADER_BYTES + segment_header_bytes
+        self._segment_header_bytes = segment_header_bytes
         self._max_bytes = max_record_bytes
         self._partials: dict[int, _Partial] = {}
         self._lost: set[int] = set()
@@ -165,10 +167,15 @@ class RecordJoiner:
     def _user_bytes(
         self, packets: PacketBatch, rows: Index, *, first_is_whole: bool
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        skip = np.minimum(packets.length[rows], self._skip_bytes)
+        start, length = packets.start[rows], packets.length[rows]
+        skip = np.full(len(rows), PRIMARY_HEADER_BYTES, np.int64)
+        if self._segment_header_bytes and len(rows):
+            flagged = packets.data[start] & SECONDARY_HEADER_FLAG != 0
+            skip += np.where(flagged, self._segment_header_bytes, 0)
+        np.minimum(skip, length, out=skip)
         if first_is_whole:
             skip[packets.seq_flags[rows] == FIRST] = 0
-        return packets.start[rows] + skip, packets.length[rows] - skip
+        return start + skip, length - skip
 
     def _assemble(
         self,

@@ -132,9 +132,16 @@ class Run:
         self.position = high if block.end_bits == block.first_bits + block.width_bits else anchor + block.end_bits
         for slot, bits in block.words:
             self.result.values.places[slot] = low - self.begin + bits
+        if block.lsb_first:
+            self._flag_shifted(low)
         if block.operations:
             block.run(self._pieces(low, block.width_bits), self.result.values)
         return True
+
+    def _flag_shifted(self, low: Positions) -> None:
+        """Bit fields of a little-endian structure mean nothing where this does not begin with a byte."""
+        shifted = (low & 7) != 0
+        self.result.values.flag(shifted if shifted.any() else None)
 
     def _pieces(self, low: Positions, width_bits: int) -> Iterator[Chunk]:
         heads = self.heads
@@ -175,6 +182,8 @@ class Run:
         start = flat_starts(count)
         low = np.repeat(position - start * stride, count) + np.arange(int(count.sum())) * np.repeat(stride, count)
         found = Values(len(low))
+        if block.lsb_first and (low & 7).any():
+            found.flag((low & 7) != 0)
         block.run(bit_chunks(self.data, low, block.width_bits), found)
         _put(found, values, lambda column: _of_packets(column, start, count, repeat.shape))
         if found.unknown is not None:

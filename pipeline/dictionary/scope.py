@@ -1,8 +1,10 @@
-"""The space systems of a document: which names stand where, and what a reference means from there.
+"""The space systems of documents: which names stand where, and what a reference means from there.
 
 A reference is an absolute path (/A/B/NAME) or a relative one (NAME, B/NAME, ../NAME), which is looked for in the
-system that holds it, then in each system around it. A key is the plain name, or, where two systems use one
-name, the path below the root with dots, which no XTCE name may contain.
+system that holds it, then in each system around it, and at last from the root, by the root's own name (A/B/NAME, as
+the schema's own text has it). A key is the plain name, or, where two systems use one name, the path below the root
+with dots. Names may hold any character, though XTCE has no . / : [ ] or blank in them; a name with a slash is found
+where the longest beginning of a path that is a system's name is followed.
 """
 
 from __future__ import annotations
@@ -25,6 +27,8 @@ class Definition:
     system: System
     name: str
     key: str = ""
+    uses: list[Definition] = field(default_factory=list)
+    """Of a type: its base type, and the types of its elements or members."""
 
 
 @dataclass(slots=True, eq=False)
@@ -45,15 +49,26 @@ class System:
         """Names of the systems from below the root down to this one."""
         return (*self.parent.path(), self.name) if self.parent else ()
 
+    def full_path(self) -> str:
+        """The path from the root's name on; the root above several files has none."""
+        around = self.parent.full_path() if self.parent else ""
+        return f"{around}/{self.name}" if self.name else around
+
+    def child(self, name: str) -> System:
+        """The system of that name inside this one, which may be there already, from another file."""
+        return self.children.setdefault(name, System(name, self))
+
     def define(self, kind: str, node: Node, reading: Reading) -> None:
         name = reading.required(node, "name")
         if not name:
             return
         if any(character in name for character in "./:[] "):
-            reading.problem(node, f'name "{name}" has a character that references use (. / : [ ] or blank)')
+            what = "a character that references use (. / : [ ] or blank)"
+            reading.notice(node, f"a name with {what} is taken as it is", f'name "{name}" has {what}')
         first = self.names[kind].get(name)
         if first is not None:
-            reading.problem(node, f'a second {kind} "{name}"; the first stands in line {first.node.line}')
+            where = reading.where(first.node.line)
+            reading.problem(node, f'a second {kind} "{name}"; the first stands in {where}')
             return
         self.names[kind][name] = Definition(node, self, name)
 
@@ -63,33 +78,46 @@ class System:
             return self.root().find_absolute(kind, reference)
         system: System | None = self
         while system is not None:
-            found = system.find_below(kind, reference.split("/"))
+            found = system.find_below(kind, reference)
             if found is not None:
                 return found
             system = system.parent
-        return None
+        return self.root().find_absolute(kind, reference)
 
     def root(self) -> System:
         return self.parent.root() if self.parent else self
 
     def find_absolute(self, kind: str, reference: str) -> Definition | None:
-        """The path starts at this system."""
-        # The path begins with the root's own name, but files that leave it out are common.
-        steps = reference.strip("/").split("/")
-        found = self.find_below(kind, steps[1:]) if steps[0] == self.name else None
-        return found or self.find_below(kind, steps)
+        """The path starts at this system, the root."""
+        # The path begins with the root's own name, but files that leave it out are common. The root of several
+        # files has no name; a file of them may be written as if it were alone.
+        path = reference.strip("/")
+        if self.name and path.startswith(f"{self.name}/"):
+            found = self.find_below(kind, path[len(self.name) + 1 :])
+            if found is not None:
+                return found
+        found = self.find_below(kind, path)
+        if found is None and not self.name:
+            below = [one for child in self.children.values() if (one := child.find_below(kind, path))]
+            return below[0] if len(below) == 1 else None
+        return found
 
-    def find_below(self, kind: str, steps: list[str]) -> Definition | None:
+    def find_below(self, kind: str, path: str) -> Definition | None:
         """The path starts inside this system."""
-        system: System | None = self
-        for step in steps[:-1]:
-            if system is None:
-                return None
-            if step == "..":
-                system = system.parent
-            elif step not in {".", ""}:
-                system = system.children.get(step)
-        return system.names[kind].get(steps[-1]) if system is not None and steps else None
+        known = self.names[kind].get(path)
+        if known is not None:
+            return known
+        for i, character in enumerate(path):
+            system = self._step(path[:i]) if character == "/" else None
+            found = system.find_below(kind, path[i + 1 :]) if system is not None else None
+            if found is not None:
+                return found
+        return None
+
+    def _step(self, name: str) -> System | None:
+        if name == "..":
+            return self.parent
+        return self if name in {".", ""} else self.children.get(name)
 
 
 def name_keys(root: System) -> None:
@@ -126,7 +154,7 @@ class Context:
                 del node.attributes["parameterRef"]
                 key = f"{found.key}.{member}" if member else found.key
                 if member:
-                    self.reading.members.append((node, reference, key))
+                    self.reading.members.append((node, reference, key, self.reading.owner))
                 return key
         self.resolve(PARAMETERS, node, "parameterRef")
         return ""

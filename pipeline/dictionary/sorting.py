@@ -2,6 +2,10 @@
 
 Where one masked window of a packet decides, packets are told apart by that number, and what it means is remembered.
 Else they go down the tree of containers together, each branch taking those for which its criteria hold.
+
+At each fork siblings are tried in the order of the file, until one leads to a leaf by criteria of its own or below it.
+What is found otherwise counts only if no later sibling leads further: a container with children none of which applies,
+reached by criteria, goes before one without any criteria; of equals the first in the file.
 """
 
 from __future__ import annotations
@@ -14,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import PacketBatch
-from pipeline.dictionary.plan import Branch, Node, Plan, Signature
+from pipeline.dictionary.plan import Plan, Signature
+from pipeline.dictionary.plan_nodes import Branch, Node
 from pipeline.dictionary.program import Program
 from pipeline.dictionary.rows import even_stride, gather
 from pipeline.dictionary.runs import Result
@@ -154,6 +159,28 @@ def _alike(codes: NDArray[Any], rows: Rows) -> Iterator[tuple[int, Rows]]:
         yield int(ordered[low]), order[low:high]
 
 
+NOWHERE, ANYTHING, INNER, LEAF = 0, 1, 2, 3
+"""How a container was found at a fork: not at all, without criteria, by criteria but not a leaf, a leaf by criteria."""
+
+
+class _Finding(NamedTuple):
+    """Packets that found `node`: `rows` of the batch, their `places` among those that were looked for. `by_criteria`:
+    whether criteria held on the way, `is_leaf`: whether it is one.
+    """
+
+    node: Node
+    rows: Rows
+    places: Rows
+    by_criteria: bool
+    is_leaf: bool
+
+    @property
+    def rank(self) -> int:
+        if not self.by_criteria:
+            return ANYTHING
+        return LEAF if self.is_leaf else INNER
+
+
 class _Descent:
     """The way of one batch down the tree."""
 
@@ -161,53 +188,127 @@ class _Descent:
         self.flat = flat
         self.packets = packets
         self.set_aside = set_aside
+        self.short: dict[int, str] = {}
+        """Packets that were too short for a container on the way, and its name."""
 
     def sort(self, root: Node, rows: Rows) -> list[Group]:
         """Groups in the order of the dictionary."""
-        found = list(self._sort(root, rows, None))
+        found = list(self._find(root, rows, None))
         together: dict[str, list[Rows]] = {}
-        nodes = {group.node.key: group.node for group in found}
-        for group in found:
-            together.setdefault(group.node.key, []).append(group.rows)
+        nodes = {each.node.key: each.node for each in found}
+        for each in found:
+            together.setdefault(each.node.key, []).append(each.rows)
         order = [node.key for node in root.walk() if node.key in together]
-        return [Group(nodes[key], _merged(together[key])) for key in order]
+        self._count_lost(rows, found)
+        return [Group(nodes[key], _merged(together[key])) for key in dict.fromkeys(order)]
 
-    def _sort(self, node: Node, rows: Rows, known: Values | None) -> Iterator[Group]:
+    def _find(self, node: Node, rows: Rows, known: Values | None) -> list[_Finding]:
+        """What becomes of packets that are this container. Packets that find no place in it are in no finding."""
+        every = np.arange(len(rows))
         if not node.branches:
-            yield from self._stay(node, rows)
-            return
+            return [] if node.abstract else [_Finding(node, rows, every, False, True)]
         if known is None or not all(known.knows(key) for key in node.probe_keys):
-            n = len(rows)
-            rows, result = run_program(node.probe, self.flat, self.packets, rows)
+            kept, result = run_program(node.probe, self.flat, self.packets, rows)
+            if len(kept) < len(rows):
+                every = np.flatnonzero(np.isin(rows, kept))
+                self._note_short(node, np.setdiff1d(rows, kept))
+                rows = kept
             known = result.values
-            if n > len(rows):
-                self.set_aside[f"too short for {node.key}"] += n - len(rows)
             if not len(rows):
-                return
+                return []
+        found: list[_Finding] = []
         for candidates, here in node.candidates(known):
-            some = rows if here is None else rows[here]
+            some, places = (rows, every) if here is None else (rows[here], every[here])
             values = known if here is None else known.subset(here)
-            yield from self._branch(node, candidates, some, values)
+            found += self._fork(node, candidates, some, places, values)
+        return found
 
-    def _branch(self, node: Node, candidates: Sequence[Branch], rows: Rows, values: Values) -> Iterator[Group]:
+    def _fork(
+        self, node: Node, candidates: Sequence[Branch], rows: Rows, places: Rows, values: Values
+    ) -> Iterator[_Finding]:
+        """The best of what the siblings find."""
+        rest = np.arange(len(rows))
+        best: _Best | None = None
         for branch in candidates:
             hits = None if branch.test is None else branch.test.holds(values)
-            if hits is None or hits.all():
-                yield from self._sort(branch.node, rows, values)
-                return
-            if hits.any():
-                inside, outside = np.flatnonzero(hits), np.flatnonzero(~hits)
-                yield from self._sort(branch.node, rows[inside], values.subset(inside))
-                rows, values = rows[outside], values.subset(outside)
-        yield from self._stay(node, rows)
+            if hits is not None and not hits.any():
+                continue
+            inside = None if hits is None or hits.all() else np.flatnonzero(hits)
+            here = rest if inside is None else rest[inside]
+            found = self._find(branch.node, rows[here], values if inside is None else values.subset(inside))
+            done = np.zeros(len(rest), np.bool_)
+            for each in found:
+                by_criteria = each.by_criteria or branch.test is not None
+                finding = each._replace(places=here[each.places], by_criteria=by_criteria)
+                if finding.rank == LEAF:
+                    at = each.places if inside is None else inside[each.places]
+                    done[at] = True
+                    best = best and best.without(finding.places)
+                    yield finding._replace(places=places[finding.places])
+                else:
+                    best = (best or _Best(len(rows))).with_finding(finding)
+            if done.all():
+                rest = rest[:0]
+                break
+            if done.any():
+                left = np.flatnonzero(~done)
+                rest, values = rest[left], values.subset(left)
+        yield from self._stay(node, rows, places, rest, best)
 
-    def _stay(self, node: Node, rows: Rows) -> Iterator[Group]:
-        if not node.abstract:
-            yield Group(node, rows)
+    def _stay(self, node: Node, rows: Rows, places: Rows, rest: Rows, best: _Best | None) -> Iterator[_Finding]:
+        """Packets for which there was no leaf by criteria."""
+        if best is not None:
+            for each, some in best.findings():
+                yield each._replace(rows=rows[some], places=places[some])
+            rest = rest[~best.has(rest)]
+        if len(rest) and not node.abstract:
+            yield _Finding(node, rows[rest], places[rest], False, False)
+
+    def _note_short(self, node: Node, rows: Rows) -> None:
+        for row in rows.tolist():
+            self.short.setdefault(row, node.key)
+
+    def _count_lost(self, rows: Rows, found: Sequence[_Finding]) -> None:
+        """Count packets without a container by what was wrong: too short to tell, or none is for them."""
+        n_found = sum(len(each.rows) for each in found)
+        if n_found == len(rows):
             return
-        apids = self.packets.apid[rows]
-        for apid in np.unique(apids):
-            self.set_aside[f"no container for APID {apid}"] += int((apids == apid).sum())
+        lost = np.setdiff1d(rows, np.concatenate([rows[:0], *(each.rows for each in found)]))
+        short = np.isin(lost, list(self.short)) if self.short else np.zeros(len(lost), np.bool_)
+        for row in lost[short].tolist():
+            self.set_aside[f"too short for {self.short[row]}"] += 1
+        apids, counts = np.unique(self.packets.apid[lost[~short]], return_counts=True)
+        for apid, n in zip(apids.tolist(), counts.tolist(), strict=True):
+            self.set_aside[f"no container for APID {apid}"] += n
+
+
+class _Best:
+    """For each packet at a fork the best finding so far that is no leaf by criteria."""
+
+    def __init__(self, n: int) -> None:
+        self._rank = np.zeros(n, np.int8)
+        self._which = np.zeros(n, np.intp)
+        self._findings: list[_Finding] = []
+
+    def with_finding(self, finding: _Finding) -> _Best:
+        better = finding.places[self._rank[finding.places] < finding.rank]
+        self._rank[better], self._which[better] = finding.rank, len(self._findings)
+        self._findings.append(finding)
+        return self
+
+    def without(self, places: Rows) -> _Best:
+        self._rank[places] = NOWHERE
+        return self
+
+    def has(self, places: Rows) -> NDArray[np.bool_]:
+        return np.asarray(self._rank[places] > NOWHERE)
+
+    def findings(self) -> Iterator[tuple[_Finding, Rows]]:
+        """Each finding that is the best for some packets, and their places."""
+        for i, finding in enumerate(self._findings):
+            some = np.flatnonzero((self._rank > NOWHERE) & (self._which == i))
+            if len(some):
+                yield finding, some
 
 
 def _merged(pieces: Sequence[Rows]) -> Rows:

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import NamedTuple
 
 from pipeline.dictionary.document import Node, Reading, parse
-from pipeline.dictionary.xtce import read_document
+from pipeline.dictionary.xtce import Source, read_documents
 
 BEYOND = "is not implemented"
 
@@ -31,7 +31,7 @@ def survey(document: bytes, file: str = "telemetry.xml") -> list[Use]:
         reading.check()
         return []
     found = Reading(file)
-    read_document(document, found)
+    read_documents([Source(document, file)], found)
     beyond = {
         (problem.line, problem.key.split(' "')[0]): problem.text
         for problem in found.problems

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from pipeline.batches import Column, Ragged
 from pipeline.dictionary.conversions import Conversion, conversion_of
 from pipeline.dictionary.definitions import Dictionary
-from pipeline.dictionary.encodings import NumberEncoding, Tagged, Terminated
+from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, Tagged, Terminated
 from pipeline.dictionary.numbers import compile_run, dtype_of
-from pipeline.dictionary.ragged import flat_starts, ragged_gather
+from pipeline.dictionary.ragged import byte_matrix, flat_starts, ragged_gather
 from pipeline.dictionary.rows import MIN_ROW_BYTES, bit_chunks
 from pipeline.dictionary.spelled import ToSpelled, ToTruth
 from pipeline.dictionary.steps import LeafType, Slot, Variable
@@ -44,6 +44,8 @@ class VariableProgram:
     dimensions: tuple[SizeProgram, ...]
     encoding: NumberEncoding | None
     conversion: Conversion | None
+    hidden_bits: int = 0
+    """Of a tag before the bytes, which is no part of the value."""
 
     def size_bits(self, values: Values, found: Terminators, position: Positions, end: Positions) -> Positions:
         """int64[n]: bits that the field takes; negative where the packet asks for nonsense."""
@@ -62,12 +64,21 @@ class VariableProgram:
         if self.encoding is not None:
             raw = read_numbers(data, position, size_bits // self.encoding.size_bits, self.encoding)
             return raw, self._calibrate(raw), None
+        if self.hidden_bits:
+            tag_bits = np.minimum(size_bits, self.hidden_bits)
+            position, size_bits = position + tag_bits, size_bits - tag_bits
         raw = read_bytes(data, position, size_bits)
         if isinstance(self.conversion, ToText):
-            return raw, texts_of(raw, self.size, self.conversion), None
+            return raw, texts_of(raw, self.size, self.conversion), self._overflows(raw, self.conversion)
         if isinstance(self.conversion, ToSpelled | ToTruth):
             return raw, *self.conversion.column(raw)
         return raw, raw, None
+
+    def _overflows(self, raw: Ragged, conversion: ToText) -> Flags | None:
+        if not conversion.tag_bytes or isinstance(self.size, Tagged):
+            return None
+        tags = byte_matrix(Ragged(raw.values, raw.start, np.minimum(raw.length, conversion.tag_bytes)))
+        return conversion.overflows(tags, raw.length)
 
     def _calibrate(self, raw: Ragged) -> Ragged:
         if self.conversion is None:
@@ -88,12 +99,13 @@ def product_of(sizes: Sequence[SizeProgram], values: Values) -> Positions:
 
 
 def tagged_bits(data: NDArray[np.uint8], position: Positions, end: Positions, size: Tagged) -> Positions:
-    """Bits of the tag and of the text that it announces; -1 where there is no tag, or too much text."""
+    """Bits of the tag and of what it announces; -1 where there is no tag, or more than there may be."""
     there = position + size.tag_bits <= end
     tag = NumberEncoding(size.tag_bits)
     n_bits = read_numbers(data, position, there.astype(np.int64), tag)
     total = np.full(len(position), -1, np.int64)
-    told = np.minimum(n_bits.values.astype(np.uint64), np.uint64(MAX_FACTOR)).astype(np.int64)
+    most = MAX_FACTOR // size.unit_bits
+    told = np.minimum(n_bits.values.astype(np.uint64), np.uint64(most)).astype(np.int64) * size.unit_bits
     total[there] = np.where(told <= size.max_bits, told + size.tag_bits, -1)
     return total
 
@@ -125,8 +137,11 @@ class Terminators:
 
 
 def terminated_bits(terminators: Terminators, position: Positions, end: Positions, size: Terminated) -> Positions:
-    """Bits up to and with the terminator; without one, up to the largest size or the packet's end."""
+    """Bits up to and with the terminator; without one up to the packet's end. -1 where there is none within the largest
+    size: nobody knows where the next field begins.
+    """
     longest: Positions = np.maximum(np.minimum(end - position, size.max_bits) & ~7, 0)
+    beyond = end - position > size.max_bits
     if (position & 7).any():
         moved = read_bytes(terminators.data, position, longest)
         terminators, begin = Terminators(moved.values), moved.start
@@ -138,7 +153,9 @@ def terminated_bits(terminators: Terminators, position: Positions, end: Position
         rows = np.flatnonzero(begin % width == residue)
         aligned = terminators.places(size.terminator, residue)
         stop = aligned[np.searchsorted(aligned, begin[rows])]
-        found[rows] = np.minimum(longest[rows], (stop - begin[rows] + width) * 8)
+        size_bits = (stop - begin[rows] + width) * 8
+        found[rows] = np.minimum(longest[rows], size_bits)
+        found[rows[beyond[rows] & (size_bits > longest[rows])]] = -1
     return found
 
 
@@ -150,6 +167,7 @@ def compile_variable(step: Variable, dictionary: Dictionary) -> VariableProgram:
         tuple(compile_size(each, dictionary) for each in step.dimensions),
         _element_encoding(step.type) if step.dimensions else None,
         conversion_of(step.type),
+        step.size.tag_bits if isinstance(step.type.encoding, BinaryEncoding) and isinstance(step.size, Tagged) else 0,
     )
 
 
@@ -187,9 +205,25 @@ def read_numbers(
         return Ragged(flat.view(stored).astype(dtype, copy=False), start, count)
     begin = np.repeat(position - start * encoding.size_bits, count)
     begin += np.arange(len(begin)) * encoding.size_bits
+    if encoding.lsb_first:
+        return Ragged(_read_lsb_first(data, begin, encoding), start, count)
     row_bytes = max((encoding.size_bits + 7) // 8, MIN_ROW_BYTES)
     run = compile_run(encoding, 0, 1, encoding.size_bits, row_bytes)
     values = np.empty((1, len(begin)), dtype)
     for chunk in bit_chunks(data, begin, encoding.size_bits):
         run.fill(values[:, chunk.low : chunk.high], chunk)
     return Ragged(values[0], start, count)
+
+
+def _read_lsb_first(data: NDArray[np.uint8], begin: Positions, encoding: NumberEncoding) -> Array:
+    """Bit fields of a little-endian structure at any bits: those that begin at one place in their byte together."""
+    found = np.empty(len(begin), dtype_of(encoding))
+    for phase in range(8):
+        rows = np.flatnonzero((begin & 7) == phase)
+        width_bits = phase + encoding.size_bits
+        values = np.empty((1, len(rows)), found.dtype)
+        run = compile_run(encoding, phase, 1, encoding.size_bits, max((width_bits + 7) // 8, MIN_ROW_BYTES))
+        for chunk in bit_chunks(data, begin[rows] - phase, width_bits):
+            run.fill(values[:, chunk.low : chunk.high], chunk)
+        found[rows] = values[0]
+    return found

@@ -1,20 +1,24 @@
-"""XTCE bytes in, a Dictionary out, or a ConfigError with every problem of the file. Nothing is ignored.
+"""XTCE bytes in, a Dictionary out, or a ConfigError with every problem of the files.
 
 Read are the telemetry definitions of all nested space systems. Elements that only describe are read past by a
-known list; commands, which no telemetry packet refers to, are too. All else that is not implemented is a
-problem that names the element and its line. Source: XTCE 1.1, 1.2 (CCSDS 660.0-B-2) and 1.3.
+known list; commands, which no telemetry packet refers to, are too. All else that is not implemented is named with
+its line: as a notice where no bit of the telemetry depends on it, else as a problem. Source: XTCE 1.1, 1.2 (CCSDS
+660.0-B-2) and 1.3.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from pipeline.dictionary.conditions import Condition
 from pipeline.dictionary.definitions import Container, ContainerEntry, Dictionary, Parameter
 from pipeline.dictionary.document import Node, Reading, parse
 from pipeline.dictionary.parameter_types import AggregateType, ArrayType
-from pipeline.dictionary.scope import CONTAINERS, PARAMETERS, TYPES, Context, System, name_keys
+from pipeline.dictionary.needed import needed_by
+from pipeline.dictionary.scope import CONTAINERS, PARAMETERS, TYPES, Context, Definition, System, name_keys
 from pipeline.dictionary.xtce_bases import merge_base_types
+from pipeline.dictionary.xtce_descriptions import aliases_of, description_of
 from pipeline.dictionary.xtce_conditions import read_criteria
 from pipeline.dictionary.xtce_containers import read_container
 from pipeline.dictionary.xtce_types import TypeReader
@@ -23,35 +27,80 @@ SETS = ((TYPES, "ParameterTypeSet"), (PARAMETERS, "ParameterSet"), (CONTAINERS, 
 NOT_TELEMETRY = ("CommandMetaData", "ServiceSet")
 
 
-def read_xtce(document: bytes, file: str = "telemetry.xml") -> Dictionary:
-    """Read a mission's XTCE file; `file` names it in problems. Raises ConfigError with all of them."""
-    reading = Reading(file)
-    dictionary = read_document(document, reading)
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One XTCE document. `below`: the place, among the sources, of the one whose root system it stands in."""
+
+    document: bytes
+    file: str = "telemetry.xml"
+    below: int | None = None
+
+
+def read_xtce(document: bytes, file: str = "telemetry.xml", *, strict: bool = False) -> Dictionary:
+    """Read a mission's XTCE file; `file` names it in problems. Raises ConfigError with all of them.
+
+    What changes no bit of the telemetry is passed over with a notice (`Dictionary.notices`); `strict`: it is a problem.
+    """
+    return read_sources([Source(document, file)], strict=strict)
+
+
+def read_sources(
+    sources: Sequence[Source],
+    *,
+    strict: bool = False,
+    roots: Sequence[str] = (),
+    leading_size_in_bits: bool = False,
+) -> Dictionary:
+    """The same of several files in one name space, whose order does not matter. `roots`: where packets enter; what is
+    wrong in containers that none of them leads to is a notice. `leading_size_in_bits`: as `Reading`.
+    """
+    files = (source.file for source in sources)
+    reading = Reading(*files, strict=strict, leading_size_in_bits=leading_size_in_bits)
+    dictionary = read_documents(sources, reading, roots)
     reading.check()
     assert dictionary is not None
     return dictionary
 
 
-def read_document(document: bytes, reading: Reading) -> Dictionary | None:
+def read_documents(sources: Sequence[Source], reading: Reading, roots: Sequence[str] = ()) -> Dictionary | None:
     """The same with the problems left in `reading`; None where there is nothing to read."""
-    root_node = parse(document, reading)
-    if root_node is None:
+    nodes = [parse(source.document, reading, index) for index, source in enumerate(sources)]
+    for node in nodes:
+        if node is not None and node.tag != "SpaceSystem":
+            reading.problem(node, f"the root element is {node.tag}, not SpaceSystem")
+    found = [node for node in nodes if node is not None and node.tag == "SpaceSystem"]
+    if len(found) < len(sources) or not found:
         return None
-    if root_node.tag != "SpaceSystem":
-        reading.problem(root_node, f"the root element is {root_node.tag}, not SpaceSystem")
-        return None
-    root = System(reading.required(root_node, "name"))
-    _collect(root_node, root, reading)
+    root = _collect_all(found, [source.below for source in sources], reading)
     name_keys(root)
     merge_base_types(root, reading)
-    parameters = _read_parameters(root, reading)
-    containers = _read_containers(root, reading, parameters)
-    for node, reference, key in reading.members:
+    parameters, types = _read_parameters(root, reading)
+    containers, owners = _read_containers(root, reading, parameters)
+    for node, reference, key, owner in reading.members:
         if key not in parameters:
+            reading.owner = owner
             reading.problem(node, f'parameterRef="{reference}": there is no such parameter or member')
+    reading.owner = None
+    reading.forgive(needed_by(containers, parameters, roots, types, owners))
     if not containers:
-        reading.problem(root_node, "describes no container")
-    return Dictionary(root.name, parameters, containers, reading.file)
+        reading.notice(found[0], "describes no container")
+    notices = reading.notices.told(reading.files)
+    return Dictionary(root.name, parameters, containers, reading.file, reading.files, notices)
+
+
+def _collect_all(nodes: Sequence[Node], below: Sequence[int | None], reading: Reading) -> System:
+    """The root system: that of the only file, or a nameless one around those of all files."""
+    if len(nodes) == 1:
+        root = System(reading.required(nodes[0], "name"))
+        _collect(nodes[0], root, reading)
+        return root
+    root = System("")
+    systems: list[System] = []
+    for node, place in zip(nodes, below, strict=True):
+        around = root if place is None else systems[place]
+        systems.append(around.child(reading.required(node, "name")))
+        _collect(node, systems[-1], reading)
+    return root
 
 
 def _collect(node: Node, system: System, reading: Reading) -> None:
@@ -59,22 +108,19 @@ def _collect(node: Node, system: System, reading: Reading) -> None:
     reading.past(node, "Header", *NOT_TELEMETRY)
     reading.read_past(node, "operationalStatus")
     for telemetry in reading.children(node, "TelemetryMetaData"):
-        for kind, holder in (
-            (TYPES, "ParameterTypeSet"),
-            (PARAMETERS, "ParameterSet"),
-            (CONTAINERS, "ContainerSet"),
-        ):
+        for kind, holder in SETS:
             for each in reading.children(telemetry, holder):
                 for child in each.children:
                     _define(child, kind, system, reading)
         reading.finish(telemetry)
+    names: set[str] = set()
     for child in reading.children(node, "SpaceSystem"):
         name = reading.required(child, "name")
-        if name in system.children:
+        if name in names:
             reading.problem(child, f'a second SpaceSystem "{name}"')
             continue
-        system.children[name] = System(name, system)
-        _collect(child, system.children[name], reading)
+        names.add(name)
+        _collect(child, system.child(name), reading)
     reading.finish(node)
 
 
@@ -88,25 +134,35 @@ def _define(node: Node, kind: str, system: System, reading: Reading) -> None:
         system.define(kind, node, reading)
 
 
-def _read_parameters(root: System, reading: Reading) -> dict[str, Parameter]:
+def _read_parameters(
+    root: System, reading: Reading
+) -> tuple[dict[str, Parameter], dict[str, tuple[Definition, Definition]]]:
+    """Parameters by key; and the definitions of each parameter and of its type."""
     types = TypeReader()
     parameters: dict[str, Parameter] = {}
+    definitions: dict[str, tuple[Definition, Definition]] = {}
     for system in root.walk():
         context = Context(reading, system)
         for definition in system.names[TYPES].values():
             types.read(definition, context)
         for definition in system.names[PARAMETERS].values():
+            reading.owner = definition
             node = definition.node
+            description = description_of(node)
             found = context.resolve(TYPES, node, "parameterTypeRef")
-            reading.read_past(node, "initialValue")
+            initial = reading.attribute(node, "initialValue")
             validity = _read_properties(node, context)
+            aliases = aliases_of(node)
             reading.finish(node)
             if found is not None:
                 kind = types.read(found, context)
-                parameters.update(
-                    _with_members(Parameter(definition.key, definition.name, kind, node.line, validity))
+                whole = Parameter(
+                    definition.key, definition.name, kind, node.line, validity, initial, description, aliases
                 )
-    return parameters
+                parameters.update(_with_members(whole))
+                definitions[definition.key] = definition, found
+            reading.owner = None
+    return parameters, definitions
 
 
 def _with_members(parameter: Parameter) -> Iterator[tuple[str, Parameter]]:
@@ -118,7 +174,8 @@ def _with_members(parameter: Parameter) -> Iterator[tuple[str, Parameter]]:
     if isinstance(kind, AggregateType):
         for name, member in kind.members:
             key, plain = f"{parameter.key}.{name}", f"{parameter.name}.{name}"
-            yield from _with_members(Parameter(key, plain, member, parameter.line, parameter.validity))
+            inside = replace(parameter, key=key, name=plain, type=member, initial="", aliases=())
+            yield from _with_members(inside)
 
 
 def _read_properties(node: Node, context: Context) -> Condition | None:
@@ -137,16 +194,21 @@ def _read_properties(node: Node, context: Context) -> Condition | None:
     return condition
 
 
-def _read_containers(root: System, reading: Reading, parameters: dict[str, Parameter]) -> dict[str, Container]:
+def _read_containers(
+    root: System, reading: Reading, parameters: dict[str, Parameter]
+) -> tuple[dict[str, Container], dict[str, Definition]]:
     containers: dict[str, Container] = {}
+    owners: dict[str, Definition] = {}
     for system in root.walk():
         context = Context(reading, system)
         for definition in system.names[CONTAINERS].values():
+            reading.owner = owners[definition.key] = definition
             containers[definition.key] = read_container(definition, context, parameters)
+    reading.owner = None
     for container in containers.values():
         _check_bases(container, containers, reading)
         _check_inside(container, containers, reading)
-    return containers
+    return containers, owners
 
 
 def _check_bases(container: Container, containers: dict[str, Container], reading: Reading) -> None:

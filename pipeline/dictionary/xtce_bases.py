@@ -13,12 +13,14 @@ def merge_base_types(root: System, reading: Reading) -> None:
     for system in root.walk():
         for definition in system.names[TYPES].values():
             _complete(definition, reading, done, ())
+    reading.owner = None
 
 
 def _complete(
     definition: Definition, reading: Reading, done: set[Definition], path: tuple[Definition, ...]
 ) -> None:
     node = definition.node
+    reading.owner = definition
     if definition in path:
         reading.problem(node, "is its own base type, directly or through others")
         return
@@ -30,7 +32,9 @@ def _complete(
         return
     base = Context(reading, definition.system).resolve(TYPES, node, "baseType")
     if base is not None:
+        definition.uses.append(base)
         _complete(base, reading, done, (*path, definition))
+        reading.owner = definition
         if base.node.tag != node.tag:
             reading.problem(node, f"is a {node.tag} and its base type a {base.node.tag}")
         else:

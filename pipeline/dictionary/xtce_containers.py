@@ -16,6 +16,7 @@ from pipeline.dictionary.definitions import (
     Repetition,
 )
 from pipeline.dictionary.document import Node
+from pipeline.dictionary.encodings import Tagged
 from pipeline.dictionary.parameter_types import UnencodedType
 from pipeline.dictionary.scope import CONTAINERS, Context, Definition
 from pipeline.dictionary.xtce_conditions import read_criteria, read_dimensions, read_size
@@ -33,6 +34,9 @@ def read_container(definition: Definition, context: Context, parameters: Paramet
     reading.past(node, "DefaultRateInStream", "RateInStreamSet")
     encoding = reading.child(node, "BinaryEncoding")
     whole = read_binary_encoding(encoding, context) if encoding is not None else None
+    if whole is not None and isinstance(whole.size, Tagged):
+        reading.problem(node, "a size before the container's own bytes is not implemented")
+        whole = None
     base, criteria = _read_base(node, context)
     entries: list[Entry] = []
     listed = reading.child(node, "EntryList")
@@ -40,8 +44,10 @@ def read_container(definition: Definition, context: Context, parameters: Paramet
         entry = _read_entry(child, context, parameters)
         entries.extend([entry] if entry else [])
     reading.finish(node)
-    size, check = (whole.size, whole.check) if whole is not None else (None, None)
-    return Container(definition.key, tuple(entries), abstract, base, criteria, size, check, node.line)
+    check = whole.check if whole is not None else None
+    size = whole.size if whole is not None and not isinstance(whole.size, Tagged) else None
+    path = f"{definition.system.full_path()}/{definition.name}"
+    return Container(definition.key, tuple(entries), abstract, base, criteria, size, check, node.line, path)
 
 
 def _read_base(node: Node, context: Context) -> tuple[str | None, Condition | None]:

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
 from pipeline.dictionary.conditions import Size
 from pipeline.dictionary.definitions import MAX_CONTAINER_BITS
 from pipeline.dictionary.document import Node
@@ -22,6 +27,21 @@ INTEGER_FORMS = {
     "packedBCD": "BCD",
 }
 FLOAT_FORMS = {"IEEE754": "IEEE754", "IEEE754_1985": "IEEE754", "MILSTD_1750A": "MILSTD_1750A"}
+MEANT = {
+    "signed": "twosComplement",
+    "twoscomplement": "twosComplement",
+    "twoscompliment": "twosComplement",
+    "onescomplement": "onesComplement",
+    "signmagnitude": "signMagnitude",
+    "bcd": "BCD",
+    "packedbcd": "packedBCD",
+    "unsigned": "unsigned",
+    "ieee754": "IEEE754",
+    "ieee7541985": "IEEE754",
+    "mil1750a": "MILSTD_1750A",
+    "milstd1750a": "MILSTD_1750A",
+}
+"""Spellings of files in the field, in small letters and without marks, and the schema's word for each."""
 FLOAT_SIZES_BITS = {"IEEE754": (16, 32, 64), "MILSTD_1750A": (32, 48)}
 CHARSETS = {
     "US-ASCII": "ascii",
@@ -37,6 +57,9 @@ CHARSETS = {
 }
 IGNORED = "_yamcs_ignore"
 """Files made for Yamcs refer to it where the schema wants a size and the string has none but its own."""
+LEADING_SIZE_DECODER = re.compile(r"LeadingSizeBinaryDecoder(?:[^(]*\(\s*(\d+)\s*\))?", re.DOTALL)
+MAX_TAG_BITS = 64
+MAX_MIXED_BYTES = 8
 BIT_ORDERS = ("mostSignificantBitFirst", "leastSignificantBitFirst")
 BYTE_ORDERS = ("mostSignificantByteFirst", "leastSignificantByteFirst")
 
@@ -67,35 +90,49 @@ def read_integer_encoding(node: Node, context: Context) -> NumberEncoding:
     """IntegerDataEncoding."""
     reading = context.reading
     size_bits = reading.integer(node, "sizeInBits", 8, 1, 64)
-    form = INTEGER_FORMS[reading.choice(node, "encoding", "unsigned", INTEGER_FORMS)]
-    little_endian, mirrored = _read_orders(node, context, size_bits)
+    form = INTEGER_FORMS[_read_form(node, context, "unsigned", INTEGER_FORMS)]
+    order = _read_orders(node, context, size_bits)
     if form == "BCD" and size_bits % 4:
         reading.problem(node, f"BCD wants digits of 4 bits, and {size_bits} bits are not")
     reading.read_past(node, "changeThreshold")
     check = read_check(node, context)
     calibrator, contexts = read_calibrators(node, context)
     reading.finish(node)
-    return NumberEncoding(size_bits, form, little_endian, mirrored, calibrator, contexts, check)
+    number = NumberEncoding(size_bits, form, calibrator=calibrator, contexts=contexts, check=check)
+    return replace(number, **order)
 
 
 def read_float_encoding(node: Node, context: Context) -> NumberEncoding:
     """FloatDataEncoding."""
     reading = context.reading
     size_bits = reading.integer(node, "sizeInBits", 32, 16, 128)
-    form = FLOAT_FORMS[reading.choice(node, "encoding", "IEEE754", FLOAT_FORMS)]
+    form = FLOAT_FORMS[_read_form(node, context, "IEEE754", FLOAT_FORMS)]
     if size_bits not in FLOAT_SIZES_BITS[form]:
         reading.problem(node, f"a float of {size_bits} bits ({form}) is not implemented")
         size_bits = 32
-    little_endian, mirrored = _read_orders(node, context, size_bits)
+    order = _read_orders(node, context, size_bits)
     reading.read_past(node, "changeThreshold")
     check = read_check(node, context)
     calibrator, contexts = read_calibrators(node, context)
     reading.finish(node)
-    return NumberEncoding(size_bits, form, little_endian, mirrored, calibrator, contexts, check)
+    number = NumberEncoding(size_bits, form, calibrator=calibrator, contexts=contexts, check=check)
+    return replace(number, **order)
 
 
-def _read_orders(node: Node, context: Context, size_bits: int) -> tuple[bool, bool]:
-    """Whether the least significant byte, and in a byte the least significant bit, comes first.
+def _read_form(node: Node, context: Context, default: str, forms: Mapping[str, str]) -> str:
+    """The attribute encoding, also as files in the field spell it."""
+    text = node.attributes.get("encoding", default)
+    meant = MEANT.get("".join(filter(str.isalnum, text)).lower(), "")
+    if text not in forms and meant in forms:
+        kind = f'encoding="{text}" is read as {meant}'
+        context.reading.notice(node, kind, f'encoding="{text}" is not implemented')
+        del node.attributes["encoding"]
+        return meant
+    return context.reading.choice(node, "encoding", default, forms)
+
+
+def _read_orders(node: Node, context: Context, size_bits: int) -> dict[str, Any]:
+    """Fields of a NumberEncoding that say in which order bytes, and bits in a byte, come.
 
     The order of bytes may be a list of significances: an attribute in XTCE 1.2, an element in 1.1.
     """
@@ -106,16 +143,30 @@ def _read_orders(node: Node, context: Context, size_bits: int) -> tuple[bool, bo
     if listed is not None:
         order = ",".join(reading.required(each, "byteSignificance") for each in reading.children(listed, "Byte"))
         reading.finish(listed)
+    order = "".join(order.split())
     significances = [str(i) for i in range((size_bits + 7) // 8)]
     if order == ",".join(reversed(significances)):
-        return False, mirrored
-    little_endian = order in {BYTE_ORDERS[1], ",".join(significances)}
-    if order not in BYTE_ORDERS and not little_endian:
-        reading.problem(node, f'byteOrder="{order}" is not implemented')
-    if little_endian and size_bits % 8:
-        reading.problem(node, f"least significant byte first wants whole bytes, not {size_bits} bits")
-        little_endian = False
-    return little_endian, mirrored
+        return {"mirrored": mirrored}
+    if order in {BYTE_ORDERS[1], ",".join(significances)}:
+        if mirrored:
+            text = "bitOrder and byteOrder are both least significant first"
+            reading.notice(
+                node, f"{text}: read as a little-endian number, without a look at bitOrder, as other tools do", text
+            )
+        return {"lsb_first": True} if size_bits % 8 else {"little_endian": True}
+    if order == BYTE_ORDERS[0]:
+        return {"mirrored": mirrored}
+    return _read_mixed(node, order.split(","), significances, context)
+
+
+def _read_mixed(node: Node, order: list[str], significances: list[str], context: Context) -> dict[str, Any]:
+    """An order of bytes that is neither of the two: read as ccsdspy has it, the most significant byte's place first."""
+    if sorted(order) != significances or len(order) > MAX_MIXED_BYTES:
+        context.reading.problem(node, f'byteOrder="{",".join(order)}" is not implemented')
+        return {}
+    text = "a mixed byteOrder is read as the places of the bytes, the most significant byte's first"
+    context.reading.notice(node, text, f'byteOrder="{",".join(order)}" is not implemented')
+    return {"places": tuple(map(int, order))}
 
 
 def read_binary_encoding(node: Node, context: Context) -> BinaryEncoding:
@@ -123,8 +174,11 @@ def read_binary_encoding(node: Node, context: Context) -> BinaryEncoding:
     reading = context.reading
     _read_order_of_bytes(node, context)
     size_node = reading.child(node, "SizeInBits")
-    size: Size = 8
-    if size_node is None:
+    tagged = _read_transform(node, context)
+    size: Size | Tagged = 8
+    if tagged is not None:
+        size = tagged
+    elif size_node is None:
         reading.problem(node, "SizeInBits is missing")
     else:
         size = read_size(size_node, context, 1, MAX_CONTAINER_BITS)
@@ -134,17 +188,46 @@ def read_binary_encoding(node: Node, context: Context) -> BinaryEncoding:
     return BinaryEncoding(size, check)
 
 
+def _read_transform(node: Node, context: Context) -> Tagged | None:
+    """FromBinaryTransformAlgorithm: Yamcs' decoder of bytes behind their size. Of others the bytes are given as sent."""
+    reading = context.reading
+    reading.past(node, "ToBinaryTransformAlgorithm")
+    found = reading.child(node, "FromBinaryTransformAlgorithm")
+    if found is None:
+        return None
+    text = " ".join(child.text for child in found.children if child.tag == "AlgorithmText")
+    call = LEADING_SIZE_DECODER.search(f"{found.attributes.get('name', '')} {text}")
+    if call is not None:
+        tag_bits = int(call[1] or 16)
+        if not 1 <= tag_bits <= MAX_TAG_BITS:
+            reading.problem(found, f"a size of {tag_bits} bits before the bytes is not implemented")
+            tag_bits = 16
+        return Tagged(tag_bits, MAX_CONTAINER_BITS, 8)
+    kind = "the bytes before a FromBinaryTransformAlgorithm are given as they were sent: it is a program"
+    reading.notice(found, kind, f"element {found.tag} in {node.key} is not implemented")
+    return None
+
+
 def _read_order_of_bytes(node: Node, context: Context) -> None:
     """A blob is what it is: only the order in which it was sent."""
-    context.reading.choice(node, "bitOrder", "mostSignificantBitFirst", ("mostSignificantBitFirst",))
-    context.reading.choice(node, "byteOrder", BYTE_ORDERS[0], (BYTE_ORDERS[0],))
+    for name, orders in (("bitOrder", BIT_ORDERS), ("byteOrder", BYTE_ORDERS)):
+        _read_past_order(node, name, orders, context)
+
+
+def _read_past_order(node: Node, name: str, orders: tuple[str, str], context: Context) -> None:
+    """Bytes and text come in the order in which they were sent, whatever the attribute says."""
+    order = context.reading.choice(node, name, orders[0], orders)
+    if order == orders[1]:
+        kind = f"{name} of bytes or text is passed over: they are given in the order in which they were sent"
+        context.reading.notice(node, kind, f'{name}="{order}" is not implemented')
 
 
 def read_string_encoding(node: Node, context: Context) -> StringEncoding:
     """StringDataEncoding."""
     reading = context.reading
     charset = CHARSETS[reading.choice(node, "encoding", "UTF-8", CHARSETS)]
-    reading.choice(node, "bitOrder", "mostSignificantBitFirst", ("mostSignificantBitFirst",))
+    _read_past_order(node, "bitOrder", BIT_ORDERS, context)
+    reading.past(node, "ToBinaryTransformAlgorithm")
     check = read_check(node, context)
     order = reading.choice(node, "byteOrder", BYTE_ORDERS[0], BYTE_ORDERS)
     if order == BYTE_ORDERS[1] and charset in {"utf-16-be", "utf-32-be"}:
@@ -165,10 +248,11 @@ def read_string_encoding(node: Node, context: Context) -> StringEncoding:
     bounds = max_bits or MAX_CONTAINER_BITS
     reading.finish(holder)
     reading.finish(node)
+    unit_bits = 1 if reading.leading_size_in_bits else 8
     if size is not None:
-        return StringEncoding(size, charset, b"" if tag_bits else terminator, tag_bits, check)
+        return StringEncoding(size, charset, b"" if tag_bits else terminator, tag_bits, check, unit_bits)
     if tag_bits:
-        return StringEncoding(Tagged(tag_bits, bounds), charset, b"", tag_bits, check)
+        return StringEncoding(Tagged(tag_bits, bounds, unit_bits), charset, b"", tag_bits, check, unit_bits)
     if terminator:
         return StringEncoding(Terminated(terminator, bounds), charset, terminator, check=check)
     reading.problem(holder, "says nothing of the string's size")
@@ -176,7 +260,9 @@ def read_string_encoding(node: Node, context: Context) -> StringEncoding:
 
 
 def _read_tag(node: Node, context: Context) -> int:
-    """LeadingSize: bits of the number, at the buffer's beginning, of the bits of text."""
+    """LeadingSize: bits of the number, at the buffer's beginning, that tells how many bytes of text follow ("like
+    PASCAL strings", the schema says).
+    """
     found = context.reading.child(node, "LeadingSize")
     if found is None:
         return 0

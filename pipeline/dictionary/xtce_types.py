@@ -61,16 +61,19 @@ class TypeReader:
             context.reading.problem(node, itself)
             return UnencodedType(definition.name)
         self._reading.add(definition)
-        found = self._dispatch(node, definition.name, here)
+        before, context.reading.owner = context.reading.owner, definition
+        found = self._dispatch(definition, here)
+        context.reading.owner = before
         self._reading.discard(definition)
         self._read[definition] = found
         return found
 
-    def _dispatch(self, node: Node, name: str, context: Context) -> ParameterType:
+    def _dispatch(self, definition: Definition, context: Context) -> ParameterType:
+        node, name = definition.node, definition.name
         if node.tag == "ArrayParameterType":
-            return self._read_array(node, name, context)
+            return self._read_array(definition, context)
         if node.tag == "AggregateParameterType":
-            return self._read_aggregate(node, name, context)
+            return self._read_aggregate(definition, context)
         reader = _READERS.get(node.tag)
         if reader is None:
             context.reading.problem(node, f"element {node.tag} is not implemented")
@@ -81,9 +84,10 @@ class TypeReader:
         context.reading.finish(node)
         return found
 
-    def _read_array(self, node: Node, name: str, context: Context) -> ParameterType:
-        reading = context.reading
+    def _read_array(self, definition: Definition, context: Context) -> ParameterType:
+        reading, node, name = context.reading, definition.node, definition.name
         element = context.resolve(TYPES, node, "arrayTypeRef")
+        reading.read_past(node, "initialValue")
         n_dimensions = reading.integer(node, "numberOfDimensions", 0, 0, 32)
         listed = reading.child(node, "DimensionList")
         dimensions = read_dimensions(listed, context, MAX_ARRAY_ELEMENTS) if listed is not None else None
@@ -92,10 +96,11 @@ class TypeReader:
         reading.finish(node)
         if element is None:
             return UnencodedType(name)
+        definition.uses.append(element)
         return ArrayType(name, self.read(element, context), dimensions)
 
-    def _read_aggregate(self, node: Node, name: str, context: Context) -> ParameterType:
-        reading = context.reading
+    def _read_aggregate(self, definition: Definition, context: Context) -> ParameterType:
+        reading, node, name = context.reading, definition.node, definition.name
         reading.read_past(node, "initialValue")
         listed = reading.child(node, "MemberList")
         members: dict[str, ParameterType] = {}
@@ -106,6 +111,7 @@ class TypeReader:
             if member_name in members:
                 reading.problem(member, "is there twice")
             elif found is not None:
+                definition.uses.append(found)
                 members[member_name] = self.read(found, context)
         if listed is None or not members:
             reading.problem(node, "has no Member")

@@ -109,7 +109,7 @@ def test_a_formula_may_use_other_parameters(document, packet, decode):
 
 def test_a_formula_that_finds_too_few_operands_is_a_problem(document):
     with pytest.raises(ConfigError, match="finds 1 of its 2 operands"):
-        read_xtce(document(calibrated(formula("this", "+"))))
+        read_xtce(document(calibrated(formula("this", "+")), {"X": "T"}))
 
 
 def context(value, factor):

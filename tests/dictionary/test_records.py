@@ -45,8 +45,15 @@ def test_the_segments_of_a_record_become_one_packet_with_the_first_header(batch,
 
 
 def test_a_secondary_header_is_dropped_from_each_segment_but_the_first(batch, record):
-    joined = RecordJoiner(segment_header_bytes=2).feed(batch(record([b"HHab", b"HHcd", b"HHe"])))
+    flagged = record([b"HHab", b"HHcd", b"HHe"], apid=0x801)  # with the secondary header flag
+    joined = RecordJoiner(segment_header_bytes=2).feed(batch(flagged))
     assert bodies(joined) == [b"HHabcde"]
+
+
+def test_nothing_is_dropped_from_a_segment_without_a_secondary_header(batch, packet):
+    flagged = [packet(b"HHab", 0x801, 0, FIRST), packet(b"HHcd", 0x801, 1, CONTINUATION)]
+    joined = RecordJoiner(segment_header_bytes=2).feed(batch([*flagged, packet(b"ef", 1, 2, LAST)]))
+    assert bodies(joined) == [b"HHabcdef"]
 
 
 @pytest.mark.parametrize("missing", [0, 1, 2])

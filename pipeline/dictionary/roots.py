@@ -1,0 +1,47 @@
+"""Where packets enter: the roots of a dictionary's containers, and the containers that no packet can ever reach."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipeline.dictionary.definitions import Container, ContainerEntry, Dictionary
+from pipeline.errors import ConfigError, Problem
+
+MAX_NAMES = 20
+
+
+def roots_of(dictionary: Dictionary, root: str | Sequence[str] | None) -> list[Container]:
+    """The containers that are named, or all without a base that do not stand only inside others: first those that
+    others extend, then those that nothing extends, as they have no criteria and take what is left.
+
+    A name is a key, a path (/SYSTEM/NAME), or the end of one. Raises ConfigError with every name that is none.
+    """
+    if root is not None:
+        names = [root] if isinstance(root, str) else list(root)
+        found = [_named(dictionary, name) for name in names]
+        problems = [each for each in found if isinstance(each, Problem)]
+        if problems:
+            raise ConfigError(problems)
+        return [each for each in found if isinstance(each, Container)]
+    containers = dictionary.containers.values()
+    inside = {entry.container for each in containers for entry in each.entries if isinstance(entry, ContainerEntry)}
+    extended = {each.base for each in containers}
+    free = [each for each in containers if each.base is None and each.key not in inside]
+    first = [each for each in free if each.key in extended]
+    return first + [each for each in free if each.key not in extended and not each.abstract and each.entries]
+
+
+def _named(dictionary: Dictionary, name: str) -> Container | Problem:
+    known = dictionary.containers.get(name)
+    if known is not None:
+        return known
+    end = f"/{name.strip('/')}"
+    found = [each for each in dictionary.containers.values() if each.path == end]
+    found = found or [each for each in dictionary.containers.values() if each.path.endswith(end)]
+    if len(found) == 1:
+        return found[0]
+    names = [each.path for each in found] or list(dictionary.containers)
+    more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
+    listed = ", ".join(names[:MAX_NAMES]) + more
+    text = f"several containers have this name: {listed}" if found else f"there is no such container; there are {listed}"
+    return Problem(text, dictionary.file, 0, f'root "{name}"')
