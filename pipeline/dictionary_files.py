@@ -1,7 +1,7 @@
 """A mission's dictionary from the disk: XTCE files, folders of them, Yamcs' lists of them (mdb.yaml), CSV tables.
 
-In: paths. Out: a `Dictionary` and the SHA-256 of all that was read. Raises ConfigError with every problem, OSError where
-a file cannot be read.
+In: paths. Out: a `Dictionary` and the SHA-256 of all that was read. Raises ConfigError with every problem, OSError
+where a file cannot be read.
 """
 
 from __future__ import annotations

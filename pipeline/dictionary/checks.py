@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from pipeline.dictionary.conditions import Size
+from pipeline.dictionary.conditions import Remainder, Size
 from pipeline.dictionary.contexts import contextual_slots
 from pipeline.dictionary.definitions import Container, Dictionary
 from pipeline.dictionary.encodings import Tagged, Terminated
 from pipeline.dictionary.limits import Check
-from pipeline.dictionary.steps import Block, Group, Loop, Move, Repeat, Step, Variable, slots_of
+from pipeline.dictionary.steps import Assure, Block, Group, Loop, Move, Repeat, Step, Variable, slots_of
 from pipeline.dictionary.values import compile_condition, compile_size
 from pipeline.errors import ConfigError, Problem
 
@@ -74,11 +74,15 @@ def _plural(steps: Sequence[Step]) -> frozenset[str]:
     for step in steps:
         if isinstance(step, Block):
             found.update(field.slot.key for field in step.fields if field.shape)
-        elif isinstance(step, Repeat | Loop) or (isinstance(step, Variable) and step.dimensions):
+        elif isinstance(step, Repeat | Loop) or (isinstance(step, Variable) and _is_array(step)):
             found.update(keys_of(step))
         elif isinstance(step, Group):
             found |= _plural(step.steps)
     return frozenset(found)
+
+
+def _is_array(step: Variable) -> bool:
+    return bool(step.dimensions) or isinstance(step.size, Remainder)
 
 
 def check_known(
@@ -108,7 +112,7 @@ def keys_of(step: Step) -> list[str]:
 
 def _sizes(step: Step) -> tuple[Size, ...]:
     if isinstance(step, Variable):
-        own = () if isinstance(step.size, Terminated | Tagged) else (step.size,)
+        own = () if isinstance(step.size, Terminated | Tagged | Remainder) else (step.size,)
         return own + step.dimensions
     if isinstance(step, Repeat | Loop):
         return (*step.counts, step.gap)
@@ -118,7 +122,7 @@ def _sizes(step: Step) -> tuple[Size, ...]:
 def needs_of(step: Step, dictionary: Dictionary) -> frozenset[str]:
     """Parameters of earlier steps that tell the step its size, place or presence."""
     needed = frozenset().union(*(compile_size(size, dictionary).needs() for size in _sizes(step)))
-    if isinstance(step, Group):
+    if isinstance(step, Group | Assure):
         needed |= compile_condition(step.condition, dictionary).needs()
     if isinstance(step, Group | Loop):
         known: set[str] = set()

@@ -30,7 +30,14 @@ class Lookup:
     cases: tuple[tuple[Condition, int], ...]
 
 
-Size = int | Dynamic | Lookup
+@dataclass(frozen=True, slots=True)
+class Remainder:
+    """As many elements as the packet holds from here to `behind_bits` before its end."""
+
+    behind_bits: int = 0
+
+
+Size = int | Dynamic | Lookup | Remainder
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +73,6 @@ def shifted(size: Size, by: int) -> Size:
         return size + by
     if isinstance(size, Dynamic):
         return Dynamic(size.of, size.slope, size.intercept + by)
+    if isinstance(size, Remainder):
+        return Remainder(size.behind_bits - by)
     return Lookup(tuple((condition, value + by) for condition, value in size.cases))

@@ -2,7 +2,9 @@
 
 Columns: name, data_type (uint, int, float, str, fill), bit_length; and, where wanted, bit_offset (from the start of
 the packet, primary header included), array_shape ("4", "2,3", the name of a field, or "expand": as many as the
-packet holds) and array_order ("C"). The primary header comes first by itself, under ccsdspy's names.
+packet holds), array_order ("C") and byte_order ("big", "little", or the places of the bytes from 1 on, the most
+significant first: "3412"). A shape may also stand behind the type: uint(4), int(12, 24), uint(FIELD), uint(expand).
+The primary header comes first by itself, under ccsdspy's names. Columns of other names are passed over with a notice.
 
 One file describes one packet type. Where there are several, each row says in a column apid whose packets have the
 field (several numbers with blanks between them; and, where wanted, in a column container what they are called), or
@@ -21,10 +23,11 @@ from pipeline.dictionary.conditions import AnyOf, Comparison, Condition, Referen
 from pipeline.dictionary.csv_fields import Fields, Tell
 from pipeline.dictionary.definitions import Container, Dictionary, Parameter
 from pipeline.dictionary.document import MAX_DOCUMENT_BYTES, integer_of
+from pipeline.dictionary.notices import Notice, Notices
 from pipeline.errors import ConfigError, Problem
 
 REQUIRED = ("name", "data_type", "bit_length")
-OPTIONAL = ("bit_offset", "array_shape", "array_order", "apid", "container")
+OPTIONAL = ("bit_offset", "array_shape", "array_order", "byte_order", "apid", "container", "description")
 ROOT = "CCSDS_PACKET"
 MAX_APID = 0x7FF
 NUMBERED = re.compile(r"(.*?)[._-]?(0x[0-9a-fA-F]+|[0-9]+)$")
@@ -54,6 +57,7 @@ def read_csv_files(documents: Mapping[str, bytes], names: Mapping[str, str]) -> 
 class _Reader:
     def __init__(self) -> None:
         self.problems: list[Problem] = []
+        self.notices = Notices()
         self.types: dict[str, _Described] = {}
 
     def read(self, documents: Mapping[str, bytes], names: Mapping[str, str], *, several: bool) -> Dictionary:
@@ -85,9 +89,10 @@ class _Reader:
         header = [cell.strip() for cell in next(reader, [])]
         missing = [name for name in REQUIRED if name not in header]
         unknown = [name for name in header if name not in (*REQUIRED, *OPTIONAL)]
-        for what, names in (("is missing", missing), ("is not known", unknown)):
-            self.problems += [Problem(f'column "{name}" {what}', file, 1) for name in names]
-        for cells in reader if not missing + unknown else ():
+        self.problems += [Problem(f'column "{name}" is missing', file, 1) for name in missing]
+        for name in unknown:
+            self.notices.add(Notice(f'column "{name}" is not known, and passed over', file, 1))
+        for cells in reader if not missing else ():
             row = dict(zip(header, map(str.strip, cells), strict=False))
             if any(row.values()) and all(name in row for name in REQUIRED):
                 yield reader.line_num, row
@@ -154,19 +159,24 @@ class _Reader:
                 fields = self._fields(described, "")
                 parameters |= fields.parameters
                 containers[name] = Container(name, (*header.entries, *fields.entries))
-            return Dictionary(next(iter(containers), ""), parameters, containers, file)
+            return Dictionary(
+                next(iter(containers), ""), parameters, containers, file, notices=self.notices.told(())
+            )
         containers[ROOT] = Container(ROOT, tuple(header.entries), abstract=True)
         for name, described in self.types.items():
             fields = self._fields(described, f"{name}.")
             parameters |= fields.parameters
             criteria = _is_one_of(described.apids or ())
             containers[name] = Container(name, tuple(fields.entries), base=ROOT, criteria=criteria)
-        return Dictionary(ROOT, parameters, containers, file)
+        return Dictionary(ROOT, parameters, containers, file, notices=self.notices.told(()))
 
     def _fields(self, described: _Described, prefix: str) -> Fields:
-        fields = Fields(self._teller(described.file), prefix)
+        fields = Fields(self._teller(described.file), prefix, self._noter(described.file))
         fields.rows(described.rows)
         return fields
+
+    def _noter(self, file: str) -> Tell:
+        return lambda line, text, name: self.notices.add(Notice(text, file, line, name))
 
     def _teller(self, file: str) -> Tell:
         return lambda line, text, name: self.problems.append(Problem(text, file, line, name))

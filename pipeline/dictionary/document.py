@@ -37,14 +37,56 @@ FOREIGN_ATTRIBUTES = (
 DESCRIPTIVE = frozenset({"LongDescription", "AliasSet", "AncillaryDataSet"})
 """Children that any element may have and that say nothing about bits."""
 CODES_BITS = frozenset(
-    """BinaryDataEncoding BinaryEncoding ByteOrderList Checksum CRC Dimension DimensionList DiscreteLookup
-    DiscreteLookupList DynamicValue  EntryList ErrorDetectCorrect Fixed FloatDataEncoding
-    FromBinaryTransformAlgorithm IncludeCondition IntegerDataEncoding LeadingSize LinearAdjustment
-    LocationInContainerInBits MemberList Parity RepeatEntry RestrictionCriteria SequenceContainer SizeInBits
-    StringDataEncoding TerminationChar Variable ContainerRefEntry ParameterRefEntry ArrayParameterRefEntry
-    FixedValueEntry IndirectParameterRefEntry BaseContainer ComparisonList BooleanExpression Condition
-    ANDedConditions ORedConditions Encoding DefaultCalibrator ContextCalibratorList ContextCalibrator Calibrator
-    PolynomialCalibrator SplineCalibrator MathOperationCalibrator""".split()
+    [
+        "BinaryDataEncoding",
+        "BinaryEncoding",
+        "ByteOrderList",
+        "Checksum",
+        "CRC",
+        "Dimension",
+        "DimensionList",
+        "DiscreteLookup",
+        "DiscreteLookupList",
+        "DynamicValue",
+        "EntryList",
+        "ErrorDetectCorrect",
+        "Fixed",
+        "FloatDataEncoding",
+        "FromBinaryTransformAlgorithm",
+        "IncludeCondition",
+        "IntegerDataEncoding",
+        "LeadingSize",
+        "LinearAdjustment",
+        "LocationInContainerInBits",
+        "MemberList",
+        "Parity",
+        "RepeatEntry",
+        "RestrictionCriteria",
+        "SequenceContainer",
+        "SizeInBits",
+        "StringDataEncoding",
+        "TerminationChar",
+        "Variable",
+        "ContainerRefEntry",
+        "ParameterRefEntry",
+        "ArrayParameterRefEntry",
+        "FixedValueEntry",
+        "IndirectParameterRefEntry",
+        "BaseContainer",
+        "ComparisonList",
+        "BooleanExpression",
+        "Condition",
+        "ANDedConditions",
+        "ORedConditions",
+        "Encoding",
+        "DefaultCalibrator",
+        "ContextCalibratorList",
+        "ContextCalibrator",
+        "Calibrator",
+        "PolynomialCalibrator",
+        "SplineCalibrator",
+        "MathOperationCalibrator",
+    ]
 )
 """Elements in which an unknown child may change which bits are read, or the value they mean."""
 

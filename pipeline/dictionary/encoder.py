@@ -11,8 +11,8 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.dictionary.conditions import AllOf, AnyOf, Comparison, Condition, Lookup, Reference, Size
-from pipeline.dictionary.definitions import Container, ContainerEntry, Dictionary, FixedEntry, ParameterEntry
+from pipeline.dictionary.conditions import AllOf, AnyOf, Comparison, Condition, Lookup, Reference, Remainder, Size
+from pipeline.dictionary.definitions import Container, ContainerEntry, Dictionary, Entry, FixedEntry, IndirectEntry
 from pipeline.dictionary.encoder_checks import check_word
 from pipeline.dictionary.encodings import (
     BinaryEncoding,
@@ -151,9 +151,11 @@ class _Writer:
             return n * size_bits
         raise ValueError(f'"{entry.parameter}" before the next entry is not written: it varies in size')
 
-    def entry(self, entry: ParameterEntry | ContainerEntry | FixedEntry) -> None:
+    def entry(self, entry: Entry) -> None:
         if isinstance(entry, ContainerEntry):
             self.container(self.dictionary.containers[entry.container], self.position)
+        elif isinstance(entry, IndirectEntry):
+            raise ValueError("an entry that another parameter names is not written")  # noqa: TRY004 - of the file
         elif isinstance(entry, FixedEntry):
             self.write(int.from_bytes(entry.value, "big") >> (-entry.size_bits % 8), entry.size_bits)
         else:
@@ -268,11 +270,13 @@ class _Writer:
             return sum(coefficient * raw**power for power, coefficient in enumerate(calibrator.coefficients))
         raise ValueError(f'"{reference.parameter}": only polynomials are followed here')
 
-    def size(self, size: Size) -> int:
+    def size(self, size: Size | Tagged) -> int:
         if isinstance(size, int):
             return size
         if isinstance(size, Lookup):
             return next(value for condition, value in size.cases if self.holds(condition))
+        if isinstance(size, Remainder | Tagged):
+            raise ValueError("an array that goes on to the packet's end is not written")  # noqa: TRY004 - as above
         return int(self.read(size.of) * size.slope + size.intercept)
 
     def holds(self, condition: Condition) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from pipeline.dictionary.conditions import Size
+from pipeline.dictionary.conditions import AnyOf, Remainder, Size
 from pipeline.dictionary.definitions import (
     MAX_CONTAINER_BITS,
     MAX_NESTING,
@@ -17,11 +17,13 @@ from pipeline.dictionary.definitions import (
     Dictionary,
     Entry,
     FixedEntry,
+    IndirectEntry,
     Location,
     ParameterEntry,
     Placement,
 )
 from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding
+from pipeline.dictionary.indirect import choices_of
 from pipeline.dictionary.next_entries import with_places
 from pipeline.dictionary.parameter_types import (
     AggregateType,
@@ -32,6 +34,7 @@ from pipeline.dictionary.parameter_types import (
     UnencodedType,
 )
 from pipeline.dictionary.steps import (
+    Assure,
     Block,
     Field,
     Group,
@@ -246,11 +249,26 @@ class _Walk:
             kind = BinaryType("", BinaryEncoding(entry.size_bits))
             self.fields.append(Field(slot, kind, self.offset_bits, entry.size_bits, expected=entry.value))
             self._advance(entry.size_bits, entry.place.line)
+        elif isinstance(entry, IndirectEntry):
+            self._indirect(entry)
         else:
             parameter = self.dictionary.parameters[entry.parameter]
             if entry.dimensions is not None and not isinstance(parameter.type, ArrayType):
                 raise self._fail(f'"{entry.parameter}" is not an array', entry.place.line)
             self.parameter(entry, parameter.key, parameter.type, entry.dimensions)
+
+    def _indirect(self, entry: IndirectEntry) -> None:
+        """One parameter of many, by another one's value."""
+        choices = list(choices_of(entry, self.dictionary))
+        for condition, key in choices:
+            inside = self._part()
+            inside.entry(ParameterEntry(key, Placement(line=entry.place.line)))
+            self._step(Group(condition, inside.finish()))
+        if not choices:
+            raise self._fail(
+                f'no parameter has a name that "{entry.of.parameter}" can have as a value', entry.place.line
+            )
+        self._step(Assure(AnyOf(tuple(condition for condition, _ in choices))))
 
     def _container_inside(self, container: Container) -> None:
         if container.size is not None or container.check is not None:
@@ -317,10 +335,19 @@ class _Walk:
                 self._repeat((one,), dimensions, 0, entry.place)
             else:
                 self._step(one)
+        elif any(isinstance(each, Remainder) for each in dimensions):
+            self._rest(slot, kind, dimensions, entry.place.line)
         elif isinstance(kind, NumberType) and not all(isinstance(each, int) for each in dimensions):
             self._step(Variable(slot, kind, size, dimensions))
         else:
             self._repeat((Block(False, (Field(slot, kind, 0, size),), size),), dimensions, 0, entry.place)
+
+    def _rest(self, slot: Slot, kind: LeafType, dimensions: tuple[Size, ...], line: int) -> None:
+        """An array of what the packet holds."""
+        if len(dimensions) > 1 or not isinstance(kind, NumberType):
+            raise self._fail(f'"{slot.key}": only a list of numbers can go on to the packet\'s end', line)
+        assert isinstance(dimensions[0], Remainder)
+        self._step(Variable(slot, kind, dimensions[0]))
 
     def _repeat(self, steps: Sequence[Step], counts: tuple[Size, ...], gap: Size, place: Placement) -> None:
         """The same contents, once for each of the counts."""

@@ -1,10 +1,11 @@
-"""Which definitions the packets of a telemetry stream need: what is wrong in others does not keep it from being read."""
+"""Which definitions the packets of a telemetry stream need: what is wrong in others is no obstacle."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from pipeline.dictionary.definitions import Container, ContainerEntry, IndirectEntry, Parameter, ParameterEntry
+from pipeline.dictionary.indirect import meant_by
 from pipeline.dictionary.scope import Definition
 
 Pair = tuple[Definition, Definition]
@@ -26,7 +27,7 @@ def needed_by(
         found.add(owners[key])
         for entry in containers[key].entries:
             if isinstance(entry, IndirectEntry):
-                entries = [each for each in parameters if each in definitions]
+                entries = [key for key, _ in meant_by(entry, parameters) if key in definitions]
             else:
                 entries = [entry.parameter] if isinstance(entry, ParameterEntry) else []
             for parameter in entries:

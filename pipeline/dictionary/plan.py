@@ -107,7 +107,9 @@ def _above(nodes: Sequence[Node]) -> Node:
     """The one node above several roots."""
     nothing, branches = Program((), 0), tuple(Branch(node, None) for node in nodes)
     wanted = Wanted((), (), (), ())
-    return Node("", True, nothing, nothing, frozenset(), branches, None, (), wanted, {}, (), (), (), None, False, False)
+    return Node(
+        "", True, nothing, nothing, frozenset(), branches, None, (), wanted, {}, (), (), (), None, False, False
+    )
 
 
 def _signature(roots: Sequence[tuple[Node, Sequence[Step]]]) -> Signature | None:

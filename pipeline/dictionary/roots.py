@@ -43,5 +43,9 @@ def _named(dictionary: Dictionary, name: str) -> Container | Problem:
     names = [each.path for each in found] or list(dictionary.containers)
     more = f" and {len(names) - MAX_NAMES} more" if len(names) > MAX_NAMES else ""
     listed = ", ".join(names[:MAX_NAMES]) + more
-    text = f"several containers have this name: {listed}" if found else f"there is no such container; there are {listed}"
+    text = (
+        f"several containers have this name: {listed}"
+        if found
+        else f"there is no such container; there are {listed}"
+    )
     return Problem(text, dictionary.file, 0, f'root "{name}"')

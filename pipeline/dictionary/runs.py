@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,14 @@ from pipeline.batches import Column, Ragged
 from pipeline.dictionary.blocks import BlockProgram
 from pipeline.dictionary.ragged import flat_starts
 from pipeline.dictionary.rows import Chunk, bit_chunks, matrix_chunks
-from pipeline.dictionary.step_programs import GroupProgram, LoopProgram, MoveProgram, RepeatProgram, StepProgram
+from pipeline.dictionary.step_programs import (
+    AssureProgram,
+    GroupProgram,
+    LoopProgram,
+    MoveProgram,
+    RepeatProgram,
+    StepProgram,
+)
 from pipeline.dictionary.steps import Mark
 from pipeline.dictionary.times import Times, joined_times
 from pipeline.dictionary.values import Values
@@ -85,18 +93,15 @@ class Run:
 
     def _step(self, step: StepProgram) -> bool:
         """One step; False: no packet is long enough to go on."""
-        if isinstance(step, BlockProgram):
-            return self._block(step)
-        if isinstance(step, VariableProgram):
-            return self._variable(step)
-        if isinstance(step, RepeatProgram):
-            return self._repeat(step)
-        if isinstance(step, LoopProgram):
-            return self._loop(step)
-        if isinstance(step, Mark):
-            self.marks[step.mark] = self.position
-            return True
-        return self._group(step) if isinstance(step, GroupProgram) else self._move(step)
+        return _STEPS[type(step)](self, step)
+
+    def _mark(self, mark: Mark) -> bool:
+        self.marks[mark.mark] = self.position
+        return True
+
+    def _assure(self, step: AssureProgram) -> bool:
+        self.alive &= step.criterion.holds(self.result.values)
+        return not len(self.alive) or bool(self.alive.any())
 
     def _fit(self, low: Positions, high: Positions) -> bool:
         """Note which packets hold the bits from `low` to `high`, not before it; False: none does any more."""
@@ -274,6 +279,18 @@ class Run:
             # What stands at the end must not lie over what stands before it.
             self.alive &= self.position >= self.front
         return not len(before) or bool(self.alive.any())
+
+
+_STEPS: dict[type, Callable[[Run, Any], bool]] = {
+    BlockProgram: Run._block,  # noqa: SLF001 - its own table
+    VariableProgram: Run._variable,  # noqa: SLF001
+    RepeatProgram: Run._repeat,  # noqa: SLF001
+    LoopProgram: Run._loop,  # noqa: SLF001
+    Mark: Run._mark,  # noqa: SLF001
+    GroupProgram: Run._group,  # noqa: SLF001
+    AssureProgram: Run._assure,  # noqa: SLF001
+    MoveProgram: Run._move,  # noqa: SLF001
+}
 
 
 def _bounded(gap: Positions) -> Positions:

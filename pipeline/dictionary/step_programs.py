@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pipeline.dictionary.blocks import BlockProgram, compile_block
 from pipeline.dictionary.definitions import Dictionary
-from pipeline.dictionary.steps import Group, Loop, Mark, Move, Repeat, Step, Variable
+from pipeline.dictionary.steps import Assure, Group, Loop, Mark, Move, Repeat, Step, Variable
 from pipeline.dictionary.values import Criterion, SizeProgram, compile_condition, compile_size
 from pipeline.dictionary.variables import VariableProgram, compile_variable
 
@@ -48,7 +48,16 @@ class GroupProgram:
     steps: tuple[StepProgram, ...]
 
 
-StepProgram = BlockProgram | VariableProgram | MoveProgram | Mark | RepeatProgram | LoopProgram | GroupProgram
+@dataclass(frozen=True, slots=True)
+class AssureProgram:
+    """Packets in which the criterion does not hold are set aside."""
+
+    criterion: Criterion
+
+
+StepProgram = (
+    BlockProgram | VariableProgram | MoveProgram | Mark | RepeatProgram | LoopProgram | GroupProgram | AssureProgram
+)
 
 
 def compile_step(step: Step, dictionary: Dictionary) -> StepProgram:
@@ -61,6 +70,8 @@ def compile_step(step: Step, dictionary: Dictionary) -> StepProgram:
         return compile_variable(step, dictionary)
     if isinstance(step, Group):
         return GroupProgram(compile_condition(step.condition, dictionary), _compile_all(step.steps, dictionary))
+    if isinstance(step, Assure):
+        return AssureProgram(compile_condition(step.condition, dictionary))
     return step if isinstance(step, Mark) else compile_block(step)
 
 

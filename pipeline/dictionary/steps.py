@@ -62,6 +62,7 @@ class Variable:
     slot: Slot
     type: LeafType
     size: Size | Terminated | Tagged
+    """A `Remainder`: of an array of numbers, all that the packet holds."""
     dimensions: tuple[Size, ...] = ()
 
 
@@ -109,7 +110,14 @@ class Mark:
     mark: int
 
 
-Step = Block | Variable | Repeat | Loop | Group | Move | Mark
+@dataclass(frozen=True, slots=True)
+class Assure:
+    """Packets in which the condition does not hold are set aside: nobody knows what follows in them."""
+
+    condition: Condition
+
+
+Step = Block | Variable | Repeat | Loop | Group | Move | Mark | Assure
 
 
 def size_of(kind: LeafType) -> Size | Terminated | Tagged:

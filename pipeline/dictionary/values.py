@@ -15,7 +15,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Column, Ragged
-from pipeline.dictionary.conditions import AllOf, AnyOf, Comparison, Condition, Dynamic, Lookup, Reference, Size
+from pipeline.dictionary.conditions import (
+    AllOf,
+    AnyOf,
+    Comparison,
+    Condition,
+    Dynamic,
+    Lookup,
+    Reference,
+    Remainder,
+    Size,
+)
 from pipeline.dictionary.conversions import conversion_of
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.document import integer_of
@@ -354,6 +364,10 @@ def compile_size(size: Size, dictionary: Dictionary) -> SizeProgram:
         return SizeProgram(size)
     if isinstance(size, Lookup):
         return SizeProgram(cases=tuple((compile_condition(case, dictionary), value) for case, value in size.cases))
+    if isinstance(size, Remainder):
+        raise ConfigError(
+            [Problem("what goes on to the packet's end is no size of anything else", dictionary.file)]
+        )
     check_number(size.of, dictionary, late=False)
     return SizeProgram(dynamic=replace(size, of=meant(size.of, dictionary)))
 

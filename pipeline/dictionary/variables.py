@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Column, Ragged
+from pipeline.dictionary.conditions import Remainder
 from pipeline.dictionary.conversions import Conversion, conversion_of
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, Tagged, Terminated
@@ -40,7 +41,7 @@ class VariableProgram:
     """One variable field. `encoding`: of an array's elements, else None and the field is bytes."""
 
     slot: Slot
-    size: SizeProgram | Terminated | Tagged
+    size: SizeProgram | Terminated | Tagged | Remainder
     dimensions: tuple[SizeProgram, ...]
     encoding: NumberEncoding | None
     conversion: Conversion | None
@@ -53,6 +54,10 @@ class VariableProgram:
             return terminated_bits(found, position, end, self.size)
         if isinstance(self.size, Tagged):
             return tagged_bits(found.data, position, end, self.size)
+        if isinstance(self.size, Remainder):
+            rest = end - position - self.size.behind_bits
+            unit = self.encoding.size_bits if self.encoding is not None else 8
+            return np.where(rest < 0, -1, rest // unit * unit)
         return product_of((self.size, *self.dimensions), values)
 
     def read(
@@ -163,11 +168,15 @@ def compile_variable(step: Variable, dictionary: Dictionary) -> VariableProgram:
     """Raises ConfigError where the size refers to what is no number."""
     return VariableProgram(
         step.slot,
-        step.size if isinstance(step.size, Terminated | Tagged) else compile_size(step.size, dictionary),
+        step.size
+        if isinstance(step.size, Terminated | Tagged | Remainder)
+        else compile_size(step.size, dictionary),
         tuple(compile_size(each, dictionary) for each in step.dimensions),
-        _element_encoding(step.type) if step.dimensions else None,
+        _element_encoding(step.type) if step.dimensions or isinstance(step.size, Remainder) else None,
         conversion_of(step.type),
-        step.size.tag_bits if isinstance(step.type.encoding, BinaryEncoding) and isinstance(step.size, Tagged) else 0,
+        step.size.tag_bits
+        if isinstance(step.type.encoding, BinaryEncoding) and isinstance(step.size, Tagged)
+        else 0,
     )
 
 

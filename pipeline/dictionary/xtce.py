@@ -14,13 +14,13 @@ from dataclasses import dataclass, replace
 from pipeline.dictionary.conditions import Condition
 from pipeline.dictionary.definitions import Container, ContainerEntry, Dictionary, Parameter
 from pipeline.dictionary.document import Node, Reading, parse
-from pipeline.dictionary.parameter_types import AggregateType, ArrayType
 from pipeline.dictionary.needed import needed_by
+from pipeline.dictionary.parameter_types import AggregateType, ArrayType
 from pipeline.dictionary.scope import CONTAINERS, PARAMETERS, TYPES, Context, Definition, System, name_keys
 from pipeline.dictionary.xtce_bases import merge_base_types
-from pipeline.dictionary.xtce_descriptions import aliases_of, description_of
 from pipeline.dictionary.xtce_conditions import read_criteria
 from pipeline.dictionary.xtce_containers import read_container
+from pipeline.dictionary.xtce_descriptions import aliases_of, description_of
 from pipeline.dictionary.xtce_types import TypeReader
 
 SETS = ((TYPES, "ParameterTypeSet"), (PARAMETERS, "ParameterSet"), (CONTAINERS, "ContainerSet"))

@@ -4,7 +4,17 @@ IntegerValueType (FixedValue, DynamicValue, DiscreteLookupList) and the dimensio
 
 from __future__ import annotations
 
-from pipeline.dictionary.conditions import AllOf, AnyOf, Comparison, Condition, Dynamic, Lookup, Reference, Size
+from pipeline.dictionary.conditions import (
+    AllOf,
+    AnyOf,
+    Comparison,
+    Condition,
+    Dynamic,
+    Lookup,
+    Reference,
+    Size,
+    shifted,
+)
 from pipeline.dictionary.document import Node
 from pipeline.dictionary.scope import Context
 
@@ -153,19 +163,32 @@ def read_dimensions(node: Node, context: Context, limit: int) -> tuple[Size, ...
             reading.problem(dimension, "wants a StartingIndex and an EndingIndex")
             continue
         start, end = read_size(first, context, 0, limit), read_size(last, context, -1, limit)
-        if start != 0:
-            # A start other than 0 describes a slice of an array that is not in the packet whole.
-            reading.problem(first, "a StartingIndex other than 0 is not implemented")
-            start = 0
         reading.finish(first)
         reading.finish(last)
-        if isinstance(end, int):
-            sizes.append(end + 1)
-        elif isinstance(end, Dynamic):
-            sizes.append(Dynamic(end.of, end.slope, end.intercept + 1))
-        else:
-            sizes.append(Lookup(tuple((condition, value + 1) for condition, value in end.cases)))
+        if isinstance(start, int) and isinstance(end, int) and end < start - 1:
+            reading.problem(dimension, f"its EndingIndex {end} is below its StartingIndex {start}")
+            continue
+        size = _between(start, end)
+        if size is None:
+            reading.problem(
+                dimension, "a StartingIndex and an EndingIndex that the packet tells are not implemented"
+            )
+            continue
+        sizes.append(size)
     if not sizes:
         reading.problem(node, "has no Dimension")
     reading.finish(node)
     return tuple(sizes)
+
+
+def _between(start: Size, end: Size) -> Size | None:
+    """The number of elements from one index to the other, both included; None where both are told by the packet."""
+    if isinstance(start, int):
+        return shifted(end, 1 - start)
+    if not isinstance(end, int):
+        return None
+    if isinstance(start, Dynamic):
+        return Dynamic(start.of, -start.slope, end + 1 - start.intercept)
+    if isinstance(start, Lookup):
+        return Lookup(tuple((condition, end + 1 - value) for condition, value in start.cases))
+    return None

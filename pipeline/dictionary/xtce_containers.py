@@ -9,6 +9,7 @@ from pipeline.dictionary.definitions import (
     ContainerEntry,
     Entry,
     FixedEntry,
+    IndirectEntry,
     Location,
     Parameter,
     ParameterEntry,
@@ -19,7 +20,7 @@ from pipeline.dictionary.document import Node
 from pipeline.dictionary.encodings import Tagged
 from pipeline.dictionary.parameter_types import UnencodedType
 from pipeline.dictionary.scope import CONTAINERS, Context, Definition
-from pipeline.dictionary.xtce_conditions import read_criteria, read_dimensions, read_size
+from pipeline.dictionary.xtce_conditions import read_criteria, read_dimensions, read_reference, read_size
 from pipeline.dictionary.xtce_encodings import read_binary_encoding
 from pipeline.dictionary.xtce_types import MAX_ARRAY_ELEMENTS
 
@@ -73,6 +74,8 @@ def _read_entry(node: Node, context: Context, parameters: Parameters) -> Entry |
         return ContainerEntry(inside.key, place) if inside else None
     if node.tag == "FixedValueEntry":
         return _read_fixed_value(node, context)
+    if node.tag == "IndirectParameterRefEntry":
+        return _read_indirect(node, context)
     if node.tag not in {"ParameterRefEntry", "ArrayParameterRefEntry"}:
         reading.problem(node, f"element {node.tag} is not implemented")
         return None
@@ -86,6 +89,21 @@ def _read_entry(node: Node, context: Context, parameters: Parameters) -> Entry |
         dimensions = read_dimensions(listed, context, MAX_ARRAY_ELEMENTS) if listed is not None else None
     reading.finish(node)
     return ParameterEntry(key, place, dimensions)
+
+
+def _read_indirect(node: Node, context: Context) -> Entry | None:
+    """IndirectParameterRefEntry: its ParameterInstance has the name or alias of the parameter as its value."""
+    reading = context.reading
+    name_space = reading.attribute(node, "aliasNameSpace")
+    instance = reading.child(node, "ParameterInstance")
+    place = _read_placement(node, context)
+    reading.finish(node)
+    if instance is None:
+        reading.problem(node, "ParameterInstance is missing")
+        return None
+    reference = read_reference(instance, context)
+    reading.finish(instance)
+    return IndirectEntry(reference, name_space, place) if reference.parameter else None
 
 
 def _read_fixed_value(node: Node, context: Context) -> Entry:

@@ -189,7 +189,7 @@ def read_binary_encoding(node: Node, context: Context) -> BinaryEncoding:
 
 
 def _read_transform(node: Node, context: Context) -> Tagged | None:
-    """FromBinaryTransformAlgorithm: Yamcs' decoder of bytes behind their size. Of others the bytes are given as sent."""
+    """FromBinaryTransformAlgorithm: Yamcs' decoder of bytes behind their size. Of others: the bytes as sent."""
     reading = context.reading
     reading.past(node, "ToBinaryTransformAlgorithm")
     found = reading.child(node, "FromBinaryTransformAlgorithm")

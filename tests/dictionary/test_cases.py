@@ -1,0 +1,85 @@
+"""Missions in files, as people have them, with packets made by another encoder: each holds one thing that files in the
+field do. The right values are worked out from the bytes of the packets, which stand in `cases`.
+"""
+
+from pathlib import Path
+
+import pytest
+from pieces import rows
+
+from pipeline.batches import ByteBatch
+from pipeline.dictionary.decoder import Decoder
+from pipeline.dictionary.records import RecordJoiner
+from pipeline.link.receiver import Receiver
+from pipeline.mission import load_mission
+
+CASES = Path(__file__).parent / "cases"
+
+
+class Decoded:
+    """Columns as lists by container, and what was told on the way."""
+
+    def __init__(self, folder):
+        mission = load_mission(str(folder / "m"))
+        link = Receiver(mission.link, mission.channels)
+        packets = link.feed(ByteBatch.of((folder / "p.packets").read_bytes())).packets
+        joiner = RecordJoiner(segment_header_bytes=mission.segment_header_bytes)
+        decoder = Decoder(mission.plan, mission.time_terms)
+        batches = decoder.decode(joiner.feed(packets))
+        self.columns = {
+            batch.container: {name: rows(column) for name, column in batch.columns.items()} for batch in batches
+        }
+        self.notices = [str(notice) for notice in mission.plan.notices]
+        self.events = decoder.drain_events()
+        self.set_aside = decoder.set_aside
+
+
+EXPECTED = {
+    "01_leading_size_bytes": {
+        "C1": {"S": ["ab", "abcd"], "A": [258, 258]},
+        "C2": {"F": ["abc", "abcdefgh"], "A": [258, 258]},
+    },
+    "02_abstract_groups": {"L1": {"X": [1]}, "L2": {"Y": [2]}},
+    "04_base_per_packet_cosmos": {"PKT1": {"V1": [1]}, "PKT2": {"V2": [515]}},
+    "05_segments_without_secondary_header": {"C": {"D": [list(b"abcdefGHIJKL")]}},
+    "06_reference_root_first": {"C": {"V": [7]}},
+    "07_algorithm_set": {"C": {"A": [7]}},
+    "08_names_with_dots": {"HK": {"HK.A": [7]}},
+    "10_prefix_on_root_only": {"C": {"A": [7]}},
+    "11_unused_type": {"C": {"A": [7]}},
+    "12_both_orders_least_first": {"C": {"V": [0x1234]}},
+    "15_starting_index_1": {"C": {"A": [[1, 2, 3, 4]]}},
+    "16_prepended_binary": {"C": {"B": [[97, 98, 99]], "Z": [7]}},
+    "19_boolean_alarm": {"C": {"X": [True, False]}},
+    "22_mixed_byte_order": {"C": {"X": [1.5]}},
+    "24_two_children_match": {"TLM": {"A": [1, 1]}},
+    "25_multi_file": {"C": {"A": [7]}},
+    "26_csv_of_ccsdspy": {"packet": {"N": [2], "D": [[5, 6]], "Z": [9]}},
+}
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_a_file_of_the_field_gives_what_its_bytes_say(name):
+    found = Decoded(CASES / name)
+    for container, columns in EXPECTED[name].items():
+        assert {column: found.columns[container][column] for column in columns} == columns
+    assert found.set_aside == {}
+
+
+def test_there_is_a_right_value_for_every_case():
+    assert {path.name for path in CASES.iterdir()} == set(EXPECTED)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("07_algorithm_set", "AlgorithmSet: element AlgorithmSet in TelemetryMetaData"),
+        ("08_names_with_dots", 'Parameter "HK.A": a name with a character that references use'),
+        ("12_both_orders_least_first", "bitOrder and byteOrder are both least significant first"),
+        ("22_mixed_byte_order", "a mixed byteOrder is read as the places of the bytes"),
+        ("24_two_children_match", 'SequenceContainer "DIAG": can never be reached'),
+    ],
+)
+def test_what_is_passed_over_is_told_with_its_line(name, words):
+    (told,) = [notice for notice in Decoded(CASES / name).notices if words in notice]
+    assert "telemetry.xml:" in told
