@@ -23,15 +23,13 @@ import structlog
 from pipeline import topics
 from pipeline.batches import Event, Message
 from pipeline.dashboard.server import TOPICS, Served, available, serving
-from pipeline.dictionary.survey import Use, survey
 from pipeline.errors import ConfigError, DownlinkError
 from pipeline.link.settings import LinkSettings
-from pipeline.mission import MAX_FILE_BYTES, Mission
+from pipeline.mission import Mission
 from pipeline.stages.line import Line
 from pipeline.stages.passes import outcomes, read_passes, station_names
 from pipeline.stages.replay import Replay
 from pipeline.stages.tape import Tape
-from pipeline.toml_lines import read_limited
 from pipeline.transport.broker import BrokerAddress
 from pipeline.transport.mqtt import Publisher, subscribe
 from pipeline.transport.occasional import Occasional
@@ -347,11 +345,6 @@ def has_dashboard() -> bool:
     return available()
 
 
-def survey_dictionary(path: Path) -> list[Use]:
-    """What an XTCE file uses, and what of it is supported."""
-    return survey(read_limited(path, MAX_FILE_BYTES), str(path))
-
-
 def plot(
     passes: Sequence[Path], mission: Mission, out: Path, progress: Progress, *, merge: bool = False
 ) -> tuple[list[Path], dict[str, Any]]:
@@ -405,7 +398,10 @@ def describe(mission: Mission) -> dict[str, list[str]]:
         "profiles": [", ".join(mission.profiles) or "none"],
         "link": [_link_in_words(mission.link)],
         "channels": channels or ["all packets" if mission.link.framing == "packets" else "none"],
-        "dictionary": [_dictionary_in_words(mission)],
+        "dictionary": [
+            _dictionary_in_words(mission),
+            *(f"warning: {notice}" for notice in (mission.plan.notices if mission.plan else ())),
+        ],
         "clock": [_clock_in_words(mission)],
         "instruments": [", ".join(mission.instruments) or "none"],
         "clashes": latest_clashes(mission),
@@ -422,7 +418,7 @@ def _link_in_words(link: LinkSettings) -> str:
 def _dictionary_in_words(mission: Mission) -> str:
     if mission.plan is None:
         return "none: packets are not decoded"
-    n_containers = sum(not node.abstract for node in mission.plan.root.walk())
+    n_containers = sum(not node.abstract for node in mission.plan.walk())
     return f"{n_containers} container{'s' if n_containers != 1 else ''}"
 
 

@@ -6,7 +6,7 @@ import asyncio
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,6 +14,10 @@ from pipeline import cli_archive, cli_look, cli_passes, cli_services, cli_simula
 from pipeline.cli_options import err, out, readable
 from pipeline.cli_start import loading
 from pipeline.errors import ConfigError, DownlinkError, StoppedError
+
+if TYPE_CHECKING:
+    from pipeline.dictionary.plan import Plan
+    from pipeline.mission import Mission
 
 _UsageProblem: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
 cli = typer.Typer(
@@ -37,10 +41,27 @@ def check(
         ),
     ] = None,
     dictionary: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="List what an XTCE file uses, and what of it is supported.")
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Say what becomes of a dictionary, element by element: XTCE files, a folder, an mdb.yaml or CSV.",
+        ),
+    ] = None,
+    root: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="With --dictionary: where packets enter.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="What would be passed over with a warning is an error.")
+    ] = False,
+    packets: Annotated[
+        Path | None,
+        typer.Option("--against", metavar="FILE", help="Say how many packets find a container, APID by APID."),
     ] = None,
 ) -> None:
     """Validate a mission: every problem of its files, with file, line and key; or what it is made of.
+
+    With --dictionary a dictionary alone: what of it is supported, passed over or refused, its warnings, the shortest
+    and longest packet of each container. It ends as a mission would that names it.
 
     Example: downlink check zhurong
     """
@@ -51,18 +72,40 @@ def check(
         mission = os.environ.get("DOWNLINK_MISSION") or None
     if (mission is None) == (dictionary is None):
         raise ConfigError("check either a mission or --dictionary FILE")
-    if mission is not None:
-        for key, lines in app.describe(load_mission(mission)).items():
-            for number, line in enumerate(lines):
-                out.print(f"{'' if number else key:12} {line}", soft_wrap=True)
+    for path in dictionary or ():
+        if not path.exists():
+            raise ConfigError(f"{path}: there is no such file")
+    readable([packets] if packets else [])
     if dictionary is not None:
-        readable([dictionary])
-        uses = app.survey_dictionary(dictionary)
-        for use in uses:
-            mark = "supported" if use.supported else "NOT supported"
-            out.print(f"{use.n_uses:8,}  {mark:14} {use.element}", markup=False)
-        if not all(use.supported for use in uses):
-            raise ConfigError(f"{dictionary}: not all of it is supported")
+        _check_dictionary(dictionary, tuple(root or ()), packets, strict=strict)
+        return
+    known = load_mission(mission or "", strict=strict)
+    for key, lines in app.describe(known).items():
+        for number, line in enumerate(lines):
+            out.print(f"{'' if number else key:12} {line}", soft_wrap=True)
+    if packets is not None and known.plan is not None:
+        _try_packets(packets, known.plan, known)
+
+
+def _check_dictionary(paths: list[Path], roots: tuple[str, ...], packets: Path | None, *, strict: bool) -> None:
+    from pipeline.dictionary_files import ReaderOptions
+    from pipeline.dictionary_report import examine_dictionary
+
+    found = examine_dictionary(paths, ReaderOptions(strict, roots=roots))
+    for line in found.lines:
+        out.print(line, soft_wrap=True)
+    if found.problems:
+        raise ConfigError(found.problems)
+    if packets is not None and found.plan is not None:
+        _try_packets(packets, found.plan)
+
+
+def _try_packets(path: Path, plan: Plan, known: Mission | None = None) -> None:
+    from pipeline.dictionary_report import against
+
+    lines, _ = against(path, plan, known)
+    for line in lines:
+        out.print(line, soft_wrap=True)
 
 
 def main() -> None:

@@ -154,8 +154,19 @@ def tell(
         raise RunError("stopped with messages undelivered: the broker did not answer")
 
 
+_TOLD: set[str] = set()
+"""Dictionaries whose notices have been printed."""
+
+
 def warn(report: Mapping[str, Any], mission: Mission, path: Path | None = None) -> None:
-    """Say on standard error what looks like a wrong mission or a broken recording. `path`: of which, if of several."""
+    """Say on standard error what looks like a wrong mission or a broken recording. `path`: of which, if of several.
+
+    Once for each dictionary also what of it was passed over.
+    """
+    digest = mission.lineage.get("dictionary_sha256", "")
+    for notice in mission.plan.notices if mission.plan and digest not in _TOLD else ():
+        err.print(f"downlink: warning: {notice}", soft_wrap=True)
+    _TOLD.add(digest)
     for line in warnings(report, mission.name):
         err.print(f"downlink: {path}: {line}" if path else f"downlink: {line}", soft_wrap=True)
 

@@ -134,8 +134,8 @@ def config_roots() -> list[Path]:
     return [Path(named)] if named else [Path.cwd() / "configs", package.parent / "configs", package / "configs"]
 
 
-def load_mission(name: str) -> Mission:
-    """Read a mission, or raise a ConfigError with every problem in all its files."""
+def load_mission(name: str, *, strict: bool = False) -> Mission:
+    """Read a mission, or raise a ConfigError with every problem in all its files. `strict`: as the key of that name."""
     folder, profile = find_mission(name)
     path = folder / "mission.toml"
     text, table = load_toml(path, MAX_FILE_BYTES)
@@ -151,7 +151,8 @@ def load_mission(name: str) -> Mission:
         parsed = None
     parts = sound_parts(table)
     check_parts(parts, tell)
-    plan, digest = _dictionary(parts.dictionary, folder, problems, tell)
+    dictionary = parts.dictionary.model_copy(update={"strict": True}) if strict else parts.dictionary
+    plan, digest = _dictionary(dictionary, folder, problems, tell)
     epoch_ns, terms = _clock(parts.clock, plan, tell)
     clock = _correlated(parts.clock, epoch_ns, folder, problems, tell)
     calibrations, hashes = _calibrations(parts.products.instruments, folder, problems, tell)

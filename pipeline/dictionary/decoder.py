@@ -72,6 +72,11 @@ class Decoder:
                 [Problem("the dictionary has no such parameter", plan.file, 0, key) for key in missing]
             )
 
+    @property
+    def n_seen(self) -> int:
+        """Packets so far: the `order` of the next one."""
+        return self._n_seen
+
     def decode(self, packets: PacketBatch) -> list[ColumnBatch]:
         """The columns of each container that the batch holds, in the order of the dictionary. Very long texts can make
         several batches of one container.

@@ -124,6 +124,8 @@ class Reading:
         self.notices = Notices()
         self.owner: object = None
         self._problems: list[tuple[Problem, object]] = []
+        self._marks: dict[tuple[int, str], tuple[str, object]] = {}
+        self._passed: dict[tuple[int, str], str] = {}
         self.members: list[tuple[Node, str, str, object]] = []
         """References to members of aggregates (element, reference, key, owner), checked when all types are read."""
 
@@ -141,6 +143,8 @@ class Reading:
         found = Problem(text, self.file, line, key or (node.key if node is not None else "")), self.owner
         if found not in self._problems[-20:]:
             self._problems.append(found)
+            if node is not None:
+                self._marks.setdefault((node.line, node.tag), (text, self.owner))
 
     def notice(self, node: Node, kind: str, problem: str = "") -> None:
         """Something is passed over, or read as it is meant: each kind is told once. `problem`: its words if strict."""
@@ -148,6 +152,7 @@ class Reading:
             self.problem(node, problem or kind)
         else:
             self.notices.add(Notice(kind, self.file, node.line, node.key))
+            self._passed.setdefault((node.line, node.tag), problem or kind)
 
     def forgive(self, needed: Container[object]) -> None:
         """Problems of definitions that no packet needs become notices."""
@@ -164,6 +169,14 @@ class Reading:
             text = "is passed over, with what is wrong in it: no packet of the telemetry uses it"
             key = f"{kind} and the like" if not kind else problem.key
             self.notices.add(Notice(text, self.file, problem.line, f"{key} ({problem.text})"))
+
+    def marks(self) -> dict[tuple[int, str], tuple[str, bool]]:
+        """What was said of elements, by line and tag, and whether it is a problem."""
+        kept = {id(owner) for _, owner in self._problems}
+        found = {place: (text, False) for place, text in self._passed.items()}
+        for place, (text, owner) in self._marks.items():
+            found[place] = text, id(owner) in kept
+        return found
 
     def where(self, line: int) -> str:
         """A line for the text of a problem."""

@@ -1,19 +1,29 @@
-"""What an XTCE file uses, and what of it is implemented: the list behind `downlink check --dictionary FILE`."""
+"""What XTCE files use, and what becomes of it when a mission is loaded: behind `downlink check --dictionary FILE`.
+
+The files are read and compiled as the loader does it; every element is counted as supported, as no telemetry, as passed
+over with a notice, or as refused.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import NamedTuple
 
+from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.document import Node, Reading, parse
-from pipeline.dictionary.xtce import Source, read_documents
+from pipeline.dictionary.notices import Notice, located
+from pipeline.dictionary.plan import Plan, compile_plan
+from pipeline.dictionary.xtce import NOT_TELEMETRY, Source, read_documents
+from pipeline.errors import ConfigError, Problem
 
+SUPPORTED, DESCRIBES, PASSED_OVER, REFUSED = "supported", "not telemetry", "passed over", "refused"
 BEYOND = "is not implemented"
 
 
 class Use(NamedTuple):
-    """How often a file uses an element, and whether that is implemented. An element with an attribute or value
-    that is not has a row of its own that names it.
+    """How often files use an element, and whether that is supported. An element with an attribute or value that is not
+    has a row of its own that names it.
     """
 
     element: str
@@ -21,33 +31,110 @@ class Use(NamedTuple):
     supported: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One element, what becomes of it, how often it is there, and where it is first."""
+
+    element: str
+    status: str
+    n_uses: int
+    file: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was found. `plan` and `dictionary`: None where the loader would refuse the files, for `problems`."""
+
+    rows: tuple[Row, ...]
+    notices: tuple[Notice, ...]
+    problems: tuple[Problem, ...]
+    dictionary: Dictionary | None = None
+    plan: Plan | None = None
+
+
 def survey(document: bytes, file: str = "telemetry.xml") -> list[Use]:
     """Every element of the file by name. Raises ConfigError where the file is no XTCE at all."""
-    reading = Reading(file)
-    root = parse(document, reading)
-    if root is None or root.tag != "SpaceSystem":
-        if root is not None:
-            reading.problem(root, f"the root element is {root.tag}, not SpaceSystem")
-        reading.check()
-        return []
-    found = Reading(file)
-    read_documents([Source(document, file)], found)
-    beyond = {
-        (problem.line, problem.key.split(' "')[0]): problem.text
-        for problem in found.problems
-        if problem.text.endswith(BEYOND) or BEYOND in problem.text
-    }
-    counts: Counter[tuple[str, bool]] = Counter()
-    _count(root, beyond, counts)
-    return [Use(element, n, supported) for (element, supported), n in sorted(counts.items())]
+    found = examine([Source(document, file)])
+    if not found.rows:
+        raise ConfigError(found.problems)
+    uses: dict[tuple[str, bool], int] = {}
+    for row in found.rows:
+        key = row.element, row.status in {SUPPORTED, DESCRIBES}
+        uses[key] = uses.get(key, 0) + row.n_uses
+    return [Use(element, n, supported) for (element, supported), n in sorted(uses.items())]
 
 
-def _count(node: Node, beyond: dict[tuple[int, str], str], counts: Counter[tuple[str, bool]]) -> None:
-    waiting = [(node, True)]
-    while waiting:
-        here, inside = waiting.pop()
-        text = beyond.get((here.line, here.tag))
-        whole = inside and (text is None or not text.startswith(f"element {here.tag}"))
-        name = here.tag if text is None or not whole else f"{here.tag} ({text.removesuffix(BEYOND).strip()})"
-        counts[name, whole and text is None] += 1
-        waiting += [(child, whole) for child in here.children]
+def examine(
+    sources: Sequence[Source],
+    *,
+    strict: bool = False,
+    roots: Sequence[str] = (),
+    leading_size_in_bits: bool = False,
+) -> Examination:
+    """Read and compile the files, and count their elements."""
+    files = [source.file for source in sources]
+    reading = Reading(*files, strict=strict, leading_size_in_bits=leading_size_in_bits)
+    dictionary = read_documents(sources, reading, roots)
+    problems, plan = reading.problems, None
+    refused: list[Problem] = []
+    if dictionary is not None and not problems:
+        try:
+            plan = compile_plan(dictionary, roots or None)
+        except ConfigError as error:
+            refused = list(error.problems)
+    counts = _Counts(reading, refused)
+    for index, source in enumerate(sources):
+        root = parse(source.document, Reading(*files), index)
+        if root is not None and root.tag == "SpaceSystem":
+            counts.count(root)
+    notices = plan.notices if plan is not None else reading.notices.told(reading.files)
+    whole = (*problems, *refused)
+    return Examination(tuple(counts.rows()), notices, whole, dictionary if plan is not None else None, plan)
+
+
+class _Counts:
+    """Elements by name and by what becomes of them."""
+
+    def __init__(self, reading: Reading, refused: Sequence[Problem]) -> None:
+        self.files = reading.files
+        self.marks = reading.marks()
+        self.lines = {(problem.file, problem.line): problem.text for problem in refused if problem.line}
+        self.found: dict[tuple[str, str], tuple[int, int]] = {}
+
+    def count(self, root: Node) -> None:
+        waiting = [(root, SUPPORTED)]
+        while waiting:
+            here, around = waiting.pop()
+            name, status = self._judge(here, around)
+            n, line = self.found.get((name, status), (0, here.line))
+            self.found[name, status] = n + 1, min(line, here.line)
+            # What is inside of something passed over or refused as a whole goes with it.
+            inside = status if status != SUPPORTED and name == here.tag else around
+            waiting += [(child, inside) for child in here.children]
+
+    def _judge(self, node: Node, around: str) -> tuple[str, str]:
+        if around != SUPPORTED:
+            return node.tag, around
+        if node.tag in NOT_TELEMETRY or node.tag == "Header":
+            return node.tag, DESCRIBES
+        mark = self.marks.get((node.line, node.tag))
+        if mark is None:
+            (place,) = located([Problem("", self.files[0], node.line)], self.files)
+            text = self.lines.get((place.file, place.line)) if node.tag.endswith(("Container", "Entry")) else None
+            return (f"{node.tag} ({text})", REFUSED) if text is not None else (node.tag, SUPPORTED)
+        text, is_problem = mark
+        status = REFUSED if is_problem else PASSED_OVER
+        whole = text.startswith(f"element {node.tag}")
+        return node.tag if whole else f"{node.tag} ({_short(text)})", status
+
+    def rows(self) -> list[Row]:
+        found = []
+        for (element, status), (n, line) in sorted(self.found.items()):
+            (place,) = located([Problem("", self.files[0], line)], self.files)
+            found.append(Row(element, status, n, place.file, place.line))
+        return found
+
+
+def _short(text: str) -> str:
+    return text.removesuffix(BEYOND).strip()

@@ -152,6 +152,7 @@ def _read_integer(node: Node, name: str, unit: str, context: Context) -> Paramet
 
 def _read_float(node: Node, name: str, unit: str, context: Context) -> ParameterType:
     context.reading.integer(node, "sizeInBits", 32, 1, 1 << 16)
+    context.reading.read_past(node, "signed")  # no attribute of the schema: the encoding says it
     context.reading.past(node, "ToString")
     encoding = _read_encoding(node, context, "IntegerDataEncoding", "FloatDataEncoding", "StringDataEncoding")
     limits = read_limits(node, context)
@@ -161,6 +162,7 @@ def _read_float(node: Node, name: str, unit: str, context: Context) -> Parameter
 
 def _read_enumerated(node: Node, name: str, unit: str, context: Context) -> ParameterType:
     reading = context.reading
+    reading.read_past(node, "signed", "sizeInBits")  # no attributes of the schema: the encoding says it
     encoding = _read_encoding(node, context, "IntegerDataEncoding", "StringDataEncoding")
     if isinstance(encoding, NumberEncoding) and encoding.calibrator:
         reading.problem(node, "a calibrator in an enumeration is not implemented")

@@ -104,5 +104,8 @@ def test_what_a_dictionary_uses_is_listed(real_data: Path, downlink: Any, tmp_pa
         text.replace("<xtce:ParameterSet>", "<xtce:AlgorithmSet/><xtce:ParameterSet>")
     )
     odd = downlink("check", "--dictionary", tmp_path / "odd.xml")
-    assert odd.returncode == 2
-    assert "NOT supported" in odd.stdout
+    assert odd.returncode == 0
+    assert "passed over   AlgorithmSet" in odd.stdout
+    strict = downlink("check", "--dictionary", tmp_path / "odd.xml", "--strict")
+    assert strict.returncode == 2
+    assert "AlgorithmSet" in strict.stderr
