@@ -174,13 +174,19 @@ def publish(
     health: HealthAt = "127.0.0.1:9103",
     open_: Open = "",
     remember_s: Remember = 60.0,
+    readers: Annotated[
+        str,
+        typer.Option(
+            metavar="URL", envvar="DOWNLINK_READERS", help="A broker that readers use; its figures are in /metrics."
+        ),
+    ] = "",
 ) -> None:
     """Publish each product once, and tell ingest how far that has come.
 
     Example: downlink stage publish -m zhurong --broker mqtt://localhost
     """
     services = _services()
-    common = _common(services, mission, broker, health, open_, remember_s)
+    common = _common(services, mission, broker, health, open_, remember_s, readers)
     asyncio.run(services.publish(common, state))
 
 
@@ -314,13 +320,16 @@ def _extra_services() -> Iterator[None]:
         raise ConfigError(f"{error}: {to_install('services')}") from None
 
 
-def _common(services: Any, mission: str, broker: str, health: str, open_: str, remember_s: float) -> Any:
+def _common(
+    services: Any, mission: str, broker: str, health: str, open_: str, remember_s: float, readers: str = ""
+) -> Any:
     from pipeline.mission import load_mission
     from pipeline.transport.address import read_address
 
     named = frozenset(open_.replace(",", " ").split())
     address = read_address(broker, os.environ)
-    return services.Common(load_mission(mission), address, _host_and_port(health), named, remember_s)
+    watched = read_address(readers, {}) if readers else None  # in the clear and without a name, as readers are
+    return services.Common(load_mission(mission), address, _host_and_port(health), named, remember_s, watched)
 
 
 def _host_and_port(text: str) -> tuple[str, int] | None:

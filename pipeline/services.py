@@ -23,6 +23,7 @@ from pipeline.errors import ConfigError, DownlinkError
 from pipeline.files import held
 from pipeline.instruments import REGISTER
 from pipeline.mission import Mission
+from pipeline.stages.broker_watch import BrokerWatch
 from pipeline.stages.bus import Bus, LocalBus, MqttBus, topics_of
 from pipeline.stages.decode import Decode
 from pipeline.stages.desk import Desk
@@ -37,6 +38,7 @@ from pipeline.topics import topic_root
 from pipeline.transport.broker import BrokerAddress
 from pipeline.transport.client_ids import ClientIds
 from pipeline.transport.datagrams import UdpListener
+from pipeline.transport.expiry import remaining_s
 from pipeline.transport.feed_listener import FeedListener
 from pipeline.transport.http import watched
 from pipeline.transport.live import Source, TcpClient, TcpListener
@@ -61,6 +63,8 @@ class Common:
     health: tuple[str, int] | None
     open_to_all: Collection[str] = ()
     remember_s: float = 60.0
+    readers: BrokerAddress | None = None
+    """The broker that readers use, where it is not the services' own: publish watches both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,8 @@ async def ingest(common: Common, recorded: Recorded) -> None:
         async with _connected(common, ids, "ingest", "ingest", remember_s=0, connect_later=True) as publisher:
             bus = _bus(common, ids, "ingest", "ingest", publisher)
             service = _ingest(desks, recorded, bus, meters)
-            await _serve("ingest", common, meters, publisher, {"ingest": bus}, {"ingest": service})
+            certificates = [path for one in recorded.stations for path in (one.cert, one.ca)]
+            await _serve("ingest", common, meters, publisher, {"ingest": bus}, {"ingest": service}, certificates)
 
 
 async def decode(common: Common, name: str, folder: Path) -> None:
@@ -115,7 +120,8 @@ async def publish(common: Common, folder: Path) -> None:
             bus = _bus(common, ids, "publish", "publish", publisher)
             service = Publish(keys, publisher.publish, bus, meters, remember_s=common.remember_s)
             later.append(service)
-            await _serve("publish", common, meters, publisher, {"publish": bus}, {"publish": service})
+            parts: dict[str, _Part] = {"publish": service, **_watches(common, meters)}
+            await _serve("publish", common, meters, publisher, {"publish": bus}, parts)
 
 
 async def everything(common: Common, recorded: Recorded) -> None:
@@ -146,7 +152,14 @@ async def everything(common: Common, recorded: Recorded) -> None:
             third = Publish(keys, publisher.publish, buses["publish"], of_publish, remember_s=common.remember_s)
             later.append(third)
             parts: dict[str, _Part] = {"ingest": first, "decode": second, "publish": third}
+            parts |= _watches(common, of_publish)
             await _serve("downlink", common, of_ingest, publisher, buses, parts)
+
+
+def _watches(common: Common, meters: PublishMeters) -> dict[str, _Part]:
+    """Of the brokers' own figures; /health has them by these names."""
+    brokers = {"services": common.address, "readers": common.readers}
+    return {f"broker_of_{name}": BrokerWatch(name, one, meters) for name, one in brokers.items() if one}
 
 
 def _check_doors(common: Common, stations: Sequence[Station] = ()) -> None:
@@ -270,13 +283,16 @@ async def _serve(
     publisher: Publisher,
     buses: Mapping[str, Bus],
     parts: Mapping[str, _Part],
+    certificates: Sequence[Path | None] = (),
 ) -> None:
-    """Run until SIGTERM or Ctrl-C, watched."""
+    """Run until SIGTERM or Ctrl-C, watched. `certificates`: in use beside those for the broker."""
+    in_use = [common.address.cert, common.address.ca, *certificates]
     told = dict.fromkeys(buses, 0)
 
     def text() -> bytes:
         meters.outgoing.set(publisher.n_open)
         meters.connected.set(publisher.connected)
+        meters.certificate.set(remaining_s(in_use))
         for stage, bus in buses.items():
             meters.incoming.labels(stage).set(bus.n_waiting)
             meters.trouble.labels(stage).set(bool(bus.trouble))
@@ -290,7 +306,9 @@ async def _serve(
         if publisher.trouble:
             troubles["broker"] = publisher.trouble
         well = not troubles and all(well for well, _ in healths.values())
-        state = {"broker": publisher.connected} | {name: more for name, (_, more) in healths.items()}
+        days = remaining_s(in_use) / 86_400
+        own = {"broker": publisher.connected, "certificate_days": round(days, 1) if math.isfinite(days) else None}
+        state = own | {name: more for name, (_, more) in healths.items()}
         return well, state | ({"trouble": troubles} if troubles else {})
 
     structlog.contextvars.bind_contextvars(service=service, mission=common.mission.name)

@@ -222,3 +222,4 @@ class Ingest:
             _log.warning("datagrams are lost", station=desk.name, lost=n_lost)
         desk.n_lost = n_lost
         self._meters.lost.labels(desk.name).set(n_lost)
+        self._meters.refused.labels(desk.name).set(getattr(source, "n_refused", 0))

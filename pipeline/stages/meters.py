@@ -18,12 +18,14 @@ class Meters:
     outgoing: Gauge
     connected: Gauge
     trouble: Gauge
+    certificate: Gauge
 
     def __init__(self, other: Meters | None = None) -> None:
         self._register: CollectorRegistry = other._register if other else CollectorRegistry()  # noqa: SLF001
         if other:
             self.malformed, self.incoming = other.malformed, other.incoming
             self.outgoing, self.connected, self.trouble = other.outgoing, other.connected, other.trouble
+            self.certificate = other.certificate
             return
         self.malformed = self._counter("malformed_messages", "stage messages that were none", "stage")
         self.incoming = self._gauge("incoming_messages", "stage messages that wait to be taken up", "stage")
@@ -32,6 +34,7 @@ class Meters:
         self.trouble = self._gauge(
             "stage_trouble", "1 while the broker refuses stage topics to the service", "stage"
         )
+        self.certificate = self._gauge("certificate_seconds", "until the first certificate in use ends")
 
     def text(self) -> bytes:
         """In the form that Prometheus reads."""
@@ -59,6 +62,7 @@ class IngestMeters(Meters):
         self.unconfirmed = self._gauge("unconfirmed_bytes", "sent to decode and not confirmed", "station")
         self.unsettled = self._gauge("unsettled_passes", "passes that may still be sent again", "station")
         self.runs = self._gauge("runs", "tries at the passes that are unsettled", "station")
+        self.refused = self._gauge("refused_connections", "TLS handshakes that failed at a listener", "station")
         self.disk_full = self._gauge("disk_full", "1 while the recording cannot be written", "station")
         self.publish_away = self._gauge("publish_away", "1 while publish is not there: no pass is sent meanwhile")
 
@@ -100,6 +104,10 @@ class PublishMeters(Meters):
         self.published = self._counter("published_messages", "acknowledged by the broker")
         self.refused = self._counter("refused_messages", "messages that the broker refused")
         self.refused_topics = self._gauge("refused_topics", "topics whose newest message the broker refused")
+        self.broker_answers = self._gauge("broker_answers", "1 while a watched broker speaks of itself", "broker")
+        self.broker_clients = self._gauge("broker_clients", "of a watched broker", "broker", "state")
+        self.broker_heap = self._gauge("broker_heap_bytes", "memory of a watched broker", "broker")
+        self.broker_dropped = self._gauge("broker_dropped_messages", "that a watched broker dropped", "broker")
         self.dropped = self._gauge("dropped_duplicates", "published before, and not again")
         self.seconds = self._histogram("publish_seconds", "time until the broker has acknowledged a batch")
         self.latency = self._histogram(

@@ -63,6 +63,7 @@ topic write {m}/stage/lost
 topic write {m}/status/#
 
 user publish
+topic read $SYS/broker/#
 topic read {m}/stage/out
 topic write {m}/stage/done
 topic write {m}/stage/lost

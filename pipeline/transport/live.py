@@ -19,7 +19,7 @@ import structlog
 from pipeline.errors import RunError
 from pipeline.transport.inlet import Inlet
 from pipeline.transport.stations import Station, tls_of
-from pipeline.transport.tls import HANDSHAKE_S, in_words, options
+from pipeline.transport.tls import HANDSHAKE_S, in_words, n_refused, options
 
 _LONGEST_PAUSE_S = 5.0
 _log = structlog.get_logger("station")
@@ -99,6 +99,11 @@ class TcpListener:
             for task in (self._waiting, self._serving):
                 if task:
                     task.cancel()
+
+    @property
+    def n_refused(self) -> int:
+        """TLS handshakes that failed: no certificate, one of another authority, or one that is not named."""
+        return n_refused(self._tls)
 
     def recorded(self, n_bytes: int) -> None:
         """A station does not ask."""
