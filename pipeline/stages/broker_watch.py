@@ -56,8 +56,9 @@ class BrokerWatch:
 
     async def _follow(self) -> None:
         topics = [ROOT + topic for topic in TOPICS]
-        quiet = Timing(first_s=math.inf)
-        async with aclosing(subscribe(self._address, topics, timing=quiet)) as messages:
+        patient = Timing(first_s=math.inf)
+        watching = subscribe(self._address, topics, timing=patient, on_trouble=lambda _: None)  # `answers` tells it
+        async with aclosing(watching) as messages:
             async for topic, payload, _ in messages:
                 value = _number(payload)
                 if value is not None:
