@@ -22,6 +22,7 @@ from pipeline import topics
 from pipeline.errors import ConfigError, DownlinkError
 from pipeline.files import held
 from pipeline.instruments import REGISTER
+from pipeline.link.evidence import evidence_of
 from pipeline.mission import Mission
 from pipeline.stages.broker_watch import BrokerWatch
 from pipeline.stages.bus import Bus, LocalBus, MqttBus, topics_of
@@ -193,7 +194,7 @@ def _ingest(desks: Mapping[str, tuple[Desk, Source]], recorded: Recorded, bus: B
 def _source(station: Station, desk: Desk, mission: Mission, folder: Path) -> Source:
     match station.kind:
         case "tcp-listen":
-            return TcpListener(station)
+            return TcpListener(station, evidence_of(mission.link, mission.channels))
         case "tcp":
             return TcpClient(station)
         case "feed":

@@ -107,7 +107,7 @@ class FeedListener(TcpListener):
             connection.close()
         else:
             self._hello = hello
-            super()._opened(connection)
+            self._replace(connection)
             assert self._waiting
             self._waiting.add_done_callback(lambda _: self._forget(hello))
 

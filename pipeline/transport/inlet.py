@@ -9,12 +9,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 from contextlib import suppress
 
 import numpy as np
 
+from pipeline.transport.tls import options
+
 READ_BYTES = 2 << 20
+MAX_HANDSHAKES = 16
 BUSY_BYTES, GATHER_S = 1 << 15, 0.02
 """Where so much is there at once the link is busy: then more is waited for."""
 
@@ -85,6 +89,24 @@ class Inlet(asyncio.BufferedProtocol):
         self._n_bytes = len(rest)
         return line
 
+    async def holds(self, n_bytes: int) -> None:
+        """Wait until so much was received and not read, or nothing more comes."""
+        await self._until(min(n_bytes, READ_BYTES))
+
+    def peek(self, n_bytes: int) -> bytes:
+        """The first of the bytes that were received and not read."""
+        return bytes(self._buffer[: min(self._n_bytes, n_bytes)])
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes that were received and not read."""
+        return self._n_bytes
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more comes from the other side."""
+        return self._closed.done()
+
     def write(self, data: bytes) -> None:
         """Not waited for: what the other side does not take by 64 KiB is dropped."""
         transport = self._transport
@@ -125,6 +147,59 @@ class Inlet(asyncio.BufferedProtocol):
         if was_full and self._transport and not self._transport.is_closing():
             self._transport.resume_reading()
         return piece
+
+
+async def listen(
+    tls: ssl.SSLContext | None, opened: Callable[[Inlet], None], host: str, port: int
+) -> asyncio.Server:
+    """Listen for connections; `opened` is called with each, after its TLS handshake. OSError where it cannot listen.
+
+    At most MAX_HANDSHAKES are under way: the oldest is closed for a new one. Out of file descriptors, asyncio accepts
+    again a second later.
+    """
+    loop = asyncio.get_running_loop()
+    if tls is None:
+        return await loop.create_server(lambda: Inlet(opened), host, port, backlog=8)
+    under_way: dict[asyncio.Task[None], asyncio.Transport] = {}
+    return await loop.create_server(lambda: _Handshake(tls, opened, under_way), host, port, backlog=8)
+
+
+class _Handshake(asyncio.Protocol):
+    """A connection until its TLS handshake is done; an Inlet has it then."""
+
+    def __init__(
+        self,
+        tls: ssl.SSLContext,
+        opened: Callable[[Inlet], None],
+        under_way: dict[asyncio.Task[None], asyncio.Transport],
+    ) -> None:
+        self._tls = tls
+        self._opened = opened
+        self._under_way = under_way
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        transport.pause_reading()
+        if len(self._under_way) >= MAX_HANDSHAKES:
+            oldest = next(iter(self._under_way))
+            self._under_way.pop(oldest).abort()
+            oldest.cancel()
+        task = asyncio.create_task(self._shake(transport), name="TLS handshake")
+        self._under_way[task] = transport
+        task.add_done_callback(lambda _: self._under_way.pop(task, None))
+
+    async def _shake(self, transport: asyncio.Transport) -> None:
+        inlet = Inlet(self._opened)
+        timeout_s = options(self._tls)["ssl_handshake_timeout"]
+        try:
+            secured = await asyncio.get_running_loop().start_tls(
+                transport, inlet, self._tls, server_side=True, ssl_handshake_timeout=timeout_s
+            )
+        except OSError:  # logged by the handshake itself, where it is more than a connection that broke
+            transport.abort()
+            return
+        if secured:
+            inlet.connection_made(secured)
 
 
 def _fresh() -> memoryview:

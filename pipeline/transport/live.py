@@ -7,9 +7,10 @@ listener waits for the next, a client connects again.
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,10 +18,15 @@ from typing import Protocol
 import structlog
 
 from pipeline.errors import RunError
-from pipeline.transport.inlet import Inlet
+from pipeline.transport.inlet import Inlet, listen
 from pipeline.transport.stations import Station, tls_of
 from pipeline.transport.tls import HANDSHAKE_S, in_words, n_refused, options
 
+TAKEOVER_S = 5.0
+"""Silence after which a connection gives way to another that sends."""
+MAX_CANDIDATES = 8
+PEEK_BYTES = 1 << 16
+LOOK_S = 0.25
 _LONGEST_PAUSE_S = 5.0
 _log = structlog.get_logger("station")
 
@@ -60,29 +66,32 @@ def now_one(piece: bytes | memoryview) -> Arrival:
 
 
 class TcpListener:
-    """One connection at a time: the newest, since the one before may be dead without a word."""
+    """One connection at a time is read; others wait, and none is disturbed by a connection that sends nothing.
+
+    A newer connection takes the place of the one before once its bytes look like the link (`looks_valid`), or once it
+    has sent anything and the one before has been silent for TAKEOVER_S: that one may be dead without a word. Until
+    then its sender waits. Waiting connections and handshakes are bounded: the oldest is closed for a new one.
+    """
 
     n_lost = 0
 
-    def __init__(self, station: Station) -> None:
+    def __init__(self, station: Station, looks_valid: Callable[[bytes], bool] = bool) -> None:
         self._station = station
         self._tls = tls_of(station, server=True)
+        self._looks_valid = looks_valid
         self._came: asyncio.Queue[Arrival] = asyncio.Queue(1)
         self._turn = asyncio.Lock()
+        self._candidates: dict[asyncio.Task[None], Inlet] = {}
         self._waiting: asyncio.Task[None] | None = None
         self._serving: asyncio.Task[None] | None = None
         self._connection: Inlet | None = None
+        self._heard_at = -math.inf
+        """When the connection that is read sent something, by the loop's clock; -inf: never."""
         self.port = station.port
 
     async def arrivals(self) -> AsyncIterator[Arrival]:
         try:
-            server = await asyncio.get_running_loop().create_server(
-                lambda: Inlet(self._opened),
-                self._station.host,
-                self._station.port,
-                backlog=8,
-                **options(self._tls),
-            )
+            server = await listen(self._tls, self._opened, self._station.host, self._station.port)
         except OSError as error:
             raise RunError(
                 f"{self._station.name} cannot listen on {self._station.host}:{self._station.port}: "
@@ -96,7 +105,7 @@ class TcpListener:
                 self._came.task_done()
         finally:
             server.close()
-            for task in (self._waiting, self._serving):
+            for task in (*self._candidates, self._waiting, self._serving):
                 if task:
                     task.cancel()
 
@@ -106,10 +115,47 @@ class TcpListener:
         return n_refused(self._tls)
 
     def recorded(self, n_bytes: int) -> None:
-        """A station does not ask."""
+        """No-op: TCP stations do not ask what is recorded."""
 
     def _opened(self, connection: Inlet) -> None:
-        """Of two that wait, the newer."""
+        """A connection is open: read it if there is no other, else decide by what it sends."""
+        if self._connection is None and self._waiting is None:
+            self._replace(connection)
+            return
+        if len(self._candidates) >= MAX_CANDIDATES:
+            next(iter(self._candidates)).cancel()
+        task = asyncio.create_task(self._admit(connection), name=f"admit {self._station.name}")
+        self._candidates[task] = connection
+        task.add_done_callback(self._candidates.pop)
+
+    async def _admit(self, connection: Inlet) -> None:
+        """Wait until a connection may take the place of the one that is read, or is closed."""
+        admitted = False
+        try:
+            while connection.n_bytes or not connection.closed:
+                n_bytes = connection.n_bytes
+                admitted = bool(n_bytes) and self._gives_way(connection.peek(PEEK_BYTES))
+                if admitted:
+                    break
+                can_tell_more = n_bytes < PEEK_BYTES and not connection.closed
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_S):
+                        await (connection.holds(n_bytes + 1) if can_tell_more else asyncio.sleep(LOOK_S))
+        finally:
+            if not admitted:
+                connection.abort()
+        if admitted:
+            self._replace(connection)
+
+    def _gives_way(self, octets: bytes) -> bool:
+        """Whether the connection that is read gives way to one that has sent `octets` so far."""
+        if self._connection is None:
+            return True
+        silent_s = asyncio.get_running_loop().time() - self._heard_at
+        return silent_s >= TAKEOVER_S or self._looks_valid(octets)
+
+    def _replace(self, connection: Inlet) -> None:
+        """Read this connection next, and end the one that is read."""
         if self._waiting:
             self._waiting.cancel()
         if self._connection:
@@ -124,6 +170,7 @@ class TcpListener:
             async with self._turn:
                 await self._came.join()
                 self._serving, self._waiting, self._connection = self._waiting, None, connection
+                self._heard_at = -math.inf
                 _log.info("connected", station=self._station.name, peer=peer)
                 await self._read(connection)
         except (OSError, asyncio.CancelledError):
@@ -135,6 +182,7 @@ class TcpListener:
 
     async def _read(self, connection: Inlet) -> None:
         while piece := await connection.read():
+            self._heard_at = asyncio.get_running_loop().time()
             await self._came.put(now_one(piece))
 
 

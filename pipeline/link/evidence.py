@@ -1,0 +1,50 @@
+"""Whether the first bytes of a connection look like the link they are said to be, before any of them is processed.
+
+A plain decision for whoever must choose between two senders; what is received is recorded whatever the answer is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from pipeline.link.frame_types import header_reader
+from pipeline.link.settings import ChannelSettings, LinkSettings
+
+_HEADER_BYTES = 6
+"""Of a space packet (CCSDS 133.0-B-2 4.1.3)."""
+Evidence = Callable[[bytes], bool]
+
+
+def evidence_of(settings: LinkSettings, channels: Sequence[ChannelSettings]) -> Evidence:
+    """Give a function that tells whether bytes, from a sender's first on, look like this link.
+
+    Framing "cadu": a sync marker stands in them, upright or inverted. "frames": they begin with a frame of a wanted
+    channel. "packets": they begin with a whole space packet, and what follows it can be another.
+    """
+    if settings.framing == "cadu":
+        marker = settings.sync_marker
+        inverted = bytes(0xFF ^ octet for octet in marker)
+        return lambda octets: marker in octets or inverted in octets
+    if settings.framing == "frames":
+        return lambda octets: _begins_with_frame(settings, channels, octets)
+    return lambda octets: _begins_with_packet(octets[settings.packet_prefix_bytes :], settings.packet_prefix_bytes)
+
+
+def _begins_with_frame(settings: LinkSettings, channels: Sequence[ChannelSettings], octets: bytes) -> bool:
+    length = settings.frame_length_bytes
+    if len(octets) < length:
+        return False
+    headers = header_reader(settings).read(np.frombuffer(octets, np.uint8, length).reshape(1, length))
+    name = (int(headers.scid[0]), int(headers.vcid[0]))
+    wanted = {(channel.spacecraft_id, channel.virtual_channel) for channel in channels}
+    return bool(headers.valid[0]) and (not wanted or name in wanted)
+
+
+def _begins_with_packet(octets: bytes, prefix_bytes: int) -> bool:
+    if len(octets) < _HEADER_BYTES or octets[0] >> 5:
+        return False
+    end = _HEADER_BYTES + 1 + int.from_bytes(octets[4:6], "big")
+    following = octets[end + prefix_bytes :]
+    return len(octets) >= end and (not following or following[0] >> 5 == 0)
