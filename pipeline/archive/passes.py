@@ -22,23 +22,27 @@ _ENDINGS = {".bin", ".cadu", ".dat", ".frames", ".packets", ".raw"}
 def find_passes(folder: Path, pattern: str | None = None) -> list[Path]:
     """The recordings in a folder and those below, in order of their names: files, and folders that `ingest` ended.
 
-    `pattern`: names that are wanted; without it those that end as recordings do, packed or not. ConfigError where
-    there is no such folder.
+    `pattern`: names that are wanted; without it those that end as recordings do, packed or not. Links are followed,
+    but each file and folder is found once, by its own name where that is in the folder. ConfigError where there is no
+    such folder.
     """
     if not folder.is_dir():
         raise ConfigError(f"{folder}: there is no such folder")
-    return sorted(_below(folder, pattern))
+    return sorted(_below(folder, pattern, {folder.resolve()}))
 
 
-def _below(folder: Path, pattern: str | None) -> Iterator[Path]:
-    for path in sorted(folder.iterdir()):
-        if path.name.startswith("."):
+def _below(folder: Path, pattern: str | None, seen: set[Path]) -> Iterator[Path]:
+    """`seen`: real paths that were found already, which ends a walk in circles."""
+    for path in sorted(folder.iterdir(), key=lambda one: (one.is_symlink(), one)):
+        real = path.resolve()
+        if path.name.startswith(".") or real in seen:
             continue
+        seen.add(real)
         if path.is_dir() and any(path.glob("[0-9]*.raw")):
             if (path / "ended").exists():
                 yield path
         elif path.is_dir():
-            yield from _below(path, pattern)
+            yield from _below(path, pattern, seen)
         elif path.match(pattern) if pattern else _is_recording(path):
             yield path
 

@@ -93,6 +93,16 @@ def test_a_folder_that_is_not_there_is_told(tmp_path):
         find_passes(tmp_path / "nowhere")
 
 
+def test_links_do_not_give_a_recording_twice(tmp_path):
+    (tmp_path / "day").mkdir()
+    for name in ("a.cadu", "day/b.cadu"):
+        (tmp_path / name).write_bytes(b"x")
+    (tmp_path / "loop").symlink_to(".")
+    (tmp_path / "day" / "up").symlink_to("..")
+    (tmp_path / "day" / "again.cadu").symlink_to("b.cadu")
+    assert find_passes(tmp_path) == [tmp_path / "a.cadu", tmp_path / "day" / "b.cadu"]
+
+
 def test_what_is_up_to_date_is_left_alone(wanted):
     tasks = tasks_of(wanted)[:2]
     assert set(run(wanted, tasks).values()) == {"made"}
