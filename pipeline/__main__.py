@@ -1,4 +1,4 @@
-"""The command `downlink`, and `python -m pipeline`: guards against Ctrl-C, then runs the command line."""
+"""The command `downlink`, and `python -m pipeline`: guards against signals, then runs the command line."""
 
 import atexit
 
@@ -7,8 +7,8 @@ from pipeline import interrupt
 
 def main() -> None:
     """Import the command line and run it."""
-    if interrupt.guard():
-        atexit.register(interrupt.ignore)  # registered first, it runs last
+    interrupt.guard()
+    atexit.register(interrupt.ignore)  # registered first, it runs last
     from pipeline import cli  # noqa: PLC0415 - inside the guard
 
     try:

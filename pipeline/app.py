@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import signal
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
@@ -26,6 +25,7 @@ from pipeline.dashboard.server import TOPICS, Served, available, serving
 from pipeline.errors import ConfigError, DownlinkError
 from pipeline.link.settings import LinkSettings
 from pipeline.mission import Mission
+from pipeline.signals import on_signals
 from pipeline.stages.line import Line
 from pipeline.stages.passes import outcomes, read_passes, station_names
 from pipeline.stages.replay import Replay
@@ -220,24 +220,18 @@ async def _obeying(
 
 @contextmanager
 def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM set `stop`; a second Ctrl-C ends the run at once."""
-    loop = asyncio.get_running_loop()
+    """Ctrl-C and SIGTERM set `stop`; a second one ends the run at once."""
     main = asyncio.current_task()
 
-    def on_signal() -> None:
-        if stop.is_set() and main is not None:
+    def on_signal(n_came: int) -> None:
+        if n_came > 1 and main is not None:
             main.cancel()
         else:
             log.warning("stopping: what was read is still published; again to stop at once")
         stop.set()
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, on_signal)
-    try:
+    with on_signals(on_signal):
         yield
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.remove_signal_handler(number)
 
 
 async def until_signal() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated, Literal
 import typer
 from rich.live import Live
 
+from pipeline import signals
 from pipeline.cli_options import (
     BrokerUrl,
     Merge,
@@ -56,7 +56,7 @@ def watch(
             with Live(table, console=out, refresh_per_second=4):
                 await app.watch(address, topics or ["#"], table.add, count)
 
-    asyncio.run(run())
+    signals.run(run())
 
 
 @commands.command()
@@ -99,7 +99,7 @@ def dashboard(
                 origins=origin or (),
             )
 
-    asyncio.run(run())
+    signals.run(run())
 
 
 @commands.command()

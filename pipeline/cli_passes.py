@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from pipeline import signals
 from pipeline.cli_options import (
     AsJson,
     BrokerOrOwn,
@@ -66,7 +67,7 @@ def demo() -> None:
                     [recording], mission, address, where, stream="demo", speed=1.0, hold=sys.stdout.isatty()
                 )
 
-    asyncio.run(run())
+    signals.run(run())
 
 
 @commands.command()
@@ -119,7 +120,7 @@ def replay(
                 as_json=as_json,
             )
 
-    report = asyncio.run(run())
+    report = signals.run(run())
     if archive is not None:
         made = app.write_products(
             passes, known, archive, lambda _: None, file_format="archive", stream=name, merge=merge

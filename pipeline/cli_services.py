@@ -5,7 +5,6 @@ Every option can be given by an environment variable, DOWNLINK_..., as `--help` 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import platform
 import re
@@ -17,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from pipeline import signals
 from pipeline.cli_options import MissionName, Rate, err, rate_of, speed_factor
 from pipeline.cli_start import loading
 from pipeline.errors import ConfigError
@@ -118,7 +118,7 @@ def _of_stations(entry: str, about: str) -> Callable[..., None]:
             pass_gap_s,
             services.Pace(silence_s=silence_s, settle_s=1.25 * remember_s),
         )
-        asyncio.run(getattr(services, entry)(common, recorded))
+        signals.run(getattr(services, entry)(common, recorded))
 
     command.__doc__ = about
     return command
@@ -163,7 +163,7 @@ def decode(
     """
     services = _services()
     common = _common(services, mission, broker, health, open_, 0.0)
-    asyncio.run(services.decode(common, name or platform.node().lower() or "1", state))
+    signals.run(services.decode(common, name or platform.node().lower() or "1", state))
 
 
 @stage.command()
@@ -187,7 +187,7 @@ def publish(
     """
     services = _services()
     common = _common(services, mission, broker, health, open_, remember_s, readers)
-    asyncio.run(services.publish(common, state))
+    signals.run(services.publish(common, state))
 
 
 @commands.command()
@@ -241,7 +241,7 @@ def feed(
     passing = send(
         station, recording, name or _pass_name(recording), factor, rate_bits_per_s=rate_bits_per_s, again=again
     )
-    fed = asyncio.run(passing)
+    fed = signals.run(passing)
     if fed.known:
         typer.echo(f"already recorded, nothing sent (--again): {recording} is the pass {fed.pass_name}")
     else:

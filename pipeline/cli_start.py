@@ -22,7 +22,7 @@ def loading() -> Iterator[None]:
     yield
     interrupt.release()
     with suppress(ValueError):  # not in the main thread
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, interrupt.terminate)
     _log_to(sys.stderr)
     keep_freed_memory()
 

@@ -1,4 +1,4 @@
-"""Ctrl-C while a command is being imported, and while the interpreter shuts down.
+"""Ctrl-C and SIGTERM at any moment of a process: one line and an exit status, never a traceback.
 
 An interrupt inside an import can surface as a traceback of the import system. Until a command has what it needs, and
 once it has ended, nothing is there to clean up: Ctrl-C then ends the process at once, in one line and with the shell's
@@ -12,25 +12,32 @@ INTERRUPTED = 130
 """Exit status of a process that Ctrl-C ended, by the convention of shells."""
 
 
-def guard() -> bool:
-    """End the process at once on Ctrl-C. No-op, and False, where SIGINT is ignored, as in the background of a shell."""
-    in_foreground = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    if in_foreground:
-        signal.signal(signal.SIGINT, _end_process)
-    return in_foreground
+def guard() -> None:
+    """End the process at once on Ctrl-C and SIGTERM; an ignored Ctrl-C (background of a shell) stays ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler, terminate):
+            signal.signal(number, end_process)
 
 
 def release() -> None:
     """Raise KeyboardInterrupt on Ctrl-C again. No-op without a guard."""
-    if signal.getsignal(signal.SIGINT) is _end_process:
+    if signal.getsignal(signal.SIGINT) is end_process:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def _end_process(*_: object) -> None:
+def terminate(*_: object) -> None:
+    """Handle a first SIGTERM like Ctrl-C; one that comes while that unwinds ends the process at once."""
+    signal.signal(signal.SIGTERM, end_process)
+    raise KeyboardInterrupt
+
+
+def end_process(*_: object) -> None:
+    """One line, and the shell's status; nothing is cleaned up."""
     os.write(2, b"downlink: interrupted\n")
     os._exit(INTERRUPTED)
 
 
 def ignore() -> None:
-    """Ignore Ctrl-C while the interpreter shuts down."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Ignore Ctrl-C and SIGTERM while the interpreter shuts down."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

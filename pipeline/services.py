@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-import signal
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -24,6 +23,7 @@ from pipeline.files import held
 from pipeline.instruments import REGISTER
 from pipeline.link.evidence import evidence_of
 from pipeline.mission import Mission
+from pipeline.signals import on_signals
 from pipeline.stages.broker_watch import BrokerWatch
 from pipeline.stages.bus import Bus, LocalBus, MqttBus, topics_of
 from pipeline.stages.decode import Decode
@@ -318,7 +318,7 @@ async def _serve(
             host, port = common.health
             await stack.enter_async_context(watched(host, port, health, text))
         _log.info("ready")
-        async with _until_stopped() as stopped:
+        with _until_stopped() as stopped:
             tasks = [asyncio.ensure_future(part.run()) for part in parts.values()]
             try:
                 await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
@@ -332,24 +332,20 @@ async def _serve(
         _log.info("stopped")
 
 
-@asynccontextmanager
-async def _until_stopped() -> AsyncIterator[asyncio.Future[None]]:
-    """A future that SIGTERM or Ctrl-C completes."""
-    loop = asyncio.get_running_loop()
-    stopped: asyncio.Future[None] = loop.create_future()
+@contextmanager
+def _until_stopped() -> Iterator[asyncio.Future[None]]:
+    """A future that SIGTERM or Ctrl-C completes; a second one cancels the task that waits for it."""
+    main = asyncio.current_task()
+    stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def stop() -> None:
-        if not stopped.done():
+    def stop(n_came: int) -> None:
+        if n_came > 1 and main is not None:
+            main.cancel()
+        elif not stopped.done():
             stopped.set_result(None)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
-    try:
+    with on_signals(stop):
         yield stopped
-    finally:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with suppress(ValueError):
-                loop.remove_signal_handler(number)
 
 
 def _first(error: Exception) -> Exception:

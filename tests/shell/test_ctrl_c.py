@@ -1,4 +1,4 @@
-"""Ctrl-C, whenever it comes, is one line and the status that a shell has for it."""
+"""Ctrl-C and SIGTERM, whenever they come, are one line and the status that a shell has for it."""
 
 import re
 import signal
@@ -58,3 +58,43 @@ def test_ctrl_c_among_product_files_tells_how_many_are_finished(bundled, tmp_pat
     assert int(line[1]) == len(finished) > 0
     assert line[2] == str(tmp_path / "out")
     assert (tmp_path / "out" / "products.sqlite").exists()
+
+
+def ended_by_two(run, line_begins, gap_s):
+    """The exit status and standard error of a command that gets SIGTERM twice once it has printed such a line."""
+    told = []
+    for line in run.stderr:
+        told.append(line)
+        if line_begins in line:
+            break
+    run.send_signal(signal.SIGTERM)
+    time.sleep(gap_s)
+    run.send_signal(signal.SIGTERM)
+    _, err = run.communicate(timeout=60)
+    return run.returncode, "".join(told) + err
+
+
+@pytest.mark.parametrize("gap_s", [0, 0.002])
+def test_a_second_sigterm_ends_a_service_in_one_line(tmp_path, gap_s):
+    words = ["stage", "all", "-m", "zhurong", "--source", "live=udp://127.0.0.1:0", "--health", ""]
+    run = started("-m", "pipeline", *words, "--state", tmp_path / "state", "--broker", "mqtt://127.0.0.1:1")
+    status, err = ended_by_two(run, "waiting for", gap_s)
+    assert status == 130, err
+    assert err.count("downlink: interrupted") == 1
+    assert "Traceback" not in err
+
+
+@pytest.mark.parametrize("gap_s", [0, 0.002])
+def test_a_second_sigterm_ends_a_replay_in_one_line(bundled, gap_s):
+    words = ["replay", bundled / "clean.cadu", "-m", "zhurong", "--speed", "1"]
+    status, err = ended_by_two(started("-m", "pipeline", *words), "publishing", gap_s)
+    assert status == 130, err
+    assert err.count("downlink: interrupted") == 1
+    assert "Traceback" not in err
+
+
+def test_a_replay_says_that_it_publishes_once_there_is_a_connection(bundled):
+    words = ["replay", bundled / "clean.cadu", "-m", "zhurong", "--broker", "mqtt://127.0.0.1:1"]
+    _, err = started("-m", "pipeline", *words).communicate(timeout=60)
+    assert "cannot connect" in err
+    assert "publishing" not in err
