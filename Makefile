@@ -73,7 +73,7 @@ BUILD_NEEDS := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))
 
 lock: $(VENV)/.supply ## resolve pyproject.toml anew: versions and hashes for the image and for CI
 	$(COMPILE) --upgrade --extra services --extra dashboard pyproject.toml -o requirements.lock
-	$(BIN)/python -c '$(BUILD_NEEDS)' > build.in && $(COMPILE) --upgrade build.in -o build.lock; rm -f build.in
+	$(BIN)/python -c '$(BUILD_NEEDS)' | $(COMPILE) --upgrade - -o build.lock
 	$(COMPILE) --upgrade --extra test --extra check pyproject.toml build.lock -o requirements-dev.lock
 
 sbom: $(VENV)/.supply ## the image's bill of materials (CycloneDX) in build/sbom.json

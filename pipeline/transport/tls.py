@@ -88,7 +88,7 @@ class CheckedHandshake(ssl.SSLObject):
         name = common_name(self.getpeercert())
         if name not in self.names:
             allowed = " or ".join(self.names)
-            raise ssl.SSLCertVerificationError(f"the certificate of {name!r} is not that of {allowed}")
+            raise ssl.SSLCertVerificationError(1, f"the certificate of {name!r} is not that of {allowed}")
         _log.info("accepted a certificate", station=self.station, who=name)
 
 
@@ -105,7 +105,9 @@ def check_broker(certificate: Mapping[str, Any] | None) -> None:
     """
     name = common_name(certificate)
     if common_name(certificate, "issuer") == LAB_AUTHORITY and name != BROKER:
-        raise ssl.SSLCertVerificationError(f"certificate verify failed: it is that of {name!r}, not of the broker")
+        raise ssl.SSLCertVerificationError(
+            1, f"certificate verify failed: it is that of {name!r}, not of the broker"
+        )
 
 
 def n_refused(context: ssl.SSLContext | None) -> int:

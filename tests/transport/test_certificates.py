@@ -105,7 +105,8 @@ async def test_a_certificate_that_is_refused_is_logged_by_its_name_and_does_not_
     assert [one["who"] for one in told if one["event"] == "accepted a certificate"] == ["station"]
     refused = [one for one in told if one["event"] == "refused: no TLS connection"]
     assert {one["station"] for one in refused} == {"s"}
-    assert ["'reader'" in refused[0]["reason"], "'decode'" in refused[1]["reason"]] == [True, True]
+    reasons = [f"the certificate of '{who}' is not that of station" for who in ("reader", "decode")]
+    assert [one["reason"] for one in refused] == reasons
 
 
 @pytest.mark.parametrize(
@@ -133,7 +134,7 @@ async def brokers_answer(mosquitto, certs, shown, own):
 @pytest.mark.parametrize("shown", CLIENTS)
 async def test_no_services_certificate_passes_for_the_brokers(mosquitto, certs, hasty, shown):
     address = await brokers_answer(mosquitto, certs, shown, "publish")
-    with pytest.raises(RunError, match="certificate verify failed"):
+    with pytest.raises(RunError, match=r"certificate verify failed: (unsuitable|unsupported|it is that of)"):
         async with Publisher(address, timing=hasty):
             pass
 
