@@ -23,6 +23,7 @@ from pipeline import topics
 from pipeline.batches import Event, Message
 from pipeline.dashboard.server import TOPICS, Served, available, serving
 from pipeline.errors import ConfigError, DownlinkError
+from pipeline.files import printable_name
 from pipeline.link.settings import LinkSettings
 from pipeline.mission import Mission
 from pipeline.signals import on_signals
@@ -134,7 +135,7 @@ def write_products(
     stream = stream_name(stream, passes)
     line = Line(mission, stream, stations=station_names(mission, passes, merge=merge))
     site = asdict(mission.site) if mission.site else None
-    origin = Origin(mission.name, stream, tuple(path.name for path in passes), site)
+    origin = Origin(mission.name, stream, tuple(map(printable_name, passes)), site)
     with product_files(out, origin, file_format) as files:
         for outcome in outcomes(line, passes, progress):
             files.add(outcome.products)

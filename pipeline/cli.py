@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import os
 import sys
 from pathlib import Path
@@ -30,6 +31,23 @@ cli = typer.Typer(
 )
 for room in (cli_passes, cli_simulate, cli_look, cli_services, cli_archive):
     cli.add_typer(room.commands)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from pipeline.software import software
+
+        out.print(software())
+        raise typer.Exit
+
+
+@cli.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command; the help is that of `cli`."""
 
 
 @cli.command()
@@ -110,6 +128,9 @@ def _try_packets(path: Path, plan: Plan, known: Mission | None = None) -> None:
 
 def main() -> None:
     """Run the command line; a mistake of the user's is one line, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names that are no text, and terminals that have no such letter
+            stream.reconfigure(errors="backslashreplace")
     try:
         status = cli(standalone_mode=False) or 0
         if status == StoppedError.exit_status:  # what typer makes of Ctrl-C

@@ -100,6 +100,10 @@ def reprocess(
     n_workers = workers or os.cpu_count() or 1
     wanted = Wanted(folder, mission, out_folder, file_format, pattern, stream, scheduler, n_workers, again)
     counts = _reprocess(wanted, quietly=False)
+    if not any(counts.values()) and every is None:
+        raise RunError(
+            f"there is no recording in {folder}: --pattern GLOB names others than *.cadu, *.frames and the like"
+        )
     while every is not None:
         time.sleep(every)
         counts = _reprocess(wanted, quietly=True)

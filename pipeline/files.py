@@ -81,3 +81,8 @@ def receive_times_path(recording: Path) -> Path:
         return own
     unpacked = recording.with_name(f"{recording.stem}.times")
     return unpacked if unpacked.exists() else own
+
+
+def printable_name(path: Path) -> str:
+    r"""Give the name of a file as text that every file and message takes: bytes that are no UTF-8 as `\udcNN`."""
+    return path.name.encode("utf-8", "backslashreplace").decode("utf-8")

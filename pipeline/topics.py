@@ -39,17 +39,17 @@ _MAX_DIMENSIONS, _MAX_LENGTH, _MAX_ITEM_BYTES = 8, 1 << 31, 1 << 16
 _FORM = re.compile(r"[<>|=]?[a-zA-Z?][0-9]{0,7}(\[[0-9]{0,4}[a-zA-Z]{1,2}\])?")
 """A type as NumPy writes it: of one value, and not of several."""
 _AXES = {3: ("x", "y", "z")}
-_NOT_IN_A_LEVEL = re.compile(r"[\x00-\x1f\x7f/+#\s]+")
+_NOT_IN_A_LEVEL = re.compile(r"[\x00-\x1f\x7f/+#\s\ud800-\udfff]+")
 
 
 def slug(name: str) -> str:
-    """A name as one topic level: lower case, and "_" for space, control characters, "/", "+" and "#"."""
+    """A name as one topic level: lower case, "_" for space, control characters, "/", "+", "#" and what is no UTF-8."""
     return _NOT_IN_A_LEVEL.sub("_", name.strip().lower()).strip("_") or "unnamed"
 
 
 def level(name: str) -> str:
     """A name as one topic level, spelled as it is: only what has a meaning in a topic becomes "_", one for one."""
-    return re.sub(r"[\x00-\x1f\x7f/+#\s]", "_", name) or "unnamed"
+    return re.sub(r"[\x00-\x1f\x7f/+#\s\ud800-\udfff]", "_", name) or "unnamed"
 
 
 def topic_root(mission: str, stream: str) -> str:

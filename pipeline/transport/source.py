@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from pipeline.batches import ByteBatch
 from pipeline.errors import ConfigError, Problem, RunError
-from pipeline.files import receive_times_path
+from pipeline.files import printable_name, receive_times_path
 from pipeline.transport.formats import STANDARD_INPUT, read_pieces
 
 TIME_RECORD = np.dtype([("offset", "<i8"), ("received_ns", "<i8")])
@@ -120,7 +120,7 @@ def _chunks(path: Path, chunk_bytes: int, marks: Marks) -> Iterator[ByteBatch]:
     position = 0
     try:
         for piece, damage in read_pieces(path, chunk_bytes):
-            told = f"{path.name}: {damage}" if damage else ""
+            told = f"{printable_name(path)}: {damage}" if damage else ""
             yield ByteBatch(piece, *_marks_between(marks, position, position + len(piece)), damage=told)
             position += len(piece)
     except OSError as error:

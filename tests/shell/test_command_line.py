@@ -190,3 +190,36 @@ def test_what_cannot_be_reached_is_not_published_to(bundled):
     status, _, err = downlink("replay", bundled / "clean.cadu", "-m", "zhurong", "--broker", "mqtt://127.0.0.1:1")
     assert status == 1
     assert "publishing" not in err
+
+
+NO_UTF_8 = b"n\xffx.cadu"
+
+
+@pytest.mark.parametrize("command", ["inspect", "plot --out out", "products --out out --format netcdf", "replay"])
+def test_a_name_that_is_no_utf_8_is_a_name(command, bundled, tmp_path):
+    path = os.fsencode(tmp_path) + b"/" + NO_UTF_8
+    try:
+        Path(os.fsdecode(path)).write_bytes((bundled / "clean.cadu").read_bytes()[:100_000])
+    except OSError:
+        pytest.skip("this file system has no such names")
+    words = command.replace(" out", f" {tmp_path}/out").split()
+    status, _, err = downlink(words[0], Path(os.fsdecode(path)), "-m", "zhurong", *words[1:])
+    assert status == 0, err
+
+
+def test_what_a_terminal_has_no_letters_for_is_written_another_way(bundled):
+    status, out, err = downlink("inspect", bundled / "damaged.cadu", "-m", "zhurong", PYTHONIOENCODING="ascii")
+    assert status == 0, err
+    assert "corrected symbols of a codeword" in out
+
+
+def test_the_version_is_that_of_the_package():
+    text = (REPOSITORY / "pyproject.toml").read_text()
+    version = re.search(r'^version = "([^"]+)"', text, re.MULTILINE)[1]
+    assert downlink("--version") == (0, f"downlink-pipeline {version}\n", "")
+
+
+def test_an_archive_without_a_recording_is_said(tmp_path):
+    status, _, err = downlink("reprocess", tmp_path, "-m", "zhurong", "--out", tmp_path / "out")
+    assert status == 1
+    assert f"there is no recording in {tmp_path}" in err
