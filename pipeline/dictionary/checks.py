@@ -74,15 +74,11 @@ def _plural(steps: Sequence[Step]) -> frozenset[str]:
     for step in steps:
         if isinstance(step, Block):
             found.update(field.slot.key for field in step.fields if field.shape)
-        elif isinstance(step, Repeat | Loop) or (isinstance(step, Variable) and _is_array(step)):
+        elif isinstance(step, Repeat | Loop) or (isinstance(step, Variable) and step.is_array):
             found.update(keys_of(step))
         elif isinstance(step, Group):
             found |= _plural(step.steps)
     return frozenset(found)
-
-
-def _is_array(step: Variable) -> bool:
-    return bool(step.dimensions) or isinstance(step.size, Remainder)
 
 
 def check_known(
@@ -122,7 +118,7 @@ def _sizes(step: Step) -> tuple[Size, ...]:
 def needs_of(step: Step, dictionary: Dictionary) -> frozenset[str]:
     """Parameters of earlier steps that tell the step its size, place or presence."""
     needed = frozenset().union(*(compile_size(size, dictionary).needs() for size in _sizes(step)))
-    if isinstance(step, Group | Assure):
+    if isinstance(step, Group | Assure) and step.condition is not None:
         needed |= compile_condition(step.condition, dictionary).needs()
     if isinstance(step, Group | Loop):
         known: set[str] = set()

@@ -124,7 +124,9 @@ class Decoder:
         node = group.node
         rows, result = run_program(node.program, flat, packets, group.rows, group.heads)
         rows, result = _sized(node, packets, rows, result)
-        self._count_short(node, len(group.rows) - len(rows))
+        self._count_short(node, len(group.rows) - len(rows) - result.n_lost)
+        if result.n_lost:
+            self.set_aside[f"{node.key}: goes on with what the dictionary does not describe"] += result.n_lost
         if not len(rows):
             return None
         every = len(rows) == len(packets)

@@ -102,7 +102,15 @@ class IndirectEntry:
     place: Placement = Placement()
 
 
-Entry = ParameterEntry | ContainerEntry | FixedEntry | IndirectEntry
+@dataclass(frozen=True, slots=True)
+class MissingEntry:
+    """Something stands here that no file describes; a packet that comes to it is set aside."""
+
+    reference: str
+    place: Placement = Placement()
+
+
+Entry = ParameterEntry | ContainerEntry | FixedEntry | IndirectEntry | MissingEntry
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,6 +135,10 @@ class Reading:
         return self.files[0] if self.files else ""
 
     @property
+    def n_problems(self) -> int:
+        return len(self._problems)
+
+    @property
     def problems(self) -> list[Problem]:
         return located([problem for problem, _ in self._problems], self.files)
 

@@ -12,7 +12,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.dictionary.conditions import AllOf, AnyOf, Comparison, Condition, Lookup, Reference, Remainder, Size
-from pipeline.dictionary.definitions import Container, ContainerEntry, Dictionary, Entry, FixedEntry, IndirectEntry
+from pipeline.dictionary.definitions import (
+    Container,
+    ContainerEntry,
+    Dictionary,
+    Entry,
+    FixedEntry,
+    IndirectEntry,
+    MissingEntry,
+)
 from pipeline.dictionary.encoder_checks import check_word
 from pipeline.dictionary.encodings import (
     BinaryEncoding,
@@ -154,7 +162,7 @@ class _Writer:
     def entry(self, entry: Entry) -> None:
         if isinstance(entry, ContainerEntry):
             self.container(self.dictionary.containers[entry.container], self.position)
-        elif isinstance(entry, IndirectEntry):
+        elif isinstance(entry, IndirectEntry | MissingEntry):
             raise ValueError("an entry that another parameter names is not written")  # noqa: TRY004 - of the file
         elif isinstance(entry, FixedEntry):
             self.write(int.from_bytes(entry.value, "big") >> (-entry.size_bits % 8), entry.size_bits)

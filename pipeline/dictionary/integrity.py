@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from pipeline.batches import Ragged
 from pipeline.dictionary.checksums import CheckValues
-from pipeline.dictionary.conditions import Remainder
 from pipeline.dictionary.definitions import Container, Dictionary
 from pipeline.dictionary.digits import DigitsCheck
 from pipeline.dictionary.encodings import CheckDigit, ErrorCheck, NumberEncoding, Parity, StringEncoding
@@ -187,8 +186,7 @@ def _checked(steps: Sequence[Step], *, certain: bool = True) -> Iterator[tuple[S
             for each in fields:
                 yield each.slot, each.type, certain and isinstance(step, Block) and not each.shape
         elif isinstance(step, Variable):
-            single = not step.dimensions and not isinstance(step.size, Remainder)
-            yield step.slot, step.type, certain and single
+            yield step.slot, step.type, certain and not step.is_array
         elif isinstance(step, Group | Loop):
             yield from _checked(step.steps, certain=False)
 

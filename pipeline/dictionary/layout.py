@@ -19,6 +19,7 @@ from pipeline.dictionary.definitions import (
     FixedEntry,
     IndirectEntry,
     Location,
+    MissingEntry,
     ParameterEntry,
     Placement,
 )
@@ -251,6 +252,8 @@ class _Walk:
             self._advance(entry.size_bits, entry.place.line)
         elif isinstance(entry, IndirectEntry):
             self._indirect(entry)
+        elif isinstance(entry, MissingEntry):
+            self._step(Assure(None))
         else:
             parameter = self.dictionary.parameters[entry.parameter]
             if entry.dimensions is not None and not isinstance(parameter.type, ArrayType):

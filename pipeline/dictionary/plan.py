@@ -36,7 +36,7 @@ from pipeline.dictionary.notices import Notice, Notices, located
 from pipeline.dictionary.plan_nodes import Branch, Node, Switch, Wanted
 from pipeline.dictionary.program import Program, compile_program
 from pipeline.dictionary.reach import unreachable
-from pipeline.dictionary.roots import roots_of
+from pipeline.dictionary.roots import left_out, roots_of
 from pipeline.dictionary.rows import MIN_ROW_BYTES
 from pipeline.dictionary.steps import Block, Field, Group, Loop, Repeat, Slot, Step, has_loop, has_text, slots_of
 from pipeline.dictionary.values import Combines, Compares, Criterion, compile_condition, compile_size
@@ -99,6 +99,9 @@ def compile_plan(dictionary: Dictionary, root: str | Sequence[str] | None = None
         raise ConfigError(located(compiler.problems, dictionary.files))
     top = found[0] if len(found) == 1 else _above(found)
     signature = _signature([(node, lay_out(each, dictionary)) for node, each in zip(found, roots, strict=True)])
+    for each in left_out(dictionary, roots) if root is None else ():
+        text = "has no base and nothing extends it: no packet is taken for it unless it is named as a root"
+        compiler.notices.add(Notice(text, file, each.line, f'SequenceContainer "{each.key}"'))
     notices = (*dictionary.notices, *compiler.notices.told(dictionary.files), *unreachable(top, dictionary))
     return Plan(top, file, signature, notices)
 

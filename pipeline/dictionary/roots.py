@@ -11,8 +11,8 @@ MAX_NAMES = 20
 
 
 def roots_of(dictionary: Dictionary, root: str | Sequence[str] | None) -> list[Container]:
-    """The containers that are named, or all without a base that do not stand only inside others: first those that
-    others extend, then those that nothing extends, as they have no criteria and take what is left.
+    """The containers that are named, or all without a base that do not stand only inside others. One that nothing
+    extends has no criteria at all, so any packet would be one: it counts only where no other has a container below it.
 
     A name is a key, a path (/SYSTEM/NAME), or the end of one. Raises ConfigError with every name that is none.
     """
@@ -23,12 +23,22 @@ def roots_of(dictionary: Dictionary, root: str | Sequence[str] | None) -> list[C
         if problems:
             raise ConfigError(problems)
         return [each for each in found if isinstance(each, Container)]
+    free = _free(dictionary)
+    extended = {each.base for each in dictionary.containers.values()}
+    first = [each for each in free if each.key in extended]
+    return first or [each for each in free if not each.abstract]
+
+
+def left_out(dictionary: Dictionary, roots: Sequence[Container]) -> list[Container]:
+    """Containers without a base that could be roots if they were named."""
+    names = {each.key for each in roots}
+    return [each for each in _free(dictionary) if each.key not in names and not each.abstract and each.entries]
+
+
+def _free(dictionary: Dictionary) -> list[Container]:
     containers = dictionary.containers.values()
     inside = {entry.container for each in containers for entry in each.entries if isinstance(entry, ContainerEntry)}
-    extended = {each.base for each in containers}
-    free = [each for each in containers if each.base is None and each.key not in inside]
-    first = [each for each in free if each.key in extended]
-    return first + [each for each in free if each.key not in extended and not each.abstract and each.entries]
+    return [each for each in containers if each.base is None and each.key not in inside]
 
 
 def _named(dictionary: Dictionary, name: str) -> Container | Problem:

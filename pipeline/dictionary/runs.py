@@ -45,10 +45,12 @@ class Result:
     values: Values
     short: NDArray[np.bool_] | None = None
     described_bits: int | Positions = 0
+    n_lost: int = 0
+    """How many of the short ones are so since nothing describes what follows in them."""
 
     def subset(self, rows: Rows) -> Result:
         described = self.described_bits if isinstance(self.described_bits, int) else self.described_bits[rows]
-        return Result(self.values.subset(rows), None, described)
+        return Result(self.values.subset(rows), None, described, self.n_lost)
 
 
 class Run:
@@ -81,6 +83,8 @@ class Run:
         self.is_inside = position is begin
         """Whether no packet's reach lies before its start."""
         self.alive = np.ones(len(begin), np.bool_)
+        self.lost = np.zeros(len(begin), np.bool_)
+        """Packets that are set aside since nothing describes what follows in them."""
         self.result = Result(values)
 
     def run(self, steps: Sequence[StepProgram]) -> Result:
@@ -89,6 +93,7 @@ class Run:
                 break
         self.result.described_bits = self.reach - self.begin
         self.result.short = None if self.alive.all() else ~self.alive
+        self.result.n_lost = int(np.count_nonzero(self.lost))
         return self.result
 
     def _step(self, step: StepProgram) -> bool:
@@ -100,7 +105,9 @@ class Run:
         return True
 
     def _assure(self, step: AssureProgram) -> bool:
-        self.alive &= step.criterion.holds(self.result.values)
+        known = step.criterion.holds(self.result.values) if step.criterion is not None else False
+        self.lost |= self.alive & ~np.broadcast_to(known, self.alive.shape)
+        self.alive &= known
         return not len(self.alive) or bool(self.alive.any())
 
     def _fit(self, low: Positions, high: Positions) -> bool:
@@ -259,6 +266,7 @@ class Run:
     def _take_back(self, inside: Run, rows: Rows) -> None:
         """What a run through some of the packets has found out."""
         self.alive[rows] &= inside.alive
+        self.lost[rows] |= inside.lost
         self.position[rows] = inside.position
         self.reach[rows] = np.maximum(self.reach[rows], inside.reach)
         if inside.result.values.unknown is not None:

@@ -145,6 +145,11 @@ class Context:
             self.reading.problem(node, f'{attribute}="{reference}": there is no such {kind}')
         return found
 
+    def knows_parameter(self, node: Node) -> bool:
+        """Whether the element refers to a parameter that is there, or to a member of one."""
+        reference = node.attributes.get("parameterRef", "")
+        return any(whole and self.system.find(PARAMETERS, whole) for whole, _ in _members(reference))
+
     def parameter_key(self, node: Node) -> str:
         """The key of the parameter, or of the member of an aggregate (P.member, or P/member as many files have it)."""
         reference = node.attributes.get("parameterRef", "")

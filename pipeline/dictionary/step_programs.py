@@ -50,9 +50,9 @@ class GroupProgram:
 
 @dataclass(frozen=True, slots=True)
 class AssureProgram:
-    """Packets in which the criterion does not hold are set aside."""
+    """Packets in which the criterion does not hold are set aside; None: all."""
 
-    criterion: Criterion
+    criterion: Criterion | None
 
 
 StepProgram = (
@@ -71,7 +71,7 @@ def compile_step(step: Step, dictionary: Dictionary) -> StepProgram:
     if isinstance(step, Group):
         return GroupProgram(compile_condition(step.condition, dictionary), _compile_all(step.steps, dictionary))
     if isinstance(step, Assure):
-        return AssureProgram(compile_condition(step.condition, dictionary))
+        return AssureProgram(compile_condition(step.condition, dictionary) if step.condition is not None else None)
     return step if isinstance(step, Mark) else compile_block(step)
 
 

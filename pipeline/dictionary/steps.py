@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pipeline.dictionary.conditions import Condition, Size
+from pipeline.dictionary.conditions import Condition, Remainder, Size
 from pipeline.dictionary.encodings import Tagged, Terminated
 from pipeline.dictionary.parameter_types import BytesType, ScalarType, StringType
 
@@ -65,6 +65,12 @@ class Variable:
     """A `Remainder`: of an array of numbers, all that the packet holds."""
     dimensions: tuple[Size, ...] = ()
 
+    @property
+    def is_array(self) -> bool:
+        """Whether it is an array of numbers."""
+        rest = isinstance(self.size, Remainder) and not isinstance(self.type, BytesType)
+        return bool(self.dimensions) or rest
+
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
@@ -112,9 +118,9 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Assure:
-    """Packets in which the condition does not hold are set aside: nobody knows what follows in them."""
+    """Packets in which the condition does not hold are set aside: nobody knows what follows in them. None: all."""
 
-    condition: Condition
+    condition: Condition | None
 
 
 Step = Block | Variable | Repeat | Loop | Group | Move | Mark | Assure

@@ -172,7 +172,7 @@ def compile_variable(step: Variable, dictionary: Dictionary) -> VariableProgram:
         if isinstance(step.size, Terminated | Tagged | Remainder)
         else compile_size(step.size, dictionary),
         tuple(compile_size(each, dictionary) for each in step.dimensions),
-        _element_encoding(step.type) if step.dimensions or isinstance(step.size, Remainder) else None,
+        _element_encoding(step.type) if step.is_array else None,
         conversion_of(step.type),
         step.size.tag_bits
         if isinstance(step.type.encoding, BinaryEncoding) and isinstance(step.size, Tagged)

@@ -11,6 +11,7 @@ from pipeline.dictionary.definitions import (
     FixedEntry,
     IndirectEntry,
     Location,
+    MissingEntry,
     Parameter,
     ParameterEntry,
     Placement,
@@ -79,6 +80,8 @@ def _read_entry(node: Node, context: Context, parameters: Parameters) -> Entry |
     if node.tag not in {"ParameterRefEntry", "ArrayParameterRefEntry"}:
         reading.problem(node, f"element {node.tag} is not implemented")
         return None
+    if _is_missing(node, context):
+        return _read_missing(node, context)
     key = context.parameter_key(node)
     if key in parameters and isinstance(parameters[key].type, UnencodedType):
         reading.problem(node, f'parameter "{key}" has no data encoding: its size in the packet is not known')
@@ -89,6 +92,23 @@ def _read_entry(node: Node, context: Context, parameters: Parameters) -> Entry |
         dimensions = read_dimensions(listed, context, MAX_ARRAY_ELEMENTS) if listed is not None else None
     reading.finish(node)
     return ParameterEntry(key, place, dimensions)
+
+
+def _is_missing(node: Node, context: Context) -> bool:
+    """Whether an entry that only some packets have refers to a parameter of a file that is not there."""
+    conditional = any(child.tag == "IncludeCondition" for child in node.children)
+    return conditional and not context.reading.strict and not context.knows_parameter(node)
+
+
+def _read_missing(node: Node, context: Context) -> Entry:
+    reading = context.reading
+    kind = "refers to a parameter that is not there: packets that have it are set aside"
+    reading.notice(node, kind)
+    reference = reading.required(node, "parameterRef")
+    place = _read_placement(node, context)
+    reading.past(node, "DimensionList")
+    reading.finish(node)
+    return MissingEntry(reference, place)
 
 
 def _read_indirect(node: Node, context: Context) -> Entry | None:

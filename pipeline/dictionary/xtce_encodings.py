@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from pipeline.dictionary.conditions import Size
+from pipeline.dictionary.conditions import Remainder, Size
 from pipeline.dictionary.definitions import MAX_CONTAINER_BITS
 from pipeline.dictionary.document import Node
 from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, StringEncoding, Tagged, Terminated
@@ -178,6 +178,10 @@ def read_binary_encoding(node: Node, context: Context) -> BinaryEncoding:
     size: Size | Tagged = 8
     if tagged is not None:
         size = tagged
+    elif size_node is not None and any(map(_is_ignored, size_node.children)):
+        text = "bytes without a size of their own go on to the packet's end"
+        reading.notice(node, text, "SizeInBits refers to nothing")
+        size = Remainder()
     elif size_node is None:
         reading.problem(node, "SizeInBits is missing")
     else:
@@ -186,6 +190,11 @@ def read_binary_encoding(node: Node, context: Context) -> BinaryEncoding:
     check = read_check(node, context)
     reading.finish(node)
     return BinaryEncoding(size, check)
+
+
+def _is_ignored(node: Node) -> bool:
+    """Whether a DynamicValue stands there only since the schema wants one."""
+    return any(child.attributes.get("parameterRef") == IGNORED for child in node.children)
 
 
 def _read_transform(node: Node, context: Context) -> Tagged | None:
@@ -308,6 +317,5 @@ def _read_variable_size(node: Node, context: Context) -> Size | None:
     reading = context.reading
     dynamic, lookup = reading.child(node, "DynamicValue"), reading.child(node, "DiscreteLookupList")
     if dynamic is not None:
-        ignored = any(child.attributes.get("parameterRef") == IGNORED for child in dynamic.children)
-        return None if ignored else read_dynamic(dynamic, context)
+        return None if _is_ignored(dynamic) else read_dynamic(dynamic, context)
     return read_lookup(lookup, context, 0, MAX_CONTAINER_BITS) if lookup is not None else None

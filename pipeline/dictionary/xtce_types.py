@@ -10,6 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from dataclasses import replace
 
+from pipeline.dictionary.conditions import Size
 from pipeline.dictionary.definitions import MAX_NESTING
 from pipeline.dictionary.document import Node
 from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, StringEncoding
@@ -90,7 +91,7 @@ class TypeReader:
         reading.read_past(node, "initialValue")
         n_dimensions = reading.integer(node, "numberOfDimensions", 0, 0, 32)
         listed = reading.child(node, "DimensionList")
-        dimensions = read_dimensions(listed, context, MAX_ARRAY_ELEMENTS) if listed is not None else None
+        dimensions = self._read_dimensions(listed, context) if listed is not None else None
         if n_dimensions and dimensions is not None and len(dimensions) != n_dimensions:
             reading.problem(node, f"has {len(dimensions)} dimensions and says {n_dimensions}")
         reading.finish(node)
@@ -98,6 +99,15 @@ class TypeReader:
             return UnencodedType(name)
         definition.uses.append(element)
         return ArrayType(name, self.read(element, context), dimensions)
+
+    def _read_dimensions(self, listed: Node, context: Context) -> tuple[Size, ...] | None:
+        """The type's own dimensions; None where they cannot be read, since each entry may say others."""
+        reading = context.reading
+        before, reading.owner = reading.owner, listed
+        n_problems = reading.n_problems
+        found = read_dimensions(listed, context, MAX_ARRAY_ELEMENTS)
+        reading.owner = before
+        return found if reading.n_problems == n_problems else None
 
     def _read_aggregate(self, definition: Definition, context: Context) -> ParameterType:
         reading, node, name = context.reading, definition.node, definition.name
