@@ -255,11 +255,11 @@ def test_a_recording_named_twice_is_one_clear_line(bundled):
     assert done.stderr.splitlines() == [f"downlink: {path}: a recording is named twice"]
 
 
-def test_recordings_out_of_order_of_time_are_told_in_one_line(bundled):
+def test_recordings_out_of_order_of_time_are_told_in_one_line(bundled, tmp_path):
     earlier, later = bundled / "clean.cadu", bundled / "night.cadu"
     first_times = [int(np.fromfile(f"{path}.times", "<i8")[1]) for path in (earlier, later)]
     assert first_times[0] < first_times[1]
-    right = run("packets", earlier, later, "--mission", "zhurong", "--out", "/dev/null")
+    right = run("packets", earlier, later, "--mission", "zhurong", "--out", tmp_path / "p")
     wrong = run("inspect", later, earlier, "--mission", "zhurong")
     assert "received before" not in right.stderr
     [line] = [line for line in wrong.stderr.splitlines() if "received before" in line]
