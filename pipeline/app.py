@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from dataclasses import asdict
@@ -26,6 +27,7 @@ from pipeline.errors import ConfigError, DownlinkError
 from pipeline.files import printable_name
 from pipeline.link.settings import LinkSettings
 from pipeline.mission import Mission
+from pipeline.outputs import check_file, check_folder, check_replace
 from pipeline.signals import on_signals
 from pipeline.stages.line import Line
 from pipeline.stages.passes import outcomes, read_passes, station_names
@@ -82,10 +84,19 @@ def _told(event: Event) -> dict[str, Any]:
 
 
 def write_packets(
-    passes: Sequence[Path], mission: Mission, out: Path, progress: Progress, *, merge: bool = False
+    passes: Sequence[Path],
+    mission: Mission,
+    out: Path,
+    progress: Progress,
+    *,
+    merge: bool = False,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
-    """Write the whole space packets of recordings to a file."""
-    from pipeline.archive.packets import packet_file  # noqa: PLC0415 - as above
+    """Write the whole space packets of recordings to a file; `-` is standard output."""
+    from pipeline.archive.packets import STANDARD_OUTPUT, packet_file  # noqa: PLC0415 - as above
+
+    if out != STANDARD_OUTPUT:
+        check_file(out, passes, overwrite=overwrite)
 
     line = Line(mission, until="packets", stations=station_names(mission, passes, merge=merge))
     with packet_file(out) as file:
@@ -103,18 +114,34 @@ def decode(
     file_format: str,
     raw: bool,
     merge: bool = False,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Write the decoded columns of recordings to a folder, a file for each container."""
-    from pipeline.archive.columns import column_files  # noqa: PLC0415 - as above
+    from pipeline.archive.column_listing import Source  # noqa: PLC0415 - as above
+    from pipeline.archive.columns import column_files  # noqa: PLC0415
 
     _needs_dictionary(mission)
     line = Line(mission, until="columns", raw=raw, stations=station_names(mission, passes, merge=merge))
     utc_of = mission.utc_ns if mission.time_terms else None
-    with column_files(out, file_format, raw=raw, utc_of=utc_of) as files:
+    source = Source(mission.name, tuple(passes), raw)
+    with column_files(out, file_format, source=source, utc_of=utc_of, overwrite=overwrite) as files:
         for outcome in outcomes(line, passes, progress):
             files.add(outcome.columns)
     decoded = {name: rows.arrays["order"].n_rows for name, (_, rows, _) in files.tables.items()}
     return line.report() | {"decoded": decoded}
+
+
+def containers(
+    passes: Sequence[Path], mission: Mission, progress: Progress, *, merge: bool = False
+) -> dict[str, Any]:
+    """Read recordings for their containers alone: the pass report, and under `decoded` the packets of each."""
+    _needs_dictionary(mission)
+    line = Line(mission, until="columns", stations=station_names(mission, passes, merge=merge))
+    counts: Counter[str] = Counter()
+    for outcome in outcomes(line, passes, progress):
+        for batch in outcome.columns:
+            counts[batch.container] += len(batch)
+    return line.report() | {"decoded": dict(sorted(counts.items()))}
 
 
 def write_products(
@@ -126,6 +153,7 @@ def write_products(
     file_format: str,
     stream: str | None = None,
     merge: bool = False,
+    overwrite: bool = False,
 ) -> dict[str, Any]:
     """Write the products of recordings to a folder, a file for each kind of product; with the report their names."""
     from pipeline.archive.collection import Origin  # noqa: PLC0415 - as above
@@ -136,7 +164,7 @@ def write_products(
     line = Line(mission, stream, stations=station_names(mission, passes, merge=merge))
     site = asdict(mission.site) if mission.site else None
     origin = Origin(mission.name, stream, tuple(map(printable_name, passes)), site)
-    with product_files(out, origin, file_format) as files:
+    with product_files(out, origin, file_format, inputs=passes, overwrite=overwrite) as files:
         for outcome in outcomes(line, passes, progress):
             files.add(outcome.products)
         files.received(line.report()["frames"])
@@ -341,15 +369,25 @@ def has_dashboard() -> bool:
 
 
 def plot(
-    passes: Sequence[Path], mission: Mission, out: Path, progress: Progress, *, merge: bool = False
+    passes: Sequence[Path],
+    mission: Mission,
+    out: Path,
+    progress: Progress,
+    *,
+    merge: bool = False,
+    overwrite: bool = False,
 ) -> tuple[list[Path], dict[str, Any]]:
     """Write pictures of a pass: a page (PNG, PDF) and a report (HTML); gives them, and the pass report."""
     from pipeline.pictures.series import Gathering  # noqa: PLC0415 - as above
     from pipeline.pictures.style import check_available  # noqa: PLC0415
-    from pipeline.pictures.summary import PassSummary, write_summary  # noqa: PLC0415
+    from pipeline.pictures.summary import PassSummary, is_summary_of, summary_paths, write_summary  # noqa: PLC0415
 
     check_available()
     stream = stream_name(None, passes)
+    title = f"{mission.name}/{stream}"
+    check_folder(out, passes)
+    paths = summary_paths(out, stream)
+    check_replace(paths, passes, overwrite=overwrite, is_own=lambda _: is_summary_of(paths, title))
     line = Line(mission, stream, stations=station_names(mission, passes, merge=merge))
     found = Gathering()
     events: list[Event] = []
@@ -360,7 +398,6 @@ def plot(
         received += outcome.packets.received_ns[[0, -1]].tolist() if len(outcome.packets) else []
         received = received[:1] + received[-1:]
     span = " to ".join(str(topics.iso_utc(ns, "s")) for ns in received if ns)
-    title = f"{mission.name}/{stream}"
     summary = PassSummary(title, f"received {span}" if span else "", line.report(), events, found.series())
     return write_summary(summary, out, stream), dict(summary.report)
 

@@ -10,7 +10,17 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pipeline.cli_options import FileFormat, MissionName, OutFolder, Passes, err, progress, readable, warn
+from pipeline.cli_options import (
+    FileFormat,
+    MissionName,
+    OutFolder,
+    Overwrite,
+    Passes,
+    err,
+    progress,
+    readable,
+    warn,
+)
 from pipeline.cli_start import loading
 from pipeline.errors import ConfigError, RunError
 
@@ -31,6 +41,7 @@ def clock(
     spacecraft: Annotated[
         int, typer.Option(metavar="ID", max=-1, help="NAIF's id of the clock in the kernel.")
     ] = -245,
+    overwrite: Overwrite = False,
 ) -> None:
     """Fit the onboard clock to UTC by the correlation packets of recorded passes.
 
@@ -46,7 +57,13 @@ def clock(
     with progress(readable(passes)) as advance:
         wanted = (kernel, spacecraft) if kernel else None
         made = write_correlation(
-            passes, known, out_file, advance, wanted, judged=lambda path, report: warn(report, known, path)
+            passes,
+            known,
+            out_file,
+            advance,
+            wanted,
+            judged=lambda path, report: warn(report, known, path),
+            overwrite=overwrite,
         )
     for one in made.partitions:
         last = one.segments[-1]

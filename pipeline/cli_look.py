@@ -16,6 +16,7 @@ from pipeline.cli_options import (
     Merge,
     MissionName,
     OutFolder,
+    Overwrite,
     Passes,
     conclude,
     err,
@@ -103,7 +104,9 @@ def dashboard(
 
 
 @commands.command()
-def plot(passes: Passes, mission: MissionName, out_folder: OutFolder, merge: Merge = False) -> None:
+def plot(
+    passes: Passes, mission: MissionName, out_folder: OutFolder, merge: Merge = False, overwrite: Overwrite = False
+) -> None:
     """Make pictures of a pass: one page as PNG and PDF, and a report in one HTML file, without a server.
 
     Example: downlink plot replay_data/clean.cadu --mission zhurong --out pictures
@@ -113,7 +116,7 @@ def plot(passes: Passes, mission: MissionName, out_folder: OutFolder, merge: Mer
         from pipeline.mission import load_mission
     known = load_mission(mission)
     with progress(readable(passes, merge=merge)) as advance:
-        paths, report = app.plot(passes, known, out_folder, advance, merge=merge)
+        paths, report = app.plot(passes, known, out_folder, advance, merge=merge, overwrite=overwrite)
     warn(report, known)
     err.print(f"in {out_folder}: {', '.join(path.name for path in paths)}", markup=False, soft_wrap=True)
     conclude(report)
@@ -138,6 +141,7 @@ def topics(
         Path | None, typer.Option("--out", metavar="FILE", help="The file to write; standard output without.")
     ] = None,
     merge: Merge = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Describe a mission's topics, payloads and units: an AsyncAPI 3.0 document, or a page.
 
@@ -147,14 +151,18 @@ def topics(
         from pipeline import app
         from pipeline.files import whole_file
         from pipeline.mission import load_mission
-        from pipeline.topic_page import page
+        from pipeline.outputs import check_file
+        from pipeline.topic_page import is_topics, page
     known = load_mission(mission)
+    to_file = out_file is not None and str(out_file) != "-"
+    if out_file is not None and to_file:
+        check_file(out_file, passes or [], overwrite=overwrite, is_own=is_topics)
     with progress(readable(passes or [], merge=merge)) as advance:
         found, report = app.describe_topics(passes or [], known, advance, merge=merge)
     if report is not None:
         warn(report, known)
     text = page(found) if file_format == "markdown" else json.dumps(found, indent=2, ensure_ascii=False) + "\n"
-    if out_file is None:
+    if out_file is None or not to_file:
         sys.stdout.write(text)
     else:
         with whole_file(out_file) as file:

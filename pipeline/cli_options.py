@@ -39,6 +39,13 @@ Merge = Annotated[
         "Without it they are read one after the other.",
     ),
 ]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace files that are there and that this command did not make of the same pass. Inputs stay.",
+    ),
+]
 MissionName = Annotated[
     str,
     typer.Option(

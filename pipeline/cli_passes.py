@@ -19,6 +19,7 @@ from pipeline.cli_options import (
     Merge,
     MissionName,
     OutFolder,
+    Overwrite,
     Passes,
     Rate,
     Speed,
@@ -33,7 +34,7 @@ from pipeline.cli_options import (
     warn,
 )
 from pipeline.cli_start import loading
-from pipeline.errors import DownlinkError
+from pipeline.errors import ConfigError, DownlinkError
 from pipeline.view import replay_view
 
 if TYPE_CHECKING:
@@ -86,6 +87,7 @@ def replay(
     archive: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the product files of the recordings too, at the end.")
     ] = None,
+    overwrite: Overwrite = False,
     merge: Merge = False,
     as_json: AsJson = False,
 ) -> None:
@@ -98,9 +100,12 @@ def replay(
     with loading():
         from pipeline import app
         from pipeline.mission import load_mission
+        from pipeline.outputs import check_folder
         from pipeline.transport.broker import broker as broker_at
     known = load_mission(mission)
     readable(passes, merge=merge)
+    if archive is not None:
+        check_folder(archive, passes)
     rate_bits_per_s = rate_of(rate)
     factor = speed_factor(speed, rate_bits_per_s)
     name = app.stream_name(stream, passes)
@@ -123,7 +128,14 @@ def replay(
     report = signals.run(run())
     if archive is not None:
         made = app.write_products(
-            passes, known, archive, lambda _: None, file_format="archive", stream=name, merge=merge
+            passes,
+            known,
+            archive,
+            lambda _: None,
+            file_format="archive",
+            stream=name,
+            merge=merge,
+            overwrite=overwrite,
         )
         err.print(f"{len(made['files'])} files in {archive}", markup=False, soft_wrap=True)
     conclude(report)
@@ -149,8 +161,12 @@ def inspect(passes: Passes, mission: MissionName, merge: Merge = False, as_json:
 def packets(
     passes: Passes,
     mission: MissionName,
-    out_file: Annotated[Path, typer.Option("--out", metavar="FILE", show_default=False, help="The file to write.")],
+    out_file: Annotated[
+        Path,
+        typer.Option("--out", metavar="FILE", show_default=False, help="The file to write; - is standard output."),
+    ],
     merge: Merge = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write the space packets of recordings back to back, idle ones left out.
 
@@ -163,7 +179,7 @@ def packets(
         from pipeline.mission import load_mission
     known = load_mission(mission)
     with progress(readable(passes, merge=merge)) as advance:
-        report = app.write_packets(passes, known, out_file, advance, merge=merge)
+        report = app.write_packets(passes, known, out_file, advance, merge=merge, overwrite=overwrite)
     warn(report, known)
     err.print(f"{report['packets']['read']:,} packets in {out_file}", soft_wrap=True)
     conclude(report)
@@ -173,12 +189,18 @@ def packets(
 def decode(
     passes: Passes,
     mission: MissionName,
-    out_folder: OutFolder,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")
+    ] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="List the containers of the recordings and their packets; write nothing.")
+    ] = False,
     file_format: Annotated[
         Literal["npz", "parquet", "netcdf"], typer.Option("--format", help="Of the files.")
     ] = "npz",
     raw: Annotated[bool, typer.Option("--raw", help="Raw counts in place of calibrated values.")] = False,
     merge: Merge = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write decoded packets: one file for each container, one array for each parameter, rows in packet order.
 
@@ -188,8 +210,20 @@ def decode(
         from pipeline import app
         from pipeline.mission import load_mission
     known = load_mission(mission)
+    if list_:
+        with progress(readable(passes, merge=merge)) as advance:
+            report = app.containers(passes, known, advance, merge=merge)
+        warn(report, known)
+        for name, count in report["decoded"].items():
+            print(f"{name} {count}")  # noqa: T201
+        conclude(report)
+        return
+    if out_folder is None:
+        raise ConfigError("--out DIR: name the folder to fill, or --list the containers")
     with progress(readable(passes, merge=merge)) as advance:
-        report = app.decode(passes, known, out_folder, advance, file_format=file_format, raw=raw, merge=merge)
+        report = app.decode(
+            passes, known, out_folder, advance, file_format=file_format, raw=raw, merge=merge, overwrite=overwrite
+        )
     warn(report, known)
     listing = ", ".join(f"{name} {count:,}" for name, count in report["decoded"].items()) or "nothing"
     err.print(f"decoded into {out_folder}: {listing}", markup=False, soft_wrap=True)
@@ -205,6 +239,7 @@ def products(
     out_folder: OutFolder,
     file_format: FileFormat = "archive",
     merge: Merge = False,
+    overwrite: Overwrite = False,
 ) -> None:
     """Write product files for the archive (NetCDF, CDF, PDS4, SEG-Y, WAV, Zarr, PNG) and products.sqlite, their index.
 
@@ -215,7 +250,9 @@ def products(
         from pipeline.mission import load_mission
     known = load_mission(mission)
     with progress(readable(passes, merge=merge)) as advance:
-        report = app.write_products(passes, known, out_folder, advance, file_format=file_format, merge=merge)
+        report = app.write_products(
+            passes, known, out_folder, advance, file_format=file_format, merge=merge, overwrite=overwrite
+        )
     warn(report, known)
     err.print(f"{len(report['files'])} files in {out_folder}", markup=False, soft_wrap=True)
     conclude(report)

@@ -285,19 +285,22 @@ def certs(
             help="A folder for each of these, as docker-compose.yml has them; what still holds for 30 days is kept.",
         ),
     ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace those that are there.")] = False,
 ) -> None:
     """Make certificates, an access list and a broker's configuration for a lab.
 
     Example: downlink certs --out certs --host localhost --mission zhurong
     """
     with _extra_services(), loading():
+        from pipeline.outputs import check_folder
         from pipeline.transport.cert_folders import keep_certificates
         from pipeline.transport.certs import make_certificates
     hosts = host or ["localhost", "127.0.0.1"]
     if each:
+        check_folder(out)
         made = keep_certificates(out, each, hosts, mission, days)
     else:
-        made = make_certificates(out, hosts, mission, days, station_host)
+        made = make_certificates(out, hosts, mission, days, station_host, overwrite=overwrite)
     for path in made:
         typer.echo(path)
 

@@ -48,6 +48,9 @@ def simulate(
     stations: Annotated[int, typer.Option(min=1, max=3, help="Stations that receive each pass.")] = 1,
     orbiter: Annotated[bool, typer.Option("--orbiter", help="The orbiter's own packets between.")] = False,
     clock_drift_ppm: Annotated[float, typer.Option(min=-1000, max=1000, help="Of the rover's clock.")] = 0.0,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace files that are there and are no simulated passes.")
+    ] = False,
 ) -> None:
     """Make a pass of Zhurong as a ground station records it, and beside it the truth and the receive times.
 
@@ -76,15 +79,28 @@ def simulate(
         radar_files=tuple(radar or ()),
         all_polarizations=all_polarizations,
     )
+    campaign = Campaign(scenario, sols, n_passes, stations)
+    _check(out_file, campaign, overwrite=overwrite)
     with Progress(
         BarColumn(), TimeRemainingColumn(), console=err, transient=True, disable=not err.is_terminal
     ) as bar:
         task = bar.add_task("", total=1.0)
-        made = _make(
-            out_file, Campaign(scenario, sols, n_passes, stations), lambda at: bar.update(task, completed=at)
-        )
+        made = _make(out_file, campaign, lambda at: bar.update(task, completed=at))
     for one in made:
         err.print(f"{one.files[-1]}: {one.n_bytes:,} bytes; truth and receive times beside it", soft_wrap=True)
+
+
+def _check(out_file: Path, campaign: Campaign, *, overwrite: bool) -> None:
+    """ConfigError where a file would be replaced that is an input, or that is of no simulated pass."""
+    from pipeline.outputs import check_name, check_replace
+    from pipeline.simulate import pass_files
+
+    check_name(out_file)
+    inputs = campaign.scenario.radar_files
+    for files in pass_files(out_file, campaign):
+        is_simulated = any(path.name.endswith(".truth.json") and path.is_file() for path in files)
+        check_name(files[-1])
+        check_replace(files, inputs, overwrite=overwrite or is_simulated)
 
 
 def _make(out_file: Path, campaign: Campaign, tell: Callable[[float], None]) -> list[Summary]:

@@ -18,6 +18,7 @@ from pipeline.errors import ConfigError, RunError
 from pipeline.files import whole_file
 from pipeline.instruments.clock import CONTAINER, ClockCalibration, fit_settings, sound_pairs
 from pipeline.mission import Mission
+from pipeline.outputs import check_file
 from pipeline.stages.line import Line
 from pipeline.stages.passes import outcomes
 
@@ -30,6 +31,7 @@ def write_correlation(
     kernel: tuple[Path, int] | None = None,
     *,
     judged: Callable[[Path, Mapping[str, Any]], None] = lambda *_: None,
+    overwrite: bool = False,
 ) -> Correlation:
     """Fit a correlation to the pairs of all passes and write it; `kernel`: a file for SPICE too, and its clock's id.
     `judged` is called with each pass and its report. Passes may be of different days. Raises RunError where they have
@@ -37,6 +39,9 @@ def write_correlation(
     """
     if "clock" not in mission.instruments:
         raise ConfigError(f"mission {mission.name} has no instrument 'clock' that reads correlation packets")
+    check_file(out, passes, overwrite=overwrite, is_own=_is_correlation)
+    if kernel is not None:
+        check_file(kernel[0], [*passes, out], overwrite=overwrite, is_own=_is_kernel)
     calibration = ClockCalibration.model_validate(dict(mission.calibrations["clock"]))
     found: list[Pairs] = []
     for path in passes:
@@ -58,6 +63,19 @@ def write_correlation(
         with whole_file(path) as file:
             file.write(text.encode())
     return made
+
+
+def _is_correlation(path: Path) -> bool:
+    return _begins(path, b"# Clock correlation of ")
+
+
+def _is_kernel(path: Path) -> bool:
+    return _begins(path, b"KPL/SCLK")
+
+
+def _begins(path: Path, words: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(words)) == words
 
 
 def _pairs(

@@ -23,7 +23,14 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
 
     Until then it has a temporary name in the same folder, made where it is missing, and a file that stood there
     before stays. If the block raises, nothing is left behind. A full disk and the like are a RunError in one line.
+    A device or a pipe is not replaced: it is written to.
     """
+    if path.exists() and not path.is_file() and not path.is_dir():
+        with _special_file(path) as special:
+            yield special
+        return
+    if not path.name:
+        raise RunError(f"cannot write {path}: it is a folder")
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -37,6 +44,15 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+@contextmanager
+def _special_file(path: Path) -> Iterator[IO[bytes]]:
+    try:
+        with path.open("wb") as file:
+            yield file
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
 
 
 @contextmanager

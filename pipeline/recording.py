@@ -5,7 +5,7 @@
 >>> found.report()["frames"]["uncorrectable"]
 0
 >>> navigation = found.to_xarray("NAVIGATION")
->>> navigation["POSITION_NORTH"].attrs["units"], navigation.sizes["packet"]
+>>> navigation["POSITION_NORTH"].attrs["units"], navigation.sizes["time"]
 ('m', 203)
 
 A radargram in five lines: behind these two, `radar["quicklook"].T.plot(x="distance_m", y="depth_m", yincrease=False)`.
@@ -17,15 +17,18 @@ A radargram in five lines: behind these two, `radar["quicklook"].T.plot(x="dista
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from pipeline.archive.column_listing import Source
 from pipeline.archive.columns import ColumnFiles
 from pipeline.archive.datasets import dataset, product_dataset
+from pipeline.archive.row_columns import Known
 from pipeline.archive.spill import Spill
 from pipeline.batches import ColumnBatch, Event, FrameBatch, PacketBatch, Product
 from pipeline.errors import ConfigError
@@ -38,13 +41,17 @@ if TYPE_CHECKING:
     import xarray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class RecordedPass:
     """Recordings of one stream. Each method reads them anew; nothing is kept."""
 
     paths: tuple[Path, ...]
-    mission: Mission = field(repr=False)
+    mission: Mission
     merge: bool = False
+
+    def __repr__(self) -> str:
+        paths = ", ".join(repr(str(path)) for path in self.paths)
+        return f"open_pass({paths}, mission={self.mission.name!r}{', merge=True' if self.merge else ''})"
 
     def report(self) -> dict[str, Any]:
         """Give the pass report: bytes, frames, channels, packets."""
@@ -79,10 +86,23 @@ class RecordedPass:
         for outcome in self._through(self._line(until="columns", raw=raw)):
             yield from outcome.columns
 
+    def containers(self) -> dict[str, int]:
+        """Give the containers that the pass has, by name, with the number of packets of each.
+
+        >>> open_pass("replay_data/clean.cadu", mission="zhurong").containers()["NAVIGATION"]
+        203
+        """
+        counts: Counter[str] = Counter()
+        for batch in self.columns():
+            counts[batch.container] += len(batch)
+        return dict(sorted(counts.items()))
+
     def to_xarray(self, container: str, *, raw: bool = False) -> xarray.Dataset:
         """Give the decoded packets of one container as a Dataset: a variable for each parameter, with its unit.
 
-        Raises ConfigError where the pass has no such packets, and names those it has.
+        Its dimension is `time` where the mission has a clock, else `received`, else `packet`. Coordinates are the
+        columns of rows that `decode` writes too (`archive/row_columns.py`). Raises ConfigError where the pass has no
+        such packets, and names those it has.
         """
         with TemporaryDirectory() as folder, ExitStack() as stack:
             tables = ColumnFiles(Spill(Path(folder), stack), raw=raw)
@@ -93,8 +113,10 @@ class RecordedPass:
                 raise ConfigError(f"the pass has no {container}: it has {known}")
             table, rows, units = tables.tables[container]
             fields = {name: array.whole() for name, array in rows.arrays.items()}
+            source = Source(self.mission.name, self.paths, raw)
             utc_of = self.mission.utc_ns if self.mission.time_terms else None
-            return dataset(table.columns(), fields, units, container, utc_of)
+            of_pass = Known(units, {}, source.words(), utc_of)
+            return dataset(table.columns(), fields, container, of_pass)
 
     def products(self) -> Iterator[Product]:
         """Give the science products, in order."""

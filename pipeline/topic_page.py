@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 Map = dict[str, Any]
@@ -11,6 +12,16 @@ Map = dict[str, Any]
 def page(document: Map) -> str:
     """Markdown of a document that `asyncapi.document` made."""
     return "\n".join(_lines(document)) + "\n"
+
+
+def is_topics(path: Path) -> bool:
+    """Whether a file is a description of topics, as a document or as a page."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(64).lstrip()
+    except OSError:
+        return False
+    return head.startswith((b'{\n  "asyncapi"', b"# Topics of "))
 
 
 def _lines(document: Map) -> Iterator[str]:

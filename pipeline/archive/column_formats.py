@@ -1,16 +1,20 @@
-"""A table of columns as one file: npz, Parquet or NetCDF-4, written whole or not at all."""
+"""A table of columns as one file: npz, Parquet or NetCDF-4, written whole or not at all.
+
+All three hold the same columns: what is known of each row (`row_columns`) and one for each parameter.
+"""
 
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.datasets import UtcOf, dataset
+from pipeline.archive.datasets import dataset
+from pipeline.archive.row_columns import Known, RowColumn, row_columns
 from pipeline.archive.spill import SpilledTable, octets
 from pipeline.archive.whole import whole_path
 from pipeline.batches import Ragged
@@ -18,8 +22,8 @@ from pipeline.errors import ConfigError
 from pipeline.files import whole_file
 from pipeline.software import to_install
 
-Write = Callable[[Path, SpilledTable, SpilledTable, Mapping[str, str], UtcOf | None], None]
-"""Write a file of columns; after it come what is known of the rows, the units, and what makes UTC of onboard times."""
+Write = Callable[[Path, SpilledTable, SpilledTable, str, Known], None]
+"""Write a file: its path, the parameters, ROW_FIELDS, the container's name, what is known of it."""
 
 
 def writer(name: str) -> tuple[str, Write]:
@@ -28,41 +32,70 @@ def writer(name: str) -> tuple[str, Write]:
         _pyarrow()
     if name == "netcdf":
         _need("netCDF4", "netcdf", "science")
-    return {"npz": ("npz", write_npz), "parquet": ("parquet", _write_parquet), "netcdf": ("nc", _write_netcdf)}[
+    return {"npz": ("npz", _write_npz), "parquet": ("parquet", _write_parquet), "netcdf": ("nc", _write_netcdf)}[
         name
     ]
 
 
-def write_npz(path: Path, table: SpilledTable, *_: Any) -> None:
+def _write_npz(path: Path, table: SpilledTable, rows: SpilledTable, _: str, known: Known) -> None:
     """One .npy for each array, part by part: memory stays flat."""
+    _, of_rows = _rows(table, rows, known)
     with whole_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, row_column in of_rows.items():
+            values = row_column.values
+            _write_npy(archive, name, values.dtype, values.shape, [values])
         for name, column in table.arrays.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
-                header = {"descr": np.lib.format.dtype_to_descr(column.dtype), "fortran_order": False}
-                np.lib.format.write_array_header_2_0(entry, {**header, "shape": column.shape})
-                for part in column.parts():
-                    entry.write(octets(part))
+            _write_npy(archive, name, column.dtype, column.shape, column.parts())
 
 
-def _write_parquet(path: Path, table: SpilledTable, _: SpilledTable, units: Mapping[str, str], *__: Any) -> None:
+def _write_npy(
+    archive: zipfile.ZipFile,
+    name: str,
+    dtype: np.dtype[Any],
+    shape: tuple[int, ...],
+    parts: Iterable[NDArray[Any]],
+) -> None:
+    with archive.open(zipfile.ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
+        header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        np.lib.format.write_array_header_2_0(entry, header)
+        for part in parts:
+            entry.write(octets(part))
+
+
+def _write_parquet(path: Path, table: SpilledTable, rows: SpilledTable, container: str, known: Known) -> None:
+    """Units and descriptions are metadata of the fields, the container and the pass metadata of the schema."""
     pa = _pyarrow()
     from pyarrow import parquet  # noqa: PLC0415 -- an optional extra
 
     arrays, fields = [], []
+    _, of_rows = _rows(table, rows, known)
+    for name, row_column in of_rows.items():
+        arrays.append(_arrow(pa, row_column.values))
+        fields.append(
+            pa.field(name, arrays[-1].type, metadata=_words(description=row_column.attributes["long_name"]))
+        )
     for name, column in table.columns().items():
         arrays.append(_arrow_ragged(pa, column) if isinstance(column, Ragged) else _arrow(pa, column))
-        fields.append(pa.field(name, arrays[-1].type, metadata={"unit": units[name]} if units.get(name) else None))
+        words = _words(unit=known.units.get(name), description=known.descriptions.get(name))
+        fields.append(pa.field(name, arrays[-1].type, metadata=words))
+    schema = pa.schema(fields, metadata={"container": container, **known.origin})
     with whole_file(path) as file:
-        parquet.write_table(pa.table(arrays, schema=pa.schema(fields)), file)
+        parquet.write_table(pa.table(arrays, schema=schema), file)
 
 
-def _write_netcdf(
-    path: Path, table: SpilledTable, rows: SpilledTable, units: Mapping[str, str], utc_of: UtcOf | None
-) -> None:
-    known = {name: array.whole() for name, array in rows.arrays.items()}
-    found = dataset(table.columns(), known, units, path.stem, utc_of)
+def _write_netcdf(path: Path, table: SpilledTable, rows: SpilledTable, container: str, known: Known) -> None:
+    fields = {name: array.whole() for name, array in rows.arrays.items()}
+    found = dataset(table.columns(), fields, container, known)
     with whole_path(path) as part:
         found.to_netcdf(part, engine="netcdf4", format="NETCDF4")
+
+
+def _rows(table: SpilledTable, rows: SpilledTable, known: Known) -> tuple[str, dict[str, RowColumn]]:
+    return row_columns({name: array.whole() for name, array in rows.arrays.items()}, table.arrays, known.utc_of)
+
+
+def _words(**words: str | None) -> dict[str, str] | None:
+    return {key: value for key, value in words.items() if value} or None
 
 
 def _arrow(pa: Any, array: NDArray[Any]) -> Any:

@@ -1,43 +1,72 @@
 """Decoded columns as files: one for each container, one array for each parameter, rows in packet order.
 
 Batches are spilled to a nameless file as they come and put together at the end. A value of differing length is three
-arrays: NAME (flat), NAME.start and NAME.length. What is known of each row (order of arrival, onboard and receive
-time, quality) goes to `rows/`, units and counts to `decode.json`.
+arrays: NAME (flat), NAME.start and NAME.length. `decode.json` says of which pass the files are, and what is in each.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
-from pipeline.archive.column_formats import write_npz, writer
-from pipeline.archive.datasets import ROW_FIELDS, UtcOf
+from pipeline.archive.column_formats import writer
+from pipeline.archive.column_listing import NAME, Listing, Source, earlier_listing, write_listing
+from pipeline.archive.row_columns import ROW_FIELDS, Known, UtcOf
 from pipeline.archive.spill import Spill, SpilledTable
 from pipeline.batches import ColumnBatch
-from pipeline.files import interrupted, whole_file
+from pipeline.files import interrupted
+from pipeline.outputs import check_folder, check_replace, locked_folder
+
+Describe = Callable[[str], Mapping[str, str]]
+"""Told a container: gives what its parameters are, in words, by name."""
 
 
 @contextmanager
 def column_files(
-    folder: Path, file_format: str = "npz", *, raw: bool = False, utc_of: UtcOf | None = None
+    folder: Path,
+    file_format: str = "npz",
+    *,
+    source: Source | None = None,
+    utc_of: UtcOf | None = None,
+    describe: Describe = lambda _: {},
+    overwrite: bool = False,
 ) -> Iterator[ColumnFiles]:
-    """Open a folder of column files; each is there, whole, when the block ends well."""
+    """Open a folder of column files; each is there, whole, when the block ends well.
+
+    Raises ConfigError where the folder has the packets of another pass, or a file that would be replaced and is none of
+    these, both without `overwrite`; where another process fills it; and for a file that is an input.
+    """
     ending, write = writer(file_format)
-    with ExitStack() as stack:
-        files = ColumnFiles(Spill(folder, stack), raw=raw)
+    source = source or Source()
+    check_folder(folder, source.paths)
+    with locked_folder(folder), ExitStack() as stack:
+        before = earlier_listing(folder, source, overwrite=overwrite)
+        files = ColumnFiles(Spill(folder, stack), raw=source.raw)
         n_finished = 0
         try:
             yield files
+            paths = {container: folder / f"{_file_word(container)}.{ending}" for container in files.tables}
+            check_replace(
+                [*paths.values(), folder / NAME],
+                source.paths,
+                overwrite=overwrite,
+                is_own=lambda path: path.name in {NAME, *before.files},
+            )
+            known = Known(origin=source.words(), utc_of=utc_of)
             for container, (table, rows, units) in files.tables.items():
-                name = container.strip("/").replace("/", ".")
-                write(folder / f"{name}.{ending}", table, rows, units, utc_of)
+                described = replace(known, units=units, descriptions=describe(container))
+                write(paths[container], table, rows, container, described)
                 n_finished += 1
-                write_npz(folder / "rows" / f"{name}.npz", rows)
-            files.tell(folder / "decode.json")
+            listing = Listing(files.about(describe), tuple(path.name for path in paths.values()))
+            write_listing(folder, source, listing, before, ending)
         except KeyboardInterrupt:
             raise interrupted(n_finished, folder) from None
+
+
+def _file_word(container: str) -> str:
+    return container.strip("/").replace("/", ".")
 
 
 class ColumnFiles:
@@ -59,11 +88,13 @@ class ColumnFiles:
             for name in ROW_FIELDS:
                 rows.append(name, getattr(batch, name))
 
-    def tell(self, path: Path) -> None:
-        """Write what is in the files: rows and units of each container."""
-        about = {
-            container: {"rows": rows.arrays["order"].n_rows, "units": dict(units)}
+    def about(self, describe: Describe) -> dict[str, dict[str, object]]:
+        """What is in each container: rows, units and descriptions."""
+        return {
+            container: {
+                "rows": rows.arrays["order"].n_rows,
+                "units": dict(units),
+                "descriptions": {name: text for name, text in describe(container).items() if text},
+            }
             for container, (_, rows, units) in self.tables.items()
         }
-        with whole_file(path) as file:
-            file.write(json.dumps({"raw": self._raw, "containers": about}, indent=2).encode())

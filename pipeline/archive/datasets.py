@@ -2,52 +2,51 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.archive.netcdf_attributes import quality_flags
-from pipeline.batches import NO_TIME, Column, Quantity, Ragged
+from pipeline.archive.row_columns import Known, row_columns
+from pipeline.batches import Column, Quantity, Ragged
 from pipeline.errors import ConfigError
 from pipeline.software import to_install
 
 if TYPE_CHECKING:
     import xarray
 
-UtcOf = Callable[[Iterable[str], NDArray[np.int64]], NDArray[np.int64]]
-"""Told the parameters of a packet, which tell its clock, and onboard times: gives UTC, ns since 1970."""
-ROW_FIELDS = ("order", "time_ns", "received_ns", "apid", "seq_count", "quality")
-"""What is known of each row beside its parameters."""
-
 
 def dataset(
-    columns: Mapping[str, Column],
-    rows: Mapping[str, NDArray[Any]],
-    units: Mapping[str, str],
-    container: str,
-    utc_of: UtcOf | None,
+    columns: Mapping[str, Column], rows: Mapping[str, NDArray[Any]], container: str, known: Known
 ) -> xarray.Dataset:
-    """Make a Dataset with dimension `packet`; coordinates are what is known of each row.
+    """Make a Dataset along `time`, else `received`, else `packet`; coordinates are what is known of each row.
 
-    `rows` holds ROW_FIELDS. With `utc_of`, coordinate `time` is UTC; else there is none. A ragged column is flat
-    along its own dimension `NAME_value`, with `NAME.start` and `NAME.length` along `packet`.
+    `rows` holds ROW_FIELDS. A ragged column is flat along its own dimension `NAME_value`, with `NAME.start` and
+    `NAME.length` along the packets.
     """
     xr = _xarray()
+    axis, found = row_columns(rows, columns, known.utc_of)
     variables: dict[str, Any] = {}
     for name, column in columns.items():
-        attributes = {"units": units[name]} if units.get(name) else {}
+        attributes = _attributes(name, known)
         if isinstance(column, Ragged):
-            inner = (f"{name}_axis_{axis}" for axis in range(1, column.values.ndim))
+            inner = (f"{name}_axis_{number}" for number in range(1, column.values.ndim))
             variables[name] = ((f"{name}_value", *inner), column.values, attributes)
-            variables[f"{name}.start"] = (("packet",), column.start, {})
-            variables[f"{name}.length"] = (("packet",), column.length, {})
+            variables[f"{name}.start"] = ((axis,), column.start, {})
+            variables[f"{name}.length"] = ((axis,), column.length, {})
         else:
-            axes = (f"{name}_axis_{axis}" for axis in range(1, column.ndim))
-            variables[name] = (("packet", *axes), column, attributes)
-    made: xarray.Dataset = xr.Dataset(variables, _coordinates(rows, columns, utc_of), {"container": container})
+            axes = (f"{name}_axis_{number}" for number in range(1, column.ndim))
+            variables[name] = ((axis, *axes), column, attributes)
+    coordinates = {name: ((axis,), one.values, dict(one.attributes)) for name, one in found.items()}
+    made: xarray.Dataset = xr.Dataset(variables, coordinates, {"container": container, **known.origin})
     return made
+
+
+def _attributes(name: str, known: Known) -> dict[str, str]:
+    words = {"units": known.units.get(name), "long_name": known.descriptions.get(name)}
+    return {key: value for key, value in words.items() if value}
 
 
 def product_dataset(
@@ -67,21 +66,6 @@ def product_dataset(
     utc = utc_ns.astype("datetime64[ns]")
     made: xarray.Dataset = xr.Dataset(variables, {"utc": (("row",), utc)}, dict(attributes))
     return made
-
-
-def _coordinates(rows: Mapping[str, NDArray[Any]], names: Iterable[str], utc_of: UtcOf | None) -> dict[str, Any]:
-    coordinates: dict[str, Any] = {
-        "packet_apid": (("packet",), rows["apid"], {"long_name": "application process identifier"}),
-        "packet_seq_count": (("packet",), rows["seq_count"], {"long_name": "packet sequence count"}),
-        "packet_quality": (("packet",), rows["quality"], quality_flags()),
-    }
-    if rows["received_ns"].any():
-        coordinates["received"] = (("packet",), rows["received_ns"].astype("datetime64[ns]"), {})
-    known = rows["time_ns"] != NO_TIME
-    if utc_of is not None and known.any():
-        utc = np.where(known, utc_of(names, rows["time_ns"]), NO_TIME)
-        coordinates["time"] = (("packet",), utc.astype("datetime64[ns]"), {"long_name": "onboard time as UTC"})
-    return coordinates
 
 
 def _xarray() -> Any:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -12,16 +14,31 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import PacketBatch
+from pipeline.errors import RunError
 from pipeline.files import scratch_file, whole_file
+
+STANDARD_OUTPUT = Path("-")
 
 
 @contextmanager
 def packet_file(path: Path) -> Iterator[PacketFile]:
-    """Open a file of packets that is there, whole, when the block ends well."""
-    with whole_file(path) as out, ExitStack() as parts:
-        file = PacketFile(path.parent, parts)
+    """Open a file of packets that is there, whole, when the block ends well. `-` is standard output."""
+    to_file = path != STANDARD_OUTPUT
+    is_special = not to_file or (path.exists() and not path.is_file())
+    folder = Path(tempfile.gettempdir()) if is_special else path.parent
+    with whole_file(path) if to_file else _standard_output() as out, ExitStack() as parts:
+        file = PacketFile(folder, parts)
         yield file
         file.join(out)
+
+
+@contextmanager
+def _standard_output() -> Iterator[IO[bytes]]:
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        raise RunError(f"cannot write to standard output: {error.strerror or error}") from error
 
 
 class PacketFile:

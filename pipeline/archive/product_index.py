@@ -53,6 +53,20 @@ def write_index(folder: Path, entries: Sequence[Entry]) -> None:
         database.executemany(statement, [_row(entry) for entry in entries])
 
 
+def indexed_files(folder: Path, mission: str, stream: str, recordings: Sequence[str]) -> frozenset[str]:
+    """Give the names of the files that the index of a folder has of a pass; none where there is no index."""
+    path = folder / NAME
+    if not path.is_file():
+        return frozenset()
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=60)) as database:
+            question = "select file from files where mission = ? and stream = ? and pass = ?"
+            rows = database.execute(question, (mission, stream, ", ".join(recordings))).fetchall()
+    except sqlite3.Error:
+        return frozenset()
+    return frozenset(str(name) for (name,) in rows)
+
+
 def merge_index(folder: Path, name: str) -> None:
     """Put what the index of the folder `name` says into that of the folder above, in place of what it said before."""
     others = ", ".join(_COLUMNS[1:])

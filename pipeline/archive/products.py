@@ -18,27 +18,43 @@ from pipeline.archive.collection import Collection, Origin, kind
 from pipeline.archive.jobs import Job
 from pipeline.archive.kinds import KINDS, kinds_of
 from pipeline.archive.netcdf_attributes import iso
-from pipeline.archive.product_index import Entry, write_index
+from pipeline.archive.product_index import Entry, indexed_files, write_index
 from pipeline.archive.spill import Spill
 from pipeline.batches import NO_TIME, Product
 from pipeline.errors import RunError
 from pipeline.files import interrupted
+from pipeline.outputs import check_folder, check_replace
 
 
 @contextmanager
-def product_files(folder: Path, origin: Origin, file_format: str = "archive") -> Iterator[ProductFiles]:
+def product_files(
+    folder: Path,
+    origin: Origin,
+    file_format: str = "archive",
+    *,
+    inputs: Sequence[Path] = (),
+    overwrite: bool = True,
+) -> Iterator[ProductFiles]:
     """Open a folder of product files, written when the block ends well.
 
     `file_format`: "archive" as in the table of `kinds.py`, or one kind: every product as that alone. Raises RunError
     with a line for each file that could not be written, after all others are there and in the index; ConfigError at
-    once where a library is missing; StoppedError where Ctrl-C comes, with the number of files that are finished.
+    once where a library is missing or the folder is none, and before anything is written where a file would replace one
+    of `inputs` or, without `overwrite`, one that the index does not have of the same pass; StoppedError where Ctrl-C
+    comes, with the number of files that are finished.
     """
     for name, kind_ in KINDS.items():
         if file_format in {"archive", name}:
             kind_.needs()
+    check_folder(folder, inputs)
+
+    def check(paths: Sequence[Path]) -> None:
+        own = indexed_files(folder, origin.mission, origin.stream, origin.recordings)
+        check_replace(paths, inputs, overwrite=overwrite, is_own=lambda path: path.name in own)
+
     try:
         with ExitStack() as stack:
-            files = ProductFiles(folder, origin, file_format, Spill(folder, stack))
+            files = ProductFiles(folder, origin, file_format, Spill(folder, stack), check)
             try:
                 yield files
                 files.write()
@@ -52,11 +68,19 @@ def product_files(folder: Path, origin: Origin, file_format: str = "archive") ->
 class ProductFiles:
     """Products by kind, as they come; `entries`: the files written."""
 
-    def __init__(self, folder: Path, origin: Origin, file_format: str, spill: Spill) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        origin: Origin,
+        file_format: str,
+        spill: Spill,
+        check: Callable[[Sequence[Path]], None] = lambda _: None,
+    ) -> None:
         self._folder = folder
         self._origin = origin
         self._format = file_format
         self._spill = spill
+        self._check = check
         self._collections: dict[tuple[Any, ...], Collection] = {}
         self._names: Counter[str] = Counter()
         self._begun: list[tuple[Path, int]] = []
@@ -83,7 +107,11 @@ class ProductFiles:
         jobs: list[Job] = []
         collections = list(self._collections.values())
         problems = [problem for name in KINDS for problem in self._plan(name, collections, jobs)]
-        problems += [problem for job in jobs for problem in self._write(job)]
+        places = [self._places(job) for job in jobs]
+        self._check([path for paths in places for path in paths])
+        problems += [
+            problem for job, paths in zip(jobs, places, strict=True) for problem in self._write(job, paths)
+        ]
         problems += self.index()
         if problems:
             raise RunError("\n".join(problems))
@@ -97,10 +125,13 @@ class ProductFiles:
         wanted = [one for one in collections if name in kinds_of(one.instrument, one.product, self._format)]
         return _problem(lambda: jobs.extend(KINDS[name].plan(wanted, self._origin)))
 
-    def _write(self, job: Job) -> list[str]:
-        """Write the files of a job; what went wrong, a line for each."""
+    def _places(self, job: Job) -> list[Path]:
+        """Where the files of a job go."""
         stem = self._free(job)
-        paths = [self._folder / f"{stem}{ending}" for _, ending in job.files]
+        return [self._folder / f"{stem}{ending}" for _, ending in job.files]
+
+    def _write(self, job: Job, paths: list[Path]) -> list[str]:
+        """Write the files of a job; what went wrong, a line for each."""
         self._begun += [(path, _inode(path)) for path in paths]
         found = _problem(partial(job.write, paths), str(paths[0]))
         if not found:

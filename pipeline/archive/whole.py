@@ -20,6 +20,8 @@ def whole_path(path: Path) -> Iterator[Path]:
     line; netCDF4 and cdflib say it with RuntimeError too.
     """
     part = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
+    if path.exists() and not path.is_file():
+        raise RunError(f"cannot write {path}: it is no regular file")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield part
@@ -38,6 +40,8 @@ def whole_folder(path: Path) -> Iterator[Path]:
     """As `whole_path`, for a folder that is a file to those who open it. One that stood there before is replaced."""
     part = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
     old = part.with_name(f"{part.name}.old")
+    if path.exists() and not path.is_dir():
+        raise RunError(f"cannot write {path}: a file of that name is there")
     try:
         part.mkdir(parents=True)
         yield part

@@ -66,10 +66,24 @@ def _drawing(draw: Callable[[Axes, Any], None], what: Any) -> Callable[[Axes], N
     return lambda axes: draw(axes, what)
 
 
+def summary_paths(folder: Path, stem: str) -> list[Path]:
+    """Give the files of a summary: `<stem>.png`, `<stem>.pdf`, `<stem>.html`."""
+    return [folder / f"{stem}{ending}" for ending in (".png", ".pdf", ".html")]
+
+
+def is_summary_of(paths: Sequence[Path], title: str) -> bool:
+    """Whether the files that are there are a summary with this title: the HTML file says so."""
+    try:
+        with paths[2].open("rb") as file:
+            return f"<title>{escape(title)}</title>".encode() in file.read(4096)
+    except OSError:
+        return False
+
+
 def write_summary(summary: PassSummary, folder: Path, stem: str) -> list[Path]:
     """Write `<stem>.png`, `<stem>.pdf`, `<stem>.html`. ConfigError without matplotlib, RunError for a file."""
     check_available()
-    paths = [folder / f"{stem}{ending}" for ending in (".png", ".pdf", ".html")]
+    paths = summary_paths(folder, stem)
     figure = _page(summary)
     for path in paths[:2]:
         metadata = {"CreationDate": None} if path.suffix == ".pdf" else {"Software": None}

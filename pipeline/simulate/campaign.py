@@ -162,6 +162,12 @@ def _name(out: Path, campaign: Campaign, sol: int, j: int) -> str:
     return name + (f"-{j + 1}" if campaign.passes > 1 else "")
 
 
+def pass_files(out: Path, campaign: Campaign) -> list[tuple[Path, ...]]:
+    """The files of each pass that `simulate` or `simulate_campaign` writes, the pass itself last."""
+    alone = (campaign.sols, campaign.passes, campaign.stations) == (1, 1, 1)
+    return [files_of(name) for name in ([out] if alone else names(out, campaign))]
+
+
 def names(out: Path, campaign: Campaign) -> list[Path]:
     """All passes of a campaign."""
     return [

@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from pipeline.errors import ConfigError, RunError
+from pipeline.outputs import check_folder, check_replace
 from pipeline.transport.tls import BROKER, LAB_AUTHORITY
 
 Authority = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
@@ -107,15 +108,30 @@ persistent_client_expiration 1d
 
 
 def make_certificates(
-    folder: Path, hosts: Sequence[str], mission: str, days: float, stations: Sequence[str] | None = None
+    folder: Path,
+    hosts: Sequence[str],
+    mission: str,
+    days: float,
+    stations: Sequence[str] | None = None,
+    *,
+    overwrite: bool = False,
 ) -> list[Path]:
-    """Write them all; ConfigError where there are some already, RunError where the folder cannot be written.
+    """Write them all; ConfigError where there are some already and not `overwrite`, RunError where the folder cannot be
+    written.
 
     `hosts`: by which the broker is reached. `stations`: by which stations reach ingest; None: the same.
     """
-    if (folder / "ca.crt").exists():
-        raise ConfigError(f"{folder} has certificates already: name another folder, or move them away")
+    check_folder(folder)
+    if (folder / "ca.crt").exists() and not overwrite:
+        raise ConfigError(
+            f"{folder} has certificates already: name another folder, move them away, or --overwrite replaces them"
+        )
+    names = [f"{name}.{ending}" for name in ("ca", BROKER, *CLIENTS) for ending in ("crt", "key")]
+    paths = [folder / name for name in (*names, "acl", "mosquitto.conf")]
+    check_replace(paths, overwrite=overwrite)
     try:
+        for path in paths:
+            path.unlink(missing_ok=True)
         folder.mkdir(parents=True, exist_ok=True)
         authority = make_authority(folder, days)
         for name in (BROKER, *CLIENTS):

@@ -37,11 +37,13 @@ def test_batches_are_one_array_in_order(tmp_path: Path) -> None:
         files.add([batch(0, 2, COUNT=np.array([1, 2], np.int16))])
         files.add([batch(2, 1, COUNT=np.array([3], np.int16))])
     assert np.load(tmp_path / "TM.HK.npz")["COUNT"].tolist() == [1, 2, 3]
-    assert np.load(tmp_path / "rows/TM.HK.npz")["order"].tolist() == [0, 1, 2]
+    assert np.load(tmp_path / "TM.HK.npz")["packet_order"].tolist() == [0, 1, 2]
     assert json.loads((tmp_path / "decode.json").read_text())["containers"]["TM/HK"] == {
         "rows": 3,
         "units": {"COUNT": "nT"},
+        "descriptions": {},
     }
+    assert {path.name for path in tmp_path.iterdir()} == {"TM.HK.npz", "decode.json"}
 
 
 def test_labels_of_differing_length_are_kept_whole(tmp_path: Path) -> None:
