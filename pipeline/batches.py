@@ -61,7 +61,8 @@ class ByteBatch:
     from `mark_start[i]` on were received at `mark_ns[i]`. No marks: receive times are not known. `station`: which of
     several recordings of one pass they are of; `ended`: nothing more comes from it. `begins`: no bytes, but
     those that follow are of another pass. `damage`: what is wrong with what should have followed, in words; empty
-    where nothing is.
+    where nothing is. `unordered`: they came as datagrams, which can overtake each other; else they are in the
+    order in which they were sent.
     """
 
     data: NDArray[np.uint8]
@@ -71,6 +72,7 @@ class ByteBatch:
     ended: bool = False
     begins: bool = False
     damage: str = ""
+    unordered: bool = False
 
     @staticmethod
     def of(data: bytes | bytearray | memoryview | NDArray[np.uint8], received_ns: int = 0) -> ByteBatch:

@@ -77,6 +77,10 @@ class AosHeaders:
     def count_modulus(self, frame: NDArray[np.uint8]) -> int:
         return 1 << 28 if frame[5] & 0x40 else 1 << 24
 
+    def master_count(self, frames: NDArray[np.uint8]) -> None:
+        """Only each virtual channel has a count (4.1.2.4)."""
+        del frames
+
     def with_operational_control(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """A managed parameter of the physical channel (4.1.5.1)."""
         return np.full(len(frames), self._ocf)

@@ -38,12 +38,12 @@ class ChannelOutput:
 
 
 class VirtualChannel:
-    """State of one channel. `reorder_window`: frames of the link that a frame may come late by."""
+    """State of one channel."""
 
-    def __init__(self, settings: ChannelSettings, headers: HeaderReader, reorder_window: int) -> None:
+    def __init__(self, settings: ChannelSettings, headers: HeaderReader) -> None:
         self.settings = settings
         self.sequence = SequenceCounts()
-        self._window = reorder_window
+        self._window: int | None = None
         self._continuity: Continuity | None = None
         self._headers = headers
         self._assembly = Assembly(headers, hand_on=settings.hand_on_fragments)
@@ -61,6 +61,12 @@ class VirtualChannel:
             modulus = self._headers.count_modulus(arrivals.frames.data[0])
             self._continuity = Continuity(modulus, self._window)
         return self._put_out(self._continuity.feed(arrivals))
+
+    def allow_late(self, window: int | None) -> None:
+        """Frames may come late by so many frames of the link from now on; None: they come in order."""
+        self._window = window
+        if self._continuity:
+            self._continuity.window = window
 
     @property
     def waits(self) -> bool:

@@ -3,7 +3,9 @@
 In: frames of the channel in order of arrival. Out: the same frames in order of their count, each with the number
 missing just before it; duplicates and frames too late to use are dropped and counted.
 
-After a gap, frames are held for as long as a few frames of the link take, in case the missing ones are only late.
+Where frames can overtake each other (datagrams) they are held after a gap, for as long as a few frames of the link
+take, in case the missing ones are only late. The recording of one receiver is in order: there no frame is late, and one
+whose count steps back follows a gap or a restart.
 """
 
 from __future__ import annotations
@@ -59,12 +61,16 @@ class _Released:
 
 
 class Continuity:
-    """One channel's count, `modulus` wide. `window`: frames of the link that a missing frame may be late by."""
+    """One channel's count, `modulus` wide.
 
-    def __init__(self, modulus: int, window: int) -> None:
+    `window`: frames of the link that a missing frame may be late by; None where frames come in order. May be changed
+    while frames are held.
+    """
+
+    def __init__(self, modulus: int, window: int | None) -> None:
         self.counts = ContinuityCounts()
         self._modulus = modulus
-        self._window = window
+        self.window = window
         self._recent_span = max(1, min(RECENT, modulus // 4))
         self._expected: int | None = None
         self._recent: dict[int, int] = {}  # count -> content, of the last frames let go
@@ -108,9 +114,10 @@ class Continuity:
 
     def expire(self, now: int) -> Arrivals | None:
         """Let go what has waited long enough when frame `now` of the link has arrived."""
-        if not self._held or now - self._held[0].index < self._window:
+        window = self.window or 0
+        if not self._held or now - self._held[0].index < window:
             return None
-        return self._let_go_all(self._held[0].index + self._window)
+        return self._let_go_all(self._held[0].index + window)
 
     def flush(self, now: int) -> Arrivals | None:
         """The recording ends: nothing missing will come any more."""
@@ -126,11 +133,11 @@ class Continuity:
             held.row = row
         if self._expected is None:
             self._expected = int(arrivals.frames.vc_count[0])
-        released = _Released()
+        released, window = _Released(), self.window or 0
         for row in range(n_held, len(frames)):
             index = int(frames.index[row])
-            if self._held and index - self._held[0].index >= self._window:
-                self._give_up(released, self._held[0].index + self._window)
+            if self._held and index - self._held[0].index >= window:
+                self._give_up(released, self._held[0].index + window)
             content = hash(frames.frames.data[row].tobytes())
             self._take(_Held(row, int(frames.frames.vc_count[row]), content, index), released)
         waiting = np.array([held.row for held in self._held], np.intp)
@@ -154,7 +161,7 @@ class Continuity:
             self._recent.clear()
             self._given_up.clear()
             self._release(frame, UNKNOWN, frame.index, released)
-        elif self._window and ahead <= self._window:
+        elif self.window and ahead <= self.window:
             self._hold(frame)
         else:
             self._give_up(released, frame.index)
@@ -166,7 +173,7 @@ class Continuity:
         A count that was there before with other content is a turn of the counter or a restart instead, and so is
         one from before anything that was seen.
         """
-        if frame.count in self._given_up:
+        if self.window is not None and frame.count in self._given_up:
             del self._given_up[frame.count]
             self.counts.late_frames += 1
             return True

@@ -26,14 +26,17 @@ class FrameReceiver:
         self._settings = settings
         self._with_frames = frames or bool(settings.insert_zone_codec)
         self._front_end = FrontEnd(settings, channels)
-        self._channels = [
-            VirtualChannel(channel, self._front_end.headers, settings.reorder_window_frames) for channel in channels
-        ]
+        self._channels = [VirtualChannel(channel, self._front_end.headers) for channel in channels]
+        self._unordered = False
         self._channel_of = {
             (one.settings.spacecraft_id, one.settings.virtual_channel): one for one in reversed(self._channels)
         }
 
     def feed(self, batch: ByteBatch) -> LinkOutput:
+        if batch.unordered != self._unordered:
+            self._unordered = batch.unordered
+            for channel in self._channels:
+                channel.allow_late(self._settings.reorder_window_frames if batch.unordered else None)
         return self._feed_lone(batch) or self._receive(self._front_end.feed(batch), final=False)
 
     def flush(self) -> LinkOutput:

@@ -72,6 +72,9 @@ class HeaderReader(Protocol):
     def count_modulus(self, frame: NDArray[np.uint8]) -> int:
         """How far the count of this frame's channel runs before it wraps."""
 
+    def master_count(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
+        """Master channel frame count of each frame, uint8[n]; None where the frame type has none."""
+
     def with_operational_control(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Behind which data zones an operational control field stands: bool[n]."""
 

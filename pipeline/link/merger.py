@@ -1,29 +1,24 @@
 """One channel's frames of several stations made into one sequence: of each frame the best copy.
 
-In: frames of each station, in order of arrival there. Out: every frame once, in order of count. Copies are dropped
-and counted; of two, the one with fewer corrected symbols stays. A frame is held until every station that is still
-sending has passed its count, at most `WINDOW` frames.
-
-Counts wrap, so a frame's place is its count unwrapped: steps within a station are taken the short way round, and a
-station that joins is placed beside the frames already there: by the same content if there is any.
+In: frames of each station, in their order there. Out: every frame once, in the order that `alignment` finds. Only a
+frame of the same content is a copy; copies are dropped and counted, that with the fewest corrected symbols stays.
+Frames are held until all stations that still send have one in common with another behind them, at most `WINDOW`.
 """
 
 from __future__ import annotations
 
-from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import blake2b
 
 import numpy as np
+from numpy.typing import NDArray
 
+from pipeline.link.alignment import in_order
 from pipeline.link.frames import Arrivals
+from pipeline.link.tracks import NO_STAMP, Counting, Ints, Track
 
 WINDOW = 8192
-_UNPLACED_AT_MOST = 1024
-_REMEMBERED = 4096
-_BACKWARD = 32
-_WIDE_COUNT = 1 << 16
-_EPOCH = 1 << 40
-"""Distance in places between counts before and after a restart; a multiple of every modulus, as its half is."""
 
 
 @dataclass(slots=True)
@@ -37,169 +32,169 @@ class StationShare:
 
 
 @dataclass(slots=True)
-class _Copy:
-    """A frame of one station: row of a batch that is kept."""
-
-    batch: int
-    row: int
-    station: int
-    n_corrected: int
-    content: int
-    stations: int  # bit set of those that had it
-
-
-@dataclass(slots=True)
 class _Station:
-    """`place`: unwrapped count of its last frame, None before it is placed; `waiting`: frames before that."""
+    """`track`: frames that are held, or None; `clock_ns`: what its receive times lack to those of the others."""
 
-    place: int | None = None
+    track: Track | None = None
     ended: bool = False
-    waiting: list[tuple[int, _Copy]] = field(default_factory=list)
+    clock_ns: int = 0
+    share: StationShare = field(default_factory=StationShare)
 
 
 class ChannelMerger:
-    """Merges one virtual channel whose count wraps at `modulus`."""
+    """Merges one virtual channel."""
 
-    def __init__(self, modulus: int, n_stations: int) -> None:
-        self.shares = [StationShare() for _ in range(n_stations)]
-        self._modulus = modulus
+    def __init__(self, counting: Counting, n_stations: int) -> None:
+        self._counting = counting
         self._stations = [_Station() for _ in range(n_stations)]
-        self._pool: dict[int, _Copy] = {}
-        self._batches: dict[int, tuple[Arrivals, int]] = {}  # number -> batch, its copies still in use
-        self._n_batches = 0
-        self._place_of: dict[int, int] = {}  # content -> place, of the last frames
-        self._recent: deque[int] = deque()
-        self._released_to: int | None = None
+        self._store: Arrivals | None = None
+        self._left = NO_STAMP
+        self._gone: Track | None = None
+        """The last frames that went on."""
 
-    def feed(self, station: int, arrivals: Arrivals) -> None:
-        """More frames of one station."""
-        batch = self._n_batches
-        self._n_batches += 1
-        # The frames may be a view of bytes that their owner reuses, and these stay for long.
-        kept = replace(arrivals.frames, data=arrivals.frames.data.copy())
-        self._batches[batch] = (Arrivals(kept, arrivals.index), len(arrivals))
-        counts, corrected = arrivals.frames.vc_count.tolist(), arrivals.frames.n_corrected.tolist()
-        state, share = self._stations[station], self.shares[station]
-        share.frames += len(counts)
-        for row, count in enumerate(counts):
-            content = hash(arrivals.frames.data[row].tobytes())
-            copy = _Copy(batch, row, station, corrected[row], content, 1 << station)
-            if state.place is None:
-                self._join(state, count, copy)
-            else:
-                state.place = self._step(state.place, count)
-                self._put(state.place, copy)
+    @property
+    def shares(self) -> list[StationShare]:
+        return [station.share for station in self._stations]
 
-    def end(self, station: int) -> None:
+    def feed(self, number: int, arrivals: Arrivals, master: Ints) -> None:
+        """More frames of one station, each after those before; `master: int64[n]`, their master channel count."""
+        station, n_stored = self._stations[number], len(self._store) if self._store else 0
+        # The frames may be a view of bytes that their owner uses again.
+        kept = Arrivals(replace(arrivals.frames, data=arrivals.frames.data.copy()), arrivals.index)
+        self._store = Arrivals.join([self._store, kept]) if self._store else kept
+        frames, n = arrivals.frames, len(arrivals)
+        station.share.frames += n
+        track = Track(
+            row=np.arange(n_stored, n_stored + n),
+            key=_keys(frames.data),
+            count=frames.vc_count.astype(np.int64),
+            master=master,
+            time_ns=np.where(frames.received_ns != 0, frames.received_ns + station.clock_ns, 0),
+            n_corrected=frames.n_corrected.astype(np.int64),
+            source=np.full(n, number),
+            stations=np.full(n, 1 << number),
+        )
+        track = track.take(~self._comes_late(number, track))
+        station.share.copies += n - len(track)
+        if len(track):
+            station.track = Track.join([station.track, track]) if station.track else track
+
+    def end(self, number: int) -> None:
         """This station sends no more."""
-        state = self._stations[station]
-        state.ended = True
-        self._settle(state)
+        self._stations[number].ended = True
 
-    def position(self, station: int) -> float:
-        """How far a station is; infinite where it has ended."""
-        state = self._stations[station]
-        if state.ended:
-            return float("inf")
-        return float("-inf") if state.place is None else state.place
+    def n_held(self, number: int) -> int:
+        """Frames of a station that wait for those of others."""
+        track = self._stations[number].track
+        return len(track) if track else 0
 
     def release(self, *, final: bool = False) -> Arrivals | None:
-        """The frames that no station can add to any more, in order of count."""
-        places = sorted(self._pool)
-        if not final:
-            passed = min(self.position(station) for station in range(len(self._stations)))
-            n_over = len(places) - WINDOW
-            places = [place for rank, place in enumerate(places) if place < passed or rank < n_over]
-        if not places:
+        """The frames that no station can add to any more, in order."""
+        tracks = [station.track for station in self._stations if station.track is not None]
+        if not tracks or not (final or self._may_go_on(tracks)):
             return None
-        self._released_to = places[-1]
-        return self._gather([self._pool.pop(place) for place in places])
+        merged = in_order(tracks, self._counting, self._left)
+        self._set_clocks(merged)
+        n = len(merged) if final else self._n_settled(merged)
+        if len(merged) - n > WINDOW:
+            n = len(merged) - WINDOW // 2
+        return self._let_go(merged, n) if n else None
 
-    # -- places ------------------------------------------------------------------------------------------------
+    def _comes_late(self, number: int, track: Track) -> NDArray[np.bool_]:
+        """Which frames of a station went on already, as another's: bool[n].
 
-    def _step(self, place: int, count: int) -> int:
-        """The place of a frame that comes after one at `place`: the short way round, or a new epoch."""
-        ahead = (count - place) % self._modulus
-        back = self._modulus - ahead
-        if back <= _BACKWARD:
-            return place - back
-        if self._modulus >= _WIDE_COUNT and ahead >= self._modulus // 2:
-            return (place // _EPOCH + 1) * _EPOCH + _EPOCH // 2 + count
-        return place + ahead
+        A frame that this station itself gave is no copy: idle frames of a narrow count come again.
+        """
+        if self._gone is None:
+            return np.zeros(len(track), bool)
+        theirs = self._gone.key[self._gone.stations >> number & 1 == 0]
+        return np.isin(track.key, theirs) & ~np.isin(
+            track.key, self._gone.key[self._gone.stations >> number & 1 != 0]
+        )
 
-    def _join(self, state: _Station, count: int, copy: _Copy) -> None:
-        """Place a station's first frames beside what the others sent."""
-        state.waiting.append((count, copy))
-        beside = self._place_of.get(copy.content)
-        first = not self._place_of
-        if beside is not None:
-            self._settle(state, beside)
-        elif first or self._modulus >= _WIDE_COUNT or len(state.waiting) >= _UNPLACED_AT_MOST:
-            self._settle(state)
+    def _may_go_on(self, tracks: Sequence[Track]) -> bool:
+        """Whether anything can be settled: every station that still sends has a frame that another has too."""
+        if sum(map(len, tracks)) > WINDOW:
+            return True
+        waiting = [station.track for station in self._stations if not station.ended]
+        if len(tracks) == 1:
+            return len(waiting) == 0 or (len(waiting) == 1 and waiting[0] is tracks[0])
+        keys, times = np.unique(np.concatenate([np.unique(track.key) for track in tracks]), return_counts=True)
+        shared = keys[times > 1]
+        return all(track is not None and bool(np.isin(track.key, shared).any()) for track in waiting)
 
-    def _settle(self, state: _Station, last_place: int | None = None) -> None:
-        """Give the waiting frames their places, the last of them being at `last_place` where that is known."""
-        if not state.waiting:
-            return
-        waiting, state.waiting = state.waiting, []
-        place = self._nearest(waiting[0][0])
-        places = [place]
-        for count, _ in waiting[1:]:
-            places.append(self._step(places[-1], count))
-        shift = 0 if last_place is None else last_place - places[-1]
-        for place, (_, copy) in zip(places, waiting, strict=True):
-            self._put(place + shift, copy)
-        state.place = places[-1] + shift
+    def _n_settled(self, merged: Track) -> int:
+        """How many frames keep their place whatever is still to come.
 
-    def _nearest(self, count: int) -> int:
-        """The place with this count that is nearest to the frames held."""
-        if not self._place_of:
-            return _EPOCH // 2 + count
-        middle = min(self._pool, default=self._released_to or 0)
-        ahead = (count - middle) % self._modulus
-        return middle + (ahead if ahead <= self._modulus // 2 else ahead - self._modulus)
+        Frames to come stand behind the last one that their station has in common with another. What an ended station
+        has behind its last common one may still turn out to be common with frames to come.
+        """
+        waiting = [number for number, station in enumerate(self._stations) if not station.ended]
+        if len(waiting) == 1 and (merged.stations == 1 << waiting[0]).all():
+            return len(merged)
+        n = len(merged)
+        for number, station in enumerate(self._stations):
+            own = merged.stations == 1 << number
+            shared = np.nonzero((merged.stations >> number & 1 != 0) & ~own)[0]
+            behind = int(shared[-1]) + 1 if len(shared) else 0
+            after = np.nonzero(own[behind:])[0]
+            if not station.ended:
+                n = min(n, behind)
+            elif waiting and len(after):
+                n = min(n, behind + int(after[0]))
+        return n
 
-    def _put(self, place: int, copy: _Copy) -> None:
-        """Into the pool, if it is not there better already or gone on before."""
-        self._place_of[copy.content] = place
-        self._recent.append(copy.content)
-        if len(self._recent) > _REMEMBERED:
-            self._place_of.pop(self._recent.popleft(), None)
-        there = self._pool.get(place)
-        if there is None:
-            if self._released_to is not None and place <= self._released_to:
-                self._drop(copy)
-                return
-            self._pool[place] = copy
-            return
-        better, worse = (copy, there) if copy.n_corrected < there.n_corrected else (there, copy)
-        better.stations = copy.stations | there.stations
-        self._pool[place] = better
-        self._drop(worse)
+    def _set_clocks(self, merged: Track) -> None:
+        """Take over what the frames in common tell of the difference between the stations' clocks."""
+        for number, station in enumerate(self._stations):
+            if station.track is None:
+                continue
+            there = merged.time_ns[_places(station.track, number, merged)]
+            known = (there != 0) & (station.track.time_ns != 0)
+            if known.any() and (ahead := int(np.median((there - station.track.time_ns)[known]))):
+                station.clock_ns += ahead
+                own = station.track.time_ns
+                station.track = replace(station.track, time_ns=np.where(own != 0, own + ahead, 0))
 
-    def _drop(self, copy: _Copy) -> None:
-        self.shares[copy.station].copies += 1
-        self._let_go(copy.batch, 1)
+    def _let_go(self, merged: Track, n: int) -> Arrivals:
+        """Hand on the first n frames; what is held moves up in the store."""
+        assert self._store is not None
+        going = merged.take(slice(n))
+        out = self._store.take(going.row)
+        self._left = going.stamps()[:, -1:]
+        self._gone = Track.join([self._gone, going]).take(slice(-WINDOW, None)) if self._gone else going
+        rows: list[NDArray[np.intp]] = []
+        for number, station in enumerate(self._stations):
+            self._count(number, going)
+            staying = station.track.take(_places(station.track, number, merged) >= n) if station.track else None
+            if not staying:
+                station.track = None
+                continue
+            n_before = sum(map(len, rows))
+            station.track = replace(staying, row=np.arange(n_before, n_before + len(staying)))
+            rows.append(staying.row)
+        self._store = self._store.take(np.concatenate(rows)) if rows else None
+        return out
 
-    def _let_go(self, batch: int, n: int) -> None:
-        arrivals, left = self._batches[batch]
-        if left == n:
-            del self._batches[batch]
-        else:
-            self._batches[batch] = (arrivals, left - n)
+    def _count(self, number: int, going: Track) -> None:
+        """Enter these frames into the share of a station."""
+        share, has, used = self._stations[number].share, going.stations >> number & 1 != 0, going.source == number
+        share.used += int(np.count_nonzero(used))
+        share.only += int(np.count_nonzero(going.stations == 1 << number))
+        share.copies += int(np.count_nonzero(has & ~used))
 
-    def _gather(self, copies: list[_Copy]) -> Arrivals:
-        """The frames of these copies, in their order."""
-        numbers = sorted({copy.batch for copy in copies})
-        offset, before = {}, 0
-        for number in numbers:
-            offset[number] = before
-            before += len(self._batches[number][0])
-        joined = Arrivals.join([self._batches[number][0] for number in numbers])
-        rows = np.array([offset[copy.batch] + copy.row for copy in copies], np.intp)
-        for copy in copies:
-            share = self.shares[copy.station]
-            share.used += 1
-            share.only += int(copy.stations == 1 << copy.station)
-            self._let_go(copy.batch, 1)
-        return joined.take(rows)
+
+def _places(track: Track, number: int, merged: Track) -> NDArray[np.intp]:
+    """Where the frames of a station stand in the merged sequence; mostly in the same order."""
+    there = np.nonzero(merged.stations >> number & 1)[0]
+    if (merged.key[there] == track.key).all():
+        return there
+    places = np.empty(len(track), np.intp)
+    places[np.argsort(track.key, kind="stable")] = there[np.argsort(merged.key[there], kind="stable")]
+    return places
+
+
+def _keys(frames: NDArray[np.uint8]) -> NDArray[np.uint64]:
+    """Hash of each frame of `frames: uint8[n, L]`, the same in every process: uint64[n]."""
+    digests = b"".join([blake2b(frame, digest_size=8).digest() for frame in np.ascontiguousarray(frames)])
+    return np.frombuffer(digests, np.uint64)

@@ -1,14 +1,14 @@
 """Several stations' recordings of one pass, merged frame by frame.
 
 In: bytes of each station. Out: what a single receiver would give of a recording that held the best copy of every
-frame. `behind` says which station to feed next, so that little has to be held; any order of feeding gives the same
-frames as long as the stations are not apart by more than the merger's window.
+frame. Each station's frames are first put in order by themselves. `behind` says which station to feed next, so that
+little has to be held.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,14 @@ import numpy as np
 from pipeline.batches import ByteBatch, Event
 from pipeline.errors import ConfigError
 from pipeline.link.channels import ChannelOutput, VirtualChannel, packet_report
+from pipeline.link.continuity import Continuity
 from pipeline.link.frame_types import header_reader
 from pipeline.link.frames import Arrivals
 from pipeline.link.front_end import FrontEnd, Sorted
 from pipeline.link.merger import ChannelMerger
 from pipeline.link.output import LinkOutput, put_together, with_insert_times
 from pipeline.link.settings import ChannelSettings, LinkSettings, link_report
+from pipeline.link.tracks import Counting
 from pipeline.link.validity import settings_problems
 
 
@@ -44,45 +46,42 @@ class StationsReceiver:
         self._ended = [False for _ in stations]
         self._settings = settings
         self._headers = header_reader(settings)
-        self._channels = [
-            VirtualChannel(channel, self._headers, settings.reorder_window_frames) for channel in channels
-        ]
+        self._channels = [VirtualChannel(channel, self._headers) for channel in channels]
+        self._counts: list[list[Continuity | None]] = [[None for _ in channels] for _ in stations]
         self._mergers: list[ChannelMerger | None] = [None for _ in channels]
         self._n_frames = 0
 
     def behind(self) -> int | None:
-        """The station to feed next: the one whose frames the others wait for; None when all have ended."""
+        """The station to feed next: the one of which the fewest frames are held; None when all have ended."""
         left = [station for station, ended in enumerate(self._ended) if not ended]
         mergers = [merger for merger in self._mergers if merger]
-        if not left:
-            return None
-        return min(left, key=lambda station: (self._place(station, mergers), self._front_ends[station].n_frames))
-
-    @staticmethod
-    def _place(station: int, mergers: Sequence[ChannelMerger]) -> float:
-        if not mergers:
-            return 0.0
-        busiest = max(mergers, key=lambda merger: sum(share.frames for share in merger.shares))
-        return busiest.position(station)
+        return min(
+            left,
+            key=lambda station: (
+                sum(merger.n_held(station) for merger in mergers),
+                self._front_ends[station].n_frames,
+            ),
+            default=None,
+        )
 
     def feed(self, station: int, batch: ByteBatch) -> LinkOutput:
         """More bytes of one station: what can go on with them."""
-        return self._merge(station, self._front_ends[station].feed(batch))
+        window = self._settings.reorder_window_frames if batch.unordered else None
+        for count in filter(None, self._counts[station]):
+            count.window = window
+        arrived = self._front_ends[station].feed(batch)
+        self._take_in(station, arrived, window)
+        return self._go_on(self._named(station, arrived.told), final=False)
 
     def end(self, station: int) -> LinkOutput:
         """The recording of one station ends."""
-        self._ended[station] = True
-        return self._merge(station, self._front_ends[station].flush(), ended=True)
+        return self._go_on(self._end(station), final=False)
 
     def flush(self) -> LinkOutput:
         """All recordings end: what is still held and whole."""
         told: tuple[Event, ...] = ()
         for station, ended in enumerate(self._ended):
-            if not ended:
-                self._ended[station] = True
-                last = self._front_ends[station].flush()
-                self._take_in(station, last, ended=True)
-                told += self._named(station, last.told)
+            told += () if ended else self._end(station)
         return self._go_on(told, final=True)
 
     def report(self) -> dict[str, Any]:
@@ -106,28 +105,62 @@ class StationsReceiver:
         """Copies that were not used are duplicates, so that all frames of the channel are accounted for."""
         report, merger = self._channels[number].report(), self._mergers[number]
         copies = sum(share.copies for share in merger.shares) if merger else 0
-        return {**report, "frames": report["frames"] + copies, "duplicates": report["duplicates"] + copies}
+        own = [count.counts for counts in self._counts if (count := counts[number])]
+        return {
+            **report,
+            "frames": sum(counts.frames for counts in own),
+            "duplicates": report["duplicates"] + copies + sum(counts.duplicates for counts in own),
+            "late_frames": sum(counts.late_frames for counts in own),
+            "reordered_frames": sum(counts.reordered_frames for counts in own),
+        }
 
     def _share(self, station: int) -> dict[str, int]:
-        shares = [asdict(merger.shares[station]) for merger in self._mergers if merger]
-        return {f"{name}_frames": sum(share[name] for share in shares) for name in ("used", "only", "copies")}
+        shares = [merger.shares[station] for merger in self._mergers if merger]
+        own = [count.counts for count in self._counts[station] if count]
+        return {
+            "used_frames": sum(share.used for share in shares),
+            "only_frames": sum(share.only for share in shares),
+            "copies_frames": sum(share.copies for share in shares)
+            + sum(counts.duplicates + counts.late_frames for counts in own),
+        }
 
-    def _merge(self, station: int, arrived: Sorted, *, ended: bool = False) -> LinkOutput:
-        self._take_in(station, arrived, ended=ended)
-        return self._go_on(self._named(station, arrived.told), final=False)
+    def _end(self, station: int) -> tuple[Event, ...]:
+        self._ended[station] = True
+        last = self._front_ends[station].flush()
+        self._take_in(station, last, None)
+        for number, count in enumerate(self._counts[station]):
+            self._merge(station, number, count.flush(self._front_ends[station].n_frames) if count else None)
+        for merger in filter(None, self._mergers):
+            merger.end(station)
+        return self._named(station, last.told)
 
-    def _take_in(self, station: int, arrived: Sorted, *, ended: bool) -> None:
+    def _take_in(self, station: int, arrived: Sorted, window: int | None) -> None:
+        """Put the frames of a station in order, and hand them to the mergers."""
+        counts = self._counts[station]
         for number, arrivals in enumerate(arrived.by_channel):
+            count = counts[number]
             if arrivals is not None:
-                self._merger(number, arrivals).feed(station, arrivals)
-        for merger in self._mergers:
-            if merger and ended:
-                merger.end(station)
+                if count is None:
+                    modulus = self._headers.count_modulus(arrivals.frames.data[0])
+                    count = counts[number] = Continuity(modulus, window)
+                self._merge(station, number, count.feed(arrivals))
+            if count is not None:
+                self._merge(station, number, count.expire(self._front_ends[station].n_frames - 1))
+
+    def _merge(self, station: int, number: int, arrivals: Arrivals | None) -> None:
+        if arrivals is None or not len(arrivals):
+            return
+        master = self._headers.master_count(arrivals.frames.data)
+        counts = np.zeros(len(arrivals), np.int64) if master is None else master.astype(np.int64)
+        self._merger(number, arrivals).feed(station, arrivals, counts)
 
     def _merger(self, number: int, arrivals: Arrivals) -> ChannelMerger:
         merger = self._mergers[number]
         if merger is None:
-            merger = ChannelMerger(self._headers.count_modulus(arrivals.frames.data[0]), len(self._stations))
+            first = arrivals.frames.data[:1]
+            masters = self._headers.master_count(first) is not None
+            counting = Counting(self._headers.count_modulus(first[0]), masters)
+            merger = ChannelMerger(counting, len(self._stations))
             for station, ended in enumerate(self._ended):
                 if ended:
                     merger.end(station)
@@ -147,10 +180,10 @@ class StationsReceiver:
         return with_insert_times(put_together(outputs, told), self._settings)
 
     def _numbered(self, merged: Arrivals) -> Arrivals:
-        """Numbers for the merged frames, in order of going on."""
+        """Numbers for the merged frames, in order of going on; what each station lost is not lost yet."""
         index = np.arange(self._n_frames, self._n_frames + len(merged), dtype=np.int64)
         self._n_frames += len(merged)
-        return Arrivals(merged.frames, index)
+        return Arrivals(replace(merged.frames, lost=np.zeros_like(merged.frames.lost)), index)
 
     def _named(self, station: int, told: tuple[Event, ...]) -> tuple[Event, ...]:
         name = self._stations[station]

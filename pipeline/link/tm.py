@@ -59,6 +59,10 @@ class TmHeaders:
         del frame
         return _COUNT_MODULUS
 
+    def master_count(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """8 bits over all virtual channels (4.1.2.5)."""
+        return frames[:, 2]
+
     def with_operational_control(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """The frame's own flag (4.1.2.4)."""
         flags: NDArray[np.bool_] = frames[:, 1] & 1 != 0

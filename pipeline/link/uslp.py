@@ -77,6 +77,10 @@ class UslpHeaders:
         """1 where the frames have no count, so that every frame follows on."""
         return 1 << 8 * min(int(frame[6] & 7), _COUNT_BYTES_KEPT)
 
+    def master_count(self, frames: NDArray[np.uint8]) -> None:
+        """Only each virtual channel has a count."""
+        del frames
+
     def with_operational_control(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """The frame's own flag (4.1.2)."""
         flags: NDArray[np.bool_] = frames[:, 6] & 8 != 0

@@ -6,6 +6,7 @@ unfinished packet at every gap.
 
 import itertools
 from collections.abc import Sequence
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -226,3 +227,9 @@ def read_plainly():
 def recording(real_data):
     """Reads a real recording."""
     return lambda name: (real_data / name).read_bytes()
+
+
+@pytest.fixture(scope="session")
+def frames_case():
+    """Reads a small recording that failed once, from tests/link/cases."""
+    return lambda name: (Path(__file__).parent / "cases" / name).read_bytes()

@@ -155,14 +155,16 @@ def a_case(number, corpus):
 # -- what must hold ------------------------------------------------------------------------------------------------
 
 
-def receive(stream, settings, channels, marks, cuts=()):
+def receive(stream, settings, channels, marks, cuts=(), *, unordered=False):
     """Everything that comes out, as plain values, and the report. Byte `marks[k]` came in at k + 1 ns."""
     receiver = Receiver(settings, channels)
     outputs, octets = [], np.frombuffer(stream, np.uint8)
     bounds = [0, *cuts, len(stream)]
     for first, stop in itertools.pairwise(bounds):
         here = np.nonzero((marks >= first) & (marks < stop))[0]
-        outputs.append(receiver.feed(ByteBatch(octets[first:stop], marks[here] - first, here + 1)))
+        outputs.append(
+            receiver.feed(ByteBatch(octets[first:stop], marks[here] - first, here + 1, unordered=unordered))
+        )
     outputs.append(receiver.flush())
     return everything(outputs), receiver.report()
 
@@ -207,8 +209,9 @@ def assert_holds(number, corpus):
     stream = damage()
     marks = np.unique(rng.integers(0, len(stream) + 1, int(rng.integers(30))))
     cuts = sorted(rng.integers(0, len(stream) + 1, int(rng.integers(1, 40))).tolist())
-    whole, report = receive(stream, settings, channels, marks)
-    split, split_report = receive(stream, settings, channels, marks, cuts)
+    unordered = bool(rng.integers(2))
+    whole, report = receive(stream, settings, channels, marks, unordered=unordered)
+    split, split_report = receive(stream, settings, channels, marks, cuts, unordered=unordered)
     assert split == whole
     assert split_report == report
     assert_books_close(report, len(stream))

@@ -1,0 +1,107 @@
+"""Frames of one virtual channel as a station has them, how their count runs, and what an order of them costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+WIDE_COUNT = 1 << 16
+"""A count of at least this modulus does not come round within a pass: a step back is a restart."""
+CLOCK_TOLERANCE_NS = 1_000_000_000
+"""How far receive times may contradict an order: clocks of the stations, and the size of the pieces they sent."""
+_EPOCH = 1 << 40
+_MASTER_MODULUS = 1 << 8
+_RESTART_COST = 1 << 20
+_STEP_BACK_COST = 1 << 24
+
+Ints = NDArray[np.int64]
+NO_STAMP: Ints = np.empty((3, 0), np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """n frames in order, each field an array of n.
+
+    `row`: where the frame is stored; `key`: hash of its content; `count`, `master`: virtual and master channel frame
+    count (`master` all 0 where the frame type has none); `time_ns`: receive time, 0 unknown; `n_corrected`: symbols;
+    `source`: the station that the stored copy is of; `stations`: bit set of all that have the frame.
+    """
+
+    row: NDArray[np.intp]
+    key: NDArray[np.uint64]
+    count: Ints
+    master: Ints
+    time_ns: Ints
+    n_corrected: Ints
+    source: Ints
+    stations: Ints
+
+    def __len__(self) -> int:
+        return len(self.row)
+
+    def take(self, which: NDArray[np.intp] | NDArray[np.bool_] | slice) -> Track:
+        """The frames asked for, in that order."""
+        return Track(*(getattr(self, name)[which] for name in _COLUMNS))
+
+    def stamps(self, guides: Sequence[Track] = ()) -> Ints:
+        """Count, master channel count and receive time of each frame, and its place in each guide: int64[3 + g, n].
+
+        A guide is a sequence that the frames should follow as far as it has them; 0: it does not have the frame.
+        """
+        return np.stack((self.count, self.master, self.time_ns, *(guide.numbers(self.key) for guide in guides)))
+
+    def numbers(self, keys: NDArray[np.uint64]) -> Ints:
+        """Where the frames of these keys stand here, counted from 1; 0 for those that are not here: int64[m]."""
+        own, rows, times = np.unique(self.key, return_index=True, return_counts=True)
+        at = np.minimum(np.searchsorted(own, keys), len(own) - 1)
+        return np.where((own[at] == keys) & (times[at] == 1), rows[at] + 1, 0)
+
+    @staticmethod
+    def join(parts: Sequence[Track]) -> Track:
+        """One after the other."""
+        return Track(*(np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS))
+
+
+_COLUMNS = tuple(field.name for field in fields(Track))
+
+
+@dataclass(frozen=True, slots=True)
+class Counting:
+    """A virtual channel whose count wraps at `modulus`. `masters`: its frames have a master channel count too."""
+
+    modulus: int
+    masters: bool = False
+
+    def steps(self, count: Ints) -> Ints:
+        """Distance from each frame to the next, at least 1; a restart leads into another epoch: int64[n - 1]."""
+        plain = np.diff(count)
+        ahead = (plain - 1) % self.modulus + 1
+        if self.modulus < WIDE_COUNT:
+            return ahead
+        return np.where(ahead >= self.modulus // 2, _EPOCH + plain, ahead)
+
+    def places(self, count: Ints, left: Ints) -> Ints:
+        """The counts unwrapped, beginning with that of the stamp `left` where there is one: int64[n]."""
+        behind = np.concatenate((left[0], count))
+        steps = self.steps(behind)
+        return (behind[:1] + np.concatenate(([0], np.cumsum(steps))))[left.shape[1] :]
+
+    def cost(self, stamps: Ints) -> int:
+        """How bad an order is: its length by both counts, and a high price for each step back in time or in a guide."""
+        cost = int(np.minimum(self.steps(stamps[0]), _RESTART_COST).sum())
+        if self.masters:
+            cost += int(((np.diff(stamps[1]) - 1) % _MASTER_MODULUS + 1).sum())
+        return cost + _STEP_BACK_COST * int(np.count_nonzero(steps_back(stamps)))
+
+
+def steps_back(stamps: Ints) -> NDArray[np.bool_]:
+    """Which frames are earlier than the one before, by receive time or in a guide, as far as known: bool[n - 1]."""
+    n = stamps.shape[1]
+    back = np.zeros(max(n - 1, 0), bool)
+    for values, tolerance in zip(stamps[2:], (CLOCK_TOLERANCE_NS, *[0] * len(stamps)), strict=False):
+        last = np.maximum.accumulate(np.where(values != 0, np.arange(n), -1))[:-1]
+        back |= (last >= 0) & (values[1:] != 0) & (values[1:] < values[last] - tolerance)
+    return back
