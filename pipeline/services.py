@@ -181,9 +181,10 @@ def _desks(common: Common, recorded: Recorded) -> dict[str, tuple[Desk, Source]]
     desks: dict[str, tuple[Desk, Source]] = {}
     for station in recorded.stations:
         topic_root(common.mission.name, station.name)  # a ConfigError where it can be no topic
-        recorder = Recorder(recorded.folder / station.name, recorded.policy)
+        folder = recorded.folder / station.name
+        recorder = Recorder(folder, recorded.policy, datagrams=station.kind == "udp")
         desk = Desk(station.name, recorder, recorded.policy, recorded.pace)
-        desks[station.name] = desk, _source(station, desk, common.mission, recorded.folder / station.name)
+        desks[station.name] = desk, _source(station, desk, common.mission, folder)
     return desks
 
 

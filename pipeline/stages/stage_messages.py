@@ -150,6 +150,7 @@ def pack(message: StageMessage) -> bytes:
             told |= {"seq": message.seq, "ended": message.ended, "settled": message.settled}
             told["data"] = np.ascontiguousarray(message.batch.data).data
             told |= {"mark_start": _times(message.batch.mark_start), "mark_ns": _times(message.batch.mark_ns)}
+            told["unordered"] = message.batch.unordered
         case Out():
             told |= {"seq": message.seq, "n_bytes": message.n_bytes, "ended": message.ended}
             told |= {"received_ns": message.received_ns, "messages": [_sent(one) for one in message.messages]}
@@ -224,7 +225,8 @@ def _raw(told: Mapping[str, Any]) -> Raw:
         raise ValueError("its marks are not of its bytes")
     if (start[1:] <= start[:-1]).any() or (when_ns < 0).any():
         raise ValueError("its marks are not in order")
-    batch = ByteBatch(np.frombuffer(data, np.uint8), start, when_ns)
+    unordered = _flag(told.get("unordered", False))  # absent: of an ingest before this was told
+    batch = ByteBatch(np.frombuffer(data, np.uint8), start, when_ns, unordered=unordered)
     return Raw(_id(told), _count(told["seq"]), batch, _flag(told["ended"]), _flag(told["settled"]))
 
 

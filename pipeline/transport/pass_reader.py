@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
 
 from pipeline.batches import ByteBatch
 from pipeline.transport.recording import Newest, PassFolder, file_at
-from pipeline.transport.source import TIME_RECORD, times_path
+from pipeline.transport.source import DATAGRAMS, TIME_RECORD, times_path
 
 _MARKS_BYTES = 1 << 14
 
@@ -24,6 +25,7 @@ class PassReader:
     def __init__(self, folder: PassFolder, newest: Callable[[], Newest | None] = lambda: None) -> None:
         self._folder = folder
         self._newest = newest
+        self._unordered = (folder.path / DATAGRAMS).exists()
         self._raw = self._times = -1
         self._begin = 0
         self._n_marks = 0
@@ -45,7 +47,7 @@ class PassReader:
         if newest and newest.place == self.position and len(newest.piece) < n_bytes and self._is_next(newest):
             self.position += len(newest.piece)
             self._n_marks += 1
-            return ByteBatch.of(newest.piece, newest.mark_ns)
+            return replace(ByteBatch.of(newest.piece, newest.mark_ns), unordered=self._unordered)
         while True:
             if self._raw < 0 and not self._open():
                 return None
@@ -86,7 +88,8 @@ class PassReader:
         self.position += len(data)
         here, self._marks = self._marks[:n_here], self._marks[n_here:]
         offsets = here["offset"].astype(np.int64) - start
-        return ByteBatch(np.frombuffer(data, np.uint8), offsets, here["received_ns"].astype(np.int64))
+        times = here["received_ns"].astype(np.int64)
+        return ByteBatch(np.frombuffer(data, np.uint8), offsets, times, unordered=self._unordered)
 
     def _read_marks(self, until: int) -> None:
         """Those written since, as far as bytes before `until` need them: a bounded number of them in memory."""

@@ -22,7 +22,7 @@ import structlog
 
 from pipeline.errors import RunError
 from pipeline.files import whole_file
-from pipeline.transport.source import TIME_RECORD, times_path
+from pipeline.transport.source import DATAGRAMS, TIME_RECORD, times_path
 
 _RECORD = Struct("<Qq")
 _log = structlog.get_logger("recording")
@@ -99,10 +99,14 @@ class Newest(NamedTuple):
 
 
 class Recorder:
-    """Writes the passes of one station. At most one pass is open, also after a restart."""
+    """Writes the passes of one station. At most one pass is open, also after a restart.
 
-    def __init__(self, folder: Path, policy: Policy) -> None:
+    `datagrams`: the bytes come as such, so that frames may overtake each other; each pass says so for its replay.
+    """
+
+    def __init__(self, folder: Path, policy: Policy, *, datagrams: bool = False) -> None:
         self._folder = folder
+        self._datagrams = datagrams
         self._policy = policy
         self._raw = self._times = -1
         self._file_bytes = 0
@@ -134,6 +138,8 @@ class Recorder:
         path = self._folder / name
         path.mkdir()
         (path / "begun").write_text(str(now_ns), "utf-8")
+        if self._datagrams:
+            (path / DATAGRAMS).touch()
         self.open, self.n_bytes, self._last_mark_ns = PassFolder(path), 0, 0
         self._open_file()
         return self.open

@@ -29,6 +29,9 @@ from pipeline.transport.formats import STANDARD_INPUT, read_pieces
 TIME_RECORD = np.dtype([("offset", "<i8"), ("received_ns", "<i8")])
 """The offset is unsigned in the file; one that looks negative here is beyond any file."""
 
+DATAGRAMS = "datagrams"
+"""A file of this name in the folder of a recorded pass says that its bytes came as datagrams."""
+
 PACE_STEP_S = 0.05
 """Paced bytes come at most this late, and at most this often."""
 
@@ -118,10 +121,12 @@ async def paced(
 
 def _chunks(path: Path, chunk_bytes: int, marks: Marks) -> Iterator[ByteBatch]:
     position = 0
+    unordered = path.suffix == ".raw" and (path.parent / DATAGRAMS).exists()
     try:
         for piece, damage in read_pieces(path, chunk_bytes):
             told = f"{printable_name(path)}: {damage}" if damage else ""
-            yield ByteBatch(piece, *_marks_between(marks, position, position + len(piece)), damage=told)
+            here = _marks_between(marks, position, position + len(piece))
+            yield ByteBatch(piece, *here, damage=told, unordered=unordered)
             position += len(piece)
     except OSError as error:
         raise _cannot_read(path, error) from error
@@ -140,7 +145,7 @@ def _between_marks(batch: ByteBatch, start: int, stop: int) -> ByteBatch:
     first = int(batch.mark_start[start]) if start else 0
     last = int(batch.mark_start[stop]) if stop < len(batch.mark_start) else len(batch.data)
     marks = batch.mark_start[start:stop] - first, batch.mark_ns[start:stop]
-    return ByteBatch(batch.data[first:last], *marks, station=batch.station)
+    return replace(batch, data=batch.data[first:last], mark_start=marks[0], mark_ns=marks[1])
 
 
 def _read_times(path: Path) -> Marks:
