@@ -8,6 +8,7 @@ What only one command needs is imported when it runs: a replay and the services 
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import re
 from collections import Counter
@@ -34,6 +35,7 @@ from pipeline.stages.passes import outcomes, read_passes, station_names
 from pipeline.stages.replay import Replay
 from pipeline.stages.tape import Tape
 from pipeline.transport.broker import BrokerAddress
+from pipeline.transport.dialer import Timing
 from pipeline.transport.mqtt import Publisher, subscribe
 from pipeline.transport.occasional import Occasional
 
@@ -321,11 +323,23 @@ async def dashboard(
     *,
     or_any_port: bool = False,
     origins: Sequence[str] = (),
+    trouble: Callable[[str], None] = lambda _: None,
 ) -> AsyncIterator[Served]:
-    """Serve the live page of what a broker has, until the end of the block. `origins`: as browsers see it."""
+    """Serve the live page of what a broker has, until the end of the block. `origins`: as browsers see it.
+
+    A broker that is not there, now or later, is waited for: the connection is retried with backoff, and the page and
+    `trouble` are told.
+    """
 
     def messages(tell: Callable[[str], None]) -> AsyncGenerator[tuple[str, bytes, bool], None]:
-        return subscribe(address, TOPICS, on_trouble=tell)
+        def both(text: str) -> None:
+            tell(text)
+            trouble(text)
+
+        def listening() -> None:
+            tell(f"connected to {address}")
+
+        return subscribe(address, TOPICS, on_trouble=both, on_listening=listening, timing=Timing(first_s=math.inf))
 
     async with (
         Occasional(address) as publisher,
@@ -349,10 +363,19 @@ async def _say(publisher: Occasional, stream: str, command: Mapping[str, Any]) -
 
 
 async def serve_dashboard(
-    address: BrokerAddress, host: str, port: int, tell: Callable[[str], None], *, origins: Sequence[str] = ()
+    address: BrokerAddress,
+    host: str,
+    port: int,
+    tell: Callable[[str], None],
+    trouble: Callable[[str], None] = lambda _: None,
+    *,
+    origins: Sequence[str] = (),
 ) -> None:
-    """Serve the live page until Ctrl-C; RunError where the broker is not there."""
-    async with dashboard(address, host, port, origins=origins) as served:
+    """Serve the live page until Ctrl-C, and wait for a broker that is not there; RunError where it refuses.
+
+    `tell` is given the page's address, `trouble` what becomes of the connection to the broker.
+    """
+    async with dashboard(address, host, port, origins=origins, trouble=trouble) as served:
         tell(served.url)
         stopped = asyncio.create_task(until_signal(), name="stop")
         try:

@@ -37,6 +37,13 @@ class Quality(IntFlag):
     FAILED_CHECK = 1 << 11  # a checksum that its dictionary declares is wrong
 
 
+INFORMATION = Quality.CORRECTED | Quality.AFTER_GAP
+"""Bits that tell how a row came and nothing against its values: a corrected symbol is exact, and what is missing before
+a row is not in it."""
+
+DOUBTFUL = Quality(sum(Quality)) & ~INFORMATION
+"""Bits that make a row doubtful: the one mask for whatever marks, leaves out or counts doubtful rows."""
+
 QUALITY_MEANINGS: dict[str, str] = {
     "CORRECTED": "a frame that carried part of it needed Reed-Solomon correction",
     "AFTER_GAP": "packets or frames are missing just before it",

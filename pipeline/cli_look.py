@@ -97,6 +97,7 @@ def dashboard(
                 address,
                 port,
                 lambda url: err.print(f"dashboard on {url}; Ctrl-C ends it", soft_wrap=True),
+                lambda text: err.print(text, markup=False, soft_wrap=True),
                 origins=origin or (),
             )
 

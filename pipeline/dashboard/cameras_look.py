@@ -6,7 +6,6 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from bokeh.layouts import column, row
 from bokeh.models import (
     Checkbox,
     ColorBar,
@@ -19,7 +18,7 @@ from bokeh.models import (
 
 from pipeline.dashboard import theme
 from pipeline.dashboard.album import IMAGES, Album, Picture, rgba, stretch
-from pipeline.dashboard.panels import Panel, flagged, hover, plot, utc_text
+from pipeline.dashboard.panels import ONBOARD, Panel, below, beside, controls, flagged, hover, plot, utc_text
 from pipeline.dashboard.state import Stream
 from pipeline.dashboard.theme import sheet
 from pipeline.dashboard.thumbnails import CELL_PX, Thumbnails
@@ -63,12 +62,10 @@ class CamerasLook:
         self.camera.on_change("value", self._camera_chosen)
         for control, attribute in ((self.stretch, "value"), (self.pair, "active")):
             control.on_change(attribute, self._redraw)
-        controls = row(self.camera, self.stretch, self.pair, height=38, margin=(4, 0, 0, 6))
-        pictures = row(*(view.panel.root for view in self._views), sizing_mode="stretch_both")
-        beside = column(self._each.root, noted.root, width=_NOTES_PX + 6, sizing_mode="stretch_height")
-        self.root: UIElement = column(
-            controls, row(pictures, beside, sizing_mode="stretch_both"), self._sol.root, sizing_mode="stretch_both"
-        )
+        pictures = beside(*(view.panel.root for view in self._views))
+        others = below(self._each.root, noted.root, width=_NOTES_PX + 6, sizing_mode="stretch_height")
+        chosen = controls(self.camera, self.stretch, self.pair)
+        self.root: UIElement = below(chosen, beside(pictures, others), self._sol.root)
 
     def seek(self, kind: str, time_ns: int) -> None:
         """Show the picture of a kind that was taken nearest to a time."""
@@ -137,7 +134,7 @@ class _View:
         self._arrived_s = 0.0
         self.source = ColumnDataSource({key: [] for key in ("image", "x", "y", "dw", "dh")}, name=name)
         self.flags = ColumnDataSource({key: [] for key in ("top", "bottom", "right", "why")}, name=f"{name} flags")
-        self._mapper = LinearColorMapper(palette="Greys256", nan_color=theme.FLAG)
+        self._mapper = LinearColorMapper(palette="Greys256", nan_color="rgba(128,128,128,0.25)")
         made = plot(
             "sample (pixel)", "line (pixel)", match_aspect=True, x_range=DataRange1d(range_padding=0),
             y_range=DataRange1d(range_padding=0, flipped=True),
@@ -189,13 +186,13 @@ class _View:
             return
         self.panel.title = picture.key
         n_bad = sum(stop - first for first, stop, _ in picture.flagged)
-        flags = f"{n_bad:,} of {picture.shape[0]:,} lines flagged" if n_bad else ""
-        if not n_bad and picture.quality:
+        flags = f"{n_bad:,} of {picture.shape[0]:,} lines are not good" if n_bad else ""
+        if not n_bad:
             flags = flagged(np.array([picture.quality])).split(": ", 1)[-1]
         size = f"{picture.shape[1]:,} by {picture.shape[0]:,}"
         size += f", shown 1 : {picture.factor}" if picture.factor > 1 else ""
         arrived_s = album.arrived_s if picture.id == album.pictures[-1].id else 0.0
-        self.panel.tell(f"{utc_text(picture.time_ns)} UTC", flags, size, arrived_s=arrived_s, now_s=now_s)
+        self.panel.tell(f"{utc_text(picture.time_ns)} {ONBOARD}", flags, size, arrived_s=arrived_s, now_s=now_s)
 
 
 def _natural(key: str) -> tuple[Any, ...]:

@@ -1,6 +1,6 @@
 """Field and weather: two magnetometers in a frame of one's choice; temperature, pressure, wind and sound.
 
-Against UTC, or against local true solar time, of which 24 hours are a sol.
+Against the onboard time, put to UTC, or against local true solar time, of which 24 hours are a sol.
 """
 
 from __future__ import annotations
@@ -9,19 +9,25 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from bokeh.layouts import column, row
 from bokeh.models import ColumnDataSource, DataRange1d, Select, UIElement
 
 from pipeline.dashboard import theme
 from pipeline.dashboard.panels import (
+    ONBOARD,
+    QUALITY_TIP,
     TIME_TIP,
     Panel,
     Tail,
+    below,
+    beside,
     clock_axis,
+    controls,
     hover,
+    mark_doubtful,
+    mark_gaps,
     milliseconds,
     plot,
-    where_flagged,
+    where_doubtful,
 )
 from pipeline.dashboard.ring import Ring
 from pipeline.dashboard.rows import QUALITY, SOLAR, TIME, Rows
@@ -35,7 +41,7 @@ FRAMES = {
     "rover: X ahead, Y right, Z down": ("rover", ("X ahead", "Y right", "Z down")),
     "sensor: its own axes": ("sensor", ("x", "y", "z")),
 }
-CLOCKS = {"UTC": "time", "local true solar time": "solar"}
+CLOCKS = {ONBOARD: "time", "local true solar time": "solar"}
 _COLOURS = (theme.BLUE, theme.ORANGE, theme.GREEN)
 _WEATHER = (
     ("air_temperature_k", "Air temperature", "K", theme.RED),
@@ -54,14 +60,16 @@ class FieldLook:
 
     def __init__(self) -> None:
         css = {"height": 28, "stylesheets": [sheet(theme.WIDGET_CSS)]}
-        self.clock = Select(options=list(CLOCKS), value="UTC", width=180, name="clock", **css)
+        self.clock = Select(options=list(CLOCKS), value=ONBOARD, width=180, name="clock", **css)
         self.frame = Select(options=list(FRAMES), value=next(iter(FRAMES)), width=240, name="frame", **css)
         self._x_range = DataRange1d(range_padding=0.02)
         self._timed: list[tuple[Any, list[Any]]] = []
+        self._tails: list[Tail] = []
         self._fields = {sensor: self._field(sensor) for sensor in "ab"}
-        weather = ("time", "solar", "quality", *_flagged_names())
+        weather = ("time", "solar", "quality", "mark", "gap", *(name for name, *_ in _WEATHER))
         source = ColumnDataSource({name: [] for name in weather}, name="weather")
         self._weather_tail = Tail(source, _weather_columns)
+        self._tails.append(self._weather_tail)
         self._weather = [self._weather_panel(source, *what) for what in _WEATHER]
         self._rose, self._sound = WindRose(), SoundPlot()
         self._winds = Panel(
@@ -75,12 +83,10 @@ class FieldLook:
         self._sound_seen: tuple[Any, ...] = ()
         self.clock.on_change("value", self._clock_chosen)
         self.frame.on_change("value", self._frame_chosen)
-        controls = row(self.frame, self.clock, height=38, margin=(4, 0, 0, 6))
         panels = [[panel for panel, _, _ in self._fields.values()], self._weather[:2], self._weather[2:]]
         panels.append([self._winds, self._sounds])
-        shape = {"sizing_mode": "stretch_both", "stylesheets": [sheet(theme.NARROW_CSS)]}
-        columns = [column(*(panel.root for panel in stack), **shape) for stack in panels]
-        self.root: UIElement = column(controls, row(*columns, **shape), **shape)
+        columns = [below(*(panel.root for panel in stack)) for stack in panels]
+        self.root: UIElement = below(controls(self.frame, self.clock), beside(*columns))
 
     def seek(self, kind: str, time_ns: int) -> None:
         """All of it is in sight."""
@@ -114,25 +120,27 @@ class FieldLook:
         self._calm = f"calm {calm:.0f} %"
 
     def _field(self, sensor: str) -> tuple[Panel, Tail, list[Any]]:
-        names = ("time", "solar", "quality", "flagged", "x", "y", "z", "magnitude")
+        names = ("time", "solar", "quality", "mark", "gap", "x", "y", "z", "magnitude")
         source = ColumnDataSource({name: [] for name in names}, name=f"field_{sensor}")
-        made = plot("UTC", "nT", is_time=True, x_range=self._x_range)
+        made = plot(ONBOARD, "nT", is_time=True, x_range=self._x_range)
         lines = [
             made.line("time", name, source=source, color=colour, legend_label=label)
             for name, colour, label in zip("xyz", _COLOURS, self._axes, strict=True)
         ]
         total = made.line("time", "magnitude", source=source, color=theme.VIOLET, legend_label="magnitude")
-        bad = made.scatter("time", "flagged", source=source, color=theme.FLAG, alpha=0.6, size=2)
         made.legend.orientation = "horizontal"
         made.legend.padding = made.legend.margin = 0
         made.legend.glyph_width, made.legend.spacing, made.legend.label_standoff = 10, 4, 2
         made.add_layout(made.legend[0], "above")
         made.legend.click_policy = "hide"
         tips = [(name, f"@{name}{{0.00}} nT") for name in ("x", "y", "z", "magnitude")]
-        hover(made, [total], [TIME_TIP, _SOLAR_TIP, *tips, ("quality", "@quality")], "vline")
-        self._timed.append((made, [*lines, total, bad]))
+        hover(made, [total], [TIME_TIP, _SOLAR_TIP, *tips, QUALITY_TIP], "vline")
+        gaps = mark_gaps(made)
+        self._timed.append((made, [*lines, total, mark_doubtful(made, source)]))
         panel = Panel(f"Field, sensor {sensor.upper()}", made, source, self._headers(), f"field_{sensor}.csv")
-        return panel, Tail(source, self._columns_of(sensor)), made.legend[0].items
+        tail = Tail(source, self._columns_of(sensor), {gaps: "time"})
+        self._tails.append(tail)
+        return panel, tail, made.legend[0].items
 
     @property
     def _axes(self) -> tuple[str, ...]:
@@ -151,29 +159,32 @@ class FieldLook:
                 "solar": rows[SOLAR],
                 **{name: field[:, k] for k, name in enumerate("xyz")},
                 "magnitude": magnitude,
-                "flagged": where_flagged(magnitude, rows[QUALITY]),
+                "mark": where_doubtful(rows[QUALITY]),
                 "quality": rows[QUALITY].astype(float),
             }
 
         return shown
 
     def _weather_panel(self, source: ColumnDataSource, name: str, title: str, unit: str, colour: str) -> Panel:
-        made = plot("UTC", unit, is_time=True, x_range=self._x_range)
+        made = plot(ONBOARD, unit, is_time=True, x_range=self._x_range)
         if name == "wind_from_direction_deg":  # a line would cross the whole plot at north
             drawn = made.scatter("time", name, source=source, color=colour, size=3)
         else:
             drawn = made.line("time", name, source=source, color=colour)
-        bad = made.scatter("time", f"{name}_flagged", source=source, color=theme.FLAG, alpha=0.6, size=2)
-        tips = [TIME_TIP, _SOLAR_TIP, (title, f"@{name}{{0.00}} {unit}"), ("quality", "@quality")]
+        tips = [TIME_TIP, _SOLAR_TIP, (title, f"@{name}{{0.00}} {unit}"), QUALITY_TIP]
         hover(made, [drawn], tips, "vline")
-        self._timed.append((made, [drawn, bad]))
+        self._weather_tail.gaps[mark_gaps(made)] = "time"
+        self._timed.append((made, [drawn, mark_doubtful(made, source)]))
         return Panel(title, made, source, {"time": "utc", name: name, "quality": "quality"}, f"{name}.csv")
 
     def _clock_chosen(self, _attr: str, _old: object, new: str) -> None:
         for made, renderers in self._timed:
             for renderer in renderers:
                 renderer.glyph.x = CLOCKS[new]
-            clock_axis(made, new, dates=new == "UTC")
+            clock_axis(made, new, dates=new == ONBOARD)
+        for tail in self._tails:
+            tail.gaps = dict.fromkeys(tail.gaps, CLOCKS[new])
+            tail.again()
 
     def _frame_chosen(self, _attr: str, _old: object, _new: object) -> None:
         for panel, tail, items in self._fields.values():
@@ -183,16 +194,11 @@ class FieldLook:
                 item.label = {"value": label}
 
 
-def _flagged_names() -> list[str]:
-    return [name + end for name, *_ in _WEATHER for end in ("", "_flagged")]
-
-
 def _weather_columns(rows: Rows) -> dict[str, Any]:
     columns = {
         "time": milliseconds(rows[TIME]),
         "solar": rows[SOLAR],
         "quality": rows[QUALITY].astype(float),
+        "mark": where_doubtful(rows[QUALITY]),
     }
-    for name, *_ in _WEATHER:
-        columns |= {name: rows[name], f"{name}_flagged": where_flagged(rows[name], rows[QUALITY])}
-    return columns
+    return columns | {name: rows[name] for name, *_ in _WEATHER}

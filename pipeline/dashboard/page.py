@@ -3,71 +3,96 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
 import structlog
 from bokeh.document import Document
-from bokeh.layouts import column, row
+from bokeh.layouts import row
 from bokeh.models import Button, CustomJS, Select, TabPanel, Tabs
 
 from pipeline.dashboard import theme
 from pipeline.dashboard.cameras_look import CamerasLook
 from pipeline.dashboard.field_look import FieldLook
+from pipeline.dashboard.panels import below
 from pipeline.dashboard.pass_look import PassLook
 from pipeline.dashboard.radar_look import RadarLook
 from pipeline.dashboard.replay_bar import ReplayBar, Say
 from pipeline.dashboard.spectra_look import SpectraLook
-from pipeline.dashboard.state import UNREADABLE, State
+from pipeline.dashboard.state import UNREADABLE, State, Stream
 from pipeline.dashboard.theme import sheet
 from pipeline.dashboard.traverse_look import TraverseLook
-from pipeline.dashboard.words import Words, ago
+from pipeline.dashboard.words import Words, ago, clock
 
 TICK_MS = 500
 LATEST = "latest heard"
+FOLLOWED_S = 10.0
+"""For how long the stream last followed may be silent before another one is."""
+SILENT_S = 10.0
+"""A stream from which more is expected, and that is silent for longer, is marked as stale."""
+MAX_NAME = 200
 _log = structlog.get_logger("dashboard")
 _SWAP = "document.documentElement.classList.toggle('light')"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the address of a page asks for: a look and a stream by name ("": none), and the theme."""
+
+    look: str = ""
+    stream: str = ""
+    dark: bool = True
 
 
 class Page:
     """The models of one document over the state that all documents share."""
 
-    def __init__(self, document: Document, state: State, say: Say, *, dark: bool = True) -> None:
-        self._document, self._state, self._dark = document, state, dark
+    def __init__(self, document: Document, state: State, say: Say, asked: Asked | None = None) -> None:
+        asked = asked or Asked()
+        self._document, self._state, self._dark = document, state, asked.dark
         self._looks: list[Any] = [
             PassLook(), RadarLook(), FieldLook(), SpectraLook(), CamerasLook(), TraverseLook(self._go),
         ]  # fmt: skip
         self._replay = ReplayBar(say)
         widget = sheet(theme.WIDGET_CSS)
+        self._followed = ""
+        stream = asked.stream[:MAX_NAME] or LATEST
         self._stream = Select(
-            options=[LATEST],
-            value=LATEST,
+            options=list(dict.fromkeys((LATEST, stream))),
+            value=stream,
             width=230,
             height=28,
             margin=(6, 6, 0, 6),
             name="stream",
             stylesheets=[widget],
         )
-        self._header = Words(theme.HEADER_CSS, sizing_mode="stretch_width", margin=(8, 6, 0, 8), name="header")
+        self._header = Words(theme.HEADER_CSS, sizing_mode="stretch_width", margin=(2, 6, 0, 8), name="header")
         self._told: tuple[Any, ...] = ()
         swap = Button(
             label="dark / light", width=90, height=28, margin=(6, 6, 0, 6), stylesheets=[widget], name="theme"
         )
         swap.js_on_event("button_click", CustomJS(code=_SWAP))
         swap.on_click(self._swap)
+        titles = [look.title for look in self._looks]
         self._tabs = Tabs(
             tabs=[TabPanel(title=look.title, child=look.root) for look in self._looks],
+            active=titles.index(asked.look) if asked.look in titles else 0,
             sizing_mode="stretch_both",
             name="looks",
             stylesheets=[sheet(theme.TABS_CSS)],
         )
         self._tabs.on_change("active", self._chosen)
         self._stream.on_change("value", self._chosen)
-        header = row(self._header.root, self._stream, swap, sizing_mode="stretch_width", height=38)
+        header = row(
+            self._header.root, self._stream, swap,
+            sizing_mode="stretch_width", height=38, stylesheets=[sheet(theme.HEADER_ROW_CSS)],
+        )  # fmt: skip
         document.template = theme.TEMPLATE
         document.title = "downlink"
-        document.theme = theme.theme(dark=dark)
-        document.add_root(column(header, self._tabs, self._replay.root, sizing_mode="stretch_both"))
+        document.theme = theme.theme(dark=self._dark)
+        document.config.update(reconnect_session=False, notify_connection_status=False)  # page_script.py does both
+        document.add_root(below(header, self._replay.root, self._tabs))
         self.tick()
         document.add_periodic_callback(self.tick, TICK_MS)
 
@@ -75,12 +100,11 @@ class Page:
         """Bring the header and the look in sight up to the state."""
         now_s = time.monotonic()
         streams = self._state.streams
-        options = [LATEST, *sorted(streams)]
+        wanted = self._stream.value
+        options = [LATEST, *sorted({*streams, wanted} - {LATEST})]
         if options != self._stream.options:
             self._stream.options = options
-        chosen = self._stream.value
-        if chosen not in streams:
-            chosen = max(streams, key=lambda name: streams[name].arrived_s, default="")
+        chosen = self._follow(now_s) if wanted == LATEST else wanted
         self._tell(chosen, now_s)
         try:
             self._replay.refresh(streams.get(chosen), now_s)
@@ -88,6 +112,15 @@ class Page:
         except UNREADABLE as error:  # messages that are what their topics say in form, and nonsense
             _log.warning("cannot be drawn and is forgotten", stream=chosen[:100], why=repr(error)[:200])
             self._state.give_up(chosen)
+
+    def _follow(self, now_s: float) -> str:
+        """The stream last heard; the one that was followed while it is heard too."""
+        streams = self._state.streams
+        followed = streams.get(self._followed)
+        if followed is None or not followed.arrived_s or now_s - followed.arrived_s > FOLLOWED_S:
+            heard = {name: (one.arrived_s, one.last_received_ns) for name, one in streams.items()}
+            self._followed = max(heard, key=heard.__getitem__, default="")
+        return self._followed
 
     def _go(self, kind: str, time_ns: int) -> None:
         """Open the look that shows a kind of product, at the one of a time."""
@@ -97,30 +130,24 @@ class Page:
                 look.seek(kind, time_ns)
 
     def _tell(self, chosen: str, now_s: float) -> None:
-        """Write the header anew where something in it has changed, but for ages."""
+        """Write the header anew where something in it has changed, but for ages and the clock."""
         state = self._state
-        heard_s = state.streams[chosen].arrived_s if chosen else 0.0
-        told = (chosen, heard_s, state.connected, state.broker_text, dict(state.services), state.n_unread)
+        stream = state.streams.get(chosen)
+        known = (stream.arrived_s, stream.is_over, stream.onboard.get("utc")) if stream else None
+        told = (chosen, known, state.connected, state.broker_text, dict(state.services), state.n_unread)
         if told != self._told:
             self._told = told
-            self._header.set(self._words(chosen, now_s - heard_s))
+            self._header.set(self._words(chosen, stream, now_s))
 
-    def _words(self, chosen: str, heard_s: float) -> str:
-        state = self._state
-        broker = "broker connected" if state.connected else f"broker lost: {state.broker_text}"
-        words = [f"<b>downlink</b><span class='{'good' if state.connected else 'bad'}'>● {escape(broker)}</span>"]
-        if chosen:
-            heard = f"<span class='muted'>last heard {ago(heard_s)} ago</span>"
-            words.append(f"<span>{escape(chosen)}</span> {heard}")
-        elif state.connected:
-            words.append("<span class='muted'>no stream yet</span>")
-        services = ", ".join(f"{name.split('/')[-1]} {what}" for name, what in sorted(state.services.items())[:6])
-        words.append(f"<span class='muted'>{escape(services)}</span>")
-        if state.n_unread:
-            words.append(
-                f"<span class='bad'>{state.n_unread} message{'s' * (state.n_unread > 1)} not understood</span>"
-            )
-        return " &nbsp; ".join(words)
+    def _words(self, chosen: str, stream: Stream | None, now_s: float) -> str:
+        words = [
+            f"<b>downlink</b><span class='clock'>{clock(time.time())} UTC</span>",
+            _broker_words(self._state),
+            _stream_words(chosen, stream, now_s) if chosen else "<span class='muted'>no stream yet</span>",
+            _trouble_words(self._state),
+            _onboard_words(stream),
+        ]
+        return " &nbsp; ".join(word for word in words if word)
 
     def _chosen(self, _attr: str, _old: object, _new: object) -> None:
         self.tick()
@@ -128,3 +155,38 @@ class Page:
     def _swap(self) -> None:
         self._dark = not self._dark
         self._document.theme = theme.theme(dark=self._dark)
+
+
+def _broker_words(state: State) -> str:
+    if state.connected:
+        return "<span class='good'>● broker connected</span>"
+    how = "● broker lost" if state.was_connected else "○ no broker yet"
+    return f"<span class='bad'>{how}: {escape(state.broker_text)}</span>"
+
+
+def _stream_words(chosen: str, stream: Stream | None, now_s: float) -> str:
+    name = f"<span>{escape(chosen)}</span>"
+    if stream is None:
+        return f"{name} <span class='muted'>nothing heard</span>"
+    if not stream.arrived_s:
+        return f"{name} <span class='muted'>retained by the broker; nothing heard since this page is served</span>"
+    age = ago(now_s - stream.arrived_s, None if stream.is_over else SILENT_S)
+    return f"{name} <span class='muted'>last heard {age} ago</span>"
+
+
+def _onboard_words(stream: Stream | None) -> str:
+    """The latest onboard time, as far as products carry it."""
+    known = stream.onboard if stream else {}
+    if not known:
+        return ""
+    words = [f"onboard {known['utc'][:19].replace('T', ' ')} UTC"]
+    words += [f"{word} {known[name][:8]}" for name, word in (("sol", "sol"), ("ltst", "LTST")) if name in known]
+    return f"<span class='onboard'>{escape(' · '.join(words))}</span>"
+
+
+def _trouble_words(state: State) -> str:
+    services = ", ".join(f"{name.split('/')[-1]} {what}" for name, what in sorted(state.services.items())[:6])
+    words = f"<span class='muted'>{escape(services)}</span>" if services else ""
+    if state.n_unread:
+        words += f" <span class='bad'>{state.n_unread} message{'s' * (state.n_unread > 1)} not understood</span>"
+    return words

@@ -1,12 +1,32 @@
-"""The one script of the page: it writes what `words.py` sends."""
+"""The page's own script, beside Bokeh's: text, clocks, keys of the tabs, the address, and reconnecting.
+
+* It writes the text that `words.py` sends, and counts ages and the clock up.
+* Tabs have roles; Tab, Enter, Space, the arrows, Home and End reach and open them.
+* The look, the stream and the theme are kept in the address, so that a reload shows the same.
+* When the connection to the server is lost it says so over the page, retries with backoff, and loads the page again
+  once the server answers. Bokeh's own reconnection is off: it gives up after 30 s, its token expires after 5 minutes,
+  and the server drops the session of a lost page after 10 s.
+"""
 
 SCRIPT = """
 {
   const shown = new WeakMap()
-  const told = (s) => {
+  const duration = (s) => {
     for (const [unit, n] of [["d", 86400], ["h", 3600], ["min", 60]])
       if (s >= 2 * n) return `${Math.round(s / n)} ${unit}`
     return `${Math.round(Math.max(s, 0))} s`
+  }
+  const elapsed_s = (one) => (Date.now() - one.written_ms) / 1000
+  const update = (one) => {
+    let text
+    if (one.dataset.utc != null) {
+      text = new Date(1000 * (Number(one.dataset.utc) + elapsed_s(one))).toISOString().slice(0, 19).replace("T", " ")
+    } else {
+      const age_s = Number(one.dataset.age) + elapsed_s(one)
+      text = duration(age_s)
+      one.classList.toggle("stale", age_s > Number(one.dataset.stale ?? Infinity))
+    }
+    if (one.textContent !== text) one.textContent = text
   }
   globalThis.write_words = (model) => {
     const element = Bokeh.index.find_one(model)?.markup_el
@@ -14,21 +34,91 @@ SCRIPT = """
     if (shown.get(element) !== model.tags[0]) {
       element.innerHTML = model.tags[0]
       shown.set(element, model.tags[0])
-      for (const one of element.querySelectorAll("time")) one.since = performance.now() - 1000 * Number(one.dataset.age)
+      for (const one of element.querySelectorAll("time")) one.written_ms = Date.now()
     }
-    for (const one of element.querySelectorAll("time")) {
-      const text = told((performance.now() - one.since) / 1000)
-      if (one.textContent !== text) one.textContent = text
-    }
+    for (const one of element.querySelectorAll("time")) update(one)
   }
-  let words = []
+
+  const keys = {ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1}
+  const key_pressed = (event, tabs, model) => {
+    const at = tabs.indexOf(event.target)
+    const to = event.key === "Home" ? 0 : event.key === "End" ? tabs.length - 1
+      : event.key in keys ? (at + keys[event.key] + tabs.length) % tabs.length
+      : event.key === "Enter" || event.key === " " ? at : -1
+    if (at < 0 || to < 0) return
+    event.preventDefault()
+    tabs[to].focus()
+    model.active = to
+  }
+  const name_tabs = (model) => {
+    const tabs = Bokeh.index.find_one(model)?.header_els
+    if (!tabs?.length) return
+    const list = tabs[0].parentElement
+    if (list.role !== "tablist") {
+      list.role = "tablist"
+      list.ariaLabel = "looks"
+      list.addEventListener("keydown", (event) => key_pressed(event, tabs, model))
+    }
+    tabs.forEach((tab, i) => {
+      const selected = String(i === model.active)
+      if (tab.ariaSelected === selected) return
+      tab.role = "tab"
+      tab.tabIndex = 0
+      tab.ariaSelected = selected
+    })
+  }
+
+  const keep_address = (looks, stream) => {
+    const asked = new URLSearchParams(location.search)
+    asked.set("look", looks.tabs[looks.active].title)
+    stream.value === stream.options[0] ? asked.delete("stream") : asked.set("stream", stream.value)
+    const light = document.documentElement.classList.contains("light")
+    light ? asked.set("theme", "light") : asked.delete("theme")
+    const address = `?${asked}`
+    if (address !== location.search) history.replaceState(null, "", address)
+  }
+
+  let lost = false
+  const reconnect = async (pause_ms = 500) => {
+    try {
+      const answer = await fetch("static/js/bokeh.min.js",
+        {method: "HEAD", cache: "no-store", signal: AbortSignal.timeout(5000)})
+      if (answer.ok) return location.reload()
+    } catch {}
+    setTimeout(reconnect, pause_ms, Math.min(2 * pause_ms, 5000))
+  }
+  const connection_lost = () => {
+    if (lost) return
+    lost = true
+    const banner = document.createElement("div")
+    banner.id = "connection"
+    banner.role = "alert"
+    const since = new Date().toISOString().slice(11, 19)
+    banner.textContent = `No connection to the dashboard since ${since} UTC: nothing here is newer. Reconnecting ...`
+    document.body.append(banner)
+    reconnect()
+  }
+  addEventListener("beforeunload", () => { lost = true })  // leaving closes the connection, too
+
+  let root = null, words = [], looks = null, stream = null
+  const began_ms = Date.now()
   setInterval(() => {
-    const document = globalThis.Bokeh?.documents?.[0]
-    if (document == null) return
-    if (words.length === 0)
-      words = [...document._all_models.values()].filter((model) => model.tags?.length && model.type === "Div")
+    const opened = globalThis.Bokeh?.documents?.[0]
+    if (opened == null || opened.roots().length === 0) {
+      if (Date.now() - began_ms > 20000) connection_lost()
+      return
+    }
+    if (opened.roots()[0] !== root) {
+      root = opened.roots()[0]
+      words = [...opened._all_models.values()].filter((model) => model.tags?.length && model.type === "Div")
+      looks = opened.get_model_by_name("looks")
+      stream = opened.get_model_by_name("stream")
+      opened.on_event("connection_lost", connection_lost)
+    }
     for (const model of words) write_words(model)
+    if (looks == null) return
+    name_tabs(looks)
+    if (!lost) keep_address(looks, stream)
   }, 500)
 }
 """
-"""Of the page: writes what came while a look was not there yet, and counts ages up."""

@@ -13,23 +13,29 @@ from bokeh.models import (
     Button,
     ColumnDataSource,
     CustomJS,
+    CustomJSHover,
     DataRange1d,
     DatetimeTickFormatter,
     HoverTool,
+    Range1d,
     UIElement,
 )
 from bokeh.plotting import figure
 
+from pipeline.batches import DOUBTFUL, NO_TIME, Quality
 from pipeline.dashboard import theme
 from pipeline.dashboard.ring import Mark, Ring
 from pipeline.dashboard.rows import QUALITY, TIME, Rows
 from pipeline.dashboard.theme import sheet
 from pipeline.dashboard.words import Words, ago
+from pipeline.gaps import gap_starts, interrupted
 
-QUALITY_NAMES = (
-    "corrected", "after gap", "undescribed", "unknown value", "out of range", "self-test", "saturated",
-    "clock jump", "no attitude", "no reference", "fragment", "failed check",
-)  # fmt: skip
+QUALITY_NAMES = tuple(str(bit.name).lower().replace("_", " ") for bit in Quality)
+"""By bit."""
+ONBOARD, RECEIVED = "onboard time, UTC", "received, UTC"
+"""What a time axis shows: when it was on board, by the onboard clock put to UTC, or when a station received it."""
+MARKS_AT = 0.03
+"""Of the height of a figure: where doubtful rows are marked."""
 N_TIMES = 4
 """Times of day below a figure: more would touch each other where it is narrow."""
 TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
@@ -41,12 +47,13 @@ const parted = (value) => value?.shape?.length !== 2 ? [value]  // an image: one
       Array.from({length: value.shape[0]}, (_, i) => value[i * value.shape[1] + j]))
 const cells = columns.map(([key]) => Array.from(source.data[key] ?? []).flatMap(parted))
 const wide = cells.map((cell) => cell.length && cell[0] != null && typeof cell[0] === "object")
-const text = (value, key) => value == null ? "" : key === "time" ? new Date(value).toISOString()
+const text = (value, key) => value == null || Number.isNaN(value) ? "" : key === "time" ? new Date(value).toISOString()
   : typeof value === "string" ? '"' + value.replaceAll('"', '""') + '"' : String(value)
 const n_rows = Math.max(0, ...cells.map((cell, i) => wide[i] ? cell[0].length : cell.length))
 const lines = [columns.flatMap(([_, name], i) => wide[i] ? cells[i].map((_, k) => name + " " + (k + 1)) : [name])]
+const gaps = source.data.gap ?? []  // rows that interrupt lines, and are no data
 for (let i = 0; i < n_rows; i++)
-  lines.push(cells.flatMap((cell, j) => wide[j] ? cell.map((v) => text(v[i], columns[j][0]))
+  if (!gaps[i]) lines.push(cells.flatMap((cell, j) => wide[j] ? cell.map((v) => text(v[i], columns[j][0]))
     : [text(cell[i], columns[j][0])]))
 const link = document.createElement("a")
 link.href = URL.createObjectURL(new Blob([lines.map((line) => line.join(",")).join("\\n") + "\\n"], {type: "text/csv"}))
@@ -81,6 +88,21 @@ def plot(x_label: str, y_label: str, *, is_time: bool = False, **options: Any) -
     return made
 
 
+def beside(*children: UIElement, **layout: Any) -> Any:
+    """A row that fills its place; on a narrow page a column."""
+    return row(*children, **{"sizing_mode": "stretch_both", "stylesheets": [sheet(theme.NARROW_CSS)], **layout})
+
+
+def below(*children: UIElement, **layout: Any) -> Any:
+    """A column that fills its place."""
+    return column(*children, **{"sizing_mode": "stretch_both", "stylesheets": [sheet(theme.NARROW_CSS)], **layout})
+
+
+def controls(*children: UIElement) -> Any:
+    """A row of controls, in as many lines as it takes."""
+    return row(*children, height=44, margin=(4, 0, 0, 6), stylesheets=[sheet(theme.CONTROLS_CSS)])
+
+
 def clock_axis(made: Any, label: str, *, dates: bool) -> None:
     """Times of day below a figure, and dates where they are ones."""
     made.xaxis.axis_label = label
@@ -96,14 +118,56 @@ def clock_axis(made: Any, label: str, *, dates: bool) -> None:
 
 
 def hover(made: Any, renderers: Sequence[Any], tips: Sequence[tuple[str, str]], mode: str = "mouse") -> None:
-    """Show `tips` over `renderers`; a tip of the column `time` is UTC."""
-    formatters: dict[str, Any] = {"@time": "datetime", "@solar": "datetime"}
+    """Show `tips` over `renderers`; those of the columns `time` and `solar` are times, of `quality` words."""
+    formatters: dict[str, Any] = {"@time": "datetime", "@solar": "datetime", "@quality": _quality_words()}
     made.add_tools(HoverTool(renderers=list(renderers), tooltips=list(tips), formatters=formatters, mode=mode))
+
+
+def _quality_words() -> CustomJSHover:
+    code = "return value ? names.filter((_, bit) => value >> bit & 1).join(', ') : 'good'"
+    return CustomJSHover(args={"names": list(QUALITY_NAMES)}, code=code)
+
+
+QUALITY_TIP = ("quality", "@quality{custom}")
+
+
+def mark_doubtful(made: Any, source: ColumnDataSource, x: str = "time") -> Any:
+    """Draw an x at the foot of a figure for each row whose column `mark` is a number, with its quality in words."""
+    _keep_scale(made)
+    made.extra_y_ranges = {"marks": Range1d(0, 1)}
+    marks = made.scatter(
+        x, "mark", source=source, y_range_name="marks", marker=theme.FLAG_MARKER, color=theme.FLAG, size=6
+    )
+    hover(made, [marks], [TIME_TIP, QUALITY_TIP])
+    return marks
+
+
+def mark_gaps(made: Any) -> ColumnDataSource:
+    """Draw bands where a series is interrupted; gives their source: `left` and `right`, on the x axis."""
+    _keep_scale(made)
+    source = ColumnDataSource({"left": [], "right": []})
+    made.vstrip(
+        x0="left",
+        x1="right",
+        source=source,
+        fill_color=theme.MUTED,
+        fill_alpha=0.18,
+        line_color=None,
+        level="underlay",
+    )
+    return source
+
+
+def _keep_scale(made: Any) -> None:
+    """Let the range of values be that of what is drawn so far, whatever is drawn over it."""
+    if made.y_range.renderers == []:
+        made.y_range.renderers = list(made.renderers)
 
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d ")
 _DATED = r"<span class='date'>\g<0></span>"
-TIME_TIP = ("UTC", "@time{%F %H:%M:%S.%3N}")
+TIME_TIP = (ONBOARD, "@time{%F %H:%M:%S.%3N}")
+RECEIVED_TIP = (RECEIVED, TIME_TIP[1])
 
 
 class Panel:
@@ -120,7 +184,10 @@ class Panel:
         self._save = CustomJS(args={"source": source, "names": dict(names), "file": file}, code=_CSV)
         button.js_on_event("button_click", self._save)
         buttons = [button] if source is not None else []
-        head = row(self._caption.root, *buttons, sizing_mode="stretch_width", height=24, margin=0)
+        head = row(
+            self._caption.root, *buttons,
+            sizing_mode="stretch_width", height=24, margin=0, stylesheets=[sheet(theme.HEAD_CSS)],
+        )  # fmt: skip
         self.root = column(
             head, content, sizing_mode="stretch_both", margin=3, stylesheets=[sheet(theme.PANEL_CSS)]
         )
@@ -132,19 +199,21 @@ class Panel:
     def tell(
         self, told: str, flagged: str = "", detail: str = "", *, arrived_s: float = 0.0, now_s: float = 0.0
     ) -> None:
-        """Say what of it is flagged, a detail, when it came, what it shows: the last gives way first, as a whole."""
+        """Say a detail, when it came, what it shows, in one line: the last gives way first, as a whole. Below that,
+        in as many lines as it takes, what of it is doubtful.
+        """
         told_now = (self.title, told, flagged, detail, arrived_s)
         if told_now == self._told:
             return
         self._told = told_now
         words = [
-            ("flag", f"<span title='{escape(flagged)}'>● {escape(flagged)}</span>" if flagged else ""),
             ("detail", escape(detail)),
-            ("age", f"{ago(now_s - arrived_s)} ago" if arrived_s else ""),
+            ("age", f"came {ago(now_s - arrived_s)} ago" if arrived_s else ""),
             ("age", _DATE.sub(_DATED, escape(told))),
         ]
-        said = "".join(f"<span class='{kind}'>{text}</span>" for kind, text in words if text)
-        self._caption.set(f"<div><b>{escape(self.title)}</b>{said}</div>")
+        line = "".join(f"<span class='{kind}'>{text}</span>" for kind, text in words if text)
+        why = f"<div class='flag'>✕ {escape(flagged)}</div>" if flagged else ""
+        self._caption.set(f"<div class='line'><b>{escape(self.title)}</b>{line}</div>{why}")
 
     def tell_of(self, ring: Ring | None, now_s: float, detail: str = "") -> None:
         """Tell of the rows of a ring."""
@@ -152,12 +221,15 @@ class Panel:
             self.tell("nothing yet")
             return
         rows = ring.rows()
-        until = f"to {utc_text(rows[TIME][-1])} UTC"
-        self.tell(until, flagged(rows[QUALITY]), detail, arrived_s=ring.arrived_s, now_s=now_s)
+        until = f"to {utc_text(rows[TIME][-1])} {ONBOARD}"
+        details = " · ".join(word for word in (detail, corrected(rows[QUALITY])) if word)
+        self.tell(until, flagged(rows[QUALITY]), details, arrived_s=ring.arrived_s, now_s=now_s)
 
 
 def utc_text(time_ns: int) -> str:
     """A time to the second, without its zone."""
+    if time_ns == NO_TIME:
+        return "unknown"
     return str(np.datetime64(int(time_ns), "ns").astype("M8[s]")).replace("T", " ")
 
 
@@ -170,21 +242,42 @@ def age(seconds: float) -> str:
 
 
 def flagged(quality: Any) -> str:
-    """How many rows have a quality that is not 0, and why; nothing where all are good."""
-    n_flagged = int(np.count_nonzero(quality))
-    if not n_flagged:
+    """How many rows are doubtful, and why; nothing where none is."""
+    doubt = np.asarray(quality).astype(np.int64) & int(DOUBTFUL)
+    n_doubtful = int(np.count_nonzero(doubt))
+    if not n_doubtful:
         return ""
-    bits = int(np.bitwise_or.reduce(quality))
-    why = [name for bit, name in enumerate(QUALITY_NAMES) if bits >> bit & 1]
-    return f"{n_flagged:,} of {len(quality):,} flagged: {', '.join(why)}"
+    return f"{n_doubtful:,} of {len(doubt):,} doubtful: {quality_words(int(np.bitwise_or.reduce(doubt)))}"
+
+
+def corrected(quality: Any) -> str:
+    """How many rows came with corrected symbols, which is nothing against them."""
+    n_corrected = int(np.count_nonzero(np.asarray(quality).astype(np.int64) & int(Quality.CORRECTED)))
+    return f"{n_corrected:,} of {len(quality):,} corrected" if n_corrected else ""
+
+
+def quality_words(bits: int) -> str:
+    """Quality bits by name."""
+    return ", ".join(name for bit, name in enumerate(QUALITY_NAMES) if bits >> bit & 1)
 
 
 class Tail:
-    """Keeps a source up with a ring: it sends what is new, and everything where that is not enough."""
+    """Keeps a source up with a ring: it sends what is new, and everything where that is not enough.
 
-    def __init__(self, source: ColumnDataSource, shown: Callable[[Rows], dict[str, Any]]) -> None:
-        """`shown`: rows of the ring as columns of the source, row by row."""
+    Where samples are missing a row of NaN interrupts the lines of the source; its column `gap` is 1 in such rows.
+    """
+
+    def __init__(
+        self,
+        source: ColumnDataSource,
+        shown: Callable[[Rows], dict[str, Any]],
+        gaps: Mapping[ColumnDataSource, str] | None = None,
+    ) -> None:
+        """`shown`: rows of the ring as columns of numbers, row by row. `gaps`: sources of bands (`mark_gaps`), each
+        with the column of `source` that its axis shows.
+        """
         self.source = source
+        self.gaps = dict(gaps or {})
         self._shown = shown
         self._empty: dict[str, list[Any]] = {name: [] for name in source.data}
         self._ring: Ring | None = None
@@ -198,6 +291,7 @@ class Tail:
         """Whether there was anything new."""
         if ring is None or not len(ring):
             self.source.data = dict(self._empty)
+            self._show_gaps({}, np.empty(0, np.int64))
             changed, self._ring, self._mark = self._ring is not None, None, None
             return changed
         n_new = ring.n_since(self._mark) if ring is self._ring else None
@@ -205,12 +299,34 @@ class Tail:
         if n_new == 0:
             return False
         rows = ring.rows()
+        starts = gap_starts(rows[TIME])
         if n_new is None:
-            self.source.data = self._shown(rows)
+            self.source.data = _interrupted(self._shown(rows), starts)
         else:
-            fresh = {name: values[-n_new:] for name, values in rows.items()}
-            self.source.stream(self._shown(fresh), rollover=ring.capacity)
+            first = len(ring) - n_new
+            fresh = self._shown({name: values[first:] for name, values in rows.items()})
+            self.source.stream(_interrupted(fresh, starts[starts >= first] - first), rollover=ring.capacity)
+        self._show_gaps(rows, starts)
         return True
+
+    def _show_gaps(self, rows: Rows, starts: Any) -> None:
+        if not self.gaps:
+            return
+        ends = np.stack([starts - 1, starts], axis=1).ravel()
+        beside = self._shown({name: values[ends] for name, values in rows.items()}) if len(ends) else {}
+        for source, x in self.gaps.items():
+            values = np.asarray(beside.get(x, []), np.float64)
+            bands = {"left": values[::2], "right": values[1::2]}
+            if any(not np.array_equal(bands[side], source.data[side]) for side in bands):
+                source.data = bands
+
+
+def _interrupted(columns: dict[str, Any], starts: Any) -> dict[str, Any]:
+    made = {name: interrupted(np.asarray(values), starts) for name, values in columns.items()}
+    n_rows = len(next(iter(made.values())))
+    made["gap"] = np.zeros(n_rows)
+    made["gap"][starts + np.arange(len(starts))] = 1.0
+    return made
 
 
 def milliseconds(time_ns: Any) -> Any:
@@ -218,6 +334,6 @@ def milliseconds(time_ns: Any) -> Any:
     return time_ns / 1e6
 
 
-def where_flagged(values: Any, quality: Any) -> Any:
-    """The values of rows that are not good, NaN for the others."""
-    return np.where(quality != 0, values, np.nan)
+def where_doubtful(quality: Any) -> Any:
+    """The place of a mark for each row that is doubtful, NaN for the others."""
+    return np.where(quality & int(DOUBTFUL), MARKS_AT, np.nan)

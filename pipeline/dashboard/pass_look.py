@@ -8,11 +8,21 @@ from html import escape
 from typing import Any
 
 import numpy as np
-from bokeh.layouts import column, row
 from bokeh.models import ColumnDataSource, Range1d, UIElement
 
 from pipeline.dashboard import theme
-from pipeline.dashboard.panels import TIME_TIP, Panel, age, hover, milliseconds, plot, utc_text
+from pipeline.dashboard.panels import (
+    RECEIVED,
+    RECEIVED_TIP,
+    Panel,
+    age,
+    below,
+    beside,
+    hover,
+    milliseconds,
+    plot,
+    utc_text,
+)
 from pipeline.dashboard.state import Stream
 from pipeline.dashboard.words import Words
 
@@ -25,7 +35,7 @@ MAX_LAG_S = 86_400.0
 """More is no lag: an old recording, sent as if it were live."""
 MAX_SHOWN = 100
 """Rows of a table; its CSV file has all that are held."""
-_COLOURS = {"error": theme.RED, "warning": theme.FLAG}
+_COLOURS = {"error": theme.RED, "warning": theme.WARNING}
 
 
 class PassLook:
@@ -43,22 +53,22 @@ class PassLook:
         )
         self.products = ColumnDataSource({"product": [], "messages": []}, name="products")
         self._n_changes: tuple[str, int] | None = None
-        self._link = _Table("Link", self.channels, ("channel", *_COUNTERS, "last"))
+        self._link = _Table("Link", self.channels, ("channel", *_COUNTERS, "last"), {"last": "last received, UTC"})
         self._frames = Panel(
             "Frames and gaps", self._timeline(), self.frames,
-            {"time": "utc", "channel": "channel", "frames": "frames", "lost": "lost_frames"}, "frames.csv",
+            {"time": "received_utc", "channel": "channel", "frames": "frames", "lost": "lost_frames"}, "frames.csv",
         )  # fmt: skip
         self._symbols = Panel(
             "Corrected symbols", self._bars(), self.symbols,
             {"symbols": "corrected_symbols", "codewords": "codewords"}, "corrected_symbols.csv",
         )  # fmt: skip
-        self._events = _Table("Events", self.events, ("at", "severity", "text"))
+        self._events = _Table("Events", self.events, ("at", "severity", "text"), {"at": RECEIVED})
         self._products = _Table("Products", self.products, ("product", "messages"))
         self._link.root.sizing_mode, self._link.root.height = "stretch_width", 150
-        plots = row(self._frames.root, self._symbols.root, sizing_mode="stretch_both")
-        left = column(self._link.root, plots, sizing_mode="stretch_both")
-        right = column(self._products.root, self._events.root, width=420, sizing_mode="stretch_height")
-        self.root: UIElement = row(left, right, sizing_mode="stretch_both")
+        plots = beside(self._frames.root, self._symbols.root)
+        left = below(self._link.root, plots)
+        right = below(self._products.root, self._events.root, width=420, sizing_mode="stretch_height")
+        self.root: UIElement = beside(left, right)
 
     def refresh(self, stream: Stream | None, now_s: float) -> None:
         now = (stream.name, stream.n_changes) if stream else None
@@ -95,25 +105,37 @@ class PassLook:
 
     def _tell(self, stream: Stream, now_s: float) -> None:
         def tell(
-            panel: Panel, arrived_s: float, flags: str = "", detail: str = "", none: str = "nothing yet"
+            panel: Panel,
+            has: object,
+            arrived_s: float,
+            flags: str = "",
+            detail: str = "",
+            none: str = "nothing yet",
         ) -> None:
-            panel.tell("" if arrived_s else none, flags, detail, arrived_s=arrived_s, now_s=now_s)
+            told = none if not has else "" if arrived_s else "retained by the broker"
+            panel.tell(told, flags, detail, arrived_s=arrived_s, now_s=now_s)
 
         lost = sum(int(c.get("lost_frames") or 0) for c in stream.channels.values())
         detail = " · ".join(word for word in (_lock(stream, now_s), _lag(stream, now_s)) if word)
-        tell(self._link.panel, stream.link_arrived_s, f"{lost:,} frames lost" if lost else "", detail)
+        tell(
+            self._link.panel,
+            stream.channels,
+            stream.link_arrived_s,
+            f"{lost:,} frames lost" if lost else "",
+            detail,
+        )
         gaps = sum(event["kind"] == "gap" for event in stream.events)
-        tell(self._frames, stream.link_arrived_s, f"{gaps} gaps" if gaps else "")
+        tell(self._frames, stream.counts, stream.link_arrived_s, f"{gaps} gaps" if gaps else "")
         frames = _frames(stream)
         bad = int(frames.get("uncorrectable") or 0)
-        arrived_s = (stream.frames_arrived_s or stream.report_arrived_s) if frames else 0.0
+        arrived_s = stream.frames_arrived_s or stream.report_arrived_s
         uncorrectable = f"{bad:,} frames uncorrectable" if bad else ""
-        tell(self._symbols, arrived_s, uncorrectable, none="with the report, at the end of the pass")
-        tell(self._events.panel, stream.event_arrived_s if stream.events else 0.0, none="none")
-        tell(self._products.panel, stream.arrived_s if stream.n_products else 0.0)
+        tell(self._symbols, frames, arrived_s, uncorrectable, none="with the report, at the end of the pass")
+        tell(self._events.panel, stream.events, stream.event_arrived_s, none="none")
+        tell(self._products.panel, stream.n_products, stream.arrived_s)
 
     def _timeline(self) -> Any:
-        made = plot("received, UTC", "frames read", is_time=True)
+        made = plot(RECEIVED, "frames read", is_time=True)
         drawn = made.scatter("time", "frames", source=self.frames, color=theme.BLUE, size=5)
         made.multi_line(
             "time", "frames", source=self.lines, line_color="colour", line_width=2, legend_field="channel"
@@ -125,9 +147,11 @@ class PassLook:
         made.y_range.start = 0
         made.legend.location = "top_left"
         hover(
-            made, [drawn], [TIME_TIP, ("channel", "@channel"), ("frames", "@frames{0,0}"), ("lost", "@lost{0,0}")]
+            made,
+            [drawn],
+            [RECEIVED_TIP, ("channel", "@channel"), ("frames", "@frames{0,0}"), ("lost", "@lost{0,0}")],
         )
-        hover(made, [gaps], [TIME_TIP, ("event", "@text")])
+        hover(made, [gaps], [RECEIVED_TIP, ("event", "@text")])
         return made
 
     def _bars(self) -> Any:
@@ -143,15 +167,20 @@ class PassLook:
 class _Table:
     """Rows of a source as a small HTML table; what stands in it came from outside and is escaped."""
 
-    def __init__(self, title: str, source: ColumnDataSource, columns: tuple[str, ...]) -> None:
-        self._source, self._columns = source, columns
+    def __init__(
+        self, title: str, source: ColumnDataSource, columns: tuple[str, ...], heads: Mapping[str, str] | None = None
+    ) -> None:
+        """`heads`: what stands over columns that are called otherwise."""
+        self._source, self._columns, self._heads = source, columns, heads or {}
         self._body = Words(theme.TABLE_CSS, sizing_mode="stretch_both", margin=0)
         self.panel = Panel(title, self._body.root, source, {name: name for name in columns}, f"{title.lower()}.csv")
         self.root = self.panel.root
 
     def fill(self, data: dict[str, list[Any]]) -> None:
         self._source.data = data
-        head = "".join(f"<th>{escape(name.replace('_', ' '))}</th>" for name in self._columns)
+        head = "".join(
+            f"<th>{escape(self._heads.get(name, name.replace('_', ' ')))}</th>" for name in self._columns
+        )
         rows = zip(*(data[name][:MAX_SHOWN] for name in self._columns), strict=True)
         body = "".join("<tr>" + "".join(map(_cell, self._columns, cells)) + "</tr>" for cells in rows)
         self._body.set(f"<table><tr>{head}</tr>{body}</table>")
@@ -215,7 +244,7 @@ def _told(events: list[dict[str, Any]], lines: dict[str, list[Any]]) -> dict[str
     at = [float(time.astype(np.int64)) if time is not None else np.nan for time in times]
     lost = np.array([float(event.get("lost_frames") or 1) for event in events])
     return {
-        "at": [str(event["time"] or "").replace("T", " ").rstrip("Z") for event in events],
+        "at": [str(event["time"] or "unknown").replace("T", " ").rstrip("Z") for event in events],
         "severity": [str(event["severity"]) for event in events],
         "text": [str(event["text"]) for event in events],
         "time": at,

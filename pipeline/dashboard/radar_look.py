@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from bokeh.layouts import column, row
 from bokeh.models import (
     Checkbox,
     ColorBar,
@@ -25,8 +24,9 @@ from bokeh.models import (
     UIElement,
 )
 
+from pipeline.batches import DOUBTFUL
 from pipeline.dashboard import theme
-from pipeline.dashboard.panels import Panel, hover, plot
+from pipeline.dashboard.panels import QUALITY_TIP, Panel, below, beside, controls, hover, plot
 from pipeline.dashboard.radargram import LIGHT_M_NS, radargram
 from pipeline.dashboard.ring import Mark, Ring
 from pipeline.dashboard.rows import QUALITY, TIME
@@ -90,18 +90,8 @@ class RadarLook:
         self.made.on_change("value", self._redraw)
         for control in (self.x_axis, self.level):
             control.on_change("active", self._redraw)
-        controls = row(
-            self.made,
-            self.x_axis,
-            self.gain,
-            self.span,
-            self.level,
-            self.palette,
-            self.permittivity,
-            height=44,
-            margin=(4, 0, 0, 6),
-        )
-        self.root: UIElement = column(controls, *[view.root for view in self._views], sizing_mode="stretch_both")
+        chosen = controls(self.made, self.x_axis, self.gain, self.span, self.level, self.palette, self.permittivity)
+        self.root: UIElement = below(chosen, *[view.root for view in self._views])
 
     def seek(self, kind: str, time_ns: int) -> None:
         """Bring the traces of a time to the middle."""
@@ -138,17 +128,17 @@ class _View:
         self._x_range = Range1d(0, 1)
         self._mapper = LinearColorMapper(palette=PALETTES["Viridis"], nan_color="rgba(128,128,128,0.25)")
         self._figure = self._picture(trace)
-        beside = plot("dB", "two-way time (ns)", y_range=self._y_range, x_range=DataRange1d(range_padding=0.05))
-        line = beside.line("amplitude", "twt", source=trace, color=theme.ORANGE)
-        hover(beside, [line], [("two-way time", "@twt{0.0} ns"), ("amplitude", "@amplitude{0.0} dB")], "hline")
+        side = plot("dB", "two-way time (ns)", y_range=self._y_range, x_range=DataRange1d(range_padding=0.05))
+        line = side.line("amplitude", "twt", source=trace, color=theme.ORANGE)
+        hover(side, [line], [("two-way time", "@twt{0.0} ns"), ("amplitude", "@amplitude{0.0} dB")], "hline")
         headers = {"twt": "twt_ns", "image": "gained_amplitude_db column"}
         self._panel = Panel(title, self._figure, self.source, headers, f"{kind.replace('/', '_')}.csv")
         under = Panel(
-            "Trace under the cursor", beside, trace, {"twt": "twt_ns", "amplitude": "amplitude_db"}, "trace.csv"
+            "Trace under the cursor", side, trace, {"twt": "twt_ns", "amplitude": "amplitude_db"}, "trace.csv"
         )
         under.root.sizing_mode, under.root.width = "stretch_height", 300
         under.tell("")
-        self.root = row(self._panel.root, under.root, sizing_mode="stretch_both")
+        self.root = beside(self._panel.root, under.root)
 
     def forget(self) -> None:
         self._mark = None
@@ -198,7 +188,7 @@ class _View:
             "image": [drawn.image], "x": [drawn.x_first], "y": [top], "dw": [drawn.x_width], "dh": [drawn.twt_width_ns],
             "twt": [drawn.twt_ns],
         }  # fmt: skip
-        bad = rows[QUALITY] != 0
+        bad = (rows[QUALITY] & int(DOUBTFUL)) != 0
         low = np.full(int(bad.sum()), top + 0.01 * drawn.twt_width_ns)
         self.flags.data = {"x": x[bad], "y": low, "quality": rows[QUALITY][bad].astype(float)}
         self._figure.xaxis.axis_label = "distance along the traces (m)" if by_distance else "trace"
@@ -222,7 +212,8 @@ class _View:
         made = plot("distance (m)", "two-way time (ns)", x_range=self._x_range, y_range=self._y_range)
         image = made.image("image", "x", "y", "dw", "dh", source=self.source, color_mapper=self._mapper)
         made.grid.visible = False
-        made.scatter("x", "y", source=self.flags, marker="inverted_triangle", color=theme.FLAG, size=6)
+        marks = made.scatter("x", "y", source=self.flags, marker=theme.FLAG_MARKER, color="white", size=7)
+        hover(made, [marks], [QUALITY_TIP])
         depth = LinearAxis(axis_label="depth (m) at that permittivity")
         depth.formatter = CustomJSTickFormatter(args={"permittivity": self._look.permittivity}, code=_DEPTH)
         self._look.permittivity.js_on_change("value", CustomJS(args={"axis": depth}, code="axis.change.emit()"))

@@ -50,7 +50,7 @@ class ReplayBar:
         self.speed.on_change("value", self._set_speed)
         self.root: UIElement = row(
             self._told.root, self.button, self.place, self.speed,
-            visible=False, name="replay_bar", stylesheets=[sheet(theme.REPLAY_CSS)],
+            visible=False, name="replay_bar", height=30, stylesheets=[sheet(theme.REPLAY_CSS)],
         )  # fmt: skip
 
     def refresh(self, stream: Stream | None, now_s: float) -> None:

@@ -135,6 +135,9 @@ WANTED: dict[str, Wanted] = {
     "gpr/radargram_high": Wanted(1024, ("envelope", "distance_m"), ("twt_ns",), _radargram),
     "gpr/radargram_low": Wanted(1024, ("envelope", "distance_m"), ("twt_ns",), _radargram),
     "libs/mean": Wanted(20, ("net_counts", "wavelength_nm", "point_id", "n_shots")),
+    "libs/lines": Wanted(
+        2_000, ("species", "listed_wavelength_nm", "found_wavelength_nm", "height_counts", "confidence", "point_id")
+    ),
     "libs/shot": Wanted(60, ("net_counts", "wavelength_nm", "point_id", "shot")),
     "swir/reflectance": Wanted(12, ("reflectance", "wavelength_nm", "point_id")),
 }

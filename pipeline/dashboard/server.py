@@ -37,7 +37,7 @@ Say = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A page that is up. `listening` ends only with an error: the broker refused, or was not there."""
+    """A page that is up. `listening` ends only with an error: the broker refused, or one of our own has ended."""
 
     url: str
     listening: asyncio.Task[None]
@@ -114,7 +114,7 @@ class _Server:
         from tornado.httpserver import HTTPServer  # noqa: PLC0415
         from tornado.ioloop import IOLoop  # noqa: PLC0415
 
-        from pipeline.dashboard.page import Page  # noqa: PLC0415
+        from pipeline.dashboard.page import Asked, Page  # noqa: PLC0415
 
         def open_page(document: Any) -> None:
             if self.n_pages >= MAX_PAGES:
@@ -122,8 +122,12 @@ class _Server:
                 return
             self.n_pages += 1
             document.on_session_destroyed(self._close_page)
-            asked = document.session_context.request.arguments.get("theme")
-            Page(document, state, say, dark=asked != [b"light"])
+            asked = {
+                name: values[-1].decode(errors="replace")
+                for name, values in document.session_context.request.arguments.items()
+            }
+            look, stream, dark = asked.get("look", ""), asked.get("stream", ""), asked.get("theme") != "light"
+            Page(document, state, say, Asked(look, stream, dark))
 
         self.n_pages = 0
         sockets, self.port = bind_sockets(host, port)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from bokeh.models import ColumnDataSource
 
+from pipeline.batches import DOUBTFUL
 from pipeline.dashboard import theme
 from pipeline.dashboard.panels import hover, plot
 from pipeline.dashboard.ring import Ring
@@ -17,7 +18,7 @@ class SoundPlot:
     """A figure over frequency."""
 
     def __init__(self) -> None:
-        names = ("low", "centre", "high", "level", "mean", "bottom", "colour")
+        names = ("low", "centre", "high", "level", "mean", "bottom", "hatch")
         self.source = ColumnDataSource({name: [] for name in names}, name="sound")
         self.figure = self._drawn()
 
@@ -27,7 +28,7 @@ class SoundPlot:
             return
         rows, common = ring.rows(), ring.common
         level = rows["band_level_db"][-1]
-        colour = theme.FLAG if rows[QUALITY][-1] else theme.CYAN
+        hatch = "cross" if int(rows[QUALITY][-1]) & int(DOUBTFUL) else "blank"
         known = level[np.isfinite(level)]
         lowest = float(np.floor(known.min() / 10) * 10 - 5) if len(known) else 0.0
         with np.errstate(divide="ignore"):
@@ -39,14 +40,14 @@ class SoundPlot:
             "level": np.where(np.isfinite(level), level, np.nan),
             "mean": np.where(np.isfinite(mean), mean, np.nan),
             "bottom": np.full(len(level), lowest),
-            "colour": [colour] * len(level),
+            "hatch": [hatch] * len(level),
         }
 
     def _drawn(self) -> Any:
         made = plot("frequency (Hz)", "dB to 20 µPa", x_axis_type="log")
         bars = made.quad(
-            left="low", right="high", top="level", bottom="bottom", source=self.source, fill_color="colour",
-            fill_alpha=0.8, line_color=None,
+            left="low", right="high", top="level", bottom="bottom", source=self.source, fill_color=theme.CYAN,
+            fill_alpha=0.8, hatch_pattern="hatch", hatch_color=theme.FLAG, line_color=None,
         )  # fmt: skip
         made.line("centre", "mean", source=self.source, color=theme.ORANGE, line_width=2)
         tips = [("third octave", "@centre{0.0} Hz"), ("level", "@level{0.0} dB"), ("mean", "@mean{0.0} dB")]

@@ -1,4 +1,4 @@
-"""Spectra: LIBS, the mean of a point and each of its shots, with named lines; SWIR reflectance, with its bands."""
+"""Spectra: LIBS, the mean of a point and each of its shots, with the lines found in it; SWIR reflectance."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-from bokeh.layouts import column, row
 from bokeh.models import (
     BoxAnnotation,
     Checkbox,
@@ -19,24 +18,25 @@ from bokeh.models import (
     UIElement,
 )
 
+from pipeline.batches import DOUBTFUL
 from pipeline.dashboard import theme
-from pipeline.dashboard.lines import BANDS_NM, LINES_NM
-from pipeline.dashboard.panels import Panel, hover, plot, utc_text
+from pipeline.dashboard.lines import BANDS_NM
+from pipeline.dashboard.panels import Panel, below, controls, hover, plot, utc_text
 from pipeline.dashboard.ring import Ring
 from pipeline.dashboard.rows import QUALITY, TIME, Rows
 from pipeline.dashboard.state import Stream
 from pipeline.dashboard.theme import sheet
 
-_NEAR_NM = 0.4
 LATEST = "latest point"
 ALL = "all"
+_LINES = ("wavelength", "peak", "name", "listed", "confidence", "size", "alpha")
 
 
 class SpectraLook:
     """Two spectra, one above the other; of LIBS one point, the latest where none is chosen."""
 
     title = "Spectra"
-    kinds = ("libs/mean", "libs/shot", "swir/reflectance")
+    kinds = ("libs/mean", "libs/shot", "libs/lines", "swir/reflectance")
 
     def __init__(self) -> None:
         css = {"stylesheets": [sheet(theme.WIDGET_CSS)]}
@@ -52,10 +52,8 @@ class SpectraLook:
         self.point.on_change("value", self._redraw)
         self.with_shot.on_change("active", self._redraw)
         self.part.on_change("active", self._part_chosen)
-        controls = row(self.point, self.shot, self.with_shot, self.part, height=44, margin=(4, 0, 0, 6))
-        self.root: UIElement = column(
-            controls, self._libs.panel.root, self._swir.panel.root, sizing_mode="stretch_both"
-        )
+        chosen = controls(self.point, self.shot, self.with_shot, self.part)
+        self.root: UIElement = below(chosen, self._libs.panel.root, self._swir.panel.root)
 
     def seek(self, kind: str, time_ns: int) -> None:
         """Show the point that was shot nearest to a time."""
@@ -65,9 +63,10 @@ class SpectraLook:
     def refresh(self, stream: Stream | None, now_s: float) -> None:
         self._stream, self._now_s = stream, now_s
         products = stream.products if stream else {}
-        self._name_points(products.get("libs/mean"))
-        self._libs.refresh(products.get("libs/mean"), products.get("libs/shot"), now_s)
-        self._swir.refresh(products.get("swir/reflectance"), now_s)
+        self._name_points(products.get(self.kinds[0]))
+        mean, shots, lines, swir = (products.get(kind) for kind in self.kinds)
+        self._libs.refresh(mean, shots, lines, now_s)
+        self._swir.refresh(swir, now_s)
 
     @property
     def wanted_ns(self) -> int | None:
@@ -107,7 +106,7 @@ class _Libs:
         self._told = ""
         self.source = ColumnDataSource({"wavelength": [], "mean": []}, name="libs_mean")
         self.shot = ColumnDataSource({"wavelength": [], "net": []}, name="libs_shot")
-        self.lines = ColumnDataSource({"wavelength": [], "peak": [], "name": []}, name="libs_lines")
+        self.lines = ColumnDataSource({name: [] for name in _LINES}, name="libs_lines")
         self.x_range = DataRange1d(range_padding=0.02)
         made = plot("wavelength in vacuum (nm)", "net counts", x_range=self.x_range)
         made.y_range.only_visible = True
@@ -115,12 +114,14 @@ class _Libs:
         mean = made.line(
             "wavelength", "mean", source=self.source, color=theme.BLUE, legend_label="mean of the point"
         )
-        named = made.scatter(
-            "wavelength", "peak", source=self.lines, marker="inverted_triangle", size=8, color=theme.GREEN
-        )
+        found = made.scatter(
+            "wavelength", "peak", source=self.lines, marker="inverted_triangle", size="size", color=theme.GREEN,
+            alpha="alpha", legend_label="line found, the fainter the less sure",
+        )  # fmt: skip
         made.legend.orientation, made.legend.location = "horizontal", "top_left"
         made.legend.click_policy = "hide"
-        hover(made, [named], [("line", "@name @wavelength{0.000} nm"), ("peak of the mean", "@peak{0,0}")])
+        tips = [("line", "@name, listed at @listed{0.000} nm"), ("found at", "@wavelength{0.000} nm")]
+        hover(made, [found], [*tips, ("confidence", "@confidence{0.00}"), ("peak of the mean", "@peak{0,0}")])
         hover(made, [mean], [("wavelength", "@wavelength{0.000} nm"), ("mean", "@mean{0,0.0}")])
         headers = {"wavelength": "wavelength_vacuum_nm", "mean": "mean_net_counts"}
         self.panel = Panel("LIBS", made, self.source, headers, "libs_mean.csv")
@@ -128,26 +129,28 @@ class _Libs:
     def forget(self) -> None:
         self._seen = ()
 
-    def refresh(self, mean: Ring | None, shots: Ring | None, now_s: float) -> None:
-        seen = (mean, mean and mean.mark, shots, shots and shots.mark)
+    def refresh(self, mean: Ring | None, shots: Ring | None, lines: Ring | None, now_s: float) -> None:
+        seen = tuple((ring, ring and ring.mark) for ring in (mean, shots, lines))
         if seen != self._seen:
             self._seen = seen
-            self._draw(mean.rows() if mean else None, shots.rows() if shots else None)
+            self._draw(*(ring.rows() if ring else None for ring in (mean, shots, lines)))
         self.panel.tell_of(mean or shots, now_s, self._told)
 
-    def _draw(self, mean: Rows | None, shots: Rows | None) -> None:
+    def _draw(self, mean: Rows | None, shots: Rows | None, lines: Rows | None) -> None:
         self._told = ""
         if mean is not None:
             wanted_ns = self._look.wanted_ns
             i = -1 if wanted_ns is None else int(np.argmin(np.abs(mean[TIME] - wanted_ns)))
             wavelength, net = mean["wavelength_nm"][i], mean["net_counts"][i]
-            self._told = f"point {mean['point_id'][i]:.0f}, {mean['n_shots'][i]:.0f} shots"
+            self.lines.data = _found(lines, mean, i)
+            n_lines = len(self.lines.data["name"])
+            named = f"{n_lines} line{'s' * (n_lines != 1)} found" if n_lines else "no line found"
+            self._told = f"point {mean['point_id'][i]:.0f}, {mean['n_shots'][i]:.0f} shots, {named}"
             self.source.data = {"wavelength": _parted(wavelength, wavelength), "mean": _parted(wavelength, net)}
-            self.lines.data = _named(wavelength, net)
             self._look.name_parts(wavelength)
         else:
             self.source.data = {"wavelength": [], "mean": []}
-            self.lines.data = {"wavelength": [], "peak": [], "name": []}
+            self.lines.data = {name: [] for name in _LINES}
         self.shot.data = {"wavelength": [], "net": []}
         if shots is not None:
             point = mean["point_id"][i] if mean is not None else shots["point_id"][-1]
@@ -161,7 +164,7 @@ class _Libs:
             slider.title = "Shot: none held of this point"
             return
         i = int(of_point[min(int(slider.value), n_shots) - 1])
-        flag = ", flagged" if shots[QUALITY][i] else ""
+        flag = ", doubtful" if int(shots[QUALITY][i]) & int(DOUBTFUL) else ""
         slider.title = f"Shot of {n_shots} held (number {shots['shot'][i]:.0f}{flag})"
         if self._look.with_shot.active:
             wavelength = shots["wavelength_nm"][i]
@@ -189,7 +192,8 @@ class _Swir:
         made.legend.orientation = "horizontal"
         hover(made, [drawn], [("target", "@name"), ("wavelength", "$x{0.0} nm"), ("reflectance", "$y{0.0000}")])
         headers = {"wavelength": "wavelength_vacuum_nm", "reflectance": "reflectance"}
-        self.panel = Panel("SWIR reflectance (dashed: flagged)", made, self.source, headers, "swir.csv")
+        title = "SWIR reflectance (dashed: doubtful; shaded: where bands may lie)"
+        self.panel = Panel(title, made, self.source, headers, "swir.csv")
 
     def refresh(self, ring: Ring | None, now_s: float) -> None:
         seen = (ring, ring and ring.mark)
@@ -206,7 +210,7 @@ def _targets(rows: Rows) -> dict[str, Any]:
         "reflectance": [rows["reflectance"][i] for i in shown],
         "name": [f"{rows['point_id'][i]:.0f}, spectrum {i + 1}" for i in shown],
         "colour": [theme.LINES[i % len(theme.LINES)] for i in shown],
-        "dash": ["dashed" if rows[QUALITY][i] else "solid" for i in shown],
+        "dash": ["dashed" if int(rows[QUALITY][i]) & int(DOUBTFUL) else "solid" for i in shown],
         "quality": [float(rows[QUALITY][i]) for i in shown],
     }
 
@@ -231,12 +235,21 @@ def _parted(wavelength: Any, values: Any) -> Any:
     return np.insert(np.asarray(values, float), _ends(wavelength), np.nan)
 
 
-def _named(wavelength: Any, net: Any) -> dict[str, Any]:
-    """The lines inside the spectrum, each at the strongest value near it."""
-    found = []
-    for name, line in LINES_NM:
-        near = net[np.abs(wavelength - line) <= _NEAR_NM]
-        if len(near):
-            found.append((line, float(near.max()), name))
-    columns = zip(*found, strict=True) if found else ((), (), ())
-    return {key: list(values) for key, values in zip(("wavelength", "peak", "name"), columns, strict=True)}
+def _found(lines: Rows | None, mean: Rows, i: int) -> dict[str, Any]:
+    """What `libs/lines` found in the i-th mean: the rows of its point and time."""
+    if lines is None:
+        return {name: [] for name in _LINES}
+    own = (lines["point_id"] == mean["point_id"][i]) & (lines[TIME] == mean[TIME][i])
+    wavelength, net = mean["wavelength_nm"][i], mean["net_counts"][i]
+    found = lines["found_wavelength_nm"][own]
+    channel = np.argmin(np.abs(wavelength[:, None] - found), axis=0) if len(found) else np.empty(0, np.int64)
+    confidence = lines["confidence"][own]
+    return {
+        "wavelength": found,
+        "peak": net[channel].astype(float),
+        "name": lines["species"][own].tolist(),
+        "listed": lines["listed_wavelength_nm"][own],
+        "confidence": confidence,
+        "size": 6 + 6 * confidence,
+        "alpha": 0.35 + 0.65 * confidence,
+    }

@@ -39,6 +39,7 @@ class Stream:
         self.name = name
         self.n_changes = 0
         self.arrived_s = 0.0
+        """When anything of it was last published; 0 while nothing but what the broker retained is known."""
         self.progress: Progress | None = None
         self.progress_arrived_s = 0.0
         """When a replay last told how it stands; 0 while all that is known is what the broker kept."""
@@ -53,7 +54,10 @@ class Stream:
         self.channels: dict[str, dict[str, Any]] = {}
         self.counts: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MAX_COUNTS)
         """(channel, its counters) as they came, for what is drawn against time."""
+        self.onboard: dict[str, Any] = {}
+        """The latest onboard time of any product: `utc`, and `sol`, `ltst` where it has them."""
         self.link_arrived_s = 0.0
+        """When counters were last published, as for `report_arrived_s`; 0 while only retained ones are known."""
         self.frames_arrived_s = 0.0
         """When the frames of any channel last grew in number: 0 while nothing but what the broker kept is known."""
         self.lag_s: float | None = None
@@ -63,6 +67,18 @@ class Stream:
         self.report: dict[str, Any] = {}
         self.report_arrived_s = 0.0
         self._ids: dict[str, None] = {}
+
+    @property
+    def last_received_ns(self) -> int:
+        """When the last frame was received; 0 where that is not known."""
+        return max((int(one.get("last_received_ns") or 0) for one in self.channels.values()), default=0)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is expected: a replay that ended or waits, or a pass that was reported."""
+        if self.progress:
+            return self.progress.state != "playing"
+        return bool(self.report) and self.report_arrived_s >= self.arrived_s
 
     def replaying(self, now_s: float) -> Progress | None:
         """How the replay stands that plays this stream now, if one does."""
@@ -85,13 +101,14 @@ class State:
         self.streams: dict[str, Stream] = {}
         self.services: dict[str, str] = {}
         self.n_unread = 0
-        self.connected = False
+        self.connected = self.was_connected = False
         self.broker_text = "not connected yet"
         self._unpack = unpack
 
     def tell(self, text: str) -> None:
-        """Take what the subscriber tells of its connection: lost, or found again."""
+        """Take what the subscriber tells of its connection: waiting for it, connected, lost, or connected again."""
         self.connected = text.startswith("connected")
+        self.was_connected |= self.connected
         self.broker_text = text
 
     def feed(self, topic: str, payload: bytes, now_s: float, *, utc_ns: int = 0, retained: bool = False) -> None:
@@ -123,7 +140,7 @@ class State:
         stream = self.streams.get(name) or Stream(name)
         take(stream, self._unpack if levels[2] == "product" else _object, levels[3:], payload, came)
         if levels[2] != "progress" or not stream.arrived_s:
-            stream.arrived_s = came.now_s
+            stream.arrived_s = came.heard_s or stream.arrived_s
             stream.n_changes += 1
         self.streams[name] = stream
         if len(self.streams) > MAX_STREAMS:
@@ -138,6 +155,11 @@ class _Came:
     utc_ns: int
     retained: bool
 
+    @property
+    def heard_s(self) -> float:
+        """When it was published, which of a retained message is not known: 0."""
+        return 0.0 if self.retained else self.now_s
+
 
 def _take_product(stream: Stream, unpack: Unpack, levels: list[str], payload: bytes, came: _Came) -> None:
     product = unpack(payload)
@@ -147,18 +169,32 @@ def _take_product(stream: Stream, unpack: Unpack, levels: list[str], payload: by
         ring = stream.products.get(kind) or Ring(wanted.capacity)
         rows, common = product_rows(product, wanted, ring.rows())
         if not stream.is_new(str(product["id"])):
-            ring.arrived_s = came.now_s
+            ring.arrived_s = came.heard_s or ring.arrived_s
             return
         ring.common = common or ring.common
-        ring.append(rows, came.now_s)
+        ring.append(rows, came.heard_s or ring.arrived_s)
         stream.products[kind] = ring
     elif kind in IMAGES:
         picture = read_picture(kind, product)
         if not stream.is_new(str(product["id"])):
             return
-        stream.images.add(picture, came.now_s)
+        stream.images.add(picture, came.heard_s or stream.images.arrived_s)
+    _note_time(stream, product.get("time") or {})
     if kind in stream.n_products or len(stream.n_products) < MAX_KINDS:
         stream.n_products[kind] += 1
+
+
+def _note_time(stream: Stream, time: Mapping[str, Any]) -> None:
+    """Keep the latest onboard time that products carry, of those with a local time where any has one.
+
+    ISO 8601 texts of one zone are in order of time.
+    """
+    last = {name: str(time[name][-1])[:30] for name in ("utc", "sol", "ltst") if time.get(name)}
+    known = stream.onboard
+    if last.get("utc", "None") == "None" or ("sol" in known and "sol" not in last):
+        return
+    if last["utc"] > known.get("utc", "") or ("sol" in last and "sol" not in known):
+        stream.onboard = last
 
 
 def _take_link(stream: Stream, unpack: Unpack, levels: list[str], payload: bytes, came: _Came) -> None:
@@ -170,7 +206,7 @@ def _take_link(stream: Stream, unpack: Unpack, levels: list[str], payload: bytes
     grown = counters.get("frames") != stream.channels.get(channel, {}).get("frames")
     stream.channels[channel] = counters
     stream.counts.append((channel, counters))
-    stream.link_arrived_s = came.now_s
+    stream.link_arrived_s = came.heard_s or stream.link_arrived_s
     if grown and not came.retained:
         stream.frames_arrived_s = came.now_s
         received_ns = counters.get("last_received_ns")
@@ -182,13 +218,13 @@ def _take_event(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, ca
     stream.events.append(
         {name: event.get(name) for name in ("time", "severity", "kind", "text")} | dict(event.get("details") or {})
     )
-    stream.event_arrived_s = came.now_s
+    stream.event_arrived_s = came.heard_s or stream.event_arrived_s
 
 
 def _take_report(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, came: _Came) -> None:
     """The report closes the books: a broker drops what a slow listener cannot take, the last counters too."""
     stream.report = dict(unpack(payload))
-    stream.report_arrived_s = came.now_s
+    stream.report_arrived_s = came.heard_s or stream.report_arrived_s
     last = {(one["scid"], one["vcid"]): one for one in stream.report.get("channels", ())}
     for name, counters in stream.channels.items():
         closed = last.get((counters.get("scid"), counters.get("vcid")), {})
@@ -202,7 +238,7 @@ def _take_progress(stream: Stream, unpack: Unpack, _: list[str], payload: bytes,
     if progress.frames != (stream.progress.frames if stream.progress else {}):
         stream.n_changes += 1
     stream.progress = progress
-    stream.progress_arrived_s = 0.0 if came.retained else came.now_s
+    stream.progress_arrived_s = came.heard_s
 
 
 _TAKE: dict[str, Callable[[Stream, Unpack, list[str], bytes, _Came], None]] = {

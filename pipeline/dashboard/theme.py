@@ -12,8 +12,11 @@ PINK = "#e87fb8"
 LINES = (BLUE, ORANGE, GREEN, VIOLET, CYAN, RED)
 """Of several lines in one plot, in turn."""
 MUTED = "#8a94a2"
-FLAG = "#e8b23c"
-"""Of rows whose quality is not 0."""
+FLAG = MUTED
+"""Of marks of doubtful rows: a neutral grey that no data has, since shape and place tell them."""
+FLAG_MARKER = "x"
+WARNING = "#e8b23c"
+"""Of events."""
 
 _DARK = {"page": "#14171c", "panel": "#1b2027", "text": "#d5dae1", "muted": "#98a2b0", "line": "#39424e"}
 _LIGHT = {"page": "#eef1f4", "panel": "#ffffff", "text": "#1d242c", "muted": "#55606d", "line": "#ccd3da"}
@@ -69,6 +72,10 @@ def sheet(css: str) -> InlineStyleSheet:
     return InlineStyleSheet(css=css)
 
 
+NARROW = "max-width: 700px"
+"""A page this narrow is one column, and scrolls."""
+
+
 def _variables(colour: dict[str, str]) -> str:
     return " ".join(f"--dl-{name}: {value};" for name, value in colour.items())
 
@@ -80,6 +87,11 @@ TEMPLATE = f"""
   :root {{ {_variables(_DARK)} color-scheme: dark; }}
   :root.light {{ {_variables(_LIGHT)} color-scheme: light; }}
   html, body {{ height: 100%; margin: 0; overflow: hidden; background: var(--dl-page); }}
+  @media ({NARROW}) {{ html, body {{ height: auto; overflow: visible; }} }}
+  #connection {{
+    position: fixed; top: 0; left: 0; right: 0; z-index: 100; padding: 10px; text-align: center;
+    background: #b3261e; color: #ffffff; font-weight: bold;
+  }}
   body {{ font: 13px/1.3 system-ui, "DejaVu Sans", sans-serif; color: var(--dl-text); }}
 </style>
 <script>
@@ -101,39 +113,64 @@ WIDGET_CSS = """
 .noUi-target, .noUi-handle { background: var(--dl-line) !important; border-color: var(--dl-muted) !important; }
 """
 
-TABS_CSS = """
+TABS_CSS = (
+    f"@media ({NARROW}) {{ :host {{ height: auto !important; flex: none !important; }} }}"
+    """
 :host { color: var(--dl-text); grid-template-columns: minmax(0, 1fr) !important; }
 .bk-Row, .bk-Column { min-width: 0 !important; }
 .bk-header { border-bottom: 1px solid var(--dl-line) !important; }
 .bk-tab { color: var(--dl-muted); padding: 5px 16px !important; }
+.bk-headers-wrapper { flex-wrap: wrap; }
+.bk-tab:focus-visible { outline: 2px solid #4c9be8; outline-offset: -2px; }
 .bk-tab:hover { background: var(--dl-panel) !important; }
 .bk-tab.bk-active {
   color: var(--dl-text) !important; background: var(--dl-panel) !important; border-color: var(--dl-line) !important;
 }
 """
+)
 
-PANEL_CSS = """
-:host {
+PANEL_CSS = f"""
+:host {{
   background: var(--dl-panel); border-radius: 5px; padding: 3px 6px; box-sizing: border-box;
   min-width: 0; min-height: 0; overflow: hidden;
-}
+}}
+@media ({NARROW}) {{ :host {{ flex: none !important; width: auto !important; height: 300px !important; }} }}
 """
+
+HEAD_CSS = ":host { height: auto !important; min-height: 24px; flex-shrink: 0; }"
 
 CAPTION_CSS = """
 :host {
-  width: 0 !important; min-width: 0; flex: 1 1 0 !important;
-  color: var(--dl-text); font-size: 12px; overflow: hidden; white-space: nowrap; container-type: inline-size;
+  width: 0 !important; min-width: 0; flex: 1 1 0 !important; height: auto !important;
+  color: var(--dl-text); font-size: 12px; overflow: hidden; container-type: inline-size;
 }
-div { display: flex; flex-wrap: wrap; column-gap: 10px; height: 20px; line-height: 20px; overflow: hidden; }
-div > * { max-width: 100%; overflow: hidden; text-overflow: ellipsis; }
-@container (max-width: 430px) { .date { display: none; } .flag { max-width: 55%; } }
+.line {
+  display: flex; flex-wrap: wrap; column-gap: 10px; height: 20px; line-height: 20px; overflow: hidden;
+  white-space: nowrap;
+}
+.line > * { max-width: 100%; overflow: hidden; text-overflow: ellipsis; }
+@container (max-width: 430px) { .date { display: none; } }
 .age { color: var(--dl-muted); }
-.flag { color: #d99a1c; }
+.stale { font-weight: bold; color: var(--dl-text); }
+.flag { line-height: 16px; overflow-wrap: anywhere; }
 """
-"""What has no room in the one line wraps, as a whole, to where it is not seen."""
+"""What has no room in the one line wraps, as a whole, to where it is not seen; why rows are doubtful has lines of its
+own, and is never cut."""
 
-NARROW_CSS = ":host { min-width: 0 !important; min-height: 0 !important; }"
-"""Of rows and columns: what they hold may be narrower than it was drawn first."""
+CONTROLS_CSS = """
+:host { height: auto !important; flex: none !important; flex-wrap: wrap; row-gap: 2px; min-width: 0; }
+"""
+"""Of a row of controls: what has no room beside the others goes below."""
+
+NARROW_CSS = f"""
+:host {{ min-width: 0 !important; min-height: 0 !important; }}
+@media ({NARROW}) {{
+  :host {{
+    flex-direction: column !important; flex: none !important; width: auto !important; height: auto !important;
+  }}
+}}
+"""
+"""Of rows and columns: what they hold may be narrower than it was drawn first, and one below the other."""
 
 TABLE_CSS = """
 :host { overflow: auto; color: var(--dl-text); font-size: 12px; }
@@ -150,12 +187,23 @@ BAR_CSS = """
 """
 
 REPLAY_CSS = """
-:host { position: absolute !important; top: 40px; right: 2px; z-index: 10; }
+:host {
+  flex: none !important; flex-wrap: wrap; justify-content: flex-end; row-gap: 2px;
+  height: auto !important; min-width: 0;
+}
+@media (min-width: 1400px) { :host { position: absolute !important; top: 40px; right: 2px; z-index: 10; } }
 """
-"""Over the free end of the row of tabs, so that it takes no height."""
+"""A row of its own; where the page is wide, over the free end of the row of tabs, so that it takes no height."""
 
-HEADER_CSS = """
-:host { color: var(--dl-text); font-size: 13px; white-space: nowrap; overflow: hidden; }
-b { font-size: 16px; margin-right: 14px; }
-.good { color: #3fae72; } .bad { color: #e0524d; font-weight: bold; } .muted { color: var(--dl-muted); }
+HEADER_ROW_CSS = (
+    f"@media ({NARROW}) {{ :host {{ flex: none !important; flex-wrap: wrap; height: auto !important; }} }}"
+)
+
+HEADER_CSS = f"""
+:host {{ color: var(--dl-text); font-size: 13px; line-height: 17px; max-height: 36px; overflow: hidden; }}
+@media ({NARROW}) {{ :host {{ max-height: none; flex: 1 0 100% !important; }} }}
+span {{ white-space: nowrap; }}
+b {{ font-size: 16px; margin-right: 14px; }}
+.clock, .onboard {{ font-variant-numeric: tabular-nums; }}
+.good {{ color: #3fae72; }} .bad, .stale {{ color: #e0524d; font-weight: bold; }} .muted {{ color: var(--dl-muted); }}
 """

@@ -8,9 +8,10 @@ from typing import Any
 from bokeh.models import ColumnDataSource, CustomJS, HoverTool, Range1d, TapTool
 from bokeh.plotting import figure
 
+from pipeline.batches import DOUBTFUL
 from pipeline.dashboard import theme
 from pipeline.dashboard.album import Picture
-from pipeline.dashboard.panels import utc_text
+from pipeline.dashboard.panels import ONBOARD, utc_text
 
 CELL_PX = 78
 _LABEL = 0.16  # of a cell's height
@@ -30,7 +31,7 @@ class Thumbnails:
         self._chosen = chosen
         self._ids: list[str] = []
         self.images = ColumnDataSource({key: [] for key in ("image", "x", "y", "dw", "dh")}, name=name)
-        cells = ("x", "y", "label", "what", "at", "line", "width")
+        cells = ("x", "y", "label", "what", "at", "line", "width", "dash")
         self.cells = ColumnDataSource({key: [] for key in cells}, name=f"{name} cells")
         self._x_range, self._y_range = Range1d(0, n_across or 1), Range1d(1, 0)
         self.figure = self._drawn()
@@ -49,10 +50,11 @@ class Thumbnails:
             "x": [i % across + 0.5 for i in range(len(pictures))],
             "y": [i // across + 0.5 for i in range(len(pictures))],
             "label": list(labels),
-            "what": [one.key + (", flagged" if one.quality or one.flagged else "") for one in pictures],
+            "what": [one.key + (", doubtful" if _is_doubtful(one) else "") for one in pictures],
             "at": [utc_text(one.time_ns) for one in pictures],
             "line": [_frame(one, shown) for one in pictures],
-            "width": [2 if one.id == shown or one.flagged else 0.5 for one in pictures],
+            "width": [2 if one.id == shown else 0.5 for one in pictures],
+            "dash": ["dashed" if _is_doubtful(one) else "solid" for one in pictures],
         }
         n_rows = max(-(-len(pictures) // across), 1)
         if self._n_across:
@@ -74,7 +76,8 @@ class Thumbnails:
         made.image_rgba("image", "x", "y", "dw", "dh", source=self.images)
         frames = made.rect(
             "x", "y", width=_INNER, height=_INNER, source=self.cells, fill_alpha=0, line_color="line",
-            line_width="width", nonselection_fill_alpha=0, nonselection_line_alpha=1, selection_fill_alpha=0,
+            line_width="width", line_dash="dash", nonselection_fill_alpha=0, nonselection_line_alpha=1,
+            selection_fill_alpha=0,
         )  # fmt: skip
         made.text(
             "x", "y", text="label", source=self.cells, y_offset=CELL_PX // 2 - 5, text_font_size="10px",
@@ -82,7 +85,7 @@ class Thumbnails:
         )  # fmt: skip
         made.add_tools(
             TapTool(renderers=[frames]),
-            HoverTool(renderers=[frames], tooltips=[("", "@what"), ("UTC", "@at")], attachment="above"),
+            HoverTool(renderers=[frames], tooltips=[("", "@what"), (ONBOARD, "@at")], attachment="above"),
         )
         if not self._n_across:
             square = CustomJS(
@@ -104,6 +107,8 @@ def _box(picture: Picture, column: int, row: int) -> tuple[float, float, float, 
 
 
 def _frame(picture: Picture, shown: str) -> str:
-    if picture.id == shown:
-        return theme.BLUE
-    return theme.FLAG if picture.flagged else theme.MUTED
+    return theme.BLUE if picture.id == shown else theme.MUTED
+
+
+def _is_doubtful(picture: Picture) -> bool:
+    return bool(picture.flagged or picture.quality & int(DOUBTFUL))

@@ -7,12 +7,26 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from bokeh.layouts import column, row
 from bokeh.models import ColumnDataSource, DataRange1d, TapTool, UIElement
 
+from pipeline.batches import DOUBTFUL
 from pipeline.dashboard import theme
 from pipeline.dashboard.album import Picture
-from pipeline.dashboard.panels import TIME_TIP, Panel, Tail, hover, milliseconds, plot, where_flagged
+from pipeline.dashboard.panels import (
+    ONBOARD,
+    QUALITY_TIP,
+    TIME_TIP,
+    Panel,
+    Tail,
+    below,
+    beside,
+    hover,
+    mark_doubtful,
+    mark_gaps,
+    milliseconds,
+    plot,
+    where_doubtful,
+)
 from pipeline.dashboard.ring import Ring
 from pipeline.dashboard.rows import QUALITY, TIME, Rows
 from pipeline.dashboard.state import Stream
@@ -44,8 +58,9 @@ class TraverseLook:
             "distance",
             "speed",
             "heading",
-            "flagged",
-            "flagged_height",
+            "doubtful",
+            "mark",
+            "gap",
             "quality",
         )
         self.source = ColumnDataSource({name: [] for name in names}, name="path")
@@ -62,7 +77,7 @@ class TraverseLook:
         self._panels = [
             Panel("Path", self._map(), self.source, headers, "path.csv"),
             Panel(
-                "Distance driven", self._against("time", "distance", "UTC", "m"), self.source, headers, "path.csv"
+                "Distance driven", self._against("time", "distance", ONBOARD, "m"), self.source, headers, "path.csv"
             ),
             Panel(
                 "Height",
@@ -80,7 +95,7 @@ class TraverseLook:
             ),
         )  # fmt: skip
         path, *others = (panel.root for panel in self._panels)
-        self.root: UIElement = row(path, column(*others, sizing_mode="stretch_both"), sizing_mode="stretch_both")
+        self.root: UIElement = beside(path, below(*others))
 
     def refresh(self, stream: Stream | None, now_s: float) -> None:
         ring = stream.products.get("rover/navigation") if stream else None
@@ -107,7 +122,10 @@ class TraverseLook:
         made = plot("east (m)", "north (m)", match_aspect=True)
         path = made.line("east", "north", source=self.source, color=theme.BLUE, line_width=2, legend_label="path")
         made.scatter("east", "north", source=self.source, color=theme.BLUE, size=3)
-        made.scatter("east", "flagged", source=self.source, color=theme.FLAG, size=5, legend_label="flagged")
+        doubtful = made.scatter(
+            "east", "doubtful", source=self.source, marker=theme.FLAG_MARKER, color=theme.FLAG, size=9,
+            legend_label="doubtful",
+        )  # fmt: skip
         stops = made.scatter(
             "east",
             "north",
@@ -126,6 +144,7 @@ class TraverseLook:
         made.legend.location, made.legend.click_policy = "top_left", "hide"
         place = [("east, north", "@east{0.00} m, @north{0.00} m")]
         hover(made, [path], [TIME_TIP, *place, ("driven", "@distance{0.00} m"), ("heading", "@heading{0.0}°")])
+        hover(made, [doubtful], [TIME_TIP, QUALITY_TIP])
         hover(made, [stops], [("stop from", TIME_TIP[1]), ("minutes", "@minutes{0.0}"), *place])
         hover(made, [taken], [("taken", "@what"), TIME_TIP, *place, ("", "click to go there")])
         return made
@@ -133,7 +152,7 @@ class TraverseLook:
     def _when(self) -> Any:
         """What was taken against time, a row for each instrument: on the map they stand on top of each other."""
         made = plot(
-            "UTC", "", is_time=True, x_range=self._times, y_range=[name for name, *_ in _TAKEN.values()][::-1]
+            ONBOARD, "", is_time=True, x_range=self._times, y_range=[name for name, *_ in _TAKEN.values()][::-1]
         )
         taken = made.scatter(
             "time", "legend", source=self.taken, marker="marker", size="size", color="colour", nonselection_alpha=1
@@ -146,10 +165,11 @@ class TraverseLook:
         ranged = {"x_range": self._times} if x == "time" else {}
         made = plot(x_label, y_label, is_time=x == "time", **ranged)
         drawn = made.line(x, y, source=self.source, color=theme.ORANGE, line_width=2)
-        if y == "up":
-            made.scatter(x, "flagged_height", source=self.source, color=theme.FLAG, size=4)
+        mark_doubtful(made, self.source, x)
+        if x == "time":
+            self._tail.gaps[mark_gaps(made)] = x
         tips = [TIME_TIP, ("driven", "@distance{0.00} m"), ("up", "@up{0.00} m"), ("speed", "@speed{0.000} m/s")]
-        hover(made, [drawn], [*tips, ("quality", "@quality")], "vline")
+        hover(made, [drawn], [*tips, QUALITY_TIP], "vline")
         return made
 
 
@@ -163,8 +183,8 @@ def _path(rows: Rows) -> dict[str, Any]:
         "distance": rows["distance_m"],
         "speed": rows["speed_m_s"],
         "heading": rows["heading_deg"],
-        "flagged": where_flagged(path[:, 1], quality),
-        "flagged_height": where_flagged(path[:, 2], quality),
+        "doubtful": np.where(quality & int(DOUBTFUL), path[:, 1], np.nan),
+        "mark": where_doubtful(quality),
         "quality": quality.astype(float),
     }
 

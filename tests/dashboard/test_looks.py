@@ -115,7 +115,7 @@ async def test_csv_has_a_line_for_each_row(shown, products):
 async def test_a_click_makes_the_figures_light(shown):
     tab = shown.tab
     await choose(tab, "zhurong/clean")
-    colour = "Bokeh.documents[0].roots()[0].children[1].tabs[5].child.children[0].children[1].background_fill_color"
+    colour = "Bokeh.documents[0].roots()[0].children[2].tabs[5].child.children[0].children[1].background_fill_color"
     assert await tab.until(colour) == "#1b2027"
     await asyncio.sleep(0.5)
     await tab.click(1314, 20)
@@ -201,7 +201,7 @@ async def test_the_wind_the_sound_the_frame_and_the_clock_are_those_of_the_produ
     await tab.run(f"{model('clock')}.value = 'local true solar time'")
     figure = f"{model('looks')}.tabs[2].child.children[1].children[1].children[1].children[1]"
     await tab.until(f"{figure}.renderers[0].glyph.x.field == 'solar'")
-    await tab.run(f"{model('clock')}.value = 'UTC'")
+    await tab.run(f"{model('clock')}.value = 'onboard time, UTC'")
     await tab.run(f"{model('frame')}.value = 'local: east, north, up'")
     assert await tab.run("errors") == []
 
@@ -228,7 +228,7 @@ async def test_pictures_of_each_camera_and_filter_are_shown_with_their_bad_lines
     assert await tab.run(column("picture flags", "top")) == []
     assert await tab.run(column("partner flags", "top")) == [synthetic.BAD_LINES.start]
     assert await tab.run(column("partner flags", "bottom")) == [synthetic.BAD_LINES.stop]
-    assert "12 of 96 lines flagged" in await tab.run(
+    assert "12 of 96 lines are not good" in await tab.run(
         f"{model('looks')}.tabs[4].child.children[1].children[0].children[1].children[0].children[0].tags[0]"
     )
 

@@ -121,9 +121,39 @@ async def test_a_taken_port_is_one_clear_line_or_another_port():
                 assert f":{port}/" not in served.url
 
 
-async def test_the_command_ends_where_no_broker_is():
-    with pytest.raises(RunError, match="cannot connect"):
-        await app.serve_dashboard(BrokerAddress("127.0.0.1", 1), "127.0.0.1", 0, lambda _: None)
+async def test_a_broker_that_comes_later_is_waited_for_and_the_person_told():
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    told, urls = [], []
+    address = BrokerAddress("127.0.0.1", port)
+    serving = asyncio.create_task(app.serve_dashboard(address, "127.0.0.1", 0, urls.append, told.append))
+    try:
+        await until(lambda: urls and told)
+        assert told[0].startswith(f"waiting for mqtt://127.0.0.1:{port}")
+        assert not serving.done()
+        async with broker_at(None) as real:
+            relay = Relay(real)
+            relay.port = port
+            await relay.open()
+            try:
+                await until(lambda: relay.n_connections)
+            finally:
+                await relay.close()
+    finally:
+        serving.cancel()
+        await asyncio.wait((serving,))
+
+
+async def test_a_page_says_that_the_broker_is_connected_before_any_message_comes():
+    async with page() as (_, served):
+        await until(lambda: served.state.connected)
+        assert served.state.streams == {}
+
+
+async def until(met, timeout_s=30.0):
+    async with asyncio.timeout(timeout_s):
+        while not met():  # noqa: ASYNC110 - told by callbacks
+            await asyncio.sleep(0.02)
 
 
 async def test_the_command_ends_by_a_signal():

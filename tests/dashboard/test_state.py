@@ -10,7 +10,6 @@ import pytest
 
 from pipeline import topics
 from pipeline.dashboard.album import MAX_BYTES, read_picture
-from pipeline.dashboard.lines import LINES_NM
 from pipeline.dashboard.radargram import depth_m, radargram
 from pipeline.dashboard.ring import Ring
 from pipeline.dashboard.rows import WANTED, product_rows
@@ -268,12 +267,6 @@ def test_gain_is_added_from_the_first_bin_to_the_last():
 def test_depth_in_a_vacuum_is_half_the_way_of_light():
     assert depth_m(np.array([20.0]), 1.0)[0] == pytest.approx(2.99792458)
     assert depth_m(np.array([20.0]), 4.0)[0] == pytest.approx(1.49896229)
-
-
-def test_lines_are_in_ascending_order_and_in_vacuum():
-    wavelengths = [line for _, line in LINES_NM]
-    assert wavelengths == sorted(wavelengths)
-    assert ("H alpha", 656.460) in LINES_NM
 
 
 @pytest.mark.parametrize("lost", ["", "/link/"])
