@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipeline.batches import Event
-from pipeline.pictures.style import COLOURS, time_axis
+from pipeline.pictures.style import COLOURS, RECEIVED, plain, time_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_MAX_LISTED, _WIDTH = 12, 90  # events without a time, and characters of each
+_BESIDE_NS = 1_000_000_000  # at least, before the first event and after the last
 _FATES = {"clean": COLOURS[2], "corrected": COLOURS[0], "uncorrectable": "#b3261e", "failed_check": "#7a1f1a"}
 
 
@@ -26,7 +29,7 @@ def frames(axes: Axes, report: Mapping[str, Any]) -> None:
         )
         left += counts[fate]
     for channel in report["channels"]:
-        name = f"{channel['scid']}/{channel['vcid']} {channel['name']}"
+        name = plain(f"{channel['scid']}/{channel['vcid']} {channel['name']}")
         axes.barh(name, channel["frames"], color="#9fb3c8")
         lost = channel["lost_frames"]
         axes.barh(name, lost, left=channel["frames"], color="#b3261e")
@@ -50,16 +53,53 @@ def corrected_symbols(axes: Axes, report: Mapping[str, Any]) -> None:
         axes.set_ylim(bottom=0.5)
 
 
-def gaps(axes: Axes, events: Sequence[Event]) -> None:
-    """Events on a line of time: when frames are missing and what else was told."""
+def gaps(axes: Axes, report: Mapping[str, Any], events: Sequence[Event]) -> None:
+    """Events on a line of receive time; those without one are listed, and so is what is counted without an event."""
     timed = [event for event in events if event.time_ns]
-    kinds = sorted({event.kind for event in timed})
-    for kind, colour in zip(kinds, COLOURS * len(kinds), strict=False):
-        times = np.array([event.time_ns for event in timed if event.kind == kind], "datetime64[ns]")
-        axes.plot(times, [kind.replace("_", " ")] * len(times), "|", color=colour, markersize=10)
-    if not timed:
-        axes.text(0.5, 0.5, "no gap, no event", ha="center", va="center", transform=axes.transAxes)
+    untimed = [event for event in events if not event.time_ns]
+    counted = list(_counted(report, events))
+    if timed:
+        _draw_events(axes, report, timed)
+        words = [f"without a receive time: {_kinds(untimed)}"] if untimed else []
+    else:
         axes.set_axis_off()
-        return
+        words = ["events without a receive time:", *_listed(untimed)] if untimed else []
+    words = [*counted, *words] or ([] if timed else ["no gap, no event"])
+    axes.text(0.01, 0.98, plain("\n".join(words)), ha="left", va="top", fontsize=6, transform=axes.transAxes)
+
+
+def _draw_events(axes: Axes, report: Mapping[str, Any], events: Sequence[Event]) -> None:
+    kinds = sorted({event.kind for event in events})
+    for kind, colour in zip(kinds, COLOURS * len(kinds), strict=False):
+        times = np.array([event.time_ns for event in events if event.kind == kind], "datetime64[ns]")
+        axes.plot(times, [plain(kind.replace("_", " "))] * len(times), "|", color=colour, markersize=10)
+    ends = [event.time_ns for event in events]
+    for channel in report["channels"]:
+        ends += [int(channel.get(f"{end}_received_ns") or 0) for end in ("first", "last")]
+    known = [time_ns for time_ns in ends if time_ns]
+    beside_ns = max((max(known) - min(known)) // 20, _BESIDE_NS)
+    axes.set_xlim(*np.array([min(known) - beside_ns, max(known) + beside_ns], "datetime64[ns]"))
     axes.margins(y=0.3)
-    time_axis(axes, "received, UTC")
+    time_axis(axes, RECEIVED)
+
+
+def _counted(report: Mapping[str, Any], events: Sequence[Event]) -> Iterator[str]:
+    """What the report counts and no event tells."""
+    n_gaps = sum(channel["gaps"] for channel in report["channels"])
+    n_lost = sum(channel["lost_frames"] for channel in report["channels"])
+    if n_gaps > sum(event.kind == "gap" for event in events):
+        yield f"{n_gaps:,} gaps in all, {n_lost:,} frames lost"
+    if n_breaks := report["packets"]["sequence_gaps"]:
+        yield f"{n_breaks:,} gaps in the sequence counts of packets"
+
+
+def _kinds(events: Sequence[Event]) -> str:
+    return ", ".join(
+        f"{n:,} {kind.replace('_', ' ')}" for kind, n in sorted(Counter(e.kind for e in events).items())
+    )
+
+
+def _listed(events: Sequence[Event]) -> Iterator[str]:
+    yield from (f"{event.kind.replace('_', ' ')}: {event.text}"[:_WIDTH] for event in events[:_MAX_LISTED])
+    if len(events) > _MAX_LISTED:
+        yield f"and {_kinds(events[_MAX_LISTED:])}"

@@ -13,7 +13,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.pictures.series import Series
-from pipeline.pictures.style import COLOURS, FLAGGED, decibel, draw_lines, draw_time, label
+from pipeline.pictures.style import (
+    COLOURS,
+    FLAGGED,
+    decibel,
+    draw_line,
+    draw_lines,
+    draw_time,
+    label,
+    plain,
+    without_gaps,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -69,8 +79,8 @@ def magnetic_field(vector: str, magnitude: str, words: Sequence[str]) -> Callabl
     def draw(axes: Axes, series: Series) -> None:
         field = series.values(vector)
         for axis, (word, colour) in enumerate(zip(words, COLOURS, strict=False)):
-            axes.plot(series.time, field[:, axis], color=colour, label=word)
-        axes.plot(series.time, series.values(magnitude), color="#20262d", label="magnitude")
+            draw_line(axes, series, field[:, axis], color=colour, label=word)
+        draw_line(axes, series, series.values(magnitude), color="#20262d", label="magnitude")
         axes.set_ylabel(label("field", series.unit(vector)))
         axes.legend(loc="best", ncols=2)
         draw_time(axes, series)
@@ -80,10 +90,10 @@ def magnetic_field(vector: str, magnitude: str, words: Sequence[str]) -> Callabl
 
 def wind(axes: Axes, series: Series) -> None:
     """Speed as a line, the direction that it comes from as points."""
-    axes.plot(series.time, series.values("wind_speed_m_s"), color=COLOURS[0])
+    draw_line(axes, series, series.values("wind_speed_m_s"), color=COLOURS[0])
     axes.set_ylabel(label("wind speed", series.unit("wind_speed_m_s")))
     direction = axes.twinx()
-    direction.plot(series.time, series.values("wind_from_direction_deg"), ".", color=COLOURS[1], markersize=1.5)
+    direction.plot(series.place, series.values("wind_from_direction_deg"), ".", color=COLOURS[1], markersize=1.5)
     direction.set(ylim=(0, 360), yticks=(0, 90, 180, 270, 360), ylabel=label("from", "degree"))
     direction.grid(visible=False)
     draw_time(axes, series)
@@ -113,7 +123,7 @@ def _name(series: Series, row: int) -> str:
     """What tells a spectrum from its neighbours."""
     for name, word in (("point_id", "point "), ("species", ""), ("bin", "bin ")):
         if name in series.arrays:
-            return f"{word}{series.arrays[name].values[row]}"
+            return plain(f"{word}{series.arrays[name].values[row]}")
     return f"row {row}"
 
 
@@ -156,7 +166,7 @@ def third_octaves(axes: Axes, series: Series) -> None:
 def path(axes: Axes, series: Series) -> None:
     """The rover's way on a map, in metres; flagged rows are marked."""
     east, north = series.values("position_enu_m")[:, :2].T
-    axes.plot(east, north, color=COLOURS[0])
+    axes.plot(*without_gaps(series, east, north), color=COLOURS[0])
     axes.plot(east[:1], north[:1], "o", color=COLOURS[2], markersize=4, label="start")
     axes.plot(east[-1:], north[-1:], "s", color=COLOURS[1], markersize=4, label="end")
     flagged = series.flagged
@@ -187,8 +197,8 @@ def _colours(image: NDArray[Any]) -> NDArray[Any]:
 
 
 def newest(axes: Axes, series: Series) -> None:
-    """The first quantities of any kind of product against time, up to three of one unit."""
-    names = list(_drawable(series))
+    """The first quantities of any kind of product that vary, against time, up to three of one unit."""
+    names = sorted(_drawable(series), key=lambda name: _is_constant(series.values(name)))
     if not names:
         axes.text(
             0.5, 0.5, f"{len(series.utc_ns):,} rows, no numbers to draw", ha="center", transform=axes.transAxes
@@ -198,6 +208,11 @@ def newest(axes: Axes, series: Series) -> None:
     unit = series.unit(names[0])
     chosen = [name for name in names if series.unit(name) == unit][:3]
     draw_lines(axes, series, {name: name for name in chosen}, chosen[0] if len(chosen) == 1 else "value")
+
+
+def _is_constant(values: NDArray[np.float64]) -> bool:
+    known = values[np.isfinite(values)]
+    return not len(known) or bool((known == known[0]).all())
 
 
 def _drawable(series: Series) -> Iterator[str]:
@@ -280,4 +295,4 @@ def panels_of(found: Sequence[Series]) -> list[tuple[Panel, Series]]:
     known = [kind for kind in PANELS if kind in by_kind and kind not in hidden]
     others = [kind for kind in by_kind if kind not in PANELS and kind not in LEFT_OUT]
     drawn = [(panel, by_kind[kind]) for kind in known for panel in PANELS[kind]]
-    return drawn + [(Panel(f"{kind[0]}/{kind[1]}", newest), by_kind[kind]) for kind in others]
+    return drawn + [(Panel(plain(f"{kind[0]}/{kind[1]}"), newest), by_kind[kind]) for kind in others]

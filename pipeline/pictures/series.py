@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import Product, Quality, Quantity
+from pipeline.batches import DOUBTFUL, NO_TIME, Product, Quantity
+from pipeline.gaps import gap_starts
 
 MAX_BYTES = 128 << 20  # of a kind, before it is thinned
 
@@ -45,14 +46,29 @@ class Series:
 
     @property
     def flagged(self) -> NDArray[np.bool_]:
-        """Rows with something against them; that a symbol was corrected is nothing against it."""
-        return np.asarray((self.quality & ~np.uint32(Quality.CORRECTED)) != 0)
+        """Rows that are doubtful; that a symbol was corrected, or that rows before it are missing, is no doubt."""
+        return np.asarray((self.quality & np.uint32(DOUBTFUL)) != 0)
 
     @property
     def time(self) -> NDArray[np.datetime64]:
         """UTC of each row; NaT where it is not known."""
         known: NDArray[np.datetime64] = self.utc_ns.astype("datetime64[ns]")
         return known
+
+    @property
+    def is_timed(self) -> bool:
+        """Whether any row has a time: without a clock none has."""
+        return bool((self.utc_ns != NO_TIME).any())
+
+    @property
+    def place(self) -> NDArray[np.datetime64] | NDArray[np.int64]:
+        """Where rows stand on the axis: at their time, or by their number where no row has one."""
+        return self.time if self.is_timed else np.arange(len(self.utc_ns))
+
+    @property
+    def gaps(self) -> NDArray[np.int64]:
+        """Rows before which others are missing, by their times."""
+        return gap_starts(self.utc_ns)
 
 
 class _Kind:

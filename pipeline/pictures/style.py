@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from importlib.util import find_spec
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import ConfigError
+from pipeline.gaps import gap_spans, interrupted
 from pipeline.pictures.series import Series
 from pipeline.software import to_install
 
@@ -18,6 +19,10 @@ if TYPE_CHECKING:
 
 COLOURS = ("#0b63b5", "#c8501e", "#2b8a57", "#7a4fa3", "#8a6d1d", "#5b6770")
 FLAGGED = "#e0a100"
+GAP = "#5b6770"
+MAX_GAPS = 1000  # drawn as bands
+ONBOARD, RECEIVED = "onboard time, UTC", "received, UTC"
+"""What a time axis shows: when it was on board, by the onboard clock put to UTC, or when a station received it."""
 SETTINGS = {
     "font.size": 7,
     "axes.titlesize": 8,
@@ -45,10 +50,15 @@ def check_available() -> None:
 
 def label(text: str, unit: str) -> str:
     """An axis's label with its unit in brackets."""
-    return f"{text} [{unit}]" if unit not in ("", "1") else text
+    return plain(f"{text} [{unit}]" if unit not in ("", "1") else text)
 
 
-def time_axis(axes: Axes, text: str = "UTC") -> None:
+def plain(text: str) -> str:
+    """Text from outside, drawn as it is: a dollar sign begins no formula."""
+    return text.replace("$", r"\$")
+
+
+def time_axis(axes: Axes, text: str = ONBOARD) -> None:
     """A few short dates along the bottom."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415 - as in check_available
 
@@ -59,9 +69,14 @@ def time_axis(axes: Axes, text: str = "UTC") -> None:
 
 
 def draw_time(axes: Axes, series: Series) -> None:
-    """A UTC axis, and a mark below for each row that is flagged."""
-    time_axis(axes)
-    flagged = series.time[series.flagged]
+    """The axis below what is drawn over `series.place`, a mark for each doubtful row, and a band for each gap."""
+    if series.is_timed:
+        time_axis(axes)
+    else:
+        axes.set_xlabel("row (no onboard time)")
+    for first, last in gap_spans(series.utc_ns).astype("datetime64[ns]")[:MAX_GAPS]:
+        axes.axvspan(first, last, color=GAP, alpha=0.18, linewidth=0, zorder=0)
+    flagged = series.place[series.flagged]
     if len(flagged):
         at = axes.get_xaxis_transform()
         axes.plot(
@@ -69,10 +84,22 @@ def draw_time(axes: Axes, series: Series) -> None:
         )
 
 
+def draw_line(axes: Axes, series: Series, values: NDArray[np.float64], **look: Any) -> None:
+    """Values of rows as a line over `series.place`, interrupted where rows are missing."""
+    x, y = without_gaps(series, series.place, values)
+    axes.plot(x, y, **look)
+
+
+def without_gaps(series: Series, *columns: NDArray[Any]) -> list[NDArray[Any]]:
+    """Columns of rows, with a row that has no value where rows are missing."""
+    starts = series.gaps
+    return [interrupted(column, starts) if len(starts) else column for column in columns]
+
+
 def draw_lines(axes: Axes, series: Series, names: Mapping[str, str], text: str) -> None:
-    """Quantities against UTC; `names` maps arrays to words for the legend."""
+    """Quantities against time; `names` maps arrays to words for the legend."""
     for (name, word), colour in zip(names.items(), COLOURS, strict=False):
-        axes.plot(series.time, series.values(name), color=colour, label=word)
+        draw_line(axes, series, series.values(name), color=colour, label=plain(word))
     first = next(iter(names))
     axes.set_ylabel(label(text, series.unit(first)))
     if len(names) > 1:

@@ -22,7 +22,7 @@ from pipeline.files import whole_file
 from pipeline.pictures import link
 from pipeline.pictures.panels import panels_of
 from pipeline.pictures.series import Series
-from pipeline.pictures.style import SETTINGS, check_available
+from pipeline.pictures.style import SETTINGS, check_available, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +54,7 @@ class PassSummary:
         """Titles and what draws them: the link's health first."""
         drawn: list[tuple[str, Callable[[Axes], None]]] = [
             ("Frames", _drawing(link.frames, self.report)),
-            ("Gaps and events", _drawing(link.gaps, self.events)),
+            ("Gaps and events", lambda axes: link.gaps(axes, self.report, self.events)),
         ]
         if self.report["frames"].get("corrected_symbols"):
             drawn.append(("Reed-Solomon", _drawing(link.corrected_symbols, self.report)))
@@ -101,7 +101,8 @@ def _page(summary: PassSummary) -> Figure:
     drawn = summary.panels()
     with rc_context(SETTINGS):
         figure = Figure(PAGE_INCHES, layout="constrained")
-        figure.suptitle(f"{summary.title}    {summary.received}", x=0.01, ha="left", fontsize=12, fontweight="bold")
+        title = plain(f"{summary.title}    {summary.received}")
+        figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
         grid = figure.subplots(math.ceil(len(drawn) / N_COLUMNS), N_COLUMNS, squeeze=False).ravel()
         for axes, (title, draw) in zip(grid, drawn, strict=False):
             draw(axes)
@@ -135,9 +136,8 @@ def _html(summary: PassSummary) -> Iterator[str]:
         data = base64.b64encode(_panel(name, draw)).decode()
         yield f"<figure><img alt='{escape(name)}' src='data:image/png;base64,{data}'></figure>"
     yield "</main><h2>Products</h2>"
-    yield from _table(
-        ("instrument", "product", "level", "products", "rows", "flagged", "from", "to"), map(_row, summary.series)
-    )
+    columns = ("instrument", "product", "level", "products", "rows", "doubtful", "corrected", "from", "to")
+    yield from _table(columns, map(_row, summary.series))
     yield "<h2>Flags</h2>"
     yield from _table(("product", "flag", "rows", "meaning"), _flags(summary.series))
     yield "<h2>Frames</h2>"
@@ -146,7 +146,7 @@ def _html(summary: PassSummary) -> Iterator[str]:
     ]
     yield from _table(("frames", "count"), counts)
     yield "<h2>Events</h2>"
-    yield from _table(("time", "severity", "kind", "what"), map(_event, summary.events[:200]))
+    yield from _table(("received, UTC", "severity", "kind", "what"), map(_event, summary.events[:200]))
     yield "</html>"
 
 
@@ -166,7 +166,8 @@ def _row(series: Series) -> tuple[str, ...]:
         if len(known)
         else ["", ""]
     )
-    n_flagged = int(np.count_nonzero(series.quality))
+    n_doubtful = int(np.count_nonzero(series.flagged))
+    n_corrected = int(np.count_nonzero(series.quality & np.uint32(Quality.CORRECTED)))
     n_rows = f"{len(series.utc_ns):,}" + (f" (every {series.thinned}th product)" if series.thinned > 1 else "")
     return (
         series.instrument,
@@ -174,7 +175,8 @@ def _row(series: Series) -> tuple[str, ...]:
         series.level,
         f"{series.n_products:,}",
         n_rows,
-        f"{n_flagged:,}",
+        f"{n_doubtful:,}",
+        f"{n_corrected:,}",
         *ends,
     )
 

@@ -12,8 +12,9 @@ pytest.importorskip("matplotlib")
 from matplotlib.figure import Figure
 
 from pipeline import app
-from pipeline.batches import Quality
+from pipeline.batches import NO_TIME, Event, Quality
 from pipeline.mission import load_mission
+from pipeline.pictures import link
 from pipeline.pictures import series as gathering
 from pipeline.pictures.panels import PANELS, panels_of
 from pipeline.pictures.series import Gathering
@@ -65,10 +66,78 @@ def test_every_axis_has_its_unit(found):
 def test_rows_that_are_flagged_are_marked_and_corrected_ones_are_not(found):
     series = found["weather", "meteorology"]
     quality = np.zeros_like(series.quality)
-    quality[3], quality[5:9] = Quality.SATURATED, Quality.CORRECTED
+    quality[3], quality[5:9], quality[20] = Quality.SATURATED, Quality.CORRECTED, Quality.AFTER_GAP
     flagged = gathering.Series(**{name: getattr(series, name) for name in series.__slots__} | {"quality": quality})
     *_, marks = drawn(PANELS["weather", "meteorology"][0], flagged).lines
     np.testing.assert_array_equal(marks.get_xdata().astype("datetime64[ns]").astype(np.int64), series.utc_ns[[3]])
+
+
+def changed(series, **fields):
+    return gathering.Series(**{name: getattr(series, name) for name in series.__slots__} | fields)
+
+
+def test_a_line_is_interrupted_where_rows_are_missing_and_a_band_says_so(found):
+    series = found["weather", "meteorology"]
+    later = series.utc_ns.copy()
+    later[100:] += 180_000_000_000
+    axes = drawn(PANELS["weather", "meteorology"][0], changed(series, utc_ns=later))
+    pressure = np.asarray(axes.lines[0].get_ydata())
+    assert np.flatnonzero(np.isnan(pressure)).tolist() == [100]
+    assert len(axes.patches) == 1
+
+
+def test_a_path_is_interrupted_where_rows_are_missing(found):
+    series = found["rover", "navigation"]
+    later = series.utc_ns.copy()
+    later[50:] += 1_000_000_000_000
+    path = drawn(PANELS["rover", "navigation"][0], changed(series, utc_ns=later)).lines[0]
+    assert np.flatnonzero(np.isnan(np.asarray(path.get_xdata(), float))).tolist() == [50]
+
+
+def test_rows_without_a_clock_are_drawn_by_their_number_and_not_in_1970(found):
+    series = found["weather", "meteorology"]
+    untimed = changed(series, utc_ns=np.full_like(series.utc_ns, NO_TIME), product="other")
+    ((panel, _),) = panels_of([untimed])
+    axes = drawn(panel, untimed)
+    assert axes.get_xlabel() == "row (no onboard time)"
+    assert np.asarray(axes.lines[0].get_xdata()).tolist() == list(range(len(series.utc_ns)))
+
+
+NOTHING = {"gaps": 0, "lost_frames": 0}
+
+
+def words(events, n_breaks=0, **channel):
+    axes = Figure().subplots()
+    link.gaps(axes, {"channels": [NOTHING | channel], "packets": {"sequence_gaps": n_breaks}}, events)
+    return "\n".join(text.get_text() for text in axes.texts)
+
+
+def test_no_gap_is_said_only_where_none_is_counted():
+    assert words([]) == "no gap, no event"
+    lost = Event("warning", "gap", "relay: 1 frame lost")
+    assert words([lost], gaps=1, lost_frames=1) == "events without a receive time:\ngap: relay: 1 frame lost"
+    assert words([], gaps=3, lost_frames=7) == "3 gaps in all, 7 frames lost"
+    assert words([], n_breaks=2) == "2 gaps in the sequence counts of packets"
+    timed = Event("warning", "gap", "relay: 1 frame lost", 1_600_000_000_000_000_000)
+    assert words([timed, lost], gaps=2, lost_frames=2) == "without a receive time: 1 gap"
+    assert words([timed], gaps=1, lost_frames=1) == ""
+
+
+def test_one_event_gives_no_axis_of_years():
+    axes = Figure().subplots()
+    report = {"channels": [NOTHING | {"gaps": 1}], "packets": {"sequence_gaps": 0}}
+    link.gaps(axes, report, [Event("warning", "gap", "lost", 1_600_000_000_000_000_000)])
+    first, last = axes.get_xlim()
+    assert (last - first) * 86_400 < 60
+
+
+def test_a_dollar_in_a_name_begins_no_formula(found, tmp_path):
+    series = found["weather", "meteorology"]
+    ((panel, _),) = panels_of([changed(series, instrument="a$b", product="c$d[x]")])
+    axes = Figure().subplots()
+    axes.set_title(panel.title)
+    axes.figure.savefig(tmp_path / "drawn.png")
+    assert panel.title == r"a\$b/c\$d[x]"
 
 
 def test_a_kind_that_nobody_knows_is_drawn_all_the_same(found):
@@ -119,6 +188,13 @@ def test_the_same_pass_gives_the_same_files(files, bundled, tmp_path):
     app.plot([bundled / "damaged.cadu"], load_mission("zhurong"), tmp_path, lambda _: None)
     for path in files.iterdir():
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_a_recording_without_receive_times_lists_its_events(bundled, tmp_path):
+    (tmp_path / "bare.cadu").write_bytes((bundled / "damaged.cadu").read_bytes())
+    _, report = app.plot([tmp_path / "bare.cadu"], load_mission("zhurong"), tmp_path, lambda _: None)
+    assert sum(channel["gaps"] for channel in report["channels"]) > 0
+    assert "<td>unknown</td><td>warning</td><td>gap</td>" in (tmp_path / "bare.html").read_text()
 
 
 def test_an_empty_pass_has_a_page_too(tmp_path):
