@@ -249,6 +249,11 @@ class Event:
     details: Mapping[str, Any] = field(default_factory=dict)
 
 
+def event_clock(details: Mapping[str, Any]) -> str:
+    """Which clock an event's time is of, by its details: "onboard" for limits of packets with a time, or "received"."""
+    return "onboard" if details.get("onboard_ns") is not None else "received"
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """What goes to a broker."""

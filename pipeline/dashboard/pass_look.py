@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from bokeh.models import ColumnDataSource, Range1d, UIElement
 
+from pipeline.batches import event_clock
 from pipeline.dashboard import theme
 from pipeline.dashboard.panels import (
     RECEIVED,
@@ -49,7 +50,8 @@ class PassLook:
         self.lines = ColumnDataSource({"time": [], "frames": [], "channel": [], "colour": []}, name="frame lines")
         self.symbols = ColumnDataSource({"symbols": [], "codewords": [], "share": []}, name="symbols")
         self.events = ColumnDataSource(
-            {name: [] for name in ("at", "severity", "text", "time", "frames", "size", "colour")}, name="events"
+            {name: [] for name in ("at", "clock", "severity", "text", "time", "frames", "size", "colour")},
+            name="events",
         )
         self.products = ColumnDataSource({"product": [], "messages": []}, name="products")
         self._n_changes: tuple[str, int] | None = None
@@ -62,7 +64,7 @@ class PassLook:
             "Corrected symbols", self._bars(), self.symbols,
             {"symbols": "corrected_symbols", "codewords": "codewords"}, "corrected_symbols.csv",
         )  # fmt: skip
-        self._events = _Table("Events", self.events, ("at", "severity", "text"), {"at": RECEIVED})
+        self._events = _Table("Events", self.events, ("at", "clock", "severity", "text"), {"at": "UTC"})
         self._products = _Table("Products", self.products, ("product", "messages"))
         self._link.root.sizing_mode, self._link.root.height = "stretch_width", 150
         plots = beside(self._frames.root, self._symbols.root)
@@ -240,11 +242,11 @@ def _lines(counts: list[tuple[str, dict[str, Any]]]) -> dict[str, list[Any]]:
 
 def _told(events: list[dict[str, Any]], lines: dict[str, list[Any]]) -> dict[str, list[Any]]:
     """Events as rows; on the timeline on the line of their channel (or the first), a gap as large as what it lost."""
-    times = [np.datetime64(event["time"].rstrip("Z"), "ms") if event["time"] else None for event in events]
-    at = [float(time.astype(np.int64)) if time is not None else np.nan for time in times]
+    at = [_received_ms(event) for event in events]
     lost = np.array([float(event.get("lost_frames") or 1) for event in events])
     return {
         "at": [str(event["time"] or "unknown").replace("T", " ").rstrip("Z") for event in events],
+        "clock": [event_clock(event) if event["time"] else "" for event in events],
         "severity": [str(event["severity"]) for event in events],
         "text": [str(event["text"]) for event in events],
         "time": at,
@@ -252,6 +254,13 @@ def _told(events: list[dict[str, Any]], lines: dict[str, list[Any]]) -> dict[str
         "size": np.clip(7 + 4 * np.log2(np.maximum(lost, 1)), 7, 30).tolist(),
         "colour": [_COLOURS.get(str(event["severity"]), theme.GREEN) for event in events],
     }
+
+
+def _received_ms(event: Mapping[str, Any]) -> float:
+    """When an event was received, NaN where that is not known: its own time may be the onboard one."""
+    if event_clock(event) == "onboard":
+        return float(event["received_ns"]) / 1e6 if event.get("received_ns") else np.nan
+    return float(np.datetime64(event["time"].rstrip("Z"), "ms").astype(np.int64)) if event["time"] else np.nan
 
 
 def _height(event: Mapping[str, Any], at: float, lines: dict[str, list[Any]]) -> float:

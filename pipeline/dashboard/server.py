@@ -27,6 +27,7 @@ MAX_PAGES = 50
 MAX_HEADER_BYTES, MAX_REQUEST_BYTES = 32 << 10, 1 << 20
 UNUSED_MS = 10_000
 """How long a page that nobody looks at any more keeps its place."""
+_GOING_AWAY = 1001  # RFC 6455 7.4.1
 PATIENCE_S = 20.0
 """For a request to come whole, and for a page to answer: who does not is let go."""
 
@@ -138,6 +139,7 @@ class _Server:
             unused_session_lifetime_milliseconds=UNUSED_MS,
             websocket_max_message_size_bytes=MAX_REQUEST_BYTES,
         )
+        self._web: Any = web
         secure(web)
         web.settings |= {"websocket_ping_interval": PATIENCE_S, "websocket_ping_timeout": PATIENCE_S}
         self._http: Any = HTTPServer(
@@ -155,7 +157,9 @@ class _Server:
         self.n_pages -= 1
 
     async def close(self) -> None:
-        """End it, and the connections of open tabs."""
+        """End it, and the connections of open tabs: their WebSockets are no longer the HTTP server's."""
+        for connection in tuple(self._web._clients):  # noqa: SLF001 - Bokeh closes them in no other way
+            connection._socket.close(_GOING_AWAY)  # noqa: SLF001
         self._bokeh.stop()
         await self._http.close_all_connections()
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.batches import Event
+from pipeline.batches import Event, event_clock
 from pipeline.pictures.style import COLOURS, RECEIVED, plain, time_axis
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def corrected_symbols(axes: Axes, report: Mapping[str, Any]) -> None:
 
 def gaps(axes: Axes, report: Mapping[str, Any], events: Sequence[Event]) -> None:
     """Events on a line of receive time; those without one are listed, and so is what is counted without an event."""
-    timed = [event for event in events if event.time_ns]
-    untimed = [event for event in events if not event.time_ns]
+    timed = [event for event in events if _received_ns(event)]
+    untimed = [event for event in events if not _received_ns(event)]
     counted = list(_counted(report, events))
     if timed:
         _draw_events(axes, report, timed)
@@ -71,9 +71,9 @@ def gaps(axes: Axes, report: Mapping[str, Any], events: Sequence[Event]) -> None
 def _draw_events(axes: Axes, report: Mapping[str, Any], events: Sequence[Event]) -> None:
     kinds = sorted({event.kind for event in events})
     for kind, colour in zip(kinds, COLOURS * len(kinds), strict=False):
-        times = np.array([event.time_ns for event in events if event.kind == kind], "datetime64[ns]")
+        times = np.array([_received_ns(event) for event in events if event.kind == kind], "datetime64[ns]")
         axes.plot(times, [plain(kind.replace("_", " "))] * len(times), "|", color=colour, markersize=10)
-    ends = [event.time_ns for event in events]
+    ends = [_received_ns(event) for event in events]
     for channel in report["channels"]:
         ends += [int(channel.get(f"{end}_received_ns") or 0) for end in ("first", "last")]
     known = [time_ns for time_ns in ends if time_ns]
@@ -81,6 +81,11 @@ def _draw_events(axes: Axes, report: Mapping[str, Any], events: Sequence[Event])
     axes.set_xlim(*np.array([min(known) - beside_ns, max(known) + beside_ns], "datetime64[ns]"))
     axes.margins(y=0.3)
     time_axis(axes, RECEIVED)
+
+
+def _received_ns(event: Event) -> int:
+    """When an event was received, 0 where that is not known: its own time may be the onboard one."""
+    return int(event.details.get("received_ns") or 0) if event_clock(event.details) == "onboard" else event.time_ns
 
 
 def _counted(report: Mapping[str, Any], events: Sequence[Event]) -> Iterator[str]:

@@ -38,7 +38,6 @@ SETTINGS = {
     "legend.fontsize": 6,
     "legend.frameon": False,
     "svg.hashsalt": "downlink",
-    "text.parse_math": False,  # a name with dollar signs is no formula
 }
 
 
@@ -62,10 +61,10 @@ def time_axis(axes: Axes, text: str = ONBOARD) -> None:
     """A few short dates along the bottom."""
     from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415 - as in check_available
 
-    locator = AutoDateLocator(minticks=3, maxticks=6)
+    locator = AutoDateLocator(minticks=3, maxticks=4)
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
-    axes.set_xlabel(text)
+    axes.set_xlabel(text, loc="left")  # the date stands at the right
 
 
 def draw_time(axes: Axes, series: Series) -> None:

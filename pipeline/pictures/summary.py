@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Event, Quality
+from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Event, Quality, event_clock
 from pipeline.files import whole_file
 from pipeline.pictures import link
 from pipeline.pictures.panels import panels_of
@@ -146,7 +146,7 @@ def _html(summary: PassSummary) -> Iterator[str]:
     ]
     yield from _table(("frames", "count"), counts)
     yield "<h2>Events</h2>"
-    yield from _table(("received, UTC", "severity", "kind", "what"), map(_event, summary.events[:200]))
+    yield from _table(("UTC", "clock", "severity", "kind", "what"), map(_event, summary.events[:200]))
     yield "</html>"
 
 
@@ -192,4 +192,4 @@ def _flags(found: Sequence[Series]) -> Iterator[tuple[str, ...]]:
 
 def _event(event: Event) -> tuple[str, ...]:
     time = str(np.datetime64(event.time_ns, "ns").astype("M8[ms]")) if event.time_ns else "unknown"
-    return time, event.severity, event.kind, event.text
+    return time, event_clock(event.details) if event.time_ns else "", event.severity, event.kind, event.text

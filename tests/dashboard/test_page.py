@@ -18,6 +18,7 @@ from pipeline.transport.broker import broker as broker_at
 
 pytest.importorskip("bokeh", reason="bokeh is not installed")
 from driving import column, joined, look, model, page, press, received, replay
+from relay import Relay
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of Bokeh and Tornado, not of ours
@@ -75,7 +76,7 @@ async def test_a_replay_is_paused_wound_and_sped_from_the_page(chromium, bundled
 
 async def test_a_lost_broker_is_shown_and_heals(chromium, bundled):
     async with broker_at(None) as real:
-        relay = Relay(real)
+        relay = Relay(real.host, real.port)
         await relay.open()
         try:
             async with app.dashboard(BrokerAddress("127.0.0.1", relay.port), port=0) as served:
@@ -97,7 +98,7 @@ async def test_a_lost_broker_is_shown_and_heals(chromium, bundled):
 
 async def test_however_many_tabs_are_open_the_broker_has_one_subscriber(bundled):
     async with broker_at(None) as real:
-        relay = Relay(real)
+        relay = Relay(real.host, real.port)
         await relay.open()
         try:
             async with app.dashboard(BrokerAddress("127.0.0.1", relay.port), port=0) as served:
@@ -132,7 +133,7 @@ async def test_a_broker_that_comes_later_is_waited_for_and_the_person_told():
         assert told[0].startswith(f"waiting for mqtt://127.0.0.1:{port}")
         assert not serving.done()
         async with broker_at(None) as real:
-            relay = Relay(real)
+            relay = Relay(real.host, real.port)
             relay.port = port
             await relay.open()
             try:
@@ -171,39 +172,3 @@ def fetch(url):
     """Make the server prepare a page, as a tab that opens does."""
     with urlopen(url, timeout=20) as answer:
         return answer.read()
-
-
-class Relay:
-    """A way to a broker that can be cut."""
-
-    def __init__(self, target):
-        self._target = target
-        self._server = None
-        self._writers = set()
-        self._tasks = set()
-        self.n_connections = 0
-        self.port = 0
-
-    async def open(self):
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
-        self.port = self._server.sockets[0].getsockname()[1]
-
-    async def close(self):
-        self._server.close()
-        for writer in self._writers:
-            writer.transport.abort()
-        self._writers.clear()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    async def _serve(self, reader, writer):
-        self._tasks.add(asyncio.current_task())
-        self.n_connections += 1
-        there, back = await asyncio.open_connection(self._target.host, self._target.port)
-        self._writers |= {writer, back}
-        await asyncio.gather(self._copy(reader, back), self._copy(there, writer), return_exceptions=True)
-
-    async def _copy(self, reader, writer):
-        while received := await reader.read(65_536):
-            writer.write(received)
-            await writer.drain()
-        writer.close()

@@ -9,6 +9,7 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from pipeline import app
@@ -18,6 +19,7 @@ from pipeline.pictures import link
 from pipeline.pictures import series as gathering
 from pipeline.pictures.panels import PANELS, panels_of
 from pipeline.pictures.series import Gathering
+from pipeline.pictures.style import SETTINGS
 
 
 @pytest.fixture(scope="module")
@@ -123,6 +125,25 @@ def test_no_gap_is_said_only_where_none_is_counted():
     assert words([timed], gaps=1, lost_frames=1) == ""
 
 
+def test_an_event_of_onboard_time_stands_where_it_was_received():
+    ns = 1_600_000_000_000_000_000
+    axes = Figure().subplots()
+    report = {"channels": [NOTHING], "packets": {"sequence_gaps": 0}}
+    limit = Event("warning", "limit", "hot", ns - 10**12, {"onboard_ns": 5, "received_ns": ns})
+    link.gaps(axes, report, [limit])
+    assert axes.lines[0].get_xdata().astype("datetime64[ns]").astype(np.int64).tolist() == [ns]
+    assert words([Event("warning", "limit", "hot", ns, {"onboard_ns": 5, "received_ns": None})]).startswith(
+        "events without"
+    )
+
+
+def test_powers_of_ten_are_written_as_powers():
+    with rc_context(SETTINGS):
+        axes = Figure().subplots()
+        link.corrected_symbols(axes, {"frames": {"corrected_symbols": {"0": 10_000, "16": 100}}})
+        assert all(label.get_parse_math() for label in axes.get_yticklabels())
+
+
 def test_one_event_gives_no_axis_of_years():
     axes = Figure().subplots()
     report = {"channels": [NOTHING | {"gaps": 1}], "packets": {"sequence_gaps": 0}}
@@ -194,7 +215,7 @@ def test_a_recording_without_receive_times_lists_its_events(bundled, tmp_path):
     (tmp_path / "bare.cadu").write_bytes((bundled / "damaged.cadu").read_bytes())
     _, report = app.plot([tmp_path / "bare.cadu"], load_mission("zhurong"), tmp_path, lambda _: None)
     assert sum(channel["gaps"] for channel in report["channels"]) > 0
-    assert "<td>unknown</td><td>warning</td><td>gap</td>" in (tmp_path / "bare.html").read_text()
+    assert "<td>unknown</td><td></td><td>warning</td><td>gap</td>" in (tmp_path / "bare.html").read_text()
 
 
 def test_an_empty_pass_has_a_page_too(tmp_path):

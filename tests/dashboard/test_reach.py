@@ -1,0 +1,86 @@
+"""What a viewer can reach: every tab by click and by key at every size, while a replay's bar stands beside them."""
+
+import asyncio
+
+import pytest
+
+from pipeline import app
+from pipeline.mission import load_mission
+
+pytest.importorskip("bokeh", reason="bokeh is not installed")
+from driving import LOOKS, model, page
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of Bokeh and Tornado, not of ours
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+TABS = "Bokeh.index.find_one(Bokeh.documents[0].get_model_by_name('looks')).header_els"
+PLACES = f"""{TABS}.map((tab) => tab.getBoundingClientRect())
+  .map((box) => [box.x + box.width / 2, box.y + box.height / 2])"""
+FOCUSED = """(() => {
+  let one = document.activeElement
+  while (one?.shadowRoot?.activeElement) one = one.shadowRoot.activeElement
+  return one?.role === "tab" ? one.textContent : ""
+})()"""
+BESIDE = """(() => {
+  const found = []
+  const walk = (node) => {
+    for (const one of node.children ?? []) {
+      const box = one.getBoundingClientRect()
+      if (box.width && (box.right > innerWidth + 1 || box.left < -1) && one.matches(
+        "button, select, input, .bk-Select, .bk-Slider, .bk-Checkbox, .bk-RadioButtonGroup, .bk-Figure"))
+        found.push(`${one.className} ends at ${box.right}`)
+      if (one.shadowRoot) walk(one.shadowRoot)
+      walk(one)
+    }
+  }
+  walk(document.body)
+  return found
+})()"""
+
+
+async def key(tab, name, code):
+    for kind in ("rawKeyDown", "keyUp"):
+        await tab.call("Input.dispatchKeyEvent", type=kind, key=name, code=name, windowsVirtualKeyCode=code)
+
+
+@pytest.mark.parametrize("size", [(1366, 650), (1000, 700), (390, 844)])
+async def test_every_tab_is_reached_while_a_replay_is_on(chromium, bundled, size):
+    async with page() as (address, served):
+        run = asyncio.create_task(
+            app.replay(
+                [bundled / "clean.cadu"], load_mission("zhurong"), address, lambda *_: None,
+                stream="clean", speed=1, hold=True,
+            )
+        )  # fmt: skip
+        try:
+            tab = await chromium.open(served.url, size=size)
+            await tab.until(f"{model('replay_bar')}.visible")
+            active = f"{model('looks')}.active"
+            for i in (*range(1, len(LOOKS)), 0):
+                await asyncio.sleep(0.3)  # until the page is laid out anew
+                await tab.click(*(await tab.run(PLACES))[i])
+                await tab.until(f"{active} == {i}")
+                await tab.until(f"{BESIDE}.length == 0")
+            for _ in range(40):
+                await key(tab, "Tab", 9)
+                if await tab.run(FOCUSED):
+                    break
+            assert await tab.run(FOCUSED) == "Pass"
+            await key(tab, "Tab", 9)
+            assert await tab.run(FOCUSED) == "Radar"
+            await key(tab, "Enter", 13)
+            await tab.until(f"{active} == 1")
+            for name, code, at in (
+                ("ArrowRight", 39, 2),
+                ("End", 35, 5),
+                ("ArrowRight", 39, 0),
+                ("ArrowLeft", 37, 5),
+            ):
+                await key(tab, name, code)
+                await tab.until(f"{active} == {at} && {FOCUSED} == {TABS}[{at}].textContent")
+            await tab.until(f"{TABS}[5].ariaSelected == 'true'")
+            assert await tab.run("errors") == []
+        finally:
+            run.cancel()
+            await asyncio.wait((run,))
