@@ -49,10 +49,8 @@ class PassLook:
         self.frames = ColumnDataSource({name: [] for name in ("time", "frames", "lost", "channel")}, name="frames")
         self.lines = ColumnDataSource({"time": [], "frames": [], "channel": [], "colour": []}, name="frame lines")
         self.symbols = ColumnDataSource({"symbols": [], "codewords": [], "share": []}, name="symbols")
-        self.events = ColumnDataSource(
-            {name: [] for name in ("at", "clock", "severity", "text", "time", "frames", "size", "colour")},
-            name="events",
-        )
+        columns = ("at", "clock", "severity", "text", "time", "frames", "size", "colour")
+        self.events = ColumnDataSource({name: [] for name in columns}, name="events")
         self.products = ColumnDataSource({"product": [], "messages": []}, name="products")
         self._n_changes: tuple[str, int] | None = None
         self._link = _Table("Link", self.channels, ("channel", *_COUNTERS, "last"), {"last": "last received, UTC"})

@@ -132,9 +132,8 @@ def test_an_event_of_onboard_time_stands_where_it_was_received():
     limit = Event("warning", "limit", "hot", ns - 10**12, {"onboard_ns": 5, "received_ns": ns})
     link.gaps(axes, report, [limit])
     assert axes.lines[0].get_xdata().astype("datetime64[ns]").astype(np.int64).tolist() == [ns]
-    assert words([Event("warning", "limit", "hot", ns, {"onboard_ns": 5, "received_ns": None})]).startswith(
-        "events without"
-    )
+    unreceived = Event("warning", "limit", "hot", ns, {"onboard_ns": 5, "received_ns": None})
+    assert words([unreceived]).startswith("events without")
 
 
 def test_powers_of_ten_are_written_as_powers():
