@@ -126,7 +126,9 @@ def decode(
     line = Line(mission, until="columns", raw=raw, stations=station_names(mission, passes, merge=merge))
     utc_of = mission.utc_ns if mission.time_terms else None
     source = Source(mission.name, tuple(passes), raw)
-    with column_files(out, file_format, source=source, utc_of=utc_of, overwrite=overwrite) as files:
+    with column_files(
+        out, file_format, source=source, utc_of=utc_of, describe=mission.described, overwrite=overwrite
+    ) as files:
         for outcome in outcomes(line, passes, progress):
             files.add(outcome.columns)
     decoded = {name: rows.arrays["order"].n_rows for name, (_, rows, _) in files.tables.items()}

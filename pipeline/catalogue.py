@@ -122,5 +122,8 @@ def _telemetry(node: Node) -> ProductForm:
         "time_onboard_ns": ArrayForm("<i8", ("row",), "ns", "onboard clock since the mission epoch"),
         "time_utc_ns": ArrayForm("<i8", ("row",), "ns", "UTC since 1970-01-01, as Unix time counts"),
     }
-    arrays |= {name: ArrayForm(None, ("row",), node.units.get(name, "")) for _, name in node.columns}
+    arrays |= {
+        name: ArrayForm(None, ("row",), node.units.get(name, ""), node.descriptions.get(name, ""))
+        for _, name in node.columns
+    }
     return ProductForm(telemetry.INSTRUMENT, telemetry.product_name(node.key), "01", arrays)

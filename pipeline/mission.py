@@ -26,7 +26,7 @@ from pipeline.dictionary.plan import Plan, compile_plan
 from pipeline.dictionary_files import ReaderOptions, load_csv, load_xtce
 from pipeline.errors import ConfigError, Problem
 from pipeline.instruments import REGISTER, check_calibration, family
-from pipeline.instruments.context import Site
+from pipeline.instruments.context import Descriptions, Site
 from pipeline.link.settings import ChannelSettings, LinkSettings
 from pipeline.mission_file import (
     ClockTable,
@@ -72,7 +72,13 @@ class Mission:
     window_s: float
     profiles: tuple[str, ...] = ()
     stations: tuple[Station, ...] = ()
+    descriptions: Mapping[str, Descriptions] = field(default_factory=dict)
+    """What the parameters of each container are, in the words of the dictionary."""
     lineage: Mapping[str, Any] = field(default_factory=dict)
+
+    def described(self, container: str) -> Mapping[str, str]:
+        """What the parameters of a container are, in words, by name."""
+        return self.descriptions[container].of if container in self.descriptions else {}
 
     def utc_ns(self, parameters: Iterable[str], onboard_ns: NDArray[np.int64]) -> NDArray[np.int64]:
         """UTC of onboard times of a packet that has these parameters: the correlation is of the first clock alone."""
@@ -186,6 +192,7 @@ def load_mission(name: str, *, strict: bool = False) -> Mission:
         calibrations=calibrations,
         window_s=parsed.products.window_s,
         profiles=tuple(parsed.profile),
+        descriptions=_descriptions(plan),
         stations=tuple(Station(one.name, one.files) for one in parsed.station),
         lineage={
             "mission": parsed.name,
@@ -194,6 +201,11 @@ def load_mission(name: str, *, strict: bool = False) -> Mission:
             "calibration_sha256": hashes,
         },
     )
+
+
+def _descriptions(plan: Plan | None) -> dict[str, Descriptions]:
+    described = {node.key: node.descriptions for node in plan.walk() if node.descriptions} if plan else {}
+    return {container: Descriptions(words) for container, words in described.items()}
 
 
 def lacking(plan: Plan, instruments: Iterable[str]) -> list[str]:

@@ -115,7 +115,7 @@ class RecordedPass:
             fields = {name: array.whole() for name, array in rows.arrays.items()}
             source = Source(self.mission.name, self.paths, raw)
             utc_of = self.mission.utc_ns if self.mission.time_terms else None
-            of_pass = Known(units, {}, source.words(), utc_of)
+            of_pass = Known(units, self.mission.described(container), source.words(), utc_of)
             return dataset(table.columns(), fields, container, of_pass)
 
     def products(self) -> Iterator[Product]:

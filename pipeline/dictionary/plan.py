@@ -223,6 +223,7 @@ class _Compiler:
             size,
             any(has_loop(step) for step in steps),
             any(has_text(step) for step in steps),
+            {name: text for key, name in columns if (text := dictionary.parameters[key].description)},
         )
 
 

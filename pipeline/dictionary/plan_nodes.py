@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -62,8 +62,7 @@ class Node:
     """One container. `program` reads it; `probe` reads only what decides between the branches.
 
     `columns`: (parameter key, column name) in the order of the packet; `wanted`: where each column's values are.
-    `units`: by column name. `constants`:
-    slots of fixed values, and what should stand there.
+    `units` and `descriptions`: by column name. `constants`: slots of fixed values, and what should stand there.
     """
 
     key: str
@@ -85,6 +84,7 @@ class Node:
     """Whether something may have several sizes in one packet."""
     has_texts: bool
     """Whether there are texts as long as a packet tells."""
+    descriptions: dict[str, str] = field(default_factory=dict)
 
     def candidates(self, known: Values) -> Iterator[tuple[tuple[Branch, ...], Rows | None]]:
         """Which branches are worth trying for which packets; None: for all of them."""

@@ -24,12 +24,20 @@ class Site:
     name: str
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Descriptions:
+    """What the parameters of a container are, in words, by name. Equal to itself alone: a cheap key of a cache."""
+
+    of: Mapping[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What holds for all products of one stream.
 
     `window_s`: rows whose onboard time has the same floor(time / window_s) become one product; 0: each row its own.
     `lineage`: plain values that every product repeats (dictionary hash and the like). `site` None: no Mars times.
+    `descriptions`: of the parameters of each container.
     """
 
     mission: str
@@ -38,6 +46,7 @@ class Context:
     site: Site | None = None
     window_s: float = 10.0
     lineage: Mapping[str, Any] = field(default_factory=dict)
+    descriptions: Mapping[str, Descriptions] = field(default_factory=dict)
 
     def aloft(self) -> Context:
         """For an orbiter's instruments: no site, and a clock taken at its word, as the correlation is the lander's."""

@@ -113,7 +113,7 @@ class Suite:
         told_at_once = rows.received_ns.item() and rows.time_ns.item() == NO_TIME
         if stream is None or not stream.is_generic or stream.readings[0].cutter.n_held or not told_at_once:
             return None
-        (draft,) = telemetry.drafts(rows)
+        (draft,) = self._generic(rows)
         return finish(draft, telemetry.INSTRUMENT, self._context, {})
 
     def _feed(self, batches: Sequence[ColumnBatch]) -> list[Product]:
@@ -202,9 +202,12 @@ class Suite:
 
     def _products(self, reader: str | None, group: ColumnBatch) -> Iterator[Product]:
         if reader is None:
-            yield from (finish(draft, telemetry.INSTRUMENT, self._context, {}) for draft in telemetry.drafts(group))
+            yield from (finish(draft, telemetry.INSTRUMENT, self._context, {}) for draft in self._generic(group))
             return
         yield from self._finish(reader, self._instruments[reader].drafts(group))
+
+    def _generic(self, rows: ColumnBatch) -> Iterator[Draft]:
+        return telemetry.drafts(rows, self._context.descriptions.get(rows.container, telemetry.UNDESCRIBED))
 
     def _finish(self, reader: str, found: Iterator[Draft | Event]) -> Iterator[Product]:
         """Products of the drafts; events are kept for `drain_events`."""

@@ -14,11 +14,13 @@ import numpy as np
 
 from pipeline.batches import GENERIC_INSTRUMENT, Column, ColumnBatch, Ragged
 from pipeline.forms import MAX_FORMS, Array, Arrays, Form, LateArrays, form_of
+from pipeline.instruments.context import Descriptions
 from pipeline.instruments.products import Draft
 from pipeline.instruments.rows import compact
 from pipeline.quantities import MAX_KNOWN, Legend, Quantities, Said, legend_of
 
 INSTRUMENT = GENERIC_INSTRUMENT
+UNDESCRIBED = Descriptions()
 MAX_ROWS, MAX_BYTES = 4096, 4 << 20  # of one product
 _OBJECT = np.dtype(object)
 
@@ -36,10 +38,10 @@ def max_rows(rows: ColumnBatch) -> int:
     return max(1, min(MAX_ROWS, MAX_BYTES // max(row_bytes, 1)))
 
 
-def drafts(rows: ColumnBatch) -> Iterator[Draft]:
+def drafts(rows: ColumnBatch, descriptions: Descriptions = UNDESCRIBED) -> Iterator[Draft]:
     """One product with all columns of the rows."""
     arrays, ragged = _flat(rows.columns)
-    legend, latest, portable = _told(form_of(arrays), ragged, tuple(rows.units.items()))
+    legend, latest, portable = _told(form_of(arrays), ragged, tuple(rows.units.items()), descriptions)
     told = Quantities(arrays if portable else _portable(arrays), legend)
     yield Draft(product_name(rows.container), "01", rows, rows.time_ns, told, rows.quality.copy(), latest)
 
@@ -63,24 +65,33 @@ def _flat(columns: Mapping[str, Column]) -> tuple[Mapping[str, Array], tuple[str
 
 @lru_cache(MAX_FORMS)
 def _told(
-    form: Form, ragged: tuple[str, ...], units: tuple[tuple[str, str], ...]
+    form: Form, ragged: tuple[str, ...], units: tuple[tuple[str, str], ...], descriptions: Descriptions
 ) -> tuple[Legend, tuple[str, ...], bool]:
     """What is said of arrays that were columns, which have one value a row, and whether others read all types."""
-    legend, latest = _said(form.names, tuple(map(len, form.shapes)), ragged, units)
+    legend, latest = _said(form.names, tuple(map(len, form.shapes)), ragged, units, descriptions)
     return legend, latest, _OBJECT not in form.dtypes
 
 
 @lru_cache(MAX_KNOWN)
 def _said(
-    names: tuple[str, ...], n_axes: tuple[int, ...], ragged: tuple[str, ...], units: tuple[tuple[str, str], ...]
+    names: tuple[str, ...],
+    n_axes: tuple[int, ...],
+    ragged: tuple[str, ...],
+    units: tuple[tuple[str, str], ...],
+    descriptions: Descriptions,
 ) -> tuple[Legend, tuple[str, ...]]:
-    unit_of = dict(units).get
+    unit_of, words_of = dict(units).get, descriptions.of.get
     said: dict[str, Said] = {}
     for name, n in zip(names, n_axes, strict=True):
-        said[name] = unit_of(name, ""), "", ("row", *(f"{name}_axis_{axis}" for axis in range(1, n)))
+        said[name] = (
+            unit_of(name, ""),
+            words_of(name, ""),
+            ("row", *(f"{name}_axis_{axis}" for axis in range(1, n))),
+        )
     for name in ragged:
         dims = f"{name}_value", *said[name][2][1:]
-        said[name] = unit_of(name, ""), "values of all rows, one after another", dims
+        words = "; ".join(filter(None, (words_of(name), "values of all rows, one after another")))
+        said[name] = unit_of(name, ""), words, dims
         said[f"{name}.start"] = "", f"where each row begins in {name}", ("row",)
         said[f"{name}.length"] = "", f"values of each row in {name}", ("row",)
     parts = {*ragged, *(f"{name}.{part}" for name in ragged for part in ("start", "length"))}

@@ -190,6 +190,7 @@ def product_context(mission: Mission, stream: str) -> Context:
         site=mission.site,
         window_s=mission.window_s,
         lineage=mission.lineage,
+        descriptions=mission.descriptions,
     )
 
 
