@@ -1,0 +1,129 @@
+"""Whole calls beside whole calls: `python -m benchmarks.calls [--megabytes N]`. Clock: wall time of the call.
+
+Each call begins with the path of a file of packets and ends with arrays in memory: one for each parameter (columns), or
+an xarray Dataset. Reading the file and the dictionary is part of it; importing the library is not. Peers get the same
+file, or its beginning where they would take minutes; a rate is of the bytes that were read. The best of several runs
+counts, so that the file is in the system's cache for everyone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.dictionary import (
+    MB,
+    Field,
+    ccsdspy_reader,
+    fixed_packets,
+    jpss_fields,
+    packed_fields,
+    variable_fields,
+    variable_packets,
+    wide_fields,
+    xtce_of,
+)
+from pipeline import open_pass
+from pipeline.batches import Column, Ragged
+
+FULL_BYTES = 64_000_000
+SLOW_PEER_BYTES = 1_000_000
+MISSION = 'name = "bench"\n[link]\nframing = "packets"\n[dictionary]\nxtce = "fields.xml"\n'
+CONTAINER = "PACKET"
+
+
+def to_columns(path: Path, mission: str) -> dict[str, Column]:
+    """One array for each parameter of the container, whole."""
+    pieces: dict[str, list[Column]] = {}
+    for batch in open_pass(path, mission=mission).columns():
+        for name, column in batch.columns.items():
+            pieces.setdefault(name, []).append(column)
+    return {name: joined(parts) for name, parts in pieces.items()}
+
+
+def joined(parts: Sequence[Column]) -> Column:
+    """The parts of a column as one."""
+    if not isinstance(parts[0], Ragged):
+        return np.concatenate(parts)
+    ragged = [part for part in parts if isinstance(part, Ragged)]
+    offsets = np.cumsum([0, *(len(part.values) for part in ragged[:-1])])
+    start = np.concatenate([part.start + offset for part, offset in zip(ragged, offsets, strict=True)])
+    return Ragged(
+        np.concatenate([part.values for part in ragged]), start, np.concatenate([part.length for part in ragged])
+    )
+
+
+def witness_reader(document: Path) -> Callable[[Path], Any] | None:
+    """The Dataset of a file by space_packet_parser; None where it is not installed."""
+    try:
+        from space_packet_parser.xarr import create_dataset  # noqa: PLC0415 - a peer that need not be there
+    except ImportError:
+        return None
+    return lambda path: create_dataset([path], document)
+
+
+def seconds(call: Callable[[], Any], times: int) -> float:
+    """Wall time of the fastest of several calls."""
+    found = []
+    for _ in range(times):
+        began = time.perf_counter()
+        call()
+        found.append(time.perf_counter() - began)
+    return min(found)
+
+
+def rate(call: Callable[[Path], Any], path: Path, times: int = 3) -> float:
+    """MB/s of a call that reads a file."""
+    return path.stat().st_size / seconds(lambda: call(path), times) / MB
+
+
+def compare(title: str, fields: Sequence[Field], n_bytes: int, goals: Mapping[str, float]) -> None:
+    """Our two calls on packets of these fields, and how many times the rates of the peers they reach."""
+    sized = any(field.kind in "bas" for field in fields)
+    data, length = variable_packets(n_bytes) if sized else fixed_packets(fields, n_bytes)
+    with tempfile.TemporaryDirectory() as folder:
+        here = Path(folder)
+        whole, beginning, document = here / "all.packets", here / "few.packets", here / "fields.xml"
+        whole.write_bytes(data.tobytes())
+        n_few = int(np.searchsorted(np.cumsum(length), SLOW_PEER_BYTES, side="right"))
+        beginning.write_bytes(data[: int(length[:n_few].sum())].tobytes())
+        document.write_bytes(xtce_of(fields))
+        (here / "mission.toml").write_text(MISSION)
+        ours = {
+            "to columns": rate(lambda path: to_columns(path, folder), whole),
+            "to a Dataset": rate(lambda path: open_pass(path, mission=folder).to_xarray(CONTAINER), whole),
+        }
+        flat, witness = ccsdspy_reader(fields), witness_reader(document)
+        peers = {
+            "ccsdspy": rate(flat, beginning if sized else whole, 2) if flat else 0.0,
+            "space_packet_parser": rate(witness, beginning, 1) if witness else 0.0,
+        }
+    for what, speed in ours.items():
+        beside = (
+            f"{name} {theirs:.1f} MB/s: {speed / theirs:.1f} times (goal {goals[name]:g})"
+            for name, theirs in peers.items()
+            if theirs
+        )
+        print(" | ".join((f"{title + ', ' + what:42} {speed:8.0f} MB/s", *beside)), flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--megabytes", type=float, default=FULL_BYTES / MB, help="of a file")
+    n_bytes = int(parser.parse_args().megabytes * MB)
+    print(f"files of {n_bytes / MB:g} MB; wall time of whole calls, from a file on disk to arrays in memory")
+    goals = {"ccsdspy": 4.0, "space_packet_parser": 500.0}
+    compare("71 B flat", jpss_fields(), n_bytes, goals)
+    compare("bit fields, polynomials, labels", packed_fields(), n_bytes, goals)
+    compare("1,003 fields", wide_fields(), n_bytes, goals | {"ccsdspy": 2.0})
+    compare("variable length, blobs", variable_fields(), n_bytes, goals | {"ccsdspy": 500.0})
+
+
+if __name__ == "__main__":
+    main()
