@@ -69,7 +69,8 @@ docs: $(VENV)/.tools ## the pages that are made from the code, and the site in b
 	$(BIN)/zensical build --strict
 
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
-BUILD_NEEDS := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], sep="\n")
+# hatchling asks for editables when it installs a working tree
+BUILD_NEEDS := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "editables<1", sep="\n")
 
 lock: $(VENV)/.supply ## resolve pyproject.toml anew: versions and hashes for the image and for CI
 	$(COMPILE) --upgrade --extra services --extra dashboard pyproject.toml -o requirements.lock
