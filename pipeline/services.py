@@ -201,7 +201,8 @@ def _source(station: Station, desk: Desk, mission: Mission, folder: Path) -> Sou
         case "feed":
             return FeedListener(station, desk)
         case "udp":
-            return UdpListener(station, _block_bytes(mission), strict=mission.link.framing == "frames")
+            bare = mission.link.framing == "frames"
+            return UdpListener(station, _block_bytes(mission), strict=bare, marker=mission.link.sync_marker)
         case "file":
             return GrowingFile(station, desk.position_of, folder / "followed.json")
         case _:

@@ -9,8 +9,11 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
+from pipeline.batches import Event
 from pipeline.stages.dispatch import Dispatch, Pace
+from pipeline.stages.stage_messages import MAX_EVENTS, Raw, StageMessage
 from pipeline.transport.live import Arrival
+from pipeline.transport.odd_datagrams import append_aside
 from pipeline.transport.pass_reader import PassReader
 from pipeline.transport.recording import PassFolder, Policy, Recorder, forget_old
 
@@ -41,6 +44,8 @@ class Desk:
         self.disk_full = False
         self._alone = False
         self.n_odd = self.n_lost = 0
+        self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
+        """Of the station, to be published with the bytes that are sent next."""
         self._last_byte_at = time.monotonic()
         now_open = recorder.open
         earlier = self._same(now_open.name.split(_AGAIN)[0]) if now_open else []
@@ -100,8 +105,11 @@ class Desk:
         """Write an arrival; what the disk does not take comes back."""
         self._last_byte_at = time.monotonic()
         try:
-            if arrival.pieces or (arrival.name and not arrival.ended):
+            if arrival.pieces or arrival.aside or (arrival.name and not arrival.ended):
                 self._be_open(arrival)
+            if arrival.aside and self.recorder.open:
+                append_aside(self.recorder.open.path, arrival.aside)
+                arrival = replace(arrival, aside=())
         except OSError as error:
             return self._full(arrival, 0, error.strerror or str(error))
         n_done = self.recorder.append(arrival.pieces, arrival.received_ns) if arrival.pieces else 0
@@ -117,6 +125,16 @@ class Desk:
         if arrival.ended and not (arrival.resumes and now_open and now_open.name != arrival.name):
             self.end()
         return None
+
+    def with_events(self, messages: list[StageMessage]) -> list[StageMessage]:
+        """Messages that are about to be sent, with the events that wait in the first that has room for them."""
+        place = next((i for i, one in enumerate(messages) if isinstance(one, Raw)), None)
+        if not self.events or place is None:
+            return messages
+        events, first = tuple(self.events), messages[place]
+        assert isinstance(first, Raw)
+        self.events.clear()
+        return [*messages[:place], replace(first, events=events), *messages[place + 1 :]]
 
     @property
     def settled_at(self) -> int:

@@ -23,6 +23,7 @@ from pipeline.errors import RunError
 from pipeline.stages.bus import Bus
 from pipeline.stages.desk import Desk, OnTheWay
 from pipeline.stages.meters import IngestMeters
+from pipeline.stages.odd import OddWatch, odd_in_words
 from pipeline.stages.stage_messages import Hello, Offer, Presence, StageMessage
 from pipeline.transport.datagrams import UdpListener
 from pipeline.transport.live import Arrival, Source
@@ -46,6 +47,7 @@ class Ingest:
         fsync_s: float | None,
     ) -> None:
         self._stations = stations
+        self._odd = {name: OddWatch(name) for name in stations}
         self._bus = bus
         self._meters = meters
         self._gap_s = gap_s
@@ -75,7 +77,8 @@ class Ingest:
         """Well while every disk takes bytes and publish is there."""
         told = {
             name: {"lag_bytes": desk.lag()[0], "disk_full": desk.disk_full, "unsettled": len(desk.passes)}
-            for name, (desk, _) in self._stations.items()
+            | odd_in_words(source)
+            for name, (desk, source) in self._stations.items()
         }
         well = not any(desk.disk_full for desk, _ in self._stations.values()) and not self._publish_away
         return well, {"stations": told, "publish": not self._publish_away}
@@ -158,7 +161,7 @@ class Ingest:
                 run=messages[0].id.run,
                 n_runs=one.dispatch.n_runs,
             )
-        return messages
+        return desk.with_events(messages)
 
     def _active(self) -> list[tuple[Desk, OnTheWay]]:
         """The open passes, and the oldest of those that are complete."""
@@ -217,7 +220,10 @@ class Ingest:
         self._meters.unsettled.labels(desk.name).set(len(desk.passes))
         self._meters.runs.labels(desk.name).set(sum(one.dispatch.n_runs for one in desk.passes))
         self._meters.disk_full.labels(desk.name).set(desk.disk_full)
-        n_lost = source.n_lost + getattr(source, "n_odd", 0)
+        if isinstance(source, UdpListener):
+            self._meters.odd.labels(desk.name).set(source.n_odd)
+            desk.events.extend(self._odd[desk.name].look(source))
+        n_lost = source.n_lost
         if n_lost > desk.n_lost:
             _log.warning("datagrams are lost", station=desk.name, lost=n_lost)
         desk.n_lost = n_lost

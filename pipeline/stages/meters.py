@@ -56,7 +56,8 @@ class IngestMeters(Meters):
     def __init__(self, other: Meters | None = None) -> None:
         super().__init__(other)
         self.recorded = self._counter("recorded_bytes", "bytes on disk", "station")
-        self.lost = self._gauge("lost_datagrams", "dropped by the kernel, or no whole frames", "station")
+        self.lost = self._gauge("lost_datagrams", "dropped by the kernel", "station")
+        self.odd = self._gauge("odd_datagrams", "of another size than a whole number of frames", "station")
         self.lag_bytes = self._gauge("lag_bytes", "recorded and not confirmed as published", "station")
         self.lag_seconds = self._gauge("lag_seconds", "age of the oldest byte that is not confirmed", "station")
         self.unconfirmed = self._gauge("unconfirmed_bytes", "sent to decode and not confirmed", "station")

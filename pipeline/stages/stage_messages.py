@@ -21,12 +21,15 @@ import msgpack  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import ByteBatch, Message
+from pipeline.batches import ByteBatch, Event, Message
 from pipeline.unpacking import unpack_bounded
 
 MAX_RAW_BYTES = 16 << 20
+MAX_EVENTS = 64
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~\-]{0,119}")
 _MAX_TOPIC = 1024
+_EVENT = ("severity", "kind", "text", "time_ns", "details")
+_SEVERITIES = ("info", "warning", "error")
 
 
 class RunId(NamedTuple):
@@ -57,7 +60,7 @@ class Raw:
     """Bytes of a pass, `seq` counted from 0 within the run.
 
     `settled`: these are whole frames, each with a receive time of its own, and all that was received by now; `ended`:
-    nothing follows.
+    nothing follows. `events`: of the station, to be published with what becomes of the bytes.
     """
 
     id: RunId
@@ -65,6 +68,7 @@ class Raw:
     batch: ByteBatch
     ended: bool = False
     settled: bool = False
+    events: tuple[Event, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +155,7 @@ def pack(message: StageMessage) -> bytes:
             told["data"] = np.ascontiguousarray(message.batch.data).data
             told |= {"mark_start": _times(message.batch.mark_start), "mark_ns": _times(message.batch.mark_ns)}
             told["unordered"] = message.batch.unordered
+            told["events"] = [[getattr(one, name) for name in _EVENT] for one in message.events]
         case Out():
             told |= {"seq": message.seq, "n_bytes": message.n_bytes, "ended": message.ended}
             told |= {"received_ns": message.received_ns, "messages": [_sent(one) for one in message.messages]}
@@ -227,7 +232,28 @@ def _raw(told: Mapping[str, Any]) -> Raw:
         raise ValueError("its marks are not in order")
     unordered = _flag(told.get("unordered", False))  # absent: of an ingest before this was told
     batch = ByteBatch(np.frombuffer(data, np.uint8), start, when_ns, unordered=unordered)
-    return Raw(_id(told), _count(told["seq"]), batch, _flag(told["ended"]), _flag(told["settled"]))
+    return Raw(
+        _id(told),
+        _count(told["seq"]),
+        batch,
+        _flag(told["ended"]),
+        _flag(told["settled"]),
+        _events(told.get("events", [])),
+    )
+
+
+def _events(told: Any) -> tuple[Event, ...]:
+    if not isinstance(told, list) or len(told) > MAX_EVENTS:
+        raise ValueError("its events are none, or too many")
+    found = tuple(Event(**dict(zip(_EVENT, one, strict=True))) for one in told)
+    for one in found:
+        texts = (one.severity, one.kind, one.text)
+        if not all(isinstance(text, str) and len(text) < _MAX_TOPIC for text in texts):
+            raise TypeError("an event is none")
+        if one.severity not in _SEVERITIES or not isinstance(one.details, dict):
+            raise TypeError("an event is none")
+        _count(one.time_ns)
+    return found
 
 
 def _read_times(told: Any) -> NDArray[np.int64]:

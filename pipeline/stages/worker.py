@@ -134,10 +134,10 @@ class Worker:
     def _products(self, raw: Raw, run: _Run) -> list[Outgoing]:
         """Products and events of a batch."""
         if not len(raw.batch.data):
-            return []
+            return self._told(raw.id, run, (), raw.events)
         outcome = run.line.feed(raw.batch, settled=raw.settled and self._settles)
         run.latest.hold(outcome.products)
-        return self._told(raw.id, run, outcome.products, outcome.events)
+        return self._told(raw.id, run, outcome.products, (*raw.events, *outcome.events))
 
     def _retained(self, now_ns: int, raw: Raw, run: _Run) -> list[Outgoing]:
         """Values as they stand; at the end of the run also products that were held until then."""

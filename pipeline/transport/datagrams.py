@@ -7,34 +7,52 @@ import socket
 import struct
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
 
 import structlog
 
 from pipeline.errors import RunError
 from pipeline.transport.live import Arrival
+from pipeline.transport.odd_datagrams import Datagram, frames_inside
 from pipeline.transport.stations import Station
 
 RECEIVE_BUFFER_BYTES = 8 << 20
 MOST_AT_ONCE = 1024
+MAX_ODD_SIZES = 64
 _SO_RXQ_OVFL = 40  # Linux: each datagram brings the number dropped so far
 _SO_RCVBUFFORCE = 33
 _HURRY_S = 0.002
 _log = structlog.get_logger("station")
 
 
+@dataclass(slots=True)
+class OddSize:
+    """Datagrams of one unexpected size, and how many of them hold no frame that could be told."""
+
+    n: int = 0
+    n_unused: int = 0
+
+
 class UdpListener:
     """`block_bytes`: of a frame as it is sent, 0 where it has no fixed length.
 
-    `strict`: a datagram that is no whole number of frames is dropped and counted, since nothing would put those
-    behind it in place again.
+    A datagram that is no whole number of frames is counted in `n_odd`, and by its size in `odd`. Its bytes are recorded
+    like others, for a synchronizer to find the frames. `strict`: nothing would put the frames behind it in place again,
+    so it is recorded whole beside the pass, which gets the frames inside (`odd_datagrams`, by `marker`).
     """
 
-    def __init__(self, station: Station, block_bytes: int = 0, *, strict: bool = False) -> None:
+    def __init__(
+        self, station: Station, block_bytes: int = 0, *, strict: bool = False, marker: bytes = b""
+    ) -> None:
         self._station = station
-        self._block_bytes = block_bytes
+        self.block_bytes = block_bytes
         self._strict = strict
+        self._marker = marker
         self.n_lost = 0
+        """Dropped by the kernel."""
         self.n_odd = 0
+        self.odd: dict[int, OddSize] = {}
+        """By size, of the first MAX_ODD_SIZES sizes."""
         self.port = station.port
         self._take_now: Callable[[Arrival], Arrival | None] = lambda arrival: arrival
         self._read_at = 0.0
@@ -89,7 +107,7 @@ class UdpListener:
         arrival = self._drain(sock)
         found: Arrival | Exception | None = None
         try:
-            found = self._take_now(arrival) if arrival.pieces else None
+            found = self._take_now(arrival) if arrival.pieces or arrival.aside else None
         except Exception as error:  # noqa: BLE001 - raised where the arrivals are asked for, and not to the loop
             found = error
         if found is not None:
@@ -102,8 +120,9 @@ class UdpListener:
         """
         pieces: list[bytes] = []
         received_ns: list[int] = []
+        aside: list[Datagram] = []
         n_most = MOST_AT_ONCE if time.monotonic() - self._read_at < _HURRY_S else 1
-        while len(pieces) < n_most:
+        while len(pieces) + len(aside) < n_most:
             try:
                 piece, ancillary, _, _ = sock.recvmsg(65536, 32)
             except (BlockingIOError, InterruptedError):
@@ -114,11 +133,25 @@ class UdpListener:
             for _, kind, value in ancillary:
                 if kind == _SO_RXQ_OVFL and len(value) >= 4:
                     self.n_lost = struct.unpack("=I", value[:4])[0]
-            if not piece or (self._strict and len(piece) % self._block_bytes):
-                self.n_odd += 1
-                continue
-            pieces.append(piece)
-            received_ns.append(time.time_ns())
+            now_ns = time.time_ns()
+            if not piece or (self.block_bytes and len(piece) % self.block_bytes):
+                fresh = self._take_odd(piece)
+                if piece and self._strict:
+                    aside.append((piece, now_ns))
+            else:
+                fresh = [piece]
+            pieces += fresh
+            received_ns += [now_ns] * len(fresh)
         self._read_at = time.monotonic()
-        alone = all(len(piece) == self._block_bytes for piece in pieces)
-        return Arrival(pieces, received_ns, alone=alone)
+        alone = all(len(piece) == self.block_bytes for piece in pieces)
+        return Arrival(pieces, received_ns, alone=alone, aside=aside)
+
+    def _take_odd(self, piece: bytes) -> list[bytes]:
+        """Count a datagram of another size; what of it goes into the pass."""
+        self.n_odd += 1
+        inside = frames_inside(piece, self.block_bytes, self._marker) if self._strict else [piece] if piece else []
+        if len(piece) in self.odd or len(self.odd) < MAX_ODD_SIZES:
+            size = self.odd.setdefault(len(piece), OddSize())
+            size.n += 1
+            size.n_unused += not inside
+        return inside

@@ -45,6 +45,8 @@ class Arrival:
     ended: bool = False
     alone: bool = False
     resumes: bool = False
+    aside: Sequence[tuple[bytes, int]] = ()
+    """Datagrams, with their receive times, that are recorded whole beside the pass: they are no whole frames."""
 
 
 class Source(Protocol):

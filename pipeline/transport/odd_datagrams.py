@@ -1,0 +1,63 @@
+"""Datagrams of bare frames that are no whole number of frames: recorded as they came, and the frames inside them.
+
+A station that leaves the sync marker on, or the parity behind, sends datagrams that are longer than a frame. Cut into
+frames one after another they would put all that follows in a wrong place, so they are recorded whole beside the pass,
+in `odd.datagrams` of its folder, and the pass gets the frames inside them, if their size explains where these are.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from struct import Struct
+
+ASIDE = "odd.datagrams"
+PARITY_BYTES = tuple(sorted({symbols * depth for symbols in (16, 32) for depth in (1, 2, 3, 4, 5, 8)}))
+"""Check symbols of a codeword times interleaving depths: CCSDS 131.0-B, 4.3."""
+_HEADER = Struct("<Iq")
+
+Datagram = tuple[bytes, int]
+"""Bytes, and when they were received in ns since 1970."""
+
+
+def frames_inside(datagram: bytes, frame_bytes: int, marker: bytes) -> list[bytes]:
+    """The frames of a datagram of another size: behind a marker each, before parity, or both; else none."""
+    n = len(datagram)
+    if not (marker and datagram.startswith(marker)):
+        return [datagram[:frame_bytes]] if n - frame_bytes in PARITY_BYTES else []
+    for parity_bytes in (0, *PARITY_BYTES):
+        step = len(marker) + frame_bytes + parity_bytes
+        begins = range(0, n, step)
+        if n % step == 0 and all(datagram.startswith(marker, begin) for begin in begins):
+            return [datagram[begin + len(marker) : begin + len(marker) + frame_bytes] for begin in begins]
+    return []
+
+
+def append_aside(folder: Path, datagrams: Sequence[Datagram]) -> None:
+    """Record datagrams whole in the folder of a pass: u32 length, i64 receive time in ns, bytes; little-endian.
+
+    OSError where the disk does not take all of them; then none is there.
+    """
+    octets = b"".join(_HEADER.pack(len(one), received_ns) + one for one, received_ns in datagrams)
+    file = os.open(folder / ASIDE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    try:
+        before = os.fstat(file).st_size
+        if os.write(file, octets) != len(octets):
+            os.ftruncate(file, before)
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        os.close(file)
+
+
+def read_aside(folder: Path) -> Iterator[Datagram]:
+    """The datagrams that were recorded beside a pass, in order; what is cut short is left out."""
+    path = folder / ASIDE
+    octets = path.read_bytes() if path.exists() else b""
+    at = 0
+    while at + _HEADER.size <= len(octets):
+        n_bytes, received_ns = _HEADER.unpack_from(octets, at)
+        at += _HEADER.size + n_bytes
+        if at <= len(octets):
+            yield octets[at - n_bytes : at], received_ns
