@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from pipeline.batches import ByteBatch
 from pipeline.errors import ConfigError
+from pipeline.link.packet_stream import PacketStream
 from pipeline.mission import Mission
 from pipeline.stages.line import Line, Outcome
 from pipeline.stages.seam import goes_on, seam_bytes
@@ -116,7 +117,7 @@ def _one_after_another(mission: Mission, ahead: _Ahead, number: int, tail: _Tail
         if is_first and len(batch.data):
             is_first = False
             behind = ahead.look(batch, seam_bytes(mission)) if tail.n_bytes else batch.data
-            if tail.n_bytes and not goes_on(mission, tail.octets(), behind, is_whole=tail.is_whole):
+            if tail.n_bytes and not goes_on(mission, tail.octets(), behind):
                 yield replace(_EMPTY, begins=True)
                 tail.clear()
         if number < ahead.n_recordings - 1:
@@ -155,19 +156,21 @@ class _Ahead:
 
 @dataclass(slots=True)
 class _Tail:
-    """The last bytes of the transmission so far; they begin with a whole number of frames behind its beginning."""
+    """The last bytes of the transmission so far. They begin a whole number of frames behind its beginning, or, where
+    there are no frames, with a packet.
+    """
 
     mission: Mission
     n_bytes: int = 0
     _n_dropped: int = 0
     _pieces: deque[NDArray[np.uint8]] = field(default_factory=deque)
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether nothing is missing before them."""
-        return not self._n_dropped
+    _stream: PacketStream | None = None
+    _starts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+    """Where packets begin, in bytes of the transmission; of framing "packets" alone."""
 
     def add(self, octets: NDArray[np.uint8]) -> None:
+        if self.mission.link.framing == "packets":
+            self._find_packets(octets)
         self._pieces.append(octets)
         self.n_bytes += len(octets)
         wanted = 2 * seam_bytes(self.mission)
@@ -178,10 +181,7 @@ class _Tail:
 
     def octets(self) -> NDArray[np.uint8]:
         """Give at least as many bytes as are to be looked at, if there are so many."""
-        link = self.mission.link
-        unit = link.frame_length_bytes if link.framing == "frames" else 1
-        first = max(self.n_bytes - seam_bytes(self.mission), 0)
-        first += -(self._n_dropped + first) % unit
+        first = self._first_unit(max(self.n_bytes - seam_bytes(self.mission), 0))
         if first:
             self._n_dropped += first
             self._pieces = deque([np.concatenate(self._pieces)[first:]])
@@ -191,3 +191,20 @@ class _Tail:
     def clear(self) -> None:
         self._pieces.clear()
         self.n_bytes = self._n_dropped = 0
+        self._stream, self._starts = None, np.zeros(1, np.int64)
+
+    def _first_unit(self, place: int) -> int:
+        """Where a frame or a packet begins near a place, both counted from the first byte that is kept."""
+        link = self.mission.link
+        if link.framing == "packets":
+            before = self._starts[self._starts <= self._n_dropped + place]
+            return max(int(before[-1]) - self._n_dropped, 0) if len(before) else 0
+        unit = link.frame_length_bytes if link.framing == "frames" else 1
+        return place + -(self._n_dropped + place) % unit
+
+    def _find_packets(self, octets: NDArray[np.uint8]) -> None:
+        prefix = self.mission.link.packet_prefix_bytes
+        self._stream = self._stream or PacketStream(prefix)
+        found = self._stream.feed(octets)
+        starts = np.concatenate((self._starts, found.last + 1 - found.length - prefix))
+        self._starts = starts[starts >= self._n_dropped]

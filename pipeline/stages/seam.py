@@ -41,13 +41,11 @@ def seam_bytes(mission: Mission) -> int:
     return max(SEAM_BYTES, _FRAMES_AT_LEAST * mission.link.frame_length_bytes)
 
 
-def goes_on(mission: Mission, before: Octets, behind: Octets, *, is_whole: bool) -> bool:
+def goes_on(mission: Mission, before: Octets, behind: Octets) -> bool:
     """Whether the bytes `behind` the seam are of the same transmission as those `before` it: both uint8[n].
 
-    `before` begins with a frame where frames have no marker; `is_whole`: with the recording, so with a packet.
+    `before` begins with a frame where frames have no marker, and with a packet where there are no frames.
     """
-    if mission.link.framing == "packets" and not is_whole:
-        before = np.concatenate((np.full(8 + mission.link.packet_prefix_bytes, 0xFF, np.uint8), before))
     first, second, together = (_decoded(mission, *parts) for parts in ((before,), (behind,), (before, behind)))
     if _has_good_frame_across(mission, first, second, together):
         return True

@@ -204,6 +204,24 @@ def test_a_recording_without_checks_may_be_cut_at_any_byte(tmp_path, kind):
         assert packets_of(*pieces, mission=mission) == whole, cut
 
 
+def test_packets_that_look_like_others_at_a_wrong_place_may_be_cut(tmp_path):
+    """Inside each packet of 71 bytes stands what looks like the header of one: reading must not begin there."""
+    mission = made_mission(tmp_path, "packets", "")
+    inside = (7).to_bytes(2, "big") + b"\xc0\x00" + (64).to_bytes(2, "big")
+    sent = [
+        (5).to_bytes(2, "big")
+        + (3 << 14 | k).to_bytes(2, "big")
+        + (64).to_bytes(2, "big")
+        + bytes(14)
+        + inside
+        + bytes(45)
+        for k in range(8000)
+    ]
+    octets = b"".join(sent)
+    for cut in (300_000, 300_031, 71 * 5000, 71 * 6000 + 30):
+        assert packets_of(*in_pieces(tmp_path, octets, [cut]), mission=mission) == sent
+
+
 # -- stations, names, order ---------------------------------------------------------------------------------------
 
 
