@@ -154,7 +154,7 @@ def main() -> None:
 
 def _say(text: str, status: int) -> int:
     for line in text.splitlines():
-        err.print(f"downlink: {line}", markup=False, soft_wrap=True)
+        err.print(f"downlink: {line}", soft_wrap=True)
     return status
 
 

@@ -74,7 +74,6 @@ def clock(
         )
     err.print(
         f"{out_file}: correlation {made.clock(known.clock.epoch_utc_ns).correlation_id}",
-        markup=False,
         soft_wrap=True,
     )
 
@@ -146,11 +145,11 @@ def _reprocess(wanted: Wanted, *, quietly: bool) -> dict[State, int]:
             bar.update(task, advance=1, description=f"{done.name} {done.state}")
             if done.state == "failed":
                 for line in done.text.splitlines():
-                    err.print(f"downlink: {done.name}: {line}", markup=False, soft_wrap=True)
+                    err.print(f"downlink: {done.name}: {line}", soft_wrap=True)
 
         counts = runner.reprocess(wanted, tasks, tell)
     if quietly and counts["left alone"] == len(tasks):
         return counts
     told = ", ".join(f"{count:,} {state}" for state, count in counts.items())
-    err.print(f"{len(tasks):,} passes in {wanted.out}: {told}", markup=False, soft_wrap=True)
+    err.print(f"{len(tasks):,} passes in {wanted.out}: {told}", soft_wrap=True)
     return counts

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Literal
@@ -97,7 +98,7 @@ def dashboard(
                 address,
                 port,
                 lambda url: err.print(f"dashboard on {url}; Ctrl-C ends it", soft_wrap=True),
-                lambda text: err.print(text, markup=False, soft_wrap=True),
+                lambda text: err.print(text, soft_wrap=True),
                 origins=origin or (),
             )
 
@@ -119,7 +120,7 @@ def plot(
     with progress(readable(passes, merge=merge)) as advance:
         paths, report = app.plot(passes, known, out_folder, advance, merge=merge, overwrite=overwrite)
     warn(report, known)
-    err.print(f"in {out_folder}: {', '.join(path.name for path in paths)}", markup=False, soft_wrap=True)
+    err.print(f"in {out_folder}: {', '.join(path.name for path in paths)}", soft_wrap=True)
     conclude(report)
 
 
@@ -154,12 +155,13 @@ def topics(
         from pipeline.mission import load_mission
         from pipeline.outputs import check_file
         from pipeline.topic_page import is_topics, page
+    mission, passes = _mission_and_passes(mission, passes or [])
     known = load_mission(mission)
     to_file = out_file is not None and str(out_file) != "-"
     if out_file is not None and to_file:
-        check_file(out_file, passes or [], overwrite=overwrite, is_own=is_topics)
-    with progress(readable(passes or [], merge=merge)) as advance:
-        found, report = app.describe_topics(passes or [], known, advance, merge=merge)
+        check_file(out_file, passes, overwrite=overwrite, is_own=is_topics)
+    with progress(readable(passes, merge=merge)) as advance:
+        found, report = app.describe_topics(passes, known, advance, merge=merge)
     if report is not None:
         warn(report, known)
     text = page(found) if file_format == "markdown" else json.dumps(found, indent=2, ensure_ascii=False) + "\n"
@@ -170,3 +172,11 @@ def topics(
             file.write(text.encode())
     if report is not None:
         conclude(report)
+
+
+def _mission_and_passes(first: str, passes: list[Path]) -> tuple[str, list[Path]]:
+    """Tell the mission from the passes: where DOWNLINK_MISSION names it, the first word may be a pass already."""
+    named, path = os.environ.get("DOWNLINK_MISSION"), Path(first)
+    if named and first != named and path.is_file() and path.name != "mission.toml":
+        return named, [path, *passes]
+    return first, passes

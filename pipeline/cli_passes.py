@@ -137,7 +137,7 @@ def replay(
             merge=merge,
             overwrite=overwrite,
         )
-        err.print(f"{len(made['files'])} files in {archive}", markup=False, soft_wrap=True)
+        err.print(f"{len(made['files'])} files in {archive}", soft_wrap=True)
     conclude(report)
 
 
@@ -226,9 +226,9 @@ def decode(
         )
     warn(report, known)
     listing = ", ".join(f"{name} {count:,}" for name, count in report["decoded"].items()) or "nothing"
-    err.print(f"decoded into {out_folder}: {listing}", markup=False, soft_wrap=True)
+    err.print(f"decoded into {out_folder}: {listing}", soft_wrap=True)
     for reason, count in report["records"]["set_aside"].items():
-        err.print(f"set aside {count:,}: {reason}", markup=False, soft_wrap=True)
+        err.print(f"set aside {count:,}: {reason}", soft_wrap=True)
     conclude(report)
 
 
@@ -254,7 +254,7 @@ def products(
             passes, known, out_folder, advance, file_format=file_format, merge=merge, overwrite=overwrite
         )
     warn(report, known)
-    err.print(f"{len(report['files'])} files in {out_folder}", markup=False, soft_wrap=True)
+    err.print(f"{len(report['files'])} files in {out_folder}", soft_wrap=True)
     conclude(report)
 
 

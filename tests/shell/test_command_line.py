@@ -64,6 +64,7 @@ def test_the_help_of_a_command_imports_nothing_that_only_a_run_needs(command):
     "command",
     [
         "inspect clean.cadu", "packets clean.cadu --out {out}", "decode clean.cadu --out {out}", "check", "topics",
+        "topics clean.cadu",
         "replay clean.cadu", "clock clean.cadu --out {out}",
     ],
 )  # fmt: skip
