@@ -92,17 +92,20 @@ class ToBoolean:
 
 @dataclass(frozen=True, slots=True)
 class ToTime:
-    """Counts to nanoseconds, exactly where they are integers."""
+    """Counts to nanoseconds: exactly where they are integers, and for floats to the nanosecond that is nearest to what
+    the float says. What int64 cannot hold, and NaN, is 0 and flagged.
+    """
 
     unit_ns: Fraction
     offset_ns: Fraction
     dtype: np.dtype[Any] = NANOSECONDS
 
     def fill(self, raw: Array, out: Array) -> Flags | None:
+        if raw.dtype.kind == "f":
+            return self._fill_real(raw, out)
         top, bottom = self.unit_ns.numerator, self.unit_ns.denominator
-        if raw.dtype.kind == "f" or abs(top) * bottom >= 1 << 62:
+        if abs(top) * bottom >= 1 << 62:
             real = raw.astype(np.float64) * float(self.unit_ns) + float(self.offset_ns)
-            np.nan_to_num(real, copy=False, nan=0.0)
             out[...] = np.rint(np.clip(real, -(2.0**62), 2.0**62)).astype(np.int64)
             return None
         # Unsigned counts of 64 bits are divided before a sign takes their highest one.
@@ -110,6 +113,19 @@ class ToTime:
         whole, rest = (part.astype(np.int64) for part in np.divmod(wide, wide.dtype.type(bottom)))
         out[...] = whole * top + (rest * top + bottom // 2) // bottom + round(self.offset_ns)
         return None
+
+    def _fill_real(self, raw: Array, out: Array) -> Flags | None:
+        """Whole units and the rest of each float apart: their sum has more digits than a float."""
+        unit, real = float(self.unit_ns), raw.astype(np.float64)
+        wrong = ~(np.abs(real) < 2.0**62 / (abs(unit) or 1.0))
+        real[wrong] = 0.0
+        # The whole part times a unit of whole nanoseconds is exact as an integer.
+        step = self.unit_ns if self.unit_ns.denominator == 1 else Fraction(1)
+        whole = np.floor(real) if step == self.unit_ns else np.zeros_like(real)
+        out[...] = whole.astype(np.int64) * int(step) + np.rint((real - whole) * unit).astype(np.int64)
+        out += round(self.offset_ns)
+        out[wrong] = 0
+        return wrong if wrong.any() else None
 
 
 def conversion_of(kind: LeafType) -> Conversion | None:

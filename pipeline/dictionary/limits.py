@@ -7,6 +7,7 @@ element of a row counts.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
@@ -17,13 +18,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import NO_TIME, Column, Event, Ragged
+from pipeline.dictionary.changes import Past, levels_of_change, single_values
+from pipeline.dictionary.conditions import Condition
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.encodings import Spline
+from pipeline.dictionary.notices import Notice, Notices
 from pipeline.dictionary.parameter_types import (
     CONCERN_LEVELS,
     Alarm,
     ArrayType,
-    EnumeratedType,
     Limits,
     NumberType,
     Range,
@@ -31,6 +34,7 @@ from pipeline.dictionary.parameter_types import (
 )
 from pipeline.dictionary.steps import Slot
 from pipeline.dictionary.values import Criterion, Values, compile_condition
+from pipeline.errors import ConfigError
 
 SEVERITIES = ("info", "warning", "warning", "error", "error", "error")
 MAX_EVENTS = 1000
@@ -38,7 +42,8 @@ MAX_EVENTS = 1000
 Rows = NDArray[np.bool_]
 Limit = tuple[float | str | None, str]
 """A limit and its kind: "high", "low", "inside" (a range that values should not be in: the end of it that is nearer),
-"label", or "condition" (what other parameters say: it has no value). NaN-free, as in JSON."""
+"label" (also the pattern of a text), "condition" (what other parameters say: it has no value) or "change" (how the
+value changes: neither). NaN-free, as in JSON."""
 NORMAL: Limit = (None, "")
 
 
@@ -118,6 +123,15 @@ class Check:
         alarm = self.contexts[place - 1][1] if place else self.limits.alarm
         return _crossed(alarm or Alarm(), value, level)
 
+    @property
+    def alarms(self) -> tuple[Alarm, ...]:
+        """As `places` counts them."""
+        return (self.limits.alarm or Alarm(), *(alarm for _, alarm in self.contexts))
+
+    @property
+    def has_changes(self) -> bool:
+        return any(alarm.changes for alarm in self.alarms)
+
     def counts(self) -> tuple[int, int]:
         """Values in a row before an alarm begins, and before it ends."""
         alarm = self.limits.alarm or (self.contexts[0][1] if self.contexts else Alarm())
@@ -148,8 +162,11 @@ def _levels(column: Column, alarm: Alarm) -> NDArray[np.int8]:
     level = np.full(flat.shape, alarm.default, np.int8)
     for name, its_level in alarm.labels:
         level[flat == name] = its_level
+    if alarm.patterns:
+        level = _levels_of_texts(flat, alarm)
     for its_level, where, inside in sorted(alarm.bands, key=lambda band: band[0]):
-        hits = _inside(flat, where) if inside else ~_inside(flat, where) & ~np.isnan(flat)
+        # NaN is in no range, and so outside of each.
+        hits = _inside(flat, where) if inside else ~_inside(flat, where)
         level[hits] = np.maximum(level[hits], its_level)
     if isinstance(column, Ragged):
         worst = np.zeros(len(column), np.int8)
@@ -160,13 +177,23 @@ def _levels(column: Column, alarm: Alarm) -> NDArray[np.int8]:
     return np.asarray(_rows(level).max(axis=1, initial=0))
 
 
+def _levels_of_texts(texts: NDArray[Any], alarm: Alarm) -> NDArray[np.int8]:
+    """The highest level of the patterns that a text matches as a whole; each text is looked at once."""
+    known, which = np.unique(texts, return_inverse=True)
+    levels = np.full(len(known), alarm.default, np.int8)
+    for i, text in enumerate(known.tolist()):
+        found = [level for pattern, level in alarm.patterns if re.fullmatch(pattern, text)]
+        levels[i] = max(found, default=alarm.default)
+    return np.asarray(levels[which.reshape(texts.shape)])
+
+
 def _crossed(alarm: Alarm, value: Any, level: int) -> Limit:
     """The limit by which the worst element of a value has a level."""
     if level == 0:
         return NORMAL
     flat = np.ravel(np.asarray(value))
     for _, where, inside in (band for band in alarm.bands if band[0] == level and flat.dtype.kind in "biuf"):
-        hits = _inside(flat, where) if inside else ~_inside(flat, where) & ~np.isnan(flat)
+        hits = _inside(flat, where) if inside else ~_inside(flat, where)
         if not hits.any():
             continue
         x = flat[hits][0]
@@ -175,8 +202,11 @@ def _crossed(alarm: Alarm, value: Any, level: int) -> Limit:
             return min(ends, key=lambda end: abs(x - end), default=None), "inside"
         return (where.low, "low") if x <= where.low else (where.high, "high")
     labels = [name for name, its_level in alarm.labels if its_level == level and (flat == name).any()]
+    labels += [each for each, its_level in alarm.patterns if its_level == level and re.fullmatch(each, str(value))]
     if labels:
         return labels[0], "label"
+    if any(band[0] == level for change in alarm.changes for band in change.bands):
+        return None, "change"
     of_others = any(its_level == level for its_level, _ in alarm.conditions)
     return (None, "condition") if of_others else (str(flat[0]) if len(flat) else None, "label")
 
@@ -184,8 +214,15 @@ def _crossed(alarm: Alarm, value: Any, level: int) -> Limit:
 def _value_at(column: Column, row: int) -> Any:
     """As plain Python, for an event."""
     if isinstance(column, Ragged):
-        return column.values[column.start[row] : column.start[row] + column.length[row]].tolist()
-    return column[row].tolist()
+        return _without_nan(column.values[column.start[row] : column.start[row] + column.length[row]].tolist())
+    return _without_nan(column[row].tolist())
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN."""
+    if isinstance(value, list):
+        return [_without_nan(each) for each in value]
+    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124 - NaN
 
 
 @dataclass(slots=True)
@@ -201,6 +238,8 @@ class LimitWatch:
     """Remembers the alarm level of each parameter, and makes events of changes."""
 
     states: dict[str, _State] = field(default_factory=dict)
+    past: dict[str, Past] = field(default_factory=dict)
+    """Of parameters whose changes are watched: the last values."""
 
     def events(
         self,
@@ -218,6 +257,8 @@ class LimitWatch:
         level = check.levels(values)
         if level is None:
             return
+        if check.has_changes:
+            self._add_changes(check, values, level, received_ns, time_ns)
         places: NDArray[np.int8] | None = None
         for n, (row, before, now) in enumerate(islice(self.changes(check, level), MAX_EVENTS)):
             places = check.places(values) if n == 0 else places
@@ -226,6 +267,31 @@ class LimitWatch:
             limit = state.limit if now > before else left
             times = int(received_ns[row]), int(time_ns[row])
             yield row, event_of(container, check, before, now, value, *times, limit, unit)
+
+    def _add_changes(
+        self,
+        check: Check,
+        values: Values,
+        level: NDArray[np.int8],
+        received_ns: NDArray[np.int64],
+        time_ns: NDArray[np.int64],
+    ) -> None:
+        """Raise `level` where a value changes more or less than it should."""
+        rows = np.flatnonzero(level >= 0)
+        found = single_values(values.calibrated[Slot(check.key)], rows)
+        if found is None or not len(rows):
+            return
+        own = time_ns[rows]
+        times = own if bool((own != NO_TIME).all()) else received_ns[rows]
+        past = self.past.get(check.key)
+        past = Past(found, times) if past is None else past.and_then(found, times)
+        places = check.places(values)
+        for place, alarm in enumerate(check.alarms):
+            for change in alarm.changes:
+                its = levels_of_change(past, len(rows), change)
+                here = its if places is None else np.where(places[rows] == place, its, np.int8(0))
+                level[rows] = np.maximum(level[rows], here)
+        self.past[check.key] = past.end()
 
     def changes(self, check: Check, level: NDArray[np.int8]) -> Iterator[tuple[int, int, int]]:
         """(row, level before, level now) for each change."""
@@ -248,8 +314,14 @@ class LimitWatch:
                 state.level = now
 
 
-def checks_of(columns: Sequence[tuple[str, str]], dictionary: Dictionary) -> tuple[Check, ...]:
-    """What there is to check on a container's columns (parameter key, column name). Raises ConfigError."""
+def checks_of(
+    columns: Sequence[tuple[str, str]], dictionary: Dictionary, notices: Notices | None = None
+) -> tuple[Check, ...]:
+    """What there is to check on a container's columns (parameter key, column name).
+
+    An alarm whose conditions cannot be compared is passed over, and goes to `notices`.
+    """
+    compiler = _Conditions(dictionary, notices or Notices())
     found: list[Check] = []
     for key, name in columns:
         parameter = dictionary.parameters[key]
@@ -257,20 +329,43 @@ def checks_of(columns: Sequence[tuple[str, str]], dictionary: Dictionary) -> tup
         while isinstance(kind, ArrayType):
             kind = kind.element
         kind = kind.value if isinstance(kind, SpelledType) else kind
-        limits = kind.limits if isinstance(kind, NumberType | EnumeratedType) else Limits()
-        contexts = tuple((compile_condition(each, dictionary, late=True), alarm) for each, alarm in limits.contexts)
+        limits = getattr(kind, "limits", Limits())
+        contexts = tuple(
+            (criterion, alarm)
+            for condition, alarm in limits.contexts
+            if (criterion := compiler.compiled(condition, name)) is not None
+        )
         calibrator = kind.encoding.calibrator if isinstance(kind, NumberType) else None
         domain = isinstance(calibrator, Spline) and not calibrator.extrapolate
-        valid_when = parameter.validity
-        validity = None if valid_when is None else compile_condition(valid_when, dictionary, late=True)
+        validity = None if parameter.validity is None else compiler.compiled(parameter.validity, name)
         alarms = [limits.alarm or Alarm(), *(alarm for _, alarm in contexts)]
         conditions = tuple(
-            tuple((level, compile_condition(each, dictionary, late=True)) for level, each in alarm.conditions)
+            tuple(
+                (level, criterion)
+                for level, condition in alarm.conditions
+                if (criterion := compiler.compiled(condition, name)) is not None
+            )
             for alarm in alarms
         )
         if limits.valid is not None or limits.alarm is not None or contexts or domain or validity is not None:
             found.append(Check(key, name, limits, contexts, domain, conditions, validity))
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Conditions:
+    dictionary: Dictionary
+    notices: Notices
+
+    def compiled(self, condition: Condition, name: str) -> Criterion | None:
+        """None, with a notice, for what can never be compared."""
+        try:
+            return compile_condition(condition, self.dictionary, late=True)
+        except ConfigError as error:
+            for problem in error.problems:
+                text = f"an alarm or validity is passed over: {problem.text}"
+                self.notices.add(Notice(text, problem.file, problem.line, f'Parameter "{name}"'))
+            return None
 
 
 def event_of(

@@ -21,11 +21,25 @@ class Range:
 
 
 @dataclass(frozen=True, slots=True)
+class Change:
+    """Bands on the change of a value: from the one `n_samples` before, or, for `span_s`, the last one that is at least
+    so much older. `by_time`: divided by the seconds between the two; `in_percent`: of the value before.
+    """
+
+    bands: tuple[tuple[int, Range, bool], ...]
+    n_samples: int = 1
+    span_s: float = 0.0
+    by_time: bool = True
+    in_percent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Alarm:
     """When a value is of concern. Levels are places in CONCERN_LEVELS; the highest that applies counts.
 
     `bands`: (level, range, whether being inside it is what matters). `labels`: level by label; others have
-    `default`. `conditions`: level by what other parameters say. A level holds when so many values in a row have it
+    `default`. `patterns`: level by a regular expression that the whole text matches. `conditions`: level by what other
+    parameters say. `changes`: levels by how the value changes. A level holds when so many values in a row have it
     (`violations`; `conformance` for normal).
     """
 
@@ -35,6 +49,8 @@ class Alarm:
     violations: int = 1
     conformance: int = 1
     conditions: tuple[tuple[int, Condition], ...] = ()
+    patterns: tuple[tuple[str, int], ...] = ()
+    changes: tuple[Change, ...] = ()
 
 
 CONCERN_LEVELS = ("normal", "watch", "warning", "distress", "critical", "severe")
@@ -81,6 +97,7 @@ class BooleanType:
     one: str = "True"
     zero: str = "False"
     unit: str = ""
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +107,7 @@ class StringType:
     name: str
     encoding: StringEncoding
     unit: str = ""
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +117,7 @@ class BinaryType:
     name: str
     encoding: BinaryEncoding
     unit: str = ""
+    limits: Limits = Limits()
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +149,7 @@ class TimeType:
     absolute: bool = False
     offset_from: Reference | None = None
     """The time, in the same packet, from which it counts on."""
+    limits: Limits = Limits()
 
     @property
     def unit(self) -> str:
@@ -164,6 +184,7 @@ class CodedTimeType:
     epoch_ns: int = 0
     absolute: bool = False
     offset_from: Reference | None = None
+    limits: Limits = Limits()
 
     @property
     def unit(self) -> str:

@@ -197,7 +197,7 @@ class _Compiler:
         check_contexts(steps, container, dictionary)
         columns, units = _columns(steps, dictionary)
         program = compile_program(steps, dictionary)
-        checks = checks_of(columns, dictionary)
+        checks = checks_of(columns, dictionary, self.notices)
         check_alarms(checks, steps, container, dictionary)
         integrity = integrity_of(container, steps, dictionary)
         size = None if container.size is None else compile_size(container.size, dictionary)

@@ -6,6 +6,7 @@ implicit P-field (301.0-B-4) in hexadecimal; without a text the P-field stands b
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 
@@ -16,6 +17,7 @@ from pipeline.dictionary.scope import Context
 from pipeline.dictionary.timecodes import CCSDS_EPOCH_NS, code_of, codes_of_size
 from pipeline.dictionary.xtce_conditions import read_reference
 from pipeline.dictionary.xtce_encodings import read_binary_encoding, read_number_encoding
+from pipeline.dictionary.xtce_limits import TIMES, in_nanoseconds, read_limits
 
 TIME_UNITS_NS = {"seconds": Fraction(10**9), "picoSeconds": Fraction(1, 1000), "days": Fraction(86400 * 10**9)}
 EPOCHS = {"TAI": "1958-01-01", "J2000": "2000-01-01T12:00:00", "UNIX": "1970-01-01", "GPS": "1980-01-06"}
@@ -26,6 +28,7 @@ FORMS = ("CUC", "CDS")
 def read_time(node: Node, name: str, _unit: str, context: Context) -> ParameterType:
     """RelativeTimeParameterType and AbsoluteTimeParameterType."""
     reading = context.reading
+    limits = read_limits(node, context, kind=TIMES)
     absolute = node.tag == "AbsoluteTimeParameterType"
     epoch_ns, origin = _read_reference_time(node, context) if absolute else (None, None)
     holder = reading.child(node, "Encoding")
@@ -35,7 +38,7 @@ def read_time(node: Node, name: str, _unit: str, context: Context) -> ParameterT
     if binary is not None:
         found = _read_coded(binary, name, epoch_ns, origin, context, absolute=absolute)
         reading.finish(holder)
-        return found or UnencodedType(name)
+        return replace(found, limits=in_nanoseconds(limits, epoch_ns or 0)) if found else UnencodedType(name)
     second_ns = TIME_UNITS_NS[reading.choice(holder, "units", "seconds", TIME_UNITS_NS)]
     scale = _read_fraction(holder, "scale", "1", context) * second_ns
     offset = _read_fraction(holder, "offset", "0", context) * second_ns
@@ -45,7 +48,10 @@ def read_time(node: Node, name: str, _unit: str, context: Context) -> ParameterT
     reading.finish(holder)
     if encoding is None:
         return UnencodedType(name)
-    return TimeType(name, encoding, scale, offset + (epoch_ns or 0), absolute, origin)
+    if absolute and epoch_ns is None and origin is None:
+        reading.problem(node, "ReferenceTime has no Epoch and no OffsetFrom: nothing says from when it counts")
+    own = in_nanoseconds(limits, epoch_ns or 0)
+    return TimeType(name, encoding, scale, offset + (epoch_ns or 0), absolute, origin, own)
 
 
 def _read_coded(
@@ -73,6 +79,9 @@ def _read_coded(
         codes = _implicit(algorithm, form, p_field, encoding.size, context)
     else:
         codes = tuple(codes_of_size(form, encoding.size // 8))
+        if absolute and origin is None and epoch_ns is None:
+            # A packet that says the agency's epoch has a time that nobody knows: it is flagged.
+            codes = tuple(each for each in codes if not each[1].agency_epoch)
         if not codes:
             reading.problem(algorithm, f"no P-field and {form} take {encoding.size} bits together")
     if origin is None and absolute:

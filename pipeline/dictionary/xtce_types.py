@@ -36,7 +36,7 @@ from pipeline.dictionary.xtce_encodings import (
     read_string_encoding,
     take_encoding,
 )
-from pipeline.dictionary.xtce_limits import read_limits
+from pipeline.dictionary.xtce_limits import LABELS, OCTETS, TEXTS, TRUTHS, read_limits
 from pipeline.dictionary.xtce_times import read_time
 
 MAX_ARRAY_ELEMENTS = 1 << 26
@@ -177,7 +177,7 @@ def _read_enumerated(node: Node, name: str, unit: str, context: Context) -> Para
     if isinstance(encoding, NumberEncoding) and encoding.calibrator:
         reading.problem(node, "a calibrator in an enumeration is not implemented")
     labels = _read_labels(node, context)
-    limits = read_limits(node, context, labels=True)
+    limits = read_limits(node, context, kind=LABELS)
     number = NumberEncoding(64, "twosComplement")
     return _typed(encoding, number, lambda each: EnumeratedType(name, each, labels, unit, limits))
 
@@ -216,7 +216,8 @@ def _read_boolean(node: Node, name: str, unit: str, context: Context) -> Paramet
     encoding = _read_encoding(node, context, *ENCODINGS)
     if isinstance(encoding, NumberEncoding) and encoding.calibrator:
         context.reading.problem(node, "a calibrator in a boolean is not implemented")
-    return _typed(encoding, NumberEncoding(1), lambda number: BooleanType(name, number, one, zero, unit))
+    limits = read_limits(node, context, kind=TRUTHS)
+    return _typed(encoding, NumberEncoding(1), lambda number: BooleanType(name, number, one, zero, unit, limits))
 
 
 def _read_encoding(node: Node, context: Context, *implemented: str) -> AnyEncoding | None:
@@ -257,14 +258,19 @@ def _judged_by_value(value: NumberType | EnumeratedType | BooleanType) -> Number
 
 
 def _read_string(node: Node, name: str, unit: str, context: Context) -> ParameterType:
-    context.reading.read_past(node, "characterWidth")
+    context.reading.read_past(node, "characterWidth", "restrictionPattern")
+    context.reading.past(node, "SizeRangeInCharacters")
     found = take_encoding(node, context, "StringDataEncoding")
-    return StringType(name, read_string_encoding(found, context), unit) if found else UnencodedType(name, unit)
+    limits = read_limits(node, context, kind=TEXTS)
+    encoding = read_string_encoding(found, context) if found else None
+    return StringType(name, encoding, unit, limits) if encoding else UnencodedType(name, unit)
 
 
 def _read_binary(node: Node, name: str, unit: str, context: Context) -> ParameterType:
     found = take_encoding(node, context, "BinaryDataEncoding")
-    return BinaryType(name, read_binary_encoding(found, context), unit) if found else UnencodedType(name, unit)
+    limits = read_limits(node, context, kind=OCTETS)
+    encoding = read_binary_encoding(found, context) if found else None
+    return BinaryType(name, encoding, unit, limits) if encoding else UnencodedType(name, unit)
 
 
 _READERS: dict[str, Callable[[Node, str, str, Context], ParameterType]] = {

@@ -83,3 +83,9 @@ def test_there_is_a_right_value_for_every_case():
 def test_what_is_passed_over_is_told_with_its_line(name, words):
     (told,) = [notice for notice in Decoded(CASES / name).notices if words in notice]
     assert "telemetry.xml:" in told
+
+
+def test_an_alarm_of_a_boolean_is_an_event_at_the_packet_that_has_it():
+    (event,) = Decoded(CASES / "19_boolean_alarm").events
+    assert (event.severity, event.kind) == ("warning", "limit")
+    assert (event.details["parameter"], event.details["value"], event.details["level"]) == ("X", False, "warning")

@@ -1,6 +1,7 @@
 """CCSDS time codes (301.0-B-4) and times offset from others; expected values counted by hand."""
 
 import struct
+from fractions import Fraction
 
 import pytest
 
@@ -170,3 +171,27 @@ def test_counts_of_64_bits_keep_their_highest(column):
     kind = piece("T", "<Epoch>UNIX</Epoch>", scale="2.3283064365386962890625e-10", size_bits=64)
     # 2**-32 s: the second half of the range of 32 bits of seconds.
     assert column(kind, [struct.pack(">II", 1 << 31, 1 << 31)]).tolist() == [(1 << 31) * SECOND + SECOND // 2]
+
+
+@pytest.mark.parametrize("seconds", [1e9 + 0.123456789, 700_000_000.1, -0.000000001, 0.5, 1234.000000001])
+def test_a_time_in_a_float_is_exact_to_the_nanosecond(column, seconds):
+    kind = """<AbsoluteTimeParameterType name="T"><Encoding><FloatDataEncoding sizeInBits="64"/></Encoding>
+    <ReferenceTime><Epoch>J2000</Epoch></ReferenceTime></AbsoluteTimeParameterType>"""
+    expected = round(Fraction(seconds) * 10**9) + 946_728_000 * 10**9
+    assert column(kind, [struct.pack(">d", seconds)]).tolist() == [expected]
+
+
+def test_a_time_that_is_not_a_number_is_flagged(document, packet, decode):
+    kind = """<RelativeTimeParameterType name="T"><Encoding><FloatDataEncoding sizeInBits="64"/></Encoding>
+    </RelativeTimeParameterType>"""
+    bodies = [struct.pack(">d", seconds) for seconds in (float("nan"), 1.5, 1e300)]
+    (found,) = decode(document(kind, {"X": "T"}), [packet(body) for body in bodies])
+    assert found.columns["X"].tolist() == [0, 1_500_000_000, 0]
+    assert found.quality.tolist() == [Quality.UNKNOWN_VALUE, 0, Quality.UNKNOWN_VALUE]
+
+
+def test_an_absolute_time_without_an_epoch_is_an_error(document):
+    kind = """<AbsoluteTimeParameterType name="T"><Encoding><IntegerDataEncoding sizeInBits="32"/></Encoding>
+    </AbsoluteTimeParameterType>"""
+    with pytest.raises(ConfigError, match="nothing says from when it counts"):
+        read_xtce(document(kind, {"X": "T"}))
