@@ -68,8 +68,9 @@ class ByteBatch:
     from `mark_start[i]` on were received at `mark_ns[i]`. No marks: receive times are not known. `station`: which of
     several recordings of one pass they are of; `ended`: nothing more comes from it. `begins`: no bytes, but
     those that follow are of another pass. `damage`: what is wrong with what should have followed, in words; empty
-    where nothing is. `unordered`: they came as datagrams, which can overtake each other; else they are in the
-    order in which they were sent.
+    where nothing is. `missing`: bytes of the recording that are not there just before `data` (-1: their number is not
+    known); `damage` then says why. `unordered`: they came as datagrams, which can overtake each other; else they are in
+    the order in which they were sent.
     """
 
     data: NDArray[np.uint8]
@@ -80,6 +81,7 @@ class ByteBatch:
     begins: bool = False
     damage: str = ""
     unordered: bool = False
+    missing: int = 0
 
     @staticmethod
     def of(data: bytes | bytearray | memoryview | NDArray[np.uint8], received_ns: int = 0) -> ByteBatch:

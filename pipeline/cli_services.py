@@ -77,6 +77,21 @@ KeepDays = Annotated[
     float,
     typer.Option(min=0, metavar="DAYS", envvar="DOWNLINK_KEEP_DAYS", help="Of committed passes; 0: for ever."),
 ]
+ShareGb = Annotated[
+    float,
+    typer.Option(
+        min=0, metavar="GB", envvar="DOWNLINK_SHARE_GB", help="Of the disk, for each station; 0: equal parts."
+    ),
+]
+ReserveMb = Annotated[
+    float,
+    typer.Option(
+        min=-1,
+        metavar="MB",
+        envvar="DOWNLINK_RESERVE_MB",
+        help="Of the disk, that recordings leave free; -1: 2 % of it, at most 1 GiB.",
+    ),
+]
 FileMb = Annotated[int, typer.Option(min=1, metavar="MB", envvar="DOWNLINK_FILE_MB", help="Of one recorded file.")]
 Gap = Annotated[
     float, typer.Option(min=0.1, metavar="S", envvar="DOWNLINK_PASS_GAP_S", help="Silence that ends a pass.")
@@ -103,6 +118,8 @@ def _of_stations(entry: str, about: str) -> Callable[..., None]:
         fsync: Fsync = "1",
         keep_gb: KeepGb = 0.0,
         keep_days: KeepDays = 0.0,
+        share_gb: ShareGb = 0.0,
+        reserve_mb: ReserveMb = -1.0,
         file_mb: FileMb = 1024,
         pass_gap_s: Gap = 10.0,
         silence_s: Silence = 5.0,
@@ -117,6 +134,8 @@ def _of_stations(entry: str, about: str) -> Callable[..., None]:
             services.Policy(file_mb << 20, _fsync(fsync), int(keep_gb * 1e9) or None, keep_days * 86400 or None),
             pass_gap_s,
             services.Pace(silence_s=silence_s, settle_s=1.25 * remember_s),
+            int(share_gb * 1e9),
+            int(reserve_mb * 1e6) if reserve_mb >= 0 else None,
         )
         signals.run(getattr(services, entry)(common, recorded))
 

@@ -39,6 +39,7 @@ from pipeline.topics import topic_root
 from pipeline.transport.broker import BrokerAddress
 from pipeline.transport.client_ids import ClientIds
 from pipeline.transport.datagrams import UdpListener
+from pipeline.transport.disk_share import DiskShare
 from pipeline.transport.expiry import remaining_s
 from pipeline.transport.feed_listener import FeedListener
 from pipeline.transport.http import watched
@@ -77,6 +78,9 @@ class Recorded:
     policy: Policy
     gap_s: float
     pace: Pace
+    share_bytes: int = 0
+    reserve_bytes: int | None = None
+    """As in DiskShare."""
 
 
 async def ingest(common: Common, recorded: Recorded) -> None:
@@ -179,10 +183,13 @@ def _desks(common: Common, recorded: Recorded) -> dict[str, tuple[Desk, Source]]
     if len(set(names)) < len(names):
         raise ConfigError(f"stations need names of their own: {', '.join(names)}")
     desks: dict[str, tuple[Desk, Source]] = {}
+    share = DiskShare(
+        recorded.folder, names, share_bytes=recorded.share_bytes, reserve_bytes=recorded.reserve_bytes
+    )
     for station in recorded.stations:
         topic_root(common.mission.name, station.name)  # a ConfigError where it can be no topic
         folder = recorded.folder / station.name
-        recorder = Recorder(folder, recorded.policy, datagrams=station.kind == "udp")
+        recorder = Recorder(folder, recorded.policy, share=share, datagrams=station.kind == "udp")
         desk = Desk(station.name, recorder, recorded.policy, recorded.pace)
         desks[station.name] = desk, _source(station, desk, common.mission, folder)
     return desks

@@ -12,7 +12,7 @@ import numpy as np
 from pipeline.batches import Event, Quality
 from pipeline.link.assembly import Assembly
 from pipeline.link.clcw import control_words, read_clcw
-from pipeline.link.continuity import Continuity, ContinuityCounts
+from pipeline.link.continuity import WIDE_COUNT, Continuity, ContinuityCounts
 from pipeline.link.frames import Arrivals
 from pipeline.link.headers import HeaderReader
 from pipeline.link.lone import LoneFrame, LonePackets
@@ -109,6 +109,14 @@ class VirtualChannel:
         self._mark_sequence_breaks(packets)
         carrier = Arrivals(self._last.frames, np.full_like(self._last.index, now))
         return [*outputs, ChannelOutput(carrier, packets, None, (), repeated=True)]
+
+    def break_off(self, now: int, n_most: int) -> list[ChannelOutput]:
+        """Up to `n_most` frames are missing before the next one (-1: any number).
+
+        Where the count may have turned meanwhile, what is unfinished is not taken to go on.
+        """
+        modulus = self._continuity.modulus if self._continuity else 0
+        return self.flush(now) if modulus and (n_most >= modulus or (n_most < 0 and modulus < WIDE_COUNT)) else []
 
     def report(self) -> dict[str, Any]:
         """The channel's entry in the pass report.

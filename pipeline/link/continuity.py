@@ -22,7 +22,7 @@ from pipeline.link.frames import Arrivals
 UNKNOWN = -1
 RECENT = 32
 """A count at most this far behind is an earlier frame: a duplicate or a late one."""
-_WIDE_COUNT = 1 << 16
+WIDE_COUNT = 1 << 16
 """A count at least this wide does not come round within a pass: a step back is a restart."""
 
 _Rows = Sequence[bytes] | NDArray[np.uint8]
@@ -155,7 +155,7 @@ class Continuity:
             return
         elif any(held.count == frame.count and held.content == frame.content for held in self._held):
             self.counts.duplicates += 1
-        elif self._modulus >= _WIDE_COUNT and ahead >= self._modulus // 2:
+        elif self._modulus >= WIDE_COUNT and ahead >= self._modulus // 2:
             self._give_up(released, frame.index)
             self.counts.restarts += 1
             self._recent.clear()

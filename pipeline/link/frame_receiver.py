@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.batches import ByteBatch, PacketBatch
+from pipeline.batches import ByteBatch, Event, PacketBatch
 from pipeline.link.channels import ChannelOutput, VirtualChannel, packet_report
 from pipeline.link.front_end import FrontEnd, Sorted
 from pipeline.link.lone import frame_batch, packet_batch
@@ -37,10 +37,16 @@ class FrameReceiver:
             self._unordered = batch.unordered
             for channel in self._channels:
                 channel.allow_late(self._settings.reorder_window_frames if batch.unordered else None)
-        return self._feed_lone(batch) or self._receive(self._front_end.feed(batch), final=False)
+        if batch.missing:
+            return self._feed_after_loss(batch)
+        return self._feed_lone(batch) or self._receive(self._front_end.feed(batch))
 
     def flush(self) -> LinkOutput:
-        return self._receive(self._front_end.flush(), final=True)
+        arrived = self._front_end.flush()
+        outputs = self._channel_outputs(arrived)
+        for channel in self._channels:
+            outputs += channel.flush(self._front_end.n_frames)
+        return self._put_out(outputs, arrived.told)
 
     def report(self) -> dict[str, Any]:
         channels = [channel.report() for channel in self._channels]
@@ -63,15 +69,28 @@ class FrameReceiver:
         output = LinkOutput(packet_batch(frame, packets), frames=frame_batch(frame), encapsulated=_NONE)
         return with_insert_times(output, self._settings)
 
-    def _receive(self, arrived: Sorted, *, final: bool) -> LinkOutput:
+    def _feed_after_loss(self, batch: ByteBatch) -> LinkOutput:
+        """Bytes of the recording are missing before these."""
+        before = self._front_end.break_off(batch.missing)
+        outputs = self._channel_outputs(before)
+        n_most = self._front_end.most_frames_in(batch.missing)
+        for channel in self._channels:
+            outputs += channel.break_off(self._front_end.n_frames, n_most)
+        arrived = self._front_end.feed(batch)
+        return self._put_out(outputs + self._channel_outputs(arrived), before.told + arrived.told)
+
+    def _receive(self, arrived: Sorted) -> LinkOutput:
+        return self._put_out(self._channel_outputs(arrived), arrived.told)
+
+    def _channel_outputs(self, arrived: Sorted) -> list[ChannelOutput | None]:
         """Frames to their channels; in order of the channels, which decides between frames of the same moment."""
         outputs: list[ChannelOutput | None] = []
         for channel, arrivals in zip(self._channels, arrived.by_channel, strict=True):
             if arrivals is not None:
                 outputs.append(channel.feed(arrivals))
             outputs.append(channel.expire(self._front_end.n_frames - 1))
-        if final:
-            for channel in self._channels:
-                outputs += channel.flush(self._front_end.n_frames)
-        output = put_together(outputs, arrived.told, frames=self._with_frames)
+        return outputs
+
+    def _put_out(self, outputs: list[ChannelOutput | None], told: tuple[Event, ...]) -> LinkOutput:
+        output = put_together(outputs, told, frames=self._with_frames)
         return with_insert_times(output, self._settings)

@@ -62,10 +62,18 @@ class FrontEnd:
         self._times.add(batch)
         return self._sort(self._blocks.feed(batch.data))
 
+    def break_off(self, missing: int) -> Sorted:
+        """Bytes are missing here (as in ByteBatch): the frames that are whole before that."""
+        return self._sort(self._blocks.break_off(missing))
+
+    def most_frames_in(self, n_bytes: int) -> int:
+        """How many frames so many bytes can hold; -1 where the number of bytes is not known."""
+        return -1 if n_bytes < 0 else -(-n_bytes // self._decoder.block_length)
+
     def lone(self, batch: ByteBatch) -> LoneFrame | None:
         """The frame that a batch is, if it is one good frame and nothing else; `take_lone` then takes it."""
         blocks = self._plain_blocks
-        if blocks is None or not self._guard.done or not blocks.is_next(len(batch.data)):
+        if blocks is None or batch.missing or not self._guard.done or not blocks.is_next(len(batch.data)):
             return None
         received_ns = self._times.of_lone(batch)
         octets = batch.data.tobytes()

@@ -29,7 +29,9 @@ class PacketReceiver:
 
     def feed(self, batch: ByteBatch) -> LinkOutput:
         self._times.add(batch)
-        return self._hand_on(self._stream.feed(batch.data))
+        before = self._stream.break_off() if batch.missing else None
+        found = self._stream.feed(batch.data)
+        return self._hand_on(StreamPackets.join(before, found) if before else found)
 
     def flush(self) -> LinkOutput:
         return self._hand_on(self._stream.flush())

@@ -40,6 +40,18 @@ class StreamPackets:
     word: NDArray[np.uint64]
     last: NDArray[np.int64]
 
+    @staticmethod
+    def join(first: StreamPackets, second: StreamPackets) -> StreamPackets:
+        """Both, in this order."""
+        n_octets = len(first.octets)
+        return StreamPackets(
+            np.concatenate((first.octets, second.octets)),
+            np.concatenate((first.start, second.start + n_octets)),
+            np.concatenate((first.length, second.length)),
+            np.concatenate((first.word, second.word)),
+            np.concatenate((first.last, second.last)),
+        )
+
 
 @dataclass(slots=True)
 class PacketStream:
@@ -75,6 +87,12 @@ class PacketStream:
         self._base += len(self._buffer) - PAD_BYTES
         self._buffer = np.zeros(PAD_BYTES, np.uint8)
         self._lost = False
+        return packets
+
+    def break_off(self) -> StreamPackets:
+        """Bytes are missing here: what is whole before that. What follows need not begin with a packet."""
+        packets = self.flush()
+        self._lost = True
         return packets
 
     def _advance(self, *, final: bool) -> StreamPackets:

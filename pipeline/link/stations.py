@@ -69,6 +69,8 @@ class StationsReceiver:
         window = self._settings.reorder_window_frames if batch.unordered else None
         for count in filter(None, self._counts[station]):
             count.window = window
+        if batch.missing:
+            self._take_in(station, self._front_ends[station].break_off(batch.missing), window)
         arrived = self._front_ends[station].feed(batch)
         self._take_in(station, arrived, window)
         return self._go_on(self._named(station, arrived.told), final=False)

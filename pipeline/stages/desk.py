@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 import structlog
@@ -15,7 +17,8 @@ from pipeline.stages.stage_messages import MAX_EVENTS, Raw, StageMessage
 from pipeline.transport.live import Arrival
 from pipeline.transport.odd_datagrams import append_aside
 from pipeline.transport.pass_reader import PassReader
-from pipeline.transport.recording import PassFolder, Policy, Recorder, forget_old
+from pipeline.transport.recording import PassFolder, Policy, Recorder
+from pipeline.transport.retention import Retention
 
 _AGAIN = "~"  # between a pass's name and its number where the name comes again
 _log = structlog.get_logger("ingest")
@@ -31,6 +34,16 @@ class OnTheWay:
     came: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=4096))
     """Ends of what was recorded, and when."""
     committed: int = 0
+    reader: PassReader | None = None
+    """Of the present run."""
+    n_damaged: int = 0
+    """Places at which bytes are missing that nobody knew to be missing: such a pass is never settled."""
+
+    def look_for_damage(self) -> int:
+        """How many damaged places were found since the last look."""
+        n_before = self.n_damaged
+        self.n_damaged = max(n_before, self.reader.n_damaged if self.reader else 0)
+        return self.n_damaged - n_before
 
 
 class Desk:
@@ -41,6 +54,7 @@ class Desk:
         self.recorder = recorder
         self._policy = policy
         self._pace = pace
+        self._retention = Retention(policy.keep_bytes, policy.keep_s)
         self.disk_full = False
         self._alone = False
         self.n_odd = self.n_lost = 0
@@ -54,28 +68,42 @@ class Desk:
         self.passes = [self._on_its_way(one) for one in recorder.passes() if not one.committed.settled]
 
     def position_of(self, name: str) -> int:
-        """Bytes recorded of all passes of a name."""
-        now_open = self.recorder.open
-        if now_open and now_open.name.split(_AGAIN)[0] == name:
-            return self._n_earlier + self.recorder.n_bytes
+        """Bytes recorded of all passes of a name, which then survive a loss of power."""
+        if self._is_open(name):
+            with suppress(OSError):
+                self.recorder.sync()
+        return self.n_durable_of(name)
+
+    def n_durable_of(self, name: str) -> int:
+        """How many bytes of all passes of a name survive a loss of power."""
+        if self._is_open(name):
+            return self._n_earlier + self.recorder.n_durable
         return sum(one.n_bytes() for one in self._same(name))
 
+    @property
+    def open_name(self) -> str:
+        """What the sender calls the open pass; empty where none is open."""
+        return self.recorder.open.name.split(_AGAIN)[0] if self.recorder.open else ""
+
     def n_recorded(self, arrival: Arrival) -> int:
-        """Bytes recorded of the pass that an arrival is of."""
+        """Bytes recorded of the pass that an arrival is of, which survive a loss of power."""
         if not arrival.resumes:
-            return self.position_of(arrival.name)
+            return self.n_durable_of(arrival.name)
         now_open = self.recorder.open
         if now_open and now_open.name == arrival.name:
-            return self.recorder.n_bytes
+            return self.recorder.n_durable
         return sum(one.n_bytes() for one in self._named(arrival.name))
 
     def recorded(self) -> list[PassFolder]:
-        """All passes of the station, the newest first."""
-        return self.recorder.passes()[::-1]
+        """All passes of the station, the newest first; but not one that the disk failed to keep."""
+        with suppress(OSError):
+            self.recorder.sync()
+        passes = self.recorder.passes()[::-1]
+        return [one for one in passes if not (self.recorder.broken and one.name == self._open_folder_name)]
 
     def begin(self, name: str) -> PassFolder:
         """End the open pass and begin another; with a number where the name is taken. OSError on a full disk."""
-        self.end()
+        self._end_or_raise()
         self._n_earlier = self.position_of(name) if name else 0
         folder = self.recorder.begin(time.time_ns(), self._free(name) if name else "")
         self.passes.append(self._on_its_way(folder))
@@ -90,7 +118,7 @@ class Desk:
         self._last_byte_at = time.monotonic()
         if now_open and now_open.name == folder.name:
             return
-        self.end()
+        self._end_or_raise()
         one = next((one for one in self.passes if one.folder.name == folder.name), None)
         self.recorder.reopen(one.folder if one else folder)
         if one:
@@ -117,13 +145,14 @@ class Desk:
             self.passes[-1].came.append((self.recorder.n_bytes, time.time()))
             self._alone &= arrival.alone
         if n_done < len(arrival.pieces):
-            return self._full(arrival, n_done, "see above")
-        if self.disk_full:
-            _log.warning("the disk takes bytes again", station=self.name)
-        self.disk_full = False
+            return self._full(arrival, n_done, self.recorder.reason)
         now_open = self.recorder.open
-        if arrival.ended and not (arrival.resumes and now_open and now_open.name != arrival.name):
-            self.end()
+        is_of_another = arrival.resumes and now_open and now_open.name != arrival.name
+        if arrival.ended and not is_of_another and not self.end():
+            return replace(arrival, pieces=[], received_ns=[])
+        if self.disk_full and not self.recorder.broken:
+            _log.warning("the disk takes bytes again", station=self.name)
+            self.disk_full = False
         return None
 
     def with_events(self, messages: list[StageMessage]) -> list[StageMessage]:
@@ -141,13 +170,19 @@ class Desk:
         """Bytes of the open pass, where all of it came as single frames; else -1."""
         return self.recorder.n_bytes if self._alone and self.recorder.open else -1
 
-    def end(self) -> None:
-        """The open pass is complete."""
-        if self.recorder.open is None:
-            return
-        _log.info("the pass ended", station=self.name, pass_=self.recorder.open.name, bytes=self.recorder.n_bytes)
-        self.recorder.end()
+    def end(self) -> bool:
+        """The open pass is complete; False where the disk does not take that."""
+        now_open, n_bytes = self.recorder.open, self.recorder.n_bytes
+        if now_open is None:
+            return True
+        try:
+            self.recorder.end()
+        except OSError as error:
+            self._full(Arrival([], []), 0, error.strerror or str(error))
+            return False
+        _log.info("the pass ended", station=self.name, pass_=now_open.name, bytes=n_bytes)
         self.passes[-1].ended = True
+        return True
 
     def end_after(self, gap_s: float) -> None:
         """End the open pass where the link was silent that long."""
@@ -160,15 +195,24 @@ class Desk:
         In a thread, since a disk may take its time and the link does not wait.
         """
         for one in list(self.passes):
+            if one.look_for_damage():
+                _log.error("the recording is damaged", station=self.name, pass_=one.folder.name, n=one.n_damaged)
             committed = one.dispatch.committed(now)
+            if one.n_damaged:
+                committed = replace(committed, settled=False)
             if committed.n_bytes != one.committed or committed.settled:
                 await asyncio.to_thread(one.folder.commit, committed)
                 one.committed = committed.n_bytes
             if committed.settled:
                 one.dispatch.close()
                 self.passes.remove(one)
-        for name in await asyncio.to_thread(forget_old, self.recorder, self._policy, time.time_ns()):
+        for name in await asyncio.to_thread(self._forget_old):
             _log.info("a committed pass is deleted", station=self.name, pass_=name)
+
+    @property
+    def n_damaged(self) -> int:
+        """Damaged passes."""
+        return sum(one.n_damaged > 0 for one in self.passes)
 
     def lag(self) -> tuple[int, float]:
         """Bytes that are recorded and not confirmed, and the age of the oldest of them in seconds."""
@@ -178,6 +222,7 @@ class Desk:
             while one.came and one.came[0][0] <= confirmed:
                 one.came.popleft()
             n_recorded = self.recorder.n_bytes if not one.ended else one.folder.n_bytes()
+            n_recorded -= one.reader.n_missing if one.reader else 0
             n_bytes += max(n_recorded - confirmed, 0)
             oldest = min(oldest, one.came[0][1]) if one.came else oldest
         return n_bytes, time.time() - oldest
@@ -188,7 +233,7 @@ class Desk:
             if not now_open or now_open.name != name:
                 found = self._named(name)
                 self.resume(found[0]) if found else self.begin(name)
-        elif now_open is None or (name and now_open.name.split(_AGAIN)[0] != name):
+        elif now_open is None or (name and not self._is_open(name)):
             self.begin(name)
 
     def _free(self, name: str) -> str:
@@ -200,6 +245,25 @@ class Desk:
         """The pass whose folder has this name, if there is one."""
         return [one for one in self.recorder.passes() if one.name == name]
 
+    @property
+    def _open_folder_name(self) -> str:
+        return self.recorder.open.name if self.recorder.open else ""
+
+    def _end_or_raise(self) -> None:
+        if not self.end():
+            raise OSError(errno.EIO, self.recorder.reason or "the pass before cannot be ended")
+
+    def _is_open(self, name: str) -> bool:
+        return bool(name) and self.open_name == name
+
+    def _forget_old(self) -> list[str]:
+        """Delete what is beyond the limits."""
+        if self._policy.keep_bytes is None and self._policy.keep_s is None:
+            return []
+        gone = self._retention.forget(self.recorder.passes(), time.time_ns())
+        self.recorder.forgotten(sum(n_bytes for _, n_bytes in gone))
+        return [name for name, _ in gone]
+
     def _same(self, name: str) -> list[PassFolder]:
         return [one for one in self.recorder.passes() if one.name.split(_AGAIN)[0] == name]
 
@@ -210,7 +274,11 @@ class Desk:
         return replace(arrival, pieces=arrival.pieces[n_done:], received_ns=arrival.received_ns[n_done:])
 
     def _on_its_way(self, folder: PassFolder) -> OnTheWay:
-        dispatch = Dispatch(
-            self.name, folder.name, lambda: PassReader(folder, lambda: self.recorder.newest), self._pace
-        )
-        return OnTheWay(folder, dispatch, folder.ended)
+        def open_reader() -> PassReader:
+            on_its_way.look_for_damage()
+            on_its_way.reader = PassReader(folder, lambda: self.recorder.newest)
+            return on_its_way.reader
+
+        dispatch = Dispatch(self.name, folder.name, open_reader, self._pace)
+        on_its_way = OnTheWay(folder, dispatch, folder.ended)
+        return on_its_way

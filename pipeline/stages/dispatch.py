@@ -65,6 +65,8 @@ class Dispatch:
         self._worker = ""
         self._offer_at = self._heard_at = 0.0
         self._seq = self.n_sent = self.n_confirmed = 0
+        self._place = 0
+        """In the recording, of the next byte to send: what is missing there is counted, too."""
         self._end_sent = False
         self._all_done_at: float | None = None
         self._n_fruitless = 0
@@ -166,7 +168,7 @@ class Dispatch:
         self._id = RunId(self._station, self._name, secrets.token_hex(6))
         self._worker = ""
         self._heard_at = 0.0
-        self._seq = self.n_sent = self.n_confirmed = 0
+        self._seq = self.n_sent = self.n_confirmed = self._place = 0
         self._end_sent = False
         self._all_done_at = None
 
@@ -196,15 +198,17 @@ class Dispatch:
         while len(out) < self._pace.n_at_once and not self._end_sent:
             if self.n_unconfirmed >= self._pace.window_bytes:
                 break
-            if self.n_sent == n_recorded:
+            if self._place == n_recorded:
                 break
-            left = chunk_bytes if n_recorded is None else n_recorded - self.n_sent
+            left = chunk_bytes if n_recorded is None else n_recorded - self._place
             batch = self._reader.read(min(left + 1, chunk_bytes))  # one more shows that it is all
             if batch is None and not ended:
                 break
             self._end_sent = batch is None
-            self.n_sent += len(batch.data) if batch else 0
-            settled = self.n_sent == settled_at
+            if batch:
+                self.n_sent += len(batch.data)
+                self._place += len(batch.data) + max(batch.missing, 0)
+            settled = self._place == settled_at
             out.append(Raw(self._id, self._seq, batch or _NOTHING, ended=batch is None, settled=settled))
             self._seq += 1
         return out

@@ -13,6 +13,7 @@ import asyncio
 import time
 from collections import deque
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import partial
 from itertools import dropwhile
 from typing import Any
@@ -74,14 +75,22 @@ class Ingest:
                 desk.recorder.close()
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """Well while every disk takes bytes and publish is there."""
+        """Well while every disk takes bytes, no recording is damaged, and publish is there."""
         told = {
-            name: {"lag_bytes": desk.lag()[0], "disk_full": desk.disk_full, "unsettled": len(desk.passes)}
+            name: {
+                "lag_bytes": desk.lag()[0],
+                "disk_full": desk.disk_full,
+                "reason": desk.recorder.reason,
+                "unsettled": len(desk.passes),
+                "damaged": [one.folder.name for one in desk.passes if one.n_damaged],
+            }
             | odd_in_words(source)
             for name, (desk, source) in self._stations.items()
         }
-        well = not any(desk.disk_full for desk, _ in self._stations.values()) and not self._publish_away
-        return well, {"stations": told, "publish": not self._publish_away}
+        stopped = any(
+            desk.disk_full or desk.recorder.broken or desk.n_damaged for desk, _ in self._stations.values()
+        )
+        return not stopped and not self._publish_away, {"stations": told, "publish": not self._publish_away}
 
     async def _record(self, desk: Desk, source: Source) -> None:
         if isinstance(source, UdpListener):
@@ -205,11 +214,11 @@ class Ingest:
     async def _sync(self, interval_s: float) -> None:
         while True:
             await asyncio.sleep(interval_s)
-            for desk, _ in self._stations.values():
-                try:
+            for desk, source in self._stations.values():
+                with suppress(OSError):  # it is logged, and /health tells
                     await asyncio.to_thread(desk.recorder.sync_copy())
-                except OSError as error:
-                    _log.error("fsync failed", station=desk.name, reason=error.strerror)
+                if desk.open_name:
+                    source.recorded(desk.n_durable_of(desk.open_name))
 
     def _measure(self, desk: Desk, source: Source) -> None:
         lag_bytes, lag_s = desk.lag()
@@ -219,7 +228,8 @@ class Ingest:
         self._meters.unconfirmed.labels(desk.name).set(n_out)
         self._meters.unsettled.labels(desk.name).set(len(desk.passes))
         self._meters.runs.labels(desk.name).set(sum(one.dispatch.n_runs for one in desk.passes))
-        self._meters.disk_full.labels(desk.name).set(desk.disk_full)
+        self._meters.disk_full.labels(desk.name).set(desk.disk_full or bool(desk.recorder.broken))
+        self._meters.damaged.labels(desk.name).set(desk.n_damaged)
         if isinstance(source, UdpListener):
             self._meters.odd.labels(desk.name).set(source.n_odd)
             desk.events.extend(self._odd[desk.name].look(source))

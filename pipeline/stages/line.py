@@ -32,6 +32,9 @@ from pipeline.stages.report_sum import add_reports
 SETTINGS = "settings"
 """Kind of the events that say that a pass does not look like one of its mission."""
 
+MAX_DAMAGE = 1000
+"""Damaged places that a report lists."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -111,7 +114,7 @@ class Line:
             else:
                 received = self._receiver.feed(batch.station, batch)
         outcome = self._onward(received, settled=settled)
-        if batch.damage and batch.damage not in self._damage:
+        if batch.damage and batch.damage not in self._damage and len(self._damage) < MAX_DAMAGE:
             self._damage.append(batch.damage)
             outcome = replace(outcome, events=(*outcome.events, Event("warning", "damage", batch.damage)))
         return outcome

@@ -64,6 +64,7 @@ class IngestMeters(Meters):
         self.unsettled = self._gauge("unsettled_passes", "passes that may still be sent again", "station")
         self.runs = self._gauge("runs", "tries at the passes that are unsettled", "station")
         self.refused = self._gauge("refused_connections", "TLS handshakes that failed at a listener", "station")
+        self.damaged = self._gauge("damaged_passes", "passes whose recording is damaged, never settled", "station")
         self.disk_full = self._gauge("disk_full", "1 while the recording cannot be written", "station")
         self.publish_away = self._gauge("publish_away", "1 while publish is not there: no pass is sent meanwhile")
 

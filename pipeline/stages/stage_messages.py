@@ -30,6 +30,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~\-]{0,119}")
 _MAX_TOPIC = 1024
 _EVENT = ("severity", "kind", "text", "time_ns", "details")
 _SEVERITIES = ("info", "warning", "error")
+_MAX_DAMAGE = 4096
 
 
 class RunId(NamedTuple):
@@ -156,6 +157,7 @@ def pack(message: StageMessage) -> bytes:
             told |= {"mark_start": _times(message.batch.mark_start), "mark_ns": _times(message.batch.mark_ns)}
             told["unordered"] = message.batch.unordered
             told["events"] = [[getattr(one, name) for name in _EVENT] for one in message.events]
+            told |= _damage(message.batch)
         case Out():
             told |= {"seq": message.seq, "n_bytes": message.n_bytes, "ended": message.ended}
             told |= {"received_ns": message.received_ns, "messages": [_sent(one) for one in message.messages]}
@@ -172,6 +174,13 @@ def pack(message: StageMessage) -> bytes:
             pass
     payload: bytes = msgpack.Packer(buf_size=_n_bytes(message) + 4096).pack(told)
     return payload
+
+
+def _damage(batch: ByteBatch) -> dict[str, Any]:
+    """What is missing or damaged before the bytes; nothing where all is well."""
+    if not batch.missing and not batch.damage:
+        return {}
+    return {"missing": batch.missing, "damage": batch.damage[:_MAX_DAMAGE]}
 
 
 def _n_bytes(message: StageMessage) -> int:
@@ -231,7 +240,11 @@ def _raw(told: Mapping[str, Any]) -> Raw:
     if (start[1:] <= start[:-1]).any() or (when_ns < 0).any():
         raise ValueError("its marks are not in order")
     unordered = _flag(told.get("unordered", False))  # absent: of an ingest before this was told
-    batch = ByteBatch(np.frombuffer(data, np.uint8), start, when_ns, unordered=unordered)
+    missing, damage = told.get("missing", 0), told.get("damage", "")
+    if not isinstance(missing, int) or not -1 <= missing < 1 << 62 or not isinstance(damage, str):
+        raise ValueError("what is missing before it is no number, or without words")
+    octets = np.frombuffer(data, np.uint8)
+    batch = ByteBatch(octets, start, when_ns, damage=damage[:_MAX_DAMAGE], missing=missing, unordered=unordered)
     return Raw(
         _id(told),
         _count(told["seq"]),

@@ -24,8 +24,7 @@ from pipeline.stages.control import Command
 from pipeline.stages.line import Line
 from pipeline.stages.pace import OnboardPace, Pace, ReceivePace, choose_pace
 from pipeline.stages.passes import sources
-from pipeline.transport.formats import compression
-from pipeline.transport.source import PACE_STEP_S
+from pipeline.transport.source import PACE_STEP_S, size_of_pass
 
 END = "end"
 PIECE_BYTES = 2 << 20
@@ -251,12 +250,11 @@ def _cut(batch: ByteBatch, n_bytes: int) -> tuple[ByteBatch, ByteBatch]:
     begins = k < len(batch.mark_start) and batch.mark_start[k] == n_bytes
     k = k if begins or not k else k - 1
     start = np.maximum(batch.mark_start[k:] - n_bytes, 0)
-    return first, replace(batch, data=batch.data[n_bytes:], mark_start=start, mark_ns=batch.mark_ns[k:])
+    rest = replace(batch, data=batch.data[n_bytes:], mark_start=start, mark_ns=batch.mark_ns[k:])
+    return first, replace(rest, missing=0)
 
 
 def _total_bytes(passes: Sequence[Path]) -> int | None:
     """None where it cannot be told without reading: pipes and packed files."""
-    files = [file for path in passes for file in (sorted(path.glob("[0-9]*.raw")) if path.is_dir() else [path])]
-    if any(not file.is_file() or compression(file) for file in files):
-        return None
-    return sum(file.stat().st_size for file in files)
+    sizes = [size_of_pass(path) for path in passes]
+    return None if None in sizes else sum(size for size in sizes if size)

@@ -1,36 +1,88 @@
-"""A recorded pass read in order from its beginning while it is still being written."""
+"""A recorded pass read in order from its beginning, also while it is still being written.
+
+In: the files of a pass. Out: batches of bytes with their receive times. Where bytes are missing or damaged the batch
+ends; the next one says how many are missing before it (`ByteBatch.missing`) and why (`damage`). The recording ends
+where its last file says so; if it does not, that is damage, too.
+"""
 
 from __future__ import annotations
 
-import os
+from collections import deque
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Self
 
 import numpy as np
 
 from pipeline.batches import ByteBatch
-from pipeline.transport.recording import Newest, PassFolder, file_at
-from pipeline.transport.source import DATAGRAMS, TIME_RECORD, times_path
+from pipeline.transport.pass_files import OpenFile, PlainFile, RecordFile, open_file
+from pipeline.transport.pass_folder import PassFolder, file_at
+from pipeline.transport.recording import Newest
+from pipeline.transport.records import END, GAP, NEXT, UNKNOWN, Damage, Record
 
-_MARKS_BYTES = 1 << 14
+_LEAST_BYTES, _MOST_BYTES = 1 << 16, 1 << 20
+"""Of what is read from the disk at once."""
+
+
+_MOST_FAULTS = 10_000
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Bytes as they go out, the first of them at `place`. `received_ns` 0: as those before.
+
+    `missing`, `damage`: what is just before it, as in ByteBatch.
+    """
+
+    octets: memoryview
+    place: int
+    received_ns: int
+    missing: int = 0
+    damage: str = ""
 
 
 class PassReader:
-    """`position` is the place in the pass of the next byte. Holds two open files and the marks still to come.
+    """`position` is the place in the pass of the next byte. Holds one open file, and at most some pieces of it.
 
-    `newest` tells what was recorded last, which need not be read from the disk again.
+    `newest` tells what was recorded last, which need not be read from the disk again. `final`: what is there now is
+    all, even if the pass is not ended. `start`: place in the pass of the first byte that is wanted to be there.
     """
 
-    def __init__(self, folder: PassFolder, newest: Callable[[], Newest | None] = lambda: None) -> None:
+    def __init__(
+        self,
+        folder: PassFolder,
+        newest: Callable[[], Newest | None] = lambda: None,
+        *,
+        final: bool = False,
+        start: int = 0,
+    ) -> None:
         self._folder = folder
         self._newest = newest
-        self._unordered = (folder.path / DATAGRAMS).exists()
-        self._raw = self._times = -1
+        self._unordered = folder.has_datagrams
+        self._final = final
+        self._file: OpenFile | None = None
+        self._path = Path()
         self._begin = 0
-        self._n_marks = 0
-        self._marks = np.empty(0, TIME_RECORD)
-        self.position = 0
+        """Place in the pass at which the open file begins."""
+        self._is_last_known = False
+        """Whether the folder was searched for a file after the open one."""
+        self._pieces: deque[_Piece] = deque()
+        self._n_queued = 0
+        self._n_read = start
+        """Place in the pass up to which the files were read."""
+        self._missing = 0
+        self._damage: list[str] = []
+        self.faults: list[str] = []
+        """What is damaged, a line each: file, bytes, and why; gaps that the recording itself tells of are not."""
+        self._last_ns = 0
+        self._closed = b""
+        self._finished = False
+        self.position = start
+        self.n_missing = 0
+        """Bytes so far that are known to be missing."""
+        self.n_damaged = 0
+        """Places so far at which bytes are missing that nobody knew to be missing."""
 
     def __enter__(self) -> Self:
         return self
@@ -41,62 +93,178 @@ class PassReader:
     def read(self, n_bytes: int) -> ByteBatch | None:
         """At most `n_bytes` from `position` on, with the marks that begin there; None while there is no more.
 
-        Ends where a piece ends that was received as one, if that is not much less.
+        Ends where a piece ends that was received as one, if that is not much less, and before what is missing.
         """
         newest = self._newest()
-        if newest and newest.place == self.position and len(newest.piece) < n_bytes and self._is_next(newest):
-            self.position += len(newest.piece)
-            self._n_marks += 1
-            return replace(ByteBatch.of(newest.piece, newest.mark_ns), unordered=self._unordered)
-        while True:
-            if self._raw < 0 and not self._open():
-                return None
-            data = os.pread(self._raw, n_bytes, self.position - self._begin)
-            if data:
-                return self._batch(data, more=len(data) == n_bytes)
-            if self.position == self._begin or not file_at(self._folder.path, self.position).exists():
-                return None
-            self.close()
+        if newest and len(newest.piece) < n_bytes and self._is_next(newest):
+            return self._take_newest(newest)
+        while self._n_queued < n_bytes and self._more(n_bytes):
+            pass
+        return self._batch(n_bytes) if self._pieces else None
 
     def close(self) -> None:
-        for number in (self._raw, self._times):
-            if number >= 0:
-                os.close(number)
-        self._raw = self._times = -1
+        if self._file:
+            self._file.close()
+        self._file = None
+
+    # -- what was just recorded ----------------------------------------------------------------------------------
 
     def _is_next(self, newest: Newest) -> bool:
         """Whether it stands in the file that is open, and all before it was read."""
-        in_file = newest.folder is self._folder and newest.file_begin == self._begin and self._raw >= 0
-        return in_file and not len(self._marks)
+        file = self._file
+        in_file = newest.folder is self._folder and newest.file_begin == self._begin
+        here = newest.place == self.position == self._n_read
+        return in_file and here and isinstance(file, RecordFile) and file.is_at(newest.at) and not self._pieces
 
-    def _open(self) -> bool:
-        path = file_at(self._folder.path, self.position)
-        try:
-            self._raw = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:
+    def _take_newest(self, newest: Newest) -> ByteBatch:
+        assert isinstance(self._file, RecordFile)
+        self._file.skip_to(newest.stop)
+        self.position = self._n_read = newest.place + len(newest.piece)
+        self._last_ns = newest.mark_ns
+        batch = ByteBatch.of(newest.piece, newest.mark_ns)
+        return replace(batch, unordered=True) if self._unordered else batch
+
+    # -- batches ---------------------------------------------------------------------------------------------------
+
+    def _batch(self, n_bytes: int) -> ByteBatch:
+        first = self._pieces[0]
+        missing, damage = first.missing, first.damage
+        views: list[memoryview] = []
+        mark_start: list[int] = []
+        mark_ns: list[int] = []
+        n_here = 0
+        while self._pieces and (not views or n_here < n_bytes):
+            piece = self._pieces[0]
+            if views and (piece.missing or piece.damage):
+                break
+            if len(piece.octets) > n_bytes - n_here and n_here > n_bytes // 2:
+                break
+            if piece.received_ns and piece.received_ns != self._last_ns:
+                mark_start.append(n_here)
+                mark_ns.append(piece.received_ns)
+                self._last_ns = piece.received_ns
+            views.append(self._take(piece, n_bytes - n_here))
+            n_here += len(views[-1])
+        self._n_queued -= n_here
+        data = np.frombuffer(views[0] if len(views) == 1 else b"".join(views), np.uint8)
+        marks = np.array(mark_start, np.int64), np.array(mark_ns, np.int64)
+        return ByteBatch(data, *marks, damage=damage, missing=missing, unordered=self._unordered)
+
+    def _take(self, piece: _Piece, n_bytes: int) -> memoryview:
+        """At most so many bytes of the first piece; what is left of it goes on under the same receive time."""
+        octets = piece.octets[:n_bytes]
+        self.position = piece.place + len(octets)
+        if len(octets) == len(piece.octets):
+            self._pieces.popleft()
+        else:
+            self._pieces[0] = _Piece(piece.octets[n_bytes:], self.position, 0)
+        return octets
+
+    # -- files -----------------------------------------------------------------------------------------------------
+
+    def _more(self, n_bytes: int) -> bool:
+        """Read on; False where there is no more for now."""
+        if self._finished:
             return False
-        self._times = os.open(times_path(path), os.O_RDONLY | os.O_CREAT | os.O_CLOEXEC)
-        self._begin, self._n_marks, self._marks = self.position, 0, np.empty(0, TIME_RECORD)
+        if self._file is None:
+            return self._open_after(None)
+        found = self._file.read(min(max(n_bytes, _LEAST_BYTES), _MOST_BYTES))
+        for one in found or ():
+            self._accept(one)
+        if found is None:
+            return not self._pieces and self._go_on()  # a batch is of one file
         return True
 
-    def _batch(self, data: bytes, *, more: bool) -> ByteBatch:
-        start = self.position - self._begin
-        self._read_marks(start + len(data))
-        n_here = int(np.searchsorted(self._marks["offset"], start + len(data)))
-        if more and n_here and (n_whole := int(self._marks["offset"][n_here - 1]) - start) > len(data) // 2:
-            data, n_here = data[:n_whole], n_here - 1
-        self.position += len(data)
-        here, self._marks = self._marks[:n_here], self._marks[n_here:]
-        offsets = here["offset"].astype(np.int64) - start
-        times = here["received_ns"].astype(np.int64)
-        return ByteBatch(np.frombuffer(data, np.uint8), offsets, times, unordered=self._unordered)
+    def _go_on(self) -> bool:
+        """At the end of a file, for now."""
+        complete = self._final or self._folder.ended
+        if complete or not self._is_last_known or self._closed or self._has_successor():
+            self._is_last_known = True
+            if self._open_after(self._path):
+                return True
+        return complete and self._finish()
 
-    def _read_marks(self, until: int) -> None:
-        """Those written since, as far as bytes before `until` need them: a bounded number of them in memory."""
-        while not len(self._marks) or self._marks["offset"][-1] < until:
-            octets = os.pread(self._times, _MARKS_BYTES, self._n_marks * TIME_RECORD.itemsize)
-            fresh = np.frombuffer(octets, TIME_RECORD, len(octets) // TIME_RECORD.itemsize)
-            self._n_marks += len(fresh)
-            self._marks = np.concatenate([self._marks, fresh]) if len(self._marks) else fresh
-            if len(octets) < _MARKS_BYTES:
-                return
+    def _has_successor(self) -> bool:
+        return self._n_read > self._begin and file_at(self._folder.path, self._n_read).exists()
+
+    def _open_after(self, path: Path | None) -> bool:
+        """Open the file that follows `path`, or the first one; False where there is none."""
+        later = [one for one in self._folder.files() if path is None or one[1].name > path.name]
+        if not later:
+            return path is None and (self._final or self._folder.ended) and self._finish()
+        for found in iter(lambda: self._file.read(_MOST_BYTES) if self._file else None, None):
+            for one in found:  # written since, before that file was begun
+                self._accept(one)
+        for one in self._file.flush() if self._file else ():
+            self._accept(one)
+        self.close()
+        self._begin, self._path = later[0]
+        if self._begin > self._n_read:
+            self._skip_to(self._begin)
+        self._file, self._is_last_known, self._closed = open_file(*later[0]), False, b""
+        return True
+
+    def _finish(self) -> bool:
+        """The pass ends here. Whether that brings anything."""
+        self._finished = True
+        for one in self._file.flush() if self._file else ():
+            self._accept(one)
+        if self._folder.ended and not isinstance(self._file, PlainFile) and self._closed != END:
+            n_bytes = self._folder.n_bytes_at_end
+            if n_bytes != self._n_read:
+                self._skip_to(n_bytes)
+        self.close()
+        if self._missing or self._damage:
+            self._queue(memoryview(b""), 0)
+            return True
+        return False
+
+    def _accept(self, one: Record | Damage) -> None:
+        if isinstance(one, Damage):
+            self._note(f"{self._path.name}: bytes {one.at} to {one.stop}: {one.why}")
+            return
+        self._skip_to(one.offset)
+        if one.kind == GAP:
+            self._damage.append(f"{self._folder.name}/{self._path.name}: at byte {one.at}: {one.why}")
+            self._n_read += max(one.n_missing, 0)
+            self.n_missing += max(one.n_missing, 0)
+            self._missing = UNKNOWN if one.n_missing < 0 or self._missing < 0 else self._missing + one.n_missing
+        elif one.kind in {NEXT, END}:
+            self._closed = one.kind
+            return
+        elif n_again := self._n_read - one.offset:
+            self._note(f"{self._path.name}: at byte {one.at}: {n_again} bytes come again")
+            self._queue(one.payload[n_again:], one.received_ns)
+        else:
+            self._queue(one.payload, one.received_ns)
+        self._closed = b""
+
+    def _skip_to(self, place: int) -> None:
+        """What is before `place` and was not read is missing; UNKNOWN: some."""
+        if place > self._n_read or place == UNKNOWN:
+            self._note(f"{self._path.name}: {_bytes_of_pass(self._n_read, place)} missing")
+            known = place != UNKNOWN and self._missing >= 0
+            self.n_missing += max(place - self._n_read, 0)
+            self._missing = self._missing + place - self._n_read if known else UNKNOWN
+            self._n_read = max(place, self._n_read)
+            self.n_damaged += 1
+
+    def _note(self, text: str) -> None:
+        self._damage.append(f"{self._folder.name}/{text}")
+        if len(self.faults) < _MOST_FAULTS:
+            self.faults.append(self._damage[-1])
+
+    def _queue(self, octets: memoryview, received_ns: int) -> None:
+        if octets or self._missing or self._damage:
+            damage = "; ".join(self._damage)
+            self._pieces.append(_Piece(octets, self._n_read, received_ns, self._missing, damage))
+            self._n_queued += len(octets)
+            self._n_read += len(octets)
+            self._missing, self._damage = 0, []
+
+
+def _bytes_of_pass(start: int, stop: int) -> str:
+    """What is missing in a pass, in words."""
+    if stop == UNKNOWN:
+        return f"what follows byte {start} of the pass is"
+    return f"bytes {start} to {stop} of the pass are"

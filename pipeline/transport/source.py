@@ -11,65 +11,85 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from bisect import bisect_left, bisect_right
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from time import monotonic
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.batches import ByteBatch
-from pipeline.errors import ConfigError, Problem, RunError
+from pipeline.errors import ConfigError, RunError
 from pipeline.files import printable_name, receive_times_path
-from pipeline.transport.formats import STANDARD_INPUT, read_pieces
-
-TIME_RECORD = np.dtype([("offset", "<i8"), ("received_ns", "<i8")])
-"""The offset is unsigned in the file; one that looks negative here is beyond any file."""
-
-DATAGRAMS = "datagrams"
-"""A file of this name in the folder of a recorded pass says that its bytes came as datagrams."""
+from pipeline.transport.formats import STANDARD_INPUT, compression, read_pieces
+from pipeline.transport.pass_folder import DATAGRAMS, PassFolder, begins_with_record, end_of_file, walk
+from pipeline.transport.pass_reader import PassReader
+from pipeline.transport.receive_times import Marks, marks_between, read_times
+from pipeline.transport.records import Record
 
 PACE_STEP_S = 0.05
 """Paced bytes come at most this late, and at most this often."""
-
-Marks = tuple[NDArray[np.int64], NDArray[np.int64]]
-
-
-def times_path(path: Path) -> Path:
-    """Where the receive times of a pass are written."""
-    return path.with_name(f"{path.name}.times")
 
 
 def received_span(path: Path) -> tuple[int, int] | None:
     """Give the first and last receive time of a pass (Unix ns); None where it has none."""
     if path == STANDARD_INPUT:
         return None
-    files = sorted(path.glob("[0-9]*.raw")) if path.is_dir() else [path]
-    times = [times for file in files if len(times := _read_times(receive_times_path(file))[1])]
-    return (int(times[0][0]), int(times[-1][-1])) if times else None
+    if path.is_dir() or (path.is_file() and begins_with_record(path)):
+        folder = PassFolder(path) if path.is_dir() else SingleFile(path)
+        span = folder.first_ns(), folder.last_ns()
+        return span if all(span) else None
+    _, received_ns = read_times(receive_times_path(path))
+    return (int(received_ns[0]), int(received_ns[-1])) if len(received_ns) else None
 
 
 def read_pass(path: Path, chunk_bytes: int = 1 << 20) -> Iterator[ByteBatch]:
     """The pass in batches of at most `chunk_bytes`; each begins with the receive time of its first byte.
 
-    A folder is a pass as `ingest` records it: its files one after another. RunError at once for what is missing, a
+    A folder is a pass as `ingest` records it; a file of one is taken, too. RunError at once for what is missing, a
     folder of something else or not to be read; ConfigError for receive times that are not in order. An empty file
     gives nothing.
     """
     try:
         if path.is_dir():
-            files = sorted(path.glob("[0-9]*.raw"))
-            if not files:
-                raise IsADirectoryError(0, "it is a folder")
-            return chain.from_iterable([read_pass(file, chunk_bytes) for file in files])
+            return _recorded(_readable_folder(path), chunk_bytes)
         if path != STANDARD_INPUT and not os.access(path, os.R_OK):
             path.open("rb").close()  # for the reason
+        if path != STANDARD_INPUT and path.is_file() and begins_with_record(path):
+            return _recorded(SingleFile(path), chunk_bytes)
     except OSError as error:
         raise _cannot_read(path, error) from error
-    return _chunks(path, chunk_bytes, _read_times(receive_times_path(path)))
+    return _chunks(path, chunk_bytes, read_times(receive_times_path(path)))
+
+
+def size_of_pass(path: Path) -> int | None:
+    """Bytes of a pass; None where they cannot be told without reading: of pipes and packed files."""
+    if path.is_dir():
+        return PassFolder(path).n_bytes()
+    if not path.is_file() or compression(path):
+        return None
+    return SingleFile(path).n_bytes() if begins_with_record(path) else path.stat().st_size
+
+
+class SingleFile(PassFolder):
+    """One file of a recorded pass as if it were all of it."""
+
+    ended = False
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path.parent)
+        self._file = path
+
+    @property
+    def begin(self) -> int:
+        """Place in the pass of its first byte."""
+        return next(one.offset for one in walk(self._file) if isinstance(one, Record))
+
+    def files(self) -> list[tuple[int, Path]]:
+        return [(self.begin, self._file)]
+
+    def n_bytes(self) -> int:
+        return end_of_file(self.begin, self._file) - self.begin
 
 
 def at_rate(batch: ByteBatch, position: int, bits_per_s: float) -> ByteBatch:
@@ -125,19 +145,11 @@ def _chunks(path: Path, chunk_bytes: int, marks: Marks) -> Iterator[ByteBatch]:
     try:
         for piece, damage in read_pieces(path, chunk_bytes):
             told = f"{printable_name(path)}: {damage}" if damage else ""
-            here = _marks_between(marks, position, position + len(piece))
+            here = marks_between(marks, position, position + len(piece))
             yield ByteBatch(piece, *here, damage=told, unordered=unordered)
             position += len(piece)
     except OSError as error:
         raise _cannot_read(path, error) from error
-
-
-def _marks_between(marks: Marks, start: int, stop: int) -> Marks:
-    """The marks of bytes `start` to `stop`, counted from `start`; the one before holds for the first byte."""
-    offset, received_ns = marks
-    first = max(bisect_right(offset, start) - 1, 0)  # not searchsorted, which would copy what is on disk
-    last = bisect_left(offset, stop)
-    return np.maximum(offset[first:last].astype(np.int64) - start, 0), received_ns[first:last].astype(np.int64)
 
 
 def _between_marks(batch: ByteBatch, start: int, stop: int) -> ByteBatch:
@@ -145,35 +157,36 @@ def _between_marks(batch: ByteBatch, start: int, stop: int) -> ByteBatch:
     first = int(batch.mark_start[start]) if start else 0
     last = int(batch.mark_start[stop]) if stop < len(batch.mark_start) else len(batch.data)
     marks = batch.mark_start[start:stop] - first, batch.mark_ns[start:stop]
-    return replace(batch, data=batch.data[first:last], mark_start=marks[0], mark_ns=marks[1])
+    missing, damage = (0, "") if start else (batch.missing, batch.damage)
+    octets = batch.data[first:last]
+    return replace(batch, data=octets, mark_start=marks[0], mark_ns=marks[1], damage=damage, missing=missing)
 
 
-def _read_times(path: Path) -> Marks:
-    """Offsets and receive times, left on disk until they are needed; empty where there is no such file."""
-    try:
-        n_bytes = path.stat().st_size
-        whole = n_bytes and n_bytes % TIME_RECORD.itemsize == 0
-        records = np.asarray(np.memmap(path, TIME_RECORD, "r")) if whole else None
-    except FileNotFoundError:
-        n_bytes, records = 0, None
-    except OSError as error:
-        raise ConfigError([Problem(f"cannot be read: {error.strerror or error}", str(path))]) from error
-    if records is None:
-        if n_bytes:
-            raise ConfigError(
-                [Problem(f"{n_bytes} bytes are not whole records of {TIME_RECORD.itemsize}", str(path))]
-            )
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    _check_order(path, records["offset"], "offset", strictly=True)
-    _check_order(path, records["received_ns"], "receive time", strictly=False)
-    return records["offset"], records["received_ns"]
+def _readable_folder(path: Path) -> PassFolder:
+    folder = PassFolder(path)
+    if not folder.files():
+        raise IsADirectoryError(0, "it is a folder")
+    for _, file in folder.files():
+        file.open("rb").close()
+    return folder
 
 
-def _check_order(path: Path, values: NDArray[np.int64], what: str, *, strictly: bool) -> None:
-    wrong = values[1:] <= values[:-1] if strictly else values[1:] < values[:-1]
-    if wrong.any() or values[0] < 0:
-        number = int(wrong.argmax()) + 1 if wrong.any() else 0
-        raise ConfigError([Problem(f"the {what} of record {number} ({values[number]}) goes back", str(path))])
+def _recorded(folder: PassFolder, chunk_bytes: int) -> Iterator[ByteBatch]:
+    """A pass as it is recorded now, to its end."""
+    start = folder.begin if isinstance(folder, SingleFile) else 0
+    last_ns = np.empty(0, np.int64)
+    with PassReader(folder, final=True, start=start) as reader:
+        while (batch := reader.read(chunk_bytes)) is not None:
+            begins = len(batch.mark_start) > 0 and batch.mark_start[0] == 0
+            if len(last_ns) and len(batch.data) and not begins:
+                start_at, times = np.zeros(1, np.int64), last_ns
+                batch = replace(
+                    batch,
+                    mark_start=np.concatenate((start_at, batch.mark_start)),
+                    mark_ns=np.concatenate((times, batch.mark_ns)),
+                )
+            last_ns = batch.mark_ns[-1:] if len(batch.mark_ns) else last_ns
+            yield batch
 
 
 def _cannot_read(path: Path, error: OSError) -> RunError:

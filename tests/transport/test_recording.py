@@ -129,17 +129,19 @@ def test_an_open_pass_goes_on_after_a_restart(recorder, tmp_path):
     assert Recorder(tmp_path / "station", Policy()).open is None
 
 
-def test_a_torn_receive_time_is_cut_at_the_next_start(recorder, tmp_path):
+def test_a_torn_record_is_cut_at_the_next_start_and_kept_beside(recorder, tmp_path):
     one = recorded(recorder)
     recorder.close()
     _, last = one.files()[-1]
-    with last.with_name(f"{last.name}.times").open("ab") as file:
+    with last.open("ab") as file:
         file.write(b"\1\2\3")
     again = Recorder(tmp_path / "station", Policy())
     again.append([b"more"], [99 * SECOND])
     again.close()
-    (batch,) = read_pass(last)
-    assert batch.mark_ns[-1] == 99 * SECOND
+    *before, batch = read_pass(one.path)
+    assert (batch.data.tobytes(), batch.mark_ns.tolist()) == (b"more", [99 * SECOND])
+    assert b"".join(one.data.tobytes() for one in before) == b"".join(PIECES)
+    assert [file.read_bytes() for file in one.path.glob("*.cut")] == [b"\1\2\3"]
 
 
 def test_a_clock_that_is_set_back_leaves_times_in_order(recorder):
@@ -155,7 +157,7 @@ def test_what_a_full_disk_does_not_take_stays_with_the_caller_and_nothing_is_hal
     limit = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     try:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (64, limit[1]))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (150, limit[1]))  # 48 + 40, 48 + 8, and not another record
         with capture_logs() as told:  # a line on stdout would be beyond the limit as well
             assert recorder.append([b"b" * 8, b"c" * 40], [2 * SECOND, 3 * SECOND]) == 1
     finally:
@@ -206,8 +208,8 @@ def synced(monkeypatch):
     return names
 
 
-FIRST = ["000000000000000.raw", "000000000000000.raw.times"]
-SECOND_FILE = ["000000000000004.raw", "000000000000004.raw.times"]
+FIRST = ["000000000000000.raw"]
+SECOND_FILE = ["000000000000004.raw"]
 
 
 def test_a_recording_that_is_always_synced_is_on_disk_with_its_name_before_append_returns(tmp_path, synced):
@@ -228,9 +230,9 @@ def test_a_recording_that_is_synced_every_second_is_so_once_and_at_the_end_of_ea
     assert synced[2:] == FIRST
     recorder.append([b"cd", b"e"], [SECOND, SECOND])
     recorder.append([b"f"], [SECOND])
-    assert synced[4:] == [*FIRST, "pass", "s"]
+    assert synced[3:] == [*FIRST, "pass", "s"]
     recorder.end()
-    assert synced[8:] == SECOND_FILE
+    assert synced[6:] == SECOND_FILE
 
 
 def test_a_recording_that_is_never_synced_is_not(tmp_path, synced):

@@ -1,0 +1,183 @@
+r"""The records of which a recording consists: bytes of a pass, their place in it, their receive time, two checksums.
+
+    0  4  magic "\x9eRC" and the kind: D bytes, G a gap, N the next file follows, E the end of the pass
+    4  4  length of the payload in bytes, at most MAX_PAYLOAD_BYTES
+    8  8  offset: place in the pass of the first byte of the payload
+   16  8  confirmed: up to here the pass was on disk for good when the record was written
+   24  8  received_ns: nanoseconds since 1970 UTC
+   32  8  id of the pass, a random number
+   40  4  CRC-32C of the payload
+   44  4  CRC-32C of the 44 bytes before
+
+All numbers are little-endian. A record counts only if both checksums hold and it is of the same pass as the first
+one. The payload of a gap is the number of missing bytes (int64) and the reason (UTF-8). No input or output here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from struct import Struct
+from typing import NamedTuple
+
+from fastcrc import crc32
+
+MAX_PAYLOAD_BYTES = 1 << 16
+"""The most that one flipped bit costs."""
+MAGIC = b"\x9eRC"
+DATA, GAP, NEXT, END = b"D", b"G", b"N", b"E"
+UNKNOWN = -1
+"""Number of missing bytes that is not known."""
+
+_FIELDS = Struct("<3scIQQqQI")
+_CRC = Struct("<I")
+_GAP = Struct("<q")
+HEADER_BYTES = _FIELDS.size + _CRC.size
+
+
+class Record(NamedTuple):
+    """A whole record: bytes `at` to `stop` of its file. `payload` is a view into what was read.
+
+    Of a gap, `n_missing` bytes from `offset` on are not there, for the reason `why`.
+    """
+
+    kind: bytes
+    offset: int
+    payload: memoryview
+    received_ns: int
+    confirmed: int
+    at: int
+    stop: int
+    n_missing: int = 0
+    why: str = ""
+
+
+class Damage(NamedTuple):
+    """Bytes `at` to `stop` of a file that are no record, and why."""
+
+    at: int
+    stop: int
+    why: str
+
+
+class _Header(NamedTuple):
+    magic: bytes
+    kind: bytes
+    length: int
+    offset: int
+    confirmed: int
+    received_ns: int
+    pass_id: int
+    checksum: int
+
+
+def encode(
+    kind: bytes, payload: bytes | memoryview, offset: int, confirmed: int, received_ns: int, pass_id: int
+) -> list[bytes | memoryview]:
+    """Give the parts to write: header and payload, for each MAX_PAYLOAD_BYTES of the payload."""
+    view = memoryview(payload)
+    parts: list[bytes | memoryview] = []
+    for start in range(0, max(len(view), 1), MAX_PAYLOAD_BYTES):
+        part = view[start : start + MAX_PAYLOAD_BYTES]
+        head = _FIELDS.pack(
+            MAGIC, kind, len(part), offset + start, confirmed, received_ns, pass_id, crc32.iscsi(part)
+        )
+        parts += (head + _CRC.pack(crc32.iscsi(head)), part)
+    return parts
+
+
+def encode_gap(offset: int, n_missing: int, why: str, received_ns: int, pass_id: int) -> list[bytes | memoryview]:
+    """Give the parts of a record that says: `n_missing` bytes from `offset` on are not there (UNKNOWN: some)."""
+    payload = _GAP.pack(n_missing) + why.encode()[:1000]
+    return encode(GAP, payload, offset, offset, received_ns, pass_id)
+
+
+class RecordParser:
+    """Parses one file, fed in pieces of any size. `pass_id`: None to take that of the first record."""
+
+    def __init__(self, pass_id: int | None = None) -> None:
+        self.pass_id = pass_id
+        self._left = b""
+        self._at = 0
+        """Place in the file of the first byte that is left."""
+        self._bad: tuple[int, str] | None = None
+        """Where the present damaged stretch begins, and why it is one."""
+
+    def feed(self, octets: bytes) -> list[Record | Damage]:
+        """The records that are whole with `octets` added, and the damaged stretches that a record ends."""
+        found: list[Record | Damage] = []
+        octets = self._left + octets if self._left else octets
+        view, at = memoryview(octets), 0
+        while at + HEADER_BYTES <= len(view):
+            head = view[at : at + HEADER_BYTES]
+            header = _Header._make(_FIELDS.unpack_from(head))
+            problem = self._problem(header, head)
+            if problem:
+                self._bad = self._bad or (self._at + at, problem)
+                at = _next_magic(octets, at + 1)
+                continue
+            stop = at + HEADER_BYTES + header.length
+            if stop > len(view):
+                break
+            payload = view[at + HEADER_BYTES : stop]
+            if crc32.iscsi(payload) == header.checksum:
+                self.pass_id = header.pass_id
+                found += self._end_damage(self._at + at)
+                found.append(_record(header, payload, self._at + at))
+            else:
+                self._bad = self._bad or (self._at + at, "a checksum does not fit")
+            at = stop
+        self._left = octets[at:]
+        self._at += at
+        return found
+
+    def flush(self) -> list[Record | Damage]:
+        """The file ends here: what is left is no whole record."""
+        if self._left:
+            self._bad = self._bad or (self._at, "it ends inside a record")
+        self._at += len(self._left)
+        self._left = b""
+        return self._end_damage(self._at)
+
+    @property
+    def is_between_records(self) -> bool:
+        """Whether all that was fed was whole records."""
+        return not self._left and self._bad is None
+
+    def skip_to(self, at: int) -> None:
+        """Between records: the next byte is byte `at` of the file."""
+        self._at = at
+
+    def _problem(self, header: _Header, head: memoryview) -> str:
+        """Why these bytes are no header; empty if they are one."""
+        if header.magic != MAGIC or crc32.iscsi(head[: _FIELDS.size]) != _CRC.unpack_from(head, _FIELDS.size)[0]:
+            return "there is no record"
+        if self.pass_id not in {None, header.pass_id}:
+            return "there is a record of another pass"
+        return "" if header.length <= MAX_PAYLOAD_BYTES else "there is a record that is too long"
+
+    def _end_damage(self, stop: int) -> list[Record | Damage]:
+        if self._bad is None:
+            return []
+        (at, why), self._bad = self._bad, None
+        return [Damage(at, stop, why)]
+
+
+def records(pieces: Iterator[bytes], parser: RecordParser) -> Iterator[Record | Damage]:
+    """The records and damaged stretches of a whole file."""
+    for piece in pieces:
+        yield from parser.feed(piece)
+    yield from parser.flush()
+
+
+def _record(header: _Header, payload: memoryview, at: int) -> Record:
+    fields = header.received_ns, header.confirmed, at, at + HEADER_BYTES + len(payload)
+    if header.kind != GAP or len(payload) < _GAP.size:
+        return Record(header.kind, header.offset, payload, *fields)
+    why = str(payload[_GAP.size :], "utf-8", "replace")
+    return Record(GAP, header.offset, payload[:0], *fields, _GAP.unpack_from(payload)[0], why)
+
+
+def _next_magic(octets: bytes, at: int) -> int:
+    """Where a header may begin; near the end where none does, since the first bytes of one may stand there."""
+    place = octets.find(MAGIC, at)
+    return place if place >= 0 else max(at, len(octets) - len(MAGIC) + 1)
