@@ -1,104 +1,85 @@
 """The publish stage's books: which messages are published, on disk, and how far each run has come.
 
 In: `Out`s. Out: the messages that are not published yet, then `Done`, or `Lost` where an Out is missing before this
-one. A key is forgotten when MAX_KEYS newer ones came; after a restart the keys of the last `remember_s` count for
-nothing, since the broker may have lost their messages and nobody is left to send them again.
+one. After a restart the keys of the last `remember_s` count for nothing, since the broker may have lost their messages
+and nobody is left to send them again.
 """
 
 from __future__ import annotations
 
 import hashlib
-import os
+import sqlite3
 from collections.abc import Collection
 from pathlib import Path
 from typing import Self
 
-import structlog
-
 from pipeline.batches import Message
 from pipeline.errors import RunError
-from pipeline.files import whole_file
+from pipeline.stages.key_store import DIGEST_BYTES, KeyStore
 from pipeline.stages.stage_messages import Done, Lost, Out, RunId
 
 MAX_KEYS = 200_000
+"""Keys in memory."""
 MAX_RUNS = 256
-_DIGEST_BYTES = 16
-_RECORD_BYTES = _DIGEST_BYTES + 8
-_log = structlog.get_logger("publish")
+_LOOKED_AT = 64
+"""Newest keys for the time of the last one: some may be damaged."""
 
 
 class Keys:
-    """Keys of what is published, in a file: 16 bytes of digest and 8 of time (ms) each. Use it in `with`."""
+    """Keys of what is published: all on disk, the newest MAX_KEYS in memory. Use it in `with`."""
 
     def __init__(self, path: Path, remember_s: float) -> None:
         self._path = path
         self._remember_ms = int(remember_s * 1000)
-        self._known: dict[bytes, int] = {}
-        self._file = -1
-        self._n_in_file = 0
-        self._unwritten: list[bytes] = []
+        self._newest: dict[bytes, int] = {}
+        self._are_all = True
+        """Whether there are no others on disk."""
+        self._unwritten: dict[bytes, int] = {}
 
     def __enter__(self) -> Self:
-        octets = self._path.read_bytes() if self._path.exists() else b""
-        newest = 0
-        for start in range(0, len(octets) - _RECORD_BYTES + 1, _RECORD_BYTES):
-            when_ms = int.from_bytes(octets[start + _DIGEST_BYTES : start + _RECORD_BYTES], "big")
-            self._known[octets[start : start + _DIGEST_BYTES]] = when_ms
-            newest = max(newest, when_ms)
-        self._known = {key: when for key, when in self._known.items() if when <= newest - self._remember_ms}
-        self._bound()
-        self._rewrite()
+        try:
+            self._store = KeyStore(self._path)
+        except (OSError, sqlite3.Error) as error:
+            raise RunError(f"cannot write {self._path}: {error}") from error
+        if last := self._store.newest(_LOOKED_AT):
+            self._store.forget_since(last[-1][1] - self._remember_ms + 1)
+        self._newest = dict(self._store.newest(MAX_KEYS))
+        self._are_all = self._store.n <= len(self._newest)
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.write()
-        os.close(self._file)
+        self._store.close()
 
     def __contains__(self, key: str) -> bool:
-        return _digest(key) in self._known
+        digest = _digest(key)
+        if digest in self._newest:
+            return True
+        return not self._are_all and (digest in self._unwritten or digest in self._store)
 
     def __len__(self) -> int:
-        return len(self._known)
+        return self._store.n + len(self._unwritten)
 
     def add(self, keys: list[str], now_ms: int) -> None:
         """Note keys whose messages the broker has; `write` then writes them."""
-        digests = [_digest(key) for key in keys]
-        when = now_ms.to_bytes(8, "big")
-        self._known.update(dict.fromkeys(digests, now_ms))
-        self._bound()
-        self._unwritten += [digest + when for digest in digests]
+        fresh = dict.fromkeys(map(_digest, keys), now_ms)
+        self._newest.update(fresh)
+        self._unwritten.update(fresh)
+        while len(self._newest) > MAX_KEYS:
+            del self._newest[next(iter(self._newest))]
+            self._are_all = False
 
     def write(self) -> None:
-        """What was added, into the file. A disk that does not take it costs duplicates, not data."""
-        records, self._unwritten = self._unwritten, []
-        try:
-            os.write(self._file, b"".join(records))
-        except OSError as error:
-            _log.error("the published keys cannot be written", reason=error.strerror)
-        self._n_in_file += len(records)
-        if self._n_in_file > 2 * MAX_KEYS:
-            os.close(self._file)
-            self._rewrite()
+        """What was added, onto the disk. A disk that does not take it costs duplicates, not data."""
+        if self._unwritten:
+            self._store.write(list(self._unwritten.items()))
+            self._unwritten = {}
 
     def forget_since(self, since_ms: int) -> None:
         """Their messages count as not published."""
-        self._known = {key: when for key, when in self._known.items() if when < since_ms}
-
-    def _bound(self) -> None:
-        while len(self._known) > MAX_KEYS:
-            del self._known[next(iter(self._known))]
-
-    def _rewrite(self) -> None:
-        try:
-            with whole_file(self._path) as file:
-                file.write(b"".join(key + when.to_bytes(8, "big") for key, when in self._known.items()))
-        except RunError as error:
-            _log.error("the published keys cannot be rewritten", reason=str(error))
-        self._n_in_file = len(self._known)
-        try:
-            self._file = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise RunError(f"cannot write {self._path}: {error.strerror}") from error
+        self.write()
+        self._newest = {key: when for key, when in self._newest.items() if when < since_ms}
+        self._store.forget_since(since_ms)
 
 
 class Ledger:
@@ -139,4 +120,4 @@ class Ledger:
 
 
 def _digest(key: str) -> bytes:
-    return hashlib.blake2b(key.encode(), digest_size=_DIGEST_BYTES).digest()
+    return hashlib.blake2b(key.encode(), digest_size=DIGEST_BYTES).digest()

@@ -21,7 +21,6 @@ import structlog
 from pipeline import topics
 from pipeline.batches import NO_TIME, Event, Message, Product
 from pipeline.stages.latest import MESSAGES_PER_SECOND, MESSAGES_PER_SECOND_MAX_SPEED, Latest
-from pipeline.stages.ledger import MAX_KEYS
 from pipeline.stages.line import Line
 from pipeline.stages.quarantine import set_aside
 from pipeline.stages.stage_messages import Lost, Out, Outgoing, Raw, RunId, ids
@@ -32,8 +31,6 @@ OUT_BYTES = 4 << 20
 LINK_INTERVAL_S = 1.0
 BACKLOG_S = 10.0
 """Of bytes received longer ago the newest values are sent as rarely as those of a replay at maximum speed."""
-UNTIMED_KEPT = MAX_KEYS + MAX_KEYS // 4
-"""More than publish keeps: an id forgotten here is forgotten there."""
 log = structlog.get_logger("decode")
 
 
@@ -46,8 +43,8 @@ class _Run:
     n_bytes: int = 0
     received_ns: int = 0
     told_at: float = 0.0
-    times_seen: dict[str, int] = field(default_factory=dict)
-    """How often each id of a product without onboard time came, of the last UNTIMED_KEPT ids."""
+    n_untimed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """Products without onboard time so far, by instrument and product."""
 
 
 class Worker:
@@ -133,7 +130,7 @@ class Worker:
 
     def _products(self, raw: Raw, run: _Run) -> list[Outgoing]:
         """Products and events of a batch."""
-        if not len(raw.batch.data):
+        if not len(raw.batch.data) and not raw.batch.damage:
             return self._told(raw.id, run, (), raw.events)
         outcome = run.line.feed(raw.batch, settled=raw.settled and self._settles)
         run.latest.hold(outcome.products)
@@ -160,14 +157,14 @@ class Worker:
 
     @staticmethod
     def _key(run_id: RunId, run: _Run, product: Product) -> str:
-        """The product's id; one without onboard time may come again when sequence counts wrap, and is numbered."""
+        """The product's id. The id of one without onboard time may come again when sequence counts wrap: those are
+        numbered within their kind.
+        """
         if product.time.onboard_ns[0] != NO_TIME:
             return product.id
-        n_before = run.times_seen.pop(product.id, 0)
-        run.times_seen[product.id] = n_before + 1
-        if len(run.times_seen) > UNTIMED_KEPT:
-            del run.times_seen[next(iter(run.times_seen))]
-        return f"{run_id.name}/{product.id}/{n_before}"
+        kind = product.instrument, product.product
+        run.n_untimed[kind] += 1
+        return f"{run_id.name}/{product.id}/{run.n_untimed[kind]}"
 
     def _books(self, raw: Raw, run: _Run) -> list[Outgoing]:
         """The counters as they stand."""

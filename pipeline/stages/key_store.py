@@ -1,0 +1,164 @@
+"""Published keys on disk: an SQLite file of digests, each with its time and a checksum; bounded memory, any number.
+
+It is an index of what is published: where it cannot be read it is made anew, and products of unsettled passes come
+twice, with equal ids.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+from fastcrc import crc32
+
+DIGEST_BYTES = 16
+MAX_ON_DISK = 20_000_000
+"""Keys on disk, some 80 bytes each; beyond it the oldest are forgotten."""
+_OLD_RECORD_BYTES = DIGEST_BYTES + 8
+_OLDEST_MS = 1_577_836_800_000  # 2020: no key is older
+_TABLES = """
+pragma locking_mode = exclusive; pragma journal_mode = wal; pragma synchronous = normal; pragma cache_size = -8192;
+create table if not exists keys (digest blob primary key, when_ms integer, crc integer) without rowid;
+create index if not exists keys_by_time on keys (when_ms);
+"""
+_log = structlog.get_logger("publish")
+
+Row = tuple[bytes, int]
+"""A digest, and when it was published, in milliseconds since 1970 UTC."""
+
+
+class KeyStore:
+    """The file `path`, for this process alone. A file of earlier versions is taken over."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        old = _old_keys(path)
+        self._database = self._open()
+        self.n = 0
+        if old:
+            self.write(old)
+        self.n = self._count()
+
+    def __contains__(self, digest: bytes) -> bool:
+        found = self._rows("select digest, when_ms, crc from keys where digest = ?", (digest,))
+        return any(True for _ in found)
+
+    def newest(self, n: int) -> list[Row]:
+        """At most `n` keys, the oldest of them first. Those that are damaged are dropped, and told."""
+        return list(self._rows("select digest, when_ms, crc from keys order by when_ms desc limit ?", (n,)))[::-1]
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Add keys. A disk that does not take them costs duplicates, not data."""
+        told = [(digest, when_ms, _checksum(digest, when_ms)) for digest, when_ms in rows]
+        if self._change("insert or replace into keys values (?, ?, ?)", told):
+            self.n += len(told)
+        if self.n > MAX_ON_DISK + MAX_ON_DISK // 20:
+            self._forget_oldest()
+
+    def forget_since(self, since_ms: int) -> None:
+        """Forget keys of `since_ms` and later."""
+        self._change("delete from keys where when_ms >= ?", [(since_ms,)])
+        self.n = self._count()
+
+    def close(self) -> None:
+        with suppress(sqlite3.Error):
+            self._database.close()
+
+    def _open(self) -> sqlite3.Connection:
+        """The database; a new one where there is none, or it is none."""
+        for _ in range(2):
+            database = sqlite3.connect(self._path, isolation_level="IMMEDIATE", check_same_thread=False)
+            try:
+                database.executescript(_TABLES)
+                database.execute("select digest, when_ms, crc from keys limit 1")
+            except sqlite3.OperationalError as error:
+                if "no such column" not in str(error):
+                    raise
+                self._remove(database, error)
+            except sqlite3.DatabaseError as error:
+                self._remove(database, error)
+            else:
+                return database
+        raise OSError(5, f"{self._path} cannot be made")
+
+    def _remove(self, database: sqlite3.Connection, error: Exception) -> None:
+        _log.error("the published keys are damaged and begun anew: products may come twice", reason=str(error))
+        with suppress(sqlite3.Error):
+            database.close()
+        for ending in ("", "-wal", "-shm", "-journal"):
+            self._path.with_name(f"{self._path.name}{ending}").unlink(missing_ok=True)
+
+    def _renew(self, error: Exception) -> None:
+        self._remove(self._database, error)
+        self._database = self._open()
+        self.n = 0
+
+    def _rows(self, query: str, values: Sequence[object]) -> Iterator[Row]:
+        try:
+            rows = self._database.execute(query, values).fetchall()
+        except sqlite3.OperationalError as error:
+            _log.error("the published keys cannot be read", reason=str(error))
+            return
+        except sqlite3.DatabaseError as error:
+            self._renew(error)
+            return
+        bad = [row for row in rows if not _is_whole(*row)]
+        if bad:
+            _log.error("damaged keys are dropped: their products may come twice", n=len(bad))
+            self._change("delete from keys where digest = ?", [(row[0],) for row in bad])
+        yield from ((row[0], row[1]) for row in rows if _is_whole(*row))
+
+    def _change(self, statement: str, rows: Sequence[tuple[object, ...]]) -> bool:
+        try:
+            with self._database:
+                self._database.executemany(statement, rows)
+        except sqlite3.OperationalError as error:
+            _log.error("the published keys cannot be written", reason=str(error))
+            return False
+        except sqlite3.DatabaseError as error:
+            self._renew(error)
+            return False
+        return True
+
+    def _count(self) -> int:
+        with suppress(sqlite3.Error):
+            return int(self._database.execute("select count(*) from keys").fetchone()[0])
+        return 0
+
+    def _forget_oldest(self) -> None:
+        n_over = self.n - MAX_ON_DISK
+        _log.warning("the oldest published keys are forgotten", n=n_over)
+        oldest = "select digest from keys order by when_ms limit ?"
+        self._change(f"delete from keys where digest in ({oldest})", [(n_over,)])  # noqa: S608 - constant
+        self.n = self._count()
+
+
+def _checksum(digest: bytes, when_ms: int) -> int:
+    return crc32.iscsi(digest + when_ms.to_bytes(8, "big"))
+
+
+def _is_whole(digest: object, when_ms: object, crc: object) -> bool:
+    if not isinstance(digest, bytes) or not isinstance(when_ms, int) or not 0 <= when_ms < 1 << 63:
+        return False
+    return _checksum(digest, when_ms) == crc
+
+
+def _old_keys(path: Path) -> list[Row]:
+    """The keys of a file as earlier versions wrote it, which is removed; nothing where there is none."""
+    octets = path.read_bytes()[: 64 << 20] if path.is_file() else b""
+    if not octets or octets.startswith(b"SQLite format 3\0"):
+        return []
+    rows = []
+    for start in range(0, len(octets) - _OLD_RECORD_BYTES + 1, _OLD_RECORD_BYTES):
+        record = octets[start : start + _OLD_RECORD_BYTES]
+        rows.append((record[:DIGEST_BYTES], int.from_bytes(record[DIGEST_BYTES:], "big")))
+    latest = int(time.time() * 1000) + 86_400_000
+    whole = [row for row in rows if _OLDEST_MS <= row[1] <= latest]
+    if len(whole) < len(rows) or len(octets) % _OLD_RECORD_BYTES:
+        _log.error("published keys are damaged: their products may come twice", n=len(rows) - len(whole))
+    path.unlink()
+    return whole
