@@ -60,9 +60,9 @@ class DiskShare:
         equal = (above_reserve + sum(self._used.values())) // len(self._used)
         share = self._share_bytes or equal
         if above_reserve < n_bytes:
-            raise OSError(errno.ENOSPC, f"only the reserve of the disk is left ({free:,} bytes are free)")
+            raise OSError(errno.ENOSPC, "only the reserve of the disk is left")
         if self._used[station] + n_bytes > share:
-            raise OSError(errno.ENOSPC, f"the share of the station is used up ({share:,} bytes)")
+            raise OSError(errno.ENOSPC, "the share of the disk that this station may take is used up")
         self._room[station] = min(LOOK_BYTES, above_reserve, share - self._used[station])
 
 
