@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 import secrets
+import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +17,9 @@ from pipeline.errors import RunError, StoppedError
 
 PACKED = frozenset({".bz2", ".gz", ".zst"})
 """What the names of packed recordings end with."""
+
+
+_PART = re.compile(r"\.(?P<stem>.+)\.[0-9a-f]{8}\.part(?P<suffix>\.(?!old$)[^.]+)?(?P<old>\.old)?")
 
 
 @contextmanager
@@ -31,19 +36,110 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         return
     if not path.name:
         raise RunError(f"cannot write {path}: it is a folder")
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("x+b") as file:
+        clear_stale(path.parent)
+        part, file = _new_part(path)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+    try:
+        with file:
             yield file
             file.flush()
             os.fsync(file.fileno())
-        part.replace(path)
+            part.replace(path)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def _new_part(path: Path) -> tuple[Path, IO[bytes]]:
+    """A temporary file beside `path`, open and locked."""
+    while True:
+        part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+        file = part.open("x+b")
+        if _claim(part, file.fileno()):
+            return part, file
+        file.close()
+
+
+@contextmanager
+def part_folder(path: Path) -> Iterator[Path]:
+    """Make a folder with a temporary name beside `path`, locked while the block runs, and gone after it.
+
+    Whoever else writes there removes such folders that nobody locks: a process that was killed left them.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    clear_stale(path.parent)
+    part, number = _new_folder(path)
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+        os.close(number)
+
+
+def _new_folder(path: Path) -> tuple[Path, int]:
+    """A temporary folder beside `path`, and the descriptor that locks it."""
+    while True:
+        part = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.part{path.suffix}")
+        part.mkdir()
+        with suppress(FileNotFoundError):
+            number = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+            if _claim(part, number):
+                return part, number
+            os.close(number)
+
+
+def _claim(part: Path, number: int) -> bool:
+    """Lock a temporary file or folder just made; False where another process removed it in between."""
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(number), part.stat())
+    except (BlockingIOError, FileNotFoundError):
+        return False
+    except OSError:  # a file system without locks: there nobody removes what others left
+        return True
+
+
+def clear_stale(folder: Path) -> None:
+    """Remove the temporary files and folders of processes that were killed; those of living ones are locked.
+
+    A folder that was moved aside (`.old`) and has no successor gets its name again.
+    """
+    for part in sorted(folder.glob(".*.part*")):
+        known = _PART.fullmatch(part.name)
+        if not known:
+            continue
+        with suppress(OSError):
+            if known["old"]:
+                _put_back(part, folder / f"{known['stem']}{known['suffix'] or ''}")
+            else:
+                _remove_unlocked(part)
+
+
+def _put_back(old: Path, path: Path) -> None:
+    part = old.with_name(old.name.removesuffix(".old"))
+    if part.exists():  # in use: those that are not were removed before, in order of their names
+        return
+    if path.exists():
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        old.rename(path)
+
+
+def _remove_unlocked(part: Path) -> None:
+    number = os.open(part, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if part.is_dir():
+            shutil.rmtree(part, ignore_errors=True)
+        else:
+            part.unlink()
+    finally:
+        os.close(number)
 
 
 @contextmanager

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
@@ -28,6 +27,7 @@ from pipeline.archive.product_index import NAME as INDEX
 from pipeline.archive.product_index import merge_index
 from pipeline.archive.whole import whole_folder
 from pipeline.errors import ConfigError, DownlinkError, RunError
+from pipeline.files import clear_stale
 from pipeline.link.verdict import nothing_right
 from pipeline.mission import Mission, load_mission
 from pipeline.report import warnings
@@ -186,8 +186,8 @@ def _processes(n: int, out: Path) -> Iterator[Executor]:
         executor.shutdown(
             cancel_futures=True
         )  # waits: what it still does with closed pipes would be told as an error
-        for left in out.rglob(".*.part*"):
-            shutil.rmtree(left, ignore_errors=True)
+        for folder in {left.parent for left in out.rglob(".*.part*")}:
+            clear_stale(folder)
         raise
     executor.shutdown()
 

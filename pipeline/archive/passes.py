@@ -12,6 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.archive.product_index import NAME as INDEX
+from pipeline.archive.product_index import is_index
 from pipeline.errors import ConfigError
 from pipeline.files import PACKED, receive_times_path, whole_file
 
@@ -70,7 +72,7 @@ def is_made(folder: Path, made_from: Mapping[str, Any]) -> bool:
     """Whether the files of a pass are there, whole, and made of just this."""
     try:
         told = json.loads((folder / NAME).read_text())
-        same = told["from"] == dict(made_from)
+        same = told["from"] == dict(made_from) and (not told["files"] or is_index(folder / INDEX))
         return same and all(_size(folder / name) == size for name, size in told["files"].items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return False

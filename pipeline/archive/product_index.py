@@ -49,6 +49,7 @@ def write_index(folder: Path, entries: Sequence[Entry]) -> None:
         f"insert into files ({', '.join(_COLUMNS)}) values ({', '.join('?' * len(_COLUMNS))}) "  # noqa: S608 -- own names
         f"on conflict (file) do update set {changes} where {differs}"
     )
+    _begun_anew_if_spoilt(path)
     with _opened(path) as database:
         database.executemany(statement, [_row(entry) for entry in entries])
 
@@ -68,7 +69,47 @@ def indexed_files(folder: Path, mission: str, stream: str, recordings: Sequence[
 
 
 def merge_index(folder: Path, name: str) -> None:
-    """Put what the index of the folder `name` says into that of the folder above, in place of what it said before."""
+    """Put what the index of the folder `name` says into that of the folder above, in place of what it said before.
+
+    An index above that is spoilt is made again from all those below.
+    """
+    names = [name]
+    if _begun_anew_if_spoilt(folder / NAME):
+        below = (path.parent.relative_to(folder).as_posix() for path in sorted(folder.rglob(f"*/{NAME}")))
+        names += [one for one in below if not any(part.startswith(".") for part in one.split("/"))]
+    for one in dict.fromkeys(names):
+        if one == name or is_index(folder / one / NAME):
+            _merge(folder, one)
+
+
+def is_index(path: Path) -> bool:
+    """Whether a file is an index that can be read."""
+    try:
+        with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=60)) as database:
+            whole = database.execute("pragma quick_check(1)").fetchone() == ("ok",)
+            return whole and bool(database.execute("select count(file) from files").fetchone())
+    except (sqlite3.Error, OSError):
+        return False
+
+
+def _begun_anew_if_spoilt(path: Path) -> bool:
+    """Remove an index that cannot be read: it is one, and can be made again. Whether it was removed."""
+    if not path.exists():
+        return False
+    try:
+        with closing(sqlite3.connect(path, timeout=60)) as database:
+            if database.execute("pragma quick_check(1)").fetchone() == ("ok",):
+                return False
+    except sqlite3.OperationalError:  # locked, or the disk is full: that is told where it is written
+        return False
+    except sqlite3.DatabaseError:
+        pass
+    for ending in ("", "-journal", "-wal", "-shm"):
+        path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
+    return True
+
+
+def _merge(folder: Path, name: str) -> None:
     others = ", ".join(_COLUMNS[1:])
     with _opened(folder / NAME) as database:
         database.execute("attach database ? as made", (str(folder / name / NAME),))
