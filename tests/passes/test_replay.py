@@ -212,7 +212,9 @@ async def test_a_broker_that_dies_in_the_middle_is_waited_for_and_nothing_is_los
             *("--broker", f"mqtt://127.0.0.1:{port}"),
         )
     )
-    await asyncio.sleep(3)
+    async with asyncio.timeout(60):
+        while not heard:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
     first.kill()
     await first.wait()
     await asyncio.sleep(1)
