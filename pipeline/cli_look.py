@@ -117,7 +117,7 @@ def plot(
         from pipeline import app
         from pipeline.mission import load_mission
     known = load_mission(mission)
-    with progress(readable(passes, merge=merge)) as advance:
+    with progress(readable(passes, known, merge=merge)) as advance:
         paths, report = app.plot(passes, known, out_folder, advance, merge=merge, overwrite=overwrite)
     warn(report, known)
     err.print(f"in {out_folder}: {', '.join(path.name for path in paths)}", soft_wrap=True)
@@ -160,7 +160,7 @@ def topics(
     to_file = out_file is not None and str(out_file) != "-"
     if out_file is not None and to_file:
         check_file(out_file, passes, overwrite=overwrite, is_own=is_topics)
-    with progress(readable(passes, merge=merge)) as advance:
+    with progress(readable(passes, known, merge=merge)) as advance:
         found, report = app.describe_topics(passes, known, advance, merge=merge)
     if report is not None:
         warn(report, known)

@@ -118,10 +118,11 @@ def rate_of(text: str | None) -> float | None:
     return rate
 
 
-def readable(passes: Sequence[Path], *, merge: bool = True) -> int | None:
+def readable(passes: Sequence[Path], mission: Mission | None = None, *, merge: bool = False) -> int | None:
     """Check that the recordings are there before anything starts; their size in bytes, where it can be told.
 
-    Without `merge` they are read one after the other: a line on standard error says where that is not in order of time.
+    With `mission`, a line on standard error says where recordings that are read one after the other are not in order of
+    time. ConfigError where they cannot be read together.
     """
     from pipeline.stages.passes import out_of_order
     from pipeline.transport.formats import STANDARD_INPUT, compression
@@ -133,7 +134,7 @@ def readable(passes: Sequence[Path], *, merge: bool = True) -> int | None:
             raise ConfigError(f"{path}: there is no such file")
         if path.is_dir() and not any(path.glob("[0-9]*.raw")):  # as ingest records a pass
             raise ConfigError(f"{path} is a folder: name the recordings in it")
-    if not merge and (text := out_of_order(passes)):
+    if mission is not None and (text := out_of_order(mission, passes, merge=merge)):
         err.print(f"downlink: {text}", soft_wrap=True)
     if any(path == STANDARD_INPUT or path.is_dir() or compression(path) for path in passes):
         return None

@@ -103,7 +103,7 @@ def replay(
         from pipeline.outputs import check_folder
         from pipeline.transport.broker import broker as broker_at
     known = load_mission(mission)
-    readable(passes, merge=merge)
+    readable(passes, known, merge=merge)
     if archive is not None:
         check_folder(archive, passes)
     rate_bits_per_s = rate_of(rate)
@@ -151,7 +151,7 @@ def inspect(passes: Passes, mission: MissionName, merge: Merge = False, as_json:
         from pipeline import app
         from pipeline.mission import load_mission
     known = load_mission(mission)
-    with progress(readable(passes, merge=merge)) as advance:
+    with progress(readable(passes, known, merge=merge)) as advance:
         report = app.inspect(passes, known, advance, merge=merge)
     tell(report, known, ", ".join(map(str, passes)), as_json)
     conclude(report)
@@ -178,7 +178,7 @@ def packets(
         from pipeline import app
         from pipeline.mission import load_mission
     known = load_mission(mission)
-    with progress(readable(passes, merge=merge)) as advance:
+    with progress(readable(passes, known, merge=merge)) as advance:
         report = app.write_packets(passes, known, out_file, advance, merge=merge, overwrite=overwrite)
     warn(report, known)
     err.print(f"{report['packets']['read']:,} packets in {out_file}", soft_wrap=True)
@@ -211,7 +211,7 @@ def decode(
         from pipeline.mission import load_mission
     known = load_mission(mission)
     if list_:
-        with progress(readable(passes, merge=merge)) as advance:
+        with progress(readable(passes, known, merge=merge)) as advance:
             report = app.containers(passes, known, advance, merge=merge)
         warn(report, known)
         for name, count in report["decoded"].items():
@@ -220,7 +220,7 @@ def decode(
         return
     if out_folder is None:
         raise ConfigError("--out DIR: name the folder to fill, or --list the containers")
-    with progress(readable(passes, merge=merge)) as advance:
+    with progress(readable(passes, known, merge=merge)) as advance:
         report = app.decode(
             passes, known, out_folder, advance, file_format=file_format, raw=raw, merge=merge, overwrite=overwrite
         )
@@ -249,7 +249,7 @@ def products(
         from pipeline import app
         from pipeline.mission import load_mission
     known = load_mission(mission)
-    with progress(readable(passes, merge=merge)) as advance:
+    with progress(readable(passes, known, merge=merge)) as advance:
         report = app.write_products(
             passes, known, out_folder, advance, file_format=file_format, merge=merge, overwrite=overwrite
         )

@@ -30,6 +30,7 @@ from pipeline.errors import ConfigError, DownlinkError, RunError
 from pipeline.files import clear_stale
 from pipeline.link.verdict import nothing_right
 from pipeline.mission import Mission, load_mission
+from pipeline.outputs import check_folder
 from pipeline.report import warnings
 from pipeline.software import software, to_install
 
@@ -142,6 +143,7 @@ def reprocess(wanted: Wanted, tasks: list[Task], tell: Callable[[Done], None]) -
     KeyboardInterrupt stops the workers; passes that were done stay done. RunError where the scheduler does not answer.
     """
     counts: dict[State, int] = {"made": 0, "left alone": 0, "failed": 0}
+    check_folder(wanted.out)
     wanted.out.mkdir(parents=True, exist_ok=True)
     with _workers(wanted) as executor:
         futures = {executor.submit(make, task): task for task in tasks}

@@ -101,8 +101,12 @@ def outcomes(line: Line, paths: Sequence[Path], progress: Callable[[int], None])
     yield line.flush()
 
 
-def out_of_order(paths: Sequence[Path]) -> str:
-    """Say in a line which recording was received before the one named before it; empty where none was."""
+def out_of_order(mission: Mission, paths: Sequence[Path], *, merge: bool = False) -> str:
+    """Say in a line which recording was received before the one named before it; empty where none was, and where they
+    are merged.
+    """
+    if station_names(mission, paths, merge=merge):
+        return ""
     spans = [(path, span) for path in paths if (span := received_span(path))]
     for (earlier, (begin, _)), (path, (now, _)) in pairwise(spans):
         if now < begin:

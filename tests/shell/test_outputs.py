@@ -195,3 +195,8 @@ def test_a_pass_shows_itself_in_a_line(bundled):
     assert "clean.cadu" in shown
     assert "night.cadu" in shown
     assert "zhurong" in shown
+
+
+def test_reprocess_makes_no_folder_called_dash(recording, tmp_path):
+    assert "--out -" in refused("reprocess", recording.parent, *MISSION, "--out", "-", cwd=tmp_path)
+    assert not (tmp_path / "-").exists()
