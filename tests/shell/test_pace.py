@@ -21,7 +21,8 @@ from pipeline.mission import load_mission
 from pipeline.stages.line import Line
 from pipeline.stages.pace import OnboardPace, choose_pace
 from pipeline.stages.tape import END, Tape
-from pipeline.transport.source import TIME_RECORD, all_at_rate, read_pass, received_span
+from pipeline.transport.receive_times import TIME_RECORD
+from pipeline.transport.source import all_at_rate, read_pass, received_span
 
 MISSION = """
 name = "paced"
