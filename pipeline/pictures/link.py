@@ -14,6 +14,7 @@ from pipeline.pictures.style import COLOURS, RECEIVED, plain, time_axis
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_MAX_APIDS = 12
 _MAX_LISTED, _WIDTH = 12, 90  # events without a time, and characters of each
 _BESIDE_NS = 1_000_000_000  # at least, before the first event and after the last
 _FATES = {"clean": COLOURS[2], "corrected": COLOURS[0], "uncorrectable": "#b3261e", "failed_check": "#7a1f1a"}
@@ -41,6 +42,20 @@ def frames(axes: Axes, report: Mapping[str, Any]) -> None:
     axes.set_xlabel("frames")
     axes.grid(axis="y", visible=False)
     axes.legend(loc="lower right", ncols=2)
+
+
+def packets(axes: Axes, report: Mapping[str, Any]) -> None:
+    """A bar for each APID by its packets, those with the most of them first."""
+    counts = Counter({f"APID {apid}": n for apid, n in report["packets"]["by_apid"].items()}).most_common(
+        _MAX_APIDS
+    )
+    for name, n in counts:
+        axes.barh(name, n, color=COLOURS[0])
+        axes.annotate(f" {n:,}", (n, name), va="center", fontsize=6)
+    axes.set_ylim(max(len(counts), 3) - 0.4, -0.6)  # the first on top
+    axes.margins(x=0.3)
+    axes.set_xlabel("packets")
+    axes.grid(axis="y", visible=False)
 
 
 def corrected_symbols(axes: Axes, report: Mapping[str, Any]) -> None:
@@ -95,7 +110,7 @@ def _counted(report: Mapping[str, Any], events: Sequence[Event]) -> Iterator[str
     if n_gaps > sum(event.kind == "gap" for event in events):
         yield f"{n_gaps:,} gaps in all, {n_lost:,} frames lost"
     if n_breaks := report["packets"]["sequence_gaps"]:
-        yield f"{n_breaks:,} gaps in the sequence counts of packets"
+        yield f"sequence counts of packets do not follow on {n_breaks:,} times"
 
 
 def _kinds(events: Sequence[Event]) -> str:

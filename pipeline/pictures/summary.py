@@ -53,7 +53,9 @@ class PassSummary:
     def panels(self) -> list[tuple[str, Callable[[Axes], None]]]:
         """Titles and what draws them: the link's health first."""
         drawn: list[tuple[str, Callable[[Axes], None]]] = [
-            ("Frames", _drawing(link.frames, self.report)),
+            ("Frames", _drawing(link.frames, self.report))
+            if self.report["frames"]["read"] or not self.report["packets"]["read"]
+            else ("Packets", _drawing(link.packets, self.report)),
             ("Gaps and events", lambda axes: link.gaps(axes, self.report, self.events)),
         ]
         if self.report["frames"].get("corrected_symbols"):

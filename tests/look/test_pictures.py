@@ -20,6 +20,7 @@ from pipeline.pictures import series as gathering
 from pipeline.pictures.panels import PANELS, panels_of
 from pipeline.pictures.series import Gathering
 from pipeline.pictures.style import SETTINGS
+from pipeline.pictures.summary import PassSummary
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +120,7 @@ def test_no_gap_is_said_only_where_none_is_counted():
     lost = Event("warning", "gap", "relay: 1 frame lost")
     assert words([lost], gaps=1, lost_frames=1) == "events without a receive time:\ngap: relay: 1 frame lost"
     assert words([], gaps=3, lost_frames=7) == "3 gaps in all, 7 frames lost"
-    assert words([], n_breaks=2) == "2 gaps in the sequence counts of packets"
+    assert words([], n_breaks=2) == "sequence counts of packets do not follow on 2 times"
     timed = Event("warning", "gap", "relay: 1 frame lost", 1_600_000_000_000_000_000)
     assert words([timed, lost], gaps=2, lost_frames=2) == "without a receive time: 1 gap"
     assert words([timed], gaps=1, lost_frames=1) == ""
@@ -134,6 +135,15 @@ def test_an_event_of_onboard_time_stands_where_it_was_received():
     assert axes.lines[0].get_xdata().astype("datetime64[ns]").astype(np.int64).tolist() == [ns]
     unreceived = Event("warning", "limit", "hot", ns, {"onboard_ns": 5, "received_ns": None})
     assert words([unreceived]).startswith("events without")
+
+
+def test_a_file_of_packets_has_a_bar_for_each_apid_and_no_frames():
+    report = {"frames": {"read": 0}, "channels": [], "packets": {"read": 9, "by_apid": {"5": 7, "11": 2}}}
+    (title, draw), *_ = PassSummary("m/s", "", report, (), ()).panels()
+    axes = Figure().subplots()
+    draw(axes)
+    assert title == "Packets"
+    assert [bar.get_width() for bar in axes.patches] == [7, 2]
 
 
 def test_powers_of_ten_are_written_as_powers():
