@@ -30,6 +30,7 @@ from pipeline.dashboard.words import Words
 _COUNTERS = (
     "frames", "duplicates", "gaps", "lost_frames", "packets", "idle_packets", "truncated_packets", "bad_headers",
 )  # fmt: skip
+_CELLS = {"text": " class=text", "at": " class=when"}
 LOCK_S = 3.5
 """Counts come every second while frames do."""
 MAX_LAG_S = 86_400.0
@@ -62,7 +63,7 @@ class PassLook:
             "Corrected symbols", self._bars(), self.symbols,
             {"symbols": "corrected_symbols", "codewords": "codewords"}, "corrected_symbols.csv",
         )  # fmt: skip
-        self._events = _Table("Events", self.events, ("at", "clock", "severity", "text"), {"at": "UTC"})
+        self._events = _Table("Events", self.events, ("at", "severity", "text"), {"at": RECEIVED})
         self._products = _Table("Products", self.products, ("product", "messages"))
         self._link.root.sizing_mode, self._link.root.height = "stretch_width", 150
         plots = beside(self._frames.root, self._symbols.root)
@@ -190,7 +191,7 @@ def _cell(name: str, value: Any) -> str:
     """A number stands in columns, a sentence wraps, all else is one line."""
     if isinstance(value, int):
         return f"<td class='number'>{value:,}</td>"
-    return f"<td{' class=text' if name == 'text' else ''}>{escape(str(value or ''))}</td>"
+    return f"<td{_CELLS.get(name, '')}>{escape(str(value or ''))}</td>"
 
 
 def _lock(stream: Stream, now_s: float) -> str:
@@ -243,7 +244,7 @@ def _told(events: list[dict[str, Any]], lines: dict[str, list[Any]]) -> dict[str
     at = [_received_ms(event) for event in events]
     lost = np.array([float(event.get("lost_frames") or 1) for event in events])
     return {
-        "at": [str(event["time"] or "unknown").replace("T", " ").rstrip("Z") for event in events],
+        "at": [_when(event) for event in events],
         "clock": [event_clock(event) if event["time"] else "" for event in events],
         "severity": [str(event["severity"]) for event in events],
         "text": [str(event["text"]) for event in events],
@@ -252,6 +253,12 @@ def _told(events: list[dict[str, Any]], lines: dict[str, list[Any]]) -> dict[str
         "size": np.clip(7 + 4 * np.log2(np.maximum(lost, 1)), 7, 30).tolist(),
         "colour": [_COLOURS.get(str(event["severity"]), theme.GREEN) for event in events],
     }
+
+
+def _when(event: Mapping[str, Any]) -> str:
+    """An event's own time, with a word where it is not that of reception."""
+    time = str(event["time"] or "unknown").replace("T", " ").rstrip("Z")
+    return f"{time} onboard" if event_clock(event) == "onboard" else time
 
 
 def _received_ms(event: Mapping[str, Any]) -> float:

@@ -178,6 +178,7 @@ table { border-collapse: collapse; width: 100%; }
 th, td { padding: 2px 8px 2px 2px; border-bottom: 1px solid var(--dl-line); white-space: nowrap; }
 th { color: var(--dl-muted); font-weight: normal; text-align: left; white-space: normal; vertical-align: bottom; }
 .number { font-variant-numeric: tabular-nums; }
+.when { white-space: normal; min-width: 11em; }
 .text { white-space: normal; overflow-wrap: anywhere; min-width: 11em; }
 """
 

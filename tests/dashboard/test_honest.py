@@ -230,7 +230,7 @@ def test_names_in_brackets_and_angles_are_shown_as_they_are(state):
     assert "relay [x] &lt;b&gt;" in look._link._body.root.tags[0]
     rows = look._events._body.root.tags[0]
     assert "relay [x] &lt;b&gt;: 1 lost" in rows
-    assert "<td>unknown</td>" in rows
+    assert "<td class=when>unknown</td>" in rows
 
 
 def test_events_say_of_which_clock_their_time_is(state):
@@ -242,4 +242,5 @@ def test_events_say_of_which_clock_their_time_is(state):
     look = PassLook()
     look.refresh(state.streams["m/a"], 2.0)
     assert look.events.data["clock"] == ["onboard", "received"]
+    assert [at.endswith(" onboard") for at in look.events.data["at"]] == [True, False]
     assert look.events.data["time"] == [(ns + 60 * 10**9) / 1e6, ns / 1e6]

@@ -102,6 +102,7 @@ async def test_however_many_tabs_are_open_the_broker_has_one_subscriber(bundled)
         await relay.open()
         try:
             async with app.dashboard(BrokerAddress("127.0.0.1", relay.port), port=0) as served:
+                await until(lambda: served.state.connected)
                 for _ in range(3):
                     await asyncio.to_thread(fetch, served.url)
                 await replay(real, bundled)
