@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import ByteBatch, Event, FrameBatch
-from pipeline.link.blocks import Blocks, FixedBlocks
+from pipeline.link.bare_frames import BareFrames
+from pipeline.link.blocks import Blocks
 from pipeline.link.coding import Checked, FrameDecoder
 from pipeline.link.frame_types import header_reader
 from pipeline.link.frames import Arrivals
@@ -45,9 +46,9 @@ class FrontEnd:
     def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings]) -> None:
         self._settings = settings
         self._decoder = FrameDecoder(settings)
-        self._blocks = _block_source(settings, self._decoder.block_length)
+        self._blocks = _block_source(settings, channels, self._decoder.block_length)
         as_sent = self._decoder.takes_nothing_off
-        self._plain_blocks = self._blocks if isinstance(self._blocks, FixedBlocks) and as_sent else None
+        self._plain_blocks = self._blocks if isinstance(self._blocks, BareFrames) and as_sent else None
         self.headers = header_reader(settings)
         self._wanted = channels
         self._guard = SettingsGuard(settings, channels)
@@ -86,14 +87,30 @@ class FrontEnd:
         """A batch that is one good frame of a wanted channel."""
         self._times.take_lone(batch)
         if self._plain_blocks is not None:
-            self._plain_blocks.place += len(batch.data)
+            self._plain_blocks.take_lone(batch.data)
         self._decoder.take_lone()
         self.n_frames += 1
 
     def flush(self) -> Sorted:
         """The stream ends."""
         last = self._sort(self._blocks.flush())
-        return Sorted(last.by_channel, last.told + self._guard.judge())
+        return Sorted(last.by_channel, last.told + self._guard.judge() + self._not_found_again())
+
+    def _not_found_again(self) -> tuple[Event, ...]:
+        """Say that bare frames were lost for good, or that what stands before those found again was not checked."""
+        blocks = self._blocks
+        if not isinstance(blocks, BareFrames):
+            return ()
+        told = []
+        if blocks.n_found and not self._settings.fecf:
+            text = (
+                f"frames were found again {blocks.n_found} times: without an FECF the frame before may be damaged"
+            )
+            told.append(Event("warning", "frames_found_again", text, 0, {"times": blocks.n_found}))
+        if blocks.lost_at is not None:
+            text = f"no frame of a wanted channel was found from byte {blocks.lost_at:,} on"
+            told.append(Event("error", "frames_not_found", text, 0, {"byte": blocks.lost_at}))
+        return tuple(told)
 
     def report(self) -> dict[str, Any]:
         """The keys link, bytes, frames, synchronizer and other_channels."""
@@ -172,9 +189,11 @@ class FrontEnd:
                 self._others[name] += int(counts[which])
 
 
-def _block_source(settings: LinkSettings, block_length: int) -> Synchronizer | FixedBlocks:
+def _block_source(
+    settings: LinkSettings, channels: Sequence[ChannelSettings], block_length: int
+) -> Synchronizer | BareFrames:
     if settings.framing == "frames":
-        return FixedBlocks(block_length)
+        return BareFrames(settings, channels)
     checked_later = settings.reed_solomon is not None or settings.fecf
     marker = Marker.of(
         settings.sync_marker,
