@@ -82,7 +82,9 @@ class BareFrames:
 
     def is_next(self, n_bytes: int) -> bool:
         """Whether that many more bytes are one block, and nothing else is left."""
-        return n_bytes == self._length and self._look is None and not self._n_to_skip and self._at == len(self._buffer)
+        return (
+            n_bytes == self._length and self._look is None and not self._n_to_skip and self._at == len(self._buffer)
+        )
 
     def take_lone(self, octets: NDArray[np.uint8]) -> None:
         """A frame of a known channel that came alone."""
