@@ -15,7 +15,6 @@ from pipeline.batches import Event
 from pipeline.stages.dispatch import Dispatch, Pace
 from pipeline.stages.stage_messages import MAX_EVENTS, Raw, StageMessage
 from pipeline.transport.live import Arrival
-from pipeline.transport.odd_datagrams import append_aside
 from pipeline.transport.pass_reader import PassReader
 from pipeline.transport.recording import PassFolder, Policy, Recorder
 from pipeline.transport.retention import Retention
@@ -136,7 +135,7 @@ class Desk:
             if arrival.pieces or arrival.aside or (arrival.name and not arrival.ended):
                 self._be_open(arrival)
             if arrival.aside and self.recorder.open:
-                append_aside(self.recorder.open.path, arrival.aside)
+                self.recorder.append_aside(arrival.aside)
                 arrival = replace(arrival, aside=())
         except OSError as error:
             return self._full(arrival, 0, error.strerror or str(error))

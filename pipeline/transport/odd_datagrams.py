@@ -35,10 +35,10 @@ def frames_inside(datagram: bytes, frame_bytes: int, marker: bytes) -> list[byte
     return []
 
 
-def append_aside(folder: Path, datagrams: Sequence[Datagram]) -> None:
+def append_aside(folder: Path, datagrams: Sequence[Datagram], *, sync: bool = False) -> None:
     """Record datagrams whole in the folder of a pass: u32 length, i64 receive time in ns, bytes; little-endian.
 
-    OSError where the disk does not take all of them; then none is there.
+    OSError where the disk does not take all of them; then none is there. `sync`: they then survive a loss of power.
     """
     octets = b"".join(_HEADER.pack(len(one), received_ns) + one for one, received_ns in datagrams)
     file = os.open(folder / ASIDE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
@@ -47,6 +47,8 @@ def append_aside(folder: Path, datagrams: Sequence[Datagram]) -> None:
         if os.write(file, octets) != len(octets):
             os.ftruncate(file, before)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        if sync:
+            os.fsync(file)
     finally:
         os.close(file)
 

@@ -20,6 +20,7 @@ import structlog
 from pipeline.errors import RunError
 from pipeline.transport.disk import Disk, DiskFile
 from pipeline.transport.disk_share import DiskShare
+from pipeline.transport.odd_datagrams import Datagram, append_aside
 from pipeline.transport.pass_folder import (
     DATAGRAMS,
     Begun,
@@ -155,6 +156,15 @@ class Recorder:
         (folder.path / "ended").unlink(missing_ok=True)
         folder.forget_end()
         self._resume(folder, goes_on=True)
+
+    def append_aside(self, datagrams: Sequence[Datagram]) -> None:
+        """Record datagrams whole beside the open pass (`odd_datagrams`). OSError where the disk does not take them."""
+        assert self.open is not None
+        n_bytes = sum(len(octets) for octets, _ in datagrams)
+        self._check_room(n_bytes)
+        append_aside(self.open.path, datagrams, sync=self._policy.fsync_s == 0)
+        if self._share:
+            self._share.add(self._folder.name, n_bytes)
 
     def append(self, pieces: Sequence[bytes | memoryview], received_ns: Sequence[int]) -> int:
         """Append pieces to the open pass; gives how many of them are written whole, fewer where the disk is full.

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from pipeline.transport.odd_datagrams import ASIDE
 from pipeline.transport.pass_folder import PassFolder
 
 GAP_S = 30 * 86_400.0
@@ -101,4 +102,4 @@ class Retention:
 
 
 def _size(one: PassFolder) -> int:
-    return sum(file.stat().st_size for file in one.path.glob("*.raw*"))
+    return sum(file.stat().st_size for pattern in ("*.raw*", ASIDE) for file in one.path.glob(pattern))

@@ -17,6 +17,7 @@ from pipeline.stages.stage_messages import Raw, RunId, pack, unpack
 from pipeline.stages.worker import Worker
 from pipeline.topics import event_message
 from pipeline.transport.datagrams import UdpListener
+from pipeline.transport.disk_share import DiskShare
 from pipeline.transport.odd_datagrams import frames_inside, read_aside
 from pipeline.transport.recording import Policy, Recorder
 from pipeline.transport.source import read_pass
@@ -166,3 +167,14 @@ async def test_a_size_is_told_once_and_not_for_every_datagram(tmp_path):
         await stack.take(*[b"12345"] * 50, until=lambda: stack.source.n_odd == 50 and stack.events)
     assert sum("datagrams of 5 bytes come, 4 are expected" in one["event"] for one in logs) == 1
     assert stack.aside() == [b"12345"] * 50
+
+
+def test_what_is_recorded_beside_a_pass_counts_in_the_share_of_its_station(tmp_path):
+    share = DiskShare(tmp_path, ["s"], share_bytes=1000)
+    recorder = Recorder(tmp_path / "s", Policy(fsync_s=None), share=share)
+    folder = recorder.begin(10**18)
+    recorder.append_aside([(b"x" * 600, 10**18)])
+    with pytest.raises(OSError, match="share of the disk"):
+        recorder.append_aside([(b"y" * 600, 10**18)])
+    assert [octets for octets, _ in read_aside(folder.path)] == [b"x" * 600]
+    recorder.close()
