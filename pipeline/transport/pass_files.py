@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.transport.pass_folder import has_records
 from pipeline.transport.receive_times import marks_between, read_what_holds, times_path
-from pipeline.transport.records import DATA, Damage, Record, RecordParser
+from pipeline.transport.records import Block, Damage, Found, RecordParser
 
 
 class RecordFile:
@@ -19,7 +19,7 @@ class RecordFile:
         self._at = 0
         self._failed = False
 
-    def read(self, n_bytes: int) -> list[Record | Damage] | None:
+    def read(self, n_bytes: int) -> list[Found] | None:
         """What the next `n_bytes` of the file bring; None at its end. What cannot be read is damage, to its end."""
         if self._failed:
             return None
@@ -32,7 +32,7 @@ class RecordFile:
         self._at += len(octets)
         return self._parser.feed(octets) if octets else None
 
-    def flush(self) -> list[Record | Damage]:
+    def flush(self) -> list[Found]:
         """The file ends here."""
         return self._parser.flush()
 
@@ -59,8 +59,8 @@ class PlainFile:
         size = os.fstat(self._number).st_size
         self._marks, self._n_torn = read_what_holds(times_path(path), size)
 
-    def read(self, n_bytes: int) -> list[Record | Damage] | None:
-        """As RecordFile; a record for each receive time."""
+    def read(self, n_bytes: int) -> list[Found] | None:
+        """As RecordFile: a block."""
         if self._n_torn:
             text = f"{self._n_torn} receive times do not fit and are not used"
             self._n_torn = 0
@@ -68,17 +68,11 @@ class PlainFile:
         octets = os.pread(self._number, n_bytes, self._at)
         if not octets:
             return None
-        start, received_ns = marks_between(self._marks, self._at, self._at + len(octets))
-        bounds = [*([0] if not len(start) or start[0] else []), *start.tolist(), len(octets)]
-        times = [*([0] if not len(start) or start[0] else []), *received_ns.tolist()]
-        view, first = memoryview(octets), self._begin + self._at
-        at, self._at = self._at, self._at + len(octets)
-        return [
-            Record(DATA, first + begin, view[begin:end], when_ns, 0, at + begin, at + end)
-            for begin, end, when_ns in zip(bounds[:-1], bounds[1:], times, strict=True)
-        ]
+        marks = marks_between(self._marks, self._at, self._at + len(octets))
+        first, self._at = self._begin + self._at, self._at + len(octets)
+        return [Block(first, memoryview(octets), *marks, 0, self._at)]
 
-    def flush(self) -> list[Record | Damage]:
+    def flush(self) -> list[Found]:
         """Nothing is held."""
         return []
 
@@ -90,13 +84,13 @@ class UnreadableFile:
     """A file that cannot be opened: damage and nothing else."""
 
     def __init__(self, error: OSError) -> None:
-        self._damage: list[Record | Damage] | None = [Damage(0, 0, f"it cannot be read: {error.strerror}")]
+        self._damage: list[Found] | None = [Damage(0, 0, f"it cannot be read: {error.strerror}")]
 
-    def read(self, n_bytes: int) -> list[Record | Damage] | None:  # noqa: ARG002 - as the others
+    def read(self, n_bytes: int) -> list[Found] | None:  # noqa: ARG002 - as the others
         damage, self._damage = self._damage, None
         return damage
 
-    def flush(self) -> list[Record | Damage]:
+    def flush(self) -> list[Found]:
         """Nothing is held."""
         return []
 

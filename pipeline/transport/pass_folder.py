@@ -22,7 +22,9 @@ from pipeline.transport.records import (
     MAGIC,
     NEXT,
     UNKNOWN,
+    Block,
     Damage,
+    Found,
     Record,
     RecordParser,
     records,
@@ -219,6 +221,10 @@ def tail_of(place: int, file: Path) -> tuple[Tail, list[tuple[int, Damage]]]:
         if isinstance(one, Damage):
             damages.append((tail.n_bytes, one))
             continue
+        if isinstance(one, Block):
+            tail.n_bytes, tail.stop, tail.closed = one.offset + len(one.octets), one.stop, b""
+            tail.last_ns, tail.confirmed = int(one.mark_ns[-1]), max(tail.confirmed, one.confirmed)
+            continue
         tail.n_bytes = one.offset + len(one.payload)
         if one.kind == GAP:
             tail.n_bytes += max(one.n_missing, 0)
@@ -239,7 +245,7 @@ def read_in_pieces(file: Path, piece_bytes: int = READ_BYTES) -> Iterator[bytes]
             yield piece
 
 
-def walk(file: Path) -> Iterator[Record | Damage]:
+def walk(file: Path) -> Iterator[Found]:
     """The records and damaged stretches of a file."""
     return records(read_in_pieces(file), RecordParser())
 

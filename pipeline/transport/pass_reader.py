@@ -18,26 +18,29 @@ import numpy as np
 from pipeline.batches import ByteBatch
 from pipeline.transport.pass_files import OpenFile, PlainFile, RecordFile, open_file
 from pipeline.transport.pass_folder import PassFolder, file_at
+from pipeline.transport.receive_times import Marks
 from pipeline.transport.recording import Newest
-from pipeline.transport.records import END, GAP, NEXT, UNKNOWN, Damage, Record
+from pipeline.transport.records import END, GAP, NEXT, UNKNOWN, Block, Damage, Found
 
 _LEAST_BYTES, _MOST_BYTES = 1 << 16, 1 << 20
 """Of what is read from the disk at once."""
 
 
 _MOST_FAULTS = 10_000
+_AT_ONCE = np.zeros(1, np.int64)
+_NO_MARKS = np.empty(0, np.int64), np.empty(0, np.int64)
 
 
 @dataclass(slots=True)
 class _Piece:
-    """Bytes as they go out, the first of them at `place`. `received_ns` 0: as those before.
+    """Bytes as they go out, the first of them at `place`. `marks`: starts and receive times, as in ByteBatch.
 
     `missing`, `damage`: what is just before it, as in ByteBatch.
     """
 
     octets: memoryview
     place: int
-    received_ns: int
+    marks: Marks
     missing: int = 0
     damage: str = ""
 
@@ -129,36 +132,57 @@ class PassReader:
     def _batch(self, n_bytes: int) -> ByteBatch:
         first = self._pieces[0]
         missing, damage = first.missing, first.damage
-        views: list[memoryview] = []
-        mark_start: list[int] = []
-        mark_ns: list[int] = []
+        parts: list[_Piece] = []
         n_here = 0
-        while self._pieces and (not views or n_here < n_bytes):
-            piece = self._pieces[0]
-            if views and (piece.missing or piece.damage):
+        while self._pieces and (not parts or n_here < n_bytes):
+            if parts and (self._pieces[0].missing or self._pieces[0].damage):
                 break
-            if len(piece.octets) > n_bytes - n_here and n_here > n_bytes // 2:
+            part = self._take(n_bytes - n_here, n_least=n_bytes // 2 - n_here)
+            if part is None:
                 break
-            if piece.received_ns and piece.received_ns != self._last_ns:
-                mark_start.append(n_here)
-                mark_ns.append(piece.received_ns)
-                self._last_ns = piece.received_ns
-            views.append(self._take(piece, n_bytes - n_here))
-            n_here += len(views[-1])
+            parts.append(part)
+            n_here += len(part.octets)
         self._n_queued -= n_here
-        data = np.frombuffer(views[0] if len(views) == 1 else b"".join(views), np.uint8)
-        marks = np.array(mark_start, np.int64), np.array(mark_ns, np.int64)
-        return ByteBatch(data, *marks, damage=damage, missing=missing, unordered=self._unordered)
+        octets = parts[0].octets if len(parts) == 1 else b"".join([part.octets for part in parts])
+        marks = self._marks(parts)
+        return ByteBatch(
+            np.frombuffer(octets, np.uint8), *marks, damage=damage, missing=missing, unordered=self._unordered
+        )
 
-    def _take(self, piece: _Piece, n_bytes: int) -> memoryview:
-        """At most so many bytes of the first piece; what is left of it goes on under the same receive time."""
-        octets = piece.octets[:n_bytes]
-        self.position = piece.place + len(octets)
-        if len(octets) == len(piece.octets):
-            self._pieces.popleft()
+    def _take(self, n_most: int, n_least: int) -> _Piece | None:
+        """The first piece, or of a longer one at most `n_most` bytes: up to a mark beyond `n_least`, if there is one.
+
+        None where more than `n_least` bytes are there without it.
+        """
+        piece = self._pieces[0]
+        starts, times = piece.marks
+        n_bytes, stop = len(piece.octets), len(starts)
+        if n_bytes > n_most:
+            stop = int(np.searchsorted(starts, n_most, side="right"))
+            at = int(starts[stop - 1]) if stop else 0
+            if at > max(n_least, 0):
+                n_bytes, stop = at, stop - 1
+            elif n_least < 0:
+                return None
+            else:
+                n_bytes, stop = n_most, int(np.searchsorted(starts, n_most))
+            rest = starts[stop:] - n_bytes, times[stop:]
+            self._pieces[0] = _Piece(piece.octets[n_bytes:], piece.place + n_bytes, rest)
         else:
-            self._pieces[0] = _Piece(piece.octets[n_bytes:], self.position, 0)
-        return octets
+            self._pieces.popleft()
+        self.position = piece.place + n_bytes
+        return _Piece(piece.octets[:n_bytes], piece.place, (starts[:stop], times[:stop]))
+
+    def _marks(self, parts: list[_Piece]) -> Marks:
+        """The marks of all parts, without those that repeat the time before."""
+        sizes = np.cumsum([0, *(len(part.octets) for part in parts[:-1])])
+        starts = np.concatenate([part.marks[0] + size for part, size in zip(parts, sizes, strict=True)])
+        times = np.concatenate([part.marks[1] for part in parts])
+        if not len(times):
+            return starts, times
+        is_new = np.diff(times, prepend=self._last_ns) != 0
+        self._last_ns = int(times[-1])
+        return starts[is_new], times[is_new]
 
     # -- files -----------------------------------------------------------------------------------------------------
 
@@ -215,16 +239,18 @@ class PassReader:
                 self._skip_to(n_bytes)
         self.close()
         if self._missing or self._damage:
-            self._queue(memoryview(b""), 0)
+            self._queue(memoryview(b""), _NO_MARKS)
             return True
         return False
 
-    def _accept(self, one: Record | Damage) -> None:
+    def _accept(self, one: Found) -> None:
         if isinstance(one, Damage):
             self._note(f"{self._path.name}: bytes {one.at} to {one.stop}: {one.why}")
             return
         self._skip_to(one.offset)
-        if one.kind == GAP:
+        if isinstance(one, Block):
+            self._accept_bytes(one.offset, one.octets, (one.mark_start, one.mark_ns))
+        elif one.kind == GAP:
             self._damage.append(f"{self._folder.name}/{self._path.name}: at byte {one.at}: {one.why}")
             self._n_read += max(one.n_missing, 0)
             self.n_missing += max(one.n_missing, 0)
@@ -232,12 +258,17 @@ class PassReader:
         elif one.kind in {NEXT, END}:
             self._closed = one.kind
             return
-        elif n_again := self._n_read - one.offset:
-            self._note(f"{self._path.name}: at byte {one.at}: {n_again} bytes come again")
-            self._queue(one.payload[n_again:], one.received_ns)
         else:
-            self._queue(one.payload, one.received_ns)
+            self._accept_bytes(one.offset, one.payload, (_AT_ONCE, np.array([one.received_ns], np.int64)))
         self._closed = b""
+
+    def _accept_bytes(self, offset: int, octets: memoryview, marks: Marks) -> None:
+        n_again = min(self._n_read - offset, len(octets))
+        if n_again:
+            self._note(f"{self._path.name}: {n_again} bytes from byte {offset} of the pass on come again")
+            first = max(int(np.searchsorted(marks[0], n_again, side="right")) - 1, 0)
+            octets, marks = octets[n_again:], (np.maximum(marks[0][first:] - n_again, 0), marks[1][first:])
+        self._queue(octets, marks)
 
     def _skip_to(self, place: int) -> None:
         """What is before `place` and was not read is missing; UNKNOWN: some."""
@@ -254,10 +285,10 @@ class PassReader:
         if len(self.faults) < _MOST_FAULTS:
             self.faults.append(self._damage[-1])
 
-    def _queue(self, octets: memoryview, received_ns: int) -> None:
+    def _queue(self, octets: memoryview, marks: Marks) -> None:
         if octets or self._missing or self._damage:
             damage = "; ".join(self._damage)
-            self._pieces.append(_Piece(octets, self._n_read, received_ns, self._missing, damage))
+            self._pieces.append(_Piece(octets, self._n_read, marks if octets else _NO_MARKS, self._missing, damage))
             self._n_queued += len(octets)
             self._n_read += len(octets)
             self._missing, self._damage = 0, []

@@ -16,10 +16,13 @@ one. The payload of a gap is the number of missing bytes (int64) and the reason 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from struct import Struct
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import numpy as np
 from fastcrc import crc32
+from numpy.typing import NDArray
 
 MAX_PAYLOAD_BYTES = 1 << 16
 """The most that one flipped bit costs."""
@@ -32,6 +35,9 @@ _FIELDS = Struct("<3scIQQqQI")
 _CRC = Struct("<I")
 _GAP = Struct("<q")
 HEADER_BYTES = _FIELDS.size + _CRC.size
+_DATA_MAGIC = int.from_bytes(MAGIC + DATA, "little")
+_FEW = 8
+"""Fewer records are parsed one by one."""
 
 
 class Record(NamedTuple):
@@ -51,6 +57,20 @@ class Record(NamedTuple):
     why: str = ""
 
 
+class Block(NamedTuple):
+    """Bytes that follow each other in the pass from `offset` on, and in the file up to `stop`; records of one length.
+
+    Those from `mark_start[i]` on (counted from the first) were received at `mark_ns[i]`: int64[n] each.
+    """
+
+    offset: int
+    octets: memoryview
+    mark_start: NDArray[np.int64]
+    mark_ns: NDArray[np.int64]
+    confirmed: int
+    stop: int
+
+
 class Damage(NamedTuple):
     """Bytes `at` to `stop` of a file that are no record, and why."""
 
@@ -68,6 +88,9 @@ class _Header(NamedTuple):
     received_ns: int
     pass_id: int
     checksum: int
+
+
+Found = Record | Block | Damage
 
 
 def encode(
@@ -102,9 +125,12 @@ class RecordParser:
         self._bad: tuple[int, str] | None = None
         """Where the present damaged stretch begins, and why it is one."""
 
-    def feed(self, octets: bytes) -> list[Record | Damage]:
-        """The records that are whole with `octets` added, and the damaged stretches that a record ends."""
-        found: list[Record | Damage] = []
+    def feed(self, octets: bytes) -> list[Found]:
+        """The records that are whole with `octets` added, and the damaged stretches that a record ends.
+
+        Where many of one length follow on one, they come as a block.
+        """
+        found: list[Found] = []
         octets = self._left + octets if self._left else octets
         view, at = memoryview(octets), 0
         while at + HEADER_BYTES <= len(view):
@@ -123,6 +149,8 @@ class RecordParser:
                 self.pass_id = header.pass_id
                 found += self._end_damage(self._at + at)
                 found.append(_record(header, payload, self._at + at))
+                if header.kind == DATA and octets[stop : stop + 8] == octets[at : at + 8]:
+                    at, stop = stop, self._take_block(found, octets, stop, header)
             else:
                 self._bad = self._bad or (self._at + at, "a checksum does not fit")
             at = stop
@@ -130,7 +158,7 @@ class RecordParser:
         self._at += at
         return found
 
-    def flush(self) -> list[Record | Damage]:
+    def flush(self) -> list[Found]:
         """The file ends here: what is left is no whole record."""
         if self._left:
             self._bad = self._bad or (self._at, "it ends inside a record")
@@ -155,14 +183,38 @@ class RecordParser:
             return "there is a record of another pass"
         return "" if header.length <= MAX_PAYLOAD_BYTES else "there is a record that is too long"
 
-    def _end_damage(self, stop: int) -> list[Record | Damage]:
+    def _take_block(self, found: list[Found], octets: bytes, at: int, before: _Header) -> int:
+        """Find the records from `at` on that are like the one before; where they end."""
+        length = before.length
+        stride = HEADER_BYTES + length
+        heads = np.frombuffer(octets, _header_dtype(stride), (len(octets) - at) // stride, at)
+        offset = before.offset + length * np.arange(1, len(heads) + 1)
+        alike = (heads["magic"] == _DATA_MAGIC) & (heads["length"] == length) & (heads["offset"] == offset)
+        n_alike = _n_leading(alike & (heads["pass_id"] == before.pass_id))
+        if n_alike < _FEW:
+            return at
+        view, places = memoryview(octets), range(at, at + n_alike * stride, stride)
+        of_heads = [crc32.iscsi(view[place : place + _FIELDS.size]) for place in places]
+        of_payloads = [crc32.iscsi(view[place + HEADER_BYTES : place + stride]) for place in places]
+        heads = heads[:n_alike]
+        n = _n_leading((heads["header_crc"] == of_heads) & (heads["checksum"] == of_payloads))
+        if n < _FEW:
+            return at
+        rows = np.frombuffer(octets, np.uint8, n * stride, at).reshape(n, stride)[:, HEADER_BYTES:]
+        payload = np.ascontiguousarray(rows).reshape(-1).data
+        starts, times = length * np.arange(n, dtype=np.int64), heads["received_ns"][:n].astype(np.int64)
+        stop, confirmed = at + n * stride, int(heads["confirmed"][:n].max())
+        found.append(Block(before.offset + length, payload, starts, times, confirmed, self._at + stop))
+        return stop
+
+    def _end_damage(self, stop: int) -> list[Found]:
         if self._bad is None:
             return []
         (at, why), self._bad = self._bad, None
         return [Damage(at, stop, why)]
 
 
-def records(pieces: Iterator[bytes], parser: RecordParser) -> Iterator[Record | Damage]:
+def records(pieces: Iterator[bytes], parser: RecordParser) -> Iterator[Found]:
     """The records and damaged stretches of a whole file."""
     for piece in pieces:
         yield from parser.feed(piece)
@@ -175,6 +227,22 @@ def _record(header: _Header, payload: memoryview, at: int) -> Record:
         return Record(header.kind, header.offset, payload, *fields)
     why = str(payload[_GAP.size :], "utf-8", "replace")
     return Record(GAP, header.offset, payload[:0], *fields, _GAP.unpack_from(payload)[0], why)
+
+
+def _n_leading(true: NDArray[np.bool_]) -> int:
+    """How many are true before the first that is not."""
+    return len(true) if true.all() else int(np.argmin(true))
+
+
+@cache
+def _header_dtype(stride: int) -> np.dtype[Any]:
+    """The fields of a header, every `stride` bytes."""
+    fields = {
+        "magic": ("<u4", 0), "length": ("<u4", 4), "offset": ("<u8", 8), "confirmed": ("<u8", 16),
+        "received_ns": ("<i8", 24), "pass_id": ("<u8", 32), "checksum": ("<u4", 40), "header_crc": ("<u4", 44),
+    }  # fmt: skip
+    formats, offsets = zip(*fields.values(), strict=True)
+    return np.dtype({"names": list(fields), "formats": formats, "offsets": offsets, "itemsize": stride})
 
 
 def _next_magic(octets: bytes, at: int) -> int:

@@ -50,10 +50,12 @@ def assert_right(path, truth):
     return len(truth) - n_read, told
 
 
-@pytest.fixture
-def pieces():
+@pytest.fixture(params=["of any length", "of one length"])
+def pieces(request):
+    """Pieces of one length are read many at a time."""
     chance = random.Random(1)
-    return [chance.randbytes(chance.choice([10, 1100, 5000])) for _ in range(40)]
+    lengths = [10, 1100, 5000] if request.param == "of any length" else [1115]
+    return [chance.randbytes(chance.choice(lengths)) for _ in range(40)]
 
 
 @pytest.mark.parametrize("seed", range(60))

@@ -82,6 +82,26 @@ def test_a_reader_goes_on_where_the_recording_does(recorder):
         )
 
 
+@pytest.mark.parametrize("chunk_bytes", [7, 100, 999, 1 << 20])
+def test_pieces_of_one_length_keep_their_times_for_any_chunk(tmp_path, chunk_bytes):
+    made = Recorder(tmp_path, Policy(fsync_s=None))
+    one = made.begin(SECOND, "pass")
+    pieces = [bytes([i]) * 100 for i in range(200)]
+    made.append(pieces[:150], range(1, 151))
+    made.append([b"short", *pieces[150:]], range(151, 202))
+    made.close()
+    data, marks, place = b"", [], 0
+    with PassReader(one) as reader:
+        while batch := reader.read(chunk_bytes):
+            assert len(batch.data) <= chunk_bytes
+            marks += [(place + int(at), int(ns)) for at, ns in zip(batch.mark_start, batch.mark_ns, strict=True)]
+            data += batch.data.tobytes()
+            place = reader.position
+    assert data == b"".join(pieces[:150]) + b"short" + b"".join(pieces[150:])
+    begins = [*range(0, 15_000, 100), 15_000, *range(15_005, 20_005, 100)]
+    assert marks == list(zip(begins, range(1, 202), strict=True))
+
+
 @pytest.mark.parametrize("seed", range(10))
 def test_what_was_just_recorded_is_given_as_it_stands_on_disk(recorder, seed):
     chance = random.Random(seed)
