@@ -35,6 +35,7 @@ class Quality(IntFlag):
     NO_REFERENCE = 1 << 9  # the dark, panel or other reference that the product wants is missing
     FRAGMENT = 1 << 10  # part of it was never received
     FAILED_CHECK = 1 << 11  # a checksum that its dictionary declares is wrong
+    STALE = 1 << 12  # decoded with another packet's value that is old or had not come
 
 
 INFORMATION = Quality.CORRECTED | Quality.AFTER_GAP
@@ -57,6 +58,7 @@ QUALITY_MEANINGS: dict[str, str] = {
     "NO_REFERENCE": "the dark, panel or other reference is missing",
     "FRAGMENT": "part of it was never received",
     "FAILED_CHECK": "a checksum that the dictionary declares is wrong",
+    "STALE": "decoded with a value of another packet that is old or had not come",
 }
 
 

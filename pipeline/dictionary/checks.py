@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from pipeline.dictionary.conditions import Remainder, Size
-from pipeline.dictionary.contexts import contextual_slots
+from pipeline.dictionary.contexts import Offset, contextual_slots
 from pipeline.dictionary.definitions import Container, Dictionary
 from pipeline.dictionary.encodings import Tagged, Terminated
 from pipeline.dictionary.limits import Check
+from pipeline.dictionary.notices import Notice, Notices
 from pipeline.dictionary.steps import Assure, Block, Group, Loop, Move, Repeat, Step, Variable, slots_of
 from pipeline.dictionary.values import compile_condition, compile_size
 from pipeline.errors import ConfigError, Problem
+
+Keys = frozenset[str]
+Elsewhere = Callable[[str], bool]
+"""Whether other packets hold the parameter, or the dictionary gives it a value before one comes."""
 
 
 def misfit(text: str, container: Container, dictionary: Dictionary) -> ConfigError:
@@ -19,57 +24,83 @@ def misfit(text: str, container: Container, dictionary: Dictionary) -> ConfigErr
     return ConfigError([Problem(text, dictionary.file, container.line, f'SequenceContainer "{container.key}"')])
 
 
-def check_order(steps: Sequence[Step], dictionary: Dictionary) -> None:
-    """A size must have been read before what it measures."""
+def check_order(steps: Sequence[Step], dictionary: Dictionary, elsewhere: Elsewhere) -> Keys:
+    """A size must have been read before what it measures, or be of another packet. Gives those that are."""
     known: set[str] = set()
+    own = {key for step in steps for key in keys_of(step)}
+    others: set[str] = set()
     for step in steps:
-        missing = needs_of(step, dictionary) - known
-        if missing:
-            what = f'"{step.slot.key}"' if isinstance(step, Variable) else "a place in the packet"
-            text = f'{what} depends on "{min(missing)}", which does not come before it'
-            raise ConfigError([Problem(text, dictionary.file)])
+        for key in sorted(needs_of(step, dictionary) - known):
+            if key in own or not elsewhere(key):
+                what = f'"{step.slot.key}"' if isinstance(step, Variable) else "a place in the packet"
+                text = f'{what} depends on "{key}", which does not come before it'
+                raise ConfigError([Problem(text, dictionary.file)])
+            others.add(key)
         known.update(keys_of(step))
+    return frozenset(others)
 
 
-def check_contexts(steps: Sequence[Step], container: Container, dictionary: Dictionary) -> None:
-    """What a calibration looks at must be in the packet, before or behind."""
+def check_contexts(
+    steps: Sequence[Step], container: Container, dictionary: Dictionary, elsewhere: Elsewhere
+) -> Keys:
+    """What a calibration looks at must be in the packet, or be of another one. Gives those that are."""
     known = {key for step in steps for key in keys_of(step)}
+    others: set[str] = set()
     for each in contextual_slots(steps, dictionary):
         missing = each.needs() - known
-        if missing:
-            text = f'the calibration of "{each.slot.key}" depends on "{min(missing)}", which is not in it'
-            raise ConfigError(
-                [Problem(text, dictionary.file, container.line, f'SequenceContainer "{container.key}"')]
+        nowhere = [key for key in sorted(missing) if not elsewhere(key)]
+        if nowhere or (missing and isinstance(each, Offset)):
+            key = (nowhere or sorted(missing))[0]
+            raise misfit(
+                f'the calibration of "{each.slot.key}" depends on "{key}", which is not in it',
+                container,
+                dictionary,
             )
+        others |= missing
+    return frozenset(others)
 
 
-def check_alarms(
-    checks: Sequence[Check], steps: Sequence[Step], container: Container, dictionary: Dictionary
-) -> None:
-    """What a context alarm looks at must be in the packet."""
+def checks_in(
+    checks: Sequence[Check],
+    steps: Sequence[Step],
+    container: Container,
+    dictionary: Dictionary,
+    elsewhere: Elsewhere,
+    notices: Notices,
+) -> tuple[tuple[Check, ...], Keys]:
+    """The checks whose parameters are in the packet, or in others, and those of others. The rest goes to `notices`."""
     known = {key for step in steps for key in keys_of(step)}
+    many = plural(steps)
+    kept: list[Check] = []
+    others: set[str] = set()
     for check in checks:
         wanted = check.needs()
-        check_single(steps, container, dictionary, wanted)
-        missing = wanted - known
-        if missing:
-            text = f'an alarm or the validity of "{check.name}" depends on "{min(missing)}", which is not in it'
-            raise ConfigError(
-                [Problem(text, dictionary.file, container.line, f'SequenceContainer "{container.key}"')]
-            )
+        wrong = sorted(key for key in wanted if key in many or not (key in known or elsewhere(key)))
+        if wrong and check.validity is not None and wrong[0] in check.validity.needs():
+            text = f'the validity of "{check.name}" depends on "{wrong[0]}", which is not in it'
+            raise misfit(text, container, dictionary)
+        if wrong:
+            why = "has more than one value" if wrong[0] in many else "is in no packet"
+            text = f'an alarm or validity is passed over: it depends on "{wrong[0]}", which {why}'
+            notices.add(Notice(text, "", container.line, f'"{check.name}" in "{container.key}"'))
+            continue
+        kept.append(check)
+        others |= wanted - known
+    return tuple(kept), frozenset(others)
 
 
 def check_single(
     steps: Sequence[Step], container: Container, dictionary: Dictionary, wanted: frozenset[str]
 ) -> None:
     """What decides something must be one value, not an array or a repeated entry."""
-    many = wanted & _plural(steps)
+    many = wanted & plural(steps)
     if many:
         text = f'something depends on "{min(many)}", which has more than one value'
         raise misfit(text, container, dictionary)
 
 
-def _plural(steps: Sequence[Step]) -> frozenset[str]:
+def plural(steps: Sequence[Step]) -> Keys:
+    """Parameters that have more than one value in the packet."""
     found: set[str] = set()
     for step in steps:
         if isinstance(step, Block):
@@ -77,18 +108,20 @@ def _plural(steps: Sequence[Step]) -> frozenset[str]:
         elif isinstance(step, Repeat | Loop) or (isinstance(step, Variable) and step.is_array):
             found.update(keys_of(step))
         elif isinstance(step, Group):
-            found |= _plural(step.steps)
+            found |= plural(step.steps)
     return frozenset(found)
 
 
 def check_known(
-    wanted: frozenset[str], steps: Sequence[Step], container: Container, dictionary: Dictionary
-) -> None:
-    """What tells the children apart must be in the base."""
+    wanted: Keys, steps: Sequence[Step], container: Container, dictionary: Dictionary, elsewhere: Elsewhere
+) -> Keys:
+    """What tells the children apart must be in the base, or in other packets. Gives those that are."""
     missing = wanted - {key for step in steps for key in keys_of(step)}
-    if missing:
-        text = f'its children are told apart by "{min(missing)}", which is not in it'
+    nowhere = [key for key in sorted(missing) if not elsewhere(key)]
+    if nowhere:
+        text = f'its children are told apart by "{nowhere[0]}", which is not in it'
         raise misfit(text, container, dictionary)
+    return missing
 
 
 def check_sized(

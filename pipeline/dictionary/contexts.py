@@ -99,7 +99,9 @@ def _calibrated(calibrator: Calibrator | None, raw: Array, values: Values, rows:
     if isinstance(calibrator, Formula):
 
         def value_of(reference: Reference) -> Array:
-            other = values.of(reference.parameter, calibrated=reference.calibrated)[rows]
+            other = values.of(reference.parameter, calibrated=reference.calibrated)
+            lacks = values.lacks(reference.parameter)
+            other = other[rows] if lacks is None else np.where(lacks, np.nan, other)[rows]
             return np.asarray(other.reshape(other.shape + (1,) * (raw.ndim - 1)))
 
         return evaluate(calibrator, raw, value_of)

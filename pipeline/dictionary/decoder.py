@@ -20,6 +20,7 @@ from pipeline.batches import NO_TIME, Column, ColumnBatch, Event, PacketBatch, Q
 from pipeline.dictionary.arena import empty_column
 from pipeline.dictionary.columns import named_columns, quality_of
 from pipeline.dictionary.limits import LimitWatch
+from pipeline.dictionary.others import OtherValues
 from pipeline.dictionary.plain import Plain, compile_plain
 from pipeline.dictionary.plan import Plan
 from pipeline.dictionary.plan_nodes import Node
@@ -31,6 +32,7 @@ from pipeline.errors import ConfigError, Problem
 from pipeline.forms import Array, Arrays, Form, form_of
 
 Rows = NDArray[np.intp]
+MAX_AGE_NS = 3600 * 10**9
 MAX_TEXT_BYTES = 256 << 20
 WHOLE = np.dtype(np.int64)
 
@@ -47,16 +49,22 @@ class TimeTerm:
 
 class Decoder:
     """Decodes batches by one plan. `set_aside` counts packets that were not decoded, by reason; `failed_checks`
-    those that were, and are not what a check word in them says.
+    those that were, and are not what a check word in them says. `max_age_ns`: of a value of another packet, before the
+    packet that takes it is flagged.
     """
 
-    def __init__(self, plan: Plan, time_terms: Sequence[TimeTerm] = (), *, raw: bool = False) -> None:
+    def __init__(
+        self, plan: Plan, time_terms: Sequence[TimeTerm] = (), *, raw: bool = False, max_age_ns: int = MAX_AGE_NS
+    ) -> None:
         self.set_aside: Counter[str] = Counter()
         self.failed_checks: Counter[str] = Counter()
         self._raw = raw
         self._n_seen = 0
         self._watch = LimitWatch()
         self._sorter = Sorter(plan, self.set_aside)
+        self._plan = plan
+        self._others = OtherValues(plan.origins, max_age_ns) if plan.origins else None
+        self._asked = plan.asked()
         self._events: list[tuple[int, Event]] = []
         """With the number of the packet, counted over the whole stream."""
         nodes = list(plan.walk())
@@ -85,9 +93,11 @@ class Decoder:
         if n == 0:
             return []
         first, self._n_seen = self._n_seen, self._n_seen + n
-        if n == 1 and (plain := self._decode_plain(packets, first)):
+        if n == 1 and self._others is None and (plain := self._decode_plain(packets, first)):
             return [plain]
         flat = np.ascontiguousarray(packets.data)
+        if self._others is not None:
+            return self._decode_with_others(flat, packets, first, self._others)
         batches = []
         for group in self._sorter.groups(flat, packets):
             for part in _parts(group, packets):
@@ -95,6 +105,35 @@ class Decoder:
                 if batch is not None:
                     batches.append(batch)
         return batches
+
+    def _decode_with_others(
+        self, flat: NDArray[np.uint8], packets: PacketBatch, first: int, others: OtherValues
+    ) -> list[ColumnBatch]:
+        """The same where packets ask for values of others: containers that hold such values are read first."""
+        others.begin(packets.received_ns)
+        given = None
+        if self._plan.is_sorted_by_others:
+            for group in self._in_order(self._sorter.groups(flat, packets, trial=True)):
+                node = group.node
+                rows, result = run_program(node.program, flat, packets, group.rows, None, others.given)
+                others.add(rows, result.values)
+            given = others.given
+        groups = self._sorter.groups(flat, packets, given)
+        places = {group.node.key: i for i, group in enumerate(groups)}
+        found: dict[int, list[ColumnBatch]] = {}
+        if given is not None:
+            others.begin(packets.received_ns)
+        for group in self._in_order(groups):
+            for part in _parts(group, packets):
+                batch = self._decode_group(flat, packets, part, first, others)
+                if batch is not None:
+                    found.setdefault(places[group.node.key], []).append(batch)
+        others.end()
+        return [batch for place in sorted(found) for batch in found[place]]
+
+    def _in_order(self, groups: Sequence[Group]) -> list[Group]:
+        place = {key: i for i, key in enumerate(self._plan.order)}
+        return sorted(groups, key=lambda group: place[group.node.key])
 
     def _decode_plain(self, packets: PacketBatch, first: int) -> ColumnBatch | None:
         """A packet that comes alone, where its container is a plain one and it has the length of such."""
@@ -119,10 +158,16 @@ class Decoder:
         )
 
     def _decode_group(
-        self, flat: NDArray[np.uint8], packets: PacketBatch, group: Group, first: int
+        self,
+        flat: NDArray[np.uint8],
+        packets: PacketBatch,
+        group: Group,
+        first: int,
+        others: OtherValues | None = None,
     ) -> ColumnBatch | None:
         node = group.node
-        rows, result = run_program(node.program, flat, packets, group.rows, group.heads)
+        given = others.given if others is not None else None
+        rows, result = run_program(node.program, flat, packets, group.rows, group.heads, given)
         rows, result = _sized(node, packets, rows, result)
         self._count_short(node, len(group.rows) - len(rows) - result.n_lost)
         if result.n_lost:
@@ -132,6 +177,9 @@ class Decoder:
         every = len(rows) == len(packets)
         quality = packets.quality.copy() if every else packets.quality[rows]
         quality = quality_of(quality, packets.length if every else packets.length[rows], result, node)
+        if others is not None:
+            others.add(rows, result.values)
+            quality |= others.stale(rows, self._asked[node.key]) * np.uint32(Quality.STALE)
         time_ns = self._time(node, len(rows), partial(result.values.of, calibrated=False))
         received_ns = packets.received_ns if every else packets.received_ns[rows]
         self._check(node, result.values, quality, received_ns, time_ns, rows, first)

@@ -10,29 +10,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.dictionary.checks import (
-    check_alarms,
     check_contexts,
     check_known,
     check_order,
     check_single,
     check_sized,
+    checks_in,
     keys_of,
     needs_of,
 )
-from pipeline.dictionary.conditions import Condition
 from pipeline.dictionary.contexts import contextual_slots
-from pipeline.dictionary.definitions import Container, Dictionary
+from pipeline.dictionary.definitions import Container, Dictionary, ParameterEntry
 from pipeline.dictionary.encodings import NumberEncoding
 from pipeline.dictionary.integrity import integrity_of
 from pipeline.dictionary.layout import lay_out
 from pipeline.dictionary.limits import checks_of
 from pipeline.dictionary.notices import Notice, Notices, located
+from pipeline.dictionary.others import Origin, has_origin, in_order, origin_of
+from pipeline.dictionary.parameter_types import AggregateType
 from pipeline.dictionary.plan_nodes import Branch, Node, Switch, Wanted
 from pipeline.dictionary.program import Program, compile_program
 from pipeline.dictionary.reach import unreachable
@@ -72,10 +74,29 @@ class Plan:
     signature: Signature | None = None
     """None: the bits that decide have no fixed place, or stand too far apart."""
     notices: tuple[Notice, ...] = ()
+    origins: tuple[Origin, ...] = ()
+    """Parameters whose values packets take from other packets."""
+    order: tuple[str, ...] = ()
+    """Containers, those first whose values others ask for; where none does, nothing."""
+    is_sorted_by_others: bool = False
+    """Whether such values tell containers apart."""
 
     def walk(self) -> Iterator[Node]:
         """Every container, in the order of the dictionary."""
         return (node for node in self.root.walk() if node.key)
+
+    def asked(self) -> dict[str, frozenset[str]]:
+        """By container the parameters of other packets that decide something in its packets, or that they are its."""
+        found: dict[str, frozenset[str]] = {}
+
+        def descend(node: Node, told_by: frozenset[str]) -> None:
+            found[node.key] = node.others | told_by
+            own = _asked(node) - node.others
+            for branch in node.branches:
+                descend(branch.node, told_by | own if branch.needs_others else told_by)
+
+        descend(self.root, frozenset())
+        return found
 
     @property
     def roots(self) -> tuple[Node, ...]:
@@ -103,7 +124,7 @@ def compile_plan(dictionary: Dictionary, root: str | Sequence[str] | None = None
         text = "has no base and nothing extends it: no packet is taken for it unless it is named as a root"
         compiler.notices.add(Notice(text, file, each.line, f'SequenceContainer "{each.key}"'))
     notices = (*dictionary.notices, *compiler.notices.told(dictionary.files), *unreachable(top, dictionary))
-    return Plan(top, file, signature, notices)
+    return Plan(top, file, signature, notices, _origins(top, dictionary), *_order(top, dictionary))
 
 
 def _above(nodes: Sequence[Node]) -> Node:
@@ -113,6 +134,32 @@ def _above(nodes: Sequence[Node]) -> Node:
     return Node(
         "", True, nothing, nothing, frozenset(), branches, None, (), wanted, {}, (), (), (), None, False, False
     )
+
+
+def _asked(node: Node) -> frozenset[str]:
+    """Parameters of other packets that this container's packets, or its children's criteria, ask for."""
+    tests = [branch.test for branch in node.branches if branch.needs_others and branch.test is not None]
+    own = {key for key, _ in node.columns}
+    return node.others | frozenset(key for test in tests for key in test.needs() if key not in own)
+
+
+def _origins(top: Node, dictionary: Dictionary) -> tuple[Origin, ...]:
+    keys = frozenset[str]().union(*(_asked(node) for node in top.walk()))
+    return tuple(origin_of(key, dictionary) for key in sorted(keys))
+
+
+def _order(top: Node, dictionary: Dictionary) -> tuple[tuple[str, ...], bool]:
+    """Containers in the order in which they are decoded, and whether values of others tell them apart."""
+    nodes = {node.key: node for node in top.walk() if node.key}
+    if not any(_asked(node) for node in nodes.values()):
+        return (), False
+    provides = {key: frozenset(each for each, _ in node.columns) for key, node in nodes.items()}
+    try:
+        order = in_order({key: node.others for key, node in nodes.items()}, provides)
+    except ValueError as error:
+        text = f"containers ask for values of each other: {error}"
+        raise ConfigError([Problem(text, dictionary.file)]) from error
+    return tuple(order), any(branch.needs_others for node in nodes.values() for branch in node.branches)
 
 
 def _signature(roots: Sequence[tuple[Node, Sequence[Step]]]) -> Signature | None:
@@ -138,6 +185,8 @@ def _signature(roots: Sequence[tuple[Node, Sequence[Step]]]) -> Signature | None
 
 def _fixed_spans(root: Node, steps: Sequence[Step]) -> list[tuple[int, int]] | None:
     """First and last bit of the values that tell containers apart; None where one has no fixed place."""
+    if any(branch.needs_others for node in root.walk() for branch in node.branches):
+        return None
     wanted = frozenset(key for node in root.walk() for key in node.probe_keys)
     fixed = [step for step in steps if isinstance(step, Block) and step.from_start]
     fields = {field.slot.key: field for step in fixed for field in step.fields}
@@ -168,6 +217,7 @@ class _Compiler:
         self.children = children
         self.problems: list[Problem] = []
         self.notices = Notices()
+        self.holders = _holders(dictionary)
 
     def node(self, container: Container, depth: int = 0) -> Node | None:
         if depth > MAX_DEPTH:
@@ -185,20 +235,36 @@ class _Compiler:
     def _node(self, container: Container, below: Sequence[tuple[Container, Node | None]]) -> Node:
         dictionary = self.dictionary
         steps = lay_out(container, dictionary)
-        branches = tuple(
-            _compile_branch(child.criteria, node, dictionary) for child, node in below if node is not None
+        nodes = [(child, node) for child, node in below if node is not None]
+        tests = [compile_condition(child.criteria, dictionary) if child.criteria else None for child, _ in nodes]
+        asked = frozenset[str]().union(*(test.needs() for test in tests if test is not None))
+        told_by = frozenset[str]().union(
+            *(
+                check_known(test.needs(), steps, container, dictionary, partial(self._elsewhere, child))
+                for (child, _), test in zip(nodes, tests, strict=True)
+                if test is not None
+            )
         )
-        wanted = frozenset(key for branch in branches if branch.test for key in branch.test.needs())
-        check_known(wanted, steps, container, dictionary)
+        wanted = asked - told_by
+        branches = tuple(
+            Branch(node, test, tuple(_switches(test)) if test else (), bool(test and test.needs() & told_by))
+            for (_, node), test in zip(nodes, tests, strict=True)
+        )
         needs = frozenset().union(wanted, *(needs_of(step, dictionary) for step in steps))
         contextual = frozenset().union(*(each.needs() for each in contextual_slots(steps, dictionary)))
         check_single(steps, container, dictionary, needs | contextual)
-        check_order(steps, dictionary)
-        check_contexts(steps, container, dictionary)
+        others = check_order(steps, dictionary, self.elsewhere)
+        others |= check_contexts(steps, container, dictionary, self.elsewhere)
         columns, units = _columns(steps, dictionary)
         program = compile_program(steps, dictionary)
-        checks = checks_of(columns, dictionary, self.notices)
-        check_alarms(checks, steps, container, dictionary)
+        checks, alarmed_by = checks_in(
+            checks_of(columns, dictionary, self.notices),
+            steps,
+            container,
+            dictionary,
+            self.elsewhere,
+            self.notices,
+        )
         integrity = integrity_of(container, steps, dictionary)
         size = None if container.size is None else compile_size(container.size, dictionary)
         if size is not None:
@@ -224,14 +290,44 @@ class _Compiler:
             any(has_loop(step) for step in steps),
             any(has_text(step) for step in steps),
             {name: text for key, name in columns if (text := dictionary.parameters[key].description)},
+            others | alarmed_by,
         )
 
+    def elsewhere(self, key: str) -> bool:
+        """Whether a value of the parameter can come from another packet, or from the dictionary."""
+        return bool(self.holders.get(key)) or has_origin(key, self.dictionary)
 
-def _compile_branch(criteria: Condition | None, node: Node, dictionary: Dictionary) -> Branch:
-    if criteria is None:
-        return Branch(node, None)
-    test = compile_condition(criteria, dictionary)
-    return Branch(node, test, tuple(_switches(test)))
+    def _elsewhere(self, container: Container, key: str) -> bool:
+        """The same of what tells whether a packet is this container: what only it holds itself comes too late."""
+        holders: set[str] = self.holders.get(key, set())
+        return has_origin(key, self.dictionary) or any(not self._is_below(each, container.key) for each in holders)
+
+    def _is_below(self, key: str | None, base: str) -> bool:
+        seen = 0
+        while key is not None and seen <= MAX_DEPTH:
+            if key == base:
+                return True
+            key, seen = self.dictionary.containers[key].base, seen + 1
+        return False
+
+
+def _holders(dictionary: Dictionary) -> dict[str, set[str]]:
+    """By parameter the containers whose entries name it, or the aggregate that it is a member of."""
+    found: dict[str, set[str]] = {}
+    for container in dictionary.containers.values():
+        for entry in container.entries:
+            if isinstance(entry, ParameterEntry):
+                for key in _with_members(entry.parameter, dictionary):
+                    found.setdefault(key, set()).add(container.key)
+    return found
+
+
+def _with_members(key: str, dictionary: Dictionary) -> Iterator[str]:
+    yield key
+    parameter = dictionary.parameters.get(key)
+    if parameter is not None and isinstance(parameter.type, AggregateType):
+        for name, _ in parameter.type.members:
+            yield from _with_members(f"{key}.{name}", dictionary)
 
 
 def _switches(test: Criterion) -> Iterator[tuple[str, int]]:

@@ -25,6 +25,8 @@ class Branch:
     node: Node
     test: Criterion | None
     switch: tuple[tuple[str, int], ...] = ()
+    needs_others: bool = False
+    """Whether its test looks at values of other packets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,9 @@ class Node:
     has_texts: bool
     """Whether there are texts as long as a packet tells."""
     descriptions: dict[str, str] = field(default_factory=dict)
+
+    others: frozenset[str] = frozenset()
+    """Parameters of other packets that decide something in these."""
 
     def candidates(self, known: Values) -> Iterator[tuple[tuple[Branch, ...], Rows | None]]:
         """Which branches are worth trying for which packets; None: for all of them."""

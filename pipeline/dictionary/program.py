@@ -34,27 +34,39 @@ class Program:
     contextual: tuple[Contextual | Offset, ...] = ()
 
     def run(
-        self, data: NDArray[np.uint8], start: Positions, length: Positions, heads: NDArray[np.uint8] | None = None
+        self,
+        data: NDArray[np.uint8],
+        start: Positions,
+        length: Positions,
+        heads: NDArray[np.uint8] | None = None,
+        given: Values | None = None,
     ) -> Result:
         """Decode the packets `data[start : start + length]` (bytes), every one with this program.
 
         Where all have one fixed length the caller has set shorter packets aside. `heads: uint8[n, width]`: their first
-        bytes, if they have been read already.
+        bytes, if they have been read already. `given`: for each of them, values of other packets.
         """
-        result = self._read(data, start, length, heads)
+        n = len(start)
+        values = Values(n) if given is None else Values(n, given, np.arange(n))
+        result = self._read(data, start, length, heads, values)
         for each in self.contextual:
             if each.slot in result.values.raw:
                 each.apply(result.values)
         return result
 
     def _read(
-        self, data: NDArray[np.uint8], start: Positions, length: Positions, heads: NDArray[np.uint8] | None
+        self,
+        data: NDArray[np.uint8],
+        start: Positions,
+        length: Positions,
+        heads: NDArray[np.uint8] | None,
+        values: Values,
     ) -> Result:
         if self.fixed_bits is None:
             begin = start * 8
             end = (start + length) * 8
-            return Run(data, begin, end, begin, Values(len(start)), heads=heads).run(self.steps)
-        result = Result(Values(len(start)), None, self.fixed_bits)
+            return Run(data, begin, end, begin, values, heads=heads).run(self.steps)
+        result = Result(values, None, self.fixed_bits)
         for block in self.steps:
             assert isinstance(block, BlockProgram)
             for slot, bits in block.words:

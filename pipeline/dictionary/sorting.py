@@ -11,7 +11,7 @@ reached by criteria, goes before one without any criteria; of equals the first i
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -28,6 +28,8 @@ from pipeline.reductions import least
 
 Rows = NDArray[np.intp]
 Heads = NDArray[np.uint8]
+Given = Callable[[Rows], Values]
+"""For packets of a batch, values of other packets."""
 MAX_KNOWN = 4096
 """Kinds of packets remembered; noise could make up any number."""
 
@@ -52,9 +54,18 @@ class Sorter:
         self._order = [node.key for node in plan.root.walk()]
         self._every = np.arange(0)
 
-    def groups(self, flat: NDArray[np.uint8], packets: PacketBatch) -> list[Group]:
-        """The packets by container, in the order of the dictionary."""
+    def groups(
+        self, flat: NDArray[np.uint8], packets: PacketBatch, given: Given | None = None, *, trial: bool = False
+    ) -> list[Group]:
+        """The packets by container, in the order of the dictionary.
+
+        `given`: values of other packets, by which some containers are told. `trial`: without these containers, and
+        without counting what is set aside.
+        """
         rows = self._all_rows(len(packets))
+        if given is not None or trial:
+            set_aside = Counter[str]() if trial else self._set_aside
+            return _Descent(flat, packets, set_aside, given).sort(self._plan.root, rows)
         codes, heads = (None, None) if self._plan.signature is None else _codes(self._plan.signature, flat, packets)
         if codes is None:
             return self._sort_all(flat, packets, rows)
@@ -100,9 +111,14 @@ class Sorter:
 
 
 def run_program(
-    program: Program, flat: NDArray[np.uint8], packets: PacketBatch, rows: Rows, heads: Heads | None = None
+    program: Program,
+    flat: NDArray[np.uint8],
+    packets: PacketBatch,
+    rows: Rows,
+    heads: Heads | None = None,
+    given: Given | None = None,
 ) -> tuple[Rows, Result]:
-    """Run on the given packets; the rows that come back are those that were long enough."""
+    """Run on some packets; the rows that come back are those that were long enough. `given`: values of others."""
     if len(rows) == len(packets):
         start, length = packets.start, packets.length
     else:
@@ -116,7 +132,7 @@ def run_program(
                 return rows, Result(Values(0))
     elif heads is not None and len(rows) < len(packets):
         heads = heads[rows]
-    result = program.run(flat, start, length, heads)
+    result = program.run(flat, start, length, heads, given(rows) if given is not None else None)
     if result.short is not None:
         kept = np.flatnonzero(~result.short)
         rows, result = rows[kept], result.subset(kept)
@@ -184,10 +200,17 @@ class _Finding(NamedTuple):
 class _Descent:
     """The way of one batch down the tree."""
 
-    def __init__(self, flat: NDArray[np.uint8], packets: PacketBatch, set_aside: Counter[str]) -> None:
+    def __init__(
+        self,
+        flat: NDArray[np.uint8],
+        packets: PacketBatch,
+        set_aside: Counter[str],
+        given: Given | None = None,
+    ) -> None:
         self.flat = flat
         self.packets = packets
         self.set_aside = set_aside
+        self.given = given
         self.short: dict[int, str] = {}
         """Packets that were too short for a container on the way, and its name."""
 
@@ -208,7 +231,7 @@ class _Descent:
         if not node.branches:
             return [] if node.abstract else [_Finding(node, rows, every, False, True)]
         if known is None or not all(known.knows(key) for key in node.probe_keys):
-            kept, result = run_program(node.probe, self.flat, self.packets, rows)
+            kept, result = run_program(node.probe, self.flat, self.packets, rows, None, self.given)
             if len(kept) < len(rows):
                 every = np.flatnonzero(np.isin(rows, kept))
                 self._note_short(node, np.setdiff1d(rows, kept))
@@ -230,6 +253,8 @@ class _Descent:
         rest = np.arange(len(rows))
         best: _Best | None = None
         for branch in candidates:
+            if branch.needs_others and self.given is None:
+                continue
             hits = None if branch.test is None else branch.test.holds(values)
             if hits is not None and not hits.any():
                 continue

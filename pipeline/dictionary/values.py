@@ -75,6 +75,8 @@ class Values:
     """bool[n]: packets with a value that has no meaning; None: none."""
     places: dict[Slot, NDArray[np.int64]] = field(default_factory=dict)
     """int64[n]: bits from the packet's start to those slots that are check words."""
+    foreign: bool = False
+    """Whether they are of other packets."""
 
     def keep(self, slot: Slot, raw: Column, calibrated: Column) -> None:
         """The columns of one slot."""
@@ -110,6 +112,14 @@ class Values:
         column = self.raw[slot]
         return column.length > 0 if isinstance(column, Ragged) else None
 
+    def lacks(self, key: str) -> Mask | None:
+        """Packets for which a value of another packet is asked that has not come; None: none, or it is their own."""
+        if key in self.latest:
+            there = self.present(key) if self.foreign else None
+            return None if there is None else ~there
+        found = self.around.lacks(key) if self.around is not None else None
+        return None if found is None else found[self.rows]
+
     def inside(self, rows: NDArray[np.intp]) -> Values:
         """An empty place for values of some of the packets, from which these can be seen."""
         return Values(len(rows), self, rows)
@@ -119,7 +129,8 @@ class Values:
 
     def subset(self, rows: NDArray[np.intp]) -> Values:
         """The same of some packets."""
-        small = Values(len(rows), latest=self.latest)
+        small = Values(len(rows), self.around, None if self.rows is None else self.rows[rows], latest=self.latest)
+        small.foreign = self.foreign
         small.unknown = None if self.unknown is None else self.unknown[rows]
         small.places = {slot: place[rows] for slot, place in self.places.items()}
         small.raw = {slot: _rows_of(raw, rows) for slot, raw in self.raw.items()}
@@ -323,9 +334,10 @@ class SizeProgram:
     def of(self, values: Values) -> NDArray[np.int64]:
         """int64[n]; -1 where no case holds."""
         if self.dynamic is not None:
-            return _linear(
-                self.dynamic, values.of(self.dynamic.of.parameter, calibrated=self.dynamic.of.calibrated)
-            )
+            key = self.dynamic.of.parameter
+            size = _linear(self.dynamic, values.of(key, calibrated=self.dynamic.of.calibrated))
+            lacks = values.lacks(key)
+            return size if lacks is None else np.where(lacks, -1, size)
         if not self.cases:
             return np.full(values.n, self.constant, np.int64)
         size, open_rows = np.full(values.n, -1, np.int64), np.ones(values.n, np.bool_)

@@ -48,6 +48,7 @@ EXPECTED = {
     "10_prefix_on_root_only": {"C": {"A": [7]}},
     "11_unused_type": {"C": {"A": [7]}},
     "12_both_orders_least_first": {"C": {"V": [0x1234]}},
+    "14_context_of_another_packet": {"SCI": {"X": [70.0]}},
     "15_starting_index_1": {"C": {"A": [[1, 2, 3, 4]]}},
     "16_prepended_binary": {"C": {"B": [[97, 98, 99]], "Z": [7]}},
     "19_boolean_alarm": {"C": {"X": [True, False]}},
