@@ -134,6 +134,8 @@ def readable(passes: Sequence[Path], mission: Mission | None = None, *, merge: b
             raise ConfigError(f"{path}: there is no such file")
         if path.is_dir() and not any(path.glob("[0-9]*.raw")):  # as ingest records a pass
             raise ConfigError(f"{path} is a folder: name the recordings in it")
+        if len(passes) > 1 and path.is_file() and not path.stat().st_size:
+            err.print(f"downlink: {path}: the recording is empty", soft_wrap=True)
     if mission is not None and (text := out_of_order(mission, passes, merge=merge)):
         err.print(f"downlink: {text}", soft_wrap=True)
     if any(path == STANDARD_INPUT or path.is_dir() or compression(path) for path in passes):

@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from pipeline.link.verdict import problems
+from pipeline.link.verdict import problems, undescribed
 
 N_LISTED = 12  # APIDs, events, channels on a line or in a list; --json has all
 BAR_WIDTH = 50
@@ -107,7 +107,8 @@ def warnings(report: Mapping[str, Any], mission: str) -> list[str]:
     damaged = list(report.get("damaged", ()))
     if not report["bytes"]["read"]:
         return damaged or problems(report)
-    return damaged + [f"{text} (read as a pass of {mission})" for text in problems(report)]
+    found = [*report["problems"], *undescribed(report)] if "problems" in report else problems(report)
+    return damaged + [f"{text} (read as a pass of {mission})" for text in dict.fromkeys(found)]
 
 
 def _channels(channels: list[Mapping[str, Any]]) -> Table:

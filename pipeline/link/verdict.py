@@ -27,7 +27,7 @@ def problems(report: Report) -> list[str]:
     if not report["bytes"]["read"]:
         return ["the recording is empty"]
     found = _packet_file_problems(report) if _is_packet_file(report) else _frame_problems(report)
-    return found + _skipped(report) + _undescribed(report)
+    return found + _skipped(report) + undescribed(report)
 
 
 def nothing_right(report: Report) -> bool:
@@ -37,7 +37,7 @@ def nothing_right(report: Report) -> bool:
 
     True for an empty recording, and for a file of packets of which most bytes are in none: packets have no check.
     """
-    if (_undescribed(report) and not report["records"]["decoded"]) or not report["bytes"]["read"]:
+    if (undescribed(report) and not report["records"]["decoded"]) or not report["bytes"]["read"]:
         return True
     if _is_packet_file(report):
         n_packets = report["packets"]["read"] + report["packets"]["idle_packets"]
@@ -131,7 +131,7 @@ def _skipped(report: Report) -> list[str]:
     return [f"{100 * skipped / read:.0f} % of the bytes could not be used: is this a recording of this mission?"]
 
 
-def _undescribed(report: Report) -> list[str]:
+def undescribed(report: Report) -> list[str]:
     """Say that none, or fewer than half, of the packets found a container."""
     records, n_packets = report.get("records"), report["packets"]["read"]
     if records is None or not n_packets:

@@ -9,7 +9,7 @@ batch. Nothing here reads, waits or publishes.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from threading import Lock
@@ -74,6 +74,7 @@ class Line:
         decoded = mission.plan is not None and until != "packets"
         self._decoder = Decoder(mission.plan, mission.time_terms, raw=raw) if decoded and mission.plan else None
         self._n_passes = 0
+        self._problems: list[str] = []
         self._ended: dict[str, Any] = {}
         """The report of the link, over the passes that have ended."""
         self._begin()
@@ -119,6 +120,18 @@ class Line:
             outcome = replace(outcome, events=(*outcome.events, Event("warning", "damage", batch.damage)))
         return outcome
 
+    def _judge(self) -> tuple[Event, ...]:
+        """An event for each sign of wrong settings in the pass that ends here; none where no byte came."""
+        own = self._receiver.report()
+        if self._decoder and self._n_passes == 1:
+            own = own | {"records": self._records(self._decoder)}
+        if not own["bytes"]["read"]:
+            return ()
+        found = problems(own)
+        self._problems += [f"pass {self._n_passes}: {text}" for text in found]
+        severity = "error" if nothing_right(own) else "warning"
+        return tuple(Event(severity, SETTINGS, text) for text in found)
+
     def _end_pass(self) -> Outcome:
         """Another pass follows: what this one still held."""
         last = self.flush()
@@ -134,7 +147,7 @@ class Line:
             self._joiner.flush()
         last = tuple(self._suite.flush()) if self._decoder and self._until == "products" else ()
         self._count(last)
-        events = (*rest.events, *self._suite.drain_events(), *_verdict(self.report()))
+        events = (*rest.events, *self._suite.drain_events(), *self._judge())
         return replace(rest, products=(*rest.products, *last), events=events)
 
     def _onward(self, received: LinkOutput, *, settled: bool = False) -> Outcome:
@@ -167,17 +180,21 @@ class Line:
         """The pass report so far: the contract's keys, and what became of the packets."""
         report = self._link_report()
         if self._n_passes > 1:
-            report["passes"] = self._n_passes
+            report |= {"passes": self._n_passes, "problems": list(self._problems)}
         if self._decoder:
-            joined = {"joined": self._joiner.joined, "broken": self._joiner.broken} if self._joiner else {}
-            report["records"] = {
-                **joined,
-                "decoded": self._n_rows,
-                "set_aside": dict(sorted(self._decoder.set_aside.items())),
-                "failed_checks": dict(sorted(self._decoder.failed_checks.items())),
-            }
+            report["records"] = self._records(self._decoder)
         report["products"] = dict(sorted(self._made.items()))
         return report | ({"damaged": list(self._damage)} if self._damage else {})
+
+    def _records(self, decoder: Decoder) -> dict[str, Any]:
+        """What became of the packets in the dictionary."""
+        joined = {"joined": self._joiner.joined, "broken": self._joiner.broken} if self._joiner else {}
+        return {
+            **joined,
+            "decoded": self._n_rows,
+            "set_aside": dict(sorted(decoder.set_aside.items())),
+            "failed_checks": dict(sorted(decoder.failed_checks.items())),
+        }
 
     def _link_report(self) -> dict[str, Any]:
         report = self._receiver.report()
@@ -195,11 +212,3 @@ def product_context(mission: Mission, stream: str) -> Context:
         lineage=mission.lineage,
         descriptions=mission.descriptions,
     )
-
-
-def _verdict(report: Mapping[str, Any]) -> tuple[Event, ...]:
-    """An event for each sign of wrong settings in the report of a whole pass; none where no byte came."""
-    if not report["bytes"]["read"]:
-        return ()
-    severity = "error" if nothing_right(report) else "warning"
-    return tuple(Event(severity, SETTINGS, text) for text in problems(report))

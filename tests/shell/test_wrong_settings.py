@@ -98,3 +98,21 @@ def test_the_clock_of_a_wrong_pass_names_it(bundled, tmp_path):
     )
     assert status == 0, err
     assert f"downlink: {tmp_path / 'noise.cadu'}: no frame behind a marker" in err
+
+
+def test_each_of_several_passes_is_judged_by_itself(bundled, tmp_path):
+    (tmp_path / "empty.cadu").touch()
+    (tmp_path / "noise.cadu").write_bytes(b"x" * 100_000)
+    status, out, err = downlink(
+        "inspect",
+        bundled / "clean.cadu",
+        tmp_path / "noise.cadu",
+        tmp_path / "empty.cadu",
+        "-m",
+        "zhurong",
+        "--json",
+    )
+    assert status == 0  # something was right
+    assert f"downlink: {tmp_path / 'empty.cadu'}: the recording is empty\n" in err
+    assert "pass 2: no frame behind a marker 1ACFFC1D in 100,000 bytes" in err
+    assert [event["kind"] for event in json.loads(out)["events"]].count("settings") == 1
