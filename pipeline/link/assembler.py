@@ -61,9 +61,14 @@ class PacketAssembler:
         self._hand_on = hand_on
         self._held = Held.nothing()
         self._after_gap = False
+        self.contradicting: list[int] = []
+        """Frames of the last batch whose pointer contradicts a packet, while the pointer before met its packet."""
+        self._first_row = 0
+        self._last_met = False
 
     def feed(self, frames: FrameBatch) -> Packets:
         """The packets that are whole with `frames`, and those handed on with holes."""
+        self.contradicting, self._first_row = [], 0
         broken = frames.lost != 0
         apart = broken if self._hand_on else frames.lost < 0
         if not apart.any():
@@ -76,6 +81,7 @@ class PacketAssembler:
             return None
         found = cut(zone)
         if found:
+            self._last_met = True
             self.counts.packets += len(found.start)
             self.counts.idle_packets += found.n_idle
         return found
@@ -103,6 +109,7 @@ class PacketAssembler:
                     broken[first] = False
                 elif cut := self._end_packet():
                     parts.append(cut.moved(first))
+            self._first_row = first
             parts.append(self._assemble(some, broken[first:last]).moved(first))
         return Packets.join(parts)
 
@@ -173,7 +180,22 @@ class PacketAssembler:
         outrun = (found.unfinished != NOTHING) & followed
         nonsense = (found.nonsense != NOTHING) | (zones.pointer[chained] >= zones.end[chained])
         self.counts.bad_headers += int(sum(map(np.count_nonzero, (contradicted, outrun, nonsense))))
+        unknown = nonsense | ((found.unfinished != NOTHING) & ~followed)
+        at_pointer = outrun | (followed & (next_row <= last_row))
+        self._note_contradictions(contradicted | outrun, unknown, np.where(at_pointer, next_row, last_row))
         return last_row, contradicted
+
+    def _note_contradictions(
+        self, wrong: NDArray[np.bool_], unknown: NDArray[np.bool_], row: NDArray[np.intp]
+    ) -> None:
+        """Note where a pointer is the first to contradict: with wrong settings nearly all do."""
+        told = np.nonzero(wrong | ~unknown)[0]
+        if not len(told):
+            return
+        met = ~wrong[told]
+        first = ~met & np.concatenate(([self._last_met], met[:-1]))
+        self.contradicting += (row[told[first]] - 1 + self._first_row).tolist()
+        self._last_met = bool(met[-1])
 
     def _hold_unfinished(self, zones: Zones, chained: NDArray[np.intp], found: Walk) -> None:
         """Keep the packet that the last frame left unfinished; those before a gap are lost."""

@@ -29,15 +29,22 @@ class Assembly:
         self.counts = AssemblyCounts()
         self._headers = headers
         self._assemblers: dict[int, PacketAssembler] = {}
+        self._plain = True
         self._n_gaps = 0
         self._gaps_seen: dict[int, int] = {}
 
     def feed(self, frames: FrameBatch) -> Packets:
         """The packets that are whole with `frames`, at least one."""
         maps = self._headers.maps(frames.data)
+        self._plain = maps is None
         if maps is None:
             return self._assembler(0, hand_on=self._hand_on).feed(frames)
         return self._feed_maps(frames, maps)
+
+    @property
+    def contradicting(self) -> list[int]:
+        """As in `PacketAssembler`, of frames without MAPs."""
+        return self._assemblers[0].contradicting if self._plain and 0 in self._assemblers else []
 
     def take_lone(self, zone: bytes) -> LonePackets | None:
         """As `PacketAssembler.take_lone`, for frames without MAPs."""

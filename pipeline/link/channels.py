@@ -32,7 +32,8 @@ class ChannelOutput:
     arrivals: Arrivals
     packets: Packets | None
     encapsulated: Packets | None
-    events: tuple[Event, ...]
+    events: tuple[tuple[int, Event], ...]
+    """Each with the row of `arrivals` that it is told with."""
     repeated: bool = False
     """The frames went on before; these packets ended with them all the same."""
 
@@ -52,6 +53,7 @@ class VirtualChannel:
         self._received_ns = (0, 0)
         self._n_idle_frames = 0
         self._n_replayed = 0
+        self._n_suspected = 0
         self._clcw: dict[str, Any] | None = None
         self._takes_lone = settings.service == "packets" and not settings.hand_on_fragments
 
@@ -131,6 +133,7 @@ class VirtualChannel:
             "service": self.settings.service,
             **continuity,
             **asdict(self._assembly.counts),
+            "suspected_losses": self._n_suspected,
             "idle_frames": self._n_idle_frames,
             "replay_frames": self._n_replayed,
             "clcw": self._clcw,
@@ -150,7 +153,8 @@ class VirtualChannel:
             self._last = arrivals.take(slice(-1, None)) if self.settings.hand_on_fragments else None
         self._count_kinds(arrivals)
         self._read_control_word(arrivals)
-        return ChannelOutput(arrivals, packets, encapsulated, self._events(arrivals))
+        events = self._events(arrivals) + (() if packets is None else self._suspicions(arrivals))
+        return ChannelOutput(arrivals, packets, encapsulated, events)
 
     def _count_kinds(self, arrivals: Arrivals) -> None:
         frames = arrivals.frames
@@ -179,14 +183,29 @@ class VirtualChannel:
             apid, _, count = packet_fields(packets.word)
             packets.quality[self.sequence.feed(apid, count)] |= np.uint32(Quality.AFTER_GAP)
 
-    def _events(self, arrivals: Arrivals) -> tuple[Event, ...]:
+    def _events(self, arrivals: Arrivals) -> tuple[tuple[int, Event], ...]:
         """A gap or a restart of the count, told when the frame after it goes on."""
         lost = arrivals.frames.lost
         if not lost.any():
             return ()
         rows = np.nonzero(lost)[0].tolist()
         self._list_gaps(arrivals, rows)
-        return tuple(self._event(int(lost[row]), int(arrivals.frames.received_ns[row])) for row in rows)
+        return tuple((row, self._event(int(lost[row]), int(arrivals.frames.received_ns[row]))) for row in rows)
+
+    def _suspicions(self, arrivals: Arrivals) -> tuple[tuple[int, Event], ...]:
+        """Where the count goes on and the pointer contradicts: a narrow count does not show a loss of a whole turn."""
+        modulus = self._continuity.modulus if self._continuity else 0
+        if modulus >= WIDE_COUNT:
+            return ()
+        rows = self._assembly.contradicting
+        self._n_suspected += len(rows)
+        channel = self.settings
+        details = {"scid": channel.spacecraft_id, "vcid": channel.virtual_channel, "channel": channel.name}
+        text = (
+            f"{channel.name}: a pointer contradicts the packet before: {modulus} frames or a multiple may be lost"
+        )
+        times = arrivals.frames.received_ns
+        return tuple((row, Event("warning", "suspected_loss", text, int(times[row]), details)) for row in rows)
 
     def _list_gaps(self, arrivals: Arrivals, rows: Sequence[int]) -> None:
         """The first so many gaps, each by the frame after it."""

@@ -73,12 +73,7 @@ def _frames(outputs: Sequence[ChannelOutput]) -> FrameBatch | None:
 
 
 def _events(outputs: Sequence[ChannelOutput]) -> tuple[Event, ...]:
-    told = [
-        (int(output.arrivals.index[row]), event)
-        for output in outputs
-        if output.events
-        for row, event in zip(np.nonzero(output.arrivals.frames.lost)[0], output.events, strict=True)
-    ]
+    told = [(int(output.arrivals.index[row]), event) for output in outputs for row, event in output.events]
     return tuple(event for _, event in sorted(told, key=lambda pair: pair[0]))
 
 

@@ -394,3 +394,23 @@ def test_an_empty_recording_reports_nothing_and_closes_its_books():
     outputs, report = receive(b"")
     assert packets_of(outputs) == []
     assert report["bytes"] == {"read": 0, "skipped": 0}
+
+
+def test_a_loss_of_256_frames_that_no_count_shows_is_suspected(frames_case):
+    link = LinkSettings("frames", frame_type="tm", frame_length_bytes=248, fecf=True)
+    for pieces in (1, 9, 251):
+        outputs, report = receive(
+            frames_case("tm_256_lost.frames"), link, (ChannelSettings(5, 0, "one"),), pieces=pieces
+        )
+        (channel,) = report["channels"]
+        events = [event.kind for output in outputs for event in output.events]
+        assert (channel["gaps"], channel["suspected_losses"], events) == (0, 1, ["suspected_loss"])
+
+
+@pytest.mark.parametrize("n_lost", [255, 257])
+def test_a_loss_that_the_count_shows_is_a_gap_and_no_suspicion(sender, n_lost):
+    sent = some_packets(sender, 400)
+    frames = [sender.tm_frame(zone, at, k, fecf=True) for k, (zone, at) in enumerate(sender.zones(sent, 120))]
+    _, report = receive(b"".join(frames[:40] + frames[40 + n_lost :]), TM, (STEREO,))
+    (channel,) = report["channels"]
+    assert (channel["gaps"], channel["suspected_losses"]) == (1, 0)
