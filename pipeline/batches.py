@@ -254,8 +254,12 @@ class Event:
 
 
 def event_clock(details: Mapping[str, Any]) -> str:
-    """Which clock an event's time is of, by its details: "onboard" for limits of packets with a time, or "received"."""
-    return "onboard" if details.get("onboard_ns") is not None else "received"
+    """Which clock an event's time is of, by its details: "onboard" or "received".
+
+    Events of packets (limits) have both times in their details, and the UTC of the packet as time where it has one.
+    """
+    both = "received_ns" in details and details.get("onboard_ns") is not None
+    return "onboard" if both else "received"
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,7 +137,7 @@ PANEL_CSS = f"""
 @media ({NARROW}) {{ :host {{ flex: none !important; width: auto !important; height: 300px !important; }} }}
 """
 
-HEAD_CSS = ":host { height: auto !important; min-height: 24px; flex-shrink: 0; }"
+HEAD_CSS = ":host { height: auto !important; min-height: 24px; flex: none !important; }"
 
 CAPTION_CSS = """
 :host {

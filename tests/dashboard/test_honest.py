@@ -236,11 +236,12 @@ def test_names_in_brackets_and_angles_are_shown_as_they_are(state):
 def test_events_say_of_which_clock_their_time_is(state):
     ns = 1_622_000_000_000_000_000
     limit = Event("warning", "limit", "hot", ns, {"onboard_ns": 5, "received_ns": ns + 60 * 10**9})
-    for event in (Event("warning", "gap", "lost", ns), limit):
+    dip = Event("info", "dust_devil", "dip", ns, {"onboard_ns": 5})
+    for event in (Event("warning", "gap", "lost", ns), dip, limit):
         message = topics.event_message("m", "a", event)
         state.feed(message.topic, message.payload, 1.0)
     look = PassLook()
     look.refresh(state.streams["m/a"], 2.0)
-    assert look.events.data["clock"] == ["onboard", "received"]
-    assert [at.endswith(" onboard") for at in look.events.data["at"]] == [True, False]
-    assert look.events.data["time"] == [(ns + 60 * 10**9) / 1e6, ns / 1e6]
+    assert look.events.data["clock"] == ["onboard", "received", "received"]
+    assert [at.endswith(" onboard") for at in look.events.data["at"]] == [True, False, False]
+    assert look.events.data["time"] == [(ns + 60 * 10**9) / 1e6, ns / 1e6, ns / 1e6]

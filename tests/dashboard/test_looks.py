@@ -322,3 +322,27 @@ async def test_an_event_is_told_in_full(shown):
       return seen.length > 5 && seen.every((one) => one.getBoundingClientRect().right <= innerWidth)
     })()"""
     await shown.tab.until(fits)
+
+
+async def test_why_rows_are_doubtful_is_read_in_full_and_corrected_ones_are_not_marked(shown):
+    whole = """(() => {
+      const flags = []
+      const walk = (node, clips) => { for (const one of node.children ?? []) {
+        const box = one.getBoundingClientRect()
+        if (one.matches(".flag") && box.width)
+          flags.push([one.textContent, clips.every((c) => c.bottom >= box.bottom - 1 && c.right >= box.right - 1)])
+        const next = getComputedStyle(one).overflow === "hidden" || one.matches(".bk-Row") ? [...clips, box] : clips
+        if (one.shadowRoot) walk(one.shadowRoot, next)
+        walk(one, next) } }
+      walk(document.body, [])
+      return flags
+    })()"""
+    await shown.tab.call("Page.bringToFront")
+    await choose(shown.tab, "zhurong/damaged")
+    await look(shown.tab, "field")
+    await shown.tab.until(f"{column('field_a', 'time')}.length > 9000")
+    flags = await shown.tab.until(f"{whole}.length >= 6 && {whole}.every(([_, seen]) => seen) && {whole}")
+    assert all("doubtful: no attitude" in text for text, _ in flags)
+    marks = np.array(await shown.tab.run(column("field_a", "mark")), float)
+    assert np.count_nonzero(np.isfinite(marks)) == int(flags[0][0].split()[1].replace(",", ""))
+    assert await shown.tab.run("errors") == []
