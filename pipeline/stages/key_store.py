@@ -1,11 +1,12 @@
 """Published keys on disk: an SQLite file of digests, each with its time and a checksum; bounded memory, any number.
 
-It is an index of what is published: where it cannot be read it is made anew, and products of unsettled passes come
-twice, with equal ids.
+Where it cannot be read it is made anew from the rows that are whole: each is found by its form and its checksum,
+wherever it stands in the file. The products of the others come twice, with equal ids.
 """
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
@@ -21,10 +22,14 @@ MAX_ON_DISK = 20_000_000
 _OLD_RECORD_BYTES = DIGEST_BYTES + 8
 _OLDEST_MS = 1_577_836_800_000  # 2020: no key is older
 _TABLES = """
+pragma secure_delete = on;
 pragma locking_mode = exclusive; pragma journal_mode = wal; pragma synchronous = normal; pragma cache_size = -8192;
 create table if not exists keys (digest blob primary key, when_ms integer, crc integer) without rowid;
 create index if not exists keys_by_time on keys (when_ms);
 """
+_ROW_HEAD = re.compile(rb"\x04\x2c([\x05\x06])([\x01-\x06])")
+"""Of a row in a page of the file: four bytes of header; a blob of 16 bytes, two integers (SQLite file format, 2.1)."""
+_INTEGER_BYTES = (0, 1, 2, 3, 4, 6, 8)
 _log = structlog.get_logger("publish")
 
 Row = tuple[bytes, int]
@@ -36,11 +41,13 @@ class KeyStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._whole: dict[bytes, int] = {}
+        """Of a file that was removed."""
         old = _old_keys(path)
         self._database = self._open()
         self.n = 0
-        if old:
-            self.write(old)
+        self.write(old)
+        self._write_whole()
         self.n = self._count()
 
     def __contains__(self, digest: bytes) -> bool:
@@ -53,6 +60,8 @@ class KeyStore:
 
     def write(self, rows: Sequence[Row]) -> None:
         """Add keys. A disk that does not take them costs duplicates, not data."""
+        if not rows:
+            return
         told = [(digest, when_ms, _checksum(digest, when_ms)) for digest, when_ms in rows]
         if self._change("insert or replace into keys values (?, ?, ?)", told):
             self.n += len(told)
@@ -86,16 +95,28 @@ class KeyStore:
         raise OSError(5, f"{self._path} cannot be made")
 
     def _remove(self, database: sqlite3.Connection, error: Exception) -> None:
-        _log.error("the published keys are damaged and begun anew: products may come twice", reason=str(error))
+        """Remove the file, and remember what of it is whole."""
         with suppress(sqlite3.Error):
             database.close()
         for ending in ("", "-wal", "-shm", "-journal"):
-            self._path.with_name(f"{self._path.name}{ending}").unlink(missing_ok=True)
+            file = self._path.with_name(f"{self._path.name}{ending}")
+            self._whole |= _whole_rows(file.read_bytes()) if file.is_file() else {}
+            file.unlink(missing_ok=True)
+        _log.error(
+            "the published keys are damaged and made anew: some products may come twice",
+            reason=str(error),
+            kept=len(self._whole),
+        )
 
     def _renew(self, error: Exception) -> None:
         self._remove(self._database, error)
         self._database = self._open()
         self.n = 0
+        self._write_whole()
+
+    def _write_whole(self) -> None:
+        whole, self._whole = self._whole, {}
+        self.write(list(whole.items()))
 
     def _rows(self, query: str, values: Sequence[object]) -> Iterator[Row]:
         try:
@@ -135,6 +156,20 @@ class KeyStore:
         oldest = "select digest from keys order by when_ms limit ?"
         self._change(f"delete from keys where digest in ({oldest})", [(n_over,)])  # noqa: S608 - constant
         self.n = self._count()
+
+
+def _whole_rows(octets: bytes) -> dict[bytes, int]:
+    """The rows that stand anywhere in the bytes of a damaged file."""
+    found: dict[bytes, int] = {}
+    for head in _ROW_HEAD.finditer(octets):
+        begin = head.end() + DIGEST_BYTES
+        middle = begin + _INTEGER_BYTES[head[1][0]]
+        end = middle + _INTEGER_BYTES[head[2][0]]
+        digest = octets[head.end() : begin]
+        when_ms, crc = int.from_bytes(octets[begin:middle], "big"), int.from_bytes(octets[middle:end], "big")
+        if len(octets) >= end and _is_whole(digest, when_ms, crc):
+            found[digest] = max(when_ms, found.get(digest, 0))
+    return found
 
 
 def _checksum(digest: bytes, when_ms: int) -> int:

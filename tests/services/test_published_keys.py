@@ -54,15 +54,19 @@ def test_a_flipped_bit_makes_no_key_known_that_was_not_published_and_the_file_st
         lost = [name for name in NAMES if name not in keys]
         assert not any(f"never {i}" in keys for i in range(1000))
         keys.add(["new"], 1_900_000_000_000)
-    assert len(lost) <= 1 or logs
+    assert len(lost) <= 2
+    assert logs or len(lost) <= 1  # of one beyond those in memory the digest alone is looked at
     with Keys(filled, 0) as keys:
         assert "new" in keys
 
 
 @pytest.mark.parametrize("left", [0, 1, 100, 4096, 5000, 30_000])
-def test_a_file_that_is_cut_short_is_made_anew_or_used_as_far_as_it_goes(filled, left):
-    filled.write_bytes(filled.read_bytes()[:left])
-    with capture_logs(), Keys(filled, 10) as keys:
+def test_a_file_that_is_cut_short_is_used_as_far_as_it_goes(filled, left):
+    octets = filled.read_bytes()[:left]
+    n_there = sum(ledger._digest(name) in octets for name in NAMES)
+    filled.write_bytes(octets)
+    with capture_logs(), Keys(filled, 0) as keys:  # what is last now is not what was last: nothing is forgotten
+        assert sum(name in keys for name in NAMES) >= 0.5 * n_there  # the index of times has digests, too
         assert not any(f"never {i}" in keys for i in range(1000))
         keys.add(["new"], 1_900_000_000_000)
     with Keys(filled, 0) as keys:
