@@ -64,7 +64,22 @@ class AnyOf:
     parts: tuple[Condition, ...]
 
 
-Condition = Comparison | AllOf | AnyOf
+@dataclass(frozen=True, slots=True)
+class NoneOf:
+    """No part holds."""
+
+    parts: tuple[Condition, ...]
+
+
+Condition = Comparison | AllOf | AnyOf | NoneOf
+
+
+def asked_by(condition: Condition) -> frozenset[str]:
+    """Parameters that a condition looks at."""
+    if isinstance(condition, Comparison):
+        sides = (condition.left, condition.right)
+        return frozenset(side.parameter for side in sides if isinstance(side, Reference))
+    return frozenset[str]().union(*(asked_by(part) for part in condition.parts))
 
 
 def shifted(size: Size, by: int) -> Size:

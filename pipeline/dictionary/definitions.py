@@ -7,7 +7,7 @@ name. Sizes and offsets are in bits. Nothing here reads XML or touches a packet.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from pipeline.dictionary.conditions import Condition, Reference, Size
 from pipeline.dictionary.encodings import ErrorCheck
@@ -141,3 +141,12 @@ class Dictionary:
     file: str = ""
     files: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
+    children: Mapping[str, tuple[str, ...]] = field(init=False, compare=False, repr=False)
+    """Containers by the one that they extend, in the order of the files."""
+
+    def __post_init__(self) -> None:
+        found: dict[str, list[str]] = {}
+        for container in self.containers.values():
+            if container.base is not None:
+                found.setdefault(container.base, []).append(container.key)
+        object.__setattr__(self, "children", {base: tuple(keys) for base, keys in found.items()})

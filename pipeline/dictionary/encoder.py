@@ -11,7 +11,17 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.dictionary.conditions import AllOf, AnyOf, Comparison, Condition, Lookup, Reference, Remainder, Size
+from pipeline.dictionary.conditions import (
+    AllOf,
+    AnyOf,
+    Comparison,
+    Condition,
+    Lookup,
+    NoneOf,
+    Reference,
+    Remainder,
+    Size,
+)
 from pipeline.dictionary.definitions import (
     Container,
     ContainerEntry,
@@ -141,6 +151,20 @@ class _Writer:
                     self.position += self.size(repetition.gap)
                 self.entry(entry)
 
+    def children(self, key: str, begin: int) -> None:
+        """What a container inside another is beside itself: the first of its children that applies."""
+        for name in self.dictionary.children.get(key, ()):
+            if self.applies(name):
+                self.container(self.dictionary.containers[name], begin)
+                self.children(name, begin)
+                return
+
+    def applies(self, key: str) -> bool:
+        container = self.dictionary.containers[key]
+        if container.criteria is not None and not self.holds(container.criteria):
+            return False
+        return not container.abstract or any(map(self.applies, self.dictionary.children.get(key, ())))
+
     def start_before(self, entries: Sequence[Any]) -> int:
         """Where the first entry begins, which ends before the next one: in the container, counted from its start."""
         first, following = entries[0], entries[1]
@@ -161,7 +185,9 @@ class _Writer:
 
     def entry(self, entry: Entry) -> None:
         if isinstance(entry, ContainerEntry):
-            self.container(self.dictionary.containers[entry.container], self.position)
+            begin = self.position
+            self.container(self.dictionary.containers[entry.container], begin)
+            self.children(entry.container, begin)
         elif isinstance(entry, IndirectEntry | MissingEntry):
             raise ValueError("an entry that another parameter names is not written")  # noqa: TRY004 - of the file
         elif isinstance(entry, FixedEntry):
@@ -288,6 +314,8 @@ class _Writer:
         return int(self.read(size.of) * size.slope + size.intercept)
 
     def holds(self, condition: Condition) -> bool:
+        if isinstance(condition, NoneOf):
+            return not any(self.holds(part) for part in condition.parts)
         if isinstance(condition, AllOf | AnyOf):
             found = [self.holds(part) for part in condition.parts]
             return all(found) if isinstance(condition, AllOf) else any(found)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from pipeline.dictionary.conditions import AnyOf, Remainder, Size
+from pipeline.dictionary.conditions import AllOf, AnyOf, Condition, NoneOf, Remainder, Size, asked_by
 from pipeline.dictionary.definitions import (
     MAX_CONTAINER_BITS,
     MAX_NESTING,
@@ -58,8 +58,9 @@ MAX_ELEMENTS = 1 << 26
 
 def lay_out(container: Container, dictionary: Dictionary) -> tuple[Step, ...]:
     """The steps of a packet of this container, its bases' entries first. Raises ConfigError."""
-    walk = _Walk(dictionary, _Count(), from_start=True)
-    for each in reversed(list(bases_of(container, dictionary))):
+    chain = list(bases_of(container, dictionary))
+    walk = _Walk(dictionary, _Count(chain=tuple(each.key for each in chain)), from_start=True)
+    for each in reversed(chain):
         # What a base has at the packet's end does not stand between it and its child.
         walk.return_to_front()
         walk.container(each)
@@ -86,6 +87,14 @@ class _Count:
     marks: int = 0
     nesting: int = 0
     times: dict[str, int] = field(default_factory=dict)
+    chain: tuple[str, ...] = ()
+    """The packet's container and its bases."""
+    inside: list[str] = field(default_factory=list)
+    """Containers inside others that are being laid out."""
+
+    def like(self) -> _Count:
+        """For a walk that only measures."""
+        return _Count(chain=self.chain, inside=list(self.inside))
 
     def slot(self, key: str) -> Slot:
         times = self.times.get(key, 0)
@@ -187,7 +196,7 @@ class _Walk:
 
     def _measure(self, entry: Entry) -> int | None:
         """Bits that the entry takes wherever it stands; None: that varies."""
-        inside = _Walk(self.dictionary, _Count(), from_start=False)
+        inside = _Walk(self.dictionary, self.count.like(), from_start=False)
         inside.entry(replace(entry, place=replace(entry.place, location=None, condition=None)))
         steps = inside.finish()
         block = steps[0] if len(steps) == 1 else None
@@ -287,23 +296,83 @@ class _Walk:
         start.offset_bits = self.offset_bits
         whole, self.is_whole = self.is_whole, False
         self.starts.append(start)
+        # What a child holds may hold this container once more: then it stands alone, without an end otherwise.
+        alone = container.key in self.count.inside
+        self.count.inside.append(container.key)
         self.container(container)
+        if not alone:
+            self._children_inside(container)
+        self.count.inside.pop()
         self.starts.pop()
         self.count.nesting -= 1
         self.is_whole = whole
 
+    def _children(self, container: Container) -> list[Container]:
+        keys = self.dictionary.children.get(container.key, ())
+        inside, chain = self.count.inside, self.count.chain
+        return [self.dictionary.containers[key] for key in keys if key not in inside and key not in chain]
+
+    def _children_inside(self, container: Container) -> None:
+        """What a container inside another is beside itself: the first of its children that applies."""
+        before: list[Condition] = []
+        for child in self._children(container):
+            applies = self._applies(child)
+            if applies is False:
+                continue
+            parts = [applies] if isinstance(applies, Condition) else []
+            if before:
+                parts.append(NoneOf(tuple(before)))
+            self.count.inside.append(child.key)
+            if parts:
+                inside = self._part(self._starts_from_here())
+                inside.child_inside(child)
+                steps = inside.finish()
+                self._step(Group(AllOf(tuple(parts)), steps))
+            else:
+                self.child_inside(child)
+            self.count.inside.pop()
+            if applies is True:
+                return
+            before.append(applies)
+
+    def child_inside(self, child: Container) -> None:
+        """The entries of a child, and those of its own children."""
+        self.container(child)
+        self._children_inside(child)
+
+    def _applies(self, child: Container) -> Condition | bool:
+        """When a child applies, always (True) or never (False): an abstract one only where one below it does."""
+        own: Condition | bool = child.criteria if child.criteria is not None else True
+        if not child.abstract:
+            return own
+        below = [self._applies(each) for each in self._children(child)]
+        if not any(below):
+            return False
+        conditions = [each for each in below if isinstance(each, Condition)]
+        held = {entry.parameter for entry in child.entries if isinstance(entry, ParameterEntry)}
+        later = any(asked_by(each) & held for each in conditions)
+        if later or any(each is True for each in below):
+            return own
+        leaf = AnyOf(tuple(conditions))
+        return AllOf((own, leaf)) if isinstance(own, Condition) else leaf
+
     def _wants_mark(self, container: Container) -> bool:
         """Whether entries are counted from its start, and something before them varies."""
-        places = [entry.place.location for entry in container.entries]
+        places = [entry.place.location for each in self._family(container) for entry in each.entries]
         counted = [place for place in places if place is not None and place.from_start]
         if self.is_trial or not counted:
             return False
         if not all(isinstance(place.bits, int) for place in counted):
             return True
-        trial = _Walk(self.dictionary, _Count(), from_start=False, starts=[_Start(0)])
+        trial = _Walk(self.dictionary, self.count.like(), from_start=False, starts=[_Start(0)])
         trial.is_trial = True
-        trial.container(container)
+        trial.child_inside(container)
         return len(trial.finish()) > 1
+
+    def _family(self, container: Container) -> Iterator[Container]:
+        yield container
+        for child in self._children(container):
+            yield from self._family(child)
 
     def parameter(self, entry: ParameterEntry, key: str, kind: ParameterType, own: tuple[Size, ...] | None) -> None:
         """One parameter or member; arrays of arrays are arrays of more dimensions."""

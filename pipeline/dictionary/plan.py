@@ -334,7 +334,7 @@ def _switches(test: Criterion) -> Iterator[tuple[str, int]]:
     """Raw values that a test cannot hold without."""
     if isinstance(test, Compares) and test.operator == "==" and isinstance(test.literal, int):
         yield test.key, int(test.literal)
-    elif isinstance(test, Combines) and test.every:
+    elif isinstance(test, Combines) and test.every and not test.negated:
         for part in test.parts:
             yield from _switches(part)
 

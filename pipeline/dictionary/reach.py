@@ -60,6 +60,6 @@ def _parts(test: Criterion | None) -> Parts:
     """The tests of which all must hold."""
     if test is None:
         return Parts()
-    if isinstance(test, Combines) and test.every:
+    if isinstance(test, Combines) and test.every and not test.negated:
         return Parts().union(*(_parts(part) for part in test.parts))
     return Parts({test})

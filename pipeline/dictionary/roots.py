@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pipeline.dictionary.definitions import Container, ContainerEntry, Dictionary
 from pipeline.errors import ConfigError, Problem
@@ -36,9 +36,24 @@ def left_out(dictionary: Dictionary, roots: Sequence[Container]) -> list[Contain
 
 
 def _free(dictionary: Dictionary) -> list[Container]:
-    containers = dictionary.containers.values()
-    inside = {entry.container for each in containers for entry in each.entries if isinstance(entry, ContainerEntry)}
-    return [each for each in containers if each.base is None and each.key not in inside]
+    """Containers without a base that do not stand inside others; inside their own children does not count."""
+    containers = dictionary.containers
+    inside = {
+        entry.container
+        for each in containers.values()
+        for entry in each.entries
+        if isinstance(entry, ContainerEntry) and entry.container != _first(each, containers)
+    }
+    return [each for each in containers.values() if each.base is None and each.key not in inside]
+
+
+def _first(container: Container, containers: Mapping[str, Container]) -> str:
+    """The base of all bases."""
+    seen: set[str] = set()
+    while container.base is not None and container.key not in seen:
+        seen.add(container.key)
+        container = containers[container.base]
+    return container.key
 
 
 def _named(dictionary: Dictionary, name: str) -> Container | Problem:

@@ -22,6 +22,7 @@ from pipeline.dictionary.conditions import (
     Condition,
     Dynamic,
     Lookup,
+    NoneOf,
     Reference,
     Remainder,
     Size,
@@ -208,17 +209,18 @@ class HasLabel:
 
 @dataclass(frozen=True, slots=True)
 class Combines:
-    """All of several tests, or any."""
+    """All of several tests, or any; `negated`: not so."""
 
     parts: tuple[Criterion, ...]
     every: bool
+    negated: bool = False
 
     def holds(self, values: Values) -> Mask:
         masks = [part.holds(values) for part in self.parts]
         found = masks[0]
         for mask in masks[1:]:
             found = found & mask if self.every else found | mask
-        return found
+        return ~found if self.negated else found
 
     def needs(self) -> frozenset[str]:
         return frozenset().union(*(part.needs() for part in self.parts))
@@ -235,6 +237,9 @@ def _where_present(found: Mask, values: Values, *keys: str) -> Mask:
 
 def compile_condition(condition: Condition, dictionary: Dictionary, *, late: bool = False) -> Criterion:
     """Raises ConfigError where a comparison cannot be made. `late`: it is made when all is calibrated."""
+    if isinstance(condition, NoneOf):
+        none = tuple(compile_condition(part, dictionary, late=late) for part in condition.parts)
+        return Combines(none, every=False, negated=True)
     if isinstance(condition, AllOf | AnyOf):
         parts = tuple(compile_condition(part, dictionary, late=late) for part in condition.parts)
         return parts[0] if len(parts) == 1 else Combines(parts, isinstance(condition, AllOf))

@@ -218,7 +218,9 @@ def _check_bases(container: Container, containers: dict[str, Container], reading
         key = containers[key].base
     if key == container.key:
         here = Node("SequenceContainer", {"name": container.key}, container.line)
-        reading.problem(here, "is its own base, directly or through others")
+        itself = "is its own base" if container.base == container.key else "is its own base, through others"
+        advice = "take its BaseContainer out if packets enter there, or name the container that it extends"
+        reading.problem(here, f"{itself}: {advice}")
 
 
 def _check_inside(container: Container, containers: dict[str, Container], reading: Reading) -> None:
