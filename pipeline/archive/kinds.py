@@ -6,14 +6,13 @@ A new kind of file: its module, and a line in `KINDS`. A product that is to have
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from pipeline.archive.cdf import cdflib_module, write_cdf
-from pipeline.archive.collection import Collection, Origin
-from pipeline.archive.jobs import Job, Planner, each
+from pipeline.archive.jobs import Planner, each
 from pipeline.archive.libraries import science
 from pipeline.archive.netcdf import netcdf4_module, write_netcdf
 from pipeline.archive.pds4 import plan_radar
@@ -27,27 +26,21 @@ from pipeline.archive.zarr import plan_zarr
 
 @dataclass(frozen=True, slots=True)
 class FileKind:
-    """`plan` names its files; `needs` imports the library that it writes with, or raises ConfigError."""
+    """`plans` name its files, each by itself; `needs` imports the library for them, or raises ConfigError."""
 
-    plan: Planner
+    plans: tuple[Planner, ...]
     needs: Callable[[], Any] = lambda: None
 
 
-def _plan_pds4(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
-    """Tables of the radar, arrays of the cameras."""
-    yield from plan_radar(collections, origin)
-    yield from plan_images(collections, origin)
-
-
 KINDS: Mapping[str, FileKind] = {
-    "netcdf": FileKind(each("netcdf", ".nc", write_netcdf), netcdf4_module),
-    "cdf": FileKind(each("cdf", ".cdf", write_cdf), cdflib_module),
-    "pds4": FileKind(_plan_pds4),
-    "picture": FileKind(plan_pictures),
-    "segy": FileKind(plan_segy, partial(science, "segyio")),
-    "wav": FileKind(plan_wav, partial(science, "scipy.io.wavfile")),
-    "quicklook": FileKind(each("quicklook", ".png", write_quicklook), partial(science, "matplotlib.figure")),
-    "zarr": FileKind(plan_zarr, partial(science, "zarr")),
+    "netcdf": FileKind((each("netcdf", ".nc", write_netcdf),), netcdf4_module),
+    "cdf": FileKind((each("cdf", ".cdf", write_cdf),), cdflib_module),
+    "pds4": FileKind((plan_radar, plan_images)),
+    "picture": FileKind((plan_pictures,)),
+    "segy": FileKind((plan_segy,), partial(science, "segyio")),
+    "wav": FileKind((plan_wav,), partial(science, "scipy.io.wavfile")),
+    "quicklook": FileKind((each("quicklook", ".png", write_quicklook),), partial(science, "matplotlib.figure")),
+    "zarr": FileKind((plan_zarr,), partial(science, "zarr")),
 }
 
 DEFAULT = ("netcdf", "quicklook", "zarr")

@@ -1,12 +1,13 @@
 """Radar products as the archive has them: a table of records, and a PDS4 label beside it.
 
-In: the collections of one channel, science and self-test. Out: for each data node (polarisation) a `.2B` and a
+In: the collections of one channel, science and self-test. Out: for each data node and polarisation a `.2B` and a
 `.2BL`, records in the order of their onboard times. Self-test records stand among the others, as in archived files.
+A table with a record that has no form in this layout is not written, and does not keep the others from it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,21 +22,23 @@ from pipeline.archive.pds4_label import TableFacts, label
 from pipeline.archive.product_names import radar_stem
 from pipeline.archive.radar_layout import LAYOUTS, Layout, records
 from pipeline.archive.whole import whole_path
+from pipeline.errors import RunError
 
 _MARS = ("sol", "lmst", "ltst")
-_ENTRY = np.dtype(
-    [("offset", "i8"), ("utc_ns", "i8"), ("node", "u1"), ("sol", "i4"), ("lmst", "f8"), ("ltst", "f8")]
-)
+_ENTRY = np.dtype([("offset", "i8"), ("utc_ns", "i8"), ("sol", "i4"), ("lmst", "f8"), ("ltst", "f8")])
+Key = tuple[int, str]
+"""Data node and polarisation, which is empty for the low frequency."""
 
 
 @dataclass(frozen=True, slots=True)
 class RadarTable:
-    """One table before it is written: where its records lie, and its name."""
+    """One table before it is written: where its records lie, and its name. `problem`: why it cannot be written."""
 
     layout: Layout
     word: str
     entries: NDArray[Any]
     sources: tuple[Collection, ...]
+    problem: str = ""
 
 
 def plan_radar(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
@@ -56,23 +59,24 @@ def plan_radar(collections: Sequence[Collection], origin: Origin) -> Iterator[Jo
 
 def _tables(collections: Sequence[Collection]) -> Iterator[RadarTable]:
     for container, layout in LAYOUTS.items():
-        traces = [
-            one for one in collections if "real" in one.columns
-        ]  # not radargrams, which are of the same packets
+        # not radargrams, which are of the same packets
+        traces = [one for one in collections if "real" in one.columns]
         sources = tuple(one for one in traces if one.common.get("container") == container)
-        if not sources:
-            continue
-        found = [_entries(one, layout) for one in sources]
-        entries = np.concatenate([rows for rows, _ in found])
-        words = {node: word for _, of_nodes in found for node, word in of_nodes.items()}
-        for node, word in sorted(words.items()):
-            here = entries[entries["node"] == node]
-            yield RadarTable(layout, word, here[np.argsort(here["utc_ns"], kind="stable")], sources)
+        found: dict[Key, list[NDArray[Any]]] = {}
+        problems: dict[Key, str] = {}
+        for source in sources:
+            _file_records(source, layout, found, problems)
+        for key, parts in sorted(found.items()):
+            entries = np.concatenate(parts)
+            ordered = entries[np.argsort(entries["utc_ns"], kind="stable")]
+            yield RadarTable(layout, _word(layout, key), ordered, sources, problems.get(key, ""))
 
 
 def _write_radar(table: RadarTable, origin: Origin, paths: Sequence[Path]) -> None:
     """Write table and label, whole or not at all. Raises RunError where they cannot be written."""
     path, label_path = paths
+    if table.problem:
+        raise RunError(f"cannot write {path}: {table.problem}")
     entries, layout = table.entries, table.layout
     ends = int(entries["utc_ns"][0]), int(entries["utc_ns"][-1])
     spill, size = table.sources[0].spill, layout.record.itemsize
@@ -84,31 +88,41 @@ def _write_radar(table: RadarTable, origin: Origin, paths: Sequence[Path]) -> No
                 file.write(spill.read(offset, size))
 
 
-def _entries(collection: Collection, layout: Layout) -> tuple[NDArray[Any], dict[int, str]]:
-    """Make the records and put them on disk: an entry for each, and the words of the data nodes."""
+def _file_records(
+    collection: Collection, layout: Layout, found: dict[Key, list[NDArray[Any]]], problems: dict[Key, str]
+) -> None:
+    """Make the records and put them on disk: entries of each table in `found`, in `problems` why one cannot be made."""
     by_row = {name: one.array for name, one in collection.columns.items() if one.dims[:1] == ("row",)}
-    entries: list[NDArray[Any]] = []
-    words: dict[int, str] = {}
     streams = {name: array.parts() for name, array in by_row.items()}
     mars = {name: collection.mars[name].parts() for name in _MARS if name in collection.mars}
     for quality in collection.quality.parts():
         arrays = {name: next(parts) for name, parts in streams.items()}
-        rows = records(layout, arrays, quality)
-        entry = np.zeros(len(rows), _ENTRY)
-        entry["offset"] = collection.spill.append(rows) + np.arange(len(rows)) * layout.record.itemsize
-        entry["utc_ns"], entry["node"] = arrays["time_utc_ns"], rows["data_node"]
+        entry = np.zeros(len(quality), _ENTRY)
+        entry["utc_ns"] = arrays["time_utc_ns"]
         for name, parts in mars.items():
             entry[name] = next(parts)
-        entries.append(entry)
-        words |= _words(layout, rows["data_node"], arrays.get("polarization"))
-    return np.concatenate(entries), words
+        for key, here in _keys(arrays).items():
+            try:
+                rows = records(layout, {name: array[here] for name, array in arrays.items()}, quality[here])
+            except RunError as error:
+                problems.setdefault(key, str(error))
+            else:
+                offset = collection.spill.append(rows)
+                entry["offset"][here] = offset + np.arange(len(rows)) * layout.record.itemsize
+            found.setdefault(key, []).append(entry[here])
 
 
-def _words(layout: Layout, nodes: NDArray[Any], polarization: NDArray[Any] | None) -> dict[int, str]:
-    if polarization is None:
-        return dict.fromkeys(np.unique(nodes).tolist(), layout.word)
-    first = {int(node): str(name) for node, name in zip(nodes[::-1], polarization[::-1], strict=True)}
-    return {node: f"{layout.word}-{name.replace('_', '')}" for node, name in first.items()}
+def _keys(arrays: Mapping[str, NDArray[Any]]) -> dict[Key, NDArray[np.bool_]]:
+    """Which rows are of each data node and polarisation."""
+    nodes = arrays["data_node"]
+    polarization = arrays.get("polarization", np.full(len(nodes), ""))
+    pairs = sorted(set(zip(nodes.tolist(), polarization.tolist(), strict=True)))
+    return {(int(node), str(name)): (nodes == node) & (polarization == name) for node, name in pairs}
+
+
+def _word(layout: Layout, key: Key) -> str:
+    name = key[1].replace("_", "")
+    return f"{layout.word}-{name}" if name else layout.word
 
 
 def _mars(table: RadarTable, origin: Origin) -> tuple[tuple[int, float, float], ...]:

@@ -30,7 +30,9 @@ _FIELDS: dict[str, tuple[tuple[str, str, int, str, str], ...]] = {
     "data_node": (("Data_node", _BITS, 1, "none", "content of the science data"),),
     "work_mode": (("Work_Mode", _BITS, 1, "none", "0xFF science, 0xCC self-test"),),
     "trigger_mode": (("Trigger_Mode", _BITS, 1, "none", "0x0F: each fixed distance"),),
-    "polarization": (("Antenna_Polarization_HF", _BITS, 1, "none", "0xEE: HH"),),
+    "polarization": (
+        ("Antenna_Polarization_HF", _BITS, 1, "none", "0xEE: HH; assumed: 0xE1: HV, 0x1E: VH, 0x11: VV"),
+    ),
     "self_test_switch": (("Power-on_Self-test_Switch", _BITS, 1, "none", "self-test at power-on"),),
     "sampling_window": (("Sampling_Window_LF", _BITS, 1, "none", "0xAA: 15 us"),),
     "trace_interval": (("Detection_Interval_Low", _BITS, 1, "none", "centimetres between traces"),),

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.archive.collection import Collection, Origin, kind
-from pipeline.archive.jobs import Job
+from pipeline.archive.jobs import Job, Planner
 from pipeline.archive.kinds import KINDS, kinds_of
 from pipeline.archive.netcdf_attributes import iso
 from pipeline.archive.product_index import Entry, indexed_files, write_index
@@ -123,7 +123,21 @@ class ProductFiles:
     def _plan(self, name: str, collections: Sequence[Collection], jobs: list[Job]) -> list[str]:
         """Add the jobs of one kind of file; what went wrong, a line for each."""
         wanted = [one for one in collections if name in kinds_of(one.instrument, one.product, self._format)]
-        return _problem(lambda: jobs.extend(KINDS[name].plan(wanted, self._origin)))
+        return [problem for plan in KINDS[name].plans for problem in self._plan_by(plan, wanted, jobs)]
+
+    def _plan_by(self, plan: Planner, wanted: Sequence[Collection], jobs: list[Job]) -> list[str]:
+        """The jobs of one planner; where it fails, those of each collection alone: one costs only its own files."""
+        planned: list[Job] = []
+        if not _problem(lambda: planned.extend(plan(wanted, self._origin))):
+            jobs.extend(planned)
+            return []
+        problems: list[str] = []
+        for one in wanted:
+            alone: list[Job] = []
+            found = _problem(partial(_extend, alone, plan, one, self._origin), f"{one.instrument}/{one.product}")
+            jobs.extend(alone if not found else [])
+            problems += found
+        return problems
 
     def _places(self, job: Job) -> list[Path]:
         """Where the files of a job go."""
@@ -164,6 +178,10 @@ class ProductFiles:
             job.ids,
             str(first.common.get("clock_correlation", "")),
         )
+
+
+def _extend(jobs: list[Job], plan: Planner, collection: Collection, origin: Origin) -> None:
+    jobs.extend(plan([collection], origin))
 
 
 def _inode(path: Path) -> int:

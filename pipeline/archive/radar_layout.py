@@ -22,7 +22,7 @@ _TAIL = [("navigation_block", "u1", (18,)), ("ground", "<f4", (8,)), ("quality",
 _CODES = {
     "work_mode": {"SCIENCE": 0xFF, "SELF_TEST": 0xCC},
     "trigger_mode": {"FIXED_DISTANCE": 0x0F},
-    "polarization": {"HH": 0xEE},
+    "polarization": {"HH": 0xEE, "HV": 0xE1, "VH": 0x1E, "VV": 0x11},  # HH genuine, the others assumed
     "sampling_window": {"WINDOW_15_US": 0xAA},
 }
 _UNKNOWN = "UNKNOWN_"  # what the dictionary puts before a number that has no label
