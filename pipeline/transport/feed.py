@@ -24,6 +24,7 @@ from pipeline.batches import ByteBatch
 from pipeline.errors import ConfigError, RunError
 from pipeline.transport.feed_messages import HEAD_BYTES, HELLO_S, Hello, digest_of
 from pipeline.transport.formats import compression
+from pipeline.transport.pass_folder import begins_with_record
 from pipeline.transport.source import all_at_rate, paced, read_pass
 from pipeline.transport.stations import Station, tls_of
 from pipeline.transport.tls import HANDSHAKE_S, in_words, options
@@ -237,7 +238,7 @@ class _Sender:
 
 def _n_bytes(recording: Path) -> int:
     """Of the unpacked bytes; what is cut or damaged counts as far as it can be read, and is logged."""
-    if recording.is_file() and not compression(recording):
+    if recording.is_file() and not compression(recording) and not begins_with_record(recording):
         return recording.stat().st_size
     total = 0
     for batch in read_pass(recording):

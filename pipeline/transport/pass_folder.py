@@ -189,11 +189,12 @@ def has_records(file: Path) -> bool:
 
 
 def begins_with_record(path: Path) -> bool:
-    """Whether a file by itself is one of a recording: it begins with a record."""
+    """Whether a file by itself is one of a recording: it begins with a record, or one named as such has any."""
     with path.open("rb") as opened:
         octets = opened.read(_SNIFF_BYTES)
     found = RecordParser().feed(octets)
-    return bool(found) and isinstance(found[0], Record)
+    wanted = found if path.suffix == ".raw" else found[:1]
+    return any(isinstance(one, Record) for one in wanted)
 
 
 def end_of_file(place: int, file: Path) -> int:

@@ -83,6 +83,8 @@ class SingleFile(PassFolder):
     @property
     def begin(self) -> int:
         """Place in the pass of its first byte."""
+        if self._file.stem.isdigit():
+            return int(self._file.stem)
         return next(one.offset for one in walk(self._file) if isinstance(one, Record))
 
     def files(self) -> list[tuple[int, Path]]:

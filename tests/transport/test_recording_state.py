@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from pipeline.stages.desk import Desk
 from pipeline.stages.dispatch import Pace
+from pipeline.transport.feed import _n_bytes
 from pipeline.transport.live import Arrival
 from pipeline.transport.pass_folder import Committed, PassFolder
 from pipeline.transport.pass_reader import PassReader
@@ -70,6 +71,25 @@ def test_one_file_of_a_recorded_pass_is_read_by_itself(recorded):
     assert read(file) == TRUTH[place:next_place]
     assert size_of_pass(file) == next_place - place
     assert not any(batch.damage or batch.missing for batch in read_pass(file))
+
+
+def test_one_file_whose_first_record_is_damaged_is_still_one_of_a_recording(recorded):
+    place, file = recorded.files()[0]
+    octets = bytearray(file.read_bytes())
+    octets[0] ^= 1
+    file.write_bytes(octets)
+    batches = list(read_pass(file))
+    assert b"".join(batch.data.tobytes() for batch in batches) == TRUTH[place + 512 : 2048]
+    assert sum(batch.missing for batch in batches) == 512
+    assert any(batch.damage for batch in batches)
+
+
+@pytest.mark.parametrize("what", ["folder", "file"])
+def test_a_recorded_pass_is_fed_with_as_many_bytes_as_it_has(recorded, what):
+    place, file = recorded.files()[0]
+    assert _n_bytes(recorded.path if what == "folder" else file) == (
+        len(TRUTH) if what == "folder" else 2048 - place
+    )
 
 
 def test_a_pass_that_an_earlier_version_left_open_goes_on(tmp_path):
