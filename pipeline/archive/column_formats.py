@@ -85,9 +85,15 @@ def _write_parquet(path: Path, table: SpilledTable, rows: SpilledTable, containe
 
 def _write_netcdf(path: Path, table: SpilledTable, rows: SpilledTable, container: str, known: Known) -> None:
     fields = {name: array.whole() for name, array in rows.arrays.items()}
-    found = dataset(table.columns(), fields, container, known)
+    found = _without_slashes(dataset(table.columns(), fields, container, known))
     with whole_path(path) as part:
         found.to_netcdf(part, engine="netcdf4", format="NETCDF4")
+
+
+def _without_slashes(found: Any) -> Any:
+    """The Dataset with names that NetCDF allows: a slash in a name, which would be a group, becomes a dot."""
+    names = [str(name) for name in (*found.variables, *found.dims)]
+    return found.rename({name: name.replace("/", ".") for name in dict.fromkeys(names) if "/" in name})
 
 
 def _rows(table: SpilledTable, rows: SpilledTable, known: Known) -> tuple[str, dict[str, RowColumn]]:

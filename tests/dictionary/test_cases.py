@@ -2,10 +2,16 @@
 field do. The right values are worked out from the bytes of the packets, which stand in `cases`.
 """
 
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
+import netCDF4
+import numpy as np
 import pytest
 from pieces import rows
+from pyarrow import parquet
 
 from pipeline.batches import ByteBatch
 from pipeline.dictionary.decoder import Decoder
@@ -90,3 +96,28 @@ def test_an_alarm_of_a_boolean_is_an_event_at_the_packet_that_has_it():
     (event,) = Decoded(CASES / "19_boolean_alarm").events
     assert (event.severity, event.kind) == ("warning", "limit")
     assert (event.details["parameter"], event.details["value"], event.details["level"]) == ("X", False, "warning")
+
+
+@pytest.mark.parametrize("file_format", ["npz", "parquet", "netcdf"])
+def test_names_with_odd_characters_are_reached_in_files_of_every_format(tmp_path, file_format):
+    shutil.copytree(CASES / "08_names_with_dots", tmp_path / "c")
+    xml = tmp_path / "c/m/telemetry.xml"
+    xml.write_text(xml.read_text().replace('"HK.A"', '"HK A[1]/x"').replace('name="HK"', 'name="TM(1,2) [x]/y.z"'))
+    out = tmp_path / "out"
+    command = [sys.executable, "-m", "pipeline", "decode", tmp_path / "c/p.packets", "--mission", tmp_path / "c/m"]
+    done = subprocess.run(
+        [*map(str, command), "--out", str(out), "--format", file_format],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    (file,) = [path for path in out.iterdir() if path.name.startswith("TM(1,2) [x]")]
+    if file_format == "npz":
+        assert np.load(file)["HK A[1]/x"].tolist() == [7]
+    elif file_format == "parquet":
+        assert parquet.read_table(file)["HK A[1]/x"].to_pylist() == [7]
+    else:
+        with netCDF4.Dataset(file) as found:
+            assert found["HK A[1].x"][:].tolist() == [7]
