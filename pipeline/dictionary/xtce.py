@@ -126,10 +126,10 @@ def _collect(node: Node, system: System, reading: Reading) -> None:
 
 def _define(node: Node, kind: str, system: System, reading: Reading) -> None:
     wanted = {PARAMETERS: "Parameter", CONTAINERS: "SequenceContainer"}.get(kind)
-    if kind == TYPES and not node.tag.endswith("ParameterType"):
-        reading.problem(node, f"element {node.tag} in ParameterTypeSet is not implemented")
-    elif wanted and node.tag != wanted:
-        reading.problem(node, f"element {node.tag} in the set of {wanted} is not implemented")
+    holder = "ParameterTypeSet" if wanted is None else f"the set of {wanted}"
+    if (wanted is None and not node.tag.endswith("ParameterType")) or (wanted and node.tag != wanted):
+        text = f"element {node.tag} in {holder} is not implemented"
+        reading.notice(node, f"{text}, and passed over", text)
     else:
         system.define(kind, node, reading)
 
