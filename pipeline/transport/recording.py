@@ -309,11 +309,8 @@ class Recorder:
         assert self._file is not None
         why = next((damage.why for _, damage in damages if damage.stop > stop), "")
         _log.warning("the end of the recording was torn", file=str(path), at=stop, bytes=size - stop, why=why)
-        with suppress(OSError), path.open("rb") as file:
-            file.seek(stop)
-            octets = file.read()
-            if octets.strip(b"\0"):
-                path.with_name(f"{path.name}.{stop}.cut").write_bytes(octets)
+        with suppress(OSError):
+            _keep_aside(path, stop)
         self._file.truncate(stop)
 
     def _open_file(self, at: int) -> None:
@@ -376,6 +373,18 @@ def _begun_of(one: PassFolder) -> Begun:
     if begun.pass_id is not None:
         return begun
     return Begun(begun.begun_ns, secrets.randbits(62), resumable=not _is_time(one.name))
+
+
+def _keep_aside(path: Path, at: int) -> None:
+    """Copy what stands in a file from byte `at` on to a file beside, unless it is zeros."""
+    aside, is_zero = path.with_name(f"{path.name}.{at}.cut"), True
+    with path.open("rb") as file, aside.open("wb") as kept:
+        file.seek(at)
+        while octets := file.read(1 << 20):
+            is_zero &= not any(octets)
+            kept.write(octets)
+    if is_zero:
+        aside.unlink()
 
 
 def _is_time(name: str) -> bool:

@@ -62,7 +62,7 @@ class Retention:
 
     def _begin_of(self, one: PassFolder) -> tuple[int, int]:
         """When its first byte was received, and when it began; the disk is asked once."""
-        if one.name not in self._began:
+        if not self._began.get(one.name, (0, 0))[0]:
             self._began[one.name] = max(one.first_ns(), 0), one.begun.begun_ns
             if not self._began[one.name][0]:
                 self._tell(f"{one.path}: it is not known when it began")
