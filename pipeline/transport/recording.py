@@ -8,6 +8,7 @@ that is not wholly committed is never deleted. After a loss of power, what is no
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -140,9 +141,13 @@ class Recorder:
         name = name or datetime.fromtimestamp(now_ns / 1e9, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
         path = self._folder / name
         path.mkdir()
-        self._disk.write(path / "begun", begun_file(begun))
-        if self._datagrams:
-            self._disk.write(path / DATAGRAMS, b"")
+        try:
+            self._disk.write(path / "begun", begun_file(begun))
+            if self._datagrams:
+                self._disk.write(path / DATAGRAMS, b"")
+        except OSError:
+            shutil.rmtree(path, ignore_errors=True)  # else each try would leave a pass without bytes
+            raise
         self.open, self.n_bytes, self._n_synced, self._last_mark_ns = PassFolder(path), 0, 0, 0
         self._begun, self._interrupted = begun, ""
         self._open_file(0)

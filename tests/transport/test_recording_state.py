@@ -9,6 +9,7 @@ from structlog.testing import capture_logs
 
 from pipeline.stages.desk import Desk
 from pipeline.stages.dispatch import Pace
+from pipeline.transport.disk import Disk
 from pipeline.transport.feed import _n_bytes
 from pipeline.transport.live import Arrival
 from pipeline.transport.pass_folder import Committed, PassFolder
@@ -164,6 +165,23 @@ def test_a_sender_is_told_that_bytes_are_recorded_only_when_they_are_synced(tmp_
     assert desk.n_recorded(arrival) == 12
     assert desk.record(Arrival([b" and more"], [2], "pass", ended=True)) is None
     assert desk.n_recorded(arrival) == 21
+
+
+def test_a_pass_that_cannot_begin_leaves_no_folder(tmp_path, monkeypatch):
+    policy = Policy(fsync_s=None)
+    desk = Desk("s", Recorder(tmp_path / "s", policy), policy, Pace())
+
+    def fail(*_):
+        raise OSError(28, "No space left on device")
+
+    with capture_logs(), monkeypatch.context() as patch:
+        patch.setattr(Disk, "write", fail)
+        left = desk.record(Arrival([b"kept"], [1], "pass"))
+        left = desk.record(left)
+    assert list((tmp_path / "s").iterdir()) == []
+    assert desk.record(left) is None
+    desk.end()
+    assert read(tmp_path / "s" / "pass") == b"kept"
 
 
 def test_an_error_while_writing_keeps_the_bytes_with_the_sender_and_is_told_once(tmp_path, monkeypatch):
