@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -42,14 +43,15 @@ class ReaderOptions:
 
 def load_xtce(paths: Sequence[Path], options: ReaderOptions) -> tuple[Dictionary, str]:
     """Read XTCE files into one name space."""
-    sources = xtce_sources(paths)
+    included: list[Source] = []
+    sources = xtce_sources(paths, included)
     dictionary = read_sources(
         sources,
         strict=options.strict,
         roots=[options.roots] if isinstance(options.roots, str) else options.roots,
         leading_size_in_bits=options.leading_size_in_bits,
     )
-    return dictionary, _digest(sources)
+    return dictionary, _digest([*sources, *included])
 
 
 def _digest(sources: Sequence[Source]) -> str:
@@ -60,8 +62,10 @@ def _digest(sources: Sequence[Source]) -> str:
     return hashlib.sha256(whole).hexdigest()
 
 
-def xtce_sources(paths: Sequence[Path]) -> list[Source]:
-    """The documents that paths name: files, folders (every .xml inside), lists in YAML."""
+def xtce_sources(paths: Sequence[Path], included: list[Source] | None = None) -> list[Source]:
+    """The documents that paths name: files, folders (every .xml inside), lists in YAML. `included`: takes those that
+    they include when they are read.
+    """
     found: list[Source] = []
     for path in paths:
         if path.is_dir():
@@ -75,7 +79,18 @@ def xtce_sources(paths: Sequence[Path]) -> list[Source]:
             found.append(_source(path))
         if len(found) > MAX_FILES:
             raise ConfigError([Problem(f"more than {MAX_FILES} files", str(path))])
-    return found
+    load = partial(_load, included if included is not None else [])
+    return [replace(each, load=load) for each in found]
+
+
+def _load(included: list[Source], file: str, reference: str) -> tuple[str, bytes] | None:
+    """A file beside, or below, the one that includes it; None where there is none."""
+    path = Path(file).parent / reference
+    if not reference or ":" in reference or Path(reference).is_absolute() or not path.is_file():
+        return None
+    document = read_limited(path, MAX_FILE_BYTES)
+    included.append(Source(document, str(path)))
+    return str(path), document
 
 
 def _source(path: Path, below: int | None = None) -> Source:

@@ -24,7 +24,7 @@ def misfit(text: str, container: Container, dictionary: Dictionary) -> ConfigErr
     return ConfigError([Problem(text, dictionary.file, container.line, f'SequenceContainer "{container.key}"')])
 
 
-def check_order(steps: Sequence[Step], dictionary: Dictionary, elsewhere: Elsewhere) -> Keys:
+def check_order(steps: Sequence[Step], container: Container, dictionary: Dictionary, elsewhere: Elsewhere) -> Keys:
     """A size must have been read before what it measures, or be of another packet. Gives those that are."""
     known: set[str] = set()
     own = {key for step in steps for key in keys_of(step)}
@@ -34,7 +34,7 @@ def check_order(steps: Sequence[Step], dictionary: Dictionary, elsewhere: Elsewh
             if key in own or not elsewhere(key):
                 what = f'"{step.slot.key}"' if isinstance(step, Variable) else "a place in the packet"
                 text = f'{what} depends on "{key}", which does not come before it'
-                raise ConfigError([Problem(text, dictionary.file)])
+                raise misfit(text, container, dictionary)
             others.add(key)
         known.update(keys_of(step))
     return frozenset(others)

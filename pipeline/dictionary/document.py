@@ -134,6 +134,11 @@ class Reading:
         """The first file."""
         return self.files[0] if self.files else ""
 
+    def add_file(self, file: str) -> int:
+        """The place of one file more."""
+        self.files = (*self.files, file)
+        return len(self.files) - 1
+
     @property
     def n_problems(self) -> int:
         return len(self._problems)

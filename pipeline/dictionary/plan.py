@@ -253,7 +253,7 @@ class _Compiler:
         needs = frozenset().union(wanted, *(needs_of(step, dictionary) for step in steps))
         contextual = frozenset().union(*(each.needs() for each in contextual_slots(steps, dictionary)))
         check_single(steps, container, dictionary, needs | contextual)
-        others = check_order(steps, dictionary, self.elsewhere)
+        others = check_order(steps, container, dictionary, self.elsewhere)
         others |= check_contexts(steps, container, dictionary, self.elsewhere)
         columns, units = _columns(steps, dictionary)
         program = compile_program(steps, dictionary)

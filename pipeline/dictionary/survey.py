@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from pipeline.dictionary.definitions import Dictionary
-from pipeline.dictionary.document import Node, Reading, parse
+from pipeline.dictionary.document import Node, Reading
 from pipeline.dictionary.notices import Notice, located
 from pipeline.dictionary.plan import Plan, compile_plan
-from pipeline.dictionary.xtce import NOT_TELEMETRY, Source, read_documents
+from pipeline.dictionary.xtce import NOT_TELEMETRY, Source, parse_sources, read_documents
 from pipeline.errors import ConfigError, Problem
 
 SUPPORTED, DESCRIBES, PASSED_OVER, REFUSED = "supported", "not telemetry", "passed over", "refused"
@@ -84,8 +84,7 @@ def examine(
         except ConfigError as error:
             refused = list(error.problems)
     counts = _Counts(reading, refused)
-    for index, source in enumerate(sources):
-        root = parse(source.document, Reading(*files), index)
+    for root in parse_sources(sources, Reading(*files)):
         if root is not None and root.tag == "SpaceSystem":
             counts.count(root)
     notices = plan.notices if plan is not None else reading.notices.told(reading.files)

@@ -8,7 +8,7 @@ its line: as a notice where no bit of the telemetry depends on it, else as a pro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.dictionary.conditions import Condition
@@ -27,13 +27,21 @@ SETS = ((TYPES, "ParameterTypeSet"), (PARAMETERS, "ParameterSet"), (CONTAINERS, 
 NOT_TELEMETRY = ("CommandMetaData", "ServiceSet")
 
 
+INCLUDE = "{http://www.w3.org/2001/XInclude}include"
+MAX_INCLUDED = 1000
+Load = Callable[[str, str], tuple[str, bytes] | None]
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One XTCE document. `below`: the place, among the sources, of the one whose root system it stands in."""
+    """One XTCE document. `below`: the place, among the sources, of the one whose root system it stands in. `load`:
+    gives the name and content of a file that another one includes (XInclude), by that file and the reference in it.
+    """
 
     document: bytes
     file: str = "telemetry.xml"
     below: int | None = None
+    load: Load | None = None
 
 
 def read_xtce(document: bytes, file: str = "telemetry.xml", *, strict: bool = False) -> Dictionary:
@@ -64,7 +72,7 @@ def read_sources(
 
 def read_documents(sources: Sequence[Source], reading: Reading, roots: Sequence[str] = ()) -> Dictionary | None:
     """The same with the problems left in `reading`; None where there is nothing to read."""
-    nodes = [parse(source.document, reading, index) for index, source in enumerate(sources)]
+    nodes = parse_sources(sources, reading)
     for node in nodes:
         if node is not None and node.tag != "SpaceSystem":
             reading.problem(node, f"the root element is {node.tag}, not SpaceSystem")
@@ -86,6 +94,36 @@ def read_documents(sources: Sequence[Source], reading: Reading, roots: Sequence[
         reading.notice(found[0], "describes no container")
     notices = reading.notices.told(reading.files)
     return Dictionary(root.name, parameters, containers, reading.file, reading.files, notices)
+
+
+def parse_sources(sources: Sequence[Source], reading: Reading) -> list[Node | None]:
+    """The root of each source, with what it includes in its place."""
+    nodes = [parse(source.document, reading, index) for index, source in enumerate(sources)]
+    for source, node in zip(sources, nodes, strict=True):
+        if node is not None:
+            _include(node, source, reading)
+    return nodes
+
+
+def _include(root: Node, source: Source, reading: Reading) -> None:
+    waiting, n_included = [(root, source.file)], 0
+    while waiting:
+        node, file = waiting.pop()
+        for place, child in enumerate(node.children):
+            if child.tag != INCLUDE:
+                waiting.append((child, file))
+                continue
+            reference = child.attributes.get("href", "")
+            found = source.load(file, reference) if source.load and n_included < MAX_INCLUDED else None
+            n_included += 1
+            inside = None
+            if found is None:
+                reading.problem(child, f'"{reference}" cannot be included', "include")
+            else:
+                inside = parse(found[1], reading, reading.add_file(found[0]))
+            if inside is not None:
+                node.children[place] = inside
+                waiting.append((inside, reading.files[-1]))
 
 
 def _collect_all(nodes: Sequence[Node], below: Sequence[int | None], reading: Reading) -> System:

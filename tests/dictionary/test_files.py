@@ -1,0 +1,132 @@
+"""Dictionaries of many files: lists, folders, Yamcs' lists, and files that include others."""
+
+import pytest
+
+from pipeline.batches import ByteBatch
+from pipeline.dictionary.decoder import Decoder
+from pipeline.errors import ConfigError
+from pipeline.link.receiver import Receiver
+from pipeline.mission import load_mission
+
+XTCE = 'xmlns="http://www.omg.org/spec/XTCE/20180204"'
+TYPES = f"""<SpaceSystem name="dt" {XTCE}><TelemetryMetaData><ParameterTypeSet>
+<IntegerParameterType name="u8"><IntegerDataEncoding sizeInBits="8"/></IntegerParameterType>
+<IntegerParameterType name="u48"><IntegerDataEncoding sizeInBits="48"/></IntegerParameterType>
+</ParameterTypeSet></TelemetryMetaData></SpaceSystem>"""
+PACKETS = """<SpaceSystem name="tm" {xtce}><TelemetryMetaData><ParameterSet>
+<Parameter name="HEAD" parameterTypeRef="{types}/u48"/><Parameter name="A" parameterTypeRef="{types}/u8"/>
+</ParameterSet><ContainerSet>
+<SequenceContainer name="C"><EntryList><ParameterRefEntry parameterRef="HEAD"/>
+<ParameterRefEntry parameterRef="A"/></EntryList></SequenceContainer>
+</ContainerSet></TelemetryMetaData></SpaceSystem>"""
+PACKET = bytes.fromhex("0001C0000000 07")
+
+
+@pytest.fixture
+def decoded(tmp_path):
+    """A of the one packet, by a mission whose [dictionary] is as told."""
+
+    def found(table, files):
+        for name, text in files.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+        mission = f'name = "t"\n[link]\nframing = "packets"\n[dictionary]\n{table}\n'
+        (tmp_path / "mission.toml").write_text(mission)
+        plan = load_mission(str(tmp_path)).plan
+        packets = Receiver(load_mission(str(tmp_path)).link, []).feed(ByteBatch.of(PACKET)).packets
+        (batch,) = Decoder(plan).decode(packets)
+        return batch.columns["A"].tolist()
+
+    return found
+
+
+@pytest.mark.parametrize("types", ["/dt", "dt"])
+@pytest.mark.parametrize("order", ['["dt.xml", "tm.xml"]', '["tm.xml", "dt.xml"]'])
+def test_files_of_a_list_are_one_name_space_in_any_order(decoded, types, order):
+    files = {"dt.xml": TYPES, "tm.xml": PACKETS.format(types=types, xtce=XTCE)}
+    assert decoded(f"xtce = {order}", files) == [7]
+
+
+def test_a_folder_is_all_its_files(decoded):
+    files = {"xtce/b/dt.xml": TYPES, "xtce/tm.xml": PACKETS.format(types="/dt", xtce=XTCE)}
+    assert decoded('xtce = "xtce"', files) == [7]
+
+
+INSTANCE = """services: []
+mdb:
+  - type: xtce
+    args:
+      file: mdb/dt.xml
+  - type: "org.yamcs.mdb.XtceLoader"
+    spec: "mdb/tm.xml"
+"""
+NAMED = """mine:
+  - type: xtce
+    args:
+      fileset: ["mdb/*.xml"]
+"""
+BELOW = """mine:
+  - type: xtce
+    spec: mdb/top.xml
+    subLoaders:
+      - type: xtce
+        spec: mdb/dt.xml
+      - type: xtce
+        spec: mdb/tm.xml
+"""
+
+
+@pytest.mark.parametrize(("text", "types"), [(INSTANCE, "/dt"), (NAMED, "/dt"), (BELOW, "/top/dt")])
+@pytest.mark.parametrize("place", ["mdb.yaml", "etc/mdb.yaml"])
+def test_a_list_of_yamcs_is_read(decoded, text, types, place):
+    files = {"mdb/dt.xml": TYPES, "mdb/tm.xml": PACKETS.format(types=types, xtce=XTCE), place: text}
+    if "top" in text:
+        files["mdb/top.xml"] = f'<SpaceSystem name="top" {XTCE}/>'
+    assert decoded(f'xtce = "{place}"', files) == [7]
+
+
+def test_a_list_with_another_loader_is_an_error_by_name(decoded):
+    with pytest.raises(ConfigError, match='a loader of type "sheet"'):
+        decoded('xtce = "mdb.yaml"', {"mdb.yaml": 'mdb: [{type: sheet, spec: "mdb/x.xls"}]'})
+
+
+def test_a_file_may_include_others(decoded):
+    main = f"""<SpaceSystem name="sat" {XTCE} xmlns:xi="http://www.w3.org/2001/XInclude">
+    <xi:include href="parts/dt.xml"/><xi:include href="parts/tm.xml"/></SpaceSystem>"""
+    files = {"main.xml": main, "parts/dt.xml": TYPES, "parts/tm.xml": PACKETS.format(types="dt", xtce=XTCE)}
+    assert decoded('xtce = "main.xml"', files) == [7]
+
+
+@pytest.mark.parametrize("reference", ["nowhere.xml", "/etc/passwd", "http://example.org/a.xml", ""])
+def test_what_cannot_be_included_is_an_error(decoded, reference):
+    main = f"""<SpaceSystem name="sat" {XTCE} xmlns:xi="http://www.w3.org/2001/XInclude">
+    <xi:include href="{reference}"/></SpaceSystem>"""
+    with pytest.raises(ConfigError, match="cannot be included"):
+        decoded('xtce = "main.xml"', {"main.xml": main})
+
+
+def test_a_problem_is_told_with_the_file_in_which_it_is(decoded):
+    bad = PACKETS.format(types="/dt", xtce=XTCE).replace('parameterRef="A"', 'parameterRef="NONE"')
+    with pytest.raises(ConfigError) as caught:
+        decoded('xtce = ["dt.xml", "tm.xml"]', {"dt.xml": TYPES, "tm.xml": bad})
+    (problem,) = caught.value.problems
+    assert (problem.file.endswith("tm.xml"), problem.line) == (True, 5)
+
+
+def test_a_problem_that_compiling_finds_is_told_with_its_file_too(decoded):
+    count = '<Count><DynamicValue><ParameterInstanceRef parameterRef="A"/></DynamicValue></Count>'
+    text = PACKETS.format(types="/dt", xtce=XTCE)
+    text = text.replace(
+        '"A"/></EntryList>', f'"A"><RepeatEntry>{count}</RepeatEntry></ParameterRefEntry></EntryList>'
+    )
+    with pytest.raises(ConfigError, match='"A", which has more than one value') as caught:
+        decoded('xtce = ["dt.xml", "tm.xml"]', {"dt.xml": TYPES, "tm.xml": text})
+    (problem,) = caught.value.problems
+    assert (problem.file.endswith("tm.xml"), problem.line) == (True, 4)
+
+
+def test_roots_may_be_several_and_be_named_by_path(decoded):
+    files = {"dt.xml": TYPES, "tm.xml": PACKETS.format(types="/dt", xtce=XTCE)}
+    assert decoded('xtce = ["dt.xml", "tm.xml"]\nroot = ["/tm/C"]', files) == [7]
+    with pytest.raises(ConfigError, match='root "NOWHERE": there is no such container'):
+        decoded('xtce = ["dt.xml", "tm.xml"]\nroot = ["C", "NOWHERE"]', files)
