@@ -6,7 +6,9 @@ packet or a gap. The bytes before and behind the seam are decoded apart and toge
 - a frame that passes its check lies across the seam: the recording goes on;
 - otherwise frame counts and sequence counts that follow on each other are evidence. Of unrelated recordings, a step
   that misses at most `n` of `modulus` values has the probability (n + 1) / modulus; Fisher's method combines those of
-  all channels and APIDs. The result must be below MAX_CHANCE, and no channel may miss more than MAX_LOST frames.
+  all channels and APIDs. The result must be below MAX_CHANCE, and no channel may miss more than MAX_LOST frames. The
+  header of a frame or packet that the seam cuts stands before the seam: its count says nothing of what is behind;
+- bytes behind the seam that hold nothing whole by themselves go on if the frame or packet that is cut needs just those.
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ MAX_CHANCE = 1e-3
 MAX_LOST = 64
 _FRAMES_AT_LEAST = 16
 _SEQUENCE_COUNTS = 1 << 14
+_LONGEST_PACKET = 65542
 
 Octets = NDArray[np.uint8]
 Counts = dict[int, NDArray[np.int64]]
@@ -47,12 +50,13 @@ def goes_on(mission: Mission, before: Octets, behind: Octets) -> bool:
     `before` begins with a frame where frames have no marker, and with a packet where there are no frames.
     """
     first, second, together = (_decoded(mission, *parts) for parts in ((before,), (behind,), (before, behind)))
-    if _has_good_frame_across(mission, first, second, together):
+    if _has_good_frame_across(mission, first, second, together) or _completes(first, second, together):
         return True
-    steps = list(_steps(first.frames, together.frames, together.moduli))
+    begun = _decoded(mission, before, _nothing(mission))
+    steps = list(_steps(begun.frames, together.frames, together.moduli))
     if any(modulus > MAX_LOST < missing for missing, modulus in steps):
         return False
-    steps += _steps(first.packets, together.packets, dict.fromkeys(first.packets, _SEQUENCE_COUNTS))
+    steps += _steps(begun.packets, together.packets, dict.fromkeys(begun.packets, _SEQUENCE_COUNTS))
     if _is_aligned(mission, first, second, together):
         steps.append((0, mission.link.frame_length_bytes))
     return _fisher([(missing + 1) / modulus for missing, modulus in steps]) <= MAX_CHANCE
@@ -66,6 +70,14 @@ class _Decoded:
     frames: Counts
     packets: Counts
     moduli: dict[int, int]
+
+    @property
+    def n_frames(self) -> int:
+        return sum(map(len, self.frames.values()))
+
+    @property
+    def n_packets(self) -> int:
+        return sum(map(len, self.packets.values()))
 
 
 def _decoded(mission: Mission, *pieces: Octets) -> _Decoded:
@@ -106,6 +118,19 @@ def _has_good_frame_across(mission: Mission, before: _Decoded, behind: _Decoded,
     return checked and _gained(before, behind, together, "clean", "corrected") > 0
 
 
+def _completes(before: _Decoded, behind: _Decoded, together: _Decoded) -> bool:
+    """Whether the bytes behind the seam hold nothing by themselves, and all bytes are used together."""
+    is_more = together.n_frames > before.n_frames or together.n_packets > before.n_packets
+    return is_more and not (behind.n_frames or behind.n_packets or together.report["bytes"]["skipped"])
+
+
+def _nothing(mission: Mission) -> Octets:
+    """Bytes that fill up a frame or packet that is cut, and in which none begins: of no version that there is."""
+    link = mission.link
+    n_bytes = 2 * link.frame_length_bytes if link.framing != "packets" else _LONGEST_PACKET + link.packet_prefix_bytes
+    return np.full(n_bytes, 0xFF, np.uint8)
+
+
 def _is_aligned(mission: Mission, before: _Decoded, behind: _Decoded, together: _Decoded) -> bool:
     """Whether a frame lies across the seam between two markers at its distance: the lock is kept."""
     if mission.link.framing != "cadu" or _gained(before, behind, together, "read") < 1:
@@ -121,12 +146,15 @@ def _gained(before: _Decoded, behind: _Decoded, together: _Decoded, *kinds: str)
 
 
 def _steps(before: Counts, together: Counts, moduli: dict[int, int]) -> Iterator[tuple[int, int]]:
-    """Of each count that is on both sides of the seam: how many values are missing there, and its modulus."""
+    """Of each count that is on both sides of the seam: how many values are missing there, and its modulus.
+
+    `before`: counts of what begins before the seam; the last of each may be wrong where its header is cut.
+    """
     for key, counts in before.items():
-        all_counts = together.get(key, counts)
-        if len(all_counts) > len(counts):
+        all_counts, n_before = together.get(key, counts), len(counts)
+        if len(all_counts) > n_before:
             modulus = max(moduli[key], 1)
-            yield int(all_counts[len(counts)] - counts[-1] - 1) % modulus, modulus
+            yield int(all_counts[n_before] - all_counts[n_before - 1] - 1) % modulus, modulus
 
 
 def _fisher(probabilities: Sequence[float]) -> float:

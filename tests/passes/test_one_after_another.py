@@ -204,6 +204,40 @@ def test_a_recording_without_checks_may_be_cut_at_any_byte(tmp_path, kind):
         assert packets_of(*pieces, mission=mission) == whole, cut
 
 
+@pytest.mark.parametrize("kind", ["aos", "tm", "packets", "plain cadu"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_pass_that_ends_inside_a_packet_is_not_filled_up_from_the_next(tmp_path, kind, seed):
+    """The count of a packet or frame that is cut follows on those before it, whatever stands behind."""
+    rng = np.random.default_rng(seed)
+    first = [packet(7, k, rng) for k in range(60)]
+    second = [packet(9, 5000 + k, rng) for k in range(60)]
+    if kind == "packets":
+        mission, unit = made_mission(tmp_path, "packets", ""), len(first[-1])
+        octets = [b"".join(first), b"".join(second)]
+    elif kind == "tm":
+        mission = made_mission(tmp_path, "frames", 'frame_type = "tm"\nframe_length_bytes = 106', scid=234)
+        octets, unit = [b"".join(tm_frames(first, 0)), b"".join(tm_frames(second, 200))], 106
+    else:
+        mission = made_mission(tmp_path, "cadu" if "cadu" in kind else "frames", "frame_length_bytes = 108")
+        marker = bytes.fromhex("1ACFFC1D") if "cadu" in kind else b""
+        both = aos_frames(first, 1000), aos_frames(second, 9000)
+        octets, unit = [b"".join(marker + frame for frame in frames) for frames in both], 108
+    paths = [tmp_path / "first", tmp_path / "second"]
+    paths[0].write_bytes(octets[0][: -int(rng.integers(1, unit - 10))])
+    paths[1].write_bytes(octets[1])
+    alone = [packets_of(path, mission=mission) for path in paths]
+    assert {len(found) for found in alone} <= set(range(50, 61))
+    assert packets_of(*paths, mission=mission) == alone[0] + alone[1]
+    assert all(found in first + second for found in alone[0] + alone[1])
+
+
+def test_the_last_piece_may_be_the_rest_of_one_packet(tmp_path):
+    rng = np.random.default_rng(3)
+    sent = [packet(7, k, rng) for k in range(60)]
+    pieces = in_pieces(tmp_path, b"".join(sent), [len(b"".join(sent)) - 13])
+    assert packets_of(*pieces, mission=made_mission(tmp_path, "packets", "")) == sent
+
+
 def test_packets_that_look_like_others_at_a_wrong_place_may_be_cut(tmp_path):
     """Inside each packet of 71 bytes stands what looks like the header of one: reading must not begin there."""
     mission = made_mission(tmp_path, "packets", "")
