@@ -127,7 +127,9 @@ def _completes(before: _Decoded, behind: _Decoded, together: _Decoded) -> bool:
 def _nothing(mission: Mission) -> Octets:
     """Bytes that fill up a frame or packet that is cut, and in which none begins: of no version that there is."""
     link = mission.link
-    n_bytes = 2 * link.frame_length_bytes if link.framing != "packets" else _LONGEST_PACKET + link.packet_prefix_bytes
+    n_bytes = (
+        2 * link.frame_length_bytes if link.framing != "packets" else _LONGEST_PACKET + link.packet_prefix_bytes
+    )
     return np.full(n_bytes, 0xFF, np.uint8)
 
 

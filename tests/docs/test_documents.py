@@ -137,6 +137,16 @@ def test_what_a_page_says_comes_true(page, place, broker, monkeypatch, capsys, r
             names |= test.globs
 
 
+@pytest.mark.usefixtures("place")
+def test_what_the_readme_does_in_python_comes_true():
+    text = (REPOSITORY / "README.md").read_text()
+    sessions = [block for kind, _, block in BLOCK.findall(text) if kind == "pycon"]
+    assert sessions
+    for block in sessions:
+        test = doctest.DocTestParser().get_doctest(block, {}, "README.md", "README.md", 0)
+        assert doctest.DocTestRunner().run(test).failed == 0
+
+
 def test_pages_that_are_run_elsewhere_have_their_test():
     for page, test in ELSEWHERE.items():
         assert Path(page).name in (REPOSITORY / test).read_text()
