@@ -26,6 +26,7 @@ from pipeline.dictionary.checks import (
     keys_of,
     needs_of,
 )
+from pipeline.dictionary.conditions import Comparison, Condition
 from pipeline.dictionary.contexts import contextual_slots
 from pipeline.dictionary.definitions import Container, Dictionary, ParameterEntry
 from pipeline.dictionary.encodings import NumberEncoding
@@ -34,14 +35,14 @@ from pipeline.dictionary.layout import lay_out
 from pipeline.dictionary.limits import checks_of
 from pipeline.dictionary.notices import Notice, Notices, located
 from pipeline.dictionary.others import Origin, has_origin, in_order, origin_of
-from pipeline.dictionary.parameter_types import AggregateType
+from pipeline.dictionary.parameter_types import AggregateType, EnumeratedType
 from pipeline.dictionary.plan_nodes import Branch, Node, Switch, Wanted
 from pipeline.dictionary.program import Program, compile_program
 from pipeline.dictionary.reach import unreachable
 from pipeline.dictionary.roots import left_out, roots_of
 from pipeline.dictionary.rows import MIN_ROW_BYTES
 from pipeline.dictionary.steps import Block, Field, Group, Loop, Repeat, Slot, Step, has_loop, has_text, slots_of
-from pipeline.dictionary.values import Combines, Compares, Criterion, compile_condition, compile_size
+from pipeline.dictionary.values import Combines, Compares, Criterion, compile_condition, compile_size, is_number
 from pipeline.errors import ConfigError, Problem
 
 MAX_HEAD_BYTES = 32
@@ -238,6 +239,8 @@ class _Compiler:
         nodes = [(child, node) for child, node in below if node is not None]
         tests = [compile_condition(child.criteria, dictionary) if child.criteria else None for child, _ in nodes]
         asked = frozenset[str]().union(*(test.needs() for test in tests if test is not None))
+        for child, _ in nodes:
+            self._note_numbers(child)
         told_by = frozenset[str]().union(
             *(
                 check_known(test.needs(), steps, container, dictionary, partial(self._elsewhere, child))
@@ -293,6 +296,17 @@ class _Compiler:
             others | alarmed_by,
         )
 
+    def _note_numbers(self, child: Container) -> None:
+        """Criteria that compare a label with a number that is none."""
+        for each in _comparisons(child.criteria):
+            parameter = self.dictionary.parameters.get(each.left.parameter)
+            kind, literal = parameter.type if parameter is not None else None, each.right
+            if not isinstance(kind, EnumeratedType) or not each.left.calibrated or not isinstance(literal, str):
+                continue
+            if is_number(literal) and all(label != literal for _, _, label in kind.labels):
+                text = "a number that is no label is compared with the raw value"
+                self.notices.add(Notice(text, self.dictionary.file, each.line, "Comparison"))
+
     def elsewhere(self, key: str) -> bool:
         """Whether a value of the parameter can come from another packet, or from the dictionary."""
         return bool(self.holders.get(key)) or has_origin(key, self.dictionary)
@@ -309,6 +323,14 @@ class _Compiler:
                 return True
             key, seen = self.dictionary.containers[key].base, seen + 1
         return False
+
+
+def _comparisons(condition: Condition | None) -> Iterator[Comparison]:
+    if isinstance(condition, Comparison):
+        yield condition
+    elif condition is not None:
+        for part in condition.parts:
+            yield from _comparisons(part)
 
 
 def _holders(dictionary: Dictionary) -> dict[str, set[str]]:

@@ -323,9 +323,22 @@ def _compare_label(condition: Comparison, kind: EnumeratedType, literal: str) ->
     if condition.operator not in {"==", "!="}:
         raise ValueError(f"labels have no order for {condition.operator}")
     ranges = tuple((low, high) for low, high, label in kind.labels if label == literal)
+    if not ranges and is_number(literal):
+        # A number that is no label is meant for the raw value: files of the field leave useCalibratedValue out.
+        number = integer_of(literal)
+        ranges = ((number, number),)
     if not ranges:
         raise ValueError(f'type "{kind.name}" has no label "{literal}"')
     return HasLabel(condition.left.parameter, ranges, condition.operator == "!=")
+
+
+def is_number(literal: str) -> bool:
+    """Whether a literal is a whole number."""
+    try:
+        integer_of(literal)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from fractions import Fraction
 
 from pipeline.dictionary.conditions import Reference
 from pipeline.dictionary.document import Node
+from pipeline.dictionary.encodings import NumberEncoding, Polynomial
 from pipeline.dictionary.parameter_types import CodedTimeType, ParameterType, TimeCode, TimeType, UnencodedType
 from pipeline.dictionary.scope import Context
 from pipeline.dictionary.timecodes import CCSDS_EPOCH_NS, code_of, codes_of_size
@@ -20,6 +21,14 @@ from pipeline.dictionary.xtce_encodings import read_binary_encoding, read_number
 from pipeline.dictionary.xtce_limits import TIMES, in_nanoseconds, read_limits
 
 TIME_UNITS_NS = {"seconds": Fraction(10**9), "picoSeconds": Fraction(1, 1000), "days": Fraction(86400 * 10**9)}
+OTHER_UNITS_NS = {
+    "nanoseconds": Fraction(1),
+    "microseconds": Fraction(1000),
+    "milliseconds": Fraction(10**6),
+    "minutes": Fraction(60 * 10**9),
+    "hours": Fraction(3600 * 10**9),
+}
+"""Not of the schema."""
 EPOCHS = {"TAI": "1958-01-01", "J2000": "2000-01-01T12:00:00", "UNIX": "1970-01-01", "GPS": "1980-01-06"}
 MAX_SCALE = 1e30
 FORMS = ("CUC", "CDS")
@@ -39,12 +48,20 @@ def read_time(node: Node, name: str, _unit: str, context: Context) -> ParameterT
         found = _read_coded(binary, name, epoch_ns, origin, context, absolute=absolute)
         reading.finish(holder)
         return replace(found, limits=in_nanoseconds(limits, epoch_ns or 0)) if found else UnencodedType(name)
-    second_ns = TIME_UNITS_NS[reading.choice(holder, "units", "seconds", TIME_UNITS_NS)]
+    units = reading.choice(holder, "units", "seconds", TIME_UNITS_NS | OTHER_UNITS_NS)
+    if units in OTHER_UNITS_NS:
+        reading.notice(holder, f'units="{units}", which the schema has not, is taken as it says')
+    second_ns = (TIME_UNITS_NS | OTHER_UNITS_NS)[units]
     scale = _read_fraction(holder, "scale", "1", context) * second_ns
     offset = _read_fraction(holder, "offset", "0", context) * second_ns
     encoding = read_number_encoding(holder, context, "IntegerDataEncoding", "FloatDataEncoding")
-    if encoding is not None and encoding.calibrator is not None:
-        reading.problem(holder, "a calibrator in a time is not implemented: say scale and offset")
+    if encoding is not None and (encoding.calibrator is not None or encoding.contexts):
+        linear = _linear(encoding)
+        if linear is None:
+            reading.problem(holder, "a calibrator in a time that is no straight line is not implemented")
+        else:
+            scale, offset = scale * linear[1], offset + scale * linear[0]
+        encoding = replace(encoding, calibrator=None, contexts=())
     reading.finish(holder)
     if encoding is None:
         return UnencodedType(name)
@@ -52,6 +69,15 @@ def read_time(node: Node, name: str, _unit: str, context: Context) -> ParameterT
         reading.problem(node, "ReferenceTime has no Epoch and no OffsetFrom: nothing says from when it counts")
     own = in_nanoseconds(limits, epoch_ns or 0)
     return TimeType(name, encoding, scale, offset + (epoch_ns or 0), absolute, origin, own)
+
+
+def _linear(encoding: NumberEncoding) -> tuple[Fraction, Fraction] | None:
+    """Offset and slope of a calibrator that is a straight line."""
+    calibrator = encoding.calibrator
+    if encoding.contexts or not isinstance(calibrator, Polynomial) or any(calibrator.coefficients[2:]):
+        return None
+    offset, slope, *_ = (*calibrator.coefficients, 0.0, 0.0)
+    return Fraction(str(offset)), Fraction(str(slope))
 
 
 def _read_coded(

@@ -174,8 +174,10 @@ def _read_enumerated(node: Node, name: str, unit: str, context: Context) -> Para
     reading = context.reading
     reading.read_past(node, "signed", "sizeInBits")  # no attributes of the schema: the encoding says it
     encoding = _read_encoding(node, context, "IntegerDataEncoding", "StringDataEncoding")
-    if isinstance(encoding, NumberEncoding) and encoding.calibrator:
-        reading.problem(node, "a calibrator in an enumeration is not implemented")
+    if isinstance(encoding, NumberEncoding) and (encoding.calibrator or encoding.contexts):
+        text = "a calibrator in an enumeration"
+        reading.notice(node, f"{text} is passed over: labels are of the raw value", f"{text} is not implemented")
+        encoding = replace(encoding, calibrator=None, contexts=())
     labels = _read_labels(node, context)
     limits = read_limits(node, context, kind=LABELS)
     number = NumberEncoding(64, "twosComplement")
@@ -214,8 +216,10 @@ def _read_boolean(node: Node, name: str, unit: str, context: Context) -> Paramet
     one = context.reading.attribute(node, "oneStringValue", "True")
     zero = context.reading.attribute(node, "zeroStringValue", "False")
     encoding = _read_encoding(node, context, *ENCODINGS)
-    if isinstance(encoding, NumberEncoding) and encoding.calibrator:
-        context.reading.problem(node, "a calibrator in a boolean is not implemented")
+    if isinstance(encoding, NumberEncoding) and (encoding.calibrator or encoding.contexts):
+        text = "a calibrator in a boolean"
+        context.reading.notice(node, f"{text} is passed over: not zero is true", f"{text} is not implemented")
+        encoding = replace(encoding, calibrator=None, contexts=())
     limits = read_limits(node, context, kind=TRUTHS)
     return _typed(encoding, NumberEncoding(1), lambda number: BooleanType(name, number, one, zero, unit, limits))
 

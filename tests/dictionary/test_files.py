@@ -130,3 +130,15 @@ def test_roots_may_be_several_and_be_named_by_path(decoded):
     assert decoded('xtce = ["dt.xml", "tm.xml"]\nroot = ["/tm/C"]', files) == [7]
     with pytest.raises(ConfigError, match='root "NOWHERE": there is no such container'):
         decoded('xtce = ["dt.xml", "tm.xml"]\nroot = ["C", "NOWHERE"]', files)
+
+
+def test_a_size_before_a_text_counts_bits_where_the_mission_says_so(tmp_path, document, packet):
+    kind = """<StringParameterType name="T"><StringDataEncoding><Variable maxSizeInBits="800">
+    <LeadingSize sizeInBitsOfSizeTag="8"/></Variable></StringDataEncoding></StringParameterType>"""
+    (tmp_path / "t.xml").write_bytes(document(kind, {"X": "T", "A": "U8"}))
+    table = '[dictionary]\nxtce = "t.xml"\nleading_size = "bits"\n'
+    (tmp_path / "mission.toml").write_text(f'name = "t"\n[link]\nframing = "packets"\n{table}')
+    mission = load_mission(str(tmp_path))
+    octets = packet(b"\x10ab\7")
+    (batch,) = Decoder(mission.plan).decode(Receiver(mission.link, []).feed(ByteBatch.of(octets)).packets)
+    assert (batch.columns["X"].tolist(), batch.columns["A"].tolist()) == (["ab"], [7])
