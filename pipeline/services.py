@@ -190,7 +190,8 @@ def _desks(common: Common, recorded: Recorded) -> dict[str, tuple[Desk, Source]]
         topic_root(common.mission.name, station.name)  # a ConfigError where it can be no topic
         folder = recorded.folder / station.name
         recorder = Recorder(folder, recorded.policy, share=share, datagrams=station.kind == "udp")
-        desk = Desk(station.name, recorder, recorded.policy, recorded.pace)
+        unmarked = common.mission.link.framing != "cadu"
+        desk = Desk(station.name, recorder, recorded.policy, recorded.pace, marks_connections=unmarked)
         desks[station.name] = desk, _source(station, desk, common.mission, folder)
     return desks
 

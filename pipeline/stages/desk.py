@@ -17,6 +17,7 @@ from pipeline.stages.stage_messages import MAX_EVENTS, Raw, StageMessage
 from pipeline.transport.live import Arrival
 from pipeline.transport.pass_reader import PassReader
 from pipeline.transport.recording import PassFolder, Policy, Recorder
+from pipeline.transport.records import UNKNOWN
 from pipeline.transport.retention import Retention
 
 _AGAIN = "~"  # between a pass's name and its number where the name comes again
@@ -46,10 +47,17 @@ class OnTheWay:
 
 
 class Desk:
-    """One station: its recorder, and its passes that are not settled."""
+    """One station: its recorder, and its passes that are not settled.
 
-    def __init__(self, name: str, recorder: Recorder, policy: Policy, pace: Pace) -> None:
+    `marks_connections`: blocks of the link carry no marker, so a frame or packet that a broken connection cut could not
+    be told from what the next one brings: the recording then says where a connection begins.
+    """
+
+    def __init__(
+        self, name: str, recorder: Recorder, policy: Policy, pace: Pace, *, marks_connections: bool = False
+    ) -> None:
         self.name = name
+        self._marks_connections = marks_connections
         self.recorder = recorder
         self._policy = policy
         self._pace = pace
@@ -137,6 +145,9 @@ class Desk:
             if arrival.aside and self.recorder.open:
                 self.recorder.append_aside(arrival.aside)
                 arrival = replace(arrival, aside=())
+            if arrival.anew and self._marks_connections and self.recorder.n_bytes:
+                self.recorder.gap(UNKNOWN, "a new connection: bytes may be missing before it")
+            arrival = replace(arrival, anew=False)
         except OSError as error:
             return self._full(arrival, 0, error.strerror or str(error))
         n_done = self.recorder.append(arrival.pieces, arrival.received_ns) if arrival.pieces else 0

@@ -12,7 +12,7 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import structlog
@@ -37,6 +37,7 @@ class Arrival:
 
     `name`: of the pass where the sender has one; `ended`: its last; `alone`: each piece is one frame, whole.
     `resumes`: the name is that of a recorded pass, to which the pieces are appended even if it has ended.
+    `anew`: the first of a new connection, before which bytes may be missing.
     """
 
     pieces: Sequence[bytes | memoryview]
@@ -45,6 +46,7 @@ class Arrival:
     ended: bool = False
     alone: bool = False
     resumes: bool = False
+    anew: bool = False
     aside: Sequence[tuple[bytes, int]] = ()
     """Datagrams, with their receive times, that are recorded whole beside the pass: they are no whole frames."""
 
@@ -183,9 +185,11 @@ class TcpListener:
                 _log.info("disconnected", station=self._station.name, peer=peer)
 
     async def _read(self, connection: Inlet) -> None:
+        anew = True
         while piece := await connection.read():
             self._heard_at = asyncio.get_running_loop().time()
-            await self._came.put(now_one(piece))
+            await self._came.put(replace(now_one(piece), anew=anew))
+            anew = False
 
 
 class TcpClient:
@@ -213,10 +217,12 @@ class TcpClient:
             _log.info("connected", station=self._station.name)
             told.clear()
             try:
+                anew = True
                 with suppress(OSError):
                     while piece := await connection.read():
                         pause_s = 0.1
-                        yield now_one(piece)
+                        yield replace(now_one(piece), anew=anew)
+                        anew = False
             finally:
                 connection.abort()
             _log.warning("the station closed the connection", station=self._station.name)
