@@ -301,3 +301,102 @@ def test_any_split_of_a_batch_gives_the_same_columns(document, packet, batch):
 
 def test_an_empty_batch_gives_nothing(document, batch):
     assert decoder_of(document("", {"A": "U8"})).decode(batch([])) == []
+
+
+ABSTRACT = ' abstract="true"'
+
+
+def test_the_next_sibling_is_tried_when_nothing_below_the_first_holds(document, packet, decode):
+    more = (
+        container("G1", "HEADER", "", "", ABSTRACT)
+        + container("L1", "G1", equals("APID", 2), "A")
+        + container("G2", "HEADER", equals("VERSION", 0), "", ABSTRACT)
+        + container("L2", "G2", equals("APID", 3), "B")
+        + container("L3", "G2", equals("APID", 4), "A")
+    )
+    xtce = document("", {"A": "U8", "B": "U8"}, '<ParameterRefEntry parameterRef="A"/>', more)
+    found = decode(xtce, [packet(b"\7", apid=apid) for apid in (4, 3, 2, 1, 4)])
+    assert {each.container: each.order.tolist() for each in found} == {
+        "PACKET": [3],
+        "L1": [2],
+        "L2": [1],
+        "L3": [0, 4],
+    }
+
+
+def test_a_group_that_is_not_abstract_does_not_keep_what_a_later_leaf_wants(document, packet, decode):
+    more = (
+        container("G1", "HEADER", "", "")
+        + container("L1", "G1", equals("APID", 2), "A")
+        + container("G2", "HEADER", "", "")
+        + container("L2", "G2", equals("APID", 3), "B")
+    )
+    xtce = document("", {"A": "U8", "B": "U8"}, '<ParameterRefEntry parameterRef="A"/>', more)
+    found = decode(xtce, [packet(b"\7", apid=apid) for apid in (3, 2, 9)])
+    assert {each.container: each.order.tolist() for each in found} == {"G1": [2], "L1": [1], "L2": [0]}
+
+
+def test_a_container_that_criteria_lead_to_goes_before_one_that_takes_anything(document, packet, decode):
+    more = (
+        container("ANY", "HEADER", "", "A")
+        + container("HK", "HEADER", equals("APID", 2), "KIND")
+        + container("HK_1", "HK", equals("KIND", 1), "B")
+    )
+    xtce = document("", {"KIND": "U8", "A": "U8", "B": "U8"}, '<ParameterRefEntry parameterRef="A"/>', more)
+    found = decode(xtce, [packet(b"\1\7", apid=apid) for apid in (2, 5)] + [packet(b"\3\7", apid=2)])
+    assert {each.container: each.order.tolist() for each in found} == {"ANY": [1], "HK": [2], "HK_1": [0]}
+
+
+def test_a_packet_too_short_for_one_sibling_may_be_another(document, packet, batch):
+    more = (
+        container("LONG", "HEADER", "", "WORD", ABSTRACT)
+        + container("LONG_1", "LONG", equals("WORD", 5), "A")
+        + container("SHORT", "HEADER", equals("APID", 2), "A")
+    )
+    xtce = document("", {"WORD": "U16", "A": "U8"}, '<ParameterRefEntry parameterRef="A"/>', more)
+    decoder = decoder_of(xtce)
+    found = decoder.decode(batch([packet(b"\7", apid=2), packet(b"\0\5\7", apid=2), packet(b"\7", apid=9)]))
+    assert {each.container: each.order.tolist() for each in found} == {"LONG_1": [1], "SHORT": [0]}
+    assert decoder.set_aside == {"too short for LONG": 1}
+
+
+def test_the_roots_are_all_containers_without_a_base_that_others_extend(document, packet, decode):
+    header = "".join(f'<ParameterRefEntry parameterRef="{name}"/>' for name in ("VERSION", "TYPE", "SHF", "APID"))
+    other = f"""<SequenceContainer name="OTHER_Base" abstract="true"><EntryList>{header}
+    <ParameterRefEntry parameterRef="FLAGS"/><ParameterRefEntry parameterRef="COUNT"/>
+    <ParameterRefEntry parameterRef="LENGTH"/><ParameterRefEntry parameterRef="B"/></EntryList></SequenceContainer>"""
+    more = other + container("OTHER", "OTHER_Base", equals("APID", 2))
+    xtce = document("", {"A": "U8", "B": "U16"}, '<ParameterRefEntry parameterRef="A"/>', more)
+    first, second = decode(xtce, [packet(b"\1\2", apid=2), packet(b"\7"), packet(b"\0\3", apid=2)])
+    assert (first.container, first.columns["A"].tolist()) == ("PACKET", [7])
+    assert (second.container, second.columns["B"].tolist()) == ("OTHER", [0x102, 3])
+
+
+def test_several_roots_are_told_apart_by_one_window_where_their_fields_are_near(document):
+    more = """<SequenceContainer name="X" abstract="true"><EntryList><ParameterRefEntry parameterRef="WHAT"/>
+    </EntryList></SequenceContainer>""" + container("X_1", "X", equals("WHAT", 7), "A")
+    plan = compile_plan(read_xtce(document("", {"WHAT": "U16", "A": "U8"}, "", more)))
+    assert plan.signature is not None
+    assert int(plan.signature.mask) == 0xFFFF
+
+
+def test_a_container_that_comes_after_its_like_is_told_and_others_are_not(document):
+    more = (
+        container("FIRST", "HEADER", equals("APID", 2), "A")
+        + container("AGAIN", "HEADER", equals("APID", 2), "B")
+        + container(
+            "NARROW", "HEADER", f"<ComparisonList>{equals('APID', 2)}{equals('TYPE', 0)}</ComparisonList>", "A"
+        )
+        + container("OTHER", "HEADER", equals("APID", 3), "B")
+        + container("GROUP", "HEADER", equals("APID", 4), "", ABSTRACT)
+        + container("G1", "GROUP", equals("A", 1), "B")
+        + container("G2", "GROUP", equals("A", 2), "B")
+    )
+    xtce = document("", {"A": "U8", "B": "U8"}, '<ParameterRefEntry parameterRef="B"/>', more)
+    xtce = xtce.replace(
+        b'name="GROUP" abstract="true"><EntryList>',
+        b'name="GROUP" abstract="true"><EntryList><ParameterRefEntry parameterRef="A"/>',
+    )
+    told = [str(notice) for notice in compile_plan(read_xtce(xtce)).notices]
+    names = ("FIRST", "AGAIN", "NARROW", "OTHER", "G1", "G2")
+    assert [name for name in names if any(f'"{name}": can' in each for each in told)] == ["AGAIN", "NARROW"]

@@ -134,3 +134,41 @@ def test_a_mission_may_name_a_folder_of_csv_files(tmp_path, batch, packet):
     decoder = Decoder(load_mission(str(tmp_path)).plan)
     found = decoder.decode(batch([packet(b"\7", apid=12), packet(b"\x08", apid=11)]))
     assert [list(each.columns)[-1] for each in found] == ["A11", "A12"]
+
+
+def test_a_shape_may_stand_behind_the_type_as_ccsdspy_writes_it(decoded):
+    found = decoded(
+        'name, data_type, bit_length\nA, uint(4), 8\nB, "int(2, 3)", 8\nN, uint, 8\nC, uint(N), 16\nZ, uint, 8\n',
+        bytes(range(4)) + bytes([255, 2, 3, 4, 5, 6]) + b"\2\0\5\0\6\7",
+    )
+    assert found.columns["A"].tolist() == [[0, 1, 2, 3]]
+    assert found.columns["B"].tolist() == [[[-1, 2, 3], [4, 5, 6]]]
+    assert found.columns["C"].values.tolist() == [5, 6]
+    assert found.columns["Z"].tolist() == [7]
+
+
+def test_what_expands_takes_what_the_fields_behind_leave_whatever_comes_before(decoded):
+    found = decoded(
+        "name,data_type,bit_length\nN,uint,8\nA,uint(N),8\nB,uint(expand),16\nC,uint,8\nD,uint(2),8\n",
+        b"\2\x0a\x0b\0\1\0\2\7\x08\x09",
+        b"\0\7\x08\x09",
+    )
+    assert [found.columns["A"].values[:2].tolist(), found.columns["A"].length.tolist()] == [[10, 11], [2, 0]]
+    assert [found.columns["B"].values.tolist(), found.columns["B"].length.tolist()] == [[1, 2], [2, 0]]
+    assert found.columns["C"].tolist() == [7, 7]
+    assert found.columns["D"].tolist() == [[8, 9], [8, 9]]
+
+
+@pytest.mark.parametrize(
+    ("order", "octets"), [("big", "01020304"), ("little", "04030201"), ("3412", "03040102"), ("2143", "02010403")]
+)
+def test_bytes_come_in_the_order_that_the_table_says(decoded, order, octets):
+    text = f"name,data_type,bit_length,byte_order\nA,uint,32,{order}\n"
+    assert decoded(text, bytes.fromhex(octets)).columns["A"].tolist() == [0x01020304]
+
+
+def test_columns_of_other_names_are_passed_over_with_a_notice():
+    dictionary = read_csv(b"name,data_type,bit_length,calibration\nA,uint,8,x\n")
+    assert [str(notice) for notice in dictionary.notices] == [
+        'packet.csv:1: column "calibration" is not known, and passed over'
+    ]
