@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help setup demo test check bench soak docs format lock sbom audit clean system
+.PHONY: help setup demo test check witness bench soak docs format lock sbom audit clean system
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -33,6 +33,12 @@ else
 	$(INSTALL) -e '.[test,check]'
 endif
 	@touch $@ $(VENV)/.setup
+
+# The tools whose formats `dictionary convert` reads, in a venv of their own: their needs do not go with ours.
+witness: pyproject.toml | $(BIN)/python ## OpenC3, F Prime, AIT and Kaitai, with which tests compare converted dictionaries
+	@test -x $(VENV)/witness/bin/python || $(PYTHON) -m venv $(VENV)/witness
+	$(VENV)/witness/bin/python -m pip install --quiet --disable-pip-version-check $$($(BIN)/python -c \
+	  'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["witness"], sep="\n")')
 
 $(VENV)/.supply: pyproject.toml | $(BIN)/python
 	$(INSTALL) -e '.[supply]'

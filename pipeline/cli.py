@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipeline import cli_archive, cli_look, cli_passes, cli_recordings, cli_services, cli_simulate
+from pipeline import cli_archive, cli_dictionary, cli_look, cli_passes, cli_recordings, cli_services, cli_simulate
 from pipeline.cli_options import err, out, readable
 from pipeline.cli_start import loading
 from pipeline.errors import ConfigError, DownlinkError, StoppedError
@@ -29,7 +29,7 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (cli_passes, cli_simulate, cli_look, cli_services, cli_archive, cli_recordings):
+for room in (cli_passes, cli_simulate, cli_look, cli_services, cli_archive, cli_recordings, cli_dictionary):
     cli.add_typer(room.commands)
 
 

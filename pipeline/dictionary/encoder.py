@@ -67,7 +67,12 @@ def encode(
     `space_packet`: bytes 4 and 5 become the packet length of CCSDS 133.0-B. Raises ValueError where a value does
     not fit.
     """
-    writer = _Writer(dictionary, values)
+    return encode_by(Writer(dictionary, values), container, space_packet=space_packet)
+
+
+def encode_by(writer: Writer, container: str, *, space_packet: bool = True) -> bytes:
+    """The same by a writer, which may choose values itself."""
+    dictionary = writer.dictionary
     chain: list[Container] = [dictionary.containers[container]]
     while (base := chain[0].base) is not None:
         chain.insert(0, dictionary.containers[base])
@@ -75,6 +80,7 @@ def encode(
         writer.require(each.criteria)
     for each in chain:
         writer.container(each)
+    writer.finish()
     octets = bytearray(writer.octets())
     if space_packet:
         octets[4:6] = (len(octets) - 7).to_bytes(2, "big")
@@ -92,7 +98,9 @@ def _fill(octets: bytearray, check: ErrorCheck) -> None:
     octets[place : place + n_bytes] = check_word(check.algorithm, bytes(octets[:place]))
 
 
-class _Writer:
+class Writer:
+    """Writes one packet, entry by entry."""
+
     def __init__(self, dictionary: Dictionary, values: Mapping[str, Any]) -> None:
         self.dictionary = dictionary
         self.given = {key: iter(list(_flat(value))) for key, value in values.items()}
@@ -101,6 +109,8 @@ class _Writer:
         self.bits: dict[int, int] = {}
         self.position = 0
         self.end = 0
+        self.late: list[Any] = []
+        """Entries counted from the end of the packet."""
         self.words: list[tuple[int, ErrorCheck, bool]] = []
         """Fields that are check words and have no value given: their place, and whether the last byte comes first."""
 
@@ -139,7 +149,8 @@ class _Writer:
             if place.condition is not None and not self.holds(place.condition):
                 continue
             if place.location is not None and place.location.from_end:
-                raise ValueError("entries counted from the end of the packet are not written")
+                self.late.append(entry)
+                continue
             if place.location is not None and place.location.before_next:
                 self.position = begin + self.start_before(container.entries[i:])
             elif place.location is not None:
@@ -150,6 +161,14 @@ class _Writer:
                 if time and repetition:
                     self.position += self.size(repetition.gap)
                 self.entry(entry)
+
+    def finish(self) -> None:
+        """Write what is counted from the packet's end, behind all else: the packet is no longer than that asks for."""
+        spans = [self.size(each.place.location.bits) + self.fixed_bits(each) for each in self.late]
+        end = (self.end + 7) // 8 * 8 + max(spans, default=0)
+        for entry, span in zip(self.late, spans, strict=True):
+            self.position = end - span
+            self.entry(entry)
 
     def children(self, key: str, begin: int) -> None:
         """What a container inside another is beside itself: the first of its children that applies."""
@@ -208,8 +227,12 @@ class _Writer:
         else:
             self.value(key, kind)
 
+    def choose(self, key: str, _kind: Any) -> Any:
+        """The raw value that a parameter has here; None: what the criteria ask for, or 0."""
+        return next(self.given[key], None) if key in self.given else None
+
     def value(self, key: str, kind: Any) -> None:
-        given = next(self.given[key], None) if key in self.given else None
+        given = self.choose(key, kind)
         check = kind.encoding.check
         if given is None and check is not None and _size_bits(kind) == check.algorithm.width_bits:
             self.words.append((self.position, check, getattr(kind.encoding, "little_endian", False)))

@@ -1,0 +1,348 @@
+"""COSMOS and OpenC3 telemetry definitions (cmd_tlm/*.txt) into the neutral definition.
+
+In: files as COSMOS reads them, after ERB. Out: a container for each packet, which holds its items at their places and
+is chosen by the values of its ID items, in the order of the files. Commands and what only shows values are
+listed as lost. Source: the configuration guide of COSMOS 6 and openc3/packets/packet_config.py.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.conversion.cosmos_items import Item, integer, place_items, type_of, value_of
+from pipeline.conversion.losses import Converted, Losses, Source
+from pipeline.conversion.names import Names, clean
+from pipeline.dictionary.conditions import AllOf, Comparison, Condition, Reference
+from pipeline.dictionary.definitions import Container, Dictionary, Parameter, ParameterEntry
+from pipeline.dictionary.parameter_types import StringType
+from pipeline.errors import ConfigError, Problem
+
+TOKENS = re.compile(r"""(?:"(?:[^\\"]|\\.)*")|(?:'(?:[^\\']|\\.)*')|\S+""")
+ERB = re.compile(r"<%.*?%>|<%")
+ITEM = re.compile(r"(APPEND_)?(ID_|ARRAY_)?ITEM")
+SHOWS = frozenset({"FORMAT_STRING", "META", "HIDDEN", "LIMITS_RESPONSE", "PROCESSOR", "SCREEN", "RELATED_ITEM"})
+"""Keywords that change how COSMOS shows or treats a value, not what the value is."""
+SILENT = frozenset({"OVERLAP", "IGNORE_OVERLAP", "KEY", "CATCHALL", "RESTRICTED", "DISABLED", "ALLOW_SHORT"})
+"""Keywords that say nothing about the values of a whole binary packet."""
+TEXT_OF_PROGRAM = ("GENERIC_READ_CONVERSION_START", "GENERIC_WRITE_CONVERSION_START")
+BIG, LITTLE = "BIG_ENDIAN", "LITTLE_ENDIAN"
+
+
+@dataclass(slots=True)
+class Packet:
+    """One TELEMETRY definition."""
+
+    target: str
+    name: str
+    endianness: str
+    line: int
+    losses: Losses
+    description: str = ""
+    virtual: bool = False
+    items: list[Item] = field(default_factory=list)
+
+    def length_bits(self) -> int:
+        """Where the next APPEND_ITEM begins: bits before the packet's end items, and theirs."""
+        front = max((each.end_bits for each in self.items if not each.is_derived and each.offset >= 0), default=0)
+        return front + max((-each.offset for each in self.items if each.offset < 0), default=0)
+
+    def item(self, name: str) -> Item | None:
+        return next((each for each in self.items if each.name == name), None)
+
+
+def read_cosmos(sources: Sequence[Source]) -> Converted:
+    """The definition. Raises ConfigError with every line that COSMOS would not read either."""
+    reader = _Reader()
+    for source in sources:
+        reader.read(source)
+    if reader.problems:
+        raise ConfigError(reader.problems)
+    dictionary = _Making(list(reader.packets.values())).dictionary(sources[0].file if sources else "")
+    return Converted(dictionary, tuple(loss for each in reader.losses for loss in each))
+
+
+class _Reader:
+    def __init__(self) -> None:
+        self.packets: dict[tuple[str, str], Packet] = {}
+        self.losses: list[Losses] = []
+        self.problems: list[Problem] = []
+        self.packet: Packet | None = None
+        self.item: Item | None = None
+        self.aside = False
+        """Inside a command, whose lines are lost with it."""
+
+    def read(self, source: Source) -> None:
+        losses = Losses(source.file)
+        self.losses.append(losses)
+        self.packet, self.item, self.aside = None, None, False
+        program = False
+        for line, words in _lines(source, losses):
+            keyword = words[0].upper()
+            if keyword.endswith("_CONVERSION_END"):
+                program = False
+            elif not program:
+                program = keyword in TEXT_OF_PROGRAM
+                try:
+                    self._take(keyword, words[1:], line, losses)
+                except (ValueError, IndexError) as error:
+                    text = "has too few words" if isinstance(error, IndexError) else str(error)
+                    self.problems.append(Problem(text, source.file, line, keyword))
+
+    def _take(self, keyword: str, words: list[str], line: int, losses: Losses) -> None:
+        if keyword in {"COMMAND", "SELECT_COMMAND"}:
+            losses.add(keyword, " ".join(words[:2]), "commands are not converted", line)
+            self.packet, self.item, self.aside = None, None, True
+        elif keyword in {"TELEMETRY", "SELECT_TELEMETRY"}:
+            self.aside, self.item = False, None
+            self._packet(keyword, words, line, losses)
+        elif keyword.startswith("LIMITS_GROUP"):
+            losses.add(keyword, " ".join(words), "groups of limits are not carried", line)
+        elif self.packet is None:
+            if not self.aside:
+                raise ValueError("stands before any TELEMETRY")
+        elif ITEM.fullmatch(keyword) or keyword.endswith("STRUCTURE"):
+            self._item(keyword, words, line, losses)
+        elif keyword in {"SELECT_ITEM", "DELETE_ITEM"}:
+            self._select(keyword, words[0].upper())
+        else:
+            self._modify(keyword, words, line, losses)
+
+    def _packet(self, keyword: str, words: list[str], line: int, losses: Losses) -> None:
+        key = words[0].upper(), words[1].upper()
+        if keyword == "SELECT_TELEMETRY":
+            if key not in self.packets:
+                raise ValueError(f"there is no packet {' '.join(key)}")
+            self.packet = self.packets[key]
+            return
+        endianness = words[2].upper()
+        if endianness not in {BIG, LITTLE}:
+            raise ValueError(f'"{words[2]}" is neither {BIG} nor {LITTLE}')
+        description = words[3] if len(words) > 3 else ""
+        self.packet = self.packets[key] = Packet(*key, endianness, line, losses, description)
+
+    def _select(self, keyword: str, name: str) -> None:
+        assert self.packet is not None
+        self.item = self.packet.item(name)
+        if self.item is None:
+            raise ValueError(f"there is no item {name}")
+        if keyword == "DELETE_ITEM":
+            self.packet.items.remove(self.item)
+            self.item = None
+
+    def _item(self, keyword: str, words: list[str], line: int, losses: Losses) -> None:
+        assert self.packet is not None
+        packet, self.item = self.packet, None
+        name = words[0].upper()
+        if keyword.endswith("STRUCTURE"):
+            losses.add(keyword, f"{packet.name} {name}", "the items of another packet inside are not carried", line)
+            words, keyword = [*words[:2], "BLOCK"], "APPEND_ITEM" if keyword.startswith("APPEND") else "ITEM"
+            if not re.fullmatch(r"-?\d+", words[1]):
+                raise ValueError("a structure whose size is that of another packet is not converted")
+        appended, is_id, is_array = (word in keyword for word in ("APPEND_", "ID_", "ARRAY_"))
+        rest = words[1 if appended else 2 :]
+        offset = packet.length_bits() if appended else integer(words[1])
+        size, data_type = integer(rest[0]), rest[1].upper()
+        extra = rest[2] if is_id or is_array else None
+        behind = rest[3 if extra is not None else 2 :]
+        endianness = behind[1].upper() if len(behind) > 1 else packet.endianness
+        if endianness not in {BIG, LITTLE}:
+            raise ValueError(f'"{behind[1]}" is neither {BIG} nor {LITTLE}')
+        item = Item(name, offset, size, data_type, endianness == LITTLE, line, losses, packet.name)
+        item.description = behind[0] if behind else ""
+        item.array_bits = integer(extra) if is_array and extra is not None else None
+        item.id_value = extra if is_id else None
+        known = packet.item(name)
+        if known is not None:
+            losses.add("ITEM", f"{packet.name} {name}", "is there twice: the later one counts", known.line)
+            packet.items.remove(known)
+        packet.items.append(item)
+        self.item = item
+
+    def _modify(self, keyword: str, words: list[str], line: int, losses: Losses) -> None:
+        assert self.packet is not None
+        packet, item = self.packet, self.item
+        where = f"{packet.name} {item.name}" if item else packet.name
+        if keyword == "VIRTUAL":
+            packet.virtual = True
+        elif keyword in {"ACCESSOR", "TEMPLATE", "TEMPLATE_FILE", "TEMPLATE_BASE64", "SUBPACKET", "SUBPACKETIZER"}:
+            if keyword != "ACCESSOR" or "binary" not in words[0].lower():
+                losses.add(keyword, where, "the packet is read as plain binary", line)
+        elif keyword in SHOWS:
+            losses.add(keyword, where, "is not carried: it does not change the value", line)
+        elif item is None or keyword in SILENT:
+            if keyword not in SILENT:
+                losses.add(keyword, where, "is not known, and passed over", line)
+        else:
+            _MODIFIERS.get(keyword, _unknown)(item, keyword, words, line)
+
+
+def _lines(source: Source, losses: Losses) -> Iterator[tuple[int, list[str]]]:
+    """The words of each line that says something; lines that end with & go on in the next."""
+    try:
+        text = source.document.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = source.document.decode("latin-1")
+    begun: tuple[int, str] | None = None
+    for number, line in enumerate(text.splitlines(), 1):
+        stripped = line.strip()
+        if not stripped or stripped.startswith("#"):
+            continue
+        first, before = begun or (number, "")
+        if stripped.endswith(" &"):
+            begun = first, before + stripped[:-1]
+            continue
+        begun = None
+        whole = before + stripped
+        found = ERB.search(whole)
+        if found and TOKENS.match(ERB.sub("X", whole)) and not whole.startswith("<%"):
+            losses.add("ERB", found[0], "is left as a name: convert what COSMOS makes of the file", first)
+            whole = ERB.sub("TARGET", whole)
+        elif found:
+            losses.add("ERB", found[0], "is not run: convert what COSMOS makes of the file", first)
+            continue
+        words = [_unquoted(word) for word in TOKENS.findall(whole)]
+        cut = next((i for i, word in enumerate(words) if word.startswith("#") and i), len(words))
+        if words[:cut]:
+            yield first, words[:cut]
+
+
+def _unquoted(word: str) -> str:
+    quoted = len(word) > 1 and word[0] == word[-1] and word[0] in "\"'"
+    return word[1:-1].replace(f"\\{word[0]}", word[0]) if quoted else word
+
+
+# what follows an item
+
+Modifier = Callable[[Item, str, list[str], int], None]
+
+
+def _state(item: Item, _keyword: str, words: list[str], line: int) -> None:
+    item.states.append((words[0].upper(), words[1], words[2].upper() if len(words) > 2 else "", line))
+
+
+def _units(item: Item, _keyword: str, words: list[str], _line: int) -> None:
+    item.unit = words[1] if len(words) > 1 else words[0]
+
+
+def _description(item: Item, _keyword: str, words: list[str], _line: int) -> None:
+    item.description = words[0]
+
+
+def _polynomial(item: Item, _keyword: str, words: list[str], _line: int) -> None:
+    item.coefficients = tuple(map(float, words))
+    if not words:
+        raise ValueError("wants a coefficient")
+
+
+def _segment(item: Item, _keyword: str, words: list[str], _line: int) -> None:
+    item.segments.append((float(words[0]), tuple(map(float, words[1:]))))
+
+
+def _limits(item: Item, keyword: str, words: list[str], line: int) -> None:
+    name = words[0].upper()
+    if name != "DEFAULT":
+        item.lost(keyword, f"the limits set {name} is not carried: DEFAULT is", line)
+        return
+    if words[2].upper() != "ENABLED":
+        item.lost(keyword, "limits that are disabled are not carried", line)
+        return
+    item.limits = (max(integer(words[1]), 1), tuple(map(float, words[3:7])))
+    if len(item.limits[1]) < 4:
+        raise ValueError("wants four limits")
+    if len(words) > 7:
+        item.lost(keyword, "the green limits are not carried", line)
+
+
+def _variable(item: Item, _keyword: str, words: list[str], _line: int) -> None:
+    per, by = (integer(words[i]) if len(words) > i else default for i, default in ((1, 8), (2, 0)))
+    item.variable = words[0].upper(), per, by
+
+
+def _program(item: Item, keyword: str, words: list[str], line: int) -> None:
+    item.lost(keyword, f"{words[0] if words else 'it'} is a program: the raw value is given", line)
+
+
+def _unknown(item: Item, keyword: str, words: list[str], line: int) -> None:
+    item.lost(keyword, f"{' '.join(words[:2])} is not carried", line)
+
+
+_MODIFIERS: dict[str, Modifier] = {
+    "STATE": _state,
+    "UNITS": _units,
+    "DESCRIPTION": _description,
+    "POLY_READ_CONVERSION": _polynomial,
+    "SEG_POLY_READ_CONVERSION": _segment,
+    "LIMITS": _limits,
+    "VARIABLE_BIT_SIZE": _variable,
+    "READ_CONVERSION": _program,
+    "GENERIC_READ_CONVERSION_START": _program,
+}
+
+
+# the definition
+
+
+class _Making:
+    def __init__(self, packets: list[Packet]) -> None:
+        self.packets = packets
+        self.several_targets = len({each.target for each in packets}) > 1
+        self.names = Names()
+        self.parameters: dict[str, Parameter] = {}
+        self.containers: dict[str, Container] = {}
+
+    def dictionary(self, file: str) -> Dictionary:
+        for packet in self.packets:
+            if packet.virtual:
+                packet.losses.add("TELEMETRY", packet.name, "a virtual packet is never identified", packet.line)
+            else:
+                self._packet(packet)
+        targets = {each.target for each in self.packets}
+        name = clean(next(iter(targets))) if len(targets) == 1 else "COSMOS"
+        return Dictionary(name, self.parameters, self.containers, file)
+
+    def _packet(self, packet: Packet) -> None:
+        name = self.names.take(f"{packet.target}_{packet.name}" if self.several_targets else packet.name)
+        own = Names()
+        keys = {each.name: (f"{name}.{own.take(each.name)}") for each in packet.items}
+        standing = [each for each in packet.items if not each.is_derived]
+        for item in packet.items:
+            if clean(item.name) != item.name:
+                item.lost("ITEM", f"is called {keys[item.name].rpartition('.')[2]}", item.line)
+            if item.is_derived and not item.has_program:
+                item.lost("ITEM", "DERIVED: it does not stand in the packet", item.line)
+        placed = [each for each in place_items(standing) if self._parameter(each[0], keys)]
+        entries = tuple(ParameterEntry(keys[item.name], place) for item, place in placed)
+        criteria = self._criteria(standing, keys)
+        if criteria is None and len(self.packets) == 1:
+            self.containers[name] = Container(name, entries, line=packet.line)
+            return
+        base = self.names.take(f"{name}_Base")
+        self.containers[base] = Container(base, entries, abstract=True, line=packet.line)
+        self.containers[name] = Container(name, (), base=base, criteria=criteria, line=packet.line)
+
+    def _parameter(self, item: Item, keys: dict[str, str]) -> bool:
+        kind = type_of(item, keys)
+        if kind is None:
+            return False
+        key = keys[item.name]
+        name = key.rpartition(".")[2]
+        self.parameters[key] = Parameter(key, name, kind, item.line, description=item.description)
+        return True
+
+    def _criteria(self, items: list[Item], keys: dict[str, str]) -> Condition | None:
+        parts: list[Condition] = []
+        for item in items:
+            key = keys[item.name]
+            if item.id_value is None or key not in self.parameters:
+                continue
+            if isinstance(self.parameters[key].type, StringType):
+                item.lost("ID_ITEM", "an ID that is text chooses no container", item.line)
+                continue
+            value = value_of(item.id_value, item.data_type)
+            if value is None:
+                item.lost("ID_ITEM", f'"{item.id_value}" is no number, and chooses no container', item.line)
+                continue
+            parts.append(Comparison(Reference(key, calibrated=False), "==", value))
+        return AllOf(tuple(parts)) if parts else None

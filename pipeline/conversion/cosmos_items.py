@@ -1,0 +1,285 @@
+"""Items of COSMOS: their types, and where they stand.
+
+Bit offsets count from the most significant bit of the packet's first byte. Two cases differ from XTCE. A little-endian
+bit field: its offset is that of its most significant bit, and its other bytes stand before. An item behind others whose
+size the packet tells (VARIABLE_BIT_SIZE): it moves with them. Source: binary_accessor.py and structure.py of openc3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.conversion.losses import Losses
+from pipeline.dictionary.conditions import Comparison, Condition, Dynamic, Reference, Remainder, Size
+from pipeline.dictionary.definitions import Location, Placement
+from pipeline.dictionary.encodings import BinaryEncoding, Calibrator, NumberEncoding, Polynomial, StringEncoding
+from pipeline.dictionary.parameter_types import (
+    Alarm,
+    ArrayType,
+    BinaryType,
+    EnumeratedType,
+    Limits,
+    NumberType,
+    ParameterType,
+    Range,
+    StringType,
+)
+
+WHOLE_BITS = (8, 16, 32, 64)
+FLOAT_BITS = (32, 64)
+WARNING, CRITICAL = 2, 4
+COLORS = {"GREEN": 0, "YELLOW": WARNING, "RED": CRITICAL}
+CONSTANTS = ("MIN", "MAX", "POS_INFINITY", "NEG_INFINITY")
+
+
+@dataclass(slots=True)
+class Item:
+    """One item of a packet. `size`: bits; 0 or less: so many before the packet's end. `variable`: the item that tells
+    the size, bits for each of its counts, and bits beside. `states`: (name, value, color, line).
+    """
+
+    name: str
+    offset: int
+    size: int
+    data_type: str
+    little: bool
+    line: int
+    losses: Losses
+    packet: str
+    description: str = ""
+    unit: str = ""
+    array_bits: int | None = None
+    id_value: str | None = None
+    states: list[tuple[str, str, str, int]] = field(default_factory=list)
+    coefficients: tuple[float, ...] = ()
+    segments: list[tuple[float, tuple[float, ...]]] = field(default_factory=list)
+    limits: tuple[int, tuple[float, ...]] | None = None
+    variable: tuple[str, int, int] | None = None
+    has_program: bool = False
+
+    @property
+    def is_derived(self) -> bool:
+        return self.data_type == "DERIVED"
+
+    @property
+    def end_bits(self) -> int:
+        """Where the next item is appended."""
+        whole = self.size if self.array_bits is None else self.array_bits
+        return self.offset + max(whole, 0)
+
+    @property
+    def is_bit_field(self) -> bool:
+        """Whether COSMOS reads it bit by bit; else as a number of whole bytes."""
+        return self.data_type in {"INT", "UINT"} and (self.offset % 8 != 0 or self.size not in WHOLE_BITS)
+
+    @property
+    def first_bit(self) -> int:
+        """Where it begins: of a little-endian bit field counted from the least significant bit of its first byte."""
+        if not (self.little and self.is_bit_field):
+            return self.offset
+        n_bytes = (self.offset % 8 + self.size - 1) // 8 + 1
+        first_byte = self.offset // 8 - n_bytes + 1
+        return first_byte * 8 + n_bytes * 8 - self.offset % 8 - self.size
+
+    def lost(self, kind: str, why: str, line: int = 0) -> None:
+        if "_CONVERSION" in kind:
+            self.has_program = True
+        self.losses.add(kind, f"{self.packet} {self.name}", why, line or self.line)
+
+
+def integer(text: str) -> int:
+    """As COSMOS reads integers: also 0x and 0b. Raises ValueError."""
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise ValueError(f'"{text}" is no whole number') from None
+
+
+def value_of(text: str, data_type: str) -> str | None:
+    """A number as text, decimal; None where it is none."""
+    try:
+        return str(int(text, 0)) if data_type != "FLOAT" else repr(float(text))
+    except ValueError:
+        return None
+
+
+# where
+
+
+def place_items(items: Sequence[Item]) -> Iterator[tuple[Item, Placement]]:
+    """The items in the order of the packet, each with its place."""
+    front = sorted((each for each in items if each.offset >= 0), key=lambda each: each.offset)
+    at, floats = 0, False
+    for item in front:
+        first = item.first_bit
+        if first == at:
+            location = None
+        elif floats:
+            location = Location(first - at)
+        else:
+            location = Location(first, from_start=True)
+        yield item, Placement(location, line=item.line)
+        floats = floats or item.variable is not None
+        at = first + (item.end_bits - item.offset)
+    for item in sorted((each for each in items if each.offset < 0), key=lambda each: each.offset):
+        whole = item.size if item.array_bits is None else item.array_bits
+        yield item, Placement(Location(-item.offset - whole, from_end=True), line=item.line)
+
+
+# what
+
+
+def type_of(item: Item, keys: Mapping[str, str]) -> ParameterType | None:
+    """The type of the item; None, and a loss, where there is none that says the same."""
+    element = _element_of(item, keys)
+    if element is None or item.array_bits is None:
+        return element
+    if item.little and item.is_bit_field and item.size != 8:
+        item.lost("ARRAY_ITEM", "an array of little-endian bit fields is not carried")
+        return None
+    if item.variable is not None:
+        of, per, by = item.variable
+        return ArrayType("", element, (Dynamic(_told(of, keys), per / item.size, by / item.size),))
+    if item.array_bits <= 0:
+        return ArrayType("", element, (Remainder(-item.array_bits),))
+    return ArrayType("", element, (item.array_bits // item.size,))
+
+
+def _told(of: str, keys: Mapping[str, str]) -> Reference:
+    if of not in keys:
+        raise ValueError(f"VARIABLE_BIT_SIZE: there is no item {of}")
+    return Reference(keys[of])
+
+
+def _size_of(item: Item, keys: Mapping[str, str]) -> Size:
+    if item.variable is not None and item.array_bits is None:
+        of, per, by = item.variable
+        return Dynamic(_told(of, keys), float(per), float(by))
+    return item.size if item.size > 0 else Remainder(-item.size)
+
+
+def _element_of(item: Item, keys: Mapping[str, str]) -> ParameterType | None:
+    if item.data_type in {"STRING", "BLOCK"}:
+        return _bytes_of(item, keys)
+    if item.variable is not None and item.array_bits is None:
+        item.lost("VARIABLE_BIT_SIZE", "a number of the size that QUIC tells is not carried, nor what is behind it")
+        return None
+    encoding = _encoding_of(item)
+    if encoding is None:
+        return None
+    calibrator, contexts = _conversion_of(item, keys)
+    if calibrator is not None:
+        encoding = NumberEncoding(
+            encoding.size_bits,
+            encoding.form,
+            encoding.little_endian,
+            calibrator=calibrator,
+            contexts=contexts,
+            lsb_first=encoding.lsb_first,
+        )
+    labels = _labels_of(item, calibrated=calibrator is not None or encoding.is_float)
+    if labels:
+        return EnumeratedType("", encoding, labels, item.unit, _colors_of(item, labels))
+    real = calibrator is not None or encoding.is_float
+    return NumberType("", encoding, real, item.unit, _limits_of(item))
+
+
+def _bytes_of(item: Item, keys: Mapping[str, str]) -> ParameterType | None:
+    for name, _, _, line in item.states:
+        item.lost("STATE", f"{name}: a state of text or bytes is not carried", line)
+    if item.coefficients or item.segments:
+        item.lost("POLY_READ_CONVERSION", "a conversion of text or bytes is not carried")
+    if item.offset % 8:
+        item.lost("ITEM", "text or bytes that begin inside of a byte are not carried")
+        return None
+    size = _size_of(item, keys)
+    if item.data_type == "STRING":
+        return StringType("", StringEncoding(size, "utf-8", b"\0"), item.unit)
+    return BinaryType("", BinaryEncoding(size), item.unit)
+
+
+def _encoding_of(item: Item) -> NumberEncoding | None:  # noqa: PLR0911 - a case for each kind of bits
+    if item.data_type == "FLOAT":
+        if item.size not in FLOAT_BITS or item.offset % 8:
+            item.lost("ITEM", f"a float of {item.size} bits at bit {item.offset} is not carried")
+            return None
+        return NumberEncoding(item.size, "IEEE754", item.little and item.size > 8)
+    if item.data_type not in {"INT", "UINT"}:
+        item.lost("ITEM", f"data type {item.data_type} is not carried")
+        return None
+    if not 1 <= item.size <= 64:
+        item.lost("ITEM", f"a number of {item.size} bits is not carried")
+        return None
+    form = "twosComplement" if item.data_type == "INT" and item.size > 1 else "unsigned"
+    if not item.little or (item.size == 8 and not item.is_bit_field):
+        return NumberEncoding(item.size, form)
+    if not item.is_bit_field:
+        return NumberEncoding(item.size, form, little_endian=True)
+    return _little_bit_field(item, form)
+
+
+def _little_bit_field(item: Item, form: str) -> NumberEncoding | None:
+    first = item.first_bit
+    if item.offset >= 0 and first < 0:
+        item.lost("ITEM", "a little-endian bit field that begins before the packet is not carried")
+        return None
+    if item.offset < 0:
+        item.lost("ITEM", "a little-endian bit field that is counted from the packet's end is not carried")
+        return None
+    if item.size % 8 == 0 and first % 8:
+        item.lost("ITEM", f"a little-endian bit field of {item.size} bits inside of bytes is not carried")
+        return None
+    whole = item.size % 8 == 0
+    return NumberEncoding(item.size, form, little_endian=whole and item.size > 8, lsb_first=not whole)
+
+
+Contexts = tuple[tuple[Condition, Calibrator], ...]
+
+
+def _conversion_of(item: Item, keys: Mapping[str, str]) -> tuple[Calibrator | None, Contexts]:
+    """A polynomial, or one for each segment: from its lower bound on, below the lowest one as in the lowest."""
+    if item.coefficients:
+        return Polynomial(item.coefficients), ()
+    if not item.segments:
+        return None, ()
+    ordered = sorted(item.segments, reverse=True)
+    own = Reference(keys[item.name], calibrated=False)
+    cases = [(Comparison(own, ">=", repr(low)), Polynomial(each or (0.0,))) for low, each in ordered[:-1]]
+    return Polynomial(ordered[-1][1] or (0.0,)), tuple(cases)
+
+
+def _labels_of(item: Item, *, calibrated: bool) -> tuple[tuple[int, int, str], ...]:
+    """States by value; of two names for one value the later one counts, as in COSMOS."""
+    found: dict[int, tuple[str, int]] = {}
+    for name, text, _, line in item.states:
+        value = value_of(text, item.data_type) if not calibrated else None
+        if value is None:
+            why = "a state of a converted value or float" if calibrated else f'the value "{text}"'
+            item.lost("STATE", f"{name}: {why} is not carried", line)
+        else:
+            if int(value) in found:
+                before, its_line = found.pop(int(value))
+                item.lost("STATE", f"{before}: the value {value} is that of {name}", its_line)
+            found[int(value)] = name, line
+    return tuple((value, value, name) for value, (name, _) in found.items())
+
+
+def _colors_of(item: Item, labels: Sequence[tuple[int, int, str]]) -> Limits:
+    known = {label for _, _, label in labels}
+    levels = tuple(
+        (name, COLORS[color]) for name, _, color, _ in item.states if COLORS.get(color) and name in known
+    )
+    return Limits(alarm=Alarm(labels=levels)) if levels else Limits()
+
+
+def _limits_of(item: Item) -> Limits:
+    """A value that reaches a limit is beyond it."""
+    if item.limits is None:
+        return Limits()
+    violations, (red_low, yellow_low, yellow_high, red_high) = item.limits
+    bands = (
+        (WARNING, Range(yellow_low, yellow_high, with_low=False, with_high=False), False),
+        (CRITICAL, Range(red_low, red_high, with_low=False, with_high=False), False),
+    )
+    return Limits(alarm=Alarm(bands, violations=violations))

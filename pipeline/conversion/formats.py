@@ -1,0 +1,85 @@
+"""The formats that definitions come in: how each is known, and who reads it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.conversion.cosmos import read_cosmos
+from pipeline.conversion.csv_writer import write_csv
+from pipeline.conversion.losses import Converted, Losses, Source
+from pipeline.conversion.xtce_writer import write_xtce
+from pipeline.dictionary.definitions import Dictionary
+from pipeline.dictionary_files import MAX_FILE_BYTES, ReaderOptions, load_csv, load_xtce
+from pipeline.errors import ConfigError, Problem
+from pipeline.toml_lines import read_limited
+
+READERS: Mapping[str, Callable[[Sequence[Source]], Converted]] = {
+    "cosmos": read_cosmos,
+}
+WRITERS: Mapping[str, Callable[[Dictionary, Losses], bytes]] = {"xtce": write_xtce, "csv": write_csv}
+OURS = ("xtce", "csv")
+HEAD_BYTES = 1 << 16
+COSMOS = re.compile(rb"^\s*(?:SELECT_)?(?:TELEMETRY|COMMAND)\s", re.MULTILINE)
+
+
+def detect(path: Path) -> str:
+    """The format of a file, by its content first, then by its name. Raises ConfigError where it is none of them."""
+    if path.is_dir():
+        return _detect_folder(path)
+    head = read_limited(path, MAX_FILE_BYTES)[:HEAD_BYTES]
+    text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+    if text.startswith(b"<") and b"SpaceSystem" in head:
+        return "xtce"
+    if path.suffix == ".csv":
+        return "csv"
+    if COSMOS.search(head):
+        return "cosmos"
+    raise ConfigError([Problem(f"its format is not known: say --from {', '.join((*READERS, *OURS))}", str(path))])
+
+
+def _detect_folder(path: Path) -> str:
+    if any(path.glob("*.csv")) and not any(path.rglob("*.xml")):
+        return "csv"
+    if any(path.rglob("*.xml")):
+        return "xtce"
+    files = [each for each in sorted(path.rglob("*")) if each.is_file()]
+    for each in files:
+        try:
+            return detect(each)
+        except ConfigError:
+            continue
+    raise ConfigError([Problem("no file in it is of a format that is known", str(path))])
+
+
+def read_definition(paths: Sequence[Path], source_format: str = "", options: Any = None) -> Converted:
+    """Files of one format as the neutral definition. Raises ConfigError."""
+    kinds = {source_format} if source_format else {detect(path) for path in paths}
+    if len(kinds) > 1:
+        raise ConfigError(f"the files are of several formats ({', '.join(sorted(kinds))}): convert each by itself")
+    (kind,) = kinds
+    if kind in OURS:
+        return Converted(_load(paths, kind, options or ReaderOptions()))
+    files = [each for path in paths for each in _files(path)]
+    return READERS[kind]([Source(read_limited(each, MAX_FILE_BYTES), str(each)) for each in files])
+
+
+def _files(path: Path) -> list[Path]:
+    return sorted(each for each in path.rglob("*") if each.is_file()) if path.is_dir() else [path]
+
+
+def _load(paths: Sequence[Path], kind: str, options: ReaderOptions) -> Dictionary:
+    if kind == "csv":
+        if len(paths) > 1:
+            raise ConfigError("name one table, or the folder of several")
+        return load_csv(paths[0])[0]
+    return load_xtce(paths, options)[0]
+
+
+def write_definition(converted: Converted, target_format: str, file: str) -> tuple[bytes, tuple[Any, ...]]:
+    """The document, and all that is lost on the way."""
+    losses = Losses(file)
+    document = WRITERS[target_format](converted.dictionary, losses)
+    return document, (*converted.losses, *losses)

@@ -1,0 +1,178 @@
+"""Where each parameter of a container stands, as far as the dictionary alone says it.
+
+In: a dictionary and a container. Out: its parameters in the order of the packet, each with its place: bits from an
+anchor. The anchor "" is the start of the packet, "end" its end; else it is the key of the entry behind which all moves.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+
+from pipeline.dictionary.conditions import AllOf, Comparison, Condition, Size
+from pipeline.dictionary.definitions import (
+    Container,
+    ContainerEntry,
+    Dictionary,
+    Entry,
+    FixedEntry,
+    ParameterEntry,
+    Placement,
+)
+from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, StringEncoding
+from pipeline.dictionary.layout import bases_of
+from pipeline.dictionary.parameter_types import AggregateType, ArrayType, NumberType, ParameterType, UnencodedType
+
+START, END = "", "end"
+Place = tuple[str, int]
+HEADER_BITS = 48
+APID = (5, 11)
+LENGTH = (32, 16)
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """One parameter in a packet. `size_bits`: None where the packet tells; `conditions`: of all around."""
+
+    key: str
+    name: str
+    type: ParameterType
+    place: Place
+    size_bits: int | None
+    entry: ParameterEntry
+    conditions: tuple[Condition, ...] = ()
+
+    @property
+    def start(self) -> int | None:
+        """Bits from the start of the packet, where that is fixed."""
+        return self.place[1] if self.place[0] == START else None
+
+
+def placed_in(dictionary: Dictionary, container: Container) -> list[Placed]:
+    """The parameters of a packet of this container, its bases' first."""
+    walk = _Walk(dictionary)
+    for each in reversed(list(bases_of(container, dictionary))):
+        walk.container(each)
+    return walk.found
+
+
+def fixed_bits(kind: ParameterType, dimensions: tuple[Size, ...] | None = None) -> int | None:
+    """Bits of a value, where they are always the same."""
+    if isinstance(kind, ArrayType):
+        sizes = dimensions if dimensions is not None else kind.dimensions or ()
+        one = fixed_bits(kind.element)
+        counts = [size for size in sizes if isinstance(size, int)]
+        return one * prod(counts) if one is not None and len(counts) == len(sizes) else None
+    if isinstance(kind, AggregateType):
+        parts = [fixed_bits(member) for _, member in kind.members]
+        known = [part for part in parts if part is not None]
+        return sum(known) if len(known) == len(parts) else None
+    if isinstance(kind, UnencodedType):
+        return None
+    encoding: NumberEncoding | StringEncoding | BinaryEncoding = kind.encoding
+    if isinstance(encoding, NumberEncoding):
+        return encoding.size_bits
+    return encoding.size if isinstance(encoding.size, int) else None
+
+
+def criteria_of(dictionary: Dictionary, container: Container) -> list[Condition]:
+    """What a packet of the container must say, its bases' criteria first."""
+    chain = reversed(list(bases_of(container, dictionary)))
+    return [each.criteria for each in chain if each.criteria is not None]
+
+
+def equalities(condition: Condition) -> Iterator[Comparison]:
+    """Comparisons with == that must all hold."""
+    if isinstance(condition, AllOf):
+        for part in condition.parts:
+            yield from equalities(part)
+    elif isinstance(condition, Comparison) and condition.operator == "==" and isinstance(condition.right, str):
+        yield condition
+
+
+def standing_at(placed: list[Placed], where: tuple[int, int]) -> Placed | None:
+    """The unsigned number that stands at (first bit, bits) of every packet."""
+    for each in placed:
+        plain = isinstance(each.type, NumberType) and each.type.encoding == NumberEncoding(where[1])
+        if (each.start, each.size_bits) == where and plain and not each.conditions:
+            return each
+    return None
+
+
+def is_space_packet(placed: list[Placed]) -> bool:
+    """Whether a packet begins with a primary header of CCSDS 133.0-B: no field crosses the borders of its six bytes,
+    and its length stands in a number of its own.
+    """
+    crossing = [
+        each
+        for each in placed
+        if each.start is not None and each.start < HEADER_BITS < each.start + (each.size_bits or 0)
+    ]
+    return standing_at(placed, LENGTH) is not None and not crossing
+
+
+class _Walk:
+    def __init__(self, dictionary: Dictionary) -> None:
+        self.dictionary = dictionary
+        self.found: list[Placed] = []
+        self.at: Place = (START, 0)
+        self.n = 0
+
+    def container(self, container: Container) -> None:
+        """One of a chain of bases: places from its start are places from the start of the packet."""
+        for entry in container.entries:
+            self.entry(entry, (START, 0), ())
+
+    def entry(self, entry: Entry, begin: Place, conditions: tuple[Condition, ...]) -> None:
+        place = entry.place
+        size = self.size(entry)
+        behind = self.at
+        self.move(place, begin, size)
+        if place.condition is not None:
+            conditions = (*conditions, place.condition)
+        if isinstance(entry, ContainerEntry):
+            inside = self.dictionary.containers[entry.container]
+            start = self.at
+            for each in inside.entries:
+                self.entry(each, start, conditions)
+        elif isinstance(entry, ParameterEntry):
+            known = self.dictionary.parameters[entry.parameter]
+            self.found.append(Placed(known.key, known.name, known.type, self.at, size, entry, conditions))
+        self.pass_by(entry, size, behind)
+
+    def move(self, place: Placement, begin: Place, size: int | None) -> None:
+        location = place.location
+        if location is None:
+            return
+        if not isinstance(location.bits, int) or location.before_next:
+            self.n += 1
+            self.at = (f"place {self.n}", 0)
+        elif location.from_end:
+            self.at = (END, -location.bits - (size or 0))
+        elif location.from_start:
+            self.at = (begin[0], begin[1] + location.bits)
+        else:
+            self.at = (self.at[0], self.at[1] + location.bits)
+
+    def pass_by(self, entry: Entry, size: int | None, behind: Place) -> None:
+        """To the end of an entry: where that is not fixed, to an anchor of its own."""
+        repetition = entry.place.repetition
+        if entry.place.location is not None and entry.place.location.from_end:
+            self.at = behind
+            return
+        if isinstance(entry, ContainerEntry) and repetition is None and entry.place.condition is None:
+            return
+        times: Size = repetition.count if repetition else 1
+        gap: Size = repetition.gap if repetition else 0
+        if size is None or not isinstance(times, int) or not isinstance(gap, int) or entry.place.condition:
+            self.at = (getattr(entry, "parameter", getattr(entry, "container", "entry")), 0)
+        elif not isinstance(entry, ContainerEntry):
+            self.at = (self.at[0], self.at[1] + times * size + max(times - 1, 0) * gap)
+
+    def size(self, entry: Entry) -> int | None:
+        if isinstance(entry, FixedEntry):
+            return entry.size_bits
+        if isinstance(entry, ParameterEntry):
+            return fixed_bits(self.dictionary.parameters[entry.parameter].type, entry.dimensions)
+        return None

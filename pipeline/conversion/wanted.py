@@ -1,0 +1,203 @@
+"""What the raw values of a packet must be, so that it is of a container and its sizes can be.
+
+In: a dictionary and a container. Out: for each parameter a value, or limits on it. Nothing is solved beyond comparisons
+with literals; who makes packets looks at what they became.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from math import ceil, floor
+
+from pipeline.conversion.places import Placed, criteria_of, placed_in
+from pipeline.conversion.xtce_elements import positive
+from pipeline.dictionary.conditions import AllOf, AnyOf, Comparison, Condition, Dynamic, Lookup, Reference, Size
+from pipeline.dictionary.definitions import Container, ContainerEntry, Dictionary, Entry
+from pipeline.dictionary.encodings import NumberEncoding
+from pipeline.dictionary.layout import bases_of
+from pipeline.dictionary.parameter_types import (
+    AggregateType,
+    ArrayType,
+    BooleanType,
+    EnumeratedType,
+    ParameterType,
+    UnencodedType,
+)
+
+SPAN = 12
+"""A size that a packet tells is so many counts above the least that can be, at most."""
+MAX_SIZE_BITS = 4096
+HEADER_FIELDS_BITS = 32
+
+
+@dataclass(slots=True)
+class Wanted:
+    """`fixed`: raw values that must be; `rules`: comparisons that must hold; `ranges`: of values that tell sizes;
+    `hints`: values that conditions anywhere compare with.
+    """
+
+    fixed: dict[str, int | float] = field(default_factory=dict)
+    rules: dict[str, list[tuple[str, float]]] = field(default_factory=dict)
+    ranges: dict[str, tuple[int, int]] = field(default_factory=dict)
+    hints: dict[str, list[int]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What stays the same for all packets of a container."""
+
+    criteria: tuple[Condition, ...]
+    ranges: dict[str, tuple[int, int]]
+    hints: dict[str, list[int]]
+    header: tuple[Placed, ...]
+    """Fields of the primary header's first four bytes."""
+
+
+def asked_of(dictionary: Dictionary, container: Container) -> Asked:
+    """What the packets of a container have in common."""
+    placed = placed_in(dictionary, container)
+    ranges: dict[str, tuple[int, int]] = {}
+    hints: dict[str, list[int]] = {}
+    entries = [entry for each in bases_of(container, dictionary) for entry in _entries(dictionary, each)]
+    for size in _sizes(dictionary, entries):
+        if isinstance(size, Dynamic) and size.slope:
+            ranges[size.of.parameter] = _within(size, ranges.get(size.of.parameter))
+        elif isinstance(size, Lookup):
+            for condition, _ in size.cases:
+                _hint(dictionary, condition, hints)
+    for entry in entries:
+        if entry.place.condition is not None:
+            _hint(dictionary, entry.place.condition, hints)
+        if isinstance(entry, ContainerEntry):
+            _hint_children(dictionary, entry.container, hints)
+    header = [each for each in placed if each.start is not None and each.start + (each.size_bits or 99) <= 32]
+    return Asked(tuple(criteria_of(dictionary, container)), ranges, hints, tuple(header))
+
+
+def want(asked: Asked, dictionary: Dictionary, dice: random.Random, *, header: int | None) -> Wanted:
+    """What one packet wants. `header`: the first four bytes of a space packet; None: it is none."""
+    wanted = Wanted(ranges=asked.ranges, hints=asked.hints)
+    for condition in asked.criteria:
+        _require(positive(condition), dictionary, wanted, dice)
+    for each in asked.header if header is not None else ():
+        encoding = getattr(each.type, "encoding", None)
+        plain = isinstance(encoding, NumberEncoding) and encoding.form == "unsigned" and not encoding.little_endian
+        free = each.key not in wanted.fixed and each.key not in wanted.rules
+        if plain and free and each.start is not None and each.size_bits is not None and header is not None:
+            shift = HEADER_FIELDS_BITS - each.start - each.size_bits
+            wanted.fixed[each.key] = header >> shift & ((1 << each.size_bits) - 1)
+    return wanted
+
+
+def allowed(value: float, rules: Iterable[tuple[str, float]]) -> bool:
+    """Whether a value meets all comparisons."""
+    tests = {
+        "==": lambda a, b: a == b,
+        "!=": lambda a, b: a != b,
+        "<": lambda a, b: a < b,
+        "<=": lambda a, b: a <= b,
+        ">": lambda a, b: a > b,
+        ">=": lambda a, b: a >= b,
+    }
+    return all(tests[operator](value, literal) for operator, literal in rules)
+
+
+def _require(condition: Condition, dictionary: Dictionary, wanted: Wanted, dice: random.Random) -> None:
+    if isinstance(condition, AllOf):
+        for part in condition.parts:
+            _require(part, dictionary, wanted, dice)
+    elif isinstance(condition, AnyOf):
+        _require(dice.choice(condition.parts), dictionary, wanted, dice)
+    elif isinstance(condition, Comparison) and isinstance(condition.right, str):
+        value = literal_of(dictionary, condition.left, condition.right)
+        if value is None:
+            return
+        if condition.operator == "==":
+            wanted.fixed[condition.left.parameter] = value
+        else:
+            wanted.rules.setdefault(condition.left.parameter, []).append((condition.operator, value))
+
+
+def literal_of(dictionary: Dictionary, reference: Reference, literal: str) -> int | float | None:
+    """The raw value that a literal of a comparison means; None where that is not known."""
+    kind = dictionary.parameters[reference.parameter].type
+    if isinstance(kind, EnumeratedType) and reference.calibrated:
+        return next((low for low, _, label in kind.labels if label == literal), None)
+    if isinstance(kind, BooleanType) and reference.calibrated:
+        return int(literal in {kind.one, "1"} or literal.lower() == "true")
+    try:
+        return int(literal, 0)
+    except ValueError:
+        pass
+    try:
+        return float(literal)
+    except ValueError:
+        return None
+
+
+def _within(size: Dynamic, known: tuple[int, int] | None) -> tuple[int, int]:
+    """Values that give no size below 0 nor one that is very large, and those of other sizes too."""
+    edges = sorted((bits - size.intercept) / size.slope for bits in (0, MAX_SIZE_BITS))
+    low, high = ceil(edges[0]), floor(edges[1])
+    if size.slope > 0:
+        low = max(low, 0)
+        high = min(high, low + SPAN)
+    else:
+        high = max(high, 0)
+        low = max(low, high - SPAN, 0)
+    if known is not None:
+        low, high = max(low, known[0]), max(min(high, known[1]), low, known[0])
+    return low, max(high, low)
+
+
+def _entries(dictionary: Dictionary, container: Container) -> Iterator[Entry]:
+    for entry in container.entries:
+        yield entry
+        if isinstance(entry, ContainerEntry):
+            yield from _entries(dictionary, dictionary.containers[entry.container])
+
+
+def _sizes(dictionary: Dictionary, entries: Iterable[Entry]) -> Iterator[Size]:
+    for entry in entries:
+        if entry.place.repetition is not None:
+            yield from (entry.place.repetition.count, entry.place.repetition.gap)
+        if entry.place.location is not None:
+            yield entry.place.location.bits
+        yield from getattr(entry, "dimensions", None) or ()
+        key = getattr(entry, "parameter", None)
+        if key is not None:
+            yield from _sizes_of_type(dictionary.parameters[key].type)
+
+
+def _sizes_of_type(kind: ParameterType) -> Iterator[Size]:
+    if isinstance(kind, ArrayType):
+        yield from kind.dimensions or ()
+        yield from _sizes_of_type(kind.element)
+    elif isinstance(kind, AggregateType):
+        for _, member in kind.members:
+            yield from _sizes_of_type(member)
+    elif not isinstance(kind, UnencodedType):
+        size = getattr(kind.encoding, "size", None)
+        if isinstance(size, Dynamic | Lookup):
+            yield size
+
+
+def _hint_children(dictionary: Dictionary, key: str, hints: dict[str, list[int]]) -> None:
+    for child in dictionary.children.get(key, ()):
+        criteria = dictionary.containers[child].criteria
+        if criteria is not None:
+            _hint(dictionary, criteria, hints)
+        _hint_children(dictionary, child, hints)
+
+
+def _hint(dictionary: Dictionary, condition: Condition, hints: dict[str, list[int]]) -> None:
+    if not isinstance(condition, Comparison):
+        for part in condition.parts:
+            _hint(dictionary, part, hints)
+    elif isinstance(condition.right, str):
+        value = literal_of(dictionary, condition.left, condition.right)
+        if value is not None and float(value).is_integer():
+            known = hints.setdefault(condition.left.parameter, [])
+            known += [each for each in (int(value), int(value) - 1, int(value) + 1) if each not in known]
