@@ -43,7 +43,7 @@ class MarsTime:
 
     `msd` Mars sol date at the prime meridian; `sol` int64 of the mission; `mtc_h`, `lmst_h`, `ltst_h` in hours of
     1/24 sol, 0 to 24; angles in degrees: `ls_deg` 0 to 360, `eot_deg` the equation of time, `declination_deg` of
-    the Sun (planetographic). The rest are steps on the way: `d_tt` days since J2000 TT, `mean_anomaly_deg`,
+    the Sun, planetocentric. The rest are steps on the way: `d_tt` days since J2000 TT, `mean_anomaly_deg`,
     `fictitious_mean_sun_deg`, `perturbations_deg`, `equation_of_center_deg`.
     """
 
@@ -99,7 +99,7 @@ def mars_time(utc_ns: NDArray[np.int64], longitude_deg: float, sol_offset: int) 
         equation_of_center_deg=center,
         ls_deg=ls_deg,
         eot_deg=eot,
-        declination_deg=np.rad2deg(np.arcsin(0.42565 * np.sin(ls))) + 0.25 * np.sin(ls),  # D-1
+        declination_deg=np.rad2deg(np.arcsin(0.42565 * np.sin(ls))),  # D-1, without its planetographic term
         msd=msd,
         mtc_h=24 * (msd % 1),
         sol=np.floor(local).astype(np.int64) - sol_offset,
@@ -109,7 +109,7 @@ def mars_time(utc_ns: NDArray[np.int64], longitude_deg: float, sol_offset: int) 
 
 
 def solar_position(time: MarsTime, latitude_deg: float) -> SolarPosition:
-    """The Sun at the longitude of `time` and this latitude (D-5, D-6).
+    """The Sun at the longitude of `time` and this latitude (D-5, D-6), planetocentric as its declination.
 
     cos Z = sin dec sin lat + cos dec cos lat cos H, H the hour angle.
     """

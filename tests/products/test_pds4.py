@@ -120,7 +120,7 @@ def test_what_the_ground_adds_is_what_gras_added_where_it_can_be_known(genuine, 
         )
         turned = (got[:, 3:6] - sent[:, 3:6] + 180) % 360 - 180
         assert np.abs(turned).max() < 0.02
-        assert np.abs(got[:, 6] - sent[:, 6]).max() < 0.2
+        assert np.abs(got[:, 6:8] - sent[:, 6:8]).max() < 0.02
 
 
 def test_the_label_has_the_structure_of_the_genuine_one(genuine, returned, read_label):
