@@ -1,8 +1,9 @@
 """What travels from room to room: frozen dataclasses of arrays, a batch at a time.
 
-Nothing here computes, apart from making an empty batch. Times are int64 nanoseconds: `received_ns` is the
-Earth receive time since 1970-01-01 UTC (0: not known), `time_ns` the onboard time since the mission epoch
-(`NO_TIME`: none). Columns are in native byte order. Ragged things are one flat array with starts and lengths.
+Nothing here computes, apart from making an empty batch and naming the sol of a true solar time. Times are int64
+nanoseconds: `received_ns` is the Earth receive time since 1970-01-01 UTC (0: not known), `time_ns` the onboard time
+since the mission epoch (`NO_TIME`: none). Columns are in native byte order. Ragged things are one flat array with
+starts and lengths.
 """
 
 from __future__ import annotations
@@ -206,7 +207,8 @@ class TimeRange:
     """First and last instant of a product on each clock.
 
     `onboard_ns` since the mission epoch, `utc_ns` since 1970-01-01 UTC; the Mars times are empty where the
-    mission has no site. `lmst_h` and `ltst_h` in hours of 1/24 sol, `ls_deg` in degrees.
+    mission has no site. `sol` and `lmst_h` are local mean solar time, `ltst_h` is local true solar time, both in hours
+    of 1/24 sol; `ls_deg` in degrees.
     """
 
     onboard_ns: tuple[int, int]
@@ -215,6 +217,19 @@ class TimeRange:
     lmst_h: tuple[float, float] | None = None
     ltst_h: tuple[float, float] | None = None
     ls_deg: tuple[float, float] | None = None
+
+    @property
+    def ltst_sol(self) -> tuple[int, int] | None:
+        """The sols that the true solar times belong to; None without a site."""
+        if self.sol is None or self.lmst_h is None or self.ltst_h is None:
+            return None
+        first, last = (true_sol(*end) for end in zip(self.sol, self.lmst_h, self.ltst_h, strict=True))
+        return first, last
+
+
+def true_sol(sol: int, lmst_h: float, ltst_h: float) -> int:
+    """The sol of a true solar time. It differs from `sol`, of the mean time, only between the two midnights."""
+    return sol + round((lmst_h - ltst_h) / 24)
 
 
 @dataclass(frozen=True, slots=True)

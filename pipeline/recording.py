@@ -17,6 +17,7 @@ A radargram in five lines: behind these two, `radar["quicklook"].T.plot(x="dista
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -126,13 +127,34 @@ class RecordedPass:
     def product(self, name: str) -> xarray.Dataset:
         """Give the products of a kind, `<instrument>/<product>`, as one Dataset along `row`, with units and quality.
 
-        Where their arrays differ in form, as pictures of several sizes do, those of the commonest form.
+        Where their arrays differ in form, as images of several sizes do, those of the commonest form, with a
+        UserWarning that says how many are left out; `product_forms` gives them all.
         Raises ConfigError where the pass has no such products, and names those it has.
 
         >>> found = open_pass("replay_data/clean.cadu", mission="zhurong")
         >>> weather = found.product("weather/meteorology")
         >>> weather["pressure_pa"].where(weather["quality"] == 0).attrs["units"], weather.attrs["level"]
         ('Pa', '2B')
+        """
+        first, *others = self.product_forms(name)
+        if others:
+            n_left = sum(one.attrs["n_products"] for one in others)
+            n_all = n_left + first.attrs["n_products"]
+            warnings.warn(
+                f"{name}: {n_left} of {n_all} products are left out, their arrays have other forms; "
+                f"product_forms({name!r}) gives all",
+                stacklevel=2,
+            )
+        return first
+
+    def product_forms(self, name: str) -> list[xarray.Dataset]:
+        """Give all products of a kind: a Dataset for each form of their arrays, the commonest first.
+
+        Each as from `product`; the attribute `n_products` says how many are in it. Raises ConfigError as `product`.
+
+        >>> found = open_pass("replay_data/clean.cadu", mission="zhurong")
+        >>> [one.attrs["n_products"] for one in found.product_forms("natecam/image")]
+        [8, 7]
         """
         gathered, kinds = Gathering(max_bytes=None), set()
         for product in self.products():
@@ -141,8 +163,16 @@ class RecordedPass:
                 gathered.add([product])
         if name not in kinds:
             raise ConfigError(f"the pass has no {name}: it has {', '.join(sorted(kinds)) or 'no products'}")
-        [one] = gathered.series()
-        return product_dataset(one.arrays, one.utc_ns, one.quality, {"product": name, "level": one.level})
+        instrument, _, product_name = name.partition("/")
+        return [
+            product_dataset(
+                one.arrays,
+                one.utc_ns,
+                one.quality,
+                {"product": name, "level": one.level, "n_products": one.n_products},
+            )
+            for one in gathered.forms(instrument, product_name)
+        ]
 
     def events(self) -> Iterator[Event]:
         """Give what an operator wants to hear of: gaps, limits, what instruments found."""

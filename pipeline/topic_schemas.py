@@ -53,7 +53,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         time=_map(
             "onboard_ns utc",
             "first and last instant on each clock; Mars times where the mission has a site",
-            **dict.fromkeys(("onboard_ns", "utc", "sol", "lmst", "ltst", "ls_deg"), _PAIR),
+            **dict.fromkeys(("onboard_ns", "utc", "sol", "lmst", "ltst", "ltst_sol", "ls_deg"), _PAIR),
         ),
         arrays={"type": "object", "additionalProperties": _ref("Array")},
         quality={"allOf": [_ref("Array")], "description": f"uint32 bits of each row, 0 is good: {_BITS}"},

@@ -206,6 +206,8 @@ def _time_map(time: TimeRange) -> dict[str, Any]:
         told["lmst"] = [*map(_clock, time.lmst_h)]
     if time.ltst_h is not None:
         told["ltst"] = [*map(_clock, time.ltst_h)]
+    if time.ltst_sol is not None:
+        told["ltst_sol"] = [*time.ltst_sol]
     if time.ls_deg is not None:
         told["ls_deg"] = [*map(float, time.ls_deg)]
     return told

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.netcdf_attributes import quality_flags
+from pipeline.archive.netcdf_attributes import ANGLE_UNITS, STANDARD_NAMES, quality_flags
 from pipeline.archive.row_columns import Known, row_columns
 from pipeline.batches import Column, Quantity, Ragged
 from pipeline.errors import ConfigError
@@ -58,7 +58,7 @@ def product_dataset(
     """Make a Dataset of the arrays of products; coordinate `utc` and variable `quality` stand along `row`."""
     xr = _xarray()
     variables: dict[str, Any] = {
-        name: (one.dims, one.values, {"units": one.unit or "1", "long_name": one.description})
+        name: (one.dims, one.values, _of_quantity(name, one))
         for name, one in arrays.items()
         if name != "time_utc_ns"
     }
@@ -66,6 +66,12 @@ def product_dataset(
     utc = utc_ns.astype("datetime64[ns]")
     made: xarray.Dataset = xr.Dataset(variables, {"utc": (("row",), utc)}, dict(attributes))
     return made
+
+
+def _of_quantity(name: str, quantity: Quantity) -> dict[str, str]:
+    units = ANGLE_UNITS.get(name) or quantity.unit or "1"
+    standard = {"standard_name": STANDARD_NAMES[name]} if name in STANDARD_NAMES else {}
+    return {"units": units, "long_name": quantity.description, **standard}
 
 
 def _xarray() -> Any:

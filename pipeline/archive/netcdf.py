@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from pipeline.archive.collection import NO_SOL, PRODUCT, ROW, SIGMA, Collection, Column, Origin
 from pipeline.archive.netcdf_attributes import (
+    ANGLE_UNITS,
     CF_UNITS,
     MARS_TIMES,
     STANDARD_NAMES,
@@ -175,7 +176,7 @@ class _Writer:
 def _attributes(name: str, column: Column) -> dict[str, Any]:
     found: dict[str, Any] = {
         "long_name": name.replace("_", " "),
-        "units": CF_UNITS.get(column.unit, column.unit) or "1",
+        "units": ANGLE_UNITS.get(name) or CF_UNITS.get(column.unit, column.unit) or "1",
         "coverage_content_type": "physicalMeasurement" if column.unit else "auxiliaryInformation",
     }
     if column.unit in {"K", "degC"}:

@@ -25,6 +25,8 @@ STANDARD_NAMES = {
     "solar_incidence_deg": "solar_zenith_angle",
     "solar_azimuth_deg": "solar_azimuth_angle",
     "wavelength_nm": "radiation_wavelength",
+    "longitude_deg": "longitude",
+    "latitude_deg": "latitude",
 }
 """CF standard names, of arrays of any instrument that have this name and are what it says."""
 
@@ -39,10 +41,13 @@ VALID_RANGES = {
 CF_UNITS = {"dB": "0.1 lg(re 1)"}
 """Units as UDUNITS spells them, where it has another word."""
 
+ANGLE_UNITS = {"longitude_deg": "degrees_east", "latitude_deg": "degrees_north"}
+"""Units of arrays of this name, which CF tells apart from other angles."""
+
 MARS_TIMES = {
     "sol": ("1", "sol of the mission, local mean solar time"),
     "lmst": ("1", "local mean solar time, in hours of 1/24 sol"),
-    "ltst": ("1", "local true solar time, in hours of 1/24 sol"),
+    "ltst": ("1", "local true solar time, in hours of 1/24 sol; of the sol whose midnight is its own"),
     "ls": ("degree", "areocentric longitude of the Sun"),
 }
 

@@ -14,6 +14,7 @@ from pipeline.archive.collection import Collection, Origin
 from pipeline.archive.netcdf_attributes import iso
 from pipeline.archive.pds4_xml import MODEL, add, clock, document, lineage, place, product_root, texts
 from pipeline.archive.radar_layout import MISSING, Layout
+from pipeline.batches import true_sol
 
 _GROUND = (
     "Appended on the ground by downlink, not by GRAS. Rover_Location is not known and has its missing constant; "
@@ -126,7 +127,7 @@ def _mission(area: ET.Element, facts: TableFacts, origin: Origin, sources: Seque
         place(add(area, "Landing_Site_Location"), origin.site)
     for end, (sol, lmst, ltst) in zip(("start", "stop"), facts.mars, strict=False):
         add(area, f"{end}_local_mean_solar_time", f"{sol:05d}M{clock(lmst, 'ms')}")
-        add(area, f"{end}_local_true_solar_time", f"{sol:05d} {clock(ltst, 's')}")
+        add(area, f"{end}_local_true_solar_time", f"{true_sol(sol, lmst, ltst):05d} {clock(ltst, 's')}")
     lineage(add(area, "Lineage"), origin, sources, "gpr")
 
 

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,8 @@ from pipeline.software import software
 _MOST = 32_767
 _IEEE_FLOAT, _LENGTH_UNITS, _UTC, _LIVE = 5, 1, 4, 1
 _MILLIMETRES = -1000  # a scalar: divide by 1000
+_SCALARS = (1000, 100, 10, 1)
+_CARD, _MOST_CARDS = 76, 38  # letters of a line of the textual header, and lines before the two of the standard
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +116,7 @@ def _headers(section: Section, interval_ns: float, first_ns: float) -> Mapping[s
     number = np.arange(1, n + 1)
     east, north, up = _place_mm(section).T
     n_samples = section.collection.columns[section.arrays[0]].array.shape[1]
+    delay, scalar = _scaled(first_ns)
     constant = {
         "TraceIdentificationCode": _LIVE,
         "CoordinateUnits": _LENGTH_UNITS,
@@ -120,7 +124,8 @@ def _headers(section: Section, interval_ns: float, first_ns: float) -> Mapping[s
         "ElevationScalar": _MILLIMETRES,
         "TRACE_SAMPLE_COUNT": n_samples,
         "TRACE_SAMPLE_INTERVAL": _picoseconds(interval_ns),
-        "DelayRecordingTime": _whole(first_ns),
+        "DelayRecordingTime": delay,
+        "ScalarTraceHeader": scalar,
     }
     return {
         **{name: np.full(n, value) for name, value in constant.items()},
@@ -173,22 +178,29 @@ def _text(section: Section, name: str, origin: Origin, twt_ns: NDArray[np.float6
         f"DATA: {name}, IEEE float, no gain; level {level_words(one)}",
         f"TIME: two-way travel time of sample 0 is {first:.6g} ns, step {step:.6g} ns",
         "SAMPLE INTERVAL: picoseconds in place of microseconds, as is the custom for GPR",
-        "DELAY RECORDING TIME: nanoseconds in place of milliseconds",
+        "DELAY RECORDING TIME: nanoseconds in place of milliseconds, with the scalar of bytes 215-216",
         "COORDINATES: local, mm east (X), north (Y), up (elevation), not georeferenced",
         "ORIGIN: where the rover last re-zeroed its position",
         f"SITE FRAME: {one.common.get('site_frame', 'none')}",
         f"RECORDINGS: {', '.join(origin.recordings)}",
         f"CLOCK CORRELATION: {one.common.get('clock_correlation', '')}",
-        f"DICTIONARY SHA256: {str(one.common.get('dictionary_sha256', ''))[:32]}...",
+        f"DICTIONARY SHA256: {one.common.get('dictionary_sha256', '')}",
         f"WRITTEN BY: {software()}",
     ]
-    plain = [line.encode("ascii", "replace").decode()[:76] for line in lines]
-    return {**dict(enumerate(plain, 1)), 39: "SEG Y REV1", 40: "END TEXTUAL HEADER"}
+    plain = [line.encode("ascii", "replace").decode() for line in lines]
+    cards = [card for line in plain for card in wrap(line, _CARD, subsequent_indent="  ")]
+    return {**dict(enumerate(cards[:_MOST_CARDS], 1)), 39: "SEG Y REV1", 40: "END TEXTUAL HEADER"}
 
 
 def _flat(values: NDArray[Any]) -> NDArray[np.float64]:
     """A scale: of the first product, where each has its own."""
     return np.asarray(values.reshape(-1, values.shape[-1])[0], np.float64)
+
+
+def _scaled(first_ns: float) -> tuple[int, int]:
+    """A time as an integer of two bytes and the scalar that makes it fit, as finely as it does: -1906, -1000."""
+    divisor = next((one for one in _SCALARS if abs(first_ns) * one <= _MOST), 1)
+    return _whole(first_ns * divisor), -divisor if divisor > 1 else 1
 
 
 def _picoseconds(interval_ns: float) -> int:

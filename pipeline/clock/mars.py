@@ -124,9 +124,10 @@ def solar_position(time: MarsTime, latitude_deg: float) -> SolarPosition:
 
 
 def sun_distance_au(time: MarsTime) -> Floats:
-    """From Mars to the Sun (B-6 of the page)."""
+    """From Mars to the Sun (the fuller series of Allison & McEwen 2000)."""
     m = np.deg2rad(time.mean_anomaly_deg)
-    return np.asarray(1.5236 * (1.00436 - 0.09309 * np.cos(m) - 0.00436 * np.cos(2 * m) - 0.00031 * np.cos(3 * m)))
+    series = (1.00436, -0.09309, -0.004336, -0.00031, -0.00003)
+    return np.asarray(1.52367934 * sum(part * np.cos(k * m) for k, part in enumerate(series)))
 
 
 def _days_since_j2000_tt(utc_ns: NDArray[np.int64]) -> Floats:

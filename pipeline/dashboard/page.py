@@ -180,7 +180,9 @@ def _onboard_words(stream: Stream | None) -> str:
     if not known:
         return ""
     words = [f"onboard {known['utc'][:19].replace('T', ' ')} UTC"]
-    words += [f"{word} {known[name][:8]}" for name, word in (("sol", "sol"), ("ltst", "LTST")) if name in known]
+    sol = known.get("ltst_sol", known.get("sol"))
+    words += [f"sol {sol}"] if sol else []
+    words += [f"LTST {known['ltst'][:8]}"] if "ltst" in known else []
     return f"<span class='onboard'>{escape(' · '.join(words))}</span>"
 
 

@@ -55,7 +55,7 @@ class Stream:
         self.counts: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MAX_COUNTS)
         """(channel, its counters) as they came, for what is drawn against time."""
         self.onboard: dict[str, Any] = {}
-        """The latest onboard time of any product: `utc`, and `sol`, `ltst` where it has them."""
+        """The latest onboard time of any product: `utc`, and `sol`, `ltst`, `ltst_sol` where it has them."""
         self.link_arrived_s = 0.0
         """When counters were last published, as for `report_arrived_s`; 0 while only retained ones are known."""
         self.frames_arrived_s = 0.0
@@ -189,7 +189,7 @@ def _note_time(stream: Stream, time: Mapping[str, Any]) -> None:
 
     ISO 8601 texts of one zone are in order of time.
     """
-    last = {name: str(time[name][-1])[:30] for name in ("utc", "sol", "ltst") if time.get(name)}
+    last = {name: str(time[name][-1])[:30] for name in ("utc", "sol", "ltst", "ltst_sol") if time.get(name)}
     known = stream.onboard
     if last.get("utc", "None") == "None" or ("sol" in known and "sol" not in last):
         return

@@ -7,7 +7,7 @@ product of it, again and again; `thinned` says how many products stand for one.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,10 +91,16 @@ class _Kind:
 
     def series(self) -> Series:
         """Of the products whose arrays have the form that most of them have: others cannot stand in one array."""
+        return replace(self.forms()[0], n_products=self.n_products)
+
+    def forms(self) -> list[Series]:
+        """The products by the form of their arrays, the commonest first."""
         forms: dict[tuple[object, ...], list[Product]] = {}
         for product in self.products:
             forms.setdefault(_form(product), []).append(product)
-        same = max(forms.values(), key=len)
+        return [self._series(same) for same in sorted(forms.values(), key=len, reverse=True)]
+
+    def _series(self, same: list[Product]) -> Series:
         first, last = same[0], same[-1]
         return Series(
             first.instrument,
@@ -104,7 +110,7 @@ class _Kind:
             np.concatenate([np.asarray(one.arrays["time_utc_ns"].values) for one in same]),
             np.concatenate([one.quality for one in same]),
             last.latest,
-            self.n_products,
+            len(same),
             self.step,
         )
 
@@ -123,6 +129,11 @@ class Gathering:
     def series(self) -> list[Series]:
         """Every kind, by instrument and product."""
         return [self._kinds[name].series() for name in sorted(self._kinds)]
+
+    def forms(self, instrument: str, product: str) -> list[Series]:
+        """A series for each form that the arrays of one kind have, the commonest first; empty without such a kind."""
+        kind = self._kinds.get((instrument, product))
+        return kind.forms() if kind else []
 
 
 def _form(product: Product) -> tuple[object, ...]:

@@ -24,7 +24,8 @@ _NOISE_MW = 0.05
 _FILM_DEGC = 60.0
 _KING_A = 0.55
 _FILMS_DEG = np.array([0.0, 90.0, 180.0, 270.0])
-_CO2_GAS_CONSTANT = 188.92
+_AIR_KG_MOL = 0.043446  # 94.9 % CO2, 2.8 % N2, 2.1 % Ar and a little else
+_GAS_CONSTANT = 8.314463 / _AIR_KG_MOL
 
 
 def observe_weather(timeline: Timeline, rover: Traverse, seed: int, drift_ppm: float) -> Measurement:
@@ -81,7 +82,7 @@ def _film_speeds(speed_m_s: Reals, theta_deg: Reals) -> Reals:
 
 def _king(films_m_s: Reals, air_degc: Reals, pressure_pa: Reals) -> tuple[Reals, Reals]:
     """King's law: dP/dU (mW per m/s) and heating power P (mW) of each film, float64[n, 4]."""
-    density = pressure_pa / (_CO2_GAS_CONSTANT * (air_degc + 273.15))
+    density = pressure_pa / (_GAS_CONSTANT * (air_degc + 273.15))
     cooling = (0.42 * np.sqrt(density / 0.0155))[:, None]
     warmer = (_FILM_DEGC - air_degc)[:, None]
     return cooling * warmer / (2.0 * np.sqrt(films_m_s)), (_KING_A + cooling * np.sqrt(films_m_s)) * warmer

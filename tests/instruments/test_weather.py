@@ -55,9 +55,22 @@ def test_pressure_is_the_polynomial_of_voltage_and_sensor_temperature(weather):
     assert values(weather(), "pressure_pa")[0] == pytest.approx(719.75, abs=0.01)
 
 
+AIR = {"CO2": (0.949, 44.0095), "N2": (0.0279, 28.0134), "Ar": (0.0208, 39.948),
+       "O2": (0.00174, 31.9988), "CO": (0.000747, 28.0101)}  # fmt: skip
+"""Mole fractions of Franz et al. 2017 (Planet. Space Sci. 138, 44), molar masses in g/mol."""
+AIR_KG_MOL = sum(part * mass for part, mass in AIR.values()) / sum(part for part, _ in AIR.values()) / 1000
+
+
+def test_the_density_is_that_of_air_of_the_published_composition(weather):
+    """719.75 Pa at 0 degC; pure carbon dioxide would be 1.3 % denser."""
+    found = weather()
+    wanted = 719.75 * AIR_KG_MOL / (8.314462618 * values(found, "air_temperature_k")[0])
+    assert values(found, "air_density_kg_m3")[0] == pytest.approx(wanted, rel=2e-5)
+
+
 def film_counts(speed_m_s, from_deg, air_degc=0.0, pressure_pa=719.75):
     """King's law forward, as the page has it."""
-    density = pressure_pa / (188.92 * (air_degc + 273.15))
+    density = pressure_pa * AIR_KG_MOL / (8.314462618 * (air_degc + 273.15))
     b = 0.42 * math.sqrt(density / 0.0155)
     felt = [speed_m_s * (1 + 0.6 * math.cos(math.radians(from_deg - film))) for film in (0, 90, 180, 270)]
     return [round((0.55 + b * math.sqrt(u)) * (60 - air_degc) / 0.005) for u in felt]

@@ -2,12 +2,15 @@
 
 import sqlite3
 import xml.etree.ElementTree as ET
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
 import pytest
 
+from pipeline.archive.collection import Origin
 from pipeline.archive.kinds import KINDS
+from pipeline.archive.products import product_files
 from pipeline.cli_options import FileFormat
 
 xarray = pytest.importorskip("xarray")
@@ -64,6 +67,36 @@ def test_the_bytes_of_the_file_are_those_of_the_standard(low_frequency, few):
     of_day_s = hour * 3600 + minute * 60 + second
     told = np.datetime64(f"{year}-01-01T00:00:00") + np.timedelta64((day - 1) * 86_400 + of_day_s, "s")
     assert told.astype(np.int64) == utc
+
+
+@pytest.mark.parametrize(
+    ("first_ns", "delay", "scalar"),
+    [(-1.906, -1906, -1000), (0.0, 0, -1000), (210.5, 2105, -10), (40_000, 32_767, 1)],
+)
+def test_the_delay_has_the_digits_that_fit_into_two_bytes_with_the_scalar_of_the_standard(
+    few, tmp_path, first_ns, delay, scalar
+):
+    """Rev 1: bytes 215-216 are the scalar of the times in bytes 95-114; negative divides."""
+    traces = next(one for one in few if (one.instrument, one.product) == ("gpr", "low_frequency"))
+    times = replace(traces.arrays["twt_ns"], values=traces.arrays["twt_ns"].values + first_ns)
+    moved = replace(traces, arrays={**traces.arrays, "twt_ns": times})
+    with product_files(tmp_path, Origin("zhurong", "clean", ("clean.cadu",)), "segy") as files:
+        files.add([moved])
+    header = next(tmp_path.glob("*.real.sgy")).read_bytes()[3600:3840]
+    assert [int(np.frombuffer(header, ">i2", 1, at - 1)[0]) for at in (109, 215)] == [delay, scalar]
+
+
+def test_no_line_of_the_textual_header_is_cut(few, tmp_path):
+    names = tuple(f"a-station-with-quite-a-long-name-{number}.cadu" for number in range(8))
+    traces = next(one for one in few if (one.instrument, one.product) == ("gpr", "low_frequency"))
+    with product_files(tmp_path, Origin("zhurong", "clean", names), "segy") as files:
+        files.add([traces])
+    text = next(tmp_path.glob("*.real.sgy")).read_bytes()[:3200].decode("cp037")
+    cards = [text[at : at + 80] for at in range(0, 3200, 80)]
+    assert [card[:3] for card in cards] == [f"C{number:2}" for number in range(1, 41)]
+    words = " ".join(card[4:].strip() for card in cards)
+    assert ", ".join(names) in words
+    assert f"DICTIONARY SHA256: {traces.lineage['dictionary_sha256']}" in words
 
 
 def test_scipy_reads_a_burst_in_pascals(few_files, sound):

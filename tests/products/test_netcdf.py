@@ -133,3 +133,14 @@ def test_a_file_of_the_orbiter_belongs_to_no_site(opened):
     with opened("orbiter", "state") as aloft, opened("weather", "meteorology") as landed:
         assert not [key for key in aloft.attrs if key.startswith(("site", "geospatial", "sol"))]
         assert "site" in landed.attrs
+
+
+def test_longitudes_and_latitudes_are_found_by_their_units_and_standard_names(file_of):
+    """CF-1.11, 4.1 and 4.2."""
+    with xarray.open_dataset(file_of("netcdf", "rover", "traverse"), decode_times=False) as found:
+        places = {name: (found[name].attrs["units"], found[name].attrs["standard_name"])
+                  for name in ("longitude_deg", "latitude_deg")}  # fmt: skip
+    assert places == {
+        "longitude_deg": ("degrees_east", "longitude"),
+        "latitude_deg": ("degrees_north", "latitude"),
+    }

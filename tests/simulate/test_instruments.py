@@ -211,7 +211,7 @@ def test_the_pressure_sensors_temperature_meets_the_truth(clean, ground):
 def test_wind_meets_the_truth_within_its_stated_sigma(clean, ground):
     air, pressure, power, _ = weather(clean, ground)
     truth = clean.truth
-    density = pressure / (188.92 * (air + 273.15))
+    density = pressure / (191.37 * (air + 273.15))
     felt = ((power / (60 - air)[:, None] - 0.55) / (0.42 * np.sqrt(density / 0.0155))[:, None]) ** 2
     angle = np.radians([0, 90, 180, 270])
     speed, b, c = felt.mean(axis=1), felt @ np.cos(angle) / 2, felt @ np.sin(angle) / 2
