@@ -5,8 +5,9 @@ In: MSCAM, one packet a stripe, and the attitude of rover and mast. Out: `mscam/
     L = (DN - bias(T) - dark(T) t F) / F / (R t)     bias = b0 + b1 (T - T0), dark = d0 2^((T - T0) / Td)
     reflectance factor = pi L d^2 / (E cos i)        d the Sun's distance in au, i its incidence at the site
 
-F is the flat field (vignetting); E the Sun at 1 au. Lines that are missing are NaN. Filter codes and wavelengths are
-those of readers of the archived products; every other number is assumed.
+F is the flat field (vignetting); E the Sun at 1 au, a measured spectrum over the filter's band. Lines that are missing
+are NaN. Filter codes and wavelengths are those of readers of the archived products, the Sun is published; every other
+number is assumed.
 """
 
 from __future__ import annotations
@@ -58,11 +59,12 @@ class Detector(Table):
 
 
 class Filter(Table):
-    """One position of the filter wheel."""
+    """One position of the filter wheel. `sun_w_m2_um`: of the Sun at 1 au, mean over `bandwidth_nm`."""
 
     code: Annotated[int, Field(ge=0, le=255)]
     name: str
     wavelength_nm: Positive
+    bandwidth_nm: Positive
     dn_per_s_radiance: Positive
     sun_w_m2_um: Positive
 
@@ -114,6 +116,7 @@ class Mscam(StripeCamera):
                 (radiance * scale)[None].astype(np.float32), "1", "reflectance factor of a level surface", _IMAGE
             ),
             "filter_nm": Quantity(np.array([band.wavelength_nm]), "nm", "centre of the filter"),
+            "filter_width_nm": Quantity(np.array([band.bandwidth_nm]), "nm", "of the filter, between its edges"),
             "filter_position": Quantity(np.array([position]), "", "on the filter wheel, from 1"),
             "filter_name": Quantity(np.array([band.name]), "", ""),
             "mean_radiance": Quantity(np.array([_mean(radiance)]), _RADIANCE_UNIT, "over the good lines"),

@@ -25,16 +25,16 @@ from pipeline.simulate.traverse import Traverse
 
 APID = 353
 _FILTERS = (
-    # code, nm, DN per s W m-2 sr-1 um-1, exposure us
-    (0x11, 525.0, 9000.0, 6000),
-    (0x22, 480.0, 7400.0, 10000),
-    (0x33, 650.0, 11800.0, 3000),
-    (0x44, 700.0, 11200.0, 3200),
-    (0x55, 800.0, 8900.0, 4700),
-    (0x66, 900.0, 6100.0, 8400),
-    (0x77, 950.0, 4700.0, 12200),
-    (0x88, 1000.0, 3300.0, 19500),
-    (0x99, 650.0, 2900.0, 12000),
+    # code, nm, DN per s W m-2 sr-1 um-1, exposure us, Sun at 1 au in W m-2 um-1 (of Gueymard 2004 over 20 nm or 500)
+    (0x11, 525.0, 9000.0, 6000, 1846.0),
+    (0x22, 480.0, 7400.0, 10000, 1980.0),
+    (0x33, 650.0, 11800.0, 3000, 1562.0),
+    (0x44, 700.0, 11200.0, 3200, 1427.0),
+    (0x55, 800.0, 8900.0, 4700, 1134.0),
+    (0x66, 900.0, 6100.0, 8400, 916.0),
+    (0x77, 950.0, 4700.0, 12200, 819.0),
+    (0x88, 1000.0, 3300.0, 19500, 741.0),
+    (0x99, 650.0, 2900.0, 12000, 1517.0),
 )
 _LENS = Lens(0.0055, 27.5, (0.0, 0.0), k1=0.012)
 _SIDE, _BINNING = 160, 8
@@ -55,15 +55,13 @@ def look_in_nine_colours(
     images: list[list[Record]] = []
     radiance, pointing = [], []
     factors = _reflectance(timeline, rover, scene, int(times[4]))
-    for k, (code, nm, response, exposure_us) in enumerate(_FILTERS):
+    for k, (code, _, response, exposure_us, irradiance) in enumerate(_FILTERS):
         compress = PACKED if k == 0 else LOSSY if k == 8 else LOSSLESS
         shot = Shot(
             int(times[k]), _FIRST_IMAGE + k, _SEQUENCE, code, _SIDE, _BINNING, exposure_us, SINGLE, compress, 8.0
         )
         how = stance(timeline, rover, shot.time_ns)
-        bright = (
-            factors[..., k] * sun.irradiance(nm) * np.cos(np.radians(incidence[k])) / (np.pi * distance[k] ** 2)
-        )
+        bright = factors[..., k] * irradiance * np.cos(np.radians(incidence[k])) / (np.pi * distance[k] ** 2)
         dn = expose(_dn(bright, shot, response, degc), draw, _READ_DN, _PHOTON_DN, _bias(degc))
         images.append(stripe_records(APID, shot, dn, degc, how.angles_deg, drift_ppm, colour=False))
         radiance.append(bright[np.ix_(_KEPT, _KEPT)])
@@ -72,7 +70,7 @@ def look_in_nine_colours(
         "time_utc_ns": times,
         "image_of_record": of_record(images),
         "filter_nm": np.array([nm for _, nm, *_ in _FILTERS]),
-        "exposure_s": np.array([us for *_, us in _FILTERS]) * 1e-6,
+        "exposure_s": np.array([us for *_, us, _ in _FILTERS]) * 1e-6,
         "solar_incidence_deg": incidence,
         "sun_distance_au": distance,
         "pointing_enu": np.stack(pointing),

@@ -18,7 +18,6 @@ _SEMIMAJOR_AU, _ECCENTRICITY, _OBLIQUITY_DEG = 1.52368, 0.0934, 25.19
 _LATITUDE_DEG = 25.083319
 _STAMP_NS, _STAMP_SOL = 1_621_916_401_081_000_000, 11
 _STAMP_HOUR_ANGLE_DEG = 15.0 * (21.0 / 60.0 + 43.0 / 3600.0)
-_SUN_K, _SUN_RADIUS_AU = 5772.0, 0.00465047
 
 
 def stand(utc_ns: Longs) -> tuple[Reals, Reals, Reals]:
@@ -34,10 +33,3 @@ def stand(utc_ns: Longs) -> tuple[Reals, Reals, Reals]:
     east = -np.cos(declination) * np.sin(hour)
     north = np.sin(declination) * np.cos(latitude) - np.cos(declination) * np.sin(latitude) * np.cos(hour)
     return distance, np.degrees(np.arccos(up)), np.stack([north, east, -up], axis=-1)
-
-
-def irradiance(wavelength_nm: float) -> float:
-    """Of a black body of 5,772 K and the Sun's size at 1 au, W m-2 um-1."""
-    x = wavelength_nm / 1000.0
-    planck = 1.191043e8 / (x**5 * np.expm1(14_387.77 / (x * _SUN_K)))
-    return float(np.pi * planck * _SUN_RADIUS_AU**2)

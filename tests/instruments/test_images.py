@@ -2,6 +2,8 @@
 
 import io
 import struct
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,6 +14,10 @@ from PIL import Image
 from pipeline.batches import Quality, Ragged
 from pipeline.instruments.image_codecs import decode_stripe
 from pipeline.instruments.images import mosaic
+
+FILTERS = tomllib.loads((Path(__file__).parents[2] / "configs/zhurong/calibration/mscam.toml").read_text())[
+    "filters"
+]["filter"]
 
 LINES, SAMPLES = 8, 6
 COUNTS = np.arange(4 * LINES * SAMPLES, dtype=np.uint16).reshape(4 * LINES, SAMPLES) + 100
@@ -112,9 +118,19 @@ def test_reflectance_is_pi_l_d2_over_e_cos_i(images, stripes):
     (product,) = images(stripes(range(4), time_s=170_338_801.0))
     values = {name: quantity.values for name, quantity in product.arrays.items()}
     incidence = np.deg2rad(values["solar_incidence_deg"][0])
-    wanted = np.pi * values["image"] * values["sun_distance_au"] ** 2 / (1540.0 * np.cos(incidence))
+    wanted = np.pi * values["image"] * values["sun_distance_au"] ** 2 / (1561.7 * np.cos(incidence))
     np.testing.assert_allclose(values["reflectance"], wanted, rtol=1e-5)
-    assert values["solar_incidence_deg"][0] == pytest.approx(7.949, abs=0.2)  # genuine label of that instant
+    assert values["solar_incidence_deg"][0] == pytest.approx(7.949, abs=0.02)  # genuine label of that instant
+
+
+@pytest.mark.parametrize("band", FILTERS, ids=lambda band: band["name"])
+def test_the_sun_of_each_filter_is_the_published_spectrum_over_its_band(band):
+    """ASTM G173-03, extraterrestrial, as pvlib brings it: 11.6 % above a black body of 5772 K at 480 nm."""
+    spectrum = pytest.importorskip("pvlib.spectrum").get_reference_spectra()["extraterrestrial"]
+    nm, sun = spectrum.index.to_numpy(), spectrum.to_numpy() * 1000
+    inside = np.abs(nm - band["wavelength_nm"]) <= band["bandwidth_nm"] / 2
+    mean = np.trapezoid(sun[inside], nm[inside]) / np.ptp(nm[inside])
+    assert band["sun_w_m2_um"] == pytest.approx(mean, rel=1e-4)
 
 
 def test_an_image_comes_as_soon_as_its_last_stripe_is_there(suite, stripes):
