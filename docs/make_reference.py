@@ -16,7 +16,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from pipeline import app, batches, recording
-from pipeline.batches import QUALITY_MEANINGS, Quality
+from pipeline.batches import DOUBTFUL, QUALITY_MEANINGS, Quality
 from pipeline.mission import load_mission
 from pipeline.mission_file import MissionTable
 from pipeline.topic_page import page
@@ -110,9 +110,20 @@ def _toml(value: Any) -> str:
 
 def quality() -> str:
     """The quality bits."""
-    rows = [f"| {bit.value} | `{bit.name}` | {QUALITY_MEANINGS[str(bit.name)]} |" for bit in Quality]
-    head = ("# Quality bits", "", "Of packets, columns and rows of products; 0 is good.", "")
-    return "\n".join((*head, "| bit | name | meaning |", "| --- | --- | --- |", *rows)) + "\n"
+    rows = [
+        f"| {bit.value} | `{bit.name}` | {QUALITY_MEANINGS[str(bit.name)]} | {'yes' if bit & DOUBTFUL else 'no'} |"
+        for bit in Quality
+    ]
+    head = (
+        "# Quality bits",
+        "",
+        "Of packets, columns and rows of products. A row is usable where no bit makes it doubtful:",
+        f"`(quality & {int(DOUBTFUL)}) == 0`.",
+        "The others tell how it came: a corrected symbol is exact, and what is missing before a row is",
+        "not in it. Files, xarray and Python have it as `usable`.",
+        "",
+    )
+    return "\n".join((*head, "| bit | name | meaning | doubtful |", "| --- | --- | --- | --- |", *rows)) + "\n"
 
 
 def python() -> str:

@@ -20,12 +20,14 @@ def array(entry):
 
 
 def dataset(product):
-    """A product as a Dataset: a variable for each array, `utc` as its coordinate, `quality` beside them."""
+    """A product as a Dataset: a variable for each array, coordinate `utc`, `quality` and `usable` beside them."""
     variables = {
         name: (entry["dims"], array(entry), {"units": entry["unit"], "long_name": entry["description"]})
         for name, entry in product["arrays"].items()
     }
-    variables["quality"] = ("row", array(product["quality"]), {"bits": str(product["quality_bits"])})
+    quality = array(product["quality"])
+    variables["quality"] = ("row", quality, {"bits": str(product["quality_bits"])})
+    variables["usable"] = ("row", (quality & product["doubtful_mask"]) == 0)
     _, utc_ns, _ = variables.pop("time_utc_ns")
     found = xr.Dataset(variables, coords={"utc": ("row", utc_ns.astype("datetime64[ns]"))})
     return found.assign_attrs(id=product["id"], level=product["level"], instrument=product["instrument"])
@@ -42,8 +44,8 @@ async def watch(host, port, topic, count):
                 continue
             seen.add(product["id"])
             found = dataset(product)
-            good = found.where(found["quality"] == 0, drop=True)
-            print(f"{found.attrs['id']}  {found.sizes['row']} rows, {good.sizes['row']} good", flush=True)
+            good = found.where(found["usable"], drop=True)
+            print(f"{found.attrs['id']}  {found.sizes['row']} rows, {good.sizes['row']} usable", flush=True)
             if "field_a_magnitude_nt" in found:
                 field = good["field_a_magnitude_nt"]
                 print(f"    |B| = {float(field.mean()):.2f} {field.attrs['units']} on average", flush=True)

@@ -1,6 +1,6 @@
 """What travels from room to room: frozen dataclasses of arrays, a batch at a time.
 
-Nothing here computes, apart from making an empty batch and naming the sol of a true solar time. Times are int64
+Nothing here computes, apart from empty batches, the mask of quality and the sol of a true solar time. Times are int64
 nanoseconds: `received_ns` is the Earth receive time since 1970-01-01 UTC (0: not known), `time_ns` the onboard time
 since the mission epoch (`NO_TIME`: none). Columns are in native byte order. Ragged things are one flat array with
 starts and lengths.
@@ -45,6 +45,12 @@ a row is not in it."""
 
 DOUBTFUL = Quality(sum(Quality)) & ~INFORMATION
 """Bits that make a row doubtful: the one mask for whatever marks, leaves out or counts doubtful rows."""
+
+
+def usable(quality: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Whether each row has no bit of DOUBTFUL, by its quality bits."""
+    return np.asarray((quality & np.uint32(DOUBTFUL)) == 0)
+
 
 QUALITY_MEANINGS: dict[str, str] = {
     "CORRECTED": "a frame that carried part of it needed Reed-Solomon correction",
@@ -251,6 +257,11 @@ class Product:
     quality: NDArray[np.uint32]
     lineage: Mapping[str, Any]
     latest: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Whether each row has no quality bit that makes it doubtful, bool[n]."""
+        return usable(self.quality)
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ import msgpack  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import QUALITY_MEANINGS, Product, Quality
+from pipeline.batches import DOUBTFUL, QUALITY_MEANINGS, Product, Quality
 from pipeline.forms import MAX_FORMS, DType, Form, LateArrays, Shape, form_of
 from pipeline.quantities import Legend, Quantities
 
@@ -30,13 +30,15 @@ _PACKER_BYTES = 1 << 18
 _QUALITY_BITS = {str(bit.value): f"{bit.name}: {QUALITY_MEANINGS[str(bit.name)]}" for bit in Quality}
 _ARRAYS = msgpack.packb("arrays")
 _QUALITY = msgpack.packb("quality") + msgpack.Packer().pack_map_header(3)
-_BITS_AND_LINEAGE = b"".join(map(msgpack.packb, ("quality_bits", _QUALITY_BITS, "lineage")))
+_BITS_AND_LINEAGE = b"".join(
+    map(msgpack.packb, ("quality_bits", _QUALITY_BITS, "doubtful_mask", int(DOUBTFUL), "lineage"))
+)
 _own = local()
 
 
 def product_payload(front: Mapping[str, Any], product: Product) -> bytes:
-    """`front`: the keys that stand before its arrays, up to 11. ValueError where an array has no form to tell it in."""
-    pieces: list[bytes | memoryview] = [_map_of(len(front) + 4), _entries(front), _ARRAYS]
+    """`front`: the keys that stand before its arrays, up to 10. ValueError where an array has no form to tell it in."""
+    pieces: list[bytes | memoryview] = [_map_of(len(front) + 5), _entries(front), _ARRAYS]
     pieces += _packed_arrays(Quantities.of(product.arrays))
     pieces += [_QUALITY, _head(product.quality.dtype, product.quality.shape), _octets(product.quality)]
     pieces += [_BITS_AND_LINEAGE, _pack(dict(product.lineage))]

@@ -133,7 +133,7 @@ class RecordedPass:
 
         >>> found = open_pass("replay_data/clean.cadu", mission="zhurong")
         >>> weather = found.product("weather/meteorology")
-        >>> weather["pressure_pa"].where(weather["quality"] == 0).attrs["units"], weather.attrs["level"]
+        >>> weather["pressure_pa"].where(weather["usable"]).attrs["units"], weather.attrs["level"]
         ('Pa', '2B')
         """
         first, *others = self.product_forms(name)

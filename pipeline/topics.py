@@ -20,7 +20,7 @@ import msgpack  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import GENERIC_INSTRUMENT, NO_TIME, Event, Message, Product, Quantity, TimeRange
+from pipeline.batches import DOUBTFUL, GENERIC_INSTRUMENT, NO_TIME, Event, Message, Product, Quantity, TimeRange
 from pipeline.errors import ConfigError, RunError
 from pipeline.payloads import ARRAY_KINDS, plain, product_payload
 from pipeline.quantities import MAX_KNOWN
@@ -101,12 +101,20 @@ def latest_messages(product: Product, names: Iterable[str] | None = None) -> lis
     received_ns = product.lineage.get("received_ns")
     received = {"received": iso_utc(received_ns[1], "ms")} if received_ns else {}
     quality = int(product.quality[-1]) if len(product.quality) else 0
+    is_usable = not quality & DOUBTFUL
     about = _topic_of(product)
     messages = []
     for name in product.latest if names is None else names:
         for topic, value in _last_values(name, product.arrays[name]):
             unit = product.arrays[name].unit
-            payload = {"time": time, "value": value, "unit": unit, "quality": quality, **received}
+            payload = {
+                "time": time,
+                "value": value,
+                "unit": unit,
+                "quality": quality,
+                "usable": is_usable,
+                **received,
+            }
             messages.append(_json_message(f"{root}/{level(topic)}", payload, retain=True, about=about))
     return messages
 

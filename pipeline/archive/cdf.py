@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.archive.collection import PRODUCT, ROW, SIGMA, Collection, Column, Origin
-from pipeline.archive.netcdf_attributes import MARS_TIMES, level_words
+from pipeline.archive.netcdf_attributes import MARS_TIMES, USABLE, level_words
 from pipeline.archive.whole import whole_path
-from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Quality
+from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Quality, usable
 from pipeline.errors import ConfigError
 from pipeline.software import software, to_install
 
@@ -49,8 +49,11 @@ def write_cdf(path: Path, collection: Collection, origin: Origin) -> None:
             if name in collection.mars:
                 _write(file, name, collection.mars[name].whole(), _attributes(name, words, unit, "support_data"))
         meanings = "; ".join(f"bit {Quality[name].value.bit_length() - 1} {name}" for name in QUALITY_MEANINGS)
-        about = _attributes("quality", "what is known against each row; 0 is good", "1", "support_data")
-        _write(file, "quality", collection.quality.whole(), about | {"VAR_NOTES": meanings})
+        about = _attributes("quality", "what is known of how each row came and against it", "1", "support_data")
+        quality = collection.quality.whole()
+        _write(file, "quality", quality, about | {"VAR_NOTES": meanings})
+        about = _attributes("usable", "1: no quality bit makes the row doubtful; 0: one does", "1", "support_data")
+        _write(file, "usable", usable(quality).astype(np.int8), about | {"VAR_NOTES": USABLE})
         file.close()
 
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.netcdf_attributes import ANGLE_UNITS, STANDARD_NAMES, quality_flags
+from pipeline.archive.netcdf_attributes import ANGLE_UNITS, STANDARD_NAMES, USABLE, quality_flags
 from pipeline.archive.row_columns import Known, row_columns
-from pipeline.batches import Column, Quantity, Ragged
+from pipeline.batches import Column, Quantity, Ragged, usable
 from pipeline.errors import ConfigError
 from pipeline.software import to_install
 
@@ -55,7 +55,7 @@ def product_dataset(
     quality: NDArray[np.uint32],
     attributes: Mapping[str, Any],
 ) -> xarray.Dataset:
-    """Make a Dataset of the arrays of products; coordinate `utc` and variable `quality` stand along `row`."""
+    """Make a Dataset of the arrays of products; coordinate `utc`, `quality` and `usable` stand along `row`."""
     xr = _xarray()
     variables: dict[str, Any] = {
         name: (one.dims, one.values, _of_quantity(name, one))
@@ -63,6 +63,7 @@ def product_dataset(
         if name != "time_utc_ns"
     }
     variables["quality"] = (("row",), quality, quality_flags())
+    variables["usable"] = (("row",), usable(quality), {"long_name": USABLE})
     utc = utc_ns.astype("datetime64[ns]")
     made: xarray.Dataset = xr.Dataset(variables, {"utc": (("row",), utc)}, dict(attributes))
     return made

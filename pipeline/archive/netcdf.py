@@ -24,16 +24,17 @@ from pipeline.archive.netcdf_attributes import (
     VALID_RANGES,
     global_attributes,
     quality_attributes,
+    usable_attributes,
 )
 from pipeline.archive.whole import whole_path
-from pipeline.batches import NO_TIME
+from pipeline.batches import NO_TIME, usable
 from pipeline.errors import ConfigError
 from pipeline.software import to_install
 
 BLOCK_BYTES = 1 << 20  # of rows that are written at once
 CHUNK_BYTES = 1 << 18
 _DAY_NS = 86_400 * 1_000_000_000
-_OWN_NAMES = ("time", "quality", *MARS_TIMES)
+_OWN_NAMES = ("time", "quality", "usable", *MARS_TIMES)
 _COORDINATES = ("time", *MARS_TIMES)
 
 
@@ -68,6 +69,8 @@ class _Writer:
             if name in self._of.mars:
                 self._mars_time(name, unit, long_name)
         self._put("quality", [ROW], self._of.quality.parts(), np.dtype(np.uint32), quality_attributes())
+        flags = (usable(part).astype(np.int8) for part in self._of.quality.parts())
+        self._put("usable", [ROW], flags, np.dtype(np.int8), usable_attributes())
         for name, column in columns.items():
             if name != "time_utc_ns":
                 self._column(name, column)
@@ -101,7 +104,10 @@ class _Writer:
         attributes = _attributes(name, column)
         if column.dims[:1] == (ROW,):
             sigma = self._names.get(name + SIGMA, "")
-            attributes |= {"ancillary_variables": f"quality {sigma}".strip(), "coordinates": self._coordinates}
+            attributes |= {
+                "ancillary_variables": f"quality usable {sigma}".strip(),
+                "coordinates": self._coordinates,
+            }
         if dtype.kind == "b":
             attributes |= {"flag_values": np.array([0, 1], np.int8), "flag_meanings": "false true"}
         if _storable(np.empty(0, dtype)).dtype.kind in "OSU":

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.archive.collection import Collection, Origin
-from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Quality
+from pipeline.batches import DOUBTFUL, NO_TIME, QUALITY_MEANINGS, Quality
 from pipeline.software import software
 
 STANDARD_NAMES = {
@@ -69,13 +69,30 @@ def quality_flags() -> dict[str, Any]:
     return {"flag_masks": masks, "flag_meanings": " ".join(QUALITY_MEANINGS)}
 
 
+USABLE = "no quality bit that makes the row doubtful; rows with corrected symbols or after a gap are exact"
+"""What `usable` says of a row."""
+
+
+def usable_attributes() -> dict[str, Any]:
+    """Of the variable `usable`, 0 or 1 for each row."""
+    return {
+        "long_name": USABLE,
+        "standard_name": "quality_flag",
+        "coverage_content_type": "qualityInformation",
+        "flag_values": np.array([0, 1], np.int8),
+        "flag_meanings": "doubtful usable",
+        "comment": f"(quality & {int(DOUBTFUL)}) == 0",
+    }
+
+
 def quality_attributes() -> dict[str, Any]:
     """Flags of the quality word, bit by bit."""
     return {
-        "long_name": "what is known against each row; 0 is good",
+        "long_name": "what is known of how each row came and against it; see usable",
         "standard_name": "quality_flag",
         "coverage_content_type": "qualityInformation",
         **quality_flags(),
+        "doubtful_mask": np.uint32(DOUBTFUL),
         "comment": "; ".join(f"{name}: {meaning}" for name, meaning in QUALITY_MEANINGS.items()),
     }
 

@@ -23,7 +23,7 @@ from pipeline.archive.netcdf_attributes import iso
 from pipeline.archive.pds4_xml import MODEL, add, clock, document, lineage, place, product_root, texts
 from pipeline.archive.pictures import Sight, sights
 from pipeline.archive.whole import whole_path
-from pipeline.batches import NO_TIME, true_sol
+from pipeline.batches import NO_TIME, true_sol, usable
 
 MISSING = -9999.0
 _TYPES = {"u1": "UnsignedByte", "f4": "IEEE754LSBSingle", "f8": "IEEE754LSBDouble"}
@@ -173,7 +173,9 @@ def _mission(area: ET.Element, sight: Sight, origin: Origin, name: str, arrays: 
         add(area, "local_mean_solar_time", f"{sol:05d}M{clock(lmst, 'ms')}")
         add(area, "local_true_solar_time", f"{true_sol(sol, lmst, ltst):05d} {clock(ltst, 's')}")
     lineage(add(area, "Lineage"), origin, (collection,), collection.instrument)
-    add(area, "quality", str(int(collection.quality.part(sight.number)[0])))
+    quality = collection.quality.part(sight.number)
+    add(area, "quality", str(int(quality[0])))
+    add(area, "usable", "true" if usable(quality)[0] else "false")
 
 
 def _pointing(area: ET.Element, vectors: NDArray[np.float64]) -> None:

@@ -19,7 +19,8 @@ from pipeline.batches import true_sol
 _GROUND = (
     "Appended on the ground by downlink, not by GRAS. Rover_Location is not known and has its missing constant; "
     "Rover_Attitude is that of the rover turned to east-north-up (roll + 180, -pitch, 90 - yaw); the solar angles "
-    "are computed for the landing site; Quality_Information is the low byte of the product's quality word."
+    "are computed for the landing site; Quality_Information is 0 where the record is usable, else has "
+    "bits 2 to 7 of the quality word of downlink and bit 0 for its higher ones."
 )
 _BITS, _BYTE, _WORD, _SIGNED = "UnsignedBitString", "UnsignedByte", "UnsignedMSB2", "SignedMSB2"
 _FLOAT = "IEEE754LSBSingle"
@@ -50,7 +51,7 @@ _FIELDS: dict[str, tuple[tuple[str, str, int, str, str], ...]] = {
         ("Solar_Incidence_Angle", _FLOAT, 4, "deg", "at the landing site"),
         ("Solar_Azimuth_Angle", _FLOAT, 4, "deg", "at the landing site, clockwise from north"),
     ),
-    "quality": (("Quality_Information", _BITS, 1, "none", "low byte of the quality word; 0 is good"),),
+    "quality": (("Quality_Information", _BITS, 1, "none", "0: usable; else what makes the record doubtful"),),
 }
 """PDS4 fields of each part of a record: name, type, bytes, unit, description."""
 

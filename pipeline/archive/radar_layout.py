@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.batches import DOUBTFUL
 from pipeline.errors import RunError
 
 MISSING = -9999.0
@@ -76,7 +77,7 @@ def records(layout: Layout, arrays: Mapping[str, NDArray[Any]], quality: NDArray
     else:
         out["samples"][:, :n], out["samples"][:, n : 2 * n] = real, imaginary
     out["ground"] = _ground(arrays)
-    out["quality"] = quality & 0xFF
+    out["quality"] = _quality_byte(quality)
     return out
 
 
@@ -97,6 +98,12 @@ def _code(name: str, label: str) -> int:
     if label not in _CODES.get(name, {}):
         raise RunError(f"{name} {label!r} has no code in the radar's record")
     return _CODES[name][label]
+
+
+def _quality_byte(quality: NDArray[np.uint32]) -> NDArray[np.uint8]:
+    """What makes a row doubtful, 0 where nothing does: bits 2 to 7 of the quality word; bit 0 for all higher ones."""
+    doubt = quality & np.uint32(DOUBTFUL)
+    return np.asarray((doubt & 0xFC) | (doubt > 0xFF), np.uint8)
 
 
 def _ground(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:

@@ -6,7 +6,8 @@
 | `received` | UTC of reception on Earth, where the recording has receive times |
 | `onboard_ns` | int64, onboard time in nanoseconds since the mission's epoch |
 | `packet_apid`, `packet_seq_count` | of the packet, of a record that of its first segment |
-| `packet_quality` | quality bits; 0 is good |
+| `packet_quality` | quality bits |
+| `packet_usable` | bool: no quality bit that makes the packet doubtful |
 | `packet_order` | number of the packet in the whole stream: the order of rows over containers |
 
 A parameter that has such a name keeps it; the column is then `packet_<name>`.
@@ -21,8 +22,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.netcdf_attributes import quality_flags
-from pipeline.batches import NO_TIME
+from pipeline.archive.netcdf_attributes import USABLE, quality_flags
+from pipeline.batches import NO_TIME, usable
 
 UtcOf = Callable[[Iterable[str], NDArray[np.int64]], NDArray[np.int64]]
 """Told the parameters of a packet, which tell its clock, and onboard times: gives UTC, ns since 1970."""
@@ -81,8 +82,11 @@ def _columns(
     yield "packet_seq_count", RowColumn(rows["seq_count"], {"long_name": "packet sequence count"})
     yield (
         "packet_quality",
-        RowColumn(rows["quality"], {"long_name": "what is known against a packet; 0 is good", **quality_flags()}),
+        RowColumn(
+            rows["quality"], {"long_name": "what is known of a packet; see packet_usable", **quality_flags()}
+        ),
     )
+    yield "packet_usable", RowColumn(usable(rows["quality"]), {"long_name": USABLE})
     yield "packet_order", RowColumn(rows["order"], {"long_name": "number of the packet in the whole stream"})
 
 

@@ -171,7 +171,7 @@ def _spectrum(mean: MeanSpectrum, signal: Floats, calibration: LibsCalibration) 
         "radiance": Quantity((kept * light)[None], "mm-2 sr-1 nm-1", "photons of one shot", _SPECTRUM),
         "wavelength_nm": Quantity(mean.wavelength_nm[None], "nm", "in vacuum", _SPECTRUM),
         "wavelength_nm_sigma": Quantity(mean.wavelength_sigma_nm, "nm", _OF_WAVELENGTH, ("channel",)),
-        "usable": Quantity(usable, "", "not at an edge of a spectrometer", ("channel",)),
+        "channel_usable": Quantity(usable, "", "not at an edge of a spectrometer", ("channel",)),
         "distance_mm": Quantity(np.array([distance_mm]), "mm", "of the target"),
         "total_signal_counts": Quantity(np.array([np.nansum(kept)]), "1", "sum over the usable channels"),
     }

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.batches import NO_TIME, ColumnBatch, Quality, Quantity
+from pipeline.batches import NO_TIME, ColumnBatch, Quality, Quantity, usable
 from pipeline.instruments.attitude import Navigation
 from pipeline.instruments.calibration import Calibration, Finite, Matrix, Positive, Source, Table, Vector
 from pipeline.instruments.context import Context
@@ -157,7 +157,9 @@ class Momag(Instrument):
         size = np.sqrt((flat["ambient"] ** 2).sum(axis=1))
         arrays["field_ambient_magnitude_nt"] = Quantity(size, "nT", "magnitude without the spacecraft")
         bits = quality.ravel()
-        arrays["gras_flag"] = Quantity((bits != 0).astype(np.uint8), "", "00 good, as GRAS has it; 01 see quality")
+        arrays["gras_flag"] = Quantity(
+            (~usable(bits)).astype(np.uint8), "", "00 usable, as GRAS has it; 01 see quality"
+        )
         frames = {"field": "axes of the spacecraft (assumed); no attitude is sent"}
         latest = ("field_ambient_nt", "field_ambient_magnitude_nt")
         return Draft(product, level, rows, time_ns.ravel(), arrays, bits, latest, {"frames": frames})

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import DOUBTFUL, NO_TIME, Product, Quantity
+from pipeline.batches import NO_TIME, Product, Quantity, usable
 from pipeline.gaps import gap_starts
 
 MAX_BYTES = 128 << 20  # of a kind, before it is thinned
@@ -47,7 +47,7 @@ class Series:
     @property
     def flagged(self) -> NDArray[np.bool_]:
         """Rows that are doubtful; that a symbol was corrected, or that rows before it are missing, is no doubt."""
-        return np.asarray((self.quality & np.uint32(DOUBTFUL)) != 0)
+        return ~usable(self.quality)
 
     @property
     def time(self) -> NDArray[np.datetime64]:

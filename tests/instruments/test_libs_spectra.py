@@ -224,7 +224,7 @@ def test_norms_sum_to_one_over_what_is_not_at_an_edge(made, point):
     arrays = made(point([(288.243, 3000), (393.477, 9000), (589.158, 500)]))[0]["spectrum", 100].arrays
     assert np.nansum(arrays["norm1"].values) == pytest.approx(1, rel=1e-5)
     assert np.nansum(arrays["norm3"].values.reshape(3, 1800), axis=1) == pytest.approx([1, 1, 1], rel=1e-5)
-    at_edge = ~arrays["usable"].values.reshape(3, 1800)
+    at_edge = ~arrays["channel_usable"].values.reshape(3, 1800)
     assert np.flatnonzero(at_edge[1]).tolist() == [*range(15), *range(1785, 1800)]
     assert np.isnan(arrays["norm1"].values.reshape(3, 1800)[:, 7]).all()
 

@@ -67,8 +67,8 @@ def test_python_has_products_as_datasets(broker, products):
         told, wrong = example.communicate(timeout=60)
     assert example.returncode == 0, wrong
     for field in fields:
-        mean = field.arrays["field_a_magnitude_nt"].values[field.quality == 0].mean()
-        assert f"{len(field.quality)} rows, {(field.quality == 0).sum()} good\n    |B| = {mean:.2f} nT" in told
+        mean = field.arrays["field_a_magnitude_nt"].values[field.usable].mean()
+        assert f"{len(field.quality)} rows, {field.usable.sum()} usable\n    |B| = {mean:.2f} nT" in told
 
 
 @pytest.fixture

@@ -251,7 +251,7 @@ def test_the_continuum_is_the_plasmas_within_a_few_percent(clean: Decoded) -> No
         nm = product.arrays["wavelength_nm"].values[0]
         true = 350 + 900 * np.exp(-(((nm - 430) / 170) ** 2))
         ratio = product.arrays["continuum_counts"].values[0] / true
-        kept = product.arrays["usable"].values
+        kept = product.arrays["channel_usable"].values
         assert np.std(ratio[kept] / np.median(ratio[kept])) < 0.03
 
 

@@ -62,6 +62,7 @@ def plain(one):
         },
         "quality": {"dtype": "<u4", "shape": [len(one.quality)], "data": one.quality.astype("<u4").tobytes()},
         "quality_bits": {str(bit.value): f"{bit.name}: {QUALITY_MEANINGS[bit.name]}" for bit in Quality},
+        "doubtful_mask": sum(bit.value for bit in Quality if bit.name not in {"CORRECTED", "AFTER_GAP"}),
         "lineage": dict(one.lineage),
     }
     return msgpack.packb(told)
