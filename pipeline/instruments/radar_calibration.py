@@ -44,10 +44,15 @@ class TimeZero(Table):
 
 
 class Filters(Table):
-    """Spacing, windows and gains. `gain`: of the quick-look."""
+    """Spacing, windows and gains. `gain`: of the quick-look.
+
+    `trace_interval_m`: about how far traces are apart, the positions tell how far; `spacing_tolerance`: the share of it
+    by which the spacing may vary within a run before traces are interpolated.
+    """
 
     source: Source
     trace_interval_m: Positive
+    spacing_tolerance: Annotated[float, Field(gt=0, le=0.5)]
     longest_gap_traces: Annotated[int, Field(ge=2, le=20)]
     longest_pause_s: Positive
     dewow_window_ns: Positive

