@@ -13,10 +13,11 @@ _Permittivity = Annotated[float, Field(ge=1, le=100)]
 
 
 class RadarChannel(Table):
-    """One channel: two-way time of a bin, lengths that a record may have, and the step of its frame counter."""
+    """One channel: two-way time of a bin with one sigma, lengths of a record, and the step of its frame counter."""
 
     source: Source
     sample_interval_ns: Positive
+    sample_interval_sigma_ns: _NotNegative
     valid_lengths_bytes: Annotated[list[Annotated[int, Field(ge=8, le=65528)]], Field(min_length=1)]
     frame_count_step: Annotated[int, Field(ge=1, le=128)]
 
@@ -66,10 +67,14 @@ class Filters(Table):
 
 
 class Ground(Table):
-    """What turns time into depth: layers from the top, the last without an end; how far the antennas are apart."""
+    """What turns time into depth: layers from the top, the last without an end; how far the antennas are apart.
+
+    `permittivity_sigma`: one sigma for each layer.
+    """
 
     source: Source
     permittivity: Annotated[list[_Permittivity], Field(min_length=1, max_length=32)]
+    permittivity_sigma: Annotated[list[_NotNegative], Field(min_length=1, max_length=32)]
     thickness_m: Annotated[list[Positive], Field(max_length=31)]
     antenna_separation_m: _NotNegative
 
@@ -77,6 +82,8 @@ class Ground(Table):
     def _one_less(self) -> Self:
         if len(self.thickness_m) != len(self.permittivity) - 1:
             raise ValueError("every layer but the last has a thickness")
+        if len(self.permittivity_sigma) != len(self.permittivity):
+            raise ValueError("every layer has a permittivity and one sigma of it")
         return self
 
 

@@ -66,6 +66,26 @@ def depth_m(
     return np.asarray(np.where(slant > 0, np.sqrt(np.maximum(slant**2 - (separation_m / 2.0) ** 2, 0.0)), slant))
 
 
+def depth_sigma_m(
+    twt_ns: Floats,
+    permittivity: Sequence[float],
+    permittivity_sigma: Sequence[float],
+    thickness_m: Sequence[float] = (),
+    separation_m: float = 0.0,
+    interval_share: float = 0.0,
+) -> Floats:
+    """One sigma [m] of `depth_m`: of the permittivity of each layer, and of a time scale known to `interval_share`."""
+    depth = depth_m(twt_ns, permittivity, thickness_m, separation_m)
+    later = depth_m(twt_ns * (1 + interval_share), permittivity, thickness_m, separation_m)
+    variance = (later - depth) ** 2
+    for layer, sigma in enumerate(permittivity_sigma):
+        slower = [value + sigma * (k == layer) for k, value in enumerate(permittivity)]
+        faster = [max(value - sigma * (k == layer), 1.0) for k, value in enumerate(permittivity)]
+        ends = [depth_m(twt_ns, one, thickness_m, separation_m) for one in (faster, slower)]
+        variance += ((ends[0] - ends[1]) / 2.0) ** 2
+    return np.asarray(np.sqrt(variance))
+
+
 def pick_hyperbola(
     envelope: NDArray[np.floating],
     distance_m: Floats,

@@ -47,6 +47,26 @@ def remove_background(traces: Samples, window: float) -> Samples:
     return out
 
 
+def remove_jittering(
+    traces: Samples, window: float, shift_ns: Floats, until: tuple[int, int], sample_interval_ns: float
+) -> Samples:
+    """As `remove_background`, but for the wave at the beginning, which is `shift_ns [n]` later than on average.
+
+    That wave fades out between the samples `until`. Its background is the mean of the aligned wave, put back to where
+    it is in each trace. Everything later is compared sample by sample, as it was received: what rings in the
+    instrument does not move with the wave, and traces that are moved for it would leave it behind.
+    """
+    first, last = until
+    fade = 0.5 + 0.5 * np.cos(
+        np.pi * np.clip((np.arange(traces.shape[1]) - first) / max(last - first, 1), 0.0, 1.0)
+    )
+    fade = fade.astype(np.float32)
+    wave = moved(traces * fade, sample_interval_ns, shift_ns)
+    mean = moved(wave - remove_background(wave, window), sample_interval_ns, -shift_ns)
+    mean[:, last:] = 0  # of the round-off of two transforms
+    return np.asarray(traces * fade - mean + remove_background(traces * (1 - fade), window))
+
+
 def agc(traces: Samples, window: float) -> Samples:
     """Each sample over the L2 norm of its trace within half a window: automatic gain control, for pictures."""
     out = np.empty_like(traces)
@@ -74,6 +94,24 @@ def band_response(frequency_mhz: Floats, band_mhz: tuple[float, float], taper_mh
     low, high = band_mhz
     inside = np.minimum(frequency_mhz - low, high - frequency_mhz)
     return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.clip(inside / taper_mhz + 1.0, 0.0, 1.0)))
+
+
+def moved(analytic: Samples, sample_interval_ns: float, shift_ns: Floats) -> Samples:
+    """Traces earlier by `shift_ns [n]`: nothing else is done to them."""
+    n_samples = analytic.shape[1]
+    length = fast_length(n_samples + n_samples // 16)
+    frequency_mhz = np.fft.fftfreq(length, sample_interval_ns) * 1e3
+    turn = np.exp(2e-3j * np.pi * shift_ns[:, None] * frequency_mhz)
+    return np.asarray(
+        np.fft.ifft(np.fft.fft(analytic, length, axis=1) * turn, axis=1)[:, :n_samples], analytic.dtype
+    )
+
+
+def band_pass(
+    analytic: Samples, sample_interval_ns: float, band_mhz: tuple[float, float], taper_mhz: float
+) -> Samples:
+    """Traces in their band, without phase: nothing moves in time. Complex64 [n, m]."""
+    return shift_and_filter(analytic, sample_interval_ns, np.zeros(len(analytic)), band_mhz, taper_mhz)
 
 
 def shift_and_filter(

@@ -5,10 +5,10 @@ frequency), the first also with `_hv`, `_vh` and `_vv`. A run ends at a long pau
 a self-test that restarts the frame counter, and after `max_rows` records. Dropped: self-tests, traces with values that
 are no numbers or without time or place, and runs of fewer than three traces.
 
-The order is that of WDC Geophysics Beijing, dataset 417, but that traces are aligned before they are spaced, since
-two out of phase would cancel: mean and wow removed, direct wave aligned, band-pass without phase, even spacing (traces
-as received where they have it), background of a sliding window. What comes out so is `amplitude` and `envelope`, in
-counts as received; gains are for `quicklook` only.
+The order is that of WDC Geophysics Beijing, dataset 417: mean and wow removed, band-pass without phase, even spacing
+(traces as received where they have it), background of a sliding window. That of the direct wave, which jitters, is
+taken from aligned traces and put back; no other part of a trace is moved. What comes out so is `amplitude` and
+`envelope`, in counts as received, and `amplitude_unaligned`; gains are for `quicklook` only.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from pipeline.instruments.gpr import complex_parts, trace_lengths
 from pipeline.instruments.instrument import Instrument
 from pipeline.instruments.products import Draft, flag
 from pipeline.instruments.radar_calibration import GprCalibration, Processing
-from pipeline.instruments.radar_depth import depth_m, range_resolution_m, velocity_m_ns
+from pipeline.instruments.radar_depth import depth_m, depth_sigma_m, range_resolution_m, velocity_m_ns
 from pipeline.instruments.radar_migration import migrate
 from pipeline.instruments.radar_spacing import Grid, along_track_m, at_grid, spaced, trace_numbers
 from pipeline.instruments.rotations import east_north_up
@@ -100,15 +100,19 @@ class Radargram(Instrument):
 
     def _draft(self, rows: ColumnBatch, product: str, polarization: str) -> Draft:
         wanted = self.calibration.processing(rows.container)
-        analytic, twt_ns, shift_ns = aligned(self._samples(rows), self._interval_ns(rows), wanted)
+        analytic, twt_ns, shift_ns = steadied(self._samples(rows), self._interval_ns(rows), wanted)
         place = _together(rows)
         grid = self._grid(rows, place, wanted)
-        clean = filters.remove_background(at_grid(analytic, grid), wanted.filters.background_window_traces)
+        traces = at_grid(analytic, grid)
+        clean = still = filters.remove_background(traces, wanted.filters.background_window_traces)
+        if wanted.time_zero.longest_shift_ns > 0:
+            clean = without_direct_wave(traces, twt_ns, at_grid(shift_ns, grid), wanted)
         if wanted.filters.migrate:
             clean = _migrated(clean, twt_ns, wanted, grid.spacing_m)
         amplitude = np.ascontiguousarray(clean.real)
         arrays = {
-            **_samples(amplitude, clean, twt_ns, wanted),
+            **_samples(amplitude, clean, twt_ns, wanted, self._time_share(rows)),
+            **_unaligned(still, wanted),
             "distance_m": Quantity(grid.distance_m, "m", "along the track, from the first trace of the run"),
             "interpolated": Quantity(
                 grid.part > 0, "", "between two traces; the others are traces as they were received"
@@ -127,6 +131,11 @@ class Radargram(Instrument):
         return Draft(
             product, "2C", rows, time_ns, arrays, quality, ("distance_m",), _history(wanted, polarization, grid)
         )
+
+    def _time_share(self, rows: ColumnBatch) -> float:
+        """One sigma of the sample interval, as a share of it."""
+        channel = self.calibration.channel(rows.container)
+        return channel.sample_interval_sigma_ns / channel.sample_interval_ns
 
     def _grid(self, rows: ColumnBatch, place: NDArray[np.float64], wanted: Processing) -> Grid:
         step = self.calibration.channel(rows.container).frame_count_step
@@ -148,13 +157,13 @@ class Radargram(Instrument):
         return self.calibration.channel(rows.container).sample_interval_ns
 
 
-def aligned(
+def steadied(
     samples: NDArray[np.complex64], sample_interval_ns: float, wanted: Processing
 ) -> tuple[filters.Samples, filters.Floats, filters.Floats]:
-    """Traces without mean and wow, their direct waves in one place, in the band of the signal.
+    """Traces without mean and wow, in the band of the signal; none is moved in time.
 
     In: complex samples [n, m] as received. Out: analytic traces complex64 [n, k], two-way time ns [k] from the direct
-    wave, and by how much each trace was later than the mean of all, ns [n].
+    wave, and by how much that of each trace was later than the mean of all, ns [n].
     """
     signal, zero = wanted.signal, wanted.time_zero
     n_kept = int((zero.direct_wave_ns + zero.kept_after_ns) / sample_interval_ns) + 1
@@ -171,10 +180,23 @@ def aligned(
         window_ns, longest_ns = zero.correlation_window_ns, zero.longest_shift_ns
         shift_ns = filters.direct_wave_shift_ns(steady, interval_ns, zero.direct_wave_ns, window_ns, longest_ns)
     band = (signal.band_mhz[0], signal.band_mhz[1])
-    passed = filters.shift_and_filter(steady, interval_ns, shift_ns, band, signal.taper_mhz)
+    passed = filters.band_pass(steady, interval_ns, band, signal.taper_mhz)
     first = max(0, int(np.ceil((zero.direct_wave_ns - zero.kept_before_ns) / interval_ns)))
     twt_ns = np.arange(first, passed.shape[1], dtype=np.float64) * interval_ns - zero.direct_wave_ns
     return passed[:, first:], twt_ns, shift_ns
+
+
+def without_direct_wave(
+    traces: filters.Samples, twt_ns: filters.Floats, shift_ns: filters.Floats, wanted: Processing
+) -> filters.Samples:
+    """Traces less their background, that of the direct wave aligned.
+
+    The direct wave fades out from half to the whole of the window that its shift is looked for in.
+    """
+    window_ns, interval_ns = wanted.time_zero.correlation_window_ns, float(twt_ns[1] - twt_ns[0])
+    until = int(np.searchsorted(twt_ns, window_ns / 2)), int(np.searchsorted(twt_ns, window_ns))
+    window = wanted.filters.background_window_traces
+    return filters.remove_jittering(traces, window, shift_ns, until, interval_ns)
 
 
 def quicklook(amplitude: NDArray[np.float32], twt_ns: filters.Floats, wanted: Processing) -> NDArray[np.float32]:
@@ -189,10 +211,22 @@ def quicklook(amplitude: NDArray[np.float32], twt_ns: filters.Floats, wanted: Pr
 
 
 def _samples(
-    amplitude: NDArray[np.float32], clean: filters.Samples, twt_ns: filters.Floats, wanted: Processing
+    amplitude: NDArray[np.float32],
+    clean: filters.Samples,
+    twt_ns: filters.Floats,
+    wanted: Processing,
+    time_share: float,
 ) -> dict[str, Quantity]:
     ground, image = wanted.ground, ("row", "sample")
     depth = depth_m(twt_ns, ground.permittivity, ground.thickness_m, ground.antenna_separation_m)
+    sigma = depth_sigma_m(
+        twt_ns,
+        ground.permittivity,
+        ground.permittivity_sigma,
+        ground.thickness_m,
+        ground.antenna_separation_m,
+        time_share,
+    )
     gain = wanted.filters.gain.upper()
     return {
         "amplitude": Quantity(amplitude, "1", "counts as received, filtered, without gain", image),
@@ -200,7 +234,16 @@ def _samples(
         "envelope": Quantity(np.abs(clean), "1", "magnitude of the analytic signal, without gain", image),
         "twt_ns": Quantity(twt_ns, "ns", "two-way travel time from the peak of the direct wave", ("sample",)),
         "depth_m": Quantity(depth, "m", "with the permittivity of the calibration", ("sample",)),
+        "depth_m_sigma": Quantity(sigma, "m", "one sigma, of permittivity and sample interval", ("sample",)),
     }
+
+
+def _unaligned(still: filters.Samples, wanted: Processing) -> dict[str, Quantity]:
+    """The same without any alignment; nothing where none was done."""
+    if wanted.time_zero.longest_shift_ns == 0:
+        return {}
+    what = "as amplitude, the direct wave not aligned, nothing migrated"
+    return {"amplitude_unaligned": Quantity(np.ascontiguousarray(still.real), "1", what, ("row", "sample"))}
 
 
 def _migrated(
@@ -230,10 +273,10 @@ def _history(wanted: Processing, polarization: str, grid: Grid) -> dict[str, Any
         "self-tests removed",
         "trace mean removed",
         f"dewow over {use.dewow_window_ns:g} ns",
-        f"direct wave aligned by at most {wanted.time_zero.longest_shift_ns:g} ns; its peak is time zero",
+        "peak of the direct wave is time zero",
         f"band-pass {band[0]:g} to {band[1]:g} MHz, zero phase",
         f"traces {'as received' if grid.as_received else 'interpolated'}, each {grid.spacing_m:.4f} m",
-        f"background of {use.background_window_traces} traces removed",
+        f"background of {use.background_window_traces} traces removed{_of_direct_wave(wanted)}",
         *(["Stolt migration"] if use.migrate else []),
     ]
     return {
@@ -241,11 +284,20 @@ def _history(wanted: Processing, polarization: str, grid: Grid) -> dict[str, Any
         "polarization": polarization,
         "trace_spacing_m": grid.spacing_m,
         "permittivity": list(ground.permittivity),
+        "permittivity_sigma": list(ground.permittivity_sigma),
         "layer_thickness_m": list(ground.thickness_m),
         "antenna_separation_m": ground.antenna_separation_m,
         "range_resolution_m": range_resolution_m(band[1] - band[0], ground.permittivity[0]),
         "frames": {"position": "local east, north, up"},
     }
+
+
+def _of_direct_wave(wanted: Processing) -> str:
+    zero = wanted.time_zero
+    if zero.longest_shift_ns == 0:
+        return ""
+    until = f"{zero.correlation_window_ns / 2:g} to {zero.correlation_window_ns:g} ns"
+    return f", that of the direct wave (until {until}) aligned by at most {zero.longest_shift_ns:g} ns"
 
 
 def _usable(rows: ColumnBatch) -> NDArray[np.bool_]:

@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from pipeline.instruments.radar_depth import depth_m, fit_hyperbola, pick_hyperbola, range_resolution_m
+from pipeline.instruments.radar_depth import (
+    depth_m,
+    depth_sigma_m,
+    fit_hyperbola,
+    pick_hyperbola,
+    range_resolution_m,
+)
 from pipeline.instruments.radar_migration import migrate
 from pipeline.instruments.radar_spacing import along_track_m, at_grid, even
 
@@ -131,3 +137,15 @@ def test_places_are_even_from_first_to_last():
 
 def test_traces_of_one_place_make_a_grid_of_one():
     assert even(np.array([1.0, 1.0, 1.0]), 0.5).distance_m.tolist() == [1.0]
+
+
+def test_the_sigma_of_a_depth_is_half_the_relative_one_of_permittivity_and_the_whole_one_of_time():
+    """d = c t / (2 sqrt(eps)): 30 ns in 3.2 is 2.514 m; 0.5 / 3.2 / 2 is 7.8 %, with 1.5 % of time 8.0 %."""
+    (sigma,) = depth_sigma_m(np.array([30.0]), [3.2], [0.5], interval_share=0.015)
+    assert sigma == pytest.approx(2.514 * np.hypot(0.5 / 3.2 / 2, 0.015), rel=0.02)
+
+
+def test_a_layer_that_is_not_certain_leaves_what_lies_above_it_certain():
+    sigma = depth_sigma_m(np.array([5.0, 60.0]), [3.0, 6.0], [0.0, 1.0], [1.0])
+    assert sigma[0] == 0
+    assert sigma[1] > 0.1
