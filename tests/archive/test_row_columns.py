@@ -16,7 +16,16 @@ xarray = pytest.importorskip("xarray")
 
 UTC_NS = 1_600_000_000_000_000_000
 """2020-09-13T12:26:40 UTC."""
-KNOWN = ["time", "received", "onboard_ns", "packet_apid", "packet_seq_count", "packet_quality", "packet_order"]
+KNOWN = [
+    "time",
+    "received",
+    "onboard_ns",
+    "packet_apid",
+    "packet_seq_count",
+    "packet_quality",
+    "packet_usable",
+    "packet_order",
+]
 
 
 def batch(n=3, received=True, timed=True, **columns):

@@ -164,7 +164,7 @@ def test_a_product_too_large_for_mqtt_is_refused_with_its_id(monkeypatch):
 
 def test_the_latest_value_is_the_last_row_as_flat_json():
     assert latest(np.array([1.0, 2.25])) == {
-        "q": {"time": "2021-05-22T01:20:02.500Z", "value": 2.25, "unit": "V", "quality": 3}
+        "q": {"time": "2021-05-22T01:20:02.500Z", "value": 2.25, "unit": "V", "quality": 3, "usable": True}
     }
 
 
