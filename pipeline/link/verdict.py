@@ -17,6 +17,11 @@ _ZONE_KEYS = {
     "uslp": "insert_zone_bytes in [link]",
 }
 _CHANNELS_NAMED = 3
+_SPACECRAFT = 8
+"""A station hears fewer in one pass."""
+_SCATTERED_RATIO = 4
+_MOST_FAILED = 50
+"""Frames that fail their check for one that passes."""
 
 
 def problems(report: Report) -> list[str]:
@@ -41,7 +46,9 @@ def nothing_right(report: Report) -> bool:
         return True
     if _is_packet_file(report):
         n_packets = report["packets"]["read"] + report["packets"]["idle_packets"]
-        return bool(n_packets <= report["packets"]["bad_headers"] or _skipped(report))
+        return bool(n_packets <= report["packets"]["bad_headers"] or _is_chance(report) or _skipped(report))
+    if _scattered(report) or _is_mostly_bad(report):
+        return True
     used = [channel for channel in report["channels"] if channel["frames"]]
     sound = [channel for channel in used if not channel_problem(report, channel)]
     return not sound or (len(sound) < len(used) and not any(map(_brings_something, sound)))
@@ -75,7 +82,15 @@ def _packet_file_problems(report: Report) -> list[str]:
         return [f"no packet in {n_bytes:,} bytes: {keys}"]
     if packets["bad_headers"] > packets["read"] + packets["idle_packets"]:
         return [f"{packets['bad_headers']:,} bad packet headers beside {packets['read']:,} packets: {keys}"]
+    if _is_chance(report):
+        return [f"bad packet headers, and of {packets['read']:,} packets no two are of one APID: {keys}"]
     return []
+
+
+def _is_chance(report: Report) -> bool:
+    """Whether the packets of a file are what chance finds in any bytes: each of an APID of its own, and bad headers."""
+    packets = report["packets"]
+    return bool(packets["bad_headers"]) and packets["read"] == len(packets["by_apid"])
 
 
 def _frame_problems(report: Report) -> list[str]:
@@ -91,7 +106,40 @@ def _frame_problems(report: Report) -> list[str]:
             f"none of {good:,} good frames is on a wanted channel{_others(report)}: see [[channel]] and frame_type"
         ]
     bad = [text for channel in report["channels"] if (text := channel_problem(report, channel))]
-    return bad or _no_packets(report)
+    return _scattered(report) + (bad or _no_packets(report) or _nearly_all_failed(report))
+
+
+def _scattered(report: Report) -> list[str]:
+    """Say that most frames are of spacecraft of all kinds, as headers read at a wrong place are."""
+    n_used = sum(channel["frames"] for channel in report["channels"])
+    n_others = sum(one["frames"] for one in report["other_channels"])
+    n_spacecraft = len({one["scid"] for one in report["other_channels"]})
+    if n_others <= _SCATTERED_RATIO * n_used or n_spacecraft <= _SPACECRAFT:
+        return []
+    keys = "frame_length_bytes, frame_type and fecf in [link]"
+    return [f"{n_others:,} frames are of {n_spacecraft:,} other spacecraft: see {keys}"]
+
+
+def _nearly_all_failed(report: Report) -> list[str]:
+    """Say that hardly any frame passed its check: more than chance lets through, less than a noisy pass has."""
+    frames = report["frames"]
+    n_failed = frames["failed_check"] + frames["uncorrectable"]
+    if _MOST_FAILED * (frames["read"] - n_failed) > frames["read"]:
+        return []
+    return [
+        f"{n_failed:,} of {frames['read']:,} frames failed their check: see frame_length_bytes and frame_type in [link]"
+    ]
+
+
+def _is_mostly_bad(report: Report) -> bool:
+    """Whether no channel brought anything whole, and most frames failed their check or are of other channels."""
+    frames = report["frames"]
+    n_bad = frames["failed_check"] + frames["uncorrectable"] + frames["other_channel"]
+    return 2 * n_bad > frames["read"] and not any(
+        _brings_something({**channel, "truncated_packets": 0})
+        for channel in report["channels"]
+        if channel["frames"]
+    )
 
 
 def _no_frame(link: Report, n_bytes: int) -> str:
@@ -112,11 +160,22 @@ def _others(report: Report) -> str:
 def _no_packets(report: Report) -> list[str]:
     """Say that channels of packets brought none, where no other service brought anything either."""
     used = [channel for channel in report["channels"] if channel["frames"]]
-    if any(map(_brings_something, used)):
+    if not _is_mostly_bad(report) and any(map(_brings_something, used)):
         return []
     n_frames, n_idle = (sum(channel[key] for channel in used) for key in ("frames", "idle_frames"))
     why = "they are all idle" if n_idle == n_frames else "none ends, or all are idle"
-    return [f"no packet in {n_frames:,} frames of {', '.join(map(_name, used))}: {why}"]
+    if _is_mostly_bad(report):
+        frames = report["frames"]
+        n_failed = frames["failed_check"] + frames["uncorrectable"]
+        why = (
+            f"of {frames['read']:,} frames {n_failed:,} failed their check and {frames['other_channel']:,} are of "
+        )
+        why += f"other channels{_others(report)}: see [link] and [[channel]]"
+    return [f"no packet in {_frames(n_frames)} of {', '.join(map(_name, used))}: {why}"]
+
+
+def _frames(n: int) -> str:
+    return f"{n:,} frame{'' if n == 1 else 's'}"
 
 
 def _brings_something(channel: Report) -> bool:

@@ -166,3 +166,48 @@ def test_emirates_mars_with_the_right_one_has_no_problem(recording):
     channels = ChannelSettings(242, 0, "real time"), ChannelSettings(242, 62, "second")
     report = report_of(recording("emirates-mars/emm.frames"), EMIRATES, *channels)
     assert problems(report) == []
+
+
+def test_frames_that_nearly_all_fail_their_check_are_told(sender):
+    """A block one byte short passes its CRC where the byte that is missing is 0: one frame in 256."""
+    frames = frames_of(sender, 2000, insert=bytes(8), fecf=True)
+    settings = dataclasses.replace(AOS, frame_length_bytes=len(frames[0]) - 1, fecf=True)
+    report = report_of(b"".join(frames), settings)
+    assert 0 < report["frames"]["clean"] < 20
+    assert "failed their check" in problems(report)[0]
+
+
+def test_one_frame_without_a_whole_packet_beside_many_that_fail_makes_no_pass_right(sender):
+    packet = sender.packet(1, 0, bytes(5000))
+    frames = [
+        sender.aos_frame(zone, at, k, insert=bytes(8), fecf=True)
+        for k, (zone, at) in enumerate(sender.zones([packet], 100))
+    ]
+    wrong = [frame[:-1] + bytes([frame[-1] ^ 1]) for frame in frames[1:]]
+    settings = dataclasses.replace(AOS, frame_length_bytes=len(frames[0]), fecf=True)
+    report = report_of(b"".join([frames[0], *wrong]), settings)
+    assert report["frames"]["clean"] == 1
+    assert "failed their check" in problems(report)[0]
+    assert nothing_right(report)
+
+
+def test_frames_of_many_spacecraft_are_told_and_nothing_is_right(sender):
+    """A length one byte short, without a check: the first frame is right, and each after it begins a byte later."""
+    settings = dataclasses.replace(AOS, frame_length_bytes=115)
+    report = report_of(b"".join(frames_of(sender, 400, insert=bytes(8))), settings)
+    assert sum(channel["frames"] for channel in report["channels"]) > 0
+    assert "other spacecraft" in problems(report)[0]
+    assert nothing_right(report)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_few_long_packets_that_chance_finds_in_random_bytes_are_a_problem(seed):
+    report = report_of(np.random.default_rng(seed).bytes(100_000), LinkSettings("packets"))
+    assert problems(report)
+    assert nothing_right(report)
+
+
+def test_packets_of_one_apid_each_are_right_where_no_header_is_bad(sender):
+    report = report_of(b"".join(sender.packet(apid, 0, bytes(20)) for apid in range(1, 9)), LinkSettings("packets"))
+    assert problems(report) == []
+    assert not nothing_right(report)
