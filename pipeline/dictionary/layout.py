@@ -25,6 +25,7 @@ from pipeline.dictionary.definitions import (
 )
 from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding
 from pipeline.dictionary.indirect import choices_of
+from pipeline.dictionary.local import localized
 from pipeline.dictionary.next_entries import with_places
 from pipeline.dictionary.parameter_types import (
     AggregateType,
@@ -394,8 +395,9 @@ class _Walk:
 
     def _members(self, entry: ParameterEntry, key: str, kind: AggregateType, dimensions: tuple[Size, ...]) -> None:
         inside = self._part() if dimensions else self
+        names = frozenset(name for name, _ in kind.members)
         for name, member in kind.members:
-            inside.parameter(entry, f"{key}.{name}", member, None)
+            inside.parameter(entry, f"{key}.{name}", localized(member, key, names), None)
         if dimensions:
             self._repeat(inside.finish(), dimensions, 0, entry.place)
 

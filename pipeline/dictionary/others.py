@@ -20,7 +20,14 @@ from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.document import integer_of
 from pipeline.dictionary.encodings import BinaryEncoding, StringEncoding
 from pipeline.dictionary.numbers import dtype_of
-from pipeline.dictionary.parameter_types import BooleanType, EnumeratedType, NumberType, SpelledType, StringType
+from pipeline.dictionary.parameter_types import (
+    BooleanType,
+    EnumeratedType,
+    NumberType,
+    SpelledType,
+    StringType,
+    UnencodedType,
+)
 from pipeline.dictionary.steps import LeafType, Slot
 from pipeline.dictionary.values import Values
 
@@ -38,16 +45,19 @@ class Origin:
     raw: np.dtype[Any]
     calibrated: np.dtype[Any]
     initial: tuple[Any, Any] | None
+    is_constant: bool = False
+    """Whether it never stands in a packet: its value is always the initial one."""
 
 
 def origin_of(key: str, dictionary: Dictionary) -> Origin:
     """What is known of the parameter's values before one has come."""
     parameter = dictionary.parameters[key]
-    kind: Any = parameter.type
+    kind: Any = _value_type(parameter.type)
     raw = _raw_dtype(kind)
     conversion = conversion_of(kind)
     calibrated = raw if conversion is None else conversion.dtype
-    return Origin(key, raw, calibrated, _initial(kind, parameter.initial) if parameter.initial else None)
+    initial = _initial(kind, parameter.initial) if parameter.initial else None
+    return Origin(key, raw, calibrated, initial, isinstance(parameter.type, UnencodedType))
 
 
 def has_origin(key: str, dictionary: Dictionary) -> bool:
@@ -56,8 +66,13 @@ def has_origin(key: str, dictionary: Dictionary) -> bool:
     return (
         parameter is not None
         and bool(parameter.initial)
-        and _initial(parameter.type, parameter.initial) is not None
+        and _initial(_value_type(parameter.type), parameter.initial) is not None
     )
+
+
+def _value_type(kind: Any) -> Any:
+    """What the values are, also of a constant that never stands in a packet."""
+    return kind.value if isinstance(kind, UnencodedType) and kind.value is not None else kind
 
 
 def _raw_dtype(kind: LeafType) -> np.dtype[Any]:
@@ -183,7 +198,8 @@ class OtherValues:
             at, _, _, received = line.joined()
             place = line.before(rows)
             came = place >= 0
-            came[came] = at[place[came]] > NEVER
+            if not line.origin.is_constant:
+                came[came] = at[place[came]] > NEVER
             stale |= ~came
             if self._max_age_ns and len(at):
                 now, then = self._received[rows], received[np.maximum(place, 0)]

@@ -220,10 +220,13 @@ class AggregateType:
 
 @dataclass(frozen=True, slots=True)
 class UnencodedType:
-    """A type that does not say how its values stand in a packet; no container may hold one."""
+    """A type that does not say how its values stand in a packet; no container may hold one. `value`: what they are, for
+    comparisons with the initialValue of a constant.
+    """
 
     name: str
     unit: str = ""
+    value: NumberType | EnumeratedType | BooleanType | None = None
 
 
 BytesType = StringType | BinaryType | CodedTimeType | SpelledType

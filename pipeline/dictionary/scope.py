@@ -27,6 +27,8 @@ class Definition:
     system: System
     name: str
     key: str = ""
+    initial: str = ""
+    """Of a type: its initialValue."""
     uses: list[Definition] = field(default_factory=list)
     """Of a type: its base type, and the types of its elements or members."""
 

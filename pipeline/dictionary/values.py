@@ -30,6 +30,7 @@ from pipeline.dictionary.conditions import (
 from pipeline.dictionary.conversions import conversion_of
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.document import integer_of
+from pipeline.dictionary.local import LOCAL
 from pipeline.dictionary.parameter_types import (
     AggregateType,
     ArrayType,
@@ -208,6 +209,23 @@ class HasLabel:
 
 
 @dataclass(frozen=True, slots=True)
+class HasOctets:
+    """The bytes are, or are not, these."""
+
+    key: str
+    octets: bytes
+    negated: bool
+
+    def holds(self, values: Values) -> Mask:
+        raw = values.of(self.key, calibrated=False)
+        found = (raw == np.frombuffer(self.octets, np.uint8)).all(axis=1)
+        return _where_present(~found if self.negated else found, values, self.key)
+
+    def needs(self) -> frozenset[str]:
+        return frozenset({self.key})
+
+
+@dataclass(frozen=True, slots=True)
 class Combines:
     """All of several tests, or any; `negated`: not so."""
 
@@ -243,7 +261,7 @@ def compile_condition(condition: Condition, dictionary: Dictionary, *, late: boo
     if isinstance(condition, AllOf | AnyOf):
         parts = tuple(compile_condition(part, dictionary, late=late) for part in condition.parts)
         return parts[0] if len(parts) == 1 else Combines(parts, isinstance(condition, AllOf))
-    left = _scalar_type(condition.left, dictionary, late=late)
+    left = _scalar_type(condition.left, dictionary, late=late, octets=isinstance(condition.right, str))
     if isinstance(condition.right, Reference):
         _scalar_type(condition.right, dictionary, late=late)
         sides = meant(condition.left, dictionary), meant(condition.right, dictionary)
@@ -261,8 +279,18 @@ def meant(reference: Reference, dictionary: Dictionary) -> Reference:
     return replace(reference, calibrated=True) if spelled else reference
 
 
-def _scalar_type(reference: Reference, dictionary: Dictionary, *, late: bool = False) -> LeafType:
-    kind = dictionary.parameters[reference.parameter].type
+def _scalar_type(
+    reference: Reference, dictionary: Dictionary, *, late: bool = False, octets: bool = False
+) -> LeafType:
+    parameter = dictionary.parameters.get(reference.parameter)
+    if parameter is None:
+        text = f'"{reference.parameter.removeprefix(LOCAL)}" is no member of an aggregate around what refers to it'
+        raise ConfigError([Problem(text, dictionary.file, reference.line)])
+    kind = parameter.type
+    if isinstance(kind, UnencodedType) and kind.value is not None:
+        return kind.value
+    if isinstance(kind, BinaryType) and isinstance(kind.encoding.size, int) and octets:
+        return kind
     if isinstance(kind, ArrayType | AggregateType | UnencodedType | BinaryType | CodedTimeType):
         text = f'"{reference.parameter}" is no number, label or text that one could compare'
         raise ConfigError([Problem(text, dictionary.file, reference.line)])
@@ -279,6 +307,8 @@ def _compare(condition: Comparison, kind: LeafType) -> Criterion:
     assert isinstance(literal, str)
     if isinstance(kind, StringType):
         return Compares(key, True, condition.operator, literal)
+    if isinstance(kind, BinaryType):
+        return _compare_octets(condition, kind, literal)
     if isinstance(kind, SpelledType):
         return Compares(key, True, condition.operator, _spelled_literal(condition, kind.value, literal))
     if condition.left.calibrated and isinstance(kind, EnumeratedType):
@@ -330,6 +360,24 @@ def _compare_label(condition: Comparison, kind: EnumeratedType, literal: str) ->
     if not ranges:
         raise ValueError(f'type "{kind.name}" has no label "{literal}"')
     return HasLabel(condition.left.parameter, ranges, condition.operator == "!=")
+
+
+def _compare_octets(condition: Comparison, kind: BinaryType, literal: str) -> Criterion:
+    """Bytes of a fixed size against a literal in hexadecimal."""
+    assert isinstance(kind.encoding.size, int)
+    if condition.operator not in {"==", "!="}:
+        raise ValueError(f"bytes have no order for {condition.operator}")
+    size_bits = kind.encoding.size
+    digits = literal.strip().lower().removeprefix("0x")
+    try:
+        number = int(digits, 16)
+    except ValueError as error:
+        raise ValueError(f'"{literal}" is not hexadecimal') from error
+    if number >> size_bits:
+        raise ValueError(f'"{literal}" is longer than {size_bits} bits')
+    n_bytes = (size_bits + 7) // 8
+    octets = (number << (n_bytes * 8 - size_bits)).to_bytes(n_bytes, "big")
+    return HasOctets(condition.left.parameter, octets, condition.operator == "!=")
 
 
 def is_number(literal: str) -> bool:

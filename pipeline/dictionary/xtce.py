@@ -194,8 +194,9 @@ def _read_parameters(
             reading.finish(node)
             if found is not None:
                 kind = types.read(found, context)
+                first = initial or found.initial
                 whole = Parameter(
-                    definition.key, definition.name, kind, node.line, validity, initial, description, aliases
+                    definition.key, definition.name, kind, node.line, validity, first, description, aliases
                 )
                 parameters.update(_with_members(whole))
                 definitions[definition.key] = definition, found

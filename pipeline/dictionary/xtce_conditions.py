@@ -16,6 +16,7 @@ from pipeline.dictionary.conditions import (
     shifted,
 )
 from pipeline.dictionary.document import Node
+from pipeline.dictionary.local import LOCAL
 from pipeline.dictionary.scope import Context
 
 OPERATORS = ("==", "!=", "<", "<=", ">", ">=")
@@ -28,7 +29,16 @@ def read_reference(node: Node, context: Context) -> Reference:
     if instance.strip() != "0":
         reading.problem(node, f'instance="{instance}" is not implemented: only the packet at hand is looked at')
     calibrated = reading.flag(node, "useCalibratedValue", default=True)
+    if _is_local(node):
+        name = reading.required(node, "parameterRef").replace("/", ".")
+        return Reference(f"{LOCAL}{name}", calibrated, node.line)
     return Reference(context.parameter_key(node), calibrated, node.line)
+
+
+def _is_local(node: Node) -> bool:
+    """Whether another member of the same aggregate is meant, as an attribute of Yamcs says."""
+    found = [name for name in node.attributes if name.rpartition(" ")[2] == "aggregateMember"]
+    return any(node.attributes.pop(name).strip() in {"true", "1"} for name in found)
 
 
 def read_criteria(node: Node, context: Context) -> Condition | None:
@@ -156,7 +166,11 @@ def read_dimensions(node: Node, context: Context, limit: int) -> tuple[Size, ...
     """DimensionList: the number of elements along each axis, the last index running fastest."""
     reading = context.reading
     sizes: list[Size] = []
-    for dimension in reading.children(node, "Dimension"):
+    for dimension in reading.children(node, "Dimension", "Size"):
+        if dimension.tag == "Size":  # of drafts of XTCE 1.2: the number of elements
+            sizes.append(read_size(dimension, context, 0, limit))
+            reading.finish(dimension)
+            continue
         first, last = reading.child(dimension, "StartingIndex"), reading.child(dimension, "EndingIndex")
         reading.finish(dimension)
         if first is None or last is None:

@@ -144,6 +144,9 @@ def _read_fixed_value(node: Node, context: Context) -> Entry:
 
 def _read_placement(node: Node, context: Context) -> Placement:
     reading = context.reading
+    for each in reading.children(node, "TimeAssociation"):
+        kind = "element TimeAssociation is not implemented, and passed over"
+        reading.notice(each, kind, f"element TimeAssociation in {node.key} is not implemented")
     location = _read_location(node, context)
     repetition, condition = None, None
     repeat = reading.child(node, "RepeatEntry")

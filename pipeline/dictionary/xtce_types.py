@@ -79,7 +79,8 @@ class TypeReader:
         if reader is None:
             context.reading.problem(node, f"element {node.tag} is not implemented")
             return UnencodedType(name)
-        context.reading.read_past(node, "initialValue")
+        if "initialValue" in node.attributes:
+            definition.initial = node.attributes.pop("initialValue")
         unit = read_unit(node, context)
         found = reader(node, name, unit, context)
         context.reading.finish(node)
@@ -250,7 +251,7 @@ def _typed(
         return make(encoding)
     value = make(number)
     if encoding is None:
-        return UnencodedType(value.name, value.unit)
+        return UnencodedType(value.name, value.unit, value)
     return SpelledType(value.name, encoding, _judged_by_value(value))
 
 

@@ -4,8 +4,12 @@ import struct
 
 import numpy as np
 import pytest
+from pieces import rows
 
 from pipeline.batches import Ragged
+from pipeline.dictionary.plan import compile_plan
+from pipeline.dictionary.xtce import read_xtce
+from pipeline.errors import ConfigError
 
 
 def dimension(last):
@@ -111,3 +115,39 @@ def test_an_array_sized_by_a_parameter_is_ragged(document, packet, decode, bits,
         got = x.values[x.start[row] : x.start[row] + x.length[row]].tolist()
         assert got == [bits(body, 8 + offset + i * size_bits, size_bits) for i in range(body[0])]
         assert found.columns["AFTER"][row] == bits(body, 8 + offset + body[0] * size_bits, 8)
+
+
+def test_a_member_may_tell_the_size_of_another_member_of_the_same_aggregate(document, packet, decode):
+    """As Yamcs' attribute says; in arrays of arrays the innermost aggregate with a member of the name is meant."""
+
+    def array(name, of, count):
+        return f"""<ArrayParameterType name="{name}" arrayTypeRef="{of}"><DimensionList><Dimension><StartingIndex>
+        <FixedValue>0</FixedValue></StartingIndex><EndingIndex><DynamicValue>
+        <ParameterInstanceRef parameterRef="{count}" xmlns:y="http://yamcs.org/schema/xtce" y:aggregateMember="true"/>
+        <LinearAdjustment intercept="-1"/>
+        </DynamicValue></EndingIndex></Dimension></DimensionList></ArrayParameterType>"""
+
+    def aggregate(name, **members):
+        listed = "".join(f'<Member name="{key}" typeRef="{kind}"/>' for key, kind in members.items())
+        return f'<AggregateParameterType name="{name}"><MemberList>{listed}</MemberList></AggregateParameterType>'
+
+    kinds = array("NUMBERS", "U16", "n") + aggregate("INNER", n="U8", values="NUMBERS")
+    kinds += array("INNERS", "INNER", "count") + aggregate("OUTER", count="U8", list="INNERS")
+    xtce = document(kinds, {"R": "OUTER", "n": "U8", "Z": "U8"}, entries("R", "Z"))
+    bodies = [b"\2" + b"\1\0\5" + b"\2\0\6\0\7" + b"\x09", b"\0\x08"]
+    (found,) = decode(xtce, [packet(body) for body in bodies])
+    assert rows(found.columns["R.list.n"]) == [[1, 2], []]
+    assert rows(found.columns["R.list.values"]) == [[5, 6, 7], []]
+    assert rows(found.columns["Z"]) == [9, 8]
+
+
+def test_a_name_that_is_no_member_around_is_an_error(document):
+    kind = """<BinaryParameterType name="B"><BinaryDataEncoding><SizeInBits><DynamicValue>
+    <ParameterInstanceRef parameterRef="n" xmlns:y="http://yamcs.org/schema/xtce" y:aggregateMember="true"/>
+    </DynamicValue></SizeInBits></BinaryDataEncoding></BinaryParameterType>"""
+    with pytest.raises(ConfigError, match='"n" is no member of an aggregate around'):
+        compile_plan(read_xtce(document(kind, {"X": "B", "n": "U8"})))
+
+
+def entries(*names):
+    return "".join(f'<ParameterRefEntry parameterRef="{name}"/>' for name in names)

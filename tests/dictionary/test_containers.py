@@ -400,3 +400,12 @@ def test_a_container_that_comes_after_its_like_is_told_and_others_are_not(docume
     told = [str(notice) for notice in compile_plan(read_xtce(xtce)).notices]
     names = ("FIRST", "AGAIN", "NARROW", "OTHER", "G1", "G2")
     assert [name for name in names if any(f'"{name}": can' in each for each in told)] == ["AGAIN", "NARROW"]
+
+
+def test_bytes_are_compared_with_hexadecimal(document, packet, decode):
+    kind = """<BinaryParameterType name="B"><BinaryDataEncoding><SizeInBits><FixedValue>16</FixedValue></SizeInBits>
+    </BinaryDataEncoding></BinaryParameterType>"""
+    more = container("FOUND", "PACKET", equals("SYNC", "A7F3"), "A")
+    xtce = document(kind, {"SYNC": "B", "A": "U8"}, '<ParameterRefEntry parameterRef="SYNC"/>', more)
+    base, child = decode(xtce, [packet(b"\xa7\xf3\7"), packet(b"\xa7\xf4\x08")])
+    assert (child.container, child.columns["A"].tolist(), base.order.tolist()) == ("FOUND", [7], [1])

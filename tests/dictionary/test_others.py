@@ -152,3 +152,13 @@ def test_containers_that_ask_each_other_are_an_error(document):
     xtce = document(kinds, {"N": "U8", "X": "B1", "K": "U8", "Y": "B2"}, entries, hk)
     with pytest.raises(ConfigError, match="ask for values of each other"):
         compile_plan(read_xtce(xtce))
+
+
+def test_a_constant_that_never_stands_in_a_packet_has_the_value_of_its_type(document, packet, decode):
+    kind = """<EnumeratedParameterType name="CODE" initialValue="CUC"><EnumerationList>
+    <Enumeration value="0" label="NO"/><Enumeration value="1" label="CUC"/></EnumerationList>
+    </EnumeratedParameterType>"""
+    entries = """<ParameterRefEntry parameterRef="X"><IncludeCondition><Comparison parameterRef="K" value="NO"
+    comparisonOperator="!="/></IncludeCondition></ParameterRefEntry><ParameterRefEntry parameterRef="A"/>"""
+    (found,) = decode(document(kind, {"X": "U8", "A": "U8", "K": "CODE"}, entries), [packet(b"\1\7")])
+    assert (rows(found.columns["X"]), rows(found.columns["A"]), found.quality.tolist()) == ([[1]], [7], [0])
