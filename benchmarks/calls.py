@@ -30,33 +30,11 @@ from benchmarks.dictionary import (
     xtce_of,
 )
 from pipeline import open_pass
-from pipeline.batches import Column, Ragged
 
 FULL_BYTES = 64_000_000
 SLOW_PEER_BYTES = 1_000_000
 MISSION = 'name = "bench"\n[link]\nframing = "packets"\n[dictionary]\nxtce = "fields.xml"\n'
 CONTAINER = "PACKET"
-
-
-def to_columns(path: Path, mission: str) -> dict[str, Column]:
-    """One array for each parameter of the container, whole."""
-    pieces: dict[str, list[Column]] = {}
-    for batch in open_pass(path, mission=mission).columns():
-        for name, column in batch.columns.items():
-            pieces.setdefault(name, []).append(column)
-    return {name: joined(parts) for name, parts in pieces.items()}
-
-
-def joined(parts: Sequence[Column]) -> Column:
-    """The parts of a column as one."""
-    if not isinstance(parts[0], Ragged):
-        return np.concatenate(parts)
-    ragged = [part for part in parts if isinstance(part, Ragged)]
-    offsets = np.cumsum([0, *(len(part.values) for part in ragged[:-1])])
-    start = np.concatenate([part.start + offset for part, offset in zip(ragged, offsets, strict=True)])
-    return Ragged(
-        np.concatenate([part.values for part in ragged]), start, np.concatenate([part.length for part in ragged])
-    )
 
 
 def witness_reader(document: Path) -> Callable[[Path], Any] | None:
@@ -96,7 +74,7 @@ def compare(title: str, fields: Sequence[Field], n_bytes: int, goals: Mapping[st
         document.write_bytes(xtce_of(fields))
         (here / "mission.toml").write_text(MISSION)
         ours = {
-            "to columns": rate(lambda path: to_columns(path, folder), whole),
+            "to columns": rate(lambda path: open_pass(path, mission=folder).to_columns(CONTAINER), whole),
             "to a Dataset": rate(lambda path: open_pass(path, mission=folder).to_xarray(CONTAINER), whole),
         }
         flat, witness = ccsdspy_reader(fields), witness_reader(document)

@@ -19,27 +19,29 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pipeline.archive.column_listing import Source
-from pipeline.archive.columns import ColumnFiles
 from pipeline.archive.datasets import dataset, product_dataset
-from pipeline.archive.row_columns import Known
-from pipeline.archive.spill import Spill
+from pipeline.archive.row_columns import ROW_FIELDS, Known
 from pipeline.batches import ColumnBatch, Event, FrameBatch, PacketBatch, Product
 from pipeline.errors import ConfigError
 from pipeline.mission import Mission, load_mission
 from pipeline.pictures.series import Gathering
+from pipeline.stages.gathered import UNKNOWN_GROWTH, GatheredColumns
 from pipeline.stages.line import Line, Outcome
 from pipeline.stages.passes import outcomes, station_names
+from pipeline.transport.source import size_of_pass
 
 if TYPE_CHECKING:
     import xarray
+
+
+IN_MEMORY_CHUNK_BYTES = 4 << 20
+"""What is decoded at once where all columns go to memory."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -98,26 +100,49 @@ class RecordedPass:
             counts[batch.container] += len(batch)
         return dict(sorted(counts.items()))
 
-    def to_xarray(self, container: str, *, raw: bool = False) -> xarray.Dataset:
+    def to_columns(self, container: str, *, raw: bool = False, drop: Collection[str] = ()) -> ColumnBatch:
+        """Give all decoded packets of one container as one batch: an array for each parameter, `raw`: of counts.
+
+        `drop`: parameters that are left out. Each value is copied once, to where it stays: beside the result, memory
+        holds the packets of a few MB at a time.
+        Raises ConfigError where the pass has no such packets, and names those it has.
+
+        >>> found = open_pass("replay_data/clean.cadu", mission="zhurong")
+        >>> found.to_columns("NAVIGATION").columns["POSITION_NORTH"].shape
+        (203,)
+        """
+        line, gathered, others = (
+            self._line(until="columns", raw=raw),
+            GatheredColumns(raw=raw, drop=drop),
+            set[str](),
+        )
+        read = _Read(self.paths)
+        for outcome in outcomes(line, self.paths, read.add, IN_MEMORY_CHUNK_BYTES):
+            for batch in outcome.columns:
+                if batch.container == container:
+                    gathered.add(batch, read.growth)
+                else:
+                    others.add(batch.container)
+        found = gathered.batch()
+        if found is None:
+            known = ", ".join(sorted(others)) or "nothing that is decoded"
+            raise ConfigError(f"the pass has no {container}: it has {known}")
+        return found
+
+    def to_xarray(self, container: str, *, raw: bool = False, drop: Collection[str] = ()) -> xarray.Dataset:
         """Give the decoded packets of one container as a Dataset: a variable for each parameter, with its unit.
 
-        Its dimension is `time` where the mission has a clock, else `received`, else `packet`. Coordinates are the
-        columns of rows that `decode` writes too (`archive/row_columns.py`). Raises ConfigError where the pass has no
-        such packets, and names those it has.
+        `drop`: parameters that are left out. Its dimension is `time` where the mission has a clock, else `received`,
+        else `packet`. Coordinates are the columns of rows that `decode` writes too (`archive/row_columns.py`). Raises
+        ConfigError where the pass has no such packets, and names those it has. `xarray.open_dataset(path,
+        engine="downlink", mission=..., container=...)` gives the same.
         """
-        with TemporaryDirectory() as folder, ExitStack() as stack:
-            tables = ColumnFiles(Spill(Path(folder), stack), raw=raw)
-            for outcome in self._through(self._line(until="columns", raw=raw)):
-                tables.add(outcome.columns)
-            if container not in tables.tables:
-                known = ", ".join(sorted(tables.tables)) or "nothing that is decoded"
-                raise ConfigError(f"the pass has no {container}: it has {known}")
-            table, rows, units = tables.tables[container]
-            fields = {name: array.whole() for name, array in rows.arrays.items()}
-            source = Source(self.mission.name, self.paths, raw)
-            utc_of = self.mission.utc_ns if self.mission.time_terms else None
-            of_pass = Known(units, self.mission.described(container), source.words(), utc_of)
-            return dataset(table.columns(), fields, container, of_pass)
+        batch = self.to_columns(container, raw=raw, drop=drop)
+        rows = {name: getattr(batch, name) for name in ROW_FIELDS}
+        source = Source(self.mission.name, self.paths, raw)
+        utc_of = self.mission.utc_ns if self.mission.time_terms else None
+        of_pass = Known(batch.units, self.mission.described(container), source.words(), utc_of)
+        return dataset(batch.raw if raw else batch.columns, rows, container, of_pass)
 
     def products(self) -> Iterator[Product]:
         """Give the science products, in order."""
@@ -185,6 +210,26 @@ class RecordedPass:
     def _line(self, stream: str = "live", *, until: str = "products", raw: bool = False) -> Line:
         stations = station_names(self.mission, self.paths, merge=self.merge)
         return Line(self.mission, stream, until=until, raw=raw, stations=stations)
+
+
+class _Read:
+    """How much of recordings has been read, and so how much of them is still to come."""
+
+    def __init__(self, paths: Sequence[Path]) -> None:
+        sizes = [size_of_pass(path) for path in paths]
+        known = [size for size in sizes if size is not None]
+        self._n_bytes = sum(known) if len(known) == len(sizes) else None
+        self._n_read = 0
+
+    def add(self, n_bytes: int) -> None:
+        self._n_read += n_bytes
+
+    @property
+    def growth(self) -> float:
+        """Bytes in all for each byte read, with the batch that is being worked on."""
+        if self._n_bytes is None:
+            return UNKNOWN_GROWTH
+        return max(self._n_bytes / (self._n_read + IN_MEMORY_CHUNK_BYTES), 1.0)
 
 
 def open_pass(*paths: str | Path, mission: str, merge: bool = False) -> RecordedPass:

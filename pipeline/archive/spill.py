@@ -52,14 +52,14 @@ class SpilledArray:
         self._spill = spill
         self._parts: list[tuple[int, np.dtype[Any], tuple[int, ...]]] = []
         self.n_rows = 0
+        self.dtype: np.dtype[Any] = np.dtype(np.uint8)
+        """The common type of the parts."""
 
     def append(self, array: NDArray[Any]) -> None:
         self._parts.append((self._spill.append(array), array.dtype, array.shape))
         self.n_rows += array.shape[0]
-
-    @property
-    def dtype(self) -> np.dtype[Any]:
-        return np.result_type(*(dtype for _, dtype, _ in self._parts))
+        if len(self._parts) == 1 or array.dtype != self.dtype:
+            self.dtype = np.result_type(array.dtype, *([self.dtype] if len(self._parts) > 1 else []))
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -40,7 +40,8 @@ class Memory:
             if is_free and n_bytes <= len(piece) <= n_bytes + n_bytes // 4:
                 return piece
             del piece
-        fresh = np.empty(n_bytes, np.uint8)
+        # A little more, so that the next batch fits into it, too, if it is a few packets longer.
+        fresh = np.empty(n_bytes + n_bytes // 32, np.uint8)
         self._kept.append(fresh)
         while self._kept and (len(self._kept) > MAX_KEPT or sum(map(len, self._kept)) > MAX_KEPT_BYTES):
             del self._kept[0]

@@ -13,7 +13,7 @@ from pipeline.dictionary.arena import LEAST_BYTES, Arena, Empty
 from pipeline.dictionary.encodings import NumberEncoding
 from pipeline.dictionary.integrity import is_word
 from pipeline.dictionary.lone import Lone, compile_lone
-from pipeline.dictionary.operations import Operation, compile_operations
+from pipeline.dictionary.operations import Conversions, Operation, compile_operations
 from pipeline.dictionary.rows import MIN_ROW_BYTES, Chunk
 from pipeline.dictionary.steps import Block, Field, Slot
 from pipeline.dictionary.values import Values
@@ -22,15 +22,10 @@ Array = NDArray[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class BlockProgram:
-    """A block of fixed fields; rows begin at `first_bits` from the anchor and are `width_bits` wide."""
+class BlockWork:
+    """How the fields of a block are read."""
 
     operations: tuple[Operation, ...]
-    from_start: bool
-    first_bits: int
-    width_bits: int
-    end_bits: int
-
     row_bytes: int
     """What the columns of one packet take."""
     slots: tuple[Slot, ...]
@@ -38,33 +33,57 @@ class BlockProgram:
     """The slots that a lone packet has read in the common way."""
     latest: dict[str, Slot]
     """The last slot of each parameter."""
-
     lone: Lone | None
+
+
+@dataclass(slots=True, eq=False)
+class BlockProgram:
+    """A block of fixed fields; rows begin at `first_bits` from the anchor and are `width_bits` wide.
+
+    `fields`: with offsets from the row's start. How they are read is compiled when the first packet comes: of a large
+    dictionary most containers never do.
+    """
+
+    fields: tuple[Field, ...]
+    from_start: bool
+    first_bits: int
+    width_bits: int
+    end_bits: int
     words: tuple[tuple[Slot, int], ...]
     """Check words, and their bits from the row's start."""
+    conversions: Conversions
     lsb_first: bool = False
     """Whether it has fields that are read right only where rows begin with a byte."""
+    _work: BlockWork | None = None
+
+    @property
+    def work(self) -> BlockWork:
+        """The operations, compiled once."""
+        if self._work is None:
+            self._work = _compile_work(self.fields, self.width_bits, self.conversions)
+        return self._work
 
     @property
     def is_even(self) -> bool:
         """Whether all columns have types that do not depend on values, as those of texts and labels may."""
-        conversions = [each.conversion for each in self.operations]
+        conversions = [each.conversion for each in self.work.operations]
         return all(each is None or each.dtype.kind not in "UO" for each in conversions)
 
     def run(self, pieces: Iterable[Chunk], values: Values) -> None:
         """Read the fields of all rows into `values`."""
-        if values.n == 1 and self.lone is not None:
+        work = self.work
+        if values.n == 1 and work.lone is not None:
             piece = next(iter(pieces))
-            columns = dict(zip(self.lone.slots, self.lone.columns(piece.buffer[piece.offset :]), strict=True))
+            columns = dict(zip(work.lone.slots, work.lone.columns(piece.buffer[piece.offset :]), strict=True))
             values.raw.update(columns)
             values.calibrated.update(columns)
-            _operate(self.lone.others, self.others, (piece,), values, np.empty)
+            _operate(work.lone.others, work.others, (piece,), values, np.empty)
         else:
-            n_bytes = self.row_bytes * values.n
-            arrays = 2 * len(self.operations) + 1
+            n_bytes = work.row_bytes * values.n
+            arrays = 2 * len(work.operations) + 1
             empty: Empty = np.empty if n_bytes < LEAST_BYTES else Arena(n_bytes, arrays).empty
-            _operate(self.operations, self.slots, pieces, values, empty)
-        values.latest.update(self.latest)
+            _operate(work.operations, work.slots, pieces, values, empty)
+        values.latest.update(work.latest)
 
 
 def _operate(
@@ -87,37 +106,29 @@ def _operate(
     values.calibrated.update(zip(slots, calibrated, strict=True))
 
 
-def compile_block(block: Block) -> BlockProgram:
-    """The operations, and what of them is known before a packet comes."""
+def compile_block(block: Block, conversions: Conversions) -> BlockProgram:
+    """Where the rows of the block are. `conversions`: shared by the blocks of a dictionary."""
     # Rows that start with the packet start there even if the first field does not: they may then be a view.
     ends = [each.end_bits for each in block.fields]
     first = 0 if block.from_start else min([0, *(each.offset_bits for each in block.fields)])
     width = max([0, *ends]) - first
-    if _has_lsb_first(block.fields):
+    lsb_first = _has_lsb_first(block.fields)
+    if lsb_first:
         width = -(-width // 8) * 8
-    fields = [replace(each, offset_bits=each.offset_bits - first) for each in block.fields]
-    operations = compile_operations(fields, max((width + 7) // 8, MIN_ROW_BYTES))
+    fields = tuple(replace(each, offset_bits=each.offset_bits - first) if first else each for each in block.fields)
+    words = tuple((each.slot, each.offset_bits) for each in fields if is_word(each.type) and not each.shape)
+    return BlockProgram(fields, block.from_start, first, width, block.end_bits, words, conversions, lsb_first)
+
+
+def _compile_work(fields: Sequence[Field], width_bits: int, conversions: Conversions) -> BlockWork:
+    operations = compile_operations(fields, max((width_bits + 7) // 8, MIN_ROW_BYTES), conversions)
     works = [operation.allocate(1) for operation in operations]
     row_bytes = sum(work.raw.nbytes + (work.calibrated is not work.raw) * work.calibrated.nbytes for work in works)
     slots = tuple(slot for operation in operations for slot in operation.slots)
     latest = {each.slot.key: each.slot for each in fields}
     lone = compile_lone(operations)
     others = tuple(slot for operation in lone.others for slot in operation.slots) if lone else ()
-    words = tuple((each.slot, each.offset_bits) for each in fields if is_word(each.type) and not each.shape)
-    return BlockProgram(
-        operations,
-        block.from_start,
-        first,
-        width,
-        block.end_bits,
-        row_bytes,
-        slots,
-        others,
-        latest,
-        lone,
-        words,
-        _has_lsb_first(fields),
-    )
+    return BlockWork(operations, row_bytes, slots, others, latest, lone)
 
 
 def _has_lsb_first(fields: Sequence[Field]) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from pipeline.dictionary.conditions import Remainder, Size
-from pipeline.dictionary.contexts import Offset, contextual_slots
+from pipeline.dictionary.contexts import Contextual, Offset
 from pipeline.dictionary.definitions import Container, Dictionary
 from pipeline.dictionary.encodings import Tagged, Terminated
 from pipeline.dictionary.limits import Check
@@ -41,12 +41,16 @@ def check_order(steps: Sequence[Step], container: Container, dictionary: Diction
 
 
 def check_contexts(
-    steps: Sequence[Step], container: Container, dictionary: Dictionary, elsewhere: Elsewhere
+    contextual: Sequence[Contextual | Offset],
+    steps: Sequence[Step],
+    container: Container,
+    dictionary: Dictionary,
+    elsewhere: Elsewhere,
 ) -> Keys:
     """What a calibration looks at must be in the packet, or be of another one. Gives those that are."""
-    known = {key for step in steps for key in keys_of(step)}
+    known = {key for step in steps for key in keys_of(step)} if contextual else set[str]()
     others: set[str] = set()
-    for each in contextual_slots(steps, dictionary):
+    for each in contextual:
         missing = each.needs() - known
         nowhere = [key for key in sorted(missing) if not elsewhere(key)]
         if nowhere or (missing and isinstance(each, Offset)):
@@ -69,6 +73,8 @@ def checks_in(
     notices: Notices,
 ) -> tuple[tuple[Check, ...], Keys]:
     """The checks whose parameters are in the packet, or in others, and those of others. The rest goes to `notices`."""
+    if not checks:
+        return (), frozenset()
     known = {key for step in steps for key in keys_of(step)}
     many = plural(steps)
     kept: list[Check] = []
@@ -93,7 +99,7 @@ def check_single(
     steps: Sequence[Step], container: Container, dictionary: Dictionary, wanted: frozenset[str]
 ) -> None:
     """What decides something must be one value, not an array or a repeated entry."""
-    many = wanted & plural(steps)
+    many = wanted & plural(steps) if wanted else Keys()
     if many:
         text = f'something depends on "{min(many)}", which has more than one value'
         raise misfit(text, container, dictionary)
@@ -112,11 +118,8 @@ def plural(steps: Sequence[Step]) -> Keys:
     return frozenset(found)
 
 
-def check_known(
-    wanted: Keys, steps: Sequence[Step], container: Container, dictionary: Dictionary, elsewhere: Elsewhere
-) -> Keys:
-    """What tells the children apart must be in the base, or in other packets. Gives those that are."""
-    missing = wanted - {key for step in steps for key in keys_of(step)}
+def check_known(missing: Keys, container: Container, dictionary: Dictionary, elsewhere: Elsewhere) -> Keys:
+    """What tells the children apart and is not in the base must be in other packets. Gives what is."""
     nowhere = [key for key in sorted(missing) if not elsewhere(key)]
     if nowhere:
         text = f'its children are told apart by "{nowhere[0]}", which is not in it'

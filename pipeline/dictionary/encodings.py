@@ -138,8 +138,9 @@ class NumberEncoding:
     @property
     def is_contextual(self) -> bool:
         """Whether its calibration depends on other parameters."""
-        formulas = [each for each in (self.calibrator, *(c for _, c in self.contexts)) if isinstance(each, Formula)]
-        return bool(self.contexts) or any(each.operands for each in formulas)
+        if self.contexts:
+            return True
+        return isinstance(self.calibrator, Formula) and bool(self.calibrator.operands)
 
     @property
     def is_float(self) -> bool:

@@ -411,6 +411,9 @@ class _Walk:
                 self._step(one)
         elif any(isinstance(each, Remainder) for each in dimensions):
             self._rest(slot, kind, dimensions, entry.place.line)
+        elif not dimensions:
+            self.fields.append(Field(slot, kind, self.offset_bits, size))
+            self._advance(size, entry.place.line)
         elif isinstance(kind, NumberType) and not all(isinstance(each, int) for each in dimensions):
             self._step(Variable(slot, kind, size, dimensions))
         else:

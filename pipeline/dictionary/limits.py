@@ -314,6 +314,9 @@ class LimitWatch:
                 state.level = now
 
 
+NO_LIMITS = Limits()
+
+
 def checks_of(
     columns: Sequence[tuple[str, str]], dictionary: Dictionary, notices: Notices | None = None
 ) -> tuple[Check, ...]:
@@ -329,14 +332,16 @@ def checks_of(
         while isinstance(kind, ArrayType):
             kind = kind.element
         kind = kind.value if isinstance(kind, SpelledType) else kind
-        limits = getattr(kind, "limits", Limits())
+        limits = getattr(kind, "limits", NO_LIMITS)
+        calibrator = kind.encoding.calibrator if isinstance(kind, NumberType) else None
+        domain = isinstance(calibrator, Spline) and not calibrator.extrapolate
+        if limits == NO_LIMITS and parameter.validity is None and not domain:
+            continue
         contexts = tuple(
             (criterion, alarm)
             for condition, alarm in limits.contexts
             if (criterion := compiler.compiled(condition, name)) is not None
         )
-        calibrator = kind.encoding.calibrator if isinstance(kind, NumberType) else None
-        domain = isinstance(calibrator, Spline) and not calibrator.extrapolate
         validity = None if parameter.validity is None else compiler.compiled(parameter.validity, name)
         alarms = [limits.alarm or Alarm(), *(alarm for _, alarm in contexts)]
         conditions = tuple(

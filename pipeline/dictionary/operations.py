@@ -204,23 +204,51 @@ class Bytes:
         return raw, raw if self.conversion is None else [work.calibrated.reshape(n, *self.shape)]
 
 
-def compile_operations(fields: Sequence[Field], row_bytes: int) -> tuple[Operation, ...]:
+class Conversions:
+    """How values of each type are converted, and which types are alike: found out once for each type."""
+
+    def __init__(self) -> None:
+        # By identity, since types can be large; they are kept, so that no other takes the place of one.
+        self._found: dict[int, tuple[LeafType, Conversion | None, Any]] = {}
+
+    def of(self, kind: LeafType) -> Conversion | None:
+        """None: raw and calibrated are the same."""
+        return self._of(kind)[1]
+
+    def likeness(self, kind: LeafType) -> Any:
+        """Equal for types whose values can be read and converted together."""
+        return self._of(kind)[2]
+
+    def _of(self, kind: LeafType) -> tuple[LeafType, Conversion | None, Any]:
+        found = self._found.get(id(kind))
+        if found is None:
+            conversion = conversion_of(kind)
+            alike = kind if conversion is not None or isinstance(kind, BytesType) else _plain(kind.encoding)
+            found = self._found[id(kind)] = kind, conversion, alike
+        return found
+
+
+def _plain(encoding: NumberEncoding) -> NumberEncoding:
+    return replace(encoding, calibrator=None, contexts=(), check=None)
+
+
+def compile_operations(fields: Sequence[Field], row_bytes: int, conversions: Conversions) -> tuple[Operation, ...]:
     """The operations that read the fields from rows of `row_bytes`."""
     operations: list[Operation] = []
     singles: list[Field] = []
     for field in fields:
         kind = field.type
         if isinstance(kind, BytesType):
-            conversion = conversion_of(kind)
+            conversion = conversions.of(kind)
             operations.append(Bytes((field.slot,), _offsets(field), field.size_bits, field.shape, conversion))
         elif field.shape:
             grid = tuple(_compile_array(field, row_bytes))
-            operations.append(NumberArray((field.slot,), grid, field.shape, conversion_of(kind)))
+            operations.append(NumberArray((field.slot,), grid, field.shape, conversions.of(kind)))
         else:
             singles.append(field)
-    packs, runs = _sort_out(singles)
-    operations += [each for pack in packs for each in _compile_pack(pack, row_bytes)]
-    operations += [_compile_neighbours(run, row_bytes) for run in runs]
+    packs, runs = _sort_out(singles, conversions)
+    operations += [each for pack in packs for each in _compile_pack(pack, row_bytes, conversions)]
+    operations += [_compile_neighbours(run, row_bytes, conversions) for run in runs]
     return tuple(operations)
 
 
@@ -254,7 +282,7 @@ def _compile_array(field: Field, row_bytes: int) -> Iterator[tuple[slice, Run]]:
         yield slice(k, k + inner), compile_run(encoding, offsets[k], inner, stride, row_bytes)
 
 
-def _sort_out(fields: Sequence[Field]) -> tuple[list[list[Field]], list[list[Field]]]:
+def _sort_out(fields: Sequence[Field], conversions: Conversions) -> tuple[list[list[Field]], list[list[Field]]]:
     """Packs of bit fields that share a window, and runs of fields at even distances."""
     packs: list[list[Field]] = []
     runs: list[list[Field]] = []
@@ -266,12 +294,13 @@ def _sort_out(fields: Sequence[Field]) -> tuple[list[list[Field]], list[list[Fie
             else:
                 packs.append([field])
             continue
-        run = last.get(_likeness(field.type))
+        likeness = conversions.likeness(field.type)
+        run = last.get(likeness)
         if run is not None and _continues(run, field):
             run.append(field)
         else:
             runs.append([field])
-            last[_likeness(field.type)] = runs[-1]
+            last[likeness] = runs[-1]
     runs += [pack for pack in packs if len(pack) == 1]
     return [pack for pack in packs if len(pack) > 1], runs
 
@@ -294,13 +323,6 @@ def _fits(pack: list[Field], field: Field) -> bool:
     return field.offset_bits >= begin and max(pack[-1].end_bits, field.end_bits) - begin <= MAX_PACK_BITS
 
 
-def _likeness(kind: LeafType) -> Any:
-    """Equal for types whose values can be read and converted together."""
-    encoding, conversion = _encoding_of(kind), conversion_of(kind)
-    plain = replace(encoding, calibrator=None, contexts=(), check=None)
-    return plain, None if conversion is None else kind
-
-
 def _continues(run: list[Field], field: Field) -> bool:
     distance = field.offset_bits - run[-1].offset_bits
     if len(run) == 1:
@@ -308,16 +330,16 @@ def _continues(run: list[Field], field: Field) -> bool:
     return distance == run[1].offset_bits - run[0].offset_bits
 
 
-def _compile_neighbours(run: list[Field], row_bytes: int) -> Operation:
+def _compile_neighbours(run: list[Field], row_bytes: int, conversions: Conversions) -> Operation:
     first = run[0]
     stride_bits = run[1].offset_bits - first.offset_bits if len(run) > 1 else first.size_bits
     encoding = _encoding_of(first.type)
     slots = tuple(field.slot for field in run)
     compiled = compile_run(encoding, first.offset_bits, len(run), stride_bits, row_bytes)
-    return Numbers(slots, compiled, dtype_of(encoding), conversion_of(first.type))
+    return Numbers(slots, compiled, dtype_of(encoding), conversions.of(first.type))
 
 
-def _compile_pack(pack: list[Field], row_bytes: int) -> Iterator[Operation]:
+def _compile_pack(pack: list[Field], row_bytes: int, conversions: Conversions) -> Iterator[Operation]:
     """Fields of one dtype and conversion are one operation on the window."""
     byte, end = pack[0].offset_bits // 8, (max(field.end_bits for field in pack) + 7) // 8
     width = next(each for each in (1, 2, 4, 8) if each >= end - byte)
@@ -325,7 +347,7 @@ def _compile_pack(pack: list[Field], row_bytes: int) -> Iterator[Operation]:
     native = np.dtype(f"u{width}")
     groups: dict[Any, list[Field]] = {}
     for field in pack:
-        kind = conversion_of(field.type) and field.type
+        kind = field.type if conversions.of(field.type) is not None else None
         groups.setdefault((dtype_of(_encoding_of(field.type)), kind), []).append(field)
     for (dtype, _), fields in groups.items():
         shifts = [(byte + width) * 8 - field.end_bits for field in fields]
@@ -337,5 +359,5 @@ def _compile_pack(pack: list[Field], row_bytes: int) -> Iterator[Operation]:
             np.array(shifts, native)[:, None],
             np.array(masks, dtype)[:, None],
             dtype,
-            conversion_of(fields[0].type),
+            conversions.of(fields[0].type),
         )

@@ -7,6 +7,7 @@ where such a value has not come yet, or was received too long before the packet.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -226,13 +227,15 @@ def in_order(needs: Mapping[str, frozenset[str]], provides: Mapping[str, frozens
     """Containers, those first whose values others ask for. Raises ValueError with containers that ask each other."""
     done: list[str] = []
     waiting = list(needs)
+    asked = frozenset[str]().union(*needs.values())
+    providers = Counter(parameter for key in waiting for parameter in provides[key] & asked)
     while waiting:
-        ready = [
-            key for key in waiting if not any(needs[key] & provides[other] for other in waiting if other != key)
-        ]
+        # A container may give itself what it asks for; all others that give it must be done.
+        ready = [key for key in waiting if all(providers[each] == (each in provides[key]) for each in needs[key])]
         if not ready:
             raise ValueError(", ".join(f'"{key}"' for key in waiting))
         done += ready
+        providers.subtract(parameter for key in ready for parameter in provides[key] & asked)
         taken = set(ready)
         waiting = [key for key in waiting if key not in taken]
     return done

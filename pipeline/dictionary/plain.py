@@ -56,11 +56,12 @@ def compile_plain(node: Node, form: Form | None) -> Plain | None:
     block = program.steps[0]
     if not isinstance(block, BlockProgram) or block.words or not block.from_start or len(node.wanted.firsts) < 2:
         return None
-    if block.lone is None or block.lone.others or len(block.lone.slots) != len(node.wanted.firsts):
+    lone = block.work.lone
+    if lone is None or lone.others or len(lone.slots) != len(node.wanted.firsts):
         return None
     if set(form.shapes) != {(1,)}:
         return None
-    place = {slot: i for i, slot in enumerate(block.lone.slots)}
+    place = {slot: i for i, slot in enumerate(lone.slots)}
     places = [place[slot] for slot in node.wanted.firsts]
     n_bytes = [0] * len(place)
     for at, dtype in zip(places, form.dtypes, strict=True):
@@ -68,4 +69,4 @@ def compile_plain(node: Node, form: Form | None) -> Plain | None:
     ends = [*accumulate(n_bytes)]
     spans = tuple((ends[at] - n_bytes[at], ends[at]) for at in places)
     whole = (program.fixed_bits + 7) // 8
-    return Plain(node, whole, form, dict(node.columns), block.lone, itemgetter(*places), spans)
+    return Plain(node, whole, form, dict(node.columns), lone, itemgetter(*places), spans)

@@ -34,6 +34,7 @@ from pipeline.dictionary.integrity import integrity_of
 from pipeline.dictionary.layout import lay_out
 from pipeline.dictionary.limits import checks_of
 from pipeline.dictionary.notices import Notice, Notices, located
+from pipeline.dictionary.operations import Conversions
 from pipeline.dictionary.others import Origin, has_origin, in_order, origin_of
 from pipeline.dictionary.parameter_types import AggregateType, EnumeratedType
 from pipeline.dictionary.plan_nodes import Branch, Node, Switch, Wanted
@@ -44,6 +45,7 @@ from pipeline.dictionary.rows import MIN_ROW_BYTES
 from pipeline.dictionary.steps import Block, Field, Group, Loop, Repeat, Slot, Step, has_loop, has_text, slots_of
 from pipeline.dictionary.values import Combines, Compares, Criterion, compile_condition, compile_size, is_number
 from pipeline.errors import ConfigError, Problem
+from pipeline.heap import collector_paused
 
 MAX_HEAD_BYTES = 32
 """Half a cache line: what is read with the bits that decide should cost nothing where it is not wanted."""
@@ -108,6 +110,11 @@ def compile_plan(dictionary: Dictionary, root: str | Sequence[str] | None = None
     """Compile the containers below `root`: a container's name, several, or None for all that have no base and do not
     stand only inside others. Raises ConfigError with every problem found.
     """
+    with collector_paused():
+        return _compile_plan(dictionary, root, file)
+
+
+def _compile_plan(dictionary: Dictionary, root: str | Sequence[str] | None, file: str) -> Plan:
     file = file or dictionary.file
     roots = roots_of(dictionary, root)
     children: dict[str, list[Container]] = {}
@@ -118,7 +125,7 @@ def compile_plan(dictionary: Dictionary, root: str | Sequence[str] | None = None
     nodes = [compiler.node(container) for container in roots]
     found = [node for node in nodes if node is not None]
     if compiler.problems:
-        raise ConfigError(located(compiler.problems, dictionary.files))
+        raise ConfigError(located([*compiler.problems], dictionary.files))
     top = found[0] if len(found) == 1 else _above(found)
     signature = _signature([(node, lay_out(each, dictionary)) for node, each in zip(found, roots, strict=True)])
     for each in left_out(dictionary, roots) if root is None else ():
@@ -216,21 +223,23 @@ class _Compiler:
     def __init__(self, dictionary: Dictionary, children: dict[str, list[Container]]) -> None:
         self.dictionary = dictionary
         self.children = children
-        self.problems: list[Problem] = []
+        self.problems: dict[Problem, None] = {}
+        """Each once, in the order in which they were found."""
         self.notices = Notices()
         self.holders = _holders(dictionary)
+        self.conversions = Conversions()
 
     def node(self, container: Container, depth: int = 0) -> Node | None:
         if depth > MAX_DEPTH:
             text = f"bases nested deeper than {MAX_DEPTH}"
-            self.problems.append(Problem(text, self.dictionary.file, container.line))
+            self.problems[Problem(text, self.dictionary.file, container.line)] = None
             return None
         children = self.children.get(container.key, [])
         below = [(child, self.node(child, depth + 1)) for child in children]
         try:
             return self._node(container, below)
         except ConfigError as error:
-            self.problems.extend(problem for problem in error.problems if problem not in self.problems)
+            self.problems.update(dict.fromkeys(error.problems))
             return None
 
     def _node(self, container: Container, below: Sequence[tuple[Container, Node | None]]) -> Node:
@@ -238,28 +247,28 @@ class _Compiler:
         steps = lay_out(container, dictionary)
         nodes = [(child, node) for child, node in below if node is not None]
         tests = [compile_condition(child.criteria, dictionary) if child.criteria else None for child, _ in nodes]
-        asked = frozenset[str]().union(*(test.needs() for test in tests if test is not None))
+        asked = [test.needs() if test is not None else frozenset[str]() for test in tests]
+        known = frozenset(key for step in steps for key in keys_of(step)) if nodes else frozenset[str]()
         for child, _ in nodes:
             self._note_numbers(child)
         told_by = frozenset[str]().union(
             *(
-                check_known(test.needs(), steps, container, dictionary, partial(self._elsewhere, child))
-                for (child, _), test in zip(nodes, tests, strict=True)
-                if test is not None
+                check_known(keys - known, container, dictionary, partial(self._elsewhere, child))
+                for (child, _), keys in zip(nodes, asked, strict=True)
             )
         )
-        wanted = asked - told_by
+        wanted = frozenset[str]().union(*asked) - told_by
         branches = tuple(
-            Branch(node, test, tuple(_switches(test)) if test else (), bool(test and test.needs() & told_by))
-            for (_, node), test in zip(nodes, tests, strict=True)
+            Branch(node, test, tuple(_switches(test)) if test else (), bool(keys & told_by))
+            for (_, node), test, keys in zip(nodes, tests, asked, strict=True)
         )
         needs = frozenset().union(wanted, *(needs_of(step, dictionary) for step in steps))
-        contextual = frozenset().union(*(each.needs() for each in contextual_slots(steps, dictionary)))
-        check_single(steps, container, dictionary, needs | contextual)
+        contextual = contextual_slots(steps, dictionary)
+        check_single(steps, container, dictionary, needs.union(*(each.needs() for each in contextual)))
         others = check_order(steps, container, dictionary, self.elsewhere)
-        others |= check_contexts(steps, container, dictionary, self.elsewhere)
+        others |= check_contexts(contextual, steps, container, dictionary, self.elsewhere)
         columns, units = _columns(steps, dictionary)
-        program = compile_program(steps, dictionary)
+        program = compile_program(steps, dictionary, self.conversions, contextual)
         checks, alarmed_by = checks_in(
             checks_of(columns, dictionary, self.notices),
             steps,
@@ -274,7 +283,7 @@ class _Compiler:
             check_sized(size.needs(), steps, container, dictionary)
         # What containers further down are told apart by is read on the way, where it costs no step more.
         later = frozenset(key for _, node in below if node is not None for key in node.probe_keys)
-        probe = compile_program(_only(steps, wanted, later, dictionary), dictionary, calibrate=False)
+        probe = compile_program(_only(steps, wanted, later, dictionary), dictionary, self.conversions)
         return Node(
             container.key,
             container.abstract,
@@ -362,18 +371,19 @@ def _switches(test: Criterion) -> Iterator[tuple[str, int]]:
 
 
 def _switch(branches: Sequence[Branch]) -> Switch | None:
-    counts = Counter(key for branch in branches for key in {key for key, _ in branch.switch})
-    if not counts or counts.most_common(1)[0][1] < 2:
+    """By the parameter that most branches want a value of; of equals the one of more values, then the first."""
+    values: dict[str, list[int]] = {}
+    for branch in branches:
+        for name, value in dict(branch.switch).items():
+            values.setdefault(name, []).append(value)
+    key = max(values, key=lambda name: (len(values[name]), len(set(values[name]))), default="")
+    if not key or len(values[key]) < 2:
         return None
-    key = counts.most_common(1)[0][0]
-    wanted = [dict(branch.switch).get(key) for branch in branches]
-    cases = {
-        value: tuple(branch for branch, wants in zip(branches, wanted, strict=True) if wants in {None, value})
-        for value in wanted
-        if value is not None
-    }
-    others = tuple(branch for branch, wants in zip(branches, wanted, strict=True) if wants is None)
-    return Switch(key, cases, others)
+    placed: dict[int | None, list[tuple[int, Branch]]] = {}
+    for place, branch in enumerate(branches):
+        placed.setdefault(dict(branch.switch).get(key), []).append((place, branch))
+    others = tuple(placed.pop(None, ()))
+    return Switch(key, {value: tuple(some) for value, some in placed.items() if value is not None}, others)
 
 
 def _only(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import heapq
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -31,23 +33,30 @@ class Branch:
 
 @dataclass(frozen=True, slots=True)
 class Switch:
-    """The parameter whose raw value tells most branches apart, and the branches left for each value."""
+    """The parameter whose raw value tells most branches apart, and by its value the branches that want it. `others`:
+    those that want none. Both with the place of each branch in the file.
+    """
 
     key: str
-    cases: dict[int, tuple[Branch, ...]]
-    others: tuple[Branch, ...]
+    cases: dict[int, tuple[tuple[int, Branch], ...]]
+    others: tuple[tuple[int, Branch], ...]
+
+    def branches(self, value: int) -> tuple[Branch, ...]:
+        """What is left for packets of this value, in the order of the file."""
+        placed = heapq.merge(self.cases.get(value, ()), self.others, key=itemgetter(0))
+        return tuple(branch for _, branch in placed)
 
     def split(self, known: Values) -> Iterator[tuple[tuple[Branch, ...], Rows | None]]:
         column = known.of(self.key, calibrated=False)
         first = column[0]
         if len(column) == 1 or bool((column == first).all()):
-            yield self.cases.get(int(first), self.others), None
+            yield self.branches(int(first)), None
             return
         order = np.argsort(column, kind="stable")
         ordered = column[order]
         ends = np.flatnonzero(ordered[1:] != ordered[:-1]) + 1
         for low, high in zip([0, *ends.tolist()], [*ends.tolist(), len(order)], strict=True):
-            yield self.cases.get(int(ordered[low]), self.others), order[low:high]
+            yield self.branches(int(ordered[low])), order[low:high]
 
 
 class Wanted(NamedTuple):

@@ -14,8 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.dictionary.blocks import BlockProgram
-from pipeline.dictionary.contexts import Contextual, Offset, contextual_slots
+from pipeline.dictionary.contexts import Contextual, Offset
 from pipeline.dictionary.definitions import Dictionary
+from pipeline.dictionary.operations import Conversions
 from pipeline.dictionary.rows import chunks
 from pipeline.dictionary.runs import Result, Run
 from pipeline.dictionary.step_programs import StepProgram, compile_step
@@ -71,7 +72,7 @@ class Program:
             assert isinstance(block, BlockProgram)
             for slot, bits in block.words:
                 result.values.places[slot] = np.full(len(start), bits, np.int64)
-            if block.operations:
+            if block.fields:
                 pieces = chunks(data, start, (block.width_bits + 7) // 8)
                 block.run(pieces, result.values)
         return result
@@ -92,9 +93,16 @@ class Program:
         return (first.width_bits + 7) // 8 if isinstance(first, BlockProgram) and first.from_start else 0
 
 
-def compile_program(steps: Sequence[Step], dictionary: Dictionary, *, calibrate: bool = True) -> Program:
-    """Raises ConfigError where a size cannot be told from what it refers to. `calibrate`: by context, too."""
-    compiled = tuple(compile_step(step, dictionary) for step in steps)
+def compile_program(
+    steps: Sequence[Step],
+    dictionary: Dictionary,
+    conversions: Conversions,
+    contextual: Sequence[Contextual | Offset] = (),
+) -> Program:
+    """Raises ConfigError where a size cannot be told from what it refers to. `conversions`: shared by all programs of
+    the dictionary. `contextual`: what is calibrated by context.
+    """
+    compiled = tuple(compile_step(step, dictionary, conversions) for step in steps)
     blocks = [step for step in compiled if isinstance(step, BlockProgram) and step.from_start]
     fixed_bits = max((each.width_bits for each in blocks), default=0) if len(blocks) == len(compiled) else None
-    return Program(compiled, fixed_bits, tuple(contextual_slots(steps, dictionary)) if calibrate else ())
+    return Program(compiled, fixed_bits, tuple(contextual))

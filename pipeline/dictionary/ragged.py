@@ -6,6 +6,7 @@ size are copied at once, as items of a view with one item at every byte.
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,22 @@ def flat_index(start: Positions, length: Positions) -> Positions:
     index = np.repeat(start - flat_starts(length), length)
     index += np.arange(len(index))
     return index
+
+
+def packed_values(column: Ragged) -> NDArray[Any]:
+    """The values of all rows, row by row, without what lies between or around them."""
+    start, length, values = column.start, column.length, column.values
+    if not len(length):
+        return values[:0]
+    first, total = int(start[0]), int(length.sum())
+    if bool((start == flat_starts(length) + first).all()):
+        return values[first : first + total]
+    item_bytes = values.dtype.itemsize * prod(values.shape[1:])
+    if not item_bytes or values.dtype.hasobject:
+        return values[flat_index(start, length)]
+    octets = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
+    flat = ragged_gather(octets, start * item_bytes, length * item_bytes)
+    return flat.view(values.dtype).reshape(total, *values.shape[1:])
 
 
 def byte_matrix(column: Ragged) -> NDArray[np.uint8]:

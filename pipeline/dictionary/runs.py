@@ -146,7 +146,7 @@ class Run:
             self.result.values.places[slot] = low - self.begin + bits
         if block.lsb_first:
             self._flag_shifted(low)
-        if block.operations:
+        if block.fields:
             block.run(self._pieces(low, block.width_bits), self.result.values)
         return True
 

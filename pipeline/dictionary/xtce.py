@@ -22,6 +22,7 @@ from pipeline.dictionary.xtce_conditions import read_criteria
 from pipeline.dictionary.xtce_containers import read_container
 from pipeline.dictionary.xtce_descriptions import aliases_of, description_of
 from pipeline.dictionary.xtce_types import TypeReader
+from pipeline.heap import collector_paused
 
 SETS = ((TYPES, "ParameterTypeSet"), (PARAMETERS, "ParameterSet"), (CONTAINERS, "ContainerSet"))
 NOT_TELEMETRY = ("CommandMetaData", "ServiceSet")
@@ -64,7 +65,8 @@ def read_sources(
     """
     files = (source.file for source in sources)
     reading = Reading(*files, strict=strict, leading_size_in_bits=leading_size_in_bits)
-    dictionary = read_documents(sources, reading, roots)
+    with collector_paused():
+        dictionary = read_documents(sources, reading, roots)
     reading.check()
     assert dictionary is not None
     return dictionary

@@ -88,14 +88,16 @@ def sources(line: Line, paths: Sequence[Path], chunk_bytes: int = CHUNK_BYTES) -
         yield _one_after_another(line.mission, ahead, number, tail)
 
 
-def read_passes(line: Line, paths: Sequence[Path]) -> Iterator[ByteBatch]:
+def read_passes(line: Line, paths: Sequence[Path], chunk_bytes: int = CHUNK_BYTES) -> Iterator[ByteBatch]:
     """Read recordings for a line."""
-    return chain.from_iterable(sources(line, paths))
+    return chain.from_iterable(sources(line, paths, chunk_bytes))
 
 
-def outcomes(line: Line, paths: Sequence[Path], progress: Callable[[int], None]) -> Iterator[Outcome]:
+def outcomes(
+    line: Line, paths: Sequence[Path], progress: Callable[[int], None], chunk_bytes: int = CHUNK_BYTES
+) -> Iterator[Outcome]:
     """Take recordings through a line to their end; `progress` is told the bytes of each batch when it is done with."""
-    for batch in read_passes(line, paths):
+    for batch in read_passes(line, paths, chunk_bytes):
         yield line.feed(batch)
         progress(len(batch.data))
     yield line.flush()
