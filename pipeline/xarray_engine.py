@@ -58,7 +58,7 @@ class DownlinkBackend(BackendEntrypoint):
         dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables
         return found.to_xarray(container or _only(found.containers()), raw=raw, drop=tuple(dropped or ()))
 
-    def guess_can_open(self, _: Any) -> bool:  # type: ignore[override]  # whatever it is
+    def guess_can_open(self, _: Any) -> bool:
         """Give False: a mission is always needed."""
         return False
 
