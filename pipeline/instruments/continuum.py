@@ -1,29 +1,74 @@
-"""What lies under the lines of a spectrum, and noise taken from it: spectra [n, channels] in, the same out.
+"""What lies under the lines of a spectrum, and noise taken from it.
 
-- continuum: SNIP (Ryan et al. 1988; Morhac & Matousek 2008, decreasing windows) on log(log(sqrt(y + 1) + 1) + 1):
-  v(i) = min(v(i), (v(i - m) + v(i + m)) / 2) for m = M, M - 1 ... 1;
+- continuum: arPLS of pybaselines (Baek et al. 2015, Analyst 140, 250), a Whittaker smoother z = (W + l D'D)^-1 W y that
+  knows of noise; then the same smoother through the channels within 2.5 sigma of it on both sides. A lower envelope,
+  as SNIP's, lies some two sigma too low;
+- its sigma: that of the smoother, which is linear in y;
 - noise: undecimated wavelets with the B3 spline (Starck), coefficients below k sigma (median deviation) taken out.
 """
 
 from __future__ import annotations
 
+import warnings
+from dataclasses import dataclass
+
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.instruments.rotations import Floats
 
 _MAD_TO_SIGMA = 1.4826
 _B3 = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
+_FEWEST = 32
+"""With fewer channels the continuum is their median."""
+_CLIP, _STEPS = 2.5, 5
 
 
-def snip(spectra: Floats, half_window: int) -> Floats:
-    """The continuum of spectra [n, channels]; nearer to an end than the window is it the window shrinks."""
-    lowest = np.minimum(spectra.min(axis=1, keepdims=True), 0.0)
-    v = np.log(np.log(np.sqrt(spectra - lowest + 1) + 1) + 1)
-    n = v.shape[1]
-    for m in range(min(half_window, (n - 1) // 2), 0, -1):
-        middle = (v[:, : n - 2 * m] + v[:, 2 * m :]) / 2
-        v[:, m : n - m] = np.minimum(v[:, m : n - m], middle)
-    return np.asarray((np.exp(np.exp(v) - 1) - 1) ** 2 - 1 + lowest)
+@dataclass(frozen=True, slots=True)
+class Continuum:
+    """The continuum under one spectrum [channels]; `weight`: 1 where a channel is baseline, 0 where a line stands."""
+
+    counts: Floats
+    weight: Floats
+
+
+def continuum(spectrum: Floats, sigma: Floats, smoothness: float) -> Continuum:
+    """The continuum of one spectrum [channels] whose noise is `sigma` [channels]; `smoothness` is the smoother's l."""
+    n = len(spectrum)
+    if n < _FEWEST or not np.isfinite(spectrum).all():
+        return Continuum(np.full(n, np.median(spectrum)), np.ones(n))
+    from pybaselines import Baseline  # noqa: PLC0415 -- a second to import, and only LIBS needs it
+    from pybaselines.utils import whittaker_smooth  # noqa: PLC0415 -- as above
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a spectrum without noise does not converge
+        counts, found = Baseline().arpls(spectrum, lam=smoothness)
+    if not np.isfinite(counts).all():
+        return Continuum(np.full(n, np.median(spectrum)), np.ones(n))
+    weight = np.asarray(found["weights"], np.float64)
+    for _ in range(_STEPS):
+        near = np.abs(spectrum - counts) < _CLIP * sigma
+        if np.count_nonzero(near) < _FEWEST:
+            break
+        weight = near.astype(np.float64)
+        counts = whittaker_smooth(spectrum, lam=smoothness, weights=weight)
+    return Continuum(np.asarray(counts, np.float64), weight)
+
+
+def smoother(weight: Floats, smoothness: float) -> NDArray[np.float64]:
+    """H [n, n] of the smoother: the continuum is H y. The penalty is `smoothness` times second differences squared."""
+    from scipy.linalg import solveh_banded  # noqa: PLC0415 -- slow to import, and only LIBS needs it
+
+    n = len(weight)
+    if n < _FEWEST:
+        return np.full((n, n), 1.0 / max(n, 1))
+    second = np.array([1.0, -2.0, 1.0])
+    penalty = np.zeros((3, n))  # upper bands of D'D
+    for band in range(3):
+        for k, product in enumerate(second[: 3 - band] * second[band:]):
+            penalty[2 - band, k + band : k + band + n - 2] += smoothness * product
+    penalty[2] += np.maximum(weight, 1e-9)
+    return np.asarray(solveh_banded(penalty, np.diag(weight)))
 
 
 def denoise(spectra: Floats, n_scales: int, k_sigma: float) -> Floats:

@@ -62,10 +62,10 @@ class Noise(Table):
 
 
 class Continuum(Table):
-    """SNIP: the widest half-window in pixels. Denoising by wavelets: scales (0: none) and threshold in sigma."""
+    """The smoother's l, and denoising by wavelets: scales (0: none) and threshold in sigma."""
 
     source: Source
-    half_window_px: Annotated[int, Field(ge=2, le=500)]
+    smoothness: Annotated[float, Field(ge=1, le=1e12)]
     denoise_scales: Annotated[int, Field(ge=0, le=6)]
     denoise_sigma: Positive
 

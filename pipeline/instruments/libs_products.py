@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import ColumnBatch, Quality, Quantity
-from pipeline.instruments.continuum import denoise, snip
+from pipeline.instruments.continuum import Continuum, continuum, denoise, smoother
 from pipeline.instruments.libs_calibration import LibsCalibration, Telescope
 from pipeline.instruments.libs_lines import find_lines
 from pipeline.instruments.libs_wavelength import Drift, starts
@@ -22,6 +22,8 @@ from pipeline.instruments.products import Draft
 from pipeline.instruments.rotations import Floats
 
 _SPECTRUM = ("row", "channel")
+_OF_SIGNAL = "one sigma: read and photon noise, the dark's, and the continuum's with it"
+_OF_CONTINUUM = "one sigma of the smoother: noise of the channels that it goes through"
 _NOTHING: Floats = np.empty(0)
 _OF_WAVELENGTH = "one sigma, by what the lines of titanium leave; NaN without titanium"
 
@@ -50,6 +52,16 @@ class MeanSpectrum:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class Separated:
+    """A mean spectrum without continuum [channels], its sigma, the continuum's, and the sigma of its sum."""
+
+    signal: Floats
+    sigma: Floats
+    continuum_sigma: Floats
+    total_sigma: float
+
+
 def mean_draft(mean: MeanSpectrum) -> Draft:
     """`libs/mean`: one row, at the mean detector temperature."""
     arrays = {
@@ -68,9 +80,11 @@ def spectrum_drafts(mean: MeanSpectrum, calibration: LibsCalibration) -> Iterato
     """`libs/spectrum`, and `libs/lines` where a line was found."""
     if mean.lineage["titanium"] is None:
         mean = _flagged(mean, Quality.NO_REFERENCE)
-    signal = signal_of(mean, calibration)
-    yield _spectrum(mean, signal, calibration)
-    found = find_lines(calibration.lines, calibration.wavelength, mean.wavelength_nm, signal, mean.sigma)
+    separated = separate(mean, calibration)
+    yield _spectrum(mean, separated, calibration)
+    found = find_lines(
+        calibration.lines, calibration.wavelength, mean.wavelength_nm, separated.signal, separated.sigma
+    )
     n = len(found.species)
     if not n:
         return
@@ -112,14 +126,35 @@ def drift_draft(mean: MeanSpectrum, drift: Drift, calibration: LibsCalibration) 
 
 def signal_of(mean: MeanSpectrum, calibration: LibsCalibration) -> Floats:
     """Net counts without noise (where asked) and continuum [channels], each spectrometer by itself."""
-    how, edges = calibration.continuum, starts(calibration.wavelength.spectrometer)
     signal = np.full(len(mean.net), np.nan)
-    for first, last in pairwise(edges):
-        part = mean.net[None, first:last]
-        if part.size:
-            part = denoise(part, how.denoise_scales, how.denoise_sigma)
-            signal[first:last] = (part - snip(part, how.half_window_px))[0]
+    for part, net, found in _parts(mean, calibration):
+        signal[part] = net - found.counts
     return signal
+
+
+def separate(mean: MeanSpectrum, calibration: LibsCalibration) -> Separated:
+    """`signal_of` with its uncertainty. The continuum is H y, so that the signal is (1 - H) y; y has `mean.sigma`."""
+    signal, sigma, under = (np.full(len(mean.net), np.nan) for _ in range(3))
+    usable, total = usable_channels(calibration, len(mean.net)), 0.0
+    for part, net, found in _parts(mean, calibration):
+        h = smoother(found.weight, calibration.continuum.smoothness)
+        variance = mean.sigma[part] ** 2
+        of_continuum = (h * h) @ variance
+        signal[part] = net - found.counts
+        under[part] = np.sqrt(of_continuum)
+        sigma[part] = np.sqrt(np.maximum(variance * (1 - 2 * np.diag(h)) + of_continuum, 0.0))
+        total += float(((usable[part] - usable[part] @ h) ** 2) @ variance)
+    return Separated(signal, sigma, under, float(np.sqrt(total)))
+
+
+def _parts(mean: MeanSpectrum, calibration: LibsCalibration) -> Iterator[tuple[slice, Floats, Continuum]]:
+    """Where each spectrometer is, its net counts (denoised where asked), and what lies under its lines."""
+    how = calibration.continuum
+    for first, last in pairwise(starts(calibration.wavelength.spectrometer)):
+        part = slice(first, min(last, len(mean.net)))
+        if mean.net[part].size:
+            net = denoise(mean.net[None, part], how.denoise_scales, how.denoise_sigma)[0]
+            yield part, net, continuum(net, mean.sigma[part], how.smoothness)
 
 
 def usable_channels(calibration: LibsCalibration, n_channels: int) -> NDArray[np.bool_]:
@@ -151,7 +186,8 @@ def _etendue(telescope: Telescope, distance_mm: float) -> float:
     return float(omega * np.pi / 4 * (telescope.field_mrad * 1e-3 * distance_mm) ** 2)
 
 
-def _spectrum(mean: MeanSpectrum, signal: Floats, calibration: LibsCalibration) -> Draft:
+def _spectrum(mean: MeanSpectrum, separated: Separated, calibration: LibsCalibration) -> Draft:
+    signal = separated.signal
     usable = usable_channels(calibration, len(signal))
     kept = np.where(usable, signal, np.nan)
     own_sum = np.full(len(kept), np.nan)
@@ -162,10 +198,9 @@ def _spectrum(mean: MeanSpectrum, signal: Floats, calibration: LibsCalibration) 
     quality = mean if distance_mm > 0 else _flagged(mean, Quality.OUT_OF_RANGE)
     arrays = {
         "signal_counts": Quantity(signal[None], "1", "net counts without continuum", _SPECTRUM),
-        "signal_counts_sigma": Quantity(
-            mean.sigma[None], "1", "one sigma, read and photon noise, dark's", _SPECTRUM
-        ),
-        "continuum_counts": Quantity((mean.net - signal)[None], "1", "what was taken off, with noise", _SPECTRUM),
+        "signal_counts_sigma": Quantity(separated.sigma[None], "1", _OF_SIGNAL, _SPECTRUM),
+        "continuum_counts": Quantity((mean.net - signal)[None], "1", "what was taken off", _SPECTRUM),
+        "continuum_counts_sigma": Quantity(separated.continuum_sigma[None], "1", _OF_CONTINUUM, _SPECTRUM),
         "norm1": Quantity((kept / np.nansum(kept))[None], "1", "share in the sum of all spectrometers", _SPECTRUM),
         "norm3": Quantity((kept / own_sum)[None], "1", "share in the sum of its spectrometer", _SPECTRUM),
         "radiance": Quantity((kept * light)[None], "mm-2 sr-1 nm-1", "photons of one shot", _SPECTRUM),
@@ -174,6 +209,7 @@ def _spectrum(mean: MeanSpectrum, signal: Floats, calibration: LibsCalibration) 
         "channel_usable": Quantity(usable, "", "not at an edge of a spectrometer", ("channel",)),
         "distance_mm": Quantity(np.array([distance_mm]), "mm", "of the target"),
         "total_signal_counts": Quantity(np.array([np.nansum(kept)]), "1", "sum over the usable channels"),
+        "total_signal_counts_sigma": Quantity(np.array([separated.total_sigma]), "1", _OF_SIGNAL),
     }
     small = {name: _single(one) for name, one in arrays.items()}
     return quality.draft("spectrum", "2B", small, ("total_signal_counts", "point_id"))

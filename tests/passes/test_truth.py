@@ -255,6 +255,34 @@ def test_the_continuum_is_the_plasmas_within_a_few_percent(clean: Decoded) -> No
         assert np.std(ratio[kept] / np.median(ratio[kept])) < 0.03
 
 
+def without_lines(nm: np.ndarray) -> np.ndarray:
+    """Channels far from every line of rock and soil: 4 widths, and 8 nm about the broad line of hydrogen."""
+    lines = [(one, 8.0 if species == "H I" else 1.0) for species, all_ in IN_ROCK_AND_SOIL.items() for one in all_]
+    lines += [(nm_, 1.0) for nm_ in (777.408, 777.631, 777.753)]
+    return np.all([np.abs(nm - one) > away for one, away in lines], axis=0)
+
+
+def test_off_the_lines_the_signal_is_nothing_and_its_sum_is_that_of_the_lines(decoded: Decoded) -> None:
+    """The sum of what the simulator's lines add, in each spectrometer; SNIP gave 10 to 15 % more."""
+    truth = decoded.truth
+    for product, point, row in zip(decoded.of("libs", "spectrum")[1:], (1101, 1102), (1, 2), strict=True):
+        signal, sigma, kept = (
+            product.arrays[name].values.reshape(3, 1800)
+            for name in ("signal_counts", "signal_counts_sigma", "channel_usable")
+        )
+        nm = truth["libs_wavelength_nm"][row]
+        net = truth["libs_net_spectrum_dn"][truth["libs_shot_point_id"] == point][3:].mean(axis=0)
+        plasma = 350 + 900 * np.exp(-(((nm - 430) / 170) ** 2))
+        off = without_lines(nm)
+        lines = (net - plasma * np.median((net / plasma)[off])).reshape(3, 1800)
+        off = off.reshape(3, 1800)
+        for k in range(3):
+            far = off[k] & kept[k]
+            assert abs(signal[k][far].mean()) < 0.1 * sigma[k][far].mean()
+            assert np.std(signal[k][far] / sigma[k][far]) == pytest.approx(1, abs=0.12)
+            assert signal[k][kept[k]].sum() == pytest.approx(lines[k][kept[k]].sum(), rel=0.01)
+
+
 def test_the_light_of_the_plasma_is_its_counts_through_the_telescope(clean: Decoded) -> None:
     """Point 1101 at 2460 mm; 900, 650 and 480 photons a count in 100 mm, 0.5 mrad."""
     product = clean.of("libs", "spectrum")[1]

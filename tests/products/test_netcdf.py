@@ -84,7 +84,7 @@ def test_quantities_have_the_words_of_the_conventions(opened):
     with opened("weather", "meteorology") as found:
         about = found["pressure_pa"].attrs
     assert (about["standard_name"], about["units"]) == ("surface_air_pressure", "Pa")
-    assert about["ancillary_variables"] == "quality pressure_pa_sigma"
+    assert about["ancillary_variables"] == "quality usable pressure_pa_sigma"
 
 
 def test_the_file_says_where_it_comes_from(opened, products):
