@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.conversion.cosmos import read_cosmos
 from pipeline.conversion.csv_writer import write_csv
+from pipeline.conversion.kaitai import read_kaitai
 from pipeline.conversion.losses import Converted, Losses, Source
 from pipeline.conversion.xtce_writer import write_xtce
 from pipeline.dictionary.definitions import Dictionary
@@ -18,11 +19,13 @@ from pipeline.toml_lines import read_limited
 
 READERS: Mapping[str, Callable[[Sequence[Source]], Converted]] = {
     "cosmos": read_cosmos,
+    "kaitai": read_kaitai,
 }
 WRITERS: Mapping[str, Callable[[Dictionary, Losses], bytes]] = {"xtce": write_xtce, "csv": write_csv}
 OURS = ("xtce", "csv")
 HEAD_BYTES = 1 << 16
 COSMOS = re.compile(rb"^\s*(?:SELECT_)?(?:TELEMETRY|COMMAND)\s", re.MULTILINE)
+KAITAI = re.compile(rb"^meta:\s*$[\s\S]*^seq:", re.MULTILINE)
 
 
 def detect(path: Path) -> str:
@@ -35,6 +38,8 @@ def detect(path: Path) -> str:
         return "xtce"
     if path.suffix == ".csv":
         return "csv"
+    if path.suffix == ".ksy" or KAITAI.search(head):
+        return "kaitai"
     if COSMOS.search(head):
         return "cosmos"
     raise ConfigError([Problem(f"its format is not known: say --from {', '.join((*READERS, *OURS))}", str(path))])

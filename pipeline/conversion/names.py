@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 FORBIDDEN = re.compile(r"[^\w\-+]")
 """XTCE forbids . / : [ ] and blanks in names; what else is no letter, digit, - or + is taken out with them."""
@@ -21,8 +22,12 @@ def system_of(key: str, name: str) -> tuple[str, ...]:
 class Names:
     """Gives each name once: a second one of the same spelling gets a number."""
 
-    def __init__(self) -> None:
-        self._taken: set[str] = set()
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken: set[str] = set(taken)
+
+    def copy(self) -> Names:
+        """The same names taken, and none that one of the two takes later."""
+        return Names(self._taken)
 
     def take(self, name: str) -> str:
         wanted = clean(name)

@@ -1,0 +1,304 @@
+"""Expressions of Kaitai and AIT over values of a packet: read, and turned into conditions, sizes and formulas.
+
+In: text. Out: what a dictionary can say of it, or None. Expressions are parsed by Python's own parser and never run.
+"""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from pipeline.dictionary.calibrators import THIS
+from pipeline.dictionary.conditions import AllOf, AnyOf, Comparison, Condition, NoneOf, Reference
+from pipeline.dictionary.encodings import Formula
+
+MAX_TEXT = 2000
+MAX_VALUES_BITS = 12
+MAX_RANGES = 64
+COMPARISONS: dict[type, str] = {
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+}
+MIRRORED = {"==": "==", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
+ARITHMETIC: dict[type, tuple[str, Callable[..., float]]] = {
+    ast.Add: ("+", operator.add),
+    ast.Sub: ("-", operator.sub),
+    ast.Mult: ("*", operator.mul),
+    ast.Div: ("/", operator.truediv),
+    ast.Mod: ("%", operator.mod),
+    ast.BitAnd: ("&", operator.and_),
+    ast.BitOr: ("|", operator.or_),
+    ast.RShift: (">>", operator.rshift),
+    ast.LShift: ("<<", operator.lshift),
+    ast.Pow: ("^", operator.pow),
+}
+COMPARE: dict[str, Callable[..., bool]] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    "<": operator.lt,
+    "<=": operator.le,
+    ">": operator.gt,
+    ">=": operator.ge,
+}
+ENUM = re.compile(r"(\w+(?:::\w+)+)")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A parameter that an expression refers to. `low`, `high`: of its raw values, where it is a whole number."""
+
+    key: str
+    low: int = 0
+    high: int = -1
+
+    @property
+    def is_small(self) -> bool:
+        return 0 <= self.high - self.low < 1 << MAX_VALUES_BITS
+
+
+Resolve = Callable[[tuple[str, ...]], "Known | ast.expr | None"]
+"""A path of names: a parameter, another expression (its names already absolute), or nothing."""
+
+
+def parse(text: str, enums: Callable[[str], int | None]) -> ast.expr | None:
+    """The expression; None where it is none of ours. `enums`: the number of a word such as mode::on."""
+    if len(text) > MAX_TEXT:
+        return None
+
+    def number(match: re.Match[str]) -> str:
+        value = enums(match[1])
+        return "?" if value is None else str(value)
+
+    text = ENUM.sub(number, text).replace("true", "True").replace("false", "False")
+    try:
+        return ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def path_of(node: ast.expr) -> tuple[str, ...] | None:
+    """The names of a.b.c."""
+    if isinstance(node, ast.Name):
+        return (node.id,)
+    if isinstance(node, ast.Attribute):
+        head = path_of(node.value)
+        return (*head, node.attr) if head is not None else None
+    return None
+
+
+class Reader:
+    """Reads expressions in one place of a definition."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self.resolve = resolve
+
+    def condition(self, node: ast.expr) -> Condition | None:
+        """A truth value of the packet as a condition on raw values."""
+        if isinstance(node, ast.BoolOp):
+            parts = [self.condition(each) for each in node.values]
+            known = [part for part in parts if part is not None]
+            if len(known) < len(parts):
+                return self._enumerated(node)
+            return AllOf(tuple(known)) if isinstance(node.op, ast.And) else AnyOf(tuple(known))
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            inner = self.condition(node.operand)
+            return NoneOf((inner,)) if inner is not None else None
+        if isinstance(node, ast.Compare) and len(node.ops) == 1:
+            found = self._compared(node)
+            return found if found is not None else self._enumerated(node)
+        known_one = self.parameter(node)
+        if known_one is not None:
+            return Comparison(Reference(known_one.key, calibrated=False), "!=", "0")
+        return self._enumerated(node)
+
+    def _compared(self, node: ast.Compare) -> Condition | None:
+        word = COMPARISONS.get(type(node.ops[0]))
+        left, right = self.parameter(node.left), self.parameter(node.comparators[0])
+        literals = constant(node.left), constant(node.comparators[0])
+        if word is None:
+            return None
+        if left is not None and literals[1] is not None:
+            return Comparison(Reference(left.key, calibrated=False), word, str(literals[1]))
+        if right is not None and literals[0] is not None:
+            return Comparison(Reference(right.key, calibrated=False), MIRRORED[word], str(literals[0]))
+        if left is not None and right is not None:
+            own = Reference(left.key, calibrated=False)
+            return Comparison(own, word, Reference(right.key, calibrated=False))
+        return None
+
+    def _enumerated(self, node: ast.expr) -> Condition | None:
+        """By trying all values of the only parameter, where they are few."""
+        known = self.only(node)
+        if known is None or not known.is_small:
+            return None
+        try:
+            held = [value for value in range(known.low, known.high + 1) if self.value(node, value)]
+        except (TypeError, ValueError, ZeroDivisionError, KeyError, OverflowError):
+            return None
+        spans = list(_spans(held))
+        if not spans or len(spans) > MAX_RANGES:
+            return None
+        own = Reference(known.key, calibrated=False)
+        return AnyOf(tuple(_between(own, low, high) for low, high in spans))
+
+    def parameter(self, node: ast.expr) -> Known | None:
+        """The parameter that a name stands for."""
+        path = path_of(node)
+        found = self.resolve(path) if path is not None else None
+        return found if isinstance(found, Known) else self.parameter(found) if found is not None else None
+
+    def parameters(self, node: ast.expr) -> Iterator[Known | None]:
+        """All that it refers to; None for what is no parameter."""
+        path = path_of(node)
+        if path is not None:
+            found = self.resolve(path)
+            if isinstance(found, ast.expr):
+                yield from self.parameters(found)
+            else:
+                yield found
+            return
+        for child in ast.iter_child_nodes(node):
+            if isinstance(child, ast.expr):
+                yield from self.parameters(child)
+
+    def only(self, node: ast.expr) -> Known | None:
+        """The one parameter that it refers to, once or more."""
+        found = set(self.parameters(node))
+        return found.pop() if len(found) == 1 else None
+
+    def value(self, node: ast.expr, this: int) -> float:  # noqa: PLR0911 - a case for each kind of node
+        """Its value where the only parameter is `this`. Raises TypeError for what is not known."""
+        path = path_of(node)
+        if path is not None:
+            found = self.resolve(path)
+            return self.value(found, this) if isinstance(found, ast.expr) else this
+        literal = constant(node)
+        if literal is not None:
+            return literal
+        if isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
+            left, right = self.value(node.left, this), self.value(node.right, this)
+            if isinstance(node.op, ast.Div) and isinstance(left, int) and isinstance(right, int):
+                return left // right
+            return ARITHMETIC[type(node.op)][1](left, right)
+        if isinstance(node, ast.Compare) and len(node.ops) == 1:
+            word = COMPARISONS[type(node.ops[0])]
+            return COMPARE[word](self.value(node.left, this), self.value(node.comparators[0], this))
+        if isinstance(node, ast.BoolOp):
+            parts = [bool(self.value(each, this)) for each in node.values]
+            return all(parts) if isinstance(node.op, ast.And) else any(parts)
+        if isinstance(node, ast.UnaryOp):
+            inner = self.value(node.operand, this)
+            return -inner if isinstance(node.op, ast.USub) else not inner
+        raise TypeError(node)
+
+    def linear(self, node: ast.expr) -> tuple[Known | None, float, float] | None:
+        """(parameter, slope, intercept) of an expression that is a straight line."""
+        literal = constant(node)
+        if literal is not None:
+            return None, 0.0, float(literal)
+        path = path_of(node)
+        if path is not None:
+            found = self.resolve(path)
+            if isinstance(found, ast.expr):
+                return self.linear(found)
+            return (found, 1.0, 0.0) if found is not None else None
+        if not isinstance(node, ast.BinOp):
+            return None
+        left, right = self.linear(node.left), self.linear(node.right)
+        return _combined(node.op, left, right) if left is not None and right is not None else None
+
+    def formula(self, node: ast.expr) -> Formula | None:
+        """A calibration of the only parameter, in postfix notation."""
+        try:
+            tokens = list(self._tokens(node))
+        except TypeError:
+            return None
+        return Formula(tuple(tokens)) if THIS in tokens else None
+
+    def _tokens(self, node: ast.expr) -> Iterator[float | str]:
+        literal = constant(node)
+        path = path_of(node)
+        if literal is not None:
+            yield float(literal)
+        elif path is not None:
+            found = self.resolve(path)
+            if found is None:
+                raise TypeError(node)
+            if isinstance(found, ast.expr):
+                yield from self._tokens(found)
+            else:
+                yield THIS
+        elif isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
+            if isinstance(node.op, ast.Mod) or (isinstance(node.op, ast.Div) and self._is_whole(node)):
+                raise TypeError(node)  # a division of whole numbers, rounded down
+            yield from self._tokens(node.left)
+            yield from self._tokens(node.right)
+            yield ARITHMETIC[type(node.op)][0]
+        elif isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+            yield 0.0
+            yield from self._tokens(node.operand)
+            yield "-"
+        else:
+            raise TypeError(node)
+
+    def _is_whole(self, node: ast.expr) -> bool:
+        """Whether nothing in it is a real number."""
+        for each in ast.walk(node):
+            if isinstance(each, ast.Constant) and isinstance(each.value, float):
+                return False
+        return all(known is None or known.high >= known.low for known in self.parameters(node))
+
+
+def constant(node: ast.expr) -> int | float | None:
+    """A number that stands there."""
+    if isinstance(node, ast.Constant) and isinstance(node.value, int | float):
+        return int(node.value) if isinstance(node.value, bool) else node.value
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        inner = constant(node.operand)
+        return -inner if inner is not None else None
+    return None
+
+
+Line = tuple[Known | None, float, float]
+
+
+def _combined(how: ast.operator, left: Line, right: Line) -> Line | None:
+    (a, slope_a, rest_a), (b, slope_b, rest_b) = left, right
+    if a is not None and b is not None and a.key != b.key:
+        return None
+    if isinstance(how, ast.Add):
+        return a or b, slope_a + slope_b, rest_a + rest_b
+    if isinstance(how, ast.Sub):
+        return a or b, slope_a - slope_b, rest_a - rest_b
+    if isinstance(how, ast.Mult) and (a is None or b is None):
+        if a is None:
+            return b, slope_b * rest_a, rest_b * rest_a
+        return a, slope_a * rest_b, rest_a * rest_b
+    return None
+
+
+def _spans(values: list[int]) -> Iterator[tuple[int, int]]:
+    """Whole numbers in order, as (first, last) of those that follow each other."""
+    start: int | None = None
+    last = 0
+    for value in values:
+        if start is not None and value != last + 1:
+            yield start, last
+            start = None
+        start = value if start is None else start
+        last = value
+    if start is not None:
+        yield start, last
+
+
+def _between(own: Reference, low: int, high: int) -> Condition:
+    if low == high:
+        return Comparison(own, "==", str(low))
+    return AllOf((Comparison(own, ">=", str(low)), Comparison(own, "<=", str(high))))
