@@ -34,11 +34,12 @@ else
 endif
 	@touch $@ $(VENV)/.setup
 
-# The tools whose formats `dictionary convert` reads, in a venv of their own: their needs do not go with ours.
+# The tools whose formats `dictionary convert` reads, each in a venv of its own: their needs go neither with ours nor together.
 witness: pyproject.toml | $(BIN)/python ## OpenC3, F Prime, AIT and Kaitai, with which tests compare converted dictionaries
-	@test -x $(VENV)/witness/bin/python || $(PYTHON) -m venv $(VENV)/witness
-	$(VENV)/witness/bin/python -m pip install --quiet --disable-pip-version-check $$($(BIN)/python -c \
-	  'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["witness"], sep="\n")')
+	@for need in $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["witness"])'); do \
+	  place=$(VENV)/witness/$${need%%>*}; test -x $$place/bin/python || $(PYTHON) -m venv $$place; \
+	  $$place/bin/python -m pip install --quiet --disable-pip-version-check "$$need" || exit 1; \
+	done
 
 $(VENV)/.supply: pyproject.toml | $(BIN)/python
 	$(INSTALL) -e '.[supply]'

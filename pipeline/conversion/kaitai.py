@@ -2,8 +2,8 @@
 
 In: one .ksy file. Out: a container for what stands in every packet, and one below it for each case of a switch that
 comes last. A field is called by its path (a_b_c), or by the name that SatNOGS' `:field name: a.b.c` gives it; its path
-is an alias. What no dictionary can say (processing, repetition until something, positions, values of several fields) is lost.
-Source: the user guide of Kaitai Struct 0.10.
+is an alias. What no dictionary can say (processing, repetition until something, positions, values of several fields)
+is lost. Source: the user guide of Kaitai Struct 0.10.
 """
 
 from __future__ import annotations

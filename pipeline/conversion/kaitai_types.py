@@ -82,9 +82,9 @@ class Kinds:
     def __init__(self, losses: Losses) -> None:
         self.losses = losses
 
-    def of(
+    def of(  # noqa: PLR0911 - a case for each kind of field
         self, spec: Mapping, order: Order, size: Size | None, name: str, labels: tuple[tuple[int, int, str], ...]
-    ) -> ParameterType | None:  # noqa: PLR0911 - a case for each kind of field
+    ) -> ParameterType | None:
         """The type; None, and a loss, where there is none. A field of bits is called "bits"."""
         word = spec.get("type")
         if "process" in spec:

@@ -1,7 +1,8 @@
 """Kaitai definitions: what the runtime of Kaitai Struct reads from packets is what our own loader reads.
 
-The decoders of SatNOGS are compiled from .ksy files that their package does not bring, so the definitions of two of them
-are written anew here, and their compiled classes are the witness. OWN has what these lack; kaitai_reads.py has its class.
+The decoders of SatNOGS are compiled from .ksy files that their package does not bring, so the definitions of two of
+them are written anew here, and their compiled classes are the witness. OWN has what these lack; its class is in
+kaitai_reads.py.
 """
 
 import math
@@ -171,7 +172,7 @@ def test_a_thousand_packets_are_what_kaitai_reads(carried, text, decoder, least)
         packets = [bytes(o & 0xFE if i < 13 and i != 6 else o for i, o in enumerate(each)) for each in packets]
     names = {alias: each.name for each in found.dictionary.parameters.values() for _, alias in each.aliases}
     asked = {"decoder": decoder, "packets": [each.hex() for each in packets], "paths": list(names)}
-    answers = ask("satnogsdecoders" if decoder != "own" else "kaitaistruct", "kaitai_reads.py", asked)
+    answers = ask("satnogs-decoders", "kaitai_reads.py", asked)
     seen = set()
     for (_, calibrated, raw), theirs in zip(found.rows(packets), answers, strict=True):
         present = {path for path, name in names.items() if raw.get(name) not in (None, [])}

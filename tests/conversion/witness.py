@@ -1,6 +1,6 @@
 """Asks the tools whose formats are converted what packets hold, in a Python that has them and a process of its own.
 
-`make witness` makes that Python; DOWNLINK_WITNESS names another. Tests are skipped where there is none.
+`make witness` makes a Python for each; DOWNLINK_WITNESS names the folder of others. Without one a test is skipped.
 """
 
 import json
@@ -11,17 +11,16 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
-PYTHON = Path(os.environ.get("DOWNLINK_WITNESS", HERE.parents[1] / ".venv" / "witness" / "bin" / "python"))
+FOLDER = Path(os.environ.get("DOWNLINK_WITNESS", HERE.parents[1] / ".venv" / "witness"))
 
 
-def ask(module, script, question):
-    """What `script` answers to the question, run by a Python that can import `module`."""
-    if not PYTHON.exists():
-        pytest.skip(f"no Python with {module}: make witness (or DOWNLINK_WITNESS)")
-    if subprocess.run([PYTHON, "-c", f"import {module}"], capture_output=True, check=False).returncode:
-        pytest.skip(f"{PYTHON} cannot import {module}")
+def ask(package, script, question):
+    """What `script` answers to the question, run by the Python that has `package`."""
+    python = FOLDER / package / "bin" / "python"
+    if not python.exists():
+        pytest.skip(f"no Python with {package} in {FOLDER}: make witness (or name its folder in DOWNLINK_WITNESS)")
     done = subprocess.run(
-        [PYTHON, HERE / script], input=json.dumps(question), capture_output=True, text=True, check=False
+        [python, HERE / script], input=json.dumps(question), capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-3000:]
     return json.loads(done.stdout[done.stdout.index("ANSWER") + 6 :])
