@@ -217,8 +217,8 @@ class Ingest:
             for desk, source in self._stations.values():
                 with suppress(OSError):  # it is logged, and /health tells
                     await asyncio.to_thread(desk.recorder.sync_copy())
-                if desk.open_name:
-                    source.recorded(desk.n_durable_of(desk.open_name))
+                if desk.recorder.open:
+                    source.recorded(desk.recorder.n_durable)
 
     def _measure(self, desk: Desk, source: Source) -> None:
         lag_bytes, lag_s = desk.lag()

@@ -84,3 +84,43 @@ async def test_pieces_that_are_sent_at_once_and_later_ones_stay_in_order(tmp_pat
     assert decoder.seqs == list(range(len(decoder.seqs)))
     assert decoder.data == b"".join(i.to_bytes(2, "big") for i in range(N_PIECES))
     assert decoder.at_once > 0
+
+
+class SecondOfItsName:
+    """A sender whose pass has the name of an earlier, longer one; notes what it is told to be recorded."""
+
+    n_lost = 0
+
+    def __init__(self, desk):
+        self.desk, self.told = desk, []
+
+    async def arrivals(self):
+        name = self.desk.begin("one").name
+        yield Arrival([bytes(1000)], [1], name, resumes=True)
+        await asyncio.Event().wait()
+
+    def recorded(self, n_bytes):
+        self.told.append(n_bytes)
+
+
+async def test_a_sender_is_told_of_the_bytes_of_its_own_pass_alone(tmp_path):
+    """It ends once all its bytes are recorded, so an earlier pass of the same name must not count."""
+    policy = Policy(fsync_s=0.02)
+    desk = Desk("s", Recorder(tmp_path / "s", policy), policy, Pace(silence_s=1e9))
+    desk.begin("one")
+    desk.record(Arrival([bytes(5000)], [1], "one", resumes=True))
+    source = SecondOfItsName(desk)
+    ingest = Ingest(
+        {"s": (desk, source)},
+        LocalBus.of("ingest", "decode", "publish")["ingest"],
+        IngestMeters(),
+        gap_s=60,
+        fsync_s=0.02,
+    )
+    task = asyncio.ensure_future(ingest.run())
+    async with asyncio.timeout(20):
+        while source.told.count(1000) < 4 and max(source.told, default=0) <= 1000:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    task.cancel()
+    await asyncio.wait([task])
+    assert max(source.told) == 1000
