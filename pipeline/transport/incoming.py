@@ -41,6 +41,8 @@ class Incoming:
         self._receive = client._sock_recv  # noqa: SLF001  paho has no other place to stand at
         self._read_publish = client._handle_publish  # noqa: SLF001
         client._sock_recv = self._receive_bounded  # noqa: SLF001
+        self._send = client._sock_send  # noqa: SLF001
+        client._sock_send = self._send_or_read  # noqa: SLF001
         client._handle_publish = self._take_publish  # noqa: SLF001
         self._n_waiting_bytes = 0
         self._paused: Any = None
@@ -73,6 +75,18 @@ class Incoming:
             raise
         self.n_read_bytes += len(octets)
         return octets
+
+    def _send_or_read(self, octets: bytes) -> int:
+        """Write; where the connection is gone, read first what the broker answered before it closed that."""
+        try:
+            n_bytes: int = self._send(octets)
+        except BlockingIOError:
+            raise
+        except OSError:
+            while not self._client._packet_read():  # noqa: SLF001
+                pass
+            raise
+        return n_bytes
 
     @property
     def is_paused(self) -> bool:

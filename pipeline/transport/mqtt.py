@@ -24,6 +24,7 @@ from pipeline.transport.connection import Connection
 from pipeline.transport.dialer import Dialer, Tell, Timing, log_trouble
 from pipeline.transport.incoming import MAX_PACKET_BYTES
 from pipeline.transport.memory import Memory
+from pipeline.transport.refused_topics import RefusedTopics
 from pipeline.transport.subscriber import subscribe
 from pipeline.transport.terms import LostError, Terms
 
@@ -128,6 +129,9 @@ class Publisher:
         self._connect_later = connect_later
         self._on_trouble = on_trouble
         self._refusals: set[str] = set()
+        self._refused_topics = RefusedTopics(time.monotonic)
+        self._n_losses = self._n_to_resend = 0
+        """Connections lost one after the other before all was sent again, and how much of that is left."""
         self._will = will
         self._birth = birth
         self._window = window
@@ -248,15 +252,26 @@ class Publisher:
             self._wake.set()  # the task finds out for itself, and ends the connection
 
     def _send_some(self, connection: Connection) -> None:
-        window = min(self._window, connection.receive_maximum)
+        window = min(self._narrowed_window(), connection.receive_maximum)
         while self._waiting and len(self._in_flight) < window and self._has_room(self._waiting[0]):
             self._send_one(connection, self._waiting.popleft())
+
+    def _narrowed_window(self) -> int:
+        """After two losses in a row a tenth, after three a single message: then the broker's answer to the message for
+        which it hangs up is not lost with the connection, as it may be behind others (TCP reset).
+        """
+        narrowing: int = 10 ** max(self._n_losses - 1, 0)
+        return max(self._window // narrowing, 1)
 
     def _send_one(self, connection: Connection, entry: _Entry) -> None:
         if entry.is_cancelled():
             return
         if entry.n_bytes > connection.maximum_packet_bytes:
             entry.close("packet too large")
+            return
+        if refusal := self._refused_topics.reason(entry.message.topic):
+            entry.close(refusal)
+            self._count_resent()
             return
         try:
             mid = connection.send(entry.message)
@@ -275,16 +290,24 @@ class Publisher:
             return
         self._bytes_in_flight -= entry.n_bytes
         self._n_acknowledged += 1
+        self._count_resent()
         self._patience_s = self._timing.acknowledge_s
         if refusal:
+            self._refused_topics.refused(entry.message.topic, refusal)
             self._tell_of(f"the broker refuses {entry.message.topic}: {refusal.lower()}", entry)
         else:
+            self._refused_topics.taken(entry.message.topic)
             self._dialer.fruitful()
         if entry.batch and not refusal:
             self._memory.keep(entry.message)
         entry.close(refusal)
         if self._waiting:
             self._wake.set()
+
+    def _count_resent(self) -> None:
+        self._n_to_resend -= 1
+        if self._n_to_resend <= 0:
+            self._n_losses = 0
 
     def _tell_of(self, refusal: str, entry: _Entry) -> None:
         """What nobody waits for is refused to nobody: the person hears of it, once."""
@@ -313,7 +336,10 @@ class Publisher:
         Before it goes what was sent lately, since the broker may have forgotten that.
         """
         self._give_up_poison()
+        self._refused_topics.lost()
         again = [_Entry.of(message, None) for message in self._memory.messages()]
+        self._n_losses += bool(self._in_flight)
+        self._n_to_resend = len(again) + len(self._in_flight)
         unsent = [entry for entry in (*self._in_flight.values(), *self._waiting) if entry.batch]
         self._waiting = deque(again + unsent)
         self._in_flight.clear()
@@ -328,7 +354,9 @@ class Publisher:
         entry.n_losses += 1
         if entry.n_losses >= MAX_LOSSES:
             del self._in_flight[mid]
-            entry.close(f"the connection was lost {entry.n_losses} times while it was sent")
+            refusal = f"the connection was lost {entry.n_losses} times while it was sent"
+            self._refused_topics.refused(entry.message.topic, refusal)
+            entry.close(refusal)
 
     def _fail_the_rest(self, task: asyncio.Task[Never]) -> None:
         error = _end_of(task)

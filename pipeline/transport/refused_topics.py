@@ -1,0 +1,49 @@
+"""Topics for which a broker ends the connection: not published on again for a while.
+
+A broker may answer a refused message and then close the connection; mosquitto 2.0 with `max_queued_messages 0` does so
+for each message that its access list forbids. Without a pause every such message would cost a reconnect.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+PAUSE_S = 10.0
+"""Without an attempt, after the connection was lost. Runs of a pass that is refused are retried with backoff anyway."""
+MAX_TOPICS = 1024
+
+
+class RefusedTopics:
+    """Told what the broker `refused` and has `taken`, and that the connection is `lost`. `now`: seconds, monotonic."""
+
+    def __init__(self, now: Callable[[], float]) -> None:
+        self._now = now
+        self._reasons: dict[str, str] = {}
+        """Refused on the present connection."""
+        self._paused: dict[str, tuple[float, str]] = {}
+        """Topics with the time of the next attempt, and the reason."""
+
+    def refused(self, topic: str, reason: str) -> None:
+        """The broker refused a message on `topic`."""
+        if len(self._reasons) < MAX_TOPICS:
+            self._reasons[topic] = reason
+
+    def taken(self, topic: str) -> None:
+        """The broker took a message on `topic`."""
+        if self._reasons or self._paused:
+            self._reasons.pop(topic, None)
+            self._paused.pop(topic, None)
+
+    def lost(self) -> None:
+        """The connection ended: what it refused is not tried again for PAUSE_S."""
+        now = self._now()
+        self._paused = {topic: one for topic, one in self._paused.items() if one[0] > now}
+        for topic, reason in self._reasons.items():
+            if len(self._paused) < MAX_TOPICS:
+                self._paused[topic] = now + PAUSE_S, reason
+        self._reasons.clear()
+
+    def reason(self, topic: str) -> str:
+        """Why nothing is published on `topic` now; empty where it may be tried."""
+        until, reason = self._paused.get(topic, (0.0, "")) if self._paused else (0.0, "")
+        return reason if self._now() < until else ""
