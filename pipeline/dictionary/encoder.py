@@ -204,9 +204,12 @@ class Writer:
 
     def entry(self, entry: Entry) -> None:
         if isinstance(entry, ContainerEntry):
-            begin = self.position
-            self.container(self.dictionary.containers[entry.container], begin)
+            begin, inside = self.position, self.dictionary.containers[entry.container]
+            self.container(inside, begin)
             self.children(entry.container, begin)
+            if inside.size is not None and not isinstance(inside.size, Remainder):
+                self.position = begin + self.size(inside.size)
+                self.end = max(self.end, self.position)
         elif isinstance(entry, IndirectEntry | MissingEntry):
             raise ValueError("an entry that another parameter names is not written")  # noqa: TRY004 - of the file
         elif isinstance(entry, FixedEntry):

@@ -284,8 +284,8 @@ class _Walk:
         self._step(Assure(AnyOf(tuple(condition for condition, _ in choices))))
 
     def _container_inside(self, container: Container) -> None:
-        if container.size is not None or container.check is not None:
-            text = f'the BinaryEncoding of "{container.key}" inside another is not implemented'
+        if container.check is not None:
+            text = f'the check word of "{container.key}" inside another container is not implemented'
             raise self._fail(text, container.line)
         self.count.nesting += 1
         if self.count.nesting > MAX_NESTING:
@@ -303,6 +303,8 @@ class _Walk:
         self.container(container)
         if not alone:
             self._children_inside(container)
+        if container.size is not None and not isinstance(container.size, Remainder):
+            self._locate(Location(container.size, from_start=True), container.line)
         self.count.inside.pop()
         self.starts.pop()
         self.count.nesting -= 1
@@ -358,8 +360,10 @@ class _Walk:
         return AllOf((own, leaf)) if isinstance(own, Condition) else leaf
 
     def _wants_mark(self, container: Container) -> bool:
-        """Whether entries are counted from its start, and something before them varies."""
+        """Whether entries, or its end, are counted from its start, and something before them varies."""
         places = [entry.place.location for each in self._family(container) for entry in each.entries]
+        if container.size is not None and not isinstance(container.size, Remainder):
+            places.append(Location(container.size, from_start=True))
         counted = [place for place in places if place is not None and place.from_start]
         if self.is_trial or not counted:
             return False

@@ -89,3 +89,54 @@ def test_the_encoder_writes_what_the_decoder_reads(document, decode, kind):
     (found,) = decode(xtce, [octets])
     assert columns(found, "KIND", "Z") == [[kind], [7]]
     assert columns(found, "A", "B") == [[[5] if kind == 1 else []], [[258] if kind == 2 else []]]
+
+
+def sized(container, bits):
+    size = bits if isinstance(bits, str) else f"<FixedValue>{bits}</FixedValue>"
+    encoding = f"<BinaryEncoding><SizeInBits>{size}</SizeInBits></BinaryEncoding>"
+    return container.replace("<EntryList>", f"{encoding}<EntryList>", 1)
+
+
+TOLD = '<DynamicValue><ParameterInstanceRef parameterRef="KIND"/><LinearAdjustment slope="8"/></DynamicValue>'
+
+
+def test_behind_a_container_of_a_size_of_its_own_the_next_field_stands_there(document, packet, decode):
+    inside = sized(sub("SUB", "", "", "KIND"), 24)
+    (found,) = decode(document("", PARAMETERS, INSIDE, inside), [packet(b"\1..\7"), packet(b"\2..\x08")])
+    assert columns(found, "KIND", "Z") == [[1, 2], [7, 8]]
+
+
+def test_one_of_a_size_without_entries_is_a_gap(document, packet, decode):
+    entries = '<ParameterRefEntry parameterRef="A"/>' + INSIDE
+    (found,) = decode(document("", PARAMETERS, entries, sized(sub("SUB", "", "", ""), 24)), [packet(b"\1...\7")])
+    assert columns(found, "A", "Z") == [[1], [7]]
+
+
+def test_children_inside_do_not_change_its_size(document, packet, decode):
+    children = sized(CHILDREN, 32)
+    packets = [packet(b"\1\5..\7"), packet(b"\2\1\2.\x08"), packet(b"\3...\x09")]
+    (found,) = decode(document("", PARAMETERS, INSIDE, children), packets)
+    assert columns(found, "A", "B", "Z") == [[[5], [], []], [[], [0x102], []], [7, 8, 9]]
+
+
+def test_its_size_may_be_told_by_the_packet(document, packet, decode):
+    inside = sized(sub("SUB", "", "", "KIND A"), TOLD)
+    (found,) = decode(document("", PARAMETERS, INSIDE, inside), [packet(b"\2\5\7"), packet(b"\4\6..\x08")])
+    assert columns(found, "KIND", "A", "Z") == [[2, 4], [5, 6], [7, 8]]
+
+
+def test_each_one_of_a_row_has_that_size(document, packet, decode):
+    repeat = "<RepeatEntry><Count><FixedValue>2</FixedValue></Count></RepeatEntry>"
+    entries = INSIDE.replace('"SUB"/>', f'"SUB">{repeat}</ContainerRefEntry>')
+    for size, packets in [(24, [b"\1\2.\3\4.\7"]), (TOLD, [b"\3\2.\4\4..\7"])]:
+        inside = sized(sub("SUB", "", "", "KIND A"), size)
+        (found,) = decode(document("", PARAMETERS, entries, inside), [packet(each) for each in packets])
+        assert columns(found, "A", "Z") == [[[2, 4]], [7]]
+
+
+def test_a_sized_container_inside_is_written_as_it_is_read(document, packet, decode):
+    for size, body in [(24, b"\1\5\0\7"), (TOLD, b"\4\5\0\0\7")]:
+        xtce = document("", PARAMETERS, INSIDE, sized(sub("SUB", "", "", "KIND A"), size))
+        (found,) = decode(xtce, [packet(body)])
+        values = {name: found.columns[name][0].item() for name in ("KIND", "A", "Z")}
+        assert encode(read_xtce(xtce), "PACKET", values)[6:] == body
