@@ -70,7 +70,8 @@ def clock(
         err.print(
             f"partition {one.number}: {one.n_pairs} pairs, {one.n_outliers} outliers, {one.n_mended} mended, "
             f"{len(one.segments)} segments, drift {(1 / last.rate - 1) * 1e6:.3f} ppm, "
-            f"one sigma {last.sigma_ns / 1e6:.3f} ms"
+            f"one sigma {last.sigma_ns / 1e6:.3f} ms",
+            soft_wrap=True,
         )
     err.print(
         f"{out_file}: correlation {made.clock(known.clock.epoch_utc_ns).correlation_id}",

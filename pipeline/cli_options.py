@@ -121,10 +121,10 @@ def rate_of(text: str | None) -> float | None:
 def readable(passes: Sequence[Path], mission: Mission | None = None, *, merge: bool = False) -> int | None:
     """Check that the recordings are there before anything starts; their size in bytes, where it can be told.
 
-    With `mission`, a line on standard error says where recordings that are read one after the other are not in order of
-    time. ConfigError where they cannot be read together.
+    With `mission`, lines on standard error say where recordings that are read one after the other are not in order of
+    time, or are the same. ConfigError where they cannot be read together.
     """
-    from pipeline.stages.passes import out_of_order
+    from pipeline.stages.passes import out_of_order, same_bytes
     from pipeline.transport.formats import STANDARD_INPUT, compression
 
     for path in passes:
@@ -136,8 +136,10 @@ def readable(passes: Sequence[Path], mission: Mission | None = None, *, merge: b
             raise ConfigError(f"{path} is a folder: name the recordings in it")
         if len(passes) > 1 and path.is_file() and not path.stat().st_size:
             err.print(f"downlink: {path}: the recording is empty", soft_wrap=True)
-    if mission is not None and (text := out_of_order(mission, passes, merge=merge)):
-        err.print(f"downlink: {text}", soft_wrap=True)
+    if mission is not None:
+        for text in (out_of_order(mission, passes, merge=merge), same_bytes(mission, passes, merge=merge)):
+            if text:
+                err.print(f"downlink: {text}", soft_wrap=True)
     if any(path == STANDARD_INPUT or path.is_dir() or compression(path) for path in passes):
         return None
     return sum(path.stat().st_size for path in passes)
@@ -178,7 +180,8 @@ def warn(report: Mapping[str, Any], mission: Mission, path: Path | None = None) 
         err.print(f"downlink: warning: {notice}", soft_wrap=True)
     _TOLD.add(digest)
     for line in warnings(report, mission.name):
-        err.print(f"downlink: {path}: {line}" if path else f"downlink: {line}", soft_wrap=True)
+        named = path is None or line.startswith(f"{path.name}: ")
+        err.print(f"downlink: {line}" if named else f"downlink: {path}: {line}", soft_wrap=True)
 
 
 def conclude(report: Mapping[str, Any]) -> None:

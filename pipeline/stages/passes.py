@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from filecmp import cmp
 from fnmatch import fnmatch
-from itertools import chain, pairwise
+from itertools import chain, combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,19 @@ def out_of_order(mission: Mission, paths: Sequence[Path], *, merge: bool = False
     for (earlier, (begin, _)), (path, (now, _)) in pairwise(spans):
         if now < begin:
             return f"{path} was received before {earlier}, which is named first: they are read in the order given"
+    return ""
+
+
+def same_bytes(mission: Mission, paths: Sequence[Path], *, merge: bool = False) -> str:
+    """Say in a line which recording holds the bytes of one named before it; empty where none does, and where they are
+    merged. Packed recordings are compared as they are.
+    """
+    if station_names(mission, paths, merge=merge):
+        return ""
+    files = [path for path in paths if path.is_file() and path.stat().st_size]
+    for earlier, path in combinations(files, 2):
+        if cmp(earlier, path, shallow=False):
+            return f"{path} holds the same bytes as {earlier}: what is in them comes twice"
     return ""
 
 

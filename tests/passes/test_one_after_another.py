@@ -307,6 +307,16 @@ def test_a_recording_named_twice_is_one_clear_line(bundled):
     assert done.stderr.splitlines() == [f"downlink: {path}: a recording is named twice"]
 
 
+def test_a_recording_under_a_second_name_is_told_in_one_line(bundled, tmp_path):
+    shutil.copy(bundled / "night.cadu", tmp_path / "copy.cadu")
+    words = [sys.executable, "-m", "pipeline", "inspect", str(bundled / "night.cadu"), str(tmp_path / "copy.cadu")]
+    done = subprocess.run([*words, "-m", "zhurong"], check=False, capture_output=True, text=True)
+    assert done.returncode == 0
+    assert sum("copy.cadu holds the same bytes" in line for line in done.stderr.splitlines()) == 1
+    merged = subprocess.run([*words, "-m", "zhurong", "--merge"], check=False, capture_output=True, text=True)
+    assert "same bytes" not in merged.stderr
+
+
 def test_recordings_out_of_order_of_time_are_told_in_one_line(bundled, tmp_path):
     earlier, later = bundled / "clean.cadu", bundled / "night.cadu"
     first_times = [int(np.fromfile(f"{path}.times", "<i8")[1]) for path in (earlier, later)]
