@@ -19,7 +19,7 @@ from bokeh.document import Document
 
 from pipeline import topics
 from pipeline.batches import Message, Product
-from pipeline.dashboard.page import TICK_MS, Page
+from pipeline.dashboard.page import LOOKS, TICK_MS, Page
 from pipeline.dashboard.state import State
 from pipeline.mission import load_mission
 from pipeline.stages.line import Line
@@ -68,7 +68,7 @@ def without_browser(messages: list[Message]) -> None:
         pass
 
     pages = [Page(Document(), state, say) for _ in range(N_TABS)]
-    for i in range(len(pages[0]._looks)):  # noqa: SLF001
+    for i, (look, _) in enumerate(LOOKS):
         for page in pages:
             page._tabs.active = i  # noqa: SLF001 - what a click does
         began = time.process_time()
@@ -76,7 +76,7 @@ def without_browser(messages: list[Message]) -> None:
             for page in pages:
                 page.tick()
         tick_s = (time.process_time() - began) / 20 / N_TABS
-        title = pages[0]._looks[i].title  # noqa: SLF001
+        title = look.title
         print(
             f"{title:18} nothing new: {tick_s * 1e3:5.2f} ms a tick, {tick_s / TICK_MS * 1e3:5.2%} of a core a tab"
         )

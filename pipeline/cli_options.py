@@ -10,20 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
-from rich.console import Console
 
 from pipeline.errors import ConfigError, RunError
 from pipeline.link.verdict import nothing_right
 from pipeline.report import print_report, warnings
+from pipeline.terminal import console
 from pipeline.view import progress_bar
 
 if TYPE_CHECKING:
     from pipeline.mission import Mission
 
 WIDTH = None if sys.stdout.isatty() else 160  # of tables that go to a file or a pipe
-out = Console(highlight=False, markup=False, emoji=False, width=WIDTH)
-err = Console(stderr=True, highlight=False, markup=False, emoji=False)
-"""Both print text as it is: the brackets and colons of a name are no markup of rich."""
+out = console(width=WIDTH)
+err = console(stderr=True)
 
 Passes = Annotated[
     list[Path],
@@ -153,9 +152,7 @@ def progress(total_bytes: int | None) -> Iterator[Callable[[int], None]]:
         yield lambda n_bytes: bar.update(task, advance=n_bytes)
 
 
-def tell(
-    report: dict[str, Any], mission: Mission, title: str, as_json: bool, *, console: Console | None = None
-) -> None:
+def tell(report: dict[str, Any], mission: Mission, title: str, as_json: bool, *, console: Any = None) -> None:
     """Print the pass report at the end of a run; RunError where messages were left undelivered."""
     warn(report, mission)
     if as_json:

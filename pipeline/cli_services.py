@@ -18,8 +18,10 @@ import typer
 
 from pipeline import signals
 from pipeline.cli_options import MissionName, Rate, err, rate_of, speed_factor
+from pipeline.cli_options import out as console
 from pipeline.cli_start import loading
 from pipeline.errors import ConfigError
+from pipeline.printable import printable
 
 stage = typer.Typer(help="One stage as a service.", no_args_is_help=True)
 commands = typer.Typer()
@@ -262,9 +264,11 @@ def feed(
     )
     fed = signals.run(passing)
     if fed.known:
-        typer.echo(f"already recorded, nothing sent (--again): {recording} is the pass {fed.pass_name}")
+        console.print(
+            f"already recorded, nothing sent (--again): {recording} is the pass {fed.pass_name}", soft_wrap=True
+        )
     else:
-        typer.echo(f"recorded as the pass {fed.pass_name}: {fed.n_bytes:,} bytes of {recording}")
+        console.print(f"recorded as the pass {fed.pass_name}: {fed.n_bytes:,} bytes of {recording}", soft_wrap=True)
 
 
 def _feed_station(to: str) -> Any:
@@ -321,7 +325,7 @@ def certs(
     else:
         made = make_certificates(out, hosts, mission, days, station_host, overwrite=overwrite)
     for path in made:
-        typer.echo(path)
+        typer.echo(printable(str(path)))
 
 
 def _services() -> Any:

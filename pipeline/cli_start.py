@@ -14,6 +14,8 @@ from typing import Any
 
 from pipeline import interrupt
 from pipeline.heap import keep_freed_memory
+from pipeline.printable import printable_values
+from pipeline.terminal import write_traceback
 
 
 @contextmanager
@@ -27,6 +29,11 @@ def loading() -> Iterator[None]:
     keep_freed_memory()
 
 
+def _printable(_logger: object, _method: str, entry: Any) -> Any:
+    """A processor of structlog: names and texts from outside steer no terminal."""
+    return {key: value if key == "exc_info" else printable_values(value) for key, value in entry.items()}
+
+
 def _log_to(stream: Any) -> None:
     """Set up structlog: lines for people on a terminal, JSON elsewhere."""
     import structlog
@@ -36,9 +43,10 @@ def _log_to(stream: Any) -> None:
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _printable,
     ]
     last: list[Any] = (
-        [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        [structlog.dev.ConsoleRenderer(exception_formatter=write_traceback)]
         if people
         else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
     )

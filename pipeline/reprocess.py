@@ -31,6 +31,7 @@ from pipeline.files import clear_stale
 from pipeline.link.verdict import nothing_right
 from pipeline.mission import Mission, load_mission
 from pipeline.outputs import check_folder
+from pipeline.printable import printable
 from pipeline.report import warnings
 from pipeline.software import software, to_install
 
@@ -90,8 +91,8 @@ def tasks_of(wanted: Wanted) -> list[Task]:
     return [
         Task(
             path.resolve(),
-            path.relative_to(wanted.folder).as_posix(),
-            out / path.relative_to(wanted.folder),
+            name,
+            out / name,
             str(mission.folder.resolve()) + (f":{mission.profile}" if mission.profile else ""),
             made_with,
             wanted.file_format,
@@ -99,7 +100,14 @@ def tasks_of(wanted: Wanted) -> list[Task]:
             wanted.again,
         )
         for path in passes
+        for name in [_archive_name(path.relative_to(wanted.folder))]
     ]
+
+
+def _archive_name(recording: Path) -> str:
+    """The path of a recording as one that libraries of file formats take: in UTF-8, without control characters."""
+    name = recording.as_posix()
+    return name if printable(name) == name else printable(name).replace("\\", "~")
 
 
 def fingerprint(mission: Mission, file_format: str, stream: str | None) -> str:

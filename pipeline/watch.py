@@ -21,6 +21,7 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from pipeline.printable import printable
 from pipeline.topics import unpack_product
 
 MAX_TOPICS = 500
@@ -87,7 +88,7 @@ class WatchTable:
         content = _read(topic, payload)
         row.retained, row.time_s = retained, _time_s(content)
         told, row.quality = _told(topic, content)
-        row.told = _printable(told)
+        row.told = printable(told[:MAX_SHOWN])
         value = content.get("value")
         if isinstance(value, int | float) and not isinstance(value, bool):
             row.values.append(_float(value))
@@ -120,7 +121,7 @@ class WatchTable:
         n_recent = sum(now_s - at <= RATE_S for at in row.arrivals_s)
         rate = f"{n_recent / RATE_S:.1f}" if n_recent else ""
         return (
-            Text(_printable(topic)),
+            Text(printable(topic[:MAX_SHOWN])),
             f"{row.n_messages:,}",
             rate,
             f"{_age(utc_s - row.time_s)} retained".strip() if row.retained else _age(now_s - row.last_s),
@@ -156,11 +157,6 @@ def _float(value: float) -> float:
         return float(value)
     except OverflowError:  # an integer of hundreds of digits
         return math.nan
-
-
-def _printable(text: str) -> str:
-    """What would steer a terminal, as a sign that something was there."""
-    return "".join(sign if sign.isprintable() else "\N{REPLACEMENT CHARACTER}" for sign in text[:MAX_SHOWN])
 
 
 def _told(topic: str, content: dict[str, Any]) -> tuple[str, int]:

@@ -8,6 +8,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from pipeline.archive.collection import Collection, Origin
+from pipeline.printable import printable_lines
 from pipeline.software import software
 
 MODEL = "1.12.0.0"
@@ -80,5 +81,5 @@ def texts(parent: ET.Element, words: Mapping[str, str]) -> None:
 def add(parent: ET.Element, tag: str, text: str | None = None, **attributes: str) -> ET.Element:
     """A new element at the end of another."""
     child = ET.SubElement(parent, tag, attributes)
-    child.text = text
+    child.text = text if text is None else printable_lines(text)
     return child

@@ -1,7 +1,7 @@
 """Image products in; pictures for the page out: small enough to send, flagged line by line, with what was noted.
 
-Of each camera and filter the latest is held for as long as the stream is; of the others as many of the last as
-`MAX_BYTES` has room for. Pixels beyond `MAX_SIDE` are averaged in squares, and that is told.
+Of each camera and filter the latest is held for as long as `MAX_BYTES` has room for them all; of the others as many of
+the last as fit beside them. Pixels beyond `MAX_SIDE` are averaged in squares, and that is told.
 """
 
 from __future__ import annotations
@@ -9,14 +9,19 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.printable import printable
+
 MAX_SIDE = 640
 MAX_BYTES = 32 << 20
 MAX_PICTURES = 200
+MAX_FLAGGED = 200
+"""Stretches of lines that are told one by one; what is behind them is told as one."""
 MAX_CAMERAS = 40
 THUMBNAIL = 72
 IMAGES: dict[str, str] = {
@@ -57,6 +62,10 @@ class Picture:
     thumbnail: NDArray[np.uint32]
     noted: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def n_bytes(self) -> int:
+        return self.pixels.nbytes + self.thumbnail.nbytes
+
 
 class Album:
     """The pictures of one stream, in order of time. `n_changes` grows with each."""
@@ -77,10 +86,18 @@ class Album:
         self.pictures.append(picture)
         if late:
             self.pictures = deque(sorted(self.pictures, key=lambda one: one.time_ns), MAX_PICTURES)
-        while len(self.pictures) > 1 and sum(one.pixels.nbytes for one in self.pictures) > MAX_BYTES:
+        while self.n_bytes > MAX_BYTES and len(self.pictures) > 1:
             self.pictures.popleft()
+        while self.n_bytes > MAX_BYTES and len(self.latest) > 1:
+            del self.latest[min(self.latest.keys() - {picture.key}, key=lambda key: self.latest[key].time_ns)]
         self.arrived_s = arrived_s
         self.n_changes += 1
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all pixels that are held."""
+        held = {id(one): one for one in (*self.latest.values(), *self.pictures)}
+        return sum(one.n_bytes for one in held.values())
 
     def of_last_sol(self) -> list[Picture]:
         """What is held of the last sol that pictures are of; where none is of a sol, as an orbiter's, all of them."""
@@ -100,7 +117,7 @@ def read_picture(kind: str, product: Mapping[str, Any]) -> Picture:
     arrays = product["arrays"]
     image = arrays["image"]["values"][0]
     shape = image.shape[:2]
-    if min(shape) < 1 or image.ndim not in {2, 3}:
+    if image.ndim not in {2, 3} or min(image.shape) < 1:
         raise ValueError("its image has no pixels")
     line_quality = (
         np.asarray(arrays["line_quality"]["values"][0]) if "line_quality" in arrays else np.zeros(shape[0])
@@ -108,16 +125,16 @@ def read_picture(kind: str, product: Mapping[str, Any]) -> Picture:
     if len(line_quality) != shape[0]:
         raise ValueError("its lines and their quality do not agree")
     factor = -(-max(shape) // MAX_SIDE)
-    pixels = _coloured(_reduced(image, factor))
+    pixels = np.array(_coloured(_reduced(image, factor)))  # a view would keep the whole message
     sol = (product["time"].get("sol") or [None])[0]
     return Picture(
         key=_key(kind, arrays),
         kind=kind,
-        id=str(product["id"]),
+        id=str(product["id"])[:200],
         time_ns=int(arrays["time_utc_ns"]["values"][0]),
         sol=None if sol is None else int(sol),
         pixels=pixels,
-        unit=str(arrays["image"].get("unit") or ""),
+        unit=printable(str(arrays["image"].get("unit") or "")[:40]),
         factor=factor,
         shape=(int(shape[0]), int(shape[1])),
         flagged=tuple(_runs(line_quality)),
@@ -150,15 +167,15 @@ def stretch(pixels: NDArray[Any], share: float = 0.01) -> tuple[float, float]:
 
 def _reduced(image: NDArray[Any], factor: int) -> NDArray[Any]:
     """Means of squares; what does not fill one at the ends is left out, but never all of it."""
-    image = image if image.ndim == 3 or image.dtype == np.float32 else image.astype(np.float32)
-    if image.ndim == 3 and image.shape[2] == 1:
-        image = image[..., 0]
+    if image.ndim == 3:
+        image = image[..., 0] if image.shape[2] == 1 else image[..., :3]
+    dtype = image.dtype if image.ndim == 3 else np.dtype(np.float32)
     if factor <= 1:
-        return image
+        return image.astype(dtype, copy=False)
     lines, samples = (max(n // factor, 1) for n in image.shape[:2])
     rows, columns = min(factor, image.shape[0]), min(factor, image.shape[1])
     parts = image[: lines * rows, : samples * columns].reshape(lines, rows, samples, columns, *image.shape[2:])
-    return np.asarray(parts.mean(axis=(1, 3), dtype=np.float32).astype(image.dtype))
+    return np.asarray(parts.mean(axis=(1, 3), dtype=np.float32).astype(dtype))
 
 
 def _coloured(pixels: NDArray[Any]) -> NDArray[Any]:
@@ -173,9 +190,12 @@ def _coloured(pixels: NDArray[Any]) -> NDArray[Any]:
 
 def _runs(line_quality: NDArray[Any]) -> Iterator[tuple[int, int, str]]:
     edges = np.flatnonzero(np.diff(line_quality.astype(np.int16), prepend=0, append=0))
-    for first, stop in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+    few = edges[: 2 * MAX_FLAGGED].tolist()
+    for first, stop in pairwise(few):
         if quality := int(line_quality[first]):
             yield first, stop, _MISSING_WORDS.get(quality, f"quality {quality}")
+    if len(few) < len(edges):
+        yield few[-1], int(edges[-1]), "missing in parts"
 
 
 def _key(kind: str, arrays: Mapping[str, Any]) -> str:
@@ -184,7 +204,7 @@ def _key(kind: str, arrays: Mapping[str, Any]) -> str:
         words.append(str(arrays["camera"]["values"][0])[:24])
     if "filter_nm" in arrays:
         words.append(f"{float(arrays['filter_nm']['values'][0]):.0f} nm")
-    return " ".join(word for word in words if word)
+    return printable(" ".join(word for word in words if word))
 
 
 def _pair(arrays: Mapping[str, Any]) -> int | None:
@@ -201,7 +221,5 @@ def _noted(arrays: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         value, unit = one["values"][0], str(one.get("unit") or "")
         text = f"{value:.6g}" if isinstance(value, np.floating) else str(value)[:60]
         stem, _, last = name[:60].rpartition("_")
-        yield (
-            (stem if unit and stem and last in _UNITS else name[:60]),
-            f"{text} {unit if unit != '1' else ''}".strip(),
-        )
+        shown = stem if unit and stem and last in _UNITS else name[:60]
+        yield printable(shown), printable(f"{text} {unit[:40] if unit != '1' else ''}".strip())

@@ -1,8 +1,12 @@
-"""One open page: the header, a tab for each look, and the tick that brings what is new to the look in sight."""
+"""One open page: the header, a tab for each look, and the tick that brings what is new to the look in sight.
+
+A look is made when it is first seen, or ahead of that while few pages are open.
+"""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -13,9 +17,10 @@ from bokeh.layouts import row
 from bokeh.models import Button, CustomJS, Select, TabPanel, Tabs
 
 from pipeline.dashboard import theme
+from pipeline.dashboard.admission import HiddenLooks
 from pipeline.dashboard.cameras_look import CamerasLook
 from pipeline.dashboard.field_look import FieldLook
-from pipeline.dashboard.panels import below
+from pipeline.dashboard.panels import below, beside
 from pipeline.dashboard.pass_look import PassLook
 from pipeline.dashboard.radar_look import RadarLook
 from pipeline.dashboard.replay_bar import ReplayBar, Say
@@ -24,6 +29,7 @@ from pipeline.dashboard.state import UNREADABLE, State, Stream
 from pipeline.dashboard.theme import sheet
 from pipeline.dashboard.traverse_look import TraverseLook
 from pipeline.dashboard.words import Words, ago, clock
+from pipeline.printable import printable
 
 TICK_MS = 500
 LATEST = "latest heard"
@@ -33,6 +39,11 @@ SILENT_S = 10.0
 """A stream from which more is expected, and that is silent for longer, is marked as stale."""
 MAX_NAME = 200
 _log = structlog.get_logger("dashboard")
+LOOKS: tuple[tuple[Any, Callable[..., Any]], ...] = (
+    (PassLook, beside), (RadarLook, below), (FieldLook, below), (SpectraLook, below), (CamerasLook, below),
+    (TraverseLook, beside),
+)  # fmt: skip
+"""In order of their tabs, each with what its parts stand in."""
 _SWAP = "document.documentElement.classList.toggle('light')"
 
 
@@ -48,16 +59,27 @@ class Asked:
 class Page:
     """The models of one document over the state that all documents share."""
 
-    def __init__(self, document: Document, state: State, say: Say, asked: Asked | None = None) -> None:
+    def __init__(
+        self,
+        document: Document,
+        state: State,
+        say: Say,
+        asked: Asked | None = None,
+        hidden: HiddenLooks | None = None,
+    ) -> None:
+        """`hidden`: bounds the looks of all pages together."""
         asked = asked or Asked()
         self._document, self._state, self._dark = document, state, asked.dark
-        self._looks: list[Any] = [
-            PassLook(), RadarLook(), FieldLook(), SpectraLook(), CamerasLook(), TraverseLook(self._go),
-        ]  # fmt: skip
+        self._hidden = HiddenLooks() if hidden is None else hidden
+        self._looks: dict[int, Any] = {}
+        self._unwanted: set[int] = set()
+        """Looks to take from the page at the next tick."""
+        self._dropped: set[int] = set()
+        """Looks that were taken from the page: they are made again when they are seen, not ahead of that."""
         self._replay = ReplayBar(say)
         widget = sheet(theme.WIDGET_CSS)
         self._followed = ""
-        stream = asked.stream[:MAX_NAME] or LATEST
+        stream = printable(asked.stream[:MAX_NAME]) or LATEST
         self._stream = Select(
             options=list(dict.fromkeys((LATEST, stream))),
             value=stream,
@@ -74,15 +96,16 @@ class Page:
         )
         swap.js_on_event("button_click", CustomJS(code=_SWAP))
         swap.on_click(self._swap)
-        titles = [look.title for look in self._looks]
+        titles = [look.title for look, _ in LOOKS]
+        self._places = [make_place() for _, make_place in LOOKS]
         self._tabs = Tabs(
-            tabs=[TabPanel(title=look.title, child=look.root) for look in self._looks],
+            tabs=[TabPanel(title=title, child=place) for title, place in zip(titles, self._places, strict=True)],
             active=titles.index(asked.look) if asked.look in titles else 0,
             sizing_mode="stretch_both",
             name="looks",
             stylesheets=[sheet(theme.TABS_CSS)],
         )
-        self._tabs.on_change("active", self._chosen)
+        self._tabs.on_change("active", self._turned)
         self._stream.on_change("value", self._chosen)
         header = row(
             self._header.root, self._stream, swap,
@@ -94,7 +117,7 @@ class Page:
         document.config.update(reconnect_session=False, notify_connection_status=False)  # page_script.py does both
         document.add_root(below(header, self._replay.root, self._tabs))
         self.tick()
-        document.add_periodic_callback(self.tick, TICK_MS)
+        document.add_periodic_callback(self._keep_up, TICK_MS)
 
     def tick(self) -> None:
         """Bring the header and the look in sight up to the state."""
@@ -108,10 +131,46 @@ class Page:
         self._tell(chosen, now_s)
         try:
             self._replay.refresh(streams.get(chosen), now_s)
-            self._looks[self._tabs.active].refresh(streams.get(chosen), now_s)
+            self._look(self._tabs.active).refresh(streams.get(chosen), now_s)
         except UNREADABLE as error:  # messages that are what their topics say in form, and nonsense
             _log.warning("cannot be drawn and is forgotten", stream=chosen[:100], why=repr(error)[:200])
             self._state.give_up(chosen)
+        while self._unwanted:
+            self._remove(self._unwanted.pop())
+
+    def _keep_up(self) -> None:
+        self.tick()
+        missing = next((i for i in range(len(LOOKS)) if i not in self._looks and i not in self._dropped), None)
+        if missing is not None and self._hidden.has_room_ahead():
+            self._look(missing)
+            self._hidden.hide(self, missing, self._unwanted.add)
+
+    def close(self) -> None:
+        """Nobody looks at the page any more."""
+        self._hidden.closed(self)
+
+    def _look(self, number: int) -> Any:
+        """A look, made and put into its place where it was not yet."""
+        if number not in self._looks:
+            kind, _ = LOOKS[number]
+            look = self._looks[number] = kind(self._go) if kind is TraverseLook else kind()
+            parts, look.root.children = look.root.children, []
+            self._places[number].children = parts
+        return self._looks[number]
+
+    def _remove(self, number: int) -> None:
+        """Let go a look that was not seen for long; it is made anew when it is seen again."""
+        if number != self._tabs.active and self._looks.pop(number, None):
+            self._places[number].children = []
+            self._dropped.add(number)
+
+    def _turned(self, _attr: str, old: int, new: int) -> None:
+        """Another look is seen."""
+        if old in self._looks:
+            self._hidden.hide(self, old, self._unwanted.add)
+        self._hidden.shown(self, new)
+        self._unwanted.discard(new)
+        self.tick()
 
     def _follow(self, now_s: float) -> str:
         """The stream last heard; the one that was followed while it is heard too."""
@@ -124,10 +183,10 @@ class Page:
 
     def _go(self, kind: str, time_ns: int) -> None:
         """Open the look that shows a kind of product, at the one of a time."""
-        for i, look in enumerate(self._looks):
+        for i, (look, _) in enumerate(LOOKS):
             if kind in getattr(look, "kinds", ()):
                 self._tabs.active = i
-                look.seek(kind, time_ns)
+                self._look(i).seek(kind, time_ns)
 
     def _tell(self, chosen: str, now_s: float) -> None:
         """Write the header anew where something in it has changed, but for ages and the clock."""

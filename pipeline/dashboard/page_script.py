@@ -100,7 +100,7 @@ SCRIPT = """
   }
   addEventListener("beforeunload", () => { lost = true })  // leaving closes the connection, too
 
-  let root = null, words = [], looks = null, stream = null
+  let root = null, n_models = 0, words = [], looks = null, stream = null
   const began_ms = Date.now()
   setInterval(() => {
     const opened = globalThis.Bokeh?.documents?.[0]
@@ -110,10 +110,13 @@ SCRIPT = """
     }
     if (opened.roots()[0] !== root) {
       root = opened.roots()[0]
-      words = [...opened._all_models.values()].filter((model) => model.tags?.length && model.type === "Div")
       looks = opened.get_model_by_name("looks")
       stream = opened.get_model_by_name("stream")
       opened.on_event("connection_lost", connection_lost)
+    }
+    if (opened._all_models.size !== n_models) {  // a look was made or let go
+      n_models = opened._all_models.size
+      words = [...opened._all_models.values()].filter((model) => model.tags?.length && model.type === "Div")
     }
     for (const model of words) write_words(model)
     if (looks == null) return

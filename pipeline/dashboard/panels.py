@@ -47,10 +47,12 @@ const parted = (value) => value?.shape?.length !== 2 ? [value]  // an image: one
       Array.from({length: value.shape[0]}, (_, i) => value[i * value.shape[1] + j]))
 const cells = columns.map(([key]) => Array.from(source.data[key] ?? []).flatMap(parted))
 const wide = cells.map((cell) => cell.length && cell[0] != null && typeof cell[0] === "object")
+const inert = (word) => /^[=+\\-@\\t\\r\\n]/.test(word) ? "'" + word : word  // no formula in a spreadsheet
 const text = (value, key) => value == null || Number.isNaN(value) ? "" : key === "time" ? new Date(value).toISOString()
-  : typeof value === "string" ? '"' + value.replaceAll('"', '""') + '"' : String(value)
+  : typeof value === "string" ? '"' + inert(value).replaceAll('"', '""') + '"' : String(value)
 const n_rows = Math.max(0, ...cells.map((cell, i) => wide[i] ? cell[0].length : cell.length))
-const lines = [columns.flatMap(([_, name], i) => wide[i] ? cells[i].map((_, k) => name + " " + (k + 1)) : [name])]
+const heads = columns.flatMap(([_, name], i) => wide[i] ? cells[i].map((_, k) => name + " " + (k + 1)) : [name])
+const lines = [heads.map(inert)]
 const gaps = source.data.gap ?? []  // rows that interrupt lines, and are no data
 for (let i = 0; i < n_rows; i++)
   if (!gaps[i]) lines.push(cells.flatMap((cell, j) => wide[j] ? cell.map((v) => text(v[i], columns[j][0]))

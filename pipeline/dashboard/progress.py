@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from pipeline.printable import printable
+
 STATES = ("playing", "paused", "seeking", "ended", "stopped")
 SILENT_S = 4.0
 """A replay says every second how it stands; one that was silent for this long is gone."""
@@ -38,10 +40,10 @@ def read_progress(found: Mapping[str, Any]) -> Progress:
         state=str(found["state"]),
         n_bytes=int(found["bytes"]),
         share=min(int(found["bytes"]) / total, 1.0) if total else None,
-        time=str(found["time"] or "")[:19].replace("T", " "),
+        time=printable(str(found["time"] or "")[:19].replace("T", " ")),
         speed="max" if found["speed"] == "max" else float(found["speed"]),
         behind_s=None if found["behind_s"] is None else float(found["behind_s"]),
-        began=str(found["began"]),
-        refused=str(found["refused"])[:200],
+        began=str(found["began"])[:40],
+        refused=printable(str(found["refused"])[:200]),
         frames=dict(found.get("frames") or {}),
     )

@@ -1,7 +1,8 @@
 """The last rows of something, in arrays that many may look at.
 
 Rows are appended and the oldest ones fall out; what was handed out as a view is never written to again, so a
-document may keep it for as long as it likes. Rows that come late are put in their place by time.
+document may keep it for as long as it likes. Rows that come late are put in their place by time. Wide rows are fewer:
+the arrays of a ring never exceed MAX_RING_BYTES.
 """
 
 from __future__ import annotations
@@ -13,6 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.dashboard.rows import TIME, Rows
+
+MAX_RING_BYTES = 12 << 20
+"""Of the arrays of one ring, the fifth that is room for new rows included."""
+_FIRST_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +31,13 @@ class Mark:
 class Ring:
     """At most `capacity` rows of equal columns; one of them is `time_ns`, by which they are in order.
 
+    `capacity` is what was asked for, or as many rows as MAX_RING_BYTES has room for.
+
     `common`: arrays that hold for all rows, such as the two-way times of a radargram's bins.
     """
 
     def __init__(self, capacity: int) -> None:
-        self.capacity = capacity
+        self.capacity = self._wanted = capacity
         self.common: Rows = {}
         self.arrived_s = 0.0
         """When rows last came, on the clock of who feeds."""
@@ -46,15 +53,15 @@ class Ring:
     def append(self, rows: Mapping[str, NDArray[np.generic]], arrived_s: float) -> None:
         """Add rows. Columns of another shape or type than those held take their place."""
         n_all = len(rows[TIME])
-        n_new = min(n_all, self.capacity)
         self.arrived_s = arrived_s
-        if not n_new:
+        if not n_all:
             return
-        rows = {name: column[len(column) - n_new :] for name, column in rows.items()}
         if _kind(rows) != _kind(self._columns):
             self._forget(rows)
+        n_new = min(n_all, self.capacity)
+        rows = {name: column[len(column) - n_new :] for name, column in rows.items()}
         if self._stop + n_new > len(self._columns[TIME]):
-            self._move(self.capacity - n_new)
+            self._move(n_new)
         late = len(self) and rows[TIME][0] < self._columns[TIME][self._stop - 1]
         for name, column in rows.items():
             self._columns[name][self._stop : self._stop + n_new] = column
@@ -69,6 +76,11 @@ class Ring:
         return {name: column[self._start : self._stop] for name, column in self._columns.items()}
 
     @property
+    def n_bytes(self) -> int:
+        """Bytes of all arrays."""
+        return sum(one.nbytes for columns in (self._columns, self.common) for one in columns.values())
+
+    @property
     def mark(self) -> Mark:
         return Mark(self._epoch, self._n_rows)
 
@@ -79,18 +91,19 @@ class Ring:
         return self._n_rows - mark.n_rows
 
     def _forget(self, rows: Mapping[str, NDArray[np.generic]]) -> None:
-        self._columns = {
-            name: np.empty((2 * self.capacity, *column.shape[1:]), column.dtype) for name, column in rows.items()
-        }
+        row_bytes = sum(column[:1].nbytes for column in rows.values())
+        self.capacity = max(min(self._wanted, MAX_RING_BYTES * 4 // 5 // row_bytes), 1)
+        self._columns = {name: np.empty((0, *column.shape[1:]), column.dtype) for name, column in rows.items()}
         self._start = self._stop = 0
         self._epoch += 1
 
-    def _move(self, n_kept: int) -> None:
-        """Carry the last rows to new arrays: the old ones stay as they are for who looks at them."""
-        first = max(self._stop - n_kept, self._start)
-        kept = self._stop - first
+    def _move(self, n_new: int) -> None:
+        """Carry the last rows to arrays with room for `n_new`: the old ones stay as they are for who looks at them."""
+        kept = min(len(self), self.capacity - n_new)
+        first = self._stop - kept
+        n_rows = min(max(2 * (kept + n_new), _FIRST_ROWS), self.capacity + self.capacity // 4)
         for name, column in self._columns.items():
-            fresh = np.empty_like(column)
+            fresh = np.empty((n_rows, *column.shape[1:]), column.dtype)
             fresh[:kept] = column[first : self._stop]
             self._columns[name] = fresh
         self._start, self._stop = 0, kept

@@ -1,16 +1,19 @@
 """Product messages in; the columns that the page shows out, as arrays of equal length.
 
-What the page does not show is dropped here. A product without an array that is wanted is a KeyError.
+What the page does not show is dropped here. A product without an array that is wanted is a KeyError. Of a product
+with more rows than are kept only the last ones are read, so what is made of it is bounded by MAX_READ_BYTES.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipeline.printable import printable
 
 TIME = "time_ns"
 QUALITY = "quality"
@@ -18,6 +21,11 @@ SOLAR = "solar_ms"
 """Local true solar time, in 1/86,400,000 of a sol since sol 0; NaN where the mission has no site."""
 MAX_WIDTH = 16_384
 """Of a row; a wider one is no spectrum and no trace that this page knows."""
+
+MAX_READ_BYTES = 12 << 20
+"""Of the columns that are made of one product."""
+_VALUE_BYTES = 8
+"""Of a number as it is kept; a text of 16 characters, of which a row has one at most, takes 64."""
 
 _JUMP_M = 2.0  # farther between two radar records, and the position was re-zeroed
 _SILENT_DB = -20.0
@@ -39,15 +47,32 @@ class Wanted:
 def product_rows(product: Mapping[str, Any], wanted: Wanted, before: Rows) -> tuple[Rows, Rows]:
     """Rows, and the arrays that hold for all of them. `before`: the rows held so far, for what is summed up."""
     arrays = product["arrays"]
-    rows = {name: _plain(arrays[name]["values"]) for name in wanted.columns}
-    rows |= {TIME: arrays["time_utc_ns"]["values"].astype(np.int64), QUALITY: product["quality"].astype(np.int64)}
-    common = {name: _plain(arrays[name]["values"]) for name in wanted.common}
-    rows[SOLAR] = _solar_ms(product["time"], rows[TIME])
-    if len({len(column) for column in rows.values()}) != 1:
+    columns = {name: arrays[name]["values"] for name in wanted.columns}
+    columns |= {TIME: arrays["time_utc_ns"]["values"], QUALITY: product["quality"]}
+    if len({len(column) for column in columns.values()}) != 1:
         raise ValueError("its columns are not equally long")
-    if max(column[:1].size for column in rows.values()) > MAX_WIDTH:
-        raise ValueError(f"its rows are wider than {MAX_WIDTH}")
+    n_kept = min(wanted.capacity, _n_readable(columns.values()))
+    columns = {name: column[max(len(column) - n_kept, 0) :] for name, column in columns.items()}
+    rows = {name: _plain(columns[name]) for name in wanted.columns}
+    rows |= {name: columns[name].astype(np.int64) for name in (TIME, QUALITY)}
+    common = {name: _common(arrays[name]["values"]) for name in wanted.common}
+    rows[SOLAR] = _solar_ms(product["time"], rows[TIME])
     return wanted.derive(rows, before), common
+
+
+def _n_readable(columns: Iterable[NDArray[Any]]) -> int:
+    """How many rows MAX_READ_BYTES has room for; ValueError where they are too wide for any look."""
+    widths = [column[:1].size for column in columns]
+    if max(widths) > MAX_WIDTH:
+        raise ValueError(f"its rows are wider than {MAX_WIDTH}")
+    return max(MAX_READ_BYTES // max(sum(widths) * _VALUE_BYTES, 1), 1)
+
+
+def _common(values: NDArray[Any]) -> NDArray[Any]:
+    """A copy, since a view would keep the whole message."""
+    if values.size > MAX_WIDTH:
+        raise ValueError(f"its common arrays are longer than {MAX_WIDTH}")
+    return np.array(_plain(values))
 
 
 def _solar_ms(time: Mapping[str, Any], utc_ns: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -73,7 +98,8 @@ def _clock_ms(text: str) -> float:
 def _plain(values: NDArray[Any]) -> NDArray[Any]:
     """The same in the few types that a page needs, so that messages agree: text of 16, float64 and float32."""
     if values.dtype.kind == "U":
-        return values.astype("U16")
+        cut = values.astype("U16")
+        return np.array([printable(text) for text in cut.ravel().tolist()], "U16").reshape(cut.shape)
     return values if values.dtype == np.float32 else values.astype(np.float64)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -15,6 +16,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from pipeline.dashboard.admission import Admission, HiddenLooks
 from pipeline.dashboard.state import State, Unpack
 from pipeline.dashboard.web_security import origins, secure
 from pipeline.errors import ConfigError, RunError
@@ -27,6 +29,8 @@ MAX_PAGES = 50
 MAX_HEADER_BYTES, MAX_REQUEST_BYTES = 32 << 10, 1 << 20
 UNUSED_MS = 10_000
 """How long a page that nobody looks at any more keeps its place."""
+_RETRY = """{{% block preamble %}}<meta http-equiv="refresh" content="{seconds}">{{% endblock %}}"""
+"""Of a page that could not be opened: it loads itself again."""
 _GOING_AWAY = 1001  # RFC 6455 7.4.1
 PATIENCE_S = 20.0
 """For a request to come whole, and for a page to answer: who does not is let go."""
@@ -108,6 +112,8 @@ class _Server:
     def __init__(self, state: State, say: Say, host: str, port: int, named: Sequence[str]) -> None:
         from bokeh.application import Application  # noqa: PLC0415 - an optional extra
         from bokeh.application.handlers.function import FunctionHandler  # noqa: PLC0415
+        from bokeh.core.validation import silence  # noqa: PLC0415
+        from bokeh.core.validation.warnings import EMPTY_LAYOUT  # noqa: PLC0415
         from bokeh.models import Div  # noqa: PLC0415
         from bokeh.server.server import BaseServer  # noqa: PLC0415
         from bokeh.server.tornado import BokehTornado  # noqa: PLC0415
@@ -118,19 +124,26 @@ class _Server:
         from pipeline.dashboard.page import Asked, Page  # noqa: PLC0415
 
         def open_page(document: Any) -> None:
-            if self.n_pages >= MAX_PAGES:
-                document.add_root(Div(text=f"{MAX_PAGES} pages are open: close one, and load this again"))
+            if refusal := self._admission.refusal(MAX_PAGES):
+                seconds = random.randint(3, 10)  # noqa: S311 - so that not all come at once again
+                document.template = _RETRY.format(seconds=seconds)
+                document.add_root(Div(text=f"{refusal}; this is loaded again in {seconds} s"))
                 return
-            self.n_pages += 1
-            document.on_session_destroyed(self._close_page)
             asked = {
                 name: values[-1].decode(errors="replace")
                 for name, values in document.session_context.request.arguments.items()
             }
             look, stream, dark = asked.get("look", ""), asked.get("stream", ""), asked.get("theme") != "light"
-            Page(document, state, say, Asked(look, stream, dark))
+            page = Page(document, state, say, Asked(look, stream, dark), hidden)
 
-        self.n_pages = 0
+            def close(_session: Any) -> None:
+                self._admission.closed()
+                page.close()
+
+            document.on_session_destroyed(close)
+
+        silence(EMPTY_LAYOUT, True)  # Bokeh's warning: looks that nobody has seen yet are empty
+        self._admission, hidden = Admission(), HiddenLooks()
         sockets, self.port = bind_sockets(host, port)
         web = BokehTornado(
             {"/": Application(FunctionHandler(open_page))},
@@ -152,9 +165,6 @@ class _Server:
         self._http.add_sockets(sockets)
         self._bokeh = BaseServer(IOLoop.current(), web, self._http)
         self._bokeh.start()
-
-    def _close_page(self, _session: Any) -> None:
-        self.n_pages -= 1
 
     async def close(self) -> None:
         """End it, and the connections of open tabs: their WebSockets are no longer the HTTP server's."""

@@ -3,21 +3,25 @@
 A replay that begins anew, because it is wound back or started again, is shown anew: what was held of it is dropped.
 
 One `State` serves all open pages of a server. A message that is not what its topic says is counted and dropped, a
-product that comes twice is taken once, and of more than `MAX_STREAMS` streams the one longest silent is forgotten.
+product that comes twice is taken once, and of more than `MAX_STREAMS` streams, or `MAX_HELD_BYTES` in all of them, the
+one longest silent is forgotten. `State.n_bytes` is what is held, computed from the arrays and numbers of entries.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from pipeline.dashboard.album import IMAGES, Album, read_picture
 from pipeline.dashboard.progress import SILENT_S, Progress, read_progress
 from pipeline.dashboard.ring import Ring
 from pipeline.dashboard.rows import WANTED, product_rows
+from pipeline.printable import printable
 
 MAX_STREAMS = 12
 MAX_EVENTS = 500
@@ -25,6 +29,14 @@ MAX_CHANNELS = 64
 MAX_KINDS = 256
 MAX_IDS = 8192
 MAX_COUNTS = 2000
+MAX_HELD_BYTES = 128 << 20
+MAX_TOPIC, MAX_TEXT, MAX_EVENT_TEXT = 500, 80, 400
+"""Characters of a topic, of a text and of the text of an event that are kept."""
+MAX_ENTRIES, MAX_DETAILS = 40, 12
+"""Entries of a JSON object, and of the details of an event, that are kept."""
+MAX_JSON_BYTES = 256 << 10
+_EVENT_BYTES, _COUNT_BYTES, _ID_BYTES, _OBJECT_BYTES = 13_000, 600, 150, 32_000
+"""Upper bounds of what an event, a row of counts, an id, and the counters of a channel take as Python objects."""
 
 UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError, MemoryError)
 """What comes from outside may be anything."""
@@ -66,12 +78,29 @@ class Stream:
         self.event_arrived_s = 0.0
         self.report: dict[str, Any] = {}
         self.report_arrived_s = 0.0
-        self._ids: dict[str, None] = {}
+        self._ids: dict[bytes, None] = {}
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes held: of arrays exactly, of other objects at most."""
+        small = (
+            len(self.events) * _EVENT_BYTES
+            + len(self.counts) * _COUNT_BYTES
+            + len(self._ids) * _ID_BYTES
+            + (len(self.channels) + 2) * _OBJECT_BYTES
+        )
+        return small + self.images.n_bytes + sum(ring.n_bytes for ring in self.products.values())
+
+    def drop_largest(self) -> None:
+        """Forget the rows of one kind: those that take most."""
+        largest = max(self.products, key=lambda kind: self.products[kind].n_bytes, default="")
+        self.products.pop(largest, None)
 
     @property
     def last_received_ns(self) -> int:
         """When the last frame was received; 0 where that is not known."""
-        return max((int(one.get("last_received_ns") or 0) for one in self.channels.values()), default=0)
+        known = (one.get("last_received_ns") for one in self.channels.values())
+        return max((one for one in known if isinstance(one, int)), default=0)
 
     @property
     def is_over(self) -> bool:
@@ -86,9 +115,10 @@ class Stream:
 
     def is_new(self, product_id: str) -> bool:
         """Whether a product is one that was not seen; remembers it."""
-        if product_id in self._ids:
+        digest = hashlib.blake2b(product_id.encode(errors="surrogatepass"), digest_size=16).digest()
+        if digest in self._ids:
             return False
-        self._ids[product_id] = None
+        self._ids[digest] = None
         if len(self._ids) > MAX_IDS:
             del self._ids[next(iter(self._ids))]
         return True
@@ -105,11 +135,16 @@ class State:
         self.broker_text = "not connected yet"
         self._unpack = unpack
 
+    @property
+    def n_bytes(self) -> int:
+        """Bytes held of all streams."""
+        return sum(stream.n_bytes for stream in self.streams.values())
+
     def tell(self, text: str) -> None:
         """Take what the subscriber tells of its connection: waiting for it, connected, lost, or connected again."""
         self.connected = text.startswith("connected")
         self.was_connected |= self.connected
-        self.broker_text = text
+        self.broker_text = printable(text)
 
     def feed(self, topic: str, payload: bytes, now_s: float, *, utc_ns: int = 0, retained: bool = False) -> None:
         """Take a message. `now_s`: when it came, on any steady clock; `utc_ns` the same as a date, where it is known.
@@ -119,7 +154,9 @@ class State:
         if not self.connected:
             self.tell("connected")
         try:
-            self._take(topic.split("/"), payload, _Came(now_s, utc_ns, retained))
+            if len(topic) > MAX_TOPIC:
+                raise ValueError("a topic longer than any of ours")
+            self._take(printable(topic).split("/"), payload, _Came(now_s, utc_ns, retained))
         except UNREADABLE:
             self.n_unread += 1
 
@@ -133,7 +170,7 @@ class State:
     def _take(self, levels: list[str], payload: bytes, came: _Came) -> None:
         if levels[1] == "status":
             if len(self.services) < MAX_KINDS or "/".join(levels) in self.services:
-                self.services["/".join(levels)] = str(_object(payload)["state"])
+                self.services["/".join(levels)] = printable(str(_object(payload)["state"])[:MAX_TEXT])
             return
         take = _TAKE[levels[2]]
         name = f"{levels[0]}/{levels[1]}"
@@ -143,8 +180,15 @@ class State:
             stream.arrived_s = came.heard_s or stream.arrived_s
             stream.n_changes += 1
         self.streams[name] = stream
-        if len(self.streams) > MAX_STREAMS:
-            del self.streams[min(self.streams, key=lambda name: self.streams[name].arrived_s)]
+        self._keep_bounds(name)
+
+    def _keep_bounds(self, newest: str) -> None:
+        """Forget streams beyond the bounds, those longest silent first, but not the one that was just heard."""
+        while len(self.streams) > 1 and (len(self.streams) > MAX_STREAMS or self.n_bytes > MAX_HELD_BYTES):
+            others = self.streams.keys() - {newest}
+            del self.streams[min(others, key=lambda name: self.streams[name].arrived_s)]
+        while self.n_bytes > MAX_HELD_BYTES and self.streams[newest].products:
+            self.streams[newest].drop_largest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +233,8 @@ def _note_time(stream: Stream, time: Mapping[str, Any]) -> None:
 
     ISO 8601 texts of one zone are in order of time.
     """
-    last = {name: str(time[name][-1])[:30] for name in ("utc", "sol", "ltst", "ltst_sol") if time.get(name)}
+    names = ("utc", "sol", "ltst", "ltst_sol")
+    last = {name: printable(str(time[name][-1])[:30]) for name in names if time.get(name)}
     known = stream.onboard
     if last.get("utc", "None") == "None" or ("sol" in known and "sol" not in last):
         return
@@ -198,14 +243,13 @@ def _note_time(stream: Stream, time: Mapping[str, Any]) -> None:
 
 
 def _take_link(stream: Stream, unpack: Unpack, levels: list[str], payload: bytes, came: _Came) -> None:
-    counters = dict(unpack(payload))
-    counters.pop("gap_list", None)
+    counters = _scalars(unpack(payload))
     [channel] = levels
     if channel not in stream.channels and len(stream.channels) >= MAX_CHANNELS:
         raise ValueError("more channels than a page shows")
     grown = counters.get("frames") != stream.channels.get(channel, {}).get("frames")
     stream.channels[channel] = counters
-    stream.counts.append((channel, counters))
+    stream.counts.append((channel, {name: counters.get(name) for name in _COUNTED}))
     stream.link_arrived_s = came.heard_s or stream.link_arrived_s
     if grown and not came.retained:
         stream.frames_arrived_s = came.now_s
@@ -215,15 +259,20 @@ def _take_link(stream: Stream, unpack: Unpack, levels: list[str], payload: bytes
 
 def _take_event(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, came: _Came) -> None:
     event = unpack(payload)
-    stream.events.append(
-        {name: event.get(name) for name in ("time", "severity", "kind", "text")} | dict(event.get("details") or {})
-    )
+    told = {name: event.get(name) for name in ("time", "severity", "kind", "text")}
+    text = printable(str(told.pop("text"))[:MAX_EVENT_TEXT])
+    details = _scalars(event.get("details") or {}, MAX_DETAILS)
+    stream.events.append(dict.fromkeys(told) | _scalars(told) | {"text": text} | details)
     stream.event_arrived_s = came.heard_s or stream.event_arrived_s
 
 
 def _take_report(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, came: _Came) -> None:
     """The report closes the books: a broker drops what a slow listener cannot take, the last counters too."""
-    stream.report = dict(unpack(payload))
+    report = unpack(payload)
+    stream.report = {
+        "frames": _frame_counts(report.get("frames") or {}),
+        "channels": [_scalars(one) for one in report.get("channels", ())[:MAX_CHANNELS]],
+    }
     stream.report_arrived_s = came.heard_s or stream.report_arrived_s
     last = {(one["scid"], one["vcid"]): one for one in stream.report.get("channels", ())}
     for name, counters in stream.channels.items():
@@ -232,7 +281,8 @@ def _take_report(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, c
 
 
 def _take_progress(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, came: _Came) -> None:
-    progress = read_progress(unpack(payload))
+    told = unpack(payload)
+    progress = read_progress({**told, "frames": _frame_counts(told.get("frames") or {})})
     if stream.progress and progress.began != stream.progress.began:
         stream.forget()
     if progress.frames != (stream.progress.frames if stream.progress else {}):
@@ -250,7 +300,30 @@ _TAKE: dict[str, Callable[[Stream, Unpack, list[str], bytes, _Came], None]] = {
 }
 
 
+_COUNTED = ("first_received_ns", "last_received_ns", "frames", "lost_frames")
+"""Of the counters of a channel what is drawn against time."""
+
+
+def _frame_counts(frames: Mapping[str, Any]) -> dict[str, Any]:
+    """Counts of frames as reports and progress have them, with the histogram of corrected symbols."""
+    symbols = frames.get("corrected_symbols")
+    return _scalars(frames) | ({"corrected_symbols": _scalars(symbols, MAX_KINDS)} if symbols else {})
+
+
+def _scalars(found: Mapping[str, Any], max_entries: int = MAX_ENTRIES) -> dict[str, Any]:
+    """The numbers and texts of an object, texts cut: what else it holds is not shown."""
+    kept: dict[str, Any] = {}
+    for name, value in islice(found.items(), max_entries):
+        if value is None or isinstance(value, int | float):
+            kept[printable(name[:MAX_TEXT])] = value
+        elif isinstance(value, str):
+            kept[printable(name[:MAX_TEXT])] = printable(value[:MAX_TEXT])
+    return kept
+
+
 def _object(payload: bytes) -> Mapping[str, Any]:
+    if len(payload) > MAX_JSON_BYTES:
+        raise ValueError("JSON larger than any of ours")
     found = json.loads(payload)
     if not isinstance(found, dict):
         raise TypeError("not a JSON object")

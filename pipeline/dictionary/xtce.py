@@ -30,6 +30,8 @@ NOT_TELEMETRY = ("CommandMetaData", "ServiceSet")
 
 INCLUDE = "{http://www.w3.org/2001/XInclude}include"
 MAX_INCLUDED = 1000
+MAX_MEMBERS_IN_ALL = 200_000
+"""Parameters of a dictionary, of aggregates each member."""
 Load = Callable[[str, str], tuple[str, bytes] | None]
 
 
@@ -181,6 +183,7 @@ def _read_parameters(
     types = TypeReader()
     parameters: dict[str, Parameter] = {}
     definitions: dict[str, tuple[Definition, Definition]] = {}
+    n_members = 0
     for system in root.walk():
         context = Context(reading, system)
         for definition in system.names[TYPES].values():
@@ -200,6 +203,10 @@ def _read_parameters(
                 whole = Parameter(
                     definition.key, definition.name, kind, node.line, validity, first, description, aliases
                 )
+                n_members += types.n_members(kind)
+                if n_members > MAX_MEMBERS_IN_ALL:
+                    reading.problem(node, f"is beyond {MAX_MEMBERS_IN_ALL} parameters, members counted")
+                    reading.check()
                 parameters.update(_with_members(whole))
                 definitions[definition.key] = definition, found
             reading.owner = None

@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from pipeline.dictionary.conditions import Size
 from pipeline.dictionary.definitions import MAX_NESTING
-from pipeline.dictionary.document import Node
+from pipeline.dictionary.document import Node, Reading
 from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, StringEncoding
 from pipeline.dictionary.parameter_types import (
     AggregateType,
@@ -42,6 +42,8 @@ from pipeline.dictionary.xtce_times import read_time
 MAX_ARRAY_ELEMENTS = 1 << 26
 MAX_ENUMERATION = 1 << 62
 MAX_LABEL = 1024
+MAX_MEMBERS = 1 << 14
+"""Of an aggregate, those of aggregates inside counted: each is a column."""
 AnyEncoding = NumberEncoding | StringEncoding | BinaryEncoding
 
 
@@ -51,6 +53,34 @@ class TypeReader:
     def __init__(self) -> None:
         self._read: dict[Definition, ParameterType] = {}
         self._reading: set[Definition] = set()
+        self._extents: dict[int, tuple[int, int]] = {}
+        """By id of a type that was read."""
+
+    def n_members(self, kind: ParameterType) -> int:
+        """How many columns a parameter of a type becomes."""
+        return self._extent(kind)[0]
+
+    def _extent(self, kind: ParameterType) -> tuple[int, int]:
+        """How many values a type has in the end, and how deep they are; its parts were read before."""
+        if isinstance(kind, AggregateType):
+            parts = [self._extents.get(id(member), (1, 0)) for _, member in kind.members]
+            return sum(n for n, _ in parts), 1 + max((depth for _, depth in parts), default=0)
+        if isinstance(kind, ArrayType):
+            n, depth = self._extents.get(id(kind.element), (1, 0))
+            return n, depth + 1
+        return 1, 0
+
+    def _bounded(self, found: ParameterType, definition: Definition, reading: Reading) -> ParameterType:
+        """The type; ConfigError at once where it is nested too deep or has too many members."""
+        n, depth = self._extent(found)
+        if n > MAX_MEMBERS or depth > MAX_NESTING:
+            what = (
+                f"more than {MAX_MEMBERS} members" if n > MAX_MEMBERS else f"types nested deeper than {MAX_NESTING}"
+            )
+            reading.problem(definition.node, f"has {what}, those of the types inside counted")
+            reading.check()
+        self._extents[id(found)] = n, depth
+        return found
 
     def read(self, definition: Definition, context: Context) -> ParameterType:
         """The type; an UnencodedType, with a problem, where it cannot be read."""
@@ -66,8 +96,8 @@ class TypeReader:
         found = self._dispatch(definition, here)
         context.reading.owner = before
         self._reading.discard(definition)
-        self._read[definition] = found
-        return found
+        self._read[definition] = self._bounded(found, definition, context.reading)
+        return self._read[definition]
 
     def _dispatch(self, definition: Definition, context: Context) -> ParameterType:
         node, name = definition.node, definition.name

@@ -40,7 +40,9 @@ def pixels(source):
 
 
 async def look(tab, name):
-    await tab.run(f"{model('looks')}.active = {LOOKS.index(name)}")
+    place = LOOKS.index(name)
+    await tab.run(f"{model('looks')}.active = {place}")
+    await tab.until(f"{model('looks')}.tabs[{place}].child.children.length > 0")  # it is made when first seen
 
 
 async def choose(tab, stream):

@@ -1,0 +1,41 @@
+r"""Text from outside for people to read: what would steer a terminal or hide in a line is shown as its code.
+
+Names and texts come from recordings' file names, dictionaries, brokers and stations. Control characters (C0, C1, DEL)
+move cursors and change titles, bidirectional controls reorder what is read, lone surrogates (bytes of a file name that
+are no UTF-8) cannot be encoded. Each becomes its code, such as \x1b. Used for the terminal, the log, the live page,
+and labels of files.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+_STEERING = "\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff"
+_IN_LINES = re.compile(f"[{_STEERING}]")
+_IN_A_LINE = re.compile(f"[{_STEERING}\t\n]")
+
+
+def printable(text: str) -> str:
+    """The text in one line: line feeds and tabs are codes too."""
+    return _IN_A_LINE.sub(_code, text)
+
+
+def printable_lines(text: str) -> str:
+    """The text with its lines and tabs as they are."""
+    return _IN_LINES.sub(_code, text)
+
+
+def printable_values(value: Any, depth: int = 4) -> Any:
+    """A value of a log entry with all its texts printable, those in lists and maps too."""
+    if isinstance(value, str):
+        return printable_lines(value)
+    if depth and isinstance(value, dict):
+        return {printable_values(key): printable_values(one, depth - 1) for key, one in value.items()}
+    if depth and isinstance(value, list | tuple):
+        return [printable_values(one, depth - 1) for one in value]
+    return value
+
+
+def _code(found: re.Match[str]) -> str:
+    return found[0].encode("unicode_escape").decode("ascii")
