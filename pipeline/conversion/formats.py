@@ -9,6 +9,7 @@ from typing import Any
 
 from pipeline.conversion.cosmos import read_cosmos
 from pipeline.conversion.csv_writer import write_csv
+from pipeline.conversion.fprime import read_fprime
 from pipeline.conversion.kaitai import read_kaitai
 from pipeline.conversion.losses import Converted, Losses, Source
 from pipeline.conversion.xtce_writer import write_xtce
@@ -20,6 +21,7 @@ from pipeline.toml_lines import read_limited
 READERS: Mapping[str, Callable[[Sequence[Source]], Converted]] = {
     "cosmos": read_cosmos,
     "kaitai": read_kaitai,
+    "fprime": read_fprime,
 }
 WRITERS: Mapping[str, Callable[[Dictionary, Losses], bytes]] = {"xtce": write_xtce, "csv": write_csv}
 OURS = ("xtce", "csv")
@@ -38,6 +40,8 @@ def detect(path: Path) -> str:
         return "xtce"
     if path.suffix == ".csv":
         return "csv"
+    if text.startswith(b"{") and path.suffix in {".json", ""}:
+        return "fprime"
     if path.suffix == ".ksy" or KAITAI.search(head):
         return "kaitai"
     if COSMOS.search(head):
