@@ -1,8 +1,8 @@
 """Run by the Python that has fprime-gds: reads packets with F Prime's own decoders, and prints the values.
 
 In: {"dictionary": path, "set": name of the packet set, "packets": [hex of space packets]}. Out: for each packet the
-values by the qualified name of each channel or argument; null where F Prime refuses a value (a label that is none, a bool
-of 1).
+values by the qualified name of each channel or argument; null where F Prime refuses a value (a label that is none, a
+bool of 1).
 """
 
 import json
