@@ -12,6 +12,7 @@ from pipeline.conversion.csv_writer import write_csv
 from pipeline.conversion.fprime import read_fprime
 from pipeline.conversion.kaitai import read_kaitai
 from pipeline.conversion.losses import Converted, Losses, Source
+from pipeline.conversion.scos import COLUMNS, read_scos
 from pipeline.conversion.xtce_writer import write_xtce
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary_files import MAX_FILE_BYTES, ReaderOptions, load_csv, load_xtce
@@ -22,10 +23,13 @@ READERS: Mapping[str, Callable[[Sequence[Source]], Converted]] = {
     "cosmos": read_cosmos,
     "kaitai": read_kaitai,
     "fprime": read_fprime,
+    "scos": read_scos,
 }
 WRITERS: Mapping[str, Callable[[Dictionary, Losses], bytes]] = {"xtce": write_xtce, "csv": write_csv}
 OURS = ("xtce", "csv")
 HEAD_BYTES = 1 << 16
+TABLES = frozenset({".dat", ".tab", ".asc", ".txt"})
+"""What the names of SCOS-2000 tables end with."""
 COSMOS = re.compile(rb"^\s*(?:SELECT_)?(?:TELEMETRY|COMMAND)\s", re.MULTILINE)
 KAITAI = re.compile(rb"^meta:\s*$[\s\S]*^seq:", re.MULTILINE)
 
@@ -34,19 +38,24 @@ def detect(path: Path) -> str:
     """The format of a file, by its content first, then by its name. Raises ConfigError where it is none of them."""
     if path.is_dir():
         return _detect_folder(path)
-    head = read_limited(path, MAX_FILE_BYTES)[:HEAD_BYTES]
+    known = _format_of(path, read_limited(path, MAX_FILE_BYTES)[:HEAD_BYTES])
+    if not known:
+        formats = ", ".join((*READERS, *OURS))
+        raise ConfigError([Problem(f"its format is not known: say --from {formats}", str(path))])
+    return known
+
+
+def _format_of(path: Path, head: bytes) -> str:
     text = head.lstrip(b"\xef\xbb\xbf \t\r\n")
-    if text.startswith(b"<") and b"SpaceSystem" in head:
-        return "xtce"
-    if path.suffix == ".csv":
-        return "csv"
-    if text.startswith(b"{") and path.suffix in {".json", ""}:
-        return "fprime"
-    if path.suffix == ".ksy" or KAITAI.search(head):
-        return "kaitai"
-    if COSMOS.search(head):
-        return "cosmos"
-    raise ConfigError([Problem(f"its format is not known: say --from {', '.join((*READERS, *OURS))}", str(path))])
+    tests = {
+        "xtce": text.startswith(b"<") and b"SpaceSystem" in head,
+        "csv": path.suffix == ".csv",
+        "fprime": text.startswith(b"{") and path.suffix in {".json", ""},
+        "kaitai": path.suffix == ".ksy" or KAITAI.search(head) is not None,
+        "scos": path.stem.lower() in COLUMNS and path.suffix.lower() in TABLES,
+        "cosmos": COSMOS.search(head) is not None,
+    }
+    return next((name for name, holds in tests.items() if holds), "")
 
 
 def _detect_folder(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from xml.etree.ElementTree import Element, SubElement
 
@@ -22,6 +23,7 @@ from pipeline.dictionary.parameter_types import (
     ParameterType,
     SpelledType,
     StringType,
+    TimeCode,
     TimeType,
     UnencodedType,
 )
@@ -70,7 +72,7 @@ class TypeWriter:
         elif isinstance(kind, TimeType):
             self._time(kind, own)
         elif isinstance(kind, CodedTimeType):
-            raise TypeError(kind)
+            self._coded_time(kind, own)
         else:
             self._plain(kind, own)
 
@@ -115,6 +117,24 @@ class TypeWriter:
                 self.pieces.refer(SubElement(reference, "OffsetFrom"), kind.offset_from)
             else:
                 SubElement(reference, "Epoch").text = UNIX
+
+    def _coded_time(self, kind: CodedTimeType, own: str) -> None:
+        """A CCSDS code, as our reader has it: an algorithm of its name, with the implicit P-field as text."""
+        absolute = kind.absolute or kind.offset_from is not None
+        node = self._node("AbsoluteTimeParameterType" if absolute else "RelativeTimeParameterType", own)
+        found = SubElement(SubElement(node, "Encoding"), "BinaryDataEncoding")
+        self.pieces.size(SubElement(found, "SizeInBits"), kind.encoding.size)  # type: ignore[arg-type]
+        (prefix, code), *_ = kind.codes
+        algorithm = SubElement(found, "FromBinaryTransformAlgorithm", {"name": code.form})
+        if not prefix:
+            SubElement(algorithm, "AlgorithmText", {"language": "P-field"}).text = p_field_of(code).hex().upper()
+        if absolute:
+            reference = SubElement(node, "ReferenceTime")
+            if kind.offset_from is not None:
+                self.pieces.refer(SubElement(reference, "OffsetFrom"), kind.offset_from)
+            else:
+                moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=kind.epoch_ns // 1000)
+                SubElement(reference, "Epoch").text = moment.replace(tzinfo=None).isoformat()
 
     # encodings
 
@@ -192,6 +212,13 @@ def _tag_of(kind: NumberType | EnumeratedType | BooleanType | StringType | Binar
         return "FloatParameterType" if kind.real or kind.encoding.is_float else "IntegerParameterType"
     names = {EnumeratedType: "Enumerated", BooleanType: "Boolean", StringType: "String", BinaryType: "Binary"}
     return f"{names[type(kind)]}ParameterType"
+
+
+def p_field_of(code: TimeCode) -> bytes:
+    """The P-field (301.0-B-4 3.2.2, 3.3.2) of a code of at most 4 and 3 octets (CUC)."""
+    if code.form == "CDS":
+        return bytes([0x40 | code.agency_epoch << 3 | (code.coarse == 3) << 2 | code.fine // 2])
+    return bytes([(2 if code.agency_epoch else 1) << 4 | (code.coarse - 1) << 2 | code.fine])
 
 
 def _fraction(value: Fraction) -> str:

@@ -32,7 +32,6 @@ from pipeline.dictionary.parameter_types import (
     AggregateType,
     ArrayType,
     BinaryType,
-    CodedTimeType,
     ParameterType,
     StringType,
 )
@@ -111,9 +110,6 @@ class _Writer:
     def _parameter(self, parameter: Parameter) -> None:
         kind = self.types[parameter.key]
         self.at = parameter.key
-        if _has_time_code(kind):
-            self.losses.add("parameter", parameter.key, "a CCSDS time code is not written", parameter.line)
-            kind = BinaryType("", BinaryEncoding(getattr(kind, "encoding", BinaryEncoding(8)).size))
         sets = self._sets(system_of(parameter.key, parameter.name))
         node = SubElement(sets.parameters, "Parameter", {"name": parameter.name})
         node.set("parameterTypeRef", sets.types.name_of(kind, clean(parameter.name)))
@@ -209,12 +205,6 @@ def _members(dictionary: Dictionary) -> set[str]:
         if isinstance(kind, AggregateType):
             found |= {f"{key}.{name}" for name, _ in kind.members}
     return found
-
-
-def _has_time_code(kind: ParameterType) -> bool:
-    while isinstance(kind, ArrayType):
-        kind = kind.element
-    return isinstance(kind, CodedTimeType)
 
 
 # sizes to the packet's end
