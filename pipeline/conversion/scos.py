@@ -1,8 +1,8 @@
 """Telemetry tables of a SCOS-2000 database (MIB) into the neutral definition.
 
 In: tables as files of lines with tabs, known by their names (pid.dat, pcf.dat, plf.dat ...). Out: a container for each
-packet, chosen by APID, service type, subtype and the additional identifiers; parameters at the places of plf. Packets of
-variable structure (vpd), synthetic parameters and commands are lost. Source: SCOS-2000 Database Import ICD,
+packet, chosen by APID, service type, subtype and the additional identifiers; parameters at the places of plf. Lost are
+packets of variable structure (vpd), synthetic parameters and commands. Source: SCOS-2000 Database Import ICD,
 EGOS-MCS-S2K-ICD-0001 7.0.
 """
 

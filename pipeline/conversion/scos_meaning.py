@@ -1,6 +1,6 @@
-"""What SCOS-2000 parameters mean: curves (caf, cap), polynomials (mcf), logarithms (lgf), texts (txf, txp), limits (ocf, ocp).
+"""What SCOS-2000 parameters mean: calibrations, texts and limits.
 
-Source: SCOS-2000 Database Import ICD, EGOS-MCS-S2K-ICD-0001 7.0.
+Curves are in caf and cap, polynomials in mcf, logarithms in lgf, texts in txf and txp, limits in ocf and ocp. Source: SCOS-2000 Database Import ICD, EGOS-MCS-S2K-ICD-0001 7.0.
 """
 
 from __future__ import annotations
@@ -58,10 +58,9 @@ class Meanings:
             why = "texts of real numbers are not carried" if texts else f"there are no texts {row['curtx']}"
             row.lost("txf", row["name"], why)
             return kind
-        labels = sorted(
-            (each.integer("from", 0), each.integer("to", each.integer("from", 0)), each["altxt"]) for each in texts
-        )
-        return EnumeratedType("", kind.encoding, tuple(labels), row["unit"])
+        lows = [each.integer("from", 0) for each in texts]
+        labels = [(low, each.integer("to", low), each["altxt"]) for low, each in zip(lows, texts, strict=True)]
+        return EnumeratedType("", kind.encoding, tuple(sorted(labels)), row["unit"])
 
     def _calibrated(self, row: Any, kind: NumberType) -> NumberType:
         default = self._calibrator(row, row["curtx"]) if row["curtx"] else None

@@ -1,4 +1,4 @@
-"""Types of SCOS-2000 parameters by their PTC and PFC (ECSS-E-70-41A 23, and the SCOS-2000 database import ICD, annex A)."""
+"""Types of SCOS-2000 parameters by their PTC and PFC (ECSS-E-70-41A 23; SCOS-2000 database import ICD, annex A)."""
 
 from __future__ import annotations
 

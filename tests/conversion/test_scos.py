@@ -34,7 +34,7 @@ TABLES = {
         "NSYN\tSynthetic\t\t\t5\t1\t\t\t\tN\tD",
         "NDED\tDeduced\t\t\t11\t0\t\t\t\tN\tR",
     ]),
-    "plf": "\n".join([
+    "plf": "\n".join([  # noqa: FLY002
         "NTEMP\t1001\t17\t0\t1", "NCURVE\t1001\t19\t0\t1", "NLOG\t1001\t20\t0\t1", "NMODE\t1001\t21\t0\t1",
         "NBIT\t1001\t21\t3\t1", "NSIGNED\t1001\t21\t4\t1", "NFLOAT\t1001\t22\t0\t1", "NTEXT\t1001\t26\t0\t1",
         "NARR\t1002\t17\t0\t3\t24", "NLITTLE\t1002\t26\t0\t1", "NTEMP\t1003\t16\t0\t1", "NCUC\t1003\t18\t0\t1",
@@ -45,7 +45,8 @@ TABLES = {
     "lgf": "C3\tthermistor\t0.5\t0.25\t0\t0\t0",
     "txf": "T1\tmodes\tU\t2", "txp": "T1\t0\t1\tOFF\nT1\t2\t2\tON",
     "ocf": "NTEMP\t2\t3\tC\tR\nNMODE\t1\t1\tC\tA",
-    "ocp": "NTEMP\t1\tS\t-10\t40\t\t\nNTEMP\t2\tH\t-20\t60\t\t\nNTEMP\t3\tS\t0\t10\tNBIT\t1\nNMODE\t1\tC\tON\t\t\t\nNTEMP\t4\tD\t1\t2",
+    "ocp": "NTEMP\t1\tS\t-10\t40\t\t\nNTEMP\t2\tH\t-20\t60\t\t\n"
+           "NTEMP\t3\tS\t0\t10\tNBIT\t1\nNMODE\t1\tC\tON\t\t\t\nNTEMP\t4\tD\t1\t2",
 }  # fmt: skip
 
 
