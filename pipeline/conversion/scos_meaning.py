@@ -1,6 +1,7 @@
 """What SCOS-2000 parameters mean: calibrations, texts and limits.
 
-Curves are in caf and cap, polynomials in mcf, logarithms in lgf, texts in txf and txp, limits in ocf and ocp. Source: SCOS-2000 Database Import ICD, EGOS-MCS-S2K-ICD-0001 7.0.
+Curves are in caf and cap, polynomials in mcf, logarithms in lgf, texts in txf and txp, limits in ocf and ocp.
+Source: SCOS-2000 Database Import ICD, EGOS-MCS-S2K-ICD-0001 7.0.
 """
 
 from __future__ import annotations
