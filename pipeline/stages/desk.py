@@ -34,6 +34,8 @@ class OnTheWay:
     came: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=4096))
     """Ends of what was recorded, and when."""
     committed: int = 0
+    logged_run: str = ""
+    """The newest run of which the log tells."""
     reader: PassReader | None = None
     """Of the present run."""
     n_damaged: int = 0
@@ -223,6 +225,11 @@ class Desk:
     def n_damaged(self) -> int:
         """Damaged passes."""
         return sum(one.n_damaged > 0 for one in self.passes)
+
+    def stalled(self, now: float) -> dict[str, str]:
+        """Passes of which nothing is confirmed although bytes wait, and why."""
+        found = {one.folder.name: one.dispatch.stalled(now) for one in self.passes}
+        return {name: why for name, why in found.items() if why}
 
     def lag(self) -> tuple[int, float]:
         """Bytes that are recorded and not confirmed, and the age of the oldest of them in seconds."""

@@ -9,6 +9,7 @@ the broker would have to keep what each of them makes.
 
 from __future__ import annotations
 
+import math
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -23,6 +24,10 @@ from pipeline.transport.recording import Committed
 _NOTHING = ByteBatch(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
 _LONGEST_PATIENCE_S = 120.0
 _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 1.0, 120.0
+STALL_S = 20.0
+"""Without any progress while bytes wait: then the pass is stalled."""
+_ASKED_S = 5.0
+"""Where `send` was not called that long, nothing is known: it is not the turn of the pass, or the broker is away."""
 
 
 class Reader(Protocol):
@@ -70,6 +75,9 @@ class Dispatch:
         self._end_sent = False
         self._all_done_at: float | None = None
         self._n_fruitless = 0
+        self._progress_at = self._asked_at = -math.inf
+        self._why_anew = ""
+        """Why the run before was in vain; empty after progress."""
         self._refused = False
         """Something of the present run was refused by the broker: it is not settled, however far it is confirmed."""
         self._begin_run(0.0)
@@ -112,6 +120,9 @@ class Dispatch:
         """
         if self.finished:
             return []
+        if publish_away or now - self._asked_at > _ASKED_S:
+            self._progress_at = now
+        self._asked_at = now
         if publish_away:
             self._heard_at = now
         if self._worker and self._waits and now - self._heard_at > self._patience_s:
@@ -125,6 +136,19 @@ class Dispatch:
         chunk_bytes = min(self._pace.chunk_bytes, max_bytes)
         return self._raws(now, ended=ended, settled_at=settled_at, n_recorded=n_recorded, chunk_bytes=chunk_bytes)
 
+    def stalled(self, now: float) -> str:
+        """Why nothing was confirmed for STALL_S although bytes wait; empty while the pass goes on."""
+        silent_s = now - self._progress_at
+        if self.finished or silent_s < STALL_S or now - self._asked_at > _ASKED_S:
+            return ""
+        if self._why_anew:
+            why = self._why_anew
+        elif not self._worker:
+            why = "no decode worker takes it"
+        else:
+            why = f"decode worker {self._worker} or publish confirms nothing"
+        return f"{why} (for {silent_s:.0f} s)"
+
     def take(self, message: StageMessage, now: float) -> None:
         """What came back; of another run it means nothing."""
         if isinstance(message, Hello):
@@ -134,6 +158,7 @@ class Dispatch:
             return
         if isinstance(message, Lost):
             if not self.finished:
+                self._why_anew = message.why
                 self._begin_run(now)
         elif isinstance(message, Claim):
             self._worker = self._worker or message.worker
@@ -175,17 +200,24 @@ class Dispatch:
     def _confirm(self, done: Done, now: float) -> None:
         if done.n_bytes > self.n_confirmed or done.ended:
             self._heard_at = now
+            if self._n_fruitless < 3 and not done.refused:
+                self._progress(now)
             self._patience_s = self._pace.silence_s
         self.n_confirmed = max(self.n_confirmed, done.n_bytes)
         self._refused |= bool(done.refused)
         if self._refused:
+            self._why_anew = f"the broker refuses {done.refused}" if done.refused else self._why_anew
             return
         if done.n_bytes > self.n_best or done.ended:
             self._n_fruitless = 0
+            self._progress(now)
         self.n_best = max(self.n_best, done.n_bytes)
         if done.ended and self._end_sent and done.n_bytes == self.n_sent:
             self._all_done_at = now
             self.close()
+
+    def _progress(self, now: float) -> None:
+        self._progress_at, self._why_anew = now, ""
 
     def _raws(
         self, now: float, *, ended: bool, settled_at: int, n_recorded: int | None, chunk_bytes: int
@@ -211,4 +243,6 @@ class Dispatch:
             settled = self._place == settled_at
             out.append(Raw(self._id, self._seq, batch or _NOTHING, ended=batch is None, settled=settled))
             self._seq += 1
+        if not self._waits:
+            self._progress(now)
         return out

@@ -75,7 +75,7 @@ class Ingest:
                 desk.recorder.close()
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """Well while every disk takes bytes, no recording is damaged, and publish is there."""
+        """Well while every disk takes bytes, no recording is damaged, publish is there, and no pass is stalled."""
         told = {
             name: {
                 "lag_bytes": desk.lag()[0],
@@ -83,6 +83,7 @@ class Ingest:
                 "reason": desk.recorder.reason,
                 "unsettled": len(desk.passes),
                 "damaged": [one.folder.name for one in desk.passes if one.n_damaged],
+                "stalled": desk.stalled(time.monotonic()),
             }
             | odd_in_words(source)
             for name, (desk, source) in self._stations.items()
@@ -90,6 +91,7 @@ class Ingest:
         stopped = any(
             desk.disk_full or desk.recorder.broken or desk.n_damaged for desk, _ in self._stations.values()
         )
+        stopped |= any(one["stalled"] for one in told.values())
         return not stopped and not self._publish_away, {"stations": told, "publish": not self._publish_away}
 
     async def _record(self, desk: Desk, source: Source) -> None:
@@ -163,11 +165,13 @@ class Ingest:
             max_bytes=self._bus.largest_bytes // 2,  # the receive times need the other half at the worst
             publish_away=self._publish_away,
         )
-        if messages and isinstance(messages[0], Offer) and one.dispatch.n_runs > 1:
+        run = messages[0].id.run if messages and isinstance(messages[0], Offer) else ""
+        if run and one.dispatch.n_runs > 1 and run != one.logged_run:
+            one.logged_run = run
             _log.warning(
                 "the pass is sent again from its beginning",
                 pass_=one.folder.name,
-                run=messages[0].id.run,
+                run=run,
                 n_runs=one.dispatch.n_runs,
             )
         return desk.with_events(messages)
@@ -229,6 +233,7 @@ class Ingest:
         self._meters.unsettled.labels(desk.name).set(len(desk.passes))
         self._meters.runs.labels(desk.name).set(sum(one.dispatch.n_runs for one in desk.passes))
         self._meters.disk_full.labels(desk.name).set(desk.disk_full or bool(desk.recorder.broken))
+        self._meters.stalled.labels(desk.name).set(len(desk.stalled(time.monotonic())))
         self._meters.damaged.labels(desk.name).set(desk.n_damaged)
         if isinstance(source, UdpListener):
             self._meters.odd.labels(desk.name).set(source.n_odd)

@@ -65,6 +65,9 @@ class IngestMeters(Meters):
         self.runs = self._gauge("runs", "tries at the passes that are unsettled", "station")
         self.refused = self._gauge("refused_connections", "TLS handshakes that failed at a listener", "station")
         self.damaged = self._gauge("damaged_passes", "passes whose recording is damaged, never settled", "station")
+        self.stalled = self._gauge(
+            "stalled_passes", "passes of which nothing gets on although bytes wait", "station"
+        )
         self.disk_full = self._gauge("disk_full", "1 while the recording cannot be written", "station")
         self.publish_away = self._gauge("publish_away", "1 while publish is not there: no pass is sent meanwhile")
 

@@ -86,6 +86,52 @@ def test_no_run_is_begun_while_publish_is_away():
     assert offered(dispatch, 605.1)
 
 
+def stalls(dispatch, until_s, step_s=0.25, **more):
+    """Have a pass asked for; gives each time at which it is stalled, with the reason."""
+    found = []
+    for i in range(int(until_s / step_s)):
+        dispatch.send(i * step_s, ended=True, **more)
+        if why := dispatch.stalled(i * step_s):
+            found.append((i * step_s, why))
+    return found
+
+
+def test_a_pass_that_no_worker_takes_is_stalled_within_half_a_minute():
+    (at, why), *_ = stalls(Dispatch("live", "pass", Reader, PACE), 40.0)
+    assert at < 30
+    assert "no decode worker takes it" in why
+
+
+def test_a_pass_whose_worker_hangs_is_stalled_and_goes_on_with_the_next_confirmation():
+    dispatch = Dispatch("live", "pass", Reader, Pace(silence_s=1e9))
+    run = taken(dispatch, 0.0)
+    (at, why), *_ = stalls(dispatch, 40.0)
+    assert at < 30
+    assert "decode worker w" in why
+    dispatch.take(Done(run, 4, ended=False), 41.0)
+    assert dispatch.stalled(41.0) == ""
+
+
+def test_a_pass_that_is_refused_again_and_again_is_stalled_with_the_brokers_reason():
+    dispatch, now, why = Dispatch("live", "pass", Reader, PACE), 0.0, ""
+    while now < 30 and not why:
+        if found := offered(dispatch, now):
+            dispatch.take(Claim(found[0].id, "w"), now)
+            dispatch.send(now, ended=True)
+            dispatch.take(Done(found[0].id, 8, ended=True, refused="m/x: not authorized"), now)
+        why = dispatch.stalled(now)
+        now += 0.25
+    assert "m/x: not authorized" in why
+
+
+def test_a_pass_with_nothing_left_to_confirm_is_not_stalled_nor_one_that_waits_for_publish():
+    dispatch = Dispatch("live", "pass", Reader, PACE)
+    run = taken(dispatch, 0.0)
+    dispatch.take(Done(run, 8, ended=True), 1.0)
+    assert stalls(dispatch, 60.0) == []
+    assert stalls(Dispatch("live", "pass", Reader, PACE), 60.0, publish_away=True) == []
+
+
 def out(*topics, seq=0, ended=True):
     messages = tuple(Outgoing(Message(topic, b"x"), topic) for topic in topics)
     return Out(RUN, seq, 8, ended, 0, messages)
