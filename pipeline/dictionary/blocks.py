@@ -63,6 +63,12 @@ class BlockProgram:
             self._work = _compile_work(self.fields, self.width_bits, self.conversions)
         return self._work
 
+    def only(self, wanted: frozenset[str]) -> BlockProgram:
+        """The same block, of which no other fields are read."""
+        fields = tuple(each for each in self.fields if each.slot.key in wanted)
+        words = tuple(each for each in self.words if each[0].key in wanted)
+        return replace(self, fields=fields, words=words, _work=None)
+
     @property
     def is_even(self) -> bool:
         """Whether all columns have types that do not depend on values, as those of texts and labels may."""

@@ -43,7 +43,7 @@ from pipeline.dictionary.reach import unreachable
 from pipeline.dictionary.roots import left_out, roots_of
 from pipeline.dictionary.rows import MIN_ROW_BYTES
 from pipeline.dictionary.steps import Block, Field, Group, Loop, Repeat, Slot, Step, has_loop, has_text, slots_of
-from pipeline.dictionary.values import Combines, Compares, Criterion, compile_condition, compile_size, is_number
+from pipeline.dictionary.values import compile_condition, compile_size, is_number, values_wanted
 from pipeline.errors import ConfigError, Problem
 from pipeline.heap import collector_paused
 
@@ -259,7 +259,7 @@ class _Compiler:
         )
         wanted = frozenset[str]().union(*asked) - told_by
         branches = tuple(
-            Branch(node, test, tuple(_switches(test)) if test else (), bool(keys & told_by))
+            Branch(node, test, tuple(values_wanted(test)) if test else (), bool(keys & told_by))
             for (_, node), test, keys in zip(nodes, tests, asked, strict=True)
         )
         needs = frozenset().union(wanted, *(needs_of(step, dictionary) for step in steps))
@@ -359,15 +359,6 @@ def _with_members(key: str, dictionary: Dictionary) -> Iterator[str]:
     if parameter is not None and isinstance(parameter.type, AggregateType):
         for name, _ in parameter.type.members:
             yield from _with_members(f"{key}.{name}", dictionary)
-
-
-def _switches(test: Criterion) -> Iterator[tuple[str, int]]:
-    """Raw values that a test cannot hold without."""
-    if isinstance(test, Compares) and test.operator == "==" and isinstance(test.literal, int):
-        yield test.key, int(test.literal)
-    elif isinstance(test, Combines) and test.every and not test.negated:
-        for part in test.parts:
-            yield from _switches(part)
 
 
 def _switch(branches: Sequence[Branch]) -> Switch | None:

@@ -19,7 +19,7 @@ from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.operations import Conversions
 from pipeline.dictionary.rows import chunks
 from pipeline.dictionary.runs import Result, Run
-from pipeline.dictionary.step_programs import StepProgram, compile_step
+from pipeline.dictionary.step_programs import StepProgram, compile_steps
 from pipeline.dictionary.steps import Step
 from pipeline.dictionary.values import Values
 
@@ -102,7 +102,7 @@ def compile_program(
     """Raises ConfigError where a size cannot be told from what it refers to. `conversions`: shared by all programs of
     the dictionary. `contextual`: what is calibrated by context.
     """
-    compiled = tuple(compile_step(step, dictionary, conversions) for step in steps)
+    compiled = compile_steps(steps, dictionary, conversions)
     blocks = [step for step in compiled if isinstance(step, BlockProgram) and step.from_start]
     fixed_bits = max((each.width_bits for each in blocks), default=0) if len(blocks) == len(compiled) else None
     return Program(compiled, fixed_bits, tuple(contextual))

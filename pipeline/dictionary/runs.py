@@ -6,6 +6,7 @@ times of a repeat of varying contents are gone through one by one, each for all 
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,25 +16,25 @@ from numpy.typing import NDArray
 
 from pipeline.batches import Column, Ragged
 from pipeline.dictionary.blocks import BlockProgram
+from pipeline.dictionary.loops import find_times
 from pipeline.dictionary.ragged import flat_starts
 from pipeline.dictionary.rows import Chunk, bit_chunks, matrix_chunks
 from pipeline.dictionary.step_programs import (
     AssureProgram,
+    ChoiceProgram,
     GroupProgram,
     LoopProgram,
     MoveProgram,
     RepeatProgram,
     StepProgram,
 )
-from pipeline.dictionary.steps import Mark
-from pipeline.dictionary.times import Times, joined_times
-from pipeline.dictionary.values import Values
+from pipeline.dictionary.steps import Mark, Slot
+from pipeline.dictionary.times import joined_times, parts_of
+from pipeline.dictionary.values import Ranges, Values
 from pipeline.dictionary.variables import MAX_FACTOR, Terminators, VariableProgram, product_of
 
 Positions = NDArray[np.int64]
 Rows = NDArray[np.intp]
-MAX_IDLE = 1024
-"""What takes no bit comes no more often: a damaged count should not hold everything up."""
 
 
 @dataclass(slots=True)
@@ -77,6 +78,8 @@ class Run:
         self.position = position
         self.marks = dict(marks or {})
         self.terminators = Terminators(data) if terminators is None else terminators
+        self.none: Positions | None = None
+        """Zeros for columns without a value."""
         self.front: Positions | None = None
         """Where the entries before those at the packet's end left off."""
         self.reach = position
@@ -169,11 +172,15 @@ class Run:
         if not self._fit(self.position, behind):
             return False
         size_bits = self._counts(size_bits)
+        if variable.is_read:
+            self._read(variable, size_bits)
+        self.position = behind if self.alive.all() else self.position + size_bits
+        return True
+
+    def _read(self, variable: VariableProgram, size_bits: Positions) -> None:
         raw, calibrated, unknown = variable.read(self.data, self._safe(self.position), size_bits)
         self.result.values.keep(variable.slot, raw, calibrated)
         self.result.values.flag(unknown)
-        self.position = behind if self.alive.all() else self.position + size_bits
-        return True
 
     # what comes several times
 
@@ -188,6 +195,9 @@ class Run:
             return False
         position, stride = self._safe(self.position), self._safe(stride)
         count, size_bits = self._counts(count), self._counts(size_bits)
+        if not block.fields:
+            self.position = self.position + size_bits
+            return True
         if repeat.shape is not None:
             # Each packet is read as often as the others, so that all are rows of one array.
             count = np.full(len(count), int(count.max(initial=0)), np.int64)
@@ -205,61 +215,63 @@ class Run:
         return True
 
     def _loop(self, loop: LoopProgram) -> bool:
-        """One time after the other, each for the packets that have it."""
+        """Find where the times begin, then read them all."""
         values, n = self.result.values, len(self.alive)
         count, gap = product_of(loop.counts, values), _bounded(loop.gap.of(values))
         self.alive &= (count >= 0) & (count <= self.end - self.begin)
-        times = Times(np.where(self.alive, count, 0), loop.shape, n)
         self.position, self.reach = self.position.copy(), self.reach.copy()
-        rows = np.flatnonzero(times.count > 0)
-        i = 0
-        while len(rows):
-            if i:
-                self.position[rows] += gap[rows]
-            rows = self._time(loop, rows, times, progress=i >= MAX_IDLE)
-            i += 1
-            rows = rows[times.count[rows] > i]
-        if not times.parts:
-            # Nothing was read: empty columns still want a type.
-            none = np.empty(0, np.intp)
-            times.add(none, self._inside(none, loop.steps).result.values)
-        joined_times(times, self.alive, values)
+        times = find_times(self, loop, np.where(self.alive, count, 0), gap)
+        if loop.steps:
+            parts = [
+                (part, self.inside(times.row[part], loop.steps, times.begin[part]).result.values)
+                for part in parts_of(times, has_texts=loop.has_texts)
+            ]
+            joined_times(times, loop.shape, parts, values)
         return not n or bool(self.alive.any())
-
-    def _time(self, loop: LoopProgram, rows: Rows, times: Times, *, progress: bool) -> Rows:
-        """One time of a loop; the rows that were long enough for it, and, where that is asked, went on by a bit."""
-        inside = self._inside(rows, loop.steps)
-        if progress:
-            inside.alive &= inside.position > self.position[rows]
-        self._take_back(inside, rows)
-        if not inside.alive.any():
-            return rows[:0]
-        found = inside.result.values
-        if not inside.alive.all():
-            kept = np.flatnonzero(inside.alive)
-            rows, found = rows[kept], found.subset(kept)
-        times.add(rows, found)
-        return rows
 
     # what is there only sometimes
 
     def _group(self, group: GroupProgram) -> bool:
         rows = np.flatnonzero(group.criterion.holds(self.result.values) & self.alive)
-        inside = self._inside(rows, group.steps)
+        if not len(rows):
+            return self._without(group)
+        inside = self.inside(rows, group.steps)
         self.position, self.reach = self.position.copy(), self.reach.copy()
         self._take_back(inside, rows)
-        if len(rows) and not inside.alive.any():
-            # Nothing was read: empty columns still want a type.
-            rows = rows[:0]
-            inside = self._inside(rows, group.steps)
+        if not inside.alive.any():
+            return self._without(group) and bool(self.alive.any())
         n = len(self.alive)
         _put(inside.result.values, self.result.values, lambda column: _spread(column, rows, n))
-        return not n or bool(self.alive.any())
+        return bool(self.alive.any())
 
-    def _inside(self, rows: Rows, steps: Sequence[StepProgram]) -> Run:
+    def _without(self, group: GroupProgram) -> bool:
+        """No packet has it: columns without a value."""
+        if not group.absent:
+            empty = self.inside(np.empty(0, np.intp), group.steps).result.values
+            group.absent.append(_values_only(empty))
+        if self.none is None:
+            self.none = np.zeros(len(self.alive), np.int64)
+            self.none.flags.writeable = False
+        values, none = self.result.values, self.none
+        for slot, (raw, calibrated) in group.absent[0].items():
+            column = Ragged(raw, none, none)
+            values.keep(slot, column, column if calibrated is raw else Ragged(calibrated, none, none))
+        return True
+
+    def _choice(self, choice: ChoiceProgram) -> bool:
+        """Only groups for a value that some packet has need a look."""
+        there: list[int] = np.unique(self.result.values.of(choice.key, calibrated=False)).tolist()
+        return all(
+            self._group(group) if _is_any_in(there, ranges) else self._without(group)
+            for ranges, group in choice.groups
+        )
+
+    def inside(self, rows: Rows, steps: Sequence[StepProgram], position: Positions | None = None) -> Run:
+        """Run steps for some of the packets, each as often as it is in `rows`, from its place or from `position` on."""
+        place = self.position[rows] if position is None else position
         values = self.result.values.inside(rows)
-        marks = {mark: place[rows] for mark, place in self.marks.items()}
-        run = Run(self.data, self.begin[rows], self.end[rows], self.position[rows], values, marks, self.terminators)
+        marks = {mark: mark_place[rows] for mark, mark_place in self.marks.items()}
+        run = Run(self.data, self.begin[rows], self.end[rows], place, values, marks, self.terminators)
         run.run(steps)
         return run
 
@@ -296,9 +308,31 @@ _STEPS: dict[type, Callable[[Run, Any], bool]] = {
     LoopProgram: Run._loop,  # noqa: SLF001
     Mark: Run._mark,  # noqa: SLF001
     GroupProgram: Run._group,  # noqa: SLF001
+    ChoiceProgram: Run._choice,  # noqa: SLF001
     AssureProgram: Run._assure,  # noqa: SLF001
     MoveProgram: Run._move,  # noqa: SLF001
 }
+
+
+def _is_any_in(ordered: Sequence[int], ranges: Ranges) -> bool:
+    """Whether one of the numbers is in one of the ranges."""
+    places = ((bisect_left(ordered, low), high) for low, high in ranges)
+    return any(place < len(ordered) and ordered[place] <= high for place, high in places)
+
+
+def _values_only(empty: Values) -> dict[Slot, tuple[NDArray[Any], NDArray[Any]]]:
+    """Raw and calibrated values of columns without a row, by slot."""
+    found = {}
+    for slot, raw in empty.raw.items():
+        calibrated = empty.calibrated.get(slot, raw)
+        own = _no_values(raw)
+        found[slot] = own, own if calibrated is raw else _no_values(calibrated)
+    return found
+
+
+def _no_values(column: Column) -> NDArray[Any]:
+    # A copy, since values may be a view of packets.
+    return (column.values if isinstance(column, Ragged) else column)[:0].copy()
 
 
 def _bounded(gap: Positions) -> Positions:

@@ -7,7 +7,7 @@ comparison that could never be made is a problem of the file, not of a packet.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
@@ -49,6 +49,7 @@ from pipeline.errors import ConfigError, Problem
 
 Array = NDArray[Any]
 Mask = NDArray[np.bool_]
+Ranges = tuple[tuple[int, int], ...]
 MAX_SIZE = 1 << 40
 """Sizes told by a packet are cut here, far beyond any packet, so that no arithmetic overflows."""
 
@@ -157,12 +158,13 @@ class Criterion(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Compares:
-    """One parameter against a literal."""
+    """One parameter against a literal. `by_raw`: a whole number is compared with the raw value, or its equal."""
 
     key: str
     calibrated: bool
     operator: str
     literal: Any
+    by_raw: bool = True
 
     def holds(self, values: Values) -> Mask:
         left = values.of(self.key, calibrated=self.calibrated)
@@ -244,6 +246,24 @@ class Combines:
         return frozenset().union(*(part.needs() for part in self.parts))
 
 
+def values_wanted(test: Criterion) -> Iterator[tuple[str, int]]:
+    """Raw values that a test cannot hold without."""
+    for key, ranges in ranges_wanted(test):
+        if len(ranges) == 1 and ranges[0][0] == ranges[0][1]:
+            yield key, ranges[0][0]
+
+
+def ranges_wanted(test: Criterion) -> Iterator[tuple[str, Ranges]]:
+    """Ranges of raw values, lowest and highest, of which a test cannot hold without one."""
+    if isinstance(test, Compares) and test.by_raw and test.operator == "==" and isinstance(test.literal, int):
+        yield test.key, ((test.literal, test.literal),)
+    elif isinstance(test, HasLabel) and not test.negated:
+        yield test.key, test.ranges
+    elif isinstance(test, Combines) and test.every and not test.negated:
+        for part in test.parts:
+            yield from ranges_wanted(part)
+
+
 def _where_present(found: Mask, values: Values, *keys: str) -> Mask:
     """What a packet does not have compares with nothing."""
     for key in keys:
@@ -310,11 +330,12 @@ def _compare(condition: Comparison, kind: LeafType) -> Criterion:
     if isinstance(kind, BinaryType):
         return _compare_octets(condition, kind, literal)
     if isinstance(kind, SpelledType):
-        return Compares(key, True, condition.operator, _spelled_literal(condition, kind.value, literal))
+        spelled = _spelled_literal(condition, kind.value, literal)
+        return Compares(key, True, condition.operator, spelled, by_raw=False)
     if condition.left.calibrated and isinstance(kind, EnumeratedType):
         return _compare_label(condition, kind, literal)
     if condition.left.calibrated and isinstance(kind, BooleanType):
-        return Compares(key, True, condition.operator, _truth(kind, literal))
+        return Compares(key, True, condition.operator, _truth(kind, literal), by_raw=False)
     whole = not isinstance(kind, NumberType) or conversion_of(kind) is None or not condition.left.calibrated
     return Compares(key, condition.left.calibrated, condition.operator, _number(literal, whole=whole))
 

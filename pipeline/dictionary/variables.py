@@ -47,6 +47,8 @@ class VariableProgram:
     conversion: Conversion | None
     hidden_bits: int = 0
     """Of a tag before the bytes, which is no part of the value."""
+    is_read: bool = True
+    """False: only its size is wanted."""
 
     def size_bits(self, values: Values, found: Terminators, position: Positions, end: Positions) -> Positions:
         """int64[n]: bits that the field takes; negative where the packet asks for nonsense."""
