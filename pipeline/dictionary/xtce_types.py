@@ -90,6 +90,8 @@ class TypeReader:
         if definition in self._reading or len(self._reading) >= MAX_NESTING:
             itself = "refers to itself" if definition in self._reading else f"is nested deeper than {MAX_NESTING}"
             context.reading.problem(node, itself)
+            if len(self._reading) >= MAX_NESTING:
+                context.reading.check()  # the types around it are as deep
             return UnencodedType(definition.name)
         self._reading.add(definition)
         before, context.reading.owner = context.reading.owner, definition

@@ -199,13 +199,13 @@ UNIT = """<AggregateParameterType name="A0"><MemberList><Member name="v" typeRef
 </AggregateParameterType>"""
 
 
-def aggregates(n, *members):
-    """Aggregates of the aggregate before, and one parameter of the last."""
+def aggregates(n, *members, order=1):
+    """Aggregates of the aggregate before, and one parameter of the last. `order`: -1: the last one first."""
     types = "".join(
         f'<AggregateParameterType name="A{i + 1}"><MemberList>'
         + "".join(f'<Member name="{name}" typeRef="A{i}"/>' for name in members)
         + "</MemberList></AggregateParameterType>"
-        for i in range(n)
+        for i in range(n)[::order]
     )
     return document(UNIT + types, f'<Parameter name="X" parameterTypeRef="A{n}"/>', entry("N") + entry("X"))
 
@@ -213,9 +213,10 @@ def aggregates(n, *members):
 @pytest.mark.parametrize(
     ("n", "members", "text"), [(30, "ab", "more than [0-9]+ members"), (600, "a", "nested deeper than 50")]
 )
-def test_aggregates_without_end_are_one_problem(n, members, text):
+@pytest.mark.parametrize("order", [1, -1])
+def test_aggregates_without_end_are_one_problem(n, members, text, order):
     with pytest.raises(ConfigError, match=text) as caught:
-        read_xtce(aggregates(n, *members))
+        read_xtce(aggregates(n, *members, order=order))
     assert len(caught.value.problems) == 1
 
 
