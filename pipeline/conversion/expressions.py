@@ -94,10 +94,11 @@ def path_of(node: ast.expr) -> tuple[str, ...] | None:
 
 
 class Reader:
-    """Reads expressions in one place of a definition."""
+    """Reads expressions in one place. `floors`: a whole number divided by a whole one is rounded down."""
 
-    def __init__(self, resolve: Resolve) -> None:
+    def __init__(self, resolve: Resolve, *, floors: bool = True) -> None:
         self.resolve = resolve
+        self.floors = floors
 
     def condition(self, node: ast.expr) -> Condition | None:
         """A truth value of the packet as a condition on raw values."""
@@ -184,7 +185,7 @@ class Reader:
             return literal
         if isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
             left, right = self.value(node.left, this), self.value(node.right, this)
-            if isinstance(node.op, ast.Div) and isinstance(left, int) and isinstance(right, int):
+            if isinstance(node.op, ast.Div) and self.floors and isinstance(left, int) and isinstance(right, int):
                 return left // right
             return ARITHMETIC[type(node.op)][1](left, right)
         if isinstance(node, ast.Compare) and len(node.ops) == 1:
@@ -236,7 +237,9 @@ class Reader:
             else:
                 yield THIS
         elif isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
-            if isinstance(node.op, ast.Mod) or (isinstance(node.op, ast.Div) and self._is_whole(node)):
+            if isinstance(node.op, ast.Mod) or (
+                isinstance(node.op, ast.Div) and self.floors and self._is_whole(node)
+            ):
                 raise TypeError(node)  # a division of whole numbers, rounded down
             yield from self._tokens(node.left)
             yield from self._tokens(node.right)

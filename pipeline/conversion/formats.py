@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipeline.conversion.ait import read_ait
 from pipeline.conversion.cosmos import read_cosmos
 from pipeline.conversion.csv_writer import write_csv
 from pipeline.conversion.fprime import read_fprime
@@ -24,6 +25,7 @@ READERS: Mapping[str, Callable[[Sequence[Source]], Converted]] = {
     "kaitai": read_kaitai,
     "fprime": read_fprime,
     "scos": read_scos,
+    "ait": read_ait,
 }
 WRITERS: Mapping[str, Callable[[Dictionary, Losses], bytes]] = {"xtce": write_xtce, "csv": write_csv}
 OURS = ("xtce", "csv")
@@ -31,6 +33,7 @@ HEAD_BYTES = 1 << 16
 TABLES = frozenset({".dat", ".tab", ".asc", ".txt"})
 """What the names of SCOS-2000 tables end with."""
 COSMOS = re.compile(rb"^\s*(?:SELECT_)?(?:TELEMETRY|COMMAND)\s", re.MULTILINE)
+AIT = re.compile(rb"^\s*-\s*!Packet\b", re.MULTILINE)
 KAITAI = re.compile(rb"^meta:\s*$[\s\S]*^seq:", re.MULTILINE)
 
 
@@ -52,6 +55,7 @@ def _format_of(path: Path, head: bytes) -> str:
         "csv": path.suffix == ".csv",
         "fprime": text.startswith(b"{") and path.suffix in {".json", ""},
         "kaitai": path.suffix == ".ksy" or KAITAI.search(head) is not None,
+        "ait": AIT.search(head) is not None,
         "scos": path.stem.lower() in COLUMNS and path.suffix.lower() in TABLES,
         "cosmos": COSMOS.search(head) is not None,
     }

@@ -7,7 +7,7 @@ with literals; who makes packets looks at what they became.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import ceil, floor
 
@@ -29,7 +29,6 @@ from pipeline.dictionary.parameter_types import (
 SPAN = 12
 """A size that a packet tells is so many counts above the least that can be, at most."""
 MAX_SIZE_BITS = 4096
-HEADER_FIELDS_BITS = 32
 
 
 @dataclass(slots=True)
@@ -81,14 +80,26 @@ def want(asked: Asked, dictionary: Dictionary, dice: random.Random, *, header: i
     wanted = Wanted(ranges=asked.ranges, hints=asked.hints)
     for condition in asked.criteria:
         _require(positive(condition), dictionary, wanted, dice)
-    for each in asked.header if header is not None else ():
-        encoding = getattr(each.type, "encoding", None)
-        plain = isinstance(encoding, NumberEncoding) and encoding.form == "unsigned" and not encoding.little_endian
-        free = each.key not in wanted.fixed and each.key not in wanted.rules
-        if plain and free and each.start is not None and each.size_bits is not None and header is not None:
-            shift = HEADER_FIELDS_BITS - each.start - each.size_bits
-            wanted.fixed[each.key] = header >> shift & ((1 << each.size_bits) - 1)
+    if header is not None:
+        _fill_header([each for each in asked.header if _is_plain(each)], wanted, header)
     return wanted
+
+
+def _is_plain(each: Placed) -> bool:
+    encoding = getattr(each.type, "encoding", None)
+    return isinstance(encoding, NumberEncoding) and encoding.form == "unsigned" and not encoding.little_endian
+
+
+def _fill_header(fields: Sequence[Placed], wanted: Wanted, word: int) -> None:
+    """The fields of the header by its word, in which what the criteria ask for goes first."""
+    spans = {each.key: (32 - (each.start or 0) - (each.size_bits or 0), each.size_bits or 0) for each in fields}
+    for key, (shift, bits) in spans.items():
+        if key in wanted.fixed:
+            mask = (1 << bits) - 1
+            word = word & ~(mask << shift) | (int(wanted.fixed[key]) & mask) << shift
+    for key, (shift, bits) in spans.items():
+        if key not in wanted.fixed and key not in wanted.rules:
+            wanted.fixed[key] = word >> shift & ((1 << bits) - 1)
 
 
 def allowed(value: float, rules: Iterable[tuple[str, float]]) -> bool:

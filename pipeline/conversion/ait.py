@@ -1,0 +1,317 @@
+"""Telemetry dictionaries of AIT (tlm.yaml) into the neutral definition.
+
+In: files of `!Packet` with `!Field`. Out: a container for each packet, its fields at their bytes; packets with a
+`ccsds` APID are chosen by it. Fields whose mask is one run of bits are bit fields. An equation of one field (dntoeu) is
+its calibration. What computes from several fields, and files that are included, are lost. Source: tlm.py and dtype.py
+of ait-core 3.1.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any
+
+from pipeline.conversion import expressions
+from pipeline.conversion.expressions import Known
+from pipeline.conversion.losses import Converted, Losses, Source
+from pipeline.conversion.names import Names
+from pipeline.conversion.yaml_lines import List, Mapping, read_yaml
+from pipeline.dictionary.conditions import Comparison, Condition, Reference
+from pipeline.dictionary.definitions import Container, Dictionary, Location, Parameter, ParameterEntry, Placement
+from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, Polynomial, StringEncoding
+from pipeline.dictionary.parameter_types import (
+    ArrayType,
+    BinaryType,
+    EnumeratedType,
+    NumberType,
+    ParameterType,
+    StringType,
+    TimeType,
+)
+from pipeline.errors import ConfigError, Problem
+
+NUMBER = re.compile(r"(?:(LSB|MSB)_)?([UIFD])(8|16|32|64)")
+ARRAY = re.compile(r"(\w+)\[(\d+)\]")
+TEXT = re.compile(r"S(\d+)")
+FORMS = {"U": "unsigned", "I": "twosComplement", "F": "IEEE754", "D": "IEEE754"}
+CODES = {"CMD16": "the command", "EVR16": "the event"}
+GPS_EPOCH_NS = 315_964_800 * 10**9
+"""1980-01-06, seen from 1970-01-01."""
+TIMES = {"TIME32": (32, Fraction(10**9)), "TIME40": (40, Fraction(10**9, 256))}
+FIELD_WORDS = frozenset(
+    {"name", "bytes", "type", "desc", "mask", "enum", "dntoeu", "units", "when", "title", "aliases"}
+)
+PACKET_WORDS = frozenset({"name", "desc", "fields", "ccsds", "title"})
+MAX_ELEMENTS = 1 << 20
+
+
+@dataclass(slots=True)
+class _Field:
+    """One field, with the bytes that it has."""
+
+    spec: Mapping
+    name: str
+    key: str
+    kind: ParameterType
+    start: int
+    n_bytes: int
+
+
+def read_ait(sources: Sequence[Source]) -> Converted:
+    """The definition. Raises ConfigError where a file holds no packets."""
+    packets: list[tuple[Mapping, Losses]] = []
+    losses = [Losses(source.file) for source in sources]
+    problems: list[Problem] = []
+    for source, lost in zip(sources, losses, strict=True):
+        content = read_yaml(source)
+        if not isinstance(content, List):
+            problems.append(Problem("is no list of packets", source.file))
+            continue
+        for each in content:
+            if isinstance(each, Mapping) and each.tag == "Packet" and isinstance(each.get("fields"), list):
+                packets.append((each, lost))
+            else:
+                lost.add("entry", "", "is no !Packet with fields (an included file is not read)", content.line)
+    if not packets and not problems:
+        problems.append(Problem("holds no !Packet", sources[0].file if sources else ""))
+    if problems:
+        raise ConfigError(problems)
+    dictionary = _Maker(len(packets) == 1).dictionary(packets, sources[0].file)
+    return Converted(dictionary, tuple(loss for each in losses for loss in each))
+
+
+class _Maker:
+    def __init__(self, alone: bool) -> None:
+        self.alone = alone
+        self.names = Names()
+        self.parameters: dict[str, Parameter] = {}
+        self.containers: dict[str, Container] = {}
+
+    def dictionary(self, packets: Sequence[tuple[Mapping, Losses]], file: str) -> Dictionary:
+        for spec, losses in packets:
+            self._packet(spec, losses)
+        return Dictionary("AIT", self.parameters, self.containers, file)
+
+    def _packet(self, spec: Mapping, losses: Losses) -> None:
+        name = self.names.take(str(spec.get("name", "PACKET")))
+        for word in spec:
+            if word not in PACKET_WORDS:
+                losses.add(str(word), name, "is not carried", spec.lines[word])
+        fields = list(_Fields(name, losses).read(spec["fields"]))
+        known = {each.name: _known(each) for each in fields}
+        entries = []
+        for each in fields:
+            self._parameter(each, known, losses)
+            location = Location(_first_bit(each), from_start=True)
+            entries.append(ParameterEntry(each.key, Placement(location, line=each.spec.line)))
+        ccsds = spec.get("ccsds")
+        apid = ccsds.get("apid") if isinstance(ccsds, Mapping) else None
+        if not isinstance(apid, int):
+            if not self.alone:
+                losses.add("packet", name, "nothing says how its packets are known: name it as the root", spec.line)
+            self.containers[name] = Container(name, tuple(entries), line=spec.line)
+            return
+        key, base = f"{name}.CCSDS_APID", self.names.take(f"{name}_Base")
+        self.parameters[key] = Parameter(key, "CCSDS_APID", NumberType("", NumberEncoding(11)), spec.line)
+        whole = (ParameterEntry(key, Placement(Location(5, from_start=True))), *entries)
+        criteria = Comparison(Reference(key, calibrated=False), "==", str(apid))
+        self.containers[base] = Container(base, whole, abstract=True, line=spec.line)
+        self.containers[name] = Container(name, (), base=base, criteria=criteria, line=spec.line)
+
+    def _parameter(self, field: _Field, known: dict[str, Known], losses: Losses) -> None:
+        spec, kind = field.spec, field.kind
+        where = field.key
+        if isinstance(kind, NumberType) and "dntoeu" in spec:
+            kind = _calibrated(field, kind, known, losses)
+        elif isinstance(kind, NumberType) and isinstance(spec.get("enum"), Mapping) and not kind.encoding.is_float:
+            kind = _labelled(spec["enum"], kind, where, losses)
+        elif "enum" in spec or "dntoeu" in spec:
+            losses.add("field", where, "an enum or equation of an array, text or time is not carried", spec.line)
+        validity = self._validity(spec, known, where, losses)
+        name = field.key.rpartition(".")[2]
+        text = " ".join(str(spec.get("desc") or "").split())
+        self.parameters[field.key] = Parameter(field.key, name, kind, spec.line, validity, description=text)
+
+    def _validity(self, spec: Mapping, known: dict[str, Known], where: str, losses: Losses) -> Condition | None:
+        if "when" not in spec:
+            return None
+        parsed = expressions.parse(str(spec["when"]), lambda _: None)
+        found = _reader(known).condition(parsed) if parsed is not None else None
+        if found is None:
+            losses.add(
+                "when", where, f'"{spec["when"]}" is not carried: the value is always given', spec.lines["when"]
+            )
+        return found
+
+
+class _Fields:
+    """The fields of one packet, with their bytes."""
+
+    def __init__(self, packet: str, losses: Losses) -> None:
+        self.packet = packet
+        self.losses = losses
+        self.names = Names()
+
+    def read(self, specs: Sequence[Any]) -> Iterator[_Field]:
+        start = stop = 0
+        for spec in specs:
+            if not isinstance(spec, Mapping):
+                self.losses.add(
+                    "include", self.packet, "fields of another file are not read", getattr(specs, "line", 0)
+                )
+                continue
+            name = str(spec.get("name", ""))
+            given = spec.get("bytes")
+            size = _n_bytes(str(spec.get("type")))
+            first = start if given == "@prev" else stop if given is None else _first(given)
+            start = first
+            stop = int(given[1]) + 1 if isinstance(given, list) and len(given) > 1 else first + size
+            for word in spec:
+                if word not in FIELD_WORDS:
+                    self.losses.add(str(word), f"{self.packet}.{name}", "is not carried", spec.lines[word])
+            kind = self._type(spec, name, stop - start)
+            if kind is not None:
+                yield _Field(spec, name, f"{self.packet}.{self.names.take(name)}", kind, start, stop - start)
+
+    def _type(self, spec: Mapping, name: str, n_bytes: int) -> ParameterType | None:
+        word = str(spec.get("type"))
+        where = f"{self.packet}.{name}"
+        array = ARRAY.fullmatch(word)
+        if array is not None:
+            element = self._plain(array[1], spec, where, 0)
+            many = int(array[2]) <= MAX_ELEMENTS
+            return ArrayType("", element, (int(array[2]),)) if element is not None and many else None
+        kind = self._plain(word, spec, where, n_bytes)
+        if spec.get("mask") is None or kind is None:
+            return kind
+        if not isinstance(kind, NumberType) or kind.encoding.is_float:
+            self.losses.add("mask", where, "a mask of what is no whole number is not carried", spec.lines["mask"])
+            return kind
+        return self._masked(spec, kind, where)
+
+    def _plain(self, word: str, spec: Mapping, where: str, n_bytes: int) -> ParameterType | None:
+        unit = str(spec.get("units") or "")
+        number, text = NUMBER.fullmatch(word), TEXT.fullmatch(word)
+        if number is not None:
+            size = int(number[3])
+            encoding = NumberEncoding(size, FORMS[number[2]], number[1] == "LSB" and size > 8)
+            return NumberType("", encoding, encoding.is_float, unit)
+        if text is not None:
+            return StringType("", StringEncoding(int(text[1]) * 8, "ascii"))
+        if word in CODES:
+            self.losses.add("type", where, f"{word} is given as its number, without {CODES[word]}", spec.line)
+            return NumberType("", NumberEncoding(16), unit=unit)
+        if word == "TIME8":
+            encoding = NumberEncoding(8, calibrator=Polynomial((0.0, 1 / 256)))
+            return NumberType("", encoding, real=True, unit=unit or "s")
+        if word in TIMES:
+            size, unit_ns = TIMES[word]
+            return TimeType("", NumberEncoding(size), unit_ns, Fraction(GPS_EPOCH_NS), absolute=True)
+        self.losses.add(
+            "type", where, f"{word} is not carried: its bytes are given", spec.lines.get("type", spec.line)
+        )
+        n = n_bytes or _n_bytes(word)
+        return BinaryType("", BinaryEncoding(n * 8)) if n else None
+
+    def _masked(self, spec: Mapping, kind: NumberType, where: str) -> ParameterType | None:
+        """A bit field: the run of bits of the mask. It is never negative."""
+        mask, size = int(spec["mask"]), kind.encoding.size_bits
+        shift = (mask & -mask).bit_length() - 1
+        run = mask >> max(shift, 0)
+        if not 0 < mask < 1 << size or run & (run + 1):
+            self.losses.add("mask", where, f"0x{mask:X} is no run of bits: the whole is given", spec.lines["mask"])
+            return kind
+        bits = run.bit_length()
+        if not kind.encoding.little_endian:
+            return replace(kind, encoding=NumberEncoding(bits))
+        if bits % 8 == 0 and shift % 8:
+            text = f"{bits} bits inside of little-endian bytes are not carried: the whole is given"
+            self.losses.add("mask", where, text, spec.lines["mask"])
+            return kind
+        return replace(
+            kind, encoding=NumberEncoding(bits, "unsigned", bits % 8 == 0 and bits > 8, lsb_first=bits % 8 != 0)
+        )
+
+
+def _first(given: Any) -> int:
+    return int(given[0] if isinstance(given, list) else given)
+
+
+def _n_bytes(word: str) -> int:
+    """Bytes of a type; 0 where it has none of its own."""
+    array = ARRAY.fullmatch(word)
+    if array is not None:
+        return _n_bytes(array[1]) * int(array[2])
+    number, text = NUMBER.fullmatch(word), TEXT.fullmatch(word)
+    if number is not None:
+        return int(number[3]) // 8
+    if text is not None:
+        return int(text[1])
+    return {"CMD16": 2, "EVR16": 2, "TIME8": 1, "TIME32": 4, "TIME40": 5, "TIME64": 8}.get(word, 0)
+
+
+def _first_bit(field: _Field) -> int:
+    """Where it begins in the packet; a bit field of little-endian bytes counted from their least significant bit."""
+    start = field.start * 8
+    mask = field.spec.get("mask")
+    if mask is None or not isinstance(field.kind, NumberType):
+        return start
+    word = NUMBER.fullmatch(str(field.spec.get("type")))
+    size = int(word[3]) if word is not None else field.n_bytes * 8
+    encoding = field.kind.encoding
+    if encoding.size_bits == size:
+        return start
+    shift = (int(mask) & -int(mask)).bit_length() - 1
+    if word is not None and word[1] == "LSB":
+        return start + shift
+    return start + size - shift - encoding.size_bits
+
+
+def _known(field: _Field) -> Known:
+    kind = field.kind
+    if isinstance(kind, NumberType) and not kind.encoding.is_float:
+        half = 1 << (kind.encoding.size_bits - 1)
+        signed = kind.encoding.form != "unsigned"
+        return Known(field.key, -half if signed else 0, half - 1 if signed else 2 * half - 1)
+    return Known(field.key)
+
+
+def _reader(known: dict[str, Known]) -> expressions.Reader:
+    """Names of fields, also as raw.NAME and packet.NAME."""
+
+    def resolve(path: tuple[str, ...]) -> Known | ast.expr | None:
+        rest = path[1:] if path[0] in {"raw", "packet"} and len(path) > 1 else path
+        return known.get(rest[0]) if len(rest) == 1 else None
+
+    return expressions.Reader(resolve, floors=False)
+
+
+def _calibrated(field: _Field, kind: NumberType, known: dict[str, Known], losses: Losses) -> NumberType:
+    """dntoeu: a formula of the field itself."""
+    spec = field.spec["dntoeu"]
+    equation = str(spec.get("equation", "")) if isinstance(spec, Mapping) else ""
+    parsed = expressions.parse(equation, lambda _: None)
+    reader = _reader(known)
+    own = parsed is not None and reader.only(parsed) == known[field.name]
+    formula = reader.formula(parsed) if parsed is not None and own else None
+    line = field.spec.lines["dntoeu"]
+    if not isinstance(spec, Mapping) or formula is None or "when" in spec:
+        losses.add("dntoeu", field.key, f'"{equation}" is no formula of the field alone: the count is given', line)
+        return kind
+    units = str(spec.get("units") or kind.unit)
+    return replace(kind, encoding=replace(kind.encoding, calibrator=formula), real=True, unit=units)
+
+
+def _labelled(enum: Mapping, kind: NumberType, where: str, losses: Losses) -> ParameterType:
+    labels = []
+    for value, label in enum.items():
+        if isinstance(value, int):
+            text = {True: "true", False: "false"}[label] if isinstance(label, bool) else str(label)
+            labels.append((int(value), int(value), text))
+        else:
+            losses.add("enum", where, f"{value} is no whole number", enum.lines[value])
+    return EnumeratedType("", kind.encoding, tuple(labels), kind.unit) if labels else kind
