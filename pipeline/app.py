@@ -162,12 +162,14 @@ def write_products(
     """Write the products of recordings to a folder, a file for each kind of product; with the report their names."""
     from pipeline.archive.collection import Origin  # noqa: PLC0415 - as above
     from pipeline.archive.products import product_files  # noqa: PLC0415
+    from pipeline.archive.provenance import is_simulated  # noqa: PLC0415
 
     _needs_dictionary(mission)
     stream = stream_name(stream, passes)
     line = Line(mission, stream, stations=station_names(mission, passes, merge=merge))
     site = asdict(mission.site) if mission.site else None
-    origin = Origin(mission.name, stream, tuple(map(printable_name, passes)), site)
+    simulated = any(map(is_simulated, passes))
+    origin = Origin(mission.name, stream, tuple(map(printable_name, passes)), site, simulated=simulated)
     with product_files(out, origin, file_format, inputs=passes, overwrite=overwrite) as files:
         for outcome in outcomes(line, passes, progress):
             files.add(outcome.products)

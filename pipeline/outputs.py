@@ -23,6 +23,11 @@ IsOwn = Callable[[Path], bool]
 """Whether a file that is there was made by the same command for the same thing, so that it may be made anew."""
 
 
+def base_name(recording: Path) -> str:
+    """The name of a recording without the ending of its compression: what the names of files beside it begin with."""
+    return recording.stem if recording.suffix in _PACKED else recording.name
+
+
 def never_own(_path: Path) -> bool:
     """For files that do not tell who made them."""
     return False

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.archive.collection import PRODUCT, ROW, SIGMA, Collection, Column, Origin
 from pipeline.archive.netcdf_attributes import MARS_TIMES, USABLE, level_words
+from pipeline.archive.provenance import PRODUCER, notes
 from pipeline.archive.whole import whole_path
 from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Quality, usable
 from pipeline.errors import ConfigError
@@ -179,6 +180,8 @@ def _globals(collection: Collection, origin: Origin, name: str) -> dict[str, dic
         "PI_affiliation": "not known to the pipeline",
         "TEXT": f"All {what} products of one pass, row after row.",
         "Generated_by": software(),
+        "Producer": PRODUCER,
+        **{key.capitalize(): words for key, words in notes(collection, origin).items()},
         "Recordings": ", ".join(origin.recordings),
         "Stream": origin.stream,
         "Dictionary_sha256": common.get("dictionary_sha256"),

@@ -29,6 +29,7 @@ class Origin:
     """Whose products they are: `recordings` by file name, `site` with its name, frame and coordinates, or None.
 
     `frames`: the counts of the pass report, of frames read, clean, corrected and so on; known when all was read.
+    `simulated`: a simulator made the recordings.
     """
 
     mission: str
@@ -36,6 +37,7 @@ class Origin:
     recordings: tuple[str, ...]
     site: Mapping[str, Any] | None = None
     frames: Mapping[str, Any] = field(default_factory=dict)
+    simulated: bool = False
 
 
 @dataclass(frozen=True, slots=True)

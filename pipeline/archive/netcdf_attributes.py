@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from pipeline.archive.collection import Collection, Origin
+from pipeline.archive.provenance import PRODUCER, notes
 from pipeline.batches import DOUBTFUL, NO_TIME, QUALITY_MEANINGS, Quality
 from pipeline.software import software
 
@@ -103,13 +104,14 @@ def global_attributes(collection: Collection, origin: Origin, name: str) -> dict
     what = f"{collection.instrument} {collection.product}".replace("_", " ")
     return {
         "Conventions": "CF-1.11, ACDD-1.3",
-        "title": f"{origin.mission}: {what}, level {collection.level}",
+        "title": f"{origin.mission}: {what}, level {collection.level}{', simulated' * origin.simulated}",
         "summary": f"All {what} products of one pass of {origin.mission}, row after row, with the time, the quality "
         "and the origin of each.",
         "keywords": f"{origin.mission}, {collection.instrument}, {what}, telemetry",
         "id": name,
         "naming_authority": "downlink-pipeline",
-        "source": f"telemetry of {origin.mission}, received frames {', '.join(origin.recordings)}",
+        "source": f"{'simulated ' * origin.simulated}telemetry of {origin.mission}, "
+        f"received frames {', '.join(origin.recordings)}",
         "history": f"{software()}: frames, packets, dictionary {common.get('container', '')}, {what}",
         "processing_level": level_words(collection),
         "standard_name_vocabulary": "CF Standard Name Table v93",
@@ -118,6 +120,8 @@ def global_attributes(collection: Collection, origin: Origin, name: str) -> dict
         "platform": origin.mission,
         "instrument": collection.instrument,
         "product_version": software(),
+        "producer": PRODUCER,
+        **notes(collection, origin),
         **_times(collection),
         **_place(collection, origin),
         **_lineage(collection, origin),

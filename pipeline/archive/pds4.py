@@ -7,6 +7,7 @@ A table with a record that has no form in this layout is not written, and does n
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -80,12 +81,16 @@ def _write_radar(table: RadarTable, origin: Origin, paths: Sequence[Path]) -> No
     entries, layout = table.entries, table.layout
     ends = int(entries["utc_ns"][0]), int(entries["utc_ns"][-1])
     spill, size = table.sources[0].spill, layout.record.itemsize
-    facts = TableFacts(layout, path.name, table.word, len(entries), ends, _mars(table, origin))
     with whole_path(label_path) as label_part, whole_path(path) as part:
-        label_part.write_bytes(label(facts, origin, table.sources))
+        digest = hashlib.md5(usedforsecurity=False)
         with part.open("wb") as file:
             for offset in entries["offset"].tolist():
-                file.write(spill.read(offset, size))
+                record = spill.read(offset, size)
+                digest.update(record)
+                file.write(record)
+        mars = _mars(table, origin)
+        facts = TableFacts(layout, path.name, table.word, len(entries), ends, mars, digest.hexdigest())
+        label_part.write_bytes(label(facts, origin, table.sources))
 
 
 def _file_records(

@@ -8,6 +8,7 @@ label names.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,12 +21,26 @@ from numpy.typing import NDArray
 from pipeline.archive.collection import Collection, Origin
 from pipeline.archive.jobs import Job
 from pipeline.archive.netcdf_attributes import iso
-from pipeline.archive.pds4_xml import MODEL, add, clock, document, lineage, place, product_root, texts
+from pipeline.archive.pds4_xml import (
+    add,
+    clock,
+    context,
+    document,
+    facets,
+    identification,
+    lineage,
+    mission_area,
+    place,
+    product_root,
+    texts,
+)
 from pipeline.archive.pictures import Sight, sights
+from pipeline.archive.provenance import SIMULATED
 from pipeline.archive.whole import whole_path
 from pipeline.batches import NO_TIME, true_sol, usable
 
 MISSING = -9999.0
+_VISIBLE_NM = 750.0
 _TYPES = {"u1": "UnsignedByte", "f4": "IEEE754LSBSingle", "f8": "IEEE754LSBDouble"}
 _AXES = ("Line", "Sample", "Band")
 _NAMES = {
@@ -38,6 +53,7 @@ _POINTS = ("first_line_first_sample", "first_line_last_sample", "last_line_last_
 _PARAMETERS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "Instrument_Parm": (
         ("central_wavelength", "filter_nm", "nm"),
+        ("full_width_half_max", "filter_width_nm", "nm"),
         ("camera", "camera", ""),
         ("exposure_duration", "exposure_s", "s"),
         ("exposure_mode", "exposure_mode", ""),
@@ -104,22 +120,14 @@ def _stored(array: NDArray[Any]) -> NDArray[Any]:
 
 def _label(sight: Sight, origin: Origin, name: str, arrays: Mapping[str, NDArray[Any]]) -> bytes:
     root = product_root()
-    stem, _, level = name.rpartition(".")
-    texts(
-        add(root, "Identification_Area"),
-        {
-            "logical_identifier": f"{stem.removesuffix('_A')}.{level}",
-            "version_id": "1.0",
-            "title": f"{_mission_name(origin)} mission",
-            "information_model_version": MODEL,
-            "product_class": "Product_Observational",
-        },
-    )
+    identification(root, name, origin, sight.collection.instrument)
     _observation(add(root, "Observation_Area"), sight, origin, name, arrays)
     area = add(root, "File_Area_Observational")
     file = add(area, "File")
     add(file, "file_name", name)
     add(file, "file_size", str(sum(array.nbytes for array in arrays.values())), unit="byte")
+    content = b"".join(array.tobytes() for array in arrays.values())
+    add(file, "md5_checksum", hashlib.md5(content, usedforsecurity=False).hexdigest())
     offset = 0
     for key, array in arrays.items():
         _array(area, sight, key, array, offset)
@@ -131,20 +139,20 @@ def _observation(
     area: ET.Element, sight: Sight, origin: Origin, name: str, arrays: Mapping[str, NDArray[Any]]
 ) -> None:
     collection = sight.collection
+    if origin.simulated:
+        add(area, "comment", SIMULATED)
     time = "" if sight.utc_ns == NO_TIME else iso(sight.utc_ns, "us")
     texts(add(area, "Time_Coordinates"), {"start_date_time": time, "stop_date_time": time})
-    summary = add(area, "Primary_Result_Summary")
-    words = "Derived" if collection.level == "2C" else "Calibrated"
-    texts(summary, {"purpose": "Science", "processing_level": words})
-    texts(add(summary, "Science_Facets"), {"wavelength_range": "Visible", "domain": "Surface"})
-    texts(add(area, "Investigation_Area"), {"name": _mission_name(origin), "type": "Mission"})
-    system = add(area, "Observing_System")
+    facets(area, "Derived" if collection.level == "2C" else "Calibrated", _range(sight), "Imaging")
     craft = "Rover" if "sol" in collection.mars else "Orbiter"
-    add(system, "name", f"{_mission_name(origin)} {craft}")
-    camera = _NAMES.get(collection.instrument, collection.instrument)
-    texts(add(system, "Observing_System_Component"), {"name": camera, "type": "Instrument"})
-    texts(add(area, "Target_Identification"), {"name": "Mars", "type": "Planet"})
-    _mission(add(area, "Mission_Area"), sight, origin, name, arrays)
+    context(area, origin, craft, _NAMES.get(collection.instrument, collection.instrument))
+    _mission(mission_area(area), sight, origin, name, arrays)
+
+
+def _range(sight: Sight) -> str:
+    """The range of wavelengths, by the filter where there is one: what is beyond 750 nm is near infrared."""
+    is_known = "filter_nm" in sight.collection.columns
+    return "Near Infrared" if is_known and float(sight.array("filter_nm")) > _VISIBLE_NM else "Visible"
 
 
 def _mission(area: ET.Element, sight: Sight, origin: Origin, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -172,7 +180,8 @@ def _mission(area: ET.Element, sight: Sight, origin: Origin, name: str, arrays: 
         lmst, ltst = sight.mars("lmst"), sight.mars("ltst")
         add(area, "local_mean_solar_time", f"{sol:05d}M{clock(lmst, 'ms')}")
         add(area, "local_true_solar_time", f"{true_sol(sol, lmst, ltst):05d} {clock(ltst, 's')}")
-    lineage(add(area, "Lineage"), origin, (collection,), collection.instrument)
+    own_ids = [collection.ids[sight.number]]
+    lineage(add(area, "Lineage"), origin, (collection,), collection.instrument, own_ids)
     quality = collection.quality.part(sight.number)
     add(area, "quality", str(int(quality[0])))
     add(area, "usable", "true" if usable(quality)[0] else "false")
@@ -207,7 +216,3 @@ def _array(area: ET.Element, sight: Sight, key: str, array: NDArray[Any], offset
         texts(add(one, "Axis_Array"), {"axis_name": axis, "elements": str(size), "sequence_number": str(number)})
     if array.dtype.kind == "f":
         add(add(one, "Special_Constants"), "missing_constant", f"{MISSING:.1f}")
-
-
-def _mission_name(origin: Origin) -> str:
-    return "HX-1" if origin.mission == "zhurong" else origin.mission

@@ -12,8 +12,21 @@ from xml.etree import ElementTree as ET
 
 from pipeline.archive.collection import Collection, Origin
 from pipeline.archive.netcdf_attributes import iso
-from pipeline.archive.pds4_xml import MODEL, add, clock, document, lineage, place, product_root, texts
-from pipeline.archive.radar_layout import MISSING, Layout
+from pipeline.archive.pds4_xml import (
+    add,
+    clock,
+    context,
+    document,
+    facets,
+    identification,
+    lineage,
+    mission_area,
+    place,
+    product_root,
+    texts,
+)
+from pipeline.archive.provenance import SIMULATED
+from pipeline.archive.radar_layout import HIGH, MISSING, Layout
 from pipeline.batches import true_sol
 
 _GROUND = (
@@ -66,46 +79,25 @@ class TableFacts:
     n_records: int
     utc_ns: tuple[int, int]
     mars: tuple[tuple[int, float, float], ...]
+    md5: str
 
 
 def label(facts: TableFacts, origin: Origin, sources: Sequence[Collection]) -> bytes:
     """The label as XML."""
     root = product_root()
-    _identification(add(root, "Identification_Area"), facts, origin)
+    identification(root, facts.name, origin, "gpr")
     _observation(add(root, "Observation_Area"), facts, origin, sources)
     _file(add(root, "File_Area_Observational"), facts)
     return document(root)
 
 
-def _identification(area: ET.Element, facts: TableFacts, origin: Origin) -> None:
-    stem, _, level = facts.name.rpartition(".")
-    texts(
-        area,
-        {
-            "logical_identifier": f"{stem.removesuffix('_A')}.{level}",
-            "version_id": "1.0",
-            "title": "HX-1 mission" if origin.mission == "zhurong" else f"{origin.mission} mission",
-            "information_model_version": MODEL,
-            "product_class": "Product_Observational",
-        },
-    )
-
-
 def _observation(area: ET.Element, facts: TableFacts, origin: Origin, sources: Sequence[Collection]) -> None:
-    add(area, "comment", _GROUND)
+    add(area, "comment", f"{SIMULATED}. {_GROUND}" if origin.simulated else _GROUND)
     start, stop = (iso(ns, "us") for ns in facts.utc_ns)
     texts(add(area, "Time_Coordinates"), {"start_date_time": start, "stop_date_time": stop})
-    summary = add(area, "Primary_Result_Summary")
-    texts(summary, {"purpose": "Science", "processing_level": "Calibrated"})
-    texts(add(summary, "Science_Facets"), {"wavelength_range": "Microwave", "domain": "Surface"})
-    name = "HX-1" if origin.mission == "zhurong" else origin.mission
-    texts(add(area, "Investigation_Area"), {"name": name, "type": "Mission"})
-    system = add(area, "Observing_System")
-    add(system, "name", f"{name} Rover")
-    component = {"name": "Mars Rover Penetrating Radar", "type": "Instrument"}
-    texts(add(system, "Observing_System_Component"), component)
-    texts(add(area, "Target_Identification"), {"name": "Mars", "type": "Planet"})
-    _mission(add(area, "Mission_Area"), facts, origin, sources)
+    facets(area, "Calibrated", "Microwave" if facts.layout is HIGH else "Radio", "Geosciences")
+    context(area, origin, "Rover", "Mars Rover Penetrating Radar")
+    _mission(mission_area(area), facts, origin, sources)
 
 
 def _mission(area: ET.Element, facts: TableFacts, origin: Origin, sources: Sequence[Collection]) -> None:
@@ -129,7 +121,7 @@ def _mission(area: ET.Element, facts: TableFacts, origin: Origin, sources: Seque
     for end, (sol, lmst, ltst) in zip(("start", "stop"), facts.mars, strict=False):
         add(area, f"{end}_local_mean_solar_time", f"{sol:05d}M{clock(lmst, 'ms')}")
         add(area, f"{end}_local_true_solar_time", f"{true_sol(sol, lmst, ltst):05d} {clock(ltst, 's')}")
-    lineage(add(area, "Lineage"), origin, sources, "gpr")
+    lineage(add(area, "Lineage"), origin, sources, "gpr", [one for source in sources for one in source.ids])
 
 
 def _file(area: ET.Element, facts: TableFacts) -> None:
@@ -138,6 +130,7 @@ def _file(area: ET.Element, facts: TableFacts) -> None:
     add(file, "file_name", facts.name)
     add(file, "file_size", str(facts.n_records * record_bytes), unit="byte")
     add(file, "records", str(facts.n_records))
+    add(file, "md5_checksum", facts.md5)
     table = add(area, "Table_Binary")
     add(table, "offset", "0", unit="byte")
     add(table, "records", str(facts.n_records))

@@ -20,6 +20,7 @@ from pipeline.archive.collection import ROW, Collection, Origin
 from pipeline.archive.jobs import Job
 from pipeline.archive.netcdf_attributes import iso
 from pipeline.archive.product_names import image_stem
+from pipeline.archive.provenance import notes
 from pipeline.archive.whole import whole_path
 
 _DIMS = (ROW, "line", "sample")
@@ -154,6 +155,7 @@ def _words(seen: Sequence[Sight], origin: Origin, ends: tuple[float, float]) -> 
         "Source": ", ".join(origin.recordings),
         "Description": f"black {ends[0]:.6g}, white {ends[1]:.6g} {unit}".strip(),
     }
+    found |= {key.replace("_", " ").capitalize(): one for key, one in notes(collection, origin).items()}
     words = PngInfo()
     for key, value in found.items():
         words.add_text(key, value)

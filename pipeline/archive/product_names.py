@@ -1,7 +1,8 @@
-"""Names of product files: the GRAS grammar for Zhurong, plain words for other missions.
+"""Names of product files: the archive's grammar for Zhurong with our producer word, plain words for other missions.
 
-    HX1-Ro_GRAS_<instrument>_SCI_N_<start>_<stop>_<sol>_<version>.<level>     label: the same and "L"
-    HX1-Or_GRAS_<instrument>_SCI_P_<start>_<stop>_00000_<version>.<level>     of the orbiter, which stands on no sol
+    HX1-Ro_DOWNLINK_<instrument>_SCI_N_<start>_<stop>_<sol>_<version>.<level>     label: the same and "L"
+    HX1-Or_DOWNLINK_<instrument>_SCI_P_<start>_<stop>_00000_<version>.<level>     of the orbiter, which stands on no sol
+    ..._SIM_...                                                                   of a simulated pass
     <mission>_<instrument>_<product>_<start>_<stop>
 
 The grammar and the names of the radar are those of archived products; how GRAS names the other instruments' files
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.archive.collection import Collection, Origin
+from pipeline.archive.provenance import PRODUCER
 from pipeline.batches import NO_TIME
 
 VERSION = "A"
@@ -84,7 +86,7 @@ def file_stem(collection: Collection, origin: Origin, part: str = "", row: Row |
         known = _WORDS.get((collection.instrument, collection.product))
         word = known or _plain(f"{collection.instrument}-{collection.product}").replace("_", "-")
         craft = "Or" if collection.instrument in _ORBITER else "Ro"
-        return gras_name(f"{word}{part}", start, stop, sol, collection.level, craft)
+        return gras_name(f"{word}{part}", start, stop, sol, collection.level, origin, craft)
     span = (stamp(start), stamp(stop)) if start != NO_TIME else (origin.stream,)
     names = (origin.mission, collection.instrument, f"{collection.product}{part}", *span)
     return "_".join(_plain(name) for name in names)
@@ -98,7 +100,7 @@ def image_stem(collection: Collection, origin: Origin, part: str, row: Row) -> s
     known = _WORDS.get((collection.instrument, collection.product), _plain(collection.instrument))
     craft = "Or" if collection.instrument in _ORBITER else "Ro"
     word = f"{known.removesuffix('-PAN')}{part}"
-    return gras_name(word, start, stop, sol, collection.level, craft)
+    return gras_name(word, start, stop, sol, collection.level, origin, craft)
 
 
 def pass_stem(collections: Sequence[Collection], origin: Origin) -> str:
@@ -111,17 +113,20 @@ def pass_stem(collections: Sequence[Collection], origin: Origin) -> str:
 def radar_stem(word: str, start_ns: int, stop_ns: int, sol: int, origin: Origin) -> str:
     """The name of a radar table, with the level."""
     if origin.mission in _GRAS:
-        return gras_name(word, start_ns, stop_ns, sol, "2B")
+        return gras_name(word, start_ns, stop_ns, sol, "2B", origin)
     return f"{_plain(origin.mission)}_{word}_{stamp(start_ns)}_{stamp(stop_ns)}.2B"
 
 
-def gras_name(word: str, start_ns: int, stop_ns: int, sol: int, level: str, craft: str = "Ro") -> str:
-    """A file name of the archive: `word` is instrument and what part of it, `craft` Ro or Or.
+def gras_name(
+    word: str, start_ns: int, stop_ns: int, sol: int, level: str, origin: Origin, craft: str = "Ro"
+) -> str:
+    """A file name in the archive's grammar: `word` is instrument and what part of it, `craft` Ro or Or.
 
     The orbiter's one genuine name has P where the rover's have N; its last number is not the sol, and not known.
     """
     kind = "P" if craft == "Or" else "N"
-    return f"HX1-{craft}_GRAS_{word}_SCI_{kind}_{stamp(start_ns)}_{stamp(stop_ns)}_{sol:05d}_{VERSION}.{level}"
+    data = "SIM" if origin.simulated else "SCI"
+    return f"HX1-{craft}_{PRODUCER}_{word}_{data}_{kind}_{stamp(start_ns)}_{stamp(stop_ns)}_{sol:05d}_{VERSION}.{level}"
 
 
 def stamp(utc_ns: int) -> str:

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from pipeline.archive.collection import Collection, Origin
 from pipeline.archive.libraries import science
 from pipeline.archive.netcdf_attributes import iso
+from pipeline.archive.provenance import notes
 from pipeline.archive.quicklook_shapes import (
     LEGEND,
     MAX_CURVES,
@@ -55,6 +56,7 @@ def write_quicklook(path: Path, collection: Collection, origin: Origin) -> None:
         next(view for view in _VIEWS if view.fits(collection)).draw(figure, collection)
         figure.suptitle(_title(collection, origin), fontsize=10)
         about = {"Title": path.stem, "Source": ", ".join(origin.recordings), "Software": None}
+        about |= {key.replace("_", " ").capitalize(): one for key, one in notes(collection, origin).items()}
         with whole_path(path) as part:
             figure.savefig(part, format="png", metadata=about)
 
@@ -63,6 +65,7 @@ def _title(collection: Collection, origin: Origin) -> str:
     start = iso(collection.start_ns, "s") if collection.start_ns != NO_TIME else "time unknown"
     sol = f", sol {int(collection.start_mars['sol'])}" if "sol" in collection.start_mars else ""
     what = f"{origin.mission} {collection.instrument}/{collection.product}, level {collection.level}"
+    what += ", SIMULATED" if origin.simulated else ""
     return f"{what}\nfrom {start}{sol}, {sum(collection.n_rows):,} rows, {', '.join(origin.recordings)}"
 
 

@@ -24,6 +24,7 @@ from pipeline.archive.jobs import Job
 from pipeline.archive.libraries import science
 from pipeline.archive.netcdf_attributes import level_words
 from pipeline.archive.product_names import file_stem
+from pipeline.archive.provenance import notes
 from pipeline.archive.whole import whole_path
 from pipeline.batches import NO_TIME
 from pipeline.software import software
@@ -185,10 +186,11 @@ def _text(section: Section, name: str, origin: Origin, twt_ns: NDArray[np.float6
         f"RECORDINGS: {', '.join(origin.recordings)}",
         f"CLOCK CORRELATION: {one.common.get('clock_correlation', '')}",
         f"DICTIONARY SHA256: {one.common.get('dictionary_sha256', '')}",
+        *(f"{key.upper().replace('_', ' ')}: {words}" for key, words in notes(one, origin).items()),
         f"WRITTEN BY: {software()}",
     ]
     plain = [line.encode("ascii", "replace").decode() for line in lines]
-    cards = [card for line in plain for card in wrap(line, _CARD, subsequent_indent="  ")]
+    cards = [card for line in plain for card in wrap(line, _CARD, subsequent_indent="  ", break_on_hyphens=False)]
     return {**dict(enumerate(cards[:_MOST_CARDS], 1)), 39: "SEG Y REV1", 40: "END TEXTUAL HEADER"}
 
 

@@ -6,6 +6,7 @@ What is not a number is silence.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,6 +17,7 @@ from pipeline.archive.collection import ROW, Collection, Origin
 from pipeline.archive.jobs import Job
 from pipeline.archive.libraries import science
 from pipeline.archive.product_names import file_stem
+from pipeline.archive.provenance import notes
 from pipeline.archive.whole import whole_path
 from pipeline.batches import NO_TIME
 
@@ -37,13 +39,25 @@ def plan_wav(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]
             span_ns = round(columns[_PRESSURE].array.shape[1] / float(rate_hz[row]) * 1e9)
             ends = (start_ns, start_ns + span_ns) if start_ns != NO_TIME else (NO_TIME, NO_TIME)
             stem = file_stem(one, origin, row=(*ends, max(int(sols[row]), 0)))
-            write = partial(_write, one, row, round(float(rate_hz[row])))
+            write = partial(_write, one, row, round(float(rate_hz[row])), origin)
             yield Job(stem, (("wav", ".wav"),), write, (one,), ends, 1, (str(ids[row]),))
 
 
-def _write(collection: Collection, row: int, rate_hz: int, paths: Sequence[Path]) -> None:
+def _write(collection: Collection, row: int, rate_hz: int, origin: Origin, paths: Sequence[Path]) -> None:
     """Write one burst; RunError where it cannot be written."""
     pressure = collection.columns[_PRESSURE].array.whole()[row]
     [path] = paths
     with whole_path(path) as part:
         science("scipy.io.wavfile").write(part, rate_hz, np.nan_to_num(pressure).astype(np.float32))
+        words = "; ".join(f"{key}: {text}" for key, text in notes(collection, origin).items())
+        _add_comment(part, f"pascals; {words}")
+
+
+def _add_comment(path: Path, words: str) -> None:
+    """Put a comment behind the sound: RIFF's list INFO with the chunk ICMT."""
+    text = words.encode("ascii", "replace") + b"\0"
+    text += b"\0" * (len(text) % 2)
+    entry = b"INFOICMT" + struct.pack("<I", len(text)) + text
+    content = path.read_bytes()
+    content += b"\0" * (len(content) % 2) + b"LIST" + struct.pack("<I", len(entry)) + entry
+    path.write_bytes(b"RIFF" + struct.pack("<I", len(content) - 8) + content[8:])

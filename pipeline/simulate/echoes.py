@@ -133,7 +133,7 @@ def traces(
     slant = [np.sqrt(d**2 + (distance_m - x) ** 2) for x, d in zip(along, depth, strict=True)]
     for way in [*layers.T, *slant]:
         lag: Reals = 2.0 * way * np.sqrt(ground.permittivity) / 0.299792458
-        echoes += _pulses(ground, time_ns, delay + lag, 2.0 * peak * _envelope(ground, lag))
+        echoes += _pulses(ground, time_ns, ground.direct_ns + lag, 2.0 * peak * _envelope(ground, lag))
     echoes += peak * _envelope(ground, time_ns - ground.direct_ns) * _clutter(ground, n, time_ns, draw)
     test = _pulses(ground, time_ns, np.full(n, 2.0 * ground.direct_ns), np.full(n, peak / 8.0))
     seen = np.where(self_test[:, None], test, echoes)

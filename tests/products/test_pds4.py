@@ -1,12 +1,15 @@
 """Radar tables in the genuine record layout, with labels that pds4_tools reads."""
 
+import hashlib
 import shutil
 import sqlite3
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from pipeline.archive import pds4_xml
 from pipeline.archive.radar_layout import HIGH, LOW, MISSING, records
 from pipeline.errors import RunError
 from pipeline.simulate import Faults, Scenario, simulate
@@ -55,6 +58,11 @@ def returned(request, genuine, write, tmp_path_factory):
     )
     simulate(place / "pass.cadu", Scenario(radar_files=tuple(genuine), faults=faults))
     return write([place / "pass.cadu"], file_format="pds4")
+
+
+def ours(genuine):
+    """Our name of a genuine table: another producer, and of a simulated pass."""
+    return genuine.name.replace("_GRAS_", "_DOWNLINK_").replace("_SCI_", "_SIM_")
 
 
 def test_a_record_has_the_size_of_the_archived_ones():
@@ -108,7 +116,7 @@ def test_a_number_that_the_dictionary_has_no_label_for_comes_back():
 def test_zhurongs_own_records_come_back_byte_for_byte_in_all_that_came_from_the_rover(genuine, returned):
     for path, (record_bytes, rover_bytes) in zip(genuine, SIZES.values(), strict=True):
         sent = np.fromfile(path, np.uint8).reshape(-1, record_bytes)
-        got = np.fromfile(returned / path.name, np.uint8).reshape(-1, record_bytes)
+        got = np.fromfile(returned / ours(path), np.uint8).reshape(-1, record_bytes)
         assert np.array_equal(got[:, :rover_bytes], sent[:, :rover_bytes])
 
 
@@ -116,7 +124,7 @@ def test_what_the_ground_adds_is_what_gras_added_where_it_can_be_known(genuine, 
     for path, (record_bytes, rover_bytes) in zip(genuine, SIZES.values(), strict=True):
         sent, got = (
             np.fromfile(one, np.uint8).reshape(-1, record_bytes)[:, rover_bytes:-1].copy().view("<f4").astype(float)
-            for one in (path, returned / path.name)
+            for one in (path, returned / ours(path))
         )
         turned = (got[:, 3:6] - sent[:, 3:6] + 180) % 360 - 180
         assert np.abs(turned).max() < 0.02
@@ -125,7 +133,7 @@ def test_what_the_ground_adds_is_what_gras_added_where_it_can_be_known(genuine, 
 
 def test_the_label_has_the_structure_of_the_genuine_one(genuine, returned, read_label):
     for path in genuine:
-        sent, got = read_label(path)[0], read_label(returned / path.name)[0]
+        sent, got = read_label(path)[0], read_label(returned / ours(path))[0]
         assert got.data.dtype == sent.data.dtype
         assert [field.meta_data["data_type"] for field in got.fields] == [
             field.meta_data["data_type"] for field in sent.fields
@@ -135,8 +143,8 @@ def test_the_label_has_the_structure_of_the_genuine_one(genuine, returned, read_
 
 def test_the_label_has_the_times_of_the_genuine_one(genuine, returned):
     for path in genuine:
-        sent, got = (one.with_name(f"{one.name}L").read_text() for one in (path, returned / path.name))
-        for tag in ("start_date_time", "stop_date_time", "sequence_id", "product_id", "longitude", "data_content"):
+        sent, got = (one.with_name(f"{one.name}L").read_text() for one in (path, returned / ours(path)))
+        for tag in ("start_date_time", "stop_date_time", "sequence_id", "longitude", "data_content"):
             start, stop = f"<{tag}", f"</{tag}>"
             assert got.split(start)[1].split(stop)[0] == sent.split(start)[1].split(stop)[0]
         assert abs(_lmst_s(got) - _lmst_s(sent)) < 3
@@ -146,3 +154,97 @@ def _lmst_s(label):
     text = label.split("<start_local_mean_solar_time>00011M")[1].split("<")[0]
     hours, minutes, seconds = map(float, text.split(":"))
     return (hours * 60 + minutes) * 60 + seconds
+
+
+PDS4 = "http://pds.nasa.gov/pds4/pds/v1"
+SCHEMATRON = "{http://purl.oclc.org/dsdl/schematron}"
+
+
+@pytest.fixture(scope="module")
+def labels(folder):
+    return sorted(path for path in folder.iterdir() if path.name.endswith("L"))
+
+
+@pytest.fixture(scope="module")
+def core(real_data):
+    """The schema and the rules of information model 1.12.0.0."""
+    paths = real_data / "pds4" / "PDS4_PDS_1C00.xsd", real_data / "pds4" / "PDS4_PDS_1C00.sch"
+    if not all(path.is_file() for path in paths):
+        pytest.skip("no PDS4 schemas here")
+    return paths
+
+
+def test_every_label_is_valid_by_its_schemas(labels, core):
+    etree = pytest.importorskip("lxml.etree")
+    own = Path(pds4_xml.__file__).with_name("PDS4_DOWNLINK_1.xsd")
+    both = f"""<xs:schema xmlns:xs="http://www.w3.org/2001/XMLSchema">
+      <xs:import namespace="{PDS4}" schemaLocation="{core[0].as_uri()}"/>
+      <xs:import namespace="urn:downlink:mission-area:1" schemaLocation="{own.as_uri()}"/></xs:schema>"""
+    schema = etree.XMLSchema(etree.fromstring(both))
+    wrong = {path.name: schema.error_log.last_error for path in labels if not schema.validate(etree.parse(path))}
+    assert len(labels) > 20
+    assert wrong == {}
+
+
+def test_every_label_keeps_the_rules_of_the_model(labels, core):
+    """Schematron with XPath 2: each assertion of each rule, on one label of each kind."""
+    etree, elementpath = pytest.importorskip("lxml.etree"), pytest.importorskip("elementpath")
+    rules = etree.parse(core[1]).getroot()
+    spaces = {one.get("prefix"): one.get("uri") for one in rules.iter(f"{SCHEMATRON}ns")}
+    one_of_each = {path.name.split("_")[2].split("-")[0] + path.name[-3:]: path for path in labels}
+    wrong, n_checked = [], 0
+    for path in one_of_each.values():
+        label = etree.parse(path)
+        for rule in rules.iter(f"{SCHEMATRON}rule"):
+            paths = [one.strip() for one in rule.get("context").split("|")]
+            where = " | ".join(one if one.startswith("/") else f"//{one}" for one in paths)
+            for node in elementpath.select(label, where, namespaces=spaces):
+                known = {}
+                for let in rule.findall(f"{SCHEMATRON}let"):
+                    known[let.get("name")] = elementpath.select(
+                        label, let.get("value"), namespaces=spaces, item=node, variables=known
+                    )
+                for one in rule.findall(f"{SCHEMATRON}assert"):
+                    n_checked += 1
+                    test = f"boolean({one.get('test')})"
+                    if not elementpath.select(label, test, namespaces=spaces, item=node, variables=known):
+                        wrong.append((path.name, " ".join("".join(one.itertext()).split())))
+    assert n_checked > 500
+    assert wrong == []
+
+
+def test_no_name_or_identifier_is_that_of_a_product_of_gras(labels):
+    for path in labels:
+        text = path.read_text()
+        identifier = text.split("<logical_identifier>")[1].split("<")[0]
+        assert identifier.startswith("urn:nasa:pds:downlink_zhurong_simulated:data_")
+        assert "_GRAS_" not in path.name
+        assert f"<product_id>{path.name[:-1]}</product_id>" in text
+
+
+def test_a_label_says_that_it_is_simulated_and_what_is_assumed(labels):
+    for path in labels:
+        text = path.read_text()
+        assert "<simulated>true</simulated>" in text
+        assert "<comment>simulated: none of it was measured" in text
+        assert "<basis>assumed" in text
+    (radar,) = (path.read_text() for path in labels if "RoPeR-HF" in path.name)
+    assert "<name>high_frequency</name>" in radar
+
+
+def test_the_checksum_of_a_label_is_that_of_its_file(labels):
+    for path in labels:
+        content = path.with_name(path.name[:-1]).read_bytes()
+        told = path.read_text().split("<md5_checksum>")[1].split("<")[0]
+        assert told == hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def test_an_image_names_its_own_source_alone_and_its_own_range(labels):
+    ranges = {}
+    for path in (one for one in labels if "MSCam-W" in one.name):
+        text = path.read_text()
+        assert text.split("<source_product_ids>")[1].split("<")[0].count("mscam-image") == 1
+        ranges[float(text.split('<central_wavelength unit="nm">')[1].split("<")[0])] = text.split(
+            "<wavelength_range>"
+        )[1].split("<")[0]
+    assert {nm for nm, word in ranges.items() if word == "Near Infrared"} == {800.0, 900.0, 950.0, 1000.0}

@@ -22,7 +22,7 @@ xarray = pytest.importorskip("xarray")
 pytest.importorskip("netCDF4")
 pytest.importorskip("cdflib")
 GRAMMAR = re.compile(
-    r"HX1-(?:Ro|Or)_GRAS_[A-Za-z0-9-]+_SCI_[NP]_\d{14}_\d{14}_\d{5}_A\.(01|2A|2B|2C)(L|\.nc|\.cdf|\.a?png|(\.real|\.imaginary)?\.sgy|\.wav)?"
+    r"HX1-(?:Ro|Or)_DOWNLINK_[A-Za-z0-9-]+_SIM_[NP]_\d{14}_\d{14}_\d{5}_A\.(01|2A|2B|2C)(L|\.nc|\.cdf|\.a?png|(\.real|\.imaginary)?\.sgy|\.wav)?"
 )
 
 

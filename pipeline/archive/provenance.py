@@ -1,0 +1,45 @@
+"""Who made a product, from what, and on what its calibration rests: words that travel in every file.
+
+The names are those of the archive's grammar, with our own producer word: nothing here is of GRAS, and no name or
+identifier is one that GRAS has given. `simulated`: a recording that our simulator made.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.archive.collection import Collection, Origin
+from pipeline.outputs import base_name
+
+PRODUCER = "DOWNLINK"
+"""In names and identifiers, where the archive's own have GRAS."""
+SIMULATED = "simulated: none of it was measured"
+_BASES = ("assumed", "recalled", "published")
+
+
+def is_simulated(recording: Path) -> bool:
+    """Whether the truth of a simulated pass stands beside a recording."""
+    return recording.with_name(f"{base_name(recording)}.truth.json").is_file()
+
+
+def basis(collection: Collection) -> dict[str, str]:
+    """On what each table of the calibration rests, in its own words; empty without a calibration."""
+    calibration = collection.common.get("calibration")
+    sources = calibration.get("sources", {}) if isinstance(calibration, dict) else {}
+    return {str(name): str(words) for name, words in sources.items()}
+
+
+def basis_words(collection: Collection) -> str:
+    """The same in short: `assumed: detector, noise; recalled: optics; published: telescope`."""
+    found: dict[str, list[str]] = {}
+    for name, words in basis(collection).items():
+        first = next((one for one in _BASES if words.startswith(one)), "not told")
+        found.setdefault(first, []).append(name)
+    return "; ".join(f"{word}: {', '.join(found[word])}" for word in (*_BASES, "not told") if word in found)
+
+
+def notes(collection: Collection, origin: Origin) -> dict[str, str]:
+    """What a file says of both: `simulated` (true or false) and `calibration_basis` where there is one."""
+    words = basis_words(collection)
+    found = {"simulated": "true" if origin.simulated else "false"}
+    return found | ({"calibration_basis": words} if words else {})
