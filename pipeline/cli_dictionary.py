@@ -49,7 +49,7 @@ def convert(
     Example: downlink dictionary convert tlm.txt --to xtce --out telemetry.xml
     """
     with loading():
-        from pipeline.conversion.formats import read_definition, write_definition
+        from pipeline.conversion.formats import check_document, read_definition, write_definition
         from pipeline.files import whole_file
         from pipeline.outputs import check_file
     _there(files)
@@ -58,6 +58,7 @@ def convert(
     document, losses = write_definition(converted, to, str(files[0]))
     for loss in losses:
         err.print(f"not carried: {loss}", soft_wrap=True)
+    check_document(document, to)
     with whole_file(out_file) as file:
         file.write(document)
     n = sum(not each.abstract for each in converted.dictionary.containers.values())

@@ -59,7 +59,11 @@ def read_cosmos(sources: Sequence[Source]) -> Converted:
         reader.read(source)
     if reader.problems:
         raise ConfigError(reader.problems)
-    dictionary = _Making(list(reader.packets.values())).dictionary(sources[0].file if sources else "")
+    file = sources[0].file if sources else ""
+    try:
+        dictionary = _Making(list(reader.packets.values())).dictionary(file)
+    except ValueError as error:
+        raise ConfigError([Problem(str(error), file)]) from error
     return Converted(dictionary, tuple(loss for each in reader.losses for loss in each))
 
 

@@ -135,6 +135,9 @@ def type_of(item: Item, keys: Mapping[str, str]) -> ParameterType | None:
     element = _element_of(item, keys)
     if element is None or item.array_bits is None:
         return element
+    if item.size <= 0:
+        item.lost("ARRAY_ITEM", "an array whose elements have no size is not carried")
+        return None
     if item.little and item.is_bit_field and item.size != 8:
         item.lost("ARRAY_ITEM", "an array of little-endian bit fields is not carried")
         return None

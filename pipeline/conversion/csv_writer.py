@@ -52,8 +52,15 @@ def write_csv(dictionary: Dictionary, losses: Losses) -> bytes:
     concrete = [each for each in dictionary.containers.values() if not each.abstract]
     leaves = [each for each in concrete if each.key not in {child.base for child in concrete}]
     rows: list[Row] = []
+    whose: dict[str, str] = {}
     for container in leaves:
-        rows += _Table(dictionary, container, losses).rows(alone=len(leaves) == 1)
+        found = _Table(dictionary, container, losses).rows(alone=len(leaves) == 1)
+        apid = found[0].get("apid", "") if found else ""
+        if apid and whose.setdefault(apid, container.key) != container.key:
+            why = f"APID {apid} is that of {whose[apid]} already, and a table knows no other criteria"
+            losses.add("container", container.key, why, container.line)
+        else:
+            rows += found
     used = [column for column in COLUMNS if any(row.get(column) for row in rows)]
     out = StringIO()
     writer = csv.DictWriter(out, used, restval="", extrasaction="ignore", lineterminator="\n")

@@ -18,6 +18,7 @@ from pipeline.dictionary.encodings import Formula
 MAX_TEXT = 2000
 MAX_VALUES_BITS = 12
 MAX_RANGES = 64
+MAX_POWER = 64
 COMPARISONS: dict[type, str] = {
     ast.Eq: "==",
     ast.NotEq: "!=",
@@ -185,6 +186,8 @@ class Reader:
             return literal
         if isinstance(node, ast.BinOp) and type(node.op) in ARITHMETIC:
             left, right = self.value(node.left, this), self.value(node.right, this)
+            if isinstance(node.op, ast.Pow | ast.LShift) and not 0 <= right <= MAX_POWER:
+                raise OverflowError(right)
             if isinstance(node.op, ast.Div) and self.floors and isinstance(left, int) and isinstance(right, int):
                 return left // right
             return ARITHMETIC[type(node.op)][1](left, right)

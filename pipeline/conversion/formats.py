@@ -15,9 +15,12 @@ from pipeline.conversion.kaitai import read_kaitai
 from pipeline.conversion.losses import Converted, Losses, Source
 from pipeline.conversion.scos import COLUMNS, read_scos
 from pipeline.conversion.xtce_writer import write_xtce
+from pipeline.dictionary.csv import read_csv
 from pipeline.dictionary.definitions import Dictionary
+from pipeline.dictionary.plan import compile_plan
+from pipeline.dictionary.xtce import read_xtce
 from pipeline.dictionary_files import MAX_FILE_BYTES, ReaderOptions, load_csv, load_xtce
-from pipeline.errors import ConfigError, Problem
+from pipeline.errors import ConfigError, Problem, RunError
 from pipeline.toml_lines import read_limited
 
 READERS: Mapping[str, Callable[[Sequence[Source]], Converted]] = {
@@ -105,3 +108,13 @@ def write_definition(converted: Converted, target_format: str, file: str) -> tup
     losses = Losses(file)
     document = WRITERS[target_format](converted.dictionary, losses)
     return document, (*converted.losses, *losses)
+
+
+def check_document(document: bytes, target_format: str) -> None:
+    """Raise RunError where our own loader would refuse what has been made."""
+    if target_format == "csv" and document.count(b"\n") < 2:
+        raise RunError("nothing of it can be said by a table")
+    try:
+        compile_plan(read_xtce(document) if target_format == "xtce" else read_csv(document))
+    except ConfigError as error:
+        raise RunError(f"what is converted would not load, and is not written: {error}") from error

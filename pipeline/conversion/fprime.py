@@ -70,7 +70,7 @@ def read_fprime(sources: Sequence[Source]) -> Converted:
     (source,) = sources
     try:
         content = json.loads(source.document)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 0)
         raise ConfigError([Problem(f"is no JSON: {error}", source.file, line)]) from error
     if not isinstance(content, dict) or "telemetryChannels" not in content:

@@ -37,6 +37,8 @@ TRIES = 40
 """How often more packets are made where some came out as another container."""
 HINTED = 0.5
 MAX_REST = 6
+LEAST_BITS = 56
+"""A space packet has one byte at least behind its header (133.0-B-2 4.1.4.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +103,7 @@ class _Maker:
         word = self.dice.randrange(2) << 27 | self.dice.randrange(IDLE_APID) << 16 | 3 << 14 | place & 0x3FFF
         wanted = want(self.asked, self.dictionary, self.dice, header=word if space_packets else None)
         writer = _Drawing(self.dictionary, wanted, style, self.dice)
+        writer.end = LEAST_BITS if space_packets else 0
         try:
             return encode_by(writer, self.name, space_packet=space_packets)
         except (ValueError, StopIteration, KeyError, OverflowError) as error:

@@ -21,6 +21,7 @@ from pipeline.dictionary.conditions import (
 )
 from pipeline.dictionary.encodings import Calibrator, Formula, Polynomial
 from pipeline.dictionary.parameter_types import CONCERN_LEVELS, Alarm, Limits, Range
+from pipeline.errors import ConfigError
 
 LEVEL_RANGES = {1: "WatchRange", 2: "WarningRange", 3: "DistressRange", 4: "CriticalRange", 5: "SevereRange"}
 OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}
@@ -41,6 +42,10 @@ class Pieces:
     """Told what a piece has that XTCE cannot say."""
 
     def refer(self, node: Element, reference: Reference) -> None:
+        if reference.parameter not in self.paths:
+            raise ConfigError(
+                f'"{reference.parameter}" tells a size or condition of others, and is not carried itself'
+            )
         node.set("parameterRef", self.paths[reference.parameter])
         if not reference.calibrated:
             node.set("useCalibratedValue", FALSE)

@@ -129,7 +129,9 @@ class _Writer:
 
     def _container_system(self, container: Container) -> System:
         parts = tuple(part for part in container.path.split("/") if part)
-        return parts[1:-1]
+        return (
+            parts[1:-1] if self.dictionary.name else parts[:-1]
+        )  # files of several systems have no name around them
 
     def _container_path(self, key: str) -> str:
         container = self.dictionary.containers[key]

@@ -33,16 +33,14 @@ class List(list[Any]):
 
 def read_yaml(source: Source) -> Any:
     """The content of the only document. Raises ConfigError where it is no YAML."""
-    loader = yaml.SafeLoader(source.document)
     try:
+        loader = yaml.SafeLoader(source.document)
         node = loader.get_single_node()
         return _Building(loader).value(node, 0) if node is not None else None
-    except (yaml.YAMLError, ValueError, RecursionError, UnicodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
-        text = f"is no YAML: {getattr(error, 'problem', None) or error}"
+        text = f"is no YAML: {getattr(error, 'problem', None) or error}".splitlines()[0]
         raise ConfigError([Problem(text, source.file, mark.line + 1 if mark else 0)]) from error
-    finally:
-        loader.dispose()
 
 
 class _Building:
