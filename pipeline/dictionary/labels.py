@@ -75,14 +75,15 @@ def labels_of(kind: EnumeratedType) -> ToLabels:
     ranges = sorted((max(low, least), min(high, most), label) for low, high, label in kind.labels)
     ranges = [each for each in ranges if each[0] <= each[1]]
     values = np.array([each[:2] for each in ranges], np.int64 if signed else np.uint64).reshape(-1, 2)
-    labels = _copied_fast(np.array(["UNKNOWN", *(label for _, _, label in ranges)]))
     table = None
     if size_bits <= 16:
         table = np.zeros(1 << (8 if size_bits <= 8 else 16), np.intp)
         for number, (low, high, _) in enumerate(ranges, 1):
             table[np.arange(low, high + 1) % len(table)] = number
-    n_labelled = sum(last - first + 1 for first, last, _ in ranges)
+    complete = table is not None and int(np.count_nonzero(table)) == 1 << size_bits
+    # Where every value has a label, texts need not be as wide as what stands for none.
+    labels = _copied_fast(np.array(["" if complete else "UNKNOWN", *(label for _, _, label in ranges)]))
     by_octet = labels[table] if table is not None and size_bits <= 8 else None
     unknown = np.zeros(0, np.bool_) if table is None else table == 0
     lows, highs = values[:, 0].copy(), values[:, 1].copy()
-    return ToLabels(lows, highs, labels, table, by_octet, unknown, n_labelled == 1 << size_bits, labels.dtype)
+    return ToLabels(lows, highs, labels, table, by_octet, unknown, complete, labels.dtype)

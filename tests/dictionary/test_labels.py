@@ -58,3 +58,9 @@ def test_a_boolean_is_true_when_not_zero(column):
     assert found.dtype == np.bool_
     assert found.tolist() == [False, True, True, True]
     assert column(kind, [b"\x80"], raw=True).tolist() == [2]
+
+
+def test_labels_of_every_value_are_as_wide_as_the_longest_of_them(column):
+    found = column(enumeration(1, (0, "OFF"), (1, "ON")), [b"\x00", b"\x80", b"\x80"])
+    assert found.tolist() == ["OFF", "ON", "ON"]
+    assert found.dtype.itemsize == 4 * 4  # code points of four bytes; items of 16 are copied in one instruction
