@@ -8,6 +8,7 @@ Each shows `/health` and `/metrics`, says that it is online under `<mission>/sta
 from __future__ import annotations
 
 import asyncio
+import errno
 import math
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
@@ -53,6 +54,7 @@ SESSION_S = 3600
 """How long the broker keeps what a service that is away has not seen."""
 PATIENT = Timing(first_s=math.inf)
 """A service waits for its broker, also at the start; only a refusal that is final ends it."""
+_LATER = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _log = structlog.get_logger("service")
 
 
@@ -323,6 +325,7 @@ async def _serve(
         return well, state | ({"trouble": troubles} if troubles else {})
 
     structlog.contextvars.bind_contextvars(service=service, mission=common.mission.name)
+    asyncio.get_running_loop().set_exception_handler(_on_loop_error)
     async with AsyncExitStack() as stack:
         if common.health:
             host, port = common.health
@@ -340,6 +343,15 @@ async def _serve(
             if isinstance(error, Exception):
                 raise _first(error)
         _log.info("stopped")
+
+
+def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """A listener that cannot accept (EMFILE and the like) is tried again by asyncio each second: one line for it."""
+    error = context.get("exception")
+    if isinstance(error, OSError) and error.errno in _LATER:
+        _log.warning("nothing can be opened for now: tried again each second", reason=error.strerror)
+    else:
+        loop.default_exception_handler(context)
 
 
 @contextmanager
