@@ -8,7 +8,6 @@ Each shows `/health` and `/metrics`, says that it is online under `<mission>/sta
 from __future__ import annotations
 
 import asyncio
-import errno
 import math
 from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
@@ -40,6 +39,7 @@ from pipeline.topics import topic_root
 from pipeline.transport.broker import BrokerAddress
 from pipeline.transport.client_ids import ClientIds
 from pipeline.transport.datagrams import UdpListener
+from pipeline.transport.disk import LATER
 from pipeline.transport.disk_share import DiskShare
 from pipeline.transport.expiry import remaining_s
 from pipeline.transport.feed_listener import FeedListener
@@ -54,7 +54,6 @@ SESSION_S = 3600
 """How long the broker keeps what a service that is away has not seen."""
 PATIENT = Timing(first_s=math.inf)
 """A service waits for its broker, also at the start; only a refusal that is final ends it."""
-_LATER = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 _log = structlog.get_logger("service")
 
 
@@ -348,7 +347,7 @@ async def _serve(
 def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
     """A listener that cannot accept (EMFILE and the like) is tried again by asyncio each second: one line for it."""
     error = context.get("exception")
-    if isinstance(error, OSError) and error.errno in _LATER:
+    if isinstance(error, OSError) and error.errno in LATER:
         _log.warning("nothing can be opened for now: tried again each second", reason=error.strerror)
     else:
         loop.default_exception_handler(context)

@@ -19,6 +19,7 @@ import numpy as np
 
 from pipeline.batches import ByteBatch
 from pipeline.stages.stage_messages import Claim, Done, Hello, Lost, Offer, Raw, RunId, StageMessage
+from pipeline.transport.disk import LATER
 from pipeline.transport.recording import Committed
 
 _NOTHING = ByteBatch(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
@@ -80,7 +81,14 @@ class Dispatch:
         """Why the run before was in vain; empty after progress."""
         self._refused = False
         """Something of the present run was refused by the broker: it is not settled, however far it is confirmed."""
+        self.unread = ""
+        """Why the recording cannot be read now: the system takes no more open files. It is tried again."""
         self._begin_run(0.0)
+
+    def _read(self, n_bytes: int) -> ByteBatch | None:
+        if self._reader is None:
+            self._reader = self._open_reader()
+        return self._reader.read(n_bytes)
 
     @property
     def finished(self) -> bool:
@@ -222,8 +230,6 @@ class Dispatch:
     def _raws(
         self, now: float, *, ended: bool, settled_at: int, n_recorded: int | None, chunk_bytes: int
     ) -> list[StageMessage]:
-        if self._reader is None:
-            self._reader = self._open_reader()
         if not self._waits:
             self._heard_at = now
         out: list[StageMessage] = []
@@ -233,7 +239,14 @@ class Dispatch:
             if self._place == n_recorded:
                 break
             left = chunk_bytes if n_recorded is None else n_recorded - self._place
-            batch = self._reader.read(min(left + 1, chunk_bytes))  # one more shows that it is all
+            try:
+                batch = self._read(min(left + 1, chunk_bytes))  # one more shows that it is all
+            except OSError as error:
+                if error.errno not in LATER:
+                    raise
+                self.unread = error.strerror or str(error)
+                break
+            self.unread = ""
             if batch is None and not ended:
                 break
             self._end_sent = batch is None

@@ -84,6 +84,7 @@ class Ingest:
                 "unsettled": len(desk.passes),
                 "damaged": [one.folder.name for one in desk.passes if one.n_damaged],
                 "stalled": desk.stalled(time.monotonic()),
+                "unread": next((one.dispatch.unread for one in desk.passes if one.dispatch.unread), ""),
             }
             | odd_in_words(source)
             for name, (desk, source) in self._stations.items()
@@ -91,7 +92,7 @@ class Ingest:
         stopped = any(
             desk.disk_full or desk.recorder.broken or desk.n_damaged for desk, _ in self._stations.values()
         )
-        stopped |= any(one["stalled"] for one in told.values())
+        stopped |= any(one["stalled"] or one["unread"] for one in told.values())
         return not stopped and not self._publish_away, {"stations": told, "publish": not self._publish_away}
 
     async def _record(self, desk: Desk, source: Source) -> None:

@@ -10,6 +10,8 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+LATER = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""Of errors: the system has no room now for another open file. Nothing is wrong with the file."""
 _MAX_PARTS = 512
 """Of one call to the system, which takes 1024 at most (IOV_MAX)."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from pipeline.transport.disk import LATER
 from pipeline.transport.pass_folder import has_records
 from pipeline.transport.receive_times import marks_between, read_what_holds, times_path
 from pipeline.transport.records import Block, Damage, Found, RecordParser
@@ -102,8 +103,10 @@ OpenFile = RecordFile | PlainFile | UnreadableFile
 
 
 def open_file(begin: int, path: Path) -> OpenFile:
-    """The file that begins at byte `begin` of the pass."""
+    """The file that begins at byte `begin` of the pass. OSError where it can be opened later (LATER)."""
     try:
         return RecordFile(path) if has_records(path) else PlainFile(begin, path)
     except OSError as error:
+        if error.errno in LATER:
+            raise
         return UnreadableFile(error)

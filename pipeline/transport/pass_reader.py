@@ -216,6 +216,7 @@ class PassReader:
         later = [one for one in self._folder.files() if path is None or one[1].name > path.name]
         if not later:
             return path is None and (self._final or self._folder.ended) and self._finish()
+        opened = open_file(*later[0])  # before anything changes: an OSError here is tried again
         for found in iter(lambda: self._file.read(_MOST_BYTES) if self._file else None, None):
             for one in found:  # written since, before that file was begun
                 self._accept(one)
@@ -225,7 +226,7 @@ class PassReader:
         self._begin, self._path = later[0]
         if self._begin > self._n_read:
             self._skip_to(self._begin)
-        self._file, self._is_last_known, self._closed = open_file(*later[0]), False, b""
+        self._file, self._is_last_known, self._closed = opened, False, b""
         return True
 
     def _finish(self) -> bool:
