@@ -24,6 +24,7 @@ from pipeline.stages.latest import MESSAGES_PER_SECOND, MESSAGES_PER_SECOND_MAX_
 from pipeline.stages.line import Line
 from pipeline.stages.quarantine import set_aside
 from pipeline.stages.stage_messages import Lost, Out, Outgoing, Raw, RunId, ids
+from pipeline.transport.disk import LATER
 
 MAX_RUNS = 16
 OUT_BYTES = 4 << 20
@@ -82,7 +83,20 @@ class Worker:
         return len(self._runs)
 
     def take(self, raw: Raw) -> Iterator[Out | Lost]:
-        """What to send on. All of it is to be asked for; what is retained is made after the products were."""
+        """What to send on. All of it is to be asked for; what is retained is made after the products were.
+
+        Where the system takes no more open files (a library that is loaded when first used) the run is lost, and sent
+        again with backoff: nothing is wrong with its bytes.
+        """
+        try:
+            yield from self._take(raw)
+        except OSError as error:
+            if error.errno not in LATER:
+                raise
+            self._runs.pop(raw.id, None)
+            yield Lost(raw.id, f"nothing can be opened for now: {error.strerror}")
+
+    def _take(self, raw: Raw) -> Iterator[Out | Lost]:
         run = self._run(raw)
         if run is None or raw.seq > run.seq:
             yield Lost(raw.id, f"batch {raw.seq} came, and what is before it did not")
@@ -123,6 +137,8 @@ class Worker:
         try:
             return make(raw, run)
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in LATER:
+                raise
             log.exception("a batch broke the decode stage and is set aside", **ids(raw))
             self.n_quarantined += 1
             path = self._quarantine_folder / f"{raw.id.station}-{raw.id.name}-{raw.seq}.bin"

@@ -1,5 +1,7 @@
 """The decode stage by itself: what it makes of a run, in which order, and what it does with what breaks it."""
 
+import errno
+import os
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +74,18 @@ def test_a_batch_that_breaks_the_line_is_set_aside_and_the_run_goes_on(tmp_path)
     assert made.n_quarantined == 1
     (out,) = made.take(Raw(RUN, 1, ByteBatch.of(b"good")))
     assert (out.seq, out.n_bytes) == (len(outs), 7)
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
+def test_where_no_file_can_be_opened_the_run_is_lost_to_be_sent_again_and_nothing_is_set_aside(tmp_path, number):
+    made = worker(tmp_path, product(1), OSError(number, os.strerror(number)))
+    assert [type(one) for one in made.take(Raw(RUN, 0, ByteBatch.of(b"x")))] == [Out, Out]
+    *_, last = made.take(Raw(RUN, 1, ByteBatch.of(b"y")))
+    assert isinstance(last, Lost)
+    assert os.strerror(number) in last.why
+    assert (made.n_quarantined, made.n_runs) == (0, 0)
+    again = RunId("live", "pass", "later")
+    assert all(isinstance(one, Out) for one in made.take(Raw(again, 0, ByteBatch.of(b""))))
 
 
 def test_a_batch_that_is_missing_loses_the_run_and_one_that_comes_twice_is_nothing(tmp_path):
