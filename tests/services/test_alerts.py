@@ -18,7 +18,12 @@ STANDSTILLS = {
     "a service is gone": ("ServiceIsGone", 'up{job="downlink", instance="ingest"}', "0", "1"),
     "the broker is away": ("BrokerIsAway", "downlink_broker_connected", "0", "1"),
     "publish is away": ("PublishIsAway", "downlink_publish_away", "1", "0"),
-    "decode is away, or nothing is confirmed": ("PassIsStalled", 'downlink_stalled_passes{station="live"}', "1", "0"),
+    "decode is away, or nothing is confirmed": (
+        "PassIsStalled",
+        'downlink_stalled_passes{station="live"}',
+        "1",
+        "0",
+    ),
     "the broker refuses products": ("BrokerRefusesProducts", "downlink_refused_topics", "1", "0"),
     "the broker refuses stage messages": (
         "BrokerRefusesService",
