@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import prod
 
-from pipeline.dictionary.conditions import Dynamic, Lookup, Remainder, Size
+from pipeline.dictionary.conditions import AllOf, Dynamic, Lookup, NoneOf, Remainder, Size
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.encodings import Tagged, Terminated
 from pipeline.dictionary.parameter_types import NumberType
@@ -23,30 +23,54 @@ def extent_of(steps: Sequence[Step], dictionary: Dictionary) -> Extent:
 class _Measure:
     def __init__(self, dictionary: Dictionary) -> None:
         self.dictionary = dictionary
+        self.marks: dict[int, Extent] = {}
+        self.front: Extent | None = None
+        self.behind: tuple[int, int] = (0, 0)
+        """Bits that are counted from the packet's end."""
 
     def of(self, steps: Sequence[Step]) -> Extent:
         """How far steps reach, one behind the other from where they begin."""
-        place: Extent = (0, 0)
-        reach: Extent = (0, 0)
-        behind = 0
-        for step in steps:
-            if isinstance(step, Move):
-                place, behind = self._moved(step, place, reach, behind)
-                continue
-            if isinstance(step, Block) and step.from_start:
-                place = (0, 0)
-            end = _sum(place, self._one(step))
-            reach = _most(reach, self._reach(step, place), end)
-            place = _sum(place, (step.end_bits, step.end_bits)) if isinstance(step, Block) else end
-        return _sum(reach, (behind, behind))
+        outer, self.behind = self.behind, (0, 0)
+        _, reach = self._walk(steps, (0, 0))
+        behind, self.behind = self.behind, outer
+        return _sum(reach, behind)
 
-    def _moved(self, move: Move, place: Extent, reach: Extent, behind: int) -> tuple[Extent, int]:
-        low, high = self.size(move.bits)
+    def _walk(self, steps: Sequence[Step], place: Extent) -> tuple[Extent, Extent]:
+        """The place behind the steps, and how far they reach."""
+        reach = fork = place
+        for step in steps:
+            if isinstance(step, Mark):
+                self.marks[step.mark] = place
+            elif isinstance(step, Move):
+                place = self._moved(step, place, reach)
+            elif isinstance(step, Group):
+                # Of groups that exclude each other all begin where the first does.
+                fork = fork if _is_instead(step) else place
+                behind = self.behind[0]
+                end, inside = self._walk(step.steps, fork)
+                self.behind = behind, self.behind[1]
+                reach = reach[0], _most(reach, inside)[1]
+                place = min(place[0], end[0]), _most(place, end)[1]
+            else:
+                if isinstance(step, Block) and step.from_start:
+                    place = (0, 0)
+                end = _sum(place, self._one(step))
+                reach = _most(reach, self._reach(step, place), end)
+                place = _sum(place, (step.end_bits, step.end_bits)) if isinstance(step, Block) else end
+        return place, reach
+
+    def _moved(self, move: Move, place: Extent, reach: Extent) -> Extent:
+        bits = self.size(move.bits)
         if move.anchor == "end":
-            return reach, max(behind, -low)
+            self.front = self.front if self.front is not None else place
+            self.behind = max(self.behind[0], -bits[0]), max(self.behind[1], -bits[0])
+            return _sum(reach, bits)  # as if the packet ended there: what is behind is added at last
+        if move.anchor == "front":
+            back, self.front = self.front, None
+            return back if back is not None else place
         if move.anchor == "start":
-            return (max(low, 0), high), behind
-        return (_sum(place, (low, high)) if move.anchor == "here" else place), behind
+            return max(bits[0], 0), bits[1]
+        return _sum(self.marks.get(move.mark, place) if move.anchor == "mark" else place, bits)
 
     def _reach(self, step: Step, place: Extent) -> Extent:
         if not isinstance(step, Block):
@@ -62,9 +86,7 @@ class _Measure:
             return self._variable(step)
         if isinstance(step, Repeat | Loop):
             return self._repeated(step)
-        if isinstance(step, Group):
-            return 0, self.of(step.steps)[1]
-        assert isinstance(step, Mark | Assure | Move)
+        assert isinstance(step, Assure | Group | Mark | Move)
         return 0, 0
 
     def _variable(self, step: Variable) -> Extent:
@@ -110,6 +132,12 @@ class _Measure:
             return 0, None
         ends = [size.slope * value + size.intercept for value in (0, (1 << kind.encoding.size_bits) - 1)]
         return max(int(min(ends)), 0), max(int(max(ends)), 0)
+
+
+def _is_instead(group: Group) -> bool:
+    """Whether a packet has it only where it has none of the groups just before."""
+    parts = group.condition.parts if isinstance(group.condition, AllOf) else (group.condition,)
+    return any(isinstance(part, NoneOf) for part in parts)
 
 
 def _sum(one: Extent, other: Extent) -> Extent:

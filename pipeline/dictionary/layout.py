@@ -5,7 +5,7 @@ A container with fixed places only is one block, whatever its order, overlays, g
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from pipeline.dictionary.conditions import AllOf, AnyOf, Condition, NoneOf, Remainder, Size, asked_by
@@ -66,10 +66,17 @@ def lay_out(container: Container, dictionary: Dictionary) -> tuple[Step, ...]:
         walk.return_to_front()
         walk.container(each)
     steps = walk.finish()
-    if container.size is not None and any(isinstance(step, Move) and step.anchor == "end" for step in steps):
+    if container.size is not None and _counts_from_end(steps):
         text = "containerEnd in a container that says its own size is not implemented"
         raise ConfigError([Problem(text, dictionary.file, container.line)])
     return steps
+
+
+def _counts_from_end(steps: Iterable[Step]) -> bool:
+    return any(
+        _counts_from_end(step.steps) if isinstance(step, Group) else isinstance(step, Move) and step.anchor == "end"
+        for step in steps
+    )
 
 
 def bases_of(container: Container, dictionary: Dictionary) -> Iterator[Container]:
@@ -223,8 +230,12 @@ class _Walk:
     def entry(self, entry: Entry) -> None:
         place = entry.place
         if place.condition is not None:
+            if place.location is not None and place.location.from_end:
+                self.return_to_front()
             inside = self._part(self._starts_from_here())
+            inside.is_whole = self.is_whole
             inside.entry(replace(entry, place=replace(place, condition=None)))
+            inside.return_to_front()
             self._step(Group(place.condition, inside.finish()))
             return
         if place.location is not None and place.location.from_end:

@@ -82,6 +82,9 @@ class Run:
         """Zeros for columns without a value."""
         self.front: Positions | None = None
         """Where the entries before those at the packet's end left off."""
+        self.tail = end
+        """Where the entries at the packet's end begin."""
+        self.is_at_end = False
         self.reach = position
         self.is_inside = position is begin
         """Whether no packet's reach lies before its start."""
@@ -116,7 +119,7 @@ class Run:
     def _fit(self, low: Positions, high: Positions) -> bool:
         """Note which packets hold the bits from `low` to `high`, not before it; False: none does any more."""
         goes_on = low is self.reach and self.is_inside
-        fits = high <= self.end
+        fits = high <= self._limit()
         if not goes_on and low is not self.begin:
             fits &= low >= self.begin
         self.alive &= fits
@@ -127,6 +130,10 @@ class Run:
         self.reach = high if goes_on else np.maximum(self.reach, high)
         self.is_inside = True
         return True
+
+    def _limit(self) -> Positions:
+        """Where the entry at hand must have ended."""
+        return self.end if self.is_at_end else self.tail
 
     def _safe(self, position: Positions) -> Positions:
         """Positions that may be read: those of packets too short are replaced by another packet's."""
@@ -166,7 +173,7 @@ class Run:
 
     def _variable(self, variable: VariableProgram) -> bool:
         position = self._safe(self.position)
-        size_bits = variable.size_bits(self.result.values, self.terminators, position, self.end)
+        size_bits = variable.size_bits(self.result.values, self.terminators, position, self._limit())
         self.alive &= size_bits >= 0
         behind = self.position + size_bits
         if not self._fit(self.position, behind):
@@ -272,6 +279,9 @@ class Run:
         values = self.result.values.inside(rows)
         marks = {mark: mark_place[rows] for mark, mark_place in self.marks.items()}
         run = Run(self.data, self.begin[rows], self.end[rows], place, values, marks, self.terminators)
+        run.is_at_end = self.is_at_end
+        if self.tail is not self.end:
+            run.tail = self.tail[rows]
         run.run(steps)
         return run
 
@@ -280,6 +290,9 @@ class Run:
         self.alive[rows] &= inside.alive
         self.lost[rows] |= inside.lost
         self.position[rows] = inside.position
+        if inside.tail is not inside.end:
+            self.tail = self.tail.copy()
+            self.tail[rows] = inside.tail
         self.reach[rows] = np.maximum(self.reach[rows], inside.reach)
         if inside.result.values.unknown is not None:
             unknown = np.zeros(len(self.alive), np.bool_)
@@ -289,7 +302,7 @@ class Run:
     def _move(self, move: MoveProgram) -> bool:
         if move.anchor == "front":
             assert self.front is not None
-            self.position, self.front = self.front, None
+            self.position, self.front, self.is_at_end = self.front, None, False
             return True
         anchors = {"here": self.position, "start": self.begin, "end": self.end}
         anchor = self.marks[move.mark] if move.anchor == "mark" else anchors[move.anchor]
@@ -298,6 +311,7 @@ class Run:
             self.front = before if self.front is None else self.front
             # What stands at the end must not lie over what stands before it.
             self.alive &= self.position >= self.front
+            self.tail, self.is_at_end = np.minimum(self.tail, self.position), True
         return not len(before) or bool(self.alive.any())
 
 

@@ -4,6 +4,8 @@ import pytest
 from pieces import rows
 
 from pipeline.dictionary.encoder import encode
+from pipeline.dictionary.extents import extent_of
+from pipeline.dictionary.layout import lay_out
 from pipeline.dictionary.xtce import read_xtce
 
 
@@ -140,3 +142,28 @@ def test_a_sized_container_inside_is_written_as_it_is_read(document, packet, dec
         (found,) = decode(xtce, [packet(body)])
         values = {name: found.columns[name][0].item() for name in ("KIND", "A", "Z")}
         assert encode(read_xtce(xtce), "PACKET", values)[6:] == body
+
+
+def lengths(xtce):
+    dictionary = read_xtce(xtce)
+    low, high = extent_of(lay_out(dictionary.containers["PACKET"], dictionary), dictionary)
+    return low // 8, high // 8
+
+
+def test_of_children_inside_one_counts_for_the_length(document):
+    assert lengths(document("", PARAMETERS, INSIDE, CHILDREN)) == (6 + 2, 6 + 4)
+
+
+def test_a_size_of_its_own_counts_for_the_length(document):
+    assert lengths(document("", PARAMETERS, INSIDE, sized(CHILDREN, 32))) == (6 + 5, 6 + 5)
+    assert lengths(document("", PARAMETERS, INSIDE, sized(CHILDREN, TOLD)))[1] == 6 + 255 + 1
+
+
+def test_what_is_counted_from_the_end_counts_once_for_the_length(document):
+    place = '<LocationInContainerInBits referenceLocation="containerEnd"><FixedValue>0</FixedValue>'
+    last = f'<ParameterRefEntry parameterRef="Z">{place}</LocationInContainerInBits></ParameterRefEntry>'
+    child = sub("CHILD", "PACKET", equals("KIND", 1), "A B")
+    entries = '<ParameterRefEntry parameterRef="KIND"/>' + last
+    dictionary = read_xtce(document("", PARAMETERS, entries, child))
+    found = [extent_of(lay_out(dictionary.containers[key], dictionary), dictionary) for key in ("PACKET", "CHILD")]
+    assert found == [(8 * 8, 8 * 8), (8 * 11, 8 * 11)]
