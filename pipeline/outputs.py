@@ -70,9 +70,8 @@ def check_replace(
         if found := next((one for one in inputs if _is_of(path, one)), None):
             raise ConfigError(f"{path}: it is or belongs to the input {found}, and is left as it is")
         if not overwrite and _holds_something(path) and not is_own(path):
-            raise ConfigError(
-                f"{path} is there, and something else than this command would write: --overwrite replaces it"
-            )
+            why = " already" if is_own is never_own else ", and something else than this command would write"
+            raise ConfigError(f"{path} is there{why}: --overwrite replaces it")
 
 
 @contextmanager
@@ -96,12 +95,21 @@ def locked_folder(folder: Path) -> Iterator[None]:
 def _is_of(path: Path, recording: Path) -> bool:
     """Whether a file to write is a recording, belongs to it, lies in it, or is a folder that it lies in."""
     if str(recording) == _STANDARD:
-        return False
+        return _is_standard_input(path)
     names = [recording, recording.with_suffix("")] if recording.suffix in _PACKED else [recording]
     own = [recording, *(name.with_name(name.name + ending) for name in names for ending in SIDE_ENDINGS)]
     if any(_is_same(path, one) for one in own):
         return True
     return (recording.is_dir() and _is_inside(path, recording)) or (path.is_dir() and _is_inside(recording, path))
+
+
+def _is_standard_input(path: Path) -> bool:
+    """Whether the file is what the shell gave as standard input: `< FILE`."""
+    try:
+        state = os.fstat(0)
+        return stat.S_ISREG(state.st_mode) and os.path.samestat(state, path.stat())
+    except OSError:
+        return False
 
 
 def _is_same(one: Path, other: Path) -> bool:

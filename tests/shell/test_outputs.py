@@ -40,6 +40,21 @@ def recording(tmp_path):
     return tmp_path / "night.cadu"
 
 
+def test_packets_of_standard_input_never_replace_its_file(recording):
+    before = recording.read_bytes()
+    words = [sys.executable, "-m", "pipeline", "packets", "-", *MISSION, "--out", str(recording), "--overwrite"]
+    with recording.open("rb") as file:
+        done = subprocess.run(words, stdin=file, capture_output=True, text=True, timeout=120, check=False)
+    assert (done.returncode, recording.read_bytes() == before) == (2, True)
+    assert "belongs to the input" in done.stderr
+
+
+def test_packets_that_are_there_already_are_not_called_something_else(recording, tmp_path):
+    words = ("packets", recording, *MISSION, "--out", tmp_path / "out")
+    assert run(*words).returncode == 0
+    assert refused(*words) == f"downlink: {tmp_path / 'out'} is there already: --overwrite replaces it"
+
+
 @pytest.mark.parametrize("flag", [(), ("--overwrite",)])
 @pytest.mark.parametrize("name", ["itself", "symbolic", "hard", "times", "no times yet", "truth"])
 def test_packets_never_replace_what_they_are_made_of(recording, tmp_path, name, flag):
