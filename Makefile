@@ -35,11 +35,12 @@ endif
 	@touch $@ $(VENV)/.setup
 
 # The tools whose formats `dictionary convert` reads, each in a venv of its own: their needs go neither with ours nor together.
-witness: pyproject.toml | $(BIN)/python ## OpenC3, F Prime, AIT and Kaitai, with which tests compare converted dictionaries
+witness: $(VENV)/.tools ## tests that compare with OpenC3, F Prime, AIT, Kaitai and promtool (of Debian's prometheus)
 	@for need in $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["witness"])'); do \
 	  place=$(VENV)/witness/$${need%%>*}; test -x $$place/bin/python || $(PYTHON) -m venv $$place; \
 	  $$place/bin/python -m pip install --quiet --disable-pip-version-check "$$need" || exit 1; \
 	done
+	$(BIN)/python -m pytest -m witness tests
 
 $(VENV)/.supply: pyproject.toml | $(BIN)/python
 	$(INSTALL) -e '.[supply]'

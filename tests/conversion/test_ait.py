@@ -50,6 +50,7 @@ def same(ours, theirs):
     return ours in (theirs, f"UNKNOWN_{theirs}")
 
 
+@pytest.mark.witness
 def test_a_thousand_packets_are_what_ait_reads(carried):
     found = carried("tlm.yaml", TEXT)
     packets = found.packets(1000)

@@ -121,6 +121,7 @@ def meant(ours, theirs):
 
 
 @pytest.mark.parametrize("text", ALL, ids=["numbers", "bit fields", "meanings", "sizes", "rest"])
+@pytest.mark.witness
 def test_a_thousand_packets_are_what_openc3_reads(carried, text):
     found = carried("tlm.txt", text)
     packets = found.packets(1000)

@@ -97,6 +97,7 @@ def same(ours, theirs):
     return ours == theirs
 
 
+@pytest.mark.witness
 def test_a_thousand_packets_are_what_fprime_reads(reference):
     packets = [with_time(each) for each in reference.packets(2400)]
     asked = {"dictionary": str(reference.path), "set": "All", "packets": [each.hex() for each in packets]}

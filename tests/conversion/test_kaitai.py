@@ -165,6 +165,7 @@ def same(ours, theirs):
     [(OWN, "own", 15), (US6, "us6.Us6", 38), (AX25, "ax25frames.Ax25frames", 7)],
     ids=["own", "us6", "ax25frames"],
 )
+@pytest.mark.witness
 def test_a_thousand_packets_are_what_kaitai_reads(carried, text, decoder, least):
     found = carried("packet.ksy", text)
     packets = found.packets(1000, space_packets=False)
