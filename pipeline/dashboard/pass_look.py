@@ -52,7 +52,7 @@ class PassLook:
         self.symbols = ColumnDataSource({"symbols": [], "codewords": [], "share": []}, name="symbols")
         columns = ("at", "clock", "severity", "text", "time", "frames", "size", "colour")
         self.events = ColumnDataSource({name: [] for name in columns}, name="events")
-        self.products = ColumnDataSource({"product": [], "messages": []}, name="products")
+        self.products = ColumnDataSource({"product": [], "messages": [], "text": []}, name="products")
         self._n_changes: tuple[str, int] | None = None
         self._link = _Table("Link", self.channels, ("channel", *_COUNTERS, "last"), {"last": "last received, UTC"})
         self._frames = Panel(
@@ -64,7 +64,9 @@ class PassLook:
             {"symbols": "corrected_symbols", "codewords": "codewords"}, "corrected_symbols.csv",
         )  # fmt: skip
         self._events = _Table("Events", self.events, ("at", "severity", "text"), {"at": RECEIVED})
-        self._products = _Table("Products", self.products, ("product", "messages"))
+        self._products = _Table(
+            "Products", self.products, ("product", "messages", "text"), {"text": "described in the dictionary"}
+        )
         self._link.root.sizing_mode, self._link.root.height = "stretch_width", 150
         plots = beside(self._frames.root, self._symbols.root)
         left = below(self._link.root, plots)
@@ -102,7 +104,13 @@ class PassLook:
         self._events.fill(_told(list(stream.events)[::-1], self.lines.data))
         self.symbols.data = _histogram(_frames(stream))
         found = Counter(stream.n_products).most_common()
-        self._products.fill({"product": [name for name, _ in found], "messages": [n for _, n in found]})
+        self._products.fill(
+            {
+                "product": [name for name, _ in found],
+                "messages": [n for _, n in found],
+                "text": [stream.described.get(name, "") for name, _ in found],
+            }
+        )
 
     def _tell(self, stream: Stream, now_s: float) -> None:
         def tell(
@@ -178,12 +186,12 @@ class _Table:
         self.root = self.panel.root
 
     def fill(self, data: dict[str, list[Any]]) -> None:
+        """Show these rows; a column whose cells are all empty is left out."""
         self._source.data = data
-        head = "".join(
-            f"<th>{escape(self._heads.get(name, name.replace('_', ' ')))}</th>" for name in self._columns
-        )
-        rows = zip(*(data[name][:MAX_SHOWN] for name in self._columns), strict=True)
-        body = "".join("<tr>" + "".join(map(_cell, self._columns, cells)) + "</tr>" for cells in rows)
+        shown = [name for name in self._columns if any(cell != "" for cell in data[name]) or not data[name]]
+        head = "".join(f"<th>{escape(self._heads.get(name, name.replace('_', ' ')))}</th>" for name in shown)
+        rows = zip(*(data[name][:MAX_SHOWN] for name in shown), strict=True)
+        body = "".join("<tr>" + "".join(map(_cell, shown, cells)) + "</tr>" for cells in rows)
         self._body.set(f"<table><tr>{head}</tr>{body}</table>")
 
 

@@ -27,6 +27,7 @@ MAX_STREAMS = 12
 MAX_EVENTS = 500
 MAX_CHANNELS = 64
 MAX_KINDS = 256
+MAX_DESCRIBED = 600
 MAX_IDS = 8192
 MAX_COUNTS = 2000
 MAX_HELD_BYTES = 128 << 20
@@ -63,6 +64,8 @@ class Stream:
         self.products: dict[str, Ring] = {}
         self.images = Album()
         self.n_products: Counter[str] = Counter()
+        self.described: dict[str, str] = {}
+        """Of each kind of product, the arrays that the dictionary describes, with its words."""
         self.channels: dict[str, dict[str, Any]] = {}
         self.counts: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MAX_COUNTS)
         """(channel, its counters) as they came, for what is drawn against time."""
@@ -226,6 +229,16 @@ def _take_product(stream: Stream, unpack: Unpack, levels: list[str], payload: by
     _note_time(stream, product.get("time") or {})
     if kind in stream.n_products or len(stream.n_products) < MAX_KINDS:
         stream.n_products[kind] += 1
+        if kind not in stream.described:
+            stream.described[kind] = _descriptions(product) if kind.startswith("telemetry/") else ""
+
+
+def _descriptions(product: Mapping[str, Any]) -> str:
+    """`name: description` of the arrays that have one, cut to MAX_DESCRIBED characters."""
+    arrays = product.get("arrays") or {}
+    known = [(name, entry.get("description")) for name, entry in arrays.items() if isinstance(entry, Mapping)]
+    text = "; ".join(f"{name}: {about}" for name, about in known if isinstance(about, str) and about)
+    return text if len(text) <= MAX_DESCRIBED else f"{text[: MAX_DESCRIBED - 1]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _note_time(stream: Stream, time: Mapping[str, Any]) -> None:

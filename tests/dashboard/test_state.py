@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+import msgpack
 import numpy as np
 import pytest
 
@@ -288,3 +289,17 @@ def test_the_look_ends_with_the_counters_of_the_report(state, tmp_path, bundled,
     look.refresh(state.streams["zhurong/cut"], 1.0)
     assert look.channels.data["truncated_packets"] == [1, 1]
     assert look.channels.data["frames"] == [one["frames"] for one in replay.report()["channels"]]
+
+
+def test_the_descriptions_of_a_dictionary_stand_beside_its_products(state):
+    quality = {"dtype": "<u2", "shape": [1], "data": b"\0\0"}
+    array = {"dtype": "<f4", "shape": [1], "data": bytes(4), "unit": "degC", "dims": ["row"]}
+    arrays = {"TEMP": array | {"description": "Battery <b>core</b>"}, "MODE": array}
+    product = {"id": "1", "quality": quality, "arrays": arrays, "time": {}}
+    state.feed("m/s/product/telemetry/EPS", msgpack.packb(product), 1.0)
+    look = PassLook()
+    look.refresh(state.streams["m/s"], 1.0)
+    assert look.products.data["text"] == ["TEMP: Battery <b>core</b>"]
+    [shown] = look._products._body.root.tags
+    assert "described in the dictionary" in shown
+    assert "TEMP: Battery &lt;b&gt;core&lt;/b&gt;" in shown
