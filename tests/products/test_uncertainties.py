@@ -30,7 +30,7 @@ def test_netcdf_ties_an_array_to_its_sigma(tmp_path):
     }
     write(tmp_path, "weather", "meteorology", arrays)
     with xarray.open_dataset(next(tmp_path.glob("*.nc"))) as found:
-        assert found["pressure_pa"].attrs["ancillary_variables"] == "quality pressure_pa_sigma"
+        assert found["pressure_pa"].attrs["ancillary_variables"] == "quality usable pressure_pa_sigma"
         assert found["pressure_pa_sigma"].attrs["standard_name"] == "surface_air_pressure standard_error"
         assert found["pressure_pa_sigma"].attrs["units"] == "Pa"
 
