@@ -36,7 +36,7 @@ def test_two_stations_miss_less_than_one_and_what_both_miss_is_told(campaign):
     told = json.loads((out.parent / "c.campaign.json").read_text())["passes"]
     (entry, *_) = told.values()
     paths = [pass_path(out, asked, 11, 0, station) for station in (0, 1)]
-    both = open_pass(*paths, mission="zhurong").report()
+    both = open_pass(*paths, mission="zhurong", merge=True).report()
     alone = [open_pass(path, mission="zhurong").report()["channels"][0]["frames"] for path in paths]
     channel = both["channels"][0]
     assert channel["lost_frames"] == entry["relay_missing_at_all_stations"]
