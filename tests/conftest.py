@@ -4,12 +4,20 @@ import os
 from pathlib import Path
 
 import pytest
+import structlog
 
 from pipeline.mission import load_mission
 from pipeline.stages.line import Line
 from pipeline.stages.passes import read_passes
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def _logs_go_where_tests_look():
+    """A command that ran in this process left its logs on a stream that pytest has closed by the next test."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")
