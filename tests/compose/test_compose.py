@@ -192,10 +192,11 @@ async def test_the_live_page_answers_and_asks_nothing_of_anyone_outside(compose)
 
 
 @pytest.mark.usefixtures("compose")
-def test_the_image_adds_less_than_220_mb_to_that_of_python():
+def test_the_image_adds_less_than_340_mb_to_that_of_python():
+    """Of these 115 MB are SciPy and pybaselines, which find the continuum of LIBS."""
     words = ["docker", "image", "inspect", "-f", "{{.Size}}", "downlink", "python:3.11-slim"]
     sizes = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
-    assert int(sizes[0]) - int(sizes[1]) < 220e6
+    assert int(sizes[0]) - int(sizes[1]) < 340e6
 
 
 async def test_who_comes_from_outside_reads_products_and_neither_reads_nor_writes_stage_topics(compose):

@@ -234,5 +234,5 @@ def test_what_a_library_is_missing_for_is_told_with_a_command_that_installs_it()
     words = shlex.split(to_install("science"))
     assert words[:4] == [sys.executable, "-m", "pip", "install"]
     names = {re.match(r"[\w-]+", word)[0].lower() for word in words[4:]}
-    assert {"netcdf4", "xarray", "scipy", "cdflib"} <= names
+    assert {"netcdf4", "xarray", "zarr", "cdflib"} <= names
     assert "downlink-pipeline" not in names
