@@ -53,7 +53,9 @@ def columns(real_data: Path, jpss: Path, downlink: Any, tmp_path_factory: pytest
 
 
 def test_the_file_has_the_parameters_that_the_witness_has(columns: Any, witness: dict[str, np.ndarray]) -> None:
-    rows = {"time", "onboard_ns", "packet_apid", "packet_seq_count", "packet_order", "packet_quality"}
+    rows = {"time", "onboard_ns"} | {
+        f"packet_{name}" for name in ("apid", "seq_count", "order", "quality", "usable")
+    }
     assert set(columns.files) - rows == set(witness)
 
 
