@@ -14,6 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from pybaselines import Baseline
+from pybaselines.utils import whittaker_smooth
+from scipy.linalg import solveh_banded
 
 from pipeline.instruments.rotations import Floats
 
@@ -37,8 +40,6 @@ def continuum(spectrum: Floats, sigma: Floats, smoothness: float) -> Continuum:
     n = len(spectrum)
     if n < _FEWEST or not np.isfinite(spectrum).all():
         return Continuum(np.full(n, np.median(spectrum)), np.ones(n))
-    from pybaselines import Baseline  # noqa: PLC0415 -- a second to import, and only LIBS needs it
-    from pybaselines.utils import whittaker_smooth  # noqa: PLC0415 -- as above
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a spectrum without noise does not converge
@@ -57,8 +58,6 @@ def continuum(spectrum: Floats, sigma: Floats, smoothness: float) -> Continuum:
 
 def smoother(weight: Floats, smoothness: float) -> NDArray[np.float64]:
     """H [n, n] of the smoother: the continuum is H y. The penalty is `smoothness` times second differences squared."""
-    from scipy.linalg import solveh_banded  # noqa: PLC0415 -- slow to import, and only LIBS needs it
-
     n = len(weight)
     if n < _FEWEST:
         return np.full((n, n), 1.0 / max(n, 1))
