@@ -37,6 +37,8 @@ WINDOW_BYTES = 8 << 20
 
 _TICK_S = 0.1
 _MAX_REFUSALS = 100
+_NARROWEST = 3
+"""Lost connections in a row after which a single message is in flight."""
 MAX_LOSSES = 8
 """Lost connections for which one message may be the oldest in flight, before it is given up as refused."""
 _LONGEST_PATIENCE_S = 60.0
@@ -131,7 +133,7 @@ class Publisher:
         self._refusals: set[str] = set()
         self._refused_topics = RefusedTopics(time.monotonic)
         self._n_losses = self._n_to_resend = 0
-        """Connections lost one after the other before all was sent again, and how much of that is left."""
+        """Consecutive connections lost before all was sent again, and how many messages of that are unanswered."""
         self._will = will
         self._birth = birth
         self._window = window
@@ -257,19 +259,17 @@ class Publisher:
             self._send_one(connection, self._waiting.popleft())
 
     def _narrowed_window(self) -> int:
-        """After two losses in a row a tenth, after three a single message: then the broker's answer to the message for
-        which it hangs up is not lost with the connection, as it may be behind others (TCP reset).
+        """Messages in flight at most: a tenth after two losses in a row, a single one after three or after a refusal.
+
+        A broker that closes a connection with unread bytes resets it, and its answer to the message that it refused is
+        lost. With one message in flight nothing is unread.
         """
         narrowing: int = 10 ** max(self._n_losses - 1, 0)
         return max(self._window // narrowing, 1)
 
     def _send_one(self, connection: Connection, entry: _Entry) -> None:
-        if entry.is_cancelled():
-            return
-        if entry.n_bytes > connection.maximum_packet_bytes:
-            entry.close("packet too large")
-            return
-        if refusal := self._refused_topics.reason(entry.message.topic):
+        refusal = self._unsendable(entry, connection)
+        if refusal is not None:
             entry.close(refusal)
             self._count_resent()
             return
@@ -280,6 +280,14 @@ class Publisher:
             raise
         self._in_flight[mid] = entry
         self._bytes_in_flight += entry.n_bytes
+
+    def _unsendable(self, entry: _Entry, connection: Connection) -> str | None:
+        """Why a message is not sent; empty where nobody waits for it any more, None where it is to be sent."""
+        if entry.is_cancelled():
+            return ""
+        if entry.n_bytes > connection.maximum_packet_bytes:
+            return "packet too large"
+        return self._refused_topics.reason(entry.message.topic) or None
 
     def _has_room(self, entry: _Entry) -> bool:
         return not self._in_flight or self._bytes_in_flight + entry.n_bytes <= WINDOW_BYTES
@@ -333,15 +341,18 @@ class Publisher:
     def _take_back(self) -> None:
         """Put what a lost connection left without an acknowledgement in front again.
 
-        Before it goes what was sent lately, since the broker may have forgotten that.
+        Before it goes what was sent lately, since the broker may have forgotten that. Where the broker refused a
+        message on the lost connection, the window stays narrow until all messages that wait now are answered: each may
+        be on another refused topic, which then costs one connection and not one for each step of the window.
         """
         self._give_up_poison()
-        self._refused_topics.lost()
+        refused = self._refused_topics.lost()
         again = [_Entry.of(message, None) for message in self._memory.messages()]
-        self._n_losses += bool(self._in_flight)
-        self._n_to_resend = len(again) + len(self._in_flight)
+        n_losses = self._n_losses + bool(self._in_flight)
+        self._n_losses = _NARROWEST if refused else min(n_losses, _NARROWEST)
         unsent = [entry for entry in (*self._in_flight.values(), *self._waiting) if entry.batch]
         self._waiting = deque(again + unsent)
+        self._n_to_resend = len(self._waiting) if refused else len(again) + len(self._in_flight)
         self._in_flight.clear()
         self._bytes_in_flight = 0
 

@@ -34,14 +34,16 @@ class RefusedTopics:
             self._reasons.pop(topic, None)
             self._paused.pop(topic, None)
 
-    def lost(self) -> None:
-        """The connection ended: what it refused is not tried again for PAUSE_S."""
+    def lost(self) -> bool:
+        """The connection ended: what it refused is not tried again for PAUSE_S. Returns whether it refused anything."""
         now = self._now()
         self._paused = {topic: one for topic, one in self._paused.items() if one[0] > now}
         for topic, reason in self._reasons.items():
             if len(self._paused) < MAX_TOPICS:
                 self._paused[topic] = now + PAUSE_S, reason
+        refused = bool(self._reasons)
         self._reasons.clear()
+        return refused
 
     def reason(self, topic: str) -> str:
         """Why nothing is published on `topic` now; empty where it may be tried."""

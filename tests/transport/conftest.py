@@ -74,10 +74,12 @@ class FakeBroker:
     """As much of a broker as a publisher meets. It notes what it reads and does as it is told.
 
     `accepts`: protocol levels. `n_acknowledges`: for each connection in turn, how many messages it acknowledges
-    before it closes without a word (None: all of them).
+    before it closes without a word (None: all of them). `forbidden`: how topics begin for which it closes the
+    connection; it answers only where the message is the last that it was sent, as a TCP reset loses the answer else.
     """
 
-    def __init__(self, accepts=(4, 5), n_acknowledges=(), connack_properties=b"", delay_s=0.0):
+    def __init__(self, accepts=(4, 5), n_acknowledges=(), connack_properties=b"", delay_s=0.0, forbidden=None):
+        self.forbidden = forbidden
         self.accepts = accepts
         self.n_acknowledges = list(n_acknowledges)
         self.connack_properties = connack_properties
@@ -103,6 +105,9 @@ class FakeBroker:
             kind, body = await self._packet(reader)
             if kind & 0xF0 == DISCONNECT:
                 return
+            if kind & 0xF0 == PUBLISH and self.forbidden and body[2:].startswith(self.forbidden):
+                await self._hang_up(reader, writer, body)
+                return
             if kind & 0xF0 == PUBLISH:
                 n_left = None if n_left is None else n_left - 1
                 self._read(body, connect[6])
@@ -122,6 +127,13 @@ class FakeBroker:
         self.n_in_flight -= 1
         start = 2 + int.from_bytes(body[:2], "big")
         writer.write(b"\x40\x02" + body[start : start + 2])
+
+    async def _hang_up(self, reader, writer, body):
+        try:
+            await asyncio.wait_for(reader.read(1), 0.02)
+        except TimeoutError:
+            start = 2 + int.from_bytes(body[:2], "big")
+            writer.write(b"\x40\x04" + body[start : start + 2] + b"\x87\x00")
 
     async def _packet(self, reader):
         kind = (await reader.readexactly(1))[0]

@@ -25,7 +25,27 @@ async def test_what_an_access_list_forbids_is_refused_by_name_with_one_reconnect
     assert sorted(int(message.payload) for message in refused) == list(range(60))
     assert all(message in forbidden for message in refused)
     assert {reason.lower() for _, reason in refusal.value.refused} == {"not authorized"}
-    assert len(returns) <= 3 * 3  # the window goes 100, 10, 1 for each of three topics: it is wide again after each
+    assert len(returns) <= 3 + 3  # topics, and losses until one message is sent at a time
+
+
+async def test_the_window_stays_narrow_over_the_messages_that_waited_when_one_was_refused(fake_broker, hasty):
+    """Of a broker whose answer is lost with the connection unless the refused message is the last that it was sent."""
+    n_topics = 8
+    broker = await fake_broker(forbidden=b"bad")
+    mixed = [Message(f"{'bad' if i % 3 == 0 else 'good'}/{i % n_topics}", b"%d" % i) for i in range(240)]
+    returns = []
+    async with (
+        asyncio.timeout(20),
+        Publisher(broker.address, timing=hasty, on_return=returns.append, on_trouble=lambda _: None) as publisher,
+    ):
+        with pytest.raises(PublishRefusedError) as refusal:
+            await publisher.publish(mixed)
+        assert {one.topic for one, _ in refusal.value.refused} == {f"bad/{i}" for i in range(n_topics)}
+        assert len(refusal.value.refused) == 80
+        assert len(returns) <= 3 + n_topics  # 100 in flight twice, 10 once, then one at a time
+        broker.most_in_flight = 0
+        await publisher.publish([Message("good/0", b"x")] * 200)
+        assert broker.most_in_flight > 1  # wide again
 
 
 def test_a_topic_is_tried_again_after_a_pause_and_at_once_where_the_connection_lasted():
