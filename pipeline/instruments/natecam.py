@@ -1,9 +1,9 @@
 """NaTeCam, the navigation and terrain cameras: the mosaics of two cameras become colour pictures.
 
 In: NATECAM, one packet a stripe, and the attitude of rover and mast. Out: `natecam/image`, one row, for each image:
-bias and dark subtracted, vignetting divided out, demosaiced (bilinear), white balance and colour matrix, undistorted
-(Brown-Conrady) to a pinhole of the same focal length, coded by the curve of sRGB. And `natecam/panorama` for the
-images of a mast sweep (IMAGE_MODE PANORAMA, one SEQUENCE_ID).
+bias and dark subtracted, vignetting divided out, white balance, demosaiced (Malvar, He and Cutler 2004), colour
+matrix, undistorted (Brown-Conrady) to a pinhole of the same focal length, coded by the curve of sRGB. And
+`natecam/panorama` for the images of a mast sweep (IMAGE_MODE PANORAMA, one SEQUENCE_ID).
 
 Focal length, pixel and principal point are those of archived labels (2C); the other numbers are assumed.
 """
@@ -20,7 +20,7 @@ from pydantic import Field
 
 from pipeline.batches import ColumnBatch, Quality, Quantity
 from pipeline.instruments.calibration import Calibration, Finite, Matrix, Positive, Source, Table, Vector
-from pipeline.instruments.colour import demosaic, sample_bilinear, srgb
+from pipeline.instruments.colour import REACH, demosaic, sample_bilinear, srgb
 from pipeline.instruments.context import Context
 from pipeline.instruments.images import STRIPE_COLUMNS, Picture, assemble, aux_arrays, whole
 from pipeline.instruments.optics import (
@@ -150,14 +150,19 @@ class Natecam(StripeCamera):
         return draft, View(slim, image, line_quality == 0, window, pointing, bool(bits & Quality.NO_ATTITUDE))
 
     def _linear(self, rows: ColumnBatch, picture: Picture, window: Window) -> NDArray[np.float32]:
-        """Linear sRGB float32[lines, samples, 3], 1 is white; as the lens drew it."""
+        """Linear sRGB float32[lines, samples, 3], 1 is white; as the lens drew it.
+
+        White balance comes first: the demosaicing takes an edge for as high in one colour as in the others.
+        """
         model, colour = self.calibration.detector, self.calibration.colour
         dark = model.bias_dn + model.dark_dn_per_s * whole(rows, "EXPOSURE") * 1e-6
         a, b = model.vignetting
         flat = vignetting(window, self.calibration.optics, (a, b))
         net = ((picture.counts - dark) / (flat * model.white_dn)).astype(np.float32)
-        matrix = np.array(colour.matrix) * np.array(colour.white_balance)
-        return np.asarray(np.clip(demosaic(net) @ matrix.T.astype(np.float32), 0, 1))
+        red, green, blue = np.array(colour.white_balance, np.float32)
+        for line, sample, gain in ((0, 0, red), (0, 1, green), (1, 0, green), (1, 1, blue)):
+            net[line::2, sample::2] *= gain
+        return np.asarray(np.clip(demosaic(net) @ np.array(colour.matrix, np.float32).T, 0, 1))
 
     def _undistorted(
         self, linear: NDArray[np.float32], picture: Picture, window: Window
@@ -169,8 +174,9 @@ class Natecam(StripeCamera):
         if self._remap is None or self._remap[0] != window:
             self._remap = window, window.lens_map(self.calibration.optics)
         worst = picture.line_quality.copy()
-        worst[1:] = np.maximum(worst[1:], picture.line_quality[:-1])
-        worst[:-1] = np.maximum(worst[:-1], picture.line_quality[1:])
+        for apart in range(1, REACH + 1):
+            worst[apart:] = np.maximum(worst[apart:], picture.line_quality[:-apart])
+            worst[:-apart] = np.maximum(worst[:-apart], picture.line_quality[apart:])
         image, line_quality = np.empty(linear.shape, np.uint8), np.empty_like(worst)
         for first in range(0, window.n_lines, LINES_AT_ONCE):
             lines = slice(first, first + LINES_AT_ONCE)
