@@ -169,7 +169,8 @@ def write_products(
     line = Line(mission, stream, stations=station_names(mission, passes, merge=merge))
     site = asdict(mission.site) if mission.site else None
     simulated = any(map(is_simulated, passes))
-    origin = Origin(mission.name, stream, tuple(map(printable_name, passes)), site, simulated=simulated)
+    names = tuple(map(printable_name, passes))
+    origin = Origin(mission.name, stream, names, site, simulated=simulated, words=mission.archive)
     with product_files(out, origin, file_format, inputs=passes, overwrite=overwrite) as files:
         for outcome in outcomes(line, passes, progress):
             files.add(outcome.products)

@@ -75,6 +75,8 @@ class Mission:
     descriptions: Mapping[str, Descriptions] = field(default_factory=dict)
     """What the parameters of each container are, in the words of the dictionary."""
     lineage: Mapping[str, Any] = field(default_factory=dict)
+    archive: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of `[archive]` that are given."""
 
     def described(self, container: str) -> Mapping[str, str]:
         """What the parameters of a container are, in words, by name."""
@@ -194,6 +196,7 @@ def load_mission(name: str, *, strict: bool = False) -> Mission:
         profiles=tuple(parsed.profile),
         descriptions=_descriptions(plan),
         stations=tuple(Station(one.name, one.files) for one in parsed.station),
+        archive=parsed.archive.model_dump(exclude_none=True),
         lineage={
             "mission": parsed.name,
             "software": software(),

@@ -178,6 +178,47 @@ class ProductsTable(Strict):
     """Rows whose onboard time has the same floor(time / window_s) are one product; 0: what came in together."""
 
 
+class ArchiveTable(Strict):
+    """`[archive]`."""
+
+    creator_name: str | None = None
+    """Who answers for the products: ACDD `creator_name`, ISTP `PI_name`."""
+    creator_type: Literal["person", "group", "institution", "position"] | None = None
+    """What the creator is."""
+    creator_email: str | None = None
+    """Of the creator."""
+    creator_url: str | None = None
+    """Of the creator."""
+    institution: str | None = None
+    """Where the products are made: ACDD `institution` and `creator_institution`, ISTP `PI_affiliation`."""
+    publisher_name: str | None = None
+    """Who hands the files on."""
+    publisher_type: Literal["person", "group", "institution", "position"] | None = None
+    """What the publisher is."""
+    publisher_email: str | None = None
+    """Of the publisher."""
+    publisher_url: str | None = None
+    """Of the publisher."""
+    license: str | None = None
+    """Under which terms the files may be used: ACDD `license`, ISTP `Rules_of_use`."""
+    acknowledgement: str | None = None
+    """What users are asked to cite or thank."""
+    references: str | None = None
+    """Publications, by DOI or URL."""
+    project: str | None = None
+    """The programme, in words; the mission's name without it."""
+    platform: str | None = None
+    """The spacecraft, in words; the mission's name without it."""
+    keywords: list[str] = []
+    """Words that a catalogue finds the files by, beside those of the product."""
+    naming_authority: str = "downlink-pipeline"
+    """Who gives the ids of files, by custom a domain name turned round."""
+    first_date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    """No sample can be older: VALIDMIN of times in CDF; 2000-01-01 without it."""
+    last_date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    """No sample can be younger: VALIDMAX of times in CDF; 2100-01-01 without it."""
+
+
 class ProfileTable(Strict):
     """`[profile.NAME]`."""
 
@@ -204,6 +245,8 @@ class MissionTable(Strict):
     """Where Mars times are told for; none without it."""
     products: ProductsTable = ProductsTable()
     """What is made of the packets."""
+    archive: ArchiveTable = ArchiveTable()
+    """People, terms and words of the files that scientists open; what is not here is not in them."""
     profile: dict[str, ProfileTable] = {}
     """Other links of the same mission."""
 

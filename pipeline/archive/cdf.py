@@ -1,11 +1,13 @@
 """A collection of products as one CDF file in the words of ISTP, times as TT2000.
 
-Numbers by row become variables that depend on `Epoch`; text and what has no rows stays out (NetCDF holds those).
-Nothing is compressed: cdflib writes the time of day into what it compresses, and equal products make equal files.
+Numbers by row become variables that depend on `Epoch`, in the order of time; text and what has no rows stays out
+(NetCDF holds those). Nothing is compressed: cdflib writes the time of day into what it compresses, and equal products
+make equal files.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,26 +15,38 @@ import erfa
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.collection import PRODUCT, ROW, SIGMA, Collection, Column, Origin
-from pipeline.archive.netcdf_attributes import MARS_TIMES, USABLE, level_words
-from pipeline.archive.provenance import PRODUCER, notes
+from pipeline.archive.cdf_attributes import (
+    FILL,
+    attributes,
+    display_type,
+    epoch_attributes,
+    global_attributes,
+    label_attributes,
+    number_attributes,
+)
+from pipeline.archive.collection import NO_SOL, PRODUCT, ROW, SIGMA, Collection, Column, Origin
+from pipeline.archive.netcdf_attributes import MARS_TIMES, USABLE
+from pipeline.archive.variable_names import variable_names
 from pipeline.archive.whole import whole_path
 from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Quality, usable
 from pipeline.errors import ConfigError
-from pipeline.software import software, to_install
+from pipeline.software import to_install
 
-_TT2000, _DOUBLE, _FLOAT, _CHAR = 33, 45, 44, 51
+_TT2000, _CHAR = 33, 51
 _TYPES = {
-    "i1": 1, "i2": 2, "i4": 4, "i8": 8, "u1": 11, "u2": 12, "u4": 14, "f4": _FLOAT, "f8": _DOUBLE,
+    "i1": (1, "CDF_INT1"), "i2": (2, "CDF_INT2"), "i4": (4, "CDF_INT4"), "i8": (8, "CDF_INT8"),
+    "u1": (11, "CDF_UINT1"), "u2": (12, "CDF_UINT2"), "u4": (14, "CDF_UINT4"),
+    "f4": (44, "CDF_FLOAT"), "f8": (45, "CDF_DOUBLE"),
 }  # fmt: skip
-_FILL = -1e31  # ISTP, for real numbers
+_WIDER = {"u1": "u2", "u2": "u4", "u4": "i8", "i1": "i2", "i2": "i4", "i4": "i8"}
 _DAY_NS = 86_400 * 1_000_000_000
 _J2000_UNIX_NS = 946_728_000 * 1_000_000_000  # 2000-01-01T12:00:00
 _TT_TAI_NS = 32_184_000_000
 _UNIX_JD = 2_440_587.5
 _AXES = {"enu": ("East", "North", "Up"), "rover": ("X forward", "Y right", "Z down")}
 _FRAMES = {"sensor", "rover", "enu"}
-_SI = {"nT": "1.0e-9>T", "degree": "0.0174532925>rad", "ns": "1.0e-9>s", "m": "1.0>m", "m s-1": "1.0>m s^-1"}
+_OWN_NAMES = ("Epoch", "quality", "usable", *MARS_TIMES)
+_FIRST_DATE, _LAST_DATE = "2000-01-01", "2100-01-01"
 
 
 def write_cdf(path: Path, collection: Collection, origin: Origin) -> None:
@@ -40,21 +54,8 @@ def write_cdf(path: Path, collection: Collection, origin: Origin) -> None:
     cdf = cdflib_module()
     with whole_path(path) as part:
         file = cdf.cdfwrite.CDF(part, cdf_spec={"Encoding": 6, "Checksum": False, "Compressed": 0})
-        file.write_globalattrs(_globals(collection, origin, path.stem))
-        utc_ns = collection.columns["time_utc_ns"].array.whole()
-        _write(file, "Epoch", tt2000(utc_ns), _epoch_attributes(utc_ns), _TT2000)
-        for name, column in collection.columns.items():
-            if column.dims[0] != PRODUCT and column.array.dtype.kind in "iufb" and name != "time_utc_ns":
-                _column(file, name, column, has_sigma=name + SIGMA in collection.columns)
-        for name, (unit, words) in MARS_TIMES.items():
-            if name in collection.mars:
-                _write(file, name, collection.mars[name].whole(), _attributes(name, words, unit, "support_data"))
-        meanings = "; ".join(f"bit {Quality[name].value.bit_length() - 1} {name}" for name in QUALITY_MEANINGS)
-        about = _attributes("quality", "what is known of how each row came and against it", "1", "support_data")
-        quality = collection.quality.whole()
-        _write(file, "quality", quality, about | {"VAR_NOTES": meanings})
-        about = _attributes("usable", "1: no quality bit makes the row doubtful; 0: one does", "1", "support_data")
-        _write(file, "usable", usable(quality).astype(np.int8), about | {"VAR_NOTES": USABLE})
+        file.write_globalattrs(global_attributes(collection, origin, path.stem))
+        _Writer(file, collection).write(origin)
         file.close()
 
 
@@ -68,129 +69,151 @@ def tt2000(utc_ns: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.where(known, np.where(known, utc_ns, 0) - _J2000_UNIX_NS + leap_ns + _TT_TAI_NS, np.int64(NO_TIME))
 
 
-def _column(file: Any, name: str, column: Column, *, has_sigma: bool) -> None:
-    values = column.array.whole()
-    what = column.description or name.replace("_", " ")
-    role = "support_data" if name == "time_onboard_ns" or name.endswith(SIGMA) else "data"
-    attributes = _attributes(name, what, column.unit, role)
-    if has_sigma:
-        attributes |= dict.fromkeys(("DELTA_PLUS_VAR", "DELTA_MINUS_VAR"), name + SIGMA)
-    varies = column.dims[0] == ROW
-    if not varies:  # the same for all records
-        del attributes["DEPEND_0"]
-    for axis, (dim, size) in enumerate(zip(column.dims[varies:], values.shape[varies:], strict=True), 1):
-        attributes |= _axis(file, name, dim, axis, size)
-    words = name.removesuffix(SIGMA).split("_")
-    if "nt" in words and "axis" in column.dims:
-        attributes["COORDINATE_SYSTEM"] = words[-2] if words[-2] in _FRAMES else "instrument or spacecraft"
-    _write(file, name, values, attributes, varies=varies)
+@dataclass(frozen=True, slots=True)
+class _Variable:
+    """What becomes of one array: its name in the file, unit, dims behind the record, whether records differ."""
+
+    name: str
+    unit: str
+    dims: tuple[str, ...]
+    varies: bool
 
 
-def _axis(file: Any, name: str, dim: str, axis: int, size: int) -> dict[str, str]:
-    """The labels of an axis, as a variable of their own for each array."""
-    frame = next((words for key, words in _AXES.items() if key in name.split("_")), ("X", "Y", "Z"))
-    words = frame if size == len(frame) else tuple(f"{dim} {k}" for k in range(size))
-    label = f"{name}_labels_{axis}"
-    width = max(map(len, words))
-    about = {"FIELDNAM": label, "CATDESC": f"labels of {name}", "VAR_TYPE": "metadata", "FORMAT": f"A{width}"}
-    values = np.array([word.ljust(width) for word in words])
-    spec = {"Variable": label, "Data_Type": _CHAR, "Num_Elements": width, "Rec_Vary": False, "Dim_Sizes": [size]}
-    file.write_var({**spec, "Compress": 0}, about, values)
-    return {f"LABL_PTR_{axis}": label, f"DEPEND_{axis}": label}
+class _Writer:
+    """The open file, and the order of its records: by time, those without one last."""
+
+    def __init__(self, file: Any, collection: Collection) -> None:
+        self._file = file
+        self._of = collection
+        self._names = variable_names(collection.columns, taken=_OWN_NAMES)
+        utc_ns = collection.columns["time_utc_ns"].array.whole()
+        self._epoch = tt2000(utc_ns)
+        key = np.where(utc_ns == NO_TIME, np.iinfo(np.int64).max, utc_ns)
+        ascending = bool((np.diff(key) >= 0).all())
+        self._order = slice(None) if ascending else np.argsort(key, kind="stable")
+
+    def write(self, origin: Origin) -> None:
+        self._put_epoch(origin)
+        for name, column in self._of.columns.items():
+            if self._is_variable(name):
+                self._column(name, column)
+        for name, (unit, words) in MARS_TIMES.items():
+            if name in self._of.mars:
+                values = self._of.mars[name].whole()
+                values = np.where(values == NO_SOL, np.iinfo(values.dtype).min, values) if name == "sol" else values
+                self._put(
+                    _Variable(name, unit, (), varies=True), values, attributes(name, words, unit, "support_data")
+                )
+        quality = self._of.quality.whole()
+        meanings = "; ".join(f"bit {Quality[name].value.bit_length() - 1} {name}" for name in QUALITY_MEANINGS)
+        about = attributes("quality", "what is known of how each row came and against it", "1", "support_data")
+        self._put(_Variable("quality", "1", (), varies=True), quality, about | {"VAR_NOTES": meanings})
+        about = attributes("usable", "1: no quality bit makes the row doubtful; 0: one does", "1", "support_data")
+        flags = usable(quality).astype(np.int8)
+        self._put(_Variable("usable", "1", (), varies=True), flags, about | {"VAR_NOTES": USABLE})
+
+    def _is_variable(self, name: str) -> bool:
+        column = self._of.columns[name]
+        return name != "time_utc_ns" and column.dims[:1] != (PRODUCT,) and column.array.dtype.kind in "iufb"
+
+    def _put_epoch(self, origin: Origin) -> None:
+        epoch = self._epoch[self._order]
+        dates = (origin.words.get("first_date", _FIRST_DATE), origin.words.get("last_date", _LAST_DATE))
+        first, last = tt2000(np.array(dates, "M8[ns]").astype(np.int64)).tolist()
+        about = epoch_attributes(epoch[epoch != NO_TIME], first, last)
+        numbers = {key: [about.pop(key), "CDF_TIME_TT2000"] for key in ("VALIDMIN", "VALIDMAX")}
+        self._write("Epoch", _TT2000, epoch, about | numbers | {"FILLVAL": [NO_TIME, "CDF_TIME_TT2000"]})
+
+    def _column(self, name: str, column: Column) -> None:
+        values = _storable(column.array.whole())
+        varies = column.dims[0] == ROW
+        variable = _Variable(self._names[name], column.unit, column.dims[varies:], varies)
+        is_support = not varies or name == "time_onboard_ns" or name.endswith(SIGMA)
+        what = column.description or name.replace("_", " ")
+        about = attributes(variable.name, what, column.unit, "support_data" if is_support else "data")
+        about |= self._sigma(name, values)
+        words = name.removesuffix(SIGMA).split("_")
+        if "nt" in words and "axis" in column.dims:
+            about["COORDINATE_SYSTEM"] = words[-2] if words[-2] in _FRAMES else "instrument or spacecraft"
+        for axis, (dim, size) in enumerate(zip(variable.dims, values.shape[varies:], strict=True), 1):
+            about |= self._axis(variable.name, dim, axis, size)
+        self._put(variable, values, about)
+
+    def _sigma(self, name: str, values: NDArray[Any]) -> dict[str, str]:
+        """DELTA_PLUS_VAR and DELTA_MINUS_VAR, where one sigma is a variable of the same type and shape; else a note."""
+        sigma = name + SIGMA
+        column = self._of.columns.get(sigma)
+        if column is None:
+            return {}
+        if not self._is_variable(sigma):
+            return {
+                "VAR_NOTES": f"one sigma ({sigma}) is the same for whole products and stands in the NetCDF file"
+            }
+        other = _storable(column.array.whole())
+        alike = (other.dtype, other.shape, column.unit) == (values.dtype, values.shape, self._of.columns[name].unit)
+        own = self._names[sigma]
+        return (
+            dict.fromkeys(("DELTA_PLUS_VAR", "DELTA_MINUS_VAR"), own) if alike else {"VAR_NOTES": f"sigma: {own}"}
+        )
+
+    def _axis(self, name: str, dim: str, axis: int, size: int) -> dict[str, str]:
+        """The labels of an axis, as a variable of their own for each array."""
+        frame = next((words for key, words in _AXES.items() if key in name.split("_")), ("X", "Y", "Z"))
+        words = frame if size == len(frame) else tuple(f"{dim} {k}" for k in range(size))
+        label = f"{name}_labels_{axis}"
+        width = max(map(len, words), default=1)
+        values = np.array([word.ljust(width) for word in words])
+        spec = {
+            "Variable": label,
+            "Data_Type": _CHAR,
+            "Num_Elements": width,
+            "Rec_Vary": False,
+            "Dim_Sizes": [size],
+        }
+        self._file.write_var({**spec, "Compress": 0}, label_attributes(label, name, width), values)
+        return {f"LABL_PTR_{axis}": label, f"DEPEND_{axis}": label}
+
+    def _put(self, variable: _Variable, values: NDArray[Any], about: dict[str, Any]) -> None:
+        """Write numbers: a record for each row, or one for all."""
+        values = _without_fill(values, variable.name)
+        values = values[self._order] if variable.varies else values
+        numbers = number_attributes(self._of.instrument, variable.name, variable.unit, values.dtype)
+        data_type, word = _TYPES[values.dtype.str[1:]]
+        typed = {key: [numbers.pop(key), word] for key in ("FILLVAL", "VALIDMIN", "VALIDMAX")}
+        if variable.varies:
+            about = display_type(values.ndim - 1) | about
+        else:
+            del about["DEPEND_0"]
+        self._write(variable.name, data_type, values, numbers | about | typed, varies=variable.varies)
+
+    def _write(
+        self, name: str, data_type: int, values: NDArray[Any], about: dict[str, Any], *, varies: bool = True
+    ) -> None:
+        spec = {"Variable": name, "Data_Type": data_type, "Num_Elements": 1, "Rec_Vary": varies, "Compress": 0}
+        self._file.write_var({**spec, "Dim_Sizes": list(values.shape[varies:])}, about, values)
 
 
-def _write(
-    file: Any,
-    name: str,
-    values: NDArray[Any],
-    attributes: dict[str, Any],
-    data_type: int | None = None,
-    *,
-    varies: bool = True,
-) -> None:
+def _storable(values: NDArray[Any]) -> NDArray[Any]:
+    """Numbers in a type that CDF has."""
     if values.dtype.kind == "b":
-        values = values.astype(np.uint8)
-    data_type = data_type or _TYPES[values.dtype.str[1:]]
-    words = {_FLOAT: "CDF_FLOAT", _DOUBLE: "CDF_DOUBLE", _TT2000: "CDF_TIME_TT2000"}
-    type_word = words.get(data_type) or f"CDF_{'U' * (values.dtype.kind == 'u')}INT{values.dtype.itemsize}"
+        return values.astype(np.uint8)
+    if values.dtype == np.float16:
+        return values.astype(np.float32)
+    if values.dtype == np.uint64:
+        return values.astype(np.int64 if int(values.max(initial=0)) < 1 << 63 else np.float64)
+    return values
+
+
+def _without_fill(values: NDArray[Any], name: str) -> NDArray[Any]:
+    """What is not finite as FILLVAL; integers in a wider type where one of them has the value of FILLVAL."""
     if values.dtype.kind == "f":
-        low, high = (float(end(values[np.isfinite(values)], initial=0.0)) for end in (np.min, np.max))
-        fill, values = _FILL, np.where(np.isnan(values), _FILL, values).astype(values.dtype)
-    else:
-        low, high = (int(end(values, initial=0)) for end in (np.min, np.max))
+        return np.where(np.isfinite(values), values, FILL).astype(values.dtype)
+    while (wider := _WIDER.get(values.dtype.str[1:])) and name != "sol":
         info = np.iinfo(values.dtype)
-        fill = info.max if values.dtype.kind == "u" else info.min
-    numbers = {"FILLVAL": fill, "VALIDMIN": low, "VALIDMAX": high}
-    given = {key: value for key, value in attributes.items() if key not in numbers}
-    own = {key: [attributes.get(key, value), type_word] for key, value in numbers.items()}
-    spec = {"Variable": name, "Data_Type": data_type, "Num_Elements": 1, "Rec_Vary": varies, "Compress": 0}
-    file.write_var({**spec, "Dim_Sizes": list(values.shape[varies:])}, given | own, values)
-
-
-def _attributes(name: str, what: str, unit: str, role: str) -> dict[str, Any]:
-    found = {
-        "FIELDNAM": name,
-        "CATDESC": what,
-        "LABLAXIS": name.replace("_", " "),
-        "DEPEND_0": "Epoch",
-        "DISPLAY_TYPE": "time_series",
-        "FORMAT": "E14.6",
-        "UNITS": unit or " ",
-        "VAR_TYPE": role,
-    }
-    return found | ({"SI_CONVERSION": _SI[unit]} if unit in _SI else {})
-
-
-def _epoch_attributes(utc_ns: NDArray[np.int64]) -> dict[str, Any]:
-    known = tt2000(utc_ns[utc_ns != NO_TIME])
-    low, high = (int(known.min()), int(known.max())) if len(known) else (0, 0)
-    return {
-        "FIELDNAM": "Epoch",
-        "CATDESC": "time of the sample, Terrestrial Time since J2000",
-        "LABLAXIS": "Epoch",
-        "UNITS": "ns",
-        "SI_CONVERSION": _SI["ns"],
-        "VAR_TYPE": "support_data",
-        "MONOTON": "INCREASE" if bool((np.diff(known) > 0).all()) else "FALSE",
-        "TIME_BASE": "J2000",
-        "TIME_SCALE": "Terrestrial Time",
-        "REFERENCE_POSITION": "rotating Earth geoid",
-        "VALIDMIN": low,
-        "VALIDMAX": high,
-    }
-
-
-def _globals(collection: Collection, origin: Origin, name: str) -> dict[str, dict[int, Any]]:
-    what = f"{collection.instrument} {collection.product}".replace("_", " ")
-    common = collection.common
-    site = (origin.site or {}) if "site" in common else {}
-    found = {
-        "Project": origin.mission,
-        "Source_name": f"{origin.mission}>{origin.mission}",
-        "Discipline": "Planetary Physics>Fields",
-        "Data_type": f"{collection.level}>{level_words(collection)}",
-        "Descriptor": f"{collection.instrument}>{what}",
-        "Data_version": "1",
-        "Logical_file_id": name,
-        "Logical_source": f"{origin.mission}_{collection.instrument}_{collection.product}",
-        "Logical_source_description": f"{what} of {origin.mission}",
-        "Mission_group": origin.mission,
-        "Instrument_type": "Magnetic Fields (Planetary)" if collection.instrument == "magnetometer" else what,
-        "PI_name": "not known to the pipeline",
-        "PI_affiliation": "not known to the pipeline",
-        "TEXT": f"All {what} products of one pass, row after row.",
-        "Generated_by": software(),
-        "Producer": PRODUCER,
-        **{key.capitalize(): words for key, words in notes(collection, origin).items()},
-        "Recordings": ", ".join(origin.recordings),
-        "Stream": origin.stream,
-        "Dictionary_sha256": common.get("dictionary_sha256"),
-        "Calibration_sha256": common.get("calibration_sha256", {}).get(collection.instrument),
-        "Frames": "; ".join(f"{key}: {value}" for key, value in common.get("frames", {}).items()),
-        "Site": ", ".join(f"{key} {value}" for key, value in site.items()),
-    }
-    single = {key: {0: str(value)} for key, value in found.items() if value}
-    return single | {"Product_ids": dict(enumerate(collection.ids))}
+        if not (values == (info.max if values.dtype.kind == "u" else info.min)).any():
+            break
+        values = values.astype(wider)
+    return values
 
 
 def cdflib_module() -> Any:

@@ -29,7 +29,8 @@ class Origin:
     """Whose products they are: `recordings` by file name, `site` with its name, frame and coordinates, or None.
 
     `frames`: the counts of the pass report, of frames read, clean, corrected and so on; known when all was read.
-    `simulated`: a simulator made the recordings.
+    `simulated`: a simulator made the recordings. `words`: keys of the mission's table `[archive]`: people, terms,
+    keywords, dates.
     """
 
     mission: str
@@ -38,6 +39,7 @@ class Origin:
     site: Mapping[str, Any] | None = None
     frames: Mapping[str, Any] = field(default_factory=dict)
     simulated: bool = False
+    words: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ of the first day, so that a double holds the nanosecond. Written variable by var
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -21,11 +20,12 @@ from pipeline.archive.netcdf_attributes import (
     CF_UNITS,
     MARS_TIMES,
     STANDARD_NAMES,
-    VALID_RANGES,
     global_attributes,
     quality_attributes,
     usable_attributes,
 )
+from pipeline.archive.valid_ranges import ARRAY_RANGES
+from pipeline.archive.variable_names import plain_name, variable_names
 from pipeline.archive.whole import whole_path
 from pipeline.batches import NO_TIME, usable
 from pipeline.errors import ConfigError
@@ -57,7 +57,7 @@ class _Writer:
     def __init__(self, file: Any, collection: Collection) -> None:
         self._file = file
         self._of = collection
-        self._names = _names(collection)
+        self._names = variable_names(collection.columns, taken=(*_OWN_NAMES, ROW, PRODUCT))
         self._coordinates = " ".join(name for name in _COORDINATES if name == "time" or name in collection.mars)
         self._dimension(ROW, sum(collection.n_rows))
         self._dimension(PRODUCT, len(collection.ids))
@@ -129,7 +129,7 @@ class _Writer:
             self._lineage(key, values)
 
     def _lineage(self, key: str, values: list[Any]) -> None:
-        name, words = f"product_{_plain(key)}", key.replace("_", " ")
+        name, words = f"product_{plain_name(key)}", key.replace("_", " ")
         if all(isinstance(value, int) for value in values):
             self._number(name, np.array(values, np.int64), f"{words} of the product")
         elif all(isinstance(value, list) and len(value) == 2 for value in values):
@@ -149,7 +149,7 @@ class _Writer:
 
     def _dimension(self, name: str, size: int) -> str:
         """Name of the dimension of this size; another where the name has another size or is a variable's."""
-        name = _plain(name)
+        name = plain_name(name)
         while name in self._names.values() or len(self._file.dimensions.get(name, range(size))) != size:
             name += "_axis"
         if name not in self._file.dimensions:
@@ -194,28 +194,11 @@ def _attributes(name: str, column: Column) -> dict[str, Any]:
         found["coverage_content_type"] = "qualityInformation"
         if "units_metadata" in found:
             found["units_metadata"] = "temperature: difference"
-    if name in VALID_RANGES:
-        found["valid_range"] = np.array(VALID_RANGES[name], column.array.dtype)
+    if name in ARRAY_RANGES:
+        found["valid_range"] = np.array(ARRAY_RANGES[name], column.array.dtype)
     if column.description:
         found["comment"] = column.description
     return found
-
-
-def _names(collection: Collection) -> dict[str, str]:
-    """A name for each array that NetCDF and CF allow, and no two the same."""
-    taken, found = {*_OWN_NAMES, ROW, PRODUCT}, {}
-    for name in collection.columns:
-        plain = _plain(name)
-        while plain in taken:
-            plain += "_"
-        taken.add(plain)
-        found[name] = plain
-    return found
-
-
-def _plain(name: str) -> str:
-    plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
-    return plain if plain[:1].isalpha() else f"p_{plain}"
 
 
 def _storable(values: NDArray[Any]) -> NDArray[Any]:

@@ -1,7 +1,7 @@
 """The words of a NetCDF file: CF-1.11 and ACDD-1.3 attributes from what a collection of products knows.
 
-What only the operator knows (people, licence) is left out, and so is the date of writing: equal products make equal
-files.
+What only the operator knows (people, licence) comes from the table `[archive]` of the mission file, and is left out
+where that is silent. The date of writing is left out: equal products make equal files.
 """
 
 from __future__ import annotations
@@ -10,8 +10,9 @@ import json
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from pipeline.archive.collection import Collection, Origin
+from pipeline.archive.collection import ROW, Collection, Origin
 from pipeline.archive.provenance import PRODUCER, notes
 from pipeline.batches import DOUBTFUL, NO_TIME, QUALITY_MEANINGS, Quality
 from pipeline.software import software
@@ -31,19 +32,16 @@ STANDARD_NAMES = {
 }
 """CF standard names, of arrays of any instrument that have this name and are what it says."""
 
-VALID_RANGES = {
-    "wind_from_direction_deg": (0.0, 360.0),
-    "heading_deg": (0.0, 360.0),
-    "solar_incidence_deg": (0.0, 180.0),
-    "solar_azimuth_deg": (0.0, 360.0),
-}
-"""Of quantities that cannot lie elsewhere."""
-
 CF_UNITS = {"dB": "0.1 lg(re 1)"}
 """Units as UDUNITS spells them, where it has another word."""
 
 ANGLE_UNITS = {"longitude_deg": "degrees_east", "latitude_deg": "degrees_north"}
 """Units of arrays of this name, which CF tells apart from other angles."""
+
+_PEOPLE = (
+    "creator_name", "creator_type", "creator_email", "creator_url", "institution", "publisher_name", "publisher_type",
+    "publisher_email", "publisher_url", "license", "acknowledgement", "references",
+)  # fmt: skip
 
 MARS_TIMES = {
     "sol": ("1", "sol of the mission, local mean solar time"),
@@ -107,25 +105,40 @@ def global_attributes(collection: Collection, origin: Origin, name: str) -> dict
         "title": f"{origin.mission}: {what}, level {collection.level}{', simulated' * origin.simulated}",
         "summary": f"All {what} products of one pass of {origin.mission}, row after row, with the time, the quality "
         "and the origin of each.",
-        "keywords": f"{origin.mission}, {collection.instrument}, {what}, telemetry",
+        "keywords": ", ".join(_keywords(collection, origin, what)),
         "id": name,
-        "naming_authority": "downlink-pipeline",
+        "naming_authority": origin.words.get("naming_authority", "downlink-pipeline"),
         "source": f"{'simulated ' * origin.simulated}telemetry of {origin.mission}, "
         f"received frames {', '.join(origin.recordings)}",
         "history": f"{software()}: frames, packets, dictionary {common.get('container', '')}, {what}",
         "processing_level": level_words(collection),
         "standard_name_vocabulary": "CF Standard Name Table v93",
         "comment": "time is UTC as the onboard clock and its correlation give it",
-        "project": origin.mission,
-        "platform": origin.mission,
+        "project": origin.words.get("project", origin.mission),
+        "platform": origin.words.get("platform", origin.mission),
         "instrument": collection.instrument,
         "product_version": software(),
         "producer": PRODUCER,
         **notes(collection, origin),
+        **_people(origin),
         **_times(collection),
         **_place(collection, origin),
         **_lineage(collection, origin),
     }
+
+
+def _keywords(collection: Collection, origin: Origin, what: str) -> list[str]:
+    """Words of the product and of the mission file, each once."""
+    own = (origin.mission, collection.instrument, what, "telemetry")
+    return list(dict.fromkeys([*own, *origin.words.get("keywords", ())]))
+
+
+def _people(origin: Origin) -> dict[str, str]:
+    """ACDD's words on who made the file and under which terms, as far as the mission file has them."""
+    found = {key: str(origin.words[key]) for key in _PEOPLE if key in origin.words}
+    if "institution" in found:
+        found |= {"creator_institution": found["institution"]}
+    return found
 
 
 def _times(collection: Collection) -> dict[str, Any]:
@@ -136,33 +149,94 @@ def _times(collection: Collection) -> dict[str, Any]:
         "time_coverage_start": iso(collection.start_ns),
         "time_coverage_end": iso(collection.stop_ns),
         "time_coverage_duration": f"PT{span_s:.3f}S",
+        **_resolution(collection),
     }
     for end, mars in (("start", collection.start_mars), ("end", collection.stop_mars)):
         found |= {f"{key}_{end}": np.int32(value) if key == "sol" else value for key, value in mars.items()}
     return found
 
 
-def _place(collection: Collection, origin: Origin) -> dict[str, Any]:
-    """The site, of products that belong to it: an orbiter's do not."""
-    site = origin.site
-    if site is None or "site" not in collection.common:
+def _resolution(collection: Collection) -> dict[str, str]:
+    """The step from row to row, where there are rows: the median of those that go forward."""
+    if "time_utc_ns" not in collection.columns:
         return {}
-    longitude, latitude, altitude = (float(site[key]) for key in ("longitude_deg", "latitude_deg", "altitude_m"))
+    steps: list[Any] = []
+    for part in collection.columns["time_utc_ns"].array.parts():
+        known = part[part != NO_TIME]
+        steps.append(np.diff(known))
+    forward = np.concatenate(steps) if steps else np.empty(0)
+    forward = forward[forward > 0]
+    return {"time_coverage_resolution": f"PT{float(np.median(forward)) / 1e9:.9g}S"} if len(forward) else {}
+
+
+def _place(collection: Collection, origin: Origin) -> dict[str, Any]:
+    """Where it was measured: the places of the rows where they have any, else the site of products that have one."""
+    site = origin.site if origin.site is not None and "site" in collection.common else None
+    ends = _row_places(collection)
+    found: dict[str, Any] = {}
+    if site is not None:
+        frame = str(site["frame"])
+        low, high = _row_altitudes(collection) or (float(site["altitude_m"]),) * 2
+        found = {
+            "site": str(site["name"]),
+            "site_frame": frame,
+            "target": "Mars",
+            "geospatial_vertical_min": low,
+            "geospatial_vertical_max": high,
+            "geospatial_vertical_units": "m",
+            "geospatial_vertical_positive": "up",
+            "geospatial_bounds_crs": f"{frame} (Mars): none of Earth's",
+            "geospatial_bounds_vertical_crs": f"{frame} (Mars): altitude above its reference surface",
+        }
+        ends = ends or (float(site["longitude_deg"]),) * 2 + (float(site["latitude_deg"]),) * 2
+    elif ends and "place" in collection.common.get("frames", {}):
+        found = {"geospatial_bounds_crs": str(collection.common["frames"]["place"])}
+    return found | (_bounds(*ends) if ends else {})
+
+
+def _row_altitudes(collection: Collection) -> tuple[float, float] | None:
+    """Lowest and highest altitude of rows that have a place in the frame of the site."""
+    column = collection.columns.get("altitude_m")
+    if column is None or column.dims != (ROW,) or _row_places(collection) is None:
+        return None
+    altitude = np.asarray(column.array.whole(), np.float64)
+    return float(np.nanmin(altitude)), float(np.nanmax(altitude))
+
+
+def _row_places(collection: Collection) -> tuple[float, float, float, float] | None:
+    """West, east, south, north of the rows' longitudes and latitudes; None where they have none."""
+    columns = [collection.columns.get(name) for name in ("longitude_deg", "latitude_deg")]
+    if any(one is None or one.dims != (ROW,) for one in columns):
+        return None
+    longitude, latitude = (np.asarray(one.array.whole(), np.float64) for one in columns if one is not None)
+    known = np.isfinite(longitude) & np.isfinite(latitude)
+    if not known.any():
+        return None
+    west, east = _arc(longitude[known])
+    return west, east, float(latitude[known].min()), float(latitude[known].max())
+
+
+def _arc(longitude_deg: NDArray[np.float64]) -> tuple[float, float]:
+    """First and last of longitudes, eastwards, on the shortest arc with all of them; the first is larger across 0."""
+    around = np.unique(longitude_deg)
+    gaps = np.diff(around, append=around[0] + 360)
+    widest = int(np.argmax(gaps))
+    return float(around[(widest + 1) % len(around)]), float(around[widest])
+
+
+def _bounds(west: float, east: float, south: float, north: float) -> dict[str, Any]:
+    """ACDD's words for a box or a point; WKT has latitude first, as ACDD has it."""
+    corners = ((south, west), (north, west), (north, east), (south, east), (south, west))
+    ring = ", ".join(f"{latitude:.9g} {longitude:.9g}" for latitude, longitude in corners)
+    is_point = (west, south) == (east, north)
     return {
-        "site": str(site["name"]),
-        "site_frame": str(site["frame"]),
-        "target": "Mars",
-        "geospatial_lat_min": latitude,
-        "geospatial_lat_max": latitude,
+        "geospatial_lat_min": south,
+        "geospatial_lat_max": north,
         "geospatial_lat_units": "degrees_north",
-        "geospatial_lon_min": longitude,
-        "geospatial_lon_max": longitude,
+        "geospatial_lon_min": west,
+        "geospatial_lon_max": east,
         "geospatial_lon_units": "degrees_east",
-        "geospatial_vertical_min": altitude,
-        "geospatial_vertical_max": altitude,
-        "geospatial_vertical_units": "m",
-        "geospatial_vertical_positive": "up",
-        "geospatial_bounds_crs": f"{site['frame']} (Mars): none of Earth's",
+        "geospatial_bounds": f"POINT ({south:.9g} {west:.9g})" if is_point else f"POLYGON (({ring}))",
     }
 
 

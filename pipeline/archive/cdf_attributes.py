@@ -1,0 +1,128 @@
+"""The words of a CDF file: attributes of its variables and of the file, in the terms of the ISTP guidelines.
+
+Source: ISTP/IACG Guidelines for global and variable attributes (NASA SPDF). `FORMAT` is Fortran's; `FILLVAL` is the
+value that the guidelines give for each type; `VALIDMIN` and `VALIDMAX` are the range of the quantity (`valid_ranges`),
+not that of the data.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.archive.collection import Collection, Origin
+from pipeline.archive.netcdf_attributes import level_words
+from pipeline.archive.provenance import PRODUCER, notes
+from pipeline.archive.valid_ranges import NO_LIMIT, known_range
+from pipeline.software import software
+
+FILL = -1e31
+"""FILLVAL of real numbers."""
+NOT_KNOWN = "not known to the pipeline"
+SI = {"nT": "1.0e-9>T", "degree": "0.0174532925>rad", "ns": "1.0e-9>s", "m": "1.0>m", "m s-1": "1.0>m s^-1"}
+TT2000_CHARACTERS = 29  # 9999-12-31T23:59:59.999999999
+_STAMP = re.compile(r"_\d{14}_.*$")
+
+
+def attributes(name: str, what: str, unit: str, role: str) -> dict[str, Any]:
+    """Of a variable that depends on Epoch."""
+    found = {
+        "FIELDNAM": name,
+        "CATDESC": what,
+        "LABLAXIS": name.replace("_", " "),
+        "DEPEND_0": "Epoch",
+        "UNITS": unit or " ",
+        "VAR_TYPE": role,
+    }
+    return found | ({"SI_CONVERSION": SI[unit]} if unit in SI else {})
+
+
+def epoch_attributes(tt2000_ns: NDArray[np.int64], first: int, last: int) -> dict[str, Any]:
+    """Of `Epoch`, times in ascending order; `first` and `last`: between which a sample of the mission can lie."""
+    return {
+        "FIELDNAM": "Epoch",
+        "CATDESC": "time of the sample, Terrestrial Time since J2000",
+        "LABLAXIS": "Epoch",
+        "UNITS": "ns",
+        "SI_CONVERSION": SI["ns"],
+        "VAR_TYPE": "support_data",
+        "MONOTON": "INCREASE" if bool((np.diff(tt2000_ns) > 0).all()) else "FALSE",
+        "TIME_BASE": "J2000",
+        "TIME_SCALE": "Terrestrial Time",
+        "REFERENCE_POSITION": "rotating Earth geoid",
+        "FORMAT": f"A{TT2000_CHARACTERS}",
+        "VALIDMIN": first,
+        "VALIDMAX": last,
+    }
+
+
+def display_type(n_dims: int) -> dict[str, str]:
+    """`n_dims`: of a record of a variable that varies."""
+    return {"DISPLAY_TYPE": "spectrogram" if n_dims else "time_series"}
+
+
+def number_attributes(instrument: str, name: str, unit: str, dtype: np.dtype[Any]) -> dict[str, Any]:
+    """FILLVAL, VALIDMIN, VALIDMAX and FORMAT of numbers of a type; VAR_NOTES where no range is known."""
+    known = known_range(instrument, name, unit)
+    notes_ = {} if known else {"VAR_NOTES": "no valid range is known: VALIDMIN and VALIDMAX only exclude FILLVAL"}
+    low, high = known or (-NO_LIMIT, NO_LIMIT)
+    if dtype.kind == "f":
+        digits = "E24.16" if dtype.itemsize == 8 else "E15.8"
+        return {"FILLVAL": FILL, "VALIDMIN": low, "VALIDMAX": high, "FORMAT": digits, **notes_}
+    info = np.iinfo(dtype)
+    fill = info.max if dtype.kind == "u" else info.min
+    least, most = (info.min, info.max - 1) if dtype.kind == "u" else (info.min + 1, info.max)
+    least, most = (int(low) if low > least else least), (int(high) if high < most else most)
+    width = max(len(str(least)), len(str(most)))
+    return {"FILLVAL": fill, "VALIDMIN": least, "VALIDMAX": most, "FORMAT": f"I{width}", **notes_}
+
+
+def label_attributes(label: str, name: str, width: int) -> dict[str, Any]:
+    """Of a variable with the labels of an axis."""
+    return {
+        "FIELDNAM": label,
+        "CATDESC": f"labels of {name}",
+        "VAR_TYPE": "metadata",
+        "FORMAT": f"A{width}",
+        "FILLVAL": " ",
+    }
+
+
+def global_attributes(collection: Collection, origin: Origin, name: str) -> dict[str, dict[int, Any]]:
+    """Of a file called `name`, without its ending: `Logical_source` is what stands before the times in it."""
+    what = f"{collection.instrument} {collection.product}".replace("_", " ")
+    common, words = collection.common, origin.words
+    site = (origin.site or {}) if "site" in common else {}
+    found = {
+        "Project": words.get("project", origin.mission),
+        "Source_name": f"{origin.mission}>{words.get('platform', origin.mission)}",
+        "Discipline": "Planetary Physics>Fields",
+        "Data_type": f"{collection.level}>{level_words(collection)}",
+        "Descriptor": f"{collection.instrument}>{what}",
+        "Data_version": "1",
+        "Logical_file_id": name,
+        "Logical_source": _STAMP.sub("", name),
+        "Logical_source_description": f"{what} of {origin.mission}",
+        "Mission_group": words.get("project", origin.mission),
+        "Instrument_type": "Magnetic Fields (Planetary)" if collection.instrument == "magnetometer" else what,
+        "PI_name": words.get("creator_name", NOT_KNOWN),
+        "PI_affiliation": words.get("institution", NOT_KNOWN),
+        "Acknowledgement": words.get("acknowledgement"),
+        "Rules_of_use": words.get("license"),
+        "References": words.get("references"),
+        "TEXT": f"All {what} products of one pass, in the order of their times.",
+        "Generated_by": software(),
+        "Producer": PRODUCER,
+        **{key.capitalize(): one for key, one in notes(collection, origin).items()},
+        "Recordings": ", ".join(origin.recordings),
+        "Stream": origin.stream,
+        "Dictionary_sha256": common.get("dictionary_sha256"),
+        "Calibration_sha256": common.get("calibration_sha256", {}).get(collection.instrument),
+        "Frames": "; ".join(f"{key}: {value}" for key, value in common.get("frames", {}).items()),
+        "Site": ", ".join(f"{key} {value}" for key, value in site.items()),
+    }
+    single = {key: {0: str(value)} for key, value in found.items() if value}
+    return single | {"Product_ids": dict(enumerate(collection.ids))}

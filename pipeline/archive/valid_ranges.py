@@ -1,0 +1,57 @@
+"""Ranges that are physically possible or that an instrument can measure: `valid_range`, VALIDMIN and VALIDMAX.
+
+A range is that of the quantity, not of the data of one file, so that it is the same in every file of a product.
+"""
+
+from __future__ import annotations
+
+import re
+
+from pipeline.archive.collection import SIGMA
+
+Range = tuple[float, float]
+NO_LIMIT = 1e30
+"""Stands for a bound that is not known, of real numbers; smaller than what float32 can hold."""
+
+ARRAY_RANGES: dict[str, Range] = {
+    "wind_from_direction_deg": (0.0, 360.0),
+    "heading_deg": (0.0, 360.0),
+    "solar_incidence_deg": (0.0, 180.0),
+    "solar_azimuth_deg": (0.0, 360.0),
+}
+"""Of quantities that cannot lie elsewhere, by array."""
+
+_NAME_RANGES: dict[str, Range] = {
+    "lmst": (0.0, 24.0),
+    "ltst": (0.0, 24.0),
+    "ls": (0.0, 360.0),
+    "usable": (0, 1),
+    "slip": (-1.0, 1.0),
+    "eccentricity": (0.0, NO_LIMIT),
+    "latitude_deg": (-90.0, 90.0),
+    "elevation_deg": (-90.0, 90.0),
+    "inclination_deg": (0.0, 180.0),
+}
+_INSTRUMENT_RANGES: dict[tuple[str, str], Range] = {
+    ("magnetometer", "nT"): (-65_000.0, 65_000.0),  # Du et al. 2020, Space Sci. Rev. 216, 135
+    ("momag", "nT"): (-10_000.0, 10_000.0),  # Liu K. et al. 2020, doi 10.26464/epp2020058
+}
+"""Published ranges of instruments, by instrument and unit."""
+_UNIT_RANGES: dict[str, Range] = {
+    "K": (0.0, NO_LIMIT),
+    "degC": (-273.15, NO_LIMIT),
+}
+_NOT_NEGATIVE = re.compile(r"^n_|^quality$|^pressure_pa$|^exposure_|_magnitude_|^(visible_|infrared_)?wavelength_")
+
+
+def known_range(instrument: str, name: str, unit: str) -> Range | None:
+    """The range of an array; a bound of NO_LIMIT is not known. None where neither bound is."""
+    if name.endswith(SIGMA):
+        return 0.0, NO_LIMIT
+    if name.endswith("_share"):
+        return 0.0, 1.0
+    of_name = ARRAY_RANGES.get(name) or _NAME_RANGES.get(name)
+    found = of_name or _INSTRUMENT_RANGES.get((instrument, unit)) or _UNIT_RANGES.get(unit)
+    if not _NOT_NEGATIVE.search(name):
+        return found
+    return (max(found[0], 0.0), found[1]) if found else (0.0, NO_LIMIT)

@@ -1,0 +1,24 @@
+"""Names of variables that NetCDF, CF and ISTP all allow: a letter, then letters, digits and underscores."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+
+def variable_names(arrays: Iterable[str], taken: Iterable[str]) -> dict[str, str]:
+    """A name for each array, no two the same and none of those `taken`."""
+    used, found = set(taken), {}
+    for name in arrays:
+        plain = plain_name(name)
+        while plain in used:
+            plain += "_"
+        used.add(plain)
+        found[name] = plain
+    return found
+
+
+def plain_name(name: str) -> str:
+    """The name with "_" for what is not allowed."""
+    plain = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    return plain if plain[:1].isalpha() else f"p_{plain}"
