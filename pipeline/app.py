@@ -26,6 +26,7 @@ from pipeline.batches import Event, Message
 from pipeline.dashboard.server import TOPICS, Served, available, serving
 from pipeline.errors import ConfigError, DownlinkError
 from pipeline.files import printable_name
+from pipeline.identity import content_of_all
 from pipeline.link.settings import LinkSettings
 from pipeline.mission import Mission
 from pipeline.outputs import check_file, check_folder, check_replace
@@ -98,7 +99,7 @@ def write_packets(
     from pipeline.archive.packets import STANDARD_OUTPUT, packet_file  # noqa: PLC0415 - as above
 
     if out != STANDARD_OUTPUT:
-        check_file(out, passes, overwrite=overwrite)
+        check_file(out, [*passes, *mission.files], overwrite=overwrite)
 
     line = Line(mission, until="packets", stations=station_names(mission, passes, merge=merge))
     with packet_file(out) as file:
@@ -127,7 +128,13 @@ def decode(
     utc_of = mission.utc_ns if mission.time_terms else None
     source = Source(mission.name, tuple(passes), raw)
     with column_files(
-        out, file_format, source=source, utc_of=utc_of, describe=mission.described, overwrite=overwrite
+        out,
+        file_format,
+        source=source,
+        inputs=mission.files,
+        utc_of=utc_of,
+        describe=mission.described,
+        overwrite=overwrite,
     ) as files:
         for outcome in outcomes(line, passes, progress):
             files.add(outcome.columns)
@@ -170,8 +177,11 @@ def write_products(
     site = asdict(mission.site) if mission.site else None
     simulated = any(map(is_simulated, passes))
     names = tuple(map(printable_name, passes))
-    origin = Origin(mission.name, stream, names, site, simulated=simulated, words=mission.archive)
-    with product_files(out, origin, file_format, inputs=passes, overwrite=overwrite) as files:
+    content, inputs = content_of_all(passes), [*passes, *mission.files]
+    origin = Origin(
+        mission.name, stream, names, site, simulated=simulated, words=mission.archive, content=content
+    )
+    with product_files(out, origin, file_format, inputs=inputs, overwrite=overwrite) as files:
         for outcome in outcomes(line, passes, progress):
             files.add(outcome.products)
         files.received(line.report()["frames"])
@@ -413,9 +423,11 @@ def plot(
     check_available()
     stream = stream_name(None, passes)
     title = f"{mission.name}/{stream}"
-    check_folder(out, passes)
+    inputs, content = [*passes, *mission.files], content_of_all(passes)
+    check_folder(out, inputs)
     paths = summary_paths(out, stream)
-    check_replace(paths, passes, overwrite=overwrite, is_own=lambda _: is_summary_of(paths, title))
+    is_own = content and is_summary_of(paths, title, content)
+    check_replace(paths, inputs, overwrite=overwrite, is_own=lambda _: bool(is_own))
     line = Line(mission, stream, stations=station_names(mission, passes, merge=merge))
     found = Gathering()
     events: list[Event] = []
@@ -426,7 +438,8 @@ def plot(
         received += outcome.packets.received_ns[[0, -1]].tolist() if len(outcome.packets) else []
         received = received[:1] + received[-1:]
     span = " to ".join(str(topics.iso_utc(ns, "s")) for ns in received if ns)
-    summary = PassSummary(title, f"received {span}" if span else "", line.report(), events, found.series())
+    received_words = f"received {span}" if span else ""
+    summary = PassSummary(title, received_words, line.report(), events, found.series(), content)
     return write_summary(summary, out, stream), dict(summary.report)
 
 

@@ -159,7 +159,7 @@ def topics(
     known = load_mission(mission)
     to_file = out_file is not None and str(out_file) != "-"
     if out_file is not None and to_file:
-        check_file(out_file, passes, overwrite=overwrite, is_own=is_topics)
+        check_file(out_file, [*passes, *known.files], overwrite=overwrite, is_own=is_topics)
     with progress(readable(passes, known, merge=merge)) as advance:
         found, report = app.describe_topics(passes, known, advance, merge=merge)
     if report is not None:

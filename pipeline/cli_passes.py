@@ -105,7 +105,7 @@ def replay(
     known = load_mission(mission)
     readable(passes, known, merge=merge)
     if archive is not None:
-        check_folder(archive, passes)
+        check_folder(archive, [*passes, *known.files], option="--archive")
     rate_bits_per_s = rate_of(rate)
     factor = speed_factor(speed, rate_bits_per_s)
     name = app.stream_name(stream, passes)

@@ -247,6 +247,8 @@ def feed(
         from pipeline.transport.source import received_span
     if not recording.exists():
         raise ConfigError(f"{recording}: there is no such file")
+    if recording.is_dir() and not any(recording.glob("[0-9]*.raw")):  # as ingest records a pass
+        raise ConfigError(f"{recording} is a folder: name a recording in it")
     rate_bits_per_s = rate_of(rate)
     factor = speed_factor(speed, rate_bits_per_s)
     station = _feed_station(to)

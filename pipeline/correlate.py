@@ -39,9 +39,10 @@ def write_correlation(
     """
     if "clock" not in mission.instruments:
         raise ConfigError(f"mission {mission.name} has no instrument 'clock' that reads correlation packets")
-    check_file(out, passes, overwrite=overwrite, is_own=_is_correlation)
+    inputs = [*passes, *(path for path in mission.files if not _is_correlation(path))]  # it may be fitted anew
+    check_file(out, inputs, overwrite=overwrite, is_own=_is_correlation)
     if kernel is not None:
-        check_file(kernel[0], [*passes, out], overwrite=overwrite, is_own=_is_kernel)
+        check_file(kernel[0], [*inputs, out], overwrite=overwrite, is_own=_is_kernel)
     calibration = ClockCalibration.model_validate(dict(mission.calibrations["clock"]))
     found: list[Pairs] = []
     for path in passes:

@@ -41,8 +41,10 @@ class ReaderOptions:
         return self.roots or None
 
 
-def load_xtce(paths: Sequence[Path], options: ReaderOptions) -> tuple[Dictionary, str]:
-    """Read XTCE files into one name space."""
+def load_xtce(
+    paths: Sequence[Path], options: ReaderOptions, files: list[Path] | None = None
+) -> tuple[Dictionary, str]:
+    """Read XTCE files into one name space. `files`: takes the path of each file that was read."""
     included: list[Source] = []
     sources = xtce_sources(paths, included)
     dictionary = read_sources(
@@ -51,6 +53,8 @@ def load_xtce(paths: Sequence[Path], options: ReaderOptions) -> tuple[Dictionary
         roots=[options.roots] if isinstance(options.roots, str) else options.roots,
         leading_size_in_bits=options.leading_size_in_bits,
     )
+    if files is not None:
+        files += [Path(each.file) for each in (*sources, *included)]
     return dictionary, _digest([*sources, *included])
 
 

@@ -77,6 +77,8 @@ class Mission:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     archive: Mapping[str, Any] = field(default_factory=dict)
     """Keys of `[archive]` that are given."""
+    files: tuple[Path, ...] = ()
+    """What the mission was read from: mission file, dictionary, correlation, calibration. No command may replace one."""
 
     def described(self, container: str) -> Mapping[str, str]:
         """What the parameters of a container are, in words, by name."""
@@ -160,10 +162,13 @@ def load_mission(name: str, *, strict: bool = False) -> Mission:
     parts = sound_parts(table)
     check_parts(parts, tell)
     dictionary = parts.dictionary.model_copy(update={"strict": True}) if strict else parts.dictionary
-    plan, digest = _dictionary(dictionary, folder, problems, tell)
+    files = [path]
+    plan, digest = _dictionary(dictionary, folder, files, problems, tell)
     epoch_ns, terms = _clock(parts.clock, plan, tell)
     clock = _correlated(parts.clock, epoch_ns, folder, problems, tell)
     calibrations, hashes = _calibrations(parts.products.instruments, folder, problems, tell)
+    files += [folder / parts.clock.correlation] if parts.clock and parts.clock.correlation else []
+    files += [_calibration_file(folder, name) for name in calibrations]
     if parts.products.instruments and plan is None and not problems:
         tell("products.instruments", "instruments need a [dictionary]")
     if plan:
@@ -203,6 +208,7 @@ def load_mission(name: str, *, strict: bool = False) -> Mission:
             "dictionary_sha256": digest,
             "calibration_sha256": hashes,
         },
+        files=tuple(files),
     )
 
 
@@ -269,9 +275,9 @@ def _correlated(
 
 
 def _dictionary(
-    settings: DictionaryTable, folder: Path, problems: list[Problem], tell: Tell
+    settings: DictionaryTable, folder: Path, files: list[Path], problems: list[Problem], tell: Tell
 ) -> tuple[Plan | None, str]:
-    """Compile what [dictionary] names, and give its SHA-256."""
+    """Compile what [dictionary] names, and give its SHA-256. `files` takes the paths that it names and those read."""
     if settings.xtce and settings.csv:
         tell("dictionary.csv", "there is an xtce already: one of the two")
     if settings.xtce is None and settings.csv is None:
@@ -283,15 +289,21 @@ def _dictionary(
         if settings.xtce:
             names = [settings.xtce] if isinstance(settings.xtce, str) else settings.xtce
             reader = ReaderOptions(settings.strict, settings.leading_size == "bits", settings.root or ())
-            dictionary, digest = load_xtce([folder / name for name in names], reader)
+            files += (named := [folder / name for name in names])
+            dictionary, digest = load_xtce(named, reader, files)
         else:
-            dictionary, digest = load_csv(folder / (settings.csv or ""))
+            files.append(folder / (settings.csv or ""))
+            dictionary, digest = load_csv(files[-1])
         return compile_plan(dictionary, settings.root), digest
     except OSError as error:
         tell(key, f"cannot read {error.filename}: {error.strerror}")
     except ConfigError as error:
         problems += error.problems
     return None, ""
+
+
+def _calibration_file(folder: Path, name: str) -> Path:
+    return folder / "calibration" / f"{name}.toml"
 
 
 def _calibrations(
@@ -303,7 +315,7 @@ def _calibrations(
         if name not in REGISTER:
             tell("products.instruments", f"there is no instrument '{name}': {', '.join(sorted(REGISTER))}")
     for name in dict.fromkeys(family(one) for one in names if one in REGISTER):
-        path = folder / "calibration" / f"{name}.toml"
+        path = _calibration_file(folder, name)
         try:
             text, table = load_toml(path, MAX_FILE_BYTES)
         except ConfigError as error:

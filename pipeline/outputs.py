@@ -49,14 +49,14 @@ def check_name(path: Path) -> None:
         raise ConfigError(f"--out {path}: it is a folder: name a file")
 
 
-def check_folder(folder: Path, inputs: Sequence[Path] = ()) -> None:
-    """Check that a command may write files in the folder that `--out` names."""
+def check_folder(folder: Path, inputs: Sequence[Path] = (), *, option: str = "--out") -> None:
+    """Check that a command may write files in the folder that `option` names."""
     if str(folder) == _STANDARD:
-        raise ConfigError("--out -: this command fills a folder: name one")
+        raise ConfigError(f"{option} -: this command fills a folder: name one")
     if os.path.lexists(folder) and not folder.is_dir():
-        raise ConfigError(f"--out {folder}: it is no folder, and is left as it is")
+        raise ConfigError(f"{option} {folder}: it is no folder, and is left as it is")
     if one := next((one for one in inputs if one.is_dir() and _is_inside(folder, one)), None):
-        raise ConfigError(f"--out {folder}: it is the recording {one}, or inside it: name another folder")
+        raise ConfigError(f"{option} {folder}: it is the recording or dictionary {one}, or inside it: name another folder")
 
 
 def check_replace(

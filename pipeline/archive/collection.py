@@ -30,7 +30,7 @@ class Origin:
 
     `frames`: the counts of the pass report, of frames read, clean, corrected and so on; known when all was read.
     `simulated`: a simulator made the recordings. `words`: keys of the mission's table `[archive]`: people, terms,
-    keywords, dates.
+    keywords, dates. `content`: digest of the recordings, empty where it is not known.
     """
 
     mission: str
@@ -40,6 +40,7 @@ class Origin:
     frames: Mapping[str, Any] = field(default_factory=dict)
     simulated: bool = False
     words: Mapping[str, Any] = field(default_factory=dict)
+    content: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.errors import ConfigError
 from pipeline.files import printable_name, whole_file
+from pipeline.identity import content_digest
 
 NAME = "decode.json"
 
@@ -27,7 +28,9 @@ class Source:
 
     def identity(self) -> dict[str, Any]:
         """What files of the same source agree in."""
-        recordings = [{"name": printable_name(path), "bytes": _size(path)} for path in self.paths]
+        recordings = [
+            {"name": printable_name(path), "bytes": _size(path), "digest": content_digest(path)} for path in self.paths
+        ]
         return {"mission": self.mission, "recordings": recordings, "raw": self.raw}
 
     def words(self) -> dict[str, str]:

@@ -29,6 +29,7 @@ def column_files(
     file_format: str = "npz",
     *,
     source: Source | None = None,
+    inputs: Sequence[Path] = (),
     utc_of: UtcOf | None = None,
     describe: Describe = lambda _: {},
     overwrite: bool = False,
@@ -36,11 +37,13 @@ def column_files(
     """Open a folder of column files; each is there, whole, when the block ends well.
 
     Raises ConfigError where the folder has the packets of another pass, or a file that would be replaced and is none of
-    these, both without `overwrite`; where another process fills it; and for a file that is an input.
+    these, both without `overwrite`; where another process fills it; and for a file that is an input: a recording, or one
+    of `inputs`.
     """
     ending, write = writer(file_format)
     source = source or Source()
-    check_folder(folder, source.paths)
+    inputs = (*source.paths, *inputs)
+    check_folder(folder, inputs)
     with locked_folder(folder), ExitStack() as stack:
         before = earlier_listing(folder, source, overwrite=overwrite)
         files = ColumnFiles(Spill(folder, stack), raw=source.raw)
@@ -50,7 +53,7 @@ def column_files(
             paths = {container: folder / f"{_file_word(container)}.{ending}" for container in files.tables}
             check_replace(
                 [*paths.values(), folder / NAME],
-                source.paths,
+                inputs,
                 overwrite=overwrite,
                 is_own=lambda path: path.name in {NAME, *before.files},
             )

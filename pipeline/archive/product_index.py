@@ -16,13 +16,16 @@ from pipeline.software import software
 NAME = "products.sqlite"
 _COLUMNS = (
     "file", "kind", "mission", "stream", "pass", "instrument", "product", "level", "start_utc", "stop_utc", "sol",
-    "rows", "product_ids", "bytes", "sha256", "clock_correlation", "software",
+    "rows", "product_ids", "bytes", "sha256", "clock_correlation", "software", "content",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One file. `kind`: of `kinds.py`, or a part of one; times as ISO 8601, empty where not known, as `sol` is None."""
+    """One file. `kind`: of `kinds.py`, or a part of one; times as ISO 8601, empty where not known, as `sol` is None.
+
+    `content`: digest of the recordings, empty where it is not known.
+    """
 
     path: Path
     kind: str
@@ -38,6 +41,7 @@ class Entry:
     n_rows: int
     ids: tuple[str, ...]
     clock_correlation: str
+    content: str = ""
 
 
 def write_index(folder: Path, entries: Sequence[Entry]) -> None:
@@ -54,18 +58,25 @@ def write_index(folder: Path, entries: Sequence[Entry]) -> None:
         database.executemany(statement, [_row(entry) for entry in entries])
 
 
-def indexed_files(folder: Path, mission: str, stream: str, recordings: Sequence[str]) -> frozenset[str]:
-    """Give the names of the files that the index of a folder has of a pass; none where there is no index."""
+def indexed_files(
+    folder: Path, mission: str, stream: str, recordings: Sequence[str], content: str = ""
+) -> frozenset[str]:
+    """Give the names of the files that the index of a folder has of a pass; none where there is no index.
+
+    `content`: digest of the recordings. An entry of an earlier release has none, and is known by the names alone.
+    """
     path = folder / NAME
     if not path.is_file():
         return frozenset()
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=60)) as database:
-            question = "select file from files where mission = ? and stream = ? and pass = ?"
-            rows = database.execute(question, (mission, stream, ", ".join(recordings))).fetchall()
+            question = "select * from files where mission = ? and stream = ? and pass = ?"
+            found = database.execute(question, (mission, stream, ", ".join(recordings)))
+            names = [column[0] for column in found.description]
+            rows = [dict(zip(names, row, strict=True)) for row in found]
     except sqlite3.Error:
         return frozenset()
-    return frozenset(str(name) for (name,) in rows)
+    return frozenset(str(row["file"]) for row in rows if (row.get("content") or content) == content)
 
 
 def merge_index(folder: Path, name: str) -> None:
@@ -158,6 +169,7 @@ def _row(entry: Entry) -> tuple[str | int | None, ...]:
         digest,
         entry.clock_correlation,
         software(),
+        entry.content or None,
     )
 
 

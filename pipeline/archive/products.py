@@ -49,7 +49,7 @@ def product_files(
     check_folder(folder, inputs)
 
     def check(paths: Sequence[Path]) -> None:
-        own = indexed_files(folder, origin.mission, origin.stream, origin.recordings)
+        own = indexed_files(folder, origin.mission, origin.stream, origin.recordings, origin.content)
         check_replace(paths, inputs, overwrite=overwrite, is_own=lambda path: path.name in own)
 
     try:
@@ -177,6 +177,7 @@ class ProductFiles:
             job.n_rows,
             job.ids,
             str(first.common.get("clock_correlation", "")),
+            self._origin.content,
         )
 
 

@@ -20,6 +20,7 @@ from pipeline.link.packet_headers import is_encapsulation, only_space_packets, p
 from pipeline.link.packets import Packets
 from pipeline.link.sequence import SequenceCounts
 from pipeline.link.settings import ChannelSettings
+from pipeline.link.verdict import HeaderCounts
 
 _GAPS_LISTED = 1000
 _AFTER_GAP = int(Quality.AFTER_GAP)
@@ -56,6 +57,13 @@ class VirtualChannel:
         self._n_suspected = 0
         self._clcw: dict[str, Any] | None = None
         self._takes_lone = settings.service == "packets" and not settings.hand_on_fragments
+
+    def header_counts(self) -> HeaderCounts:
+        """Packet headers so far, bad ones and good ones; cheap enough to be asked after every batch."""
+        counts, channel = self._assembly.counts, self.settings
+        n_good = counts.packets + counts.idle_packets + counts.encapsulation_packets
+        name = f"{channel.name} ({channel.spacecraft_id}/{channel.virtual_channel})"
+        return HeaderCounts(name, counts.bad_headers, n_good)
 
     def feed(self, arrivals: Arrivals) -> ChannelOutput:
         """Frames as they came in."""

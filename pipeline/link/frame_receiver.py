@@ -15,6 +15,7 @@ from pipeline.link.front_end import FrontEnd, Sorted
 from pipeline.link.lone import frame_batch, packet_batch
 from pipeline.link.output import LinkOutput, put_together, with_insert_times
 from pipeline.link.settings import ChannelSettings, LinkSettings
+from pipeline.link.verdict import HeaderCounts
 
 _NONE = PacketBatch.empty()
 
@@ -47,6 +48,10 @@ class FrameReceiver:
         for channel in self._channels:
             outputs += channel.flush(self._front_end.n_frames)
         return self._put_out(outputs, arrived.told)
+
+    def header_counts(self) -> list[HeaderCounts]:
+        """Packet headers of each channel so far."""
+        return [channel.header_counts() for channel in self._channels]
 
     def report(self) -> dict[str, Any]:
         channels = [channel.report() for channel in self._channels]

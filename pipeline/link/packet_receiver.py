@@ -14,6 +14,7 @@ from pipeline.link.packet_headers import IDLE_APID, packet_fields
 from pipeline.link.packet_stream import PacketStream, StreamPackets
 from pipeline.link.sequence import SequenceCounts
 from pipeline.link.settings import ChannelSettings, LinkSettings, link_report
+from pipeline.link.verdict import HeaderCounts
 
 
 class PacketReceiver:
@@ -25,7 +26,7 @@ class PacketReceiver:
         self._times = ReceiveTimes()
         self._sequence = SequenceCounts()
         self._channels = channels
-        self._n_idle = 0
+        self._n_idle = self._n_packets = 0
 
     def feed(self, batch: ByteBatch) -> LinkOutput:
         self._times.add(batch)
@@ -36,12 +37,17 @@ class PacketReceiver:
     def flush(self) -> LinkOutput:
         return self._hand_on(self._stream.flush())
 
+    def header_counts(self) -> list[HeaderCounts]:
+        """Packet headers so far; a link of packets has no channels."""
+        return [HeaderCounts("packets", self._stream.bad_headers, self._n_packets)]
+
     def report(self) -> dict[str, Any]:
         by_apid = self._sequence.by_apid()
+        zeros = {"skipped_zeros": self._stream.skipped_zeros} if self._stream.skipped_zeros else {}
         frames = ("read", "clean", "corrected", "uncorrectable", "failed_check", "other_channel")
         return {
             "link": link_report(self._settings),
-            "bytes": {"read": self._times.n_bytes, "skipped": self._stream.skipped_bytes},
+            "bytes": {"read": self._times.n_bytes, "skipped": self._stream.skipped_bytes, **zeros},
             "frames": dict.fromkeys(frames, 0),
             "channels": [],
             "packets": {
@@ -57,6 +63,7 @@ class PacketReceiver:
     def _hand_on(self, found: StreamPackets) -> LinkOutput:
         apid, flags, count = packet_fields(found.word)
         wanted = np.nonzero(apid != IDLE_APID)[0]
+        self._n_packets += len(apid)
         self._n_idle += len(apid) - len(wanted)
         received_ns = self._times.at(found.last[wanted])
         self._times.forget_before(self._stream.place)

@@ -3,6 +3,10 @@
 In: bytes in pieces of any size. Out: whole packets. Skipped and counted: bytes that form no packet, and a packet
 that runs past the end. After a header that cannot be one, the stream is taken up again where a few packets follow
 on each other, of APIDs seen before if there are any.
+
+Zero octets would read as packets of APID 0 with 1 octet of data, which is legal, but all with sequence count 0: of
+each APID the count advances with every packet (133.0-B-2 4.1.3.4.3). So two such packets in a row are fill that a disk
+or a recorder left, and are skipped; one alone is a packet.
 """
 
 from __future__ import annotations
@@ -24,6 +28,10 @@ _CYCLE = 64
 """Up to how many packets are one round, where packets of several kinds come in turn."""
 _MOST_EACH, _EACH_BYTES = 1 << 13, 1100  # the least of them hold the longest packet there is
 _SCAN_BYTES = 1 << 16
+_ZERO_PACKET_BYTES = 7
+"""Octets of zeros read as a packet: its length field is 0, and its data field then 1 octet."""
+_HEADER_AND_OCTET = np.uint64(8)
+"""A word shifted by this has the header and the first octet of data."""
 _NONE = np.empty(0, np.int64)
 _length_field = struct.Struct(">4xH").unpack_from
 
@@ -59,6 +67,8 @@ class PacketStream:
 
     prefix: int
     skipped_bytes: int = 0
+    skipped_zeros: int = 0
+    """Zero octets among the skipped bytes."""
     truncated_packets: int = 0
     bad_headers: int = 0
     _buffer: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(PAD_BYTES, np.uint8))
@@ -102,11 +112,11 @@ class PacketStream:
         while True:
             if self._lost:
                 found = self._search(words, at, end, final=final)
-                self.skipped_bytes += found - at
+                self._skip(at, found)
                 at = found
                 if self._lost:
                     break
-            run = self._take_run(words, at, end)
+            run = self._without_fill(words, self._take_run(words, at, end), end, final=final)
             if len(run):
                 starts.append(run)
                 at = int(run[-1]) + int(space_packet_lengths(words[run[-1:]])[0])
@@ -116,17 +126,44 @@ class PacketStream:
             if header_whole and int(words[at + self.prefix]) >> 61:
                 self.bad_headers += 1
                 self._lost = True
+            elif header_whole and self._is_fill(words, at + self.prefix, end):
+                self._lost = True
             elif final and header_whole:
                 self.truncated_packets += 1
                 self._lost = True
             else:
                 break
+            self._skip(at, at + 1)
             at += 1
-            self.skipped_bytes += 1
         if final:
-            self.skipped_bytes += end - at
+            self._skip(at, end)
             at = end
         return self._hand_on(np.concatenate(starts) if starts else _NONE, at)
+
+    def _skip(self, at: int, end: int) -> None:
+        """Count octets that are in no packet."""
+        self.skipped_bytes += end - at
+        self.skipped_zeros += end - at - int(np.count_nonzero(self._buffer[at:end]))
+
+    def _without_fill(
+        self, words: NDArray[np.uint64], run: NDArray[np.int64], end: int, *, final: bool
+    ) -> NDArray[np.int64]:
+        """The packets of a run before the first of zeros that is, or may still prove to be, fill."""
+        zero = np.nonzero(words[run] >> _HEADER_AND_OCTET == 0)[0]
+        if not len(zero):
+            return run
+        following = run[zero] + _ZERO_PACKET_BYTES + self.prefix
+        known = following + _ZERO_PACKET_BYTES <= end
+        again = words[np.where(known, following, 0)] >> _HEADER_AND_OCTET == 0
+        fill = zero[np.where(known, again, not final)]
+        return run[: int(fill[0])] if len(fill) else run
+
+    def _is_fill(self, words: NDArray[np.uint64], header: int, end: int) -> bool:
+        """Whether two packets of zeros stand at `header`."""
+        following = header + _ZERO_PACKET_BYTES + self.prefix
+        if following + _ZERO_PACKET_BYTES > end:
+            return False
+        return not (int(words[header]) >> int(_HEADER_AND_OCTET) or int(words[following]) >> int(_HEADER_AND_OCTET))
 
     def _hand_on(self, start: NDArray[np.int64], at: int) -> StreamPackets:
         octets, base = self._buffer, self._base
@@ -206,8 +243,8 @@ class PacketStream:
         return at
 
     def _plausible(self, word: NDArray[np.uint64]) -> NDArray[np.bool_]:
-        """Version 0, and of an APID (and packet type) that was seen, if any was."""
-        likely: NDArray[np.bool_] = word >> np.uint64(61) == 0
+        """Version 0, no zeros, and of an APID (and packet type) that was seen, if any was."""
+        likely: NDArray[np.bool_] = (word >> np.uint64(61) == 0) & (word >> _HEADER_AND_OCTET != 0)
         if self._seen.any():
             likely &= self._seen[(word >> np.uint64(48) & np.uint64(0xFFF)).astype(np.intp)]
         return likely

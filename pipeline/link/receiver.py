@@ -18,6 +18,7 @@ from pipeline.link.output import LinkOutput
 from pipeline.link.packet_receiver import PacketReceiver
 from pipeline.link.settings import ChannelSettings, LinkSettings
 from pipeline.link.validity import settings_problems
+from pipeline.link.verdict import HeaderCounts
 
 __all__ = ["LinkOutput", "Receiver"]
 
@@ -46,6 +47,10 @@ class Receiver:
     def flush(self) -> LinkOutput:
         """The end of the recording: what is still held and whole; unfinished packets are counted as truncated."""
         return self._receiver.flush()
+
+    def header_counts(self) -> list[HeaderCounts]:
+        """Packet headers of each channel so far, bad ones and good ones."""
+        return self._receiver.header_counts()
 
     def report(self) -> dict[str, Any]:
         """The keys bytes, frames, channels and packets of the pass report, and `synchronizer` for coded streams."""

@@ -25,6 +25,7 @@ from pipeline.link.output import LinkOutput, put_together, with_insert_times
 from pipeline.link.settings import ChannelSettings, LinkSettings, link_report
 from pipeline.link.tracks import Counting
 from pipeline.link.validity import settings_problems
+from pipeline.link.verdict import HeaderCounts
 
 
 class StationsReceiver:
@@ -85,6 +86,10 @@ class StationsReceiver:
         for station, ended in enumerate(self._ended):
             told += () if ended else self._end(station)
         return self._go_on(told, final=True)
+
+    def header_counts(self) -> list[HeaderCounts]:
+        """Packet headers of each channel so far."""
+        return [channel.header_counts() for channel in self._channels]
 
     def report(self) -> dict[str, Any]:
         """As that of a single receiver, summed over the stations, with what each gave under `stations`."""

@@ -7,7 +7,10 @@ keys of the mission file to look at. Pure functions; any report is accepted, als
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
+
+from pipeline.link.settings import LinkSettings
 
 Report = Mapping[str, Any]
 
@@ -20,6 +23,8 @@ _CHANNELS_NAMED = 3
 _SPACECRAFT = 8
 """A station hears fewer in one pass."""
 _SCATTERED_RATIO = 4
+_EARLY_HEADERS = 100
+"""Headers that must have been seen before a pass is judged while it is under way."""
 _MOST_FAILED = 50
 """Frames that fail their check for one that passes."""
 
@@ -71,6 +76,25 @@ def channel_problem(report: Report, channel: Report) -> str:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class HeaderCounts:
+    """Packet headers of a channel so far: `n_bad` that cannot be right, `n_good` of packets of any kind."""
+
+    channel: str
+    n_bad: int
+    n_good: int
+
+
+def early_problem(counts: HeaderCounts, link: LinkSettings) -> str:
+    """Say, while a pass is under way, that more headers are bad than good; empty where not, or where few were seen."""
+    if counts.n_bad <= counts.n_good or counts.n_bad + counts.n_good < _EARLY_HEADERS:
+        return ""
+    framed = link.framing != "packets"
+    keys = _ZONE_KEYS[link.frame_type] if framed else "framing and packet_prefix_bytes in [link]"
+    found = f"{counts.n_bad:,} bad packet headers beside {counts.n_good:,} packets so far"
+    return f"{counts.channel}: {found}: see {keys}"
+
+
 def _is_packet_file(report: Report) -> bool:
     return bool(report["link"]["framing"] == "packets")
 
@@ -78,6 +102,8 @@ def _is_packet_file(report: Report) -> bool:
 def _packet_file_problems(report: Report) -> list[str]:
     packets, n_bytes = report["packets"], report["bytes"]["read"]
     keys = "see framing and packet_prefix_bytes in [link]"
+    if report["bytes"].get("skipped_zeros") == n_bytes:
+        return [f"nothing but {n_bytes:,} zero octets: nothing was recorded"]
     if not packets["read"] and not packets["idle_packets"]:
         return [f"no packet in {n_bytes:,} bytes: {keys}"]
     if packets["bad_headers"] > packets["read"] + packets["idle_packets"]:

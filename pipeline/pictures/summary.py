@@ -42,13 +42,17 @@ td,th{padding:.15rem .8rem .15rem 0;text-align:left;border-bottom:1px solid #dfe
 
 @dataclass(frozen=True, slots=True)
 class PassSummary:
-    """What the pictures are made of. `title`: mission and stream; `received`: first and last reception, as text."""
+    """What the pictures are made of. `title`: mission and stream; `received`: first and last reception, as text.
+
+    `content`: digest of the recordings, empty where it is not known.
+    """
 
     title: str
     received: str
     report: Mapping[str, Any]
     events: Sequence[Event]
     series: Sequence[Series]
+    content: str = ""
 
     def panels(self) -> list[tuple[str, Callable[[Axes], None]]]:
         """Titles and what draws them: the link's health first."""
@@ -73,13 +77,22 @@ def summary_paths(folder: Path, stem: str) -> list[Path]:
     return [folder / f"{stem}{ending}" for ending in (".png", ".pdf", ".html")]
 
 
-def is_summary_of(paths: Sequence[Path], title: str) -> bool:
-    """Whether the files that are there are a summary with this title: the HTML file says so."""
+def is_summary_of(paths: Sequence[Path], title: str, content: str) -> bool:
+    """Whether the files that are there are a summary with this title and of this content: the HTML file says so."""
     try:
         with paths[2].open("rb") as file:
-            return f"<title>{escape(title)}</title>".encode() in file.read(4096)
+            head = file.read(4096)
     except OSError:
         return False
+    return all(text.encode() in head for text in (_title(title), _content(content)))
+
+
+def _title(title: str) -> str:
+    return f"<title>{escape(title)}</title>"
+
+
+def _content(content: str) -> str:
+    return f"<meta name='content-digest' content='{escape(content)}'>"
 
 
 def write_summary(summary: PassSummary, folder: Path, stem: str) -> list[Path]:
@@ -132,7 +145,8 @@ def _panel(title: str, draw: Callable[[Axes], None]) -> bytes:
 
 def _html(summary: PassSummary) -> Iterator[str]:
     title = escape(summary.title)
-    yield f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{title}</title><style>{_STYLE}</style>"
+    yield f"<!doctype html><html lang='en'><meta charset='utf-8'>{_content(summary.content)}{_title(summary.title)}"
+    yield f"<style>{_STYLE}</style>"
     yield f"<h1>{title}</h1><p class='lead'>{escape(summary.received)}</p><main>"
     for name, draw in summary.panels():
         data = base64.b64encode(_panel(name, draw)).decode()

@@ -25,12 +25,14 @@ from pipeline.instruments.context import Context
 from pipeline.link.output import LinkOutput
 from pipeline.link.receiver import Receiver
 from pipeline.link.stations import StationsReceiver
-from pipeline.link.verdict import nothing_right, problems
+from pipeline.link.verdict import early_problem, nothing_right, problems
 from pipeline.mission import Mission
 from pipeline.stages.report_sum import add_reports
 
 SETTINGS = "settings"
 """Kind of the events that say that a pass does not look like one of its mission."""
+BAD_HEADERS = "bad_headers"
+"""Kind of the events that say so of a channel while the pass is under way."""
 
 MAX_DAMAGE = 1000
 """Damaged places that a report lists."""
@@ -95,6 +97,7 @@ class Line:
             else Receiver(mission.link, mission.channels, frames=self._until == "packets")
         )
         self._suite = Suite(mission.instruments, mission.calibrations, product_context(mission, self._stream))
+        self._channels_told: set[str] = set()
 
     def behind(self) -> int | None:
         """The station whose bytes are wanted next, None when all have ended. May be asked from another thread."""
@@ -115,10 +118,23 @@ class Line:
             else:
                 received = self._receiver.feed(batch.station, batch)
         outcome = self._onward(received, settled=settled)
+        if early := self._early(batch):
+            outcome = replace(outcome, events=(*outcome.events, *early))
         if batch.damage and batch.damage not in self._damage and len(self._damage) < MAX_DAMAGE:
             self._damage.append(batch.damage)
             outcome = replace(outcome, events=(*outcome.events, Event("warning", "damage", batch.damage)))
         return outcome
+
+    def _early(self, batch: ByteBatch) -> list[Event]:
+        """An event for each channel, once a pass, as soon as more of its packet headers are bad than good."""
+        told = []
+        for counts in self._receiver.header_counts():
+            if counts.channel not in self._channels_told and (text := early_problem(counts, self.mission.link)):
+                self._channels_told.add(counts.channel)
+                time_ns = int(batch.mark_ns[-1]) if len(batch.mark_ns) else 0
+                details = {"channel": counts.channel, "bad_headers": counts.n_bad, "packets": counts.n_good}
+                told.append(Event("warning", BAD_HEADERS, text, time_ns, details))
+        return told
 
     def _judge(self) -> tuple[Event, ...]:
         """An event for each sign of wrong settings in the pass that ends here; none where no byte came."""
