@@ -178,9 +178,7 @@ def write_products(
     simulated = any(map(is_simulated, passes))
     names = tuple(map(printable_name, passes))
     content, inputs = content_of_all(passes), [*passes, *mission.files]
-    origin = Origin(
-        mission.name, stream, names, site, simulated=simulated, words=mission.archive, content=content
-    )
+    origin = Origin(mission.name, stream, names, site, simulated=simulated, words=mission.archive, content=content)
     with product_files(out, origin, file_format, inputs=inputs, overwrite=overwrite) as files:
         for outcome in outcomes(line, passes, progress):
             files.add(outcome.products)

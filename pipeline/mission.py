@@ -78,7 +78,7 @@ class Mission:
     archive: Mapping[str, Any] = field(default_factory=dict)
     """Keys of `[archive]` that are given."""
     files: tuple[Path, ...] = ()
-    """What the mission was read from: mission file, dictionary, correlation, calibration. No command may replace one."""
+    """What the mission was read from: mission file, dictionary, correlation, calibration. No command replaces one."""
 
     def described(self, container: str) -> Mapping[str, str]:
         """What the parameters of a container are, in words, by name."""

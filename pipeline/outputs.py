@@ -56,7 +56,9 @@ def check_folder(folder: Path, inputs: Sequence[Path] = (), *, option: str = "--
     if os.path.lexists(folder) and not folder.is_dir():
         raise ConfigError(f"{option} {folder}: it is no folder, and is left as it is")
     if one := next((one for one in inputs if one.is_dir() and _is_inside(folder, one)), None):
-        raise ConfigError(f"{option} {folder}: it is the recording or dictionary {one}, or inside it: name another folder")
+        raise ConfigError(
+            f"{option} {folder}: it is the recording or dictionary {one}, or inside it: name another folder"
+        )
 
 
 def check_replace(

@@ -29,7 +29,8 @@ class Source:
     def identity(self) -> dict[str, Any]:
         """What files of the same source agree in."""
         recordings = [
-            {"name": printable_name(path), "bytes": _size(path), "digest": content_digest(path)} for path in self.paths
+            {"name": printable_name(path), "bytes": _size(path), "digest": content_digest(path)}
+            for path in self.paths
         ]
         return {"mission": self.mission, "recordings": recordings, "raw": self.raw}
 

@@ -37,8 +37,8 @@ def column_files(
     """Open a folder of column files; each is there, whole, when the block ends well.
 
     Raises ConfigError where the folder has the packets of another pass, or a file that would be replaced and is none of
-    these, both without `overwrite`; where another process fills it; and for a file that is an input: a recording, or one
-    of `inputs`.
+    these, both without `overwrite`; where another process fills it; and for a file that is an input: a recording,
+    or one of `inputs`.
     """
     ending, write = writer(file_format)
     source = source or Source()
