@@ -4,7 +4,9 @@
   knows of noise; then the same smoother through the channels within 2.5 sigma of it on both sides. A lower envelope,
   as SNIP's, lies some two sigma too low;
 - its sigma: that of the smoother, which is linear in y;
-- noise: undecimated wavelets with the B3 spline (Starck), coefficients below k sigma (median deviation) taken out.
+- noise: as ChemCam's spectra are denoised (Wiens et al. 2013, Spectrochim. Acta B 82, 1): undecimated wavelets with the
+  B3 spline (Starck, Murtagh 2006, Astronomical Image and Data Analysis), coefficients below k sigma taken out, sigma of
+  each scale by the median deviation.
 """
 
 from __future__ import annotations

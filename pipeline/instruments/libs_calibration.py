@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.instruments.calibration import Calibration, Finite, Positive, Source, Table
 
@@ -78,6 +78,14 @@ class Telescope(Table):
     field_mrad: Positive
 
 
+class Distance(Table):
+    """Distance correction: the distance of reference, and the power of distance by which each signal falls."""
+
+    source: Source
+    reference_mm: Positive
+    exponent: Annotated[list[Finite], Field(min_length=1, max_length=8)]
+
+
 class Line(Table):
     """A line, its wavelength in vacuum, and what it is wider than others by nature (added in squares)."""
 
@@ -100,7 +108,7 @@ class Lines(Table):
 
 
 class LibsCalibration(Calibration):
-    """`calibration/libs.toml`."""
+    """`calibration/libs.toml`; without `distance` there is no distance correction."""
 
     wavelength: Wavelength
     titanium: Titanium
@@ -109,3 +117,10 @@ class LibsCalibration(Calibration):
     continuum: Continuum
     telescope: Telescope
     lines: Lines
+    distance: Distance | None = None
+
+    @model_validator(mode="after")
+    def _an_exponent_each(self) -> Self:
+        if self.distance is not None and len(self.distance.exponent) != len(self.wavelength.spectrometer):
+            raise ValueError("distance: every spectrometer has an exponent")
+        return self

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from pipeline.batches import ColumnBatch, Quality, Quantity
 from pipeline.instruments.continuum import Continuum, continuum, denoise, smoother
 from pipeline.instruments.libs_calibration import LibsCalibration, Telescope
+from pipeline.instruments.libs_distance import factors
 from pipeline.instruments.libs_lines import find_lines
 from pipeline.instruments.libs_wavelength import Drift, starts
 from pipeline.instruments.products import Draft
@@ -211,8 +212,24 @@ def _spectrum(mean: MeanSpectrum, separated: Separated, calibration: LibsCalibra
         "total_signal_counts": Quantity(np.array([np.nansum(kept)]), "1", "sum over the usable channels"),
         "total_signal_counts_sigma": Quantity(np.array([separated.total_sigma]), "1", _OF_SIGNAL),
     }
+    arrays |= _at_reference(separated, mean, calibration, distance_mm)
     small = {name: _single(one) for name, one in arrays.items()}
     return quality.draft("spectrum", "2B", small, ("total_signal_counts", "point_id"))
+
+
+def _at_reference(
+    separated: Separated, mean: MeanSpectrum, calibration: LibsCalibration, distance_mm: float
+) -> dict[str, Quantity]:
+    """The signal as it would be at the distance of reference; nothing where the calibration has none."""
+    if calibration.distance is None:
+        return {}
+    factor = factors(calibration.distance, calibration.wavelength, len(mean.net), distance_mm)
+    what = f"signal_counts, at {calibration.distance.reference_mm:g} mm by a power of distance"
+    sigma = "one sigma, that of signal_counts; the exponent's is not in it"
+    return {
+        "signal_at_reference_counts": Quantity((separated.signal * factor)[None], "1", what, _SPECTRUM),
+        "signal_at_reference_counts_sigma": Quantity((separated.sigma * factor)[None], "1", sigma, _SPECTRUM),
+    }
 
 
 def _single(quantity: Quantity) -> Quantity:

@@ -4,8 +4,9 @@
     lambda = c0 + c1 u + c2 u^2, in vacuum
 
 d0 and d1 are fitted to the differences between where the lines of titanium are and where they should be, in pixels,
-by least squares that lines further than three sigma (median deviation) do not take part in. Lines that another line
-hides are among them, so they do no harm. MarSCoDe's papers fit its drift on the same target.
+by least squares that lines further than three sigma (median deviation) from what most lines agree in do not take part
+in. Lines that another line hides are among them, so they do no harm. MarSCoDe's papers fit its drift on the same
+target.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ from pipeline.instruments.rotations import Floats
 _MAD_TO_SIGMA = 1.4826
 _ROUNDS = 10
 _LEAST_SIGMA_PX = 0.02
+_AGREE_PX = 0.4
+"""Lines agree within this: more than a stretch of the spectrum moves them apart, less than a neighbour does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,12 +120,16 @@ def _places(
 
 
 def _robust_line(x: Floats, y: Floats, good: NDArray[np.bool_]) -> tuple[float, float, Floats, NDArray[np.bool_]]:
-    """A straight line a + b x: a, b, what is left, and which points took part. Begins with the median alone."""
-    kept = good.copy()
-    shift, stretch = (float(np.median(y[good])), 0.0) if good.any() else (0.0, 0.0)
+    """A straight line a + b x: a, b, what is left, and which points took part.
+
+    Begins with what most points agree in (`_consensus`): a line that the target does not show, or that another hides,
+    finds any peak within reach, and half of the list may.
+    """
+    kept = good & (np.abs(y - _consensus(y[good])) <= _AGREE_PX)
+    shift, stretch = (float(np.median(y[kept])), 0.0) if kept.any() else (0.0, 0.0)
     left = y - shift
-    for _ in range(_ROUNDS):
-        sigma = max(_MAD_TO_SIGMA * float(np.median(np.abs(left[good]))) if good.any() else 0.0, _LEAST_SIGMA_PX)
+    for turn in range(_ROUNDS):
+        sigma = max(_MAD_TO_SIGMA * float(np.median(np.abs(left[kept]))) if kept.any() else 0.0, _LEAST_SIGMA_PX)
         closer = good & (np.abs(left) <= 3 * sigma)
         if closer.sum() < 2:
             break
@@ -131,7 +138,15 @@ def _robust_line(x: Floats, y: Floats, good: NDArray[np.bool_]) -> tuple[float, 
         stretch = float(((x[closer] - x0) * (y[closer] - y0)).sum()) / spread if spread > 0 else 0.0
         shift = y0 - stretch * x0
         left = y - shift - stretch * x
-        if (closer == kept).all():
+        if turn > 0 and (closer == kept).all():
             break
         kept = closer
     return shift, stretch, left, kept
+
+
+def _consensus(y: Floats) -> float:
+    """The point [n] that most points are within `_AGREE_PX` of; the middle one of equals. NaN without points."""
+    if not len(y):
+        return float("nan")
+    near = (np.abs(y[:, None] - y) <= _AGREE_PX).sum(axis=1)
+    return float(np.median(y[near == near.max()]))

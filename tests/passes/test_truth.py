@@ -209,15 +209,16 @@ def test_what_drifted_is_found_on_titanium(decoded: Decoded) -> None:
     for name, column in (("shift_px", 0), ("stretch_px", 1)):
         within(drift.arrays[name].values, decoded.truth["libs_drift_px"][:, column], 0.02)
     assert (drift.arrays["rms_px"].values < 0.05).all()
-    assert (drift.arrays["n_lines"].values >= 12).all()
+    assert (drift.arrays["n_lines"].values >= 9).all()  # 35 of the listed lines are in the simulated spectrum
     assert not (drift.quality & Quality.NO_REFERENCE).any()
 
 
-def test_the_line_of_titanium_that_another_hides_takes_no_part_in_the_fit(decoded: Decoded) -> None:
-    """842.882 nm stands beside a line at 842.600 that is not in the list."""
+def test_lines_of_titanium_that_are_not_there_take_no_part_in_the_fit(decoded: Decoded) -> None:
+    """The simulated spectrum has a quarter of the listed lines; a fifth of a pixel from 500.8606 nm it has another."""
     arrays = decoded.of("libs", "drift")[0].arrays
-    left_out = arrays["line_wavelength_nm"].values[~arrays["line_used"].values]
-    assert left_out.tolist() == [842.882]
+    used = arrays["line_used"].values
+    assert np.abs(arrays["line_residual_px"].values[used]).max() < 0.05
+    assert 500.8606 in arrays["line_wavelength_nm"].values[~used]
 
 
 # vacuum nm of fact sheet 6; what the simulator puts into rock and soil
