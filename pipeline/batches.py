@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.categorical import Categorical
+
 NO_TIME = int(np.iinfo(np.int64).min)
 GENERIC_INSTRUMENT = "telemetry"
 """Stands for the instrument in products of containers that no instrument reads."""
@@ -161,9 +163,12 @@ class PacketBatch:
 
 @dataclass(frozen=True, slots=True)
 class Ragged:
-    """Values of differing length: row i is `values[start[i] : start[i] + length[i]]`."""
+    """Values of differing length: row i is `values[start[i] : start[i] + length[i]]`.
 
-    values: NDArray[Any]
+    `values`: an array, or a Categorical where they are labels of an enumeration; raw values are always an array.
+    """
+
+    values: Any
     start: NDArray[np.int64]
     length: NDArray[np.int64]
 
@@ -171,7 +176,8 @@ class Ragged:
         return len(self.start)
 
 
-Column = NDArray[Any] | Ragged
+Column = NDArray[Any] | Ragged | Categorical
+"""One value for each row, or an array of them; several for each row; texts of an enumeration."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from pipeline.archive.row_columns import Known, RowColumn, row_columns
 from pipeline.archive.spill import SpilledTable, octets
 from pipeline.archive.whole import whole_path
 from pipeline.batches import Ragged
+from pipeline.categorical import Categorical
 from pipeline.errors import ConfigError
 from pipeline.files import whole_file
 from pipeline.software import to_install
@@ -84,7 +85,7 @@ def _write_parquet(path: Path, table: SpilledTable, rows: SpilledTable, containe
 
 
 def _write_netcdf(path: Path, table: SpilledTable, rows: SpilledTable, container: str, known: Known) -> None:
-    fields = {name: array.whole() for name, array in rows.arrays.items()}
+    fields = {name: np.asarray(array.whole()) for name, array in rows.arrays.items()}
     found = _without_slashes(dataset(table.columns(), fields, container, known))
     with whole_path(path) as part:
         found.to_netcdf(part, engine="netcdf4", format="NETCDF4")
@@ -97,15 +98,20 @@ def _without_slashes(found: Any) -> Any:
 
 
 def _rows(table: SpilledTable, rows: SpilledTable, known: Known) -> tuple[str, dict[str, RowColumn]]:
-    return row_columns({name: array.whole() for name, array in rows.arrays.items()}, table.arrays, known.utc_of)
+    fields = {name: np.asarray(array.whole()) for name, array in rows.arrays.items()}
+    return row_columns(fields, table.arrays, known.utc_of)
 
 
 def _words(**words: str | None) -> dict[str, str] | None:
     return {key: value for key, value in words.items() if value} or None
 
 
-def _arrow(pa: Any, array: NDArray[Any]) -> Any:
-    """Give a column of values, or of nested fixed-size lists where a row is an array."""
+def _arrow(pa: Any, array: NDArray[Any] | Categorical) -> Any:
+    """Give a column of values, one of codes as a dictionary array; nested fixed-size lists where a row is an array."""
+    if isinstance(array, Categorical) and array.ndim == 1:
+        compact = array.compact()
+        return pa.DictionaryArray.from_arrays(pa.array(compact.codes), pa.array(compact.categories))
+    array = np.asarray(array)
     column = pa.array(array.reshape(-1))
     for size in reversed(array.shape[1:]):
         column = pa.FixedSizeListArray.from_arrays(column, size)
@@ -114,7 +120,8 @@ def _arrow(pa: Any, array: NDArray[Any]) -> Any:
 
 def _arrow_ragged(pa: Any, column: Ragged) -> Any:
     offsets = np.concatenate([[0], np.cumsum(column.length)])
-    return pa.LargeListArray.from_arrays(offsets, _arrow(pa, column.values))
+    # Readers take texts in lists, but no dictionary arrays.
+    return pa.LargeListArray.from_arrays(offsets, _arrow(pa, np.asarray(column.values)))
 
 
 def _pyarrow() -> Any:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pipeline.archive.netcdf_attributes import ANGLE_UNITS, STANDARD_NAMES, USABLE, quality_flags
 from pipeline.archive.row_columns import Known, row_columns
 from pipeline.batches import Column, Quantity, Ragged, usable
+from pipeline.categorical import Categorical
 from pipeline.errors import ConfigError
 from pipeline.software import to_install
 
@@ -24,21 +25,26 @@ def dataset(
     """Make a Dataset along `time`, else `received`, else `packet`; coordinates are what is known of each row.
 
     `rows` holds ROW_FIELDS. A ragged column is flat along its own dimension `NAME_value`, with `NAME.start` and
-    `NAME.length` along the packets.
+    `NAME.length` along the packets. Labels of enumerations are made when they are looked at.
     """
     xr = _xarray()
+    from pipeline.archive.lazy_texts import lazy_texts  # noqa: PLC0415 -- an optional extra
+
+    def data_of(values: Any) -> Any:
+        return lazy_texts(values) if isinstance(values, Categorical) else values
+
     axis, found = row_columns(rows, columns, known.utc_of)
     variables: dict[str, Any] = {}
     for name, column in columns.items():
         attributes = _attributes(name, known)
         if isinstance(column, Ragged):
             inner = (f"{name}_axis_{number}" for number in range(1, column.values.ndim))
-            variables[name] = ((f"{name}_value", *inner), column.values, attributes)
+            variables[name] = ((f"{name}_value", *inner), data_of(column.values), attributes)
             variables[f"{name}.start"] = ((axis,), column.start, {})
             variables[f"{name}.length"] = ((axis,), column.length, {})
         else:
             axes = (f"{name}_axis_{number}" for number in range(1, column.ndim))
-            variables[name] = ((axis, *axes), column, attributes)
+            variables[name] = ((axis, *axes), data_of(column), attributes)
     coordinates = {name: ((axis,), one.values, dict(one.attributes)) for name, one in found.items()}
     made: xarray.Dataset = xr.Dataset(variables, coordinates, {"container": container, **known.origin})
     return made

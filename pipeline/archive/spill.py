@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Column, Ragged
+from pipeline.categorical import Categorical, concatenated
 from pipeline.errors import RunError
 from pipeline.files import scratch_file
 
@@ -79,26 +80,62 @@ class SpilledArray:
         return np.concatenate(list(self.parts()))
 
 
+class SpilledTexts:
+    """A column of codes, in parts that may have tables of their own. Codes are on disk; what is read back are texts."""
+
+    def __init__(self, spill: Spill) -> None:
+        self._codes = SpilledArray(spill)
+        self._tables: list[NDArray[Any]] = []
+
+    def append(self, column: Categorical) -> None:
+        self._codes.append(column.codes)
+        self._tables.append(column.categories)
+
+    @property
+    def n_rows(self) -> int:
+        return self._codes.n_rows
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The common type of the texts of all parts."""
+        return np.result_type(*{table.dtype for table in self._tables})
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._codes.shape
+
+    def parts(self) -> Iterator[NDArray[Any]]:
+        """The texts, part by part, in the common type."""
+        return (part.astype(self.dtype, copy=False) for part in self._columns())
+
+    def whole(self) -> Categorical:
+        """All parts as one column of codes."""
+        return cast("Categorical", concatenated(list(self._columns())))
+
+    def _columns(self) -> Iterator[Categorical]:
+        return (Categorical(codes, table) for codes, table in zip(self._codes.parts(), self._tables, strict=True))
+
+
 class SpilledTable:
     """Columns of one container. A ragged one is NAME (flat), NAME.start and NAME.length: no parameter has a point."""
 
     def __init__(self, spill: Spill) -> None:
         self._spill = spill
-        self.arrays: dict[str, SpilledArray] = {}
+        self.arrays: dict[str, SpilledArray | SpilledTexts] = {}
         self.ragged: set[str] = set()
 
     def append(self, name: str, column: Column) -> None:
         if not isinstance(column, Ragged):
-            self._array(name).append(column)
+            self._append(name, column)
             return
         self.ragged.add(name)
-        flat = self._array(name)
+        n_before = self.arrays[name].n_rows if name in self.arrays else 0
         start = np.cumsum(column.length) - column.length
-        self._array(f"{name}.start").append(start + flat.n_rows)
-        self._array(f"{name}.length").append(column.length)
+        self._append(f"{name}.start", start + n_before)
+        self._append(f"{name}.length", column.length)
         # The rows may be a view of more: only what is theirs is kept.
         index = np.repeat(column.start - start, column.length)
-        flat.append(column.values[index + np.arange(len(index))])
+        self._append(name, column.values[index + np.arange(len(index))])
 
     def columns(self) -> dict[str, Column]:
         """All columns in memory."""
@@ -108,10 +145,10 @@ class SpilledTable:
     def _column(self, name: str) -> Column:
         if name not in self.ragged:
             return self.arrays[name].whole()
-        start, length = (self.arrays[f"{name}.{part}"].whole() for part in ("start", "length"))
+        start, length = (np.asarray(self.arrays[f"{name}.{part}"].whole()) for part in ("start", "length"))
         return Ragged(self.arrays[name].whole(), start, length)
 
-    def _array(self, name: str) -> SpilledArray:
+    def _append(self, name: str, values: NDArray[Any] | Categorical) -> None:
         if name not in self.arrays:
-            self.arrays[name] = SpilledArray(self._spill)
-        return self.arrays[name]
+            self.arrays[name] = (SpilledTexts if isinstance(values, Categorical) else SpilledArray)(self._spill)
+        self.arrays[name].append(values)  # type: ignore[arg-type]  # a column keeps its kind

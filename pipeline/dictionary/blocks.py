@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.categorical import Categorical
 from pipeline.dictionary.arena import LEAST_BYTES, Arena, Empty
 from pipeline.dictionary.encodings import NumberEncoding
 from pipeline.dictionary.integrity import is_word
@@ -102,7 +103,7 @@ def _operate(
         for operation, work in pairs:
             operation.fill(work, piece)
     raw: list[Array] = []
-    calibrated: list[Array] = []
+    calibrated: list[Array | Categorical] = []
     for operation, work in pairs:
         delivered = operation.deliver(work)
         raw += delivered[0]
@@ -129,7 +130,10 @@ def compile_block(block: Block, conversions: Conversions) -> BlockProgram:
 def _compile_work(fields: Sequence[Field], width_bits: int, conversions: Conversions) -> BlockWork:
     operations = compile_operations(fields, max((width_bits + 7) // 8, MIN_ROW_BYTES), conversions)
     works = [operation.allocate(1) for operation in operations]
-    row_bytes = sum(work.raw.nbytes + (work.calibrated is not work.raw) * work.calibrated.nbytes for work in works)
+    row_bytes = sum(
+        work.raw.nbytes + (not np.may_share_memory(work.raw, work.calibrated)) * work.calibrated.nbytes
+        for work in works
+    )
     slots = tuple(slot for operation in operations for slot in operation.slots)
     latest = {each.slot.key: each.slot for each in fields}
     lone = compile_lone(operations)

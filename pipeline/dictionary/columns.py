@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Column, Quality, Ragged
+from pipeline.categorical import Categorical, stacked
 from pipeline.dictionary.plan_nodes import Node, Wanted
 from pipeline.dictionary.ragged import flat_index, flat_starts
 from pipeline.dictionary.runs import Result
@@ -40,7 +41,7 @@ def _joined(times: Sequence[Column]) -> Column:
     """Arrays of one shape side by side; where a value may be absent, those that are there as ragged rows."""
     arrays = [each for each in times if not isinstance(each, Ragged)]
     if len(arrays) == len(times) and len({each.shape for each in arrays}) == 1:
-        return np.stack(arrays, axis=1)
+        return stacked(arrays, axis=1)
     ragged = [each if isinstance(each, Ragged) else _as_ragged(each) for each in times]
     if len({each.values.shape[1:] for each in ragged}) > 1:
         ragged = [_flattened(each) for each in ragged]
@@ -55,7 +56,7 @@ def _joined(times: Sequence[Column]) -> Column:
     return Ragged(values, start, total)
 
 
-def _as_ragged(column: NDArray[Any]) -> Ragged:
+def _as_ragged(column: NDArray[Any] | Categorical) -> Ragged:
     n = len(column)
     return Ragged(column, np.arange(n, dtype=np.int64), np.ones(n, np.int64))
 

@@ -85,7 +85,7 @@ class Offset:
 def _flat(column: Column) -> tuple[Array, NDArray[np.intp]]:
     """Values, and the packet to which each belongs."""
     if not isinstance(column, Ragged):
-        return column, np.arange(len(column))
+        return np.asarray(column), np.arange(len(column))
     rows = np.zeros(len(column.values), np.intp)
     index = np.repeat(np.arange(len(column)), column.length)
     ahead = np.cumsum(column.length) - column.length

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.dictionary.calibrators import compile_calibrator
 from pipeline.dictionary.encodings import BinaryEncoding
-from pipeline.dictionary.labels import labels_of
+from pipeline.dictionary.labels import LONGEST_UNKNOWN, ToLabels
 from pipeline.dictionary.numbers import SIGNED_FORMS
 from pipeline.dictionary.parameter_types import (
     BooleanType,
@@ -36,8 +36,6 @@ Array = NDArray[Any]
 REAL: np.dtype[Any] = np.dtype(np.float64)
 NANOSECONDS: np.dtype[Any] = np.dtype(np.int64)
 TRUTH: np.dtype[Any] = np.dtype(np.bool_)
-LONGEST_UNKNOWN = np.dtype("U28")
-"""UNKNOWN_ and 20 digits."""
 MAX_TABLE_BITS = 12
 """32 kB of values: the first-level cache."""
 Flags = NDArray[np.bool_]
@@ -81,12 +79,14 @@ class ToTable:
 
 @dataclass(frozen=True, slots=True)
 class ToBoolean:
-    """Not zero is true."""
+    """Not zero is true. `is_one_bit`: raw values are bytes that are 0 or 1, and so truth values as they are."""
 
+    is_one_bit: bool = False
     dtype: np.dtype[Any] = TRUTH
 
     def fill(self, raw: Array, out: Array) -> Flags | None:
-        np.not_equal(raw, 0, out=out)
+        if not self.is_one_bit:
+            np.not_equal(raw, 0, out=out)
         return None
 
 
@@ -137,8 +137,8 @@ def conversion_of(kind: LeafType) -> Conversion | None:
             return _tabled(compile_calibrator(kind.encoding.calibrator), kind)
         return ToReal() if kind.real and not kind.encoding.is_float else None
     makers: dict[type, Callable[[Any], Conversion]] = {
-        EnumeratedType: labels_of,
-        BooleanType: lambda _: ToBoolean(),
+        EnumeratedType: ToLabels,
+        BooleanType: _truth,
         TimeType: lambda time: ToTime(time.unit_ns, time.offset_ns),
         StringType: lambda text: text_of(text.encoding),
         CodedTimeType: lambda time: ToCodedTime(time.codes, time.epoch_ns, time.absolute),
@@ -148,13 +148,17 @@ def conversion_of(kind: LeafType) -> Conversion | None:
     return None if maker is None else maker(kind)
 
 
+def _truth(kind: BooleanType) -> ToBoolean:
+    return ToBoolean(kind.encoding.size_bits == 1 and kind.encoding.form == "unsigned")
+
+
 def _spelled(kind: SpelledType) -> ToSpelled | ToTruth:
     """From text, or from bytes that are true or not."""
     if isinstance(kind.encoding, BinaryEncoding):
         return ToTruth()
     value, signed = kind.value, kind.value.encoding.form in SIGNED_FORMS
     if isinstance(value, EnumeratedType):
-        labels = labels_of(value)
+        labels = ToLabels(value)
         dtype = np.promote_types(labels.dtype, LONGEST_UNKNOWN)
         return ToSpelled(text_of(kind.encoding), None, labels, signed, dtype)
     if isinstance(value, BooleanType):

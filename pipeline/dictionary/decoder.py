@@ -16,7 +16,7 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, Column, ColumnBatch, Event, PacketBatch, Quality, Ragged
+from pipeline.batches import NO_TIME, Column, ColumnBatch, Event, PacketBatch, Quality
 from pipeline.dictionary.arena import empty_column
 from pipeline.dictionary.columns import named_columns, quality_of
 from pipeline.dictionary.limits import LimitWatch
@@ -318,7 +318,7 @@ def _sized(node: Node, packets: PacketBatch, rows: Rows, result: Result) -> tupl
 
 def _lasting_form(node: Node, columns: Mapping[str, Column]) -> Form | None:
     """What columns of so many rows are always like; None where it may change."""
-    arrays = {name: column for name, column in columns.items() if not isinstance(column, Ragged)}
+    arrays = {name: column for name, column in columns.items() if isinstance(column, np.ndarray)}
     return form_of(arrays) if node.program.is_even and len(arrays) == len(columns) else None
 
 

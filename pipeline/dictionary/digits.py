@@ -104,7 +104,7 @@ class DigitsCheck:
         return np.asarray(wrong | DIGIT_CHECKS[self.algorithm](digits))
 
     def _of_text(self, column: Column, text: ToText) -> tuple[Digits, Rows]:
-        matrix = byte_matrix(column) if isinstance(column, Ragged) else column
+        matrix = byte_matrix(column) if isinstance(column, Ragged) else np.asarray(column)
         if not matrix.shape[1]:
             return np.zeros((len(matrix), 0), np.uint8), np.zeros(len(matrix), np.bool_)
         letters = letters_of(text.decode(matrix))
@@ -118,7 +118,7 @@ class DigitsCheck:
             rows = np.flatnonzero(column.length)
             digits[rows] = self._digits(column.values[column.start[rows]])
             return digits, np.zeros(n, np.bool_)
-        return self._digits(column), np.zeros(n, np.bool_)
+        return self._digits(np.asarray(column)), np.zeros(n, np.bool_)
 
     def _digits(self, values: Array) -> Digits:
         powers = np.uint64(10) ** np.arange(self.n_digits - 1, -1, -1, dtype=np.uint64)

@@ -75,7 +75,7 @@ class WordCheck:
 
     def failed(self, found: Values, data: Octets, start: Positions, _: Positions) -> Rows:
         place, column = found.places[self.slot], found.raw[self.slot]
-        assert not isinstance(column, Ragged)
+        assert isinstance(column, np.ndarray)
         words = column if column.ndim == 1 else _folded(column)
         return np.asarray((self.values.of(data, start, place >> 3) != words) | ((place & 7) != 0))
 
@@ -118,7 +118,7 @@ class ParityCheck:
             ahead = np.concatenate([[0], np.cumsum(many)])
             wrong[rows] = (ahead[column.start + column.length] > ahead[column.start])[rows]
             return wrong
-        return self._wrong(column)
+        return self._wrong(np.asarray(column))
 
     def _wrong(self, values: NDArray[Any]) -> Rows:
         bits = values.view(f"u{values.dtype.itemsize}")

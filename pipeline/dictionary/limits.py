@@ -158,12 +158,12 @@ def _rows(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _levels(column: Column, alarm: Alarm) -> NDArray[np.int8]:
-    flat = column.values if isinstance(column, Ragged) else column
+    flat: Any = column.values if isinstance(column, Ragged) else column
     level = np.full(flat.shape, alarm.default, np.int8)
     for name, its_level in alarm.labels:
         level[flat == name] = its_level
     if alarm.patterns:
-        level = _levels_of_texts(flat, alarm)
+        level = _levels_of_texts(np.asarray(flat), alarm)
     for its_level, where, inside in sorted(alarm.bands, key=lambda band: band[0]):
         # NaN is in no range, and so outside of each.
         hits = _inside(flat, where) if inside else ~_inside(flat, where)

@@ -16,8 +16,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.categorical import Categorical
 from pipeline.dictionary.arena import Empty
-from pipeline.dictionary.conversions import Conversion, conversion_of
+from pipeline.dictionary.conversions import TRUTH, Conversion, ToBoolean, conversion_of
 from pipeline.dictionary.encodings import NumberEncoding
 from pipeline.dictionary.labels import ToLabels
 from pipeline.dictionary.numbers import Run, compile_run, dtype_of
@@ -41,7 +42,7 @@ class Work:
     unknown: NDArray[np.bool_] | None = None
 
 
-Delivery = tuple[list[Array], list[Array]]
+Delivery = tuple[list[Array], list[Array | Categorical]]
 """Raw and calibrated columns, in the order of the operation's slots."""
 
 
@@ -59,7 +60,21 @@ class Operation(Protocol):
 
 def _new_work(shape: tuple[int, ...], raw: np.dtype[Any], conversion: Conversion | None, empty: Empty) -> Work:
     values = empty(shape, raw)
-    return Work(values, values if conversion is None else empty(shape, conversion.dtype))
+    if conversion is None:
+        return Work(values, values)
+    shared = _shared(values, conversion)
+    if shared is not None:
+        return Work(values, shared)
+    return Work(
+        values, empty(shape, conversion.code_dtype if isinstance(conversion, ToLabels) else conversion.dtype)
+    )
+
+
+def _shared(raw: Array, conversion: Conversion) -> Array | None:
+    """The array of calibrated values where it is the raw one itself, its bytes being codes or truth values already."""
+    if isinstance(conversion, ToLabels) and conversion.by_value is not None:
+        return raw if raw.dtype == BYTE else raw.view(BYTE)
+    return raw.view(TRUTH) if isinstance(conversion, ToBoolean) and conversion.is_one_bit else None
 
 
 def _convert(work: Work, conversion: Conversion, raw: Array, out: Array, chunk: Chunk, rows_axis: int) -> None:
@@ -71,9 +86,10 @@ def _convert(work: Work, conversion: Conversion, raw: Array, out: Array, chunk: 
         work.unknown[chunk.low : chunk.high] = flags.any(axis=1 - rows_axis)
 
 
-def _repaired(work: Work, conversion: Conversion | None) -> Array:
-    if work.unknown is not None and isinstance(conversion, ToLabels):
-        return conversion.repair(work.raw, work.calibrated)
+def _delivered(work: Work, conversion: Conversion | None) -> Array | Categorical:
+    """The calibrated values, those of an enumeration as a column of codes."""
+    if isinstance(conversion, ToLabels):
+        return conversion.column(work.raw, work.calibrated, has_unknown=work.unknown is not None)
     return work.calibrated
 
 
@@ -86,7 +102,12 @@ def _columns_of(array: Array, chunk: Chunk) -> Array:
 def _deliver_rows(work: Work, conversion: Conversion | None) -> Delivery:
     """Each row of the work is a column of its own."""
     raw = list(work.raw)
-    return raw, raw if conversion is None else list(_repaired(work, conversion))
+    if conversion is None:
+        return raw, [*raw]
+    found = _delivered(work, conversion)
+    if isinstance(found, Categorical):
+        return raw, [Categorical(codes, found.categories) for codes in found.codes]
+    return raw, [*found]
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +154,7 @@ class NumberArray:
     def deliver(self, work: Work) -> Delivery:
         shape = (len(work.raw), *self.shape)
         raw = [work.raw.reshape(shape)]
-        return raw, raw if self.conversion is None else [_repaired(work, self.conversion).reshape(shape)]
+        return raw, [*raw] if self.conversion is None else [_delivered(work, self.conversion).reshape(shape)]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -201,7 +222,7 @@ class Bytes:
     def deliver(self, work: Work) -> Delivery:
         n = len(work.raw)
         raw = [work.raw.reshape(n, *self.shape, work.raw.shape[-1])]
-        return raw, raw if self.conversion is None else [work.calibrated.reshape(n, *self.shape)]
+        return raw, [*raw] if self.conversion is None else [work.calibrated.reshape(n, *self.shape)]
 
 
 class Conversions:

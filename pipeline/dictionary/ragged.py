@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Ragged
+from pipeline.categorical import Categorical
 from pipeline.dictionary.rows import gather
 
 Positions = NDArray[np.int64]
@@ -36,9 +37,11 @@ def flat_index(start: Positions, length: Positions) -> Positions:
     return index
 
 
-def packed_values(column: Ragged) -> NDArray[Any]:
+def packed_values(column: Ragged) -> Any:
     """The values of all rows, row by row, without what lies between or around them."""
     start, length, values = column.start, column.length, column.values
+    if isinstance(values, Categorical):
+        return Categorical(packed_values(Ragged(values.codes, start, length)), values.categories)
     if not len(length):
         return values[:0]
     first, total = int(start[0]), int(length.sum())

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Column, Ragged
+from pipeline.categorical import Categorical, concatenated
 from pipeline.dictionary.loops import TimesFound
 from pipeline.dictionary.ragged import flat_starts, packed_values
 from pipeline.dictionary.steps import Slot
@@ -94,32 +95,36 @@ class _Join:
             table[beside] = self._shaped(sizes)
         ahead = np.concatenate([[0], np.cumsum(sizes)])
         start = ahead[self.start]
-        values = np.concatenate([packed_values(column) for column in ragged])
+        values = concatenated([packed_values(column) for column in ragged])
         table[slot] = Ragged(values, start, ahead[self.start + self.times.n_times] - start)
 
-    def _flat(self, columns: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    def _flat(self, columns: Sequence[NDArray[Any] | Categorical]) -> NDArray[Any] | Categorical:
         """The values of all packets and times, packet by packet."""
+        if isinstance(columns[0], Categorical):
+            return concatenated(columns)
         dtype = self._fitting(np.result_type(*(column.dtype for column in columns)), columns)
         return np.concatenate([column.astype(dtype, copy=False) for column in columns])
 
-    def _fitting(self, dtype: np.dtype[Any], columns: Sequence[NDArray[Any]]) -> np.dtype[Any]:
+    def _fitting(self, dtype: np.dtype[Any], columns: Sequence[NDArray[Any] | Categorical]) -> np.dtype[Any]:
         """The type; of texts a narrower one, where the longest would make all of them too wide. Cut ones are noted."""
         most = MAX_TEXT_BYTES // max(len(self.times.row), 1)
         if dtype.kind != "U" or dtype.itemsize <= most:
             return dtype
         width = max(most // 4, 1)
         for (part, _), column in zip(self.parts, columns, strict=True):
-            cut = (np.strings.str_len(column) > width).reshape(len(column), -1).any(axis=1)
+            cut = (np.strings.str_len(np.asarray(column)) > width).reshape(len(column), -1).any(axis=1)
             self.flagged[self.times.row[part][cut]] = True
         return np.dtype(f"U{width}")
 
-    def _shaped(self, flat: NDArray[Any]) -> Column:
+    def _shaped(self, flat: NDArray[Any] | Categorical) -> Column:
         if self.shape is None:
             return Ragged(flat, self.start, self.times.n_times)
         n_times = int(np.prod(self.shape))
         if len(flat) == self.n * n_times:
             return flat.reshape(self.n, *self.shape, *flat.shape[1:])
         # Packets that were too short have rows too, for now.
+        if isinstance(flat, Categorical):
+            return Categorical(self._shaped(flat.codes), flat.categories)  # type: ignore[arg-type]  # codes are an array
         whole = np.zeros((self.n, n_times, *flat.shape[1:]), flat.dtype)
         rows = np.flatnonzero(self.times.n_times)
         whole[rows] = flat.reshape(len(rows), n_times, *flat.shape[1:])

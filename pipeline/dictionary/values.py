@@ -99,7 +99,7 @@ class Values:
             return self.around.of(key, calibrated=calibrated)[self.rows]
         column = (self.calibrated if calibrated else self.raw)[slot]
         if not isinstance(column, Ragged):
-            return column
+            return np.asarray(column)
         filled = np.zeros(self.n, column.values.dtype)
         there = column.length > 0
         filled[there] = column.values[column.start[there]]

@@ -18,6 +18,7 @@ from pipeline.dictionary.conditions import Remainder
 from pipeline.dictionary.conversions import Conversion, conversion_of
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, Tagged, Terminated
+from pipeline.dictionary.labels import ToLabels
 from pipeline.dictionary.numbers import compile_run, dtype_of
 from pipeline.dictionary.ragged import byte_matrix, flat_starts, ragged_gather
 from pipeline.dictionary.rows import MIN_ROW_BYTES, bit_chunks
@@ -70,7 +71,7 @@ class VariableProgram:
         """
         if self.encoding is not None:
             raw = read_numbers(data, position, size_bits // self.encoding.size_bits, self.encoding)
-            return raw, self._calibrate(raw), None
+            return raw, *self._calibrate(raw)
         if self.hidden_bits:
             tag_bits = np.minimum(size_bits, self.hidden_bits)
             position, size_bits = position + tag_bits, size_bits - tag_bits
@@ -87,12 +88,28 @@ class VariableProgram:
         tags = byte_matrix(Ragged(raw.values, raw.start, np.minimum(raw.length, conversion.tag_bytes)))
         return conversion.overflows(tags, raw.length)
 
-    def _calibrate(self, raw: Ragged) -> Ragged:
+    def _calibrate(self, raw: Ragged) -> tuple[Ragged, Flags | None]:
+        """Calibrated values, and which rows have some that could not be converted."""
         if self.conversion is None:
-            return raw
-        values = np.empty(raw.values.shape, self.conversion.dtype)
-        self.conversion.fill(raw.values, values)
-        return Ragged(values, raw.start, raw.length)
+            return raw, None
+        numbers = np.asarray(raw.values)
+        if isinstance(self.conversion, ToLabels):
+            by_value = self.conversion.by_value is not None
+            out = numbers.view(np.uint8) if by_value else np.empty(numbers.shape, self.conversion.code_dtype)
+            flags = self.conversion.fill(numbers, out)
+            labels = self.conversion.column(numbers, out, has_unknown=flags is not None)
+            return Ragged(labels, raw.start, raw.length), _rows_of(flags, raw)
+        values = np.empty(numbers.shape, self.conversion.dtype)
+        flags = self.conversion.fill(numbers, values)
+        return Ragged(values, raw.start, raw.length), _rows_of(flags, raw)
+
+
+def _rows_of(flags: Flags | None, column: Ragged) -> Flags | None:
+    """Which rows have a value that is flagged; the values of all rows stand one behind the other."""
+    if flags is None:
+        return None
+    rows = np.repeat(np.arange(len(column)), column.length)
+    return np.asarray(np.bincount(rows[flags], minlength=len(column)) > 0)
 
 
 def product_of(sizes: Sequence[SizeProgram], values: Values) -> Positions:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import NO_TIME, Column, ColumnBatch, Ragged
+from pipeline.categorical import Categorical, concatenated
 
 BLOCK_COUNTS = 4096
 """Rows with neither onboard nor receive time are grouped by this many sequence counts."""
@@ -161,8 +162,9 @@ def owned(rows: ColumnBatch) -> ColumnBatch:
 def _owned(columns: Mapping[str, Column]) -> dict[str, Column]:
     used: dict[int, int] = {}
     for column in columns.values():
-        if isinstance(column, np.ndarray) and column.base is not None:
-            used[id(column.base)] = used.get(id(column.base), 0) + column.nbytes
+        base = _base(column)
+        if base is not None:
+            used[id(base)] = used.get(id(base), 0) + column.nbytes  # type: ignore[union-attr]  # none of ragged ones
     small = {key: max(2 * n_bytes, _SMALL_BYTES) for key, n_bytes in used.items()}
     return {name: _own_column(column, small) for name, column in columns.items()}
 
@@ -171,9 +173,16 @@ def _own_column(column: Column, small: Mapping[int, int]) -> Column:
     """`small`: for each base, up to which size it may be kept for what is used of it."""
     if isinstance(column, Ragged):
         return compact(column)
-    base = column.base
+    base = _base(column)
     keeps = base is None or (isinstance(base, np.ndarray) and base.nbytes <= small[id(base)])
     return column if keeps else column.copy()
+
+
+def _base(column: Column) -> object:
+    """What the values, or the codes of a column of texts, are a view of; None: they have memory of their own."""
+    if isinstance(column, Ragged):
+        return None
+    return column.codes.base if isinstance(column, Categorical) else column.base
 
 
 def _take(column: Column, part: slice | NDArray[np.intp] | NDArray[np.bool_]) -> Column:
@@ -189,10 +198,10 @@ def _join_columns(pieces: Sequence[Mapping[str, Column]]) -> dict[str, Column]:
 def _join(pieces: Sequence[Column]) -> Column:
     ragged = [compact(piece) for piece in pieces if isinstance(piece, Ragged)]
     if not ragged:
-        return np.concatenate([piece for piece in pieces if isinstance(piece, np.ndarray)])
+        return concatenated([piece for piece in pieces if not isinstance(piece, Ragged)])
     offsets = np.cumsum([0, *(len(piece.values) for piece in ragged[:-1])])
     return Ragged(
-        np.concatenate([piece.values for piece in ragged]),
+        concatenated([piece.values for piece in ragged]),
         np.concatenate([piece.start + offset for piece, offset in zip(ragged, offsets, strict=True)]),
         np.concatenate([piece.length for piece in ragged]),
     )

@@ -33,7 +33,7 @@ def product_name(container: str) -> str:
 
 def max_rows(rows: ColumnBatch) -> int:
     """How many rows a product of this container may have: what has a fixed size must not exceed MAX_BYTES."""
-    fixed = [column for column in rows.columns.values() if isinstance(column, np.ndarray)]
+    fixed = [column for column in rows.columns.values() if not isinstance(column, Ragged)]
     row_bytes = sum(column.dtype.itemsize * int(np.prod(column.shape[1:])) for column in fixed)
     return max(1, min(MAX_ROWS, MAX_BYTES // max(row_bytes, 1)))
 
@@ -47,8 +47,8 @@ def drafts(rows: ColumnBatch, descriptions: Descriptions = UNDESCRIBED) -> Itera
 
 
 def _flat(columns: Mapping[str, Column]) -> tuple[Mapping[str, Array], tuple[str, ...]]:
-    """The columns, a ragged one as three arrays: its values without gaps, where each row begins, its length; and the
-    names of those that were ragged.
+    """The columns as arrays, of codes as texts; a ragged one as three: its values without gaps, where each row begins,
+    its length; and the names of those that were ragged.
     """
     if isinstance(columns, Arrays | LateArrays):
         return columns, ()
@@ -57,9 +57,9 @@ def _flat(columns: Mapping[str, Column]) -> tuple[Mapping[str, Array], tuple[str
     for name, column in columns.items():
         if isinstance(column, Ragged):
             whole = compact(column)
-            flat |= {name: whole.values, f"{name}.start": whole.start, f"{name}.length": whole.length}
+            flat |= {name: np.asarray(whole.values), f"{name}.start": whole.start, f"{name}.length": whole.length}
         else:
-            flat[name] = column
+            flat[name] = np.asarray(column)
     return flat, ragged
 
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from pipeline.archive.row_columns import ROW_FIELDS
 from pipeline.batches import Column, ColumnBatch, Ragged
+from pipeline.categorical import Categorical, CategoryTable
 from pipeline.dictionary.ragged import flat_starts, packed_values
 
 Array = NDArray[Any]
@@ -61,6 +62,24 @@ class GrowingArray:
         return found
 
 
+class GrowingTexts:
+    """One column of codes along rows, with a table of texts for all parts."""
+
+    __slots__ = ("_codes", "_table")
+
+    def __init__(self) -> None:
+        self._codes = GrowingArray()
+        self._table = CategoryTable()
+
+    def append(self, part: Categorical, growth: float) -> None:
+        """As GrowingArray.append."""
+        self._codes.append(self._table.codes(part), growth)
+
+    def whole(self) -> Categorical:
+        """All rows."""
+        return Categorical(self._codes.whole(), self._table.categories())
+
+
 class ConstantArray:
     """A row field that has one value so far; it takes memory from the first row on that differs."""
 
@@ -94,7 +113,7 @@ class ConstantArray:
 class _GrowingRagged:
     """A column of values of differing length."""
 
-    values: GrowingArray = field(default_factory=GrowingArray)
+    values: GrowingArray | GrowingTexts
     length: GrowingArray = field(default_factory=GrowingArray)
 
     def append(self, part: Ragged, growth: float) -> None:
@@ -113,7 +132,7 @@ class GatheredColumns:
         self._drop = frozenset(drop)
         self._raw = raw
         self._first: ColumnBatch | None = None
-        self._columns: dict[str, GrowingArray | _GrowingRagged] = {}
+        self._columns: dict[str, GrowingArray | GrowingTexts | _GrowingRagged] = {}
         self._rows = {name: (ConstantArray if name in CONSTANT_FIELDS else GrowingArray)() for name in ROW_FIELDS}
 
     def add(self, batch: ColumnBatch, growth: float = UNKNOWN_GROWTH) -> None:
@@ -144,5 +163,7 @@ class GatheredColumns:
         )
 
 
-def _growing(column: Column) -> GrowingArray | _GrowingRagged:
-    return _GrowingRagged() if isinstance(column, Ragged) else GrowingArray()
+def _growing(column: Column) -> GrowingArray | GrowingTexts | _GrowingRagged:
+    if isinstance(column, Ragged):
+        return _GrowingRagged(GrowingTexts() if isinstance(column.values, Categorical) else GrowingArray())
+    return GrowingTexts() if isinstance(column, Categorical) else GrowingArray()

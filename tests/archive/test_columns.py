@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.archive.columns import column_files
 from pipeline.batches import ColumnBatch, Ragged
+from pipeline.categorical import Categorical
 
 
 def batch(first: int, n: int, **columns: object) -> ColumnBatch:
@@ -81,10 +82,34 @@ def test_parquet_holds_the_same_rows(tmp_path: Path) -> None:
     assert table["GRID"].to_pylist() == [[[0, 1], [2, 3]], [[4, 5], [6, 7]]]
 
 
+def modes(table, *codes):
+    return Categorical(np.array(codes, np.uint8), np.array(table))
+
+
+def test_labels_are_texts_in_npz_and_a_dictionary_array_in_parquet(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet")
+    batches = [
+        batch(0, 2, MODE=modes(["OFF", "ON"], 1, 0)),
+        batch(2, 2, MODE=modes(["OFF", "ON", "UNKNOWN_200"], 2, 1)),
+    ]
+    for file_format in ("npz", "parquet"):
+        with column_files(tmp_path, file_format) as files:
+            files.add(batches)
+    wanted = ["ON", "OFF", "UNKNOWN_200", "ON"]
+    with np.load(tmp_path / "TM.HK.npz") as found:
+        assert found["MODE"].tolist() == wanted
+        assert found["MODE"].dtype.kind == "U"
+    column = parquet.read_table(tmp_path / "TM.HK.parquet")["MODE"]
+    assert column.to_pylist() == wanted
+    assert column.combine_chunks().dictionary.to_pylist() == ["OFF", "ON", "UNKNOWN_200"]
+
+
 def test_netcdf_opens_in_xarray_with_units_and_times(tmp_path: Path) -> None:
     xarray = pytest.importorskip("xarray")
     with column_files(tmp_path, "netcdf", utc_of=lambda _, onboard_ns: onboard_ns + 1_000_000_000) as files:
-        files.add([batch(0, 2, COUNT=np.array([1.5, 2.5]), MODE=np.array(["ON", "OFF"]), BLOB=ragged([1, 2], []))])
+        files.add(
+            [batch(0, 2, COUNT=np.array([1.5, 2.5]), MODE=modes(["OFF", "ON"], 1, 0), BLOB=ragged([1, 2], []))]
+        )
     with xarray.open_dataset(tmp_path / "TM.HK.nc") as found:
         assert found["COUNT"].attrs["units"] == "nT"
         assert found["COUNT"].values.tolist() == [1.5, 2.5]

@@ -183,3 +183,28 @@ def test_opening_a_container_that_is_not_there_names_those_that_are(recording):
     path, mission = recording(1)
     with pytest.raises(ConfigError, match="the pass has no ORBIT: it has HK"):
         opened(path, mission=mission, container="ORBIT")
+
+
+def test_labels_of_several_batches_are_one_column_and_text_in_a_dataset(tmp_path):
+    """4 MB are decoded at once: the second batch has a value without a label, and so a table of its own."""
+    enumerated = """<EnumeratedParameterType name="NARROW_T"><IntegerDataEncoding sizeInBits="8"/><EnumerationList>
+    <Enumeration value="0" label="OFF"/><Enumeration value="1" label="ON"/>
+    </EnumerationList></EnumeratedParameterType>"""
+    whole = xtce([("NARROW", 8), *((f"W{i}", 32) for i in range(500))])
+    plain = whole[
+        whole.index('<IntegerParameterType name="NARROW_T"') : whole.index('<IntegerParameterType name="W0_T"')
+    ]
+    (tmp_path / "mission.toml").write_text(MISSION)
+    (tmp_path / "few.xml").write_text(whole.replace(plain, enumerated))
+    packets = np.zeros((2500, 2007), np.uint8)
+    packets[:, 1], packets[:, 2], packets[:, 4:6] = 7, 0xC0, ((2000 >> 8), 2000 & 0xFF)
+    packets[:, 6] = np.arange(2500) % 2
+    packets[2400, 6] = 77
+    (tmp_path / "few.packets").write_bytes(packets.tobytes())
+    found = open_pass(tmp_path / "few.packets", mission=str(tmp_path)).to_xarray("HK")["NARROW"]
+    texts = [("OFF", "ON")[i % 2] for i in range(2500)]
+    texts[2400] = "UNKNOWN_77"
+    assert found.values.tolist() == texts
+    assert found[2399:2402].values.tolist() == texts[2399:2402]
+    assert int((found == "ON").sum()) == 1250
+    assert xarray.concat([found, found], found.dims[0]).values.tolist() == [*texts, *texts]
