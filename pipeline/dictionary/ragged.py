@@ -1,7 +1,8 @@
 """Bytes of differing length from many packets, one behind the other, without a loop over packets.
 
-Each row is cut into pieces of 128 bytes and one piece for each binary digit of what is left: all pieces of one
-size are copied at once, as items of a view with one item at every byte.
+Each row is cut into pieces of 128 bytes, the last of which ends with the row and may overlap the one before; a shorter
+row is two pieces of half its size or more, which may overlap too. All pieces of one size are copied at once, as items
+of a view with one item at every byte.
 """
 
 from __future__ import annotations
@@ -78,17 +79,29 @@ def ragged_gather(data: NDArray[np.uint8], begin: Positions, length: Positions) 
         width = int(length[0])
         return gather(data, begin, width).reshape(-1) if width else np.empty(0, np.uint8)
     out, place = np.empty(int(length.sum()), np.uint8), flat_starts(length)
-    whole = length // PIECE_BYTES
+    long = np.flatnonzero(length >= PIECE_BYTES)
+    _copy_long(data, begin[long], out, place[long], length[long])
+    rest, width = np.flatnonzero(length < PIECE_BYTES), PIECE_BYTES // 2
+    while width and len(rest):
+        is_wide = length[rest] >= width
+        rows, rest = rest[is_wide], rest[~is_wide]
+        last = length[rows] - width
+        _copy(data, begin[rows], out, place[rows], width)
+        _copy(data, begin[rows] + last, out, place[rows] + last, width)
+        width //= 2
+    return out
+
+
+def _copy_long(
+    data: NDArray[np.uint8], begin: Positions, out: NDArray[np.uint8], place: Positions, length: Positions
+) -> None:
+    """Rows of a whole piece or more."""
+    whole = (length - 1) // PIECE_BYTES
     ahead = np.arange(int(whole.sum())) * PIECE_BYTES
     back = flat_starts(whole) * PIECE_BYTES
     _copy(data, np.repeat(begin - back, whole) + ahead, out, np.repeat(place - back, whole) + ahead, PIECE_BYTES)
-    width = PIECE_BYTES // 2
-    while width:
-        rows = np.flatnonzero(length & width)
-        done = length[rows] & ~(2 * width - 1)
-        _copy(data, begin[rows] + done, out, place[rows] + done, width)
-        width //= 2
-    return out
+    last = length - PIECE_BYTES
+    _copy(data, begin + last, out, place + last, PIECE_BYTES)
 
 
 def _copy(data: NDArray[np.uint8], begin: Positions, out: NDArray[np.uint8], place: Positions, width: int) -> None:

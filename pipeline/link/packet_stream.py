@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.link.packet_chains import PacketChains
 from pipeline.link.packet_headers import PRIMARY_HEADER_BYTES, space_packet_lengths
 from pipeline.link.walk import PAD_BYTES, words_of
 
@@ -32,6 +33,8 @@ _ZERO_PACKET_BYTES = 7
 """Octets of zeros read as a packet: its length field is 0, and its data field then 1 octet."""
 _HEADER_AND_OCTET = np.uint64(8)
 """A word shifted by this has the header and the first octet of data."""
+_SAMPLE = 1 << 12
+"""Packets whose lengths tell what lengths to expect."""
 _NONE = np.empty(0, np.int64)
 _length_field = struct.Struct(">4xH").unpack_from
 
@@ -80,6 +83,12 @@ class PacketStream:
     _cycle: NDArray[np.int64] = field(default_factory=lambda: _NONE)
     """Lengths, with the prefix, of what is expected next where packets come in turn."""
     _n_turns: int = 4 * _FEW
+    _lengths: NDArray[np.int64] = field(default_factory=lambda: _NONE)
+    """Of packets of differing lengths that were found last, with the prefix."""
+    _chains: PacketChains = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._chains = PacketChains(self.prefix)
 
     @property
     def place(self) -> int:
@@ -189,6 +198,7 @@ class PacketStream:
             return first + stride * np.arange(n_same, dtype=np.int64)
         self._run = _FEW
         run = self._take_turns(words, first, end)
+        run = run if len(run) else self._take_chains(first, end)
         return run if len(run) else self._take_each(first, end)
 
     def _take_turns(self, words: NDArray[np.uint64], first: int, end: int) -> NDArray[np.int64]:
@@ -210,6 +220,16 @@ class PacketStream:
         self._cycle, self._n_each = np.roll(turn, -n_same), 4 * _FEW
         return start[:n_same]
 
+    def _take_chains(self, first: int, end: int) -> NDArray[np.int64]:
+        """Many at once, where packets of differing lengths were found just before."""
+        if not len(self._lengths):
+            return _NONE
+        found = self._chains.starts(self._buffer, first, end, self._seen, self._lengths)
+        nonsense = self._buffer[found] >> 5
+        if len(found) > _FEW:
+            self._lengths, self._n_each = np.diff(found)[-_SAMPLE:], 4 * _FEW
+        return found[: int(np.argmax(nonsense > 0))] if nonsense.any() else found
+
     def _take_each(self, first: int, end: int) -> NDArray[np.int64]:
         """One by one, over plain bytes, which are quicker than an array for that."""
         octets = self._buffer[first : min(end, first + _EACH_BYTES * self._n_each)].tobytes()
@@ -224,7 +244,9 @@ class PacketStream:
         found = begins[:n_whole] + first
         nonsense = self._buffer[found] >> 5
         self._n_each = min(2 * self._n_each, _MOST_EACH)
-        self._cycle = _cycle_of(np.diff(begins[: n_whole + 1])) if not nonsense.any() else _NONE
+        length = np.diff(begins[: n_whole + 1]) if not nonsense.any() else _NONE
+        self._lengths = length if len(length) >= _FEW else self._lengths
+        self._cycle = _cycle_of(length)
         return found[: int(np.argmax(nonsense > 0))] if nonsense.any() else found
 
     def _search(self, words: NDArray[np.uint64], at: int, end: int, *, final: bool) -> int:
