@@ -32,7 +32,7 @@ from pipeline.mission import Mission
 from pipeline.outputs import check_file, check_folder, check_replace
 from pipeline.signals import on_signals
 from pipeline.stages.line import Line
-from pipeline.stages.passes import outcomes, read_passes, station_names
+from pipeline.stages.passes import outcomes, read_passes, station_names, with_origin
 from pipeline.stages.replay import Replay
 from pipeline.stages.tape import Tape
 from pipeline.transport.broker import BrokerAddress
@@ -169,16 +169,17 @@ def write_products(
     """Write the products of recordings to a folder, a file for each kind of product; with the report their names."""
     from pipeline.archive.collection import Origin  # noqa: PLC0415 - as above
     from pipeline.archive.products import product_files  # noqa: PLC0415
-    from pipeline.archive.provenance import is_simulated  # noqa: PLC0415
 
     _needs_dictionary(mission)
     stream = stream_name(stream, passes)
+    mission = with_origin(mission, passes)
     line = Line(mission, stream, stations=station_names(mission, passes, merge=merge))
     site = asdict(mission.site) if mission.site else None
-    simulated = any(map(is_simulated, passes))
     names = tuple(map(printable_name, passes))
     content, inputs = content_of_all(passes), [*passes, *mission.files]
-    origin = Origin(mission.name, stream, names, site, simulated=simulated, words=mission.archive, content=content)
+    origin = Origin(
+        mission.name, stream, names, site, simulated=mission.simulated, words=mission.archive, content=content
+    )
     with product_files(out, origin, file_format, inputs=inputs, overwrite=overwrite) as files:
         for outcome in outcomes(line, passes, progress):
             files.add(outcome.products)
@@ -208,6 +209,7 @@ async def replay(
     end is reached, `say` with a line on what sets the pace of a recording without receive times.
     """
     stations = station_names(mission, passes, merge=merge)
+    mission = with_origin(mission, passes)
     tape = Tape(
         lambda: Line(mission, stream, stations=stations),
         passes,

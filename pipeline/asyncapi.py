@@ -46,7 +46,8 @@ def document(mission: Mission, forms: Sequence[ProductForm]) -> Map:
             "version": release(),
             "description": (
                 f"What downlink publishes of mission {mission.name}. The same packets give the same product `id`, so a "
-                "message that comes twice does no harm. Retained topics tell their newest value at once."
+                "message that comes twice does no harm. Retained topics tell their newest value at once. "
+                "What a simulator made says so: `simulated` is true in products and newest values."
                 f"\n\n{_RATES}"
             ),
         },

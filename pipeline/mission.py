@@ -80,6 +80,11 @@ class Mission:
     files: tuple[Path, ...] = ()
     """What the mission was read from: mission file, dictionary, correlation, calibration. No command replaces one."""
 
+    @property
+    def simulated(self) -> bool:
+        """Whether a simulator made the telemetry: by the mission file, or by the recordings that it is used for."""
+        return bool(self.lineage.get("simulated", False))
+
     def described(self, container: str) -> Mapping[str, str]:
         """What the parameters of a container are, in words, by name."""
         return self.descriptions[container].of if container in self.descriptions else {}
@@ -205,6 +210,7 @@ def load_mission(name: str, *, strict: bool = False) -> Mission:
         lineage={
             "mission": parsed.name,
             "software": software(),
+            "simulated": parsed.simulated,
             "dictionary_sha256": digest,
             "calibration_sha256": hashes,
         },

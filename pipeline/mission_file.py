@@ -231,6 +231,8 @@ class MissionTable(Strict):
 
     name: Annotated[str, Field(pattern=TOPIC_LEVEL, max_length=64)]
     """The first level of its topics."""
+    simulated: bool = False
+    """Whether all its telemetry is a simulator's: every product, message and file then says so."""
     link: LinkTable
     """How frames come."""
     channel: Annotated[list[ChannelTable], Field(max_length=4096)] = []

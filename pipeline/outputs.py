@@ -28,6 +28,11 @@ def base_name(recording: Path) -> str:
     return recording.stem if recording.suffix in _PACKED else recording.name
 
 
+def is_simulated(recording: Path) -> bool:
+    """Whether the truth of a simulated pass stands beside a recording."""
+    return recording.with_name(f"{base_name(recording)}.truth.json").is_file()
+
+
 def never_own(_path: Path) -> bool:
     """For files that do not tell who made them."""
     return False

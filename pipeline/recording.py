@@ -33,7 +33,7 @@ from pipeline.mission import Mission, load_mission
 from pipeline.pictures.series import Gathering
 from pipeline.stages.gathered import UNKNOWN_GROWTH, GatheredColumns
 from pipeline.stages.line import Line, Outcome
-from pipeline.stages.passes import outcomes, station_names
+from pipeline.stages.passes import outcomes, station_names, with_origin
 from pipeline.transport.source import size_of_pass
 
 if TYPE_CHECKING:
@@ -209,7 +209,7 @@ class RecordedPass:
 
     def _line(self, stream: str = "live", *, until: str = "products", raw: bool = False) -> Line:
         stations = station_names(self.mission, self.paths, merge=self.merge)
-        return Line(self.mission, stream, until=until, raw=raw, stations=stations)
+        return Line(with_origin(self.mission, self.paths), stream, until=until, raw=raw, stations=stations)
 
 
 class _Read:

@@ -50,6 +50,10 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         instrument=_TEXT,
         product=_TEXT,
         level={"type": "string", "description": "GRAS level"},
+        simulated={
+            "type": "boolean",
+            "description": "whether a simulator made the telemetry: then none was measured",
+        },
         time=_map(
             "onboard_ns utc",
             "first and last instant on each clock; Mars times where the mission has a site",
@@ -66,6 +70,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         "flat, for Grafana, Node-RED and a shell",
         time=_TIME | {"description": "UTC of the value; null where the mission's clock does not tell it"},
         received=_TIME | {"description": "when the ground received it; absent where that is not known"},
+        simulated={"const": True, "description": "present where a simulator made the telemetry, absent elsewhere"},
         value={"description": "null where the number is not finite"},
         unit=_TEXT,
         quality={"type": "integer", "description": f"bits: {_BITS}"},

@@ -92,14 +92,16 @@ def latest_messages(product: Product, names: Iterable[str] | None = None) -> lis
     """The last row of each array in `names` (`product.latest` by default), retained, for readers without msgpack.
 
     `time` is the UTC of that row (null where it is not known), `received` its Earth receive time (only where that is
-    known). A vector is a topic for each component, since Grafana reads no lists: `<name>_x`, `_y`, `_z` where there are
-    three, else `<name>_0` and so on. An array without rows gives no message.
+    known); `simulated` is true, and only there, where a simulator made it. A vector is a topic for each component, as
+    Grafana reads no lists: `<name>_x`, `_y`, `_z` where there are three, else `<name>_0` and so on. An array without
+    rows gives no message.
     """
     prefix = latest_prefix(product.instrument, product.product)
     root = f"{topic_root(product.mission, product.stream)}/latest/{prefix}"
     time = iso_utc(product.time.utc_ns[1], "ms")
     received_ns = product.lineage.get("received_ns")
-    received = {"received": iso_utc(received_ns[1], "ms")} if received_ns else {}
+    more: dict[str, Any] = {"received": iso_utc(received_ns[1], "ms")} if received_ns else {}
+    more |= {"simulated": True} if product.lineage.get("simulated") else {}
     quality = int(product.quality[-1]) if len(product.quality) else 0
     is_usable = not quality & DOUBTFUL
     about = _topic_of(product)
@@ -113,7 +115,7 @@ def latest_messages(product: Product, names: Iterable[str] | None = None) -> lis
                 "unit": unit,
                 "quality": quality,
                 "usable": is_usable,
-                **received,
+                **more,
             }
             messages.append(_json_message(f"{root}/{level(topic)}", payload, retain=True, about=about))
     return messages
@@ -202,6 +204,7 @@ def _front(product: Product) -> dict[str, Any]:
         "instrument": product.instrument,
         "product": product.product,
         "level": product.level,
+        "simulated": bool(product.lineage.get("simulated", False)),
         "time": _time_map(product.time),
     }
 

@@ -6,20 +6,12 @@ identifier is one that GRAS has given. `simulated`: a recording that our simulat
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from pipeline.archive.collection import Collection, Origin
-from pipeline.outputs import base_name
 
 PRODUCER = "DOWNLINK"
 """In names and identifiers, where the archive's own have GRAS."""
 SIMULATED = "simulated: none of it was measured"
 _BASES = ("assumed", "recalled", "published")
-
-
-def is_simulated(recording: Path) -> bool:
-    """Whether the truth of a simulated pass stands beside a recording."""
-    return recording.with_name(f"{base_name(recording)}.truth.json").is_file()
 
 
 def basis(collection: Collection) -> dict[str, str]:

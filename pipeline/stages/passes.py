@@ -22,6 +22,7 @@ from pipeline.batches import ByteBatch
 from pipeline.errors import ConfigError
 from pipeline.link.packet_stream import PacketStream
 from pipeline.mission import Mission
+from pipeline.outputs import is_simulated
 from pipeline.stages.line import Line, Outcome
 from pipeline.stages.seam import goes_on, seam_bytes
 from pipeline.transport.source import read_pass, received_span
@@ -50,6 +51,12 @@ def station_names(mission: Mission, paths: Sequence[Path], *, merge: bool = Fals
     if not merge and (others := [name for name in stations if name not in known]):
         raise ConfigError(f"{others[0]}: no [[station]] of {mission.name} has such files, and the others do")
     return tuple(stations)
+
+
+def with_origin(mission: Mission, paths: Sequence[Path]) -> Mission:
+    """The mission of these recordings: its products say `simulated` where a simulator made one of them."""
+    simulated = mission.simulated or any(map(is_simulated, paths))
+    return replace(mission, lineage={**mission.lineage, "simulated": simulated})
 
 
 def by_station(mission: Mission, paths: Sequence[Path]) -> dict[str, list[Path]]:

@@ -86,6 +86,8 @@ async def test_a_subscriber_of_another_make_gets_every_product(bundled: Path, cl
     pressure = json.loads(dict(messages)["zhurong/test/latest/weather/pressure_pa"])
     assert pressure["unit"] == "Pa"
     assert 700 < pressure["value"] < 1000
+    assert pressure["simulated"] is True  # the truth of a simulated pass stands beside the recording
+    assert all(item["simulated"] is True for item in products)
     assert json.loads(dict(messages)["zhurong/status/replay"])["state"] == "offline"
 
 

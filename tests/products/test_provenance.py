@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.archive.collection import Origin
 from pipeline.archive.products import product_files
-from pipeline.archive.provenance import is_simulated
+from pipeline.outputs import is_simulated
 
 BASIS = "assumed: noise, sound; recalled: optics; published: air_prt"
 SOURCES = {

@@ -7,6 +7,8 @@ import pytest
 
 from pipeline.errors import ConfigError
 from pipeline.mission import find_mission, load_mission
+from pipeline.stages.line import Line
+from pipeline.stages.passes import with_origin
 
 ZHURONG = Path(__file__).resolve().parents[2] / "configs" / "zhurong"
 FRAMES = """
@@ -193,3 +195,21 @@ def test_what_no_folder_can_be_called_is_no_mission(name: str, tmp_path: Path, m
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError):
         load_mission(name)
+
+
+@pytest.mark.parametrize(("line", "simulated"), [("", False), ("simulated = true\n", True)])
+def test_a_mission_file_says_whether_all_its_telemetry_is_a_simulators(
+    folder: Path, line: str, *, simulated: bool
+) -> None:
+    (folder / "mission.toml").write_text(line + FRAMES)
+    mission = load_mission(str(folder))
+    assert mission.simulated is simulated
+    assert Line(mission).mission.lineage["simulated"] is simulated
+
+
+def test_recordings_with_their_truth_beside_them_are_simulated(folder: Path) -> None:
+    mission, recording = load_mission(str(folder)), folder / "pass.cadu.zst"
+    assert not with_origin(mission, [recording]).simulated
+    (folder / "pass.cadu.truth.json").touch()
+    assert with_origin(mission, [folder / "other.cadu", recording]).simulated
+    assert not mission.simulated

@@ -49,6 +49,7 @@ def plain(one):
     little = {name: q.values.astype(q.values.dtype.newbyteorder("<")) for name, q in one.arrays.items()}
     told = {
         **{name: getattr(one, name) for name in ("id", "mission", "stream", "instrument", "product", "level")},
+        "simulated": False,
         "time": TIMES[one.time],
         "arrays": {
             name: {

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import msgpack
 import numpy as np
@@ -166,6 +167,21 @@ def test_the_latest_value_is_the_last_row_as_flat_json():
     assert latest(np.array([1.0, 2.25])) == {
         "q": {"time": "2021-05-22T01:20:02.500Z", "value": 2.25, "unit": "V", "quality": 3, "usable": True}
     }
+
+
+@pytest.mark.parametrize("simulated", [True, False])
+def test_a_message_says_whether_a_simulator_made_its_telemetry(simulated):
+    one = product({"q": Quantity(np.array([1.0]), "V")}, ("q",))
+    one = replace(one, lineage={**one.lineage, "simulated": simulated})
+    told = topics.unpack_product(topics.product_message(one).payload)
+    (message,) = topics.latest_messages(one)
+    assert told["simulated"] is simulated
+    assert told["lineage"]["simulated"] is simulated
+    assert json.loads(message.payload).get("simulated", False) is simulated
+
+
+def test_a_product_that_does_not_say_is_not_simulated():
+    assert topics.unpack_product(topics.product_message(product()).payload)["simulated"] is False
 
 
 def test_latest_messages_are_retained_json_on_the_instruments_topic():
