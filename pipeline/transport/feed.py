@@ -59,19 +59,23 @@ class _SilentError(OSError):
 
 
 class _Retry:
-    """When to try again, and what to log of it. `patience_s`: how long without any answer."""
+    """When to try again, and what to log of it. `patience_s`: how long without a first answer.
+
+    A receiver that has answered once is waited for without end: it is away, and the address is right.
+    """
 
     def __init__(self, to: str, patience_s: float) -> None:
         self._to, self._patience_s = to, patience_s
-        self._heard_at = time.monotonic()
+        self._began_at = time.monotonic()
         self._logged_at: dict[str, float] = {}
         self._pause_s = FIRST_PAUSE_S
         self._n_silent = 0
+        self.has_met = False
+        """Whether the receiver has answered yet."""
 
     def answered(self) -> None:
         """The receiver is there."""
-        self._heard_at = time.monotonic()
-        self._n_silent = 0
+        self.has_met = True
 
     def progressed(self) -> None:
         """More is recorded than before."""
@@ -81,7 +85,8 @@ class _Retry:
         """Until the next try. RunError where there should be none."""
         now, reason = time.monotonic(), in_words(error.strerror or error) or "no answer"
         self._n_silent += isinstance(error, _SilentError)
-        if now - self._heard_at > self._patience_s or self._n_silent >= MAX_SILENT:
+        in_vain = now - self._began_at > self._patience_s or self._n_silent >= MAX_SILENT
+        if in_vain and not self.has_met:
             raise RunError(f"cannot feed {self._to}: {reason}")
         if now - self._logged_at.get(reason, -QUIET_S) >= QUIET_S:
             self._logged_at[reason] = now
@@ -104,7 +109,7 @@ async def feed(
 
     `rate_bits_per_s`: of the link, in place of the receive times of the recording.
 
-    ConfigError for a station that is no feed; RunError where none answers for `patience_s`, or none ever can.
+    ConfigError for a station that is no feed; RunError where none answers within `patience_s`, or none ever can.
     """
     if station.kind != "feed" or not station.port:
         raise ConfigError("a recording is fed to feed://HOST:PORT, with a port from 1 to 65535")
@@ -121,7 +126,7 @@ async def feed(
         except ssl.SSLCertVerificationError as error:  # waiting does not mend it
             raise RunError(f"cannot feed {to}: {in_words(error)}") from None
         except socket.gaierror as error:
-            if not sender.has_met:
+            if not retry.has_met:
                 raise RunError(f"cannot feed {to}: the host's name is not known ({error.strerror})") from None
             await retry.wait(error)
             continue
@@ -161,8 +166,6 @@ class _Sender:
         self._hello = partial(Hello, secrets.token_hex(8), name, total, head)
         self._total = total
         self._mode = mode
-        self.has_met = False
-        """Whether a receiver has answered yet."""
 
     async def send(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Fed:
         """All that is not recorded there yet. OSError where the connection ends before that."""
@@ -170,7 +173,7 @@ class _Sender:
         answered = False
         while True:
             words = await self._answer(reader, answered=answered)
-            answered = self.has_met = True
+            answered = True
             match words:
                 case ["wait"]:
                     pass

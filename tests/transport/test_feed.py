@@ -237,6 +237,33 @@ async def test_a_feed_to_an_older_ingest_ends_in_one_line(make):
     server.close()
 
 
+async def test_an_ingest_that_has_answered_is_waited_for_without_end(tmp_path, make):
+    """Also where a proxy takes its connections meanwhile and closes them without a word, as Docker's does."""
+    n_closed = 0
+
+    async def close(_reader, writer):
+        nonlocal n_closed
+        n_closed += 1
+        writer.close()
+
+    async with running(tmp_path / "s", stop_at=300_000) as ingest:
+        port = ingest.source.port
+        slowly = feed(ingest.station, make("p", content(1)), "p", 1.0, rate_bits_per_s=2e7, patience_s=0.1)
+        sending = asyncio.create_task(slowly)
+        async with asyncio.timeout(10):
+            while ingest.n_received < ingest.stop_at:  # noqa: ASYNC110
+                await asyncio.sleep(0.005)
+    server = await asyncio.start_server(close, "127.0.0.1", port)
+    async with asyncio.timeout(20):
+        while n_closed < feed_module.MAX_SILENT:  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+        server.close()
+        await server.wait_closed()
+        async with running(tmp_path / "s", port=port) as ingest:
+            assert await sending == Fed("p", len(content(1)), known=False)
+            assert ingest.passes() == {"p": content(1)}
+
+
 async def test_a_refused_connection_is_retried_ever_more_rarely_and_logged_once(make, monkeypatch):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
