@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from pipeline.cli_options import (
     FileFormat,
@@ -130,6 +129,8 @@ def reprocess(
 
 def _reprocess(wanted: Wanted, *, quietly: bool) -> dict[State, int]:
     """One run over all passes, with a bar on a terminal and a line for each failure; `quietly`: no news, no line."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
     from pipeline import reprocess as runner
 
     tasks = runner.tasks_of(wanted)

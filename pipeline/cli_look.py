@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
-from rich.live import Live
 
 from pipeline import signals
 from pipeline.cli_options import (
@@ -45,6 +44,8 @@ def watch(
     Example: downlink watch 'zhurong/+/latest/weather/#' --broker mqtt://localhost
     """
     with loading():
+        from rich.live import Live
+
         from pipeline import app
         from pipeline.transport.broker import broker as broker_at
         from pipeline.watch import WatchTable, json_line

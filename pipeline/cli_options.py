@@ -15,7 +15,6 @@ from pipeline.errors import ConfigError, RunError
 from pipeline.link.verdict import nothing_right
 from pipeline.report import print_report, warnings
 from pipeline.terminal import console
-from pipeline.view import progress_bar
 
 if TYPE_CHECKING:
     from pipeline.mission import Mission
@@ -147,6 +146,8 @@ def readable(passes: Sequence[Path], mission: Mission | None = None, *, merge: b
 @contextmanager
 def progress(total_bytes: int | None) -> Iterator[Callable[[int], None]]:
     """Show a bar on a terminal; nothing elsewhere."""
+    from pipeline.view import progress_bar
+
     with progress_bar(err) as bar:
         task = bar.add_task("", total=total_bytes)
         yield lambda n_bytes: bar.update(task, advance=n_bytes)

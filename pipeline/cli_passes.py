@@ -35,7 +35,6 @@ from pipeline.cli_options import (
 )
 from pipeline.cli_start import loading
 from pipeline.errors import ConfigError, DownlinkError
-from pipeline.view import replay_view
 
 if TYPE_CHECKING:
     from pipeline.mission import Mission
@@ -298,6 +297,7 @@ async def _replay(
     `where`: lines on where to look, shown as soon as there is a connection, and again below the report of one held.
     """
     from pipeline import app
+    from pipeline.view import replay_view
 
     title, told = f"{mission.name}/{stream}", asyncio.Event()
     with replay_view(err, readable(passes), where) as view:

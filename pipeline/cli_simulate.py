@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
-from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
 from pipeline.cli_options import err
 from pipeline.cli_start import loading
@@ -57,6 +56,8 @@ def simulate(
     Example: downlink simulate --out my.cadu --lost-frames 20 --symbol-errors 16
     """
     with loading():
+        from rich.progress import BarColumn, Progress, TimeRemainingColumn
+
         from pipeline.simulate import Campaign, Faults, Scenario
     faults = Faults(
         symbol_errors=symbol_errors,

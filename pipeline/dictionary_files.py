@@ -13,8 +13,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from pipeline.dictionary.csv import read_csv, read_csv_files
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.xtce import Source, read_sources
@@ -103,6 +101,8 @@ def _source(path: Path, below: int | None = None) -> Source:
 
 def _loaders(path: Path) -> list[Any]:
     """The list of loaders: under `mdb` in an instance's file, else under any name, in the order of the file."""
+    import yaml  # noqa: PLC0415 - most dictionaries have no such list
+
     try:
         content = yaml.safe_load(read_limited(path, MAX_LIST_BYTES))
     except yaml.YAMLError as error:

@@ -20,7 +20,7 @@ import structlog
 from pipeline import topics
 from pipeline.errors import ConfigError, DownlinkError
 from pipeline.files import held
-from pipeline.instruments import REGISTER
+from pipeline.instruments import REGISTER, load_libraries
 from pipeline.link.evidence import evidence_of
 from pipeline.mission import Mission
 from pipeline.signals import on_signals
@@ -231,6 +231,7 @@ def _block_bytes(mission: Mission) -> int:
 
 def _decode(common: Common, name: str, folder: Path, bus: Bus, meters: DecodeMeters) -> Decode:
     mission = common.mission
+    load_libraries(mission.instruments)  # not when the first pass begins: a worker that imports answers nobody
     at_once = not any(REGISTER[one].wait_rows for one in mission.instruments)
     worker = Worker(mission.name, lambda stream: Line(mission, stream), folder / "quarantine", settles=at_once)
     return Decode(name, worker, bus, meters)

@@ -1,9 +1,8 @@
 """What lies under the lines of a spectrum, and noise taken from it.
 
-- continuum: arPLS of pybaselines (Baek et al. 2015, Analyst 140, 250), a Whittaker smoother z = (W + l D'D)^-1 W y that
-  knows of noise; then the same smoother through the channels within 2.5 sigma of it on both sides. A lower envelope,
-  as SNIP's, lies some two sigma too low;
-- its sigma: that of the smoother, which is linear in y;
+- continuum: arPLS (Baek et al. 2015, Analyst 140, 250), a Whittaker smoother (`whittaker`) that knows of noise; then
+  the same smoother through the channels within 2.5 sigma of it on both sides. A lower envelope, as SNIP's, lies some
+  two sigma too low;
 - noise: as ChemCam's spectra are denoised (Wiens et al. 2013, Spectrochim. Acta B 82, 1): undecimated wavelets with the
   B3 spline (Starck, Murtagh 2006, Astronomical Image and Data Analysis), coefficients below k sigma taken out, sigma of
   each scale by the median deviation.
@@ -11,65 +10,87 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pybaselines import Baseline
-from pybaselines.utils import whittaker_smooth
-from scipy.linalg import solveh_banded
 
 from pipeline.instruments.rotations import Floats
+from pipeline.instruments.whittaker import noise_through, smooth, transposed
 
 _MAD_TO_SIGMA = 1.4826
 _B3 = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
-_FEWEST = 32
+FEWEST = 32
 """With fewer channels the continuum is their median."""
 _CLIP, _STEPS = 2.5, 5
+_ROUNDS, _TOLERANCE = 51, 1e-3
+_LEAST = float(np.finfo(np.float64).tiny)
 
 
 @dataclass(frozen=True, slots=True)
 class Continuum:
-    """The continuum under one spectrum [channels]; `weight`: 1 where a channel is baseline, 0 where a line stands."""
+    """The continuum under one spectrum [channels]; `weight`: 1 where a channel is baseline, 0 where a line stands.
+
+    It is H y of the spectrum y, with H of the Whittaker smoother; of fewer than FEWEST channels that of their mean.
+    """
 
     counts: Floats
     weight: Floats
+    smoothness: float
+
+    def noise(self, variance: Floats) -> tuple[Floats, Floats]:
+        """The diagonal of H, and the variance of the continuum where the spectrum has `variance`, each [channels]."""
+        n = len(variance)
+        if n < FEWEST:
+            return np.full(n, 1 / n), np.full(n, variance.mean() / n)
+        return noise_through(self.weight, self.smoothness, variance)
+
+    def shares(self, chosen: NDArray[np.bool_]) -> Floats:
+        """How much each channel of the spectrum adds to the sum of the continuum over the `chosen` [channels]."""
+        n = len(chosen)
+        if n < FEWEST:
+            return np.full(n, np.count_nonzero(chosen) / n)
+        return transposed(chosen.astype(np.float64), self.weight, self.smoothness)
 
 
 def continuum(spectrum: Floats, sigma: Floats, smoothness: float) -> Continuum:
     """The continuum of one spectrum [channels] whose noise is `sigma` [channels]; `smoothness` is the smoother's l."""
     n = len(spectrum)
-    if n < _FEWEST or not np.isfinite(spectrum).all():
-        return Continuum(np.full(n, np.median(spectrum)), np.ones(n))
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a spectrum without noise does not converge
-        counts, found = Baseline().arpls(spectrum, lam=smoothness)
+    flat = Continuum(np.full(n, np.median(spectrum)), np.ones(n), smoothness)
+    if n < FEWEST or not np.isfinite(spectrum).all():
+        return flat
+    counts, weight = arpls(spectrum, smoothness)
     if not np.isfinite(counts).all():
-        return Continuum(np.full(n, np.median(spectrum)), np.ones(n))
-    weight = np.asarray(found["weights"], np.float64)
+        return flat
     for _ in range(_STEPS):
         near = np.abs(spectrum - counts) < _CLIP * sigma
-        if np.count_nonzero(near) < _FEWEST:
+        if np.count_nonzero(near) < FEWEST:
             break
         weight = near.astype(np.float64)
-        counts = whittaker_smooth(spectrum, lam=smoothness, weights=weight)
-    return Continuum(np.asarray(counts, np.float64), weight)
+        counts = smooth(spectrum, weight, smoothness)
+    return Continuum(counts, weight, smoothness)
 
 
-def smoother(weight: Floats, smoothness: float) -> NDArray[np.float64]:
-    """H [n, n] of the smoother: the continuum is H y. The penalty is `smoothness` times second differences squared."""
-    n = len(weight)
-    if n < _FEWEST:
-        return np.full((n, n), 1.0 / max(n, 1))
-    second = np.array([1.0, -2.0, 1.0])
-    penalty = np.zeros((3, n))  # upper bands of D'D
-    for band in range(3):
-        for k, product in enumerate(second[: 3 - band] * second[band:]):
-            penalty[2 - band, k + band : k + band + n - 2] += smoothness * product
-    penalty[2] += np.maximum(weight, 1e-9)
-    return np.asarray(solveh_banded(penalty, np.diag(weight)))
+def arpls(spectrum: Floats, smoothness: float) -> tuple[Floats, Floats]:
+    """A baseline [channels] and the weights it was found with, by arPLS (Baek et al. 2015, equations 8 to 10).
+
+    weight = 1 / (1 + exp(2 (d - (2 s - m)) / s)), d = spectrum - baseline, m and s mean and spread of the d below 0.
+    It ends where the weights change by less than a thousandth, or no two channels are below the baseline.
+    """
+    weight = np.ones(len(spectrum))
+    for _ in range(_ROUNDS):
+        baseline = smooth(spectrum, weight, smoothness)
+        above = spectrum - baseline
+        below = above[above < 0]
+        if len(below) < 2:
+            break
+        spread = float(below.std(ddof=1)) or _LEAST
+        with np.errstate(over="ignore"):  # exp of a line: its weight is 0
+            new = 1 / (1 + np.exp(2 / spread * (above - (2 * spread - below.mean()))))
+        if np.linalg.norm(new - weight) < _TOLERANCE * max(float(np.linalg.norm(weight)), _LEAST):
+            break
+        weight = new
+    return baseline, weight
 
 
 def denoise(spectra: Floats, n_scales: int, k_sigma: float) -> Floats:

@@ -41,6 +41,8 @@ class Instrument(ABC):
     waits_for: ClassVar[tuple[str, ...]] = ("NAVIGATION",)
     family: ClassVar[str] = ""
     landed: ClassVar[bool] = True
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """Modules that this instrument alone needs and imports where it uses them; loaded before the first bytes come."""
 
     def __init__(self, calibration: Mapping[str, Any], context: Context) -> None:
         self.context = context

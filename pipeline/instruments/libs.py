@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import ColumnBatch, Event, Quality, Quantity
+from pipeline.instruments import whittaker
 from pipeline.instruments.context import Context
 from pipeline.instruments.instrument import Instrument
 from pipeline.instruments.libs_calibration import LibsCalibration
@@ -60,6 +61,7 @@ class Libs(Instrument):
     }
     model = LibsCalibration
     max_rows = 256
+    libraries = (whittaker.LIBRARY,)
     calibration: LibsCalibration
 
     def __init__(self, calibration: Mapping[str, Any], context: Context) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import ColumnBatch, Quality, Quantity
-from pipeline.instruments.continuum import Continuum, continuum, denoise, smoother
+from pipeline.instruments.continuum import Continuum, continuum, denoise
 from pipeline.instruments.libs_calibration import LibsCalibration, Telescope
 from pipeline.instruments.libs_distance import factors
 from pipeline.instruments.libs_lines import find_lines
@@ -138,13 +138,12 @@ def separate(mean: MeanSpectrum, calibration: LibsCalibration) -> Separated:
     signal, sigma, under = (np.full(len(mean.net), np.nan) for _ in range(3))
     usable, total = usable_channels(calibration, len(mean.net)), 0.0
     for part, net, found in _parts(mean, calibration):
-        h = smoother(found.weight, calibration.continuum.smoothness)
         variance = mean.sigma[part] ** 2
-        of_continuum = (h * h) @ variance
+        leverage, of_continuum = found.noise(variance)
         signal[part] = net - found.counts
         under[part] = np.sqrt(of_continuum)
-        sigma[part] = np.sqrt(np.maximum(variance * (1 - 2 * np.diag(h)) + of_continuum, 0.0))
-        total += float(((usable[part] - usable[part] @ h) ** 2) @ variance)
+        sigma[part] = np.sqrt(np.maximum(variance * (1 - 2 * leverage) + of_continuum, 0.0))
+        total += float(((usable[part] - found.shares(usable[part])) ** 2) @ variance)
     return Separated(signal, sigma, under, float(np.sqrt(total)))
 
 

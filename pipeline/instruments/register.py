@@ -1,66 +1,86 @@
-"""Every instrument by the name that configuration uses. A new one: its file, its calibration file, a line here."""
+"""Every instrument by the name that configuration uses. A new one: its file, its calibration file, a line here.
+
+An instrument's module is imported when a mission names it: other missions do not pay for its calibration model.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, MutableMapping, Sequence
+from importlib import import_module
 from typing import Any
 
 from pipeline.instruments.calibration import problems
-from pipeline.instruments.clock import Clock
-from pipeline.instruments.dust_devils import DustDevils
-from pipeline.instruments.energy import Energy
-from pipeline.instruments.gpr import Gpr
-from pipeline.instruments.hiric import Hiric
 from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.libs import Libs
-from pipeline.instruments.magnetometer import Magnetometer
-from pipeline.instruments.mepa import Mepa
-from pipeline.instruments.minpa import Minpa
-from pipeline.instruments.mms import Mms
-from pipeline.instruments.momag import Momag
-from pipeline.instruments.moric import Moric
-from pipeline.instruments.mosir import Mosir
-from pipeline.instruments.mscam import Mscam
-from pipeline.instruments.natecam import Natecam
-from pipeline.instruments.orbiter import Orbiter
-from pipeline.instruments.radargram import Radargram
-from pipeline.instruments.rover import Rover
-from pipeline.instruments.site_field import SiteField
-from pipeline.instruments.sound import SoundBursts
-from pipeline.instruments.swir import Swir
-from pipeline.instruments.traverse import Traverse
-from pipeline.instruments.weather import Weather
 
-REGISTER: Mapping[str, type[Instrument]] = {
-    "gpr": Gpr,
-    "radargram": Radargram,
-    "magnetometer": Magnetometer,
-    "site_field": SiteField,
-    "weather": Weather,
-    "dust_devils": DustDevils,
-    "sound": SoundBursts,
-    "libs": Libs,
-    "swir": Swir,
-    "rover": Rover,
-    "traverse": Traverse,
-    "energy": Energy,
-    "orbiter": Orbiter,
-    "clock": Clock,
-    "momag": Momag,
-    "mms": Mms,
-    "minpa": Minpa,
-    "mepa": Mepa,
-    "mosir": Mosir,
-    "mscam": Mscam,
-    "natecam": Natecam,
-    "moric": Moric,
-    "hiric": Hiric,
-}
+
+class Register(MutableMapping[str, type[Instrument]]):
+    """Instruments by name. `places`: of those not imported yet, `module:class` within `pipeline.instruments`."""
+
+    def __init__(self, places: Mapping[str, str]) -> None:
+        self._known: dict[str, str | type[Instrument]] = dict(places)
+
+    def __getitem__(self, name: str) -> type[Instrument]:
+        known = self._known[name]
+        if isinstance(known, str):
+            module, kind = known.split(":")
+            self._known[name] = known = getattr(import_module(f"pipeline.instruments.{module}"), kind)
+        return known
+
+    def __setitem__(self, name: str, instrument: type[Instrument]) -> None:
+        self._known[name] = instrument
+
+    def __delitem__(self, name: str) -> None:
+        del self._known[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known
+
+
+REGISTER = Register(
+    {
+        "gpr": "gpr:Gpr",
+        "radargram": "radargram:Radargram",
+        "magnetometer": "magnetometer:Magnetometer",
+        "site_field": "site_field:SiteField",
+        "weather": "weather:Weather",
+        "dust_devils": "dust_devils:DustDevils",
+        "sound": "sound:SoundBursts",
+        "libs": "libs:Libs",
+        "swir": "swir:Swir",
+        "rover": "rover:Rover",
+        "traverse": "traverse:Traverse",
+        "energy": "energy:Energy",
+        "orbiter": "orbiter:Orbiter",
+        "clock": "clock:Clock",
+        "momag": "momag:Momag",
+        "mms": "mms:Mms",
+        "minpa": "minpa:Minpa",
+        "mepa": "mepa:Mepa",
+        "mosir": "mosir:Mosir",
+        "mscam": "mscam:Mscam",
+        "natecam": "natecam:Natecam",
+        "moric": "moric:Moric",
+        "hiric": "hiric:Hiric",
+    }
+)
 
 
 def family(name: str) -> str:
     """The instrument whose name the products of this one have, and whose calibration file it reads."""
     return REGISTER[name].family or name
+
+
+def load_libraries(names: Sequence[str]) -> None:
+    """Import what these instruments need besides this package, before a pass begins: it can take seconds."""
+    for name in names:
+        for library in REGISTER[name].libraries:
+            import_module(library)
 
 
 def check_calibration(instrument: str, calibration: Mapping[str, Any]) -> list[tuple[str, str]]:

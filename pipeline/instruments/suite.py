@@ -21,7 +21,7 @@ from pipeline.instruments.attitude import NAVIGATION_CONTAINERS, Navigation
 from pipeline.instruments.calibration import lineage
 from pipeline.instruments.context import Context
 from pipeline.instruments.products import Draft, distinct, finish, flag
-from pipeline.instruments.register import REGISTER, family
+from pipeline.instruments.register import REGISTER, family, load_libraries
 from pipeline.instruments.rows import RowCutter, join, take, window_keys
 from pipeline.reductions import anywhere, most
 
@@ -57,6 +57,7 @@ class Suite:
     def __init__(
         self, names: Sequence[str], calibrations: Mapping[str, Mapping[str, Any]], context: Context
     ) -> None:
+        load_libraries(names)
         self._context = context
         self._contexts = {name: context if REGISTER[name].landed else context.aloft() for name in names}
         self._instruments = {

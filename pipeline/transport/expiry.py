@@ -7,8 +7,6 @@ import time
 from collections.abc import Iterable
 from pathlib import Path
 
-from cryptography import x509
-
 
 def remaining_s(paths: Iterable[Path | None]) -> float:
     """Seconds until the first of these certificates ends: negative after it, infinite where there is none.
@@ -19,6 +17,8 @@ def remaining_s(paths: Iterable[Path | None]) -> float:
 
 
 def _ends_s(path: Path) -> float:
+    from cryptography import x509  # noqa: PLC0415 - services without certificates do not need it
+
     try:
         found = x509.load_pem_x509_certificates(path.read_bytes())
     except (OSError, ValueError):

@@ -193,7 +193,7 @@ async def test_the_live_page_answers_and_asks_nothing_of_anyone_outside(compose)
 
 @pytest.mark.usefixtures("compose")
 def test_the_image_adds_less_than_340_mb_to_that_of_python():
-    """Of these 115 MB are SciPy and pybaselines, which find the continuum of LIBS."""
+    """A third of these is SciPy, which solves for the continuum of LIBS."""
     words = ["docker", "image", "inspect", "-f", "{{.Size}}", "downlink", "python:3.11-slim"]
     sizes = subprocess.run(words, capture_output=True, text=True, check=True).stdout.split()
     assert int(sizes[0]) - int(sizes[1]) < 340e6

@@ -48,7 +48,8 @@ def folder(tmp_path, monkeypatch):
     settings = (mission / "mission.toml").read_text()
     (mission / "mission.toml").write_text(settings.replace("instruments = [", 'instruments = ["dosimeter", ', 1))
     made = module("pipeline.instruments.dosimeter", "pipeline/instruments/dosimeter.py", monkeypatch)
-    name, kind = re.search(r'`"(\w+)": (\w+),`', PAGE).groups()
+    name, place, kind = re.search(r'`"(\w+)": "(\w+):(\w+)",`', PAGE).groups()
+    assert made.__name__ == f"pipeline.instruments.{place}"
     monkeypatch.setitem(REGISTER, name, getattr(made, kind))
     monkeypatch.chdir(tmp_path)
     return mission
