@@ -41,6 +41,10 @@ class Instrument(ABC):
     waits_for: ClassVar[tuple[str, ...]] = ("NAVIGATION",)
     family: ClassVar[str] = ""
     landed: ClassVar[bool] = True
+    row_by_row: ClassVar[frozenset[str]] = frozenset()
+    """Containers of whose drafts each row depends on one row alone, as many on each; all else in a draft, types too, is
+    always the same, and no event comes with it. `drafts` then takes several groups at once, and the suite cuts what
+    it gives into those of each: a call for a batch costs little more than one for a group."""
     libraries: ClassVar[tuple[str, ...]] = ()
     """Modules that this instrument alone needs and imports where it uses them; loaded before the first bytes come."""
 

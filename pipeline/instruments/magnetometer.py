@@ -49,6 +49,7 @@ class Magnetometer(Instrument):
     containers: ClassVar[Mapping[str, frozenset[str]]] = {
         "MAGNETOMETER": frozenset({"SAMPLE_RATE", "TEMPERATURE_A", "TEMPERATURE_B", "FIELD_A", "FIELD_B"})
     }
+    row_by_row = frozenset({"MAGNETOMETER"})
     model = MagnetometerCalibration
     max_rows = 128
     wait_rows = 16  # seconds: navigation at rest and engineering come each 10 s

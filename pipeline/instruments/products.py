@@ -7,19 +7,19 @@ the same packets give the same id whenever they are processed.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, ColumnBatch, Product, Quality, Quantity, TimeRange
-from pipeline.clock.mars import mars_time
+from pipeline.batches import NO_TIME, ColumnBatch, Product, Quality, Quantity
 from pipeline.forms import MAX_FORMS, Arrays, Form, LateArrays, form_of, same_form
 from pipeline.instruments.context import Context
 from pipeline.instruments.frames import frames_of
+from pipeline.instruments.product_times import NO_TIMES, ProductTimes, product_times
 from pipeline.quantities import Legend, Quantities, legend_of
 from pipeline.reductions import least, most
 
@@ -32,7 +32,6 @@ LEVEL_WORDS = {
     "2C": "Derived",
 }
 """GRAS levels in the words of NASA: `processing_level` of PDS4."""
-_NEVER = TimeRange((NO_TIME, NO_TIME), (NO_TIME, NO_TIME))
 _TIMES = {
     "time_onboard_ns": ("ns", "onboard clock since the mission epoch", ("row",)),
     "time_utc_ns": ("ns", "UTC since 1970-01-01, as Unix time counts", ("row",)),
@@ -57,29 +56,71 @@ class Draft:
     lineage: Mapping[str, Any] = field(default_factory=dict)
 
 
-def finish(draft: Draft, instrument: str, context: Context, lineage: Mapping[str, Any]) -> Product:
-    """The product, with an id, time arrays and what `context` and the instrument know of its origin."""
-    time_ns, told = draft.time_ns, Quantities.of(draft.arrays)
-    span = ends(time_ns)
+class Made(NamedTuple):
+    """A draft, the instrument it is of, and what `context` and the instrument's `lineage` know of its origin."""
+
+    draft: Draft
+    instrument: str
+    context: Context
+    lineage: Mapping[str, Any]
+
+
+def finish(made: Sequence[Made]) -> list[Product]:
+    """The products of these drafts, in their order, each with an id, times on every clock and its lineage.
+
+    What is computed from times is computed for all drafts of a context at once.
+    """
+    times: list[ProductTimes] = [NO_TIMES] * len(made)
+    for context in {id(one.context): one.context for one in made}.values():
+        mine = [i for i, one in enumerate(made) if one.context is context]
+        for i, found in zip(mine, product_times([made[i].draft.time_ns for i in mine], context), strict=True):
+            times[i] = found
+    return [_product(one, own) for one, own in zip(made, times, strict=True)]
+
+
+def _product(made: Made, times: ProductTimes) -> Product:
+    draft, instrument, context, lineage = made
+    told = Quantities.of(draft.arrays)
     return Product(
-        id=product_id(context.stream, instrument, draft.product, time_ns, draft.packets),
+        id=product_id(context.stream, instrument, draft.product, draft.time_ns, draft.packets),
         mission=context.mission,
         stream=context.stream,
         instrument=instrument,
         product=draft.product,
         level=draft.level,
-        time=time_range(span, context),
-        arrays=_timed(told, time_ns, context.clock.utc_ns(time_ns)),
+        time=times.range,
+        arrays=_timed(told, draft.time_ns, times.utc_ns),
         quality=draft.quality,
         lineage={
             **context.lineage,
             **lineage,
-            **_origin(draft, instrument, context, span),
+            **_origin(draft, instrument, context, times.sigma_s),
             **draft.lineage,
             **_frames(told.legend, draft.lineage, context),
         },
         latest=draft.latest,
     )
+
+
+def split(draft: Draft, groups: Sequence[ColumnBatch]) -> Iterator[Draft]:
+    """A draft of adjacent groups of rows as a draft of each group: their rows of its arrays, which are views.
+
+    Each row of the groups has the same number of rows in the draft.
+    """
+    told = Quantities.of(draft.arrays)
+    by_row = {name for name, (_, _, dims) in told.legend.said.items() if dims[:1] == ("row",)}
+    each, start = len(draft.time_ns) // sum(map(len, groups)), 0
+    for group in groups:
+        rows = slice(start, start + each * len(group))
+        start = rows.stop
+        arrays = {name: values[rows] if name in by_row else values for name, values in told.arrays.items()}
+        yield replace(
+            draft,
+            packets=group,
+            time_ns=draft.time_ns[rows],
+            arrays=Quantities(arrays, told.legend),
+            quality=draft.quality[rows],
+        )
 
 
 def _timed(told: Quantities, time_ns: NDArray[np.int64], utc_ns: NDArray[np.int64]) -> Quantities:
@@ -120,34 +161,6 @@ def product_id(stream: str, instrument: str, product: str, time_ns: NDArray[np.i
     return f"{instrument}-{product}-{digest}"
 
 
-def ends(time_ns: NDArray[np.int64]) -> NDArray[np.int64] | None:
-    """First and last onboard time, int64[2]; None where no row has one."""
-    last = most(time_ns) if len(time_ns) else NO_TIME
-    if last == NO_TIME:
-        return None
-    first = least(time_ns)
-    return np.array([first if first != NO_TIME else time_ns[time_ns != NO_TIME].min(), last])
-
-
-def time_range(span: NDArray[np.int64] | None, context: Context) -> TimeRange:
-    """The `ends` of a product on each clock; NO_TIME where there are none, Mars times where there is a site."""
-    if span is None:
-        return _NEVER
-    utc = context.clock.utc_ns(span)
-    onboard_ns, utc_ns = (int(span[0]), int(span[1])), (int(utc[0]), int(utc[1]))
-    if context.site is None:
-        return TimeRange(onboard_ns, utc_ns)
-    mars = mars_time(utc, context.site.longitude_deg, context.site.sol_offset)
-    return TimeRange(
-        onboard_ns,
-        utc_ns,
-        sol=(int(mars.sol[0]), int(mars.sol[1])),
-        lmst_h=(float(mars.lmst_h[0]), float(mars.lmst_h[1])),
-        ltst_h=(float(mars.ltst_h[0]), float(mars.ltst_h[1])),
-        ls_deg=(float(mars.ls_deg[0]), float(mars.ls_deg[1])),
-    )
-
-
 def flag(where: NDArray[np.bool_], bit: Quality) -> NDArray[np.uint32]:
     """The bit where `where` holds, 0 elsewhere."""
     return np.where(where, np.uint32(bit), np.uint32(0)).astype(np.uint32)
@@ -172,7 +185,7 @@ def distinct(values: NDArray[np.uint16]) -> list[int]:
     return [int(value) for value in np.unique(values)]
 
 
-def _origin(draft: Draft, instrument: str, context: Context, span: NDArray[np.int64] | None) -> dict[str, Any]:
+def _origin(draft: Draft, instrument: str, context: Context, sigma_s: float | None) -> dict[str, Any]:
     packets = draft.packets
     counts, received_ns = packets.seq_count, packets.received_ns
     origin: dict[str, Any] = {
@@ -192,8 +205,8 @@ def _origin(draft: Draft, instrument: str, context: Context, span: NDArray[np.in
     if context.site:
         origin |= {"site": context.site.name, "site_frame": context.site.frame}
     origin["clock_correlation"] = context.clock.correlation_id
-    if span is not None and context.clock.segments:
-        origin["clock_sigma_s"] = float(context.clock.sigma_ns(span).max()) / 1e9  # the largest of its rows
+    if sigma_s is not None:
+        origin["clock_sigma_s"] = sigma_s
     return origin
 
 

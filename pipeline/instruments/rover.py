@@ -63,6 +63,7 @@ class Rover(Instrument):
         "ENGINEERING": frozenset(_ENGINEERING),
         "EVENT": frozenset({*_EVENT, "TEXT"}),
     }
+    row_by_row = frozenset({"NAVIGATION", "ENGINEERING"})
     model = RoverCalibration
     singles = frozenset({"EVENT"})
     calibration: RoverCalibration

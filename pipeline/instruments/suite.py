@@ -8,7 +8,7 @@ of one group beyond MAX_EVENTS.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -20,7 +20,7 @@ from pipeline.instruments import telemetry
 from pipeline.instruments.attitude import NAVIGATION_CONTAINERS, Navigation
 from pipeline.instruments.calibration import lineage
 from pipeline.instruments.context import Context
-from pipeline.instruments.products import Draft, distinct, finish, flag
+from pipeline.instruments.products import Draft, Made, distinct, finish, flag, split
 from pipeline.instruments.register import REGISTER, family, load_libraries
 from pipeline.instruments.rows import RowCutter, join, take, window_keys
 from pipeline.reductions import anywhere, most
@@ -84,21 +84,21 @@ class Suite:
         A recording gives the same groups without it, when what was received next is fed.
         """
         with np.errstate(all="ignore"):
-            products = [
-                product
+            made = [
+                one
                 for reading in self._readings()
-                for group in reading.cutter.settle()
-                for product in self._products(reading.reader, group)
+                for one in self._made(reading.reader, list(reading.cutter.settle()))
             ]
+            products = finish(made)
         self._is_settled = True
         return products
 
     def flush(self) -> list[Product]:
         """End of the stream: products of the groups still open, and of what instruments hold."""
         with np.errstate(all="ignore"):
-            products = [product for reading in self._readings() for product in self._end(reading)]
-            ends = [self._finish(name, one.end()) for name, one in self._instruments.items()]
-            return products + [product for end in ends for product in end]
+            made = [one for reading in self._readings() for one in self._end(reading)]
+            ends = [self._kept(name, instrument.end()) for name, instrument in self._instruments.items()]
+            return finish([*made, *(one for end in ends for one in end)])
 
     def drain_events(self) -> tuple[Event, ...]:
         """What instruments found since the last call, oldest first within a container."""
@@ -114,8 +114,8 @@ class Suite:
         told_at_once = rows.received_ns.item() and rows.time_ns.item() == NO_TIME
         if stream is None or not stream.is_generic or stream.readings[0].cutter.n_held or not told_at_once:
             return None
-        (draft,) = self._generic(rows)
-        return finish(draft, telemetry.INSTRUMENT, self._context, {})
+        (product,) = finish(list(self._generic(rows)))
+        return product
 
     def _feed(self, batches: Sequence[ColumnBatch]) -> list[Product]:
         self._is_settled = False
@@ -126,11 +126,11 @@ class Suite:
         jumps = [order[jumped != 0] for order, jumped in doubtful if jumped.any()]
         self._navigation.feed([part for _, part in parts], np.sort(np.concatenate(jumps)) if jumps else _NONE)
         readings = [(reading, part) for stream, part in parts for reading in stream.readings]
-        products = [product for reading, part in readings for product in self._advance(reading, part)]
+        made = [one for reading, part in readings for one in self._advance(reading, part)]
         waiting = [reading for reading in self._readings() if reading.waiting is not None]
-        products += [product for reading in waiting for product in self._advance(reading, None)]
+        made += [one for reading in waiting for one in self._advance(reading, None)]
         self._navigation.forget()
-        return products
+        return finish(made)
 
     def _parts(self, batch: ColumnBatch) -> Iterator[tuple[_Stream, ColumnBatch]]:
         """The batch by APID, with rows flagged whose onboard time went back."""
@@ -167,8 +167,8 @@ class Suite:
         instrument = self._instruments[reader]
         return RowCutter(instrument.max_rows, single=rows.container in instrument.singles)
 
-    def _advance(self, reading: _Reading, rows: ColumnBatch | None) -> Iterator[Product]:
-        """Products of the groups that are closed by new rows, or by rows that need wait no longer."""
+    def _advance(self, reading: _Reading, rows: ColumnBatch | None) -> Iterator[Made]:
+        """Drafts of the groups that are closed by new rows, or by rows that need wait no longer."""
         if reading.reader is None:
             if rows is not None:
                 yield from self._cut(reading, rows, window_keys(rows, self._context.window_s))
@@ -184,38 +184,47 @@ class Suite:
 
     def _attach(
         self, reading: _Reading, reader: str, rows: ColumnBatch, until: NDArray[np.int64]
-    ) -> Iterator[Product]:
+    ) -> Iterator[Made]:
         if len(rows):
             instrument = self._instruments[reader]
             rows = instrument.attach(rows, self._navigation, until)
             yield from self._cut(reading, rows, instrument.keys(rows))
 
-    def _cut(self, reading: _Reading, rows: ColumnBatch, keys: NDArray[np.int64]) -> Iterator[Product]:
-        for group in reading.cutter.feed(rows, keys):
-            yield from self._products(reading.reader, group)
+    def _cut(self, reading: _Reading, rows: ColumnBatch, keys: NDArray[np.int64]) -> Iterator[Made]:
+        yield from self._made(reading.reader, list(reading.cutter.feed(rows, keys)))
 
-    def _end(self, reading: _Reading) -> Iterator[Product]:
+    def _end(self, reading: _Reading) -> Iterator[Made]:
         if reading.reader is not None and reading.waiting is not None:
             rows, reading.waiting = reading.waiting, None
             yield from self._attach(reading, reading.reader, rows, np.full(len(rows), _NEVER))
-        for group in reading.cutter.flush():
-            yield from self._products(reading.reader, group)
+        yield from self._made(reading.reader, list(reading.cutter.flush()))
 
-    def _products(self, reader: str | None, group: ColumnBatch) -> Iterator[Product]:
+    def _made(self, reader: str | None, groups: Sequence[ColumnBatch]) -> Iterator[Made]:
+        """Drafts of closed groups, group by group."""
         if reader is None:
-            yield from (finish(draft, telemetry.INSTRUMENT, self._context, {}) for draft in self._generic(group))
+            for group in groups:
+                yield from self._generic(group)
             return
-        yield from self._finish(reader, self._instruments[reader].drafts(group))
+        instrument = self._instruments[reader]
+        if len(groups) < 2 or groups[0].container not in instrument.row_by_row:
+            for group in groups:
+                yield from self._kept(reader, instrument.drafts(group))
+            return
+        drafts = [one.draft for one in self._kept(reader, instrument.drafts(join(groups)))]
+        for of_group in zip(*(split(draft, groups) for draft in drafts), strict=True):
+            yield from self._kept(reader, of_group)
 
-    def _generic(self, rows: ColumnBatch) -> Iterator[Draft]:
-        return telemetry.drafts(rows, self._context.descriptions.get(rows.container, telemetry.UNDESCRIBED))
+    def _generic(self, rows: ColumnBatch) -> Iterator[Made]:
+        descriptions = self._context.descriptions.get(rows.container, telemetry.UNDESCRIBED)
+        for draft in telemetry.drafts(rows, descriptions):
+            yield Made(draft, telemetry.INSTRUMENT, self._context, {})
 
-    def _finish(self, reader: str, found: Iterator[Draft | Event]) -> Iterator[Product]:
-        """Products of the drafts; events are kept for `drain_events`."""
+    def _kept(self, reader: str, found: Iterable[Draft | Event]) -> Iterator[Made]:
+        """The drafts, with their origin; events are kept for `drain_events`."""
         n_events = 0
         for one in found:
             if isinstance(one, Draft):
-                yield finish(one, family(reader), self._contexts[reader], self._lineage[reader])
+                yield Made(one, family(reader), self._contexts[reader], self._lineage[reader])
             elif n_events < MAX_EVENTS:
                 n_events += 1
                 self._events.append(replace(one, details={"instrument": family(reader), **one.details}))

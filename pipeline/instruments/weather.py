@@ -138,6 +138,7 @@ class Weather(Instrument):
     containers: ClassVar[Mapping[str, frozenset[str]]] = {
         "WEATHER": frozenset({"PRESSURE_SENSOR_THERMISTOR", "AIR_PRT", "PRESSURE_VOLTAGE", "WIND_POWER"})
     }
+    row_by_row = frozenset({"WEATHER"})
     model = WeatherCalibration
     wait_rows = 2  # 20 s: navigation comes each 10 s at rest
     calibration: WeatherCalibration

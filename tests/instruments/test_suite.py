@@ -337,6 +337,18 @@ def test_any_values_give_products_without_a_warning_or_an_exception(suite, rows,
     assert isinstance(one.flush(), list)
 
 
+@pytest.mark.parametrize("container", ["NAVIGATION", "ENGINEERING", "MAGNETOMETER", "WEATHER"])
+def test_windows_that_close_together_give_what_each_gives_alone(suite, rows, layout, container):
+    """Drafts of several windows are computed at once, and their times: no window may see another's rows."""
+    batch = rows(container, 7.0 * np.arange(30), columns=garbage(np.random.default_rng(8), container, layout, 30))
+    whole, single = suite(), suite()
+    together = [*whole.feed([batch]), *whole.flush()]
+    alone = [p for i in range(30) for p in single.feed([take(batch, slice(i, i + 1))])] + single.flush()
+    assert len(together) >= 15
+    assert told(together) == told(alone)
+    assert {p.id: (p.time, p.lineage) for p in together} == {p.id: (p.time, p.lineage) for p in alone}
+
+
 def test_blocks_without_any_time_keep_apart_when_counts_wrap(suite, rows):
     first = rows("MYSTERY", np.zeros(10), seq_count=np.arange(10))
     again = rows("MYSTERY", np.zeros(10), seq_count=np.arange(10), order=np.arange(16384, 16394))
