@@ -15,6 +15,7 @@ import multiprocessing
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,20 +154,33 @@ def reprocess(wanted: Wanted, tasks: list[Task], tell: Callable[[Done], None]) -
     counts: dict[State, int] = {"made": 0, "left alone": 0, "failed": 0}
     check_folder(wanted.out)
     wanted.out.mkdir(parents=True, exist_ok=True)
+    for done in _made(wanted, tasks):
+        told = _indexed(wanted.out, done)
+        counts[told.state] += 1
+        tell(told)
+    return counts
+
+
+def _made(wanted: Wanted, tasks: list[Task]) -> Iterator[Done]:
+    """What became of each pass. A process that dies takes all others of its pool along: those are made alone then."""
+    broken: list[Task] = []
     with _workers(wanted) as executor:
         futures = {executor.submit(make, task): task for task in tasks}
         for future in as_completed(futures):
-            done = _result(future, futures[future])
-            done = _indexed(wanted.out, done)
-            counts[done.state] += 1
-            tell(done)
-    return counts
+            if isinstance(future.exception(), BrokenProcessPool):
+                broken.append(futures[future])
+            else:
+                yield _result(future, futures[future])
+    for task in broken:
+        with _processes(1, wanted.out) as executor:
+            future = executor.submit(make, task)
+            yield _result(next(as_completed([future])), task)
 
 
 def _result(future: Future[Done], task: Task) -> Done:
     """What a worker says, or what befell it."""
     error = future.exception()
-    return future.result() if error is None else Done(task.name, "failed", text=f"the worker failed: {error!r}")
+    return future.result() if error is None else Done(task.name, "failed", text=f"the worker failed: {error}")
 
 
 def _indexed(out: Path, done: Done) -> Done:

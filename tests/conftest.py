@@ -1,6 +1,9 @@
 """What tests of every room share: where recordings are, and what comes out of the bundled pass."""
 
 import os
+import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -40,3 +43,15 @@ def products(bundled):
     line = Line(load_mission("zhurong"), "clean")
     found = [p for batch in read_passes(line, [bundled / "clean.cadu"]) for p in line.feed(batch).products]
     return [*found, *line.flush().products]
+
+
+@pytest.fixture(scope="session")
+def faults(tmp_path_factory) -> Path:
+    """A library that makes calls to the disk fail, to be loaded with LD_PRELOAD."""
+    compiler = shutil.which("cc")
+    if sys.platform != "linux" or not compiler:
+        pytest.skip("faults are injected on Linux, where there is a C compiler")
+    library = tmp_path_factory.mktemp("faults") / "faults.so"
+    source = Path(__file__).with_name("faults.c")
+    subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
+    return library

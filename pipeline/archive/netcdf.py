@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,9 +47,30 @@ def write_netcdf(path: Path, collection: Collection, origin: Origin) -> None:
 
 def fill_netcdf(path: Path, collection: Collection, origin: Origin, name: str) -> None:
     """Write the file just where `path` says; `name`: its id."""
-    with netcdf4_module().Dataset(path, "w", format="NETCDF4") as file:
+    with _new_file(path) as file:
         _Writer(file, collection).write()
         file.setncatts(global_attributes(collection, origin, name))
+
+
+@contextmanager
+def _new_file(path: Path) -> Iterator[Any]:
+    """A new file, all of it written when the block ends well.
+
+    Where the disk fails it is not closed: closing flushes once more, and where that fails the library (netCDF-C over
+    HDF5) ends the process by a segmentation fault. So all is written before, but for the header that closing writes
+    over itself; a file that could not be is closed by the system, with the process.
+    """
+    file = netcdf4_module().Dataset(path, "w", format="NETCDF4")
+    try:
+        yield file
+        file.sync()
+    except (OSError, RuntimeError):
+        type(file)._isopen.__set__(file, 0)  # noqa: SLF001 - else it is closed when the object is deleted
+        raise
+    except BaseException:
+        file.close()
+        raise
+    file.close()
 
 
 class _Writer:

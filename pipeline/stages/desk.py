@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from pipeline.batches import Event
+from pipeline.errors import RunError
 from pipeline.stages.dispatch import Dispatch, Pace
 from pipeline.stages.stage_messages import MAX_EVENTS, Raw, StageMessage
 from pipeline.transport.live import Arrival
@@ -65,6 +66,8 @@ class Desk:
         self._pace = pace
         self._retention = Retention(policy.keep_bytes, policy.keep_s)
         self.disk_full = False
+        self.untidy = ""
+        """Why positions cannot be written, or old passes not deleted; empty where they are."""
         self._alone = False
         self.n_odd = self.n_lost = 0
         self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
@@ -202,10 +205,20 @@ class Desk:
             self.end()
 
     async def settle(self, now: float) -> None:
-        """Write what is confirmed, and let go what is so for good. RunError where the disk does not take it.
+        """Write what is confirmed, and let go what is so for good; `untidy` says where the disk does not take it.
 
         In a thread, since a disk may take its time and the link does not wait.
         """
+        try:
+            await self._write_positions(now)
+        except (RunError, OSError) as error:
+            if not self.untidy:
+                _log.error("positions cannot be written; tried again", station=self.name, reason=str(error))
+            self.untidy = str(error)
+        else:
+            self.untidy = ""
+
+    async def _write_positions(self, now: float) -> None:
         for one in list(self.passes):
             if one.look_for_damage():
                 _log.error("the recording is damaged", station=self.name, pass_=one.folder.name, n=one.n_damaged)
@@ -238,7 +251,10 @@ class Desk:
             confirmed = max(one.dispatch.n_best, 0)
             while one.came and one.came[0][0] <= confirmed:
                 one.came.popleft()
-            n_recorded = self.recorder.n_bytes if not one.ended else one.folder.n_bytes()
+            try:
+                n_recorded = self.recorder.n_bytes if not one.ended else one.folder.n_bytes()
+            except OSError:  # it cannot be looked at now; `unread` tells
+                n_recorded = confirmed
             n_recorded -= one.reader.n_missing if one.reader else 0
             n_bytes += max(n_recorded - confirmed, 0)
             oldest = min(oldest, one.came[0][1]) if one.came else oldest

@@ -19,7 +19,6 @@ import numpy as np
 
 from pipeline.batches import ByteBatch
 from pipeline.stages.stage_messages import Claim, Done, Hello, Lost, Offer, Raw, RunId, StageMessage
-from pipeline.transport.disk import LATER
 from pipeline.transport.recording import Committed
 
 _NOTHING = ByteBatch(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
@@ -82,7 +81,7 @@ class Dispatch:
         self._refused = False
         """Something of the present run was refused by the broker: it is not settled, however far it is confirmed."""
         self.unread = ""
-        """Why the recording cannot be read now: the system takes no more open files. It is tried again."""
+        """Why the recording cannot be opened now. It is tried again."""
         self._begin_run(0.0)
 
     def _read(self, n_bytes: int) -> ByteBatch | None:
@@ -242,8 +241,6 @@ class Dispatch:
             try:
                 batch = self._read(min(left + 1, chunk_bytes))  # one more shows that it is all
             except OSError as error:
-                if error.errno not in LATER:
-                    raise
                 self.unread = error.strerror or str(error)
                 break
             self.unread = ""

@@ -20,7 +20,6 @@ from typing import Any
 
 import structlog
 
-from pipeline.errors import RunError
 from pipeline.stages.bus import Bus
 from pipeline.stages.desk import Desk, OnTheWay
 from pipeline.stages.meters import IngestMeters
@@ -81,6 +80,7 @@ class Ingest:
                 "lag_bytes": desk.lag()[0],
                 "disk_full": desk.disk_full,
                 "reason": desk.recorder.reason,
+                "untidy": desk.untidy,
                 "unsettled": len(desk.passes),
                 "damaged": [one.folder.name for one in desk.passes if one.n_damaged],
                 "stalled": desk.stalled(time.monotonic()),
@@ -92,7 +92,7 @@ class Ingest:
         stopped = any(
             desk.disk_full or desk.recorder.broken or desk.n_damaged for desk, _ in self._stations.values()
         )
-        stopped |= any(one["stalled"] or one["unread"] for one in told.values())
+        stopped |= any(one["stalled"] or one["unread"] or one["untidy"] for one in told.values())
         return not stopped and not self._publish_away, {"stations": told, "publish": not self._publish_away}
 
     async def _record(self, desk: Desk, source: Source) -> None:
@@ -105,7 +105,19 @@ class Ingest:
                 left = desk.record(left)
             self._pass_on(desk, arrival)
             if arrival.name:
-                source.recorded(desk.n_recorded(arrival))
+                await self._tell_recorded(desk, source, arrival)
+
+    async def _tell_recorded(self, desk: Desk, source: Source, arrival: Arrival) -> None:
+        """Tell the sender how much is recorded; later, where the folder cannot be looked at now."""
+        while True:
+            try:
+                n_bytes = desk.n_recorded(arrival)
+            except OSError as error:
+                _log.warning("the recordings cannot be looked at", station=desk.name, reason=error.strerror)
+                await asyncio.sleep(1.0)
+            else:
+                source.recorded(n_bytes)
+                return
 
     def _take_now(self, desk: Desk, arrival: Arrival) -> Arrival | None:
         """Record what came, and send it where it keeps nobody waiting; gives what the disk does not take."""
@@ -209,10 +221,7 @@ class Ingest:
             await asyncio.sleep(HOUSEKEEPING_S)
             for desk, source in self._stations.values():
                 desk.end_after(self._gap_s)
-                try:
-                    await desk.settle(time.monotonic())
-                except (RunError, OSError) as error:
-                    _log.error("the position cannot be written", station=desk.name, reason=str(error))
+                await desk.settle(time.monotonic())
                 self._measure(desk, source)
             self._wake.set()
 
@@ -234,6 +243,7 @@ class Ingest:
         self._meters.unsettled.labels(desk.name).set(len(desk.passes))
         self._meters.runs.labels(desk.name).set(sum(one.dispatch.n_runs for one in desk.passes))
         self._meters.disk_full.labels(desk.name).set(desk.disk_full or bool(desk.recorder.broken))
+        self._meters.untidy.labels(desk.name).set(bool(desk.untidy))
         self._meters.stalled.labels(desk.name).set(len(desk.stalled(time.monotonic())))
         self._meters.damaged.labels(desk.name).set(desk.n_damaged)
         if isinstance(source, UdpListener):

@@ -42,6 +42,8 @@ class KeyStore:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self.trouble = ""
+        """Why the file could not be read or written the last time; empty where it could."""
         self._whole: dict[bytes, int] = {}
         """Of a file that was removed."""
         old = _old_keys(path)
@@ -51,28 +53,31 @@ class KeyStore:
         self._write_whole()
         self.n = self._count()
 
-    def __contains__(self, digest: bytes) -> bool:
-        found = self._rows("select digest, when_ms, crc from keys where digest = ?", (digest,))
-        return any(True for _ in found)
+    def has(self, digest: bytes, before_ms: int) -> bool:
+        """Whether a key is there that was published before `before_ms`."""
+        rows = self._rows("select digest, when_ms, crc from keys where digest = ?", (digest,))
+        return any(when_ms < before_ms for _, when_ms in rows)
 
     def newest(self, n: int) -> list[Row]:
         """At most `n` keys, the oldest of them first. Those that are damaged are dropped, and told."""
         return list(self._rows("select digest, when_ms, crc from keys order by when_ms desc limit ?", (n,)))[::-1]
 
-    def write(self, rows: Sequence[Row]) -> None:
-        """Add keys. A disk that does not take them costs duplicates, not data."""
-        if not rows:
-            return
+    def write(self, rows: Sequence[Row]) -> bool:
+        """Add keys, all or none; whether the disk took them."""
         told = [(digest, when_ms, _checksum(digest, when_ms)) for digest, when_ms in rows]
-        if self._change("insert or replace into keys values (?, ?, ?)", told):
-            self.n += len(told)
+        if told and not self._change("insert or replace into keys values (?, ?, ?)", told):
+            return False
+        self.n += len(told)
         if self.n > MAX_ON_DISK + MAX_ON_DISK // 20:
             self._forget_oldest()
+        return True
 
-    def forget_since(self, since_ms: int) -> None:
-        """Forget keys of `since_ms` and later."""
-        self._change("delete from keys where when_ms >= ?", [(since_ms,)])
+    def forget_since(self, since_ms: int) -> bool:
+        """Forget keys of `since_ms` and later; whether the disk took that."""
+        if not self._change("delete from keys where when_ms >= ?", [(since_ms,)]):
+            return False
         self.n = self._count()
+        return True
 
     def close(self) -> None:
         with suppress(sqlite3.Error):
@@ -87,6 +92,7 @@ class KeyStore:
                 database.execute("select digest, when_ms, crc from keys limit 1")
             except sqlite3.OperationalError as error:
                 if "no such column" not in str(error):
+                    database.close()
                     raise
                 self._remove(database, error)
             except sqlite3.DatabaseError as error:
@@ -110,20 +116,25 @@ class KeyStore:
         )
 
     def _renew(self, error: Exception) -> None:
-        self._remove(self._database, error)
-        self._database = self._open()
+        """Make the file anew; tried again with the next statement where the disk does not take that."""
+        try:
+            self._remove(self._database, error)
+            self._database = self._open()
+        except (OSError, sqlite3.Error) as problem:
+            self._fail("made anew", problem)
+            return
         self.n = 0
         self._write_whole()
 
     def _write_whole(self) -> None:
-        whole, self._whole = self._whole, {}
-        self.write(list(whole.items()))
+        if self.write(list(self._whole.items())):
+            self._whole = {}
 
     def _rows(self, query: str, values: Sequence[object]) -> Iterator[Row]:
         try:
             rows = self._database.execute(query, values).fetchall()
         except sqlite3.OperationalError as error:
-            _log.error("the published keys cannot be read", reason=str(error))
+            self._fail("read", error)
             return
         except sqlite3.DatabaseError as error:
             self._renew(error)
@@ -139,12 +150,20 @@ class KeyStore:
             with self._database:
                 self._database.executemany(statement, rows)
         except sqlite3.OperationalError as error:
-            _log.error("the published keys cannot be written", reason=str(error))
+            self._fail("written", error)
             return False
         except sqlite3.DatabaseError as error:
             self._renew(error)
             return False
+        self.trouble = ""
         return True
+
+    def _fail(self, doing: str, error: Exception) -> None:
+        """Remember why, and log it where it is new."""
+        trouble = f"the published keys cannot be {doing}"
+        if not self.trouble.startswith(trouble):
+            _log.error(trouble, reason=str(error))
+        self.trouble = f"{trouble}: {error}"
 
     def _count(self) -> int:
         with suppress(sqlite3.Error):

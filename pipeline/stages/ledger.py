@@ -8,7 +8,9 @@ and nobody is left to send them again.
 from __future__ import annotations
 
 import hashlib
+import math
 import sqlite3
+import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import Self
@@ -21,6 +23,9 @@ from pipeline.stages.stage_messages import Done, Lost, Out, RunId
 MAX_KEYS = 200_000
 """Keys in memory."""
 MAX_RUNS = 256
+AGAIN_S = 1.0
+"""Between tries to write what the disk did not take."""
+NEVER_MS = (1 << 63) - 1
 _LOOKED_AT = 64
 """Newest keys for the time of the last one: some may be damaged."""
 
@@ -35,27 +40,50 @@ class Keys:
         self._are_all = True
         """Whether there are no others on disk."""
         self._unwritten: dict[bytes, int] = {}
+        self._forgotten_ms = NEVER_MS
+        """Keys on disk of that time and later are forgotten, and could not be deleted yet."""
+        self._write_at = -math.inf
 
     def __enter__(self) -> Self:
         try:
             self._store = KeyStore(self._path)
+            self._read()
         except (OSError, sqlite3.Error) as error:
             raise RunError(f"cannot write {self._path}: {error}") from error
-        if last := self._store.newest(_LOOKED_AT):
-            self._store.forget_since(last[-1][1] - self._remember_ms + 1)
-        self._newest = dict(self._store.newest(MAX_KEYS))
-        self._are_all = self._store.n <= len(self._newest)
         return self
 
+    def _read(self) -> None:
+        """OSError where the file cannot be read: what is to be forgotten would not be known."""
+        last = self._store.newest(_LOOKED_AT)
+        if last:
+            self._forget_on_disk(last[-1][1] - self._remember_ms + 1)
+        newest = dict(self._store.newest(MAX_KEYS))
+        if self._store.trouble and self._forgotten_ms == NEVER_MS:
+            self._store.close()
+            raise OSError(self._store.trouble)
+        self._newest = {key: when for key, when in newest.items() if when < self._forgotten_ms}
+        self._are_all = self._store.n <= len(newest)
+
     def __exit__(self, *_error: object) -> None:
+        self._write_at = -math.inf
         self.write()
         self._store.close()
+
+    @property
+    def trouble(self) -> str:
+        """Why keys are not on disk; empty where they are, or need not be yet."""
+        return self._store.trouble
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the disk has not taken all yet."""
+        return bool(self._unwritten) or self._forgotten_ms < NEVER_MS
 
     def __contains__(self, key: str) -> bool:
         digest = _digest(key)
         if digest in self._newest:
             return True
-        return not self._are_all and (digest in self._unwritten or digest in self._store)
+        return not self._are_all and (digest in self._unwritten or self._store.has(digest, self._forgotten_ms))
 
     def __len__(self) -> int:
         return self._store.n + len(self._unwritten)
@@ -70,16 +98,30 @@ class Keys:
             self._are_all = False
 
     def write(self) -> None:
-        """What was added, onto the disk. A disk that does not take it costs duplicates, not data."""
-        if self._unwritten:
-            self._store.write(list(self._unwritten.items()))
+        """What was added, onto the disk. What that does not take is kept and written later, the newest MAX_KEYS of it:
+        a restart before costs duplicates, not data.
+        """
+        if not self.is_behind or time.monotonic() < self._write_at:
+            return
+        if self._forgotten_ms < NEVER_MS:
+            self._forget_on_disk(self._forgotten_ms)
+        if self._forgotten_ms == NEVER_MS and self._store.write(list(self._unwritten.items())):
             self._unwritten = {}
+        if self.is_behind:
+            self._write_at = time.monotonic() + AGAIN_S
+            self._unwritten = dict(list(self._unwritten.items())[-MAX_KEYS:])
 
     def forget_since(self, since_ms: int) -> None:
         """Their messages count as not published."""
         self.write()
-        self._newest = {key: when for key, when in self._newest.items() if when < since_ms}
-        self._store.forget_since(since_ms)
+        self._newest, self._unwritten = (
+            {key: when for key, when in keys.items() if when < since_ms} for keys in (self._newest, self._unwritten)
+        )
+        self._forget_on_disk(since_ms)
+
+    def _forget_on_disk(self, since_ms: int) -> None:
+        since_ms = min(since_ms, self._forgotten_ms)
+        self._forgotten_ms = NEVER_MS if self._store.forget_since(since_ms) else since_ms
 
 
 class Ledger:

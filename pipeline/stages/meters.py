@@ -69,6 +69,7 @@ class IngestMeters(Meters):
             "stalled_passes", "passes of which nothing gets on although bytes wait", "station"
         )
         self.disk_full = self._gauge("disk_full", "1 while the recording cannot be written", "station")
+        self.untidy = self._gauge("positions_failed", "1 while positions of passes cannot be written", "station")
         self.publish_away = self._gauge("publish_away", "1 while publish is not there: no pass is sent meanwhile")
 
 
@@ -108,6 +109,9 @@ class PublishMeters(Meters):
         super().__init__(other)
         self.published = self._counter("published_messages", "acknowledged by the broker")
         self.refused = self._counter("refused_messages", "messages that the broker refused")
+        self.keys_failed = self._gauge(
+            "keys_failed", "1 while the keys of what is published cannot be kept on disk"
+        )
         self.refused_topics = self._gauge("refused_topics", "topics whose newest message the broker refused")
         self.broker_answers = self._gauge("broker_answers", "1 while a watched broker speaks of itself", "broker")
         self.broker_clients = self._gauge("broker_clients", "of a watched broker", "broker", "state")

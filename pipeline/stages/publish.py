@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -16,7 +17,7 @@ import structlog
 from pipeline.batches import Message
 from pipeline.errors import RunError
 from pipeline.stages.bus import Bus
-from pipeline.stages.ledger import Keys, Ledger
+from pipeline.stages.ledger import AGAIN_S, Keys, Ledger
 from pipeline.stages.meters import PublishMeters
 from pipeline.stages.stage_messages import Done, Hello, Lost, Out, RunId, StageMessage, ids
 from pipeline.transport.mqtt import PublishRefusedError
@@ -66,9 +67,14 @@ class Publish:
         self._wake.set()
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """Well while the broker takes every topic; `refused`: topics that it does not take, with its reason."""
-        state = {"keys": len(self._keys), "dropped": self._ledger.n_dropped}
-        return not self._refused, state | ({"refused": dict(self._refused)} if self._refused else {})
+        """Well while the broker takes every topic, and the disk the keys of what is published.
+
+        `refused`: topics that the broker does not take, with its reason; `disk`: why the keys cannot be kept.
+        """
+        state: dict[str, Any] = {"keys": len(self._keys), "dropped": self._ledger.n_dropped}
+        state |= {"refused": dict(self._refused)} if self._refused else {}
+        state |= {"disk": self._keys.trouble} if self._keys.trouble else {}
+        return not (self._refused or self._keys.trouble), state
 
     async def _take(self) -> None:
         self._bus.attend(self._take_now)
@@ -152,9 +158,12 @@ class Publish:
             self._wake.clear()
             done, self._done = self._done, {}
             losses, self._losses = self._losses, []
+            self._keys.write()
+            self._meters.keys_failed.set(bool(self._keys.trouble))
             if done or losses:
-                self._keys.write()
                 await self._bus.send([*losses, *done.values()])
                 await asyncio.sleep(ANSWER_S)
             elif not self._again:
-                await self._wake.wait()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(AGAIN_S if self._keys.is_behind else None):
+                        await self._wake.wait()

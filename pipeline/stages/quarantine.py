@@ -6,15 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipeline.batches import ByteBatch, Event
+from pipeline.errors import RunError
+from pipeline.files import whole_file
 
 
 def set_aside(batch: ByteBatch, place: Callable[[], Path], error: Exception) -> Event:
     """Keep the bytes of the batch where `place` says, if the disk takes them, and tell of it."""
     try:
         path = place()
-        path.parent.mkdir(parents=True, exist_ok=True)
-        batch.data.tofile(path)
+        with whole_file(path) as file:
+            file.write(batch.data.tobytes())
         where = str(path)
-    except OSError as problem:
-        where = f"not kept: {problem.strerror}"
+    except (OSError, RunError) as problem:
+        where = f"not kept: {problem}"
     return Event("error", "quarantine", f"{len(batch.data)} bytes set aside: {error!r}", details={"file": where})

@@ -24,7 +24,7 @@ from pipeline.stages.latest import MESSAGES_PER_SECOND, MESSAGES_PER_SECOND_MAX_
 from pipeline.stages.line import Line
 from pipeline.stages.quarantine import set_aside
 from pipeline.stages.stage_messages import Lost, Out, Outgoing, Raw, RunId, ids
-from pipeline.transport.disk import LATER
+from pipeline.transport.disk import OF_THE_DISK
 
 MAX_RUNS = 16
 OUT_BYTES = 4 << 20
@@ -85,16 +85,16 @@ class Worker:
     def take(self, raw: Raw) -> Iterator[Out | Lost]:
         """What to send on. All of it is to be asked for; what is retained is made after the products were.
 
-        Where the system takes no more open files (a library that is loaded when first used) the run is lost, and sent
-        again with backoff: nothing is wrong with its bytes.
+        Where the system takes no more open files, or a disk fails (a library is loaded when first used), the run is
+        lost, and sent again with backoff: nothing is wrong with its bytes.
         """
         try:
             yield from self._take(raw)
         except OSError as error:
-            if error.errno not in LATER:
+            if error.errno not in OF_THE_DISK:
                 raise
             self._runs.pop(raw.id, None)
-            yield Lost(raw.id, f"nothing can be opened for now: {error.strerror}")
+            yield Lost(raw.id, f"decode cannot read a file: {error.strerror}")
 
     def _take(self, raw: Raw) -> Iterator[Out | Lost]:
         run = self._run(raw)
@@ -137,7 +137,7 @@ class Worker:
         try:
             return make(raw, run)
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in LATER:
+            if isinstance(error, OSError) and error.errno in OF_THE_DISK:
                 raise
             log.exception("a batch broke the decode stage and is set aside", **ids(raw))
             self.n_quarantined += 1

@@ -8,10 +8,13 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 LATER = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 """Of errors: the system has no room now for another open file. Nothing is wrong with the file."""
+OF_THE_DISK = (*LATER, errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE)
+"""Of errors: machine or disk, and not what was to be read from bytes."""
 _MAX_PARTS = 512
 """Of one call to the system, which takes 1024 at most (IOV_MAX)."""
 
@@ -22,21 +25,27 @@ class DiskFile:
     def __init__(self, path: Path) -> None:
         self._number = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self.size = os.fstat(self._number).st_size
+        self._torn = False
+        """Whether a part of what failed may stand behind `size`."""
 
     def append(self, parts: Sequence[bytes | memoryview]) -> None:
         """Write all parts. OSError where the disk does not take them; what was written of them is cut off again."""
         n_bytes = sum(map(len, parts))
+        if self._torn:
+            self.truncate(self.size)
         try:
             for first in range(0, len(parts), _MAX_PARTS):
                 self._write(parts[first : first + _MAX_PARTS])
         except OSError:
-            self.truncate(self.size)
+            self._torn = True
+            with suppress(OSError):  # else it is done before the next bytes are written
+                self.truncate(self.size)
             raise
         self.size += n_bytes
 
     def truncate(self, size: int) -> None:
         os.ftruncate(self._number, size)
-        self.size = size
+        self.size, self._torn = size, False
 
     def sync(self) -> None:
         """Return when what was appended survives a loss of power."""
@@ -76,8 +85,13 @@ class Disk:
         return DiskFile(path)
 
     def write(self, path: Path, octets: bytes) -> None:
-        """Write a small file, which may be lost with the power."""
-        path.write_bytes(octets)
+        """Write a small file, which may be lost with the power. OSError where the disk does not take it whole."""
+        try:
+            path.write_bytes(octets)
+        except OSError:
+            with suppress(OSError):
+                path.unlink()
+            raise
 
     def sync_folder(self, path: Path) -> None:
         """Make the names in a folder survive a loss of power."""

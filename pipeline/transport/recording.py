@@ -7,6 +7,7 @@ that is not wholly committed is never deleted. After a loss of power, what is no
 
 from __future__ import annotations
 
+import errno
 import secrets
 import shutil
 from collections.abc import Callable, Sequence
@@ -19,7 +20,7 @@ from typing import NamedTuple
 import structlog
 
 from pipeline.errors import RunError
-from pipeline.transport.disk import Disk, DiskFile
+from pipeline.transport.disk import LATER, Disk, DiskFile
 from pipeline.transport.disk_share import DiskShare
 from pipeline.transport.odd_datagrams import Datagram, append_aside
 from pipeline.transport.pass_folder import (
@@ -35,7 +36,7 @@ from pipeline.transport.pass_folder import (
 )
 from pipeline.transport.receive_times import times_path
 from pipeline.transport.records import DATA, END, NEXT, UNKNOWN, Damage, encode, encode_gap
-from pipeline.transport.retention import Retention
+from pipeline.transport.retention import Retention, delete_rest
 
 __all__ = ["Committed", "Newest", "PassFolder", "Policy", "Recorder", "forget_old"]
 INTERRUPTED = "the recording was interrupted here"
@@ -112,14 +113,10 @@ class Recorder:
         """Where it came as bytes of its own, as datagrams do."""
         try:
             folder.mkdir(parents=True, exist_ok=True)
+            self._resume_unfinished()
         except OSError as error:
-            raise RunError(f"cannot record in {folder}: {error.strerror}") from error
-        unfinished = [one for one in self.passes() if not one.ended]
-        for one in unfinished[:-1]:
-            self._resume(one)
-            self.end()
-        if unfinished:
-            self._resume(unfinished[-1])
+            self._close()
+            raise RunError(f"cannot record in {folder}: {error.strerror or error}") from error
 
     @property
     def n_durable(self) -> int:
@@ -145,19 +142,22 @@ class Recorder:
             self._disk.write(path / "begun", begun_file(begun))
             if self._datagrams:
                 self._disk.write(path / DATAGRAMS, b"")
+            self._open_file(path, 0)
         except OSError:
             shutil.rmtree(path, ignore_errors=True)  # else each try would leave a pass without bytes
             raise
         self.open, self.n_bytes, self._n_synced, self._last_mark_ns = PassFolder(path), 0, 0, 0
         self._begun, self._interrupted = begun, ""
-        self._open_file(0)
         return self.open
 
     def reopen(self, folder: PassFolder) -> None:
-        """Open an ended pass again, to append to it; it is settled no longer. OSError or RunError as `begin`."""
+        """Open an ended pass again, to append to it; it is settled no longer. OSError as `begin`."""
         committed = folder.committed
         if committed.settled:
-            folder.commit(Committed(committed.n_bytes))
+            try:
+                folder.commit(Committed(committed.n_bytes))
+            except RunError as error:
+                raise OSError(errno.EIO, str(error)) from error
         (folder.path / "ended").unlink(missing_ok=True)
         folder.forget_end()
         self._resume(folder, goes_on=True)
@@ -206,7 +206,7 @@ class Recorder:
         if self.open is None:
             return
         if self._file is None:
-            self._open_file(self.n_bytes)
+            self._open_file(self.open.path, self.n_bytes)
         self._mark(END)
         self.sync()
         self._disk.write(self.open.path / "ended", str(self.n_bytes).encode())
@@ -269,8 +269,32 @@ class Recorder:
         if self._share:
             self._share.check(self._folder.name, n_bytes)
 
+    def _resume_unfinished(self) -> None:
+        """End the passes that were open when the process ended, but for the newest, which goes on.
+
+        What is left of deleted ones goes first.
+        """
+        delete_rest(self._folder)
+        unfinished = [one for one in self.passes() if not one.ended]
+        for one in unfinished[:-1]:
+            self._resume(one)
+            self.end()
+        if unfinished:
+            self._resume(unfinished[-1])
+
     def _resume(self, one: PassFolder, *, goes_on: bool = False) -> None:
-        """Open a pass to append to it. `goes_on`: also behind its end, and with nothing missing between."""
+        """Open a pass to append to it. `goes_on`: also behind its end, and with nothing missing between.
+
+        OSError where the disk does not allow it; then no pass is open.
+        """
+        try:
+            self._open_again(one, goes_on=goes_on)
+        except OSError:
+            self._close()
+            self.open, self.n_bytes, self._n_synced = None, 0, 0
+            raise
+
+    def _open_again(self, one: PassFolder, *, goes_on: bool) -> None:
         self.open, self._begun = one, _begun_of(one)
         files = one.files()
         place, path = files[-1] if files else (0, file_at(one.path, 0))
@@ -287,7 +311,7 @@ class Recorder:
         self.n_bytes = place + path.stat().st_size
         if self.n_bytes == place:
             times_path(path).unlink(missing_ok=True)
-        self._open_file(self.n_bytes)
+        self._open_file(path.parent, self.n_bytes)
 
     def _resume_records(self, place: int, path: Path, *, goes_on: bool) -> None:
         """Behind the last whole record, or the last before a torn one, where the sender sends the rest again."""
@@ -298,12 +322,16 @@ class Recorder:
             n_bytes, stop = torn[0][0], torn[0][1].at
         self._begun = replace(self._begun, pass_id=tail.pass_id or self._begun.pass_id)
         self.n_bytes, self._last_mark_ns = n_bytes, tail.last_ns
-        self._open_file(place)
+        self._open_file(path.parent, place)
         assert self._file is not None
         if self._file.size > stop:
             self._cut(path, stop, self._file.size, damages)
         if self._policy.fsync_s is not None:
-            self._file.sync()
+            try:
+                self._file.sync()
+            except OSError as error:
+                self._break(error)
+                raise
         if tail.closed == END and stop == tail.stop and self.open and not goes_on:
             self._disk.write(self.open.path / "ended", str(self.n_bytes).encode())
             self._close()
@@ -318,19 +346,27 @@ class Recorder:
             _keep_aside(path, stop)
         self._file.truncate(stop)
 
-    def _open_file(self, at: int) -> None:
-        assert self.open is not None
-        self._file, self._file_begin = self._disk.open(file_at(self.open.path, at)), at
-        if self._policy.fsync_s is not None:
-            for folder in (self.open.path, self._folder):  # else the names may be lost with the power
-                self._disk.sync_folder(folder)
+    def _open_file(self, folder: Path, at: int) -> None:
+        """Open the file of a pass that begins with byte `at`. OSError where that fails; then no file is open."""
+        file = self._disk.open(file_at(folder, at))
+        try:
+            if self._policy.fsync_s is not None:
+                for one in (folder, self._folder):  # else the names may be lost with the power
+                    self._disk.sync_folder(one)
+        except OSError as error:
+            file.close()
+            if error.errno not in LATER:
+                self._break(error)
+            raise
+        self._file, self._file_begin = file, at
 
     def _rotate(self) -> None:
         if self._file is not None:
             self._mark(NEXT)
             self.sync()
             self._close()
-        self._open_file(self.n_bytes)
+        assert self.open is not None
+        self._open_file(self.open.path, self.n_bytes)
 
     def _mark(self, kind: bytes) -> None:
         """Say in the file that it ends here."""

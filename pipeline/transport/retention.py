@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 import structlog
 
@@ -19,6 +20,7 @@ from pipeline.transport.pass_folder import PassFolder
 
 GAP_S = 30 * 86_400.0
 JUMP_S = 60.0
+DELETED = ".deleted"
 _log = structlog.get_logger("recording")
 
 
@@ -55,7 +57,7 @@ class Retention:
             too_much = self._keep_bytes is not None and total > self._keep_bytes
             if not (too_much or began[one.name][0] < old_before) or not one.committed.settled:
                 continue
-            shutil.rmtree(one.path)
+            delete(one.path)
             total -= sizes[one.name]
             gone.append((one.name, sizes[one.name]))
         return gone
@@ -99,6 +101,22 @@ class Retention:
         if reason not in self._told:
             self._told.add(reason)
             _log.warning("passes are not deleted for their age", reason=reason)
+
+
+def delete(folder: Path) -> None:
+    """Delete a pass: at once gone under its name, then its files. OSError where it keeps its name.
+
+    A pass of which some files are deleted would be taken for a damaged one.
+    """
+    gone = folder.with_name(f".{folder.name}{DELETED}")
+    folder.rename(gone)
+    shutil.rmtree(gone, ignore_errors=True)
+
+
+def delete_rest(station: Path) -> None:
+    """Delete what is left of passes whose deletion was interrupted."""
+    for gone in station.glob(f".*{DELETED}"):
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 def _size(one: PassFolder) -> int:

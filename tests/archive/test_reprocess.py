@@ -1,11 +1,13 @@
 """An archive of passes made anew: what is up to date is left alone, what was stopped goes on, here or on Dask."""
 
+import multiprocessing
 import re
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -213,3 +215,23 @@ def test_ctrl_c_leaves_whole_passes_and_the_next_run_goes_on(wanted):
     n_made = len(list(wanted.out.rglob("made.json")))
     done = subprocess.run(command(wanted), capture_output=True, text=True, check=True)
     assert done.stderr.endswith(f"{3 - n_made} made, {n_made} left alone, 0 failed\n")
+
+
+def test_a_worker_that_dies_takes_no_other_pass_along(tmp_path):
+    sat = CONFIGS.parent / "tests" / "topics" / "sat"
+    recordings = tmp_path / "recordings"
+    recordings.mkdir()
+    for name in ("one", "two"):
+        shutil.copy(sat.with_suffix(".packets"), recordings / f"{name}.packets")
+    wanted = Wanted(recordings, str(sat), tmp_path / "out", "pds4")
+
+    def kill_the_first():
+        while not (workers := multiprocessing.active_children()):
+            time.sleep(0.01)
+        workers[0].kill()
+
+    killer = threading.Thread(target=kill_the_first)
+    killer.start()
+    counts = reprocess(wanted, tasks_of(wanted), lambda _: None)
+    killer.join()
+    assert counts == {"made": 2, "left alone": 0, "failed": 0}

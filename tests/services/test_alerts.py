@@ -32,6 +32,8 @@ STANDSTILLS = {
         "0",
     ),
     "a disk is full, fails, or a share is used up": ("DiskIsFull", 'downlink_disk_full{station="live"}', "1", "0"),
+    "positions cannot be written": ("PositionsAreNotKept", 'downlink_positions_failed{station="live"}', "1", "0"),
+    "keys cannot be written": ("KeysAreNotKept", "downlink_keys_failed", "1", "0"),
     "a recording is damaged": ("RecordingIsDamaged", 'downlink_damaged_passes{station="live"}', "1", "0"),
     "the readers' broker is away": ("ReadersBrokerIsAway", 'downlink_broker_answers{broker="readers"}', "0", "1"),
 }
