@@ -10,13 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.archive.spill import Spill, SpilledArray
 from pipeline.batches import NO_TIME, Product, Quantity
+
+if TYPE_CHECKING:
+    from pipeline.archive.track import Track
 
 ROW, PRODUCT = "row", "product"
 NO_SOL = -99999
@@ -40,6 +43,7 @@ class Origin:
     frames: Mapping[str, Any] = field(default_factory=dict)
     simulated: bool = False
     words: Mapping[str, Any] = field(default_factory=dict)
+    track: Track | None = None
     content: str = ""
 
 

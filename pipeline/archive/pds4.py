@@ -44,7 +44,7 @@ class RadarTable:
 
 def plan_radar(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
     """A table and its label for each channel and data node of the collections' radar products."""
-    for table in _tables(collections):
+    for table in _tables(collections, origin):
         utc_ns, sol = table.entries["utc_ns"], int(table.entries["sol"][0])
         ends = int(utc_ns[0]), int(utc_ns[-1])
         yield Job(
@@ -58,7 +58,7 @@ def plan_radar(collections: Sequence[Collection], origin: Origin) -> Iterator[Jo
         )
 
 
-def _tables(collections: Sequence[Collection]) -> Iterator[RadarTable]:
+def _tables(collections: Sequence[Collection], origin: Origin) -> Iterator[RadarTable]:
     for container, layout in LAYOUTS.items():
         # not radargrams, which are of the same packets
         traces = [one for one in collections if "real" in one.columns]
@@ -66,7 +66,7 @@ def _tables(collections: Sequence[Collection]) -> Iterator[RadarTable]:
         found: dict[Key, list[NDArray[Any]]] = {}
         problems: dict[Key, str] = {}
         for source in sources:
-            _file_records(source, layout, found, problems)
+            _file_records(source, layout, origin, found, problems)
         for key, parts in sorted(found.items()):
             entries = np.concatenate(parts)
             ordered = entries[np.argsort(entries["utc_ns"], kind="stable")]
@@ -94,7 +94,11 @@ def _write_radar(table: RadarTable, origin: Origin, paths: Sequence[Path]) -> No
 
 
 def _file_records(
-    collection: Collection, layout: Layout, found: dict[Key, list[NDArray[Any]]], problems: dict[Key, str]
+    collection: Collection,
+    layout: Layout,
+    origin: Origin,
+    found: dict[Key, list[NDArray[Any]]],
+    problems: dict[Key, str],
 ) -> None:
     """Make the records and put them on disk: entries of each table in `found`, in `problems` why one cannot be made."""
     by_row = {name: one.array for name, one in collection.columns.items() if one.dims[:1] == ("row",)}
@@ -104,6 +108,8 @@ def _file_records(
         arrays = {name: next(parts) for name, parts in streams.items()}
         entry = np.zeros(len(quality), _ENTRY)
         entry["utc_ns"] = arrays["time_utc_ns"]
+        if origin.track is not None:
+            arrays["frame_origin_m"] = origin.track.at(arrays["time_utc_ns"]).frame_origin_m
         for name, parts in mars.items():
             entry[name] = next(parts)
         for key, here in _keys(arrays).items():

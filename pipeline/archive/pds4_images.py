@@ -3,7 +3,7 @@
 In: collections of products with an array `image`. Out: the array as it lies in the product, little-endian, lines then
 samples then bands; MSCam's reflectance behind its radiance. The label says what the archived labels of images say
 (camera, exposure, window, mast, pointing, statistics), from the product alone. What is missing has a constant that the
-label names.
+label names; what is not known is nil there.
 """
 
 from __future__ import annotations
@@ -18,29 +18,18 @@ from xml.etree import ElementTree as ET
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.archive import pds4_geometry as geometry
 from pipeline.archive.collection import Collection, Origin
 from pipeline.archive.jobs import Job
-from pipeline.archive.netcdf_attributes import iso
-from pipeline.archive.pds4_xml import (
-    add,
-    clock,
-    context,
-    document,
-    facets,
-    identification,
-    lineage,
-    mission_area,
-    place,
-    product_root,
-    texts,
-)
+from pipeline.archive.pds4_observation import Header, lineage, local_times, observational, place
+from pipeline.archive.pds4_xml import add, document, measured, texts
 from pipeline.archive.pictures import Sight, sights
-from pipeline.archive.provenance import SIMULATED
 from pipeline.archive.whole import whole_path
-from pipeline.batches import NO_TIME, true_sol, usable
+from pipeline.batches import usable
 
 MISSING = -9999.0
-_VISIBLE_NM = 750.0
+_VISIBLE_NM = (400.0, 750.0)
+_INFRARED = "near infrared"
 _TYPES = {"u1": "UnsignedByte", "f4": "IEEE754LSBSingle", "f8": "IEEE754LSBDouble"}
 _AXES = ("Line", "Sample", "Band")
 _NAMES = {
@@ -49,7 +38,6 @@ _NAMES = {
     "moric": "Moderate Resolution Imaging Camera",
     "hiric": "High Resolution Imaging Camera",
 }
-_POINTS = ("first_line_first_sample", "first_line_last_sample", "last_line_last_sample", "last_line_first_sample")
 _PARAMETERS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
     "Instrument_Parm": (
         ("central_wavelength", "filter_nm", "nm"),
@@ -66,11 +54,7 @@ _PARAMETERS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
         ("window_first_line", "window_line", "pixel"),
         ("window_first_sample", "window_sample", "pixel"),
         ("binning", "binning", "pixel"),
-    ),
-    "Mast_Rotation_Angle": (
-        ("roll", "mast_roll_deg", "deg"),
-        ("pitch", "mast_pitch_deg", "deg"),
-        ("yaw", "mast_yaw_deg", "deg"),
+        ("images", "n_images", ""),
     ),
     "Ground_Scale": (
         ("pixel_scale", "pixel_scale_m", "m/pixel"),
@@ -96,7 +80,7 @@ def plan_images(collections: Sequence[Collection], origin: Origin) -> Iterator[J
             (("pds4-image", ""), ("pds4-label", "L")),
             partial(_write, sight, origin),
             (sight.collection,),
-            (sight.utc_ns, sight.utc_ns),
+            (sight.utc_ns, sight.stop_ns),
             1,
             (sight.collection.ids[sight.number],),
         )
@@ -119,9 +103,8 @@ def _stored(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _label(sight: Sight, origin: Origin, name: str, arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    root = product_root()
-    identification(root, name, origin, sight.collection.instrument)
-    _observation(add(root, "Observation_Area"), sight, origin, name, arrays)
+    root, mission = observational(_header(sight, name), origin)
+    _mission(mission, sight, origin, arrays)
     area = add(root, "File_Area_Observational")
     file = add(area, "File")
     add(file, "file_name", name)
@@ -135,51 +118,52 @@ def _label(sight: Sight, origin: Origin, name: str, arrays: Mapping[str, NDArray
     return document(root)
 
 
-def _observation(
-    area: ET.Element, sight: Sight, origin: Origin, name: str, arrays: Mapping[str, NDArray[Any]]
-) -> None:
+def _header(sight: Sight, name: str) -> Header:
     collection = sight.collection
-    if origin.simulated:
-        add(area, "comment", SIMULATED)
-    time = "" if sight.utc_ns == NO_TIME else iso(sight.utc_ns, "us")
-    texts(add(area, "Time_Coordinates"), {"start_date_time": time, "stop_date_time": time})
-    facets(area, "Derived" if collection.level == "2C" else "Calibrated", _range(sight), "Imaging")
-    craft = "Rover" if "sol" in collection.mars else "Orbiter"
-    context(area, origin, craft, _NAMES.get(collection.instrument, collection.instrument))
-    _mission(mission_area(area), sight, origin, name, arrays)
+    number = sight.sequence
+    return Header(
+        name,
+        collection.instrument,
+        collection.instrument,
+        _NAMES.get(collection.instrument, collection.instrument),
+        "Rover" if sight.on_ground else "Orbiter",
+        collection.level,
+        "Derived" if collection.level == "2C" else "Calibrated",
+        wavelength_ranges(sight),
+        "Imaging",
+        (sight.utc_ns, sight.stop_ns),
+        "" if number is None else f"{number:05d}",
+    )
 
 
-def _range(sight: Sight) -> str:
-    """The range of wavelengths, by the filter where there is one: what is beyond 750 nm is near infrared."""
-    is_known = "filter_nm" in sight.collection.columns
-    return "Near Infrared" if is_known and float(sight.array("filter_nm")) > _VISIBLE_NM else "Visible"
+def wavelength_ranges(sight: Sight) -> tuple[str, ...]:
+    """The ranges of wavelengths, in PDS4's words, by the filter's edges or the names of the bands where there are any.
+
+    The model calls its boundaries vague; visible is here 400 to 750 nm, and near infrared what lies beyond.
+    """
+    columns = sight.collection.columns
+    bands = np.atleast_1d(sight.array("band_name")).tolist() if "band_name" in columns else []
+    low, high = _VISIBLE_NM
+    if "filter_nm" in columns:
+        centre, width = float(sight.array("filter_nm")), float(sight.text("filter_width_nm") or 0)
+        low, high = centre - width / 2, centre + width / 2
+    found = {"Ultraviolet": low < _VISIBLE_NM[0], "Visible": low < _VISIBLE_NM[1]}
+    found |= {"Near Infrared": high > _VISIBLE_NM[1] or _INFRARED in bands}
+    return tuple(words for words, is_there in found.items() if is_there)
 
 
-def _mission(area: ET.Element, sight: Sight, origin: Origin, name: str, arrays: Mapping[str, NDArray[Any]]) -> None:
+def _mission(area: ET.Element, sight: Sight, origin: Origin, arrays: Mapping[str, NDArray[Any]]) -> None:
     collection = sight.collection
-    ids = {
-        "product_id": name,
-        "product_version": "A",
-        "product_level": collection.level,
-        "instrument_name": _NAMES.get(collection.instrument, collection.instrument),
-        "instrument_id": collection.instrument,
-    }
-    on_ground = origin.site is not None and "sol" in collection.mars
-    texts(area, ids | ({"sequence_id": f"{int(sight.mars('sol')):05d}"} if on_ground else {}))
     for title, parameters in _PARAMETERS.items():
         known = [one for one in parameters if one[1] in collection.columns]
         group = add(area, title) if known else area
         for element, column, unit in known:
-            add(group, element, sight.text(column), **({"unit": unit} if unit else {}))
-    if "pointing_enu" in collection.columns:
-        _pointing(add(area, "Pointing_Vectors"), sight.array("pointing_enu"))
+            measured(group, element, sight.value(column), unit)
+    _geometry(area, sight, origin)
     _statistics(add(area, "Image_Statistics"), arrays["image"])
-    if on_ground and origin.site is not None:
+    if sight.on_ground and origin.site is not None:
         place(add(area, "Landing_Site_Location"), origin.site)
-        sol = int(sight.mars("sol"))
-        lmst, ltst = sight.mars("lmst"), sight.mars("ltst")
-        add(area, "local_mean_solar_time", f"{sol:05d}M{clock(lmst, 'ms')}")
-        add(area, "local_true_solar_time", f"{true_sol(sol, lmst, ltst):05d} {clock(ltst, 's')}")
+        local_times(area, (int(sight.mars("sol")), sight.mars("lmst"), sight.mars("ltst")))
     own_ids = [collection.ids[sight.number]]
     lineage(add(area, "Lineage"), origin, (collection,), collection.instrument, own_ids)
     quality = collection.quality.part(sight.number)
@@ -187,10 +171,20 @@ def _mission(area: ET.Element, sight: Sight, origin: Origin, name: str, arrays: 
     add(area, "usable", "true" if usable(quality)[0] else "false")
 
 
-def _pointing(area: ET.Element, vectors: NDArray[np.float64]) -> None:
-    add(area, "reference_frame", "local east, north, up")
-    for point, vector in zip((*_POINTS, "centre"), vectors, strict=True):
-        texts(add(area, point), {axis: f"{value:.8f}" for axis, value in zip("xyz", vector, strict=True)})
+def _geometry(area: ET.Element, sight: Sight, origin: Origin) -> None:
+    collection = sight.collection
+    if model := sight.lineage("camera_model"):
+        geometry.camera_model(area, model)
+    if "rover_yaw_deg" in collection.columns or "azimuth_deg" in collection.columns:
+        geometry.rover_location(area, sight, origin)
+    if "rover_yaw_deg" in collection.columns:
+        geometry.rover_attitude(area, sight)
+    if "pointing_enu" in collection.columns:
+        geometry.pointing(area, sight.array("pointing_enu"))
+    if "azimuth_deg" in collection.columns:
+        geometry.panorama_grid(area, sight, "image")
+    if "line_interval_s" in collection.columns:
+        geometry.scan_geometry(area, sight)
 
 
 def _statistics(area: ET.Element, image: NDArray[Any]) -> None:

@@ -11,26 +11,14 @@ from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
 from pipeline.archive.collection import Collection, Origin
-from pipeline.archive.netcdf_attributes import iso
-from pipeline.archive.pds4_xml import (
-    add,
-    clock,
-    context,
-    document,
-    facets,
-    identification,
-    lineage,
-    mission_area,
-    place,
-    product_root,
-    texts,
-)
-from pipeline.archive.provenance import SIMULATED
+from pipeline.archive.pds4_observation import Header, MarsTime, lineage, local_times, observational, place
+from pipeline.archive.pds4_xml import add, document, texts
 from pipeline.archive.radar_layout import HIGH, MISSING, Layout
-from pipeline.batches import true_sol
 
 _GROUND = (
-    "Appended on the ground by downlink, not by GRAS. Rover_Location is not known and has its missing constant; "
+    "Appended on the ground by downlink, not by GRAS. Rover_Location is that of the record, counted from where its "
+    "frame began, by the waypoints of the pass, of which the first is taken to begin at the landing site; it has its "
+    "missing constant where they are not there; "
     "Rover_Attitude is that of the rover turned to east-north-up (roll + 180, -pitch, 90 - yaw); the solar angles "
     "are computed for the landing site; Quality_Information is 0 where the record is usable, else has "
     "bits 2 to 7 of the quality word of downlink and bit 0 for its higher ones."
@@ -59,7 +47,10 @@ _FIELDS: dict[str, tuple[tuple[str, str, int, str, str], ...]] = {
         *((angle, _SIGNED, 2, "0.005493deg", "sign and magnitude") for angle in ("Pitch", "Yaw", "Roll")),
     ),
     "ground": (
-        *((f"Rover_Location_{axis}", _FLOAT, 4, "m", "topocentric at the landing point") for axis in "XYZ"),
+        *(
+            (f"Rover_Location_{axis}", _FLOAT, 4, "m", "east, north, up (X, Y, Z) of the landing site")
+            for axis in "XYZ"
+        ),
         *((f"Rover_Attitude_{a}", _FLOAT, 4, "deg", "to east-north-up") for a in ("Roll", "Pitch", "Yaw")),
         ("Solar_Incidence_Angle", _FLOAT, 4, "deg", "at the landing site"),
         ("Solar_Azimuth_Angle", _FLOAT, 4, "deg", "at the landing site, clockwise from north"),
@@ -78,38 +69,34 @@ class TableFacts:
     word: str
     n_records: int
     utc_ns: tuple[int, int]
-    mars: tuple[tuple[int, float, float], ...]
+    mars: tuple[MarsTime, ...]
     md5: str
 
 
 def label(facts: TableFacts, origin: Origin, sources: Sequence[Collection]) -> bytes:
     """The label as XML."""
-    root = product_root()
-    identification(root, facts.name, origin, "gpr")
-    _observation(add(root, "Observation_Area"), facts, origin, sources)
+    header = Header(
+        facts.name,
+        "gpr",
+        "RoPeR",
+        "Mars Rover Penetrating Radar",
+        "Rover",
+        "2B",
+        "Calibrated",
+        ("Microwave" if facts.layout is HIGH else "Radio",),
+        "Geosciences",
+        facts.utc_ns,
+        f"{facts.mars[0][0]:05d}" if facts.mars else "",
+        _GROUND,
+    )
+    root, mission = observational(header, origin)
+    _mission(mission, facts, origin, sources)
     _file(add(root, "File_Area_Observational"), facts)
     return document(root)
 
 
-def _observation(area: ET.Element, facts: TableFacts, origin: Origin, sources: Sequence[Collection]) -> None:
-    add(area, "comment", f"{SIMULATED}. {_GROUND}" if origin.simulated else _GROUND)
-    start, stop = (iso(ns, "us") for ns in facts.utc_ns)
-    texts(add(area, "Time_Coordinates"), {"start_date_time": start, "stop_date_time": stop})
-    facets(area, "Calibrated", "Microwave" if facts.layout is HIGH else "Radio", "Geosciences")
-    context(area, origin, "Rover", "Mars Rover Penetrating Radar")
-    _mission(mission_area(area), facts, origin, sources)
-
-
 def _mission(area: ET.Element, facts: TableFacts, origin: Origin, sources: Sequence[Collection]) -> None:
     own = facts.word.removeprefix(facts.layout.word).replace("-", "_")
-    ids = {
-        "product_id": facts.name,
-        "product_version": "A",
-        "product_level": "2B",
-        "instrument_name": "Mars Rover Penetrating Radar",
-        "instrument_id": "RoPeR",
-    }
-    texts(area, ids | ({"sequence_id": f"{facts.mars[0][0]:05d}"} if facts.mars else {}))
     mode = {
         "channel": facts.layout.channel,
         "data_content": f"{facts.layout.content}{own}",
@@ -118,9 +105,8 @@ def _mission(area: ET.Element, facts: TableFacts, origin: Origin, sources: Seque
     texts(add(area, "Work_Mode_Parm"), mode)
     if origin.site is not None:
         place(add(area, "Landing_Site_Location"), origin.site)
-    for end, (sol, lmst, ltst) in zip(("start", "stop"), facts.mars, strict=False):
-        add(area, f"{end}_local_mean_solar_time", f"{sol:05d}M{clock(lmst, 'ms')}")
-        add(area, f"{end}_local_true_solar_time", f"{true_sol(sol, lmst, ltst):05d} {clock(ltst, 's')}")
+    for end, mars in zip(("start_", "stop_"), facts.mars, strict=False):
+        local_times(area, mars, end)
     lineage(add(area, "Lineage"), origin, sources, "gpr", [one for source in sources for one in source.ids])
 
 

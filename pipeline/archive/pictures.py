@@ -16,12 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.collection import ROW, Collection, Origin
+from pipeline.archive.collection import PRODUCT, ROW, Collection, Origin
 from pipeline.archive.jobs import Job
 from pipeline.archive.netcdf_attributes import iso
 from pipeline.archive.product_names import image_stem
 from pipeline.archive.provenance import notes
 from pipeline.archive.whole import whole_path
+from pipeline.batches import NO_TIME
 
 _DIMS = (ROW, "line", "sample")
 _FRAME_MS = 400
@@ -39,6 +40,8 @@ class Sight:
     def array(self, name: str) -> NDArray[Any]:
         """One of its arrays, without the axis of rows."""
         column = self.collection.columns[name]
+        if column.dims[:1] == (PRODUCT,):
+            return np.asarray(column.array.part(self.number)[0])
         if column.dims[:1] != (ROW,):
             return column.array.whole()
         return np.asarray(column.array.part(self.number)[0])
@@ -47,9 +50,41 @@ class Sight:
         """A value in words; empty where there is none."""
         return str(self.array(name)) if name in self.collection.columns else ""
 
+    def value(self, name: str) -> float | str | None:
+        """A real number as such, anything else in words; None where there is none."""
+        if name not in self.collection.columns:
+            return None
+        found = self.array(name)
+        return float(found) if found.dtype.kind == "f" else str(found)
+
     @property
     def utc_ns(self) -> int:
         return int(self.array("time_utc_ns"))
+
+    @property
+    def stop_ns(self) -> int:
+        """UTC at its end: after its duration, or its exposure, as far as one of them is told."""
+        lasts = [name for name in ("duration_s", "exposure_s") if name in self.collection.columns]
+        span_s = float(self.array(lasts[0])) if lasts else 0.0
+        timed = self.utc_ns != NO_TIME and np.isfinite(span_s)
+        return self.utc_ns + round(span_s * 1e9) if timed else self.utc_ns
+
+    @property
+    def on_ground(self) -> bool:
+        """Whether it is of the mission's site."""
+        return "sol" in self.collection.mars
+
+    @property
+    def sequence(self) -> int | None:
+        """The archive's number: the sol on the ground, the number of the file it came in from an orbiter; else None."""
+        if self.on_ground:
+            sol = self.mars("sol")
+            return int(sol) if np.isfinite(sol) else None
+        return int(self.array("transaction")) if self.text("transaction") else None
+
+    def lineage(self, key: str) -> Any:
+        """What its product says of this in its lineage; None where it does not."""
+        return self.collection.lineages[self.number].get(key)
 
     def mars(self, name: str) -> float:
         """`sol`, `lmst`, `ltst`, `ls`; NaN without a site."""
@@ -58,8 +93,7 @@ class Sight:
 
     def stem(self, origin: Origin, ending: str = "") -> str:
         """The name of its files, without an ending."""
-        sol = self.mars("sol")
-        row = (self.utc_ns, self.utc_ns, int(sol) if np.isfinite(sol) else 0)
+        row = (self.utc_ns, self.stop_ns, (self.sequence or 0) % 100_000)
         return image_stem(self.collection, origin, f"{self._word()}{ending}", row)
 
     def _word(self) -> str:

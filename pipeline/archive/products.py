@@ -20,6 +20,7 @@ from pipeline.archive.kinds import KINDS, kinds_of
 from pipeline.archive.netcdf_attributes import iso
 from pipeline.archive.product_index import Entry, indexed_files, write_index
 from pipeline.archive.spill import Spill
+from pipeline.archive.track import track_of
 from pipeline.batches import NO_TIME, Product
 from pipeline.errors import RunError
 from pipeline.files import interrupted
@@ -106,6 +107,8 @@ class ProductFiles:
         """Write all files, then the index."""
         jobs: list[Job] = []
         collections = list(self._collections.values())
+        if self._format in {"archive", "pds4"}:
+            self._origin = replace(self._origin, track=track_of(collections))
         problems = [problem for name in KINDS for problem in self._plan(name, collections, jobs)]
         places = [self._places(job) for job in jobs]
         self._check([path for paths in places for path in paths])

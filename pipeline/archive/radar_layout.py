@@ -1,8 +1,9 @@
 """The record of Zhurong's archived radar products (levels 2B and 2C), byte for byte.
 
 In: arrays of `gpr` products. Out: structured records. Bytes 1 to `effective length` and the navigation block are the
-rover's and stand as it sent them. What follows was appended on the ground: ours are the attitude, turned as in the
-archived records, and the Sun; the rover's place from the landing point is not known and has MISSING.
+rover's and stand as it sent them. What follows was appended on the ground: the rover's place, east, north and up of the
+mission's site, the attitude, turned as in the archived records, and the Sun. The place is that of the record, counted
+from where its frame began (`frame_origin_m`, of the pass's waypoints); MISSING where that is not known.
 """
 
 from __future__ import annotations
@@ -113,6 +114,10 @@ def _ground(arrays: Mapping[str, NDArray[Any]]) -> NDArray[np.float32]:
     """
     roll, pitch, yaw = arrays["attitude_deg"].T
     place = np.full((len(roll), 3), MISSING)
+    if "frame_origin_m" in arrays and "position_m" in arrays:
+        north, east, down = np.asarray(arrays["position_m"], np.float64).T
+        sum_m = np.stack([east, north, -down], axis=1) + arrays["frame_origin_m"]
+        place = np.where(np.isfinite(sum_m), sum_m, MISSING)
     attitude = np.stack([_half_turn(roll + 180), -pitch, _half_turn(90 - yaw)], axis=1)
     nothing = np.full(len(roll), MISSING)
     sun = [arrays.get(f"solar_{which}_deg", nothing) for which in ("incidence", "azimuth")]

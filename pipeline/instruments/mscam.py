@@ -134,9 +134,12 @@ class Mscam(StripeCamera):
             doubtful=apart_deg > self.calibration.attitude.most_apart_deg,
             sunless=not np.isfinite(scale).all(),
         )
-        frames = {"pointing": "local east, north, up"}
+        about = {
+            "frames": {"pointing": "local east, north, up"},
+            "camera_model": self.calibration.optics.words(undistorted=False),
+        }
         latest = ("filter_nm", "exposure_s", "mean_radiance", "mean_reflectance")
-        yield Draft("image", "2B", rows, rows.time_ns[:1], arrays, bits, latest, {"frames": frames})
+        yield Draft("image", "2B", rows, rows.time_ns[:1], arrays, bits, latest, about)
 
     def _radiance(self, rows: ColumnBatch, picture: Picture, band: Filter) -> Floats:
         """W m-2 sr-1 um-1 of each pixel; NaN where its line is not good, or without an exposure time."""

@@ -104,6 +104,7 @@ class Natecam(StripeCamera):
         self._sweeps: dict[int, tuple[int, list[View]]] = {}
         self._half_pair: tuple[int, int, int, int] | None = None  # sequence, camera, image, time
         self._remap: tuple[Window, NDArray[np.float32]] | None = None
+        self._about = {**_FRAMES, "camera_model": self.calibration.optics.words(undistorted=True)}
 
     def cameras(self) -> Mapping[int, Any]:
         return self._cameras
@@ -145,7 +146,7 @@ class Natecam(StripeCamera):
         bits |= Quality.NO_ATTITUDE if apart_deg > self.calibration.attitude.most_apart_deg else Quality(0)
         quality = np.array([bits], np.uint32)
         latest = ("camera", "exposure_s", "image_id")
-        draft = Draft("image", "2C", rows, rows.time_ns[:1], arrays, quality, latest, _FRAMES)
+        draft = Draft("image", "2C", rows, rows.time_ns[:1], arrays, quality, latest, self._about)
         slim = replace(rows, columns={}, raw={})
         return draft, View(slim, image, line_quality == 0, window, pointing, bool(bits & Quality.NO_ATTITUDE))
 
@@ -213,7 +214,9 @@ class Natecam(StripeCamera):
         if not all(view.good.all() for view in views):
             bits |= np.uint32(Quality.FRAGMENT)
         arrays = self._strip(found, code, sequence, len(views))
-        yield Draft("panorama", "2C", rows, rows.time_ns[:1], arrays, bits, ("n_images",), _FRAMES)
+        last_s = (rows.time_ns.max() - rows.time_ns[0]) / 1e9
+        arrays["duration_s"] = Quantity(np.array([last_s]), "s", "from the first image's exposure to the last's")
+        yield Draft("panorama", "2C", rows, rows.time_ns[:1], arrays, bits, ("n_images",), self._about)
 
     def _strip(self, found: Panorama, code: int, sequence: int, n_images: int) -> dict[str, Quantity]:
         return {

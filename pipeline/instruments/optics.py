@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,6 +71,19 @@ class Optics(Table):
         for _ in range(_ITERATIONS):
             found = found + place - self.distort(found)
         return found
+
+    def words(self, *, undistorted: bool) -> dict[str, Any]:
+        """The numbers as lineage of an image, with where they come from; `undistorted`: the image is a pinhole's."""
+        return {
+            "model": "pinhole; distortion of Brown and Conrady (k1, k2, p1, p2) in units of the focal length",
+            "focal_length_mm": self.focal_length_mm,
+            "pixel_mm": self.pixel_mm,
+            "detector_pixels": self.detector_pixels,
+            "principal_point_mm": list(self.principal_point_mm),
+            "distortion": list(self.distortion),
+            "undistorted": undistorted,
+            "source": self.source,
+        }
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,15 @@ class Scale(Table):
     detector_samples: Annotated[int, Field(ge=1, le=65535)]
     highest_altitude_m: Positive
 
+    def words(self) -> dict[str, Any]:
+        """The numbers as lineage of a strip, with where they come from."""
+        return {
+            "model": "line scanner across the track, a line at a time; not map-projected",
+            "ifov_rad": self.ifov_rad,
+            "detector_samples": self.detector_samples,
+            "source": self.source,
+        }
+
 
 class Band(Table):
     """A colour."""
@@ -125,6 +134,11 @@ class StripCamera(Instrument):
             "flight_azimuth_deg": (azimuth * 0.01, "degree", "clockwise from north"),
             "exposure_s": (exposure_us * 1e-6, "s", "exposure time of a line"),
             "line_interval_s": (line_us * 1e-6, "s", "from line to line"),
+            "duration_s": (
+                (n_lines - 1) * line_us * 1e-6 + exposure_us * 1e-6,
+                "s",
+                "from first to last line's end",
+            ),
             "mean_radiance": (_mean(image), _RADIANCE_UNIT, "over what is there"),
             "received_share": (float(file.have.mean()), "1", "of the file's bytes"),
         }
@@ -144,7 +158,11 @@ class StripCamera(Instrument):
             Quality.OUT_OF_RANGE if not 0 < altitude_m <= self.calibration.scale.highest_altitude_m else Quality(0)
         )
         latest = ("pixel_scale_m", "swath_m", "mean_radiance")
-        lineage = {"file_name": file.name, "frames": {"place": "IAU Mars, planetocentric, east"}}
+        lineage = {
+            "file_name": file.name,
+            "frames": {"place": "IAU Mars, planetocentric, east"},
+            "camera_model": self.calibration.scale.words(),
+        }
         time_ns = np.array([int.from_bytes(ticks, "big") * _TICK_NS], np.int64)
         return Draft("strip", "2B", file.rows, time_ns, arrays, np.array([bits], np.uint32), latest, lineage)
 

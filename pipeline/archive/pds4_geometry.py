@@ -1,0 +1,140 @@
+"""Geometry of an image in its label: camera model, rover, mast, pointing, ground scale, and the grid of a panorama.
+
+In: a `Sight`, whose lineage has `camera_model`, and the track of the pass. Out: elements of the mission area. What is
+not known is nil, with the reason; nothing is left out because it is not known. A panorama has the class Cartography of
+the PDS4 cartography dictionary (projection Cylindrical: constant steps of azimuth and elevation).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.archive.collection import Origin
+from pipeline.archive.pds4_xml import add, measured, texts, unknown
+from pipeline.archive.pictures import Sight
+
+_POINTS = ("first_line_first_sample", "first_line_last_sample", "last_line_last_sample", "last_line_first_sample")
+_TERMS = ("k1", "k2", "p1", "p2")
+_PROJECTION = (
+    "Topocentric at the rover: azimuth clockwise from north (right-handed about the nadir), elevation above the level. "
+    "Lines count from 1; scale, elevations and azimuths are of the centres of pixels but start_azimuth and "
+    "stop_azimuth, which are those of the left and right edge."
+)
+
+
+def camera_model(area: ET.Element, model: dict[str, Any]) -> None:
+    """The numbers of the camera, and on what they rest. What a scanner's label has no number for is nil."""
+    group = add(area, "Camera_Model_Parameters")
+    pixel_mm = model.get("pixel_mm")
+    add(group, "camera_model_type", str(model["model"]))
+    measured(group, "focal_length", model.get("focal_length_mm"), "mm")
+    measured(group, "pixel_width", None if pixel_mm is None else 1000 * pixel_mm, "micrometer")
+    measured(group, "pixel_height", None if pixel_mm is None else 1000 * pixel_mm, "micrometer")
+    ifov_rad = model.get("ifov_rad") or (pixel_mm / model["focal_length_mm"] if pixel_mm else None)
+    measured(group, "instantaneous_field_of_view", ifov_rad, "rad")
+    measured(group, "detector_samples", model.get("detector_samples", model.get("detector_pixels")), "pixel")
+    measured(group, "detector_lines", model.get("detector_pixels"), "pixel")
+    principal = model.get("principal_point_mm") or (None, None)
+    for axis, value in zip(("sample", "line"), principal, strict=True):
+        measured(group, f"principal_point_{axis}_offset", value, "mm")
+    if "distortion" in model:
+        terms = add(group, "Lens_Distortion")
+        add(terms, "removed_from_image", "true" if model["undistorted"] else "false")
+        texts(terms, {key: f"{value:.10g}" for key, value in zip(_TERMS, model["distortion"], strict=True)})
+    add(group, "basis", str(model["source"]))
+
+
+def rover_location(area: ET.Element, sight: Sight, origin: Origin) -> None:
+    """Where the rover stood, from the waypoints of the pass."""
+    found = None if origin.track is None else origin.track.at(np.array([sight.utc_ns]))
+    is_known = found is not None and bool(np.isfinite(found.enu_m).all())
+    if found is None or not is_known:
+        unknown(area, "Rover_Location")
+        unknown(area, "Rover_Location_xyz")
+    else:
+        location = add(area, "Rover_Location")
+        add(location, "reference_frame", str(origin.site["frame"]) if origin.site else "of the mission's site")
+        longitude, latitude, altitude_m = found.coordinates[0]
+        measured(location, "longitude", longitude, "deg", ".8f")
+        measured(location, "latitude", latitude, "deg", ".8f")
+        measured(location, "altitude", altitude_m / 1000, "km", ".6f")
+        local = add(area, "Rover_Location_xyz")
+        add(local, "reference_frame", "east, north, up of the site; the first frame of the pass begins there")
+        for axis, value, sigma in zip("xyz", found.enu_m[0], found.sigma_m[0], strict=True):
+            measured(local, axis, value, "m", ".4f")
+            measured(local, f"{axis}_one_sigma", sigma, "m", ".4f")
+
+
+def rover_attitude(area: ET.Element, sight: Sight) -> None:
+    """How rover and mast stood, by the image's own record."""
+    attitude = add(area, "Rover_Attitude")
+    add(attitude, "reference_frame", "body (X forward, Y right, Z down) to north, east, down")
+    for angle in ("roll", "pitch", "yaw"):
+        measured(attitude, angle, sight.value(f"rover_{angle}_deg"), "deg")
+    mast = add(area, "Mast_Rotation_Angle")
+    for angle in ("roll", "pitch", "yaw"):
+        measured(mast, angle, sight.value(f"mast_{angle}_deg"), "deg")
+
+
+def pointing(area: ET.Element, vectors: NDArray[np.float64]) -> None:
+    """Unit vectors of corner pixels and centre."""
+    group = add(area, "Pointing_Vectors")
+    add(group, "reference_frame", "local east, north, up")
+    for point, vector in zip((*_POINTS, "centre"), vectors, strict=True):
+        texts(add(group, point), {axis: f"{value:.8f}" for axis, value in zip("xyz", vector, strict=True)})
+    east, north, up = vectors[4]
+    measured(group, "instrument_azimuth", float(np.rad2deg(np.arctan2(east, north)) % 360), "deg", ".6f")
+    measured(group, "instrument_elevation", float(np.rad2deg(np.arcsin(np.clip(up, -1, 1)))), "deg", ".6f")
+
+
+def scan_geometry(area: ET.Element, sight: Sight) -> None:
+    """How the lines of a strip lie on the ground, and when they were taken."""
+    group = add(area, "Scan_Geometry")
+    add(group, "map_projection", "none: lines as they were scanned, one after the other")
+    measured(group, "flight_azimuth", sight.value("flight_azimuth_deg"), "deg")
+    measured(group, "line_interval", sight.value("line_interval_s"), "s")
+    unknown(group, "sample_direction")
+    unknown(group, "ground_track_speed")
+
+
+def panorama_grid(area: ET.Element, sight: Sight, local_identifier: str) -> None:
+    """The grid of a panorama as PDS4's cartography dictionary has it."""
+    azimuth, elevation = (np.asarray(sight.array(f"{name}_deg"), np.float64) for name in ("azimuth", "elevation"))
+    if min(len(azimuth), len(elevation)) < 2:  # no step from pixel to pixel
+        unknown(area, "Panorama_Grid")
+        return
+    turns = np.unwrap(azimuth, period=360)
+    across, down = _step(turns), -_step(elevation)
+    cartography = add(add(area, "Panorama_Grid"), "cart:Cartography")
+    reference = add(cartography, "Local_Internal_Reference", xmlns="http://pds.nasa.gov/pds4/pds/v1")
+    texts(
+        reference,
+        {
+            "local_identifier_reference": local_identifier,
+            "local_reference_type": "cartography_parameters_to_image_object",
+        },
+    )
+    space = add(
+        add(cartography, "cart:Spatial_Reference_Information"), "cart:Horizontal_Coordinate_System_Definition"
+    )
+    local = add(space, "cart:Local")
+    add(local, "cart:local_description", _PROJECTION)
+    lander = add(local, "cart:Map_Projection_Lander")
+    add(lander, "cart:lander_map_projection_name", "Cylindrical")
+    grid = add(lander, "cart:Cylindrical")
+    measured(grid, "cart:pixel_scale_x", 1 / across, "pixel/deg")
+    measured(grid, "cart:pixel_scale_y", 1 / down, "pixel/deg")
+    measured(grid, "cart:maximum_elevation", elevation[0], "deg", ".8f")
+    measured(grid, "cart:minimum_elevation", elevation[-1], "deg", ".8f")
+    measured(grid, "cart:start_azimuth", (turns[0] - across / 2) % 360, "deg", ".8f")
+    measured(grid, "cart:stop_azimuth", (turns[-1] + across / 2) % 360, "deg", ".8f")
+    measured(grid, "cart:zero_elevation_line", 1 + elevation[0] / down, "", ".6f")
+
+
+def _step(values: NDArray[np.float64]) -> float:
+    """From one pixel to the next."""
+    return float((values[-1] - values[0]) / (len(values) - 1))

@@ -1,0 +1,181 @@
+"""What all PDS4 labels of ours share: who a product is, when and by what it was observed, and where it comes from.
+
+The discipline dictionaries of geometry and imaging are not at hand in this version of the model, so what they would say
+stands in the mission area, in a namespace of our own that `PDS4_DOWNLINK_1.xsd` declares; classes of dictionaries that
+are at hand (cartography) are used there as they are.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from xml.etree import ElementTree as ET
+
+from pipeline.archive.collection import Collection, Origin
+from pipeline.archive.netcdf_attributes import iso
+from pipeline.archive.pds4_xml import MODEL, add, product_root, texts, unknown
+from pipeline.archive.provenance import PRODUCER, SIMULATED, basis
+from pipeline.batches import NO_TIME, true_sol
+from pipeline.software import software
+
+_OWN_NAMESPACE = "urn:downlink:mission-area:1"
+_CONTEXT = "urn:nasa:pds:context"
+MarsTime = tuple[int, float, float]
+"""Sol, and hours of local mean and local true solar time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """What a label says before its own parameters. `utc_ns`: first and last instant. `sequence`: empty for none."""
+
+    name: str
+    instrument: str
+    """As in identifiers."""
+    instrument_id: str
+    instrument_name: str
+    craft: str
+    level: str
+    processing_level: str
+    wavelength_ranges: tuple[str, ...]
+    discipline: str
+    utc_ns: tuple[int, int]
+    sequence: str = ""
+    comment: str = ""
+
+
+def observational(header: Header, origin: Origin) -> tuple[ET.Element, ET.Element]:
+    """The root of a label, and the mission area for what only this product says."""
+    root = product_root()
+    _identification(root, header, origin)
+    area = add(root, "Observation_Area")
+    comment = ". ".join(filter(None, (SIMULATED if origin.simulated else "", header.comment)))
+    if comment:
+        add(area, "comment", comment)
+    times = add(area, "Time_Coordinates")
+    for tag, utc_ns in zip(("start_date_time", "stop_date_time"), header.utc_ns, strict=True):
+        if utc_ns == NO_TIME:
+            unknown(times, tag)
+        else:
+            add(times, tag, iso(utc_ns, "us"))
+    _facets(area, header)
+    _context(area, origin, header)
+    mission = _mission_area(area)
+    ids = {
+        "product_id": header.name,
+        "product_version": "A",
+        "product_level": header.level,
+        "instrument_name": header.instrument_name,
+        "instrument_id": header.instrument_id,
+    }
+    texts(mission, ids | ({"sequence_id": header.sequence} if header.sequence else {}))
+    return root, mission
+
+
+def place(area: ET.Element, site: Mapping[str, Any]) -> None:
+    """Coordinates of a site, with their frame."""
+    add(area, "reference_frame", str(site["frame"]))
+    add(area, "longitude", f"{site['longitude_deg']:.6f}", unit="deg")
+    add(area, "latitude", f"{site['latitude_deg']:.6f}", unit="deg")
+    add(area, "altitude", f"{site['altitude_m'] / 1000:.6f}", unit="km")
+
+
+def local_times(area: ET.Element, mars: MarsTime, prefix: str = "") -> None:
+    """Local mean and local true solar time, each with its own sol, as the archive's labels write them."""
+    sol, lmst, ltst = mars
+    add(area, f"{prefix}local_mean_solar_time", f"{sol:05d}M{_clock(lmst, 'ms')}")
+    add(area, f"{prefix}local_true_solar_time", f"{true_sol(sol, lmst, ltst):05d} {_clock(ltst, 's')}")
+
+
+def lineage(
+    area: ET.Element, origin: Origin, sources: Sequence[Collection], instrument: str, ids: Sequence[str]
+) -> None:
+    """Where it comes from: what the sources share, the ids of the products in it, on what its calibration rests."""
+    common = sources[0].common
+    calibration = common.get("calibration_sha256", {})
+    found = {
+        "software": software(),
+        "producer": PRODUCER,
+        "simulated": "true" if origin.simulated else "false",
+        "recordings": ", ".join(origin.recordings),
+        "stream": origin.stream,
+        "clock_correlation": common.get("clock_correlation"),
+        "container": common.get("container"),
+        "dictionary_sha256": common.get("dictionary_sha256"),
+        "calibration_sha256": calibration.get(instrument),
+        "source_product_ids": json.dumps(list(ids)),
+        "creator": origin.words.get("creator_name"),
+        "license": origin.words.get("license"),
+        "acknowledgement": origin.words.get("acknowledgement"),
+    }
+    texts(area, {key: str(value) for key, value in found.items() if value})
+    for name, words in basis(sources[0]).items():
+        texts(add(area, "Calibration_Basis"), {"name": name, "basis": words})
+
+
+def _identification(root: ET.Element, header: Header, origin: Origin) -> None:
+    """Who it is: a logical identifier of our own, under one of the five agencies that the rules know; unregistered."""
+    product = re.sub(r"[^a-z0-9._-]", "-", header.name.lower())
+    lid = f"urn:nasa:pds:downlink_{_plain(origin.mission)}{'_simulated' * origin.simulated}"
+    by = SIMULATED if origin.simulated else "by " + software()
+    texts(
+        add(root, "Identification_Area"),
+        {
+            "logical_identifier": f"{lid}:data_{header.instrument}:{product}",
+            "version_id": "1.0",
+            "title": f"{_mission_name(origin)} {header.instrument}, {by}",
+            "information_model_version": MODEL,
+            "product_class": "Product_Observational",
+        },
+    )
+
+
+def _facets(area: ET.Element, header: Header) -> None:
+    """What kind of result it is."""
+    summary = add(area, "Primary_Result_Summary")
+    texts(summary, {"purpose": "Science", "processing_level": header.processing_level})
+    facets = add(summary, "Science_Facets")
+    for words in header.wavelength_ranges:
+        add(facets, "wavelength_range", words)
+    texts(facets, {"domain": "Surface", "discipline_name": header.discipline})
+
+
+def _context(area: ET.Element, origin: Origin, header: Header) -> None:
+    """Mission, spacecraft, instrument and target."""
+    name = _mission_name(origin)
+    investigation = add(area, "Investigation_Area")
+    texts(investigation, {"name": name, "type": "Mission"})
+    reference = {
+        "lid_reference": f"{_CONTEXT}:investigation:mission.{_plain(name)}",
+        "reference_type": "data_to_investigation",
+    }
+    texts(add(investigation, "Internal_Reference"), reference)
+    system = add(area, "Observing_System")
+    add(system, "name", f"{name} {header.craft}")
+    texts(add(system, "Observing_System_Component"), {"name": header.instrument_name, "type": "Instrument"})
+    texts(add(area, "Target_Identification"), {"name": "Mars", "type": "Planet"})
+
+
+def _mission_area(area: ET.Element) -> ET.Element:
+    """An element in a namespace of its own, as the schema asks; a validator without our schema goes by `xsi:type`."""
+    own = {"xmlns": _OWN_NAMESPACE, "xmlns:xs": "http://www.w3.org/2001/XMLSchema", "xsi:type": "xs:anyType"}
+    return add(add(area, "Mission_Area"), "Downlink", **own)
+
+
+def _mission_name(origin: Origin) -> str:
+    """As the archive's labels have it."""
+    return "HX-1" if origin.mission == "zhurong" else origin.mission
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9._-]", "_", name.lower())
+
+
+def _clock(hours: float, cut: str) -> str:
+    """Hours as hh:mm:ss or hh:mm:ss.fff, never 24:00, which would be the next sol's."""
+    total_ms = min(max(round(hours * 3_600_000), 0), 86_399_999)
+    seconds, ms = divmod(total_ms, 1000)
+    text = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+    return f"{text}.{ms:03d}" if cut == "ms" else text
