@@ -19,6 +19,7 @@ Samples = NDArray[Any]
 """float32, float64, complex64 or complex128 [n, m]."""
 
 _BLOCK_TRACES, _BLOCK_SAMPLES = 64, 64  # at a time: what fits a cache
+_FINE = 64
 _SMALLEST_NORM = 1e-8
 _FINER = 8
 """Correlation is looked at in steps of this part of a sample."""
@@ -48,13 +49,19 @@ def remove_background(traces: Samples, window: float) -> Samples:
 
 
 def remove_jittering(
-    traces: Samples, window: float, shift_ns: Floats, until: tuple[int, int], sample_interval_ns: float
+    traces: Samples,
+    still: Samples,
+    window: float,
+    shift_ns: Floats,
+    until: tuple[int, int],
+    sample_interval_ns: float,
 ) -> Samples:
     """As `remove_background`, but for the wave at the beginning, which is `shift_ns [n]` later than on average.
 
     That wave fades out between the samples `until`. Its background is the mean of the aligned wave, put back to where
     it is in each trace. Everything later is compared sample by sample, as it was received: what rings in the
-    instrument does not move with the wave, and traces that are moved for it would leave it behind.
+    instrument does not move with the wave, and traces that are moved for it would leave it behind. That is `still`,
+    the traces after `remove_background` with the same window.
     """
     first, last = until
     fade = 0.5 + 0.5 * np.cos(
@@ -62,9 +69,12 @@ def remove_jittering(
     )
     fade = fade.astype(np.float32)
     wave = moved(traces * fade, sample_interval_ns, shift_ns)
-    mean = moved(wave - remove_background(wave, window), sample_interval_ns, -shift_ns)
+    wave -= remove_background(wave, window)
+    mean = moved(wave, sample_interval_ns, -shift_ns)
     mean[:, last:] = 0  # of the round-off of two transforms
-    return np.asarray(traces * fade - mean + remove_background(traces * (1 - fade), window))
+    clean = still * (1 - fade)
+    clean[:, :last] += traces[:, :last] * fade[:last] - mean[:, :last]
+    return np.asarray(clean)
 
 
 def agc(traces: Samples, window: float) -> Samples:
@@ -100,41 +110,45 @@ def moved(analytic: Samples, sample_interval_ns: float, shift_ns: Floats) -> Sam
     """Traces earlier by `shift_ns [n]`: nothing else is done to them."""
     n_samples = analytic.shape[1]
     length = fast_length(n_samples + n_samples // 16)
-    frequency_mhz = np.fft.fftfreq(length, sample_interval_ns) * 1e3
-    turn = np.exp(2e-3j * np.pi * shift_ns[:, None] * frequency_mhz)
-    return np.asarray(
-        np.fft.ifft(np.fft.fft(analytic, length, axis=1) * turn, axis=1)[:, :n_samples], analytic.dtype
-    )
+    out = np.empty_like(analytic)
+    for start in range(0, len(analytic), _BLOCK_TRACES):
+        part = slice(start, start + _BLOCK_TRACES)
+        turn = _turn(2e-3 * np.pi * shift_ns[part] * (1e3 / (length * sample_interval_ns)), length)
+        turn *= np.fft.fft(analytic[part], length, axis=1)
+        out[part] = np.fft.ifft(turn, axis=1)[:, :n_samples]
+    return out
+
+
+def _turn(phase: Floats, length: int) -> NDArray[np.complex128]:
+    """exp(j phase k) for the frequencies k of a transform of `length`, in their order there: [n, length].
+
+    k = _FINE c + f: of each trace the exponentials of some c and f are computed, all others are their products.
+    """
+    n_positive = (length + 1) // 2
+    angle = 1j * phase[:, None]
+    coarse = np.exp(angle * np.arange(0, length // 2 + 1, _FINE))
+    fine = np.exp(angle * np.arange(_FINE))
+    forward = (coarse[:, :, None] * fine[:, None, :]).reshape(len(phase), -1)
+    turn = np.empty((len(phase), length), np.complex128)
+    turn[:, :n_positive] = forward[:, :n_positive]
+    turn[:, n_positive:] = forward[:, length - n_positive : 0 : -1].conj()
+    return turn
 
 
 def band_pass(
     analytic: Samples, sample_interval_ns: float, band_mhz: tuple[float, float], taper_mhz: float
 ) -> Samples:
     """Traces in their band, without phase: nothing moves in time. Complex64 [n, m]."""
-    return shift_and_filter(analytic, sample_interval_ns, np.zeros(len(analytic)), band_mhz, taper_mhz)
-
-
-def shift_and_filter(
-    analytic: Samples,
-    sample_interval_ns: float,
-    shift_ns: Floats,
-    band_mhz: tuple[float, float],
-    taper_mhz: float,
-) -> Samples:
-    """Traces earlier by `shift_ns [n]`, and band-passed without phase: one transform for both. Complex64 [n, m]."""
     n_samples = analytic.shape[1]
     length = fast_length(n_samples + n_samples // 16)
     frequency_mhz = np.asarray(np.fft.fftfreq(length, sample_interval_ns) * 1e3, np.float64)
     response = band_response(frequency_mhz, band_mhz, taper_mhz).astype(np.float32)
-    inside = np.flatnonzero(response)
     out = np.empty(analytic.shape, np.complex64)
     for start in range(0, len(analytic), _BLOCK_TRACES):
         part = slice(start, start + _BLOCK_TRACES)
         spectrum = np.fft.fft(analytic[part], length, axis=1)
-        kept = np.zeros_like(spectrum)
-        turn = np.exp(2e-3j * np.pi * shift_ns[part, None] * frequency_mhz[inside])
-        kept[:, inside] = spectrum[:, inside] * (turn * response[inside])
-        out[part] = np.fft.ifft(kept, axis=1)[:, :n_samples]
+        spectrum *= response
+        out[part] = np.fft.ifft(spectrum, axis=1)[:, :n_samples]
     return out
 
 

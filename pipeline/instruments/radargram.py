@@ -106,7 +106,7 @@ class Radargram(Instrument):
         traces = at_grid(analytic, grid)
         clean = still = filters.remove_background(traces, wanted.filters.background_window_traces)
         if wanted.time_zero.longest_shift_ns > 0:
-            clean = without_direct_wave(traces, twt_ns, at_grid(shift_ns, grid), wanted)
+            clean = without_direct_wave(traces, still, twt_ns, at_grid(shift_ns, grid), wanted)
         if wanted.filters.migrate:
             clean = _migrated(clean, twt_ns, wanted, grid.spacing_m)
         amplitude = np.ascontiguousarray(clean.real)
@@ -187,16 +187,20 @@ def steadied(
 
 
 def without_direct_wave(
-    traces: filters.Samples, twt_ns: filters.Floats, shift_ns: filters.Floats, wanted: Processing
+    traces: filters.Samples,
+    still: filters.Samples,
+    twt_ns: filters.Floats,
+    shift_ns: filters.Floats,
+    wanted: Processing,
 ) -> filters.Samples:
-    """Traces less their background, that of the direct wave aligned.
+    """Traces less their background, that of the direct wave aligned; `still`: with none aligned.
 
     The direct wave fades out from half to the whole of the window that its shift is looked for in.
     """
     window_ns, interval_ns = wanted.time_zero.correlation_window_ns, float(twt_ns[1] - twt_ns[0])
     until = int(np.searchsorted(twt_ns, window_ns / 2)), int(np.searchsorted(twt_ns, window_ns))
     window = wanted.filters.background_window_traces
-    return filters.remove_jittering(traces, window, shift_ns, until, interval_ns)
+    return filters.remove_jittering(traces, still, window, shift_ns, until, interval_ns)
 
 
 def quicklook(amplitude: NDArray[np.float32], twt_ns: filters.Floats, wanted: Processing) -> NDArray[np.float32]:

@@ -70,7 +70,7 @@ def tone(frequency_mhz, n=1000, interval_ns=0.1):
 
 @pytest.mark.parametrize(("frequency_mhz", "left"), [(50, 0.0), (500, 1.0), (1500, 1.0), (3000, 0.0), (-1000, 0.0)])
 def test_the_band_keeps_what_is_in_it_and_nothing_else(frequency_mhz, left):
-    passed = filters.shift_and_filter(tone(frequency_mhz), 0.1, np.zeros(1), (450, 2150), 100)
+    passed = filters.band_pass(tone(frequency_mhz), 0.1, (450, 2150), 100)
     assert np.abs(passed[0, 300:700]).mean() == pytest.approx(left, abs=0.02)
 
 
@@ -82,15 +82,23 @@ def pulse(at_ns, carrier_mhz=1300.0, n=1000, interval_ns=0.1):
 def test_the_band_pass_moves_nothing():
     """Without phase: the correlation with what went in peaks at no shift, and is real."""
     before = pulse([40.0])
-    after = filters.shift_and_filter(before, 0.1, np.zeros(1), (450, 2150), 100)
+    after = filters.band_pass(before, 0.1, (450, 2150), 100)
     correlation = np.correlate(after[0], before[0], "full")
     assert np.abs(correlation).argmax() == len(before[0]) - 1
     assert abs(np.angle(correlation[len(before[0]) - 1])) < 1e-3
 
 
 def test_a_trace_is_moved_by_a_part_of_a_sample():
-    moved = filters.shift_and_filter(pulse([40.037]), 0.1, np.array([0.037]), (100, 2500), 100)
+    moved = filters.moved(pulse([40.037]), 0.1, np.array([0.037]))
     np.testing.assert_allclose(moved, pulse([40.0]), atol=2e-3)
+
+
+@pytest.mark.parametrize("n", [999, 1000, 1007])
+def test_each_trace_is_moved_by_its_own_shift_whatever_the_length(n):
+    late_ns = np.linspace(-0.9, 0.9, 70)
+    np.testing.assert_allclose(
+        filters.moved(pulse(40.0 + late_ns, n=n), 0.1, late_ns), pulse(np.full(70, 40.0), n=n), atol=1e-6
+    )
 
 
 def test_direct_waves_that_come_late_are_told_to_a_hundredth_of_a_sample():
