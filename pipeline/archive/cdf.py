@@ -24,7 +24,7 @@ from pipeline.archive.cdf_attributes import (
     label_attributes,
     number_attributes,
 )
-from pipeline.archive.collection import NO_SOL, PRODUCT, ROW, SIGMA, Collection, Column, Origin
+from pipeline.archive.collection import NO_SOL, PRODUCT, ROW, SIGMA, Collection, Column, Origin, is_sigma, measured
 from pipeline.archive.netcdf_attributes import MARS_TIMES, USABLE
 from pipeline.archive.variable_names import variable_names
 from pipeline.archive.whole import whole_path
@@ -128,11 +128,11 @@ class _Writer:
         values = _storable(column.array.whole())
         varies = column.dims[0] == ROW
         variable = _Variable(self._names[name], column.unit, column.dims[varies:], varies)
-        is_support = not varies or name == "time_onboard_ns" or name.endswith(SIGMA)
+        is_support = not varies or name == "time_onboard_ns" or is_sigma(name)
         what = column.description or name.replace("_", " ")
         about = attributes(variable.name, what, column.unit, "support_data" if is_support else "data")
         about |= self._sigma(name, values)
-        words = name.removesuffix(SIGMA).split("_")
+        words = measured(name).split("_")
         if "nt" in words and "axis" in column.dims:
             about["COORDINATE_SYSTEM"] = words[-2] if words[-2] in _FRAMES else "instrument or spacecraft"
         for axis, (dim, size) in enumerate(zip(variable.dims, values.shape[varies:], strict=True), 1):

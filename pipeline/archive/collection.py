@@ -25,6 +25,18 @@ ROW, PRODUCT = "row", "product"
 NO_SOL = -99999
 SIGMA = "_sigma"
 """What the name of an array ends with that holds one sigma of the array whose name stands before it."""
+SIGMAS = (SIGMA, f"{SIGMA}_random", f"{SIGMA}_systematic")
+"""The same, and its two parts where they are known apart."""
+
+
+def is_sigma(name: str) -> bool:
+    """Whether an array of this name holds an uncertainty."""
+    return name.endswith(SIGMAS)
+
+
+def measured(name: str) -> str:
+    """The name of the array whose uncertainty one of this name holds; the name itself where it is none."""
+    return next((name.removesuffix(ending) for ending in SIGMAS if name.endswith(ending)), name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.collection import NO_SOL, PRODUCT, ROW, SIGMA, Collection, Column, Origin
+from pipeline.archive.collection import NO_SOL, PRODUCT, ROW, SIGMAS, Collection, Column, Origin, measured
 from pipeline.archive.netcdf_attributes import (
     ANGLE_UNITS,
     CF_UNITS,
@@ -125,9 +125,9 @@ class _Writer:
         shape = column.array.shape
         attributes = _attributes(name, column)
         if column.dims[:1] == (ROW,):
-            sigma = self._names.get(name + SIGMA, "")
+            sigmas = [self._names[name + ending] for ending in SIGMAS if name + ending in self._names]
             attributes |= {
-                "ancillary_variables": f"quality usable {sigma}".strip(),
+                "ancillary_variables": " ".join(["quality", "usable", *sigmas]),
                 "coordinates": self._coordinates,
             }
         if dtype.kind == "b":
@@ -209,7 +209,7 @@ def _attributes(name: str, column: Column) -> dict[str, Any]:
     }
     if column.unit in {"K", "degC"}:
         found["units_metadata"] = "temperature: on_scale"
-    base = name.removesuffix(SIGMA)
+    base = measured(name)
     if base in STANDARD_NAMES:
         found["standard_name"] = f"{STANDARD_NAMES[base]}{' standard_error' * (base != name)}"
     if base != name:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.collection import ROW, SIGMA, Collection, Column
+from pipeline.archive.collection import ROW, SIGMAS, Collection, Column
 
 MAX_CURVES = 8
 MAX_PIXELS = 2000  # of an image in each direction
@@ -33,7 +33,7 @@ def numbers_by_row(collection: Collection, dims: int) -> Iterator[tuple[str, Col
     """Numeric arrays by row with this many dimensions, not counting what only says when."""
     for name, column in collection.columns.items():
         known = column.dims[:1] == (ROW,) and len(column.dims) == dims and column.array.dtype.kind in "iufb"
-        if known and not name.endswith((SIGMA, *_NOT_PLOTTED)):
+        if known and not name.endswith((*SIGMAS, *_NOT_PLOTTED)):
             yield name, column
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from pipeline.archive.collection import SIGMA
+from pipeline.archive.collection import is_sigma
 
 Range = tuple[float, float]
 NO_LIMIT = 1e30
@@ -46,7 +46,7 @@ _NOT_NEGATIVE = re.compile(r"^n_|^quality$|^pressure_pa$|^exposure_|_magnitude_|
 
 def known_range(instrument: str, name: str, unit: str) -> Range | None:
     """The range of an array; a bound of NO_LIMIT is not known. None where neither bound is."""
-    if name.endswith(SIGMA):
+    if is_sigma(name):
         return 0.0, NO_LIMIT
     if name.endswith("_share"):
         return 0.0, 1.0

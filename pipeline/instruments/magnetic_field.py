@@ -81,13 +81,17 @@ def interference_nt(rows: ColumnBatch, name: str, calibration: MagnetometerCalib
     return np.asarray(added + driving * np.array(model.motors_nt))
 
 
-def sigma_nt(name: str, calibration: MagnetometerCalibration) -> tuple[Floats, Floats]:
-    """One sigma along each axis, nT [3]: of a sample's noise, and with what is not known of the interference."""
+def sigma_nt(name: str, calibration: MagnetometerCalibration) -> tuple[Floats, Floats, Floats]:
+    """One sigma along each axis, nT [3].
+
+    Of a sample's noise; of noise and current, which differ from sample to sample; of the rover's own field, which is
+    the same in all.
+    """
     scale, model = calibration.scale, _part(calibration, "interference", name)
     noise = scale.noise_nt_per_root_hz * np.sqrt(scale.sample_rate_hz / 2)
     noise = np.full(3, np.hypot(noise, scale.nt_per_count / np.sqrt(12)))
     current_nt = np.array(model.array_nt_per_a) * calibration.mast.current_a_sigma
-    return noise, np.sqrt(noise**2 + current_nt**2 + np.array(model.rover_nt_sigma) ** 2)
+    return noise, np.hypot(noise, current_nt), np.array(model.rover_nt_sigma)
 
 
 def sensor_field_nt(counts: Floats, temperature_degc: Floats, sensor: Sensor, scale: Scale) -> Floats:

@@ -36,7 +36,7 @@ from pipeline.instruments.magnetic_field import (
 )
 from pipeline.instruments.magnetometer_calibration import MagnetometerCalibration
 from pipeline.instruments.products import Draft
-from pipeline.instruments.rotations import east_north_up, rotate
+from pipeline.instruments.rotations import Floats, east_north_up, rotate
 
 FRAMES = {"sensor": "sensor axes", "rover": "X forward, Y right, Z down", "enu": "local east, north, up"}
 _VECTOR = ("row", "axis")
@@ -84,16 +84,15 @@ class Magnetometer(Instrument):
         in_rover = to_rover_nt(seen, name, calibration, attitude) - added
         in_enu = east_north_up(rotate(attitude.quaternion, in_rover))
         magnitude = np.sqrt((in_rover * in_rover).sum(axis=-1))
-        noise, all_of_it = sigma_nt(name, calibration)
-        each = "one sigma along each axis, noise"
+        noise, random, systematic = sigma_nt(name, calibration)
         temperature = np.asarray(rows.columns[f"TEMPERATURE_{name.upper()}"], np.float64)
         quantities = {
             "sensor_nt": Quantity(seen.reshape(-1, 3), "nT", f"{which}, in its own axes, as measured", _VECTOR),
-            "sensor_nt_sigma": Quantity(noise, "nT", each, ("axis",)),
+            "sensor_nt_sigma": Quantity(noise, "nT", "one sigma along each axis, noise", ("axis",)),
             "rover_nt": Quantity(in_rover.reshape(-1, 3), "nT", f"{which}, X forward, Y right, Z down", _VECTOR),
-            "rover_nt_sigma": Quantity(all_of_it, "nT", f"{each}, current and the rover's own field", ("axis",)),
+            **_sigmas("rover_nt_sigma", random, systematic, "along each axis"),
             "enu_nt": Quantity(in_enu.reshape(-1, 3), "nT", f"{which}, local east, north, up", _VECTOR),
-            "enu_nt_sigma": Quantity(np.full(3, all_of_it.max()), "nT", f"{each} and all else, at most", ("axis",)),
+            **_sigmas("enu_nt_sigma", np.full(3, random.max()), np.full(3, systematic.max()), "at most"),
             "magnitude_nt": Quantity(magnitude.ravel(), "nT", f"{which}, magnitude without interference"),
         }
         arrays = {f"field_{name}_{key}": quantity for key, quantity in quantities.items()}
@@ -112,3 +111,16 @@ class Magnetometer(Instrument):
         gradient = (measured_a - measured_b) / self.calibration.mast.sensor_distance_m
         told = "A less B as measured, over their distance, X forward, Y right, Z down: mostly the rover's own field"
         return {"gradient_rover_nt_m": Quantity(gradient, "nT m-1", told, _VECTOR)}
+
+
+def _sigmas(name: str, random: Floats, systematic: Floats, along: str) -> dict[str, Quantity]:
+    """Both parts together, and each."""
+    parts = {
+        "": (np.hypot(random, systematic), "both parts"),
+        "_random": (random, "noise and current, from sample to sample"),
+        "_systematic": (systematic, "what is not known of the rover's own field, the same in all samples"),
+    }
+    return {
+        f"{name}{part}": Quantity(sigma, "nT", f"one sigma {along}: {words}", ("axis",))
+        for part, (sigma, words) in parts.items()
+    }

@@ -7,15 +7,15 @@ turned far enough while the rover stood. Dropped: packets while it drives, while
 
 With yaw alone this is the fit of a circle: its radius is the horizontal field, its centre the offset that calibration
 left in the sensor and of what turns with it; B_z and O_z cannot be told apart, and B_z is not given. With pitch as
-well all six are found. The covariance is that of residuals averaged over `block_s`, since field and noise change
-slowly (Luo et al. 2024, Sci. China Earth Sci. 67, 552: methods agree within 2 nT). What the rover itself adds turns
-with the rover, not with the mast: it is taken off by the interference model, and its uncertainty is in the covariance.
+well all six are found. The field wanders while the mast turns, which `site_fit` takes into account: its covariance is
+the random part of the uncertainty. What the rover itself adds turns with the rover, not with the mast: it is taken off
+by the interference model, and what is not known of it is the systematic part (Luo et al. 2024, Sci. China Earth Sci.
+67, 552: methods agree within 2 nT).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -30,33 +30,25 @@ from pipeline.instruments.magnetic_field import (
     interference_nt,
     packet_quality,
     sample_ns,
-    sigma_nt,
     with_surroundings,
 )
 from pipeline.instruments.magnetometer_calibration import MagnetometerCalibration
 from pipeline.instruments.products import Draft
-from pipeline.instruments.rotations import Floats, east_north_up, rotate, rotate_by_mast
+from pipeline.instruments.rotations import Floats, east_north_up, rotate
 from pipeline.instruments.rows import take, with_columns
+from pipeline.instruments.site_fit import Fit, fit_rotations, mast_matrices
 
 _BAD = np.uint32(Quality.NO_ATTITUDE | Quality.SATURATED | Quality.OUT_OF_RANGE | Quality.CLOCK_JUMP)
 EVERY = 8
 """Of the samples one of so many: the field's own changes, not the noise, are what the covariance is made of."""
 _FEWEST = 16
 _MOST_DEG = 720.0
+_SIGMA = {
+    "": "one sigma: both parts",
+    "_random": "one sigma: noise, and the field's own changes while the mast turned",
+    "_systematic": "one sigma: what is not known of the rover's own field, the same wherever it stands",
+}
 _NEEDED = frozenset({"SAMPLE_RATE", "TEMPERATURE_A", "TEMPERATURE_B", "FIELD_A", "FIELD_B"})
-
-
-@dataclass(frozen=True, slots=True)
-class Fit:
-    """Field along the rover's axes and offset along the mast's, nT [3] each (z NaN where only yaw turned).
-
-    `covariance [3, 3]` of the field, nT^2.
-    """
-
-    field_nt: Floats
-    offset_nt: Floats
-    covariance_nt2: Floats
-    residual_nt: float
 
 
 class SiteField(Instrument):
@@ -126,87 +118,74 @@ class SiteField(Instrument):
         turn = mast_matrices(attitude.mast_yaw_deg[usable], attitude.mast_pitch_deg[usable])
         head = (seen @ mount.T)[usable] - np.einsum("nji,nj->ni", turn, added)
         n_block = round(calibration.site_vector.block_s * calibration.scale.sample_rate_hz / EVERY)
-        fit = fit_rotations(head, turn, n_block, tilts=tilts)
+        time_s = sample_ns(rows, calibration, EVERY)[usable] / 1e9
+        fit = fit_rotations(head, turn, n_block, tilts=tilts, time_s=time_s)
         if fit is None:
             return {}
-        unknown = np.diag(np.array(getattr(calibration, f"interference_{name}").rover_nt_sigma) ** 2)
-        noise, _ = sigma_nt(name, calibration)
-        covariance = fit.covariance_nt2 + unknown + np.diag(noise**2) / len(head)
+        systematic = np.diag(np.array(getattr(calibration, f"interference_{name}").rover_nt_sigma) ** 2)
         quaternion = _mean_quaternion(attitude.quaternion[usable])
-        return _quantities(fit, covariance, quaternion, name)
+        return _quantities(fit, fit.covariance_nt2, systematic, quaternion, name)
 
 
-def fit_rotations(head_nt: Floats, turn: Floats, n_block: int, *, tilts: bool) -> Fit | None:
-    """Field and offset from what was seen in the axes of the mast's head.
-
-    `head_nt [n, 3]`; `turn [n, 3, 3]` from the head's axes to the rover's; samples are in order, and residuals of
-    `n_block` of them are averaged before they tell the covariance. `tilts`: pitch turned as well. None where the
-    rotations do not tell one from the other.
-    """
-    n = len(head_nt)
-    design = np.concatenate([np.swapaxes(turn, 1, 2), np.broadcast_to(np.eye(3), (n, 3, 3))], axis=2)
-    sought = np.arange(6) if tilts else np.array([0, 1, 3, 4])
-    rows = np.arange(3) if tilts else np.arange(2)
-    design = design[:, rows][:, :, sought].reshape(-1, len(sought))
-    normal = design.T @ design
-    if np.linalg.matrix_rank(normal, hermitian=True) < len(sought):
-        return None
-    found = np.linalg.solve(normal, design.T @ head_nt[:, rows].ravel())
-    left = (head_nt[:, rows].ravel() - design @ found).reshape(n, -1)
-    block = _blocks(n, n_block)
-    pulls = np.zeros((int(block[-1]) + 1, len(sought)))
-    np.add.at(pulls, block, (design.reshape(n, len(rows), -1) * left[:, :, None]).sum(axis=1))
-    inverse = np.linalg.inv(normal)
-    freedom = len(pulls) / max(len(pulls) - 2, 1)
-    covariance = inverse @ (pulls.T @ pulls) @ inverse * freedom
-    full = np.full(6, np.nan)
-    full[sought] = found
-    wide = np.full((6, 6), np.nan)
-    wide[np.ix_(sought, sought)] = covariance
-    return Fit(full[:3], full[3:], wide[:3, :3], float(np.sqrt(np.mean(left**2))))
-
-
-def mast_matrices(yaw_deg: Floats, pitch_deg: Floats) -> Floats:
-    """Rotations [n, 3, 3] from the axes of the mast's head to those of the rover."""
-    axes = np.broadcast_to(np.eye(3), (len(yaw_deg), 3, 3))
-    turned = rotate_by_mast(axes, yaw_deg[:, None], pitch_deg[:, None])
-    return np.swapaxes(turned, 1, 2)
-
-
-def _quantities(fit: Fit, covariance: Floats, quaternion: Floats, name: str) -> dict[str, Quantity]:
-    axes = np.nan_to_num(fit.field_nt)
-    enu = east_north_up(rotate(quaternion, axes))
+def _quantities(fit: Fit, random: Floats, systematic: Floats, quaternion: Floats, name: str) -> dict[str, Quantity]:
+    """`random` and `systematic [3, 3]`: covariances along the rover's axes; NaN where only yaw turned."""
     to_enu = np.stack([east_north_up(rotate(quaternion, axis)) for axis in np.eye(3)], axis=1)
-    spread = to_enu @ np.nan_to_num(covariance) @ to_enu.T
+    enu = to_enu @ np.nan_to_num(fit.field_nt)
     horizontal = float(np.hypot(enu[0], enu[1]))
     along = enu[:2] / max(horizontal, 1e-12)
-    level = spread[:2, :2]
+    across = np.array([enu[1], -enu[0]]) / max(horizontal**2, 1e-12)  # of atan2(east, north), radians per nT
+    known = np.array([True, True, bool(np.isfinite(fit.field_nt[2]))])
+    parts = {"random": random, "systematic": systematic}
+    parts = {part: _known(to_enu @ np.nan_to_num(one) @ to_enu.T, known) for part, one in parts.items()}
     told = f"sensor {name.upper()}"
-    enu = np.where([True, True, np.isfinite(fit.field_nt[2])], enu, np.nan)
-    return {
-        f"field_{name}_enu_nt": Quantity(enu[None], "nT", f"{told}, local east, north, up", ("row", "axis")),
-        f"covariance_{name}_nt2": Quantity(
-            level[None], "nT2", f"{told}, of its east and north", ("row", "east_north", "east_north_2")
+    values = {
+        f"field_{name}_enu_nt": (
+            np.where(known, enu, np.nan),
+            "nT",
+            f"{told}, local east, north, up",
+            ("row", "axis"),
         ),
-        f"horizontal_{name}_nt": Quantity(np.array([horizontal]), "nT", f"{told}, horizontal intensity"),
-        f"horizontal_{name}_nt_sigma": Quantity(
-            np.sqrt([along @ level @ along]), "nT", "one sigma: scatter and the rover's own field"
-        ),
-        f"declination_{name}_deg": Quantity(
-            np.array([np.rad2deg(np.arctan2(enu[0], enu[1]))]), "degree", f"{told}, clockwise from north"
-        ),
+        f"horizontal_{name}_nt": (horizontal, "nT", f"{told}, horizontal intensity", ("row",)),
+        f"declination_{name}_deg": (_degrees(enu), "degree", f"{told}, clockwise from north", ("row",)),
+    }
+    sigmas = {
+        part: (
+            np.sqrt(np.diag(one)),
+            np.sqrt(along @ one[:2, :2] @ along),
+            np.rad2deg(np.sqrt(across @ one[:2, :2] @ across)),
+        )
+        for part, one in parts.items()
+    }
+    arrays: dict[str, Quantity] = {}
+    for k, (key, (value, unit, words, dims)) in enumerate(values.items()):
+        arrays[key] = Quantity(np.asarray(value)[None], unit, words, dims)
+        both = [np.asarray(sigmas[part][k]) for part in parts]
+        for ending, sigma in zip(("", "_random", "_systematic"), (np.hypot(*both), *both), strict=True):
+            arrays[f"{key}_sigma{ending}"] = Quantity(sigma[None], unit, _SIGMA[ending], dims)
+    square = ("row", "axis", "axis_2")
+    for ending, one in (("", parts["random"] + parts["systematic"]), ("_random", parts["random"])):
+        words = f"{told}, of east, north, up: {_SIGMA[ending].removeprefix('one sigma: ')}"
+        arrays[f"covariance_{name}_nt2{ending}"] = Quantity(one[None], "nT2", words, square)
+    return arrays | {
         f"offset_{name}_mast_nt": Quantity(
             fit.offset_nt[None],
             "nT",
             f"{told}, of what turns with the mast, left by the calibration",
             ("row", "axis"),
         ),
-        f"residual_{name}_nt": Quantity(np.array([fit.residual_nt]), "nT", f"{told}, rms of what the fit leaves"),
+        f"residual_{name}_nt": Quantity(
+            np.array([fit.residual_nt]), "nT", f"{told}, rms of what a field that stands still leaves"
+        ),
     }
 
 
-def _blocks(n: int, n_block: int) -> NDArray[np.int64]:
-    return np.arange(n) // max(n_block, 1)
+def _known(covariance: Floats, known: NDArray[np.bool_]) -> Floats:
+    """NaN where an axis is not known."""
+    return np.where(known[:, None] & known, covariance, np.nan)
+
+
+def _degrees(enu: Floats) -> float:
+    return float(np.rad2deg(np.arctan2(enu[0], enu[1])))
 
 
 def _mean_quaternion(quaternion: Floats) -> Floats:

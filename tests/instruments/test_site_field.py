@@ -56,6 +56,28 @@ def test_the_covariance_is_the_scatter_of_many_fits():
     np.testing.assert_allclose(np.diagonal(told), np.diagonal(scatter), rtol=0.3)
 
 
+def wandering(n, rng):
+    """Changes of the field along each axis, four samples a second: 0.3 nT in a minute, smooth below 3 s."""
+    steps = rng.normal(0, 0.02, (n + 12, 3))
+    return np.cumsum(np.stack([steps[k : k + n] for k in range(12)]).mean(axis=0), axis=0)
+
+
+def test_the_random_sigma_is_how_far_the_field_is_from_the_truth_while_it_wanders():
+    """A swing of 100 deg with a nod of 30 deg in the middle minute of two and a half; 50 fields, noise of 0.04 nT."""
+    rng = np.random.default_rng(12)
+    time_s = np.arange(0, 150, 0.25)
+    yaw = np.interp(time_s, [45, 60, 90, 105], [0, 50, -50, 0])
+    pitch = np.interp(time_s, [45, 60, 75, 95, 105], [0, 0, -20, 10, 0])
+    turn, off = mast_matrices(yaw, pitch), []
+    for _ in range(50):
+        field = np.array([12.0, -5.0, 30.0]) + wandering(len(time_s), rng)
+        seen = np.einsum("nji,nj->ni", turn, field) + np.array([3.0, 4.0, 7.0]) + rng.normal(0, 0.04, field.shape)
+        fit = fit_rotations(seen, turn, 8, tilts=True, time_s=time_s)
+        off.append((fit.field_nt - field.mean(axis=0)) / np.sqrt(np.diag(fit.covariance_nt2)))
+    chi = np.sqrt(np.mean(np.square(off), axis=0))
+    assert np.all((chi > 0.8) & (chi < 1.25)), chi
+
+
 def test_turns_that_tell_nothing_give_no_fit():
     assert fit_rotations(np.zeros((10, 3)), yaw_only(np.zeros(10)), 1, tilts=False) is None
 
@@ -126,6 +148,25 @@ def test_the_uncertainty_holds_what_is_not_known_of_the_rovers_field(scan, site_
     for sensor in "ab":
         sigma = calibrations["magnetometer"][f"interference_{sensor}"]["rover_nt_sigma"][0]
         assert values(site, f"horizontal_{sensor}_nt_sigma")[0] == pytest.approx(sigma, rel=0.02)
+        assert values(site, f"horizontal_{sensor}_nt_sigma_systematic")[0] == pytest.approx(sigma)
+        assert values(site, f"horizontal_{sensor}_nt_sigma_random")[0] < 0.05  # a field that stands still
+
+
+def test_without_pitch_nothing_is_known_of_the_vertical(scan, site_vectors):
+    (site,) = site_vectors(*scan(120.0))
+    for part in ("", "_random", "_systematic"):
+        sigma = values(site, f"field_a_enu_nt_sigma{part}")[0]
+        assert np.isfinite(sigma).tolist() == [True, True, False]
+    for part in ("", "_random"):
+        covariance = values(site, f"covariance_a_nt2{part}")[0]
+        assert np.isfinite(covariance).tolist() == [[True, True, False]] * 2 + [[False] * 3]
+
+
+def test_both_parts_add_up_in_squares(scan, site_vectors):
+    (site,) = site_vectors(*scan(120.0))
+    for name in ("field_b_enu_nt", "horizontal_b_nt", "declination_b_deg"):
+        whole, random, systematic = (values(site, f"{name}_sigma{part}") for part in ("", "_random", "_systematic"))
+        np.testing.assert_allclose(whole, np.hypot(random, systematic))
 
 
 def test_each_place_has_a_vector_of_its_own(scan, site_vectors, level):
