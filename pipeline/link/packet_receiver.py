@@ -10,7 +10,7 @@ import numpy as np
 from pipeline.batches import ByteBatch, PacketBatch, Quality
 from pipeline.link.marks import ReceiveTimes
 from pipeline.link.output import LinkOutput
-from pipeline.link.packet_headers import IDLE_APID, packet_fields
+from pipeline.link.packet_headers import is_idle, packet_fields
 from pipeline.link.packet_stream import PacketStream, StreamPackets
 from pipeline.link.sequence import SequenceCounts
 from pipeline.link.settings import ChannelSettings, LinkSettings, link_report
@@ -61,27 +61,37 @@ class PacketReceiver:
         }
 
     def _hand_on(self, found: StreamPackets) -> LinkOutput:
-        apid, flags, count = packet_fields(found.word)
-        wanted = np.nonzero(apid != IDLE_APID)[0]
-        self._n_packets += len(apid)
-        self._n_idle += len(apid) - len(wanted)
-        received_ns = self._times.at(found.last[wanted])
+        self._n_packets += len(found.start)
+        found = self._without_idle(found)
+        received_ns = self._times.at(found.last)
         self._times.forget_before(self._stream.place)
-        if not len(wanted):
+        if not len(found.start):
             return LinkOutput(PacketBatch.empty())
-        quality = np.zeros(len(wanted), np.uint32)
-        quality[self._sequence.feed(apid[wanted], count[wanted])] |= np.uint32(Quality.AFTER_GAP)
-        none = np.zeros(len(wanted), np.uint16)
+        apid, flags, count = packet_fields(found.word)
+        quality = self._sequence.feed(apid, count) * np.uint32(Quality.AFTER_GAP)
+        none = np.zeros(len(apid), np.uint16)
         packets = PacketBatch(
             found.octets,
-            found.start[wanted],
-            found.length[wanted],
-            apid[wanted],
-            count[wanted],
-            flags[wanted],
+            found.start,
+            found.length,
+            apid,
+            count,
+            flags,
             none,
             none.astype(np.uint8),
             received_ns,
             quality,
         )
         return LinkOutput(packets)
+
+    def _without_idle(self, found: StreamPackets) -> StreamPackets:
+        """The packets but idle ones, which are counted."""
+        idle = is_idle(found.word)
+        n_idle = int(np.count_nonzero(idle))
+        if not n_idle:
+            return found
+        self._n_idle += n_idle
+        kept = np.nonzero(~idle)[0]
+        return StreamPackets(
+            found.octets, found.start[kept], found.length[kept], found.word[kept], found.last[kept]
+        )

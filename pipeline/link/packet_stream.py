@@ -12,8 +12,10 @@ or a recorder left, and are skipped; one alone is a packet.
 from __future__ import annotations
 
 import struct
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +38,7 @@ _HEADER_AND_OCTET = np.uint64(8)
 _SAMPLE = 1 << 12
 """Packets whose lengths tell what lengths to expect."""
 _NONE = np.empty(0, np.int64)
+_T = TypeVar("_T", bound=np.generic)
 _length_field = struct.Struct(">4xH").unpack_from
 
 
@@ -118,6 +121,7 @@ class PacketStream:
         octets, words = self._buffer, words_of(self._buffer)
         end, at = len(octets) - PAD_BYTES, 0
         starts: list[NDArray[np.int64]] = []
+        heads: list[NDArray[np.uint64]] = []
         while True:
             if self._lost:
                 found = self._search(words, at, end, final=final)
@@ -125,11 +129,15 @@ class PacketStream:
                 at = found
                 if self._lost:
                     break
-            run = self._without_fill(words, self._take_run(words, at, end), end, final=final)
-            if len(run):
+            run = self._take_run(words, at, end)
+            head = words[run].astype(np.uint64)
+            n_packets = self._n_before_fill(words, run, head, end, final=final)
+            if n_packets:
+                run, head = run[:n_packets], head[:n_packets]
                 starts.append(run)
-                at = int(run[-1]) + int(space_packet_lengths(words[run[-1:]])[0])
-                self._seen[(words[run] >> np.uint64(48) & np.uint64(0xFFF)).astype(np.intp)] = True
+                heads.append(head)
+                at = int(run[-1]) + int(space_packet_lengths(head[-1:])[0])
+                self._note_seen(head)
                 continue
             header_whole = at + self.prefix + PRIMARY_HEADER_BYTES <= end
             if header_whole and int(words[at + self.prefix]) >> 61:
@@ -147,25 +155,40 @@ class PacketStream:
         if final:
             self._skip(at, end)
             at = end
-        return self._hand_on(np.concatenate(starts) if starts else _NONE, at)
+        return self._hand_on(_joined(starts, _NONE), _joined(heads, _NONE.astype(np.uint64)), at)
+
+    def _note_seen(self, head: NDArray[np.uint64]) -> None:
+        """Remember the APIDs (and packet types) of packets, by their first words."""
+        kind = head >> np.uint64(48) & np.uint64(0xFFF)
+        first = kind[0]
+        self._seen[int(first) if bool((kind == first).all()) else kind.astype(np.intp)] = True
 
     def _skip(self, at: int, end: int) -> None:
         """Count octets that are in no packet."""
         self.skipped_bytes += end - at
         self.skipped_zeros += end - at - int(np.count_nonzero(self._buffer[at:end]))
 
-    def _without_fill(
-        self, words: NDArray[np.uint64], run: NDArray[np.int64], end: int, *, final: bool
-    ) -> NDArray[np.int64]:
-        """The packets of a run before the first of zeros that is, or may still prove to be, fill."""
-        zero = np.nonzero(words[run] >> _HEADER_AND_OCTET == 0)[0]
-        if not len(zero):
-            return run
+    def _n_before_fill(
+        self,
+        words: NDArray[np.uint64],
+        run: NDArray[np.int64],
+        head: NDArray[np.uint64],
+        end: int,
+        *,
+        final: bool,
+    ) -> int:
+        """How many packets of a run stand before the first of zeros that is, or may still prove to be, fill.
+
+        `head`: their first words.
+        """
+        if not len(run) or head.min() >> _HEADER_AND_OCTET:
+            return len(run)
+        zero = np.nonzero(head >> _HEADER_AND_OCTET == 0)[0]
         following = run[zero] + _ZERO_PACKET_BYTES + self.prefix
         known = following + _ZERO_PACKET_BYTES <= end
         again = words[np.where(known, following, 0)] >> _HEADER_AND_OCTET == 0
         fill = zero[np.where(known, again, not final)]
-        return run[: int(fill[0])] if len(fill) else run
+        return int(fill[0]) if len(fill) else len(run)
 
     def _is_fill(self, words: NDArray[np.uint64], header: int, end: int) -> bool:
         """Whether two packets of zeros stand at `header`."""
@@ -174,9 +197,8 @@ class PacketStream:
             return False
         return not (int(words[header]) >> int(_HEADER_AND_OCTET) or int(words[following]) >> int(_HEADER_AND_OCTET))
 
-    def _hand_on(self, start: NDArray[np.int64], at: int) -> StreamPackets:
+    def _hand_on(self, start: NDArray[np.int64], word: NDArray[np.uint64], at: int) -> StreamPackets:
         octets, base = self._buffer, self._base
-        word = words_of(octets)[start].astype(np.uint64)
         length = space_packet_lengths(word)
         self._buffer = octets[at:].copy()
         self._base += at
@@ -285,6 +307,10 @@ class PacketStream:
         if place <= end:
             return True
         return False if final else None
+
+
+def _joined(pieces: Sequence[NDArray[_T]], nothing: NDArray[_T]) -> NDArray[_T]:
+    return pieces[0] if len(pieces) == 1 else np.concatenate([nothing, *pieces])
 
 
 def _cycle_of(length: NDArray[np.int64]) -> NDArray[np.int64]:

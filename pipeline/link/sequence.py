@@ -24,7 +24,8 @@ class SequenceCounts:
         if len(apid) <= _FEW:
             return self._feed_each(apid, count)
         n = len(apid)
-        order = np.argsort(apid, kind="stable")
+        is_one = bool((apid == apid[0]).all())
+        order = slice(None) if is_one else np.argsort(apid, kind="stable")
         by_apid, counts = apid[order], count[order].astype(np.int64)
         edge = np.ones(n + 1, bool)  # between packets of different APIDs
         np.not_equal(by_apid[1:], by_apid[:-1], out=edge[1:-1])
