@@ -24,14 +24,16 @@ Positions = NDArray[np.int64]
 Rows = NDArray[np.intp]
 MAX_IDLE = 1024
 """What takes no bit comes no more often: a damaged count should not hold everything up."""
-FEW_PLACES, MOST_PLACES = 1 << 10, 1 << 13
+FEW_PLACES, MOST_PLACES = 1 << 10, 1 << 14
 """Places that are worked out together: so few cost next to nothing; more would leave the cache."""
 LEAST_YIELD = 64
 """A window grows while one in so many places, or more, is the beginning of a time."""
 GROWTH = 16
 """By how much a window becomes wider or narrower: each costs the calls to NumPy of one step, whatever its width."""
-MOST_DOUBLINGS = 5
+MOST_DOUBLINGS = 7
 """Longer jumps would cost more to make, for all places, than they save on the way."""
+FEW_MARKS = 8
+"""After so many of the longest jumps it is looked whether they still lead anywhere."""
 
 
 class TimesFound(NamedTuple):
@@ -131,8 +133,8 @@ class _Window:
 def _chain(following: Rows, first: Rows, most: int) -> Rows:
     """From each first place the next ones, up to `most`; places of len(following) stand behind the last.
 
-    Jumps over 1, 2, 4, ... places are made of each other for all places, up to MOST_DOUBLINGS times; the chain is walked
-    by the longest, and what they leap over is filled in by the shorter ones.
+    Jumps over 1, 2, 4, ... places are made of each other for all places, up to MOST_DOUBLINGS times; the chain is
+    walked by the longest, and what they leap over is filled in by the shorter ones.
     """
     nowhere = len(following)
     jumps = [np.append(following, nowhere)]
@@ -140,7 +142,7 @@ def _chain(following: Rows, first: Rows, most: int) -> Rows:
         jumps.append(jumps[-1].take(jumps[-1]))
     longest = jumps.pop()
     marks, n_marks = [first], -(-most // (1 << len(jumps)))
-    while len(marks) < n_marks and marks[-1].min() < nowhere:
+    while len(marks) < n_marks and (len(marks) % FEW_MARKS or marks[-1].min() < nowhere):
         marks.append(longest.take(marks[-1]))
     chain = np.stack(marks, axis=1)[:, :, None]
     while jumps:
