@@ -14,7 +14,6 @@ import re
 from collections import Counter
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
-from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -25,14 +24,13 @@ from pipeline import topics
 from pipeline.batches import Event, Message
 from pipeline.dashboard.server import TOPICS, Served, available, serving
 from pipeline.errors import ConfigError, DownlinkError
-from pipeline.files import printable_name
 from pipeline.identity import content_of_all
 from pipeline.link.settings import LinkSettings
 from pipeline.mission import Mission
 from pipeline.outputs import check_file, check_folder, check_replace
 from pipeline.signals import on_signals
 from pipeline.stages.line import Line
-from pipeline.stages.passes import outcomes, read_passes, station_names, with_origin
+from pipeline.stages.passes import named_outcomes, outcomes, read_passes, station_names, with_origin
 from pipeline.stages.replay import Replay
 from pipeline.stages.tape import Tape
 from pipeline.transport.broker import BrokerAddress
@@ -58,7 +56,9 @@ def bundled(name: str) -> Path:
 def stream_name(asked: str | None, passes: Sequence[Path]) -> str:
     """Give the topic level of a replay: what was asked for, or the first recording's name."""
     if asked is None:
-        return topics.slug(passes[0].name.split(".")[0]) or "replay"
+        from pipeline.stages.origin import stream_of  # noqa: PLC0415 - as above
+
+        return stream_of(passes)
     if topics.slug(asked) != asked:
         raise ConfigError(f"--stream {asked}: lower case letters, digits, '-', '_' and '.', as a topic level")
     return asked
@@ -167,22 +167,17 @@ def write_products(
     overwrite: bool = False,
 ) -> dict[str, Any]:
     """Write the products of recordings to a folder, a file for each kind of product; with the report their names."""
-    from pipeline.archive.collection import Origin  # noqa: PLC0415 - as above
-    from pipeline.archive.products import product_files  # noqa: PLC0415
+    from pipeline.archive.products import product_files  # noqa: PLC0415 - as above
+    from pipeline.stages.origin import origin_of  # noqa: PLC0415
 
     _needs_dictionary(mission)
     stream = stream_name(stream, passes)
     mission = with_origin(mission, passes)
     line = Line(mission, stream, stations=station_names(mission, passes, merge=merge))
-    site = asdict(mission.site) if mission.site else None
-    names = tuple(map(printable_name, passes))
-    content, inputs = content_of_all(passes), [*passes, *mission.files]
-    origin = Origin(
-        mission.name, stream, names, site, simulated=mission.simulated, words=mission.archive, content=content
-    )
+    origin, inputs = origin_of(passes, mission, stream), [*passes, *mission.files]
     with product_files(out, origin, file_format, inputs=inputs, overwrite=overwrite) as files:
-        for outcome in outcomes(line, passes, progress):
-            files.add(outcome.products)
+        for name, outcome in named_outcomes(line, passes, progress):
+            files.add(outcome.products, name)
         files.received(line.report()["frames"])
     return line.report() | {"files": [entry.path.name for entry in files.entries]}
 

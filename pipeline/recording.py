@@ -12,7 +12,7 @@ A radargram in five lines: behind these two, `radar["quicklook"].T.plot(x="dista
 
 >>> radar = found.product("gpr/radargram_high").set_coords(["distance_m", "depth_m"])
 >>> radar["quicklook"].dims, radar["depth_m"].attrs["units"]
-(('row', 'sample'), 'm')
+(('time', 'sample'), 'm')
 """
 
 from __future__ import annotations
@@ -20,20 +20,21 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipeline.archive.column_listing import Source
-from pipeline.archive.datasets import dataset, product_dataset
+from pipeline.archive.datasets import dataset
+from pipeline.archive.product_datasets import ProductCollections
 from pipeline.archive.row_columns import ROW_FIELDS, Known
 from pipeline.batches import ColumnBatch, Event, FrameBatch, PacketBatch, Product
 from pipeline.errors import ConfigError
 from pipeline.mission import Mission, load_mission
-from pipeline.pictures.series import Gathering
 from pipeline.stages.gathered import UNKNOWN_GROWTH, GatheredColumns
 from pipeline.stages.line import Line, Outcome
-from pipeline.stages.passes import outcomes, station_names, with_origin
+from pipeline.stages.origin import origin_of, stream_of
+from pipeline.stages.passes import named_outcomes, outcomes, station_names, with_origin
 from pipeline.transport.source import size_of_pass
 
 if TYPE_CHECKING:
@@ -146,25 +147,32 @@ class RecordedPass:
 
     def products(self) -> Iterator[Product]:
         """Give the science products, in order."""
-        for outcome in self._through(self._line(self.paths[0].stem)):
+        for outcome in self._through(self._line(stream_of(self.paths))):
             yield from outcome.products
 
     def product(self, name: str) -> xarray.Dataset:
-        """Give the products of a kind, `<instrument>/<product>`, as one Dataset along `row`, with units and quality.
+        """Give the products of a kind, `<instrument>/<product>`, as one Dataset: what `downlink products` writes of it.
 
-        Where their arrays differ in form, as images of several sizes do, those of the commonest form, with a
-        UserWarning that says how many are left out; `product_forms` gives them all.
+        Dimensions, coordinates, variables and attributes are those of its NetCDF file (docs/products.md). Rows lie
+        along `time`, so that `sel(time=slice(...))` and `resample(time="1min")` work; along `row` where some have no
+        time or an earlier one than the row before. Coordinates: `time`, where the mission has a site `sol`, `lmst`,
+        `ltst`, `ls`, and of several passes `pass`, the recording of each row. Attributes: lineage and calibration.
+
+        Where arrays differ in form, as images of several sizes do, those of the commonest form, with a UserWarning that
+        says how many are left out; `product_forms` gives them all.
         Raises ConfigError where the pass has no such products, and names those it has.
 
         >>> found = open_pass("replay_data/clean.cadu", mission="zhurong")
         >>> weather = found.product("weather/meteorology")
         >>> weather["pressure_pa"].where(weather["usable"]).attrs["units"], weather.attrs["level"]
         ('Pa', '2B')
+        >>> weather[["pressure_pa"]].resample(time="1min").mean().sizes["time"]
+        6
         """
         first, *others = self.product_forms(name)
         if others:
-            n_left = sum(one.attrs["n_products"] for one in others)
-            n_all = n_left + first.attrs["n_products"]
+            n_left = sum(int(one.attrs["n_products"]) for one in others)
+            n_all = n_left + int(first.attrs["n_products"])
             warnings.warn(
                 f"{name}: {n_left} of {n_all} products are left out, their arrays have other forms; "
                 f"product_forms({name!r}) gives all",
@@ -178,30 +186,19 @@ class RecordedPass:
         Each as from `product`; the attribute `n_products` says how many are in it. Raises ConfigError as `product`.
 
         >>> found = open_pass("replay_data/clean.cadu", mission="zhurong")
-        >>> [one.attrs["n_products"] for one in found.product_forms("natecam/image")]
+        >>> [int(one.attrs["n_products"]) for one in found.product_forms("natecam/image")]
         [8, 7]
         """
-        gathered, kinds = Gathering(max_bytes=None), set()
-        for product in self.products():
-            kinds.add(kind := f"{product.instrument}/{product.product}")
-            if kind == name:
-                gathered.add([product])
-        if name not in kinds:
-            raise ConfigError(f"the pass has no {name}: it has {', '.join(sorted(kinds)) or 'no products'}")
-        instrument, _, product_name = name.partition("/")
-        return [
-            product_dataset(
-                one.arrays,
-                one.utc_ns,
-                one.quality,
-                {"product": name, "level": one.level, "n_products": one.n_products},
-            )
-            for one in gathered.forms(instrument, product_name)
-        ]
+        line = self._line(stream_of(self.paths))
+        found = ProductCollections(name)
+        for pass_name, outcome in named_outcomes(line, self.paths, lambda _: None):
+            found.add(outcome.products, pass_name)
+        origin = origin_of(self.paths, self.mission, stream_of(self.paths))
+        return found.datasets(replace(origin, frames=line.report()["frames"]))
 
     def events(self) -> Iterator[Event]:
         """Give what an operator wants to hear of: gaps, limits, what instruments found."""
-        for outcome in self._through(self._line(self.paths[0].stem)):
+        for outcome in self._through(self._line(stream_of(self.paths))):
             yield from outcome.events
 
     def _through(self, line: Line) -> Iterator[Outcome]:
@@ -232,8 +229,8 @@ class _Read:
         return max(self._n_bytes / (self._n_read + IN_MEMORY_CHUNK_BYTES), 1.0)
 
 
-def open_pass(*paths: str | Path, mission: str, merge: bool = False) -> RecordedPass:
-    """Open recordings; `mission` is a folder, or the name of one under configs/.
+def open_pass(*paths: str | Path | Sequence[str | Path], mission: str, merge: bool = False) -> RecordedPass:
+    """Open recordings, or a list of them; `mission` is a folder, or the name of one under configs/.
 
     Several are read one after the other: pieces of one recording give what the whole gives, different passes what each
     gives alone. `merge`: they are of several stations that received one pass, and are merged frame by frame.
@@ -242,6 +239,7 @@ def open_pass(*paths: str | Path, mission: str, merge: bool = False) -> Recorded
     >>> found.report()["passes"]
     2
     """
-    if not paths:
+    named = [one for path in paths for one in ([path] if isinstance(path, str | Path) else path)]
+    if not named:
         raise ConfigError("name at least one recording")
-    return RecordedPass(tuple(Path(path) for path in paths), load_mission(mission), merge)
+    return RecordedPass(tuple(map(Path, named)), load_mission(mission), merge)

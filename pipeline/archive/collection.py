@@ -80,11 +80,12 @@ def kind(product: Product) -> tuple[Any, ...]:
 
 
 class Collection:
-    """The products of one kind. `ids`, `n_rows` and `lineages` have an element for each."""
+    """The products of one kind. `ids`, `n_rows`, `lineages` and `passes` (names of passes) have an element for each."""
 
     def __init__(self, first: Product, spill: Spill) -> None:
         self.instrument, self.product, self.level = first.instrument, first.product, first.level
         self.ids: list[str] = []
+        self.passes: list[str] = []
         self.n_rows: list[int] = []
         self.lineages: list[Mapping[str, Any]] = []
         self.start_ns = self.stop_ns = NO_TIME
@@ -96,8 +97,10 @@ class Collection:
         self._flat = _ragged(first.arrays)
         self._columns = {name: self._column(name, one) for name, one in first.arrays.items()}
 
-    def add(self, product: Product) -> None:
+    def add(self, product: Product, pass_name: str = "") -> None:
+        """Append a product, of the pass of this name."""
         self._stretch(product)
+        self.passes.append(pass_name)
         n_before = {name: self._columns[name].array.n_rows for name in self._flat}
         for name, quantity in product.arrays.items():
             column = self._columns[name]
@@ -116,6 +119,18 @@ class Collection:
     def columns(self) -> dict[str, Column]:
         """The arrays of the file; what all products agree on stands once. Asked when all are there."""
         return {name: self._once(column) for name, column in self._columns.items()}
+
+    @cached_property
+    def is_in_order(self) -> bool:
+        """Whether every row has a time, and none an earlier one than the row before. Asked when all are there."""
+        if "time_utc_ns" not in self.columns or not sum(self.n_rows):
+            return False
+        last = NO_TIME + 1
+        for part in self.columns["time_utc_ns"].array.parts():
+            if len(part) and (part[0] < last or bool((part[1:] < part[:-1]).any())):
+                return False
+            last = part[-1] if len(part) else last
+        return True
 
     @cached_property
     def common(self) -> dict[str, Any]:

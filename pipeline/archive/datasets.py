@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.netcdf_attributes import ANGLE_UNITS, STANDARD_NAMES, USABLE, quality_flags
+from pipeline.archive.collection import Collection, Origin
+from pipeline.archive.netcdf_attributes import global_attributes
+from pipeline.archive.product_variables import Variable, product_variables
 from pipeline.archive.row_columns import Known, row_columns
-from pipeline.batches import Column, Quantity, Ragged, usable
+from pipeline.batches import Column, Ragged
 from pipeline.categorical import Categorical
 from pipeline.errors import ConfigError
 from pipeline.software import to_install
@@ -55,30 +57,26 @@ def _attributes(name: str, known: Known) -> dict[str, str]:
     return {key: value for key, value in words.items() if value}
 
 
-def product_dataset(
-    arrays: Mapping[str, Quantity],
-    utc_ns: NDArray[np.int64],
-    quality: NDArray[np.uint32],
-    attributes: Mapping[str, Any],
-) -> xarray.Dataset:
-    """Make a Dataset of the arrays of products; coordinate `utc`, `quality` and `usable` stand along `row`."""
+def product_dataset(collection: Collection, origin: Origin, name: str) -> xarray.Dataset:
+    """Make a Dataset of a collection of products: just what xarray opens of its NetCDF file. `name`: its id.
+
+    Along `time`, where every row has one and they are in order, else along `row`.
+    """
     xr = _xarray()
-    variables: dict[str, Any] = {
-        name: (one.dims, one.values, _of_quantity(name, one))
-        for name, one in arrays.items()
-        if name != "time_utc_ns"
-    }
-    variables["quality"] = (("row",), quality, quality_flags())
-    variables["usable"] = (("row",), usable(quality), {"long_name": USABLE})
-    utc = utc_ns.astype("datetime64[ns]")
-    made: xarray.Dataset = xr.Dataset(variables, {"utc": (("row",), utc)}, dict(attributes))
+    variables = {one.name: (one.dims, _whole(one), _cf(one)) for one in product_variables(collection)}
+    encoded = xr.Dataset(variables, attrs=global_attributes(collection, origin, name))
+    made: xarray.Dataset = xr.decode_cf(encoded, decode_timedelta=False)
     return made
 
 
-def _of_quantity(name: str, quantity: Quantity) -> dict[str, str]:
-    units = ANGLE_UNITS.get(name) or quantity.unit or "1"
-    standard = {"standard_name": STANDARD_NAMES[name]} if name in STANDARD_NAMES else {}
-    return {"units": units, "long_name": quantity.description, **standard}
+def _whole(one: Variable) -> NDArray[Any]:
+    parts = list(one.parts())
+    return np.concatenate(parts).reshape(one.shape) if parts else np.empty(one.shape, one.dtype)
+
+
+def _cf(one: Variable) -> dict[str, Any]:
+    fill = {} if one.fill is None else {"_FillValue": one.fill}
+    return {key: value for key, value in one.attributes.items() if value is not None} | fill
 
 
 def _xarray() -> Any:

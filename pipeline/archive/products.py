@@ -92,12 +92,13 @@ class ProductFiles:
         """Files of this run that are there: they have taken the place of what stood there before."""
         return sum(_inode(path) not in {0, before} for path, before in self._begun)
 
-    def add(self, products: Iterable[Product]) -> None:
+    def add(self, products: Iterable[Product], pass_name: str = "") -> None:
+        """Append products of the pass of this name."""
         for product in products:
             key = kind(product)
             if key not in self._collections:
                 self._collections[key] = Collection(product, self._spill)
-            self._collections[key].add(product)
+            self._collections[key].add(product, pass_name)
 
     def received(self, frames: Mapping[str, Any]) -> None:
         """What the link counted, for the lineage of files; told before they are written."""

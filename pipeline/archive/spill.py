@@ -41,6 +41,21 @@ class Spill:
         return self._file.read(size)
 
 
+class MemorySpill(Spill):
+    """The same in memory, for products that become a Dataset."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+
+    def append(self, array: NDArray[Any]) -> int:
+        """Where the array was put."""
+        self._pieces.append(bytes(octets(array)))
+        return len(self._pieces) - 1
+
+    def read(self, offset: int, size: int) -> bytes:
+        return self._pieces[offset][:size]
+
+
 def octets(array: NDArray[Any]) -> memoryview:
     """The bytes of an array of any type, as they lie in memory in C order."""
     return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data

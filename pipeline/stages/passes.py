@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from pipeline.batches import ByteBatch
 from pipeline.errors import ConfigError
+from pipeline.files import printable_name
 from pipeline.link.packet_stream import PacketStream
 from pipeline.mission import Mission
 from pipeline.outputs import is_simulated
@@ -105,10 +106,25 @@ def outcomes(
     line: Line, paths: Sequence[Path], progress: Callable[[int], None], chunk_bytes: int = CHUNK_BYTES
 ) -> Iterator[Outcome]:
     """Take recordings through a line to their end; `progress` is told the bytes of each batch when it is done with."""
-    for batch in read_passes(line, paths, chunk_bytes):
-        yield line.feed(batch)
-        progress(len(batch.data))
-    yield line.flush()
+    return (outcome for _, outcome in named_outcomes(line, paths, progress, chunk_bytes))
+
+
+def named_outcomes(
+    line: Line, paths: Sequence[Path], progress: Callable[[int], None], chunk_bytes: int = CHUNK_BYTES
+) -> Iterator[tuple[str, Outcome]]:
+    """As `outcomes`, each with the name of the pass that it is of: the file name of the recording that it begins with.
+
+    Merged recordings are one pass, of all their names. Where two have the same file name, their paths are the names.
+    """
+    names = [printable_name(path) for path in paths]
+    names = names if len(set(names)) == len(names) else [str(path) for path in paths]
+    name = ", ".join(names) if line.n_stations > 1 else names[0]
+    for number, batches in enumerate(sources(line, paths, chunk_bytes)):
+        for batch in batches:
+            yield name, line.feed(batch)
+            name = names[number] if batch.begins else name
+            progress(len(batch.data))
+    yield name, line.flush()
 
 
 def out_of_order(mission: Mission, paths: Sequence[Path], *, merge: bool = False) -> str:

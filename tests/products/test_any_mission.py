@@ -55,7 +55,7 @@ def test_all_packets_of_jpss_are_rows_of_one_file(real_data, tmp_path):
     path = tmp_path / "out" / "jpss-1_telemetry_JPSS_ATT_EPHEM_20210409000000_20210409015959.nc"
     sent = np.fromfile(recording, np.uint8).reshape(-1, 71)[:, 23:27].copy().view(">f4")[:, 0]
     with xarray.open_dataset(path) as found:
-        assert found.sizes["row"] == 7200
+        assert found.sizes["time"] == 7200
         assert np.array_equal(found["ADGPSPOSX"].values, sent)
         assert found["ADGPSPOSX"].attrs["units"] == "m"
         assert str(found["time"].values[0]) == "2021-04-09T00:00:00.007137000"

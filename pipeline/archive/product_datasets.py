@@ -1,0 +1,63 @@
+"""Products of one kind as Datasets: gathered in memory, by the form of their arrays, in order of time.
+
+In: products as they come. Out: a Dataset for each form, the commonest first.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from pipeline.archive.collection import Collection, Origin, kind
+from pipeline.archive.datasets import product_dataset
+from pipeline.archive.product_names import file_stem
+from pipeline.archive.spill import MemorySpill
+from pipeline.batches import NO_TIME, Product
+from pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    import xarray
+
+
+class ProductCollections:
+    """Takes all products of a pass; keeps those of the kind `<instrument>/<product>`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._kinds: set[str] = set()
+        self._forms: dict[tuple[Any, ...], list[tuple[str, Product]]] = {}
+
+    def add(self, products: Iterable[Product], pass_name: str) -> None:
+        """Keep those of the kind, with the pass that they are of."""
+        for product in products:
+            self._kinds.add(found := f"{product.instrument}/{product.product}")
+            if found == self._name:
+                self._forms.setdefault(kind(product), []).append((pass_name, product))
+
+    def datasets(self, origin: Origin) -> list[xarray.Dataset]:
+        """Raises ConfigError where there are none, and names the kinds that there are."""
+        if not self._forms:
+            known = ", ".join(sorted(self._kinds)) or "no products"
+            raise ConfigError(f"the pass has no {self._name}: it has {known}")
+        stems: Counter[str] = Counter()
+        found = []
+        for products in self._forms.values():
+            collection = _collection(products)
+            stem = file_stem(collection, origin)
+            stems[stem] += 1
+            name = stem if stems[stem] == 1 else f"{stem}.{stems[stem]}"  # as its file is called
+            found.append(product_dataset(collection, origin, name))
+        return sorted(found, key=lambda one: -int(one.attrs["n_products"]))
+
+
+def _collection(products: list[tuple[str, Product]]) -> Collection:
+    """The products in order of their first time, those without any as they came."""
+    starts = [product.time.utc_ns[0] for _, product in products]
+    ordered = products
+    if NO_TIME not in starts:
+        ordered = [products[number] for number in sorted(range(len(products)), key=starts.__getitem__)]
+    found = Collection(ordered[0][1], MemorySpill())
+    for pass_name, product in ordered:
+        found.add(product, pass_name)
+    return found
