@@ -154,9 +154,10 @@ class RecordedPass:
         """Give the products of a kind, `<instrument>/<product>`, as one Dataset: what `downlink products` writes of it.
 
         Dimensions, coordinates, variables and attributes are those of its NetCDF file (docs/products.md). Rows lie
-        along `time`, so that `sel(time=slice(...))` and `resample(time="1min")` work; along `row` where some have no
-        time or an earlier one than the row before. Coordinates: `time`, where the mission has a site `sol`, `lmst`,
-        `ltst`, `ls`, and of several passes `pass`, the recording of each row. Attributes: lineage and calibration.
+        along `time`, or along `row` where several have the same time; `sel(time=slice(...))` and `resample(time="1min")`
+        work with both. (Where some have no time, or an earlier one than the row before, they lie along `row` too.)
+        Coordinates: `time`, where the mission has a site `sol`, `lmst`, `ltst`, `ls`, and of several passes `pass`, the
+        recording of each row. Attributes: lineage and calibration.
 
         Where arrays differ in form, as images of several sizes do, those of the commonest form, with a UserWarning that
         says how many are left out; `product_forms` gives them all.

@@ -121,16 +121,16 @@ class Collection:
         return {name: self._once(column) for name, column in self._columns.items()}
 
     @cached_property
-    def is_in_order(self) -> bool:
-        """Whether every row has a time, and none an earlier one than the row before. Asked when all are there."""
-        if "time_utc_ns" not in self.columns or not sum(self.n_rows):
-            return False
-        last = NO_TIME + 1
-        for part in self.columns["time_utc_ns"].array.parts():
-            if len(part) and (part[0] < last or bool((part[1:] < part[:-1]).any())):
-                return False
-            last = part[-1] if len(part) else last
-        return True
+    def least_step_ns(self) -> int | None:
+        """The least difference of the times of neighbouring rows. Asked when all are there.
+
+        None where a row has no time; the largest integer where there are fewer than two rows.
+        """
+        parts = self.columns["time_utc_ns"].array.parts() if "time_utc_ns" in self.columns else ()
+        times = [np.empty(0, np.int64), *parts]
+        if not sum(self.n_rows) or any((part == NO_TIME).any() for part in times):
+            return None
+        return int(np.diff(np.concatenate(times)).min(initial=np.iinfo(np.int64).max))
 
     @cached_property
     def common(self) -> dict[str, Any]:

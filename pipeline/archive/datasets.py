@@ -60,13 +60,15 @@ def _attributes(name: str, known: Known) -> dict[str, str]:
 def product_dataset(collection: Collection, origin: Origin, name: str) -> xarray.Dataset:
     """Make a Dataset of a collection of products: just what xarray opens of its NetCDF file. `name`: its id.
 
-    Along `time`, where every row has one and they are in order, else along `row`.
+    Rows are found by their time (`sel`, `resample`) where every row has one and none is earlier than the row before,
+    also where several have the same and so lie along `row`.
     """
     xr = _xarray()
     variables = {one.name: (one.dims, _whole(one), _cf(one)) for one in product_variables(collection)}
     encoded = xr.Dataset(variables, attrs=global_attributes(collection, origin, name))
     made: xarray.Dataset = xr.decode_cf(encoded, decode_timedelta=False)
-    return made
+    step_ns = collection.least_step_ns
+    return made.set_xindex("time") if step_ns is not None and step_ns == 0 else made
 
 
 def _whole(one: Variable) -> NDArray[Any]:

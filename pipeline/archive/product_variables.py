@@ -2,7 +2,8 @@
 
 In: a `Collection`. Out: a `Variable` for each array, each time and each difference between products, with its
 dimensions, CF attributes and values in parts. Dimension `time` holds the rows of all products, where every row has a
-time and none is earlier than the row before; else they lie along `row`, with `time` beside. `product`: the products.
+later time than the row before, as a coordinate of CF must (1.3); else they lie along `row`, with `time` beside.
+`product`: the products.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ class _Layout:
     def __init__(self, collection: Collection) -> None:
         self._of = collection
         self._n_rows = sum(collection.n_rows)
-        self._row = TIME if collection.is_in_order else ROW
+        self._row = TIME if (collection.least_step_ns or 0) > 0 else ROW
         self._names = variable_names(collection.columns, taken=(*_OWN_NAMES, ROW, PRODUCT))
         self._sizes = {self._row: self._n_rows, PRODUCT: len(collection.ids)}
         own = {name for name in _COORDINATES if name in collection.mars or name == self._beside(TIME)}

@@ -126,7 +126,9 @@ def test_the_checker_of_the_conventions_finds_nothing_against_the_files(folder):
     command = [sys.executable, "-c", program, *files]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     found = [line for line in done.stdout.splitlines() if line.startswith(("§", "* "))]
-    assert [line for line in found if line != "§2.4 Dimensions" and "in the recommended order T, Z" not in line] == []
+    assert [
+        line for line in found if line != "§2.4 Dimensions" and "in the recommended order T, Z" not in line
+    ] == []
     assert done.stdout.count("Compliance Checker Report") == len(files)
 
 
