@@ -154,7 +154,7 @@ class RecordedPass:
         """Give the products of a kind, `<instrument>/<product>`, as one Dataset: what `downlink products` writes of it.
 
         Dimensions, coordinates, variables and attributes are those of its NetCDF file (docs/products.md). Rows lie
-        along `time`, or along `row` where several have the same time; `sel(time=slice(...))` and `resample(time="1min")`
+        along `time`, or `row` where several have the same time; `sel(time=slice(...))` and `resample(time="1min")`
         work with both. (Where some have no time, or an earlier one than the row before, they lie along `row` too.)
         Coordinates: `time`, where the mission has a site `sol`, `lmst`, `ltst`, `ls`, and of several passes `pass`, the
         recording of each row. Attributes: lineage and calibration.
@@ -194,7 +194,7 @@ class RecordedPass:
         found = ProductCollections(name)
         for pass_name, outcome in named_outcomes(line, self.paths, lambda _: None):
             found.add(outcome.products, pass_name)
-        origin = origin_of(self.paths, self.mission, stream_of(self.paths))
+        origin = origin_of(self.paths, line.mission, stream_of(self.paths))
         return found.datasets(replace(origin, frames=line.report()["frames"]))
 
     def events(self) -> Iterator[Event]:
