@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from pipeline.dictionary.comparisons import compile_condition
 from pipeline.dictionary.conditions import Remainder, Size
 from pipeline.dictionary.contexts import Contextual, Offset
 from pipeline.dictionary.definitions import Container, Dictionary
 from pipeline.dictionary.encodings import Tagged, Terminated
 from pipeline.dictionary.limits import Check
 from pipeline.dictionary.notices import Notice, Notices
+from pipeline.dictionary.sizes import compile_size
 from pipeline.dictionary.steps import Assure, Block, Group, Loop, Move, Repeat, Step, Variable, slots_of
-from pipeline.dictionary.values import compile_condition, compile_size
 from pipeline.errors import ConfigError, Problem
 
 Keys = frozenset[str]

@@ -15,12 +15,15 @@ from numpy.typing import NDArray
 
 from pipeline.batches import NO_TIME, Column, Ragged
 from pipeline.dictionary.calibrators import compile_calibrator, evaluate
+from pipeline.dictionary.comparisons import compile_condition, meant
 from pipeline.dictionary.conditions import Reference
+from pipeline.dictionary.criteria import Criterion
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.encodings import Calibrator, Formula
 from pipeline.dictionary.parameter_types import CodedTimeType, NumberType, TimeType
+from pipeline.dictionary.sizes import check_number
 from pipeline.dictionary.steps import Block, Group, Loop, Repeat, Slot, Step, Variable
-from pipeline.dictionary.values import Criterion, Values, check_number, compile_condition, meant
+from pipeline.dictionary.values import Values
 from pipeline.errors import ConfigError, Problem
 
 Array = NDArray[Any]

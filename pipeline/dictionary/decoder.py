@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from pipeline.batches import NO_TIME, Column, ColumnBatch, Event, PacketBatch, Quality
 from pipeline.dictionary.arena import empty_column
 from pipeline.dictionary.columns import named_columns, quality_of
-from pipeline.dictionary.limits import LimitWatch
+from pipeline.dictionary.limit_watch import LimitWatch
 from pipeline.dictionary.others import OtherValues
 from pipeline.dictionary.plain import Plain, compile_plain
 from pipeline.dictionary.plan import Plan

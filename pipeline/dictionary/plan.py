@@ -26,8 +26,10 @@ from pipeline.dictionary.checks import (
     keys_of,
     needs_of,
 )
+from pipeline.dictionary.comparisons import compile_condition, is_number
 from pipeline.dictionary.conditions import Comparison, Condition
 from pipeline.dictionary.contexts import contextual_slots
+from pipeline.dictionary.criteria import values_wanted
 from pipeline.dictionary.definitions import Container, Dictionary, ParameterEntry
 from pipeline.dictionary.encodings import NumberEncoding
 from pipeline.dictionary.integrity import integrity_of
@@ -42,8 +44,8 @@ from pipeline.dictionary.program import Program, compile_program
 from pipeline.dictionary.reach import unreachable
 from pipeline.dictionary.roots import left_out, roots_of
 from pipeline.dictionary.rows import MIN_ROW_BYTES
+from pipeline.dictionary.sizes import compile_size
 from pipeline.dictionary.steps import Block, Field, Group, Loop, Repeat, Slot, Step, has_loop, has_text, slots_of
-from pipeline.dictionary.values import compile_condition, compile_size, is_number, values_wanted
 from pipeline.errors import ConfigError, Problem
 from pipeline.heap import collector_paused
 

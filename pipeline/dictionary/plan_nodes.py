@@ -11,11 +11,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.dictionary.criteria import Criterion
 from pipeline.dictionary.integrity import Integrity
 from pipeline.dictionary.limits import Check
 from pipeline.dictionary.program import Program
+from pipeline.dictionary.sizes import SizeProgram
 from pipeline.dictionary.steps import Slot
-from pipeline.dictionary.values import Criterion, SizeProgram, Values
+from pipeline.dictionary.values import Values
 
 Rows = NDArray[np.intp]
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import combinations
 
+from pipeline.dictionary.criteria import Combines, Criterion
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.notices import Notice, located
 from pipeline.dictionary.plan_nodes import Node
-from pipeline.dictionary.values import Combines, Criterion
 from pipeline.errors import Problem
 
 MAX_PARTS = 6

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from pipeline.batches import Column, Ragged
 from pipeline.dictionary.blocks import BlockProgram
+from pipeline.dictionary.criteria import Ranges
 from pipeline.dictionary.loops import find_times
 from pipeline.dictionary.ragged import flat_starts
 from pipeline.dictionary.rows import Chunk, bit_chunks, matrix_chunks
@@ -30,7 +31,7 @@ from pipeline.dictionary.step_programs import (
 )
 from pipeline.dictionary.steps import Mark, Slot
 from pipeline.dictionary.times import joined_times, parts_of
-from pipeline.dictionary.values import Ranges, Values
+from pipeline.dictionary.values import Values
 from pipeline.dictionary.variables import MAX_FACTOR, Terminators, VariableProgram, product_of
 
 Positions = NDArray[np.int64]

@@ -10,17 +10,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from pipeline.dictionary.blocks import BlockProgram, compile_block
+from pipeline.dictionary.comparisons import compile_condition
+from pipeline.dictionary.criteria import Criterion, Ranges, ranges_wanted
 from pipeline.dictionary.definitions import Dictionary
 from pipeline.dictionary.operations import Conversions
+from pipeline.dictionary.sizes import SizeProgram, compile_size
 from pipeline.dictionary.steps import Assure, Group, Loop, Mark, Move, Repeat, Slot, Step, Variable, has_text
-from pipeline.dictionary.values import (
-    Criterion,
-    Ranges,
-    SizeProgram,
-    compile_condition,
-    compile_size,
-    ranges_wanted,
-)
 from pipeline.dictionary.variables import VariableProgram, compile_variable
 
 

@@ -22,11 +22,12 @@ from pipeline.dictionary.labels import ToLabels
 from pipeline.dictionary.numbers import compile_run, dtype_of
 from pipeline.dictionary.ragged import byte_matrix, flat_starts, ragged_gather
 from pipeline.dictionary.rows import MIN_ROW_BYTES, bit_chunks
+from pipeline.dictionary.sizes import SizeProgram, compile_size
 from pipeline.dictionary.spelled import ToSpelled, ToTruth
 from pipeline.dictionary.steps import LeafType, Slot, Variable
 from pipeline.dictionary.text_columns import texts_of
 from pipeline.dictionary.texts import ToText
-from pipeline.dictionary.values import SizeProgram, Values, compile_size
+from pipeline.dictionary.values import Values
 
 Positions = NDArray[np.int64]
 Array = NDArray[Any]
