@@ -24,6 +24,7 @@ from pipeline.dictionary.definitions import (
     Placement,
 )
 from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding
+from pipeline.dictionary.field_counts import MAX_FIELDS
 from pipeline.dictionary.indirect import choices_of
 from pipeline.dictionary.local import localized
 from pipeline.dictionary.next_entries import with_places
@@ -52,8 +53,6 @@ from pipeline.dictionary.steps import (
 )
 from pipeline.errors import ConfigError, Problem
 
-MAX_FIELDS = 200_000
-"""Containers inside containers could multiply without end."""
 MAX_ELEMENTS = 1 << 26
 
 

@@ -32,6 +32,7 @@ from pipeline.dictionary.contexts import contextual_slots
 from pipeline.dictionary.criteria import values_wanted
 from pipeline.dictionary.definitions import Container, Dictionary, ParameterEntry
 from pipeline.dictionary.encodings import NumberEncoding
+from pipeline.dictionary.field_counts import check_field_counts
 from pipeline.dictionary.integrity import integrity_of
 from pipeline.dictionary.layout import lay_out
 from pipeline.dictionary.limits import checks_of
@@ -123,6 +124,7 @@ def _compile_plan(dictionary: Dictionary, root: str | Sequence[str] | None, file
     for each in dictionary.containers.values():
         if each.base is not None:
             children.setdefault(each.base, []).append(each)
+    check_field_counts(dictionary, roots)
     compiler = _Compiler(dictionary, children)
     nodes = [compiler.node(container) for container in roots]
     found = [node for node in nodes if node is not None]

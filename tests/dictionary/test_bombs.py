@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from pipeline.dictionary.plan import compile_plan
 from pipeline.dictionary.xtce import read_xtce
 from pipeline.errors import ConfigError
 
@@ -85,6 +86,72 @@ def test_a_dictionary_that_would_become_huge_is_one_problem(document, told):
     assert told in problem.text
     assert problem.line == 1
     assert problem.file == "bomb.xml"
+
+
+def container(name, entries, base=""):
+    base = f'<BaseContainer containerRef="{base}"/>' if base else ""
+    return f'<SequenceContainer name="{name}"><EntryList>{entries}</EntryList>{base}</SequenceContainer>'
+
+
+def packets(containers, types="", last="T0"):
+    """A dictionary of these containers, whose entries are the parameter P."""
+    return (
+        f"{HEAD}<ParameterTypeSet>{BYTE}{types}</ParameterTypeSet>"
+        f'<ParameterSet><Parameter name="P" parameterTypeRef="{last}"/></ParameterSet>'
+        f"<ContainerSet>{''.join(containers)}</ContainerSet>{TAIL}"
+    ).encode()
+
+
+VALUE = '<ParameterRefEntry parameterRef="P"/>'
+
+
+def inside(name, n=1):
+    return f'<ContainerRefEntry containerRef="{name}"/>' * n
+
+
+def chain(n, n_inside, leaf=VALUE, *, extends=False):
+    """Containers C0 ... Cn, each with `n_inside` of the one before, which is its base too where it `extends` it."""
+    bases = [f"C{i - 1}" if extends else "" for i in range(1, n + 1)]
+    return [container("C0", leaf)] + [
+        container(f"C{i}", inside(f"C{i - 1}", n_inside), base) for i, base in enumerate(bases, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        (packets(chain(30, 2)), "a packet of more than 200000 fields"),
+        (packets(chain(30, 2)[::-1]), "a packet of more than 200000 fields"),
+        (packets(chain(30, 2, leaf="")), "a packet of more than 200000 fields"),
+        (packets(chain(5, 100)), "a packet of more than 200000 fields"),
+        (packets(chain(30, 2, extends=True)), "a packet of more than 200000 fields"),
+        (
+            packets(chain(30, 2, VALUE * 20), "".join(aggregates(13, 2)), "T13"),
+            "a packet of more than 200000 fields",
+        ),
+        (
+            packets([*chain(17, 2), *(container(f"D{i}", "", "C17") for i in range(200))]),
+            "a packet of more than 200000 fields",
+        ),
+        (
+            packets([container("C", VALUE * 2000), *(container(f"D{i}", inside("C", 50)) for i in range(200))]),
+            "packets of more than 1000000 fields in all",
+        ),
+    ],
+    ids=["30", "outermost first", "empty", "hundreds", "bases", "of aggregates", "many extend one", "many"],
+)
+def test_containers_that_multiply_are_one_problem_before_any_is_laid_out(document, told):
+    began = time.process_time()
+    with pytest.raises(ConfigError) as error:
+        compile_plan(read_xtce(document, "bomb.xml"))
+    assert time.process_time() - began < 1  # 0.1 s on a machine of its own; 0.6 to 20 s before
+    (problem,) = error.value.problems
+    assert (problem.text, problem.file, problem.line) == (told, "bomb.xml", 1)
+
+
+def test_containers_of_ten_doublings_are_laid_out():
+    plan = compile_plan(read_xtce(packets(chain(10, 2)), "fine.xml"))
+    assert plan.root.key == "C10"
 
 
 def test_twelve_doublings_are_4096_values():
