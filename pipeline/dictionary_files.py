@@ -39,24 +39,22 @@ class ReaderOptions:
         return self.roots or None
 
 
-def load_xtce(
-    paths: Sequence[Path], options: ReaderOptions, files: list[Path] | None = None
-) -> tuple[Dictionary, str]:
-    """Read XTCE files into one name space. `files`: takes the path of each file that was read."""
-    included: list[Source] = []
-    sources = xtce_sources(paths, included)
-    dictionary = read_sources(
+def load_xtce(paths: Sequence[Path], options: ReaderOptions) -> Dictionary:
+    """Read XTCE files into one name space."""
+    return dictionary_of(xtce_sources(paths), options)
+
+
+def dictionary_of(sources: Sequence[Source], options: ReaderOptions) -> Dictionary:
+    """Read XTCE documents into one name space."""
+    return read_sources(
         sources,
         strict=options.strict,
         roots=[options.roots] if isinstance(options.roots, str) else options.roots,
         leading_size_in_bits=options.leading_size_in_bits,
     )
-    if files is not None:
-        files += [Path(each.file) for each in (*sources, *included)]
-    return dictionary, _digest([*sources, *included])
 
 
-def _digest(sources: Sequence[Source]) -> str:
+def digest_of(sources: Sequence[Source]) -> str:
     """Of a single file that of its content, so that it can be compared with the file's own."""
     if len(sources) == 1:
         return hashlib.sha256(sources[0].document).hexdigest()
@@ -93,6 +91,12 @@ def _load(included: list[Source], file: str, reference: str) -> tuple[str, bytes
     document = read_limited(path, MAX_FILE_BYTES)
     included.append(Source(document, str(path)))
     return str(path), document
+
+
+def reread(source: Source) -> Source | None:
+    """A document that another one includes, as its file is now; None where that is gone."""
+    path = Path(source.file)
+    return _source(path) if path.is_file() else None
 
 
 def _source(path: Path, below: int | None = None) -> Source:

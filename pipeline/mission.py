@@ -23,10 +23,11 @@ from pipeline.clock.correlation_file import CorrelationTable, clock_of
 from pipeline.clock.onboard import OnboardClock
 from pipeline.dictionary.decoder import Decoder, TimeTerm
 from pipeline.dictionary.plan import Plan, compile_plan
-from pipeline.dictionary_files import ReaderOptions, load_csv, load_xtce
+from pipeline.dictionary_files import ReaderOptions, load_csv
 from pipeline.errors import ConfigError, Problem
 from pipeline.instruments import REGISTER, check_calibration, family
 from pipeline.instruments.context import Descriptions, Site
+from pipeline.known_plans import KNOWN_PLANS
 from pipeline.link.settings import ChannelSettings, LinkSettings
 from pipeline.mission_file import (
     ClockTable,
@@ -296,10 +297,9 @@ def _dictionary(
             names = [settings.xtce] if isinstance(settings.xtce, str) else settings.xtce
             reader = ReaderOptions(settings.strict, settings.leading_size == "bits", settings.root or ())
             files += (named := [folder / name for name in names])
-            dictionary, digest = load_xtce(named, reader, files)
-        else:
-            files.append(folder / (settings.csv or ""))
-            dictionary, digest = load_csv(files[-1])
+            return KNOWN_PLANS.load(named, reader, files)
+        files.append(folder / (settings.csv or ""))
+        dictionary, digest = load_csv(files[-1])
         return compile_plan(dictionary, settings.root), digest
     except OSError as error:
         tell(key, f"cannot read {error.filename}: {error.strerror}")

@@ -100,7 +100,7 @@ def _load(paths: Sequence[Path], kind: str, options: ReaderOptions) -> Dictionar
         if len(paths) > 1:
             raise ConfigError("name one table, or the folder of several")
         return load_csv(paths[0])[0]
-    return load_xtce(paths, options)[0]
+    return load_xtce(paths, options)
 
 
 def write_definition(converted: Converted, target_format: str, file: str) -> tuple[bytes, tuple[Any, ...]]:

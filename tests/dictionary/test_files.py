@@ -142,3 +142,36 @@ def test_a_size_before_a_text_counts_bits_where_the_mission_says_so(tmp_path, do
     octets = packet(b"\x10ab\7")
     (batch,) = Decoder(mission.plan).decode(Receiver(mission.link, []).feed(ByteBatch.of(octets)).packets)
     assert (batch.columns["X"].tolist(), batch.columns["A"].tolist()) == (["ab"], [7])
+
+
+NARROW = TYPES.replace(
+    'name="u8"><IntegerDataEncoding sizeInBits="8"/>', 'name="u8"><IntegerDataEncoding sizeInBits="4"/>'
+)
+
+
+def test_a_dictionary_that_has_not_changed_is_not_compiled_again(decoded, tmp_path):
+    decoded('xtce = ["dt.xml", "tm.xml"]', {"dt.xml": TYPES, "tm.xml": PACKETS.format(types="dt", xtce=XTCE)})
+    assert load_mission(str(tmp_path)).plan is load_mission(str(tmp_path)).plan
+
+
+def test_a_dictionary_that_has_changed_is_read_anew(decoded):
+    files = {"dt.xml": TYPES, "tm.xml": PACKETS.format(types="dt", xtce=XTCE)}
+    assert decoded('xtce = ["dt.xml", "tm.xml"]', files) == [7]
+    assert decoded('xtce = ["dt.xml", "tm.xml"]', files | {"dt.xml": NARROW}) == [0]
+
+
+def test_a_file_that_is_included_and_has_changed_is_read_anew(decoded):
+    root = f"""<SpaceSystem name="r" {XTCE} xmlns:xi="http://www.w3.org/2001/XInclude">
+    <xi:include href="parts/dt.xml"/><xi:include href="parts/tm.xml"/></SpaceSystem>"""
+    files = {"r.xml": root, "parts/dt.xml": TYPES, "parts/tm.xml": PACKETS.format(types="/r/dt", xtce=XTCE)}
+    assert decoded('xtce = "r.xml"', files) == [7]
+    assert decoded('xtce = "r.xml"', files | {"parts/dt.xml": NARROW}) == [0]
+
+
+def test_a_dictionary_that_was_read_is_read_anew_by_other_rules(decoded):
+    odd = PACKETS.format(types="dt", xtce=XTCE).replace("<Parameter ", '<Parameter colour="red" ')
+    files = {"dt.xml": TYPES, "tm.xml": odd}
+    assert decoded('xtce = ["dt.xml", "tm.xml"]', files) == [7]
+    with pytest.raises(ConfigError, match="colour"):
+        decoded('xtce = ["dt.xml", "tm.xml"]\nstrict = true', files)
+    assert decoded('xtce = ["dt.xml", "tm.xml"]', files) == [7]
