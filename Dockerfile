@@ -13,6 +13,7 @@ RUN python -m venv /opt/build \
  && /opt/build/bin/pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes -r build.lock
 COPY README.md LICENSE ./
 COPY configs configs
+COPY replay_data replay_data
 COPY pipeline pipeline
 RUN /opt/build/bin/python -m hatchling build -t wheel -d /tmp/wheel \
  && /opt/downlink/bin/pip install --quiet --no-cache-dir --disable-pip-version-check --no-deps /tmp/wheel/*.whl \

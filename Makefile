@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+EXTRAS := broker,dashboard,parquet,pictures,reprocess,science,services
 
 .PHONY: help setup demo test check witness bench soak docs format lock sbom audit clean system
 
@@ -30,24 +31,27 @@ ifdef LOCKED
 	$(INSTALL) --require-hashes -r requirements-dev.lock
 	$(INSTALL) --no-deps --no-build-isolation -e .
 else
-	$(INSTALL) -e '.[test,check]'
+	$(INSTALL) 'pip>=25.1,<27' # the first that knows dependency groups
+	$(INSTALL) -e '.[$(EXTRAS)]' --group test --group check --group docs
 endif
 	@touch $@ $(VENV)/.setup
 
 # The tools whose formats `dictionary convert` reads, each in a venv of its own: their needs go neither with ours nor together.
 witness: $(VENV)/.tools ## tests that compare with OpenC3, F Prime, AIT, Kaitai and promtool (of Debian's prometheus)
-	@for need in $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"]["witness"])'); do \
+	@for need in $$($(BIN)/python -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["dependency-groups"]["witness"])'); do \
 	  place=$(VENV)/witness/$${need%%>*}; test -x $$place/bin/python || $(PYTHON) -m venv $$place; \
 	  $$place/bin/python -m pip install --quiet --disable-pip-version-check "$$need" || exit 1; \
 	done
 	$(BIN)/python -m pytest -m witness tests
 
 $(VENV)/.supply: pyproject.toml | $(BIN)/python
-	$(INSTALL) -e '.[supply]'
+	$(INSTALL) 'pip>=25.1,<27'
+	$(INSTALL) -e . --group supply
 	@touch $@
 
 $(VENV)/.peers: pyproject.toml | $(BIN)/python
-	$(INSTALL) -e '.[bench]'
+	$(INSTALL) 'pip>=25.1,<27'
+	$(INSTALL) -e '.[broker,dashboard,science,services]' --group bench
 	@touch $@ $(VENV)/.setup
 
 demo: setup ## the bundled pass on the embedded broker
@@ -76,6 +80,7 @@ docs: $(VENV)/.tools ## the pages that are made from the code, and the site in b
 	$(BIN)/python docs/make_reference.py
 	$(BIN)/zensical build --strict
 
+comma := ,
 COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 # hatchling asks for editables when it installs a working tree
 BUILD_NEEDS := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "editables<1", sep="\n")
@@ -83,7 +88,7 @@ BUILD_NEEDS := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))
 lock: $(VENV)/.supply ## resolve pyproject.toml anew: versions and hashes for the image and for CI
 	$(COMPILE) --upgrade --extra services --extra dashboard pyproject.toml -o requirements.lock
 	$(BIN)/python -c '$(BUILD_NEEDS)' | $(COMPILE) --upgrade - -o build.lock
-	$(COMPILE) --upgrade --extra test --extra check pyproject.toml build.lock -o requirements-dev.lock
+	$(COMPILE) --upgrade $(foreach extra,$(subst $(comma), ,$(EXTRAS)),--extra $(extra)) --group test --group check --group docs pyproject.toml build.lock -o requirements-dev.lock
 
 sbom: $(VENV)/.supply ## the image's bill of materials (CycloneDX) in build/sbom.json
 	@mkdir -p build

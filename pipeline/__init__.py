@@ -8,11 +8,17 @@ if TYPE_CHECKING:
 
     from pipeline.recording import RecordedPass, open_pass
 
-__all__ = ["RecordedPass", "open_pass"]
+    __version__: str
+
+__all__ = ["RecordedPass", "__version__", "open_pass"]
 
 
 def __getattr__(name: str) -> Any:
     """Import the interface for notebooks when it is asked for: rooms that import `pipeline.x` need none of it."""
+    if name == "__version__":
+        from pipeline.software import release  # noqa: PLC0415
+
+        return release()
     if name in __all__:
         from pipeline import recording  # noqa: PLC0415
 

@@ -46,11 +46,12 @@ Progress = Callable[[int], None]
 
 
 def bundled(name: str) -> Path:
-    """Find a recording of replay_data/, in this folder or beside the package."""
-    for root in (Path.cwd(), Path(__file__).resolve().parent.parent):
+    """Find a recording of replay_data/: in this folder, in the clone, or in the installed package."""
+    package = Path(__file__).resolve().parent
+    for root in (Path.cwd(), package.parent, package):
         if (root / "replay_data" / name).is_file():
             return root / "replay_data" / name
-    raise ConfigError(f"replay_data/{name} is not here: run this in a clone of the project")
+    raise ConfigError(f"replay_data/{name} is neither in this folder nor in the installed package")
 
 
 def stream_name(asked: str | None, passes: Sequence[Path]) -> str:

@@ -9,19 +9,18 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-IMAGE, CI = ("services", "dashboard"), ("test", "check")
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+PROJECT = PYPROJECT["project"]
+NEEDS = PROJECT["optional-dependencies"] | PYPROJECT["dependency-groups"]
+IMAGE, CI = ("services", "dashboard"), (*PROJECT["optional-dependencies"], "test", "check", "docs")
 DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 
 
-def wanted(extras):
-    """Requirements of the project with these extras, and with those that they name."""
-    found = [Requirement(text) for text in PROJECT["dependencies"]]
-    for extra in extras:
-        for text in PROJECT["optional-dependencies"][extra]:
-            one = Requirement(text)
-            found += wanted(one.extras) if one.name == PROJECT["name"] else [one]
-    return found
+def wanted(names):
+    """Requirements of the project with these extras and dependency groups."""
+    return [
+        Requirement(text) for text in (*PROJECT["dependencies"], *(need for name in names for need in NEEDS[name]))
+    ]
 
 
 def locked(name):
@@ -35,11 +34,11 @@ def locked(name):
     return versions, [entry for entry in entries if not re.search(r"--hash=sha256:[0-9a-f]{64}", entry)]
 
 
-@pytest.mark.parametrize(("name", "extras"), [("requirements.lock", IMAGE), ("requirements-dev.lock", CI)])
-def test_a_lock_holds_what_the_project_asks_for(name, extras):
+@pytest.mark.parametrize(("name", "names"), [("requirements.lock", IMAGE), ("requirements-dev.lock", CI)])
+def test_a_lock_holds_what_the_project_asks_for(name, names):
     """Where this fails, pyproject.toml was changed: run `make lock`."""
     versions, _ = locked(name)
-    for requirement in wanted(extras):
+    for requirement in wanted(names):
         found = versions.get(canonicalize_name(requirement.name), [])
         assert any(requirement.specifier.contains(version) for version in found), f"{requirement} is not in {name}"
 
@@ -52,7 +51,7 @@ def test_every_entry_of_a_lock_has_hashes_and_no_place_is_named(name):
 
 
 def test_every_dependency_has_an_upper_bound():
-    everything = wanted(PROJECT["optional-dependencies"])
+    everything = wanted(NEEDS)
     assert [
         str(one) for one in everything if not {"<", "<=", "==", "~="} & {s.operator for s in one.specifier}
     ] == []
