@@ -121,24 +121,24 @@ def decode(
     overwrite: bool = False,
 ) -> dict[str, Any]:
     """Write the decoded columns of recordings to a folder, a file for each container."""
-    from pipeline.archive.column_listing import Source  # noqa: PLC0415 - as above
-    from pipeline.archive.columns import column_files  # noqa: PLC0415
+    from pipeline.archive.columns import column_files  # noqa: PLC0415 - as above
+    from pipeline.stages.origin import source_of  # noqa: PLC0415
 
     _needs_dictionary(mission)
     line = Line(mission, until="columns", raw=raw, stations=station_names(mission, passes, merge=merge))
-    utc_of = mission.utc_ns if mission.time_terms else None
-    source = Source(mission.name, tuple(passes), raw)
+    has_clock = bool(mission.time_terms)
     with column_files(
         out,
         file_format,
-        source=source,
+        source=source_of(passes, with_origin(mission, passes), raw=raw),
         inputs=mission.files,
-        utc_of=utc_of,
+        utc_of=mission.utc_ns if has_clock else None,
+        local_of=mission.local_times if has_clock else None,
         describe=mission.described,
         overwrite=overwrite,
     ) as files:
-        for outcome in outcomes(line, passes, progress):
-            files.add(outcome.columns)
+        for name, outcome in named_outcomes(line, passes, progress):
+            files.add(outcome.columns, name)
     decoded = {name: rows.arrays["order"].n_rows for name, (_, rows, _) in files.tables.items()}
     return line.report() | {"decoded": decoded}
 

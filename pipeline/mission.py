@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from pipeline.clock.correlation_file import CorrelationTable, clock_of
+from pipeline.clock.local import local_times
 from pipeline.clock.onboard import OnboardClock
 from pipeline.dictionary.decoder import Decoder, TimeTerm
 from pipeline.dictionary.plan import Plan, compile_plan
@@ -92,12 +93,23 @@ class Mission:
 
     def utc_ns(self, parameters: Iterable[str], onboard_ns: NDArray[np.int64]) -> NDArray[np.int64]:
         """UTC of onboard times of a packet that has these parameters: the correlation is of the first clock alone."""
+        clock = self.clock if self._has_first_clock(parameters) else OnboardClock(self.clock.epoch_utc_ns)
+        return clock.utc_ns(onboard_ns)
+
+    def local_times(self, parameters: Iterable[str], utc_ns: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """Local times of the site for packets that have these parameters: names and values, int64[n] to arrays of n.
+
+        Empty without a site, and for packets of another clock than the first, whose spacecraft is not there.
+        """
+        if self.site is None or not self._has_first_clock(parameters):
+            return {}
+        return local_times(utc_ns, self.site.longitude_deg, self.site.sol_offset)
+
+    def _has_first_clock(self, parameters: Iterable[str]) -> bool:
         names = set(parameters)
         others = {term.parameter for term in self.time_terms if term.clock}
         own = {term.parameter for term in self.time_terms} - others
-        plain = bool(others & names) and not own & names
-        clock = OnboardClock(self.clock.epoch_utc_ns) if plain else self.clock
-        return clock.utc_ns(onboard_ns)
+        return not others & names or bool(own & names)
 
 
 def find_mission(name: str) -> tuple[Path, str]:

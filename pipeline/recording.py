@@ -19,21 +19,20 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.archive.column_listing import Source
 from pipeline.archive.datasets import dataset
 from pipeline.archive.product_datasets import ProductCollections
-from pipeline.archive.row_columns import ROW_FIELDS, Known
+from pipeline.archive.row_columns import ROW_FIELDS, Known, PassCounts
 from pipeline.batches import ColumnBatch, Event, FrameBatch, PacketBatch, Product
 from pipeline.errors import ConfigError
 from pipeline.mission import Mission, load_mission
 from pipeline.stages.gathered import UNKNOWN_GROWTH, GatheredColumns
 from pipeline.stages.line import Line, Outcome
-from pipeline.stages.origin import origin_of, stream_of
+from pipeline.stages.origin import origin_of, source_of, stream_of
 from pipeline.stages.passes import named_outcomes, outcomes, station_names, with_origin
 from pipeline.transport.source import size_of_pass
 
@@ -112,38 +111,59 @@ class RecordedPass:
         >>> found.to_columns("NAVIGATION").columns["POSITION_NORTH"].shape
         (203,)
         """
-        line, gathered, others = (
-            self._line(until="columns", raw=raw),
-            GatheredColumns(raw=raw, drop=drop),
-            set[str](),
-        )
-        read = _Read(self.paths)
-        for outcome in outcomes(line, self.paths, read.add, IN_MEMORY_CHUNK_BYTES):
+        gathered = GatheredColumns(raw=raw, drop=drop)
+        self._gather(container, gathered.add, raw=raw)
+        found = gathered.batch()
+        assert found is not None
+        return found
+
+    def _gather(self, container: str, add: Callable[[ColumnBatch, float], None], *, raw: bool) -> PassCounts:
+        """Decode, and hand on each batch of a container with the growth that is expected of it. Gives rows by pass.
+
+        ConfigError where there is none.
+        """
+        line, read = self._line(until="columns", raw=raw), _Read(self.paths)
+        rows, others = PassCounts(), set[str]()
+        for name, outcome in named_outcomes(line, self.paths, read.add, IN_MEMORY_CHUNK_BYTES):
             for batch in outcome.columns:
                 if batch.container == container:
-                    gathered.add(batch, read.growth)
+                    add(batch, read.growth)
+                    rows.add(name, len(batch))
                 else:
                     others.add(batch.container)
-        found = gathered.batch()
-        if found is None:
+        if not rows.counts():
             known = ", ".join(sorted(others)) or "nothing that is decoded"
             raise ConfigError(f"the pass has no {container}: it has {known}")
-        return found
+        return rows
 
     def to_xarray(self, container: str, *, raw: bool = False, drop: Collection[str] = ()) -> xarray.Dataset:
         """Give the decoded packets of one container as a Dataset: a variable for each parameter, with its unit.
 
-        `drop`: parameters that are left out. Its dimension is `time` where the mission has a clock, else `received`,
-        else `packet`. Coordinates are the columns of rows that `decode` writes too (`archive/row_columns.py`). Raises
+        `drop`: parameters that are left out. Its dimension is `time` where every packet has one, else `received`, else
+        `packet`; rows are in order of it. Coordinates are the columns of rows that `decode` writes too: UTC, reception,
+        sol and local solar times where the mission has a site, the pass where there are several, what is known of each
+        packet. Values of differing length are rows of one width, padded behind `NAME.length`. Raises
         ConfigError where the pass has no such packets, and names those it has. `xarray.open_dataset(path,
         engine="downlink", mission=..., container=...)` gives the same.
         """
-        batch = self.to_columns(container, raw=raw, drop=drop)
+        gathered = GatheredColumns(raw=raw, drop=drop)
+        counts = self._gather(container, gathered.add, raw=raw)
+        batch = gathered.batch()
+        assert batch is not None
         rows = {name: getattr(batch, name) for name in ROW_FIELDS}
-        source = Source(self.mission.name, self.paths, raw)
-        utc_of = self.mission.utc_ns if self.mission.time_terms else None
-        of_pass = Known(batch.units, self.mission.described(container), source.words(), utc_of)
+        of_pass = replace(self._known(container, raw=raw), units=batch.units, passes=counts.counts())
         return dataset(batch.raw if raw else batch.columns, rows, container, of_pass)
+
+    def _known(self, container: str, *, raw: bool) -> Known:
+        """What is known of a container beside its packets."""
+        mission = with_origin(self.mission, self.paths)
+        has_clock = bool(mission.time_terms)
+        return Known(
+            descriptions=mission.described(container),
+            origin=source_of(self.paths, mission, raw=raw).words(),
+            utc_of=mission.utc_ns if has_clock else None,
+            local_of=mission.local_times if has_clock else None,
+        )
 
     def products(self) -> Iterator[Product]:
         """Give the science products, in order."""

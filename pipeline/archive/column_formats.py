@@ -43,7 +43,7 @@ def _write_npz(path: Path, table: SpilledTable, rows: SpilledTable, _: str, know
     _, of_rows = _rows(table, rows, known)
     with whole_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, row_column in of_rows.items():
-            values = row_column.values
+            values = np.asarray(row_column.values)
             _write_npy(archive, name, values.dtype, values.shape, [values])
         for name, column in table.arrays.items():
             _write_npy(archive, name, column.dtype, column.shape, column.parts())
@@ -88,7 +88,8 @@ def _write_netcdf(path: Path, table: SpilledTable, rows: SpilledTable, container
     fields = {name: np.asarray(array.whole()) for name, array in rows.arrays.items()}
     found = _without_slashes(dataset(table.columns(), fields, container, known))
     with whole_path(path) as part:
-        found.to_netcdf(part, engine="netcdf4", format="NETCDF4")
+        packed = {name: {"zlib": True, "complevel": 1} for name in found.variables if f"{name}.length" in found}
+        found.to_netcdf(part, engine="netcdf4", format="NETCDF4", encoding=packed)
 
 
 def _without_slashes(found: Any) -> Any:
@@ -99,7 +100,7 @@ def _without_slashes(found: Any) -> Any:
 
 def _rows(table: SpilledTable, rows: SpilledTable, known: Known) -> tuple[str, dict[str, RowColumn]]:
     fields = {name: np.asarray(array.whole()) for name, array in rows.arrays.items()}
-    return row_columns(fields, table.arrays, known.utc_of)
+    return row_columns(fields, table.arrays, known)
 
 
 def _words(**words: str | None) -> dict[str, str] | None:

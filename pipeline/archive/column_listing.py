@@ -25,6 +25,8 @@ class Source:
     mission: str = ""
     paths: tuple[Path, ...] = ()
     raw: bool = False
+    lineage: Mapping[str, str] = field(default_factory=dict)
+    """What else made it: dictionary, software, clock; attributes of files and Datasets."""
 
     def identity(self) -> dict[str, Any]:
         """What files of the same source agree in."""
@@ -37,9 +39,8 @@ class Source:
     def words(self) -> dict[str, str]:
         """The same as attributes of a file."""
         words = {"mission": self.mission, "recordings": ", ".join(map(printable_name, self.paths))}
-        return {key: value for key, value in words.items() if value} | {
-            "values": "raw" if self.raw else "calibrated"
-        }
+        known = {key: value for key, value in (words | dict(self.lineage)).items() if value}
+        return known | {"values": "raw" if self.raw else "calibrated"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pipeline.archive.column_formats import writer
 from pipeline.archive.column_listing import NAME, Listing, Source, earlier_listing, write_listing
-from pipeline.archive.row_columns import ROW_FIELDS, Known, UtcOf
+from pipeline.archive.row_columns import ROW_FIELDS, Known, LocalOf, PassCounts, UtcOf
 from pipeline.archive.spill import Spill, SpilledTable
 from pipeline.batches import ColumnBatch
 from pipeline.files import interrupted
@@ -31,6 +31,7 @@ def column_files(
     source: Source | None = None,
     inputs: Sequence[Path] = (),
     utc_of: UtcOf | None = None,
+    local_of: LocalOf | None = None,
     describe: Describe = lambda _: {},
     overwrite: bool = False,
 ) -> Iterator[ColumnFiles]:
@@ -57,9 +58,11 @@ def column_files(
                 overwrite=overwrite,
                 is_own=lambda path: path.name in {NAME, *before.files},
             )
-            known = Known(origin=source.words(), utc_of=utc_of)
+            known = Known(origin=source.words(), utc_of=utc_of, local_of=local_of)
             for container, (table, rows, units) in files.tables.items():
-                described = replace(known, units=units, descriptions=describe(container))
+                described = replace(
+                    known, units=units, descriptions=describe(container), passes=files.passes[container].counts()
+                )
                 write(paths[container], table, rows, container, described)
                 n_finished += 1
             listing = Listing(files.about(describe), tuple(path.name for path in paths.values()))
@@ -79,9 +82,12 @@ class ColumnFiles:
         self._spill = spill
         self._raw = raw
         self.tables: dict[str, tuple[SpilledTable, SpilledTable, Mapping[str, str]]] = {}
+        self.passes: dict[str, PassCounts] = {}
 
-    def add(self, batches: Sequence[ColumnBatch]) -> None:
+    def add(self, batches: Sequence[ColumnBatch], pass_name: str = "") -> None:
+        """Append batches of the pass of this name."""
         for batch in batches:
+            self.passes.setdefault(batch.container, PassCounts()).add(pass_name, len(batch))
             if batch.container not in self.tables:
                 units = {} if self._raw else batch.units
                 self.tables[batch.container] = SpilledTable(self._spill), SpilledTable(self._spill), units

@@ -26,30 +26,54 @@ def dataset(
 ) -> xarray.Dataset:
     """Make a Dataset along `time`, else `received`, else `packet`; coordinates are what is known of each row.
 
-    `rows` holds ROW_FIELDS. A ragged column is flat along its own dimension `NAME_value`, with `NAME.start` and
-    `NAME.length` along the packets. Labels of enumerations are made when they are looked at.
+    `rows` holds ROW_FIELDS. Rows are in order of their time; `packet_order` has the order in the stream. A ragged
+    column has rows of one width along `NAME_value`, padded behind `NAME.length`. It is padded, and labels of
+    enumerations are made, when they are looked at.
     """
     xr = _xarray()
-    from pipeline.archive.lazy_texts import lazy_texts  # noqa: PLC0415 -- an optional extra
-
-    def data_of(values: Any) -> Any:
-        return lazy_texts(values) if isinstance(values, Categorical) else values
-
-    axis, found = row_columns(rows, columns, known.utc_of)
+    axis, found = row_columns(rows, columns, known)
+    order = _order(found[axis].values) if axis in found else None
+    coordinates: dict[str, Any] = {}
+    for name, one in found.items():
+        coordinates[name] = ((axis,), _data(_in_order(one.values, order)), dict(one.attributes))
     variables: dict[str, Any] = {}
     for name, column in columns.items():
-        attributes = _attributes(name, known)
-        if isinstance(column, Ragged):
-            inner = (f"{name}_axis_{number}" for number in range(1, column.values.ndim))
-            variables[name] = ((f"{name}_value", *inner), data_of(column.values), attributes)
-            variables[f"{name}.start"] = ((axis,), column.start, {})
-            variables[f"{name}.length"] = ((axis,), column.length, {})
+        ordered, attributes = _in_order(column, order), _attributes(name, known)
+        data = _data(ordered)
+        axes = (f"{name}_axis_{number}" for number in range(1, data.ndim))
+        if isinstance(ordered, Ragged):
+            inner = f"{name}_value"
+            axes = (f"{name}_axis_{number}" for number in range(1, data.ndim - 1))
+            variables[name] = ((axis, inner, *axes), data, attributes)
+            variables[f"{name}.length"] = ((axis,), ordered.length, {"long_name": f"values of {name} in the row"})
+            coordinates[inner] = ((inner,), np.arange(data.shape[1]), {})
         else:
-            axes = (f"{name}_axis_{number}" for number in range(1, column.ndim))
-            variables[name] = ((axis, *axes), data_of(column), attributes)
-    coordinates = {name: ((axis,), one.values, dict(one.attributes)) for name, one in found.items()}
+            variables[name] = ((axis, *axes), data, attributes)
     made: xarray.Dataset = xr.Dataset(variables, coordinates, {"container": container, **known.origin})
     return made
+
+
+def _order(times: Any) -> NDArray[np.intp] | None:
+    """Rows by time, those of one time as they came; None where they are in order."""
+    return np.argsort(times, kind="stable") if bool((times[1:] < times[:-1]).any()) else None
+
+
+def _in_order(column: Any, order: NDArray[np.intp] | None) -> Any:
+    if order is None:
+        return column
+    if isinstance(column, Ragged):
+        return Ragged(column.values, column.start[order], column.length[order])
+    return column[order]
+
+
+def _data(column: Column) -> Any:
+    """What xarray takes: an array, or one that is made when it is looked at."""
+    from pipeline.archive.lazy_rows import padded_rows  # noqa: PLC0415 -- an optional extra
+    from pipeline.archive.lazy_texts import lazy_texts  # noqa: PLC0415
+
+    if isinstance(column, Ragged):
+        return padded_rows(column)
+    return lazy_texts(column) if isinstance(column, Categorical) else column
 
 
 def _attributes(name: str, known: Known) -> dict[str, str]:

@@ -4,6 +4,8 @@
 |---|---|
 | `time` | UTC, where the mission has a clock and the container a time |
 | `received` | UTC of reception on Earth, where the recording has receive times |
+| `sol`, `lmst`, `ltst`, `ls` | local times, where the mission has a site: mean and true solar time (h), season (deg) |
+| `pass` | of several passes: the recording that the packet is of |
 | `onboard_ns` | int64, onboard time in nanoseconds since the mission's epoch |
 | `packet_apid`, `packet_seq_count` | of the packet, of a record that of its first segment |
 | `packet_quality` | quality bits |
@@ -15,61 +17,97 @@ A parameter that has such a name keeps it; the column is then `packet_<name>`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.netcdf_attributes import USABLE, quality_flags
+from pipeline.archive.netcdf_attributes import MARS_TIMES, USABLE, quality_flags
 from pipeline.batches import NO_TIME, usable
+from pipeline.categorical import Categorical
 
 UtcOf = Callable[[Iterable[str], NDArray[np.int64]], NDArray[np.int64]]
 """Told the parameters of a packet, which tell its clock, and onboard times: gives UTC, ns since 1970."""
+LocalOf = Callable[[Iterable[str], NDArray[np.int64]], Mapping[str, NDArray[Any]]]
+"""Told the parameters of a packet and UTC: gives local times by name, none where there are none."""
 ROW_FIELDS = ("order", "time_ns", "received_ns", "apid", "seq_count", "quality")
 """Of a ColumnBatch: what these columns are made of."""
 AXES = ("time", "received")
-"""The dimension of a container is the first of these that is known, else `packet`."""
+"""The dimension of a container is the first of these that every row has, else `packet`."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowColumn:
     """One of the columns: n values, and CF attributes."""
 
-    values: NDArray[Any]
+    values: NDArray[Any] | Categorical
     attributes: Mapping[str, Any]
+
+
+class PassCounts:
+    """Rows of each pass, as they come."""
+
+    __slots__ = ("_counts",)
+
+    def __init__(self) -> None:
+        self._counts: dict[str, int] = {}
+
+    def add(self, name: str, n_rows: int) -> None:
+        """Count rows of a pass; passes come one after the other."""
+        self._counts[name] = self._counts.get(name, 0) + n_rows
+
+    def counts(self) -> list[tuple[str, int]]:
+        """Names and rows, in order."""
+        return list(self._counts.items())
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is known of a container and of the pass: `units` and `descriptions` by parameter; `origin`: attributes."""
+    """What is known of a container and of the pass: `units` and `descriptions` by parameter; `origin`: attributes.
+
+    `passes`: names of the passes, in order, and how many rows are of each.
+    """
 
     units: Mapping[str, str] = field(default_factory=dict)
     descriptions: Mapping[str, str] = field(default_factory=dict)
     origin: Mapping[str, str] = field(default_factory=dict)
     utc_of: UtcOf | None = None
+    local_of: LocalOf | None = None
+    passes: Sequence[tuple[str, int]] = ()
 
 
 def row_columns(
-    rows: Mapping[str, NDArray[Any]], parameters: Collection[str], utc_of: UtcOf | None
+    rows: Mapping[str, NDArray[Any]], parameters: Collection[str], known: Known
 ) -> tuple[str, dict[str, RowColumn]]:
     """Give the name of the dimension and the columns, by name; `rows` holds ROW_FIELDS."""
-    found = {_free(name, parameters): column for name, column in _columns(rows, parameters, utc_of)}
+    found = {_free(name, parameters): column for name, column in _columns(rows, parameters, known)}
     axes = (_free(name, parameters) for name in AXES)
-    return next((name for name in axes if name in found), "packet"), found
+    return next((name for name in axes if name in found and _is_whole(found[name])), "packet"), found
+
+
+def _is_whole(column: RowColumn) -> bool:
+    """Whether every row has a time."""
+    return not np.isnat(np.asarray(column.values)).any()
 
 
 def _columns(
-    rows: Mapping[str, NDArray[Any]], parameters: Collection[str], utc_of: UtcOf | None
+    rows: Mapping[str, NDArray[Any]], parameters: Collection[str], known: Known
 ) -> Iterable[tuple[str, RowColumn]]:
     has_time = rows["time_ns"] != NO_TIME
-    if utc_of is not None and has_time.any():
-        utc = np.where(has_time, utc_of(parameters, rows["time_ns"]), NO_TIME)
+    if known.utc_of is not None and has_time.any():
+        utc = np.where(has_time, known.utc_of(parameters, rows["time_ns"]), NO_TIME)
         yield (
             "time",
             RowColumn(utc.astype("datetime64[ns]"), {"long_name": "onboard time as UTC", "standard_name": "time"}),
         )
+        local = known.local_of(parameters, utc) if known.local_of is not None else {}
+        for name, values in local.items():
+            unit, long_name = MARS_TIMES[name]
+            yield name, RowColumn(values, {"units": unit, "long_name": long_name})
+    if len(known.passes) > 1:
+        yield "pass", RowColumn(_passes(known.passes), {"long_name": "pass that the packet is of: its recording"})
     if rows["received_ns"].any():
         received = np.where(rows["received_ns"] != 0, rows["received_ns"], NO_TIME)
         yield "received", RowColumn(received.astype("datetime64[ns]"), {"long_name": "UTC of reception on Earth"})
@@ -88,6 +126,12 @@ def _columns(
     )
     yield "packet_usable", RowColumn(usable(rows["quality"]), {"long_name": USABLE})
     yield "packet_order", RowColumn(rows["order"], {"long_name": "number of the packet in the whole stream"})
+
+
+def _passes(passes: Sequence[tuple[str, int]]) -> Categorical:
+    names = np.array([name for name, _ in passes])
+    codes = np.arange(len(passes), dtype=np.min_scalar_type(len(passes)))
+    return Categorical(np.repeat(codes, [n_rows for _, n_rows in passes]), names)
 
 
 def _free(name: str, parameters: Collection[str]) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pipeline import topics
 from pipeline.archive.collection import Origin
+from pipeline.archive.column_listing import Source
 from pipeline.files import printable_name
 from pipeline.identity import content_of_all
 from pipeline.mission import Mission
@@ -16,6 +17,17 @@ from pipeline.mission import Mission
 def stream_of(passes: Sequence[Path]) -> str:
     """Give the stream of recordings that no one named: the first one's name, as a topic level."""
     return topics.slug(passes[0].name.split(".")[0]) or "replay"
+
+
+def source_of(passes: Sequence[Path], mission: Mission, *, raw: bool) -> Source:
+    """Give what decoded packets of these recordings are made of. `mission`: as `with_origin` gives it."""
+    lineage = {
+        "software": str(mission.lineage.get("software", "")),
+        "dictionary_sha256": str(mission.lineage.get("dictionary_sha256", "")),
+        "clock_correlation": mission.clock.correlation_id if mission.time_terms else "",
+        "simulated": "true" if mission.simulated else "false",
+    }
+    return Source(mission.name, tuple(passes), raw, lineage)
 
 
 def origin_of(passes: Sequence[Path], mission: Mission, stream: str) -> Origin:

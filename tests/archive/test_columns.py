@@ -114,7 +114,7 @@ def test_netcdf_opens_in_xarray_with_units_and_times(tmp_path: Path) -> None:
         assert found["COUNT"].attrs["units"] == "nT"
         assert found["COUNT"].values.tolist() == [1.5, 2.5]
         assert found["MODE"].values.tolist() == ["ON", "OFF"]
-        assert found["BLOB"].values.tolist() == [1, 2]
+        assert found["BLOB"].values.tolist() == [[1, 2], [0, 0]]
         assert found["BLOB.length"].values.tolist() == [2, 0]
         assert found["time"].values.astype(np.int64).tolist() == [1_000_000_000, 1_000_000_001]
 
