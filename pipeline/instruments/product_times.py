@@ -33,8 +33,10 @@ NO_TIMES = ProductTimes(np.empty(0, np.int64), _NEVER, None)
 
 def product_times(time_ns: Sequence[NDArray[np.int64]], context: Context) -> list[ProductTimes]:
     """By the onboard times int64[n] of the rows of each product; NO_TIME where there are none."""
-    utc_ns = context.clock.utc_ns(time_ns[0] if len(time_ns) == 1 else np.concatenate(time_ns))
     spans = [ends(own) for own in time_ns]
+    if len(time_ns) == 1 and spans[0] is None:
+        return [ProductTimes(context.clock.utc_ns(time_ns[0]), _NEVER, None)]
+    utc_ns = context.clock.utc_ns(np.concatenate(time_ns))
     known = [i for i, span in enumerate(spans) if span is not None]
     ranges, sigmas_s = [_NEVER] * len(spans), _unknown(len(spans))
     if known:

@@ -70,12 +70,16 @@ def finish(made: Sequence[Made]) -> list[Product]:
 
     What is computed from times is computed for all drafts of a context at once.
     """
+    contexts = {id(one.context): one.context for one in made}
+    if len(contexts) == 1:
+        found = product_times([one.draft.time_ns for one in made], made[0].context)
+        return list(map(_product, made, found))
     times: list[ProductTimes] = [NO_TIMES] * len(made)
-    for context in {id(one.context): one.context for one in made}.values():
+    for context in contexts.values():
         mine = [i for i, one in enumerate(made) if one.context is context]
-        for i, found in zip(mine, product_times([made[i].draft.time_ns for i in mine], context), strict=True):
-            times[i] = found
-    return [_product(one, own) for one, own in zip(made, times, strict=True)]
+        for i, own in zip(mine, product_times([made[i].draft.time_ns for i in mine], context), strict=True):
+            times[i] = own
+    return list(map(_product, made, times))
 
 
 def _product(made: Made, times: ProductTimes) -> Product:

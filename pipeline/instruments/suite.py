@@ -114,8 +114,7 @@ class Suite:
         told_at_once = rows.received_ns.item() and rows.time_ns.item() == NO_TIME
         if stream is None or not stream.is_generic or stream.readings[0].cutter.n_held or not told_at_once:
             return None
-        (product,) = finish(list(self._generic(rows)))
-        return product
+        return finish(list(self._generic(rows)))[0]
 
     def _feed(self, batches: Sequence[ColumnBatch]) -> list[Product]:
         self._is_settled = False

@@ -44,6 +44,7 @@ class VirtualChannel:
 
     def __init__(self, settings: ChannelSettings, headers: HeaderReader) -> None:
         self.settings = settings
+        self._name = f"{settings.name} ({settings.spacecraft_id}/{settings.virtual_channel})"
         self.sequence = SequenceCounts()
         self._window: int | None = None
         self._continuity: Continuity | None = None
@@ -60,10 +61,9 @@ class VirtualChannel:
 
     def header_counts(self) -> HeaderCounts:
         """Packet headers so far, bad ones and good ones; cheap enough to be asked after every batch."""
-        counts, channel = self._assembly.counts, self.settings
+        counts = self._assembly.counts
         n_good = counts.packets + counts.idle_packets + counts.encapsulation_packets
-        name = f"{channel.name} ({channel.spacecraft_id}/{channel.virtual_channel})"
-        return HeaderCounts(name, counts.bad_headers, n_good)
+        return HeaderCounts(self._name, counts.bad_headers, n_good)
 
     def feed(self, arrivals: Arrivals) -> ChannelOutput:
         """Frames as they came in."""

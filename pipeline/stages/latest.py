@@ -55,9 +55,8 @@ class Latest:
 
     def is_due(self, now_ns: int) -> bool:
         """Whether any message may be sent now."""
-        return self._n_allowed(now_ns) >= 1 and any(
-            self._due_ns.get(kind, now_ns) <= now_ns for kind in self._waiting
-        )
+        is_due = any(self._due_ns.get(kind, now_ns) <= now_ns for kind in self._waiting)
+        return is_due and self._n_allowed(now_ns) >= 1
 
     def tell(self, now_ns: int) -> list[Message]:
         """Messages of the values that are due, those first whose topics were sent the longest time ago."""

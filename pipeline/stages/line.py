@@ -180,6 +180,8 @@ class Line:
 
     def _timed(self, events: Sequence[Event]) -> list[Event]:
         """Events of packets with the UTC of the packet in place of its receive time, where it is known; by time."""
+        if not events:
+            return []
         timed = [self._with_utc(event) for event in events]
         return sorted(timed, key=attrgetter("time_ns")) if all(event.time_ns for event in timed) else timed
 

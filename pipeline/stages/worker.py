@@ -118,7 +118,8 @@ class Worker:
             found = self._unless_broken(raw, run, partial(self._retained, now_ns))
             found += self._books(raw, run) if tells_books else []
             yield from self._outs(raw, run, found, last=True)
-        self.n_thinned[raw.id.station] += run.latest.n_thinned - n_thinned
+        if run.latest.n_thinned > n_thinned:
+            self.n_thinned[raw.id.station] += run.latest.n_thinned - n_thinned
         if raw.ended:
             del self._runs[raw.id]
 
@@ -207,10 +208,10 @@ class Worker:
 
     def _sendable(self, messages: list[Outgoing]) -> tuple[list[Outgoing], str]:
         """The messages that fit into an Out, and what is wrong with the others."""
-        too_large = [one.message for one in messages if _size(one) > self.largest_message_bytes]
-        if not too_large:
+        most = self.largest_message_bytes
+        if max(map(_size, messages), default=0) <= most:
             return messages, ""
-        first = too_large[0]
+        first = next(one.message for one in messages if _size(one) > most)
         refused = f"{first.topic}: {len(first.payload)} bytes, and the broker takes {self.largest_message_bytes}"
         return [one for one in messages if _size(one) <= self.largest_message_bytes], refused
 
@@ -222,6 +223,8 @@ def _size(one: Outgoing) -> int:
 
 def _parts(messages: Sequence[Outgoing], max_bytes: int) -> list[tuple[Outgoing, ...]]:
     """Products apart from what is retained, and never more than `max_bytes` at once unless it is one message."""
+    if len(messages) < 2:
+        return [tuple(messages)] if messages else []
     first, n_bytes, parts = 0, 0, []
     for i, one in enumerate(messages):
         message = one.message
@@ -230,7 +233,7 @@ def _parts(messages: Sequence[Outgoing], max_bytes: int) -> list[tuple[Outgoing,
             parts.append(tuple(messages[first:i]))
             first, n_bytes = i, 0
         n_bytes += _size(one)
-    return [*parts, tuple(messages[first:])] if messages else []
+    return [*parts, tuple(messages[first:])]
 
 
 def _digest(message: Message) -> str:
