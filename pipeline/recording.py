@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     import xarray
 
 
-IN_MEMORY_CHUNK_BYTES = 8 << 20
+IN_MEMORY_CHUNK_BYTES = 4 << 20
 """What is decoded at once where all columns go to memory."""
 
 

@@ -7,6 +7,7 @@ of a view with one item at every byte.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -18,6 +19,7 @@ from pipeline.categorical import Categorical
 from pipeline.dictionary.rows import gather
 
 Positions = NDArray[np.int64]
+Empty = Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]
 PIECE_BYTES = 128
 ITEMS: dict[int, np.dtype[Any]] = {1: np.dtype("u1"), 2: np.dtype("u2"), 4: np.dtype("u4"), 8: np.dtype("u8")}
 ITEMS |= {16: np.dtype("c16"), 32: np.dtype("V32"), 64: np.dtype("V64"), PIECE_BYTES: np.dtype("V128")}
@@ -38,11 +40,11 @@ def flat_index(start: Positions, length: Positions) -> Positions:
     return index
 
 
-def packed_values(column: Ragged) -> Any:
-    """The values of all rows, row by row, without what lies between or around them."""
+def packed_values(column: Ragged, empty: Empty = np.empty) -> Any:
+    """The values of all rows, row by row, without what lies between or around them; `empty`: gives memory for them."""
     start, length, values = column.start, column.length, column.values
     if isinstance(values, Categorical):
-        return Categorical(packed_values(Ragged(values.codes, start, length)), values.categories)
+        return Categorical(packed_values(Ragged(values.codes, start, length), empty), values.categories)
     if not len(length):
         return values[:0]
     first, total = int(start[0]), int(length.sum())
@@ -52,8 +54,9 @@ def packed_values(column: Ragged) -> Any:
     if not item_bytes or values.dtype.hasobject:
         return values[flat_index(start, length)]
     octets = np.ascontiguousarray(values).reshape(-1).view(np.uint8)
-    flat = ragged_gather(octets, start * item_bytes, length * item_bytes)
-    return flat.view(values.dtype).reshape(total, *values.shape[1:])
+    out = empty((total, *values.shape[1:]), values.dtype)
+    ragged_gather(octets, start * item_bytes, length * item_bytes, out.reshape(-1).view(np.uint8))
+    return out
 
 
 def byte_matrix(column: Ragged) -> NDArray[np.uint8]:
@@ -70,15 +73,20 @@ def padded_rows(data: NDArray[np.uint8], begin: Positions, length: Positions, wi
     return rows
 
 
-def ragged_gather(data: NDArray[np.uint8], begin: Positions, length: Positions) -> NDArray[np.uint8]:
-    """The bytes `data[begin : begin + length]` of every row; all must lie inside."""
-    if not len(length):
-        return np.empty(0, np.uint8)
-    data = np.ascontiguousarray(data)
-    if int(length.min()) == int(length.max()):
-        width = int(length[0])
-        return gather(data, begin, width).reshape(-1) if width else np.empty(0, np.uint8)
-    out, place = np.empty(int(length.sum()), np.uint8), flat_starts(length)
+def ragged_gather(
+    data: NDArray[np.uint8], begin: Positions, length: Positions, out: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
+    """The bytes `data[begin : begin + length]` of every row; all must lie inside. `out`: where they are to be put,
+    contiguous and just of that size.
+    """
+    out = np.empty(int(length.sum()), np.uint8) if out is None else out
+    if not len(out):
+        return out
+    data, place = np.ascontiguousarray(data), flat_starts(length)
+    width = int(length[0])
+    if width == int(length.min()) == int(length.max()):
+        out[:] = gather(data, begin, width).reshape(-1)
+        return out
     long = np.flatnonzero(length >= PIECE_BYTES)
     _copy_long(data, begin[long], out, place[long], length[long])
     rest, width = np.flatnonzero(length < PIECE_BYTES), PIECE_BYTES // 2

@@ -7,7 +7,8 @@ expected to hold, so that a column is seldom moved; pages that no row reaches ar
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from pipeline.archive.row_columns import ROW_FIELDS
 from pipeline.batches import Column, ColumnBatch, Ragged
 from pipeline.categorical import Categorical, CategoryTable
 from pipeline.dictionary.ragged import flat_starts, packed_values
+from pipeline.stages.column_memory import ColumnMemory, Empty
 
 Array = NDArray[Any]
 LEAST_GROWTH, UNKNOWN_GROWTH, MOST_GROWTH = 1.125, 1.5, 16.0
@@ -29,34 +31,41 @@ CONSTANT_FIELDS = ("time_ns", "received_ns")
 class GrowingArray:
     """One array along rows. Its type is the common type of all parts (labels have different lengths)."""
 
-    __slots__ = ("_buffer", "n_rows")
+    __slots__ = ("_buffer", "_empty", "n_rows")
 
-    def __init__(self) -> None:
+    def __init__(self, empty: Empty = np.empty) -> None:
+        """`empty`: gives memory."""
         self._buffer: Array | None = None
+        self._empty = empty
         self.n_rows = 0
 
     def append(self, part: Array, growth: float) -> None:
         """`growth`: rows of the whole input for each row so far, where more memory is needed."""
-        low, high = self.n_rows, self.n_rows + len(part)
-        buffer = self._buffer
-        if buffer is None or high > len(buffer) or buffer.dtype != part.dtype:
-            buffer = self._buffer = self._fitting(part, high, growth)
-        buffer[low:high] = part
-        self.n_rows = high
+        room = self.room(part.shape, part.dtype, growth)
+        if not np.may_share_memory(room, part):  # else it was made there
+            room[:] = part
+        self.n_rows += len(part)
+
+    def room(self, shape: tuple[int, ...], dtype: np.dtype[Any], growth: float) -> Array:
+        """Memory for a part of this shape and type, or of the common type, behind the rows so far."""
+        high, buffer = self.n_rows + shape[0], self._buffer
+        if buffer is None or high > len(buffer) or buffer.dtype != dtype:
+            buffer = self._buffer = self._fitting(shape, dtype, high, growth)
+        return buffer[self.n_rows : high]
 
     def whole(self) -> Array:
         """All rows; a view of the memory, which grows no more."""
         assert self._buffer is not None
         return self._buffer[: self.n_rows]
 
-    def _fitting(self, part: Array, n_rows: int, growth: float) -> Array:
+    def _fitting(self, shape: tuple[int, ...], dtype: np.dtype[Any], n_rows: int, growth: float) -> Array:
         """A buffer for `n_rows` of the common type, with the rows so far."""
         before = self._buffer
-        dtype = part.dtype if before is None else np.result_type(before.dtype, part.dtype)
+        dtype = dtype if before is None else np.result_type(before.dtype, dtype)
         if before is not None and n_rows <= len(before) and dtype == before.dtype:
             return before
         capacity = len(before) if before is not None and n_rows <= len(before) else int(n_rows * growth) + 1
-        found: Array = np.empty((capacity, *part.shape[1:]), dtype)
+        found = self._empty((capacity, *shape[1:]), dtype)
         if before is not None:
             found[: self.n_rows] = before[: self.n_rows]
         return found
@@ -67,8 +76,8 @@ class GrowingTexts:
 
     __slots__ = ("_codes", "_table")
 
-    def __init__(self) -> None:
-        self._codes = GrowingArray()
+    def __init__(self, empty: Empty = np.empty) -> None:
+        self._codes = GrowingArray(empty)
         self._table = CategoryTable()
 
     def append(self, part: Categorical, growth: float) -> None:
@@ -83,10 +92,11 @@ class GrowingTexts:
 class ConstantArray:
     """A row field that has one value so far; it takes memory from the first row on that differs."""
 
-    __slots__ = ("_array", "_value", "n_rows")
+    __slots__ = ("_array", "_empty", "_value", "n_rows")
 
-    def __init__(self) -> None:
+    def __init__(self, empty: Empty = np.empty) -> None:
         self._array: GrowingArray | None = None
+        self._empty = empty
         self._value: Array | None = None
         self.n_rows = 0
 
@@ -94,7 +104,7 @@ class ConstantArray:
         """As GrowingArray.append."""
         self._value = part[:1].copy() if self._value is None else self._value
         if self._array is None and not bool((part == self._value).all()):
-            self._array = GrowingArray()
+            self._array = GrowingArray(self._empty)
             self._array.append(self._repeated(), growth)
         if self._array is not None:
             self._array.append(part, growth)
@@ -114,11 +124,16 @@ class _GrowingRagged:
     """A column of values of differing length."""
 
     values: GrowingArray | GrowingTexts
-    length: GrowingArray = field(default_factory=GrowingArray)
+    length: GrowingArray
 
     def append(self, part: Ragged, growth: float) -> None:
-        self.values.append(packed_values(part), growth)
+        self.values.append(packed_values(part, partial(self._room, growth)), growth)
         self.length.append(part.length, growth)
+
+    def _room(self, growth: float, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Array:
+        """Memory for values: where they are to stay, if they are of the type of those before."""
+        room = self.values.room(shape, dtype, growth) if isinstance(self.values, GrowingArray) else None
+        return np.empty(shape, dtype) if room is None or room.dtype != dtype else room
 
     def whole(self) -> Ragged:
         length = self.length.whole()
@@ -133,20 +148,28 @@ class GatheredColumns:
         self._raw = raw
         self._first: ColumnBatch | None = None
         self._columns: dict[str, GrowingArray | GrowingTexts | _GrowingRagged] = {}
-        self._rows = {name: (ConstantArray if name in CONSTANT_FIELDS else GrowingArray)() for name in ROW_FIELDS}
+        self._rows: dict[str, GrowingArray | ConstantArray] = {}
 
     def add(self, batch: ColumnBatch, growth: float = UNKNOWN_GROWTH) -> None:
         """Append a batch. `growth`: rows expected of the whole input for each row up to here."""
         growth = min(max(growth * MARGIN, LEAST_GROWTH), MOST_GROWTH)
-        for name, rows in self._rows.items():
-            rows.append(getattr(batch, name), growth)
         columns = batch.raw if self._raw else batch.columns
         if self._first is None:
-            self._first = batch
-            kept = (name for name in columns if name not in self._drop)
-            self._columns = {name: _growing(columns[name]) for name in kept}
+            self._begin(batch, {name: column for name, column in columns.items() if name not in self._drop}, growth)
+        for name, rows in self._rows.items():
+            rows.append(getattr(batch, name), growth)
         for name, growing in self._columns.items():
             growing.append(columns[name], growth)  # type: ignore[arg-type]  # a column keeps its kind
+
+    def _begin(self, batch: ColumnBatch, columns: Mapping[str, Column], growth: float) -> None:
+        """Prepare for columns as those of the first batch."""
+        self._first = batch
+        fields = {name: getattr(batch, name) for name in ROW_FIELDS}
+        memory = ColumnMemory(int(sum(map(_n_bytes, (*columns.values(), *fields.values()))) * growth))
+        self._columns = {name: _growing(column, memory.empty) for name, column in columns.items()}
+        self._rows = {
+            name: (ConstantArray if name in CONSTANT_FIELDS else GrowingArray)(memory.empty) for name in fields
+        }
 
     def batch(self) -> ColumnBatch | None:
         """All rows as one batch; None where there are none."""
@@ -163,7 +186,13 @@ class GatheredColumns:
         )
 
 
-def _growing(column: Column) -> GrowingArray | GrowingTexts | _GrowingRagged:
+def _growing(column: Column, empty: Empty) -> GrowingArray | GrowingTexts | _GrowingRagged:
     if isinstance(column, Ragged):
-        return _GrowingRagged(GrowingTexts() if isinstance(column.values, Categorical) else GrowingArray())
-    return GrowingTexts() if isinstance(column, Categorical) else GrowingArray()
+        values = (GrowingTexts if isinstance(column.values, Categorical) else GrowingArray)(empty)
+        return _GrowingRagged(values, GrowingArray(empty))
+    return (GrowingTexts if isinstance(column, Categorical) else GrowingArray)(empty)
+
+
+def _n_bytes(column: Column) -> int:
+    """Bytes that a column will take, without the values of rows of differing length, which may be a view of more."""
+    return column.length.nbytes if isinstance(column, Ragged) else column.nbytes

@@ -208,3 +208,20 @@ def test_labels_of_several_batches_are_one_column_and_text_in_a_dataset(tmp_path
     assert found[2399:2402].values.tolist() == texts[2399:2402]
     assert int((found == "ON").sum()) == 1250
     assert xarray.concat([found, found], found.dims[0]).values.tolist() == [*texts, *texts]
+
+
+def test_columns_of_a_large_recording_share_blocks_and_those_of_a_small_one_do_not(recording):
+    path, mission = recording(1_200_000)
+    large = open_pass(path, mission=mission).to_columns("HK")
+    path, mission = recording(1000)
+    small = open_pass(path, mission=mission).to_columns("HK")
+    bases = [
+        {id(base_of(batch.columns[name])) for name in ("APID", "NARROW", "LENGTH")} for batch in (large, small)
+    ]
+    assert [len(found) for found in bases] == [1, 3]
+
+
+def base_of(array):
+    while array.base is not None:
+        array = array.base
+    return array
