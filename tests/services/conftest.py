@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import multiprocessing
 import os
 import random
 import shutil
@@ -38,6 +39,47 @@ max_inflight_messages 1000
 set_tcp_nodelay true
 log_type error
 """
+
+
+FORK = multiprocessing.get_context("forkserver")
+FORK.set_forkserver_preload(["pipeline.cli_services", "pipeline.services", "pipeline.transport.feed"])
+RUN = """
+import os, runpy, sys
+log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+os.dup2(log, 1), os.dup2(log, 2), os.close(log)
+os.environ.clear(), os.environ.update(environment)
+sys.argv = ["downlink", *arguments]
+runpy.run_module("pipeline", run_name="__main__", alter_sys=True)
+"""
+
+
+class Forked:
+    """`python -m pipeline ARGUMENTS` in a process forked from one that has its imports, a second of CPU each time.
+
+    Has as much of subprocess.Popen as is used here.
+    """
+
+    def __init__(self, arguments, path, environment):
+        variables = {"arguments": arguments, "path": str(path), "environment": dict(environment)}
+        self._process = FORK.Process(target=exec, args=(RUN, variables), daemon=True)
+        self._process.start()
+        self.pid = self._process.pid
+
+    def send_signal(self, sign):
+        if self.poll() is None:
+            os.kill(self.pid, sign)
+
+    def terminate(self):
+        self.send_signal(signal.SIGTERM)
+
+    def poll(self):
+        return self._process.exitcode
+
+    def wait(self, timeout=None):
+        self._process.join(timeout)
+        if self.poll() is None:
+            raise subprocess.TimeoutExpired("downlink", timeout)
+        return self.poll()
 
 
 def free_port():
@@ -122,7 +164,7 @@ class Stack:
         if name == "broker":
             return [MOSQUITTO, "-c", str(self.folder / "broker.conf")]
         stage, _, worker = name.partition("-")
-        base = [sys.executable, "-m", "pipeline", "stage", stage, "--mission", self.mission]
+        base = ["stage", stage, "--mission", self.mission]
         base += [
             "--broker",
             f"mqtt{'s' if self.tls else ''}://127.0.0.1:{self.client_port}",
@@ -138,10 +180,12 @@ class Stack:
 
     def start(self, *names):
         for name in names or ("broker", *self.services):
-            with (self.folder / f"{name}.log").open("ab") as log:
-                self.processes[name] = subprocess.Popen(
-                    self.command(name), stdout=log, stderr=log, env=self.environment(name)
-                )
+            command, path = self.command(name), self.folder / f"{name}.log"
+            if name == "broker":
+                with path.open("ab") as log:
+                    self.processes[name] = subprocess.Popen(command, stdout=log, stderr=log)
+            else:
+                self.processes[name] = Forked(command, path, self.environment(name))
 
     def _shown(self, who):
         return f"?cert={self.tls}/{who}.crt&key={self.tls}/{who}.key&ca={self.tls}/ca.crt" if self.tls else ""
@@ -163,7 +207,7 @@ class Stack:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.health_ports[name]}{path}", timeout=2) as answer:
             return answer.read().decode()
 
-    async def ready(self, *names, within_s=20):
+    async def ready(self, *names, within_s=60):
         end = time.monotonic() + within_s
         for name in names or self.services:
             while True:
@@ -176,15 +220,15 @@ class Stack:
 
     def feed(self, recording, lasting_s=None, name="pass", station="test"):
         """Send a recording in a process of its own, at a speed by which it lasts so long."""
-        times = np.fromfile(f"{recording}.times", "<i8")[1::2]
-        speed = str((times[-1] - times[0]) / 1e9 / lasting_s) if lasting_s else "max"
-        command = [sys.executable, "-m", "pipeline", "feed", str(recording), "--name", name, "--speed", speed]
-        with (self.folder / "feed.log").open("ab") as log:
-            self.processes[f"feed-{station}-{name}"] = subprocess.Popen(
-                [*command, "--to", f"feed://127.0.0.1:{self.feed_ports[station]}{self._shown('station')}"],
-                stdout=log,
-                stderr=log,
-            )
+        pace = ["--speed", "max"]
+        if lasting_s and Path(f"{recording}.times").exists():
+            times = np.fromfile(f"{recording}.times", "<i8")[1::2]
+            pace = ["--speed", str((times[-1] - times[0]) / 1e9 / lasting_s)]
+        elif lasting_s:
+            pace = ["--speed", "1", "--rate", str(int(8 * recording.stat().st_size / lasting_s))]
+        to = f"feed://127.0.0.1:{self.feed_ports[station]}{self._shown('station')}"
+        command = ["feed", str(recording), "--name", name, *pace, "--to", to]
+        self.processes[f"feed-{station}-{name}"] = Forked(command, self.folder / "feed.log", os.environ)
 
 
 class Relay:
@@ -288,6 +332,22 @@ class Subscriber:
             await asyncio.sleep(0.1)
 
 
+@pytest.fixture(scope="module")
+def make_stacks():
+    """Make a Stack with these arguments; all its processes end with the module."""
+    if not MOSQUITTO:
+        pytest.skip("mosquitto is not installed")
+    stacks = []
+
+    def make(*arguments, **more):
+        stacks.append(Stack(*arguments, **more))
+        return stacks[-1]
+
+    yield make
+    for stack in stacks:
+        stack.stop()
+
+
 @pytest.fixture
 def make_stack(tmp_path):
     """Make a Stack with these arguments; all its processes end with the test."""
@@ -314,7 +374,7 @@ def subscriber():
     return Subscriber
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def relay():
     return Relay
 

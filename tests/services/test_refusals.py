@@ -3,12 +3,9 @@
 import asyncio
 import json
 import socket
-import urllib.error
 from contextlib import aclosing
 
-import aiomqtt
 import numpy as np
-import pytest
 
 from pipeline.batches import ByteBatch, Message
 from pipeline.errors import RunError
@@ -270,32 +267,6 @@ async def test_datagrams_are_recorded_whatever_the_broker_answers(make_stack):
             await asyncio.sleep(0.05)
     assert stack.processes["ingest"].poll() is None
     assert "refuses" in stack.log("ingest")
-
-
-async def test_a_pass_that_comes_while_publish_is_away_waits_for_it(
-    make_stack, bundled, undisturbed, without_receipt
-):
-    stack = make_stack()
-    expected = undisturbed("clean.cadu")
-    stack.start()
-    await stack.ready()
-    stack.kill("publish")
-    async with asyncio.timeout(60):
-        while "publish is away" not in stack.log("ingest"):  # noqa: ASYNC110
-            await asyncio.sleep(0.05)
-    with pytest.raises(urllib.error.HTTPError, match="503"):
-        stack.get("ingest", "/health")
-    stack.feed(bundled / "clean.cadu")
-    assert await asyncio.to_thread(stack.processes["feed-test-pass"].wait, 60) == 0
-    assert "takes on" not in stack.log("decode-one")
-    stack.start("publish")
-    found = set()
-    async with aiomqtt.Client("127.0.0.1", stack.port) as client, asyncio.timeout(90):
-        await client.subscribe("zhurong/test/product/#", qos=1)
-        async for message in client.messages:
-            found.add(without_receipt(message.payload))
-            if found >= set(expected.values()):
-                break
 
 
 def _done(message, run):

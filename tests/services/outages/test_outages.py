@@ -1,4 +1,7 @@
-"""What goes wrong without anybody's death: a cut network, a full disk, a slow worker, a worker gone for good."""
+"""Each service killed and away while 100 MB flow; and a cut network, a full disk, a slow worker, one gone for good.
+
+The outages of a minute go on at the same time, beside the other tests of this module. `make soak` has ten minutes.
+"""
 
 import asyncio
 import json
@@ -9,7 +12,30 @@ import signal
 import pytest
 
 OUTAGE_S = float(os.environ.get("DOWNLINK_OUTAGE_S", "4"))
-"""A minute in `make soak`."""
+"""Of what is not a service; a minute in `make soak`."""
+AWAY_S = float(os.environ.get("DOWNLINK_AWAY_S", "60"))
+SERVICES = ["ingest", "decode-one", "publish", "broker", "subscriber"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _outages(away):
+    """All of them begin with the first test of the module."""
+    return {name: away(name, away_s=AWAY_S) for name in SERVICES} | {"each": away(*SERVICES, away_s=10.0)}
+
+
+@pytest.fixture
+def going(_outages):
+    return _outages
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_may_be_away_for_a_minute_while_100_mb_flow(going, service):
+    """Each packet comes in one product, all bytes are recorded, the outage is told, the broker's memory is bounded."""
+    going[service].result()
+
+
+def test_each_service_in_turn_may_be_away_for_10_s_while_100_mb_flow(going):
+    going["each"].result()
 
 
 async def test_the_network_between_ingest_and_the_broker_may_be_cut(
@@ -35,6 +61,11 @@ async def test_the_network_between_ingest_and_the_broker_may_be_cut(
         assert witness.unequal == []
 
 
+def recorded_bytes(stack):
+    """Of the file of the pass that is open."""
+    return sum(path.stat().st_size for path in (stack.folder / "ingest" / "test" / "pass").glob("*.raw"))
+
+
 async def test_a_full_disk_stops_ingest_loudly_and_it_goes_on_by_itself(
     make_stack, subscriber, undisturbed, bundled
 ):
@@ -44,12 +75,11 @@ async def test_a_full_disk_stops_ingest_loudly_and_it_goes_on_by_itself(
     async with subscriber(stack) as witness:
         await stack.ready()
         stack.feed(bundled / "damaged.cadu", lasting_s=OUTAGE_S + 4)
-        await asyncio.sleep(2)
         pid = stack.processes["ingest"].pid
         soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
-        (largest,) = sorted(
-            path.stat().st_size for path in (stack.folder / "ingest" / "test" / "pass").glob("*.raw")
-        )
+        async with asyncio.timeout(60):
+            while not (largest := recorded_bytes(stack)):  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (largest + 100, hard))
         await asyncio.sleep(OUTAGE_S)
         with pytest.raises(OSError, match="503"):
@@ -106,7 +136,7 @@ async def test_of_two_workers_one_may_die_for_good(make_stack, subscriber, undis
 async def test_three_workers_share_the_passes(make_stack, subscriber, undisturbed, bundled):
     stations = ("north", "south", "west")
     expected = {key: value for station in stations for key, value in undisturbed(stream=station).items()}
-    stack = make_stack(workers=("a", "b", "c"), stations=stations)
+    stack = make_stack(workers=("a", "b", "c"), stations=stations, settings={"DOWNLINK_SILENCE_S": "60"})
     stack.start()
     async with subscriber(stack) as witness:
         await stack.ready()
