@@ -106,6 +106,7 @@ def lineage(
         "dictionary_sha256": common.get("dictionary_sha256"),
         "calibration_sha256": calibration.get(instrument),
         "source_product_ids": json.dumps(list(ids)),
+        "uncertainty": common.get("uncertainty"),
         "creator": origin.words.get("creator_name"),
         "license": origin.words.get("license"),
         "acknowledgement": origin.words.get("acknowledgement"),

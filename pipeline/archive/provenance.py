@@ -31,7 +31,11 @@ def basis_words(collection: Collection) -> str:
 
 
 def notes(collection: Collection, origin: Origin) -> dict[str, str]:
-    """What a file says of both: `simulated` (true or false) and `calibration_basis` where there is one."""
+    """What a file says: `simulated` (true or false), `calibration_basis` and `uncertainty` where there are any.
+
+    `uncertainty`: which arrays have one, or why there is none.
+    """
     words = basis_words(collection)
     found = {"simulated": "true" if origin.simulated else "false"}
-    return found | ({"calibration_basis": words} if words else {})
+    about = {"calibration_basis": words, "uncertainty": str(collection.common.get("uncertainty", ""))}
+    return found | {key: text for key, text in about.items() if text}

@@ -66,6 +66,7 @@ class Clock(Instrument):
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = {CONTAINER: frozenset(_NEEDED)}
     model = ClockCalibration
+    no_uncertainty = "their scatter about the line is the sigma of clock/correlation"
     calibration: ClockCalibration
 
     def __init__(self, calibration: Mapping[str, Any], context: Context) -> None:

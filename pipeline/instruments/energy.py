@@ -39,6 +39,9 @@ class Energy(Instrument):
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = {"ENGINEERING": frozenset({*_NUMBERS, *PAYLOADS})}
     model = RoverCalibration
+    no_uncertainty = (
+        "no accuracy of these sensors has been published; the steps of their counts are in the dictionary"
+    )
     max_rows = 16384
     family = "rover"
     calibration: RoverCalibration

@@ -21,6 +21,7 @@ from pipeline.instruments.calibration import Calibration
 from pipeline.instruments.context import Context
 from pipeline.instruments.products import Draft
 from pipeline.instruments.rows import window_keys
+from pipeline.instruments.uncertainty import UNKNOWN
 
 
 class Instrument(ABC):
@@ -45,6 +46,8 @@ class Instrument(ABC):
     """Containers of whose drafts each row depends on one row alone, as many on each; all else in a draft, types too, is
     always the same, and no event comes with it. `drafts` then takes several groups at once, and the suite cuts what
     it gives into those of each: a call for a batch costs little more than one for a group."""
+    no_uncertainty: ClassVar[str] = UNKNOWN
+    """Why those of its products have no uncertainty that have none."""
     libraries: ClassVar[tuple[str, ...]] = ()
     """Modules that this instrument alone needs and imports where it uses them; loaded before the first bytes come."""
 

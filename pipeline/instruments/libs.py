@@ -60,6 +60,7 @@ class Libs(Instrument):
         )
     }
     model = LibsCalibration
+    no_uncertainty = "rms_px is what the fit leaves in each spectrometer"
     max_rows = 256
     libraries = (whittaker.LIBRARY,)
     calibration: LibsCalibration

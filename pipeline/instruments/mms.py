@@ -3,6 +3,7 @@
 In: MMS, one spectrum of a place a packet, darks in between. Out: `mms/radiance`, one row a scene. Dropped: darks, once
 they are kept; a scene before the first dark is NaN and flagged.
 
+    sigma_DN^2 = read^2 + photon (DN - DN_dark) + 1/12, of the one dark that is taken off read^2 + 1/12
     L = (DN - DN_dark) / (R t);  R = r (1 + c (x - x0)^2) (1 + rt (T - T0));  wavelength = w0 + w1 i, x the same in um
 
 Ranges and sampling (0.379-1.076 um at 2.73 nm, 1.033-3.425 um at 7.5 nm): He et al. 2021 (Space Sci. Rev., doi
@@ -30,6 +31,7 @@ from pipeline.instruments.rows import take, with_columns
 _DETECTORS = ("visible", "infrared")
 _END_OF_SCALE = 65535
 _UNIT = "W m-2 sr-1 um-1"
+_OF_NOISE = "one sigma: photons, reading and counting, of the spectrum and of its dark; not of the response"
 
 
 class Detector(Table):
@@ -54,6 +56,14 @@ class Detector(Table):
         return np.asarray(self.dn_per_s_radiance * shape * warm[:, None])
 
 
+class Noise(Table):
+    """One sigma of a channel of one spectrum: sqrt(read^2 + photon net) counts."""
+
+    source: Source
+    read_counts: Positive
+    photon_counts: Annotated[float, Field(ge=0)]
+
+
 class Pixel(Table):
     """What a spectrum is of."""
 
@@ -69,6 +79,7 @@ class MmsCalibration(Calibration):
     visible: Detector
     infrared: Detector
     pixel: Pixel
+    noise: Noise
 
 
 class Mms(Instrument):
@@ -126,6 +137,9 @@ class Mms(Instrument):
         arrays["mean_radiance"] = Quantity(
             arrays["visible_radiance"].values.mean(axis=1), _UNIT, "mean of the visible detector"
         )
+        sigma = arrays["visible_radiance_sigma"].values
+        of_mean = np.sqrt((sigma**2).sum(axis=1)) / sigma.shape[1]
+        arrays["mean_radiance_sigma"] = Quantity(of_mean, _UNIT, _OF_NOISE)
         yield Draft("radiance", "2A", lit, lit.time_ns, arrays, quality, ("mean_radiance",), told)
 
     def _radiance(self, lit: ColumnBatch, name: str) -> tuple[dict[str, Quantity], NDArray[np.uint32]]:
@@ -135,10 +149,14 @@ class Mms(Instrument):
         seconds = np.asarray(lit.columns[f"EXPOSURE_{name.upper()}"], np.float64) * 1e-6
         wavelength = detector.wavelength_nm(spectrum.shape[1])
         temperature = np.asarray(lit.columns["DETECTOR_TEMPERATURE"], np.float64)
-        radiance = (spectrum - dark) / (detector.response(wavelength, temperature) * seconds[:, None])
+        per_radiance = detector.response(wavelength, temperature) * seconds[:, None]
+        net, noise = spectrum - dark, self.calibration.noise
+        variance = noise.photon_counts * np.maximum(net, 0) + 2 * (noise.read_counts**2 + 1 / 12)
+        radiance, sigma = net / per_radiance, np.sqrt(variance) / per_radiance
         what = f"{name} detector"
         quantities = {
             f"{name}_radiance": Quantity(radiance, _UNIT, what, ("row", f"{name}_channel")),
+            f"{name}_radiance_sigma": Quantity(sigma, _UNIT, _OF_NOISE, ("row", f"{name}_channel")),
             f"{name}_wavelength_nm": Quantity(wavelength, "nm", f"{what}, in vacuum", (f"{name}_channel",)),
         }
         absent = np.asarray(np.isnan(dark).any(axis=1))

@@ -46,6 +46,13 @@ class Scale(Table):
     reference_temperature_degc: Finite
 
 
+class Noise(Table):
+    """One sigma of a sample along each axis, of each sensor."""
+
+    source: Source
+    sample_nt: Positive
+
+
 class Sensor(Table):
     """One sensor, and how far from the body it is."""
 
@@ -60,6 +67,7 @@ class MomagCalibration(Calibration):
     """`calibration/momag.toml`."""
 
     scale: Scale
+    noise: Noise
     outer: Sensor
     inner: Sensor
 
@@ -156,6 +164,7 @@ class Momag(Instrument):
         arrays = {f"field_{name}_nt": Quantity(field, "nT", what[name], _VECTOR) for name, field in flat.items()}
         size = np.sqrt((flat["ambient"] ** 2).sum(axis=1))
         arrays["field_ambient_magnitude_nt"] = Quantity(size, "nT", "magnitude without the spacecraft")
+        arrays |= self._sigmas(FILTERED if product == "field_32hz" else 1.0)
         bits = quality.ravel()
         arrays["gras_flag"] = Quantity(
             (~usable(bits)).astype(np.uint8), "", "00 usable, as GRAS has it; 01 see quality"
@@ -163,6 +172,22 @@ class Momag(Instrument):
         frames = {"field": "axes of the spacecraft (assumed); no attitude is sent"}
         latest = ("field_ambient_nt", "field_ambient_magnitude_nt")
         return Draft(product, level, rows, time_ns.ravel(), arrays, bits, latest, {"frames": frames})
+
+    def _sigmas(self, gain: float) -> dict[str, Quantity]:
+        """One sigma of the vectors [3] and of the magnitude, the same for all samples; `gain`: of the filters."""
+        scale, outer, inner = self.calibration.scale, self.calibration.outer, self.calibration.inner
+        step_nt = 2 * scale.range_nt / 2**scale.count_bits
+        sample = gain * float(np.hypot(self.calibration.noise.sample_nt, step_nt / np.sqrt(12)))
+        far, near = outer.distance_m**3, inner.distance_m**3
+        ambient = sample * float(np.hypot(far, near)) / (far - near)
+        words = "one sigma along each axis, noise; the uncertainty of offsets has not been published"
+        each = {"outer": sample, "inner": sample, "ambient": ambient}
+        arrays = {
+            f"field_{name}_nt_sigma": Quantity(np.full(3, sigma), "nT", words, ("axis",))
+            for name, sigma in each.items()
+        }
+        magnitude = Quantity(np.array(ambient), "nT", "one sigma, noise, of a field that is larger than it", ())
+        return arrays | {"field_ambient_magnitude_nt_sigma": magnitude}
 
 
 def without_spacecraft(fields: Mapping[str, Floats], calibration: MomagCalibration) -> Floats:
@@ -182,3 +207,14 @@ def decimate(field: Floats) -> Floats:
     """Filter `field [n, k, 3]`, keep every other sample: [n, (k - 30 + 1) // 2, 3], the first centred on sample 15."""
     windows = np.lib.stride_tricks.sliding_window_view(field, 31, axis=1)[:, ::2]
     return np.asarray(windows @ half_band())
+
+
+def _noise_gain() -> float:
+    """By what white noise is less behind both filters: the root of the sum of the squared taps of both in one."""
+    slow = np.zeros(2 * len(half_band()) - 1)
+    slow[::2] = half_band()
+    return float(np.sqrt((np.convolve(half_band(), slow) ** 2).sum()))
+
+
+FILTERED = _noise_gain()
+"""One sigma of `field_32hz` over that of the samples at 128 Hz."""

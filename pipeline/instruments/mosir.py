@@ -30,6 +30,7 @@ from pipeline.instruments.rows import take
 SPEED_OF_LIGHT_M_S = 299_792_458.0
 _BANDS = ("BAND_10_15", "BAND_15_20", "BAND_30_50")
 _TRACE = ("row", "sample")
+_OF_FLOOR = "one sigma of the noise, of all samples of the trace: by the median of its last quarter"
 Complexes = NDArray[np.complex128]
 
 
@@ -52,6 +53,14 @@ class Band(Table):
     def sample_m(self) -> float:
         """Range from sample to sample of a trace."""
         return SPEED_OF_LIGHT_M_S / 2 / (self.sampling_mhz * 1e6 * self.oversampling)
+
+    def range_sigma_m(self, ratio: Floats) -> Floats:
+        """Of the strongest sample, by its amplitude over one sigma: c / (4 pi B_rms ratio), B_rms = B / 12^0.5.
+
+        The bound of Cramer and Rao (Kay 1993, Fundamentals of Statistical Signal Processing, 3.11), and the step.
+        """
+        bound = SPEED_OF_LIGHT_M_S / 2 / (2 * np.pi * self.bandwidth_mhz * 1e6 / np.sqrt(12) * ratio)
+        return np.asarray(np.hypot(bound, self.sample_m() / np.sqrt(12)))
 
 
 class MosirCalibration(Calibration):
@@ -89,9 +98,14 @@ class Mosir(Instrument):
         start_m = np.asarray(rows.columns["WINDOW_DELAY"], np.float64) * (SPEED_OF_LIGHT_M_S / 2e9)
         peak = full.argmax(axis=1)
         strongest = full[np.arange(len(full)), peak]
+        noise, noise_hann = _floor(full), _floor(smooth)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = strongest / noise
         arrays = {
             "amplitude": Quantity(full.astype(np.float32), "count", "matched filter", _TRACE),
             "amplitude_hann": Quantity(smooth.astype(np.float32), "count", "the same, low side lobes", _TRACE),
+            "amplitude_sigma": Quantity(noise.astype(np.float32), "count", _OF_FLOOR),
+            "amplitude_hann_sigma": Quantity(noise_hann.astype(np.float32), "count", _OF_FLOOR),
             "range_m": Quantity(range_m, "m", "from the first sample, in free space", ("sample",)),
             "window_range_m": Quantity(start_m, "m", "of the first sample, from the antenna in free space"),
             "echo_range_m": Quantity(start_m + range_m[peak], "m", "of the strongest echo, in free space"),
@@ -99,6 +113,10 @@ class Mosir(Instrument):
                 20 * np.log10(strongest), "dB", "of the strongest echo, against a count of 1"
             ),
         }
+        arrays["echo_range_m_sigma"] = Quantity(
+            band.range_sigma_m(ratio), "m", "one sigma: noise, and the step of range"
+        )
+        arrays["echo_power_db_sigma"] = Quantity(20 / np.log(10) / ratio, "dB", "one sigma: noise")
         empty = ~(strongest > 0)
         quality = rows.quality | flag(empty, Quality.OUT_OF_RANGE) | flag(_full(rows), Quality.SATURATED)
         told = {
@@ -128,6 +146,15 @@ def compress(echo: Complexes, band: Band, *, window: bool) -> Complexes:
     return np.asarray(np.fft.ifft(finer, axis=1)[:, :n_out] * band.oversampling)
 
 
+def _floor(amplitude: Floats) -> Floats:
+    """One sigma of the real part of the noise of each trace [n], by the median power of its last quarter.
+
+    The power of Gaussian noise has the median 2 sigma^2 ln 2; the median, so that an echo in it does not matter.
+    """
+    last = amplitude[:, -max(amplitude.shape[1] // 4, 1) :]
+    return np.asarray(np.median(last, axis=1) / np.sqrt(2 * np.log(2)))
+
+
 def _echoes(rows: ColumnBatch) -> Complexes:
     """Complex amplitude [n, k] before the gain."""
     counts = np.asarray(rows.columns["ECHO"], np.float64).reshape(len(rows), -1, 2)
@@ -145,4 +172,5 @@ def _unknown(rows: ColumnBatch) -> Draft:
     echo: Floats = np.abs(_echoes(rows))
     quality = rows.quality | np.uint32(Quality.UNKNOWN_VALUE)
     arrays = {"amplitude": Quantity(echo.astype(np.float32), "count", "not compressed", _TRACE)}
-    return Draft("echo_unknown", "01", rows, rows.time_ns, arrays, quality, (), {"frames": {"range": "not known"}})
+    told = {"frames": {"range": "not known"}, "uncertainty": "an echo of an unknown band is not compressed"}
+    return Draft("echo_unknown", "01", rows, rows.time_ns, arrays, quality, (), told)

@@ -75,6 +75,7 @@ class Orbiter(Instrument):
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = {"ORBITER_STATE": frozenset({*_POSITION, *_VELOCITY})}
     model = OrbiterCalibration
+    no_uncertainty = "the orbit determination's uncertainty is not sent"
     landed = False
     calibration: OrbiterCalibration
 

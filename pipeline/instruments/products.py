@@ -20,6 +20,7 @@ from pipeline.forms import MAX_FORMS, Arrays, Form, LateArrays, form_of, same_fo
 from pipeline.instruments.context import Context
 from pipeline.instruments.frames import frames_of
 from pipeline.instruments.product_times import NO_TIMES, ProductTimes, product_times
+from pipeline.instruments.uncertainty import uncertainty
 from pipeline.quantities import Legend, Quantities, legend_of
 from pipeline.reductions import least, most
 
@@ -43,7 +44,7 @@ class Draft:
     """What an instrument made of the rows of one group; all arrays with n rows first, unless their dims say else.
 
     `packets`: the rows that it was made of. `time_ns int64[n]`: onboard time. `quality uint32[n]`: of `Quality`.
-    `lineage`: what only this product has to say.
+    `lineage`: what only this product has to say; `uncertainty` in it: why it has none.
     """
 
     product: str
@@ -101,6 +102,7 @@ def _product(made: Made, times: ProductTimes) -> Product:
             **_origin(draft, instrument, context, times.sigma_s),
             **draft.lineage,
             **_frames(told.legend, draft.lineage, context),
+            "uncertainty": uncertainty(told.legend, draft.lineage, lineage),
         },
         latest=draft.latest,
     )

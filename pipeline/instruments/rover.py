@@ -65,6 +65,9 @@ class Rover(Instrument):
     }
     row_by_row = frozenset({"NAVIGATION", "ENGINEERING"})
     model = RoverCalibration
+    no_uncertainty = (
+        "no accuracy of these sensors has been published; the steps of their counts are in the dictionary"
+    )
     singles = frozenset({"EVENT"})
     calibration: RoverCalibration
 

@@ -63,7 +63,10 @@ class Suite:
         self._instruments = {
             name: REGISTER[name](calibrations[family(name)], self._contexts[name]) for name in names
         }
-        self._lineage = {name: {"calibration": lineage(one.calibration)} for name, one in self._instruments.items()}
+        self._lineage = {
+            name: {"calibration": lineage(one.calibration), "uncertainty": one.no_uncertainty}
+            for name, one in self._instruments.items()
+        }
         self._navigation = Navigation()
         self._streams: dict[tuple[str, int], _Stream] = {}
         self._events: list[Event] = []
@@ -216,7 +219,7 @@ class Suite:
     def _generic(self, rows: ColumnBatch) -> Iterator[Made]:
         descriptions = self._context.descriptions.get(rows.container, telemetry.UNDESCRIBED)
         for draft in telemetry.drafts(rows, descriptions):
-            yield Made(draft, telemetry.INSTRUMENT, self._context, {})
+            yield Made(draft, telemetry.INSTRUMENT, self._context, telemetry.LINEAGE)
 
     def _kept(self, reader: str, found: Iterable[Draft | Event]) -> Iterator[Made]:
         """The drafts, with their origin; events are kept for `drain_events`."""

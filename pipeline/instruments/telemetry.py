@@ -21,6 +21,7 @@ from pipeline.quantities import MAX_KNOWN, Legend, Quantities, Said, legend_of
 
 INSTRUMENT = GENERIC_INSTRUMENT
 UNDESCRIBED = Descriptions()
+LINEAGE = {"uncertainty": "values as the dictionary calibrates them; it has no noise model"}
 MAX_ROWS, MAX_BYTES = 4096, 4 << 20  # of one product
 _OBJECT = np.dtype(object)
 

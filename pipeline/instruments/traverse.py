@@ -57,6 +57,7 @@ class Traverse(Instrument):
         "NAVIGATION": frozenset({*_POSITION, "FRAME_ID", "DRIVE_MODE", "SLIP", "Q_SCALAR", "Q_X", "Q_Y", "Q_Z"})
     }
     model = RoverCalibration
+    no_uncertainty = "rover/traverse has the sigma of dead reckoning for each position"
     max_rows = 16384
     family = "rover"
     calibration: RoverCalibration
