@@ -108,9 +108,13 @@ def srgb(linear: Reals) -> NDArray[np.uint8]:
     return np.asarray(_curve().take(steps.astype(np.uint16)))
 
 
+def srgb_codes(linear: Reals) -> Reals:
+    """The same before it is rounded, 0 to 255; of values from 0 to 1."""
+    coded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.power(linear, 1 / 2.4) - 0.055)
+    return np.asarray(255 * coded, linear.dtype)
+
+
 @lru_cache(maxsize=1)
 def _curve() -> NDArray[np.uint8]:
     """The code of each 1/65535 of linear: steps a twentieth of a code apart where the curve is steepest."""
-    value = np.linspace(0, 1, 65536)
-    coded = np.where(value <= 0.0031308, 12.92 * value, 1.055 * value ** (1 / 2.4) - 0.055)
-    return np.asarray(np.rint(255 * coded).astype(np.uint8))
+    return np.asarray(np.rint(srgb_codes(np.linspace(0, 1, 65536))).astype(np.uint8))

@@ -21,6 +21,7 @@ from pipeline.instruments.context import Context
 from pipeline.instruments.instrument import Instrument
 from pipeline.instruments.products import Draft, column_quantity, flag
 from pipeline.instruments.radar_calibration import GprCalibration, RadarChannel
+from pipeline.instruments.radar_noise import noise_floor
 from pipeline.instruments.rows import compact, take, window_keys, with_columns
 
 BLOCK_BYTES = 18  # velocity, position and attitude at the record's end
@@ -34,6 +35,7 @@ _COMMON = (
 _OWN = {"GPR_HF": ("POLARIZATION", "SELF_TEST_SWITCH"), "GPR_LF": ("SAMPLING_WINDOW", "TRACE_INTERVAL")}
 _PRODUCT = {"GPR_HF": "high_frequency", "GPR_LF": "low_frequency"}
 _NEEDED = frozenset({*_COMMON, *_AXES, *_PLACE, *_ANGLES, "SAMPLES", "NAVIGATION_BLOCK"})
+_OF_NOISE = "one sigma of the noise, of all samples of the trace: by the end of its window, where no echo is left"
 
 
 class Gpr(Instrument):
@@ -95,9 +97,12 @@ class Gpr(Instrument):
             | flag(bad, Quality.OUT_OF_RANGE)
             | flag(np.asarray(rows.columns["after_gap"]), Quality.AFTER_GAP)
         )
+        noise = noise_floor(_complex(real, imaginary))
         arrays = {
             "real": Quantity(real, "1", "real part, counts as received", ("row", "sample")),
+            "real_sigma": Quantity(noise, "1", _OF_NOISE),
             "imaginary": Quantity(imaginary, "1", "imaginary part, counts as received", ("row", "sample")),
+            "imaginary_sigma": Quantity(noise, "1", _OF_NOISE),
             "twt_ns": Quantity(
                 np.arange(n_samples) * channel.sample_interval_ns,
                 "ns",
@@ -111,6 +116,12 @@ class Gpr(Instrument):
         }
         latest = ("peak_amplitude_db", "frame_count")
         return Draft(product, level, rows, rows.time_ns, arrays, bits | np.uint32(quality), latest)
+
+
+def _complex(real: NDArray[np.float32], imaginary: NDArray[np.float32]) -> NDArray[np.complex64]:
+    samples = np.empty(real.shape, np.complex64)
+    samples.real, samples.imag = real, imaginary
+    return samples
 
 
 def trace_lengths(rows: ColumnBatch, channel: RadarChannel) -> NDArray[np.int64]:

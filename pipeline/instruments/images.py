@@ -172,7 +172,7 @@ def rejected(row: ColumnBatch) -> Draft:
     """A stripe that cannot be part of an image: its header, flagged."""
     arrays = {name.lower(): column_quantity(row, name) for name in (*_STRIPE, "IMAGE_ID", "SEQUENCE_ID")}
     bits = row.quality | flag(np.ones(len(row), np.bool_), Quality.OUT_OF_RANGE)
-    return Draft("rejected", "01", row, row.time_ns, arrays, bits)
+    return Draft("rejected", "01", row, row.time_ns, arrays, bits, (), {"uncertainty": "not an image"})
 
 
 def whole(rows: ColumnBatch, column: str, row: int = 0) -> int:

@@ -169,6 +169,9 @@ class Libs(Instrument):
         nothing = np.full(n_channels, np.nan)
         arrays = {
             "net_counts": Quantity(net.astype(np.float32), "1", "counts without the dark", _SPECTRUM),
+            "net_counts_sigma": Quantity(
+                self._shot_sigma(net), "1", "one sigma, read and photon noise, dark's", _SPECTRUM
+            ),
             "wavelength_nm": Quantity(self._wavelength_nm(temperature, n_channels), "nm", "in vacuum", _SPECTRUM),
             "dark_counts": Quantity(nothing if dark is None else dark, "1", "mean of the darks", ("channel",)),
             "total_net_counts": Quantity(net.sum(axis=1), "1", "sum over the spectrum"),
@@ -181,3 +184,10 @@ class Libs(Instrument):
         }
         latest = ("total_net_counts", "shot", "point_id", "distance_mm")
         return Draft("shot", "2A", shots, shots.time_ns, arrays, quality, latest, lineage)
+
+    def _shot_sigma(self, net: Floats) -> NDArray[np.float32]:
+        noise, n_darks = self.calibration.noise, max(self._dark[2], 1)
+        variance = np.maximum(net, 0).astype(np.float32)  # NaN stays
+        variance *= np.float32(noise.photon_counts)
+        variance += np.float32(noise.read_counts**2 * (1 + 1 / n_darks))
+        return np.asarray(np.sqrt(variance, out=variance))

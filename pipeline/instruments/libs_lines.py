@@ -11,7 +11,7 @@ A measure for sorting, not a probability. The form is ours: how MarSCoDe's pipel
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,7 @@ _SAME_PEAK_PX = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Of n lines: the list's name and wavelength, what was found of it, and the confidence."""
+    """Of n lines: the list's name and wavelength, what was found of it, one sigma of the noise, and the confidence."""
 
     species: NDArray[np.str_]
     listed_nm: Floats
@@ -36,6 +36,11 @@ class Found:
     fwhm_nm: Floats
     snr: Floats
     confidence: Floats
+    channel: NDArray[np.int64]
+    found_nm_sigma: Floats
+    height_sigma: Floats
+    area_sigma: Floats
+    fwhm_nm_sigma: Floats
 
 
 def find_lines(lines: Lines, model: Wavelength, wavelength_nm: Floats, signal: Floats, sigma: Floats) -> Found:
@@ -43,7 +48,8 @@ def find_lines(lines: Lines, model: Wavelength, wavelength_nm: Floats, signal: F
     parts = []
     for one, start in zip(model.spectrometer, starts(model.spectrometer), strict=False):
         part = slice(start + one.edge_pixels, start + one.n_pixels - one.edge_pixels)
-        parts.append(_find(lines, one.fwhm_nm, wavelength_nm[part], signal[part], sigma[part]))
+        found = _find(lines, one.fwhm_nm, wavelength_nm[part], signal[part], sigma[part])
+        parts.append(replace(found, channel=found.channel + part.start))
     order = np.argsort(np.concatenate([part.listed_nm for part in parts]), kind="stable")
     return Found(*(np.concatenate([getattr(part, one.name) for part in parts])[order] for one in fields(Found)))
 
@@ -71,5 +77,10 @@ def _find(lines: Lines, fwhm_nm: float, nm: Floats, signal: Floats, sigma: Float
     area = peaks.height * fwhm * np.sqrt(np.pi / (4 * np.log(2)))
     sure = confidence >= lines.min_confidence
     sure &= confidence > 0
-    whole = (species, listed, found_nm, peaks.height, area, fwhm, snr, confidence)
+    noise = sigma[peaks.channel] if mine else peaks.height
+    whole = (
+        species, listed, found_nm, peaks.height, area, fwhm, snr, confidence, peaks.channel,
+        noise * peaks.place_spread * step_nm, noise * peaks.height_spread * peaks.height,
+        noise * peaks.area_spread * area, noise * peaks.fwhm_spread * fwhm,
+    )  # fmt: skip
     return Found(*(part[sure] for part in whole))

@@ -25,6 +25,8 @@ from pipeline.instruments.rotations import Floats
 _SPECTRUM = ("row", "channel")
 _OF_SIGNAL = "one sigma: read and photon noise, the dark's, and the continuum's with it"
 _OF_CONTINUUM = "one sigma of the smoother: noise of the channels that it goes through"
+_OF_LINE = "one sigma: noise of the channels that the Gaussian goes through"
+_OF_NORM = "one sigma: that of the signal and of the sum"
 _NOTHING: Floats = np.empty(0)
 _OF_WAVELENGTH = "one sigma, by what the lines of titanium leave; NaN without titanium"
 
@@ -55,12 +57,16 @@ class MeanSpectrum:
 
 @dataclass(frozen=True, slots=True)
 class Separated:
-    """A mean spectrum without continuum [channels], its sigma, the continuum's, and the sigma of its sum."""
+    """A mean spectrum without continuum [channels], its sigma, the continuum's, and the sigma of its sum.
+
+    `own_sum_sigma` [channels]: of the sum of the spectrometer that the channel is of.
+    """
 
     signal: Floats
     sigma: Floats
     continuum_sigma: Floats
     total_sigma: float
+    own_sum_sigma: Floats
 
 
 def mean_draft(mean: MeanSpectrum) -> Draft:
@@ -89,13 +95,20 @@ def spectrum_drafts(mean: MeanSpectrum, calibration: LibsCalibration) -> Iterato
     n = len(found.species)
     if not n:
         return
+    scale_nm = mean.wavelength_sigma_nm[found.channel]
     arrays = {
         "species": Quantity(found.species, "", "element and ion of the line"),
         "listed_wavelength_nm": Quantity(found.listed_nm, "nm", "of the line, in vacuum"),
         "found_wavelength_nm": Quantity(found.found_nm, "nm", "of the peak, in vacuum"),
+        "found_wavelength_nm_sigma": Quantity(
+            np.hypot(found.found_nm_sigma, scale_nm), "nm", f"{_OF_LINE}; of the scale of wavelengths too"
+        ),
         "height_counts": Quantity(found.height, "1", "of the fitted Gaussian"),
+        "height_counts_sigma": Quantity(found.height_sigma, "1", _OF_LINE),
         "area_counts_nm": Quantity(found.area, "nm", "counts times nanometres of the fitted Gaussian"),
+        "area_counts_nm_sigma": Quantity(found.area_sigma, "nm", _OF_LINE),
         "fwhm_nm": Quantity(found.fwhm_nm, "nm", "full width at half height"),
+        "fwhm_nm_sigma": Quantity(found.fwhm_nm_sigma, "nm", _OF_LINE),
         "snr": Quantity(found.snr, "1", "height over one sigma of its channel"),
         "confidence": Quantity(found.confidence, "1", "that the peak is this line, 0 to 1; not a probability"),
         "point_id": Quantity(np.repeat(np.asarray(mean.shots.columns["POINT_ID"])[:1], n), "", ""),
@@ -135,7 +148,7 @@ def signal_of(mean: MeanSpectrum, calibration: LibsCalibration) -> Floats:
 
 def separate(mean: MeanSpectrum, calibration: LibsCalibration) -> Separated:
     """`signal_of` with its uncertainty. The continuum is H y, so that the signal is (1 - H) y; y has `mean.sigma`."""
-    signal, sigma, under = (np.full(len(mean.net), np.nan) for _ in range(3))
+    signal, sigma, under, own = (np.full(len(mean.net), np.nan) for _ in range(4))
     usable, total = usable_channels(calibration, len(mean.net)), 0.0
     for part, net, found in _parts(mean, calibration):
         variance = mean.sigma[part] ** 2
@@ -143,8 +156,10 @@ def separate(mean: MeanSpectrum, calibration: LibsCalibration) -> Separated:
         signal[part] = net - found.counts
         under[part] = np.sqrt(of_continuum)
         sigma[part] = np.sqrt(np.maximum(variance * (1 - 2 * leverage) + of_continuum, 0.0))
-        total += float(((usable[part] - found.shares(usable[part])) ** 2) @ variance)
-    return Separated(signal, sigma, under, float(np.sqrt(total)))
+        of_sum = float(((usable[part] - found.shares(usable[part])) ** 2) @ variance)
+        own[part] = np.sqrt(of_sum)
+        total += of_sum
+    return Separated(signal, sigma, under, float(np.sqrt(total)), own)
 
 
 def _parts(mean: MeanSpectrum, calibration: LibsCalibration) -> Iterator[tuple[slice, Floats, Continuum]]:
@@ -202,8 +217,17 @@ def _spectrum(mean: MeanSpectrum, separated: Separated, calibration: LibsCalibra
         "continuum_counts": Quantity((mean.net - signal)[None], "1", "what was taken off", _SPECTRUM),
         "continuum_counts_sigma": Quantity(separated.continuum_sigma[None], "1", _OF_CONTINUUM, _SPECTRUM),
         "norm1": Quantity((kept / np.nansum(kept))[None], "1", "share in the sum of all spectrometers", _SPECTRUM),
+        "norm1_sigma": Quantity(
+            _norm_sigma(kept, separated, np.nansum(kept), separated.total_sigma), "1", _OF_NORM, _SPECTRUM
+        ),
         "norm3": Quantity((kept / own_sum)[None], "1", "share in the sum of its spectrometer", _SPECTRUM),
+        "norm3_sigma": Quantity(
+            _norm_sigma(kept, separated, own_sum, separated.own_sum_sigma), "1", _OF_NORM, _SPECTRUM
+        ),
         "radiance": Quantity((kept * light)[None], "mm-2 sr-1 nm-1", "photons of one shot", _SPECTRUM),
+        "radiance_sigma": Quantity(
+            (np.where(usable, separated.sigma, np.nan) * light)[None], "mm-2 sr-1 nm-1", _OF_SIGNAL, _SPECTRUM
+        ),
         "wavelength_nm": Quantity(mean.wavelength_nm[None], "nm", "in vacuum", _SPECTRUM),
         "wavelength_nm_sigma": Quantity(mean.wavelength_sigma_nm, "nm", _OF_WAVELENGTH, ("channel",)),
         "channel_usable": Quantity(usable, "", "not at an edge of a spectrometer", ("channel",)),
@@ -214,6 +238,13 @@ def _spectrum(mean: MeanSpectrum, separated: Separated, calibration: LibsCalibra
     arrays |= _at_reference(separated, mean, calibration, distance_mm)
     small = {name: _single(one) for name, one in arrays.items()}
     return quality.draft("spectrum", "2B", small, ("total_signal_counts", "point_id"))
+
+
+def _norm_sigma(kept: Floats, separated: Separated, total: Floats | float, total_sigma: Floats | float) -> Floats:
+    """Of shares kept / total, [1, channels]: a channel's noise is in the total too."""
+    share = kept / total
+    variance = separated.sigma**2 * (1 - 2 * share) + share**2 * np.square(total_sigma)
+    return np.asarray(np.sqrt(np.maximum(variance, 0)) / np.abs(total))[None]
 
 
 def _at_reference(

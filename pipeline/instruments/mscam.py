@@ -23,6 +23,7 @@ from pipeline.batches import ColumnBatch, Quality, Quantity
 from pipeline.clock.mars import mars_time, solar_position, sun_distance_au
 from pipeline.instruments.calibration import Calibration, Finite, Positive, Source, Table
 from pipeline.instruments.context import Context
+from pipeline.instruments.image_noise import OF_NOISE, ImageNoise
 from pipeline.instruments.images import STRIPE_COLUMNS, Picture, assemble, aux_arrays, whole
 from pipeline.instruments.optics import (
     Agreement,
@@ -81,6 +82,7 @@ class MscamCalibration(Calibration):
 
     optics: Optics
     detector: Detector
+    noise: ImageNoise
     filters: Filters
     attitude: Agreement
 
@@ -104,7 +106,7 @@ class Mscam(StripeCamera):
         picture = assemble(rows)
         band = self._filters[whole(rows, "CAMERA")]
         position = [one.code for one in self.calibration.filters.filter].index(band.code) + 1
-        radiance = self._radiance(rows, picture, band)
+        radiance, noise = self._radiance(rows, picture, band)
         sun = self._sun(rows)
         scale = _reflectance_scale(sun, band)
         pointing = pointing_of(rows)
@@ -112,9 +114,11 @@ class Mscam(StripeCamera):
         directions = corners(window_of(rows), self.calibration.optics, distorted=True)
         arrays = {
             "image": Quantity(radiance[None].astype(np.float32), _RADIANCE_UNIT, "spectral radiance", _IMAGE),
+            "image_sigma": Quantity(noise[None].astype(np.float32), _RADIANCE_UNIT, OF_NOISE, _IMAGE),
             "reflectance": Quantity(
                 (radiance * scale)[None].astype(np.float32), "1", "reflectance factor of a level surface", _IMAGE
             ),
+            "reflectance_sigma": Quantity((noise * scale)[None].astype(np.float32), "1", OF_NOISE, _IMAGE),
             "filter_nm": Quantity(np.array([band.wavelength_nm]), "nm", "centre of the filter"),
             "filter_width_nm": Quantity(np.array([band.bandwidth_nm]), "nm", "of the filter, between its edges"),
             "filter_position": Quantity(np.array([position]), "", "on the filter wheel, from 1"),
@@ -141,8 +145,8 @@ class Mscam(StripeCamera):
         latest = ("filter_nm", "exposure_s", "mean_radiance", "mean_reflectance")
         yield Draft("image", "2B", rows, rows.time_ns[:1], arrays, bits, latest, about)
 
-    def _radiance(self, rows: ColumnBatch, picture: Picture, band: Filter) -> Floats:
-        """W m-2 sr-1 um-1 of each pixel; NaN where its line is not good, or without an exposure time."""
+    def _radiance(self, rows: ColumnBatch, picture: Picture, band: Filter) -> tuple[Floats, Floats]:
+        """W m-2 sr-1 um-1 of each pixel, and one sigma; NaN where its line is not good, or without an exposure time."""
         model = self.calibration.detector
         warmer = float(np.asarray(rows.columns["DETECTOR_TEMPERATURE"])[0]) - model.reference_temperature_degc
         exposure_s = whole(rows, "EXPOSURE") * 1e-6
@@ -150,8 +154,11 @@ class Mscam(StripeCamera):
         dark = model.dark_dn_per_s * 2 ** (warmer / model.dark_doubles_degc) * exposure_s
         a, b = model.vignetting
         flat = vignetting(window_of(rows), self.calibration.optics, (a, b))
-        radiance = ((picture.counts - bias) / flat - dark) / (band.dn_per_s_radiance * exposure_s or np.nan)
-        return np.where(picture.line_quality[:, None] == 0, radiance, np.nan)
+        per_radiance = np.where(
+            picture.line_quality[:, None] == 0, band.dn_per_s_radiance * exposure_s or np.nan, np.nan
+        )
+        radiance = ((picture.counts - bias) / flat - dark) / per_radiance
+        return radiance, self.calibration.noise.sigma_dn(picture.counts, bias) / (flat * per_radiance)
 
     def _sun(self, rows: ColumnBatch) -> dict[str, Floats]:
         """Incidence, azimuth (degrees) and distance (au), each [1]; NaN without a site."""

@@ -20,8 +20,9 @@ from pydantic import Field
 
 from pipeline.batches import ColumnBatch, Quality, Quantity
 from pipeline.instruments.calibration import Calibration, Finite, Matrix, Positive, Source, Table, Vector
-from pipeline.instruments.colour import REACH, demosaic, sample_bilinear, srgb
+from pipeline.instruments.colour import REACH, demosaic, sample_bilinear, srgb, srgb_codes
 from pipeline.instruments.context import Context
+from pipeline.instruments.image_noise import ImageNoise
 from pipeline.instruments.images import STRIPE_COLUMNS, Picture, assemble, aux_arrays, whole
 from pipeline.instruments.optics import (
     LINES_AT_ONCE,
@@ -38,10 +39,13 @@ from pipeline.instruments.optics import (
 )
 from pipeline.instruments.panorama import MAX_IMAGES, Panorama, PanoramaGrid, View, lessened, panorama
 from pipeline.instruments.products import Draft
+from pipeline.instruments.rotations import Floats
 from pipeline.instruments.rows import join
 from pipeline.instruments.stripe_camera import StripeCamera
 
 _IMAGE = ("row", "line", "sample", "band")
+_NOISE_PIXELS = 64
+_OF_CODES = "one sigma of each colour: noise in the middle of the picture, and 8 bits; not of a lossy compression"
 _FRAMES = {"frames": {"pointing": "local east, north, up"}}
 
 
@@ -85,6 +89,7 @@ class NatecamCalibration(Calibration):
     cameras: Cameras
     optics: Optics
     detector: Detector
+    noise: ImageNoise
     colour: Colour
     panorama: PanoramaGrid
     attitude: Agreement
@@ -96,6 +101,7 @@ class Natecam(StripeCamera):
     containers: ClassVar[Mapping[str, frozenset[str]]] = {"NATECAM": STRIPE_COLUMNS}
     singles = frozenset({"NATECAM"})
     model = NatecamCalibration
+    no_uncertainty = "overlapping pictures are averaged with weights; natecam/image has the sigma of each picture"
     calibration: NatecamCalibration
 
     def __init__(self, calibration: Mapping[str, Any], context: Context) -> None:
@@ -135,6 +141,9 @@ class Natecam(StripeCamera):
         saturated = saturated_share(picture.counts, self.calibration.detector.full_scale_dn)
         arrays = {
             "image": Quantity(image[None], "", "red, green, blue by the curve of sRGB", _IMAGE),
+            "image_sigma": Quantity(
+                self._noise(rows, picture, window, line_quality == 0)[None], "", _OF_CODES, ("row", "band")
+            ),
             "camera": Quantity(np.array([camera.name]), "", camera.side),
             "saturated_share": Quantity(np.array([saturated]), "1", "pixels at the end of scale"),
             **self._pair(rows),
@@ -151,19 +160,52 @@ class Natecam(StripeCamera):
         return draft, View(slim, image, line_quality == 0, window, pointing, bool(bits & Quality.NO_ATTITUDE))
 
     def _linear(self, rows: ColumnBatch, picture: Picture, window: Window) -> NDArray[np.float32]:
-        """Linear sRGB float32[lines, samples, 3], 1 is white; as the lens drew it.
+        """Linear sRGB float32[lines, samples, 3], 1 is white; as the lens drew it."""
+        return self._colours(self._net(rows, picture.counts, self._flat(window)))
+
+    def _flat(self, window: Window) -> Floats:
+        a, b = self.calibration.detector.vignetting
+        return vignetting(window, self.calibration.optics, (a, b))
+
+    def _net(self, rows: ColumnBatch, counts: NDArray[Any], flat: Floats) -> NDArray[np.float32]:
+        """The mosaic without dark and vignetting, 1 is white."""
+        model = self.calibration.detector
+        dark = model.bias_dn + model.dark_dn_per_s * whole(rows, "EXPOSURE") * 1e-6
+        return ((counts - dark) / (flat * model.white_dn)).astype(np.float32)
+
+    def _colours(self, net: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Linear sRGB of a mosaic, which is changed.
 
         White balance comes first: the demosaicing takes an edge for as high in one colour as in the others.
         """
-        model, colour = self.calibration.detector, self.calibration.colour
-        dark = model.bias_dn + model.dark_dn_per_s * whole(rows, "EXPOSURE") * 1e-6
-        a, b = model.vignetting
-        flat = vignetting(window, self.calibration.optics, (a, b))
-        net = ((picture.counts - dark) / (flat * model.white_dn)).astype(np.float32)
+        colour = self.calibration.colour
         red, green, blue = np.array(colour.white_balance, np.float32)
         for line, sample, gain in ((0, 0, red), (0, 1, green), (1, 0, green), (1, 1, blue)):
             net[line::2, sample::2] *= gain
         return np.asarray(np.clip(demosaic(net) @ np.array(colour.matrix, np.float32).T, 0, 1))
+
+    def _noise(self, rows: ColumnBatch, picture: Picture, window: Window, good: NDArray[np.bool_]) -> Floats:
+        """One sigma of each colour [3] in codes, in the middle of the picture; NaN where nothing is good there.
+
+        A drawn noise of the counts goes the way of the picture, beside the picture without it: colours are made of
+        several counts each. `good`: of the lines of the picture.
+        """
+        n = min(_NOISE_PIXELS, window.n_lines // 2 * 2, window.n_samples // 2 * 2)
+        line, sample = (window.n_lines - n) // 4 * 2, (window.n_samples - n) // 4 * 2
+        part = slice(line, line + n), slice(sample, sample + n)
+        if self._remap is None or not good[part[0]].any():
+            return np.full(3, np.nan)
+        counts, flat = picture.counts[part], self._flat(window)[part]
+        drawn = np.random.default_rng(0).standard_normal((n, n), np.float32)
+        noisy = counts + drawn * self.calibration.noise.sigma_dn(counts, self.calibration.detector.bias_dn)
+        at = self._remap[1][part]
+        codes = []
+        for seen in (counts, noisy):
+            found, inside = sample_bilinear(
+                self._colours(self._net(rows, seen, flat)), at[..., 0] - sample, at[..., 1] - line
+            )
+            codes.append(srgb_codes(found)[inside & good[part[0]][:, None]])
+        return np.sqrt(np.mean((codes[1] - codes[0]) ** 2, axis=0) + 1 / 12)
 
     def _undistorted(
         self, linear: NDArray[np.float32], picture: Picture, window: Window

@@ -29,6 +29,7 @@ from pipeline.instruments.products import Draft, flag
 from pipeline.instruments.radar_calibration import GprCalibration, Processing
 from pipeline.instruments.radar_depth import depth_m, depth_sigma_m, range_resolution_m, velocity_m_ns
 from pipeline.instruments.radar_migration import migrate
+from pipeline.instruments.radar_noise import noise_in_band
 from pipeline.instruments.radar_spacing import Grid, along_track_m, at_grid, spaced, trace_numbers
 from pipeline.instruments.rotations import east_north_up
 from pipeline.instruments.rows import take, with_columns
@@ -100,7 +101,8 @@ class Radargram(Instrument):
 
     def _draft(self, rows: ColumnBatch, product: str, polarization: str) -> Draft:
         wanted = self.calibration.processing(rows.container)
-        analytic, twt_ns, shift_ns = steadied(self._samples(rows), self._interval_ns(rows), wanted)
+        received = self._samples(rows)
+        analytic, twt_ns, shift_ns = steadied(received, self._interval_ns(rows), wanted)
         place = _together(rows)
         grid = self._grid(rows, place, wanted)
         traces = at_grid(analytic, grid)
@@ -113,6 +115,7 @@ class Radargram(Instrument):
         arrays = {
             **_samples(amplitude, clean, twt_ns, wanted, self._time_share(rows)),
             **_unaligned(still, wanted),
+            **_sigmas(noise_in_band(received, self._interval_ns(rows), wanted), grid, wanted),
             "distance_m": Quantity(grid.distance_m, "m", "along the track, from the first trace of the run"),
             "interpolated": Quantity(
                 grid.part > 0, "", "between two traces; the others are traces as they were received"
@@ -248,6 +251,15 @@ def _unaligned(still: filters.Samples, wanted: Processing) -> dict[str, Quantity
         return {}
     what = "as amplitude, the direct wave not aligned, nothing migrated"
     return {"amplitude_unaligned": Quantity(np.ascontiguousarray(still.real), "1", what, ("row", "sample"))}
+
+
+def _sigmas(noise: filters.Floats, grid: Grid, wanted: Processing) -> dict[str, Quantity]:
+    """One sigma of the noise of each place [k], by that of each trace [n]; less between two traces."""
+    right = np.minimum(grid.left + 1, len(noise) - 1)
+    sigma = np.hypot((1 - grid.part) * noise[grid.left], grid.part * noise[right])
+    words = f"one sigma of the noise, of all samples of the trace{', before migration' * wanted.filters.migrate}"
+    names = ["amplitude", "envelope", *(["amplitude_unaligned"] if wanted.time_zero.longest_shift_ns > 0 else [])]
+    return {f"{name}_sigma": Quantity(sigma, "1", words) for name in names}
 
 
 def _migrated(

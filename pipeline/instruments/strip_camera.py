@@ -23,6 +23,7 @@ from pipeline.instruments.attitude import Navigation
 from pipeline.instruments.calibration import Calibration, Positive, Source, Table
 from pipeline.instruments.cfdp import FileReceiver, ReceivedFile, is_eof
 from pipeline.instruments.context import Context
+from pipeline.instruments.image_noise import OF_NOISE, ImageNoise
 from pipeline.instruments.images import LINE_QUALITY
 from pipeline.instruments.instrument import Instrument
 from pipeline.instruments.products import Draft
@@ -74,6 +75,7 @@ class StripCalibration(Calibration):
 
     scale: Scale
     response: Response
+    noise: ImageNoise
 
 
 class StripCamera(Instrument):
@@ -121,8 +123,9 @@ class StripCamera(Instrument):
         longitude, latitude, azimuth, bias = rest
         counts, have = _samples(file, (n_lines, n_bands, n_samples))
         response = np.array([band.dn_per_s_radiance for band in self.calibration.response.band[:n_bands]])
-        radiance = (counts - float(bias)) / (response[:, None] * (exposure_us * 1e-6 or np.nan))
-        image = np.asarray(np.where(have, radiance, np.nan), np.float32).transpose(0, 2, 1)
+        per_radiance = np.where(have, response[:, None] * (exposure_us * 1e-6 or np.nan), np.nan)
+        image = np.asarray((counts - float(bias)) / per_radiance, np.float32).transpose(0, 2, 1)
+        sigma = self.calibration.noise.sigma_dn(counts, float(bias)) / per_radiance
         sample_m = altitude_m * self.calibration.scale.ifov_rad * binning
         missing = np.asarray(~have.all(axis=(1, 2)))
         numbers: dict[str, tuple[float, str, str]] = {
@@ -145,6 +148,9 @@ class StripCamera(Instrument):
         names = np.array([band.name for band in self.calibration.response.band[:n_bands]])
         arrays = {
             "image": Quantity(image[None], _RADIANCE_UNIT, "spectral radiance", _IMAGE),
+            "image_sigma": Quantity(
+                np.asarray(sigma, np.float32).transpose(0, 2, 1)[None], _RADIANCE_UNIT, OF_NOISE, _IMAGE
+            ),
             "line_quality": Quantity(missing.astype(np.uint8)[None], "", LINE_QUALITY, ("row", "line")),
             "band_name": Quantity(names, "", "", ("band",)),
             "binning": Quantity(np.array([binning]), "", "detector pixels that became one"),
@@ -198,7 +204,16 @@ def _rejected(file: ReceivedFile) -> Draft:
         "n_rejected_pdus": Quantity(np.array([file.n_rejected]), "1", "PDUs that could not be used"),
     }
     bits = np.array([file.quality() | Quality.OUT_OF_RANGE], np.uint32)
-    return Draft("rejected", "01", file.rows, np.array([NO_TIME]), arrays, bits, (), {"file_name": file.name})
+    return Draft(
+        "rejected",
+        "01",
+        file.rows,
+        np.array([NO_TIME]),
+        arrays,
+        bits,
+        (),
+        {"file_name": file.name, "uncertainty": "not an image"},
+    )
 
 
 def _mean(image: NDArray[np.float32]) -> float:
