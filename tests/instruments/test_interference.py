@@ -88,9 +88,9 @@ def test_the_current_is_on_the_line_between_two_readings(rows, suite, level):
 
 
 def test_one_sigma_holds_noise_current_and_what_is_not_known_of_the_rover(field):
-    """0.01 nT/rtHz over 16 Hz and counts of 0.01 nT; 0.01 A; 0.5 nT."""
+    """0.01 nT/rtHz over 16 Hz and counts of 0.01 nT; 0.01 A; the 2 nT of Luo et al. 2024."""
     product = field()
     noise = np.hypot(0.04, 0.01 / np.sqrt(12))
     assert values(product, "field_a_sensor_nt_sigma") == pytest.approx([noise] * 3)
-    expected = [np.sqrt(noise**2 + (0.01 * slope) ** 2 + 0.5**2) for slope in (0.22, 0.10, 0.31)]
+    expected = [np.sqrt(noise**2 + (0.01 * slope) ** 2 + 2.0**2) for slope in (0.22, 0.10, 0.31)]
     assert values(product, "field_a_rover_nt_sigma") == pytest.approx(expected)
