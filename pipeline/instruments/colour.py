@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import lru_cache, partial
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,7 +109,7 @@ def srgb(linear: Reals) -> NDArray[np.uint8]:
     return np.asarray(_curve().take(steps.astype(np.uint16)))
 
 
-def srgb_codes(linear: Reals) -> Reals:
+def srgb_codes(linear: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
     """The same before it is rounded, 0 to 255; of values from 0 to 1."""
     coded = np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * np.power(linear, 1 / 2.4) - 0.055)
     return np.asarray(255 * coded, linear.dtype)

@@ -22,8 +22,16 @@ SOURCES = {
 def made(request, few, tmp_path_factory):
     folder = tmp_path_factory.mktemp("provenance")
     with product_files(folder, Origin("zhurong", "s", ("a.cadu",), simulated=request.param)) as files:
-        files.add([replace(one, lineage={**one.lineage, "calibration": {"sources": SOURCES}}) for one in few])
+        files.add(
+            [
+                replace(one, lineage={**one.lineage, "calibration": {"sources": SOURCES}, "uncertainty": WORDS})
+                for one in few
+            ]
+        )
     return folder, "true" if request.param else "false"
+
+
+WORDS = "none: nothing is known of it"
 
 
 def only(folder, ending):
@@ -42,18 +50,21 @@ def test_netcdf_says_it(made):
     with xarray.open_dataset(only(made[0], ".nc"), decode_cf=False) as found:
         about = found.attrs
     assert (about["producer"], about["simulated"], about["calibration_basis"]) == ("DOWNLINK", made[1], BASIS)
+    assert about["uncertainty"] == WORDS
 
 
 def test_cdf_says_it(made):
     cdflib = pytest.importorskip("cdflib")
     about = cdflib.CDF(only(made[0], ".cdf")).globalattsget()
     assert (about["Producer"], about["Simulated"], about["Calibration_basis"]) == (["DOWNLINK"], [made[1]], [BASIS])
+    assert about["Uncertainty"] == [WORDS]
 
 
 def test_segy_says_it(made):
     text = only(made[0], ".sgy").read_bytes()[:3200].decode("cp037")
     assert f"SIMULATED: {made[1]}" in text
     assert "CALIBRATION BASIS: assumed: noise, sound; recalled: optics" in text
+    assert f"UNCERTAINTY: {WORDS}" in text
 
 
 def test_wav_says_it_and_is_still_read(made):
@@ -63,19 +74,21 @@ def test_wav_says_it_and_is_still_read(made):
     content = path.read_bytes()
     assert (rate, len(pressure)) == (16_000, 4000)
     assert struct.unpack("<I", content[4:8]) == (len(content) - 8,)
-    assert f"simulated: {made[1]}; calibration_basis: {BASIS}".encode() in content
+    assert f"simulated: {made[1]}; calibration_basis: {BASIS}; uncertainty: {WORDS}".encode() in content
 
 
 def test_pictures_say_it(made):
     image = pytest.importorskip("PIL.Image")
     with image.open(only(made[0], ".png")) as picture:
         assert (picture.text["Simulated"], picture.text["Calibration basis"]) == (made[1], BASIS)
+        assert picture.text["Uncertainty"] == WORDS
 
 
 def test_pds4_labels_say_it(made):
     text = only(made[0], ".2BL").read_text()
     assert f"<simulated>{made[1]}</simulated>" in text
     assert "<name>air_prt</name>" in text
+    assert f"<uncertainty>{WORDS}</uncertainty>" in text
     assert ("downlink_zhurong_simulated:" in text) == (made[1] == "true")
 
 
