@@ -1,4 +1,4 @@
-"""The archive on the command line: `clock`, `reprocess`."""
+"""The archive on the command line: `clock`, `spice`, `reprocess`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 
 from pipeline.cli_options import (
     FileFormat,
+    Merge,
     MissionName,
     OutFolder,
     Overwrite,
@@ -76,6 +77,38 @@ def clock(
         f"{out_file}: correlation {made.clock(known.clock.epoch_utc_ns).correlation_id}",
         soft_wrap=True,
     )
+
+
+@commands.command()
+def spice(
+    passes: Passes,
+    mission: MissionName,
+    out_folder: OutFolder,
+    spacecraft: Annotated[
+        int,
+        typer.Option(
+            metavar="ID", min=-9999, max=-1, help="NAIF's id of rover and clock; those of frames follow it."
+        ),
+    ] = -245,
+    merge: Merge = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write SPICE kernels of a rover from recorded passes: place, attitude, mast, cameras, clock.
+
+    SPK, CK, FK, IK, SCLK, leap seconds, and a meta-kernel that loads them all (docs/spice.md).
+
+    Example: downlink spice replay_data/clean.cadu --mission zhurong --out kernels
+    """
+    with loading():
+        from pipeline.kernels import write_kernels
+        from pipeline.mission import load_mission
+    known = load_mission(mission)
+    with progress(readable(passes)) as advance:
+        report, paths = write_kernels(
+            passes, known, out_folder, advance, spacecraft, merge=merge, overwrite=overwrite
+        )
+    warn(report, known, passes[0])
+    err.print(f"{len(paths)} kernels in {out_folder}: load {paths[-1].name}", soft_wrap=True)
 
 
 @commands.command()

@@ -219,7 +219,9 @@ def test_every_command_has_an_example_that_it_understands():
         one.make_context(words[-1], typed[1 + len(words) :])
 
 
-WITH_FILES = ("check", "inspect", "packets", "decode", "products", "clock", "topics", "simulate", "certs", "replay")
+WITH_FILES = (
+    "check", "inspect", "packets", "decode", "products", "clock", "spice", "topics", "simulate", "certs", "replay",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("name", WITH_FILES)

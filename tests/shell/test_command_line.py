@@ -26,7 +26,8 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 HEAVY = {"numpy", "erfa", "bokeh", "PIL", "aiomqtt", "zstandard", "msgpack", "matplotlib", "amqtt"}
 COMMANDS = (
     "demo", "replay", "inspect", "packets", "decode", "products", "check", "simulate", "watch", "dashboard", "plot",
-    "topics", "clock", "reprocess", "feed", "certs", "stage ingest", "stage decode", "stage publish", "stage all",
+    "topics", "clock", "spice", "reprocess", "feed", "certs",
+    "stage ingest", "stage decode", "stage publish", "stage all",
 )  # fmt: skip
 
 

@@ -93,14 +93,14 @@ def test_a_folder_where_a_file_is_wanted_is_one_line(recording, tmp_path, comman
     assert list((tmp_path / "folder").iterdir()) == []
 
 
-@pytest.mark.parametrize("command", ["decode", "products", "plot"])
+@pytest.mark.parametrize("command", ["decode", "products", "plot", "spice"])
 def test_a_file_where_a_folder_is_wanted_is_one_line_and_stays(recording, tmp_path, command):
     (tmp_path / "file").write_text("mine")
     assert "no folder" in refused(command, recording, *MISSION, "--out", tmp_path / "file")
     assert (tmp_path / "file").read_text() == "mine"
 
 
-@pytest.mark.parametrize("command", ["decode", "products", "plot", "clock", "simulate", "certs"])
+@pytest.mark.parametrize("command", ["decode", "products", "plot", "clock", "spice", "simulate", "certs"])
 def test_a_dash_never_is_the_name_of_a_file(recording, tmp_path, command):
     inputs = () if command in {"simulate", "certs"} else (recording, *MISSION)
     assert "--out -" in refused(command, *inputs, "--out", "-", cwd=tmp_path)
