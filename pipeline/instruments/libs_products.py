@@ -218,11 +218,11 @@ def _spectrum(mean: MeanSpectrum, separated: Separated, calibration: LibsCalibra
         "continuum_counts_sigma": Quantity(separated.continuum_sigma[None], "1", _OF_CONTINUUM, _SPECTRUM),
         "norm1": Quantity((kept / np.nansum(kept))[None], "1", "share in the sum of all spectrometers", _SPECTRUM),
         "norm1_sigma": Quantity(
-            _norm_sigma(kept, separated, np.nansum(kept), separated.total_sigma), "1", _OF_NORM, _SPECTRUM
+            norm_sigma(kept, separated.sigma, np.nansum(kept), separated.total_sigma), "1", _OF_NORM, _SPECTRUM
         ),
         "norm3": Quantity((kept / own_sum)[None], "1", "share in the sum of its spectrometer", _SPECTRUM),
         "norm3_sigma": Quantity(
-            _norm_sigma(kept, separated, own_sum, separated.own_sum_sigma), "1", _OF_NORM, _SPECTRUM
+            norm_sigma(kept, separated.sigma, own_sum, separated.own_sum_sigma), "1", _OF_NORM, _SPECTRUM
         ),
         "radiance": Quantity((kept * light)[None], "mm-2 sr-1 nm-1", "photons of one shot", _SPECTRUM),
         "radiance_sigma": Quantity(
@@ -240,10 +240,10 @@ def _spectrum(mean: MeanSpectrum, separated: Separated, calibration: LibsCalibra
     return quality.draft("spectrum", "2B", small, ("total_signal_counts", "point_id"))
 
 
-def _norm_sigma(kept: Floats, separated: Separated, total: Floats | float, total_sigma: Floats | float) -> Floats:
-    """Of shares kept / total, [1, channels]: a channel's noise is in the total too."""
+def norm_sigma(kept: Floats, sigma: Floats, total: Floats | float, total_sigma: Floats | float) -> Floats:
+    """One sigma of the shares kept / total, [1, channels]: a channel's noise is in the total too."""
     share = kept / total
-    variance = separated.sigma**2 * (1 - 2 * share) + share**2 * np.square(total_sigma)
+    variance = sigma**2 * (1 - 2 * share) + share**2 * np.square(total_sigma)
     return np.asarray(np.sqrt(np.maximum(variance, 0)) / np.abs(total))[None]
 
 

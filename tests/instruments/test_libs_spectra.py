@@ -10,6 +10,7 @@ from pipeline.batches import Quality
 from pipeline.instruments.continuum import arpls, continuum, denoise
 from pipeline.instruments.libs_calibration import LibsCalibration
 from pipeline.instruments.libs_lines import find_lines
+from pipeline.instruments.libs_products import norm_sigma
 from pipeline.instruments.libs_wavelength import wavelengths_nm
 from pipeline.instruments.peaks import fit_peaks
 
@@ -164,6 +165,34 @@ def test_a_peak_is_fitted_to_a_hundredth_of_a_channel(fwhm):
     assert (peaks.height[0], peaks.fwhm[0]) == (pytest.approx(5000, rel=0.01), pytest.approx(fwhm, rel=0.01))
 
 
+@pytest.mark.parametrize("fwhm", [2.7, 3.6, 9.0])
+def test_the_spread_of_a_peak_is_the_scatter_of_many_noises(fwhm):
+    """400 peaks of 3,000 counts in noise of 30: root mean square of (found - true) / sigma."""
+    rng = np.random.default_rng(9)
+    true = np.arange(40, 16_040, 40) + rng.uniform(-0.5, 0.5, 400)
+    channel = np.arange(16_080.0)
+    signal = sum(gauss(channel, place, 3000, fwhm) for place in true) + rng.normal(0, 30, len(channel))
+    peaks = fit_peaks(signal, true, 2.0, fwhm)
+    area = peaks.height * peaks.fwhm / (3000 * fwhm)
+    for off, spread in (
+        (peaks.place - true, peaks.place_spread),
+        (peaks.height / 3000 - 1, peaks.height_spread),
+        (peaks.fwhm / fwhm - 1, peaks.fwhm_spread),
+        (area - 1, peaks.area_spread),
+    ):
+        assert np.sqrt(np.mean((off / (30 * spread)) ** 2)) == pytest.approx(1, abs=0.2)
+
+
+def test_the_sigma_of_a_share_is_the_scatter_of_many_noises():
+    """60 channels, one of which holds a third of the sum, in 4,000 noises."""
+    rng = np.random.default_rng(10)
+    true = np.full(60, 200.0)
+    true[7] = 6000.0
+    drawn = true + rng.normal(0, 30, (4000, 60))
+    told = norm_sigma(true, np.full(60, 30.0), true.sum(), 30 * np.sqrt(60))[0]
+    assert np.std(drawn / drawn.sum(axis=1, keepdims=True), axis=0) == pytest.approx(told, rel=0.06)
+
+
 def test_the_flank_of_a_stronger_line_is_not_taken_for_a_peak():
     pair = gauss(CHANNEL, 700, 9000, 3) + gauss(CHANNEL, 704, 5000, 3)
     peaks = fit_peaks(pair, np.array([704.0, 720.0]), 2.4, 3.0)
@@ -201,6 +230,19 @@ def test_a_line_a_fifth_of_its_width_away_is_sixty_percent_sure(named):
 
 def test_a_line_half_its_width_away_is_another(named):
     assert named((422.792 + 0.15, 4000)) == {}
+
+
+def test_lines_have_the_sigma_of_their_channels(calibration):
+    """20 counts of noise in place of 10: twice the sigma of wavelength, height, area and width."""
+    nm = wavelengths_nm(calibration.wavelength, np.array([-10.0]), 5400, None)[0]
+    signal = gauss(nm, 422.792, 2000, 0.3)
+    once, twice = (
+        find_lines(calibration.lines, calibration.wavelength, nm, signal, np.full(5400, noise))
+        for noise in (10.0, 20.0)
+    )
+    for name in ("found_nm_sigma", "height_sigma", "area_sigma", "fwhm_nm_sigma"):
+        assert getattr(twice, name) == pytest.approx(2 * getattr(once, name))
+    assert once.height_sigma[0] == pytest.approx(10, rel=0.15)  # three channels, three numbers
 
 
 def test_noise_has_no_name(calibration):

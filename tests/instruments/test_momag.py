@@ -123,3 +123,15 @@ def test_the_end_of_24_bits_is_saturated(field):
     counts = np.zeros((1, 128, 3))
     counts[0, 5, 1] = -(2**23)
     assert np.flatnonzero(field(FIELD_INNER=counts).quality & Quality.SATURATED).tolist() == [5]
+
+
+def test_the_filtered_field_has_the_noise_that_its_filters_leave(packet, products):
+    """Twelve packets at 128 Hz of noise of 2 nT: its scatter over theirs is the ratio of both sigmas."""
+    rng = np.random.default_rng(4)
+    noise = np.rint(rng.normal(0, 2, (12, 128 * 3)) * COUNTS_PER_NT).reshape(12, -1, 3)
+    counts = np.rint(np.array(OFFSET["OUTER"]) * COUNTS_PER_NT) + noise
+    made = products(packet(100.0 + np.arange(12), rate=128, FIELD_OUTER=counts), names=("momag",), window_s=20.0)
+    fast, slow = (made[f"momag/{name}"] for name in ("field", "field_32hz"))
+    ratio = values(slow, "field_outer_nt_sigma")[0] / values(fast, "field_outer_nt_sigma")[0]
+    found = np.nanstd(values(slow, "field_outer_nt")[:, 0]) / np.std(values(fast, "field_outer_nt")[:, 0])
+    assert found == pytest.approx(ratio, rel=0.1)
