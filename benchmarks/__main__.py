@@ -1,5 +1,6 @@
 """`make bench`: each benchmark in a process of its own; `python -m benchmarks way link` for some of them."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,8 @@ def main() -> None:
     wanted = sys.argv[1:] or FIRST + [name for name in there if name not in FIRST]
     for name in wanted:
         print(f"\n== {name} ==", flush=True)
-        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True)
+        env = {"OPENBLAS_NUM_THREADS": "1", **os.environ}  # as the command line sets it
+        subprocess.run([sys.executable, "-m", f"benchmarks.{name}"], check=True, env=env)
 
 
 main()

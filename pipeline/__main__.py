@@ -1,6 +1,7 @@
 """The command `downlink`, and `python -m pipeline`: guards against signals, then runs the command line."""
 
 import atexit
+import os
 
 from pipeline import interrupt
 
@@ -8,6 +9,9 @@ from pipeline import interrupt
 def main() -> None:
     """Import the command line and run it."""
     interrupt.guard()
+    # Before NumPy is imported. Matrices here are small: a second thread of BLAS costs more than it does, by far where
+    # other processes have the cores, and results would depend in their last bits on how many cores a machine has.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     atexit.register(interrupt.ignore)  # registered first, it runs last
     from pipeline import cli  # noqa: PLC0415 - inside the guard
 

@@ -55,6 +55,7 @@ class SiteField(Instrument):
     """The field of each place. State: whether the last packet was taken at rest, and how many places there were."""
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = {"MAGNETOMETER": _NEEDED}
+    libraries = ("scipy.linalg",)
     model = MagnetometerCalibration
     max_rows = 2048
     wait_rows = 16

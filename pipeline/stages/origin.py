@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline import topics
-from pipeline.archive.collection import Origin
-from pipeline.archive.column_listing import Source
 from pipeline.files import printable_name
 from pipeline.identity import content_of_all
 from pipeline.mission import Mission
+
+if TYPE_CHECKING:
+    from pipeline.archive.collection import Origin
+    from pipeline.archive.column_listing import Source
 
 
 def stream_of(passes: Sequence[Path]) -> str:
@@ -21,6 +24,8 @@ def stream_of(passes: Sequence[Path]) -> str:
 
 def source_of(passes: Sequence[Path], mission: Mission, *, raw: bool) -> Source:
     """Give what decoded packets of these recordings are made of. `mission`: as `with_origin` gives it."""
+    from pipeline.archive.column_listing import Source  # noqa: PLC0415 - a replay writes no files
+
     lineage = {
         "software": str(mission.lineage.get("software", "")),
         "dictionary_sha256": str(mission.lineage.get("dictionary_sha256", "")),
@@ -35,6 +40,8 @@ def origin_of(passes: Sequence[Path], mission: Mission, stream: str) -> Origin:
 
     `mission`: as `with_origin` gives it.
     """
+    from pipeline.archive.collection import Origin  # noqa: PLC0415 - as above
+
     return Origin(
         mission.name,
         stream,
