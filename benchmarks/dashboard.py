@@ -148,4 +148,5 @@ def later(product: Product, step: int, n_rows: int) -> Product:
     return replace(product, id=f"{product.id}-{step}", stream="load", arrays=arrays, quality=product.quality[rows])
 
 
-main()
+if __name__ == "__main__":
+    main()

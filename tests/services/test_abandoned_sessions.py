@@ -1,4 +1,4 @@
-"""Sessions that anonymous readers leave behind, on a real mosquitto set up as docker-compose.yml has the readers' one."""
+"""Sessions that anonymous readers leave behind, on a mosquitto set up as docker-compose.yml has that of the readers."""
 
 import os
 import shutil

@@ -1,0 +1,142 @@
+"""Memory of the live page with its 50 viewers: each a WebSocket that opens the page, sees every look, and stays.
+
+`downlink dashboard` runs in a process of its own beside a broker, as docker-compose starts it. The bundled passes are
+replayed into it, then rows go on as in `benchmarks.dashboard`. RSS is that of the dashboard's process alone.
+"""
+
+import asyncio
+import itertools
+import json
+import re
+import sys
+import time
+from typing import Any
+
+import psutil
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.websocket import websocket_connect
+
+from benchmarks.dashboard import PASS, products_of_the_pass, publish
+from pipeline.dashboard.page import LOOKS
+from pipeline.dashboard.server import MAX_PAGES
+from pipeline.transport.broker import broker as broker_at
+
+FLOW_S = 60.0
+LOOK_S = 2.0
+MANY_BYTES = 1 << 30
+LOOKS_ID = re.compile(r'"id":"([^"]+)","attributes":{"name":"looks"')
+PATIENCE_S = 60.0
+PASSES = [PASS.with_name(name) for name in ("clean.cadu", "damaged.cadu")]
+
+
+class Viewer:
+    """What a browser does of Bokeh's protocol: it opens a session, reads all that comes, and clicks on tabs."""
+
+    def __init__(self, url: str, number: int) -> None:
+        self._url, self._number = url, number
+        self._looks_id = ""
+        self._known = asyncio.Event()
+        self._ids = itertools.count()
+        self.n_bytes = 0
+
+    async def open(self) -> None:
+        """As a browser that is told to load the page again while many are opened."""
+        while True:
+            request = HTTPRequest(self._url, connect_timeout=PATIENCE_S, request_timeout=PATIENCE_S)
+            page = (await AsyncHTTPClient().fetch(request)).body.decode()
+            if "this is loaded again in" not in page:
+                break
+            await asyncio.sleep(3)
+        token = re.search(r'"token":"([^"]+)"', page)
+        assert token
+        request = HTTPRequest(f"ws{self._url.removeprefix('http')}ws", headers={"Origin": self._url.rstrip("/")})
+        self._socket = await websocket_connect(
+            request, subprotocols=["bokeh", token[1]], max_message_size=MANY_BYTES, ping_interval=10
+        )
+        self._reading = asyncio.create_task(self._read())
+        await self._send("PULL-DOC-REQ", {})
+        async with asyncio.timeout(PATIENCE_S):
+            await self._known.wait()
+
+    async def see(self, look: int) -> None:
+        model = {"id": self._looks_id}
+        event = {"kind": "ModelChanged", "model": model, "attr": "active", "new": look}
+        await self._send("PATCH-DOC", {"events": [event]})
+
+    async def close(self) -> None:
+        self._socket.close()
+        await self._reading
+
+    async def _send(self, kind: str, content: dict[str, Any]) -> None:
+        header = {"msgid": f"{self._number}-{next(self._ids)}", "msgtype": kind}
+        for part in (header, {}, content):
+            await self._socket.write_message(json.dumps(part))
+
+    async def _read(self) -> None:
+        while (part := await self._socket.read_message()) is not None:
+            self.n_bytes += len(part)
+            if not self._looks_id and isinstance(part, str) and (found := LOOKS_ID.search(part)):
+                self._looks_id = found[1]
+                self._known.set()
+
+
+async def main() -> None:
+    products = products_of_the_pass()
+    async with broker_at(None) as address:
+        server = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "pipeline", "dashboard", "--port", "0", "--broker", str(address)),
+            stderr=asyncio.subprocess.PIPE,
+        )
+        assert server.stderr
+        url = (await server.stderr.readline()).decode().split()[2].rstrip(";")
+        process = psutil.Process(server.pid)
+        try:
+            await asyncio.sleep(3)
+            told(process, "no viewer, no data")
+            replay = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "pipeline", "replay", *map(str, PASSES), "-m", "zhurong"),
+                *("--broker", str(address), "--speed", "max"),
+                stderr=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+            )
+            await replay.wait()
+            await asyncio.sleep(2)
+            told(process, "the bundled passes")
+            load = asyncio.create_task(publish(address, products))
+            await watch(url, process)
+            load.cancel()
+        finally:
+            server.terminate()
+            await server.wait()
+
+
+async def watch(url: str, process: psutil.Process) -> None:
+    viewers = [Viewer(url, number) for number in range(MAX_PAGES)]
+    for viewer in viewers:
+        await viewer.open()
+    told(process, f"{MAX_PAGES} viewers")
+    for look in range(len(LOOKS)):
+        for viewer in viewers:
+            await viewer.see(look)
+        await asyncio.sleep(LOOK_S)
+    told(process, "each has seen each look")
+    most, end = 0, time.monotonic() + FLOW_S
+    while time.monotonic() < end:
+        for number, viewer in enumerate(viewers):
+            await viewer.see((number + int(end - time.monotonic()) // 10) % len(LOOKS))
+        await asyncio.sleep(5)
+        most = max(most, process.memory_info().rss)
+    sent_mb = sum(viewer.n_bytes for viewer in viewers) / 1e6
+    print(f"{'the most in a minute':28} {most / 1e6:5.0f} MB, {sent_mb:.0f} MB sent to viewers")
+    for viewer in viewers:
+        await viewer.close()
+    await asyncio.sleep(30)
+    told(process, "all have left")
+
+
+def told(process: psutil.Process, what: str) -> None:
+    print(f"{what:28} {process.memory_info().rss / 1e6:5.0f} MB", flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
