@@ -148,7 +148,9 @@ class Dispatch:
         silent_s = now - self._progress_at
         if self.finished or silent_s < STALL_S or now - self._asked_at > _ASKED_S:
             return ""
-        if self._why_anew:
+        if self.unread:
+            why = f"the recording cannot be read: {self.unread}"
+        elif self._why_anew:
             why = self._why_anew
         elif not self._worker:
             why = "no decode worker takes it"
@@ -243,7 +245,9 @@ class Dispatch:
             except OSError as error:
                 self.unread = error.strerror or str(error)
                 break
-            self.unread = ""
+            if self.unread:
+                self.unread = ""
+                self._progress(now)
             if batch is None and not ended:
                 break
             self._end_sent = batch is None
@@ -253,6 +257,6 @@ class Dispatch:
             settled = self._place == settled_at
             out.append(Raw(self._id, self._seq, batch or _NOTHING, ended=batch is None, settled=settled))
             self._seq += 1
-        if not self._waits:
+        if not self._waits and not self.unread:
             self._progress(now)
         return out

@@ -69,6 +69,24 @@ def test_a_pass_is_read_whole_though_each_open_fails_at_first(folder, monkeypatc
     assert unread == {"", os.strerror(number)}
 
 
+def test_a_recording_that_cannot_be_opened_is_a_standstill_within_30_s_and_none_when_it_can(folder, monkeypatch):
+    opens = patched(monkeypatch, errno.EMFILE)
+    dispatch = Dispatch("s", "pass", lambda: PassReader(folder), Pace())
+    (offer,) = dispatch.send(0.0, ended=True)
+    dispatch.take(Claim(offer.id, "worker"), 0.0)
+    now = 0.0
+    while not dispatch.stalled(now):
+        now += 0.5
+        opens.failed = False  # each call fails
+        assert dispatch.send(now, ended=True) == []
+        assert now < 30
+    assert dispatch.stalled(now).startswith(f"the recording cannot be read: {os.strerror(errno.EMFILE)}")
+    monkeypatch.undo()
+    while not dispatch.send(now, ended=True)[-1].ended:
+        pass
+    assert dispatch.stalled(now) == ""
+
+
 def test_a_file_that_cannot_be_read_for_another_reason_is_damage(folder, monkeypatch):
     patched(monkeypatch, errno.EIO)
     with PassReader(folder) as reader:
