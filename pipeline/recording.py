@@ -17,6 +17,7 @@ A radargram in five lines: behind these two, `radar["quicklook"].T.plot(x="dista
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -24,12 +25,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipeline.archive.datasets import dataset
+from pipeline.archive.datasets import dataset, stored_dataset
 from pipeline.archive.product_datasets import ProductCollections
 from pipeline.archive.row_columns import ROW_FIELDS, Known, PassCounts
+from pipeline.available import available_bytes
 from pipeline.batches import ColumnBatch, Event, FrameBatch, PacketBatch, Product
 from pipeline.errors import ConfigError
 from pipeline.mission import Mission, load_mission
+from pipeline.stages.bounded import BoundedColumns
 from pipeline.stages.gathered import UNKNOWN_GROWTH, GatheredColumns
 from pipeline.stages.line import Line, Outcome
 from pipeline.stages.origin import origin_of, source_of, stream_of
@@ -39,7 +42,10 @@ from pipeline.transport.source import size_of_pass
 if TYPE_CHECKING:
     import xarray
 
+    from pipeline.archive.column_store import ColumnStore
 
+
+_log = logging.getLogger("pipeline")
 IN_MEMORY_CHUNK_BYTES = 4 << 20
 """What is decoded at once where all columns go to memory."""
 
@@ -136,22 +142,56 @@ class RecordedPass:
             raise ConfigError(f"the pass has no {container}: it has {known}")
         return rows
 
-    def to_xarray(self, container: str, *, raw: bool = False, drop: Collection[str] = ()) -> xarray.Dataset:
+    def to_xarray(
+        self,
+        container: str,
+        *,
+        raw: bool = False,
+        drop: Collection[str] = (),
+        memory_bytes: int | None = None,
+        store: str | Path | None = None,
+    ) -> xarray.Dataset:
         """Give the decoded packets of one container as a Dataset: a variable for each parameter, with its unit.
 
         `drop`: parameters that are left out. Its dimension is `time` where every packet has one, else `received`, else
         `packet`; rows are in order of it. Coordinates are the columns of rows that `decode` writes too: UTC, reception,
         sol and local solar times where the mission has a site, the pass where there are several, what is known of each
-        packet. Values of differing length are rows of one width, padded behind `NAME.length`. Raises
-        ConfigError where the pass has no such packets, and names those it has. `xarray.open_dataset(path,
-        engine="downlink", mission=..., container=...)` gives the same.
+        packet. Values of differing length are rows of one width, padded behind `NAME.length`.
+
+        Columns beyond `memory_bytes` (half of the memory that is available) go to a Parquet file as they are decoded,
+        and are read from there when they are looked at; a line of the log says so. `store`: that file, which must not
+        be there yet; without it the file is a temporary one, and gone with the Dataset. This needs pyarrow. In memory
+        stay the times of the rows.
+
+        Raises ConfigError where the pass has no such packets, and names those it has; RunError where the file cannot be
+        written. `xarray.open_dataset(path, engine="downlink", mission=..., container=...)` gives the same.
         """
-        gathered = GatheredColumns(raw=raw, drop=drop)
-        counts = self._gather(container, gathered.add, raw=raw)
+        known = self._known(container, raw=raw)
+        bound = available_bytes() // 2 if memory_bytes is None else memory_bytes
+
+        def open_store(first: ColumnBatch) -> ColumnStore:
+            from pipeline.archive.column_store import ColumnStore  # noqa: PLC0415 - xarray is an optional extra
+
+            found = ColumnStore(
+                container, replace(known, units=first.units), None if store is None else Path(store)
+            )
+            _log.warning(
+                "%s: more than %s MB of columns: they go to %s, and are read from there when they are looked at",
+                container,
+                f"{bound / 1e6:,.0f}",
+                found.path,
+            )
+            return found
+
+        gathered = BoundedColumns(bound, open_store, raw=raw, drop=drop)
+        counts = self._gather(container, gathered.add, raw=raw).counts()
+        gathered.end()
+        if gathered.store is not None:
+            return stored_dataset(gathered.store, container, replace(gathered.store.known, passes=counts))
         batch = gathered.batch()
         assert batch is not None
         rows = {name: getattr(batch, name) for name in ROW_FIELDS}
-        of_pass = replace(self._known(container, raw=raw), units=batch.units, passes=counts.counts())
+        of_pass = replace(known, units=batch.units, passes=counts)
         return dataset(batch.raw if raw else batch.columns, rows, container, of_pass)
 
     def _known(self, container: str, *, raw: bool) -> Known:

@@ -14,11 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.archive.datasets import dataset
-from pipeline.archive.row_columns import Known, RowColumn, row_columns
+from pipeline.archive.parquet_rows import ROW_GROUP_BYTES, RowGroups
+from pipeline.archive.row_columns import Known, RowColumn, TimesKnown, row_columns
 from pipeline.archive.spill import SpilledTable, octets
 from pipeline.archive.whole import whole_path
-from pipeline.batches import Ragged
-from pipeline.categorical import Categorical
 from pipeline.errors import ConfigError
 from pipeline.files import whole_file
 from pipeline.software import to_install
@@ -30,7 +29,7 @@ Write = Callable[[Path, SpilledTable, SpilledTable, str, Known], None]
 def writer(name: str) -> tuple[str, Write]:
     """Give the file ending and the function of a format. Raises ConfigError where its library is missing."""
     if name == "parquet":
-        _pyarrow()
+        _need("pyarrow", "parquet", "parquet")
     if name == "netcdf":
         _need("netCDF4", "netcdf", "science")
     return {"npz": ("npz", _write_npz), "parquet": ("parquet", _write_parquet), "netcdf": ("nc", _write_netcdf)}[
@@ -40,7 +39,7 @@ def writer(name: str) -> tuple[str, Write]:
 
 def _write_npz(path: Path, table: SpilledTable, rows: SpilledTable, _: str, known: Known) -> None:
     """One .npy for each array, part by part: memory stays flat."""
-    _, of_rows = _rows(table, rows, known)
+    of_rows = _rows(table, rows, known)
     with whole_file(path) as file, zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for name, row_column in of_rows.items():
             values = np.asarray(row_column.values)
@@ -64,24 +63,26 @@ def _write_npy(
 
 
 def _write_parquet(path: Path, table: SpilledTable, rows: SpilledTable, container: str, known: Known) -> None:
-    """Units and descriptions are metadata of the fields, the container and the pass metadata of the schema."""
-    pa = _pyarrow()
-    from pyarrow import parquet  # noqa: PLC0415 -- an optional extra
-
-    arrays, fields = [], []
-    _, of_rows = _rows(table, rows, known)
-    for name, row_column in of_rows.items():
-        arrays.append(_arrow(pa, row_column.values))
-        fields.append(
-            pa.field(name, arrays[-1].type, metadata=_words(description=row_column.attributes["long_name"]))
-        )
-    for name, column in table.columns().items():
-        arrays.append(_arrow_ragged(pa, column) if isinstance(column, Ragged) else _arrow(pa, column))
-        words = _words(unit=known.units.get(name), description=known.descriptions.get(name))
-        fields.append(pa.field(name, arrays[-1].type, metadata=words))
-    schema = pa.schema(fields, metadata={"container": container, **known.origin})
+    """Row group by row group: memory stays flat."""
+    times = TimesKnown()
+    blocks = table.blocks(ROW_GROUP_BYTES) or rows.blocks(ROW_GROUP_BYTES)
+    for block in blocks:
+        times = times.and_of(_fields(rows, block))
+    n_before = 0
     with whole_file(path) as file:
-        parquet.write_table(pa.table(arrays, schema=schema), file)
+        groups = RowGroups(file, container, known)
+        for block in blocks:
+            fields = _fields(rows, block)
+            n_rows = len(fields["order"])
+            groups.add(
+                row_columns(fields, table.arrays, known.of_rows(n_before, n_rows), times), table.some(*block)
+            )
+            n_before += n_rows
+        groups.close()
+
+
+def _fields(rows: SpilledTable, block: tuple[int, int]) -> dict[str, NDArray[Any]]:
+    return {name: np.asarray(array.some(*block)) for name, array in rows.arrays.items()}
 
 
 def _write_netcdf(path: Path, table: SpilledTable, rows: SpilledTable, container: str, known: Known) -> None:
@@ -98,38 +99,9 @@ def _without_slashes(found: Any) -> Any:
     return found.rename({name: name.replace("/", ".") for name in dict.fromkeys(names) if "/" in name})
 
 
-def _rows(table: SpilledTable, rows: SpilledTable, known: Known) -> tuple[str, dict[str, RowColumn]]:
+def _rows(table: SpilledTable, rows: SpilledTable, known: Known) -> dict[str, RowColumn]:
     fields = {name: np.asarray(array.whole()) for name, array in rows.arrays.items()}
     return row_columns(fields, table.arrays, known)
-
-
-def _words(**words: str | None) -> dict[str, str] | None:
-    return {key: value for key, value in words.items() if value} or None
-
-
-def _arrow(pa: Any, array: NDArray[Any] | Categorical) -> Any:
-    """Give a column of values, one of codes as a dictionary array; nested fixed-size lists where a row is an array."""
-    if isinstance(array, Categorical) and array.ndim == 1:
-        compact = array.compact()
-        return pa.DictionaryArray.from_arrays(pa.array(compact.codes), pa.array(compact.categories))
-    array = np.asarray(array)
-    column = pa.array(array.reshape(-1))
-    for size in reversed(array.shape[1:]):
-        column = pa.FixedSizeListArray.from_arrays(column, size)
-    return column
-
-
-def _arrow_ragged(pa: Any, column: Ragged) -> Any:
-    offsets = np.concatenate([[0], np.cumsum(column.length)])
-    # Readers take texts in lists, but no dictionary arrays.
-    return pa.LargeListArray.from_arrays(offsets, _arrow(pa, np.asarray(column.values)))
-
-
-def _pyarrow() -> Any:
-    _need("pyarrow", "parquet", "parquet")
-    import pyarrow as pa  # noqa: PLC0415 -- an optional extra
-
-    return pa
 
 
 def _need(module: str, name: str, extra: str) -> None:

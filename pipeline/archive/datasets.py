@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.archive.collection import Collection, Origin
 from pipeline.archive.netcdf_attributes import global_attributes
 from pipeline.archive.product_variables import Variable, product_variables
-from pipeline.archive.row_columns import Known, row_columns
+from pipeline.archive.row_columns import PASS, Known, TimesKnown, axis_of, passes_column, row_columns
 from pipeline.batches import Column, Ragged
 from pipeline.categorical import Categorical
 from pipeline.errors import ConfigError
@@ -19,6 +19,10 @@ from pipeline.software import to_install
 
 if TYPE_CHECKING:
     import xarray
+
+    from pipeline.archive.column_store import ColumnStore
+
+LENGTHS = "values of {} in the row"
 
 
 def dataset(
@@ -31,7 +35,8 @@ def dataset(
     enumerations are made, when they are looked at.
     """
     xr = _xarray()
-    axis, found = row_columns(rows, columns, known)
+    times = TimesKnown().and_of(rows)
+    axis, found = axis_of(times, columns, known), row_columns(rows, columns, known, times)
     order = _order(found[axis].values) if axis in found else None
     coordinates: dict[str, Any] = {}
     for name, one in found.items():
@@ -45,12 +50,38 @@ def dataset(
             inner = f"{name}_value"
             axes = (f"{name}_axis_{number}" for number in range(1, data.ndim - 1))
             variables[name] = ((axis, inner, *axes), data, attributes)
-            variables[f"{name}.length"] = ((axis,), ordered.length, {"long_name": f"values of {name} in the row"})
+            variables[f"{name}.length"] = ((axis,), ordered.length, {"long_name": LENGTHS.format(name)})
             coordinates[inner] = ((inner,), np.arange(data.shape[1]), {})
         else:
             variables[name] = ((axis, *axes), data, attributes)
     made: xarray.Dataset = xr.Dataset(variables, coordinates, {"container": container, **known.origin})
     return made
+
+
+def stored_dataset(store: ColumnStore, container: str, known: Known) -> xarray.Dataset:
+    """As `dataset`, of rows in a file: values are read when they are looked at, but for the times that are the
+    index.
+    """
+    xr = _xarray()
+    found, columns = store.of_rows(), store.columns()
+    axis = axis_of(store.times, columns, known)
+    if len(known.passes) > 1:
+        found |= {PASS: passes_column(known.passes)}
+    coordinates: dict[str, Any] = {}
+    for name, one in found.items():
+        coordinates[name] = ((axis,), _data(one.values), dict(one.attributes))
+    variables: dict[str, Any] = {}
+    for name, data in columns.items():
+        ragged = f"{name}.length" in columns
+        axes = [f"{name}_axis_{number}" for number in range(1, data.ndim - ragged)]
+        variables[name] = ((axis, *([f"{name}_value"] if ragged else []), *axes), data, _attributes(name, known))
+        if ragged:
+            coordinates[f"{name}_value"] = ((f"{name}_value",), np.arange(data.shape[1]), {})
+    for name in (name for name in columns if f"{name}.length" in columns):
+        variables[f"{name}.length"] = ((axis,), columns[f"{name}.length"], {"long_name": LENGTHS.format(name)})
+    made: xarray.Dataset = xr.Dataset(variables, coordinates, {"container": container, **known.origin})
+    in_order = axis not in made.indexes or made.indexes[axis].is_monotonic_increasing
+    return made if in_order else made.sortby(axis)
 
 
 def _order(times: Any) -> NDArray[np.intp] | None:

@@ -19,48 +19,58 @@ _BLOCK_VALUES = 1 << 20
 
 
 class _PaddedRows(BackendArray):
-    """What xarray asks of an array that is not in memory. `values` may be any array that takes an array of indexes."""
+    """What xarray asks of an array that is not in memory."""
 
     def __init__(self, rows: Ragged) -> None:
         self._rows = rows
         self.dtype = rows.values.dtype
-        self.shape = (len(rows.start), width_of(rows), *rows.values.shape[1:])
+        self.shape = (len(rows.start), width_of(int(np.max(rows.length, initial=0))), *rows.values.shape[1:])
 
     def __getitem__(self, key: Any) -> Any:
         return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.OUTER, self._at)
 
     def _at(self, key: tuple[Any, ...]) -> Any:
-        row, place, *inner = key
-        rows, places = (np.atleast_1d(np.arange(n)[one]) for n, one in zip(self.shape, (row, place), strict=False))
-        found = self._padded(rows, places)
-        for axis, one in enumerate(inner, 2):
-            found = np.take(found, np.atleast_1d(np.arange(found.shape[axis])[one]), axis)
-        return found[tuple(0 if isinstance(one, int | np.integer) else slice(None) for one in key)]
-
-    def _padded(self, rows: NDArray[np.int64], places: NDArray[np.int64]) -> NDArray[Any]:
-        """The values of rows at places, in blocks: the indexes take more memory than small values."""
-        found = np.full((len(rows), len(places), *self.shape[2:]), _fill(self.dtype), self.dtype)
-        if not len(places) or not len(self._rows.values):
-            return found
-        step = max(1, _BLOCK_VALUES // len(places))
-        for first in range(0, len(rows), step):
-            some = rows[first : first + step]
-            inside = places < self._rows.length[some][:, None]
-            index = (self._rows.start[some][:, None] + places)[inside]
-            if len(index):
-                found[first : first + step][inside] = np.asarray(self._rows.values[index])
-        return found
+        rows, *_ = chosen = indexes(key, self.shape)
+        return squeezed(padded(self._rows, rows, chosen[1:], self.dtype), key)
 
 
-def _fill(dtype: np.dtype[Any]) -> Any:
+def indexes(key: tuple[Any, ...], shape: tuple[int, ...]) -> list[NDArray[np.int64]]:
+    """The key of an outer selection as the places on each axis."""
+    return [np.atleast_1d(np.arange(n)[one]) for n, one in zip(shape, key, strict=True)]
+
+
+def squeezed(found: NDArray[Any], key: tuple[Any, ...]) -> Any:
+    """What was selected, without the axes of which a single place was asked for."""
+    return found[tuple(0 if isinstance(one, int | np.integer) else slice(None) for one in key)]
+
+
+def padded(
+    ragged: Ragged, rows: NDArray[np.int64], inner: list[NDArray[np.int64]], dtype: np.dtype[Any]
+) -> NDArray[Any]:
+    """The values of rows at places, and at places of further axes. In blocks: indexes take more memory than bytes."""
+    places, *others = inner
+    found = np.full((len(rows), len(places), *ragged.values.shape[1:]), fill_of(dtype), dtype)
+    step = max(1, _BLOCK_VALUES // max(len(places), 1))
+    for first in range(0, len(rows), step):
+        some = rows[first : first + step]
+        inside = places < ragged.length[some][:, None]
+        index = (ragged.start[some][:, None] + places)[inside]
+        if len(index):
+            found[first : first + step][inside] = np.asarray(ragged.values[index])
+    for axis, one in enumerate(others, 2):
+        found = np.take(found, one, axis)
+    return found
+
+
+def fill_of(dtype: np.dtype[Any]) -> Any:
+    """What stands behind the values of a row."""
     return {"f": np.nan, "c": np.nan, "M": np.datetime64("NaT"), "m": np.timedelta64("NaT")}.get(
         dtype.kind, dtype.type()
     )
 
 
-def width_of(rows: Ragged) -> int:
+def width_of(longest: int) -> int:
     """The width of the variable: the next power of two of the longest row, so that most passes have the same."""
-    longest = int(np.max(rows.length, initial=0))
     return 1 << (longest - 1).bit_length() if longest else 0
 
 

@@ -18,7 +18,7 @@ A parameter that has such a name keeps it; the column is then `packet_<name>`.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -28,14 +28,13 @@ from pipeline.archive.netcdf_attributes import MARS_TIMES, USABLE, quality_flags
 from pipeline.batches import NO_TIME, usable
 from pipeline.categorical import Categorical
 
+PASS = "pass"  # noqa: S105 - of a spacecraft over a station
 UtcOf = Callable[[Iterable[str], NDArray[np.int64]], NDArray[np.int64]]
 """Told the parameters of a packet, which tell its clock, and onboard times: gives UTC, ns since 1970."""
 LocalOf = Callable[[Iterable[str], NDArray[np.int64]], Mapping[str, NDArray[Any]]]
 """Told the parameters of a packet and UTC: gives local times by name, none where there are none."""
 ROW_FIELDS = ("order", "time_ns", "received_ns", "apid", "seq_count", "quality")
 """Of a ColumnBatch: what these columns are made of."""
-AXES = ("time", "received")
-"""The dimension of a container is the first of these that every row has, else `packet`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,26 +76,53 @@ class Known:
     local_of: LocalOf | None = None
     passes: Sequence[tuple[str, int]] = ()
 
+    def of_rows(self, first: int, n_rows: int) -> Known:
+        """The same for a part of the rows."""
+        ends = np.cumsum([0, *(n for _, n in self.passes)]).clip(first, first + n_rows)
+        counts = np.diff(ends).tolist()
+        return replace(self, passes=[(name, n) for (name, _), n in zip(self.passes, counts, strict=True)])
+
+
+@dataclass(frozen=True, slots=True)
+class TimesKnown:
+    """Whether some row, or every row, of a container has an onboard time and a receive time."""
+
+    some_onboard: bool = False
+    every_onboard: bool = True
+    some_received: bool = False
+    every_received: bool = True
+
+    def and_of(self, rows: Mapping[str, NDArray[Any]]) -> TimesKnown:
+        """The same of more rows; `rows` holds ROW_FIELDS."""
+        onboard, received = rows["time_ns"] != NO_TIME, rows["received_ns"] != 0
+        return TimesKnown(
+            self.some_onboard or bool(onboard.any()),
+            self.every_onboard and bool(onboard.all()),
+            self.some_received or bool(received.any()),
+            self.every_received and bool(received.all()),
+        )
+
+
+def axis_of(times: TimesKnown, parameters: Collection[str], known: Known) -> str:
+    """Name of the dimension: `time` where every row has one, else `received`, else `packet`."""
+    if known.utc_of is not None and times.some_onboard and times.every_onboard:
+        return free_name("time", parameters)
+    return free_name("received", parameters) if times.some_received and times.every_received else "packet"
+
 
 def row_columns(
-    rows: Mapping[str, NDArray[Any]], parameters: Collection[str], known: Known
-) -> tuple[str, dict[str, RowColumn]]:
-    """Give the name of the dimension and the columns, by name; `rows` holds ROW_FIELDS."""
-    found = {_free(name, parameters): column for name, column in _columns(rows, parameters, known)}
-    axes = (_free(name, parameters) for name in AXES)
-    return next((name for name in axes if name in found and _is_whole(found[name])), "packet"), found
-
-
-def _is_whole(column: RowColumn) -> bool:
-    """Whether every row has a time."""
-    return not np.isnat(np.asarray(column.values)).any()
+    rows: Mapping[str, NDArray[Any]], parameters: Collection[str], known: Known, times: TimesKnown | None = None
+) -> dict[str, RowColumn]:
+    """Give the columns, by name; `rows` holds ROW_FIELDS. `times`: of all rows, where these are a part of them."""
+    times = times or TimesKnown().and_of(rows)
+    return {free_name(name, parameters): column for name, column in _columns(rows, parameters, known, times)}
 
 
 def _columns(
-    rows: Mapping[str, NDArray[Any]], parameters: Collection[str], known: Known
+    rows: Mapping[str, NDArray[Any]], parameters: Collection[str], known: Known, times: TimesKnown
 ) -> Iterable[tuple[str, RowColumn]]:
     has_time = rows["time_ns"] != NO_TIME
-    if known.utc_of is not None and has_time.any():
+    if known.utc_of is not None and times.some_onboard:
         utc = np.where(has_time, known.utc_of(parameters, rows["time_ns"]), NO_TIME)
         yield (
             "time",
@@ -105,13 +131,14 @@ def _columns(
         local = known.local_of(parameters, utc) if known.local_of is not None else {}
         for name, values in local.items():
             unit, long_name = MARS_TIMES[name]
-            yield name, RowColumn(values, {"units": unit, "long_name": long_name})
+            kept = values if times.every_onboard else values.astype(np.float64)  # of one type in all parts
+            yield name, RowColumn(kept, {"units": unit, "long_name": long_name})
     if len(known.passes) > 1:
-        yield "pass", RowColumn(_passes(known.passes), {"long_name": "pass that the packet is of: its recording"})
-    if rows["received_ns"].any():
+        yield PASS, passes_column(known.passes)
+    if times.some_received:
         received = np.where(rows["received_ns"] != 0, rows["received_ns"], NO_TIME)
         yield "received", RowColumn(received.astype("datetime64[ns]"), {"long_name": "UTC of reception on Earth"})
-    if has_time.any():
+    if times.some_onboard:
         yield (
             "onboard_ns",
             RowColumn(rows["time_ns"], {"long_name": "onboard time, nanoseconds since the epoch of the mission"}),
@@ -128,13 +155,16 @@ def _columns(
     yield "packet_order", RowColumn(rows["order"], {"long_name": "number of the packet in the whole stream"})
 
 
-def _passes(passes: Sequence[tuple[str, int]]) -> Categorical:
+def passes_column(passes: Sequence[tuple[str, int]]) -> RowColumn:
+    """The pass of each row; `passes` as in Known."""
     names = np.array([name for name, _ in passes])
     codes = np.arange(len(passes), dtype=np.min_scalar_type(len(passes)))
-    return Categorical(np.repeat(codes, [n_rows for _, n_rows in passes]), names)
+    values = Categorical(np.repeat(codes, [n_rows for _, n_rows in passes]), names)
+    return RowColumn(values, {"long_name": "pass that the packet is of: its recording"})
 
 
-def _free(name: str, parameters: Collection[str]) -> str:
+def free_name(name: str, parameters: Collection[str]) -> str:
+    """The name of a column beside parameters that may have it too."""
     while name in parameters:
         name = f"packet_{name}"
     return name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -94,6 +95,15 @@ class SpilledArray:
     def whole(self) -> NDArray[Any]:
         return np.concatenate(list(self.parts()))
 
+    @property
+    def part_bytes(self) -> list[int]:
+        """The size of each part."""
+        return [dtype.itemsize * math.prod(shape) for _, dtype, shape in self._parts]
+
+    def some(self, first: int, last: int) -> NDArray[Any]:
+        """Parts from `first` up to `last`, in the common type."""
+        return np.concatenate([self.part(number) for number in range(first, last)])
+
 
 class SpilledTexts:
     """A column of codes, in parts that may have tables of their own. Codes are on disk; what is read back are texts."""
@@ -127,6 +137,17 @@ class SpilledTexts:
         """All parts as one column of codes."""
         return cast("Categorical", concatenated(list(self._columns())))
 
+    @property
+    def part_bytes(self) -> list[int]:
+        """The size of the codes of each part."""
+        return self._codes.part_bytes
+
+    def some(self, first: int, last: int) -> Categorical:
+        """Parts from `first` up to `last`, as one column of codes."""
+        tables = self._tables[first:last]
+        parts = [Categorical(self._codes.part(first + k), table) for k, table in enumerate(tables)]
+        return cast("Categorical", concatenated(parts))
+
     def _columns(self) -> Iterator[Categorical]:
         return (Categorical(codes, table) for codes, table in zip(self._codes.parts(), self._tables, strict=True))
 
@@ -156,6 +177,29 @@ class SpilledTable:
         """All columns in memory."""
         beside = {f"{name}.{part}" for name in self.ragged for part in ("start", "length")}
         return {name: self._column(name) for name in self.arrays if name not in beside}
+
+    def blocks(self, max_bytes: int) -> list[tuple[int, int]]:
+        """Parts, from the first up to the last, of blocks of rows of some `max_bytes` each."""
+        sizes = np.sum([array.part_bytes for array in self.arrays.values()], axis=0)
+        blocks, first, n_bytes = [], 0, 0
+        for number, size in enumerate(sizes.tolist(), 1):
+            n_bytes += size
+            if n_bytes >= max_bytes or number == len(sizes):
+                blocks.append((first, number))
+                first, n_bytes = number, 0
+        return blocks
+
+    def some(self, first: int, last: int) -> dict[str, Column]:
+        """The rows of parts from `first` up to `last`."""
+        beside = {f"{name}.{part}" for name in self.ragged for part in ("start", "length")}
+        return {name: self._some(name, first, last) for name in self.arrays if name not in beside}
+
+    def _some(self, name: str, first: int, last: int) -> Column:
+        values = self.arrays[name].some(first, last)
+        if name not in self.ragged:
+            return values
+        length = np.asarray(self.arrays[f"{name}.length"].some(first, last))
+        return Ragged(values, np.cumsum(length) - length, length)
 
     def _column(self, name: str) -> Column:
         if name not in self.ragged:

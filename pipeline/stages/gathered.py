@@ -53,6 +53,11 @@ class GrowingArray:
             buffer = self._buffer = self._fitting(shape, dtype, high, growth)
         return buffer[self.n_rows : high]
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the rows so far."""
+        return 0 if self._buffer is None else self._buffer[: self.n_rows].nbytes
+
     def whole(self) -> Array:
         """All rows; a view of the memory, which grows no more."""
         assert self._buffer is not None
@@ -84,6 +89,11 @@ class GrowingTexts:
         """As GrowingArray.append."""
         self._codes.append(self._table.codes(part), growth)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the codes so far."""
+        return self._codes.nbytes
+
     def whole(self) -> Categorical:
         """All rows."""
         return Categorical(self._codes.whole(), self._table.categories())
@@ -110,6 +120,11 @@ class ConstantArray:
             self._array.append(part, growth)
         self.n_rows += len(part)
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the rows so far."""
+        return 0 if self._array is None else self._array.nbytes
+
     def whole(self) -> Array:
         """All rows; read-only and of one value in memory where all are the same."""
         return self._repeated() if self._array is None else self._array.whole()
@@ -134,6 +149,11 @@ class _GrowingRagged:
         """Memory for values: where they are to stay, if they are of the type of those before."""
         room = self.values.room(shape, dtype, growth) if isinstance(self.values, GrowingArray) else None
         return np.empty(shape, dtype) if room is None or room.dtype != dtype else room
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the rows so far."""
+        return self.values.nbytes + self.length.nbytes
 
     def whole(self) -> Ragged:
         length = self.length.whole()
@@ -170,6 +190,11 @@ class GatheredColumns:
         self._rows = {
             name: (ConstantArray if name in CONSTANT_FIELDS else GrowingArray)(memory.empty) for name in fields
         }
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all rows so far; memory for rows to come is not counted, nor touched."""
+        return sum(one.nbytes for one in (*self._rows.values(), *self._columns.values()))
 
     def batch(self) -> ColumnBatch | None:
         """All rows as one batch; None where there are none."""

@@ -1,5 +1,8 @@
 """A container's decoded packets in memory: `to_columns`, `to_xarray` and xarray's own `open_dataset`."""
 
+import os
+import subprocess
+import sys
 import tomllib
 import tracemalloc
 from importlib.metadata import EntryPoint, EntryPoints
@@ -225,3 +228,34 @@ def base_of(array):
     while array.base is not None:
         array = array.base
     return array
+
+
+PROGRAM = """
+from pathlib import Path
+from pipeline import open_pass
+found = open_pass({path!r}, mission={mission!r}).to_xarray("HK", memory_bytes={bound})
+peak_kb = next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
+print(peak_kb, found.sizes["packet"], float(found["WIDE"].isel(packet=slice(-1000, None)).mean()))
+"""
+
+
+def test_memory_is_bounded_however_long_the_recording(tmp_path: Path):
+    """Of the process, by VmHWM: ru_maxrss would have that of the parent, too, when it began."""
+    pytest.importorskip("pyarrow")
+    (tmp_path / "mission.toml").write_text(MISSION)
+    (tmp_path / "few.xml").write_text(xtce([("WIDE", 32), *((f"N{k}", 8) for k in range(27))]))
+    peaks = []
+    for n in (400_000, 800_000):
+        packets = np.zeros((n, 37), np.uint8)
+        packets[:, 1], packets[:, 2], packets[:, 5] = 7, 0xC0, 30
+        packets[:, 6:10] = np.arange(n, dtype=">u4")[:, None].view(np.uint8)
+        path = tmp_path / "few.packets"
+        path.write_bytes(packets.tobytes())
+        del packets
+        program = PROGRAM.format(path=str(path), mission=str(tmp_path), bound=4 << 20)
+        env = os.environ | {"PYTHONPATH": str(HERE)}
+        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env=env)
+        peak_kb, n_rows, mean = done.stdout.split()
+        assert (int(n_rows), float(mean)) == (n, n - 500.5)
+        peaks.append(int(peak_kb) * 1024)
+    assert peaks[1] - peaks[0] < 0.3 * 400_000 * 70  # bytes of the columns of a row, with what is known of it
