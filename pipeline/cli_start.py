@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from typing import Any, cast
 
 from pipeline import interrupt
 from pipeline.heap import keep_freed_memory
@@ -34,6 +34,21 @@ def _printable(_logger: object, _method: str, entry: Any) -> Any:
     return {key: value if key == "exc_info" else printable_values(value) for key, value in entry.items()}
 
 
+class _LogStream:
+    """A stream whose failures (a full disk, a reader that is gone) cost log lines and never what is being done."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
 def _log_to(stream: Any) -> None:
     """Set up structlog: lines for people on a terminal, JSON elsewhere."""
     import structlog
@@ -53,5 +68,5 @@ def _log_to(stream: Any) -> None:
     structlog.configure(
         processors=shared + last,
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
-        logger_factory=structlog.PrintLoggerFactory(stream),
+        logger_factory=structlog.PrintLoggerFactory(cast("Any", _LogStream(stream))),
     )

@@ -204,3 +204,18 @@ async def test_a_recording_that_lost_a_file_is_told_by_every_way_and_gives_no_pr
     line.flush()
     assert len(line.report()["damaged"]) == 1
     assert isinstance(next(iter(read_pass(state))), ByteBatch)
+
+
+async def test_services_whose_log_cannot_be_written_go_on(make_stack, subscriber, undisturbed, bundled):
+    """A full disk may hold the log, too: ENOSPC at each line."""
+    expected = undisturbed("clean.cadu")
+    stack = make_stack()
+    for name in stack.services:
+        (stack.folder / f"{name}.log").symlink_to("/dev/full")
+    stack.start()
+    async with subscriber(stack) as witness:
+        await stack.ready()
+        stack.feed(bundled / "clean.cadu")
+        await witness.until(expected.keys(), 60)
+        assert witness.told == expected
+        assert all(json.loads(stack.get(name, "/health"))["ok"] for name in stack.services)

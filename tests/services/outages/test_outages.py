@@ -18,9 +18,11 @@ SERVICES = ["ingest", "decode-one", "publish", "broker", "subscriber"]
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _outages(away):
-    """All of them begin with the first test of the module."""
-    return {name: away(name, away_s=AWAY_S) for name in SERVICES} | {"each": away(*SERVICES, away_s=10.0)}
+def _outages(away, request):
+    """Those whose tests are wanted begin with the first test of the module."""
+    wanted = " ".join(item.name for item in request.session.items if "going" in item.fixturenames)
+    begun = {name: away(name, away_s=AWAY_S) for name in SERVICES if f"[{name}]" in wanted}
+    return begun | ({"each": away(*SERVICES, away_s=10.0)} if "each_service" in wanted else {})
 
 
 @pytest.fixture
