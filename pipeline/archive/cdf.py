@@ -49,13 +49,16 @@ _OWN_NAMES = ("Epoch", "quality", "usable", *MARS_TIMES)
 _FIRST_DATE, _LAST_DATE = "2000-01-01", "2100-01-01"
 
 
-def write_cdf(path: Path, collection: Collection, origin: Origin) -> None:
-    """Write the file, whole or not at all. Raises ConfigError without cdflib, RunError where it cannot be written."""
+def write_cdf(path: Path, collection: Collection, origin: Origin, rows: NDArray[np.int64]) -> None:
+    """Write the file of these rows, in their order, whole or not at all.
+
+    Raises ConfigError without cdflib, RunError where it cannot be written.
+    """
     cdf = cdflib_module()
     with whole_path(path) as part:
         file = cdf.cdfwrite.CDF(part, cdf_spec={"Encoding": 6, "Checksum": False, "Compressed": 0})
         file.write_globalattrs(global_attributes(collection, origin, path.stem))
-        _Writer(file, collection).write(origin)
+        _Writer(file, collection, rows).write(origin)
         file.close()
 
 
@@ -80,17 +83,15 @@ class _Variable:
 
 
 class _Writer:
-    """The open file, and the order of its records: by time, those without one last."""
+    """The open file, and the rows that become its records, in their order."""
 
-    def __init__(self, file: Any, collection: Collection) -> None:
+    def __init__(self, file: Any, collection: Collection, rows: NDArray[np.int64]) -> None:
         self._file = file
         self._of = collection
         self._names = variable_names(collection.columns, taken=_OWN_NAMES)
-        utc_ns = collection.columns["time_utc_ns"].array.whole()
-        self._epoch = tt2000(utc_ns)
-        key = np.where(utc_ns == NO_TIME, np.iinfo(np.int64).max, utc_ns)
-        ascending = bool((np.diff(key) >= 0).all())
-        self._order = slice(None) if ascending else np.argsort(key, kind="stable")
+        self._epoch = tt2000(collection.columns["time_utc_ns"].array.whole())
+        ascending = bool((np.diff(rows) == 1).all()) and len(rows) > 0
+        self._order = slice(int(rows[0]), int(rows[-1]) + 1) if ascending else rows
 
     def write(self, origin: Origin) -> None:
         self._put_epoch(origin)

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from pipeline.archive.cdf import cdflib_module, write_cdf
+from pipeline.archive.cdf import cdflib_module
+from pipeline.archive.cdf_days import plan_cdf
 from pipeline.archive.jobs import Planner, each
 from pipeline.archive.libraries import science
 from pipeline.archive.netcdf import netcdf4_module, write_netcdf
@@ -34,7 +35,7 @@ class FileKind:
 
 KINDS: Mapping[str, FileKind] = {
     "netcdf": FileKind((each("netcdf", ".nc", write_netcdf),), netcdf4_module),
-    "cdf": FileKind((each("cdf", ".cdf", write_cdf),), cdflib_module),
+    "cdf": FileKind((plan_cdf,), cdflib_module),
     "pds4": FileKind((plan_radar, plan_images)),
     "picture": FileKind((plan_pictures,)),
     "segy": FileKind((plan_segy,), partial(science, "segyio")),

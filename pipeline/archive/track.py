@@ -54,7 +54,8 @@ class Track:
         left = np.maximum(right - 1, 0)
         moved = np.linalg.norm(self.values[right, :3] - self.values[left, :3], axis=1)
         known &= (time_s >= own_s[0] - HOLD_S) & (time_s <= own_s[-1] + HOLD_S)
-        known &= (own_s[right] - own_s[left] <= HOLD_S) | (moved <= MOVED_M)
+        between = (own_s[left] < time_s) & (time_s < own_s[right])
+        known &= ~between | (own_s[right] - own_s[left] <= HOLD_S) | (moved <= MOVED_M)
         found = np.stack([np.interp(time_s, own_s, column) for column in self.values.T], axis=1)
         found[~known] = np.nan
         return Places(*np.split(found, 4, axis=1))

@@ -1,5 +1,7 @@
 """CDF files by the checker of SpacePy, which knows the ISTP guidelines and is not ours."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -158,3 +160,23 @@ def test_people_and_terms_are_those_of_the_mission_file(kinds):
         "PI_name": ["A. Person"], "PI_affiliation": ["An Institute"], "Rules_of_use": ["CC0-1.0"],
         "Acknowledgement": ["Cite us."], "Project": ["Project"],
     }  # fmt: skip
+
+
+def test_a_pass_across_midnight_is_a_file_for_each_day(checks, tmp_path):
+    """ISTP's archives keep daily files, and the checker takes files for such."""
+    utc = DAY_NS + np.array([86_399, 86_400, 86_398, 172_801], np.int64) * 10**9
+    one = replace(
+        hard(),
+        arrays={"time_utc_ns": Quantity(utc, "ns"), "n": Quantity(np.arange(4), "")},
+        time=TimeRange((NO_TIME,) * 2, (int(utc.min()), int(utc.max()))),
+    )
+    with product_files(tmp_path, Origin("probe", "s", ("a",)), "cdf") as files:
+        files.add([one])
+    paths = sorted(tmp_path.glob("*.cdf"))
+    assert [path.name for path in paths] == [
+        "probe_telemetry_X_20210525235958_20210525235959.cdf",
+        "probe_telemetry_X_20210526000000_20210526000000.cdf",
+        "probe_telemetry_X_20210527000001_20210527000001.cdf",
+    ]
+    assert [cdflib.CDF(path).varget("n").tolist() for path in paths] == [[2, 0], [1], [3]]
+    assert [problem for path in paths for problem in checks(path)] == []

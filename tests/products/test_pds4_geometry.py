@@ -8,6 +8,8 @@ import pytest
 
 from pipeline.archive.collection import Origin
 from pipeline.archive.products import product_files
+from pipeline.archive.track import Track
+from pipeline.batches import NO_TIME
 
 NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 MARS_RADIUS_M = 3_396_190.0
@@ -171,3 +173,34 @@ def test_a_strip_of_the_orbiter_has_its_number_azimuth_and_the_time_of_its_last_
     assert found(root, "focal_length").get(NIL) == "true"
     assert [one.text for one in root.iterfind(".//{*}wavelength_range")] == ranges
     assert ("near infrared" in arrays["band_name"].tolist()) == ("Near Infrared" in ranges)
+
+
+S = 10**9
+
+
+def track(seconds, east):
+    enu = np.stack([np.array(east, float), np.zeros(len(east)), np.zeros(len(east))], axis=1)
+    return Track(np.array(seconds, np.int64) * S, np.concatenate([enu, np.zeros((len(east), 9))], axis=1))
+
+
+@pytest.mark.parametrize(
+    ("at_s", "east"),
+    [
+        (100, 0.0),
+        (101.5, 1.5),  # between two waypoints, on a straight line
+        (500, 4.0),  # at rest, however long
+        (90, 0.0),  # no more than 15 s before the first
+        (84, np.nan),
+        (1500, np.nan),  # it moved, and nothing is known between
+        (2000, 9.0),
+        (2015, 9.0),
+        (2016, np.nan),
+    ],
+)
+def test_a_place_is_told_only_where_it_is_known(at_s, east):
+    found = track([100, 101, 104, 1000, 2000], [0, 1, 4, 4, 9]).at(np.array([round(at_s * S)]))
+    np.testing.assert_allclose(found.enu_m[0, 0], east)
+
+
+def test_a_row_without_a_time_has_no_place():
+    assert np.isnan(track([100, 101], [0, 1]).at(np.array([NO_TIME])).enu_m).all()

@@ -1,0 +1,60 @@
+"""CDF files of a pass: one for each kind of product and UTC day, as ISTP's archives keep them.
+
+In: collections. Out: a job for each day that a collection has rows of, named by the day's own first and last row. Rows
+without a time stand in the last of its files, behind all others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.archive.cdf import write_cdf
+from pipeline.archive.collection import NO_SOL, Collection, Origin
+from pipeline.archive.jobs import Job
+from pipeline.archive.product_names import file_stem
+from pipeline.batches import NO_TIME
+
+_DAY_NS = 86_400 * 1_000_000_000
+_LAST_NS = np.iinfo(np.int64).max
+
+
+def plan_cdf(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
+    """The files of each collection."""
+    for one in collections:
+        utc_ns = one.columns["time_utc_ns"].array.whole()
+        key = np.where(utc_ns == NO_TIME, _LAST_NS, utc_ns)
+        order = np.argsort(key, kind="stable")
+        days = key[order] // _DAY_NS
+        timed = days[key[order] != _LAST_NS]
+        cuts = np.flatnonzero(np.diff(timed)) + 1
+        for rows in np.split(order, cuts):
+            yield _job(one, origin, utc_ns, rows)
+
+
+def _job(collection: Collection, origin: Origin, utc_ns: NDArray[np.int64], rows: NDArray[np.int64]) -> Job:
+    """One file of these rows, which are in the order of time."""
+    known = utc_ns[rows][utc_ns[rows] != NO_TIME]
+    whole = len(rows) == len(utc_ns)
+    ends = (int(known[0]), int(known[-1])) if len(known) else (NO_TIME, NO_TIME)
+    stem = file_stem(collection, origin, row=None if whole else (*ends, _sol(collection, int(rows[0]))))
+    product = np.repeat(np.arange(len(collection.ids)), collection.n_rows)
+    ids = tuple(collection.ids[number] for number in np.unique(product[rows]).tolist())
+    write = partial(_write, collection, origin, rows)
+    return Job(stem, (("cdf", ".cdf"),), write, (collection,), ends, len(rows), ids)
+
+
+def _sol(collection: Collection, row: int) -> int:
+    if "sol" not in collection.mars:
+        return 0
+    sol = int(collection.mars["sol"].whole()[row])
+    return 0 if sol == NO_SOL else sol
+
+
+def _write(collection: Collection, origin: Origin, rows: NDArray[np.int64], paths: Sequence[Path]) -> None:
+    [path] = paths
+    write_cdf(path, collection, origin, rows)
