@@ -24,6 +24,7 @@ from pipeline import topics
 from pipeline.batches import Event, Message
 from pipeline.dashboard.server import TOPICS, Served, available, serving
 from pipeline.errors import ConfigError, DownlinkError
+from pipeline.files import printable_name
 from pipeline.identity import content_of_all
 from pipeline.link.settings import LinkSettings
 from pipeline.mission import Mission
@@ -166,9 +167,14 @@ def write_products(
     stream: str | None = None,
     merge: bool = False,
     overwrite: bool = False,
+    traverse: bool = False,
 ) -> dict[str, Any]:
-    """Write the products of recordings to a folder, a file for each kind of product; with the report their names."""
+    """Write the products of recordings to a folder, a file for each kind of product; with the report their names.
+
+    `traverse`: also one radargram of all runs of the recordings, in the order given.
+    """
     from pipeline.archive.products import product_files  # noqa: PLC0415 - as above
+    from pipeline.instruments.radar_traverse import TraverseRadargram  # noqa: PLC0415
     from pipeline.stages.origin import origin_of  # noqa: PLC0415
 
     _needs_dictionary(mission)
@@ -177,8 +183,13 @@ def write_products(
     line = Line(mission, stream, stations=station_names(mission, passes, merge=merge))
     origin, inputs = origin_of(passes, mission, stream), [*passes, *mission.files]
     with product_files(out, origin, file_format, inputs=inputs, overwrite=overwrite) as files:
+        joined = TraverseRadargram(mission.site, topography=True) if traverse else None
         for name, outcome in named_outcomes(line, passes, progress):
             files.add(outcome.products, name)
+            if joined is not None:
+                joined.feed(outcome.products)
+        if joined is not None:
+            files.add(joined.finish(), ", ".join(map(printable_name, passes)))
         files.received(line.report()["frames"])
     return line.report() | {"files": [entry.path.name for entry in files.entries]}
 

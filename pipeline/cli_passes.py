@@ -239,6 +239,10 @@ def products(
     file_format: FileFormat = "archive",
     merge: Merge = False,
     overwrite: Overwrite = False,
+    traverse: Annotated[
+        bool,
+        typer.Option("--traverse", help="Also one radargram of all runs, with longitude, latitude and topography."),
+    ] = False,
 ) -> None:
     """Write product files for the archive (NetCDF, CDF, PDS4, SEG-Y, WAV, Zarr, PNG) and products.sqlite, their index.
 
@@ -250,7 +254,14 @@ def products(
     known = load_mission(mission)
     with progress(readable(passes, known, merge=merge)) as advance:
         report = app.write_products(
-            passes, known, out_folder, advance, file_format=file_format, merge=merge, overwrite=overwrite
+            passes,
+            known,
+            out_folder,
+            advance,
+            file_format=file_format,
+            merge=merge,
+            overwrite=overwrite,
+            traverse=traverse,
         )
     warn(report, known)
     err.print(f"{len(report['files'])} files in {out_folder}", soft_wrap=True)

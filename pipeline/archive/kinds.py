@@ -60,6 +60,7 @@ FILES: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("gpr", "radargram_high_vh"): _RADAR,
     ("gpr", "radargram_high_vv"): _RADAR,
     ("gpr", "radargram_low"): _RADAR,
+    **{("gpr", f"traverse_{name}"): _RADAR for name in ("high", "high_hv", "high_vh", "high_vv", "low")},
     ("weather", "sound"): (*DEFAULT, "wav"),
     ("mscam", "image"): _IMAGES,
     ("natecam", "image"): _IMAGES,

@@ -6,8 +6,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.instruments.calibration import Calibration, Positive, Range, Source, Table
+from pipeline.instruments.calibration import Calibration, Positive, Range, Source, Span, Table
 
+_FEWEST_SAMPLES = 32
 _NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 _Permittivity = Annotated[float, Field(ge=1, le=100)]
 
@@ -87,13 +88,83 @@ class Ground(Table):
         return self
 
 
+class Noise(Table):
+    """Attenuation of random noise, which changes amplitudes. `method`: what is done, see `radar_denoising`.
+
+    `median`: over `n_traces` by `n_samples`. `svd`: the `rank` largest singular values of all traces, in windows of
+    `n_samples`; 0: as many as stand out of noise. `fx`: prediction from `n_before` traces, in windows of `n_traces` by
+    `n_samples`.
+    """
+
+    source: Source
+    method: Literal["median", "svd", "fx"]
+    n_traces: Annotated[int, Field(ge=1, le=1024)] = 5
+    n_samples: Annotated[int, Field(ge=1, le=8192)] = 1
+    rank: Annotated[int, Field(ge=0, le=1024)] = 0
+    n_before: Annotated[int, Field(ge=1, le=32)] = 4
+
+    @model_validator(mode="after")
+    def _wide_enough(self) -> Self:
+        if self.method == "fx" and self.n_traces <= 2 * self.n_before:
+            raise ValueError("fx: a window of n_traces holds more than twice n_before")
+        if self.method == "svd" and self.n_samples < _FEWEST_SAMPLES:
+            raise ValueError(f"svd: a window has {_FEWEST_SAMPLES} samples or more")
+        return self
+
+
+class Migration(Table):
+    """Migration in the layers of `ground`, which changes amplitudes; `aperture_deg`: of Kirchhoff's sum."""
+
+    source: Source
+    method: Literal["stolt", "kirchhoff", "phase_shift"]
+    aperture_deg: Annotated[float, Field(gt=0, le=80)] = 35.0
+
+
+class Topography(Table):
+    """Radargrams over elevation beside those over time; `step_m` of elevation, without the finest that depth has."""
+
+    source: Source
+    step_m: Positive | None = None
+
+
+class LossTangent(Table):
+    """Where and how the loss tangent is looked for; `spreading_power`: of time, with one sigma."""
+
+    source: Source
+    span_ns: Span
+    window_ns: Positive
+    band_mhz: Range
+    spreading_power: _NotNegative
+    spreading_power_sigma: _NotNegative
+    noise_from_ns: Positive | None = None
+
+
+class Polarimetry(Table):
+    """The window over which the four polarisations are compared."""
+
+    source: Source
+    n_traces: Annotated[int, Field(ge=1, le=1024)]
+    n_samples: Annotated[int, Field(ge=1, le=8192)]
+
+
 class Processing(Table):
-    """How the radargrams of one channel are made."""
+    """How the radargrams of one channel are made. What is None is not done."""
 
     signal: Signal
     time_zero: TimeZero
     filters: Filters
     ground: Ground
+    noise: Noise | None = None
+    migration: Migration | None = None
+    topography: Topography | None = None
+    loss_tangent: LossTangent | None = None
+    polarimetry: Polarimetry | None = None
+
+    @model_validator(mode="after")
+    def _migrated_once(self) -> Self:
+        if self.filters.migrate and self.migration is not None:
+            raise ValueError("filters.migrate is Stolt's migration: false where a table migration says which")
+        return self
 
 
 class GprCalibration(Calibration):

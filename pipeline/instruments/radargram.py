@@ -8,7 +8,8 @@ are no numbers or without time or place, and runs of fewer than three traces.
 The order is that of WDC Geophysics Beijing, dataset 417: mean and wow removed, band-pass without phase, even spacing
 (traces as received where they have it), background of a sliding window. That of the direct wave, which jitters, is
 taken from aligned traces and put back; no other part of a trace is moved. What comes out so is `amplitude` and
-`envelope`, in counts as received, and `amplitude_unaligned`; gains are for `quicklook` only.
+`envelope`, in counts as received, and `amplitude_unaligned`; gains are for `quicklook` only. What a calibration may ask
+for beside (noise, migration, topography, loss tangent, polarimetry) is in `radar_options`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from pipeline.batches import NO_TIME, ColumnBatch, Quality, Quantity
 from pipeline.instruments import radar_filters as filters
+from pipeline.instruments import radar_options as options
 from pipeline.instruments.attitude import Navigation
 from pipeline.instruments.context import Context
 from pipeline.instruments.gpr import complex_parts, trace_lengths
@@ -28,8 +30,8 @@ from pipeline.instruments.instrument import Instrument
 from pipeline.instruments.products import Draft, flag
 from pipeline.instruments.radar_calibration import GprCalibration, Processing
 from pipeline.instruments.radar_depth import depth_m, depth_sigma_m, range_resolution_m, velocity_m_ns
-from pipeline.instruments.radar_migration import migrate
 from pipeline.instruments.radar_noise import noise_in_band
+from pipeline.instruments.radar_options import Section
 from pipeline.instruments.radar_spacing import Grid, along_track_m, at_grid, spaced, trace_numbers
 from pipeline.instruments.rotations import east_north_up
 from pipeline.instruments.rows import take, with_columns
@@ -70,13 +72,17 @@ class Radargram(Instrument):
         return np.stack([np.asarray(rows.columns["run"]), lengths], axis=1)
 
     def drafts(self, rows: ColumnBatch) -> Iterator[Draft]:
+        wanted = self.calibration.processing(rows.container)
         kinds = np.asarray(rows.columns.get("POLARIZATION", np.full(len(rows), "HH")))
+        sections = {}
         for kind in ("HH", "HV", "VH", "VV"):
             traces = take(rows, kinds == kind)
             usable = _usable(traces)
             if np.count_nonzero(usable) >= FEWEST_TRACES:
-                suffix = "" if kind == "HH" else f"_{kind.lower()}"
-                yield self._draft(take(traces, usable), _NAME[rows.container] + suffix, kind)
+                sections[kind] = self._section(take(traces, usable), wanted)
+                yield self._draft(sections[kind], kind)
+        yield from options.loss_drafts(_NAME[rows.container], sections, wanted)
+        yield from options.polarimetry_drafts(_NAME[rows.container], rows, sections, wanted)
 
     def _runs(self, rows: ColumnBatch) -> NDArray[np.int64]:
         """The number of the run of each record: int64[n]."""
@@ -99,8 +105,8 @@ class Radargram(Instrument):
         self._last[rows.container, int(rows.apid[0])] = (known[-1], place[-1], int(runs[-1]))
         return np.asarray(runs)
 
-    def _draft(self, rows: ColumnBatch, product: str, polarization: str) -> Draft:
-        wanted = self.calibration.processing(rows.container)
+    def _section(self, rows: ColumnBatch, wanted: Processing) -> Section:
+        """The traces of one run and polarisation, their background removed, at even distances."""
         received = self._samples(rows)
         analytic, twt_ns, shift_ns = steadied(received, self._interval_ns(rows), wanted)
         place = _together(rows)
@@ -109,31 +115,36 @@ class Radargram(Instrument):
         clean = still = filters.remove_background(traces, wanted.filters.background_window_traces)
         if wanted.time_zero.longest_shift_ns > 0:
             clean = without_direct_wave(traces, still, twt_ns, at_grid(shift_ns, grid), wanted)
-        if wanted.filters.migrate:
-            clean = _migrated(clean, twt_ns, wanted, grid.spacing_m)
+        position = east_north_up(at_grid(place, grid))
+        noise = noise_in_band(received, self._interval_ns(rows), wanted)
+        time_ns, quality = _times_and_quality(rows, grid)
+        return Section(rows, clean, still, twt_ns, grid, position, at_grid(shift_ns, grid), noise, time_ns, quality)
+
+    def _draft(self, section: Section, polarization: str) -> Draft:
+        rows, grid = section.rows, section.grid
+        wanted = self.calibration.processing(rows.container)
+        clean, steps = options.improved(section, wanted)
         amplitude = np.ascontiguousarray(clean.real)
         arrays = {
-            **_samples(amplitude, clean, twt_ns, wanted, self._time_share(rows)),
-            **_unaligned(still, wanted),
-            **_sigmas(noise_in_band(received, self._interval_ns(rows), wanted), grid, wanted),
+            **_samples(amplitude, clean, section.twt_ns, wanted, self._time_share(rows)),
+            **_unaligned(section.still, wanted),
+            **_sigmas(section.noise, grid, wanted, steps),
             "distance_m": Quantity(grid.distance_m, "m", "along the track, from the first trace of the run"),
             "interpolated": Quantity(
                 grid.part > 0, "", "between two traces; the others are traces as they were received"
             ),
             "position_enu_m": Quantity(
-                east_north_up(at_grid(place, grid)),
+                section.position_enu_m,
                 "m",
                 "east, north, up from where the position was last re-zeroed",
                 ("row", "east_north_up"),
             ),
-            "time_shift_ns": Quantity(
-                at_grid(shift_ns, grid), "ns", "how much later the direct wave was than the mean"
-            ),
+            "time_shift_ns": Quantity(section.shift_ns, "ns", "how much later the direct wave was than the mean"),
         }
-        time_ns, quality = _times_and_quality(rows, grid)
-        return Draft(
-            product, "2C", rows, time_ns, arrays, quality, ("distance_m",), _history(wanted, polarization, grid)
-        )
+        arrays |= options.topographic(amplitude, arrays["depth_m"].values, section.position_enu_m[:, 2], wanted)
+        product = _NAME[rows.container] + ("" if polarization == "HH" else f"_{polarization.lower()}")
+        lineage = _history(wanted, polarization, grid, steps)
+        return Draft(product, "2C", rows, section.time_ns, arrays, section.quality, ("distance_m",), lineage)
 
     def _time_share(self, rows: ColumnBatch) -> float:
         """One sigma of the sample interval, as a share of it."""
@@ -253,23 +264,14 @@ def _unaligned(still: filters.Samples, wanted: Processing) -> dict[str, Quantity
     return {"amplitude_unaligned": Quantity(np.ascontiguousarray(still.real), "1", what, ("row", "sample"))}
 
 
-def _sigmas(noise: filters.Floats, grid: Grid, wanted: Processing) -> dict[str, Quantity]:
+def _sigmas(noise: filters.Floats, grid: Grid, wanted: Processing, improved: list[str]) -> dict[str, Quantity]:
     """One sigma of the noise of each place [k], by that of each trace [n]; less between two traces."""
     right = np.minimum(grid.left + 1, len(noise) - 1)
     sigma = np.hypot((1 - grid.part) * noise[grid.left], grid.part * noise[right])
-    words = f"one sigma of the noise, of all samples of the trace{', before migration' * wanted.filters.migrate}"
+    before = ", before it was attenuated and migrated" if improved else ""
+    words = f"one sigma of the noise, of all samples of the trace{before}"
     names = ["amplitude", "envelope", *(["amplitude_unaligned"] if wanted.time_zero.longest_shift_ns > 0 else [])]
     return {f"{name}_sigma": Quantity(sigma, "1", words) for name in names}
-
-
-def _migrated(
-    clean: filters.Samples, twt_ns: filters.Floats, wanted: Processing, spacing_m: float
-) -> filters.Samples:
-    if len(twt_ns) < 2:
-        return clean
-    speed = velocity_m_ns(wanted.ground.permittivity[0])
-    interval_ns = float(twt_ns[1] - twt_ns[0])
-    return migrate(clean, spacing_m, interval_ns, speed, float(twt_ns[0]))
 
 
 def _times_and_quality(rows: ColumnBatch, grid: Grid) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
@@ -283,7 +285,7 @@ def _times_and_quality(rows: ColumnBatch, grid: Grid) -> tuple[NDArray[np.int64]
     return time_ns, quality
 
 
-def _history(wanted: Processing, polarization: str, grid: Grid) -> dict[str, Any]:
+def _history(wanted: Processing, polarization: str, grid: Grid, improved: list[str]) -> dict[str, Any]:
     use, ground, band = wanted.filters, wanted.ground, wanted.signal.band_mhz
     steps = [
         "self-tests removed",
@@ -293,7 +295,7 @@ def _history(wanted: Processing, polarization: str, grid: Grid) -> dict[str, Any
         f"band-pass {band[0]:g} to {band[1]:g} MHz, zero phase",
         f"traces {'as received' if grid.as_received else 'interpolated'}, each {grid.spacing_m:.4f} m",
         f"background of {use.background_window_traces} traces removed{_of_direct_wave(wanted)}",
-        *(["Stolt migration"] if use.migrate else []),
+        *improved,
     ]
     return {
         "processing": steps,

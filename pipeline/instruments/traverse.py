@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from pipeline.batches import NO_TIME, ColumnBatch, Quantity
 from pipeline.clock.mars import mars_time
 from pipeline.instruments.attitude import Navigation, is_attitude, quaternions
-from pipeline.instruments.context import Context
+from pipeline.instruments.context import Context, Site
 from pipeline.instruments.instrument import Instrument
 from pipeline.instruments.products import Draft
 from pipeline.instruments.rotations import Floats, east_north_up, normalized, roll_pitch_yaw_deg
@@ -149,7 +149,7 @@ class Traverse(Instrument):
             "position_covariance_m2": Quantity(
                 covariance, "m2", "of east, north, up", ("row", "east_north_up", "east_north_up_2")
             ),
-            **self._coordinates(enu),
+            **coordinates(enu, self.context.site),
             "distance_m": Quantity(odometer, "m", "driven since the stream began: the odometer"),
             "attitude_deg": Quantity(
                 angles, "degree", "roll, pitch, yaw to north-east-down", ("row", "roll_pitch_yaw")
@@ -165,19 +165,20 @@ class Traverse(Instrument):
             "traverse", "2C", rows, rows.time_ns, arrays, rows.quality.copy(), ("distance_m",), {"frames": frames}
         )
 
-    def _coordinates(self, enu: Floats) -> dict[str, Quantity]:
-        site = self.context.site
-        if site is None:
-            return {}
-        radius = MARS_RADIUS_M + site.altitude_m
-        north_deg = np.rad2deg(enu[:, 1] / radius)
-        east_deg = np.rad2deg(enu[:, 0] / (radius * np.cos(np.deg2rad(site.latitude_deg))))
-        told = f"in {site.frame}, the first frame beginning at the site"
-        return {
-            "longitude_deg": Quantity(site.longitude_deg + east_deg, "degree", f"east, {told}"),
-            "latitude_deg": Quantity(site.latitude_deg + north_deg, "degree", f"north, {told}"),
-            "altitude_m": Quantity(site.altitude_m + enu[:, 2], "m", told),
-        }
+
+def coordinates(enu: Floats, site: Site | None) -> dict[str, Quantity]:
+    """Longitude, latitude, altitude of places [n, 3] of the first frame; nothing without a site."""
+    if site is None:
+        return {}
+    radius = MARS_RADIUS_M + site.altitude_m
+    north_deg = np.rad2deg(enu[:, 1] / radius)
+    east_deg = np.rad2deg(enu[:, 0] / (radius * np.cos(np.deg2rad(site.latitude_deg))))
+    told = f"in {site.frame}, the first frame beginning at the site"
+    return {
+        "longitude_deg": Quantity(site.longitude_deg + east_deg, "degree", f"east, {told}"),
+        "latitude_deg": Quantity(site.latitude_deg + north_deg, "degree", f"north, {told}"),
+        "altitude_m": Quantity(site.altitude_m + enu[:, 2], "m", told),
+    }
 
 
 def covariance_m2(way_enu_m: Floats, distance_m: Floats, errors: DeadReckoning) -> Floats:

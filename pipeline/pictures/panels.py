@@ -73,6 +73,16 @@ def processed_radargram(axes: Axes, series: Series) -> None:
     _amplitude_bar(axes)
 
 
+def coherence(axes: Axes, series: Series) -> None:
+    """Coherence of HH with VV, 0 to 1, against distance and two-way time."""
+    distance_m, twt_ns = series.values("distance_m"), series.values("twt_ns")
+    extent = (float(distance_m[0]), float(distance_m[-1]), float(twt_ns[-1]), float(twt_ns[0]))
+    values = series.values("coherence_hh_vv")
+    axes.imshow(values.T, aspect="auto", extent=extent, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+    axes.grid(visible=False)
+    axes.set(xlabel=label("distance", "m"), ylabel=label("two-way time", "ns"))
+
+
 def magnetic_field(vector: str, magnitude: str, words: Sequence[str]) -> Callable[[Axes, Series], None]:
     """The components of an array against time, and its magnitude."""
 
@@ -228,6 +238,9 @@ PANELS: Mapping[tuple[str, str], tuple[Panel, ...]] = {
     ("gpr", "low_frequency"): (Panel("Radar, low frequency, as received", radargram),),
     ("gpr", "radargram_high"): (Panel("Radargram, high frequency", processed_radargram),),
     ("gpr", "radargram_low"): (Panel("Radargram, low frequency", processed_radargram),),
+    ("gpr", "traverse_high"): (Panel("Traverse by radar, high frequency", processed_radargram),),
+    ("gpr", "traverse_low"): (Panel("Traverse by radar, low frequency", processed_radargram),),
+    ("gpr", "polarimetry_high"): (Panel("Radar, coherence of HH and VV", coherence),),
     ("magnetometer", "field"): (
         Panel(
             "Magnetic field, sensor A",
@@ -276,6 +289,7 @@ REPLACED = {
 LEFT_OUT = frozenset(
     {
         *(("gpr", f"{channel}_frequency_self_test") for channel in ("high", "low")),
+        *(("gpr", f"loss_tangent_{channel}") for channel in ("high", "low")),
         *(("libs", name) for name in ("shot", "drift", "lines", "spectrum")),
         *(("swir", name) for name in ("radiance", "bands")),
         *(("rover", name) for name in ("event", "power", "sol_drive", "sol_energy", "traverse")),
