@@ -23,6 +23,7 @@ from pydantic import Field
 from pipeline.batches import ColumnBatch, Quality, Quantity
 from pipeline.instruments.calibration import Calibration, Positive, Source, Table
 from pipeline.instruments.instrument import Instrument
+from pipeline.instruments.noise_power import noise_sigma
 from pipeline.instruments.products import Draft, flag
 from pipeline.instruments.rotations import Floats
 from pipeline.instruments.rows import take
@@ -147,12 +148,9 @@ def compress(echo: Complexes, band: Band, *, window: bool) -> Complexes:
 
 
 def _floor(amplitude: Floats) -> Floats:
-    """One sigma of the real part of the noise of each trace [n], by the median power of its last quarter.
-
-    The power of Gaussian noise has the median 2 sigma^2 ln 2; the median, so that an echo in it does not matter.
-    """
+    """One sigma of the noise of each trace [n], by the median power of its last quarter."""
     last = amplitude[:, -max(amplitude.shape[1] // 4, 1) :]
-    return np.asarray(np.median(last, axis=1) / np.sqrt(2 * np.log(2)))
+    return noise_sigma(last**2)
 
 
 def _echoes(rows: ColumnBatch) -> Complexes:

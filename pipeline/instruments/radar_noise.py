@@ -1,13 +1,13 @@
 """The noise of radar traces, from the end of their window, where no echo is left.
 
-The power of complex Gaussian noise has the median 2 sigma^2 ln 2; the median, so that single strong samples do not
-matter. Behind filters sigma is what the spectrum of the same samples leaves in the band.
+Behind filters sigma is what the spectrum of the same samples leaves in the band.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from pipeline.instruments.noise_power import noise_sigma
 from pipeline.instruments.radar_calibration import Processing
 from pipeline.instruments.radar_filters import Samples, band_response
 from pipeline.instruments.rotations import Floats
@@ -20,7 +20,7 @@ def noise_floor(samples: Samples) -> Floats:
     """One sigma of the real part, and of the imaginary, of each trace [n]; `samples` complex [n, m] as received."""
     late = _late(samples)
     power = np.square(late.real, dtype=np.float64) + np.square(late.imag, dtype=np.float64)
-    return np.asarray(np.sqrt(np.median(power, axis=1) / (2 * np.log(2))))
+    return noise_sigma(power)
 
 
 def noise_in_band(samples: Samples, sample_interval_ns: float, wanted: Processing) -> Floats:
