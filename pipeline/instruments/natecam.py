@@ -140,9 +140,9 @@ class Natecam(StripeCamera):
         camera = self._cameras[whole(rows, "CAMERA")]
         saturated = saturated_share(picture.counts, self.calibration.detector.full_scale_dn)
         arrays = {
-            "image": Quantity(image[None], "", "red, green, blue by the curve of sRGB", _IMAGE),
+            "image": Quantity(image[None], "1", "red, green, blue by the curve of sRGB", _IMAGE),
             "image_sigma": Quantity(
-                self._noise(rows, picture, window, line_quality == 0)[None], "", _OF_CODES, ("row", "band")
+                self._noise(rows, picture, window, line_quality == 0)[None], "1", _OF_CODES, ("row", "band")
             ),
             "camera": Quantity(np.array([camera.name]), "", camera.side),
             "saturated_share": Quantity(np.array([saturated]), "1", "pixels at the end of scale"),
