@@ -35,7 +35,7 @@ class Viewer:
     def __init__(self, url: str, number: int) -> None:
         self._url, self._number = url, number
         self._looks_id = ""
-        self._known = asyncio.Event()
+        self._acknowledged, self._known = asyncio.Event(), asyncio.Event()
         self._ids = itertools.count()
         self.n_bytes = 0
 
@@ -54,8 +54,9 @@ class Viewer:
             request, subprotocols=["bokeh", token[1]], max_message_size=MANY_BYTES, ping_interval=10
         )
         self._reading = asyncio.create_task(self._read())
-        await self._send("PULL-DOC-REQ", {})
         async with asyncio.timeout(PATIENCE_S):
+            await self._acknowledged.wait()
+            await self._send("PULL-DOC-REQ", {})
             await self._known.wait()
 
     async def see(self, look: int) -> None:
@@ -75,6 +76,8 @@ class Viewer:
     async def _read(self) -> None:
         while (part := await self._socket.read_message()) is not None:
             self.n_bytes += len(part)
+            if not self._acknowledged.is_set() and isinstance(part, str) and '"ACK"' in part:
+                self._acknowledged.set()
             if not self._looks_id and isinstance(part, str) and (found := LOOKS_ID.search(part)):
                 self._looks_id = found[1]
                 self._known.set()

@@ -74,7 +74,7 @@ def is_made(folder: Path, made_from: Mapping[str, Any]) -> bool:
         told = json.loads((folder / NAME).read_text())
         same = told["from"] == dict(made_from) and (not told["files"] or is_index(folder / INDEX))
         return same and all(_size(folder / name) == size for name, size in told["files"].items())
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
 
 

@@ -173,7 +173,7 @@ class FeedListener(TcpListener):
         if hello.mode == "again":
             return best
         for folder in self._store.recorded():
-            n_bytes = min(folder.n_bytes(), hello.n_bytes)
+            n_bytes = min(_n_readable(folder), hello.n_bytes)
             if n_bytes > best.n_bytes and await self._is_head(connection, hello, folder, n_bytes):
                 best = _Place(folder, n_bytes)
         return best
@@ -188,6 +188,15 @@ class FeedListener(TcpListener):
         _write(connection, f"compare {n_bytes} {own.result()}")
         async with asyncio.timeout(HELLO_S + n_bytes / _HASHED_BYTES_PER_S):
             return await connection.read_line(MAX_LINE_BYTES) == b"same\n"
+
+
+def _n_readable(folder: PassFolder) -> int:
+    """Bytes of a recorded pass; 0 of one that cannot be read, which is no reason to refuse others."""
+    try:
+        return folder.n_bytes()
+    except OSError as error:
+        _log.warning("a recorded pass cannot be read", recording=str(folder.path), reason=error.strerror)
+        return 0
 
 
 def _digest_if_alike(folder: PassFolder, n_bytes: int, hello: Hello) -> str:

@@ -130,7 +130,7 @@ def _load(memory: Path) -> dict[tuple[str, int], Followed]:
         found = [_entry(entry) for entry in entries]
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         _log.warning(
             "the identities of followed files cannot be read: files are compared by length", file=str(memory)
         )

@@ -8,6 +8,7 @@ the pass began, `ended` that nothing follows, `committed` how much of it is publ
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +34,10 @@ from pipeline.transport.records import (
 DATAGRAMS = "datagrams"
 """A file of this name in the folder of a recorded pass says that its bytes came as datagrams."""
 READ_BYTES = 1 << 20
+MAX_PLACE = 10**18
+"""Places in a pass and times are smaller, and fit into 64 bits."""
+_PLACE = re.compile(r"[0-9]{1,18}")
+_NOT_AS_WRITTEN = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
 _SNIFF_BYTES = 1 << 18
 """More than the longest record: one of the first two records is found even if the other is damaged."""
 
@@ -80,7 +85,7 @@ class PassFolder:
 
     def files(self) -> list[tuple[int, Path]]:
         """Place in the pass and path of each file, in order."""
-        return sorted((int(file.stem), file) for file in self.path.glob("*.raw") if file.stem.isdigit())
+        return sorted((int(file.stem), file) for file in self.path.glob("*.raw") if _PLACE.fullmatch(file.stem))
 
     def n_bytes(self) -> int:
         """Where in the pass its recorded bytes end."""
@@ -109,7 +114,7 @@ class PassFolder:
     def n_bytes_at_end(self) -> int:
         """How many bytes the pass had when it was ended; UNKNOWN where that is not told."""
         try:
-            return int((self.path / "ended").read_text("utf-8"))
+            return _bounded(int((self.path / "ended").read_text("utf-8")), MAX_PLACE)
         except (OSError, ValueError):
             return UNKNOWN
 
@@ -119,9 +124,9 @@ class PassFolder:
         try:
             told = json.loads((self.path / "begun").read_text("utf-8"))
             if isinstance(told, int):  # of earlier versions
-                return Begun(told)
-            return Begun(int(told["begun_ns"]), int(told["id"]), bool(told["resumable"]))
-        except (OSError, ValueError, KeyError, TypeError):
+                return Begun(_bounded(told))
+            return Begun(_bounded(int(told["begun_ns"])), _bounded(int(told["id"])), bool(told["resumable"]))
+        except _NOT_AS_WRITTEN:
             return Begun()
 
     def first_ns(self) -> int:
@@ -152,14 +157,21 @@ class PassFolder:
         """Nothing where there is no such file, or none that can be read: then all is published again."""
         try:
             told = json.loads((self.path / "committed").read_text("utf-8"))
-            return Committed(int(told["bytes"]), told["settled"] is True)
-        except (OSError, ValueError, KeyError, TypeError):
+            return Committed(_bounded(int(told["bytes"]), MAX_PLACE), told["settled"] is True)
+        except _NOT_AS_WRITTEN:
             return Committed()
 
     def commit(self, committed: Committed) -> None:
         """Write the position, whole or not at all. RunError where the disk does not take it."""
         with whole_file(self.path / "committed") as file:
             file.write(json.dumps({"bytes": committed.n_bytes, "settled": committed.settled}).encode())
+
+
+def _bounded(number: int, limit: int = 1 << 63) -> int:
+    """The number; ValueError for one that nobody wrote."""
+    if not 0 <= number < limit:
+        raise ValueError(number)
+    return number
 
 
 def file_at(folder: Path, place: int) -> Path:

@@ -116,7 +116,8 @@ class Recorder:
             self._resume_unfinished()
         except OSError as error:
             self._close()
-            raise RunError(f"cannot record in {folder}: {error.strerror or error}") from error
+            where = error.filename or folder
+            raise RunError(f"cannot record in {folder}: {where}: {error.strerror or error}") from error
 
     @property
     def n_durable(self) -> int:

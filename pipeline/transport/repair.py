@@ -31,10 +31,15 @@ def pass_folders(folders: list[Path]) -> list[Path]:
         if not folder.is_dir():
             raise ConfigError(f"{folder}: there is no such folder")
         below = sorted(path for path in folder.rglob("*") if path.is_dir() and not _is_hidden(path, folder))
-        found += [path for path in [folder, *below] if is_pass_folder(path)]
+        found += [path for path in [folder, *below] if _is_pass(path)]
     if not found:
         raise ConfigError(f"{', '.join(map(str, folders))}: there is no recorded pass")
     return found
+
+
+def _is_pass(path: Path) -> bool:
+    """Whether a folder is a recorded pass, be it one whose files are gone."""
+    return is_pass_folder(path) or any((path / name).is_file() for name in ("begun", "ended"))
 
 
 def verify(path: Path) -> list[str]:
@@ -67,7 +72,11 @@ def repair(path: Path, out: Path | None = None) -> tuple[Path, Path] | None:
                 return out / path.name, path
             kept = _free_name(path)
             path.rename(kept)
-            (part / path.name).rename(path)
+            try:
+                (part / path.name).rename(path)
+            except OSError:
+                kept.rename(path)
+                raise
         except OSError as error:
             raise RunError(f"cannot repair {path}: {error.strerror or error}") from error
         finally:
@@ -100,7 +109,9 @@ def _pieces(batch: ByteBatch, last_ns: int) -> tuple[list[memoryview], list[int]
     """The bytes of each receive time; those before the first one are of `last_ns`."""
     view = np.ascontiguousarray(batch.data).data
     starts, times = batch.mark_start.tolist(), batch.mark_ns.tolist()
-    if view and (not starts or starts[0]):
+    if not view:
+        return [], []
+    if not starts or starts[0]:
         starts, times = [0, *starts], [last_ns, *times]
     bounds = zip(starts, [*starts[1:], len(view)], strict=True)
     return [view[start:stop] for start, stop in bounds], times
