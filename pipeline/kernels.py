@@ -92,7 +92,7 @@ def write_kernels(
     check_replace(list(paths.values()), passes, overwrite=overwrite, is_own=_is_kernel)
     line = Line(replace(mission, instruments=_TELLING), stations=station_names(mission, passes, merge=merge))
     states = _states(product for outcome in outcomes(line, passes, progress) for product in outcome.products)
-    _write(paths, mission, Names(mission.name, spacecraft), states)
+    _write(paths, mission, Names(mission.name, spacecraft, mission.simulated), states)
     return line.report(), list(paths.values())
 
 
@@ -207,7 +207,7 @@ def _write(paths: Mapping[str, Path], mission: Mission, names: Names, states: St
         first_ns = int(states.onboard_ns.min())
         clock = OnboardClock(clock.epoch_utc_ns, (ClockSegment(first_ns, clock.epoch_utc_ns + first_ns),))
     try:
-        clock_text = kernel_text(clock, mission.name, names.spacecraft)
+        clock_text = kernel_text(clock, names.words, names.spacecraft)
     except ValueError as error:
         raise ConfigError(f"{paths['tsc']}: {error}") from error
     texts = {

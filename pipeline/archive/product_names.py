@@ -1,7 +1,7 @@
 """Names of product files: the archive's grammar for Zhurong with our producer word, plain words for other missions.
 
     HX1-Ro_DOWNLINK_<instrument>_SCI_N_<start>_<stop>_<sol>_<version>.<level>     label: the same and "L"
-    HX1-Or_DOWNLINK_<instrument>_SCI_P_<start>_<stop>_00000_<version>.<level>     of the orbiter, which stands on no sol
+    HX1-Or_DOWNLINK_<instrument>_SCI_P_<start>_<stop>_00000_<version>.<level>     of the orbiter; images: of the file
     ..._SIM_...                                                                   of a simulated pass
     <mission>_<instrument>_<product>_<start>_<stop>
 

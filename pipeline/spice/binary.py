@@ -59,7 +59,7 @@ def write_positions(path: Path, names: Names, site_km: _Floats, et: _Floats, pos
             handle, names.spacecraft, names.site_id, names.level_frame, *ends, names.rover, 1, len(times), states,
             times.tolist(),
         )  # fmt: skip
-    _close(spice, spice.spkcls, handle)
+    _close(spice, spice.spkcls, handle, names)
 
 
 def write_pointing(path: Path, names: Names, et: _Floats, body: _Floats, mast: _Floats) -> None:
@@ -82,7 +82,7 @@ def write_pointing(path: Path, names: Names, et: _Floats, body: _Floats, mast: _
             handle, float(times[0]), float(times[-1]), id_, reference, False, f"{names.rover} {id_}", len(times),
             times.tolist(), inverse.tolist(), np.zeros((len(times), 3)).tolist(), len(starts), starts,
         )  # fmt: skip
-    _close(spice, spice.ckcls, handle)
+    _close(spice, spice.ckcls, handle, names)
 
 
 def _runs(et: _Floats, values: _Floats) -> Iterator[slice]:
@@ -99,7 +99,8 @@ def _with_edges(times: _Floats, values: _Floats, edge: float) -> tuple[_Floats, 
     return around, np.concatenate([values[:1], values, values[-1:]])
 
 
-def _close(spice: Any, close: Any, handle: int) -> None:
-    """Say in the file who made it, and close it."""
-    spice.dafac(handle, [f"Made by {software()} from telemetry. Numbers of objects and frames are not NAIF's."])
+def _close(spice: Any, close: Any, handle: int, names: Names) -> None:
+    """Say in the file who made it and of what, and close it."""
+    made = f"Made by {software()} from telemetry of {names.words}."
+    spice.dafac(handle, [made, "Numbers of objects and frames are not NAIF's."])
     close(handle)

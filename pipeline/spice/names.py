@@ -17,10 +17,16 @@ _FRAME, _ROVER = 26, 14
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """Of a rover whose spacecraft number is `spacecraft`: the clock has the same number."""
+    """Of a rover whose number, and whose clock's, is `spacecraft`. `simulated`: so is all that is told of it."""
 
     mission: str
     spacecraft: int
+    simulated: bool = False
+
+    @property
+    def words(self) -> str:
+        """The mission, and whether a simulator made its telemetry."""
+        return f"{self.mission}{', simulated: none of it was measured' * self.simulated}"
 
     @property
     def rover(self) -> str:

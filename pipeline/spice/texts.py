@@ -79,7 +79,7 @@ def frame_kernel(names: Names, site: Mapping[str, float | str], cameras: Sequenc
     objects |= {names.camera(camera.word): names.camera_id(number) for number, camera in enumerate(cameras)}
     blocks += [{"NAIF_BODY_NAME": f"+= '{name}'", "NAIF_BODY_CODE": f"+= {id_}"} for name, id_ in objects.items()]
     about = (
-        f"Frames of {names.mission}. The numbers are not NAIF's: it has given none. "
+        f"Frames of {names.words}. The numbers are not NAIF's: it has given none. "
         f"{names.level_frame}: X north, Y east, Z down at the site, longitude {site['longitude_deg']} and latitude "
         f"{site['latitude_deg']} degrees of {site['frame']}, which is taken for {PLANET_FRAME}. "
         f"{names.body_frame}: X forward, Y right, Z down. {names.mast_frame}: as the body, turned by yaw about Z, then "
@@ -112,9 +112,10 @@ def instrument_kernel(names: Names, cameras: Sequence[Camera]) -> str:
         blocks.append({f"{key}_{name}": value for name, value in values.items()})
     bases = " ".join(f"{names.camera(camera.word)}: {camera.basis}." for camera in cameras)
     about = (
-        "Cameras on the mast. FOV_BOUNDARY_CORNERS: corners of the whole detector, without distortion. FOCAL_LENGTH "
-        "and PIXEL_SIZE in mm; CCD_CENTER: where the boresight meets the detector, in pixels (sample, line) from its "
-        f"first corner; DISTORTION: k1, k2, p1, p2 of Brown and Conrady in units of the focal length. {bases}"
+        f"Cameras on the mast of {names.words}. FOV_BOUNDARY_CORNERS: corners of the whole detector, without "
+        "distortion. FOCAL_LENGTH and PIXEL_SIZE in mm; CCD_CENTER: where the boresight meets the detector, in pixels "
+        "(sample, line) from its first corner; DISTORTION: k1, k2, p1, p2 of Brown and Conrady in units of the focal "
+        f"length. {bases}"
     )
     return _kernel("IK", about, blocks)
 
@@ -127,7 +128,7 @@ def meta_kernel(names: Names, paths: Iterable[Path]) -> str:
         parts = [text[start : start + _PIECE] for start in range(0, len(text), _PIECE)]
         pieces += [f"'{part}+'" for part in parts[:-1]] + [f"'{parts[-1]}'"]
     about = (
-        f"Kernels of {names.mission}, to be loaded together. They are complete for what is asked in the frames of the "
+        f"Kernels of {names.words}. To be loaded together: they are complete for what is asked in the frames of the "
         "site: for anything beyond it load NAIF's planetary constants and ephemerides too (pck00011.tpc, mar097.bsp). "
         "Where the folder is moved, its place has to be changed here."
     )

@@ -178,6 +178,18 @@ def test_the_leap_seconds_are_naifs(kernels):
     assert len(steps) == 28
 
 
+def test_every_kernel_of_a_simulated_pass_says_so(kernels):
+    for path in kernels:
+        if path.suffix in {".bsp", ".bc"}:
+            handle = spice.dafopr(str(path))
+            _, lines, _ = spice.dafec(handle, 10)
+            spice.dafcls(handle)
+            text = " ".join(lines)
+        else:
+            text = " ".join(path.read_text().split())
+        assert ("simulated: none of it was measured" in text) == (path.suffix != ".tls")
+
+
 def test_the_same_passes_give_the_same_kernels(bundled, kernels, tmp_path):
     again = write([bundled / "clean.cadu"], tmp_path)
     assert [path.read_bytes() for path in again[:-1]] == [path.read_bytes() for path in kernels[:-1]]
