@@ -268,7 +268,9 @@ def _bus(
     name = common.mission.name
     wanted = topics_of(name, service, worker)
 
-    def listen(on_depth: Callable[[int], None]) -> AsyncGenerator[tuple[str, bytes, bool], None]:
+    def listen(
+        on_depth: Callable[[int], None], on_listening: Callable[[], None]
+    ) -> AsyncGenerator[tuple[str, bytes, bool], None]:
         return subscribe(
             common.address,
             wanted,
@@ -277,6 +279,7 @@ def _bus(
             timing=PATIENT,
             n_in_work=2,
             on_depth=on_depth,
+            on_listening=on_listening,
         )
 
     return MqttBus(name, publisher, listen)

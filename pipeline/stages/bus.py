@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
@@ -20,7 +21,9 @@ from pipeline.transport.mqtt import Publisher, PublishRefusedError
 SHARE = "$share/decode"
 _HEADER_BYTES = 4096
 """Topic, properties and the map around the content of a stage message."""
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 60.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+_REFUSED_S = 180.0
+"""How long a refusal counts without another try on its topic: runs that were refused begin again within 120 s."""
 _log = structlog.get_logger("bus")
 
 
@@ -55,8 +58,8 @@ class Bus(Protocol):
         """Send one message if its receiver takes it at once; else nothing is done, and `send` is to be used."""
         ...
 
-    async def send(self, messages: Sequence[StageMessage], worker: str = "") -> None:
-        """Return when they are on their way for good, or refused for good: then `trouble` says why.
+    async def send(self, messages: Sequence[StageMessage], worker: str = "") -> bool:
+        """Return when they are on their way for good, or refused for good: then False, and `trouble` says why.
 
         A run of which a message was refused gets no further, and is begun again later.
         """
@@ -83,7 +86,7 @@ def presence_topic(mission: str) -> str:
 
 
 class MqttBus:
-    """`listen` opens the subscription of the service, and tells how many messages wait behind each.
+    """`listen` opens the subscription of the service, and tells how many messages wait behind each, and when it stands.
 
     What is no stage message is counted and dropped. A broker that refuses the subscription is asked again, with
     backoff: a service goes on with what it can do alone.
@@ -93,12 +96,19 @@ class MqttBus:
         self,
         mission: str,
         publisher: Publisher,
-        listen: Callable[[Callable[[int], None]], AsyncGenerator[tuple[str, bytes, bool], None]],
+        listen: Callable[
+            [Callable[[int], None], Callable[[], None]], AsyncGenerator[tuple[str, bytes, bool], None]
+        ],
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._mission = mission
         self._publisher = publisher
         self._listen = listen
-        self._troubles: dict[str, str] = {}
+        self._now = now
+        self._unheard = ""
+        """Why there is no subscription; empty while there is one."""
+        self._refused: dict[str, tuple[str, float]] = {}
+        """Topics of which the newest message was refused: the reason, and when."""
         self.n_malformed = 0
         self.n_waiting = 0
 
@@ -114,32 +124,42 @@ class MqttBus:
 
     @property
     def trouble(self) -> str:
-        return "; ".join(self._troubles.values())
+        since = self._now() - _REFUSED_S
+        refused = [f"the broker refuses {topic}: {why}" for topic, (why, at) in self._refused.items() if at > since]
+        return "; ".join([*refused, *filter(None, [self._unheard])])
 
     @property
     def largest_bytes(self) -> int:
         return self._publisher.largest_packet_bytes - _HEADER_BYTES
 
-    async def send(self, messages: Sequence[StageMessage], worker: str = "") -> None:
+    async def send(self, messages: Sequence[StageMessage], worker: str = "") -> bool:
+        packed = [self._packed(message, worker) for message in messages]
+        refused: dict[str, str] = {}
         try:
-            await self._publisher.publish([self._packed(message, worker) for message in messages])
+            await self._publisher.publish(packed)
         except PublishRefusedError as error:
-            self._in_trouble("send", error)
-        else:
-            self._troubles.pop("send", None)
+            refused = {message.topic: reason.lower() for message, reason in error.refused}
+        for topic in self._refused.keys() & {message.topic for message in packed} - refused.keys():
+            del self._refused[topic]
+        for topic, reason in refused.items():
+            if topic not in self._refused:
+                _log.error("the broker refuses the service", topic=topic, reason=reason)
+            self._refused[topic] = reason, self._now()
+        return not refused
 
     async def received(self) -> AsyncGenerator[StageMessage, None]:
         pause_s = _FIRST_PAUSE_S
         while True:
             try:
-                async with aclosing(self._listen(self._note)) as messages:
+                async with aclosing(self._listen(self._note, self._subscribed)) as messages:
                     async for topic, payload, _ in messages:
                         pause_s = _FIRST_PAUSE_S
-                        self._troubles.pop("receive", None)
                         if message := self._unpacked(topic, payload):
                             yield message
             except RunError as error:
-                self._in_trouble("receive", error)
+                if self._unheard != str(error):
+                    _log.error("the broker refuses the service", reason=str(error))
+                self._unheard = str(error)
             await asyncio.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
@@ -154,10 +174,8 @@ class MqttBus:
                 _log.warning("dropped", topic=topic, reason=str(error), so_far=self.n_malformed)
             return None
 
-    def _in_trouble(self, doing: str, error: RunError) -> None:
-        if self._troubles.get(doing) != str(error):
-            _log.error("the broker refuses the service", reason=str(error))
-        self._troubles[doing] = str(error)
+    def _subscribed(self) -> None:
+        self._unheard = ""
 
     def _note(self, n_waiting: int) -> None:
         self.n_waiting = n_waiting
@@ -213,10 +231,11 @@ class LocalBus:
         inbox = self._inboxes[_receiver(message)]
         return inbox.is_clear and inbox.take_now(message)
 
-    async def send(self, messages: Sequence[StageMessage], worker: str = "") -> None:  # noqa: ARG002 - there is one
+    async def send(self, messages: Sequence[StageMessage], worker: str = "") -> bool:  # noqa: ARG002 - there is one
         for message in messages:
             if not self.give(message):
                 await self._inboxes[_receiver(message)].queue.put(message)
+        return True
 
     async def received(self) -> AsyncGenerator[StageMessage, None]:
         own = self._own

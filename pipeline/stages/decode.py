@@ -35,7 +35,7 @@ class Decode:
         self._meters = meters
         self._thread = OneThread("decode")
         self._lost: dict[str, None] = {}
-        self._sending: asyncio.Task[None] | None = None
+        self._sending: asyncio.Task[bool] | None = None
 
     async def run(self) -> None:
         """Until cancelled. While the outputs of a message are sent, the next is decoded."""

@@ -23,6 +23,8 @@ from pipeline.stages.stage_messages import Done, Hello, Lost, Out, RunId, StageM
 from pipeline.transport.mqtt import PublishRefusedError
 
 ANSWER_S = 0.05
+HELLO_AGAIN_S = 11.0
+"""Before a refused Hello is sent again: longer than a refused topic is paused."""
 _LOST_KEPT = _REFUSED_KEPT = 256
 _log = structlog.get_logger("publish")
 
@@ -63,6 +65,9 @@ class Publish:
     def begin_anew(self) -> None:
         """The broker came back, and not all of the last `remember_s` could be sent again: have it decoded again."""
         self._keys.forget_since(int((time.time() - self._remember_s) * 1000))
+        self._greet()
+
+    def _greet(self) -> None:
         self._again = True
         self._wake.set()
 
@@ -154,7 +159,8 @@ class Publish:
         while True:
             if self._again:
                 self._again = False
-                await self._bus.send([Hello("publish")])
+                if not await self._bus.send([Hello("publish")]):
+                    asyncio.get_running_loop().call_later(HELLO_AGAIN_S, self._greet)
             self._wake.clear()
             done, self._done = self._done, {}
             losses, self._losses = self._losses, []

@@ -143,9 +143,9 @@ class Connection(aiomqtt.Client):
             raise _as_lost(error, self.timeout) from None
         finally:
             asked.cancel()
-        for code in codes:
+        for topic, code in zip(topics, codes, strict=False):
             if isinstance(code, ReasonCode) and code.value >= _FAILURE:
-                raise RefusedError(code.value, str(code))
+                raise RefusedError(code.value, str(code), topic)
 
     async def _answered(self, asked: asyncio.Future[Any]) -> None:
         n_before = -1

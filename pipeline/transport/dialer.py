@@ -41,6 +41,8 @@ class Timing:
     pause_s: float = 0.1
     """Before trying again; doubled each time up to `longest_pause_s`."""
     longest_pause_s: float = 5.0
+    birth_s: float = 11.0
+    """Before a refused birth is sent again: longer than a refused topic is paused."""
 
 
 class Dialer:

@@ -136,6 +136,8 @@ class Publisher:
         """Consecutive connections lost before all was sent again, and how many messages of that are unanswered."""
         self._will = will
         self._birth = birth
+        self._birth_refusal = ""
+        """Why the broker did not take the birth; empty where it did."""
         self._window = window
         self._memory = Memory(remember_s, remember_bytes, time.monotonic)
         terms = Terms(client_id or f"downlink-{secrets.token_hex(4)}", will, answer_s=self._timing.answer_s)
@@ -174,8 +176,10 @@ class Publisher:
 
     @property
     def trouble(self) -> str:
-        """Why there is no connection; empty while there is one."""
-        return "" if self.connected else self._dialer.trouble or "not connected yet"
+        """Why there is no connection, or why the broker does not take the birth; empty where all is well."""
+        if not self.connected:
+            return self._dialer.trouble or "not connected yet"
+        return self._birth_refusal
 
     @property
     def largest_packet_bytes(self) -> int:
@@ -227,6 +231,7 @@ class Publisher:
             async with asyncio.TaskGroup() as group:
                 group.create_task(connection.lost(), name="notice a loss")
                 group.create_task(self._notice_silence(), name="notice silence")
+                group.create_task(self._repeat_birth(), name="repeat a refused birth")
                 group.create_task(self._send(connection), name="send")
         except* LostError as lost:
             reason = str(lost.exceptions[0])
@@ -300,9 +305,12 @@ class Publisher:
         self._n_acknowledged += 1
         self._count_resent()
         self._patience_s = self._timing.acknowledge_s
+        words = f"the broker refuses {entry.message.topic}: {refusal.lower()}" if refusal else ""
+        if entry.message is self._birth:
+            self._birth_refusal = words
         if refusal:
             self._refused_topics.refused(entry.message.topic, refusal)
-            self._tell_of(f"the broker refuses {entry.message.topic}: {refusal.lower()}", entry)
+            self._tell_of(words, entry)
         else:
             self._refused_topics.taken(entry.message.topic)
             self._dialer.fruitful()
@@ -316,6 +324,14 @@ class Publisher:
         self._n_to_resend -= 1
         if self._n_to_resend <= 0:
             self._n_losses = 0
+
+    async def _repeat_birth(self) -> Never:
+        """Send the birth again while the broker refuses it: others take the service for away until they hear it."""
+        while True:
+            await asyncio.sleep(self._timing.birth_s)
+            if self._birth and self._birth_refusal:
+                self._waiting.append(_Entry.of(self._birth, None))
+                self._wake.set()
 
     def _tell_of(self, refusal: str, entry: _Entry) -> None:
         """What nobody waits for is refused to nobody: the person hears of it, once."""

@@ -25,10 +25,10 @@ class LostError(Exception):
 
 
 class RefusedError(LostError):
-    """The broker answered and said no."""
+    """The broker answered and said no; `topic`: to what, where it was not the connection."""
 
-    def __init__(self, code: int, name: str) -> None:
-        text = f"the broker refuses: {name.lower()}"
+    def __init__(self, code: int, name: str, topic: str = "") -> None:
+        text = f"the broker refuses {topic}: {name.lower()}" if topic else f"the broker refuses: {name.lower()}"
         super().__init__(text, final=code in _FINAL, other_protocol=code == _UNSUPPORTED_PROTOCOL)
 
 

@@ -80,6 +80,8 @@ class FakeBroker:
 
     def __init__(self, accepts=(4, 5), n_acknowledges=(), connack_properties=b"", delay_s=0.0, forbidden=None):
         self.forbidden = forbidden
+        self.codes = {}
+        """Reason codes for the messages on some topics, in place of 0."""
         self.accepts = accepts
         self.n_acknowledges = list(n_acknowledges)
         self.connack_properties = connack_properties
@@ -126,7 +128,9 @@ class FakeBroker:
         await asyncio.sleep(self.delay_s)
         self.n_in_flight -= 1
         start = 2 + int.from_bytes(body[:2], "big")
-        writer.write(b"\x40\x02" + body[start : start + 2])
+        code = self.codes.get(bytes(body[2:start]).decode(), 0)
+        more = bytes([code, 0]) if code else b""
+        writer.write(bytes([0x40, 2 + len(more)]) + body[start : start + 2] + more)
 
     async def _hang_up(self, reader, writer, body):
         try:

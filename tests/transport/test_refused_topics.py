@@ -1,11 +1,14 @@
 """A broker that ends the connection for what it refuses: each refusal has its reason, and costs a reconnect a topic."""
 
 import asyncio
+from contextlib import aclosing
+from dataclasses import replace
 
 import pytest
 
 from pipeline.batches import Message
-from pipeline.transport.mqtt import Publisher, PublishRefusedError
+from pipeline.errors import RunError
+from pipeline.transport.mqtt import Publisher, PublishRefusedError, subscribe
 from pipeline.transport.refused_topics import PAUSE_S, RefusedTopics
 
 
@@ -46,6 +49,40 @@ async def test_the_window_stays_narrow_over_the_messages_that_waited_when_one_wa
         broker.most_in_flight = 0
         await publisher.publish([Message("good/0", b"x")] * 200)
         assert broker.most_in_flight > 1  # wide again
+
+
+@pytest.mark.parametrize(("code", "words"), [(0x87, "not authorized"), (0x97, "quota exceeded")])
+async def test_a_refused_birth_is_trouble_and_repeated_until_it_is_taken(fake_broker, hasty, code, words):
+    """Others take a service for away until they hear it."""
+    broker = await fake_broker()
+    broker.codes["m/status/x"] = code
+    birth = Message("m/status/x", b"online", retain=True)
+    timing = replace(hasty, birth_s=0.05)
+    async with Publisher(broker.address, birth=birth, timing=timing, on_trouble=lambda _: None) as publisher:
+        await publisher.publish([Message("t", b"0")])
+        assert publisher.trouble == f"the broker refuses m/status/x: {words}"
+        broker.codes.clear()
+        async with asyncio.timeout(10):
+            while publisher.trouble:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+    assert broker.payloads.count(b"online") >= 2
+
+
+@pytest.mark.parametrize(("code", "words"), [(0x80, "unspecified error"), (0x87, "not authorized")])
+async def test_a_refused_subscription_names_its_topic(tcp_server, hasty, code, words):
+    async def serve(reader, writer):
+        await reader.read(1)
+        writer.write(b"\x20\x03\x00\x00\x00")
+        while (octets := await reader.read(1000)) and (at := octets.find(b"\x82")) < 0:
+            pass
+        writer.write(b"\x90\x05" + octets[at + 2 : at + 4] + bytes([0, 1, code]))
+        await reader.read()
+        await asyncio.sleep(60)
+
+    messages = subscribe(await tcp_server(serve), ["m/one", "m/two"], client_id="a", timing=hasty)
+    with pytest.raises(RunError, match=f"the broker refuses m/two: {words}"):
+        async with aclosing(messages), asyncio.timeout(10):
+            await anext(messages)
 
 
 def test_a_topic_is_tried_again_after_a_pause_and_at_once_where_the_connection_lasted():
