@@ -116,15 +116,17 @@ def split(draft: Draft, groups: Sequence[ColumnBatch]) -> Iterator[Draft]:
     told = Quantities.of(draft.arrays)
     by_row = {name for name, (_, _, dims) in told.legend.said.items() if dims[:1] == ("row",)}
     each, start = len(draft.time_ns) // sum(map(len, groups)), 0
+    forms: dict[int, Form] = {}  # groups of as many rows have arrays that are alike
     for group in groups:
         rows = slice(start, start + each * len(group))
         start = rows.stop
         arrays = {name: values[rows] if name in by_row else values for name, values in told.arrays.items()}
+        form = forms[len(group)] = forms.get(len(group)) or form_of(arrays)
         yield replace(
             draft,
             packets=group,
             time_ns=draft.time_ns[rows],
-            arrays=Quantities(arrays, told.legend),
+            arrays=Quantities(Arrays(arrays, form), told.legend),
             quality=draft.quality[rows],
         )
 

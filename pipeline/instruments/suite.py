@@ -90,7 +90,8 @@ class Suite:
             made = [
                 one
                 for reading in self._readings()
-                for one in self._made(reading.reader, list(reading.cutter.settle()))
+                for group in reading.cutter.settle()
+                for one in self._made(reading.reader, [group], [group])
             ]
             products = finish(made)
         self._is_settled = True
@@ -193,16 +194,25 @@ class Suite:
             yield from self._cut(reading, rows, instrument.keys(rows))
 
     def _cut(self, reading: _Reading, rows: ColumnBatch, keys: NDArray[np.int64]) -> Iterator[Made]:
-        yield from self._made(reading.reader, list(reading.cutter.feed(rows, keys)))
+        groups = list(reading.cutter.feed(rows, keys))
+        if len(groups) > 2:  # all but the first are of these rows, and what is held now is what follows them
+            stop = len(rows) - reading.cutter.n_held
+            later = take(rows, slice(stop - sum(map(len, groups[1:])), stop))
+            yield from self._made(reading.reader, groups, [groups[0], later])
+        else:
+            yield from self._made(reading.reader, groups, groups)
 
     def _end(self, reading: _Reading) -> Iterator[Made]:
         if reading.reader is not None and reading.waiting is not None:
             rows, reading.waiting = reading.waiting, None
             yield from self._attach(reading, reading.reader, rows, np.full(len(rows), _NEVER))
-        yield from self._made(reading.reader, list(reading.cutter.flush()))
+        for group in reading.cutter.flush():
+            yield from self._made(reading.reader, [group], [group])
 
-    def _made(self, reader: str | None, groups: Sequence[ColumnBatch]) -> Iterator[Made]:
-        """Drafts of closed groups, group by group."""
+    def _made(
+        self, reader: str | None, groups: Sequence[ColumnBatch], pieces: Sequence[ColumnBatch]
+    ) -> Iterator[Made]:
+        """Drafts of closed groups, group by group. `pieces`: the same rows, in as few pieces as there are."""
         if reader is None:
             for group in groups:
                 yield from self._generic(group)
@@ -212,7 +222,7 @@ class Suite:
             for group in groups:
                 yield from self._kept(reader, instrument.drafts(group))
             return
-        drafts = [one.draft for one in self._kept(reader, instrument.drafts(join(groups)))]
+        drafts = [one.draft for one in self._kept(reader, instrument.drafts(join(pieces)))]
         for of_group in zip(*(split(draft, groups) for draft in drafts), strict=True):
             yield from self._kept(reader, of_group)
 
