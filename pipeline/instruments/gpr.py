@@ -42,6 +42,7 @@ class Gpr(Instrument):
     """The radar. State: the last frame count of each channel and data node, for gaps."""
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = {name: _NEEDED | set(own) for name, own in _OWN.items()}
+    row_by_row = frozenset(_OWN)
     model = GprCalibration
     max_rows = 256
     calibration: GprCalibration
@@ -61,6 +62,10 @@ class Gpr(Instrument):
     def keys(self, rows: ColumnBatch) -> NDArray[np.int64]:
         n_samples = trace_lengths(rows, self.calibration.channel(rows.container))
         return np.concatenate([window_keys(rows, self.context.window_s), n_samples[:, None]], axis=1)
+
+    def alike(self, rows: ColumnBatch) -> bool:
+        lengths = trace_lengths(rows, self.calibration.channel(rows.container))
+        return bool((lengths == lengths[0]).all() and (np.asarray(rows.columns["WORK_MODE"]) != "SELF_TEST").all())
 
     def drafts(self, rows: ColumnBatch) -> Iterator[Draft]:
         self_test = np.asarray(rows.columns["WORK_MODE"]) == "SELF_TEST"

@@ -71,6 +71,10 @@ class Instrument(ABC):
         """Int64[n, k]: a group ends where a key changes."""
         return window_keys(rows, self.context.window_s)
 
+    def alike(self, rows: ColumnBatch) -> bool:  # noqa: ARG002 - most always are
+        """Whether `drafts` takes these rows of several groups at once, of a container in `row_by_row`."""
+        return True
+
     @abstractmethod
     def drafts(self, rows: ColumnBatch) -> Iterator[Draft | Event]:
         """Products of one group of rows (at least one) of one container and APID, and what an operator should hear.

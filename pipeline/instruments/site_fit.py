@@ -95,9 +95,9 @@ class _Blocks:
     def __init__(self, turn: Floats, seen: Floats, count: Floats, apart_s: Floats) -> None:
         k, m = seen.shape
         self._turn, self._seen, self._apart_s = turn, seen.ravel(), apart_s
-        self._turns = np.einsum("kij,lnj->kiln", turn, turn).reshape(k * m, k * m)
+        self._turns = np.einsum("kij,lnj->kiln", turn, turn)
         self._design = np.concatenate([turn, np.broadcast_to(np.eye(m), turn.shape)], axis=2).reshape(k * m, 2 * m)
-        self._noise = np.diag(np.repeat(1 / count, m))
+        self._noise = np.repeat(1 / count, m)
         self._share = count / count.sum()
 
     @staticmethod
@@ -129,9 +129,9 @@ class _Blocks:
         from scipy.linalg import cho_factor, cho_solve  # noqa: PLC0415 -- slow to import
 
         k, m = self._turn.shape[:2]
-        factor = cho_factor(
-            self._turns * np.kron(alike, np.ones((m, m))) + self._noise, lower=True, check_finite=False
-        )
+        covariance = (self._turns * alike[:, None, :, None]).reshape(k * m, k * m)
+        np.einsum("ii->i", covariance)[:] += self._noise
+        factor = cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
         towards = (self._turn * (alike @ self._share)[:, None, None]).reshape(k * m, m)
         known = np.column_stack([self._seen, self._design, towards])
         products = known.T @ cho_solve((factor[0], True), known, check_finite=False)

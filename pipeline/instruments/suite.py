@@ -218,11 +218,12 @@ class Suite:
                 yield from self._generic(group)
             return
         instrument = self._instruments[reader]
-        if len(groups) < 2 or groups[0].container not in instrument.row_by_row:
+        several = len(groups) > 1 and groups[0].container in instrument.row_by_row
+        if not several or not instrument.alike(rows := join(pieces)):
             for group in groups:
                 yield from self._kept(reader, instrument.drafts(group))
             return
-        drafts = [one.draft for one in self._kept(reader, instrument.drafts(join(pieces)))]
+        drafts = [one.draft for one in self._kept(reader, instrument.drafts(rows))]
         for of_group in zip(*(split(draft, groups) for draft in drafts), strict=True):
             yield from self._kept(reader, of_group)
 

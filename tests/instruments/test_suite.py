@@ -337,10 +337,25 @@ def test_any_values_give_products_without_a_warning_or_an_exception(suite, rows,
     assert isinstance(one.flush(), list)
 
 
-@pytest.mark.parametrize("container", ["NAVIGATION", "ENGINEERING", "MAGNETOMETER", "WEATHER"])
-def test_windows_that_close_together_give_what_each_gives_alone(suite, rows, layout, container):
+TRACE = {"EFFECTIVE_LENGTH_BYTES": 4096, "WORK_MODE": "SCIENCE"}
+
+
+@pytest.mark.parametrize(
+    ("container", "columns"),
+    [
+        ("NAVIGATION", {}),
+        ("ENGINEERING", {}),
+        ("MAGNETOMETER", {}),
+        ("WEATHER", {}),
+        ("GPR_HF", TRACE),
+        ("GPR_HF", {**TRACE, "WORK_MODE": ["SCIENCE"] * 20 + ["SELF_TEST"] * 10}),
+        ("GPR_LF", TRACE),
+    ],
+)
+def test_windows_that_close_together_give_what_each_gives_alone(suite, rows, layout, container, columns):
     """Drafts of several windows are computed at once, and their times: no window may see another's rows."""
-    batch = rows(container, 7.0 * np.arange(30), columns=garbage(np.random.default_rng(8), container, layout, 30))
+    values = {**garbage(np.random.default_rng(8), container, layout, 30), **columns}
+    batch = rows(container, 7.0 * np.arange(30), columns=values)
     whole, single = suite(), suite()
     together = [*whole.feed([batch]), *whole.flush()]
     alone = [p for i in range(30) for p in single.feed([take(batch, slice(i, i + 1))])] + single.flush()
