@@ -346,4 +346,5 @@ def told(kind, trial):
     sys.stdout.write(f"{json.dumps(about)}\n")
 
 
-main()
+if __name__ == "__main__":  # pytest imports it, too: it looks for doctests in every module
+    main()
