@@ -51,7 +51,7 @@ class Viewer:
         assert token
         request = HTTPRequest(f"ws{self._url.removeprefix('http')}ws", headers={"Origin": self._url.rstrip("/")})
         self._socket = await websocket_connect(
-            request, subprotocols=["bokeh", token[1]], max_message_size=MANY_BYTES, ping_interval=10
+            request, subprotocols=["bokeh", token[1]], max_message_size=MANY_BYTES
         )
         self._reading = asyncio.create_task(self._read())
         async with asyncio.timeout(PATIENCE_S):

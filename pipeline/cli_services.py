@@ -364,7 +364,7 @@ def _host_and_port(text: str) -> tuple[str, int] | None:
     if not text:
         return None
     host, _, port = text.rpartition(":")
-    if not host or not port.isdigit() or int(port) > 65535:
+    if not host or not port.isdecimal() or int(port) > 65535:
         raise ConfigError(f"--health {text}: it is written HOST:PORT")
     return host.strip("[]"), int(port)
 

@@ -197,7 +197,7 @@ class _View:
 
 def _natural(key: str) -> tuple[Any, ...]:
     """Numbers in their order: 480 nm before 1000 nm."""
-    return tuple((word.isdigit(), int(word) if word.isdigit() else word) for word in key.split())
+    return tuple((word.isdecimal(), int(word) if word.isdecimal() else word) for word in key.split())
 
 
 def _table(picture: Picture) -> str:

@@ -34,9 +34,9 @@ from pipeline.transport.records import (
 DATAGRAMS = "datagrams"
 """A file of this name in the folder of a recorded pass says that its bytes came as datagrams."""
 READ_BYTES = 1 << 20
-MAX_PLACE = 10**18
+MAXPLACE = 10**18
 """Places in a pass and times are smaller, and fit into 64 bits."""
-_PLACE = re.compile(r"[0-9]{1,18}")
+PLACE = re.compile(r"[0-9]{1,18}")
 _NOT_AS_WRITTEN = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
 _SNIFF_BYTES = 1 << 18
 """More than the longest record: one of the first two records is found even if the other is damaged."""
@@ -78,6 +78,9 @@ class Tail:
 class PassFolder:
     """One pass on disk; knows nothing but what is there."""
 
+    has_all_files = True
+    """Whether a file that another says follows it is to be there."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.name = path.name
@@ -85,7 +88,7 @@ class PassFolder:
 
     def files(self) -> list[tuple[int, Path]]:
         """Place in the pass and path of each file, in order."""
-        return sorted((int(file.stem), file) for file in self.path.glob("*.raw") if _PLACE.fullmatch(file.stem))
+        return sorted((int(file.stem), file) for file in self.path.glob("*.raw") if PLACE.fullmatch(file.stem))
 
     def n_bytes(self) -> int:
         """Where in the pass its recorded bytes end."""
@@ -114,7 +117,7 @@ class PassFolder:
     def n_bytes_at_end(self) -> int:
         """How many bytes the pass had when it was ended; UNKNOWN where that is not told."""
         try:
-            return _bounded(int((self.path / "ended").read_text("utf-8")), MAX_PLACE)
+            return _bounded(int((self.path / "ended").read_text("utf-8")), MAXPLACE)
         except (OSError, ValueError):
             return UNKNOWN
 
@@ -157,7 +160,7 @@ class PassFolder:
         """Nothing where there is no such file, or none that can be read: then all is published again."""
         try:
             told = json.loads((self.path / "committed").read_text("utf-8"))
-            return Committed(_bounded(int(told["bytes"]), MAX_PLACE), told["settled"] is True)
+            return Committed(_bounded(int(told["bytes"]), MAXPLACE), told["settled"] is True)
         except _NOT_AS_WRITTEN:
             return Committed()
 

@@ -238,6 +238,8 @@ class PassReader:
             n_bytes = self._folder.n_bytes_at_end
             if n_bytes != self._n_read:
                 self._skip_to(n_bytes)
+        elif self._closed == NEXT and self._folder.has_all_files:  # and the file that follows is not there
+            self._skip_to(UNKNOWN)
         self.close()
         if self._missing or self._damage:
             self._queue(memoryview(b""), _NO_MARKS)

@@ -22,7 +22,7 @@ from pipeline.batches import ByteBatch
 from pipeline.errors import ConfigError, RunError
 from pipeline.files import printable_name, receive_times_path
 from pipeline.transport.formats import STANDARD_INPUT, compression, read_pieces
-from pipeline.transport.pass_folder import DATAGRAMS, PassFolder, begins_with_record, end_of_file, walk
+from pipeline.transport.pass_folder import DATAGRAMS, PLACE, PassFolder, begins_with_record, end_of_file, walk
 from pipeline.transport.pass_reader import PassReader
 from pipeline.transport.receive_times import Marks, marks_between, read_times
 from pipeline.transport.records import Record
@@ -75,6 +75,7 @@ class SingleFile(PassFolder):
     """One file of a recorded pass as if it were all of it."""
 
     ended = False
+    has_all_files = False
 
     def __init__(self, path: Path) -> None:
         super().__init__(path.parent)
@@ -83,7 +84,7 @@ class SingleFile(PassFolder):
     @property
     def begin(self) -> int:
         """Place in the pass of its first byte."""
-        if self._file.stem.isdigit():
+        if PLACE.fullmatch(self._file.stem):
             return int(self._file.stem)
         return next(one.offset for one in walk(self._file) if isinstance(one, Record))
 

@@ -92,6 +92,18 @@ def test_a_pass_whose_files_are_all_gone_is_found_and_told(folder):
     assert list(damaged([folder.parent])) == [(folder, [])]
 
 
+def test_of_a_pass_that_is_still_open_the_last_file_is_told_when_it_is_gone(tmp_path):
+    recorder = Recorder(tmp_path / "s", Policy(file_bytes=500, fsync_s=None))
+    one = recorder.begin(1, "pass")
+    for number in range(6):
+        recorder.append([bytes([number]) * 300], [number + 1])
+    recorder.close()
+    assert verify(one.path) == []
+    max(one.path.glob("*.raw")).unlink()
+    (fault,) = verify(one.path)
+    assert "what follows byte 1200 of the pass is missing" in fault
+
+
 @pytest.mark.parametrize("name", ["²³.raw", "9" * 200 + ".raw", "x.raw"])
 def test_a_file_of_a_name_that_no_recorder_gives_is_left_alone(folder, name):
     (folder / name).write_bytes(b"x")
