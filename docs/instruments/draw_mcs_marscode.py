@@ -50,8 +50,8 @@ def libs(products: Products, figure: Figure) -> None:
     drift = of(products, "libs", "drift")[0].arrays
     nm, residual, used = (drift[f"line_{name}"].values for name in ("wavelength_nm", "residual_px", "used"))
     below.plot(nm[used], residual[used], "o", markersize=3, label="used")
-    below.plot(nm[~used], residual[~used], "x", label="hidden by another line")
-    below.set(ylabel="titanium, px off the fit", xlabel="vacuum wavelength, nm")
+    below.plot(nm[~used], residual[~used], "x", label="not used")
+    below.set(ylabel="titanium, px off the fit", xlabel="vacuum wavelength, nm", ylim=(-0.3, 0.3))
     below.legend()
 
 

@@ -57,7 +57,7 @@ def magnetometer(products: Products, figure: Figure) -> None:
     site = next(product for product in products if product.product == "site_vector")
     axis = figure.add_subplot(grid[:, 1], aspect="equal")
     east, north, _ = site.arrays["field_a_enu_nt"].values[0]
-    values, vectors = np.linalg.eigh(site.arrays["covariance_a_nt2"].values[0])
+    values, vectors = np.linalg.eigh(site.arrays["covariance_a_nt2"].values[0, :2, :2])
     circle = np.stack([np.cos(np.linspace(0, 2 * np.pi, 90)), np.sin(np.linspace(0, 2 * np.pi, 90))])
     ellipse = vectors @ (np.sqrt(values)[:, None] * circle) + np.array([[east], [north]])
     axis.plot(east, north, "+", label="site vector")

@@ -6,7 +6,7 @@ The mosaic has R where line and sample are even, B where both are odd, G else.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache, partial
+from functools import lru_cache, partial, reduce
 from typing import Any
 
 import numpy as np
@@ -19,14 +19,16 @@ _LINES_AT_ONCE = 32
 _F = np.float32
 
 
-def demosaic(mosaic: Reals) -> Reals:
+def demosaic(mosaic: Reals, *, bounded: bool = False) -> Reals:
     """Linear R, G, B float32[lines, samples, 3] of a mosaic by the filters of Malvar, He and Cutler.
 
     Source: Malvar, He, Cutler 2004, "High-quality linear interpolation for demosaicing of Bayer-patterned color
     images", ICASSP 3, 485. Each missing value is the mean of its nearest neighbours of that colour plus a share of the
     Laplacian of the colour that is known there: an edge is in the same place in all three. Edges of the image are
-    mirrored. Values may lie outside the range of the mosaic, beside edges. A value depends on two lines and samples on
-    each side (`REACH`). In an image one line or one sample wide the colours that it does not hold are NaN.
+    mirrored. Values may lie outside the range of the mosaic, beside edges, unless they are `bounded`: then each lies
+    between its nearest neighbours of the colour, as overshoots are dots along edges that the optics have not blurred.
+    A value depends on two lines and samples on each side (`REACH`). In an image one line or one sample wide the
+    colours that it does not hold are NaN.
     """
     lines, samples = mosaic.shape
     if min(lines, samples) < 2:
@@ -36,19 +38,20 @@ def demosaic(mosaic: Reals) -> Reals:
     out = np.empty((lines + lines % 2, samples + samples % 2, 3), np.float32)
     for first in range(0, lines, _LINES_AT_ONCE):  # what fits a cache
         part = out[first : first + _LINES_AT_ONCE]
-        _fill(part, padded[first : first + len(part) + 2 * REACH])
+        _fill(part, padded[first : first + len(part) + 2 * REACH], bounded=bounded)
     return out[:lines, :samples]
 
 
-def _fill(out: Reals, padded: Reals) -> None:
+def _fill(out: Reals, padded: Reals, *, bounded: bool) -> None:
     """Fill `out [lines, samples, 3]` from the mosaic with a margin of `REACH`; even numbers of lines and samples."""
     planes = {(a, b): np.ascontiguousarray(padded[a::2, b::2]) for a in (0, 1) for b in (0, 1)}
     for line, sample in planes:
         here = out[line::2, sample::2]
         near = partial(_near, planes, line, sample, here.shape[:2])
         centre, ring_across, ring_along = near(0, 0), near(0, -2) + near(0, 2), near(-2, 0) + near(2, 0)
-        beside, above = near(0, -1) + near(0, 1), near(-1, 0) + near(1, 0)
-        corners = near(-1, -1) + near(-1, 1) + near(1, -1) + near(1, 1)
+        across, along = (near(0, -1), near(0, 1)), (near(-1, 0), near(1, 0))
+        aslant = near(-1, -1), near(-1, 1), near(1, -1), near(1, 1)
+        beside, above, corners = across[0] + across[1], along[0] + along[1], sum(aslant[1:], aslant[0])
         here[..., line + sample] = centre
         if line == sample:  # red or blue: 1/8 of 4, 2, -1 for green; of 6, 2, -1.5 for the other
             ring = ring_across + ring_along
@@ -58,6 +61,17 @@ def _fill(out: Reals, padded: Reals) -> None:
             rest = centre * _F(5 / 8) - corners * _F(1 / 8)
             here[..., 2 * line] = rest + beside * _F(4 / 8) - ring_across * _F(1 / 8) + ring_along * _F(0.5 / 8)
             here[..., 2 - 2 * line] = rest + above * _F(4 / 8) - ring_along * _F(1 / 8) + ring_across * _F(0.5 / 8)
+        if bounded and line == sample:
+            _bound(here[..., 1], *across, *along)
+            _bound(here[..., 2 - line - sample], *aslant)
+        elif bounded:
+            _bound(here[..., 2 * line], *across)
+            _bound(here[..., 2 - 2 * line], *along)
+
+
+def _bound(values: Reals, *neighbours: Reals) -> None:
+    """Values in place, no lower than the lowest of their neighbours and no higher than the highest."""
+    np.clip(values, reduce(np.minimum, neighbours), reduce(np.maximum, neighbours), out=values)
 
 
 def _near(

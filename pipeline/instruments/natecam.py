@@ -182,7 +182,7 @@ class Natecam(StripeCamera):
         red, green, blue = np.array(colour.white_balance, np.float32)
         for line, sample, gain in ((0, 0, red), (0, 1, green), (1, 0, green), (1, 1, blue)):
             net[line::2, sample::2] *= gain
-        return np.asarray(np.clip(demosaic(net) @ np.array(colour.matrix, np.float32).T, 0, 1))
+        return np.asarray(np.clip(demosaic(net, bounded=True) @ np.array(colour.matrix, np.float32).T, 0, 1))
 
     def _noise(self, rows: ColumnBatch, picture: Picture, window: Window, good: NDArray[np.bool_]) -> Floats:
         """One sigma of each colour [3] in codes, in the middle of the picture; NaN where nothing is good there.

@@ -86,6 +86,35 @@ def test_a_grey_edge_has_less_than_half_the_fringe_of_bilinear_interpolation():
     assert fringe[0] < 0.5 * fringe[1]
 
 
+def test_between_its_neighbours_a_scene_is_better_still(scene):
+    mosaic = mosaic_of(scene)
+    plain, bounded = (demosaic(mosaic.astype(np.float32), bounded=only) for only in (False, True))
+    assert psnr_db(bounded, scene) > psnr_db(plain, scene) + 1
+
+
+@pytest.mark.parametrize("bounded", [False, True])
+def test_only_unbounded_values_leave_the_range_of_a_hard_edge(bounded):
+    """A black square on grey: without a blur the filters overshoot."""
+    grey = np.full((24, 24), 0.6, np.float32)
+    grey[9:17, 8:15] = 0.1
+    found = demosaic(grey, bounded=bounded)
+    assert (found.min() < 0.09) != bounded
+    assert (found.max() > 0.61) != bounded
+
+
+def test_bounds_are_the_nearest_neighbours_of_the_colour():
+    mosaic = np.random.default_rng(3).random((30, 34)).astype(np.float32)
+    inside = np.s_[2:-2, 2:-2]
+    for colour in range(3):
+        known = np.where(colour_of(mosaic.shape) == colour, mosaic, np.nan)
+        around = np.stack([np.roll(known, (i, j), (0, 1)) for i in (-1, 0, 1) for j in (-1, 0, 1)])
+        low, high = np.nanmin(around, axis=0), np.nanmax(around, axis=0)
+        expected = np.clip(published(mosaic)[..., colour], low, high)
+        found = demosaic(mosaic, bounded=True)[..., colour]
+        missing = (colour_of(mosaic.shape) != colour)[inside]
+        np.testing.assert_allclose(found[inside][missing], expected[inside][missing], atol=2e-6)
+
+
 @pytest.mark.parametrize("shape", [(1, 6), (6, 1)], ids=str)
 def test_an_image_one_pixel_wide_has_only_the_colours_that_it_holds(shape):
     found = demosaic(np.ones(shape, np.float32))
