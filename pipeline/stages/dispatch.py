@@ -161,7 +161,8 @@ class Dispatch:
     def take(self, message: StageMessage, now: float) -> None:
         """What came back; of another run it means nothing."""
         if isinstance(message, Hello):
-            self._begin_run(now)
+            if self._worker or self.finished:  # a run that nobody has taken yet is new to publish, too
+                self._begin_run(now)
             return
         if not isinstance(message, Claim | Done | Lost) or message.id != self._id:
             return

@@ -15,7 +15,7 @@ from pipeline.stages.ledger import Keys, Ledger
 from pipeline.stages.line import Outcome
 from pipeline.stages.meters import PublishMeters
 from pipeline.stages.publish import Publish
-from pipeline.stages.stage_messages import Claim, Done, Lost, Offer, Out, Outgoing, Presence, Raw, RunId
+from pipeline.stages.stage_messages import Claim, Done, Hello, Lost, Offer, Out, Outgoing, Presence, Raw, RunId
 from pipeline.stages.worker import Worker
 from pipeline.transport.mqtt import PublishRefusedError
 
@@ -71,6 +71,16 @@ def test_runs_in_vain_are_begun_with_backoff():
             dispatch.take(Lost(found[0].id, "an output is missing"), now)
         now += 0.125
     assert np.diff(starts).tolist() == [0.125, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
+
+
+def test_publish_may_begin_anew_often_and_delays_no_run_that_nobody_has_taken():
+    """It says so again after each loss of its connection."""
+    dispatch = Dispatch("live", "pass", Reader, PACE)
+    taken(dispatch, 0.0)
+    for _ in range(20):
+        dispatch.take(Hello("publish"), 1.0)
+    assert dispatch.n_runs == 2
+    assert offered(dispatch, 1.0)
 
 
 def test_no_run_is_begun_while_publish_is_away():
@@ -270,8 +280,9 @@ async def test_datagrams_are_recorded_whatever_the_broker_answers(make_stack):
         counted = 'downlink_recorded_bytes_total{station="test"} 51200.0'
         while counted not in await asyncio.to_thread(stack.get, "ingest", "/metrics"):  # noqa: ASYNC110
             await asyncio.sleep(0.05)
+        while "refuses" not in stack.log("ingest"):  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
     assert stack.processes["ingest"].poll() is None
-    assert "refuses" in stack.log("ingest")
 
 
 def _done(message, run):

@@ -6,6 +6,7 @@ An outage is waited for in a thread of its own, with services and a broker of it
 import asyncio
 import hashlib
 import json
+import signal
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -261,6 +262,35 @@ async def outages(stack, relay, names, away_s):
     assert broker.most_disk_bytes < BROKER_BYTES
 
 
+N_FEW = 64
+
+
+async def refusal(stack, denied, service, named):
+    """A pass while an access list denies some topics; after it is mended every packet has to arrive."""
+    acl = stack.folder / "acl"
+    acl.write_text(
+        f"topic readwrite m/#\ntopic read $SYS/#\n{''.join(f'topic deny {one}{chr(10)}' for one in denied)}"
+    )
+    conf = stack.folder / "broker.conf"
+    conf.write_text(f"{conf.read_text()}acl_file {acl}\n")
+    stack.start()
+    async with Witness(stack.address) as witness:
+        await stack.ready()
+        flow = Flow(stack, None, witness)
+        await flow.begin_pass(N_FEW, 1.0)
+
+        def is_told():
+            well, state = health(stack, service)
+            return not well and all(topic in json.dumps(state) for topic in named)
+
+        await within(TOLD_S, is_told, f"{service} does not tell that {named} are refused")
+        assert await asyncio.to_thread(stack.processes["feed-test-pass0"].wait, 30) == 0
+        assert health(stack, "ingest")[1]["ingest"]["stations"]["test"]["unsettled"] == 1
+        acl.write_text("topic readwrite m/#\ntopic read $SYS/#\n")
+        stack.processes["broker"].send_signal(signal.SIGHUP)
+        await flow.end()
+
+
 def ship_broker(stack):
     """Give the broker the limits of the one in docker-compose.yml."""
     conf = stack.folder / "broker.conf"
@@ -272,20 +302,32 @@ def ship_broker(stack):
 
 
 @pytest.fixture(scope="module")
-def away(relay, make_stacks, tmp_path_factory):
-    """Begin the outages of some services, one after the other, for so long each; gives a future of their end."""
+def begin(make_stacks, tmp_path_factory):
+    """Begin `outages` or `refusal`, with a stack and these arguments, in a thread; gives a future of its end."""
 
-    def run(names, away_s):
-        folder = tmp_path_factory.mktemp(names[0])
+    def run(trial, arguments):
+        folder = tmp_path_factory.mktemp("m")
         (folder / "m").mkdir()
         (folder / "m" / "mission.toml").write_text(MISSION)
         (folder / "m" / "packet.csv").write_text(TABLE)
         stack = make_stacks(folder, str(folder / "m"))
         ship_broker(stack)
-        asyncio.run(outages(stack, relay, names, away_s))
+        asyncio.run(trial(stack, *arguments))
 
-    with ThreadPoolExecutor(16) as pool:
-        yield lambda *names, away_s: pool.submit(run, list(names), away_s)
+    with ThreadPoolExecutor(32) as pool:
+        yield lambda trial, *arguments: pool.submit(run, trial, arguments)
+
+
+@pytest.fixture(scope="module")
+def away(begin, relay):
+    """Begin the outages of some services, one after the other, for so long each."""
+    return lambda *names, away_s: begin(outages, relay, list(names), away_s)
+
+
+@pytest.fixture(scope="module")
+def refused(begin):
+    """Begin a pass while an access list denies topics, which a service has to name."""
+    return lambda denied, service, named: begin(refusal, denied, service, named)
 
 
 @pytest.hookimpl(trylast=True)

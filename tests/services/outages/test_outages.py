@@ -17,11 +17,23 @@ AWAY_S = float(os.environ.get("DOWNLINK_AWAY_S", "60"))
 SERVICES = ["ingest", "decode-one", "publish", "broker", "subscriber"]
 
 
+REFUSED = {
+    "offer": (["m/stage/offer"], "ingest", ["m/stage/offer"]),
+    "raw": (["m/stage/raw/#"], "ingest", ["m/stage/raw/one"]),
+    "claim": (["m/stage/claim"], "decode-one", ["m/stage/claim"]),
+    "out": (["m/stage/out"], "decode-one", ["m/stage/out"]),
+    "done": (["m/stage/done"], "publish", ["m/stage/done"]),
+    "outputs": (["m/test/#"], "publish", [f"m/test/{kind}" for kind in ("product/", "latest/", "link/")]),
+}
+"""What an access list denies, which service tells it, and what it names."""
+
+
 @pytest.fixture(scope="module", autouse=True)
-def _outages(away, request):
+def _outages(away, refused, request):
     """Those whose tests are wanted begin with the first test of the module."""
     wanted = " ".join(item.name for item in request.session.items if "going" in item.fixturenames)
     begun = {name: away(name, away_s=AWAY_S) for name in SERVICES if f"[{name}]" in wanted}
+    begun |= {name: refused(*one) for name, one in REFUSED.items() if f"[{name}]" in wanted}
     return begun | ({"each": away(*SERVICES, away_s=10.0)} if "each_service" in wanted else {})
 
 
@@ -34,6 +46,12 @@ def going(_outages):
 def test_a_service_may_be_away_for_a_minute_while_100_mb_flow(going, service):
     """Each packet comes in one product, all bytes are recorded, the outage is told, the broker's memory is bounded."""
     going[service].result()
+
+
+@pytest.mark.parametrize("message", REFUSED)
+def test_what_an_access_list_forbids_is_told_by_name_and_comes_once_it_is_mended(going, message):
+    """Recording goes on meanwhile, and nothing counts as published."""
+    going[message].result()
 
 
 def test_each_service_in_turn_may_be_away_for_10_s_while_100_mb_flow(going):
