@@ -205,7 +205,8 @@ class Natecam(StripeCamera):
                 self._colours(self._net(rows, seen, flat)), at[..., 0] - sample, at[..., 1] - line
             )
             codes.append(srgb_codes(found)[inside & good[part[0]][:, None]])
-        return np.asarray(np.sqrt(np.mean((codes[1] - codes[0]) ** 2, axis=0) + 1 / 12), np.float64)
+        square = ((codes[1] - codes[0]).astype(np.float64) ** 2).sum(axis=0) / (len(codes[0]) or np.nan)
+        return np.asarray(np.sqrt(square + 1 / 12))
 
     def _undistorted(
         self, linear: NDArray[np.float32], picture: Picture, window: Window

@@ -21,7 +21,7 @@ import numpy as np
 
 from pipeline.instruments.rotations import Floats, rotate_by_mast
 
-MOST_BLOCKS = 72
+FEWEST_BLOCKS, MOST_BLOCKS = 8, 72
 _SMOOTH_S = (1.0, 3.0, 8.0)
 """`tau` is one of these, seconds."""
 _CLEARLY = 3.84
@@ -67,8 +67,11 @@ def fit_rotations(
     if not _tells(design):
         return None
     time_s = np.arange(len(seen), dtype=np.float64) if time_s is None else time_s
-    blocks = _Blocks.of(design, seen, time_s, max(n_block, -(-len(seen) // MOST_BLOCKS), 1))
-    best = blocks.likeliest()
+    n_block = max(min(n_block, len(seen) // FEWEST_BLOCKS), -(-len(seen) // MOST_BLOCKS), 1)
+    try:
+        best = _Blocks.of(design, seen, time_s, n_block).likeliest()
+    except np.linalg.LinAlgError:  # the means of the blocks tell less than the samples
+        return None
     left = seen - design @ best.field - best.offset
     field, offset, covariance = np.full(3, np.nan), np.full(3, np.nan), np.full((3, 3), np.nan)
     field[:axes], offset[:axes], covariance[:axes, :axes] = best.field, best.offset, best.covariance

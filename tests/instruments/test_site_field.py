@@ -78,6 +78,15 @@ def test_the_random_sigma_is_how_far_the_field_is_from_the_truth_while_it_wander
     assert np.all((chi > 0.8) & (chi < 1.25)), chi
 
 
+@pytest.mark.parametrize("n", [2, 3, 5, 8, 16])
+def test_a_few_samples_give_a_fit_or_none(n):
+    """Two turns cannot tell the vertical's offset from the vertical; nothing is raised."""
+    turn = mast_matrices(np.linspace(-50, 50, n), np.linspace(-20, 10, n))
+    seen = np.einsum("nji,j->ni", turn, [12.0, -5.0, 30.0]) + np.array([3.0, 4.0, 7.0])
+    fit = fit_rotations(seen, turn, 8, tilts=True)
+    assert fit is None or fit.field_nt == pytest.approx([12.0, -5.0, 30.0], abs=0.01)
+
+
 def test_turns_that_tell_nothing_give_no_fit():
     assert fit_rotations(np.zeros((10, 3)), yaw_only(np.zeros(10)), 1, tilts=False) is None
 
