@@ -46,8 +46,8 @@ if TYPE_CHECKING:
 
 
 _log = logging.getLogger("pipeline")
-IN_MEMORY_CHUNK_BYTES = 4 << 20
-"""What is decoded at once where all columns go to memory."""
+IN_MEMORY_CHUNK_BYTES, MOST_CHUNK_BYTES, IN_MEMORY_PACKETS = 4 << 20, 16 << 20, 8192
+"""What is decoded at once where all columns go to memory: the least and the most, and how many packets between."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -128,9 +128,10 @@ class RecordedPass:
 
         ConfigError where there is none.
         """
-        line, read = self._line(until="columns", raw=raw), _Read(self.paths)
+        chunk_bytes = self._chunk_bytes(container)
+        line, read = self._line(until="columns", raw=raw), _Read(self.paths, chunk_bytes)
         rows, others = PassCounts(), set[str]()
-        for name, outcome in named_outcomes(line, self.paths, read.add, IN_MEMORY_CHUNK_BYTES):
+        for name, outcome in named_outcomes(line, self.paths, read.add, chunk_bytes):
             for batch in outcome.columns:
                 if batch.container == container:
                     add(batch, read.growth)
@@ -262,6 +263,12 @@ class RecordedPass:
         for outcome in self._through(self._line(stream_of(self.paths))):
             yield from outcome.events
 
+    def _chunk_bytes(self, container: str) -> int:
+        """Bytes that are decoded at once: more of long packets, so that a column has some thousand values each time."""
+        nodes = self.mission.plan.walk() if self.mission.plan else ()
+        fixed_bits = next((node.program.fixed_bits for node in nodes if node.key == container), None) or 0
+        return min(max(IN_MEMORY_PACKETS * fixed_bits // 8, IN_MEMORY_CHUNK_BYTES), MOST_CHUNK_BYTES)
+
     def _through(self, line: Line) -> Iterator[Outcome]:
         return outcomes(line, self.paths, lambda _: None)
 
@@ -273,7 +280,8 @@ class RecordedPass:
 class _Read:
     """How much of recordings has been read, and so how much of them is still to come."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
+    def __init__(self, paths: Sequence[Path], chunk_bytes: int) -> None:
+        self._chunk_bytes = chunk_bytes
         sizes = [size_of_pass(path) for path in paths]
         known = [size for size in sizes if size is not None]
         self._n_bytes = sum(known) if len(known) == len(sizes) else None
@@ -287,7 +295,7 @@ class _Read:
         """Bytes in all for each byte read, with the batch that is being worked on."""
         if self._n_bytes is None:
             return UNKNOWN_GROWTH
-        return max(self._n_bytes / (self._n_read + IN_MEMORY_CHUNK_BYTES), 1.0)
+        return max(self._n_bytes / (self._n_read + self._chunk_bytes), 1.0)
 
 
 def open_pass(*paths: str | Path | Sequence[str | Path], mission: str, merge: bool = False) -> RecordedPass:

@@ -218,7 +218,8 @@ class PacketStream:
         if n_same >= _FEW:
             self._run, self._n_each = 2 * self._run, 4 * _FEW
             return first + stride * np.arange(n_same, dtype=np.int64)
-        self._run = _FEW
+        if n_same < n_fit:  # else it is the end of the bytes that stops them
+            self._run = _FEW
         run = self._take_turns(words, first, end)
         run = run if len(run) else self._take_chains(first, end)
         return run if len(run) else self._take_each(first, end)
