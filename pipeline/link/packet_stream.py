@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from pipeline.link.packet_chains import PacketChains
 from pipeline.link.packet_headers import PRIMARY_HEADER_BYTES, space_packet_lengths
 from pipeline.link.walk import PAD_BYTES, words_of
+from pipeline.reused_memory import reused_bytes
 
 _HOPS = 3
 """Packets that must follow on each other before a place is believed to be a packet's."""
@@ -100,7 +101,12 @@ class PacketStream:
 
     def feed(self, octets: NDArray[np.uint8]) -> StreamPackets:
         """The packets that are whole with `octets: uint8[n]` added."""
-        self._buffer = np.concatenate((self._buffer[:-PAD_BYTES], octets, np.zeros(PAD_BYTES, np.uint8)))
+        n_before, n = len(self._buffer) - PAD_BYTES, len(octets)
+        buffer = reused_bytes(n_before + n + PAD_BYTES)
+        buffer[:n_before] = self._buffer[:n_before]
+        buffer[n_before : n_before + n] = octets
+        buffer[n_before + n :] = 0
+        self._buffer = buffer
         return self._advance(final=False)
 
     def flush(self) -> StreamPackets:

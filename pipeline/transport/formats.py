@@ -19,6 +19,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
+from pipeline.reused_memory import reused_bytes
 from pipeline.transport.zstd_frames import is_cut
 
 STANDARD_INPUT = Path("-")
@@ -36,14 +37,14 @@ def compression(path: Path) -> str:
 
 
 def read_pieces(path: Path, piece_bytes: int) -> Iterator[tuple[NDArray[np.uint8], str]]:
-    """The unpacked bytes of a recording, at most `piece_bytes` at a time; each piece is a new array.
+    """The unpacked bytes of a recording, at most `piece_bytes` at a time; each piece has memory that nobody else has.
 
     With each comes what is wrong with what should follow it, in words: a piece with such words is the last one, and
     may be empty.
     """
     with _opened(path) as file:
         while True:
-            buffer = np.empty(piece_bytes, np.uint8)
+            buffer = reused_bytes(piece_bytes)
             n_read, damage = _fill(file, buffer)
             if not n_read and not damage and compression(path) == "zstd" and is_cut(path):
                 damage = CUT

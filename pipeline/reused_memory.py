@@ -1,0 +1,63 @@
+"""Memory for large arrays that is used again when nobody has it.
+
+Fresh memory costs the system a pass over it (it hands out zeros), a third of all decoding. So the last pieces are kept,
+and given out again once no array that lies in them is left; the count of references tells.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAST_BYTES = 256 << 10
+"""Smaller pieces come from the heap, where they are used again anyway."""
+MAX_KEPT, MAX_KEPT_BYTES = 16, 256 << 20
+"""A few containers, and of each one piece that is being filled and one that somebody still reads."""
+
+
+class Memory:
+    """Pieces that have been used. Taking one out and putting it back are single steps, so that threads may share it."""
+
+    def __init__(self) -> None:
+        self._kept: list[NDArray[np.uint8]] = []
+
+    def take(self, n_bytes: int) -> NDArray[np.uint8]:
+        """uint8[n_bytes or a little more], with anything in it."""
+        for _ in range(len(self._kept)):
+            try:
+                piece = self._kept.pop(0)
+            except IndexError:
+                break
+            is_free = sys.getrefcount(piece) == FREE
+            self._kept.append(piece)
+            if is_free and n_bytes <= len(piece) <= n_bytes + n_bytes // 4:
+                return piece
+            del piece
+        # A little more, so that the next batch fits into it, too, if it is a few packets longer.
+        fresh = np.empty(n_bytes + n_bytes // 32, np.uint8)
+        self._kept.append(fresh)
+        while self._kept and (len(self._kept) > MAX_KEPT or sum(map(len, self._kept)) > MAX_KEPT_BYTES):
+            del self._kept[0]
+        return fresh
+
+    def forget(self) -> None:
+        """Keep nothing."""
+        self._kept.clear()
+
+
+def _count_of_free() -> int:
+    held = [np.empty(1, np.uint8)]
+    piece = held.pop(0)
+    return sys.getrefcount(piece)
+
+
+FREE = _count_of_free()
+MEMORY = Memory()
+"""That of this process."""
+
+
+def reused_bytes(n_bytes: int) -> NDArray[np.uint8]:
+    """As np.empty for so many bytes, in memory that is used again where they are many."""
+    return np.empty(n_bytes, np.uint8) if n_bytes < LEAST_BYTES else MEMORY.take(n_bytes)[:n_bytes]
