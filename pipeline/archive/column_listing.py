@@ -13,7 +13,7 @@ from typing import Any
 
 from pipeline.errors import ConfigError
 from pipeline.files import printable_name, whole_file
-from pipeline.identity import content_digest
+from pipeline.identity import content_of_all
 
 NAME = "decode.json"
 
@@ -30,11 +30,9 @@ class Source:
 
     def identity(self) -> dict[str, Any]:
         """What files of the same source agree in."""
-        recordings = [
-            {"name": printable_name(path), "bytes": _size(path), "digest": content_digest(path)}
-            for path in self.paths
-        ]
-        return {"mission": self.mission, "recordings": recordings, "raw": self.raw}
+        recordings = [{"name": printable_name(path), "bytes": _size(path)} for path in self.paths]
+        content = content_of_all(self.paths)
+        return {"mission": self.mission, "recordings": recordings, "raw": self.raw, "content": content}
 
     def words(self) -> dict[str, str]:
         """The same as attributes of a file."""
