@@ -44,13 +44,17 @@ class Interference(Table):
 
 
 class Mast(Table):
-    """How far the sensors are apart; how old a current may be, and what is taken where none is known."""
+    """How far the sensors are apart; how old a current may be, and what is taken where none is known.
+
+    One sigma of the current of all wings, and of the angles of the mast.
+    """
 
     source: Source
     sensor_distance_m: Positive
     current_hold_limit_s: Positive
     nominal_current_a: Finite
     current_a_sigma: Positive
+    angle_deg_sigma: Positive
 
 
 class SiteVector(Table):

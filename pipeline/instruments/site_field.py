@@ -125,7 +125,17 @@ class SiteField(Instrument):
             return {}
         systematic = np.diag(np.array(getattr(calibration, f"interference_{name}").rover_nt_sigma) ** 2)
         quaternion = _mean_quaternion(attitude.quaternion[usable])
-        return _quantities(fit, fit.covariance_nt2, systematic, quaternion, name)
+        random = fit.covariance_nt2 + self._of_interference(name, added)
+        return _quantities(fit, random, systematic, quaternion, name)
+
+    def _of_interference(self, name: str, added: Floats) -> Floats:
+        """Covariance [3, 3] of what is taken off: by the current's sigma, and by that of the angle it is turned by."""
+        mast = self.calibration.mast
+        current_nt = (
+            np.array(getattr(self.calibration, f"interference_{name}").array_nt_per_a) * mast.current_a_sigma
+        )
+        turned_nt = np.sqrt((added.mean(axis=0) ** 2).sum()) * np.deg2rad(mast.angle_deg_sigma)
+        return np.diag(current_nt**2 + turned_nt**2)
 
 
 def _quantities(fit: Fit, random: Floats, systematic: Floats, quaternion: Floats, name: str) -> dict[str, Quantity]:
