@@ -16,7 +16,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -38,6 +38,9 @@ from pipeline.transport.broker import BrokerAddress
 from pipeline.transport.dialer import Timing
 from pipeline.transport.mqtt import Publisher, subscribe
 from pipeline.transport.occasional import Occasional
+
+if TYPE_CHECKING:
+    from pipeline.instruments.radar_traverse import TraverseRadargram
 
 MAX_TOLD = 1000  # gaps and other events that a report lists
 _FILTER = re.compile(r"(([^+#]*|\+)/)*([^+#]*|\+|#)")
@@ -157,6 +160,12 @@ def containers(
     return line.report() | {"decoded": dict(sorted(counts.items()))}
 
 
+def _traverse_radargram(mission: Mission) -> TraverseRadargram:
+    from pipeline.instruments.radar_traverse import TraverseRadargram  # noqa: PLC0415 - for this option alone
+
+    return TraverseRadargram(mission.site, topography=True)
+
+
 def write_products(
     passes: Sequence[Path],
     mission: Mission,
@@ -174,7 +183,6 @@ def write_products(
     `traverse`: also one radargram of all runs of the recordings, in the order given.
     """
     from pipeline.archive.products import product_files  # noqa: PLC0415 - as above
-    from pipeline.instruments.radar_traverse import TraverseRadargram  # noqa: PLC0415
     from pipeline.stages.origin import origin_of  # noqa: PLC0415
 
     _needs_dictionary(mission)
@@ -183,7 +191,7 @@ def write_products(
     line = Line(mission, stream, stations=station_names(mission, passes, merge=merge))
     origin, inputs = origin_of(passes, mission, stream), [*passes, *mission.files]
     with product_files(out, origin, file_format, inputs=inputs, overwrite=overwrite) as files:
-        joined = TraverseRadargram(mission.site, topography=True) if traverse else None
+        joined = _traverse_radargram(mission) if traverse else None
         for name, outcome in named_outcomes(line, passes, progress):
             files.add(outcome.products, name)
             if joined is not None:
