@@ -90,7 +90,7 @@ class TcpListener:
         self._serving: asyncio.Task[None] | None = None
         self._connection: Inlet | None = None
         self._heard_at = -math.inf
-        """When the connection that is read sent something, by the loop's clock; -inf: never."""
+        """When the connection that is read sent something or was taken, by the loop's clock; -inf: there was none."""
         self.port = station.port
 
     async def arrivals(self) -> AsyncIterator[Arrival]:
@@ -174,7 +174,7 @@ class TcpListener:
             async with self._turn:
                 await self._came.join()
                 self._serving, self._waiting, self._connection = self._waiting, None, connection
-                self._heard_at = -math.inf
+                self._heard_at = asyncio.get_running_loop().time()
                 _log.info("connected", station=self._station.name, peer=peer)
                 await self._read(connection)
         except (OSError, asyncio.CancelledError):

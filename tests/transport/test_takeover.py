@@ -87,6 +87,19 @@ async def test_a_connection_that_sends_nonsense_waits_while_the_station_sends(co
             await taken.until(b"station " + b"x" * n_sent)
 
 
+async def test_a_station_that_has_sent_nothing_yet_is_not_put_out_by_nonsense(connected):
+    looked_at = []
+    listener = TcpListener(Station("s", "tcp-listen", "127.0.0.1"), looked_at.append)
+    async with listening(listener) as (port, taken):
+        station = await connected(port)
+        (await connected(port)).write(b"nonsense")
+        async with asyncio.timeout(live.TAKEOVER_S / 2):
+            while not looked_at:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)
+        station.write(b"first")
+        await taken.until(b"first")
+
+
 async def test_the_newest_connection_that_sends_frames_is_heard(connected):
     async with listening() as (port, taken):
         (await connected(port)).write(b"before ")
