@@ -23,7 +23,7 @@ def echoes_of(tangent, power, step_ns=0.2):
 
 @pytest.fixture(scope="module")
 def kernels():
-    return {case: echoes_of(*case) for case in ((0.008, 1.0), (0.0174, 1.0), (0.012, 2.0))}
+    return {case: echoes_of(*case) for case in ((0.0174, 1.0), (0.012, 2.0))}
 
 
 def ground(kernel, seed, n_traces=60, noise=0.0):
@@ -34,7 +34,7 @@ def ground(kernel, seed, n_traces=60, noise=0.0):
     return traces + (noise * wild).astype(np.complex64)
 
 
-@pytest.mark.parametrize("case", [(0.008, 1.0), (0.0174, 1.0), (0.012, 2.0)], ids=str)
+@pytest.mark.parametrize("case", [(0.0174, 1.0), (0.012, 2.0)], ids=str)
 def test_the_loss_is_found_and_its_errors_are_those_that_it_has(kernels, case):
     """60 grounds: the mean within its error (and 3 % of what a window's finite length does), chi about 1."""
     found = [
@@ -71,4 +71,4 @@ def test_windows_in_the_noise_are_left_out(kernels):
 
 
 def test_noise_alone_has_no_loss(kernels):
-    assert loss_tangent(ground(0 * kernels[0.008, 1.0], 1, noise=1.0), TWT_NS, **HOW, **NO_SPREAD) is None
+    assert loss_tangent(ground(0 * kernels[0.0174, 1.0], 1, noise=1.0), TWT_NS, **HOW, **NO_SPREAD) is None
