@@ -10,11 +10,12 @@ import json
 import re
 import sys
 import time
+from contextlib import suppress
 from typing import Any
 
 import psutil
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
-from tornado.websocket import websocket_connect
+from tornado.websocket import WebSocketClosedError, websocket_connect
 
 from benchmarks.dashboard import PASS, products_of_the_pass, publish
 from pipeline.dashboard.page import LOOKS
@@ -64,14 +65,19 @@ class Viewer:
         event = {"kind": "ModelChanged", "model": model, "attr": "active", "new": look}
         await self._send("PATCH-DOC", {"events": [event]})
 
+    @property
+    def is_open(self) -> bool:
+        return not self._reading.done()
+
     async def close(self) -> None:
         self._socket.close()
         await self._reading
 
     async def _send(self, kind: str, content: dict[str, Any]) -> None:
         header = {"msgid": f"{self._number}-{next(self._ids)}", "msgtype": kind}
-        for part in (header, {}, content):
-            await self._socket.write_message(json.dumps(part))
+        with suppress(WebSocketClosedError):  # `is_open` tells
+            for part in (header, {}, content):
+                await self._socket.write_message(json.dumps(part))
 
     async def _read(self) -> None:
         while (part := await self._socket.read_message()) is not None:
@@ -124,13 +130,13 @@ async def watch(url: str, process: psutil.Process) -> None:
         await asyncio.sleep(LOOK_S)
     told(process, "each has seen each look")
     most, end = 0, time.monotonic() + FLOW_S
+    for number, viewer in enumerate(viewers):
+        await viewer.see(number % len(LOOKS))
     while time.monotonic() < end:
-        for number, viewer in enumerate(viewers):
-            await viewer.see((number + int(end - time.monotonic()) // 10) % len(LOOKS))
-        await asyncio.sleep(5)
+        await asyncio.sleep(1)
         most = max(most, process.memory_info().rss)
-    sent_mb = sum(viewer.n_bytes for viewer in viewers) / 1e6
-    print(f"{'the most in a minute':28} {most / 1e6:5.0f} MB, {sent_mb:.0f} MB sent to viewers")
+    sent_mb, n_left = sum(viewer.n_bytes for viewer in viewers) / 1e6, sum(viewer.is_open for viewer in viewers)
+    print(f"{'the most in a minute':28} {most / 1e6:5.0f} MB, {sent_mb:.0f} MB sent, {n_left} viewers still there")
     for viewer in viewers:
         await viewer.close()
     await asyncio.sleep(30)
