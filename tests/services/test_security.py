@@ -161,11 +161,11 @@ async def test_a_second_service_on_one_folder_and_one_without_a_folder_end_with_
     for service, folder in (("ingest", stack.folder / "ingest"), ("publish", stack.folder / "publish")):
         words = stack.command(service)
         words[words.index("--health") + 1] = ""
-        status, told = await asyncio.to_thread(downlink, *words[3:])
+        status, told = await asyncio.to_thread(downlink, *words)
         assert (status, told.count("\n")) == (1, 1), told
         assert f"{folder} is in use by another process" in told
     words[words.index("--state") + 1] = "/proc/sys/downlink"
-    status, told = await asyncio.to_thread(downlink, *words[3:])
+    status, told = await asyncio.to_thread(downlink, *words)
     assert (status, told.count("\n")) == (1, 1), told
     assert "cannot write in /proc/sys/downlink" in told
     stack.kill("ingest")
