@@ -71,6 +71,7 @@ def without_browser(messages: list[Message]) -> None:
     for i, (look, _) in enumerate(LOOKS):
         for page in pages:
             page._tabs.active = i  # noqa: SLF001 - what a click does
+            page.tick()
         began = time.process_time()
         for _ in range(20):
             for page in pages:

@@ -1,4 +1,4 @@
-"""Memory of the live page with its 50 viewers: each a WebSocket that opens the page, sees every look, and stays.
+"""Memory and delay of the live page with its 50 viewers: each a WebSocket that opens the page, sees every look, and stays.
 
 `downlink dashboard` runs in a process of its own beside a broker, as docker-compose starts it. The bundled passes are
 replayed into it, then rows go on as in `benchmarks.dashboard`. RSS is that of the dashboard's process alone.
@@ -24,6 +24,7 @@ from pipeline.transport.broker import broker as broker_at
 
 FLOW_S = 60.0
 LOOK_S = 2.0
+SETTLE_S = 30.0
 MANY_BYTES = 1 << 30
 LOOKS_ID = re.compile(r'"id":"([^"]+)","attributes":{"name":"looks"')
 PATIENCE_S = 60.0
@@ -39,6 +40,8 @@ class Viewer:
         self._acknowledged, self._known = asyncio.Event(), asyncio.Event()
         self._ids = itertools.count()
         self.n_bytes = 0
+        self.heard_s, self.longest_s = 0.0, 0.0
+        """When it was last sent anything, and the longest time between two messages since `listen_anew`."""
 
     async def open(self) -> None:
         """As a browser that is told to load the page again while many are opened."""
@@ -65,6 +68,9 @@ class Viewer:
         event = {"kind": "ModelChanged", "model": model, "attr": "active", "new": look}
         await self._send("PATCH-DOC", {"events": [event]})
 
+    def listen_anew(self) -> None:
+        self.heard_s, self.longest_s = time.monotonic(), 0.0
+
     @property
     def is_open(self) -> bool:
         return not self._reading.done()
@@ -82,6 +88,8 @@ class Viewer:
     async def _read(self) -> None:
         while (part := await self._socket.read_message()) is not None:
             self.n_bytes += len(part)
+            now_s = time.monotonic()
+            self.longest_s, self.heard_s = max(self.longest_s, now_s - self.heard_s), now_s
             if not self._acknowledged.is_set() and isinstance(part, str) and '"ACK"' in part:
                 self._acknowledged.set()
             if not self._looks_id and isinstance(part, str) and (found := LOOKS_ID.search(part)):
@@ -128,19 +136,35 @@ async def watch(url: str, process: psutil.Process) -> None:
         for viewer in viewers:
             await viewer.see(look)
         await asyncio.sleep(LOOK_S)
-    told(process, "each has seen each look")
-    most, end = 0, time.monotonic() + FLOW_S
+    told(process, f"each has seen each look, {sum(viewer.is_open for viewer in viewers)} still there")
+    most = 0
     for number, viewer in enumerate(viewers):
         await viewer.see(number % len(LOOKS))
+    await asyncio.sleep(SETTLE_S)
+    before = cpu_s(process)
+    for viewer in viewers:
+        viewer.listen_anew()
+    end, began = time.monotonic() + FLOW_S, time.monotonic()
     while time.monotonic() < end:
         await asyncio.sleep(1)
         most = max(most, process.memory_info().rss)
     sent_mb, n_left = sum(viewer.n_bytes for viewer in viewers) / 1e6, sum(viewer.is_open for viewer in viewers)
     print(f"{'the most in a minute':28} {most / 1e6:5.0f} MB, {sent_mb:.0f} MB sent, {n_left} viewers still there")
+    share = (cpu_s(process) - before) / (time.monotonic() - began)
+    longest = sorted(max(viewer.longest_s, time.monotonic() - viewer.heard_s) for viewer in viewers)
+    print(
+        f"{share:.0%} of a core; between two updates at most {longest[len(longest) // 2]:.1f} s (median of the",
+        end="",
+    )
+    print(f" viewers), {longest[-1]:.1f} s (all)")
     for viewer in viewers:
         await viewer.close()
     await asyncio.sleep(30)
     told(process, "all have left")
+
+
+def cpu_s(process: psutil.Process) -> float:
+    return sum(process.cpu_times()[:2])
 
 
 def told(process: psutil.Process, what: str) -> None:

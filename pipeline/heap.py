@@ -33,6 +33,13 @@ def keep_freed_memory() -> None:
     gc.freeze()
 
 
+def give_back_freed_memory() -> None:
+    """Give free pages inside the heap back to the system, where the C library can: after much of it was freed."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
 @contextmanager
 def collector_paused() -> Iterator[None]:
     """Pause the collector of reference cycles while objects are made that stay: it would look at all of them again and

@@ -12,7 +12,7 @@ from html import escape
 from typing import Any
 
 import structlog
-from bokeh.document import Document
+from bokeh.document import Document, without_document_lock
 from bokeh.layouts import row
 from bokeh.models import Button, CustomJS, Select, TabPanel, Tabs
 
@@ -28,6 +28,7 @@ from pipeline.dashboard.spectra_look import SpectraLook
 from pipeline.dashboard.state import UNREADABLE, State, Stream
 from pipeline.dashboard.theme import sheet
 from pipeline.dashboard.traverse_look import TraverseLook
+from pipeline.dashboard.turns import Turns, in_turn
 from pipeline.dashboard.words import Words, ago, clock
 from pipeline.printable import printable
 
@@ -66,11 +67,13 @@ class Page:
         say: Say,
         asked: Asked | None = None,
         hidden: HiddenLooks | None = None,
+        turns: Turns | None = None,
     ) -> None:
-        """`hidden`: bounds the looks of all pages together."""
+        """`hidden` bounds the looks of all pages together, `turns` how long they block the event loop."""
         asked = asked or Asked()
         self._document, self._state, self._dark = document, state, asked.dark
         self._hidden = HiddenLooks() if hidden is None else hidden
+        self._turns = Turns() if turns is None else turns
         self._looks: dict[int, Any] = {}
         self._unwanted: set[int] = set()
         """Looks to take from the page at the next tick."""
@@ -117,7 +120,7 @@ class Page:
         document.config.update(reconnect_session=False, notify_connection_status=False)  # page_script.py does both
         document.add_root(below(header, self._replay.root, self._tabs))
         self.tick()
-        document.add_periodic_callback(self._keep_up, TICK_MS)
+        document.add_periodic_callback(without_document_lock(self._keep_up), TICK_MS)
 
     def tick(self) -> None:
         """Bring the header and the look in sight up to the state."""
@@ -138,12 +141,22 @@ class Page:
         while self._unwanted:
             self._remove(self._unwanted.pop())
 
-    def _keep_up(self) -> None:
-        self.tick()
+    async def _keep_up(self) -> None:
+        """Tick when it is this page's turn, and make a look ahead where no other page waits."""
+        await in_turn(self._document, self._turns, self.tick)
         missing = next((i for i in range(len(LOOKS)) if i not in self._looks and i not in self._dropped), None)
-        if missing is not None and self._hidden.has_room_ahead():
-            self._look(missing)
-            self._hidden.hide(self, missing, self._unwanted.add)
+        if missing is not None and not self._turns.taken and self._hidden.has_room_ahead():
+            await in_turn(self._document, self._turns, lambda: self._make_ahead(missing))
+
+    def _make_ahead(self, number: int) -> None:
+        if number in self._looks:  # it was seen meanwhile
+            return
+        self._look(number)
+        self._hidden.hide(self, number, self._unwanted.add)
+
+    def _soon(self) -> None:
+        """Bring what was chosen to the page when it is its turn: many viewers may choose at once."""
+        self._document.add_next_tick_callback(without_document_lock(self._keep_up))
 
     def close(self) -> None:
         """Nobody looks at the page any more."""
@@ -170,7 +183,7 @@ class Page:
             self._hidden.hide(self, old, self._unwanted.add)
         self._hidden.shown(self, new)
         self._unwanted.discard(new)
-        self.tick()
+        self._soon()
 
     def _follow(self, now_s: float) -> str:
         """The stream last heard; the one that was followed while it is heard too."""
@@ -186,6 +199,7 @@ class Page:
         for i, (look, _) in enumerate(LOOKS):
             if kind in getattr(look, "kinds", ()):
                 self._tabs.active = i
+                self.tick()
                 self._look(i).seek(kind, time_ns)
 
     def _tell(self, chosen: str, now_s: float) -> None:
@@ -209,7 +223,7 @@ class Page:
         return " &nbsp; ".join(word for word in words if word)
 
     def _chosen(self, _attr: str, _old: object, _new: object) -> None:
-        self.tick()
+        self._soon()
 
     def _swap(self) -> None:
         self._dark = not self._dark

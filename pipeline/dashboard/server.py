@@ -18,8 +18,10 @@ from typing import Any
 
 from pipeline.dashboard.admission import Admission, HiddenLooks
 from pipeline.dashboard.state import State, Unpack
+from pipeline.dashboard.turns import Turns
 from pipeline.dashboard.web_security import origins, secure
 from pipeline.errors import ConfigError, RunError
+from pipeline.heap import give_back_freed_memory
 from pipeline.software import to_install
 
 TOPICS = ("+/+/progress", "+/+/product/#", "+/+/link/+", "+/+/event/+", "+/+/report", "+/status/+")
@@ -134,16 +136,18 @@ class _Server:
                 for name, values in document.session_context.request.arguments.items()
             }
             look, stream, dark = asked.get("look", ""), asked.get("stream", ""), asked.get("theme") != "light"
-            page = Page(document, state, say, Asked(look, stream, dark), hidden)
+            page = Page(document, state, say, Asked(look, stream, dark), hidden, self._turns)
 
             def close(_session: Any) -> None:
                 self._admission.closed()
                 page.close()
+                if not self._admission.n_pages:
+                    give_back_freed_memory()
 
             document.on_session_destroyed(close)
 
         silence(EMPTY_LAYOUT, True)  # Bokeh's warning: looks that nobody has seen yet are empty
-        self._admission, hidden = Admission(), HiddenLooks()
+        self._admission, hidden, self._turns = Admission(), HiddenLooks(), Turns()
         sockets, self.port = bind_sockets(host, port)
         web = BokehTornado(
             {"/": Application(FunctionHandler(open_page))},
@@ -153,6 +157,7 @@ class _Server:
             websocket_max_message_size_bytes=MAX_REQUEST_BYTES,
         )
         self._web: Any = web
+        self._discard_in_turn()
         secure(web)
         web.settings |= {"websocket_ping_interval": PATIENCE_S, "websocket_ping_timeout": PATIENCE_S}
         self._http: Any = HTTPServer(
@@ -166,10 +171,27 @@ class _Server:
         self._bokeh = BaseServer(IOLoop.current(), web, self._http)
         self._bokeh.start()
 
+    def _discard_in_turn(self) -> None:
+        """Let Bokeh discard one session at a time: each costs a full collection of garbage, 0.5 s with 50 pages, and
+        all that are due would block the event loop together.
+        """
+        for context in self._web._applications.values():  # noqa: SLF001 - Bokeh has no setting for it
+            discard = context._discard_session  # noqa: SLF001
+
+            async def discard_in_turn(session: Any, should_discard: Any, discard: Any = discard) -> None:
+                async with self._turns.turn():  # while it waited, the viewer may have come back
+                    if should_discard(session) and not session.expiration_blocked:
+                        await discard(session, should_discard)
+
+            context._discard_session = discard_in_turn  # noqa: SLF001
+
     async def close(self) -> None:
         """End it, and the connections of open tabs: their WebSockets are no longer the HTTP server's."""
         for connection in tuple(self._web._clients):  # noqa: SLF001 - Bokeh closes them in no other way
+            connection.session.unsubscribe(connection)
             connection._socket.close(_GOING_AWAY)  # noqa: SLF001
+        async with self._turns.turn():
+            pass  # the pages that waited for theirs have ended
         self._bokeh.stop()
         await self._http.close_all_connections()
 
