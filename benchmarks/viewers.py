@@ -1,4 +1,4 @@
-"""Memory and delay of the live page with its 50 viewers: each a WebSocket that opens the page, sees every look, and stays.
+"""Memory and delay of the live page with 50 viewers: each a WebSocket that opens the page, sees every look, and stays.
 
 `downlink dashboard` runs in a process of its own beside a broker, as docker-compose starts it. The bundled passes are
 replayed into it, then rows go on as in `benchmarks.dashboard`. RSS is that of the dashboard's process alone.
@@ -152,11 +152,10 @@ async def watch(url: str, process: psutil.Process) -> None:
     print(f"{'the most in a minute':28} {most / 1e6:5.0f} MB, {sent_mb:.0f} MB sent, {n_left} viewers still there")
     share = (cpu_s(process) - before) / (time.monotonic() - began)
     longest = sorted(max(viewer.longest_s, time.monotonic() - viewer.heard_s) for viewer in viewers)
+    median_s = longest[len(longest) // 2]
     print(
-        f"{share:.0%} of a core; between two updates at most {longest[len(longest) // 2]:.1f} s (median of the",
-        end="",
+        f"{share:.0%} of a core; without an update for at most {median_s:.1f} s (median), {longest[-1]:.1f} s (all)"
     )
-    print(f" viewers), {longest[-1]:.1f} s (all)")
     for viewer in viewers:
         await viewer.close()
     await asyncio.sleep(30)

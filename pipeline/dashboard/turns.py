@@ -1,4 +1,4 @@
-"""Whose turn it is: work for pages is done one page after the other, and the event loop has time for sockets in between.
+"""Whose turn it is: work for pages is done one page after the other, and in between the event loop serves sockets.
 
 Without that, 50 viewers who turn to another look at once block the loop for 20 s and more: their pongs are not read in
 time, and they are taken for gone.
