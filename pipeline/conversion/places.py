@@ -19,9 +19,9 @@ from pipeline.dictionary.definitions import (
     FixedEntry,
     ParameterEntry,
     Placement,
+    bases_of,
 )
 from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, StringEncoding
-from pipeline.dictionary.layout import bases_of
 from pipeline.dictionary.parameter_types import AggregateType, ArrayType, NumberType, ParameterType, UnencodedType
 
 START, END = "", "end"

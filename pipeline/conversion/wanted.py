@@ -14,9 +14,8 @@ from math import ceil, floor
 from pipeline.conversion.places import Placed, criteria_of, placed_in
 from pipeline.conversion.xtce_elements import positive
 from pipeline.dictionary.conditions import AllOf, AnyOf, Comparison, Condition, Dynamic, Lookup, Reference, Size
-from pipeline.dictionary.definitions import Container, ContainerEntry, Dictionary, Entry
+from pipeline.dictionary.definitions import Container, ContainerEntry, Dictionary, Entry, bases_of
 from pipeline.dictionary.encodings import NumberEncoding
-from pipeline.dictionary.layout import bases_of
 from pipeline.dictionary.parameter_types import (
     AggregateType,
     ArrayType,

@@ -6,7 +6,7 @@ name. Sizes and offsets are in bits. Nothing here reads XML or touches a packet.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from pipeline.dictionary.conditions import Condition, Reference, Size
@@ -150,3 +150,11 @@ class Dictionary:
             if container.base is not None:
                 found.setdefault(container.base, []).append(container.key)
         object.__setattr__(self, "children", {base: tuple(keys) for base, keys in found.items()})
+
+
+def bases_of(container: Container, dictionary: Dictionary) -> Iterator[Container]:
+    """The container, its base, its base's base."""
+    here: Container | None = container
+    while here is not None:
+        yield here
+        here = dictionary.containers[here.base] if here.base is not None else None

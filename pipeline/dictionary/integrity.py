@@ -15,10 +15,9 @@ from numpy.typing import NDArray
 
 from pipeline.batches import Ragged
 from pipeline.dictionary.checksums import CheckValues
-from pipeline.dictionary.definitions import Container, Dictionary
+from pipeline.dictionary.definitions import Container, Dictionary, bases_of
 from pipeline.dictionary.digits import DigitsCheck
 from pipeline.dictionary.encodings import CheckDigit, ErrorCheck, NumberEncoding, Parity, StringEncoding
-from pipeline.dictionary.layout import bases_of
 from pipeline.dictionary.parameter_types import BytesType, SpelledType, StringType
 from pipeline.dictionary.steps import Block, Field, Group, LeafType, Loop, Repeat, Slot, Step, Variable, size_of
 from pipeline.dictionary.texts import text_of

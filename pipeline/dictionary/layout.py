@@ -22,6 +22,7 @@ from pipeline.dictionary.definitions import (
     MissingEntry,
     ParameterEntry,
     Placement,
+    bases_of,
 )
 from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding
 from pipeline.dictionary.field_counts import MAX_FIELDS
@@ -76,14 +77,6 @@ def _counts_from_end(steps: Iterable[Step]) -> bool:
         _counts_from_end(step.steps) if isinstance(step, Group) else isinstance(step, Move) and step.anchor == "end"
         for step in steps
     )
-
-
-def bases_of(container: Container, dictionary: Dictionary) -> Iterator[Container]:
-    """The container, its base, its base's base."""
-    here: Container | None = container
-    while here is not None:
-        yield here
-        here = dictionary.containers[here.base] if here.base is not None else None
 
 
 @dataclass(slots=True)

@@ -150,9 +150,12 @@ def test_ctrl_c_drains_and_still_prints_the_report(bundled: Path) -> None:
     assert "Traceback" not in err
 
 
-AS_FOREGROUND = (
-    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\nfrom pipeline.cli import main; main()"
-)
+AS_FOREGROUND = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from pipeline.cli import main
+main()
+"""
 
 
 def started(*arguments: str | Path) -> subprocess.Popen[str]:
