@@ -91,11 +91,13 @@ def mission(tmp_path_factory, document):
 
 
 def rows_of(get, name, names):
-    """A column as lists, from its flat values with starts and lengths, or as it is."""
+    """A column as lists: its flat values by start and length, its padded rows by length, or as it is."""
     values = np.asarray(get(name))
     values = values.astype(np.int64) if values.dtype.kind == "M" else values
-    if f"{name}.start" not in names:
+    if f"{name}.length" not in names:
         return values.tolist()
+    if f"{name}.start" not in names:
+        return [row[:length].tolist() for row, length in zip(values, get(f"{name}.length"), strict=True)]
     bounds = zip(get(f"{name}.start").tolist(), get(f"{name}.length").tolist(), strict=True)
     return [values[start : start + length].tolist() for start, length in bounds]
 
@@ -153,4 +155,4 @@ def test_xarray_has_every_value_and_its_unit(mission, raw, expected):
     names = set(found.variables)
     assert {name: rows_of(lambda n: found[n].values, name, names) for name in expected} == expected
     assert found["volt"].attrs.get("units") == (None if raw else "V")
-    assert found["duos.p"].shape == (3, 2)
+    assert found["duos.p"].shape == (3, 2, 2)  # packets, the longest, pair

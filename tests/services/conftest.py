@@ -201,7 +201,8 @@ class Stack:
                 self.kill(name)
 
     def log(self, name):
-        return (self.folder / f"{name}.log").read_text()
+        path = self.folder / f"{name}.log"  # the service opens it itself
+        return path.read_text() if path.exists() else ""
 
     def get(self, name, path):
         with urllib.request.urlopen(f"http://127.0.0.1:{self.health_ports[name]}{path}", timeout=2) as answer:
