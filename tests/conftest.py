@@ -1,10 +1,13 @@
 """What tests of every room share: where recordings are, and what comes out of the bundled pass."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line sets it: results are equal to the last bit
 
@@ -32,6 +35,24 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real recordings in {folder} (or name their folder in DOWNLINK_REAL_DATA)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def cases_of(faults) -> Callable[..., list[dict[str, Any]]]:
+    """Run a script with the library of faults preloaded and named first; gives what it says, a line a case."""
+
+    def run(script: Path, *words: object) -> list[dict[str, Any]]:
+        done = subprocess.run(
+            [sys.executable, script, faults, *map(str, words)],
+            env={**os.environ, "LD_PRELOAD": str(faults)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        return [json.loads(line) for line in done.stdout.splitlines()]
+
+    return run
 
 
 @pytest.fixture(scope="session")

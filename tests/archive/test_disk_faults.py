@@ -1,10 +1,6 @@
 """Each call to the disk fails while product files are made: one clear line, and the next run makes what is missing."""
 
 import errno
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -18,20 +14,11 @@ CALLS = {"open", "write", "pwrite64", "fsync", "rename", "mkdir"}
 
 
 @pytest.fixture(scope="module")
-def cases(tmp_path_factory, faults):
+def cases(tmp_path_factory, cases_of):
     folder = tmp_path_factory.mktemp("disk")
     (folder / "recordings").mkdir()
     (folder / "recordings" / "one.packets").write_bytes(SAT.with_suffix(".packets").read_bytes()[:3000])
-    words = [faults, folder, folder / "recordings", SAT, f"{errno.ENOSPC},{errno.EIO}", *FORMATS]
-    done = subprocess.run(
-        [sys.executable, SCRIPT, *words],
-        env={**os.environ, "LD_PRELOAD": str(faults)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return cases_of(SCRIPT, folder, folder / "recordings", SAT, f"{errno.ENOSPC},{errno.EIO}", *FORMATS)
 
 
 @pytest.mark.parametrize("file_format", FORMATS)

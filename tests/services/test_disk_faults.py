@@ -5,10 +5,6 @@ faults are those of the system's own functions (`tests/faults.c`).
 """
 
 import errno
-import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -20,16 +16,8 @@ CALLS = {"open", "opendir", "write", "writev", "pwrite64", "fsync", "rename", "m
 
 
 @pytest.fixture(scope="module")
-def cases(tmp_path_factory, faults):
-    done = subprocess.run(
-        [sys.executable, SCRIPT, faults, tmp_path_factory.mktemp("disk"), *KINDS],
-        env={**os.environ, "LD_PRELOAD": str(faults)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return [json.loads(line) for line in done.stdout.splitlines()]
+def cases(tmp_path_factory, cases_of):
+    return cases_of(SCRIPT, tmp_path_factory.mktemp("disk"), *KINDS)
 
 
 @pytest.mark.parametrize("kind", KINDS)
