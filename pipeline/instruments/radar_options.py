@@ -25,7 +25,7 @@ from pipeline.instruments.radar_migration import migrate
 from pipeline.instruments.radar_migration_layers import Velocity, kirchhoff, phase_shift
 from pipeline.instruments.radar_polarimetry import POLARIZATIONS, looks, polarimetry, same_cycle
 from pipeline.instruments.radar_spacing import Grid
-from pipeline.instruments.radar_topography import at_elevations
+from pipeline.instruments.radar_topography import over_elevation
 
 _IMAGE = ("row", "sample")
 
@@ -99,12 +99,8 @@ def topographic(
     """The amplitude over elevation; nothing where it is not asked for."""
     if wanted.topography is None or amplitude.shape[1] < 2:
         return {}
-    levels, image = at_elevations(amplitude, depth_m, up_m, wanted.topography.step_m)
-    what = "as amplitude, over elevation; NaN above the ground and below the last sample"
-    return {
-        "amplitude_topographic": Quantity(image, "1", what, ("row", "level")),
-        "elevation_m": Quantity(levels, "m", "up from where the position was last re-zeroed", ("level",)),
-    }
+    counted = "up from where the position was last re-zeroed"
+    return over_elevation(amplitude, depth_m, up_m, wanted.topography.step_m, counted)
 
 
 def loss_drafts(name: str, sections: Mapping[str, Section], wanted: Processing) -> Iterator[Draft]:

@@ -10,9 +10,22 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.batches import Quantity
 from pipeline.instruments.radar_filters import Floats
 
 MOST_LEVELS = 8192
+
+
+def over_elevation(
+    amplitude: NDArray[np.float32], depth_m: Floats, elevation_m: Floats, step_m: float | None, counted: str
+) -> dict[str, Quantity]:
+    """The arrays of a product for amplitudes [n, m] at elevations. `counted`: what these are counted from."""
+    levels, image = at_elevations(amplitude, depth_m, elevation_m, step_m)
+    what = "as amplitude, over elevation; NaN above the ground and below the last sample"
+    return {
+        "amplitude_topographic": Quantity(image, "1", what, ("row", "level")),
+        "elevation_m": Quantity(levels, "m", counted, ("level",)),
+    }
 
 
 def at_elevations(

@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 
 from pipeline.batches import Product, Quantity, TimeRange
 from pipeline.instruments.context import Site
-from pipeline.instruments.radar_topography import at_elevations
+from pipeline.instruments.radar_topography import over_elevation
 from pipeline.instruments.rotations import Floats
 from pipeline.instruments.traverse import coordinates
 
 _FARTHEST_NS = 60_000_000_000
-_IMAGE = ("row", "sample")
 
 
 class TraverseRadargram:
@@ -83,7 +82,9 @@ class TraverseRadargram:
         }
         height = known["altitude_m"].values if known else enu[:, 2]
         if self._topography and np.isfinite(height).all():
-            arrays |= self._over_elevation(arrays["amplitude"].values, first["depth_m"].values, height)
+            counted = "as altitude_m; of the first frame without a site"
+            depth_m = first["depth_m"].values
+            arrays |= over_elevation(arrays["amplitude"].values, depth_m, height, self._step_m, counted)
         told = "\0".join(run.id for run in runs).encode()
         lineage = {**runs[0].lineage, "n_runs": len(runs), "runs": [run.id for run in runs]}
         lineage["frames"] = {"position": "local east, north, up"}
@@ -99,16 +100,6 @@ class TraverseRadargram:
             quality=np.concatenate([run.quality for run in runs]),
             lineage=lineage,
         )
-
-    def _over_elevation(
-        self, amplitude: NDArray[np.float32], depth_m: Floats, height_m: Floats
-    ) -> dict[str, Quantity]:
-        levels, image = at_elevations(amplitude, depth_m, height_m, self._step_m)
-        what = "as amplitude, over elevation; NaN above the ground and below the last sample"
-        return {
-            "amplitude_topographic": Quantity(image, "1", what, ("row", "level")),
-            "elevation_m": Quantity(levels, "m", "as altitude_m; of the first frame without a site", ("level",)),
-        }
 
 
 def _like(known: Quantity, values: NDArray[Any]) -> Quantity:
