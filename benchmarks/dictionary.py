@@ -21,10 +21,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import PacketBatch
-from pipeline.dictionary.arena import MEMORY
 from pipeline.dictionary.decoder import Decoder
 from pipeline.dictionary.plan import compile_plan
 from pipeline.dictionary.xtce import read_xtce
+from pipeline.reused_memory import MEMORY
 
 MB = 1e6
 HEADER = (("VERSION", 3), ("TYPE", 1), ("SHF", 1), ("APID", 11), ("FLAGS", 2), ("COUNT", 14), ("LENGTH", 16))

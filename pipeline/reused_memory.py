@@ -7,10 +7,14 @@ and given out again once no array that lies in them is left; the count of refere
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+Empty = Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]
+"""Gives memory for an array, as numpy.empty."""
 LEAST_BYTES = 256 << 10
 """Smaller pieces come from the heap, where they are used again anyway."""
 MAX_KEPT, MAX_KEPT_BYTES = 16, 256 << 20

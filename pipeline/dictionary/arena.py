@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,10 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.reused_memory import LEAST_BYTES, MEMORY, Memory
 
-__all__ = ["LEAST_BYTES", "MEMORY", "Arena", "Empty", "empty_column"]
-
 Array = NDArray[Any]
-Empty = Callable[[tuple[int, ...], np.dtype[Any]], Array]
 ALIGNMENT_BYTES = 64
 
 

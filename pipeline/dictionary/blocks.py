@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.categorical import Categorical
-from pipeline.dictionary.arena import LEAST_BYTES, Arena, Empty
+from pipeline.dictionary.arena import Arena
 from pipeline.dictionary.encodings import NumberEncoding
 from pipeline.dictionary.integrity import is_word
 from pipeline.dictionary.lone import Lone, compile_lone
@@ -18,6 +18,7 @@ from pipeline.dictionary.operations import Conversions, Operation, compile_opera
 from pipeline.dictionary.rows import MIN_ROW_BYTES, Chunk
 from pipeline.dictionary.steps import Block, Field, Slot
 from pipeline.dictionary.values import Values
+from pipeline.reused_memory import LEAST_BYTES, Empty
 
 Array = NDArray[Any]
 

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.categorical import Categorical
-from pipeline.dictionary.arena import Empty
 from pipeline.dictionary.conversions import TRUTH, Conversion, ToBoolean, conversion_of
 from pipeline.dictionary.encodings import NumberEncoding
 from pipeline.dictionary.labels import ToLabels
@@ -25,6 +24,7 @@ from pipeline.dictionary.numbers import Run, compile_run, dtype_of
 from pipeline.dictionary.parameter_types import BytesType
 from pipeline.dictionary.rows import Chunk
 from pipeline.dictionary.steps import Field, LeafType, Slot
+from pipeline.reused_memory import Empty
 
 Array = NDArray[Any]
 MAX_PACK_BITS = 32

@@ -7,7 +7,6 @@ of a view with one item at every byte.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -17,9 +16,9 @@ from numpy.typing import NDArray
 from pipeline.batches import Ragged
 from pipeline.categorical import Categorical
 from pipeline.dictionary.rows import gather
+from pipeline.reused_memory import Empty
 
 Positions = NDArray[np.int64]
-Empty = Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]
 PIECE_BYTES = 128
 ITEMS: dict[int, np.dtype[Any]] = {1: np.dtype("u1"), 2: np.dtype("u2"), 4: np.dtype("u4"), 8: np.dtype("u8")}
 ITEMS |= {16: np.dtype("c16"), 32: np.dtype("V32"), 64: np.dtype("V64"), PIECE_BYTES: np.dtype("V128")}

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.batches import Ragged
-from pipeline.dictionary.arena import LEAST_BYTES, Arena
+from pipeline.dictionary.arena import Arena
 from pipeline.dictionary.encodings import Tagged, Terminated
 from pipeline.dictionary.ragged import byte_matrix, padded_rows
 from pipeline.dictionary.texts import ToText, decode_text
+from pipeline.reused_memory import LEAST_BYTES
 
 Array = NDArray[Any]
 BLOCK_BYTES = 256 << 10

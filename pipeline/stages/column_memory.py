@@ -7,7 +7,6 @@ Who keeps one column keeps the block that it lies in.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from math import prod
 from typing import Any
 
@@ -15,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[Any]
-Empty = Callable[[tuple[int, ...], np.dtype[Any]], Array]
 OWN_BYTES = 4 << 20
 """Arrays of this size have memory of their own."""
 BLOCK_BYTES = 32 << 20

@@ -18,7 +18,8 @@ from pipeline.archive.row_columns import ROW_FIELDS
 from pipeline.batches import Column, ColumnBatch, Ragged
 from pipeline.categorical import Categorical, CategoryTable
 from pipeline.dictionary.ragged import flat_starts, packed_values
-from pipeline.stages.column_memory import ColumnMemory, Empty
+from pipeline.reused_memory import Empty
+from pipeline.stages.column_memory import ColumnMemory
 
 Array = NDArray[Any]
 LEAST_GROWTH, UNKNOWN_GROWTH, MOST_GROWTH = 1.125, 1.5, 16.0

@@ -13,8 +13,8 @@ import pytest
 
 from pipeline import open_pass
 from pipeline.batches import NO_TIME, ColumnBatch, Ragged
-from pipeline.dictionary.arena import MEMORY
 from pipeline.errors import ConfigError
+from pipeline.reused_memory import MEMORY
 from pipeline.stages.gathered import GatheredColumns
 
 xarray = pytest.importorskip("xarray")

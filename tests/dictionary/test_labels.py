@@ -7,10 +7,10 @@ import pytest
 
 from pipeline.batches import Quality
 from pipeline.categorical import Categorical, concatenated
-from pipeline.dictionary.arena import MEMORY
 from pipeline.dictionary.decoder import Decoder
 from pipeline.dictionary.plan import compile_plan
 from pipeline.dictionary.xtce import read_xtce
+from pipeline.reused_memory import MEMORY
 
 
 def enumeration(size_bits, *labels, encoding="unsigned"):
