@@ -21,6 +21,7 @@ from pipeline.archive.cdf_attributes import (
     display_type,
     epoch_attributes,
     global_attributes,
+    integer_fill,
     label_attributes,
     number_attributes,
 )
@@ -101,7 +102,7 @@ class _Writer:
         for name, (unit, words) in MARS_TIMES.items():
             if name in self._of.mars:
                 values = self._of.mars[name].whole()
-                values = np.where(values == NO_SOL, np.iinfo(values.dtype).min, values) if name == "sol" else values
+                values = np.where(values == NO_SOL, integer_fill(values.dtype), values) if name == "sol" else values
                 self._put(
                     _Variable(name, unit, (), varies=True), values, attributes(name, words, unit, "support_data")
                 )
@@ -210,8 +211,7 @@ def _without_fill(values: NDArray[Any], name: str) -> NDArray[Any]:
     if values.dtype.kind == "f":
         return np.where(np.isfinite(values), values, FILL).astype(values.dtype)
     while (wider := _WIDER.get(values.dtype.str[1:])) and name != "sol":
-        info = np.iinfo(values.dtype)
-        if not (values == (info.max if values.dtype.kind == "u" else info.min)).any():
+        if not (values == integer_fill(values.dtype)).any():
             break
         values = values.astype(wider)
     return values

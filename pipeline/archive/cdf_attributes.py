@@ -72,12 +72,17 @@ def number_attributes(instrument: str, name: str, unit: str, dtype: np.dtype[Any
     if dtype.kind == "f":
         digits = "E24.16" if dtype.itemsize == 8 else "E15.8"
         return {"FILLVAL": FILL, "VALIDMIN": low, "VALIDMAX": high, "FORMAT": digits, **notes_}
-    info = np.iinfo(dtype)
-    fill = info.max if dtype.kind == "u" else info.min
+    info, fill = np.iinfo(dtype), integer_fill(dtype)
     least, most = (info.min, info.max - 1) if dtype.kind == "u" else (info.min + 1, info.max)
     least, most = (int(low) if low > least else least), (int(high) if high < most else most)
     width = max(len(str(least)), len(str(most)))
     return {"FILLVAL": fill, "VALIDMIN": least, "VALIDMAX": most, "FORMAT": f"I{width}", **notes_}
+
+
+def integer_fill(dtype: np.dtype[Any]) -> int:
+    """FILLVAL of integers of a type."""
+    info = np.iinfo(dtype)
+    return int(info.max if dtype.kind == "u" else info.min)
 
 
 def label_attributes(label: str, name: str, width: int) -> dict[str, Any]:

@@ -86,8 +86,7 @@ def _fields(rows: SpilledTable, block: tuple[int, int]) -> dict[str, NDArray[Any
 
 
 def _write_netcdf(path: Path, table: SpilledTable, rows: SpilledTable, container: str, known: Known) -> None:
-    fields = {name: np.asarray(array.whole()) for name, array in rows.arrays.items()}
-    found = _without_slashes(dataset(table.columns(), fields, container, known))
+    found = _without_slashes(dataset(table.columns(), _all_fields(rows), container, known))
     with whole_path(path) as part:
         packed = {name: {"zlib": True, "complevel": 1} for name in found.variables if f"{name}.length" in found}
         found.to_netcdf(part, engine="netcdf4", format="NETCDF4", encoding=packed)
@@ -100,8 +99,11 @@ def _without_slashes(found: Any) -> Any:
 
 
 def _rows(table: SpilledTable, rows: SpilledTable, known: Known) -> dict[str, RowColumn]:
-    fields = {name: np.asarray(array.whole()) for name, array in rows.arrays.items()}
-    return row_columns(fields, table.arrays, known)
+    return row_columns(_all_fields(rows), table.arrays, known)
+
+
+def _all_fields(rows: SpilledTable) -> dict[str, NDArray[Any]]:
+    return {name: np.asarray(array.whole()) for name, array in rows.arrays.items()}
 
 
 def _need(module: str, name: str, extra: str) -> None:

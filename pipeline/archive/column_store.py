@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from pipeline.archive.lazy_rows import indexes, padded, squeezed, width_of
+from pipeline.archive.lazy_rows import indexes, lazy, padded, squeezed, width_of
 from pipeline.archive.parquet_rows import RowGroups, pyarrow
 from pipeline.archive.row_columns import Known, RowColumn, TimesKnown, row_columns
 from pipeline.batches import Column, Ragged
@@ -119,12 +119,12 @@ class ColumnStore:
                 found[name] = self._lazy(name, form.dtype)
                 continue
             shape = (self.n_rows, width_of(form.longest), *form.inner)
-            found[name] = _lazy(_Stored(self, name, shape, form.dtype, _rows_of))
-            found[f"{name}.length"] = _lazy(_Stored(self, name, (self.n_rows,), np.dtype(np.int64), _lengths_of))
+            found[name] = lazy(_Stored(self, name, shape, form.dtype, _rows_of))
+            found[f"{name}.length"] = lazy(_Stored(self, name, (self.n_rows,), np.dtype(np.int64), _lengths_of))
         return found
 
     def _lazy(self, name: str, dtype: np.dtype[Any]) -> Any:
-        return _lazy(_Stored(self, name, (self.n_rows, *self._forms[name].inner), dtype, _values_of))
+        return lazy(_Stored(self, name, (self.n_rows, *self._forms[name].inner), dtype, _values_of))
 
     def groups_of(self, rows: NDArray[np.int64]) -> NDArray[np.intp]:
         """The row group of each row."""
@@ -185,12 +185,6 @@ class _Stored(BackendArray):
             values = self._store.read(self._name, group)
             found[mine] = self._pick(values, rows[mine] - self._store.start_of(group), inner, self.dtype)
         return squeezed(found, key)
-
-
-def _lazy(array: _Stored) -> Any:
-    """Data of a variable; who changes values gets a copy of their own."""
-    lazy: Any = indexing.LazilyIndexedArray(array)
-    return indexing.CopyOnWriteArray(lazy)
 
 
 def _form(values: Any) -> _Form:

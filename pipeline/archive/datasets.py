@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from pipeline.archive.collection import Collection, Origin
 from pipeline.archive.netcdf_attributes import global_attributes
 from pipeline.archive.product_variables import Variable, product_variables
-from pipeline.archive.row_columns import PASS, Known, TimesKnown, axis_of, passes_column, row_columns
+from pipeline.archive.row_columns import PASS, Known, RowColumn, TimesKnown, axis_of, passes_column, row_columns
 from pipeline.batches import Column, Ragged
 from pipeline.categorical import Categorical
 from pipeline.errors import ConfigError
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     import xarray
 
     from pipeline.archive.column_store import ColumnStore
-
-LENGTHS = "values of {} in the row"
 
 
 def dataset(
@@ -34,54 +32,53 @@ def dataset(
     column has rows of one width along `NAME_value`, padded behind `NAME.length`. It is padded, and labels of
     enumerations are made, when they are looked at.
     """
-    xr = _xarray()
     times = TimesKnown().and_of(rows)
     axis, found = axis_of(times, columns, known), row_columns(rows, columns, known, times)
     order = _order(found[axis].values) if axis in found else None
-    coordinates: dict[str, Any] = {}
-    for name, one in found.items():
-        coordinates[name] = ((axis,), _data(_in_order(one.values, order)), dict(one.attributes))
-    variables: dict[str, Any] = {}
+    of_rows = {name: RowColumn(_in_order(one.values, order), one.attributes) for name, one in found.items()}
+    data: dict[str, Any] = {}
     for name, column in columns.items():
-        ordered, attributes = _in_order(column, order), _attributes(name, known)
-        data = _data(ordered)
-        axes = (f"{name}_axis_{number}" for number in range(1, data.ndim))
+        ordered = _in_order(column, order)
+        data[name] = _data(ordered)
         if isinstance(ordered, Ragged):
-            inner = f"{name}_value"
-            axes = (f"{name}_axis_{number}" for number in range(1, data.ndim - 1))
-            variables[name] = ((axis, inner, *axes), data, attributes)
-            variables[f"{name}.length"] = ((axis,), ordered.length, {"long_name": LENGTHS.format(name)})
-            coordinates[inner] = ((inner,), np.arange(data.shape[1]), {})
-        else:
-            variables[name] = ((axis, *axes), data, attributes)
-    made: xarray.Dataset = xr.Dataset(variables, coordinates, {"container": container, **known.origin})
-    return made
+            data[f"{name}.length"] = ordered.length
+    return _assembled(axis, of_rows, data, container, known)
 
 
 def stored_dataset(store: ColumnStore, container: str, known: Known) -> xarray.Dataset:
     """As `dataset`, of rows in a file: values are read when they are looked at, but for the times that are the
     index.
     """
-    xr = _xarray()
     found, columns = store.of_rows(), store.columns()
     axis = axis_of(store.times, columns, known)
     if len(known.passes) > 1:
         found |= {PASS: passes_column(known.passes)}
-    coordinates: dict[str, Any] = {}
-    for name, one in found.items():
-        coordinates[name] = ((axis,), _data(one.values), dict(one.attributes))
-    variables: dict[str, Any] = {}
-    for name, data in columns.items():
-        ragged = f"{name}.length" in columns
-        axes = [f"{name}_axis_{number}" for number in range(1, data.ndim - ragged)]
-        variables[name] = ((axis, *([f"{name}_value"] if ragged else []), *axes), data, _attributes(name, known))
-        if ragged:
-            coordinates[f"{name}_value"] = ((f"{name}_value",), np.arange(data.shape[1]), {})
-    for name in (name for name in columns if f"{name}.length" in columns):
-        variables[f"{name}.length"] = ((axis,), columns[f"{name}.length"], {"long_name": LENGTHS.format(name)})
-    made: xarray.Dataset = xr.Dataset(variables, coordinates, {"container": container, **known.origin})
+    made = _assembled(axis, found, columns, container, known)
     in_order = axis not in made.indexes or made.indexes[axis].is_monotonic_increasing
     return made if in_order else made.sortby(axis)
+
+
+def _assembled(
+    axis: str, of_rows: Mapping[str, RowColumn], data: Mapping[str, Any], container: str, known: Known
+) -> xarray.Dataset:
+    """The Dataset along `axis`. `data`: of each parameter; of rows of differing length with `NAME.length` beside."""
+    coordinates: dict[str, Any] = {}
+    for name, one in of_rows.items():
+        coordinates[name] = ((axis,), _data(one.values), dict(one.attributes))
+    lengths = {f"{name}.length": name for name in data if f"{name}.length" in data}
+    variables: dict[str, Any] = {}
+    for name, values in data.items():
+        if name in lengths:
+            variables[name] = ((axis,), values, {"long_name": f"values of {lengths[name]} in the row"})
+            continue
+        dims = [axis]
+        if f"{name}.length" in lengths:
+            dims.append(f"{name}_value")
+            coordinates[dims[-1]] = ((dims[-1],), np.arange(values.shape[1]), {})
+        dims += [f"{name}_axis_{number}" for number in range(1, values.ndim - len(dims) + 1)]
+        variables[name] = (dims, values, _attributes(name, known))
+    made: xarray.Dataset = _xarray().Dataset(variables, coordinates, {"container": container, **known.origin})
+    return made
 
 
 def _order(times: Any) -> NDArray[np.intp] | None:
@@ -122,8 +119,7 @@ def product_dataset(collection: Collection, origin: Origin, name: str) -> xarray
     variables = {one.name: (one.dims, _whole(one), _cf(one)) for one in product_variables(collection)}
     encoded = xr.Dataset(variables, attrs=global_attributes(collection, origin, name))
     made: xarray.Dataset = xr.decode_cf(encoded, decode_timedelta=False)
-    step_ns = collection.least_step_ns
-    return made.set_xindex("time") if step_ns is not None and step_ns == 0 else made
+    return made.set_xindex("time") if collection.least_step_ns == 0 else made
 
 
 def _whole(one: Variable) -> NDArray[Any]:

@@ -75,6 +75,11 @@ def width_of(longest: int) -> int:
 
 
 def padded_rows(rows: Ragged) -> Any:
-    """Data of a variable with a row of values for each; who changes them gets a copy of their own."""
-    lazy: Any = indexing.LazilyIndexedArray(_PaddedRows(rows))
-    return indexing.CopyOnWriteArray(lazy)
+    """Data of a variable with a row of values for each."""
+    return lazy(_PaddedRows(rows))
+
+
+def lazy(array: BackendArray) -> Any:
+    """Data of a variable that is read when it is looked at; who changes values gets a copy of their own."""
+    found: Any = indexing.LazilyIndexedArray(array)
+    return indexing.CopyOnWriteArray(found)

@@ -8,6 +8,7 @@ import numpy as np
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
+from pipeline.archive.lazy_rows import lazy
 from pipeline.categorical import Categorical
 
 
@@ -27,6 +28,5 @@ class _Texts(BackendArray):
 
 
 def lazy_texts(column: Categorical) -> Any:
-    """Data of a variable whose values are the texts; who changes them gets a copy of their own."""
-    lazy: Any = indexing.LazilyIndexedArray(_Texts(column))
-    return indexing.CopyOnWriteArray(lazy)
+    """Data of a variable whose values are the texts."""
+    return lazy(_Texts(column))

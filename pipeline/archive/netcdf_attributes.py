@@ -179,7 +179,7 @@ def _place(collection: Collection, origin: Origin) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if site is not None:
         frame = str(site["frame"])
-        low, high = _row_altitudes(collection) or (float(site["altitude_m"]),) * 2
+        low, high = (_row_altitudes(collection) if ends else None) or (float(site["altitude_m"]),) * 2
         found = {
             "site": str(site["name"]),
             "site_frame": frame,
@@ -198,9 +198,9 @@ def _place(collection: Collection, origin: Origin) -> dict[str, Any]:
 
 
 def _row_altitudes(collection: Collection) -> tuple[float, float] | None:
-    """Lowest and highest altitude of rows that have a place in the frame of the site."""
+    """Lowest and highest altitude of rows, where they have any."""
     column = collection.columns.get("altitude_m")
-    if column is None or column.dims != (ROW,) or _row_places(collection) is None:
+    if column is None or column.dims != (ROW,):
         return None
     altitude = np.asarray(column.array.whole(), np.float64)
     return float(np.nanmin(altitude)), float(np.nanmax(altitude))

@@ -175,8 +175,7 @@ class SpilledTable:
 
     def columns(self) -> dict[str, Column]:
         """All columns in memory."""
-        beside = {f"{name}.{part}" for name in self.ragged for part in ("start", "length")}
-        return {name: self._column(name) for name in self.arrays if name not in beside}
+        return {name: self._column(name) for name in self._names()}
 
     def blocks(self, max_bytes: int) -> list[tuple[int, int]]:
         """Parts, from the first up to the last, of blocks of rows of some `max_bytes` each."""
@@ -191,8 +190,12 @@ class SpilledTable:
 
     def some(self, first: int, last: int) -> dict[str, Column]:
         """The rows of parts from `first` up to `last`."""
+        return {name: self._some(name, first, last) for name in self._names()}
+
+    def _names(self) -> list[str]:
+        """Names of the columns, without what stands beside ragged ones."""
         beside = {f"{name}.{part}" for name in self.ragged for part in ("start", "length")}
-        return {name: self._some(name, first, last) for name in self.arrays if name not in beside}
+        return [name for name in self.arrays if name not in beside]
 
     def _some(self, name: str, first: int, last: int) -> Column:
         values = self.arrays[name].some(first, last)
