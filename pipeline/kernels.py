@@ -52,6 +52,7 @@ _NAVIGATION = (
 _WAYPOINTS = ("time_utc_ns", "position_enu_m", "frame_id", "longitude_deg")
 _TELLING = ("rover", "traverse")
 """The instruments that tell place and attitude."""
+_NOTHING = "the passes have no usable navigation: there is no place and no attitude to tell"
 _TEXTS = ("tls", "tsc", "tf", "ti")
 
 
@@ -147,12 +148,12 @@ def _states(products: Iterable[Product]) -> States:
                 for name in wanted:
                     found[name].append(product.arrays[name].values[good])
     if not sent["time_utc_ns"] or not waypoints["time_utc_ns"]:
-        raise RunError("the passes have no usable navigation: there is no place and no attitude to tell")
+        raise RunError(_NOTHING)
     rows, places = _joined(sent), _joined(waypoints)
     origin = _origins(rows, places)
     good = np.isfinite(origin).all(axis=1) & is_attitude(rows["quaternion"]) & np.isfinite(rows["mast_yaw_deg"])
     if not good.any():
-        raise RunError("the passes have no usable navigation: there is no place and no attitude to tell")
+        raise RunError(_NOTHING)
     east, north, up = (rows["position_enu_m"] + origin)[good].T
     return States(
         rows["time_utc_ns"][good],

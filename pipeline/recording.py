@@ -251,11 +251,11 @@ class RecordedPass:
         >>> [int(one.attrs["n_products"]) for one in found.product_forms("natecam/image")]
         [8, 7]
         """
-        line = self._line(stream_of(self.paths))
-        found = ProductCollections(name)
+        stream = stream_of(self.paths)
+        line, found = self._line(stream), ProductCollections(name)
         for pass_name, outcome in named_outcomes(line, self.paths, lambda _: None):
             found.add(outcome.products, pass_name)
-        origin = origin_of(self.paths, line.mission, stream_of(self.paths))
+        origin = origin_of(self.paths, line.mission, stream)
         return found.datasets(replace(origin, frames=line.report()["frames"]))
 
     def events(self) -> Iterator[Event]:

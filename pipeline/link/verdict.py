@@ -14,6 +14,7 @@ from pipeline.link.settings import LinkSettings
 
 Report = Mapping[str, Any]
 
+_PACKET_KEYS = "framing and packet_prefix_bytes in [link]"
 _ZONE_KEYS = {
     "aos": "insert_zone_bytes, header_error_control and operational_control_field in [link]",
     "tm": "frame_type in [link], and whether the secondary header is as long as it says",
@@ -90,7 +91,7 @@ def early_problem(counts: HeaderCounts, link: LinkSettings) -> str:
     if counts.n_bad <= counts.n_good or counts.n_bad + counts.n_good < _EARLY_HEADERS:
         return ""
     framed = link.framing != "packets"
-    keys = _ZONE_KEYS[link.frame_type] if framed else "framing and packet_prefix_bytes in [link]"
+    keys = _ZONE_KEYS[link.frame_type] if framed else _PACKET_KEYS
     found = f"{counts.n_bad:,} bad packet headers beside {counts.n_good:,} packets so far"
     return f"{counts.channel}: {found}: see {keys}"
 
@@ -101,7 +102,7 @@ def _is_packet_file(report: Report) -> bool:
 
 def _packet_file_problems(report: Report) -> list[str]:
     packets, n_bytes = report["packets"], report["bytes"]["read"]
-    keys = "see framing and packet_prefix_bytes in [link]"
+    keys = f"see {_PACKET_KEYS}"
     if report["bytes"].get("skipped_zeros") == n_bytes:
         return [f"nothing but {n_bytes:,} zero octets: nothing was recorded"]
     if not packets["read"] and not packets["idle_packets"]:

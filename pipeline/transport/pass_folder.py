@@ -34,7 +34,7 @@ from pipeline.transport.records import (
 DATAGRAMS = "datagrams"
 """A file of this name in the folder of a recorded pass says that its bytes came as datagrams."""
 READ_BYTES = 1 << 20
-MAXPLACE = 10**18
+MAX_PLACE = 10**18
 """Places in a pass and times are smaller, and fit into 64 bits."""
 PLACE = re.compile(r"[0-9]{1,18}")
 _NOT_AS_WRITTEN = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
@@ -117,7 +117,7 @@ class PassFolder:
     def n_bytes_at_end(self) -> int:
         """How many bytes the pass had when it was ended; UNKNOWN where that is not told."""
         try:
-            return _bounded(int((self.path / "ended").read_text("utf-8")), MAXPLACE)
+            return _bounded(int((self.path / "ended").read_text("utf-8")), MAX_PLACE)
         except (OSError, ValueError):
             return UNKNOWN
 
@@ -160,7 +160,7 @@ class PassFolder:
         """Nothing where there is no such file, or none that can be read: then all is published again."""
         try:
             told = json.loads((self.path / "committed").read_text("utf-8"))
-            return Committed(_bounded(int(told["bytes"]), MAXPLACE), told["settled"] is True)
+            return Committed(_bounded(int(told["bytes"]), MAX_PLACE), told["settled"] is True)
         except _NOT_AS_WRITTEN:
             return Committed()
 
