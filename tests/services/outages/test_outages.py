@@ -97,8 +97,10 @@ async def test_a_full_disk_stops_ingest_loudly_and_it_goes_on_by_itself(
         stack.feed(bundled / "damaged.cadu", lasting_s=OUTAGE_S + 4)
         pid = stack.processes["ingest"].pid
         soft, hard = resource.prlimit(pid, resource.RLIMIT_FSIZE)
+        # The limit holds for the log of the process too, which must still take the lines looked for below.
+        log_bytes = len(stack.log("ingest").encode()) + 16_384
         async with asyncio.timeout(60):
-            while not (largest := recorded_bytes(stack)):  # noqa: ASYNC110
+            while (largest := recorded_bytes(stack)) < log_bytes:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (largest + 100, hard))
         await asyncio.sleep(OUTAGE_S)
