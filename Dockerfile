@@ -8,7 +8,7 @@ RUN python -m venv /opt/downlink
 COPY requirements.lock ./
 RUN /opt/downlink/bin/pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock \
  && find /opt/downlink -type d -name tests -prune -exec rm -r {} +
-COPY pyproject.toml build.lock ./
+COPY pyproject.toml build.lock build_names.py ./
 RUN python -m venv /opt/build \
  && /opt/build/bin/pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes -r build.lock
 COPY README.md LICENSE ./

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from downlink_pipeline import open_pass
 
 from benchmarks.dictionary import (
     MB,
@@ -31,7 +32,6 @@ from benchmarks.dictionary import (
     wide_fields,
     xtce_of,
 )
-from pipeline import open_pass
 
 FULL_BYTES = 64_000_000
 SLOW_PEER_BYTES = 1_000_000

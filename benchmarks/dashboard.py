@@ -16,17 +16,16 @@ from typing import Any
 import numpy as np
 import psutil
 from bokeh.document import Document
-
-from pipeline import topics
-from pipeline.batches import Message, Product
-from pipeline.dashboard.page import LOOKS, TICK_MS, Page
-from pipeline.dashboard.state import State
-from pipeline.mission import load_mission
-from pipeline.stages.line import Line
-from pipeline.stages.passes import read_passes
-from pipeline.transport.broker import BrokerAddress
-from pipeline.transport.broker import broker as broker_at
-from pipeline.transport.mqtt import Publisher
+from downlink_pipeline.dashboard.page import LOOKS, TICK_MS, Page
+from downlink_pipeline.dashboard.state import State
+from downlink_pipeline.messages import topics
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.batches import Message, Product
+from downlink_pipeline.mqtt.broker import BrokerAddress
+from downlink_pipeline.mqtt.broker import broker as broker_at
+from downlink_pipeline.mqtt.publisher import Publisher
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.passes import read_passes
 
 ROOT = Path(__file__).parent.parent
 PASS = ROOT / "replay_data" / "clean.cadu"
@@ -93,7 +92,7 @@ async def with_browser(products: list[Product]) -> None:
     with tempfile.TemporaryDirectory() as folder, browser.chromium(Path(folder)) as port:
         async with broker_at(None) as address, browser.Browser(port) as opened:
             server = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "pipeline", "dashboard", "--port", "0", "--broker", str(address)),
+                *(sys.executable, "-m", "downlink_pipeline", "dashboard", "--port", "0", "--broker", str(address)),
                 stderr=asyncio.subprocess.PIPE,
             )
             try:

@@ -18,13 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.batches import PacketBatch
+from downlink_pipeline.model.reused_memory import MEMORY
 from numpy.typing import NDArray
-
-from pipeline.batches import PacketBatch
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.reused_memory import MEMORY
 
 MB = 1e6
 HEADER = (("VERSION", 3), ("TYPE", 1), ("SHF", 1), ("APID", 11), ("FLAGS", 2), ("COUNT", 14), ("LENGTH", 16))

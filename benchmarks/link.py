@@ -13,12 +13,11 @@ from collections.abc import Callable
 from types import SimpleNamespace
 
 import numpy as np
+from downlink_pipeline.link.coding.reed_solomon import ReedSolomon
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.link.settings import ChannelSettings, LinkSettings, ReedSolomonSettings
+from downlink_pipeline.model.batches import ByteBatch
 from numpy.typing import NDArray
-
-from pipeline.batches import ByteBatch
-from pipeline.link.receiver import Receiver
-from pipeline.link.reed_solomon import ReedSolomon
-from pipeline.link.settings import ChannelSettings, LinkSettings, ReedSolomonSettings
 
 MARKER = bytes.fromhex("1ACFFC1D")
 INTERLEAVE, PARITY, FRAME_BYTES = 4, 32, 892

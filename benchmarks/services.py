@@ -25,15 +25,14 @@ from typing import Any, Self
 
 import numpy as np
 import psutil
-
-from pipeline.batches import Message
-from pipeline.heap import CHILD_SETTINGS
-from pipeline.topics import unpack_product
-from pipeline.transport.address import BrokerAddress
-from pipeline.transport.connection import MQTT_5, Connection
-from pipeline.transport.dialer import Timing
-from pipeline.transport.mqtt import subscribe
-from pipeline.transport.terms import Terms
+from downlink_pipeline.messages.topics import unpack_product
+from downlink_pipeline.model.batches import Message
+from downlink_pipeline.mqtt.address import BrokerAddress
+from downlink_pipeline.mqtt.connection import MQTT_5, Connection
+from downlink_pipeline.mqtt.publisher import subscribe
+from downlink_pipeline.mqtt.reconnect import Timing
+from downlink_pipeline.mqtt.session import Terms
+from downlink_pipeline.system.allocator import CHILD_SETTINGS
 
 N_FIELDS = 40
 APIDS = {"FIELDS": 100, "FLOATS": 101, "SCALED": 102}
@@ -170,7 +169,7 @@ class Services:
         time.sleep(0.3)
         for stage in self.stages:
             began = time.perf_counter()
-            command = [sys.executable, "-m", "pipeline", "stage", stage, "-m", str(self.mission)]
+            command = [sys.executable, "-m", "downlink_pipeline", "stage", stage, "-m", str(self.mission)]
             command += ["--broker", f"mqtt://127.0.0.1:{self.port}", "--state", str(self.folder / stage)]
             command += ["--health", f"127.0.0.1:{self.health[stage]}"]
             if stage in {"all", "ingest"}:
@@ -330,7 +329,7 @@ def replay(folder: Path) -> tuple[float, float]:
     The second is of what N_LONG packets take longer than N_SHORT.
     """
     path = folder / "pass.packets"
-    command = [sys.executable, "-m", "pipeline", "replay", str(path), "-m", str(folder / "packets")]
+    command = [sys.executable, "-m", "downlink_pipeline", "replay", str(path), "-m", str(folder / "packets")]
     took = {}
     for n in (N_SHORT, N_LONG):
         path.write_bytes(packets(n))

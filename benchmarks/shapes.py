@@ -10,13 +10,13 @@ import tracemalloc
 from collections.abc import Callable, Sequence
 
 import numpy as np
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.errors import ConfigError
+from downlink_pipeline.model.reused_memory import MEMORY
 
 from benchmarks.dictionary import HEADER, MB, Field, batch_of, best_s, type_of
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.errors import ConfigError
-from pipeline.reused_memory import MEMORY
 
 NAMESPACE = "http://www.omg.org/spec/XTCE/20180204"
 BY_N = '<RepeatEntry><Count><DynamicValue><ParameterInstanceRef parameterRef="N"/></DynamicValue></Count></RepeatEntry>'

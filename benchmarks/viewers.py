@@ -14,13 +14,13 @@ from contextlib import suppress
 from typing import Any
 
 import psutil
+from downlink_pipeline.dashboard.page import LOOKS
+from downlink_pipeline.dashboard.server import MAX_PAGES
+from downlink_pipeline.mqtt.broker import broker as broker_at
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import WebSocketClosedError, websocket_connect
 
 from benchmarks.dashboard import PASS, products_of_the_pass, publish
-from pipeline.dashboard.page import LOOKS
-from pipeline.dashboard.server import MAX_PAGES
-from pipeline.transport.broker import broker as broker_at
 
 FLOW_S = 60.0
 LOOK_S = 2.0
@@ -101,7 +101,7 @@ async def main() -> None:
     products = products_of_the_pass()
     async with broker_at(None) as address:
         server = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "pipeline", "dashboard", "--port", "0", "--broker", str(address)),
+            *(sys.executable, "-m", "downlink_pipeline", "dashboard", "--port", "0", "--broker", str(address)),
             stderr=asyncio.subprocess.PIPE,
         )
         assert server.stderr
@@ -111,7 +111,7 @@ async def main() -> None:
             await asyncio.sleep(3)
             told(process, "no viewer, no data")
             replay = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "pipeline", "replay", *map(str, PASSES), "-m", "zhurong"),
+                *(sys.executable, "-m", "downlink_pipeline", "replay", *map(str, PASSES), "-m", "zhurong"),
                 *("--broker", str(address), "--speed", "max"),
                 stderr=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,

@@ -16,17 +16,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-
-from pipeline import topics
-from pipeline.batches import ByteBatch
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.records import RecordJoiner
-from pipeline.instruments import Suite
-from pipeline.link.receiver import Receiver
-from pipeline.mission import Mission, load_mission
-from pipeline.simulate import Scenario, simulate
-from pipeline.stages.line import product_context
-from pipeline.transport.source import read_pass
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.dictionary.run.records import RecordJoiner
+from downlink_pipeline.instruments import Suite
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.messages import topics
+from downlink_pipeline.mission.loading import Mission, load_mission
+from downlink_pipeline.model.batches import ByteBatch
+from downlink_pipeline.processing.chain import product_context
+from downlink_pipeline.recordings.reader import read_pass
+from downlink_pipeline.simulate import Scenario, simulate
 
 SIZE_BYTES = int(os.environ.get("DOWNLINK_BENCH_BYTES", "1_000_000_000"))
 LIMIT_MB = 400
@@ -91,7 +90,7 @@ def replay(path: Path) -> tuple[float, float]:
     """Run the command line to an embedded broker: seconds, and peak memory in MB of the largest process."""
     seconds = _timed(
         lambda: subprocess.run(
-            [sys.executable, "-m", "pipeline", "replay", str(path), "--mission", "zhurong"],
+            [sys.executable, "-m", "downlink_pipeline", "replay", str(path), "--mission", "zhurong"],
             check=True,
             capture_output=True,
         )

@@ -13,13 +13,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from downlink_pipeline import api as recording
+from downlink_pipeline.commands import recordings as app
+from downlink_pipeline.commands.topic_page import page
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.mission.schema import MissionTable
+from downlink_pipeline.model import batches
+from downlink_pipeline.model.batches import DOUBTFUL, QUALITY_MEANINGS, Quality
 from pydantic import BaseModel
-
-from pipeline import app, batches, recording
-from pipeline.batches import DOUBTFUL, QUALITY_MEANINGS, Quality
-from pipeline.mission import load_mission
-from pipeline.mission_file import MissionTable
-from pipeline.topic_page import page
 
 DOCS = Path(__file__).resolve().parent
 PUBLIC = (
@@ -43,7 +44,7 @@ def topics() -> str:
 
 def commands() -> str:
     """Every command with its options, as `--help` tells them."""
-    command = [sys.executable, "-m", "typer", "pipeline.cli", "utils", "docs", "--name", "downlink"]
+    command = [sys.executable, "-m", "typer", "downlink_pipeline.cli.main", "utils", "docs", "--name", "downlink"]
     environment = {key: value for key, value in os.environ.items() if not key.startswith("DOWNLINK_")}
     told = subprocess.run(
         command, capture_output=True, check=True, text=True, env=environment | {"COLUMNS": "100"}, cwd=DOCS.parent
@@ -135,7 +136,7 @@ def _python() -> Iterator[str]:
     yield from (
         "# Python interface",
         "",
-        "`from pipeline import open_pass`; what travels is in `pipeline.batches`.",
+        "`from downlink_pipeline import open_pass`; what travels is in `downlink_pipeline.model.batches`.",
         "",
     )
     for thing in PUBLIC:

@@ -6,7 +6,7 @@ TYPE_CHECKING = False  # as type checkers know it: `typing` takes 10 ms, in whic
 if TYPE_CHECKING:
     from typing import Any
 
-    from pipeline.recording import RecordedPass, open_pass
+    from .api import RecordedPass, open_pass
 
     __version__: str
 
@@ -16,11 +16,11 @@ __all__ = ["RecordedPass", "__version__", "open_pass"]
 def __getattr__(name: str) -> Any:
     """Import the interface for notebooks when it is asked for: rooms that import `pipeline.x` need none of it."""
     if name == "__version__":
-        from pipeline.software import release  # noqa: PLC0415
+        from .system.software import release  # noqa: PLC0415
 
         return release()
     if name in __all__:
-        from pipeline import recording  # noqa: PLC0415
+        from . import api as recording  # noqa: PLC0415
 
         return getattr(recording, name)
     raise AttributeError(f"module 'pipeline' has no attribute {name!r}")

@@ -3,7 +3,7 @@
 import atexit
 import os
 
-from pipeline import interrupt
+from .system import interrupt
 
 
 def main() -> None:
@@ -13,7 +13,7 @@ def main() -> None:
     # other processes have the cores, and results would depend in their last bits on how many cores a machine has.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     atexit.register(interrupt.ignore)  # registered first, it runs last
-    from pipeline import cli  # noqa: PLC0415 - inside the guard
+    from .cli import main as cli  # noqa: PLC0415 - inside the guard
 
     try:
         cli.main()

@@ -13,10 +13,9 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line sets i
 
 import pytest
 import structlog
-
-from pipeline.mission import load_mission
-from pipeline.stages.line import Line
-from pipeline.stages.passes import read_passes
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.passes import read_passes
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 

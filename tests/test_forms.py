@@ -1,8 +1,7 @@
 """Arrays that are made late are the same arrays."""
 
 import numpy as np
-
-from pipeline.forms import LateArrays, form_of
+from downlink_pipeline.model.layouts import LateArrays, form_of
 
 ARRAYS = {"A": np.array([1.5]), "B": np.array([7], np.uint8)}
 

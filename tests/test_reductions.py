@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-
-from pipeline.reductions import anywhere, everywhere, least, most
+from downlink_pipeline.model.reductions import anywhere, everywhere, least, most
 
 
 @pytest.mark.parametrize("values", [[7], [[7]], [3, -2, 9], [[3, -2], [9, 1]], 7])

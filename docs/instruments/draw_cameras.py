@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from downlink_pipeline import open_pass
+from downlink_pipeline.archive.pictures import as_seen
+from downlink_pipeline.model.batches import Product
 from PIL import Image
-
-from pipeline import open_pass
-from pipeline.archive.pictures import as_seen
-from pipeline.batches import Product
 
 COLOURS = 128
 

@@ -8,10 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from downlink_pipeline import open_pass
+from downlink_pipeline.model.batches import Product
 from matplotlib.figure import Figure
-
-from pipeline import open_pass
-from pipeline.batches import Product
 
 Products = Sequence[Product]
 Page = Callable[[Products, Figure], None]

@@ -15,7 +15,10 @@ import erfa
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.cdf_attributes import (
+from ..model.batches import NO_TIME, QUALITY_MEANINGS, Quality, usable
+from ..model.errors import ConfigError
+from ..system.software import to_install
+from .cdf_attributes import (
     FILL,
     attributes,
     display_type,
@@ -25,13 +28,10 @@ from pipeline.archive.cdf_attributes import (
     label_attributes,
     number_attributes,
 )
-from pipeline.archive.collection import NO_SOL, PRODUCT, ROW, SIGMA, Collection, Column, Origin, is_sigma, measured
-from pipeline.archive.netcdf_attributes import MARS_TIMES, USABLE
-from pipeline.archive.variable_names import variable_names
-from pipeline.archive.whole import whole_path
-from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Quality, usable
-from pipeline.errors import ConfigError
-from pipeline.software import to_install
+from .collection import NO_SOL, PRODUCT, ROW, SIGMA, Collection, Column, Origin, is_sigma, measured
+from .netcdf_attributes import MARS_TIMES, USABLE
+from .variable_names import variable_names
+from .whole import whole_path
 
 _TT2000, _CHAR = 33, 51
 _TYPES = {

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.collection import Collection, Origin
-from pipeline.archive.netcdf_attributes import level_words
-from pipeline.archive.provenance import PRODUCER, notes
-from pipeline.archive.valid_ranges import NO_LIMIT, known_range
-from pipeline.software import software
+from ..system.software import software
+from .collection import Collection, Origin
+from .netcdf_attributes import level_words
+from .provenance import PRODUCER, notes
+from .valid_ranges import NO_LIMIT, known_range
 
 FILL = -1e31
 """FILLVAL of real numbers."""

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.cdf import write_cdf
-from pipeline.archive.collection import NO_SOL, Collection, Origin
-from pipeline.archive.jobs import Job
-from pipeline.archive.product_names import file_stem
-from pipeline.batches import NO_TIME
+from ..model.batches import NO_TIME
+from .cdf import write_cdf
+from .collection import NO_SOL, Collection, Origin
+from .jobs import Job
+from .product_names import file_stem
 
 _DAY_NS = 86_400 * 1_000_000_000
 _LAST_NS = np.iinfo(np.int64).max

@@ -15,11 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.spill import Spill, SpilledArray
-from pipeline.batches import NO_TIME, Product, Quantity
+from ..model.batches import NO_TIME, Product, Quantity
+from .spill import Spill, SpilledArray
 
 if TYPE_CHECKING:
-    from pipeline.archive.track import Track
+    from .track import Track
 
 ROW, PRODUCT = "row", "product"
 NO_SOL = -99999

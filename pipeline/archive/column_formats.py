@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.datasets import dataset
-from pipeline.archive.parquet_rows import ROW_GROUP_BYTES, RowGroups
-from pipeline.archive.row_columns import Known, RowColumn, TimesKnown, row_columns
-from pipeline.archive.spill import SpilledTable, octets
-from pipeline.archive.whole import whole_path
-from pipeline.errors import ConfigError
-from pipeline.files import whole_file
-from pipeline.software import to_install
+from ..model.errors import ConfigError
+from ..system.files import whole_file
+from ..system.software import to_install
+from .datasets import dataset
+from .parquet_rows import ROW_GROUP_BYTES, RowGroups
+from .row_columns import Known, RowColumn, TimesKnown, row_columns
+from .spill import SpilledTable, octets
+from .whole import whole_path
 
 Write = Callable[[Path, SpilledTable, SpilledTable, str, Known], None]
 """Write a file: its path, the parameters, ROW_FIELDS, the container's name, what is known of it."""

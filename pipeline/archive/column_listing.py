@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ConfigError
-from pipeline.files import printable_name, whole_file
-from pipeline.identity import content_of_all
+from ..model.errors import ConfigError
+from ..system.files import printable_name, whole_file
+from ..system.identity import content_of_all
 
 NAME = "decode.json"
 

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from pipeline.archive.lazy_rows import indexes, lazy, padded, squeezed, width_of
-from pipeline.archive.parquet_rows import RowGroups, pyarrow
-from pipeline.archive.row_columns import Known, RowColumn, TimesKnown, row_columns
-from pipeline.batches import Column, Ragged
-from pipeline.errors import RunError
+from ..model.batches import Column, Ragged
+from ..model.errors import RunError
+from .lazy_rows import indexes, lazy, padded, squeezed, width_of
+from .parquet_rows import RowGroups, pyarrow
+from .row_columns import Known, RowColumn, TimesKnown, row_columns
 
 Array = NDArray[Any]
 _EVERY_COLUMN = TimesKnown(some_onboard=True, every_onboard=False, some_received=True, every_received=False)

@@ -11,13 +11,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from pipeline.archive.column_formats import writer
-from pipeline.archive.column_listing import NAME, Listing, Source, earlier_listing, write_listing
-from pipeline.archive.row_columns import ROW_FIELDS, Known, LocalOf, PassCounts, UtcOf
-from pipeline.archive.spill import Spill, SpilledTable
-from pipeline.batches import ColumnBatch
-from pipeline.files import interrupted
-from pipeline.outputs import check_folder, check_replace, locked_folder
+from ..model.batches import ColumnBatch
+from ..system.files import interrupted
+from ..system.outputs import check_folder, check_replace, locked_folder
+from .column_formats import writer
+from .column_listing import NAME, Listing, Source, earlier_listing, write_listing
+from .row_columns import ROW_FIELDS, Known, LocalOf, PassCounts, UtcOf
+from .spill import Spill, SpilledTable
 
 Describe = Callable[[str], Mapping[str, str]]
 """Told a container: gives what its parameters are, in words, by name."""

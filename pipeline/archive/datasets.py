@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.collection import Collection, Origin
-from pipeline.archive.netcdf_attributes import global_attributes
-from pipeline.archive.product_variables import Variable, product_variables
-from pipeline.archive.row_columns import PASS, Known, RowColumn, TimesKnown, axis_of, passes_column, row_columns
-from pipeline.batches import Column, Ragged
-from pipeline.categorical import Categorical
-from pipeline.errors import ConfigError
-from pipeline.software import to_install
+from ..model.batches import Column, Ragged
+from ..model.categorical import Categorical
+from ..model.errors import ConfigError
+from ..system.software import to_install
+from .collection import Collection, Origin
+from .netcdf_attributes import global_attributes
+from .product_variables import Variable, product_variables
+from .row_columns import PASS, Known, RowColumn, TimesKnown, axis_of, passes_column, row_columns
 
 if TYPE_CHECKING:
     import xarray
 
-    from pipeline.archive.column_store import ColumnStore
+    from .column_store import ColumnStore
 
 
 def dataset(
@@ -96,8 +96,8 @@ def _in_order(column: Any, order: NDArray[np.intp] | None) -> Any:
 
 def _data(column: Column) -> Any:
     """What xarray takes: an array, or one that is made when it is looked at."""
-    from pipeline.archive.lazy_rows import padded_rows  # noqa: PLC0415 -- an optional extra
-    from pipeline.archive.lazy_texts import lazy_texts  # noqa: PLC0415
+    from .lazy_rows import padded_rows  # noqa: PLC0415 -- an optional extra
+    from .lazy_texts import lazy_texts  # noqa: PLC0415
 
     if isinstance(column, Ragged):
         return padded_rows(column)

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from pipeline.archive.collection import Collection, Origin
-from pipeline.archive.product_names import file_stem
+from .collection import Collection, Origin
+from .product_names import file_stem
 
 
 @dataclass(frozen=True, slots=True)

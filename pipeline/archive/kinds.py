@@ -11,18 +11,18 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from pipeline.archive.cdf import cdflib_module
-from pipeline.archive.cdf_days import plan_cdf
-from pipeline.archive.jobs import Planner, each
-from pipeline.archive.libraries import science
-from pipeline.archive.netcdf import netcdf4_module, write_netcdf
-from pipeline.archive.pds4 import plan_radar
-from pipeline.archive.pds4_images import plan_images
-from pipeline.archive.pictures import plan_pictures
-from pipeline.archive.quicklook import write_quicklook
-from pipeline.archive.segy import plan_segy
-from pipeline.archive.wav import plan_wav
-from pipeline.archive.zarr import plan_zarr
+from .cdf import cdflib_module
+from .cdf_days import plan_cdf
+from .jobs import Planner, each
+from .libraries import science
+from .netcdf import netcdf4_module, write_netcdf
+from .pds4 import plan_radar
+from .pds4_images import plan_images
+from .pictures import plan_pictures
+from .quicklook import write_quicklook
+from .segy import plan_segy
+from .wav import plan_wav
+from .zarr import plan_zarr
 
 
 @dataclass(frozen=True, slots=True)

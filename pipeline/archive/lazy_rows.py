@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from pipeline.batches import Ragged
+from ..model.batches import Ragged
 
 _BLOCK_VALUES = 1 << 20
 

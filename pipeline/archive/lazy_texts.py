@@ -8,8 +8,8 @@ import numpy as np
 from xarray.backends import BackendArray
 from xarray.core import indexing
 
-from pipeline.archive.lazy_rows import lazy
-from pipeline.categorical import Categorical
+from ..model.categorical import Categorical
+from .lazy_rows import lazy
 
 
 class _Texts(BackendArray):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from pipeline.errors import ConfigError
-from pipeline.software import to_install
+from ..model.errors import ConfigError
+from ..system.software import to_install
 
 
 def science(name: str) -> Any:

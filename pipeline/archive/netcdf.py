@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.collection import Collection, Origin
-from pipeline.archive.netcdf_attributes import global_attributes
-from pipeline.archive.product_variables import Variable, product_variables
-from pipeline.archive.whole import whole_path
-from pipeline.errors import ConfigError
-from pipeline.software import to_install
+from ..model.errors import ConfigError
+from ..system.software import to_install
+from .collection import Collection, Origin
+from .netcdf_attributes import global_attributes
+from .product_variables import Variable, product_variables
+from .whole import whole_path
 
 BLOCK_BYTES = 1 << 20  # of rows that are written at once
 CHUNK_BYTES = 1 << 18

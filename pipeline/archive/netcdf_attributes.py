@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.collection import ROW, Collection, Origin
-from pipeline.archive.provenance import PRODUCER, notes
-from pipeline.batches import DOUBTFUL, NO_TIME, QUALITY_MEANINGS, Quality
-from pipeline.software import software
+from ..model.batches import DOUBTFUL, NO_TIME, QUALITY_MEANINGS, Quality
+from ..system.software import software
+from .collection import ROW, Collection, Origin
+from .provenance import PRODUCER, notes
 
 STANDARD_NAMES = {
     "air_temperature_k": "air_temperature",

@@ -13,9 +13,9 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import PacketBatch
-from pipeline.errors import RunError
-from pipeline.files import scratch_file, whole_file
+from ..model.batches import PacketBatch
+from ..model.errors import RunError
+from ..system.files import scratch_file, whole_file
 
 STANDARD_OUTPUT = Path("-")
 

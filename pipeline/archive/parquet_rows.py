@@ -12,11 +12,11 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.row_columns import Known, RowColumn
-from pipeline.batches import Column, Ragged
-from pipeline.categorical import Categorical
-from pipeline.errors import ConfigError
-from pipeline.software import to_install
+from ..model.batches import Column, Ragged
+from ..model.categorical import Categorical
+from ..model.errors import ConfigError
+from ..system.software import to_install
+from .row_columns import Known, RowColumn
 
 ROW_GROUP_BYTES = 32 << 20
 """Columns that are held before a row group is written."""

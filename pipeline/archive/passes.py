@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.archive.product_index import NAME as INDEX
-from pipeline.archive.product_index import is_index
-from pipeline.errors import ConfigError
-from pipeline.files import PACKED, receive_times_path, whole_file
+from ..model.errors import ConfigError
+from ..system.files import PACKED, receive_times_path, whole_file
+from .product_index import NAME as INDEX
+from .product_index import is_index
 
 NAME = "made.json"
 _ENDINGS = {".bin", ".cadu", ".dat", ".frames", ".packets", ".raw"}

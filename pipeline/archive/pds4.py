@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.collection import Collection, Origin
-from pipeline.archive.jobs import Job
-from pipeline.archive.pds4_label import TableFacts, label
-from pipeline.archive.product_names import radar_stem
-from pipeline.archive.radar_layout import LAYOUTS, Layout, records
-from pipeline.archive.whole import whole_path
-from pipeline.errors import RunError
+from ..model.errors import RunError
+from .collection import Collection, Origin
+from .jobs import Job
+from .pds4_label import TableFacts, label
+from .product_names import radar_stem
+from .radar_layout import LAYOUTS, Layout, records
+from .whole import whole_path
 
 _MARS = ("sol", "lmst", "ltst")
 _ENTRY = np.dtype([("offset", "i8"), ("utc_ns", "i8"), ("sol", "i4"), ("lmst", "f8"), ("ltst", "f8")])

@@ -13,9 +13,9 @@ from xml.etree import ElementTree as ET
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.collection import Origin
-from pipeline.archive.pds4_xml import add, measured, texts, unknown
-from pipeline.archive.pictures import Sight
+from .collection import Origin
+from .pds4_xml import add, measured, texts, unknown
+from .pictures import Sight
 
 _POINTS = ("first_line_first_sample", "first_line_last_sample", "last_line_last_sample", "last_line_first_sample")
 _TERMS = ("k1", "k2", "p1", "p2")

@@ -18,14 +18,14 @@ from xml.etree import ElementTree as ET
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive import pds4_geometry as geometry
-from pipeline.archive.collection import Collection, Origin
-from pipeline.archive.jobs import Job
-from pipeline.archive.pds4_observation import Header, lineage, local_times, observational, place
-from pipeline.archive.pds4_xml import add, document, measured, texts
-from pipeline.archive.pictures import Sight, sights
-from pipeline.archive.whole import whole_path
-from pipeline.batches import usable
+from ..model.batches import usable
+from . import pds4_geometry as geometry
+from .collection import Collection, Origin
+from .jobs import Job
+from .pds4_observation import Header, lineage, local_times, observational, place
+from .pds4_xml import add, document, measured, texts
+from .pictures import Sight, sights
+from .whole import whole_path
 
 MISSING = -9999.0
 _VISIBLE_NM = (400.0, 750.0)

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from pipeline.archive.collection import Collection, Origin
-from pipeline.archive.pds4_observation import Header, MarsTime, lineage, local_times, observational, place
-from pipeline.archive.pds4_xml import add, document, texts
-from pipeline.archive.radar_layout import HIGH, MISSING, Layout
+from .collection import Collection, Origin
+from .pds4_observation import Header, MarsTime, lineage, local_times, observational, place
+from .pds4_xml import add, document, texts
+from .radar_layout import HIGH, MISSING, Layout
 
 _GROUND = (
     "Appended on the ground by downlink, not by GRAS. Rover_Location is that of the record, counted from where its "

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree as ET
 
-from pipeline.archive.collection import Collection, Origin
-from pipeline.archive.netcdf_attributes import iso
-from pipeline.archive.pds4_xml import MODEL, add, product_root, texts, unknown
-from pipeline.archive.provenance import PRODUCER, SIMULATED, basis
-from pipeline.batches import NO_TIME, true_sol
-from pipeline.software import software
+from ..model.batches import NO_TIME, true_sol
+from ..system.software import software
+from .collection import Collection, Origin
+from .netcdf_attributes import iso
+from .pds4_xml import MODEL, add, product_root, texts, unknown
+from .provenance import PRODUCER, SIMULATED, basis
 
 _OWN_NAMESPACE = "urn:downlink:mission-area:1"
 _CONTEXT = "urn:nasa:pds:context"

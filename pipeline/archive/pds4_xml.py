@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from xml.etree import ElementTree as ET
 
-from pipeline.printable import printable_lines
+from ..model.printable import printable_lines
 
 MODEL = "1.12.0.0"
 CARTOGRAPHY = "http://pds.nasa.gov/pds4/cart/v1"

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.collection import PRODUCT, ROW, Collection, Origin
-from pipeline.archive.jobs import Job
-from pipeline.archive.netcdf_attributes import iso
-from pipeline.archive.product_names import image_stem
-from pipeline.archive.provenance import notes
-from pipeline.archive.whole import whole_path
-from pipeline.batches import NO_TIME
+from ..model.batches import NO_TIME
+from .collection import PRODUCT, ROW, Collection, Origin
+from .jobs import Job
+from .netcdf_attributes import iso
+from .product_names import image_stem
+from .provenance import notes
+from .whole import whole_path
 
 _DIMS = (ROW, "line", "sample")
 _FRAME_MS = 400

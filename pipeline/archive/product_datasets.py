@@ -9,12 +9,12 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from pipeline.archive.collection import Collection, Origin, kind
-from pipeline.archive.datasets import product_dataset
-from pipeline.archive.product_names import file_stem
-from pipeline.archive.spill import MemorySpill
-from pipeline.batches import NO_TIME, Product
-from pipeline.errors import ConfigError
+from ..model.batches import NO_TIME, Product
+from ..model.errors import ConfigError
+from .collection import Collection, Origin, kind
+from .datasets import product_dataset
+from .product_names import file_stem
+from .spill import MemorySpill
 
 if TYPE_CHECKING:
     import xarray

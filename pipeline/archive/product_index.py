@@ -10,8 +10,8 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import RunError
-from pipeline.software import software
+from ..model.errors import RunError
+from ..system.software import software
 
 NAME = "products.sqlite"
 _COLUMNS = (

@@ -16,9 +16,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.archive.collection import Collection, Origin
-from pipeline.archive.provenance import PRODUCER
-from pipeline.batches import NO_TIME
+from ..model.batches import NO_TIME
+from .collection import Collection, Origin
+from .provenance import PRODUCER
 
 VERSION = "A"
 _WORDS = {

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.collection import NO_SOL, PRODUCT, ROW, SIGMAS, Collection, Column, measured
-from pipeline.archive.netcdf_attributes import (
+from ..model.batches import NO_TIME, usable
+from .collection import NO_SOL, PRODUCT, ROW, SIGMAS, Collection, Column, measured
+from .netcdf_attributes import (
     ANGLE_UNITS,
     CF_UNITS,
     MARS_TIMES,
@@ -26,10 +27,9 @@ from pipeline.archive.netcdf_attributes import (
     quality_attributes,
     usable_attributes,
 )
-from pipeline.archive.spill import SpilledArray
-from pipeline.archive.valid_ranges import ARRAY_RANGES
-from pipeline.archive.variable_names import plain_name, variable_names
-from pipeline.batches import NO_TIME, usable
+from .spill import SpilledArray
+from .valid_ranges import ARRAY_RANGES
+from .variable_names import plain_name, variable_names
 
 TIME, PASS = "time", "pass"
 _DAY_NS = 86_400 * 1_000_000_000

@@ -14,17 +14,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.archive.collection import Collection, Origin, kind
-from pipeline.archive.jobs import Job, Planner
-from pipeline.archive.kinds import KINDS, kinds_of
-from pipeline.archive.netcdf_attributes import iso
-from pipeline.archive.product_index import Entry, indexed_files, write_index
-from pipeline.archive.spill import Spill
-from pipeline.archive.track import track_of
-from pipeline.batches import NO_TIME, Product
-from pipeline.errors import RunError
-from pipeline.files import interrupted
-from pipeline.outputs import check_folder, check_replace
+from ..model.batches import NO_TIME, Product
+from ..model.errors import RunError
+from ..system.files import interrupted
+from ..system.outputs import check_folder, check_replace
+from .collection import Collection, Origin, kind
+from .jobs import Job, Planner
+from .kinds import KINDS, kinds_of
+from .netcdf_attributes import iso
+from .product_index import Entry, indexed_files, write_index
+from .spill import Spill
+from .track import track_of
 
 
 @contextmanager

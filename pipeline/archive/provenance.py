@@ -6,7 +6,7 @@ identifier is one that GRAS has given. `simulated`: a recording that our simulat
 
 from __future__ import annotations
 
-from pipeline.archive.collection import Collection, Origin
+from .collection import Collection, Origin
 
 PRODUCER = "DOWNLINK"
 """In names and identifiers, where the archive's own have GRAS."""

@@ -15,11 +15,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.collection import Collection, Origin
-from pipeline.archive.libraries import science
-from pipeline.archive.netcdf_attributes import iso
-from pipeline.archive.provenance import notes
-from pipeline.archive.quicklook_shapes import (
+from ..model.batches import NO_TIME
+from .collection import Collection, Origin
+from .libraries import science
+from .netcdf_attributes import iso
+from .provenance import notes
+from .quicklook_shapes import (
     LEGEND,
     MAX_CURVES,
     draw_image,
@@ -31,8 +32,7 @@ from pipeline.archive.quicklook_shapes import (
     numbers_by_row,
     spectra,
 )
-from pipeline.archive.whole import whole_path
-from pipeline.batches import NO_TIME
+from .whole import whole_path
 
 MAX_PANELS, MAX_WORDS, MAX_POINTS = 6, 40, 4000
 _SIZE_INCHES, _DPI = (10.0, 7.0), 100

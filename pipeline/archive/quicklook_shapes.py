@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.collection import ROW, SIGMAS, Collection, Column
+from .collection import ROW, SIGMAS, Collection, Column
 
 MAX_CURVES = 8
 MAX_PIXELS = 2000  # of an image in each direction

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import DOUBTFUL
-from pipeline.errors import RunError
+from ..model.batches import DOUBTFUL
+from ..model.errors import RunError
 
 MISSING = -9999.0
 _HEAD = [("channel", ">u4"), ("onboard_seconds", ">u4"), ("onboard_milliseconds", ">u2"), ("frame_count", "u1")]

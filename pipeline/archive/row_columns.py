@@ -24,9 +24,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.netcdf_attributes import MARS_TIMES, USABLE, quality_flags
-from pipeline.batches import NO_TIME, usable
-from pipeline.categorical import Categorical
+from ..model.batches import NO_TIME, usable
+from ..model.categorical import Categorical
+from .netcdf_attributes import MARS_TIMES, USABLE, quality_flags
 
 PASS = "pass"  # noqa: S105 - of a spacecraft over a station
 UtcOf = Callable[[Iterable[str], NDArray[np.int64]], NDArray[np.int64]]

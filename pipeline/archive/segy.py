@@ -19,15 +19,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.collection import ROW, Collection, Origin
-from pipeline.archive.jobs import Job
-from pipeline.archive.libraries import science
-from pipeline.archive.netcdf_attributes import level_words
-from pipeline.archive.product_names import file_stem
-from pipeline.archive.provenance import notes
-from pipeline.archive.whole import whole_path
-from pipeline.batches import NO_TIME
-from pipeline.software import software
+from ..model.batches import NO_TIME
+from ..system.software import software
+from .collection import ROW, Collection, Origin
+from .jobs import Job
+from .libraries import science
+from .netcdf_attributes import level_words
+from .product_names import file_stem
+from .provenance import notes
+from .whole import whole_path
 
 _MOST = 32_767
 _IEEE_FLOAT, _LENGTH_UNITS, _UTC, _LIVE = 5, 1, 4, 1

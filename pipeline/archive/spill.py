@@ -11,10 +11,10 @@ from typing import IO, Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import Column, Ragged
-from pipeline.categorical import Categorical, concatenated
-from pipeline.errors import RunError
-from pipeline.files import scratch_file
+from ..model.batches import Column, Ragged
+from ..model.categorical import Categorical, concatenated
+from ..model.errors import RunError
+from ..system.files import scratch_file
 
 
 class Spill:

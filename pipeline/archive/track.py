@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.archive.collection import ROW, Collection
-from pipeline.batches import NO_TIME
+from ..model.batches import NO_TIME
+from .collection import ROW, Collection
 
 HOLD_S = 15.0
 MOVED_M = 0.1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 
-from pipeline.archive.collection import is_sigma
+from .collection import is_sigma
 
 Range = tuple[float, float]
 NO_LIMIT = 1e30

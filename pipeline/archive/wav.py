@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.archive.collection import ROW, Collection, Origin
-from pipeline.archive.jobs import Job
-from pipeline.archive.libraries import science
-from pipeline.archive.product_names import file_stem
-from pipeline.archive.provenance import notes
-from pipeline.archive.whole import whole_path
-from pipeline.batches import NO_TIME
+from ..model.batches import NO_TIME
+from .collection import ROW, Collection, Origin
+from .jobs import Job
+from .libraries import science
+from .product_names import file_stem
+from .provenance import notes
+from .whole import whole_path
 
 _PRESSURE, _RATE = "sound_pressure_pa", "sample_rate_hz"
 _MOST_HZ = 1_000_000

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from pipeline.errors import RunError
-from pipeline.files import part_folder
+from ..model.errors import RunError
+from ..system.files import part_folder
 
 _PROBE_BYTES = 1 << 20
 

@@ -13,13 +13,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.archive.collection import Collection, Origin
-from pipeline.archive.jobs import Job
-from pipeline.archive.libraries import science
-from pipeline.archive.netcdf import fill_netcdf
-from pipeline.archive.product_names import pass_stem
-from pipeline.archive.whole import whole_folder
-from pipeline.batches import NO_TIME
+from ..model.batches import NO_TIME
+from .collection import Collection, Origin
+from .jobs import Job
+from .libraries import science
+from .netcdf import fill_netcdf
+from .product_names import pass_stem
+from .whole import whole_folder
 
 
 def plan_zarr(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:

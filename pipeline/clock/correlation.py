@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.clock.onboard import ClockSegment, OnboardClock
-from pipeline.clock.robust import Bent, Floats, fit_bent_line, scale_of
+from .onboard import ClockSegment, OnboardClock
+from .robust import Bent, Floats, fit_bent_line, scale_of
 
 ROLLOVER_NS = 65_536_000_000
 _FEWEST = 3  # pairs of a partition

@@ -24,8 +24,8 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.clock.correlation import Correlation
-from pipeline.clock.onboard import ClockSegment, OnboardClock
+from .correlation import Correlation
+from .onboard import ClockSegment, OnboardClock
 
 _Count = Annotated[int, Field(ge=-(1 << 62), le=(1 << 63) - 1)]
 _Utc = Annotated[str, Field(pattern=r"^[12]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?Z$")]

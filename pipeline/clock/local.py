@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME
-from pipeline.clock.mars import mars_time
+from ..model.batches import NO_TIME
+from .mars import mars_time
 
 _BLOCK = 1 << 16
 

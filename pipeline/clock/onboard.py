@@ -14,8 +14,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME
-from pipeline.reductions import least, most
+from ..model.batches import NO_TIME
+from ..model.reductions import least, most
 
 _SEGMENT = np.dtype(
     [

@@ -12,8 +12,8 @@ from itertools import groupby
 import erfa
 import numpy as np
 
-from pipeline.clock.correlation_file import iso_ns
-from pipeline.clock.onboard import ClockSegment, OnboardClock
+from .correlation_file import iso_ns
+from .onboard import ClockSegment, OnboardClock
 
 TICKS_PER_SECOND = 1000
 _TICK_NS = 1_000_000_000 // TICKS_PER_SECOND

@@ -15,15 +15,10 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 
-from pipeline.conversion import expressions
-from pipeline.conversion.expressions import Known
-from pipeline.conversion.losses import Converted, Losses, Source
-from pipeline.conversion.names import Names
-from pipeline.conversion.yaml_lines import List, Mapping, read_yaml
-from pipeline.dictionary.conditions import Comparison, Condition, Reference
-from pipeline.dictionary.definitions import Container, Dictionary, Location, Parameter, ParameterEntry, Placement
-from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, Polynomial, StringEncoding
-from pipeline.dictionary.parameter_types import (
+from ..dictionary.model.conditions import Comparison, Condition, Reference
+from ..dictionary.model.definitions import Container, Dictionary, Location, Parameter, ParameterEntry, Placement
+from ..dictionary.model.encodings import BinaryEncoding, NumberEncoding, Polynomial, StringEncoding
+from ..dictionary.model.parameter_types import (
     ArrayType,
     BinaryType,
     EnumeratedType,
@@ -32,7 +27,12 @@ from pipeline.dictionary.parameter_types import (
     StringType,
     TimeType,
 )
-from pipeline.errors import ConfigError, Problem
+from ..model.errors import ConfigError, Problem
+from . import expressions
+from .expressions import Known
+from .losses import Converted, Losses, Source
+from .names import Names
+from .yaml_lines import List, Mapping, read_yaml
 
 NUMBER = re.compile(r"(?:(LSB|MSB)_)?([UIFD])(8|16|32|64)")
 ARRAY = re.compile(r"(\w+)\[(\d+)\]")

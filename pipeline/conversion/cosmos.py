@@ -11,13 +11,13 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.conversion.cosmos_items import Item, integer, place_items, type_of, value_of
-from pipeline.conversion.losses import Converted, Losses, Source
-from pipeline.conversion.names import Names, clean
-from pipeline.dictionary.conditions import AllOf, Comparison, Condition, Reference
-from pipeline.dictionary.definitions import Container, Dictionary, Parameter, ParameterEntry
-from pipeline.dictionary.parameter_types import StringType
-from pipeline.errors import ConfigError, Problem
+from ..dictionary.model.conditions import AllOf, Comparison, Condition, Reference
+from ..dictionary.model.definitions import Container, Dictionary, Parameter, ParameterEntry
+from ..dictionary.model.parameter_types import StringType
+from ..model.errors import ConfigError, Problem
+from .cosmos_items import Item, integer, place_items, type_of, value_of
+from .losses import Converted, Losses, Source
+from .names import Names, clean
 
 TOKENS = re.compile(r"""(?:"(?:[^\\"]|\\.)*")|(?:'(?:[^\\']|\\.)*')|\S+""")
 ERB = re.compile(r"<%.*?%>|<%")

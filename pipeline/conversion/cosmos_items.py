@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.conversion.losses import Losses
-from pipeline.dictionary.conditions import Comparison, Condition, Dynamic, Reference, Remainder, Size
-from pipeline.dictionary.definitions import Location, Placement
-from pipeline.dictionary.encodings import BinaryEncoding, Calibrator, NumberEncoding, Polynomial, StringEncoding
-from pipeline.dictionary.parameter_types import (
+from ..dictionary.model.conditions import Comparison, Condition, Dynamic, Reference, Remainder, Size
+from ..dictionary.model.definitions import Location, Placement
+from ..dictionary.model.encodings import BinaryEncoding, Calibrator, NumberEncoding, Polynomial, StringEncoding
+from ..dictionary.model.parameter_types import (
     Alarm,
     ArrayType,
     BinaryType,
@@ -25,6 +24,7 @@ from pipeline.dictionary.parameter_types import (
     Range,
     StringType,
 )
+from .losses import Losses
 
 WHOLE_BITS = (8, 16, 32, 64)
 FLOAT_BITS = (32, 64)

@@ -9,8 +9,19 @@ from __future__ import annotations
 import csv
 from io import StringIO
 
-from pipeline.conversion.losses import Losses
-from pipeline.conversion.places import (
+from ..dictionary.model.conditions import Dynamic, Remainder
+from ..dictionary.model.definitions import Container, Dictionary
+from ..dictionary.model.encodings import BinaryEncoding, NumberEncoding, StringEncoding
+from ..dictionary.model.parameter_types import (
+    ArrayType,
+    BinaryType,
+    EnumeratedType,
+    NumberType,
+    ParameterType,
+    StringType,
+)
+from .losses import Losses
+from .places import (
     APID,
     HEADER_BITS,
     Placed,
@@ -18,17 +29,6 @@ from pipeline.conversion.places import (
     equalities,
     is_space_packet,
     placed_in,
-)
-from pipeline.dictionary.conditions import Dynamic, Remainder
-from pipeline.dictionary.definitions import Container, Dictionary
-from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, StringEncoding
-from pipeline.dictionary.parameter_types import (
-    ArrayType,
-    BinaryType,
-    EnumeratedType,
-    NumberType,
-    ParameterType,
-    StringType,
 )
 
 COLUMNS = (

@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from pipeline.conversion.places import Placed, criteria_of, placed_in
-from pipeline.dictionary.conditions import AllOf, AnyOf, Comparison, Reference
-from pipeline.dictionary.definitions import Container, Dictionary
-from pipeline.dictionary.encodings import NumberEncoding, Polynomial, StringEncoding
-from pipeline.dictionary.parameter_types import (
+from ..dictionary.compile.plan import Plan
+from ..dictionary.model.conditions import AllOf, AnyOf, Comparison, Reference
+from ..dictionary.model.definitions import Container, Dictionary
+from ..dictionary.model.encodings import NumberEncoding, Polynomial, StringEncoding
+from ..dictionary.model.parameter_types import (
     AggregateType,
     ArrayType,
     BooleanType,
@@ -23,7 +23,7 @@ from pipeline.dictionary.parameter_types import (
     ParameterType,
     SpelledType,
 )
-from pipeline.dictionary.plan import Plan
+from .places import Placed, criteria_of, placed_in
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ import random
 from math import inf, nan
 from typing import Any
 
-from pipeline.dictionary.encodings import NumberEncoding, StringEncoding, Tagged, Terminated
-from pipeline.dictionary.parameter_types import BooleanType, EnumeratedType, SpelledType
+from ..dictionary.model.encodings import NumberEncoding, StringEncoding, Tagged, Terminated
+from ..dictionary.model.parameter_types import BooleanType, EnumeratedType, SpelledType
 
 ZEROS, ONES, LEAST, MOST, SIGNS, NOT_NUMBERS, RANDOM = "zeros", "ones", "least", "most", "signs", "nan", "random"
 STYLES = (ZEROS, ONES, LEAST, MOST, SIGNS, NOT_NUMBERS)

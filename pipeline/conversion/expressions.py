@@ -11,9 +11,9 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from pipeline.dictionary.calibrators import THIS
-from pipeline.dictionary.conditions import AllOf, AnyOf, Comparison, Condition, NoneOf, Reference
-from pipeline.dictionary.encodings import Formula
+from ..dictionary.model.calibrators import THIS
+from ..dictionary.model.conditions import AllOf, AnyOf, Comparison, Condition, NoneOf, Reference
+from ..dictionary.model.encodings import Formula
 
 MAX_TEXT = 2000
 MAX_VALUES_BITS = 12

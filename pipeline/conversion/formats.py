@@ -7,21 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.conversion.ait import read_ait
-from pipeline.conversion.cosmos import read_cosmos
-from pipeline.conversion.csv_writer import write_csv
-from pipeline.conversion.fprime import read_fprime
-from pipeline.conversion.kaitai import read_kaitai
-from pipeline.conversion.losses import Converted, Losses, Source
-from pipeline.conversion.scos import COLUMNS, read_scos
-from pipeline.conversion.xtce_writer import write_xtce
-from pipeline.dictionary.csv import read_csv
-from pipeline.dictionary.definitions import Dictionary
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.dictionary_files import MAX_FILE_BYTES, ReaderOptions, load_csv, load_xtce
-from pipeline.errors import ConfigError, Problem, RunError
-from pipeline.toml_lines import read_limited
+from ..dictionary.compile.plan import compile_plan
+from ..dictionary.csv.reader import read_csv
+from ..dictionary.model.definitions import Dictionary
+from ..dictionary.xtce.reader import read_xtce
+from ..mission.dictionary_files import MAX_FILE_BYTES, ReaderOptions, load_csv, load_xtce
+from ..mission.toml_lines import read_limited
+from ..model.errors import ConfigError, Problem, RunError
+from .ait import read_ait
+from .cosmos import read_cosmos
+from .csv_writer import write_csv
+from .fprime import read_fprime
+from .kaitai import read_kaitai
+from .losses import Converted, Losses, Source
+from .scos import COLUMNS, read_scos
+from .xtce_writer import write_xtce
 
 READERS: Mapping[str, Callable[[Sequence[Source]], Converted]] = {
     "cosmos": read_cosmos,

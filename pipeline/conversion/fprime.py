@@ -13,13 +13,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.conversion.losses import Converted, Losses, Source
-from pipeline.conversion.names import clean
-from pipeline.conversion.places import fixed_bits
-from pipeline.dictionary.conditions import AllOf, Comparison, Reference
-from pipeline.dictionary.definitions import Container, Dictionary, Location, Parameter, ParameterEntry, Placement
-from pipeline.dictionary.encodings import NumberEncoding, StringEncoding, Tagged
-from pipeline.dictionary.parameter_types import (
+from ..dictionary.model.conditions import AllOf, Comparison, Reference
+from ..dictionary.model.definitions import Container, Dictionary, Location, Parameter, ParameterEntry, Placement
+from ..dictionary.model.encodings import NumberEncoding, StringEncoding, Tagged
+from ..dictionary.model.parameter_types import (
     AggregateType,
     Alarm,
     ArrayType,
@@ -31,7 +28,10 @@ from pipeline.dictionary.parameter_types import (
     Range,
     StringType,
 )
-from pipeline.errors import ConfigError, Problem
+from ..model.errors import ConfigError, Problem
+from .losses import Converted, Losses, Source
+from .names import clean
+from .places import fixed_bits
 
 INTEGER = re.compile(r"([UI])(8|16|32|64)")
 FLOAT = re.compile(r"F(32|64)")

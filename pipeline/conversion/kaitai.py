@@ -15,15 +15,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pipeline.conversion import expressions
-from pipeline.conversion.expressions import Known
-from pipeline.conversion.kaitai_types import Kinds, Order, bits_of, labels_of, order_of
-from pipeline.conversion.losses import Converted, Losses, Source
-from pipeline.conversion.names import Names, clean
-from pipeline.conversion.places import fixed_bits
-from pipeline.conversion.yaml_lines import List, Mapping, read_yaml
-from pipeline.dictionary.conditions import AnyOf, Condition, Dynamic, Reference, Remainder, Size
-from pipeline.dictionary.definitions import (
+from ..dictionary.model.conditions import AnyOf, Condition, Dynamic, Reference, Remainder, Size
+from ..dictionary.model.definitions import (
     Container,
     ContainerEntry,
     Dictionary,
@@ -34,15 +27,22 @@ from pipeline.dictionary.definitions import (
     ParameterEntry,
     Placement,
 )
-from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding
-from pipeline.dictionary.parameter_types import (
+from ..dictionary.model.encodings import BinaryEncoding, NumberEncoding
+from ..dictionary.model.parameter_types import (
     ArrayType,
     BinaryType,
     EnumeratedType,
     NumberType,
     ParameterType,
 )
-from pipeline.errors import ConfigError, Problem
+from ..model.errors import ConfigError, Problem
+from . import expressions
+from .expressions import Known
+from .kaitai_types import Kinds, Order, bits_of, labels_of, order_of
+from .losses import Converted, Losses, Source
+from .names import Names, clean
+from .places import fixed_bits
+from .yaml_lines import List, Mapping, read_yaml
 
 NAMED = re.compile(r":field\s+(\w+)\s*:\s*([\w.]+)")
 MAX_UNROLLED = 64

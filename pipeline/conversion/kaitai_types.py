@@ -7,12 +7,10 @@ from dataclasses import dataclass
 from math import inf
 from typing import Any
 
-from pipeline.conversion.losses import Losses
-from pipeline.conversion.yaml_lines import Mapping
-from pipeline.dictionary.conditions import Size
-from pipeline.dictionary.definitions import MAX_CONTAINER_BITS
-from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, StringEncoding, Terminated
-from pipeline.dictionary.parameter_types import (
+from ..dictionary.model.conditions import Size
+from ..dictionary.model.definitions import MAX_CONTAINER_BITS
+from ..dictionary.model.encodings import BinaryEncoding, NumberEncoding, StringEncoding, Terminated
+from ..dictionary.model.parameter_types import (
     BinaryType,
     BooleanType,
     EnumeratedType,
@@ -22,6 +20,8 @@ from pipeline.dictionary.parameter_types import (
     Range,
     StringType,
 )
+from .losses import Losses
+from .yaml_lines import Mapping
 
 NUMBER = re.compile(r"([usf])([1248])(le|be)?")
 BITS = re.compile(r"b(\d+)(le|be)?")

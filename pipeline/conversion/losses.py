@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from pipeline.dictionary.definitions import Dictionary
+from ..dictionary.model.definitions import Dictionary
 
 
 @dataclass(frozen=True, slots=True)

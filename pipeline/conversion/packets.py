@@ -13,16 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.batches import PacketBatch
-from pipeline.conversion import drawing
-from pipeline.conversion.places import is_space_packet, placed_in
-from pipeline.conversion.wanted import Wanted, allowed, asked_of, want
-from pipeline.dictionary.conditions import Remainder, Size
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.definitions import Dictionary
-from pipeline.dictionary.encoder import Writer, encode_by
-from pipeline.dictionary.encodings import BinaryEncoding, Tagged, Terminated
-from pipeline.dictionary.parameter_types import (
+from ..dictionary.compile.plan import Plan
+from ..dictionary.decoder import Decoder
+from ..dictionary.encoder import Writer, encode_by
+from ..dictionary.model.conditions import Remainder, Size
+from ..dictionary.model.definitions import Dictionary
+from ..dictionary.model.encodings import BinaryEncoding, Tagged, Terminated
+from ..dictionary.model.parameter_types import (
     BinaryType,
     BooleanType,
     CodedTimeType,
@@ -30,7 +27,10 @@ from pipeline.dictionary.parameter_types import (
     SpelledType,
     StringType,
 )
-from pipeline.dictionary.plan import Plan
+from ..model.batches import PacketBatch
+from . import drawing
+from .places import is_space_packet, placed_in
+from .wanted import Wanted, allowed, asked_of, want
 
 IDLE_APID = 0x7FF
 TRIES = 40

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
-from pipeline.dictionary.conditions import AllOf, Comparison, Condition, Size
-from pipeline.dictionary.definitions import (
+from ..dictionary.model.conditions import AllOf, Comparison, Condition, Size
+from ..dictionary.model.definitions import (
     Container,
     ContainerEntry,
     Dictionary,
@@ -21,8 +21,8 @@ from pipeline.dictionary.definitions import (
     Placement,
     bases_of,
 )
-from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, StringEncoding
-from pipeline.dictionary.parameter_types import AggregateType, ArrayType, NumberType, ParameterType, UnencodedType
+from ..dictionary.model.encodings import BinaryEncoding, NumberEncoding, StringEncoding
+from ..dictionary.model.parameter_types import AggregateType, ArrayType, NumberType, ParameterType, UnencodedType
 
 START, END = "", "end"
 Place = tuple[str, int]

@@ -12,13 +12,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
-from pipeline.conversion.losses import Converted, Losses, Source
-from pipeline.conversion.names import Names, clean
-from pipeline.conversion.places import fixed_bits
-from pipeline.conversion.scos_meaning import Meanings
-from pipeline.conversion.scos_types import type_of
-from pipeline.dictionary.conditions import AllOf, Comparison, Condition, Reference
-from pipeline.dictionary.definitions import (
+from ..dictionary.model.conditions import AllOf, Comparison, Condition, Reference
+from ..dictionary.model.definitions import (
     Container,
     Dictionary,
     Location,
@@ -27,9 +22,14 @@ from pipeline.dictionary.definitions import (
     Placement,
     Repetition,
 )
-from pipeline.dictionary.encodings import NumberEncoding
-from pipeline.dictionary.parameter_types import NumberType
-from pipeline.errors import ConfigError, Problem
+from ..dictionary.model.encodings import NumberEncoding
+from ..dictionary.model.parameter_types import NumberType
+from ..model.errors import ConfigError, Problem
+from .losses import Converted, Losses, Source
+from .names import Names, clean
+from .places import fixed_bits
+from .scos_meaning import Meanings
+from .scos_types import type_of
 
 COLUMNS = {
     "pid": "type stype apid pi1 pi2 spid descr unit tpsd dfhsize time inter valid check event evid",

@@ -11,10 +11,10 @@ from dataclasses import replace
 from math import inf
 from typing import Any
 
-from pipeline.dictionary.calibrators import THIS
-from pipeline.dictionary.conditions import Comparison, Condition, Reference
-from pipeline.dictionary.encodings import Calibrator, Formula, Polynomial, Spline
-from pipeline.dictionary.parameter_types import (
+from ..dictionary.model.calibrators import THIS
+from ..dictionary.model.conditions import Comparison, Condition, Reference
+from ..dictionary.model.encodings import Calibrator, Formula, Polynomial, Spline
+from ..dictionary.model.parameter_types import (
     Alarm,
     BooleanType,
     EnumeratedType,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, StringEncoding
-from pipeline.dictionary.parameter_types import (
+from ..dictionary.model.encodings import BinaryEncoding, NumberEncoding, StringEncoding
+from ..dictionary.model.parameter_types import (
     BinaryType,
     BooleanType,
     CodedTimeType,
@@ -14,7 +14,7 @@ from pipeline.dictionary.parameter_types import (
     StringType,
     TimeCode,
 )
-from pipeline.dictionary.timecodes import CCSDS_EPOCH_NS
+from ..dictionary.model.timecodes import CCSDS_EPOCH_NS
 
 WIDE_BITS = {13: 24, 14: 32, 15: 48, 16: 64}
 FLOATS = {1: (32, "IEEE754"), 2: (64, "IEEE754"), 3: (32, "MILSTD_1750A"), 4: (48, "MILSTD_1750A")}

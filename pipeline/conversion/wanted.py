@@ -11,12 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from math import ceil, floor
 
-from pipeline.conversion.places import Placed, criteria_of, placed_in
-from pipeline.conversion.xtce_elements import positive
-from pipeline.dictionary.conditions import AllOf, AnyOf, Comparison, Condition, Dynamic, Lookup, Reference, Size
-from pipeline.dictionary.definitions import Container, ContainerEntry, Dictionary, Entry, bases_of
-from pipeline.dictionary.encodings import NumberEncoding
-from pipeline.dictionary.parameter_types import (
+from ..dictionary.model.conditions import AllOf, AnyOf, Comparison, Condition, Dynamic, Lookup, Reference, Size
+from ..dictionary.model.definitions import Container, ContainerEntry, Dictionary, Entry, bases_of
+from ..dictionary.model.encodings import NumberEncoding
+from ..dictionary.model.parameter_types import (
     AggregateType,
     ArrayType,
     BooleanType,
@@ -24,6 +22,8 @@ from pipeline.dictionary.parameter_types import (
     ParameterType,
     UnencodedType,
 )
+from .places import Placed, criteria_of, placed_in
+from .xtce_elements import positive
 
 SPAN = 12
 """A size that a packet tells is so many counts above the least that can be, at most."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from math import isinf
 from xml.etree.ElementTree import Element, SubElement
 
-from pipeline.dictionary.calibrators import THIS
-from pipeline.dictionary.conditions import (
+from ..dictionary.model.calibrators import THIS
+from ..dictionary.model.conditions import (
     AllOf,
     AnyOf,
     Comparison,
@@ -19,9 +19,9 @@ from pipeline.dictionary.conditions import (
     Reference,
     Size,
 )
-from pipeline.dictionary.encodings import Calibrator, Formula, Polynomial
-from pipeline.dictionary.parameter_types import CONCERN_LEVELS, Alarm, Limits, Range
-from pipeline.errors import ConfigError
+from ..dictionary.model.encodings import Calibrator, Formula, Polynomial
+from ..dictionary.model.parameter_types import CONCERN_LEVELS, Alarm, Limits, Range
+from ..model.errors import ConfigError
 
 LEVEL_RANGES = {1: "WatchRange", 2: "WarningRange", 3: "DistressRange", 4: "CriticalRange", 5: "SevereRange"}
 OPPOSITE = {"==": "!=", "!=": "==", "<": ">=", ">=": "<", ">": "<=", "<=": ">"}

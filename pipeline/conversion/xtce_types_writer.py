@@ -7,12 +7,10 @@ from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from xml.etree.ElementTree import Element, SubElement
 
-from pipeline.conversion.names import Names
-from pipeline.conversion.xtce_elements import FALSE, Pieces, number_text
-from pipeline.dictionary.conditions import Reference, Remainder, Size
-from pipeline.dictionary.definitions import MAX_CONTAINER_BITS
-from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, StringEncoding, Tagged, Terminated
-from pipeline.dictionary.parameter_types import (
+from ..dictionary.model.conditions import Reference, Remainder, Size
+from ..dictionary.model.definitions import MAX_CONTAINER_BITS
+from ..dictionary.model.encodings import BinaryEncoding, NumberEncoding, StringEncoding, Tagged, Terminated
+from ..dictionary.model.parameter_types import (
     AggregateType,
     ArrayType,
     BinaryType,
@@ -27,7 +25,9 @@ from pipeline.dictionary.parameter_types import (
     TimeType,
     UnencodedType,
 )
-from pipeline.dictionary.xtce_encodings import CHARSETS
+from ..dictionary.xtce.encodings import CHARSETS
+from .names import Names
+from .xtce_elements import FALSE, Pieces, number_text
 
 CHARSET_NAMES = {"utf-16-be": "UTF-16BE", "utf-32-be": "UTF-32BE"} | {
     codec: name for name, codec in CHARSETS.items() if not name.endswith(("16", "32", "BE"))

@@ -10,13 +10,8 @@ from dataclasses import dataclass, replace
 from io import BytesIO
 from xml.etree.ElementTree import Element, ElementTree, SubElement, indent, register_namespace
 
-from pipeline.conversion.losses import Losses
-from pipeline.conversion.names import clean, system_of
-from pipeline.conversion.places import LENGTH, Placed, placed_in, standing_at
-from pipeline.conversion.xtce_elements import Pieces
-from pipeline.conversion.xtce_types_writer import TypeWriter
-from pipeline.dictionary.conditions import Dynamic, Reference, Remainder, Size
-from pipeline.dictionary.definitions import (
+from ..dictionary.model.conditions import Dynamic, Reference, Remainder, Size
+from ..dictionary.model.definitions import (
     Container,
     ContainerEntry,
     Dictionary,
@@ -27,14 +22,19 @@ from pipeline.dictionary.definitions import (
     ParameterEntry,
     Placement,
 )
-from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, StringEncoding
-from pipeline.dictionary.parameter_types import (
+from ..dictionary.model.encodings import BinaryEncoding, NumberEncoding, StringEncoding
+from ..dictionary.model.parameter_types import (
     AggregateType,
     ArrayType,
     BinaryType,
     ParameterType,
     StringType,
 )
+from .losses import Losses
+from .names import clean, system_of
+from .places import LENGTH, Placed, placed_in, standing_at
+from .xtce_elements import Pieces
+from .xtce_types_writer import TypeWriter
 
 NAMESPACE = "http://www.omg.org/spec/XTCE/20180204"
 HEADER_BYTES = 6

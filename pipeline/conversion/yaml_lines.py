@@ -6,8 +6,8 @@ from typing import Any
 
 import yaml
 
-from pipeline.conversion.losses import Source
-from pipeline.errors import ConfigError, Problem
+from ..model.errors import ConfigError, Problem
+from .losses import Source
 
 MAX_DEPTH = 100
 MAX_NODES = 1_000_000

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.printable import printable
+from ..model.printable import printable
 
 MAX_SIDE = 640
 MAX_BYTES = 32 << 20

@@ -16,13 +16,13 @@ from bokeh.models import (
     UIElement,
 )
 
-from pipeline.dashboard import theme
-from pipeline.dashboard.album import IMAGES, Album, Picture, rgba, stretch
-from pipeline.dashboard.panels import ONBOARD, Panel, below, beside, controls, flagged, hover, plot, utc_text
-from pipeline.dashboard.state import Stream
-from pipeline.dashboard.theme import sheet
-from pipeline.dashboard.thumbnails import CELL_PX, Thumbnails
-from pipeline.dashboard.words import Words
+from . import theme
+from .album import IMAGES, Album, Picture, rgba, stretch
+from .panels import ONBOARD, Panel, below, beside, controls, flagged, hover, plot, utc_text
+from .state import Stream
+from .theme import sheet
+from .thumbnails import CELL_PX, Thumbnails
+from .words import Words
 
 LATEST = "latest"
 STRETCHES = {"all values": 0.0, "middle 98 %": 0.01, "middle 90 %": 0.05}

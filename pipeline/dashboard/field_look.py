@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from bokeh.models import ColumnDataSource, DataRange1d, Select, UIElement
 
-from pipeline.dashboard import theme
-from pipeline.dashboard.panels import (
+from . import theme
+from .panels import (
     ONBOARD,
     QUALITY_TIP,
     TIME_TIP,
@@ -29,12 +29,12 @@ from pipeline.dashboard.panels import (
     plot,
     where_doubtful,
 )
-from pipeline.dashboard.ring import Ring
-from pipeline.dashboard.rows import QUALITY, SOLAR, TIME, Rows
-from pipeline.dashboard.sound_plot import SoundPlot
-from pipeline.dashboard.state import Stream
-from pipeline.dashboard.theme import sheet
-from pipeline.dashboard.wind_rose import WindRose
+from .ring import Ring
+from .rows import QUALITY, SOLAR, TIME, Rows
+from .sound_plot import SoundPlot
+from .state import Stream
+from .theme import sheet
+from .wind_rose import WindRose
 
 FRAMES = {
     "local: east, north, up": ("enu", ("east", "north", "up")),

@@ -16,21 +16,21 @@ from bokeh.document import Document, without_document_lock
 from bokeh.layouts import row
 from bokeh.models import Button, CustomJS, Select, TabPanel, Tabs
 
-from pipeline.dashboard import theme
-from pipeline.dashboard.admission import HiddenLooks
-from pipeline.dashboard.cameras_look import CamerasLook
-from pipeline.dashboard.field_look import FieldLook
-from pipeline.dashboard.panels import below, beside
-from pipeline.dashboard.pass_look import PassLook
-from pipeline.dashboard.radar_look import RadarLook
-from pipeline.dashboard.replay_bar import ReplayBar, Say
-from pipeline.dashboard.spectra_look import SpectraLook
-from pipeline.dashboard.state import UNREADABLE, State, Stream
-from pipeline.dashboard.theme import sheet
-from pipeline.dashboard.traverse_look import TraverseLook
-from pipeline.dashboard.turns import Turns, in_turn
-from pipeline.dashboard.words import Words, ago, clock
-from pipeline.printable import printable
+from ..model.printable import printable
+from . import theme
+from .admission import HiddenLooks
+from .cameras_look import CamerasLook
+from .field_look import FieldLook
+from .panels import below, beside
+from .pass_look import PassLook
+from .radar_look import RadarLook
+from .replay_bar import ReplayBar, Say
+from .spectra_look import SpectraLook
+from .state import UNREADABLE, State, Stream
+from .theme import sheet
+from .traverse_look import TraverseLook
+from .turns import Turns, in_turn
+from .words import Words, ago, clock
 
 TICK_MS = 500
 LATEST = "latest heard"

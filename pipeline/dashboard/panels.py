@@ -22,13 +22,13 @@ from bokeh.models import (
 )
 from bokeh.plotting import figure
 
-from pipeline.batches import DOUBTFUL, NO_TIME, Quality
-from pipeline.dashboard import theme
-from pipeline.dashboard.ring import Mark, Ring
-from pipeline.dashboard.rows import QUALITY, TIME, Rows
-from pipeline.dashboard.theme import sheet
-from pipeline.dashboard.words import Words, ago
-from pipeline.gaps import gap_starts, interrupted
+from ..model.batches import DOUBTFUL, NO_TIME, Quality
+from ..model.gaps import gap_starts, interrupted
+from . import theme
+from .ring import Mark, Ring
+from .rows import QUALITY, TIME, Rows
+from .theme import sheet
+from .words import Words, ago
 
 QUALITY_NAMES = tuple(str(bit.name).lower().replace("_", " ") for bit in Quality)
 """By bit."""

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from bokeh.models import ColumnDataSource, Range1d, UIElement
 
-from pipeline.batches import event_clock
-from pipeline.dashboard import theme
-from pipeline.dashboard.panels import (
+from ..model.batches import event_clock
+from . import theme
+from .panels import (
     RECEIVED,
     RECEIVED_TIP,
     Panel,
@@ -24,8 +24,8 @@ from pipeline.dashboard.panels import (
     plot,
     utc_text,
 )
-from pipeline.dashboard.state import Stream
-from pipeline.dashboard.words import Words
+from .state import Stream
+from .words import Words
 
 _COUNTERS = (
     "frames", "duplicates", "gaps", "lost_frames", "packets", "idle_packets", "truncated_packets", "bad_headers",

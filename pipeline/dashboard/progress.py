@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.printable import printable
+from ..model.printable import printable
 
 STATES = ("playing", "paused", "seeking", "ended", "stopped")
 SILENT_S = 4.0

@@ -24,14 +24,14 @@ from bokeh.models import (
     UIElement,
 )
 
-from pipeline.batches import DOUBTFUL
-from pipeline.dashboard import theme
-from pipeline.dashboard.panels import QUALITY_TIP, Panel, below, beside, controls, hover, plot
-from pipeline.dashboard.radargram import LIGHT_M_NS, radargram
-from pipeline.dashboard.ring import Mark, Ring
-from pipeline.dashboard.rows import QUALITY, TIME
-from pipeline.dashboard.state import Stream
-from pipeline.dashboard.theme import sheet
+from ..model.batches import DOUBTFUL
+from . import theme
+from .panels import QUALITY_TIP, Panel, below, beside, controls, hover, plot
+from .radargram import LIGHT_M_NS, radargram
+from .ring import Mark, Ring
+from .rows import QUALITY, TIME
+from .state import Stream
+from .theme import sheet
 
 PALETTES = {"Viridis": "Viridis256", "Grey": "Greys256", "Inferno": "Inferno256", "Cividis": "Cividis256"}
 

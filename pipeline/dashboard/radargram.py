@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dashboard.rows import Rows
+from .rows import Rows
 
 MAX_COLUMNS = 600
 MAX_BINS = 700

@@ -10,12 +10,12 @@ from typing import Any
 from bokeh.layouts import row
 from bokeh.models import Button, Select, Slider, UIElement
 
-from pipeline.dashboard import theme
-from pipeline.dashboard.progress import Progress
-from pipeline.dashboard.state import Stream
-from pipeline.dashboard.theme import sheet
-from pipeline.dashboard.words import Words
-from pipeline.errors import DownlinkError
+from ..model.errors import DownlinkError
+from . import theme
+from .progress import Progress
+from .state import Stream
+from .theme import sheet
+from .words import Words
 
 Say = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 """Sends a command to the replay that plays `<mission>/<stream>`; a DownlinkError where it cannot."""

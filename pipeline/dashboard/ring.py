@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dashboard.rows import TIME, Rows
+from .rows import TIME, Rows
 
 MAX_RING_BYTES = 12 << 20
 """Of the arrays of one ring, the fifth that is room for new rows included."""

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.printable import printable
+from ..model.printable import printable
 
 TIME = "time_ns"
 QUALITY = "quality"

@@ -16,13 +16,13 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
-from pipeline.dashboard.admission import Admission, HiddenLooks
-from pipeline.dashboard.state import State, Unpack
-from pipeline.dashboard.turns import Turns
-from pipeline.dashboard.web_security import origins, secure
-from pipeline.errors import ConfigError, RunError
-from pipeline.heap import give_back_freed_memory
-from pipeline.software import to_install
+from ..model.errors import ConfigError, RunError
+from ..system.allocator import give_back_freed_memory
+from ..system.software import to_install
+from .admission import Admission, HiddenLooks
+from .state import State, Unpack
+from .turns import Turns
+from .web_security import origins, secure
 
 TOPICS = ("+/+/progress", "+/+/product/#", "+/+/link/+", "+/+/event/+", "+/+/report", "+/status/+")
 
@@ -81,7 +81,7 @@ async def serving(
     state = State(unpack)
     listening = asyncio.create_task(_listen(messages, state), name="dashboard")
     try:
-        await asyncio.to_thread(import_module, "pipeline.dashboard.page")
+        await asyncio.to_thread(import_module, ".page", __package__)
         server = _start(state, say, host, port, named_origins, or_any_port=or_any_port)
         try:
             yield Served(f"http://{_in_url(host)}:{server.port}/", listening, state)
@@ -123,7 +123,7 @@ class _Server:
         from tornado.httpserver import HTTPServer  # noqa: PLC0415
         from tornado.ioloop import IOLoop  # noqa: PLC0415
 
-        from pipeline.dashboard.page import Asked, Page  # noqa: PLC0415
+        from .page import Asked, Page  # noqa: PLC0415
 
         def open_page(document: Any) -> None:
             if refusal := self._admission.refusal(MAX_PAGES):

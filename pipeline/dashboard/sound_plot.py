@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from bokeh.models import ColumnDataSource
 
-from pipeline.batches import DOUBTFUL
-from pipeline.dashboard import theme
-from pipeline.dashboard.panels import hover, plot
-from pipeline.dashboard.ring import Ring
-from pipeline.dashboard.rows import QUALITY
+from ..model.batches import DOUBTFUL
+from . import theme
+from .panels import hover, plot
+from .ring import Ring
+from .rows import QUALITY
 
 
 class SoundPlot:

@@ -18,14 +18,14 @@ from bokeh.models import (
     UIElement,
 )
 
-from pipeline.batches import DOUBTFUL
-from pipeline.dashboard import theme
-from pipeline.dashboard.lines import BANDS_NM
-from pipeline.dashboard.panels import Panel, below, controls, hover, plot, utc_text
-from pipeline.dashboard.ring import Ring
-from pipeline.dashboard.rows import QUALITY, TIME, Rows
-from pipeline.dashboard.state import Stream
-from pipeline.dashboard.theme import sheet
+from ..model.batches import DOUBTFUL
+from . import theme
+from .lines import BANDS_NM
+from .panels import Panel, below, controls, hover, plot, utc_text
+from .ring import Ring
+from .rows import QUALITY, TIME, Rows
+from .state import Stream
+from .theme import sheet
 
 LATEST = "latest point"
 ALL = "all"

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from pipeline.dashboard.album import IMAGES, Album, read_picture
-from pipeline.dashboard.progress import SILENT_S, Progress, read_progress
-from pipeline.dashboard.ring import Ring
-from pipeline.dashboard.rows import WANTED, product_rows
-from pipeline.printable import printable
+from ..model.printable import printable
+from .album import IMAGES, Album, read_picture
+from .progress import SILENT_S, Progress, read_progress
+from .ring import Ring
+from .rows import WANTED, product_rows
 
 MAX_STREAMS = 12
 MAX_EVENTS = 500

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bokeh.models import InlineStyleSheet
 from bokeh.themes import Theme
 
-from pipeline.dashboard.page_script import SCRIPT
+from .page_script import SCRIPT
 
 BLUE, ORANGE, GREEN, RED, VIOLET, CYAN = "#4c9be8", "#e8913c", "#3fae72", "#e0524d", "#a684e8", "#2fb3c4"
 PINK = "#e87fb8"

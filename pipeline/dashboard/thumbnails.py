@@ -8,10 +8,10 @@ from typing import Any
 from bokeh.models import ColumnDataSource, CustomJS, HoverTool, Range1d, TapTool
 from bokeh.plotting import figure
 
-from pipeline.batches import DOUBTFUL
-from pipeline.dashboard import theme
-from pipeline.dashboard.album import Picture
-from pipeline.dashboard.panels import ONBOARD, utc_text
+from ..model.batches import DOUBTFUL
+from . import theme
+from .album import Picture
+from .panels import ONBOARD, utc_text
 
 CELL_PX = 78
 _LABEL = 0.16  # of a cell's height

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from bokeh.models import ColumnDataSource, DataRange1d, TapTool, UIElement
 
-from pipeline.batches import DOUBTFUL
-from pipeline.dashboard import theme
-from pipeline.dashboard.album import Picture
-from pipeline.dashboard.panels import (
+from ..model.batches import DOUBTFUL
+from . import theme
+from .album import Picture
+from .panels import (
     ONBOARD,
     QUALITY_TIP,
     TIME_TIP,
@@ -27,9 +27,9 @@ from pipeline.dashboard.panels import (
     plot,
     where_doubtful,
 )
-from pipeline.dashboard.ring import Ring
-from pipeline.dashboard.rows import QUALITY, TIME, Rows
-from pipeline.dashboard.state import Stream
+from .ring import Ring
+from .rows import QUALITY, TIME, Rows
+from .state import Stream
 
 _TAKEN: dict[str, tuple[str, str, str]] = {
     "libs/mean": ("LIBS", "star", theme.GREEN),

@@ -11,7 +11,7 @@ import secrets
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from pipeline.errors import ConfigError
+from ..model.errors import ConfigError
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",

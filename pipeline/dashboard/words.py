@@ -10,7 +10,7 @@ from typing import Any
 
 from bokeh.models import CustomJS, Div
 
-from pipeline.dashboard.theme import sheet
+from .theme import sheet
 
 STALE_S = 60.0
 """Older values are marked as stale."""

@@ -16,20 +16,20 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, Column, ColumnBatch, Event, PacketBatch, Quality
-from pipeline.dictionary.arena import empty_column
-from pipeline.dictionary.columns import named_columns, quality_of
-from pipeline.dictionary.limit_watch import LimitWatch
-from pipeline.dictionary.others import OtherValues
-from pipeline.dictionary.plain import Plain, compile_plain
-from pipeline.dictionary.plan import Plan
-from pipeline.dictionary.plan_nodes import Node
-from pipeline.dictionary.rows import MIN_ROW_BYTES
-from pipeline.dictionary.runs import Result
-from pipeline.dictionary.sorting import Group, Sorter, run_program
-from pipeline.dictionary.values import Values
-from pipeline.errors import ConfigError, Problem
-from pipeline.forms import Array, Arrays, Form, form_of
+from ..model.batches import NO_TIME, Column, ColumnBatch, Event, PacketBatch, Quality
+from ..model.errors import ConfigError, Problem
+from ..model.layouts import Array, Arrays, Form, form_of
+from .compile.columns import named_columns, quality_of
+from .compile.limit_watch import LimitWatch
+from .compile.others import OtherValues
+from .compile.plan import Plan
+from .compile.plan_nodes import Node
+from .compile.sorting import Group, Sorter, run_program
+from .plain import Plain, compile_plain
+from .run.arena import empty_column
+from .run.rows import MIN_ROW_BYTES
+from .run.runs import Result
+from .run.values import Values
 
 Rows = NDArray[np.intp]
 MAX_AGE_NS = 3600 * 10**9

@@ -11,7 +11,8 @@ import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from pipeline.dictionary.conditions import (
+from .encoder_checks import check_word
+from .model.conditions import (
     AllOf,
     AnyOf,
     Comparison,
@@ -22,7 +23,7 @@ from pipeline.dictionary.conditions import (
     Remainder,
     Size,
 )
-from pipeline.dictionary.definitions import (
+from .model.definitions import (
     Container,
     ContainerEntry,
     Dictionary,
@@ -31,8 +32,7 @@ from pipeline.dictionary.definitions import (
     IndirectEntry,
     MissingEntry,
 )
-from pipeline.dictionary.encoder_checks import check_word
-from pipeline.dictionary.encodings import (
+from .model.encodings import (
     BinaryEncoding,
     ErrorCheck,
     NumberEncoding,
@@ -41,7 +41,7 @@ from pipeline.dictionary.encodings import (
     Tagged,
     Terminated,
 )
-from pipeline.dictionary.parameter_types import (
+from .model.parameter_types import (
     AggregateType,
     ArrayType,
     BinaryType,

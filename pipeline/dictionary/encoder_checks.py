@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.dictionary.encodings import CheckAlgorithm, Crc
+from .model.encodings import CheckAlgorithm, Crc
 
 
 def check_word(algorithm: CheckAlgorithm, octets: bytes) -> bytes:

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.dictionary.blocks import BlockProgram
-from pipeline.dictionary.lone import Lone
-from pipeline.dictionary.plan_nodes import Node
-from pipeline.forms import Array, Form, LateArrays
+from ..model.layouts import Array, Form, LateArrays
+from .compile.plan_nodes import Node
+from .run.blocks import BlockProgram
+from .run.lone import Lone
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from pipeline.dictionary.definitions import Dictionary
-from pipeline.dictionary.document import Node, Reading
-from pipeline.dictionary.notices import Notice, located
-from pipeline.dictionary.plan import Plan, compile_plan
-from pipeline.dictionary.xtce import NOT_TELEMETRY, Source, parse_sources, read_documents
-from pipeline.errors import ConfigError, Problem
+from ..model.errors import ConfigError, Problem
+from .compile.plan import Plan, compile_plan
+from .model.definitions import Dictionary
+from .model.document import Node, Reading
+from .model.notices import Notice, located
+from .xtce.reader import NOT_TELEMETRY, Source, parse_sources, read_documents
 
 SUPPORTED, DESCRIBES, PASSED_OVER, REFUSED = "supported", "not telemetry", "passed over", "refused"
 BEYOND = "is not implemented"

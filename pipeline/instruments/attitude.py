@@ -14,11 +14,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, ColumnBatch
-from pipeline.instruments.calibration import Positive, Source, Table
-from pipeline.instruments.rotations import Floats, normalized
-from pipeline.instruments.rows import with_columns
-from pipeline.instruments.track import NEVER_NS, Jumps, Track
+from ..model.batches import NO_TIME, ColumnBatch
+from .calibration import Positive, Source, Table
+from .rotations import Floats, normalized
+from .rows import with_columns
+from .track import NEVER_NS, Jumps, Track
 
 CONTAINER = "NAVIGATION"
 QUATERNION = ("Q_SCALAR", "Q_X", "Q_Y", "Q_Z")

@@ -16,8 +16,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from pipeline.instruments.calibration import Positive, Source, Table
-from pipeline.instruments.rotations import Floats
+from .calibration import Positive, Source, Table
+from .rotations import Floats
 
 
 class Band(Table):

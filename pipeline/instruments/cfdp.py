@@ -16,8 +16,8 @@ import fastcrc
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import ColumnBatch, Quality, Ragged
-from pipeline.instruments.rows import compact, join, take
+from ..model.batches import ColumnBatch, Quality, Ragged
+from .rows import compact, join, take
 
 MAX_FILE_BYTES = 16 << 20
 MAX_OPEN = 4

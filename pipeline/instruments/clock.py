@@ -16,14 +16,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import ColumnBatch, Event, Quality, Quantity
-from pipeline.clock.correlation import Correlation, FitSettings, Pairs, correlate
-from pipeline.clock.robust import Floats
-from pipeline.instruments.calibration import Calibration, Positive, Source, Table, outside
-from pipeline.instruments.context import Context
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.products import Draft, flag
-from pipeline.instruments.rows import join, window_keys
+from ..clock.correlation import Correlation, FitSettings, Pairs, correlate
+from ..clock.robust import Floats
+from ..model.batches import ColumnBatch, Event, Quality, Quantity
+from .calibration import Calibration, Positive, Source, Table, outside
+from .context import Context
+from .instrument import Instrument
+from .products import Draft, flag
+from .rows import join, window_keys
 
 CONTAINER = "TIME_CORRELATION"
 MAX_PAIRS = 100_000

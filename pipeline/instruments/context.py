@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from pipeline.clock.onboard import OnboardClock
+from ..clock.onboard import OnboardClock
 
 
 @dataclass(frozen=True, slots=True)

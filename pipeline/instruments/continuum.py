@@ -15,8 +15,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.instruments.rotations import Floats
-from pipeline.instruments.whittaker import noise_through, smooth, transposed
+from .rotations import Floats
+from .whittaker import noise_through, smooth, transposed
 
 _MAD_TO_SIGMA = 1.4826
 _B3 = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.instruments.rotations import Floats
+from .rotations import Floats
 
 _MAD_TO_SIGMA = 1.4826
 

@@ -16,15 +16,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, ColumnBatch, Event, Quantity
-from pipeline.instruments.calibration import outside
-from pipeline.instruments.context import Context
-from pipeline.instruments.dips import Dip, fit_dip, lowest_samples
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.products import Draft
-from pipeline.instruments.rotations import Floats
-from pipeline.instruments.rows import join, sample_times, take
-from pipeline.instruments.weather import END_OF_SCALE, Weather, WeatherCalibration, pressure_pa, thermistor_degc
+from ..model.batches import NO_TIME, ColumnBatch, Event, Quantity
+from .calibration import outside
+from .context import Context
+from .dips import Dip, fit_dip, lowest_samples
+from .instrument import Instrument
+from .products import Draft
+from .rotations import Floats
+from .rows import join, sample_times, take
+from .weather import END_OF_SCALE, Weather, WeatherCalibration, pressure_pa, thermistor_degc
 
 _GROUP_NS = 60_000_000_000
 

@@ -18,14 +18,14 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, ColumnBatch, Quantity
-from pipeline.instruments.attitude import Navigation
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.products import Draft
-from pipeline.instruments.rotations import Floats
-from pipeline.instruments.rover_calibration import RoverCalibration
-from pipeline.instruments.rows import take
-from pipeline.instruments.traverse import sols
+from ..model.batches import NO_TIME, ColumnBatch, Quantity
+from .attitude import Navigation
+from .instrument import Instrument
+from .products import Draft
+from .rotations import Floats
+from .rover_calibration import RoverCalibration
+from .rows import take
+from .traverse import sols
 
 PAYLOADS = ("GPR_ON", "MAGNETOMETER_ON", "WEATHER_ON", "LIBS_ON", "SWIR_ON")
 _NUMBERS = (

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from pipeline.instruments.context import Site
-from pipeline.quantities import MAX_KNOWN, Legend
+from ..model.quantities import MAX_KNOWN, Legend
+from .context import Site
 
 WORDS = {
     "enu": "local: east, north, up at the rover",

@@ -14,15 +14,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import Column, ColumnBatch, Quality, Quantity, Ragged
-from pipeline.clock.mars import mars_time, solar_position
-from pipeline.instruments.attitude import Navigation
-from pipeline.instruments.context import Context
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.products import Draft, column_quantity, flag
-from pipeline.instruments.radar_calibration import GprCalibration, RadarChannel
-from pipeline.instruments.radar_noise import noise_floor
-from pipeline.instruments.rows import compact, take, window_keys, with_columns
+from ..clock.mars import mars_time, solar_position
+from ..model.batches import Column, ColumnBatch, Quality, Quantity, Ragged
+from .attitude import Navigation
+from .context import Context
+from .instrument import Instrument
+from .products import Draft, column_quantity, flag
+from .radar_calibration import GprCalibration, RadarChannel
+from .radar_noise import noise_floor
+from .rows import compact, take, window_keys, with_columns
 
 BLOCK_BYTES = 18  # velocity, position and attitude at the record's end
 _AXES = ("VELOCITY_X", "VELOCITY_Y", "VELOCITY_Z")

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
-from pipeline.instruments.cfdp import PDU_COLUMNS
-from pipeline.instruments.strip_camera import StripCamera
+from .cfdp import PDU_COLUMNS
+from .strip_camera import StripCamera
 
 
 class Hiric(StripCamera):

@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.instruments.calibration import Positive, Source, Table
-from pipeline.instruments.rotations import Floats
+from .calibration import Positive, Source, Table
+from .rotations import Floats
 
 OF_NOISE = "one sigma: photons, reading and counting; not of the response, nor of a lossy compression"
 

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import ColumnBatch, Quality, Quantity, Ragged
-from pipeline.instruments.image_codecs import MAX_SAMPLES, decode_stripe
-from pipeline.instruments.products import Draft, column_quantity, flag
-from pipeline.instruments.rows import join, owned
+from ..model.batches import ColumnBatch, Quality, Quantity, Ragged
+from .image_codecs import MAX_SAMPLES, decode_stripe
+from .products import Draft, column_quantity, flag
+from .rows import join, owned
 
 GOOD, MISSING, UNDECODABLE = 0, 1, 2
 """`line_quality`."""

@@ -15,13 +15,13 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import ColumnBatch, Event
-from pipeline.instruments.attitude import Navigation
-from pipeline.instruments.calibration import Calibration
-from pipeline.instruments.context import Context
-from pipeline.instruments.products import Draft
-from pipeline.instruments.rows import window_keys
-from pipeline.instruments.uncertainty import UNKNOWN
+from ..model.batches import ColumnBatch, Event
+from .attitude import Navigation
+from .calibration import Calibration
+from .context import Context
+from .products import Draft
+from .rows import window_keys
+from .uncertainty import UNKNOWN
 
 
 class Instrument(ABC):

@@ -20,7 +20,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.instruments.rotations import Floats
+from .rotations import Floats
 
 NODES = 3
 """Gauss-Legendre nodes along each axis of a bin."""

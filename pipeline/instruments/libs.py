@@ -22,16 +22,16 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import ColumnBatch, Event, Quality, Quantity
-from pipeline.instruments import whittaker
-from pipeline.instruments.context import Context
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.libs_calibration import LibsCalibration
-from pipeline.instruments.libs_products import MeanSpectrum, drift_draft, mean_draft, signal_of, spectrum_drafts
-from pipeline.instruments.libs_wavelength import Drift, fit_drift, sigma_nm, wavelengths_nm
-from pipeline.instruments.products import Draft, any_beyond_row, column_quantity, flag
-from pipeline.instruments.rotations import Floats
-from pipeline.instruments.rows import take
+from ..model.batches import ColumnBatch, Event, Quality, Quantity
+from . import whittaker
+from .context import Context
+from .instrument import Instrument
+from .libs_calibration import LibsCalibration
+from .libs_products import MeanSpectrum, drift_draft, mean_draft, signal_of, spectrum_drafts
+from .libs_wavelength import Drift, fit_drift, sigma_nm, wavelengths_nm
+from .products import Draft, any_beyond_row, column_quantity, flag
+from .rotations import Floats
+from .rows import take
 
 _END_OF_SCALE = 65535
 _SPECTRUM = ("row", "channel")

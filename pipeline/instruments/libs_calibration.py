@@ -6,7 +6,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.instruments.calibration import Calibration, Finite, Positive, Source, Table
+from .calibration import Calibration, Finite, Positive, Source, Table
 
 Share = Annotated[float, Field(ge=0, le=1)]
 NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -15,9 +15,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from pipeline.instruments.libs_calibration import Distance, Wavelength
-from pipeline.instruments.libs_wavelength import starts
-from pipeline.instruments.rotations import Floats
+from .libs_calibration import Distance, Wavelength
+from .libs_wavelength import starts
+from .rotations import Floats
 
 
 def factors(distance: Distance, wavelength: Wavelength, n_channels: int, distance_mm: float) -> Floats:

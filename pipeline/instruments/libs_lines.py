@@ -16,10 +16,10 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.instruments.libs_calibration import Lines, Wavelength
-from pipeline.instruments.libs_wavelength import starts
-from pipeline.instruments.peaks import fit_peaks
-from pipeline.instruments.rotations import Floats
+from .libs_calibration import Lines, Wavelength
+from .libs_wavelength import starts
+from .peaks import fit_peaks
+from .rotations import Floats
 
 _SAME_PEAK_PX = 0.5
 

@@ -13,14 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import ColumnBatch, Quality, Quantity
-from pipeline.instruments.continuum import Continuum, continuum, denoise
-from pipeline.instruments.libs_calibration import LibsCalibration, Telescope
-from pipeline.instruments.libs_distance import factors
-from pipeline.instruments.libs_lines import find_lines
-from pipeline.instruments.libs_wavelength import Drift, starts
-from pipeline.instruments.products import Draft
-from pipeline.instruments.rotations import Floats
+from ..model.batches import ColumnBatch, Quality, Quantity
+from .continuum import Continuum, continuum, denoise
+from .libs_calibration import LibsCalibration, Telescope
+from .libs_distance import factors
+from .libs_lines import find_lines
+from .libs_wavelength import Drift, starts
+from .products import Draft
+from .rotations import Floats
 
 _SPECTRUM = ("row", "channel")
 _OF_SIGNAL = "one sigma: read and photon noise, the dark's, and the continuum's with it"

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.instruments.libs_calibration import Spectrometer, Titanium, Wavelength
-from pipeline.instruments.peaks import fit_peaks
-from pipeline.instruments.rotations import Floats
+from .libs_calibration import Spectrometer, Titanium, Wavelength
+from .peaks import fit_peaks
+from .rotations import Floats
 
 _MAD_TO_SIGMA = 1.4826
 _ROUNDS = 10

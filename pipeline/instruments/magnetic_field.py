@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import ColumnBatch, Quality
-from pipeline.instruments.attitude import Attitude, Navigation, attitude_of, with_attitude
-from pipeline.instruments.magnetometer_calibration import MagnetometerCalibration, Scale, Sensor
-from pipeline.instruments.products import flag
-from pipeline.instruments.rotations import Floats, rotate_by_mast
-from pipeline.instruments.rows import sample_times, with_columns
+from ..model.batches import ColumnBatch, Quality
+from .attitude import Attitude, Navigation, attitude_of, with_attitude
+from .magnetometer_calibration import MagnetometerCalibration, Scale, Sensor
+from .products import flag
+from .rotations import Floats, rotate_by_mast
+from .rows import sample_times, with_columns
 
 
 def with_surroundings(

@@ -21,10 +21,10 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import ColumnBatch, Quantity
-from pipeline.instruments.attitude import Attitude, Navigation, attitude_of
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.magnetic_field import (
+from ..model.batches import ColumnBatch, Quantity
+from .attitude import Attitude, Navigation, attitude_of
+from .instrument import Instrument
+from .magnetic_field import (
     current_a,
     in_sensor_nt,
     interference_nt,
@@ -34,9 +34,9 @@ from pipeline.instruments.magnetic_field import (
     to_rover_nt,
     with_surroundings,
 )
-from pipeline.instruments.magnetometer_calibration import MagnetometerCalibration
-from pipeline.instruments.products import Draft
-from pipeline.instruments.rotations import Floats, east_north_up, rotate
+from .magnetometer_calibration import MagnetometerCalibration
+from .products import Draft
+from .rotations import Floats, east_north_up, rotate
 
 FRAMES = {"sensor": "sensor axes", "rover": "X forward, Y right, Z down", "enu": "local east, north, up"}
 _VECTOR = ("row", "axis")

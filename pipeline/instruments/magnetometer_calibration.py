@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.instruments.attitude import AttitudeLimit
-from pipeline.instruments.calibration import Calibration, Finite, Matrix, Positive, Source, Table, Vector
+from .attitude import AttitudeLimit
+from .calibration import Calibration, Finite, Matrix, Positive, Source, Table, Vector
 
 
 class Scale(Table):

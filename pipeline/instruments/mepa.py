@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.batches import ColumnBatch, Quality, Quantity
-from pipeline.instruments.calibration import Calibration, Positive, Source, Span, Table
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.products import Draft, flag
-from pipeline.instruments.rotations import Floats
+from ..model.batches import ColumnBatch, Quality, Quantity
+from .calibration import Calibration, Positive, Source, Span, Table
+from .instrument import Instrument
+from .products import Draft, flag
+from .rotations import Floats
 
 _KINDS = ("electron", "proton", "ion")
 _UNIT = "cm-2 s-1 sr-1 MeV-1"

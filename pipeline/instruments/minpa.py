@@ -21,12 +21,12 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
-from pipeline.batches import ColumnBatch, Quality, Quantity
-from pipeline.instruments.calibration import Calibration, Positive, Range, Source, Span, Table
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.ion_moments import Directions, Moments, maxwellian_moments
-from pipeline.instruments.products import Draft, column_quantity, flag
-from pipeline.instruments.rotations import Floats
+from ..model.batches import ColumnBatch, Quality, Quantity
+from .calibration import Calibration, Positive, Range, Source, Span, Table
+from .instrument import Instrument
+from .ion_moments import Directions, Moments, maxwellian_moments
+from .products import Draft, column_quantity, flag
+from .rotations import Floats
 
 _CHARGE_C, _ATOMIC_MASS_KG = 1.602176634e-19, 1.66053906660e-27
 _UNIT = "eV cm-2 s-1 sr-1 eV-1"

@@ -19,14 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.batches import ColumnBatch, Quality, Quantity
-from pipeline.instruments.attitude import Navigation
-from pipeline.instruments.calibration import Calibration, Finite, Positive, Source, Table
-from pipeline.instruments.context import Context
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.products import Draft, column_quantity, flag
-from pipeline.instruments.rotations import Floats
-from pipeline.instruments.rows import take, with_columns
+from ..model.batches import ColumnBatch, Quality, Quantity
+from .attitude import Navigation
+from .calibration import Calibration, Finite, Positive, Source, Table
+from .context import Context
+from .instrument import Instrument
+from .products import Draft, column_quantity, flag
+from .rotations import Floats
+from .rows import take, with_columns
 
 _DETECTORS = ("visible", "infrared")
 _END_OF_SCALE = 65535

@@ -19,14 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.batches import NO_TIME, ColumnBatch, Quality, Quantity, usable
-from pipeline.instruments.attitude import Navigation
-from pipeline.instruments.calibration import Calibration, Finite, Matrix, Positive, Source, Table, Vector
-from pipeline.instruments.context import Context
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.products import Draft, flag
-from pipeline.instruments.rotations import Floats
-from pipeline.instruments.rows import sample_times, take, with_columns
+from ..model.batches import NO_TIME, ColumnBatch, Quality, Quantity, usable
+from .attitude import Navigation
+from .calibration import Calibration, Finite, Matrix, Positive, Source, Table, Vector
+from .context import Context
+from .instrument import Instrument
+from .products import Draft, flag
+from .rotations import Floats
+from .rows import sample_times, take, with_columns
 
 N_SAMPLES = 128
 FAST_HZ = 128

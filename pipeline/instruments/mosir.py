@@ -20,13 +20,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.batches import ColumnBatch, Quality, Quantity
-from pipeline.instruments.calibration import Calibration, Positive, Source, Table
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.noise_power import noise_sigma
-from pipeline.instruments.products import Draft, flag
-from pipeline.instruments.rotations import Floats
-from pipeline.instruments.rows import take
+from ..model.batches import ColumnBatch, Quality, Quantity
+from .calibration import Calibration, Positive, Source, Table
+from .instrument import Instrument
+from .noise_power import noise_sigma
+from .products import Draft, flag
+from .rotations import Floats
+from .rows import take
 
 SPEED_OF_LIGHT_M_S = 299_792_458.0
 _BANDS = ("BAND_10_15", "BAND_15_20", "BAND_30_50")

@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.batches import ColumnBatch, Quality, Quantity
-from pipeline.clock.mars import mars_time, solar_position, sun_distance_au
-from pipeline.instruments.calibration import Calibration, Finite, Positive, Source, Table
-from pipeline.instruments.context import Context
-from pipeline.instruments.image_noise import OF_NOISE, ImageNoise
-from pipeline.instruments.images import STRIPE_COLUMNS, Picture, assemble, aux_arrays, whole
-from pipeline.instruments.optics import (
+from ..clock.mars import mars_time, solar_position, sun_distance_au
+from ..model.batches import ColumnBatch, Quality, Quantity
+from .calibration import Calibration, Finite, Positive, Source, Table
+from .context import Context
+from .image_noise import OF_NOISE, ImageNoise
+from .images import STRIPE_COLUMNS, Picture, assemble, aux_arrays, whole
+from .optics import (
     Agreement,
     Optics,
     corners,
@@ -36,9 +36,9 @@ from pipeline.instruments.optics import (
     vignetting,
     window_of,
 )
-from pipeline.instruments.products import Draft
-from pipeline.instruments.rotations import Floats
-from pipeline.instruments.stripe_camera import StripeCamera
+from .products import Draft
+from .rotations import Floats
+from .stripe_camera import StripeCamera
 
 _IMAGE = ("row", "line", "sample")
 _RADIANCE_UNIT = "W m-2 sr-1 um-1"

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.batches import ColumnBatch, Quality, Quantity
-from pipeline.instruments.calibration import Calibration, Finite, Matrix, Positive, Source, Table, Vector
-from pipeline.instruments.colour import REACH, demosaic, sample_bilinear, srgb, srgb_codes
-from pipeline.instruments.context import Context
-from pipeline.instruments.image_noise import ImageNoise
-from pipeline.instruments.images import STRIPE_COLUMNS, Picture, assemble, aux_arrays, whole
-from pipeline.instruments.optics import (
+from ..model.batches import ColumnBatch, Quality, Quantity
+from .calibration import Calibration, Finite, Matrix, Positive, Source, Table, Vector
+from .colour import REACH, demosaic, sample_bilinear, srgb, srgb_codes
+from .context import Context
+from .image_noise import ImageNoise
+from .images import STRIPE_COLUMNS, Picture, assemble, aux_arrays, whole
+from .optics import (
     LINES_AT_ONCE,
     Agreement,
     Optics,
@@ -37,11 +37,11 @@ from pipeline.instruments.optics import (
     vignetting,
     window_of,
 )
-from pipeline.instruments.panorama import MAX_IMAGES, Panorama, PanoramaGrid, View, lessened, panorama
-from pipeline.instruments.products import Draft
-from pipeline.instruments.rotations import Floats
-from pipeline.instruments.rows import join
-from pipeline.instruments.stripe_camera import StripeCamera
+from .panorama import MAX_IMAGES, Panorama, PanoramaGrid, View, lessened, panorama
+from .products import Draft
+from .rotations import Floats
+from .rows import join
+from .stripe_camera import StripeCamera
 
 _IMAGE = ("row", "line", "sample", "band")
 _NOISE_PIXELS = 64

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.instruments.rotations import Floats
+from .rotations import Floats
 
 
 def noise_sigma(power: NDArray[np.floating[Any]]) -> Floats:

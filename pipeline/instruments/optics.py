@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.batches import ColumnBatch, Quantity
-from pipeline.instruments.attitude import AttitudeLimit, attitude_of
-from pipeline.instruments.calibration import Finite, Positive, Source, Table
-from pipeline.instruments.images import whole
-from pipeline.instruments.rotations import Floats, east_north_up, rotate, rotate_by_mast
+from ..model.batches import ColumnBatch, Quantity
+from .attitude import AttitudeLimit, attitude_of
+from .calibration import Finite, Positive, Source, Table
+from .images import whole
+from .rotations import Floats, east_north_up, rotate, rotate_by_mast
 
 LINES_AT_ONCE = 64
 """Of a whole picture, so that what is in between stays small."""

@@ -18,11 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.batches import NO_TIME, ColumnBatch, Quality, Quantity
-from pipeline.instruments.calibration import Calibration, Finite, Positive, Range, Source, Table, outside
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.products import Draft, flag
-from pipeline.instruments.rotations import Floats
+from ..model.batches import NO_TIME, ColumnBatch, Quality, Quantity
+from .calibration import Calibration, Finite, Positive, Range, Source, Table, outside
+from .instrument import Instrument
+from .products import Draft, flag
+from .rotations import Floats
 
 _POSITION = ("POSITION_X", "POSITION_Y", "POSITION_Z")
 _VELOCITY = ("VELOCITY_X", "VELOCITY_Y", "VELOCITY_Z")

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.batches import ColumnBatch
-from pipeline.instruments.calibration import Source, Table
-from pipeline.instruments.colour import sample_bilinear
-from pipeline.instruments.optics import Optics, Pointing, Window, directions
-from pipeline.instruments.rotations import Floats
+from ..model.batches import ColumnBatch
+from .calibration import Source, Table
+from .colour import sample_bilinear
+from .optics import Optics, Pointing, Window, directions
+from .rotations import Floats
 
 MAX_IMAGES = 64
 _EDGE_STEPS = 16

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.instruments.rotations import Floats
+from .rotations import Floats
 
 _SIGMA_TO_FWHM = 2.354820045
 

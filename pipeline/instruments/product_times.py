@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, TimeRange
-from pipeline.clock.mars import mars_time
-from pipeline.instruments.context import Context
-from pipeline.reductions import least, most
+from ..clock.mars import mars_time
+from ..model.batches import NO_TIME, TimeRange
+from ..model.reductions import least, most
+from .context import Context
 
 _NEVER = TimeRange((NO_TIME, NO_TIME), (NO_TIME, NO_TIME))
 

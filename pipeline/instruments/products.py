@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, ColumnBatch, Product, Quality, Quantity
-from pipeline.forms import MAX_FORMS, Arrays, Form, LateArrays, form_of, same_form
-from pipeline.instruments.context import Context
-from pipeline.instruments.frames import frames_of
-from pipeline.instruments.product_times import NO_TIMES, ProductTimes, product_times
-from pipeline.instruments.uncertainty import uncertainty
-from pipeline.quantities import Legend, Quantities, legend_of
-from pipeline.reductions import least, most
+from ..model.batches import NO_TIME, ColumnBatch, Product, Quality, Quantity
+from ..model.layouts import MAX_FORMS, Arrays, Form, LateArrays, form_of, same_form
+from ..model.quantities import Legend, Quantities, legend_of
+from ..model.reductions import least, most
+from .context import Context
+from .frames import frames_of
+from .product_times import NO_TIMES, ProductTimes, product_times
+from .uncertainty import uncertainty
 
 LEVEL_WORDS = {
     "0A": "Raw",

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.instruments.calibration import Calibration, Positive, Range, Source, Span, Table
+from .calibration import Calibration, Positive, Range, Source, Span, Table
 
 _FEWEST_SAMPLES = 32
 _NotNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from pipeline.instruments.radar_filters import Floats, Samples
+from .radar_filters import Floats, Samples
 
 _STABLE = 1e-3
 """Share of the mean power that is added to the diagonal of the normal equations."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.instruments.radar_filters import SPEED_OF_LIGHT_M_NS, Floats
+from .radar_filters import SPEED_OF_LIGHT_M_NS, Floats
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.instruments.radar_filters import Floats, Samples
+from .radar_filters import Floats, Samples
 
 _FEWEST_TIMES, _FEWEST_FREQUENCIES = 5, 6
 """Windows of time, and bins of frequency, that an estimate needs."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.instruments.radar_filters import Floats, Samples, fast_length
+from .radar_filters import Floats, Samples, fast_length
 
 _FINER = 4
 """The spectrum is sampled this much finer than the trace asks, since values between are taken on a straight line."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.instruments.radar_filters import SPEED_OF_LIGHT_M_NS, Floats, Samples, fast_length
+from .radar_filters import SPEED_OF_LIGHT_M_NS, Floats, Samples, fast_length
 
 
 @dataclass(frozen=True, slots=True)

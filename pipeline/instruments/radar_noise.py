@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.instruments.noise_power import noise_sigma
-from pipeline.instruments.radar_calibration import Processing
-from pipeline.instruments.radar_filters import Samples, band_response
-from pipeline.instruments.rotations import Floats
+from .noise_power import noise_sigma
+from .radar_calibration import Processing
+from .radar_filters import Samples, band_response
+from .rotations import Floats
 
 _SHARE = 8
 _FEWEST = 32

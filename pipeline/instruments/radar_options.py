@@ -14,18 +14,18 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import ColumnBatch, Quantity
-from pipeline.instruments.products import Draft
-from pipeline.instruments.radar_calibration import LossTangent, Noise, Processing
-from pipeline.instruments.radar_denoising import low_rank_in_windows, median, predicted
-from pipeline.instruments.radar_depth import velocity_m_ns
-from pipeline.instruments.radar_filters import Floats, Samples
-from pipeline.instruments.radar_loss import Loss, loss_tangent
-from pipeline.instruments.radar_migration import migrate
-from pipeline.instruments.radar_migration_layers import Velocity, kirchhoff, phase_shift
-from pipeline.instruments.radar_polarimetry import POLARIZATIONS, looks, polarimetry, same_cycle
-from pipeline.instruments.radar_spacing import Grid
-from pipeline.instruments.radar_topography import over_elevation
+from ..model.batches import ColumnBatch, Quantity
+from .products import Draft
+from .radar_calibration import LossTangent, Noise, Processing
+from .radar_denoising import low_rank_in_windows, median, predicted
+from .radar_depth import velocity_m_ns
+from .radar_filters import Floats, Samples
+from .radar_loss import Loss, loss_tangent
+from .radar_migration import migrate
+from .radar_migration_layers import Velocity, kirchhoff, phase_shift
+from .radar_polarimetry import POLARIZATIONS, looks, polarimetry, same_cycle
+from .radar_spacing import Grid
+from .radar_topography import over_elevation
 
 _IMAGE = ("row", "sample")
 

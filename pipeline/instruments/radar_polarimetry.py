@@ -19,7 +19,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.instruments.radar_filters import Floats, Samples
+from .radar_filters import Floats, Samples
 
 POLARIZATIONS = ("HH", "HV", "VH", "VV")
 _DB_PER_NEPER = 10 / np.log(10)

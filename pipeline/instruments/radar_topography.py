@@ -10,8 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import Quantity
-from pipeline.instruments.radar_filters import Floats
+from ..model.batches import Quantity
+from .radar_filters import Floats
 
 MOST_LEVELS = 8192
 

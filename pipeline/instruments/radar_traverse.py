@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import Product, Quantity, TimeRange
-from pipeline.instruments.context import Site
-from pipeline.instruments.radar_topography import over_elevation
-from pipeline.instruments.rotations import Floats
-from pipeline.instruments.traverse import coordinates
+from ..model.batches import Product, Quantity, TimeRange
+from .context import Site
+from .radar_topography import over_elevation
+from .rotations import Floats
+from .traverse import coordinates
 
 _FARTHEST_NS = 60_000_000_000
 

@@ -20,21 +20,21 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, ColumnBatch, Quality, Quantity
-from pipeline.instruments import radar_filters as filters
-from pipeline.instruments import radar_options as options
-from pipeline.instruments.attitude import Navigation
-from pipeline.instruments.context import Context
-from pipeline.instruments.gpr import complex_parts, trace_lengths
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.products import Draft, flag
-from pipeline.instruments.radar_calibration import GprCalibration, Processing
-from pipeline.instruments.radar_depth import depth_m, depth_sigma_m, range_resolution_m, velocity_m_ns
-from pipeline.instruments.radar_noise import noise_in_band
-from pipeline.instruments.radar_options import Section
-from pipeline.instruments.radar_spacing import Grid, along_track_m, at_grid, spaced, trace_numbers
-from pipeline.instruments.rotations import east_north_up
-from pipeline.instruments.rows import take, with_columns
+from ..model.batches import NO_TIME, ColumnBatch, Quality, Quantity
+from . import radar_filters as filters
+from . import radar_options as options
+from .attitude import Navigation
+from .context import Context
+from .gpr import complex_parts, trace_lengths
+from .instrument import Instrument
+from .products import Draft, flag
+from .radar_calibration import GprCalibration, Processing
+from .radar_depth import depth_m, depth_sigma_m, range_resolution_m, velocity_m_ns
+from .radar_noise import noise_in_band
+from .radar_options import Section
+from .radar_spacing import Grid, along_track_m, at_grid, spaced, trace_numbers
+from .rotations import east_north_up
+from .rows import take, with_columns
 
 FEWEST_TRACES = 3
 _COURSE_M = 0.5

@@ -9,12 +9,12 @@ from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from importlib import import_module
 from typing import Any
 
-from pipeline.instruments.calibration import problems
-from pipeline.instruments.instrument import Instrument
+from .calibration import problems
+from .instrument import Instrument
 
 
 class Register(MutableMapping[str, type[Instrument]]):
-    """Instruments by name. `places`: of those not imported yet, `module:class` within `pipeline.instruments`."""
+    """Instruments by name. `places`: of those not imported yet, `module:class` within this package."""
 
     def __init__(self, places: Mapping[str, str]) -> None:
         self._known: dict[str, str | type[Instrument]] = dict(places)
@@ -23,7 +23,7 @@ class Register(MutableMapping[str, type[Instrument]]):
         known = self._known[name]
         if isinstance(known, str):
             module, kind = known.split(":")
-            self._known[name] = known = getattr(import_module(f"pipeline.instruments.{module}"), kind)
+            self._known[name] = known = getattr(import_module(f".{module}", __package__), kind)
         return known
 
     def __setitem__(self, name: str, instrument: type[Instrument]) -> None:

@@ -13,14 +13,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import ColumnBatch, Quality, Quantity, Ragged
-from pipeline.instruments.attitude import Navigation, is_attitude, quaternions
-from pipeline.instruments.context import Context
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.products import Draft, column_quantity, flag
-from pipeline.instruments.rotations import Floats, east_north_up, normalized, roll_pitch_yaw_deg
-from pipeline.instruments.rover_calibration import RoverCalibration
-from pipeline.instruments.rows import compact, with_columns
+from ..model.batches import ColumnBatch, Quality, Quantity, Ragged
+from .attitude import Navigation, is_attitude, quaternions
+from .context import Context
+from .instrument import Instrument
+from .products import Draft, column_quantity, flag
+from .rotations import Floats, east_north_up, normalized, roll_pitch_yaw_deg
+from .rover_calibration import RoverCalibration
+from .rows import compact, with_columns
 
 _POSITION = ("POSITION_NORTH", "POSITION_EAST", "POSITION_DOWN")
 _VELOCITY = ("VELOCITY_NORTH", "VELOCITY_EAST", "VELOCITY_DOWN")

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.instruments.calibration import Calibration, Positive, Source, Table
+from .calibration import Calibration, Positive, Source, Table
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 

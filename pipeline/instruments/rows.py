@@ -13,8 +13,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, Column, ColumnBatch, Ragged
-from pipeline.categorical import Categorical, concatenated
+from ..model.batches import NO_TIME, Column, ColumnBatch, Ragged
+from ..model.categorical import Categorical, concatenated
 
 BLOCK_COUNTS = 4096
 """Rows with neither onboard nor receive time are grouped by this many sequence counts."""

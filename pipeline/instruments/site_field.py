@@ -21,22 +21,22 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, ColumnBatch, Quality, Quantity
-from pipeline.instruments.attitude import Navigation, attitude_of
-from pipeline.instruments.context import Context
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.magnetic_field import (
+from ..model.batches import NO_TIME, ColumnBatch, Quality, Quantity
+from .attitude import Navigation, attitude_of
+from .context import Context
+from .instrument import Instrument
+from .magnetic_field import (
     in_sensor_nt,
     interference_nt,
     packet_quality,
     sample_ns,
     with_surroundings,
 )
-from pipeline.instruments.magnetometer_calibration import MagnetometerCalibration
-from pipeline.instruments.products import Draft
-from pipeline.instruments.rotations import Floats, east_north_up, rotate
-from pipeline.instruments.rows import take, with_columns
-from pipeline.instruments.site_fit import Fit, fit_rotations, mast_matrices
+from .magnetometer_calibration import MagnetometerCalibration
+from .products import Draft
+from .rotations import Floats, east_north_up, rotate
+from .rows import take, with_columns
+from .site_fit import Fit, fit_rotations, mast_matrices
 
 _BAD = np.uint32(Quality.NO_ATTITUDE | Quality.SATURATED | Quality.OUT_OF_RANGE | Quality.CLOCK_JUMP)
 EVERY = 8

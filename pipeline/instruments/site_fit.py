@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.instruments.rotations import Floats, rotate_by_mast
+from .rotations import Floats, rotate_by_mast
 
 FEWEST_BLOCKS, MOST_BLOCKS = 8, 72
 _SMOOTH_S = (1.0, 3.0, 8.0)

@@ -19,12 +19,12 @@ from typing import ClassVar
 
 import numpy as np
 
-from pipeline.batches import ColumnBatch, Quality, Quantity, Ragged
-from pipeline.instruments.calibration import outside
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.products import Draft, column_quantity, flag
-from pipeline.instruments.rotations import Floats
-from pipeline.instruments.weather import WeatherCalibration
+from ..model.batches import ColumnBatch, Quality, Quantity, Ragged
+from .calibration import outside
+from .instrument import Instrument
+from .products import Draft, column_quantity, flag
+from .rotations import Floats
+from .weather import WeatherCalibration
 
 SEGMENT = 1024
 """Samples of a Welch window; a shorter burst is one window."""

@@ -18,16 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.batches import NO_TIME, ColumnBatch, Quality, Quantity
-from pipeline.instruments.attitude import Navigation
-from pipeline.instruments.calibration import Calibration, Positive, Source, Table
-from pipeline.instruments.cfdp import FileReceiver, ReceivedFile, is_eof
-from pipeline.instruments.context import Context
-from pipeline.instruments.image_noise import OF_NOISE, ImageNoise
-from pipeline.instruments.images import LINE_QUALITY
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.products import Draft
-from pipeline.instruments.rows import with_columns
+from ..model.batches import NO_TIME, ColumnBatch, Quality, Quantity
+from .attitude import Navigation
+from .calibration import Calibration, Positive, Source, Table
+from .cfdp import FileReceiver, ReceivedFile, is_eof
+from .context import Context
+from .image_noise import OF_NOISE, ImageNoise
+from .images import LINE_QUALITY
+from .instrument import Instrument
+from .products import Draft
+from .rows import with_columns
 
 _HEAD = struct.Struct(">4s6sBBHHHHIIIiiHH4x")
 _MAGIC = b"TW1S"

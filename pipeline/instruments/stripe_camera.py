@@ -13,12 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import ColumnBatch
-from pipeline.instruments.attitude import Navigation, with_attitude
-from pipeline.instruments.context import Context
-from pipeline.instruments.images import ImageCollector, is_sound, rejected, whole
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.products import Draft
+from ..model.batches import ColumnBatch
+from .attitude import Navigation, with_attitude
+from .context import Context
+from .images import ImageCollector, is_sound, rejected, whole
+from .instrument import Instrument
+from .products import Draft
 
 
 class StripeCamera(Instrument):

@@ -15,15 +15,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, ColumnBatch, Event, Product, Quality
-from pipeline.instruments import telemetry
-from pipeline.instruments.attitude import NAVIGATION_CONTAINERS, Navigation
-from pipeline.instruments.calibration import lineage
-from pipeline.instruments.context import Context
-from pipeline.instruments.products import Draft, Made, distinct, finish, flag, split
-from pipeline.instruments.register import REGISTER, family, load_libraries
-from pipeline.instruments.rows import RowCutter, join, take, window_keys
-from pipeline.reductions import anywhere, most
+from ..model.batches import NO_TIME, ColumnBatch, Event, Product, Quality
+from ..model.reductions import anywhere, most
+from . import telemetry
+from .attitude import NAVIGATION_CONTAINERS, Navigation
+from .calibration import lineage
+from .context import Context
+from .products import Draft, Made, distinct, finish, flag, split
+from .register import REGISTER, family, load_libraries
+from .rows import RowCutter, join, take, window_keys
 
 MAX_EVENTS = 16
 """Of one group of rows: noise in place of an instrument's values tells no more."""

@@ -22,14 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.batches import ColumnBatch, Quality, Quantity
-from pipeline.instruments.bands import Bands, band_depths
-from pipeline.instruments.calibration import Calibration, Finite, Positive, Source, Table
-from pipeline.instruments.context import Context
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.products import Draft, any_beyond_row, column_quantity, flag
-from pipeline.instruments.rotations import Floats
-from pipeline.instruments.rows import take
+from ..model.batches import ColumnBatch, Quality, Quantity
+from .bands import Bands, band_depths
+from .calibration import Calibration, Finite, Positive, Source, Table
+from .context import Context
+from .instrument import Instrument
+from .products import Draft, any_beyond_row, column_quantity, flag
+from .rotations import Floats
+from .rows import take
 
 _END_OF_SCALE = 65535
 _SPECTRUM = ("row", "channel")

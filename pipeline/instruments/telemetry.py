@@ -12,12 +12,12 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipeline.batches import GENERIC_INSTRUMENT, Column, ColumnBatch, Ragged
-from pipeline.forms import MAX_FORMS, Array, Arrays, Form, LateArrays, form_of
-from pipeline.instruments.context import Descriptions
-from pipeline.instruments.products import Draft
-from pipeline.instruments.rows import compact
-from pipeline.quantities import MAX_KNOWN, Legend, Quantities, Said, legend_of
+from ..model.batches import GENERIC_INSTRUMENT, Column, ColumnBatch, Ragged
+from ..model.layouts import MAX_FORMS, Array, Arrays, Form, LateArrays, form_of
+from ..model.quantities import MAX_KNOWN, Legend, Quantities, Said, legend_of
+from .context import Descriptions
+from .products import Draft
+from .rows import compact
 
 INSTRUMENT = GENERIC_INSTRUMENT
 UNDESCRIBED = Descriptions()

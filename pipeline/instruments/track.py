@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME
-from pipeline.instruments.rotations import Floats
+from ..model.batches import NO_TIME
+from .rotations import Floats
 
 HISTORY = 4096
 """Rows that may be looked back on: more than an hour at 1 Hz."""

@@ -20,15 +20,15 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, ColumnBatch, Quantity
-from pipeline.clock.mars import mars_time
-from pipeline.instruments.attitude import Navigation, is_attitude, quaternions
-from pipeline.instruments.context import Context, Site
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.products import Draft
-from pipeline.instruments.rotations import Floats, east_north_up, normalized, roll_pitch_yaw_deg
-from pipeline.instruments.rover_calibration import DeadReckoning, RoverCalibration
-from pipeline.instruments.rows import take, with_columns
+from ..clock.mars import mars_time
+from ..model.batches import NO_TIME, ColumnBatch, Quantity
+from .attitude import Navigation, is_attitude, quaternions
+from .context import Context, Site
+from .instrument import Instrument
+from .products import Draft
+from .rotations import Floats, east_north_up, normalized, roll_pitch_yaw_deg
+from .rover_calibration import DeadReckoning, RoverCalibration
+from .rows import take, with_columns
 
 MARS_RADIUS_M = 3_396_190.0
 _POSITION = ("POSITION_NORTH", "POSITION_EAST", "POSITION_DOWN")

@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from pipeline.forms import MAX_FORMS
-from pipeline.quantities import Legend
+from ..model.layouts import MAX_FORMS
+from ..model.quantities import Legend
 
 KEY = "uncertainty"
 UNKNOWN = "no noise model of these values is known"

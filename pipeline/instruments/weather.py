@@ -22,13 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from pipeline.batches import ColumnBatch, Quality, Quantity
-from pipeline.instruments.attitude import AttitudeLimit, Navigation, attitude_of, with_attitude
-from pipeline.instruments.calibration import Calibration, Finite, Positive, Range, Source, Table, outside
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.products import Draft, flag
-from pipeline.instruments.rotations import Floats, roll_pitch_yaw_deg
-from pipeline.instruments.rows import sample_times
+from ..model.batches import ColumnBatch, Quality, Quantity
+from .attitude import AttitudeLimit, Navigation, attitude_of, with_attitude
+from .calibration import Calibration, Finite, Positive, Range, Source, Table, outside
+from .instrument import Instrument
+from .products import Draft, flag
+from .rotations import Floats, roll_pitch_yaw_deg
+from .rows import sample_times
 
 END_OF_SCALE = 65535
 _ZERO_DEGC_K = 273.15

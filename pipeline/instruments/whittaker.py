@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.instruments.rotations import Floats
+from .rotations import Floats
 
 LIBRARY = "scipy.linalg.lapack"
 

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from pipeline.link.frame_types import header_reader
-from pipeline.link.settings import ChannelSettings, LinkSettings
+from .frames.frame_types import header_reader
+from .settings import ChannelSettings, LinkSettings
 
 _HEADER_BYTES = 6
 """Of a space packet (CCSDS 133.0-B-2 4.1.3)."""

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.batches import ByteBatch, Event, PacketBatch
-from pipeline.link.channels import ChannelOutput, VirtualChannel, packet_report
-from pipeline.link.front_end import FrontEnd, Sorted
-from pipeline.link.lone import frame_batch, packet_batch
-from pipeline.link.output import LinkOutput, put_together, with_insert_times
-from pipeline.link.settings import ChannelSettings, LinkSettings
-from pipeline.link.verdict import HeaderCounts
+from ..model.batches import ByteBatch, Event, PacketBatch
+from .channels.channels import ChannelOutput, VirtualChannel, packet_report
+from .front_end import FrontEnd, Sorted
+from .output import LinkOutput, put_together, with_insert_times
+from .packets.lone import frame_batch, packet_batch
+from .settings import ChannelSettings, LinkSettings
+from .verdict import HeaderCounts
 
 _NONE = PacketBatch.empty()
 

@@ -15,19 +15,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import ByteBatch, Event, FrameBatch
-from pipeline.link.bare_frames import BareFrames
-from pipeline.link.blocks import Blocks
-from pipeline.link.coding import Checked, FrameDecoder
-from pipeline.link.frame_types import header_reader
-from pipeline.link.frames import Arrivals
-from pipeline.link.guard import SettingsGuard
-from pipeline.link.headers import Headers
-from pipeline.link.lone import LoneFrame
-from pipeline.link.marker import Marker
-from pipeline.link.marks import ReceiveTimes
-from pipeline.link.settings import ChannelSettings, LinkSettings, link_report
-from pipeline.link.synchronizer import Synchronizer
+from ..model.batches import ByteBatch, Event, FrameBatch
+from .coding.bare_frames import BareFrames
+from .coding.blocks import Blocks
+from .coding.codewords import Checked, FrameDecoder
+from .coding.marker import Marker
+from .coding.synchronizer import Synchronizer
+from .frames.frame_types import header_reader
+from .frames.headers import Headers
+from .frames.tables import Arrivals
+from .guard import SettingsGuard
+from .marks import ReceiveTimes
+from .packets.lone import LoneFrame
+from .settings import ChannelSettings, LinkSettings, link_report
 
 _OTHER_CHANNELS_KEPT = 256
 

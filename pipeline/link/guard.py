@@ -14,10 +14,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import Event
-from pipeline.link.coding import FrameDecoder
-from pipeline.link.frame_types import header_reader
-from pipeline.link.settings import ChannelSettings, FrameType, LinkSettings
+from ..model.batches import Event
+from .coding.codewords import FrameDecoder
+from .frames.frame_types import header_reader
+from .settings import ChannelSettings, FrameType, LinkSettings
 
 _BLOCKS_TO_JUDGE = 32
 _BLOCKS_TO_TRY = 16

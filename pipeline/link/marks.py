@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import ByteBatch
+from ..model.batches import ByteBatch
 
 
 class ReceiveTimes:

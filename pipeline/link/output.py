@@ -8,14 +8,14 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import Event, FrameBatch, PacketBatch
-from pipeline.link.aos import AOS_HEADER_BYTES, HEADER_ERROR_CONTROL_BYTES
-from pipeline.link.channels import ChannelOutput
-from pipeline.link.frames import Arrivals
-from pipeline.link.insert_zone import insert_zone_times
-from pipeline.link.packet_headers import is_encapsulation, packet_fields, protocol
-from pipeline.link.packets import Hole, Packets
-from pipeline.link.settings import LinkSettings
+from ..model.batches import Event, FrameBatch, PacketBatch
+from .channels.channels import ChannelOutput
+from .frames.aos import AOS_HEADER_BYTES, HEADER_ERROR_CONTROL_BYTES
+from .frames.insert_zone import insert_zone_times
+from .frames.tables import Arrivals
+from .packets.packet_headers import is_encapsulation, packet_fields, protocol
+from .packets.tables import Hole, Packets
+from .settings import LinkSettings
 
 
 @dataclass(frozen=True, slots=True)

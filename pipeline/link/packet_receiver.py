@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.batches import ByteBatch, PacketBatch, Quality
-from pipeline.link.marks import ReceiveTimes
-from pipeline.link.output import LinkOutput
-from pipeline.link.packet_headers import is_idle, packet_fields
-from pipeline.link.packet_stream import PacketStream, StreamPackets
-from pipeline.link.sequence import SequenceCounts
-from pipeline.link.settings import ChannelSettings, LinkSettings, link_report
-from pipeline.link.verdict import HeaderCounts
+from ..model.batches import ByteBatch, PacketBatch, Quality
+from .channels.sequence import SequenceCounts
+from .marks import ReceiveTimes
+from .output import LinkOutput
+from .packets.packet_headers import is_idle, packet_fields
+from .packets.packet_stream import PacketStream, StreamPackets
+from .settings import ChannelSettings, LinkSettings, link_report
+from .verdict import HeaderCounts
 
 
 class PacketReceiver:

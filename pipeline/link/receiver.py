@@ -11,14 +11,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pipeline.batches import ByteBatch
-from pipeline.errors import ConfigError
-from pipeline.link.frame_receiver import FrameReceiver
-from pipeline.link.output import LinkOutput
-from pipeline.link.packet_receiver import PacketReceiver
-from pipeline.link.settings import ChannelSettings, LinkSettings
-from pipeline.link.validity import settings_problems
-from pipeline.link.verdict import HeaderCounts
+from ..model.batches import ByteBatch
+from ..model.errors import ConfigError
+from .frame_receiver import FrameReceiver
+from .output import LinkOutput
+from .packet_receiver import PacketReceiver
+from .settings import ChannelSettings, LinkSettings
+from .validity import settings_problems
+from .verdict import HeaderCounts
 
 __all__ = ["LinkOutput", "Receiver"]
 

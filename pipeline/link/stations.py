@@ -13,19 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.batches import ByteBatch, Event
-from pipeline.errors import ConfigError
-from pipeline.link.channels import ChannelOutput, VirtualChannel, packet_report
-from pipeline.link.continuity import Continuity
-from pipeline.link.frame_types import header_reader
-from pipeline.link.frames import Arrivals
-from pipeline.link.front_end import FrontEnd, Sorted
-from pipeline.link.merger import ChannelMerger
-from pipeline.link.output import LinkOutput, put_together, with_insert_times
-from pipeline.link.settings import ChannelSettings, LinkSettings, link_report
-from pipeline.link.tracks import Counting
-from pipeline.link.validity import settings_problems
-from pipeline.link.verdict import HeaderCounts
+from ..model.batches import ByteBatch, Event
+from ..model.errors import ConfigError
+from .channels.channels import ChannelOutput, VirtualChannel, packet_report
+from .channels.continuity import Continuity
+from .channels.merger import ChannelMerger
+from .channels.tracks import Counting
+from .frames.frame_types import header_reader
+from .frames.tables import Arrivals
+from .front_end import FrontEnd, Sorted
+from .output import LinkOutput, put_together, with_insert_times
+from .settings import ChannelSettings, LinkSettings, link_report
+from .validity import settings_problems
+from .verdict import HeaderCounts
 
 
 class StationsReceiver:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from pipeline.errors import Problem
-from pipeline.link.headers import FECF_BYTES, OPERATIONAL_CONTROL_BYTES
-from pipeline.link.insert_zone import CODECS
-from pipeline.link.reed_solomon import CODEWORD_SYMBOLS
-from pipeline.link.settings import LinkSettings, ReedSolomonSettings
+from ..model.errors import Problem
+from .coding.reed_solomon import CODEWORD_SYMBOLS
+from .frames.headers import FECF_BYTES, OPERATIONAL_CONTROL_BYTES
+from .frames.insert_zone import CODECS
+from .settings import LinkSettings, ReedSolomonSettings
 
 _SHORTEST_PACKET_ZONE_BYTES = 1
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipeline.link.settings import LinkSettings
+from .settings import LinkSettings
 
 Report = Mapping[str, Any]
 

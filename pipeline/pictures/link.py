@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.batches import Event, event_clock
-from pipeline.pictures.style import COLOURS, RECEIVED, plain, time_axis
+from ..model.batches import Event, event_clock
+from .style import COLOURS, RECEIVED, plain, time_axis
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.pictures.series import Series
-from pipeline.pictures.style import (
+from .series import Series
+from .style import (
     COLOURS,
     FLAGGED,
     decibel,

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.batches import NO_TIME, Product, Quantity, usable
-from pipeline.gaps import gap_starts
+from ..model.batches import NO_TIME, Product, Quantity, usable
+from ..model.gaps import gap_starts
 
 MAX_BYTES = 128 << 20  # of a kind, before it is thinned
 

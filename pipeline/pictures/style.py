@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import ConfigError
-from pipeline.gaps import gap_spans, interrupted
-from pipeline.pictures.series import Series
-from pipeline.software import to_install
+from ..model.errors import ConfigError
+from ..model.gaps import gap_spans, interrupted
+from ..system.software import to_install
+from .series import Series
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -17,12 +17,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Event, Quality, event_clock
-from pipeline.files import whole_file
-from pipeline.pictures import link
-from pipeline.pictures.panels import panels_of
-from pipeline.pictures.series import Series
-from pipeline.pictures.style import SETTINGS, check_available, plain
+from ..model.batches import NO_TIME, QUALITY_MEANINGS, Event, Quality, event_clock
+from ..system.files import whole_file
+from . import link
+from .panels import panels_of
+from .series import Series
+from .style import SETTINGS, check_available, plain
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

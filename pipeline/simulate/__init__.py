@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipeline.simulate.campaign import Campaign, pass_files, simulate_campaign
-from pipeline.simulate.run import simulate
-from pipeline.simulate.scenario import Faults, Scenario, Summary
+from .campaign import Campaign, pass_files, simulate_campaign
+from .run import simulate
+from .scenario import Faults, Scenario, Summary
 
 __all__ = ["Campaign", "Faults", "Scenario", "Summary", "pass_files", "simulate", "simulate_campaign"]

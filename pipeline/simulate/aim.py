@@ -7,10 +7,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from pipeline.simulate.arrays import Reals
-from pipeline.simulate.image_records import DETECTOR_PIXELS, Shot
-from pipeline.simulate.timeline import Timeline
-from pipeline.simulate.traverse import Traverse, body_to_ned, rotation
+from .arrays import Reals
+from .image_records import DETECTOR_PIXELS, Shot
+from .timeline import Timeline
+from .traverse import Traverse, body_to_ned, rotation
 
 MAST_HEIGHT_M = 1.8
 BASELINE_M = 0.27

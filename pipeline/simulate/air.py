@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.simulate import chance
-from pipeline.simulate.arrays import Reals
-from pipeline.simulate.timeline import Timeline, local_hour
+from . import chance
+from .arrays import Reals
+from .timeline import Timeline, local_hour
 
 _J2000_NS = 946_728_000_000_000_000
 _DAY_NS = 86_400_000_000_000

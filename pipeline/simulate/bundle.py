@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.simulate.run import simulate
-from pipeline.simulate.scenario import Faults, Scenario
+from .run import simulate
+from .scenario import Faults, Scenario
 
 PASSES = {
     "clean.cadu": Scenario(sol=11, seed=11, duration_s=360.0, orbiter=True),

@@ -15,18 +15,18 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.errors import ConfigError, Problem
-from pipeline.simulate import stations, traffic, truth
-from pipeline.simulate.arrays import Longs
-from pipeline.simulate.files import check_writable, write_together
-from pipeline.simulate.heavens import silence
-from pipeline.simulate.packets import PacketStream, queue
-from pipeline.simulate.relay import Relay, relay
-from pipeline.simulate.run import Counters, Stay, files_of, live, observe, records_of, send, summary, write
-from pipeline.simulate.scenario import Scenario, Summary
-from pipeline.simulate.timeline import utc
-from pipeline.simulate.traverse import Traverse
-from pipeline.simulate.truth import Sent
+from ..model.errors import ConfigError, Problem
+from . import stations, traffic, truth
+from .arrays import Longs
+from .files import check_writable, write_together
+from .heavens import silence
+from .packets import PacketStream, queue
+from .relay import Relay, relay
+from .run import Counters, Stay, files_of, live, observe, records_of, send, summary, write
+from .scenario import Scenario, Summary
+from .timeline import utc
+from .traverse import Traverse
+from .truth import Sent
 
 _NEXT_PASS_NS = 7_200_000_000_000
 """From one pass to Earth to the next [assumed]."""

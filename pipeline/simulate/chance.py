@@ -6,7 +6,7 @@ import zlib
 
 import numpy as np
 
-from pipeline.simulate.arrays import Reals
+from .arrays import Reals
 
 
 def stream(seed: int, purpose: str) -> np.random.Generator:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.simulate import chance
-from pipeline.simulate.octets import EPOCH_UTC_NS, constant, onboard_time, rows, unsigned
-from pipeline.simulate.packets import Measurement, Record
-from pipeline.simulate.timeline import Timeline
+from . import chance
+from .octets import EPOCH_UTC_NS, constant, onboard_time, rows, unsigned
+from .packets import Measurement, Record
+from .timeline import Timeline
 
 APID = 261
 _PERIOD_S = 10

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.simulate import chance
-from pipeline.simulate.arrays import Flags, Reals
+from . import chance
+from .arrays import Flags, Reals
 
 Traces = NDArray[np.complex128]
 

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.errors import ConfigError
-from pipeline.simulate import chance
-from pipeline.simulate.arrays import Flags, Longs, Octets
-from pipeline.simulate.scenario import Faults
+from ..model.errors import ConfigError
+from . import chance
+from .arrays import Flags, Longs, Octets
+from .scenario import Faults
 
 CORRECTABLE = 16
 LONGEST_BURST = 5

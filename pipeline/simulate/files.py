@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import RunError
-from pipeline.simulate.arrays import Anything
+from ..model.errors import RunError
+from .arrays import Anything
 
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
 

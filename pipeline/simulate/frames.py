@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.simulate.arrays import Longs, Octets
-from pipeline.simulate.octets import EPOCH_UTC_NS, constant, unsigned
-from pipeline.simulate.packets import PacketStream
+from .arrays import Longs, Octets
+from .octets import EPOCH_UTC_NS, constant, unsigned
+from .packets import PacketStream
 
 SPACECRAFT = 245
 RELAY, REAL_TIME, IDLE = 5, 1, 3

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.simulate.arrays import Longs, Reals
-from pipeline.simulate.orbit import eccentric
+from .arrays import Longs, Reals
+from .orbit import eccentric
 
 AU_KM, LIGHT_KM_S = 149_597_870.7, 299_792.458
 NO_LINK_DEG = 7.4

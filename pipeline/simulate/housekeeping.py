@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.simulate import chance
-from pipeline.simulate.arrays import Flags, Octets, Reals
-from pipeline.simulate.octets import (
+from . import chance
+from .arrays import Flags, Octets, Reals
+from .octets import (
     constant,
     counts,
     onboard_time,
@@ -16,9 +16,9 @@ from pipeline.simulate.octets import (
     twelve_bits,
     unsigned,
 )
-from pipeline.simulate.packets import Measurement, Record
-from pipeline.simulate.timeline import Timeline, local_hour
-from pipeline.simulate.traverse import Traverse
+from .packets import Measurement, Record
+from .timeline import Timeline, local_hour
+from .traverse import Traverse
 
 ENGINEERING_APID = 258
 EVENT_APID = 259

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.simulate.arrays import Longs, Octets, Reals
-from pipeline.simulate.octets import counts, onboard_time, signed, temperature, unsigned
-from pipeline.simulate.packets import Record
+from .arrays import Longs, Octets, Reals
+from .octets import counts, onboard_time, signed, temperature, unsigned
+from .packets import Record
 
 STRIPE_LINES = 32
 DETECTOR_PIXELS = 2048

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.simulate import chance
-from pipeline.simulate.arrays import Longs, Reals
-from pipeline.simulate.octets import constant, counts, onboard_time, rows, temperature, unsigned
-from pipeline.simulate.packets import Measurement, Record
-from pipeline.simulate.timeline import Timeline
+from . import chance
+from .arrays import Longs, Reals
+from .octets import constant, counts, onboard_time, rows, temperature, unsigned
+from .packets import Measurement, Record
+from .timeline import Timeline
 
 APID = 321
 DARKS, SHOTS = 5, 15

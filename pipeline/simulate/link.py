@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.simulate import chance, randomizer, reed_solomon
-from pipeline.simulate.arrays import Flags, Longs, Octets
-from pipeline.simulate.faults import FrameFaults, hit
-from pipeline.simulate.frames import Profile, stamp
-from pipeline.simulate.octets import constant
-from pipeline.simulate.scenario import Faults
+from . import chance, randomizer, reed_solomon
+from .arrays import Flags, Longs, Octets
+from .faults import FrameFaults, hit
+from .frames import Profile, stamp
+from .octets import constant
+from .scenario import Faults
 
 MARKER = b"\x1a\xcf\xfc\x1d"
 _BLOCK = 4096

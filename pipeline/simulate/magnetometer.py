@@ -10,13 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.simulate import chance
-from pipeline.simulate.arrays import Longs, Octets, Reals
-from pipeline.simulate.housekeeping import wing_currents_a
-from pipeline.simulate.octets import constant, counts, onboard_time, rows, signed, temperature
-from pipeline.simulate.packets import Measurement, Record
-from pipeline.simulate.timeline import Timeline
-from pipeline.simulate.traverse import Traverse, body_to_ned, rotation
+from . import chance
+from .arrays import Longs, Octets, Reals
+from .housekeeping import wing_currents_a
+from .octets import constant, counts, onboard_time, rows, signed, temperature
+from .packets import Measurement, Record
+from .timeline import Timeline
+from .traverse import Traverse, body_to_ned, rotation
 
 APID = 289
 RATE_HZ = 32

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.simulate import chance
-from pipeline.simulate.arrays import Longs, Octets, Reals
-from pipeline.simulate.octets import constant, counts, rows, temperature, unsigned
-from pipeline.simulate.orbiter import clock_ticks, sample_times
-from pipeline.simulate.packets import Measurement, Record
+from . import chance
+from .arrays import Longs, Octets, Reals
+from .octets import constant, counts, rows, temperature, unsigned
+from .orbiter import clock_ticks, sample_times
+from .packets import Measurement, Record
 
 APID = 1300
 _PERIOD_S = 4.0

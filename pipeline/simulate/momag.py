@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.simulate import chance
-from pipeline.simulate.arrays import Octets, Reals
-from pipeline.simulate.octets import constant, counts, rows, signed, temperature
-from pipeline.simulate.orbiter import clock_ticks, sample_times
-from pipeline.simulate.packets import Measurement, Record
+from . import chance
+from .arrays import Octets, Reals
+from .octets import constant, counts, rows, signed, temperature
+from .orbiter import clock_ticks, sample_times
+from .packets import Measurement, Record
 
 APID = 1296
 N_SAMPLES = 128

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.simulate import chance
-from pipeline.simulate.arrays import Reals
-from pipeline.simulate.octets import counts, rows, signed, unsigned
-from pipeline.simulate.orbit import Orbit, below
-from pipeline.simulate.orbiter import clock_ticks, sample_times
-from pipeline.simulate.packets import Measurement, Record
+from . import chance
+from .arrays import Reals
+from .octets import counts, rows, signed, unsigned
+from .orbit import Orbit, below
+from .orbiter import clock_ticks, sample_times
+from .packets import Measurement, Record
 
 APID = 1312
 _PERIOD_S = 8.0

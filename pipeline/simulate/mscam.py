@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.simulate import chance, sun
-from pipeline.simulate.aim import Lens, corner_vectors, stance
-from pipeline.simulate.arrays import Anything, Reals
-from pipeline.simulate.image_records import (
+from . import chance, sun
+from .aim import Lens, corner_vectors, stance
+from .arrays import Anything, Reals
+from .image_records import (
     LOSSLESS,
     LOSSY,
     PACKED,
@@ -18,10 +18,10 @@ from pipeline.simulate.image_records import (
     stripe_records,
     vignetting,
 )
-from pipeline.simulate.packets import Measurement, Record
-from pipeline.simulate.scene import Scene
-from pipeline.simulate.timeline import Timeline
-from pipeline.simulate.traverse import Traverse
+from .packets import Measurement, Record
+from .scene import Scene
+from .timeline import Timeline
+from .traverse import Traverse
 
 APID = 353
 _FILTERS = (

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.simulate import chance, sun
-from pipeline.simulate.aim import BASELINE_M, Lens, Stance, corner_vectors, stance
-from pipeline.simulate.arrays import Anything, Longs, Reals
-from pipeline.simulate.image_records import (
+from . import chance, sun
+from .aim import BASELINE_M, Lens, Stance, corner_vectors, stance
+from .arrays import Anything, Longs, Reals
+from .image_records import (
     LOSSLESS,
     LOSSY,
     PANORAMA,
@@ -21,10 +21,10 @@ from pipeline.simulate.image_records import (
     stripe_records,
     vignetting,
 )
-from pipeline.simulate.packets import Measurement, Record
-from pipeline.simulate.scene import Scene
-from pipeline.simulate.timeline import Timeline
-from pipeline.simulate.traverse import Traverse
+from .packets import Measurement, Record
+from .scene import Scene
+from .timeline import Timeline
+from .traverse import Traverse
 
 APID = 354
 _RIGHT, _LEFT = 0x0A, 0x0B

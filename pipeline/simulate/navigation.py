@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.simulate.arrays import Longs, Reals
-from pipeline.simulate.octets import constant, counts, onboard_time, rows, signed, unsigned
-from pipeline.simulate.packets import Measurement, Record
-from pipeline.simulate.timeline import Timeline
-from pipeline.simulate.traverse import Traverse, body_to_ned, quaternion
+from .arrays import Longs, Reals
+from .octets import constant, counts, onboard_time, rows, signed, unsigned
+from .packets import Measurement, Record
+from .timeline import Timeline
+from .traverse import Traverse, body_to_ned, quaternion
 
 APID = 257
 _WHEEL_RADIUS_M = 0.15

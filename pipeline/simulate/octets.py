@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.simulate.arrays import Anything, Longs, Octets, Reals
+from .arrays import Anything, Longs, Octets, Reals
 
 EPOCH_UTC_NS = 1_451_577_600 * 1_000_000_000
 """2015-12-31T16:00:00 UTC, midnight in Beijing, from 1970; no leap second is counted (fact sheet 1.2)."""

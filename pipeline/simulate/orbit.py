@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.simulate.arrays import Longs, Reals
-from pipeline.simulate.timeline import SOL_NS
-from pipeline.simulate.traverse import rotation
+from .arrays import Longs, Reals
+from .timeline import SOL_NS
+from .traverse import rotation
 
 GM_KM3_S2 = 42_828.37
 RADIUS_KM = 3_396.19

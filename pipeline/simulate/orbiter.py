@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.simulate import chance
-from pipeline.simulate.arrays import Longs, Octets
-from pipeline.simulate.octets import EPOCH_UTC_NS, rows, unsigned
-from pipeline.simulate.orbit import Orbit, below
-from pipeline.simulate.packets import Measurement, Record
+from . import chance
+from .arrays import Longs, Octets
+from .octets import EPOCH_UTC_NS, rows, unsigned
+from .orbit import Orbit, below
+from .packets import Measurement, Record
 
 APID = 1287
 PERIOD_S = 8

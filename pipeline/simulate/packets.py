@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.simulate import chance
-from pipeline.simulate.arrays import Anything, Longs, Octets
+from . import chance
+from .arrays import Anything, Longs, Octets
 
 IDLE_APID = 2047
 SEGMENT_BYTES = 4096

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.simulate import chance
-from pipeline.simulate.arrays import Longs, Reals
-from pipeline.simulate.octets import constant, rows, unsigned
-from pipeline.simulate.orbiter import clock_ticks, sample_times
-from pipeline.simulate.packets import Measurement, Record
+from . import chance
+from .arrays import Longs, Reals
+from .octets import constant, rows, unsigned
+from .orbiter import clock_ticks, sample_times
+from .packets import Measurement, Record
 
 MINPA_APID, MEPA_APID = 1304, 1308
 _PERIOD_S, _SCAN_PERIOD_S = 16.0, 32.0

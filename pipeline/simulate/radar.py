@@ -11,14 +11,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.simulate import chance
-from pipeline.simulate.arrays import Flags, Longs, Octets, Reals
-from pipeline.simulate.echoes import HIGH_FREQUENCY, LOW_FREQUENCY, Ground, Heard, Traces, traces
-from pipeline.simulate.octets import constant, onboard_time, rows, sign_magnitude, unsigned
-from pipeline.simulate.packets import Measurement, Record
-from pipeline.simulate.radar_records import HF, LF, Layout, describe
-from pipeline.simulate.timeline import Timeline
-from pipeline.simulate.traverse import Traverse
+from . import chance
+from .arrays import Flags, Longs, Octets, Reals
+from .echoes import HIGH_FREQUENCY, LOW_FREQUENCY, Ground, Heard, Traces, traces
+from .octets import constant, onboard_time, rows, sign_magnitude, unsigned
+from .packets import Measurement, Record
+from .radar_records import HF, LF, Layout, describe
+from .timeline import Timeline
+from .traverse import Traverse
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import ConfigError, Problem
-from pipeline.simulate.arrays import Anything, Longs
-from pipeline.simulate.octets import EPOCH_UTC_NS
-from pipeline.simulate.packets import Measurement, Record
+from ..model.errors import ConfigError, Problem
+from .arrays import Anything, Longs
+from .octets import EPOCH_UTC_NS
+from .packets import Measurement, Record
 
 KEPT_EVERY = 8
 """Of the samples the truth keeps the first record's and each eighth's after it; of all it keeps a CRC-32."""

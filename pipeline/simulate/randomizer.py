@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.simulate.arrays import Octets
+from .arrays import Octets
 
 
 def sequence(n_bytes: int) -> Octets:

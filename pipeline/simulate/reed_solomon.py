@@ -10,7 +10,7 @@ from functools import cache
 
 import numpy as np
 
-from pipeline.simulate.arrays import Longs, Octets
+from .arrays import Longs, Octets
 
 N_PARITY = 32
 _FIELD = 0x187

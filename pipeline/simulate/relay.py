@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.simulate.arrays import Longs, Reals
-from pipeline.simulate.heavens import silence
-from pipeline.simulate.orbit import RADIUS_KM, Orbit, fixed_to_icrf, orbit_of
-from pipeline.simulate.timeline import SOL_NS, midnight_ns, sol_of, utc
+from .arrays import Longs, Reals
+from .heavens import silence
+from .orbit import RADIUS_KM, Orbit, fixed_to_icrf, orbit_of
+from .timeline import SOL_NS, midnight_ns, sol_of, utc
 
 STORED_NS = 9_000_000_000_000
 """The orbiter keeps the rover's packets for two hours and a half before it sends them [assumed]."""

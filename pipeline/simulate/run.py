@@ -11,38 +11,38 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.errors import ConfigError
-from pipeline.simulate import faults, link, stations, traffic, truth
-from pipeline.simulate.aim import stance, target
-from pipeline.simulate.clock import tell_time
-from pipeline.simulate.files import check_writable, npz, write_together
-from pipeline.simulate.frames import PROFILES, Profile
-from pipeline.simulate.heavens import light_time_ns, silence
-from pipeline.simulate.housekeeping import keep_house, tell_events
-from pipeline.simulate.libs import shoot
-from pipeline.simulate.magnetometer import measure_field
-from pipeline.simulate.mms import scan_surface
-from pipeline.simulate.momag import measure_wind
-from pipeline.simulate.mosir import sound_ground
-from pipeline.simulate.mscam import look_in_nine_colours
-from pipeline.simulate.natecam import look_around
-from pipeline.simulate.navigation import navigate
-from pipeline.simulate.orbit import orbit_of
-from pipeline.simulate.orbiter import report_state
-from pipeline.simulate.packets import Measurement, PacketStream, Record, fill, queue
-from pipeline.simulate.particles import count_particles, sort_ions
-from pipeline.simulate.radar import sound_high, sound_low
-from pipeline.simulate.radar_records import read_products
-from pipeline.simulate.relay import Relay, relay
-from pipeline.simulate.scenario import LONGEST_S, Scenario, Summary
-from pipeline.simulate.scene import lay_out
-from pipeline.simulate.sound import listen
-from pipeline.simulate.strips import HIRIC, MORIC, take_strip
-from pipeline.simulate.swir import look
-from pipeline.simulate.timeline import Timeline, night, sol_of, stay, stay_around
-from pipeline.simulate.traverse import Traverse, travel
-from pipeline.simulate.truth import Sent
-from pipeline.simulate.weather import observe_weather
+from ..model.errors import ConfigError
+from . import faults, link, stations, traffic, truth
+from .aim import stance, target
+from .clock import tell_time
+from .files import check_writable, npz, write_together
+from .frames import PROFILES, Profile
+from .heavens import light_time_ns, silence
+from .housekeeping import keep_house, tell_events
+from .libs import shoot
+from .magnetometer import measure_field
+from .mms import scan_surface
+from .momag import measure_wind
+from .mosir import sound_ground
+from .mscam import look_in_nine_colours
+from .natecam import look_around
+from .navigation import navigate
+from .orbit import orbit_of
+from .orbiter import report_state
+from .packets import Measurement, PacketStream, Record, fill, queue
+from .particles import count_particles, sort_ions
+from .radar import sound_high, sound_low
+from .radar_records import read_products
+from .relay import Relay, relay
+from .scenario import LONGEST_S, Scenario, Summary
+from .scene import lay_out
+from .sound import listen
+from .strips import HIRIC, MORIC, take_strip
+from .swir import look
+from .timeline import Timeline, night, sol_of, stay, stay_around
+from .traverse import Traverse, travel
+from .truth import Sent
+from .weather import observe_weather
 
 _CLOSE_NS = 300_000_000_000
 """How long the orbiter looks down around periapsis, at most; it sends that when it can [assumed]."""

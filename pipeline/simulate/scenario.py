@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from pipeline.errors import ConfigError, Problem
+from ..model.errors import ConfigError, Problem
 
 SHORTEST_S = 60.0
 MOST_NOISE_BYTES = 100_000_000

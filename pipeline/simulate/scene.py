@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from pipeline.simulate import chance
-from pipeline.simulate.arrays import Flags, Reals
-from pipeline.simulate.traverse import Traverse
+from . import chance
+from .arrays import Flags, Reals
+from .traverse import Traverse
 
 _NM = (480.0, 525.0, 650.0, 700.0, 800.0, 900.0, 950.0, 1000.0)
 _SOIL = (0.090, 0.130, 0.270, 0.290, 0.310, 0.300, 0.305, 0.310)

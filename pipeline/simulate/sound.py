@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.simulate import chance
-from pipeline.simulate.arrays import Reals
-from pipeline.simulate.octets import constant, counts, onboard_time, rows, signed, unsigned
-from pipeline.simulate.packets import Measurement, Record
-from pipeline.simulate.timeline import Timeline
+from . import chance
+from .arrays import Reals
+from .octets import constant, counts, onboard_time, rows, signed, unsigned
+from .packets import Measurement, Record
+from .timeline import Timeline
 
 APID = 306
 _RATE_HZ, _SECONDS = 8000, 2.0

@@ -9,11 +9,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from pipeline.simulate import faults
-from pipeline.simulate.arrays import Longs
-from pipeline.simulate.faults import FrameFaults
-from pipeline.simulate.link import Slots
-from pipeline.simulate.scenario import Scenario
+from . import faults
+from .arrays import Longs
+from .faults import FrameFaults
+from .link import Slots
+from .scenario import Scenario
 
 _UNSEEN = 0.08
 """Share of the pass that a station misses at its end."""

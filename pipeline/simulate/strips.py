@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.simulate import chance
-from pipeline.simulate.arrays import Anything, Reals
-from pipeline.simulate.cfdp import pdus
-from pipeline.simulate.image_records import expose
-from pipeline.simulate.octets import EPOCH_UTC_NS, unsigned
-from pipeline.simulate.packets import Measurement, Record
+from . import chance
+from .arrays import Anything, Reals
+from .cfdp import pdus
+from .image_records import expose
+from .octets import EPOCH_UTC_NS, unsigned
+from .packets import Measurement, Record
 
 APID = 1340
 _BIAS_DN = 70

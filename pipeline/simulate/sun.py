@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.simulate.arrays import Longs, Reals
-from pipeline.simulate.timeline import SOL_NS
+from .arrays import Longs, Reals
+from .timeline import SOL_NS
 
 _SOLS = (1.0, 100.0, 200.0, 325.0)
 _LS_DEG = (45.2, 89.0, 137.0, 207.6)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.simulate import chance
-from pipeline.simulate.arrays import Octets
-from pipeline.simulate.frames import IDLE, REAL_TIME, RELAY, Profile, idle_frames, packet_frames
-from pipeline.simulate.packets import PacketStream
+from . import chance
+from .arrays import Octets
+from .frames import IDLE, REAL_TIME, RELAY, Profile, idle_frames, packet_frames
+from .packets import PacketStream
 
 _FIRST_COUNT = 2**24 - 600
 """The relay channel's counter wraps inside most passes."""

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from pipeline.simulate import chance
-from pipeline.simulate.arrays import Flags, Reals
-from pipeline.simulate.timeline import Timeline
+from . import chance
+from .arrays import Flags, Reals
+from .timeline import Timeline
 
 DRIVE_SPEED_M_S = 0.055
 """200 m/h (fact sheet 1)."""

@@ -11,16 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from pipeline.simulate import frames as aos
-from pipeline.simulate.arrays import Anything, Flags, Longs, Octets
-from pipeline.simulate.faults import FrameFaults
-from pipeline.simulate.frames import Profile
-from pipeline.simulate.link import Reception, Slots, counter
-from pipeline.simulate.packets import Measurement, PacketStream
-from pipeline.simulate.relay import Relay
-from pipeline.simulate.scenario import Scenario
-from pipeline.simulate.timeline import Timeline, utc
-from pipeline.simulate.traverse import Traverse
+from . import frames as aos
+from .arrays import Anything, Flags, Longs, Octets
+from .faults import FrameFaults
+from .frames import Profile
+from .link import Reception, Slots, counter
+from .packets import Measurement, PacketStream
+from .relay import Relay
+from .scenario import Scenario
+from .timeline import Timeline, utc
+from .traverse import Traverse
 
 _LARGE = 4000
 

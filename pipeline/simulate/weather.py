@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from pipeline.simulate import chance
-from pipeline.simulate.air import air_at
-from pipeline.simulate.arrays import Longs, Octets, Reals
-from pipeline.simulate.octets import counts, onboard_time, rows, unsigned
-from pipeline.simulate.packets import Measurement, Record
-from pipeline.simulate.timeline import Timeline
-from pipeline.simulate.traverse import Traverse
+from . import chance
+from .air import air_at
+from .arrays import Longs, Octets, Reals
+from .octets import counts, onboard_time, rows, unsigned
+from .packets import Measurement, Record
+from .timeline import Timeline
+from .traverse import Traverse
 
 APID = 305
 _SAMPLES = 10

@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.errors import ConfigError
-from pipeline.software import software, to_install
-from pipeline.spice.names import MARS, PLANET_FRAME, Names
+from ..model.errors import ConfigError
+from ..system.software import software, to_install
+from .names import MARS, PLANET_FRAME, Names
 
 GAP_S = 15.0
 """Between two instants further apart than this nothing is told, unless nothing moved."""

@@ -14,7 +14,7 @@ import erfa
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.spice.names import PLANET_FRAME, Names
+from .names import PLANET_FRAME, Names
 
 _Floats = NDArray[np.float64]
 _PIECE = 70  # characters of a string in a kernel, of 80 at most

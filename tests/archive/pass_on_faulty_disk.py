@@ -16,9 +16,8 @@ from contextlib import closing, suppress
 from pathlib import Path
 
 import netCDF4
-
-from pipeline.archive.product_index import NAME as INDEX
-from pipeline.reprocess import Wanted, _indexed, make, tasks_of
+from downlink_pipeline.archive.product_index import NAME as INDEX
+from downlink_pipeline.commands.reprocess import Wanted, _indexed, make, tasks_of
 
 WRITES = {"write", "pwrite64", "pwrite", "writev"}
 

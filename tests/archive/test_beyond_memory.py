@@ -7,14 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline import open_pass
-from pipeline.archive.columns import column_files
-from pipeline.archive.parquet_rows import ROW_GROUP_BYTES
-from pipeline.available import available_bytes
-from pipeline.batches import NO_TIME, ColumnBatch, Ragged
-from pipeline.categorical import Categorical
-from pipeline.errors import ConfigError, RunError
+from downlink_pipeline import open_pass
+from downlink_pipeline.archive.columns import column_files
+from downlink_pipeline.archive.parquet_rows import ROW_GROUP_BYTES
+from downlink_pipeline.model.batches import NO_TIME, ColumnBatch, Ragged
+from downlink_pipeline.model.categorical import Categorical
+from downlink_pipeline.model.errors import ConfigError, RunError
+from downlink_pipeline.system.available import available_bytes
 
 xarray = pytest.importorskip("xarray")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -46,10 +45,10 @@ def batch(first, times=True, **columns):
 
 def both(*batches, **how):
     """The Dataset in memory and the one in a file, of the same batches."""
-    from pipeline.archive.column_store import ColumnStore  # noqa: PLC0415
-    from pipeline.archive.datasets import dataset, stored_dataset  # noqa: PLC0415
-    from pipeline.archive.row_columns import ROW_FIELDS, Known  # noqa: PLC0415
-    from pipeline.stages.bounded import BoundedColumns  # noqa: PLC0415
+    from downlink_pipeline.archive.column_store import ColumnStore  # noqa: PLC0415
+    from downlink_pipeline.archive.datasets import dataset, stored_dataset  # noqa: PLC0415
+    from downlink_pipeline.archive.row_columns import ROW_FIELDS, Known  # noqa: PLC0415
+    from downlink_pipeline.processing.bounded import BoundedColumns  # noqa: PLC0415
 
     known = Known(units={"A": "V"}, origin={"mission": "m"}, utc_of=lambda _, onboard_ns: onboard_ns, **how)
     made = []
@@ -145,7 +144,7 @@ def test_a_container_that_is_not_there_is_said_with_a_bound_too(bundled: Path):
 
 
 def test_xarray_opens_with_a_bound_too(bundled: Path):
-    engine = pytest.importorskip("pipeline.xarray_engine").DownlinkBackend
+    engine = pytest.importorskip("downlink_pipeline.commands.xarray_engine").DownlinkBackend
     how = {"engine": engine, "mission": "zhurong", "container": "NAVIGATION"}
     found = xarray.open_dataset(bundled / "night.cadu", memory_bytes=LITTLE, chunks={}, **how)
     assert found["POSITION_NORTH"].chunks is not None

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline.archive.columns import column_files
-from pipeline.batches import ColumnBatch, Ragged
-from pipeline.categorical import Categorical
+from downlink_pipeline.archive.columns import column_files
+from downlink_pipeline.model.batches import ColumnBatch, Ragged
+from downlink_pipeline.model.categorical import Categorical
 
 
 def batch(first: int, n: int, **columns: object) -> ColumnBatch:

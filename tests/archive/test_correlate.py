@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline.app import write_products
-from pipeline.correlate import write_correlation
-from pipeline.errors import ConfigError, RunError
-from pipeline.mission import load_mission
-from pipeline.recording import open_pass
-from pipeline.simulate import Faults, Scenario, simulate
+from downlink_pipeline.api import open_pass
+from downlink_pipeline.commands.clock import write_correlation
+from downlink_pipeline.commands.recordings import write_products
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.errors import ConfigError, RunError
+from downlink_pipeline.simulate import Faults, Scenario, simulate
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 DRIFT = Faults(clock_drift_ppm=2.5)  # 425 s since the epoch
@@ -33,7 +32,7 @@ def mission(passes, tmp_path_factory):
     """Zhurong with the correlation that the command makes of the passes."""
     folder = tmp_path_factory.mktemp("missions") / "zhurong"
     shutil.copytree(CONFIGS / "zhurong", folder)
-    command = [sys.executable, "-m", "pipeline", "clock", *passes, "-m", "zhurong"]
+    command = [sys.executable, "-m", "downlink_pipeline", "clock", *passes, "-m", "zhurong"]
     command += ["--out", folder / "clock.toml", "--kernel", folder / "clock.tsc"]
     done = subprocess.run([str(word) for word in command], capture_output=True, text=True, check=True)
     assert done.stderr.startswith("partition 1: ")

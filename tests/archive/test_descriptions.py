@@ -5,11 +5,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline import app, asyncapi, open_pass, topics
-from pipeline.catalogue import catalogue
-from pipeline.mission import load_mission
-from pipeline.topic_page import page
+from downlink_pipeline import open_pass
+from downlink_pipeline.commands import asyncapi
+from downlink_pipeline.commands import recordings as app
+from downlink_pipeline.commands.catalogue import catalogue
+from downlink_pipeline.commands.topic_page import page
+from downlink_pipeline.messages import topics
+from downlink_pipeline.mission.loading import load_mission
 
 WORDS = "how warm the box is"
 DICTIONARY = f"""<?xml version="1.0"?>

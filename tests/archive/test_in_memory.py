@@ -10,12 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline import open_pass
-from pipeline.batches import NO_TIME, ColumnBatch, Ragged
-from pipeline.errors import ConfigError
-from pipeline.reused_memory import MEMORY
-from pipeline.stages.gathered import GatheredColumns
+from downlink_pipeline import open_pass
+from downlink_pipeline.model.batches import NO_TIME, ColumnBatch, Ragged
+from downlink_pipeline.model.errors import ConfigError
+from downlink_pipeline.model.reused_memory import MEMORY
+from downlink_pipeline.processing.gathered import GatheredColumns
 
 xarray = pytest.importorskip("xarray")
 HERE = Path(__file__).parents[2]
@@ -149,7 +148,7 @@ def test_xarray_opens_a_recording_by_the_entry_point(recording):
 
 
 def opened(path, **how):
-    engine = pytest.importorskip("pipeline.xarray_engine").DownlinkBackend
+    engine = pytest.importorskip("downlink_pipeline.commands.xarray_engine").DownlinkBackend
     return xarray.open_dataset(path, engine=engine, **how)
 
 
@@ -232,7 +231,7 @@ def base_of(array):
 
 PROGRAM = """
 from pathlib import Path
-from pipeline import open_pass
+from downlink_pipeline import open_pass
 found = open_pass({path!r}, mission={mission!r}).to_xarray("HK", memory_bytes={bound})
 peak_kb = next(line.split()[1] for line in Path("/proc/self/status").read_text().splitlines() if "VmHWM" in line)
 print(peak_kb, found.sizes["packet"], float(found["WIDE"].isel(packet=slice(-1000, None)).mean()))

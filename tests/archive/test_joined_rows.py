@@ -4,14 +4,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline import open_pass
-from pipeline.archive.columns import column_files
-from pipeline.archive.datasets import dataset
-from pipeline.archive.row_columns import Known
-from pipeline.batches import NO_TIME, ColumnBatch, Ragged
-from pipeline.categorical import Categorical
-from pipeline.clock.local import local_times
+from downlink_pipeline import open_pass
+from downlink_pipeline.archive.columns import column_files
+from downlink_pipeline.archive.datasets import dataset
+from downlink_pipeline.archive.row_columns import Known
+from downlink_pipeline.clock.local import local_times
+from downlink_pipeline.model.batches import NO_TIME, ColumnBatch, Ragged
+from downlink_pipeline.model.categorical import Categorical
 
 xarray = pytest.importorskip("xarray")
 S = 1_000_000_000

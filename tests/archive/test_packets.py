@@ -4,9 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline.archive.packets import gather, packet_file
-from pipeline.batches import PacketBatch
+from downlink_pipeline.archive.packets import gather, packet_file
+from downlink_pipeline.model.batches import PacketBatch
 
 
 def packets(*rows: tuple[int, int, bytes]) -> PacketBatch:

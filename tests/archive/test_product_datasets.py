@@ -5,15 +5,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline import open_pass
-from pipeline.app import stream_name
-from pipeline.archive.collection import Collection, Origin, kind
-from pipeline.archive.datasets import product_dataset
-from pipeline.archive.netcdf import fill_netcdf
-from pipeline.archive.spill import MemorySpill
-from pipeline.batches import NO_TIME, Product, Quantity, TimeRange
-from pipeline.stages.origin import stream_of
+from downlink_pipeline import open_pass
+from downlink_pipeline.archive.collection import Collection, Origin, kind
+from downlink_pipeline.archive.datasets import product_dataset
+from downlink_pipeline.archive.netcdf import fill_netcdf
+from downlink_pipeline.archive.spill import MemorySpill
+from downlink_pipeline.commands.recordings import stream_name
+from downlink_pipeline.model.batches import NO_TIME, Product, Quantity, TimeRange
+from downlink_pipeline.processing.origin import stream_of
 
 xarray = pytest.importorskip("xarray")
 pytest.importorskip("netCDF4")

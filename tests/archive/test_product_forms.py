@@ -3,8 +3,7 @@
 from pathlib import Path
 
 import pytest
-
-from pipeline.recording import open_pass
+from downlink_pipeline.api import open_pass
 
 pytest.importorskip("xarray")
 

@@ -13,14 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from pipeline.archive.passes import find_passes
-from pipeline.clock.correlation import Correlation
-from pipeline.clock.correlation_file import text_of
-from pipeline.clock.onboard import ClockSegment, OnboardClock
-from pipeline.errors import ConfigError, RunError
-from pipeline.reprocess import Wanted, make, reprocess, tasks_of
-from pipeline.simulate import Scenario, simulate
+from downlink_pipeline.archive.passes import find_passes
+from downlink_pipeline.clock.correlation import Correlation
+from downlink_pipeline.clock.correlation_file import text_of
+from downlink_pipeline.clock.onboard import ClockSegment, OnboardClock
+from downlink_pipeline.commands.reprocess import Wanted, make, reprocess, tasks_of
+from downlink_pipeline.model.errors import ConfigError, RunError
+from downlink_pipeline.simulate import Scenario, simulate
 
 xarray = pytest.importorskip("xarray")
 pytest.importorskip("netCDF4")
@@ -191,14 +190,14 @@ def test_a_dask_cluster_makes_each_pass_and_one_index_of_all(wanted):
 
 def test_a_scheduler_that_does_not_answer_is_one_line(wanted, monkeypatch):
     pytest.importorskip("distributed")
-    monkeypatch.setattr("pipeline.reprocess.CONNECT_S", 0.3)
+    monkeypatch.setattr("downlink_pipeline.commands.reprocess.CONNECT_S", 0.3)
     mine = replace(wanted, scheduler="tcp://127.0.0.1:9")
     with pytest.raises(RunError, match=r"no Dask scheduler answers at tcp://127\.0\.0\.1:9"):
         reprocess(mine, tasks_of(mine), lambda _: None)
 
 
 def command(wanted):
-    words = ["-m", "pipeline", "reprocess", wanted.folder, "-m", wanted.mission, "--out", wanted.out]
+    words = ["-m", "downlink_pipeline", "reprocess", wanted.folder, "-m", wanted.mission, "--out", wanted.out]
     return [sys.executable, *map(str, words), "--format", "netcdf", "--stream", "live", "--workers", "1"]
 
 

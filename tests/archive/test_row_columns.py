@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline import app, open_pass
-from pipeline.archive.columns import column_files
-from pipeline.batches import NO_TIME, ColumnBatch
-from pipeline.mission import load_mission
+from downlink_pipeline import open_pass
+from downlink_pipeline.archive.columns import column_files
+from downlink_pipeline.commands import recordings as app
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.batches import NO_TIME, ColumnBatch
 
 pandas = pytest.importorskip("pandas")
 parquet = pytest.importorskip("pyarrow.parquet")

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-
-from pipeline.clock.correlation import FitSettings, Pairs, correlate
-from pipeline.clock.robust import fit_bent_line
+from downlink_pipeline.clock.correlation import FitSettings, Pairs, correlate
+from downlink_pipeline.clock.robust import fit_bent_line
 
 S = 1_000_000_000
 START_S = 170_338_800  # sol 11 of Zhurong, by its count

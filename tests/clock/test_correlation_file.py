@@ -4,12 +4,11 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-from pipeline.clock.correlation import Correlation
-from pipeline.clock.correlation_file import text_of
-from pipeline.clock.onboard import ClockSegment, OnboardClock
-from pipeline.errors import ConfigError
-from pipeline.mission import load_mission
+from downlink_pipeline.clock.correlation import Correlation
+from downlink_pipeline.clock.correlation_file import text_of
+from downlink_pipeline.clock.onboard import ClockSegment, OnboardClock
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.errors import ConfigError
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 EPOCH_NS = 1_451_577_600_000_000_000

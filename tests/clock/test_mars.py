@@ -3,9 +3,8 @@
 import erfa
 import numpy as np
 import pytest
-
-from pipeline.batches import true_sol
-from pipeline.clock.mars import MarsTime, mars_time, solar_position, sun_distance_au
+from downlink_pipeline.clock.mars import MarsTime, mars_time, solar_position, sun_distance_au
+from downlink_pipeline.model.batches import true_sol
 
 ZHURONG_LONGITUDE_DEG = 109.908440
 ZHURONG_LATITUDE_DEG = 25.083319

@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-
-from pipeline.batches import NO_TIME
-from pipeline.clock.onboard import ClockSegment, OnboardClock
+from downlink_pipeline.clock.onboard import ClockSegment, OnboardClock
+from downlink_pipeline.model.batches import NO_TIME
 
 ZHURONG_EPOCH_NS = int(np.datetime64("2015-12-31T16:00:00", "ns").astype(np.int64))
 

@@ -1,9 +1,8 @@
 """Counts find their partition, and a correlation is told from another."""
 
 import numpy as np
-
-from pipeline.batches import NO_TIME
-from pipeline.clock.onboard import NO_CORRELATION, ClockSegment, OnboardClock
+from downlink_pipeline.clock.onboard import NO_CORRELATION, ClockSegment, OnboardClock
+from downlink_pipeline.model.batches import NO_TIME
 
 BEFORE = ClockSegment(1000, 51_000, 1.0, 1, 2000, 3)
 AFTER = ClockSegment(10, 60_010, 1.0, 2, 500, 4, 1e-3)

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-
-from pipeline.clock.onboard import ClockSegment, OnboardClock
-from pipeline.clock.sclk_kernel import kernel_text
+from downlink_pipeline.clock.onboard import ClockSegment, OnboardClock
+from downlink_pipeline.clock.sclk_kernel import kernel_text
 
 spiceypy = pytest.importorskip("spiceypy")
 

@@ -16,15 +16,14 @@ from pathlib import Path
 
 import msgpack
 import pytest
-
-from pipeline.mission import load_mission
-from pipeline.stages.line import Line
-from pipeline.topics import product_message, unpack_product
-from pipeline.transport.address import BrokerAddress
-from pipeline.transport.certs import make_certificates
-from pipeline.transport.dialer import Timing
-from pipeline.transport.mqtt import subscribe
-from pipeline.transport.source import read_pass
+from downlink_pipeline.messages.topics import product_message, unpack_product
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.mqtt.address import BrokerAddress
+from downlink_pipeline.mqtt.publisher import subscribe
+from downlink_pipeline.mqtt.reconnect import Timing
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.recordings.reader import read_pass
+from downlink_pipeline.system.certs import make_certificates
 
 ROOT = Path(__file__).parents[2]
 PROJECT = "downlinktest"

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Ragged
-from pipeline.conversion.formats import read_definition, write_definition
-from pipeline.conversion.packets import batch_of, make_packets
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
+from downlink_pipeline.conversion.formats import read_definition, write_definition
+from downlink_pipeline.conversion.packets import batch_of, make_packets
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.batches import Ragged
 
 sys.path.insert(0, str(Path(__file__).parent))  # where witness.py is
 

@@ -3,15 +3,14 @@
 import json
 
 import pytest
+from downlink_pipeline.cli.main import cli
+from downlink_pipeline.model.errors import ConfigError, DownlinkError
 from test_ait import TEXT as AIT
 from test_cosmos import NUMBERS
 from test_fprime import WHOLE as FPRIME
 from test_kaitai import OWN as KAITAI
 from test_scos import TABLES as SCOS
 from typer.testing import CliRunner
-
-from pipeline.cli import cli
-from pipeline.errors import ConfigError, DownlinkError
 
 RUN = CliRunner()
 SOURCES = {

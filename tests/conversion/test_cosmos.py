@@ -3,10 +3,9 @@
 import math
 
 import pytest
+from downlink_pipeline.conversion.formats import read_definition
+from downlink_pipeline.model.errors import ConfigError
 from witness import ask
-
-from pipeline.conversion.formats import read_definition
-from pipeline.errors import ConfigError
 
 HEADER = """
   APPEND_ITEM CCSDSVER 3 UINT "version"

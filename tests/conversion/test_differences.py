@@ -4,9 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+from downlink_pipeline.cli.main import cli
 from typer.testing import CliRunner
-
-from pipeline.cli import cli
 
 RUN = CliRunner()
 ENTRY = '<ParameterRefEntry parameterRef="{}"/>'

@@ -4,10 +4,9 @@ import math
 import struct
 
 import pytest
+from downlink_pipeline.cli.main import cli
 from test_differences import DOCUMENT
 from typer.testing import CliRunner
-
-from pipeline.cli import cli
 
 RUN = CliRunner()
 TYPES = """<FloatParameterType name="F"><FloatDataEncoding sizeInBits="32"/></FloatParameterType>

@@ -1,13 +1,12 @@
 """SCOS-2000 tables: no open tool reads them, so the truth is worked out by hand from the interface document."""
 
 import pytest
-
-from pipeline.conversion.formats import detect, read_definition, write_definition
-from pipeline.conversion.packets import batch_of, make_packets
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.errors import ConfigError
+from downlink_pipeline.conversion.formats import detect, read_definition, write_definition
+from downlink_pipeline.conversion.packets import batch_of, make_packets
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.errors import ConfigError
 
 TABLES = {
     "vdf": "MISSION\tdemo\t\t1\t1",

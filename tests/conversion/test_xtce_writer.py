@@ -3,13 +3,12 @@
 from pathlib import Path
 
 import pytest
-
-from pipeline.conversion.differences import Compared, differences
-from pipeline.conversion.formats import check_document, read_definition, write_definition
-from pipeline.conversion.packets import make_packets
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.errors import RunError
+from downlink_pipeline.conversion.differences import Compared, differences
+from downlink_pipeline.conversion.formats import check_document, read_definition, write_definition
+from downlink_pipeline.conversion.packets import make_packets
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.errors import RunError
 
 REAL = [
     "imap/hit.xml",

@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
-
-from pipeline import topics
+from downlink_pipeline.messages import topics
 
 sys.path.insert(0, str(Path(__file__).parent))
 if importlib.util.find_spec("bokeh"):

@@ -5,11 +5,11 @@ import json
 from contextlib import asynccontextmanager
 
 import numpy as np
-
-from pipeline import app, topics
-from pipeline.mission import load_mission
-from pipeline.transport.broker import broker as broker_at
-from pipeline.transport.mqtt import Publisher
+from downlink_pipeline.commands import recordings as app
+from downlink_pipeline.messages import topics
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.mqtt.broker import broker as broker_at
+from downlink_pipeline.mqtt.publisher import Publisher
 
 LOOKS = ("pass", "radar", "field", "spectra", "cameras", "traverse")
 WITH_TEXT = """(() => {

@@ -1,8 +1,7 @@
 """Products that no bundled pass has: images with lines that are not good, sound, radargrams; of the forms agreed on."""
 
 import numpy as np
-
-from pipeline.batches import Product, Quality, Quantity, TimeRange
+from downlink_pipeline.model.batches import Product, Quality, Quantity, TimeRange
 
 BEGIN_NS = int(np.datetime64("2021-05-25T04:20:30", "ns").astype(np.int64))
 LINES, SAMPLES = 96, 128

@@ -4,19 +4,24 @@ import json
 
 import numpy as np
 import pytest
-
-from pipeline import topics
-from pipeline.batches import Product, Quantity, TimeRange
-from pipeline.dashboard.album import MAX_BYTES
-from pipeline.dashboard.ring import MAX_RING_BYTES, Ring
-from pipeline.dashboard.state import MAX_EVENTS, MAX_HELD_BYTES, MAX_STREAMS, State
-from pipeline.topics import unpack_product
+from downlink_pipeline.dashboard.album import MAX_BYTES
+from downlink_pipeline.dashboard.ring import MAX_RING_BYTES, Ring
+from downlink_pipeline.dashboard.state import MAX_EVENTS, MAX_HELD_BYTES, MAX_STREAMS, State
+from downlink_pipeline.messages import topics
+from downlink_pipeline.messages.topics import unpack_product
+from downlink_pipeline.model.batches import Product, Quantity, TimeRange
 
 pytest.importorskip("bokeh", reason="bokeh is not installed")
 from bokeh.document import Document
-
-from pipeline.dashboard.admission import AHEAD_S, BURST, MAX_HIDDEN_LOOKS, PAGES_PER_S, Admission, HiddenLooks
-from pipeline.dashboard.page import LOOKS, Page
+from downlink_pipeline.dashboard.admission import (
+    AHEAD_S,
+    BURST,
+    MAX_HIDDEN_LOOKS,
+    PAGES_PER_S,
+    Admission,
+    HiddenLooks,
+)
+from downlink_pipeline.dashboard.page import LOOKS, Page
 
 KIND = "libs/shot"
 N_CHANNELS = 16_384

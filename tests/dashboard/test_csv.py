@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 pytest.importorskip("bokeh", reason="bokeh is not installed")
-from pipeline.dashboard import panels
+from downlink_pipeline.dashboard import panels
 
 NODE = shutil.which("node")
 RUN = """

@@ -10,12 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from bokeh.client import pull_session
+from downlink_pipeline.commands import recordings as app
+from downlink_pipeline.dashboard import server
+from downlink_pipeline.model.errors import ConfigError
+from downlink_pipeline.mqtt.broker import broker as broker_at
 from structlog.testing import capture_logs
-
-from pipeline import app
-from pipeline.dashboard import server
-from pipeline.errors import ConfigError
-from pipeline.transport.broker import broker as broker_at
 
 
 @pytest.fixture

@@ -6,21 +6,19 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from pipeline import topics
-from pipeline.batches import DOUBTFUL, INFORMATION, Event, Quality
-from pipeline.topics import unpack_product
+from downlink_pipeline.messages import topics
+from downlink_pipeline.messages.topics import unpack_product
+from downlink_pipeline.model.batches import DOUBTFUL, INFORMATION, Event, Quality
 
 pytest.importorskip("bokeh", reason="bokeh is not installed")
 from bokeh.document import Document
-
-from pipeline.dashboard.field_look import FieldLook
-from pipeline.dashboard.page import LATEST, Asked, Page
-from pipeline.dashboard.panels import corrected, flagged
-from pipeline.dashboard.pass_look import PassLook
-from pipeline.dashboard.spectra_look import SpectraLook
-from pipeline.dashboard.state import State
-from pipeline.dashboard.traverse_look import TraverseLook
+from downlink_pipeline.dashboard.field_look import FieldLook
+from downlink_pipeline.dashboard.page import LATEST, Asked, Page
+from downlink_pipeline.dashboard.panels import corrected, flagged
+from downlink_pipeline.dashboard.pass_look import PassLook
+from downlink_pipeline.dashboard.spectra_look import SpectraLook
+from downlink_pipeline.dashboard.state import State
+from downlink_pipeline.dashboard.traverse_look import TraverseLook
 
 
 @pytest.fixture
@@ -83,7 +81,7 @@ def test_what_the_broker_retained_was_not_heard_now(state):
 
 def test_a_page_that_follows_stays_with_a_stream_while_it_is_heard(state, monkeypatch):
     now = [1000.0]
-    monkeypatch.setattr("pipeline.dashboard.page.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("downlink_pipeline.dashboard.page.time.monotonic", lambda: now[0])
     link(state, "a", 1, now[0])
     document, page = opened(state)
     seen = []

@@ -9,12 +9,11 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
-
-from pipeline import app
-from pipeline.errors import RunError
-from pipeline.mission import load_mission
-from pipeline.transport.broker import BrokerAddress
-from pipeline.transport.broker import broker as broker_at
+from downlink_pipeline.commands import recordings as app
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.errors import RunError
+from downlink_pipeline.mqtt.broker import BrokerAddress
+from downlink_pipeline.mqtt.broker import broker as broker_at
 
 pytest.importorskip("bokeh", reason="bokeh is not installed")
 from driving import column, joined, look, model, page, press, received, replay

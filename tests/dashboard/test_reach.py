@@ -3,9 +3,8 @@
 import asyncio
 
 import pytest
-
-from pipeline import app
-from pipeline.mission import load_mission
+from downlink_pipeline.commands import recordings as app
+from downlink_pipeline.mission.loading import load_mission
 
 pytest.importorskip("bokeh", reason="bokeh is not installed")
 from driving import LOOKS, model, page

@@ -4,9 +4,8 @@ import asyncio
 from urllib.parse import urlsplit
 
 import pytest
-
-from pipeline import app
-from pipeline.transport.broker import broker as broker_at
+from downlink_pipeline.commands import recordings as app
+from downlink_pipeline.mqtt.broker import broker as broker_at
 
 pytest.importorskip("bokeh", reason="bokeh is not installed")
 from browser import MODELS

@@ -8,26 +8,25 @@ from pathlib import Path
 import msgpack
 import numpy as np
 import pytest
-
-from pipeline import topics
-from pipeline.dashboard.album import MAX_BYTES, read_picture
-from pipeline.dashboard.radargram import depth_m, radargram
-from pipeline.dashboard.ring import Ring
-from pipeline.dashboard.rows import WANTED, product_rows
-from pipeline.dashboard.state import MAX_EVENTS, MAX_STREAMS, State
-from pipeline.mission import load_mission
-from pipeline.stages.line import Line
-from pipeline.stages.replay import Replay
-from pipeline.stages.tape import Tape
-from pipeline.topics import unpack_product
+from downlink_pipeline.dashboard.album import MAX_BYTES, read_picture
+from downlink_pipeline.dashboard.radargram import depth_m, radargram
+from downlink_pipeline.dashboard.ring import Ring
+from downlink_pipeline.dashboard.rows import WANTED, product_rows
+from downlink_pipeline.dashboard.state import MAX_EVENTS, MAX_STREAMS, State
+from downlink_pipeline.messages import topics
+from downlink_pipeline.messages.topics import unpack_product
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.replay.player import Tape
+from downlink_pipeline.replay.session import Replay
 
 sys.path.insert(0, str(Path(__file__).parent))
 import synthetic
 
 pytest.importorskip("bokeh", reason="bokeh is not installed")
-from pipeline.dashboard.pass_look import PassLook
-from pipeline.dashboard.spectra_look import spans
-from pipeline.dashboard.wind_rose import shares
+from downlink_pipeline.dashboard.pass_look import PassLook
+from downlink_pipeline.dashboard.spectra_look import spans
+from downlink_pipeline.dashboard.wind_rose import shares
 
 
 @pytest.fixture

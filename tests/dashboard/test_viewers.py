@@ -9,21 +9,19 @@ from itertools import pairwise
 from typing import ClassVar
 
 import pytest
+from downlink_pipeline.dashboard.admission import Admission
+from downlink_pipeline.dashboard.state import State
+from downlink_pipeline.dashboard.turns import Turns
+from downlink_pipeline.messages.topics import unpack_product
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
 from tornado.websocket import websocket_connect
 
-from pipeline.dashboard.admission import Admission
-from pipeline.dashboard.state import State
-from pipeline.dashboard.turns import Turns
-from pipeline.topics import unpack_product
-
 pytest.importorskip("bokeh", reason="bokeh is not installed")
 from bokeh.document import Document
+from downlink_pipeline.dashboard import admission, server
+from downlink_pipeline.dashboard import page as page_module
+from downlink_pipeline.dashboard.page import Page
 from driving import page as served_page
-
-from pipeline.dashboard import admission, server
-from pipeline.dashboard import page as page_module
-from pipeline.dashboard.page import Page
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of Bokeh and Tornado, not of ours

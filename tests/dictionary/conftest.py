@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline.batches import ColumnBatch, PacketBatch
-from pipeline.dictionary.decoder import Decoder, TimeTerm
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder, TimeTerm
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.batches import ColumnBatch, PacketBatch
 
 sys.path.insert(0, str(Path(__file__).parent))  # where pieces.py is
 

@@ -1,6 +1,6 @@
 """Pieces of XTCE, and columns as lists: what several of the dictionary's tests say."""
 
-from pipeline.batches import Ragged
+from downlink_pipeline.model.batches import Ragged
 
 
 def rows(column):

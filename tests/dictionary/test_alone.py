@@ -4,13 +4,12 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder, TimeTerm
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.layouts import Arrays
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.dictionary.decoder import Decoder, TimeTerm
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.forms import Arrays
 
 MODE = (
     '<EnumeratedParameterType name="MODE"><IntegerDataEncoding sizeInBits="8"/><EnumerationList>'

@@ -1,8 +1,7 @@
 """Memory that is used again: never while somebody has a column in it."""
 
 import numpy as np
-
-from pipeline.dictionary.arena import Arena, Memory
+from downlink_pipeline.dictionary.run.arena import Arena, Memory
 
 
 def test_memory_is_used_again_when_no_column_is_left():

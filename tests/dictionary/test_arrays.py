@@ -4,12 +4,11 @@ import struct
 
 import numpy as np
 import pytest
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.batches import Ragged
+from downlink_pipeline.model.errors import ConfigError
 from pieces import rows
-
-from pipeline.batches import Ragged
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.errors import ConfigError
 
 
 def dimension(last):

@@ -6,10 +6,9 @@ import sys
 import time
 
 import pytest
-
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.errors import ConfigError
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.errors import ConfigError
 
 HEAD = '<SpaceSystem name="S" xmlns="http://www.omg.org/spec/XTCE/20180204"><TelemetryMetaData>'
 TAIL = "</TelemetryMetaData></SpaceSystem>"
@@ -163,7 +162,7 @@ def test_the_command_line_tells_it_in_one_line_within_a_bounded_memory(tmp_path)
     path = tmp_path / "bomb.xml"
     path.write_bytes(doublings(30))
     ended = subprocess.run(
-        [sys.executable, "-m", "pipeline", "check", "--dictionary", str(path)],
+        [sys.executable, "-m", "downlink_pipeline", "check", "--dictionary", str(path)],
         capture_output=True,
         check=False,
         text=True,

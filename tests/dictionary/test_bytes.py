@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality, Ragged
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.batches import Quality, Ragged
 
 
 def string_type(size, charset="UTF-8", order=""):

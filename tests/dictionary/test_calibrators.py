@@ -5,11 +5,10 @@ import struct
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.errors import ConfigError
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.batches import Quality
+from downlink_pipeline.model.errors import ConfigError
 
 
 def calibrated(inside, size_bits=8, contexts=""):

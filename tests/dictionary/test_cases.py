@@ -10,14 +10,13 @@ from pathlib import Path
 import netCDF4
 import numpy as np
 import pytest
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.dictionary.run.records import RecordJoiner
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.batches import ByteBatch
 from pieces import rows
 from pyarrow import parquet
-
-from pipeline.batches import ByteBatch
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.records import RecordJoiner
-from pipeline.link.receiver import Receiver
-from pipeline.mission import load_mission
 
 CASES = Path(__file__).parent / "cases"
 
@@ -104,7 +103,15 @@ def test_names_with_odd_characters_are_reached_in_files_of_every_format(tmp_path
     xml = tmp_path / "c/m/telemetry.xml"
     xml.write_text(xml.read_text().replace('"HK.A"', '"HK A[1]/x"').replace('name="HK"', 'name="TM(1,2) [x]/y.z"'))
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "pipeline", "decode", tmp_path / "c/p.packets", "--mission", tmp_path / "c/m"]
+    command = [
+        sys.executable,
+        "-m",
+        "downlink_pipeline",
+        "decode",
+        tmp_path / "c/p.packets",
+        "--mission",
+        tmp_path / "c/m",
+    ]
     done = subprocess.run(
         [*map(str, command), "--out", str(out), "--format", file_format],
         capture_output=True,

@@ -13,7 +13,7 @@ CASES = Path(__file__).parent / "cases"
 @pytest.fixture
 def check():
     def run(*arguments):
-        command = [sys.executable, "-m", "pipeline", "check", *map(str, arguments)]
+        command = [sys.executable, "-m", "downlink_pipeline", "check", *map(str, arguments)]
         done = subprocess.run(
             command, capture_output=True, text=True, check=False, env=os.environ | {"COLUMNS": "300"}
         )

@@ -6,16 +6,15 @@ import zlib
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality
-from pipeline.dictionary.checksums import CheckValues
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.digits import DIGIT_CHECKS
-from pipeline.dictionary.encoder import encode
-from pipeline.dictionary.encodings import Checksum, Crc, Parity
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.errors import ConfigError
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.dictionary.encoder import encode
+from downlink_pipeline.dictionary.model.encodings import Checksum, Crc, Parity
+from downlink_pipeline.dictionary.run.checksums import CheckValues
+from downlink_pipeline.dictionary.run.digits import DIGIT_CHECKS
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.batches import Quality
+from downlink_pipeline.model.errors import ConfigError
 
 CCITT = Crc(16, 0x1021, 0xFFFF)
 ETHERNET = Crc(32, 0x04C11DB7, 0xFFFFFFFF, 0xFFFFFFFF, reflect_data=True, reflect_remainder=True)

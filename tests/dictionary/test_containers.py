@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-
-from pipeline.batches import NO_TIME, PacketBatch, Quality
-from pipeline.dictionary.decoder import Decoder, TimeTerm
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.errors import ConfigError
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder, TimeTerm
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.batches import NO_TIME, PacketBatch, Quality
+from downlink_pipeline.model.errors import ConfigError
 
 
 def container(name, base, criteria, entries="", attributes=""):

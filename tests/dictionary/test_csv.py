@@ -1,12 +1,11 @@
 """Packet descriptions as CSV."""
 
 import pytest
-
-from pipeline.dictionary.csv import read_csv, read_csv_files
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.plan import compile_plan
-from pipeline.errors import ConfigError
-from pipeline.mission import load_mission
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.csv.reader import read_csv, read_csv_files
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.errors import ConfigError
 
 
 @pytest.fixture

@@ -1,12 +1,11 @@
 """Containers inside others: their children apply there, and what is behind them stands where it should."""
 
 import pytest
+from downlink_pipeline.dictionary.compile.extents import extent_of
+from downlink_pipeline.dictionary.compile.layout import lay_out
+from downlink_pipeline.dictionary.encoder import encode
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
 from pieces import rows
-
-from pipeline.dictionary.encoder import encode
-from pipeline.dictionary.extents import extent_of
-from pipeline.dictionary.layout import lay_out
-from pipeline.dictionary.xtce import read_xtce
 
 
 def sub(name, base, criteria, entries, attributes=""):

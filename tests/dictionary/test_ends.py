@@ -1,13 +1,12 @@
 """Entries counted from the end of the packet: only where they are included, never over what stands before them."""
 
 import pytest
+from downlink_pipeline.dictionary.compile.extents import extent_of
+from downlink_pipeline.dictionary.compile.layout import lay_out
+from downlink_pipeline.dictionary.encoder import encode
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
 from pieces import rows
 from test_embedded import equals, sub
-
-from pipeline.dictionary.encoder import encode
-from pipeline.dictionary.extents import extent_of
-from pipeline.dictionary.layout import lay_out
-from pipeline.dictionary.xtce import read_xtce
 
 AT_END = """<LocationInContainerInBits referenceLocation="containerEnd"><FixedValue>0</FixedValue>
 </LocationInContainerInBits>"""

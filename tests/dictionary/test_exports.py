@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-
-from pipeline import open_pass
-from pipeline.app import decode
-from pipeline.dictionary.encoder import encode
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.mission import load_mission
+from downlink_pipeline import open_pass
+from downlink_pipeline.commands.recordings import decode
+from downlink_pipeline.dictionary.encoder import encode
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.mission.loading import load_mission
 
 
 def array(name, element, last):

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline.batches import ByteBatch
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import Source, read_sources, read_xtce
-from pipeline.link.receiver import Receiver
-from pipeline.link.settings import LinkSettings
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.dictionary.xtce.reader import Source, read_sources, read_xtce
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.link.settings import LinkSettings
+from downlink_pipeline.model.batches import ByteBatch
 
 NAMES = [
     "auto-yamcs-cfs",

@@ -1,12 +1,11 @@
 """Dictionaries of many files: lists, folders, Yamcs' lists, and files that include others."""
 
 import pytest
-
-from pipeline.batches import ByteBatch
-from pipeline.dictionary.decoder import Decoder
-from pipeline.errors import ConfigError
-from pipeline.link.receiver import Receiver
-from pipeline.mission import load_mission
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.batches import ByteBatch
+from downlink_pipeline.model.errors import ConfigError
 
 XTCE = 'xmlns="http://www.omg.org/spec/XTCE/20180204"'
 TYPES = f"""<SpaceSystem name="dt" {XTCE}><TelemetryMetaData><ParameterTypeSet>

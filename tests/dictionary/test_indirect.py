@@ -1,12 +1,11 @@
 """Entries that another parameter names (PUS service 20: numbers of parameters, each with its value behind it)."""
 
 import pytest
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.errors import ConfigError
 from pieces import rows
-
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.errors import ConfigError
 
 
 def aliased(xtce, **aliases):

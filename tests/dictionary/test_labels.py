@@ -4,13 +4,12 @@ import tracemalloc
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality
-from pipeline.categorical import Categorical, concatenated
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.reused_memory import MEMORY
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.batches import Quality
+from downlink_pipeline.model.categorical import Categorical, concatenated
+from downlink_pipeline.model.reused_memory import MEMORY
 
 
 def enumeration(size_bits, *labels, encoding="unsigned"):

@@ -1,12 +1,11 @@
 """Valid ranges flag rows; alarms tell when they begin, change and end."""
 
 import pytest
-
-from pipeline.batches import Quality
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.errors import ConfigError
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.batches import Quality
+from downlink_pipeline.model.errors import ConfigError
 
 
 def number(limits, encoding='<IntegerDataEncoding sizeInBits="8"/>'):

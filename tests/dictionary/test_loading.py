@@ -4,10 +4,9 @@ import gc
 import sys
 
 import pytest
-
-from pipeline.dictionary.others import in_order
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
+from downlink_pipeline.dictionary.compile.others import in_order
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
 
 FIELDS = (("VERSION", 3), ("TYPE", 1), ("SHF", 1), ("APID", 11), ("FLAGS", 2), ("COUNT", 14), ("LENGTH", 16))
 

@@ -1,10 +1,9 @@
 """Orders of bytes and bits as x86 and others have them; the truth is a little-endian number made in the test."""
 
 import pytest
+from downlink_pipeline.dictionary.encoder import encode
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
 from pieces import rows
-
-from pipeline.dictionary.encoder import encode
-from pipeline.dictionary.xtce import read_xtce
 
 LITTLE = 'byteOrder="leastSignificantByteFirst"'
 

@@ -3,13 +3,12 @@
 from itertools import pairwise
 
 import pytest
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.batches import Quality
+from downlink_pipeline.model.errors import ConfigError
 from pieces import rows
-
-from pipeline.batches import Quality
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.errors import ConfigError
 
 HOUSEKEEPING, SCIENCE = 2, 1
 LABELS = """<EnumeratedParameterType name="M"><IntegerDataEncoding sizeInBits="8"/><EnumerationList>

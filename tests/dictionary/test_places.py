@@ -1,11 +1,10 @@
 """Where entries stand: before the next one, and from the start of a container inside another (XTCE 1.2, 4.3.4)."""
 
 import pytest
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.errors import ConfigError
 from pieces import entry, rows
-
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.errors import ConfigError
 
 
 def at(bits, reference):

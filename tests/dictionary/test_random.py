@@ -5,13 +5,11 @@ import struct
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-from pipeline.batches import Ragged
-from pipeline.dictionary.conditions import Comparison, Dynamic, Reference
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.definitions import (
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.dictionary.encoder import encode, pattern
+from downlink_pipeline.dictionary.model.conditions import Comparison, Dynamic, Reference
+from downlink_pipeline.dictionary.model.definitions import (
     Container,
     Dictionary,
     Location,
@@ -20,10 +18,11 @@ from pipeline.dictionary.definitions import (
     Placement,
     Repetition,
 )
-from pipeline.dictionary.encoder import encode, pattern
-from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, StringEncoding
-from pipeline.dictionary.parameter_types import ArrayType, BinaryType, NumberType, StringType
-from pipeline.dictionary.plan import compile_plan
+from downlink_pipeline.dictionary.model.encodings import BinaryEncoding, NumberEncoding, StringEncoding
+from downlink_pipeline.dictionary.model.parameter_types import ArrayType, BinaryType, NumberType, StringType
+from downlink_pipeline.model.batches import Ragged
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 HEADER = {"VERSION": 3, "TYPE": 1, "SHF": 1, "APID": 11, "FLAGS": 2, "COUNT": 14, "LENGTH": 16}
 FORMS = ["unsigned", "twosComplement", "onesComplement", "signMagnitude", "BCD"]

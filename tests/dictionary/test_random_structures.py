@@ -4,13 +4,11 @@ The reader below walks through the entries of one packet in plain Python; it sha
 """
 
 import numpy as np
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
-
-from pipeline.batches import Ragged
-from pipeline.dictionary.conditions import Comparison, Dynamic, Reference
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.definitions import (
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.dictionary.encoder import encode
+from downlink_pipeline.dictionary.model.conditions import Comparison, Dynamic, Reference
+from downlink_pipeline.dictionary.model.definitions import (
     Container,
     ContainerEntry,
     Dictionary,
@@ -20,9 +18,14 @@ from pipeline.dictionary.definitions import (
     Placement,
     Repetition,
 )
-from pipeline.dictionary.encoder import encode
-from pipeline.dictionary.encodings import BinaryEncoding, NumberEncoding, StringEncoding, Tagged, Terminated
-from pipeline.dictionary.parameter_types import (
+from downlink_pipeline.dictionary.model.encodings import (
+    BinaryEncoding,
+    NumberEncoding,
+    StringEncoding,
+    Tagged,
+    Terminated,
+)
+from downlink_pipeline.dictionary.model.parameter_types import (
     AggregateType,
     ArrayType,
     BinaryType,
@@ -32,7 +35,9 @@ from pipeline.dictionary.parameter_types import (
     SpelledType,
     StringType,
 )
-from pipeline.dictionary.plan import compile_plan
+from downlink_pipeline.model.batches import Ragged
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 HEADER = {"VERSION": 3, "TYPE": 1, "SHF": 1, "APID": 11, "FLAGS": 2, "COUNT": 14, "LENGTH": 16}
 LABELS = ((0, 3, "LOW"), (4, 4, "FOUR"), (-9, -1, "BELOW"))

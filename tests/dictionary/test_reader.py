@@ -1,10 +1,9 @@
 """What the reader says, strictly, about documents that are wrong, unsafe or beyond it: every problem, with its line."""
 
 import pytest
-
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.errors import ConfigError
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.errors import ConfigError
 
 
 def problems(document, file="telemetry.xml"):

@@ -4,9 +4,8 @@ import dataclasses
 
 import numpy as np
 import pytest
-
-from pipeline.batches import PacketBatch, Quality
-from pipeline.dictionary.records import RecordJoiner
+from downlink_pipeline.dictionary.run.records import RecordJoiner
+from downlink_pipeline.model.batches import PacketBatch, Quality
 
 FIRST, CONTINUATION, LAST, WHOLE = 1, 0, 2, 3
 

@@ -3,12 +3,11 @@
 from pathlib import Path
 
 import pytest
-
-from pipeline.batches import Quality, Ragged
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.survey import survey
-from pipeline.dictionary.xtce import read_xtce
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.dictionary.survey import survey
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.batches import Quality, Ragged
 
 DATA = Path(__file__).parent / "data"
 SECOND = 10**9

@@ -5,9 +5,8 @@ import random
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality
-from pipeline.dictionary.spelled import integers_of, letters_of, reals_of
+from downlink_pipeline.dictionary.run.spelled import integers_of, letters_of, reals_of
+from downlink_pipeline.model.batches import Quality
 
 FIXED = "<SizeInBits><Fixed><FixedValue>{}</FixedValue></Fixed><TerminationChar>00</TerminationChar></SizeInBits>"
 SIGHT = '<Variable maxSizeInBits="8000"><TerminationChar>2C</TerminationChar></Variable>'

@@ -1,9 +1,8 @@
 """The list of what a file uses."""
 
 import pytest
-
-from pipeline.dictionary.survey import survey
-from pipeline.errors import ConfigError
+from downlink_pipeline.dictionary.survey import survey
+from downlink_pipeline.model.errors import ConfigError
 
 
 def test_every_element_is_counted_and_supported(document):

@@ -4,12 +4,11 @@ import struct
 from fractions import Fraction
 
 import pytest
-
-from pipeline.batches import NO_TIME, Quality
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.timecodes import code_of
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.errors import ConfigError
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.model.timecodes import code_of
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.batches import NO_TIME, Quality
+from downlink_pipeline.model.errors import ConfigError
 
 SECOND = 10**9
 DAY = 86_400 * SECOND

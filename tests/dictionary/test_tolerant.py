@@ -1,11 +1,10 @@
 """What files of the field have and no bit depends on is passed over with a notice, once for each kind."""
 
 import pytest
-
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
-from pipeline.errors import ConfigError
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.errors import ConfigError
 
 XTCE_12 = "http://www.omg.org/spec/XTCE/20180204"
 

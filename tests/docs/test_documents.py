@@ -21,9 +21,8 @@ from pathlib import Path
 import pytest
 import structlog
 import typer
-
-from pipeline import cli
-from pipeline.software import to_install
+from downlink_pipeline.cli import main as cli
+from downlink_pipeline.system.software import to_install
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DOCS = REPOSITORY / "docs"

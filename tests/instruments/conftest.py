@@ -5,10 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline.batches import ColumnBatch, Ragged
-from pipeline.clock.onboard import OnboardClock
-from pipeline.instruments import REGISTER, Context, Site, Suite, family
+from downlink_pipeline.clock.onboard import OnboardClock
+from downlink_pipeline.instruments import REGISTER, Context, Site, Suite, family
+from downlink_pipeline.model.batches import ColumnBatch, Ragged
 
 CALIBRATION = Path(__file__).parents[2] / "configs/zhurong/calibration"
 NAMES = tuple(REGISTER)

@@ -9,12 +9,11 @@ from types import ModuleType
 
 import numpy as np
 import pytest
-
-from pipeline.batches import PacketBatch
-from pipeline.dictionary.decoder import Decoder
-from pipeline.instruments import REGISTER, Suite
-from pipeline.mission import load_mission
-from pipeline.stages.line import product_context
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.instruments import REGISTER, Suite
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.batches import PacketBatch
+from downlink_pipeline.processing.chain import product_context
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs/instruments/add-your-own.md").read_text()
@@ -47,9 +46,9 @@ def folder(tmp_path, monkeypatch):
     )
     settings = (mission / "mission.toml").read_text()
     (mission / "mission.toml").write_text(settings.replace("instruments = [", 'instruments = ["dosimeter", ', 1))
-    made = module("pipeline.instruments.dosimeter", "pipeline/instruments/dosimeter.py", monkeypatch)
+    made = module("downlink_pipeline.instruments.dosimeter", "pipeline/instruments/dosimeter.py", monkeypatch)
     name, place, kind = re.search(r'`"(\w+)": "(\w+):(\w+)",`', PAGE).groups()
-    assert made.__name__ == f"pipeline.instruments.{place}"
+    assert made.__name__ == f"downlink_pipeline.instruments.{place}"
     monkeypatch.setitem(REGISTER, name, getattr(made, kind))
     monkeypatch.chdir(tmp_path)
     return mission

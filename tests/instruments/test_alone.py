@@ -5,16 +5,15 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from downlink_pipeline.clock.onboard import OnboardClock
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.instruments import Context, Suite
+from downlink_pipeline.messages.topics import product_message
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.batches import NO_TIME, ByteBatch, PacketBatch
+from downlink_pipeline.processing.chain import Line
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from pipeline.batches import NO_TIME, ByteBatch, PacketBatch
-from pipeline.clock.onboard import OnboardClock
-from pipeline.dictionary.decoder import Decoder
-from pipeline.instruments import Context, Suite
-from pipeline.mission import load_mission
-from pipeline.stages.line import Line
-from pipeline.topics import product_message
 
 N_PACKETS = 160
 

@@ -5,11 +5,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline.batches import PacketBatch
-from pipeline.dictionary.decoder import Decoder
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.batches import PacketBatch
 
 DATA = Path(os.environ.get("DOWNLINK_REAL_DATA", Path(__file__).parents[3] / "shared/data")) / "jpss-1"
 PACKET_BYTES = 71

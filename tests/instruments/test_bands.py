@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-from pipeline.instruments.bands import Band, Bands, band_depths
+from downlink_pipeline.instruments.bands import Band, Bands, band_depths
 
 NM = np.arange(1300.0, 1500.0)[None]
 BANDS = Bands(

@@ -1,8 +1,7 @@
 import copy
 
 import pytest
-
-from pipeline.instruments import REGISTER, check_calibration, family
+from downlink_pipeline.instruments import REGISTER, check_calibration, family
 
 NAMES = sorted({family(name) for name in REGISTER})
 

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality, Ragged
-from pipeline.instruments.cfdp import (
+from downlink_pipeline.instruments.cfdp import (
     FAILED,
     MAX_FILE_BYTES,
     NOT_CHECKED,
@@ -18,7 +16,8 @@ from pipeline.instruments.cfdp import (
     file_checksum,
     is_eof,
 )
-from pipeline.simulate.cfdp import pdus as simulated
+from downlink_pipeline.model.batches import Quality, Ragged
+from downlink_pipeline.simulate.cfdp import pdus as simulated
 
 WITNESS = json.loads((Path(__file__).parent / "data/cfdp_py.json").read_text())
 CONTENT = bytes.fromhex(WITNESS["content"])

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality
-from pipeline.clock.onboard import NO_CORRELATION, ClockSegment, OnboardClock
-from pipeline.instruments import Context, Suite
+from downlink_pipeline.clock.onboard import NO_CORRELATION, ClockSegment, OnboardClock
+from downlink_pipeline.instruments import Context, Suite
+from downlink_pipeline.model.batches import Quality
 
 EPOCH_NS = 1_451_577_600_000_000_000
 START_S = 170_338_800

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
+from downlink_pipeline.instruments.colour import demosaic
 from scipy.ndimage import convolve
-
-from pipeline.instruments.colour import demosaic
 
 # Malvar, He, Cutler 2004, figure 2, in eighths
 GREEN = np.array([[0, 0, -1, 0, 0], [0, 0, 2, 0, 0], [-1, 2, 4, 2, -1], [0, 0, 2, 0, 0], [0, 0, -1, 0, 0]])

@@ -4,14 +4,13 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from downlink_pipeline.instruments.dips import fit_dip, lowest_samples
+from downlink_pipeline.instruments.rows import take
+from downlink_pipeline.simulate import chance
+from downlink_pipeline.simulate.air import air_at
+from downlink_pipeline.simulate.timeline import stay
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from pipeline.instruments.dips import fit_dip, lowest_samples
-from pipeline.instruments.rows import take
-from pipeline.simulate import chance
-from pipeline.simulate.air import air_at
-from pipeline.simulate.timeline import stay
 
 
 def lorentzian(time_s, at, depth, width):

@@ -5,16 +5,15 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
+from downlink_pipeline.instruments.calibration import Calibration
+from downlink_pipeline.instruments.instrument import Instrument
+from downlink_pipeline.instruments.products import Draft
+from downlink_pipeline.instruments.register import REGISTER
+from downlink_pipeline.instruments.rows import take
+from downlink_pipeline.instruments.suite import Suite
+from downlink_pipeline.model.batches import Event
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from pipeline.batches import Event
-from pipeline.instruments.calibration import Calibration
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.products import Draft
-from pipeline.instruments.register import REGISTER
-from pipeline.instruments.rows import take
-from pipeline.instruments.suite import Suite
 
 
 class Alarming(Instrument):

@@ -3,8 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality
+from downlink_pipeline.model.batches import Quality
 
 DATA = Path(os.environ.get("DOWNLINK_REAL_DATA", Path(__file__).parents[3] / "shared/data")) / "zhurong-roper"
 HF_FILE = "HX1-Ro_GRAS_RoPeR-HF-HH_SCI_N_20210525042001_20210525043243_00011_A.2B"

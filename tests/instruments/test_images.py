@@ -7,13 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from downlink_pipeline.instruments.image_codecs import decode_stripe
+from downlink_pipeline.instruments.images import mosaic
+from downlink_pipeline.model.batches import Quality, Ragged
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
-
-from pipeline.batches import Quality, Ragged
-from pipeline.instruments.image_codecs import decode_stripe
-from pipeline.instruments.images import mosaic
 
 FILTERS = tomllib.loads((Path(__file__).parents[2] / "configs/zhurong/calibration/mscam.toml").read_text())[
     "filters"

@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality
+from downlink_pipeline.model.batches import Quality
 
 OFFSET_A = np.array([15240, -8825, 31075])
 OFFSET_B = np.array([-42010, 9555, 6130])

@@ -4,11 +4,10 @@ import copy
 
 import numpy as np
 import pytest
-
-from pipeline.instruments.calibration import problems
-from pipeline.instruments.libs import Libs
-from pipeline.instruments.libs_calibration import LibsCalibration
-from pipeline.instruments.libs_distance import fit_exponents
+from downlink_pipeline.instruments.calibration import problems
+from downlink_pipeline.instruments.libs import Libs
+from downlink_pipeline.instruments.libs_calibration import LibsCalibration
+from downlink_pipeline.instruments.libs_distance import fit_exponents
 
 DISTANCE_MM = np.array([1600.0, 2100.0, 2460.0, 3175.0, 4400.0, 5200.0])
 

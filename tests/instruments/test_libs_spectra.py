@@ -5,14 +5,13 @@ from pathlib import Path
 import numpy as np
 import pybaselines
 import pytest
-
-from pipeline.batches import Quality
-from pipeline.instruments.continuum import arpls, continuum, denoise
-from pipeline.instruments.libs_calibration import LibsCalibration
-from pipeline.instruments.libs_lines import find_lines
-from pipeline.instruments.libs_products import norm_sigma
-from pipeline.instruments.libs_wavelength import wavelengths_nm
-from pipeline.instruments.peaks import fit_peaks
+from downlink_pipeline.instruments.continuum import arpls, continuum, denoise
+from downlink_pipeline.instruments.libs_calibration import LibsCalibration
+from downlink_pipeline.instruments.libs_lines import find_lines
+from downlink_pipeline.instruments.libs_products import norm_sigma
+from downlink_pipeline.instruments.libs_wavelength import wavelengths_nm
+from downlink_pipeline.instruments.peaks import fit_peaks
+from downlink_pipeline.model.batches import Quality
 
 CHANNEL = np.arange(1800.0)
 

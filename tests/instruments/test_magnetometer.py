@@ -4,8 +4,7 @@ import copy
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality
+from downlink_pipeline.model.batches import Quality
 
 # Counts of the offsets of sensor A and B at 20 degC: 0.01 nT each
 OFFSET_A = np.array([15240, -8825, 31075])

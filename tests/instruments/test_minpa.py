@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality
-from pipeline.instruments.minpa import moments
+from downlink_pipeline.instruments.minpa import moments
+from downlink_pipeline.model.batches import Quality
 
 EV = 1.602176634e-19
 PROTON_KG = 1.00728 * 1.66053906660e-27

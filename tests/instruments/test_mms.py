@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality
-from pipeline.instruments.rows import take
+from downlink_pipeline.instruments.rows import take
+from downlink_pipeline.model.batches import Quality
 
 
 @pytest.fixture

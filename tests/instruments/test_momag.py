@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality
-from pipeline.instruments.momag import half_band
-from pipeline.instruments.rows import take
+from downlink_pipeline.instruments.momag import half_band
+from downlink_pipeline.instruments.rows import take
+from downlink_pipeline.model.batches import Quality
 
 COUNTS_PER_NT = 2**24 / 20_000
 OFFSET = {"OUTER": (12.40, -7.85, 3.20), "INNER": (-21.30, 15.70, 9.90)}

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
+from downlink_pipeline.instruments.colour import demosaic, srgb
+from downlink_pipeline.instruments.optics import Optics, Window, corners
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.instruments.colour import demosaic, srgb
-from pipeline.instruments.optics import Optics, Window, corners
 
 
 @pytest.fixture(scope="module")

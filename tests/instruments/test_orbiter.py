@@ -3,9 +3,8 @@
 import erfa
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality
-from pipeline.clock.mars import mars_time
+from downlink_pipeline.clock.mars import mars_time
+from downlink_pipeline.model.batches import Quality
 
 GM = 42828.37
 EPOCH_NS = 1_451_577_600_000_000_000

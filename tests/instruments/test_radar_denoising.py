@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-from pipeline.instruments.radar_denoising import (
+from downlink_pipeline.instruments.radar_denoising import (
     low_rank,
     low_rank_in_windows,
     median,

@@ -1,15 +1,14 @@
 import numpy as np
 import pytest
-
-from pipeline.instruments.radar_depth import (
+from downlink_pipeline.instruments.radar_depth import (
     depth_m,
     depth_sigma_m,
     fit_hyperbola,
     pick_hyperbola,
     range_resolution_m,
 )
-from pipeline.instruments.radar_migration import migrate
-from pipeline.instruments.radar_spacing import along_track_m, at_grid, even
+from downlink_pipeline.instruments.radar_migration import migrate
+from downlink_pipeline.instruments.radar_spacing import along_track_m, at_grid, even
 
 
 @pytest.mark.parametrize(

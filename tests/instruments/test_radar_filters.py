@@ -4,8 +4,7 @@ import math
 
 import numpy as np
 import pytest
-
-from pipeline.instruments import radar_filters as filters
+from downlink_pipeline.instruments import radar_filters as filters
 
 
 @pytest.fixture

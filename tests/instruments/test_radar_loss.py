@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-from pipeline.instruments.radar_loss import loss_tangent
+from downlink_pipeline.instruments.radar_loss import loss_tangent
 
 TWT_NS = np.arange(-2, 110, 0.1)
 BAND_MHZ = (450.0, 2150.0)

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-
-from pipeline.instruments.radar_migration import migrate
-from pipeline.instruments.radar_migration_layers import Velocity, kirchhoff, phase_shift
+from downlink_pipeline.instruments.radar_migration import migrate
+from downlink_pipeline.instruments.radar_migration_layers import Velocity, kirchhoff, phase_shift
 
 C = 0.299792458
 X, TWT_NS = np.arange(0, 8, 0.05), np.arange(-2, 60, 0.1)

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline.instruments.calibration import problems
-from pipeline.instruments.radar_calibration import GprCalibration
-from pipeline.instruments.radargram import Radargram
+from downlink_pipeline.instruments.calibration import problems
+from downlink_pipeline.instruments.radar_calibration import GprCalibration
+from downlink_pipeline.instruments.radargram import Radargram
 
 TIME_NS = np.arange(2048) * 0.098
 SAID = {"source": "assumed: a test"}

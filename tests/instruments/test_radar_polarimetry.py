@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-from pipeline.instruments.radar_polarimetry import looks, nearest, polarimetry, same_cycle
+from downlink_pipeline.instruments.radar_polarimetry import looks, nearest, polarimetry, same_cycle
 
 WINDOW = (7, 9)
 

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-
-from pipeline.instruments.radar_topography import MOST_LEVELS, at_elevations
+from downlink_pipeline.instruments.radar_topography import MOST_LEVELS, at_elevations
 
 DEPTH_M = np.arange(-0.2, 4.0, 0.02)
 

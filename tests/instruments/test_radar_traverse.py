@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-
-from pipeline.instruments import Site
-from pipeline.instruments.radar_traverse import TraverseRadargram
+from downlink_pipeline.instruments import Site
+from downlink_pipeline.instruments.radar_traverse import TraverseRadargram
 
 SITE = Site(109.908440, 25.083319, -4918.556, "MARS_COORDINATE_SYSTEM", 52386, "landing site")
 

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality
-from pipeline.instruments.rows import take
+from downlink_pipeline.instruments.rows import take
+from downlink_pipeline.model.batches import Quality
 
 DATA = Path(os.environ.get("DOWNLINK_REAL_DATA", Path(__file__).parents[3] / "shared/data")) / "zhurong-roper"
 TIME_NS = np.arange(2048) * 0.098

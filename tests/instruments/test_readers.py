@@ -5,13 +5,12 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quantity
-from pipeline.instruments import REGISTER
-from pipeline.instruments.instrument import Instrument
-from pipeline.instruments.products import Draft
-from pipeline.instruments.rows import take
-from pipeline.instruments.weather import WeatherCalibration
+from downlink_pipeline.instruments import REGISTER
+from downlink_pipeline.instruments.instrument import Instrument
+from downlink_pipeline.instruments.products import Draft
+from downlink_pipeline.instruments.rows import take
+from downlink_pipeline.instruments.weather import WeatherCalibration
+from downlink_pipeline.model.batches import Quantity
 
 
 class Climate(Instrument):

@@ -1,7 +1,6 @@
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality, Ragged
+from downlink_pipeline.model.batches import Quality, Ragged
 
 
 def values(product, name):

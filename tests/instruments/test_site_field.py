@@ -4,8 +4,7 @@ import copy
 
 import numpy as np
 import pytest
-
-from pipeline.instruments.site_field import fit_rotations, mast_matrices
+from downlink_pipeline.instruments.site_field import fit_rotations, mast_matrices
 
 OFFSET = {
     "A": np.array([15240, -8825, 31075]),

@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import scipy.signal
-
-from pipeline.batches import Quality, Ragged
-from pipeline.instruments.sound import power_density, third_octaves
+from downlink_pipeline.instruments.sound import power_density, third_octaves
+from downlink_pipeline.model.batches import Quality, Ragged
 
 
 @pytest.fixture

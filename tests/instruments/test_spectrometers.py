@@ -2,8 +2,7 @@
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality
+from downlink_pipeline.model.batches import Quality
 
 
 def values(product, name):

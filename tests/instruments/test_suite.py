@@ -2,11 +2,10 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from downlink_pipeline.instruments.rows import take
+from downlink_pipeline.model.batches import NO_TIME, Quality, Ragged
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-
-from pipeline.batches import NO_TIME, Quality, Ragged
-from pipeline.instruments.rows import take
 
 
 def told(products):

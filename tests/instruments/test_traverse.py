@@ -2,10 +2,9 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-
-from pipeline.instruments.rover_calibration import DeadReckoning
-from pipeline.instruments.rows import take
-from pipeline.instruments.traverse import covariance_m2
+from downlink_pipeline.instruments.rover_calibration import DeadReckoning
+from downlink_pipeline.instruments.rows import take
+from downlink_pipeline.instruments.traverse import covariance_m2
 
 SOL_11_S = 170_338_800  # 12:27 LMST of sol 11
 SOL_S = 88_775.244

@@ -2,8 +2,7 @@ import math
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality
+from downlink_pipeline.model.batches import Quality
 
 STILL = 6600  # counts: 33 mW = 0.55 mW/K (60 - 0) K, still air at 0 degC
 

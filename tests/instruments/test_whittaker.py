@@ -3,8 +3,7 @@
 import numpy as np
 import pybaselines.utils
 import pytest
-
-from pipeline.instruments.whittaker import noise_through, smooth, transposed
+from downlink_pipeline.instruments.whittaker import noise_through, smooth, transposed
 
 N, SMOOTHNESS = 200, 1e4
 CHANCE = np.random.default_rng(3)

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from downlink_pipeline.dictionary.compile.plan import compile_plan
+from downlink_pipeline.dictionary.decoder import Decoder, TimeTerm
+from downlink_pipeline.dictionary.xtce.reader import read_xtce
+from downlink_pipeline.model.batches import PacketBatch, Quality, Ragged
 from lxml import etree
-
-from pipeline.batches import PacketBatch, Quality, Ragged
-from pipeline.dictionary.decoder import Decoder, TimeTerm
-from pipeline.dictionary.plan import compile_plan
-from pipeline.dictionary.xtce import read_xtce
 
 DATA = Path(os.environ.get("DOWNLINK_REAL_DATA", Path(__file__).parents[3] / "shared/data")) / "zhurong-roper"
 XML = Path(__file__).parents[2] / "configs/zhurong/telemetry.xml"

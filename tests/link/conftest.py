@@ -1,4 +1,4 @@
-"""A sender and a plain reader that share nothing with `pipeline.link`: their constants come from the standards.
+"""A sender and a plain reader that share nothing with the link: their constants come from the standards.
 
 The sender writes frames one at a time in plain Python; the reader walks frames one at a time and drops an
 unfinished packet at every gap.

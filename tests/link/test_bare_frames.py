@@ -4,12 +4,11 @@ import os
 
 import numpy as np
 import pytest
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.link.settings import ChannelSettings, LinkSettings
+from downlink_pipeline.model.batches import ByteBatch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.batches import ByteBatch
-from pipeline.link.receiver import Receiver
-from pipeline.link.settings import ChannelSettings, LinkSettings
 
 CASE = LinkSettings("frames", frame_length_bytes=250, fecf=True)
 CASE_CHANNEL = ChannelSettings(9, 1, "console")

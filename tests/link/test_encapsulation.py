@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-
-from pipeline.batches import ByteBatch
-from pipeline.link.packet_headers import judge, judge_others
-from pipeline.link.receiver import Receiver
-from pipeline.link.settings import ChannelSettings, LinkSettings
+from downlink_pipeline.link.packets.packet_headers import judge, judge_others
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.link.settings import ChannelSettings, LinkSettings
+from downlink_pipeline.model.batches import ByteBatch
 
 RELAY = [ChannelSettings(245, 5, "relay")]
 AOS = LinkSettings("frames", frame_length_bytes=108)

@@ -1,9 +1,8 @@
 """Whether the first bytes of a sender look like the link: a decision between two senders, nothing more."""
 
 import pytest
-
-from pipeline.link.evidence import evidence_of
-from pipeline.link.settings import ChannelSettings, LinkSettings
+from downlink_pipeline.link.evidence import evidence_of
+from downlink_pipeline.link.settings import ChannelSettings, LinkSettings
 
 CHANNEL = ChannelSettings(spacecraft_id=0x2A, virtual_channel=3, name="x")
 MARKER = bytes.fromhex("1ACFFC1D")

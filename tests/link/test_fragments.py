@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-
-from pipeline.batches import ByteBatch, Quality
-from pipeline.link.packets import Hole
-from pipeline.link.receiver import Receiver
-from pipeline.link.settings import ChannelSettings, LinkSettings
+from downlink_pipeline.link.packets.tables import Hole
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.link.settings import ChannelSettings, LinkSettings
+from downlink_pipeline.model.batches import ByteBatch, Quality
 
 AOS = LinkSettings("frames", frame_length_bytes=108)
 WANTS_ALL = ChannelSettings(245, 5, "images", hand_on_fragments=True)

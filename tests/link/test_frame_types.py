@@ -4,12 +4,11 @@ from datetime import UTC, datetime
 
 import numpy as np
 import pytest
-
-from pipeline.batches import ByteBatch, Quality
-from pipeline.errors import ConfigError
-from pipeline.link.clcw import read_clcw
-from pipeline.link.receiver import Receiver
-from pipeline.link.settings import ChannelSettings, LinkSettings
+from downlink_pipeline.link.frames.clcw import read_clcw
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.link.settings import ChannelSettings, LinkSettings
+from downlink_pipeline.model.batches import ByteBatch, Quality
+from downlink_pipeline.model.errors import ConfigError
 
 
 def receive(frames, settings, channel, pieces=1):

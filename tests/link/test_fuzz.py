@@ -15,11 +15,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline.batches import ByteBatch
-from pipeline.link.receiver import Receiver
-from pipeline.link.settings import ChannelSettings, LinkSettings, ReedSolomonSettings
-from pipeline.link.stations import StationsReceiver
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.link.settings import ChannelSettings, LinkSettings, ReedSolomonSettings
+from downlink_pipeline.link.stations import StationsReceiver
+from downlink_pipeline.model.batches import ByteBatch
 
 CORPUS = Path(__file__).parent / "corpus"
 SECONDS = float(os.environ.get("DOWNLINK_FUZZ_SECONDS", "10"))

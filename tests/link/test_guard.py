@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from pipeline.batches import ByteBatch
-from pipeline.link.receiver import Receiver
-from pipeline.link.settings import ChannelSettings, LinkSettings, ReedSolomonSettings
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.link.settings import ChannelSettings, LinkSettings, ReedSolomonSettings
+from downlink_pipeline.model.batches import ByteBatch
 
 CHANNEL = [ChannelSettings(245, 5, "relay")]
 # A codeword's length is that of the randomiser sequence, which is a codeword itself: the trap.

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-
-from pipeline.batches import ByteBatch
-from pipeline.link.header_error_control import correct_headers
-from pipeline.link.receiver import Receiver
-from pipeline.link.settings import ChannelSettings, LinkSettings
+from downlink_pipeline.link.coding.header_error_control import correct_headers
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.link.settings import ChannelSettings, LinkSettings
+from downlink_pipeline.model.batches import ByteBatch
 
 
 def a_header(ids, signalling, parity):

@@ -4,13 +4,12 @@ import dataclasses
 
 import numpy as np
 import pytest
+from downlink_pipeline.link import frame_receiver
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.link.settings import ChannelSettings, LinkSettings
+from downlink_pipeline.model.batches import ByteBatch, FrameBatch, PacketBatch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.batches import ByteBatch, FrameBatch, PacketBatch
-from pipeline.link import frame_receiver
-from pipeline.link.receiver import Receiver
-from pipeline.link.settings import ChannelSettings, LinkSettings
 
 ZONE = 60
 WANTED = (

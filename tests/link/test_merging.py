@@ -9,12 +9,11 @@ import os
 
 import numpy as np
 import pytest
+from downlink_pipeline.link.settings import ChannelSettings, LinkSettings
+from downlink_pipeline.link.stations import StationsReceiver
+from downlink_pipeline.model.batches import ByteBatch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.batches import ByteBatch
-from pipeline.link.settings import ChannelSettings, LinkSettings
-from pipeline.link.stations import StationsReceiver
 
 ZONE_BYTES = 60
 TM = LinkSettings("frames", frame_type="tm", frame_length_bytes=6 + ZONE_BYTES + 2, fecf=True)

@@ -4,9 +4,8 @@ import struct
 
 import numpy as np
 import pytest
-
-from pipeline.link.packet_chains import PacketChains
-from pipeline.link.packet_stream import PacketStream
+from downlink_pipeline.link.packets.packet_chains import PacketChains
+from downlink_pipeline.link.packets.packet_stream import PacketStream
 
 SIZES = {
     "near each other": lambda rng: rng.integers(20, 400),

@@ -4,10 +4,9 @@ import struct
 
 import numpy as np
 import pytest
+from downlink_pipeline.link.packets.packet_stream import PacketStream
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.link.packet_stream import PacketStream
 
 ROUNDS = st.lists(st.integers(1, 90), min_size=1, max_size=70)
 

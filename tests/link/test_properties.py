@@ -8,12 +8,11 @@ import os
 
 import numpy as np
 import pytest
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.link.settings import ChannelSettings, LinkSettings, ReedSolomonSettings
+from downlink_pipeline.model.batches import ByteBatch, FrameBatch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.batches import ByteBatch, FrameBatch
-from pipeline.link.receiver import Receiver
-from pipeline.link.settings import ChannelSettings, LinkSettings, ReedSolomonSettings
 
 WANTED = (ChannelSettings(245, 5, "one"), ChannelSettings(245, 6, "two"))
 GREEDY = (WANTED[0], ChannelSettings(245, 6, "two", hand_on_fragments=True))

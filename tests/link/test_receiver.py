@@ -5,11 +5,10 @@ import json
 
 import numpy as np
 import pytest
-
-from pipeline.batches import ByteBatch, Quality
-from pipeline.errors import ConfigError
-from pipeline.link.receiver import Receiver
-from pipeline.link.settings import ChannelSettings, LinkSettings, ReedSolomonSettings
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.link.settings import ChannelSettings, LinkSettings, ReedSolomonSettings
+from downlink_pipeline.model.batches import ByteBatch, Quality
+from downlink_pipeline.model.errors import ConfigError
 
 RELAY = ChannelSettings(245, 5, "relay")
 AOS = LinkSettings("frames", frame_length_bytes=108)

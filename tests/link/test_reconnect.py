@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-
-from pipeline.batches import ByteBatch
-from pipeline.link.receiver import Receiver
-from pipeline.link.settings import ChannelSettings, LinkSettings
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.link.settings import ChannelSettings, LinkSettings
+from downlink_pipeline.model.batches import ByteBatch
 
 N, CUT_AT, ZONE_BYTES = 300, 76, 90
 CHANNEL = ChannelSettings(245, 5, "relay")

@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-
-from pipeline.link.field import CONVENTIONAL_OF_DUAL, DUAL_OF_CONVENTIONAL
-from pipeline.link.randomizer import randomizer_sequence
-from pipeline.link.reed_solomon import ReedSolomon
-from pipeline.link.settings import ReedSolomonSettings
+from downlink_pipeline.link.coding.field import CONVENTIONAL_OF_DUAL, DUAL_OF_CONVENTIONAL
+from downlink_pipeline.link.coding.randomizer import randomizer_sequence
+from downlink_pipeline.link.coding.reed_solomon import ReedSolomon
+from downlink_pipeline.link.settings import ReedSolomonSettings
 
 
 def a_block(sender, rng, parity, interleave, basis, fill):

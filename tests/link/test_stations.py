@@ -4,14 +4,13 @@ import os
 
 import numpy as np
 import pytest
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.link.settings import ChannelSettings, LinkSettings, ReedSolomonSettings
+from downlink_pipeline.link.stations import StationsReceiver
+from downlink_pipeline.model.batches import ByteBatch
+from downlink_pipeline.model.errors import ConfigError
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline.batches import ByteBatch
-from pipeline.errors import ConfigError
-from pipeline.link.receiver import Receiver
-from pipeline.link.settings import ChannelSettings, LinkSettings, ReedSolomonSettings
-from pipeline.link.stations import StationsReceiver
 
 RELAY = [ChannelSettings(245, 5, "relay")]
 SCIENCE = [ChannelSettings(234, 7, "science")]

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-
-from pipeline.link.marker import Marker
-from pipeline.link.synchronizer import Synchronizer
+from downlink_pipeline.link.coding.marker import Marker
+from downlink_pipeline.link.coding.synchronizer import Synchronizer
 
 ASM = bytes.fromhex("1ACFFC1D")
 LENGTH = 96

@@ -4,11 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-
-from pipeline.batches import ByteBatch
-from pipeline.link.receiver import Receiver
-from pipeline.link.settings import ChannelSettings, LinkSettings
-from pipeline.link.verdict import nothing_right, problems
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.link.settings import ChannelSettings, LinkSettings
+from downlink_pipeline.link.verdict import nothing_right, problems
+from downlink_pipeline.model.batches import ByteBatch
 
 RELAY = ChannelSettings(245, 5, "relay")
 AOS = LinkSettings("frames", frame_length_bytes=116, insert_zone_bytes=8, fecf=False)

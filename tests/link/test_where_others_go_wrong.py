@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-
-from pipeline.batches import ByteBatch
-from pipeline.link.receiver import Receiver
-from pipeline.link.settings import ChannelSettings, LinkSettings, ReedSolomonSettings
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.link.settings import ChannelSettings, LinkSettings, ReedSolomonSettings
+from downlink_pipeline.model.batches import ByteBatch
 
 RELAY = [ChannelSettings(245, 5, "relay")]
 BARE = LinkSettings("frames", frame_length_bytes=108)

@@ -4,11 +4,10 @@ import struct
 
 import numpy as np
 import pytest
-
-from pipeline.batches import ByteBatch
-from pipeline.link.receiver import Receiver
-from pipeline.link.settings import LinkSettings
-from pipeline.link.verdict import nothing_right, problems
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.link.settings import LinkSettings
+from downlink_pipeline.link.verdict import nothing_right, problems
+from downlink_pipeline.model.batches import ByteBatch
 
 
 def packet(apid, count, data):

@@ -9,11 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from pipeline.mission import load_mission
-from pipeline.stages.line import Line
-from pipeline.stages.replay import Replay
-from pipeline.stages.tape import Tape
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.replay.player import Tape
+from downlink_pipeline.replay.session import Replay
 
 if importlib.util.find_spec("tornado"):
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "dashboard"))

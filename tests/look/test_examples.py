@@ -17,10 +17,9 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
-
-from pipeline import asyncapi
-from pipeline.catalogue import catalogue
-from pipeline.mission import load_mission
+from downlink_pipeline.commands import asyncapi
+from downlink_pipeline.commands.catalogue import catalogue
+from downlink_pipeline.mission.loading import load_mission
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 EXAMPLES = REPOSITORY / "examples"
@@ -53,7 +52,15 @@ def broker(tmp_path_factory):
 def replay(port):
     """The bundled pass, as fast as it goes."""
     address = f"mqtt://127.0.0.1:{port}"
-    command = [sys.executable, "-m", "pipeline", "replay", REPOSITORY / "replay_data/clean.cadu", "-m", "zhurong"]
+    command = [
+        sys.executable,
+        "-m",
+        "downlink_pipeline",
+        "replay",
+        REPOSITORY / "replay_data/clean.cadu",
+        "-m",
+        "zhurong",
+    ]
     subprocess.run([*command, "--broker", address], check=True, capture_output=True, cwd=REPOSITORY)
 
 

@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-
-from pipeline.batches import NO_TIME
-from pipeline.gaps import gap_spans, gap_starts, interrupted
+from downlink_pipeline.model.batches import NO_TIME
+from downlink_pipeline.model.gaps import gap_spans, gap_starts, interrupted
 
 S = 1_000_000_000
 

@@ -9,18 +9,17 @@ import pytest
 
 pytest.importorskip("matplotlib")
 
+from downlink_pipeline.commands import recordings as app
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.batches import NO_TIME, Event, Quality
+from downlink_pipeline.pictures import link
+from downlink_pipeline.pictures import series as gathering
+from downlink_pipeline.pictures.panels import PANELS, panels_of
+from downlink_pipeline.pictures.series import Gathering
+from downlink_pipeline.pictures.style import SETTINGS
+from downlink_pipeline.pictures.summary import PassSummary
 from matplotlib import rc_context
 from matplotlib.figure import Figure
-
-from pipeline import app
-from pipeline.batches import NO_TIME, Event, Quality
-from pipeline.mission import load_mission
-from pipeline.pictures import link
-from pipeline.pictures import series as gathering
-from pipeline.pictures.panels import PANELS, panels_of
-from pipeline.pictures.series import Gathering
-from pipeline.pictures.style import SETTINGS
-from pipeline.pictures.summary import PassSummary
 
 
 @pytest.fixture(scope="module")
@@ -234,7 +233,7 @@ def test_an_empty_pass_has_a_page_too(tmp_path):
 
 
 def test_without_matplotlib_a_person_is_told_what_to_install(bundled, tmp_path):
-    code = "import sys; sys.modules['matplotlib'] = None\nfrom pipeline.cli import main; main()"
+    code = "import sys; sys.modules['matplotlib'] = None\nfrom downlink_pipeline.cli.main import main; main()"
     command = [sys.executable, "-c", code, "plot", bundled / "clean.cadu", "-m", "zhurong", "--out", tmp_path]
     told = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert told.returncode == 2

@@ -6,13 +6,13 @@ import re
 import jsonschema
 import msgpack
 import pytest
-
-from pipeline import asyncapi, topics
-from pipeline.catalogue import catalogue
-from pipeline.errors import ConfigError
-from pipeline.mission import load_mission
-from pipeline.stages.control import read_command
-from pipeline.topic_page import page
+from downlink_pipeline.commands import asyncapi
+from downlink_pipeline.commands.catalogue import catalogue
+from downlink_pipeline.commands.topic_page import page
+from downlink_pipeline.messages import topics
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.errors import ConfigError
+from downlink_pipeline.replay.control import read_command
 
 JPSS = """
 name = "jpss-1"

@@ -4,10 +4,9 @@ import io
 from pathlib import Path
 
 import pytest
+from downlink_pipeline.cli.progress import TopicTable
+from downlink_pipeline.messages import topics
 from rich.console import Console
-
-from pipeline import topics
-from pipeline.view import TopicTable
 
 README = Path(__file__).resolve().parents[2] / "README.md"
 

@@ -2,10 +2,9 @@ import io
 import json
 import math
 
+from downlink_pipeline.cli.watch import MAX_TOPICS, WatchTable, json_line, sparkline
+from downlink_pipeline.messages import topics
 from rich.console import Console
-
-from pipeline import topics
-from pipeline.watch import MAX_TOPICS, WatchTable, json_line, sparkline
 
 
 def told(table, width=160, height=40):

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Event, Product
-from pipeline.mission import load_mission
-from pipeline.stages.line import Line
-from pipeline.transport.source import read_pass
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.batches import Event, Product
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.recordings.reader import read_pass
 
 
 @dataclass(frozen=True)

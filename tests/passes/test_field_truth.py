@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality
+from downlink_pipeline.model.batches import Quality
 
 Decoded = Any
 

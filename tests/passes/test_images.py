@@ -8,9 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality
-from pipeline.simulate import Faults, Scenario, simulate
+from downlink_pipeline.model.batches import Quality
+from downlink_pipeline.simulate import Faults, Scenario, simulate
 
 Decoded = Any
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline import open_pass
-from pipeline.errors import ConfigError
+from downlink_pipeline import open_pass
+from downlink_pipeline.model.errors import ConfigError
 
 BUNDLED = {"clean.cadu": 2288, "damaged.cadu": 2053, "night.cadu": 841}
 """Packets of each, as its truth says (replay_data/README.md): 5,182 in all."""
@@ -309,7 +308,14 @@ def test_a_recording_named_twice_is_one_clear_line(bundled):
 
 def test_a_recording_under_a_second_name_is_told_in_one_line(bundled, tmp_path):
     shutil.copy(bundled / "night.cadu", tmp_path / "copy.cadu")
-    words = [sys.executable, "-m", "pipeline", "inspect", str(bundled / "night.cadu"), str(tmp_path / "copy.cadu")]
+    words = [
+        sys.executable,
+        "-m",
+        "downlink_pipeline",
+        "inspect",
+        str(bundled / "night.cadu"),
+        str(tmp_path / "copy.cadu"),
+    ]
     done = subprocess.run([*words, "-m", "zhurong"], check=False, capture_output=True, text=True)
     assert done.returncode == 0
     assert sum("copy.cadu holds the same bytes" in line for line in done.stderr.splitlines()) == 1
@@ -330,5 +336,5 @@ def test_recordings_out_of_order_of_time_are_told_in_one_line(bundled, tmp_path)
 
 
 def run(*arguments):
-    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+    command = [sys.executable, "-m", "downlink_pipeline", *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)

@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Quality
-from pipeline.instruments.radar_depth import fit_hyperbola, pick_hyperbola
+from downlink_pipeline.instruments.radar_depth import fit_hyperbola, pick_hyperbola
+from downlink_pipeline.model.batches import Quality
 
 Decoded = Any
 FIRST_TRACE_M = {"high": 0.054, "low": 0.5}

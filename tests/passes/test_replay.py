@@ -16,10 +16,9 @@ from typing import Any
 import msgpack
 import numpy as np
 import pytest
-
-from pipeline.topics import unpack_product
-from pipeline.transport.broker import BrokerAddress, broker
-from pipeline.transport.mqtt import subscribe
+from downlink_pipeline.messages.topics import unpack_product
+from downlink_pipeline.mqtt.broker import BrokerAddress, broker
+from downlink_pipeline.mqtt.publisher import subscribe
 
 MOSQUITTO_SUB = shutil.which("mosquitto_sub")
 needs_mosquitto = pytest.mark.skipif(MOSQUITTO_SUB is None, reason="mosquitto_sub is not installed")
@@ -54,7 +53,12 @@ async def listening(address: BrokerAddress, topic: str = "#") -> AsyncIterator[L
 
 async def downlink(*arguments: str | Path) -> tuple[int, str, str]:
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "pipeline", *map(str, arguments), stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        sys.executable,
+        "-m",
+        "downlink_pipeline",
+        *map(str, arguments),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     out, err = await asyncio.wait_for(process.communicate(), 120)
     assert process.returncode is not None

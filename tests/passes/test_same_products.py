@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Product
-from pipeline.mission import load_mission
-from pipeline.stages.line import Line
-from pipeline.topics import product_message
-from pipeline.transport.source import read_pass
+from downlink_pipeline.messages.topics import product_message
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.batches import Product
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.recordings.reader import read_pass
 
 Decoded = Any
 ORBITER = {"orbiter", "momag", "mms", "minpa", "mepa", "mosir", "moric", "hiric"}

@@ -6,10 +6,9 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from pipeline import open_pass
-from pipeline.errors import ConfigError
-from pipeline.topics import product_message
+from downlink_pipeline import open_pass
+from downlink_pipeline.messages.topics import product_message
+from downlink_pipeline.model.errors import ConfigError
 
 N_FRAMES = (Path(__file__).parents[2] / "replay_data/clean.cadu").stat().st_size // 1024
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from pipeline.instruments.uncertainty import UNKNOWN
+from downlink_pipeline.instruments.uncertainty import UNKNOWN
 
 Decoded = Any
 WITHOUT = {

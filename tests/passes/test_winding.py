@@ -12,17 +12,17 @@ from typing import Any
 import msgpack
 import numpy as np
 import pytest
-
-from pipeline import app, topics
-from pipeline.batches import ByteBatch, Message
-from pipeline.mission import load_mission
-from pipeline.stages.control import Command
-from pipeline.stages.line import Line
-from pipeline.stages.replay import Replay
-from pipeline.stages.tape import END, Tape
-from pipeline.transport.address import BrokerAddress
-from pipeline.transport.embedded import EmbeddedBroker, Program, _amqtt, find_program
-from pipeline.transport.mqtt import Publisher, subscribe
+from downlink_pipeline.commands import recordings as app
+from downlink_pipeline.messages import topics
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.batches import ByteBatch, Message
+from downlink_pipeline.mqtt.address import BrokerAddress
+from downlink_pipeline.mqtt.embedded import EmbeddedBroker, Program, _amqtt, find_program
+from downlink_pipeline.mqtt.publisher import Publisher, subscribe
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.replay.control import Command
+from downlink_pipeline.replay.player import END, Tape
+from downlink_pipeline.replay.session import Replay
 
 PAUSE, RESUME = b'{"command": "pause"}', b'{"command": "resume"}'
 

@@ -6,14 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline.app import write_products
-from pipeline.archive.collection import Origin
-from pipeline.archive.products import product_files
-from pipeline.batches import Product, Quantity, TimeRange
-from pipeline.mission import load_mission
-from pipeline.stages.line import Line
-from pipeline.transport.source import read_pass
+from downlink_pipeline.archive.collection import Origin
+from downlink_pipeline.archive.products import product_files
+from downlink_pipeline.commands.recordings import write_products
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.batches import Product, Quantity, TimeRange
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.recordings.reader import read_pass
 
 
 @pytest.fixture(scope="session")

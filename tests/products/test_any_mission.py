@@ -2,13 +2,12 @@
 
 import numpy as np
 import pytest
-
-from pipeline.app import write_products
-from pipeline.archive.collection import Origin
-from pipeline.archive.products import product_files
-from pipeline.batches import NO_TIME, Product, Quantity, TimeRange
-from pipeline.errors import ConfigError
-from pipeline.mission import load_mission
+from downlink_pipeline.archive.collection import Origin
+from downlink_pipeline.archive.products import product_files
+from downlink_pipeline.commands.recordings import write_products
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.batches import NO_TIME, Product, Quantity, TimeRange
+from downlink_pipeline.model.errors import ConfigError
 
 xarray = pytest.importorskip("xarray")
 pytest.importorskip("netCDF4")

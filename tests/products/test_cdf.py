@@ -2,9 +2,8 @@
 
 import numpy as np
 import pytest
-
-from pipeline.archive.cdf import tt2000
-from pipeline.batches import NO_TIME
+from downlink_pipeline.archive.cdf import tt2000
+from downlink_pipeline.model.batches import NO_TIME
 
 cdflib = pytest.importorskip("cdflib")
 KIND = ("magnetometer", "field")

@@ -8,11 +8,10 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
+from downlink_pipeline.archive.collection import Origin
+from downlink_pipeline.archive.pictures import as_seen
+from downlink_pipeline.archive.products import product_files
 from PIL import Image
-
-from pipeline.archive.collection import Origin
-from pipeline.archive.pictures import as_seen
-from pipeline.archive.products import product_files
 
 
 @pytest.fixture(scope="session")

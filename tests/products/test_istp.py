@@ -4,10 +4,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from pipeline.archive.collection import Origin
-from pipeline.archive.products import product_files
-from pipeline.batches import NO_TIME, Product, Quantity, TimeRange
+from downlink_pipeline.archive.collection import Origin
+from downlink_pipeline.archive.products import product_files
+from downlink_pipeline.model.batches import NO_TIME, Product, Quantity, TimeRange
 
 cdflib = pytest.importorskip("cdflib")
 DAY_NS = 1_621_900_800 * 10**9  # 2021-05-25

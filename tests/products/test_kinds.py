@@ -7,11 +7,10 @@ from typing import get_args
 
 import numpy as np
 import pytest
-
-from pipeline.archive.collection import Origin
-from pipeline.archive.kinds import KINDS
-from pipeline.archive.products import product_files
-from pipeline.cli_options import FileFormat
+from downlink_pipeline.archive.collection import Origin
+from downlink_pipeline.archive.kinds import KINDS
+from downlink_pipeline.archive.products import product_files
+from downlink_pipeline.cli.options import FileFormat
 
 xarray = pytest.importorskip("xarray")
 segyio = pytest.importorskip("segyio")

@@ -1,8 +1,7 @@
 """Every product of a pass says what it is made of, by what, in which units, frames and levels."""
 
 import pytest
-
-from pipeline.batches import QUALITY_MEANINGS, Quality
+from downlink_pipeline.model.batches import QUALITY_MEANINGS, Quality
 
 LEVELS = {"01": "Partially Processed", "2A": "Calibrated", "2B": "Calibrated", "2C": "Derived"}  # GRAS, NASA
 OF_ALL = {

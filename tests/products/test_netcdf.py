@@ -6,10 +6,9 @@ import sys
 
 import numpy as np
 import pytest
-
-from pipeline.archive.collection import Origin
-from pipeline.archive.netcdf_attributes import _arc
-from pipeline.archive.products import product_files
+from downlink_pipeline.archive.collection import Origin
+from downlink_pipeline.archive.netcdf_attributes import _arc
+from downlink_pipeline.archive.products import product_files
 
 xarray = pytest.importorskip("xarray")
 pytest.importorskip("netCDF4")

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-
-from pipeline.archive.collection import Origin
-from pipeline.archive.products import product_files
-from pipeline.batches import NO_TIME, Product, Quantity, TimeRange
+from downlink_pipeline.archive.collection import Origin
+from downlink_pipeline.archive.products import product_files
+from downlink_pipeline.model.batches import NO_TIME, Product, Quantity, TimeRange
 
 for library in ("netCDF4", "xarray", "zarr", "cdflib", "segyio", "scipy", "matplotlib"):
     pytest.importorskip(library)

@@ -5,11 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from pipeline.archive.collection import Origin
-from pipeline.archive.products import product_files
-from pipeline.archive.track import Track
-from pipeline.batches import NO_TIME
+from downlink_pipeline.archive.collection import Origin
+from downlink_pipeline.archive.products import product_files
+from downlink_pipeline.archive.track import Track
+from downlink_pipeline.model.batches import NO_TIME
 
 NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 MARS_RADIUS_M = 3_396_190.0

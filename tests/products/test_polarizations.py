@@ -7,15 +7,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from pipeline.archive import kinds as table
-from pipeline.archive.collection import Origin
-from pipeline.archive.products import product_files
-from pipeline.errors import RunError
-from pipeline.mission import load_mission
-from pipeline.simulate import Scenario, simulate
-from pipeline.stages.line import Line
-from pipeline.transport.source import read_pass
+from downlink_pipeline.archive import kinds as table
+from downlink_pipeline.archive.collection import Origin
+from downlink_pipeline.archive.products import product_files
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.errors import RunError
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.recordings.reader import read_pass
+from downlink_pipeline.simulate import Scenario, simulate
 
 CODES = {"HH": 0xEE, "HV": 0xE1, "VH": 0x1E, "VV": 0x11}  # of the record: HH genuine, the others of the dictionary
 

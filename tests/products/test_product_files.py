@@ -12,11 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline.archive.collection import Origin
-from pipeline.archive.products import product_files
-from pipeline.batches import Quantity
-from pipeline.errors import RunError
+from downlink_pipeline.archive.collection import Origin
+from downlink_pipeline.archive.products import product_files
+from downlink_pipeline.model.batches import Quantity
+from downlink_pipeline.model.errors import RunError
 
 xarray = pytest.importorskip("xarray")
 pytest.importorskip("netCDF4")
@@ -151,9 +150,9 @@ def test_a_disk_that_fills_at_the_end_leaves_whole_files_alone(bundled, tmp_path
     program = f"""
 import resource
 from pathlib import Path
-from pipeline.archive.collection import Origin
-from pipeline.archive.products import product_files
-from pipeline.recording import open_pass
+from downlink_pipeline.archive.collection import Origin
+from downlink_pipeline.archive.products import product_files
+from downlink_pipeline.api import open_pass
 with product_files(Path({str(tmp_path)!r}), Origin("zhurong", "clean", ("clean.cadu",)), "netcdf") as files:
     files.add(open_pass({str(bundled / "clean.cadu")!r}, mission="zhurong").products())
     files._spill.read(0, 1)

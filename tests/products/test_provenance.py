@@ -4,10 +4,9 @@ import struct
 from dataclasses import replace
 
 import pytest
-
-from pipeline.archive.collection import Origin
-from pipeline.archive.products import product_files
-from pipeline.outputs import is_simulated
+from downlink_pipeline.archive.collection import Origin
+from downlink_pipeline.archive.products import product_files
+from downlink_pipeline.system.outputs import is_simulated
 
 BASIS = "assumed: noise, sound; recalled: optics; published: air_prt"
 SOURCES = {

@@ -4,12 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline.app import write_products
-from pipeline.archive.collection import Origin
-from pipeline.archive.products import product_files
-from pipeline.instruments.radar_traverse import TraverseRadargram
-from pipeline.mission import load_mission
+from downlink_pipeline.archive.collection import Origin
+from downlink_pipeline.archive.products import product_files
+from downlink_pipeline.commands.recordings import write_products
+from downlink_pipeline.instruments.radar_traverse import TraverseRadargram
+from downlink_pipeline.mission.loading import load_mission
 
 
 @pytest.fixture(scope="module")

@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-
-from pipeline.archive.collection import Origin
-from pipeline.archive.products import product_files
-from pipeline.batches import Product, Quantity, TimeRange
+from downlink_pipeline.archive.collection import Origin
+from downlink_pipeline.archive.products import product_files
+from downlink_pipeline.model.batches import Product, Quantity, TimeRange
 
 xarray = pytest.importorskip("xarray")
 cdflib = pytest.importorskip("cdflib")

@@ -15,7 +15,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="session")
 def downlink() -> Run:
     def run(*arguments: str | Path, **how: Any) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+        command = [sys.executable, "-m", "downlink_pipeline", *map(str, arguments)]
         return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, **how)
 
     return run

@@ -95,7 +95,7 @@ def test_a_broker_url_that_is_none_is_wrong_usage(downlink: Run, bundled: Path) 
 def test_a_full_disk_is_one_line_and_leaves_nothing(bundled: Path, tmp_path: Path, command: str, out: str) -> None:
     limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000)); "
     ignore = "import signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
-    code = f"{limit}{ignore}from pipeline.cli import main; main()"
+    code = f"{limit}{ignore}from downlink_pipeline.cli.main import main; main()"
     arguments = [command, bundled / "clean.cadu", "--mission", "zhurong", "--out", tmp_path / out]
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, arguments)], capture_output=True, text=True, timeout=60, check=False
@@ -140,7 +140,10 @@ def test_a_dictionary_that_cannot_be_used_is_told(downlink: Run, tmp_path: Path,
 def test_ctrl_c_drains_and_still_prints_the_report(bundled: Path) -> None:
     arguments = ["replay", str(bundled / "clean.cadu"), "--mission", "zhurong", "--speed", "0.2", "--json"]
     run = subprocess.Popen(
-        [sys.executable, "-m", "pipeline", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-m", "downlink_pipeline", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
     time.sleep(6)
     os.kill(run.pid, signal.SIGINT)
@@ -153,7 +156,7 @@ def test_ctrl_c_drains_and_still_prints_the_report(bundled: Path) -> None:
 AS_FOREGROUND = """
 import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
-from pipeline.cli import main
+from downlink_pipeline.cli.main import main
 main()
 """
 

@@ -17,14 +17,13 @@ from pathlib import Path
 import msgpack
 import numpy as np
 import pytest
-
-from pipeline.mission import load_mission
-from pipeline.stages.line import Line
-from pipeline.topics import product_message, unpack_product
-from pipeline.transport.address import BrokerAddress
-from pipeline.transport.dialer import Timing
-from pipeline.transport.mqtt import subscribe
-from pipeline.transport.source import read_pass
+from downlink_pipeline.messages.topics import product_message, unpack_product
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.mqtt.address import BrokerAddress
+from downlink_pipeline.mqtt.publisher import subscribe
+from downlink_pipeline.mqtt.reconnect import Timing
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.recordings.reader import read_pass
 
 ROOT = Path(__file__).parents[2]
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin")
@@ -42,7 +41,9 @@ log_type error
 
 
 FORK = multiprocessing.get_context("forkserver")
-FORK.set_forkserver_preload(["pipeline.cli_services", "pipeline.services", "pipeline.transport.feed"])
+FORK.set_forkserver_preload(
+    ["downlink_pipeline.cli.services", "downlink_pipeline.services.run", "downlink_pipeline.stations.feed"]
+)
 RUN = """
 import os, runpy, sys
 log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
@@ -160,7 +161,7 @@ class Stack:
 
     def command(self, name):
         if name == "broker" and self.amqtt:
-            return [sys.executable, "-P", str(ROOT / "pipeline/transport/amqtt_child.py"), str(self.port)]
+            return [sys.executable, "-P", str(ROOT / "pipeline/mqtt/amqtt_child.py"), str(self.port)]
         if name == "broker":
             return [MOSQUITTO, "-c", str(self.folder / "broker.conf")]
         stage, _, worker = name.partition("-")

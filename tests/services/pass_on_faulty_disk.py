@@ -18,24 +18,23 @@ from types import SimpleNamespace
 
 import numpy as np
 import structlog
-
-from pipeline.batches import NO_TIME, PacketBatch, Product, TimeRange
-from pipeline.errors import DownlinkError
-from pipeline.files import held
-from pipeline.stages.bus import LocalBus
-from pipeline.stages.decode import Decode
-from pipeline.stages.desk import Desk
-from pipeline.stages.dispatch import Pace
-from pipeline.stages.ingest import Ingest
-from pipeline.stages.ledger import Keys
-from pipeline.stages.line import Outcome
-from pipeline.stages.meters import DecodeMeters, IngestMeters, PublishMeters
-from pipeline.stages.publish import Publish
-from pipeline.stages.worker import Worker
-from pipeline.topics import unpack_product
-from pipeline.transport.client_ids import ClientIds
-from pipeline.transport.live import Arrival
-from pipeline.transport.recording import Policy, Recorder
+from downlink_pipeline.messages.topics import unpack_product
+from downlink_pipeline.model.batches import NO_TIME, PacketBatch, Product, TimeRange
+from downlink_pipeline.model.errors import DownlinkError
+from downlink_pipeline.mqtt.client_ids import ClientIds
+from downlink_pipeline.processing.chain import Outcome
+from downlink_pipeline.recordings.log import Policy, Recorder
+from downlink_pipeline.services.bus import LocalBus
+from downlink_pipeline.services.decode import Decode
+from downlink_pipeline.services.decoder_runs import Worker
+from downlink_pipeline.services.dispatch import Pace
+from downlink_pipeline.services.ingest import Ingest
+from downlink_pipeline.services.metrics import DecodeMeters, IngestMeters, PublishMeters
+from downlink_pipeline.services.publish import Publish
+from downlink_pipeline.services.published_keys import Keys
+from downlink_pipeline.services.station_recorder import Desk
+from downlink_pipeline.stations.tcp import Arrival
+from downlink_pipeline.system.files import held
 
 CONTENT = {"one": bytes(range(96)), "two": bytes(range(128, 200))}
 POISON = CONTENT["two"][24:32]

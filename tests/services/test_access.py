@@ -10,13 +10,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
-
-from pipeline.batches import Message
-from pipeline.transport.address import BrokerAddress
-from pipeline.transport.cert_folders import keep_certificates
-from pipeline.transport.certs import CLIENTS, make_certificates
-from pipeline.transport.dialer import Timing
-from pipeline.transport.mqtt import Publisher
+from downlink_pipeline.model.batches import Message
+from downlink_pipeline.mqtt.address import BrokerAddress
+from downlink_pipeline.mqtt.publisher import Publisher
+from downlink_pipeline.mqtt.reconnect import Timing
+from downlink_pipeline.system.cert_folders import keep_certificates
+from downlink_pipeline.system.certs import CLIENTS, make_certificates
 
 ROOT = Path(__file__).parents[2]
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin")

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-
-from pipeline.stages.meters import DecodeMeters, IngestMeters, PublishMeters
+from downlink_pipeline.services.metrics import DecodeMeters, IngestMeters, PublishMeters
 
 ROOT = Path(__file__).parents[2]
 ALERTS = ROOT / "docker" / "alerts.yml"

@@ -8,13 +8,12 @@ import subprocess
 import time
 
 import pytest
-
-from pipeline.stages import broker_watch
-from pipeline.stages.broker_watch import BrokerWatch
-from pipeline.stages.meters import PublishMeters
-from pipeline.transport.address import BrokerAddress
-from pipeline.transport.certs import make_certificates
-from pipeline.transport.expiry import remaining_s
+from downlink_pipeline.mqtt.address import BrokerAddress
+from downlink_pipeline.recordings.expiry import remaining_s
+from downlink_pipeline.services import broker_watch
+from downlink_pipeline.services.broker_watch import BrokerWatch
+from downlink_pipeline.services.metrics import PublishMeters
+from downlink_pipeline.system.certs import make_certificates
 
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin")
 CONF = """\

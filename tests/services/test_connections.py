@@ -3,14 +3,13 @@
 import fastcrc
 import numpy as np
 import pytest
-
-from pipeline.link.receiver import Receiver
-from pipeline.link.settings import ChannelSettings, LinkSettings
-from pipeline.stages.desk import Desk
-from pipeline.stages.dispatch import Pace
-from pipeline.transport.live import Arrival
-from pipeline.transport.recording import Policy, Recorder
-from pipeline.transport.source import read_pass
+from downlink_pipeline.link.receiver import Receiver
+from downlink_pipeline.link.settings import ChannelSettings, LinkSettings
+from downlink_pipeline.recordings.log import Policy, Recorder
+from downlink_pipeline.recordings.reader import read_pass
+from downlink_pipeline.services.dispatch import Pace
+from downlink_pipeline.services.station_recorder import Desk
+from downlink_pipeline.stations.tcp import Arrival
 
 LENGTH, N_FRAMES = 120, 40
 CHANNEL = ChannelSettings(spacecraft_id=9, virtual_channel=1, name="x")

@@ -7,21 +7,20 @@ import random
 import signal
 
 import pytest
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.batches import ByteBatch
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.recordings.disk_share import DiskShare
+from downlink_pipeline.recordings.log import Policy, Recorder
+from downlink_pipeline.recordings.pass_folder import PassFolder
+from downlink_pipeline.recordings.reader import read_pass
+from downlink_pipeline.services.dispatch import Pace
+from downlink_pipeline.services.ingest import Ingest
+from downlink_pipeline.services.metrics import IngestMeters
+from downlink_pipeline.services.protocol import Claim, Done, Offer, Raw, pack, unpack
+from downlink_pipeline.services.station_recorder import Desk
+from downlink_pipeline.stations.tcp import Arrival
 from structlog.testing import capture_logs
-
-from pipeline.batches import ByteBatch
-from pipeline.mission import load_mission
-from pipeline.stages.desk import Desk
-from pipeline.stages.dispatch import Pace
-from pipeline.stages.ingest import Ingest
-from pipeline.stages.line import Line
-from pipeline.stages.meters import IngestMeters
-from pipeline.stages.stage_messages import Claim, Done, Offer, Raw, pack, unpack
-from pipeline.transport.disk_share import DiskShare
-from pipeline.transport.live import Arrival
-from pipeline.transport.pass_folder import PassFolder
-from pipeline.transport.recording import Policy, Recorder
-from pipeline.transport.source import read_pass
 
 SMALL = Policy(file_bytes=3000, fsync_s=None)
 TRUTH = random.Random(5).randbytes(20_000)

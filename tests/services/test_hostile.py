@@ -11,9 +11,8 @@ import time
 import aiomqtt
 import psutil
 import pytest
-
-from pipeline.batches import ByteBatch, Message
-from pipeline.stages.stage_messages import (
+from downlink_pipeline.model.batches import ByteBatch, Message
+from downlink_pipeline.services.protocol import (
     Claim,
     Done,
     Hello,
@@ -26,7 +25,7 @@ from pipeline.stages.stage_messages import (
     pack,
     stage_topic,
 )
-from pipeline.transport.certs import make_certificates
+from downlink_pipeline.system.certs import make_certificates
 
 HOSTILE_S = float(os.environ.get("DOWNLINK_HOSTILE_S", "3"))
 """Five minutes in `make soak`."""

@@ -4,17 +4,16 @@ import asyncio
 import random
 
 import pytest
-
-from pipeline.stages.bus import LocalBus
-from pipeline.stages.desk import Desk
-from pipeline.stages.dispatch import Pace
-from pipeline.stages.ingest import Ingest
-from pipeline.stages.meters import IngestMeters
-from pipeline.stages.stage_messages import Claim, Done, Offer, Raw
-from pipeline.transport.datagrams import UdpListener
-from pipeline.transport.live import Arrival
-from pipeline.transport.recording import Policy, Recorder
-from pipeline.transport.stations import Station
+from downlink_pipeline.recordings.log import Policy, Recorder
+from downlink_pipeline.services.bus import LocalBus
+from downlink_pipeline.services.dispatch import Pace
+from downlink_pipeline.services.ingest import Ingest
+from downlink_pipeline.services.metrics import IngestMeters
+from downlink_pipeline.services.protocol import Claim, Done, Offer, Raw
+from downlink_pipeline.services.station_recorder import Desk
+from downlink_pipeline.stations.address import Station
+from downlink_pipeline.stations.tcp import Arrival
+from downlink_pipeline.stations.udp import UdpListener
 
 N_PIECES = 300
 

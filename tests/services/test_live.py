@@ -10,11 +10,10 @@ from pathlib import Path
 import aiomqtt
 import numpy as np
 import pytest
-
-from pipeline.mission import load_mission
-from pipeline.stages.line import Line
-from pipeline.topics import product_message
-from pipeline.transport.source import read_pass
+from downlink_pipeline.messages.topics import product_message
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.recordings.reader import read_pass
 
 CADU_BYTES = 1024
 

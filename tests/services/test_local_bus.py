@@ -3,9 +3,9 @@
 import asyncio
 from contextlib import aclosing
 
-from pipeline.batches import ByteBatch
-from pipeline.stages.bus import LocalBus
-from pipeline.stages.stage_messages import Raw, RunId
+from downlink_pipeline.model.batches import ByteBatch
+from downlink_pipeline.services.bus import LocalBus
+from downlink_pipeline.services.protocol import Raw, RunId
 
 RUN = RunId("live", "pass", "abc")
 

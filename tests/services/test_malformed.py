@@ -5,17 +5,28 @@ import tracemalloc
 
 import msgpack
 import pytest
+from downlink_pipeline.cli.watch import WatchTable, json_line
+from downlink_pipeline.dashboard.state import State
+from downlink_pipeline.messages.topics import product_message, unpack_product
+from downlink_pipeline.messages.unpacking import MAX_ENTRIES
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.batches import ByteBatch, Message
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.recordings.reader import read_pass
+from downlink_pipeline.services.protocol import (
+    Claim,
+    Done,
+    Hello,
+    Lost,
+    Offer,
+    Out,
+    Outgoing,
+    Raw,
+    RunId,
+    pack,
+    unpack,
+)
 from rich.console import Console
-
-from pipeline.batches import ByteBatch, Message
-from pipeline.dashboard.state import State
-from pipeline.mission import load_mission
-from pipeline.stages.line import Line
-from pipeline.stages.stage_messages import Claim, Done, Hello, Lost, Offer, Out, Outgoing, Raw, RunId, pack, unpack
-from pipeline.topics import product_message, unpack_product
-from pipeline.transport.source import read_pass
-from pipeline.unpacking import MAX_ENTRIES
-from pipeline.watch import WatchTable, json_line
 
 RUN = RunId("test", "pass", "run")
 STAGE = [

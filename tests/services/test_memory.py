@@ -12,9 +12,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-
-from pipeline.simulate import Scenario, simulate
-from pipeline.stages.ledger import MAX_KEYS
+from downlink_pipeline.services.published_keys import MAX_KEYS
+from downlink_pipeline.simulate import Scenario, simulate
 
 SOAK_S = float(os.environ.get("DOWNLINK_SOAK_S", "8"))
 REAL_BYTES_PER_S = 256_000

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import pytest
 import yaml
+from downlink_pipeline.model.batches import ByteBatch
+from downlink_pipeline.recordings.log import Policy, Recorder
+from downlink_pipeline.services.dispatch import Pace
+from downlink_pipeline.services.ingest import Ingest
+from downlink_pipeline.services.metrics import DecodeMeters, IngestMeters, PublishMeters
+from downlink_pipeline.services.station_recorder import Desk
+from downlink_pipeline.stations.tcp import Arrival
 from prometheus_client.parser import text_string_to_metric_families
-
-from pipeline.batches import ByteBatch
-from pipeline.stages.desk import Desk
-from pipeline.stages.dispatch import Pace
-from pipeline.stages.ingest import Ingest
-from pipeline.stages.meters import DecodeMeters, IngestMeters, PublishMeters
-from pipeline.transport.live import Arrival
-from pipeline.transport.recording import Policy, Recorder
 
 ROOT = Path(__file__).parents[2]
 DASHBOARDS = sorted((ROOT / "docker" / "grafana" / "dashboards").glob("*.json"))
@@ -89,8 +88,8 @@ def test_ingest_tells_how_far_behind_it_is_and_what_is_out(tmp_path):
 
 
 def test_decode_tells_frames_losses_and_corrections_of_a_report(bundled):
-    from pipeline.mission import load_mission  # noqa: PLC0415
-    from pipeline.stages.line import Line  # noqa: PLC0415
+    from downlink_pipeline.mission.loading import load_mission  # noqa: PLC0415
+    from downlink_pipeline.processing.chain import Line  # noqa: PLC0415
 
     line = Line(load_mission("zhurong"), until="packets")
     line.feed(ByteBatch.of((bundled / "damaged.cadu").read_bytes()))

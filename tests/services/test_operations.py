@@ -4,8 +4,7 @@ import re
 from pathlib import Path
 
 import typer
-
-from pipeline.cli import cli
+from downlink_pipeline.cli.main import cli
 
 ROOT = Path(__file__).parents[2]
 TOLD = (ROOT / "docs" / "operations.md").read_text()

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline.batches import ByteBatch, Message
-from pipeline.stages.dispatch import Dispatch, Pace
-from pipeline.stages.ledger import Keys, Ledger
-from pipeline.stages.stage_messages import (
+from downlink_pipeline.model.batches import ByteBatch, Message
+from downlink_pipeline.services.dispatch import Dispatch, Pace
+from downlink_pipeline.services.protocol import (
     Claim,
     Done,
     Hello,
@@ -26,6 +24,7 @@ from pipeline.stages.stage_messages import (
     stage_topic,
     unpack,
 )
+from downlink_pipeline.services.published_keys import Keys, Ledger
 
 RUN = RunId("live", "pass", "abc")
 PACE = Pace(chunk_bytes=3, window_bytes=12, n_at_once=3, offer_s=1, silence_s=5, settle_s=60)

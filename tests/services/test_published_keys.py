@@ -4,10 +4,9 @@ import random
 import sqlite3
 
 import pytest
+from downlink_pipeline.services import published_keys as ledger
+from downlink_pipeline.services.published_keys import Keys
 from structlog.testing import capture_logs
-
-from pipeline.stages import ledger
-from pipeline.stages.ledger import Keys
 
 NAMES = [f"key {i}" for i in range(1000)]
 HOUR_MS = 3_600_000

@@ -6,18 +6,17 @@ import socket
 from contextlib import aclosing
 
 import numpy as np
-
-from pipeline.batches import ByteBatch, Message
-from pipeline.errors import RunError
-from pipeline.stages.bus import MqttBus
-from pipeline.stages.dispatch import Dispatch, Pace
-from pipeline.stages.ledger import Keys, Ledger
-from pipeline.stages.line import Outcome
-from pipeline.stages.meters import PublishMeters
-from pipeline.stages.publish import Publish
-from pipeline.stages.stage_messages import Claim, Done, Hello, Lost, Offer, Out, Outgoing, Presence, Raw, RunId
-from pipeline.stages.worker import Worker
-from pipeline.transport.mqtt import PublishRefusedError
+from downlink_pipeline.model.batches import ByteBatch, Message
+from downlink_pipeline.model.errors import RunError
+from downlink_pipeline.mqtt.publisher import PublishRefusedError
+from downlink_pipeline.processing.chain import Outcome
+from downlink_pipeline.services.bus import MqttBus
+from downlink_pipeline.services.decoder_runs import Worker
+from downlink_pipeline.services.dispatch import Dispatch, Pace
+from downlink_pipeline.services.metrics import PublishMeters
+from downlink_pipeline.services.protocol import Claim, Done, Hello, Lost, Offer, Out, Outgoing, Presence, Raw, RunId
+from downlink_pipeline.services.publish import Publish
+from downlink_pipeline.services.published_keys import Keys, Ledger
 
 RUN = RunId("live", "pass", "abc")
 PACE = Pace(chunk_bytes=4, window_bytes=100, n_at_once=4, offer_s=0.5, silence_s=5.0, settle_s=10.0)

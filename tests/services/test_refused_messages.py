@@ -5,14 +5,13 @@ from contextlib import suppress
 
 import numpy as np
 import pytest
-
-from pipeline.batches import ByteBatch, Message
-from pipeline.stages.bus import MqttBus
-from pipeline.stages.ledger import Keys
-from pipeline.stages.meters import PublishMeters
-from pipeline.stages.publish import Publish
-from pipeline.stages.stage_messages import Claim, Done, Hello, Lost, Offer, Out, Outgoing, Raw, RunId
-from pipeline.transport.mqtt import PublishRefusedError
+from downlink_pipeline.model.batches import ByteBatch, Message
+from downlink_pipeline.mqtt.publisher import PublishRefusedError
+from downlink_pipeline.services.bus import MqttBus
+from downlink_pipeline.services.metrics import PublishMeters
+from downlink_pipeline.services.protocol import Claim, Done, Hello, Lost, Offer, Out, Outgoing, Raw, RunId
+from downlink_pipeline.services.publish import Publish
+from downlink_pipeline.services.published_keys import Keys
 
 RUN = RunId("live", "pass", "abc")
 NOTHING = ByteBatch(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
@@ -86,7 +85,7 @@ async def running(stage, until):
 
 async def test_a_refused_hello_is_sent_again(tmp_path, monkeypatch):
     """It asks for what the broker may have lost."""
-    monkeypatch.setattr("pipeline.stages.publish.HELLO_AGAIN_S", 0.05)
+    monkeypatch.setattr("downlink_pipeline.services.publish.HELLO_AGAIN_S", 0.05)
     broker = Refusing({"m/stage/hello": "Not authorized"})
 
     async def listen(_note, _listening):

@@ -9,15 +9,14 @@ import urllib.error
 
 import psutil
 import pytest
-
-from pipeline.cli import cli
-from pipeline.errors import ConfigError
-from pipeline.transport.certs import make_certificates
+from downlink_pipeline.cli.main import cli
+from downlink_pipeline.model.errors import ConfigError
+from downlink_pipeline.system.certs import make_certificates
 
 
 def downlink(*words, within_s=20, **settings):
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline", *map(str, words)],
+        [sys.executable, "-m", "downlink_pipeline", *map(str, words)],
         capture_output=True,
         text=True,
         check=False,

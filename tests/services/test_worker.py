@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import structlog
-
-from pipeline.batches import NO_TIME, ByteBatch, PacketBatch, Product, TimeRange
-from pipeline.mission import load_mission
-from pipeline.stages.decode import Decode
-from pipeline.stages.line import Line, Outcome
-from pipeline.stages.meters import DecodeMeters
-from pipeline.stages.stage_messages import Lost, Out, Raw, RunId
-from pipeline.stages.worker import OUT_BYTES, Worker
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.batches import NO_TIME, ByteBatch, PacketBatch, Product, TimeRange
+from downlink_pipeline.processing.chain import Line, Outcome
+from downlink_pipeline.services.decode import Decode
+from downlink_pipeline.services.decoder_runs import OUT_BYTES, Worker
+from downlink_pipeline.services.metrics import DecodeMeters
+from downlink_pipeline.services.protocol import Lost, Out, Raw, RunId
 
 RUN = RunId("live", "pass", "abc")
 

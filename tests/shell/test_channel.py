@@ -2,7 +2,7 @@
 
 import asyncio
 
-from pipeline.stages.channel import Channel
+from downlink_pipeline.replay.channel import Channel
 
 
 async def test_what_is_sent_arrives_in_order_and_then_ends() -> None:

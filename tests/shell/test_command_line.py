@@ -17,10 +17,9 @@ import time
 from pathlib import Path
 
 import pytest
+from downlink_pipeline.cli.progress import TopicTable, replay_view
+from downlink_pipeline.model.batches import Message
 from rich.console import Console
-
-from pipeline.batches import Message
-from pipeline.view import TopicTable, replay_view
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 HEAVY = {"numpy", "erfa", "bokeh", "PIL", "aiomqtt", "zstandard", "msgpack", "matplotlib", "amqtt"}
@@ -35,7 +34,7 @@ def downlink(*words, cwd=REPOSITORY, **environment):
     """Run a command: its exit status, standard output and standard error."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("DOWNLINK_")}
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline", *map(str, words)],
+        [sys.executable, "-m", "downlink_pipeline", *map(str, words)],
         cwd=cwd, env=clean | {"PYTHONPATH": str(REPOSITORY), "COLUMNS": "200"} | environment,
         capture_output=True, text=True, check=False, timeout=120,
     )  # fmt: skip
@@ -45,7 +44,11 @@ def downlink(*words, cwd=REPOSITORY, **environment):
 def imported(*words):
     """The modules that a command imports, as `python -v` names them."""
     told = subprocess.run(
-        [sys.executable, "-v", "-m", "pipeline", *words], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        [sys.executable, "-v", "-m", "downlink_pipeline", *words],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return {match[1].split(".")[0] for match in re.finditer(r"^import '([\w.]+)'", told.stderr, re.MULTILINE)}
 
@@ -136,7 +139,7 @@ def terminal():
         ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 120, 0, 0))
         process = subprocess.Popen(
-            [sys.executable, "-m", "pipeline", *map(str, words)], stdin=theirs, stdout=theirs, stderr=theirs,
+            [sys.executable, "-m", "downlink_pipeline", *map(str, words)], stdin=theirs, stdout=theirs, stderr=theirs,
             cwd=REPOSITORY, start_new_session=True, env=os.environ | {"TERM": "xterm"},
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # noqa: PLW1509 - no threads
         )  # fmt: skip

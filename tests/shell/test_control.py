@@ -4,10 +4,9 @@ import json
 from contextlib import suppress
 
 import pytest
+from downlink_pipeline.replay.control import Command, read_command
 from hypothesis import given
 from hypothesis import strategies as st
-
-from pipeline.stages.control import Command, read_command
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def started(*words):
 
 @pytest.mark.parametrize("module", ["erfa", "numpy", "pydantic", "typer"])
 def test_ctrl_c_while_the_command_line_is_imported_ends_quietly(module):
-    run = started("-v", "-m", "pipeline", "inspect", "nothing", "-m", "zhurong")
+    run = started("-v", "-m", "downlink_pipeline", "inspect", "nothing", "-m", "zhurong")
     for line in run.stderr:
         if line.startswith(f"import '{module}"):
             run.send_signal(signal.SIGINT)
@@ -35,7 +35,7 @@ def test_ctrl_c_while_the_command_line_is_imported_ends_quietly(module):
 
 
 def test_the_package_itself_imports_next_to_nothing():
-    code = "import sys; before = set(sys.modules); import pipeline.__main__; print(*set(sys.modules) - before)"
+    code = "import sys; before = set(sys.modules); import downlink_pipeline.__main__; print(*set(sys.modules) - before)"
     told = subprocess.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path.append('.'); {code}"],
                           capture_output=True, text=True, check=True)  # fmt: skip
     assert not {"typing", "numpy", "typer", "asyncio"} & set(told.stdout.split())
@@ -43,7 +43,9 @@ def test_the_package_itself_imports_next_to_nothing():
 
 def test_ctrl_c_among_product_files_tells_how_many_are_finished(bundled, tmp_path):
     pytest.importorskip("netCDF4")
-    run = started("-m", "pipeline", "products", bundled / "clean.cadu", "-m", "zhurong", "--out", tmp_path / "out")
+    run = started(
+        "-m", "downlink_pipeline", "products", bundled / "clean.cadu", "-m", "zhurong", "--out", tmp_path / "out"
+    )
     deadline = time.monotonic() + 60
     while not list((tmp_path / "out").glob("[!.]*.nc")) and run.poll() is None and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -77,7 +79,9 @@ def ended_by_two(run, line_begins, gap_s):
 @pytest.mark.parametrize("gap_s", [0, 0.002])
 def test_a_second_sigterm_ends_a_service_in_one_line(tmp_path, gap_s):
     words = ["stage", "all", "-m", "zhurong", "--source", "live=udp://127.0.0.1:0", "--health", ""]
-    run = started("-m", "pipeline", *words, "--state", tmp_path / "state", "--broker", "mqtt://127.0.0.1:1")
+    run = started(
+        "-m", "downlink_pipeline", *words, "--state", tmp_path / "state", "--broker", "mqtt://127.0.0.1:1"
+    )
     status, err = ended_by_two(run, "waiting for", gap_s)
     assert status == 130, err
     assert err.count("downlink: interrupted") == 1
@@ -87,7 +91,7 @@ def test_a_second_sigterm_ends_a_service_in_one_line(tmp_path, gap_s):
 @pytest.mark.parametrize("gap_s", [0, 0.002])
 def test_a_second_sigterm_ends_a_replay_in_one_line(bundled, gap_s):
     words = ["replay", bundled / "clean.cadu", "-m", "zhurong", "--speed", "1"]
-    status, err = ended_by_two(started("-m", "pipeline", *words), "publishing", gap_s)
+    status, err = ended_by_two(started("-m", "downlink_pipeline", *words), "publishing", gap_s)
     assert status == 130, err
     assert err.count("downlink: interrupted") == 1
     assert "Traceback" not in err
@@ -95,6 +99,6 @@ def test_a_second_sigterm_ends_a_replay_in_one_line(bundled, gap_s):
 
 def test_a_replay_says_that_it_publishes_once_there_is_a_connection(bundled):
     words = ["replay", bundled / "clean.cadu", "-m", "zhurong", "--broker", "mqtt://127.0.0.1:1"]
-    _, err = started("-m", "pipeline", *words).communicate(timeout=60)
+    _, err = started("-m", "downlink_pipeline", *words).communicate(timeout=60)
     assert "cannot connect" in err
     assert "publishing" not in err

@@ -6,9 +6,8 @@ import stat
 from pathlib import Path
 
 import pytest
-
-from pipeline.errors import RunError
-from pipeline.files import scratch_file, whole_file
+from downlink_pipeline.model.errors import RunError
+from downlink_pipeline.system.files import scratch_file, whole_file
 
 
 def names(folder):

@@ -4,14 +4,13 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-from pipeline.cli import cli
-from pipeline.errors import DownlinkError
-from pipeline.identity import content_digest, content_of_all
-from pipeline.mission import load_mission
-from pipeline.pictures.summary import PassSummary, is_summary_of, write_summary
-from pipeline.stages.line import Line
-from pipeline.stages.passes import read_passes
+from downlink_pipeline.cli.main import cli
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.errors import DownlinkError
+from downlink_pipeline.pictures.summary import PassSummary, is_summary_of, write_summary
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.passes import read_passes
+from downlink_pipeline.system.identity import content_digest, content_of_all
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 SAT = REPOSITORY / "tests/topics/sat"

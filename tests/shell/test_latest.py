@@ -7,9 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from pipeline.batches import Product, Quantity, TimeRange
-from pipeline.stages.latest import Latest
+from downlink_pipeline.model.batches import Product, Quantity, TimeRange
+from downlink_pipeline.processing.latest import Latest
 
 SECOND = 1_000_000_000
 

@@ -4,11 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-
-from pipeline.errors import ConfigError
-from pipeline.mission import find_mission, load_mission
-from pipeline.stages.line import Line
-from pipeline.stages.passes import with_origin
+from downlink_pipeline.mission.loading import find_mission, load_mission
+from downlink_pipeline.model.errors import ConfigError
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.passes import with_origin
 
 ZHURONG = Path(__file__).resolve().parents[2] / "configs" / "zhurong"
 FRAMES = """

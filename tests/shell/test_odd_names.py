@@ -8,13 +8,12 @@ import sys
 
 import pytest
 import structlog
+from downlink_pipeline.cli.start import _log_to
+from downlink_pipeline.commands.reprocess import Wanted, reprocess, tasks_of
+from downlink_pipeline.model.printable import printable, printable_lines
+from downlink_pipeline.system.terminal import console
 from rich.table import Table
 from rich.text import Text
-
-from pipeline.cli_start import _log_to
-from pipeline.printable import printable, printable_lines
-from pipeline.reprocess import Wanted, reprocess, tasks_of
-from pipeline.terminal import console
 
 STEERING = "\x1b]0;title\x07\x1b[2J\x9b31m\x7f\u202e\udcff"
 CODES = r"\x1b]0;title\x07\x1b[2J\x9b31m\x7f\u202e\udcff"

@@ -8,17 +8,16 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from pipeline import open_pass
-from pipeline.errors import ConfigError
-from pipeline.outputs import locked_folder
+from downlink_pipeline import open_pass
+from downlink_pipeline.model.errors import ConfigError
+from downlink_pipeline.system.outputs import locked_folder
 
 NIGHT = Path(__file__).parents[2] / "replay_data/night.cadu"
 MISSION = ("--mission", "zhurong")
 
 
 def run(*arguments, cwd=None, text=True):
-    command = [sys.executable, "-m", "pipeline", *map(str, arguments)]
+    command = [sys.executable, "-m", "downlink_pipeline", *map(str, arguments)]
     env = os.environ | {"PYTHONPATH": str(NIGHT.parents[1])}
     return subprocess.run(command, capture_output=True, text=text, timeout=120, check=False, cwd=cwd, env=env)
 
@@ -42,7 +41,17 @@ def recording(tmp_path):
 
 def test_packets_of_standard_input_never_replace_its_file(recording):
     before = recording.read_bytes()
-    words = [sys.executable, "-m", "pipeline", "packets", "-", *MISSION, "--out", str(recording), "--overwrite"]
+    words = [
+        sys.executable,
+        "-m",
+        "downlink_pipeline",
+        "packets",
+        "-",
+        *MISSION,
+        "--out",
+        str(recording),
+        "--overwrite",
+    ]
     with recording.open("rb") as file:
         done = subprocess.run(words, stdin=file, capture_output=True, text=True, timeout=120, check=False)
     assert (done.returncode, recording.read_bytes() == before) == (2, True)

@@ -12,17 +12,16 @@ import time
 import numpy as np
 import pytest
 import zstandard
-
-from pipeline.archive.passes import recording_sha256
-from pipeline.batches import ByteBatch
-from pipeline.cli_options import rate_of, speed_factor
-from pipeline.errors import ConfigError
-from pipeline.mission import load_mission
-from pipeline.stages.line import Line
-from pipeline.stages.pace import OnboardPace, choose_pace
-from pipeline.stages.tape import END, Tape
-from pipeline.transport.receive_times import TIME_RECORD
-from pipeline.transport.source import all_at_rate, read_pass, received_span
+from downlink_pipeline.archive.passes import recording_sha256
+from downlink_pipeline.cli.options import rate_of, speed_factor
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.batches import ByteBatch
+from downlink_pipeline.model.errors import ConfigError
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.recordings.reader import all_at_rate, read_pass, received_span
+from downlink_pipeline.recordings.receive_times import TIME_RECORD
+from downlink_pipeline.replay.pace import OnboardPace, choose_pace
+from downlink_pipeline.replay.player import END, Tape
 
 MISSION = """
 name = "paced"
@@ -238,7 +237,7 @@ def test_the_command_says_what_sets_the_pace(tmp_path, mission):
     if not shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin"):
         pytest.importorskip("amqtt")
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline", "replay", recording, "-m", str(mission.folder), "--speed", "100"],
+        [sys.executable, "-m", "downlink_pipeline", "replay", recording, "-m", str(mission.folder), "--speed", "100"],
         capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

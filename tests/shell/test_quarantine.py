@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from pipeline.batches import ByteBatch
-from pipeline.stages.quarantine import set_aside
+from downlink_pipeline.model.batches import ByteBatch
+from downlink_pipeline.processing.quarantine import set_aside
 
 
 def test_the_bytes_are_kept_and_told_of(tmp_path: Path) -> None:

@@ -25,11 +25,21 @@ SCIENCE = {
 }
 HEAVY = SCIENCE | {"matplotlib", "bokeh", "tornado", "amqtt", "PIL", "yaml", "cryptography"}
 OWN = {
-    f"pipeline.{room}"
-    for room in ("archive", "conversion", "pictures", "reprocess", "simulate", "instruments.libs")
+    f"downlink_pipeline.{room}"
+    for room in ("archive", "conversion", "pictures", "commands.reprocess", "simulate", "instruments.libs")
 }
 COMMAND_LINE = (
-    HEAVY | OWN | {"numpy", "pydantic", "structlog", "erfa", "msgpack", "pipeline.app", "pipeline.services"}
+    HEAVY
+    | OWN
+    | {
+        "numpy",
+        "pydantic",
+        "structlog",
+        "erfa",
+        "msgpack",
+        "downlink_pipeline.commands.recordings",
+        "downlink_pipeline.services.run",
+    }
 )
 PROCESS = """
 import atexit, json, os, sys
@@ -37,7 +47,7 @@ path, *words = sys.argv[1:]
 atexit.register(lambda: open(path, "w").write(json.dumps([sorted(sys.modules), threads()])))
 threads = lambda: len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 1
 sys.argv = ["downlink", *words]
-from pipeline.__main__ import main
+from downlink_pipeline.__main__ import main
 main()
 """
 
@@ -107,7 +117,9 @@ def stages(loaded, tmp_path):
 
 
 def test_services_of_a_generic_mission_load_no_instrument(stages, generic):
-    assert not stages(generic[0]) & (HEAVY | OWN | {"pipeline.app", "pipeline.dashboard"})
+    assert not stages(generic[0]) & (
+        HEAVY | OWN | {"downlink_pipeline.commands.recordings", "downlink_pipeline.dashboard"}
+    )
 
 
 def test_what_an_instrument_needs_is_loaded_before_a_pass_comes(stages):
@@ -120,7 +132,7 @@ def test_what_an_instrument_needs_is_loaded_before_a_pass_comes(stages):
         "scipy.stats",
         "scipy.optimize",
         "PIL",
-        "pipeline.simulate",
+        "downlink_pipeline.simulate",
     }
 
 

@@ -7,17 +7,16 @@ import sys
 from pathlib import Path
 
 import pytest
-
-from pipeline.mission import load_mission
-from pipeline.stages.line import Line
-from pipeline.stages.passes import read_passes
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.passes import read_passes
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def downlink(*words, **options):
     done = subprocess.run(
-        [sys.executable, "-m", "pipeline", *map(str, words)],
+        [sys.executable, "-m", "downlink_pipeline", *map(str, words)],
         cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=120, **options,
     )  # fmt: skip
     return done.returncode, done.stdout, done.stderr

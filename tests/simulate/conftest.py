@@ -7,8 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline.simulate import Scenario, simulate
+from downlink_pipeline.simulate import Scenario, simulate
 
 FRAME_BYTES, PARITY_BYTES, CADU_BYTES = 892, 128, 1024
 

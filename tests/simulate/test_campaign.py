@@ -5,12 +5,11 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-
-from pipeline import open_pass
-from pipeline.errors import ConfigError
-from pipeline.simulate import Campaign, Faults, Scenario, simulate, simulate_campaign
-from pipeline.simulate.campaign import parts, pass_path
-from pipeline.simulate.packets import Record, queue
+from downlink_pipeline import open_pass
+from downlink_pipeline.model.errors import ConfigError
+from downlink_pipeline.simulate import Campaign, Faults, Scenario, simulate, simulate_campaign
+from downlink_pipeline.simulate.campaign import parts, pass_path
+from downlink_pipeline.simulate.packets import Record, queue
 
 FAULTS = Faults(lost_frames=40, symbol_errors=3, symbol_error_share=0.05, uncorrectable_frames=3)
 

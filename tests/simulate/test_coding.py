@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-
-from pipeline.simulate import link, randomizer, reed_solomon
-from pipeline.simulate.frames import PROFILES
+from downlink_pipeline.simulate import link, randomizer, reed_solomon
+from downlink_pipeline.simulate.frames import PROFILES
 
 
 def test_the_randomiser_begins_as_the_standard_prints_it():

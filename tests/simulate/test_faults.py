@@ -2,8 +2,7 @@ import json
 
 import numpy as np
 import pytest
-
-from pipeline.simulate import Faults, Scenario, simulate
+from downlink_pipeline.simulate import Faults, Scenario, simulate
 
 FAULTS = Faults(
     symbol_errors=9,

@@ -4,9 +4,8 @@ from contextlib import contextmanager
 
 import numpy as np
 import pytest
-
-from pipeline.errors import RunError
-from pipeline.simulate.files import npz, write_together
+from downlink_pipeline.model.errors import RunError
+from downlink_pipeline.simulate.files import npz, write_together
 
 
 @contextmanager

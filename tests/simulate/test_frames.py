@@ -1,9 +1,8 @@
 from itertools import pairwise
 
 import numpy as np
-
-from pipeline.simulate import Scenario, frames, simulate
-from pipeline.simulate.octets import EPOCH_UTC_NS
+from downlink_pipeline.simulate import Scenario, frames, simulate
+from downlink_pipeline.simulate.octets import EPOCH_UTC_NS
 
 
 def test_every_cadu_begins_with_the_marker(clean):

@@ -5,9 +5,8 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from downlink_pipeline.simulate.cfdp import modular_checksum, pdus
 from PIL import Image
-
-from pipeline.simulate.cfdp import modular_checksum, pdus
 
 HEADER_BYTES = 57
 PACKED, LOSSLESS, LOSSY = 1, 2, 3

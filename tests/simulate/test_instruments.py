@@ -2,11 +2,10 @@
 
 import numpy as np
 import pytest
-
-from pipeline.simulate import chance
-from pipeline.simulate.air import air_at, season_pa
-from pipeline.simulate.libs import wavelengths
-from pipeline.simulate.timeline import Timeline, stay
+from downlink_pipeline.simulate import chance
+from downlink_pipeline.simulate.air import air_at, season_pa
+from downlink_pipeline.simulate.libs import wavelengths
+from downlink_pipeline.simulate.timeline import Timeline, stay
 
 WITHIN = 5.0  # sigma; of some 10^5 values none should be further
 

@@ -3,9 +3,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline import simulate
-from pipeline.simulate import octets
+from downlink_pipeline import simulate
+from downlink_pipeline.simulate import octets
 
 
 def test_a_negative_number_of_24_bits_is_twos_complement():
@@ -48,4 +47,4 @@ def test_the_simulator_imports_nothing_of_the_decoder():
             elif isinstance(node, ast.Import):
                 modules.update(alias.name for alias in node.names)
     ours = {module for module in modules if module.startswith("pipeline") and "simulate" not in module}
-    assert ours == {"pipeline.errors"}
+    assert ours == {"downlink_pipeline.model.errors"}

@@ -4,8 +4,7 @@ import zlib
 
 import numpy as np
 import pytest
-
-from pipeline.simulate import Scenario, simulate
+from downlink_pipeline.simulate import Scenario, simulate
 
 
 @pytest.fixture(scope="module")

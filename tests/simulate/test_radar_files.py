@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
-
-from pipeline.errors import ConfigError
-from pipeline.simulate import Faults, Scenario, simulate
+from downlink_pipeline.model.errors import ConfigError
+from downlink_pipeline.simulate import Faults, Scenario, simulate
 
 
 def product(n_records, seconds=170_338_860):

@@ -5,11 +5,10 @@ from datetime import UTC, datetime
 import erfa
 import numpy as np
 import pytest
-
-from pipeline.simulate.heavens import elongation_deg, light_time_ns, silence
-from pipeline.simulate.orbit import orbit_of
-from pipeline.simulate.relay import STORED_NS, passes, rates, relay
-from pipeline.simulate.timeline import SOL_NS, local_hour, midnight_ns, stay
+from downlink_pipeline.simulate.heavens import elongation_deg, light_time_ns, silence
+from downlink_pipeline.simulate.orbit import orbit_of
+from downlink_pipeline.simulate.relay import STORED_NS, passes, rates, relay
+from downlink_pipeline.simulate.timeline import SOL_NS, local_hour, midnight_ns, stay
 
 
 def ns(*date):

@@ -9,10 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from downlink_pipeline.simulate import simulate
+from downlink_pipeline.simulate.bundle import PASSES, command
 from PIL import features
-
-from pipeline.simulate import simulate
-from pipeline.simulate.bundle import PASSES, command
 
 FOLDER = Path(__file__).parents[2] / "replay_data"
 MANIFEST = json.loads((FOLDER / "manifest.json").read_text())

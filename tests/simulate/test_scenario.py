@@ -1,9 +1,8 @@
 from pathlib import Path
 
 import pytest
-
-from pipeline.errors import ConfigError, RunError
-from pipeline.simulate import Faults, Scenario, simulate
+from downlink_pipeline.model.errors import ConfigError, RunError
+from downlink_pipeline.simulate import Faults, Scenario, simulate
 
 ENDINGS = ("", ".times", ".truth.npz", ".truth.json")
 

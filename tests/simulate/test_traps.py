@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-
-from pipeline.simulate import Scenario, simulate
-from pipeline.simulate.timeline import stay
-from pipeline.simulate.traverse import travel
+from downlink_pipeline.simulate import Scenario, simulate
+from downlink_pipeline.simulate.timeline import stay
+from downlink_pipeline.simulate.traverse import travel
 
 
 @pytest.fixture(scope="module")

@@ -5,13 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from pipeline.app import inspect
-from pipeline.errors import ConfigError, RunError
-from pipeline.kernels import write_kernels
-from pipeline.mission import load_mission
-from pipeline.stages.line import Line
-from pipeline.stages.passes import outcomes
+from downlink_pipeline.commands.recordings import inspect
+from downlink_pipeline.commands.spice import write_kernels
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.model.errors import ConfigError, RunError
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.passes import outcomes
 
 spice = pytest.importorskip("spiceypy")
 MISSION = load_mission("zhurong")

@@ -45,12 +45,16 @@ def run(installed, folder, *arguments):
 )
 def test_commands_work_from_any_folder(installed, tmp_path, arguments):
     carried = str(ROOT / "replay_data" / "night.cadu")
-    found = run(installed, tmp_path, "-m", "pipeline", *[carried if text == "PASS" else text for text in arguments])
+    found = run(
+        installed, tmp_path, "-m", "downlink_pipeline", *[carried if text == "PASS" else text for text in arguments]
+    )
     assert found.returncode == 0, found.stderr
 
 
 def test_the_demo_has_a_pass(installed, tmp_path):
-    script = "from pipeline.app import bundled; print(bundled('clean.cadu').stat().st_size)"
+    script = (
+        "from downlink_pipeline.commands.recordings import bundled; print(bundled('clean.cadu').stat().st_size)"
+    )
     assert (
         int(run(installed, tmp_path, "-c", script).stdout) == (ROOT / "replay_data" / "clean.cadu").stat().st_size
     )
@@ -58,6 +62,9 @@ def test_the_demo_has_a_pass(installed, tmp_path):
 
 def test_it_says_its_version_and_that_it_has_types(installed, tmp_path):
     version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    script = "import pipeline; print(pipeline.__version__, pipeline.__file__)"
-    assert run(installed, tmp_path, "-c", script).stdout == f"{version} {installed / 'pipeline' / '__init__.py'}\n"
-    assert (installed / "pipeline" / "py.typed").is_file()
+    script = "import downlink_pipeline; print(downlink_pipeline.__version__, downlink_pipeline.__file__)"
+    assert (
+        run(installed, tmp_path, "-c", script).stdout
+        == f"{version} {installed / 'downlink_pipeline' / '__init__.py'}\n"
+    )
+    assert (installed / "downlink_pipeline" / "py.typed").is_file()

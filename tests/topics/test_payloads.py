@@ -3,11 +3,10 @@
 import msgpack
 import numpy as np
 import pytest
+from downlink_pipeline.messages import topics
+from downlink_pipeline.model.batches import NO_TIME, QUALITY_MEANINGS, Product, Quality, Quantity, TimeRange
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
-from pipeline import topics
-from pipeline.batches import NO_TIME, QUALITY_MEANINGS, Product, Quality, Quantity, TimeRange
 
 UNTIMED = TimeRange((NO_TIME, NO_TIME), (NO_TIME, NO_TIME))
 TIMES = {

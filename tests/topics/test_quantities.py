@@ -1,7 +1,6 @@
 import numpy as np
-
-from pipeline.batches import Quantity
-from pipeline.quantities import Quantities
+from downlink_pipeline.model.batches import Quantity
+from downlink_pipeline.model.quantities import Quantities
 
 
 def quantities(value=1.0, unit="V"):

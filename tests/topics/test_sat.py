@@ -11,12 +11,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-
-from pipeline import app, asyncapi, topics
-from pipeline.catalogue import catalogue, latest_clashes
-from pipeline.mission import load_mission
-from pipeline.stages.line import Line
-from pipeline.transport.source import read_pass
+from downlink_pipeline.commands import asyncapi
+from downlink_pipeline.commands import recordings as app
+from downlink_pipeline.commands.catalogue import catalogue, latest_clashes
+from downlink_pipeline.messages import topics
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.recordings.reader import read_pass
 
 HERE = Path(__file__).parent
 EPOCH = datetime(2020, 1, 1, tzinfo=UTC)

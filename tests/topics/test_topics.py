@@ -4,10 +4,9 @@ from dataclasses import replace
 import msgpack
 import numpy as np
 import pytest
-
-from pipeline import topics
-from pipeline.batches import NO_TIME, Event, Product, Quality, Quantity, TimeRange
-from pipeline.errors import ConfigError, RunError
+from downlink_pipeline.messages import topics
+from downlink_pipeline.model.batches import NO_TIME, Event, Product, Quality, Quantity, TimeRange
+from downlink_pipeline.model.errors import ConfigError, RunError
 
 UTC = (1_621_646_400_123_456_789, 1_621_646_402_500_000_000)  # 2021-05-22, the day Zhurong drove off its lander
 

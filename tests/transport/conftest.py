@@ -10,9 +10,8 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-
-from pipeline.transport.address import BrokerAddress
-from pipeline.transport.dialer import Timing
+from downlink_pipeline.mqtt.address import BrokerAddress
+from downlink_pipeline.mqtt.reconnect import Timing
 
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin")
 CONNECT, PUBLISH, DISCONNECT = 0x10, 0x30, 0xE0

@@ -1,7 +1,6 @@
 import pytest
-
-from pipeline.errors import ConfigError
-from pipeline.transport.address import BrokerAddress, read_address
+from downlink_pipeline.model.errors import ConfigError
+from downlink_pipeline.mqtt.address import BrokerAddress, read_address
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 import asyncio
 from contextlib import aclosing
 
-from pipeline.batches import Message
-from pipeline.transport.incoming import MAX_WAITING_BYTES
-from pipeline.transport.mqtt import Publisher, subscribe
+from downlink_pipeline.model.batches import Message
+from downlink_pipeline.mqtt.publisher import Publisher, subscribe
+from downlink_pipeline.mqtt.receive_limit import MAX_WAITING_BYTES
 
 PAYLOAD = bytes(1 << 20)
 N_MESSAGES = MAX_WAITING_BYTES // len(PAYLOAD) + 16

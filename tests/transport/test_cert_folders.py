@@ -3,9 +3,8 @@
 import subprocess
 
 import pytest
-
-from pipeline.errors import ConfigError, RunError
-from pipeline.transport.cert_folders import keep_certificates
+from downlink_pipeline.model.errors import ConfigError, RunError
+from downlink_pipeline.system.cert_folders import keep_certificates
 
 NAMES = ("broker", "ingest", "publish")
 

@@ -4,19 +4,18 @@ import asyncio
 import contextlib
 
 import pytest
+from downlink_pipeline.model.errors import ConfigError, RunError
+from downlink_pipeline.mqtt.address import BrokerAddress
+from downlink_pipeline.mqtt.publisher import Publisher
+from downlink_pipeline.recordings.log import Policy, Recorder
+from downlink_pipeline.services.dispatch import Pace
+from downlink_pipeline.services.station_recorder import Desk
+from downlink_pipeline.stations.address import read_station, tls_of
+from downlink_pipeline.stations.feed_listener import FeedListener
+from downlink_pipeline.stations.feed_messages import Hello
+from downlink_pipeline.stations.tcp import TcpListener
+from downlink_pipeline.system.certs import CLIENTS, make_certificates
 from structlog.testing import capture_logs
-
-from pipeline.errors import ConfigError, RunError
-from pipeline.stages.desk import Desk
-from pipeline.stages.dispatch import Pace
-from pipeline.transport.address import BrokerAddress
-from pipeline.transport.certs import CLIENTS, make_certificates
-from pipeline.transport.feed_listener import FeedListener
-from pipeline.transport.feed_messages import Hello
-from pipeline.transport.live import TcpListener
-from pipeline.transport.mqtt import Publisher
-from pipeline.transport.recording import Policy, Recorder
-from pipeline.transport.stations import read_station, tls_of
 
 EVERYONE = ("broker", *CLIENTS)
 

@@ -3,9 +3,8 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-
-from pipeline.errors import RunError
-from pipeline.transport.client_ids import KEY_FILE, ClientIds
+from downlink_pipeline.model.errors import RunError
+from downlink_pipeline.mqtt.client_ids import KEY_FILE, ClientIds
 
 
 def test_a_service_has_the_same_id_after_a_restart(tmp_path):

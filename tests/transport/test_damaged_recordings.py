@@ -8,14 +8,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-
-from pipeline.link.settings import LinkSettings
-from pipeline.mission import load_mission
-from pipeline.stages.line import Line
-from pipeline.transport.pass_folder import PassFolder
-from pipeline.transport.recording import Policy, Recorder
-from pipeline.transport.repair import repair, verify
-from pipeline.transport.source import read_pass
+from downlink_pipeline.link.settings import LinkSettings
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.recordings.log import Policy, Recorder
+from downlink_pipeline.recordings.pass_folder import PassFolder
+from downlink_pipeline.recordings.reader import read_pass
+from downlink_pipeline.recordings.repair import repair, verify
 
 SECOND = 1_000_000_000
 
@@ -176,7 +175,10 @@ def test_a_whole_recording_is_whole(tmp_path, pieces):
 
 def downlink(*arguments):
     return subprocess.run(
-        [sys.executable, "-m", "pipeline", *map(str, arguments)], capture_output=True, text=True, check=False
+        [sys.executable, "-m", "downlink_pipeline", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 

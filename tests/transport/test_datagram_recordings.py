@@ -4,12 +4,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-
-from pipeline.batches import ByteBatch
-from pipeline.stages.stage_messages import Raw, RunId, pack, unpack
-from pipeline.transport.pass_reader import PassReader
-from pipeline.transport.recording import Policy, Recorder
-from pipeline.transport.source import read_pass
+from downlink_pipeline.model.batches import ByteBatch
+from downlink_pipeline.recordings.log import Policy, Recorder
+from downlink_pipeline.recordings.log_reader import PassReader
+from downlink_pipeline.recordings.reader import read_pass
+from downlink_pipeline.services.protocol import Raw, RunId, pack, unpack
 
 
 @pytest.mark.parametrize("datagrams", [False, True])

@@ -6,20 +6,19 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from downlink_pipeline.model.batches import Message
+from downlink_pipeline.model.errors import ConfigError, RunError
+from downlink_pipeline.mqtt import embedded
+from downlink_pipeline.mqtt.address import BrokerAddress
+from downlink_pipeline.mqtt.broker import broker
+from downlink_pipeline.mqtt.embedded import EmbeddedBroker, Patience, Program, find_program
+from downlink_pipeline.mqtt.publisher import Publisher, Timing
 from structlog.testing import capture_logs
-
-from pipeline.batches import Message
-from pipeline.errors import ConfigError, RunError
-from pipeline.transport import embedded
-from pipeline.transport.address import BrokerAddress
-from pipeline.transport.broker import broker
-from pipeline.transport.embedded import EmbeddedBroker, Patience, Program, find_program
-from pipeline.transport.mqtt import Publisher, Timing
 
 ROOT = Path(__file__).parents[2]
 KILLED_RUN = """
 import asyncio, os, signal
-from pipeline.transport.embedded import EmbeddedBroker, Program, _amqtt
+from downlink_pipeline.mqtt.embedded import EmbeddedBroker, Program, _amqtt
 
 async def main():
     async with EmbeddedBroker(Program("amqtt", _amqtt)) as ours:

@@ -9,18 +9,17 @@ from contextlib import aclosing, asynccontextmanager, suppress
 
 import pytest
 import zstandard
+from downlink_pipeline.model.errors import ConfigError, RunError
+from downlink_pipeline.recordings.log import Committed, Policy, Recorder
+from downlink_pipeline.recordings.reader import read_pass
+from downlink_pipeline.services.dispatch import Pace
+from downlink_pipeline.services.station_recorder import Desk
+from downlink_pipeline.stations import feed as feed_module
+from downlink_pipeline.stations.address import Station
+from downlink_pipeline.stations.feed import Fed, feed
+from downlink_pipeline.stations.feed_listener import FeedListener
+from downlink_pipeline.stations.feed_messages import Hello, read_hello
 from structlog.testing import capture_logs
-
-from pipeline.errors import ConfigError, RunError
-from pipeline.stages.desk import Desk
-from pipeline.stages.dispatch import Pace
-from pipeline.transport import feed as feed_module
-from pipeline.transport.feed import Fed, feed
-from pipeline.transport.feed_listener import FeedListener
-from pipeline.transport.feed_messages import Hello, read_hello
-from pipeline.transport.recording import Committed, Policy, Recorder
-from pipeline.transport.source import read_pass
-from pipeline.transport.stations import Station
 
 POLICY = Policy(file_bytes=300_000, fsync_s=None)
 

@@ -8,8 +8,7 @@ import sys
 
 import pytest
 import zstandard
-
-from pipeline.transport.source import read_pass
+from downlink_pipeline.recordings.reader import read_pass
 
 CONTENT = bytes(range(256)) * 40
 PACKED = {
@@ -51,7 +50,7 @@ def test_receive_times_count_unpacked_bytes(tmp_path):
 
 def test_a_dash_is_standard_input():
     code = (
-        "import sys; from pathlib import Path; from pipeline.transport.source import read_pass\n"
+        "import sys; from pathlib import Path; from downlink_pipeline.recordings.reader import read_pass\n"
         "sys.stdout.buffer.write(b''.join(b.data.tobytes() for b in read_pass(Path('-'))))"
     )
     done = subprocess.run([sys.executable, "-c", code], input=CONTENT, capture_output=True, check=True)

@@ -6,11 +6,10 @@ from collections import defaultdict
 from contextlib import aclosing, asynccontextmanager
 
 import pytest
-
-from pipeline.stages.stage_messages import _NAME
-from pipeline.transport.followed import safe_name
-from pipeline.transport.stations import Station
-from pipeline.transport.tail import GrowingFile
+from downlink_pipeline.services.protocol import _NAME
+from downlink_pipeline.stations.address import Station
+from downlink_pipeline.stations.file import GrowingFile
+from downlink_pipeline.stations.followed import safe_name
 
 
 class Recorded(defaultdict):

@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import suppress
 
-from pipeline.transport.http import MAX_CONNECTIONS, watched
+from downlink_pipeline.services.health import MAX_CONNECTIONS, watched
 
 
 async def ask(port: int) -> bytes:

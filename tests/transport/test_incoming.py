@@ -7,15 +7,15 @@ from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
+from downlink_pipeline.messages import topics
+from downlink_pipeline.model.batches import Message
+from downlink_pipeline.mqtt import publisher as mqtt
+from downlink_pipeline.mqtt import receive_limit as incoming
+from downlink_pipeline.mqtt.connection import MQTT_3_1_1, Connection
+from downlink_pipeline.mqtt.publisher import Publisher, subscribe
+from downlink_pipeline.mqtt.session import Terms
+from downlink_pipeline.services.protocol import Out, Outgoing, RunId, pack
 from structlog.testing import capture_logs
-
-from pipeline import topics
-from pipeline.batches import Message
-from pipeline.stages.stage_messages import Out, Outgoing, RunId, pack
-from pipeline.transport import incoming, mqtt
-from pipeline.transport.connection import MQTT_3_1_1, Connection
-from pipeline.transport.mqtt import Publisher, subscribe
-from pipeline.transport.terms import Terms
 
 
 async def put(broker, topic, n_bytes, tmp_path, *more):

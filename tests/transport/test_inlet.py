@@ -7,8 +7,7 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
-
-from pipeline.transport.inlet import READ_BYTES, Inlet
+from downlink_pipeline.stations.tcp_protocol import READ_BYTES, Inlet
 
 
 @asynccontextmanager

@@ -4,13 +4,12 @@ import errno
 import os
 
 import pytest
-
-from pipeline.stages.dispatch import Dispatch, Pace
-from pipeline.stages.stage_messages import Claim
-from pipeline.transport import pass_files
-from pipeline.transport.disk import LATER
-from pipeline.transport.pass_reader import PassReader
-from pipeline.transport.recording import Policy, Recorder
+from downlink_pipeline.recordings import pass_files
+from downlink_pipeline.recordings.disk import LATER
+from downlink_pipeline.recordings.log import Policy, Recorder
+from downlink_pipeline.recordings.log_reader import PassReader
+from downlink_pipeline.services.dispatch import Dispatch, Pace
+from downlink_pipeline.services.protocol import Claim
 
 SENT = bytes(range(250)) * 8
 

@@ -7,13 +7,12 @@ from contextlib import aclosing, asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
-
-from pipeline.errors import ConfigError, RunError
-from pipeline.transport.datagrams import UdpListener
-from pipeline.transport.inlet import READ_BYTES
-from pipeline.transport.live import TcpClient, TcpListener
-from pipeline.transport.stations import Station, check_listener, read_station
-from pipeline.transport.tail import GrowingFile
+from downlink_pipeline.model.errors import ConfigError, RunError
+from downlink_pipeline.stations.address import Station, check_listener, read_station
+from downlink_pipeline.stations.file import GrowingFile
+from downlink_pipeline.stations.tcp import TcpClient, TcpListener
+from downlink_pipeline.stations.tcp_protocol import READ_BYTES
+from downlink_pipeline.stations.udp import UdpListener
 
 
 class Taken:

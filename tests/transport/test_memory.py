@@ -1,5 +1,5 @@
-from pipeline.batches import Message
-from pipeline.transport.memory import Memory
+from downlink_pipeline.model.batches import Message
+from downlink_pipeline.mqtt.resend import Memory
 
 
 class Clock:

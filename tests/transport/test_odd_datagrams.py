@@ -4,24 +4,23 @@ import asyncio
 import socket
 
 import pytest
+from downlink_pipeline.messages.topics import event_message
+from downlink_pipeline.model.batches import ByteBatch, Event, PacketBatch
+from downlink_pipeline.processing.chain import Outcome
+from downlink_pipeline.recordings.disk_share import DiskShare
+from downlink_pipeline.recordings.log import Policy, Recorder
+from downlink_pipeline.recordings.odd_datagrams import frames_inside, read_aside
+from downlink_pipeline.recordings.reader import read_pass
+from downlink_pipeline.services.bus import LocalBus
+from downlink_pipeline.services.decoder_runs import Worker
+from downlink_pipeline.services.dispatch import Pace
+from downlink_pipeline.services.ingest import Ingest
+from downlink_pipeline.services.metrics import IngestMeters
+from downlink_pipeline.services.protocol import Raw, RunId, pack, unpack
+from downlink_pipeline.services.station_recorder import Desk
+from downlink_pipeline.stations.address import Station
+from downlink_pipeline.stations.udp import UdpListener
 from structlog.testing import capture_logs
-
-from pipeline.batches import ByteBatch, Event, PacketBatch
-from pipeline.stages.bus import LocalBus
-from pipeline.stages.desk import Desk
-from pipeline.stages.dispatch import Pace
-from pipeline.stages.ingest import Ingest
-from pipeline.stages.line import Outcome
-from pipeline.stages.meters import IngestMeters
-from pipeline.stages.stage_messages import Raw, RunId, pack, unpack
-from pipeline.stages.worker import Worker
-from pipeline.topics import event_message
-from pipeline.transport.datagrams import UdpListener
-from pipeline.transport.disk_share import DiskShare
-from pipeline.transport.odd_datagrams import frames_inside, read_aside
-from pipeline.transport.recording import Policy, Recorder
-from pipeline.transport.source import read_pass
-from pipeline.transport.stations import Station
 
 MARKER = bytes.fromhex("1ACFFC1D")
 FRAME = bytes(range(100)) * 11 + bytes(15)  # 1,115 bytes, as TM frames of a Reed-Solomon code of depth 5 have

@@ -3,12 +3,11 @@
 import random
 
 import pytest
-
-from pipeline.errors import RunError
-from pipeline.transport.pass_folder import UNKNOWN
-from pipeline.transport.pass_reader import PassReader
-from pipeline.transport.recording import Committed, PassFolder, Policy, Recorder
-from pipeline.transport.repair import damaged, pass_folders, repair, verify
+from downlink_pipeline.model.errors import RunError
+from downlink_pipeline.recordings.log import Committed, PassFolder, Policy, Recorder
+from downlink_pipeline.recordings.log_reader import PassReader
+from downlink_pipeline.recordings.pass_folder import UNKNOWN
+from downlink_pipeline.recordings.repair import damaged, pass_folders, repair, verify
 
 TRUTH = random.Random(14).randbytes(6000)
 NESTED = b"[" * 100_000

@@ -13,17 +13,16 @@ from pathlib import Path
 
 import aiomqtt
 import pytest
-
-from pipeline.batches import Message
-from pipeline.errors import RunError
-from pipeline.transport.mqtt import Publisher, Timing, subscribe
+from downlink_pipeline.model.batches import Message
+from downlink_pipeline.model.errors import RunError
+from downlink_pipeline.mqtt.publisher import Publisher, Timing, subscribe
 
 ROOT = Path(__file__).parents[2]
 DYING_PUBLISHER = """
 import asyncio, os, signal
-from pipeline.batches import Message
-from pipeline.transport.address import BrokerAddress
-from pipeline.transport.mqtt import Publisher
+from downlink_pipeline.model.batches import Message
+from downlink_pipeline.mqtt.address import BrokerAddress
+from downlink_pipeline.mqtt.publisher import Publisher
 
 async def main():
     will = Message("w", b"offline", retain=True)

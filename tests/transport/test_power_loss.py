@@ -7,10 +7,9 @@ synced may be gone. Truth: each byte that is read stands where the sender sent i
 import random
 
 import pytest
-
-from pipeline.transport.disk import Disk, DiskFile
-from pipeline.transport.pass_reader import PassReader
-from pipeline.transport.recording import PassFolder, Policy, Recorder
+from downlink_pipeline.recordings.disk import Disk, DiskFile
+from downlink_pipeline.recordings.log import PassFolder, Policy, Recorder
+from downlink_pipeline.recordings.log_reader import PassReader
 
 N_LOSSES = 500
 PAGE = 512

@@ -3,12 +3,11 @@ import time
 from dataclasses import replace
 
 import pytest
-
-from pipeline.batches import Message
-from pipeline.errors import RunError
-from pipeline.transport.address import BrokerAddress
-from pipeline.transport.dialer import Timing
-from pipeline.transport.mqtt import Publisher
+from downlink_pipeline.model.batches import Message
+from downlink_pipeline.model.errors import RunError
+from downlink_pipeline.mqtt.address import BrokerAddress
+from downlink_pipeline.mqtt.publisher import Publisher
+from downlink_pipeline.mqtt.reconnect import Timing
 
 
 def messages(n, topic="t"):

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from downlink_pipeline.recordings.log import Committed, PassFolder, Policy, Recorder, forget_old
+from downlink_pipeline.recordings.log_reader import PassReader
+from downlink_pipeline.recordings.reader import read_pass
 from structlog.testing import capture_logs
-
-from pipeline.transport.pass_reader import PassReader
-from pipeline.transport.recording import Committed, PassFolder, Policy, Recorder, forget_old
-from pipeline.transport.source import read_pass
 
 SECOND = 1_000_000_000
 PIECES = [bytes([i]) * (i + 1) for i in range(20)]

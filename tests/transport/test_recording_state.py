@@ -5,18 +5,17 @@ import struct
 
 import numpy as np
 import pytest
+from downlink_pipeline.recordings.disk import Disk
+from downlink_pipeline.recordings.log import Policy, Recorder
+from downlink_pipeline.recordings.log_reader import PassReader
+from downlink_pipeline.recordings.pass_folder import Committed, PassFolder
+from downlink_pipeline.recordings.reader import read_pass, received_span, size_of_pass
+from downlink_pipeline.recordings.repair import verify
+from downlink_pipeline.services.dispatch import Pace
+from downlink_pipeline.services.station_recorder import Desk
+from downlink_pipeline.stations.feed import _n_bytes
+from downlink_pipeline.stations.tcp import Arrival
 from structlog.testing import capture_logs
-
-from pipeline.stages.desk import Desk
-from pipeline.stages.dispatch import Pace
-from pipeline.transport.disk import Disk
-from pipeline.transport.feed import _n_bytes
-from pipeline.transport.live import Arrival
-from pipeline.transport.pass_folder import Committed, PassFolder
-from pipeline.transport.pass_reader import PassReader
-from pipeline.transport.recording import Policy, Recorder
-from pipeline.transport.repair import verify
-from pipeline.transport.source import read_pass, received_span, size_of_pass
 
 SECOND = 1_000_000_000
 TRUTH = bytes(range(256)) * 20

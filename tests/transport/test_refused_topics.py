@@ -5,11 +5,10 @@ from contextlib import aclosing
 from dataclasses import replace
 
 import pytest
-
-from pipeline.batches import Message
-from pipeline.errors import RunError
-from pipeline.transport.mqtt import Publisher, PublishRefusedError, subscribe
-from pipeline.transport.refused_topics import PAUSE_S, RefusedTopics
+from downlink_pipeline.model.batches import Message
+from downlink_pipeline.model.errors import RunError
+from downlink_pipeline.mqtt.publisher import Publisher, PublishRefusedError, subscribe
+from downlink_pipeline.mqtt.refused_topics import PAUSE_S, RefusedTopics
 
 
 async def test_what_an_access_list_forbids_is_refused_by_name_with_one_reconnect_a_topic(mosquitto, tmp_path):

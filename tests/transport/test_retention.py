@@ -1,11 +1,10 @@
 """Old passes are deleted by the times in the recordings; a clock that is wrong deletes nothing."""
 
 import pytest
+from downlink_pipeline.recordings.log import Policy, Recorder
+from downlink_pipeline.recordings.pass_folder import Committed
+from downlink_pipeline.recordings.retention import Retention
 from structlog.testing import capture_logs
-
-from pipeline.transport.pass_folder import Committed
-from pipeline.transport.recording import Policy, Recorder
-from pipeline.transport.retention import Retention
 
 DAY_S = 86_400
 DAY_NS = DAY_S * 10**9

@@ -5,10 +5,9 @@ import tracemalloc
 
 import numpy as np
 import pytest
-
-from pipeline.batches import ByteBatch
-from pipeline.errors import ConfigError, RunError
-from pipeline.transport.source import paced, read_pass
+from downlink_pipeline.model.batches import ByteBatch
+from downlink_pipeline.model.errors import ConfigError, RunError
+from downlink_pipeline.recordings.reader import paced, read_pass
 
 S = 1_000_000_000
 

@@ -5,12 +5,11 @@ import ssl
 from contextlib import aclosing, asynccontextmanager, suppress
 
 import pytest
-
-from pipeline.transport import live
-from pipeline.transport.certs import make_certificates
-from pipeline.transport.inlet import MAX_HANDSHAKES
-from pipeline.transport.live import MAX_CANDIDATES, TcpListener
-from pipeline.transport.stations import Station, read_station
+from downlink_pipeline.stations import tcp as live
+from downlink_pipeline.stations.address import Station, read_station
+from downlink_pipeline.stations.tcp import MAX_CANDIDATES, TcpListener
+from downlink_pipeline.stations.tcp_protocol import MAX_HANDSHAKES
+from downlink_pipeline.system.certs import make_certificates
 
 MARKER = bytes.fromhex("1ACFFC1D")
 

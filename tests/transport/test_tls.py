@@ -6,20 +6,19 @@ import ssl
 import subprocess
 
 import pytest
+from downlink_pipeline.model.errors import ConfigError, RunError
+from downlink_pipeline.mqtt.address import BrokerAddress
+from downlink_pipeline.mqtt.connection import _tls_context
+from downlink_pipeline.mqtt.publisher import Publisher
+from downlink_pipeline.mqtt.reconnect import Dialer, Timing
+from downlink_pipeline.mqtt.session import Terms
+from downlink_pipeline.stations.address import read_station, tls_of
+from downlink_pipeline.stations.feed import feed
+from downlink_pipeline.stations.feed_listener import FeedListener
+from downlink_pipeline.stations.tcp import TcpListener
+from downlink_pipeline.system import tls
+from downlink_pipeline.system.certs import make_certificates
 from structlog.testing import capture_logs
-
-from pipeline.errors import ConfigError, RunError
-from pipeline.transport import tls
-from pipeline.transport.address import BrokerAddress
-from pipeline.transport.certs import make_certificates
-from pipeline.transport.connection import _tls_context
-from pipeline.transport.dialer import Dialer, Timing
-from pipeline.transport.feed import feed
-from pipeline.transport.feed_listener import FeedListener
-from pipeline.transport.live import TcpListener
-from pipeline.transport.mqtt import Publisher
-from pipeline.transport.stations import read_station, tls_of
-from pipeline.transport.terms import Terms
 
 NAMES = ("ingest", "station")
 

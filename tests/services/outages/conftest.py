@@ -17,11 +17,10 @@ from urllib.error import HTTPError
 import numpy as np
 import psutil
 import pytest
-
-from pipeline.topics import unpack_product
-from pipeline.transport.dialer import Timing
-from pipeline.transport.mqtt import subscribe
-from pipeline.transport.source import read_pass
+from downlink_pipeline.messages.topics import unpack_product
+from downlink_pipeline.mqtt.publisher import subscribe
+from downlink_pipeline.mqtt.reconnect import Timing
+from downlink_pipeline.recordings.reader import read_pass
 
 ROOT = Path(__file__).parents[3]
 TOLD_S = 30

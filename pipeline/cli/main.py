@@ -1,0 +1,168 @@
+"""The command line: where something is wrong one clear line, and the exit status of the contract."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..model.errors import ConfigError, DownlinkError, StoppedError
+from . import archive as cli_archive
+from . import dictionary as cli_dictionary
+from . import look as cli_look
+from . import passes as cli_passes
+from . import recordings as cli_recordings
+from . import services as cli_services
+from . import simulate as cli_simulate
+from .options import err, out, readable
+from .start import loading
+
+if TYPE_CHECKING:
+    from ..dictionary.compile.plan import Plan
+    from ..mission.loading import Mission
+
+_UsageProblem: Any = next(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
+cli = typer.Typer(
+    name="downlink",
+    help="From the frames that a ground station receives to calibrated science products on MQTT topics.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for room in (cli_passes, cli_simulate, cli_look, cli_services, cli_archive, cli_recordings, cli_dictionary):
+    cli.add_typer(room.commands)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        from ..system.software import software
+
+        out.print(software())
+        raise typer.Exit
+
+
+@cli.callback()
+def common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command; the help is that of `cli`."""
+
+
+@cli.command()
+def check(
+    mission: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="M", help="A mission's folder, or its name under configs/; DOWNLINK_MISSION without."
+        ),
+    ] = None,
+    dictionary: Annotated[
+        list[Path] | None,
+        typer.Option(
+            metavar="FILE",
+            help="Say what becomes of a dictionary, element by element: XTCE files, a folder, an mdb.yaml or CSV.",
+        ),
+    ] = None,
+    root: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="With --dictionary: where packets enter.")
+    ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="What would be passed over with a warning is an error.")
+    ] = False,
+    packets: Annotated[
+        Path | None,
+        typer.Option("--against", metavar="FILE", help="Say how many packets find a container, APID by APID."),
+    ] = None,
+) -> None:
+    """Validate a mission: every problem of its files, with file, line and key; or what it is made of.
+
+    With --dictionary a dictionary alone: what of it is supported, passed over or refused, its warnings, the shortest
+    and longest packet of each container. It ends as a mission would that names it.
+
+    Example: downlink check zhurong
+    """
+    with loading():
+        from ..commands import recordings as app
+        from ..mission.loading import load_mission
+    if mission is None and dictionary is None:
+        mission = os.environ.get("DOWNLINK_MISSION") or None
+    if (mission is None) == (dictionary is None):
+        raise ConfigError("check either a mission or --dictionary FILE")
+    for path in dictionary or ():
+        if not path.exists():
+            raise ConfigError(f"{path}: there is no such file")
+    readable([packets] if packets else [])
+    if dictionary is not None:
+        _check_dictionary(dictionary, tuple(root or ()), packets, strict=strict)
+        return
+    known = load_mission(mission or "", strict=strict)
+    for key, lines in app.describe(known).items():
+        for number, line in enumerate(lines):
+            out.print(f"{'' if number else key:12} {line}", soft_wrap=True)
+    if packets is not None and known.plan is not None:
+        _try_packets(packets, known.plan, known)
+
+
+def _check_dictionary(paths: list[Path], roots: tuple[str, ...], packets: Path | None, *, strict: bool) -> None:
+    from ..commands.dictionary_report import examine_dictionary
+    from ..mission.dictionary_files import ReaderOptions
+
+    found = examine_dictionary(paths, ReaderOptions(strict, roots=roots))
+    for line in found.lines:
+        out.print(line, soft_wrap=True)
+    if found.problems:
+        raise ConfigError(found.problems)
+    if packets is not None and found.plan is not None:
+        _try_packets(packets, found.plan)
+
+
+def _try_packets(path: Path, plan: Plan, known: Mission | None = None) -> None:
+    from ..commands.dictionary_report import against
+
+    lines, _ = against(path, plan, known)
+    for line in lines:
+        out.print(line, soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user's is one line, never a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # names that are no text, and terminals that have no such letter
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        status = cli(standalone_mode=False) or 0
+        if status == StoppedError.exit_status:  # what typer makes of Ctrl-C
+            raise KeyboardInterrupt  # noqa: TRY301 - as what else ends a run so
+    except DownlinkError as error:
+        status = _say(str(error), error.exit_status)
+    except _UsageProblem as error:
+        where = error.ctx.command_path if error.ctx else "downlink"
+        text = error.format_message().replace("Value error, ", "")
+        status = _say(f"{text} (see {where} --help)" if text else "", error.exit_code)
+    except BrokenPipeError:  # who read our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 1
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        status = _say(f"{where}{error.strerror or error}", 1)
+    except (KeyboardInterrupt, asyncio.CancelledError, typer.Abort):
+        status = _say("interrupted; nothing half-written is left", StoppedError.exit_status)
+    raise SystemExit(status)
+
+
+def _say(text: str, status: int) -> int:
+    for line in text.splitlines():
+        err.print(f"downlink: {line}", soft_wrap=True)
+    return status
+
+
+if __name__ == "__main__":
+    main()

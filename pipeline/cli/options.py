@@ -1,0 +1,188 @@
+"""What the commands share: options of one meaning, the consoles, and how a pass is asked for and told of."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ..commands.report import print_report, warnings
+from ..link.verdict import nothing_right
+from ..model.errors import ConfigError, RunError
+from ..system.terminal import console
+
+if TYPE_CHECKING:
+    from ..mission.loading import Mission
+
+WIDTH = None if sys.stdout.isatty() else 160  # of tables that go to a file or a pipe
+out = console(width=WIDTH)
+err = console(stderr=True)
+
+Passes = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="PASS", help="Recordings (gzip, bzip2 and zstd too); - is standard input.", show_default=False
+    ),
+]
+Merge = Annotated[
+    bool,
+    typer.Option(
+        "--merge",
+        help="The recordings are of several stations that received one pass: merge them frame by frame. "
+        "Without it they are read one after the other.",
+    ),
+]
+Overwrite = Annotated[
+    bool,
+    typer.Option(
+        "--overwrite",
+        help="Replace files that are there and that this command did not make of the same pass. Inputs stay.",
+    ),
+]
+MissionName = Annotated[
+    str,
+    typer.Option(
+        "--mission",
+        "-m",
+        metavar="M",
+        envvar="DOWNLINK_MISSION",
+        show_default=False,
+        help="A folder with a mission.toml, or its name under configs/; NAME:PROFILE for another link profile.",
+    ),
+]
+_URL = "mqtt:// or mqtts://\\[user@]host\\[:port], password in DOWNLINK_BROKER_PASSWORD"
+BrokerUrl = Annotated[str, typer.Option(metavar="URL", envvar="DOWNLINK_BROKER", help=f"{_URL}.")]
+BrokerOrOwn = Annotated[
+    str | None,
+    typer.Option(metavar="URL", envvar="DOWNLINK_BROKER", help=f"{_URL}. Without it: an embedded broker."),
+]
+Speed = Annotated[
+    str | None,
+    typer.Option(
+        metavar="1|10|max",
+        envvar="DOWNLINK_SPEED",
+        help="Times the real rate: by receive times, else by insert zones or the onboard clock; max without.",
+    ),
+]
+Rate = Annotated[
+    str | None,
+    typer.Option(
+        metavar="BITS_PER_S",
+        help="The rate of the link, in bits per second (2048k, 2M too), in place of the times of the recording.",
+    ),
+]
+MOST_BITS_PER_S = 1e12
+AsJson = Annotated[bool, typer.Option("--json", help="The pass report as JSON.")]
+FileFormat = Annotated[
+    Literal["archive", "netcdf", "cdf", "pds4", "segy", "wav", "picture", "quicklook", "zarr"],
+    typer.Option("--format", help="Of each kind of product its own files, or one kind alone."),
+]
+OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")]
+
+
+def speed_factor(text: str | None, rate_bits_per_s: float | None) -> float | None:
+    """Read --speed; None is as fast as can be, which it is without the option unless a rate is given."""
+    if text is None:
+        return None if rate_bits_per_s is None else 1.0
+    if text == "max":
+        if rate_bits_per_s is not None:
+            raise ConfigError("--rate sets a pace: not with --speed max")
+        return None
+    try:
+        factor = float(text)
+    except ValueError:
+        factor = 0.0
+    if not 0 < factor < float("inf"):
+        raise ConfigError(f"--speed {text}: a factor such as 1 or 10, or max")
+    return factor
+
+
+def rate_of(text: str | None) -> float | None:
+    """Read --rate, in bits per second."""
+    if text is None:
+        return None
+    scale = {"k": 1e3, "M": 1e6}.get(text[-1:], 1.0)
+    try:
+        rate = float(text[:-1] if scale > 1 else text) * scale
+    except ValueError:
+        rate = 0.0
+    if not 1 <= rate <= MOST_BITS_PER_S:
+        raise ConfigError(f"--rate {text}: bits per second, such as 2048000, 2048k or 2.048M")
+    return rate
+
+
+def readable(passes: Sequence[Path], mission: Mission | None = None, *, merge: bool = False) -> int | None:
+    """Check that the recordings are there before anything starts; their size in bytes, where it can be told.
+
+    With `mission`, lines on standard error say where recordings that are read one after the other are not in order of
+    time, or are the same. ConfigError where they cannot be read together.
+    """
+    from ..processing.passes import out_of_order, same_bytes
+    from ..recordings.compression import STANDARD_INPUT, compression
+
+    for path in passes:
+        if path == STANDARD_INPUT:
+            continue
+        if not path.exists():
+            raise ConfigError(f"{path}: there is no such file")
+        if path.is_dir() and not any(path.glob("[0-9]*.raw")):  # as ingest records a pass
+            raise ConfigError(f"{path} is a folder: name the recordings in it")
+        if len(passes) > 1 and path.is_file() and not path.stat().st_size:
+            err.print(f"downlink: {path}: the recording is empty", soft_wrap=True)
+    if mission is not None:
+        for text in (out_of_order(mission, passes, merge=merge), same_bytes(mission, passes, merge=merge)):
+            if text:
+                err.print(f"downlink: {text}", soft_wrap=True)
+    if any(path == STANDARD_INPUT or path.is_dir() or compression(path) for path in passes):
+        return None
+    return sum(path.stat().st_size for path in passes)
+
+
+@contextmanager
+def progress(total_bytes: int | None) -> Iterator[Callable[[int], None]]:
+    """Show a bar on a terminal; nothing elsewhere."""
+    from .progress import progress_bar
+
+    with progress_bar(err) as bar:
+        task = bar.add_task("", total=total_bytes)
+        yield lambda n_bytes: bar.update(task, advance=n_bytes)
+
+
+def tell(report: dict[str, Any], mission: Mission, title: str, as_json: bool, *, console: Any = None) -> None:
+    """Print the pass report at the end of a run; RunError where messages were left undelivered."""
+    warn(report, mission)
+    if as_json:
+        sys.stdout.write(json.dumps(report) + "\n")
+    else:
+        print_report(console or out, report, title)
+    if report.get("undelivered"):
+        raise RunError("stopped with messages undelivered: the broker did not answer")
+
+
+_TOLD: set[str] = set()
+"""Dictionaries whose notices have been printed."""
+
+
+def warn(report: Mapping[str, Any], mission: Mission, path: Path | None = None) -> None:
+    """Say on standard error what looks like a wrong mission or a broken recording. `path`: of which, if of several.
+
+    Once for each dictionary also what of it was passed over.
+    """
+    digest = mission.lineage.get("dictionary_sha256", "")
+    for notice in mission.plan.notices if mission.plan and digest not in _TOLD else ():
+        err.print(f"downlink: warning: {notice}", soft_wrap=True)
+    _TOLD.add(digest)
+    for line in warnings(report, mission.name):
+        named = path is None or line.startswith(f"{path.name}: ")
+        err.print(f"downlink: {line}" if named else f"downlink: {path}: {line}", soft_wrap=True)
+
+
+def conclude(report: Mapping[str, Any]) -> None:
+    """End a command that read a pass: with exit status 1 where nothing of it was right, as `warn` has said."""
+    if nothing_right(report):
+        raise typer.Exit(RunError.exit_status)

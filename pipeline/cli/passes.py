@@ -1,0 +1,352 @@
+"""Recorded passes on the command line: `demo`, `replay`, `inspect`, `packets`, `decode`, `products`."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ..model.errors import ConfigError, DownlinkError
+from ..system import signals
+from .options import (
+    AsJson,
+    BrokerOrOwn,
+    FileFormat,
+    Merge,
+    MissionName,
+    OutFolder,
+    Overwrite,
+    Passes,
+    Rate,
+    Speed,
+    conclude,
+    err,
+    out,
+    progress,
+    rate_of,
+    readable,
+    speed_factor,
+    tell,
+    warn,
+)
+from .start import loading
+
+if TYPE_CHECKING:
+    from ..mission.loading import Mission
+
+LAST_LOOK_S = 1.0
+"""A page looks for news twice a second."""
+AT_END = "at its end: wind it back on the dashboard, or Ctrl-C"
+commands = typer.Typer()
+
+
+@commands.command()
+def demo() -> None:
+    """Replay the bundled pass of Zhurong on an embedded broker, and show what comes out.
+
+    On a terminal the broker stays up until Ctrl-C, so that you can subscribe to it; in a script it ends by itself.
+    """
+    with loading():
+        from ..commands import recordings as app
+        from ..mission.loading import load_mission
+        from ..mqtt.broker import broker as broker_at
+    recording = app.bundled("clean.cadu")
+    mission = load_mission("zhurong")
+
+    async def run() -> None:
+        async with broker_at(None) as address:
+            command = f"mosquitto_sub -h {address.host} -p {address.port} -t 'zhurong/#' -v"
+            async with _demo_dashboard(address) as page:
+                where = [f"broker on {address}: try  {command}", *page]
+                await _replay(
+                    [recording], mission, address, where, stream="demo", speed=1.0, hold=sys.stdout.isatty()
+                )
+
+    signals.run(run())
+
+
+@commands.command()
+def replay(
+    passes: Passes,
+    mission: MissionName,
+    broker: BrokerOrOwn = None,
+    speed: Speed = None,
+    rate: Rate = None,
+    stream: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Topics are <mission>/NAME/...; the file's name without it.")
+    ] = None,
+    hold: Annotated[
+        bool, typer.Option("--hold", help="Wait at the end to be wound back on the dashboard, until Ctrl-C.")
+    ] = False,
+    archive: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Write the product files of the recordings too, at the end.")
+    ] = None,
+    overwrite: Overwrite = False,
+    merge: Merge = False,
+    as_json: AsJson = False,
+) -> None:
+    """Run recordings through the whole pipeline: products on MQTT topics, and the pass report at the end.
+
+    The dashboard, or JSON on <mission>/NAME/control, pauses it, sets its speed and winds it (docs/dashboard.md).
+
+    Example: downlink replay replay_data/damaged.cadu --mission zhurong --broker mqtt://localhost
+    """
+    with loading():
+        from ..commands import recordings as app
+        from ..mission.loading import load_mission
+        from ..mqtt.broker import broker as broker_at
+        from ..system.outputs import check_folder
+    known = load_mission(mission)
+    readable(passes, known, merge=merge)
+    if archive is not None:
+        check_folder(archive, [*passes, *known.files], option="--archive")
+    rate_bits_per_s = rate_of(rate)
+    factor = speed_factor(speed, rate_bits_per_s)
+    name = app.stream_name(stream, passes)
+
+    async def run() -> dict[str, Any]:
+        async with broker_at(broker) as address:
+            return await _replay(
+                passes,
+                known,
+                address,
+                [f"publishing {known.name}/{name}/# on {address}"],
+                stream=name,
+                speed=factor,
+                rate_bits_per_s=rate_bits_per_s,
+                hold=hold,
+                merge=merge,
+                as_json=as_json,
+            )
+
+    report = signals.run(run())
+    if archive is not None:
+        made = app.write_products(
+            passes,
+            known,
+            archive,
+            lambda _: None,
+            file_format="archive",
+            stream=name,
+            merge=merge,
+            overwrite=overwrite,
+        )
+        err.print(f"{len(made['files'])} files in {archive}", soft_wrap=True)
+    conclude(report)
+
+
+@commands.command()
+def inspect(passes: Passes, mission: MissionName, merge: Merge = False, as_json: AsJson = False) -> None:
+    """Read recordings for their pass report alone: frames, losses, channels, packets.
+
+    Example: downlink inspect replay_data/damaged.cadu --mission zhurong
+    """
+    with loading():
+        from ..commands import recordings as app
+        from ..mission.loading import load_mission
+    known = load_mission(mission)
+    with progress(readable(passes, known, merge=merge)) as advance:
+        report = app.inspect(passes, known, advance, merge=merge)
+    tell(report, known, ", ".join(map(str, passes)), as_json)
+    conclude(report)
+
+
+@commands.command()
+def packets(
+    passes: Passes,
+    mission: MissionName,
+    out_file: Annotated[
+        Path,
+        typer.Option("--out", metavar="FILE", show_default=False, help="The file to write; - is standard output."),
+    ],
+    merge: Merge = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the space packets of recordings back to back, idle ones left out.
+
+    Virtual channels come in order of (spacecraft id, channel), packets in order inside each.
+
+    Example: downlink packets replay_data/clean.cadu --mission zhurong --out clean.packets
+    """
+    with loading():
+        from ..commands import recordings as app
+        from ..mission.loading import load_mission
+    known = load_mission(mission)
+    with progress(readable(passes, known, merge=merge)) as advance:
+        report = app.write_packets(passes, known, out_file, advance, merge=merge, overwrite=overwrite)
+    warn(report, known)
+    err.print(f"{report['packets']['read']:,} packets in {out_file}", soft_wrap=True)
+    conclude(report)
+
+
+@commands.command()
+def decode(
+    passes: Passes,
+    mission: MissionName,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")
+    ] = None,
+    list_: Annotated[
+        bool, typer.Option("--list", help="List the containers of the recordings and their packets; write nothing.")
+    ] = False,
+    file_format: Annotated[
+        Literal["npz", "parquet", "netcdf"], typer.Option("--format", help="Of the files.")
+    ] = "npz",
+    raw: Annotated[bool, typer.Option("--raw", help="Raw counts in place of calibrated values.")] = False,
+    merge: Merge = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write decoded packets: one file for each container, one array for each parameter, rows in packet order.
+
+    Example: downlink decode replay_data/clean.cadu --mission zhurong --out columns --format parquet
+    """
+    with loading():
+        from ..commands import recordings as app
+        from ..mission.loading import load_mission
+    known = load_mission(mission)
+    if list_:
+        with progress(readable(passes, known, merge=merge)) as advance:
+            report = app.containers(passes, known, advance, merge=merge)
+        warn(report, known)
+        for name, count in report["decoded"].items():
+            print(f"{name} {count}")  # noqa: T201
+        conclude(report)
+        return
+    if out_folder is None:
+        raise ConfigError("--out DIR: name the folder to fill, or --list the containers")
+    with progress(readable(passes, known, merge=merge)) as advance:
+        report = app.decode(
+            passes, known, out_folder, advance, file_format=file_format, raw=raw, merge=merge, overwrite=overwrite
+        )
+    warn(report, known)
+    listing = ", ".join(f"{name} {count:,}" for name, count in report["decoded"].items()) or "nothing"
+    err.print(f"decoded into {out_folder}: {listing}", soft_wrap=True)
+    for reason, count in report["records"]["set_aside"].items():
+        err.print(f"set aside {count:,}: {reason}", soft_wrap=True)
+    conclude(report)
+
+
+@commands.command()
+def products(
+    passes: Passes,
+    mission: MissionName,
+    out_folder: OutFolder,
+    file_format: FileFormat = "archive",
+    merge: Merge = False,
+    overwrite: Overwrite = False,
+    traverse: Annotated[
+        bool,
+        typer.Option("--traverse", help="Also one radargram of all runs, with longitude, latitude and topography."),
+    ] = False,
+) -> None:
+    """Write product files for the archive (NetCDF, CDF, PDS4, SEG-Y, WAV, Zarr, PNG) and products.sqlite, their index.
+
+    Example: downlink products replay_data/clean.cadu --mission zhurong --out products --format netcdf
+    """
+    with loading():
+        from ..commands import recordings as app
+        from ..mission.loading import load_mission
+    known = load_mission(mission)
+    with progress(readable(passes, known, merge=merge)) as advance:
+        report = app.write_products(
+            passes,
+            known,
+            out_folder,
+            advance,
+            file_format=file_format,
+            merge=merge,
+            overwrite=overwrite,
+            traverse=traverse,
+        )
+    warn(report, known)
+    err.print(f"{len(report['files'])} files in {out_folder}", soft_wrap=True)
+    conclude(report)
+
+
+@asynccontextmanager
+async def _demo_dashboard(address: Any) -> AsyncIterator[list[str]]:
+    """Serve the page on a terminal, where Bokeh is installed; a demo without a page is a demo too.
+
+    Gives a line that says where it is, or why it is not there. It stays until open pages show the last counters, which
+    are those of the report.
+    """
+    from ..commands import recordings as app
+
+    served, where = None, []
+    async with AsyncExitStack() as stack:
+        if sys.stdout.isatty() and app.has_dashboard():
+            try:
+                served = await stack.enter_async_context(app.dashboard(address, or_any_port=True))
+                where.append(f"dashboard on {served.url}")
+            except DownlinkError as error:
+                where.append(f"no dashboard: {error}")
+        yield where
+        if served:
+            await asyncio.sleep(LAST_LOOK_S)
+
+
+async def _replay(
+    passes: Sequence[Path],
+    mission: Mission,
+    address: Any,
+    where: Sequence[str],
+    *,
+    stream: str,
+    speed: float | None,
+    rate_bits_per_s: float | None = None,
+    hold: bool,
+    merge: bool = False,
+    as_json: bool = False,
+) -> dict[str, Any]:
+    """Replay, print the report and return it: when the end is first reached if the replay is held there, else after.
+
+    `where`: lines on where to look, shown as soon as there is a connection, and again below the report of one held.
+    """
+    from ..commands import recordings as app
+    from .progress import replay_view
+
+    title, told = f"{mission.name}/{stream}", asyncio.Event()
+    with replay_view(err, readable(passes), where) as view:
+
+        def begun() -> None:
+            if not err.is_terminal:
+                _print_lines(where)
+
+        def ended(report: dict[str, Any]) -> None:
+            if hold and not told.is_set():
+                told.set()
+                view.rest(AT_END)
+                tell(report, mission, title, as_json, console=err if err.is_terminal else out)
+                if not err.is_terminal:
+                    _print_lines([*where, AT_END])
+
+        def say(text: str) -> None:
+            err.print(f"downlink: {text}", soft_wrap=True)
+
+        report = await app.replay(
+            passes,
+            mission,
+            address,
+            view.advance,
+            stream=stream,
+            speed=speed,
+            rate_bits_per_s=rate_bits_per_s,
+            begun=begun,
+            say=say,
+            hold=hold,
+            merge=merge,
+            ended=ended,
+        )
+    if not told.is_set() or report.get("undelivered"):
+        tell(report, mission, title, as_json)
+    return report
+
+
+def _print_lines(lines: Sequence[str]) -> None:
+    for line in lines:
+        err.print(line, soft_wrap=True)

@@ -1,0 +1,72 @@
+"""What a command does before its work: import what it needs, then prepare the process.
+
+`--help` and wrong usage need neither, so that the modules of the command line import only typer and rich at their top.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, cast
+
+from ..model.printable import printable_values
+from ..system import interrupt
+from ..system.allocator import keep_freed_memory
+from ..system.terminal import write_traceback
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Hold the imports of a command. At the end of the block signals, heap and log are set up for its run."""
+    yield
+    interrupt.release()
+    with suppress(ValueError):  # not in the main thread
+        signal.signal(signal.SIGTERM, interrupt.terminate)
+    _log_to(sys.stderr)
+    keep_freed_memory()
+
+
+def _printable(_logger: object, _method: str, entry: Any) -> Any:
+    """A processor of structlog: names and texts from outside steer no terminal."""
+    return {key: value if key == "exc_info" else printable_values(value) for key, value in entry.items()}
+
+
+class _LogStream:
+    """A stream whose failures (a full disk, a reader that is gone) cost log lines and never what is being done."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._stream.flush()
+
+
+def _log_to(stream: Any) -> None:
+    """Set up structlog: lines for people on a terminal, JSON elsewhere."""
+    import structlog
+
+    people = stream.isatty()
+    shared: list[Any] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _printable,
+    ]
+    last: list[Any] = (
+        [structlog.dev.ConsoleRenderer(exception_formatter=write_traceback)]
+        if people
+        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    )
+    structlog.configure(
+        processors=shared + last,
+        wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+        logger_factory=structlog.PrintLoggerFactory(cast("Any", _LogStream(stream))),
+    )

@@ -1,0 +1,129 @@
+"""What a mission publishes, by kind of product: its arrays with type, axes and unit, and its `latest` quantities.
+
+In: a mission, and, where there is one, a pass of it run through its instruments. Out: a `ProductForm` for each kind.
+The dictionary alone tells the products of containers that no instrument reads; what an instrument makes is seen in a
+pass.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from ..dictionary.compile.plan import Plan
+from ..dictionary.compile.plan_nodes import Node
+from ..instruments import REGISTER, telemetry
+from ..messages import topics
+from ..mission.loading import Mission
+from ..model.batches import Product
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayForm:
+    """An array of a product: `dtype` as in the message (little-endian), None where it is not known before a pass."""
+
+    dtype: str | None
+    dims: tuple[str, ...]
+    unit: str
+    description: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProductForm:
+    """One kind of product; `latest` maps the last level of a topic to (JSON type of its value, unit)."""
+
+    instrument: str
+    product: str
+    level: str
+    arrays: dict[str, ArrayForm]
+    latest: dict[str, tuple[str, str]] = field(default_factory=dict)
+
+    @property
+    def topic(self) -> str:
+        """Below `<mission>/<stream>/product/`."""
+        return f"{topics.slug(self.instrument)}/{topics.level(self.product)}"
+
+
+def catalogue(mission: Mission, products: Iterable[Product] = ()) -> list[ProductForm]:
+    """Every kind of product that the dictionary tells or that is among `products`, by topic."""
+    found = {form.topic: form for form in _described(mission)}
+    for product in products:
+        form = _form(product)
+        known = found.get(form.topic)
+        found[form.topic] = form if known is None else _joined(known, form)
+    return [found[topic] for topic in sorted(found)]
+
+
+def latest_clashes(mission: Mission) -> list[str]:
+    """Topics of newest values that more than one parameter of the dictionary would be sent to, in words."""
+    owners: dict[str, list[str]] = {}
+    for node in _generic(mission):
+        prefix = topics.latest_prefix(telemetry.INSTRUMENT, telemetry.product_name(node.key))
+        for _, name in node.columns:
+            owners.setdefault(f"latest/{prefix}/{topics.level(name)}", []).append(f"{name} of {node.key}")
+    return [f"{topic} is shared by {' and '.join(who)}" for topic, who in owners.items() if len(who) > 1]
+
+
+def _form(product: Product) -> ProductForm:
+    arrays = {
+        name: ArrayForm(one.values.dtype.newbyteorder("<").str, one.dims, one.unit, one.description)
+        for name, one in product.arrays.items()
+    }
+    latest = {}
+    for message in topics.latest_messages(product):
+        told = json.loads(message.payload)
+        latest[message.topic.rsplit("/", 1)[1]] = _json_type(told["value"]), told["unit"]
+    return ProductForm(product.instrument, product.product, product.level, arrays, latest)
+
+
+def _joined(known: ProductForm, seen: ProductForm) -> ProductForm:
+    """What was seen counts more than what was known; texts differ in length from product to product."""
+    arrays = known.arrays | {
+        name: replace(one, dtype=_wider(known.arrays[name].dtype, one.dtype) if name in known.arrays else one.dtype)
+        for name, one in seen.arrays.items()
+    }
+    return replace(seen, arrays=arrays, latest=known.latest | seen.latest)
+
+
+def _wider(known: str | None, seen: str | None) -> str | None:
+    if known and seen and known[:2] == seen[:2] == "<U":
+        return f"<U{max(int(known[2:]), int(seen[2:]))}"
+    return seen
+
+
+def _json_type(value: object) -> str:
+    if isinstance(value, bool):
+        return "boolean"
+    if isinstance(value, str):
+        return "string"
+    return "number"
+
+
+def _described(mission: Mission) -> list[ProductForm]:
+    """The products of containers that no instrument reads."""
+    return [_telemetry(node) for node in _generic(mission)]
+
+
+def _generic(mission: Mission) -> list[Node]:
+    """The containers that no instrument reads."""
+    if mission.plan is None:
+        return []
+    read = {name for instrument in mission.instruments for name in REGISTER[instrument].containers}
+    return [node for node in _leaves(mission.plan) if node.key not in read]
+
+
+def _leaves(plan: Plan) -> list[Node]:
+    return list({node.key: node for node in plan.walk() if not node.abstract}.values())
+
+
+def _telemetry(node: Node) -> ProductForm:
+    arrays = {
+        "time_onboard_ns": ArrayForm("<i8", ("row",), "ns", "onboard clock since the mission epoch"),
+        "time_utc_ns": ArrayForm("<i8", ("row",), "ns", "UTC since 1970-01-01, as Unix time counts"),
+    }
+    arrays |= {
+        name: ArrayForm(None, ("row",), node.units.get(name, ""), node.descriptions.get(name, ""))
+        for _, name in node.columns
+    }
+    return ProductForm(telemetry.INSTRUMENT, telemetry.product_name(node.key), "01", arrays)

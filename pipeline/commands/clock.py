@@ -1,0 +1,97 @@
+"""`downlink clock`: correlation packets of recorded passes become a clock correlation, as a file and a SPICE kernel.
+
+recordings -> Line (link, dictionary) -> pairs -> fit -> the file that `[clock] correlation` of a mission names
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..clock.correlation import Correlation, Pairs, correlate
+from ..clock.correlation_file import text_of
+from ..clock.sclk_kernel import kernel_text
+from ..instruments.clock import CONTAINER, ClockCalibration, fit_settings, sound_pairs
+from ..mission.loading import Mission
+from ..model.errors import ConfigError, RunError
+from ..processing.chain import Line
+from ..processing.passes import outcomes
+from ..system.files import whole_file
+from ..system.outputs import check_file
+
+
+def write_correlation(
+    passes: Sequence[Path],
+    mission: Mission,
+    out: Path,
+    progress: Callable[[int], None],
+    kernel: tuple[Path, int] | None = None,
+    *,
+    judged: Callable[[Path, Mapping[str, Any]], None] = lambda *_: None,
+    overwrite: bool = False,
+) -> Correlation:
+    """Fit a correlation to the pairs of all passes and write it; `kernel`: a file for SPICE too, and its clock's id.
+    `judged` is called with each pass and its report. Passes may be of different days. Raises RunError where they have
+    no pairs that give a correlation.
+    """
+    if "clock" not in mission.instruments:
+        raise ConfigError(f"mission {mission.name} has no instrument 'clock' that reads correlation packets")
+    inputs = [*passes, *(path for path in mission.files if not _is_correlation(path))]  # it may be fitted anew
+    check_file(out, inputs, overwrite=overwrite, is_own=_is_correlation)
+    if kernel is not None:
+        check_file(kernel[0], [*inputs, out], overwrite=overwrite, is_own=_is_kernel)
+    calibration = ClockCalibration.model_validate(dict(mission.calibrations["clock"]))
+    found: list[Pairs] = []
+    for path in passes:
+        line = Line(mission, until="columns")
+        found += _pairs(line, path, mission, calibration, progress)
+        judged(path, line.report())
+    made = correlate(_joined(found), fit_settings(calibration))
+    if not made.segments:
+        raise RunError(f"{sum(map(len, found))} correlation pairs in {len(passes)} passes: no clock correlation")
+    clock = made.clock(mission.clock.epoch_utc_ns)
+    texts = {out: text_of(clock, made, mission.name)}
+    if kernel is not None:
+        path, spacecraft = kernel
+        try:
+            texts[path] = kernel_text(clock, mission.name, spacecraft)
+        except ValueError as error:
+            raise ConfigError(f"{path}: {error}") from error
+    for path, text in texts.items():
+        with whole_file(path) as file:
+            file.write(text.encode())
+    return made
+
+
+def _is_correlation(path: Path) -> bool:
+    return _begins(path, b"# Clock correlation of ")
+
+
+def _is_kernel(path: Path) -> bool:
+    return _begins(path, b"KPL/SCLK")
+
+
+def _begins(path: Path, words: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(words)) == words
+
+
+def _pairs(
+    line: Line, path: Path, mission: Mission, calibration: ClockCalibration, progress: Callable[[int], None]
+) -> list[Pairs]:
+    """The pairs of one pass."""
+    return [
+        sound_pairs(rows, calibration, mission.clock.epoch_utc_ns)
+        for outcome in outcomes(line, [path], progress)
+        for rows in outcome.columns
+        if rows.container == CONTAINER
+    ]
+
+
+def _joined(found: Sequence[Pairs]) -> Pairs:
+    nothing = np.empty(0, np.int64)
+    columns = zip(*((one.onboard_ns, one.utc_ns, one.resets) for one in found), strict=True)
+    return Pairs(*(np.concatenate(column) for column in columns)) if found else Pairs(nothing, nothing, nothing)

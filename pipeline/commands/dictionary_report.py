@@ -1,0 +1,157 @@
+"""What `downlink check` says of a dictionary: its elements, its warnings, its containers, and what it makes of packets.
+
+In: paths of a dictionary, or a mission; packets to try it on. Out: lines of text, and the problems for which the loader
+would refuse it.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ..dictionary.compile.extents import extent_of
+from ..dictionary.compile.layout import lay_out
+from ..dictionary.compile.plan import Plan, compile_plan
+from ..dictionary.decoder import Decoder
+from ..dictionary.model.definitions import Dictionary
+from ..dictionary.run.records import RecordJoiner
+from ..dictionary.survey import PASSED_OVER, REFUSED, Row, examine
+from ..link.receiver import Receiver
+from ..link.settings import ChannelSettings, LinkSettings
+from ..mission.dictionary_files import ReaderOptions, load_csv, xtce_sources
+from ..mission.loading import Mission
+from ..model.batches import ByteBatch, PacketBatch
+from ..model.errors import ConfigError, Problem
+
+READ_BYTES = 16 << 20
+MAX_REASONS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """Lines for people; `problems`: why a mission with this dictionary would not load, and `plan` is None then."""
+
+    lines: tuple[str, ...]
+    problems: tuple[Problem, ...]
+    plan: Plan | None
+
+
+def examine_dictionary(paths: Sequence[Path], options: ReaderOptions) -> Examined:
+    """Read and compile a dictionary as a mission does."""
+    if len(paths) == 1 and _is_csv(paths[0]):
+        return _examine_csv(paths[0], options)
+    roots = [options.roots] if isinstance(options.roots, str) else options.roots
+    found = examine(
+        xtce_sources(paths),
+        strict=options.strict,
+        roots=roots,
+        leading_size_in_bits=options.leading_size_in_bits,
+    )
+    lines = [_row_line(row) for row in found.rows]
+    lines += [f"warning  {notice}" for notice in found.notices]
+    if found.plan is not None and found.dictionary is not None:
+        lines += container_lines(found.plan, found.dictionary)
+    return Examined(tuple(lines), found.problems, found.plan)
+
+
+def _row_line(row: Row) -> str:
+    """One element: how often, what becomes of it, and, where that is of interest, where it is first."""
+    place = f"  {row.file}:{row.line}" if row.status in {PASSED_OVER, REFUSED} else ""
+    return f"{row.n_uses:8,}  {row.status:13} {row.element}{place}"
+
+
+def _is_csv(path: Path) -> bool:
+    return path.suffix == ".csv" or (path.is_dir() and any(path.glob("*.csv")) and not any(path.rglob("*.xml")))
+
+
+def _examine_csv(path: Path, options: ReaderOptions) -> Examined:
+    try:
+        dictionary, _ = load_csv(path)
+        plan = compile_plan(dictionary, options.root)
+    except ConfigError as error:
+        return Examined((), error.problems, None)
+    lines = [f"warning  {notice}" for notice in plan.notices]
+    problems = (
+        [Problem(each.text, each.file, each.line, each.key) for each in plan.notices] if options.strict else []
+    )
+    return Examined((*lines, *container_lines(plan, dictionary)), tuple(problems), plan)
+
+
+def container_lines(plan: Plan, dictionary: Dictionary) -> Iterator[str]:
+    """Each container that packets can be, with the length in bytes of its shortest and its longest packet."""
+    for node in plan.walk():
+        if node.abstract:
+            continue
+        low, high = extent_of(lay_out(dictionary.containers[node.key], dictionary), dictionary)
+        least = (low + 7) // 8
+        most = "any length" if high is None else f"{(high + 7) // 8:,}"
+        length = f"{least:,}" if high == low else f"{least:,} to {most}"
+        yield f"container  {node.key}: {length} bytes, {len(node.columns):,} parameters"
+
+
+def packets_of(path: Path, link: LinkSettings, channels: Sequence[ChannelSettings]) -> Iterator[PacketBatch]:
+    """The packets of a recording."""
+    receiver = Receiver(link, list(channels))
+    with path.open("rb") as file:
+        while piece := file.read(READ_BYTES):
+            yield receiver.feed(ByteBatch.of(piece)).packets
+    yield receiver.flush().packets
+
+
+def against(path: Path, plan: Plan, mission: Mission | None = None) -> tuple[list[str], int]:
+    """Try a dictionary on packets: lines, APID by APID, and how many packets find no container."""
+    link, channels = (mission.link, mission.channels) if mission else (LinkSettings("packets"), ())
+    header_bytes = mission.segment_header_bytes if mission else 0
+    joins = mission is None or mission.join_segments
+    joiner = RecordJoiner(segment_header_bytes=header_bytes)
+    decoder = Decoder(plan)
+    found: dict[int, Counter[str]] = {}
+    reasons: dict[int, Counter[str]] = {}
+    for packets in packets_of(path, link, channels):
+        _try(joiner.feed(packets) if joins else packets, decoder, plan, found, reasons)
+    joiner.flush()
+    n_found, n_lost = (sum(sum(each.values()) for each in table.values()) for table in (found, reasons))
+    lines = [f"{path}: {n_found:,} of {n_found + n_lost:,} packets find a container"]
+    lines += [
+        _line(apid, found.get(apid, Counter()), reasons.get(apid, Counter())) for apid in sorted(found | reasons)
+    ]
+    if joiner.broken:
+        lines.append(f"  {joiner.broken:,} records of segments are broken, and were not tried")
+    return lines, n_lost
+
+
+def _try(
+    packets: PacketBatch,
+    decoder: Decoder,
+    plan: Plan,
+    found: dict[int, Counter[str]],
+    reasons: dict[int, Counter[str]],
+) -> None:
+    lost = np.ones(len(packets), np.bool_)
+    before = decoder.n_seen
+    for batch in decoder.decode(packets):
+        lost[batch.order - before] = False
+        for apid, n in zip(*np.unique(batch.apid, return_counts=True), strict=True):
+            found.setdefault(int(apid), Counter())[batch.container] += int(n)
+    for apid in np.unique(packets.apid[lost]):
+        alone = Decoder(plan)
+        alone.decode(_selected(packets, np.flatnonzero(lost & (packets.apid == apid))))
+        reasons.setdefault(int(apid), Counter()).update(alone.set_aside)
+
+
+def _selected(packets: PacketBatch, rows: np.ndarray) -> PacketBatch:
+    names = ("start", "length", "apid", "seq_count", "seq_flags", "scid", "vcid", "received_ns", "quality")
+    return replace(packets, **{name: getattr(packets, name)[rows] for name in names})
+
+
+def _line(apid: int, found: Counter[str], reasons: Counter[str]) -> str:
+    into = [f"{n:,} {name}" for name, n in found.most_common()]
+    why = [f"{n:,} {reason}" for reason, n in reasons.most_common(MAX_REASONS)]
+    n_found, n_all = sum(found.values()), sum(found.values()) + sum(reasons.values())
+    told = f": {', '.join(into)}" if into else ""
+    lack = f"; not: {', '.join(why)}" if why else ""
+    return f"  APID {apid}: {n_found:,} of {n_all:,}{told}{lack}"

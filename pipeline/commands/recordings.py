@@ -1,0 +1,518 @@
+"""Everything wired together, top to bottom, in data order. Each function is a command of the command line.
+
+recording -> Line (link, dictionary, instruments) -> files, a report, or messages to a broker
+
+What only one command needs is imported when it runs: a replay and the services start without it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from ..dashboard.server import TOPICS, Served, available, serving
+from ..link.settings import LinkSettings
+from ..messages import topics
+from ..mission.loading import Mission
+from ..model.batches import Event, Message
+from ..model.errors import ConfigError, DownlinkError
+from ..mqtt.broker import BrokerAddress
+from ..mqtt.one_shot import Occasional
+from ..mqtt.publisher import Publisher, subscribe
+from ..mqtt.reconnect import Timing
+from ..processing.chain import Line
+from ..processing.passes import named_outcomes, outcomes, read_passes, station_names, with_origin
+from ..replay.player import Tape
+from ..replay.session import Replay
+from ..system.files import printable_name
+from ..system.identity import content_of_all
+from ..system.outputs import check_file, check_folder, check_replace
+from ..system.signals import on_signals
+
+if TYPE_CHECKING:
+    from ..instruments.radar_traverse import TraverseRadargram
+
+MAX_TOLD = 1000  # gaps and other events that a report lists
+_FILTER = re.compile(r"(([^+#]*|\+)/)*([^+#]*|\+|#)")
+GRACE_S = 10.0  # after Ctrl-C, how long a broker that is gone may keep the run from ending
+log = structlog.get_logger(__name__)
+Progress = Callable[[int], None]
+
+
+def bundled(name: str) -> Path:
+    """Find a recording of replay_data/: in this folder, in the clone, or in the installed package."""
+    package = Path(__file__).resolve().parent
+    for root in (Path.cwd(), package.parent, package):
+        if (root / "replay_data" / name).is_file():
+            return root / "replay_data" / name
+    raise ConfigError(f"replay_data/{name} is neither in this folder nor in the installed package")
+
+
+def stream_name(asked: str | None, passes: Sequence[Path]) -> str:
+    """Give the topic level of a replay: what was asked for, or the first recording's name."""
+    if asked is None:
+        from ..processing.origin import stream_of  # noqa: PLC0415 - as above
+
+        return stream_of(passes)
+    if topics.slug(asked) != asked:
+        raise ConfigError(f"--stream {asked}: lower case letters, digits, '-', '_' and '.', as a topic level")
+    return asked
+
+
+def inspect(passes: Sequence[Path], mission: Mission, progress: Progress, *, merge: bool = False) -> dict[str, Any]:
+    """Read recordings for their pass report alone; with it when they were received, and where gaps are."""
+    line = Line(mission, until="packets", stations=station_names(mission, passes, merge=merge))
+    received: list[int] = []
+    events: list[Event] = []
+    with suppress(KeyboardInterrupt):
+        for batch in read_passes(line, passes):
+            received = [*received[:1], *batch.mark_ns[[0, -1]].tolist()] if len(batch.mark_ns) else received
+            events += line.feed(batch).events
+            del events[MAX_TOLD:]
+            progress(len(batch.data))
+    last = list(line.flush().events)
+    told = [_told(event) for event in events[: MAX_TOLD - len(last)] + last]
+    span = {"first": topics.iso_utc(min(received)), "last": topics.iso_utc(max(received))} if received else {}
+    return line.report() | {"received": span, "events": told}
+
+
+def _told(event: Event) -> dict[str, Any]:
+    time = topics.iso_utc(event.time_ns) if event.time_ns else None
+    return {"time": time, "severity": event.severity, "kind": event.kind, "text": event.text, **event.details}
+
+
+def write_packets(
+    passes: Sequence[Path],
+    mission: Mission,
+    out: Path,
+    progress: Progress,
+    *,
+    merge: bool = False,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Write the whole space packets of recordings to a file; `-` is standard output."""
+    from ..archive.packets import STANDARD_OUTPUT, packet_file  # noqa: PLC0415 - as above
+
+    if out != STANDARD_OUTPUT:
+        check_file(out, [*passes, *mission.files], overwrite=overwrite)
+
+    line = Line(mission, until="packets", stations=station_names(mission, passes, merge=merge))
+    with packet_file(out) as file:
+        for outcome in outcomes(line, passes, progress):
+            file.add(outcome.packets)
+    return line.report()
+
+
+def decode(
+    passes: Sequence[Path],
+    mission: Mission,
+    out: Path,
+    progress: Progress,
+    *,
+    file_format: str,
+    raw: bool,
+    merge: bool = False,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Write the decoded columns of recordings to a folder, a file for each container."""
+    from ..archive.columns import column_files  # noqa: PLC0415 - as above
+    from ..processing.origin import source_of  # noqa: PLC0415
+
+    _needs_dictionary(mission)
+    line = Line(mission, until="columns", raw=raw, stations=station_names(mission, passes, merge=merge))
+    has_clock = bool(mission.time_terms)
+    with column_files(
+        out,
+        file_format,
+        source=source_of(passes, with_origin(mission, passes), raw=raw),
+        inputs=mission.files,
+        utc_of=mission.utc_ns if has_clock else None,
+        local_of=mission.local_times if has_clock else None,
+        describe=mission.described,
+        overwrite=overwrite,
+    ) as files:
+        for name, outcome in named_outcomes(line, passes, progress):
+            files.add(outcome.columns, name)
+    decoded = {name: rows.arrays["order"].n_rows for name, (_, rows, _) in files.tables.items()}
+    return line.report() | {"decoded": decoded}
+
+
+def containers(
+    passes: Sequence[Path], mission: Mission, progress: Progress, *, merge: bool = False
+) -> dict[str, Any]:
+    """Read recordings for their containers alone: the pass report, and under `decoded` the packets of each."""
+    _needs_dictionary(mission)
+    line = Line(mission, until="columns", stations=station_names(mission, passes, merge=merge))
+    counts: Counter[str] = Counter()
+    for outcome in outcomes(line, passes, progress):
+        for batch in outcome.columns:
+            counts[batch.container] += len(batch)
+    return line.report() | {"decoded": dict(sorted(counts.items()))}
+
+
+def _traverse_radargram(mission: Mission) -> TraverseRadargram:
+    from ..instruments.radar_traverse import TraverseRadargram  # noqa: PLC0415 - for this option alone
+
+    return TraverseRadargram(mission.site, topography=True)
+
+
+def write_products(
+    passes: Sequence[Path],
+    mission: Mission,
+    out: Path,
+    progress: Progress,
+    *,
+    file_format: str,
+    stream: str | None = None,
+    merge: bool = False,
+    overwrite: bool = False,
+    traverse: bool = False,
+) -> dict[str, Any]:
+    """Write the products of recordings to a folder, a file for each kind of product; with the report their names.
+
+    `traverse`: also one radargram of all runs of the recordings, in the order given.
+    """
+    from ..archive.products import product_files  # noqa: PLC0415 - as above
+    from ..processing.origin import origin_of  # noqa: PLC0415
+
+    _needs_dictionary(mission)
+    stream = stream_name(stream, passes)
+    mission = with_origin(mission, passes)
+    line = Line(mission, stream, stations=station_names(mission, passes, merge=merge))
+    origin, inputs = origin_of(passes, mission, stream), [*passes, *mission.files]
+    with product_files(out, origin, file_format, inputs=inputs, overwrite=overwrite) as files:
+        joined = _traverse_radargram(mission) if traverse else None
+        for name, outcome in named_outcomes(line, passes, progress):
+            files.add(outcome.products, name)
+            if joined is not None:
+                joined.feed(outcome.products)
+        if joined is not None:
+            files.add(joined.finish(), ", ".join(map(printable_name, passes)))
+        files.received(line.report()["frames"])
+    return line.report() | {"files": [entry.path.name for entry in files.entries]}
+
+
+async def replay(
+    passes: Sequence[Path],
+    mission: Mission,
+    address: BrokerAddress,
+    seen: Callable[[int, Sequence[Message]], None],
+    *,
+    stream: str,
+    speed: float | None,
+    rate_bits_per_s: float | None = None,
+    hold: bool = False,
+    merge: bool = False,
+    begun: Callable[[], None] = lambda: None,
+    say: Callable[[str], None] = lambda _: None,
+    ended: Callable[[dict[str, Any]], None] = lambda _: None,
+) -> dict[str, Any]:
+    """Run recordings through the whole pipeline to a broker, and give the pass report.
+
+    Commands on the stream's `control` topic pause it, resume it, set its speed and wind it. `hold`: at the end it waits
+    to be wound back, until Ctrl-C. `begun` is called once the broker is connected, `ended` with the report whenever the
+    end is reached, `say` with a line on what sets the pace of a recording without receive times.
+    """
+    stations = station_names(mission, passes, merge=merge)
+    mission = with_origin(mission, passes)
+    tape = Tape(
+        lambda: Line(mission, stream, stations=stations),
+        passes,
+        speed,
+        hold=hold,
+        rate_bits_per_s=rate_bits_per_s,
+        say=say,
+    )
+    stop = asyncio.Event()
+    online, offline = (topics.status_message(mission.name, "replay", state) for state in ("online", "offline"))
+    client_id = f"{mission.name}-{stream}-{os.getpid()}"
+    async with Publisher(
+        address, client_id=client_id, birth=online, will=offline, on_trouble=log.warning
+    ) as publisher:
+        begun()
+        stages = Replay(tape, mission.name, stream, publisher.publish, ended=ended)
+        control = topics.control_topic(mission.name, stream)
+        async with _obeying(address, control, stages.command):
+            with _stopped_by_signals(stop):
+                run = asyncio.create_task(stages.run(stop, seen), name="replay")
+                drained = await _until_drained(run, stop, lambda: stages.n_messages)
+    counts = {"messages": stages.n_messages, "quarantined_batches": stages.n_quarantined}
+    return stages.report() | counts | ({} if drained else {"undelivered": True})
+
+
+@asynccontextmanager
+async def _obeying(
+    address: BrokerAddress, topic: str, obey: Callable[[bytes], Awaitable[None]]
+) -> AsyncIterator[None]:
+    """Listen for commands from before the block begins until it ends; a broker that forbids it is told of, no more."""
+    listening = asyncio.Event()
+
+    async def listen() -> None:
+        try:
+            async with aclosing(
+                subscribe(address, [topic], on_trouble=lambda _: None, on_listening=listening.set)
+            ) as commands:
+                async for _, payload, retained in commands:
+                    if not retained:  # an old one: who gave it does not see what it would do now
+                        await obey(payload)
+        except DownlinkError as error:
+            log.warning("the replay cannot be controlled", why=str(error))
+        finally:
+            listening.set()
+
+    task = asyncio.create_task(listen(), name="control")
+    try:
+        await listening.wait()
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+
+
+@contextmanager
+def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Ctrl-C and SIGTERM set `stop`; a second one ends the run at once."""
+    main = asyncio.current_task()
+
+    def on_signal(n_came: int) -> None:
+        if n_came > 1 and main is not None:
+            main.cancel()
+        else:
+            log.warning("stopping: what was read is still published; again to stop at once")
+        stop.set()
+
+    with on_signals(on_signal):
+        yield
+
+
+async def until_signal() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    stop = asyncio.Event()
+    with _stopped_by_signals(stop):
+        await stop.wait()
+
+
+async def _until_drained(run: asyncio.Task[None], stop: asyncio.Event, n_sent: Callable[[], int]) -> bool:
+    """Wait for the stages; once stopped, no longer than GRACE_S without a message going out. Whether they ended."""
+    stopped = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait((run, stopped), return_when=asyncio.FIRST_COMPLETED)
+        before = -1
+        while not run.done() and n_sent() != before:
+            before = n_sent()
+            await asyncio.wait((run,), timeout=GRACE_S)
+        if not run.done():
+            run.cancel()
+            await asyncio.wait((run,))
+            return False
+        run.result()
+        return True
+    finally:
+        stopped.cancel()
+        run.cancel()
+
+
+async def watch(
+    address: BrokerAddress, patterns: Sequence[str], show: Callable[[str, bytes, bool], None], limit: int | None
+) -> None:
+    """Show each message of the topics as it comes, `limit` of them or until Ctrl-C."""
+    for pattern in patterns:
+        if not _FILTER.fullmatch(pattern):
+            raise ConfigError(
+                f"'{pattern}' is no topic filter: '+' stands for a whole level, '#' for all at the end"
+            )
+    n_shown = 0
+    async with aclosing(subscribe(address, patterns)) as messages:
+        async for topic, payload, retained in messages:
+            show(topic, payload, retained)
+            n_shown += 1
+            if n_shown == limit:
+                return
+
+
+def _needs_dictionary(mission: Mission) -> None:
+    if mission.plan is None:
+        raise ConfigError(f"mission {mission.name} has no dictionary: name one in [dictionary] xtce = ...")
+
+
+@asynccontextmanager
+async def dashboard(
+    address: BrokerAddress,
+    host: str = "127.0.0.1",
+    port: int = 5006,
+    *,
+    or_any_port: bool = False,
+    origins: Sequence[str] = (),
+    trouble: Callable[[str], None] = lambda _: None,
+) -> AsyncIterator[Served]:
+    """Serve the live page of what a broker has, until the end of the block. `origins`: as browsers see it.
+
+    A broker that is not there, now or later, is waited for: the connection is retried with backoff, and the page and
+    `trouble` are told.
+    """
+
+    def messages(tell: Callable[[str], None]) -> AsyncGenerator[tuple[str, bytes, bool], None]:
+        def both(text: str) -> None:
+            tell(text)
+            trouble(text)
+
+        def listening() -> None:
+            tell(f"connected to {address}")
+
+        return subscribe(address, TOPICS, on_trouble=both, on_listening=listening, timing=Timing(first_s=math.inf))
+
+    async with (
+        Occasional(address) as publisher,
+        serving(
+            messages,
+            topics.unpack_product,
+            partial(_say, publisher),
+            host=host,
+            port=port,
+            or_any_port=or_any_port,
+            named_origins=origins,
+        ) as served,
+    ):
+        yield served
+
+
+async def _say(publisher: Occasional, stream: str, command: Mapping[str, Any]) -> None:
+    """Send a command to the replay that plays `<mission>/<stream>`."""
+    mission, name = stream.split("/", 1)
+    await publisher.publish(topics.control_message(mission, name, command))
+
+
+async def serve_dashboard(
+    address: BrokerAddress,
+    host: str,
+    port: int,
+    tell: Callable[[str], None],
+    trouble: Callable[[str], None] = lambda _: None,
+    *,
+    origins: Sequence[str] = (),
+) -> None:
+    """Serve the live page until Ctrl-C, and wait for a broker that is not there; RunError where it refuses.
+
+    `tell` is given the page's address, `trouble` what becomes of the connection to the broker.
+    """
+    async with dashboard(address, host, port, origins=origins, trouble=trouble) as served:
+        tell(served.url)
+        stopped = asyncio.create_task(until_signal(), name="stop")
+        try:
+            await asyncio.wait((stopped, served.listening), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+        if served.listening.done():
+            served.listening.result()
+
+
+def has_dashboard() -> bool:
+    """Whether what the page needs is installed."""
+    return available()
+
+
+def plot(
+    passes: Sequence[Path],
+    mission: Mission,
+    out: Path,
+    progress: Progress,
+    *,
+    merge: bool = False,
+    overwrite: bool = False,
+) -> tuple[list[Path], dict[str, Any]]:
+    """Write pictures of a pass: a page (PNG, PDF) and a report (HTML); gives them, and the pass report."""
+    from ..pictures.series import Gathering  # noqa: PLC0415 - as above
+    from ..pictures.style import check_available  # noqa: PLC0415
+    from ..pictures.summary import PassSummary, is_summary_of, summary_paths, write_summary  # noqa: PLC0415
+
+    check_available()
+    stream = stream_name(None, passes)
+    title = f"{mission.name}/{stream}"
+    inputs, content = [*passes, *mission.files], content_of_all(passes)
+    check_folder(out, inputs)
+    paths = summary_paths(out, stream)
+    is_own = content and is_summary_of(paths, title, content)
+    check_replace(paths, inputs, overwrite=overwrite, is_own=lambda _: bool(is_own))
+    line = Line(mission, stream, stations=station_names(mission, passes, merge=merge))
+    found = Gathering()
+    events: list[Event] = []
+    received: list[int] = []
+    for outcome in outcomes(line, passes, progress):
+        found.add(outcome.products)
+        events += outcome.events[: MAX_TOLD - len(events)]
+        received += outcome.packets.received_ns[[0, -1]].tolist() if len(outcome.packets) else []
+        received = received[:1] + received[-1:]
+    span = " to ".join(str(topics.iso_utc(ns, "s")) for ns in received if ns)
+    received_words = f"received {span}" if span else ""
+    summary = PassSummary(title, received_words, line.report(), events, found.series(), content)
+    return write_summary(summary, out, stream), dict(summary.report)
+
+
+def describe_topics(
+    passes: Sequence[Path], mission: Mission, progress: Progress, *, merge: bool = False
+) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """Give the AsyncAPI document of a mission's topics; recordings of it show what its instruments make.
+
+    With it the pass report of these recordings, None where there are none.
+    """
+    from . import asyncapi  # noqa: PLC0415 - as above
+    from .catalogue import catalogue  # noqa: PLC0415
+
+    line = Line(mission, stations=station_names(mission, passes, merge=merge)) if passes else None
+    found = outcomes(line, passes, progress) if line else ()
+    forms = catalogue(mission, (one for outcome in found for one in outcome.products))
+    return asyncapi.document(mission, forms), line.report() if line else None
+
+
+def describe(mission: Mission) -> dict[str, list[str]]:
+    """What a mission is, for `downlink check`: lines of words for each part of it."""
+    from .catalogue import latest_clashes  # noqa: PLC0415 - as above
+
+    channels = [f"{c.spacecraft_id}/{c.virtual_channel} {c.name} ({c.service})" for c in mission.channels]
+    return {
+        "mission": [mission.name],
+        "folder": [str(mission.folder)],
+        "profile": [mission.profile] if mission.profile else [],
+        "profiles": [", ".join(mission.profiles) or "none"],
+        "link": [_link_in_words(mission.link)],
+        "channels": channels or ["all packets" if mission.link.framing == "packets" else "none"],
+        "dictionary": [
+            _dictionary_in_words(mission),
+            *(f"warning: {notice}" for notice in (mission.plan.notices if mission.plan else ())),
+        ],
+        "clock": [_clock_in_words(mission)],
+        "instruments": [", ".join(mission.instruments) or "none"],
+        "clashes": latest_clashes(mission),
+    }
+
+
+def _link_in_words(link: LinkSettings) -> str:
+    if link.framing == "packets":
+        return "space packets back to back"
+    how = "each with sync marker and coding" if link.framing == "cadu" else "back to back"
+    return f"{link.frame_type.upper()} frames of {link.frame_length_bytes} bytes, {how}"
+
+
+def _dictionary_in_words(mission: Mission) -> str:
+    if mission.plan is None:
+        return "none: packets are not decoded"
+    n_containers = sum(not node.abstract for node in mission.plan.walk())
+    return f"{n_containers} container{'s' if n_containers != 1 else ''}"
+
+
+def _clock_in_words(mission: Mission) -> str:
+    if not mission.time_terms:
+        return "none: packets have no onboard time"
+    terms = ", ".join(term.parameter for term in mission.time_terms)
+    by = f"correlation {mission.clock.correlation_id}" if mission.clock.segments else "epoch + count"
+    return f"{terms} since {topics.iso_utc(mission.clock.epoch_utc_ns, 's')}; UTC is {by}"

@@ -1,0 +1,245 @@
+"""`downlink reprocess`: the product files of an archive of passes, each pass a task of its own.
+
+recordings -> tasks -> local processes, or a Dask cluster -> a folder for each pass, and one index of all
+
+A pass whose files were made of the same bytes, with the same software, dictionary, calibration and clock correlation,
+is left alone; so a run that was stopped goes on where it was. A pass's folder is there whole or as it was before.
+What runs here twice at once makes the same files, so it does no harm.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import multiprocessing
+import signal
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Lock
+from typing import Any, Literal
+
+from ..archive.passes import find_passes, is_made, recording_sha256, write_made
+from ..archive.product_index import NAME as INDEX
+from ..archive.product_index import merge_index
+from ..archive.whole import whole_folder
+from ..link.verdict import nothing_right
+from ..mission.loading import Mission, load_mission
+from ..model.errors import ConfigError, DownlinkError, RunError
+from ..model.printable import printable
+from ..system.files import clear_stale
+from ..system.outputs import check_folder
+from ..system.software import software, to_install
+from .recordings import write_products
+from .report import warnings
+
+State = Literal["made", "left alone", "failed"]
+CONNECT_S = 10
+_ONE_AT_A_TIME = Lock()
+"""Of the threads of a Dask worker: HDF5, under NetCDF, is not made for several."""
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One pass: its recording, its name (the path below the archive), and where its folder of files is to be."""
+
+    recording: Path
+    name: str
+    out: Path
+    mission: str
+    made_with: str
+    file_format: str
+    stream: str | None
+    again: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of a pass; `text` says what went wrong."""
+
+    name: str
+    state: State
+    n_files: int = 0
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked: `scheduler` a Dask address, or None for `workers` local processes."""
+
+    folder: Path
+    mission: str
+    out: Path
+    file_format: str = "archive"
+    pattern: str | None = None
+    stream: str | None = None
+    scheduler: str | None = None
+    workers: int = 1
+    again: bool = False
+
+
+def tasks_of(wanted: Wanted) -> list[Task]:
+    """A task for each pass. ConfigError where mission or folder cannot be used."""
+    mission = load_mission(wanted.mission)
+    if mission.plan is None:
+        raise ConfigError(f"mission {mission.name} has no dictionary: name one in [dictionary] xtce = ...")
+    made_with = fingerprint(mission, wanted.file_format, wanted.stream)
+    out = wanted.out.resolve()
+    passes = [path for path in find_passes(wanted.folder, wanted.pattern) if out not in path.resolve().parents]
+    return [
+        Task(
+            path.resolve(),
+            name,
+            out / name,
+            str(mission.folder.resolve()) + (f":{mission.profile}" if mission.profile else ""),
+            made_with,
+            wanted.file_format,
+            wanted.stream,
+            wanted.again,
+        )
+        for path in passes
+        for name in [_archive_name(path.relative_to(wanted.folder))]
+    ]
+
+
+def _archive_name(recording: Path) -> str:
+    """The path of a recording as one that libraries of file formats take: in UTF-8, without control characters."""
+    name = recording.as_posix()
+    return name if printable(name) == name else printable(name).replace("\\", "~")
+
+
+def fingerprint(mission: Mission, file_format: str, stream: str | None) -> str:
+    """The hash of all that makes products of a recording: software, mission, dictionary, calibrations, correlation."""
+    told = {
+        "software": software(),
+        "mission_sha256": hashlib.sha256((mission.folder / "mission.toml").read_bytes()).hexdigest(),
+        "profile": mission.profile,
+        "lineage": dict(mission.lineage),
+        "clock_correlation": mission.clock.correlation_id,
+        "format": file_format,
+        "stream": stream,
+    }
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def make(task: Task) -> Done:
+    """Make the files of one pass, unless they are there; runs in a worker."""
+    try:
+        made_from = {"recording_sha256": recording_sha256(task.recording), "made_with": task.made_with}
+        if not task.again and is_made(task.out, made_from):
+            return Done(task.name, "left alone")
+        mission = load_mission(task.mission)
+        if fingerprint(mission, task.file_format, task.stream) != task.made_with:
+            raise RunError("the worker has another mission or version than the one who asked")
+        with _ONE_AT_A_TIME, whole_folder(task.out) as part:
+            report = write_products(
+                [task.recording], mission, part, lambda _: None, file_format=task.file_format, stream=task.stream
+            )
+            if nothing_right(report):
+                raise RunError("\n".join(warnings(report, mission.name)))
+            write_made(part, made_from, [part / name for name in report["files"]])
+        return Done(task.name, "made", len(report["files"]))
+    except (DownlinkError, OSError) as error:
+        return Done(task.name, "failed", text=str(error))
+
+
+def reprocess(wanted: Wanted, tasks: list[Task], tell: Callable[[Done], None]) -> dict[State, int]:
+    """Run the tasks, tell of each when it is done, and count what became of them.
+
+    KeyboardInterrupt stops the workers; passes that were done stay done. RunError where the scheduler does not answer.
+    """
+    counts: dict[State, int] = {"made": 0, "left alone": 0, "failed": 0}
+    check_folder(wanted.out)
+    wanted.out.mkdir(parents=True, exist_ok=True)
+    for done in _made(wanted, tasks):
+        told = _indexed(wanted.out, done)
+        counts[told.state] += 1
+        tell(told)
+    return counts
+
+
+def _made(wanted: Wanted, tasks: list[Task]) -> Iterator[Done]:
+    """What became of each pass. A process that dies takes all others of its pool along: those are made alone then."""
+    broken: list[Task] = []
+    with _workers(wanted) as executor:
+        futures = {executor.submit(make, task): task for task in tasks}
+        for future in as_completed(futures):
+            if isinstance(future.exception(), BrokenProcessPool):
+                broken.append(futures[future])
+            else:
+                yield _result(future, futures[future])
+    for task in broken:
+        with _processes(1, wanted.out) as executor:
+            future = executor.submit(make, task)
+            yield _result(next(as_completed([future])), task)
+
+
+def _result(future: Future[Done], task: Task) -> Done:
+    """What a worker says, or what befell it."""
+    error = future.exception()
+    return future.result() if error is None else Done(task.name, "failed", text=f"the worker failed: {error}")
+
+
+def _indexed(out: Path, done: Done) -> Done:
+    """Put the files of a pass into the index of all."""
+    try:
+        if done.state != "failed" and (out / done.name / INDEX).is_file():
+            merge_index(out, done.name)
+    except RunError as error:
+        return Done(done.name, "failed", done.n_files, str(error))
+    return done
+
+
+def _workers(wanted: Wanted) -> AbstractContextManager[Executor]:
+    """Who does the work."""
+    return _cluster(wanted.scheduler) if wanted.scheduler else _processes(wanted.workers, wanted.out)
+
+
+@contextmanager
+def _processes(n: int, out: Path) -> Iterator[Executor]:
+    """Processes here; where the block is left early they are ended, and what they had half made is removed."""
+    executor = ProcessPoolExecutor(n, multiprocessing.get_context("spawn"), _ignore_interrupts)
+    try:
+        yield executor
+    except BaseException:
+        for process in multiprocessing.active_children():
+            process.terminate()
+        executor.shutdown(
+            cancel_futures=True
+        )  # waits: what it still does with closed pipes would be told as an error
+        for folder in {left.parent for left in out.rglob(".*.part*")}:
+            clear_stale(folder)
+        raise
+    executor.shutdown()
+
+
+def _ignore_interrupts() -> None:
+    """Ctrl-C goes to the whole process group, but who stops the workers is the one who asked."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[Executor]:
+    distributed = _distributed()
+    try:
+        client = distributed.Client(address, timeout=CONNECT_S, set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise RunError(f"no Dask scheduler answers at {address}: {error}") from error
+    with client:
+        executor = client.get_executor(pure=False)
+        try:
+            yield executor
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _distributed() -> Any:
+    try:
+        import distributed  # noqa: PLC0415 -- an optional extra
+    except ImportError as error:
+        raise ConfigError(f"--scheduler needs Dask: {to_install('reprocess')}") from error
+    return distributed

@@ -1,0 +1,157 @@
+"""Alarm levels from batch to batch: an event when a level begins, changes or ends, not for every value.
+
+A level holds once it has been there for as many values in a row as the dictionary asks for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model.batches import NO_TIME, Column, Event, Ragged
+from ..model.parameter_types import CONCERN_LEVELS
+from ..run.steps import Slot
+from ..run.values import Values
+from .changes import Past, levels_of_change, single_values
+from .limits import NORMAL, Check, Limit
+
+SEVERITIES = ("info", "warning", "warning", "error", "error", "error")
+MAX_EVENTS = 1000
+"""Of one batch: a value that flutters about its limit should not drown everything else."""
+
+
+def _value_at(column: Column, row: int) -> Any:
+    """As plain Python, for an event."""
+    if isinstance(column, Ragged):
+        return _without_nan(column.values[column.start[row] : column.start[row] + column.length[row]].tolist())
+    return _without_nan(column[row].tolist())
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN."""
+    if isinstance(value, list):
+        return [_without_nan(each) for each in value]
+    return None if isinstance(value, float) and value != value else value  # noqa: PLR0124 - NaN
+
+
+@dataclass(slots=True)
+class _State:
+    level: int = 0
+    limit: Limit = NORMAL
+    candidate: int = 0
+    n_candidates: int = 0
+
+
+@dataclass(slots=True)
+class LimitWatch:
+    """Remembers the alarm level of each parameter, and makes events of changes."""
+
+    states: dict[str, _State] = field(default_factory=dict)
+    past: dict[str, Past] = field(default_factory=dict)
+    """Of parameters whose changes are watched: the last values."""
+
+    def events(
+        self,
+        container: str,
+        check: Check,
+        values: Values,
+        unit: str,
+        received_ns: NDArray[np.int64],
+        time_ns: NDArray[np.int64],
+    ) -> Iterator[tuple[int, Event]]:
+        """(row, event) for each change of the level, up to MAX_EVENTS of them.
+
+        The limit is that of the higher level: the one crossed when it begins, the one crossed back when it ends.
+        """
+        level = check.levels(values)
+        if level is None:
+            return
+        if check.has_changes:
+            self._add_changes(check, values, level, received_ns, time_ns)
+        places: NDArray[np.int8] | None = None
+        for n, (row, before, now) in enumerate(islice(self.changes(check, level), MAX_EVENTS)):
+            places = check.places(values) if n == 0 else places
+            state, value = self.states[check.key], _value_at(values.calibrated[Slot(check.key)], row)
+            left, state.limit = state.limit, check.limit(0 if places is None else int(places[row]), value, now)
+            limit = state.limit if now > before else left
+            times = int(received_ns[row]), int(time_ns[row])
+            yield row, event_of(container, check, before, now, value, *times, limit, unit)
+
+    def _add_changes(
+        self,
+        check: Check,
+        values: Values,
+        level: NDArray[np.int8],
+        received_ns: NDArray[np.int64],
+        time_ns: NDArray[np.int64],
+    ) -> None:
+        """Raise `level` where a value changes more or less than it should."""
+        rows = np.flatnonzero(level >= 0)
+        found = single_values(values.calibrated[Slot(check.key)], rows)
+        if found is None or not len(rows):
+            return
+        own = time_ns[rows]
+        times = own if bool((own != NO_TIME).all()) else received_ns[rows]
+        past = self.past.get(check.key)
+        past = Past(found, times) if past is None else past.and_then(found, times)
+        places = check.places(values)
+        for place, alarm in enumerate(check.alarms):
+            for change in alarm.changes:
+                its = levels_of_change(past, len(rows), change)
+                here = its if places is None else np.where(places[rows] == place, its, np.int8(0))
+                level[rows] = np.maximum(level[rows], here)
+        self.past[check.key] = past.end()
+
+    def changes(self, check: Check, level: NDArray[np.int8]) -> Iterator[tuple[int, int, int]]:
+        """(row, level before, level now) for each change."""
+        state = self.states.setdefault(check.key, _State())
+        there = np.flatnonzero(level >= 0)
+        level = level[there]
+        if not len(level) or (state.level == state.candidate and bool((level == state.level).all())):
+            state.n_candidates += len(level)
+            return
+        violations, conformance = check.counts()
+        begins = np.concatenate([[0], np.flatnonzero(level[1:] != level[:-1]) + 1])
+        for begin, end in zip(begins.tolist(), [*begins[1:].tolist(), len(level)], strict=True):
+            now = int(level[begin])
+            if now != state.candidate:
+                state.candidate, state.n_candidates = now, 0
+            wanted = (violations if now else conformance) - state.n_candidates
+            state.n_candidates += end - begin
+            if now != state.level and wanted <= end - begin:
+                yield int(there[begin + max(wanted, 1) - 1]), state.level, now
+                state.level = now
+
+
+def event_of(
+    container: str,
+    check: Check,
+    before: int,
+    now: int,
+    value: Any,
+    received_ns: int,
+    time_ns: int,
+    limit: Limit = NORMAL,
+    unit: str = "",
+) -> Event:
+    """A change of the alarm level as an event; its time is that of the receipt, its details have the onboard time."""
+    level = CONCERN_LEVELS[now]
+    text = f"{check.name} is back to normal" if now == 0 else f"{check.name} is at level {level}"
+    details = {
+        "parameter": check.name,
+        "container": container,
+        "level": level,
+        "before": CONCERN_LEVELS[before],
+        "value": value,
+        "unit": unit,
+        "limit": limit[0],
+        "limit_kind": limit[1],
+        "onboard_ns": time_ns if time_ns != NO_TIME else None,
+        "received_ns": received_ns or None,
+    }
+    return Event(SEVERITIES[now], "limit", text, received_ns, details)

@@ -1,0 +1,340 @@
+"""Which packets belong to which container.
+
+Where one masked window of a packet decides, packets are told apart by that number, and what it means is remembered.
+Else they go down the tree of containers together, each branch taking those for which its criteria hold.
+
+At each fork siblings are tried in the order of the file, until one leads to a leaf by criteria of its own or below it.
+What is found otherwise counts only if no later sibling leads further: a container with children none of which applies,
+reached by criteria, goes before one without any criteria; of equals the first in the file.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model.batches import PacketBatch
+from ...model.reductions import least
+from ..run.rows import even_stride, gather
+from ..run.runs import Result
+from ..run.values import Values
+from .plan import Plan, Signature
+from .plan_nodes import Branch, Node
+from .program import Program
+
+Rows = NDArray[np.intp]
+Heads = NDArray[np.uint8]
+Given = Callable[[Rows], Values]
+"""For packets of a batch, values of other packets."""
+MAX_KNOWN = 4096
+"""Kinds of packets remembered; noise could make up any number."""
+
+
+class Group(NamedTuple):
+    """Packets of one container: `rows` of the batch. `heads`: the first bytes of all packets of the batch, where it
+    took them to tell containers apart.
+    """
+
+    node: Node
+    rows: Rows
+    heads: Heads | None = None
+
+
+class Sorter:
+    """Finds the container of each packet. Those that fit none are counted in `set_aside`, by reason."""
+
+    def __init__(self, plan: Plan, set_aside: Counter[str]) -> None:
+        self._plan = plan
+        self._set_aside = set_aside
+        self._known: dict[int, Node] = {}
+        self._order = [node.key for node in plan.root.walk()]
+        self._every = np.arange(0)
+
+    def groups(
+        self, flat: NDArray[np.uint8], packets: PacketBatch, given: Given | None = None, *, trial: bool = False
+    ) -> list[Group]:
+        """The packets by container, in the order of the dictionary.
+
+        `given`: values of other packets, by which some containers are told. `trial`: without these containers, and
+        without counting what is set aside.
+        """
+        rows = self._all_rows(len(packets))
+        if given is not None or trial:
+            set_aside = Counter[str]() if trial else self._set_aside
+            return _Descent(flat, packets, set_aside, given).sort(self._plan.root, rows)
+        codes, heads = (None, None) if self._plan.signature is None else _codes(self._plan.signature, flat, packets)
+        if codes is None:
+            return self._sort_all(flat, packets, rows)
+        if len(rows) == 1:
+            node = self._known.get(int(codes[0]))
+            return [Group(node, rows)] if node else self._remember(int(codes[0]), flat, packets, rows)
+        found: dict[str, list[Group]] = {}
+        for code, some in _alike(codes, rows):
+            groups = (
+                [Group(self._known[code], some)]
+                if code in self._known
+                else self._remember(code, flat, packets, some)
+            )
+            for group in groups:
+                found.setdefault(group.node.key, []).append(group)
+        order = [key for key in self._order if key in found] if len(found) > 1 else list(found)
+        return [Group(found[key][0].node, _merged([group.rows for group in found[key]]), heads) for key in order]
+
+    def known(self, packet: NDArray[np.uint8]) -> Node | None:
+        """The container of a packet whose kind was seen before; None where that does not tell."""
+        signature = self._plan.signature
+        if signature is None:
+            return None
+        window = packet[signature.byte : signature.byte + signature.window.itemsize].tobytes()
+        order: Literal["little", "big"] = "little" if signature.window.str[0] == "<" else "big"
+        return self._known.get(int.from_bytes(window, order) & int(signature.mask))
+
+    def _all_rows(self, n: int) -> Rows:
+        """0 to n - 1, which nobody may change."""
+        if len(self._every) < n:
+            self._every = np.arange(n)
+            self._every.flags.writeable = False
+        return self._every[:n]
+
+    def _remember(self, code: int, flat: NDArray[np.uint8], packets: PacketBatch, rows: Rows) -> list[Group]:
+        groups = self._sort_all(flat, packets, rows)
+        if len(groups) == 1 and len(groups[0].rows) == len(rows) and len(self._known) < MAX_KNOWN:
+            self._known[code] = groups[0].node
+        return groups
+
+    def _sort_all(self, flat: NDArray[np.uint8], packets: PacketBatch, rows: Rows) -> list[Group]:
+        return _Descent(flat, packets, self._set_aside).sort(self._plan.root, rows)
+
+
+def run_program(
+    program: Program,
+    flat: NDArray[np.uint8],
+    packets: PacketBatch,
+    rows: Rows,
+    heads: Heads | None = None,
+    given: Given | None = None,
+) -> tuple[Rows, Result]:
+    """Run on some packets; the rows that come back are those that were long enough. `given`: values of others."""
+    if len(rows) == len(packets):
+        start, length = packets.start, packets.length
+    else:
+        start, length = packets.start[rows], packets.length[rows]
+    if program.fixed_bits is not None:
+        n_bytes = (program.fixed_bits + 7) // 8
+        if least(length) < n_bytes:
+            long_enough = length >= n_bytes
+            rows, start, length = rows[long_enough], start[long_enough], length[long_enough]
+            if not len(rows):
+                return rows, Result(Values(0))
+    elif heads is not None and len(rows) < len(packets):
+        heads = heads[rows]
+    result = program.run(flat, start, length, heads, given(rows) if given is not None else None)
+    if result.short is not None:
+        kept = np.flatnonzero(~result.short)
+        rows, result = rows[kept], result.subset(kept)
+    return rows, result
+
+
+def _codes(
+    signature: Signature, flat: NDArray[np.uint8], packets: PacketBatch
+) -> tuple[NDArray[Any] | None, Heads | None]:
+    """The bits that decide, of each packet, and what was read with them; None: a packet is too short to hold them."""
+    width, heads = signature.window.itemsize, None
+    if least(packets.length) < signature.byte + width:
+        return None, None
+    start = packets.start
+    stride = even_stride(start)
+    if stride:
+        first = int(start[0]) + signature.byte
+        found = np.ndarray((len(start),), signature.window, flat, first, (stride,))
+    elif signature.head_bytes:
+        # To come to a packet at all takes most of the time: what is wanted next is taken along.
+        heads = gather(flat, start, signature.head_bytes)
+        found = np.ndarray((len(start),), signature.window, heads, signature.byte, (signature.head_bytes,))
+    else:
+        windows = np.ndarray((len(flat) - width + 1,), signature.window, flat, 0, (1,))
+        found = windows[start + signature.byte]
+    native = found.astype(signature.mask.dtype)
+    native &= signature.mask
+    return native, heads
+
+
+def _alike(codes: NDArray[Any], rows: Rows) -> Iterator[tuple[int, Rows]]:
+    """The rows of each code."""
+    if len(codes) == 1 or bool((codes == codes[0]).all()):
+        yield int(codes[0]), rows
+        return
+    order = np.argsort(codes, kind="stable")
+    ordered = codes[order]
+    ends = (np.flatnonzero(ordered[1:] != ordered[:-1]) + 1).tolist()
+    for low, high in zip([0, *ends], [*ends, len(order)], strict=True):
+        yield int(ordered[low]), order[low:high]
+
+
+NOWHERE, ANYTHING, INNER, LEAF = 0, 1, 2, 3
+"""How a container was found at a fork: not at all, without criteria, by criteria but not a leaf, a leaf by criteria."""
+
+
+class _Finding(NamedTuple):
+    """Packets that found `node`: `rows` of the batch, their `places` among those that were looked for. `by_criteria`:
+    whether criteria held on the way, `is_leaf`: whether it is one.
+    """
+
+    node: Node
+    rows: Rows
+    places: Rows
+    by_criteria: bool
+    is_leaf: bool
+
+    @property
+    def rank(self) -> int:
+        if not self.by_criteria:
+            return ANYTHING
+        return LEAF if self.is_leaf else INNER
+
+
+class _Descent:
+    """The way of one batch down the tree."""
+
+    def __init__(
+        self,
+        flat: NDArray[np.uint8],
+        packets: PacketBatch,
+        set_aside: Counter[str],
+        given: Given | None = None,
+    ) -> None:
+        self.flat = flat
+        self.packets = packets
+        self.set_aside = set_aside
+        self.given = given
+        self.short: dict[int, str] = {}
+        """Packets that were too short for a container on the way, and its name."""
+
+    def sort(self, root: Node, rows: Rows) -> list[Group]:
+        """Groups in the order of the dictionary."""
+        found = list(self._find(root, rows, None))
+        together: dict[str, list[Rows]] = {}
+        nodes = {each.node.key: each.node for each in found}
+        for each in found:
+            together.setdefault(each.node.key, []).append(each.rows)
+        order = [node.key for node in root.walk() if node.key in together]
+        self._count_lost(rows, found)
+        return [Group(nodes[key], _merged(together[key])) for key in dict.fromkeys(order)]
+
+    def _find(self, node: Node, rows: Rows, known: Values | None) -> list[_Finding]:
+        """What becomes of packets that are this container. Packets that find no place in it are in no finding."""
+        every = np.arange(len(rows))
+        if not node.branches:
+            return [] if node.abstract else [_Finding(node, rows, every, False, True)]
+        if known is None or not all(known.knows(key) for key in node.probe_keys):
+            kept, result = run_program(node.probe, self.flat, self.packets, rows, None, self.given)
+            if len(kept) < len(rows):
+                every = np.flatnonzero(np.isin(rows, kept))
+                self._note_short(node, np.setdiff1d(rows, kept))
+                rows = kept
+            known = result.values
+            if not len(rows):
+                return []
+        found: list[_Finding] = []
+        for candidates, here in node.candidates(known):
+            some, places = (rows, every) if here is None else (rows[here], every[here])
+            values = known if here is None else known.subset(here)
+            found += self._fork(node, candidates, some, places, values)
+        return found
+
+    def _fork(
+        self, node: Node, candidates: Sequence[Branch], rows: Rows, places: Rows, values: Values
+    ) -> Iterator[_Finding]:
+        """The best of what the siblings find."""
+        rest = np.arange(len(rows))
+        best: _Best | None = None
+        for branch in candidates:
+            if branch.needs_others and self.given is None:
+                continue
+            hits = None if branch.test is None else branch.test.holds(values)
+            if hits is not None and not hits.any():
+                continue
+            inside = None if hits is None or hits.all() else np.flatnonzero(hits)
+            here = rest if inside is None else rest[inside]
+            found = self._find(branch.node, rows[here], values if inside is None else values.subset(inside))
+            done = np.zeros(len(rest), np.bool_)
+            for each in found:
+                by_criteria = each.by_criteria or branch.test is not None
+                finding = each._replace(places=here[each.places], by_criteria=by_criteria)
+                if finding.rank == LEAF:
+                    at = each.places if inside is None else inside[each.places]
+                    done[at] = True
+                    best = best and best.without(finding.places)
+                    yield finding._replace(places=places[finding.places])
+                else:
+                    best = (best or _Best(len(rows))).with_finding(finding)
+            if done.all():
+                rest = rest[:0]
+                break
+            if done.any():
+                left = np.flatnonzero(~done)
+                rest, values = rest[left], values.subset(left)
+        yield from self._stay(node, rows, places, rest, best)
+
+    def _stay(self, node: Node, rows: Rows, places: Rows, rest: Rows, best: _Best | None) -> Iterator[_Finding]:
+        """Packets for which there was no leaf by criteria."""
+        if best is not None:
+            for each, some in best.findings():
+                yield each._replace(rows=rows[some], places=places[some])
+            rest = rest[~best.has(rest)]
+        if len(rest) and not node.abstract:
+            yield _Finding(node, rows[rest], places[rest], False, False)
+
+    def _note_short(self, node: Node, rows: Rows) -> None:
+        for row in rows.tolist():
+            self.short.setdefault(row, node.key)
+
+    def _count_lost(self, rows: Rows, found: Sequence[_Finding]) -> None:
+        """Count packets without a container by what was wrong: too short to tell, or none is for them."""
+        n_found = sum(len(each.rows) for each in found)
+        if n_found == len(rows):
+            return
+        lost = np.setdiff1d(rows, np.concatenate([rows[:0], *(each.rows for each in found)]))
+        short = np.isin(lost, list(self.short)) if self.short else np.zeros(len(lost), np.bool_)
+        for row in lost[short].tolist():
+            self.set_aside[f"too short for {self.short[row]}"] += 1
+        apids, counts = np.unique(self.packets.apid[lost[~short]], return_counts=True)
+        for apid, n in zip(apids.tolist(), counts.tolist(), strict=True):
+            self.set_aside[f"no container for APID {apid}"] += n
+
+
+class _Best:
+    """For each packet at a fork the best finding so far that is no leaf by criteria."""
+
+    def __init__(self, n: int) -> None:
+        self._rank = np.zeros(n, np.int8)
+        self._which = np.zeros(n, np.intp)
+        self._findings: list[_Finding] = []
+
+    def with_finding(self, finding: _Finding) -> _Best:
+        better = finding.places[self._rank[finding.places] < finding.rank]
+        self._rank[better], self._which[better] = finding.rank, len(self._findings)
+        self._findings.append(finding)
+        return self
+
+    def without(self, places: Rows) -> _Best:
+        self._rank[places] = NOWHERE
+        return self
+
+    def has(self, places: Rows) -> NDArray[np.bool_]:
+        return np.asarray(self._rank[places] > NOWHERE)
+
+    def findings(self) -> Iterator[tuple[_Finding, Rows]]:
+        """Each finding that is the best for some packets, and their places."""
+        for i, finding in enumerate(self._findings):
+            some = np.flatnonzero((self._rank > NOWHERE) & (self._which == i))
+            if len(some):
+                yield finding, some
+
+
+def _merged(pieces: Sequence[Rows]) -> Rows:
+    return pieces[0] if len(pieces) == 1 else np.sort(np.concatenate(pieces))

@@ -1,0 +1,1 @@
+"""Packet definitions as CSV, in ccsdspy's form, to the model."""

@@ -1,0 +1,1 @@
+"""The steps of a plan, executed over many packets at once."""

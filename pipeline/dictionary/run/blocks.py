@@ -1,0 +1,146 @@
+"""A block of fixed fields as a program: its operations, chunk by chunk, and the columns they make."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model.categorical import Categorical
+from ...model.reused_memory import LEAST_BYTES, Empty
+from ..model.encodings import NumberEncoding
+from .arena import Arena
+from .integrity import is_word
+from .lone import Lone, compile_lone
+from .operations import Conversions, Operation, compile_operations
+from .rows import MIN_ROW_BYTES, Chunk
+from .steps import Block, Field, Slot
+from .values import Values
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class BlockWork:
+    """How the fields of a block are read."""
+
+    operations: tuple[Operation, ...]
+    row_bytes: int
+    """What the columns of one packet take."""
+    slots: tuple[Slot, ...]
+    others: tuple[Slot, ...]
+    """The slots that a lone packet has read in the common way."""
+    latest: dict[str, Slot]
+    """The last slot of each parameter."""
+    lone: Lone | None
+
+
+@dataclass(slots=True, eq=False)
+class BlockProgram:
+    """A block of fixed fields; rows begin at `first_bits` from the anchor and are `width_bits` wide.
+
+    `fields`: with offsets from the row's start. How they are read is compiled when the first packet comes: of a large
+    dictionary most containers never do.
+    """
+
+    fields: tuple[Field, ...]
+    from_start: bool
+    first_bits: int
+    width_bits: int
+    end_bits: int
+    words: tuple[tuple[Slot, int], ...]
+    """Check words, and their bits from the row's start."""
+    conversions: Conversions
+    lsb_first: bool = False
+    """Whether it has fields that are read right only where rows begin with a byte."""
+    _work: BlockWork | None = None
+
+    @property
+    def work(self) -> BlockWork:
+        """The operations, compiled once."""
+        if self._work is None:
+            self._work = _compile_work(self.fields, self.width_bits, self.conversions)
+        return self._work
+
+    def only(self, wanted: frozenset[str]) -> BlockProgram:
+        """The same block, of which no other fields are read."""
+        fields = tuple(each for each in self.fields if each.slot.key in wanted)
+        words = tuple(each for each in self.words if each[0].key in wanted)
+        return replace(self, fields=fields, words=words, _work=None)
+
+    @property
+    def is_even(self) -> bool:
+        """Whether all columns have types that do not depend on values, as those of texts and labels may."""
+        conversions = [each.conversion for each in self.work.operations]
+        return all(each is None or each.dtype.kind not in "UO" for each in conversions)
+
+    def run(self, pieces: Iterable[Chunk], values: Values) -> None:
+        """Read the fields of all rows into `values`."""
+        work = self.work
+        if values.n == 1 and work.lone is not None:
+            piece = next(iter(pieces))
+            columns = dict(zip(work.lone.slots, work.lone.columns(piece.buffer[piece.offset :]), strict=True))
+            values.raw.update(columns)
+            values.calibrated.update(columns)
+            _operate(work.lone.others, work.others, (piece,), values, np.empty)
+        else:
+            n_bytes = work.row_bytes * values.n
+            arrays = 2 * len(work.operations) + 1
+            empty: Empty = np.empty if n_bytes < LEAST_BYTES else Arena(n_bytes, arrays).empty
+            _operate(work.operations, work.slots, pieces, values, empty)
+        values.latest.update(work.latest)
+
+
+def _operate(
+    operations: Sequence[Operation], slots: Sequence[Slot], pieces: Iterable[Chunk], values: Values, empty: Empty
+) -> None:
+    if not operations:
+        return
+    pairs = [(operation, operation.allocate(values.n, empty)) for operation in operations]
+    for piece in pieces:
+        for operation, work in pairs:
+            operation.fill(work, piece)
+    raw: list[Array] = []
+    calibrated: list[Array | Categorical] = []
+    for operation, work in pairs:
+        delivered = operation.deliver(work)
+        raw += delivered[0]
+        calibrated += delivered[1]
+        values.flag(work.unknown)
+    values.raw.update(zip(slots, raw, strict=True))
+    values.calibrated.update(zip(slots, calibrated, strict=True))
+
+
+def compile_block(block: Block, conversions: Conversions) -> BlockProgram:
+    """Where the rows of the block are. `conversions`: shared by the blocks of a dictionary."""
+    # Rows that start with the packet start there even if the first field does not: they may then be a view.
+    ends = [each.end_bits for each in block.fields]
+    first = 0 if block.from_start else min([0, *(each.offset_bits for each in block.fields)])
+    width = max([0, *ends]) - first
+    lsb_first = _has_lsb_first(block.fields)
+    if lsb_first:
+        width = -(-width // 8) * 8
+    fields = tuple(replace(each, offset_bits=each.offset_bits - first) if first else each for each in block.fields)
+    words = tuple((each.slot, each.offset_bits) for each in fields if is_word(each.type) and not each.shape)
+    return BlockProgram(fields, block.from_start, first, width, block.end_bits, words, conversions, lsb_first)
+
+
+def _compile_work(fields: Sequence[Field], width_bits: int, conversions: Conversions) -> BlockWork:
+    operations = compile_operations(fields, max((width_bits + 7) // 8, MIN_ROW_BYTES), conversions)
+    works = [operation.allocate(1) for operation in operations]
+    row_bytes = sum(
+        work.raw.nbytes + (not np.may_share_memory(work.raw, work.calibrated)) * work.calibrated.nbytes
+        for work in works
+    )
+    slots = tuple(slot for operation in operations for slot in operation.slots)
+    latest = {each.slot.key: each.slot for each in fields}
+    lone = compile_lone(operations)
+    others = tuple(slot for operation in lone.others for slot in operation.slots) if lone else ()
+    return BlockWork(operations, row_bytes, slots, others, latest, lone)
+
+
+def _has_lsb_first(fields: Sequence[Field]) -> bool:
+    return any(isinstance(found := each.type.encoding, NumberEncoding) and found.lsb_first for each in fields)

@@ -1,0 +1,383 @@
+"""A run through compiled steps in which each packet has its own position (bits from the start of the data).
+
+What goes out: columns of all packets by slot, which packets were too short, and how far the entries reach. Only the
+times of a repeat of varying contents are gone through one by one, each for all packets that have it.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model.batches import Column, Ragged
+from .blocks import BlockProgram
+from .criteria import Ranges
+from .loops import find_times
+from .ragged import flat_starts
+from .rows import Chunk, bit_chunks, matrix_chunks
+from .step_programs import (
+    AssureProgram,
+    ChoiceProgram,
+    GroupProgram,
+    LoopProgram,
+    MoveProgram,
+    RepeatProgram,
+    StepProgram,
+)
+from .steps import Mark, Slot
+from .times import joined_times, parts_of
+from .values import Values
+from .variables import MAX_FACTOR, Terminators, VariableProgram, product_of
+
+Positions = NDArray[np.int64]
+Rows = NDArray[np.intp]
+
+
+@dataclass(slots=True)
+class Result:
+    """What a run made. `short: bool[n]`, or None: no packet was too short. Columns of short packets hold zeros
+    or noise. `described_bits`: how far the entries reach, one number or one for each packet.
+    """
+
+    values: Values
+    short: NDArray[np.bool_] | None = None
+    described_bits: int | Positions = 0
+    n_lost: int = 0
+    """How many of the short ones are so since nothing describes what follows in them."""
+
+    def subset(self, rows: Rows) -> Result:
+        described = self.described_bits if isinstance(self.described_bits, int) else self.described_bits[rows]
+        return Result(self.values.subset(rows), None, described, self.n_lost)
+
+
+class Run:
+    """The packets at hand: `begin` and `end` of each, and the `position` at which it has arrived.
+
+    `heads`: uint8[n, width], the first bytes of each, where they have been read already.
+    """
+
+    def __init__(
+        self,
+        data: NDArray[np.uint8],
+        begin: Positions,
+        end: Positions,
+        position: Positions,
+        values: Values,
+        marks: Mapping[int, Positions] | None = None,
+        terminators: Terminators | None = None,
+        heads: NDArray[np.uint8] | None = None,
+    ) -> None:
+        self.data = data
+        self.heads = heads
+        self.begin = begin
+        self.end = end
+        self.position = position
+        self.marks = dict(marks or {})
+        self.terminators = Terminators(data) if terminators is None else terminators
+        self.none: Positions | None = None
+        """Zeros for columns without a value."""
+        self.front: Positions | None = None
+        """Where the entries before those at the packet's end left off."""
+        self.tail = end
+        """Where the entries at the packet's end begin."""
+        self.is_at_end = False
+        self.reach = position
+        self.is_inside = position is begin
+        """Whether no packet's reach lies before its start."""
+        self.alive = np.ones(len(begin), np.bool_)
+        self.lost = np.zeros(len(begin), np.bool_)
+        """Packets that are set aside since nothing describes what follows in them."""
+        self.result = Result(values)
+
+    def run(self, steps: Sequence[StepProgram]) -> Result:
+        for step in steps:
+            if not self._step(step):
+                break
+        self.result.described_bits = self.reach - self.begin
+        self.result.short = None if self.alive.all() else ~self.alive
+        self.result.n_lost = int(np.count_nonzero(self.lost))
+        return self.result
+
+    def _step(self, step: StepProgram) -> bool:
+        """One step; False: no packet is long enough to go on."""
+        return _STEPS[type(step)](self, step)
+
+    def _mark(self, mark: Mark) -> bool:
+        self.marks[mark.mark] = self.position
+        return True
+
+    def _assure(self, step: AssureProgram) -> bool:
+        known = step.criterion.holds(self.result.values) if step.criterion is not None else False
+        self.lost |= self.alive & ~np.broadcast_to(known, self.alive.shape)
+        self.alive &= known
+        return not len(self.alive) or bool(self.alive.any())
+
+    def _fit(self, low: Positions, high: Positions) -> bool:
+        """Note which packets hold the bits from `low` to `high`, not before it; False: none does any more."""
+        goes_on = low is self.reach and self.is_inside
+        fits = high <= self._limit()
+        if not goes_on and low is not self.begin:
+            fits &= low >= self.begin
+        self.alive &= fits
+        if not self.alive.all():
+            self.reach = np.maximum(self.reach, np.where(self.alive, high, self.reach))
+            return bool(self.alive.any())
+        # Most entries begin where the last one ended: nothing to compare then.
+        self.reach = high if goes_on else np.maximum(self.reach, high)
+        self.is_inside = True
+        return True
+
+    def _limit(self) -> Positions:
+        """Where the entry at hand must have ended."""
+        return self.end if self.is_at_end else self.tail
+
+    def _safe(self, position: Positions) -> Positions:
+        """Positions that may be read: those of packets too short are replaced by another packet's."""
+        if self.alive.all():
+            return position
+        return np.where(self.alive, position, position[np.argmax(self.alive)])
+
+    def _counts(self, count: Positions) -> Positions:
+        """Counts, none for packets too short."""
+        return count if self.alive.all() else np.where(self.alive, count, 0)
+
+    def _block(self, block: BlockProgram) -> bool:
+        anchor = self.begin if block.from_start else self.position
+        low = anchor + block.first_bits if block.first_bits else anchor
+        high = low + block.width_bits
+        if not self._fit(low, high):
+            return False
+        self.position = high if block.end_bits == block.first_bits + block.width_bits else anchor + block.end_bits
+        for slot, bits in block.words:
+            self.result.values.places[slot] = low - self.begin + bits
+        if block.lsb_first:
+            self._flag_shifted(low)
+        if block.fields:
+            block.run(self._pieces(low, block.width_bits), self.result.values)
+        return True
+
+    def _flag_shifted(self, low: Positions) -> None:
+        """Bit fields of a little-endian structure mean nothing where this does not begin with a byte."""
+        shifted = (low & 7) != 0
+        self.result.values.flag(shifted if shifted.any() else None)
+
+    def _pieces(self, low: Positions, width_bits: int) -> Iterator[Chunk]:
+        heads = self.heads
+        if heads is not None and low is self.begin and width_bits <= heads.shape[1] * 8 and self.alive.all():
+            return matrix_chunks(heads)
+        return bit_chunks(self.data, self._safe(low), width_bits)
+
+    def _variable(self, variable: VariableProgram) -> bool:
+        position = self._safe(self.position)
+        size_bits = variable.size_bits(self.result.values, self.terminators, position, self._limit())
+        self.alive &= size_bits >= 0
+        behind = self.position + size_bits
+        if not self._fit(self.position, behind):
+            return False
+        size_bits = self._counts(size_bits)
+        if variable.is_read:
+            self._read(variable, size_bits)
+        self.position = behind if self.alive.all() else self.position + size_bits
+        return True
+
+    def _read(self, variable: VariableProgram, size_bits: Positions) -> None:
+        raw, calibrated, unknown = variable.read(self.data, self._safe(self.position), size_bits)
+        self.result.values.keep(variable.slot, raw, calibrated)
+        self.result.values.flag(unknown)
+
+    # what comes several times
+
+    def _repeat(self, repeat: RepeatProgram) -> bool:
+        values, block = self.result.values, repeat.block
+        count, gap = product_of(repeat.counts, values), _bounded(repeat.gap.of(values))
+        stride = block.end_bits + gap
+        self.alive &= (stride > 0) | (count <= 1)
+        size_bits = np.where(count > 0, count * stride - gap, count)
+        self.alive &= size_bits >= 0
+        if not self._fit(self.position, self.position + size_bits):
+            return False
+        position, stride = self._safe(self.position), self._safe(stride)
+        count, size_bits = self._counts(count), self._counts(size_bits)
+        if not block.fields:
+            self.position = self.position + size_bits
+            return True
+        if repeat.shape is not None:
+            # Each packet is read as often as the others, so that all are rows of one array.
+            count = np.full(len(count), int(count.max(initial=0)), np.int64)
+        start = flat_starts(count)
+        low = np.repeat(position - start * stride, count) + np.arange(int(count.sum())) * np.repeat(stride, count)
+        found = Values(len(low))
+        if block.lsb_first and (low & 7).any():
+            found.flag((low & 7) != 0)
+        block.run(bit_chunks(self.data, low, block.width_bits), found)
+        _put(found, values, lambda column: _of_packets(column, start, count, repeat.shape))
+        if found.unknown is not None:
+            rows = np.repeat(np.arange(len(count)), count)[found.unknown]
+            values.flag(np.bincount(rows, minlength=len(count)) > 0)
+        self.position = self.position + size_bits
+        return True
+
+    def _loop(self, loop: LoopProgram) -> bool:
+        """Find where the times begin, then read them all."""
+        values, n = self.result.values, len(self.alive)
+        count, gap = product_of(loop.counts, values), _bounded(loop.gap.of(values))
+        self.alive &= (count >= 0) & (count <= self.end - self.begin)
+        self.position, self.reach = self.position.copy(), self.reach.copy()
+        times = find_times(self, loop, np.where(self.alive, count, 0), gap)
+        if loop.steps:
+            parts = [
+                (part, self.inside(times.row[part], loop.steps, times.begin[part]).result.values)
+                for part in parts_of(times, has_texts=loop.has_texts)
+            ]
+            joined_times(times, loop.shape, parts, values)
+        return not n or bool(self.alive.any())
+
+    # what is there only sometimes
+
+    def _group(self, group: GroupProgram) -> bool:
+        rows = np.flatnonzero(group.criterion.holds(self.result.values) & self.alive)
+        if not len(rows):
+            return self._without(group)
+        inside = self.inside(rows, group.steps)
+        self.position, self.reach = self.position.copy(), self.reach.copy()
+        self._take_back(inside, rows)
+        if not inside.alive.any():
+            return self._without(group) and bool(self.alive.any())
+        n = len(self.alive)
+        _put(inside.result.values, self.result.values, lambda column: _spread(column, rows, n))
+        return bool(self.alive.any())
+
+    def _without(self, group: GroupProgram) -> bool:
+        """No packet has it: columns without a value."""
+        if not group.absent:
+            empty = self.inside(np.empty(0, np.intp), group.steps).result.values
+            group.absent.append(_values_only(empty))
+        if self.none is None:
+            self.none = np.zeros(len(self.alive), np.int64)
+            self.none.flags.writeable = False
+        values, none = self.result.values, self.none
+        for slot, (raw, calibrated) in group.absent[0].items():
+            column = Ragged(raw, none, none)
+            values.keep(slot, column, column if calibrated is raw else Ragged(calibrated, none, none))
+        return True
+
+    def _choice(self, choice: ChoiceProgram) -> bool:
+        """Only groups for a value that some packet has need a look."""
+        there: list[int] = np.unique(self.result.values.of(choice.key, calibrated=False)).tolist()
+        return all(
+            self._group(group) if _is_any_in(there, ranges) else self._without(group)
+            for ranges, group in choice.groups
+        )
+
+    def inside(self, rows: Rows, steps: Sequence[StepProgram], position: Positions | None = None) -> Run:
+        """Run steps for some of the packets, each as often as it is in `rows`, from its place or from `position` on."""
+        place = self.position[rows] if position is None else position
+        values = self.result.values.inside(rows)
+        marks = {mark: mark_place[rows] for mark, mark_place in self.marks.items()}
+        run = Run(self.data, self.begin[rows], self.end[rows], place, values, marks, self.terminators)
+        run.is_at_end = self.is_at_end
+        if self.tail is not self.end:
+            run.tail = self.tail[rows]
+        run.run(steps)
+        return run
+
+    def _take_back(self, inside: Run, rows: Rows) -> None:
+        """What a run through some of the packets has found out."""
+        self.alive[rows] &= inside.alive
+        self.lost[rows] |= inside.lost
+        self.position[rows] = inside.position
+        if inside.tail is not inside.end:
+            self.tail = self.tail.copy()
+            self.tail[rows] = inside.tail
+        self.reach[rows] = np.maximum(self.reach[rows], inside.reach)
+        if inside.result.values.unknown is not None:
+            unknown = np.zeros(len(self.alive), np.bool_)
+            unknown[rows] = inside.result.values.unknown
+            self.result.values.flag(unknown)
+
+    def _move(self, move: MoveProgram) -> bool:
+        if move.anchor == "front":
+            assert self.front is not None
+            self.position, self.front, self.is_at_end = self.front, None, False
+            return True
+        anchors = {"here": self.position, "start": self.begin, "end": self.end}
+        anchor = self.marks[move.mark] if move.anchor == "mark" else anchors[move.anchor]
+        before, self.position = self.position, anchor + move.bits.of(self.result.values)
+        if move.anchor == "end":
+            self.front = before if self.front is None else self.front
+            # What stands at the end must not lie over what stands before it.
+            self.alive &= self.position >= self.front
+            self.tail, self.is_at_end = np.minimum(self.tail, self.position), True
+        return not len(before) or bool(self.alive.any())
+
+
+_STEPS: dict[type, Callable[[Run, Any], bool]] = {
+    BlockProgram: Run._block,  # noqa: SLF001 - its own table
+    VariableProgram: Run._variable,  # noqa: SLF001
+    RepeatProgram: Run._repeat,  # noqa: SLF001
+    LoopProgram: Run._loop,  # noqa: SLF001
+    Mark: Run._mark,  # noqa: SLF001
+    GroupProgram: Run._group,  # noqa: SLF001
+    ChoiceProgram: Run._choice,  # noqa: SLF001
+    AssureProgram: Run._assure,  # noqa: SLF001
+    MoveProgram: Run._move,  # noqa: SLF001
+}
+
+
+def _is_any_in(ordered: Sequence[int], ranges: Ranges) -> bool:
+    """Whether one of the numbers is in one of the ranges."""
+    places = ((bisect_left(ordered, low), high) for low, high in ranges)
+    return any(place < len(ordered) and ordered[place] <= high for place, high in places)
+
+
+def _values_only(empty: Values) -> dict[Slot, tuple[NDArray[Any], NDArray[Any]]]:
+    """Raw and calibrated values of columns without a row, by slot."""
+    found = {}
+    for slot, raw in empty.raw.items():
+        calibrated = empty.calibrated.get(slot, raw)
+        own = _no_values(raw)
+        found[slot] = own, own if calibrated is raw else _no_values(calibrated)
+    return found
+
+
+def _no_values(column: Column) -> NDArray[Any]:
+    # A copy, since values may be a view of packets.
+    return (column.values if isinstance(column, Ragged) else column)[:0].copy()
+
+
+def _bounded(gap: Positions) -> Positions:
+    """Beyond any packet, but no further than a count can be multiplied with."""
+    return np.clip(gap, -MAX_FACTOR, MAX_FACTOR)
+
+
+def _put(found: Values, values: Values, change: Callable[[Column], Column]) -> None:
+    """What was found in a part, changed to columns of all packets."""
+    raw = {slot: change(column) for slot, column in found.raw.items()}
+    for slot, column in found.calibrated.items():
+        same = found.raw.get(slot) is column
+        values.calibrated[slot] = raw[slot] if same else change(column)
+    values.raw.update(raw)
+    values.latest.update(found.latest)
+
+
+def _of_packets(column: Column, start: Positions, count: Positions, shape: tuple[int, ...] | None) -> Column:
+    """The values of all times as rows of packets."""
+    assert not isinstance(column, Ragged)
+    if shape is None:
+        return Ragged(column, start, count)
+    return column.reshape(len(start), *shape, *column.shape[1:])
+
+
+def _spread(column: Column, rows: Rows, n: int) -> Ragged:
+    """The values of some packets as a column of all: the others have none."""
+    start, length = np.zeros(n, np.int64), np.zeros(n, np.int64)
+    if isinstance(column, Ragged):
+        start[rows], length[rows] = column.start, column.length
+        return Ragged(column.values, start, length)
+    start[rows], length[rows] = np.arange(len(rows)), 1
+    return Ragged(column, start, length)

@@ -1,0 +1,90 @@
+"""Bytes of fixed width to text: charsets, terminators, size tags."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.encodings import StringEncoding
+
+Array = NDArray[Any]
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class ToText:
+    """Bytes uint8[..., k] to unicode: up to the terminator, without trailing NULs. Bytes that are no text in
+    the charset become U+FFFD. `tag_bytes` before the text tell its length, in units of `unit_bits`.
+    """
+
+    charset: str
+    terminator: bytes
+    tag_bytes: int
+    dtype: np.dtype[Any]
+    unit_bits: int = 1
+
+    def fill(self, raw: Array, out: Array) -> Flags | None:
+        out[...] = self.decode(raw)
+        return self.overflows(raw, raw.shape[-1]) if self.tag_bytes else None
+
+    def decode(self, raw: Array) -> Array:
+        """uint8[..., k] to unicode[...]."""
+        if self.tag_bytes:
+            raw = _untagged(raw, self.tag_bytes, self.n_bytes(raw))
+        return decode_text(raw, self.charset, self.terminator)
+
+    def n_bytes(self, raw: Array) -> Array:
+        """uint64[...]: bytes of text that the tag announces."""
+        count = np.zeros(raw.shape[:-1], np.uint64)
+        for i in range(min(self.tag_bytes, raw.shape[-1])):
+            count = (count << np.uint64(8)) | raw[..., i]
+        return count if self.unit_bits == 8 else count >> np.uint64(3)
+
+    def overflows(self, raw: Array, length: Any) -> Flags | None:
+        """bool[...]: the tag announces more text than the buffer, of so many bytes, holds; None: none does."""
+        room = np.maximum(np.asarray(length, np.int64) - self.tag_bytes, 0).astype(np.uint64)
+        over = np.asarray((self.n_bytes(raw) > room) | (np.asarray(length) < self.tag_bytes))
+        return over if over.any() else None
+
+
+def decode_text(raw: Array, charset: str, terminator: bytes) -> Array:
+    """uint8[..., k] to unicode[...]."""
+    if terminator:
+        raw = _cut(raw, terminator)
+    if charset in {"ascii", "utf-8", "latin-1"} and (charset == "latin-1" or not (raw & 0x80).any()):
+        wide = np.ascontiguousarray(raw.astype(np.uint32))
+        return wide.view(f"U{raw.shape[-1]}")[..., 0]
+    rows = raw.reshape(-1, raw.shape[-1])
+    texts = [row.tobytes().decode(charset, "replace").rstrip("\0") for row in rows]
+    return np.array(texts, dtype=f"U{max(map(len, texts), default=1) or 1}").reshape(raw.shape[:-1])
+
+
+def _untagged(raw: Array, tag_bytes: int, n_bytes: Array) -> Array:
+    """The text behind the tag, `n_bytes` of it; zeros behind the text."""
+    text = raw[..., tag_bytes:]
+    if not text.shape[-1]:
+        return np.zeros((*raw.shape[:-1], 1), np.uint8)
+    inside = np.arange(text.shape[-1], dtype=np.uint64) < n_bytes[..., None]
+    return np.where(inside, text, np.uint8(0))
+
+
+def _cut(raw: Array, terminator: bytes) -> Array:
+    """Zeros from the first terminator on, which stands at a whole number of its own widths."""
+    width, k = len(terminator), raw.shape[-1] // len(terminator) * len(terminator)
+    units = raw[..., :k].reshape(*raw.shape[:-1], -1, width)
+    over = np.logical_or.accumulate((units == np.frombuffer(terminator, np.uint8)).all(axis=-1), axis=-1)
+    cut = raw.copy()
+    cut[..., :k][np.repeat(over, width, axis=-1)] = 0
+    cut[..., k:][over[..., -1:].any(axis=-1)] = 0
+    return cut
+
+
+def text_of(encoding: StringEncoding) -> ToText:
+    """`dtype` is as wide as the buffer, or 1 where a packet tells its size."""
+    n_bytes = encoding.size // 8 if isinstance(encoding.size, int) else 1
+    per_character = {"utf-16-be": 2, "utf-16-le": 2, "utf-32-be": 4, "utf-32-le": 4}.get(encoding.charset, 1)
+    width = np.dtype(f"U{max(n_bytes // per_character, 1)}")
+    return ToText(encoding.charset, encoding.terminator, encoding.tag_bits // 8, width, encoding.unit_bits)

@@ -1,0 +1,1 @@
+"""Virtual channels: frame counts, gaps, merging of stations."""

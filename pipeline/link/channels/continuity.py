@@ -1,0 +1,265 @@
+"""The frame count of one virtual channel: what is lost, what came twice, what came late.
+
+In: frames of the channel in order of arrival. Out: the same frames in order of their count, each with the number
+missing just before it; duplicates and frames too late to use are dropped and counted.
+
+Where frames can overtake each other (datagrams) they are held after a gap, for as long as a few frames of the link
+take, in case the missing ones are only late. The recording of one receiver is in order: there no frame is late, and one
+whose count steps back follows a gap or a restart.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..frames.tables import Arrivals
+
+UNKNOWN = -1
+RECENT = 32
+"""A count at most this far behind is an earlier frame: a duplicate or a late one."""
+WIDE_COUNT = 1 << 16
+"""A count at least this wide does not come round within a pass: a step back is a restart."""
+
+_Rows = Sequence[bytes] | NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class ContinuityCounts:
+    """Frames by fate. `frames`: all of the channel; `reordered_frames` waited and were then in order after all."""
+
+    frames: int = 0
+    duplicates: int = 0
+    gaps: int = 0
+    lost_frames: int = 0
+    late_frames: int = 0
+    reordered_frames: int = 0
+    restarts: int = 0
+
+
+@dataclass(slots=True)
+class _Held:
+    """A frame that waits: its row in the batch at hand, its count, its content, when it came."""
+
+    row: int
+    count: int
+    content: int
+    index: int
+
+
+@dataclass(slots=True)
+class _Released:
+    """What goes on: rows of the batch at hand, frames missing before each, link index at which each was let go."""
+
+    row: list[int] = field(default_factory=list)
+    lost: list[int] = field(default_factory=list)
+    index: list[int] = field(default_factory=list)
+
+
+class Continuity:
+    """One channel's count, `modulus` wide.
+
+    `window`: frames of the link that a missing frame may be late by; None where frames come in order. May be changed
+    while frames are held.
+    """
+
+    def __init__(self, modulus: int, window: int | None) -> None:
+        self.counts = ContinuityCounts()
+        self._modulus = modulus
+        self.window = window
+        self._recent_span = max(1, min(RECENT, modulus // 4))
+        self._expected: int | None = None
+        self._recent: dict[int, int] = {}  # count -> content, of the last frames let go
+        self._steady: deque[tuple[Sequence[int], _Rows]] = deque()  # the same, not yet put there
+        self._n_steady = 0
+        self._given_up: dict[int, None] = {}  # counts of the last gaps
+        self._held: list[_Held] = []
+        self._held_frames: Arrivals | None = None
+
+    @property
+    def modulus(self) -> int:
+        return self._modulus
+
+    def feed(self, arrivals: Arrivals) -> Arrivals:
+        """Order `arrivals` and fill in `lost`; `index` becomes the link index at which each was let go."""
+        count = arrivals.frames.vc_count.astype(np.int64)
+        self.counts.frames += len(count)
+        expected = int(count[0]) if self._expected is None else self._expected
+        steady = (count - expected - np.arange(len(count))) % self._modulus
+        if not self._held and not steady.any():
+            self._expected = int(count[-1] + 1) % self._modulus
+            span = self._recent_span
+            self._keep_in_mind(count[-span:].tolist(), arrivals.frames.data[-span:].copy())
+            return arrivals
+        return self._feed_unsteady(arrivals)
+
+    def follows(self, count: int) -> bool:
+        """Whether a frame of this count goes on at once, with nothing missing before it."""
+        return not self._held and self._expected is not None and (count - self._expected) % self._modulus == 0
+
+    def take_lone(self, count: int, frame: bytes) -> None:
+        """One frame that follows."""
+        self.counts.frames += 1
+        self._expected = (count + 1) % self._modulus
+        self._keep_in_mind((count,), (frame,))
+
+    @property
+    def waits(self) -> bool:
+        """Whether frames are held."""
+        return bool(self._held)
+
+    def expire(self, now: int) -> Arrivals | None:
+        """Let go what has waited long enough when frame `now` of the link has arrived."""
+        window = self.window or 0
+        if not self._held or now - self._held[0].index < window:
+            return None
+        return self._let_go_all(self._held[0].index + window)
+
+    def flush(self, now: int) -> Arrivals | None:
+        """The recording ends: nothing missing will come any more."""
+        return self._let_go_all(now) if self._held else None
+
+    # -- the slow way, frame by frame, where counts do not follow on ---------------------------------------------
+
+    def _feed_unsteady(self, arrivals: Arrivals) -> Arrivals:
+        self._remember()
+        n_held = len(self._held)
+        frames = arrivals if self._held_frames is None else Arrivals.join([self._held_frames, arrivals])
+        for row, held in enumerate(self._held):
+            held.row = row
+        if self._expected is None:
+            self._expected = int(arrivals.frames.vc_count[0])
+        released, window = _Released(), self.window or 0
+        for row in range(n_held, len(frames)):
+            index = int(frames.index[row])
+            if self._held and index - self._held[0].index >= window:
+                self._give_up(released, self._held[0].index + window)
+            content = hash(frames.frames.data[row].tobytes())
+            self._take(_Held(row, int(frames.frames.vc_count[row]), content, index), released)
+        waiting = np.array([held.row for held in self._held], np.intp)
+        self._held_frames = frames.take(waiting) if len(waiting) else None
+        return self._gather(frames, released)
+
+    def _take(self, frame: _Held, released: _Released) -> None:
+        assert self._expected is not None
+        ahead = (frame.count - self._expected) % self._modulus
+        behind = self._modulus - ahead
+        if ahead == 0:
+            self._release(frame, 0, frame.index, released)
+            self._drain(frame.index, released)
+        elif behind <= self._recent_span and self._is_earlier(frame):
+            return
+        elif any(held.count == frame.count and held.content == frame.content for held in self._held):
+            self.counts.duplicates += 1
+        elif self._modulus >= WIDE_COUNT and ahead >= self._modulus // 2:
+            self._give_up(released, frame.index)
+            self.counts.restarts += 1
+            self._recent.clear()
+            self._given_up.clear()
+            self._release(frame, UNKNOWN, frame.index, released)
+        elif self.window and ahead <= self.window:
+            self._hold(frame)
+        else:
+            self._give_up(released, frame.index)
+            self._release_after_gap(frame, frame.index, released)
+
+    def _is_earlier(self, frame: _Held) -> bool:
+        """Whether a frame that is slightly behind is a duplicate or late, and so not to be used.
+
+        A count that was there before with other content is a turn of the counter or a restart instead, and so is
+        one from before anything that was seen.
+        """
+        if self.window is not None and frame.count in self._given_up:
+            del self._given_up[frame.count]
+            self.counts.late_frames += 1
+            return True
+        if self._recent.get(frame.count) != frame.content:
+            return False
+        self.counts.duplicates += 1
+        return True
+
+    def _hold(self, frame: _Held) -> None:
+        self._held.append(frame)
+
+    def _drain(self, index: int, released: _Released) -> None:
+        """Let go held frames that now follow on."""
+        following = True
+        while following:
+            following = False
+            for held in self._held:
+                if held.count == self._expected:
+                    self._held.remove(held)
+                    self._release(held, 0, index, released)
+                    self.counts.reordered_frames += 1
+                    following = True
+                    break
+
+    def _give_up(self, released: _Released, index: int) -> None:
+        """The missing frames are lost: let go all that was held, in order of count."""
+        expected = self._expected or 0
+        for held in sorted(self._held, key=lambda frame: (frame.count - expected) % self._modulus):
+            self._release_after_gap(held, index, released)
+        self._held = []
+
+    def _release_after_gap(self, frame: _Held, index: int, released: _Released) -> None:
+        assert self._expected is not None
+        lost = (frame.count - self._expected) % self._modulus
+        if lost:
+            self.counts.gaps += 1
+            self.counts.lost_frames += lost
+            for missing in range(min(lost, self._recent_span), 0, -1):
+                self._given_up[(frame.count - missing) % self._modulus] = None
+            while len(self._given_up) > self._recent_span:
+                del self._given_up[next(iter(self._given_up))]
+        self._release(frame, lost, index, released)
+
+    def _release(self, frame: _Held, lost: int, index: int, released: _Released) -> None:
+        released.row.append(frame.row)
+        released.lost.append(lost)
+        released.index.append(index)
+        self._expected = (frame.count + 1) % self._modulus
+        self._given_up.pop(frame.count, None)
+        self._recent.pop(frame.count, None)
+        self._recent[frame.count] = frame.content
+        self._forget()
+
+    def _keep_in_mind(self, counts: Sequence[int], rows: _Rows) -> None:
+        """The last frames of a steady batch, in case a duplicate of one comes."""
+        self._steady.append((counts, rows))
+        self._n_steady += len(counts)
+        while self._n_steady - len(self._steady[0][0]) >= self._recent_span:
+            self._n_steady -= len(self._steady.popleft()[0])
+
+    def _remember(self) -> None:
+        for counts, rows in self._steady:
+            for count, row in zip(counts, rows, strict=True):
+                self._given_up.pop(count, None)
+                self._recent.pop(count, None)
+                self._recent[count] = hash(bytes(row))
+        self._steady.clear()
+        self._n_steady = 0
+        self._forget()
+
+    def _forget(self) -> None:
+        while len(self._recent) > self._recent_span:
+            del self._recent[next(iter(self._recent))]
+
+    def _let_go_all(self, index: int) -> Arrivals:
+        assert self._held_frames is not None
+        for row, held in enumerate(self._held):
+            held.row = row
+        released = _Released()
+        self._give_up(released, index)
+        frames, self._held_frames = self._held_frames, None
+        return self._gather(frames, released)
+
+    @staticmethod
+    def _gather(frames: Arrivals, released: _Released) -> Arrivals:
+        out = frames.take(np.array(released.row, np.intp))
+        out.frames.lost[:] = released.lost
+        out.index[:] = released.index
+        return out

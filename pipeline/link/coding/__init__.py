@@ -1,0 +1,1 @@
+"""Channel coding: frame sync, randomiser, Reed-Solomon, frame CRC (CCSDS 131.0-B)."""

@@ -1,0 +1,231 @@
+"""Where frames begin in a stream of bare transfer frames, also behind bytes that were inserted, lost or foreign.
+
+In: bytes in pieces of any size. Out: blocks of one frame each, with the byte of the stream in which each ends. Dropped
+and counted: bytes between frames.
+
+Frames follow each other as long as each begins with the header of a known channel: a wanted one, or one whose frames
+passed their check here. A block that does not is looked at: with an FECF by its check. If it is no frame either, frames
+are looked for from the block before on, at every byte: a known header and a right FECF; without an FECF a known header
+with another one a frame length behind it. A block in which no frame begins is handed on as it stands, for the count.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import fastcrc
+import numpy as np
+from numpy.typing import NDArray
+
+from ..settings import ChannelSettings, LinkSettings
+from .blocks import Blocks
+
+_NAME_BYTES = 4
+_COUNTED_BYTES = 5
+"""Of a header, up to its count."""
+_MASKS = {"aos": 0xFFFF0000, "tm": 0xFFFE0000, "uslp": 0xFFFFF7E0}
+_COUNTS = {"aos": slice(2, 5), "tm": slice(3, 4), "uslp": None}
+_NAMES_KEPT = 64
+
+
+class BareFrames:
+    """Cuts a stream into frames of one length. Holds less than three of them."""
+
+    def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings]) -> None:
+        self.skipped_bytes = 0
+        self.place = 0
+        """Byte of the stream from which on blocks are still to come."""
+        self._length = settings.frame_length_bytes
+        self._checked = settings.fecf
+        # A header with an error control of its own is corrected later: it need not look like one here.
+        self._searches = settings.fecf or not settings.header_error_control
+        self._mask = np.uint32(_MASKS[settings.frame_type])
+        self._names = np.array(sorted({_name(settings, one) for one in channels}), np.uint32)
+        self._buffer = np.empty(0, np.uint8)
+        self._at = 0  # of the next block in the buffer; before it, the last one
+        self._look: int | None = None  # next byte to look at while searching
+        self._n_to_skip = 0  # bytes that are left of a frame whose beginning is missing
+        self._doubt_at = 0  # byte of the stream at which the search began
+        self.n_found = 0
+        """How often frames were found again where none was expected."""
+        self._count_at = _COUNTS[settings.frame_type]
+        self.lost_at: int | None = None
+        """Byte of the stream from which on no frame was found, when it has ended."""
+        self._out: list[Blocks] = []
+
+    def feed(self, octets: NDArray[np.uint8]) -> Blocks:
+        """The frames that are whole and decided with `octets: uint8[n]`."""
+        if self._n_to_skip:
+            octets = self._skip(octets)
+        self._buffer = np.concatenate((self._buffer, octets)) if len(self._buffer) else octets
+        return self._advance(final=False)
+
+    def flush(self) -> Blocks:
+        """The stream ends: what is left is no frame."""
+        self._n_to_skip = 0
+        return self._advance(final=True)
+
+    def break_off(self, missing: int) -> Blocks:
+        """So many bytes are missing here: what is whole before that. UNKNOWN (-1): a block begins with what follows."""
+        into = len(self._buffer) - self._at + missing if missing > 0 and self._look is None else 0
+        blocks, self.lost_at = self._advance(final=True), None
+        self._n_to_skip = -into % self._length
+        return blocks
+
+    def _skip(self, octets: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        n_bytes = min(self._n_to_skip, len(octets))
+        self._n_to_skip -= n_bytes
+        self.skipped_bytes += n_bytes
+        self.place += n_bytes
+        return octets[n_bytes:]
+
+    def is_next(self, n_bytes: int) -> bool:
+        """Whether that many more bytes are one block, and nothing else is left."""
+        return (
+            n_bytes == self._length and self._look is None and not self._n_to_skip and self._at == len(self._buffer)
+        )
+
+    def take_lone(self, octets: NDArray[np.uint8]) -> None:
+        """A frame of a known channel that came alone."""
+        self.place += self._at
+        self._buffer, self._at = octets.copy(), self._length
+
+    def report(self) -> dict[str, Any]:
+        """The key synchronizer of the pass report."""
+        return {"found_again": self.n_found}
+
+    def _advance(self, *, final: bool) -> Blocks:
+        going = True
+        while going:
+            going = self._follow() if self._look is None else self._search(final=final)
+        if final:
+            if self._look is not None and self.place + self._look - self._doubt_at >= self._length:
+                self.lost_at = self._doubt_at
+            self._emit((len(self._buffer) - self._at) // self._length)
+            self.skipped_bytes += len(self._buffer) - self._at
+            self._look, self._at = None, len(self._buffer)
+            self._forget(len(self._buffer))
+        else:
+            self._forget(max(self._at - self._length, 0))
+        out, self._out = self._out, []
+        if len(out) == 1:
+            return out[0]
+        empty = Blocks(np.empty((0, self._length), np.uint8), np.empty(0, np.int64))
+        parts = [empty, *out]
+        return Blocks(np.concatenate([part.data for part in parts]), np.concatenate([part.last for part in parts]))
+
+    def _emit(self, n: int) -> None:
+        """Hand on the next n blocks."""
+        if n <= 0:
+            return
+        stop = self._at + n * self._length
+        last = self.place + self._at - 1 + self._length * np.arange(1, n + 1, dtype=np.int64)
+        self._out.append(Blocks(self._buffer[self._at : stop].reshape(n, self._length), last))
+        self._at = stop
+
+    def _forget(self, n: int) -> None:
+        self._buffer = self._buffer[n:].copy()
+        self.place += n
+        self._at -= n
+        if self._look is not None:
+            self._look -= n
+
+    # -- frames that follow each other -------------------------------------------------------------------------------
+
+    def _follow(self) -> bool:
+        """Hand on the blocks that begin as expected; True where one does not."""
+        n_left = len(self._buffer) - self._at
+        n_whole = n_left // self._length
+        n_seen = (n_left - _NAME_BYTES) // self._length + 1 if n_left >= _NAME_BYTES else 0
+        known = self._known(self._at, n_seen, self._length)
+        n_known = n_seen if known.all() else int(np.argmin(known))
+        self._emit(min(n_known, n_whole))
+        if self._searches or n_known >= n_whole:
+            return n_known < n_whole and self._doubt()
+        self._emit(n_whole - n_known)
+        return False
+
+    def _doubt(self) -> bool:
+        """Take a block that passes its check for a frame of another channel; else begin to search."""
+        block = self._buffer[self._at : self._at + self._length]
+        if self._checked and self._passes(self._at):
+            if len(self._names) < _NAMES_KEPT:
+                self._names = np.append(
+                    self._names, np.uint32(int.from_bytes(block[:_NAME_BYTES], "big")) & self._mask
+                )
+            self._emit(1)
+            return True
+        self._doubt_at = self.place + self._at
+        before = self._at - self._length
+        good = before < 0 or (self._checked and self._passes(before))
+        self._look = self._at if good else before + 1
+        return True
+
+    # -- searching ---------------------------------------------------------------------------------------------------
+
+    def _search(self, *, final: bool) -> bool:
+        """Look for the next frame; True where one was found."""
+        assert self._look is not None
+        needed = self._length + (0 if self._checked or final else _COUNTED_BYTES)
+        stop = max(len(self._buffer) - needed + 1, self._look)
+        hits = np.nonzero(self._known(self._look, stop - self._look, 1))[0] + self._look
+        found = next((at for at in hits.tolist() if self._passes(at)), None)
+        if found is not None:
+            self._take_up(found)
+            return True
+        self._look = stop
+        if not final:
+            self._pass_over(stop)
+        return False
+
+    def _pass_over(self, stop: int) -> None:
+        """Hand on the blocks far before `stop`, in which no frame begins, to be counted."""
+        n_without = (stop - self._at) // self._length - 1
+        self._emit(n_without)
+
+    def _take_up(self, found: int) -> None:
+        """Go on with the frame at `found`."""
+        self._pass_over(found)
+        ahead = found - self._at
+        self.n_found += ahead % self._length != 0
+        self._emit(ahead // self._length)
+        self.skipped_bytes += max(found - self._at, 0)
+        self._at, self._look = found, None
+
+    def _known(self, start: int, n: int, step: int) -> NDArray[np.bool_]:
+        """Whether the header of a known channel stands at `start` and every `step` bytes behind it: bool[n]."""
+        if n <= 0:
+            return np.zeros(0, bool)
+        words = np.ndarray((n,), ">u4", np.ascontiguousarray(self._buffer), start, (step,)) & self._mask
+        found = np.zeros(n, bool)
+        for name in self._names:
+            found |= words == name
+        return found
+
+    def _passes(self, at: int) -> bool:
+        """Whether a frame is believed to stand here: by its FECF, else by the header behind it."""
+        stop = at + self._length
+        if self._checked:
+            return bool(fastcrc.crc16.ibm_3740(self._buffer[at:stop].tobytes()) == 0)
+        if len(self._buffer) == stop:
+            return True
+        here, behind = self._buffer[at:stop], self._buffer[stop : stop + self._length]
+        if len(behind) < _NAME_BYTES or not self._known(stop, 1, 1)[0]:
+            return False
+        if self._count_at is None or len(behind) < _COUNTED_BYTES or not np.array_equal(here[:2], behind[:2]):
+            return True
+        counts = [int.from_bytes(frame[self._count_at].tobytes(), "big") for frame in (here, behind)]
+        return (counts[1] - counts[0]) % (1 << 8 * (self._count_at.stop - self._count_at.start)) == 1
+
+
+def _name(settings: LinkSettings, channel: ChannelSettings) -> int:
+    """The first four bytes of the channel's frames, without the bits that differ between them."""
+    scid, vcid = channel.spacecraft_id, channel.virtual_channel
+    match settings.frame_type:
+        case "aos":
+            return (1 << 14 | (scid & 0xFF) << 6 | vcid) << 16
+        case "tm":
+            return (scid << 4 | vcid << 1) << 16
+        case _:
+            return 12 << 28 | scid << 12 | vcid << 5

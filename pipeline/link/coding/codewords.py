@@ -1,0 +1,139 @@
+"""From coded blocks to transfer frames that can be trusted.
+
+In: blocks as received. Out: frames without randomiser and parity that pass every check the link has, with the
+number of symbols that had to be corrected. Dropped and counted: frames that cannot be corrected or fail their FECF.
+No header is read before this.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import fastcrc
+import numpy as np
+from numpy.typing import NDArray
+
+from ..settings import LinkSettings
+from .header_error_control import correct_headers
+from .randomizer import randomizer_sequence
+from .reed_solomon import UNCORRECTABLE, ReedSolomon
+
+
+@dataclass(slots=True)
+class CodingCounts:
+    """Frames by fate; `codewords[k]`: codewords in which k symbols were corrected."""
+
+    read: int = 0
+    clean: int = 0
+    corrected: int = 0
+    uncorrectable: int = 0
+    failed_check: int = 0
+    uncorrectable_codewords: int = 0
+    corrected_headers: int = 0
+    codewords: NDArray[np.int64] = field(default_factory=lambda: np.zeros(17, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """`frames: uint8[n, frame_length]`; `n_corrected: int16[n]`; `row: intp[n]`, the block each came from."""
+
+    frames: NDArray[np.uint8]
+    n_corrected: NDArray[np.int16]
+    row: NDArray[np.intp]
+
+
+class FrameDecoder:
+    """Takes randomiser, parity and checks off the blocks of one link."""
+
+    def __init__(self, settings: LinkSettings) -> None:
+        coded = settings.framing == "cadu"
+        self.counts = CodingCounts()
+        self._frame_length = settings.frame_length_bytes
+        self._fecf = settings.fecf
+        code = settings.reed_solomon if coded else None
+        self.block_length = settings.frame_length_bytes + (code.parity * code.interleave if code else 0)
+        randomized = coded and settings.randomizer
+        self._sequence = (
+            randomizer_sequence(self.block_length, long=settings.long_randomizer) if randomized else None
+        )
+        self._header_control = settings.frame_type == "aos" and settings.header_error_control
+        self._reed_solomon = ReedSolomon(code, self._sequence) if code else None
+
+    @property
+    def takes_nothing_off(self) -> bool:
+        """Blocks are the frames as they were sent."""
+        return self._sequence is None and self._reed_solomon is None and not self._header_control
+
+    def passes_lone(self, frame: bytes) -> bool:
+        """Whether one frame, of which nothing is taken off, passes the checks of the link."""
+        return not self._fecf or fastcrc.crc16.ibm_3740(frame) == 0
+
+    def take_lone(self) -> None:
+        """One frame that passed."""
+        self.counts.read += 1
+        self.counts.clean += 1
+
+    def decode(self, blocks: NDArray[np.uint8]) -> Checked:
+        """Check and correct `blocks: uint8[n, block_length]`."""
+        n = len(blocks)
+        self.counts.read += n
+        frames = blocks[:, : self._frame_length]
+        if self._sequence is not None:
+            frames = frames ^ self._sequence[: self._frame_length]
+        n_corrected = np.zeros(n, np.int16)
+        good = np.ones(n, bool)
+        if self._reed_solomon is not None and n:
+            frames, n_corrected = self._correct(self._reed_solomon, blocks, frames)
+            good = n_corrected != UNCORRECTABLE
+            self.counts.uncorrectable += n - int(np.count_nonzero(good))
+        if self._header_control and n:
+            frames, n_corrected, good = self._correct_headers(frames, n_corrected, good)
+        if self._fecf and n:
+            intact = passes_fecf(frames)
+            self.counts.failed_check += int(np.count_nonzero(good & ~intact))
+            good &= intact
+        row = np.nonzero(good)[0]
+        if len(row) < n:
+            frames, n_corrected = frames[row], n_corrected[row]
+        n_mended = int(np.count_nonzero(n_corrected > 0))
+        self.counts.corrected += n_mended
+        self.counts.clean += len(row) - n_mended
+        return Checked(frames, n_corrected, row)
+
+    def _correct(
+        self, code: ReedSolomon, blocks: NDArray[np.uint8], frames: NDArray[np.uint8]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
+        """Mend what can be mended; symbols corrected in each frame, -1 where a codeword of it is hopeless."""
+        found = code.decode(blocks)
+        if len(found.row):
+            frames = frames if frames.flags.owndata else frames.copy()
+            inside = found.offset < self._frame_length
+            frames[found.row[inside], found.offset[inside]] ^= found.flip[inside]
+        per_codeword = found.n_corrected
+        hopeless = per_codeword == UNCORRECTABLE
+        self.counts.uncorrectable_codewords += int(np.count_nonzero(hopeless))
+        if not per_codeword.any():
+            self.counts.codewords[0] += per_codeword.size
+        else:
+            self.counts.codewords += np.bincount(per_codeword[~hopeless], minlength=17)
+        total = per_codeword.sum(axis=1, dtype=np.int16)
+        return frames, np.where(hopeless.any(axis=1), UNCORRECTABLE, total).astype(np.int16)
+
+    def _correct_headers(
+        self, frames: NDArray[np.uint8], n_corrected: NDArray[np.int16], good: NDArray[np.bool_]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int16], NDArray[np.bool_]]:
+        """By the frame header error control, before the FECF, which covers the header as it was sent."""
+        frames = frames if frames.flags.owndata else frames.copy()
+        n_wrong = correct_headers(frames)
+        known = n_wrong >= 0
+        self.counts.failed_check += int(np.count_nonzero(good & ~known))
+        self.counts.corrected_headers += int(np.count_nonzero(good & (n_wrong > 0)))
+        return frames, np.where(good & known, n_corrected + n_wrong, n_corrected).astype(np.int16), good & known
+
+
+def passes_fecf(frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Whether the CRC-16 over frame and FECF leaves nothing (732.0-B-4 4.1.6, 132.0-B-3 4.1.6): bool[n]."""
+    remainder = fastcrc.crc16.ibm_3740
+    length = frames.shape[1]
+    raw = frames.tobytes()
+    return np.array([remainder(raw[at : at + length]) == 0 for at in range(0, len(raw), length)], bool)

@@ -1,0 +1,151 @@
+"""Reed-Solomon codeblocks: check all, correct the few that fail (CCSDS 131.0-B clause 4).
+
+In: coded blocks as received, randomiser still on. Out: how many symbols of each codeword were wrong, and what to
+add to which byte to make them right; nothing is copied for the clean ones.
+
+Syndromes are linear, so each received symbol adds the table row of its position and value, eight syndromes packed
+in one uint64. The table absorbs the basis, a constant absorbs the randomiser. Eight consecutive zero syndromes mean
+distance 9; a heavier error passes with a chance of 2^-64. Only codewords that fail get the other syndromes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..settings import ReedSolomonSettings
+from .correction import Code, correct
+from .erasures import correct_erasures
+from .field import BETA, CONVENTIONAL_OF_DUAL, DUAL_OF_CONVENTIONAL, EXP, LOG
+
+CODEWORD_SYMBOLS = 255
+UNCORRECTABLE = -1
+_SYNDROMES_PER_WORD = 8
+_BLOCKS_AT_ONCE = 32
+_CODEWORDS_AT_ONCE = 512
+_SAME = np.arange(256, dtype=np.uint8)
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """What the decoder found in n blocks of I codewords.
+
+    `n_corrected: int16[n, I]`, -1 uncorrectable. Byte `offset[k]` of block `row[k]` becomes right by adding
+    (exclusive or) `flip[k]`; blocks with an uncorrectable codeword keep their other corrections.
+    """
+
+    n_corrected: NDArray[np.int16]
+    row: NDArray[np.intp]
+    offset: NDArray[np.intp]
+    flip: NDArray[np.uint8]
+
+
+class ReedSolomon:
+    """The code of one link. `randomizer: uint8[block_length]` is what lies over the blocks, or None."""
+
+    def __init__(self, settings: ReedSolomonSettings, randomizer: NDArray[np.uint8] | None) -> None:
+        self.interleave = settings.interleave
+        self.parity = settings.parity
+        self.n_symbols = CODEWORD_SYMBOLS - settings.virtual_fill
+        self.block_length = self.n_symbols * self.interleave
+        self.code = _code(settings.parity, settings.virtual_fill)
+        over = np.zeros(self.block_length, np.uint8) if randomizer is None else randomizer[: self.block_length]
+        self._over = over.reshape(self.n_symbols, self.interleave).T
+        dual = settings.basis == "dual"
+        self._from_conventional = DUAL_OF_CONVENTIONAL if dual else _SAME
+        self._tables = _syndrome_tables(settings.parity, self.n_symbols, dual=dual)
+        self._row_of_position = np.arange(self.n_symbols, dtype=np.intp) * 256
+        shape = (_BLOCKS_AT_ONCE, self.interleave, self.n_symbols)
+        self._index = np.empty(shape, np.intp)
+        self._terms = np.empty(shape, np.uint64)
+        self._clean_syndromes = np.bitwise_xor.reduce(
+            self._tables[0][self._row_of_position + self._over], axis=1
+        )  # uint64[I]: what a clean codeword shows under the randomiser
+
+    def check(self, blocks: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """Which codewords of `blocks: uint8[n, block_length]` are wrong: bool[n, I]."""
+        wrong: NDArray[np.bool_] = self._first_syndromes(blocks) != 0
+        return wrong
+
+    def _first_syndromes(self, blocks: NDArray[np.uint8]) -> NDArray[np.uint64]:
+        """The first eight syndromes of every codeword, packed: uint64[n, I]."""
+        found = np.empty((len(blocks), self.interleave), np.uint64)
+        for first in range(0, len(blocks), _BLOCKS_AT_ONCE):
+            part = blocks[first : first + _BLOCKS_AT_ONCE]
+            index, terms = self._index[: len(part)], self._terms[: len(part)]
+            np.copyto(index, self._codewords(part))
+            np.add(index, self._row_of_position, out=index)
+            # "wrap" only skips the bounds check: every index is inside the table.
+            np.take(self._tables[0], index, out=terms, mode="wrap")
+            np.bitwise_xor.reduce(terms, axis=2, out=found[first : first + len(part)])
+        found ^= self._clean_syndromes
+        return found
+
+    def decode(self, blocks: NDArray[np.uint8], erased: NDArray[np.bool_] | None = None) -> Decoded:
+        """Check `blocks: uint8[n, block_length]` and correct what fails.
+
+        `erased: bool[n, block_length]`: bytes known to be unreliable; two of them cost what one error costs.
+        """
+        n_corrected = np.zeros((len(blocks), self.interleave), np.int16)
+        first_syndromes = self._first_syndromes(blocks)
+        row, lane = np.nonzero(first_syndromes)
+        parts: list[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.uint8]]] = []
+        for first in range(0, len(row), _CODEWORDS_AT_ONCE):
+            some = slice(first, first + _CODEWORDS_AT_ONCE)
+            received = self._codewords(blocks)[row[some], lane[some]]
+            symbols = received ^ self._over[lane[some]]
+            syndromes = self._syndromes(symbols, first_syndromes[row[some], lane[some]])
+            if erased is None:
+                counts, word, position, value = correct(self.code, syndromes)
+            else:
+                unknown = self._codewords(erased)[row[some], lane[some]]
+                counts, word, position, value = correct_erasures(self.code, syndromes, unknown)
+            n_corrected[row[some], lane[some]] = counts
+            offset = position * self.interleave + lane[some][word]
+            parts.append((row[some][word], offset, self._from_conventional[value]))
+        if not parts:
+            none = np.empty(0, np.intp)
+            return Decoded(n_corrected, none, none, np.empty(0, np.uint8))
+        rows, offsets, flips = (np.concatenate(field) for field in zip(*parts, strict=True))
+        return Decoded(n_corrected, rows, offsets, flips)
+
+    def _codewords(self, blocks: NDArray[Any]) -> NDArray[Any]:
+        """The blocks seen codeword by codeword, uint8[n, I, n_symbols]: symbol j of word i is byte j * I + i."""
+        return blocks.reshape(len(blocks), self.n_symbols, self.interleave).transpose(0, 2, 1)
+
+    def _syndromes(self, symbols: NDArray[np.uint8], first: NDArray[np.uint64]) -> NDArray[np.uint8]:
+        """All syndromes of derandomised codewords `symbols: uint8[m, n_symbols]`: uint8[m, parity].
+
+        `first: uint64[m]`: the eight that are known.
+        """
+        index = symbols + self._row_of_position
+        packed = [np.bitwise_xor.reduce(np.take(table, index, mode="wrap"), axis=1) for table in self._tables[1:]]
+        return np.stack([first, *packed], axis=1).astype("<u8").view(np.uint8)
+
+
+# Links of one code share its tables: a pass may have several stations, and wrong settings are looked for by trying.
+
+
+@cache
+def _code(parity: int, fill: int) -> Code:
+    return Code.ccsds(parity, fill)
+
+
+@cache
+def _syndrome_tables(parity: int, n_symbols: int, *, dual: bool) -> list[NDArray[np.uint64]]:
+    """Table k: syndromes 8 k to 8 k + 7 of every position and symbol as received, uint64[n_symbols * 256]."""
+    exponent = np.arange(n_symbols - 1, -1, -1)
+    symbol_log = LOG[CONVENTIONAL_OF_DUAL if dual else _SAME]
+    first_root = 128 - parity // 2
+    tables = []
+    for first in range(first_root, first_root + parity, _SYNDROMES_PER_WORD):
+        table = np.zeros((n_symbols, 256), np.uint64)
+        for lane in range(_SYNDROMES_PER_WORD):
+            terms = EXP[(BETA * (first + lane) * exponent % 255)[:, None] + symbol_log]
+            table |= terms.astype(np.uint64) << np.uint64(8 * lane)
+        tables.append(table.reshape(-1))
+    return tables

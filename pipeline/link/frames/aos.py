@@ -1,0 +1,110 @@
+"""AOS transfer frames (CCSDS 732.0-B-4 4.1): header, insert zone, and the head of the data field by service."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model.batches import FrameBatch
+from ..settings import LinkSettings, Service
+from .headers import (
+    FECF_BYTES,
+    NO_PACKET_STARTS,
+    ONLY_IDLE,
+    OPERATIONAL_CONTROL_BYTES,
+    Headers,
+    LoneHeader,
+)
+
+ALL_VALID = 0x3FFF
+NONE_VALID = 0x3FFE
+AOS_HEADER_BYTES = 6
+HEADER_ERROR_CONTROL_BYTES = 2
+_VERSION = 1
+_UNIT_HEADER_BYTES = 2
+
+
+class AosHeaders:
+    """24-bit count, or 28 bits where a frame says that it uses the cycle (4.1.2.5)."""
+
+    no_packet_starts = NO_PACKET_STARTS
+    only_idle = ONLY_IDLE
+
+    def __init__(self, settings: LinkSettings) -> None:
+        self._ocf = settings.operational_control_field
+        header = AOS_HEADER_BYTES + HEADER_ERROR_CONTROL_BYTES * settings.header_error_control
+        self._at = header + settings.insert_zone_bytes
+        trailer = OPERATIONAL_CONTROL_BYTES * self._ocf + FECF_BYTES * settings.fecf
+        self._stop = settings.frame_length_bytes - trailer
+
+    def read(self, frames: NDArray[np.uint8]) -> Headers:
+        n, at = len(frames), self._at
+        valid, scid, vcid, count, pointer = _fields(
+            frames[:, :6].astype(np.uint32).T, frames[:, at : at + 2].astype(np.int32).T
+        )
+        return Headers(
+            valid=valid,
+            scid=scid.astype(np.uint16),
+            vcid=vcid.astype(np.uint8),
+            vc_count=count.astype(np.uint32),
+            first_header_pointer=pointer,
+            zone_start=np.full(n, at + _UNIT_HEADER_BYTES, np.int32),
+            zone_stop=np.full(n, self._stop, np.int32),
+        )
+
+    def read_lone(self, frame: bytes) -> LoneHeader:
+        at, stop = self._at, self._stop
+        fields = _fields(frame[:6], frame[at : at + 2])
+        word = int.from_bytes(frame[stop : stop + OPERATIONAL_CONTROL_BYTES], "big") if self._ocf else None
+        return LoneHeader(*fields, at + _UNIT_HEADER_BYTES, stop, word, frame[5] >= 0x80)
+
+    def for_service(self, service: Service, frames: FrameBatch) -> FrameBatch:
+        """A B_PDU tells its last valid bit (4.1.4.3.3), a VCA_SDU fills the field without a header of its own."""
+        if service == "bitstream":
+            head = frames.data[:, self._at : self._at + 2].astype(np.int32)
+            last_bit = (head[:, 0] & 0x3F) << 8 | head[:, 1]
+            stop = np.minimum(frames.data_start + last_bit // 8 + 1, self._stop)
+            stop = np.where(last_bit == NONE_VALID, frames.data_start, stop)
+            stop = np.where(last_bit == ALL_VALID, self._stop, stop).astype(np.int32)
+            return replace(frames, first_header_pointer=last_bit, data_stop=stop)
+        if service == "data":
+            return replace(frames, data_start=np.full_like(frames.data_start, self._at))
+        return frames
+
+    def count_modulus(self, frame: NDArray[np.uint8]) -> int:
+        return 1 << 28 if frame[5] & 0x40 else 1 << 24
+
+    def master_count(self, frames: NDArray[np.uint8]) -> None:
+        """Only each virtual channel has a count (4.1.2.4)."""
+        del frames
+
+    def with_operational_control(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """A managed parameter of the physical channel (4.1.5.1)."""
+        return np.full(len(frames), self._ocf)
+
+    def replayed(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """The replay flag of the signalling field (4.1.2.5.2)."""
+        flags: NDArray[np.bool_] = frames[:, 5] >= 0x80
+        return flags
+
+    def maps(self, frames: NDArray[np.uint8]) -> None:
+        """There are none in AOS."""
+        del frames
+
+
+def _fields(head: Any, unit: Any) -> tuple[Any, Any, Any, Any, Any]:
+    """Whether the version is that of AOS, SCID, VCID, count and first header pointer (4.1.2, 4.1.4.2).
+
+    `head`: the first six bytes, `unit`: the two of the packet unit's header, as numbers or as arrays of them.
+    """
+    cycle = (head[5] >> 6 & 1) * (head[5] & 0x0F)
+    return (
+        head[0] >> 6 == _VERSION,
+        (head[0] & 0x3F) << 2 | head[1] >> 6,
+        head[1] & 0x3F,
+        cycle << 24 | head[2] << 16 | head[3] << 8 | head[4],
+        (unit[0] & 0x07) << 8 | unit[1],
+    )

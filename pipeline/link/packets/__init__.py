@@ -1,0 +1,1 @@
+"""Space packets: extraction and reassembly out of frames, walk, headers (CCSDS 133.0-B)."""

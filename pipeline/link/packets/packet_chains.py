@@ -1,0 +1,104 @@
+"""Where packets of differing lengths begin, in a long stream of them: many places are walked at once.
+
+The length field of a packet leads to the next one, so a stream is a chain that can only be walked from its beginning.
+Here it is cut into pieces; near the beginning of each a packet is guessed, a header of an APID seen before that leads
+to two others; the chains of all pieces are walked together, a step for all at a time. A guess is right when the chain
+of the piece before arrives at it, and only what right guesses lead to is given.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .packet_headers import PRIMARY_HEADER_BYTES
+
+Places = NDArray[np.int64]
+PACKETS_EACH = 48
+"""Of a piece: as many steps are taken. Few make searching, many make steps expensive."""
+FEW_CHAINS, MOST_CHAINS = 16, 1 << 12
+LEAST_WINDOW_BYTES = 64
+MOST_STEPS = 4 * PACKETS_EACH
+_HOPS = 2
+
+
+@dataclass(slots=True)
+class PacketChains:
+    """Walks streams of packets with `prefix` bytes before each. More pieces are tried while guesses are right."""
+
+    prefix: int
+    _n_chains: int = FEW_CHAINS
+
+    def starts(
+        self, octets: NDArray[np.uint8], first: int, end: int, seen: NDArray[np.bool_], length: Places
+    ) -> Places:
+        """Headers of whole packets from `first` on, without a gap, as far as guesses are right; none if nothing is won.
+
+        `octets: uint8[end + 8 or more]`; `seen: bool[4096]` by the low 12 bits of a header's first two bytes; `length`:
+        of packets found just before, with their prefix. The version of a header is left to be looked at.
+        """
+        piece = max(int(length.mean() * PACKETS_EACH), 2 * LEAST_WINDOW_BYTES)
+        window = max(min(int(length.max()) + PRIMARY_HEADER_BYTES, piece // 2), LEAST_WINDOW_BYTES)
+        n_pieces = min((end - first - window) // piece, self._n_chains)
+        if n_pieces < FEW_CHAINS:
+            return np.empty(0, np.int64)
+        guesses = self._guesses(octets, first + piece * np.arange(1, n_pieces), window, end, seen)
+        stop = np.append(guesses, first + piece * n_pieces)
+        places, on_way, behind = self._walk(octets, np.concatenate(([first], guesses)), stop, end)
+        right = behind[:-1] == guesses
+        n_right = len(behind) if right.all() else int(np.argmin(right)) + 1
+        grows = n_right == len(behind) > 1
+        self._n_chains = min(self._n_chains * 4, MOST_CHAINS) if grows else max(self._n_chains // 4, FEW_CHAINS)
+        return places.T[:n_right][on_way.T[:n_right]]
+
+    def _guesses(
+        self, octets: NDArray[np.uint8], begin: Places, window: int, end: int, seen: NDArray[np.bool_]
+    ) -> Places:
+        """The first likely header from each place on, where there is one within the window."""
+        words = np.ndarray((len(begin), window), ">u2", octets, int(begin[0]), (int(begin[1] - begin[0]), 1))
+        row, column = np.nonzero(_is_likely(words, seen))
+        place = begin[row] + column
+        at, kept = place, np.ones(len(place), np.bool_)
+        for _ in range(_HOPS):
+            at = at + self._steps(octets, at)
+            kept &= at + PRIMARY_HEADER_BYTES <= end
+            at = np.where(kept, at, place)
+            kept &= _is_likely(octets[at].astype(np.uint16) << np.uint16(8) | octets[at + 1], seen)
+        _, firsts = np.unique(row[kept], return_index=True)
+        return place[kept][firsts]
+
+    def _walk(
+        self, octets: NDArray[np.uint8], begin: Places, stop: Places, end: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.bool_], Places]:
+        """Walk chains from `begin` to the first header at `stop` or behind it, while packets are whole.
+
+        Gives int64[steps, chains], headers; bool of that shape, which of them are packets of the chain; and where each
+        chain has arrived.
+        """
+        place, on_way = begin, np.ones(len(begin), np.bool_)
+        places, alive = [], []
+        for _ in range(MOST_STEPS):
+            following = place + self._steps(octets, place)
+            on_way = on_way & (place < stop) & (following - self.prefix <= end)
+            if not on_way.any():
+                break
+            places.append(place)
+            alive.append(on_way)
+            place = np.where(on_way, following, place)
+        nothing = np.empty((0, len(begin)), np.int64)
+        return np.vstack([nothing, *places]), np.vstack([nothing.astype(np.bool_), *alive]), place
+
+    def _steps(self, octets: NDArray[np.uint8], place: Places) -> Places:
+        """From each header to the next, by its length field; behind the end of the stream to nowhere in particular."""
+        step = octets.take(place + 4, mode="clip").astype(np.int64)
+        step <<= 8
+        step |= octets.take(place + 5, mode="clip")
+        step += self.prefix + 7
+        return step
+
+
+def _is_likely(words: NDArray[np.uint16], seen: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether the first two bytes of a header are of version 0 and an APID that was seen."""
+    return seen.take(words & np.uint16(0xFFF)) & (words < np.uint16(0x2000))

@@ -1,0 +1,334 @@
+"""Space packets back to back, each behind a prefix of fixed length.
+
+In: bytes in pieces of any size. Out: whole packets. Skipped and counted: bytes that form no packet, and a packet
+that runs past the end. After a header that cannot be one, the stream is taken up again where a few packets follow
+on each other, of APIDs seen before if there are any.
+
+Zero octets would read as packets of APID 0 with 1 octet of data, which is legal, but all with sequence count 0: of
+each APID the count advances with every packet (133.0-B-2 4.1.3.4.3). So two such packets in a row are fill that a disk
+or a recorder left, and are skipped; one alone is a packet.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model.reused_memory import reused_bytes
+from .packet_chains import PacketChains
+from .packet_headers import PRIMARY_HEADER_BYTES, space_packet_lengths
+from .walk import PAD_BYTES, words_of
+
+_HOPS = 3
+"""Packets that must follow on each other before a place is believed to be a packet's."""
+_FEW = 16
+_CYCLE = 64
+"""Up to how many packets are one round, where packets of several kinds come in turn."""
+_MOST_EACH, _EACH_BYTES = 1 << 13, 1100  # the least of them hold the longest packet there is
+_SCAN_BYTES = 1 << 16
+_ZERO_PACKET_BYTES = 7
+"""Octets of zeros read as a packet: its length field is 0, and its data field then 1 octet."""
+_HEADER_AND_OCTET = np.uint64(8)
+"""A word shifted by this has the header and the first octet of data."""
+_SAMPLE = 1 << 12
+"""Packets whose lengths tell what lengths to expect."""
+_NONE = np.empty(0, np.int64)
+_T = TypeVar("_T", bound=np.generic)
+_length_field = struct.Struct(">4xH").unpack_from
+
+
+@dataclass(frozen=True, slots=True)
+class StreamPackets:
+    """`octets`: what the packets lie in; `start`, `length: int64[p]`, `word: uint64[p]` (first 8 bytes);
+    `last: int64[p]`, byte of the stream with which each is complete.
+    """
+
+    octets: NDArray[np.uint8]
+    start: NDArray[np.int64]
+    length: NDArray[np.int64]
+    word: NDArray[np.uint64]
+    last: NDArray[np.int64]
+
+    @staticmethod
+    def join(first: StreamPackets, second: StreamPackets) -> StreamPackets:
+        """Both, in this order."""
+        n_octets = len(first.octets)
+        return StreamPackets(
+            np.concatenate((first.octets, second.octets)),
+            np.concatenate((first.start, second.start + n_octets)),
+            np.concatenate((first.length, second.length)),
+            np.concatenate((first.word, second.word)),
+            np.concatenate((first.last, second.last)),
+        )
+
+
+@dataclass(slots=True)
+class PacketStream:
+    """Cuts a stream into packets. Holds at most a few packets' bytes."""
+
+    prefix: int
+    skipped_bytes: int = 0
+    skipped_zeros: int = 0
+    """Zero octets among the skipped bytes."""
+    truncated_packets: int = 0
+    bad_headers: int = 0
+    _buffer: NDArray[np.uint8] = field(default_factory=lambda: np.zeros(PAD_BYTES, np.uint8))
+    _base: int = 0
+    _lost: bool = False
+    _seen: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(1 << 12, bool))
+    _run: int = _FEW
+    _n_each: int = 4 * _FEW
+    _cycle: NDArray[np.int64] = field(default_factory=lambda: _NONE)
+    """Lengths, with the prefix, of what is expected next where packets come in turn."""
+    _n_turns: int = 4 * _FEW
+    _lengths: NDArray[np.int64] = field(default_factory=lambda: _NONE)
+    """Of packets of differing lengths that were found last, with the prefix."""
+    _chains: PacketChains = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._chains = PacketChains(self.prefix)
+
+    @property
+    def place(self) -> int:
+        """Byte of the stream from which on packets are still to come."""
+        return self._base
+
+    def feed(self, octets: NDArray[np.uint8]) -> StreamPackets:
+        """The packets that are whole with `octets: uint8[n]` added."""
+        n_before, n = len(self._buffer) - PAD_BYTES, len(octets)
+        buffer = reused_bytes(n_before + n + PAD_BYTES)
+        buffer[:n_before] = self._buffer[:n_before]
+        buffer[n_before : n_before + n] = octets
+        buffer[n_before + n :] = 0
+        self._buffer = buffer
+        return self._advance(final=False)
+
+    def flush(self) -> StreamPackets:
+        """The stream ends here."""
+        packets = self._advance(final=True)
+        self._base += len(self._buffer) - PAD_BYTES
+        self._buffer = np.zeros(PAD_BYTES, np.uint8)
+        self._lost = False
+        return packets
+
+    def break_off(self) -> StreamPackets:
+        """Bytes are missing here: what is whole before that. What follows need not begin with a packet."""
+        packets = self.flush()
+        self._lost = True
+        return packets
+
+    def _advance(self, *, final: bool) -> StreamPackets:
+        octets, words = self._buffer, words_of(self._buffer)
+        end, at = len(octets) - PAD_BYTES, 0
+        starts: list[NDArray[np.int64]] = []
+        heads: list[NDArray[np.uint64]] = []
+        while True:
+            if self._lost:
+                found = self._search(words, at, end, final=final)
+                self._skip(at, found)
+                at = found
+                if self._lost:
+                    break
+            run = self._take_run(words, at, end)
+            head = words[run].astype(np.uint64)
+            n_packets = self._n_before_fill(words, run, head, end, final=final)
+            if n_packets:
+                run, head = run[:n_packets], head[:n_packets]
+                starts.append(run)
+                heads.append(head)
+                at = int(run[-1]) + int(space_packet_lengths(head[-1:])[0])
+                self._note_seen(head)
+                continue
+            header_whole = at + self.prefix + PRIMARY_HEADER_BYTES <= end
+            if header_whole and int(words[at + self.prefix]) >> 61:
+                self.bad_headers += 1
+                self._lost = True
+            elif header_whole and self._is_fill(words, at + self.prefix, end):
+                self._lost = True
+            elif final and header_whole:
+                self.truncated_packets += 1
+                self._lost = True
+            else:
+                break
+            self._skip(at, at + 1)
+            at += 1
+        if final:
+            self._skip(at, end)
+            at = end
+        return self._hand_on(_joined(starts, _NONE), _joined(heads, _NONE.astype(np.uint64)), at)
+
+    def _note_seen(self, head: NDArray[np.uint64]) -> None:
+        """Remember the APIDs (and packet types) of packets, by their first words."""
+        kind = head >> np.uint64(48) & np.uint64(0xFFF)
+        first = kind[0]
+        self._seen[int(first) if bool((kind == first).all()) else kind.astype(np.intp)] = True
+
+    def _skip(self, at: int, end: int) -> None:
+        """Count octets that are in no packet."""
+        self.skipped_bytes += end - at
+        self.skipped_zeros += end - at - int(np.count_nonzero(self._buffer[at:end]))
+
+    def _n_before_fill(
+        self,
+        words: NDArray[np.uint64],
+        run: NDArray[np.int64],
+        head: NDArray[np.uint64],
+        end: int,
+        *,
+        final: bool,
+    ) -> int:
+        """How many packets of a run stand before the first of zeros that is, or may still prove to be, fill.
+
+        `head`: their first words.
+        """
+        if not len(run) or head.min() >> _HEADER_AND_OCTET:
+            return len(run)
+        zero = np.nonzero(head >> _HEADER_AND_OCTET == 0)[0]
+        following = run[zero] + _ZERO_PACKET_BYTES + self.prefix
+        known = following + _ZERO_PACKET_BYTES <= end
+        again = words[np.where(known, following, 0)] >> _HEADER_AND_OCTET == 0
+        fill = zero[np.where(known, again, not final)]
+        return int(fill[0]) if len(fill) else len(run)
+
+    def _is_fill(self, words: NDArray[np.uint64], header: int, end: int) -> bool:
+        """Whether two packets of zeros stand at `header`."""
+        following = header + _ZERO_PACKET_BYTES + self.prefix
+        if following + _ZERO_PACKET_BYTES > end:
+            return False
+        return not (int(words[header]) >> int(_HEADER_AND_OCTET) or int(words[following]) >> int(_HEADER_AND_OCTET))
+
+    def _hand_on(self, start: NDArray[np.int64], word: NDArray[np.uint64], at: int) -> StreamPackets:
+        octets, base = self._buffer, self._base
+        length = space_packet_lengths(word)
+        self._buffer = octets[at:].copy()
+        self._base += at
+        return StreamPackets(octets, start, length, word, base + start + length - 1)
+
+    def _take_run(self, words: NDArray[np.uint64], at: int, end: int) -> NDArray[np.int64]:
+        """Whole packets from `at` on: all of one length if many are, else a few one by one."""
+        first = at + self.prefix
+        if first + PRIMARY_HEADER_BYTES > end or int(words[first]) >> 61:
+            return _NONE
+        field_and_version = np.uint64(0xE0000000FFFF0000)
+        pattern = words[first] & field_and_version
+        stride = self.prefix + ((int(words[first]) >> 16 & 0xFFFF) + 7)
+        n_fit = min((end - at) // stride, self._run)
+        same = words[first : first + stride * n_fit : stride] & field_and_version == pattern
+        n_same = len(same) if same.all() else int(np.argmin(same))
+        if n_same >= _FEW:
+            self._run, self._n_each = 2 * self._run, 4 * _FEW
+            return first + stride * np.arange(n_same, dtype=np.int64)
+        if n_same < n_fit:  # else it is the end of the bytes that stops them
+            self._run = _FEW
+        run = self._take_turns(words, first, end)
+        run = run if len(run) else self._take_chains(first, end)
+        return run if len(run) else self._take_each(first, end)
+
+    def _take_turns(self, words: NDArray[np.uint64], first: int, end: int) -> NDArray[np.int64]:
+        """As many as go on in the turn that was seen, in whole rounds; more at once while that goes well."""
+        n, turn = len(self._cycle), self._cycle
+        n_rounds = min((end - first + self.prefix) // int(turn.sum()), -(-self._n_turns // n)) if n else 0
+        if n * n_rounds < _FEW:
+            return _NONE
+        length = np.tile(turn, n_rounds)
+        start = first + np.cumsum(length) - length
+        word = words[start].astype(np.uint64)
+        expected = (word >> np.uint64(61) == 0) & (space_packet_lengths(word) + self.prefix == length)
+        goes_on = bool(expected.all())
+        n_same = len(start) if goes_on else int(np.argmin(expected))
+        self._n_turns = 2 * self._n_turns if goes_on else 4 * _FEW
+        if n_same < _FEW:
+            self._cycle = _NONE
+            return _NONE
+        self._cycle, self._n_each = np.roll(turn, -n_same), 4 * _FEW
+        return start[:n_same]
+
+    def _take_chains(self, first: int, end: int) -> NDArray[np.int64]:
+        """Many at once, where packets of differing lengths were found just before."""
+        if not len(self._lengths):
+            return _NONE
+        found = self._chains.starts(self._buffer, first, end, self._seen, self._lengths)
+        nonsense = self._buffer[found] >> 5
+        if len(found) > _FEW:
+            self._lengths, self._n_each = np.diff(found)[-_SAMPLE:], 4 * _FEW
+        return found[: int(np.argmax(nonsense > 0))] if nonsense.any() else found
+
+    def _take_each(self, first: int, end: int) -> NDArray[np.int64]:
+        """One by one, over plain bytes, which are quicker than an array for that."""
+        octets = self._buffer[first : min(end, first + _EACH_BYTES * self._n_each)].tobytes()
+        starts: list[int] = []
+        place, step = 0, self.prefix + 7
+        with suppress(struct.error):  # the end cuts a header
+            for _ in range(self._n_each):
+                place += _length_field(octets, place)[0] + step
+                starts.append(place)
+        begins = np.array([0, *starts], np.int64)
+        n_whole = int(np.searchsorted(begins[1:] - self.prefix, len(octets), side="right"))
+        found = begins[:n_whole] + first
+        nonsense = self._buffer[found] >> 5
+        self._n_each = min(2 * self._n_each, _MOST_EACH)
+        length = np.diff(begins[: n_whole + 1]) if not nonsense.any() else _NONE
+        self._lengths = length if len(length) >= _FEW else self._lengths
+        self._cycle = _cycle_of(length)
+        return found[: int(np.argmax(nonsense > 0))] if nonsense.any() else found
+
+    def _search(self, words: NDArray[np.uint64], at: int, end: int, *, final: bool) -> int:
+        """Where the stream can be taken up again; `_lost` stays set where that is not known yet."""
+        while at + self.prefix + PRIMARY_HEADER_BYTES <= end:
+            stop = min(at + _SCAN_BYTES, end - self.prefix - PRIMARY_HEADER_BYTES + 1)
+            likely = np.nonzero(self._plausible(words[at + self.prefix : stop + self.prefix]))[0] + at
+            for place in likely.tolist():
+                verdict = self._follows_on(words, place, end, final=final)
+                if verdict is None:
+                    return place
+                if verdict:
+                    self._lost = False
+                    return place
+            at = stop
+        return at
+
+    def _plausible(self, word: NDArray[np.uint64]) -> NDArray[np.bool_]:
+        """Version 0, no zeros, and of an APID (and packet type) that was seen, if any was."""
+        likely: NDArray[np.bool_] = (word >> np.uint64(61) == 0) & (word >> _HEADER_AND_OCTET != 0)
+        if self._seen.any():
+            likely &= self._seen[(word >> np.uint64(48) & np.uint64(0xFFF)).astype(np.intp)]
+        return likely
+
+    def _follows_on(self, words: NDArray[np.uint64], place: int, end: int, *, final: bool) -> bool | None:
+        """Whether packets follow on each other from `place`; None: more bytes are needed to tell."""
+        for _ in range(_HOPS):
+            header = place + self.prefix
+            if place == end and final:
+                return True
+            if header + PRIMARY_HEADER_BYTES > end:
+                return False if final else None
+            if not self._plausible(words[header : header + 1])[0]:
+                return False
+            place = header + (int(words[header]) >> 16 & 0xFFFF) + 7
+        if place <= end:
+            return True
+        return False if final else None
+
+
+def _joined(pieces: Sequence[NDArray[_T]], nothing: NDArray[_T]) -> NDArray[_T]:
+    return pieces[0] if len(pieces) == 1 else np.concatenate([nothing, *pieces])
+
+
+def _cycle_of(length: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The last round of lengths that come in turn, at least three times; empty where they do not."""
+    tail = length[-4 * _CYCLE :]
+    longest = min(_CYCLE, len(tail) // 3)
+    if longest < 2:
+        return _NONE
+    back = tail[::-1]
+    likely = np.nonzero((back[1 : longest + 1] == back[0]) & (back[2 : longest + 2] == back[1]))[0] + 1
+    for period in likely[:8].tolist():
+        if (tail[period:] == tail[:-period]).all():
+            return tail[-period:]
+    return _NONE

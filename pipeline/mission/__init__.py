@@ -1,0 +1,1 @@
+"""mission.toml and its dictionary files to frozen definitions; collects every problem."""

@@ -1,0 +1,82 @@
+"""Compiled dictionaries that were used last in this process: one whose files have not changed is not compiled again.
+
+Reading and compiling 1,000 parameters takes 50 ms, and a notebook opens many recordings of one mission. A plan is never
+changed, so whoever opens the same dictionary may have the same plan. Files are read each time, and compared by SHA-256.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..dictionary.compile.plan import Plan, compile_plan
+from ..dictionary.xtce.reader import Source
+from .dictionary_files import ReaderOptions, dictionary_of, digest_of, reread, xtce_sources
+
+MAX_KEPT = 4
+Asked = tuple[Path | str | bool | None, ...]
+"""Paths of a dictionary, and how it is read."""
+Places = tuple[tuple[str, int | None], ...]
+"""Of the documents: the file of each, and which of them it stands below."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """`included`: what the files named in the mission include; `digest`: of all documents."""
+
+    plan: Plan
+    places: Places
+    included: tuple[Source, ...]
+    digest: str
+
+
+@dataclass(slots=True)
+class KnownPlans:
+    """Plans by the paths and options that they were read with, the last used last."""
+
+    _known: OrderedDict[Asked, _Known] = field(default_factory=OrderedDict)
+
+    def load(self, paths: Sequence[Path], options: ReaderOptions, files: list[Path]) -> tuple[Plan, str]:
+        """Give the plan of XTCE files and the SHA-256 of their documents. `files` takes the path of each file read.
+
+        Raises ConfigError with every problem, OSError where a file cannot be read.
+        """
+        included: list[Source] = []
+        sources = xtce_sources(paths, included)
+        key = _asked(paths, options)
+        found = self._unchanged(key, sources)
+        if found is None:
+            plan = compile_plan(dictionary_of(sources, options), options.root)
+            found = _Known(plan, _places(sources), tuple(included), digest_of([*sources, *included]))
+        self._keep(key, found)
+        files += [Path(each.file) for each in (*sources, *found.included)]
+        return found.plan, found.digest
+
+    def _unchanged(self, key: Asked, sources: Sequence[Source]) -> _Known | None:
+        """What is known, if all its documents are what and where they were."""
+        found = self._known.get(key)
+        if found is None or found.places != _places(sources):
+            return None
+        now = [each for source in found.included if (each := reread(source)) is not None]
+        return found if digest_of([*sources, *now]) == found.digest else None
+
+    def _keep(self, key: Asked, found: _Known) -> None:
+        self._known[key] = found
+        self._known.move_to_end(key)
+        while len(self._known) > MAX_KEPT:
+            self._known.popitem(last=False)
+
+
+def _asked(paths: Sequence[Path], options: ReaderOptions) -> Asked:
+    roots = [options.roots] if isinstance(options.roots, str) else options.roots
+    return *paths, None, options.strict, options.leading_size_in_bits, *roots
+
+
+def _places(sources: Sequence[Source]) -> Places:
+    return tuple((each.file, each.below) for each in sources)
+
+
+KNOWN_PLANS = KnownPlans()
+"""Those of this process."""

@@ -1,0 +1,348 @@
+"""`configs/<mission>/` becomes frozen definitions; every problem in its files is collected and told at once.
+
+In: a folder (or the name of one under `configs/`) with `mission.toml`, the XTCE file and the calibration files
+that it names. Out: a `Mission`. Dropped: nothing; an unknown key is an error.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from ..clock.correlation_file import CorrelationTable, clock_of
+from ..clock.local import local_times
+from ..clock.onboard import OnboardClock
+from ..dictionary.compile.plan import Plan, compile_plan
+from ..dictionary.decoder import Decoder, TimeTerm
+from ..instruments import REGISTER, check_calibration, family
+from ..instruments.context import Descriptions, Site
+from ..link.settings import ChannelSettings, LinkSettings
+from ..model.errors import ConfigError, Problem
+from ..system.software import software
+from .dictionary_files import ReaderOptions, load_csv
+from .known_plans import KNOWN_PLANS
+from .schema import (
+    ClockTable,
+    DictionaryTable,
+    MissionTable,
+    Tell,
+    channel_settings,
+    check_parts,
+    link_settings,
+    sound_parts,
+)
+from .toml_lines import line_of, load_toml, told
+
+MAX_FILE_BYTES = 64 << 20  # of any configuration file
+
+
+@dataclass(frozen=True, slots=True)
+class Station:
+    """Who records passes of the mission. `files`: a glob that the names of its recordings match."""
+
+    name: str
+    files: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mission:
+    """All that is known of a mission, checked and frozen."""
+
+    name: str
+    folder: Path
+    profile: str
+    link: LinkSettings
+    channels: tuple[ChannelSettings, ...]
+    plan: Plan | None
+    join_segments: bool
+    segment_header_bytes: int
+    time_terms: tuple[TimeTerm, ...]
+    clock: OnboardClock
+    site: Site | None
+    instruments: tuple[str, ...]
+    calibrations: Mapping[str, Mapping[str, Any]]
+    window_s: float
+    profiles: tuple[str, ...] = ()
+    stations: tuple[Station, ...] = ()
+    descriptions: Mapping[str, Descriptions] = field(default_factory=dict)
+    """What the parameters of each container are, in the words of the dictionary."""
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+    archive: Mapping[str, Any] = field(default_factory=dict)
+    """Keys of `[archive]` that are given."""
+    files: tuple[Path, ...] = ()
+    """What the mission was read from: mission file, dictionary, correlation, calibration. No command replaces one."""
+
+    @property
+    def simulated(self) -> bool:
+        """Whether a simulator made the telemetry: by the mission file, or by the recordings that it is used for."""
+        return bool(self.lineage.get("simulated", False))
+
+    def described(self, container: str) -> Mapping[str, str]:
+        """What the parameters of a container are, in words, by name."""
+        return self.descriptions[container].of if container in self.descriptions else {}
+
+    def utc_ns(self, parameters: Iterable[str], onboard_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """UTC of onboard times of a packet that has these parameters: the correlation is of the first clock alone."""
+        clock = self.clock if self._has_first_clock(parameters) else OnboardClock(self.clock.epoch_utc_ns)
+        return clock.utc_ns(onboard_ns)
+
+    def local_times(self, parameters: Iterable[str], utc_ns: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+        """Local times of the site for packets that have these parameters: names and values, int64[n] to arrays of n.
+
+        Empty without a site, and for packets of another clock than the first, whose spacecraft is not there.
+        """
+        if self.site is None or not self._has_first_clock(parameters):
+            return {}
+        return local_times(utc_ns, self.site.longitude_deg, self.site.sol_offset)
+
+    def _has_first_clock(self, parameters: Iterable[str]) -> bool:
+        names = set(parameters)
+        others = {term.parameter for term in self.time_terms if term.clock}
+        own = {term.parameter for term in self.time_terms} - others
+        return not others & names or bool(own & names)
+
+
+def find_mission(name: str) -> tuple[Path, str]:
+    """Give the folder and the link profile of `FOLDER`, `NAME`, `FOLDER:PROFILE` or `NAME:PROFILE`.
+
+    A folder of the working directory is a mission only where a mission.toml is in it, so that any other folder of
+    that name does not hide a mission of `configs/`.
+    """
+    place, _, profile = name.rpartition(":")
+    spellings = [(name, ""), (place, profile)] if place else [(name, "")]
+    named = [(folder, given) for text, given in spellings if text for folder in _folders(text)]
+    for found in (
+        _is_mission,
+        _is_folder,
+    ):  # a folder without a mission.toml is told as such, where there is no other
+        for folder, given in named:
+            if found(folder):
+                return folder, given
+    known = sorted({path.parent.name for root in config_roots() for path in root.glob("*/mission.toml")})
+    raise ConfigError(
+        f"there is no mission '{name}': give a folder with a mission.toml, or one of {', '.join(known) or 'none'}"
+    )
+
+
+def _folders(text: str) -> Iterator[Path]:
+    """Where a mission of this spelling may be: a path first (its mission.toml may be named too), then a name."""
+    path = Path(text)
+    yield path.parent if path.name == "mission.toml" else path
+    name = text.rstrip("/")
+    if name and "/" not in name:
+        yield from (root / name for root in config_roots())
+
+
+def _is_mission(folder: Path) -> bool:
+    with suppress(OSError):  # a name that no file system takes
+        return (folder / "mission.toml").is_file()
+    return False
+
+
+def _is_folder(folder: Path) -> bool:
+    with suppress(OSError):
+        return folder.is_dir()
+    return False
+
+
+def config_roots() -> list[Path]:
+    """Where missions are looked up by name: $DOWNLINK_CONFIGS, else ./configs, the clone's, and the wheel's."""
+    named = os.environ.get("DOWNLINK_CONFIGS")
+    package = Path(__file__).resolve().parent
+    return [Path(named)] if named else [Path.cwd() / "configs", package.parent / "configs", package / "configs"]
+
+
+def load_mission(name: str, *, strict: bool = False) -> Mission:
+    """Read a mission, or raise a ConfigError with every problem in all its files. `strict`: as the key of that name."""
+    folder, profile = find_mission(name)
+    path = folder / "mission.toml"
+    text, table = load_toml(path, MAX_FILE_BYTES)
+    problems: list[Problem] = []
+
+    def tell(key: str, what: str) -> None:
+        problems.append(Problem(what, str(path), line_of(text, tuple(key.split("."))), key))
+
+    try:
+        parsed = MissionTable.model_validate(table)
+    except ValidationError as error:
+        problems += told(error, text, str(path), MissionTable)
+        parsed = None
+    parts = sound_parts(table)
+    check_parts(parts, tell)
+    dictionary = parts.dictionary.model_copy(update={"strict": True}) if strict else parts.dictionary
+    files = [path]
+    plan, digest = _dictionary(dictionary, folder, files, problems, tell)
+    epoch_ns, terms = _clock(parts.clock, plan, tell)
+    clock = _correlated(parts.clock, epoch_ns, folder, problems, tell)
+    calibrations, hashes = _calibrations(parts.products.instruments, folder, problems, tell)
+    files += [folder / parts.clock.correlation] if parts.clock and parts.clock.correlation else []
+    files += [_calibration_file(folder, name) for name in calibrations]
+    if parts.products.instruments and plan is None and not problems:
+        tell("products.instruments", "instruments need a [dictionary]")
+    if plan:
+        for lack in lacking(plan, parts.products.instruments):
+            tell("products.instruments", lack)
+    if parsed and parsed.link.framing != "packets" and not parsed.channel:
+        tell("channel", "no [[channel]]: name the virtual channels that are wanted")
+    if problems or parsed is None:
+        raise ConfigError(sorted(problems, key=lambda found: (found.file != str(path), found.file, found.line)))
+    if profile and profile not in parsed.profile:
+        raise ConfigError(
+            f"mission {parsed.name} has no profile '{profile}': {', '.join(parsed.profile) or 'none'}"
+        )
+    link = parsed.profile[profile].link if profile else parsed.link
+    return Mission(
+        name=parsed.name,
+        folder=folder,
+        profile=profile,
+        link=link_settings(link),
+        channels=channel_settings(parsed.channel),
+        plan=plan,
+        join_segments=parsed.dictionary.segments == "join",
+        segment_header_bytes=parsed.dictionary.segment_header_bytes,
+        time_terms=terms,
+        clock=clock,
+        site=Site(**parsed.site.model_dump()) if parsed.site else None,
+        instruments=tuple(parsed.products.instruments),
+        calibrations=calibrations,
+        window_s=parsed.products.window_s,
+        profiles=tuple(parsed.profile),
+        descriptions=_descriptions(plan),
+        stations=tuple(Station(one.name, one.files) for one in parsed.station),
+        archive=parsed.archive.model_dump(exclude_none=True),
+        lineage={
+            "mission": parsed.name,
+            "software": software(),
+            "simulated": parsed.simulated,
+            "dictionary_sha256": digest,
+            "calibration_sha256": hashes,
+        },
+        files=tuple(files),
+    )
+
+
+def _descriptions(plan: Plan | None) -> dict[str, Descriptions]:
+    described = {node.key: node.descriptions for node in plan.walk() if node.descriptions} if plan else {}
+    return {container: Descriptions(words) for container, words in described.items()}
+
+
+def lacking(plan: Plan, instruments: Iterable[str]) -> list[str]:
+    """What instruments read of a container that the dictionary has, and that is not in it: they would be silent."""
+    columns = {node.key: {name for _, name in node.columns} for node in plan.walk()}
+    return [
+        f"{name} reads {', '.join(sorted(missing))} of {container}, which the dictionary does not have there"
+        for name in instruments
+        if name in REGISTER
+        for container, needed in REGISTER[name].containers.items()
+        if container in columns and (missing := needed - columns[container])
+    ]
+
+
+def _clock(clock: ClockTable | None, plan: Plan | None, tell: Tell) -> tuple[int, tuple[TimeTerm, ...]]:
+    """Epoch (Unix ns) and terms of the onboard time."""
+    if clock is None:
+        return 0, ()
+    clocks = enumerate([clock.terms, *clock.alternatives])
+    terms = tuple(TimeTerm(term.parameter, term.unit_ns, k) for k, terms in clocks for term in terms)
+    try:
+        if plan:
+            Decoder(plan, terms)
+    except ConfigError as error:
+        for found in error.problems:
+            tell("clock.terms", f"{found.key}: {found.text}")
+    try:
+        epoch = datetime.fromisoformat(clock.epoch)
+    except ValueError:
+        tell("clock.epoch", f"'{clock.epoch}' is no ISO 8601 time, such as 2015-12-31T16:00:00Z")
+        return 0, terms
+    aware = epoch if epoch.tzinfo else epoch.replace(tzinfo=UTC)
+    return int(aware.timestamp()) * 1_000_000_000 + aware.microsecond * 1000, terms
+
+
+def _correlated(
+    settings: ClockTable | None, epoch_ns: int, folder: Path, problems: list[Problem], tell: Tell
+) -> OnboardClock:
+    """The clock with the correlation that [clock] names; every problem of its file is told."""
+    plain = OnboardClock(epoch_ns)
+    if settings is None or settings.correlation is None:
+        return plain
+    path = folder / settings.correlation
+    try:
+        text, table = load_toml(path, MAX_FILE_BYTES)
+        parsed = CorrelationTable.model_validate(table)
+    except ConfigError as error:
+        problems += error.problems
+        return plain
+    except ValidationError as error:
+        problems += told(error, text, str(path), CorrelationTable)
+        return plain
+    clock, found = clock_of(parsed)
+    problems += [Problem(what, str(path), line_of(text, tuple(key.split("."))), key) for key, what in found]
+    if not found and clock.epoch_utc_ns != epoch_ns:
+        tell("clock.correlation", f"{path} counts from another epoch, {parsed.epoch}")
+    return clock
+
+
+def _dictionary(
+    settings: DictionaryTable, folder: Path, files: list[Path], problems: list[Problem], tell: Tell
+) -> tuple[Plan | None, str]:
+    """Compile what [dictionary] names, and give its SHA-256. `files` takes the paths that it names and those read."""
+    if settings.xtce and settings.csv:
+        tell("dictionary.csv", "there is an xtce already: one of the two")
+    if settings.xtce is None and settings.csv is None:
+        if settings.root:
+            tell("dictionary.root", "there is no xtce that it could be the root of")
+        return None, ""
+    key = "dictionary.xtce" if settings.xtce else "dictionary.csv"
+    try:
+        if settings.xtce:
+            names = [settings.xtce] if isinstance(settings.xtce, str) else settings.xtce
+            reader = ReaderOptions(settings.strict, settings.leading_size == "bits", settings.root or ())
+            files += (named := [folder / name for name in names])
+            return KNOWN_PLANS.load(named, reader, files)
+        files.append(folder / (settings.csv or ""))
+        dictionary, digest = load_csv(files[-1])
+        return compile_plan(dictionary, settings.root), digest
+    except OSError as error:
+        tell(key, f"cannot read {error.filename}: {error.strerror}")
+    except ConfigError as error:
+        problems += error.problems
+    return None, ""
+
+
+def _calibration_file(folder: Path, name: str) -> Path:
+    return folder / "calibration" / f"{name}.toml"
+
+
+def _calibrations(
+    names: list[str], folder: Path, problems: list[Problem], tell: Tell
+) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
+    found: dict[str, Mapping[str, Any]] = {}
+    hashes: dict[str, str] = {}
+    for name in names:
+        if name not in REGISTER:
+            tell("products.instruments", f"there is no instrument '{name}': {', '.join(sorted(REGISTER))}")
+    for name in dict.fromkeys(family(one) for one in names if one in REGISTER):
+        path = _calibration_file(folder, name)
+        try:
+            text, table = load_toml(path, MAX_FILE_BYTES)
+        except ConfigError as error:
+            problems += error.problems
+            continue
+        problems += [
+            Problem(what, str(path), line_of(text, tuple(key.split("."))), key)
+            for key, what in check_calibration(name, table)
+        ]
+        found[name] = table
+        hashes[name] = hashlib.sha256(text.encode()).hexdigest()
+    return found, hashes

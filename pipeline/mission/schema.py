@@ -1,0 +1,363 @@
+"""The form of `mission.toml`: what keys there are, what values they take, and what must fit together.
+
+In: the parsed table. Out: a `MissionFile`, and every problem, with its key. Where a part is wrong the others are
+checked all the same, so that a person is told everything at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..link.settings import (
+    Basis,
+    ChannelSettings,
+    FrameType,
+    Framing,
+    LinkSettings,
+    ReedSolomonSettings,
+    Service,
+)
+from ..link.validity import settings_problems
+from .toml_lines import leave_out
+
+TOPIC_LEVEL = r"^[a-z0-9][a-z0-9_.-]*$"
+Tell = Callable[[str, str], None]
+"""Told a key and what is wrong with it."""
+
+
+class Strict(BaseModel):
+    """A table whose keys are all known, with values of just their type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+
+class ReedSolomonTable(Strict):
+    """`reed_solomon = {...}`."""
+
+    parity: Literal[16, 32]
+    """Parity symbols of a codeword (131.0-B 4)."""
+    interleave: Annotated[int, Field(ge=1, le=8)]
+    """Codewords of a block, symbol by symbol."""
+    basis: Basis
+    """Of the symbols on the link: Berlekamp's dual basis, or the conventional one."""
+    virtual_fill: Annotated[int, Field(ge=0, le=222)] = 0
+    """Symbols of each codeword that are zero and not sent."""
+
+
+class LinkTable(Strict):
+    """`[link]`."""
+
+    framing: Framing
+    """`cadu`: sync marker and coded block; `frames`: transfer frames alone; `packets`: space packets alone."""
+    frame_type: FrameType = "aos"
+    """Of the transfer frames: AOS (732.0-B), TM (132.0-B), USLP (732.1-B)."""
+    frame_length_bytes: Annotated[int, Field(ge=7, le=65536)] | None = None
+    """Of a transfer frame, without parity. Needed unless the framing is `packets`."""
+    sync_marker: Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{2}){2,8}$")] = "1ACFFC1D"
+    """In hexadecimal; framing `cadu`."""
+    randomizer: bool = False
+    """Whether the block is randomised (131.0-B 10); framing `cadu`."""
+    reed_solomon: ReedSolomonTable | None = None
+    """Where the block is coded; framing `cadu`."""
+    fecf: bool = False
+    """Whether the frame ends with a CRC-16, the frame error control field."""
+    insert_zone_bytes: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Between header and data field; AOS, USLP."""
+    operational_control_field: bool = False
+    """Whether four bytes stand behind the data field; a TM frame says it itself."""
+    header_error_control: bool = False
+    """Whether the header has its own two bytes of parity; AOS."""
+    packet_prefix_bytes: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Before each packet, passed over; framing `packets`."""
+    long_randomizer: bool = False
+    """With `randomizer`: the sequence of 131,071 bits."""
+    marker_errors_searching: int | None = None
+    """Wrong bits allowed in a marker that is looked for; 1 in 32 bits."""
+    marker_errors_locked: int | None = None
+    """Wrong bits allowed where a marker is expected; 4 in 32 bits."""
+    flywheel_frames: int = 2
+    """Markers in a row that may be missing without loss of lock."""
+    insert_zone_codec: str = ""
+    """How the insert zone tells time: `tianwen-1`, `tianwen-2`, `change-5`; AOS."""
+    reorder_window_frames: int = 4
+    """Frames of the link that a missing frame may be late by."""
+
+
+class ChannelTable(Strict):
+    """`[[channel]]`."""
+
+    spacecraft_id: Annotated[int, Field(ge=0, le=65535)]
+    """Of its frames."""
+    virtual_channel: Annotated[int, Field(ge=0, le=63)]
+    """Of its frames."""
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    """Its words in the report, and its topic."""
+    service: Service = "packets"
+    """What its frames carry: `packets` (M_PDU), `bitstream`, `data` or `idle`."""
+    hand_on_fragments: bool = False
+    """Whether packets that a gap cut are handed on too, flagged."""
+
+
+class StationTable(Strict):
+    """`[[station]]`."""
+
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    """Its word in the report."""
+    files: Annotated[str, Field(min_length=1)]
+    """A glob for names of its recordings, `*_north.cadu*`. Those of different stations, named together, are merged."""
+
+
+class DictionaryTable(Strict):
+    """`[dictionary]`."""
+
+    xtce: str | Annotated[list[str], Field(min_length=1)] | None = None
+    """The XTCE file, beside this one; or a list of files in one name space, a folder of them, a Yamcs `mdb.yaml`."""
+    csv: str | None = None
+    """A table of fields, or a folder of them, in place of XTCE."""
+    root: str | Annotated[list[str], Field(min_length=1)] | None = None
+    """The container where packets enter, or a list of them; every container that has no base without it."""
+    strict: bool = False
+    """Whether what would be passed over in the dictionary with a warning is an error."""
+    leading_size: Literal["bytes", "bits"] = "bytes"
+    """What the size before a string (XTCE LeadingSize) counts."""
+    segments: Literal["join", "separate"] = "join"
+    """Whether packets that are grouped by their sequence flags are one record."""
+    segment_header_bytes: Annotated[int, Field(ge=0, le=64)] = 0
+    """Of a secondary header that each segment repeats."""
+
+
+class TimeTermTable(Strict):
+    """One of `clock.terms`."""
+
+    parameter: str
+    """A parameter of every container that has a time."""
+    unit_ns: Annotated[float, Field(gt=0, strict=False)]
+    """What one count of it is."""
+
+
+class ClockTable(Strict):
+    """`[clock]`."""
+
+    epoch: str
+    """ISO 8601, UTC: when the onboard clock counted zero."""
+    terms: Annotated[list[TimeTermTable], Field(min_length=1)]
+    """Onboard time is the sum of these."""
+    correlation: Annotated[str, Field(min_length=1)] | None = None
+    """The file that tells UTC by onboard counts; epoch plus count without it."""
+    alternatives: Annotated[list[Annotated[list[TimeTermTable], Field(min_length=1)]], Field(max_length=16)] = []
+    """Other sums, for containers that have other parameters."""
+
+
+class SiteTable(Strict):
+    """`[site]`."""
+
+    name: str
+    """Of the place that Mars times are told for."""
+    frame: str
+    """In which its coordinates are given."""
+    longitude_deg: Annotated[float, Field(ge=-180, le=360, strict=False)]
+    """East."""
+    latitude_deg: Annotated[float, Field(ge=-90, le=90, strict=False)]
+    """North."""
+    altitude_m: Annotated[float, Field(strict=False)]
+    """Above the frame's reference surface."""
+    sol_offset: int
+    """sol = floor(MSD + longitude/360) - sol_offset."""
+
+
+class ProductsTable(Strict):
+    """`[products]`."""
+
+    instruments: list[str] = []
+    """Instruments that are used, each with its `calibration/<name>.toml` and the columns that it reads."""
+    window_s: Annotated[float, Field(ge=0, le=86400, strict=False)] = 0.0
+    """Rows whose onboard time has the same floor(time / window_s) are one product; 0: what came in together."""
+
+
+class ArchiveTable(Strict):
+    """`[archive]`."""
+
+    creator_name: str | None = None
+    """Who answers for the products: ACDD `creator_name`, ISTP `PI_name`."""
+    creator_type: Literal["person", "group", "institution", "position"] | None = None
+    """What the creator is."""
+    creator_email: str | None = None
+    """Of the creator."""
+    creator_url: str | None = None
+    """Of the creator."""
+    institution: str | None = None
+    """Where the products are made: ACDD `institution` and `creator_institution`, ISTP `PI_affiliation`."""
+    publisher_name: str | None = None
+    """Who hands the files on."""
+    publisher_type: Literal["person", "group", "institution", "position"] | None = None
+    """What the publisher is."""
+    publisher_email: str | None = None
+    """Of the publisher."""
+    publisher_url: str | None = None
+    """Of the publisher."""
+    license: str | None = None
+    """Under which terms the files may be used: ACDD `license`, ISTP `Rules_of_use`."""
+    acknowledgement: str | None = None
+    """What users are asked to cite or thank."""
+    references: str | None = None
+    """Publications, by DOI or URL."""
+    project: str | None = None
+    """The programme, in words; the mission's name without it."""
+    platform: str | None = None
+    """The spacecraft, in words; the mission's name without it."""
+    keywords: list[str] = []
+    """Words that a catalogue finds the files by, beside those of the product."""
+    naming_authority: str = "downlink-pipeline"
+    """Who gives the ids of files, by custom a domain name turned round."""
+    first_date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    """No sample can be older: VALIDMIN of times in CDF; 2000-01-01 without it."""
+    last_date: Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}$")] | None = None
+    """No sample can be younger: VALIDMAX of times in CDF; 2100-01-01 without it."""
+
+
+class ProfileTable(Strict):
+    """`[profile.NAME]`."""
+
+    link: LinkTable
+    """Another link of the mission: `--mission NAME:PROFILE`."""
+
+
+class MissionTable(Strict):
+    """The whole file."""
+
+    name: Annotated[str, Field(pattern=TOPIC_LEVEL, max_length=64)]
+    """The first level of its topics."""
+    simulated: bool = False
+    """Whether all its telemetry is a simulator's: every product, message and file then says so."""
+    link: LinkTable
+    """How frames come."""
+    channel: Annotated[list[ChannelTable], Field(max_length=4096)] = []
+    """The virtual channels that are wanted; frames of others are counted and set aside."""
+    station: Annotated[list[StationTable], Field(max_length=256)] = []
+    """Who records; needed only where several receive the same pass."""
+    dictionary: DictionaryTable = DictionaryTable()
+    """How packets are described."""
+    clock: ClockTable | None = None
+    """How onboard time is told."""
+    site: SiteTable | None = None
+    """Where Mars times are told for; none without it."""
+    products: ProductsTable = ProductsTable()
+    """What is made of the packets."""
+    archive: ArchiveTable = ArchiveTable()
+    """People, terms and words of the files that scientists open; what is not here is not in them."""
+    profile: dict[str, ProfileTable] = {}
+    """Other links of the same mission."""
+
+
+T = TypeVar("T", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """The parts of a mission file that are sound, each by itself."""
+
+    links: dict[str, LinkTable]
+    """By profile; "" for `[link]`."""
+    whole_links: frozenset[str]
+    """Those from which no wrong key had to be left out."""
+    channels: list[tuple[int, ChannelTable]]
+    """With their number in the file."""
+    dictionary: DictionaryTable
+    clock: ClockTable | None
+    products: ProductsTable
+
+
+def sound_parts(table: dict[str, Any]) -> Parts:
+    """Give what can be checked of a file, whatever is wrong with the rest of it."""
+    profiles = table.get("profile")
+    links: dict[str, Any] = {"": table.get("link")}
+    if isinstance(profiles, dict):
+        links |= {name: value.get("link") for name, value in profiles.items() if isinstance(value, dict)}
+    sound_links = {name: link for name, value in links.items() if (link := _sound(LinkTable, value))}
+    whole = frozenset(name for name, link in sound_links.items() if link.model_fields_set == links[name].keys())
+    channels = table.get("channel")
+    numbered = enumerate(channels if isinstance(channels, list) else [])
+    return Parts(
+        sound_links,
+        whole,
+        [(number, one) for number, value in numbered if (one := _sound(ChannelTable, value))],
+        _sound(DictionaryTable, table.get("dictionary")) or DictionaryTable(),
+        _sound(ClockTable, table.get("clock")),
+        _sound(ProductsTable, table.get("products")) or ProductsTable(),
+    )
+
+
+def _sound(model: type[T], value: Any) -> T | None:
+    """The table, without the keys that are wrong; None where those are needed."""
+    if not isinstance(value, dict):
+        return None
+    rest = dict(value)
+    for _ in range(2):
+        try:
+            return model.model_validate(rest)
+        except ValidationError as error:
+            for item in error.errors(include_url=False):
+                leave_out(rest, item["loc"])
+    return None
+
+
+def check_parts(parts: Parts, tell: Tell) -> None:
+    """Tell what does not fit together."""
+    for name, link in parts.links.items():
+        for key, text in _link_problems(link, whole=name in parts.whole_links):
+            tell(f"profile.{name}.{key}" if name else key, text)
+    main = parts.links.get("")
+    if main and main.framing != "packets":
+        _check_channels(parts.channels, main.frame_type, tell)
+
+
+def _link_problems(link: LinkTable, *, whole: bool) -> Iterator[tuple[str, str]]:
+    if link.framing == "packets":
+        return
+    if link.frame_length_bytes is None:
+        if whole:  # else it may be the key that is misspelled
+            yield "link", f'frame_length_bytes is missing: framing "{link.framing}" has frames'
+        return
+    foreign = {"packet_prefix_bytes": 'belongs to framing "packets"'}
+    if link.framing == "frames":
+        foreign |= dict.fromkeys(("reed_solomon", "randomizer"), 'belongs to framing "cadu"')
+    if link.frame_type == "tm":
+        foreign |= dict.fromkeys(("insert_zone_bytes", "header_error_control"), "a TM frame has none")
+    yield from ((f"link.{name}", text) for name, text in foreign.items() if getattr(link, name))
+    yield from ((found.key, found.text) for found in settings_problems(link_settings(link)))
+
+
+def _check_channels(channels: list[tuple[int, ChannelTable]], frame_type: FrameType, tell: Tell) -> None:
+    """Identifiers must fit into the frame header, and name a channel once."""
+    most_scid, most_vcid = {"aos": (255, 63), "tm": (1023, 7), "uslp": (65535, 63)}[frame_type]
+    seen: set[tuple[int, int]] = set()
+    for index, channel in channels:
+        if channel.spacecraft_id > most_scid:
+            tell(f"channel.{index}.spacecraft_id", f"a frame of type {frame_type} has 0 to {most_scid}")
+        if channel.virtual_channel > most_vcid:
+            tell(f"channel.{index}.virtual_channel", f"a frame of type {frame_type} has 0 to {most_vcid}")
+        identity = channel.spacecraft_id, channel.virtual_channel
+        if identity in seen:
+            tell(f"channel.{index}.virtual_channel", "this channel is there twice")
+        seen.add(identity)
+
+
+def link_settings(link: LinkTable) -> LinkSettings:
+    """Give the link layer what the file says."""
+    values = link.model_dump(exclude={"reed_solomon", "sync_marker", "frame_length_bytes"})
+    code = ReedSolomonSettings(**link.reed_solomon.model_dump()) if link.reed_solomon else None
+    return LinkSettings(
+        **values,
+        reed_solomon=code,
+        sync_marker=bytes.fromhex(link.sync_marker),
+        frame_length_bytes=link.frame_length_bytes or 0,
+    )
+
+
+def channel_settings(channels: list[ChannelTable]) -> tuple[ChannelSettings, ...]:
+    """Give the link layer the channels that are wanted."""
+    return tuple(ChannelSettings(**channel.model_dump()) for channel in channels)

@@ -1,0 +1,307 @@
+"""What travels from room to room: frozen dataclasses of arrays, a batch at a time.
+
+Nothing here computes, apart from empty batches, the mask of quality and the sol of a true solar time. Times are int64
+nanoseconds: `received_ns` is the Earth receive time since 1970-01-01 UTC (0: not known), `time_ns` the onboard time
+since the mission epoch (`NO_TIME`: none). Columns are in native byte order. Ragged things are one flat array with
+starts and lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntFlag
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .categorical import Categorical
+
+NO_TIME = int(np.iinfo(np.int64).min)
+GENERIC_INSTRUMENT = "telemetry"
+"""Stands for the instrument in products of containers that no instrument reads."""
+
+
+class Quality(IntFlag):
+    """What is known against a packet or a product row. 0 is good."""
+
+    CORRECTED = 1 << 0  # a frame that carried part of it needed Reed-Solomon correction
+    AFTER_GAP = 1 << 1  # packets of its APID, or frames of its channel, are missing just before it
+    UNDESCRIBED = 1 << 2  # longer than its container describes
+    UNKNOWN_VALUE = 1 << 3  # an enumeration without a label for the value
+    OUT_OF_RANGE = 1 << 4  # outside the valid range of its dictionary or calibration
+    SELF_TEST = 1 << 5  # not a measurement: the instrument tested itself
+    SATURATED = 1 << 6  # at the end of the converter's scale
+    CLOCK_JUMP = 1 << 7  # onboard time went back
+    NO_ATTITUDE = 1 << 8  # attitude, heading or mast angle missing or too old: held or absent
+    NO_REFERENCE = 1 << 9  # the dark, panel or other reference that the product wants is missing
+    FRAGMENT = 1 << 10  # part of it was never received
+    FAILED_CHECK = 1 << 11  # a checksum that its dictionary declares is wrong
+    STALE = 1 << 12  # decoded with another packet's value that is old or had not come
+
+
+INFORMATION = Quality.CORRECTED | Quality.AFTER_GAP
+"""Bits that tell how a row came and nothing against its values: a corrected symbol is exact, and what is missing before
+a row is not in it."""
+
+DOUBTFUL = Quality(sum(Quality)) & ~INFORMATION
+"""Bits that make a row doubtful: the one mask for whatever marks, leaves out or counts doubtful rows."""
+
+
+def usable(quality: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Whether each row has no bit of DOUBTFUL, by its quality bits."""
+    return np.asarray((quality & np.uint32(DOUBTFUL)) == 0)
+
+
+QUALITY_MEANINGS: dict[str, str] = {
+    "CORRECTED": "a frame that carried part of it needed Reed-Solomon correction",
+    "AFTER_GAP": "packets or frames are missing just before it",
+    "UNDESCRIBED": "the packet is longer than its container describes",
+    "UNKNOWN_VALUE": "an enumeration has no label for the value",
+    "OUT_OF_RANGE": "a value is outside its valid range",
+    "SELF_TEST": "not a measurement: the instrument tested itself",
+    "SATURATED": "a value is at the end of the converter's scale",
+    "CLOCK_JUMP": "onboard time went back",
+    "NO_ATTITUDE": "attitude, heading or mast angle is missing or too old",
+    "NO_REFERENCE": "the dark, panel or other reference is missing",
+    "FRAGMENT": "part of it was never received",
+    "FAILED_CHECK": "a checksum that the dictionary declares is wrong",
+    "STALE": "decoded with a value of another packet that is old or had not come",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ByteBatch:
+    """Bytes as a source read them: `data: uint8[n]`.
+
+    `mark_start: int64[k]` (ascending offsets into `data`) and `mark_ns: int64[k]` say when bytes came in: those
+    from `mark_start[i]` on were received at `mark_ns[i]`. No marks: receive times are not known. `station`: which of
+    several recordings of one pass they are of; `ended`: nothing more comes from it. `begins`: no bytes, but
+    those that follow are of another pass. `damage`: what is wrong with what should have followed, in words; empty
+    where nothing is. `missing`: bytes of the recording that are not there just before `data` (-1: their number is not
+    known); `damage` then says why. `unordered`: they came as datagrams, which can overtake each other; else they are in
+    the order in which they were sent.
+    """
+
+    data: NDArray[np.uint8]
+    mark_start: NDArray[np.int64]
+    mark_ns: NDArray[np.int64]
+    station: int = 0
+    ended: bool = False
+    begins: bool = False
+    damage: str = ""
+    unordered: bool = False
+    missing: int = 0
+
+    @staticmethod
+    def of(data: bytes | bytearray | memoryview | NDArray[np.uint8], received_ns: int = 0) -> ByteBatch:
+        array = data if isinstance(data, np.ndarray) else np.frombuffer(data, np.uint8)
+        marks = [0] if received_ns else []
+        return ByteBatch(array, np.array(marks, np.int64), np.array([received_ns][: len(marks)], np.int64))
+
+
+@dataclass(frozen=True, slots=True)
+class FrameBatch:
+    """Transfer frames of one link, whole and in order of arrival, after decoding and without parity.
+
+    `data: uint8[n, L]`; every other field has n elements. `lost`: frames of the channel missing just before this
+    one (0, n, or -1 where the count cannot tell). `n_corrected`: symbols corrected (-1: uncorrectable).
+    `first_header_pointer`: as transmitted, 0x7FF none, 0x7FE only idle data. `data_start`, `data_stop`: the
+    packet zone inside the frame.
+    """
+
+    data: NDArray[np.uint8]
+    scid: NDArray[np.uint16]
+    vcid: NDArray[np.uint8]
+    vc_count: NDArray[np.uint32]
+    first_header_pointer: NDArray[np.int32]
+    lost: NDArray[np.int32]
+    n_corrected: NDArray[np.int16]
+    received_ns: NDArray[np.int64]
+    data_start: NDArray[np.int32]
+    data_stop: NDArray[np.int32]
+
+
+@dataclass(frozen=True, slots=True)
+class PacketBatch:
+    """Space packets with their primary headers: packet i is `data[start[i] : start[i] + length[i]]`.
+
+    `data: uint8[total]`; every other field has n elements. Order is that of completion on the link.
+    A record joined from segments may be longer than a space packet; its header is its first segment's.
+    """
+
+    data: NDArray[np.uint8]
+    start: NDArray[np.int64]
+    length: NDArray[np.int64]
+    apid: NDArray[np.uint16]
+    seq_count: NDArray[np.uint16]
+    seq_flags: NDArray[np.uint8]
+    scid: NDArray[np.uint16]
+    vcid: NDArray[np.uint8]
+    received_ns: NDArray[np.int64]
+    quality: NDArray[np.uint32]
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    @staticmethod
+    def empty() -> PacketBatch:
+        return PacketBatch(
+            np.empty(0, np.uint8),
+            np.empty(0, np.int64),
+            np.empty(0, np.int64),
+            np.empty(0, np.uint16),
+            np.empty(0, np.uint16),
+            np.empty(0, np.uint8),
+            np.empty(0, np.uint16),
+            np.empty(0, np.uint8),
+            np.empty(0, np.int64),
+            np.empty(0, np.uint32),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ragged:
+    """Values of differing length: row i is `values[start[i] : start[i] + length[i]]`.
+
+    `values`: an array, or a Categorical where they are labels of an enumeration; raw values are always an array.
+    """
+
+    values: Any
+    start: NDArray[np.int64]
+    length: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+
+Column = NDArray[Any] | Ragged | Categorical
+"""One value for each row, or an array of them; several for each row; texts of an enumeration."""
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnBatch:
+    """The packets of one container, decoded: one array (n rows first) for each parameter.
+
+    `columns` are calibrated, `raw` is filled only where asked. `units` holds the unit of each calibrated column
+    that has one. `order: int64[n]` numbers the packets of the whole stream, so that rows of different containers
+    can be put in order of arrival whatever the batches were.
+    """
+
+    container: str
+    time_ns: NDArray[np.int64]
+    columns: Mapping[str, Column]
+    raw: Mapping[str, Column]
+    units: Mapping[str, str]
+    apid: NDArray[np.uint16]
+    seq_count: NDArray[np.uint16]
+    received_ns: NDArray[np.int64]
+    order: NDArray[np.int64]
+    quality: NDArray[np.uint32]
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """An array of a product with what it means. `dims` names its axes, the first being "row" where it has rows."""
+
+    values: NDArray[Any]
+    unit: str
+    description: str = ""
+    dims: tuple[str, ...] = ("row",)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeRange:
+    """First and last instant of a product on each clock.
+
+    `onboard_ns` since the mission epoch, `utc_ns` since 1970-01-01 UTC; the Mars times are empty where the
+    mission has no site. `sol` and `lmst_h` are local mean solar time, `ltst_h` is local true solar time, both in hours
+    of 1/24 sol; `ls_deg` in degrees.
+    """
+
+    onboard_ns: tuple[int, int]
+    utc_ns: tuple[int, int]
+    sol: tuple[int, int] | None = None
+    lmst_h: tuple[float, float] | None = None
+    ltst_h: tuple[float, float] | None = None
+    ls_deg: tuple[float, float] | None = None
+
+    @property
+    def ltst_sol(self) -> tuple[int, int] | None:
+        """The sols that the true solar times belong to; None without a site."""
+        if self.sol is None or self.lmst_h is None or self.ltst_h is None:
+            return None
+        first, last = (true_sol(*end) for end in zip(self.sol, self.lmst_h, self.ltst_h, strict=True))
+        return first, last
+
+
+def true_sol(sol: int, lmst_h: float, ltst_h: float) -> int:
+    """The sol of a true solar time. It differs from `sol`, of the mean time, only between the two midnights."""
+    return sol + round((lmst_h - ltst_h) / 24)
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One science product: arrays with units, n rows, each with its quality bits and its onboard time.
+
+    `id` is made from what is in it, so the same packets give the same id. `level` is the GRAS word (01, 2A, 2B).
+    `latest` names the arrays whose last row goes to the retained JSON topics.
+    """
+
+    id: str
+    mission: str
+    stream: str
+    instrument: str
+    product: str
+    level: str
+    time: TimeRange
+    arrays: Mapping[str, Quantity]
+    quality: NDArray[np.uint32]
+    lineage: Mapping[str, Any]
+    latest: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        """Whether each row has no quality bit that makes it doubtful, bool[n]."""
+        return usable(self.quality)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something an operator wants to hear of: a gap, a limit, a clock jump, a quarantined batch.
+
+    `severity`: info, warning, error. `time_ns`: receive time (0 unknown), of a limit the UTC of its packet where it is
+    known. `details` is plain JSON.
+    """
+
+    severity: str
+    kind: str
+    text: str
+    time_ns: int = 0
+    details: Mapping[str, Any] = field(default_factory=dict)
+
+
+def event_clock(details: Mapping[str, Any]) -> str:
+    """Which clock an event's time is of, by its details: "onboard" or "received".
+
+    Events of packets (limits) have both times in their details, and the UTC of the packet as time where it has one.
+    """
+    both = "received_ns" in details and details.get("onboard_ns") is not None
+    return "onboard" if both else "received"
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What goes to a broker."""
+
+    topic: str
+    payload: bytes
+    qos: int = 1
+    retain: bool = False
+    content_type: str = "application/msgpack"
+    about: str = ""
+    """Of a `latest` value the topic of its product, for who shows them side by side; the broker is not told."""

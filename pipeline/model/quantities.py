@@ -1,0 +1,64 @@
+"""The arrays of a product and, apart from them, what is said of them.
+
+What is said is the same in each product of a container: it is kept once, as a `Legend`, and what is made from it (its
+form in a message) can be remembered by it. A `Quantity` is put together where one is asked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from numpy.typing import NDArray
+
+from .batches import Quantity
+
+Said = tuple[str, str, tuple[str, ...]]
+"""Unit, description and dims, as in `Quantity`."""
+MAX_KNOWN = 1024
+"""Legends remembered, far more than a mission has products."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Legend:
+    """What is said of each array, by name."""
+
+    said: Mapping[str, Said]
+
+
+class Quantities(Mapping[str, Quantity]):
+    """Arrays by name, with their legend."""
+
+    __slots__ = ("arrays", "legend")
+
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], legend: Legend) -> None:
+        self.arrays = arrays
+        self.legend = legend
+
+    @staticmethod
+    def of(quantities: Mapping[str, Quantity]) -> Quantities:
+        """The same with a legend, which is one object for all that are told alike."""
+        if isinstance(quantities, Quantities):
+            return quantities
+        said = tuple((name, (one.unit, one.description, one.dims)) for name, one in quantities.items())
+        return Quantities({name: one.values for name, one in quantities.items()}, legend_of(said))
+
+    def __getitem__(self, name: str) -> Quantity:
+        return Quantity(self.arrays[name], *self.legend.said[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.arrays)
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.arrays
+
+
+@lru_cache(MAX_KNOWN)
+def legend_of(said: tuple[tuple[str, Said], ...]) -> Legend:
+    """One object for what is said alike."""
+    return Legend(dict(said))

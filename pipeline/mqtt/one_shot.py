@@ -1,0 +1,45 @@
+"""A message now and then, which is of use only at once: what a person tells a replay.
+
+The connection is made with the first message, and kept. A message that cannot be delivered in a few seconds is
+dropped, and who sends it is told: it must not come when the person has long turned to something else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from typing import Self
+
+from ..model.batches import Message
+from ..model.errors import RunError
+from .address import BrokerAddress
+from .publisher import Publisher
+
+PATIENCE_S = 5.0
+
+
+class Occasional:
+    """Publishes from `async with` on; nothing is connected before it has to be."""
+
+    def __init__(self, address: BrokerAddress) -> None:
+        self._address = address
+        self._stack = AsyncExitStack()
+        self._publisher: Publisher | None = None
+        self._opening = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_error: object) -> None:
+        await self._stack.aclose()
+
+    async def publish(self, message: Message) -> None:
+        """Return when the broker has it; RunError where that is not at once."""
+        async with self._opening:
+            if self._publisher is None:
+                publisher = Publisher(self._address, remember_s=0.0, on_trouble=lambda _: None)
+                self._publisher = await self._stack.enter_async_context(publisher)
+        try:
+            await asyncio.wait_for(self._publisher.publish([message]), PATIENCE_S)
+        except TimeoutError:
+            raise RunError("the broker does not answer") from None

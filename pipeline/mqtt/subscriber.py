@@ -1,0 +1,73 @@
+"""What a broker has on some topics, through its restarts: for `watch`, the dashboard and the stages."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncGenerator, Callable, Sequence
+
+from ..model.errors import RunError
+from .address import BrokerAddress
+from .connection import MQTT_3_1_1, Connection
+from .reconnect import Dialer, Tell, Timing, log_trouble
+from .session import LostError, RefusedError, Terms
+
+
+async def subscribe(
+    address: BrokerAddress,
+    topics: Sequence[str],
+    *,
+    client_id: str = "",
+    session_s: int = 0,
+    on_trouble: Tell = log_trouble,
+    timing: Timing | None = None,
+    n_in_work: int = 1,
+    on_depth: Callable[[int], None] = lambda _n: None,
+    on_listening: Callable[[], None] = lambda: None,
+) -> AsyncGenerator[tuple[str, bytes, bool], None]:
+    """(topic, payload, retained) of each message on `topics` (filters, QoS 1), for ever.
+
+    A message is acknowledged when `n_in_work` later ones are asked for: what was in work when this process died comes
+    again, where `client_id` is a stable one and `session_s` lets the broker keep the session meanwhile. Without a
+    session, what is published while the connection is lost is missed, but for retained messages. RunError in one
+    line where the broker refuses, or is not there at the start. Close it with `contextlib.aclosing` to disconnect at
+    once. `on_depth` is told with each message how many wait behind it.
+    """
+    timing = timing or Timing()
+    terms = Terms(client_id or f"downlink-{secrets.token_hex(4)}", session_s=session_s, answer_s=timing.answer_s)
+    dialer = Dialer(address, terms, timing, on_trouble)
+    connection = await dialer.first()
+    while True:
+        listening = asyncio.create_task(_listen(connection, topics, address, on_listening), name="subscribe")
+        try:
+            async for message in connection.received(n_in_work):
+                dialer.fruitful()
+                on_depth(connection.n_waiting)
+                yield str(message.topic), bytes(message.payload), message.retain
+        except LostError as error:
+            reason = str(error)
+        finally:
+            listening.cancel()
+            await asyncio.wait((listening,))
+            await connection.close()
+        connection = await dialer.again(reason)
+
+
+async def _listen(
+    connection: Connection, topics: Sequence[str], address: BrokerAddress, on_listening: Callable[[], None]
+) -> None:
+    """Subscribe while messages are taken up; a failure ends the wait for messages."""
+    try:
+        await connection.listen([_as_known(topic, connection) for topic in topics])
+    except RefusedError as error:
+        connection.fail(RunError(f"cannot subscribe at {address}: {error}"))
+    except LostError as error:
+        connection.fail(error)
+    else:
+        on_listening()
+
+
+def _as_known(topic: str, connection: Connection) -> str:
+    """A shared subscription is a plain one where the broker does not know of sharing."""
+    shared = topic.startswith("$share/") and connection.protocol == MQTT_3_1_1
+    return topic.split("/", 2)[2] if shared else topic

@@ -1,0 +1,81 @@
+"""The decoded packets of one container: in memory up to a bound, all of them in a file where they are more.
+
+In: batches of columns, in order. Out: one batch of all rows, or a store of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..archive.parquet_rows import ROW_GROUP_BYTES
+from ..archive.row_columns import ROW_FIELDS
+from ..model.batches import Column, ColumnBatch, Ragged
+from .gathered import GatheredColumns
+
+if TYPE_CHECKING:
+    from ..archive.column_store import ColumnStore
+
+
+class BoundedColumns:
+    """`open_store` is called with the first rows where there are more than `bound_bytes` of columns; `store` has all.
+
+    `raw`, `drop`: as of GatheredColumns.
+    """
+
+    def __init__(
+        self,
+        bound_bytes: int,
+        open_store: Callable[[ColumnBatch], ColumnStore],
+        *,
+        raw: bool = False,
+        drop: Collection[str] = (),
+    ) -> None:
+        self._bound_bytes, self._open_store = bound_bytes, open_store
+        self._raw, self._drop = raw, drop
+        self._held = GatheredColumns(raw=raw, drop=drop)
+        self.store: ColumnStore | None = None
+
+    def add(self, batch: ColumnBatch, growth: float) -> None:
+        """Append a batch; `growth` as of GatheredColumns, and never to more than the bound."""
+        limit = self._bound_bytes if self.store is None else min(self._bound_bytes, ROW_GROUP_BYTES)
+        self._held.add(batch, min(growth, max(limit / max(self._held.nbytes, 1), 1.0)))
+        if self._held.nbytes > limit:
+            self._write()
+
+    def end(self) -> None:
+        """All batches are there."""
+        if self.store is not None:
+            self._write()
+            self.store.close()
+
+    def batch(self) -> ColumnBatch | None:
+        """All rows in memory; None where there are none, or a store has them."""
+        return self._held.batch()
+
+    def _write(self) -> None:
+        """Move what is held to the store, in row groups."""
+        batch, n_bytes = self._held.batch(), self._held.nbytes
+        self._held = GatheredColumns(raw=self._raw, drop=self._drop)
+        if batch is None:
+            return
+        self.store = self.store or self._open_store(batch)
+        columns = batch.raw if self._raw else batch.columns
+        n_rows = len(batch)
+        step = max(1, -(-n_rows // max(1, n_bytes // ROW_GROUP_BYTES)))
+        for first in range(0, n_rows, step):
+            rows = slice(first, min(first + step, n_rows))
+            fields: Mapping[str, NDArray[Any]] = {name: getattr(batch, name)[rows] for name in ROW_FIELDS}
+            self.store.append(fields, {name: _part(column, rows) for name, column in columns.items()})
+
+
+def _part(column: Column, rows: slice) -> Column:
+    """Rows of a column, values of differing length without those of other rows. They lie end to end."""
+    if not isinstance(column, Ragged):
+        return column[rows]
+    start, length = column.start[rows], column.length[rows]
+    first = int(start[0]) if len(start) else 0
+    return Ragged(column.values[first : first + int(np.sum(length))], start - first, length)

@@ -1,0 +1,232 @@
+"""The whole way of one stream, from bytes to products: the four pure rooms joined, and their books.
+
+    bytes -link-> packets -join-> records -dictionary-> columns -instruments-> products
+
+In: `ByteBatch`, in order. Out: an `Outcome`, whatever the batches were. Held: what is unfinished at the end of a
+batch. Nothing here reads, waits or publishes.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from threading import Lock
+from typing import Any
+
+import numpy as np
+
+from ..dictionary.decoder import Decoder
+from ..dictionary.run.records import RecordJoiner
+from ..instruments import Suite
+from ..instruments.context import Context
+from ..link.output import LinkOutput
+from ..link.receiver import Receiver
+from ..link.stations import StationsReceiver
+from ..link.verdict import early_problem, nothing_right, problems
+from ..mission.loading import Mission
+from ..model.batches import NO_TIME, ByteBatch, ColumnBatch, Event, FrameBatch, PacketBatch, Product
+from .report_sum import add_reports
+
+SETTINGS = "settings"
+"""Kind of the events that say that a pass does not look like one of its mission."""
+BAD_HEADERS = "bad_headers"
+"""Kind of the events that say so of a channel while the pass is under way."""
+
+MAX_DAMAGE = 1000
+"""Damaged places that a report lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came out of a batch, in data order. `frames`: of the wanted channels, where the way ends with packets; None
+    where there are none.
+    """
+
+    packets: PacketBatch
+    columns: tuple[ColumnBatch, ...] = ()
+    products: tuple[Product, ...] = ()
+    events: tuple[Event, ...] = ()
+    frames: FrameBatch | None = None
+
+
+class Line:
+    """One stream of one mission. `until` says how far the packets go: "packets", "columns" or "products".
+
+    With `stations`, the names of several, their recordings of one pass are merged frame by frame. Without, recordings
+    may follow each other; a batch that `begins` another pass ends the one before it: only the report goes on.
+    """
+
+    def __init__(
+        self,
+        mission: Mission,
+        stream: str = "live",
+        *,
+        until: str = "products",
+        raw: bool = False,
+        stations: Sequence[str] = (),
+    ) -> None:
+        self.mission = mission
+        self._stations = stations
+        self._stream = stream
+        self._until = until
+        self._turn = Lock()
+        self.n_stations = max(1, len(stations))
+        decoded = mission.plan is not None and until != "packets"
+        self._decoder = Decoder(mission.plan, mission.time_terms, raw=raw) if decoded and mission.plan else None
+        self._n_passes = 0
+        self._problems: list[str] = []
+        self._ended: dict[str, Any] = {}
+        """The report of the link, over the passes that have ended."""
+        self._begin()
+        self._joiner = (
+            RecordJoiner(segment_header_bytes=mission.segment_header_bytes) if mission.join_segments else None
+        )
+        self._made: Counter[str] = Counter()
+        self._damage: list[str] = []
+        self._n_rows = 0
+
+    def _begin(self) -> None:
+        """What holds state of one pass, anew."""
+        mission = self.mission
+        self._n_passes += 1
+        self._receiver: Receiver | StationsReceiver = (
+            StationsReceiver(mission.link, mission.channels, self._stations)
+            if self.n_stations > 1
+            else Receiver(mission.link, mission.channels, frames=self._until == "packets")
+        )
+        self._suite = Suite(mission.instruments, mission.calibrations, product_context(mission, self._stream))
+        self._channels_told: set[str] = set()
+
+    def behind(self) -> int | None:
+        """The station whose bytes are wanted next, None when all have ended. May be asked from another thread."""
+        with self._turn:
+            return self._receiver.behind() if isinstance(self._receiver, StationsReceiver) else 0
+
+    def feed(self, batch: ByteBatch, *, settled: bool = False) -> Outcome:
+        """What comes of these bytes. `settled`: on a live link, all that was received by now was fed with them; then
+        the products come too that wait for nothing else.
+        """
+        if batch.begins:
+            return self._end_pass()
+        with self._turn:
+            if not isinstance(self._receiver, StationsReceiver):
+                received = self._receiver.feed(batch)
+            elif batch.ended:
+                received = self._receiver.end(batch.station)
+            else:
+                received = self._receiver.feed(batch.station, batch)
+        outcome = self._onward(received, settled=settled)
+        if early := self._early(batch):
+            outcome = replace(outcome, events=(*outcome.events, *early))
+        if batch.damage and batch.damage not in self._damage and len(self._damage) < MAX_DAMAGE:
+            self._damage.append(batch.damage)
+            outcome = replace(outcome, events=(*outcome.events, Event("warning", "damage", batch.damage)))
+        return outcome
+
+    def _early(self, batch: ByteBatch) -> list[Event]:
+        """An event for each channel, once a pass, as soon as more of its packet headers are bad than good."""
+        told = []
+        for counts in self._receiver.header_counts():
+            if counts.channel not in self._channels_told and (text := early_problem(counts, self.mission.link)):
+                self._channels_told.add(counts.channel)
+                time_ns = int(batch.mark_ns[-1]) if len(batch.mark_ns) else 0
+                details = {"channel": counts.channel, "bad_headers": counts.n_bad, "packets": counts.n_good}
+                told.append(Event("warning", BAD_HEADERS, text, time_ns, details))
+        return told
+
+    def _judge(self) -> tuple[Event, ...]:
+        """An event for each sign of wrong settings in the pass that ends here; none where no byte came."""
+        own = self._receiver.report()
+        if self._decoder and self._n_passes == 1:
+            own = own | {"records": self._records(self._decoder)}
+        if not own["bytes"]["read"]:
+            return ()
+        found = problems(own)
+        self._problems += [f"pass {self._n_passes}: {text}" for text in found]
+        severity = "error" if nothing_right(own) else "warning"
+        return tuple(Event(severity, SETTINGS, text) for text in found)
+
+    def _end_pass(self) -> Outcome:
+        """Another pass follows: what this one still held."""
+        last = self.flush()
+        self._ended = self._link_report()
+        self._begin()
+        return last
+
+    def flush(self) -> Outcome:
+        """End of the stream: what is whole comes out, what is not is counted."""
+        received = self._receiver.flush()
+        rest = self._onward(received)
+        if self._joiner:
+            self._joiner.flush()
+        last = tuple(self._suite.flush()) if self._decoder and self._until == "products" else ()
+        self._count(last)
+        events = (*rest.events, *self._suite.drain_events(), *self._judge())
+        return replace(rest, products=(*rest.products, *last), events=events)
+
+    def _onward(self, received: LinkOutput, *, settled: bool = False) -> Outcome:
+        packets, events = received.packets, received.events
+        if self._decoder is None or not (len(packets) or settled):
+            return Outcome(packets, events=events, frames=received.frames)
+        records = self._joiner.feed(packets) if self._joiner else packets
+        columns = self._decoder.decode(records)
+        self._n_rows += sum(len(batch.quality) for batch in columns)
+        products = self._suite.feed(columns, settled=settled) if self._until == "products" else []
+        self._count(products)
+        events = (*events, *self._timed(self._decoder.drain_events()), *self._suite.drain_events())
+        return Outcome(packets, tuple(columns), tuple(products), events, received.frames)
+
+    def _timed(self, events: Sequence[Event]) -> list[Event]:
+        """Events of packets with the UTC of the packet in place of its receive time, where it is known; by time."""
+        if not events:
+            return []
+        timed = [self._with_utc(event) for event in events]
+        return sorted(timed, key=attrgetter("time_ns")) if all(event.time_ns for event in timed) else timed
+
+    def _with_utc(self, event: Event) -> Event:
+        onboard_ns = event.details.get("onboard_ns")
+        utc_ns = NO_TIME if onboard_ns is None else int(self.mission.clock.utc_ns(np.array([onboard_ns]))[0])
+        return event if utc_ns == NO_TIME else replace(event, time_ns=utc_ns)
+
+    def _count(self, products: Sequence[Product]) -> None:
+        for product in products:
+            self._made[f"{product.instrument}/{product.product}"] += 1
+
+    def report(self) -> dict[str, Any]:
+        """The pass report so far: the contract's keys, and what became of the packets."""
+        report = self._link_report()
+        if self._n_passes > 1:
+            report |= {"passes": self._n_passes, "problems": list(self._problems)}
+        if self._decoder:
+            report["records"] = self._records(self._decoder)
+        report["products"] = dict(sorted(self._made.items()))
+        return report | ({"damaged": list(self._damage)} if self._damage else {})
+
+    def _records(self, decoder: Decoder) -> dict[str, Any]:
+        """What became of the packets in the dictionary."""
+        joined = {"joined": self._joiner.joined, "broken": self._joiner.broken} if self._joiner else {}
+        return {
+            **joined,
+            "decoded": self._n_rows,
+            "set_aside": dict(sorted(decoder.set_aside.items())),
+            "failed_checks": dict(sorted(decoder.failed_checks.items())),
+        }
+
+    def _link_report(self) -> dict[str, Any]:
+        report = self._receiver.report()
+        return add_reports(self._ended, report) if self._ended else report
+
+
+def product_context(mission: Mission, stream: str) -> Context:
+    """Give the instruments what they must know beside the columns."""
+    return Context(
+        mission=mission.name,
+        stream=stream,
+        clock=mission.clock,
+        site=mission.site,
+        window_s=mission.window_s,
+        lineage=mission.lineage,
+        descriptions=mission.descriptions,
+    )

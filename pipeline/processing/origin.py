@@ -1,0 +1,53 @@
+"""Where products come from, in the words of files and Datasets: recordings, site, people, what made them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..messages import topics
+from ..mission.loading import Mission
+from ..system.files import printable_name
+from ..system.identity import content_of_all
+
+if TYPE_CHECKING:
+    from ..archive.collection import Origin
+    from ..archive.column_listing import Source
+
+
+def stream_of(passes: Sequence[Path]) -> str:
+    """Give the stream of recordings that no one named: the first one's name, as a topic level."""
+    return topics.slug(passes[0].name.split(".")[0]) or "replay"
+
+
+def source_of(passes: Sequence[Path], mission: Mission, *, raw: bool) -> Source:
+    """Give what decoded packets of these recordings are made of. `mission`: as `with_origin` gives it."""
+    from ..archive.column_listing import Source  # noqa: PLC0415 - a replay writes no files
+
+    lineage = {
+        "software": str(mission.lineage.get("software", "")),
+        "dictionary_sha256": str(mission.lineage.get("dictionary_sha256", "")),
+        "clock_correlation": mission.clock.correlation_id if mission.time_terms else "",
+        "simulated": "true" if mission.simulated else "false",
+    }
+    return Source(mission.name, tuple(passes), raw, lineage)
+
+
+def origin_of(passes: Sequence[Path], mission: Mission, stream: str) -> Origin:
+    """Give the origin of products of these recordings; the counts of frames are known when they are read.
+
+    `mission`: as `with_origin` gives it.
+    """
+    from ..archive.collection import Origin  # noqa: PLC0415 - as above
+
+    return Origin(
+        mission.name,
+        stream,
+        tuple(map(printable_name, passes)),
+        asdict(mission.site) if mission.site else None,
+        simulated=mission.simulated,
+        words=mission.archive,
+        content=content_of_all(passes),
+    )

@@ -1,0 +1,253 @@
+"""Recordings as one stream of batches: one after the other, or those of several stations merged frame by frame.
+
+A recording that follows another one either goes on with it, as a piece of one that was cut, or is another pass:
+a batch that says so
+(`begins`) stands before it, and the line keeps the two apart. Which of the two is decided by `seam`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from filecmp import cmp
+from fnmatch import fnmatch
+from itertools import chain, combinations, pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..link.packets.packet_stream import PacketStream
+from ..mission.loading import Mission
+from ..model.batches import ByteBatch
+from ..model.errors import ConfigError
+from ..recordings.reader import read_pass, received_span
+from ..system.files import printable_name
+from ..system.outputs import is_simulated
+from .chain import Line, Outcome
+from .seam import goes_on, seam_bytes
+
+CHUNK_BYTES = 1 << 20
+_EMPTY = ByteBatch.of(b"")
+
+
+def station_names(mission: Mission, paths: Sequence[Path], *, merge: bool = False) -> tuple[str, ...]:
+    """Give a name for each station whose recordings are to be merged; none where recordings follow each other.
+
+    They are merged where `merge` asks for it, or where they are of several stations that the mission file names.
+    Raises ConfigError for a recording that is named twice, and for what cannot be merged.
+    """
+    resolved = [path.resolve() for path in paths]
+    if twice := next((path for path, real in zip(paths, resolved, strict=True) if resolved.count(real) > 1), None):
+        raise ConfigError(f"{twice}: a recording is named twice")
+    stations = by_station(mission, paths)
+    known = [name for name in stations if name in {station.name for station in mission.stations}]
+    if len(stations) < 2 or not (merge or len(known) > 1):
+        return ()
+    if mission.link.framing == "packets":
+        if merge:
+            raise ConfigError("--merge: recordings of packets without frames cannot be merged")
+        return ()
+    if not merge and (others := [name for name in stations if name not in known]):
+        raise ConfigError(f"{others[0]}: no [[station]] of {mission.name} has such files, and the others do")
+    return tuple(stations)
+
+
+def with_origin(mission: Mission, paths: Sequence[Path]) -> Mission:
+    """The mission of these recordings: its products say `simulated` where a simulator made one of them."""
+    simulated = mission.simulated or any(map(is_simulated, paths))
+    return replace(mission, lineage={**mission.lineage, "simulated": simulated})
+
+
+def by_station(mission: Mission, paths: Sequence[Path]) -> dict[str, list[Path]]:
+    """Give the recordings of each station in the order given. One that the mission has no station for is its own."""
+    names = [path.name for path in paths]
+    alone = names if len(set(names)) == len(names) else list(map(str, paths))
+    found: dict[str, list[Path]] = {}
+    for path, own_name in zip(paths, alone, strict=True):
+        station = next((one.name for one in mission.stations if fnmatch(path.name, one.files)), own_name)
+        found.setdefault(station, []).append(path)
+    return found
+
+
+def read_in_turns(line: Line, stations: Sequence[Sequence[Path]]) -> Iterator[ByteBatch]:
+    """Read recordings that are merged: of the stations not at their end, the one that is behind."""
+    sources = {
+        number: chain.from_iterable(map(read_pass, recordings)) for number, recordings in enumerate(stations)
+    }
+    while sources:
+        wanted = line.behind()  # may lag: what was read last need not have been fed yet
+        station = wanted if wanted in sources else next(iter(sources))
+        batch = next(sources[station], None)
+        if batch is None:
+            del sources[station]
+            batch = replace(_EMPTY, ended=True)
+        yield replace(batch, station=station)
+
+
+def sources(line: Line, paths: Sequence[Path], chunk_bytes: int = CHUNK_BYTES) -> Iterator[Iterator[ByteBatch]]:
+    """Read recordings for a line, each by itself, one after the other; those that it merges together, in turns."""
+    if line.n_stations > 1:
+        yield read_in_turns(line, list(by_station(line.mission, paths).values()))
+        return
+    ahead = _Ahead(paths, chunk_bytes)
+    tail = _Tail(line.mission)
+    for number in range(len(paths)):
+        yield _one_after_another(line.mission, ahead, number, tail)
+
+
+def read_passes(line: Line, paths: Sequence[Path], chunk_bytes: int = CHUNK_BYTES) -> Iterator[ByteBatch]:
+    """Read recordings for a line."""
+    return chain.from_iterable(sources(line, paths, chunk_bytes))
+
+
+def outcomes(
+    line: Line, paths: Sequence[Path], progress: Callable[[int], None], chunk_bytes: int = CHUNK_BYTES
+) -> Iterator[Outcome]:
+    """Take recordings through a line to their end; `progress` is told the bytes of each batch when it is done with."""
+    return (outcome for _, outcome in named_outcomes(line, paths, progress, chunk_bytes))
+
+
+def named_outcomes(
+    line: Line, paths: Sequence[Path], progress: Callable[[int], None], chunk_bytes: int = CHUNK_BYTES
+) -> Iterator[tuple[str, Outcome]]:
+    """As `outcomes`, each with the name of the pass that it is of: the file name of the recording that it begins with.
+
+    Merged recordings are one pass, of all their names. Where two have the same file name, their paths are the names.
+    """
+    names = [printable_name(path) for path in paths]
+    names = names if len(set(names)) == len(names) else [str(path) for path in paths]
+    name = ", ".join(names) if line.n_stations > 1 else names[0]
+    for number, batches in enumerate(sources(line, paths, chunk_bytes)):
+        for batch in batches:
+            yield name, line.feed(batch)
+            name = names[number] if batch.begins else name
+            progress(len(batch.data))
+    yield name, line.flush()
+
+
+def out_of_order(mission: Mission, paths: Sequence[Path], *, merge: bool = False) -> str:
+    """Say in a line which recording was received before the one named before it; empty where none was, and where they
+    are merged.
+    """
+    if station_names(mission, paths, merge=merge):
+        return ""
+    spans = [(path, span) for path in paths if (span := received_span(path))]
+    for (earlier, (begin, _)), (path, (now, _)) in pairwise(spans):
+        if now < begin:
+            return f"{path} was received before {earlier}, which is named first: they are read in the order given"
+    return ""
+
+
+def same_bytes(mission: Mission, paths: Sequence[Path], *, merge: bool = False) -> str:
+    """Say in a line which recording holds the bytes of one named before it; empty where none does, and where they are
+    merged. Packed recordings are compared as they are.
+    """
+    if station_names(mission, paths, merge=merge):
+        return ""
+    files = [path for path in paths if path.is_file() and path.stat().st_size]
+    for earlier, path in combinations(files, 2):
+        if cmp(earlier, path, shallow=False):
+            return f"{path} holds the same bytes as {earlier}: what is in them comes twice"
+    return ""
+
+
+def _one_after_another(mission: Mission, ahead: _Ahead, number: int, tail: _Tail) -> Iterator[ByteBatch]:
+    """The batches of recording `number`, behind one that `begins` it where it is of another pass."""
+    is_first = True
+    while (batch := ahead.next_of(number)) is not None:
+        if is_first and len(batch.data):
+            is_first = False
+            behind = ahead.look(batch, seam_bytes(mission)) if tail.n_bytes else batch.data
+            if tail.n_bytes and not goes_on(mission, tail.octets(), behind):
+                yield replace(_EMPTY, begins=True)
+                tail.clear()
+        if number < ahead.n_recordings - 1:
+            tail.add(batch.data)
+        yield batch
+
+
+class _Ahead:
+    """The batches of several recordings, of which the next ones can be looked at before they are taken."""
+
+    def __init__(self, paths: Sequence[Path], chunk_bytes: int) -> None:
+        self.n_recordings = len(paths)
+        self._batches = (
+            (number, batch) for number, path in enumerate(paths) for batch in read_pass(path, chunk_bytes)
+        )
+        self._seen: deque[tuple[int, ByteBatch]] = deque()
+
+    def next_of(self, number: int) -> ByteBatch | None:
+        """Take the next batch, if it is of recording `number`."""
+        if not self._seen and not self._read():
+            return None
+        return self._seen.popleft()[1] if self._seen[0][0] == number else None
+
+    def look(self, first: ByteBatch, n_bytes: int) -> NDArray[np.uint8]:
+        """Give the first `n_bytes` of a batch that was taken and of those behind it."""
+        while len(first.data) + sum(len(batch.data) for _, batch in self._seen) < n_bytes and self._read():
+            pass
+        return np.concatenate([first.data, *(batch.data for _, batch in self._seen)])[:n_bytes]
+
+    def _read(self) -> bool:
+        found = next(self._batches, None)
+        if found is not None:
+            self._seen.append(found)
+        return found is not None
+
+
+@dataclass(slots=True)
+class _Tail:
+    """The last bytes of the transmission so far. They begin a whole number of frames behind its beginning, or, where
+    there are no frames, with a packet.
+    """
+
+    mission: Mission
+    n_bytes: int = 0
+    _n_dropped: int = 0
+    _pieces: deque[NDArray[np.uint8]] = field(default_factory=deque)
+    _stream: PacketStream | None = None
+    _starts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
+    """Where packets begin, in bytes of the transmission; of framing "packets" alone."""
+
+    def add(self, octets: NDArray[np.uint8]) -> None:
+        if self.mission.link.framing == "packets":
+            self._find_packets(octets)
+        self._pieces.append(octets)
+        self.n_bytes += len(octets)
+        wanted = 2 * seam_bytes(self.mission)
+        while self.n_bytes - len(self._pieces[0]) > wanted:
+            dropped = len(self._pieces.popleft())
+            self.n_bytes -= dropped
+            self._n_dropped += dropped
+
+    def octets(self) -> NDArray[np.uint8]:
+        """Give at least as many bytes as are to be looked at, if there are so many."""
+        first = self._first_unit(max(self.n_bytes - seam_bytes(self.mission), 0))
+        if first:
+            self._n_dropped += first
+            self._pieces = deque([np.concatenate(self._pieces)[first:]])
+            self.n_bytes -= first
+        return np.concatenate(self._pieces)
+
+    def clear(self) -> None:
+        self._pieces.clear()
+        self.n_bytes = self._n_dropped = 0
+        self._stream, self._starts = None, np.zeros(1, np.int64)
+
+    def _first_unit(self, place: int) -> int:
+        """Where a frame or a packet begins near a place, both counted from the first byte that is kept."""
+        link = self.mission.link
+        if link.framing == "packets":
+            before = self._starts[self._starts <= self._n_dropped + place]
+            return max(int(before[-1]) - self._n_dropped, 0) if len(before) else 0
+        unit = link.frame_length_bytes if link.framing == "frames" else 1
+        return place + -(self._n_dropped + place) % unit
+
+    def _find_packets(self, octets: NDArray[np.uint8]) -> None:
+        prefix = self.mission.link.packet_prefix_bytes
+        self._stream = self._stream or PacketStream(prefix)
+        found = self._stream.feed(octets)
+        starts = np.concatenate((self._starts, found.last + 1 - found.length - prefix))
+        self._starts = starts[starts >= self._n_dropped]

@@ -1,0 +1,22 @@
+"""A batch that broke a stage: its bytes are kept for who will look, and the operator hears of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from ..model.batches import ByteBatch, Event
+from ..model.errors import RunError
+from ..system.files import whole_file
+
+
+def set_aside(batch: ByteBatch, place: Callable[[], Path], error: Exception) -> Event:
+    """Keep the bytes of the batch where `place` says, if the disk takes them, and tell of it."""
+    try:
+        path = place()
+        with whole_file(path) as file:
+            file.write(batch.data.tobytes())
+        where = str(path)
+    except (OSError, RunError) as problem:
+        where = f"not kept: {problem}"
+    return Event("error", "quarantine", f"{len(batch.data)} bytes set aside: {error!r}", details={"file": where})

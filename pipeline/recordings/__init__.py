@@ -1,0 +1,1 @@
+"""The durable log of received bytes, and recorded passes as files."""

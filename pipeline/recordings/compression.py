@@ -1,0 +1,91 @@
+"""Recordings as they lie on disk: plain, gzip, bzip2 or Zstandard, by their first bytes; `-` is standard input.
+
+Out: the bytes of the recording, in pieces. A compressed file that is cut short or damaged gives all that can be
+had of it, and its last piece says so: what was good is not lost.
+"""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import os
+import sys
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+import zstandard
+from numpy.typing import NDArray
+
+from ..model.reused_memory import reused_bytes
+from .zstd_frames import is_cut
+
+STANDARD_INPUT = Path("-")
+MAGIC_BYTES = 4
+CUT = "it is cut short: what is there is used"
+_DAMAGE = (gzip.BadGzipFile, zlib.error, zstandard.ZstdError, ValueError)
+
+
+def compression(path: Path) -> str:
+    """How a file is packed: "gzip", "bzip2", "zstd"; "" for plain bytes and what cannot be looked at twice."""
+    if path == STANDARD_INPUT or not path.is_file():
+        return ""
+    with path.open("rb") as file:
+        return _packing(file.read(MAGIC_BYTES))
+
+
+def read_pieces(path: Path, piece_bytes: int) -> Iterator[tuple[NDArray[np.uint8], str]]:
+    """The unpacked bytes of a recording, at most `piece_bytes` at a time; each piece has memory that nobody else has.
+
+    With each comes what is wrong with what should follow it, in words: a piece with such words is the last one, and
+    may be empty.
+    """
+    with _opened(path) as file:
+        while True:
+            buffer = reused_bytes(piece_bytes)
+            n_read, damage = _fill(file, buffer)
+            if not n_read and not damage and compression(path) == "zstd" and is_cut(path):
+                damage = CUT
+            if n_read or damage:
+                yield buffer[:n_read], damage
+            if damage or not n_read:
+                return
+
+
+def _fill(file: IO[bytes], buffer: NDArray[np.uint8]) -> tuple[int, str]:
+    """Read into the buffer: how much, and what is wrong with what follows. A packed file fills it, piece by piece."""
+    if not hasattr(file, "read1"):
+        return file.readinto(buffer.data) or 0, ""  # type: ignore[attr-defined]
+    n_read = 0
+    try:
+        while n_read < len(buffer) and (piece := file.read1(len(buffer) - n_read)):
+            buffer[n_read : n_read + len(piece)] = np.frombuffer(piece, np.uint8)
+            n_read += len(piece)
+    except EOFError:
+        return n_read, CUT
+    except _DAMAGE as error:
+        return n_read, f"it is damaged ({error}): what comes before that is used"
+    return n_read, ""
+
+
+def _opened(path: Path) -> IO[bytes]:
+    if path == STANDARD_INPUT:
+        return os.fdopen(os.dup(sys.stdin.fileno()), "rb", buffering=0)
+    packing = compression(path)
+    if packing == "gzip":
+        return cast("IO[bytes]", gzip.open(path, "rb"))
+    if packing == "bzip2":
+        return cast("IO[bytes]", bz2.open(path, "rb"))
+    if packing == "zstd":
+        return cast("IO[bytes]", zstandard.open(path, "rb"))
+    return path.open("rb", buffering=0)
+
+
+def _packing(head: bytes) -> str:
+    if head.startswith(b"\x1f\x8b\x08"):
+        return "gzip"
+    if head.startswith(b"BZh"):
+        return "bzip2"
+    return "zstd" if head == b"\x28\xb5\x2f\xfd" else ""

@@ -1,0 +1,304 @@
+"""A recorded pass read in order from its beginning, also while it is still being written.
+
+In: the files of a pass. Out: batches of bytes with their receive times. Where bytes are missing or damaged the batch
+ends; the next one says how many are missing before it (`ByteBatch.missing`) and why (`damage`). The recording ends
+where its last file says so; if it does not, that is damage, too.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+
+from ..model.batches import ByteBatch
+from .log import Newest
+from .pass_files import OpenFile, PlainFile, RecordFile, open_file
+from .pass_folder import PassFolder, file_at
+from .receive_times import Marks
+from .records import END, GAP, NEXT, UNKNOWN, Block, Damage, Found
+
+_LEAST_BYTES, _MOST_BYTES = 1 << 16, 1 << 20
+"""Of what is read from the disk at once."""
+
+
+_MOST_FAULTS = 10_000
+_AT_ONCE = np.zeros(1, np.int64)
+_NO_MARKS = np.empty(0, np.int64), np.empty(0, np.int64)
+
+
+@dataclass(slots=True)
+class _Piece:
+    """Bytes as they go out, the first of them at `place`. `marks`: starts and receive times, as in ByteBatch.
+
+    `missing`, `damage`: what is just before it, as in ByteBatch.
+    """
+
+    octets: memoryview
+    place: int
+    marks: Marks
+    missing: int = 0
+    damage: str = ""
+
+
+class PassReader:
+    """`position` is the place in the pass of the next byte. Holds one open file, and at most some pieces of it.
+
+    `newest` tells what was recorded last, which need not be read from the disk again. `final`: what is there now is
+    all, even if the pass is not ended. `start`: place in the pass of the first byte that is wanted to be there.
+    """
+
+    def __init__(
+        self,
+        folder: PassFolder,
+        newest: Callable[[], Newest | None] = lambda: None,
+        *,
+        final: bool = False,
+        start: int = 0,
+    ) -> None:
+        self._folder = folder
+        self._newest = newest
+        self._unordered = folder.has_datagrams
+        self._final = final
+        self._file: OpenFile | None = None
+        self._path = Path()
+        self._begin = 0
+        """Place in the pass at which the open file begins."""
+        self._is_last_known = False
+        """Whether the folder was searched for a file after the open one."""
+        self._pieces: deque[_Piece] = deque()
+        self._n_queued = 0
+        self._n_read = start
+        """Place in the pass up to which the files were read."""
+        self._missing = 0
+        self._damage: list[str] = []
+        self.faults: list[str] = []
+        """What is damaged, a line each: file, bytes, and why; gaps that the recording itself tells of are not."""
+        self._last_ns = 0
+        self._closed = b""
+        self._finished = False
+        self.position = start
+        self.n_missing = 0
+        """Bytes so far that are known to be missing."""
+        self.n_damaged = 0
+        """Places so far at which bytes are missing that nobody knew to be missing."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def read(self, n_bytes: int) -> ByteBatch | None:
+        """At most `n_bytes` from `position` on, with the marks that begin there; None while there is no more.
+
+        Ends where a piece ends that was received as one, if that is not much less, and before what is missing.
+        """
+        newest = self._newest()
+        if newest and len(newest.piece) < n_bytes and self._is_next(newest):
+            return self._take_newest(newest)
+        while self._n_queued < n_bytes and self._more(n_bytes):
+            pass
+        return self._batch(n_bytes) if self._pieces else None
+
+    def close(self) -> None:
+        if self._file:
+            self._file.close()
+        self._file = None
+
+    # -- what was just recorded ----------------------------------------------------------------------------------
+
+    def _is_next(self, newest: Newest) -> bool:
+        """Whether it stands in the file that is open, and all before it was read."""
+        file = self._file
+        in_file = newest.folder is self._folder and newest.file_begin == self._begin
+        here = newest.place == self.position == self._n_read
+        return in_file and here and isinstance(file, RecordFile) and file.is_at(newest.at) and not self._pieces
+
+    def _take_newest(self, newest: Newest) -> ByteBatch:
+        assert isinstance(self._file, RecordFile)
+        self._file.skip_to(newest.stop)
+        self.position = self._n_read = newest.place + len(newest.piece)
+        self._last_ns = newest.mark_ns
+        batch = ByteBatch.of(newest.piece, newest.mark_ns)
+        return replace(batch, unordered=True) if self._unordered else batch
+
+    # -- batches ---------------------------------------------------------------------------------------------------
+
+    def _batch(self, n_bytes: int) -> ByteBatch:
+        first = self._pieces[0]
+        missing, damage = first.missing, first.damage
+        parts: list[_Piece] = []
+        n_here = 0
+        while self._pieces and (not parts or n_here < n_bytes):
+            if parts and (self._pieces[0].missing or self._pieces[0].damage):
+                break
+            part = self._take(n_bytes - n_here, n_least=n_bytes // 2 - n_here)
+            if part is None:
+                break
+            parts.append(part)
+            n_here += len(part.octets)
+        self._n_queued -= n_here
+        octets = parts[0].octets if len(parts) == 1 else b"".join([part.octets for part in parts])
+        marks = self._marks(parts)
+        return ByteBatch(
+            np.frombuffer(octets, np.uint8), *marks, damage=damage, missing=missing, unordered=self._unordered
+        )
+
+    def _take(self, n_most: int, n_least: int) -> _Piece | None:
+        """The first piece, or of a longer one at most `n_most` bytes: up to a mark beyond `n_least`, if there is one.
+
+        None where more than `n_least` bytes are there without it.
+        """
+        piece = self._pieces[0]
+        starts, times = piece.marks
+        n_bytes, stop = len(piece.octets), len(starts)
+        if n_bytes > n_most:
+            stop = int(np.searchsorted(starts, n_most, side="right"))
+            at = int(starts[stop - 1]) if stop else 0
+            if at > max(n_least, 0):
+                n_bytes, stop = at, stop - 1
+            elif n_least < 0:
+                return None
+            else:
+                n_bytes, stop = n_most, int(np.searchsorted(starts, n_most))
+            rest = starts[stop:] - n_bytes, times[stop:]
+            self._pieces[0] = _Piece(piece.octets[n_bytes:], piece.place + n_bytes, rest)
+        else:
+            self._pieces.popleft()
+        self.position = piece.place + n_bytes
+        return _Piece(piece.octets[:n_bytes], piece.place, (starts[:stop], times[:stop]))
+
+    def _marks(self, parts: list[_Piece]) -> Marks:
+        """The marks of all parts, without those that repeat the time before."""
+        sizes = np.cumsum([0, *(len(part.octets) for part in parts[:-1])])
+        starts = np.concatenate([part.marks[0] + size for part, size in zip(parts, sizes, strict=True)])
+        times = np.concatenate([part.marks[1] for part in parts])
+        if not len(times):
+            return starts, times
+        is_new = np.diff(times, prepend=self._last_ns) != 0
+        self._last_ns = int(times[-1])
+        return starts[is_new], times[is_new]
+
+    # -- files -----------------------------------------------------------------------------------------------------
+
+    def _more(self, n_bytes: int) -> bool:
+        """Read on; False where there is no more for now."""
+        if self._finished:
+            return False
+        if self._file is None:
+            return self._open_after(None)
+        found = self._file.read(min(max(n_bytes, _LEAST_BYTES), _MOST_BYTES))
+        for one in found or ():
+            self._accept(one)
+        if found is None:
+            return not self._pieces and self._go_on()  # a batch is of one file
+        return True
+
+    def _go_on(self) -> bool:
+        """At the end of a file, for now."""
+        complete = self._final or self._folder.ended
+        if complete or not self._is_last_known or self._closed or self._has_successor():
+            self._is_last_known = True
+            if self._open_after(self._path):
+                return True
+        return complete and self._finish()
+
+    def _has_successor(self) -> bool:
+        return self._n_read > self._begin and file_at(self._folder.path, self._n_read).exists()
+
+    def _open_after(self, path: Path | None) -> bool:
+        """Open the file that follows `path`, or the first one; False where there is none."""
+        later = [one for one in self._folder.files() if path is None or one[1].name > path.name]
+        if not later:
+            return path is None and (self._final or self._folder.ended) and self._finish()
+        opened = open_file(*later[0])  # before anything changes: an OSError here is tried again
+        for found in iter(lambda: self._file.read(_MOST_BYTES) if self._file else None, None):
+            for one in found:  # written since, before that file was begun
+                self._accept(one)
+        for one in self._file.flush() if self._file else ():
+            self._accept(one)
+        self.close()
+        self._begin, self._path = later[0]
+        if self._begin > self._n_read:
+            self._skip_to(self._begin)
+        self._file, self._is_last_known, self._closed = opened, False, b""
+        return True
+
+    def _finish(self) -> bool:
+        """The pass ends here. Whether that brings anything."""
+        self._finished = True
+        for one in self._file.flush() if self._file else ():
+            self._accept(one)
+        if self._folder.ended and not isinstance(self._file, PlainFile) and self._closed != END:
+            n_bytes = self._folder.n_bytes_at_end
+            if n_bytes != self._n_read:
+                self._skip_to(n_bytes)
+        elif self._closed == NEXT and self._folder.has_all_files:  # and the file that follows is not there
+            self._skip_to(UNKNOWN)
+        self.close()
+        if self._missing or self._damage:
+            self._queue(memoryview(b""), _NO_MARKS)
+            return True
+        return False
+
+    def _accept(self, one: Found) -> None:
+        if isinstance(one, Damage):
+            self._note(f"{self._path.name}: bytes {one.at} to {one.stop}: {one.why}")
+            return
+        self._skip_to(one.offset)
+        if isinstance(one, Block):
+            self._accept_bytes(one.offset, one.octets, (one.mark_start, one.mark_ns))
+        elif one.kind == GAP:
+            self._damage.append(f"{self._folder.name}/{self._path.name}: at byte {one.at}: {one.why}")
+            self._n_read += max(one.n_missing, 0)
+            self.n_missing += max(one.n_missing, 0)
+            self._missing = UNKNOWN if one.n_missing < 0 or self._missing < 0 else self._missing + one.n_missing
+        elif one.kind in {NEXT, END}:
+            self._closed = one.kind
+            return
+        else:
+            self._accept_bytes(one.offset, one.payload, (_AT_ONCE, np.array([one.received_ns], np.int64)))
+        self._closed = b""
+
+    def _accept_bytes(self, offset: int, octets: memoryview, marks: Marks) -> None:
+        n_again = min(self._n_read - offset, len(octets))
+        if n_again:
+            self._note(f"{self._path.name}: {n_again} bytes from byte {offset} of the pass on come again")
+            first = max(int(np.searchsorted(marks[0], n_again, side="right")) - 1, 0)
+            octets, marks = octets[n_again:], (np.maximum(marks[0][first:] - n_again, 0), marks[1][first:])
+        self._queue(octets, marks)
+
+    def _skip_to(self, place: int) -> None:
+        """What is before `place` and was not read is missing; UNKNOWN: some."""
+        if place > self._n_read or place == UNKNOWN:
+            self._note(f"{self._path.name}: {_bytes_of_pass(self._n_read, place)} missing")
+            known = place != UNKNOWN and self._missing >= 0
+            self.n_missing += max(place - self._n_read, 0)
+            self._missing = self._missing + place - self._n_read if known else UNKNOWN
+            self._n_read = max(place, self._n_read)
+            self.n_damaged += 1
+
+    def _note(self, text: str) -> None:
+        self._damage.append(f"{self._folder.name}/{text}")
+        if len(self.faults) < _MOST_FAULTS:
+            self.faults.append(self._damage[-1])
+
+    def _queue(self, octets: memoryview, marks: Marks) -> None:
+        if octets or self._missing or self._damage:
+            damage = "; ".join(self._damage)
+            self._pieces.append(_Piece(octets, self._n_read, marks if octets else _NO_MARKS, self._missing, damage))
+            self._n_queued += len(octets)
+            self._n_read += len(octets)
+            self._missing, self._damage = 0, []
+
+
+def _bytes_of_pass(start: int, stop: int) -> str:
+    """What is missing in a pass, in words."""
+    if stop == UNKNOWN:
+        return f"what follows byte {start} of the pass is"
+    return f"bytes {start} to {stop} of the pass are"

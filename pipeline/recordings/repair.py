@@ -1,0 +1,135 @@
+"""Recordings as they lie on disk: which stretches are damaged, and a readable recording of what is left.
+
+In: folders. Out: a line for each damaged stretch, with file, bytes and reason. Repair writes the pass anew, with a gap
+where something is missing, and keeps the original beside.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from ..model.batches import ByteBatch
+from ..model.errors import ConfigError, RunError
+from ..system.files import held
+from .log import Policy, Recorder
+from .log_reader import PassReader
+from .pass_folder import PassFolder, is_pass_folder
+
+_POLICY = Policy(file_bytes=1 << 30)
+
+
+def pass_folders(folders: list[Path]) -> list[Path]:
+    """The recorded passes in folders and those below. ConfigError where there is none."""
+    found: list[Path] = []
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigError(f"{folder}: there is no such folder")
+        below = sorted(path for path in folder.rglob("*") if path.is_dir() and not _is_hidden(path, folder))
+        found += [path for path in [folder, *below] if _is_pass(path)]
+    if not found:
+        raise ConfigError(f"{', '.join(map(str, folders))}: there is no recorded pass")
+    return found
+
+
+def _is_pass(path: Path) -> bool:
+    """Whether a folder is a recorded pass, be it one whose files are gone."""
+    return is_pass_folder(path) or any((path / name).is_file() for name in ("begun", "ended"))
+
+
+def verify(path: Path) -> list[str]:
+    """A line for each damaged stretch of a recorded pass. OSError where it cannot be read."""
+    with PassReader(PassFolder(path), final=True) as reader:
+        while reader.read(1 << 20):
+            pass
+    return reader.faults
+
+
+def repair(path: Path, out: Path | None = None) -> tuple[Path, Path] | None:
+    """Write a damaged pass anew without what is damaged: where it is now, and where the original is.
+
+    None, and nothing is changed, where nothing is damaged. Without `out` it takes the place of the original, which is
+    kept as a hidden folder beside. RunError where that cannot be done, or while a service has the folder.
+    """
+    path = path.resolve()
+    if not verify(path):
+        return None
+    with ExitStack() as stack:
+        if (path.parent.parent / ".lock").exists():
+            stack.enter_context(held(path.parent.parent))
+        target = out or path.parent
+        part = target / f".{path.name}.{secrets.token_hex(4)}.part"
+        try:
+            part.mkdir(parents=True)
+            _copy(PassFolder(path), part)
+            if out is not None:
+                (part / path.name).rename(out / path.name)
+                return out / path.name, path
+            kept = _free_name(path)
+            path.rename(kept)
+            try:
+                (part / path.name).rename(path)
+            except OSError:
+                kept.rename(path)
+                raise
+        except OSError as error:
+            raise RunError(f"cannot repair {path}: {error.strerror or error}") from error
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return path, kept
+
+
+def _copy(folder: PassFolder, part: Path) -> None:
+    """Record a pass again, as far as it can be read, in a folder of its name in `part`."""
+    recorder = Recorder(part, _POLICY, keeps_times=True, datagrams=folder.has_datagrams)
+    begun = folder.begun
+    recorder.begin(begun.begun_ns or folder.first_ns(), folder.name)
+    with PassReader(folder, final=True) as reader:
+        last_ns = 0
+        while (batch := reader.read(1 << 20)) is not None:
+            if batch.missing or batch.damage:
+                recorder.gap(batch.missing, batch.damage)
+            pieces, times = _pieces(batch, last_ns)
+            last_ns = times[-1] if times else last_ns
+            if recorder.append(pieces, times) < len(pieces):
+                raise RunError(f"cannot write in {part}: {recorder.reason}")
+    if folder.ended:
+        recorder.end()
+    recorder.close()
+    if (folder.path / "committed").is_file():
+        shutil.copy(folder.path / "committed", part / folder.name / "committed")
+
+
+def _pieces(batch: ByteBatch, last_ns: int) -> tuple[list[memoryview], list[int]]:
+    """The bytes of each receive time; those before the first one are of `last_ns`."""
+    view = np.ascontiguousarray(batch.data).data
+    starts, times = batch.mark_start.tolist(), batch.mark_ns.tolist()
+    if not view:
+        return [], []
+    if not starts or starts[0]:
+        starts, times = [0, *starts], [last_ns, *times]
+    bounds = zip(starts, [*starts[1:], len(view)], strict=True)
+    return [view[start:stop] for start, stop in bounds], times
+
+
+def _free_name(path: Path) -> Path:
+    kept, number = path.with_name(f".{path.name}.damaged"), 1
+    while kept.exists():
+        number += 1
+        kept = path.with_name(f".{path.name}.damaged-{number}")
+    return kept
+
+
+def _is_hidden(path: Path, folder: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(folder).parts)
+
+
+def damaged(folders: list[Path]) -> Iterator[tuple[Path, list[str]]]:
+    """Each pass with what is damaged in it."""
+    for path in pass_folders(folders):
+        yield path, verify(path)

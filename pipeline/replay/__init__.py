@@ -1,0 +1,1 @@
+"""The player (pace, pause, seek) in front of the processing chain."""

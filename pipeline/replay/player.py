@@ -1,0 +1,260 @@
+"""Recordings as a tape: played at a speed, paused, wound forward, and begun anew to go back.
+
+What comes out, in order: a fresh `Line` where decoding begins, the bytes for it when they are due, `END` at the end
+of the recordings. Winding is playing as fast as can be to a place, from the beginning where that lies behind: what
+a stream was told at a place is then the same however one came there, and no product is left out. Nothing else is
+dropped. Reading is in a thread; a paused tape holds one batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+
+import numpy as np
+
+from ..model.batches import ByteBatch
+from ..model.errors import ConfigError
+from ..processing.chain import Line
+from ..processing.passes import sources
+from ..recordings.reader import PACE_STEP_S, size_of_pass
+from .control import Command
+from .pace import OnboardPace, Pace, ReceivePace, choose_pace
+
+END = "end"
+PIECE_BYTES = 2 << 20
+"""Larger pieces cost less each byte, as long as what becomes of one stays in the cache."""
+
+TapeItem = Line | ByteBatch | str
+
+
+class Tape:
+    """`state`: "playing", "paused", "seeking" (winding) or "ended" (held there: a seek or a resume goes on).
+
+    `speed`: None is as fast as can be read. `rate_bits_per_s`: of a link whose pace is kept in place of the times of
+    the recording. What has neither receive times nor onboard times (see `pace`) can be paused and wound, and is
+    otherwise read as fast as can be; `say` is told so, in a line.
+    """
+
+    def __init__(
+        self,
+        new_line: Callable[[], Line],
+        passes: Sequence[Path],
+        speed: float | None,
+        *,
+        hold: bool = False,
+        rate_bits_per_s: float | None = None,
+        say: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        if speed is not None and not speed > 0:
+            raise ConfigError(f"a speed of {speed:g} does not go forward: give a number above 0, or max")
+        self.n_total = _total_bytes(passes)
+        self.speed = None if speed is None or math.isinf(speed) else speed
+        self.position = 0
+        """Bytes that were given out."""
+        self._new_line, self._passes, self._hold = new_line, passes, hold
+        self._rate_bits_per_s, self._say = rate_bits_per_s, say
+        self._pace: Pace | None = None
+        self._can_go_back = all(path.is_file() or path.is_dir() for path in passes)
+        self._time_ns = 0
+        self._paused = self._ended = self._rewind = False
+        self._until_byte = self._until_ns = 0
+        self._anchor: tuple[int, float] | None = None
+        self._changed = asyncio.Event()
+
+    @property
+    def state(self) -> str:
+        if self._winding:
+            return "seeking"
+        return "ended" if self._ended else "paused" if self._paused else "playing"
+
+    def take(self, command: Command) -> None:
+        """Do as a command says; ValueError in one line for what cannot be done."""
+        if self._ended and not self._hold:
+            raise ValueError(f"{command.name}: the replay is at its end")
+        match command.name:
+            case "pause":
+                self._paused = True
+            case "resume":
+                self._paused = False
+                if self._ended:
+                    self._go_to(0, 0)
+            case "speed":
+                self.speed = command.speed
+            case _:
+                self._seek(command)
+        self._anchor = None
+        self._changed.set()
+
+    def behind_s(self, time_ns: int) -> float | None:
+        """How long what was received at `time_ns` is overdue; None where there is no pace to keep."""
+        is_paced = isinstance(self._pace, ReceivePace) and self._anchor is not None and self.state == "playing"
+        if not is_paced or self.speed is None or not time_ns:
+            return None
+        return round(max(self._due_ns(self.speed) - time_ns, 0) / self.speed / 1e9, 3)
+
+    async def play(self) -> AsyncIterator[TapeItem]:
+        """The items, until the end or, where the tape is held there, for ever."""
+        while True:
+            line = self._new_line()
+            self.position, self._time_ns, self._anchor, self._rewind = 0, 0, None, False
+            yield line
+            async for batch in self._run(line):
+                yield batch
+            if self._rewind:
+                continue
+            self._until_byte = self._until_ns = 0
+            self._ended = True
+            yield END
+            if not self._hold:
+                return
+            while not self._rewind:
+                await self._change(None)
+            self._ended = False
+
+    @property
+    def _winding(self) -> bool:
+        return bool(self._until_byte or self._until_ns or self._rewind)
+
+    def _seek(self, command: Command) -> None:
+        if command.time_ns is not None:
+            if not self._time_ns:
+                raise ValueError("seek: the recording has no receive times; give a share")
+            self._go_to(0, command.time_ns)
+        elif self.n_total is None:
+            raise ValueError("seek: how long the recording is cannot be told; give a time")
+        else:
+            self._go_to(round((command.share or 0.0) * self.n_total), 0)
+
+    def _go_to(self, byte: int, time_ns: int) -> None:
+        back = self._ended or (time_ns <= self._time_ns if time_ns else byte < self.position)
+        if back and not self._can_go_back:
+            raise ValueError("seek: what is read from a pipe does not go back")
+        self._rewind = self._rewind or back
+        self._until_byte, self._until_ns = byte, time_ns
+
+    async def _run(self, line: Line) -> AsyncIterator[ByteBatch]:
+        """Merged recordings in turns, others one after another without the time between."""
+        for number, source in enumerate(sources(line, self._passes, PIECE_BYTES)):
+            self._anchor = self._pace = None
+            position = 0
+            while (batch := await asyncio.to_thread(next, source, None)) is not None:
+                timed = await self._timed(line, batch, position, self._passes[number].name)
+                position += len(batch.data)
+                async for part in self._when_due(batch, timed):
+                    self.position += len(part.data)
+                    if len(part.mark_ns):
+                        self._time_ns = int(part.mark_ns[-1])
+                    yield part
+                if self._rewind:
+                    return
+
+    async def _timed(self, line: Line, batch: ByteBatch, position: int, name: str) -> ByteBatch:
+        """Give the batch with marks for when its bytes are due; as it is where they are due at once."""
+        if self.speed is None or not len(batch.data):
+            return batch
+        is_first = self._pace is None
+        if is_first:
+            self._pace = choose_pace(line.mission, batch, self._rate_bits_per_s, merged=line.n_stations > 1)
+        timed = await asyncio.to_thread(self._pace.timed, batch, position) if self._pace else batch
+        if is_first and not position:
+            self._tell_pace(name, timed)
+        return timed
+
+    def _tell_pace(self, name: str, timed: ByteBatch) -> None:
+        if not len(timed.mark_ns):
+            self._say(
+                f"{name} has no receive times, and nothing in it tells time: it is replayed as fast as it can be read; "
+                "--rate BITS_PER_S sets a pace"
+            )
+        elif isinstance(self._pace, OnboardPace):
+            self._say(f"{name} has no receive times: its pace is that of {self._pace.words}")
+
+    async def _when_due(self, batch: ByteBatch, timed: ByteBatch) -> AsyncIterator[ByteBatch]:
+        rest = batch
+        while not self._rewind:
+            n_bytes, wait_s = self._due(rest, timed)
+            if n_bytes or not len(rest.data):
+                part, rest = _cut(rest, n_bytes)
+                _, timed = _cut(timed, n_bytes)
+                yield part
+                if not len(rest.data):
+                    return
+            else:
+                await self._change(wait_s)
+
+    def _due(self, batch: ByteBatch, timed: ByteBatch) -> tuple[int, float | None]:
+        """How many bytes may go now, by the marks of `timed`.
+
+        Where none may: after how many seconds to ask again (None: after a change).
+        """
+        if not len(batch.data):
+            return 0, None
+        if self._until_byte or self._until_ns:
+            n_wound = self._wound(batch)
+            if n_wound:
+                return n_wound, None
+            self._until_byte = self._until_ns = 0
+        if self._paused:
+            return 0, None
+        if self.speed is None or not len(timed.mark_ns):
+            return len(batch.data), None
+        if self._anchor is None:
+            self._anchor = int(timed.mark_ns[0]), monotonic()
+        due_ns = self._due_ns(self.speed)
+        n_marks = int(np.searchsorted(timed.mark_ns, due_ns, side="right"))
+        if not n_marks:
+            return 0, max((int(timed.mark_ns[0]) - due_ns) / self.speed / 1e9, PACE_STEP_S)
+        return _byte_of(timed, n_marks), None
+
+    def _due_ns(self, speed: float) -> float:
+        """Of which time on the scale of the pace the bytes are that are due now."""
+        received_ns, then_s = self._anchor or (0, 0.0)
+        return received_ns + (monotonic() - then_s) * speed * 1e9
+
+    def _wound(self, batch: ByteBatch) -> int:
+        """The bytes of a batch before the place that is sought."""
+        if self._until_byte:
+            return max(min(self._until_byte - self.position, len(batch.data)), 0)
+        if not len(batch.mark_ns):
+            return len(batch.data)
+        return _byte_of(batch, int(np.searchsorted(batch.mark_ns, self._until_ns)))
+
+    async def _change(self, wait_s: float | None) -> None:
+        self._changed.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(wait_s):
+                await self._changed.wait()
+
+
+def _byte_of(batch: ByteBatch, mark: int) -> int:
+    """Where a mark begins; those before the first one go with it, and after the last one is the end."""
+    if mark == 0:
+        return 0
+    return int(batch.mark_start[mark]) if mark < len(batch.mark_start) else len(batch.data)
+
+
+def _cut(batch: ByteBatch, n_bytes: int) -> tuple[ByteBatch, ByteBatch]:
+    """A batch in two; the second one begins with the receive time that holds there."""
+    if n_bytes >= len(batch.data):
+        return batch, replace(
+            batch, data=batch.data[:0], mark_start=batch.mark_start[:0], mark_ns=batch.mark_ns[:0]
+        )
+    k = int(np.searchsorted(batch.mark_start, n_bytes))
+    first = replace(batch, data=batch.data[:n_bytes], mark_start=batch.mark_start[:k], mark_ns=batch.mark_ns[:k])
+    begins = k < len(batch.mark_start) and batch.mark_start[k] == n_bytes
+    k = k if begins or not k else k - 1
+    start = np.maximum(batch.mark_start[k:] - n_bytes, 0)
+    rest = replace(batch, data=batch.data[n_bytes:], mark_start=start, mark_ns=batch.mark_ns[k:])
+    return first, replace(rest, missing=0)
+
+
+def _total_bytes(passes: Sequence[Path]) -> int | None:
+    """None where it cannot be told without reading: pipes and packed files."""
+    sizes = [size_of_pass(path) for path in passes]
+    return None if None in sizes else sum(size for size in sizes if size)

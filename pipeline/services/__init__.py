@@ -1,0 +1,1 @@
+"""Ingest, decode and publish as services: bus, dispatch, published keys, metrics, health."""

@@ -1,0 +1,260 @@
+"""The way between the services: MQTT topics under `<mission>/stage/`, or queues where all are one process."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import structlog
+
+from ..model.batches import Message
+from ..model.errors import RunError
+from ..mqtt.publisher import Publisher, PublishRefusedError
+from ..mqtt.receive_limit import MAX_PACKET_BYTES
+from .protocol import Offer, Out, Presence, Raw, StageMessage, pack, stage_topic, unpack
+
+SHARE = "$share/decode"
+_HEADER_BYTES = 4096
+"""Topic, properties and the map around the content of a stage message."""
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
+_REFUSED_S = 180.0
+"""How long a refusal counts without another try on its topic: runs that were refused begin again within 120 s."""
+_log = structlog.get_logger("bus")
+
+
+class Bus(Protocol):
+    """Messages of one service to the others and back. `n_waiting`: those that came and are not taken up."""
+
+    n_malformed: int
+
+    @property
+    def trouble(self) -> str:
+        """What the broker refuses of the stage topics; empty while it refuses nothing."""
+        ...
+
+    @property
+    def largest_bytes(self) -> int:
+        """Upper bound of a stage message, headers and all."""
+        ...
+
+    @property
+    def n_waiting(self) -> int: ...
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether a few messages to decode keep nobody waiting."""
+        ...
+
+    def attend(self, take_now: Callable[[StageMessage], bool]) -> None:
+        """`take_now`: what the service can do with a message at once while it waits for one; False where not."""
+        ...
+
+    def give(self, message: StageMessage) -> bool:
+        """Send one message if its receiver takes it at once; else nothing is done, and `send` is to be used."""
+        ...
+
+    async def send(self, messages: Sequence[StageMessage], worker: str = "") -> bool:
+        """Return when they are on their way for good, or refused for good: then False, and `trouble` says why.
+
+        A run of which a message was refused gets no further, and is begun again later.
+        """
+        ...
+
+    def received(self) -> AsyncGenerator[StageMessage, None]:
+        """What comes; each is acknowledged when two later ones are asked for, so one may be sent on meanwhile."""
+        ...
+
+
+def topics_of(mission: str, service: str, worker: str = "") -> list[str]:
+    """The topic filters that a service subscribes to."""
+    root = f"{mission}/stage"
+    return {
+        "ingest": [*(f"{root}/{kind}" for kind in ("claim", "done", "lost", "hello")), presence_topic(mission)],
+        "decode": [f"{SHARE}/{root}/offer", f"{root}/raw/{worker}"],
+        "publish": [f"{root}/out"],
+    }[service]
+
+
+def presence_topic(mission: str) -> str:
+    """Where publish says that it is there, and the broker by its last will that it is not."""
+    return f"{mission}/status/publish"
+
+
+class MqttBus:
+    """`listen` opens the subscription of the service, and tells how many messages wait behind each, and when it stands.
+
+    What is no stage message is counted and dropped. A broker that refuses the subscription is asked again, with
+    backoff: a service goes on with what it can do alone.
+    """
+
+    def __init__(
+        self,
+        mission: str,
+        publisher: Publisher,
+        listen: Callable[
+            [Callable[[int], None], Callable[[], None]], AsyncGenerator[tuple[str, bytes, bool], None]
+        ],
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._mission = mission
+        self._publisher = publisher
+        self._listen = listen
+        self._now = now
+        self._unheard = ""
+        """Why there is no subscription; empty while there is one."""
+        self._refused: dict[str, tuple[str, float]] = {}
+        """Topics of which the newest message was refused: the reason, and when."""
+        self.n_malformed = 0
+        self.n_waiting = 0
+
+    @property
+    def is_clear(self) -> bool:
+        return False
+
+    def attend(self, take_now: Callable[[StageMessage], bool]) -> None:
+        """A message from a broker is acknowledged when two later ones are asked for, so it is not taken beside."""
+
+    def give(self, message: StageMessage) -> bool:  # noqa: ARG002 - a broker never has it at once
+        return False
+
+    @property
+    def trouble(self) -> str:
+        since = self._now() - _REFUSED_S
+        refused = [f"the broker refuses {topic}: {why}" for topic, (why, at) in self._refused.items() if at > since]
+        return "; ".join([*refused, *filter(None, [self._unheard])])
+
+    @property
+    def largest_bytes(self) -> int:
+        return self._publisher.largest_packet_bytes - _HEADER_BYTES
+
+    async def send(self, messages: Sequence[StageMessage], worker: str = "") -> bool:
+        packed = [self._packed(message, worker) for message in messages]
+        refused: dict[str, str] = {}
+        try:
+            await self._publisher.publish(packed)
+        except PublishRefusedError as error:
+            refused = {message.topic: reason.lower() for message, reason in error.refused}
+        for topic in self._refused.keys() & {message.topic for message in packed} - refused.keys():
+            del self._refused[topic]
+        for topic, reason in refused.items():
+            if topic not in self._refused:
+                _log.error("the broker refuses the service", topic=topic, reason=reason)
+            self._refused[topic] = reason, self._now()
+        return not refused
+
+    async def received(self) -> AsyncGenerator[StageMessage, None]:
+        pause_s = _FIRST_PAUSE_S
+        while True:
+            try:
+                async with aclosing(self._listen(self._note, self._subscribed)) as messages:
+                    async for topic, payload, _ in messages:
+                        pause_s = _FIRST_PAUSE_S
+                        if message := self._unpacked(topic, payload):
+                            yield message
+            except RunError as error:
+                if self._unheard != str(error):
+                    _log.error("the broker refuses the service", reason=str(error))
+                self._unheard = str(error)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def _unpacked(self, topic: str, payload: bytes) -> StageMessage | None:
+        try:
+            if topic == presence_topic(self._mission):
+                return _presence(payload)
+            return unpack(payload)
+        except ValueError as error:
+            self.n_malformed += 1
+            if self.n_malformed.bit_count() == 1:  # 1, 2, 4, 8, ...: logged, but not without end
+                _log.warning("dropped", topic=topic, reason=str(error), so_far=self.n_malformed)
+            return None
+
+    def _subscribed(self) -> None:
+        self._unheard = ""
+
+    def _note(self, n_waiting: int) -> None:
+        self.n_waiting = n_waiting
+
+    def _packed(self, message: StageMessage, worker: str) -> Message:
+        to = worker if isinstance(message, Raw) else ""
+        return Message(stage_topic(self._mission, message, to), pack(message))
+
+
+@dataclass(slots=True)
+class _Inbox:
+    """What a service has still to take up. `idle`: it waits for a message."""
+
+    queue: asyncio.Queue[StageMessage] = field(default_factory=lambda: asyncio.Queue(64))
+    take_now: Callable[[StageMessage], bool] = lambda _: False
+    idle: bool = False
+
+    @property
+    def is_clear(self) -> bool:
+        return self.idle and self.queue.empty()
+
+
+class LocalBus:
+    """The same inside one process. A service that waits may take a message at once, since each turn of the loop costs
+    a lone frame some of its time; else it goes into the service's bounded queue, so who sends too fast waits.
+    """
+
+    def __init__(self, inboxes: dict[str, _Inbox], service: str) -> None:
+        self._inboxes = inboxes
+        self._own = inboxes[service]
+        self.n_malformed = 0
+        self.trouble = ""
+        self.largest_bytes = MAX_PACKET_BYTES
+
+    @property
+    def n_waiting(self) -> int:
+        return self._own.queue.qsize()
+
+    @property
+    def is_clear(self) -> bool:
+        return self._inboxes["decode"].is_clear
+
+    @staticmethod
+    def of(*services: str) -> dict[str, LocalBus]:
+        """Buses that hear each other."""
+        inboxes = {service: _Inbox() for service in services}
+        return {service: LocalBus(inboxes, service) for service in services}
+
+    def attend(self, take_now: Callable[[StageMessage], bool]) -> None:
+        self._own.take_now = take_now
+
+    def give(self, message: StageMessage) -> bool:
+        inbox = self._inboxes[_receiver(message)]
+        return inbox.is_clear and inbox.take_now(message)
+
+    async def send(self, messages: Sequence[StageMessage], worker: str = "") -> bool:  # noqa: ARG002 - there is one
+        for message in messages:
+            if not self.give(message):
+                await self._inboxes[_receiver(message)].queue.put(message)
+        return True
+
+    async def received(self) -> AsyncGenerator[StageMessage, None]:
+        own = self._own
+        while True:
+            own.idle = True
+            message = await own.queue.get()
+            own.idle = False
+            yield message
+
+
+def _presence(payload: bytes) -> Presence:
+    """ValueError for what is no status message."""
+    status = json.loads(payload)
+    if not isinstance(status, dict) or not isinstance(status.get("state"), str):
+        raise ValueError("not a status message")  # noqa: TRY004 - of the payload, not of an argument
+    return Presence(online=status["state"] == "online")
+
+
+def _receiver(message: StageMessage) -> str:
+    if isinstance(message, Offer | Raw):
+        return "decode"
+    return "publish" if isinstance(message, Out) else "ingest"

@@ -1,0 +1,108 @@
+"""The decode stage as a service: takes on passes that are offered, and sends on what becomes of their bytes.
+
+A message is acknowledged when its outputs are with the broker; a worker that dies before gets it again, or loses
+the run to another.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Iterable
+from typing import Any
+
+import structlog
+
+from ..processing.one_thread import OneThread
+from .bus import Bus
+from .decoder_runs import Worker
+from .metrics import DecodeMeters
+from .protocol import Claim, Lost, Offer, Out, Raw, StageMessage, ids
+
+THREAD_BYTES = 1 << 14
+"""A batch larger than this is decoded in a thread, so that the connection stays served."""
+_LOST_KEPT = 256
+_log = structlog.get_logger("decode")
+
+
+class Decode:
+    """One worker, known by `name`."""
+
+    def __init__(self, name: str, worker: Worker, bus: Bus, meters: DecodeMeters) -> None:
+        self._name = name
+        self._worker = worker
+        self._bus = bus
+        self._meters = meters
+        self._thread = OneThread("decode")
+        self._lost: dict[str, None] = {}
+        self._sending: asyncio.Task[bool] | None = None
+
+    async def run(self) -> None:
+        """Until cancelled. While the outputs of a message are sent, the next is decoded."""
+        self._bus.attend(self._take_now)
+        async for message in self._bus.received():
+            if isinstance(message, Offer):
+                _log.info("takes on", station=message.id.station, pass_=message.id.name, run=message.id.run)
+                await self._bus.send([Claim(message.id, self._name)])
+            elif isinstance(message, Raw):
+                await self._decode(message)
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """Well as long as it answers and the broker takes what it sends."""
+        return True, {"worker": self._name, "runs": self._worker.n_runs, "quarantined": self._worker.n_quarantined}
+
+    async def _decode(self, raw: Raw) -> None:
+        began = time.perf_counter()
+        self._worker.largest_message_bytes = self._bus.largest_bytes
+        outs: Iterable[Out | Lost] = self._worker.take(raw)
+        if not _is_small(raw):
+            outs = await self._thread.run(list, outs)
+        took_s = time.perf_counter() - began
+        if self._sending:
+            await self._sending
+        self._measure(raw, took_s + self._send_on(raw, outs))
+
+    def _take_now(self, message: StageMessage) -> bool:
+        """A small batch, if the outputs of the one before are sent."""
+        if not isinstance(message, Raw) or not _is_small(message) or (self._sending and not self._sending.done()):
+            return False
+        self._measure(message, self._send_on(message, self._worker.take(message)))
+        return True
+
+    def _send_on(self, raw: Raw, outs: Iterable[Out | Lost]) -> float:
+        """Each as soon as it is made, where it is taken at once; gives the seconds in which they were made."""
+        left: list[Out | Lost] = []
+        took_s, began = 0.0, time.perf_counter()
+        for one in outs:
+            took_s += time.perf_counter() - began
+            if (isinstance(one, Out) or self._is_news(raw, one)) and (left or not self._bus.give(one)):
+                left.append(one)
+            began = time.perf_counter()
+        self._sending = asyncio.create_task(self._bus.send(left), name="send on") if left else None
+        return took_s + time.perf_counter() - began
+
+    def _is_news(self, raw: Raw, message: Lost) -> bool:
+        """A lost run is told once."""
+        known = message.id.run in self._lost
+        self._lost[message.id.run] = None
+        if len(self._lost) > _LOST_KEPT:
+            del self._lost[next(iter(self._lost))]
+        if not known:
+            _log.warning("lost the run", why=message.why, **ids(raw))
+        return not known
+
+    def _measure(self, raw: Raw, seconds: float) -> None:
+        meters, station = self._meters, raw.id.station
+        meters.batches.inc()
+        meters.octets.inc(len(raw.batch.data))
+        meters.seconds.observe(seconds)
+        meters.runs.set(self._worker.n_runs)
+        meters.quarantined.set(self._worker.n_quarantined)
+        meters.thinned.labels(station).set(self._worker.n_thinned[station])
+        if report := self._worker.last_report.pop(station, None):
+            meters.report(station, report)
+
+
+def _is_small(raw: Raw) -> bool:
+    """Whether it is decoded before anything else would be worth doing."""
+    return len(raw.batch.data) <= THREAD_BYTES and not raw.ended

@@ -1,0 +1,263 @@
+"""One recorded pass on its way through the other services: sent in order, confirmed from the end, begun again.
+
+In: what came from decode and publish, and the time. Out: messages to send. A run is one try at the pass, from its
+first byte on; only what publish confirms of the present run counts. Whatever goes wrong (a service that forgot, a
+message that the broker lost, silence) ends in a new run, in which publish drops by its key what is published. Runs
+that get no further than the ones before are begun with exponential backoff. While publish is away none is begun, since
+the broker would have to keep what each of them makes.
+"""
+
+from __future__ import annotations
+
+import math
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ..model.batches import ByteBatch
+from ..recordings.log import Committed
+from .protocol import Claim, Done, Hello, Lost, Offer, Raw, RunId, StageMessage
+
+_NOTHING = ByteBatch(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
+_LONGEST_PATIENCE_S = 120.0
+_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 1.0, 120.0
+STALL_S = 20.0
+"""Without any progress while bytes wait: then the pass is stalled."""
+_ASKED_S = 5.0
+"""Where `send` was not called that long, nothing is known: it is not the turn of the pass, or the broker is away."""
+
+
+class Reader(Protocol):
+    """A pass read in order; None while there is no more."""
+
+    def read(self, n_bytes: int) -> ByteBatch | None: ...
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How much goes out, and how long is waited for what comes back, in seconds.
+
+    `window_bytes` of a run are unconfirmed at most; `settle_s` is how long a pass that is wholly confirmed may
+    still be asked for again, since the broker may forget what it took that lately.
+    """
+
+    chunk_bytes: int = 2 << 20
+    window_bytes: int = 16 << 20
+    n_at_once: int = 4
+    offer_s: float = 2.0
+    silence_s: float = 5.0
+    settle_s: float = 75.0
+
+
+class Dispatch:
+    """State of one pass. `n_runs`, `n_sent`, `n_confirmed` are there to be watched."""
+
+    def __init__(self, station: str, name: str, open_reader: Callable[[], Reader], pace: Pace) -> None:
+        self._station = station
+        self._name = name
+        self._open_reader = open_reader
+        self._pace = pace
+        self._reader: Reader | None = None
+        self._patience_s = pace.silence_s
+        self.n_runs = 0
+        self.n_best = 0
+        """The furthest that any run was confirmed."""
+        self._id = RunId(station, name, "none")
+        self._worker = ""
+        self._offer_at = self._heard_at = 0.0
+        self._seq = self.n_sent = self.n_confirmed = 0
+        self._place = 0
+        """In the recording, of the next byte to send: what is missing there is counted, too."""
+        self._end_sent = False
+        self._all_done_at: float | None = None
+        self._n_fruitless = 0
+        self._progress_at = self._asked_at = -math.inf
+        self._why_anew = ""
+        """Why the run before was in vain; empty after progress."""
+        self._refused = False
+        """Something of the present run was refused by the broker: it is not settled, however far it is confirmed."""
+        self.unread = ""
+        """Why the recording cannot be opened now. It is tried again."""
+        self._begin_run(0.0)
+
+    def _read(self, n_bytes: int) -> ByteBatch | None:
+        if self._reader is None:
+            self._reader = self._open_reader()
+        return self._reader.read(n_bytes)
+
+    @property
+    def finished(self) -> bool:
+        """Everything is confirmed; it may be asked for again until it is settled."""
+        return self._all_done_at is not None
+
+    def settled(self, now: float) -> bool:
+        return self._all_done_at is not None and now >= self._all_done_at + self._pace.settle_s
+
+    def committed(self, now: float) -> Committed:
+        return Committed(self.n_best, self.settled(now))
+
+    @property
+    def n_unconfirmed(self) -> int:
+        """Bytes of the present run that are out."""
+        return self.n_sent - self.n_confirmed
+
+    @property
+    def worker(self) -> str:
+        """Who decodes it; empty while nobody does."""
+        return self._worker
+
+    def send(
+        self,
+        now: float,
+        *,
+        ended: bool,
+        settled_at: int = -1,
+        n_recorded: int | None = None,
+        max_bytes: int = 1 << 62,
+        publish_away: bool = False,
+    ) -> list[StageMessage]:
+        """What goes out now. `max_bytes`: of the recording in one message, at most. `publish_away`: no run is begun.
+
+        `ended`: the recording of the pass is complete. `settled_at`: its bytes so far, where they are whole frames.
+        `n_recorded`: its bytes so far, where that is known without looking.
+        """
+        if self.finished:
+            return []
+        if publish_away or now - self._asked_at > _ASKED_S:
+            self._progress_at = now
+        self._asked_at = now
+        if publish_away:
+            self._heard_at = now
+        if self._worker and self._waits and now - self._heard_at > self._patience_s:
+            self._patience_s = min(2 * self._patience_s, _LONGEST_PATIENCE_S)
+            self._begin_run(now)
+        if not self._worker:
+            if now < self._offer_at or publish_away:
+                return []
+            self._offer_at = now + self._pace.offer_s
+            return [Offer(self._id)]
+        chunk_bytes = min(self._pace.chunk_bytes, max_bytes)
+        return self._raws(now, ended=ended, settled_at=settled_at, n_recorded=n_recorded, chunk_bytes=chunk_bytes)
+
+    def stalled(self, now: float) -> str:
+        """Why nothing was confirmed for STALL_S although bytes wait; empty while the pass goes on."""
+        silent_s = now - self._progress_at
+        if self.finished or silent_s < STALL_S or now - self._asked_at > _ASKED_S:
+            return ""
+        if self.unread:
+            why = f"the recording cannot be read: {self.unread}"
+        elif self._why_anew:
+            why = self._why_anew
+        elif not self._worker:
+            why = "no decode worker takes it"
+        else:
+            why = f"decode worker {self._worker} or publish confirms nothing"
+        return f"{why} (for {silent_s:.0f} s)"
+
+    def take(self, message: StageMessage, now: float) -> None:
+        """What came back; of another run it means nothing."""
+        if isinstance(message, Hello):
+            if self._worker or self.finished:  # a run that nobody has taken yet is new to publish, too
+                self._begin_run(now)
+            return
+        if not isinstance(message, Claim | Done | Lost) or message.id != self._id:
+            return
+        if isinstance(message, Lost):
+            if not self.finished:
+                self._why_anew = message.why
+                self._begin_run(now)
+        elif isinstance(message, Claim):
+            self._worker = self._worker or message.worker
+            self._heard_at = now
+        elif message.n_bytes <= self.n_sent:
+            self._confirm(message, now)
+
+    def reopen(self) -> None:
+        """More follows in a pass whose end may have been sent: then it begins a new run."""
+        if self._end_sent or self.finished:
+            self._n_fruitless = 0
+            self._begin_run(0.0)
+
+    def close(self) -> None:
+        if self._reader:
+            self._reader.close()
+            self._reader = None
+
+    @property
+    def _waits(self) -> bool:
+        """Whether something is out that is not confirmed."""
+        return self._seq > 0 and (self.n_confirmed < self.n_sent or self._end_sent)
+
+    def _begin_run(self, now: float) -> None:
+        """Begin again from the first byte: at once, or with backoff where the runs before were in vain."""
+        self.close()
+        self.n_runs += 1
+        backoff_s = min(_FIRST_BACKOFF_S * 2 ** (self._n_fruitless - 2), _LONGEST_BACKOFF_S)
+        self._offer_at = now + backoff_s if self._n_fruitless > 1 else 0.0
+        self._n_fruitless = min(self._n_fruitless + 1, 16)
+        self._refused = False
+        self._id = RunId(self._station, self._name, secrets.token_hex(6))
+        self._worker = ""
+        self._heard_at = 0.0
+        self._seq = self.n_sent = self.n_confirmed = self._place = 0
+        self._end_sent = False
+        self._all_done_at = None
+
+    def _confirm(self, done: Done, now: float) -> None:
+        if done.n_bytes > self.n_confirmed or done.ended:
+            self._heard_at = now
+            if self._n_fruitless < 3 and not done.refused:
+                self._progress(now)
+            self._patience_s = self._pace.silence_s
+        self.n_confirmed = max(self.n_confirmed, done.n_bytes)
+        self._refused |= bool(done.refused)
+        if self._refused:
+            self._why_anew = f"the broker refuses {done.refused}" if done.refused else self._why_anew
+            return
+        if done.n_bytes > self.n_best or done.ended:
+            self._n_fruitless = 0
+            self._progress(now)
+        self.n_best = max(self.n_best, done.n_bytes)
+        if done.ended and self._end_sent and done.n_bytes == self.n_sent:
+            self._all_done_at = now
+            self.close()
+
+    def _progress(self, now: float) -> None:
+        self._progress_at, self._why_anew = now, ""
+
+    def _raws(
+        self, now: float, *, ended: bool, settled_at: int, n_recorded: int | None, chunk_bytes: int
+    ) -> list[StageMessage]:
+        if not self._waits:
+            self._heard_at = now
+        out: list[StageMessage] = []
+        while len(out) < self._pace.n_at_once and not self._end_sent:
+            if self.n_unconfirmed >= self._pace.window_bytes:
+                break
+            if self._place == n_recorded:
+                break
+            left = chunk_bytes if n_recorded is None else n_recorded - self._place
+            try:
+                batch = self._read(min(left + 1, chunk_bytes))  # one more shows that it is all
+            except OSError as error:
+                self.unread = error.strerror or str(error)
+                break
+            if self.unread:
+                self.unread = ""
+                self._progress(now)
+            if batch is None and not ended:
+                break
+            self._end_sent = batch is None
+            if batch:
+                self.n_sent += len(batch.data)
+                self._place += len(batch.data) + max(batch.missing, 0)
+            settled = self._place == settled_at
+            out.append(Raw(self._id, self._seq, batch or _NOTHING, ended=batch is None, settled=settled))
+            self._seq += 1
+        if not self._waits and not self.unread:
+            self._progress(now)
+        return out

@@ -1,0 +1,257 @@
+"""The ingest stage: bytes of all stations onto disk, from there to decode, until publish has confirmed them.
+
+    source -> recorder        a task for each station: nothing is sent that is not recorded
+    recording -> bus          one task for all passes, paced by what is confirmed
+
+A pass begins with its first byte and ends when its sender says so, or when the link was silent for `gap_s`. A disk
+that is full stops the reading of that station, loudly, until it takes bytes again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import partial
+from itertools import dropwhile
+from typing import Any
+
+import structlog
+
+from ..stations.tcp import Arrival, Source
+from ..stations.udp import UdpListener
+from .bus import Bus
+from .metrics import IngestMeters
+from .odd_datagrams import OddWatch, odd_in_words
+from .protocol import Hello, Offer, Presence, StageMessage
+from .station_recorder import Desk, OnTheWay
+
+MAX_ACTIVE = 4
+"""Passes of a backlog that are on their way at once, beside those that are open."""
+HOUSEKEEPING_S = 0.5
+_log = structlog.get_logger("ingest")
+
+
+class Ingest:
+    """All stations. `gap_s`: silence that ends a pass."""
+
+    def __init__(
+        self,
+        stations: Mapping[str, tuple[Desk, Source]],
+        bus: Bus,
+        meters: IngestMeters,
+        *,
+        gap_s: float,
+        fsync_s: float | None,
+    ) -> None:
+        self._stations = stations
+        self._odd = {name: OddWatch(name) for name in stations}
+        self._bus = bus
+        self._meters = meters
+        self._gap_s = gap_s
+        self._fsync_s = fsync_s
+        self._wake = asyncio.Event()
+        self._left: deque[tuple[list[StageMessage], str]] = deque()
+        """Messages that were due and could not be sent at once, and to which worker they go."""
+        self._sending = False
+        self._publish_away = False
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name, (desk, source) in self._stations.items():
+                    group.create_task(self._record(desk, source), name=f"record {name}")
+                group.create_task(self._send(), name="send")
+                group.create_task(self._listen(), name="listen")
+                group.create_task(self._keep_house(), name="housekeeping")
+                if self._fsync_s:
+                    group.create_task(self._sync(self._fsync_s), name="fsync")
+        finally:
+            for desk, _ in self._stations.values():
+                desk.recorder.close()
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """Well while every disk takes bytes, no recording is damaged, publish is there, and no pass is stalled."""
+        told = {
+            name: {
+                "lag_bytes": desk.lag()[0],
+                "disk_full": desk.disk_full,
+                "reason": desk.recorder.reason,
+                "untidy": desk.untidy,
+                "unsettled": len(desk.passes),
+                "damaged": [one.folder.name for one in desk.passes if one.n_damaged],
+                "stalled": desk.stalled(time.monotonic()),
+                "unread": next((one.dispatch.unread for one in desk.passes if one.dispatch.unread), ""),
+            }
+            | odd_in_words(source)
+            for name, (desk, source) in self._stations.items()
+        }
+        stopped = any(
+            desk.disk_full or desk.recorder.broken or desk.n_damaged for desk, _ in self._stations.values()
+        )
+        stopped |= any(one["stalled"] or one["unread"] or one["untidy"] for one in told.values())
+        return not stopped and not self._publish_away, {"stations": told, "publish": not self._publish_away}
+
+    async def _record(self, desk: Desk, source: Source) -> None:
+        if isinstance(source, UdpListener):
+            source.attend(partial(self._take_now, desk))
+        async for arrival in source.arrivals():
+            left = desk.record(arrival)
+            while left is not None:
+                await asyncio.sleep(1.0)
+                left = desk.record(left)
+            self._pass_on(desk, arrival)
+            if arrival.name:
+                await self._tell_recorded(desk, source, arrival)
+
+    async def _tell_recorded(self, desk: Desk, source: Source, arrival: Arrival) -> None:
+        """Tell the sender how much is recorded; later, where the folder cannot be looked at now."""
+        while True:
+            try:
+                n_bytes = desk.n_recorded(arrival)
+            except OSError as error:
+                _log.warning("the recordings cannot be looked at", station=desk.name, reason=error.strerror)
+                await asyncio.sleep(1.0)
+            else:
+                source.recorded(n_bytes)
+                return
+
+    def _take_now(self, desk: Desk, arrival: Arrival) -> Arrival | None:
+        """Record what came, and send it where it keeps nobody waiting; gives what the disk does not take."""
+        left = desk.record(arrival)
+        if left is None:
+            self._pass_on(desk, arrival)
+        return left
+
+    def _pass_on(self, desk: Desk, arrival: Arrival) -> None:
+        """Send what was recorded, at once if it can be; else the task that sends is woken."""
+        if not desk.passes or not self._bus.is_clear or self._sending or self._left:
+            self._wake.set()
+        else:
+            one = desk.passes[-1]
+            messages = self._due(desk, one)
+            left = list(dropwhile(self._bus.give, messages))
+            if left:
+                self._left.append((left, one.dispatch.worker))
+            if left or len(messages) > 1:
+                self._wake.set()
+        self._meters.recorded.labels(desk.name).inc(sum(map(len, arrival.pieces)))
+
+    async def _send(self) -> None:
+        while True:
+            self._wake.clear()
+            self._sending = True
+            n_sent = await self._send_what_is_due()
+            self._sending = False
+            if not n_sent:
+                try:
+                    async with asyncio.timeout(0.2):
+                        await self._wake.wait()
+                except TimeoutError:
+                    pass
+
+    async def _send_what_is_due(self) -> int:
+        """How many messages that was."""
+        n_sent = 0
+        while self._left:
+            messages, worker = self._left.popleft()
+            await self._bus.send(messages, worker)
+            n_sent += len(messages)
+        for desk, one in self._active():
+            messages = self._due(desk, one)
+            await self._bus.send(messages, one.dispatch.worker)
+            n_sent += len(messages)
+        return n_sent
+
+    def _due(self, desk: Desk, one: OnTheWay) -> list[StageMessage]:
+        """What goes out now of a pass."""
+        settled_at = -1 if one.ended else desk.settled_at
+        n_recorded = None if one.ended else desk.recorder.n_bytes
+        messages = one.dispatch.send(
+            time.monotonic(),
+            ended=one.ended,
+            settled_at=settled_at,
+            n_recorded=n_recorded,
+            max_bytes=self._bus.largest_bytes // 2,  # the receive times need the other half at the worst
+            publish_away=self._publish_away,
+        )
+        run = messages[0].id.run if messages and isinstance(messages[0], Offer) else ""
+        if run and one.dispatch.n_runs > 1 and run != one.logged_run:
+            one.logged_run = run
+            _log.warning(
+                "the pass is sent again from its beginning",
+                pass_=one.folder.name,
+                run=run,
+                n_runs=one.dispatch.n_runs,
+            )
+        return desk.with_events(messages)
+
+    def _active(self) -> list[tuple[Desk, OnTheWay]]:
+        """The open passes, and the oldest of those that are complete."""
+        desks = [desk for desk, _ in self._stations.values()]
+        going = [(desk, one) for desk in desks for one in desk.passes if not one.dispatch.finished]
+        backlog = [pair for pair in going if pair[1].ended][:MAX_ACTIVE]
+        return [pair for pair in going if not pair[1].ended] + backlog
+
+    async def _listen(self) -> None:
+        async for message in self._bus.received():
+            now = time.monotonic()
+            if isinstance(message, Hello):
+                _log.warning("publish begins anew: unsettled passes are sent again", by=message.service)
+            elif isinstance(message, Presence):
+                self._note_presence(online=message.online)
+            for desk, _ in self._stations.values():
+                for one in desk.passes:
+                    one.dispatch.take(message, now)
+            self._wake.set()
+
+    def _note_presence(self, *, online: bool) -> None:
+        """While publish is away passes are recorded and not sent on: the broker would have to keep their products."""
+        if online == self._publish_away:
+            text = "publish is back" if online else "publish is away: passes are recorded and wait for it"
+            _log.warning(text)
+        self._publish_away = not online
+        self._meters.publish_away.set(self._publish_away)
+
+    async def _keep_house(self) -> None:
+        while True:
+            await asyncio.sleep(HOUSEKEEPING_S)
+            for desk, source in self._stations.values():
+                desk.end_after(self._gap_s)
+                await desk.settle(time.monotonic())
+                self._measure(desk, source)
+            self._wake.set()
+
+    async def _sync(self, interval_s: float) -> None:
+        while True:
+            await asyncio.sleep(interval_s)
+            for desk, source in self._stations.values():
+                with suppress(OSError):  # it is logged, and /health tells
+                    await asyncio.to_thread(desk.recorder.sync_copy())
+                if desk.recorder.open:
+                    source.recorded(desk.recorder.n_durable)
+
+    def _measure(self, desk: Desk, source: Source) -> None:
+        lag_bytes, lag_s = desk.lag()
+        self._meters.lag_bytes.labels(desk.name).set(lag_bytes)
+        self._meters.lag_seconds.labels(desk.name).set(lag_s)
+        n_out = sum(one.dispatch.n_unconfirmed for one in desk.passes)
+        self._meters.unconfirmed.labels(desk.name).set(n_out)
+        self._meters.unsettled.labels(desk.name).set(len(desk.passes))
+        self._meters.runs.labels(desk.name).set(sum(one.dispatch.n_runs for one in desk.passes))
+        self._meters.disk_full.labels(desk.name).set(desk.disk_full or bool(desk.recorder.broken))
+        self._meters.untidy.labels(desk.name).set(bool(desk.untidy))
+        self._meters.stalled.labels(desk.name).set(len(desk.stalled(time.monotonic())))
+        self._meters.damaged.labels(desk.name).set(desk.n_damaged)
+        if isinstance(source, UdpListener):
+            self._meters.odd.labels(desk.name).set(source.n_odd)
+            desk.events.extend(self._odd[desk.name].look(source))
+        n_lost = source.n_lost
+        if n_lost > desk.n_lost:
+            _log.warning("datagrams are lost", station=desk.name, lost=n_lost)
+        desk.n_lost = n_lost
+        self._meters.lost.labels(desk.name).set(n_lost)
+        self._meters.refused.labels(desk.name).set(getattr(source, "n_refused", 0))

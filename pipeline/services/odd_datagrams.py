@@ -1,0 +1,55 @@
+"""Tells of datagrams that are no whole number of frames: in the log, as an event and in /health.
+
+In: a UDP source, now and then. Out: the size that comes and the size that is expected, once for each new size and then
+at most once a minute while more of them come.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+
+from ..model.batches import Event
+from ..stations.udp import OddSize, UdpListener
+
+QUIET_S = 60.0
+_log = structlog.get_logger("ingest")
+
+
+def odd_in_words(source: object) -> dict[str, Any]:
+    """The sizes that came and the one expected, for /health; empty where all were as expected."""
+    if not isinstance(source, UdpListener) or not source.n_odd:
+        return {}
+    sizes = {str(size): {"n": one.n, "unused": one.n_unused} for size, one in source.odd.items()}
+    return {"odd_datagrams": {"n": source.n_odd, "expected_bytes": source.block_bytes, "by_size": sizes}}
+
+
+class OddWatch:
+    """Of one station."""
+
+    def __init__(self, station: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._station, self._clock = station, clock
+        self._told: dict[int, tuple[int, float]] = {}
+        """How many of a size had come when they were last told of, and when that was."""
+
+    def look(self, source: UdpListener) -> list[Event]:
+        """Log what is new since the last look; the same as events."""
+        now, events = self._clock(), []
+        for size, one in source.odd.items():
+            n_before, at = self._told.get(size, (0, -QUIET_S))
+            if one.n > n_before and now - at >= QUIET_S:
+                self._told[size] = one.n, now
+                events.append(_event(size, source.block_bytes, one))
+                _log.warning(events[-1].text, station=self._station, n=one.n, unused=one.n_unused)
+        return events
+
+
+def _event(size: int, expected: int, one: OddSize) -> Event:
+    """What comes, what is expected, and what becomes of it."""
+    what = "recorded and not used" if one.n_unused else "recorded, and the frames inside are looked for"
+    text = f"datagrams of {size} bytes come, {expected} are expected: {what}"
+    details = {"size_bytes": size, "expected_bytes": expected, "n": one.n, "unused": one.n_unused}
+    return Event("warning", "datagram_size", text, time.time_ns(), details)

@@ -1,0 +1,312 @@
+"""What the three services say to each other under `<mission>/stage/`, as msgpack maps.
+
+    offer, raw    ingest to decode: a pass to take on; its bytes, in order
+    claim         decode to ingest: I take it
+    out           decode to publish: what became of those bytes, in order
+    done          publish to ingest: published up to there
+    lost, hello   to ingest: I miss something of this run; I began anew and remember none
+
+A run is one try at a pass, from its first byte on; `seq` counts its messages from 0. What comes from outside is
+checked here: anything that is not such a message is a ValueError in one line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import msgpack  # type: ignore[import-untyped]
+import numpy as np
+from numpy.typing import NDArray
+
+from ..messages.unpacking import unpack_bounded
+from ..model.batches import ByteBatch, Event, Message
+
+MAX_RAW_BYTES = 16 << 20
+MAX_EVENTS = 64
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.~\-]{0,119}")
+_MAX_TOPIC = 1024
+_EVENT = ("severity", "kind", "text", "time_ns", "details")
+_SEVERITIES = ("info", "warning", "error")
+_MAX_DAMAGE = 4096
+
+
+class RunId(NamedTuple):
+    """Which try at which pass of which station."""
+
+    station: str
+    name: str
+    run: str
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A run that wants a worker."""
+
+    id: RunId
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A worker that takes it."""
+
+    id: RunId
+    worker: str
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Bytes of a pass, `seq` counted from 0 within the run.
+
+    `settled`: these are whole frames, each with a receive time of its own, and all that was received by now; `ended`:
+    nothing follows. `events`: of the station, to be published with what becomes of the bytes.
+    """
+
+    id: RunId
+    seq: int
+    batch: ByteBatch
+    ended: bool = False
+    settled: bool = False
+    events: tuple[Event, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message for the broker. `key`: what it is known by, so that it is published once; empty for always."""
+
+    message: Message
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Out:
+    """What became of the run up to `n_bytes`; `seq` counts the run's Outs. `received_ns`: of its newest byte.
+
+    `refused`: why some output could not be sent to publish at all; empty where all were.
+    """
+
+    id: RunId
+    seq: int
+    n_bytes: int
+    ended: bool
+    received_ns: int
+    messages: tuple[Outgoing, ...]
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """All of the run up to `n_bytes` is published, but for what was `refused` (the reason): then it is not settled."""
+
+    id: RunId
+    n_bytes: int
+    ended: bool
+    refused: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """Something of the run did not come: it has to begin again."""
+
+    id: RunId
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hello:
+    """A publish service that began anew: what it published lately may be lost with the broker."""
+
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """Whether publish is there, as its status topic says (its last will included). Never sent by a service itself."""
+
+    online: bool
+
+
+StageMessage = Offer | Claim | Raw | Out | Done | Lost | Hello | Presence
+
+
+def stage_topic(mission: str, message: StageMessage, worker: str = "") -> str:
+    """Where a message goes; `worker` for what concerns one of them."""
+    kind = type(message).__name__.lower()
+    return f"{mission}/stage/{kind}/{worker}" if worker else f"{mission}/stage/{kind}"
+
+
+def ids(message: Raw | Out) -> dict[str, Any]:
+    """What a log says of where a message belongs."""
+    told = message.id
+    return {"station": told.station, "pass_": told.name, "run": told.run, "batch": message.seq}
+
+
+def pack(message: StageMessage) -> bytes:
+    """The payload."""
+    if isinstance(message, Presence):
+        raise TypeError("presence is told by the status topic")
+    told: dict[str, Any] = {"kind": type(message).__name__.lower()}
+    if not isinstance(message, Hello):
+        told |= {"station": message.id.station, "pass": message.id.name, "run": message.id.run}
+    match message:
+        case Raw():
+            told |= {"seq": message.seq, "ended": message.ended, "settled": message.settled}
+            told["data"] = np.ascontiguousarray(message.batch.data).data
+            told |= {"mark_start": _times(message.batch.mark_start), "mark_ns": _times(message.batch.mark_ns)}
+            told["unordered"] = message.batch.unordered
+            told["events"] = [[getattr(one, name) for name in _EVENT] for one in message.events]
+            told |= _damage(message.batch)
+        case Out():
+            told |= {"seq": message.seq, "n_bytes": message.n_bytes, "ended": message.ended}
+            told |= {"received_ns": message.received_ns, "messages": [_sent(one) for one in message.messages]}
+            told["refused"] = message.refused
+        case Done():
+            told |= {"n_bytes": message.n_bytes, "ended": message.ended, "refused": message.refused}
+        case Claim():
+            told["worker"] = message.worker
+        case Lost():
+            told["why"] = message.why
+        case Hello():
+            told["service"] = message.service
+        case Offer():
+            pass
+    payload: bytes = msgpack.Packer(buf_size=_n_bytes(message) + 4096).pack(told)
+    return payload
+
+
+def _damage(batch: ByteBatch) -> dict[str, Any]:
+    """What is missing or damaged before the bytes; nothing where all is well."""
+    if not batch.missing and not batch.damage:
+        return {}
+    return {"missing": batch.missing, "damage": batch.damage[:_MAX_DAMAGE]}
+
+
+def _n_bytes(message: StageMessage) -> int:
+    """About as much as it will be, so that memory is asked for once."""
+    if isinstance(message, Raw):
+        return len(message.batch.data) + 16 * len(message.batch.mark_ns)
+    return sum(len(one.message.payload) + 400 for one in message.messages) if isinstance(message, Out) else 0
+
+
+def unpack(payload: bytes) -> StageMessage:
+    """The message in a payload; ValueError in one line where there is none. Arrays are views into the payload."""
+    try:
+        told = unpack_bounded(payload)
+        return _READERS[told["kind"]](told)
+    except (KeyError, TypeError, ValueError, msgpack.UnpackException) as error:
+        raise ValueError(f"not a stage message: {type(error).__name__}: {str(error)[:120]}") from None
+
+
+def _times(values: NDArray[np.int64]) -> dict[str, Any]:
+    return {"dtype": "<i8", "shape": [len(values)], "data": values.astype("<i8").tobytes()}
+
+
+def _sent(one: Outgoing) -> list[Any]:
+    message = one.message
+    return [message.topic, message.payload, message.qos, message.retain, message.content_type, one.key]
+
+
+def _id(told: Mapping[str, Any]) -> RunId:
+    return RunId(_name(told["station"]), _name(told["pass"]), _name(told["run"]))
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str) or not _NAME.fullmatch(value):
+        raise ValueError("a name is none")
+    return value
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 62:
+        raise ValueError("a count is none")
+    return value
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError("a flag is none")
+    return value
+
+
+def _raw(told: Mapping[str, Any]) -> Raw:
+    data = told["data"]
+    if not isinstance(data, bytes) or len(data) > MAX_RAW_BYTES:
+        raise ValueError("its bytes are none, or too many")
+    start, when_ns = _read_times(told["mark_start"]), _read_times(told["mark_ns"])
+    if len(start) != len(when_ns) or (len(start) and (start[0] < 0 or start[-1] >= max(len(data), 1))):
+        raise ValueError("its marks are not of its bytes")
+    if (start[1:] <= start[:-1]).any() or (when_ns < 0).any():
+        raise ValueError("its marks are not in order")
+    unordered = _flag(told.get("unordered", False))  # absent: of an ingest before this was told
+    missing, damage = told.get("missing", 0), told.get("damage", "")
+    if not isinstance(missing, int) or not -1 <= missing < 1 << 62 or not isinstance(damage, str):
+        raise ValueError("what is missing before it is no number, or without words")
+    octets = np.frombuffer(data, np.uint8)
+    batch = ByteBatch(octets, start, when_ns, damage=damage[:_MAX_DAMAGE], missing=missing, unordered=unordered)
+    return Raw(
+        _id(told),
+        _count(told["seq"]),
+        batch,
+        _flag(told["ended"]),
+        _flag(told["settled"]),
+        _events(told.get("events", [])),
+    )
+
+
+def _events(told: Any) -> tuple[Event, ...]:
+    if not isinstance(told, list) or len(told) > MAX_EVENTS:
+        raise ValueError("its events are none, or too many")
+    found = tuple(Event(**dict(zip(_EVENT, one, strict=True))) for one in told)
+    for one in found:
+        texts = (one.severity, one.kind, one.text)
+        if not all(isinstance(text, str) and len(text) < _MAX_TOPIC for text in texts):
+            raise TypeError("an event is none")
+        if one.severity not in _SEVERITIES or not isinstance(one.details, dict):
+            raise TypeError("an event is none")
+        _count(one.time_ns)
+    return found
+
+
+def _read_times(told: Any) -> NDArray[np.int64]:
+    if told["dtype"] != "<i8" or not isinstance(told["data"], bytes) or told["shape"] != [len(told["data"]) // 8]:
+        raise ValueError("an array is not of int64")
+    return np.frombuffer(told["data"], "<i8").astype(np.int64)
+
+
+def _out(told: Mapping[str, Any]) -> Out:
+    messages = tuple(_outgoing(one) for one in told["messages"])
+    return Out(
+        _id(told),
+        _count(told["seq"]),
+        _count(told["n_bytes"]),
+        _flag(told["ended"]),
+        _count(told["received_ns"]),
+        messages,
+        str(told.get("refused", ""))[:200],
+    )
+
+
+def _outgoing(one: Any) -> Outgoing:
+    topic, payload, qos, retain, content_type, key = one
+    texts = (topic, content_type, key)
+    if not all(isinstance(text, str) for text in texts) or not isinstance(payload, bytes) or qos not in (0, 1):
+        raise TypeError("a message is none")
+    levels = topic.split("/")
+    if not 0 < len(topic) < _MAX_TOPIC or any(sign in topic for sign in "+#\0") or "stage" in levels[1:2]:
+        raise ValueError("a topic is none to publish on")
+    return Outgoing(Message(topic, payload, qos, _flag(retain), content_type[:100]), key[:400])
+
+
+_READERS: dict[str, Callable[[Mapping[str, Any]], StageMessage]] = {
+    "offer": lambda told: Offer(_id(told)),
+    "claim": lambda told: Claim(_id(told), _name(told["worker"])),
+    "raw": _raw,
+    "out": _out,
+    "done": lambda told: Done(
+        _id(told), _count(told["n_bytes"]), _flag(told["ended"]), str(told.get("refused", ""))[:200]
+    ),
+    "lost": lambda told: Lost(_id(told), str(told["why"])[:200]),
+    "hello": lambda told: Hello(_name(told["service"])),
+}

@@ -1,0 +1,175 @@
+"""The publish stage as a service: what decode made goes out once, and ingest hears how far it has come.
+
+Its first word is Hello: what it published last may be lost with a broker, so ingest sends unsettled passes again and
+the keys drop what is known to be out for good.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from typing import Any
+
+import structlog
+
+from ..model.batches import Message
+from ..model.errors import RunError
+from ..mqtt.publisher import PublishRefusedError
+from .bus import Bus
+from .metrics import PublishMeters
+from .protocol import Done, Hello, Lost, Out, RunId, StageMessage, ids
+from .published_keys import AGAIN_S, Keys, Ledger
+
+ANSWER_S = 0.05
+HELLO_AGAIN_S = 11.0
+"""Before a refused Hello is sent again: longer than a refused topic is paused."""
+_LOST_KEPT = _REFUSED_KEPT = 256
+_log = structlog.get_logger("publish")
+
+
+class Publish:
+    """`publish` sends messages, and what it gives is done when the broker has them; `remember_s` as in `Keys`."""
+
+    def __init__(
+        self,
+        keys: Keys,
+        publish: Callable[[Sequence[Message]], Awaitable[None]],
+        bus: Bus,
+        meters: PublishMeters,
+        *,
+        remember_s: float,
+    ) -> None:
+        self._keys = keys
+        self._ledger = Ledger(keys)
+        self._publish = publish
+        self._bus = bus
+        self._meters = meters
+        self._remember_s = remember_s
+        self._done: dict[RunId, Done] = {}
+        self._refused: dict[str, str] = {}
+        """Topics whose newest message the broker refused, and why."""
+        self._lost: dict[str, None] = {}
+        self._losses: list[Lost] = []
+        self._wake = asyncio.Event()
+        self._again = True
+        self._publishing: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Until cancelled. While one output is published, the next is read."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._take(), name="take")
+            group.create_task(self._answer(), name="answer")
+
+    def begin_anew(self) -> None:
+        """The broker came back, and not all of the last `remember_s` could be sent again: have it decoded again."""
+        self._keys.forget_since(int((time.time() - self._remember_s) * 1000))
+        self._greet()
+
+    def _greet(self) -> None:
+        self._again = True
+        self._wake.set()
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        """Well while the broker takes every topic, and the disk the keys of what is published.
+
+        `refused`: topics that the broker does not take, with its reason; `disk`: why the keys cannot be kept.
+        """
+        state: dict[str, Any] = {"keys": len(self._keys), "dropped": self._ledger.n_dropped}
+        state |= {"refused": dict(self._refused)} if self._refused else {}
+        state |= {"disk": self._keys.trouble} if self._keys.trouble else {}
+        return not (self._refused or self._keys.trouble), state
+
+    async def _take(self) -> None:
+        self._bus.attend(self._take_now)
+        async for message in self._bus.received():
+            if isinstance(message, Out):
+                if self._publishing:
+                    await self._publishing
+                self._take_one(message)
+
+    def _take_now(self, message: StageMessage) -> bool:
+        """What comes when all before it is published."""
+        if not isinstance(message, Out) or (self._publishing and not self._publishing.done()):
+            return False
+        self._take_one(message)
+        return True
+
+    def _take_one(self, out: Out) -> None:
+        judged = self._ledger.judge(out)
+        if isinstance(judged, Lost):
+            self._note_loss(judged, out)
+        elif not isinstance(judged, Done):
+            began = time.perf_counter()
+            waited = self._await(out, judged, self._publish(judged), began)
+            self._publishing = asyncio.create_task(waited, name="publish one")
+
+    def _note_loss(self, lost: Lost, out: Out) -> None:
+        if lost.id.run not in self._lost:
+            _log.warning("lost the run", why=lost.why, **ids(out))
+            self._losses.append(lost)
+            self._wake.set()
+        self._lost[lost.id.run] = None
+        if len(self._lost) > _LOST_KEPT:
+            del self._lost[next(iter(self._lost))]
+
+    async def _await(self, out: Out, messages: Sequence[Message], sent: Awaitable[None], began: float) -> None:
+        """Wait until the broker has answered for all of them, and note those that it took.
+
+        A run of which it refused one is not settled, and is sent again with backoff until it is taken.
+        """
+        refused: Sequence[tuple[Message, str]] = ()
+        try:
+            await sent
+        except PublishRefusedError as error:
+            refused = error.refused
+        except (RunError, ValueError) as error:  # nothing of it was sent
+            refused = [(message, str(error)) for message in messages]
+        self._note_refusals(out, messages, refused)
+        self._meters.seconds.observe(time.perf_counter() - began)
+        self._meters.published.inc(len(messages) - len(refused))
+        self._meters.dropped.set(self._ledger.n_dropped)
+        if out.received_ns:
+            self._meters.latency.observe(max(time.time() - out.received_ns / 1e9, 0.0))
+        reason = f"{refused[0][0].topic}: {refused[0][1]}" if refused else ""
+        now_ms = time.time_ns() // 1_000_000
+        self._done[out.id] = self._ledger.note(out, now_ms, [message for message, _ in refused], reason)
+        self._wake.set()
+
+    def _note_refusals(self, out: Out, messages: Sequence[Message], refused: Sequence[tuple[Message, str]]) -> None:
+        """Keep which topics are refused now; each new one is logged once."""
+        reasons = {message.topic: reason for message, reason in refused}
+        unsent = f"from decode, pass {out.id.name}"
+        if out.refused:
+            reasons[unsent] = out.refused
+        taken = {message.topic for message in messages} | ({unsent} if out.ended else set())
+        for topic in self._refused.keys() & taken - reasons.keys():
+            del self._refused[topic]
+        for topic, reason in reasons.items():
+            if topic not in self._refused:
+                _log.error("not published", topic=topic, reason=reason, **ids(out))
+            if topic in self._refused or len(self._refused) < _REFUSED_KEPT:
+                self._refused[topic] = reason
+        self._meters.refused.inc(len(reasons))
+        self._meters.refused_topics.set(len(self._refused))
+
+    async def _answer(self) -> None:
+        """How far each run has come: only the last word, and not more often than is of use to anyone."""
+        while True:
+            if self._again:
+                self._again = False
+                if not await self._bus.send([Hello("publish")]):
+                    asyncio.get_running_loop().call_later(HELLO_AGAIN_S, self._greet)
+            self._wake.clear()
+            done, self._done = self._done, {}
+            losses, self._losses = self._losses, []
+            self._keys.write()
+            self._meters.keys_failed.set(bool(self._keys.trouble))
+            if done or losses:
+                await self._bus.send([*losses, *done.values()])
+                await asyncio.sleep(ANSWER_S)
+            elif not self._again:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(AGAIN_S if self._keys.is_behind else None):
+                        await self._wake.wait()

@@ -1,0 +1,165 @@
+"""The publish stage's books: which messages are published, on disk, and how far each run has come.
+
+In: `Out`s. Out: the messages that are not published yet, then `Done`, or `Lost` where an Out is missing before this
+one. After a restart the keys of the last `remember_s` count for nothing, since the broker may have lost their messages
+and nobody is left to send them again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import sqlite3
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import Self
+
+from ..model.batches import Message
+from ..model.errors import RunError
+from .key_store import DIGEST_BYTES, KeyStore
+from .protocol import Done, Lost, Out, RunId
+
+MAX_KEYS = 200_000
+"""Keys in memory."""
+MAX_RUNS = 256
+AGAIN_S = 1.0
+"""Between tries to write what the disk did not take."""
+NEVER_MS = (1 << 63) - 1
+_LOOKED_AT = 64
+"""Newest keys for the time of the last one: some may be damaged."""
+
+
+class Keys:
+    """Keys of what is published: all on disk, the newest MAX_KEYS in memory. Use it in `with`."""
+
+    def __init__(self, path: Path, remember_s: float) -> None:
+        self._path = path
+        self._remember_ms = int(remember_s * 1000)
+        self._newest: dict[bytes, int] = {}
+        self._are_all = True
+        """Whether there are no others on disk."""
+        self._unwritten: dict[bytes, int] = {}
+        self._forgotten_ms = NEVER_MS
+        """Keys on disk of that time and later are forgotten, and could not be deleted yet."""
+        self._write_at = -math.inf
+
+    def __enter__(self) -> Self:
+        try:
+            self._store = KeyStore(self._path)
+            self._read()
+        except (OSError, sqlite3.Error) as error:
+            raise RunError(f"cannot write {self._path}: {error}") from error
+        return self
+
+    def _read(self) -> None:
+        """OSError where the file cannot be read: what is to be forgotten would not be known."""
+        last = self._store.newest(_LOOKED_AT)
+        if last:
+            self._forget_on_disk(last[-1][1] - self._remember_ms + 1)
+        newest = dict(self._store.newest(MAX_KEYS))
+        if self._store.trouble and self._forgotten_ms == NEVER_MS:
+            self._store.close()
+            raise OSError(self._store.trouble)
+        self._newest = {key: when for key, when in newest.items() if when < self._forgotten_ms}
+        self._are_all = self._store.n <= len(newest)
+
+    def __exit__(self, *_error: object) -> None:
+        self._write_at = -math.inf
+        self.write()
+        self._store.close()
+
+    @property
+    def trouble(self) -> str:
+        """Why keys are not on disk; empty where they are, or need not be yet."""
+        return self._store.trouble
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the disk has not taken all yet."""
+        return bool(self._unwritten) or self._forgotten_ms < NEVER_MS
+
+    def __contains__(self, key: str) -> bool:
+        digest = _digest(key)
+        if digest in self._newest:
+            return True
+        return not self._are_all and (digest in self._unwritten or self._store.has(digest, self._forgotten_ms))
+
+    def __len__(self) -> int:
+        return self._store.n + len(self._unwritten)
+
+    def add(self, keys: list[str], now_ms: int) -> None:
+        """Note keys whose messages the broker has; `write` then writes them."""
+        fresh = dict.fromkeys(map(_digest, keys), now_ms)
+        self._newest.update(fresh)
+        self._unwritten.update(fresh)
+        while len(self._newest) > MAX_KEYS:
+            del self._newest[next(iter(self._newest))]
+            self._are_all = False
+
+    def write(self) -> None:
+        """What was added, onto the disk. What that does not take is kept and written later, the newest MAX_KEYS of it:
+        a restart before costs duplicates, not data.
+        """
+        if not self.is_behind or time.monotonic() < self._write_at:
+            return
+        if self._forgotten_ms < NEVER_MS:
+            self._forget_on_disk(self._forgotten_ms)
+        if self._forgotten_ms == NEVER_MS and self._store.write(list(self._unwritten.items())):
+            self._unwritten = {}
+        if self.is_behind:
+            self._write_at = time.monotonic() + AGAIN_S
+            self._unwritten = dict(list(self._unwritten.items())[-MAX_KEYS:])
+
+    def forget_since(self, since_ms: int) -> None:
+        """Their messages count as not published."""
+        self.write()
+        self._newest, self._unwritten = (
+            {key: when for key, when in keys.items() if when < since_ms} for keys in (self._newest, self._unwritten)
+        )
+        self._forget_on_disk(since_ms)
+
+    def _forget_on_disk(self, since_ms: int) -> None:
+        since_ms = min(since_ms, self._forgotten_ms)
+        self._forgotten_ms = NEVER_MS if self._store.forget_since(since_ms) else since_ms
+
+
+class Ledger:
+    """What is expected next of each run."""
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+        self._next: dict[RunId, int] = {}
+        self._refused: dict[RunId, str] = {}
+        """Runs of which the broker refused something, and why."""
+        self.n_dropped = 0
+
+    def judge(self, out: Out) -> Lost | Done | list[Message]:
+        """The messages to publish, then to `note`; Done for what came twice; Lost where something is missing."""
+        expected = self._next.get(out.id, 0)
+        if out.seq > expected:
+            return Lost(out.id, f"output {out.seq} came, and what is before it did not")
+        if out.seq < expected:
+            return Done(out.id, 0, ended=False)
+        self._next.pop(out.id, None)
+        self._next[out.id] = out.seq + 1
+        while len(self._next) > MAX_RUNS:
+            del self._next[next(iter(self._next))]
+        fresh = [one.message for one in out.messages if not one.key or one.key not in self._keys]
+        self.n_dropped += len(out.messages) - len(fresh)
+        return fresh
+
+    def note(self, out: Out, now_ms: int, refused: Collection[Message] = (), reason: str = "") -> Done:
+        """The messages of `out` are published, but for those that were `refused`: these come again in a later run."""
+        left = {id(message) for message in refused}
+        sent = [one.key for one in out.messages if one.key and id(one.message) not in left]
+        self._keys.add([key for key in dict.fromkeys(sent) if key not in self._keys], now_ms)
+        if reason or out.refused:
+            self._refused[out.id] = reason or out.refused
+            while len(self._refused) > MAX_RUNS:
+                del self._refused[next(iter(self._refused))]
+        return Done(out.id, out.n_bytes, out.ended, self._refused.get(out.id, ""))
+
+
+def _digest(key: str) -> bytes:
+    return hashlib.blake2b(key.encode(), digest_size=DIGEST_BYTES).digest()

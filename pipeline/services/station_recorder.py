@@ -1,0 +1,317 @@
+"""One station's desk: what comes in goes onto disk as passes, and each pass on its way until it is settled."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import time
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+import structlog
+
+from ..model.batches import Event
+from ..model.errors import RunError
+from ..recordings.log import PassFolder, Policy, Recorder
+from ..recordings.log_reader import PassReader
+from ..recordings.records import UNKNOWN
+from ..recordings.retention import Retention
+from ..stations.tcp import Arrival
+from .dispatch import Dispatch, Pace
+from .protocol import MAX_EVENTS, Raw, StageMessage
+
+_AGAIN = "~"  # between a pass's name and its number where the name comes again
+_log = structlog.get_logger("ingest")
+
+
+@dataclass(slots=True)
+class OnTheWay:
+    """A pass that is not settled: its folder, and its way through the services."""
+
+    folder: PassFolder
+    dispatch: Dispatch
+    ended: bool
+    came: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=4096))
+    """Ends of what was recorded, and when."""
+    committed: int = 0
+    logged_run: str = ""
+    """The newest run of which the log tells."""
+    reader: PassReader | None = None
+    """Of the present run."""
+    n_damaged: int = 0
+    """Places at which bytes are missing that nobody knew to be missing: such a pass is never settled."""
+
+    def look_for_damage(self) -> int:
+        """How many damaged places were found since the last look."""
+        n_before = self.n_damaged
+        self.n_damaged = max(n_before, self.reader.n_damaged if self.reader else 0)
+        return self.n_damaged - n_before
+
+
+class Desk:
+    """One station: its recorder, and its passes that are not settled.
+
+    `marks_connections`: blocks of the link carry no marker, so a frame or packet that a broken connection cut could not
+    be told from what the next one brings: the recording then says where a connection begins.
+    """
+
+    def __init__(
+        self, name: str, recorder: Recorder, policy: Policy, pace: Pace, *, marks_connections: bool = False
+    ) -> None:
+        self.name = name
+        self._marks_connections = marks_connections
+        self.recorder = recorder
+        self._policy = policy
+        self._pace = pace
+        self._retention = Retention(policy.keep_bytes, policy.keep_s)
+        self.disk_full = False
+        self.untidy = ""
+        """Why positions cannot be written, or old passes not deleted; empty where they are."""
+        self._alone = False
+        self.n_odd = self.n_lost = 0
+        self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
+        """Of the station, to be published with the bytes that are sent next."""
+        self._last_byte_at = time.monotonic()
+        now_open = recorder.open
+        earlier = self._same(now_open.name.split(_AGAIN)[0]) if now_open else []
+        self._n_earlier = sum(one.n_bytes() for one in earlier) - recorder.n_bytes
+        """Of earlier passes of the open one's name."""
+        self.passes = [self._on_its_way(one) for one in recorder.passes() if not one.committed.settled]
+
+    def position_of(self, name: str) -> int:
+        """Bytes recorded of all passes of a name, which then survive a loss of power."""
+        if self._is_open(name):
+            with suppress(OSError):
+                self.recorder.sync()
+        return self.n_durable_of(name)
+
+    def n_durable_of(self, name: str) -> int:
+        """How many bytes of all passes of a name survive a loss of power."""
+        if self._is_open(name):
+            return self._n_earlier + self.recorder.n_durable
+        return sum(one.n_bytes() for one in self._same(name))
+
+    @property
+    def open_name(self) -> str:
+        """What the sender calls the open pass; empty where none is open."""
+        return self.recorder.open.name.split(_AGAIN)[0] if self.recorder.open else ""
+
+    def n_recorded(self, arrival: Arrival) -> int:
+        """Bytes recorded of the pass that an arrival is of, which survive a loss of power."""
+        if not arrival.resumes:
+            return self.n_durable_of(arrival.name)
+        now_open = self.recorder.open
+        if now_open and now_open.name == arrival.name:
+            return self.recorder.n_durable
+        return sum(one.n_bytes() for one in self._named(arrival.name))
+
+    def recorded(self) -> list[PassFolder]:
+        """All passes of the station, the newest first; but not one that the disk failed to keep."""
+        with suppress(OSError):
+            self.recorder.sync()
+        passes = self.recorder.passes()[::-1]
+        return [one for one in passes if not (self.recorder.broken and one.name == self._open_folder_name)]
+
+    def begin(self, name: str) -> PassFolder:
+        """End the open pass and begin another; with a number where the name is taken. OSError on a full disk."""
+        self._end_or_raise()
+        self._n_earlier = self.position_of(name) if name else 0
+        folder = self.recorder.begin(time.time_ns(), self._free(name) if name else "")
+        self.passes.append(self._on_its_way(folder))
+        self._alone = True
+        self._last_byte_at = time.monotonic()
+        _log.info("a pass begins", station=self.name, pass_=folder.name)
+        return folder
+
+    def resume(self, folder: PassFolder) -> None:
+        """Open a recorded pass again: it is decoded anew from its beginning once more bytes of it come."""
+        now_open = self.recorder.open
+        self._last_byte_at = time.monotonic()
+        if now_open and now_open.name == folder.name:
+            return
+        self._end_or_raise()
+        one = next((one for one in self.passes if one.folder.name == folder.name), None)
+        self.recorder.reopen(one.folder if one else folder)
+        if one:
+            self.passes.remove(one)
+            one.ended = False
+            one.dispatch.reopen()
+        self.passes.append(one or self._on_its_way(folder))
+        self._alone, self._n_earlier = False, 0
+        _log.info("a pass is resumed", station=self.name, pass_=folder.name, bytes=self.recorder.n_bytes)
+
+    def record(self, arrival: Arrival) -> Arrival | None:
+        """Write an arrival; what the disk does not take comes back."""
+        self._last_byte_at = time.monotonic()
+        try:
+            if arrival.pieces or arrival.aside or (arrival.name and not arrival.ended):
+                self._be_open(arrival)
+            if arrival.aside and self.recorder.open:
+                self.recorder.append_aside(arrival.aside)
+                arrival = replace(arrival, aside=())
+            if arrival.anew and self._marks_connections and self.recorder.n_bytes:
+                self.recorder.gap(UNKNOWN, "a new connection: bytes may be missing before it")
+            arrival = replace(arrival, anew=False)
+        except OSError as error:
+            return self._full(arrival, 0, error.strerror or str(error))
+        n_done = self.recorder.append(arrival.pieces, arrival.received_ns) if arrival.pieces else 0
+        if n_done and self.passes and self.recorder.open:
+            self.passes[-1].came.append((self.recorder.n_bytes, time.time()))
+            self._alone &= arrival.alone
+        if n_done < len(arrival.pieces):
+            return self._full(arrival, n_done, self.recorder.reason)
+        now_open = self.recorder.open
+        is_of_another = arrival.resumes and now_open and now_open.name != arrival.name
+        if arrival.ended and not is_of_another and not self.end():
+            return replace(arrival, pieces=[], received_ns=[])
+        if self.disk_full and not self.recorder.broken:
+            _log.warning("the disk takes bytes again", station=self.name)
+            self.disk_full = False
+        return None
+
+    def with_events(self, messages: list[StageMessage]) -> list[StageMessage]:
+        """Messages that are about to be sent, with the events that wait in the first that has room for them."""
+        place = next((i for i, one in enumerate(messages) if isinstance(one, Raw)), None)
+        if not self.events or place is None:
+            return messages
+        events, first = tuple(self.events), messages[place]
+        assert isinstance(first, Raw)
+        self.events.clear()
+        return [*messages[:place], replace(first, events=events), *messages[place + 1 :]]
+
+    @property
+    def settled_at(self) -> int:
+        """Bytes of the open pass, where all of it came as single frames; else -1."""
+        return self.recorder.n_bytes if self._alone and self.recorder.open else -1
+
+    def end(self) -> bool:
+        """The open pass is complete; False where the disk does not take that."""
+        now_open, n_bytes = self.recorder.open, self.recorder.n_bytes
+        if now_open is None:
+            return True
+        try:
+            self.recorder.end()
+        except OSError as error:
+            self._full(Arrival([], []), 0, error.strerror or str(error))
+            return False
+        _log.info("the pass ended", station=self.name, pass_=now_open.name, bytes=n_bytes)
+        self.passes[-1].ended = True
+        return True
+
+    def end_after(self, gap_s: float) -> None:
+        """End the open pass where the link was silent that long."""
+        if self.recorder.open and not self.disk_full and time.monotonic() - self._last_byte_at > gap_s:
+            self.end()
+
+    async def settle(self, now: float) -> None:
+        """Write what is confirmed, and let go what is so for good; `untidy` says where the disk does not take it.
+
+        In a thread, since a disk may take its time and the link does not wait.
+        """
+        try:
+            await self._write_positions(now)
+        except (RunError, OSError) as error:
+            if not self.untidy:
+                _log.error("positions cannot be written; tried again", station=self.name, reason=str(error))
+            self.untidy = str(error)
+        else:
+            self.untidy = ""
+
+    async def _write_positions(self, now: float) -> None:
+        for one in list(self.passes):
+            if one.look_for_damage():
+                _log.error("the recording is damaged", station=self.name, pass_=one.folder.name, n=one.n_damaged)
+            committed = one.dispatch.committed(now)
+            if one.n_damaged:
+                committed = replace(committed, settled=False)
+            if committed.n_bytes != one.committed or committed.settled:
+                await asyncio.to_thread(one.folder.commit, committed)
+                one.committed = committed.n_bytes
+            if committed.settled:
+                one.dispatch.close()
+                self.passes.remove(one)
+        for name in await asyncio.to_thread(self._forget_old):
+            _log.info("a committed pass is deleted", station=self.name, pass_=name)
+
+    @property
+    def n_damaged(self) -> int:
+        """Damaged passes."""
+        return sum(one.n_damaged > 0 for one in self.passes)
+
+    def stalled(self, now: float) -> dict[str, str]:
+        """Passes of which nothing is confirmed although bytes wait, and why."""
+        found = {one.folder.name: one.dispatch.stalled(now) for one in self.passes}
+        return {name: why for name, why in found.items() if why}
+
+    def lag(self) -> tuple[int, float]:
+        """Bytes that are recorded and not confirmed, and the age of the oldest of them in seconds."""
+        n_bytes, oldest = 0, time.time()
+        for one in self.passes:
+            confirmed = max(one.dispatch.n_best, 0)
+            while one.came and one.came[0][0] <= confirmed:
+                one.came.popleft()
+            try:
+                n_recorded = self.recorder.n_bytes if not one.ended else one.folder.n_bytes()
+            except OSError:  # it cannot be looked at now; `unread` tells
+                n_recorded = confirmed
+            n_recorded -= one.reader.n_missing if one.reader else 0
+            n_bytes += max(n_recorded - confirmed, 0)
+            oldest = min(oldest, one.came[0][1]) if one.came else oldest
+        return n_bytes, time.time() - oldest
+
+    def _be_open(self, arrival: Arrival) -> None:
+        name, now_open = arrival.name, self.recorder.open
+        if arrival.resumes:
+            if not now_open or now_open.name != name:
+                found = self._named(name)
+                self.resume(found[0]) if found else self.begin(name)
+        elif now_open is None or (name and not self._is_open(name)):
+            self.begin(name)
+
+    def _free(self, name: str) -> str:
+        """The name, or where passes have it with the number after the largest of theirs."""
+        numbers = [int(one.name.partition(_AGAIN)[2] or 1) for one in self._same(name)]
+        return f"{name}{_AGAIN}{max(numbers) + 1}" if numbers else name
+
+    def _named(self, name: str) -> list[PassFolder]:
+        """The pass whose folder has this name, if there is one."""
+        return [one for one in self.recorder.passes() if one.name == name]
+
+    @property
+    def _open_folder_name(self) -> str:
+        return self.recorder.open.name if self.recorder.open else ""
+
+    def _end_or_raise(self) -> None:
+        if not self.end():
+            raise OSError(errno.EIO, self.recorder.reason or "the pass before cannot be ended")
+
+    def _is_open(self, name: str) -> bool:
+        return bool(name) and self.open_name == name
+
+    def _forget_old(self) -> list[str]:
+        """Delete what is beyond the limits."""
+        if self._policy.keep_bytes is None and self._policy.keep_s is None:
+            return []
+        gone = self._retention.forget(self.recorder.passes(), time.time_ns())
+        self.recorder.forgotten(sum(n_bytes for _, n_bytes in gone))
+        return [name for name, _ in gone]
+
+    def _same(self, name: str) -> list[PassFolder]:
+        return [one for one in self.recorder.passes() if one.name.split(_AGAIN)[0] == name]
+
+    def _full(self, arrival: Arrival, n_done: int, reason: str) -> Arrival:
+        if not self.disk_full:
+            _log.error("the disk takes no more: the station waits", station=self.name, reason=reason)
+        self.disk_full = True
+        return replace(arrival, pieces=arrival.pieces[n_done:], received_ns=arrival.received_ns[n_done:])
+
+    def _on_its_way(self, folder: PassFolder) -> OnTheWay:
+        def open_reader() -> PassReader:
+            on_its_way.look_for_damage()
+            on_its_way.reader = PassReader(folder, lambda: self.recorder.newest)
+            return on_its_way.reader
+
+        dispatch = Dispatch(self.name, folder.name, open_reader, self._pace)
+        on_its_way = OnTheWay(folder, dispatch, folder.ended)
+        return on_its_way

@@ -1,0 +1,241 @@
+"""Live bytes over TCP, as they come: who reads slowly makes the station wait, since nothing is read ahead.
+
+A `Source` gives `Arrival`s, and is told by `recorded` what of them is on disk. Losing a connection is no end: a
+listener waits for the next, a client connects again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import structlog
+
+from ..model.errors import RunError
+from ..system.tls import HANDSHAKE_S, in_words, n_refused, options
+from .address import Station, tls_of
+from .tcp_protocol import Inlet, listen
+
+TAKEOVER_S = 5.0
+"""Silence after which a connection gives way to another that sends."""
+MAX_CANDIDATES = 8
+PEEK_BYTES = 1 << 16
+LOOK_S = 0.25
+_LONGEST_PAUSE_S = 5.0
+_log = structlog.get_logger("station")
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Pieces as they were received, and when.
+
+    `name`: of the pass where the sender has one; `ended`: its last; `alone`: each piece is one frame, whole.
+    `resumes`: the name is that of a recorded pass, to which the pieces are appended even if it has ended.
+    `anew`: the first of a new connection, before which bytes may be missing.
+    """
+
+    pieces: Sequence[bytes | memoryview]
+    received_ns: list[int]
+    name: str = ""
+    ended: bool = False
+    alone: bool = False
+    resumes: bool = False
+    anew: bool = False
+    aside: Sequence[tuple[bytes, int]] = ()
+    """Datagrams, with their receive times, that are recorded whole beside the pass: they are no whole frames."""
+
+
+class Source(Protocol):
+    """Where a station's bytes come from. `n_lost`: pieces that are known to be lost before they came here."""
+
+    n_lost: int
+
+    def arrivals(self) -> AsyncIterator[Arrival]:
+        """What comes in, as long as anything can."""
+        ...
+
+    def recorded(self, n_bytes: int) -> None:
+        """So many bytes of the open pass are on disk."""
+
+
+def now_one(piece: bytes | memoryview) -> Arrival:
+    """One piece, received now."""
+    return Arrival([piece], [time.time_ns()])
+
+
+class TcpListener:
+    """One connection at a time is read; others wait, and none is disturbed by a connection that sends nothing.
+
+    A newer connection takes the place of the one before once its bytes look like the link (`looks_valid`), or once it
+    has sent anything and the one before has been silent for TAKEOVER_S: that one may be dead without a word. Until
+    then its sender waits. Waiting connections and handshakes are bounded: the oldest is closed for a new one.
+    """
+
+    n_lost = 0
+
+    def __init__(self, station: Station, looks_valid: Callable[[bytes], bool] = bool) -> None:
+        self._station = station
+        self._tls = tls_of(station, server=True)
+        self._looks_valid = looks_valid
+        self._came: asyncio.Queue[Arrival] = asyncio.Queue(1)
+        self._turn = asyncio.Lock()
+        self._candidates: dict[asyncio.Task[None], Inlet] = {}
+        self._waiting: asyncio.Task[None] | None = None
+        self._serving: asyncio.Task[None] | None = None
+        self._connection: Inlet | None = None
+        self._heard_at = -math.inf
+        """When the connection that is read sent something or was taken, by the loop's clock; -inf: there was none."""
+        self.port = station.port
+
+    async def arrivals(self) -> AsyncIterator[Arrival]:
+        try:
+            server = await listen(self._tls, self._opened, self._station.host, self._station.port)
+        except OSError as error:
+            raise RunError(
+                f"{self._station.name} cannot listen on {self._station.host}:{self._station.port}: "
+                f"{error.strerror or error}"
+            ) from error
+        self.port = server.sockets[0].getsockname()[1]
+        _log.info("listening", station=self._station.name, host=self._station.host, port=self.port)
+        try:
+            while True:
+                yield await self._came.get()
+                self._came.task_done()
+        finally:
+            server.close()
+            for task in (*self._candidates, self._waiting, self._serving):
+                if task:
+                    task.cancel()
+
+    @property
+    def n_refused(self) -> int:
+        """TLS handshakes that failed: no certificate, one of another authority, or one that is not named."""
+        return n_refused(self._tls)
+
+    def recorded(self, n_bytes: int) -> None:
+        """No-op: TCP stations do not ask what is recorded."""
+
+    def _opened(self, connection: Inlet) -> None:
+        """A connection is open: read it if there is no other, else decide by what it sends."""
+        if self._connection is None and self._waiting is None:
+            self._replace(connection)
+            return
+        if len(self._candidates) >= MAX_CANDIDATES:
+            next(iter(self._candidates)).cancel()
+        task = asyncio.create_task(self._admit(connection), name=f"admit {self._station.name}")
+        self._candidates[task] = connection
+        task.add_done_callback(self._candidates.pop)
+
+    async def _admit(self, connection: Inlet) -> None:
+        """Wait until a connection may take the place of the one that is read, or is closed."""
+        admitted = False
+        try:
+            while connection.n_bytes or not connection.closed:
+                n_bytes = connection.n_bytes
+                admitted = bool(n_bytes) and self._gives_way(connection.peek(PEEK_BYTES))
+                if admitted:
+                    break
+                can_tell_more = n_bytes < PEEK_BYTES and not connection.closed
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LOOK_S):
+                        await (connection.holds(n_bytes + 1) if can_tell_more else asyncio.sleep(LOOK_S))
+        finally:
+            if not admitted:
+                connection.abort()
+        if admitted:
+            self._replace(connection)
+
+    def _gives_way(self, octets: bytes) -> bool:
+        """Whether the connection that is read gives way to one that has sent `octets` so far."""
+        if self._connection is None:
+            return True
+        silent_s = asyncio.get_running_loop().time() - self._heard_at
+        return silent_s >= TAKEOVER_S or self._looks_valid(octets)
+
+    def _replace(self, connection: Inlet) -> None:
+        """Read this connection next, and end the one that is read."""
+        if self._waiting:
+            self._waiting.cancel()
+        if self._connection:
+            self._connection.abort()
+        self._waiting = asyncio.create_task(self._serve(connection), name=f"serve {self._station.name}")
+        self._waiting.add_done_callback(lambda _: connection.abort())
+
+    async def _serve(self, connection: Inlet) -> None:
+        """Once the connection before is closed, and all that came over it is recorded."""
+        peer = str(connection.told("peername"))
+        try:
+            async with self._turn:
+                await self._came.join()
+                self._serving, self._waiting, self._connection = self._waiting, None, connection
+                self._heard_at = asyncio.get_running_loop().time()
+                _log.info("connected", station=self._station.name, peer=peer)
+                await self._read(connection)
+        except (OSError, asyncio.CancelledError):
+            pass
+        finally:
+            if self._connection is connection:
+                self._connection = self._serving = None
+                _log.info("disconnected", station=self._station.name, peer=peer)
+
+    async def _read(self, connection: Inlet) -> None:
+        anew = True
+        while piece := await connection.read():
+            self._heard_at = asyncio.get_running_loop().time()
+            await self._came.put(replace(now_one(piece), anew=anew))
+            anew = False
+
+
+class TcpClient:
+    """Connects to a station, again and again."""
+
+    n_lost = 0
+
+    def __init__(self, station: Station) -> None:
+        self._station = station
+        self._tls = tls_of(station, server=False)
+
+    async def arrivals(self) -> AsyncIterator[Arrival]:
+        pause_s, told = 0.1, set()
+        while True:
+            try:
+                connection = await _dial(self._station, self._tls)
+            except OSError as error:
+                reason = in_words(error)
+                if reason not in told:
+                    _log.warning("cannot connect; trying on", station=self._station.name, reason=reason)
+                told.add(reason)
+                await asyncio.sleep(pause_s)
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                continue
+            _log.info("connected", station=self._station.name)
+            told.clear()
+            try:
+                anew = True
+                with suppress(OSError):
+                    while piece := await connection.read():
+                        pause_s = 0.1
+                        yield replace(now_one(piece), anew=anew)
+                        anew = False
+            finally:
+                connection.abort()
+            _log.warning("the station closed the connection", station=self._station.name)
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+
+    def recorded(self, n_bytes: int) -> None:
+        """A station does not ask."""
+
+
+async def _dial(station: Station, tls: ssl.SSLContext | None) -> Inlet:
+    """Connect to a station, within a bounded time; OSError where it is not there or TLS fails."""
+    async with asyncio.timeout(2 * HANDSHAKE_S):
+        loop = asyncio.get_running_loop()
+        _, connection = await loop.create_connection(Inlet, station.host, station.port, **options(tls))
+    return connection

@@ -1,0 +1,1 @@
+"""Files, signals, allocator settings, TLS, certificates."""

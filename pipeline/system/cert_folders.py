@@ -1,0 +1,112 @@
+"""Certificates for containers that start together: a folder for each, made where missing, the others left alone.
+
+In: a folder with one below it for the authority and for each service. Out: in each service's `ca.crt`, `own.crt` and
+`own.key`, in the broker's its access list `acl` too. A service that sees only its own folder has nobody else's key.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from ..model.errors import ConfigError, RunError
+from .certs import CLIENTS, Authority, access_list, make_authority, make_pair
+from .tls import BROKER
+
+AUTHORITY = "authority"
+RENEW_DAYS = 30.0
+"""What holds for less than this is made anew."""
+_GROUP_READS = 0o640
+"""The broker runs as another user, in the group of who makes the keys."""
+
+
+def keep_certificates(
+    root: Path, names: Sequence[str], hosts: Sequence[str], mission: str, days: float
+) -> list[Path]:
+    """Make what is missing or about to end; gives the files that were made. RunError where a folder cannot be written.
+
+    `names`: of the folders, the broker's or a client's. Without a usable authority all are made anew.
+    """
+    unknown = sorted(set(names) - {BROKER, *CLIENTS})
+    if unknown or not names:
+        known = ", ".join((BROKER, *CLIENTS))
+        raise ConfigError(f"--each {' '.join(unknown)}: a certificate is that of {known}")
+    try:
+        authority, is_new = _authority(root / AUTHORITY, days)
+        made = []
+        for name in names:
+            folder = root / name
+            folder.mkdir(parents=True, exist_ok=True)
+            if is_new or not _holds(folder, authority):
+                made += _make(folder, name, authority, days, hosts if name == BROKER else ())
+        if BROKER in names:
+            _replace(root / BROKER / "acl", access_list(mission).encode(), _GROUP_READS)
+    except OSError as error:
+        raise RunError(f"cannot write certificates in {root}: {error.strerror}") from error
+    return made
+
+
+def _authority(folder: Path, days: float) -> tuple[Authority, bool]:
+    """The one in `folder`, else a new one, and which of the two."""
+    folder.mkdir(parents=True, exist_ok=True)
+    found = _kept_authority(folder)
+    if found:
+        return found, False
+    (folder / "ca.key").unlink(missing_ok=True)
+    return make_authority(folder, days), True
+
+
+def _kept_authority(folder: Path) -> Authority | None:
+    """None where the files are missing, of no use, do not fit each other or end soon."""
+    try:
+        certificate = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
+        key = serialization.load_pem_private_key((folder / "ca.key").read_bytes(), None)
+    except (FileNotFoundError, ValueError):
+        return None
+    if not isinstance(key, ec.EllipticCurvePrivateKey) or certificate.public_key() != key.public_key():
+        return None
+    return (certificate, key) if _remains(certificate) else None
+
+
+def _holds(folder: Path, authority: Authority) -> bool:
+    """Whether the folder has a certificate of this authority that is good for some time, and its key."""
+    try:
+        own = x509.load_pem_x509_certificate((folder / "own.crt").read_bytes())
+        key = serialization.load_pem_private_key((folder / "own.key").read_bytes(), None)
+        own.verify_directly_issued_by(authority[0])
+        ca = x509.load_pem_x509_certificate((folder / "ca.crt").read_bytes())
+    except Exception:  # noqa: BLE001  whatever is wrong with the files, they are made anew
+        return False
+    return ca == authority[0] and own.public_key() == key.public_key() and _remains(own)
+
+
+def _remains(certificate: x509.Certificate) -> bool:
+    return certificate.not_valid_after_utc - dt.datetime.now(dt.UTC) > dt.timedelta(days=RENEW_DAYS)
+
+
+def _make(folder: Path, name: str, authority: Authority, days: float, hosts: Sequence[str]) -> list[Path]:
+    """The key last, and each file whole: a start that is cut off in the middle leaves what is then made anew."""
+    certificate, key = make_pair(name, authority, days, hosts)
+    ca = authority[0].public_bytes(serialization.Encoding.PEM)
+    files = {"ca.crt": (ca, 0o644), "own.crt": (certificate, 0o644), "own.key": (key, _GROUP_READS)}
+    for file, (octets, mode) in files.items():
+        _replace(folder / file, octets, mode)
+    return [folder / file for file in files]
+
+
+def _replace(path: Path, octets: bytes, mode: int) -> None:
+    """Write a file whole, with its mode from the first moment on."""
+    part = path.with_name(f".{path.name}.part")
+    part.unlink(missing_ok=True)
+    number = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    with os.fdopen(number, "wb") as file:
+        file.write(octets)
+        file.flush()
+        os.fsync(number)
+    part.replace(path)

@@ -1,0 +1,139 @@
+"""Where a command may write: no output is an input, and nothing is replaced that the command did not make itself.
+
+All checks raise a ConfigError of one line. They are made before the work where the names are known, and again for every
+name before it is written.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..model.errors import ConfigError, RunError
+
+SIDE_ENDINGS = (".times", ".truth.json", ".truth.npz")
+"""Of files that belong to a recording: `<recording>.times` and so on."""
+_PACKED = frozenset({".gz", ".bz2", ".zst"})
+_STANDARD = "-"
+IsOwn = Callable[[Path], bool]
+"""Whether a file that is there was made by the same command for the same thing, so that it may be made anew."""
+
+
+def base_name(recording: Path) -> str:
+    """The name of a recording without the ending of its compression: what the names of files beside it begin with."""
+    return recording.stem if recording.suffix in _PACKED else recording.name
+
+
+def is_simulated(recording: Path) -> bool:
+    """Whether the truth of a simulated pass stands beside a recording."""
+    return recording.with_name(f"{base_name(recording)}.truth.json").is_file()
+
+
+def never_own(_path: Path) -> bool:
+    """For files that do not tell who made them."""
+    return False
+
+
+def check_file(
+    path: Path, inputs: Sequence[Path] = (), *, overwrite: bool = False, is_own: IsOwn = never_own
+) -> None:
+    """Check that a command may write the file that `--out` names."""
+    check_name(path)
+    check_replace([path], inputs, overwrite=overwrite, is_own=is_own)
+
+
+def check_name(path: Path) -> None:
+    """Check that `--out` names a file: neither standard output nor a folder."""
+    if str(path) == _STANDARD:
+        raise ConfigError("--out -: this command writes a file: name one")
+    if path.is_dir():
+        raise ConfigError(f"--out {path}: it is a folder: name a file")
+
+
+def check_folder(folder: Path, inputs: Sequence[Path] = (), *, option: str = "--out") -> None:
+    """Check that a command may write files in the folder that `option` names."""
+    if str(folder) == _STANDARD:
+        raise ConfigError(f"{option} -: this command fills a folder: name one")
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise ConfigError(f"{option} {folder}: it is no folder, and is left as it is")
+    if one := next((one for one in inputs if one.is_dir() and _is_inside(folder, one)), None):
+        raise ConfigError(
+            f"{option} {folder}: it is the recording or dictionary {one}, or inside it: name another folder"
+        )
+
+
+def check_replace(
+    paths: Sequence[Path], inputs: Sequence[Path] = (), *, overwrite: bool = False, is_own: IsOwn = never_own
+) -> None:
+    """Check that files may be written: none is an input, and what is there was made by the same command.
+
+    With `overwrite`, other files are replaced too, inputs not. Empty files, devices and pipes hold nothing to lose.
+    """
+    for path in paths:
+        if found := next((one for one in inputs if _is_of(path, one)), None):
+            raise ConfigError(f"{path}: it is or belongs to the input {found}, and is left as it is")
+        if not overwrite and _holds_something(path) and not is_own(path):
+            why = " already" if is_own is never_own else ", and something else than this command would write"
+            raise ConfigError(f"{path} is there{why}: --overwrite replaces it")
+
+
+@contextmanager
+def locked_folder(folder: Path) -> Iterator[None]:
+    """Have a folder, made where it is missing, for this process alone. ConfigError where another process has it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as error:
+        raise RunError(f"cannot write in {folder}: {error.strerror}") from error
+    try:
+        try:
+            fcntl.flock(number, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ConfigError(f"--out {folder}: another process is filling it: name another folder") from None
+        yield
+    finally:
+        os.close(number)
+
+
+def _is_of(path: Path, recording: Path) -> bool:
+    """Whether a file to write is a recording, belongs to it, lies in it, or is a folder that it lies in."""
+    if str(recording) == _STANDARD:
+        return _is_standard_input(path)
+    names = [recording, recording.with_suffix("")] if recording.suffix in _PACKED else [recording]
+    own = [recording, *(name.with_name(name.name + ending) for name in names for ending in SIDE_ENDINGS)]
+    if any(_is_same(path, one) for one in own):
+        return True
+    return (recording.is_dir() and _is_inside(path, recording)) or (path.is_dir() and _is_inside(recording, path))
+
+
+def _is_standard_input(path: Path) -> bool:
+    """Whether the file is what the shell gave as standard input: `< FILE`."""
+    try:
+        state = os.fstat(0)
+        return stat.S_ISREG(state.st_mode) and os.path.samestat(state, path.stat())
+    except OSError:
+        return False
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """The same file by any name: symbolic and hard links too."""
+    try:
+        return one.samefile(other)
+    except OSError:
+        return one.resolve() == other.resolve()
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def _holds_something(path: Path) -> bool:
+    try:
+        state = path.stat()
+    except OSError:
+        return path.is_symlink()
+    return stat.S_ISDIR(state.st_mode) or (stat.S_ISREG(state.st_mode) and state.st_size > 0)
