@@ -14,13 +14,13 @@ __all__ = ["RecordedPass", "__version__", "open_pass"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import the interface for notebooks when it is asked for: rooms that import `pipeline.x` need none of it."""
+    """Import the interface for notebooks when it is asked for: rooms that import one room need none of it."""
     if name == "__version__":
         from .system.software import release  # noqa: PLC0415
 
         return release()
     if name in __all__:
-        from . import api as recording  # noqa: PLC0415
+        from . import api  # noqa: PLC0415
 
-        return getattr(recording, name)
-    raise AttributeError(f"module 'pipeline' has no attribute {name!r}")
+        return getattr(api, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

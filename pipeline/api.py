@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from .archive.column_store import ColumnStore
 
 
-_log = logging.getLogger("pipeline")
+_log = logging.getLogger(__name__.partition(".")[0])
 IN_MEMORY_CHUNK_BYTES, MOST_CHUNK_BYTES, IN_MEMORY_PACKETS = 4 << 20, 16 << 20, 8192
 """What is decoded at once where all columns go to memory: the least and the most, and how many packets between."""
 

@@ -51,7 +51,7 @@ Progress = Callable[[int], None]
 
 def bundled(name: str) -> Path:
     """Find a recording of replay_data/: in this folder, in the clone, or in the installed package."""
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parent.parent
     for root in (Path.cwd(), package.parent, package):
         if (root / "replay_data" / name).is_file():
             return root / "replay_data" / name

@@ -158,7 +158,7 @@ def _is_folder(folder: Path) -> bool:
 def config_roots() -> list[Path]:
     """Where missions are looked up by name: $DOWNLINK_CONFIGS, else ./configs, the clone's, and the wheel's."""
     named = os.environ.get("DOWNLINK_CONFIGS")
-    package = Path(__file__).resolve().parent
+    package = Path(__file__).resolve().parent.parent
     return [Path(named)] if named else [Path.cwd() / "configs", package.parent / "configs", package / "configs"]
 
 

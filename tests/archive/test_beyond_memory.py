@@ -24,7 +24,7 @@ def test_packets_of_a_pass_beyond_the_bound_are_those_in_memory(bundled: Path, c
     found = open_pass([bundled / "night.cadu", bundled / "clean.cadu"], mission="zhurong")
     for container in ("NAVIGATION", "ORBITER_STATE"):
         whole = found.to_xarray(container)
-        with caplog.at_level(logging.WARNING, logger="pipeline"):
+        with caplog.at_level(logging.WARNING, logger="downlink_pipeline"):
             stored = found.to_xarray(container, memory_bytes=LITTLE)
         (line,) = [record.getMessage() for record in caplog.records]
         assert line.startswith(f"{container}: more than 0 MB of columns: they go to ")

@@ -202,7 +202,12 @@ def command(wanted):
 
 
 def test_ctrl_c_leaves_whole_passes_and_the_next_run_goes_on(wanted):
-    process = subprocess.Popen(command(wanted), stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command(wanted),
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - a background shell ignores it
+    )
     deadline = time.monotonic() + 60
     while not list(wanted.out.glob("*/made.json")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)  # not rglob: it fails where a file that is being written goes

@@ -35,7 +35,7 @@ def test_ctrl_c_while_the_command_line_is_imported_ends_quietly(module):
 
 
 def test_the_package_itself_imports_next_to_nothing():
-    code = "import sys; before = set(sys.modules); import downlink_pipeline.__main__; print(*set(sys.modules) - before)"
+    code = "import sys; before = set(sys.modules); import pipeline.__main__; print(*set(sys.modules) - before)"
     told = subprocess.run([sys.executable, "-I", "-S", "-c", f"import sys; sys.path.append('.'); {code}"],
                           capture_output=True, text=True, check=True)  # fmt: skip
     assert not {"typing", "numpy", "typer", "asyncio"} & set(told.stdout.split())
