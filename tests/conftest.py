@@ -18,6 +18,7 @@ from downlink_pipeline.processing.chain import Line
 from downlink_pipeline.processing.passes import read_passes
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY / "tests" / "fixtures"))  # what the conftest.py of several rooms share
 
 
 @pytest.fixture(autouse=True)
@@ -74,6 +75,6 @@ def faults(tmp_path_factory) -> Path:
     if sys.platform != "linux" or not compiler:
         pytest.skip("faults are injected on Linux, where there is a C compiler")
     library = tmp_path_factory.mktemp("faults") / "faults.so"
-    source = Path(__file__).with_name("faults.c")
+    source = REPOSITORY / "tests" / "fixtures" / "faults.c"
     subprocess.run([compiler, "-shared", "-fPIC", "-O1", "-o", library, source, "-ldl"], check=True)
     return library

@@ -1,7 +1,7 @@
 """Each call to the disk fails once, or for 40 s: nothing is lost, nothing comes twice, and it is told.
 
 The calls are found by a run without faults, so that a new one needs no new test. C libraries are covered, too: the
-faults are those of the system's own functions (`tests/faults.c`).
+faults are those of the system's own functions (`tests/fixtures/faults.c`).
 """
 
 import errno
