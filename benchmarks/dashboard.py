@@ -24,7 +24,7 @@ from downlink_pipeline.model.batches import Message, Product
 from downlink_pipeline.mqtt.broker import BrokerAddress
 from downlink_pipeline.mqtt.broker import broker as broker_at
 from downlink_pipeline.mqtt.publisher import Publisher
-from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.processing.passes import read_passes
 
 ROOT = Path(__file__).parent.parent
@@ -43,7 +43,7 @@ FRAMES = """new Promise((done) => {
 
 
 def products_of_the_pass() -> list[Product]:
-    line = Line(load_mission("zhurong"), "clean")
+    line = ProcessingChain(load_mission("zhurong"), "clean")
     found = [product for batch in read_passes(line, [PASS]) for product in line.feed(batch).products]
     return [*found, *line.flush().products]
 

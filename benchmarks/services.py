@@ -31,7 +31,7 @@ from downlink_pipeline.mqtt.address import BrokerAddress
 from downlink_pipeline.mqtt.connection import MQTT_5, Connection
 from downlink_pipeline.mqtt.publisher import subscribe
 from downlink_pipeline.mqtt.reconnect import Timing
-from downlink_pipeline.mqtt.session import Terms
+from downlink_pipeline.mqtt.session import SessionOptions
 from downlink_pipeline.system.allocator import CHILD_SETTINGS
 
 N_FIELDS = 40
@@ -223,7 +223,7 @@ class Relay(Services):
 
 async def relay(port: int, station_port: int, product: bytes) -> None:
     """A process that does what `stage all` has to do of system calls on the network, and nothing else."""
-    connection = await Connection(BrokerAddress("127.0.0.1", port), Terms("relay"), MQTT_5).open()
+    connection = await Connection(BrokerAddress("127.0.0.1", port), SessionOptions("relay"), MQTT_5).open()
 
     class Datagrams(asyncio.DatagramProtocol):
         def datagram_received(self, data: bytes, _addr: Any) -> None:

@@ -32,7 +32,7 @@ from .mission.loading import Mission, load_mission
 from .model.batches import ColumnBatch, Event, FrameBatch, PacketBatch, Product
 from .model.errors import ConfigError
 from .processing.bounded import BoundedColumns
-from .processing.chain import Line, Outcome
+from .processing.chain import Outcome, ProcessingChain
 from .processing.gathered import UNKNOWN_GROWTH, GatheredColumns
 from .processing.origin import origin_of, source_of, stream_of
 from .processing.passes import named_outcomes, outcomes, station_names, with_origin
@@ -269,12 +269,14 @@ class RecordedPass:
         fixed_bits = next((node.program.fixed_bits for node in nodes if node.key == container), None) or 0
         return min(max(IN_MEMORY_PACKETS * fixed_bits // 8, IN_MEMORY_CHUNK_BYTES), MOST_CHUNK_BYTES)
 
-    def _through(self, line: Line) -> Iterator[Outcome]:
+    def _through(self, line: ProcessingChain) -> Iterator[Outcome]:
         return outcomes(line, self.paths, lambda _: None)
 
-    def _line(self, stream: str = "live", *, until: str = "products", raw: bool = False) -> Line:
+    def _line(self, stream: str = "live", *, until: str = "products", raw: bool = False) -> ProcessingChain:
         stations = station_names(self.mission, self.paths, merge=self.merge)
-        return Line(with_origin(self.mission, self.paths), stream, until=until, raw=raw, stations=stations)
+        return ProcessingChain(
+            with_origin(self.mission, self.paths), stream, until=until, raw=raw, stations=stations
+        )
 
 
 class _Read:

@@ -14,7 +14,7 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command line sets i
 import pytest
 import structlog
 from downlink_pipeline.mission.loading import load_mission
-from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.processing.passes import read_passes
 
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -63,7 +63,7 @@ def bundled() -> Path:
 @pytest.fixture(scope="session")
 def products(bundled):
     """The products of the clean pass, in order."""
-    line = Line(load_mission("zhurong"), "clean")
+    line = ProcessingChain(load_mission("zhurong"), "clean")
     found = [p for batch in read_passes(line, [bundled / "clean.cadu"]) for p in line.feed(batch).products]
     return [*found, *line.flush().products]
 

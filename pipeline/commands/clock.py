@@ -1,6 +1,7 @@
 """`downlink clock`: correlation packets of recorded passes become a clock correlation, as a file and a SPICE kernel.
 
-recordings -> Line (link, dictionary) -> pairs -> fit -> the file that `[clock] correlation` of a mission names
+recordings -> processing chain (link, dictionary) -> pairs -> fit -> the file that a mission names in
+`[clock] correlation`
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from ..clock.sclk_kernel import kernel_text
 from ..instruments.clock import CONTAINER, ClockCalibration, fit_settings, sound_pairs
 from ..mission.loading import Mission
 from ..model.errors import ConfigError, RunError
-from ..processing.chain import Line
+from ..processing.chain import ProcessingChain
 from ..processing.passes import outcomes
 from ..system.files import whole_file
 from ..system.outputs import check_file
@@ -46,7 +47,7 @@ def write_correlation(
     calibration = ClockCalibration.model_validate(dict(mission.calibrations["clock"]))
     found: list[Pairs] = []
     for path in passes:
-        line = Line(mission, until="columns")
+        line = ProcessingChain(mission, until="columns")
         found += _pairs(line, path, mission, calibration, progress)
         judged(path, line.report())
     made = correlate(_joined(found), fit_settings(calibration))
@@ -80,7 +81,11 @@ def _begins(path: Path, words: bytes) -> bool:
 
 
 def _pairs(
-    line: Line, path: Path, mission: Mission, calibration: ClockCalibration, progress: Callable[[int], None]
+    line: ProcessingChain,
+    path: Path,
+    mission: Mission,
+    calibration: ClockCalibration,
+    progress: Callable[[int], None],
 ) -> list[Pairs]:
     """The pairs of one pass."""
     return [

@@ -1,6 +1,6 @@
 """Everything wired together, top to bottom, in data order. Each function is a command of the command line.
 
-recording -> Line (link, dictionary, instruments) -> files, a report, or messages to a broker
+recording -> processing chain (link, dictionary, instruments) -> files, a report, or messages to a broker
 
 What only one command needs is imported when it runs: a replay and the services start without it.
 """
@@ -27,12 +27,12 @@ from ..mission.loading import Mission
 from ..model.batches import Event, Message
 from ..model.errors import ConfigError, DownlinkError
 from ..mqtt.broker import BrokerAddress
-from ..mqtt.one_shot import Occasional
+from ..mqtt.one_shot import OneShotPublisher
 from ..mqtt.publisher import Publisher, subscribe
 from ..mqtt.reconnect import Timing
-from ..processing.chain import Line
+from ..processing.chain import ProcessingChain
 from ..processing.passes import named_outcomes, outcomes, read_passes, station_names, with_origin
-from ..replay.player import Tape
+from ..replay.player import Player
 from ..replay.session import Replay
 from ..system.files import printable_name
 from ..system.identity import content_of_all
@@ -71,7 +71,7 @@ def stream_name(asked: str | None, passes: Sequence[Path]) -> str:
 
 def inspect(passes: Sequence[Path], mission: Mission, progress: Progress, *, merge: bool = False) -> dict[str, Any]:
     """Read recordings for their pass report alone; with it when they were received, and where gaps are."""
-    line = Line(mission, until="packets", stations=station_names(mission, passes, merge=merge))
+    line = ProcessingChain(mission, until="packets", stations=station_names(mission, passes, merge=merge))
     received: list[int] = []
     events: list[Event] = []
     with suppress(KeyboardInterrupt):
@@ -106,7 +106,7 @@ def write_packets(
     if out != STANDARD_OUTPUT:
         check_file(out, [*passes, *mission.files], overwrite=overwrite)
 
-    line = Line(mission, until="packets", stations=station_names(mission, passes, merge=merge))
+    line = ProcessingChain(mission, until="packets", stations=station_names(mission, passes, merge=merge))
     with packet_file(out) as file:
         for outcome in outcomes(line, passes, progress):
             file.add(outcome.packets)
@@ -129,7 +129,7 @@ def decode(
     from ..processing.origin import source_of  # noqa: PLC0415
 
     _needs_dictionary(mission)
-    line = Line(mission, until="columns", raw=raw, stations=station_names(mission, passes, merge=merge))
+    line = ProcessingChain(mission, until="columns", raw=raw, stations=station_names(mission, passes, merge=merge))
     has_clock = bool(mission.time_terms)
     with column_files(
         out,
@@ -152,7 +152,7 @@ def containers(
 ) -> dict[str, Any]:
     """Read recordings for their containers alone: the pass report, and under `decoded` the packets of each."""
     _needs_dictionary(mission)
-    line = Line(mission, until="columns", stations=station_names(mission, passes, merge=merge))
+    line = ProcessingChain(mission, until="columns", stations=station_names(mission, passes, merge=merge))
     counts: Counter[str] = Counter()
     for outcome in outcomes(line, passes, progress):
         for batch in outcome.columns:
@@ -188,7 +188,7 @@ def write_products(
     _needs_dictionary(mission)
     stream = stream_name(stream, passes)
     mission = with_origin(mission, passes)
-    line = Line(mission, stream, stations=station_names(mission, passes, merge=merge))
+    line = ProcessingChain(mission, stream, stations=station_names(mission, passes, merge=merge))
     origin, inputs = origin_of(passes, mission, stream), [*passes, *mission.files]
     with product_files(out, origin, file_format, inputs=inputs, overwrite=overwrite) as files:
         joined = _traverse_radargram(mission) if traverse else None
@@ -225,8 +225,8 @@ async def replay(
     """
     stations = station_names(mission, passes, merge=merge)
     mission = with_origin(mission, passes)
-    tape = Tape(
-        lambda: Line(mission, stream, stations=stations),
+    player = Player(
+        lambda: ProcessingChain(mission, stream, stations=stations),
         passes,
         speed,
         hold=hold,
@@ -240,7 +240,7 @@ async def replay(
         address, client_id=client_id, birth=online, will=offline, on_trouble=log.warning
     ) as publisher:
         begun()
-        stages = Replay(tape, mission.name, stream, publisher.publish, ended=ended)
+        stages = Replay(player, mission.name, stream, publisher.publish, ended=ended)
         control = topics.control_topic(mission.name, stream)
         async with _obeying(address, control, stages.command):
             with _stopped_by_signals(stop):
@@ -372,7 +372,7 @@ async def dashboard(
         return subscribe(address, TOPICS, on_trouble=both, on_listening=listening, timing=Timing(first_s=math.inf))
 
     async with (
-        Occasional(address) as publisher,
+        OneShotPublisher(address) as publisher,
         serving(
             messages,
             topics.unpack_product,
@@ -386,7 +386,7 @@ async def dashboard(
         yield served
 
 
-async def _say(publisher: Occasional, stream: str, command: Mapping[str, Any]) -> None:
+async def _say(publisher: OneShotPublisher, stream: str, command: Mapping[str, Any]) -> None:
     """Send a command to the replay that plays `<mission>/<stream>`."""
     mission, name = stream.split("/", 1)
     await publisher.publish(topics.control_message(mission, name, command))
@@ -443,7 +443,7 @@ def plot(
     paths = summary_paths(out, stream)
     is_own = content and is_summary_of(paths, title, content)
     check_replace(paths, inputs, overwrite=overwrite, is_own=lambda _: bool(is_own))
-    line = Line(mission, stream, stations=station_names(mission, passes, merge=merge))
+    line = ProcessingChain(mission, stream, stations=station_names(mission, passes, merge=merge))
     found = Gathering()
     events: list[Event] = []
     received: list[int] = []
@@ -468,7 +468,7 @@ def describe_topics(
     from . import asyncapi  # noqa: PLC0415 - as above
     from .catalogue import catalogue  # noqa: PLC0415
 
-    line = Line(mission, stations=station_names(mission, passes, merge=merge)) if passes else None
+    line = ProcessingChain(mission, stations=station_names(mission, passes, merge=merge)) if passes else None
     found = outcomes(line, passes, progress) if line else ()
     forms = catalogue(mission, (one for outcome in found for one in outcome.products))
     return asyncapi.document(mission, forms), line.report() if line else None

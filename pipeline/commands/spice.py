@@ -1,6 +1,6 @@
 """`downlink spice`: where a rover was and where it looked, from the packets of passes, as kernels for NAIF's SPICE.
 
-recordings -> Line (link, dictionary, instruments) -> navigation and waypoints -> SPK, CK
+recordings -> processing chain (link, dictionary, instruments) -> navigation and waypoints -> SPK, CK
 mission file, calibrations, leap seconds -> LSK, SCLK, FK, IK; a meta-kernel names all
 """
 
@@ -25,7 +25,7 @@ from ..instruments.traverse import MARS_RADIUS_M
 from ..mission.loading import Mission
 from ..model.batches import NO_TIME, Product, usable
 from ..model.errors import ConfigError, RunError
-from ..processing.chain import Line
+from ..processing.chain import ProcessingChain
 from ..processing.passes import outcomes, station_names, with_origin
 from ..spice.binary import ephemeris_times, spice_module, write_pointing, write_positions
 from ..spice.names import Names
@@ -91,7 +91,9 @@ def write_kernels(
     paths = {ending: out / f"{stem}.{ending}" for ending in (*_TEXTS, "bsp", "bc", "tm")}
     check_folder(out, passes)
     check_replace(list(paths.values()), passes, overwrite=overwrite, is_own=_is_kernel)
-    line = Line(replace(mission, instruments=_TELLING), stations=station_names(mission, passes, merge=merge))
+    line = ProcessingChain(
+        replace(mission, instruments=_TELLING), stations=station_names(mission, passes, merge=merge)
+    )
     states = _states(product for outcome in outcomes(line, passes, progress) for product in outcome.products)
     _write(paths, mission, Names(mission.name, spacecraft, mission.simulated), states)
     return line.report(), list(paths.values())

@@ -48,6 +48,6 @@ class Context:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     descriptions: Mapping[str, Descriptions] = field(default_factory=dict)
 
-    def aloft(self) -> Context:
+    def of_orbiter(self) -> Context:
         """For an orbiter's instruments: no site, and a clock taken at its word, as the correlation is the lander's."""
         return replace(self, site=None, clock=OnboardClock(self.clock.epoch_utc_ns))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import lru_cache
 
-from ..model.quantities import MAX_KNOWN, Legend
+from ..model.quantities import MAX_KNOWN, ArrayMetadata
 from .context import Site
 
 WORDS = {
@@ -24,7 +24,7 @@ _PLACES = ("longitude_deg", "latitude_deg")
 
 
 @lru_cache(MAX_KNOWN)
-def frames_of(legend: Legend, site: Site | None) -> Mapping[str, str]:
+def frames_of(legend: ArrayMetadata, site: Site | None) -> Mapping[str, str]:
     """Frame by the word that stands for it; longitudes and latitudes are in the site's."""
     found: dict[str, str] = {}
     for name, (_, _, dims) in legend.said.items():

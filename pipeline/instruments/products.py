@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME, ColumnBatch, Product, Quality, Quantity
 from ..model.layouts import MAX_FORMS, Arrays, Form, LateArrays, form_of, same_form
-from ..model.quantities import Legend, Quantities, legend_of
+from ..model.quantities import ArrayMetadata, Quantities, legend_of
 from ..model.reductions import least, most
 from .context import Context
 from .frames import frames_of
@@ -143,7 +143,7 @@ def _timed(told: Quantities, time_ns: NDArray[np.int64], utc_ns: NDArray[np.int6
 
 
 @lru_cache(MAX_FORMS)
-def _timed_form(legend: Legend, form: Form, n: int) -> tuple[Legend, Form]:
+def _timed_form(legend: ArrayMetadata, form: Form, n: int) -> tuple[ArrayMetadata, Form]:
     """What is said of them then, and what they are like."""
     dtypes = {**dict.fromkeys(_TIMES, np.dtype(np.int64)), **dict(zip(form.names, form.dtypes, strict=True))}
     shapes = {**dict.fromkeys(_TIMES, (n,)), **dict(zip(form.names, form.shapes, strict=True))}
@@ -151,7 +151,7 @@ def _timed_form(legend: Legend, form: Form, n: int) -> tuple[Legend, Form]:
 
 
 @lru_cache(MAX_FORMS)
-def _timed_legend(legend: Legend) -> Legend:
+def _timed_legend(legend: ArrayMetadata) -> ArrayMetadata:
     return legend_of(tuple({**_TIMES, **legend.said}.items()))
 
 
@@ -218,7 +218,7 @@ def _origin(draft: Draft, instrument: str, context: Context, sigma_s: float | No
     return origin
 
 
-def _frames(legend: Legend, lineage: Mapping[str, Any], context: Context) -> dict[str, Any]:
+def _frames(legend: ArrayMetadata, lineage: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Every frame that the arrays speak of; what the instrument says of its own goes before."""
     frames = {**frames_of(legend, context.site), **lineage.get("frames", {})}
     return {"frames": frames} if frames else {}

@@ -59,7 +59,7 @@ class Suite:
     ) -> None:
         load_libraries(names)
         self._context = context
-        self._contexts = {name: context if REGISTER[name].landed else context.aloft() for name in names}
+        self._contexts = {name: context if REGISTER[name].landed else context.of_orbiter() for name in names}
         self._instruments = {
             name: REGISTER[name](calibrations[family(name)], self._contexts[name]) for name in names
         }

@@ -14,7 +14,7 @@ import numpy as np
 
 from ..model.batches import GENERIC_INSTRUMENT, Column, ColumnBatch, Ragged
 from ..model.layouts import MAX_FORMS, Array, Arrays, Form, LateArrays, form_of
-from ..model.quantities import MAX_KNOWN, Legend, Quantities, Said, legend_of
+from ..model.quantities import MAX_KNOWN, ArrayMetadata, Quantities, Said, legend_of
 from .context import Descriptions
 from .products import Draft
 from .rows import compact
@@ -67,7 +67,7 @@ def _flat(columns: Mapping[str, Column]) -> tuple[Mapping[str, Array], tuple[str
 @lru_cache(MAX_FORMS)
 def _told(
     form: Form, ragged: tuple[str, ...], units: tuple[tuple[str, str], ...], descriptions: Descriptions
-) -> tuple[Legend, tuple[str, ...], bool]:
+) -> tuple[ArrayMetadata, tuple[str, ...], bool]:
     """What is said of arrays that were columns, which have one value a row, and whether others read all types."""
     legend, latest = _said(form.names, tuple(map(len, form.shapes)), ragged, units, descriptions)
     return legend, latest, _OBJECT not in form.dtypes
@@ -80,7 +80,7 @@ def _said(
     ragged: tuple[str, ...],
     units: tuple[tuple[str, str], ...],
     descriptions: Descriptions,
-) -> tuple[Legend, tuple[str, ...]]:
+) -> tuple[ArrayMetadata, tuple[str, ...]]:
     unit_of, words_of = dict(units).get, descriptions.of.get
     said: dict[str, Said] = {}
     for name, n in zip(names, n_axes, strict=True):

@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Any
 
 from ..model.layouts import MAX_FORMS
-from ..model.quantities import Legend
+from ..model.quantities import ArrayMetadata
 
 KEY = "uncertainty"
 UNKNOWN = "no noise model of these values is known"
@@ -19,12 +19,12 @@ UNKNOWN = "no noise model of these values is known"
 _SIGMA = re.compile(r"_sigma(_random|_systematic)?$")
 
 
-def uncertainty(legend: Legend, own: Mapping[str, Any], instrument: Mapping[str, Any]) -> str:
+def uncertainty(legend: ArrayMetadata, own: Mapping[str, Any], instrument: Mapping[str, Any]) -> str:
     """The words for a product; `own` and `instrument`: the lineages that may say why it has none."""
     return _words(legend, own.get(KEY) or instrument.get(KEY) or UNKNOWN)
 
 
 @lru_cache(MAX_FORMS)
-def _words(legend: Legend, without: str) -> str:
+def _words(legend: ArrayMetadata, without: str) -> str:
     measured = dict.fromkeys(_SIGMA.sub("", name) for name in legend.said if _SIGMA.search(name))
     return f"one sigma of {', '.join(measured)}" if measured else f"none: {without}"

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from ..model.batches import DOUBTFUL, QUALITY_MEANINGS, Product, Quality
 from ..model.layouts import MAX_FORMS, DType, Form, LateArrays, Shape, form_of
-from ..model.quantities import Legend, Quantities
+from ..model.quantities import ArrayMetadata, Quantities
 
 ARRAY_KINDS = frozenset("biufcSUMm")
 """Types of arrays that other languages read."""
@@ -84,7 +84,7 @@ def _packed_arrays(quantities: Quantities) -> list[bytes | memoryview]:
 
 
 @lru_cache(MAX_FORMS)
-def _between(legend: Legend, form: Form) -> tuple[list[bytes], bool]:
+def _between(legend: ArrayMetadata, form: Form) -> tuple[list[bytes], bool]:
     """What stands before each array and behind the last one; whether all are small and have their form already."""
     for name, dtype in zip(form.names, form.dtypes, strict=True):
         if not _little(dtype)[0]:
@@ -95,7 +95,7 @@ def _between(legend: Legend, form: Form) -> tuple[list[bytes], bool]:
 
 
 @lru_cache(MAX_FORMS)
-def _around(legend: Legend, names: tuple[str, ...]) -> list[bytes]:
+def _around(legend: ArrayMetadata, names: tuple[str, ...]) -> list[bytes]:
     """What is said between one array and the next that does not depend on their types and shapes."""
     front, around = _map_of(len(names)), []
     for name in names:

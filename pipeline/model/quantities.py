@@ -1,7 +1,7 @@
-"""The arrays of a product and, apart from them, what is said of them.
+"""The arrays of a product and, apart from them, their metadata (units, descriptions, dimensions).
 
-What is said is the same in each product of a container: it is kept once, as a `Legend`, and what is made from it (its
-form in a message) can be remembered by it. A `Quantity` is put together where one is asked for.
+The metadata are the same in each product of a container: they are kept once, as an `ArrayMetadata`, and what is made
+from them (the layout of a message) is cached by it. A `Quantity` is assembled where one is asked for.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from .batches import Quantity
 Said = tuple[str, str, tuple[str, ...]]
 """Unit, description and dims, as in `Quantity`."""
 MAX_KNOWN = 1024
-"""Legends remembered, far more than a mission has products."""
+"""Array metadata remembered, far more than a mission has products."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Legend:
+class ArrayMetadata:
     """What is said of each array, by name."""
 
     said: Mapping[str, Said]
@@ -33,7 +33,7 @@ class Quantities(Mapping[str, Quantity]):
 
     __slots__ = ("arrays", "legend")
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], legend: Legend) -> None:
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], legend: ArrayMetadata) -> None:
         self.arrays = arrays
         self.legend = legend
 
@@ -59,6 +59,6 @@ class Quantities(Mapping[str, Quantity]):
 
 
 @lru_cache(MAX_KNOWN)
-def legend_of(said: tuple[tuple[str, Said], ...]) -> Legend:
+def legend_of(said: tuple[tuple[str, Said], ...]) -> ArrayMetadata:
     """One object for what is said alike."""
-    return Legend(dict(said))
+    return ArrayMetadata(dict(said))

@@ -30,8 +30,8 @@ from paho.mqtt.reasoncodes import ReasonCode
 from ..model.batches import Message
 from ..system.tls import check_broker, in_words, load_authority, load_own
 from .address import BrokerAddress
-from .receive_limit import MAX_PACKET_BYTES, Incoming
-from .session import LostError, RefusedError, Terms
+from .receive_limit import MAX_PACKET_BYTES, ReceiveLimiter
+from .session import ConnectionLostError, RefusedError, SessionOptions
 
 MQTT_5 = aiomqtt.ProtocolVersion.V5
 MQTT_3_1_1 = aiomqtt.ProtocolVersion.V311
@@ -54,22 +54,22 @@ _QUIET.disabled = True
 class Connection(aiomqtt.Client):
     """A connection that is open from `open` to `lost` or `close`."""
 
-    def __init__(self, address: BrokerAddress, terms: Terms, protocol: aiomqtt.ProtocolVersion) -> None:
+    def __init__(self, address: BrokerAddress, options: SessionOptions, protocol: aiomqtt.ProtocolVersion) -> None:
         super().__init__(
             address.host,
             address.port,
             username=address.username,
             password=address.password,
-            identifier=terms.client_id,
+            identifier=options.client_id,
             protocol=protocol,
-            will=_will(terms.will, protocol) if terms.will else None,
-            timeout=terms.answer_s,
+            will=_will(options.will, protocol) if options.will else None,
+            timeout=options.answer_s,
             keepalive=KEEPALIVE_S,
             max_inflight_messages=65_535,  # the sender keeps its own window
             tls_context=_tls_context(address) if address.tls else None,
             logger=_QUIET,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-            **_session(terms, protocol),
+            **_session(options, protocol),
         )
         self.protocol = protocol
         self._hint = _hint(address)
@@ -80,15 +80,15 @@ class Connection(aiomqtt.Client):
         self.receive_maximum: int = 65_535
         self.maximum_packet_bytes: int = MAX_PACKET_BYTES
         self.acknowledged: Callable[[int, str], None] = lambda _mid, _refusal: None
-        self._client.connect_timeout = terms.answer_s
+        self._client.connect_timeout = options.answer_s
         self._client.manual_ack_set(True)
-        self._incoming = Incoming(self._client, with_properties=protocol == MQTT_5)
+        self._incoming = ReceiveLimiter(self._client, with_properties=protocol == MQTT_5)
         self._queue_packet = self._client._packet_queue  # noqa: SLF001
         self._client._packet_queue = self._queue_as_view  # type: ignore[assignment, method-assign]  # noqa: SLF001
         self._disconnected.add_done_callback(self._end_of_wait)
 
     async def open(self) -> Connection:
-        """Connect; LostError or RefusedError where that fails. A failed connection leaves no socket behind."""
+        """Connect; raises ConnectionLostError or RefusedError. A failed connection leaves no socket open."""
         opening = asyncio.ensure_future(self.__aenter__())
         try:
             await asyncio.shield(opening)
@@ -101,9 +101,9 @@ class Connection(aiomqtt.Client):
         return self
 
     async def lost(self) -> None:
-        """Wait until the connection is gone, then raise LostError."""
+        """Wait until the connection is gone, then raise ConnectionLostError."""
         await asyncio.wait([self._disconnected])
-        raise LostError(_reason(self._disconnected.exception()))
+        raise ConnectionLostError(_reason(self._disconnected.exception()))
 
     async def close(self) -> None:
         """Say goodbye if that is still possible, within a second, and close the socket whatever happens."""
@@ -120,7 +120,7 @@ class Connection(aiomqtt.Client):
         properties = _content_type(message.content_type) if self.protocol == MQTT_5 else None
         info = self._client.publish(message.topic, message.payload, message.qos, message.retain, properties)
         if info.rc:
-            raise LostError("the connection is gone")
+            raise ConnectionLostError("the connection is gone")
         return info.mid
 
     def write_now(self) -> None:
@@ -133,7 +133,7 @@ class Connection(aiomqtt.Client):
         """Subscribe to `topics` at QoS 1; RefusedError where the broker does not allow one.
 
         A broker sends what a session holds before its SUBACK. So messages must be taken up by `received` meanwhile, and
-        only silence counts as no answer: LostError when nothing was read for `timeout` seconds.
+        only silence counts as no answer: ConnectionLostError when nothing was read for `timeout` seconds.
         """
         asked = asyncio.ensure_future(self.subscribe([(topic, 1) for topic in topics], timeout=math.inf))
         try:
@@ -157,7 +157,7 @@ class Connection(aiomqtt.Client):
                 (asked, self._disconnected), timeout=self.timeout, return_when=asyncio.FIRST_COMPLETED
             )
             if self._disconnected.done() and not asked.done():
-                raise LostError(_reason(self._disconnected.exception()))
+                raise ConnectionLostError(_reason(self._disconnected.exception()))
 
     def fail(self, error: Exception) -> None:
         """End the wait of `received`, which then raises `error`."""
@@ -177,7 +177,7 @@ class Connection(aiomqtt.Client):
             if len(in_work) >= n_in_work:
                 done = in_work.popleft()
                 self._client.ack(done.mid, done.qos)
-        raise self._failure or LostError(_reason(self._disconnected.exception()))
+        raise self._failure or ConnectionLostError(_reason(self._disconnected.exception()))
 
     @property
     def n_waiting(self) -> int:
@@ -284,16 +284,16 @@ def _tls_context(address: BrokerAddress) -> ssl.SSLContext:
     return context
 
 
-def _session(terms: Terms, protocol: aiomqtt.ProtocolVersion) -> dict[str, Any]:
+def _session(options: SessionOptions, protocol: aiomqtt.ProtocolVersion) -> dict[str, Any]:
     if protocol == MQTT_3_1_1:
-        return {"clean_session": not terms.session_s}
+        return {"clean_session": not options.session_s}
     properties = _properties(
         PacketTypes.CONNECT,
         ReceiveMaximum=SUBSCRIBER_RECEIVE_MAXIMUM,
         MaximumPacketSize=MAX_PACKET_BYTES,
-        SessionExpiryInterval=terms.session_s,
+        SessionExpiryInterval=options.session_s,
     )
-    return {"properties": properties, "clean_start": False if terms.session_s else MQTT_CLEAN_START_FIRST_ONLY}
+    return {"properties": properties, "clean_start": False if options.session_s else MQTT_CLEAN_START_FIRST_ONLY}
 
 
 def _will(message: Message, protocol: aiomqtt.ProtocolVersion) -> aiomqtt.Will:
@@ -330,18 +330,20 @@ def _closed(reason_code: ReasonCode) -> aiomqtt.MqttError:
     return aiomqtt.MqttCodeError(reason_code, "closed before an answer")
 
 
-def _as_lost(error: Exception, timeout_s: float, refusal: str = "", hint: str = "") -> LostError:
+def _as_lost(error: Exception, timeout_s: float, refusal: str = "", hint: str = "") -> ConnectionLostError:
     """The errors of aiomqtt in words for a person. `refusal`: of TLS, where there was one."""
     if isinstance(error, MqttConnectError) and isinstance(error.rc, ReasonCode):
         return RefusedError(error.rc.value, str(error.rc))
     if refusal:
-        return LostError(f"it closes the connection: {refusal}")
+        return ConnectionLostError(f"it closes the connection: {refusal}")
     if isinstance(error, aiomqtt.MqttCodeError):
-        return LostError(f"it closes the connection without an answer{hint}", other_protocol=True)
+        return ConnectionLostError(f"it closes the connection without an answer{hint}", other_protocol=True)
     if str(error) == "Operation timed out":
-        return LostError(f"no answer within {math.ceil(timeout_s)} s; is it an MQTT broker?", other_protocol=True)
+        return ConnectionLostError(
+            f"no answer within {math.ceil(timeout_s)} s; is it an MQTT broker?", other_protocol=True
+        )
     reason = _reason(error)
-    return LostError(f"{reason}{hint}" if "reset by peer" in reason or "EOF" in reason else reason)
+    return ConnectionLostError(f"{reason}{hint}" if "reset by peer" in reason or "EOF" in reason else reason)
 
 
 def _hint(address: BrokerAddress) -> str:

@@ -18,7 +18,7 @@ from .publisher import Publisher
 PATIENCE_S = 5.0
 
 
-class Occasional:
+class OneShotPublisher:
     """Publishes from `async with` on; nothing is connected before it has to be."""
 
     def __init__(self, address: BrokerAddress) -> None:

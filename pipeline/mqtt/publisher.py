@@ -22,10 +22,10 @@ from ..model.errors import RunError
 from .address import BrokerAddress
 from .connection import Connection
 from .receive_limit import MAX_PACKET_BYTES
-from .reconnect import Dialer, Tell, Timing, log_trouble
+from .reconnect import Reconnector, Tell, Timing, log_trouble
 from .refused_topics import RefusedTopics
-from .resend import Memory
-from .session import LostError, Terms
+from .resend import ResendBuffer
+from .session import ConnectionLostError, SessionOptions
 from .subscriber import subscribe
 
 __all__ = ["PublishRefusedError", "Publisher", "Timing", "subscribe"]
@@ -139,9 +139,11 @@ class Publisher:
         self._birth_refusal = ""
         """Why the broker did not take the birth; empty where it did."""
         self._window = window
-        self._memory = Memory(remember_s, remember_bytes, time.monotonic)
-        terms = Terms(client_id or f"downlink-{secrets.token_hex(4)}", will, answer_s=self._timing.answer_s)
-        self._dialer = Dialer(address, terms, self._timing, on_trouble)
+        self._memory = ResendBuffer(remember_s, remember_bytes, time.monotonic)
+        options = SessionOptions(
+            client_id or f"downlink-{secrets.token_hex(4)}", will, answer_s=self._timing.answer_s
+        )
+        self._reconnector = Reconnector(address, options, self._timing, on_trouble)
         self._waiting: deque[_Entry] = deque()
         self._in_flight: dict[int, _Entry] = {}
         self._bytes_in_flight = 0
@@ -152,7 +154,7 @@ class Publisher:
         self._largest_packet_bytes = MAX_PACKET_BYTES
 
     async def __aenter__(self) -> Self:
-        connection = None if self._connect_later else await self._dialer.first()
+        connection = None if self._connect_later else await self._reconnector.first()
         self._task = asyncio.create_task(self._run(connection), name="publisher")
         self._task.add_done_callback(self._fail_the_rest)
         return self
@@ -178,7 +180,7 @@ class Publisher:
     def trouble(self) -> str:
         """Why there is no connection, or why the broker does not take the birth; empty where all is well."""
         if not self.connected:
-            return self._dialer.trouble or "not connected yet"
+            return self._reconnector.trouble or "not connected yet"
         return self._birth_refusal
 
     @property
@@ -212,12 +214,12 @@ class Publisher:
 
     async def _run(self, connection: Connection | None) -> Never:
         """Serve one connection after the other, for ever."""
-        connection = connection or await self._dialer.patient()
+        connection = connection or await self._reconnector.patient()
         while True:
             reason = await self._serve(connection)
             complete = self._memory.complete
             self._take_back()
-            connection = await self._dialer.again(reason)
+            connection = await self._reconnector.reconnect(reason)
             if self._on_return:
                 self._on_return(complete)
 
@@ -233,7 +235,7 @@ class Publisher:
                 group.create_task(self._notice_silence(), name="notice silence")
                 group.create_task(self._repeat_birth(), name="repeat a refused birth")
                 group.create_task(self._send(connection), name="send")
-        except* LostError as lost:
+        except* ConnectionLostError as lost:
             reason = str(lost.exceptions[0])
         finally:
             await connection.close()
@@ -255,7 +257,7 @@ class Publisher:
             if self._connection:
                 self._send_some(self._connection)
                 self._connection.write_now()
-        except LostError:
+        except ConnectionLostError:
             self._wake.set()  # the task finds out for itself, and ends the connection
 
     def _send_some(self, connection: Connection) -> None:
@@ -280,7 +282,7 @@ class Publisher:
             return
         try:
             mid = connection.send(entry.message)
-        except LostError:
+        except ConnectionLostError:
             self._waiting.appendleft(entry)
             raise
         self._in_flight[mid] = entry
@@ -313,7 +315,7 @@ class Publisher:
             self._tell_of(words, entry)
         else:
             self._refused_topics.taken(entry.message.topic)
-            self._dialer.fruitful()
+            self._reconnector.reset_backoff()
         if entry.batch and not refusal:
             self._memory.keep(entry.message)
         entry.close(refusal)
@@ -340,7 +342,7 @@ class Publisher:
             self._on_trouble(refusal)
 
     async def _notice_silence(self) -> Never:
-        """LostError where messages are in flight and no acknowledgement comes.
+        """ConnectionLostError where messages are in flight and no acknowledgement comes.
 
         Ticks are counted and not the clock read: while this process is too busy for a tick, the broker is not late.
         """
@@ -352,7 +354,7 @@ class Publisher:
             n_before = self._n_acknowledged
             if silent_s > self._patience_s + self._bytes_in_flight / _SLOWEST_BYTES_PER_S:
                 self._patience_s = min(2 * self._patience_s, _LONGEST_PATIENCE_S)
-                raise LostError(f"no acknowledgement for {silent_s:.0f} s")
+                raise ConnectionLostError(f"no acknowledgement for {silent_s:.0f} s")
 
     def _take_back(self) -> None:
         """Put what a lost connection left without an acknowledgement in front again.

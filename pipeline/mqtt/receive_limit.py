@@ -32,7 +32,7 @@ _PUBLISH = 0x30
 _log = structlog.get_logger("mqtt")
 
 
-class Incoming:
+class ReceiveLimiter:
     """Stands between a paho client and its socket. `taken` is told of each message that is taken up."""
 
     def __init__(self, client: Any, *, with_properties: bool) -> None:

@@ -16,7 +16,7 @@ import structlog
 from ..model.errors import RunError
 from .address import BrokerAddress
 from .connection import MQTT_3_1_1, MQTT_5, Connection
-from .session import LostError, Terms
+from .session import ConnectionLostError, SessionOptions
 
 Tell = Callable[[str], None]
 
@@ -45,12 +45,12 @@ class Timing:
     """Before a refused birth is sent again: longer than a refused topic is paused."""
 
 
-class Dialer:
+class Reconnector:
     """Makes the connections of one client, one after the other."""
 
-    def __init__(self, address: BrokerAddress, terms: Terms, timing: Timing, tell: Tell) -> None:
+    def __init__(self, address: BrokerAddress, options: SessionOptions, timing: Timing, tell: Tell) -> None:
         self._address = address
-        self._terms = terms
+        self._options = options
         self._timing = timing
         self._tell = tell
         self._protocols = [MQTT_5, MQTT_3_1_1] if address.mqtt_5 else [MQTT_3_1_1]
@@ -66,7 +66,7 @@ class Dialer:
         while True:
             try:
                 return await self._open()
-            except LostError as error:
+            except ConnectionLostError as error:
                 if error.final or loop.time() >= end:
                     raise RunError(f"cannot connect to {self._address}: {error}") from None
                 self._give_up_where_ended()
@@ -75,7 +75,7 @@ class Dialer:
                     told.add(str(error))
             await asyncio.sleep(self._pause_s())
 
-    async def again(self, reason: str) -> Connection:
+    async def reconnect(self, reason: str) -> Connection:
         """Tell that the connection is lost, wait for another for as long as it takes, and tell that it is back.
 
         RunError only where a broker of our own has ended for good.
@@ -95,7 +95,7 @@ class Dialer:
             self._give_up_where_ended()
             try:
                 connection = await self._open()
-            except LostError as error:
+            except ConnectionLostError as error:
                 self.trouble = str(error)
                 if self.trouble not in known:
                     self._tell(f"{waiting} {self._address}: {error}")
@@ -105,18 +105,18 @@ class Dialer:
                 return connection
             await asyncio.sleep(self._pause_s())
 
-    def fruitful(self) -> None:
+    def reset_backoff(self) -> None:
         """The connection serves: the next pause is a short one."""
         self._n_fruitless = 0
 
     async def _open(self) -> Connection:
         """Connect by the first protocol that the broker takes, and remember it."""
         try:
-            return await Connection(self._address, self._terms, self._protocols[0]).open()
-        except LostError as error:
+            return await Connection(self._address, self._options, self._protocols[0]).open()
+        except ConnectionLostError as error:
             if not error.other_protocol or len(self._protocols) == 1:
                 raise
-        connection = await Connection(self._address, self._terms, self._protocols[1]).open()
+        connection = await Connection(self._address, self._options, self._protocols[1]).open()
         del self._protocols[0]
         return connection
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from ..model.batches import Message
 
 
-class Memory:
+class ResendBuffer:
     """The messages of the last `keep_s` seconds within `max_bytes`, and the last retained one of each topic.
 
     Seconds are counted back from the newest message, so that an outage, however long, makes nothing old.

@@ -11,7 +11,7 @@ _FINAL = {0x81, 0x82, 0x85, 0x86, 0x87, 0x8A, 0x8C, 0x90, 0x95, 0x9D}
 _UNSUPPORTED_PROTOCOL = 0x84
 
 
-class LostError(Exception):
+class ConnectionLostError(Exception):
     """There is no connection, or no longer; the text says why.
 
     `final`: trying again does not mend it. `other_protocol`: the broker may answer to another version of MQTT; one
@@ -24,7 +24,7 @@ class LostError(Exception):
         self.other_protocol = other_protocol
 
 
-class RefusedError(LostError):
+class RefusedError(ConnectionLostError):
     """The broker answered and said no; `topic`: to what, where it was not the connection."""
 
     def __init__(self, code: int, name: str, topic: str = "") -> None:
@@ -33,7 +33,7 @@ class RefusedError(LostError):
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class SessionOptions:
     """How a client presents itself to a broker."""
 
     client_id: str

@@ -9,8 +9,8 @@ from collections.abc import AsyncGenerator, Callable, Sequence
 from ..model.errors import RunError
 from .address import BrokerAddress
 from .connection import MQTT_3_1_1, Connection
-from .reconnect import Dialer, Tell, Timing, log_trouble
-from .session import LostError, RefusedError, Terms
+from .reconnect import Reconnector, Tell, Timing, log_trouble
+from .session import ConnectionLostError, RefusedError, SessionOptions
 
 
 async def subscribe(
@@ -34,23 +34,25 @@ async def subscribe(
     once. `on_depth` is told with each message how many wait behind it.
     """
     timing = timing or Timing()
-    terms = Terms(client_id or f"downlink-{secrets.token_hex(4)}", session_s=session_s, answer_s=timing.answer_s)
-    dialer = Dialer(address, terms, timing, on_trouble)
-    connection = await dialer.first()
+    options = SessionOptions(
+        client_id or f"downlink-{secrets.token_hex(4)}", session_s=session_s, answer_s=timing.answer_s
+    )
+    reconnector = Reconnector(address, options, timing, on_trouble)
+    connection = await reconnector.first()
     while True:
         listening = asyncio.create_task(_listen(connection, topics, address, on_listening), name="subscribe")
         try:
             async for message in connection.received(n_in_work):
-                dialer.fruitful()
+                reconnector.reset_backoff()
                 on_depth(connection.n_waiting)
                 yield str(message.topic), bytes(message.payload), message.retain
-        except LostError as error:
+        except ConnectionLostError as error:
             reason = str(error)
         finally:
             listening.cancel()
             await asyncio.wait((listening,))
             await connection.close()
-        connection = await dialer.again(reason)
+        connection = await reconnector.reconnect(reason)
 
 
 async def _listen(
@@ -61,7 +63,7 @@ async def _listen(
         await connection.listen([_as_known(topic, connection) for topic in topics])
     except RefusedError as error:
         connection.fail(RunError(f"cannot subscribe at {address}: {error}"))
-    except LostError as error:
+    except ConnectionLostError as error:
         connection.fail(error)
     else:
         on_listening()

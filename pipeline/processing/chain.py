@@ -51,7 +51,7 @@ class Outcome:
     frames: FrameBatch | None = None
 
 
-class Line:
+class ProcessingChain:
     """One stream of one mission. `until` says how far the packets go: "packets", "columns" or "products".
 
     With `stations`, the names of several, their recordings of one pass are merged frame by frame. Without, recordings

@@ -7,12 +7,13 @@ a batch that says so
 
 from __future__ import annotations
 
+import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from filecmp import cmp
 from fnmatch import fnmatch
-from itertools import chain, combinations, pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,7 @@ from ..model.errors import ConfigError
 from ..recordings.reader import read_pass, received_span
 from ..system.files import printable_name
 from ..system.outputs import is_simulated
-from .chain import Line, Outcome
+from .chain import Outcome, ProcessingChain
 from .seam import goes_on, seam_bytes
 
 CHUNK_BYTES = 1 << 20
@@ -71,13 +72,14 @@ def by_station(mission: Mission, paths: Sequence[Path]) -> dict[str, list[Path]]
     return found
 
 
-def read_in_turns(line: Line, stations: Sequence[Sequence[Path]]) -> Iterator[ByteBatch]:
+def read_in_turns(chain: ProcessingChain, stations: Sequence[Sequence[Path]]) -> Iterator[ByteBatch]:
     """Read recordings that are merged: of the stations not at their end, the one that is behind."""
     sources = {
-        number: chain.from_iterable(map(read_pass, recordings)) for number, recordings in enumerate(stations)
+        number: itertools.chain.from_iterable(map(read_pass, recordings))
+        for number, recordings in enumerate(stations)
     }
     while sources:
-        wanted = line.behind()  # may lag: what was read last need not have been fed yet
+        wanted = chain.behind()  # may lag: what was read last need not have been fed yet
         station = wanted if wanted in sources else next(iter(sources))
         batch = next(sources[station], None)
         if batch is None:
@@ -86,31 +88,35 @@ def read_in_turns(line: Line, stations: Sequence[Sequence[Path]]) -> Iterator[By
         yield replace(batch, station=station)
 
 
-def sources(line: Line, paths: Sequence[Path], chunk_bytes: int = CHUNK_BYTES) -> Iterator[Iterator[ByteBatch]]:
-    """Read recordings for a line, each by itself, one after the other; those that it merges together, in turns."""
-    if line.n_stations > 1:
-        yield read_in_turns(line, list(by_station(line.mission, paths).values()))
+def sources(
+    chain: ProcessingChain, paths: Sequence[Path], chunk_bytes: int = CHUNK_BYTES
+) -> Iterator[Iterator[ByteBatch]]:
+    """Read recordings one after the other; those of stations that are merged, in turns."""
+    if chain.n_stations > 1:
+        yield read_in_turns(chain, list(by_station(chain.mission, paths).values()))
         return
     ahead = _Ahead(paths, chunk_bytes)
-    tail = _Tail(line.mission)
+    tail = _Tail(chain.mission)
     for number in range(len(paths)):
-        yield _one_after_another(line.mission, ahead, number, tail)
+        yield _one_after_another(chain.mission, ahead, number, tail)
 
 
-def read_passes(line: Line, paths: Sequence[Path], chunk_bytes: int = CHUNK_BYTES) -> Iterator[ByteBatch]:
+def read_passes(
+    chain: ProcessingChain, paths: Sequence[Path], chunk_bytes: int = CHUNK_BYTES
+) -> Iterator[ByteBatch]:
     """Read recordings for a line."""
-    return chain.from_iterable(sources(line, paths, chunk_bytes))
+    return itertools.chain.from_iterable(sources(chain, paths, chunk_bytes))
 
 
 def outcomes(
-    line: Line, paths: Sequence[Path], progress: Callable[[int], None], chunk_bytes: int = CHUNK_BYTES
+    chain: ProcessingChain, paths: Sequence[Path], progress: Callable[[int], None], chunk_bytes: int = CHUNK_BYTES
 ) -> Iterator[Outcome]:
     """Take recordings through a line to their end; `progress` is told the bytes of each batch when it is done with."""
-    return (outcome for _, outcome in named_outcomes(line, paths, progress, chunk_bytes))
+    return (outcome for _, outcome in named_outcomes(chain, paths, progress, chunk_bytes))
 
 
 def named_outcomes(
-    line: Line, paths: Sequence[Path], progress: Callable[[int], None], chunk_bytes: int = CHUNK_BYTES
+    chain: ProcessingChain, paths: Sequence[Path], progress: Callable[[int], None], chunk_bytes: int = CHUNK_BYTES
 ) -> Iterator[tuple[str, Outcome]]:
     """As `outcomes`, each with the name of the pass that it is of: the file name of the recording that it begins with.
 
@@ -118,13 +124,13 @@ def named_outcomes(
     """
     names = [printable_name(path) for path in paths]
     names = names if len(set(names)) == len(names) else [str(path) for path in paths]
-    name = ", ".join(names) if line.n_stations > 1 else names[0]
-    for number, batches in enumerate(sources(line, paths, chunk_bytes)):
+    name = ", ".join(names) if chain.n_stations > 1 else names[0]
+    for number, batches in enumerate(sources(chain, paths, chunk_bytes)):
         for batch in batches:
-            yield name, line.feed(batch)
+            yield name, chain.feed(batch)
             name = names[number] if batch.begins else name
             progress(len(batch.data))
-    yield name, line.flush()
+    yield name, chain.flush()
 
 
 def out_of_order(mission: Mission, paths: Sequence[Path], *, merge: bool = False) -> str:

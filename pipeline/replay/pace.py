@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..link.receiver import Receiver
 from ..mission.loading import Mission
 from ..model.batches import NO_TIME, ByteBatch
-from ..processing.chain import Line
+from ..processing.chain import ProcessingChain
 from ..recordings.reader import at_rate
 
 MARK_BYTES = 16
@@ -128,7 +128,7 @@ def _insert_zone_times(mission: Mission) -> Callable[[ByteBatch], Timed]:
 
 
 def _packet_times(mission: Mission) -> Callable[[ByteBatch], Timed]:
-    line = Line(mission, until="columns")
+    line = ProcessingChain(mission, until="columns")
 
     def times_of(batch: ByteBatch) -> Timed:
         for columns in line.feed(batch).columns:

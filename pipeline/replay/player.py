@@ -1,9 +1,9 @@
-"""Recordings as a tape: played at a speed, paused, wound forward, and begun anew to go back.
+"""Play recordings at a speed; pause; seek forward; begin anew to seek back.
 
-What comes out, in order: a fresh `Line` where decoding begins, the bytes for it when they are due, `END` at the end
-of the recordings. Winding is playing as fast as can be to a place, from the beginning where that lies behind: what
-a stream was told at a place is then the same however one came there, and no product is left out. Nothing else is
-dropped. Reading is in a thread; a paused tape holds one batch.
+What comes out, in order: a fresh `ProcessingChain` where decoding begins, the bytes for it when they are due, `END`
+at the end of the recordings. To seek is to play as fast as possible up to a place,
+from the beginning where that place lies behind: a stream then gets the same at a place however one came there, and no
+product is left out. Nothing else is dropped. Reading is in a thread; a paused player keeps one batch in memory.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import numpy as np
 
 from ..model.batches import ByteBatch
 from ..model.errors import ConfigError
-from ..processing.chain import Line
+from ..processing.chain import ProcessingChain
 from ..processing.passes import sources
 from ..recordings.reader import PACE_STEP_S, size_of_pass
 from .control import Command
@@ -30,10 +30,10 @@ END = "end"
 PIECE_BYTES = 2 << 20
 """Larger pieces cost less each byte, as long as what becomes of one stays in the cache."""
 
-TapeItem = Line | ByteBatch | str
+TapeItem = ProcessingChain | ByteBatch | str
 
 
-class Tape:
+class Player:
     """`state`: "playing", "paused", "seeking" (winding) or "ended" (held there: a seek or a resume goes on).
 
     `speed`: None is as fast as can be read. `rate_bits_per_s`: of a link whose pace is kept in place of the times of
@@ -43,7 +43,7 @@ class Tape:
 
     def __init__(
         self,
-        new_line: Callable[[], Line],
+        new_line: Callable[[], ProcessingChain],
         passes: Sequence[Path],
         speed: float | None,
         *,
@@ -91,7 +91,7 @@ class Tape:
         self._anchor = None
         self._changed.set()
 
-    def behind_s(self, time_ns: int) -> float | None:
+    def lag_s(self, time_ns: int) -> float | None:
         """How long what was received at `time_ns` is overdue; None where there is no pace to keep."""
         is_paced = isinstance(self._pace, ReceivePace) and self._anchor is not None and self.state == "playing"
         if not is_paced or self.speed is None or not time_ns:
@@ -101,10 +101,10 @@ class Tape:
     async def play(self) -> AsyncIterator[TapeItem]:
         """The items, until the end or, where the tape is held there, for ever."""
         while True:
-            line = self._new_line()
+            chain = self._new_line()
             self.position, self._time_ns, self._anchor, self._rewind = 0, 0, None, False
-            yield line
-            async for batch in self._run(line):
+            yield chain
+            async for batch in self._run(chain):
                 yield batch
             if self._rewind:
                 continue
@@ -138,13 +138,13 @@ class Tape:
         self._rewind = self._rewind or back
         self._until_byte, self._until_ns = byte, time_ns
 
-    async def _run(self, line: Line) -> AsyncIterator[ByteBatch]:
+    async def _run(self, chain: ProcessingChain) -> AsyncIterator[ByteBatch]:
         """Merged recordings in turns, others one after another without the time between."""
-        for number, source in enumerate(sources(line, self._passes, PIECE_BYTES)):
+        for number, source in enumerate(sources(chain, self._passes, PIECE_BYTES)):
             self._anchor = self._pace = None
             position = 0
             while (batch := await asyncio.to_thread(next, source, None)) is not None:
-                timed = await self._timed(line, batch, position, self._passes[number].name)
+                timed = await self._timed(chain, batch, position, self._passes[number].name)
                 position += len(batch.data)
                 async for part in self._when_due(batch, timed):
                     self.position += len(part.data)
@@ -154,13 +154,13 @@ class Tape:
                 if self._rewind:
                     return
 
-    async def _timed(self, line: Line, batch: ByteBatch, position: int, name: str) -> ByteBatch:
+    async def _timed(self, chain: ProcessingChain, batch: ByteBatch, position: int, name: str) -> ByteBatch:
         """Give the batch with marks for when its bytes are due; as it is where they are due at once."""
         if self.speed is None or not len(batch.data):
             return batch
         is_first = self._pace is None
         if is_first:
-            self._pace = choose_pace(line.mission, batch, self._rate_bits_per_s, merged=line.n_stations > 1)
+            self._pace = choose_pace(chain.mission, batch, self._rate_bits_per_s, merged=chain.n_stations > 1)
         timed = await asyncio.to_thread(self._pace.timed, batch, position) if self._pace else batch
         if is_first and not position:
             self._tell_pace(name, timed)

@@ -20,13 +20,13 @@ import structlog
 from ..messages import topics
 from ..model.batches import ByteBatch, Event, Message, PacketBatch
 from ..model.errors import DownlinkError
-from ..processing.chain import Line, Outcome
+from ..processing.chain import Outcome, ProcessingChain
 from ..processing.latest import MESSAGES_PER_SECOND, MESSAGES_PER_SECOND_MAX_SPEED, Latest
 from ..processing.one_thread import OneThread
 from ..processing.quarantine import set_aside
 from .channel import Channel
 from .control import read_command
-from .player import END, Tape, TapeItem
+from .player import END, Player, TapeItem
 
 LINK_INTERVAL_S = 1.0
 PROGRESS_INTERVAL_S = 1.0
@@ -51,15 +51,21 @@ class Replay:
 
     def __init__(
         self,
-        tape: Tape,
+        player: Player,
         mission: str,
         stream: str,
         publish: Publish,
         *,
         ended: Callable[[dict[str, Any]], None] = lambda _: None,
     ) -> None:
-        self._tape, self._mission, self._stream, self._publish, self._ended = tape, mission, stream, publish, ended
-        self._line: Line | None = None
+        self._player, self._mission, self._stream, self._publish, self._ended = (
+            player,
+            mission,
+            stream,
+            publish,
+            ended,
+        )
+        self._chain: ProcessingChain | None = None
         self._thread = OneThread("decode")
         self._latest = Latest()
         self._began = ""
@@ -71,7 +77,7 @@ class Replay:
 
     def report(self) -> dict[str, Any]:
         """The pass report so far."""
-        return self._line.report() if self._line else {}
+        return self._chain.report() if self._chain else {}
 
     async def run(self, stop: asyncio.Event, seen: Seen) -> None:
         """Run until the tape ends or `stop` is set, then drain. `seen`: bytes (less than none: gone back), messages."""
@@ -80,7 +86,7 @@ class Replay:
         try:
             async with asyncio.TaskGroup() as group:
                 telling = group.create_task(self._tell_progress(), name="progress")
-                group.create_task(_read(self._tape.play(), items, stop), name="tape")
+                group.create_task(_read(self._player.play(), items, stop), name="tape")
                 group.create_task(self._decode(items, sent), name="decode")
                 group.create_task(self._deliver(sent, seen), name="publish").add_done_callback(
                     lambda _: telling.cancel()
@@ -92,7 +98,7 @@ class Replay:
     async def command(self, payload: bytes) -> None:
         """Do as a message from outside says, and tell at once how it stands; what cannot be done is told too."""
         try:
-            self._tape.take(read_command(payload))
+            self._player.take(read_command(payload))
             self._refused = ""
         except ValueError as error:
             self._refused = str(error)
@@ -105,8 +111,8 @@ class Replay:
         await sent.close()
 
     def _work(self, item: TapeItem) -> Sent:
-        if isinstance(item, Line):
-            self._line, self._latest = item, Latest()
+        if isinstance(item, ProcessingChain):
+            self._chain, self._latest = item, Latest()
             return Sent(item, 0, 0, [], {})
         batch = item if isinstance(item, ByteBatch) else None
         time_ns = int(batch.mark_ns[-1]) if batch and len(batch.mark_ns) else 0
@@ -114,16 +120,16 @@ class Replay:
 
     def _batch(self, batch: ByteBatch | None) -> list[Message]:
         """Decode one batch, or what is held at the end, and pack its messages."""
-        assert self._line is not None
+        assert self._chain is not None
         try:
-            return self._messages(self._line.feed(batch) if batch else self._line.flush())
+            return self._messages(self._chain.feed(batch) if batch else self._chain.flush())
         except Exception as error:
             log.exception("a batch broke the decode stage and is set aside", stream=self._stream)
             return self._messages(Outcome(PacketBatch.empty(), events=(self._quarantine(batch, error),)))
 
     def _messages(self, outcome: Outcome) -> list[Message]:
         messages = [topics.product_message(product) for product in outcome.products]
-        at_max_speed = self._tape.speed is None
+        at_max_speed = self._player.speed is None
         self._latest.messages_per_second = MESSAGES_PER_SECOND_MAX_SPEED if at_max_speed else MESSAGES_PER_SECOND
         messages += self._latest.offer(outcome.products, time.monotonic_ns())
         messages += [topics.event_message(self._mission, self._stream, event) for event in outcome.events]
@@ -138,7 +144,7 @@ class Replay:
     async def _deliver(self, sent: Channel[Sent], seen: Seen) -> None:
         told = 0.0
         async for item in sent:
-            if isinstance(item.item, Line):
+            if isinstance(item.item, ProcessingChain):
                 await self._begin(seen)
                 told = 0.0
                 continue
@@ -174,14 +180,14 @@ class Replay:
             await self._send([self._progress()])
 
     def _progress(self, state: str | None = None) -> Message:
-        tape = self._tape
+        player = self._player
         content = {
-            "state": state or tape.state,
+            "state": state or player.state,
             "bytes": self._n_published,
-            "total": tape.n_total,
+            "total": player.n_total,
             "time": topics.iso_utc(self._time_ns, "ms") if self._time_ns else None,
-            "speed": tape.speed or "max",
-            "behind_s": tape.behind_s(self._time_ns),
+            "speed": player.speed or "max",
+            "behind_s": player.lag_s(self._time_ns),
             "began": self._began,
             "refused": self._refused,
             "frames": self._frames,
@@ -199,13 +205,13 @@ def _first(failures: BaseExceptionGroup[DownlinkError]) -> DownlinkError:
     return _first(error) if isinstance(error, BaseExceptionGroup) else error
 
 
-async def _read(tape: AsyncIterator[TapeItem], items: Channel[TapeItem], stop: asyncio.Event) -> None:
+async def _read(player: AsyncIterator[TapeItem], items: Channel[TapeItem], stop: asyncio.Event) -> None:
     """What the tape gives until it ends or `stop` is set; either way END is the last of it."""
     stopped = asyncio.create_task(stop.wait(), name="stop")
     last: TapeItem | None = None
     try:
         while not stop.is_set():
-            coming = asyncio.ensure_future(anext(tape))
+            coming = asyncio.ensure_future(anext(player))
             await asyncio.wait((coming, stopped), return_when=asyncio.FIRST_COMPLETED)
             if not coming.done():
                 coming.cancel()

@@ -16,7 +16,7 @@ from ..model.batches import Message
 from ..model.errors import RunError
 from ..mqtt.publisher import Publisher, PublishRefusedError
 from ..mqtt.receive_limit import MAX_PACKET_BYTES
-from .protocol import Offer, Out, Presence, Raw, StageMessage, pack, stage_topic, unpack
+from .protocol import Chunk, Offer, Output, Presence, StageMessage, pack, stage_topic, unpack
 
 SHARE = "$share/decode"
 _HEADER_BYTES = 4096
@@ -181,7 +181,7 @@ class MqttBus:
         self.n_waiting = n_waiting
 
     def _packed(self, message: StageMessage, worker: str) -> Message:
-        to = worker if isinstance(message, Raw) else ""
+        to = worker if isinstance(message, Chunk) else ""
         return Message(stage_topic(self._mission, message, to), pack(message))
 
 
@@ -255,6 +255,6 @@ def _presence(payload: bytes) -> Presence:
 
 
 def _receiver(message: StageMessage) -> str:
-    if isinstance(message, Offer | Raw):
+    if isinstance(message, Offer | Chunk):
         return "decode"
-    return "publish" if isinstance(message, Out) else "ingest"
+    return "publish" if isinstance(message, Output) else "ingest"

@@ -17,7 +17,7 @@ from ..processing.one_thread import OneThread
 from .bus import Bus
 from .decoder_runs import Worker
 from .metrics import DecodeMeters
-from .protocol import Claim, Lost, Offer, Out, Raw, StageMessage, ids
+from .protocol import Chunk, Claim, Nack, Offer, Output, StageMessage, ids
 
 THREAD_BYTES = 1 << 14
 """A batch larger than this is decoded in a thread, so that the connection stays served."""
@@ -44,17 +44,17 @@ class Decode:
             if isinstance(message, Offer):
                 _log.info("takes on", station=message.id.station, pass_=message.id.name, run=message.id.run)
                 await self._bus.send([Claim(message.id, self._name)])
-            elif isinstance(message, Raw):
+            elif isinstance(message, Chunk):
                 await self._decode(message)
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Well as long as it answers and the broker takes what it sends."""
         return True, {"worker": self._name, "runs": self._worker.n_runs, "quarantined": self._worker.n_quarantined}
 
-    async def _decode(self, raw: Raw) -> None:
+    async def _decode(self, raw: Chunk) -> None:
         began = time.perf_counter()
         self._worker.largest_message_bytes = self._bus.largest_bytes
-        outs: Iterable[Out | Lost] = self._worker.take(raw)
+        outs: Iterable[Output | Nack] = self._worker.take(raw)
         if not _is_small(raw):
             outs = await self._thread.run(list, outs)
         took_s = time.perf_counter() - began
@@ -64,24 +64,24 @@ class Decode:
 
     def _take_now(self, message: StageMessage) -> bool:
         """A small batch, if the outputs of the one before are sent."""
-        if not isinstance(message, Raw) or not _is_small(message) or (self._sending and not self._sending.done()):
+        if not isinstance(message, Chunk) or not _is_small(message) or (self._sending and not self._sending.done()):
             return False
         self._measure(message, self._send_on(message, self._worker.take(message)))
         return True
 
-    def _send_on(self, raw: Raw, outs: Iterable[Out | Lost]) -> float:
+    def _send_on(self, raw: Chunk, outs: Iterable[Output | Nack]) -> float:
         """Each as soon as it is made, where it is taken at once; gives the seconds in which they were made."""
-        left: list[Out | Lost] = []
+        left: list[Output | Nack] = []
         took_s, began = 0.0, time.perf_counter()
         for one in outs:
             took_s += time.perf_counter() - began
-            if (isinstance(one, Out) or self._is_news(raw, one)) and (left or not self._bus.give(one)):
+            if (isinstance(one, Output) or self._is_news(raw, one)) and (left or not self._bus.give(one)):
                 left.append(one)
             began = time.perf_counter()
         self._sending = asyncio.create_task(self._bus.send(left), name="send on") if left else None
         return took_s + time.perf_counter() - began
 
-    def _is_news(self, raw: Raw, message: Lost) -> bool:
+    def _is_news(self, raw: Chunk, message: Nack) -> bool:
         """A lost run is told once."""
         known = message.id.run in self._lost
         self._lost[message.id.run] = None
@@ -91,7 +91,7 @@ class Decode:
             _log.warning("lost the run", why=message.why, **ids(raw))
         return not known
 
-    def _measure(self, raw: Raw, seconds: float) -> None:
+    def _measure(self, raw: Chunk, seconds: float) -> None:
         meters, station = self._meters, raw.id.station
         meters.batches.inc()
         meters.octets.inc(len(raw.batch.data))
@@ -103,6 +103,6 @@ class Decode:
             meters.report(station, report)
 
 
-def _is_small(raw: Raw) -> bool:
+def _is_small(raw: Chunk) -> bool:
     """Whether it is decoded before anything else would be worth doing."""
     return len(raw.batch.data) <= THREAD_BYTES and not raw.ended

@@ -1,8 +1,8 @@
 """The decode stage: the bytes of a run in, what became of them out, in the same order.
 
-In: `Raw`. Out: `Out`, or `Lost` where a message is missing before this one. Held: a `Line` for each run, at most
-MAX_RUNS of them. Dropped: what came twice. A batch that breaks the line is set aside with its bytes, counted and
-told, and the run goes on: this is the stage's one place that catches Exception.
+In: `Chunk`. Out: `Output`, or `Nack` where a message is missing before this one. State: a `ProcessingChain` for each
+run, at most MAX_RUNS of them. Dropped: what came twice. A batch at which the chain raises is set aside with its
+bytes, counted and reported, and the run goes on: this is the stage's one place that catches Exception.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ import structlog
 
 from ..messages import topics
 from ..model.batches import NO_TIME, Event, Message, Product
-from ..processing.chain import Line
+from ..processing.chain import ProcessingChain
 from ..processing.latest import MESSAGES_PER_SECOND, MESSAGES_PER_SECOND_MAX_SPEED, Latest
 from ..processing.quarantine import set_aside
 from ..recordings.disk import OF_THE_DISK
-from .protocol import Lost, Out, Outgoing, Raw, RunId, ids
+from .protocol import Chunk, Nack, Outgoing, Output, RunId, ids
 
 MAX_RUNS = 16
 OUT_BYTES = 4 << 20
@@ -37,7 +37,7 @@ log = structlog.get_logger("decode")
 
 @dataclass(slots=True)
 class _Run:
-    line: Line
+    chain: ProcessingChain
     latest: Latest = field(default_factory=Latest)
     seq: int = 0
     out_seq: int = 0
@@ -58,7 +58,7 @@ class Worker:
     def __init__(
         self,
         mission: str,
-        new_line: Callable[[str], Line],
+        new_line: Callable[[str], ProcessingChain],
         quarantine: Path,
         clock: Callable[[], float] = time.monotonic,
         *,
@@ -82,7 +82,7 @@ class Worker:
     def n_runs(self) -> int:
         return len(self._runs)
 
-    def take(self, raw: Raw) -> Iterator[Out | Lost]:
+    def take(self, raw: Chunk) -> Iterator[Output | Nack]:
         """What to send on. All of it is to be asked for; what is retained is made after the products were.
 
         Where the system takes no more open files, or a disk fails (a library is loaded when first used), the run is
@@ -94,12 +94,12 @@ class Worker:
             if error.errno not in OF_THE_DISK:
                 raise
             self._runs.pop(raw.id, None)
-            yield Lost(raw.id, f"decode cannot read a file: {error.strerror}")
+            yield Nack(raw.id, f"decode cannot read a file: {error.strerror}")
 
-    def _take(self, raw: Raw) -> Iterator[Out | Lost]:
+    def _take(self, raw: Chunk) -> Iterator[Output | Nack]:
         run = self._run(raw)
         if run is None or raw.seq > run.seq:
-            yield Lost(raw.id, f"batch {raw.seq} came, and what is before it did not")
+            yield Nack(raw.id, f"batch {raw.seq} came, and what is before it did not")
             return
         if raw.seq < run.seq:
             return
@@ -123,7 +123,7 @@ class Worker:
         if raw.ended:
             del self._runs[raw.id]
 
-    def _run(self, raw: Raw) -> _Run | None:
+    def _run(self, raw: Chunk) -> _Run | None:
         """The run; a new one begins with its first batch, and ends any earlier run of the pass."""
         run = self._runs.get(raw.id)
         if run is None and raw.seq == 0:
@@ -133,7 +133,9 @@ class Worker:
             run = self._runs[raw.id] = _Run(self._new_line(raw.id.station))
         return run
 
-    def _unless_broken(self, raw: Raw, run: _Run, make: Callable[[Raw, _Run], list[Outgoing]]) -> list[Outgoing]:
+    def _unless_broken(
+        self, raw: Chunk, run: _Run, make: Callable[[Chunk, _Run], list[Outgoing]]
+    ) -> list[Outgoing]:
         """What is made, or the event that it broke."""
         try:
             return make(raw, run)
@@ -145,19 +147,19 @@ class Worker:
             path = self._quarantine_folder / f"{raw.id.station}-{raw.id.name}-{raw.seq}.bin"
             return self._told(raw.id, run, (), [set_aside(raw.batch, lambda: path, error)])
 
-    def _products(self, raw: Raw, run: _Run) -> list[Outgoing]:
+    def _products(self, raw: Chunk, run: _Run) -> list[Outgoing]:
         """Products and events of a batch."""
         if not len(raw.batch.data) and not raw.batch.damage:
             return self._told(raw.id, run, (), raw.events)
-        outcome = run.line.feed(raw.batch, settled=raw.settled and self._settles)
+        outcome = run.chain.feed(raw.batch, settled=raw.settled and self._settles)
         run.latest.hold(outcome.products)
         return self._told(raw.id, run, outcome.products, (*raw.events, *outcome.events))
 
-    def _retained(self, now_ns: int, raw: Raw, run: _Run) -> list[Outgoing]:
+    def _retained(self, now_ns: int, raw: Chunk, run: _Run) -> list[Outgoing]:
         """Values as they stand; at the end of the run also products that were held until then."""
         found = [Outgoing(message) for message in run.latest.tell(now_ns)]
         if raw.ended:
-            last = run.line.flush()
+            last = run.chain.flush()
             found += self._told(raw.id, run, last.products, last.events)
             messages = run.latest.offer(last.products, now_ns) + run.latest.flush()
             found += [Outgoing(message) for message in messages]
@@ -183,17 +185,17 @@ class Worker:
         run.n_untimed[kind] += 1
         return f"{run_id.name}/{product.id}/{run.n_untimed[kind]}"
 
-    def _books(self, raw: Raw, run: _Run) -> list[Outgoing]:
+    def _books(self, raw: Chunk, run: _Run) -> list[Outgoing]:
         """The counters as they stand."""
         run.told_at = self._clock()
-        report, station = run.line.report(), raw.id.station
+        report, station = run.chain.report(), raw.id.station
         self.last_report[station] = report
         messages = topics.link_messages(self._mission, station, report)
         if raw.ended:
             messages.append(topics.report_message(self._mission, station, {**report, "pass": raw.id.name}))
         return [Outgoing(message) for message in messages]
 
-    def _outs(self, raw: Raw, run: _Run, messages: list[Outgoing], *, last: bool) -> Iterator[Out]:
+    def _outs(self, raw: Chunk, run: _Run, messages: list[Outgoing], *, last: bool) -> Iterator[Output]:
         """The messages in Outs of a bearable size. `last`: the last of them says how far the run has come.
 
         A message larger than the broker takes is left out, and the Out says so: the run is not settled then.
@@ -203,7 +205,7 @@ class Worker:
         for number, part in enumerate(parts, 1):
             is_last = last and number == len(parts)
             n_bytes = run.n_bytes if is_last else run.n_bytes - len(raw.batch.data)
-            yield Out(raw.id, run.out_seq, n_bytes, raw.ended and is_last, run.received_ns, part, refused)
+            yield Output(raw.id, run.out_seq, n_bytes, raw.ended and is_last, run.received_ns, part, refused)
             run.out_seq += 1
 
     def _sendable(self, messages: list[Outgoing]) -> tuple[list[Outgoing], str]:

@@ -19,7 +19,7 @@ import numpy as np
 
 from ..model.batches import ByteBatch
 from ..recordings.log import Committed
-from .protocol import Claim, Done, Hello, Lost, Offer, Raw, RunId, StageMessage
+from .protocol import Ack, Chunk, Claim, Nack, Offer, Restarted, RunId, StageMessage
 
 _NOTHING = ByteBatch(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
 _LONGEST_PATIENCE_S = 120.0
@@ -160,13 +160,13 @@ class Dispatch:
 
     def take(self, message: StageMessage, now: float) -> None:
         """What came back; of another run it means nothing."""
-        if isinstance(message, Hello):
+        if isinstance(message, Restarted):
             if self._worker or self.finished:  # a run that nobody has taken yet is new to publish, too
                 self._begin_run(now)
             return
-        if not isinstance(message, Claim | Done | Lost) or message.id != self._id:
+        if not isinstance(message, Claim | Ack | Nack) or message.id != self._id:
             return
-        if isinstance(message, Lost):
+        if isinstance(message, Nack):
             if not self.finished:
                 self._why_anew = message.why
                 self._begin_run(now)
@@ -207,7 +207,7 @@ class Dispatch:
         self._end_sent = False
         self._all_done_at = None
 
-    def _confirm(self, done: Done, now: float) -> None:
+    def _confirm(self, done: Ack, now: float) -> None:
         if done.n_bytes > self.n_confirmed or done.ended:
             self._heard_at = now
             if self._n_fruitless < 3 and not done.refused:
@@ -256,7 +256,7 @@ class Dispatch:
                 self.n_sent += len(batch.data)
                 self._place += len(batch.data) + max(batch.missing, 0)
             settled = self._place == settled_at
-            out.append(Raw(self._id, self._seq, batch or _NOTHING, ended=batch is None, settled=settled))
+            out.append(Chunk(self._id, self._seq, batch or _NOTHING, ended=batch is None, settled=settled))
             self._seq += 1
         if not self._waits and not self.unread:
             self._progress(now)

@@ -25,8 +25,8 @@ from ..stations.udp import UdpListener
 from .bus import Bus
 from .metrics import IngestMeters
 from .odd_datagrams import OddWatch, odd_in_words
-from .protocol import Hello, Offer, Presence, StageMessage
-from .station_recorder import Desk, OnTheWay
+from .protocol import Offer, Presence, Restarted, StageMessage
+from .station_recorder import PassInFlight, StationRecorder
 
 MAX_ACTIVE = 4
 """Passes of a backlog that are on their way at once, beside those that are open."""
@@ -39,7 +39,7 @@ class Ingest:
 
     def __init__(
         self,
-        stations: Mapping[str, tuple[Desk, Source]],
+        stations: Mapping[str, tuple[StationRecorder, Source]],
         bus: Bus,
         meters: IngestMeters,
         *,
@@ -62,83 +62,84 @@ class Ingest:
         """Until cancelled."""
         try:
             async with asyncio.TaskGroup() as group:
-                for name, (desk, source) in self._stations.items():
-                    group.create_task(self._record(desk, source), name=f"record {name}")
+                for name, (station, source) in self._stations.items():
+                    group.create_task(self._record(station, source), name=f"record {name}")
                 group.create_task(self._send(), name="send")
                 group.create_task(self._listen(), name="listen")
                 group.create_task(self._keep_house(), name="housekeeping")
                 if self._fsync_s:
                     group.create_task(self._sync(self._fsync_s), name="fsync")
         finally:
-            for desk, _ in self._stations.values():
-                desk.recorder.close()
+            for station, _ in self._stations.values():
+                station.recorder.close()
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Well while every disk takes bytes, no recording is damaged, publish is there, and no pass is stalled."""
         told = {
             name: {
-                "lag_bytes": desk.lag()[0],
-                "disk_full": desk.disk_full,
-                "reason": desk.recorder.reason,
-                "untidy": desk.untidy,
-                "unsettled": len(desk.passes),
-                "damaged": [one.folder.name for one in desk.passes if one.n_damaged],
-                "stalled": desk.stalled(time.monotonic()),
-                "unread": next((one.dispatch.unread for one in desk.passes if one.dispatch.unread), ""),
+                "lag_bytes": station.lag()[0],
+                "disk_full": station.disk_full,
+                "reason": station.recorder.reason,
+                "untidy": station.untidy,
+                "unsettled": len(station.passes),
+                "damaged": [one.folder.name for one in station.passes if one.n_damaged],
+                "stalled": station.stalled(time.monotonic()),
+                "unread": next((one.dispatch.unread for one in station.passes if one.dispatch.unread), ""),
             }
             | odd_in_words(source)
-            for name, (desk, source) in self._stations.items()
+            for name, (station, source) in self._stations.items()
         }
         stopped = any(
-            desk.disk_full or desk.recorder.broken or desk.n_damaged for desk, _ in self._stations.values()
+            station.disk_full or station.recorder.broken or station.n_damaged
+            for station, _ in self._stations.values()
         )
         stopped |= any(one["stalled"] or one["unread"] or one["untidy"] for one in told.values())
         return not stopped and not self._publish_away, {"stations": told, "publish": not self._publish_away}
 
-    async def _record(self, desk: Desk, source: Source) -> None:
+    async def _record(self, station: StationRecorder, source: Source) -> None:
         if isinstance(source, UdpListener):
-            source.attend(partial(self._take_now, desk))
+            source.attend(partial(self._take_now, station))
         async for arrival in source.arrivals():
-            left = desk.record(arrival)
+            left = station.record(arrival)
             while left is not None:
                 await asyncio.sleep(1.0)
-                left = desk.record(left)
-            self._pass_on(desk, arrival)
+                left = station.record(left)
+            self._pass_on(station, arrival)
             if arrival.name:
-                await self._tell_recorded(desk, source, arrival)
+                await self._tell_recorded(station, source, arrival)
 
-    async def _tell_recorded(self, desk: Desk, source: Source, arrival: Arrival) -> None:
+    async def _tell_recorded(self, station: StationRecorder, source: Source, arrival: Arrival) -> None:
         """Tell the sender how much is recorded; later, where the folder cannot be looked at now."""
         while True:
             try:
-                n_bytes = desk.n_recorded(arrival)
+                n_bytes = station.n_recorded(arrival)
             except OSError as error:
-                _log.warning("the recordings cannot be looked at", station=desk.name, reason=error.strerror)
+                _log.warning("the recordings cannot be looked at", station=station.name, reason=error.strerror)
                 await asyncio.sleep(1.0)
             else:
                 source.recorded(n_bytes)
                 return
 
-    def _take_now(self, desk: Desk, arrival: Arrival) -> Arrival | None:
+    def _take_now(self, station: StationRecorder, arrival: Arrival) -> Arrival | None:
         """Record what came, and send it where it keeps nobody waiting; gives what the disk does not take."""
-        left = desk.record(arrival)
+        left = station.record(arrival)
         if left is None:
-            self._pass_on(desk, arrival)
+            self._pass_on(station, arrival)
         return left
 
-    def _pass_on(self, desk: Desk, arrival: Arrival) -> None:
+    def _pass_on(self, station: StationRecorder, arrival: Arrival) -> None:
         """Send what was recorded, at once if it can be; else the task that sends is woken."""
-        if not desk.passes or not self._bus.is_clear or self._sending or self._left:
+        if not station.passes or not self._bus.is_clear or self._sending or self._left:
             self._wake.set()
         else:
-            one = desk.passes[-1]
-            messages = self._due(desk, one)
+            one = station.passes[-1]
+            messages = self._due(station, one)
             left = list(dropwhile(self._bus.give, messages))
             if left:
                 self._left.append((left, one.dispatch.worker))
             if left or len(messages) > 1:
                 self._wake.set()
-        self._meters.recorded.labels(desk.name).inc(sum(map(len, arrival.pieces)))
+        self._meters.recorded.labels(station.name).inc(sum(map(len, arrival.pieces)))
 
     async def _send(self) -> None:
         while True:
@@ -160,16 +161,16 @@ class Ingest:
             messages, worker = self._left.popleft()
             await self._bus.send(messages, worker)
             n_sent += len(messages)
-        for desk, one in self._active():
-            messages = self._due(desk, one)
+        for station, one in self._active():
+            messages = self._due(station, one)
             await self._bus.send(messages, one.dispatch.worker)
             n_sent += len(messages)
         return n_sent
 
-    def _due(self, desk: Desk, one: OnTheWay) -> list[StageMessage]:
+    def _due(self, station: StationRecorder, one: PassInFlight) -> list[StageMessage]:
         """What goes out now of a pass."""
-        settled_at = -1 if one.ended else desk.settled_at
-        n_recorded = None if one.ended else desk.recorder.n_bytes
+        settled_at = -1 if one.ended else station.settled_at
+        n_recorded = None if one.ended else station.recorder.n_bytes
         messages = one.dispatch.send(
             time.monotonic(),
             ended=one.ended,
@@ -187,24 +188,24 @@ class Ingest:
                 run=run,
                 n_runs=one.dispatch.n_runs,
             )
-        return desk.with_events(messages)
+        return station.with_events(messages)
 
-    def _active(self) -> list[tuple[Desk, OnTheWay]]:
+    def _active(self) -> list[tuple[StationRecorder, PassInFlight]]:
         """The open passes, and the oldest of those that are complete."""
-        desks = [desk for desk, _ in self._stations.values()]
-        going = [(desk, one) for desk in desks for one in desk.passes if not one.dispatch.finished]
+        recorders = [station for station, _ in self._stations.values()]
+        going = [(station, one) for station in recorders for one in station.passes if not one.dispatch.finished]
         backlog = [pair for pair in going if pair[1].ended][:MAX_ACTIVE]
         return [pair for pair in going if not pair[1].ended] + backlog
 
     async def _listen(self) -> None:
         async for message in self._bus.received():
             now = time.monotonic()
-            if isinstance(message, Hello):
+            if isinstance(message, Restarted):
                 _log.warning("publish begins anew: unsettled passes are sent again", by=message.service)
             elif isinstance(message, Presence):
                 self._note_presence(online=message.online)
-            for desk, _ in self._stations.values():
-                for one in desk.passes:
+            for station, _ in self._stations.values():
+                for one in station.passes:
                     one.dispatch.take(message, now)
             self._wake.set()
 
@@ -219,39 +220,39 @@ class Ingest:
     async def _keep_house(self) -> None:
         while True:
             await asyncio.sleep(HOUSEKEEPING_S)
-            for desk, source in self._stations.values():
-                desk.end_after(self._gap_s)
-                await desk.settle(time.monotonic())
-                self._measure(desk, source)
+            for station, source in self._stations.values():
+                station.end_after(self._gap_s)
+                await station.settle(time.monotonic())
+                self._measure(station, source)
             self._wake.set()
 
     async def _sync(self, interval_s: float) -> None:
         while True:
             await asyncio.sleep(interval_s)
-            for desk, source in self._stations.values():
+            for station, source in self._stations.values():
                 with suppress(OSError):  # it is logged, and /health tells
-                    await asyncio.to_thread(desk.recorder.sync_copy())
-                if desk.recorder.open:
-                    source.recorded(desk.recorder.n_durable)
+                    await asyncio.to_thread(station.recorder.sync_copy())
+                if station.recorder.open:
+                    source.recorded(station.recorder.n_durable)
 
-    def _measure(self, desk: Desk, source: Source) -> None:
-        lag_bytes, lag_s = desk.lag()
-        self._meters.lag_bytes.labels(desk.name).set(lag_bytes)
-        self._meters.lag_seconds.labels(desk.name).set(lag_s)
-        n_out = sum(one.dispatch.n_unconfirmed for one in desk.passes)
-        self._meters.unconfirmed.labels(desk.name).set(n_out)
-        self._meters.unsettled.labels(desk.name).set(len(desk.passes))
-        self._meters.runs.labels(desk.name).set(sum(one.dispatch.n_runs for one in desk.passes))
-        self._meters.disk_full.labels(desk.name).set(desk.disk_full or bool(desk.recorder.broken))
-        self._meters.untidy.labels(desk.name).set(bool(desk.untidy))
-        self._meters.stalled.labels(desk.name).set(len(desk.stalled(time.monotonic())))
-        self._meters.damaged.labels(desk.name).set(desk.n_damaged)
+    def _measure(self, station: StationRecorder, source: Source) -> None:
+        lag_bytes, lag_s = station.lag()
+        self._meters.lag_bytes.labels(station.name).set(lag_bytes)
+        self._meters.lag_seconds.labels(station.name).set(lag_s)
+        n_out = sum(one.dispatch.n_unconfirmed for one in station.passes)
+        self._meters.unconfirmed.labels(station.name).set(n_out)
+        self._meters.unsettled.labels(station.name).set(len(station.passes))
+        self._meters.runs.labels(station.name).set(sum(one.dispatch.n_runs for one in station.passes))
+        self._meters.disk_full.labels(station.name).set(station.disk_full or bool(station.recorder.broken))
+        self._meters.untidy.labels(station.name).set(bool(station.untidy))
+        self._meters.stalled.labels(station.name).set(len(station.stalled(time.monotonic())))
+        self._meters.damaged.labels(station.name).set(station.n_damaged)
         if isinstance(source, UdpListener):
-            self._meters.odd.labels(desk.name).set(source.n_odd)
-            desk.events.extend(self._odd[desk.name].look(source))
+            self._meters.odd.labels(station.name).set(source.n_odd)
+            station.events.extend(self._odd[station.name].look(source))
         n_lost = source.n_lost
-        if n_lost > desk.n_lost:
-            _log.warning("datagrams are lost", station=desk.name, lost=n_lost)
-        desk.n_lost = n_lost
-        self._meters.lost.labels(desk.name).set(n_lost)
-        self._meters.refused.labels(desk.name).set(getattr(source, "n_refused", 0))
+        if n_lost > station.n_lost:
+            _log.warning("datagrams are lost", station=station.name, lost=n_lost)
+        station.n_lost = n_lost
+        self._meters.lost.labels(station.name).set(n_lost)
+        self._meters.refused.labels(station.name).set(getattr(source, "n_refused", 0))

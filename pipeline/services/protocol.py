@@ -1,11 +1,13 @@
 """What the three services say to each other under `<mission>/stage/`, as msgpack maps.
 
-    offer, raw    ingest to decode: a pass to take on; its bytes, in order
-    claim         decode to ingest: I take it
-    out           decode to publish: what became of those bytes, in order
-    done          publish to ingest: published up to there
-    lost, hello   to ingest: I miss something of this run; I began anew and remember none
+    offer, raw (Chunk)    ingest to decode: a pass to take on; its bytes, in order
+    claim                 decode to ingest: I take it
+    out (Output)          decode to publish: what became of those bytes, in order
+    done (Ack)            publish to ingest: published up to there
+    lost (Nack)           to ingest: I miss something of this run
+    hello (Restarted)     to ingest: I began anew and remember no run
 
+The names on the wire stay what access lists of brokers already have; each class says what it is.
 A run is one try at a pass, from its first byte on; `seq` counts its messages from 0. What comes from outside is
 checked here: anything that is not such a message is a ValueError in one line.
 """
@@ -57,7 +59,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Raw:
+class Chunk:
     """Bytes of a pass, `seq` counted from 0 within the run.
 
     `settled`: these are whole frames, each with a receive time of its own, and all that was received by now; `ended`:
@@ -81,8 +83,8 @@ class Outgoing:
 
 
 @dataclass(frozen=True, slots=True)
-class Out:
-    """What became of the run up to `n_bytes`; `seq` counts the run's Outs. `received_ns`: of its newest byte.
+class Output:
+    """What became of the run up to `n_bytes`; `seq` counts the run's Outputs. `received_ns`: of its newest byte.
 
     `refused`: why some output could not be sent to publish at all; empty where all were.
     """
@@ -97,7 +99,7 @@ class Out:
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
+class Ack:
     """All of the run up to `n_bytes` is published, but for what was `refused` (the reason): then it is not settled."""
 
     id: RunId
@@ -107,7 +109,7 @@ class Done:
 
 
 @dataclass(frozen=True, slots=True)
-class Lost:
+class Nack:
     """Something of the run did not come: it has to begin again."""
 
     id: RunId
@@ -115,7 +117,7 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
-class Hello:
+class Restarted:
     """A publish service that began anew: what it published lately may be lost with the broker."""
 
     service: str
@@ -128,16 +130,26 @@ class Presence:
     online: bool
 
 
-StageMessage = Offer | Claim | Raw | Out | Done | Lost | Hello | Presence
+StageMessage = Offer | Claim | Chunk | Output | Ack | Nack | Restarted | Presence
+_KINDS: dict[type, str] = {
+    Offer: "offer",
+    Claim: "claim",
+    Chunk: "raw",
+    Output: "out",
+    Ack: "done",
+    Nack: "lost",
+    Restarted: "hello",
+    Presence: "presence",
+}
 
 
 def stage_topic(mission: str, message: StageMessage, worker: str = "") -> str:
     """Where a message goes; `worker` for what concerns one of them."""
-    kind = type(message).__name__.lower()
+    kind = _KINDS[type(message)]
     return f"{mission}/stage/{kind}/{worker}" if worker else f"{mission}/stage/{kind}"
 
 
-def ids(message: Raw | Out) -> dict[str, Any]:
+def ids(message: Chunk | Output) -> dict[str, Any]:
     """What a log says of where a message belongs."""
     told = message.id
     return {"station": told.station, "pass_": told.name, "run": told.run, "batch": message.seq}
@@ -147,28 +159,28 @@ def pack(message: StageMessage) -> bytes:
     """The payload."""
     if isinstance(message, Presence):
         raise TypeError("presence is told by the status topic")
-    told: dict[str, Any] = {"kind": type(message).__name__.lower()}
-    if not isinstance(message, Hello):
+    told: dict[str, Any] = {"kind": _KINDS[type(message)]}
+    if not isinstance(message, Restarted):
         told |= {"station": message.id.station, "pass": message.id.name, "run": message.id.run}
     match message:
-        case Raw():
+        case Chunk():
             told |= {"seq": message.seq, "ended": message.ended, "settled": message.settled}
             told["data"] = np.ascontiguousarray(message.batch.data).data
             told |= {"mark_start": _times(message.batch.mark_start), "mark_ns": _times(message.batch.mark_ns)}
             told["unordered"] = message.batch.unordered
             told["events"] = [[getattr(one, name) for name in _EVENT] for one in message.events]
             told |= _damage(message.batch)
-        case Out():
+        case Output():
             told |= {"seq": message.seq, "n_bytes": message.n_bytes, "ended": message.ended}
             told |= {"received_ns": message.received_ns, "messages": [_sent(one) for one in message.messages]}
             told["refused"] = message.refused
-        case Done():
+        case Ack():
             told |= {"n_bytes": message.n_bytes, "ended": message.ended, "refused": message.refused}
         case Claim():
             told["worker"] = message.worker
-        case Lost():
+        case Nack():
             told["why"] = message.why
-        case Hello():
+        case Restarted():
             told["service"] = message.service
         case Offer():
             pass
@@ -185,9 +197,9 @@ def _damage(batch: ByteBatch) -> dict[str, Any]:
 
 def _n_bytes(message: StageMessage) -> int:
     """About as much as it will be, so that memory is asked for once."""
-    if isinstance(message, Raw):
+    if isinstance(message, Chunk):
         return len(message.batch.data) + 16 * len(message.batch.mark_ns)
-    return sum(len(one.message.payload) + 400 for one in message.messages) if isinstance(message, Out) else 0
+    return sum(len(one.message.payload) + 400 for one in message.messages) if isinstance(message, Output) else 0
 
 
 def unpack(payload: bytes) -> StageMessage:
@@ -230,7 +242,7 @@ def _flag(value: Any) -> bool:
     return value
 
 
-def _raw(told: Mapping[str, Any]) -> Raw:
+def _raw(told: Mapping[str, Any]) -> Chunk:
     data = told["data"]
     if not isinstance(data, bytes) or len(data) > MAX_RAW_BYTES:
         raise ValueError("its bytes are none, or too many")
@@ -245,7 +257,7 @@ def _raw(told: Mapping[str, Any]) -> Raw:
         raise ValueError("what is missing before it is no number, or without words")
     octets = np.frombuffer(data, np.uint8)
     batch = ByteBatch(octets, start, when_ns, damage=damage[:_MAX_DAMAGE], missing=missing, unordered=unordered)
-    return Raw(
+    return Chunk(
         _id(told),
         _count(told["seq"]),
         batch,
@@ -275,9 +287,9 @@ def _read_times(told: Any) -> NDArray[np.int64]:
     return np.frombuffer(told["data"], "<i8").astype(np.int64)
 
 
-def _out(told: Mapping[str, Any]) -> Out:
+def _out(told: Mapping[str, Any]) -> Output:
     messages = tuple(_outgoing(one) for one in told["messages"])
-    return Out(
+    return Output(
         _id(told),
         _count(told["seq"]),
         _count(told["n_bytes"]),
@@ -304,9 +316,9 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], StageMessage]] = {
     "claim": lambda told: Claim(_id(told), _name(told["worker"])),
     "raw": _raw,
     "out": _out,
-    "done": lambda told: Done(
+    "done": lambda told: Ack(
         _id(told), _count(told["n_bytes"]), _flag(told["ended"]), str(told.get("refused", ""))[:200]
     ),
-    "lost": lambda told: Lost(_id(told), str(told["why"])[:200]),
-    "hello": lambda told: Hello(_name(told["service"])),
+    "lost": lambda told: Nack(_id(told), str(told["why"])[:200]),
+    "hello": lambda told: Restarted(_name(told["service"])),
 }

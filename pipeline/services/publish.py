@@ -1,7 +1,7 @@
 """The publish stage as a service: what decode made goes out once, and ingest hears how far it has come.
 
-Its first word is Hello: what it published last may be lost with a broker, so ingest sends unsettled passes again and
-the keys drop what is known to be out for good.
+Its first message is Restarted: what it published last may be lost with a broker, so ingest sends unconfirmed passes
+again and the keys drop what is known to be out for good.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from ..model.errors import RunError
 from ..mqtt.publisher import PublishRefusedError
 from .bus import Bus
 from .metrics import PublishMeters
-from .protocol import Done, Hello, Lost, Out, RunId, StageMessage, ids
-from .published_keys import AGAIN_S, Keys, Ledger
+from .protocol import Ack, Nack, Output, Restarted, RunId, StageMessage, ids
+from .published_keys import AGAIN_S, Deduplicator, PublishedKeys
 
 ANSWER_S = 0.05
 HELLO_AGAIN_S = 11.0
-"""Before a refused Hello is sent again: longer than a refused topic is paused."""
+"""Before a refused Restarted is sent again: longer than a refused topic is paused."""
 _LOST_KEPT = _REFUSED_KEPT = 256
 _log = structlog.get_logger("publish")
 
 
 class Publish:
-    """`publish` sends messages, and what it gives is done when the broker has them; `remember_s` as in `Keys`."""
+    """`publish` sends messages; what it returns is done when the broker has them. `remember_s`: see `PublishedKeys`."""
 
     def __init__(
         self,
-        keys: Keys,
+        keys: PublishedKeys,
         publish: Callable[[Sequence[Message]], Awaitable[None]],
         bus: Bus,
         meters: PublishMeters,
@@ -42,16 +42,16 @@ class Publish:
         remember_s: float,
     ) -> None:
         self._keys = keys
-        self._ledger = Ledger(keys)
+        self._dedup = Deduplicator(keys)
         self._publish = publish
         self._bus = bus
         self._meters = meters
         self._remember_s = remember_s
-        self._done: dict[RunId, Done] = {}
+        self._done: dict[RunId, Ack] = {}
         self._refused: dict[str, str] = {}
         """Topics whose newest message the broker refused, and why."""
         self._lost: dict[str, None] = {}
-        self._losses: list[Lost] = []
+        self._losses: list[Nack] = []
         self._wake = asyncio.Event()
         self._again = True
         self._publishing: asyncio.Task[None] | None = None
@@ -76,7 +76,7 @@ class Publish:
 
         `refused`: topics that the broker does not take, with its reason; `disk`: why the keys cannot be kept.
         """
-        state: dict[str, Any] = {"keys": len(self._keys), "dropped": self._ledger.n_dropped}
+        state: dict[str, Any] = {"keys": len(self._keys), "dropped": self._dedup.n_dropped}
         state |= {"refused": dict(self._refused)} if self._refused else {}
         state |= {"disk": self._keys.trouble} if self._keys.trouble else {}
         return not (self._refused or self._keys.trouble), state
@@ -84,28 +84,28 @@ class Publish:
     async def _take(self) -> None:
         self._bus.attend(self._take_now)
         async for message in self._bus.received():
-            if isinstance(message, Out):
+            if isinstance(message, Output):
                 if self._publishing:
                     await self._publishing
                 self._take_one(message)
 
     def _take_now(self, message: StageMessage) -> bool:
         """What comes when all before it is published."""
-        if not isinstance(message, Out) or (self._publishing and not self._publishing.done()):
+        if not isinstance(message, Output) or (self._publishing and not self._publishing.done()):
             return False
         self._take_one(message)
         return True
 
-    def _take_one(self, out: Out) -> None:
-        judged = self._ledger.judge(out)
-        if isinstance(judged, Lost):
-            self._note_loss(judged, out)
-        elif not isinstance(judged, Done):
+    def _take_one(self, out: Output) -> None:
+        checked = self._dedup.check(out)
+        if isinstance(checked, Nack):
+            self._note_loss(checked, out)
+        elif not isinstance(checked, Ack):
             began = time.perf_counter()
-            waited = self._await(out, judged, self._publish(judged), began)
+            waited = self._await(out, checked, self._publish(checked), began)
             self._publishing = asyncio.create_task(waited, name="publish one")
 
-    def _note_loss(self, lost: Lost, out: Out) -> None:
+    def _note_loss(self, lost: Nack, out: Output) -> None:
         if lost.id.run not in self._lost:
             _log.warning("lost the run", why=lost.why, **ids(out))
             self._losses.append(lost)
@@ -114,7 +114,7 @@ class Publish:
         if len(self._lost) > _LOST_KEPT:
             del self._lost[next(iter(self._lost))]
 
-    async def _await(self, out: Out, messages: Sequence[Message], sent: Awaitable[None], began: float) -> None:
+    async def _await(self, out: Output, messages: Sequence[Message], sent: Awaitable[None], began: float) -> None:
         """Wait until the broker has answered for all of them, and note those that it took.
 
         A run of which it refused one is not settled, and is sent again with backoff until it is taken.
@@ -129,15 +129,17 @@ class Publish:
         self._note_refusals(out, messages, refused)
         self._meters.seconds.observe(time.perf_counter() - began)
         self._meters.published.inc(len(messages) - len(refused))
-        self._meters.dropped.set(self._ledger.n_dropped)
+        self._meters.dropped.set(self._dedup.n_dropped)
         if out.received_ns:
             self._meters.latency.observe(max(time.time() - out.received_ns / 1e9, 0.0))
         reason = f"{refused[0][0].topic}: {refused[0][1]}" if refused else ""
         now_ms = time.time_ns() // 1_000_000
-        self._done[out.id] = self._ledger.note(out, now_ms, [message for message, _ in refused], reason)
+        self._done[out.id] = self._dedup.commit(out, now_ms, [message for message, _ in refused], reason)
         self._wake.set()
 
-    def _note_refusals(self, out: Out, messages: Sequence[Message], refused: Sequence[tuple[Message, str]]) -> None:
+    def _note_refusals(
+        self, out: Output, messages: Sequence[Message], refused: Sequence[tuple[Message, str]]
+    ) -> None:
         """Keep which topics are refused now; each new one is logged once."""
         reasons = {message.topic: reason for message, reason in refused}
         unsent = f"from decode, pass {out.id.name}"
@@ -159,7 +161,7 @@ class Publish:
         while True:
             if self._again:
                 self._again = False
-                if not await self._bus.send([Hello("publish")]):
+                if not await self._bus.send([Restarted("publish")]):
                     asyncio.get_running_loop().call_later(HELLO_AGAIN_S, self._greet)
             self._wake.clear()
             done, self._done = self._done, {}

@@ -1,6 +1,6 @@
 """The publish stage's books: which messages are published, on disk, and how far each run has come.
 
-In: `Out`s. Out: the messages that are not published yet, then `Done`, or `Lost` where an Out is missing before this
+In: `Output`s. Out: the messages that are not published yet, then `Ack`, or `Nack` where an Out is missing before this
 one. After a restart the keys of the last `remember_s` count for nothing, since the broker may have lost their messages
 and nobody is left to send them again.
 """
@@ -18,7 +18,7 @@ from typing import Self
 from ..model.batches import Message
 from ..model.errors import RunError
 from .key_store import DIGEST_BYTES, KeyStore
-from .protocol import Done, Lost, Out, RunId
+from .protocol import Ack, Nack, Output, RunId
 
 MAX_KEYS = 200_000
 """Keys in memory."""
@@ -30,7 +30,7 @@ _LOOKED_AT = 64
 """Newest keys for the time of the last one: some may be damaged."""
 
 
-class Keys:
+class PublishedKeys:
     """Keys of what is published: all on disk, the newest MAX_KEYS in memory. Use it in `with`."""
 
     def __init__(self, path: Path, remember_s: float) -> None:
@@ -124,23 +124,23 @@ class Keys:
         self._forgotten_ms = NEVER_MS if self._store.forget_since(since_ms) else since_ms
 
 
-class Ledger:
+class Deduplicator:
     """What is expected next of each run."""
 
-    def __init__(self, keys: Keys) -> None:
+    def __init__(self, keys: PublishedKeys) -> None:
         self._keys = keys
         self._next: dict[RunId, int] = {}
         self._refused: dict[RunId, str] = {}
         """Runs of which the broker refused something, and why."""
         self.n_dropped = 0
 
-    def judge(self, out: Out) -> Lost | Done | list[Message]:
+    def check(self, out: Output) -> Nack | Ack | list[Message]:
         """The messages to publish, then to `note`; Done for what came twice; Lost where something is missing."""
         expected = self._next.get(out.id, 0)
         if out.seq > expected:
-            return Lost(out.id, f"output {out.seq} came, and what is before it did not")
+            return Nack(out.id, f"output {out.seq} came, and what is before it did not")
         if out.seq < expected:
-            return Done(out.id, 0, ended=False)
+            return Ack(out.id, 0, ended=False)
         self._next.pop(out.id, None)
         self._next[out.id] = out.seq + 1
         while len(self._next) > MAX_RUNS:
@@ -149,7 +149,7 @@ class Ledger:
         self.n_dropped += len(out.messages) - len(fresh)
         return fresh
 
-    def note(self, out: Out, now_ms: int, refused: Collection[Message] = (), reason: str = "") -> Done:
+    def commit(self, out: Output, now_ms: int, refused: Collection[Message] = (), reason: str = "") -> Ack:
         """The messages of `out` are published, but for those that were `refused`: these come again in a later run."""
         left = {id(message) for message in refused}
         sent = [one.key for one in out.messages if one.key and id(one.message) not in left]
@@ -158,7 +158,7 @@ class Ledger:
             self._refused[out.id] = reason or out.refused
             while len(self._refused) > MAX_RUNS:
                 del self._refused[next(iter(self._refused))]
-        return Done(out.id, out.n_bytes, out.ended, self._refused.get(out.id, ""))
+        return Ack(out.id, out.n_bytes, out.ended, self._refused.get(out.id, ""))
 
 
 def _digest(key: str) -> bytes:

@@ -26,7 +26,7 @@ from ..model.errors import ConfigError, DownlinkError
 from ..mqtt.broker import BrokerAddress
 from ..mqtt.client_ids import ClientIds
 from ..mqtt.publisher import Publisher, Timing, subscribe
-from ..processing.chain import Line
+from ..processing.chain import ProcessingChain
 from ..recordings.disk import LATER
 from ..recordings.disk_share import DiskShare
 from ..recordings.expiry import remaining_s
@@ -47,8 +47,8 @@ from .health import watched
 from .ingest import Ingest
 from .metrics import DecodeMeters, IngestMeters, Meters, PublishMeters
 from .publish import Publish
-from .published_keys import Keys
-from .station_recorder import Desk
+from .published_keys import PublishedKeys
+from .station_recorder import StationRecorder
 
 SESSION_S = 3600
 """How long the broker keeps what a service that is away has not seen."""
@@ -89,10 +89,10 @@ async def ingest(common: Common, recorded: Recorded) -> None:
     meters = IngestMeters()
     _check_doors(common, recorded.stations)
     with held(recorded.folder):
-        desks, ids = _desks(common, recorded), ClientIds(recorded.folder)
+        recorders, ids = _recorders(common, recorded), ClientIds(recorded.folder)
         async with _connected(common, ids, "ingest", "ingest", remember_s=0, connect_later=True) as publisher:
             bus = _bus(common, ids, "ingest", "ingest", publisher)
-            service = _ingest(desks, recorded, bus, meters)
+            service = _ingest(recorders, recorded, bus, meters)
             certificates = [path for one in recorded.stations for path in (one.cert, one.ca)]
             await _serve("ingest", common, meters, publisher, {"ingest": bus}, {"ingest": service}, certificates)
 
@@ -118,7 +118,7 @@ async def publish(common: Common, folder: Path) -> None:
         if later and not complete:
             later[0].begin_anew()
 
-    with held(folder), Keys(folder / "published.keys", common.remember_s) as keys:
+    with held(folder), PublishedKeys(folder / "published.keys", common.remember_s) as keys:
         ids = ClientIds(folder)
         async with _connected(
             common, ids, "publish", "publish", remember_s=common.remember_s, on_return=returned
@@ -142,8 +142,8 @@ async def everything(common: Common, recorded: Recorded) -> None:
             later[0].begin_anew()
 
     _check_doors(common, recorded.stations)
-    with held(recorded.folder), Keys(recorded.folder / "published.keys", common.remember_s) as keys:
-        desks, ids = _desks(common, recorded), ClientIds(recorded.folder)
+    with held(recorded.folder), PublishedKeys(recorded.folder / "published.keys", common.remember_s) as keys:
+        recorders, ids = _recorders(common, recorded), ClientIds(recorded.folder)
         async with _connected(
             common,
             ids,
@@ -153,7 +153,7 @@ async def everything(common: Common, recorded: Recorded) -> None:
             on_return=returned,
             connect_later=True,
         ) as publisher:
-            first = _ingest(desks, recorded, buses["ingest"], of_ingest)
+            first = _ingest(recorders, recorded, buses["ingest"], of_ingest)
             second = _decode(common, "local", recorded.folder, buses["decode"], of_decode)
             third = Publish(keys, publisher.publish, buses["publish"], of_publish, remember_s=common.remember_s)
             later.append(third)
@@ -179,41 +179,43 @@ def _check_doors(common: Common, stations: Sequence[Station] = ()) -> None:
         check_listener("health", common.health[0], authenticates=None, open_to_all=common.open_to_all)
 
 
-def _desks(common: Common, recorded: Recorded) -> dict[str, tuple[Desk, Source]]:
+def _recorders(common: Common, recorded: Recorded) -> dict[str, tuple[StationRecorder, Source]]:
     names = [station.name for station in recorded.stations]
     if len(set(names)) < len(names):
         raise ConfigError(f"stations need names of their own: {', '.join(names)}")
-    desks: dict[str, tuple[Desk, Source]] = {}
+    recorders: dict[str, tuple[StationRecorder, Source]] = {}
     share = DiskShare(
         recorded.folder, names, share_bytes=recorded.share_bytes, reserve_bytes=recorded.reserve_bytes
     )
     for station in recorded.stations:
         topic_root(common.mission.name, station.name)  # a ConfigError where it can be no topic
         folder = recorded.folder / station.name
-        recorder = Recorder(folder, recorded.policy, share=share, datagrams=station.kind == "udp")
+        log = Recorder(folder, recorded.policy, share=share, datagrams=station.kind == "udp")
         unmarked = common.mission.link.framing != "cadu"
-        desk = Desk(station.name, recorder, recorded.policy, recorded.pace, marks_connections=unmarked)
-        desks[station.name] = desk, _source(station, desk, common.mission, folder)
-    return desks
+        recorder = StationRecorder(station.name, log, recorded.policy, recorded.pace, marks_connections=unmarked)
+        recorders[station.name] = recorder, _source(station, recorder, common.mission, folder)
+    return recorders
 
 
-def _ingest(desks: Mapping[str, tuple[Desk, Source]], recorded: Recorded, bus: Bus, meters: IngestMeters) -> Ingest:
-    return Ingest(desks, bus, meters, gap_s=recorded.gap_s, fsync_s=recorded.policy.fsync_s)
+def _ingest(
+    recorders: Mapping[str, tuple[StationRecorder, Source]], recorded: Recorded, bus: Bus, meters: IngestMeters
+) -> Ingest:
+    return Ingest(recorders, bus, meters, gap_s=recorded.gap_s, fsync_s=recorded.policy.fsync_s)
 
 
-def _source(station: Station, desk: Desk, mission: Mission, folder: Path) -> Source:
+def _source(station: Station, recorder: StationRecorder, mission: Mission, folder: Path) -> Source:
     match station.kind:
         case "tcp-listen":
             return TcpListener(station, evidence_of(mission.link, mission.channels))
         case "tcp":
             return TcpClient(station)
         case "feed":
-            return FeedListener(station, desk)
+            return FeedListener(station, recorder)
         case "udp":
             bare = mission.link.framing == "frames"
             return UdpListener(station, _block_bytes(mission), strict=bare, marker=mission.link.sync_marker)
         case "file":
-            return GrowingFile(station, desk.position_of, folder / "followed.json")
+            return GrowingFile(station, recorder.position_of, folder / "followed.json")
         case _:
             return StandardInput()
 
@@ -233,7 +235,9 @@ def _decode(common: Common, name: str, folder: Path, bus: Bus, meters: DecodeMet
     mission = common.mission
     load_libraries(mission.instruments)  # not when the first pass begins: a worker that imports answers nobody
     at_once = not any(REGISTER[one].wait_rows for one in mission.instruments)
-    worker = Worker(mission.name, lambda stream: Line(mission, stream), folder / "quarantine", settles=at_once)
+    worker = Worker(
+        mission.name, lambda stream: ProcessingChain(mission, stream), folder / "quarantine", settles=at_once
+    )
     return Decode(name, worker, bus, meters)
 
 

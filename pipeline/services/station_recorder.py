@@ -19,14 +19,14 @@ from ..recordings.records import UNKNOWN
 from ..recordings.retention import Retention
 from ..stations.tcp import Arrival
 from .dispatch import Dispatch, Pace
-from .protocol import MAX_EVENTS, Raw, StageMessage
+from .protocol import MAX_EVENTS, Chunk, StageMessage
 
 _AGAIN = "~"  # between a pass's name and its number where the name comes again
 _log = structlog.get_logger("ingest")
 
 
 @dataclass(slots=True)
-class OnTheWay:
+class PassInFlight:
     """A pass that is not settled: its folder, and its way through the services."""
 
     folder: PassFolder
@@ -49,7 +49,7 @@ class OnTheWay:
         return self.n_damaged - n_before
 
 
-class Desk:
+class StationRecorder:
     """One station: its recorder, and its passes that are not settled.
 
     `marks_connections`: blocks of the link carry no marker, so a frame or packet that a broken connection cut could not
@@ -172,11 +172,11 @@ class Desk:
 
     def with_events(self, messages: list[StageMessage]) -> list[StageMessage]:
         """Messages that are about to be sent, with the events that wait in the first that has room for them."""
-        place = next((i for i, one in enumerate(messages) if isinstance(one, Raw)), None)
+        place = next((i for i, one in enumerate(messages) if isinstance(one, Chunk)), None)
         if not self.events or place is None:
             return messages
         events, first = tuple(self.events), messages[place]
-        assert isinstance(first, Raw)
+        assert isinstance(first, Chunk)
         self.events.clear()
         return [*messages[:place], replace(first, events=events), *messages[place + 1 :]]
 
@@ -306,12 +306,12 @@ class Desk:
         self.disk_full = True
         return replace(arrival, pieces=arrival.pieces[n_done:], received_ns=arrival.received_ns[n_done:])
 
-    def _on_its_way(self, folder: PassFolder) -> OnTheWay:
+    def _on_its_way(self, folder: PassFolder) -> PassInFlight:
         def open_reader() -> PassReader:
             on_its_way.look_for_damage()
             on_its_way.reader = PassReader(folder, lambda: self.recorder.newest)
             return on_its_way.reader
 
         dispatch = Dispatch(self.name, folder.name, open_reader, self._pace)
-        on_its_way = OnTheWay(folder, dispatch, folder.ended)
+        on_its_way = PassInFlight(folder, dispatch, folder.ended)
         return on_its_way

@@ -111,11 +111,11 @@ def _pass(
     """One pass: its files, and what the campaign's file says of it."""
     k, j = place
     scenario = _scenario(campaign.scenario, k, j)
-    aloft = observe(scenario, way.send_ns, stay.timeline.duration_s, down=j == 0)
-    received = send(whole, part, aloft, scenario, way, counters, campaign.stations)
+    orbiter_measurements = observe(scenario, way.send_ns, stay.timeline.duration_s, down=j == 0)
+    received = send(whole, part, orbiter_measurements, scenario, way, counters, campaign.stations)
     paths = [pass_path(out, campaign, scenario.sol, j, station) for station in range(campaign.stations)]
     for path, sent in zip(paths, received, strict=True):
-        write(path, scenario, stay, aloft, sent)
+        write(path, scenario, stay, orbiter_measurements, sent)
     made = [summary(files_of(path), stay.timeline.sol, sent) for path, sent in zip(paths, received, strict=True)]
     return made, _entry(paths, stay, received)
 

@@ -78,10 +78,10 @@ def simulate(out: Path, scenario: Scenario, progress: Callable[[float], None] | 
     counters = Counters({}, traffic.first_counts(scenario.seed))
     whole = queue(records_of(stay.measurements), scenario.seed, counters.sequence)
     way = relay(stay.timeline.stop_ns, len(whole.octets))
-    aloft = observe(scenario, way.send_ns, stay.timeline.duration_s)
-    (sent,) = send(whole, (0, len(whole)), aloft, scenario, way, counters)
+    orbiter_measurements = observe(scenario, way.send_ns, stay.timeline.duration_s)
+    (sent,) = send(whole, (0, len(whole)), orbiter_measurements, scenario, way, counters)
     tell(0.8)
-    write(out, scenario, stay, aloft, sent)
+    write(out, scenario, stay, orbiter_measurements, sent)
     tell(1.0)
     return summary(files_of(out), stay.timeline.sol, sent)
 
@@ -97,7 +97,7 @@ def live(scenario: Scenario, tell: Callable[[float], None], since: Traverse | No
 def send(
     whole: PacketStream,
     part: tuple[int, int],
-    aloft: Sequence[Measurement],
+    orbiter_measurements: Sequence[Measurement],
     scenario: Scenario,
     way: Relay,
     counters: Counters,
@@ -106,7 +106,7 @@ def send(
     """The orbiter frames a part of the rover's packets and sends, its own in between; each station has a `Sent`."""
     seed, profile = scenario.seed, PROFILES[scenario.profile]
     stream = fill(whole.cut(*part), profile.zone_bytes, counters.sequence)
-    own = _own(aloft, seed, profile, counters) if aloft else None
+    own = _own(orbiter_measurements, seed, profile, counters) if orbiter_measurements else None
     n_relay = len(stream.octets) // profile.zone_bytes
     n_idle = traffic.how_many_idle(n_relay) if scenario.faults.other_channel else 0
     channels = traffic.all_frames(stream, own, n_idle, profile, counters.frames)
@@ -123,18 +123,24 @@ def send(
     return received
 
 
-def _own(aloft: Sequence[Measurement], seed: int, profile: Profile, counters: Counters) -> PacketStream:
-    return fill(queue(records_of(aloft), seed, counters.sequence), profile.zone_bytes, counters.sequence)
+def _own(
+    orbiter_measurements: Sequence[Measurement], seed: int, profile: Profile, counters: Counters
+) -> PacketStream:
+    return fill(
+        queue(records_of(orbiter_measurements), seed, counters.sequence), profile.zone_bytes, counters.sequence
+    )
 
 
-def write(out: Path, scenario: Scenario, stay: Stay, aloft: Sequence[Measurement], sent: Sent) -> None:
+def write(
+    out: Path, scenario: Scenario, stay: Stay, orbiter_measurements: Sequence[Measurement], sent: Sent
+) -> None:
     """All files of a pass, or none."""
     times, arrays, books, _ = files_of(out)
-    measured = [*stay.measurements, *aloft]
+    measured = [*stay.measurements, *orbiter_measurements]
     write_together(
         {
             times: link.receive_times(sent.reception).tobytes(),
-            arrays: npz(truth.arrays(stay.measurements, aloft, stay.rover, stay.timeline, sent)),
+            arrays: npz(truth.arrays(stay.measurements, orbiter_measurements, stay.rover, stay.timeline, sent)),
             books: truth.text(truth.books(scenario, stay.timeline, measured, sent)),
             out: sent.reception.octets.data,
         }

@@ -84,7 +84,7 @@ class Sent:
 
 def arrays(
     measurements: Sequence[Measurement],
-    aloft: Sequence[Measurement],
+    orbiter_measurements: Sequence[Measurement],
     rover: Traverse,
     timeline: Timeline,
     sent: Sent,
@@ -98,7 +98,7 @@ def arrays(
     }
     found |= _told(measurements, sent.whole, sent.whole_taken())
     if sent.own:
-        found |= _told(aloft, sent.own, sent.own_taken())
+        found |= _told(orbiter_measurements, sent.own, sent.own_taken())
     return {name: _compact(values) for name, values in found.items()}
 
 

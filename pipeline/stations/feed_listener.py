@@ -30,7 +30,7 @@ from .feed_messages import (
     read_hello,
 )
 from .tcp import Arrival, TcpListener
-from .tcp_protocol import Inlet
+from .tcp_protocol import TcpReceiver
 
 MAX_ASKING = 16
 """Connections that have not yet said who they are."""
@@ -70,10 +70,10 @@ class FeedListener(TcpListener):
     def __init__(self, station: Station, store: PassStore) -> None:
         super().__init__(station)
         self._store = store
-        self._asking: dict[asyncio.Task[None], Inlet] = {}
+        self._asking: dict[asyncio.Task[None], TcpReceiver] = {}
         self._hello: Hello | None = None
         """Of the sender that is connected."""
-        self._feeding: Inlet | None = None
+        self._feeding: TcpReceiver | None = None
         self._name = ""
         self._n_told = 0
         self._refused_at: dict[str, float] = {}
@@ -84,7 +84,7 @@ class FeedListener(TcpListener):
             self._n_told = n_bytes
             _write(self._feeding, f"recorded {n_bytes}")
 
-    def _opened(self, connection: Inlet) -> None:
+    def _opened(self, connection: TcpReceiver) -> None:
         """A connection counts once it has said who it is: one that says nothing interrupts no sender."""
         if len(self._asking) >= MAX_ASKING:
             next(iter(self._asking)).cancel()
@@ -92,7 +92,7 @@ class FeedListener(TcpListener):
         self._asking[task] = connection
         task.add_done_callback(self._asking.pop)
 
-    async def _admit(self, connection: Inlet) -> None:
+    async def _admit(self, connection: TcpReceiver) -> None:
         line = b""
         try:
             async with asyncio.timeout(HELLO_S):
@@ -115,7 +115,7 @@ class FeedListener(TcpListener):
         if self._hello is hello:
             self._hello = None
 
-    def _refuse(self, connection: Inlet, line: bytes) -> None:
+    def _refuse(self, connection: TcpReceiver, line: bytes) -> None:
         reason = "refused: no feed"
         if is_of_another_release(line):
             reason = "refused: a feed of another release of downlink; both sides must be of the same"
@@ -126,7 +126,7 @@ class FeedListener(TcpListener):
             _log.warning(reason, station=self._station.name, began=line[:40].hex())
         connection.close()
 
-    async def _read(self, connection: Inlet) -> None:
+    async def _read(self, connection: TcpReceiver) -> None:
         hello = self._hello
         assert hello is not None
         place = await self._place_of(connection, hello)
@@ -164,7 +164,7 @@ class FeedListener(TcpListener):
             self._store.resume(place.folder)
         return place.folder.name
 
-    async def _place_of(self, connection: Inlet, hello: Hello) -> _Place:
+    async def _place_of(self, connection: TcpReceiver, hello: Hello) -> _Place:
         """The recorded pass that the sender's bytes continue, the longest one; none for a new pass."""
         best = _Place(None, 0)
         if hello.resumes:
@@ -178,7 +178,7 @@ class FeedListener(TcpListener):
                 best = _Place(folder, n_bytes)
         return best
 
-    async def _is_head(self, connection: Inlet, hello: Hello, folder: PassFolder, n_bytes: int) -> bool:
+    async def _is_head(self, connection: TcpReceiver, hello: Hello, folder: PassFolder, n_bytes: int) -> bool:
         """Whether the sender's first `n_bytes` are those of a recorded pass."""
         own = asyncio.create_task(asyncio.to_thread(_digest_if_alike, folder, n_bytes, hello))
         while not (await asyncio.wait((own,), timeout=WAIT_S))[0]:
@@ -210,11 +210,11 @@ def _digest_if_alike(folder: PassFolder, n_bytes: int, hello: Hello) -> str:
         return ""
 
 
-def _write(connection: Inlet, line: str) -> None:
+def _write(connection: TcpReceiver, line: str) -> None:
     connection.write(f"{line}\n".encode())
 
 
-async def _closed(connection: Inlet) -> None:
+async def _closed(connection: TcpReceiver) -> None:
     """Close once the other side has read what was written, or does not care to."""
     connection.close()
     with suppress(OSError, TimeoutError):

@@ -20,7 +20,7 @@ import structlog
 from ..model.errors import RunError
 from ..system.tls import HANDSHAKE_S, in_words, n_refused, options
 from .address import Station, tls_of
-from .tcp_protocol import Inlet, listen
+from .tcp_protocol import TcpReceiver, listen
 
 TAKEOVER_S = 5.0
 """Silence after which a connection gives way to another that sends."""
@@ -85,10 +85,10 @@ class TcpListener:
         self._looks_valid = looks_valid
         self._came: asyncio.Queue[Arrival] = asyncio.Queue(1)
         self._turn = asyncio.Lock()
-        self._candidates: dict[asyncio.Task[None], Inlet] = {}
+        self._candidates: dict[asyncio.Task[None], TcpReceiver] = {}
         self._waiting: asyncio.Task[None] | None = None
         self._serving: asyncio.Task[None] | None = None
-        self._connection: Inlet | None = None
+        self._connection: TcpReceiver | None = None
         self._heard_at = -math.inf
         """When the connection that is read sent something or was taken, by the loop's clock; -inf: there was none."""
         self.port = station.port
@@ -121,7 +121,7 @@ class TcpListener:
     def recorded(self, n_bytes: int) -> None:
         """No-op: TCP stations do not ask what is recorded."""
 
-    def _opened(self, connection: Inlet) -> None:
+    def _opened(self, connection: TcpReceiver) -> None:
         """A connection is open: read it if there is no other, else decide by what it sends."""
         if self._connection is None and self._waiting is None:
             self._replace(connection)
@@ -132,7 +132,7 @@ class TcpListener:
         self._candidates[task] = connection
         task.add_done_callback(self._candidates.pop)
 
-    async def _admit(self, connection: Inlet) -> None:
+    async def _admit(self, connection: TcpReceiver) -> None:
         """Wait until a connection may take the place of the one that is read, or is closed."""
         admitted = False
         try:
@@ -158,7 +158,7 @@ class TcpListener:
         silent_s = asyncio.get_running_loop().time() - self._heard_at
         return silent_s >= TAKEOVER_S or self._looks_valid(octets)
 
-    def _replace(self, connection: Inlet) -> None:
+    def _replace(self, connection: TcpReceiver) -> None:
         """Read this connection next, and end the one that is read."""
         if self._waiting:
             self._waiting.cancel()
@@ -167,7 +167,7 @@ class TcpListener:
         self._waiting = asyncio.create_task(self._serve(connection), name=f"serve {self._station.name}")
         self._waiting.add_done_callback(lambda _: connection.abort())
 
-    async def _serve(self, connection: Inlet) -> None:
+    async def _serve(self, connection: TcpReceiver) -> None:
         """Once the connection before is closed, and all that came over it is recorded."""
         peer = str(connection.told("peername"))
         try:
@@ -184,7 +184,7 @@ class TcpListener:
                 self._connection = self._serving = None
                 _log.info("disconnected", station=self._station.name, peer=peer)
 
-    async def _read(self, connection: Inlet) -> None:
+    async def _read(self, connection: TcpReceiver) -> None:
         anew = True
         while piece := await connection.read():
             self._heard_at = asyncio.get_running_loop().time()
@@ -233,9 +233,9 @@ class TcpClient:
         """A station does not ask."""
 
 
-async def _dial(station: Station, tls: ssl.SSLContext | None) -> Inlet:
+async def _dial(station: Station, tls: ssl.SSLContext | None) -> TcpReceiver:
     """Connect to a station, within a bounded time; OSError where it is not there or TLS fails."""
     async with asyncio.timeout(2 * HANDSHAKE_S):
         loop = asyncio.get_running_loop()
-        _, connection = await loop.create_connection(Inlet, station.host, station.port, **options(tls))
+        _, connection = await loop.create_connection(TcpReceiver, station.host, station.port, **options(tls))
     return connection

@@ -23,10 +23,10 @@ BUSY_BYTES, GATHER_S = 1 << 15, 0.02
 """Where so much is there at once the link is busy: then more is waited for."""
 
 
-class Inlet(asyncio.BufferedProtocol):
+class TcpReceiver(asyncio.BufferedProtocol):
     """A connection, from `connection_made` on; `opened` is told of it then. One task reads."""
 
-    def __init__(self, opened: Callable[[Inlet], None] = lambda _: None) -> None:
+    def __init__(self, opened: Callable[[TcpReceiver], None] = lambda _: None) -> None:
         self._opened = opened
         self._buffer = _fresh()
         self._n_bytes = 0
@@ -150,7 +150,7 @@ class Inlet(asyncio.BufferedProtocol):
 
 
 async def listen(
-    tls: ssl.SSLContext | None, opened: Callable[[Inlet], None], host: str, port: int
+    tls: ssl.SSLContext | None, opened: Callable[[TcpReceiver], None], host: str, port: int
 ) -> asyncio.Server:
     """Listen for connections; `opened` is called with each, after its TLS handshake. OSError where it cannot listen.
 
@@ -159,18 +159,18 @@ async def listen(
     """
     loop = asyncio.get_running_loop()
     if tls is None:
-        return await loop.create_server(lambda: Inlet(opened), host, port, backlog=8)
+        return await loop.create_server(lambda: TcpReceiver(opened), host, port, backlog=8)
     under_way: dict[asyncio.Task[None], asyncio.Transport] = {}
     return await loop.create_server(lambda: _Handshake(tls, opened, under_way), host, port, backlog=8)
 
 
 class _Handshake(asyncio.Protocol):
-    """A connection until its TLS handshake is done; an Inlet has it then."""
+    """A connection until its TLS handshake is done; a TcpReceiver has it then."""
 
     def __init__(
         self,
         tls: ssl.SSLContext,
-        opened: Callable[[Inlet], None],
+        opened: Callable[[TcpReceiver], None],
         under_way: dict[asyncio.Task[None], asyncio.Transport],
     ) -> None:
         self._tls = tls
@@ -189,17 +189,17 @@ class _Handshake(asyncio.Protocol):
         task.add_done_callback(lambda _: self._under_way.pop(task, None))
 
     async def _shake(self, transport: asyncio.Transport) -> None:
-        inlet = Inlet(self._opened)
+        receiver = TcpReceiver(self._opened)
         timeout_s = options(self._tls)["ssl_handshake_timeout"]
         try:
             secured = await asyncio.get_running_loop().start_tls(
-                transport, inlet, self._tls, server_side=True, ssl_handshake_timeout=timeout_s
+                transport, receiver, self._tls, server_side=True, ssl_handshake_timeout=timeout_s
             )
         except OSError:  # logged by the handshake itself, where it is more than a connection that broke
             transport.abort()
             return
         if secured:
-            inlet.connection_made(secured)
+            receiver.connection_made(secured)
 
 
 def _fresh() -> memoryview:

@@ -11,7 +11,7 @@ from downlink_pipeline.archive.products import product_files
 from downlink_pipeline.commands.recordings import write_products
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.batches import Product, Quantity, TimeRange
-from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.reader import read_pass
 
 
@@ -31,7 +31,7 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 
 @pytest.fixture(scope="session")
 def products(bundled: Path) -> list[Product]:
-    line = Line(load_mission("zhurong"), "clean")
+    line = ProcessingChain(load_mission("zhurong"), "clean")
     made = [product for batch in read_pass(bundled / "clean.cadu") for product in line.feed(batch).products]
     return made + list(line.flush().products)
 

@@ -12,7 +12,7 @@ from downlink_pipeline.archive.collection import Origin
 from downlink_pipeline.archive.products import product_files
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.errors import RunError
-from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.reader import read_pass
 from downlink_pipeline.simulate import Scenario, simulate
 
@@ -24,7 +24,7 @@ def made(tmp_path_factory):
     """Products of a pass with the radar in four polarisations, and cameras."""
     recording = tmp_path_factory.mktemp("four") / "pass.cadu"
     simulate(recording, Scenario(duration_s=120.0, all_polarizations=True))
-    line = Line(load_mission("zhurong"), "four")
+    line = ProcessingChain(load_mission("zhurong"), "four")
     products = [one for batch in read_pass(recording) for one in line.feed(batch).products]
     return products + list(line.flush().products)
 

@@ -21,7 +21,7 @@ from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.mqtt.address import BrokerAddress
 from downlink_pipeline.mqtt.publisher import subscribe
 from downlink_pipeline.mqtt.reconnect import Timing
-from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.reader import read_pass
 from downlink_pipeline.system.certs import make_certificates
 
@@ -112,7 +112,7 @@ def without_receipt(payload):
 
 
 def undisturbed(name):
-    line = Line(load_mission("zhurong"), "live")
+    line = ProcessingChain(load_mission("zhurong"), "live")
     products = [
         product for batch in read_pass(ROOT / "replay_data" / name) for product in line.feed(batch).products
     ]

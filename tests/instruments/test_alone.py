@@ -11,7 +11,7 @@ from downlink_pipeline.instruments import Context, Suite
 from downlink_pipeline.messages.topics import product_message
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.batches import NO_TIME, ByteBatch, PacketBatch
-from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.chain import ProcessingChain
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +27,7 @@ def mission():
 def packets(mission, bundled):
     """The first packets of the bundled pass."""
     octets = np.fromfile(bundled / "clean.cadu", np.uint8, 1 << 20)
-    return some(Line(mission, "x", until="packets").feed(ByteBatch.of(octets)).packets, slice(N_PACKETS))
+    return some(ProcessingChain(mission, "x", until="packets").feed(ByteBatch.of(octets)).packets, slice(N_PACKETS))
 
 
 def some(packets, part, **other):

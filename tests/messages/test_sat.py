@@ -16,7 +16,7 @@ from downlink_pipeline.commands import recordings as app
 from downlink_pipeline.commands.catalogue import catalogue, latest_clashes
 from downlink_pipeline.messages import topics
 from downlink_pipeline.mission.loading import load_mission
-from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.reader import read_pass
 
 HERE = Path(__file__).parent
@@ -65,7 +65,7 @@ def mission():
 
 @pytest.fixture(scope="module")
 def outcomes(mission):
-    line = Line(mission, "live")
+    line = ProcessingChain(mission, "live")
     return [*map(line.feed, read_pass(HERE / "sat.packets")), line.flush()]
 
 
@@ -119,7 +119,7 @@ def test_check_names_parameters_that_share_a_topic(tmp_path):
 
 
 def test_the_books_of_a_value_tell_when_it_was_received(mission):
-    line = Line(mission, "live")
+    line = ProcessingChain(mission, "live")
     data = np.frombuffer((HERE / "sat.packets").read_bytes(), np.uint8)
     received_ns = 1_700_000_000_123_456_789  # 2023-11-14T22:13:20.123Z
     batch = next(iter(read_pass(HERE / "sat.packets"))).of(data, received_ns)

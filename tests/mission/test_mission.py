@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from downlink_pipeline.mission.loading import find_mission, load_mission
 from downlink_pipeline.model.errors import ConfigError
-from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.processing.passes import with_origin
 
 ZHURONG = Path(__file__).resolve().parents[2] / "configs" / "zhurong"
@@ -203,7 +203,7 @@ def test_a_mission_file_says_whether_all_its_telemetry_is_a_simulators(
     (folder / "mission.toml").write_text(line + FRAMES)
     mission = load_mission(str(folder))
     assert mission.simulated is simulated
-    assert Line(mission).mission.lineage["simulated"] is simulated
+    assert ProcessingChain(mission).mission.lineage["simulated"] is simulated
 
 
 def test_recordings_with_their_truth_beside_them_are_simulated(folder: Path) -> None:

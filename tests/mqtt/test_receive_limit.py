@@ -10,11 +10,11 @@ import pytest
 from downlink_pipeline.messages import topics
 from downlink_pipeline.model.batches import Message
 from downlink_pipeline.mqtt import publisher as mqtt
-from downlink_pipeline.mqtt import receive_limit as incoming
+from downlink_pipeline.mqtt import receive_limit
 from downlink_pipeline.mqtt.connection import MQTT_3_1_1, Connection
 from downlink_pipeline.mqtt.publisher import Publisher, subscribe
-from downlink_pipeline.mqtt.session import Terms
-from downlink_pipeline.services.protocol import Out, Outgoing, RunId, pack
+from downlink_pipeline.mqtt.session import SessionOptions
+from downlink_pipeline.services.protocol import Outgoing, Output, RunId, pack
 from structlog.testing import capture_logs
 
 
@@ -31,15 +31,15 @@ async def next_topics(address, n, **more):
 
 
 async def test_what_is_larger_than_announced_is_not_sent_by_an_mqtt_5_broker(mosquitto, tmp_path, monkeypatch):
-    monkeypatch.setattr(incoming.Incoming, "_drop", lambda *_: pytest.fail("it was sent"))
+    monkeypatch.setattr(receive_limit.ReceiveLimiter, "_drop", lambda *_: pytest.fail("it was sent"))
     broker = await mosquitto()
-    await put(broker, "t/a-giant", incoming.MAX_PACKET_BYTES, tmp_path, "-r")
+    await put(broker, "t/a-giant", receive_limit.MAX_PACKET_BYTES, tmp_path, "-r")
     await put(broker, "t/small", 10, tmp_path, "-r")
     assert await next_topics(broker.address, 1) == ["t/small"]
 
 
 async def test_a_giant_of_a_3_1_1_broker_is_dropped_acknowledged_and_never_held(mosquitto, tmp_path, monkeypatch):
-    monkeypatch.setattr(incoming, "MAX_PACKET_BYTES", 1 << 20)
+    monkeypatch.setattr(receive_limit, "MAX_PACKET_BYTES", 1 << 20)
     broker = await mosquitto()
     address = replace(broker.address, mqtt_5=False)
     session = {"client_id": "keeps", "session_s": 60}
@@ -72,9 +72,9 @@ async def test_a_broker_that_sends_a_giant_of_another_kind_is_left(tcp_server, h
 
 
 async def test_while_nobody_takes_messages_no_more_than_the_room_for_them_is_read(mosquitto, monkeypatch):
-    monkeypatch.setattr(incoming, "MAX_WAITING_BYTES", 1 << 20)
+    monkeypatch.setattr(receive_limit, "MAX_WAITING_BYTES", 1 << 20)
     broker = await mosquitto()
-    connection = await Connection(replace(broker.address, mqtt_5=False), Terms("idle"), MQTT_3_1_1).open()
+    connection = await Connection(replace(broker.address, mqtt_5=False), SessionOptions("idle"), MQTT_3_1_1).open()
     try:
         await connection.listen(["t"])
         async with Publisher(broker.address) as publisher:
@@ -92,8 +92,8 @@ async def test_while_nobody_takes_messages_no_more_than_the_room_for_them_is_rea
 
 def test_the_largest_product_fits_what_publishers_send_and_subscribers_read():
     product = Message("t" * 1000, bytes(topics.MAX_PAYLOAD_BYTES))
-    out = Out(
+    out = Output(
         RunId("s" * 100, "p" * 100, "r" * 12), 1 << 40, 1 << 60, False, 1 << 62, (Outgoing(product, "k" * 400),)
     )
     assert len(pack(out)) <= mqtt.MAX_PAYLOAD_BYTES
-    assert mqtt.MAX_PAYLOAD_BYTES + 65_535 + 300 < incoming.MAX_PACKET_BYTES
+    assert mqtt.MAX_PAYLOAD_BYTES + 65_535 + 300 < receive_limit.MAX_PACKET_BYTES

@@ -1,5 +1,5 @@
 from downlink_pipeline.model.batches import Message
-from downlink_pipeline.mqtt.resend import Memory
+from downlink_pipeline.mqtt.resend import ResendBuffer
 
 
 class Clock:
@@ -15,7 +15,7 @@ def kept(memory):
 
 def test_what_was_published_in_the_last_seconds_is_kept_in_order():
     clock = Clock()
-    memory = Memory(10, 1000, clock)
+    memory = ResendBuffer(10, 1000, clock)
     for second in range(20):
         clock.now = second
         memory.keep(Message("t", b"%d" % second))
@@ -24,14 +24,14 @@ def test_what_was_published_in_the_last_seconds_is_kept_in_order():
 
 def test_an_outage_however_long_makes_nothing_old():
     clock = Clock()
-    memory = Memory(10, 1000, clock)
+    memory = ResendBuffer(10, 1000, clock)
     memory.keep(Message("t", b"x"))
     clock.now = 9999.0
     assert kept(memory) == [b"x"]
 
 
 def test_the_oldest_give_way_when_the_bytes_are_many():
-    memory = Memory(10, 5, Clock())
+    memory = ResendBuffer(10, 5, Clock())
     for payload in (b"aa", b"bb", b"cc"):
         memory.keep(Message("t", payload))
     assert kept(memory) == [b"bb", b"cc"]
@@ -39,7 +39,7 @@ def test_the_oldest_give_way_when_the_bytes_are_many():
 
 def test_of_a_retained_topic_only_the_last_is_kept_for_as_long_as_it_takes():
     clock = Clock()
-    memory = Memory(10, 1000, clock)
+    memory = ResendBuffer(10, 1000, clock)
     memory.keep(Message("a", b"1", retain=True))
     memory.keep(Message("a", b"2", retain=True))
     clock.now = 9999.0
@@ -48,21 +48,21 @@ def test_of_a_retained_topic_only_the_last_is_kept_for_as_long_as_it_takes():
 
 
 def test_a_retained_topic_that_was_cleared_is_not_kept():
-    memory = Memory(10, 1000, Clock())
+    memory = ResendBuffer(10, 1000, Clock())
     memory.keep(Message("a", b"1", retain=True))
     memory.keep(Message("a", b"", retain=True))
     assert kept(memory) == []
 
 
 def test_with_no_seconds_nothing_is_kept():
-    memory = Memory(0, 1000, Clock())
+    memory = ResendBuffer(0, 1000, Clock())
     memory.keep(Message("a", b"1", retain=True))
     assert kept(memory) == []
 
 
 def test_what_the_bytes_did_not_allow_makes_it_incomplete_until_it_would_be_too_old_anyway():
     now = [0.0]
-    memory = Memory(10.0, 100, lambda: now[0])
+    memory = ResendBuffer(10.0, 100, lambda: now[0])
     assert memory.complete
     memory.keep(Message("a", bytes(60)))
     assert memory.complete

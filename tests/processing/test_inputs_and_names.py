@@ -8,7 +8,7 @@ from downlink_pipeline.cli.main import cli
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.errors import DownlinkError
 from downlink_pipeline.pictures.summary import PassSummary, is_summary_of, write_summary
-from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.processing.passes import read_passes
 from downlink_pipeline.system.identity import content_digest, content_of_all
 
@@ -52,7 +52,7 @@ def test_what_was_made_of_another_recording_of_the_name_is_not_replaced(command,
 def test_pictures_of_another_recording_of_the_name_are_not_replaced(two_of_a_name, tmp_path):
     pytest.importorskip("matplotlib")
     out, (one, other) = tmp_path / "out", two_of_a_name
-    report = Line(load_mission(str(SAT))).report()
+    report = ProcessingChain(load_mission(str(SAT))).report()
     made = write_summary(PassSummary("sat/pass", "", report, [], [], content_of_all([one])), out, "pass")
     before = [path.read_bytes() for path in made]
     assert is_summary_of(made, "sat/pass", content_of_all([one]))
@@ -123,7 +123,7 @@ def test_bad_headers_are_an_event_while_the_pass_is_under_way(tmp_path):
     right = next(line for line in text.splitlines() if line.startswith("insert_zone_bytes"))
     wrong = right.replace(right.split("=")[1].split("#")[0].strip(), "7")
     (folder / "mission.toml").write_text(text.replace(right, wrong))
-    line = Line(load_mission(str(folder)), until="packets")
+    line = ProcessingChain(load_mission(str(folder)), until="packets")
     events, n_read, first_at = [], 0, 0
     for batch in read_passes(line, [REPOSITORY / "replay_data/clean.cadu"], 1 << 16):
         events += [event for event in line.feed(batch).events if event.kind == "bad_headers"]
@@ -138,6 +138,6 @@ def test_bad_headers_are_an_event_while_the_pass_is_under_way(tmp_path):
 
 
 def test_a_sound_pass_has_no_event_of_bad_headers(bundled):
-    line = Line(load_mission("zhurong"), until="packets")
+    line = ProcessingChain(load_mission("zhurong"), until="packets")
     kinds = {e.kind for batch in read_passes(line, [bundled / "damaged.cadu"]) for e in line.feed(batch).events}
     assert "bad_headers" not in kinds

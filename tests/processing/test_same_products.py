@@ -8,7 +8,7 @@ import pytest
 from downlink_pipeline.messages.topics import product_message
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.batches import Product
-from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.reader import read_pass
 
 Decoded = Any
@@ -18,7 +18,7 @@ ORBITER = {"orbiter", "momag", "mms", "minpa", "mepa", "mosir", "moric", "hiric"
 
 @pytest.mark.parametrize("chunk_bytes", [7_001, 65_536])
 def test_any_chunk_size_gives_the_same_messages(damaged: Decoded, bundled: Path, chunk_bytes: int) -> None:
-    line = Line(load_mission("zhurong"), "test")
+    line = ProcessingChain(load_mission("zhurong"), "test")
     found: list[Product] = []
     for batch in read_pass(bundled / "damaged.cadu", chunk_bytes):
         found += line.feed(batch).products

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from downlink_pipeline.mission.loading import load_mission
-from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.reader import read_pass
 from downlink_pipeline.simulate import simulate
 from downlink_pipeline.simulate.bundle import PASSES
@@ -17,7 +17,7 @@ KINDS = {"weather/meteorology": "pressure_pa", "magnetometer/field": "field_a_se
 
 def rows(path):
     """By kind: {time on board: (values, quality, usable)}."""
-    line = Line(load_mission("zhurong"), "pass")
+    line = ProcessingChain(load_mission("zhurong"), "pass")
     made = [one for batch in read_pass(path) for one in line.feed(batch).products]
     found = {kind: {} for kind in KINDS}
     for product in made + list(line.flush().products):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from downlink_pipeline.mission.loading import load_mission
-from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.processing.passes import read_passes
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -52,7 +52,7 @@ def test_the_right_insert_zone_ends_with_status_0_and_without_a_word(real_data):
 
 def test_a_replay_of_nothing_right_ends_with_status_1_and_publishes_the_event(wrong_insert_zone, real_data):
     recording = real_data / "emirates-mars" / "emm.frames"
-    line = Line(load_mission(str(wrong_insert_zone)), "x")
+    line = ProcessingChain(load_mission(str(wrong_insert_zone)), "x")
     for batch in read_passes(line, [recording]):
         line.feed(batch)
     assert [event.kind for event in line.flush().events if event.kind == "settings"]

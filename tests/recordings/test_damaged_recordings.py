@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from downlink_pipeline.link.settings import LinkSettings
 from downlink_pipeline.mission.loading import load_mission
-from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.log import Policy, Recorder
 from downlink_pipeline.recordings.pass_folder import PassFolder
 from downlink_pipeline.recordings.reader import read_pass
@@ -201,7 +201,7 @@ def test_verify_names_file_and_bytes_and_ends_with_1_and_repair_mends(tmp_path, 
 
 def rows_of(path, mission):
     """Each decoded packet by container, count and onboard time; the raw columns, and the quality."""
-    line = Line(mission, until="columns", raw=True)
+    line = ProcessingChain(mission, until="columns", raw=True)
     outcomes = [line.feed(batch) for batch in read_pass(path, 1 << 18)]
     found = {}
     for batch in [one for outcome in [*outcomes, line.flush()] for one in outcome.columns]:
@@ -236,7 +236,7 @@ def test_what_comes_of_a_damaged_recording_is_right_and_the_report_names_each_da
 
 def packets_of(path):
     """The space packets of a recording back to back."""
-    line = Line(load_mission("zhurong"), until="packets")
+    line = ProcessingChain(load_mission("zhurong"), until="packets")
     batches = [line.feed(batch).packets for batch in read_pass(path)]
     batches.append(line.flush().packets)
     return b"".join(

@@ -8,7 +8,7 @@ from downlink_pipeline.model.batches import ByteBatch
 from downlink_pipeline.recordings.log import Policy, Recorder
 from downlink_pipeline.recordings.log_reader import PassReader
 from downlink_pipeline.recordings.reader import read_pass
-from downlink_pipeline.services.protocol import Raw, RunId, pack, unpack
+from downlink_pipeline.services.protocol import Chunk, RunId, pack, unpack
 
 
 @pytest.mark.parametrize("datagrams", [False, True])
@@ -29,7 +29,7 @@ def test_the_recording_says_whether_its_frames_may_have_overtaken_each_other(
 
 @pytest.mark.parametrize("datagrams", [False, True])
 def test_the_message_between_stages_says_it_too(datagrams: bool) -> None:
-    sent = Raw(RunId("s", "p", "r"), 0, replace(ByteBatch.of(b"one", 1), unordered=datagrams))
+    sent = Chunk(RunId("s", "p", "r"), 0, replace(ByteBatch.of(b"one", 1), unordered=datagrams))
     received = unpack(pack(sent))
-    assert isinstance(received, Raw)
+    assert isinstance(received, Chunk)
     assert received.batch.unordered is datagrams

@@ -12,7 +12,7 @@ from downlink_pipeline.recordings.pass_folder import Committed, PassFolder
 from downlink_pipeline.recordings.reader import read_pass, received_span, size_of_pass
 from downlink_pipeline.recordings.repair import verify
 from downlink_pipeline.services.dispatch import Pace
-from downlink_pipeline.services.station_recorder import Desk
+from downlink_pipeline.services.station_recorder import StationRecorder
 from downlink_pipeline.stations.feed import _n_bytes
 from downlink_pipeline.stations.tcp import Arrival
 from structlog.testing import capture_logs
@@ -156,7 +156,7 @@ def test_what_cannot_be_read_is_damage_and_the_rest_is_read(recorded, monkeypatc
 @pytest.mark.parametrize(("fsync_s", "at_once"), [(0.0, True), (1.0, False), (None, True)])
 def test_a_sender_is_told_that_bytes_are_recorded_only_when_they_are_synced(tmp_path, fsync_s, at_once):
     policy = Policy(fsync_s=fsync_s)
-    desk = Desk("s", Recorder(tmp_path / "s", policy), policy, Pace())
+    desk = StationRecorder("s", Recorder(tmp_path / "s", policy), policy, Pace())
     arrival = Arrival([b"twelve bytes"], [1], "pass")
     assert desk.record(arrival) is None
     assert desk.n_recorded(arrival) == (12 if at_once else 0)
@@ -168,7 +168,7 @@ def test_a_sender_is_told_that_bytes_are_recorded_only_when_they_are_synced(tmp_
 
 def test_a_pass_that_cannot_begin_leaves_no_folder(tmp_path, monkeypatch):
     policy = Policy(fsync_s=None)
-    desk = Desk("s", Recorder(tmp_path / "s", policy), policy, Pace())
+    desk = StationRecorder("s", Recorder(tmp_path / "s", policy), policy, Pace())
 
     def fail(*_):
         raise OSError(28, "No space left on device")
@@ -185,7 +185,7 @@ def test_a_pass_that_cannot_begin_leaves_no_folder(tmp_path, monkeypatch):
 
 def test_an_error_while_writing_keeps_the_bytes_with_the_sender_and_is_told_once(tmp_path, monkeypatch):
     policy = Policy(fsync_s=None)
-    desk = Desk("s", Recorder(tmp_path / "s", policy), policy, Pace())
+    desk = StationRecorder("s", Recorder(tmp_path / "s", policy), policy, Pace())
     assert desk.record(Arrival([b"good"], [1], "pass")) is None
 
     def fail(*_):

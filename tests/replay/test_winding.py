@@ -19,9 +19,9 @@ from downlink_pipeline.model.batches import ByteBatch, Message
 from downlink_pipeline.mqtt.address import BrokerAddress
 from downlink_pipeline.mqtt.embedded import EmbeddedBroker, Program, _amqtt, find_program
 from downlink_pipeline.mqtt.publisher import Publisher, subscribe
-from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.replay.control import Command
-from downlink_pipeline.replay.player import END, Tape
+from downlink_pipeline.replay.player import END, Player
 from downlink_pipeline.replay.session import Replay
 
 PAUSE, RESUME = b'{"command": "pause"}', b'{"command": "resume"}'
@@ -34,7 +34,7 @@ class Played:
         self.messages: list[Message] = []
         self.reports: list[dict[str, Any]] = []
         mission = load_mission("zhurong")
-        self.tape = Tape(lambda: Line(mission, "test"), recordings, speed, hold=hold)
+        self.tape = Player(lambda: ProcessingChain(mission, "test"), recordings, speed, hold=hold)
         self.replay = Replay(self.tape, "zhurong", "test", self._take, ended=self.reports.append)
         self.stop = asyncio.Event()
 
@@ -157,7 +157,7 @@ async def test_what_cannot_be_done_is_told_and_changes_nothing(tmp_path: Path, b
 @pytest.mark.parametrize("share", [0.1, 0.37, 0.9999, 1.0])
 async def test_a_tape_stops_at_the_byte_that_is_sought(bundled: Path, share: float) -> None:
     mission = load_mission("zhurong")
-    tape = Tape(lambda: Line(mission, "test"), [bundled / "clean.cadu"], None)
+    tape = Player(lambda: ProcessingChain(mission, "test"), [bundled / "clean.cadu"], None)
     tape.take(Command("pause"))
     tape.take(Command("seek", share=share))
     total = (bundled / "clean.cadu").stat().st_size
@@ -176,7 +176,7 @@ async def test_each_byte_has_its_receive_time_however_the_tape_is_cut(bundled: P
     mission = load_mission("zhurong")
 
     async def times(*shares: float) -> list[int]:
-        tape = Tape(lambda: Line(mission, "test"), [bundled / "clean.cadu"], None)
+        tape = Player(lambda: ProcessingChain(mission, "test"), [bundled / "clean.cadu"], None)
         result: list[int] = []
         for share in shares:
             tape.take(Command("seek", share=share))

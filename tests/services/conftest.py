@@ -22,7 +22,7 @@ from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.mqtt.address import BrokerAddress
 from downlink_pipeline.mqtt.publisher import subscribe
 from downlink_pipeline.mqtt.reconnect import Timing
-from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.reader import read_pass
 
 ROOT = Path(__file__).parents[2]
@@ -386,7 +386,7 @@ def undisturbed(bundled):
     """Payloads by id of a bundled pass decoded in one go, without receive times."""
 
     def payloads(name="damaged.cadu", stream="test"):
-        line = Line(load_mission("zhurong"), stream)
+        line = ProcessingChain(load_mission("zhurong"), stream)
         products = [product for batch in read_pass(bundled / name) for product in line.feed(batch).products]
         products += line.flush().products
         return {product.id: without_receipt(product_message(product).payload) for product in products}

@@ -31,8 +31,8 @@ from downlink_pipeline.services.dispatch import Pace
 from downlink_pipeline.services.ingest import Ingest
 from downlink_pipeline.services.metrics import DecodeMeters, IngestMeters, PublishMeters
 from downlink_pipeline.services.publish import Publish
-from downlink_pipeline.services.published_keys import Keys
-from downlink_pipeline.services.station_recorder import Desk
+from downlink_pipeline.services.published_keys import PublishedKeys
+from downlink_pipeline.services.station_recorder import StationRecorder
 from downlink_pipeline.stations.tcp import Arrival
 from downlink_pipeline.system.files import held
 
@@ -196,7 +196,7 @@ class Trial:
     async def _serve(self):
         """Whether all is settled; else the services have stopped."""
         try:
-            with held(self.folder), Keys(self.folder / "published.keys", 0) as keys:
+            with held(self.folder), PublishedKeys(self.folder / "published.keys", 0) as keys:
                 ClientIds(self.folder)
                 return await self._run(keys)
         except Exception as error:  # noqa: BLE001
@@ -207,7 +207,7 @@ class Trial:
         buses = LocalBus.of("ingest", "decode", "publish")
         fsync_s = 1.0 if self.lasting else 0.0
         policy = Policy(file_bytes=60, fsync_s=fsync_s, keep_bytes=100)
-        desk = Desk("s", Recorder(self.folder / "s", policy), policy, Pace(chunk_bytes=24, settle_s=3))
+        desk = StationRecorder("s", Recorder(self.folder / "s", policy), policy, Pace(chunk_bytes=24, settle_s=3))
         sender = Sender(desk)
         first = Ingest({"s": (desk, sender)}, buses["ingest"], IngestMeters(), gap_s=1e9, fsync_s=fsync_s)
         worker = Worker("m", lambda _stream: Blocks(), self.folder / "quarantine", lambda: self.clock.now)

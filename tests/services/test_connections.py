@@ -8,7 +8,7 @@ from downlink_pipeline.link.settings import ChannelSettings, LinkSettings
 from downlink_pipeline.recordings.log import Policy, Recorder
 from downlink_pipeline.recordings.reader import read_pass
 from downlink_pipeline.services.dispatch import Pace
-from downlink_pipeline.services.station_recorder import Desk
+from downlink_pipeline.services.station_recorder import StationRecorder
 from downlink_pipeline.stations.tcp import Arrival
 
 LENGTH, N_FRAMES = 120, 40
@@ -31,7 +31,7 @@ def aos_frame(count, fecf):
 
 def recorded(folder, *connections):
     """The pass that a station's connections become, each ending where it broke."""
-    desk = Desk("s", Recorder(folder, Policy()), Policy(), Pace(), marks_connections=True)
+    desk = StationRecorder("s", Recorder(folder, Policy()), Policy(), Pace(), marks_connections=True)
     for octets in connections:
         for number, piece in enumerate((octets[: len(octets) // 2], octets[len(octets) // 2 :])):
             assert desk.record(Arrival([piece], [1], anew=number == 0)) is None

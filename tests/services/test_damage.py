@@ -9,7 +9,7 @@ import signal
 import pytest
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.batches import ByteBatch
-from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.disk_share import DiskShare
 from downlink_pipeline.recordings.log import Policy, Recorder
 from downlink_pipeline.recordings.pass_folder import PassFolder
@@ -17,8 +17,8 @@ from downlink_pipeline.recordings.reader import read_pass
 from downlink_pipeline.services.dispatch import Pace
 from downlink_pipeline.services.ingest import Ingest
 from downlink_pipeline.services.metrics import IngestMeters
-from downlink_pipeline.services.protocol import Claim, Done, Offer, Raw, pack, unpack
-from downlink_pipeline.services.station_recorder import Desk
+from downlink_pipeline.services.protocol import Ack, Chunk, Claim, Offer, pack, unpack
+from downlink_pipeline.services.station_recorder import StationRecorder
 from downlink_pipeline.stations.tcp import Arrival
 from structlog.testing import capture_logs
 
@@ -53,14 +53,14 @@ def decoded(desk):
     batches = []
     while not batches or not batches[-1].ended:
         found = one.dispatch.send(0.0, ended=True)
-        batches += [unpack(pack(message)) for message in found if isinstance(message, Raw)]
+        batches += [unpack(pack(message)) for message in found if isinstance(message, Chunk)]
         n_bytes = sum(len(message.batch.data) for message in batches)
-        one.dispatch.take(Done(offer.id, n_bytes, ended=batches[-1].ended), 0.0)
+        one.dispatch.take(Ack(offer.id, n_bytes, ended=batches[-1].ended), 0.0)
     return [message.batch for message in batches]
 
 
 async def settled(folder):
-    desk = Desk("s", Recorder(folder, SMALL), SMALL, Pace(settle_s=0.0))
+    desk = StationRecorder("s", Recorder(folder, SMALL), SMALL, Pace(settle_s=0.0))
     batches = decoded(desk)
     with capture_logs() as logs:
         await desk.settle(1.0)
@@ -114,7 +114,7 @@ def fail(*_):
 @pytest.mark.parametrize("fsync_s", [0.0, 1.0])
 def test_an_error_of_fsync_stops_the_recording_and_health_says_why(tmp_path, monkeypatch, fsync_s):
     policy = Policy(fsync_s=fsync_s)
-    desk = Desk("s", Recorder(tmp_path / "s", policy), policy, Pace())
+    desk = StationRecorder("s", Recorder(tmp_path / "s", policy), policy, Pace())
     assert desk.record(Arrival([b"good"], [1], "pass")) is None
     desk.recorder.sync()
     n_durable = desk.recorder.n_durable
@@ -142,7 +142,8 @@ def test_a_station_stops_at_its_share_and_the_others_go_on(tmp_path):
         tmp_path, ["junk", "good"], reserve_bytes=1 << 20, disk=lambda _: ((21 << 20) - used["all"], 21 << 20)
     )
     desks = {
-        name: Desk(name, Recorder(tmp_path / name, SMALL, share=share), SMALL, Pace()) for name in ("junk", "good")
+        name: StationRecorder(name, Recorder(tmp_path / name, SMALL, share=share), SMALL, Pace())
+        for name in ("junk", "good")
     }
     piece = bytes(1 << 18)
     with capture_logs() as logs:
@@ -197,7 +198,7 @@ async def test_a_recording_that_lost_a_file_is_told_by_every_way_and_gives_no_pr
             raise AssertionError(stack.log("all")[-1000:])
         assert 'downlink_damaged_passes{station="test"} 1.0' in stack.get("all", "/metrics")
     assert not json.loads((state / "committed").read_text())["settled"]
-    line = Line(load_mission("zhurong"), "test")
+    line = ProcessingChain(load_mission("zhurong"), "test")
     for batch in read_pass(state):
         line.feed(batch)
     line.flush()

@@ -13,14 +13,14 @@ import psutil
 import pytest
 from downlink_pipeline.model.batches import ByteBatch, Message
 from downlink_pipeline.services.protocol import (
+    Ack,
+    Chunk,
     Claim,
-    Done,
-    Hello,
-    Lost,
+    Nack,
     Offer,
-    Out,
     Outgoing,
-    Raw,
+    Output,
+    Restarted,
     RunId,
     pack,
     stage_topic,
@@ -37,11 +37,11 @@ PRODUCT = Message("zhurong/forged/product/a/b", b"x")
 FORGED = [
     Offer(RUN),
     Claim(RUN, "one"),
-    Raw(RUN, 0, ByteBatch.of(bytes(300), 7), ended=True),
-    Out(RUN, 0, 9, False, 7, (Outgoing(PRODUCT, "key"),)),
-    Done(RUN, 5, ended=True),
-    Lost(RUN, "why"),
-    Hello("publish"),
+    Chunk(RUN, 0, ByteBatch.of(bytes(300), 7), ended=True),
+    Output(RUN, 0, 9, False, 7, (Outgoing(PRODUCT, "key"),)),
+    Ack(RUN, 5, ended=True),
+    Nack(RUN, "why"),
+    Restarted("publish"),
 ]
 REQUESTS = [b"GET /health HTTP/1.1\r\n\r\n", b"downlink forged 1000\n" + bytes(100), bytes(1024)]
 
@@ -75,10 +75,10 @@ class Hostile:
         """Garbage, and what the services say to each other with some bytes changed; larger than is allowed, too."""
         async with aiomqtt.Client("127.0.0.1", self.stack.port, protocol=aiomqtt.ProtocolVersion.V5) as client:
             for message in FORGED:
-                topic = stage_topic("zhurong", message, "one" if isinstance(message, Raw) else "")
+                topic = stage_topic("zhurong", message, "one" if isinstance(message, Chunk) else "")
                 for payload in (self.mutated(pack(message)), self.chance.randbytes(60), b"", b"\xdf" + b"\xff" * 9):
                     await client.publish(topic, payload, qos=1)
-            large = pack(Raw(RUN, 0, ByteBatch.of(bytes((16 << 20) + 1))))
+            large = pack(Chunk(RUN, 0, ByteBatch.of(bytes((16 << 20) + 1))))
             await client.publish("zhurong/stage/raw/one", large, qos=1)
 
     def mutated(self, octets):

@@ -9,8 +9,8 @@ from downlink_pipeline.services.bus import LocalBus
 from downlink_pipeline.services.dispatch import Pace
 from downlink_pipeline.services.ingest import Ingest
 from downlink_pipeline.services.metrics import IngestMeters
-from downlink_pipeline.services.protocol import Claim, Done, Offer, Raw
-from downlink_pipeline.services.station_recorder import Desk
+from downlink_pipeline.services.protocol import Ack, Chunk, Claim, Offer
+from downlink_pipeline.services.station_recorder import StationRecorder
 from downlink_pipeline.stations.address import Station
 from downlink_pipeline.stations.tcp import Arrival
 from downlink_pipeline.stations.udp import UdpListener
@@ -45,7 +45,7 @@ class Decoder:
         bus.attend(self.take_now)
 
     def take_now(self, message):
-        if not isinstance(message, Raw) or self.chance.random() < 0.3:
+        if not isinstance(message, Chunk) or self.chance.random() < 0.3:
             return False
         self.at_once += 1
         return self.take(message)
@@ -62,7 +62,7 @@ class Decoder:
             if isinstance(message, Offer):
                 await self.bus.send([Claim(message.id, "one")])
             elif self.take(message) and self.chance.random() < 0.5:
-                await self.bus.send([Done(message.id, len(self.data), ended=False)])
+                await self.bus.send([Ack(message.id, len(self.data), ended=False)])
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -70,7 +70,7 @@ async def test_pieces_that_are_sent_at_once_and_later_ones_stay_in_order(tmp_pat
     chance = random.Random(seed)
     buses = LocalBus.of("ingest", "decode", "publish")
     policy = Policy(file_bytes=100, fsync_s=None)
-    desk = Desk("s", Recorder(tmp_path / "s", policy), policy, Pace(silence_s=1e9))
+    desk = StationRecorder("s", Recorder(tmp_path / "s", policy), policy, Pace(silence_s=1e9))
     ingest = Ingest({"s": (desk, Bursts(chance))}, buses["ingest"], IngestMeters(), gap_s=60, fsync_s=None)
     decoder = Decoder(buses["decode"], chance)
     others = buses["publish"].received()
@@ -105,7 +105,7 @@ class SecondOfItsName:
 async def test_a_sender_is_told_of_the_bytes_of_its_own_pass_alone(tmp_path):
     """It ends once all its bytes are recorded, so an earlier pass of the same name must not count."""
     policy = Policy(fsync_s=0.02)
-    desk = Desk("s", Recorder(tmp_path / "s", policy), policy, Pace(silence_s=1e9))
+    desk = StationRecorder("s", Recorder(tmp_path / "s", policy), policy, Pace(silence_s=1e9))
     desk.begin("one")
     desk.record(Arrival([bytes(5000)], [1], "one", resumes=True))
     source = SecondOfItsName(desk)

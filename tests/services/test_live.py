@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from downlink_pipeline.messages.topics import product_message
 from downlink_pipeline.mission.loading import load_mission
-from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.reader import read_pass
 
 CADU_BYTES = 1024
@@ -30,7 +30,7 @@ def without_windows(tmp_path):
 
 
 def replayed(folder, recording):
-    line = Line(load_mission(str(folder)), "test")
+    line = ProcessingChain(load_mission(str(folder)), "test")
     products = [product for batch in read_pass(recording, 50_000) for product in line.feed(batch).products]
     products += line.flush().products
     return {product.id: product_message(product).payload for product in products}

@@ -5,13 +5,13 @@ from contextlib import aclosing
 
 from downlink_pipeline.model.batches import ByteBatch
 from downlink_pipeline.services.bus import LocalBus
-from downlink_pipeline.services.protocol import Raw, RunId
+from downlink_pipeline.services.protocol import Chunk, RunId
 
 RUN = RunId("live", "pass", "abc")
 
 
 def raw(seq):
-    return Raw(RUN, seq, ByteBatch.of(b"x"))
+    return Chunk(RUN, seq, ByteBatch.of(b"x"))
 
 
 async def waiting(bus):

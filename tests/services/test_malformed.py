@@ -11,17 +11,17 @@ from downlink_pipeline.messages.topics import product_message, unpack_product
 from downlink_pipeline.messages.unpacking import MAX_ENTRIES
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.batches import ByteBatch, Message
-from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.reader import read_pass
 from downlink_pipeline.services.protocol import (
+    Ack,
+    Chunk,
     Claim,
-    Done,
-    Hello,
-    Lost,
+    Nack,
     Offer,
-    Out,
     Outgoing,
-    Raw,
+    Output,
+    Restarted,
     RunId,
     pack,
     unpack,
@@ -32,11 +32,11 @@ RUN = RunId("test", "pass", "run")
 STAGE = [
     Offer(RUN),
     Claim(RUN, "one"),
-    Raw(RUN, 0, ByteBatch.of(bytes(300), 7), ended=True),
-    Out(RUN, 0, 9, False, 7, (Outgoing(Message("zhurong/test/product/a/b", b"x"), "key"),)),
-    Done(RUN, 5, ended=True),
-    Lost(RUN, "why"),
-    Hello("publish"),
+    Chunk(RUN, 0, ByteBatch.of(bytes(300), 7), ended=True),
+    Output(RUN, 0, 9, False, 7, (Outgoing(Message("zhurong/test/product/a/b", b"x"), "key"),)),
+    Ack(RUN, 5, ended=True),
+    Nack(RUN, "why"),
+    Restarted("publish"),
 ]
 ODD = [
     b"",
@@ -97,7 +97,7 @@ def paths(told, above=()):
 @pytest.fixture(scope="module")
 def product(bundled):
     """A small one, as a message."""
-    line = Line(load_mission("zhurong"), "live")
+    line = ProcessingChain(load_mission("zhurong"), "live")
     for batch in read_pass(bundled / "clean.cadu"):
         for one in line.feed(batch).products:
             if one.product == "meteorology":
@@ -183,5 +183,5 @@ def test_a_bomb_of_entries_is_refused_before_it_is_large(read, bomb):
 
 def test_the_most_messages_that_an_out_can_have_are_read():
     one = Outgoing(Message("zhurong/test/event/info", bytes(64)), "key")
-    out = Out(RUN, 0, 9, False, 7, (one,) * 65_536)
+    out = Output(RUN, 0, 9, False, 7, (one,) * 65_536)
     assert unpack(pack(out)) == out

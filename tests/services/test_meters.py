@@ -11,7 +11,7 @@ from downlink_pipeline.recordings.log import Policy, Recorder
 from downlink_pipeline.services.dispatch import Pace
 from downlink_pipeline.services.ingest import Ingest
 from downlink_pipeline.services.metrics import DecodeMeters, IngestMeters, PublishMeters
-from downlink_pipeline.services.station_recorder import Desk
+from downlink_pipeline.services.station_recorder import StationRecorder
 from downlink_pipeline.stations.tcp import Arrival
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -69,7 +69,7 @@ def test_ingest_tells_how_far_behind_it_is_and_what_is_out(tmp_path):
     class Silent:
         n_lost = 3
 
-    desk = Desk("s", Recorder(tmp_path, Policy()), Policy(), Pace())
+    desk = StationRecorder("s", Recorder(tmp_path, Policy()), Policy(), Pace())
     made = IngestMeters()
     ingest = Ingest({"s": (desk, Silent())}, None, made, gap_s=10.0, fsync_s=None)
     desk.record(Arrival([b"x" * 100], [1]))
@@ -89,9 +89,9 @@ def test_ingest_tells_how_far_behind_it_is_and_what_is_out(tmp_path):
 
 def test_decode_tells_frames_losses_and_corrections_of_a_report(bundled):
     from downlink_pipeline.mission.loading import load_mission  # noqa: PLC0415
-    from downlink_pipeline.processing.chain import Line  # noqa: PLC0415
+    from downlink_pipeline.processing.chain import ProcessingChain  # noqa: PLC0415
 
-    line = Line(load_mission("zhurong"), until="packets")
+    line = ProcessingChain(load_mission("zhurong"), until="packets")
     line.feed(ByteBatch.of((bundled / "damaged.cadu").read_bytes()))
     line.flush()
     report = line.report()

@@ -11,20 +11,20 @@ import pytest
 from downlink_pipeline.model.batches import ByteBatch, Message
 from downlink_pipeline.services.dispatch import Dispatch, Pace
 from downlink_pipeline.services.protocol import (
+    Ack,
+    Chunk,
     Claim,
-    Done,
-    Hello,
-    Lost,
+    Nack,
     Offer,
-    Out,
     Outgoing,
-    Raw,
+    Output,
+    Restarted,
     RunId,
     pack,
     stage_topic,
     unpack,
 )
-from downlink_pipeline.services.published_keys import Keys, Ledger
+from downlink_pipeline.services.published_keys import Deduplicator, PublishedKeys
 
 RUN = RunId("live", "pass", "abc")
 PACE = Pace(chunk_bytes=3, window_bytes=12, n_at_once=3, offer_s=1, silence_s=5, settle_s=60)
@@ -55,7 +55,7 @@ class Decoder:
     def take(self, raw):
         run = self.runs.setdefault(raw.id, [0, 0, []]) if raw.seq == 0 else self.runs.get(raw.id)
         if run is None or raw.seq > run[0]:
-            return [Lost(raw.id, "?")]
+            return [Nack(raw.id, "?")]
         if raw.seq < run[0]:
             return []
         run[0] += 1
@@ -64,7 +64,7 @@ class Decoder:
         ripe = run[2] if raw.ended else run[2][:-2]
         run[2] = run[2][len(ripe) :]
         messages = tuple(Outgoing(Message(f"p/{n}", bytes([n])), str(n)) for some in ripe for n in some)
-        return [Out(raw.id, raw.seq, run[1], raw.ended, 0, messages)]
+        return [Output(raw.id, raw.seq, run[1], raw.ended, 0, messages)]
 
 
 class World:
@@ -82,9 +82,9 @@ class World:
         self.start_publish()
 
     def start_publish(self):
-        self.keys = Keys(self.folder / "keys", 10).__enter__()
-        self.ledger = Ledger(self.keys)
-        self.wire.append(Hello("publish"))
+        self.keys = PublishedKeys(self.folder / "keys", 10).__enter__()
+        self.dedup = Deduplicator(self.keys)
+        self.wire.append(Restarted("publish"))
 
     def restart(self, which):
         if which == "ingest":
@@ -110,14 +110,14 @@ class World:
     def deliver(self, message):
         if isinstance(message, Offer):
             return [Claim(message.id, self.random.choice(sorted(self.decoders)))]
-        if isinstance(message, Raw):
+        if isinstance(message, Chunk):
             return self.decoders[self.dispatch.worker or "a"].take(message)
-        if isinstance(message, Out):
-            judged = self.ledger.judge(message)
+        if isinstance(message, Output):
+            judged = self.dedup.check(message)
             if not isinstance(judged, list):
                 return [judged]
             self.seen += [one.payload[0] for one in judged]
-            return [self.ledger.note(message, int(self.now * 1000))]
+            return [self.dedup.commit(message, int(self.now * 1000))]
         self.dispatch.take(message, self.now)
         return []
 
@@ -165,10 +165,10 @@ def test_what_was_published_just_before_publish_died_is_published_again(tmp_path
 
 
 def test_what_was_published_long_before_is_not_published_again(tmp_path):
-    with Keys(tmp_path / "keys", 10) as keys:
+    with PublishedKeys(tmp_path / "keys", 10) as keys:
         keys.add(["old"], 1_000)
         keys.add(["young"], 12_000)
-    with Keys(tmp_path / "keys", 10) as keys:
+    with PublishedKeys(tmp_path / "keys", 10) as keys:
         assert "old" in keys
         assert "young" not in keys
 
@@ -186,7 +186,7 @@ def test_no_more_than_the_window_is_out():
     dispatch.take(Claim(offer.id, "w"), 0)
     sent = dispatch.send(0, ended=True) + dispatch.send(0, ended=True) + dispatch.send(0, ended=True)
     assert sum(len(raw.batch.data) for raw in sent) == 12
-    dispatch.take(Done(offer.id, 6, ended=False), 1)
+    dispatch.take(Ack(offer.id, 6, ended=False), 1)
     assert sum(len(raw.batch.data) for raw in dispatch.send(1, ended=True)) == 6
 
 
@@ -214,18 +214,18 @@ def test_confirmations_of_an_earlier_run_count_for_nothing():
     (first,) = dispatch.send(0, ended=True)
     dispatch.take(Claim(first.id, "w"), 0)
     dispatch.send(0, ended=True)
-    dispatch.take(Lost(first.id, "?"), 1)
-    dispatch.take(Done(first.id, 9, ended=False), 1)
+    dispatch.take(Nack(first.id, "?"), 1)
+    dispatch.take(Ack(first.id, 9, ended=False), 1)
     assert dispatch.n_confirmed == 0
 
 
 MESSAGES = [
     Offer(RUN),
     Claim(RUN, "w-1"),
-    Done(RUN, 5, ended=True),
-    Lost(RUN, "why"),
-    Hello("publish"),
-    Out(RUN, 3, 9, False, 7, (Outgoing(Message("m/live/product/a/b", b"x"), "id"),)),
+    Ack(RUN, 5, ended=True),
+    Nack(RUN, "why"),
+    Restarted("publish"),
+    Output(RUN, 3, 9, False, 7, (Outgoing(Message("m/live/product/a/b", b"x"), "id"),)),
 ]
 
 
@@ -236,7 +236,7 @@ def test_a_message_is_the_same_after_the_way(message):
 
 def test_bytes_and_their_times_are_the_same_after_the_way():
     batch = ByteBatch(np.arange(9, dtype=np.uint8), np.array([0, 4]), np.array([5, 6]))
-    back = unpack(pack(Raw(RUN, 2, batch, ended=True)))
+    back = unpack(pack(Chunk(RUN, 2, batch, ended=True)))
     assert (back.id, back.seq, back.ended) == (RUN, 2, True)
     for name in ("data", "mark_start", "mark_ns"):
         np.testing.assert_array_equal(getattr(back.batch, name), getattr(batch, name))
@@ -245,7 +245,7 @@ def test_bytes_and_their_times_are_the_same_after_the_way():
 @pytest.mark.parametrize("seed", range(8))
 def test_garbage_and_mutated_messages_are_value_errors_or_messages(seed):
     chance = np.random.default_rng(seed)
-    raw = pack(Raw(RUN, 2, ByteBatch.of(b"abc", 5)))
+    raw = pack(Chunk(RUN, 2, ByteBatch.of(b"abc", 5)))
     for payload in [*map(pack, MESSAGES), raw]:
         for _ in range(300):
             octets = bytearray(payload)
@@ -266,9 +266,9 @@ def refusal(payload):
 @pytest.mark.parametrize("topic", ["m/stage/done", "a/#", "", "x" * 2000])
 def test_an_output_cannot_be_smuggled_to_a_topic_of_the_services(topic):
     with pytest.raises(ValueError, match="not a stage message"):
-        unpack(pack(Out(RUN, 0, 0, False, 0, (Outgoing(Message(topic, b"")),))))
+        unpack(pack(Output(RUN, 0, 0, False, 0, (Outgoing(Message(topic, b"")),))))
 
 
 def test_each_kind_has_its_topic():
     assert stage_topic("m", Offer(RUN)) == "m/stage/offer"
-    assert stage_topic("m", Raw(RUN, 0, ByteBatch.of(b"")), "w") == "m/stage/raw/w"
+    assert stage_topic("m", Chunk(RUN, 0, ByteBatch.of(b"")), "w") == "m/stage/raw/w"

@@ -14,9 +14,20 @@ from downlink_pipeline.services.bus import MqttBus
 from downlink_pipeline.services.decoder_runs import Worker
 from downlink_pipeline.services.dispatch import Dispatch, Pace
 from downlink_pipeline.services.metrics import PublishMeters
-from downlink_pipeline.services.protocol import Claim, Done, Hello, Lost, Offer, Out, Outgoing, Presence, Raw, RunId
+from downlink_pipeline.services.protocol import (
+    Ack,
+    Chunk,
+    Claim,
+    Nack,
+    Offer,
+    Outgoing,
+    Output,
+    Presence,
+    Restarted,
+    RunId,
+)
 from downlink_pipeline.services.publish import Publish
-from downlink_pipeline.services.published_keys import Keys, Ledger
+from downlink_pipeline.services.published_keys import Deduplicator, PublishedKeys
 
 RUN = RunId("live", "pass", "abc")
 PACE = Pace(chunk_bytes=4, window_bytes=100, n_at_once=4, offer_s=0.5, silence_s=5.0, settle_s=10.0)
@@ -52,12 +63,12 @@ def taken(dispatch, now):
 def test_a_pass_of_which_something_was_refused_is_not_settled_and_is_sent_again():
     dispatch = Dispatch("live", "pass", Reader, PACE)
     run = taken(dispatch, 0.0)
-    dispatch.take(Done(run, 8, ended=True, refused="m/x: not authorized"), 1.0)
+    dispatch.take(Ack(run, 8, ended=True, refused="m/x: not authorized"), 1.0)
     assert not dispatch.finished
     assert dispatch.committed(1e6).n_bytes == 0
     assert offered(dispatch, 6.5)
     run = taken(dispatch, 20.0)
-    dispatch.take(Done(run, 8, ended=True), 21.0)
+    dispatch.take(Ack(run, 8, ended=True), 21.0)
     assert dispatch.committed(31.1) == dispatch.committed(31.1).__class__(8, settled=True)
 
 
@@ -67,7 +78,7 @@ def test_runs_in_vain_are_begun_with_backoff():
     while len(starts) < 8:
         if found := offered(dispatch, now):
             starts.append(now)
-            dispatch.take(Lost(found[0].id, "an output is missing"), now)
+            dispatch.take(Nack(found[0].id, "an output is missing"), now)
         now += 0.125
     assert np.diff(starts).tolist() == [0.125, 1.0, 2.0, 4.0, 8.0, 16.0, 32.0]
 
@@ -77,7 +88,7 @@ def test_publish_may_begin_anew_often_and_delays_no_run_that_nobody_has_taken():
     dispatch = Dispatch("live", "pass", Reader, PACE)
     taken(dispatch, 0.0)
     for _ in range(20):
-        dispatch.take(Hello("publish"), 1.0)
+        dispatch.take(Restarted("publish"), 1.0)
     assert dispatch.n_runs == 2
     assert offered(dispatch, 1.0)
 
@@ -114,7 +125,7 @@ def test_a_pass_whose_worker_hangs_is_stalled_and_goes_on_with_the_next_confirma
     (at, why), *_ = stalls(dispatch, 40.0)
     assert at < 30
     assert "decode worker w" in why
-    dispatch.take(Done(run, 4, ended=False), 41.0)
+    dispatch.take(Ack(run, 4, ended=False), 41.0)
     assert dispatch.stalled(41.0) == ""
 
 
@@ -124,7 +135,7 @@ def test_a_pass_that_is_refused_again_and_again_is_stalled_with_the_brokers_reas
         if found := offered(dispatch, now):
             dispatch.take(Claim(found[0].id, "w"), now)
             dispatch.send(now, ended=True)
-            dispatch.take(Done(found[0].id, 8, ended=True, refused="m/x: not authorized"), now)
+            dispatch.take(Ack(found[0].id, 8, ended=True, refused="m/x: not authorized"), now)
         why = dispatch.stalled(now)
         now += 0.25
     assert "m/x: not authorized" in why
@@ -133,23 +144,23 @@ def test_a_pass_that_is_refused_again_and_again_is_stalled_with_the_brokers_reas
 def test_a_pass_with_nothing_left_to_confirm_is_not_stalled_nor_one_that_waits_for_publish():
     dispatch = Dispatch("live", "pass", Reader, PACE)
     run = taken(dispatch, 0.0)
-    dispatch.take(Done(run, 8, ended=True), 1.0)
+    dispatch.take(Ack(run, 8, ended=True), 1.0)
     assert stalls(dispatch, 60.0) == []
     assert stalls(Dispatch("live", "pass", Reader, PACE), 60.0, publish_away=True) == []
 
 
 def out(*topics, seq=0, ended=True):
     messages = tuple(Outgoing(Message(topic, b"x"), topic) for topic in topics)
-    return Out(RUN, seq, 8, ended, 0, messages)
+    return Output(RUN, seq, 8, ended, 0, messages)
 
 
 def test_what_was_taken_beside_a_refused_message_is_not_published_again(tmp_path):
-    with Keys(tmp_path / "keys", 0) as keys:
-        ledger, first = Ledger(keys), out("m/a", "m/b")
-        messages = ledger.judge(first)
-        done = ledger.note(first, 1, messages[1:], "m/b: not authorized")
+    with PublishedKeys(tmp_path / "keys", 0) as keys:
+        dedup, first = Deduplicator(keys), out("m/a", "m/b")
+        messages = dedup.check(first)
+        done = dedup.commit(first, 1, messages[1:], "m/b: not authorized")
         assert done.refused == "m/b: not authorized"
-        again = ledger.judge(Out(RunId("live", "pass", "later"), 0, 8, True, 0, first.messages))
+        again = dedup.check(Output(RunId("live", "pass", "later"), 0, 8, True, 0, first.messages))
         assert [message.topic for message in again] == ["m/b"]
 
 
@@ -193,7 +204,7 @@ class OneBus:
 async def test_publish_is_not_well_while_a_topic_is_refused_and_well_again_once_it_is_taken(tmp_path):
     broker, bus = Broker(), OneBus()
     broker.refused["m/live/product/libs/shot"] = "not authorized"
-    with Keys(tmp_path / "keys", 0) as keys:
+    with PublishedKeys(tmp_path / "keys", 0) as keys:
         stage = Publish(keys, broker.publish, bus, PublishMeters(), remember_s=0)
         task = asyncio.create_task(stage.run())
         first = out("m/live/product/libs/shot", "m/live/product/gpr/low")
@@ -202,7 +213,7 @@ async def test_publish_is_not_well_while_a_topic_is_refused_and_well_again_once_
         assert stage.health()[0] is False
         assert stage.health()[1]["refused"] == {"m/live/product/libs/shot": "not authorized"}
         broker.refused.clear()
-        bus.queue.put_nowait(Out(RunId("live", "pass", "later"), 0, 8, True, 0, first.messages))
+        bus.queue.put_nowait(Output(RunId("live", "pass", "later"), 0, 8, True, 0, first.messages))
         assert (await bus.done("later")).refused == ""
         assert stage.health()[0] is True
         assert broker.taken == ["m/live/product/gpr/low", "m/live/product/libs/shot"]
@@ -255,7 +266,7 @@ def test_an_output_that_the_broker_cannot_carry_is_left_out_and_named(tmp_path):
         Outgoing(Message("m/live/event/info", bytes(100))),
         Outgoing(Message("m/live/product/x", bytes(2000))),
     )
-    raw = Raw(RUN, 0, ByteBatch.of(b"abc"))
+    raw = Chunk(RUN, 0, ByteBatch.of(b"abc"))
     run = worker._run(raw)
     outs = list(worker._outs(raw, run, [small, large, small], last=True))
     assert [len(one.messages) for one in outs] == [2]
@@ -285,4 +296,4 @@ async def test_datagrams_are_recorded_whatever_the_broker_answers(make_stack):
 
 
 def _done(message, run):
-    return isinstance(message, Done) and message.id.run == run
+    return isinstance(message, Ack) and message.id.run == run

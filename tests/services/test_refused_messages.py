@@ -9,20 +9,20 @@ from downlink_pipeline.model.batches import ByteBatch, Message
 from downlink_pipeline.mqtt.publisher import PublishRefusedError
 from downlink_pipeline.services.bus import MqttBus
 from downlink_pipeline.services.metrics import PublishMeters
-from downlink_pipeline.services.protocol import Claim, Done, Hello, Lost, Offer, Out, Outgoing, Raw, RunId
+from downlink_pipeline.services.protocol import Ack, Chunk, Claim, Nack, Offer, Outgoing, Output, Restarted, RunId
 from downlink_pipeline.services.publish import Publish
-from downlink_pipeline.services.published_keys import Keys
+from downlink_pipeline.services.published_keys import PublishedKeys
 
 RUN = RunId("live", "pass", "abc")
 NOTHING = ByteBatch(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
 STAGE = {
     "m/stage/offer": Offer(RUN),
-    "m/stage/raw/w": Raw(RUN, 0, NOTHING),
+    "m/stage/raw/w": Chunk(RUN, 0, NOTHING),
     "m/stage/claim": Claim(RUN, "w"),
-    "m/stage/out": Out(RUN, 0, 0, False, 0, ()),
-    "m/stage/done": Done(RUN, 0, ended=False),
-    "m/stage/lost": Lost(RUN, "why"),
-    "m/stage/hello": Hello("publish"),
+    "m/stage/out": Output(RUN, 0, 0, False, 0, ()),
+    "m/stage/done": Ack(RUN, 0, ended=False),
+    "m/stage/lost": Nack(RUN, "why"),
+    "m/stage/hello": Restarted("publish"),
 }
 REASONS = ["Not authorized", "Quota exceeded", "Packet too large"]
 """Of MQTT 5.0 3.4.2.1 and 4.13.2: 0x87, 0x97, 0x95."""
@@ -93,7 +93,7 @@ async def test_a_refused_hello_is_sent_again(tmp_path, monkeypatch):
         yield
 
     bus = MqttBus("m", broker, listen)
-    with Keys(tmp_path / "keys", 0) as keys:
+    with PublishedKeys(tmp_path / "keys", 0) as keys:
         stage = Publish(keys, broker.publish, bus, PublishMeters(), remember_s=0)
         await running(stage, lambda: bus.trouble)
         broker.refused.clear()
@@ -118,13 +118,13 @@ async def test_a_refused_output_is_neither_published_nor_settled(tmp_path, level
             return True
 
         async def received(self):
-            yield Out(RUN, 0, 8, True, 0, messages)
+            yield Output(RUN, 0, 8, True, 0, messages)
             await asyncio.sleep(60)
 
-    with Keys(tmp_path / "keys", 0) as keys:
+    with PublishedKeys(tmp_path / "keys", 0) as keys:
         stage = Publish(keys, broker.publish, Bus(), PublishMeters(), remember_s=0)
-        await running(stage, lambda: any(isinstance(one, Done) for one in sent))
-        (done,) = (one for one in sent if isinstance(one, Done))
+        await running(stage, lambda: any(isinstance(one, Ack) for one in sent))
+        (done,) = (one for one in sent if isinstance(one, Ack))
         assert done.refused == f"{topic}: {reason}"
         assert stage.health() == (False, {"keys": 1, "dropped": 0, "refused": {topic: reason}})
         assert topic not in keys

@@ -9,7 +9,7 @@ from downlink_pipeline.commands.recordings import inspect
 from downlink_pipeline.commands.spice import write_kernels
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.errors import ConfigError, RunError
-from downlink_pipeline.processing.chain import Line
+from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.processing.passes import outcomes
 
 spice = pytest.importorskip("spiceypy")
@@ -35,7 +35,7 @@ def loaded(kernels):
 @pytest.fixture(scope="module")
 def rows(bundled):
     """Arrays of `rover/navigation` and `rover/traverse`, all products one after the other."""
-    line = Line(replace(MISSION, instruments=("rover", "traverse")))
+    line = ProcessingChain(replace(MISSION, instruments=("rover", "traverse")))
     made = [one for outcome in outcomes(line, [bundled / "clean.cadu"], lambda _: None) for one in outcome.products]
 
     def find(product, name):
@@ -117,7 +117,7 @@ def test_the_clock_counts_what_the_packets_counted(rows):
 @pytest.mark.usefixtures("loaded")
 def test_a_camera_looks_where_its_image_says(bundled):
     """`pointing_enu` of NaTeCam's images is by the angles in the image itself: navigation is within some hundredths."""
-    line = Line(replace(MISSION, instruments=("rover", "natecam")))
+    line = ProcessingChain(replace(MISSION, instruments=("rover", "natecam")))
     made = [one for outcome in outcomes(line, [bundled / "clean.cadu"], lambda _: None) for one in outcome.products]
     images = [one for one in made if one.product == "image"]
     for image in images[::4]:

@@ -9,7 +9,7 @@ from downlink_pipeline.mqtt.address import BrokerAddress
 from downlink_pipeline.mqtt.publisher import Publisher
 from downlink_pipeline.recordings.log import Policy, Recorder
 from downlink_pipeline.services.dispatch import Pace
-from downlink_pipeline.services.station_recorder import Desk
+from downlink_pipeline.services.station_recorder import StationRecorder
 from downlink_pipeline.stations.address import read_station, tls_of
 from downlink_pipeline.stations.feed_listener import FeedListener
 from downlink_pipeline.stations.feed_messages import Hello
@@ -35,7 +35,7 @@ def files(certs, who):
 async def listening(url, folder=None):
     """The port of a listener, and what arrives at it: of a feed that is recorded in `folder`, where one is given."""
     station = read_station(url)
-    desk = Desk("s", Recorder(folder, Policy()), Policy(), Pace()) if folder else None
+    desk = StationRecorder("s", Recorder(folder, Policy()), Policy(), Pace()) if folder else None
     listener = FeedListener(station, desk) if desk else TcpListener(station)
     came = []
 

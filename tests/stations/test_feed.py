@@ -13,7 +13,7 @@ from downlink_pipeline.model.errors import ConfigError, RunError
 from downlink_pipeline.recordings.log import Committed, Policy, Recorder
 from downlink_pipeline.recordings.reader import read_pass
 from downlink_pipeline.services.dispatch import Pace
-from downlink_pipeline.services.station_recorder import Desk
+from downlink_pipeline.services.station_recorder import StationRecorder
 from downlink_pipeline.stations import feed as feed_module
 from downlink_pipeline.stations.address import Station
 from downlink_pipeline.stations.feed import Fed, feed
@@ -28,7 +28,7 @@ class Ingest:
     """A feed source that records as ingest does; `stop_at`: bytes in all after which it is gone."""
 
     def __init__(self, folder, port=0, stop_at=None):
-        self.desk = Desk("s", Recorder(folder, POLICY), POLICY, Pace())
+        self.desk = StationRecorder("s", Recorder(folder, POLICY), POLICY, Pace())
         self.source = FeedListener(Station("s", "feed", "127.0.0.1", port), self.desk)
         self.stop_at = stop_at
         self.n_received = 0

@@ -16,8 +16,8 @@ from downlink_pipeline.services.decoder_runs import Worker
 from downlink_pipeline.services.dispatch import Pace
 from downlink_pipeline.services.ingest import Ingest
 from downlink_pipeline.services.metrics import IngestMeters
-from downlink_pipeline.services.protocol import Raw, RunId, pack, unpack
-from downlink_pipeline.services.station_recorder import Desk
+from downlink_pipeline.services.protocol import Chunk, RunId, pack, unpack
+from downlink_pipeline.services.station_recorder import StationRecorder
 from downlink_pipeline.stations.address import Station
 from downlink_pipeline.stations.udp import UdpListener
 from structlog.testing import capture_logs
@@ -65,7 +65,7 @@ class Stack:
 
     def __init__(self, folder, **options):
         policy = Policy(fsync_s=None)
-        self.desk = Desk("s", Recorder(folder / "s", policy), policy, Pace(silence_s=1e9))
+        self.desk = StationRecorder("s", Recorder(folder / "s", policy), policy, Pace(silence_s=1e9))
         self.source = UdpListener(Station("s", "udp", "127.0.0.1"), **options)
         self.meters = IngestMeters()
         buses = LocalBus.of("ingest", "decode", "publish")
@@ -123,7 +123,7 @@ async def test_of_bare_frames_every_byte_is_recorded_and_the_frames_stay_in_plac
         f"datagrams of {n} bytes come, 1115 are expected" for n in (1116, 1119, 1275)
     ]
     assert {one.details["size_bytes"] for one in stack.events} == {1116, 1119, 1275}
-    (raw,) = stack.desk.with_events([Raw(RunId("s", "p", "r"), 0, ByteBatch.of(b"x", 1))])
+    (raw,) = stack.desk.with_events([Chunk(RunId("s", "p", "r"), 0, ByteBatch.of(b"x", 1))])
     assert unpack(pack(raw)).events == raw.events
     assert {(one.severity, one.kind, one.details["expected_bytes"]) for one in raw.events} == {
         ("warning", "datagram_size", 1115)
@@ -153,7 +153,7 @@ def test_what_ingest_tells_is_published_with_what_becomes_of_the_bytes(tmp_path)
 
     worker = Worker("m", lambda _: Nothing(), tmp_path)
     event = Event("warning", "datagram_size", "datagrams of 5 bytes come, 4 are expected", 1, {"size_bytes": 5})
-    raw = Raw(RunId("s", "p", "r"), 0, ByteBatch.of(b"x", 1), events=(event,))
+    raw = Chunk(RunId("s", "p", "r"), 0, ByteBatch.of(b"x", 1), events=(event,))
     messages = [one.message for out in worker.take(raw) for one in out.messages]
     assert [one.payload for one in messages if one.topic == "m/s/event/warning"] == [
         event_message("m", "s", event).payload

@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 
 import numpy as np
 import pytest
-from downlink_pipeline.stations.tcp_protocol import READ_BYTES, Inlet
+from downlink_pipeline.stations.tcp_protocol import READ_BYTES, TcpReceiver
 
 
 @asynccontextmanager
 async def joined():
     """An inlet and the socket that sends into it."""
     opened = asyncio.get_running_loop().create_future()
-    server = await asyncio.get_running_loop().create_server(lambda: Inlet(opened.set_result), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: TcpReceiver(opened.set_result), "127.0.0.1", 0)
     with socket.create_connection(server.sockets[0].getsockname()) as sender:
         inlet = await asyncio.wait_for(opened, 5)
         yield inlet, sender

@@ -10,8 +10,8 @@ from downlink_pipeline.model.errors import ConfigError, RunError
 from downlink_pipeline.mqtt.address import BrokerAddress
 from downlink_pipeline.mqtt.connection import _tls_context
 from downlink_pipeline.mqtt.publisher import Publisher
-from downlink_pipeline.mqtt.reconnect import Dialer, Timing
-from downlink_pipeline.mqtt.session import Terms
+from downlink_pipeline.mqtt.reconnect import Reconnector, Timing
+from downlink_pipeline.mqtt.session import SessionOptions
 from downlink_pipeline.stations.address import read_station, tls_of
 from downlink_pipeline.stations.feed import feed
 from downlink_pipeline.stations.feed_listener import FeedListener
@@ -85,10 +85,10 @@ async def test_a_service_that_waits_tells_each_new_reason_once_and_goes_on_when_
     told = []
     timing = Timing(pause_s=0.02, longest_pause_s=0.05)
     known = address(broker.port, lab / "good" / "ca.crt", lab / "good")
-    dialer = Dialer(known, Terms("waits"), timing, told.append)
-    await (await dialer.first()).close()
+    reconnector = Reconnector(known, SessionOptions("waits"), timing, told.append)
+    await (await reconnector.first()).close()
     broker.kill()
-    waiting = asyncio.create_task(dialer.again("closed"))
+    waiting = asyncio.create_task(reconnector.reconnect("closed"))
     await asyncio.sleep(0.3)
     good = (broker.folder / "broker.conf").read_text()
     (broker.folder / "broker.conf").write_text(good.replace(f"{lab}/good/broker", f"{lab}/other/broker"))
