@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 from downlink_pipeline.dictionary.decoder import Decoder
 from downlink_pipeline.dictionary.run.records import RecordJoiner
-from downlink_pipeline.instruments import Suite
 from downlink_pipeline.link.receiver import Receiver
 from downlink_pipeline.messages import topics
 from downlink_pipeline.mission.loading import Mission, load_mission
+from downlink_pipeline.missions.zhurong.simulator import Scenario, simulate
 from downlink_pipeline.model.batches import ByteBatch
 from downlink_pipeline.processing.chain import product_context
+from downlink_pipeline.products import Suite
 from downlink_pipeline.recordings.reader import read_pass
-from downlink_pipeline.simulate import Scenario, simulate
 
 SIZE_BYTES = int(os.environ.get("DOWNLINK_BENCH_BYTES", "1_000_000_000"))
 LIMIT_MB = 400

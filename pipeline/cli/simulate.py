@@ -12,7 +12,7 @@ from .options import err
 from .start import loading
 
 if TYPE_CHECKING:
-    from ..simulate import Campaign, Summary
+    from ..missions.zhurong.simulator import Campaign, Summary
 
 commands = typer.Typer()
 
@@ -58,7 +58,7 @@ def simulate(
     with loading():
         from rich.progress import BarColumn, Progress, TimeRemainingColumn
 
-        from ..simulate import Campaign, Faults, Scenario
+        from ..missions.zhurong.simulator import Campaign, Faults, Scenario
     faults = Faults(
         symbol_errors=symbol_errors,
         symbol_error_share=symbol_error_share,
@@ -93,7 +93,7 @@ def simulate(
 
 def _check(out_file: Path, campaign: Campaign, *, overwrite: bool) -> None:
     """ConfigError where a file would be replaced that is an input, or that is of no simulated pass."""
-    from ..simulate import pass_files
+    from ..missions.zhurong.simulator import pass_files
     from ..system.outputs import check_name, check_replace
 
     check_name(out_file)
@@ -106,7 +106,7 @@ def _check(out_file: Path, campaign: Campaign, *, overwrite: bool) -> None:
 
 def _make(out_file: Path, campaign: Campaign, tell: Callable[[float], None]) -> list[Summary]:
     """One pass is `out_file`; more are named after it."""
-    from .. import simulate as simulator
+    from ..missions.zhurong import simulator
 
     if (campaign.sols, campaign.passes, campaign.stations) == (1, 1, 1):
         return [simulator.simulate(out_file, campaign.scenario, tell)]

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field, replace
 
 from ..dictionary.compile.plan import Plan
 from ..dictionary.compile.plan_nodes import Node
-from ..instruments import REGISTER, telemetry
 from ..messages import topics
 from ..mission.loading import Mission
 from ..model.batches import Product
+from ..products import REGISTER, telemetry
 
 
 @dataclass(frozen=True, slots=True)

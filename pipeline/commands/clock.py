@@ -15,8 +15,8 @@ import numpy as np
 from ..clock.correlation import Correlation, Pairs, correlate
 from ..clock.correlation_file import text_of
 from ..clock.sclk_kernel import kernel_text
-from ..instruments.clock import CONTAINER, ClockCalibration, fit_settings, sound_pairs
 from ..mission.loading import Mission
+from ..missions.zhurong.clock.clock import CONTAINER, ClockCalibration, fit_settings, sound_pairs
 from ..model.errors import ConfigError, RunError
 from ..processing.chain import ProcessingChain
 from ..processing.passes import outcomes

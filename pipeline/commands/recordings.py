@@ -40,7 +40,7 @@ from ..system.outputs import check_file, check_folder, check_replace
 from ..system.signals import on_signals
 
 if TYPE_CHECKING:
-    from ..instruments.radar_traverse import TraverseRadargram
+    from ..missions.zhurong.gpr.radar_traverse import TraverseRadargram
 
 MAX_TOLD = 1000  # gaps and other events that a report lists
 _FILTER = re.compile(r"(([^+#]*|\+)/)*([^+#]*|\+|#)")
@@ -161,7 +161,7 @@ def containers(
 
 
 def _traverse_radargram(mission: Mission) -> TraverseRadargram:
-    from ..instruments.radar_traverse import TraverseRadargram  # noqa: PLC0415 - for this option alone
+    from ..missions.zhurong.gpr.radar_traverse import TraverseRadargram  # noqa: PLC0415 - for this option alone
 
     return TraverseRadargram(mission.site, topography=True)
 

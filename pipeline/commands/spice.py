@@ -18,15 +18,15 @@ from ..archive.whole import whole_path
 from ..clock.correlation_file import iso_ns
 from ..clock.onboard import ClockSegment, OnboardClock
 from ..clock.sclk_kernel import kernel_text
-from ..instruments.attitude import is_attitude
-from ..instruments.optics import Optics, directions
-from ..instruments.rotations import Floats, normalized
-from ..instruments.traverse import MARS_RADIUS_M
 from ..mission.loading import Mission
+from ..missions.zhurong.rover.traverse import MARS_RADIUS_M
+from ..missions.zhurong.shared.optics import Optics, directions
 from ..model.batches import NO_TIME, Product, usable
 from ..model.errors import ConfigError, RunError
 from ..processing.chain import ProcessingChain
 from ..processing.passes import outcomes, station_names, with_origin
+from ..products.attitude import is_attitude
+from ..products.rotations import Floats, normalized
 from ..spice.binary import ephemeris_times, spice_module, write_pointing, write_positions
 from ..spice.names import Names
 from ..spice.texts import (

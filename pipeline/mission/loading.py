@@ -24,10 +24,10 @@ from ..clock.local import local_times
 from ..clock.onboard import OnboardClock
 from ..dictionary.compile.plan import Plan, compile_plan
 from ..dictionary.decoder import Decoder, TimeTerm
-from ..instruments import REGISTER, check_calibration, family
-from ..instruments.context import Descriptions, Site
 from ..link.settings import ChannelSettings, LinkSettings
 from ..model.errors import ConfigError, Problem
+from ..products import REGISTER, check_calibration, family
+from ..products.context import Descriptions, Site
 from ..system.software import software
 from .dictionary_files import ReaderOptions, load_csv
 from .known_plans import KNOWN_PLANS

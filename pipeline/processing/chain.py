@@ -19,14 +19,14 @@ import numpy as np
 
 from ..dictionary.decoder import Decoder
 from ..dictionary.run.records import RecordJoiner
-from ..instruments import Suite
-from ..instruments.context import Context
 from ..link.output import LinkOutput
 from ..link.receiver import Receiver
 from ..link.stations import StationsReceiver
 from ..link.verdict import early_problem, nothing_right, problems
 from ..mission.loading import Mission
 from ..model.batches import NO_TIME, ByteBatch, ColumnBatch, Event, FrameBatch, PacketBatch, Product
+from ..products import Suite
+from ..products.context import Context
 from .report_sum import add_reports
 
 SETTINGS = "settings"

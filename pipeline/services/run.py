@@ -17,7 +17,6 @@ from typing import Any, Protocol
 
 import structlog
 
-from ..instruments import REGISTER, load_libraries
 from ..link.evidence import evidence_of
 from ..messages import topics
 from ..messages.topics import topic_root
@@ -27,6 +26,7 @@ from ..mqtt.broker import BrokerAddress
 from ..mqtt.client_ids import ClientIds
 from ..mqtt.publisher import Publisher, Timing, subscribe
 from ..processing.chain import ProcessingChain
+from ..products import REGISTER, load_libraries
 from ..recordings.disk import LATER
 from ..recordings.disk_share import DiskShare
 from ..recordings.expiry import remaining_s

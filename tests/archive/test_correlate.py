@@ -11,8 +11,8 @@ from downlink_pipeline.api import open_pass
 from downlink_pipeline.commands.clock import write_correlation
 from downlink_pipeline.commands.recordings import write_products
 from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.missions.zhurong.simulator import Faults, Scenario, simulate
 from downlink_pipeline.model.errors import ConfigError, RunError
-from downlink_pipeline.simulate import Faults, Scenario, simulate
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 DRIFT = Faults(clock_drift_ppm=2.5)  # 425 s since the epoch

@@ -13,8 +13,8 @@ from downlink_pipeline.archive import pds4_xml
 from downlink_pipeline.archive.collection import Origin
 from downlink_pipeline.archive.products import product_files
 from downlink_pipeline.archive.radar_layout import HIGH, LOW, MISSING, records
+from downlink_pipeline.missions.zhurong.simulator import Faults, Scenario, simulate
 from downlink_pipeline.model.errors import RunError
-from downlink_pipeline.simulate import Faults, Scenario, simulate
 
 EPOCH_NS = 1_451_577_600 * 10**9  # 2015-12-31T16:00:00Z
 SIZES = {"HF": (16_453, 16_420), "LF": (12_069, 12_036)}

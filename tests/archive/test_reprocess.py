@@ -18,8 +18,8 @@ from downlink_pipeline.clock.correlation import Correlation
 from downlink_pipeline.clock.correlation_file import text_of
 from downlink_pipeline.clock.onboard import ClockSegment, OnboardClock
 from downlink_pipeline.commands.reprocess import Wanted, make, reprocess, tasks_of
+from downlink_pipeline.missions.zhurong.simulator import Scenario, simulate
 from downlink_pipeline.model.errors import ConfigError, RunError
-from downlink_pipeline.simulate import Scenario, simulate
 
 xarray = pytest.importorskip("xarray")
 pytest.importorskip("netCDF4")

@@ -7,8 +7,8 @@ import pytest
 from downlink_pipeline.archive.collection import Origin
 from downlink_pipeline.archive.products import product_files
 from downlink_pipeline.commands.recordings import write_products
-from downlink_pipeline.instruments.radar_traverse import TraverseRadargram
 from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.missions.zhurong.gpr.radar_traverse import TraverseRadargram
 
 
 @pytest.fixture(scope="module")

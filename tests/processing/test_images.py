@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from downlink_pipeline.missions.zhurong.simulator import Faults, Scenario, simulate
 from downlink_pipeline.model.batches import Quality
-from downlink_pipeline.simulate import Faults, Scenario, simulate
 
 Decoded = Any
 

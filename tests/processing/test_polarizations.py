@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from downlink_pipeline.simulate import Scenario, simulate
+from downlink_pipeline.missions.zhurong.simulator import Scenario, simulate
 
 Decoded = Any
 SUFFIX = {"HH": "", "HV": "_hv", "VH": "_vh", "VV": "_vv"}

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from downlink_pipeline.instruments.radar_depth import fit_hyperbola, pick_hyperbola
+from downlink_pipeline.missions.zhurong.gpr.radar_depth import fit_hyperbola, pick_hyperbola
 from downlink_pipeline.model.batches import Quality
 
 Decoded = Any

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from downlink_pipeline.instruments.uncertainty import UNKNOWN
+from downlink_pipeline.products.uncertainty import UNKNOWN
 
 Decoded = Any
 WITHOUT = {

@@ -5,11 +5,11 @@ import dataclasses
 import numpy as np
 import pytest
 from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.missions.zhurong.simulator import simulate
+from downlink_pipeline.missions.zhurong.simulator.bundle import PASSES
+from downlink_pipeline.missions.zhurong.simulator.scenario import Faults
 from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.reader import read_pass
-from downlink_pipeline.simulate import simulate
-from downlink_pipeline.simulate.bundle import PASSES
-from downlink_pipeline.simulate.scenario import Faults
 
 KINDS = {"weather/meteorology": "pressure_pa", "magnetometer/field": "field_a_sensor_nt", "gpr/low_frequency": "real",
          "gpr/high_frequency": "real", "libs/shot": "net_counts", "swir/radiance": "radiance"}  # fmt: skip

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 import pytest
+from downlink_pipeline.missions.zhurong.simulator import Scenario, simulate
 from downlink_pipeline.services.published_keys import MAX_KEYS
-from downlink_pipeline.simulate import Scenario, simulate
 
 SOAK_S = float(os.environ.get("DOWNLINK_SOAK_S", "8"))
 REAL_BYTES_PER_S = 256_000

@@ -132,7 +132,7 @@ def test_what_an_instrument_needs_is_loaded_before_a_pass_comes(stages):
         "scipy.stats",
         "scipy.optimize",
         "PIL",
-        "downlink_pipeline.simulate",
+        "downlink_pipeline.missions.zhurong.simulator",
     }
 
 

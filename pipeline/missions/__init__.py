@@ -1,0 +1,1 @@
+"""Missions that come with the engine: found by their entry point, as any other mission package is."""

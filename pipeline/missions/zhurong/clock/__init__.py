@@ -1,0 +1,1 @@
+"""Time correlation packets."""

@@ -1,0 +1,1 @@
+"""HiRIC, the orbiter's high resolution camera."""

@@ -1,0 +1,1 @@
+"""Laser-induced breakdown spectrometer of MarSCoDe."""

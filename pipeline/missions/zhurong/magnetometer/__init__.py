@@ -1,0 +1,1 @@
+"""The two magnetometers on the mast."""

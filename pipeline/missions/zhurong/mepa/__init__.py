@@ -1,0 +1,1 @@
+"""MEPA, the orbiter's energetic particle analyser."""

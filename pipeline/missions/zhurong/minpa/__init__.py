@@ -1,0 +1,1 @@
+"""MINPA, the orbiter's ion and neutral particle analyser."""

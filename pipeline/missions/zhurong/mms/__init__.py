@@ -1,0 +1,1 @@
+"""Mars magnetosphere signals."""

@@ -1,0 +1,1 @@
+"""MOMAG, the orbiter's magnetometer."""

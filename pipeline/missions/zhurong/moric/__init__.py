@@ -1,0 +1,1 @@
+"""MoRIC, the orbiter's medium resolution camera."""

@@ -1,0 +1,1 @@
+"""MOSIR, the orbiter's subsurface radar."""

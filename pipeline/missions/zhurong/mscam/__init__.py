@@ -1,0 +1,1 @@
+"""MSCam, the multispectral camera."""

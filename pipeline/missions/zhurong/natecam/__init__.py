@@ -1,0 +1,1 @@
+"""NaTeCam, the navigation and terrain cameras."""

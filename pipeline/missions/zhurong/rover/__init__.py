@@ -1,0 +1,1 @@
+"""The rover itself: attitude, traverse, energy."""

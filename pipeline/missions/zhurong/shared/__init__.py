@@ -1,0 +1,1 @@
+"""What several instruments use: images by stripes and strips, noise of spectra."""

@@ -1,0 +1,1 @@
+"""Short-wave infrared spectrometer of MarSCoDe."""

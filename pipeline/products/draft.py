@@ -1,0 +1,228 @@
+"""Arrays of one group of rows become a `Product`: its id, its times on every clock, its lineage.
+
+The id is made from what is in it (stream, instrument, product, first and last onboard time, APID, sequence counts):
+the same packets give the same id whenever they are processed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.batches import NO_TIME, ColumnBatch, Product, Quality, Quantity
+from ..model.layouts import MAX_FORMS, Arrays, Form, LateArrays, form_of, same_form
+from ..model.quantities import ArrayMetadata, Quantities, legend_of
+from ..model.reductions import least, most
+from .context import Context
+from .frames import frames_of
+from .times import NO_TIMES, ProductTimes, product_times
+from .uncertainty import uncertainty
+
+LEVEL_WORDS = {
+    "0A": "Raw",
+    "0B": "Raw",
+    "01": "Partially Processed",
+    "2A": "Calibrated",
+    "2B": "Calibrated",
+    "2C": "Derived",
+}
+"""GRAS levels in the words of NASA: `processing_level` of PDS4."""
+_TIMES = {
+    "time_onboard_ns": ("ns", "onboard clock since the mission epoch", ("row",)),
+    "time_utc_ns": ("ns", "UTC since 1970-01-01, as Unix time counts", ("row",)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What an instrument made of the rows of one group; all arrays with n rows first, unless their dims say else.
+
+    `packets`: the rows that it was made of. `time_ns int64[n]`: onboard time. `quality uint32[n]`: of `Quality`.
+    `lineage`: what only this product has to say; `uncertainty` in it: why it has none.
+    """
+
+    product: str
+    level: str
+    packets: ColumnBatch
+    time_ns: NDArray[np.int64]
+    arrays: Mapping[str, Quantity]
+    quality: NDArray[np.uint32]
+    latest: tuple[str, ...] = ()
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+
+
+class Made(NamedTuple):
+    """A draft, the instrument it is of, and what `context` and the instrument's `lineage` know of its origin."""
+
+    draft: Draft
+    instrument: str
+    context: Context
+    lineage: Mapping[str, Any]
+
+
+def finish(made: Sequence[Made]) -> list[Product]:
+    """The products of these drafts, in their order, each with an id, times on every clock and its lineage.
+
+    What is computed from times is computed for all drafts of a context at once.
+    """
+    contexts = {id(one.context): one.context for one in made}
+    if len(contexts) == 1:
+        found = product_times([one.draft.time_ns for one in made], made[0].context)
+        return list(map(_product, made, found))
+    times: list[ProductTimes] = [NO_TIMES] * len(made)
+    for context in contexts.values():
+        mine = [i for i, one in enumerate(made) if one.context is context]
+        for i, own in zip(mine, product_times([made[i].draft.time_ns for i in mine], context), strict=True):
+            times[i] = own
+    return list(map(_product, made, times))
+
+
+def _product(made: Made, times: ProductTimes) -> Product:
+    draft, instrument, context, lineage = made
+    told = Quantities.of(draft.arrays)
+    return Product(
+        id=product_id(context.stream, instrument, draft.product, draft.time_ns, draft.packets),
+        mission=context.mission,
+        stream=context.stream,
+        instrument=instrument,
+        product=draft.product,
+        level=draft.level,
+        time=times.range,
+        arrays=_timed(told, draft.time_ns, times.utc_ns),
+        quality=draft.quality,
+        lineage={
+            **context.lineage,
+            **lineage,
+            **_origin(draft, instrument, context, times.sigma_s),
+            **draft.lineage,
+            **_frames(told.legend, draft.lineage, context),
+            "uncertainty": uncertainty(told.legend, draft.lineage, lineage),
+        },
+        latest=draft.latest,
+    )
+
+
+def split(draft: Draft, groups: Sequence[ColumnBatch]) -> Iterator[Draft]:
+    """A draft of adjacent groups of rows as a draft of each group: their rows of its arrays, which are views.
+
+    Each row of the groups has the same number of rows in the draft.
+    """
+    told = Quantities.of(draft.arrays)
+    by_row = {name for name, (_, _, dims) in told.legend.said.items() if dims[:1] == ("row",)}
+    each, start = len(draft.time_ns) // sum(map(len, groups)), 0
+    forms: dict[int, Form] = {}  # groups of as many rows have arrays that are alike
+    for group in groups:
+        rows = slice(start, start + each * len(group))
+        start = rows.stop
+        arrays = {name: values[rows] if name in by_row else values for name, values in told.arrays.items()}
+        form = forms[len(group)] = forms.get(len(group)) or form_of(arrays)
+        yield replace(
+            draft,
+            packets=group,
+            time_ns=draft.time_ns[rows],
+            arrays=Quantities(Arrays(arrays, form), told.legend),
+            quality=draft.quality[rows],
+        )
+
+
+def _timed(told: Quantities, time_ns: NDArray[np.int64], utc_ns: NDArray[np.int64]) -> Quantities:
+    """The same, with the times of rows in front."""
+    legend, form = _timed_form(told.legend, form_of(told.arrays), len(time_ns))
+    times = {"time_onboard_ns": np.asarray(time_ns, np.int64), "time_utc_ns": utc_ns}
+    if isinstance(told.arrays, LateArrays) and len(form.names) == len(times) + len(told.arrays):
+        return Quantities(told.arrays.behind(times, form), legend)
+    arrays = Arrays(times, form)
+    arrays.update(told.arrays)
+    return Quantities(arrays, legend)
+
+
+@lru_cache(MAX_FORMS)
+def _timed_form(legend: ArrayMetadata, form: Form, n: int) -> tuple[ArrayMetadata, Form]:
+    """What is said of them then, and what they are like."""
+    dtypes = {**dict.fromkeys(_TIMES, np.dtype(np.int64)), **dict(zip(form.names, form.dtypes, strict=True))}
+    shapes = {**dict.fromkeys(_TIMES, (n,)), **dict(zip(form.names, form.shapes, strict=True))}
+    return _timed_legend(legend), same_form(tuple(dtypes), tuple(dtypes.values()), tuple(shapes.values()))
+
+
+@lru_cache(MAX_FORMS)
+def _timed_legend(legend: ArrayMetadata) -> ArrayMetadata:
+    return legend_of(tuple({**_TIMES, **legend.said}.items()))
+
+
+def product_id(stream: str, instrument: str, product: str, time_ns: NDArray[np.int64], packets: ColumnBatch) -> str:
+    """`<instrument>-<product>-<16 hex digits>`, the same for the same packets.
+
+    Sequence counts wrap: without onboard time, receive time tells two blocks apart, and without that their order.
+    """
+    span = [int(time_ns[0]), int(time_ns[-1])] if len(time_ns) else []
+    if len(packets) and span[:1] in ([], [NO_TIME]):
+        span += [int(packets.received_ns[0] or packets.order[0])]
+    told = "\0".join([stream, instrument, product, *map(str, span), ""]).encode()
+    counts = np.asarray(packets.apid, "<u2").tobytes() + np.asarray(packets.seq_count, "<u2").tobytes()
+    digest = hashlib.blake2b(told + counts, digest_size=8).hexdigest()
+    return f"{instrument}-{product}-{digest}"
+
+
+def flag(where: NDArray[np.bool_], bit: Quality) -> NDArray[np.uint32]:
+    """The bit where `where` holds, 0 elsewhere."""
+    return np.where(where, np.uint32(bit), np.uint32(0)).astype(np.uint32)
+
+
+def any_beyond_row(where: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether it holds anywhere in each row: bool[n, ...] to bool[n]."""
+    return np.asarray(where.reshape(len(where), -1).any(axis=1)) if where.size else np.zeros(len(where), np.bool_)
+
+
+def column_quantity(packets: ColumnBatch, column: str, unit: str = "", description: str = "") -> Quantity:
+    """A column as it is, with the dictionary's unit where none is given."""
+    values = np.asarray(packets.columns[column])
+    dims = ("row", *(f"{column.lower()}_{axis}" for axis in range(1, values.ndim)))
+    return Quantity(values, unit or packets.units.get(column, ""), description, dims)
+
+
+def distinct(values: NDArray[np.uint16]) -> list[int]:
+    """The different values in ascending order."""
+    if len(values) and least(values) == most(values):  # nearly always, and np.unique is slow
+        return [least(values)]
+    return [int(value) for value in np.unique(values)]
+
+
+def _origin(draft: Draft, instrument: str, context: Context, sigma_s: float | None) -> dict[str, Any]:
+    packets = draft.packets
+    counts, received_ns = packets.seq_count, packets.received_ns
+    origin: dict[str, Any] = {
+        "stream": context.stream,
+        "instrument": instrument,
+        "container": packets.container,
+        "apid": distinct(packets.apid),
+        "n_packets": len(packets),
+        "n_packets_corrected": _n_flagged(packets.quality, Quality.CORRECTED),
+        "n_gaps": _n_flagged(packets.quality, Quality.AFTER_GAP),
+        "seq_count": [int(counts[0]), int(counts[-1])] if len(packets) else [],
+        "level_gras": draft.level,
+        "level_pds4": LEVEL_WORDS.get(draft.level, ""),
+    }
+    if len(packets) and received_ns[0]:
+        origin["received_ns"] = [least(received_ns), most(received_ns)]
+    if context.site:
+        origin |= {"site": context.site.name, "site_frame": context.site.frame}
+    origin["clock_correlation"] = context.clock.correlation_id
+    if sigma_s is not None:
+        origin["clock_sigma_s"] = sigma_s
+    return origin
+
+
+def _frames(legend: ArrayMetadata, lineage: Mapping[str, Any], context: Context) -> dict[str, Any]:
+    """Every frame that the arrays speak of; what the instrument says of its own goes before."""
+    frames = {**frames_of(legend, context.site), **lineage.get("frames", {})}
+    return {"frames": frames} if frames else {}
+
+
+def _n_flagged(quality: NDArray[np.uint32], bit: Quality) -> int:
+    return int(np.count_nonzero(quality & np.uint32(bit))) if np.count_nonzero(quality) else 0

@@ -1,0 +1,87 @@
+"""What an instrument is: the containers it reads, how their rows group, and what it makes of a group.
+
+The suite calls `attach` with rows as they arrive (the place for what needs their order: attitude, counters), cuts
+them by `keys`, calls `drafts` with one whole group at a time, and `end` when nothing more comes. Several instruments
+may read one container, each with groups of its own: products of another scale (a radargram of a run, a field of a
+site) are an instrument of another's `family`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.batches import ColumnBatch, Event
+from .attitude import Navigation
+from .calibration import Calibration
+from .context import Context
+from .draft import Draft
+from .rows import window_keys
+from .uncertainty import UNKNOWN
+
+
+class Instrument(ABC):
+    """One instrument of one stream.
+
+    `containers` names the columns that it needs of each container; `model` is its calibration file; a group has at
+    most `max_rows` rows; the containers in `singles` are told at once, each row a product; a row waits for
+    the next row of each container in `waits_for` while at most `wait_rows` rows of its own come. `family`: the
+    instrument whose name its products have and whose calibration file it reads; empty: its own. One that has not
+    `landed` is aboard an orbiter: its context has no site, and its clock is not the lander's.
+    """
+
+    containers: ClassVar[Mapping[str, frozenset[str]]]
+    model: ClassVar[type[Calibration]]
+    max_rows: ClassVar[int] = 1024
+    singles: ClassVar[frozenset[str]] = frozenset()
+    wait_rows: ClassVar[int] = 0
+    waits_for: ClassVar[tuple[str, ...]] = ("NAVIGATION",)
+    family: ClassVar[str] = ""
+    landed: ClassVar[bool] = True
+    row_by_row: ClassVar[frozenset[str]] = frozenset()
+    """Containers of whose drafts each row depends on one row alone, as many on each; all else in a draft, types too, is
+    always the same, and no event comes with it. `drafts` then takes several groups at once, and the suite cuts what
+    it gives into those of each: a call for a batch costs little more than one for a group."""
+    no_uncertainty: ClassVar[str] = UNKNOWN
+    """Why those of its products have no uncertainty that have none."""
+    libraries: ClassVar[tuple[str, ...]] = ()
+    """Modules that this instrument alone needs and imports where it uses them; loaded before the first bytes come."""
+
+    def __init__(self, calibration: Mapping[str, Any], context: Context) -> None:
+        self.context = context
+        self.calibration = self.model.model_validate(dict(calibration))
+
+    def attach(
+        self,
+        rows: ColumnBatch,
+        navigation: Navigation,  # noqa: ARG002 - most need none
+        until: NDArray[np.int64],  # noqa: ARG002
+    ) -> ColumnBatch:
+        """The rows with columns that depend on what came before them.
+
+        A row may also use the first navigation row after it, if its order is below `until int64[n]`.
+        """
+        return rows
+
+    def keys(self, rows: ColumnBatch) -> NDArray[np.int64]:
+        """Int64[n, k]: a group ends where a key changes."""
+        return window_keys(rows, self.context.window_s)
+
+    def alike(self, rows: ColumnBatch) -> bool:  # noqa: ARG002 - most always are
+        """Whether `drafts` takes these rows of several groups at once, of a container in `row_by_row`."""
+        return True
+
+    @abstractmethod
+    def drafts(self, rows: ColumnBatch) -> Iterator[Draft | Event]:
+        """Products of one group of rows (at least one) of one container and APID, and what an operator should hear.
+
+        An event tells the receive time of the row that it is about, and in its details the onboard time.
+        """
+
+    def end(self) -> Iterator[Draft | Event]:
+        """What is made of rows that were held over from earlier groups, when the stream ends."""
+        yield from ()

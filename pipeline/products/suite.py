@@ -1,0 +1,256 @@
+"""All instruments of one stream: columns in, products out, the same products whatever the batches were.
+
+In: column batches, in order of arrival. Out: products, as soon as a row of the next group has arrived, and events
+that instruments found. Held: of each container and APID, for each instrument that reads it, the group of rows that is
+still open and those that wait for navigation, and the last navigation. Dropped: what an instrument says, and events
+of one group beyond MAX_EVENTS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.batches import NO_TIME, ColumnBatch, Event, Product, Quality
+from ..model.reductions import anywhere, most
+from . import telemetry
+from .attitude import NAVIGATION_CONTAINERS, Navigation
+from .calibration import lineage
+from .context import Context
+from .draft import Draft, Made, distinct, finish, flag, split
+from .register import REGISTER, family, load_libraries
+from .rows import RowCutter, join, take, window_keys
+
+MAX_EVENTS = 16
+"""Of one group of rows: noise in place of an instrument's values tells no more."""
+_NEVER = np.iinfo(np.int64).max
+_JUMP = np.uint32(Quality.CLOCK_JUMP)
+_NONE = np.empty(0, np.int64)
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One who reads a container of one APID (None: no instrument does): its open group, its waiting rows."""
+
+    reader: str | None
+    cutter: RowCutter
+    waiting: ColumnBatch | None = None
+
+
+@dataclass(slots=True)
+class _Stream:
+    """One container of one APID: all who read it, in the order of the mission's instruments, and its last time."""
+
+    readings: list[_Reading]
+    is_generic: bool
+    """Nobody reads it but for the generic products."""
+    last_ns: int = NO_TIME
+
+
+class Suite:
+    """The instruments `names` with the calibrations of their families; generic products of all other containers."""
+
+    def __init__(
+        self, names: Sequence[str], calibrations: Mapping[str, Mapping[str, Any]], context: Context
+    ) -> None:
+        load_libraries(names)
+        self._context = context
+        self._contexts = {name: context if REGISTER[name].landed else context.of_orbiter() for name in names}
+        self._instruments = {
+            name: REGISTER[name](calibrations[family(name)], self._contexts[name]) for name in names
+        }
+        self._lineage = {
+            name: {"calibration": lineage(one.calibration), "uncertainty": one.no_uncertainty}
+            for name, one in self._instruments.items()
+        }
+        self._navigation = Navigation()
+        self._streams: dict[tuple[str, int], _Stream] = {}
+        self._events: list[Event] = []
+        self._is_settled = True
+        """No group is open that `settle` would close."""
+
+    def feed(self, batches: Sequence[ColumnBatch], *, settled: bool = False) -> list[Product]:
+        """Products of the groups that these rows close. `settled`: `settle` follows."""
+        if settled and (alone := self._alone(batches)):
+            return [alone]
+        with np.errstate(all="ignore"):  # values out of range are flagged, so NumPy need not warn of them
+            products = self._feed(batches)
+        return products + self.settle() if settled else products
+
+    def settle(self) -> list[Product]:
+        """On a live link, after all that was received by now was fed: products of what came in together.
+
+        A recording gives the same groups without it, when what was received next is fed.
+        """
+        with np.errstate(all="ignore"):
+            made = [
+                one
+                for reading in self._readings()
+                for group in reading.cutter.settle()
+                for one in self._made(reading.reader, [group], [group])
+            ]
+            products = finish(made)
+        self._is_settled = True
+        return products
+
+    def flush(self) -> list[Product]:
+        """End of the stream: products of the groups still open, and of what instruments hold."""
+        with np.errstate(all="ignore"):
+            made = [one for reading in self._readings() for one in self._end(reading)]
+            ends = [self._kept(name, instrument.end()) for name, instrument in self._instruments.items()]
+            return finish([*made, *(one for end in ends for one in end)])
+
+    def drain_events(self) -> tuple[Event, ...]:
+        """What instruments found since the last call, oldest first within a container."""
+        drained, self._events = tuple(self._events), []
+        return drained
+
+    def _alone(self, batches: Sequence[ColumnBatch]) -> Product | None:
+        """What a single row becomes that no instrument reads and that need not wait, where nothing else does either."""
+        if not self._is_settled or len(batches) != 1 or len(batches[0]) != 1:
+            return None
+        rows = batches[0]
+        stream = self._streams.get((rows.container, rows.apid.item()))
+        told_at_once = rows.received_ns.item() and rows.time_ns.item() == NO_TIME
+        if stream is None or not stream.is_generic or stream.readings[0].cutter.n_held or not told_at_once:
+            return None
+        return finish(list(self._generic(rows)))[0]
+
+    def _feed(self, batches: Sequence[ColumnBatch]) -> list[Product]:
+        self._is_settled = False
+        for reading in self._readings():
+            reading.cutter.own()
+        parts = [part for batch in batches for part in self._parts(batch)]
+        doubtful = [(part.order, part.quality & _JUMP) for _, part in parts if np.count_nonzero(part.quality)]
+        jumps = [order[jumped != 0] for order, jumped in doubtful if jumped.any()]
+        self._navigation.feed([part for _, part in parts], np.sort(np.concatenate(jumps)) if jumps else _NONE)
+        readings = [(reading, part) for stream, part in parts for reading in stream.readings]
+        made = [one for reading, part in readings for one in self._advance(reading, part)]
+        waiting = [reading for reading in self._readings() if reading.waiting is not None]
+        made += [one for reading in waiting for one in self._advance(reading, None)]
+        self._navigation.forget()
+        return finish(made)
+
+    def _parts(self, batch: ColumnBatch) -> Iterator[tuple[_Stream, ColumnBatch]]:
+        """The batch by APID, with rows flagged whose onboard time went back."""
+        apids = distinct(batch.apid)
+        for apid in apids:
+            part = batch if len(apids) == 1 else take(batch, batch.apid == apid)
+            stream = self._stream(part, apid)
+            jumped, stream.last_ns = _went_back(part.time_ns, stream.last_ns)
+            if anywhere(jumped):
+                part = replace(part, quality=part.quality | flag(jumped, Quality.CLOCK_JUMP))
+            yield stream, part
+
+    def _stream(self, rows: ColumnBatch, apid: int) -> _Stream:
+        key = (rows.container, apid)
+        if key not in self._streams:
+            readers: list[str | None] = [*self._readers(rows)]
+            readings = [_Reading(reader, self._cutter(reader, rows)) for reader in readers or [None]]
+            is_generic = not readers and rows.container not in NAVIGATION_CONTAINERS
+            self._streams[key] = _Stream(readings, is_generic)
+        return self._streams[key]
+
+    def _readings(self) -> Iterator[_Reading]:
+        return (reading for stream in self._streams.values() for reading in stream.readings)
+
+    def _readers(self, rows: ColumnBatch) -> Iterator[str]:
+        for name, instrument in self._instruments.items():
+            needed = instrument.containers.get(rows.container)
+            if needed is not None and needed <= rows.columns.keys():
+                yield name
+
+    def _cutter(self, reader: str | None, rows: ColumnBatch) -> RowCutter:
+        if reader is None:
+            return RowCutter(telemetry.max_rows(rows))
+        instrument = self._instruments[reader]
+        return RowCutter(instrument.max_rows, single=rows.container in instrument.singles)
+
+    def _advance(self, reading: _Reading, rows: ColumnBatch | None) -> Iterator[Made]:
+        """Drafts of the groups that are closed by new rows, or by rows that need wait no longer."""
+        if reading.reader is None:
+            if rows is not None:
+                yield from self._cut(reading, rows, window_keys(rows, self._context.window_s))
+            return
+        pieces = [piece for piece in (reading.waiting, rows) if piece is not None]
+        rows = pieces[0] if len(pieces) == 1 else join(pieces)
+        instrument = self._instruments[reading.reader]
+        n_wait, settled = instrument.wait_rows, self._navigation.settled(instrument.waits_for)
+        n_settled = max(len(rows) - n_wait, int(np.searchsorted(rows.order, settled)))
+        reading.waiting = join([take(rows, slice(n_settled, None))]) if n_settled < len(rows) else None
+        until = np.append(rows.order[n_wait:], np.full(n_wait, _NEVER))[: len(rows)]
+        yield from self._attach(reading, reading.reader, take(rows, slice(n_settled)), until[:n_settled])
+
+    def _attach(
+        self, reading: _Reading, reader: str, rows: ColumnBatch, until: NDArray[np.int64]
+    ) -> Iterator[Made]:
+        if len(rows):
+            instrument = self._instruments[reader]
+            rows = instrument.attach(rows, self._navigation, until)
+            yield from self._cut(reading, rows, instrument.keys(rows))
+
+    def _cut(self, reading: _Reading, rows: ColumnBatch, keys: NDArray[np.int64]) -> Iterator[Made]:
+        groups = list(reading.cutter.feed(rows, keys))
+        if len(groups) > 2:  # all but the first are of these rows, and what is held now is what follows them
+            stop = len(rows) - reading.cutter.n_held
+            later = take(rows, slice(stop - sum(map(len, groups[1:])), stop))
+            yield from self._made(reading.reader, groups, [groups[0], later])
+        else:
+            yield from self._made(reading.reader, groups, groups)
+
+    def _end(self, reading: _Reading) -> Iterator[Made]:
+        if reading.reader is not None and reading.waiting is not None:
+            rows, reading.waiting = reading.waiting, None
+            yield from self._attach(reading, reading.reader, rows, np.full(len(rows), _NEVER))
+        for group in reading.cutter.flush():
+            yield from self._made(reading.reader, [group], [group])
+
+    def _made(
+        self, reader: str | None, groups: Sequence[ColumnBatch], pieces: Sequence[ColumnBatch]
+    ) -> Iterator[Made]:
+        """Drafts of closed groups, group by group. `pieces`: the same rows, in as few pieces as there are."""
+        if reader is None:
+            for group in groups:
+                yield from self._generic(group)
+            return
+        instrument = self._instruments[reader]
+        several = len(groups) > 1 and groups[0].container in instrument.row_by_row
+        if not several or not instrument.alike(rows := join(pieces)):
+            for group in groups:
+                yield from self._kept(reader, instrument.drafts(group))
+            return
+        drafts = [one.draft for one in self._kept(reader, instrument.drafts(rows))]
+        for of_group in zip(*(split(draft, groups) for draft in drafts), strict=True):
+            yield from self._kept(reader, of_group)
+
+    def _generic(self, rows: ColumnBatch) -> Iterator[Made]:
+        descriptions = self._context.descriptions.get(rows.container, telemetry.UNDESCRIBED)
+        for draft in telemetry.drafts(rows, descriptions):
+            yield Made(draft, telemetry.INSTRUMENT, self._context, telemetry.LINEAGE)
+
+    def _kept(self, reader: str, found: Iterable[Draft | Event]) -> Iterator[Made]:
+        """The drafts, with their origin; events are kept for `drain_events`."""
+        n_events = 0
+        for one in found:
+            if isinstance(one, Draft):
+                yield Made(one, family(reader), self._contexts[reader], self._lineage[reader])
+            elif n_events < MAX_EVENTS:
+                n_events += 1
+                self._events.append(replace(one, details={"instrument": family(reader), **one.details}))
+
+
+def _went_back(time_ns: NDArray[np.int64], last_ns: int) -> tuple[NDArray[np.bool_], int]:
+    """Which rows have an onboard time before the row that came before, and the last time there was."""
+    jumped = np.zeros(len(time_ns), np.bool_)
+    if most(time_ns) == NO_TIME:
+        return jumped, last_ns
+    known = time_ns != NO_TIME
+    times = time_ns[known]
+    back = np.empty(len(times), np.bool_)
+    back[0], back[1:] = times[0] < last_ns, times[1:] < times[:-1]
+    jumped[known] = back
+    return jumped, int(times[-1])
