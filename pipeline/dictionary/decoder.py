@@ -25,9 +25,7 @@ from .compile.others import OtherValues
 from .compile.plan import Plan
 from .compile.plan_nodes import Node
 from .compile.sorting import Group, Sorter, run_program
-from .plain import Plain, compile_plain
 from .run.arena import empty_column
-from .run.rows import MIN_ROW_BYTES
 from .run.runs import Result
 from .run.values import Values
 
@@ -70,8 +68,6 @@ class Decoder:
         nodes = list(plan.walk())
         self._forms: dict[str, Form | None] = {}
         """What the columns of one row are like, by container; None where it may change."""
-        self._plain: dict[str, Plain | None] = {}
-        """By container, where it was seen and is one."""
         self._times = {node.key: _terms_of(node, time_terms) for node in nodes}
         names = {name for node in nodes for _, name in node.columns}
         missing = [term.parameter for term in time_terms if term.parameter not in names]
@@ -93,8 +89,6 @@ class Decoder:
         if n == 0:
             return []
         first, self._n_seen = self._n_seen, self._n_seen + n
-        if n == 1 and self._others is None and (plain := self._decode_plain(packets, first)):
-            return [plain]
         flat = np.ascontiguousarray(packets.data)
         if self._others is not None:
             return self._decode_with_others(flat, packets, first, self._others)
@@ -134,28 +128,6 @@ class Decoder:
     def _in_order(self, groups: Sequence[Group]) -> list[Group]:
         place = {key: i for i, key in enumerate(self._plan.order)}
         return sorted(groups, key=lambda group: place[group.node.key])
-
-    def _decode_plain(self, packets: PacketBatch, first: int) -> ColumnBatch | None:
-        """A packet that comes alone, where its container is a plain one and it has the length of such."""
-        start, length = packets.start.item(), packets.length.item()
-        packet = packets.data[start : start + max(length, MIN_ROW_BYTES)]
-        node = self._sorter.known(packet)
-        plain = self._plain.get(node.key) if node else None
-        if plain is None or length != plain.n_bytes or len(packet) < MIN_ROW_BYTES:
-            return None
-        columns = plain.columns(packet)
-        return ColumnBatch(
-            plain.node.key,
-            self._time(plain.node, 1, lambda key: columns[plain.names[key]]),
-            cast("Mapping[str, Column]", columns),
-            {},
-            plain.node.units,
-            packets.apid,
-            packets.seq_count,
-            packets.received_ns,
-            np.array([first], np.int64),
-            packets.quality.copy(),
-        )
 
     def _decode_group(
         self,
@@ -208,8 +180,7 @@ class Decoder:
         if values.n > 1:
             return columns
         if node.key not in self._forms:
-            self._forms[node.key] = form = _lasting_form(node, columns)
-            self._plain[node.key] = None if self._raw else compile_plain(node, form)
+            self._forms[node.key] = _lasting_form(node, columns)
         form = self._forms[node.key]
         return (
             columns

@@ -9,15 +9,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..model.batches import ByteBatch, Event, PacketBatch
+from ..model.batches import ByteBatch, Event
 from .channels.channels import ChannelOutput, VirtualChannel, packet_report
 from .front_end import FrontEnd, Sorted
 from .output import LinkOutput, put_together, with_insert_times
-from .packets.lone import frame_batch, packet_batch
 from .settings import ChannelSettings, LinkSettings
 from .verdict import HeaderCounts
-
-_NONE = PacketBatch.empty()
 
 
 class FrameReceiver:
@@ -29,9 +26,6 @@ class FrameReceiver:
         self._front_end = FrontEnd(settings, channels)
         self._channels = [VirtualChannel(channel, self._front_end.headers) for channel in channels]
         self._unordered = False
-        self._channel_of = {
-            (one.settings.spacecraft_id, one.settings.virtual_channel): one for one in reversed(self._channels)
-        }
 
     def feed(self, batch: ByteBatch) -> LinkOutput:
         if batch.unordered != self._unordered:
@@ -40,7 +34,7 @@ class FrameReceiver:
                 channel.allow_late(self._settings.reorder_window_frames if batch.unordered else None)
         if batch.missing:
             return self._feed_after_loss(batch)
-        return self._feed_lone(batch) or self._receive(self._front_end.feed(batch))
+        return self._receive(self._front_end.feed(batch))
 
     def flush(self) -> LinkOutput:
         arrived = self._front_end.flush()
@@ -56,23 +50,6 @@ class FrameReceiver:
     def report(self) -> dict[str, Any]:
         channels = [channel.report() for channel in self._channels]
         return {**self._front_end.report(), "channels": channels, "packets": packet_report(self._channels)}
-
-    def _feed_lone(self, batch: ByteBatch) -> LinkOutput | None:
-        """What a batch that is one frame brings, where there is nothing about it to decide."""
-        frame = self._front_end.lone(batch)
-        if frame is None:
-            return None
-        channel = self._channel_of.get((frame.header.scid, frame.header.vcid))
-        if channel is None or any(one.waits for one in self._channels):
-            return None
-        packets = channel.take_lone(frame)
-        if packets is None:
-            return None
-        self._front_end.take_lone(batch)
-        if not self._with_frames:
-            return LinkOutput(packet_batch(frame, packets), encapsulated=_NONE)
-        output = LinkOutput(packet_batch(frame, packets), frames=frame_batch(frame), encapsulated=_NONE)
-        return with_insert_times(output, self._settings)
 
     def _feed_after_loss(self, batch: ByteBatch) -> LinkOutput:
         """Bytes of the recording are missing before these."""

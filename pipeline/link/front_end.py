@@ -26,7 +26,6 @@ from .frames.headers import Headers
 from .frames.tables import Arrivals
 from .guard import SettingsGuard
 from .marks import ReceiveTimes
-from .packets.lone import LoneFrame
 from .settings import ChannelSettings, LinkSettings, link_report
 
 _OTHER_CHANNELS_KEPT = 256
@@ -47,8 +46,6 @@ class FrontEnd:
         self._settings = settings
         self._decoder = FrameDecoder(settings)
         self._blocks = _block_source(settings, channels, self._decoder.block_length)
-        as_sent = self._decoder.takes_nothing_off
-        self._plain_blocks = self._blocks if isinstance(self._blocks, BareFrames) and as_sent else None
         self.headers = header_reader(settings)
         self._wanted = channels
         self._guard = SettingsGuard(settings, channels)
@@ -70,26 +67,6 @@ class FrontEnd:
     def most_frames_in(self, n_bytes: int) -> int:
         """How many frames so many bytes can hold; -1 where the number of bytes is not known."""
         return -1 if n_bytes < 0 else -(-n_bytes // self._decoder.block_length)
-
-    def lone(self, batch: ByteBatch) -> LoneFrame | None:
-        """The frame that a batch is, if it is one good frame and nothing else; `take_lone` then takes it."""
-        blocks = self._plain_blocks
-        if blocks is None or batch.missing or not self._guard.done or not blocks.is_next(len(batch.data)):
-            return None
-        received_ns = self._times.of_lone(batch)
-        octets = batch.data.tobytes()
-        if received_ns is None or not self._decoder.passes_lone(octets):
-            return None
-        header = self.headers.read_lone(octets)
-        return LoneFrame(octets, header, received_ns) if header and header.valid else None
-
-    def take_lone(self, batch: ByteBatch) -> None:
-        """A batch that is one good frame of a wanted channel."""
-        self._times.take_lone(batch)
-        if self._plain_blocks is not None:
-            self._plain_blocks.take_lone(batch.data)
-        self._decoder.take_lone()
-        self.n_frames += 1
 
     def flush(self) -> Sorted:
         """The stream ends."""

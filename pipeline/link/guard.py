@@ -34,11 +34,6 @@ class SettingsGuard:
         self._n_blocks = 0
         self._done = not channels
 
-    @property
-    def done(self) -> bool:
-        """Nothing more is looked at."""
-        return self._done
-
     def watch(self, blocks: NDArray[np.uint8], wanted_rows: NDArray[np.intp]) -> tuple[Event, ...]:
         """More `blocks: uint8[n, L]`, of which `wanted_rows` hold frames of wanted channels."""
         if self._done:

@@ -30,20 +30,6 @@ class ReceiveTimes:
             self._time_ns = np.concatenate((self._time_ns, batch.mark_ns))
         self._n_bytes += len(batch.data)
 
-    def of_lone(self, batch: ByteBatch) -> int | None:
-        """Receive time of all bytes of a batch; None where it, or what is before it, has several."""
-        if len(self._start) or len(batch.mark_start) > 1:
-            return None
-        if not len(batch.mark_start):
-            return int(self._time_ns[-1])
-        return int(batch.mark_ns[0]) if batch.mark_start[0] == 0 else None
-
-    def take_lone(self, batch: ByteBatch) -> None:
-        """A batch of one receive time, of which nothing will be asked for again."""
-        if len(batch.mark_start):
-            self._time_ns = batch.mark_ns
-        self._n_bytes += len(batch.data)
-
     def at(self, place: NDArray[np.int64]) -> NDArray[np.int64]:
         """Receive time of the byte at each place, 0 where not known: int64[n]."""
         times: NDArray[np.int64] = self._time_ns[np.searchsorted(self._start, place, side="right")]

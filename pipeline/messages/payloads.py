@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import DOUBTFUL, QUALITY_MEANINGS, Product, Quality
-from ..model.layouts import MAX_FORMS, DType, Form, LateArrays, Shape, form_of
+from ..model.layouts import MAX_FORMS, DType, Form, Shape, form_of
 from ..model.quantities import ArrayMetadata, Quantities
 
 ARRAY_KINDS = frozenset("biufcSUMm")
@@ -76,8 +76,6 @@ def _packed_arrays(quantities: Quantities) -> list[bytes | memoryview]:
     pieces[::2] = between
     if not as_they_are:
         pieces[1::2] = [_octets(array) for array in arrays.values()]
-    elif isinstance(arrays, LateArrays):
-        pieces[1::2] = arrays.octets()
     else:
         pieces[1::2] = [array.tobytes() for array in arrays.values()]
     return pieces

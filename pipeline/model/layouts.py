@@ -6,7 +6,7 @@ the arrays where it is known, so that one need not look at each of them again.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
@@ -42,49 +42,9 @@ class Arrays(dict[str, Array]):
         self.form = form
 
 
-class LateArrays(Mapping[str, Array]):
-    """Arrays by name that are made when one is looked at, all by `make`. Who wants only their bytes, as a message
-    does, gets those of each by `octets`, in the order of the form.
-    """
-
-    __slots__ = ("_made", "_make", "_octets", "form")
-
-    def __init__(self, form: Form, make: Callable[[], dict[str, Array]], octets: Callable[[], list[bytes]]) -> None:
-        self.form = form
-        self._make, self._octets = make, octets
-        self._made: dict[str, Array] | None = None
-
-    @property
-    def made(self) -> dict[str, Array]:
-        if self._made is None:
-            self._made = self._make()
-        return self._made
-
-    def octets(self) -> list[bytes]:
-        """Of native numbers in C order, as they are now: who looked at an array may have changed it."""
-        return self._octets() if self._made is None else [array.tobytes() for array in self._made.values()]
-
-    def behind(self, front: dict[str, Array], form: Form) -> LateArrays:
-        """The same behind other arrays."""
-        return LateArrays(
-            form,
-            lambda: {**front, **self.made},
-            lambda: [*[array.tobytes() for array in front.values()], *self.octets()],
-        )
-
-    def __getitem__(self, name: str) -> Array:
-        return self.made[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.form.names)
-
-    def __len__(self) -> int:
-        return len(self.form.names)
-
-
 def form_of(arrays: Mapping[str, Array]) -> Form:
     """One object for all that are alike."""
-    if isinstance(arrays, Arrays | LateArrays):
+    if isinstance(arrays, Arrays):
         return arrays.form
     values = arrays.values()
     return same_form(tuple(arrays), tuple(map(_DTYPE, values)), tuple(map(_SHAPE, values)))

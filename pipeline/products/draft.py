@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME, ColumnBatch, Product, Quality, Quantity
-from ..model.layouts import MAX_FORMS, Arrays, Form, LateArrays, form_of, same_form
+from ..model.layouts import MAX_FORMS, Arrays, Form, form_of, same_form
 from ..model.quantities import ArrayMetadata, Quantities, legend_of
 from ..model.reductions import least, most
 from .context import Context
@@ -135,8 +135,6 @@ def _timed(told: Quantities, time_ns: NDArray[np.int64], utc_ns: NDArray[np.int6
     """The same, with the times of rows in front."""
     legend, form = _timed_form(told.legend, form_of(told.arrays), len(time_ns))
     times = {"time_onboard_ns": np.asarray(time_ns, np.int64), "time_utc_ns": utc_ns}
-    if isinstance(told.arrays, LateArrays) and len(form.names) == len(times) + len(told.arrays):
-        return Quantities(told.arrays.behind(times, form), legend)
     arrays = Arrays(times, form)
     arrays.update(told.arrays)
     return Quantities(arrays, legend)

@@ -13,7 +13,7 @@ from functools import lru_cache
 import numpy as np
 
 from ..model.batches import GENERIC_INSTRUMENT, Column, ColumnBatch, Ragged
-from ..model.layouts import MAX_FORMS, Array, Arrays, Form, LateArrays, form_of
+from ..model.layouts import MAX_FORMS, Array, Arrays, Form, form_of
 from ..model.quantities import MAX_KNOWN, ArrayMetadata, Quantities, Said, legend_of
 from .context import Descriptions
 from .draft import Draft
@@ -51,7 +51,7 @@ def _flat(columns: Mapping[str, Column]) -> tuple[Mapping[str, Array], tuple[str
     """The columns as arrays, of codes as texts; a ragged one as three: its values without gaps, where each row begins,
     its length; and the names of those that were ragged.
     """
-    if isinstance(columns, Arrays | LateArrays):
+    if isinstance(columns, Arrays):
         return columns, ()
     ragged = tuple(name for name, column in columns.items() if isinstance(column, Ragged))
     flat: dict[str, Array] = {}

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -83,15 +83,6 @@ class Sorter:
                 found.setdefault(group.node.key, []).append(group)
         order = [key for key in self._order if key in found] if len(found) > 1 else list(found)
         return [Group(found[key][0].node, _merged([group.rows for group in found[key]]), heads) for key in order]
-
-    def known(self, packet: NDArray[np.uint8]) -> Node | None:
-        """The container of a packet whose kind was seen before; None where that does not tell."""
-        signature = self._plan.signature
-        if signature is None:
-            return None
-        window = packet[signature.byte : signature.byte + signature.window.itemsize].tobytes()
-        order: Literal["little", "big"] = "little" if signature.window.str[0] == "<" else "big"
-        return self._known.get(int.from_bytes(window, order) & int(signature.mask))
 
     def _all_rows(self, n: int) -> Rows:
         """0 to n - 1, which nobody may change."""

@@ -14,7 +14,6 @@ from ...model.reused_memory import LEAST_BYTES, Empty
 from ..model.encodings import NumberEncoding
 from .arena import Arena
 from .integrity import is_word
-from .lone import Lone, compile_lone
 from .operations import Conversions, Operation, compile_operations
 from .rows import MIN_ROW_BYTES, Chunk
 from .steps import Block, Field, Slot
@@ -31,11 +30,8 @@ class BlockWork:
     row_bytes: int
     """What the columns of one packet take."""
     slots: tuple[Slot, ...]
-    others: tuple[Slot, ...]
-    """The slots that a lone packet has read in the common way."""
     latest: dict[str, Slot]
     """The last slot of each parameter."""
-    lone: Lone | None
 
 
 @dataclass(slots=True, eq=False)
@@ -80,17 +76,10 @@ class BlockProgram:
     def run(self, pieces: Iterable[Chunk], values: Values) -> None:
         """Read the fields of all rows into `values`."""
         work = self.work
-        if values.n == 1 and work.lone is not None:
-            piece = next(iter(pieces))
-            columns = dict(zip(work.lone.slots, work.lone.columns(piece.buffer[piece.offset :]), strict=True))
-            values.raw.update(columns)
-            values.calibrated.update(columns)
-            _operate(work.lone.others, work.others, (piece,), values, np.empty)
-        else:
-            n_bytes = work.row_bytes * values.n
-            arrays = 2 * len(work.operations) + 1
-            empty: Empty = np.empty if n_bytes < LEAST_BYTES else Arena(n_bytes, arrays).empty
-            _operate(work.operations, work.slots, pieces, values, empty)
+        n_bytes = work.row_bytes * values.n
+        arrays = 2 * len(work.operations) + 1
+        empty: Empty = np.empty if n_bytes < LEAST_BYTES else Arena(n_bytes, arrays).empty
+        _operate(work.operations, work.slots, pieces, values, empty)
         values.latest.update(work.latest)
 
 
@@ -137,9 +126,7 @@ def _compile_work(fields: Sequence[Field], width_bits: int, conversions: Convers
     )
     slots = tuple(slot for operation in operations for slot in operation.slots)
     latest = {each.slot.key: each.slot for each in fields}
-    lone = compile_lone(operations)
-    others = tuple(slot for operation in lone.others for slot in operation.slots) if lone else ()
-    return BlockWork(operations, row_bytes, slots, others, latest, lone)
+    return BlockWork(operations, row_bytes, slots, latest)
 
 
 def _has_lsb_first(fields: Sequence[Field]) -> bool:

@@ -14,7 +14,6 @@ from ..frames.clcw import control_words, read_clcw
 from ..frames.headers import HeaderReader
 from ..frames.tables import Arrivals
 from ..packets.assembly import Assembly
-from ..packets.lone import LoneFrame, LonePackets
 from ..packets.packet_headers import is_encapsulation, only_space_packets, packet_fields
 from ..packets.tables import Packets
 from ..settings import ChannelSettings
@@ -23,7 +22,6 @@ from .continuity import WIDE_COUNT, Continuity, ContinuityCounts
 from .sequence import SequenceCounts
 
 _GAPS_LISTED = 1000
-_AFTER_GAP = int(Quality.AFTER_GAP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +55,6 @@ class VirtualChannel:
         self._n_replayed = 0
         self._n_suspected = 0
         self._clcw: dict[str, Any] | None = None
-        self._takes_lone = settings.service == "packets" and not settings.hand_on_fragments
 
     def header_counts(self) -> HeaderCounts:
         """Packet headers so far, bad ones and good ones; cheap enough to be asked after every batch."""
@@ -77,32 +74,6 @@ class VirtualChannel:
         self._window = window
         if self._continuity:
             self._continuity.window = window
-
-    @property
-    def waits(self) -> bool:
-        """Whether frames are held, in case a missing one is only late."""
-        return self._continuity is not None and self._continuity.waits
-
-    def take_lone(self, frame: LoneFrame) -> LonePackets | None:
-        """The packets of a frame that follows, begins and ends with one; None, and nothing has changed, of another."""
-        header, continuity = frame.header, self._continuity
-        if continuity is None or not self._takes_lone or header.first_header_pointer:
-            return None
-        if not continuity.follows(header.vc_count):
-            return None
-        packets = self._assembly.take_lone(frame.octets[header.zone_start : header.zone_stop])
-        if packets is None:
-            return None
-        continuity.take_lone(header.vc_count, frame.octets)
-        if frame.received_ns:
-            self._received_ns = (self._received_ns[0] or frame.received_ns, frame.received_ns)
-        self._n_replayed += header.replayed
-        if header.control_word is not None:
-            self._clcw = read_clcw(header.control_word) or self._clcw
-        for word in packets.word:
-            broken = self.sequence.is_broken(word >> 48 & 0x7FF, word >> 32 & 0x3FFF)
-            packets.quality.append(_AFTER_GAP if broken else 0)
-        return packets
 
     def expire(self, now: int) -> ChannelOutput | None:
         """What has waited long enough when frame `now` of the link has arrived."""

@@ -97,21 +97,6 @@ class Continuity:
             return arrivals
         return self._feed_unsteady(arrivals)
 
-    def follows(self, count: int) -> bool:
-        """Whether a frame of this count goes on at once, with nothing missing before it."""
-        return not self._held and self._expected is not None and (count - self._expected) % self._modulus == 0
-
-    def take_lone(self, count: int, frame: bytes) -> None:
-        """One frame that follows."""
-        self.counts.frames += 1
-        self._expected = (count + 1) % self._modulus
-        self._keep_in_mind((count,), (frame,))
-
-    @property
-    def waits(self) -> bool:
-        """Whether frames are held."""
-        return bool(self._held)
-
     def expire(self, now: int) -> Arrivals | None:
         """Let go what has waited long enough when frame `now` of the link has arrived."""
         window = self.window or 0

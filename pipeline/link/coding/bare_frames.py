@@ -80,17 +80,6 @@ class BareFrames:
         self.place += n_bytes
         return octets[n_bytes:]
 
-    def is_next(self, n_bytes: int) -> bool:
-        """Whether that many more bytes are one block, and nothing else is left."""
-        return (
-            n_bytes == self._length and self._look is None and not self._n_to_skip and self._at == len(self._buffer)
-        )
-
-    def take_lone(self, octets: NDArray[np.uint8]) -> None:
-        """A frame of a known channel that came alone."""
-        self.place += self._at
-        self._buffer, self._at = octets.copy(), self._length
-
     def report(self) -> dict[str, Any]:
         """The key synchronizer of the pass report."""
         return {"found_again": self.n_found}

@@ -59,20 +59,6 @@ class FrameDecoder:
         self._header_control = settings.frame_type == "aos" and settings.header_error_control
         self._reed_solomon = ReedSolomon(code, self._sequence) if code else None
 
-    @property
-    def takes_nothing_off(self) -> bool:
-        """Blocks are the frames as they were sent."""
-        return self._sequence is None and self._reed_solomon is None and not self._header_control
-
-    def passes_lone(self, frame: bytes) -> bool:
-        """Whether one frame, of which nothing is taken off, passes the checks of the link."""
-        return not self._fecf or fastcrc.crc16.ibm_3740(frame) == 0
-
-    def take_lone(self) -> None:
-        """One frame that passed."""
-        self.counts.read += 1
-        self.counts.clean += 1
-
     def decode(self, blocks: NDArray[np.uint8]) -> Checked:
         """Check and correct `blocks: uint8[n, block_length]`."""
         n = len(blocks)

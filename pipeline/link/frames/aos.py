@@ -16,7 +16,6 @@ from .headers import (
     ONLY_IDLE,
     OPERATIONAL_CONTROL_BYTES,
     Headers,
-    LoneHeader,
 )
 
 ALL_VALID = 0x3FFF
@@ -54,12 +53,6 @@ class AosHeaders:
             zone_start=np.full(n, at + _UNIT_HEADER_BYTES, np.int32),
             zone_stop=np.full(n, self._stop, np.int32),
         )
-
-    def read_lone(self, frame: bytes) -> LoneHeader:
-        at, stop = self._at, self._stop
-        fields = _fields(frame[:6], frame[at : at + 2])
-        word = int.from_bytes(frame[stop : stop + OPERATIONAL_CONTROL_BYTES], "big") if self._ocf else None
-        return LoneHeader(*fields, at + _UNIT_HEADER_BYTES, stop, word, frame[5] >= 0x80)
 
     def for_service(self, service: Service, frames: FrameBatch) -> FrameBatch:
         """A B_PDU tells its last valid bit (4.1.4.3.3), a VCA_SDU fills the field without a header of its own."""

@@ -7,7 +7,7 @@ of another version is marked.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,22 +38,6 @@ class Headers:
     zone_stop: NDArray[np.int32]
 
 
-class LoneHeader(NamedTuple):
-    """The same of one frame, as plain numbers. `control_word`: its operational control field, None where it has
-    none; `replayed`: the frame was stored aboard before.
-    """
-
-    valid: bool
-    scid: int
-    vcid: int
-    vc_count: int
-    first_header_pointer: int
-    zone_start: int
-    zone_stop: int
-    control_word: int | None
-    replayed: bool = False
-
-
 class HeaderReader(Protocol):
     """One frame type. The two pointer values mean: no packet starts here, and nothing but idle data."""
 
@@ -62,9 +46,6 @@ class HeaderReader(Protocol):
 
     def read(self, frames: NDArray[np.uint8]) -> Headers:
         """Headers of `frames: uint8[n, L]`, for a channel that carries packets."""
-
-    def read_lone(self, frame: bytes) -> LoneHeader | None:
-        """The header of one frame; None where the frame type is only read as many."""
 
     def for_service(self, service: Service, frames: FrameBatch) -> FrameBatch:
         """The same frames with the data zone of a channel of this service."""

@@ -15,7 +15,6 @@ from .headers import (
     ONLY_IDLE,
     OPERATIONAL_CONTROL_BYTES,
     Headers,
-    LoneHeader,
 )
 
 _VERSION = 0
@@ -43,12 +42,6 @@ class TmHeaders:
             zone_start=np.minimum(start, stop),
             zone_stop=stop,
         )
-
-    def read_lone(self, frame: bytes) -> LoneHeader:
-        valid, scid, vcid, count, pointer, start, ocf = _fields(frame[:7])
-        stop = self._body_stop - OPERATIONAL_CONTROL_BYTES * ocf
-        word = int.from_bytes(frame[stop : stop + OPERATIONAL_CONTROL_BYTES], "big") if ocf else None
-        return LoneHeader(valid, scid, vcid, count, pointer, min(start, stop), stop, word)
 
     def for_service(self, service: Service, frames: FrameBatch) -> FrameBatch:
         """The data field is where the packets would be, whatever it holds."""

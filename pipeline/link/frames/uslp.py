@@ -65,10 +65,6 @@ class UslpHeaders:
             count = np.where(k < n_bytes, count << np.uint32(8) | frames[:, column], count)
         return count
 
-    def read_lone(self, frame: bytes) -> None:
-        """Fields of many lengths, and MAPs."""
-        del frame
-
     def for_service(self, service: Service, frames: FrameBatch) -> FrameBatch:
         """A MAP access service's data are in the same zone."""
         return frames if service == "packets" else replace(frames)

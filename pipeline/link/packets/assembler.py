@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from ...model.batches import FrameBatch, Quality
 from ..frames.tables import take_frames
-from .lone import LonePackets, cut
 from .packet_headers import (
     is_encapsulation,
     is_idle,
@@ -74,17 +73,6 @@ class PacketAssembler:
         if not apart.any():
             return self._assemble(frames, broken)
         return self._feed_apart(frames, broken, np.nonzero(apart)[0].tolist())
-
-    def take_lone(self, zone: bytes) -> LonePackets | None:
-        """The packets of one frame that follows, where it begins with one and ends with one."""
-        if self._held.octets.size or self._after_gap or not zone:
-            return None
-        found = cut(zone)
-        if found:
-            self._last_met = True
-            self.counts.packets += len(found.start)
-            self.counts.idle_packets += found.n_idle
-        return found
 
     def flush(self) -> Packets | None:
         """No more frames: what is unfinished stays so."""

@@ -14,7 +14,6 @@ from ...model.batches import FrameBatch
 from ..frames.headers import HeaderReader
 from ..frames.tables import take_frames
 from .assembler import AssemblyCounts, PacketAssembler
-from .lone import LonePackets
 from .tables import Packets
 
 
@@ -45,10 +44,6 @@ class Assembly:
     def contradicting(self) -> list[int]:
         """As in `PacketAssembler`, of frames without MAPs."""
         return self._assemblers[0].contradicting if self._plain and 0 in self._assemblers else []
-
-    def take_lone(self, zone: bytes) -> LonePackets | None:
-        """As `PacketAssembler.take_lone`, for frames without MAPs."""
-        return self._assembler(0, hand_on=self._hand_on).take_lone(zone)
 
     def flush(self) -> Packets | None:
         """No more frames: the unfinished packet, where it is to be handed on."""

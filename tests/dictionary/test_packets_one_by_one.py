@@ -1,4 +1,4 @@
-"""Packets that come alone: what their columns are said to be like is what they are like."""
+"""Packets that come one by one: the columns they give together, and the array layout that they announce."""
 
 from itertools import pairwise
 
@@ -81,18 +81,16 @@ def test_packets_of_one_batch_and_of_batches_of_their_own_have_the_same_columns(
         assert [row for each in alone for row in each.columns[name].tolist()] == column.tolist(), name
 
 
-PLAIN = ("U2", "U8", "U14", "U16")
+NUMBERS = ("U2", "U8", "U14", "U16")
 
 
 @settings(max_examples=100, deadline=None)
 @given(
-    kinds=st.lists(st.sampled_from(PLAIN), min_size=1, max_size=9),
+    kinds=st.lists(st.sampled_from(NUMBERS), min_size=1, max_size=9),
     sizes=st.lists(st.integers(-3, 3), min_size=3, max_size=12),
     seed=st.integers(0, 2**32),
 )
-def test_plain_packets_of_any_length_are_told_alone_as_they_are_together(
-    document, batch, packet, kinds, sizes, seed
-):
+def test_packets_of_any_length_give_one_by_one_what_they_give_together(document, batch, packet, kinds, sizes, seed):
     rng = np.random.default_rng(seed)
     n_bytes = (sum(int(kind[1:]) for kind in kinds) + 7) // 8
     octets = [packet(rng.bytes(max(n_bytes + (size if size % 2 else 0), 1))) for size in sizes]
@@ -112,11 +110,3 @@ def rows_of(found):
         (found.container, *((name, one.dtype.str, one[i].tobytes()) for name, one in fields.items()))
         for i in range(len(found))
     ]
-
-
-def test_a_plain_packet_that_comes_alone_is_not_looked_at_as_many_are(decoder, batch, packet, monkeypatch):
-    one = decoder(["U8", "U16"])
-    one.decode(batch([packet(bytes(3))]))
-    monkeypatch.setattr(one, "_decode_group", None)
-    (found,) = one.decode(batch([packet(bytes([1, 2, 3]))]))
-    assert (found.columns["P0"].tolist(), found.columns["P1"].tolist()) == ([1], [0x203])

@@ -1,10 +1,9 @@
-"""A frame alone takes a shorter way; what comes out must not show it."""
+"""Frames that come one by one give the packets, frames, events and report that they give together."""
 
 import dataclasses
 
 import numpy as np
 import pytest
-from downlink_pipeline.link import frame_receiver
 from downlink_pipeline.link.receiver import Receiver
 from downlink_pipeline.link.settings import ChannelSettings, LinkSettings
 from downlink_pipeline.model.batches import ByteBatch, FrameBatch, PacketBatch
@@ -36,17 +35,6 @@ def test_frames_one_by_one_give_what_they_give_together(sender, name, seed, trou
     frames = stream(sender, link, rng, trouble)
     times = [1_000 + 10 * i if rng.random() < timed else 0 for i in range(len(frames))]
     assert one_by_one(link, frames, times) == together(link, frames, times)
-
-
-@pytest.mark.parametrize("name", ["aos", "aos, checked", "aos, control words", "tm", "tm, checked"])
-def test_all_but_the_first_of_a_clean_stream_take_the_shorter_way(sender, monkeypatch, name):
-    taken = []
-    monkeypatch.setattr(
-        frame_receiver, "frame_batch", lambda frame, make=frame_receiver.frame_batch: taken.append(1) or make(frame)
-    )
-    frames = stream(sender, LINKS[name], np.random.default_rng(1), 0.0)
-    one_by_one(LINKS[name], frames, [0] * len(frames))
-    assert len(taken) == len(frames) - 2  # the first of each of two channels is not
 
 
 def stream(sender, link, rng, trouble):
