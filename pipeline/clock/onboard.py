@@ -1,8 +1,8 @@
 """The onboard clock: what it counts since the mission epoch becomes UTC.
 
 In: int64 nanoseconds of the onboard clock since the mission epoch. Out: int64 nanoseconds UTC since 1970-01-01.
-Without correlation the clock is taken at its word: epoch + count is UTC, and no leap second is counted. That is
-what Zhurong's archived radar records do, to the millisecond.
+Without correlation epoch + count is UTC: the clock counts no leap second. Where it counts them, as clocks of TAI and
+GPS time do, those since the epoch are taken off.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME
 from ..model.reductions import least, most
+from .leap_seconds import leap_steps
 
 _SEGMENT = np.dtype(
     [
@@ -29,6 +30,7 @@ _SEGMENT = np.dtype(
     ]
 )
 NO_CORRELATION = "none: epoch + count"
+LEAP_SECONDS_OFF = "none: epoch + count - leap seconds"
 _MAX_NS = int(np.iinfo(np.int64).max)
 _PLAIN_NS = 1 << 61  # 73 years: counts below need no care for the end of int64, nor do such epochs
 
@@ -57,21 +59,28 @@ class OnboardClock:
 
     Segments are in ascending order of `onboard_ns` within a partition, partitions in order. Counts before the first
     segment of a partition follow the first. A count belongs to the partition whose counts are nearest; what two
-    partitions share is the later's. No segments: epoch + count is UTC.
+    partitions share is the later's. No segments: epoch + count is UTC, less the leap seconds since the epoch where
+    the clock counts them.
     """
 
     epoch_utc_ns: int
     segments: tuple[ClockSegment, ...] = ()
+    counts_leap_seconds: bool = False
     correlation_id: str = field(init=False, compare=False)
-    """What tells one correlation from another: 16 hex digits made of its segments, or NO_CORRELATION."""
+    """What tells one correlation from another: 16 hex digits made of its segments, or how UTC is told without one."""
     _table: NDArray[np.void] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         rows = [astuple(segment) for segment in self.segments]
         content = repr([self.epoch_utc_ns, *rows]).encode()
-        told = hashlib.blake2b(content, digest_size=8).hexdigest() if rows else NO_CORRELATION
-        object.__setattr__(self, "correlation_id", told)
+        without = LEAP_SECONDS_OFF if self.counts_leap_seconds else NO_CORRELATION
+        found = hashlib.blake2b(content, digest_size=8).hexdigest() if rows else without
+        object.__setattr__(self, "correlation_id", found)
         object.__setattr__(self, "_table", np.array(rows, _SEGMENT))
+
+    def without_correlation(self) -> OnboardClock:
+        """The same epoch and scale alone: for counts of another clock than the one that was correlated."""
+        return OnboardClock(self.epoch_utc_ns, counts_leap_seconds=self.counts_leap_seconds)
 
     def utc_ns(self, onboard_ns: NDArray[np.int64]) -> NDArray[np.int64]:
         """UTC of onboard times, any shape. NO_TIME stays NO_TIME; what does not fit stops at the end of int64."""
@@ -80,13 +89,23 @@ class OnboardClock:
         if last == NO_TIME:
             return onboard.copy()
         if not self.segments:
-            if least(onboard) > -_PLAIN_NS and max(last, self.epoch_utc_ns) < _PLAIN_NS:
-                return onboard + np.int64(self.epoch_utc_ns)
-            return _add(onboard, np.int64(self.epoch_utc_ns), onboard)
+            utc_ns = self._epoch_plus(onboard, last)
+            return self._less_leap_seconds(utc_ns, onboard) if self.counts_leap_seconds else utc_ns
         of = self._table[self._segment(onboard)]
         elapsed = _add(onboard, -of["onboard_ns"], onboard)
         drift = np.rint(elapsed * (of["rate"] - 1.0)).astype(np.int64)
         return _add(_add(of["utc_ns"], drift, onboard), elapsed, onboard)
+
+    def _epoch_plus(self, onboard: NDArray[np.int64], last: int) -> NDArray[np.int64]:
+        if least(onboard) > -_PLAIN_NS and max(last, self.epoch_utc_ns) < _PLAIN_NS:
+            return onboard + np.int64(self.epoch_utc_ns)
+        return _add(onboard, np.int64(self.epoch_utc_ns), onboard)
+
+    def _less_leap_seconds(self, utc_ns: NDArray[np.int64], onboard: NDArray[np.int64]) -> NDArray[np.int64]:
+        """In a leap second itself UTC is that of the second after it, as Unix time has it."""
+        counts, ahead_ns = leap_steps(self.epoch_utc_ns)
+        ahead = ahead_ns[np.searchsorted(counts, onboard, "right") - 1]
+        return np.where(onboard == NO_TIME, utc_ns, utc_ns - ahead)
 
     def sigma_ns(self, onboard_ns: NDArray[np.int64]) -> NDArray[np.float64]:
         """One sigma of the UTC of onboard times, any shape; 0 without correlation, NaN where there is no time.

@@ -514,5 +514,6 @@ def _clock_in_words(mission: Mission) -> str:
     if not mission.time_terms:
         return "none: packets have no onboard time"
     terms = ", ".join(term.parameter for term in mission.time_terms)
-    by = f"correlation {mission.clock.correlation_id}" if mission.clock.segments else "epoch + count"
+    plain = "epoch + count less leap seconds" if mission.clock.counts_leap_seconds else "epoch + count"
+    by = f"correlation {mission.clock.correlation_id}" if mission.clock.segments else plain
     return f"{terms} since {topics.iso_utc(mission.clock.epoch_utc_ns, 's')}; UTC is {by}"

@@ -208,7 +208,8 @@ def _write(paths: Mapping[str, Path], mission: Mission, names: Names, states: St
     clock = mission.clock
     if not clock.segments:
         first_ns = int(states.onboard_ns.min())
-        clock = OnboardClock(clock.epoch_utc_ns, (ClockSegment(first_ns, clock.epoch_utc_ns + first_ns),))
+        first_utc_ns = int(clock.utc_ns(np.array([first_ns]))[0])
+        clock = OnboardClock(clock.epoch_utc_ns, (ClockSegment(first_ns, first_utc_ns),))
     try:
         clock_text = kernel_text(clock, names.words, names.spacecraft)
     except ValueError as error:

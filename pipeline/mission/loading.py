@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -31,6 +31,7 @@ from ..products.context import Descriptions, Site
 from ..system.software import software
 from .dictionary_files import ReaderOptions, load_csv
 from .known_plans import KNOWN_PLANS
+from .places import UnsetVariableError, place
 from .schema import (
     ClockTable,
     DictionaryTable,
@@ -93,7 +94,7 @@ class Mission:
 
     def utc_ns(self, parameters: Iterable[str], onboard_ns: NDArray[np.int64]) -> NDArray[np.int64]:
         """UTC of onboard times of a packet that has these parameters: the correlation is of the first clock alone."""
-        clock = self.clock if self._has_first_clock(parameters) else OnboardClock(self.clock.epoch_utc_ns)
+        clock = self.clock if self._has_first_clock(parameters) else self.clock.without_correlation()
         return clock.utc_ns(onboard_ns)
 
     def local_times(self, parameters: Iterable[str], utc_ns: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
@@ -273,7 +274,7 @@ def _correlated(
     settings: ClockTable | None, epoch_ns: int, folder: Path, problems: list[Problem], tell: Tell
 ) -> OnboardClock:
     """The clock with the correlation that [clock] names; every problem of its file is told."""
-    plain = OnboardClock(epoch_ns)
+    plain = OnboardClock(epoch_ns, counts_leap_seconds=bool(settings and settings.counts_leap_seconds))
     if settings is None or settings.correlation is None:
         return plain
     path = folder / settings.correlation
@@ -290,7 +291,7 @@ def _correlated(
     problems += [Problem(what, str(path), line_of(text, tuple(key.split("."))), key) for key, what in found]
     if not found and clock.epoch_utc_ns != epoch_ns:
         tell("clock.correlation", f"{path} counts from another epoch, {parsed.epoch}")
-    return clock
+    return replace(clock, counts_leap_seconds=plain.counts_leap_seconds)
 
 
 def _dictionary(
@@ -308,13 +309,15 @@ def _dictionary(
         if settings.xtce:
             names = [settings.xtce] if isinstance(settings.xtce, str) else settings.xtce
             reader = ReaderOptions(settings.strict, settings.leading_size == "bits", settings.root or ())
-            files += (named := [folder / name for name in names])
+            files += (named := [place(folder, name) for name in names])
             return KNOWN_PLANS.load(named, reader, files)
-        files.append(folder / (settings.csv or ""))
+        files.append(place(folder, settings.csv or ""))
         dictionary, digest = load_csv(files[-1])
         return compile_plan(dictionary, settings.root), digest
     except OSError as error:
         tell(key, f"cannot read {error.filename}: {error.strerror}")
+    except UnsetVariableError as error:
+        tell(key, str(error))
     except ConfigError as error:
         problems += error.problems
     return None, ""

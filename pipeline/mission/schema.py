@@ -115,7 +115,8 @@ class DictionaryTable(Strict):
     """`[dictionary]`."""
 
     xtce: str | Annotated[list[str], Field(min_length=1)] | None = None
-    """The XTCE file, beside this one; or a list of files in one name space, a folder of them, a Yamcs `mdb.yaml`."""
+    """The XTCE file, beside this one; or a list of files in one name space, a folder of them, a Yamcs `mdb.yaml`. What
+    begins with `$NAME/` is in the folder that the environment variable names."""
     csv: str | None = None
     """A table of fields, or a folder of them, in place of XTCE."""
     root: str | Annotated[list[str], Field(min_length=1)] | None = None
@@ -150,6 +151,8 @@ class ClockTable(Strict):
     """The file that tells UTC by onboard counts; epoch plus count without it."""
     alternatives: Annotated[list[Annotated[list[TimeTermTable], Field(min_length=1)]], Field(max_length=16)] = []
     """Other sums, for containers that have other parameters."""
+    counts_leap_seconds: bool = False
+    """Whether the clock counts leap seconds, as TAI and GPS time do: UTC is then less by those since the epoch."""
 
 
 class SiteTable(Strict):

@@ -50,4 +50,4 @@ class Context:
 
     def of_orbiter(self) -> Context:
         """For an orbiter's instruments: no site, and a clock taken at its word, as the correlation is the lander's."""
-        return replace(self, site=None, clock=OnboardClock(self.clock.epoch_utc_ns))
+        return replace(self, site=None, clock=self.clock.without_correlation())

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 from downlink_pipeline.mission.loading import find_mission, load_mission
 from downlink_pipeline.model.errors import ConfigError
@@ -212,3 +213,26 @@ def test_recordings_with_their_truth_beside_them_are_simulated(folder: Path) -> 
     (folder / "pass.cadu.truth.json").touch()
     assert with_origin(mission, [folder / "other.cadu", recording]).simulated
     assert not mission.simulated
+
+
+def test_a_dictionary_may_be_in_a_folder_that_an_environment_variable_names(folder, tmp_path, monkeypatch) -> None:
+    (tmp_path / "theirs").mkdir()
+    shutil.copy(ZHURONG / "telemetry.xml", tmp_path / "theirs" / "a.xml")
+    (folder / "mission.toml").write_text(FRAMES + '\n[dictionary]\nxtce = ["$TEST_DICTIONARIES/a.xml"]\n')
+    monkeypatch.setenv("TEST_DICTIONARIES", str(tmp_path / "theirs"))
+    assert tmp_path / "theirs" / "a.xml" in load_mission(str(folder)).files
+
+
+def test_an_environment_variable_that_is_not_set_is_named_with_its_line(folder, monkeypatch) -> None:
+    monkeypatch.delenv("TEST_DICTIONARIES", raising=False)
+    assert problems(folder, FRAMES + '\n[dictionary]\nxtce = "$TEST_DICTIONARIES"\n') == [(15, "dictionary.xtce")]
+    with pytest.raises(ConfigError, match="TEST_DICTIONARIES is not set"):
+        load_mission(str(folder))
+
+
+def test_a_clock_may_count_leap_seconds(folder) -> None:
+    clock = '\n[clock]\nepoch = "1980-01-06T00:00:00Z"\nterms = [{ parameter = "T", unit_ns = 1 }]\n'
+    (folder / "mission.toml").write_text(FRAMES + clock + "counts_leap_seconds = true\n")
+    mission = load_mission(str(folder))
+    week_2200 = np.array([2200 * 604_800 * 10**9])  # 2022-03-06T00:00:00 GPS
+    assert mission.utc_ns(["T"], week_2200)[0] == np.datetime64("2022-03-05T23:59:42", "ns").astype(np.int64)
