@@ -105,21 +105,20 @@ def packets_of(path: Path, link: LinkSettings, channels: Sequence[ChannelSetting
 def against(path: Path, plan: Plan, mission: Mission | None = None) -> tuple[list[str], int]:
     """Try a dictionary on packets: lines, APID by APID, and how many packets find no container."""
     link, channels = (mission.link, mission.channels) if mission else (LinkSettings("packets"), ())
-    header_bytes = mission.segment_header_bytes if mission else 0
-    joins = mission is None or mission.join_segments
-    joiner = RecordJoiner(segment_header_bytes=header_bytes)
+    joiner = mission.record_joiner() if mission else RecordJoiner(apart=plan.apids_by_length)
     decoder = Decoder(plan)
     found: dict[int, Counter[str]] = {}
     reasons: dict[int, Counter[str]] = {}
     for packets in packets_of(path, link, channels):
-        _try(joiner.feed(packets) if joins else packets, decoder, plan, found, reasons)
-    joiner.flush()
+        _try(joiner.feed(packets) if joiner else packets, decoder, plan, found, reasons)
+    if joiner:
+        joiner.flush()
     n_found, n_lost = (sum(sum(each.values()) for each in table.values()) for table in (found, reasons))
     lines = [f"{path}: {n_found:,} of {n_found + n_lost:,} packets find a container"]
     lines += [
         _line(apid, found.get(apid, Counter()), reasons.get(apid, Counter())) for apid in sorted(found | reasons)
     ]
-    if joiner.broken:
+    if joiner and joiner.broken:
         lines.append(f"  {joiner.broken:,} records of segments are broken, and were not tried")
     return lines, n_lost
 

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,7 @@ from ..clock.local import local_times
 from ..clock.onboard import OnboardClock
 from ..dictionary.compile.plan import Plan, compile_plan
 from ..dictionary.decoder import Decoder, TimeTerm
+from ..dictionary.run.records import RecordJoiner
 from ..link.settings import ChannelSettings, LinkSettings
 from ..model.errors import ConfigError, Problem
 from ..products import REGISTER, check_calibration, family
@@ -65,7 +66,7 @@ class Mission:
     link: LinkSettings
     channels: tuple[ChannelSettings, ...]
     plan: Plan | None
-    join_segments: bool
+    segments: Literal["auto", "join", "separate"]
     segment_header_bytes: int
     time_terms: tuple[TimeTerm, ...]
     clock: OnboardClock
@@ -87,6 +88,13 @@ class Mission:
     def simulated(self) -> bool:
         """Whether a simulator made the telemetry: by the mission file, or by the recordings that it is used for."""
         return bool(self.lineage.get("simulated", False))
+
+    def record_joiner(self) -> RecordJoiner | None:
+        """What joins segments to records before they are decoded; None where nothing does."""
+        if self.segments == "separate":
+            return None
+        apart = self.plan.apids_by_length if self.plan and self.segments == "auto" else ()
+        return RecordJoiner(segment_header_bytes=self.segment_header_bytes, apart=apart)
 
     def described(self, container: str) -> Mapping[str, str]:
         """What the parameters of a container are, in words, by name."""
@@ -209,7 +217,7 @@ def load_mission(name: str, *, strict: bool = False) -> Mission:
         link=link_settings(link),
         channels=channel_settings(parsed.channel),
         plan=plan,
-        join_segments=parsed.dictionary.segments == "join",
+        segments=parsed.dictionary.segments,
         segment_header_bytes=parsed.dictionary.segment_header_bytes,
         time_terms=terms,
         clock=clock,

@@ -125,8 +125,9 @@ class DictionaryTable(Strict):
     """Whether what would be passed over in the dictionary with a warning is an error."""
     leading_size: Literal["bytes", "bits"] = "bytes"
     """What the size before a string (XTCE LeadingSize) counts."""
-    segments: Literal["join", "separate"] = "join"
-    """Whether packets that are grouped by their sequence flags are one record."""
+    segments: Literal["auto", "join", "separate"] = "auto"
+    """Whether packets that are grouped by their sequence flags are one record. `auto`: they are, but for those of
+    containers that are sized by the length field of the packet."""
     segment_header_bytes: Annotated[int, Field(ge=0, le=64)] = 0
     """Of a secondary header that each segment repeats."""
 

@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 
 from ..dictionary.decoder import Decoder
-from ..dictionary.run.records import RecordJoiner
 from ..link.output import LinkOutput
 from ..link.receiver import Receiver
 from ..link.stations import StationsReceiver
@@ -80,9 +79,7 @@ class ProcessingChain:
         self._ended: dict[str, Any] = {}
         """The report of the link, over the passes that have ended."""
         self._begin()
-        self._joiner = (
-            RecordJoiner(segment_header_bytes=mission.segment_header_bytes) if mission.join_segments else None
-        )
+        self._joiner = mission.record_joiner()
         self._made: Counter[str] = Counter()
         self._damage: list[str] = []
         self._n_rows = 0

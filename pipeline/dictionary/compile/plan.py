@@ -46,6 +46,7 @@ from .field_counts import check_field_counts
 from .layout import lay_out
 from .limits import checks_of
 from .others import Origin, has_origin, in_order, origin_of
+from .packet_lengths import apids_by_length, header_keys, is_sized_by_length
 from .plan_nodes import Branch, Node, Switch, Wanted
 from .program import Program, compile_program
 from .reach import unreachable
@@ -86,6 +87,8 @@ class Plan:
     """Containers, those first whose values others ask for; where none does, nothing."""
     is_sorted_by_others: bool = False
     """Whether such values tell containers apart."""
+    apids_by_length: frozenset[int] = frozenset()
+    """APIDs whose packets are sized by their own length field, so that their segments are described one by one."""
 
     def walk(self) -> Iterator[Node]:
         """Every container, in the order of the dictionary."""
@@ -131,12 +134,14 @@ def _compile_plan(dictionary: Dictionary, root: str | Sequence[str] | None, file
     if compiler.problems:
         raise ConfigError(located([*compiler.problems], dictionary.files))
     top = found[0] if len(found) == 1 else _above(found)
-    signature = _signature([(node, lay_out(each, dictionary)) for node, each in zip(found, roots, strict=True)])
+    entered = [(node, lay_out(each, dictionary)) for node, each in zip(found, roots, strict=True)]
+    apids = frozenset[int]().union(*(apids_by_length(node, header_keys(steps)[0]) for node, steps in entered))
     for each in left_out(dictionary, roots) if root is None else ():
         text = "has no base and nothing extends it: no packet is taken for it unless it is named as a root"
         compiler.notices.add(Notice(text, file, each.line, f'SequenceContainer "{each.key}"'))
     notices = (*dictionary.notices, *compiler.notices.told(dictionary.files), *unreachable(top, dictionary))
-    return Plan(top, file, signature, notices, _origins(top, dictionary), *_order(top, dictionary))
+    origins, order = _origins(top, dictionary), _order(top, dictionary)
+    return Plan(top, file, _signature(entered), notices, origins, *order, apids)
 
 
 def _above(nodes: Sequence[Node]) -> Node:
@@ -307,6 +312,7 @@ class _Compiler:
             any(has_text(step) for step in steps),
             {name: text for key, name in columns if (text := dictionary.parameters[key].description)},
             others | alarmed_by,
+            is_sized_by_length(steps),
         )
 
     def _note_numbers(self, child: Container) -> None:

@@ -101,6 +101,8 @@ class Node:
 
     others: frozenset[str] = frozenset()
     """Parameters of other packets that decide something in these."""
+    sized_by_length: bool = False
+    """Whether something in it is as long as the length field of the packet says."""
 
     def candidates(self, known: Values) -> Iterator[tuple[tuple[Branch, ...], Rows | None]]:
         """Which branches are worth trying for which packets; None: for all of them."""

@@ -10,6 +10,7 @@ records that span batches are taken one by one.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -62,13 +63,21 @@ class RecordJoiner:
 
     `segment_header_bytes`: bytes of secondary header dropped from each segment but the first, where the segment's own
     secondary header flag (CCSDS 133.0-B 4.1.3.3.3) is set. A record longer than `max_record_bytes` counts as broken.
+    Packets of the APIDs `apart` pass as they are, whatever their flags.
     """
 
-    def __init__(self, *, segment_header_bytes: int = 0, max_record_bytes: int = 64 << 20) -> None:
+    def __init__(
+        self,
+        *,
+        segment_header_bytes: int = 0,
+        max_record_bytes: int = 64 << 20,
+        apart: Collection[int] = (),
+    ) -> None:
         self.joined = 0
         self.broken = 0
         self._segment_header_bytes = segment_header_bytes
         self._max_bytes = max_record_bytes
+        self._apart = np.array(sorted(apart), np.uint16)
         self._partials: dict[int, _Partial] = {}
         self._lost: set[int] = set()
         """Streams inside a record that is broken already: its other segments are not counted again."""
@@ -82,6 +91,9 @@ class RecordJoiner:
         n = len(packets)
         if not n or (not self._partials and not self._lost and everywhere(packets.seq_flags == UNSEGMENTED)):
             return packets
+        if len(self._apart):
+            flags = np.where(np.isin(packets.apid, self._apart), UNSEGMENTED, packets.seq_flags)
+            packets = replace(packets, seq_flags=flags.astype(np.uint8))
         key = _stream_keys(packets)
         order = np.argsort(key, kind="stable")
         runs = self._cut(packets, key[order], order)
