@@ -118,9 +118,14 @@ def plot(
         from ..commands import recordings as app
         from ..mission.loading import load_mission
     known = load_mission(mission)
+    notes: list[str] = []
     with progress(readable(passes, known, merge=merge)) as advance:
-        paths, report = app.plot(passes, known, out_folder, advance, merge=merge, overwrite=overwrite)
+        paths, report = app.plot(
+            passes, known, out_folder, advance, merge=merge, overwrite=overwrite, tell=notes.append
+        )
     warn(report, known)
+    for note in notes:
+        err.print(f"downlink: {note}", soft_wrap=True, markup=False)
     err.print(f"in {out_folder}: {', '.join(path.name for path in paths)}", soft_wrap=True)
     conclude(report)
 

@@ -429,8 +429,13 @@ def plot(
     *,
     merge: bool = False,
     overwrite: bool = False,
+    tell: Callable[[str], None] = lambda _: None,
 ) -> tuple[list[Path], dict[str, Any]]:
-    """Write pictures of a pass: a page (PNG, PDF) and a report (HTML); gives them, and the pass report."""
+    """Write pictures of a pass: a page (PNG, PDF) and a report (HTML); gives them, and the pass report.
+
+    `tell` is given the same notes as the page has: that the mission file sets no clock, and what to write there.
+    """
+    from ..pictures.generic import clock_note  # noqa: PLC0415 - as above
     from ..pictures.series import Gathering  # noqa: PLC0415 - as above
     from ..pictures.style import check_available  # noqa: PLC0415
     from ..pictures.summary import PassSummary, is_summary_of, summary_paths, write_summary  # noqa: PLC0415
@@ -454,7 +459,11 @@ def plot(
         received = received[:1] + received[-1:]
     span = " to ".join(str(topics.iso_utc(ns, "s")) for ns in received if ns)
     received_words = f"received {span}" if span else ""
-    summary = PassSummary(title, received_words, line.report(), events, found.series(), content)
+    series = found.series()
+    notes = [note for note in [clock_note(series)] if note and not mission.time_terms]
+    for note in notes:
+        tell(note)
+    summary = PassSummary(title, received_words, line.report(), events, series, content, notes)
     return write_summary(summary, out, stream), dict(summary.report)
 
 

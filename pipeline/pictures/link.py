@@ -46,9 +46,9 @@ def frames(axes: Axes, report: Mapping[str, Any]) -> None:
 
 def packets(axes: Axes, report: Mapping[str, Any]) -> None:
     """A bar for each APID by its packets, those with the most of them first."""
-    counts = Counter({f"APID {apid}": n for apid, n in report["packets"]["by_apid"].items()}).most_common(
-        _MAX_APIDS
-    )
+    counts = Counter({f"APID {apid}": n for apid, n in report["packets"]["by_apid"].items()}).most_common()
+    if others := counts[_MAX_APIDS:]:
+        counts = [*counts[:_MAX_APIDS], (f"{len(others):,} others", sum(n for _, n in others))]
     for name, n in counts:
         axes.barh(name, n, color=COLOURS[0])
         axes.annotate(f" {n:,}", (n, name), va="center", fontsize=6)

@@ -1,17 +1,17 @@
 """One panel for each thing worth seeing of an instrument: a series in, axes drawn. A new one: a line in PANELS.
 
-Kinds that the table does not name are drawn by `newest`: their `latest` quantities against time.
+Kinds that the table does not name are drawn by `generic`: what varies in them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .generic import Panel, generic_panels, shared
 from .series import Series
 from .style import (
     COLOURS,
@@ -29,14 +29,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MAX_SPECTRA = 6  # drawn over one another; the newest ones
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """A titled picture of one kind of product."""
-
-    title: str
-    draw: Callable[[Axes, Series], None]
 
 
 def radargram(axes: Axes, series: Series) -> None:
@@ -206,33 +198,6 @@ def _colours(image: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(np.clip(np.nan_to_num(image[..., :3]) / (top or 1.0), 0.0, 1.0))
 
 
-def newest(axes: Axes, series: Series) -> None:
-    """The first quantities of any kind of product that vary, against time, up to three of one unit."""
-    names = sorted(_drawable(series), key=lambda name: _is_constant(series.values(name)))
-    if not names:
-        axes.text(
-            0.5, 0.5, f"{len(series.utc_ns):,} rows, no numbers to draw", ha="center", transform=axes.transAxes
-        )
-        axes.set_axis_off()
-        return
-    unit = series.unit(names[0])
-    chosen = [name for name in names if series.unit(name) == unit][:3]
-    draw_lines(axes, series, {name: name for name in chosen}, chosen[0] if len(chosen) == 1 else "value")
-
-
-def _is_constant(values: NDArray[np.float64]) -> bool:
-    known = values[np.isfinite(values)]
-    return not len(known) or bool((known == known[0]).all())
-
-
-def _drawable(series: Series) -> Iterator[str]:
-    for name in (*series.latest, *series.arrays):
-        values = series.arrays[name].values
-        is_number = values.ndim == 1 and len(values) == len(series.utc_ns) and values.dtype.kind in "fiu"
-        if is_number and not name.startswith("time_"):
-            yield name
-
-
 PANELS: Mapping[tuple[str, str], tuple[Panel, ...]] = {
     ("gpr", "high_frequency"): (Panel("Radar, high frequency, as received", radargram),),
     ("gpr", "low_frequency"): (Panel("Radar, low frequency, as received", radargram),),
@@ -302,11 +267,13 @@ LEFT_OUT = frozenset(
 """Products that a page has no room for: they are in the others, or are no picture. The report lists them."""
 
 
-def panels_of(found: Sequence[Series]) -> list[tuple[Panel, Series]]:
-    """The panels of a pass in the order of the table, then those of kinds that it does not name."""
+def panels_of(found: Sequence[Series], max_panels: int) -> list[tuple[Panel, Series]]:
+    """The panels of a pass in the order of the table, then those of kinds that it does not name, which share the room
+    that is left.
+    """
     by_kind = {(one.instrument, one.product): one for one in found}
     hidden = {old for new, old in REPLACED.items() if new in by_kind}
     known = [kind for kind in PANELS if kind in by_kind and kind not in hidden]
-    others = [kind for kind in by_kind if kind not in PANELS and kind not in LEFT_OUT]
+    others = [by_kind[kind] for kind in by_kind if kind not in PANELS and kind not in LEFT_OUT]
     drawn = [(panel, by_kind[kind]) for kind in known for panel in PANELS[kind]]
-    return drawn + [(Panel(plain(f"{kind[0]}/{kind[1]}"), newest), by_kind[kind]) for kind in others]
+    return (drawn + shared([generic_panels(one) for one in others], others, max_panels - len(drawn)))[:max_panels]

@@ -6,23 +6,27 @@ product of it, again and again; `thinned` says how many products stand for one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.batches import NO_TIME, Product, Quantity, usable
-from ..model.gaps import gap_starts
+from ..model.batches import NO_TIME, Product, Quality, Quantity, usable
+from ..model.gaps import gap_spans, gap_starts
 
 MAX_BYTES = 128 << 20  # of a kind, before it is thinned
+_HEADER_FIELDS = 8  # of a primary header, at most, up to the packet length
+_SEQUENCE_MASK = 0x3FFF
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
     """One kind of product over the whole pass. Arrays have all rows first; those without rows are the last product's.
 
-    `utc_ns int64[n]`, `quality uint32[n]`, `latest` as in `Product`, `thinned`: products that stand for one.
+    `utc_ns int64[n]`, `quality uint32[n]`, `latest` as in `Product`, `thinned`: products that stand for one,
+    `received_ns int64[n]`: time of reception, 0 where it is not known of the single row, `header`: arrays that are
+    fields of the packet's primary header.
     """
 
     instrument: str
@@ -34,6 +38,8 @@ class Series:
     latest: tuple[str, ...]
     n_products: int
     thinned: int
+    received_ns: NDArray[np.int64]
+    header: frozenset[str]
 
     def values(self, name: str) -> NDArray[np.float64]:
         """An array as floats; NaN where the kind has no such array."""
@@ -57,18 +63,40 @@ class Series:
 
     @property
     def is_timed(self) -> bool:
-        """Whether any row has a time: without a clock none has."""
+        """Whether any row has an onboard time: without a clock none has."""
         return bool((self.utc_ns != NO_TIME).any())
 
     @property
+    def is_received(self) -> bool:
+        """Whether the time of reception of every row is known, and not the same for all."""
+        received_ns = self.received_ns
+        return bool(len(received_ns) and received_ns.all() and (received_ns != received_ns[0]).any())
+
+    @property
     def place(self) -> NDArray[np.datetime64] | NDArray[np.int64]:
-        """Where rows stand on the axis: at their time, or by their number where no row has one."""
-        return self.time if self.is_timed else np.arange(len(self.utc_ns))
+        """Where rows stand on the axis: onboard time; without a clock time of reception; else the row's number."""
+        if self.is_timed:
+            return self.time
+        if self.is_received:
+            known: NDArray[np.datetime64] = self.received_ns.astype("datetime64[ns]")
+            return known
+        return np.arange(len(self.utc_ns))
 
     @property
     def gaps(self) -> NDArray[np.int64]:
-        """Rows before which others are missing, by their times."""
-        return gap_starts(self.utc_ns)
+        """Rows before which others are missing: by their times; without a clock also by their sequence counts."""
+        if self.is_timed:
+            return gap_starts(self.utc_ns)
+        missing = np.flatnonzero(self.quality & np.uint32(Quality.AFTER_GAP))
+        by_time = gap_starts(self.received_ns) if self.is_received else missing
+        return np.union1d(missing[missing > 0], by_time[by_time > 0])
+
+    @property
+    def spans(self) -> NDArray[np.int64]:
+        """First and last instant of each gap in time, int64[k, 2]; none where rows are numbered."""
+        if self.is_timed or self.is_received:
+            return gap_spans(self.utc_ns if self.is_timed else self.received_ns)
+        return np.empty((0, 2), np.int64)
 
 
 class _Kind:
@@ -112,6 +140,8 @@ class _Kind:
             last.latest,
             len(same),
             self.step,
+            np.concatenate([_received(one) for one in same]),
+            _header(same),
         )
 
 
@@ -134,6 +164,34 @@ class Gathering:
         """A series for each form that the arrays of one kind have, the commonest first; empty without such a kind."""
         kind = self._kinds.get((instrument, product))
         return kind.forms() if kind else []
+
+
+def _received(product: Product) -> NDArray[np.int64]:
+    """Time of reception of each row, int64[n]: that of the product where all its packets have one, else 0."""
+    first_ns, last_ns = product.lineage.get("received_ns") or (0, 0)
+    return np.full(len(product.quality), first_ns if first_ns == last_ns else 0, np.int64)
+
+
+def _header(products: Sequence[Product]) -> frozenset[str]:
+    """Arrays that are fields of the packets' primary header.
+
+    One of the first arrays is the sequence count, as the link read it; the packet length follows it, all else of the
+    header is before (CCSDS 133.0-B 4.1.3). Empty where no array is the sequence count.
+    """
+    names = [name for name in products[0].arrays if not name.startswith("time_")][:_HEADER_FIELDS]
+    place = next((i for i, name in enumerate(names) if _counts_packets(name, products)), None)
+    return frozenset() if place is None else frozenset(names[: place + 2])
+
+
+def _counts_packets(name: str, products: Sequence[Product]) -> bool:
+    """Whether an array begins and ends with the sequence counts of each product's packets; flags may stand above."""
+    for product in products:
+        values, ends = product.arrays[name].values, product.lineage.get("seq_count")
+        if not ends or values.ndim != 1 or values.dtype.kind not in "iu" or not len(values):
+            return False
+        if [int(values[end]) & _SEQUENCE_MASK for end in (0, -1)] != ends:
+            return False
+    return True
 
 
 def _form(product: Product) -> tuple[object, ...]:

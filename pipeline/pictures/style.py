@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.batches import GENERIC_INSTRUMENT
 from ..model.errors import ConfigError
-from ..model.gaps import gap_spans, interrupted
+from ..model.gaps import interrupted
 from ..system.software import to_install
 from .series import Series
 
@@ -71,9 +72,12 @@ def draw_time(axes: Axes, series: Series) -> None:
     """The axis below what is drawn over `series.place`, a mark for each doubtful row, and a band for each gap."""
     if series.is_timed:
         time_axis(axes)
+    elif series.is_received:
+        time_axis(axes, RECEIVED)
     else:
-        axes.set_xlabel("row (no onboard time)")
-    for first, last in gap_spans(series.utc_ns).astype("datetime64[ns]")[:MAX_GAPS]:
+        row = "packet" if series.instrument == GENERIC_INSTRUMENT else "row"
+        axes.set_xlabel(f"{row} number (no onboard time)")
+    for first, last in series.spans.astype("datetime64[ns]")[:MAX_GAPS]:
         axes.axvspan(first, last, color=GAP, alpha=0.18, linewidth=0, zorder=0)
     flagged = series.place[series.flagged]
     if len(flagged):
@@ -84,9 +88,16 @@ def draw_time(axes: Axes, series: Series) -> None:
 
 
 def draw_line(axes: Axes, series: Series, values: NDArray[np.float64], **look: Any) -> None:
-    """Values of rows as a line over `series.place`, interrupted where rows are missing."""
+    """Values of rows as a line over `series.place`, interrupted where rows are missing; a point where one row stands
+    between two interruptions.
+    """
     x, y = without_gaps(series, series.place, values)
-    axes.plot(x, y, **look)
+    (line,) = axes.plot(x, y, **look)
+    known = np.isfinite(np.asarray(y, np.float64))
+    beside = np.concatenate([[False], known, [False]])
+    single = known & ~beside[:-2] & ~beside[2:]
+    if single.any():
+        axes.plot(x[single], y[single], ".", color=line.get_color(), markersize=2)
 
 
 def without_gaps(series: Series, *columns: NDArray[Any]) -> list[NDArray[Any]]:

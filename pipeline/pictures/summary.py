@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import io
 import math
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -20,6 +21,7 @@ import numpy as np
 from ..model.batches import NO_TIME, QUALITY_MEANINGS, Event, Quality, event_clock
 from ..system.files import whole_file
 from . import link
+from .generic import Panel, left_out
 from .panels import panels_of
 from .series import Series
 from .style import SETTINGS, check_available, plain
@@ -28,9 +30,10 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-N_COLUMNS = 5
-PAGE_INCHES = (16.5, 11.7)  # A3, landscape: prints on A4
+MAX_COLUMNS = 5
+PAGE_INCHES = (16.5, 11.7)  # A3, landscape
 MAX_PANELS = 30
+MAX_NOTE = 260  # characters of a note below the page
 _STYLE = """
 body{font:15px/1.5 system-ui,sans-serif;max-width:72rem;margin:2rem auto;padding:0 1rem;color:#20262d}
 h1{margin-bottom:0}p.lead{margin-top:.2rem;color:#5b6770}
@@ -53,19 +56,33 @@ class PassSummary:
     events: Sequence[Event]
     series: Sequence[Series]
     content: str = ""
+    notes: Sequence[str] = ()
+    """What a viewer should know, one line each: stands below the title."""
 
     def panels(self) -> list[tuple[str, Callable[[Axes], None]]]:
         """Titles and what draws them: the link's health first."""
-        drawn: list[tuple[str, Callable[[Axes], None]]] = [
-            ("Frames", _drawing(link.frames, self.report))
-            if self.report["frames"]["read"] or not self.report["packets"]["read"]
-            else ("Packets", _drawing(link.packets, self.report)),
-            ("Gaps and events", lambda axes: link.gaps(axes, self.report, self.events)),
-        ]
+        return self._of_link() + [(panel.title, _drawing(panel.draw, one)) for panel, one in self._of_products()]
+
+    def words(self) -> list[str]:
+        """The notes, and of which kinds not all that varies is drawn."""
+        n_drawn: Counter[int] = Counter()
+        for panel, series in self._of_products():
+            n_drawn[id(series)] += len(panel.names)
+        partly = (left_out(one, n_drawn[id(one)]) for one in self.series if n_drawn[id(one)])
+        return [*self.notes, *filter(None, partly)]
+
+    def _of_link(self) -> list[tuple[str, Callable[[Axes], None]]]:
+        has_frames = self.report["frames"]["read"] or not self.report["packets"]["read"]
+        drawn = [("Frames", _drawing(link.frames, self.report))] if has_frames else []
+        if self.report["packets"]["read"]:
+            drawn.append(("Packets by APID", _drawing(link.packets, self.report)))
+        drawn.append(("Gaps and events", lambda axes: link.gaps(axes, self.report, self.events)))
         if self.report["frames"].get("corrected_symbols"):
             drawn.append(("Reed-Solomon", _drawing(link.corrected_symbols, self.report)))
-        drawn += [(panel.title, _drawing(panel.draw, one)) for panel, one in panels_of(self.series)]
-        return drawn[:MAX_PANELS]
+        return drawn
+
+    def _of_products(self) -> list[tuple[Panel, Series]]:
+        return panels_of(self.series, MAX_PANELS - len(self._of_link()))
 
 
 def _drawing(draw: Callable[[Axes, Any], None], what: Any) -> Callable[[Axes], None]:
@@ -117,8 +134,11 @@ def _page(summary: PassSummary) -> Figure:
     with rc_context(SETTINGS):
         figure = Figure(PAGE_INCHES, layout="constrained")
         title = plain(f"{summary.title}    {summary.received}")
+        for note in summary.words()[:1]:
+            figure.supxlabel(plain(note[:MAX_NOTE]), x=0.01, ha="left", fontsize=8)
         figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold")
-        grid = figure.subplots(math.ceil(len(drawn) / N_COLUMNS), N_COLUMNS, squeeze=False).ravel()
+        n_columns = min(math.ceil(math.sqrt(len(drawn))), MAX_COLUMNS)
+        grid = figure.subplots(math.ceil(len(drawn) / n_columns), n_columns, squeeze=False).ravel()
         for axes, (title, draw) in zip(grid, drawn, strict=False):
             draw(axes)
             axes.set_title(title)
@@ -147,7 +167,9 @@ def _html(summary: PassSummary) -> Iterator[str]:
     title = escape(summary.title)
     yield f"<!doctype html><html lang='en'><meta charset='utf-8'>{_content(summary.content)}{_title(summary.title)}"
     yield f"<style>{_STYLE}</style>"
-    yield f"<h1>{title}</h1><p class='lead'>{escape(summary.received)}</p><main>"
+    yield f"<h1>{title}</h1><p class='lead'>{escape(summary.received)}</p>"
+    yield from (f"<p class='lead'>{escape(note)}</p>" for note in summary.words())
+    yield "<main>"
     for name, draw in summary.panels():
         data = base64.b64encode(_panel(name, draw)).decode()
         yield f"<figure><img alt='{escape(name)}' src='data:image/png;base64,{data}'></figure>"
@@ -161,6 +183,9 @@ def _html(summary: PassSummary) -> Iterator[str]:
         (name.replace("_", " "), f"{n:,}") for name, n in summary.report["frames"].items() if isinstance(n, int)
     ]
     yield from _table(("frames", "count"), counts)
+    yield "<h2>Packets</h2>"
+    by_apid = [(apid, f"{n:,}") for apid, n in summary.report["packets"]["by_apid"].items()]
+    yield from _table(("APID", "packets"), by_apid)
     yield "<h2>Events</h2>"
     yield from _table(("UTC", "clock", "severity", "kind", "what"), map(_event, summary.events[:200]))
     yield "</html>"

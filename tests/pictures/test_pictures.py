@@ -14,7 +14,8 @@ from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.batches import NO_TIME, Event, Quality
 from downlink_pipeline.pictures import link
 from downlink_pipeline.pictures import series as gathering
-from downlink_pipeline.pictures.panels import PANELS, panels_of
+from downlink_pipeline.pictures.panels import PANELS
+from downlink_pipeline.pictures.panels import panels_of as all_panels_of
 from downlink_pipeline.pictures.series import Gathering
 from downlink_pipeline.pictures.style import SETTINGS
 from downlink_pipeline.pictures.summary import PassSummary
@@ -33,6 +34,10 @@ def found(products):
 def truth(bundled):
     with np.load(bundled / "clean.cadu.truth.npz") as arrays:
         return dict(arrays)
+
+
+def panels_of(series):
+    return all_panels_of(series, 30)
 
 
 def drawn(panel, series):
@@ -98,10 +103,11 @@ def test_a_path_is_interrupted_where_rows_are_missing(found):
 
 def test_rows_without_a_clock_are_drawn_by_their_number_and_not_in_1970(found):
     series = found["weather", "meteorology"]
-    untimed = changed(series, utc_ns=np.full_like(series.utc_ns, NO_TIME), product="other")
-    ((panel, _),) = panels_of([untimed])
+    no_time = np.full_like(series.utc_ns, NO_TIME)
+    untimed = changed(series, utc_ns=no_time, received_ns=np.zeros_like(no_time), product="other")
+    ((panel, _), *_) = panels_of([untimed])
     axes = drawn(panel, untimed)
-    assert axes.get_xlabel() == "row (no onboard time)"
+    assert axes.get_xlabel() == "row number (no onboard time)"
     assert np.asarray(axes.lines[0].get_xdata()).tolist() == list(range(len(series.utc_ns)))
 
 
@@ -141,7 +147,7 @@ def test_a_file_of_packets_has_a_bar_for_each_apid_and_no_frames():
     (title, draw), *_ = PassSummary("m/s", "", report, (), ()).panels()
     axes = Figure().subplots()
     draw(axes)
-    assert title == "Packets"
+    assert title == "Packets by APID"
     assert [bar.get_width() for bar in axes.patches] == [7, 2]
 
 
@@ -162,17 +168,17 @@ def test_one_event_gives_no_axis_of_years():
 
 def test_a_dollar_in_a_name_begins_no_formula(found, tmp_path):
     series = found["weather", "meteorology"]
-    ((panel, _),) = panels_of([changed(series, instrument="a$b", product="c$d[x]")])
+    ((panel, _), *_) = panels_of([changed(series, instrument="a$b", product="c$d[x]")])
     axes = Figure().subplots()
     axes.set_title(panel.title)
     axes.figure.savefig(tmp_path / "drawn.png")
-    assert panel.title == r"a\$b/c\$d[x]"
+    assert panel.title.startswith(r"a\$b/c\$d[x]: ")
 
 
 def test_a_kind_that_nobody_knows_is_drawn_all_the_same(found):
     series = found["weather", "meteorology"]
     other = gathering.Series(**{name: getattr(series, name) for name in series.__slots__} | {"product": "other"})
-    ((panel, _),) = panels_of([other])
+    ((panel, _), *_) = panels_of([other])
     (line, *_) = drawn(panel, other).lines
     np.testing.assert_array_equal(line.get_ydata(), series.values(series.latest[0]))
 

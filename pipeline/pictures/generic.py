@@ -1,0 +1,190 @@
+"""Panels of any kind of product, for those that no table names: what varies in it, against time.
+
+In: a series. Out: its panels, in the order of its arrays. Left out: fields of the packet header, arrays that never
+change, texts that are no states. Numbers that belong together (one unit, names that differ in their last letter or
+number) share a panel.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.batches import GENERIC_INSTRUMENT
+from .series import Series
+from .style import COLOURS, draw_line, draw_lines, draw_time, label, plain
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+MAX_LINES = 4  # in one panel
+MAX_STATES = 12  # of an enumeration; more are no states
+MAX_STATE_ROWS = 100_000  # texts looked at: unique texts take long
+_CANDIDATES = 4  # parameters that may count time, named in a note
+_STEM = re.compile(r"[\s._-]*(?:[xyzwXYZW]|\d+)$")
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """A titled picture of one kind of product. `names`: the arrays that it shows, where it is a generic one."""
+
+    title: str
+    draw: Callable[[Axes, Series], None]
+    names: tuple[str, ...] = ()
+
+
+def varying(series: Series) -> list[str]:
+    """Arrays that a generic panel can draw: those of rows that change, no times and no fields of the packet header."""
+    names = dict.fromkeys((*series.latest, *series.arrays))
+    return [name for name in names if name not in series.header and _varies(name, series)]
+
+
+def generic_panels(series: Series) -> list[Panel]:
+    """A panel for each group of arrays that vary; one that says so where none does."""
+    kind = series.product if series.instrument == GENERIC_INSTRUMENT else f"{series.instrument}/{series.product}"
+    panels = [replace(panel, title=_title(kind, panel)) for panel in _panels(series)]
+    return panels or [Panel(plain(kind), nothing)]
+
+
+def shared(each: Sequence[Sequence[Panel]], series: Sequence[Series], n: int) -> list[tuple[Panel, Series]]:
+    """At most `n` panels: the first of every kind, then the second of every kind, and so on; kinds stay together."""
+    rounds = zip_longest(*each)
+    places = [(kind, turn) for turn, panels in enumerate(rounds) for kind, panel in enumerate(panels) if panel]
+    return [(each[kind][turn], series[kind]) for kind, turn in sorted(places[: max(n, 0)])]
+
+
+def left_out(series: Series, n_drawn: int) -> str:
+    """How many of the arrays that vary have no panel, in words; empty where all have one."""
+    n = len(varying(series))
+    return f"{series.product}: {n_drawn:,} of {n:,} parameters that vary are drawn" if n_drawn < n else ""
+
+
+def clock_note(found: Sequence[Series]) -> str:
+    """What to write into a mission file that sets no clock, in one line; empty where no packets were decoded."""
+    kinds = [one for one in found if one.instrument == GENERIC_INSTRUMENT]
+    if not kinds:
+        return ""
+    counting = dict.fromkeys(name for one in kinds for name in varying(one) if _counts_up(one, name))
+    such = f" (these only count up: {', '.join(list(counting)[:_CANDIDATES])})" if counting else ""
+    against = "reception time" if all(one.is_received for one in kinds) else "packet number"
+    return (
+        f"no onboard clock is set, so plots are against {against}; for onboard time write into mission.toml: "
+        f'[clock] epoch = "YYYY-MM-DDThh:mm:ssZ", terms = [{{ parameter = "NAME", unit_ns = 1_000_000_000 }}]{such}'
+    )
+
+
+def _counts_up(series: Series, name: str) -> bool:
+    values = np.asarray(series.arrays[name].values)
+    return values.ndim == 1 and values.dtype.kind in "iu" and bool((values[1:] >= values[:-1]).all())
+
+
+def _title(kind: str, panel: Panel) -> str:
+    first, *others = panel.names
+    return plain(f"{kind}: {first}" if not others else f"{kind}: {_stem(first)} ({len(panel.names)})")
+
+
+def _panels(series: Series) -> Iterator[Panel]:
+    for names in _groups(varying(series), series):
+        values = series.arrays[names[0]].values
+        if values.dtype.kind in "UOb":
+            yield Panel("", partial(states, names[0]), names)
+        elif values.ndim == 1:
+            text = names[0] if len(names) == 1 else _stem(names[0])
+            yield Panel("", partial(_lines, names, text), names)
+        else:
+            yield Panel(
+                "", partial(image if values.ndim > 2 or values.shape[1] > MAX_LINES else vector, names[0]), names
+            )
+
+
+def _groups(names: Sequence[str], series: Series) -> Iterator[tuple[str, ...]]:
+    group: list[str] = []
+    for name in names:
+        if group and (len(group) == MAX_LINES or not _belongs(name, group[-1], series)):
+            yield tuple(group)
+            group = []
+        group.append(name)
+    if group:
+        yield tuple(group)
+
+
+def _belongs(name: str, before: str, series: Series) -> bool:
+    one, other = series.arrays[name], series.arrays[before]
+    is_number = all(array.values.ndim == 1 and array.values.dtype.kind in "iuf" for array in (one, other))
+    return is_number and one.unit == other.unit and _stem(name) == _stem(before) and _stem(name) != name
+
+
+def _stem(name: str) -> str:
+    return _STEM.sub("", name) or name
+
+
+def _varies(name: str, series: Series) -> bool:
+    values = np.asarray(series.arrays[name].values)
+    if name.startswith("time_") or values.shape[:1] != series.quality.shape or not values.size:
+        return False
+    if series.arrays[name].dims[:1] != ("row",):
+        return False
+    if values.dtype.kind in "UO":
+        return values.ndim == 1 and len(values) <= MAX_STATE_ROWS and 1 < len(_labels(values)) <= MAX_STATES
+    if values.dtype.kind not in "biuf":
+        return False
+    known = values[np.isfinite(values)]
+    return bool(len(known)) and bool((known != known[0]).any())
+
+
+def _labels(values: NDArray[Any]) -> NDArray[np.str_]:
+    return np.unique(values.astype(np.str_))
+
+
+def _lines(names: Sequence[str], text: str, axes: Axes, series: Series) -> None:
+    draw_lines(axes, series, {name: name for name in names}, text)
+
+
+def vector(name: str, axes: Axes, series: Series) -> None:
+    """A few components as lines."""
+    values = series.values(name)
+    for component, colour in zip(range(values.shape[1]), COLOURS, strict=False):
+        draw_line(axes, series, values[:, component], color=colour, label=f"{component}")
+    axes.set_ylabel(label(name, series.unit(name)))
+    axes.legend(loc="best", ncols=2)
+    draw_time(axes, series)
+
+
+def states(name: str, axes: Axes, series: Series) -> None:
+    """An enumeration as bands of its labels: a bar from each row to the next."""
+    values = np.asarray(series.arrays[name].values).astype(np.str_)
+    labels, codes = np.unique(values, return_inverse=True)
+    draw_line(axes, series, codes.astype(np.float64), drawstyle="steps-post", color=COLOURS[0], linewidth=3.0)
+    axes.set_yticks(range(len(labels)), [plain(text[:24]) for text in labels])
+    axes.set_ylim(-0.6, len(labels) - 0.4)
+    axes.set_ylabel(plain(name))
+    draw_time(axes, series)
+
+
+def image(name: str, axes: Axes, series: Series) -> None:
+    """Rows of values side by side, as received; of rows that are images the newest one."""
+    values = series.values(name)
+    is_picture = values.ndim > 2
+    shown = values[-1].reshape(values.shape[1], -1) if is_picture else values.T
+    drawn = axes.imshow(shown, aspect="auto", cmap="gray", interpolation="nearest", origin="lower")
+    axes.set(
+        xlabel="column of the newest" if is_picture else "row number", ylabel="line" if is_picture else "element"
+    )
+    axes.grid(visible=False)
+    figure = axes.get_figure()
+    if figure is not None:
+        figure.colorbar(drawn, ax=axes, pad=0.01, fraction=0.04).set_label(label(name, series.unit(name)))
+
+
+def nothing(axes: Axes, series: Series) -> None:
+    """A kind in which nothing varies, in words."""
+    text = f"{len(series.utc_ns):,} rows, nothing in them varies"
+    axes.text(0.5, 0.5, text, ha="center", transform=axes.transAxes)
+    axes.set_axis_off()
