@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("netCDF4")
 pytest.importorskip("cdflib")
 SCRIPT = Path(__file__).with_name("pass_on_faulty_disk.py")
-SAT = Path(__file__).parents[1] / "topics" / "sat"
+SAT = Path(__file__).parents[1] / "messages" / "sat"
 FORMATS = ("netcdf", "pds4")
 CALLS = {"open", "write", "pwrite64", "fsync", "rename", "mkdir"}
 

@@ -222,7 +222,7 @@ def test_ctrl_c_leaves_whole_passes_and_the_next_run_goes_on(wanted):
 
 
 def test_a_worker_that_dies_takes_no_other_pass_along(tmp_path):
-    sat = CONFIGS.parent / "tests" / "topics" / "sat"
+    sat = CONFIGS.parent / "tests" / "messages" / "sat"
     recordings = tmp_path / "recordings"
     recordings.mkdir()
     for name in ("one", "two"):

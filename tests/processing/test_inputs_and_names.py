@@ -13,7 +13,7 @@ from downlink_pipeline.processing.passes import read_passes
 from downlink_pipeline.system.identity import content_digest, content_of_all
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-SAT = REPOSITORY / "tests/topics/sat"
+SAT = REPOSITORY / "tests/messages/sat"
 
 
 def run(*words):
