@@ -506,10 +506,13 @@ def describe(mission: Mission) -> dict[str, list[str]]:
 
 
 def _link_in_words(link: LinkSettings) -> str:
+    container = {"kiss": ", in KISS frames", "pcap": ", in captured UDP packets"}.get(link.container, "")
+    symbols = {"packed": "", "unpacked": ", one bit a byte"}.get(link.symbols, f", soft symbols of {link.symbols}")
     if link.framing == "packets":
-        return "space packets back to back"
-    how = "each with sync marker and coding" if link.framing == "cadu" else "back to back"
-    return f"{link.frame_type.upper()} frames of {link.frame_length_bytes} bytes, {how}"
+        return f"space packets back to back{container}{symbols}"
+    how = {"cadu": "each with sync marker and coding", "codeblocks": "each coded, without sync marker"}
+    where = how.get(link.framing, "back to back")
+    return f"{link.frame_type.upper()} frames of {link.frame_length_bytes} bytes, {where}{container}{symbols}"
 
 
 def _dictionary_in_words(mission: Mission) -> str:

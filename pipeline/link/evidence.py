@@ -6,11 +6,15 @@ A plain decision for whoever must choose between two senders; what is received i
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from ..model.batches import ByteBatch
+from .coding.codewords import FrameDecoder
+from .containers.unwrapping import Unwrapping
 from .frames.frame_types import header_reader
-from .settings import ChannelSettings, LinkSettings
+from .settings import ChannelSettings, LinkSettings, block_bytes
 
 _HEADER_BYTES = 6
 """Of a space packet (CCSDS 133.0-B-2 4.1.3)."""
@@ -23,20 +27,36 @@ def evidence_of(settings: LinkSettings, channels: Sequence[ChannelSettings]) -> 
     Framing "cadu": a sync marker stands in them, upright or inverted. "frames": they begin with a frame of a wanted
     channel. "packets": they begin with a whole space packet, and what follows it can be another.
     """
+    if settings.container != "none" or settings.symbols != "packed":
+        return _unwrapped_first(settings, channels)
     if settings.framing == "cadu":
         marker = settings.sync_marker
         inverted = bytes(0xFF ^ octet for octet in marker)
         return lambda octets: marker in octets or inverted in octets
-    if settings.framing == "frames":
+    if settings.framing in {"frames", "codeblocks"}:
         return lambda octets: _begins_with_frame(settings, channels, octets)
     return lambda octets: _begins_with_packet(octets[settings.packet_prefix_bytes :], settings.packet_prefix_bytes)
 
 
+def _unwrapped_first(settings: LinkSettings, channels: Sequence[ChannelSettings]) -> Evidence:
+    """The same of what is in the container; a whole frame or packet of it must have come."""
+    inside = evidence_of(replace(settings, container="none", symbols="packed"), channels)
+
+    def looks_right(octets: bytes) -> bool:
+        return inside(Unwrapping(settings).feed(ByteBatch.of(octets)).data.tobytes())
+
+    return looks_right
+
+
 def _begins_with_frame(settings: LinkSettings, channels: Sequence[ChannelSettings], octets: bytes) -> bool:
-    length = settings.frame_length_bytes
-    if len(octets) < length:
+    length, start = block_bytes(settings), settings.record_prefix_bytes
+    if len(octets) < start + length:
         return False
-    headers = header_reader(settings).read(np.frombuffer(octets, np.uint8, length).reshape(1, length))
+    block = np.frombuffer(octets, np.uint8, length, start).reshape(1, length)
+    frames = FrameDecoder(settings).decode(block).frames if settings.framing == "codeblocks" else block
+    if not len(frames):
+        return False
+    headers = header_reader(settings).read(frames)
     name = (int(headers.scid[0]), int(headers.vcid[0]))
     wanted = {(channel.spacecraft_id, channel.virtual_channel) for channel in channels}
     return bool(headers.valid[0]) and (not wanted or name in wanted)

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..model.batches import ByteBatch, Event
 from .channels.channels import ChannelOutput, VirtualChannel, packet_report
+from .frames.frame_types import channel_readers
 from .front_end import FrontEnd, Sorted
 from .output import LinkOutput, put_together, with_insert_times
 from .settings import ChannelSettings, LinkSettings
@@ -24,7 +25,8 @@ class FrameReceiver:
         self._settings = settings
         self._with_frames = frames or bool(settings.insert_zone_codec)
         self._front_end = FrontEnd(settings, channels)
-        self._channels = [VirtualChannel(channel, self._front_end.headers) for channel in channels]
+        readers = channel_readers(settings, channels, self._front_end.headers)
+        self._channels = [VirtualChannel(*pair) for pair in zip(channels, readers, strict=True)]
         self._unordered = False
 
     def feed(self, batch: ByteBatch) -> LinkOutput:
@@ -36,12 +38,18 @@ class FrameReceiver:
             return self._feed_after_loss(batch)
         return self._receive(self._front_end.feed(batch))
 
-    def flush(self) -> LinkOutput:
+    def flush(self, last: ByteBatch | None = None) -> LinkOutput:
+        """The stream ends, with `last` if there is any."""
+        outputs: list[ChannelOutput | None] = []
+        told: tuple[Event, ...] = ()
+        if last is not None:
+            arrived = self._front_end.feed(last)
+            outputs, told = self._channel_outputs(arrived), arrived.told
         arrived = self._front_end.flush()
-        outputs = self._channel_outputs(arrived)
+        outputs += self._channel_outputs(arrived)
         for channel in self._channels:
             outputs += channel.flush(self._front_end.n_frames)
-        return self._put_out(outputs, arrived.told)
+        return self._put_out(outputs, told + arrived.told)
 
     def header_counts(self) -> list[HeaderCounts]:
         """Packet headers of each channel so far."""

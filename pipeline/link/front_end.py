@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,9 +20,10 @@ from .coding.bare_frames import BareFrames
 from .coding.blocks import Blocks
 from .coding.codewords import Checked, FrameDecoder
 from .coding.marker import Marker
+from .coding.records import Record
 from .coding.synchronizer import Synchronizer
-from .frames.frame_types import header_reader
-from .frames.headers import Headers
+from .frames.frame_types import channel_readers, header_reader
+from .frames.headers import HeaderReader, Headers
 from .frames.tables import Arrivals
 from .guard import SettingsGuard
 from .marks import ReceiveTimes
@@ -47,6 +48,7 @@ class FrontEnd:
         self._decoder = FrameDecoder(settings)
         self._blocks = _block_source(settings, channels, self._decoder.block_length)
         self.headers = header_reader(settings)
+        self._readers = channel_readers(settings, channels, self.headers)
         self._wanted = channels
         self._guard = SettingsGuard(settings, channels)
         self._times = ReceiveTimes()
@@ -108,7 +110,11 @@ class FrontEnd:
             self._times.forget_before(self._blocks.place)
             return Sorted(nothing, ())
         checked = self._decoder.decode(blocks.data)
-        received_ns = self._times.at(blocks.last[checked.row])
+        received_ns = (
+            self._times.at(blocks.last[checked.row])
+            if blocks.received_ns is None
+            else blocks.received_ns[checked.row]
+        )
         self._times.forget_before(self._blocks.place)
         if not len(checked.row):
             return Sorted(nothing, self._guard.watch(blocks.data, checked.row))
@@ -141,14 +147,15 @@ class FrontEnd:
         by_channel: list[Arrivals | None] = []
         frames = arrivals.frames
         other = np.ones(len(arrivals), bool)
-        for channel in self._wanted:
+        for channel, reader in zip(self._wanted, self._readers, strict=True):
             mine = valid & (frames.scid == channel.spacecraft_id) & (frames.vcid == channel.virtual_channel) & other
             if not mine.any():
                 by_channel.append(None)
                 continue
             other &= ~mine
             own = arrivals if mine.all() else arrivals.take(np.nonzero(mine)[0])
-            by_channel.append(Arrivals(self.headers.for_service(channel.service, own.frames), own.index))
+            its_frames = own.frames if reader is self.headers else _read_anew(own.frames, reader)
+            by_channel.append(Arrivals(reader.for_service(channel.service, its_frames), own.index))
         self._count_others(frames, other)
         return by_channel, other
 
@@ -169,13 +176,25 @@ class FrontEnd:
 def _block_source(
     settings: LinkSettings, channels: Sequence[ChannelSettings], block_length: int
 ) -> Synchronizer | BareFrames:
-    if settings.framing == "frames":
+    if settings.framing in {"frames", "codeblocks"}:
         return BareFrames(settings, channels)
-    checked_later = settings.reed_solomon is not None or settings.fecf
+    code = settings.reed_solomon
+    checked_later = (code is not None and code.check) or settings.fecf
     marker = Marker.of(
         settings.sync_marker,
         settings.marker_errors_searching,
         settings.marker_errors_locked,
         settings.flywheel_frames,
     )
-    return Synchronizer(marker, block_length, eager=checked_later)
+    return Synchronizer(marker, block_length, eager=checked_later, record=Record.of(settings))
+
+
+def _read_anew(frames: FrameBatch, reader: HeaderReader) -> FrameBatch:
+    """The frames with pointer and packet zone as the reader of their channel finds them."""
+    headers = reader.read(frames.data)
+    return replace(
+        frames,
+        first_header_pointer=headers.first_header_pointer,
+        data_start=headers.zone_start,
+        data_stop=headers.zone_stop,
+    )

@@ -85,7 +85,7 @@ def _alternatives(settings: LinkSettings) -> Iterator[tuple[LinkSettings, str]]:
     """The settings as they are, then the others that may be meant, each with the change in words."""
     known: tuple[FrameType, ...] = ("aos", "tm", "uslp")
     kinds = [settings.frame_type, *(kind for kind in known if kind != settings.frame_type)]
-    coded = settings.framing == "cadu"
+    coded = settings.framing in {"cadu", "codeblocks"}
     ways = [(settings.randomizer, settings.long_randomizer)]
     ways += [way for way in ((False, False), (True, False), (True, True)) if coded and way != ways[0]]
     code = settings.reed_solomon if coded else None

@@ -34,8 +34,12 @@ class PacketReceiver:
         found = self._stream.feed(batch.data)
         return self._hand_on(StreamPackets.join(before, found) if before else found)
 
-    def flush(self) -> LinkOutput:
-        return self._hand_on(self._stream.flush())
+    def flush(self, last: ByteBatch | None = None) -> LinkOutput:
+        """The stream ends, with `last` if there is any."""
+        if last is None:
+            return self._hand_on(self._stream.flush())
+        self._times.add(last)
+        return self._hand_on(StreamPackets.join(self._stream.feed(last.data), self._stream.flush()))
 
     def header_counts(self) -> list[HeaderCounts]:
         """Packet headers so far; a link of packets has no channels."""

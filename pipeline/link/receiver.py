@@ -1,6 +1,7 @@
 """The link layer as one machine: bytes in, space packets out, and an account of everything between.
 
-    bytes -> blocks (synchronizer) -> frames (coding) -> headers -> channels (continuity) -> packets (assembler)
+    bytes (containers taken off) -> blocks (synchronizer) -> frames (coding) -> headers
+        -> channels (continuity) -> packets (assembler)
 
 Dropped and counted: bytes outside blocks, frames that fail a check, frames of channels nobody asked for,
 duplicates, unfinished and idle packets. Nothing that arrives raises; the output is the same for any split.
@@ -13,6 +14,7 @@ from typing import Any
 
 from ..model.batches import ByteBatch
 from ..model.errors import ConfigError
+from .containers.unwrapping import Unwrapping
 from .frame_receiver import FrameReceiver
 from .output import LinkOutput
 from .packet_receiver import PacketReceiver
@@ -34,6 +36,7 @@ class Receiver:
         problems = settings_problems(settings)
         if problems:
             raise ConfigError(problems)
+        self._unwrapping = Unwrapping(settings)
         self._receiver: FrameReceiver | PacketReceiver
         if settings.framing == "packets":
             self._receiver = PacketReceiver(settings, channels)
@@ -42,11 +45,11 @@ class Receiver:
 
     def feed(self, batch: ByteBatch) -> LinkOutput:
         """Everything that is whole and decided with these bytes."""
-        return self._receiver.feed(batch)
+        return self._receiver.feed(self._unwrapping.feed(batch) if self._unwrapping else batch)
 
     def flush(self) -> LinkOutput:
         """The end of the recording: what is still held and whole; unfinished packets are counted as truncated."""
-        return self._receiver.flush()
+        return self._receiver.flush(self._unwrapping.flush())
 
     def header_counts(self) -> list[HeaderCounts]:
         """Packet headers of each channel so far, bad ones and good ones."""
@@ -54,4 +57,5 @@ class Receiver:
 
     def report(self) -> dict[str, Any]:
         """The keys bytes, frames, channels and packets of the pass report, and `synchronizer` for coded streams."""
-        return self._receiver.report()
+        report = self._receiver.report()
+        return self._unwrapping.on_report(report) if self._unwrapping else report

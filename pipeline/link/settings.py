@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-Framing = Literal["cadu", "frames", "packets"]
+Framing = Literal["cadu", "codeblocks", "frames", "packets"]
 FrameType = Literal["aos", "tm", "uslp"]
 Service = Literal["packets", "bitstream", "data", "idle"]
 Basis = Literal["conventional", "dual"]
+CodewordOrder = Literal["interleaved", "consecutive"]
+Container = Literal["none", "kiss", "pcap"]
+Symbols = Literal["packed", "unpacked", "int8", "float32"]
+TimeUnit = Literal["s", "ms", "us", "ns"]
+ByteOrder = Literal["big", "little"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +24,22 @@ class ReedSolomonSettings:
     interleave: int
     basis: Basis
     virtual_fill: int = 0
+    fill_value: int = 0
+    """Value of the virtual fill symbols, in the representation of `basis`."""
+    codewords: CodewordOrder = "interleaved"
+    """"consecutive": the codewords of a block follow one another, each with its own parity."""
+    check: bool = True
+    """False: parity is taken off and not looked at."""
+
+
+@dataclass(frozen=True, slots=True)
+class RecordTime:
+    """An unsigned integer in the prefix of a record; the receive time is the epoch plus the sum of these."""
+
+    offset: int
+    n_bytes: int
+    unit: TimeUnit
+    byte_order: ByteOrder = "big"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +52,12 @@ class ChannelSettings:
     service: Service = "packets"
     hand_on_fragments: bool = False
     """Packets that a gap cut go on too, zeros in their holes, flagged FRAGMENT."""
+    secondary_header_bytes: int | None = None
+    """This and the following: as in LinkSettings, for this channel alone; None: as for the link."""
+    ignore_synchronization_flag: bool | None = None
+    security_header_bytes: int | None = None
+    security_trailer_bytes: int | None = None
+    mpdu_header: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +86,64 @@ class LinkSettings:
     """Which spacecraft's time stamp the insert zone holds: "tianwen-1", "tianwen-2", "change-5"; empty: none."""
     reorder_window_frames: int = 4
     """After a gap, how many more frames of the link a missing frame may come late by."""
+    container: Container = "none"
+    """What the bytes of the recording are wrapped in: KISS, or a capture of UDP packets (pcap and pcapng)."""
+    kiss_time_port: int = 9
+    """KISS port whose frames of 8 bytes tell the receive time of the frame behind them, ms since 1970."""
+    udp_port: int | None = None
+    """Of a capture only the payloads sent to this port; None: all."""
+    symbols: Symbols = "packed"
+    """"unpacked": one bit a byte; "int8", "float32": one soft symbol each, positive for 1."""
+    record_prefix_bytes: int = 0
+    """Bytes that the recorder put before each frame (before its marker where it has one)."""
+    record_suffix_bytes: int = 0
+    """Bytes that the recorder put behind each frame, or behind its parity."""
+    record_time: tuple[RecordTime, ...] = ()
+    """Where the prefix tells the receive time."""
+    record_time_epoch_ns: int = 0
+    """ns since 1970 UTC."""
+    secondary_header_bytes: int | None = None
+    """Whole length of a TM frame's secondary header where the flag says there is one; None: by its length field."""
+    ignore_synchronization_flag: bool = False
+    """TM frames carry packets whatever their synchronisation flag says."""
+    security_header_bytes: int = 0
+    """Security header before the data field, skipped (355.0-B-2 4.1.1)."""
+    security_trailer_bytes: int = 0
+    """Security trailer behind the data field, skipped."""
+    mpdu_header: bool = True
+    """False: the data field of every AOS frame begins with a packet, without an M_PDU header."""
+
+
+def block_bytes(settings: LinkSettings) -> int:
+    """Bytes of a frame as it is sent, with parity and without sync marker."""
+    code = settings.reed_solomon if settings.framing in {"cadu", "codeblocks"} else None
+    return settings.frame_length_bytes + (code.parity * code.interleave if code else 0)
+
+
+def record_bytes(settings: LinkSettings) -> int:
+    """Bytes of the recording from one frame to the next, inside any container; 0 for packets."""
+    if settings.framing == "packets":
+        return 0
+    marker = len(settings.sync_marker) if settings.framing == "cadu" else 0
+    n_bytes = settings.record_prefix_bytes + marker + block_bytes(settings) + settings.record_suffix_bytes
+    return n_bytes * BYTES_PER_OCTET[settings.symbols]
+
+
+BYTES_PER_OCTET: dict[Symbols, int] = {"packed": 1, "unpacked": 8, "int8": 8, "float32": 32}
+"""Bytes of a recording for 8 bits of the link."""
+_CHANNEL_KEYS = (
+    "secondary_header_bytes",
+    "ignore_synchronization_flag",
+    "security_header_bytes",
+    "security_trailer_bytes",
+    "mpdu_header",
+)
+
+
+def settings_of_channel(settings: LinkSettings, channel: ChannelSettings) -> LinkSettings:
+    """The settings by which frames of one channel are read: the same object where the channel has none of its own."""
+    own = {name: value for name in _CHANNEL_KEYS if (value := getattr(channel, name)) is not None}
+    return replace(settings, **own) if own else settings
 
 
 def link_report(settings: LinkSettings) -> dict[str, Any]:

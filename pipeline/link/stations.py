@@ -19,7 +19,8 @@ from .channels.channels import ChannelOutput, VirtualChannel, packet_report
 from .channels.continuity import Continuity
 from .channels.merger import ChannelMerger
 from .channels.tracks import Counting
-from .frames.frame_types import header_reader
+from .containers.unwrapping import Unwrapping
+from .frames.frame_types import channel_readers, header_reader
 from .frames.tables import Arrivals
 from .front_end import FrontEnd, Sorted
 from .output import LinkOutput, put_together, with_insert_times
@@ -43,11 +44,13 @@ class StationsReceiver:
         if settings.framing == "packets":
             raise ConfigError("recordings of packets without frames cannot be merged")
         self._stations = list(stations)
+        self._unwrappings = [Unwrapping(settings) for _ in stations]
         self._front_ends = [FrontEnd(settings, channels) for _ in stations]
         self._ended = [False for _ in stations]
         self._settings = settings
         self._headers = header_reader(settings)
-        self._channels = [VirtualChannel(channel, self._headers) for channel in channels]
+        readers = channel_readers(settings, channels, self._headers)
+        self._channels = [VirtualChannel(*pair) for pair in zip(channels, readers, strict=True)]
         self._counts: list[list[Continuity | None]] = [[None for _ in channels] for _ in stations]
         self._mergers: list[ChannelMerger | None] = [None for _ in channels]
         self._n_frames = 0
@@ -67,6 +70,8 @@ class StationsReceiver:
 
     def feed(self, station: int, batch: ByteBatch) -> LinkOutput:
         """More bytes of one station: what can go on with them."""
+        if unwrapping := self._unwrappings[station]:
+            batch = unwrapping.feed(batch)
         window = self._settings.reorder_window_frames if batch.unordered else None
         for count in filter(None, self._counts[station]):
             count.window = window
@@ -93,7 +98,10 @@ class StationsReceiver:
 
     def report(self) -> dict[str, Any]:
         """As that of a single receiver, summed over the stations, with what each gave under `stations`."""
-        reports = [front_end.report() for front_end in self._front_ends]
+        reports = [
+            unwrapping.on_report(front_end.report()) if unwrapping else front_end.report()
+            for unwrapping, front_end in zip(self._unwrappings, self._front_ends, strict=True)
+        ]
         return {
             "link": link_report(self._settings),
             "bytes": _sum([report["bytes"] for report in reports]),
@@ -133,6 +141,8 @@ class StationsReceiver:
 
     def _end(self, station: int) -> tuple[Event, ...]:
         self._ended[station] = True
+        if (left := self._unwrappings[station].flush()) is not None:
+            self._take_in(station, self._front_ends[station].feed(left), None)
         last = self._front_ends[station].flush()
         self._take_in(station, last, None)
         for number, count in enumerate(self._counts[station]):

@@ -126,7 +126,11 @@ def _frame_problems(report: Report) -> list[str]:
     if not frames["read"]:
         return [_no_frame(link, report["bytes"]["read"])]
     if not good:
-        keys = "reed_solomon, randomizer, fecf" if link["framing"] == "cadu" else "frame_length_bytes, fecf"
+        keys = (
+            "reed_solomon, randomizer, fecf"
+            if link["framing"] in {"cadu", "codeblocks"}
+            else "frame_length_bytes, fecf"
+        )
         return [f"none of {frames['read']:,} frames passed its check: see {keys} and frame_type in [link]"]
     if not any(channel["frames"] for channel in report["channels"]):
         return [
@@ -211,7 +215,8 @@ def _brings_something(channel: Report) -> bool:
 
 
 def _skipped(report: Report) -> list[str]:
-    read, skipped = report["bytes"]["read"], report["bytes"]["skipped"]
+    skipped = report["bytes"]["skipped"]
+    read = report["bytes"]["read"] - report["bytes"].get("overhead", 0)
     if 2 * skipped <= read or not (report["frames"]["read"] or report["packets"]["read"]):
         return []
     return [f"{100 * skipped / read:.0f} % of the bytes could not be used: is this a recording of this mission?"]

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..link.packets.packet_stream import PacketStream
+from ..link.settings import BYTES_PER_OCTET, record_bytes
 from ..mission.loading import Mission
 from ..model.batches import ByteBatch
 from ..model.errors import ConfigError
@@ -248,7 +249,9 @@ class _Tail:
         if link.framing == "packets":
             before = self._starts[self._starts <= self._n_dropped + place]
             return max(int(before[-1]) - self._n_dropped, 0) if len(before) else 0
-        unit = link.frame_length_bytes if link.framing == "frames" else 1
+        unit = BYTES_PER_OCTET[link.symbols]
+        if link.framing in {"frames", "codeblocks"} and link.container == "none":
+            unit = record_bytes(link)
         return place + -(self._n_dropped + place) % unit
 
     def _find_packets(self, octets: NDArray[np.uint8]) -> None:

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from ..link.frames.frame_types import header_reader
 from ..link.output import LinkOutput
 from ..link.receiver import Receiver
+from ..link.settings import record_bytes
 from ..mission.loading import Mission
 from ..model.batches import ByteBatch
 
@@ -41,7 +42,7 @@ Counts = dict[int, NDArray[np.int64]]
 
 def seam_bytes(mission: Mission) -> int:
     """How many bytes to look at on each side of a seam."""
-    return max(SEAM_BYTES, _FRAMES_AT_LEAST * mission.link.frame_length_bytes)
+    return max(SEAM_BYTES, _FRAMES_AT_LEAST * record_bytes(mission.link))
 
 
 def goes_on(mission: Mission, before: Octets, behind: Octets) -> bool:
@@ -49,6 +50,8 @@ def goes_on(mission: Mission, before: Octets, behind: Octets) -> bool:
 
     `before` begins with a frame where frames have no marker, and with a packet where there are no frames.
     """
+    if mission.link.container == "pcap":  # each capture begins with its own header
+        return False
     first, second, together = (_decoded(mission, *parts) for parts in ((before,), (behind,), (before, behind)))
     if _has_good_frame_across(mission, first, second, together) or _completes(first, second, together):
         return True
@@ -127,9 +130,7 @@ def _completes(before: _Decoded, behind: _Decoded, together: _Decoded) -> bool:
 def _nothing(mission: Mission) -> Octets:
     """Bytes that fill up a frame or packet that is cut, and in which none begins: of no version that there is."""
     link = mission.link
-    n_bytes = (
-        2 * link.frame_length_bytes if link.framing != "packets" else _LONGEST_PACKET + link.packet_prefix_bytes
-    )
+    n_bytes = 2 * record_bytes(link) if link.framing != "packets" else _LONGEST_PACKET + link.packet_prefix_bytes
     return np.full(n_bytes, 0xFF, np.uint8)
 
 

@@ -18,6 +18,7 @@ from typing import Any, Protocol
 import structlog
 
 from ..link.evidence import evidence_of
+from ..link.settings import record_bytes
 from ..messages import topics
 from ..messages.topics import topic_root
 from ..mission.loading import Mission
@@ -212,23 +213,17 @@ def _source(station: Station, recorder: StationRecorder, mission: Mission, folde
         case "feed":
             return FeedListener(station, recorder)
         case "udp":
-            bare = mission.link.framing == "frames"
-            return UdpListener(station, _block_bytes(mission), strict=bare, marker=mission.link.sync_marker)
+            unmarked = mission.link.framing in {"frames", "codeblocks"}
+            return UdpListener(station, _datagram_bytes(mission), strict=unmarked, marker=mission.link.sync_marker)
         case "file":
             return GrowingFile(station, recorder.position_of, folder / "followed.json")
         case _:
             return StandardInput()
 
 
-def _block_bytes(mission: Mission) -> int:
-    """Of a frame as it is sent; 0 for packets."""
-    link = mission.link
-    if link.framing == "packets":
-        return 0
-    if link.framing == "frames":
-        return link.frame_length_bytes
-    code = link.reed_solomon
-    return len(link.sync_marker) + link.frame_length_bytes + (code.parity * code.interleave if code else 0)
+def _datagram_bytes(mission: Mission) -> int:
+    """Of a frame as it is sent, with what its sender puts around it; 0 where datagrams may have any length."""
+    return record_bytes(mission.link) if mission.link.container == "none" else 0
 
 
 def _decode(common: Common, name: str, folder: Path, bus: Bus, meters: DecodeMeters) -> Decode:

@@ -152,7 +152,7 @@ class VirtualChannel:
             if not len(some):
                 return
             frames = arrivals.frames.data[some]
-            words = control_words(frames, self._headers.read(frames).zone_stop)[::-1].tolist()
+            words = control_words(frames, self._headers.control_field_at)[::-1].tolist()
             if clcw := next(filter(None, map(read_clcw, words)), None):
                 self._clcw = clcw
                 return

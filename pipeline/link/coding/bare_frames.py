@@ -1,25 +1,32 @@
-"""Where frames begin in a stream of bare transfer frames, also behind bytes that were inserted, lost or foreign.
+"""Where frames begin in a stream without sync markers, also behind bytes that were inserted, lost or foreign.
+
+The frames are bare, or coded blocks; a recorder may have put a prefix and a suffix around each.
 
 In: bytes in pieces of any size. Out: blocks of one frame each, with the byte of the stream in which each ends. Dropped
 and counted: bytes between frames.
 
 Frames follow each other as long as each begins with the header of a known channel: a wanted one, or one whose frames
-passed their check here. A block that does not is looked at: with an FECF by its check. If it is no frame either, frames
-are looked for from the block before on, at every byte: a known header and a right FECF; without an FECF a known header
-with another one a frame length behind it. A block in which no frame begins is handed on as it stands, for the count.
+passed their check here. A block that does not is looked at: with an FECF or a code by its check. If it is no frame
+either, frames are looked for from the block before on, at every byte: a known header and a right check; without a check
+a known header with another one a record length behind it. A block in which no frame begins is handed on as it stands,
+for the count.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import fastcrc
 import numpy as np
 from numpy.typing import NDArray
 
-from ..settings import ChannelSettings, LinkSettings
+from ..settings import ChannelSettings, LinkSettings, block_bytes, record_bytes
 from .blocks import Blocks
+from .codewords import FrameDecoder
+from .randomizer import randomizer_sequence
+from .records import Record
 
 _NAME_BYTES = 4
 _COUNTED_BYTES = 5
@@ -36,12 +43,18 @@ class BareFrames:
         self.skipped_bytes = 0
         self.place = 0
         """Byte of the stream from which on blocks are still to come."""
-        self._length = settings.frame_length_bytes
-        self._checked = settings.fecf
+        self._record = Record.of(settings)
+        self._block_length = block_bytes(settings)
+        self._length = record_bytes(replace(settings, symbols="packed"))
+        self._decoder = FrameDecoder(settings) if settings.framing == "codeblocks" else None
+        code = settings.reed_solomon if self._decoder else None
+        self._checked = settings.fecf or (code is not None and code.check)
         # A header with an error control of its own is corrected later: it need not look like one here.
-        self._searches = settings.fecf or not settings.header_error_control
+        self._searches = self._checked or not settings.header_error_control
         self._mask = np.uint32(_MASKS[settings.frame_type])
-        self._names = np.array(sorted({_name(settings, one) for one in channels}), np.uint32)
+        over = _randomizer_word(settings) if self._decoder else 0
+        names = {(_name(settings, one) ^ over) & int(self._mask) for one in channels}
+        self._names = np.array(sorted(names), np.uint32)
         self._buffer = np.empty(0, np.uint8)
         self._at = 0  # of the next block in the buffer; before it, the last one
         self._look: int | None = None  # next byte to look at while searching
@@ -98,11 +111,7 @@ class BareFrames:
         else:
             self._forget(max(self._at - self._length, 0))
         out, self._out = self._out, []
-        if len(out) == 1:
-            return out[0]
-        empty = Blocks(np.empty((0, self._length), np.uint8), np.empty(0, np.int64))
-        parts = [empty, *out]
-        return Blocks(np.concatenate([part.data for part in parts]), np.concatenate([part.last for part in parts]))
+        return Blocks.join(out, self._block_length)
 
     def _emit(self, n: int) -> None:
         """Hand on the next n blocks."""
@@ -110,7 +119,9 @@ class BareFrames:
             return
         stop = self._at + n * self._length
         last = self.place + self._at - 1 + self._length * np.arange(1, n + 1, dtype=np.int64)
-        self._out.append(Blocks(self._buffer[self._at : stop].reshape(n, self._length), last))
+        records, prefix = self._buffer[self._at : stop].reshape(n, self._length), self._record.prefix
+        times = self._record.received_ns(records[:, :prefix]) if self._record.times else None
+        self._out.append(Blocks(records[:, prefix : prefix + self._block_length], last, times))
         self._at = stop
 
     def _forget(self, n: int) -> None:
@@ -126,7 +137,8 @@ class BareFrames:
         """Hand on the blocks that begin as expected; True where one does not."""
         n_left = len(self._buffer) - self._at
         n_whole = n_left // self._length
-        n_seen = (n_left - _NAME_BYTES) // self._length + 1 if n_left >= _NAME_BYTES else 0
+        n_named = n_left - self._record.prefix - _NAME_BYTES
+        n_seen = n_named // self._length + 1 if n_named >= 0 else 0
         known = self._known(self._at, n_seen, self._length)
         n_known = n_seen if known.all() else int(np.argmin(known))
         self._emit(min(n_known, n_whole))
@@ -137,7 +149,7 @@ class BareFrames:
 
     def _doubt(self) -> bool:
         """Take a block that passes its check for a frame of another channel; else begin to search."""
-        block = self._buffer[self._at : self._at + self._length]
+        block = self._block(self._at)
         if self._checked and self._passes(self._at):
             if len(self._names) < _NAMES_KEPT:
                 self._names = np.append(
@@ -156,7 +168,7 @@ class BareFrames:
     def _search(self, *, final: bool) -> bool:
         """Look for the next frame; True where one was found."""
         assert self._look is not None
-        needed = self._length + (0 if self._checked or final else _COUNTED_BYTES)
+        needed = self._length + (0 if self._checked or final else self._record.prefix + _COUNTED_BYTES)
         stop = max(len(self._buffer) - needed + 1, self._look)
         hits = np.nonzero(self._known(self._look, stop - self._look, 1))[0] + self._look
         found = next((at for at in hits.tolist() if self._passes(at)), None)
@@ -186,6 +198,7 @@ class BareFrames:
         """Whether the header of a known channel stands at `start` and every `step` bytes behind it: bool[n]."""
         if n <= 0:
             return np.zeros(0, bool)
+        start += self._record.prefix
         words = np.ndarray((n,), ">u4", np.ascontiguousarray(self._buffer), start, (step,)) & self._mask
         found = np.zeros(n, bool)
         for name in self._names:
@@ -193,19 +206,33 @@ class BareFrames:
         return found
 
     def _passes(self, at: int) -> bool:
-        """Whether a frame is believed to stand here: by its FECF, else by the header behind it."""
+        """Whether a frame is believed to stand here: by its code or FECF, else by the header behind it."""
         stop = at + self._length
         if self._checked:
-            return bool(fastcrc.crc16.ibm_3740(self._buffer[at:stop].tobytes()) == 0)
+            if self._decoder is not None:
+                return len(self._decoder.decode(self._block(at)[None]).row) > 0
+            return bool(fastcrc.crc16.ibm_3740(self._block(at).tobytes()) == 0)
         if len(self._buffer) == stop:
             return True
-        here, behind = self._buffer[at:stop], self._buffer[stop : stop + self._length]
+        here, behind = self._block(at), self._block(stop)
         if len(behind) < _NAME_BYTES or not self._known(stop, 1, 1)[0]:
             return False
         if self._count_at is None or len(behind) < _COUNTED_BYTES or not np.array_equal(here[:2], behind[:2]):
             return True
         counts = [int.from_bytes(frame[self._count_at].tobytes(), "big") for frame in (here, behind)]
         return (counts[1] - counts[0]) % (1 << 8 * (self._count_at.stop - self._count_at.start)) == 1
+
+    def _block(self, at: int) -> NDArray[np.uint8]:
+        """The block of the record that begins at byte `at` of the buffer; shorter where the buffer ends in it."""
+        start = at + self._record.prefix
+        return self._buffer[start : start + self._block_length]
+
+
+def _randomizer_word(settings: LinkSettings) -> int:
+    """What the randomiser adds to the first four bytes of a block."""
+    if not settings.randomizer:
+        return 0
+    return int.from_bytes(randomizer_sequence(_NAME_BYTES, long=settings.long_randomizer).tobytes(), "big")
 
 
 def _name(settings: LinkSettings, channel: ChannelSettings) -> int:

@@ -13,7 +13,7 @@ import fastcrc
 import numpy as np
 from numpy.typing import NDArray
 
-from ..settings import LinkSettings
+from ..settings import LinkSettings, block_bytes
 from .header_error_control import correct_headers
 from .randomizer import randomizer_sequence
 from .reed_solomon import UNCORRECTABLE, ReedSolomon
@@ -46,29 +46,32 @@ class FrameDecoder:
     """Takes randomiser, parity and checks off the blocks of one link."""
 
     def __init__(self, settings: LinkSettings) -> None:
-        coded = settings.framing == "cadu"
+        coded = settings.framing in {"cadu", "codeblocks"}
         self.counts = CodingCounts()
         self._frame_length = settings.frame_length_bytes
         self._fecf = settings.fecf
         code = settings.reed_solomon if coded else None
-        self.block_length = settings.frame_length_bytes + (code.parity * code.interleave if code else 0)
+        self.block_length = block_bytes(settings)
         randomized = coded and settings.randomizer
         self._sequence = (
             randomizer_sequence(self.block_length, long=settings.long_randomizer) if randomized else None
         )
         self._header_control = settings.frame_type == "aos" and settings.header_error_control
         self._reed_solomon = ReedSolomon(code, self._sequence) if code else None
+        self._corrects = code is not None and code.check
+        if self._sequence is not None and self._reed_solomon is not None:
+            self._sequence = self._reed_solomon.messages(self._sequence[None, : self.block_length])[0]
 
     def decode(self, blocks: NDArray[np.uint8]) -> Checked:
         """Check and correct `blocks: uint8[n, block_length]`."""
         n = len(blocks)
         self.counts.read += n
-        frames = blocks[:, : self._frame_length]
+        frames = self._reed_solomon.messages(blocks) if self._reed_solomon else blocks[:, : self._frame_length]
         if self._sequence is not None:
             frames = frames ^ self._sequence[: self._frame_length]
         n_corrected = np.zeros(n, np.int16)
         good = np.ones(n, bool)
-        if self._reed_solomon is not None and n:
+        if self._reed_solomon is not None and self._corrects and n:
             frames, n_corrected = self._correct(self._reed_solomon, blocks, frames)
             good = n_corrected != UNCORRECTABLE
             self.counts.uncorrectable += n - int(np.count_nonzero(good))

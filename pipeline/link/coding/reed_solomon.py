@@ -54,7 +54,8 @@ class ReedSolomon:
         self.block_length = self.n_symbols * self.interleave
         self.code = _code(settings.parity, settings.virtual_fill)
         over = np.zeros(self.block_length, np.uint8) if randomizer is None else randomizer[: self.block_length]
-        self._over = over.reshape(self.n_symbols, self.interleave).T
+        self._consecutive = settings.codewords == "consecutive"
+        self._over = self._codewords(over[None])[0]
         dual = settings.basis == "dual"
         self._from_conventional = DUAL_OF_CONVENTIONAL if dual else _SAME
         self._tables = _syndrome_tables(settings.parity, self.n_symbols, dual=dual)
@@ -65,6 +66,10 @@ class ReedSolomon:
         self._clean_syndromes = np.bitwise_xor.reduce(
             self._tables[0][self._row_of_position + self._over], axis=1
         )  # uint64[I]: what a clean codeword shows under the randomiser
+        self._fill_syndromes = _fill_syndromes(
+            settings.parity, settings.virtual_fill, settings.fill_value, dual=dual
+        )
+        self._clean_syndromes ^= self._fill_syndromes[0]
 
     def check(self, blocks: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """Which codewords of `blocks: uint8[n, block_length]` are wrong: bool[n, I]."""
@@ -105,7 +110,7 @@ class ReedSolomon:
                 unknown = self._codewords(erased)[row[some], lane[some]]
                 counts, word, position, value = correct_erasures(self.code, syndromes, unknown)
             n_corrected[row[some], lane[some]] = counts
-            offset = position * self.interleave + lane[some][word]
+            offset = self._offset(position, lane[some][word])
             parts.append((row[some][word], offset, self._from_conventional[value]))
         if not parts:
             none = np.empty(0, np.intp)
@@ -114,8 +119,31 @@ class ReedSolomon:
         return Decoded(n_corrected, rows, offsets, flips)
 
     def _codewords(self, blocks: NDArray[Any]) -> NDArray[Any]:
-        """The blocks seen codeword by codeword, uint8[n, I, n_symbols]: symbol j of word i is byte j * I + i."""
+        """The blocks seen codeword by codeword, uint8[n, I, n_symbols]: symbol j of word i is byte j * I + i.
+
+        Where codewords are consecutive it is byte i * n_symbols + j.
+        """
+        if self._consecutive:
+            return blocks.reshape(len(blocks), self.interleave, self.n_symbols)
         return blocks.reshape(len(blocks), self.n_symbols, self.interleave).transpose(0, 2, 1)
+
+    def _offset(self, position: NDArray[np.intp], lane: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Where symbol `position` of codeword `lane` stands among the symbols when all parity is put at the end.
+
+        For interleaved codewords that is its place in the block; below the frame length it is its place in the frame.
+        """
+        if not self._consecutive:
+            return position * self.interleave + lane
+        n_message = self.n_symbols - self.parity
+        parity_at = self.interleave * n_message + lane * self.parity + position - n_message
+        return np.where(position < n_message, lane * n_message + position, parity_at)
+
+    def messages(self, blocks: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The frames that lie in `blocks: uint8[n, block_length]`: uint8[n, frame_length], randomiser still on."""
+        n_message = self.n_symbols - self.parity
+        if not self._consecutive:
+            return blocks[:, : n_message * self.interleave]
+        return self._codewords(blocks)[:, :, :n_message].reshape(len(blocks), -1)
 
     def _syndromes(self, symbols: NDArray[np.uint8], first: NDArray[np.uint64]) -> NDArray[np.uint8]:
         """All syndromes of derandomised codewords `symbols: uint8[m, n_symbols]`: uint8[m, parity].
@@ -123,7 +151,10 @@ class ReedSolomon:
         `first: uint64[m]`: the eight that are known.
         """
         index = symbols + self._row_of_position
-        packed = [np.bitwise_xor.reduce(np.take(table, index, mode="wrap"), axis=1) for table in self._tables[1:]]
+        packed = [
+            np.bitwise_xor.reduce(np.take(table, index, mode="wrap"), axis=1) ^ fill
+            for table, fill in zip(self._tables[1:], self._fill_syndromes[1:], strict=True)
+        ]
         return np.stack([first, *packed], axis=1).astype("<u8").view(np.uint8)
 
 
@@ -149,3 +180,12 @@ def _syndrome_tables(parity: int, n_symbols: int, *, dual: bool) -> list[NDArray
             table |= terms.astype(np.uint64) << np.uint64(8 * lane)
         tables.append(table.reshape(-1))
     return tables
+
+
+def _fill_syndromes(parity: int, n_fill: int, value: int, *, dual: bool) -> NDArray[np.uint64]:
+    """What `n_fill` symbols of this value before the sent ones add to the syndromes: uint64[parity / 8]."""
+    if not n_fill or not value:
+        return np.zeros(parity // _SYNDROMES_PER_WORD, np.uint64)
+    whole = _syndrome_tables(parity, CODEWORD_SYMBOLS, dual=dual)
+    place = np.arange(n_fill, dtype=np.intp) * 256 + value
+    return np.array([np.bitwise_xor.reduce(table[place]) for table in whole], np.uint64)

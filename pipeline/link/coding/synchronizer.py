@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from .blocks import Blocks
 from .marker import Marker, shifted
+from .records import Record
 
 SLIP_BITS = 32
 """A marker this near to where it was expected is the same lock after a slip."""
@@ -63,12 +64,14 @@ class Synchronizer:
     """Cuts a stream into blocks of `block_length` bytes.
 
     `eager`: a block is handed on as soon as it is whole, not when the next marker is seen. That is for streams
-    where a later check finds frames that were cut short; they are then counted there.
+    where a later check finds frames that were cut short; they are then counted there. `record`: what stands before
+    each marker and behind each block.
     """
 
     marker: Marker
     block_length: int
     eager: bool
+    record: Record = field(default_factory=Record)
     counts: SyncCounts = field(default_factory=SyncCounts)
     _buffer: NDArray[np.uint8] = field(default_factory=lambda: np.empty(0, np.uint8))
     _base: int = 0  # bytes of the stream before the buffer
@@ -117,7 +120,12 @@ class Synchronizer:
     @property
     def _pitch(self) -> int:
         """Bits from one marker to the next."""
-        return 8 * (len(self.marker.pattern) + self.block_length)
+        return self._gap + 8 * (len(self.marker.pattern) + self.block_length)
+
+    @property
+    def _gap(self) -> int:
+        """Bits from the end of a block to the next marker."""
+        return 8 * (self.record.prefix + self.record.suffix)
 
     def _advance(self, *, final: bool) -> Blocks:
         self._aligned = {}
@@ -129,17 +137,13 @@ class Synchronizer:
             )
         self._let_go()
         out, self._out = self._out, []
-        if len(out) == 1:
-            return out[0]
-        if not out:
-            return Blocks(np.empty((0, self.block_length), np.uint8), np.empty(0, np.int64))
-        return Blocks(np.concatenate([part.data for part in out]), np.concatenate([part.last for part in out]))
+        return Blocks.join(out, self.block_length)
 
     def _let_go(self) -> None:
         """Forget the bytes that no later decision needs."""
         state = self._state
         keep = state.running.at if isinstance(state, _Search) and state.running else state.at
-        n_bytes = min(keep // 8, len(self._buffer))
+        n_bytes = min(max(keep // 8 - self.record.prefix, 0), len(self._buffer))
         self._buffer = self._buffer[n_bytes:].copy()
         self._base += n_bytes
         state.at -= 8 * n_bytes
@@ -154,7 +158,7 @@ class Synchronizer:
     def _track(self, lock: _Lock, *, final: bool) -> bool:
         """Hand on the frames of a run of markers; True where there is more to do with the bytes at hand."""
         end, pitch = 8 * len(self._buffer), self._pitch
-        n_whole = (end - lock.at) // pitch
+        n_whole = (end - lock.at + self._gap) // pitch
         n_there = max(1, (end - lock.at - 8 * len(self.marker.pattern)) // pitch + 1)
         n_seen = min(n_there, self._reach + self.marker.flywheel)
         rows = self._rows(lock.at, n_seen, len(self.marker.pattern))[1:]
@@ -196,7 +200,7 @@ class Synchronizer:
 
     def _ends_with(self, lock: _Lock, n_accepted: int) -> bool:
         """Whether the stream ends just where the frame after `n_accepted` would: its marker is merely damaged."""
-        rest = 8 * len(self._buffer) - lock.at - self._pitch * (n_accepted + 1)
+        rest = 8 * len(self._buffer) - lock.at - self._pitch * (n_accepted + 1) + 8 * self.record.prefix
         return 0 <= rest < 8 and (lock.confirmed or n_accepted > 1)
 
     def _count_markers(self, stands: NDArray[np.bool_], wrong: NDArray[np.intp]) -> None:
@@ -208,12 +212,25 @@ class Synchronizer:
         first = 1 if lock.emitted else 0
         if stop <= first:
             return
-        pitch, begin = self._pitch, lock.at + self._pitch * first
-        rows = self._rows(begin, stop - first, pitch // 8)[:, len(self.marker.pattern) :]
-        last = self._base + (begin - 1 + pitch * np.arange(1, stop - first + 1, dtype=np.int64)) // 8
-        self._out.append(Blocks(~rows if lock.inverted else rows, last))
-        self.counts.skipped_bits += max(0, 8 * self._base + begin - self._covered)
-        self._covered = 8 * self._base + begin + pitch * (stop - first)
+        pitch, begin, n_bytes = self._pitch, lock.at + self._pitch * first, len(self.marker.pattern)
+        rows = self._rows(begin, stop - first, n_bytes + self.block_length)[:, n_bytes:]
+        last = self._base + (begin - self._gap - 1 + pitch * np.arange(1, stop - first + 1, dtype=np.int64)) // 8
+        times = self._received_ns(begin, stop - first)
+        self._out.append(Blocks(~rows if lock.inverted else rows, last, times))
+        start = 8 * self._base + begin - 8 * self.record.prefix
+        self.counts.skipped_bits += max(0, start - self._covered)
+        self._covered = start + pitch * (stop - first)
+
+    def _received_ns(self, begin: int, n: int) -> NDArray[np.int64] | None:
+        """Receive times of n frames by their prefixes; 0 for a first one whose prefix is not there."""
+        if not self.record.times:
+            return None
+        start, times = begin - 8 * self.record.prefix, np.zeros(n, np.int64)
+        if n_cut := int(start < 0):
+            start += self._pitch
+        if n > n_cut:
+            times[n_cut:] = self.record.received_ns(self._rows(start, n - n_cut, self.record.prefix))
+        return times
 
     # -- searching ---------------------------------------------------------------------------------------------
 
@@ -264,7 +281,7 @@ class Synchronizer:
         errors = np.where(inverted, n_bits - errors, errors)
         confirmed = seen & (errors <= self.marker.errors_locked)
         if final:
-            confirmed |= ~seen & (successor <= end)
+            confirmed |= ~seen & (successor - self._gap <= end)
         believed = confirmed | ((place % 8 == self._phase) & (inverted == self._inverted))
         if search.expected is not None:
             before, near = place < search.expected - SLIP_BITS, abs(place - search.expected) <= SLIP_BITS

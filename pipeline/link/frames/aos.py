@@ -22,6 +22,8 @@ ALL_VALID = 0x3FFF
 NONE_VALID = 0x3FFE
 AOS_HEADER_BYTES = 6
 HEADER_ERROR_CONTROL_BYTES = 2
+PRIMARY_HEADER_BYTES = 6
+"""Of a space packet (133.0-B-2 4.1.3)."""
 _VERSION = 1
 _UNIT_HEADER_BYTES = 2
 
@@ -35,23 +37,28 @@ class AosHeaders:
     def __init__(self, settings: LinkSettings) -> None:
         self._ocf = settings.operational_control_field
         header = AOS_HEADER_BYTES + HEADER_ERROR_CONTROL_BYTES * settings.header_error_control
-        self._at = header + settings.insert_zone_bytes
+        self.control_field_at = settings.frame_length_bytes - FECF_BYTES * settings.fecf - OPERATIONAL_CONTROL_BYTES
+        self._at = header + settings.insert_zone_bytes + settings.security_header_bytes
+        self._unit_header = _UNIT_HEADER_BYTES if settings.mpdu_header else 0
         trailer = OPERATIONAL_CONTROL_BYTES * self._ocf + FECF_BYTES * settings.fecf
-        self._stop = settings.frame_length_bytes - trailer
+        self._stop = settings.frame_length_bytes - trailer - settings.security_trailer_bytes
 
     def read(self, frames: NDArray[np.uint8]) -> Headers:
         n, at = len(frames), self._at
         valid, scid, vcid, count, pointer = _fields(
             frames[:, :6].astype(np.uint32).T, frames[:, at : at + 2].astype(np.int32).T
         )
+        stop = np.full(n, self._stop, np.int32)
+        if not self._unit_header:
+            pointer, stop = np.zeros(n, np.int32), end_of_packets(frames, at, self._stop)
         return Headers(
             valid=valid,
             scid=scid.astype(np.uint16),
             vcid=vcid.astype(np.uint8),
             vc_count=count.astype(np.uint32),
             first_header_pointer=pointer,
-            zone_start=np.full(n, at + _UNIT_HEADER_BYTES, np.int32),
-            zone_stop=np.full(n, self._stop, np.int32),
+            zone_start=np.full(n, at + self._unit_header, np.int32),
+            zone_stop=stop,
         )
 
     def for_service(self, service: Service, frames: FrameBatch) -> FrameBatch:
@@ -88,15 +95,39 @@ class AosHeaders:
         del frames
 
 
+def end_of_packets(frames: NDArray[np.uint8], start: int, stop: int) -> NDArray[np.int32]:
+    """Where the packets end that follow each other from byte `start` of each of `frames: uint8[n, L]`: int32[n].
+
+    Behind them fill is told by its octets, which are all the same up to `stop`: no packet is looked for in it.
+    """
+    n = len(frames)
+    zone = frames[:, start:stop]
+    differs = zone != zone[:, -1:]
+    tail = np.where(differs.any(axis=1), zone.shape[1] - np.argmax(differs[:, ::-1], axis=1), 0)
+    at, going = np.zeros(n, np.intp), np.arange(n)
+    while len(going):
+        here = at[going]
+        going = going[(here < tail[going]) & (here + PRIMARY_HEADER_BYTES <= zone.shape[1])]
+        here = at[going]
+        length = zone[going, here + 4].astype(np.intp) << 8 | zone[going, here + 5]
+        following = here + length + PRIMARY_HEADER_BYTES + 1
+        whole = (zone[going, here] >> 5 == 0) & (following <= zone.shape[1])
+        going = going[whole]
+        at[going] = following[whole]
+    end = np.where((at > 0) & (at >= tail), at, zone.shape[1])
+    return (start + end).astype(np.int32)
+
+
 def _fields(head: Any, unit: Any) -> tuple[Any, Any, Any, Any, Any]:
     """Whether the version is that of AOS, SCID, VCID, count and first header pointer (4.1.2, 4.1.4.2).
 
+    The two high bits of the SCID stand in the signalling field; they were spare, and zero, before 732.0-B-4 (4.1.2.2).
     `head`: the first six bytes, `unit`: the two of the packet unit's header, as numbers or as arrays of them.
     """
     cycle = (head[5] >> 6 & 1) * (head[5] & 0x0F)
     return (
         head[0] >> 6 == _VERSION,
-        (head[0] & 0x3F) << 2 | head[1] >> 6,
+        (head[5] >> 4 & 3) << 8 | (head[0] & 0x3F) << 2 | head[1] >> 6,
         head[1] & 0x3F,
         cycle << 24 | head[2] << 16 | head[3] << 8 | head[4],
         (unit[0] & 0x07) << 8 | unit[1],

@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 CLCW_BYTES = 4
 
 
-def control_words(frames: NDArray[np.uint8], stop: NDArray[np.int32]) -> NDArray[np.uint32]:
-    """The operational control fields of `frames: uint8[n, L]`, which stand behind the data field: uint32[n]."""
-    place = stop[:, None].astype(np.intp) + np.arange(CLCW_BYTES)
-    octets = np.take_along_axis(frames, place, axis=1).astype(np.uint32)
+def control_words(frames: NDArray[np.uint8], at: int) -> NDArray[np.uint32]:
+    """The operational control fields, at byte `at` of `frames: uint8[n, L]`: uint32[n]."""
+    octets = frames[:, at : at + CLCW_BYTES].astype(np.uint32)
     words: NDArray[np.uint32] = (octets << np.array([24, 16, 8, 0], np.uint32)).sum(axis=1, dtype=np.uint32)
     return words
 

@@ -43,6 +43,8 @@ class HeaderReader(Protocol):
 
     no_packet_starts: int
     only_idle: int
+    control_field_at: int
+    """Byte of a frame where its operational control field begins, if it has one (just before the FECF)."""
 
     def read(self, frames: NDArray[np.uint8]) -> Headers:
         """Headers of `frames: uint8[n, L]`, for a channel that carries packets."""

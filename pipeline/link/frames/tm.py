@@ -28,10 +28,14 @@ class TmHeaders:
     only_idle = ONLY_IDLE
 
     def __init__(self, settings: LinkSettings) -> None:
-        self._body_stop = settings.frame_length_bytes - FECF_BYTES * settings.fecf
+        self.control_field_at = settings.frame_length_bytes - FECF_BYTES * settings.fecf - OPERATIONAL_CONTROL_BYTES
+        self._body_stop = settings.frame_length_bytes - FECF_BYTES * settings.fecf - settings.security_trailer_bytes
+        self._secondary_bytes = settings.secondary_header_bytes
+        self._synchronous = 0 if settings.ignore_synchronization_flag else 1
+        self._security = settings.security_header_bytes
 
     def read(self, frames: NDArray[np.uint8]) -> Headers:
-        valid, scid, vcid, count, pointer, start, ocf = _fields(frames[:, :7].astype(np.int32).T)
+        valid, scid, vcid, count, pointer, start, ocf = self._fields(frames[:, :7].astype(np.int32).T)
         stop = self._body_stop - OPERATIONAL_CONTROL_BYTES * ocf
         return Headers(
             valid=valid,
@@ -69,20 +73,20 @@ class TmHeaders:
         """There are none in TM."""
         del frames
 
+    def _fields(self, head: Any) -> tuple[Any, Any, Any, Any, Any, Any, Any]:
+        """Whether the version is that of TM, SCID, VCID, count, first header pointer, start of the data, the OCF flag.
 
-def _fields(head: Any) -> tuple[Any, Any, Any, Any, Any, Any, Any]:
-    """Whether the version is that of TM, SCID, VCID, count, first header pointer, where the data begin, the OCF flag.
-
-    `head`: the first seven bytes, as numbers or as arrays of them. The secondary header's length field holds its
-    whole length less one (4.1.3.2.3).
-    """
-    secondary, synchronous = head[4] >> 7, head[4] >> 6 & 1
-    return (
-        head[0] >> 6 == _VERSION,
-        (head[0] & 0x3F) << 4 | head[1] >> 4,
-        head[1] >> 1 & 0x07,
-        head[3],
-        synchronous * ONLY_IDLE + (1 - synchronous) * ((head[4] & 0x07) << 8 | head[5]),
-        6 + secondary * ((head[6] & 0x3F) + 1),
-        head[1] & 1,
-    )
+        `head`: the first seven bytes, as numbers or as arrays of them. The secondary header's length field holds its
+        whole length less one (4.1.3.2.3).
+        """
+        secondary, synchronous = head[4] >> 7, (head[4] >> 6 & 1) * self._synchronous
+        length = (head[6] & 0x3F) + 1 if self._secondary_bytes is None else self._secondary_bytes
+        return (
+            head[0] >> 6 == _VERSION,
+            (head[0] & 0x3F) << 4 | head[1] >> 4,
+            head[1] >> 1 & 0x07,
+            head[3],
+            synchronous * ONLY_IDLE + (1 - synchronous) * ((head[4] & 0x07) << 8 | head[5]),
+            6 + secondary * length + self._security,
+            head[1] & 1,
+        )

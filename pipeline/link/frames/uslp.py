@@ -30,9 +30,10 @@ class UslpHeaders:
     only_idle = 0xFFFE
 
     def __init__(self, settings: LinkSettings) -> None:
-        self._insert = settings.insert_zone_bytes
+        self.control_field_at = settings.frame_length_bytes - FECF_BYTES * settings.fecf - OPERATIONAL_CONTROL_BYTES
+        self._insert = settings.insert_zone_bytes + settings.security_header_bytes
         self._length = settings.frame_length_bytes
-        self._body_stop = settings.frame_length_bytes - FECF_BYTES * settings.fecf
+        self._body_stop = settings.frame_length_bytes - FECF_BYTES * settings.fecf - settings.security_trailer_bytes
 
     def read(self, frames: NDArray[np.uint8]) -> Headers:
         head = frames[:, :_FIXED_HEADER_BYTES].astype(np.int32)
