@@ -25,7 +25,7 @@ from downlink_pipeline.mqtt.broker import BrokerAddress
 from downlink_pipeline.mqtt.broker import broker as broker_at
 from downlink_pipeline.mqtt.publisher import Publisher
 from downlink_pipeline.processing.chain import ProcessingChain
-from downlink_pipeline.processing.passes import read_passes
+from downlink_pipeline.processing.passes import outcomes
 
 ROOT = Path(__file__).parent.parent
 PASS = ROOT / "replay_data" / "clean.cadu"
@@ -44,8 +44,7 @@ FRAMES = """new Promise((done) => {
 
 def products_of_the_pass() -> list[Product]:
     line = ProcessingChain(load_mission("zhurong"), "clean")
-    found = [product for batch in read_passes(line, [PASS]) for product in line.feed(batch).products]
-    return [*found, *line.flush().products]
+    return [product for outcome in outcomes(line, [PASS], lambda _: None) for product in outcome.products]
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ import pytest
 import structlog
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.processing.chain import ProcessingChain
-from downlink_pipeline.processing.passes import read_passes
+from downlink_pipeline.processing.passes import outcomes
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "tests" / "fixtures"))  # what the conftest.py of several rooms share
@@ -64,8 +64,7 @@ def bundled() -> Path:
 def products(bundled):
     """The products of the clean pass, in order."""
     line = ProcessingChain(load_mission("zhurong"), "clean")
-    found = [p for batch in read_passes(line, [bundled / "clean.cadu"]) for p in line.feed(batch).products]
-    return [*found, *line.flush().products]
+    return [p for outcome in outcomes(line, [bundled / "clean.cadu"], lambda _: None) for p in outcome.products]
 
 
 @pytest.fixture(scope="session")

@@ -31,7 +31,7 @@ from ..mqtt.one_shot import OneShotPublisher
 from ..mqtt.publisher import Publisher, subscribe
 from ..mqtt.reconnect import Timing
 from ..processing.chain import ProcessingChain
-from ..processing.passes import named_outcomes, outcomes, read_passes, station_names, with_origin
+from ..processing.passes import decoded, named_outcomes, outcomes, station_names, with_origin
 from ..replay.player import Player
 from ..replay.session import Replay
 from ..system.files import printable_name
@@ -75,9 +75,9 @@ def inspect(passes: Sequence[Path], mission: Mission, progress: Progress, *, mer
     received: list[int] = []
     events: list[Event] = []
     with suppress(KeyboardInterrupt):
-        for batch in read_passes(line, passes):
+        for _, batch, outcome in decoded(line, passes):
             received = [*received[:1], *batch.mark_ns[[0, -1]].tolist()] if len(batch.mark_ns) else received
-            events += line.feed(batch).events
+            events += outcome.events
             del events[MAX_TOLD:]
             progress(len(batch.data))
     last = list(line.flush().events)
@@ -225,14 +225,7 @@ async def replay(
     """
     stations = station_names(mission, passes, merge=merge)
     mission = with_origin(mission, passes)
-    player = Player(
-        lambda: ProcessingChain(mission, stream, stations=stations),
-        passes,
-        speed,
-        hold=hold,
-        rate_bits_per_s=rate_bits_per_s,
-        say=say,
-    )
+    player = Player(mission, passes, speed, stations=stations, hold=hold, rate_bits_per_s=rate_bits_per_s, say=say)
     stop = asyncio.Event()
     online, offline = (topics.status_message(mission.name, "replay", state) for state in ("online", "offline"))
     client_id = f"{mission.name}-{stream}-{os.getpid()}"
@@ -240,7 +233,7 @@ async def replay(
         address, client_id=client_id, birth=online, will=offline, on_trouble=log.warning
     ) as publisher:
         begun()
-        stages = Replay(player, mission.name, stream, publisher.publish, ended=ended)
+        stages = Replay(player, mission, stream, publisher.publish, ended=ended)
         control = topics.control_topic(mission.name, stream)
         async with _obeying(address, control, stages.command):
             with _stopped_by_signals(stop):

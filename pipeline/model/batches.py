@@ -305,3 +305,11 @@ class Message:
     content_type: str = "application/msgpack"
     about: str = ""
     """Of a `latest` value the topic of its product, for who shows them side by side; the broker is not told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """A message to be published. `key`: the identity by which it is published once; empty: whenever it comes."""
+
+    message: Message
+    key: str = ""

@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -70,7 +69,6 @@ class ProcessingChain:
         self._stations = stations
         self._stream = stream
         self._until = until
-        self._turn = Lock()
         self.n_stations = max(1, len(stations))
         decoded = mission.plan is not None and until != "packets"
         self._decoder = Decoder(mission.plan, mission.time_terms, raw=raw) if decoded and mission.plan else None
@@ -96,10 +94,9 @@ class ProcessingChain:
         self._suite = Suite(mission.instruments, mission.calibrations, product_context(mission, self._stream))
         self._channels_told: set[str] = set()
 
-    def behind(self) -> int | None:
-        """The station whose bytes are wanted next, None when all have ended. May be asked from another thread."""
-        with self._turn:
-            return self._receiver.behind() if isinstance(self._receiver, StationsReceiver) else 0
+    def wanted_station(self) -> int | None:
+        """Number of the station whose bytes are to be fed next; 0 where there is one, None when all have ended."""
+        return self._receiver.behind() if isinstance(self._receiver, StationsReceiver) else 0
 
     def feed(self, batch: ByteBatch, *, settled: bool = False) -> Outcome:
         """What comes of these bytes. `settled`: on a live link, all that was received by now was fed with them; then
@@ -107,13 +104,12 @@ class ProcessingChain:
         """
         if batch.begins:
             return self._end_pass()
-        with self._turn:
-            if not isinstance(self._receiver, StationsReceiver):
-                received = self._receiver.feed(batch)
-            elif batch.ended:
-                received = self._receiver.end(batch.station)
-            else:
-                received = self._receiver.feed(batch.station, batch)
+        if not isinstance(self._receiver, StationsReceiver):
+            received = self._receiver.feed(batch)
+        elif batch.ended:
+            received = self._receiver.end(batch.station)
+        else:
+            received = self._receiver.feed(batch.station, batch)
         outcome = self._onward(received, settled=settled)
         if early := self._early(batch):
             outcome = replace(outcome, events=(*outcome.events, *early))

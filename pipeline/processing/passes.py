@@ -1,8 +1,7 @@
 """Recordings as one stream of batches: one after the other, or those of several stations merged frame by frame.
 
-A recording that follows another one either goes on with it, as a piece of one that was cut, or is another pass:
-a batch that says so
-(`begins`) stands before it, and the line keeps the two apart. Which of the two is decided by `seam`.
+A recording that follows another one either goes on with it, as a piece of one that was cut, or is another pass: then
+a batch that says so (`begins`) stands before it, and the chain keeps the two apart. `seam` decides which it is.
 """
 
 from __future__ import annotations
@@ -73,46 +72,64 @@ def by_station(mission: Mission, paths: Sequence[Path]) -> dict[str, list[Path]]
     return found
 
 
-def read_in_turns(chain: ProcessingChain, stations: Sequence[Sequence[Path]]) -> Iterator[ByteBatch]:
-    """Read recordings that are merged: of the stations not at their end, the one that is behind."""
-    sources = {
-        number: itertools.chain.from_iterable(map(read_pass, recordings))
-        for number, recordings in enumerate(stations)
-    }
-    while sources:
-        wanted = chain.behind()  # may lag: what was read last need not have been fed yet
-        station = wanted if wanted in sources else next(iter(sources))
-        batch = next(sources[station], None)
+class Recordings:
+    """The batches of recordings, in order; of several stations that are merged, those of the station that is `wanted`.
+
+    Whoever decodes sets `wanted` after each batch, from `ProcessingChain.wanted_station`: the merger pulls, so that it
+    holds few frames. A station whose recordings end gives one empty batch that is `ended`.
+    """
+
+    def __init__(self, stations: Sequence[Iterator[ByteBatch]], *, merged: bool) -> None:
+        self._stations = dict(enumerate(stations))
+        self._merged = merged
+        self.wanted: int | None = 0
+
+    def __iter__(self) -> Iterator[ByteBatch]:
+        return self
+
+    def __next__(self) -> ByteBatch:
+        if not self._stations:
+            raise StopIteration
+        station = self.wanted if self.wanted in self._stations else next(iter(self._stations))
+        batch = next(self._stations[station], None)
         if batch is None:
-            del sources[station]
+            del self._stations[station]
+            if not self._merged:
+                raise StopIteration
             batch = replace(_EMPTY, ended=True)
-        yield replace(batch, station=station)
+        return replace(batch, station=station) if self._merged else batch
 
 
-def sources(
-    chain: ProcessingChain, paths: Sequence[Path], chunk_bytes: int = CHUNK_BYTES
-) -> Iterator[Iterator[ByteBatch]]:
-    """Read recordings one after the other; those of stations that are merged, in turns."""
-    if chain.n_stations > 1:
-        yield read_in_turns(chain, list(by_station(chain.mission, paths).values()))
+def recordings(
+    mission: Mission, paths: Sequence[Path], *, merged: bool, chunk_bytes: int = CHUNK_BYTES
+) -> Iterator[Recordings]:
+    """Give recordings one after the other, each to be read to its end; those that are merged as one."""
+    if merged:
+        stations = by_station(mission, paths).values()
+        batches = [itertools.chain.from_iterable(map(read_pass, own)) for own in stations]
+        yield Recordings(batches, merged=True)
         return
     ahead = _Ahead(paths, chunk_bytes)
-    tail = _Tail(chain.mission)
+    tail = _Tail(mission)
     for number in range(len(paths)):
-        yield _one_after_another(chain.mission, ahead, number, tail)
+        yield Recordings([_one_after_another(mission, ahead, number, tail)], merged=False)
 
 
-def read_passes(
+def decoded(
     chain: ProcessingChain, paths: Sequence[Path], chunk_bytes: int = CHUNK_BYTES
-) -> Iterator[ByteBatch]:
-    """Read recordings for a line."""
-    return itertools.chain.from_iterable(sources(chain, paths, chunk_bytes))
+) -> Iterator[tuple[int, ByteBatch, Outcome]]:
+    """Take recordings through a chain: the number of the recording, the batch, what became of it. Does not flush."""
+    merged = chain.n_stations > 1
+    for number, batches in enumerate(recordings(chain.mission, paths, merged=merged, chunk_bytes=chunk_bytes)):
+        for batch in batches:
+            yield number, batch, chain.feed(batch)
+            batches.wanted = chain.wanted_station()
 
 
 def outcomes(
     chain: ProcessingChain, paths: Sequence[Path], progress: Callable[[int], None], chunk_bytes: int = CHUNK_BYTES
 ) -> Iterator[Outcome]:
-    """Take recordings through a line to their end; `progress` is told the bytes of each batch when it is done with."""
+    """Take recordings through a chain to their end; `progress` is called with the bytes of each batch, after it."""
     return (outcome for _, outcome in named_outcomes(chain, paths, progress, chunk_bytes))
 
 
@@ -126,11 +143,10 @@ def named_outcomes(
     names = [printable_name(path) for path in paths]
     names = names if len(set(names)) == len(names) else [str(path) for path in paths]
     name = ", ".join(names) if chain.n_stations > 1 else names[0]
-    for number, batches in enumerate(sources(chain, paths, chunk_bytes)):
-        for batch in batches:
-            yield name, chain.feed(batch)
-            name = names[number] if batch.begins else name
-            progress(len(batch.data))
+    for number, batch, outcome in decoded(chain, paths, chunk_bytes):
+        yield name, outcome
+        name = names[number] if batch.begins else name
+        progress(len(batch.data))
     yield name, chain.flush()
 
 

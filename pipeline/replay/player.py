@@ -1,52 +1,56 @@
-"""Play recordings at a speed; pause; seek forward; begin anew to seek back.
+"""Plays recordings at a speed, with pause and seek: the source of a replay.
 
-What comes out, in order: a fresh `ProcessingChain` where decoding begins, the bytes for it when they are due, `END`
-at the end of the recordings. To seek is to play as fast as possible up to a place,
-from the beginning where that place lies behind: a stream then gets the same at a place however one came there, and no
-product is left out. Nothing else is dropped. Reading is in a thread; a paused player keeps one batch in memory.
+Out, in order: `BEGIN` where a run begins, the bytes of the run when they are due, `END` at the end of the recordings.
+A seek forward plays as fast as possible up to the place that is sought; a seek back begins another run and does the
+same from its first byte. So a run gets the same bytes up to a place whatever commands came, and no product is left out.
+Nothing is dropped. Reading is in a thread, one batch ahead of what is given out; of merged recordings, whose next batch
+depends on what was decoded, none.
 """
 
 from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 
 import numpy as np
 
+from ..mission.loading import Mission
 from ..model.batches import ByteBatch
 from ..model.errors import ConfigError
-from ..processing.chain import ProcessingChain
-from ..processing.passes import sources
+from ..processing.passes import Recordings, recordings
 from ..recordings.reader import PACE_STEP_S, size_of_pass
 from .control import Command
 from .pace import OnboardPace, Pace, ReceivePace, choose_pace
 
-END = "end"
+BEGIN, END = "begin", "end"
 PIECE_BYTES = 2 << 20
 """Larger pieces cost less each byte, as long as what becomes of one stays in the cache."""
 
-TapeItem = ProcessingChain | ByteBatch | str
+PlayerItem = ByteBatch | str
+"""Bytes, BEGIN or END."""
 
 
 class Player:
-    """`state`: "playing", "paused", "seeking" (winding) or "ended" (held there: a seek or a resume goes on).
+    """`state`: "playing", "paused", "seeking" or "ended" (with `hold`, it waits there for a seek or a resume).
 
-    `speed`: None is as fast as can be read. `rate_bits_per_s`: of a link whose pace is kept in place of the times of
-    the recording. What has neither receive times nor onboard times (see `pace`) can be paused and wound, and is
-    otherwise read as fast as can be; `say` is told so, in a line.
+    `speed`: None is as fast as can be read. `rate_bits_per_s`: the rate of the link sets the pace, not the times of the
+    recording. A recording with neither receive times nor onboard times (see `pace`) is played as fast as it can be
+    read; `say` is called with a line that says so. `stations`: names of those whose recordings are merged; then
+    `wanted_station` has to be set after each batch, from what decodes it.
     """
 
     def __init__(
         self,
-        new_line: Callable[[], ProcessingChain],
+        mission: Mission,
         passes: Sequence[Path],
         speed: float | None,
         *,
+        stations: Sequence[str] = (),
         hold: bool = False,
         rate_bits_per_s: float | None = None,
         say: Callable[[str], None] = lambda _: None,
@@ -56,8 +60,11 @@ class Player:
         self.n_total = _total_bytes(passes)
         self.speed = None if speed is None or math.isinf(speed) else speed
         self.position = 0
-        """Bytes that were given out."""
-        self._new_line, self._passes, self._hold = new_line, passes, hold
+        """Bytes of the run that were given out."""
+        self.stations = stations
+        self.wanted_station: int | None = 0
+        """Station whose bytes are read next."""
+        self._mission, self._passes, self._hold = mission, passes, hold
         self._rate_bits_per_s, self._say = rate_bits_per_s, say
         self._pace: Pace | None = None
         self._can_go_back = all(path.is_file() or path.is_dir() for path in passes)
@@ -69,12 +76,12 @@ class Player:
 
     @property
     def state(self) -> str:
-        if self._winding:
+        if self._until_byte or self._until_ns or self._rewind:
             return "seeking"
         return "ended" if self._ended else "paused" if self._paused else "playing"
 
     def take(self, command: Command) -> None:
-        """Do as a command says; ValueError in one line for what cannot be done."""
+        """Carry out a command. ValueError, in one line, where it cannot be."""
         if self._ended and not self._hold:
             raise ValueError(f"{command.name}: the replay is at its end")
         match command.name:
@@ -92,19 +99,19 @@ class Player:
         self._changed.set()
 
     def lag_s(self, time_ns: int) -> float | None:
-        """How long what was received at `time_ns` is overdue; None where there is no pace to keep."""
+        """Lag of bytes received at `time_ns` behind the pace, in seconds; None where no pace is kept."""
         is_paced = isinstance(self._pace, ReceivePace) and self._anchor is not None and self.state == "playing"
         if not is_paced or self.speed is None or not time_ns:
             return None
         return round(max(self._due_ns(self.speed) - time_ns, 0) / self.speed / 1e9, 3)
 
-    async def play(self) -> AsyncIterator[TapeItem]:
-        """The items, until the end or, where the tape is held there, for ever."""
+    async def play(self) -> AsyncGenerator[PlayerItem, None]:
+        """Give the items, until the end; with `hold`, without end."""
         while True:
-            chain = self._new_line()
             self.position, self._time_ns, self._anchor, self._rewind = 0, 0, None, False
-            yield chain
-            async for batch in self._run(chain):
+            self.wanted_station = 0
+            yield BEGIN
+            async for batch in self._run():
                 yield batch
             if self._rewind:
                 continue
@@ -116,10 +123,6 @@ class Player:
             while not self._rewind:
                 await self._change(None)
             self._ended = False
-
-    @property
-    def _winding(self) -> bool:
-        return bool(self._until_byte or self._until_ns or self._rewind)
 
     def _seek(self, command: Command) -> None:
         if command.time_ns is not None:
@@ -138,29 +141,51 @@ class Player:
         self._rewind = self._rewind or back
         self._until_byte, self._until_ns = byte, time_ns
 
-    async def _run(self, chain: ProcessingChain) -> AsyncIterator[ByteBatch]:
-        """Merged recordings in turns, others one after another without the time between."""
-        for number, source in enumerate(sources(chain, self._passes, PIECE_BYTES)):
+    async def _run(self) -> AsyncIterator[ByteBatch]:
+        """Recordings one after another, without the time between them; those that are merged as one."""
+        of_run = recordings(self._mission, self._passes, merged=self._is_merged, chunk_bytes=PIECE_BYTES)
+        for number, batches in enumerate(of_run):
             self._anchor = self._pace = None
             position = 0
-            while (batch := await asyncio.to_thread(next, source, None)) is not None:
-                timed = await self._timed(chain, batch, position, self._passes[number].name)
-                position += len(batch.data)
-                async for part in self._when_due(batch, timed):
-                    self.position += len(part.data)
-                    if len(part.mark_ns):
-                        self._time_ns = int(part.mark_ns[-1])
-                    yield part
-                if self._rewind:
-                    return
+            async with aclosing(self._read(batches)) as read:
+                async for batch in read:
+                    timed = await self._timed(batch, position, self._passes[number].name)
+                    position += len(batch.data)
+                    async for part in self._when_due(batch, timed):
+                        self.position += len(part.data)
+                        if len(part.mark_ns):
+                            self._time_ns = int(part.mark_ns[-1])
+                        yield part
+                    if self._rewind:
+                        return
 
-    async def _timed(self, chain: ProcessingChain, batch: ByteBatch, position: int, name: str) -> ByteBatch:
+    @property
+    def _is_merged(self) -> bool:
+        return len(self.stations) > 1
+
+    async def _read(self, batches: Recordings) -> AsyncGenerator[ByteBatch, None]:
+        """Read in a thread. The next batch is read meanwhile, where it is known which one that is."""
+        ahead: asyncio.Future[ByteBatch | None] | None = None
+        try:
+            while True:
+                batches.wanted = self.wanted_station
+                batch = await (ahead or asyncio.to_thread(next, batches, None))
+                if batch is None:
+                    return
+                if not self._is_merged:
+                    ahead = asyncio.ensure_future(asyncio.to_thread(next, batches, None))
+                yield batch
+        finally:
+            if ahead and not ahead.done():
+                ahead.cancel()
+
+    async def _timed(self, batch: ByteBatch, position: int, name: str) -> ByteBatch:
         """Give the batch with marks for when its bytes are due; as it is where they are due at once."""
         if self.speed is None or not len(batch.data):
             return batch
         is_first = self._pace is None
         if is_first:
-            self._pace = choose_pace(chain.mission, batch, self._rate_bits_per_s, merged=chain.n_stations > 1)
+            self._pace = choose_pace(self._mission, batch, self._rate_bits_per_s, merged=self._is_merged)
         timed = await asyncio.to_thread(self._pace.timed, batch, position) if self._pace else batch
         if is_first and not position:
             self._tell_pace(name, timed)
@@ -189,16 +214,16 @@ class Player:
                 await self._change(wait_s)
 
     def _due(self, batch: ByteBatch, timed: ByteBatch) -> tuple[int, float | None]:
-        """How many bytes may go now, by the marks of `timed`.
+        """Give how many bytes are due now, by the marks of `timed`; where none is, the seconds until the next are.
 
-        Where none may: after how many seconds to ask again (None: after a change).
+        None in place of seconds: not before a command.
         """
         if not len(batch.data):
             return 0, None
         if self._until_byte or self._until_ns:
-            n_wound = self._wound(batch)
-            if n_wound:
-                return n_wound, None
+            n_before = self._before_sought(batch)
+            if n_before:
+                return n_before, None
             self._until_byte = self._until_ns = 0
         if self._paused:
             return 0, None
@@ -213,12 +238,12 @@ class Player:
         return _byte_of(timed, n_marks), None
 
     def _due_ns(self, speed: float) -> float:
-        """Of which time on the scale of the pace the bytes are that are due now."""
+        """Time, on the scale of the pace, up to which bytes are due now."""
         received_ns, then_s = self._anchor or (0, 0.0)
         return received_ns + (monotonic() - then_s) * speed * 1e9
 
-    def _wound(self, batch: ByteBatch) -> int:
-        """The bytes of a batch before the place that is sought."""
+    def _before_sought(self, batch: ByteBatch) -> int:
+        """Bytes of a batch before the place that is sought."""
         if self._until_byte:
             return max(min(self._until_byte - self.position, len(batch.data)), 0)
         if not len(batch.mark_ns):

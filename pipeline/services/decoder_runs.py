@@ -1,55 +1,43 @@
-"""The decode stage: the bytes of a run in, what became of them out, in the same order.
+"""The runs of the decode stage: chunks of recorded passes in, outputs for publish out, in the same order.
 
-In: `Chunk`. Out: `Output`, or `Nack` where a message is missing before this one. State: a `ProcessingChain` for each
-run, at most MAX_RUNS of them. Dropped: what came twice. A batch at which the chain raises is set aside with its
-bytes, counted and reported, and the run goes on: this is the stage's one place that catches Exception.
+In: `Chunk`. Out: `Output`, or `Nack` where a chunk is missing before this one, or the disk fails. State: a `StreamRun`
+for each run, at most MAX_RUNS of them. Dropped: chunks that came twice. Limits: an Output is cut at OUT_BYTES; a
+message larger than the broker takes is left out, and its Output says so (`refused`).
 """
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import structlog
-
-from ..messages import topics
-from ..model.batches import NO_TIME, Event, Message, Product
+from ..model.batches import Outgoing
 from ..processing.chain import ProcessingChain
-from ..processing.latest import MESSAGES_PER_SECOND, MESSAGES_PER_SECOND_MAX_SPEED, Latest
-from ..processing.quarantine import set_aside
+from ..processing.stream_run import StreamRun
 from ..recordings.disk import OF_THE_DISK
-from .protocol import Chunk, Nack, Outgoing, Output, RunId, ids
+from .protocol import Chunk, Nack, Output, RunId
 
 MAX_RUNS = 16
 OUT_BYTES = 4 << 20
-"""An Out is cut before it grows beyond this."""
-LINK_INTERVAL_S = 1.0
+"""An Output is cut before it grows beyond this."""
 BACKLOG_S = 10.0
 """Of bytes received longer ago the newest values are sent as rarely as those of a replay at maximum speed."""
-log = structlog.get_logger("decode")
 
 
 @dataclass(slots=True)
 class _Run:
-    chain: ProcessingChain
-    latest: Latest = field(default_factory=Latest)
+    """`seq`: of the chunk that is expected; `out_seq`: of the next output."""
+
+    stream: StreamRun
     seq: int = 0
     out_seq: int = 0
-    n_bytes: int = 0
-    received_ns: int = 0
-    told_at: float = 0.0
-    n_untimed: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """Products without onboard time so far, by instrument and product."""
 
 
 class Worker:
-    """`new_line` makes the way of a stream. `quarantine` is where the bytes of a broken batch go.
+    """`new_chain` makes the chain of a station's stream. `quarantine` is the folder for the bytes of broken batches.
 
     `settles`: no row waits for later ones, so what was received at one time can be told when all of it is here. Rows
     of one frame that wait differently long would become other products than in a replay.
@@ -58,20 +46,20 @@ class Worker:
     def __init__(
         self,
         mission: str,
-        new_line: Callable[[str], ProcessingChain],
+        new_chain: Callable[[str], ProcessingChain],
         quarantine: Path,
         clock: Callable[[], float] = time.monotonic,
         *,
         settles: bool = False,
     ) -> None:
         self._mission = mission
-        self._new_line = new_line
+        self._new_chain = new_chain
         self._quarantine_folder = quarantine
         self._clock = clock
         self._settles = settles
         self._runs: dict[RunId, _Run] = {}
         self.largest_message_bytes = 1 << 62
-        """What the broker takes of an Out's content at most; set by the service."""
+        """What the broker takes of an Output's content at most; set by the service."""
         self.n_quarantined = 0
         self.n_thinned: Counter[str] = Counter()
         """Newest values that were replaced before they were sent, by station."""
@@ -83,10 +71,10 @@ class Worker:
         return len(self._runs)
 
     def take(self, raw: Chunk) -> Iterator[Output | Nack]:
-        """What to send on. All of it is to be asked for; what is retained is made after the products were.
+        """Decode a chunk: gives what to send to publish, products first, then what is retained. Iterate to the end.
 
         Where the system takes no more open files, or a disk fails (a library is loaded when first used), the run is
-        lost, and sent again with backoff: nothing is wrong with its bytes.
+        dropped with a Nack, and ingest sends it again with backoff: nothing is wrong with its bytes.
         """
         try:
             yield from self._take(raw)
@@ -104,108 +92,63 @@ class Worker:
         if raw.seq < run.seq:
             return
         run.seq += 1
-        run.n_bytes += len(raw.batch.data)
-        if len(raw.batch.mark_ns):
-            run.received_ns = int(raw.batch.mark_ns[-1])
-        lags = time.time_ns() - run.received_ns > BACKLOG_S * 1e9
-        run.latest.messages_per_second = MESSAGES_PER_SECOND_MAX_SPEED if lags else MESSAGES_PER_SECOND
-        now_ns, n_thinned = time.monotonic_ns(), run.latest.n_thinned
-        found = self._unless_broken(raw, run, self._products)
-        tells_books = raw.ended or self._clock() >= run.told_at + LINK_INTERVAL_S
-        more = tells_books or run.latest.is_due(now_ns)
-        yield from self._outs(raw, run, found, last=not more)
-        if more:
-            found = self._unless_broken(raw, run, partial(self._retained, now_ns))
-            found += self._books(raw, run) if tells_books else []
-            yield from self._outs(raw, run, found, last=True)
-        if run.latest.n_thinned > n_thinned:
-            self.n_thinned[raw.id.station] += run.latest.n_thinned - n_thinned
+        yield from self._decode(raw, run)
         if raw.ended:
             del self._runs[raw.id]
 
+    def _decode(self, raw: Chunk, run: _Run) -> Iterator[Output]:
+        stream, station = run.stream, raw.id.station
+        n_thinned, n_quarantined, report = stream.n_thinned, stream.n_quarantined, stream.report
+        received_ns = int(raw.batch.mark_ns[-1]) if len(raw.batch.mark_ns) else stream.received_ns
+        made = stream.decode(
+            raw.batch,
+            ended=raw.ended,
+            settled=raw.settled and self._settles,
+            events=raw.events,
+            at_max_speed=time.time_ns() - received_ns > BACKLOG_S * 1e9,
+        )
+        for messages, is_last in made:
+            self.n_quarantined += stream.n_quarantined - n_quarantined
+            n_quarantined = stream.n_quarantined
+            yield from self._outputs(raw, run, messages, last=is_last)
+        self.n_thinned[station] += stream.n_thinned - n_thinned
+        if stream.report is not report:
+            self.last_report[station] = stream.report
+
     def _run(self, raw: Chunk) -> _Run | None:
-        """The run; a new one begins with its first batch, and ends any earlier run of the pass."""
+        """The run; a new one begins with its first chunk, and ends any earlier run of the pass."""
         run = self._runs.get(raw.id)
         if run is None and raw.seq == 0:
             same = [one for one in self._runs if (one.station, one.name) == (raw.id.station, raw.id.name)]
             for one in [*same, *list(self._runs)[: max(len(self._runs) - MAX_RUNS + 1, 0)]]:
                 self._runs.pop(one, None)
-            run = self._runs[raw.id] = _Run(self._new_line(raw.id.station))
+            run = self._runs[raw.id] = _Run(self._new_stream(raw.id))
         return run
 
-    def _unless_broken(
-        self, raw: Chunk, run: _Run, make: Callable[[Chunk, _Run], list[Outgoing]]
-    ) -> list[Outgoing]:
-        """What is made, or the event that it broke."""
-        try:
-            return make(raw, run)
-        except Exception as error:
-            if isinstance(error, OSError) and error.errno in OF_THE_DISK:
-                raise
-            log.exception("a batch broke the decode stage and is set aside", **ids(raw))
-            self.n_quarantined += 1
-            path = self._quarantine_folder / f"{raw.id.station}-{raw.id.name}-{raw.seq}.bin"
-            return self._told(raw.id, run, (), [set_aside(raw.batch, lambda: path, error)])
+    def _new_stream(self, run_id: RunId) -> StreamRun:
+        station, name, _ = run_id
+        return StreamRun(
+            self._new_chain(station),
+            self._mission,
+            station,
+            lambda number: self._quarantine_folder / f"{station}-{name}-{number}.bin",
+            pass_name=name,
+            log_ids={"station": station, "pass_": name, "run": run_id.run},
+            clock=self._clock,
+        )
 
-    def _products(self, raw: Chunk, run: _Run) -> list[Outgoing]:
-        """Products and events of a batch."""
-        if not len(raw.batch.data) and not raw.batch.damage:
-            return self._told(raw.id, run, (), raw.events)
-        outcome = run.chain.feed(raw.batch, settled=raw.settled and self._settles)
-        run.latest.hold(outcome.products)
-        return self._told(raw.id, run, outcome.products, (*raw.events, *outcome.events))
+    def _outputs(self, raw: Chunk, run: _Run, messages: list[Outgoing], *, last: bool) -> Iterator[Output]:
+        """The messages in Outputs of at most OUT_BYTES. `last`: the last of them says how far the run has come.
 
-    def _retained(self, now_ns: int, raw: Chunk, run: _Run) -> list[Outgoing]:
-        """Values as they stand; at the end of the run also products that were held until then."""
-        found = [Outgoing(message) for message in run.latest.tell(now_ns)]
-        if raw.ended:
-            last = run.chain.flush()
-            found += self._told(raw.id, run, last.products, last.events)
-            messages = run.latest.offer(last.products, now_ns) + run.latest.flush()
-            found += [Outgoing(message) for message in messages]
-        return found
-
-    def _told(
-        self, run_id: RunId, run: _Run, products: Sequence[Product], events: Sequence[Event] = ()
-    ) -> list[Outgoing]:
-        found = [Outgoing(topics.product_message(one), self._key(run_id, run, one)) for one in products]
-        for event in events:
-            message = topics.event_message(self._mission, run_id.station, event)
-            found.append(Outgoing(message, _digest(message)))
-        return found
-
-    @staticmethod
-    def _key(run_id: RunId, run: _Run, product: Product) -> str:
-        """The product's id. The id of one without onboard time may come again when sequence counts wrap: those are
-        numbered within their kind.
+        A message larger than the broker takes is left out, and `refused` says so: ingest does not close the pass then.
         """
-        if product.time.onboard_ns[0] != NO_TIME:
-            return product.id
-        kind = product.instrument, product.product
-        run.n_untimed[kind] += 1
-        return f"{run_id.name}/{product.id}/{run.n_untimed[kind]}"
-
-    def _books(self, raw: Chunk, run: _Run) -> list[Outgoing]:
-        """The counters as they stand."""
-        run.told_at = self._clock()
-        report, station = run.chain.report(), raw.id.station
-        self.last_report[station] = report
-        messages = topics.link_messages(self._mission, station, report)
-        if raw.ended:
-            messages.append(topics.report_message(self._mission, station, {**report, "pass": raw.id.name}))
-        return [Outgoing(message) for message in messages]
-
-    def _outs(self, raw: Chunk, run: _Run, messages: list[Outgoing], *, last: bool) -> Iterator[Output]:
-        """The messages in Outs of a bearable size. `last`: the last of them says how far the run has come.
-
-        A message larger than the broker takes is left out, and the Out says so: the run is not settled then.
-        """
+        stream = run.stream
         messages, refused = self._sendable(messages)
         parts = _parts(messages, min(OUT_BYTES, self.largest_message_bytes)) or ([()] if last or refused else [])
         for number, part in enumerate(parts, 1):
             is_last = last and number == len(parts)
-            n_bytes = run.n_bytes if is_last else run.n_bytes - len(raw.batch.data)
-            yield Output(raw.id, run.out_seq, n_bytes, raw.ended and is_last, run.received_ns, part, refused)
+            n_bytes = stream.n_bytes if is_last else stream.n_bytes - len(raw.batch.data)
+            yield Output(raw.id, run.out_seq, n_bytes, raw.ended and is_last, stream.received_ns, part, refused)
             run.out_seq += 1
 
     def _sendable(self, messages: list[Outgoing]) -> tuple[list[Outgoing], str]:
@@ -236,8 +179,3 @@ def _parts(messages: Sequence[Outgoing], max_bytes: int) -> list[tuple[Outgoing,
             first, n_bytes = i, 0
         n_bytes += _size(one)
     return [*parts, tuple(messages[first:])]
-
-
-def _digest(message: Message) -> str:
-    """An event is known by its topic and its text."""
-    return hashlib.blake2b(f"{message.topic}\0".encode() + message.payload, digest_size=12).hexdigest()

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..messages.unpacking import unpack_bounded
-from ..model.batches import ByteBatch, Event, Message
+from ..model.batches import ByteBatch, Event, Message, Outgoing
 
 MAX_RAW_BYTES = 16 << 20
 MAX_EVENTS = 64
@@ -72,14 +72,6 @@ class Chunk:
     ended: bool = False
     settled: bool = False
     events: tuple[Event, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Outgoing:
-    """A message for the broker. `key`: what it is known by, so that it is published once; empty for always."""
-
-    message: Message
-    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from downlink_pipeline.dashboard.state import MAX_EVENTS, MAX_STREAMS, State
 from downlink_pipeline.messages import topics
 from downlink_pipeline.messages.topics import unpack_product
 from downlink_pipeline.mission.loading import load_mission
-from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.replay.player import Player
 from downlink_pipeline.replay.session import Replay
 
@@ -278,8 +277,8 @@ def test_the_look_ends_with_the_counters_of_the_report(state, tmp_path, bundled,
     async def publish(messages):
         sent.extend(messages)
 
-    tape = Player(lambda: ProcessingChain(load_mission("zhurong"), "cut"), [tmp_path / "cut.cadu"], None)
-    replay = Replay(tape, "zhurong", "cut", publish)
+    mission = load_mission("zhurong")
+    replay = Replay(Player(mission, [tmp_path / "cut.cadu"], None), mission, "cut", publish)
     asyncio.run(replay.run(asyncio.Event(), lambda *_: None))
     first = [one for one in sent if "/link/" in one.topic][:2]
     for message in [*first, *(one for one in sent if not lost or lost not in one.topic)]:

@@ -9,7 +9,7 @@ from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.errors import DownlinkError
 from downlink_pipeline.pictures.summary import PassSummary, is_summary_of, write_summary
 from downlink_pipeline.processing.chain import ProcessingChain
-from downlink_pipeline.processing.passes import read_passes
+from downlink_pipeline.processing.passes import decoded
 from downlink_pipeline.system.identity import content_digest, content_of_all
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -125,8 +125,8 @@ def test_bad_headers_are_an_event_while_the_pass_is_under_way(tmp_path):
     (folder / "mission.toml").write_text(text.replace(right, wrong))
     line = ProcessingChain(load_mission(str(folder)), until="packets")
     events, n_read, first_at = [], 0, 0
-    for batch in read_passes(line, [REPOSITORY / "replay_data/clean.cadu"], 1 << 16):
-        events += [event for event in line.feed(batch).events if event.kind == "bad_headers"]
+    for _, batch, outcome in decoded(line, [REPOSITORY / "replay_data/clean.cadu"], 1 << 16):
+        events += [event for event in outcome.events if event.kind == "bad_headers"]
         n_read += len(batch.data)
         first_at = first_at or (n_read if events else 0)
     assert 0 < first_at < n_read / 4
@@ -139,5 +139,5 @@ def test_bad_headers_are_an_event_while_the_pass_is_under_way(tmp_path):
 
 def test_a_sound_pass_has_no_event_of_bad_headers(bundled):
     line = ProcessingChain(load_mission("zhurong"), until="packets")
-    kinds = {e.kind for batch in read_passes(line, [bundled / "damaged.cadu"]) for e in line.feed(batch).events}
+    kinds = {e.kind for _, _, outcome in decoded(line, [bundled / "damaged.cadu"]) for e in outcome.events}
     assert "bad_headers" not in kinds

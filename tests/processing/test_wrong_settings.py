@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.processing.chain import ProcessingChain
-from downlink_pipeline.processing.passes import read_passes
+from downlink_pipeline.processing.passes import outcomes
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -53,9 +53,8 @@ def test_the_right_insert_zone_ends_with_status_0_and_without_a_word(real_data):
 def test_a_replay_of_nothing_right_ends_with_status_1_and_publishes_the_event(wrong_insert_zone, real_data):
     recording = real_data / "emirates-mars" / "emm.frames"
     line = ProcessingChain(load_mission(str(wrong_insert_zone)), "x")
-    for batch in read_passes(line, [recording]):
-        line.feed(batch)
-    assert [event.kind for event in line.flush().events if event.kind == "settings"]
+    events = [event for outcome in outcomes(line, [recording], lambda _: None) for event in outcome.events]
+    assert [event.kind for event in events if event.kind == "settings"]
     status, _, err = downlink("replay", recording, "-m", wrong_insert_zone)
     assert status == 1
     assert "532 bad packet headers" in err

@@ -17,7 +17,6 @@ from downlink_pipeline.cli.options import rate_of, speed_factor
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.batches import ByteBatch
 from downlink_pipeline.model.errors import ConfigError
-from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.reader import all_at_rate, read_pass, received_span
 from downlink_pipeline.recordings.receive_times import TIME_RECORD
 from downlink_pipeline.replay.pace import OnboardPace, choose_pace
@@ -123,7 +122,7 @@ async def test_a_replay_keeps_the_pace_of_the_onboard_clock(mission, tmp_path):
     recording = tmp_path / "p.packets"
     recording.write_bytes(b"".join(packet(1, k, k) for k in range(60)))
     said = []
-    tape = Player(lambda: ProcessingChain(mission, "t"), [recording], 100.0, say=said.append)
+    tape = Player(mission, [recording], 100.0, say=said.append)
     assert await played_s(tape) >= 0.5  # 59 s at 100 times
     assert said == ["p.packets has no receive times: its pace is that of the onboard clock of its packets"]
 
@@ -131,7 +130,7 @@ async def test_a_replay_keeps_the_pace_of_the_onboard_clock(mission, tmp_path):
 async def test_a_replay_at_a_rate_takes_as_long_as_the_link_would(mission, tmp_path):
     recording = tmp_path / "p.packets"
     recording.write_bytes(b"".join(packet(1, k, 0) for k in range(100)))  # 80,000 bits
-    tape = Player(lambda: ProcessingChain(mission, "t"), [recording], 1.0, rate_bits_per_s=100_000)
+    tape = Player(mission, [recording], 1.0, rate_bits_per_s=100_000)
     assert await played_s(tape) >= 0.8 - 0.06
 
 
@@ -141,7 +140,7 @@ async def test_what_tells_no_time_is_said_in_a_line(tmp_path):
     recording.write_bytes(b"".join(packet(1, k, k) for k in range(100)))
     known, said = load_mission(str(tmp_path)), []
     async with asyncio.timeout(20):
-        await played_s(Player(lambda: ProcessingChain(known, "t"), [recording], 1.0, say=said.append))
+        await played_s(Player(known, [recording], 1.0, say=said.append))
     (line,) = said
     assert "p.packets has no receive times, and nothing in it tells time" in line
     assert "--rate" in line
@@ -152,7 +151,7 @@ async def test_packets_whose_container_has_no_time_are_said_to_have_none(mission
     recording.write_bytes(b"".join(packet(7, k, k) for k in range(100)))
     said = []
     async with asyncio.timeout(20):
-        await played_s(Player(lambda: ProcessingChain(mission, "t"), [recording], 1.0, say=said.append))
+        await played_s(Player(mission, [recording], 1.0, say=said.append))
     assert "nothing in it tells time" in said[0]
 
 
@@ -160,7 +159,7 @@ async def test_at_full_speed_nothing_is_said(mission, tmp_path):
     recording = tmp_path / "p.packets"
     recording.write_bytes(b"".join(packet(1, k, k) for k in range(100)))
     said = []
-    await played_s(Player(lambda: ProcessingChain(mission, "t"), [recording], None, say=said.append))
+    await played_s(Player(mission, [recording], None, say=said.append))
     assert said == []
 
 

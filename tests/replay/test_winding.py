@@ -19,7 +19,6 @@ from downlink_pipeline.model.batches import ByteBatch, Message
 from downlink_pipeline.mqtt.address import BrokerAddress
 from downlink_pipeline.mqtt.embedded import EmbeddedBroker, Program, _amqtt, find_program
 from downlink_pipeline.mqtt.publisher import Publisher, subscribe
-from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.replay.control import Command
 from downlink_pipeline.replay.player import END, Player
 from downlink_pipeline.replay.session import Replay
@@ -34,8 +33,8 @@ class Played:
         self.messages: list[Message] = []
         self.reports: list[dict[str, Any]] = []
         mission = load_mission("zhurong")
-        self.tape = Player(lambda: ProcessingChain(mission, "test"), recordings, speed, hold=hold)
-        self.replay = Replay(self.tape, "zhurong", "test", self._take, ended=self.reports.append)
+        self.tape = Player(mission, recordings, speed, hold=hold)
+        self.replay = Replay(self.tape, mission, "test", self._take, ended=self.reports.append)
         self.stop = asyncio.Event()
 
     async def _take(self, messages: Any) -> None:
@@ -95,7 +94,7 @@ async def test_wound_back_it_gives_the_same_products_once_more(bundled: Path, cl
         await played.command(command="seek", share=0.5)
         await played.until(lambda: played.progress()["began"] != began and played.progress()["state"] == "paused")
         half = played.progress()["total"] // 2
-        await played.until(lambda: half <= played.replay._n_published < half + 2000)
+        await played.until(lambda: half <= played.replay._n_bytes < half + 2000)
         n_half = len(played.ids()) - len(clean.products)
         assert 0 < n_half < len(clean.products)
         await played.command(command="resume")
@@ -115,7 +114,7 @@ async def test_wound_forward_to_a_time_it_leaves_no_product_out(bundled: Path, c
     played = Played(bundled / "clean.cadu", speed=0.5)
     wanted = seconds_in(bundled, 5)
     async with played.running():
-        await played.until(lambda: played.replay._time_ns)
+        await played.until(lambda: played.replay._published.received_ns)
         await played.command(command="pause")
         await played.command(command="seek", time=f"{wanted}Z")
         just_before = str(wanted - np.timedelta64(10, "ms"))
@@ -157,7 +156,7 @@ async def test_what_cannot_be_done_is_told_and_changes_nothing(tmp_path: Path, b
 @pytest.mark.parametrize("share", [0.1, 0.37, 0.9999, 1.0])
 async def test_a_tape_stops_at_the_byte_that_is_sought(bundled: Path, share: float) -> None:
     mission = load_mission("zhurong")
-    tape = Player(lambda: ProcessingChain(mission, "test"), [bundled / "clean.cadu"], None)
+    tape = Player(mission, [bundled / "clean.cadu"], None)
     tape.take(Command("pause"))
     tape.take(Command("seek", share=share))
     total = (bundled / "clean.cadu").stat().st_size
@@ -176,7 +175,7 @@ async def test_each_byte_has_its_receive_time_however_the_tape_is_cut(bundled: P
     mission = load_mission("zhurong")
 
     async def times(*shares: float) -> list[int]:
-        tape = Player(lambda: ProcessingChain(mission, "test"), [bundled / "clean.cadu"], None)
+        tape = Player(mission, [bundled / "clean.cadu"], None)
         result: list[int] = []
         for share in shares:
             tape.take(Command("seek", share=share))

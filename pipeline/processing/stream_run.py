@@ -1,0 +1,166 @@
+"""One run of a stream: the bytes of a recording in, the messages to publish out. Services and replays share it.
+
+In: `ByteBatch`es in order, from the first byte of a pass on. Out, for each: messages of products and events with their
+keys, then the newest values that are due, and at most once in LINK_INTERVAL_S the counters of the link. The end of the
+run gives what the chain still has, the last newest values, the counters and the pass report. A seek back begins
+another run.
+
+Quarantine: this is the one place that catches Exception. A batch at which the chain raises is written to a file,
+counted and reported as an event, and the run goes on. OSError of the disk or of the system's limits is raised: nothing
+is wrong with the bytes, and they have to be decoded again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from ..messages import topics
+from ..model.batches import NO_TIME, ByteBatch, Event, Message, Outgoing, Product
+from ..recordings.disk import OF_THE_DISK
+from .chain import ProcessingChain
+from .latest import MESSAGES_PER_SECOND, MESSAGES_PER_SECOND_MAX_SPEED, Latest
+from .quarantine import set_aside
+
+LINK_INTERVAL_S = 1.0
+log = structlog.get_logger("decode")
+
+
+class StreamRun:
+    """Decodes one run. `pass_name`: of the recorded pass, for keys and report; empty: the report has none.
+
+    `quarantine` gives the file for the batch of a number, counted from 0. `log_ids` are added to what is logged.
+    """
+
+    def __init__(
+        self,
+        chain: ProcessingChain,
+        mission: str,
+        stream: str,
+        quarantine: Callable[[int], Path],
+        *,
+        pass_name: str = "",
+        log_ids: Mapping[str, Any] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._chain, self._mission, self._stream = chain, mission, stream
+        self._quarantine, self._pass_name, self._clock = quarantine, pass_name, clock
+        self._log_ids = log_ids or {"stream": stream}
+        self._latest = Latest()
+        self._reported_at = 0.0
+        self._n_untimed: Counter[tuple[str, str]] = Counter()
+        """Products without onboard time so far, by instrument and product."""
+        self.n_batches = self.n_bytes = self.n_quarantined = 0
+        self.received_ns = 0
+        """Receive time of the newest bytes; 0 while none is known."""
+        self.report: dict[str, Any] = {}
+        """The pass report when the counters were last given out."""
+
+    @property
+    def n_thinned(self) -> int:
+        """Newest values that newer ones replaced before they were sent."""
+        return self._latest.n_thinned
+
+    def wanted_station(self) -> int | None:
+        """As of ProcessingChain."""
+        return self._chain.wanted_station()
+
+    def decode(
+        self,
+        batch: ByteBatch,
+        *,
+        ended: bool = False,
+        settled: bool = False,
+        events: Sequence[Event] = (),
+        at_max_speed: bool = False,
+    ) -> Iterator[tuple[list[Outgoing], bool]]:
+        """Give the messages of a batch, in one or two lists; with each whether it is the last of the batch.
+
+        `ended`: nothing follows. `settled`: as of `ProcessingChain.feed`. `events` are published with the batch.
+        `at_max_speed`: newest values are sent at the lower rate of `latest`. OSError as described above.
+        """
+        self.n_bytes += len(batch.data)
+        if len(batch.mark_ns):
+            self.received_ns = int(batch.mark_ns[-1])
+        self._latest.messages_per_second = MESSAGES_PER_SECOND_MAX_SPEED if at_max_speed else MESSAGES_PER_SECOND
+        found = self._or_quarantine(batch, lambda: self._products(batch, events, settled=settled))
+        self.n_batches += 1
+        now_ns = time.monotonic_ns()
+        reports = ended or self._clock() >= self._reported_at + LINK_INTERVAL_S
+        is_last = not reports and not self._latest.is_due(now_ns)
+        yield found, is_last
+        if not is_last:
+            found = self._or_quarantine(batch, lambda: self._newest(now_ns, ended=ended))
+            yield found + (self._counters(ended=ended) if reports else []), True
+
+    def _or_quarantine(self, batch: ByteBatch, make: Callable[[], list[Outgoing]]) -> list[Outgoing]:
+        """What is made, or the event that it failed."""
+        try:
+            return make()
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in OF_THE_DISK:
+                raise
+            log.exception("a batch broke the decode stage and is set aside", **self._log_ids, batch=self.n_batches)
+            self.n_quarantined += 1
+            return self._messages((), [self._quarantined(batch, error)])
+
+    def _quarantined(self, batch: ByteBatch, error: Exception) -> Event:
+        if not len(batch.data):
+            return Event("error", "quarantine", f"the end of the stream could not be processed: {error!r}")
+        number = self.n_batches
+        return set_aside(batch, lambda: self._quarantine(number), error)
+
+    def _products(self, batch: ByteBatch, events: Sequence[Event], *, settled: bool) -> list[Outgoing]:
+        if not len(batch.data) and not (batch.damage or batch.begins or batch.ended):
+            return self._messages((), events)
+        outcome = self._chain.feed(batch, settled=settled)
+        self._latest.hold(outcome.products)
+        return self._messages(outcome.products, (*events, *outcome.events))
+
+    def _newest(self, now_ns: int, *, ended: bool) -> list[Outgoing]:
+        """Newest values that are due; at the end of the run all, behind what the chain still has."""
+        found = [Outgoing(message) for message in self._latest.tell(now_ns)]
+        if ended:
+            last = self._chain.flush()
+            found += self._messages(last.products, last.events)
+            newest = self._latest.offer(last.products, now_ns) + self._latest.flush()
+            found += [Outgoing(message) for message in newest]
+        return found
+
+    def _messages(self, products: Iterable[Product], events: Iterable[Event]) -> list[Outgoing]:
+        found = [Outgoing(topics.product_message(product), self._key(product)) for product in products]
+        for event in events:
+            message = topics.event_message(self._mission, self._stream, event)
+            found.append(Outgoing(message, _digest(message)))
+        return found
+
+    def _key(self, product: Product) -> str:
+        """The product's id. Ids of products without onboard time repeat when sequence counts wrap: those are numbered
+        within their kind, after the name of the pass.
+        """
+        if product.time.onboard_ns[0] != NO_TIME:
+            return product.id
+        kind = product.instrument, product.product
+        self._n_untimed[kind] += 1
+        return f"{self._pass_name}/{product.id}/{self._n_untimed[kind]}"
+
+    def _counters(self, *, ended: bool) -> list[Outgoing]:
+        """Counters of the link, and at the end the pass report."""
+        self._reported_at = self._clock()
+        self.report = report = self._chain.report()
+        messages = topics.link_messages(self._mission, self._stream, report)
+        if ended:
+            named = {**report, "pass": self._pass_name} if self._pass_name else report
+            messages.append(topics.report_message(self._mission, self._stream, named))
+        return [Outgoing(message) for message in messages]
+
+
+def _digest(message: Message) -> str:
+    """Key of an event: its topic and its text."""
+    return hashlib.blake2b(f"{message.topic}\0".encode() + message.payload, digest_size=12).hexdigest()
