@@ -26,7 +26,7 @@ _NEVER_NS = -(1 << 63)
 
 
 class Latest:
-    """Times are arguments: ns of any clock that does not go back."""
+    """The newest values of one stream. Times are arguments: ns of any clock that does not go back."""
 
     def __init__(self, messages_per_second: float = MESSAGES_PER_SECOND, per_second: float = PER_SECOND) -> None:
         self.messages_per_second = messages_per_second
@@ -40,13 +40,8 @@ class Latest:
         self._sent_ns: dict[_Kind, dict[str, int]] = {}
         self.n_thinned = 0
 
-    def offer(self, products: Iterable[Product], now_ns: int) -> list[Message]:
-        """`hold` products, and give the messages that are due."""
-        self.hold(products)
-        return self.tell(now_ns) if self.is_due(now_ns) else []
-
-    def hold(self, products: Iterable[Product]) -> None:
-        """Note products that have newest values, in place of earlier ones of their kind."""
+    def add(self, products: Iterable[Product]) -> None:
+        """Keep the newest product of each kind that has newest values, in place of the one before."""
         for product in products:
             if product.latest:
                 kind = product.instrument, product.product
@@ -58,8 +53,8 @@ class Latest:
         is_due = any(self._due_ns.get(kind, now_ns) <= now_ns for kind in self._waiting)
         return is_due and self._n_allowed(now_ns) >= 1
 
-    def tell(self, now_ns: int) -> list[Message]:
-        """Messages of the values that are due, those first whose topics were sent the longest time ago."""
+    def take(self, now_ns: int) -> list[Message]:
+        """Give the messages that are due, those first whose topics were sent the longest time ago."""
         due = {kind: names for kind, names in self._waiting.items() if self._due_ns.get(kind, now_ns) <= now_ns}
         n_due, n_allowed = sum(map(len, due.values())), int(self._n_allowed(now_ns))
         if n_due > n_allowed:
@@ -69,7 +64,7 @@ class Latest:
         return messages
 
     def flush(self) -> list[Message]:
-        """All that waits: the last value of each topic is always sent."""
+        """Give all that wait: the last value of each topic is always sent."""
         waiting, self._waiting = self._waiting, {}
         return [
             message for kind, names in waiting.items() for message in latest_messages(self._newest.pop(kind), names)

@@ -120,18 +120,17 @@ class StreamRun:
         if not len(batch.data) and not (batch.damage or batch.begins or batch.ended):
             return self._messages((), events)
         outcome = self._chain.feed(batch, settled=settled)
-        self._latest.hold(outcome.products)
+        self._latest.add(outcome.products)
         return self._messages(outcome.products, (*events, *outcome.events))
 
     def _newest(self, now_ns: int, *, ended: bool) -> list[Outgoing]:
         """Newest values that are due; at the end of the run all, behind what the chain still has."""
-        found = [Outgoing(message) for message in self._latest.tell(now_ns)]
-        if ended:
-            last = self._chain.flush()
-            found += self._messages(last.products, last.events)
-            newest = self._latest.offer(last.products, now_ns) + self._latest.flush()
-            found += [Outgoing(message) for message in newest]
-        return found
+        if not ended:
+            return [Outgoing(message) for message in self._latest.take(now_ns)]
+        last = self._chain.flush()
+        self._latest.add(last.products)
+        found = self._messages(last.products, last.events)
+        return found + [Outgoing(message) for message in self._latest.flush()]
 
     def _messages(self, products: Iterable[Product], events: Iterable[Event]) -> list[Outgoing]:
         found = [Outgoing(topics.product_message(product), self._key(product)) for product in products]
