@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sys
@@ -39,7 +40,8 @@ def watch(
 ) -> None:
     """Watch topics as they fill: the newest value of each, its age and rate, and how it went.
 
-    Where the output is no terminal, as with --json: a JSON object for each message.
+    Keys: / filters, s sorts (name, age, rate, quality), r reverses, arrows and pages scroll, q quits. Where the
+    output is no terminal, as with --json: a JSON object for each message.
 
     Example: downlink watch 'zhurong/+/latest/weather/#' --broker mqtt://localhost
     """
@@ -49,15 +51,23 @@ def watch(
         from ..commands import recordings as app
         from ..mqtt.broker import broker as broker_at
         from .watch import WatchTable, json_line
+        from .watch_keys import keys, until_event
 
     async def run() -> None:
         async with broker_at(broker or "mqtt://localhost") as address:
             if as_json or not sys.stdout.isatty():
                 await app.watch(address, topics or ["#"], lambda *message: print(json_line(*message)), count)  # noqa: T201
                 return
-            table = WatchTable()
-            with Live(table, console=out, refresh_per_second=4):
-                await app.watch(address, topics or ["#"], table.add, count)
+            table, quitting = WatchTable(), asyncio.Event()
+            with Live(table, console=out, refresh_per_second=4) as live:
+
+                def press(key: str) -> None:
+                    if not table.press(key):
+                        quitting.set()
+                    live.refresh()
+
+                with keys(press) as table.has_keys:
+                    await until_event(app.watch(address, topics or ["#"], table.add, count), quitting)
 
     signals.run(run())
 

@@ -1,8 +1,9 @@
 """Messages for who watches a broker from a terminal: a table that keeps up with them, or a JSON object a line.
 
-In: topics and payloads as they come, from anyone. Out: rows with the newest value, how old it is (of a retained one by
-its own time, else by its arrival), how fast it comes and how it went; what is neither JSON nor a product is told by its
-size. Bounded: topics beyond MAX_TOPICS are only counted.
+In: topics and payloads as they come, from anyone. Out: rows with the newest value, its quality in words, how old it is
+(of a retained one by its own time, else by its arrival), how fast it comes; what is neither JSON nor a product is shown
+by its size. The levels that all topics begin with stand once above them; a topic that is too long is cut from the left.
+Bounded: topics beyond MAX_TOPICS are only counted.
 """
 
 from __future__ import annotations
@@ -11,21 +12,26 @@ import json
 import math
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import numpy as np
-from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.cells import cell_len
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from ..messages.topics import unpack_product
+from ..model.batches import DOUBTFUL
 from ..model.printable import printable
+from ..model.quality_words import quality_words
+from .watch_view import HELP, View, common_prefix
 
 MAX_TOPICS = 500
 MAX_SHOWN = 300  # characters of a topic and of what it says
+WIDE = 110  # columns of a terminal from which on counts and sparklines have room
 N_KEPT = 32  # values of a topic that its sparkline shows
 RATE_S = 10.0  # over which a rate is told
 _BARS = "▁▂▃▄▅▆▇█"
@@ -54,7 +60,7 @@ def _bar(value: float, low: float, span: float) -> str:
 
 @dataclass(slots=True)
 class _Row:
-    """What is known of one topic."""
+    """What is known of one topic. `n_messages`: those that came while it was watched, retained ones left out."""
 
     told: str = ""
     quality: int = 0
@@ -66,13 +72,20 @@ class _Row:
     arrivals_s: deque[float] = field(default_factory=lambda: deque(maxlen=200))
     values: deque[float] = field(default_factory=lambda: deque(maxlen=N_KEPT))
 
+    def rate(self, now_s: float) -> float:
+        """Messages a second, over the last RATE_S."""
+        return sum(now_s - at <= RATE_S for at in tuple(self.arrivals_s)) / RATE_S
+
 
 class WatchTable:
-    """A row for each topic, in order of their names. `clock`: seconds that do not go back; `utc_s`: since 1970."""
+    """A row for each topic, in the order of `view`. `clock`: seconds that do not go back; `utc_s`: since 1970."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, utc_s: Callable[[], float] = time.time) -> None:
         self._clock, self._utc_s = clock, utc_s
         self._rows: dict[str, _Row] = {}
+        self.view = View()
+        self.has_keys = False
+        """Whether keys reach it: then it says which."""
         self.n_left_out = 0
 
     def add(self, topic: str, payload: bytes, retained: bool) -> None:
@@ -81,9 +94,9 @@ class WatchTable:
             self.n_left_out += 1
             return
         row = self._rows.setdefault(topic, _Row())
-        row.n_messages += 1
         row.last_s = self._clock()
         if not retained:
+            row.n_messages += 1
             row.arrivals_s.append(row.last_s)
         content = _read(topic, payload)
         row.retained, row.time_s = retained, _time_s(content)
@@ -93,41 +106,113 @@ class WatchTable:
         if isinstance(value, int | float) and not isinstance(value, bool):
             row.values.append(_float(value))
 
+    def press(self, key: str) -> bool:
+        """Take a key, as `View.press` does; False where it ends the command."""
+        self.has_keys = True
+        return self.view.press(key)
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         if not self._rows:
             yield Text("nothing yet", style="dim")
             return
-        table = Table(box=None, header_style="bold", pad_edge=False, expand=True)
-        table.add_column("topic", style="cyan", no_wrap=True, overflow="ellipsis", ratio=4)
-        for name in ("messages", "a second", "age"):
-            table.add_column(name, justify="right", no_wrap=True)
-        table.add_column("", no_wrap=True, width=N_KEPT, style="green")
-        table.add_column("newest", no_wrap=True, overflow="ellipsis", ratio=3)
-        names = sorted(self._rows)
-        n_shown = max((options.height or console.height) - 3, 1)
         now_s, utc_s = self._clock(), self._utc_s()
-        for name in names[:n_shown]:
-            table.add_row(*self._cells(name, self._rows[name], now_s, utc_s))
-        yield table
-        n_more = len(names[n_shown:]) + self.n_left_out
-        if n_more:
-            yield Text(f"... and {n_more} more: name a narrower filter", style="dim")
+        names = self._chosen(now_s)
+        prefix = printable(common_prefix(names))
+        yield Text(self._heading(prefix, len(names)), style="bold", no_wrap=True, overflow="ellipsis")
+        n_room = max((options.height or console.height) - 4, 1)
+        shown = names[self.view.window(len(names), n_room)]
+        yield self._table([self._cells(name, len(prefix), now_s, utc_s) for name in shown], options.max_width)
+        yield from self._footing(len(names), len(shown))
+
+    def _chosen(self, now_s: float) -> list[str]:
+        """The topics that the filter lets through, in order."""
+        wanted, rows = self.view.filter.lower(), dict(self._rows)
+        names = sorted(name for name in rows if wanted in name.lower())
+        order: dict[str, Callable[[str], float]] = {
+            "age": lambda name: -rows[name].last_s if not rows[name].retained else math.inf,
+            "rate": lambda name: -rows[name].rate(now_s),
+            "quality": lambda name: -(rows[name].quality & DOUBTFUL or rows[name].quality / (1 << 32)),
+        }
+        if self.view.sort in order:
+            names.sort(key=order[self.view.sort])
+        return names[::-1] if self.view.reverse else names
+
+    def _heading(self, prefix: str, n_chosen: int) -> str:
+        words = [prefix, f"{n_chosen:,} topic{'s' * (n_chosen != 1)}"]
+        if self.view.filter or self.view.typing:
+            words.append(f"filter: {printable(self.view.filter)}{'_' if self.view.typing else ''}")
+        if self.view.sort != "name" or self.view.reverse:
+            words.append(f"by {self.view.sort}{', reversed' if self.view.reverse else ''}")
+        return "   ".join(filter(None, words))
 
     @staticmethod
-    def _cells(topic: str, row: _Row, now_s: float, utc_s: float) -> tuple[RenderableType, ...]:
-        told = Text(row.told)
+    def _table(rows: list[_Cells], width: int) -> Table:
+        """Of what a terminal has room for: below WIDE columns neither counts nor sparklines."""
+        is_wide = width >= WIDE
+        fixed = 6 + 13 + 4 + (9 + N_KEPT + 4 if is_wide else 0)
+        room = max(width - fixed, 24)
+        n_topic = min(max((cell_len(row.topic) for row in rows), default=8), room * 3 // 5)
+        table = Table(box=None, header_style="bold", pad_edge=False, padding=(0, 2, 0, 0), expand=True)
+        table.add_column("topic", style="cyan", no_wrap=True, width=max(n_topic, 5))
+        table.add_column("newest", no_wrap=True, overflow="ellipsis", ratio=1)
+        table.add_column("/s", justify="right", no_wrap=True, width=6)
+        table.add_column("age", justify="right", no_wrap=True, width=13)
+        if is_wide:
+            table.add_column("messages", justify="right", no_wrap=True, width=9)
+            table.add_column("", no_wrap=True, width=N_KEPT, style="green")
+        for row in rows:
+            more = (row.messages, row.values) if is_wide else ()
+            table.add_row(Text(cut_left(row.topic, max(n_topic, 5))), row.newest, row.rate, row.age, *more)
+        return table
+
+    def _footing(self, n_chosen: int, n_shown: int) -> Iterator[Text]:
+        n_more = n_chosen - n_shown + self.n_left_out
+        if self.has_keys:
+            last = self.view.offset + n_shown
+            place = f"{self.view.offset + 1:,} to {last:,} of {n_chosen:,}   " if n_chosen > n_shown else ""
+            yield Text(f"{place}{HELP}", style="dim", no_wrap=True, overflow="ellipsis")
+        elif n_more:
+            yield Text(f"... and {n_more} more: name a narrower filter", style="dim")
+
+    def _cells(self, topic: str, n_prefix: int, now_s: float, utc_s: float) -> _Cells:
+        row = self._rows[topic]
+        newest = Text(row.told)
         if row.quality:
-            told.append(f"  ⚑ {row.quality}", style="yellow")
-        n_recent = sum(now_s - at <= RATE_S for at in row.arrivals_s)
-        rate = f"{n_recent / RATE_S:.1f}" if n_recent else ""
-        return (
-            Text(printable(topic[:MAX_SHOWN])),
-            f"{row.n_messages:,}",
-            rate,
+            is_doubtful = bool(row.quality & DOUBTFUL)
+            newest.append(
+                f"  {'⚑ ' if is_doubtful else ''}{quality_words(row.quality)}", "yellow" if is_doubtful else "dim"
+            )
+        rate = row.rate(now_s)
+        return _Cells(
+            printable(topic[n_prefix:][-MAX_SHOWN:]),
+            newest,
+            f"{rate:.1f}" if rate else "",
             f"{_age(utc_s - row.time_s)} retained".strip() if row.retained else _age(now_s - row.last_s),
+            f"{row.n_messages:,}" if row.n_messages else "",
             sparkline(row.values),
-            told,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """One row as text. `topic`: without what all begin with."""
+
+    topic: str
+    newest: Text
+    rate: str
+    age: str
+    messages: str
+    values: str
+
+
+def cut_left(text: str, width: int) -> str:
+    """The end of a text that has room in `width` columns, with an ellipsis in front where it is cut."""
+    if cell_len(text) <= width:
+        return text
+    text = text[-width:]
+    while cell_len(text) > width - 1:
+        text = text[1:]
+    return f"…{text}"
 
 
 def _age(seconds: float) -> str:

@@ -24,14 +24,13 @@ from bokeh.plotting import figure
 
 from ..model.batches import DOUBTFUL, NO_TIME, Quality
 from ..model.gaps import gap_starts, interrupted
+from ..model.quality_words import QUALITY_NAMES, quality_words
 from . import theme
 from .ring import Mark, Ring
 from .rows import QUALITY, TIME, Rows
 from .theme import sheet
 from .words import Words, ago
 
-QUALITY_NAMES = tuple(str(bit.name).lower().replace("_", " ") for bit in Quality)
-"""By bit."""
 ONBOARD, RECEIVED = "onboard time, UTC", "received, UTC"
 """What a time axis shows: when it was on board, by the onboard clock put to UTC, or when a station received it."""
 MARKS_AT = 0.03
@@ -256,11 +255,6 @@ def corrected(quality: Any) -> str:
     """How many rows came with corrected symbols, which is nothing against them."""
     n_corrected = int(np.count_nonzero(np.asarray(quality).astype(np.int64) & int(Quality.CORRECTED)))
     return f"{n_corrected:,} of {len(quality):,} corrected" if n_corrected else ""
-
-
-def quality_words(bits: int) -> str:
-    """Quality bits by name."""
-    return ", ".join(name for bit, name in enumerate(QUALITY_NAMES) if bits >> bit & 1)
 
 
 class Tail:

@@ -1,9 +1,16 @@
+import asyncio
 import io
 import json
 import math
+import os
+import sys
+import termios
 
+import pytest
 from downlink_pipeline.cli.watch import MAX_TOPICS, WatchTable, json_line, sparkline
+from downlink_pipeline.cli.watch_keys import key_names, keys
 from downlink_pipeline.messages import topics
+from downlink_pipeline.model.batches import Quality
 from rich.console import Console
 
 
@@ -52,7 +59,7 @@ def test_a_retained_value_has_the_age_of_the_value_and_says_so():
         table.add(f"m/live/latest/a/{key}", json.dumps(payload).encode(), True)
     table.add("m/live/latest/a/unknown", json.dumps({"time": None, "value": 1.0}).encode(), True)
     now[0] = 3.0
-    lines = {row.split()[0].rsplit("/", 1)[1]: row for row in told(table).splitlines() if "latest" in row}
+    lines = {row.split()[0]: row for row in told(table).splitlines()}
     assert "2 h retained" in lines["time"]
     assert "5 d retained" in lines["received"]
     assert "retained" in lines["unknown"]
@@ -70,17 +77,115 @@ def test_a_value_that_comes_anew_has_the_age_of_its_arrival():
     assert "3 s" in told(table)
 
 
-def test_flagged_values_carry_their_quality_bits():
+def test_quality_is_told_in_words_and_only_doubtful_values_are_flagged():
     table = WatchTable(lambda: 0.0)
-    table.add("m/live/latest/a/b", value(1.0, quality=16), False)
-    assert "⚑ 16" in told(table)
+    table.add("m/live/latest/a/b", value(1.0, quality=Quality.OUT_OF_RANGE | Quality.SATURATED), False)
+    assert "1 Pa  ⚑ out of range, saturated" in told(table)
+    table.add("m/live/latest/a/b", value(1.0, quality=Quality.CORRECTED), False)
+    assert "1 Pa  corrected" in told(table)
+
+
+def test_retained_values_do_not_count_as_messages():
+    table = WatchTable(lambda: 0.0)
+    table.add("m/s/latest/a/old", value(1.0), True)
+    for name in ("old", "fresh", "fresh"):
+        table.add(f"m/s/latest/a/{name}", value(2.0), False)
+    table.add("m/s/latest/a/kept", value(3.0), True)
+    counts = {row.split()[0]: row.split() for row in told(table).splitlines()[2:]}
+    assert [counts[name][-2] for name in ("old", "fresh")] == ["1", "2"]
+    assert "retained" in counts["kept"]
+    assert "1" not in counts["kept"]
+
+
+LONG = "a_very_long_name_of_a_container_of_the_attitude_control_system/WHEEL_{}_SPEED_RPM"
+
+
+def test_at_80_columns_topics_are_cut_from_the_left_and_what_they_share_stands_once():
+    table = WatchTable(lambda: 0.0)
+    for number in range(3):
+        table.add(f"mission/live/latest/telemetry/{LONG.format(number)}", value(123.4, Quality.OUT_OF_RANGE), False)
+    table.add("mission/live/latest/power/bus", value(1.0), False)
+    heading, _, *rows = told(table, width=80).splitlines()
+    assert heading.startswith("mission/live/latest/   4 topics")
+    for number, row in enumerate(sorted(rows)[-3:]):
+        assert row.startswith("…")
+        assert f"WHEEL_{number}_SPEED_RPM" in row
+        assert "123.4 Pa" in row
+        assert len(row) <= 80
+    assert sum("mission/live" in row for row in rows) == 0
+
+
+def press(table, *keys):
+    for key in keys:
+        assert table.press(key)
+
+
+def names(table, **size):
+    return [row.split()[0] for row in told(table, **size).splitlines()[2:-1]]
+
+
+def test_keys_filter_sort_reverse_and_scroll():
+    now = [0.0]
+    table = WatchTable(lambda: now[0])
+    for at, (name, bits) in enumerate((("b", 0), ("c", Quality.SATURATED), ("a", Quality.CORRECTED))):
+        now[0] = float(at)
+        table.add(f"m/s/latest/x/{name}", value(1.0, bits), False)
+    press(table, "home")
+    assert names(table) == ["a", "b", "c"]
+    press(table, "r")
+    assert names(table) == ["c", "b", "a"]
+    press(table, "r", "s")
+    assert names(table) == ["a", "c", "b"]  # the youngest first
+    press(table, "s", "s")
+    assert names(table) == ["c", "a", "b"]  # the doubtful first, then the corrected
+    press(table, "s", "/", "X", "/", "C", "enter")
+    assert names(table) == ["c"]
+    press(table, "escape")
+    assert names(table, height=6) == ["a", "b"]
+    press(table, "down")
+    assert names(table, height=6) == ["b", "c"]
+    press(table, "end", "up")
+    assert names(table, height=6) == ["a", "b"]
+    assert not table.press("q")
+
+
+def test_q_in_a_filter_is_a_letter():
+    table = WatchTable(lambda: 0.0)
+    table.add("m/s/latest/x/q", value(1.0), False)
+    press(table, "/", "q")
+    assert table.view.filter == "q"
+
+
+def test_a_terminal_sends_keys_as_sequences():
+    assert key_names("q\x1b[A\x1b[6~/\x7f\r\x1b\x1b[15~s") == [
+        "q", "up", "page down", "/", "backspace", "enter", "escape", "s",
+    ]  # fmt: skip
+
+
+async def test_keys_come_one_by_one_and_the_terminal_is_left_as_it_was(monkeypatch):
+    ours, theirs = os.openpty()
+    with os.fdopen(theirs) as terminal:
+        monkeypatch.setattr(sys, "stdin", terminal)
+        before, came = termios.tcgetattr(theirs), asyncio.Queue()
+        with keys(came.put_nowait) as has_keys:
+            assert has_keys
+            os.write(ours, b"s\x1b[B")
+            assert [await came.get(), await came.get()] == ["s", "down"]
+        assert termios.tcgetattr(theirs) == before
+    os.close(ours)
+
+
+async def test_without_a_terminal_no_key_is_read(monkeypatch):
+    monkeypatch.setattr(sys, "stdin", io.StringIO("q"))
+    with keys(pytest.fail) as has_keys:
+        assert not has_keys
 
 
 def test_topics_beyond_what_the_screen_holds_are_counted():
     table = WatchTable(lambda: 0.0)
     for number in range(30):
         table.add(f"m/live/latest/a/q{number:02}", value(1.0), False)
-    assert "... and 23 more" in told(table, height=10)
+    assert "... and 24 more" in told(table, height=10)
 
 
 def test_topics_without_end_do_not_fill_memory():

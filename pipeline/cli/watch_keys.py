@@ -1,0 +1,70 @@
+"""Keys of a terminal, one by one: standard input without line editing, for as long as a block lasts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+_NAMES = {
+    "\x1b[A": "up", "\x1b[B": "down", "\x1b[5~": "page up", "\x1b[6~": "page down", "\x1b[H": "home", "\x1b[F": "end",
+    "\x1bOA": "up", "\x1bOB": "down", "\x1bOH": "home", "\x1bOF": "end", "\x1b[1~": "home", "\x1b[4~": "end",
+    "\x1b": "escape", "\r": "enter", "\n": "enter", "\x7f": "backspace", "\b": "backspace",
+}  # fmt: skip
+_KEY = re.compile(r"\x1b(?:\[[0-9;]*[A-Za-z~]|O[A-Za-z])|.", re.DOTALL)
+"""A control sequence (ECMA-48), or one character."""
+
+
+def key_names(text: str) -> list[str]:
+    """Keys in what a terminal sent; sequences that have no name are passed over."""
+    found = (_NAMES.get(key, key) for key in _KEY.findall(text))
+    return [key for key in found if not key.startswith("\x1b")]
+
+
+@contextmanager
+def keys(press: Callable[[str], None]) -> Iterator[bool]:
+    """Give each key to `press`, on the running event loop. Yields False, and reads nothing, without a terminal.
+
+    The terminal is as it was after the block. Ctrl-C stays a signal.
+    """
+    try:
+        import termios
+        import tty
+    except ImportError:
+        yield False
+        return
+    if not sys.stdin.isatty():
+        yield False
+        return
+    fd = sys.stdin.fileno()
+    before = termios.tcgetattr(fd)
+    loop = asyncio.get_running_loop()
+
+    def read() -> None:
+        for key in key_names(os.read(fd, 1024).decode(errors="replace")):
+            press(key)
+
+    tty.setcbreak(fd)
+    loop.add_reader(fd, read)
+    try:
+        yield True
+    finally:
+        loop.remove_reader(fd)
+        termios.tcsetattr(fd, termios.TCSADRAIN, before)
+
+
+async def until_event(work: Coroutine[Any, Any, None], ended: asyncio.Event) -> None:
+    """Do some work to its end, or until an event; an error of the work is raised."""
+    tasks = [asyncio.create_task(work, name="watch"), asyncio.create_task(ended.wait(), name="keys")]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+    if isinstance(results[0], BaseException) and not isinstance(results[0], asyncio.CancelledError):
+        raise results[0]
