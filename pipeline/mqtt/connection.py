@@ -1,123 +1,124 @@
-"""One MQTT connection: with `incoming`, the only files that know aiomqtt and the paho client below it.
+"""One MQTT connection: paho's client in the event loop, by its public interface.
 
 A `Connection` is opened once, used until it is lost, closed, and never used again: after a loss paho's own queues
-are not to be trusted, so whoever sends keeps what is not acknowledged. Messages are handed to paho directly, since
-an awaitable call for each costs twice as much; acknowledgements come to `acknowledged(packet id, refusal)`.
+are not to be trusted, so the sender keeps what is not acknowledged. Acknowledgements of what was sent come to
+`acknowledged(packet id, refusal)`. Only making the TCP connection, which blocks, has a thread.
 """
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
 import re
-import socket
-import ssl
-import threading
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from functools import cache
 from typing import Any
 
-import aiomqtt
-from aiomqtt.exceptions import MqttConnectError
-from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY
-from paho.mqtt.enums import MQTTErrorCode
-from paho.mqtt.packettypes import PacketTypes
-from paho.mqtt.properties import Properties
-from paho.mqtt.reasoncodes import ReasonCode
-
 from ..model.batches import Message
-from ..system.tls import check_broker, in_words, load_authority, load_own
+from ..system.tls import in_words
 from .address import BrokerAddress
-from .receive_limit import MAX_PACKET_BYTES, ReceiveLimiter
+from .buffered_socket import BufferedSocket, SocketWrapper
+from .paho_client import MQTT_3_1_1, MQTT_5, Client, Properties, ProtocolVersion, ReasonCode, content_type, prepare
+from .receive_limit import MAX_PACKET_BYTES, ReceivedMessage, ReceiveLimiter
 from .session import ConnectionLostError, RefusedError, SessionOptions
+from .tls import client_context
 
-MQTT_5 = aiomqtt.ProtocolVersion.V5
-MQTT_3_1_1 = aiomqtt.ProtocolVersion.V311
-
-KEEPALIVE_S = 20
-"""An idle connection that is dead is noticed within one and a half of these."""
-
-SUBSCRIBER_RECEIVE_MAXIMUM = 100
-"""What an MQTT 5 broker may send us unacknowledged: it bounds what waits here."""
+__all__ = ["MQTT_3_1_1", "MQTT_5", "Connection"]
 
 _FAILURE = 0x80
+_KEEPALIVE_CHECK_S = 1.0
+_GOODBYE_S = 1.0
 _END: Any = object()
 """Behind the last message of a connection."""
 
-_QUIET = logging.getLogger(f"{__name__}.paho")
-"""Not heard: what it says of a lost connection is told once, and by us."""
-_QUIET.disabled = True
 
-
-class Connection(aiomqtt.Client):
+class Connection:
     """A connection that is open from `open` to `lost` or `close`."""
 
-    def __init__(self, address: BrokerAddress, options: SessionOptions, protocol: aiomqtt.ProtocolVersion) -> None:
-        super().__init__(
-            address.host,
-            address.port,
-            username=address.username,
-            password=address.password,
-            identifier=options.client_id,
-            protocol=protocol,
-            will=_will(options.will, protocol) if options.will else None,
-            timeout=options.answer_s,
-            keepalive=KEEPALIVE_S,
-            max_inflight_messages=65_535,  # the sender keeps its own window
-            tls_context=_tls_context(address) if address.tls else None,
-            logger=_QUIET,
-            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],
-            **_session(options, protocol),
-        )
+    def __init__(self, address: BrokerAddress, options: SessionOptions, protocol: ProtocolVersion) -> None:
         self.protocol = protocol
-        self._hint = _hint(address)
-        self._thread = threading.get_ident()
-        self._writes_soon: asyncio.Handle | None = None
-        self._failure: Exception | None = None
-        self.pending_calls_threshold = 1 << 30
         self.receive_maximum: int = 65_535
         self.maximum_packet_bytes: int = MAX_PACKET_BYTES
         self.acknowledged: Callable[[int, str], None] = lambda _mid, _refusal: None
-        self._client.connect_timeout = options.answer_s
-        self._client.manual_ack_set(True)
-        self._incoming = ReceiveLimiter(self._client, with_properties=protocol == MQTT_5)
-        self._queue_packet = self._client._packet_queue  # noqa: SLF001
-        self._client._packet_queue = self._queue_as_view  # type: ignore[assignment, method-assign]  # noqa: SLF001
-        self._disconnected.add_done_callback(self._end_of_wait)
+        self._answer_s = options.answer_s
+        self._hint = _hint(address)
+        self._loop = asyncio.get_running_loop()
+        self._connected: asyncio.Future[None] = self._loop.create_future()
+        self._lost: asyncio.Future[str] = self._loop.create_future()
+        """Why the connection is gone."""
+        self._answers: dict[int, asyncio.Future[list[ReasonCode]]] = {}
+        """Subscriptions without an answer yet, by packet id."""
+        self._queue: asyncio.Queue[ReceivedMessage] = asyncio.Queue()
+        self._failure: Exception | None = None
+        self._limiter = ReceiveLimiter(
+            with_properties=protocol == MQTT_5,
+            deliver=self._queue.put_nowait,
+            acknowledge=lambda packet_id: self._acknowledge(packet_id, 1),
+        )
+        self._wrapper = SocketWrapper(client_context(address), self._limiter)
+        self._socket: BufferedSocket | None = None
+        self._is_paused = self._is_writing = self._waits_for_network = False
+        self._writes_soon: asyncio.Handle | None = None
+        self._written = asyncio.Event()
+        self._next_ping: asyncio.TimerHandle | None = None
+        self._client, self._connect = prepare(address, options, protocol, self._wrapper)
+        self._client.on_connect = self._on_connect
+        self._client.on_disconnect = self._on_disconnect
+        self._client.on_publish = self._on_publish
+        self._client.on_subscribe = self._on_subscribe
 
     async def open(self) -> Connection:
         """Connect; raises ConnectionLostError or RefusedError. A failed connection leaves no socket open."""
-        opening = asyncio.ensure_future(self.__aenter__())
+        connecting = self._loop.run_in_executor(None, self._connect)
         try:
-            await asyncio.shield(opening)
+            await asyncio.shield(connecting)
         except asyncio.CancelledError:  # the thread that connects cannot be stopped, only tidied up after
-            opening.add_done_callback(self._abandon_opening)
+            connecting.add_done_callback(lambda _: self._abandon())
             raise
-        except (aiomqtt.MqttError, ValueError) as error:
+        except (OSError, ValueError) as error:
+            raise _not_connected(error, self._hint) from None
+        try:
+            self._start()
+            await asyncio.wait_for(self._connected, self._answer_s)
+        except TimeoutError:
             self._abandon()
-            raise _as_lost(error, self.timeout, self._incoming.refusal, self._hint) from None
+            raise self._no_answer() from None
+        except (ConnectionLostError, asyncio.CancelledError):
+            self._abandon()
+            raise
         return self
+
+    def _start(self) -> None:
+        """The TCP connection is there: from now on the event loop reads and writes it."""
+        self._socket = self._wrapper.wrapped
+        assert self._socket is not None
+        self._client.on_socket_register_write = self._on_register_write
+        self._client.on_socket_close = lambda *_: self._stop()
+        self._loop.add_reader(self._socket.fileno(), self._read)
+        self._keep_alive()
+        self._write()
 
     async def lost(self) -> None:
         """Wait until the connection is gone, then raise ConnectionLostError."""
-        await asyncio.wait([self._disconnected])
-        raise ConnectionLostError(_reason(self._disconnected.exception()))
+        await asyncio.wait([self._lost])
+        raise ConnectionLostError(self._lost.result())
 
     async def close(self) -> None:
-        """Say goodbye if that is still possible, within a second, and close the socket whatever happens."""
-        self.timeout = 1.0
+        """Send DISCONNECT if that is still possible, within a second, and close the socket in any case."""
         try:
-            await self.__aexit__(None, None, None)
-        except aiomqtt.MqttError:
+            if not self._lost.done():
+                self._write()
+                await asyncio.wait_for(self._written.wait(), _GOODBYE_S)
+                self._client.disconnect()
+                self._write()
+        except TimeoutError:
             pass
         finally:
             self._abandon()
 
     def send(self, message: Message) -> int:
         """Hand over one message without waiting; its packet id comes back in `acknowledged`."""
-        properties = _content_type(message.content_type) if self.protocol == MQTT_5 else None
+        properties = content_type(message.content_type) if self.protocol == MQTT_5 else None
         info = self._client.publish(message.topic, message.payload, message.qos, message.retain, properties)
         if info.rc:
             raise ConnectionLostError("the connection is gone")
@@ -126,222 +127,208 @@ class Connection(aiomqtt.Client):
     def write_now(self) -> None:
         """Write what was handed over, and not only in the loop's next turn."""
         if self._writes_soon:
-            self._writes_soon.cancel()
-            self._write_soon(self._client.socket())
+            self._write()
 
     async def listen(self, topics: Sequence[str]) -> None:
         """Subscribe to `topics` at QoS 1; RefusedError where the broker does not allow one.
 
         A broker sends what a session holds before its SUBACK. So messages must be taken up by `received` meanwhile, and
-        only silence counts as no answer: ConnectionLostError when nothing was read for `timeout` seconds.
+        only silence counts as no answer: ConnectionLostError when nothing was read for `answer_s` seconds.
         """
-        asked = asyncio.ensure_future(self.subscribe([(topic, 1) for topic in topics], timeout=math.inf))
+        _, mid = self._client.subscribe([(topic, 1) for topic in topics])
+        if mid is None:
+            raise ConnectionLostError("the connection is gone")
+        answer = self._answers[mid] = self._loop.create_future()
         try:
-            await self._answered(asked)
-            codes = asked.result()
-        except aiomqtt.MqttError as error:
-            raise _as_lost(error, self.timeout) from None
+            await self._wait_for(answer)
         finally:
-            asked.cancel()
-        for topic, code in zip(topics, codes, strict=False):
-            if isinstance(code, ReasonCode) and code.value >= _FAILURE:
+            del self._answers[mid]
+        for topic, code in zip(topics, answer.result(), strict=False):
+            if code.value >= _FAILURE:
                 raise RefusedError(code.value, str(code), topic)
 
-    async def _answered(self, asked: asyncio.Future[Any]) -> None:
+    async def _wait_for(self, answer: asyncio.Future[Any]) -> None:
         n_before = -1
-        while not asked.done():
-            if self._incoming.n_read_bytes == n_before and not self._incoming.is_paused:
-                raise aiomqtt.MqttError("Operation timed out")
-            n_before = self._incoming.n_read_bytes
-            await asyncio.wait(
-                (asked, self._disconnected), timeout=self.timeout, return_when=asyncio.FIRST_COMPLETED
-            )
-            if self._disconnected.done() and not asked.done():
-                raise ConnectionLostError(_reason(self._disconnected.exception()))
+        while not answer.done():
+            if self._limiter.n_read_bytes == n_before and not self._is_paused:
+                raise self._no_answer()
+            n_before = self._limiter.n_read_bytes
+            await asyncio.wait((answer, self._lost), timeout=self._answer_s, return_when=asyncio.FIRST_COMPLETED)
+            if self._lost.done() and not answer.done():
+                raise ConnectionLostError(self._lost.result())
 
     def fail(self, error: Exception) -> None:
         """End the wait of `received`, which then raises `error`."""
         self._failure = error
         self._queue.put_nowait(_END)
 
-    async def received(self, n_in_work: int = 1) -> AsyncIterator[aiomqtt.Message]:
-        """What comes in; each is acknowledged when `n_in_work` later ones are asked for: none in work is forgotten.
-
-        Reads the queue itself, since aiomqtt makes a task for each message.
-        """
-        in_work: deque[aiomqtt.Message] = deque()
+    async def received(self, n_in_work: int = 1) -> AsyncIterator[ReceivedMessage]:
+        """Messages; each is acknowledged when `n_in_work` later ones are asked for: none in work is forgotten."""
+        in_work: deque[ReceivedMessage] = deque()
         while (message := await self._queue.get()) is not _END:
-            self._incoming.taken(len(message.payload))
+            self._limiter.take_up(message)
+            if self._is_paused and self._limiter.has_room:
+                self._resume()
             yield message
             in_work.append(message)
             if len(in_work) >= n_in_work:
                 done = in_work.popleft()
-                self._client.ack(done.mid, done.qos)
-        raise self._failure or ConnectionLostError(_reason(self._disconnected.exception()))
+                self._acknowledge(done.packet_id, done.qos)
+        raise self._failure or ConnectionLostError(self._lost.result())
 
     @property
     def n_waiting(self) -> int:
         """Messages that are here and not taken up."""
         return self._queue.qsize()
 
-    def _queue_as_view(self, command: int, packet: bytes | bytearray, *more: Any) -> MQTTErrorCode:
-        """Of a view paho sends the rest of a message without copying it first."""
-        return self._queue_packet(command, memoryview(packet), *more)  # type: ignore[arg-type]
+    def _acknowledge(self, packet_id: int, qos: int) -> None:
+        self._client.ack(packet_id, qos)
+
+    # What paho calls.
 
     def _on_connect(
-        self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Properties | None = None
+        self, _client: Client, _userdata: Any, _flags: Any, code: ReasonCode, properties: Properties | None
     ) -> None:
-        """As aiomqtt's, and the broker's own limits are noted."""
+        if self._connected.done():
+            return
+        if code.is_failure:
+            self._connected.set_exception(RefusedError(code.value, str(code)))
+            return
         self.receive_maximum = getattr(properties, "ReceiveMaximum", self.receive_maximum)
         limit = getattr(properties, "MaximumPacketSize", self.maximum_packet_bytes)
         self.maximum_packet_bytes = min(limit, self.maximum_packet_bytes)
-        super()._on_connect(client, userdata, flags, reason_code, properties)
+        self._connected.set_result(None)
 
     def _on_disconnect(
-        self, client: Any, userdata: Any, flags: Any, reason_code: ReasonCode, properties: Properties | None = None
+        self, _client: Client, _userdata: Any, _flags: Any, code: ReasonCode, _properties: Properties | None
     ) -> None:
-        """As aiomqtt's, and closed before any answer ends the wait for one."""
-        if not self._connected.done():
-            self._connected.set_exception(_closed(reason_code))
-        super()._on_disconnect(client, userdata, flags, reason_code, properties)
+        self._end(_reason(str(code)))
 
-    def _on_publish(
-        self, client: Any, userdata: Any, mid: int, reason_code: ReasonCode, properties: Properties
+    def _on_publish(self, _client: Client, _userdata: Any, mid: int, code: ReasonCode, _properties: Any) -> None:
+        self.acknowledged(mid, str(code) if code.is_failure else "")
+
+    def _on_subscribe(
+        self, _client: Client, _userdata: Any, mid: int, codes: list[ReasonCode], _properties: Any
     ) -> None:
-        super()._on_publish(client, userdata, mid, reason_code, properties)
-        self.acknowledged(mid, str(reason_code) if reason_code.value >= _FAILURE else "")
+        if (answer := self._answers.get(mid)) and not answer.done():
+            answer.set_result(codes)
 
-    def _on_socket_register_write(self, client: Any, userdata: Any, sock: Any) -> None:  # noqa: ARG002
-        """As aiomqtt's, which may come to a socket that is closed by then, and its number another's."""
-        if threading.get_ident() != self._thread:
-            self._loop.call_soon_threadsafe(self._write_when_ready, sock)
-        elif not self._writes_soon:
-            self._writes_soon = self._loop.call_soon(self._write_soon, sock)
+    def _on_register_write(self, _client: Client, _userdata: Any, _sock: Any) -> None:
+        """Write once for all that is handed over by the loop's next turn."""
+        self._written.clear()
+        if not (self._writes_soon or self._is_writing or self._waits_for_network):
+            self._writes_soon = self._loop.call_soon(self._write)
 
-    def _write_soon(self, sock: Any) -> None:
-        """Once for all that was handed over by now; what the socket does not take waits until it is ready."""
-        self._writes_soon = None
-        if self._is_open(sock):
-            self._write()
-            if self._client.want_write():
-                self._write_when_ready(sock)
+    # What the event loop calls.
 
-    def _is_open(self, sock: Any) -> bool:
-        """Whether it is the socket of the connection, and not one of before."""
-        own: Any = self._client.socket()
-        return own is not None and own is sock and own.fileno() >= 0
+    def _read(self) -> None:
+        """Read once; again soon where TLS has read ahead, of which the loop knows nothing."""
+        sock = self._socket
+        if sock is None or not sock.is_open or self._is_paused or not sock.fill():
+            return
+        self._hand_over(sock)
+        if self._limiter.is_full and sock.is_open:
+            self._is_paused = True
+            self._loop.remove_reader(sock.fileno())
+        elif sock.n_pending_bytes:
+            self._loop.call_soon(self._read)
 
-    def _write_when_ready(self, sock: Any) -> None:
-        if self._is_open(sock):
-            self._loop.add_writer(sock.fileno(), self._write)
+    def _hand_over(self, sock: BufferedSocket) -> None:
+        """Let paho read what came."""
+        try:
+            while sock.has_unread:
+                self._client.loop_read()
+        except Exception as error:  # noqa: BLE001  paho's may be of any kind, and each ends the connection
+            self._end(_reason(error))
+
+    def _resume(self) -> None:
+        """Read again after a pause."""
+        self._is_paused = False
+        if self._socket and self._socket.is_open and not self._lost.done():
+            self._loop.add_reader(self._socket.fileno(), self._read)
+            self._loop.call_soon(self._read)
 
     def _write(self) -> None:
+        """Write what was handed over; what the network does not take waits until it does."""
+        if self._writes_soon:
+            self._writes_soon.cancel()
+            self._writes_soon = None
+        sock = self._socket
+        if sock is None or not sock.is_open or self._lost.done():
+            return
+        self._is_writing = True
         try:
             self._client.loop_write()
-        except Exception as error:  # noqa: BLE001  paho's may be of any kind, and each ends the connection
-            if not self._disconnected.done():
-                self._disconnected.set_exception(error)
+            sock.flush()
+            while self._client.want_write() and not sock.n_unsent_bytes:
+                self._client.loop_write()
+                sock.flush()
+        except Exception as error:  # noqa: BLE001  as of reading
+            while sock.fill():  # the broker may have answered before it closed the connection
+                self._hand_over(sock)
+            self._end(_reason(error))
+        finally:
+            self._is_writing = False
+        self._await_network(sock)
 
-    def _end_of_wait(self, disconnected: asyncio.Future[None]) -> None:
-        """A connection that broke while it was made ends the wait too; either way the error has been seen."""
-        error = None if disconnected.cancelled() else disconnected.exception()
+    def _await_network(self, sock: BufferedSocket) -> None:
+        """Go on writing as soon as the network takes more, where something is left."""
+        if not sock.is_open or self._lost.done():
+            return
+        waits = sock.n_unsent_bytes > 0 or self._client.want_write()
+        if waits and not self._waits_for_network:
+            self._loop.add_writer(sock.fileno(), self._write)
+        elif self._waits_for_network and not waits:
+            self._loop.remove_writer(sock.fileno())
+        self._waits_for_network = waits
+        if not waits:
+            self._written.set()
+
+    def _keep_alive(self) -> None:
+        """Have paho send a PINGREQ where the connection was idle for KEEPALIVE_S, and end it where no answer comes."""
+        self._client.loop_misc()
+        if not self._lost.done():
+            self._next_ping = self._loop.call_later(_KEEPALIVE_CHECK_S, self._keep_alive)
+
+    def _end(self, reason: str) -> None:
+        """The connection is gone."""
+        if self._lost.done():
+            return
+        self._lost.set_result(reason)
+        self._stop()
+        if not self._connected.done():
+            refusal = self._socket.refusal if self._socket else ""
+            words = f": {refusal}" if refusal else f" without an answer{self._hint}"
+            error = ConnectionLostError(f"it closes the connection{words}", other_protocol=not refusal)
+            self._connected.set_exception(error)
+        self._written.set()
         self._queue.put_nowait(_END)
-        if error and not self._connected.done():
-            self._connected.set_exception(aiomqtt.MqttError(str(error)))
 
-    def _abandon_opening(self, opening: asyncio.Future[Any]) -> None:
-        self._abandon()
-        if not opening.cancelled():
-            opening.exception()
+    def _stop(self) -> None:
+        """Forget the socket in the event loop, before it is closed: its number may soon be another's."""
+        if self._next_ping:
+            self._next_ping.cancel()
+        if self._socket and self._socket.is_open:
+            self._loop.remove_reader(self._socket.fileno())
+            self._loop.remove_writer(self._socket.fileno())
+        self._waits_for_network = False
 
     def _abandon(self) -> None:
-        self._client._sock_close()  # noqa: SLF001  paho closes a socket only after writing a DISCONNECT to it
+        """Close the socket; paho by itself does so only after it wrote a DISCONNECT."""
+        self._stop()
+        if self._wrapper.wrapped:
+            self._wrapper.wrapped.abort()
         if self._connected.done() and not self._connected.cancelled():
             self._connected.exception()
 
-
-class _TlsSocket(ssl.SSLSocket):
-    """A socket that is closed where its handshake fails, which paho forgets, or where a service poses as the broker."""
-
-    def do_handshake(self, block: bool = False) -> None:
-        try:
-            super().do_handshake(block)
-            check_broker(self.getpeercert())
-        except OSError:
-            self.close()
-            raise
-
-
-def _tls_context(address: BrokerAddress) -> ssl.SSLContext:
-    """The address's authority, else the system's or those of $SSL_CERT_FILE. ConfigError for files of no use."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    if address.ca:
-        load_authority(context, address.ca, str(address))
-    else:
-        context.load_default_certs()
-    load_own(context, address.cert, address.key, str(address))
-    context.sslsocket_class = _TlsSocket
-    return context
-
-
-def _session(options: SessionOptions, protocol: aiomqtt.ProtocolVersion) -> dict[str, Any]:
-    if protocol == MQTT_3_1_1:
-        return {"clean_session": not options.session_s}
-    properties = _properties(
-        PacketTypes.CONNECT,
-        ReceiveMaximum=SUBSCRIBER_RECEIVE_MAXIMUM,
-        MaximumPacketSize=MAX_PACKET_BYTES,
-        SessionExpiryInterval=options.session_s,
-    )
-    return {"properties": properties, "clean_start": False if options.session_s else MQTT_CLEAN_START_FIRST_ONLY}
-
-
-def _will(message: Message, protocol: aiomqtt.ProtocolVersion) -> aiomqtt.Will:
-    properties = None
-    if protocol == MQTT_5:
-        properties = _properties(PacketTypes.WILLMESSAGE, ContentType=message.content_type)
-    return aiomqtt.Will(message.topic, message.payload, message.qos, message.retain, properties)
-
-
-@cache
-def _content_type(content_type: str) -> Properties:
-    return _PackedOnce(_properties(PacketTypes.PUBLISH, ContentType=content_type))
-
-
-class _PackedOnce(Properties):
-    """Properties that do not change: to pack them anew costs more than the rest of a small message."""
-
-    def __init__(self, properties: Properties) -> None:
-        self.__dict__.update(properties.__dict__, packed=properties.pack())  # type: ignore[no-untyped-call]
-
-    def pack(self) -> bytes:
-        packed: bytes = self.__dict__["packed"]
-        return packed
-
-
-def _properties(packet_type: int, **values: str | int) -> Properties:
-    properties = Properties(packet_type)  # type: ignore[no-untyped-call]
-    for name, value in values.items():
-        setattr(properties, name, value)
-    return properties
-
-
-def _closed(reason_code: ReasonCode) -> aiomqtt.MqttError:
-    return aiomqtt.MqttCodeError(reason_code, "closed before an answer")
-
-
-def _as_lost(error: Exception, timeout_s: float, refusal: str = "", hint: str = "") -> ConnectionLostError:
-    """The errors of aiomqtt in words for a person. `refusal`: of TLS, where there was one."""
-    if isinstance(error, MqttConnectError) and isinstance(error.rc, ReasonCode):
-        return RefusedError(error.rc.value, str(error.rc))
-    if refusal:
-        return ConnectionLostError(f"it closes the connection: {refusal}")
-    if isinstance(error, aiomqtt.MqttCodeError):
-        return ConnectionLostError(f"it closes the connection without an answer{hint}", other_protocol=True)
-    if str(error) == "Operation timed out":
+    def _no_answer(self) -> ConnectionLostError:
         return ConnectionLostError(
-            f"no answer within {math.ceil(timeout_s)} s; is it an MQTT broker?", other_protocol=True
+            f"no answer within {math.ceil(self._answer_s)} s; is it an MQTT broker?", other_protocol=True
         )
+
+
+def _not_connected(error: Exception, hint: str) -> ConnectionLostError:
+    """Why there is no TCP or TLS connection, in words for a person."""
     reason = _reason(error)
     return ConnectionLostError(f"{reason}{hint}" if "reset by peer" in reason or "EOF" in reason else reason)
 
@@ -353,8 +340,8 @@ def _hint(address: BrokerAddress) -> str:
     return "; does it speak TLS, and take this certificate?" if address.cert else "; does it speak TLS?"
 
 
-def _reason(error: BaseException | None) -> str:
-    text = re.sub(r"^\[(Errno -?\d+|code:\d+)\] ", "", in_words(error or "")) or "closed"
+def _reason(error: object) -> str:
+    text = re.sub(r"^\[Errno -?\d+\] ", "", in_words(error)) or "closed"
     if text == "Unspecified error":  # paho's word for an end without a word
         return "it was closed (by the broker, by the network, or for another client of the same name)"
     return text[:1].lower() + text[1:]

@@ -1,138 +1,173 @@
-"""What comes in over a connection, with a bound on each message and on all that wait.
+"""Splits what a broker sends into packets, with a bound on each message and on all that wait here.
 
-In: packets as paho reads them. Out: messages, each with one copy of its payload. A message larger than
-MAX_PACKET_BYTES is not kept while it is read; it is acknowledged, dropped and told of. An MQTT 5 broker does not even
-send it, since the connection announces the bound. Beyond MAX_WAITING_BYTES nothing is read until some is taken up:
-then the broker has to wait.
+In: bytes of the connection, split anywhere. Out: messages, each with one copy of its payload, and all other packets
+as bytes for the client library. A message larger than MAX_PACKET_BYTES is not kept while it is read: it is
+acknowledged, dropped and logged. An MQTT 5 broker does not even send it, since the connection announces the bound.
+Beyond MAX_WAITING_BYTES the connection stops reading until some messages are taken up (back-pressure).
 """
 
 from __future__ import annotations
 
-import asyncio
-import ssl
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import structlog
-from paho.mqtt.client import MQTTMessage
-from paho.mqtt.enums import MQTTErrorCode
-from paho.mqtt.properties import VariableByteIntegers
-
-from ..system.tls import in_words
 
 MAX_PACKET_BYTES = 64 << 20
 """Over twice the largest that is made: an image of 4 million samples, a radargram of 1024 traces, a batch of 16 MiB."""
 MAX_WAITING_BYTES = 64 << 20
 
-_RECEIVE_BYTES = 1 << 16
 _OVERHEAD_BYTES = 1000
 """Of a message here, beside its payload."""
 _HEAD_BYTES = 2 + 65_535 + 2
 """Topic and packet id: what is kept of a message that is dropped."""
 _PUBLISH = 0x30
+_NO_MQTT = "the broker sends what is no MQTT"
 _log = structlog.get_logger("mqtt")
 
 
-class ReceiveLimiter:
-    """Stands between a paho client and its socket. `taken` is told of each message that is taken up."""
+@dataclass(frozen=True, slots=True)
+class ReceivedMessage:
+    """A PUBLISH. `packet_id`: 0 at QoS 0."""
 
-    def __init__(self, client: Any, *, with_properties: bool) -> None:
-        self._client = client
+    topic: str
+    payload: bytes
+    qos: int
+    retain: bool
+    packet_id: int
+
+
+class ReceiveLimiter:
+    """Parses the stream of one connection. `deliver` takes each message, `acknowledge` the packet id of a dropped one.
+
+    `with_properties`: the connection speaks MQTT 5.
+    """
+
+    def __init__(
+        self,
+        *,
+        with_properties: bool,
+        deliver: Callable[[ReceivedMessage], None],
+        acknowledge: Callable[[int], None],
+    ) -> None:
         self._with_properties = with_properties
-        self._receive = client._sock_recv  # noqa: SLF001  paho has no other place to stand at
-        self._read_publish = client._handle_publish  # noqa: SLF001
-        client._sock_recv = self._receive_bounded  # noqa: SLF001
-        self._send = client._sock_send  # noqa: SLF001
-        client._sock_send = self._send_or_read  # noqa: SLF001
-        client._handle_publish = self._take_publish  # noqa: SLF001
+        self._deliver = deliver
+        self._acknowledge = acknowledge
+        self._head = bytearray()
+        """Fixed header of the packet that is being read: its kind and its length in up to four digits."""
+        self._body = bytearray()
+        """What is here of the packet that is being read; of one that is too large the first _HEAD_BYTES."""
+        self._n_body = self._n_left = 0
+        """Length of that packet after its fixed header, and how much of it is still to come."""
         self._n_waiting_bytes = 0
-        self._paused: Any = None
-        """The socket, while it is not read."""
         self.n_dropped = 0
         self.n_read_bytes = 0
-        """All that came from the socket."""
-        self.refusal = ""
-        """What TLS said when the other side ended it."""
-
-    def taken(self, n_payload_bytes: int) -> None:
-        """A message is taken up; reading goes on once half of the room is free."""
-        self._n_waiting_bytes -= n_payload_bytes + _OVERHEAD_BYTES
-        if self._paused is not None and self._n_waiting_bytes < MAX_WAITING_BYTES // 2:
-            sock, self._paused = self._paused, None
-            if sock is self._client.socket() and sock.fileno() >= 0:
-                self._client.on_socket_open(self._client, None, sock)
-
-    def _receive_bounded(self, n_bytes: int) -> bytes:
-        """In pieces for which the heap has memory; paho asks for all that a message lacks, in new memory each time."""
-        packet = self._client._in_packet  # noqa: SLF001
-        if packet["remaining_length"] > MAX_PACKET_BYTES:
-            if packet["command"] & 0xF0 != _PUBLISH:
-                raise ConnectionError("the broker sends what is no MQTT")
-            del packet["packet"][_HEAD_BYTES:]
-        try:
-            octets: bytes = self._receive(min(n_bytes, _RECEIVE_BYTES))
-        except ssl.SSLError as error:
-            self.refusal = in_words(error)
-            raise
-        self.n_read_bytes += len(octets)
-        return octets
-
-    def _send_or_read(self, octets: bytes) -> int:
-        """Write; where the connection is gone, read first what the broker answered before it closed that."""
-        try:
-            n_bytes: int = self._send(octets)
-        except BlockingIOError:
-            raise
-        except OSError:
-            while not self._client._packet_read():  # noqa: SLF001
-                pass
-            raise
-        return n_bytes
 
     @property
-    def is_paused(self) -> bool:
-        """Whether nothing is read until some of what waits is taken up."""
-        return self._paused is not None
+    def is_full(self) -> bool:
+        """Whether more waits here than should."""
+        return self._n_waiting_bytes > MAX_WAITING_BYTES
 
-    def _take_publish(self) -> MQTTErrorCode:
-        """A PUBLISH with one copy of its payload. Paho makes nine, for properties that nobody asks for here.
+    @property
+    def has_room(self) -> bool:
+        """Whether half of the room is free, so that reading may go on."""
+        return self._n_waiting_bytes < MAX_WAITING_BYTES // 2
 
-        What is not as it should be is left to paho, which knows what to say of it.
+    def take_up(self, message: ReceivedMessage) -> None:
+        """A message that was delivered no longer waits."""
+        self._n_waiting_bytes -= len(message.payload) + _OVERHEAD_BYTES
+
+    def feed(self, octets: memoryview) -> bytes:
+        """Parse the next bytes; returns the packets that are no messages. ConnectionError for what is no MQTT."""
+        self.n_read_bytes += len(octets)
+        others = bytearray()
+        at = 0
+        while at < len(octets):
+            if self._n_left:
+                at = self._continue(octets, at, others)
+                continue
+            self._head.append(octets[at])
+            at += 1
+            if len(self._head) > 1 and self._head[-1] < 0x80:
+                at = self._begin(octets, at, others)
+            elif len(self._head) > 4:
+                raise ConnectionError(_NO_MQTT)
+        return bytes(others)
+
+    def _begin(self, octets: memoryview, at: int, others: bytearray) -> int:
+        """The fixed header is here. Read the packet where it is whole, else keep what there is. Returns its end."""
+        n_body = sum((digit & 0x7F) << 7 * i for i, digit in enumerate(self._head[1:]))
+        if n_body > MAX_PACKET_BYTES and self._head[0] & 0xF0 != _PUBLISH:
+            raise ConnectionError(_NO_MQTT)
+        self._n_body = n_body
+        if at + n_body > len(octets):
+            self._n_left = n_body
+            return self._continue(octets, at, others)
+        self._read(octets[at : at + n_body], others)
+        return at + n_body
+
+    def _continue(self, octets: memoryview, at: int, others: bytearray) -> int:
+        """Add to the packet that was begun, and read it where it is whole now. Returns the end of what was used."""
+        end = min(at + self._n_left, len(octets))
+        self._n_left -= end - at
+        if self._n_body > MAX_PACKET_BYTES:
+            self._body += octets[at : min(end, at + _HEAD_BYTES - len(self._body))]
+        else:
+            self._body += octets[at:end]
+        if not self._n_left:
+            body, self._body = self._body, bytearray()
+            self._read(memoryview(body), others)
+        return end
+
+    def _read(self, body: memoryview, others: bytearray) -> None:
+        """Read a whole packet."""
+        kind = self._head[0]
+        if kind & 0xF0 != _PUBLISH:
+            others += self._head
+            others += body
+        elif self._n_body > MAX_PACKET_BYTES:
+            self._drop(kind, body)
+        else:
+            message = self._publish(kind, body)
+            self._n_waiting_bytes += len(message.payload) + _OVERHEAD_BYTES
+            self._deliver(message)
+        self._head.clear()
+
+    def _publish(self, kind: int, body: memoryview) -> ReceivedMessage:
+        """A PUBLISH with one copy of its payload (MQTT 5.0 3.3); its properties are not of use here.
+
+        Subscriptions ask for QoS 1 and announce no topic aliases, so QoS 2 or an empty topic is a protocol error.
         """
-        packet = self._client._in_packet  # noqa: SLF001
-        octets, qos = packet["packet"], packet["command"] >> 1 & 3
-        topic_end = 2 + int.from_bytes(octets[:2], "big")
+        qos, topic_end = kind >> 1 & 3, 2 + int.from_bytes(body[:2], "big")
         start = topic_end + 2 * qos
-        if packet["remaining_length"] > MAX_PACKET_BYTES:
-            return self._drop(packet, topic_end)
-        if self._with_properties and start < len(octets):
-            n_properties, n_length = VariableByteIntegers.decode(bytes(octets[start : start + 4]))  # type: ignore[no-untyped-call]
-            start += n_length + n_properties
-        if qos > 1 or start > len(octets) or topic_end == 2:
-            unread: MQTTErrorCode = self._read_publish()
-            return unread
-        with memoryview(octets) as view:
-            message = MQTTMessage(
-                int.from_bytes(view[topic_end : topic_end + 2 * qos], "big"), bytes(view[2:topic_end])
-            )
-            message.payload = bytes(view[start:])
-        message.qos, message.retain = qos, bool(packet["command"] & 1)
-        self._client._handle_on_message(message)  # noqa: SLF001
-        self._n_waiting_bytes += len(message.payload) + _OVERHEAD_BYTES
-        if self._n_waiting_bytes > MAX_WAITING_BYTES and self._paused is None:
-            self._pause()
-        return MQTTErrorCode.MQTT_ERR_SUCCESS
+        packet_id = int.from_bytes(body[topic_end:start], "big")
+        if self._with_properties:
+            start = _after_properties(body, start)
+        if qos > 1 or topic_end == 2 or start > len(body):
+            raise ConnectionError(_NO_MQTT)
+        try:
+            topic = str(body[2:topic_end], "utf-8")
+        except UnicodeDecodeError:
+            raise ConnectionError(_NO_MQTT) from None
+        return ReceivedMessage(topic, bytes(body[start:]), qos, bool(kind & 1), packet_id)
 
-    def _pause(self) -> None:
-        self._paused = self._client.socket()
-        if self._paused is not None:
-            asyncio.get_running_loop().remove_reader(self._paused.fileno())
-
-    def _drop(self, packet: dict[str, Any], topic_end: int) -> MQTTErrorCode:
-        octets, qos = packet["packet"], packet["command"] >> 1 & 3
+    def _drop(self, kind: int, body: memoryview) -> None:
+        topic_end = 2 + int.from_bytes(body[:2], "big")
         self.n_dropped += 1
-        if self.n_dropped.bit_count() == 1:  # 1, 2, 4, 8, ...: told, but not without end
-            topic = bytes(octets[2:topic_end]).decode("utf-8", "replace")[:200]
-            _log.warning("dropped: too large", topic=topic, bytes=packet["remaining_length"], so_far=self.n_dropped)
-        if qos:
-            self._client.ack(int.from_bytes(octets[topic_end : topic_end + 2], "big"), qos)
-        return MQTTErrorCode.MQTT_ERR_SUCCESS
+        if self.n_dropped.bit_count() == 1:  # 1, 2, 4, 8, ...: logged, but not without end
+            topic = str(body[2:topic_end], "utf-8", "replace")[:200]
+            _log.warning("dropped: too large", topic=topic, bytes=self._n_body, so_far=self.n_dropped)
+        if kind >> 1 & 3:
+            self._acknowledge(int.from_bytes(body[topic_end : topic_end + 2], "big"))
+
+
+def _after_properties(body: memoryview, start: int) -> int:
+    """Where the properties end whose length, a variable byte integer, stands at `start`."""
+    length = shift = 0
+    for digit in body[start : start + 4]:
+        start += 1
+        length |= (digit & 0x7F) << shift
+        shift += 7
+        if digit < 0x80:
+            return start + length
+    raise ConnectionError(_NO_MQTT)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import structlog
 
 from ..model.errors import RunError
+from ..system.backoff import Backoff
 from .address import BrokerAddress
 from .connection import MQTT_3_1_1, MQTT_5, Connection
 from .session import ConnectionLostError, SessionOptions
@@ -54,7 +55,7 @@ class Reconnector:
         self._timing = timing
         self._tell = tell
         self._protocols = [MQTT_5, MQTT_3_1_1] if address.mqtt_5 else [MQTT_3_1_1]
-        self._n_fruitless = 0
+        self._backoff = Backoff(timing.pause_s, timing.longest_pause_s)
         self.trouble = ""
         """Why there is no connection; empty while there is one."""
 
@@ -73,7 +74,7 @@ class Reconnector:
                 if str(error) not in told and math.isinf(end):
                     self._tell(f"waiting for {self._address}: {error}")
                     told.add(str(error))
-            await asyncio.sleep(self._pause_s())
+            await self._backoff.wait()
 
     async def reconnect(self, reason: str) -> Connection:
         """Tell that the connection is lost, wait for another for as long as it takes, and tell that it is back.
@@ -81,7 +82,7 @@ class Reconnector:
         RunError only where a broker of our own has ended for good.
         """
         self._tell(f"lost the connection to {self._address}: {reason}; waiting for it, and keeping what is unsent")
-        await asyncio.sleep(self._pause_s())
+        await self._backoff.wait()
         connection = await self.patient("still waiting for", {reason})
         self._tell(f"connected to {self._address} again")
         return connection
@@ -103,11 +104,11 @@ class Reconnector:
             else:
                 self.trouble = ""
                 return connection
-            await asyncio.sleep(self._pause_s())
+            await self._backoff.wait()
 
     def reset_backoff(self) -> None:
         """The connection serves: the next pause is a short one."""
-        self._n_fruitless = 0
+        self._backoff.reset()
 
     async def _open(self) -> Connection:
         """Connect by the first protocol that the broker takes, and remember it."""
@@ -119,11 +120,6 @@ class Reconnector:
         connection = await Connection(self._address, self._options, self._protocols[1]).open()
         del self._protocols[0]
         return connection
-
-    def _pause_s(self) -> float:
-        pause_s = min(self._timing.pause_s * (1 << self._n_fruitless), self._timing.longest_pause_s)
-        self._n_fruitless = min(self._n_fruitless + 1, 16)
-        return pause_s
 
     def _give_up_where_ended(self) -> None:
         if not self._address.alive:

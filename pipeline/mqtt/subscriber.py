@@ -45,7 +45,7 @@ async def subscribe(
             async for message in connection.received(n_in_work):
                 reconnector.reset_backoff()
                 on_depth(connection.n_waiting)
-                yield str(message.topic), bytes(message.payload), message.retain
+                yield message.topic, message.payload, message.retain
         except ConnectionLostError as error:
             reason = str(error)
         finally:

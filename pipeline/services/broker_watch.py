@@ -5,25 +5,24 @@ mosquitto drops what is over the limits of a client without a word to either sid
 
 from __future__ import annotations
 
-import asyncio
 import math
 import time
-from contextlib import aclosing
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Never
 
+import aiomqtt
 import structlog
 
-from ..model.errors import RunError
 from ..mqtt.address import BrokerAddress
-from ..mqtt.reconnect import Timing
-from ..mqtt.subscriber import subscribe
+from ..mqtt.tls import client_context
+from ..system.backoff import Backoff
 from .metrics import PublishMeters
 
 ROOT = "$SYS/broker/"
 TOPICS = ("clients/connected", "clients/disconnected", "heap/current", "publish/messages/dropped")
 STALE_S = 35.0
 """Without a word for so long a broker counts as away; mosquitto speaks every 10 s."""
-_REFUSED_PAUSE_S = 60.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 _log = structlog.get_logger("broker")
 
 
@@ -47,23 +46,37 @@ class BrokerWatch:
         return True, {"answers": self.answers}
 
     async def run(self) -> None:
+        """Connect again with backoff whenever the connection is lost; each new refusal is logged once."""
+        backoff, logged = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S), ""
         while True:
             try:
-                await self._follow()
-            except RunError as error:
-                _log.warning("a broker cannot be watched", broker=self._name, reason=str(error))
-                await asyncio.sleep(_REFUSED_PAUSE_S)
+                await self._follow(backoff.reset)
+            except aiomqtt.exceptions.MqttConnectError as error:
+                if logged != str(error.rc):
+                    logged = str(error.rc)
+                    _log.warning("a broker cannot be watched", broker=self._name, reason=logged.lower())
+            except aiomqtt.MqttError:
+                logged = ""  # `answers` says it
+            await backoff.wait()
 
-    async def _follow(self) -> None:
-        topics = [ROOT + topic for topic in TOPICS]
-        patient = Timing(first_s=math.inf)
-        watching = subscribe(self._address, topics, timing=patient, on_trouble=lambda _: None)  # `answers` tells it
-        async with aclosing(watching) as messages:
-            async for topic, payload, _ in messages:
-                value = _number(payload)
+    async def _follow(self, heard: Callable[[], None]) -> Never:
+        """Read `$SYS` until the connection is lost, which is an MqttError. MQTT 3.1.1, which every broker speaks."""
+        address = self._address
+        async with aiomqtt.Client(
+            address.host,
+            address.port,
+            username=address.username,
+            password=address.password,
+            tls_context=client_context(address),
+        ) as client:
+            await client.subscribe([(ROOT + topic, 0) for topic in TOPICS])
+            async for message in client.messages:
+                value = _number(message.payload)
                 if value is not None:
+                    heard()
                     self._heard_s = time.monotonic()
-                    self._set(topic.removeprefix(ROOT), value)
+                    self._set(message.topic.value.removeprefix(ROOT), value)
+        raise aiomqtt.MqttError("the connection was closed")
 
     def _set(self, topic: str, value: float) -> None:
         meters, name = self._meters, self._name
@@ -76,9 +89,9 @@ class BrokerWatch:
                 meters.broker_dropped.labels(name).set(value)
 
 
-def _number(payload: bytes) -> float | None:
+def _number(payload: Any) -> float | None:
     try:
         value = float(payload)
-    except ValueError:
+    except (TypeError, ValueError):
         return None
     return value if math.isfinite(value) else None

@@ -16,6 +16,7 @@ from ..model.batches import Message
 from ..model.errors import RunError
 from ..mqtt.publisher import Publisher, PublishRefusedError
 from ..mqtt.receive_limit import MAX_PACKET_BYTES
+from ..system.backoff import Backoff
 from .protocol import Chunk, Offer, Output, Presence, StageMessage, pack, stage_topic, unpack
 
 SHARE = "$share/decode"
@@ -148,20 +149,19 @@ class MqttBus:
         return not refused
 
     async def received(self) -> AsyncGenerator[StageMessage, None]:
-        pause_s = _FIRST_PAUSE_S
+        backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         while True:
             try:
                 async with aclosing(self._listen(self._note, self._subscribed)) as messages:
                     async for topic, payload, _ in messages:
-                        pause_s = _FIRST_PAUSE_S
+                        backoff.reset()
                         if message := self._unpacked(topic, payload):
                             yield message
             except RunError as error:
                 if self._unheard != str(error):
                     _log.error("the broker refuses the service", reason=str(error))
                 self._unheard = str(error)
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            await backoff.wait()
 
     def _unpacked(self, topic: str, payload: bytes) -> StageMessage | None:
         try:

@@ -19,6 +19,7 @@ import numpy as np
 
 from ..model.batches import ByteBatch
 from ..recordings.log import Committed
+from ..system.backoff import Backoff
 from .protocol import Ack, Chunk, Claim, Nack, Offer, Restarted, RunId, StageMessage
 
 _NOTHING = ByteBatch(np.empty(0, np.uint8), np.empty(0, np.int64), np.empty(0, np.int64))
@@ -75,6 +76,7 @@ class Dispatch:
         self._end_sent = False
         self._all_done_at: float | None = None
         self._n_fruitless = 0
+        self._backoff = Backoff(_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S)
         self._progress_at = self._asked_at = -math.inf
         self._why_anew = ""
         """Why the run before was in vain; empty after progress."""
@@ -180,6 +182,7 @@ class Dispatch:
         """More follows in a pass whose end may have been sent: then it begins a new run."""
         if self._end_sent or self.finished:
             self._n_fruitless = 0
+            self._backoff.reset()
             self._begin_run(0.0)
 
     def close(self) -> None:
@@ -196,8 +199,7 @@ class Dispatch:
         """Begin again from the first byte: at once, or with backoff where the runs before were in vain."""
         self.close()
         self.n_runs += 1
-        backoff_s = min(_FIRST_BACKOFF_S * 2 ** (self._n_fruitless - 2), _LONGEST_BACKOFF_S)
-        self._offer_at = now + backoff_s if self._n_fruitless > 1 else 0.0
+        self._offer_at = now + self._backoff.next_s() if self._n_fruitless > 1 else 0.0
         self._n_fruitless = min(self._n_fruitless + 1, 16)
         self._refused = False
         self._id = RunId(self._station, self._name, secrets.token_hex(6))
@@ -220,6 +222,7 @@ class Dispatch:
             return
         if done.n_bytes > self.n_best or done.ended:
             self._n_fruitless = 0
+            self._backoff.reset()
             self._progress(now)
         self.n_best = max(self.n_best, done.n_bytes)
         if done.ended and self._end_sent and done.n_bytes == self.n_sent:

@@ -25,6 +25,7 @@ from ..model.errors import ConfigError, RunError
 from ..recordings.compression import compression
 from ..recordings.pass_folder import begins_with_record
 from ..recordings.reader import all_at_rate, paced, read_pass
+from ..system.backoff import Backoff
 from ..system.tls import HANDSHAKE_S, in_words, options
 from .address import Station, tls_of
 from .feed_messages import HEAD_BYTES, HELLO_S, Hello, digest_of
@@ -68,7 +69,7 @@ class _Retry:
         self._to, self._patience_s = to, patience_s
         self._began_at = time.monotonic()
         self._logged_at: dict[str, float] = {}
-        self._pause_s = FIRST_PAUSE_S
+        self._backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._n_silent = 0
         self.has_met = False
         """Whether the receiver has answered yet."""
@@ -79,7 +80,7 @@ class _Retry:
 
     def progressed(self) -> None:
         """More is recorded than before."""
-        self._pause_s = FIRST_PAUSE_S
+        self._backoff.reset()
 
     async def wait(self, error: OSError) -> None:
         """Until the next try. RunError where there should be none."""
@@ -91,8 +92,7 @@ class _Retry:
         if now - self._logged_at.get(reason, -QUIET_S) >= QUIET_S:
             self._logged_at[reason] = now
             _log.warning("trying on", to=self._to, reason=reason)
-        await asyncio.sleep(self._pause_s)
-        self._pause_s = min(2 * self._pause_s, LONGEST_PAUSE_S)
+        await self._backoff.wait()
 
 
 async def feed(

@@ -18,6 +18,7 @@ from typing import Protocol
 import structlog
 
 from ..model.errors import RunError
+from ..system.backoff import Backoff
 from ..system.tls import HANDSHAKE_S, in_words, n_refused, options
 from .address import Station, tls_of
 from .tcp_protocol import TcpReceiver, listen
@@ -27,7 +28,7 @@ TAKEOVER_S = 5.0
 MAX_CANDIDATES = 8
 PEEK_BYTES = 1 << 16
 LOOK_S = 0.25
-_LONGEST_PAUSE_S = 5.0
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _log = structlog.get_logger("station")
 
 
@@ -202,7 +203,7 @@ class TcpClient:
         self._tls = tls_of(station, server=False)
 
     async def arrivals(self) -> AsyncIterator[Arrival]:
-        pause_s, told = 0.1, set()
+        backoff, told = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S), set()
         while True:
             try:
                 connection = await _dial(self._station, self._tls)
@@ -211,8 +212,7 @@ class TcpClient:
                 if reason not in told:
                     _log.warning("cannot connect; trying on", station=self._station.name, reason=reason)
                 told.add(reason)
-                await asyncio.sleep(pause_s)
-                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+                await backoff.wait()
                 continue
             _log.info("connected", station=self._station.name)
             told.clear()
@@ -220,14 +220,13 @@ class TcpClient:
                 anew = True
                 with suppress(OSError):
                     while piece := await connection.read():
-                        pause_s = 0.1
+                        backoff.reset()
                         yield replace(now_one(piece), anew=anew)
                         anew = False
             finally:
                 connection.abort()
             _log.warning("the station closed the connection", station=self._station.name)
-            await asyncio.sleep(pause_s)
-            pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
+            await backoff.wait()
 
     def recorded(self, n_bytes: int) -> None:
         """A station does not ask."""

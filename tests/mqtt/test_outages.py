@@ -34,9 +34,9 @@ asyncio.run(main())
 """
 
 
-async def gather_until(stream, is_last):
+async def gather_until(stream, is_last, payloads=None):
     """The payloads of a subscription up to the last."""
-    payloads = []
+    payloads = [] if payloads is None else payloads
     async with aclosing(stream):
         async for _, payload, _ in stream:
             payloads.append(payload)
@@ -45,12 +45,19 @@ async def gather_until(stream, is_last):
     return payloads
 
 
+async def until(condition, within_s=20):
+    async with asyncio.timeout(within_s):
+        while not condition():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def test_messages_arrive_in_order_with_their_topics(mosquitto):
     broker = await mosquitto()
+    listening = asyncio.Event()
     async with Publisher(broker.address) as publisher:
-        stream = subscribe(broker.address, ["m/#"])
+        stream = subscribe(broker.address, ["m/#"], on_listening=listening.set)
         first = asyncio.ensure_future(anext(stream))
-        await asyncio.sleep(0.1)
+        await listening.wait()
         await publisher.publish([Message(f"m/{i % 3}", b"%d" % i) for i in range(30)])
         got = [await first] + [await anext(stream) for _ in range(29)]
         await stream.aclose()
@@ -76,21 +83,22 @@ async def test_the_content_type_goes_along_in_mqtt_5(mosquitto):
 
 async def test_a_broker_killed_in_mid_stream_costs_a_subscriber_with_a_session_nothing(mosquitto, hasty):
     broker = await mosquitto("allow_anonymous true", "persistence true", "autosave_interval 1")
-    told = []
+    told, received = [], []
     sent = [b"%d" % i for i in range(400)]
     subscription = subscribe(
         broker.address, ["s"], client_id="reader", session_s=600, timing=hasty, on_trouble=told.append
     )
-    reader = asyncio.create_task(gather_until(subscription, lambda payload: payload == sent[-1]))
-    await asyncio.sleep(1.5)  # the session is on disk now
+    reader = asyncio.create_task(gather_until(subscription, lambda payload: payload == sent[-1], received))
+    saved = broker.folder / "mosquitto.db"
+    await until(lambda: saved.exists() and b"reader" in saved.read_bytes())
     async with Publisher(broker.address, timing=hasty, on_trouble=told.append) as publisher:
         writer = asyncio.create_task(write_slowly(publisher, sent))
-        await asyncio.sleep(0.3)
+        await until(lambda: len(received) > 40)
         broker.kill()
-        await asyncio.sleep(0.3)
+        await until(lambda: sum("lost the connection" in line for line in told) == 2)
         await broker.start()
         await writer
-        received = await asyncio.wait_for(reader, 10)
+        await asyncio.wait_for(reader, 20)
     assert set(received) == set(sent)
     assert list(dict.fromkeys(received)) == sorted(set(received), key=int)
     assert sum("lost the connection" in line for line in told) == 2
@@ -109,7 +117,7 @@ async def test_a_broker_that_stands_still_is_waited_for(mosquitto, hasty):
         await publisher.publish([Message("t", b"1")])
         broker.signal(signal.SIGSTOP)
         publishing = asyncio.ensure_future(publisher.publish([Message("t", b"2", retain=True)]))
-        await asyncio.sleep(1)
+        await until(lambda: told)
         assert not publishing.done()
         broker.signal(signal.SIGCONT)
         await asyncio.wait_for(publishing, 5)
@@ -188,12 +196,14 @@ async def test_the_broker_says_the_will_of_a_publisher_that_is_killed(mosquitto)
 async def test_a_message_in_work_when_the_reader_died_comes_again(mosquitto):
     broker = await mosquitto()
 
+    listening = asyncio.Event()
+
     def reader():
-        return subscribe(broker.address, ["w"], client_id="worker", session_s=60)
+        return subscribe(broker.address, ["w"], client_id="worker", session_s=60, on_listening=listening.set)
 
     stream = reader()
     first = asyncio.ensure_future(anext(stream))
-    await asyncio.sleep(0.1)
+    await listening.wait()
     async with Publisher(broker.address) as publisher:
         await publisher.publish([Message("w", b"1"), Message("w", b"2"), Message("w", b"3")])
     assert (await first)[1] == b"1"
@@ -206,9 +216,10 @@ async def test_a_message_in_work_when_the_reader_died_comes_again(mosquitto):
 async def test_a_subscription_goes_on_after_the_broker_was_away(mosquitto, hasty):
     broker = await mosquitto()
     told = []
-    stream = subscribe(broker.address, ["t"], timing=hasty, on_trouble=told.append)
+    listening = asyncio.Event()
+    stream = subscribe(broker.address, ["t"], timing=hasty, on_trouble=told.append, on_listening=listening.set)
     reader = asyncio.create_task(gather_until(stream, lambda payload: payload == b"end"))
-    await asyncio.sleep(0.1)
+    await listening.wait()
     broker.kill()
     await broker.start()
     async with Publisher(broker.address) as publisher:
@@ -235,7 +246,5 @@ async def test_after_a_loss_it_is_told_whether_all_of_the_last_minute_went_out_a
         await publisher.publish([Message("a", b"x" * 8) for _ in range(3)])
         broker.kill()
         await broker.start()
-        async with asyncio.timeout(5):
-            while not told:  # noqa: ASYNC110
-                await asyncio.sleep(0.02)
+        await until(lambda: told)
     assert told == [complete]

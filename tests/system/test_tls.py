@@ -8,10 +8,10 @@ import subprocess
 import pytest
 from downlink_pipeline.model.errors import ConfigError, RunError
 from downlink_pipeline.mqtt.address import BrokerAddress
-from downlink_pipeline.mqtt.connection import _tls_context
 from downlink_pipeline.mqtt.publisher import Publisher
 from downlink_pipeline.mqtt.reconnect import Reconnector, Timing
 from downlink_pipeline.mqtt.session import SessionOptions
+from downlink_pipeline.mqtt.tls import client_context
 from downlink_pipeline.stations.address import read_station, tls_of
 from downlink_pipeline.stations.feed import feed
 from downlink_pipeline.stations.feed_listener import FeedListener
@@ -119,7 +119,7 @@ def test_files_that_are_of_no_use_are_told_by_their_names(lab, cert, key, told):
         subprocess.run([*words, "-out", lab / "locked.key"], check=True, capture_output=True)
     ours = BrokerAddress("127.0.0.1", 1, tls=True, cert=cert and lab / cert, key=lab / key)
     with pytest.raises(ConfigError, match=told):
-        _tls_context(ours)
+        client_context(ours)
     files = "&".join(f"{name}={lab / file}" for name, file in (("cert", cert), ("key", key)) if file)
     with pytest.raises(ConfigError, match=told):
         tls_of(read_station(f"s=tcp://127.0.0.1:1?{files}"), server=False)

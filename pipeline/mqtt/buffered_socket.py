@@ -1,0 +1,180 @@
+"""The socket between the client library and the network, with a buffer on each side.
+
+paho reads byte by byte and copies what a socket does not take at once; here it meets buffers. Bytes from the network
+go through a ReceiveLimiter, and only what is no message is left for the library to read. Packets from the library are
+taken whole, small ones joined, and written by `flush`.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections import deque
+from contextlib import suppress
+from typing import Any, Self
+
+from ..system.tls import in_words
+from .receive_limit import ReceiveLimiter
+
+_RECEIVE_BYTES = 1 << 16
+_MAX_UNSENT_BYTES = 1 << 20
+"""With so much unsent no further packet is taken."""
+_SMALL_BYTES = 1 << 13
+_JOINED_BYTES = 1 << 16
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
+
+
+class BufferedSocket:
+    """As much of a socket as paho asks for (`paho.mqtt.client.SocketLike`), around one of the network."""
+
+    def __init__(self, sock: socket.socket, limiter: ReceiveLimiter) -> None:
+        self._sock = sock
+        self._limiter = limiter
+        self._scratch = memoryview(bytearray(_RECEIVE_BYTES))
+        self._unread = b""
+        self._read_at = 0
+        self._ended = False
+        """No more comes from the network, because of `_error` if there is one."""
+        self._error: OSError | None = None
+        self._unsent: deque[bytes | bytearray | memoryview] = deque()
+        self._joining: bytearray | None = None
+        """The last of `_unsent`, where small packets may be added to it."""
+        self.n_unsent_bytes = 0
+        self.refusal = ""
+        """The reason in a TLS alert with which the broker ended the connection."""
+
+    # For paho, which makes the connection and reads and writes packets.
+
+    def settimeout(self, seconds: float) -> None:
+        self._sock.settimeout(seconds)
+
+    def setblocking(self, flag: bool) -> None:
+        self._sock.setblocking(flag)
+
+    def do_handshake(self) -> None:
+        """TLS, where there is one."""
+        if isinstance(self._sock, ssl.SSLSocket):
+            self._sock.do_handshake()
+
+    def fileno(self) -> int:
+        return self._sock.fileno()
+
+    def recv(self, n_bytes: int) -> bytes:
+        """What `fill` read: BlockingIOError where there is no more, b"" or an OSError at the end of the connection."""
+        octets = self._unread[self._read_at : self._read_at + n_bytes]
+        if octets:
+            self._read_at += len(octets)
+            return octets
+        if self._error:
+            raise self._error
+        if self._ended:
+            return b""
+        raise BlockingIOError
+
+    def send(self, octets: bytes | bytearray) -> int:
+        """Take a packet as a whole; BlockingIOError where the network is behind."""
+        if self.n_unsent_bytes > _MAX_UNSENT_BYTES:
+            raise BlockingIOError
+        n_bytes = len(octets)
+        if n_bytes > _SMALL_BYTES:
+            self._unsent.append(octets)
+            self._joining = None
+        elif self._joining is not None and len(self._joining) < _JOINED_BYTES:
+            self._joining += octets
+        else:
+            self._joining = bytearray(octets)
+            self._unsent.append(self._joining)
+        self.n_unsent_bytes += n_bytes
+        return n_bytes
+
+    def close(self) -> None:
+        """Write what can be written at once, and close."""
+        with suppress(OSError):
+            self.flush()
+        self.abort()
+
+    # For the connection, which waits for the network.
+
+    @property
+    def has_unread(self) -> bool:
+        """Whether `recv` has something: bytes, or the end."""
+        return self.is_open and (self._read_at < len(self._unread) or self._ended)
+
+    @property
+    def is_open(self) -> bool:
+        return self._sock.fileno() >= 0
+
+    def fill(self) -> bool:
+        """Read once from the network; False where there was nothing, or no more. An error is for `recv` to raise."""
+        if self._ended:
+            return False
+        try:
+            n_bytes = self._sock.recv_into(self._scratch)
+            self._ended = not n_bytes
+            others = self._limiter.feed(self._scratch[:n_bytes])
+        except _WOULD_BLOCK:
+            return False
+        except OSError as error:
+            self._ended, self._error = True, error
+            self.refusal = in_words(error) if isinstance(error, ssl.SSLError) else ""
+            return True
+        if others:
+            self._unread = self._unread[self._read_at :] + others
+            self._read_at = 0
+        return True
+
+    @property
+    def n_pending_bytes(self) -> int:
+        """What TLS has read ahead, of which the event loop knows nothing."""
+        return self._sock.pending() if self.is_open and isinstance(self._sock, ssl.SSLSocket) else 0
+
+    def flush(self) -> None:
+        """Write until nothing is left or the network takes no more. OSError where the connection is broken."""
+        while self._unsent:
+            front = self._unsent[0]
+            if front is self._joining:
+                self._joining = None
+            try:
+                n_bytes = self._sock.send(front)
+            except _WOULD_BLOCK:
+                return
+            self.n_unsent_bytes -= n_bytes
+            if n_bytes == len(front):
+                self._unsent.popleft()
+            else:
+                self._unsent[0] = memoryview(front)[n_bytes:]
+
+    def abort(self) -> None:
+        """Close; what is unsent is lost."""
+        self._sock.close()
+        self._unsent.clear()
+        self._joining = None
+        self.n_unsent_bytes = 0
+
+
+class SocketWrapper(ssl.SSLContext):
+    """What paho wraps its TCP socket with (`Client.tls_set_context`): a BufferedSocket, over TLS where `tls` is given.
+
+    The context that is its base is not used: paho has one place where its user may wrap a socket, and it is this.
+    """
+
+    tls: ssl.SSLContext | None
+    limiter: ReceiveLimiter
+    wrapped: BufferedSocket | None
+
+    def __new__(cls, tls: ssl.SSLContext | None, limiter: ReceiveLimiter) -> Self:
+        self = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
+        self.tls, self.limiter, self.wrapped = tls, limiter, None
+        return self
+
+    def wrap_socket(self, sock: socket.socket, *_: Any, server_hostname: Any = None, **_more: Any) -> Any:
+        """The wrapped socket, on which paho calls `do_handshake` next. The TCP socket is closed where this fails."""
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self.tls:
+                sock = self.tls.wrap_socket(sock, server_hostname=server_hostname, do_handshake_on_connect=False)
+        except (OSError, ValueError):
+            sock.close()
+            raise
+        self.wrapped = BufferedSocket(sock, self.limiter)
+        return self.wrapped
