@@ -1,0 +1,159 @@
+"""`downlink history import`, and what `replay --history` and `reprocess --history` do: passes into a history."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..history.names import date_of, decoded
+from ..history.passes import PassRecord, read_pass
+from ..history.recorder import PassImport
+from ..history.storage import Storage
+from ..history.tables import PacketFields, version_of
+from ..messages import topics
+from ..mission.loading import Mission
+from ..model.batches import NO_TIME, ColumnBatch, Event
+from ..model.errors import ConfigError
+from ..processing.chain import Outcome, ProcessingChain
+from ..processing.packet_rows import PacketRows
+from ..processing.passes import named_outcomes, station_names, with_origin
+from ..processing.raw_products import raw_products
+from ..system.files import printable_name
+from ..system.identity import content_of_all
+from .recordings import stream_name
+
+MAX_EVENTS = 1000
+"""Events of a pass that its record keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """What became of a pass: rows in the history, by kind, or that it was there already."""
+
+    record: PassRecord
+    was_there: bool = False
+
+    @property
+    def rows(self) -> dict[str, int]:
+        return {decoded(kind): sum(dates.values()) for kind, dates in self.record.rows.items()}
+
+
+def mission_version(mission: Mission) -> str:
+    """What products of a mission are made with, as the history counts versions."""
+    return version_of({**mission.lineage, "clock_correlation": mission.clock.correlation_id})
+
+
+def import_passes(
+    passes: Sequence[Path],
+    mission: Mission,
+    url: str,
+    progress: Callable[[int], None],
+    *,
+    stream: str | None = None,
+    merge: bool = False,
+    raw: bool = False,
+    again: bool = False,
+) -> list[Imported]:
+    """Put the products of recordings into a history, each pass in one commit.
+
+    A pass that is there, made of the same recording with the same dictionary and clock, is left alone, unless `again`;
+    with others its rows replace the old ones. Recordings are passes of their own; with `merge` they are one.
+    """
+    if mission.plan is None:
+        raise ConfigError(f"mission {mission.name} has no dictionary: name one in [dictionary] xtce = ...")
+    storage = Storage(url, create=True)
+    runs = [list(passes)] if merge or station_names(mission, passes) else [[path] for path in passes]
+    return [
+        _import(run, mission, storage, progress, stream=stream, merge=merge, raw=raw, again=again) for run in runs
+    ]
+
+
+def _import(
+    passes: Sequence[Path],
+    mission: Mission,
+    storage: Storage,
+    progress: Callable[[int], None],
+    *,
+    stream: str | None,
+    merge: bool,
+    raw: bool,
+    again: bool,
+) -> Imported:
+    mission = with_origin(mission, passes)
+    name, content = ", ".join(map(printable_name, passes)), content_of_all(passes)
+    record = _named(storage, PassRecord(stream_name(stream, passes), name, mission.name, mission_version(mission)), content)
+    before = read_pass(storage, record.stream, record.name)
+    same = before is not None and before.version == record.version and before.content == content and content
+    if before is not None and same and before.has_raw >= raw and before.state == "complete" and not again:
+        return Imported(before, was_there=True)
+    record.content, record.has_raw = content, raw
+    stations = station_names(mission, passes, merge=merge)
+    chain = ProcessingChain(mission, record.stream, raw=raw, stations=stations)
+    filling = _Filling(PassImport(storage, record), mission, record)
+    for _, outcome in named_outcomes(chain, passes, progress):
+        filling.add(outcome)
+    record.report = chain.report()
+    return Imported(filling.finish())
+
+
+def _named(storage: Storage, record: PassRecord, content: str) -> PassRecord:
+    """The record, with another name where the history has another recording under this one."""
+    before = read_pass(storage, record.stream, record.name)
+    if before is None or not before.content or not content or before.content == content:
+        return record
+    return replace(record, name=f"{record.name}~{content[:8]}")
+
+
+class _Filling:
+    """Outcomes of a pass on their way into its import."""
+
+    def __init__(self, target: PassImport, mission: Mission, record: PassRecord) -> None:
+        self._target, self._mission, self._record = target, mission, record
+        self._packets = PacketRows(mission.instruments)
+        self._by_apid: Counter[int] = Counter()
+        self._received: list[int] = []
+        self._events: list[Event] = []
+
+    def add(self, outcome: Outcome) -> None:
+        self._packets.add(outcome.columns)
+        for product in outcome.products:
+            fields = self._packets.take(product)
+            self._target.add(product, PacketFields(*fields) if fields else None)
+        for batch in outcome.columns:
+            self._count(batch)
+            if batch.raw:
+                for product, fields in raw_products(batch, self._mission, self._record.stream):
+                    self._target.add_raw(product, PacketFields(*fields))
+        self._events += outcome.events[: MAX_EVENTS - len(self._events)]
+
+    def _count(self, batch: ColumnBatch) -> None:
+        apids, counts = np.unique(batch.apid, return_counts=True)
+        self._by_apid.update(dict(zip(apids.tolist(), counts.tolist(), strict=True)))
+        known = batch.received_ns[batch.received_ns != 0]
+        if len(known):
+            self._received = [*self._received, int(known.min()), int(known.max())]
+            self._received = [min(self._received), max(self._received)]
+
+    def finish(self) -> PassRecord:
+        record = self._record
+        record.packets = {str(apid): n for apid, n in sorted(self._by_apid.items())}
+        record.received = [topics.iso_utc(ns) for ns in self._received]
+        record.dates_received = sorted({date_of(ns) for ns in self._received if ns != NO_TIME})
+        record.events = [event_words(one) for one in self._events]
+        return self._target.finish()
+
+
+def event_words(event: Event) -> dict[str, Any]:
+    """An event as a record keeps it."""
+    return {
+        "time": topics.iso_utc(event.time_ns) if event.time_ns else None,
+        "severity": event.severity,
+        "kind": event.kind,
+        "text": event.text,
+        "details": dict(event.details),
+    }

@@ -1,0 +1,62 @@
+"""Small files of rows become large ones: those of a service that writes each second, and of short passes.
+
+Files of one kind, date and schema are merged when there are several of about one size, so that each row is
+written again only a few times. The old files go in the same commit in which the new one comes.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+from pyarrow import ArrowException
+
+from .names import ROWS, Part, partition
+from .storage import Commit, Storage
+from .tables import merged
+from .writer import read_part_table, stage_table
+
+COMPACT_AT = 8
+"""Files of one size that are merged into one."""
+MAX_ROWS = 8_000_000
+"""Of a file that is still merged with others."""
+
+
+def compact(storage: Storage, folder: str, date: str, *, root: str = ROWS, every: bool = False) -> int:
+    """Merge files of a kind and date; gives how many went. `every`: all of one schema. The lock is held."""
+    by_schema: dict[str, list[Part]] = defaultdict(list)
+    for part in storage.parts(partition(root, folder, date))[0]:
+        if part.n_rows <= MAX_ROWS:
+            by_schema[part.schema].append(part)
+    return sum(_merge(storage, root, folder, _due(parts, every=every)) for parts in by_schema.values())
+
+
+def _due(parts: Sequence[Part], *, every: bool) -> list[Part]:
+    """Files to merge now: those of a size of which there are enough, and all that are smaller."""
+    if every:
+        return list(parts) if len(parts) > 1 else []
+    sizes: dict[int, int] = defaultdict(int)
+    for part in parts:
+        sizes[_size(part)] += 1
+    full = [size for size, n in sizes.items() if n >= COMPACT_AT]
+    return [part for part in parts if full and _size(part) <= max(full)]
+
+
+def _size(part: Part) -> int:
+    """Its rows as a power of COMPACT_AT."""
+    return (max(part.n_rows, 1).bit_length() - 1) // (COMPACT_AT.bit_length() - 1)
+
+
+def _merge(storage: Storage, root: str, folder: str, parts: Sequence[Part]) -> int:
+    tables, merged_parts = [], []
+    for part in parts:
+        try:
+            tables.append(read_part_table(storage, part))
+            merged_parts.append(part)
+        except (ArrowException, OSError):  # torn: it stays, and is named to who asks
+            continue
+    if len(tables) < 2:
+        return 0
+    moves = stage_table(storage, root, folder, merged(tables))
+    storage.commit(Commit(moves, [part.path for part in merged_parts]))
+    return len(merged_parts)

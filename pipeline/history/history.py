@@ -1,0 +1,390 @@
+"""A history as one asks it: find parameters, get their values or samples, SQL, Arrow datasets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.dataset as ds
+from pyarrow import parquet
+
+from ..model.errors import ConfigError
+from .names import DAY_NS, FIXED, RAW, ROWS, decoded, encoded
+from .passes import PassRecord, all_passes
+from .rows import Choice, Group, RowReader, Span
+from .samples import flattened, samples
+from .storage import Storage
+
+if TYPE_CHECKING:
+    import xarray
+
+MAX_VALUES = 200_000_000
+"""Values that one query may give, some 1.6 GB."""
+Time = str | int | datetime | np.datetime64 | None
+Values = Literal["calibrated", "raw"]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a kind; `name` is what `get` takes. `first`, `last`: of its kind's rows, ns since 1970."""
+
+    name: str
+    kind: str
+    parameter: str
+    column: str
+    unit: str
+    description: str
+    type: str
+    first: int
+    last: int
+
+
+class History:
+    """Rows of products of all times. What is asked is looked for anew each time, so rows that come are seen at once."""
+
+    def __init__(self, url: str | Path) -> None:
+        self.storage = Storage(url)
+        self._readers = {"calibrated": RowReader(self.storage, ROWS), "raw": RowReader(self.storage, RAW)}
+        self._kinds: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        return f"open_history({self.storage.url!r})"
+
+    @property
+    def problems(self) -> dict[str, str]:
+        """Files that were left aside so far, and why: torn ones, foreign ones."""
+        return {path: why for one in self._readers.values() for path, why in one.problems.items()}
+
+    def kinds(self, values: Values = "calibrated") -> dict[str, str]:
+        """Kinds that have rows or summaries, and the names of their folders."""
+        root = self._readers[values].root
+        folders = {*self.storage.folders(root)} | ({*self.storage.folders("days")} if root == ROWS else set())
+        names = sorted(one.removeprefix("kind=") for one in folders if one.startswith("kind="))
+        return {self._kind(name, values): name for name in names}
+
+    def _kind(self, folder: str, values: Values) -> str:
+        """The kind of a folder; of a name that was cut, as its files say."""
+        if "~" not in folder or encoded(decoded(folder)) == folder:
+            return decoded(folder)
+        if folder not in self._kinds:
+            groups = self._readers[values].groups(self._readers[values].parts(folder, Span()))
+            told = (groups[-1].schema.metadata or {}).get(b"kind") if groups else None
+            self._kinds[folder] = told.decode() if told else decoded(folder)
+        return self._kinds[folder]
+
+    def parameters(self, kind: str, values: Values = "calibrated") -> list[Parameter]:
+        """Parameters of a kind, in their order; ConfigError where there is no such kind."""
+        known = self.kinds(values)
+        if kind not in known:
+            raise ConfigError(f"the history has no {kind}: it has {_some(known)}")
+        return self._parameters(kind, known[kind], values)
+
+    def _parameters(self, kind: str, folder: str, values: Values) -> list[Parameter]:
+        reader = self._readers[values]
+        groups = reader.groups(reader.parts(folder, Span()))
+        found: dict[str, Parameter] = {}
+        for group in groups:
+            first, last = min(one.first for one in group.parts), max(one.last for one in group.parts)
+            for field in group.schema:
+                name = group.names[field.name]
+                if field.name in FIXED:
+                    continue
+                before = found.get(name)
+                span = (min(first, before.first), max(last, before.last)) if before else (first, last)
+                found[name] = _parameter(kind, name, field, *span)
+        return list(found.values()) or self._pruned(kind, folder)
+
+    def _pruned(self, kind: str, folder: str) -> list[Parameter]:
+        """Parameters of which only summaries are left."""
+        years = self.storage.folders(f"days/kind={folder}")
+        if not years:
+            return []
+        path = self.storage.full(f"days/kind={folder}/{years[-1]}/summary.parquet")
+        schema = parquet.read_schema(path, filesystem=self.storage.filesystem)
+        return [_parameter(kind, one.name, one, 0, 0) for one in schema if pa.types.is_struct(one.type)]
+
+    def find(self, pattern: str = "*", values: Values = "calibrated") -> list[Parameter]:
+        """Parameters by their name, `KIND.PARAMETER`, or their parameter alone; `*` and `?` stand for any, in any case.
+
+        A pattern without `*` or `?` is looked for anywhere in names and descriptions.
+        """
+        wanted = pattern.lower()
+        is_pattern = any(one in wanted for one in "*?[")
+        found = []
+        for kind, folder in self.kinds(values).items():
+            for one in self._parameters(kind, folder, values):
+                texts = (one.name.lower(), one.parameter.lower())
+                if is_pattern:
+                    hit = any(fnmatchcase(text, wanted) for text in texts)
+                else:
+                    hit = any(wanted in text for text in (*texts, one.description.lower()))
+                if hit:
+                    found.append(one)
+        return found
+
+    def resolve(self, name: str, values: Values = "calibrated") -> Parameter:
+        """The parameter of a name; ConfigError with names like it where there is none, or more than one."""
+        known = self.kinds(values)
+        found: list[Parameter] = []
+        for kind in _prefixes(name, known):
+            rest = name[len(kind) + 1 :]
+            found += [one for one in self._parameters(kind, known[kind], values) if rest in {one.parameter, one.column}]
+        if not found:
+            every = (one for kind, folder in known.items() for one in self._parameters(kind, folder, values))
+            found = [one for one in every if name in {one.parameter, one.column}]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            raise ConfigError(f"{name} is in several kinds: {', '.join(one.name for one in found)}")
+        near = self.find(name.rpartition(".")[2], values)
+        more = f": there is {_some(one.name for one in near)}" if near else ": downlink history find lists them"
+        raise ConfigError(f"the history has no parameter {name}{more}")
+
+    def table(
+        self,
+        *names: str,
+        start: Time = None,
+        end: Time = None,
+        points: int | None = None,
+        values: Values = "calibrated",
+        by: Literal["time", "received"] = "time",
+        stream: str | Sequence[str] = (),
+        passes: str | Sequence[str] = (),
+        version: str | None = None,
+        columns: Sequence[str] = (),
+        max_values: int = MAX_VALUES,
+    ) -> pa.Table:
+        """As `get`, as an Arrow table: `time`, `quality`, a column for each name; of several kinds one after the other."""
+        if not names:
+            raise ConfigError("name at least one parameter")
+        span = Span(to_ns(start), to_ns(end, is_end=True), by_reception=by == "received")
+        choice = Choice(_texts(stream), _texts(passes), version)
+        wanted = [self.resolve(name, values) for name in names]
+        kinds: dict[str, dict[str, str]] = {}
+        for name, one in zip(names, wanted, strict=True):
+            kinds.setdefault(one.kind, {})[one.column] = name
+        reader, folders = self._readers[values], self.kinds(values)
+        if points is not None:
+            if points < 1:
+                raise ConfigError("points: at least 1")
+            found = [
+                flattened(samples(reader, folders[kind], list(of_kind), span, points, choice), of_kind)
+                for kind, of_kind in kinds.items()
+            ]
+            return _in_order([one for one in found if len(one)])
+        size = sum(self.size(folders[kind], [*of_kind, *columns], span, choice, values) for kind, of_kind in kinds.items())
+        if size > max_values:
+            raise ConfigError(
+                f"that is {size:,} values, and {max_values:,} are the most: narrow start and end, or ask for points="
+            )
+        extra = ["time", "quality", *(["received"] if by == "received" else []), *columns]
+        found = []
+        for kind, of_kind in kinds.items():
+            rows = reader.read(folders[kind], [*of_kind, *extra], span, choice)
+            if rows.num_columns:
+                found.append(_renamed(rows, of_kind, extra))
+        return _in_order(found, by="received" if by == "received" else "time")
+
+    def size(self, folder: str, columns: Sequence[str], span: Span, choice: Choice, values: Values) -> int:
+        """Upper bound of the values that a query gives, from the names of files, and of lists from their footers."""
+        reader = self._readers[values]
+        total = 0
+        for group in reader.groups(reader.parts(folder, span, choice)):
+            inner = [name for name, out in group.names.items() if out in columns]
+            lists = [name for name in inner if pa.types.is_list(group.schema.field(name).type)]
+            for part in group.parts:
+                total += round(part.n_rows * _share(part, span)) * (len(inner) - len(lists))
+                total += round(self._in_lists(part, lists) * _share(part, span)) if lists else 0
+        return total
+
+    def _in_lists(self, part: Any, names: Sequence[str]) -> int:
+        try:
+            told = parquet.read_metadata(self.storage.full(part.path), filesystem=self.storage.filesystem)
+        except (pa.ArrowException, OSError):
+            return 0
+        return sum(
+            told.row_group(g).column(c).num_values
+            for g in range(told.num_row_groups)
+            for c in range(told.num_columns)
+            if told.row_group(g).column(c).path_in_schema.startswith(tuple(f"{name}.list." for name in names))
+        )
+
+    def get(self, *names: str, **how: Any) -> xarray.Dataset:
+        """Give values of parameters as a Dataset along `time`, sorted, with units; `name` as `find` lists it.
+
+        `start`, `end` (excluded): ISO 8601 text in UTC, datetime, or ns since 1970; a date as `end` includes that day.
+        `points`: at most so many samples: the mean under the name, and `NAME.min`, `NAME.max`, `NAME.last`, `NAME.n`.
+        `values`: "calibrated" or "raw". `by="received"`: by the time of reception, as rows without onboard time are in
+        any case. `stream`, `passes`: of these alone; `version`: rows that were replaced, until they are pruned.
+        `columns`: more of the fixed columns, such as "pass", "apid", "received". Coordinates: `quality` and these.
+
+        Parameters of several kinds are rows one between the other by time; what a row does not have is NaN, or None.
+        Values of several elements have more axes; where rows differ in length they are padded behind `NAME.length`.
+        Raises ConfigError for a name that there is not, and for more than `max_values`, with the size.
+        """
+        from .datasets import to_dataset  # noqa: PLC0415 - xarray is heavy
+
+        table = self.table(*names, **how)
+        of = [self.resolve(name, how.get("values", "calibrated")) for name in names]
+        return to_dataset(table, dict(zip(names, of, strict=True)), str(how.get("by", "time")))
+
+    def last(self, *names: str, values: Values = "calibrated") -> pa.Table:
+        """The newest row of each parameter: name, time, value as text, unit, quality."""
+        found = []
+        for name in names:
+            one = self.resolve(name, values)
+            folder = self.kinds(values)[one.kind]
+            newest = self._newest(folder, one.column, values)
+            if newest is not None:
+                found.append({"name": one.name, "unit": one.unit, **newest})
+        return pa.Table.from_pylist(found)
+
+    def _newest(self, folder: str, column: str, values: Values) -> dict[str, Any] | None:
+        reader = self._readers[values]
+        parts = sorted(reader.parts(folder, Span()), key=lambda one: one.last, reverse=True)
+        for i, part in enumerate(parts):
+            near = [one for one in parts[: i + 8] if one.last >= part.first]
+            table = reader.read_parts(near, [column, "time", "received", "quality", "stream", "pass"])
+            if column in table.schema.names and len(table):
+                row = table.slice(len(table) - 1).to_pylist()[0]
+                return {"time": row["time"], "received": row["received"], "value": row[column],
+                        "quality": row["quality"], "stream": row["stream"], "pass": row["pass"]}  # fmt: skip
+        return None
+
+    def scan(self, kind: str, *, start: Time = None, end: Time = None, values: Values = "calibrated") -> ds.Dataset:
+        """Give the rows of a kind as an Arrow dataset, for engines that read those; files of the range alone.
+
+        ConfigError where a parameter changed so that its versions have no common type: `get` keeps them apart.
+        """
+        groups = self.groups(kind, Span(to_ns(start), to_ns(end, is_end=True)), values)
+        reader = self._readers[values]
+        try:
+            schema = pa.unify_schemas([one.schema for one in groups], promote_options="permissive")
+            children = [reader.dataset_of(one).replace_schema(schema) for one in groups]
+        except pa.ArrowException as error:
+            raise ConfigError(f"{kind} has no common schema: {error}") from error
+        return children[0] if len(children) == 1 else ds.dataset(children)
+
+    def groups(self, kind: str, span: Span, values: Values = "calibrated") -> list[Group]:
+        """Files of a kind by schema. ConfigError where there is no such kind."""
+        known = self.kinds(values)
+        if kind not in known:
+            raise ConfigError(f"the history has no {kind}: it has {_some(known)}")
+        reader = self._readers[values]
+        return reader.groups(reader.parts(known[kind], span))
+
+    def dataset_of(self, group: Group, values: Values = "calibrated") -> ds.Dataset:
+        """The dataset of a group of files."""
+        return self._readers[values].dataset_of(group)
+
+    def sql(self, query: str, *, max_rows: int = 1_000_000) -> pa.Table:
+        """Run one SELECT (DuckDB) over the history: a table for each kind, `passes`, `parameters`, and `minutes`, `hours`,
+        `days` with summaries as schemas.
+
+        It sees nothing else: no files, network, extensions or settings. Raises ConfigError for a statement that is no
+        query or fails, and for more than `max_rows`.
+        """
+        from .sql import run_sql  # noqa: PLC0415 - DuckDB is an optional extra
+
+        return run_sql(self, query, max_rows)
+
+    def passes(self) -> list[PassRecord]:
+        """The books of each pass."""
+        return list(all_passes(self.storage))
+
+
+def _parameter(kind: str, column: str, field: pa.Field, first: int, last: int) -> Parameter:
+    told = {key.decode(): text.decode() for key, text in (field.metadata or {}).items()}
+    parameter = told.get("parameter", column)
+    suffix = column.removeprefix(field.name)
+    kind_name = str(field.type).replace("dictionary<values=string, indices=int32, ordered=0>", "text")
+    return Parameter(
+        f"{kind}.{parameter}{suffix}",
+        kind,
+        f"{parameter}{suffix}",
+        column,
+        told.get("unit", ""),
+        told.get("description", ""),
+        kind_name,
+        first,
+        last,
+    )
+
+
+def _prefixes(name: str, kinds: Iterable[str]) -> Iterator[str]:
+    return (kind for kind in kinds if name.startswith(f"{kind}."))
+
+
+def _texts(one: str | Sequence[str]) -> Sequence[str]:
+    return [one] if isinstance(one, str) else list(one)
+
+
+def _some(names: Iterable[str], n: int = 8) -> str:
+    listed = list(names)
+    return ", ".join(listed[:n]) + (f" and {len(listed) - n} more" if len(listed) > n else "") if listed else "nothing"
+
+
+def _share(part: Any, span: Span) -> float:
+    """Of a file the part of its time that a span has."""
+    if span.by_reception or part.last <= part.first:
+        return 1.0
+    low = max(part.first, span.start if span.start is not None else part.first)
+    high = min(part.last + 1, span.end if span.end is not None else part.last + 1)
+    return max(high - low, 0) / (part.last + 1 - part.first)
+
+
+def _renamed(rows: pa.Table, names: dict[str, str], extra: Sequence[str]) -> pa.Table:
+    columns = {name: rows[name] for name in dict.fromkeys(extra) if name in rows.schema.names}
+    fields = [rows.schema.field(name) for name in columns]
+    for column, out in names.items():
+        if column in rows.schema.names:
+            columns[out] = rows[column]
+            fields.append(rows.schema.field(column).with_name(out))
+    if "received" in rows.schema.names and "received" not in columns and rows["time"].null_count:
+        columns["received"] = rows["received"]
+        fields.append(rows.schema.field("received"))
+    return pa.table(list(columns.values()), schema=pa.schema(fields))
+
+
+def _in_order(tables: Sequence[pa.Table], by: str = "time") -> pa.Table:
+    if len(tables) < 2:
+        return tables[0] if tables else pa.table({})
+    table = pa.concat_tables(tables, promote_options="permissive")
+    axis = table[by].cast(pa.int64()).to_numpy()
+    return table.take(pa.array(np.argsort(axis, kind="stable")))
+
+
+def to_ns(time: Time, *, is_end: bool = False) -> int | None:
+    """A time as ns since 1970 UTC: ISO 8601 (UTC where it has no offset), datetime, or ns. ConfigError otherwise."""
+    if time is None or isinstance(time, int | np.integer):
+        return None if time is None else int(time)
+    if isinstance(time, np.datetime64):
+        return int(time.astype("datetime64[ns]").astype(np.int64))
+    try:
+        if isinstance(time, datetime):
+            return _of_datetime(time)
+        text = time.strip()
+        whole_day = len(text) == 10
+        found = _of_text(text)
+    except (ValueError, OverflowError):
+        raise ConfigError(f"{time}: no ISO 8601 time, such as 2026-11-24T08:00:00Z or 2026-11-24") from None
+    return found + DAY_NS if is_end and whole_day else found
+
+
+def _of_text(text: str) -> int:
+    """To the nanosecond where the text has it."""
+    main, point, rest = text.partition(".")
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))] if point else ""
+    return _of_datetime(datetime.fromisoformat(main + rest[len(digits) :])) + int(digits.ljust(9, "0")[:9] or 0)
+
+
+def _of_datetime(time: datetime) -> int:
+    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
+    delta = aware - datetime(1970, 1, 1, tzinfo=UTC)
+    return (delta.days * 86_400 + delta.seconds) * 10**9 + delta.microseconds * 1000

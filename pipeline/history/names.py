@@ -1,0 +1,131 @@
+"""Names in a history folder: kinds, partitions and files.
+
+    rows/kind=K/date=YYYY-MM-DD/part-FIRST-LAST-N-TIMES-SCHEMA-TOKEN.parquet   product rows
+    raw/kind=K/...                                                            raw counts of a container's packets
+    replaced/VERSION/rows/kind=K/...                                          rows that a newer version replaced
+    minutes/kind=K/date=YYYY-MM-DD/, hours/kind=K/month=YYYY-MM/, days/kind=K/year=YYYY/ summary.parquet
+    passes/STREAM/PASS.json                                                   the books of each pass
+    journal/TOKEN.json                                                        a commit of several files under way
+
+A kind is the container of generic telemetry (`HK`) or `instrument/product`. In the name of a folder it is
+percent-encoded, as Hive partitions are. FIRST and LAST are 16 hexadecimal digits that sort as times do, N is the number
+of rows, TIMES is `t` where every row has a time, `n` where none has one, `m` where some have.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from dataclasses import dataclass
+from urllib.parse import quote, unquote
+
+import numpy as np
+
+from ..model.batches import GENERIC_INSTRUMENT, NO_TIME
+
+ROWS, RAW, REPLACED, PASSES, JOURNAL = "rows", "raw", "replaced", "passes", "journal"
+SUMMARIES = {"minutes": 60, "hours": 3600, "days": 86_400}
+"""Folders of summaries, and the seconds that a row of each covers."""
+NO_DATE = "__HIVE_DEFAULT_PARTITION__"
+"""Of rows with neither a time nor a receive time: what Hive, Spark and Arrow read as no value."""
+DAY_NS = 86_400 * 10**9
+FIXED = (
+    "time",
+    "onboard_ns",
+    "received",
+    "quality",
+    "stream",
+    "pass",
+    "apid",
+    "seq_count",
+    "product_id",
+)
+"""Columns that every kind has, in this order, before its parameters."""
+_MAX_NAME = 180
+_SHIFT = 1 << 63
+_PART = re.compile(
+    r"part-(?P<first>[0-9a-f]{16})-(?P<last>[0-9a-f]{16})-(?P<n>\d+)-(?P<times>[tnm])-(?P<schema>[0-9a-f]{8})"
+    r"-(?P<token>[0-9a-f]{12})\.parquet"
+)
+
+
+def kind_of(instrument: str, product: str) -> str:
+    """The kind of a product: the container of generic telemetry, else `instrument/product`."""
+    return product if instrument == GENERIC_INSTRUMENT else f"{instrument}/{product}"
+
+
+def encoded(text: str) -> str:
+    """A text as one name of a folder or file; a long one is cut and ends with its digest."""
+    name = quote(text, safe=" ()+,;=@[]{}!$&'") or "%00"
+    name = f"%2E{name[1:]}" if name.startswith(".") else name
+    if len(name) <= _MAX_NAME:
+        return name
+    return f"{name[:_MAX_NAME].rstrip('%')}~{hashlib.blake2b(text.encode(), digest_size=8).hexdigest()}"
+
+
+def decoded(name: str) -> str:
+    """The text of such a name; of one that was cut, what is left of it."""
+    return "" if name == "%00" else unquote(name)
+
+
+def column_of(parameter: str) -> str:
+    """The column of a parameter: its name, unless a fixed column has that name in any case (SQL ignores case)."""
+    return f"parameter.{parameter}" if parameter.lower() in {*FIXED, "kind", "date"} else parameter
+
+
+def date_of(axis_ns: int) -> str:
+    """The partition of a row by its time, or else its receive time, ns since 1970."""
+    return NO_DATE if axis_ns == NO_TIME else str(np.datetime64(axis_ns // DAY_NS, "D"))
+
+
+def partition(root: str, folder: str, date: str) -> str:
+    """The folder of a kind's rows of a date. `folder`: the encoded kind."""
+    return f"{root}/kind={folder}/date={date}"
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A file of rows: its path in the history, and what its name says. `first`, `last`: of time or else reception."""
+
+    path: str
+    first: int
+    last: int
+    n_rows: int
+    times: str
+    schema: str
+
+    @property
+    def kind_folder(self) -> str:
+        """The name of the folder of its kind, percent-encoded."""
+        return self.path.split("/")[-3].removeprefix("kind=")
+
+    @property
+    def date(self) -> str:
+        return self.path.split("/")[-2].removeprefix("date=")
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+    def overlaps(self, start: int | None, end: int | None) -> bool:
+        """Whether rows from `start` up to `end` (ns, excluded) may be in it."""
+        return (end is None or self.first < end) and (start is None or self.last >= start)
+
+
+def part_name(first: int, last: int, n_rows: int, times: str, schema: str) -> str:
+    """A name for a new file of rows that no other file has."""
+    return f"part-{first + _SHIFT:016x}-{last + _SHIFT:016x}-{n_rows}-{times}-{schema}-{secrets.token_hex(6)}.parquet"
+
+
+def read_part(path: str) -> Part | None:
+    """What the name of a file says; None for a foreign file."""
+    found = _PART.fullmatch(path.rpartition("/")[2])
+    if not found:
+        return None
+    first, last = (int(found[one], 16) - _SHIFT for one in ("first", "last"))
+    return Part(path, first, last, int(found["n"]), found["times"], found["schema"])
+
+
+def pass_path(stream: str, name: str) -> str:
+    return f"{PASSES}/{encoded(stream)}/{encoded(name)}.json"

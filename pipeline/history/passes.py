@@ -1,0 +1,83 @@
+"""The books of each pass in a history: what was received, decoded and lost, and where its rows are.
+
+`passes/STREAM/PASS.json`: version, report of the pass, rows by kind and date, packets by APID, when it was written.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .names import PASSES, pass_path
+from .storage import Storage
+
+
+@dataclass(slots=True)
+class PassRecord:
+    """One pass. `rows`: by kind and date; `state`: `open` while a service still writes it, else `complete`."""
+
+    stream: str
+    name: str
+    mission: str = ""
+    version: str = ""
+    state: str = "complete"
+    written: str = ""
+    received: list[str | None] = field(default_factory=list)
+    rows: dict[str, dict[str, int]] = field(default_factory=dict)
+    packets: dict[str, int] = field(default_factory=dict)
+    """Packets whose rows are here, by APID; of products of the same packets once."""
+    report: dict[str, Any] = field(default_factory=dict)
+    events: list[dict[str, Any]] = field(default_factory=list)
+    content: str = ""
+    """Digest of the recording."""
+    has_raw: bool = False
+    dates_received: list[str] = field(default_factory=list)
+    replaced: list[str] = field(default_factory=list)
+    """Versions whose rows were replaced, oldest first."""
+
+    @property
+    def dates(self) -> list[tuple[str, str]]:
+        """Kinds and dates of its rows."""
+        return [(kind, date) for kind, dates in self.rows.items() for date in dates]
+
+    def add_rows(self, rows: Mapping[tuple[str, str], int]) -> None:
+        """Count rows by kind and date."""
+        for (kind, date), n in rows.items():
+            by_date = self.rows.setdefault(kind, {})
+            by_date[date] = by_date.get(date, 0) + n
+
+
+def read_pass(storage: Storage, stream: str, name: str) -> PassRecord | None:
+    """The record of a pass, if there is one."""
+    path = pass_path(stream, name)
+    return _read(storage, path) if storage.exists(path) else None
+
+
+def write_pass(storage: Storage, record: PassRecord) -> None:
+    """Write it whole."""
+    content = json.dumps(asdict(record), ensure_ascii=False, default=str).encode()
+    storage.write(pass_path(record.stream, record.name), content)
+
+
+def stage_pass(storage: Storage, record: PassRecord) -> tuple[str, str]:
+    """Write it under a hidden name, for a commit."""
+    path = pass_path(record.stream, record.name)
+    content = json.dumps(asdict(record), ensure_ascii=False, default=str).encode()
+    return storage.write_hidden(path, lambda file: file.write(content)), path
+
+
+def all_passes(storage: Storage) -> Iterator[PassRecord]:
+    """Every pass, in order of stream and name; a damaged record is left aside."""
+    for path, _ in sorted(storage.list(PASSES)):
+        found = _read(storage, path)
+        if found is not None:
+            yield found
+
+
+def _read(storage: Storage, path: str) -> PassRecord | None:
+    with suppress(ValueError, TypeError, OSError):
+        return PassRecord(**json.loads(storage.read(path)))
+    return None

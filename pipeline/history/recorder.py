@@ -1,0 +1,199 @@
+"""Writes products into a history: a pass at a time, or as they come.
+
+`HistoryRecorder` is for services: `add`, then `flush`, after which rows can be asked for and survive a crash.
+`PassImport` is for recordings: all rows of a pass are committed at once, and replace those of an older version.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ..model.batches import NO_TIME, Product
+from .compaction import compact
+from .names import RAW, ROWS, read_part
+from .passes import PassRecord, read_pass, stage_pass, write_pass
+from .storage import Commit, Storage
+from .summaries import update_summaries
+from .tables import Entry, PacketFields, version_of
+from .writer import Batch, Moves, retire, stage
+
+FLUSH_BYTES = 256 << 20
+"""Arrays that an import holds before they are written."""
+
+
+def product_key(product: Product, pass_name: str, n_untimed: Counter[tuple[str, str]]) -> str:
+    """What a product is known by in its stream: its id. Ids without onboard time may come again when sequence counts
+    wrap: those are numbered within their pass and kind. `n_untimed` counts them.
+    """
+    if product.time.onboard_ns and product.time.onboard_ns[0] != NO_TIME:
+        return product.id
+    kind = product.instrument, product.product
+    n_untimed[kind] += 1
+    return f"{pass_name}/{product.id}/{n_untimed[kind]}"
+
+
+def now_text() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class PassImport:
+    """One pass of one stream. Add products, then `finish`."""
+
+    def __init__(self, storage: Storage, record: PassRecord, *, flush_bytes: int = FLUSH_BYTES) -> None:
+        self._storage, self._record = storage, record
+        self._flush_bytes = flush_bytes
+        self._batch, self._raw = Batch(), Batch()
+        self._moves: Moves = []
+        self._untimed: Counter[tuple[str, str]] = Counter()
+
+    def add(self, product: Product, packets: PacketFields | None = None) -> None:
+        """Take a product; its rows are on disk, and not seen yet, when memory asks for it."""
+        key = product_key(product, self._record.name, self._untimed)
+        self._add(self._batch, Entry(product, key, self._record.name, packets))
+
+    def add_raw(self, product: Product, packets: PacketFields | None = None) -> None:
+        """Take raw counts of a container in the form of a product."""
+        self._add(self._raw, Entry(product, product.id, self._record.name, packets))
+
+    def _add(self, batch: Batch, entry: Entry) -> None:
+        batch.add(entry)
+        if batch.n_bytes >= self._flush_bytes:
+            self._write(batch, RAW if batch is self._raw else ROWS)
+
+    def finish(self) -> PassRecord:
+        """Commit the rows and the record of the pass together. Rows that an older version left are moved aside."""
+        storage, record = self._storage, self._record
+        with storage.locked():
+            storage.recover()
+            before = read_pass(storage, record.stream, record.name)
+            old = Commit()
+            if before is not None and before.rows:
+                old = retire(storage, before.stream, before.name, before.version, before.dates)
+                record.replaced = list(dict.fromkeys([*before.replaced, before.version]))
+                if before.version == record.version:  # made again with the same: the old rows are of no use
+                    old = Commit([], [*old.removes, *(source for source, _ in old.moves)])
+                    record.replaced = before.replaced
+            self._write(self._batch, ROWS)
+            self._write(self._raw, RAW)
+            record.rows = {}
+            record.add_rows(rows_of(target for _, target in self._moves if target.startswith(f"{ROWS}/")))
+            record.written = now_text()
+            storage.commit(Commit([*old.moves, *self._moves, stage_pass(storage, record)], old.removes))
+            touched = {*record.dates, *(before.dates if before else [])}
+            _summarise(storage, touched)
+        return record
+
+    def _write(self, batch: Batch, root: str) -> None:
+        moves, _ = stage(self._storage, batch.entries.values(), root, but_pass=self._record.name)
+        self._moves += moves
+        batch.entries.clear()
+        batch.n_bytes = 0
+
+
+class HistoryRecorder:
+    """For a service: rows of several passes, committed by each `flush`. `maintain` merges files and makes summaries."""
+
+    def __init__(self, storage: Storage) -> None:
+        self._storage = storage
+        self._batch = Batch()
+        self._versions: dict[tuple[str, str], str] = {}
+        self._records: dict[tuple[str, str], PassRecord] = {}
+        self._touched: set[tuple[str, str]] = set()
+        with storage.locked():
+            storage.recover()
+            storage.clear()
+
+    @property
+    def n_waiting(self) -> int:
+        """Rows that are not on disk yet."""
+        return self._batch.n_rows
+
+    @property
+    def waiting_bytes(self) -> int:
+        return self._batch.n_bytes
+
+    def add(self, product: Product, key: str, pass_name: str, packets: PacketFields | None = None) -> None:
+        """Take a product of a pass; `key` as `product_key` gives it."""
+        self._versions[product.stream, pass_name] = version_of(product.lineage)
+        self._batch.add(Entry(product, key, pass_name, packets))
+
+    def flush(self) -> int:
+        """Commit what was added; gives the rows that were new. RunError where the disk takes no more: it may be repeated."""
+        if not self._batch.keys:
+            return 0
+        storage = self._storage
+        with storage.locked():
+            for (stream, name), version in self._versions.items():
+                self._replace_older(stream, name, version)
+            moves, n = stage(storage, self._batch.entries.values())
+            for move in moves:
+                storage.commit(Commit([move]))
+        self._touched |= {(folder, date) for folder, date in rows_of(target for _, target in moves)}
+        self._note(rows_of(target for _, target in moves))
+        self._batch, self._versions = Batch(), {}
+        return n
+
+    def maintain(self) -> None:
+        """Merge small files and bring summaries up to date, of what was written since the last time."""
+        touched, self._touched = self._touched, set()
+        with self._storage.locked():
+            for folder, date in touched:
+                compact(self._storage, folder, date)
+            _summarise(self._storage, touched)
+
+    def end_pass(self, stream: str, name: str, report: Mapping[str, Any]) -> None:
+        """Write the report of a pass into its record."""
+        record = self._record(stream, name)
+        record.state, record.report, record.written = "complete", dict(report), now_text()
+        write_pass(self._storage, record)
+        self._records.pop((stream, name), None)
+
+    def _record(self, stream: str, name: str) -> PassRecord:
+        key = stream, name
+        if key not in self._records:
+            found = read_pass(self._storage, stream, name)
+            self._records[key] = found or PassRecord(stream, name, state="open")
+        return self._records[key]
+
+    def _replace_older(self, stream: str, name: str, version: str) -> None:
+        """Move rows of another version aside: the pass comes again from its first byte."""
+        record = self._record(stream, name)
+        if record.version == version:
+            return
+        if record.version and record.rows:
+            self._storage.commit(retire(self._storage, stream, name, record.version, record.dates))
+            self._touched |= set(record.dates)
+            record.replaced = list(dict.fromkeys([*record.replaced, record.version]))
+            record.rows = {}
+        record.version = version
+
+    def _note(self, rows: Mapping[tuple[str, str], int]) -> None:
+        """Count rows in the records of the passes of this batch. Dates count, numbers are known from the files."""
+        for stream, name in self._versions:
+            record = self._record(stream, name)
+            known = set(record.dates)
+            record.add_rows(rows if len(self._versions) == 1 else dict.fromkeys(rows, 0))
+            if set(record.dates) != known or not record.written:
+                record.written = now_text()
+                write_pass(self._storage, record)
+
+
+def rows_of(paths: Iterable[str]) -> Counter[tuple[str, str]]:
+    """Rows by kind and date in files of these paths."""
+    found: Counter[tuple[str, str]] = Counter()
+    for path in paths:
+        part = read_part(path)
+        if part:
+            found[part.kind_folder, part.date] += part.n_rows
+    return found
+
+
+def _summarise(storage: Storage, touched: Iterable[tuple[str, str]]) -> None:
+    by_kind: dict[str, list[str]] = defaultdict(list)
+    for folder, date in touched:
+        by_kind[folder].append(date)
+    for folder, dates in by_kind.items():
+        update_summaries(storage, folder, dates)

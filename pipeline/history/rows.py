@@ -1,0 +1,255 @@
+"""Rows of one kind out of its files, whatever versions of its dictionary they are of.
+
+Files of one schema are read together. Where a parameter changed its unit, or became text, list or number, the newest form
+keeps its name and rows of an older one are in a column `NAME [unit]`. Torn files are left aside and named in `problems`.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+from pyarrow import ArrowException, parquet
+
+from .names import FIXED, REPLACED, ROWS, Part
+from .passes import all_passes
+from .storage import Storage
+from .writer import axis_ns
+
+_NS = pa.timestamp("ns", tz="UTC")
+_RETRIES = 4
+
+
+@dataclass(slots=True)
+class Group:
+    """Files of one schema; `names`: the column of a query by the column of the files."""
+
+    schema: pa.Schema
+    parts: list[Part]
+    replaced: bool = False
+    names: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Rows from `start` up to `end`, ns since 1970, None without bound; by time where there is one, else by reception.
+
+    `by_reception`: by receive time, whatever their time is.
+    """
+
+    start: int | None = None
+    end: int | None = None
+    by_reception: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Rows of some streams, passes, or of a version that may have been replaced."""
+
+    streams: Sequence[str] = ()
+    passes: Sequence[str] = ()
+    version: str | None = None
+
+
+class RowReader:
+    """Reads the rows of a storage. `root`: `rows` or `raw`."""
+
+    def __init__(self, storage: Storage, root: str = ROWS) -> None:
+        self.storage, self.root = storage, root
+        self.problems: dict[str, str] = {}
+        """Files that were left aside, and why."""
+        self._schemas: dict[tuple[str, str], pa.Schema] = {}
+
+    def parts(self, folder: str, span: Span, choice: Choice = Choice()) -> list[Part]:
+        """Files of a kind that may have such rows. `folder`: the encoded name of the kind."""
+        found, foreign = self.storage.parts(f"{self.root}/kind={folder}")
+        if choice.version is not None:
+            old, more = self.storage.parts(f"{REPLACED}/{choice.version}/{self.root}/kind={folder}")
+            found, foreign = [*old, *found], [*foreign, *more]
+        for path in foreign:
+            self.problems[path] = "not a file of the history"
+        if span.by_reception:
+            return found
+        return [one for one in found if one.overlaps(span.start, span.end)]
+
+    def groups(self, parts: Sequence[Part]) -> list[Group]:
+        """Files by schema, those with the newest rows last, with the names that their columns get."""
+        by_schema: dict[tuple[str, str, bool], list[Part]] = defaultdict(list)
+        for part in parts:
+            by_schema[part.kind_folder, part.schema, part.path.startswith(f"{REPLACED}/")].append(part)
+        groups = []
+        for (folder, digest, replaced), some in by_schema.items():
+            schema = self._schema((folder, digest), some)
+            if schema is not None:
+                groups.append(Group(schema, some, replaced))
+        groups.sort(key=lambda one: max(part.last for part in one.parts))
+        _name_columns(groups)
+        return groups
+
+    def _schema(self, key: tuple[str, str], parts: Sequence[Part]) -> pa.Schema | None:
+        if key not in self._schemas:
+            for part in parts:
+                found = self._open(part)
+                if found is not None:
+                    self._schemas[key] = found
+                    break
+        return self._schemas.get(key)
+
+    def _open(self, part: Part) -> pa.Schema | None:
+        try:
+            return parquet.read_schema(self.storage.full(part.path), filesystem=self.storage.filesystem)
+        except FileNotFoundError:
+            return None
+        except (ArrowException, OSError) as error:
+            self.problems[part.path] = f"cannot be read: {str(error).splitlines()[0]}"
+            return None
+
+    def read(
+        self, folder: str, columns: Sequence[str] | None, span: Span = Span(), choice: Choice = Choice()
+    ) -> pa.Table:
+        """Rows sorted by time, else by reception. `columns`: names as queries have them; None for all.
+
+        A file that a commit takes away meanwhile is looked for again.
+        """
+        for attempt in range(_RETRIES):
+            try:
+                return self._read(self.groups(self.parts(folder, span, choice)), columns, span, choice)
+            except FileNotFoundError:
+                if attempt == _RETRIES - 1:
+                    raise
+        raise AssertionError
+
+    def read_parts(self, parts: Sequence[Part], columns: Sequence[str] | None = None) -> pa.Table:
+        """All rows of some files."""
+        return self._read(self.groups(parts), columns, Span(), Choice())
+
+    def _read(self, groups: Sequence[Group], columns: Sequence[str] | None, span: Span, choice: Choice) -> pa.Table:
+        tables = [self._read_group(one, columns, span, choice) for one in groups]
+        tables = [one for one in tables if one is not None]
+        if not tables:
+            return pa.table({})
+        table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
+        return sorted_rows(table, by_reception=span.by_reception)
+
+    def _read_group(
+        self, group: Group, columns: Sequence[str] | None, span: Span, choice: Choice
+    ) -> pa.Table | None:
+        wanted = {
+            out: name
+            for name, out in group.names.items()
+            if columns is None or out in columns or name in {"time", "received"}
+        }
+        condition = _condition(span, {part.times for part in group.parts}, _filter_of(self.storage, choice, replaced=group.replaced))
+        projected = {out: ds.field(name) for out, name in wanted.items()}
+        table = self._table(group, projected, condition)
+        return None if table is None else table.cast(_described(table.schema, group.schema, wanted))
+
+    def _table(self, group: Group, projected: Mapping[str, Any], condition: Any) -> pa.Table | None:
+        try:
+            return self._dataset(group).to_table(columns=dict(projected), filter=condition)
+        except FileNotFoundError:
+            raise
+        except (ArrowException, OSError):
+            whole = [one for one in group.parts if self._open(one) is not None]
+            if len(whole) == len(group.parts):
+                raise
+            group.parts = whole
+            return self._dataset(group).to_table(columns=dict(projected), filter=condition) if whole else None
+
+    def _dataset(self, group: Group) -> ds.Dataset:
+        paths = [self.storage.full(part.path) for part in group.parts]
+        return ds.dataset(paths, schema=group.schema, format="parquet", filesystem=self.storage.filesystem)
+
+    def dataset_of(self, group: Group) -> ds.Dataset:
+        """The files of a group without those that cannot be read."""
+        group.parts = [one for one in group.parts if self._open(one) is not None]
+        return self._dataset(group)
+
+
+def _described(found: pa.Schema, schema: pa.Schema, wanted: Mapping[str, str]) -> pa.Schema:
+    """The schema of a result, with units and descriptions of the files."""
+    fields = [one.with_metadata(schema.field(wanted[one.name]).metadata) for one in found]
+    return pa.schema(fields, metadata=schema.metadata)
+
+
+def sorted_rows(table: pa.Table, *, by_reception: bool = False) -> pa.Table:
+    """Rows in order of time, else of reception."""
+    axis = (
+        np.asarray(pc.fill_null(table["received"].cast(pa.int64()), 0).to_numpy()) if by_reception else axis_ns(table)
+    )
+    if not np.any(axis[1:] < axis[:-1]):
+        return table
+    return table.take(pa.array(np.argsort(axis, kind="stable")))
+
+
+def _name_columns(groups: Sequence[Group]) -> None:
+    """Give the columns of each group their names: those of the newest form of each, others with their unit or type."""
+    newest: dict[str, tuple[str, str]] = {}
+    for group in groups:
+        for one in group.schema:
+            newest[one.name] = _form(one)
+    for group in groups:
+        for one in group.schema:
+            kind, unit = _form(one)
+            same = newest[one.name] == (kind, unit) or one.name in FIXED
+            group.names[one.name] = one.name if same else f"{one.name} [{unit or kind}]"
+
+
+def _form(one: pa.Field) -> tuple[str, str]:
+    """Whether a column is of numbers, texts, lists or else, and its unit."""
+    unit = (one.metadata or {}).get(b"unit", b"").decode()
+    types = pa.types
+    if types.is_list(one.type):
+        return f"list of {_form(one.type.value_field)[0]}", unit
+    if types.is_dictionary(one.type) or types.is_string(one.type):
+        return "text", unit
+    if types.is_integer(one.type) or types.is_floating(one.type) or types.is_boolean(one.type):
+        return "number" if not types.is_boolean(one.type) else "boolean", unit
+    return str(one.type), unit
+
+
+def _filter_of(storage: Storage, choice: Choice, *, replaced: bool) -> Any:
+    """`replaced`: the rows are of the wanted version whatever their pass has now."""
+    condition = None
+    stream, name = (ds.field(one).cast(pa.string()) for one in ("stream", "pass"))
+    if choice.streams:
+        condition = stream.isin(list(choice.streams))
+    if choice.passes:
+        condition = _both(condition, name.isin(list(choice.passes)))
+    if choice.version is not None and not replaced:
+        for one in all_passes(storage):
+            if one.version != choice.version:
+                condition = _both(condition, ~((stream == one.stream) & (name == one.name)))
+    return condition
+
+
+def _both(one: Any, other: Any) -> Any:
+    return other if one is None else one if other is None else one & other
+
+
+def _condition(span: Span, times: set[str], more: Any) -> Any:
+    if span.start is None and span.end is None:
+        return more
+    if span.by_reception:
+        return _both(_between("received", span), more)
+    if times == {"t"}:
+        return _both(_between("time", span), more)
+    if times == {"n"}:
+        return _both(_between("received", span), more)
+    without = ds.field("time").is_null() & _between("received", span)
+    return _both(_between("time", span) | without, more)
+
+
+def _between(name: str, span: Span) -> Any:
+    condition = None
+    if span.start is not None:
+        condition = ds.field(name) >= pa.scalar(span.start, _NS)
+    if span.end is not None:
+        condition = _both(condition, ds.field(name) < pa.scalar(span.end, _NS))
+    return condition

@@ -1,0 +1,178 @@
+"""Down-sampled values of a parameter: at most so many bins with least, most, mean, last value and worst quality.
+
+Bins are whole minutes, hours or days where they are that long, and come from the summaries as far as these cover the rows;
+the rest, and the ends of the range, come from rows.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from .names import DAY_NS, SUMMARIES, Part
+from .rows import Choice, RowReader, Span
+from .summaries import COMMON, coarser, covers_of, read_summary, summary_of, summary_path
+
+_NS = 10**9
+FIRST_NS, LAST_NS = -(1 << 62), 1 << 62
+
+
+@dataclass(frozen=True, slots=True)
+class Bins:
+    """Equal bins: their width, and the level of summaries that they are made of; None: of rows."""
+
+    width_ns: int
+    level: str | None
+
+
+def bins_of(start: int, end: int, points: int) -> Bins:
+    """The narrowest bins of a whole number of nanoseconds, minutes, hours or days that are `points` at most."""
+    width = max(-(-(end - start) // points), 1)
+    for level in reversed(SUMMARIES):
+        unit = SUMMARIES[level] * _NS
+        if width >= unit:
+            return Bins(-(-width // unit) * unit, level)
+    return Bins(width, None)
+
+
+def samples(
+    reader: RowReader, folder: str, columns: Sequence[str], span: Span, points: int, choice: Choice
+) -> pa.Table:
+    """Summaries of the columns of a kind in bins, sorted by time; a row for each bin that has rows.
+
+    Times are those of the bins' beginnings, which are multiples of their width since 1970.
+    """
+    parts = reader.parts(folder, span, choice)
+    first, last = bounds(reader, folder, parts, span)
+    if first >= last:
+        return pa.table({})
+    bins = bins_of(first, last, points)
+    plain = not choice.streams and not choice.passes and choice.version is None and not span.by_reception
+    if bins.level is None or not plain:
+        return _of_rows(reader, folder, columns, span, choice, bins.width_ns)
+    pieces = _pieces(reader, folder, columns, Span(first, last), parts, bins)
+    return _joined(pieces, bins.width_ns)
+
+
+def bounds(reader: RowReader, folder: str, parts: Sequence[Part], span: Span) -> tuple[int, int]:
+    """The range of rows, with what the span leaves open taken from the files, or from the summaries of pruned ones."""
+    known = [one for one in parts if one.first > FIRST_NS]
+    low = min((one.first for one in known), default=None)
+    high = max((one.last + 1 for one in known), default=None)
+    if span.start is None or span.end is None:
+        for year in reader.storage.folders(f"days/kind={folder}"):
+            days, _ = read_summary(reader.storage, f"days/kind={folder}/{year}/summary.parquet", ["time"])
+            if len(days):
+                times = days["time"].cast(pa.int64()).to_numpy()
+                low = min(int(times[0]), low if low is not None else LAST_NS)
+                high = max(high if high is not None else FIRST_NS, int(times[-1]) if high else int(times[-1]) + DAY_NS)
+    start = span.start if span.start is not None else low
+    end = span.end if span.end is not None else high
+    return (0, 0) if start is None or end is None else (start, end)
+
+
+def _of_rows(
+    reader: RowReader, folder: str, columns: Sequence[str], span: Span, choice: Choice, width_ns: int
+) -> pa.Table:
+    table = reader.read(folder, [*columns, "quality", "stream"], span, choice)
+    if span.by_reception and table.num_columns:
+        table = table.set_column(table.schema.get_field_index("time"), "time", table["received"])
+    return _joined([_summarised(table, width_ns)], width_ns)
+
+
+def _summarised(table: pa.Table, width_ns: int) -> pa.Table:
+    return summary_of(table, width_ns) if table.num_columns else table
+
+
+def _joined(pieces: Sequence[pa.Table], width_ns: int) -> pa.Table:
+    """Pieces as bins over all streams."""
+    pieces = [one for one in pieces if one.num_columns and len(one)]
+    if not pieces:
+        return pa.table({})
+    table = pa.concat_tables(pieces, promote_options="permissive")
+    table = table.set_column(1, "stream", pa.array([""] * len(table), pa.string()))
+    times = np.asarray(table["time"].cast(pa.int64()).to_numpy())
+    return coarser(table, times // width_ns * width_ns)
+
+
+def _pieces(
+    reader: RowReader, folder: str, columns: Sequence[str], span: Span, parts: Sequence[Part], bins: Bins
+) -> list[pa.Table]:
+    """Whole units of the level from its summaries, what they do not cover and the two ends from rows."""
+    assert bins.level is not None and span.start is not None and span.end is not None
+    unit = SUMMARIES[bins.level] * _NS
+    low, high = -(-span.start // unit) * unit, span.end // unit * unit
+    by_date: dict[str, list[Part]] = defaultdict(list)
+    for part in parts:
+        by_date[part.date].append(part)
+    pieces: list[pa.Table] = []
+    covered: list[tuple[int, int]] = []
+    for path in _paths(reader, folder, bins.level, low, high):
+        table, covers = read_summary(reader.storage, path, [*COMMON, *columns])
+        if not len(table):
+            continue
+        times = np.asarray(table["time"].cast(pa.int64()).to_numpy())
+        good = [date for date, digest in covers.items() if date not in by_date or covers_of(by_date[date]) == digest]
+        days = np.array(good, "datetime64[D]").astype(np.int64)
+        inside = (times >= low) & (times < high) & np.isin(times // DAY_NS, days)
+        pieces.append(table.filter(pa.array(inside)))
+        covered += [(int(day) * DAY_NS, int(day + 1) * DAY_NS) for day in days]
+    for start, end in _uncovered(span.start, span.end, low, high, covered):
+        if any(part.overlaps(start, end) for part in parts):
+            rows = reader.read(folder, [*columns, "quality", "stream"], Span(start, end))
+            pieces.append(_summarised(rows, unit))
+    return pieces
+
+
+def _paths(reader: RowReader, folder: str, level: str, low: int, high: int) -> list[str]:
+    """Files of summaries of a level that may have bins of a range."""
+    if low >= high:
+        return []
+    names = reader.storage.folders(f"{level}/kind={folder}")
+    length = {"minutes": 10, "hours": 7, "days": 4}[level]
+    first, last = (str(np.datetime64(one // DAY_NS, "D"))[:length] for one in (low, high - 1))
+    return [
+        f"{level}/kind={folder}/{name}/summary.parquet" for name in names if first <= name.partition("=")[2] <= last
+    ]
+
+
+def _uncovered(
+    start: int, end: int, low: int, high: int, covered: Sequence[tuple[int, int]]
+) -> list[tuple[int, int]]:
+    """Ranges of [start, end) that summaries do not give: the ends beyond whole units, and days that none covers."""
+    if low >= high:
+        return [(start, end)]
+    gaps = [(start, low)] if start < low else []
+    place = low
+    for first, last in sorted(covered):
+        if first > place:
+            gaps.append((place, min(first, high)))
+        place = max(place, last)
+        if place >= high:
+            break
+    if place < high:
+        gaps.append((place, high))
+    if high < end:
+        gaps.append((high, end))
+    return [(first, last) for first, last in gaps if first < last]
+
+
+def flattened(table: pa.Table, names: dict[str, str]) -> pa.Table:
+    """Structs as columns `NAME`, the mean (of texts the last), `NAME.min`, `.max`, `.last`, `.n`; `names`: out by column."""
+    columns = {name: table[name] for name in COMMON if name != "stream" and name in table.schema.names}
+    for column, out in names.items():
+        if column not in table.schema.names:
+            continue
+        field = table.schema.field(column)
+        whole = table[column].combine_chunks()
+        parts = {field.type.field(i).name: pc.struct_field(whole, i) for i in range(field.type.num_fields)}
+        columns[out] = parts.get("mean", parts["last"])
+        for part in ("min", "max", "last", "n"):
+            if part in parts:
+                columns[f"{out}.{part}"] = parts[part]
+    return pa.table(columns)

@@ -1,0 +1,190 @@
+"""SQL over a history: one SELECT, read-only, that sees the tables of the history and nothing else.
+
+DuckDB runs it over Arrow datasets that are registered by name; access to files, network, extensions and settings is off
+before the query is looked at, and cannot be turned on by it.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from ..model.errors import ConfigError
+from ..system.software import to_install
+from .names import SUMMARIES
+from .rows import Span
+
+if TYPE_CHECKING:
+    from .history import History
+
+TIMEOUT_S = 60.0
+MEMORY = "4GB"
+_PIECE = re.compile(r'"(?:[^"]|"")*"|[^\s."]+')
+_NAME = re.compile(rf"(?:{_PIECE.pattern})(?:\.(?:{_PIECE.pattern}))*")
+_OF_DUCKDB = frozenset({"information_schema", "pg_catalog"})
+_LOCKED = (
+    "set enable_external_access = false",
+    "set python_enable_replacements = false",
+    "set autoinstall_known_extensions = false",
+    "set autoload_known_extensions = false",
+    "set allow_community_extensions = false",
+    f"set memory_limit = '{MEMORY}'",
+    "set lock_configuration = true",
+)
+
+
+def run_sql(history: History, query: str, max_rows: int, timeout_s: float = TIMEOUT_S) -> pa.Table:
+    """The answer. ConfigError for what is not one SELECT, fails, takes too long, or has more than `max_rows` rows."""
+    duckdb = _duckdb()
+    with closing(duckdb.connect(":memory:")) as database:
+        try:
+            _check(duckdb, database, query)
+            for name in sorted(_tables(database, query)):
+                _register(history, database, name)
+            for setting in _LOCKED:
+                database.execute(setting)
+            return _bounded(database, query, max_rows, timeout_s)
+        except duckdb.InterruptException:
+            raise ConfigError(f"the query takes longer than {timeout_s:g} s: ask for less, or of summaries") from None
+        except duckdb.Error as error:
+            raise ConfigError(f"SQL: {_line(error)}") from None
+
+
+def _duckdb() -> Any:
+    try:
+        import duckdb  # noqa: PLC0415 - an optional extra
+    except ImportError as error:
+        raise ConfigError(f"SQL needs DuckDB: {to_install('history')}") from error
+    return duckdb
+
+
+def _check(duckdb: Any, database: Any, query: str) -> None:
+    """ConfigError where it is not one SELECT."""
+    statements = database.extract_statements(query)
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise ConfigError("SQL: one SELECT, and nothing else")
+
+
+def _tables(database: Any, query: str) -> set[str]:
+    """Names of tables that a query reads, each as it is written there."""
+    return set(database.get_table_names(query, qualified=True))
+
+
+def _register(history: History, database: Any, name: str) -> None:
+    """Make a table of the history known by its name. ConfigError where there is none."""
+    schema, table = _split(name)
+    kinds = history.kinds()
+    if schema.lower() in SUMMARIES:
+        kind = _kind(table, kinds)
+        if kind is not None:
+            database.execute(f"create schema if not exists {schema}")
+            _create(database, f"{schema}.{_quoted(table)}", [_summaries(history, schema.lower(), kinds[kind])])
+            return
+    kind = _kind(f"{schema}.{table}" if schema else table, kinds)
+    where = f"{_quoted(schema)}.{_quoted(table)}" if schema else _quoted(table)
+    if kind is not None:
+        if schema:
+            database.execute(f"create schema if not exists {_quoted(schema)}")
+        groups = [one for one in history.groups(kind, Span()) if one.parts]
+        _create(database, where, [history.dataset_of(one) for one in groups], [one.names for one in groups])
+    elif not schema and table.lower() in _OWN:
+        _create(database, where, [_OWN[table.lower()](history)])
+    elif schema.lower() not in _OF_DUCKDB:
+        raise ConfigError(f"SQL: there is no table {name}: " + ", ".join([*list(kinds)[:12], *_OWN]))
+
+
+def _kind(name: str, kinds: dict[str, str]) -> str | None:
+    """The kind of this name; in any case where it is the only one so."""
+    alike = [one for one in kinds if one.lower() == name.lower()]
+    return name if name in kinds else alike[0] if len(alike) == 1 else None
+
+
+def _split(name: str) -> tuple[str, str]:
+    """Schema and table of a name as DuckDB gives it: quoted where need be, with its alias."""
+    found = _NAME.match(name)
+    parts = [one[1:-1].replace('""', '"') if one[0] == '"' else one for one in _PIECE.findall(found[0] if found else name)]
+    return ".".join(parts[:-1]), parts[-1] if parts else name
+
+
+def _create(database: Any, name: str, sources: list[Any], names: list[dict[str, str]] | None = None) -> None:
+    """A view of these Arrow sources, one below the other; columns by the names that queries have."""
+    selects = []
+    for number, source in enumerate(sources):
+        own = f"_source_{len(name)}_{abs(hash(name))}_{number}"
+        database.register(own, source)
+        columns = names[number] if names else {}
+        chosen = ", ".join(f"{_quoted(one)} as {_quoted(out)}" for one, out in columns.items()) or "*"
+        selects.append(f"select {chosen} from {own}")  # noqa: S608 - names are quoted
+    database.execute(f"create view {name} as " + " union all by name ".join(selects))
+
+
+def _summaries(history: History, level: str, folder: str) -> ds.Dataset:
+    storage = history.storage
+    paths = [path for path, _ in storage.list(f"{level}/kind={folder}") if path.endswith("/summary.parquet")]
+    if not paths:
+        raise ConfigError(f"SQL: {level} has no summaries of that kind")
+    schemas = [ds.dataset(storage.full(one), filesystem=storage.filesystem).schema for one in paths[-1:]]
+    full = [storage.full(one) for one in paths]
+    return ds.dataset(full, schema=schemas[0], format="parquet", filesystem=storage.filesystem)
+
+
+def passes_table(history: History) -> pa.Table:
+    """The passes, a row for each."""
+    rows = [
+        {
+            "stream": one.stream,
+            "pass": one.name,
+            "mission": one.mission,
+            "version": one.version,
+            "state": one.state,
+            "received_first": (one.received or [None])[0],
+            "received_last": (one.received or [None])[-1],
+            "rows": sum(sum(dates.values()) for dates in one.rows.values()),
+            "packets": sum(one.packets.values()),
+        }
+        for one in history.passes()
+    ]
+    names = "stream pass mission version state received_first received_last".split()
+    schema = pa.schema([*((name, pa.string()) for name in names), ("rows", pa.int64()), ("packets", pa.int64())])
+    return pa.Table.from_pylist(rows, schema=schema)
+
+
+def parameters_table(history: History) -> pa.Table:
+    """The parameters, a row for each."""
+    names = ("name", "kind", "parameter", "unit", "description", "type")
+    rows = [{name: getattr(one, name) for name in names} for one in history.find("*")]
+    return pa.Table.from_pylist(rows, schema=pa.schema([(name, pa.string()) for name in names]))
+
+
+_OWN = {"passes": passes_table, "parameters": parameters_table}
+
+
+def _bounded(database: Any, query: str, max_rows: int, timeout_s: float) -> pa.Table:
+    timer = threading.Timer(timeout_s, database.interrupt)
+    timer.start()
+    try:
+        reader = database.execute(query).to_arrow_reader(65_536)
+        batches, n = [], 0
+        for batch in reader:
+            n += batch.num_rows
+            if n > max_rows:
+                raise ConfigError(
+                    f"SQL: more than {max_rows:,} rows: aggregate, add a limit, or read the files with your own engine"
+                )
+            batches.append(batch)
+        return pa.Table.from_batches(batches, schema=reader.schema)
+    finally:
+        timer.cancel()
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:500]

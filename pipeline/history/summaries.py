@@ -1,0 +1,254 @@
+"""Summaries of rows for each minute, hour and day: count, least, most, mean, last value and worst quality.
+
+In: sorted rows of one kind. Out: a row for each stream and bin that has rows; a struct `{n, min, max, mean, last}` for
+each parameter of numbers (`n`: values that are numbers; NaN and missing ones are left out), `{n, last}` for texts.
+Beside each file stands which files of rows it covers, so a summary that is behind is known as such.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyarrow import ArrowException, parquet
+
+from ..model.batches import DOUBTFUL, NO_TIME
+from .names import DAY_NS, FIXED, NO_DATE, ROWS, SUMMARIES, Part, partition
+from .rows import RowReader
+from .storage import Storage
+from .writer import axis_ns
+
+Array = NDArray[Any]
+_NS = pa.timestamp("ns", tz="UTC")
+_COVERS = b"covers"
+COMMON = ("time", "stream", "n_rows", "n_doubtful", "quality")
+
+
+def summary_of(table: pa.Table, width_ns: int) -> pa.Table:
+    """Summarise rows in order of their axis; those without time and reception are left out."""
+    axis = axis_ns(table)
+    if np.any(axis == NO_TIME):
+        table = table.filter(pa.array(axis != NO_TIME))
+        axis = axis[axis != NO_TIME]
+    found = []
+    streams = table["stream"].combine_chunks() if len(table) else None
+    for stream in pc.unique(table["stream"]).to_pylist() if len(table) else ():
+        mine = np.asarray(pc.equal(streams, stream).to_numpy(zero_copy_only=False))
+        some, own = (table, axis) if mine.all() else (table.filter(pa.array(mine)), axis[mine])
+        found.append(_of_stream(some, own, stream, width_ns))
+    return pa.concat_tables(found, promote_options="permissive") if found else pa.table({})
+
+
+def _of_stream(table: pa.Table, axis: Array, stream: str, width: int) -> pa.Table:
+    bins = axis // width
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(bins)) + 1]).astype(np.int64)
+    n_rows = np.diff(np.concatenate([starts, [len(axis)]]))
+    quality = np.asarray(table["quality"].to_numpy()).astype(np.uint32)
+    doubtful = ((quality & np.uint32(DOUBTFUL)) != 0).astype(np.int64)
+    columns: dict[str, Any] = {
+        "time": pa.array(bins[starts] * width).cast(_NS),
+        "stream": pa.array([stream] * len(starts), pa.string()),
+        "n_rows": pa.array(n_rows),
+        "n_doubtful": pa.array(np.add.reduceat(doubtful, starts)),
+        "quality": pa.array(np.bitwise_or.reduceat(quality, starts)),
+    }
+    fields = [pa.field(name, one.type) for name, one in columns.items()]
+    for field in table.schema:
+        if field.name in FIXED:
+            continue
+        made = _struct(table[field.name], starts)
+        if made is not None:
+            columns[field.name] = made
+            fields.append(pa.field(field.name, made.type, metadata=field.metadata))
+    return pa.table(list(columns.values()), schema=pa.schema(fields))
+
+
+def _struct(column: pa.ChunkedArray, starts: Array) -> Any:
+    """The summary of one parameter; None where there is none, as of lists."""
+    kind = column.type
+    if pa.types.is_dictionary(kind) or pa.types.is_string(kind):
+        present = np.asarray(pc.is_valid(column).to_numpy())
+        last, n = _last(present, starts)
+        values = pc.cast(column, pa.string()).combine_chunks().take(pa.array(np.maximum(last, 0)))
+        return _made({"n": pa.array(n), "last": pc.if_else(pa.array(last >= 0), values, None)})
+    if not (pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_boolean(kind)):
+        return None
+    if pa.types.is_boolean(kind):
+        column = column.cast(pa.uint8())
+    return _numbers(column, starts)
+
+
+def _numbers(column: pa.ChunkedArray, starts: Array) -> Any:
+    whole = pa.types.is_integer(column.type) and not column.null_count
+    values = np.asarray(column.to_numpy() if whole else column.cast(pa.float64()).to_numpy())
+    if whole:
+        least, most = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
+        n = np.diff(np.concatenate([starts, [len(values)]]))
+        total = np.add.reduceat(values, starts, dtype=np.float64)
+        ends = np.concatenate([starts[1:], [len(values)]]) - 1
+        last = pa.array(values[ends])
+    else:
+        present = ~np.isnan(values)
+        least, most = np.fmin.reduceat(values, starts), np.fmax.reduceat(values, starts)
+        place, n = _last(present, starts)
+        total = np.add.reduceat(np.where(present, values, 0.0), starts)
+        last = pa.array(values[np.maximum(place, 0)], from_pandas=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = pa.array(total / n, from_pandas=True)
+    return _made({"n": pa.array(n), "min": _none(least), "max": _none(most), "mean": mean, "last": last})
+
+
+def _none(values: Array) -> Any:
+    """NaN, of bins without a number, as missing."""
+    return pa.array(values, from_pandas=True)
+
+
+def _last(present: Array, starts: Array) -> tuple[Array, Array]:
+    """Place of the last value of each bin, -1 without, and how many there are."""
+    places = np.where(present, np.arange(len(present)), -1)
+    return np.maximum.reduceat(places, starts), np.add.reduceat(present.astype(np.int64), starts)
+
+
+def _made(parts: dict[str, Any]) -> Any:
+    arrays = [one.combine_chunks() if isinstance(one, pa.ChunkedArray) else one for one in parts.values()]
+    return pa.StructArray.from_arrays(arrays, list(parts))
+
+
+def coarser(table: pa.Table, seconds: int | Array) -> pa.Table:
+    """Summaries of longer bins out of shorter ones. `seconds`: the width, or int64[n] the bin that each row goes to."""
+    if not len(table):
+        return table
+    times = np.asarray(table["time"].cast(pa.int64()).to_numpy())
+    found = []
+    for stream in pc.unique(table["stream"]).to_pylist():
+        mine = np.asarray(pc.equal(table["stream"], stream).to_numpy())
+        some = table.filter(pa.array(mine))
+        bins = seconds[mine] if isinstance(seconds, np.ndarray) else times[mine] // (seconds * 10**9)
+        order = np.lexsort((times[mine], bins))
+        found.append(_coarser(some.take(pa.array(order)), bins[order], seconds))
+    return pa.concat_tables(found, promote_options="permissive")
+
+
+def _coarser(table: pa.Table, bins: Array, seconds: int | Array) -> pa.Table:
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(bins)) + 1]).astype(np.int64)
+    width = 1 if isinstance(seconds, np.ndarray) else seconds * 10**9
+    columns: list[Any] = [
+        pa.array(bins[starts] * width).cast(_NS),
+        table["stream"].take(pa.array(starts)),
+        pa.array(np.add.reduceat(table["n_rows"].to_numpy(), starts)),
+        pa.array(np.add.reduceat(table["n_doubtful"].to_numpy(), starts)),
+        pa.array(np.bitwise_or.reduceat(table["quality"].to_numpy(), starts)),
+    ]
+    fields = [pa.field(name, one.type) for name, one in zip(COMMON, columns, strict=True)]
+    for field in table.schema:
+        if field.name not in COMMON:
+            made = _coarser_struct(table[field.name].combine_chunks(), starts)
+            columns.append(made)
+            fields.append(pa.field(field.name, made.type, metadata=field.metadata))
+    return pa.table(columns, schema=pa.schema(fields))
+
+
+def _coarser_struct(column: pa.StructArray, starts: Array) -> Any:
+    n = np.asarray(pc.fill_null(pc.struct_field(column, "n"), 0).to_numpy(zero_copy_only=False))
+    place, _ = _last(n > 0, starts)
+    last = pc.if_else(
+        pa.array(place >= 0), pc.struct_field(column, "last").take(pa.array(np.maximum(place, 0))), None
+    )
+    total = np.add.reduceat(n, starts)
+    if column.type.get_field_index("mean") < 0:
+        return _made({"n": pa.array(total), "last": last})
+    least, most, mean = (pc.struct_field(column, one) for one in ("min", "max", "mean"))
+    weighted = np.where(n > 0, _floats(mean), 0.0) * n
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means = pa.array(np.add.reduceat(weighted, starts) / total, from_pandas=True)
+    return _made(
+        {
+            "n": pa.array(total),
+            "min": _extreme(np.fmin, least, starts),
+            "max": _extreme(np.fmax, most, starts),
+            "mean": means,
+            "last": last,
+        }
+    )
+
+
+def _floats(column: Any) -> Array:
+    return np.asarray(pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False))
+
+
+def _extreme(reduce: np.ufunc, column: Any, starts: Array) -> Any:
+    if pa.types.is_integer(column.type) and not column.null_count:
+        return pa.array(reduce.reduceat(column.to_numpy(), starts))
+    return pa.array(reduce.reduceat(_floats(column), starts), from_pandas=True).cast(
+        column.type if pa.types.is_floating(column.type) else pa.float64()
+    )
+
+
+def covers_of(parts: Iterable[Part]) -> str:
+    """Digest of the names of files of rows."""
+    return hashlib.blake2b("\n".join(sorted(one.name for one in parts)).encode(), digest_size=8).hexdigest()
+
+
+def summary_path(level: str, folder: str, date: str) -> str:
+    """The file of a level that has a date. `folder`: the encoded name of the kind."""
+    under = {"minutes": f"date={date}", "hours": f"month={date[:7]}", "days": f"year={date[:4]}"}[level]
+    return f"{level}/kind={folder}/{under}/summary.parquet"
+
+
+def read_summary(storage: Storage, path: str, columns: Sequence[str] | None = None) -> tuple[pa.Table, dict[str, str]]:
+    """A file of summaries, and which files of rows it covers, by date; nothing where there is none that can be read."""
+    try:
+        with storage.filesystem.open_input_file(storage.full(path)) as opened:
+            file = parquet.ParquetFile(opened)
+            covers = json.loads((file.schema_arrow.metadata or {}).get(_COVERS, b"{}"))
+            known = set(file.schema_arrow.names)
+            wanted = None if columns is None else [one for one in columns if one in known]
+            return file.read(columns=wanted), covers
+    except FileNotFoundError:
+        return pa.table({}), {}
+    except (ArrowException, OSError, ValueError):
+        return pa.table({}), {}
+
+
+def update_summaries(storage: Storage, folder: str, dates: Iterable[str]) -> None:
+    """Make the summaries of these dates anew from their rows, if they are behind. The lock is held."""
+    reader = RowReader(storage)
+    by_month: dict[str, list[tuple[str, str, pa.Table]]] = {}
+    for date in sorted({*dates} - {NO_DATE}):
+        parts, _ = storage.parts(partition(ROWS, folder, date))
+        if not parts:
+            continue
+        covers = covers_of(parts)
+        path = summary_path("minutes", folder, date)
+        if read_summary(storage, path, ())[1].get(date) == covers:
+            continue
+        minutes = summary_of(reader.read_parts(parts), SUMMARIES["minutes"] * 10**9)
+        if minutes.num_columns:
+            _write(storage, path, minutes, {date: covers})
+            by_month.setdefault(date[:7], []).append((date, covers, minutes))
+    for found in by_month.values():
+        _replace_dates(storage, "hours", folder, found)
+        _replace_dates(storage, "days", folder, found)
+
+
+def _replace_dates(storage: Storage, level: str, folder: str, found: Sequence[tuple[str, str, pa.Table]]) -> None:
+    path = summary_path(level, folder, found[0][0])
+    table, covers = read_summary(storage, path)
+    dates = [date for date, _, _ in found]
+    if len(table):
+        days = np.asarray(table["time"].cast(pa.int64()).to_numpy()) // DAY_NS
+        table = table.filter(pa.array(~np.isin(days, np.array(dates, "datetime64[D]").astype(np.int64))))
+    new = [coarser(minutes, SUMMARIES[level]) for _, _, minutes in found]
+    whole = pa.concat_tables([*([table] if len(table) else []), *new], promote_options="permissive")
+    _write(storage, path, whole.sort_by("time"), covers | {date: digest for date, digest, _ in found})
+
+
+def _write(storage: Storage, path: str, table: pa.Table, covers: dict[str, str]) -> None:
+    table = table.replace_schema_metadata({_COVERS: json.dumps(covers)})
+    storage.write_with(path, lambda file: parquet.write_table(table, file, compression="zstd"))

@@ -1,0 +1,193 @@
+"""Rows into the history: batches of products become files of rows, each committed whole.
+
+In: entries (products with their key and pass). Out: files sorted by time, one for each kind, date and form of a batch.
+A product that is there already, by its key in its stream, adds nothing. A pass with another version than the one
+that is there replaces its rows: the old ones go to `replaced/VERSION/`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from pyarrow import ArrowException, parquet
+
+from ..model.batches import NO_TIME
+from .names import DAY_NS, RAW, REPLACED, ROWS, Part, date_of, encoded, part_name, partition
+from .storage import Commit, Storage
+from .tables import Entry, form_key, merged, table_of
+
+ROW_GROUP_ROWS, ROW_GROUP_BYTES = 1 << 16, 64 << 20
+_DELTA = {"time": "DELTA_BINARY_PACKED", "onboard_ns": "DELTA_BINARY_PACKED", "received": "DELTA_BINARY_PACKED"}
+_WITH_STATISTICS = ["time", "onboard_ns", "received", "quality", "apid"]
+Moves = list[tuple[str, str]]
+
+
+def axis_ns(table: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
+    """What rows are ordered by: time, else receive time, else NO_TIME; int64[n]."""
+    axis = pc.coalesce(table["time"], table["received"]).cast(pa.int64())
+    return np.asarray(pc.fill_null(axis, NO_TIME).to_numpy())
+
+
+def schema_digest(schema: pa.Schema) -> str:
+    """Digest of names, types, units and kind: files with the same one are read together."""
+    told = [
+        f"{one.name}\0{one.type}\0{(one.metadata or {}).get(b'unit', b'').decode()}" for one in schema
+    ]
+    return hashlib.blake2b("\n".join(told).encode(), digest_size=4).hexdigest()
+
+
+def write_parquet(file: Any, table: pa.Table) -> None:
+    """Write a table that is sorted: row groups by time, statistics of the columns that queries prune by."""
+    n_bytes = max(table.nbytes, 1)
+    rows = max(1, min(ROW_GROUP_ROWS, int(table.num_rows * ROW_GROUP_BYTES / n_bytes)))
+    encoded = [name for name in table.schema.names if name not in _DELTA]
+    with parquet.ParquetWriter(
+        file,
+        table.schema,
+        compression="zstd",
+        compression_level=1,
+        use_dictionary=encoded,
+        column_encoding=_DELTA,
+        write_statistics=_WITH_STATISTICS,
+        store_schema=True,
+    ) as writer:
+        writer.write_table(table, row_group_size=rows)
+
+
+def stage_table(storage: Storage, root: str, folder: str, table: pa.Table) -> Moves:
+    """Write a table as hidden files, one for each date, sorted; gives the moves that commit them."""
+    axis = axis_ns(table)
+    days = np.where(axis == NO_TIME, NO_TIME, axis // DAY_NS)
+    order = np.lexsort((axis, days)) if np.any(axis[1:] < axis[:-1]) else None
+    if order is not None:
+        table, axis, days = table.take(pa.array(order)), axis[order], days[order]
+    starts = np.concatenate([[0], np.flatnonzero(np.diff(days)) + 1, [len(days)]])
+    digest = schema_digest(table.schema)
+    moves: Moves = []
+    for first, last in zip(starts[:-1].tolist(), starts[1:].tolist(), strict=True):
+        piece = table.slice(first, last - first)
+        n_without = piece["time"].null_count
+        times = "t" if not n_without else "n" if n_without == len(piece) else "m"
+        name = part_name(int(axis[first]), int(axis[last - 1]), len(piece), times, digest)
+        path = f"{partition(root, folder, date_of(int(axis[first])))}/{name}"
+        moves.append((storage.write_hidden(path, lambda file, piece=piece: write_parquet(file, piece)), path))
+    return moves
+
+
+def read_keys(storage: Storage, part: Part, stream: str, but_pass: str = "") -> set[str]:
+    """Keys of the products of a stream in a file, but for those of one pass. A torn file has none: it is left aside."""
+    try:
+        found = read_part_table(storage, part, ["stream", "pass", "product_id"])
+    except (ArrowException, OSError):
+        return set()
+    wanted = pc.and_(pc.equal(found["stream"], stream), pc.not_equal(found["pass"], but_pass))
+    return set(pc.unique(found.filter(wanted)["product_id"]).to_pylist())
+
+
+@dataclass(slots=True)
+class Batch:
+    """Entries that are committed together; the same key twice in a stream counts once."""
+
+    entries: dict[tuple[Any, ...], list[Entry]] = field(default_factory=lambda: defaultdict(list))
+    keys: set[tuple[str, str, str]] = field(default_factory=set)
+    n_rows: int = 0
+    n_bytes: int = 0
+
+    def add(self, entry: Entry) -> bool:
+        """Whether it was new in this batch."""
+        key = entry.kind, entry.product.stream, entry.key
+        if key in self.keys:
+            return False
+        self.keys.add(key)
+        self.entries[form_key(entry.product)].append(entry)
+        self.n_rows += entry.n_rows
+        self.n_bytes += sum(one.values.nbytes for one in entry.product.arrays.values())
+        return True
+
+
+def stage(
+    storage: Storage, entries: Iterable[Sequence[Entry]], root: str = ROWS, *, but_pass: str = ""
+) -> tuple[Moves, int]:
+    """Write entries, grouped by form, as hidden files, without the products that the history has already.
+
+    Gives the moves and the number of rows. `but_pass`: a pass whose rows are replaced, so that they do not count.
+    """
+    tables: dict[tuple[str, str], list[pa.Table]] = defaultdict(list)
+    for group in entries:
+        fresh = _without_known(storage, root, group, but_pass)
+        if fresh:
+            table = table_of(fresh)
+            tables[encoded(fresh[0].kind), schema_digest(table.schema)].append(table)
+    moves: Moves = []
+    for (folder, _), found in tables.items():
+        moves += stage_table(storage, root, folder, merged(found))
+    return moves, sum(len(one) for found in tables.values() for one in found)
+
+
+def _without_known(storage: Storage, root: str, entries: Sequence[Entry], but_pass: str) -> list[Entry]:
+    """Entries whose product no file of their time has."""
+    stream = entries[0].product.stream
+    spans = [_span(one) for one in entries]
+    low, high = min(first for first, _ in spans), max(last for _, last in spans)
+    parts, _ = storage.parts(f"{root}/kind={encoded(entries[0].kind)}")
+    keys = [read_keys(storage, one, stream, but_pass) for one in parts if one.overlaps(low, high + 1)]
+    known = set().union(*keys)
+    return [one for one in entries if one.key not in known]
+
+
+def _span(entry: Entry) -> tuple[int, int]:
+    """First and last of the axis of a product's rows, as far as its own range says."""
+    utc = entry.product.time.utc_ns
+    known = [one for one in utc if one != NO_TIME]
+    received = entry.product.lineage.get("received_ns") or []
+    both = [*known, *(map(int, received) if len(known) < 2 else [])]
+    return (min(both), max(both)) if both else (NO_TIME, NO_TIME)
+
+
+def retire(storage: Storage, stream: str, pass_name: str, version: str, dates: Iterable[tuple[str, str]]) -> Commit:
+    """Stage the move of a pass's rows to `replaced/VERSION/`. `dates`: folders of kinds, and dates, with its rows."""
+    moves: Moves = []
+    removes: list[str] = []
+    for root in (ROWS, RAW):
+        for folder, date in dates:
+            for part in storage.parts(partition(root, folder, date))[0]:
+                more, gone = _retire_part(storage, part, root, stream, pass_name, version)
+                moves += more
+                removes += gone
+    return Commit(moves, removes)
+
+
+def _retire_part(
+    storage: Storage, part: Part, root: str, stream: str, pass_name: str, version: str
+) -> tuple[Moves, list[str]]:
+    try:
+        table = read_part_table(storage, part)
+    except (ArrowException, OSError):
+        return [], []
+    mine = pc.and_(pc.equal(table["stream"], stream), pc.equal(table["pass"], pass_name))
+    n_mine = pc.sum(mine).as_py() or 0
+    old_root = f"{REPLACED}/{version}/{root}"
+    if not n_mine:
+        return [], []
+    if n_mine == len(table):
+        return [(part.path, f"{old_root}{part.path.removeprefix(root)}")], []
+    kept = stage_table(storage, root, part.kind_folder, table.filter(pc.invert(mine)))
+    old = stage_table(storage, old_root, part.kind_folder, table.filter(mine))
+    return [*kept, *old], [part.path]
+
+
+def read_part_table(storage: Storage, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
+    """All rows of a file."""
+    return parquet.read_table(
+        storage.full(part.path),
+        filesystem=storage.filesystem,
+        columns=list(columns) if columns else None,
+        partitioning=None,
+    )
