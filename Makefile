@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-EXTRAS := broker,dashboard,parquet,pictures,reprocess,science,services,spice
+EXTRAS := broker,dashboard,history,parquet,pictures,reprocess,science,services,spice
 
 .PHONY: help setup demo test check witness bench soak docs format lock sbom audit clean system
 

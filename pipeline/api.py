@@ -38,11 +38,13 @@ from .processing.origin import origin_of, source_of, stream_of
 from .processing.passes import named_outcomes, outcomes, station_names, with_origin
 from .recordings.reader import size_of_pass
 from .system.available import available_bytes
+from .system.software import to_install
 
 if TYPE_CHECKING:
     import xarray
 
     from .archive.column_store import ColumnStore
+    from .history.history import History
 
 
 _log = logging.getLogger(__name__.partition(".")[0])
@@ -314,3 +316,15 @@ def open_pass(*paths: str | Path | Sequence[str | Path], mission: str, merge: bo
     if not named:
         raise ConfigError("name at least one recording")
     return RecordedPass(tuple(map(Path, named)), load_mission(mission), merge)
+
+
+def open_history(url: str | Path) -> History:
+    """Open a history, as `downlink history import`, `replay --history` and `stage history` fill it.
+
+    `url`: its folder, or `s3://bucket/prefix`. This needs the extra `history`. ConfigError where there is none.
+    """
+    try:
+        from .history.history import History as Opened  # noqa: PLC0415 - pyarrow is an optional extra
+    except ModuleNotFoundError as error:
+        raise ConfigError(f"a history needs {error.name}: {to_install('history')}") from error
+    return Opened(url)

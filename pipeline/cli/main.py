@@ -14,6 +14,7 @@ import typer
 from ..model.errors import ConfigError, DownlinkError, StoppedError
 from . import archive as cli_archive
 from . import dictionary as cli_dictionary
+from . import history as cli_history
 from . import look as cli_look
 from . import passes as cli_passes
 from . import recordings as cli_recordings
@@ -35,7 +36,16 @@ cli = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for room in (cli_passes, cli_simulate, cli_look, cli_services, cli_archive, cli_recordings, cli_dictionary):
+for room in (
+    cli_passes,
+    cli_simulate,
+    cli_look,
+    cli_services,
+    cli_archive,
+    cli_recordings,
+    cli_dictionary,
+    cli_history,
+):
     cli.add_typer(room.commands)
 
 

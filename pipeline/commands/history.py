@@ -17,7 +17,7 @@ from ..history.storage import Storage
 from ..history.tables import PacketFields, version_of
 from ..messages import topics
 from ..mission.loading import Mission
-from ..model.batches import NO_TIME, ColumnBatch, Event
+from ..model.batches import NO_TIME, ColumnBatch, Event, PacketBatch
 from ..model.errors import ConfigError
 from ..processing.chain import Outcome, ProcessingChain
 from ..processing.packet_rows import PacketRows
@@ -27,6 +27,7 @@ from ..system.files import printable_name
 from ..system.identity import content_of_all
 from .recordings import stream_name
 
+_MODULO = 1 << 14
 MAX_EVENTS = 1000
 """Events of a pass that its record keeps."""
 
@@ -86,7 +87,9 @@ def _import(
 ) -> Imported:
     mission = with_origin(mission, passes)
     name, content = ", ".join(map(printable_name, passes)), content_of_all(passes)
-    record = _named(storage, PassRecord(stream_name(stream, passes), name, mission.name, mission_version(mission)), content)
+    record = _named(
+        storage, PassRecord(stream_name(stream, passes), name, mission.name, mission_version(mission)), content
+    )
     before = read_pass(storage, record.stream, record.name)
     same = before is not None and before.version == record.version and before.content == content and content
     if before is not None and same and before.has_raw >= raw and before.state == "complete" and not again:
@@ -116,11 +119,14 @@ class _Filling:
         self._target, self._mission, self._record = target, mission, record
         self._packets = PacketRows(mission.instruments)
         self._by_apid: Counter[int] = Counter()
+        self._lost: Counter[int] = Counter()
+        self._last: dict[int, int] = {}
         self._received: list[int] = []
         self._events: list[Event] = []
 
     def add(self, outcome: Outcome) -> None:
         self._packets.add(outcome.columns)
+        self._count_lost(outcome.packets)
         for product in outcome.products:
             fields = self._packets.take(product)
             self._target.add(product, PacketFields(*fields) if fields else None)
@@ -139,8 +145,17 @@ class _Filling:
             self._received = [*self._received, int(known.min()), int(known.max())]
             self._received = [min(self._received), max(self._received)]
 
+    def _count_lost(self, packets: PacketBatch) -> None:
+        """Packets between those of one APID, by their sequence counts; a count that went back is no loss."""
+        for apid in np.unique(packets.apid).tolist():
+            counts = packets.seq_count[packets.apid == apid].astype(np.int64)
+            missing = np.diff(counts, prepend=self._last.get(apid, int(counts[0]) - 1)) % _MODULO - 1
+            self._lost[apid] += int(missing[(missing > 0) & (missing < _MODULO // 2)].sum())
+            self._last[apid] = int(counts[-1])
+
     def finish(self) -> PassRecord:
         record = self._record
+        record.lost = {str(apid): n for apid, n in sorted(self._lost.items()) if n}
         record.packets = {str(apid): n for apid, n in sorted(self._by_apid.items())}
         record.received = [topics.iso_utc(ns) for ns in self._received]
         record.dates_received = sorted({date_of(ns) for ns in self._received if ns != NO_TIME})

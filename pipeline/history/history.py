@@ -134,7 +134,9 @@ class History:
         found: list[Parameter] = []
         for kind in _prefixes(name, known):
             rest = name[len(kind) + 1 :]
-            found += [one for one in self._parameters(kind, known[kind], values) if rest in {one.parameter, one.column}]
+            found += [
+                one for one in self._parameters(kind, known[kind], values) if rest in {one.parameter, one.column}
+            ]
         if not found:
             every = (one for kind, folder in known.items() for one in self._parameters(kind, folder, values))
             found = [one for one in every if name in {one.parameter, one.column}]
@@ -160,7 +162,7 @@ class History:
         columns: Sequence[str] = (),
         max_values: int = MAX_VALUES,
     ) -> pa.Table:
-        """As `get`, as an Arrow table: `time`, `quality`, a column for each name; of several kinds one after the other."""
+        """As `get`, as an Arrow table: `time`, `quality`, a column for each name; rows of several kinds by time."""
         if not names:
             raise ConfigError("name at least one parameter")
         span = Span(to_ns(start), to_ns(end, is_end=True), by_reception=by == "received")
@@ -178,7 +180,9 @@ class History:
                 for kind, of_kind in kinds.items()
             ]
             return _in_order([one for one in found if len(one)])
-        size = sum(self.size(folders[kind], [*of_kind, *columns], span, choice, values) for kind, of_kind in kinds.items())
+        size = sum(
+            self.size(folders[kind], [*of_kind, *columns], span, choice, values) for kind, of_kind in kinds.items()
+        )
         if size > max_values:
             raise ConfigError(
                 f"that is {size:,} values, and {max_values:,} are the most: narrow start and end, or ask for points="
@@ -284,8 +288,8 @@ class History:
         return self._readers[values].dataset_of(group)
 
     def sql(self, query: str, *, max_rows: int = 1_000_000) -> pa.Table:
-        """Run one SELECT (DuckDB) over the history: a table for each kind, `passes`, `parameters`, and `minutes`, `hours`,
-        `days` with summaries as schemas.
+        """Run one SELECT (DuckDB) over the history: a table for each kind, `passes`, `parameters`, and as
+        schemas `minutes`, `hours` and `days` with summaries.
 
         It sees nothing else: no files, network, extensions or settings. Raises ConfigError for a statement that is no
         query or fails, and for more than `max_rows`.
@@ -327,7 +331,9 @@ def _texts(one: str | Sequence[str]) -> Sequence[str]:
 
 def _some(names: Iterable[str], n: int = 8) -> str:
     listed = list(names)
-    return ", ".join(listed[:n]) + (f" and {len(listed) - n} more" if len(listed) > n else "") if listed else "nothing"
+    return (
+        ", ".join(listed[:n]) + (f" and {len(listed) - n} more" if len(listed) > n else "") if listed else "nothing"
+    )
 
 
 def _share(part: Any, span: Span) -> float:
@@ -336,7 +342,7 @@ def _share(part: Any, span: Span) -> float:
         return 1.0
     low = max(part.first, span.start if span.start is not None else part.first)
     high = min(part.last + 1, span.end if span.end is not None else part.last + 1)
-    return max(high - low, 0) / (part.last + 1 - part.first)
+    return float(max(high - low, 0) / (part.last + 1 - part.first))
 
 
 def _renamed(rows: pa.Table, names: dict[str, str], extra: Sequence[str]) -> pa.Table:

@@ -115,7 +115,9 @@ class Part:
 
 def part_name(first: int, last: int, n_rows: int, times: str, schema: str) -> str:
     """A name for a new file of rows that no other file has."""
-    return f"part-{first + _SHIFT:016x}-{last + _SHIFT:016x}-{n_rows}-{times}-{schema}-{secrets.token_hex(6)}.parquet"
+    return (
+        f"part-{first + _SHIFT:016x}-{last + _SHIFT:016x}-{n_rows}-{times}-{schema}-{secrets.token_hex(6)}.parquet"
+    )
 
 
 def read_part(path: str) -> Part | None:
@@ -128,4 +130,5 @@ def read_part(path: str) -> Part | None:
 
 
 def pass_path(stream: str, name: str) -> str:
+    """The file of a pass's books."""
     return f"{PASSES}/{encoded(stream)}/{encoded(name)}.json"

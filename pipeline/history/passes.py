@@ -29,6 +29,8 @@ class PassRecord:
     rows: dict[str, dict[str, int]] = field(default_factory=dict)
     packets: dict[str, int] = field(default_factory=dict)
     """Packets whose rows are here, by APID; of products of the same packets once."""
+    lost: dict[str, int] = field(default_factory=dict)
+    """Packets missing by their sequence counts, by APID."""
     report: dict[str, Any] = field(default_factory=dict)
     events: list[dict[str, Any]] = field(default_factory=list)
     content: str = ""
@@ -71,7 +73,7 @@ def stage_pass(storage: Storage, record: PassRecord) -> tuple[str, str]:
 
 def all_passes(storage: Storage) -> Iterator[PassRecord]:
     """Every pass, in order of stream and name; a damaged record is left aside."""
-    for path, _ in sorted(storage.list(PASSES)):
+    for path, _ in sorted(storage.files(PASSES)):
         found = _read(storage, path)
         if found is not None:
             yield found

@@ -36,6 +36,7 @@ def product_key(product: Product, pass_name: str, n_untimed: Counter[tuple[str, 
 
 
 def now_text() -> str:
+    """The time, in ISO 8601."""
     return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
@@ -121,7 +122,7 @@ class HistoryRecorder:
         self._batch.add(Entry(product, key, pass_name, packets))
 
     def flush(self) -> int:
-        """Commit what was added; gives the rows that were new. RunError where the disk takes no more: it may be repeated."""
+        """Commit what was added; gives the rows that were new. RunError where the disk is full: it may be repeated."""
         if not self._batch.keys:
             return 0
         storage = self._storage

@@ -1,7 +1,8 @@
 """Rows of one kind out of its files, whatever versions of its dictionary they are of.
 
-Files of one schema are read together. Where a parameter changed its unit, or became text, list or number, the newest form
-keeps its name and rows of an older one are in a column `NAME [unit]`. Torn files are left aside and named in `problems`.
+Files of one schema are read together. Where a parameter changed its unit, or became text, list or number, the newest
+form keeps its name and rows of an older one are in a column `NAME [unit]`. Torn files are left aside and named in
+`problems`.
 """
 
 from __future__ import annotations
@@ -145,7 +146,9 @@ class RowReader:
             for name, out in group.names.items()
             if columns is None or out in columns or name in {"time", "received"}
         }
-        condition = _condition(span, {part.times for part in group.parts}, _filter_of(self.storage, choice, replaced=group.replaced))
+        condition = _condition(
+            span, {part.times for part in group.parts}, _filter_of(self.storage, choice, replaced=group.replaced)
+        )
         projected = {out: ds.field(name) for out, name in wanted.items()}
         table = self._table(group, projected, condition)
         return None if table is None else table.cast(_described(table.schema, group.schema, wanted))
@@ -181,7 +184,9 @@ def _described(found: pa.Schema, schema: pa.Schema, wanted: Mapping[str, str]) -
 def sorted_rows(table: pa.Table, *, by_reception: bool = False) -> pa.Table:
     """Rows in order of time, else of reception."""
     axis = (
-        np.asarray(pc.fill_null(table["received"].cast(pa.int64()), 0).to_numpy()) if by_reception else axis_ns(table)
+        np.asarray(pc.fill_null(table["received"].cast(pa.int64()), 0).to_numpy())
+        if by_reception
+        else axis_ns(table)
     )
     if not np.any(axis[1:] < axis[:-1]):
         return table

@@ -1,7 +1,7 @@
 """Down-sampled values of a parameter: at most so many bins with least, most, mean, last value and worst quality.
 
-Bins are whole minutes, hours or days where they are that long, and come from the summaries as far as these cover the rows;
-the rest, and the ends of the range, come from rows.
+Bins are whole minutes, hours or days where they are that long, and come from the summaries as far as these cover the
+rows; the rest, and the ends of the range, come from rows.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 
 from .names import DAY_NS, SUMMARIES, Part
 from .rows import Choice, RowReader, Span
-from .summaries import COMMON, coarser, covers_of, read_summary, summary_of, summary_path
+from .summaries import COMMON, coarser, covers_of, read_summary, summary_of
 
 _NS = 10**9
-FIRST_NS, LAST_NS = -(1 << 62), 1 << 62
+FIRST_NS = -(1 << 62)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +31,17 @@ class Bins:
 
 
 def bins_of(start: int, end: int, points: int) -> Bins:
-    """The narrowest bins of a whole number of nanoseconds, minutes, hours or days that are `points` at most."""
+    """The narrowest bins, of whole minutes, hours or days where they are that long, of which `points` hold the range.
+
+    They begin at multiples of their width since 1970.
+    """
     width = max(-(-(end - start) // points), 1)
-    for level in reversed(SUMMARIES):
-        unit = SUMMARIES[level] * _NS
-        if width >= unit:
-            return Bins(-(-width // unit) * unit, level)
-    return Bins(width, None)
+    unit = next((SUMMARIES[level] * _NS for level in reversed(SUMMARIES) if width >= SUMMARIES[level] * _NS), 1)
+    width = -(-width // unit) * unit
+    while (end - 1) // width - start // width >= points:
+        width += max(width // points // unit, 1) * unit
+    level = next((level for level in reversed(SUMMARIES) if width % (SUMMARIES[level] * _NS) == 0), None)
+    return Bins(width, level)
 
 
 def samples(
@@ -61,16 +65,14 @@ def samples(
 
 def bounds(reader: RowReader, folder: str, parts: Sequence[Part], span: Span) -> tuple[int, int]:
     """The range of rows, with what the span leaves open taken from the files, or from the summaries of pruned ones."""
-    known = [one for one in parts if one.first > FIRST_NS]
-    low = min((one.first for one in known), default=None)
-    high = max((one.last + 1 for one in known), default=None)
+    spans = [(one.first, one.last + 1) for one in parts if one.first > FIRST_NS]
     if span.start is None or span.end is None:
+        dates = {one.date for one in parts}
         for year in reader.storage.folders(f"days/kind={folder}"):
             days, _ = read_summary(reader.storage, f"days/kind={folder}/{year}/summary.parquet", ["time"])
-            if len(days):
-                times = days["time"].cast(pa.int64()).to_numpy()
-                low = min(int(times[0]), low if low is not None else LAST_NS)
-                high = max(high if high is not None else FIRST_NS, int(times[-1]) if high else int(times[-1]) + DAY_NS)
+            times = days["time"].cast(pa.int64()).to_pylist() if len(days) else ()
+            spans += [(one, one + DAY_NS) for one in times if str(np.datetime64(one // DAY_NS, "D")) not in dates]
+    low, high = (min(one for one, _ in spans), max(one for _, one in spans)) if spans else (None, None)
     start = span.start if span.start is not None else low
     end = span.end if span.end is not None else high
     return (0, 0) if start is None or end is None else (start, end)
@@ -104,7 +106,9 @@ def _pieces(
     reader: RowReader, folder: str, columns: Sequence[str], span: Span, parts: Sequence[Part], bins: Bins
 ) -> list[pa.Table]:
     """Whole units of the level from its summaries, what they do not cover and the two ends from rows."""
-    assert bins.level is not None and span.start is not None and span.end is not None
+    assert bins.level is not None
+    assert span.start is not None
+    assert span.end is not None
     unit = SUMMARIES[bins.level] * _NS
     low, high = -(-span.start // unit) * unit, span.end // unit * unit
     by_date: dict[str, list[Part]] = defaultdict(list)
@@ -117,7 +121,9 @@ def _pieces(
         if not len(table):
             continue
         times = np.asarray(table["time"].cast(pa.int64()).to_numpy())
-        good = [date for date, digest in covers.items() if date not in by_date or covers_of(by_date[date]) == digest]
+        good = [
+            date for date, digest in covers.items() if date not in by_date or covers_of(by_date[date]) == digest
+        ]
         days = np.array(good, "datetime64[D]").astype(np.int64)
         inside = (times >= low) & (times < high) & np.isin(times // DAY_NS, days)
         pieces.append(table.filter(pa.array(inside)))
@@ -163,7 +169,7 @@ def _uncovered(
 
 
 def flattened(table: pa.Table, names: dict[str, str]) -> pa.Table:
-    """Structs as columns `NAME`, the mean (of texts the last), `NAME.min`, `.max`, `.last`, `.n`; `names`: out by column."""
+    """Structs as columns `NAME` (mean, of texts the last), `NAME.min`, `.max`, `.last`, `.n`; `names`: by column."""
     columns = {name: table[name] for name in COMMON if name != "stream" and name in table.schema.names}
     for column, out in names.items():
         if column not in table.schema.names:

@@ -43,14 +43,16 @@ def run_sql(history: History, query: str, max_rows: int, timeout_s: float = TIME
     duckdb = _duckdb()
     with closing(duckdb.connect(":memory:")) as database:
         try:
+            for setting in _LOCKED:
+                database.execute(setting)
             _check(duckdb, database, query)
             for name in sorted(_tables(database, query)):
                 _register(history, database, name)
-            for setting in _LOCKED:
-                database.execute(setting)
             return _bounded(database, query, max_rows, timeout_s)
         except duckdb.InterruptException:
-            raise ConfigError(f"the query takes longer than {timeout_s:g} s: ask for less, or of summaries") from None
+            raise ConfigError(
+                f"the query takes longer than {timeout_s:g} s: ask for less, or of summaries"
+            ) from None
         except duckdb.Error as error:
             raise ConfigError(f"SQL: {_line(error)}") from None
 
@@ -107,7 +109,10 @@ def _kind(name: str, kinds: dict[str, str]) -> str | None:
 def _split(name: str) -> tuple[str, str]:
     """Schema and table of a name as DuckDB gives it: quoted where need be, with its alias."""
     found = _NAME.match(name)
-    parts = [one[1:-1].replace('""', '"') if one[0] == '"' else one for one in _PIECE.findall(found[0] if found else name)]
+    parts = [
+        one[1:-1].replace('""', '"') if one[0] == '"' else one
+        for one in _PIECE.findall(found[0] if found else name)
+    ]
     return ".".join(parts[:-1]), parts[-1] if parts else name
 
 
@@ -125,7 +130,7 @@ def _create(database: Any, name: str, sources: list[Any], names: list[dict[str, 
 
 def _summaries(history: History, level: str, folder: str) -> ds.Dataset:
     storage = history.storage
-    paths = [path for path, _ in storage.list(f"{level}/kind={folder}") if path.endswith("/summary.parquet")]
+    paths = [path for path, _ in storage.files(f"{level}/kind={folder}") if path.endswith("/summary.parquet")]
     if not paths:
         raise ConfigError(f"SQL: {level} has no summaries of that kind")
     schemas = [ds.dataset(storage.full(one), filesystem=storage.filesystem).schema for one in paths[-1:]]
@@ -149,7 +154,7 @@ def passes_table(history: History) -> pa.Table:
         }
         for one in history.passes()
     ]
-    names = "stream pass mission version state received_first received_last".split()
+    names = ["stream", "pass", "mission", "version", "state", "received_first", "received_last"]
     schema = pa.schema([*((name, pa.string()) for name in names), ("rows", pa.int64()), ("packets", pa.int64())])
     return pa.Table.from_pylist(rows, schema=schema)
 
@@ -168,7 +173,7 @@ def _bounded(database: Any, query: str, max_rows: int, timeout_s: float) -> pa.T
     timer = threading.Timer(timeout_s, database.interrupt)
     timer.start()
     try:
-        reader = database.execute(query).to_arrow_reader(65_536)
+        reader = database.sql(query).to_arrow_reader(65_536)
         batches, n = [], 0
         for batch in reader:
             n += batch.num_rows

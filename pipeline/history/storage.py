@@ -75,7 +75,7 @@ class Storage:
         return f"{self.root}/{path}" if path else self.root
 
     def exists(self, path: str) -> bool:
-        return self.filesystem.get_file_info(self.full(path)).type != arrow_fs.FileType.NotFound
+        return bool(self.filesystem.get_file_info(self.full(path)).type != arrow_fs.FileType.NotFound)
 
     def read(self, path: str) -> bytes:
         with self.filesystem.open_input_stream(self.full(path)) as file:
@@ -129,7 +129,7 @@ class Storage:
         with suppress(FileNotFoundError):
             self.filesystem.delete_file(self.full(path))
 
-    def list(self, folder: str) -> list[tuple[str, int]]:
+    def files(self, folder: str) -> list[tuple[str, int]]:
         """Files below a folder with their sizes, but for hidden ones."""
         selector = arrow_fs.FileSelector(self.full(folder), recursive=True, allow_not_found=True)
         found = self.filesystem.get_file_info(selector)
@@ -148,7 +148,7 @@ class Storage:
     def parts(self, folder: str) -> tuple[list[Part], list[str]]:
         """Files of rows below a folder as commits under way leave them, and the names of foreign files."""
         before = list(self._journals())  # one that ends while files are listed is known too
-        files = {path for path, _ in self.list(folder)}
+        files = {path for path, _ in self.files(folder)}
         for commit in [*before, *self._journals()]:
             files -= {*commit.removes, *(source for source, _ in commit.moves)}
             for source, target in commit.moves:
@@ -175,7 +175,7 @@ class Storage:
 
     def recover(self) -> None:
         """Finish the commits of processes that were killed. The lock is held."""
-        for path, _ in self.list(JOURNAL):
+        for path, _ in self.files(JOURNAL):
             with suppress(ValueError, KeyError):
                 self._apply(_read_commit(self.read(path)))
             self.remove(path)
@@ -201,13 +201,13 @@ class Storage:
             raise RunError(f"cannot write in {self.url}: {_reason(error)}") from error
 
     def _journals(self) -> Iterator[Commit]:
-        for path, _ in self.list(JOURNAL):
+        for path, _ in self.files(JOURNAL):
             with suppress(FileNotFoundError, ValueError, KeyError):  # finished meanwhile
                 yield _read_commit(self.read(path))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Be the only writer of this folder that commits. Object stores have no locks: a stream has one writer there."""
+        """Be the only writer that commits. Object stores have no locks: a stream has one writer there."""
         if not self.is_local:
             yield
             return

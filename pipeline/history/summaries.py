@@ -201,7 +201,9 @@ def summary_path(level: str, folder: str, date: str) -> str:
     return f"{level}/kind={folder}/{under}/summary.parquet"
 
 
-def read_summary(storage: Storage, path: str, columns: Sequence[str] | None = None) -> tuple[pa.Table, dict[str, str]]:
+def read_summary(
+    storage: Storage, path: str, columns: Sequence[str] | None = None
+) -> tuple[pa.Table, dict[str, str]]:
     """A file of summaries, and which files of rows it covers, by date; nothing where there is none that can be read."""
     try:
         with storage.filesystem.open_input_file(storage.full(path)) as opened:

@@ -28,7 +28,11 @@ _TEXT = pa.dictionary(pa.int32(), pa.string())
 FIXED_FIELDS = (
     ("time", _NS, "onboard time as UTC"),
     ("onboard_ns", pa.int64(), "onboard time, nanoseconds since the epoch of the mission"),
-    ("received", _NS, "UTC of reception on Earth; of a product of several packets that of the last, where not known"),
+    (
+        "received",
+        _NS,
+        "UTC of reception on Earth; of a product of several packets that of the last, where not known",
+    ),
     ("quality", pa.uint32(), "quality bits"),
     ("stream", _TEXT, "live station or replay"),
     ("pass", _TEXT, "recorded pass"),
@@ -228,10 +232,9 @@ def _first_rows(values: Sequence[Array], counts: Array) -> Any:
     absent = np.ones(len(sizes), np.bool_)
     absent[starts] = False
     offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
-    lists = pa.ListArray.from_arrays(
+    return pa.ListArray.from_arrays(
         pa.array(offsets), _nested(np.concatenate(values), in_list=True), mask=pa.array(absent)
     )
-    return lists
 
 
 def _nested(values: Array, *, in_list: bool = False) -> Any:

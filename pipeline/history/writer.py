@@ -11,6 +11,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -37,9 +38,7 @@ def axis_ns(table: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 def schema_digest(schema: pa.Schema) -> str:
     """Digest of names, types, units and kind: files with the same one are read together."""
-    told = [
-        f"{one.name}\0{one.type}\0{(one.metadata or {}).get(b'unit', b'').decode()}" for one in schema
-    ]
+    told = [f"{one.name}\0{one.type}\0{(one.metadata or {}).get(b'unit', b'').decode()}" for one in schema]
     return hashlib.blake2b("\n".join(told).encode(), digest_size=4).hexdigest()
 
 
@@ -77,7 +76,7 @@ def stage_table(storage: Storage, root: str, folder: str, table: pa.Table) -> Mo
         times = "t" if not n_without else "n" if n_without == len(piece) else "m"
         name = part_name(int(axis[first]), int(axis[last - 1]), len(piece), times, digest)
         path = f"{partition(root, folder, date_of(int(axis[first])))}/{name}"
-        moves.append((storage.write_hidden(path, lambda file, piece=piece: write_parquet(file, piece)), path))
+        moves.append((storage.write_hidden(path, partial(write_parquet, table=piece)), path))
     return moves
 
 

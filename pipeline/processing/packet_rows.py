@@ -47,8 +47,10 @@ class PacketRows:
         if product.instrument != GENERIC_INSTRUMENT or len(apids) != 1:
             return None
         key, n = (product.product, int(apids[0])), len(product.quality)
-        received, seq = (np.concatenate(one) for one in zip(*self._waiting.get(key, ()), strict=True)) if (
-            self._waiting.get(key)
-        ) else (np.zeros(0, np.int64), np.zeros(0, np.int32))
+        received, seq = (
+            (np.concatenate(one) for one in zip(*self._waiting.get(key, ()), strict=True))
+            if (self._waiting.get(key))
+            else (np.zeros(0, np.int64), np.zeros(0, np.int32))
+        )
         self._waiting[key] = [(received[n:], seq[n:])] if len(received) > n else []
         return (received[:n], seq[:n]) if len(received) >= n else None

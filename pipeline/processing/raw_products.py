@@ -1,7 +1,7 @@
 """Raw counts of a container's packets in the form of products, for the history: one for each batch and APID.
 
-In: a batch decoded with raw counts. Out: products without lineage of their own, each with the receive times and sequence
-counts of its packets. They are never published.
+In: a batch decoded with raw counts. Out: products, each with the receive times and sequence counts of its packets.
+They are never published.
 """
 
 from __future__ import annotations
@@ -36,5 +36,3 @@ def _made(rows: ColumnBatch, context: Context) -> Made:
     words = context.descriptions.get(rows.container, UNDESCRIBED)
     [draft] = drafts(rows, words)
     return Made(draft, GENERIC_INSTRUMENT, context, {})
-
-

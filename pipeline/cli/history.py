@@ -1,0 +1,332 @@
+"""The history on the command line: `history import`, `get`, `find`, `sql`, `info`, `prune`, `compact`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ..model.errors import ConfigError
+from .options import Merge, MissionName, Passes, conclude, err, out, progress, readable, warn
+from .start import loading
+
+if TYPE_CHECKING:
+    from ..history.history import History
+
+history = typer.Typer(
+    help="""What was measured when: keep products of all times, and ask for any parameter of any time.
+
+    Example: downlink history get BATTERY.VOLTAGE --history history --start 2026-11-24 --end 2026-11-24
+    """,
+    no_args_is_help=True,
+)
+commands = typer.Typer()
+commands.add_typer(history, name="history")
+
+Where = Annotated[
+    str,
+    typer.Option(
+        "--history",
+        metavar="DIR",
+        envvar="DOWNLINK_HISTORY",
+        show_default=False,
+        help="The folder of the history, or s3://BUCKET/PREFIX.",
+    ),
+]
+Format = Annotated[
+    Literal["table", "csv", "parquet", "plot"],
+    typer.Option("--format", help="Of the answer; by the ending of --out."),
+]
+Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", show_default=False, help="Where to write it.")]
+Start = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", show_default=False, help="From then on: ISO 8601, UTC without an offset."),
+]
+End = Annotated[
+    str | None, typer.Option(metavar="TIME", show_default=False, help="Up to then, excluded; a date: that day too.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+@history.command("import")
+def import_(
+    passes: Passes,
+    mission: MissionName,
+    where: Where,
+    stream: Annotated[
+        str | None, typer.Option(metavar="NAME", help="The stream of the rows; the file's name without it.")
+    ] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Keep raw counts of packets beside.")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Import anew what is up to date too.")] = False,
+    merge: Merge = False,
+) -> None:
+    """Put the products of recordings into a history.
+
+    A pass that is there is left alone; with another dictionary, calibration or clock its rows replace the old ones.
+
+    Example: downlink history import replay_data/clean.cadu replay_data/night.cadu -m zhurong --history history
+    """
+    with _extra(), loading():
+        from ..commands.history import import_passes
+        from ..mission.loading import load_mission
+    known = load_mission(mission)
+    with progress(readable(passes, known, merge=merge)) as advance:
+        made = import_passes(passes, known, where, advance, stream=stream, merge=merge, raw=raw, again=again)
+    for one in made:
+        warn(one.record.report, known)
+        n = sum(one.rows.values())
+        how = "was there" if one.was_there else "imported"
+        err.print(f"{one.record.name} {how}: {n:,} rows of {len(one.rows)} kinds in {where}", soft_wrap=True)
+    for one in made:
+        conclude(one.record.report)
+
+
+@history.command()
+def find(
+    where: Where,
+    pattern: Annotated[
+        str, typer.Argument(metavar="PATTERN", help="*TEMP*, or a word of names and descriptions.")
+    ] = "*",
+    raw: Annotated[bool, typer.Option("--raw", help="Of raw counts.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List parameters: name, unit, type, description, first and last time of their kind.
+
+    Example: downlink history find '*temp*' --history history
+    """
+    opened = _open(where)
+    from ..messages.topics import iso_utc
+
+    found = opened.find(pattern, "raw" if raw else "calibrated")
+    words = [
+        {
+            "name": one.name,
+            "unit": one.unit,
+            "type": one.type,
+            "first": iso_utc(one.first, "s"),
+            "last": iso_utc(one.last, "s"),
+            "description": one.description,
+        }
+        for one in found
+    ]
+    if as_json:
+        _print_json(words)
+        return
+    _show(words, ["name", "unit", "type", "first", "last", "description"])
+
+
+@history.command()
+def get(
+    names: Annotated[list[str], typer.Argument(metavar="NAME", help="KIND.PARAMETER, as find lists them.")],
+    where: Where,
+    start: Start = None,
+    end: End = None,
+    points: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="At most N samples: mean, min, max, last, count of each.")
+    ] = None,
+    raw: Annotated[bool, typer.Option("--raw", help="Raw counts.")] = False,
+    by: Annotated[Literal["time", "received"], typer.Option("--by", help="Which time is meant.")] = "time",
+    stream: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Of this stream alone.")] = None,
+    version: Annotated[
+        str | None, typer.Option(metavar="VERSION", help="Rows of a version that was replaced.")
+    ] = None,
+    column: Annotated[list[str] | None, typer.Option(metavar="NAME", help="More columns: pass, apid, ...")] = None,
+    file_format: Format = "table",
+    out_file: Out = None,
+) -> None:
+    """Give values of parameters: a table, CSV, Parquet, or a plot.
+
+    Example: downlink history get weather/meteorology.pressure_pa --history history --points 10
+    """
+    opened = _open(where)
+    table = opened.table(
+        *names,
+        start=start,
+        end=end,
+        points=points,
+        values="raw" if raw else "calibrated",
+        by=by,
+        stream=stream or (),
+        version=version,
+        columns=column or (),
+    )
+    _write(opened, table, file_format, out_file)
+
+
+@history.command()
+def sql(
+    query: Annotated[str, typer.Argument(metavar="SELECT", help="One query, as DuckDB reads it.")],
+    where: Where,
+    file_format: Format = "table",
+    out_file: Out = None,
+) -> None:
+    """Run one SELECT over the history: a table for each kind, passes, parameters; minutes, hours, days of summaries.
+
+    Example: downlink history sql 'select max(pressure_pa) from "weather/meteorology"' --history history
+    """
+    opened = _open(where)
+    _write(opened, opened.sql(query), file_format, out_file)
+
+
+@history.command()
+def info(
+    where: Where,
+    date: Annotated[str | None, typer.Option(metavar="DATE", help="Of this day alone, YYYY-MM-DD.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say what is there: for each pass what was received, decoded and lost by APID, and rows by kind and day.
+
+    Example: downlink history info --history history
+    """
+    opened = _open(where)
+    from ..history.coverage import books, coverage
+
+    found, covered = books(opened, _date(date)), coverage(opened, _date(date))
+    if as_json:
+        _print_json({"passes": found, "coverage": covered, "problems": opened.problems})
+        return
+    for one in found:
+        _print_books(one)
+    _show(
+        [{**entry, "rows": f"{entry['rows']:,}", "MB": f"{entry['bytes'] / 1e6:,.2f}"} for entry in covered],
+        ["kind", "date", "rows", "files", "MB"],
+    )
+    _tell_problems(opened)
+
+
+def _print_books(one: dict[str, Any]) -> None:
+    closes = {True: "closes", False: "does not close: " + "; ".join(one["why"]), None: "is still open"}[
+        one["closes"]
+    ]
+    span = " to ".join(str(time) for time in one["received"] if time)
+    out.print(
+        f"{one['stream']} {one['pass']}  {span}  version {one['version']}: {closes}", soft_wrap=True, markup=False
+    )
+    rows = [{"apid": apid, **{key: f"{n:,}" for key, n in counts.items()}} for apid, counts in one["apids"].items()]
+    total = {"apid": "all", "received": f"{one['packets'] or 0:,}", "decoded": f"{one['decoded'] or 0:,}"}
+    lost = sum(counts["lost"] for counts in one["apids"].values())
+    _show(
+        [*rows, {**total, "lost": f"{lost:,} and {one['lost_frames']:,} frames"}],
+        ["apid", "received", "decoded", "lost"],
+    )
+
+
+@history.command()
+def prune(
+    where: Where,
+    days: Annotated[float | None, typer.Option(min=0, help="Remove rows of dates older than that.")] = None,
+    max_size: Annotated[
+        str | None, typer.Option("--max-size", metavar="BYTES", help="Remove the oldest dates beyond 500G, 2T, ...")
+    ] = None,
+    replaced: Annotated[bool, typer.Option("--replaced", help="Remove rows that newer versions replaced.")] = False,
+    summary_days: Annotated[
+        float | None, typer.Option(min=0, help="Remove summaries older than that; they stay without.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
+) -> None:
+    """Remove old rows; their summaries of minutes, hours and days stay.
+
+    Example: downlink history prune --history history --days 365 --replaced --dry-run
+    """
+    opened = _open(where)
+    from ..history.retention import prune as remove
+
+    if days is None and max_size is None and summary_days is None and not replaced:
+        raise ConfigError("say what is to go: --days, --max-size, --replaced or --summary-days")
+    gone = remove(
+        opened.storage,
+        today=datetime.now(UTC).date().isoformat(),
+        days=days,
+        max_bytes=_size(max_size),
+        replaced=replaced,
+        summary_days=summary_days,
+        dry_run=dry_run,
+    )
+    how = "would go" if dry_run else "removed"
+    err.print(f"{gone.n_files:,} files, {gone.n_bytes / 1e6:,.1f} MB {how}", soft_wrap=True)
+
+
+@history.command()
+def compact(where: Where) -> None:
+    """Merge small files of rows, and bring summaries up to date; services do so by themselves.
+
+    Example: downlink history compact --history history
+    """
+    opened = _open(where)
+    from ..history.maintenance import compact_all
+
+    n = compact_all(opened.storage)
+    err.print(f"{n:,} files merged in {where}", soft_wrap=True)
+
+
+def _open(where: str) -> History:
+    with _extra(), loading():
+        from ..history.history import History
+    return History(where)
+
+
+@contextmanager
+def _extra() -> Iterator[None]:
+    """ConfigError, with the command that installs it, for a library of the extra `history` that is missing."""
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        from ..system.software import to_install
+
+        raise ConfigError(f"{error}: {to_install('history')}") from None
+
+
+def _write(opened: History, table: Any, file_format: str, out_file: Path | None) -> None:
+    from ..commands.history_output import write
+    from ..system.outputs import check_file
+
+    endings = {".csv": "csv", ".parquet": "parquet", ".png": "plot", ".pdf": "plot", ".svg": "plot"}
+    if out_file is not None:
+        check_file(out_file)
+        file_format = endings.get(out_file.suffix, file_format) if file_format == "table" else file_format
+    _tell_problems(opened)
+    write(table, file_format, out_file, typer.echo, sys.stdout.buffer)
+
+
+def _tell_problems(opened: History) -> None:
+    for path, why in opened.problems.items():
+        err.print(f"downlink: left aside: {path}: {why}", soft_wrap=True, markup=False)
+
+
+def _show(rows: list[dict[str, Any]], names: list[str]) -> None:
+    cells = [names, *([str(row.get(name) or "") for name in names] for row in rows)]
+    widths = [max(len(row[i]) for row in cells) for i in range(len(names))]
+    for row in cells:
+        typer.echo("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _print_json(found: Any) -> None:
+    sys.stdout.write(json.dumps(found, default=str) + "\n")
+
+
+def _date(text: str | None) -> str | None:
+    if text is not None:
+        try:
+            datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+        except ValueError:
+            raise ConfigError(f"--date {text}: it is written YYYY-MM-DD") from None
+    return text
+
+
+def _size(text: str | None) -> int | None:
+    if text is None:
+        return None
+    scale = {"k": 1e3, "M": 1e6, "G": 1e9, "T": 1e12}.get(text[-1:], 1.0)
+    try:
+        size = float(text[:-1] if scale > 1 else text) * scale
+    except ValueError:
+        size = -1.0
+    if not 0 <= size < 1e18:
+        raise ConfigError(f"--max-size {text}: bytes, such as 500G or 2T")
+    return int(size)

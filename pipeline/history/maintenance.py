@@ -1,0 +1,27 @@
+"""Upkeep of a whole history: files merged, summaries up to date."""
+
+from __future__ import annotations
+
+from .compaction import compact
+from .names import RAW, ROWS
+from .storage import Storage
+from .summaries import update_summaries
+
+
+def compact_all(storage: Storage) -> int:
+    """Merge all files of each kind, date and schema, and make the summaries that are behind; gives how many went."""
+    n = 0
+    for root in (ROWS, RAW):
+        for name in storage.folders(root):
+            folder = name.removeprefix("kind=")
+            dates = [one.removeprefix("date=") for one in storage.folders(f"{root}/{name}")]
+            for date in dates:
+                with storage.locked():
+                    storage.recover()
+                    n += compact(storage, folder, date, root=root, every=True)
+            if root == ROWS:
+                with storage.locked():
+                    update_summaries(storage, folder, dates)
+    with storage.locked():
+        storage.clear()
+    return n

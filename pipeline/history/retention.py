@@ -1,0 +1,84 @@
+"""What goes from a history: rows by age and size, replaced rows, and, later, summaries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .names import NO_DATE, RAW, REPLACED, ROWS, SUMMARIES
+from .storage import Commit, Storage
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """Files that went, and their bytes."""
+
+    n_files: int = 0
+    n_bytes: int = 0
+
+
+def prune(
+    storage: Storage,
+    *,
+    today: str,
+    days: float | None = None,
+    max_bytes: int | None = None,
+    replaced: bool = False,
+    summary_days: float | None = None,
+    dry_run: bool = False,
+) -> Pruned:
+    """Remove rows of dates older than `days`, then the oldest dates until rows have `max_bytes` at most.
+
+    `replaced`: rows that a newer version replaced, all of them. `summary_days`: summaries older than that; they stay
+    without. `today`: YYYY-MM-DD. A date goes whole; today and later dates are never taken for their size.
+    """
+    with storage.locked():
+        storage.recover()
+        rows = [*storage.files(ROWS), *storage.files(RAW)]
+        wanted = {path for path, _ in storage.files(REPLACED)} if replaced else set()
+        if days is not None:
+            wanted |= {path for path, _ in rows if _date(path) < _before(today, days)}
+        if max_bytes is not None:
+            wanted |= _beyond(rows, wanted, max_bytes, today)
+        if summary_days is not None:
+            wanted |= _old_summaries(storage, _before(today, summary_days))
+        sizes = dict(
+            [*rows, *storage.files(REPLACED), *(one for level in SUMMARIES for one in storage.files(level))]
+        )
+        if wanted and not dry_run:
+            storage.commit(Commit([], sorted(wanted)))
+    return Pruned(len(wanted), sum(sizes[path] for path in wanted))
+
+
+def _date(path: str) -> str:
+    """The date of a file; rows without one are as new as any."""
+    folder = path.split("/")[-2]
+    date = folder.removeprefix("date=")
+    return "9999-99-99" if date == NO_DATE else date
+
+
+def _before(today: str, days: float) -> str:
+    return str(np.datetime64(today, "D") - np.timedelta64(int(days), "D"))
+
+
+def _beyond(rows: list[tuple[str, int]], gone: set[str], max_bytes: int, today: str) -> set[str]:
+    """The oldest files beyond a size."""
+    left = sorted(((_date(path), path, size) for path, size in rows if path not in gone), reverse=True)
+    total, found, full = 0, set[str](), ""
+    for date, path, size in left:
+        total += size
+        if (total > max_bytes or date == full) and date < today:
+            found.add(path)
+            full = date
+    return found
+
+
+def _old_summaries(storage: Storage, before: str) -> set[str]:
+    length = {"minutes": 10, "hours": 7, "days": 4}
+    return {
+        path
+        for level, n in length.items()
+        for path, _ in storage.files(level)
+        if path.split("/")[-2].partition("=")[2] < before[:n]
+    }
