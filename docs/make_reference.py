@@ -16,6 +16,7 @@ from typing import Any
 from downlink_pipeline import api as recording
 from downlink_pipeline.commands import recordings as app
 from downlink_pipeline.commands.topic_page import page
+from downlink_pipeline.history import history
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.mission.schema import MissionTable
 from downlink_pipeline.model import batches
@@ -26,6 +27,8 @@ DOCS = Path(__file__).resolve().parent
 PUBLIC = (
     recording.open_pass,
     recording.RecordedPass,
+    recording.open_history,
+    history.History,
     batches.FrameBatch,
     batches.PacketBatch,
     batches.ColumnBatch,

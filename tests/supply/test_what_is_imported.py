@@ -20,6 +20,9 @@ SCIENCE = {
     "zarr",
     "cdflib",
     "pyarrow",
+    "duckdb",
+    "starlette",
+    "uvicorn",
     "dask",
     "distributed",
 }
