@@ -13,7 +13,7 @@ from ..model.batches import ByteBatch, Event
 from .channels.channels import ChannelOutput, VirtualChannel, packet_report
 from .frames.frame_types import channel_readers
 from .front_end import FrontEnd, Sorted
-from .output import LinkOutput, put_together, with_insert_times
+from .output import LinkOutput, put_together
 from .settings import ChannelSettings, LinkSettings
 from .verdict import HeaderCounts
 
@@ -23,7 +23,7 @@ class FrameReceiver:
 
     def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings], *, frames: bool) -> None:
         self._settings = settings
-        self._with_frames = frames or bool(settings.insert_zone_codec)
+        self._with_frames = frames
         self._front_end = FrontEnd(settings, channels)
         readers = channel_readers(settings, channels, self._front_end.headers)
         self._channels = [VirtualChannel(*pair) for pair in zip(channels, readers, strict=True)]
@@ -82,5 +82,4 @@ class FrameReceiver:
         return outputs
 
     def _put_out(self, outputs: list[ChannelOutput | None], told: tuple[Event, ...]) -> LinkOutput:
-        output = put_together(outputs, told, frames=self._with_frames)
-        return with_insert_times(output, self._settings)
+        return put_together(outputs, told, frames=self._with_frames)

@@ -30,6 +30,7 @@ from .marks import ReceiveTimes
 from .settings import ChannelSettings, LinkSettings, link_report
 
 _OTHER_CHANNELS_KEPT = 256
+_NO_CHANNEL = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +51,7 @@ class FrontEnd:
         self.headers = header_reader(settings)
         self._readers = channel_readers(settings, channels, self.headers)
         self._wanted = channels
+        self._wanted_names = _names_of(channels)
         self._guard = SettingsGuard(settings, channels)
         self._times = ReceiveTimes()
         self._n_other = 0
@@ -120,7 +122,9 @@ class FrontEnd:
             return Sorted(nothing, self._guard.watch(blocks.data, checked.row))
         headers = self.headers.read(checked.frames)
         by_channel, other = self._distribute(self._arrivals(checked, headers, received_ns), headers.valid)
-        return Sorted(by_channel, self._guard.watch(blocks.data, checked.row[~other]))
+        return Sorted(
+            by_channel, self._guard.watch(blocks.data, checked.row if other is None else checked.row[~other])
+        )
 
     def _arrivals(self, checked: Checked, headers: Headers, received_ns: NDArray[np.int64]) -> Arrivals:
         n = len(checked.row)
@@ -142,35 +146,49 @@ class FrontEnd:
 
     def _distribute(
         self, arrivals: Arrivals, valid: NDArray[np.bool_]
-    ) -> tuple[list[Arrivals | None], NDArray[np.bool_]]:
-        """The frames of each wanted channel, and which frames are of none."""
-        by_channel: list[Arrivals | None] = []
-        frames = arrivals.frames
-        other = np.ones(len(arrivals), bool)
-        for channel, reader in zip(self._wanted, self._readers, strict=True):
-            mine = valid & (frames.scid == channel.spacecraft_id) & (frames.vcid == channel.virtual_channel) & other
-            if not mine.any():
-                by_channel.append(None)
-                continue
-            other &= ~mine
-            own = arrivals if mine.all() else arrivals.take(np.nonzero(mine)[0])
-            its_frames = own.frames if reader is self.headers else _read_anew(own.frames, reader)
-            by_channel.append(Arrivals(reader.for_service(channel.service, its_frames), own.index))
-        self._count_others(frames, other)
+    ) -> tuple[list[Arrivals | None], NDArray[np.bool_] | None]:
+        """The frames of each wanted channel, and which frames are of none: bool[n], None where there are none."""
+        by_channel: list[Arrivals | None] = [None] * len(self._wanted)
+        frames, n_left = arrivals.frames, len(arrivals)
+        names = _names(frames.scid, frames.vcid)
+        if not valid.all():
+            names[~valid] = _NO_CHANNEL
+        other: NDArray[np.bool_] | None = None
+        wanted = zip(self._wanted, self._wanted_names, self._readers, strict=True)
+        for number, (channel, name, reader) in enumerate(wanted):
+            mine = names == name
+            n_mine = int(np.count_nonzero(mine))
+            if n_mine:
+                own = arrivals if n_mine == len(arrivals) else arrivals.take(mine.nonzero()[0])
+                its_frames = own.frames if reader is self.headers else _read_anew(own.frames, reader)
+                by_channel[number] = Arrivals(reader.for_service(channel.service, its_frames), own.index)
+                n_left -= n_mine
+            if not n_left:
+                return by_channel, None
+            other = ~mine if other is None else other & ~mine
+        other = np.ones(len(arrivals), np.bool_) if other is None else other
+        self._count_others(_names(frames.scid[other], frames.vcid[other]))
         return by_channel, other
 
-    def _count_others(self, frames: FrameBatch, other: NDArray[np.bool_]) -> None:
+    def _count_others(self, names: NDArray[np.int64]) -> None:
         """Frames of channels nobody asked for, or of another version: each channel by itself, up to a limit."""
-        n_other = int(np.count_nonzero(other))
-        self._n_other += n_other
-        if not n_other:
-            return
-        key = frames.scid[other].astype(np.int64) << 8 | frames.vcid[other]
-        values, first, counts = np.unique(key, return_index=True, return_counts=True)
+        self._n_other += len(names)
+        values, first, counts = np.unique(names, return_index=True, return_counts=True)
         for which in np.argsort(first):
             name = (int(values[which]) >> 8, int(values[which]) & 0xFF)
             if name in self._others or len(self._others) < _OTHER_CHANNELS_KEPT:
                 self._others[name] += int(counts[which])
+
+
+def _names(scid: NDArray[np.uint16], vcid: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """One number for each pair: int64[n]."""
+    return scid.astype(np.int64) << 8 | vcid
+
+
+def _names_of(channels: Sequence[ChannelSettings]) -> list[int]:
+    """The numbers of channels; of two that are the same the first one counts."""
+    names = [one.spacecraft_id << 8 | one.virtual_channel for one in channels]
+    return [name if name not in names[:i] else _NO_CHANNEL - 1 for i, name in enumerate(names)]
 
 
 def _block_source(

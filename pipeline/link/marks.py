@@ -26,16 +26,18 @@ class ReceiveTimes:
 
     def add(self, batch: ByteBatch) -> None:
         if len(batch.mark_start):
-            self._start = np.concatenate((self._start, batch.mark_start + self._n_bytes))
+            start = batch.mark_start + self._n_bytes
+            self._start = np.concatenate((self._start, start)) if len(self._start) else start
             self._time_ns = np.concatenate((self._time_ns, batch.mark_ns))
         self._n_bytes += len(batch.data)
 
     def at(self, place: NDArray[np.int64]) -> NDArray[np.int64]:
         """Receive time of the byte at each place, 0 where not known: int64[n]."""
-        times: NDArray[np.int64] = self._time_ns[np.searchsorted(self._start, place, side="right")]
+        times: NDArray[np.int64] = self._time_ns[self._start.searchsorted(place, side="right")]
         return times
 
     def forget_before(self, place: int) -> None:
         """Nothing before `place` will be asked for again."""
-        n_over = int(np.searchsorted(self._start, place, side="right"))
-        self._start, self._time_ns = self._start[n_over:], self._time_ns[n_over:]
+        n_over = int(self._start.searchsorted(place, side="right"))
+        if n_over:
+            self._start, self._time_ns = self._start[n_over:], self._time_ns[n_over:]

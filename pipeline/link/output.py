@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import Event, FrameBatch, PacketBatch
 from .channels.channels import ChannelOutput
-from .frames.aos import AOS_HEADER_BYTES, HEADER_ERROR_CONTROL_BYTES
-from .frames.insert_zone import insert_zone_times
 from .frames.tables import Arrivals
-from .packets.packet_headers import is_encapsulation, packet_fields, protocol
-from .packets.tables import Hole, Packets
-from .settings import LinkSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,19 +19,16 @@ class LinkOutput:
 
     `packets`: whole space packets, idle ones left out, in order of completion; `received_ns` is that of the frame
     that completed the packet. `frames`: those of the wanted channels in order of count within each, duplicates left
-    out, `received_ns` being the receive time of the last byte; None without any. `encapsulated`: encapsulation
-    packets with their headers, `apid` being the protocol id, without counts. `events`: gaps and restarts of a count,
-    settings that look wrong.
-    `holes`: what is missing in packets flagged FRAGMENT, by their number in `packets`.
-    `insert_time_ns: int64[n]`: onboard UTC of each of `frames` by its insert zone, where the mission names a codec.
+    out; `received_ns` is the receive time of the last byte, or the time stamp of the insert zone where none is known;
+    None without any. `events`: gaps and restarts of a count, settings that look wrong.
     """
 
     packets: PacketBatch
     events: tuple[Event, ...] = ()
     frames: FrameBatch | None = None
-    encapsulated: PacketBatch = field(default_factory=PacketBatch.empty)
-    holes: tuple[Hole, ...] = ()
-    insert_time_ns: NDArray[np.int64] | None = None
+
+
+NO_PACKETS = PacketBatch.empty()
 
 
 def put_together(
@@ -48,19 +40,9 @@ def put_together(
     """
     outputs = [output for output in parts if output and len(output.arrivals)]
     if not outputs:
-        return LinkOutput(PacketBatch.empty(), told)
-    packets, holes = _packets([(output.packets, output.arrivals) for output in outputs])
-    encapsulated, _ = _packets([(output.encapsulated, output.arrivals) for output in outputs])
+        return LinkOutput(NO_PACKETS, told)
     carriers = _frames([output for output in outputs if not output.repeated]) if frames else None
-    return LinkOutput(packets, told + _events(outputs), carriers, encapsulated, holes)
-
-
-def with_insert_times(output: LinkOutput, settings: LinkSettings) -> LinkOutput:
-    """With the time stamps of the insert zones, where the mission names their codec."""
-    if not settings.insert_zone_codec or output.frames is None:
-        return output
-    start = AOS_HEADER_BYTES + HEADER_ERROR_CONTROL_BYTES * settings.header_error_control
-    return replace(output, insert_time_ns=insert_zone_times(settings.insert_zone_codec, output.frames.data, start))
+    return LinkOutput(_packets(outputs), told + _events(outputs), carriers)
 
 
 def _frames(outputs: Sequence[ChannelOutput]) -> FrameBatch | None:
@@ -77,42 +59,33 @@ def _events(outputs: Sequence[ChannelOutput]) -> tuple[Event, ...]:
     return tuple(event for _, event in sorted(told, key=lambda pair: pair[0]))
 
 
-def _packets(outputs: Sequence[tuple[Packets | None, Arrivals]]) -> tuple[PacketBatch, tuple[Hole, ...]]:
-    parts: list[PacketBatch] = []
-    holes: list[Hole] = []
-    order: list[NDArray[np.int64]] = []
-    n_octets = 0
-    for packets, arrivals in outputs:
-        if packets is None or not len(packets):
+def _packets(outputs: Sequence[ChannelOutput]) -> PacketBatch:
+    """The packets of all channels in order of completion."""
+    parts, order, n_octets = [], [], 0
+    for output in outputs:
+        found, arrivals = output.packets, output.arrivals
+        if found is None or not len(found):
             continue
-        apid, flags, count = packet_fields(packets.word)
-        if is_encapsulation(packets.word[:1])[0]:  # all of one kind
-            apid, flags, count = protocol(packets.word), np.zeros_like(flags), np.zeros_like(count)
-        frame, frames = packets.frame, arrivals.frames
+        frames, frame = arrivals.frames, found.frame
         parts.append(
             PacketBatch(
-                packets.octets,
-                packets.start + n_octets,
-                packets.length,
-                apid,
-                count,
-                flags,
+                found.octets,
+                found.start + n_octets if n_octets else found.start,
+                found.length,
+                found.apid,
+                found.seq_count,
+                found.seq_flags,
                 frames.scid[frame],
                 frames.vcid[frame],
                 frames.received_ns[frame],
-                packets.quality,
+                found.quality,
             )
         )
-        holes += [replace(hole, packet=hole.packet + sum(map(len, order))) for hole in packets.holes]
-        order.append(arrivals.index[frame])
-        n_octets += len(packets.octets)
-    if not parts:
-        return PacketBatch.empty(), ()
-    if len(parts) == 1:
-        return parts[0], tuple(holes)
-    by_index = np.argsort(np.concatenate(order), kind="stable")
-    number = np.argsort(by_index)
-    return _merge(parts, by_index), tuple(replace(hole, packet=int(number[hole.packet])) for hole in holes)
+        order.append((arrivals.index, frame))
+        n_octets += len(found.octets)
+    if len(parts) < 2:
+        return parts[0] if parts else NO_PACKETS
+    return _merge(parts, np.argsort(np.concatenate([index[frame] for index, frame in order]), kind="stable"))
 
 
 def _merge(parts: Sequence[PacketBatch], order: NDArray[np.intp]) -> PacketBatch:

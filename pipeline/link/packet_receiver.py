@@ -71,7 +71,7 @@ class PacketReceiver:
         self._times.forget_before(self._stream.place)
         if not len(found.start):
             return LinkOutput(PacketBatch.empty())
-        apid, flags, count = packet_fields(found.word)
+        apid, count, flags = packet_fields(found.word)
         quality = self._sequence.feed(apid, count) * np.uint32(Quality.AFTER_GAP)
         none = np.zeros(len(apid), np.uint16)
         packets = PacketBatch(

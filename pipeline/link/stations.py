@@ -23,7 +23,7 @@ from .containers.unwrapping import Unwrapping
 from .frames.frame_types import channel_readers, header_reader
 from .frames.tables import Arrivals
 from .front_end import FrontEnd, Sorted
-from .output import LinkOutput, put_together, with_insert_times
+from .output import LinkOutput, put_together
 from .settings import ChannelSettings, LinkSettings, link_report
 from .validity import settings_problems
 from .verdict import HeaderCounts
@@ -194,7 +194,7 @@ class StationsReceiver:
         if final:
             for channel in self._channels:
                 outputs += channel.flush(self._n_frames)
-        return with_insert_times(put_together(outputs, told), self._settings)
+        return put_together(outputs, told)
 
     def _numbered(self, merged: Arrivals) -> Arrivals:
         """Numbers for the merged frames, in order of going on; what each station lost is not lost yet."""

@@ -18,6 +18,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ..link.frames.frame_types import header_reader
 from ..link.receiver import Receiver
 from ..mission.loading import Mission
 from ..model.batches import NO_TIME, ByteBatch
@@ -117,12 +118,14 @@ class OnboardPace:
 
 
 def _insert_zone_times(mission: Mission) -> Callable[[ByteBatch], Timed]:
-    receiver = Receiver(mission.link, mission.channels)
+    receiver, headers = Receiver(mission.link, mission.channels), header_reader(mission.link)
 
     def times_of(batch: ByteBatch) -> Timed:
         output = receiver.feed(batch)
-        if output.frames is not None and output.insert_time_ns is not None:
-            yield "insert zone", output.frames.received_ns, output.insert_time_ns
+        if output.frames is not None:
+            stamped = headers.insert_times(output.frames.data)
+            if stamped is not None:
+                yield "insert zone", output.frames.received_ns, stamped
 
     return times_of
 

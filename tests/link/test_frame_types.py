@@ -200,13 +200,28 @@ def test_insert_zones_tell_the_onboard_time(sender, codec, zone, expected):
     settings = LinkSettings("frames", frame_length_bytes=116, insert_zone_bytes=8, insert_zone_codec=codec)
     frames = [sender.aos_frame(bytes(100), 0x7FE, 0, insert=zone)]
     outputs, _ = receive(frames, settings, ChannelSettings(245, 5, "relay"))
-    assert outputs[0].insert_time_ns.tolist() == [expected]
+    assert outputs[0].frames.received_ns.tolist() == [expected]
+
+
+def test_a_frame_has_its_insert_zone_time_only_where_its_receive_time_is_unknown(sender):
+    """In frames, packets and report. Two hours of 100 us since 2015-12-31 16:00, and a receive time."""
+    settings = LinkSettings("frames", frame_length_bytes=116, insert_zone_bytes=8, insert_zone_codec="tianwen-1")
+    zone = (72_000_000).to_bytes(6, "big") + bytes(2)
+    packet = sender.packet(7, 0, bytes(94))
+    first, second = (sender.aos_frame(packet, 0, count, insert=zone) for count in (0, 1))
+    receiver = Receiver(settings, [ChannelSettings(245, 5, "relay")])
+    outputs = [receiver.feed(ByteBatch.of(first)), receiver.feed(ByteBatch.of(second, utc(2021, 5, 15)))]
+    expected = [utc(2015, 12, 31, 18), utc(2021, 5, 15)]
+    assert [output.frames.received_ns.tolist() for output in outputs] == [[one] for one in expected]
+    assert [output.packets.received_ns.tolist() for output in outputs] == [[one] for one in expected]
+    (channel,) = receiver.report()["channels"]
+    assert [channel["first_received_ns"], channel["last_received_ns"]] == expected
 
 
 def test_insert_zones_of_change_5_are_of_the_day_it_was_recorded(recording):
     settings = LinkSettings("frames", frame_length_bytes=220, insert_zone_bytes=8, insert_zone_codec="change-5")
     outputs, _ = receive([recording("change-5/2020-11-28.frames")], settings, ChannelSettings(91, 1, "orbiter"))
-    times = outputs[0].insert_time_ns
+    times = outputs[0].frames.received_ns
     assert (np.diff(times) >= 0).all()
     assert utc(2020, 11, 28) <= times[0] <= times[-1] < utc(2020, 11, 29)
 
@@ -214,7 +229,7 @@ def test_insert_zones_of_change_5_are_of_the_day_it_was_recorded(recording):
 def test_insert_zones_of_tianwen_2_are_of_the_day_it_was_recorded(recording):
     settings = LinkSettings("frames", frame_length_bytes=892, insert_zone_bytes=8, insert_zone_codec="tianwen-2")
     outputs, _ = receive([recording("tianwen-2/2026-05-25.frames")], settings, ChannelSettings(237, 1, "probe"))
-    times = outputs[0].insert_time_ns
+    times = outputs[0].frames.received_ns
     assert (np.diff(times) > 0).all()
     assert utc(2026, 5, 25) <= times[0] <= times[-1] < utc(2026, 5, 26)
 

@@ -100,11 +100,9 @@ def together(link, frames, times):
 
 def told(outputs, receiver):
     packets = [row for output in outputs for row in packet_rows(output.packets)]
-    encapsulated = [row for output in outputs for row in packet_rows(output.encapsulated)]
     frames = [row for output in outputs for row in rows_of(output.frames, FrameBatch, ())]
     return (
         packets,
-        encapsulated,
         frames,
         [event for output in outputs for event in output.events],
         receiver.report(),

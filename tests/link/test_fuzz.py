@@ -169,17 +169,13 @@ def receive(stream, settings, channels, marks, cuts=(), *, unordered=False):
 
 
 def everything(outputs):
-    out = {"packets": [], "encapsulated": [], "frames": [], "holes": [], "events": [], "stamps": []}
+    out = {"packets": [], "frames": [], "events": []}
     for output in outputs:
-        out["holes"] += [dataclasses.replace(h, packet=h.packet + len(out["packets"])) for h in output.holes]
         out["events"] += output.events
         out["packets"] += rows_of_packets(output.packets)
-        out["encapsulated"] += rows_of_packets(output.encapsulated)
         if output.frames is not None:
             columns = [getattr(output.frames, field.name) for field in dataclasses.fields(output.frames)]
             out["frames"] += [tuple(value.tobytes() for value in row) for row in zip(*columns, strict=True)]
-        if output.insert_time_ns is not None:
-            out["stamps"] += output.insert_time_ns.tolist()
     return out
 
 

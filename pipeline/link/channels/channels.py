@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,6 @@ from ..frames.clcw import control_words, read_clcw
 from ..frames.headers import HeaderReader
 from ..frames.tables import Arrivals
 from ..packets.assembly import Assembly
-from ..packets.packet_headers import is_encapsulation, only_space_packets, packet_fields
 from ..packets.tables import Packets
 from ..settings import ChannelSettings
 from ..verdict import HeaderCounts
@@ -30,7 +29,6 @@ class ChannelOutput:
 
     arrivals: Arrivals
     packets: Packets | None
-    encapsulated: Packets | None
     events: tuple[tuple[int, Event], ...]
     """Each with the row of `arrivals` that it is told with."""
     repeated: bool = False
@@ -51,7 +49,6 @@ class VirtualChannel:
         self._last: Arrivals | None = None
         self._gaps: list[dict[str, int]] = []
         self._received_ns = (0, 0)
-        self._n_idle_frames = 0
         self._n_replayed = 0
         self._n_suspected = 0
         self._clcw: dict[str, Any] | None = None
@@ -89,7 +86,7 @@ class VirtualChannel:
             return outputs
         self._mark_sequence_breaks(packets)
         carrier = Arrivals(self._last.frames, np.full_like(self._last.index, now))
-        return [*outputs, ChannelOutput(carrier, packets, None, (), repeated=True)]
+        return [*outputs, ChannelOutput(carrier, packets, (), repeated=True)]
 
     def break_off(self, now: int, n_most: int) -> list[ChannelOutput]:
         """Up to `n_most` frames are missing before the next one (-1: any number).
@@ -113,7 +110,6 @@ class VirtualChannel:
             **continuity,
             **asdict(self._assembly.counts),
             "suspected_losses": self._n_suspected,
-            "idle_frames": self._n_idle_frames,
             "replay_frames": self._n_replayed,
             "clcw": self._clcw,
             "first_received_ns": self._received_ns[0],
@@ -122,32 +118,41 @@ class VirtualChannel:
         }
 
     def _put_out(self, arrivals: Arrivals) -> ChannelOutput:
-        packets, encapsulated = None, None
+        packets = None
+        arrivals = self._timed(arrivals)
         if self.settings.service == "packets" and len(arrivals):
             packets = self._assembly.feed(arrivals.frames)
-            if not only_space_packets(packets.word):
-                other = is_encapsulation(packets.word)
-                packets, encapsulated = packets.pick(~other), packets.pick(other)
             self._mark_sequence_breaks(packets)
             self._last = arrivals.take(slice(-1, None)) if self.settings.hand_on_fragments else None
         self._count_kinds(arrivals)
         self._read_control_word(arrivals)
         events = self._events(arrivals) + (() if packets is None else self._suspicions(arrivals))
-        return ChannelOutput(arrivals, packets, encapsulated, events)
+        return ChannelOutput(arrivals, packets, events)
+
+    def _timed(self, arrivals: Arrivals) -> Arrivals:
+        """Frames without a receive time get the time stamp of their insert zone, where there is one."""
+        frames = arrivals.frames
+        if frames.received_ns.all():
+            return arrivals
+        stamped = self._headers.insert_times(frames.data)
+        if stamped is None:
+            return arrivals
+        received_ns = np.where(frames.received_ns == 0, stamped, frames.received_ns)
+        return Arrivals(replace(frames, received_ns=received_ns), arrivals.index)
 
     def _count_kinds(self, arrivals: Arrivals) -> None:
         frames = arrivals.frames
-        known = frames.received_ns[frames.received_ns != 0]
+        known = frames.received_ns.nonzero()[0]
         if len(known):
-            self._received_ns = (self._received_ns[0] or int(known[0]), int(known[-1]))
-        if self.settings.service == "packets":
-            self._n_idle_frames += int(np.count_nonzero(frames.first_header_pointer == self._headers.only_idle))
+            first, last = frames.received_ns[known[0]].item(), frames.received_ns[known[-1]].item()
+            self._received_ns = (self._received_ns[0] or first, last)
         replayed = self._headers.replayed(frames.data)
         self._n_replayed += 0 if replayed is None else int(np.count_nonzero(replayed))
 
     def _read_control_word(self, arrivals: Arrivals) -> None:
         """The last one is what a person wants to see; mostly that of the last frame."""
-        rows = np.nonzero(self._headers.with_operational_control(arrivals.frames.data))[0]
+        flagged = self._headers.with_operational_control(arrivals.frames.data)
+        rows = () if flagged is None else flagged.nonzero()[0]
         for some in (rows[-1:], rows[:-1]):
             if not len(some):
                 return
@@ -159,15 +164,14 @@ class VirtualChannel:
 
     def _mark_sequence_breaks(self, packets: Packets) -> None:
         if len(packets):
-            apid, _, count = packet_fields(packets.word)
-            packets.quality[self.sequence.feed(apid, count)] |= np.uint32(Quality.AFTER_GAP)
+            packets.quality[self.sequence.feed(packets.apid, packets.seq_count)] |= np.uint32(Quality.AFTER_GAP)
 
     def _events(self, arrivals: Arrivals) -> tuple[tuple[int, Event], ...]:
         """A gap or a restart of the count, told when the frame after it goes on."""
         lost = arrivals.frames.lost
-        if not lost.any():
+        rows = lost.nonzero()[0].tolist()
+        if not rows:
             return ()
-        rows = np.nonzero(lost)[0].tolist()
         self._list_gaps(arrivals, rows)
         return tuple((row, self._event(int(lost[row]), int(arrivals.frames.received_ns[row]))) for row in rows)
 

@@ -86,16 +86,16 @@ class Continuity:
 
     def feed(self, arrivals: Arrivals) -> Arrivals:
         """Order `arrivals` and fill in `lost`; `index` becomes the link index at which each was let go."""
-        count = arrivals.frames.vc_count.astype(np.int64)
+        count = arrivals.frames.vc_count
         self.counts.frames += len(count)
-        expected = int(count[0]) if self._expected is None else self._expected
-        steady = (count - expected - np.arange(len(count))) % self._modulus
-        if not self._held and not steady.any():
-            self._expected = int(count[-1] + 1) % self._modulus
-            span = self._recent_span
-            self._keep_in_mind(count[-span:].tolist(), arrivals.frames.data[-span:].copy())
-            return arrivals
-        return self._feed_unsteady(arrivals)
+        first, last = count[0].item(), count[-1].item()
+        follows = self._expected is None or (first - self._expected) % self._modulus == 0
+        if self._held or not follows or not _is_steady(count, self._modulus):
+            return self._feed_unsteady(arrivals)
+        self._expected = (last + 1) % self._modulus
+        span = self._recent_span
+        self._keep_in_mind(count[-span:].tolist(), arrivals.frames.data[-span:].copy())
+        return arrivals
 
     def expire(self, now: int) -> Arrivals | None:
         """Let go what has waited long enough when frame `now` of the link has arrived."""
@@ -248,3 +248,11 @@ class Continuity:
         out.frames.lost[:] = released.lost
         out.index[:] = released.index
         return out
+
+
+def _is_steady(count: NDArray[np.uint32], modulus: int) -> bool:
+    """Whether each count is the one after the count before it."""
+    if len(count) == 1:
+        return True
+    wide = count.astype(np.int64)
+    return not ((wide[1:] - wide[:-1] - 1) % modulus).any()

@@ -54,7 +54,7 @@ class BareFrames:
         self._mask = np.uint32(_MASKS[settings.frame_type])
         over = _randomizer_word(settings) if self._decoder else 0
         names = {(_name(settings, one) ^ over) & int(self._mask) for one in channels}
-        self._names = np.array(sorted(names), np.uint32)
+        self._names = [np.uint32(name) for name in sorted(names)]
         self._buffer = np.empty(0, np.uint8)
         self._at = 0  # of the next block in the buffer; before it, the last one
         self._look: int | None = None  # next byte to look at while searching
@@ -71,7 +71,7 @@ class BareFrames:
         """The frames that are whole and decided with `octets: uint8[n]`."""
         if self._n_to_skip:
             octets = self._skip(octets)
-        self._buffer = np.concatenate((self._buffer, octets)) if len(self._buffer) else octets
+        self._buffer = np.concatenate((self._buffer, octets)) if len(self._buffer) else np.ascontiguousarray(octets)
         return self._advance(final=False)
 
     def flush(self) -> Blocks:
@@ -118,7 +118,8 @@ class BareFrames:
         if n <= 0:
             return
         stop = self._at + n * self._length
-        last = self.place + self._at - 1 + self._length * np.arange(1, n + 1, dtype=np.int64)
+        first = self.place + self._at - 1 + self._length
+        last = np.arange(first, first + n * self._length, self._length, dtype=np.int64)
         records, prefix = self._buffer[self._at : stop].reshape(n, self._length), self._record.prefix
         times = self._record.received_ns(records[:, :prefix]) if self._record.times else None
         self._out.append(Blocks(records[:, prefix : prefix + self._block_length], last, times))
@@ -152,9 +153,7 @@ class BareFrames:
         block = self._block(self._at)
         if self._checked and self._passes(self._at):
             if len(self._names) < _NAMES_KEPT:
-                self._names = np.append(
-                    self._names, np.uint32(int.from_bytes(block[:_NAME_BYTES], "big")) & self._mask
-                )
+                self._names.append(np.uint32(int.from_bytes(block[:_NAME_BYTES], "big")) & self._mask)
             self._emit(1)
             return True
         self._doubt_at = self.place + self._at
@@ -199,9 +198,9 @@ class BareFrames:
         if n <= 0:
             return np.zeros(0, bool)
         start += self._record.prefix
-        words = np.ndarray((n,), ">u4", np.ascontiguousarray(self._buffer), start, (step,)) & self._mask
-        found = np.zeros(n, bool)
-        for name in self._names:
+        words = np.ndarray((n,), ">u4", self._buffer, start, (step,)) & self._mask
+        found = np.zeros(n, bool) if not self._names else words == self._names[0]
+        for name in self._names[1:]:
             found |= words == name
         return found
 

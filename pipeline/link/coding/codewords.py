@@ -70,7 +70,7 @@ class FrameDecoder:
         if self._sequence is not None:
             frames = frames ^ self._sequence[: self._frame_length]
         n_corrected = np.zeros(n, np.int16)
-        good = np.ones(n, bool)
+        good: NDArray[np.bool_] | None = None  # all of them
         if self._reed_solomon is not None and self._corrects and n:
             frames, n_corrected = self._correct(self._reed_solomon, blocks, frames)
             good = n_corrected != UNCORRECTABLE
@@ -78,16 +78,22 @@ class FrameDecoder:
         if self._header_control and n:
             frames, n_corrected, good = self._correct_headers(frames, n_corrected, good)
         if self._fecf and n:
-            intact = passes_fecf(frames)
-            self.counts.failed_check += int(np.count_nonzero(good & ~intact))
-            good &= intact
-        row = np.nonzero(good)[0]
+            good = self._intact(frames, good)
+        row = np.arange(n) if good is None else good.nonzero()[0]
         if len(row) < n:
             frames, n_corrected = frames[row], n_corrected[row]
-        n_mended = int(np.count_nonzero(n_corrected > 0))
+        n_mended = int(np.count_nonzero(n_corrected))
         self.counts.corrected += n_mended
         self.counts.clean += len(row) - n_mended
         return Checked(frames, n_corrected, row)
+
+    def _intact(self, frames: NDArray[np.uint8], good: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+        """Those of the good frames whose FECF is right; the others are counted."""
+        intact = passes_fecf(frames)
+        found = intact if good is None else good & intact
+        n_good = len(frames) if good is None else int(np.count_nonzero(good))
+        self.counts.failed_check += n_good - int(np.count_nonzero(found))
+        return found
 
     def _correct(
         self, code: ReedSolomon, blocks: NDArray[np.uint8], frames: NDArray[np.uint8]
@@ -109,12 +115,13 @@ class FrameDecoder:
         return frames, np.where(hopeless.any(axis=1), UNCORRECTABLE, total).astype(np.int16)
 
     def _correct_headers(
-        self, frames: NDArray[np.uint8], n_corrected: NDArray[np.int16], good: NDArray[np.bool_]
+        self, frames: NDArray[np.uint8], n_corrected: NDArray[np.int16], good: NDArray[np.bool_] | None
     ) -> tuple[NDArray[np.uint8], NDArray[np.int16], NDArray[np.bool_]]:
         """By the frame header error control, before the FECF, which covers the header as it was sent."""
         frames = frames if frames.flags.owndata else frames.copy()
         n_wrong = correct_headers(frames)
         known = n_wrong >= 0
+        good = np.ones(len(frames), np.bool_) if good is None else good
         self.counts.failed_check += int(np.count_nonzero(good & ~known))
         self.counts.corrected_headers += int(np.count_nonzero(good & (n_wrong > 0)))
         return frames, np.where(good & known, n_corrected + n_wrong, n_corrected).astype(np.int16), good & known

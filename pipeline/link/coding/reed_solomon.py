@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from ..settings import ReedSolomonSettings
 from .correction import Code, correct
-from .erasures import correct_erasures
 from .field import BETA, CONVENTIONAL_OF_DUAL, DUAL_OF_CONVENTIONAL, EXP, LOG
 
 CODEWORD_SYMBOLS = 255
@@ -90,11 +89,8 @@ class ReedSolomon:
         found ^= self._clean_syndromes
         return found
 
-    def decode(self, blocks: NDArray[np.uint8], erased: NDArray[np.bool_] | None = None) -> Decoded:
-        """Check `blocks: uint8[n, block_length]` and correct what fails.
-
-        `erased: bool[n, block_length]`: bytes known to be unreliable; two of them cost what one error costs.
-        """
+    def decode(self, blocks: NDArray[np.uint8]) -> Decoded:
+        """Check `blocks: uint8[n, block_length]` and correct what fails."""
         n_corrected = np.zeros((len(blocks), self.interleave), np.int16)
         first_syndromes = self._first_syndromes(blocks)
         row, lane = np.nonzero(first_syndromes)
@@ -104,11 +100,7 @@ class ReedSolomon:
             received = self._codewords(blocks)[row[some], lane[some]]
             symbols = received ^ self._over[lane[some]]
             syndromes = self._syndromes(symbols, first_syndromes[row[some], lane[some]])
-            if erased is None:
-                counts, word, position, value = correct(self.code, syndromes)
-            else:
-                unknown = self._codewords(erased)[row[some], lane[some]]
-                counts, word, position, value = correct_erasures(self.code, syndromes, unknown)
+            counts, word, position, value = correct(self.code, syndromes)
             n_corrected[row[some], lane[some]] = counts
             offset = self._offset(position, lane[some][word])
             parts.append((row[some][word], offset, self._from_conventional[value]))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +16,7 @@ from .headers import (
     OPERATIONAL_CONTROL_BYTES,
     Headers,
 )
+from .insert_zone import insert_zone_times
 
 ALL_VALID = 0x3FFF
 NONE_VALID = 0x3FFE
@@ -26,10 +26,11 @@ PRIMARY_HEADER_BYTES = 6
 """Of a space packet (133.0-B-2 4.1.3)."""
 _VERSION = 1
 _UNIT_HEADER_BYTES = 2
+_HAS_CYCLE = np.uint64(1 << 22)
 
 
 class AosHeaders:
-    """24-bit count, or 28 bits where a frame says that it uses the cycle (4.1.2.5)."""
+    """24-bit count, or 28 bits where a frame says that it uses the cycle (4.1.2.5). Fields by 4.1.2 and 4.1.4.2."""
 
     no_packet_starts = NO_PACKET_STARTS
     only_idle = ONLY_IDLE
@@ -38,6 +39,7 @@ class AosHeaders:
         self._ocf = settings.operational_control_field
         header = AOS_HEADER_BYTES + HEADER_ERROR_CONTROL_BYTES * settings.header_error_control
         self.control_field_at = settings.frame_length_bytes - FECF_BYTES * settings.fecf - OPERATIONAL_CONTROL_BYTES
+        self._insert_zone, self._codec = header, settings.insert_zone_codec
         self._at = header + settings.insert_zone_bytes + settings.security_header_bytes
         self._unit_header = _UNIT_HEADER_BYTES if settings.mpdu_header else 0
         trailer = OPERATIONAL_CONTROL_BYTES * self._ocf + FECF_BYTES * settings.fecf
@@ -45,16 +47,22 @@ class AosHeaders:
 
     def read(self, frames: NDArray[np.uint8]) -> Headers:
         n, at = len(frames), self._at
-        valid, scid, vcid, count, pointer = _fields(
-            frames[:, :6].astype(np.uint32).T, frames[:, at : at + 2].astype(np.int32).T
-        )
+        word = np.ascontiguousarray(frames[:, :8]).view(">u8").reshape(n).astype(np.uint64)
+        count = word >> np.uint64(24) & np.uint64(0xFFFFFF)
+        if (word & _HAS_CYCLE).any():
+            count |= np.where(
+                word & _HAS_CYCLE, (word >> np.uint64(16) & np.uint64(0x0F)) << np.uint64(24), np.uint64(0)
+            )
+        pointer: NDArray[np.int32] = (frames[:, at].astype(np.int32) & 0x07) << 8 | frames[:, at + 1]
         stop = np.full(n, self._stop, np.int32)
         if not self._unit_header:
             pointer, stop = np.zeros(n, np.int32), end_of_packets(frames, at, self._stop)
         return Headers(
-            valid=valid,
-            scid=scid.astype(np.uint16),
-            vcid=vcid.astype(np.uint8),
+            valid=word >> np.uint64(62) == _VERSION,
+            scid=(
+                word >> np.uint64(54) & np.uint64(0xFF) | (word >> np.uint64(20) & np.uint64(3)) << np.uint64(8)
+            ).astype(np.uint16),
+            vcid=(word >> np.uint64(48) & np.uint64(0x3F)).astype(np.uint8),
             vc_count=count.astype(np.uint32),
             first_header_pointer=pointer,
             zone_start=np.full(n, at + self._unit_header, np.int32),
@@ -81,14 +89,18 @@ class AosHeaders:
         """Only each virtual channel has a count (4.1.2.4)."""
         del frames
 
-    def with_operational_control(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    def with_operational_control(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
         """A managed parameter of the physical channel (4.1.5.1)."""
-        return np.full(len(frames), self._ocf)
+        return np.ones(len(frames), np.bool_) if self._ocf else None
 
     def replayed(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """The replay flag of the signalling field (4.1.2.5.2)."""
         flags: NDArray[np.bool_] = frames[:, 5] >= 0x80
         return flags
+
+    def insert_times(self, frames: NDArray[np.uint8]) -> NDArray[np.int64] | None:
+        """By the codec of the mission."""
+        return insert_zone_times(self._codec, frames, self._insert_zone) if self._codec else None
 
     def maps(self, frames: NDArray[np.uint8]) -> None:
         """There are none in AOS."""
@@ -116,19 +128,3 @@ def end_of_packets(frames: NDArray[np.uint8], start: int, stop: int) -> NDArray[
         at[going] = following[whole]
     end = np.where((at > 0) & (at >= tail), at, zone.shape[1])
     return (start + end).astype(np.int32)
-
-
-def _fields(head: Any, unit: Any) -> tuple[Any, Any, Any, Any, Any]:
-    """Whether the version is that of AOS, SCID, VCID, count and first header pointer (4.1.2, 4.1.4.2).
-
-    The two high bits of the SCID stand in the signalling field; they were spare, and zero, before 732.0-B-4 (4.1.2.2).
-    `head`: the first six bytes, `unit`: the two of the packet unit's header, as numbers or as arrays of them.
-    """
-    cycle = (head[5] >> 6 & 1) * (head[5] & 0x0F)
-    return (
-        head[0] >> 6 == _VERSION,
-        (head[5] >> 4 & 3) << 8 | (head[0] & 0x3F) << 2 | head[1] >> 6,
-        head[1] & 0x3F,
-        cycle << 24 | head[2] << 16 | head[3] << 8 | head[4],
-        (unit[0] & 0x07) << 8 | unit[1],
-    )

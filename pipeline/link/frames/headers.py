@@ -58,11 +58,14 @@ class HeaderReader(Protocol):
     def master_count(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         """Master channel frame count of each frame, uint8[n]; None where the frame type has none."""
 
-    def with_operational_control(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """Behind which data zones an operational control field stands: bool[n]."""
+    def with_operational_control(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+        """Behind which data zones an operational control field stands, bool[n]; None: behind none."""
 
     def replayed(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
         """Which frames were stored aboard before, bool[n]; None where the frame type does not tell."""
+
+    def insert_times(self, frames: NDArray[np.uint8]) -> NDArray[np.int64] | None:
+        """Onboard UTC of each frame by its insert zone, int64[n], ns since 1970; None where no codec is known."""
 
     def maps(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8] | None:
         """MAP id of each frame, uint8[n]; None where the frame type has none."""

@@ -69,6 +69,10 @@ class TmHeaders:
         """There is no such flag."""
         del frames
 
+    def insert_times(self, frames: NDArray[np.uint8]) -> None:
+        """No codec is known for such frames."""
+        del frames
+
     def maps(self, frames: NDArray[np.uint8]) -> None:
         """There are none in TM."""
         del frames

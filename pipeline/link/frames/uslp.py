@@ -87,6 +87,10 @@ class UslpHeaders:
         """There is no such flag."""
         del frames
 
+    def insert_times(self, frames: NDArray[np.uint8]) -> None:
+        """No codec is known for such frames."""
+        del frames
+
     def maps(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Four bits before the end-of-header flag (4.1.2)."""
         return frames[:, 3] >> np.uint8(1) & np.uint8(0x0F)

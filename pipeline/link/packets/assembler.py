@@ -1,9 +1,10 @@
-"""Packets out of the packet zones of one channel's frames, over any number of frames.
+"""Reassembly of space packets out of the packet zones of one channel's frames, over any number of frames.
 
-In: frames in order of their count, with what is missing before each. Out: whole packets, as places in one flat
-array. Dropped and counted: packets a gap cut short, idle packets, packets that a pointer contradicts.
+In: frames in order of their count, with what is missing before each. Out: whole space packets, as places in one flat
+array. Dropped and counted: packets a gap cut short, idle packets, encapsulation packets, packets that a pointer
+contradicts.
 
-The zones are laid end to end behind the bytes held from before. Each first header pointer starts a chain of packets
+The zones are laid end to end behind the partial packet from before. Each first header pointer starts a chain of packets
 (`walk`). The last packet of a chain may run on into later zones; it is believed only if the next pointer says that
 the next packet begins where this one ends (CCSDS 732.0-B-4 4.1.4.2.2, 132.0-B-3 4.1.2.7.6). Where the two
 disagree the pointer is believed, since it is the one that every later packet hangs on.
@@ -11,7 +12,7 @@ disagree the pointer is believed, since it is the one that every later packet ha
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -20,22 +21,26 @@ from numpy.typing import NDArray
 from ...model.batches import FrameBatch, Quality
 from ..frames.tables import take_frames
 from .packet_headers import (
+    IDLE_APID,
     is_encapsulation,
     is_idle,
     only_space_packets,
-    packet_lengths,
+    packet_fields,
+    space_packet_lengths,
 )
-from .partial_packets import Held, n_lost_packets
-from .tables import Hole, Packets
+from .partial_packets import NO_PACKET, PartialPacket, n_lost_packets
+from .tables import Packets
 from .walk import NOTHING, Walk, walk
-from .zones import Zones, ahead, lay_out
+from .zones import Chains, Rows, Zones, ahead, chains_of, lay_out
+
+_CORRECTED, _AFTER_GAP = np.uint32(Quality.CORRECTED), np.uint32(Quality.AFTER_GAP)
 
 
 @dataclass(slots=True)
 class AssemblyCounts:
     """Packets by fate: `truncated_packets` cut by a gap or the end, `bad_headers` impossible or contradicted.
 
-    `fragments`: those among the packets that were handed on with holes.
+    `fragments`: those among the packets that were handed on with bytes missing. `idle_frames`: of idle data only.
     """
 
     packets: int = 0
@@ -44,21 +49,34 @@ class AssemblyCounts:
     fragments: int = 0
     truncated_packets: int = 0
     bad_headers: int = 0
+    idle_frames: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Ends:
+    """`row: intp[c]`: the row in which the last packet of each of the chains `chain: intp[c]` ends, which is another
+    than that in which it begins; `contradicted: bool[c]`: by the pointer there.
+    """
+
+    chain: Rows
+    row: Rows
+    contradicted: NDArray[np.bool_]
 
 
 class PacketAssembler:
     """Packets of one virtual channel, or one MAP of it. Holds the bytes of the one unfinished packet.
 
     `no_packet_starts`, `only_idle`: first header pointers that are none. `counts` may be shared.
-    `hand_on`: packets that a gap cut go on too, with their holes.
+    `hand_on`: packets that a gap cut go on too, with zeros for what is missing.
     """
 
     def __init__(self, no_packet_starts: int, only_idle: int, counts: AssemblyCounts, *, hand_on: bool) -> None:
         self.counts = counts
         self._no_packet_starts = no_packet_starts
         self._only_idle = only_idle
+        self._least_code = min(no_packet_starts, only_idle)
         self._hand_on = hand_on
-        self._held = Held.nothing()
+        self._partial = NO_PACKET
         self._after_gap = False
         self.contradicting: list[int] = []
         """Frames of the last batch whose pointer contradicts a packet, while the pointer before met its packet."""
@@ -66,175 +84,192 @@ class PacketAssembler:
         self._last_met = False
 
     def feed(self, frames: FrameBatch) -> Packets:
-        """The packets that are whole with `frames`, and those handed on with holes."""
+        """The packets that are whole with `frames`, and those handed on with bytes missing."""
         self.contradicting, self._first_row = [], 0
-        broken = frames.lost != 0
-        apart = broken if self._hand_on else frames.lost < 0
-        if not apart.any():
-            return self._assemble(frames, broken)
-        return self._feed_apart(frames, broken, np.nonzero(apart)[0].tolist())
+        gaps = frames.lost.nonzero()[0]
+        if not len(gaps):
+            return self._assemble(frames, gaps)
+        apart = gaps if self._hand_on else gaps[frames.lost[gaps] < 0]
+        return self._feed_apart(frames, apart.tolist()) if len(apart) else self._assemble(frames, gaps)
 
     def flush(self) -> Packets | None:
         """No more frames: what is unfinished stays so."""
         last = self._end_packet() if self._hand_on else None
-        self.counts.truncated_packets += int(self._held.is_lost_packet())
-        self._held = Held.nothing()
+        self.counts.truncated_packets += int(self._partial.is_lost_packet())
+        self._partial = NO_PACKET
         return last
 
-    def _feed_apart(self, frames: FrameBatch, broken: NDArray[np.bool_], breaks: list[int]) -> Packets:
-        """Look at what is held wherever a packet may run on over a break."""
+    def _feed_apart(self, frames: FrameBatch, breaks: list[int]) -> Packets:
+        """Look at the partial packet wherever it may run on over a gap."""
         parts: list[Packets] = []
-        for first, last in pairwise([0, *breaks, len(broken)]):
+        for first, last in pairwise([0, *breaks, len(frames.lost)]):
             if first == last:
                 continue
             some = take_frames(frames, slice(first, last))
-            if frames.lost[first] < 0 and self._goes_on(some):
-                broken[first] = False
-            if frames.lost[first] > 0 and self._hand_on:
-                n_lost = int(frames.lost[first]) * int(some.data_stop[0] - some.data_start[0])
-                if self._held.n_missing() > n_lost:
-                    self._held = self._held.bridged(n_lost)
-                    broken[first] = False
+            gaps = some.lost.nonzero()[0]
+            if some.lost[0] < 0 and self._goes_on(some):
+                gaps = gaps[1:]
+            if some.lost[0] > 0 and self._hand_on:
+                n_lost = int(some.lost[0]) * int(some.data_stop[0] - some.data_start[0])
+                if self._partial.n_missing() > n_lost:
+                    self._partial = self._partial.bridge(n_lost)
+                    gaps = gaps[1:]
                 elif cut := self._end_packet():
                     parts.append(cut.moved(first))
             self._first_row = first
-            parts.append(self._assemble(some, broken[first:last]).moved(first))
+            parts.append(self._assemble(some, gaps).moved(first))
         return Packets.join(parts)
 
     def _goes_on(self, frames: FrameBatch) -> bool:
-        """Whether the packet held may run on in the first of `frames`.
+        """Whether the partial packet may run on in the first of `frames`.
 
         A restarted count does not say whether frames are missing; the pointers do. Where no packet begins in the first
         frame, the next pointer will confirm or contradict it, as that of every packet over several frames.
         """
         pointer = int(frames.first_header_pointer[0])
         zone_bytes = int(frames.data_stop[0] - frames.data_start[0])
-        return self._held.may_go_on(None if pointer == self._no_packet_starts else pointer, zone_bytes)
+        return self._partial.may_go_on(None if pointer == self._no_packet_starts else pointer, zone_bytes)
 
     def _end_packet(self) -> Packets | None:
-        """The packet that is held, filled up with zeros, if its header tells how far."""
-        if not self._held.n_missing():
+        """The partial packet, filled up with zeros, if its header tells how far."""
+        if not self._partial.n_missing():
             return None
-        packets, self._held = self._held.filled_up(), Held.nothing()
+        packets, self._partial = self._partial.filled_up(), NO_PACKET
         if self._after_gap:
-            packets.quality[0] |= np.uint32(Quality.AFTER_GAP)
+            packets.quality[0] |= _AFTER_GAP
             self._after_gap = False
         self.counts.packets += 1
         self.counts.fragments += 1
         return packets
 
-    def _with_holes(self, packets: Packets, holes: tuple[Hole, ...]) -> Packets:
-        """Mark the packet that was held before with its holes, if it has ended now."""
-        if not holes or self._held.holes or not len(packets) or packets.start[0] != 0:
-            return packets
-        packets.quality[0] |= np.uint32(Quality.FRAGMENT)
-        self.counts.fragments += 1
-        return replace(packets, holes=holes)
+    def _assemble(self, frames: FrameBatch, gaps: Rows) -> Packets:
+        """The packets of frames with gaps before those of the rows `gaps`, at which no packet goes on."""
+        before = self._partial
+        zones = lay_out(before, frames, gaps + 1, self._only_idle)
+        self.counts.idle_frames += zones.n_idle
+        corrected = _corrected_rows(before, frames)
+        chains = chains_of(zones, frames.first_header_pointer, self._least_code)
+        found = walk(zones.octets, chains.begin, chains.zone_end, chains.limit)
+        ends = self._judge_last_packets(zones, chains, found)
+        self._keep_unfinished(zones, chains, found, corrected)
+        packets = self._pick(zones, chains, found, ends, corrected)
+        if before.bridged and not self._partial.bridged and len(packets) and packets.start[0] == 0:
+            packets.quality[0] |= np.uint32(Quality.FRAGMENT)
+            self.counts.fragments += 1
+        return packets
 
-    def _assemble(self, frames: FrameBatch, broken: NDArray[np.bool_]) -> Packets:
-        zones = lay_out(self._held, frames, broken, self._no_packet_starts, self._only_idle)
-        chained = np.nonzero(zones.pointer != NOTHING)[0]
-        found = walk(zones.octets, zones.pointer[chained], zones.end[chained], zones.limit[chained])
-        last_row, contradicted = self._judge_last_packets(zones, chained, found)
-        row = chained[found.chain]
-        final_packet = np.cumsum(found.n_packets)[found.n_packets > 0] - 1
-        row_end = row.copy()
-        row_end[final_packet] = last_row[found.n_packets > 0]
-        keep = np.ones(len(row), bool)
-        keep[final_packet] = ~contradicted[found.n_packets > 0]
-        holes = self._held.holes
-        self._hold_unfinished(zones, chained, found)
-        return self._with_holes(self._pick(zones, found, row, row_end, keep), holes)
-
-    def _judge_last_packets(
-        self, zones: Zones, chained: NDArray[np.intp], found: Walk
-    ) -> tuple[NDArray[np.intp], NDArray[np.bool_]]:
-        """Row in which each chain's last packet ends, and whether a pointer contradicts it.
+    def _judge_last_packets(self, zones: Zones, chains: Chains, found: Walk) -> _Ends | None:
+        """Where the last packets of chains end that go on beyond their row, and which a pointer contradicts.
 
         Counts the contradictions, those of unfinished packets too, and headers that cannot be ones.
         """
-        run = zones.run[chained]
-        next_row = ahead(chained, len(zones.end))
-        next_pointer = ahead(zones.pointer[chained], NOTHING)
-        followed = run == ahead(run, NOTHING)
-        crossing = (found.stop > zones.end[chained]) & (found.n_packets > 0)
-        last_row = np.where(crossing, np.searchsorted(zones.end, found.stop), chained)
+        nonsense = found.nonsense != NOTHING
+        unfinished = found.unfinished != NOTHING
+        outrun = unfinished.copy()
+        outrun[chains.last] = False
+        unknown = nonsense | (unfinished ^ outrun)
+        crossing = found.stop > chains.zone_end
+        if not np.count_nonzero(crossing | outrun):
+            self.counts.bad_headers += int(np.count_nonzero(nonsense))
+            self._last_met = self._last_met or not bool(unknown.all())
+            return None
+        followed = np.ones(len(unknown), np.bool_)
+        followed[chains.last] = False
+        next_row, next_begin = ahead(chains.row, NOTHING), ahead(chains.begin, NOTHING)
+        end_row = np.where(crossing, np.searchsorted(zones.end, found.stop), chains.row)
+        reaches_next = followed & (next_row <= end_row)
         meets = np.where(
-            followed & (next_row <= last_row),
-            (next_row == last_row) & (next_pointer == found.stop),
-            zones.end[last_row] == found.stop,
+            reaches_next, (next_row == end_row) & (next_begin == found.stop), zones.end[end_row] == found.stop
         )
         contradicted = crossing & ~meets
-        outrun = (found.unfinished != NOTHING) & followed
-        nonsense = (found.nonsense != NOTHING) | (zones.pointer[chained] >= zones.end[chained])
         self.counts.bad_headers += int(sum(map(np.count_nonzero, (contradicted, outrun, nonsense))))
-        unknown = nonsense | ((found.unfinished != NOTHING) & ~followed)
-        at_pointer = outrun | (followed & (next_row <= last_row))
-        self._note_contradictions(contradicted | outrun, unknown, np.where(at_pointer, next_row, last_row))
-        return last_row, contradicted
+        at = np.where(outrun | reaches_next, next_row, end_row)
+        self._note_contradictions(contradicted | outrun, unknown, at)
+        chain = crossing.nonzero()[0]
+        return _Ends(chain, end_row[chain], contradicted[chain])
 
-    def _note_contradictions(
-        self, wrong: NDArray[np.bool_], unknown: NDArray[np.bool_], row: NDArray[np.intp]
-    ) -> None:
+    def _note_contradictions(self, wrong: NDArray[np.bool_], unknown: NDArray[np.bool_], row: Rows) -> None:
         """Note where a pointer is the first to contradict: with wrong settings nearly all do."""
-        told = np.nonzero(wrong | ~unknown)[0]
-        if not len(told):
+        known = (wrong | ~unknown).nonzero()[0]
+        if not len(known):
             return
-        met = ~wrong[told]
+        met = ~wrong[known]
         first = ~met & np.concatenate(([self._last_met], met[:-1]))
-        self.contradicting += (row[told[first]] - 1 + self._first_row).tolist()
+        self.contradicting += (row[known[first]] - 1 + self._first_row).tolist()
         self._last_met = bool(met[-1])
 
-    def _hold_unfinished(self, zones: Zones, chained: NDArray[np.intp], found: Walk) -> None:
+    def _keep_unfinished(
+        self, zones: Zones, chains: Chains, found: Walk, corrected: NDArray[np.bool_] | None
+    ) -> None:
         """Keep the packet that the last frame left unfinished; those before a gap are lost."""
-        run = zones.run[chained]
-        left = np.nonzero((found.unfinished != NOTHING) & (run != ahead(run, NOTHING)))[0]
-        before, self._held = self._held, Held.nothing()
-        if len(left) and run[left[-1]] == zones.run[-1]:
-            row = int(chained[left[-1]])
-            rest = zones.octets[int(found.unfinished[left[-1]]) : int(zones.limit[row])]
-            corrected = bool(zones.corrected[row:].any())
-            self._held = Held(rest.copy(), corrected, before.holes if row == 0 else ())
+        before, self._partial = self._partial, NO_PACKET
+        left = chains.last[found.unfinished[chains.last] != NOTHING]
+        if not len(left):
+            return
+        row = int(chains.row[left[-1]])
+        if not len(zones.gaps) or row >= zones.gaps[-1]:
+            rest = zones.octets[int(found.unfinished[left[-1]]) : int(zones.end[-1])]
+            was_corrected = corrected is not None and bool(corrected[row:].any())
+            self._partial = PartialPacket(rest.copy(), was_corrected, before.bridged and row == 0)
             left = left[:-1]
-        self.counts.truncated_packets += n_lost_packets(
-            zones.octets, found.unfinished[left], zones.limit[chained[left]]
-        )
+        self.counts.truncated_packets += n_lost_packets(zones.octets, found.unfinished[left], chains.limit[left])
 
     def _pick(
-        self,
-        zones: Zones,
-        found: Walk,
-        row: NDArray[np.intp],
-        row_end: NDArray[np.intp],
-        keep: NDArray[np.bool_],
+        self, zones: Zones, chains: Chains, found: Walk, ends: _Ends | None, corrected: NDArray[np.bool_] | None
     ) -> Packets:
         """The packets to hand on: those not contradicted and not idle, with their quality."""
-        idle = is_idle(found.word)
+        word, start = found.word, found.start
+        row = end_row = chains.row[found.chain]
+        keep = np.ones(len(word), np.bool_)
+        if ends is not None:
+            final = found.n_packets.cumsum()[ends.chain] - 1
+            end_row = row.copy()
+            end_row[final] = ends.row
+            keep[final] = ~ends.contradicted
+        apid, seq_count, seq_flags = packet_fields(word)
+        keep = self._without_others(word, apid, keep)
+        if np.count_nonzero(keep) < len(keep):
+            word, start, row, end_row = word[keep], start[keep], row[keep], end_row[keep]
+            apid, seq_count, seq_flags = apid[keep], seq_count[keep], seq_flags[keep]
+        self.counts.packets += len(word)
+        quality = np.zeros(len(word), np.uint32)
+        if corrected is not None:
+            sum_to = np.concatenate(([0], np.cumsum(corrected)))
+            quality[sum_to[end_row + 1] > sum_to[row]] |= _CORRECTED
+        if self._after_gap or len(zones.gaps):
+            self._mark_after_gap(zones, start, quality)
+        length = space_packet_lengths(word)
+        return Packets(zones.octets, start, length, apid, seq_count, seq_flags, end_row - 1, quality)
+
+    def _without_others(
+        self, word: NDArray[np.uint64], apid: NDArray[np.uint16], keep: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """Those of `keep` that are space packets and not idle; the others are counted: bool[p]."""
+        if only_space_packets(word):
+            idle = apid == IDLE_APID
+            self.counts.idle_packets += int(np.count_nonzero(idle & keep))
+            keep &= ~idle
+            return keep
+        idle, other = is_idle(word), is_encapsulation(word)
         self.counts.idle_packets += int(np.count_nonzero(idle & keep))
         keep &= ~idle
-        n_kept = int(np.count_nonzero(keep))
-        if n_kept < len(keep):
-            start, word, row, row_end = found.start[keep], found.word[keep], row[keep], row_end[keep]
-        else:
-            start, word = found.start, found.word
-        quality = np.zeros(n_kept, np.uint32)
-        if zones.corrected.any():
-            sum_to = np.concatenate(([0], np.cumsum(zones.corrected)))
-            quality[sum_to[row_end + 1] > sum_to[row]] |= np.uint32(Quality.CORRECTED)
-        self._mark_after_gap(zones, start, quality)
-        n_other = 0 if only_space_packets(word) else int(np.count_nonzero(is_encapsulation(word)))
-        self.counts.packets += n_kept - n_other
-        self.counts.encapsulation_packets += n_other
-        return Packets(zones.octets, start, packet_lengths(word), word, row_end - 1, quality)
+        self.counts.encapsulation_packets += int(np.count_nonzero(other & keep))
+        keep &= ~other
+        return keep
 
     def _mark_after_gap(self, zones: Zones, start: NDArray[np.int64], quality: NDArray[np.uint32]) -> None:
         """Flag the first packet that begins after each gap, be it in a later batch."""
-        breaks = zones.begin[zones.after_gap]
         if self._after_gap and len(start):
-            quality[0] |= np.uint32(Quality.AFTER_GAP)
+            quality[0] |= _AFTER_GAP
             self._after_gap = False
-        if not len(breaks):
-            return
-        first = np.searchsorted(start, breaks)
-        quality[first[first < len(start)]] |= np.uint32(Quality.AFTER_GAP)
+        first = np.searchsorted(start, zones.begin[zones.gaps])
+        quality[first[first < len(start)]] |= _AFTER_GAP
         self._after_gap = self._after_gap or bool((first >= len(start)).any())
+
+
+def _corrected_rows(partial: PartialPacket, frames: FrameBatch) -> NDArray[np.bool_] | None:
+    """Which rows of the zones needed correction, bool[n + 1]; None where none did."""
+    corrected = frames.n_corrected > 0
+    if not (partial.corrected or corrected.any()):
+        return None
+    return np.concatenate(([partial.corrected], corrected))

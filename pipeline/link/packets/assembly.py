@@ -70,4 +70,4 @@ class Assembly:
             self._gaps_seen[map_id] = int(gaps[rows[-1]])
         self._n_gaps = int(gaps[-1])
         joined = Packets.join(parts)
-        return joined.pick(np.argsort(joined.frame, kind="stable"))
+        return joined.take(np.argsort(joined.frame, kind="stable"))

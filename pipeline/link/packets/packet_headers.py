@@ -6,6 +6,8 @@ CCSDS 133.1-B 4.1), whose header has 1, 2, 4 or 8 bytes. Any other version is no
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,6 +19,10 @@ LONGEST_ENCAPSULATION_BYTES = 1 << 17
 """Its length field goes up to 4 GB; longer than this is taken for nonsense, so that memory stays bounded."""
 _ENCAPSULATION_HEADER_BYTES = (1, 2, 4, 8)
 _OTHER_VERSION = np.uint64(1 << 61)
+_APID, _COUNT, _FLAGS_SHIFT = np.uint16(0x7FF), np.uint16(0x3FFF), np.uint16(14)
+_HEADER_AND_ONE = np.int64(PRIMARY_HEADER_BYTES + 1)
+_FIRST, _SECOND, _THIRD = (3, 2, 1) if sys.byteorder == "little" else (0, 1, 2)
+"""Where the 16-bit words of a header stand in a native 8-byte word."""
 
 
 def only_space_packets(word: NDArray[np.uint64]) -> bool:
@@ -25,18 +31,11 @@ def only_space_packets(word: NDArray[np.uint64]) -> bool:
 
 
 def space_packet_lengths(word: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Whole length in bytes: the length field holds that of the data field less one (133.0-B 4.1.3.5.3)."""
-    lengths: NDArray[np.int64] = (word >> np.uint64(16) & np.uint64(0xFFFF)).astype(np.int64) + 7
-    return lengths
+    """Whole length in bytes: the length field holds that of the data field less one (133.0-B 4.1.3.5.3).
 
-
-def packet_lengths(word: NDArray[np.uint64]) -> NDArray[np.int64]:
-    """Whole length in bytes of packets of either kind."""
-    lengths = space_packet_lengths(word)
-    if not only_space_packets(word):
-        other = np.nonzero(word >> np.uint64(61))[0]
-        lengths[other] = encapsulation_sizes(word[other])[1]
-    return lengths
+    `word`: contiguous, native order.
+    """
+    return word.view(np.uint16).reshape(-1, 4)[:, _THIRD] + _HEADER_AND_ONE
 
 
 def encapsulation_size(word: int) -> tuple[int, int]:
@@ -86,12 +85,11 @@ def judge(word: int, room: int) -> tuple[int, bool]:
 
 def packet_fields(
     word: NDArray[np.uint64],
-) -> tuple[NDArray[np.uint16], NDArray[np.uint8], NDArray[np.uint16]]:
-    """APID, sequence flags and sequence count of space packets (133.0-B 4.1.3)."""
-    apid = (word >> np.uint64(48) & np.uint64(0x7FF)).astype(np.uint16)
-    flags = (word >> np.uint64(46) & np.uint64(3)).astype(np.uint8)
-    count = (word >> np.uint64(32) & np.uint64(0x3FFF)).astype(np.uint16)
-    return apid, flags, count
+) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint8]]:
+    """APID, sequence count and sequence flags of space packets (133.0-B 4.1.3). `word`: contiguous, native order."""
+    halves = word.view(np.uint16).reshape(-1, 4)
+    sequence = halves[:, _SECOND]
+    return halves[:, _FIRST] & _APID, sequence & _COUNT, (sequence >> _FLAGS_SHIFT).astype(np.uint8)
 
 
 def is_idle(word: NDArray[np.uint64]) -> NDArray[np.bool_]:

@@ -2,7 +2,6 @@
 
 On channels where a mission wants what there is of a packet, one that runs on behind a gap keeps its place: the missing
 frames are laid out as zeros. One whose end is missing is filled up with zeros to the length its header tells.
-Either way its holes are listed.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from ...model.batches import Quality
 from .packet_headers import IDLE_APID, PRIMARY_HEADER_BYTES, judge, packet_fields
-from .tables import Hole, Packets
+from .tables import Packets
 from .walk import PAD_BYTES, words_of
 
 
@@ -22,24 +21,20 @@ def n_lost_packets(octets: NDArray[np.uint8], begin: NDArray[np.int64], end: NDA
     """How many packets are lost where those from `begin` are cut at `end`: idle ones, if that shows, do not count."""
     if not len(begin):
         return 0
-    apid, _, _ = packet_fields(words_of(octets)[begin])
+    apid, _, _ = packet_fields(words_of(octets)[begin].astype(np.uint64))
     return int(np.count_nonzero((apid != IDLE_APID) | (end - begin < PRIMARY_HEADER_BYTES)))
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class PartialPacket:
     """`octets: uint8[n]` from the packet's first byte on, none where no packet is unfinished.
 
-    `corrected`: a frame that carried part of it needed correction; `holes`: what of it is missing.
+    `corrected`: a frame that carried part of it needed correction; `bridged`: frames are missing in it.
     """
 
     octets: NDArray[np.uint8]
     corrected: bool = False
-    holes: tuple[Hole, ...] = ()
-
-    @staticmethod
-    def nothing() -> Held:
-        return Held(np.empty(0, np.uint8))
+    bridged: bool = False
 
     def may_go_on(self, pointer: int | None, zone_bytes: int) -> bool:
         """Whether it may run on in a frame of `zone_bytes`.
@@ -62,23 +57,22 @@ class Held:
             return 0
         return (int(self.octets[4]) << 8 | int(self.octets[5])) + 7 - len(self.octets)
 
-    def bridged(self, n_lost: int) -> Held:
+    def bridge(self, n_lost: int) -> PartialPacket:
         """With a gap of `n_lost` bytes laid out as zeros."""
         octets = np.concatenate((self.octets, np.zeros(n_lost, np.uint8)))
-        return Held(octets, self.corrected, (*self.holes, Hole(0, len(self.octets), n_lost)))
+        return PartialPacket(octets, self.corrected, bridged=True)
 
     def filled_up(self) -> Packets:
         """The packet at its full length, zeros at its end; it ends with frame 0."""
-        n_missing = self.n_missing()
-        octets = np.concatenate((self.octets, np.zeros(n_missing + PAD_BYTES, np.uint8)))
+        octets = np.concatenate((self.octets, np.zeros(self.n_missing() + PAD_BYTES, np.uint8)))
+        quality = Quality.FRAGMENT | (Quality.CORRECTED if self.corrected else Quality(0))
         return Packets(
             octets,
-            start=np.zeros(1, np.int64),
-            length=np.array([len(octets) - PAD_BYTES], np.int64),
-            word=words_of(octets)[:1].astype(np.uint64),
-            frame=np.zeros(1, np.intp),
-            quality=np.array([Quality.FRAGMENT | (Quality.CORRECTED if self.corrected else 0)], np.uint32),
-            holes=(*self.holes, Hole(0, len(self.octets), n_missing)),
+            np.zeros(1, np.int64),
+            np.array([len(octets) - PAD_BYTES], np.int64),
+            *packet_fields(words_of(octets)[:1].astype(np.uint64)),
+            np.zeros(1, np.intp),
+            np.array([quality], np.uint32),
         )
 
     def _is_idle(self) -> bool:
@@ -86,3 +80,6 @@ class Held:
         if len(self.octets) < PRIMARY_HEADER_BYTES:
             return False
         return int(self.octets[0] & 7) << 8 | int(self.octets[1]) == IDLE_APID
+
+
+NO_PACKET = PartialPacket(np.empty(0, np.uint8))

@@ -25,7 +25,7 @@ class Walk:
 
     `start: int64[p]`, `word: uint64[p]` (first 8 bytes, big-endian), `chain: intp[p]`. Of each chain: `n_packets`;
     `stop`, where its last whole packet ends; `unfinished`, the start of a packet that does not end before the
-    limit, and `nonsense`, that of a header that cannot be one; `NOTHING` where there is none.
+    limit, and `nonsense`, that of a header that cannot be one or stands behind its zone; `NOTHING` where there is none.
     """
 
     start: NDArray[np.int64]
@@ -67,6 +67,8 @@ def _walk_each(
     ends: list[tuple[int, int, int, int]] = []
     for chain, (first, end, last) in enumerate(zip(begin.tolist(), zone_end.tolist(), limit.tolist(), strict=True)):
         at, n_before, unfinished, nonsense = first, len(starts), NOTHING, NOTHING
+        if first >= end:
+            at, nonsense = end, first
         while at < end:
             word = int.from_bytes(raw[at : at + 8], "big")
             length, wrong = judge(word, last - at)
@@ -82,16 +84,8 @@ def _walk_each(
             chains.append(chain)
             at = following
         ends.append((len(starts) - n_before, at, unfinished, nonsense))
-    table = np.array(ends, np.int64).reshape(-1, 4)
-    return Walk(
-        np.array(starts, np.int64),
-        np.array(words, np.uint64),
-        np.array(chains, np.intp),
-        table[:, 0].astype(np.intp),
-        table[:, 1],
-        table[:, 2],
-        table[:, 3],
-    )
+    table = np.array(ends, np.int64).reshape(-1, 4).T
+    return Walk(np.array(starts, np.int64), np.array(words, np.uint64), np.array(chains, np.intp), *table)
 
 
 def _walk_all(
@@ -106,7 +100,9 @@ def _walk_all(
     unfinished = np.full(len(begin), NOTHING, np.int64)
     nonsense = np.full(len(begin), NOTHING, np.int64)
     steps: list[tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.intp]]] = []
-    chain = np.nonzero(begin < zone_end)[0]
+    inside = begin < zone_end
+    behind, chain = np.nonzero(~inside)[0], np.nonzero(inside)[0]
+    nonsense[behind], stop[behind] = begin[behind], zone_end[behind]
     at, end, last = begin[chain], zone_end[chain], limit[chain]
     while len(chain):
         word = words[at].astype(np.uint64)

@@ -1,72 +1,83 @@
-"""Packet zones laid end to end, behind what the frames before left unfinished."""
+"""Packet zones laid end to end, behind what the frames before left unfinished, and the chains of packets in them."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...model.batches import FrameBatch
-from .partial_packets import Held
-from .walk import NOTHING, PAD_BYTES
+from .partial_packets import PartialPacket
+from .walk import PAD_BYTES
+
+Rows = NDArray[np.intp]
+Places = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
 class Zones:
-    """The bytes held from before, as row 0, and the packet zones of n frames behind them.
+    """The bytes of a partial packet, as row 0, and the packet zones of n frames behind them, as rows 1 to n.
 
-    `begin`, `end: int64[n + 1]`; `run` numbers the stretches without a gap, `limit` is where each ends. `pointer`:
-    place of the first packet that begins in the row, `NOTHING` without one, at `end` or beyond where it is wrong.
+    `begin`, `end: int64[n + 1]`. `gaps: intp[k]`: rows before which frames are missing, ascending. `n_idle`: frames of
+    idle data only, whose zones are left out.
     """
 
     octets: NDArray[np.uint8]
-    begin: NDArray[np.int64]
-    end: NDArray[np.int64]
-    run: NDArray[np.intp]
-    limit: NDArray[np.int64]
-    pointer: NDArray[np.int64]
-    after_gap: NDArray[np.bool_]
-    corrected: NDArray[np.bool_]
+    begin: Places
+    end: Places
+    gaps: Rows
+    n_idle: int
 
 
-def lay_out(
-    held: Held, frames: FrameBatch, broken: NDArray[np.bool_], no_packet_starts: int, only_idle: int
-) -> Zones:
-    """The zones of `frames` behind what is held; a gap stands before each frame that is `broken: bool[n]`."""
+@dataclass(frozen=True, slots=True)
+class Chains:
+    """m chains of packets, each from a first header pointer on; the partial packet begins one, too.
+
+    `row: intp[m]`; `begin`, `zone_end`: of the first packet, and of its row; `limit`: where the stretch without a gap
+    ends, beyond which no packet goes on. `last: intp[r]`: the last chain of each stretch that has any.
+    """
+
+    row: Rows
+    begin: Places
+    zone_end: Places
+    limit: Places
+    last: Rows
+
+
+def lay_out(partial: PartialPacket, frames: FrameBatch, gaps: Rows, only_idle: int) -> Zones:
+    """The zones of `frames` behind a partial packet; frames are missing before each of the rows `gaps`."""
+    size = np.empty(len(frames.lost) + 1, np.int64)
+    size[0] = n_partial = len(partial.octets)
+    np.subtract(frames.data_stop, frames.data_start, out=size[1:])
     idle = frames.first_header_pointer == only_idle
-    size = frames.data_stop - frames.data_start
-    size[idle] = 0
-    end = np.empty(len(size) + 1, np.int64)
-    end[0] = len(held.octets)
-    np.cumsum(size, out=end[1:])
-    end[1:] += len(held.octets)
-    begin = _behind(0, end[:-1])
-    octets = np.zeros(int(end[-1]) + PAD_BYTES, np.uint8)
-    octets[: len(held.octets)] = held.octets
-    _copy_zones(frames, idle, octets[len(held.octets) : -PAD_BYTES])
-    pointer = begin + _behind(0 if len(held.octets) else NOTHING, frames.first_header_pointer)
-    pointer[1:][idle | (frames.first_header_pointer == no_packet_starts)] = NOTHING
-    after_gap = _behind(False, broken)
-    run = after_gap.cumsum()
-    limit = np.full_like(end, end[-1])
-    if run[-1]:
-        last_rows = np.append(np.nonzero(after_gap)[0] - 1, len(end) - 1)
-        limit = end[last_rows][run]
-    corrected = _behind(held.corrected, frames.n_corrected > 0)
-    return Zones(octets, begin, end, run, limit, pointer, after_gap, corrected)
+    n_idle = int(np.count_nonzero(idle))
+    if n_idle:
+        size[1:][idle] = 0
+    end = size.cumsum()
+    octets = np.empty(int(end[-1]) + PAD_BYTES, np.uint8)
+    octets[-PAD_BYTES:] = 0
+    octets[:n_partial] = partial.octets
+    _copy_zones(frames, idle if n_idle else None, octets[n_partial:-PAD_BYTES])
+    return Zones(octets, end - size, end, gaps, n_idle)
 
 
-def _behind(first: Any, rest: NDArray[Any]) -> NDArray[Any]:
-    """`first`, then all of `rest`: [n + 1]."""
-    out = np.empty(len(rest) + 1, rest.dtype)
-    out[0] = first
-    out[1:] = rest
-    return out
+def chains_of(zones: Zones, pointer: NDArray[np.int32], least_code: int) -> Chains:
+    """The chains of packets. `pointer`: of each frame, one of `least_code` or more being none."""
+    row = (pointer < least_code).nonzero()[0] + 1
+    begin = zones.begin[row] + pointer[row - 1]
+    if zones.end[0]:
+        row, begin = np.concatenate(([0], row)), np.concatenate(([0], begin))
+    m = len(row)
+    if not len(zones.gaps):
+        return Chains(row, begin, zones.end[row], zones.end[-1:].repeat(m), np.arange(m)[-1:])
+    stretch = np.searchsorted(zones.gaps, row, side="right")
+    limit = np.append(zones.begin[zones.gaps], zones.end[-1])[stretch]
+    last = np.flatnonzero(ahead(stretch, -1) != stretch)
+    return Chains(row, begin, zones.end[row], limit, last)
 
 
-def ahead(values: NDArray[Any], last: Any) -> NDArray[Any]:
+def ahead(values: NDArray[np.int64], last: int) -> NDArray[np.int64]:
     """All of `values` but the first, then `last`: [n]."""
     out = np.empty_like(values)
     out[:-1] = values[1:]
@@ -74,14 +85,14 @@ def ahead(values: NDArray[Any], last: Any) -> NDArray[Any]:
     return out
 
 
-def _copy_zones(frames: FrameBatch, idle: NDArray[np.bool_], out: NDArray[np.uint8]) -> None:
+def _copy_zones(frames: FrameBatch, idle: NDArray[np.bool_] | None, out: NDArray[np.uint8]) -> None:
     """Lay the packet zones end to end in `out`."""
     if not len(out):
         return
     start, stop = frames.data_start, frames.data_stop
-    if not idle.any() and start[0] == start[-1] and (start == start[0]).all() and (stop == stop[0]).all():
+    if idle is None and (len(start) == 1 or ((start == start[0]).all() and (stop == stop[0]).all())):
         out.reshape(len(start), -1)[:] = frames.data[:, start[0] : stop[0]]
         return
     column = np.arange(frames.data.shape[1])
-    wanted = (column >= start[:, None]) & (column < stop[:, None]) & ~idle[:, None]
-    out[:] = frames.data[wanted]
+    wanted = (column >= start[:, None]) & (column < stop[:, None])
+    out[:] = frames.data[wanted if idle is None else wanted & ~idle[:, None]]
