@@ -124,8 +124,13 @@ class RowCutter:
 
     def settle(self) -> Iterator[ColumnBatch]:
         """The group still open, if its rows were received at one time: all that was received by now is here."""
-        if self._key[:1] == [_BY_RECEIPT]:
+        if self.is_open_by_receipt:
             yield from self.flush()
+
+    @property
+    def is_open_by_receipt(self) -> bool:
+        """Whether a group is open whose rows were received at one time."""
+        return self.n_held > 0 and self._key[:1] == [_BY_RECEIPT]
 
     def flush(self) -> Iterator[ColumnBatch]:
         """The group still open, if there is one."""

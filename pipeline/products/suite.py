@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ..model.batches import NO_TIME, ColumnBatch, Event, Product, Quality
 from ..model.reductions import anywhere, most
 from . import telemetry
-from .attitude import NAVIGATION_CONTAINERS, Navigation
+from .attitude import Navigation
 from .calibration import lineage
 from .context import Context
 from .draft import Draft, Made, distinct, finish, flag, split
@@ -38,6 +38,7 @@ class _Reading:
 
     reader: str | None
     cutter: RowCutter
+    number: int
     waiting: ColumnBatch | None = None
 
 
@@ -46,8 +47,6 @@ class _Stream:
     """One container of one APID: all who read it, in the order of the mission's instruments, and its last time."""
 
     readings: list[_Reading]
-    is_generic: bool
-    """Nobody reads it but for the generic products."""
     last_ns: int = NO_TIME
 
 
@@ -68,18 +67,21 @@ class Suite:
             for name, one in self._instruments.items()
         }
         self._navigation = Navigation()
+        self._may_wait = any(one.wait_rows for one in self._instruments.values())
         self._streams: dict[tuple[str, int], _Stream] = {}
+        self._readings: list[_Reading] = []
+        """All of them, in the order in which their streams came."""
+        self._fed: list[_Reading] = []
+        """Those that took rows of the last batch: what they hold may be views of it."""
+        self._open_by_receipt: dict[int, _Reading] = {}
+        """Those, by number, that may hold a group of rows received at one time."""
         self._events: list[Event] = []
-        self._is_settled = True
-        """No group is open that `settle` would close."""
 
     def feed(self, batches: Sequence[ColumnBatch], *, settled: bool = False) -> list[Product]:
         """Products of the groups that these rows close. `settled`: `settle` follows."""
-        if settled and (alone := self._alone(batches)):
-            return [alone]
         with np.errstate(all="ignore"):  # values out of range are flagged, so NumPy need not warn of them
-            products = self._feed(batches)
-        return products + self.settle() if settled else products
+            made = self._feed(batches)
+            return finish(made + self._settled() if settled else made)
 
     def settle(self) -> list[Product]:
         """On a live link, after all that was received by now was fed: products of what came in together.
@@ -87,20 +89,12 @@ class Suite:
         A recording gives the same groups without it, when what was received next is fed.
         """
         with np.errstate(all="ignore"):
-            made = [
-                one
-                for reading in self._readings()
-                for group in reading.cutter.settle()
-                for one in self._made(reading.reader, [group], [group])
-            ]
-            products = finish(made)
-        self._is_settled = True
-        return products
+            return finish(self._settled())
 
     def flush(self) -> list[Product]:
         """End of the stream: products of the groups still open, and of what instruments hold."""
         with np.errstate(all="ignore"):
-            made = [one for reading in self._readings() for one in self._end(reading)]
+            made = [one for reading in self._readings for one in self._end(reading)]
             ends = [self._kept(name, instrument.end()) for name, instrument in self._instruments.items()]
             return finish([*made, *(one for end in ends for one in end)])
 
@@ -109,20 +103,9 @@ class Suite:
         drained, self._events = tuple(self._events), []
         return drained
 
-    def _alone(self, batches: Sequence[ColumnBatch]) -> Product | None:
-        """What a single row becomes that no instrument reads and that need not wait, where nothing else does either."""
-        if not self._is_settled or len(batches) != 1 or len(batches[0]) != 1:
-            return None
-        rows = batches[0]
-        stream = self._streams.get((rows.container, rows.apid.item()))
-        told_at_once = rows.received_ns.item() and rows.time_ns.item() == NO_TIME
-        if stream is None or not stream.is_generic or stream.readings[0].cutter.n_held or not told_at_once:
-            return None
-        return finish(list(self._generic(rows)))[0]
-
-    def _feed(self, batches: Sequence[ColumnBatch]) -> list[Product]:
-        self._is_settled = False
-        for reading in self._readings():
+    def _feed(self, batches: Sequence[ColumnBatch]) -> list[Made]:
+        """Drafts of the groups that these rows close."""
+        for reading in self._fed:
             reading.cutter.own()
         parts = [part for batch in batches for part in self._parts(batch)]
         doubtful = [(part.order, part.quality & _JUMP) for _, part in parts if np.count_nonzero(part.quality)]
@@ -130,10 +113,25 @@ class Suite:
         self._navigation.feed([part for _, part in parts], np.sort(np.concatenate(jumps)) if jumps else _NONE)
         readings = [(reading, part) for stream, part in parts for reading in stream.readings]
         made = [one for reading, part in readings for one in self._advance(reading, part)]
-        waiting = [reading for reading in self._readings() if reading.waiting is not None]
+        waiting = [reading for reading in self._readings if reading.waiting is not None] if self._may_wait else []
         made += [one for reading in waiting for one in self._advance(reading, None)]
         self._navigation.forget()
-        return finish(made)
+        self._fed = [*(reading for reading, _ in readings), *waiting]
+        for reading in self._fed:
+            if reading.cutter.is_open_by_receipt:
+                self._open_by_receipt[reading.number] = reading
+        return made
+
+    def _settled(self) -> list[Made]:
+        """Drafts of the open groups of rows that were received at one time."""
+        readings = [self._open_by_receipt[number] for number in sorted(self._open_by_receipt)]
+        self._open_by_receipt = {}
+        return [
+            one
+            for reading in readings
+            for group in reading.cutter.settle()
+            for one in self._made(reading.reader, [group], [group])
+        ]
 
     def _parts(self, batch: ColumnBatch) -> Iterator[tuple[_Stream, ColumnBatch]]:
         """The batch by APID, with rows flagged whose onboard time went back."""
@@ -150,13 +148,13 @@ class Suite:
         key = (rows.container, apid)
         if key not in self._streams:
             readers: list[str | None] = [*self._readers(rows)]
-            readings = [_Reading(reader, self._cutter(reader, rows)) for reader in readers or [None]]
-            is_generic = not readers and rows.container not in NAVIGATION_CONTAINERS
-            self._streams[key] = _Stream(readings, is_generic)
+            readings = [
+                _Reading(reader, self._cutter(reader, rows), len(self._readings) + i)
+                for i, reader in enumerate(readers or [None])
+            ]
+            self._readings += readings
+            self._streams[key] = _Stream(readings)
         return self._streams[key]
-
-    def _readings(self) -> Iterator[_Reading]:
-        return (reading for stream in self._streams.values() for reading in stream.readings)
 
     def _readers(self, rows: ColumnBatch) -> Iterator[str]:
         for name, instrument in self._instruments.items():

@@ -1,4 +1,4 @@
-"""Rows that come alone, as on a live link, become the same messages as those that come together, octet for octet."""
+"""Rows that come one by one, as on a live link, become the same messages as those that come together, octet for octet."""
 
 from dataclasses import replace
 from itertools import pairwise
@@ -63,7 +63,7 @@ def test_any_split_of_packets_gives_the_same_messages(mission, packets, timed, w
 
 @pytest.mark.parametrize("window_s", [0, 10])
 @pytest.mark.parametrize("timed", [True, False])
-def test_a_row_that_is_told_at_once_gives_the_message_that_it_gives_later(mission, packets, timed, window_s):
+def test_a_live_row_gives_the_message_that_it_gives_later(mission, packets, timed, window_s):
     whole = some(packets, slice(None), received_ns=1_000_000 * (1 + np.arange(N_PACKETS)))
     decoder = Decoder(mission.plan, mission.time_terms if timed else ())
     suite = Suite((), {}, Context("m", "s", OnboardClock(0), None, window_s))
@@ -78,7 +78,7 @@ def test_a_row_that_is_told_at_once_gives_the_message_that_it_gives_later(missio
     assert sorted((message.topic, message.payload) for message in messages) == expected
 
 
-def test_a_row_that_is_told_at_once_does_not_overtake_an_open_group(suite, rows):
+def test_a_live_row_does_not_overtake_an_open_group(suite, rows):
     one = suite(window_s=0)
     names = ("MYSTERY", "OTHER", "MYSTERY", "OTHER")
     first, second, third, fourth = (
