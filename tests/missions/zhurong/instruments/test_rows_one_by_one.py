@@ -1,4 +1,4 @@
-"""Rows that come one by one, as on a live link, become the same messages as those that come together, octet for octet."""
+"""Rows that come one by one become the same messages as those that come together, octet for octet."""
 
 from dataclasses import replace
 from itertools import pairwise
