@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from ..model.errors import ConfigError
+from ..system import signals
 from .options import Merge, MissionName, Passes, conclude, err, out, progress, readable, warn
 from .start import loading
 
@@ -263,6 +264,36 @@ def compact(where: Where) -> None:
 
     n = compact_all(opened.storage)
     err.print(f"{n:,} files merged in {where}", soft_wrap=True)
+
+
+@history.command()
+def serve(
+    where: Where,
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where to listen.")] = "127.0.0.1:8765",
+    open_: Annotated[
+        str,
+        typer.Option(
+            "--open", metavar="history", envvar="DOWNLINK_OPEN", help="Listen beyond this machine without a token."
+        ),
+    ] = "",
+) -> None:
+    """Answer over HTTP, read-only: values, samples, events, passes, Grafana; /openapi.json says how.
+
+    Beyond this machine requests need a token: DOWNLINK_HISTORY_TOKEN, borne as Authorization: Bearer.
+
+    Example: downlink history serve --history history
+    """
+    with _extra(), loading():
+        from ..commands.history_server import serve as run
+    host, _, port = listen.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(f"--listen {listen}: it is written HOST:PORT")
+    opened = frozenset(open_.replace(",", " ").split())
+
+    def tell(text: str) -> None:
+        err.print(text, soft_wrap=True, markup=False)
+
+    signals.run(run(where, host.strip("[]"), int(port), tell, open_to_all=opened))
 
 
 def _open(where: str) -> History:

@@ -1,0 +1,123 @@
+"""Grafana: a ready dashboard for the Infinity data source, and the paths that the JSON data source asks.
+
+A panel for the numbers of each kind that have one unit, at most eight in each; least, mean and most come from
+`/api/samples`. The JSON data source posts to `/grafana/search` (or `metrics`) and `/grafana/query`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+from urllib.parse import quote
+
+import pyarrow as pa
+
+from ..model.errors import ConfigError
+from .history import History, Parameter, to_ns
+
+MAX_PANELS, MAX_LINES, MAX_POINTS, MAX_TARGETS = 60, 8, 10_000, 50
+_NUMBERS = ("int", "uint", "float", "double", "half", "bool")
+
+
+def dashboard(history: History, url: str, pattern: str = "*") -> dict[str, Any]:
+    """The dashboard. `url`: of the HTTP interface, as Grafana reaches it."""
+    panels = [
+        _panel(number, title, some, url)
+        for number, (title, some) in enumerate(islice(_groups(history.find(pattern)), MAX_PANELS))
+    ]
+    return {
+        "title": "downlink history",
+        "uid": "downlink-history",
+        "schemaVersion": 39,
+        "tags": ["downlink"],
+        "timezone": "utc",
+        "time": {"from": "now-24h", "to": "now"},
+        "templating": {
+            "list": [
+                {
+                    "name": "source",
+                    "type": "datasource",
+                    "query": "yesoreyeram-infinity-datasource",
+                    "label": "Source",
+                }
+            ]
+        },
+        "panels": panels,
+    }
+
+
+def _groups(parameters: list[Parameter]) -> Iterator[tuple[str, list[Parameter]]]:
+    by_unit: dict[tuple[str, str], list[Parameter]] = {}
+    for one in parameters:
+        if one.type.startswith(_NUMBERS):
+            by_unit.setdefault((one.kind, one.unit), []).append(one)
+    for (kind, unit), some in by_unit.items():
+        for first in range(0, len(some), MAX_LINES):
+            yield f"{kind} [{unit}]" if unit else kind, some[first : first + MAX_LINES]
+
+
+def _panel(number: int, title: str, some: list[Parameter], url: str) -> dict[str, Any]:
+    return {
+        "id": number + 1,
+        "type": "timeseries",
+        "title": title,
+        "datasource": {"type": "yesoreyeram-infinity-datasource", "uid": "${source}"},
+        "gridPos": {"x": 12 * (number % 2), "y": 8 * (number // 2), "w": 12, "h": 8},
+        "fieldConfig": {"defaults": {"custom": {"spanNulls": False}}, "overrides": []},
+        "targets": [_target(chr(ord("A") + i), one, url) for i, one in enumerate(some)],
+    }
+
+
+def _target(letter: str, one: Parameter, url: str) -> dict[str, Any]:
+    asked = f"name={quote(one.name, safe='')}&start=${{__from:date:iso}}&end=${{__to:date:iso}}&points=500"
+    return {
+        "refId": letter,
+        "type": "json",
+        "parser": "backend",
+        "source": "url",
+        "format": "timeseries",
+        "url": f"{url}/api/samples?{asked}",
+        "url_options": {"method": "GET"},
+        "root_selector": "rows",
+        "columns": [
+            {"selector": "time", "text": "time", "type": "timestamp"},
+            {"selector": "value", "text": one.parameter, "type": "number"},
+        ],
+        "filters": [],
+    }
+
+
+def simple_json(history: History, what: str, asked: Any) -> Any:
+    """What the JSON data source asks: names for `search` and `metrics`, data points for `query`."""
+    if what in {"search", "metrics"}:
+        word = str(asked.get("target") or asked.get("metric") or "*") if isinstance(asked, dict) else "*"
+        names = [one.name for one in history.find(word)]
+        return names if what == "search" else [{"label": name, "value": name} for name in names]
+    if what == "annotations":
+        return []
+    if what != "query":
+        raise ConfigError(f"/grafana/{what}: search, metrics or query")
+    return _query(history, asked)
+
+
+def _query(history: History, asked: Any) -> list[dict[str, Any]]:
+    try:
+        start, end = (str(asked["range"][one]) for one in ("from", "to"))
+        targets = [str(one["target"]) for one in asked["targets"] if one.get("target")]
+        points = min(max(int(asked.get("maxDataPoints") or 500), 1), MAX_POINTS)
+    except (KeyError, TypeError, ValueError, AttributeError):
+        raise ConfigError("query: range.from, range.to and targets[].target are needed") from None
+    if len(targets) > MAX_TARGETS:
+        raise ConfigError(f"{len(targets)} targets, and {MAX_TARGETS} are the most")
+    return [{"target": name, "datapoints": _points(history, name, start, end, points)} for name in targets]
+
+
+def _points(history: History, name: str, start: str, end: str, points: int) -> list[list[Any]]:
+    """Means and times in milliseconds; bins without a number are left out."""
+    table = history.table(name, start=to_ns(start), end=to_ns(end), points=points)
+    if name not in table.schema.names:
+        return []
+    times = table["time"].cast(pa.int64()).to_pylist()
+    found = zip(table[name].to_pylist(), times, strict=True)
+    return [[value, ns // 1_000_000] for value, ns in found if value is not None]

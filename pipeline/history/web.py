@@ -1,0 +1,199 @@
+"""The history over HTTP, read-only: parameters, values, samples, last values, events, passes, coverage, Grafana.
+
+Every answer is bounded: names, points, values and how many are worked on at once. Queries run in threads. An error of
+the asker is a JSON object `{"error": ...}` with status 400, one of the folder 500, too many at once 503.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from ..model.errors import ConfigError, DownlinkError
+from . import web_answers as answers
+from .grafana import dashboard, simple_json
+from .history import History
+from .openapi import document
+
+MAX_NAMES, MAX_POINTS, MAX_BODY = 50, 10_000, 1 << 16
+AT_ONCE, PATIENCE_S = 4, 10.0
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+Call = Callable[[History, "Asked"], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The parameters of a request, checked."""
+
+    names: Sequence[str]
+    start: str | None
+    end: str | None
+    points: int
+    file_format: str
+    raw: bool
+    words: dict[str, str]
+    """Other parameters, as they are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A path that is answered by GET; `parameters` and `summary` make the OpenAPI document."""
+
+    path: str
+    call: Call
+    summary: str
+    parameters: tuple[str, ...] = ()
+
+
+ENDPOINTS = (
+    Endpoint("/api/parameters", answers.parameters, "Parameters by pattern or word", ("match", "raw")),
+    Endpoint(
+        "/api/values",
+        answers.values,
+        "Rows of parameters",
+        ("name", "start", "end", "by", "stream", "raw", "format"),
+    ),
+    Endpoint(
+        "/api/samples",
+        answers.sampled,
+        "Down-sampled parameters",
+        ("name", "start", "end", "points", "raw", "format"),
+    ),
+    Endpoint("/api/last", answers.last, "The newest value of parameters", ("name", "raw")),
+    Endpoint("/api/events", answers.events, "Events of passes", ("start", "end", "severity")),
+    Endpoint("/api/passes", answers.passes, "What was received, decoded and lost, by pass and APID", ("date",)),
+    Endpoint("/api/coverage", answers.covered, "Rows by kind and day", ("date",)),
+)
+
+
+class _Runner:
+    """Runs queries in threads, a few at once."""
+
+    def __init__(self) -> None:
+        self._limit = asyncio.Semaphore(AT_ONCE)
+
+    async def __call__(self, call: Callable[[], Any]) -> Response:
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                await self._limit.acquire()
+        except TimeoutError:
+            return _error("too many queries at once: try again", 503)
+        try:
+            found = await asyncio.to_thread(call)
+        except DownlinkError as error:
+            return _error(str(error), 400 if isinstance(error, ConfigError) else 500)
+        except (pa.ArrowException, OSError) as error:
+            return _error(f"the history cannot be read: {error}", 500)
+        finally:
+            self._limit.release()
+        return found if isinstance(found, Response) else JSONResponse(found)
+
+
+def application(history: History, *, token: str = "", hosts: Sequence[str] = ()) -> Starlette:
+    """The ASGI application. `token`: what a request must bear, empty for none; `hosts`: names it may be asked by."""
+    run = _Runner()
+
+    def route(one: Endpoint) -> Route:
+        async def answer(request: Request) -> Response:
+            return await run(lambda: one.call(history, _asked(request)))
+
+        return Route(one.path, answer, methods=["GET"])
+
+    async def about(_: Request) -> Response:
+        paths = [one.path for one in ENDPOINTS]
+        return JSONResponse({"what": "downlink history", "openapi": "/openapi.json", "paths": paths})
+
+    async def openapi(_: Request) -> Response:
+        return JSONResponse(document(ENDPOINTS))
+
+    async def grafana_dashboard(request: Request) -> Response:
+        pattern = request.query_params.get("match", "*")
+        return await run(lambda: dashboard(history, str(request.base_url).rstrip("/"), pattern))
+
+    async def grafana(request: Request) -> Response:
+        asked = await _json(request)
+        return await run(lambda: simple_json(history, request.path_params["what"], asked))
+
+    routes = [
+        Route("/", about),
+        Route("/openapi.json", openapi),
+        *map(route, ENDPOINTS),
+        Route("/grafana", about),
+        Route("/grafana/", about),
+        Route("/grafana/dashboard.json", grafana_dashboard),
+        Route("/grafana/{what}", grafana, methods=["POST"]),
+    ]
+    guard = Middleware(BaseHTTPMiddleware, dispatch=_guard(token, hosts))
+    return Starlette(routes=routes, middleware=[guard])
+
+
+def _guard(token: str, hosts: Sequence[str]) -> Callable[..., Awaitable[Response]]:
+    """Refuse requests without the token, and those that a page of another site had a browser send (DNS rebinding)."""
+
+    async def dispatch(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
+        name = request.headers.get("host", "").rpartition("@")[2]
+        host = name.rpartition(":")[0] if name.rpartition(":")[2].isdecimal() else name
+        given = request.headers.get("authorization", "").removeprefix("Bearer ")
+        if hosts and host.strip("[]").lower() not in hosts:
+            response: Response = _error("asked by another name than it has", 403)
+        elif token and not hmac.compare_digest(given.encode(), token.encode()):
+            response = _error("Authorization: Bearer TOKEN is needed", 401)
+            response.headers["WWW-Authenticate"] = "Bearer"
+        else:
+            try:
+                response = await call_next(request)
+            except ConfigError as error:
+                response = _error(str(error), 400)
+        response.headers.update(HEADERS)
+        return response
+
+    return dispatch
+
+
+def _asked(request: Request) -> Asked:
+    """ConfigError for what is out of bounds."""
+    query = request.query_params
+    names = query.getlist("name")
+    if len(names) > MAX_NAMES:
+        raise ConfigError(f"{len(names)} names, and {MAX_NAMES} are the most")
+    points = query.get("points", "500")
+    if not points.isdecimal() or not 1 <= int(points) <= MAX_POINTS:
+        raise ConfigError(f"points={points}: from 1 to {MAX_POINTS}")
+    file_format = query.get("format", "json")
+    if file_format not in {"json", "arrow", "csv"}:
+        raise ConfigError(f"format={file_format}: json, arrow or csv")
+    raw = query.get("raw", "false").lower() in {"1", "true", "yes"}
+    return Asked(names, query.get("start"), query.get("end"), int(points), file_format, raw, dict(query))
+
+
+async def _json(request: Request) -> Any:
+    body = b""
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY:
+            raise ConfigError(f"more than {MAX_BODY} bytes")
+    try:
+        return json.loads(body or b"{}")
+    except ValueError:
+        raise ConfigError("the body is no JSON") from None
+
+
+def _error(text: str, status: int) -> Response:
+    return JSONResponse({"error": text}, status)

@@ -1,0 +1,173 @@
+"""What each path of the HTTP interface answers, in JSON, CSV or as an Arrow stream."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import csv
+from starlette.responses import Response
+
+from ..model.errors import ConfigError
+from .coverage import books, coverage
+from .history import History, Parameter, Values, to_ns
+
+if TYPE_CHECKING:
+    from .web import Asked
+
+MAX_JSON, MAX_ARROW = 1_000_000, 50_000_000
+"""Values of an answer."""
+MAX_LISTED = 10_000
+ARROW_TYPE = "application/vnd.apache.arrow.stream"
+
+
+def values_word(asked: Asked) -> Values:
+    """Which values are meant."""
+    return "raw" if asked.raw else "calibrated"
+
+
+def parameters(history: History, asked: Asked) -> Any:
+    """Parameters with unit, type, description, first and last time."""
+    found = history.find(asked.words.get("match", "*"), values_word(asked))
+    return {"parameters": [_parameter(one) for one in found[:MAX_LISTED]], "n": len(found)}
+
+
+def _parameter(one: Parameter) -> dict[str, Any]:
+    told = {key: getattr(one, key) for key in ("name", "kind", "parameter", "unit", "description", "type")}
+    return told | {"first": iso(one.first), "last": iso(one.last)}
+
+
+def values(history: History, asked: Asked) -> Any:
+    """Rows, a column for each name."""
+    by: Literal["time", "received"] = "received" if asked.words.get("by") == "received" else "time"
+    table = history.table(
+        *asked.names,
+        start=asked.start,
+        end=asked.end,
+        by=by,
+        stream=asked.words.get("stream") or (),
+        values=values_word(asked),
+        max_values=MAX_JSON if asked.file_format != "arrow" else MAX_ARROW,
+    )
+    return _answer(table, asked)
+
+
+def sampled(history: History, asked: Asked) -> Any:
+    """Samples; in JSON a row for each name and bin: value (the mean), min, max, last, n, quality."""
+    table = history.table(
+        *asked.names, start=asked.start, end=asked.end, points=asked.points, values=values_word(asked)
+    )
+    if asked.file_format != "json":
+        return _answer(table, asked)
+    units = {name: history.resolve(name, values_word(asked)).unit for name in asked.names}
+    return {"rows": list(long_rows(table, units))}
+
+
+def long_rows(table: pa.Table, units: dict[str, str]) -> Iterable[dict[str, Any]]:
+    """Samples as rows of one name each, in order of time."""
+    columns = {name: table[name].to_pylist() for name in table.schema.names if name != "time"}
+    times = [iso(one) for one in table["time"].cast(pa.int64()).to_pylist()] if table.num_columns else []
+    for i, time in enumerate(times):
+        for name, unit in units.items():
+            if name in columns and columns.get(f"{name}.n", [0])[i if f"{name}.n" in columns else 0]:
+                parts = {part: plain(columns[f"{name}.{part}"][i]) for part in ("min", "max", "last", "n")
+                         if f"{name}.{part}" in columns}  # fmt: skip
+                yield {"time": time, "name": name, "unit": unit, "value": plain(columns[name][i]), **parts,
+                       "quality": columns["quality"][i]}  # fmt: skip
+
+
+def last(history: History, asked: Asked) -> Any:
+    """The newest values."""
+    rows = history.last(*asked.names, values=values_word(asked)).to_pylist()
+    return {"rows": [{key: plain(value) for key, value in row.items()} for row in rows]}
+
+
+def events(history: History, asked: Asked) -> Any:
+    """Events, oldest first, by range and severity."""
+    low, high, severity = to_ns(asked.start), to_ns(asked.end, is_end=True), asked.words.get("severity")
+    found = []
+    for one in history.passes():
+        for event in one.events:
+            ns = to_ns(event.get("time"))
+            inside = (low is None or (ns is not None and ns >= low)) and (
+                high is None or (ns is not None and ns < high)
+            )
+            if inside and severity in {None, event.get("severity")}:
+                found.append({**event, "stream": one.stream, "pass": one.name})
+    found.sort(key=lambda event: str(event.get("time") or ""))
+    return {"events": found[:MAX_LISTED], "n": len(found)}
+
+
+def passes(history: History, asked: Asked) -> Any:
+    """The books."""
+    found = books(history, _date(asked))
+    return {"passes": found[:MAX_LISTED], "n": len(found)}
+
+
+def covered(history: History, asked: Asked) -> Any:
+    """Rows by kind and day."""
+    found = coverage(history, _date(asked))
+    rows = [{**one, "first": iso(one["first"]), "last": iso(one["last"])} for one in found[:MAX_LISTED]]
+    return {"coverage": rows, "n": len(found), "problems": history.problems}
+
+
+def _date(asked: Asked) -> str | None:
+    date = asked.words.get("date")
+    if date is not None:
+        to_ns(date)
+        if len(date) != 10:
+            raise ConfigError(f"date={date}: YYYY-MM-DD")
+    return date
+
+
+def _answer(table: pa.Table, asked: Asked) -> Any:
+    if asked.file_format == "arrow":
+        sink = io.BytesIO()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        return Response(sink.getvalue(), media_type=ARROW_TYPE)
+    if asked.file_format == "csv":
+        if any(pa.types.is_nested(one.type) for one in table.schema):
+            raise ConfigError("format=csv: a parameter has several values a row: json or arrow")
+        text = io.BytesIO()
+        csv.write_csv(_texts(table), text)
+        return Response(text.getvalue(), media_type="text/csv")
+    rows = _timed(table).to_pylist()
+    return {"rows": [{key: plain(value) for key, value in row.items()} for row in rows]}
+
+
+def _texts(table: pa.Table) -> pa.Table:
+    columns = [
+        one.cast(pa.string()) if pa.types.is_dictionary(one.type) else one for one in _timed(table).itercolumns()
+    ]
+    return pa.table(columns, names=table.schema.names)
+
+
+def _timed(table: pa.Table) -> pa.Table:
+    """Times as ISO 8601 text with nanoseconds."""
+    for i, field in enumerate(table.schema):
+        if pa.types.is_timestamp(field.type):
+            texts = [None if ns is None else iso(ns) for ns in table[field.name].cast(pa.int64()).to_pylist()]
+            table = table.set_column(i, field.name, pa.array(texts, pa.string()))
+    return table
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: NaN and infinities are null, times text, bytes hexadecimal."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, list):
+        return [plain(one) for one in value]
+    if isinstance(value, datetime):
+        return value.isoformat().replace("+00:00", "Z")
+    return value.hex() if isinstance(value, bytes) else value
+
+
+def iso(ns: int) -> str:
+    """A time in ISO 8601, UTC, to the nanosecond."""
+    return f"{np.datetime64(ns, 'ns')}Z"
