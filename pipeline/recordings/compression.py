@@ -13,18 +13,19 @@ import sys
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Self, cast
 
 import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
 from ..model.reused_memory import reused_bytes
-from .zstd_frames import is_cut
 
 STANDARD_INPUT = Path("-")
 MAGIC_BYTES = 4
 CUT = "it is cut short: what is there is used"
+_ZSTD_INPUT_BYTES = 2048
+"""Given to the decompressor at once: 64 MB at most, since four bytes can unpack to 128 kB (RFC 8878 3.1.1.2)."""
 _DAMAGE = (gzip.BadGzipFile, zlib.error, zstandard.ZstdError, ValueError)
 
 
@@ -46,8 +47,6 @@ def read_pieces(path: Path, piece_bytes: int) -> Iterator[tuple[NDArray[np.uint8
         while True:
             buffer = reused_bytes(piece_bytes)
             n_read, damage = _fill(file, buffer)
-            if not n_read and not damage and compression(path) == "zstd" and is_cut(path):
-                damage = CUT
             if n_read or damage:
                 yield buffer[:n_read], damage
             if damage or not n_read:
@@ -79,8 +78,47 @@ def _opened(path: Path) -> IO[bytes]:
     if packing == "bzip2":
         return cast("IO[bytes]", bz2.open(path, "rb"))
     if packing == "zstd":
-        return cast("IO[bytes]", zstandard.open(path, "rb"))
+        return cast("IO[bytes]", _ZstdFile(path))
     return path.open("rb", buffering=0)
+
+
+class _ZstdFile:
+    """Zstandard frames one behind the other, skippable ones too (RFC 8878 3.1). EOFError where the last one is cut.
+
+    The reader of the library takes a file that is cut for one that ends there.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._decompressor = zstandard.ZstdDecompressor()
+        self._frame: zstandard.ZstdDecompressionObj | None = None
+        """The frame under way; None between frames."""
+        self._input = b""
+        self._output = memoryview(b"")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._file.close()
+
+    def read1(self, n_bytes: int) -> memoryview:
+        """At most `n_bytes` of unpacked bytes; none at the end."""
+        while not self._output:
+            self._input = self._input or self._file.read(_ZSTD_INPUT_BYTES)
+            if self._input:
+                self._unpack()
+            elif self._frame:
+                raise EOFError
+            else:
+                return self._output
+        piece, self._output = self._output[:n_bytes], self._output[n_bytes:]
+        return piece
+
+    def _unpack(self) -> None:
+        frame = self._frame or self._decompressor.decompressobj()
+        self._output = memoryview(frame.decompress(self._input))
+        self._input, self._frame = (frame.unused_data, None) if frame.eof else (b"", frame)
 
 
 def _packing(head: bytes) -> str:

@@ -1,6 +1,6 @@
 """Recorded passes as batches of bytes: as fast as they can be read, or paced by when they were received.
 
-A pass is a file of raw link bytes, packed or not (`formats.py`), or standard input as `-`. Beside it `<pass>.times`
+A pass is a file of raw link bytes, packed or not (`compression.py`), or standard input as `-`. Beside it `<pass>.times`
 (beside a packed `<pass>.gz` too) may say when they came in: records of 16 bytes, a little-endian uint64 byte offset (of
 the unpacked bytes) and an int64 of nanoseconds since 1970 UTC, in ascending order. A pass without it has no receive
 times. Nothing is dropped; no more than a chunk is in memory.

@@ -75,3 +75,20 @@ def test_zstandard_frames_in_a_row_are_whole(tmp_path, options):
     (tmp_path / "pass").write_bytes(packer.compress(content) + empty + skipped + packer.compress(CONTENT))
     assert [one.damage for one in read_pass(tmp_path / "pass") if one.damage] == []
     assert whole(tmp_path / "pass").startswith(content)
+
+
+def test_bytes_behind_the_last_zstandard_frame_are_damage_and_cost_nothing_before_them(tmp_path):
+    (tmp_path / "pass").write_bytes(PACKED["zstd"](CONTENT) + b"something else")
+    batches = list(read_pass(tmp_path / "pass", 1000))
+    assert b"".join(one.data.tobytes() for one in batches) == CONTENT
+    assert ["it is damaged" in one.damage for one in batches if one.damage] == [True]
+
+
+def test_a_zstandard_frame_that_ends_where_the_input_is_cut_is_whole(tmp_path):
+    """Frames of one byte more each: some end where the 2048 bytes do that are given to the decompressor at once."""
+    frames = [random.Random(n).randbytes(n) for n in range(1990, 2060)]
+    for n, content in zip(range(1990, 2060), frames, strict=True):
+        (tmp_path / f"{n}").write_bytes(2 * PACKED["zstd"](content))
+    found = [list(read_pass(tmp_path / f"{n}")) for n in range(1990, 2060)]
+    assert [b"".join(one.data.tobytes() for one in batches) for batches in found] == [2 * one for one in frames]
+    assert not any(one.damage for batches in found for one in batches)
