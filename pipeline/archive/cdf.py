@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME, QUALITY_MEANINGS, Quality, usable
 from ..model.errors import ConfigError
+from ..system.files import whole_path
 from ..system.software import to_install
 from .cdf_attributes import (
     FILL,
@@ -31,7 +32,6 @@ from .cdf_attributes import (
 from .collection import NO_SOL, PRODUCT, ROW, SIGMA, Collection, Column, Origin, is_sigma, measured
 from .netcdf_attributes import MARS_TIMES, USABLE
 from .variable_names import variable_names
-from .whole import whole_path
 
 _TT2000, _CHAR = 33, 51
 _TYPES = {

@@ -14,13 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.errors import ConfigError
-from ..system.files import whole_file
+from ..system.files import whole_file, whole_path
 from ..system.software import to_install
 from .datasets import dataset
 from .parquet_rows import ROW_GROUP_BYTES, RowGroups
 from .row_columns import Known, RowColumn, TimesKnown, row_columns
 from .spill import SpilledTable, octets
-from .whole import whole_path
 
 Write = Callable[[Path, SpilledTable, SpilledTable, str, Known], None]
 """Write a file: its path, the parameters, ROW_FIELDS, the container's name, what is known of it."""

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.errors import ConfigError
+from ..system.files import whole_path
 from ..system.software import to_install
 from .collection import Collection, Origin
 from .netcdf_attributes import global_attributes
 from .product_variables import Variable, product_variables
-from .whole import whole_path
 
 BLOCK_BYTES = 1 << 20  # of rows that are written at once
 CHUNK_BYTES = 1 << 18

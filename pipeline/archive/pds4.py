@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.errors import RunError
+from ..system.files import whole_path
 from .collection import Collection, Origin
 from .jobs import Job
 from .pds4_label import TableFacts, label
 from .product_names import radar_stem
 from .radar_layout import LAYOUTS, Layout, records
-from .whole import whole_path
 
 _MARS = ("sol", "lmst", "ltst")
 _ENTRY = np.dtype([("offset", "i8"), ("utc_ns", "i8"), ("sol", "i4"), ("lmst", "f8"), ("ltst", "f8")])

@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import usable
+from ..system.files import whole_path
 from . import pds4_geometry as geometry
 from .collection import Collection, Origin
 from .jobs import Job
 from .pds4_observation import Header, lineage, local_times, observational, place
 from .pds4_xml import add, document, measured, texts
 from .pictures import Sight, sights
-from .whole import whole_path
 
 MISSING = -9999.0
 _VISIBLE_NM = (400.0, 750.0)

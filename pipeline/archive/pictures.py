@@ -17,12 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME
+from ..system.files import whole_path
 from .collection import PRODUCT, ROW, Collection, Origin
 from .jobs import Job
 from .netcdf_attributes import iso
 from .product_names import image_stem
 from .provenance import notes
-from .whole import whole_path
 
 _DIMS = (ROW, "line", "sample")
 _FRAME_MS = 400

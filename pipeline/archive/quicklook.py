@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME
+from ..system.files import whole_path
 from .collection import Collection, Origin
 from .libraries import science
 from .netcdf_attributes import iso
@@ -32,7 +33,6 @@ from .quicklook_shapes import (
     numbers_by_row,
     spectra,
 )
-from .whole import whole_path
 
 MAX_PANELS, MAX_WORDS, MAX_POINTS = 6, 40, 4000
 _SIZE_INCHES, _DPI = (10.0, 7.0), 100

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME
+from ..system.files import whole_path
 from ..system.software import software
 from .collection import ROW, Collection, Origin
 from .jobs import Job
@@ -27,7 +28,6 @@ from .libraries import science
 from .netcdf_attributes import level_words
 from .product_names import file_stem
 from .provenance import notes
-from .whole import whole_path
 
 _MOST = 32_767
 _IEEE_FLOAT, _LENGTH_UNITS, _UTC, _LIVE = 5, 1, 4, 1

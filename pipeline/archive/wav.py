@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 
 from ..model.batches import NO_TIME
+from ..system.files import whole_path
 from .collection import ROW, Collection, Origin
 from .jobs import Job
 from .libraries import science
 from .product_names import file_stem
 from .provenance import notes
-from .whole import whole_path
 
 _PRESSURE, _RATE = "sound_pressure_pa", "sample_rate_hz"
 _MOST_HZ = 1_000_000

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from ..model.batches import NO_TIME
+from ..system.files import whole_folder
 from .collection import Collection, Origin
 from .jobs import Job
 from .libraries import science
 from .netcdf import fill_netcdf
 from .product_names import pass_stem
-from .whole import whole_folder
 
 
 def plan_zarr(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:

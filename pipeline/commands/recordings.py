@@ -12,8 +12,8 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +37,7 @@ from ..replay.session import Replay
 from ..system.files import printable_name
 from ..system.identity import content_of_all
 from ..system.outputs import check_file, check_folder, check_replace
-from ..system.signals import on_signals
+from ..system.signals import stopped_by_signals, until_signal
 
 if TYPE_CHECKING:
     from ..missions.zhurong.gpr.radar_traverse import TraverseRadargram
@@ -226,7 +226,6 @@ async def replay(
     stations = station_names(mission, passes, merge=merge)
     mission = with_origin(mission, passes)
     player = Player(mission, passes, speed, stations=stations, hold=hold, rate_bits_per_s=rate_bits_per_s, say=say)
-    stop = asyncio.Event()
     online, offline = (topics.status_message(mission.name, "replay", state) for state in ("online", "offline"))
     client_id = f"{mission.name}-{stream}-{os.getpid()}"
     async with Publisher(
@@ -236,7 +235,7 @@ async def replay(
         stages = Replay(player, mission, stream, publisher.publish, ended=ended)
         control = topics.control_topic(mission.name, stream)
         async with _obeying(address, control, stages.command):
-            with _stopped_by_signals(stop):
+            with stopped_by_signals(_log_stopping) as stop:
                 run = asyncio.create_task(stages.run(stop, seen), name="replay")
                 drained = await _until_drained(run, stop, lambda: stages.n_messages)
     counts = {"messages": stages.n_messages, "quarantined_batches": stages.n_quarantined}
@@ -272,27 +271,8 @@ async def _obeying(
         await asyncio.wait((task,))
 
 
-@contextmanager
-def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
-    """Ctrl-C and SIGTERM set `stop`; a second one ends the run at once."""
-    main = asyncio.current_task()
-
-    def on_signal(n_came: int) -> None:
-        if n_came > 1 and main is not None:
-            main.cancel()
-        else:
-            log.warning("stopping: what was read is still published; again to stop at once")
-        stop.set()
-
-    with on_signals(on_signal):
-        yield
-
-
-async def until_signal() -> None:
-    """Wait for Ctrl-C or SIGTERM."""
-    stop = asyncio.Event()
-    with _stopped_by_signals(stop):
-        await stop.wait()
+def _log_stopping() -> None:
+    log.warning("stopping: what was read is still published; again to stop at once")
 
 
 async def _until_drained(run: asyncio.Task[None], stop: asyncio.Event, n_sent: Callable[[], int]) -> bool:

@@ -12,7 +12,6 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -25,12 +24,12 @@ from typing import Any, Literal
 from ..archive.passes import find_passes, is_made, recording_sha256, write_made
 from ..archive.product_index import NAME as INDEX
 from ..archive.product_index import merge_index
-from ..archive.whole import whole_folder
 from ..link.verdict import nothing_right
 from ..mission.loading import Mission, load_mission
 from ..model.errors import ConfigError, DownlinkError, RunError
 from ..model.printable import printable
-from ..system.files import clear_stale
+from ..system.files import clear_stale, whole_folder
+from ..system.interrupt import ignore_ctrl_c
 from ..system.outputs import check_folder
 from ..system.software import software, to_install
 from .recordings import write_products
@@ -201,7 +200,7 @@ def _workers(wanted: Wanted) -> AbstractContextManager[Executor]:
 @contextmanager
 def _processes(n: int, out: Path) -> Iterator[Executor]:
     """Processes here; where the block is left early they are ended, and what they had half made is removed."""
-    executor = ProcessPoolExecutor(n, multiprocessing.get_context("spawn"), _ignore_interrupts)
+    executor = ProcessPoolExecutor(n, multiprocessing.get_context("spawn"), ignore_ctrl_c)
     try:
         yield executor
     except BaseException:
@@ -214,11 +213,6 @@ def _processes(n: int, out: Path) -> Iterator[Executor]:
             clear_stale(folder)
         raise
     executor.shutdown()
-
-
-def _ignore_interrupts() -> None:
-    """Ctrl-C goes to the whole process group, but who stops the workers is the one who asked."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager

@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..archive.whole import whole_path
 from ..clock.correlation_file import iso_ns
 from ..clock.onboard import ClockSegment, OnboardClock
 from ..clock.sclk_kernel import kernel_text
@@ -37,7 +36,7 @@ from ..spice.texts import (
     level_axes,
     meta_kernel,
 )
-from ..system.files import whole_file
+from ..system.files import whole_file, whole_path
 from ..system.outputs import check_folder, check_replace
 
 _NAVIGATION = (

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator, Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, contextmanager
+from collections.abc import AsyncGenerator, Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -38,7 +38,7 @@ from ..stations.file import GrowingFile, StandardInput
 from ..stations.tcp import Source, TcpClient, TcpListener
 from ..stations.udp import UdpListener
 from ..system.files import held
-from ..system.signals import on_signals
+from ..system.signals import stopped_by_signals
 from .broker_watch import BrokerWatch
 from .bus import Bus, LocalBus, MqttBus, topics_of
 from .decode import Decode
@@ -333,10 +333,11 @@ async def _serve(
             host, port = common.health
             await stack.enter_async_context(watched(host, port, health, text))
         _log.info("ready")
-        with _until_stopped() as stopped:
-            tasks = [asyncio.ensure_future(part.run()) for part in parts.values()]
+        with stopped_by_signals() as stop:
+            waiting = (*(part.run() for part in parts.values()), stop.wait())
+            tasks: list[asyncio.Future[Any]] = [asyncio.ensure_future(one) for one in waiting]
             try:
-                await asyncio.wait([*tasks, stopped], return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 for task in tasks:
                     task.cancel()
@@ -354,22 +355,6 @@ def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
         _log.warning("nothing can be opened for now: tried again each second", reason=error.strerror)
     else:
         loop.default_exception_handler(context)
-
-
-@contextmanager
-def _until_stopped() -> Iterator[asyncio.Future[None]]:
-    """A future that SIGTERM or Ctrl-C completes; a second one cancels the task that waits for it."""
-    main = asyncio.current_task()
-    stopped: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def stop(n_came: int) -> None:
-        if n_came > 1 and main is not None:
-            main.cancel()
-        elif not stopped.done():
-            stopped.set_result(None)
-
-    with on_signals(stop):
-        yield stopped
 
 
 def _first(error: Exception) -> Exception:

@@ -7,7 +7,6 @@ In: a folder with one below it for the authority and for each service. Out: in e
 from __future__ import annotations
 
 import datetime as dt
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from ..model.errors import ConfigError, RunError
 from .certs import CLIENTS, Authority, access_list, make_authority, make_pair
+from .files import whole_file
 from .tls import BROKER
 
 AUTHORITY = "authority"
@@ -46,7 +46,8 @@ def keep_certificates(
             if is_new or not _holds(folder, authority):
                 made += _make(folder, name, authority, days, hosts if name == BROKER else ())
         if BROKER in names:
-            _replace(root / BROKER / "acl", access_list(mission).encode(), _GROUP_READS)
+            with whole_file(root / BROKER / "acl", _GROUP_READS) as acl:
+                acl.write(access_list(mission).encode())
     except OSError as error:
         raise RunError(f"cannot write certificates in {root}: {error.strerror}") from error
     return made
@@ -96,17 +97,6 @@ def _make(folder: Path, name: str, authority: Authority, days: float, hosts: Seq
     ca = authority[0].public_bytes(serialization.Encoding.PEM)
     files = {"ca.crt": (ca, 0o644), "own.crt": (certificate, 0o644), "own.key": (key, _GROUP_READS)}
     for file, (octets, mode) in files.items():
-        _replace(folder / file, octets, mode)
+        with whole_file(folder / file, mode) as whole:
+            whole.write(octets)
     return [folder / file for file in files]
-
-
-def _replace(path: Path, octets: bytes, mode: int) -> None:
-    """Write a file whole, with its mode from the first moment on."""
-    part = path.with_name(f".{path.name}.part")
-    part.unlink(missing_ok=True)
-    number = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(number, "wb") as file:
-        file.write(octets)
-        file.flush()
-        os.fsync(number)
-    part.replace(path)

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and files without a name."""
+"""Files and folders that are written whole or not at all, folders for one process alone, and files without a name."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ PACKED = frozenset({".bz2", ".gz", ".zst"})
 """What the names of packed recordings end with."""
 
 
+_PROBE_BYTES = 1 << 20
 _PART = re.compile(r"\.(?P<stem>.+)\.[0-9a-f]{8}\.part(?P<suffix>\.(?!old$)[^.]+)?(?P<old>\.old)?")
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
+def whole_file(path: Path, mode: int = 0o666) -> Iterator[IO[bytes]]:
     """Open a file to write, which takes the name `path` when the block ends well.
 
     Until then it has a temporary name in the same folder, made where it is missing, and a file that stood there
     before stays. If the block raises, nothing is left behind. A full disk and the like are a RunError in one line.
-    A device or a pipe is not replaced: it is written to.
+    A device or a pipe is not replaced: it is written to. `mode`: of the file from its first moment on, less the umask.
     """
     if path.exists() and not path.is_file() and not path.is_dir():
         with _special_file(path) as special:
@@ -39,7 +40,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         clear_stale(path.parent)
-        part, file = _new_part(path)
+        part, file = _new_part(path, mode)
     except OSError as error:
         raise RunError(f"cannot write {path}: {error.strerror or error}") from error
     try:
@@ -55,14 +56,93 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
             part.unlink()
 
 
-def _new_part(path: Path) -> tuple[Path, IO[bytes]]:
+def _new_part(path: Path, mode: int) -> tuple[Path, IO[bytes]]:
     """A temporary file beside `path`, open and locked."""
     while True:
         part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-        file = part.open("x+b")
+        file = os.fdopen(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode), "w+b")
         if _claim(part, file.fileno()):
             return part, file
         file.close()
+
+
+@contextmanager
+def whole_path(path: Path) -> Iterator[Path]:
+    """Give a file of the same name in a temporary folder, for libraries that write by name; as `whole_file` otherwise.
+
+    If the block raises, nothing is left behind. What the file system or a library cannot do is a RunError in one
+    line; netCDF4 and cdflib say it with RuntimeError too.
+    """
+    if path.exists() and not path.is_file():
+        raise RunError(f"cannot write {path}: it is no regular file")
+    try:
+        with part_folder(path) as folder:
+            part = folder / path.name
+            try:
+                yield part
+                _to_disk(part)
+            except (OSError, RuntimeError) as error:
+                raise RunError(f"cannot write {path}: {_reason(error, part)}") from error
+            part.replace(path)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+@contextmanager
+def whole_folder(path: Path) -> Iterator[Path]:
+    """As `whole_path`, for a folder that is a file to those who open it. One that stood there before is replaced."""
+    if path.exists() and not path.is_dir():
+        raise RunError(f"cannot write {path}: a file of that name is there")
+    try:
+        with part_folder(path) as part:
+            try:
+                yield part
+                os.sync()  # hundreds of small files, one by one, would take seconds
+            except (OSError, RuntimeError) as error:
+                raise RunError(f"cannot write {path}: {_reason(error, part)}") from error
+            _replace_folder(part, path)
+    except OSError as error:
+        raise RunError(f"cannot write {path}: {error.strerror or error}") from error
+
+
+def _replace_folder(part: Path, path: Path) -> None:
+    old = part.with_name(f"{part.name}.old")
+    if path.exists():
+        path.replace(old)
+    try:
+        part.replace(path)
+    finally:
+        if old.exists() and not path.exists():
+            old.replace(path)
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _reason(error: OSError | RuntimeError, part: Path) -> str:
+    """What the system says; where a library says something of its own, the file system is asked whether it is full."""
+    if isinstance(error, OSError) and error.errno and error.errno > 0 and error.strerror:
+        return error.strerror
+    return _refusal(part) or str(error)
+
+
+def _refusal(part: Path) -> str:
+    """Why the file system takes no more; empty where it does."""
+    try:
+        folder = part if part.is_dir() else part.parent
+        with part.open("ab", 0) if part.is_file() else tempfile.TemporaryFile(dir=folder, buffering=0) as file:
+            n_left = _PROBE_BYTES
+            while n_left:
+                n_left -= file.write(bytes(n_left)) or 0
+    except OSError as error:
+        return error.strerror or ""
+    return ""
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 @contextmanager

@@ -20,9 +20,13 @@ def guard() -> None:
 
 
 def release() -> None:
-    """Raise KeyboardInterrupt on Ctrl-C again. No-op without a guard."""
+    """Raise KeyboardInterrupt on Ctrl-C (unless it is ignored) and SIGTERM: what is under way is cleaned up.
+
+    ValueError outside the main thread.
+    """
     if signal.getsignal(signal.SIGINT) is end_process:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, terminate)
 
 
 def terminate(*_: object) -> None:
@@ -39,5 +43,10 @@ def end_process(*_: object) -> None:
 
 def ignore() -> None:
     """Ignore Ctrl-C and SIGTERM while the interpreter shuts down."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
+    ignore_ctrl_c()
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+
+def ignore_ctrl_c() -> None:
+    """Ignore Ctrl-C, in a worker: it goes to the whole process group, and whoever started the worker ends it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,4 +1,7 @@
-"""Ctrl-C and SIGTERM while an event loop runs: the first asks it to stop, the second cancels, the third ends it."""
+"""Ctrl-C and SIGTERM while an event loop runs: the first asks it to stop, the second cancels, the third exits.
+
+Before and after the loop `interrupt` has the signals.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,9 @@ _n_came = 0
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """As asyncio.run, and cancelled by SIGTERM as by Ctrl-C: an exception raised wherever the loop stands is told by
-    asyncio in a traceback.
+    """As asyncio.run, and cancelled by SIGTERM as by Ctrl-C.
+
+    Cancelled, since asyncio prints a traceback for an exception that a signal handler raises inside the loop.
     """
     return asyncio.run(_cancelled_by_signals(main))
 
@@ -56,6 +60,28 @@ def on_signals(stop: Callable[[int], None]) -> Iterator[None]:
             for number, handler in zip(_NUMBERS, before, strict=True):
                 loop.remove_signal_handler(number)
                 signal.signal(number, end_process if _n_came else handler)
+
+
+@contextmanager
+def stopped_by_signals(on_stop: Callable[[], None] = lambda: None) -> Iterator[asyncio.Event]:
+    """Give an event that the first Ctrl-C or SIGTERM sets, after a call of `on_stop`; the second cancels this task."""
+    task, stop = asyncio.current_task(), asyncio.Event()
+
+    def came(n_came: int) -> None:
+        if n_came > 1 and task is not None:
+            task.cancel()
+        else:
+            on_stop()
+        stop.set()
+
+    with on_signals(came):
+        yield stop
+
+
+async def until_signal() -> None:
+    """Wait for Ctrl-C or SIGTERM."""
+    with stopped_by_signals() as stop:
+        await stop.wait()
 
 
 def _came() -> None:

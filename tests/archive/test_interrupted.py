@@ -11,14 +11,13 @@ import sys
 import numpy as np
 import pytest
 from downlink_pipeline.archive.product_index import NAME, Entry, is_index, merge_index, write_index
-from downlink_pipeline.archive.whole import whole_folder, whole_path
 from downlink_pipeline.model.errors import RunError
-from downlink_pipeline.system.files import clear_stale, whole_file
+from downlink_pipeline.system.files import clear_stale, whole_file, whole_folder, whole_path
 
 KILLED = """
 import os, signal, sys
 from pathlib import Path
-from downlink_pipeline.archive.whole import whole_folder, whole_path
+from downlink_pipeline.system.files import whole_folder, whole_path
 from downlink_pipeline.system.files import whole_file
 target = Path(sys.argv[2])
 with {"folder": whole_folder, "path": whole_path, "file": whole_file}[sys.argv[1]](target) as part:
