@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 
 from ....model.errors import RunError
-from ....system.files import whole_file
 from .arrays import Anything
 
 _NO_DATE = (1980, 1, 1, 0, 0, 0)
@@ -28,10 +27,19 @@ def check_writable(paths: Iterable[Path]) -> None:
 
 def write_together(contents: Mapping[Path, bytes | memoryview]) -> None:
     """Write all files beside their places, then move each into its place, in this order; RunError if one fails."""
-    with ExitStack() as stack:  # left in the reverse order
-        files = {path: stack.enter_context(whole_file(path)) for path in reversed(list(contents))}
+    parts = {path: path.with_name(f".{path.name}.{os.getpid()}.part") for path in contents}
+    path = next(iter(contents))
+    try:
         for path, content in contents.items():
-            files[path].write(content)
+            parts[path].write_bytes(content)
+        for path, part in parts.items():
+            part.replace(path)
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        for part in parts.values():
+            if part.exists():
+                part.unlink()
 
 
 def npz(arrays: Mapping[str, Anything]) -> bytes:
