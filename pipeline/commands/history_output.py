@@ -11,10 +11,9 @@ import numpy as np
 import pyarrow as pa
 from pyarrow import csv, parquet
 
-from ..archive.whole import whole_path
 from ..model.errors import ConfigError
 from ..model.printable import printable
-from ..system.files import whole_file
+from ..system.files import whole_file, whole_path
 
 MAX_SHOWN = 40
 """Rows that a table on the terminal has."""
