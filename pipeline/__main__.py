@@ -2,8 +2,29 @@
 
 import atexit
 import os
+import sys
+from importlib import import_module
 
-from .system import interrupt
+_INSTALLED = "downlink_pipeline"
+
+
+def _as_installed() -> None:
+    """Let this folder be imported under its installed name: mission packages import that, and need the same modules."""
+    from importlib.util import module_from_spec, spec_from_file_location  # noqa: PLC0415 - not where it is installed
+
+    folder = os.path.dirname(os.path.abspath(__file__))  # noqa: PTH100, PTH120 - pathlib takes 10 ms, unguarded
+    place = os.path.join(folder, "__init__.py")  # noqa: PTH118
+    spec = spec_from_file_location(_INSTALLED, place, submodule_search_locations=[folder])
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    sys.modules[_INSTALLED] = module
+    spec.loader.exec_module(module)
+
+
+if __package__ != _INSTALLED:  # `python -m pipeline` in a clone
+    _as_installed()
+interrupt = import_module(f"{_INSTALLED}.system.interrupt")
 
 
 def main() -> None:
@@ -13,7 +34,7 @@ def main() -> None:
     # other processes have the cores, and results would depend in their last bits on how many cores a machine has.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     atexit.register(interrupt.ignore)  # registered first, it runs last
-    from .cli import main as cli  # noqa: PLC0415 - inside the guard
+    cli = import_module(f"{_INSTALLED}.cli.main")  # inside the guard
 
     try:
         cli.main()

@@ -1,6 +1,8 @@
-"""A recorded pass in Python: its report, frames, packets, columns and products, for notebooks and scripts.
+"""What others build on: recorded passes in Python, and what mission packages are written against.
 
->>> from pipeline import open_pass
+A recorded pass has its report, frames, packets, columns and products, for notebooks and scripts.
+
+>>> from downlink_pipeline import open_pass
 >>> found = open_pass("replay_data/clean.cadu", mission="zhurong")
 >>> found.report()["frames"]["uncorrectable"]
 0
@@ -29,13 +31,34 @@ from .archive.datasets import dataset, stored_dataset
 from .archive.product_datasets import ProductCollections
 from .archive.row_columns import ROW_FIELDS, Known, PassCounts
 from .mission.loading import Mission, load_mission
-from .model.batches import ColumnBatch, Event, FrameBatch, PacketBatch, Product
-from .model.errors import ConfigError
+from .model.batches import (
+    DOUBTFUL,
+    NO_TIME,
+    ColumnBatch,
+    Event,
+    FrameBatch,
+    PacketBatch,
+    Product,
+    Quality,
+    Quantity,
+    Ragged,
+    TimeRange,
+    usable,
+)
+from .model.errors import ConfigError, RunError
 from .processing.bounded import BoundedColumns
 from .processing.chain import Outcome, ProcessingChain
 from .processing.gathered import UNKNOWN_GROWTH, GatheredColumns
 from .processing.origin import origin_of, source_of, stream_of
 from .processing.passes import named_outcomes, outcomes, station_names, with_origin
+from .products.calibration import Calibration, Finite, Matrix, Positive, Range, Source, Span, Table, Vector, outside
+from .products.context import Context, Site
+from .products.draft import Draft, column_quantity, flag
+from .products.instrument import Auxiliary, Instrument
+from .products.kinds import DEFAULT_FILES, ProductKind, View
+from .products.package import INTERFACE, InstrumentFolder, MissionPackage
+from .products.rows import compact, join, sample_times, take, window_keys, with_columns
+from .products.suite import Suite
 from .recordings.reader import size_of_pass
 from .system.available import available_bytes
 from .system.software import to_install
@@ -47,6 +70,56 @@ if TYPE_CHECKING:
     from .history.history import History
 
 
+__all__ = [
+    "DEFAULT_FILES",
+    "DOUBTFUL",
+    "INTERFACE",
+    "NO_TIME",
+    "Auxiliary",
+    "Calibration",
+    "ColumnBatch",
+    "ConfigError",
+    "Context",
+    "Draft",
+    "Event",
+    "Finite",
+    "FrameBatch",
+    "Instrument",
+    "InstrumentFolder",
+    "Matrix",
+    "Mission",
+    "MissionPackage",
+    "PacketBatch",
+    "Positive",
+    "Product",
+    "ProductKind",
+    "Quality",
+    "Quantity",
+    "Ragged",
+    "Range",
+    "RecordedPass",
+    "RunError",
+    "Site",
+    "Source",
+    "Span",
+    "Suite",
+    "Table",
+    "TimeRange",
+    "Vector",
+    "View",
+    "column_quantity",
+    "compact",
+    "flag",
+    "join",
+    "load_mission",
+    "open_pass",
+    "outside",
+    "sample_times",
+    "take",
+    "usable",
+    "window_keys",
+    "with_columns",
+]
 _log = logging.getLogger(__name__.partition(".")[0])
 IN_MEMORY_CHUNK_BYTES, MOST_CHUNK_BYTES, IN_MEMORY_PACKETS = 4 << 20, 16 << 20, 8192
 """What is decoded at once where all columns go to memory: the least and the most, and how many packets between."""

@@ -1,8 +1,8 @@
 """What a mission publishes, by kind of product: its arrays with type, axes and unit, and its `latest` quantities.
 
 In: a mission, and, where there is one, a pass of it run through its instruments. Out: a `ProductForm` for each kind.
-The dictionary alone tells the products of containers that no instrument reads; what an instrument makes is seen in a
-pass.
+Instruments declare their kinds; the dictionary declares the products of containers that no instrument reads, whose
+types a pass shows.
 """
 
 from __future__ import annotations
@@ -11,12 +11,15 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from ..dictionary.compile.plan import Plan
 from ..dictionary.compile.plan_nodes import Node
 from ..messages import topics
 from ..mission.loading import Mission
 from ..model.batches import Product
-from ..products import REGISTER, telemetry
+from ..products import telemetry
+from ..products.kinds import TEXT, ProductKind
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,12 @@ class ArrayForm:
     dims: tuple[str, ...]
     unit: str
     description: str = ""
+
+
+_TIMES = {
+    "time_onboard_ns": ArrayForm("<i8", ("row",), "ns", "onboard clock since the mission epoch"),
+    "time_utc_ns": ArrayForm("<i8", ("row",), "ns", "UTC since 1970-01-01, as Unix time counts"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +56,7 @@ class ProductForm:
 
 def catalogue(mission: Mission, products: Iterable[Product] = ()) -> list[ProductForm]:
     """Every kind of product that the dictionary tells or that is among `products`, by topic."""
-    found = {form.topic: form for form in _described(mission)}
+    found = {form.topic: form for form in (*_declared(mission), *_described(mission))}
     for product in products:
         form = _form(product)
         known = found.get(form.topic)
@@ -87,6 +96,8 @@ def _joined(known: ProductForm, seen: ProductForm) -> ProductForm:
 
 
 def _wider(known: str | None, seen: str | None) -> str | None:
+    if known == "<U":
+        return seen
     if known and seen and known[:2] == seen[:2] == "<U":
         return f"<U{max(int(known[2:]), int(seen[2:]))}"
     return seen
@@ -100,6 +111,35 @@ def _json_type(value: object) -> str:
     return "number"
 
 
+def _declared(mission: Mission) -> list[ProductForm]:
+    """The products that instruments declare and that have a topic."""
+    return [_of_kind(kind) for kind in mission.kinds.values() if kind.published]
+
+
+def _of_kind(kind: ProductKind) -> ProductForm:
+    arrays = dict(_TIMES)
+    for name, (dtype, *_) in kind.arrays.items():
+        unit, description, dims = kind.said(name)
+        arrays[name] = ArrayForm(_spelled(dtype), dims, unit, description)
+    latest: dict[str, tuple[str, str]] = {}
+    for name in kind.latest:
+        sizes = [size for size, dim in zip(kind.sizes(name), kind.said(name)[2], strict=True) if dim != "row"]
+        leaves = topics.component_names(name, sizes[0]) if sizes and sizes[0] else [name]
+        latest |= {topics.level(leaf): (_kind_type(kind.arrays[name][0]), kind.said(name)[0]) for leaf in leaves}
+    return ProductForm(kind.instrument, kind.name, kind.level, arrays, latest)
+
+
+def _spelled(dtype: str) -> str | None:
+    """As in messages; a text has no length before a pass."""
+    if dtype in {"", TEXT}:
+        return "<U" if dtype else None
+    return np.dtype(dtype).newbyteorder("<").str
+
+
+def _kind_type(dtype: str) -> str:
+    return {"U": "string", "?": "boolean"}.get(dtype, "number")
+
+
 def _described(mission: Mission) -> list[ProductForm]:
     """The products of containers that no instrument reads."""
     return [_telemetry(node) for node in _generic(mission)]
@@ -109,7 +149,7 @@ def _generic(mission: Mission) -> list[Node]:
     """The containers that no instrument reads."""
     if mission.plan is None:
         return []
-    read = {name for instrument in mission.instruments for name in REGISTER[instrument].containers}
+    read = {name for instrument in mission.instruments.values() for name in instrument.containers}
     return [node for node in _leaves(mission.plan) if node.key not in read]
 
 
@@ -118,11 +158,7 @@ def _leaves(plan: Plan) -> list[Node]:
 
 
 def _telemetry(node: Node) -> ProductForm:
-    arrays = {
-        "time_onboard_ns": ArrayForm("<i8", ("row",), "ns", "onboard clock since the mission epoch"),
-        "time_utc_ns": ArrayForm("<i8", ("row",), "ns", "UTC since 1970-01-01, as Unix time counts"),
-    }
-    arrays |= {
+    arrays = _TIMES | {
         name: ArrayForm(None, ("row",), node.units.get(name, ""), node.descriptions.get(name, ""))
         for _, name in node.columns
     }

@@ -464,6 +464,7 @@ def describe(mission: Mission) -> dict[str, list[str]]:
     return {
         "mission": [mission.name],
         "folder": [str(mission.folder)],
+        "packages": [one.words for one in mission.packages],
         "profile": [mission.profile] if mission.profile else [],
         "profiles": [", ".join(mission.profiles) or "none"],
         "link": [_link_in_words(mission.link)],

@@ -19,12 +19,12 @@ from ..clock.onboard import ClockSegment, OnboardClock
 from ..clock.sclk_kernel import kernel_text
 from ..mission.loading import Mission
 from ..missions.zhurong.rover.traverse import MARS_RADIUS_M
+from ..missions.zhurong.shared.attitude import is_attitude
 from ..missions.zhurong.shared.optics import Optics, directions
 from ..model.batches import NO_TIME, Product, usable
 from ..model.errors import ConfigError, RunError
 from ..processing.chain import ProcessingChain
 from ..processing.passes import outcomes, station_names, with_origin
-from ..products.attitude import is_attitude
 from ..products.rotations import Floats, normalized
 from ..spice.binary import ephemeris_times, spice_module, write_pointing, write_positions
 from ..spice.names import Names
@@ -91,7 +91,8 @@ def write_kernels(
     check_folder(out, passes)
     check_replace(list(paths.values()), passes, overwrite=overwrite, is_own=_is_kernel)
     line = ProcessingChain(
-        replace(mission, instruments=_TELLING), stations=station_names(mission, passes, merge=merge)
+        replace(mission, instruments={name: mission.instruments[name] for name in _TELLING}),
+        stations=station_names(mission, passes, merge=merge),
     )
     states = _states(product for outcome in outcomes(line, passes, progress) for product in outcome.products)
     _write(paths, mission, Names(mission.name, spacecraft, mission.simulated), states)

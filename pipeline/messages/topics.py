@@ -273,8 +273,12 @@ def _last_values(name: str, quantity: Quantity) -> Iterator[tuple[str, Any]]:
     if not last.ndim:
         yield name, _json_value(last[()])
         return
-    axes = _AXES.get(len(last), tuple(map(str, range(len(last)))))
-    yield from ((f"{name}_{axis}", _json_value(value)) for axis, value in zip(axes, last, strict=True))
+    yield from zip(component_names(name, len(last)), map(_json_value, last), strict=True)
+
+
+def component_names(name: str, n: int) -> list[str]:
+    """Last levels of the topics of a vector of n components: `<name>_x`, `_y`, `_z` of three, else `<name>_0` ..."""
+    return [f"{name}_{axis}" for axis in _AXES.get(n, tuple(map(str, range(n))))]
 
 
 def _json_value(value: Any) -> Any:

@@ -1,14 +1,14 @@
-"""`configs/<mission>/` becomes frozen definitions; every problem in its files is collected and told at once.
+"""A mission's files become frozen definitions; every problem in them is collected and reported at once.
 
-In: a folder (or the name of one under `configs/`) with `mission.toml`, the XTCE file and the calibration files
-that it names. Out: a `Mission`. Dropped: nothing; an unknown key is an error.
+In: a folder with `mission.toml`, the dictionary and the calibration files that it names: a path, the name of one under
+`configs/`, or that of an installed mission package. Out: a `Mission`. An unknown key is an error.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -27,11 +27,15 @@ from ..dictionary.decoder import Decoder, TimeTerm
 from ..dictionary.run.records import RecordJoiner
 from ..link.settings import ChannelSettings, LinkSettings
 from ..model.errors import ConfigError, Problem
-from ..products import REGISTER, check_calibration, family
+from ..products.calibration import problems as calibration_problems
 from ..products.context import Descriptions, Site
+from ..products.instrument import Instrument
+from ..products.kinds import ProductKind
 from ..system.software import software
 from .dictionary_files import ReaderOptions, load_csv
+from .instruments import MissionInstruments, resolve_instruments
 from .known_plans import KNOWN_PLANS
+from .packages import InstalledPackage, find_package, package_names
 from .places import UnsetVariableError, place
 from .schema import (
     ClockTable,
@@ -71,7 +75,8 @@ class Mission:
     time_terms: tuple[TimeTerm, ...]
     clock: OnboardClock
     site: Site | None
-    instruments: tuple[str, ...]
+    instruments: Mapping[str, type[Instrument]]
+    """By name, in the order of the mission file."""
     calibrations: Mapping[str, Mapping[str, Any]]
     window_s: float
     profiles: tuple[str, ...] = ()
@@ -81,6 +86,10 @@ class Mission:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     archive: Mapping[str, Any] = field(default_factory=dict)
     """Keys of `[archive]` that are given."""
+    kinds: Mapping[str, ProductKind] = field(default_factory=dict)
+    """What its instruments make, by `instrument/product`, in the order of instruments."""
+    packages: tuple[InstalledPackage, ...] = ()
+    """Packages that bring its instruments, the one that is of this mission first."""
     files: tuple[Path, ...] = ()
     """What the mission was read from: mission file, dictionary, correlation, calibration. No command replaces one."""
 
@@ -124,22 +133,25 @@ class Mission:
 def find_mission(name: str) -> tuple[Path, str]:
     """Give the folder and the link profile of `FOLDER`, `NAME`, `FOLDER:PROFILE` or `NAME:PROFILE`.
 
-    A folder of the working directory is a mission only where a mission.toml is in it, so that any other folder of
-    that name does not hide a mission of `configs/`.
+    Folders come first, then installed packages. A folder of the working directory is a mission only where a
+    mission.toml is in it, so that any other folder of that name does not hide a mission of `configs/`.
     """
     place, _, profile = name.rpartition(":")
     spellings = [(name, ""), (place, profile)] if place else [(name, "")]
     named = [(folder, given) for text, given in spellings if text for folder in _folders(text)]
-    for found in (
-        _is_mission,
-        _is_folder,
-    ):  # a folder without a mission.toml is told as such, where there is no other
-        for folder, given in named:
-            if found(folder):
-                return folder, given
-    known = sorted({path.parent.name for root in config_roots() for path in root.glob("*/mission.toml")})
+    for folder, given in named:
+        if _is_mission(folder):
+            return folder, given
+    for text, given in spellings:
+        if (package := find_package(text)) is not None and package.mission_folder is not None:
+            return package.mission_folder, given
+    for folder, given in named:  # reported as one without a mission.toml, where there is no other
+        if _is_folder(folder):
+            return folder, given
+    known = {path.parent.name for root in config_roots() for path in root.glob("*/mission.toml")}
+    names = ", ".join(sorted(known | set(package_names())))
     raise ConfigError(
-        f"there is no mission '{name}': give a folder with a mission.toml, or one of {', '.join(known) or 'none'}"
+        f"there is no mission '{name}': give a folder with a mission.toml, or one of {names or 'none'}"
     )
 
 
@@ -188,18 +200,19 @@ def load_mission(name: str, *, strict: bool = False) -> Mission:
         parsed = None
     parts = sound_parts(table)
     check_parts(parts, tell)
+    instruments = resolve_instruments(parts.products.instruments, str(table.get("name", "")), folder, tell)
     dictionary = parts.dictionary.model_copy(update={"strict": True}) if strict else parts.dictionary
     files = [path]
-    plan, digest = _dictionary(dictionary, folder, files, problems, tell)
+    plan, digest = _dictionary(dictionary, instruments.dictionary, folder, files, problems, tell)
     epoch_ns, terms = _clock(parts.clock, plan, tell)
     clock = _correlated(parts.clock, epoch_ns, folder, problems, tell)
-    calibrations, hashes = _calibrations(parts.products.instruments, folder, problems, tell)
+    calibrations, hashes, calibration_files = _calibrations(instruments, folder, problems)
     files += [folder / parts.clock.correlation] if parts.clock and parts.clock.correlation else []
-    files += [_calibration_file(folder, name) for name in calibrations]
-    if parts.products.instruments and plan is None and not problems:
+    files += calibration_files
+    if instruments.classes and plan is None and not problems:
         tell("products.instruments", "instruments need a [dictionary]")
     if plan:
-        for lack in lacking(plan, parts.products.instruments):
+        for lack in lacking(plan, instruments.classes):
             tell("products.instruments", lack)
     if parsed and parsed.link.framing != "packets" and not parsed.channel:
         tell("channel", "no [[channel]]: name the virtual channels that are wanted")
@@ -222,13 +235,15 @@ def load_mission(name: str, *, strict: bool = False) -> Mission:
         time_terms=terms,
         clock=clock,
         site=Site(**parsed.site.model_dump()) if parsed.site else None,
-        instruments=tuple(parsed.products.instruments),
+        instruments=instruments.classes,
         calibrations=calibrations,
         window_s=parsed.products.window_s,
         profiles=tuple(parsed.profile),
         descriptions=_descriptions(plan),
         stations=tuple(Station(one.name, one.files) for one in parsed.station),
         archive=parsed.archive.model_dump(exclude_none=True),
+        kinds=instruments.kinds,
+        packages=instruments.packages,
         lineage={
             "mission": parsed.name,
             "software": software(),
@@ -245,14 +260,13 @@ def _descriptions(plan: Plan | None) -> dict[str, Descriptions]:
     return {container: Descriptions(words) for container, words in described.items()}
 
 
-def lacking(plan: Plan, instruments: Iterable[str]) -> list[str]:
+def lacking(plan: Plan, instruments: Mapping[str, type[Instrument]]) -> list[str]:
     """What instruments read of a container that the dictionary has, and that is not in it: they would be silent."""
     columns = {node.key: {name for _, name in node.columns} for node in plan.walk()}
     return [
         f"{name} reads {', '.join(sorted(missing))} of {container}, which the dictionary does not have there"
-        for name in instruments
-        if name in REGISTER
-        for container, needed in REGISTER[name].containers.items()
+        for name, instrument in instruments.items()
+        for container, needed in instrument.containers.items()
         if container in columns and (missing := needed - columns[container])
     ]
 
@@ -303,21 +317,32 @@ def _correlated(
 
 
 def _dictionary(
-    settings: DictionaryTable, folder: Path, files: list[Path], problems: list[Problem], tell: Tell
+    settings: DictionaryTable,
+    more: Sequence[Path],
+    folder: Path,
+    files: list[Path],
+    problems: list[Problem],
+    tell: Tell,
 ) -> tuple[Plan | None, str]:
-    """Compile what [dictionary] names, and give its SHA-256. `files` takes the paths that it names and those read."""
+    """Compile what [dictionary] names and `more`, XTCE files of instruments, and give its SHA-256.
+
+    `files` takes the paths that it names and those read.
+    """
     if settings.xtce and settings.csv:
         tell("dictionary.csv", "there is an xtce already: one of the two")
-    if settings.xtce is None and settings.csv is None:
+    if settings.csv and more:
+        tell("dictionary.csv", f"instruments describe packets in XTCE, {more[0].name}: give xtce in its place")
+        return None, ""
+    if settings.xtce is None and settings.csv is None and not more:
         if settings.root:
             tell("dictionary.root", "there is no xtce that it could be the root of")
         return None, ""
-    key = "dictionary.xtce" if settings.xtce else "dictionary.csv"
+    key = "dictionary.csv" if settings.csv else "dictionary.xtce"
     try:
-        if settings.xtce:
-            names = [settings.xtce] if isinstance(settings.xtce, str) else settings.xtce
+        if not settings.csv:
+            names = [settings.xtce] if isinstance(settings.xtce, str) else settings.xtce or []
             reader = ReaderOptions(settings.strict, settings.leading_size == "bits", settings.root or ())
-            files += (named := [place(folder, name) for name in names])
+            files += (named := [*(place(folder, name) for name in names), *more])
             return KNOWN_PLANS.load(named, reader, files)
         files.append(place(folder, settings.csv or ""))
         dictionary, digest = load_csv(files[-1])
@@ -331,20 +356,16 @@ def _dictionary(
     return None, ""
 
 
-def _calibration_file(folder: Path, name: str) -> Path:
-    return folder / "calibration" / f"{name}.toml"
-
-
 def _calibrations(
-    names: list[str], folder: Path, problems: list[Problem], tell: Tell
-) -> tuple[dict[str, Mapping[str, Any]], dict[str, str]]:
+    instruments: MissionInstruments, folder: Path, problems: list[Problem]
+) -> tuple[dict[str, Mapping[str, Any]], dict[str, str], list[Path]]:
+    """Tables, SHA-256 and files of calibrations by family: of the mission's folder, else of the instrument's."""
     found: dict[str, Mapping[str, Any]] = {}
     hashes: dict[str, str] = {}
-    for name in names:
-        if name not in REGISTER:
-            tell("products.instruments", f"there is no instrument '{name}': {', '.join(sorted(REGISTER))}")
-    for name in dict.fromkeys(family(one) for one in names if one in REGISTER):
-        path = _calibration_file(folder, name)
+    files: list[Path] = []
+    for name, known in instruments.families.items():
+        path, own = folder / "calibration" / f"{name}.toml", known.path / "calibration.toml"
+        path = own if own.is_file() and not path.is_file() else path
         try:
             text, table = load_toml(path, MAX_FILE_BYTES)
         except ConfigError as error:
@@ -352,8 +373,9 @@ def _calibrations(
             continue
         problems += [
             Problem(what, str(path), line_of(text, tuple(key.split("."))), key)
-            for key, what in check_calibration(name, table)
+            for key, what in calibration_problems(instruments.classes[known.name].model, table)
         ]
         found[name] = table
         hashes[name] = hashlib.sha256(text.encode()).hexdigest()
-    return found, hashes
+        files.append(path)
+    return found, hashes, files

@@ -7,14 +7,13 @@ that APID; containers that instruments read are left out.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import GENERIC_INSTRUMENT, ColumnBatch, Product
-from ..products.attitude import NAVIGATION_CONTAINERS
-from ..products.register import REGISTER
+from ..products.instrument import Instrument
 from ..products.telemetry import product_name
 
 Fields = tuple[NDArray[np.int64], NDArray[np.int32]]
@@ -24,9 +23,8 @@ Fields = tuple[NDArray[np.int64], NDArray[np.int32]]
 class PacketRows:
     """Packets that wait for their product. `instruments`: of the mission."""
 
-    def __init__(self, instruments: Sequence[str]) -> None:
-        read = {container for name in instruments for container in REGISTER[name].containers}
-        self._read = read | set(NAVIGATION_CONTAINERS)
+    def __init__(self, instruments: Mapping[str, type[Instrument]]) -> None:
+        self._read = {container for one in instruments.values() for container in one.containers}
         self._waiting: dict[tuple[str, int], list[Fields]] = defaultdict(list)
 
     def add(self, batches: Sequence[ColumnBatch]) -> None:

@@ -1,7 +1,8 @@
-"""Columns become products: one small file for each instrument, one register by hand, one suite that runs them."""
+"""Columns become products: what an instrument is, what it publishes, and the suite that runs all of a stream."""
 
 from .context import Context, Site
-from .register import REGISTER, check_calibration, family, load_libraries
+from .instrument import Instrument
+from .kinds import ProductKind
 from .suite import Suite
 
-__all__ = ["REGISTER", "Context", "Site", "Suite", "check_calibration", "family", "load_libraries"]
+__all__ = ["Context", "Instrument", "ProductKind", "Site", "Suite"]

@@ -21,6 +21,7 @@ from ..model.quantities import ArrayMetadata, Quantities, legend_of
 from ..model.reductions import least, most
 from .context import Context
 from .frames import frames_of
+from .kinds import ProductKind, quantities
 from .times import NO_TIMES, ProductTimes, product_times
 from .uncertainty import uncertainty
 
@@ -41,19 +42,18 @@ _TIMES = {
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """What an instrument made of the rows of one group; all arrays with n rows first, unless their dims say else.
+    """What an instrument made of the rows of one group; all arrays with n rows first, unless their axes say else.
 
-    `packets`: the rows that it was made of. `time_ns int64[n]`: onboard time. `quality uint32[n]`: of `Quality`.
-    `lineage`: what only this product has to say; `uncertainty` in it: why it has none.
+    `kind`: which has name, level, units, axes and types. `packets`: the rows that it was made of. `time_ns int64[n]`:
+    onboard time. `arrays`: by the names of the kind; a `Quantity` in place of an array has a description of its own.
+    `quality uint32[n]`: of `Quality`. `lineage`: of this product alone; `uncertainty` in it: why it has none.
     """
 
-    product: str
-    level: str
+    kind: ProductKind
     packets: ColumnBatch
     time_ns: NDArray[np.int64]
-    arrays: Mapping[str, Quantity]
+    arrays: Mapping[str, NDArray[Any] | Quantity]
     quality: NDArray[np.uint32]
-    latest: tuple[str, ...] = ()
     lineage: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -85,14 +85,14 @@ def finish(made: Sequence[Made]) -> list[Product]:
 
 def _product(made: Made, times: ProductTimes) -> Product:
     draft, instrument, context, lineage = made
-    told = Quantities.of(draft.arrays)
+    told = quantities(draft.kind, draft.arrays)
     return Product(
-        id=product_id(context.stream, instrument, draft.product, draft.time_ns, draft.packets),
+        id=product_id(context.stream, instrument, draft.kind.name, draft.time_ns, draft.packets),
         mission=context.mission,
         stream=context.stream,
         instrument=instrument,
-        product=draft.product,
-        level=draft.level,
+        product=draft.kind.name,
+        level=draft.kind.level,
         time=times.range,
         arrays=_timed(told, draft.time_ns, times.utc_ns),
         quality=draft.quality,
@@ -104,7 +104,7 @@ def _product(made: Made, times: ProductTimes) -> Product:
             **_frames(told.legend, draft.lineage, context),
             "uncertainty": uncertainty(told.legend, draft.lineage, lineage),
         },
-        latest=draft.latest,
+        latest=draft.kind.latest,
     )
 
 
@@ -113,7 +113,7 @@ def split(draft: Draft, groups: Sequence[ColumnBatch]) -> Iterator[Draft]:
 
     Each row of the groups has the same number of rows in the draft.
     """
-    told = Quantities.of(draft.arrays)
+    told = quantities(draft.kind, draft.arrays)
     by_row = {name for name, (_, _, dims) in told.legend.said.items() if dims[:1] == ("row",)}
     each, start = len(draft.time_ns) // sum(map(len, groups)), 0
     forms: dict[int, Form] = {}  # groups of as many rows have arrays that are alike
@@ -203,8 +203,8 @@ def _origin(draft: Draft, instrument: str, context: Context, sigma_s: float | No
         "n_packets_corrected": _n_flagged(packets.quality, Quality.CORRECTED),
         "n_gaps": _n_flagged(packets.quality, Quality.AFTER_GAP),
         "seq_count": [int(counts[0]), int(counts[-1])] if len(packets) else [],
-        "level_gras": draft.level,
-        "level_pds4": LEVEL_WORDS.get(draft.level, ""),
+        "level_gras": draft.kind.level,
+        "level_pds4": LEVEL_WORDS.get(draft.kind.level, ""),
     }
     if len(packets) and received_ns[0]:
         origin["received_ns"] = [least(received_ns), most(received_ns)]
@@ -218,7 +218,7 @@ def _origin(draft: Draft, instrument: str, context: Context, sigma_s: float | No
 
 def _frames(legend: ArrayMetadata, lineage: Mapping[str, Any], context: Context) -> dict[str, Any]:
     """Every frame that the arrays speak of; what the instrument says of its own goes before."""
-    frames = {**frames_of(legend, context.site), **lineage.get("frames", {})}
+    frames = {**frames_of(legend, context.site, context.frames), **lineage.get("frames", {})}
     return {"frames": frames} if frames else {}
 
 

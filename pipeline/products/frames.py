@@ -1,7 +1,6 @@
-"""The frames of vectors, in words, by what the names of arrays and of their axes say: `field_enu_nt` is in `enu`.
+"""Reference frames of vectors, in words, by what the names of arrays and of their axes say: `field_enu_nt` is in `enu`.
 
-Places on Mars are in the frame of the site (for Zhurong the MARS_COORDINATE_SYSTEM of the archive's labels), or in one
-that the product names; the two lie a kilometre apart and are never mixed in a product.
+Longitudes and latitudes are in the frame of the mission's site, or in one that the product names.
 """
 
 from __future__ import annotations
@@ -10,12 +9,11 @@ from collections.abc import Mapping
 from functools import lru_cache
 
 from ..model.quantities import MAX_KNOWN, ArrayMetadata
-from .context import Site
+from .context import FrameWords, Site
 
 WORDS = {
-    "enu": "local: east, north, up at the rover",
-    "ned": "local: north, east, down at the rover",
-    "rover": "rover body: X forward, Y right, Z down",
+    "enu": "local: east, north, up",
+    "ned": "local: north, east, down",
     "sensor": "axes of the sensor",
     "icrf": "axes of ICRF",
 }
@@ -24,13 +22,14 @@ _PLACES = ("longitude_deg", "latitude_deg")
 
 
 @lru_cache(MAX_KNOWN)
-def frames_of(legend: ArrayMetadata, site: Site | None) -> Mapping[str, str]:
-    """Frame by the word that stands for it; longitudes and latitudes are in the site's."""
+def frames_of(legend: ArrayMetadata, site: Site | None, own: FrameWords) -> Mapping[str, str]:
+    """Frame by the word that stands for it, in the words of the instrument before those of WORDS."""
     found: dict[str, str] = {}
+    known = {**WORDS, **own.of}
     for name, (_, _, dims) in legend.said.items():
         if len(dims) > 1:
             words = [*name.split("_"), *(_AXES.get(axis, "") for axis in dims)]
-            found |= {word: WORDS[word] for word in words if word in WORDS}
+            found |= {word: known[word] for word in words if word in known}
         if site is not None and name in _PLACES:
             found["longitude, latitude"] = site.frame
     return found

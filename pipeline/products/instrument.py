@@ -2,21 +2,21 @@
 
 The suite calls `attach` with rows as they arrive (the place for what needs their order: attitude, counters), cuts
 them by `keys`, calls `drafts` with one whole group at a time, and `end` when nothing more comes. Several instruments
-may read one container, each with groups of its own: products of another scale (a radargram of a run, a field of a
-site) are an instrument of another's `family`.
+may read one container, each with groups of its own: products of another scale (a section of a whole run, the field of
+a whole site) are an instrument of another's `family`.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from importlib import import_module
 from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import ColumnBatch, Event
-from .attitude import Navigation
 from .calibration import Calibration
 from .context import Context
 from .draft import Draft
@@ -24,14 +24,36 @@ from .rows import window_keys
 from .uncertainty import UNKNOWN
 
 
+class Auxiliary(ABC):
+    """Rows of some containers that other instruments look up by time, such as attitude. One object for a stream.
+
+    It takes every row of the stream before instruments see them, also those of instruments that do not use it.
+    """
+
+    containers: ClassVar[frozenset[str]]
+    """What it takes rows of; rows of other containers are passed over."""
+
+    @abstractmethod
+    def feed(self, batches: Sequence[ColumnBatch], jumps: NDArray[np.int64]) -> None:
+        """Take rows in order, and the orders at which any container's clock went back (ascending)."""
+
+    @abstractmethod
+    def settled(self, containers: Iterable[str]) -> int:
+        """Order up to which rows need not wait for these containers any more."""
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Drop what no later row can see."""
+
+
 class Instrument(ABC):
     """One instrument of one stream.
 
     `containers` names the columns that it needs of each container; `model` is its calibration file; a group has at
-    most `max_rows` rows; the containers in `singles` are told at once, each row a product; a row waits for
-    the next row of each container in `waits_for` while at most `wait_rows` rows of its own come. `family`: the
-    instrument whose name its products have and whose calibration file it reads; empty: its own. One that has not
-    `landed` is aboard an orbiter: its context has no site, and its clock is not the lander's.
+    most `max_rows` rows; each row of a container in `singles` is a product of its own, made at once. With an
+    `auxiliary`, a row waits for the next row of each container in `waits_for` while at most `wait_rows` rows of its own
+    come. `family`: the instrument whose name its products have and whose calibration file it reads; empty: its own.
+    One that has not `landed` is not at the mission's site: its context has none, and its clock is uncorrelated.
     """
 
     containers: ClassVar[Mapping[str, frozenset[str]]]
@@ -39,7 +61,8 @@ class Instrument(ABC):
     max_rows: ClassVar[int] = 1024
     singles: ClassVar[frozenset[str]] = frozenset()
     wait_rows: ClassVar[int] = 0
-    waits_for: ClassVar[tuple[str, ...]] = ("NAVIGATION",)
+    waits_for: ClassVar[tuple[str, ...]] = ()
+    auxiliary: ClassVar[type[Auxiliary] | None] = None
     family: ClassVar[str] = ""
     landed: ClassVar[bool] = True
     row_by_row: ClassVar[frozenset[str]] = frozenset()
@@ -48,6 +71,8 @@ class Instrument(ABC):
     it gives into those of each: a call for a batch costs little more than one for a group."""
     no_uncertainty: ClassVar[str] = UNKNOWN
     """Why those of its products have no uncertainty that have none."""
+    frames: ClassVar[Mapping[str, str]] = {}
+    """Reference frames in words, by the part of array names that stands for them, beside those of `frames.py`."""
     libraries: ClassVar[tuple[str, ...]] = ()
     """Modules that this instrument alone needs and imports where it uses them; loaded before the first bytes come."""
 
@@ -58,12 +83,12 @@ class Instrument(ABC):
     def attach(
         self,
         rows: ColumnBatch,
-        navigation: Navigation,  # noqa: ARG002 - most need none
+        auxiliary: Any,  # noqa: ARG002 - most need none
         until: NDArray[np.int64],  # noqa: ARG002
     ) -> ColumnBatch:
-        """The rows with columns that depend on what came before them.
+        """The rows with columns that depend on what came before them. `auxiliary`: of the class that it names, or None.
 
-        A row may also use the first navigation row after it, if its order is below `until int64[n]`.
+        A row may also use the first auxiliary row after it, if its order is below `until int64[n]`.
         """
         return rows
 
@@ -85,3 +110,15 @@ class Instrument(ABC):
     def end(self) -> Iterator[Draft | Event]:
         """What is made of rows that were held over from earlier groups, when the stream ends."""
         yield from ()
+
+
+def load_libraries(instruments: Iterable[type[Instrument]]) -> None:
+    """Import what these instruments need besides their own modules, before a pass begins: it can take seconds."""
+    for instrument in instruments:
+        for library in instrument.libraries:
+            import_module(library)
+
+
+def family(name: str, instrument: type[Instrument]) -> str:
+    """The instrument whose name the products of this one have, and whose calibration file it reads."""
+    return instrument.family or name

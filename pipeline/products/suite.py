@@ -2,8 +2,8 @@
 
 In: column batches, in order of arrival. Out: products, as soon as a row of the next group has arrived, and events
 that instruments found. Held: of each container and APID, for each instrument that reads it, the group of rows that is
-still open and those that wait for navigation, and the last navigation. Dropped: what an instrument says, and events
-of one group beyond MAX_EVENTS.
+still open and those that wait for auxiliary rows, and the last auxiliary rows. Dropped: what an instrument drops, and
+events of one group beyond MAX_EVENTS.
 """
 
 from __future__ import annotations
@@ -18,11 +18,10 @@ from numpy.typing import NDArray
 from ..model.batches import NO_TIME, ColumnBatch, Event, Product, Quality
 from ..model.reductions import anywhere, most
 from . import telemetry
-from .attitude import Navigation
 from .calibration import lineage
-from .context import Context
+from .context import Context, FrameWords
 from .draft import Draft, Made, distinct, finish, flag, split
-from .register import REGISTER, family, load_libraries
+from .instrument import Auxiliary, Instrument, family, load_libraries
 from .rows import RowCutter, join, take, window_keys
 
 MAX_EVENTS = 16
@@ -51,22 +50,27 @@ class _Stream:
 
 
 class Suite:
-    """The instruments `names` with the calibrations of their families; generic products of all other containers."""
+    """Instruments by name with the calibrations of their families; generic products of all other containers."""
 
     def __init__(
-        self, names: Sequence[str], calibrations: Mapping[str, Mapping[str, Any]], context: Context
+        self,
+        instruments: Mapping[str, type[Instrument]],
+        calibrations: Mapping[str, Mapping[str, Any]],
+        context: Context,
     ) -> None:
-        load_libraries(names)
+        load_libraries(instruments.values())
         self._context = context
-        self._contexts = {name: context if REGISTER[name].landed else context.of_orbiter() for name in names}
+        self._families = {name: family(name, one) for name, one in instruments.items()}
+        self._contexts = _contexts(instruments, context)
         self._instruments = {
-            name: REGISTER[name](calibrations[family(name)], self._contexts[name]) for name in names
+            name: one(calibrations[self._families[name]], self._contexts[name]) for name, one in instruments.items()
         }
         self._lineage = {
             name: {"calibration": lineage(one.calibration), "uncertainty": one.no_uncertainty}
             for name, one in self._instruments.items()
         }
-        self._navigation = Navigation()
+        kinds = dict.fromkeys(one.auxiliary for one in instruments.values() if one.auxiliary is not None)
+        self._auxiliaries: dict[type[Auxiliary], Auxiliary] = {kind: kind() for kind in kinds}
         self._may_wait = any(one.wait_rows for one in self._instruments.values())
         self._streams: dict[tuple[str, int], _Stream] = {}
         self._readings: list[_Reading] = []
@@ -110,12 +114,14 @@ class Suite:
         parts = [part for batch in batches for part in self._parts(batch)]
         doubtful = [(part.order, part.quality & _JUMP) for _, part in parts if np.count_nonzero(part.quality)]
         jumps = [order[jumped != 0] for order, jumped in doubtful if jumped.any()]
-        self._navigation.feed([part for _, part in parts], np.sort(np.concatenate(jumps)) if jumps else _NONE)
+        for auxiliary in self._auxiliaries.values():
+            auxiliary.feed([part for _, part in parts], np.sort(np.concatenate(jumps)) if jumps else _NONE)
         readings = [(reading, part) for stream, part in parts for reading in stream.readings]
         made = [one for reading, part in readings for one in self._advance(reading, part)]
         waiting = [reading for reading in self._readings if reading.waiting is not None] if self._may_wait else []
         made += [one for reading in waiting for one in self._advance(reading, None)]
-        self._navigation.forget()
+        for auxiliary in self._auxiliaries.values():
+            auxiliary.forget()
         self._fed = [*(reading for reading, _ in readings), *waiting]
         for reading in self._fed:
             if reading.cutter.is_open_by_receipt:
@@ -177,18 +183,22 @@ class Suite:
         pieces = [piece for piece in (reading.waiting, rows) if piece is not None]
         rows = pieces[0] if len(pieces) == 1 else join(pieces)
         instrument = self._instruments[reading.reader]
-        n_wait, settled = instrument.wait_rows, self._navigation.settled(instrument.waits_for)
+        auxiliary = self._auxiliary(instrument)
+        n_wait, settled = instrument.wait_rows, auxiliary.settled(instrument.waits_for) if auxiliary else -1
         n_settled = max(len(rows) - n_wait, int(np.searchsorted(rows.order, settled)))
         reading.waiting = join([take(rows, slice(n_settled, None))]) if n_settled < len(rows) else None
         until = np.append(rows.order[n_wait:], np.full(n_wait, _NEVER))[: len(rows)]
         yield from self._attach(reading, reading.reader, take(rows, slice(n_settled)), until[:n_settled])
+
+    def _auxiliary(self, instrument: Instrument) -> Auxiliary | None:
+        return self._auxiliaries[instrument.auxiliary] if instrument.auxiliary else None
 
     def _attach(
         self, reading: _Reading, reader: str, rows: ColumnBatch, until: NDArray[np.int64]
     ) -> Iterator[Made]:
         if len(rows):
             instrument = self._instruments[reader]
-            rows = instrument.attach(rows, self._navigation, until)
+            rows = instrument.attach(rows, self._auxiliary(instrument), until)
             yield from self._cut(reading, rows, instrument.keys(rows))
 
     def _cut(self, reading: _Reading, rows: ColumnBatch, keys: NDArray[np.int64]) -> Iterator[Made]:
@@ -235,10 +245,10 @@ class Suite:
         n_events = 0
         for one in found:
             if isinstance(one, Draft):
-                yield Made(one, family(reader), self._contexts[reader], self._lineage[reader])
+                yield Made(one, self._families[reader], self._contexts[reader], self._lineage[reader])
             elif n_events < MAX_EVENTS:
                 n_events += 1
-                self._events.append(replace(one, details={"instrument": family(reader), **one.details}))
+                self._events.append(replace(one, details={"instrument": self._families[reader], **one.details}))
 
 
 def _went_back(time_ns: NDArray[np.int64], last_ns: int) -> tuple[NDArray[np.bool_], int]:
@@ -252,3 +262,16 @@ def _went_back(time_ns: NDArray[np.int64], last_ns: int) -> tuple[NDArray[np.boo
     back[0], back[1:] = times[0] < last_ns, times[1:] < times[:-1]
     jumped[known] = back
     return jumped, int(times[-1])
+
+
+def _contexts(instruments: Mapping[str, type[Instrument]], context: Context) -> dict[str, Context]:
+    """The context of each instrument: one object for those that have the same, so that times are computed together."""
+    known: dict[tuple[bool, tuple[tuple[str, str], ...]], Context] = {}
+    found = {}
+    for name, one in instruments.items():
+        key = one.landed, tuple(one.frames.items())
+        if key not in known:
+            place = context if one.landed else context.away()
+            known[key] = replace(place, frames=FrameWords(one.frames)) if one.frames else place
+        found[name] = known[key]
+    return found

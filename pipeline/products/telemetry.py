@@ -17,6 +17,7 @@ from ..model.layouts import MAX_FORMS, Array, Arrays, Form, form_of
 from ..model.quantities import MAX_KNOWN, ArrayMetadata, Quantities, Said, legend_of
 from .context import Descriptions
 from .draft import Draft
+from .kinds import ProductKind
 from .rows import compact
 
 INSTRUMENT = GENERIC_INSTRUMENT
@@ -44,7 +45,13 @@ def drafts(rows: ColumnBatch, descriptions: Descriptions = UNDESCRIBED) -> Itera
     arrays, ragged = _flat(rows.columns)
     legend, latest, portable = _told(form_of(arrays), ragged, tuple(rows.units.items()), descriptions)
     told = Quantities(arrays if portable else _portable(arrays), legend)
-    yield Draft(product_name(rows.container), "01", rows, rows.time_ns, told, rows.quality.copy(), latest)
+    yield Draft(_kind(rows.container, latest), rows, rows.time_ns, told, rows.quality.copy())
+
+
+@lru_cache(MAX_KNOWN)
+def _kind(container: str, latest: tuple[str, ...]) -> ProductKind:
+    """The kind of a container's products: the dictionary declares its arrays."""
+    return ProductKind(INSTRUMENT, product_name(container), "01", {}, latest)
 
 
 def _flat(columns: Mapping[str, Column]) -> tuple[Mapping[str, Array], tuple[str, ...]]:

@@ -27,7 +27,7 @@ from ..mqtt.broker import BrokerAddress
 from ..mqtt.client_ids import ClientIds
 from ..mqtt.publisher import Publisher, Timing, subscribe
 from ..processing.chain import ProcessingChain
-from ..products import REGISTER, load_libraries
+from ..products.instrument import load_libraries
 from ..recordings.disk import LATER
 from ..recordings.disk_share import DiskShare
 from ..recordings.expiry import remaining_s
@@ -228,8 +228,10 @@ def _datagram_bytes(mission: Mission) -> int:
 
 def _decode(common: Common, name: str, folder: Path, bus: Bus, meters: DecodeMeters) -> Decode:
     mission = common.mission
-    load_libraries(mission.instruments)  # not when the first pass begins: a worker that imports answers nobody
-    at_once = not any(REGISTER[one].wait_rows for one in mission.instruments)
+    load_libraries(
+        mission.instruments.values()
+    )  # not when the first pass begins: a worker that imports answers nobody
+    at_once = not any(one.wait_rows for one in mission.instruments.values())
     worker = Worker(
         mission.name, lambda stream: ProcessingChain(mission, stream), folder / "quarantine", settles=at_once
     )

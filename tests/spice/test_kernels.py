@@ -16,6 +16,10 @@ spice = pytest.importorskip("spiceypy")
 MISSION = load_mission("zhurong")
 
 
+def only(*names):
+    return {name: MISSION.instruments[name] for name in names}
+
+
 def write(paths, out, mission=MISSION, spacecraft=-245, **more):
     return write_kernels(paths, mission, out, lambda _: None, spacecraft, **more)[1]
 
@@ -35,7 +39,7 @@ def loaded(kernels):
 @pytest.fixture(scope="module")
 def rows(bundled):
     """Arrays of `rover/navigation` and `rover/traverse`, all products one after the other."""
-    line = ProcessingChain(replace(MISSION, instruments=("rover", "traverse")))
+    line = ProcessingChain(replace(MISSION, instruments=only("rover", "traverse")))
     made = [one for outcome in outcomes(line, [bundled / "clean.cadu"], lambda _: None) for one in outcome.products]
 
     def find(product, name):
@@ -117,7 +121,7 @@ def test_the_clock_counts_what_the_packets_counted(rows):
 @pytest.mark.usefixtures("loaded")
 def test_a_camera_looks_where_its_image_says(bundled):
     """`pointing_enu` of NaTeCam's images is by the angles in the image itself: navigation is within some hundredths."""
-    line = ProcessingChain(replace(MISSION, instruments=("rover", "natecam")))
+    line = ProcessingChain(replace(MISSION, instruments=only("rover", "natecam")))
     made = [one for outcome in outcomes(line, [bundled / "clean.cadu"], lambda _: None) for one in outcome.products]
     images = [one for one in made if one.product == "image"]
     for image in images[::4]:
@@ -231,7 +235,7 @@ def test_a_mission_without_a_site_or_a_rover_is_told_so(bundled, tmp_path):
     with pytest.raises(ConfigError, match="has no \\[site\\]"):
         write([bundled / "clean.cadu"], tmp_path, replace(MISSION, site=None))
     with pytest.raises(ConfigError, match="no instrument rover, traverse"):
-        write([bundled / "clean.cadu"], tmp_path, replace(MISSION, instruments=("weather",)))
+        write([bundled / "clean.cadu"], tmp_path, replace(MISSION, instruments=only("weather")))
 
 
 def test_a_pass_without_navigation_is_told_so_and_leaves_nothing(tmp_path):

@@ -1,1 +1,7 @@
-"""Zhurong, relayed by Tianwen-1: instruments by folder, and the simulator of its passes."""
+"""Zhurong, relayed by Tianwen-1: the package of the reference mission. Its mission file is `configs/zhurong/`."""
+
+from __future__ import annotations
+
+from ...products.package import MissionPackage
+
+PACKAGE = MissionPackage(__name__, interface=1)

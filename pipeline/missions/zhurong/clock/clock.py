@@ -22,8 +22,9 @@ from ....model.batches import ColumnBatch, Event, Quality, Quantity
 from ....products.calibration import Calibration, Positive, Source, Table, outside
 from ....products.context import Context
 from ....products.draft import Draft, flag
-from ....products.instrument import Instrument
 from ....products.rows import join, window_keys
+from ..shared.on_rover import OnRover
+from .kinds import CORRELATION, PAIRS
 
 CONTAINER = "TIME_CORRELATION"
 MAX_PAIRS = 100_000
@@ -61,7 +62,7 @@ class ClockCalibration(Calibration):
     fit: Fit
 
 
-class Clock(Instrument):
+class Clock(OnRover):
     """Correlation packets. State: the pairs of the stream."""
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = {CONTAINER: frozenset(_NEEDED)}
@@ -96,7 +97,7 @@ class Clock(Instrument):
             "method": Quantity(np.asarray(rows.columns["CORRELATION_METHOD"]), "", "who received"),
         }
         quality = rows.quality | flag(wrong, Quality.OUT_OF_RANGE)
-        yield Draft("pairs", "01", rows, rows.time_ns, arrays, quality, ("offset_s", "clock_partition"))
+        yield Draft(PAIRS, rows, rows.time_ns, arrays, quality)
 
     def end(self) -> Iterator[Draft | Event]:
         if not self._held:
@@ -136,7 +137,7 @@ class Clock(Instrument):
         }
         lineage = {"made_correlation": made.clock(self.context.clock.epoch_utc_ns).correlation_id}
         quality = np.zeros(len(parts), np.uint32)
-        return Draft("correlation", "2C", rows, starts, arrays, quality, ("drift_ppm", "n_outliers"), lineage)
+        return Draft(CORRELATION, rows, starts, arrays, quality, lineage)
 
     def _events(self, rows: ColumnBatch, made: Correlation) -> Iterator[Event]:
         """What the pairs say of the clock, and what speaks against them or against the correlation in use."""

@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from ....clock.mars import mars_time, solar_position
 from ....model.batches import Column, ColumnBatch, Quality, Quantity, Ragged
-from ....products.attitude import Navigation
 from ....products.context import Context
 from ....products.draft import Draft, column_quantity, flag
-from ....products.instrument import Instrument
 from ....products.rows import compact, take, window_keys, with_columns
+from ..shared.attitude import Navigation
+from ..shared.on_rover import OnRover
+from .kinds import KINDS
 from .radar_calibration import GprCalibration, RadarChannel
 from .radar_noise import noise_floor
 
@@ -38,7 +39,7 @@ _NEEDED = frozenset({*_COMMON, *_AXES, *_PLACE, *_ANGLES, "SAMPLES", "NAVIGATION
 _OF_NOISE = "one sigma of the noise, of all samples of the trace: by the end of its window, where no echo is left"
 
 
-class Gpr(Instrument):
+class Gpr(OnRover):
     """The radar. State: the last frame count of each channel and data node, for gaps."""
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = {name: _NEEDED | set(own) for name, own in _OWN.items()}
@@ -71,9 +72,9 @@ class Gpr(Instrument):
         self_test = np.asarray(rows.columns["WORK_MODE"]) == "SELF_TEST"
         name = _PRODUCT[rows.container]
         if not self_test.all():
-            yield self._draft(take(rows, ~self_test) if self_test.any() else rows, name, "2B", Quality(0))
+            yield self._draft(take(rows, ~self_test) if self_test.any() else rows, name, Quality(0))
         if self_test.any():
-            yield self._draft(take(rows, self_test), f"{name}_self_test", "01", Quality.SELF_TEST)
+            yield self._draft(take(rows, self_test), f"{name}_self_test", Quality.SELF_TEST)
 
     def _after_gap(self, rows: ColumnBatch) -> NDArray[np.bool_]:
         """Whether the frame counter (one byte, shared by the polarisations) skipped; a self-test may restart it."""
@@ -90,7 +91,7 @@ class Gpr(Instrument):
         restart = (np.asarray(rows.columns["WORK_MODE"]) == "SELF_TEST") & (count == 1)
         return np.asarray(gap & ~restart)
 
-    def _draft(self, rows: ColumnBatch, product: str, level: str, quality: Quality) -> Draft:
+    def _draft(self, rows: ColumnBatch, product: str, quality: Quality) -> Draft:
         channel = self.calibration.channel(rows.container)
         n_samples = int(trace_lengths(rows, channel)[0])  # the keys saw to it that all are the same
         real, imaginary = complex_parts(rows, n_samples)
@@ -119,8 +120,7 @@ class Gpr(Instrument):
             **_sun(rows, self.context),
             **{name.lower(): column_quantity(rows, name) for name in (*_COMMON, *_OWN[rows.container])},
         }
-        latest = ("peak_amplitude_db", "frame_count")
-        return Draft(product, level, rows, rows.time_ns, arrays, bits | np.uint32(quality), latest)
+        return Draft(KINDS[product], rows, rows.time_ns, arrays, bits | np.uint32(quality))
 
 
 def _complex(real: NDArray[np.float32], imaginary: NDArray[np.float32]) -> NDArray[np.complex64]:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from ....model.batches import ColumnBatch, Quantity
 from ....products.draft import Draft
+from .kinds import KINDS
 from .radar_calibration import LossTangent, Noise, Processing
 from .radar_denoising import low_rank_in_windows, median, predicted
 from .radar_depth import velocity_m_ns
@@ -135,7 +136,7 @@ def loss_drafts(name: str, sections: Mapping[str, Section], wanted: Processing) 
     }
     quality = np.bitwise_or.reduce(section.quality, keepdims=True)
     product = name.replace("radargram", "loss_tangent")
-    yield Draft(product, "2C", section.rows, middle, quantities, quality, ("loss_tangent",), lineage)
+    yield Draft(KINDS[product], section.rows, middle, quantities, quality, lineage)
 
 
 def _loss_of(section: Section, how: LossTangent) -> Loss | None:
@@ -173,7 +174,7 @@ def polarimetry_drafts(
     quality = np.bitwise_or.reduce([one.quality[at[kind]] for kind, one in sections.items()], axis=0)
     lineage = {"n_looks": n_looks, "window_traces": how.n_traces, "window_samples": how.n_samples}
     product = name.replace("radargram", "polarimetry")
-    yield Draft(product, "2C", rows, hh.time_ns, arrays, quality.astype(np.uint32), ("distance_m",), lineage)
+    yield Draft(KINDS[product], rows, hh.time_ns, arrays, quality.astype(np.uint32), lineage)
 
 
 def _unit(name: str) -> str:

@@ -21,15 +21,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....model.batches import NO_TIME, ColumnBatch, Quality, Quantity
-from ....products.attitude import Navigation
 from ....products.context import Context
 from ....products.draft import Draft, flag
-from ....products.instrument import Instrument
 from ....products.rotations import east_north_up
 from ....products.rows import take, with_columns
+from ..shared.attitude import Navigation
+from ..shared.on_rover import OnRover
 from . import radar_filters as filters
 from . import radar_options as options
 from .gpr import complex_parts, trace_lengths
+from .kinds import KINDS
 from .radar_calibration import GprCalibration, Processing
 from .radar_depth import depth_m, depth_sigma_m, range_resolution_m, velocity_m_ns
 from .radar_noise import noise_in_band
@@ -44,7 +45,7 @@ _NAME = {"GPR_HF": "radargram_high", "GPR_LF": "radargram_low"}
 _NEEDED = frozenset({*_PLACE, "FRAME_COUNT", "WORK_MODE", "EFFECTIVE_LENGTH_BYTES", "SAMPLES"})
 
 
-class Radargram(Instrument):
+class Radargram(OnRover):
     """The radar, run by run. State of each channel: the last record's time, place and frame count, the run's number."""
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = {"GPR_HF": _NEEDED | {"POLARIZATION"}, "GPR_LF": _NEEDED}
@@ -144,7 +145,7 @@ class Radargram(Instrument):
         arrays |= options.topographic(amplitude, arrays["depth_m"].values, section.position_enu_m[:, 2], wanted)
         product = _NAME[rows.container] + ("" if polarization == "HH" else f"_{polarization.lower()}")
         lineage = _history(wanted, polarization, grid, steps)
-        return Draft(product, "2C", rows, section.time_ns, arrays, section.quality, ("distance_m",), lineage)
+        return Draft(KINDS[product], rows, section.time_ns, arrays, section.quality, lineage)
 
     def _time_share(self, rows: ColumnBatch) -> float:
         """One sigma of the sample interval, as a share of it."""

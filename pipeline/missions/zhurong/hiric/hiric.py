@@ -11,9 +11,12 @@ from typing import ClassVar
 
 from ....products.cfdp import PDU_COLUMNS
 from ..shared.strip_camera import StripCamera
+from .kinds import REJECTED, STRIP
 
 
 class Hiric(StripCamera):
     """HiRIC, a strip at a time."""
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = {"HIRIC_PDU": PDU_COLUMNS}
+    strip = STRIP
+    rejected = REJECTED

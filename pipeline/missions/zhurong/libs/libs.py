@@ -25,10 +25,11 @@ from numpy.typing import NDArray
 from ....model.batches import ColumnBatch, Event, Quality, Quantity
 from ....products.context import Context
 from ....products.draft import Draft, any_beyond_row, column_quantity, flag
-from ....products.instrument import Instrument
 from ....products.rotations import Floats
 from ....products.rows import take
+from ..shared.on_rover import OnRover
 from . import whittaker
+from .kinds import SHOT
 from .libs_calibration import LibsCalibration
 from .libs_products import MeanSpectrum, drift_draft, mean_draft, signal_of, spectrum_drafts
 from .libs_wavelength import Drift, fit_drift, sigma_nm, wavelengths_nm
@@ -38,7 +39,7 @@ _SPECTRUM = ("row", "channel")
 _VACUUM = {"wavelength_medium": "vacuum"}
 
 
-class Libs(Instrument):
+class Libs(OnRover):
     """LIBS, a point at a time.
 
     State: the point whose darks were seen last, for a point cut by `max_rows`; the last drift that was believed.
@@ -182,8 +183,7 @@ class Libs(Instrument):
             "exposure_us": column_quantity(shots, "EXPOSURE", "us", "exposure time"),
             "distance_mm": column_quantity(shots, "DISTANCE", "mm", "of the target"),
         }
-        latest = ("total_net_counts", "shot", "point_id", "distance_mm")
-        return Draft("shot", "2A", shots, shots.time_ns, arrays, quality, latest, lineage)
+        return Draft(SHOT, shots, shots.time_ns, arrays, quality, lineage)
 
     def _shot_sigma(self, net: Floats) -> NDArray[np.float32]:
         noise, n_darks = self.calibration.noise, max(self._dark[2], 1)

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 
 from ....model.batches import ColumnBatch, Quality, Quantity
 from ....products.draft import Draft
+from ....products.kinds import ProductKind
 from ....products.rotations import Floats
 from .continuum import Continuum, continuum, denoise
+from .kinds import DRIFT, LINES, MEAN, SPECTRUM
 from .libs_calibration import LibsCalibration, Telescope
 from .libs_distance import factors
 from .libs_lines import find_lines
@@ -45,14 +47,10 @@ class MeanSpectrum:
     wavelength_sigma_nm: Floats = field(default_factory=lambda: _NOTHING)
     lineage: Mapping[str, Any] = field(default_factory=dict)
 
-    def draft(
-        self, product: str, level: str, arrays: dict[str, Quantity], latest: tuple[str, ...], **more: Any
-    ) -> Draft:
+    def draft(self, kind: ProductKind, arrays: dict[str, Quantity], **more: Any) -> Draft:
         point = {"point_id": Quantity(np.asarray(self.shots.columns["POINT_ID"])[:1], "", "")}
         time_ns = self.shots.time_ns[:1]
-        return Draft(
-            product, level, self.shots, time_ns, {**arrays, **point}, self.quality, latest, {**self.lineage, **more}
-        )
+        return Draft(kind, self.shots, time_ns, {**arrays, **point}, self.quality, {**self.lineage, **more})
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +78,7 @@ def mean_draft(mean: MeanSpectrum) -> Draft:
         "n_shots": Quantity(np.array([len(mean.shots)]), "1", "shots in the mean"),
         "detector_temperature_degc": Quantity(np.array([mean.temperature_degc]), "degC", "mean of the detectors"),
     }
-    return mean.draft("mean", "2A", arrays, ("n_shots", "point_id"))
+    return mean.draft(MEAN, arrays)
 
 
 def spectrum_drafts(mean: MeanSpectrum, calibration: LibsCalibration) -> Iterator[Draft]:
@@ -114,7 +112,7 @@ def spectrum_drafts(mean: MeanSpectrum, calibration: LibsCalibration) -> Iterato
         "point_id": Quantity(np.repeat(np.asarray(mean.shots.columns["POINT_ID"])[:1], n), "", ""),
     }
     time_ns, bits = np.repeat(mean.shots.time_ns[:1], n), np.repeat(mean.quality, n)
-    yield Draft("lines", "2C", mean.shots, time_ns, arrays, bits, (), mean.lineage)
+    yield Draft(LINES, mean.shots, time_ns, arrays, bits, mean.lineage)
 
 
 def drift_draft(mean: MeanSpectrum, drift: Drift, calibration: LibsCalibration) -> Draft:
@@ -135,7 +133,7 @@ def drift_draft(mean: MeanSpectrum, drift: Drift, calibration: LibsCalibration) 
     }
     time_ns, bits = np.repeat(mean.shots.time_ns[:1], n), np.repeat(_flagged(mean, wrong).quality, n)
     lineage = {"wavelength_medium": "vacuum", "point_id": int(np.asarray(mean.shots.columns["POINT_ID"])[0])}
-    return Draft("drift", "2A", mean.shots, time_ns, arrays, bits, (), lineage)
+    return Draft(DRIFT, mean.shots, time_ns, arrays, bits, lineage)
 
 
 def signal_of(mean: MeanSpectrum, calibration: LibsCalibration) -> Floats:
@@ -237,7 +235,7 @@ def _spectrum(mean: MeanSpectrum, separated: Separated, calibration: LibsCalibra
     }
     arrays |= _at_reference(separated, mean, calibration, distance_mm)
     small = {name: _single(one) for name, one in arrays.items()}
-    return quality.draft("spectrum", "2B", small, ("total_signal_counts", "point_id"))
+    return quality.draft(SPECTRUM, small)
 
 
 def norm_sigma(kept: Floats, sigma: Floats, total: Floats | float, total_sigma: Floats | float) -> Floats:

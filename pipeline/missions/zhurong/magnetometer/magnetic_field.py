@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....model.batches import ColumnBatch, Quality
-from ....products.attitude import Attitude, Navigation, attitude_of, with_attitude
 from ....products.draft import flag
 from ....products.rotations import Floats, rotate_by_mast
 from ....products.rows import sample_times, with_columns
+from ..shared.attitude import Attitude, Navigation, attitude_of, with_attitude
 from .magnetometer_calibration import MagnetometerCalibration, Scale, Sensor
 
 

@@ -22,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....model.batches import ColumnBatch, Quantity
-from ....products.attitude import Attitude, Navigation, attitude_of
 from ....products.draft import Draft
-from ....products.instrument import Instrument
 from ....products.rotations import Floats, east_north_up, rotate
+from ..shared.attitude import Attitude, Navigation, attitude_of
+from ..shared.on_rover import OnRover
+from .kinds import FIELD
 from .magnetic_field import (
     current_a,
     in_sensor_nt,
@@ -43,7 +44,7 @@ _VECTOR = ("row", "axis")
 CONTAINERS = {"MAGNETOMETER": frozenset({"SAMPLE_RATE", "TEMPERATURE_A", "TEMPERATURE_B", "FIELD_A", "FIELD_B"})}
 
 
-class Magnetometer(Instrument):
+class Magnetometer(OnRover):
     """Both sensors, sample by sample."""
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = {
@@ -71,9 +72,8 @@ class Magnetometer(Instrument):
         arrays["wing_current_a"] = Quantity(current_a(rows).ravel(), "A", "of all solar wings")
         arrays["mast_yaw_deg"] = Quantity(attitude.mast_yaw_deg.ravel(), "degree", "positive from X to Y")
         arrays["mast_pitch_deg"] = Quantity(attitude.mast_pitch_deg.ravel(), "degree", "positive nose up")
-        latest = ("field_a_magnitude_nt", "field_b_magnitude_nt", "field_a_enu_nt", "temperature_a_degc")
         time_ns = sample_ns(rows, self.calibration).ravel()
-        yield Draft("field", "2C", rows, time_ns, arrays, quality.ravel(), latest, {"frames": FRAMES})
+        yield Draft(FIELD, rows, time_ns, arrays, quality.ravel(), {"frames": FRAMES})
 
     def _sensor(
         self, rows: ColumnBatch, name: str, attitude: Attitude

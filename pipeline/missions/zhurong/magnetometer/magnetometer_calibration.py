@@ -6,8 +6,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from ....products.attitude import AttitudeLimit
 from ....products.calibration import Calibration, Finite, Matrix, Positive, Source, Table, Vector
+from ..shared.attitude import AttitudeLimit
 
 
 class Scale(Table):

@@ -22,12 +22,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....model.batches import NO_TIME, ColumnBatch, Quality, Quantity
-from ....products.attitude import Navigation, attitude_of
 from ....products.context import Context
 from ....products.draft import Draft
-from ....products.instrument import Instrument
 from ....products.rotations import Floats, east_north_up, rotate
 from ....products.rows import take, with_columns
+from ..shared.attitude import Navigation, attitude_of
+from ..shared.on_rover import OnRover
+from .kinds import SITE_VECTOR
 from .magnetic_field import (
     in_sensor_nt,
     interference_nt,
@@ -51,7 +52,7 @@ _SIGMA = {
 _NEEDED = frozenset({"SAMPLE_RATE", "TEMPERATURE_A", "TEMPERATURE_B", "FIELD_A", "FIELD_B"})
 
 
-class SiteField(Instrument):
+class SiteField(OnRover):
     """The field of each place. State: whether the last packet was taken at rest, and how many places there were."""
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = {"MAGNETOMETER": _NEEDED}
@@ -105,8 +106,7 @@ class SiteField(Instrument):
         middle = np.sort(time_ns[good])[[np.count_nonzero(good) // 2]]
         bits = np.bitwise_or.reduce(quality[good])[None]
         frames = {"enu": "local east, north, up", "mast": "axes of the mast's head"}
-        latest = ("horizontal_a_nt", "declination_a_deg")
-        yield Draft("site_vector", "2C", rows, middle, arrays, bits, latest, {"frames": frames})
+        yield Draft(SITE_VECTOR, rows, middle, arrays, bits, {"frames": frames})
 
     def _sensor(self, rows: ColumnBatch, name: str, good: NDArray[np.bool_], *, tilts: bool) -> dict[str, Quantity]:
         attitude, calibration = attitude_of(rows), self.calibration

@@ -23,6 +23,7 @@ from ....products.calibration import Calibration, Positive, Source, Span, Table
 from ....products.draft import Draft, flag
 from ....products.instrument import Instrument
 from ....products.rotations import Floats
+from .kinds import FLUX
 
 _KINDS = ("electron", "proton", "ion")
 _UNIT = "cm-2 s-1 sr-1 MeV-1"
@@ -75,9 +76,9 @@ class Mepa(Instrument):
             found, bits = self._flux(rows, kind, seconds)
             arrays |= found
             quality |= bits
-        latest = tuple(f"{kind}_total_flux" for kind in _KINDS)
+        tuple(f"{kind}_total_flux" for kind in _KINDS)
         frames = {"look": "the one direction of the telescope; attitude is not sent"}
-        yield Draft("flux", "2B", rows, rows.time_ns, arrays, quality, latest, {"frames": frames})
+        yield Draft(FLUX, rows, rows.time_ns, arrays, quality, {"frames": frames})
 
     def _flux(
         self, rows: ColumnBatch, kind: str, seconds: Floats

@@ -27,6 +27,7 @@ from ....products.draft import Draft, column_quantity, flag
 from ....products.instrument import Instrument
 from ....products.rotations import Floats
 from .ion_moments import Directions, Moments, maxwellian_moments
+from .kinds import SPECTRUM
 
 _CHARGE_C, _ATOMIC_MASS_KG = 1.602176634e-19, 1.66053906660e-27
 _UNIT = "eV cm-2 s-1 sr-1 eV-1"
@@ -107,8 +108,7 @@ class Minpa(Instrument):
         quality = rows.quality | flag(strange, Quality.OUT_OF_RANGE) | flag(nothing, Quality.NO_REFERENCE)
         quality |= flag(np.asarray((counts >= _END_OF_SCALE).any(axis=(1, 2, 3))), Quality.SATURATED)
         frames = {"velocity, elevation, azimuth": "axes of the instrument (assumed); attitude is not sent"}
-        latest = ("species", "density_cm3", "speed_km_s", "temperature_ev")
-        yield Draft("spectrum", "2B", rows, rows.time_ns, arrays, quality, latest, {"frames": frames})
+        yield Draft(SPECTRUM, rows, rows.time_ns, arrays, quality, {"frames": frames})
 
     def _moments(
         self, counts: Floats, let_in: Floats, energy_ev: Floats, charges: Floats, mass_kg: Floats

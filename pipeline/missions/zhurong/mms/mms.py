@@ -20,13 +20,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ....model.batches import ColumnBatch, Quality, Quantity
-from ....products.attitude import Navigation
 from ....products.calibration import Calibration, Finite, Positive, Source, Table
 from ....products.context import Context
 from ....products.draft import Draft, column_quantity, flag
 from ....products.instrument import Instrument
 from ....products.rotations import Floats
 from ....products.rows import take, with_columns
+from .kinds import RADIANCE
 
 _DETECTORS = ("visible", "infrared")
 _END_OF_SCALE = 65535
@@ -103,7 +103,7 @@ class Mms(Instrument):
     def attach(
         self,
         rows: ColumnBatch,
-        navigation: Navigation,  # noqa: ARG002 - it is the rover's
+        auxiliary: None,  # noqa: ARG002
         until: NDArray[np.int64],  # noqa: ARG002
     ) -> ColumnBatch:
         """The last dark before each row; NaN before the first."""
@@ -140,7 +140,7 @@ class Mms(Instrument):
         sigma = arrays["visible_radiance_sigma"].values
         of_mean = np.sqrt((sigma**2).sum(axis=1)) / sigma.shape[1]
         arrays["mean_radiance_sigma"] = Quantity(of_mean, _UNIT, _OF_NOISE)
-        yield Draft("radiance", "2A", lit, lit.time_ns, arrays, quality, ("mean_radiance",), told)
+        yield Draft(RADIANCE, lit, lit.time_ns, arrays, quality, told)
 
     def _radiance(self, lit: ColumnBatch, name: str) -> tuple[dict[str, Quantity], NDArray[np.uint32]]:
         detector: Detector = getattr(self.calibration, name)

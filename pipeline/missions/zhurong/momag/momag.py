@@ -20,13 +20,14 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ....model.batches import NO_TIME, ColumnBatch, Quality, Quantity, usable
-from ....products.attitude import Navigation
 from ....products.calibration import Calibration, Finite, Matrix, Positive, Source, Table, Vector
 from ....products.context import Context
 from ....products.draft import Draft, flag
 from ....products.instrument import Instrument
+from ....products.kinds import ProductKind
 from ....products.rotations import Floats
 from ....products.rows import sample_times, take, with_columns
+from .kinds import FIELD, FIELD_32HZ
 
 N_SAMPLES = 128
 FAST_HZ = 128
@@ -91,7 +92,7 @@ class Momag(Instrument):
     def attach(
         self,
         rows: ColumnBatch,
-        navigation: Navigation,  # noqa: ARG002 - it is the rover's
+        auxiliary: None,  # noqa: ARG002
         until: NDArray[np.int64],  # noqa: ARG002
     ) -> ColumnBatch:
         """The field of the sensors, and of the packet before where that came a second earlier."""
@@ -114,7 +115,7 @@ class Momag(Instrument):
         offset_ns = np.arange(N_SAMPLES) * 1_000_000_000 // np.where(known, rate, 1)[:, None]
         fields = {name: np.asarray(rows.columns[f"{name}_nt"]) for name in _SENSORS}
         quality = rows.quality[:, None] | flag(~known, Quality.OUT_OF_RANGE)[:, None] | self._quality(rows, fields)
-        yield self._draft("field", "2B", rows, sample_times(rows, offset_ns), fields, quality)
+        yield self._draft(FIELD, rows, sample_times(rows, offset_ns), fields, quality)
         fast = rate == FAST_HZ
         if fast.any():
             yield self._slower(take(rows, fast))
@@ -147,12 +148,11 @@ class Momag(Instrument):
         absent = np.asarray(np.isnan(fields["outer"]).any(axis=2))
         quality = rows.quality[:, None] | flag(absent, Quality.AFTER_GAP)
         time_ns = sample_times(rows, _CENTRES * (1_000_000_000 // FAST_HZ))
-        return self._draft("field_32hz", "2C", rows, time_ns, fields, quality)
+        return self._draft(FIELD_32HZ, rows, time_ns, fields, quality)
 
     def _draft(
         self,
-        product: str,
-        level: str,
+        kind: ProductKind,
         rows: ColumnBatch,
         time_ns: NDArray[np.int64],
         fields: Mapping[str, Floats],
@@ -164,14 +164,13 @@ class Momag(Instrument):
         arrays = {f"field_{name}_nt": Quantity(field, "nT", what[name], _VECTOR) for name, field in flat.items()}
         size = np.sqrt((flat["ambient"] ** 2).sum(axis=1))
         arrays["field_ambient_magnitude_nt"] = Quantity(size, "nT", "magnitude without the spacecraft")
-        arrays |= self._sigmas(FILTERED if product == "field_32hz" else 1.0)
+        arrays |= self._sigmas(FILTERED if kind is FIELD_32HZ else 1.0)
         bits = quality.ravel()
         arrays["gras_flag"] = Quantity(
             (~usable(bits)).astype(np.uint8), "", "00 usable, as GRAS has it; 01 see quality"
         )
         frames = {"field": "axes of the spacecraft (assumed); no attitude is sent"}
-        latest = ("field_ambient_nt", "field_ambient_magnitude_nt")
-        return Draft(product, level, rows, time_ns.ravel(), arrays, bits, latest, {"frames": frames})
+        return Draft(kind, rows, time_ns.ravel(), arrays, bits, {"frames": frames})
 
     def _sigmas(self, gain: float) -> dict[str, Quantity]:
         """One sigma of the vectors [3] and of the magnitude, the same for all samples; `gain`: of the filters."""

@@ -24,9 +24,13 @@ from ....model.batches import ColumnBatch, Quality, Quantity
 from ....products.calibration import Calibration, Positive, Source, Table
 from ....products.draft import Draft, flag
 from ....products.instrument import Instrument
+from ....products.kinds import by_name
 from ....products.rotations import Floats
 from ....products.rows import take
 from ..shared.noise_power import noise_sigma
+from .kinds import ECHO_UNKNOWN, INSTRUMENT
+
+_KINDS = by_name(INSTRUMENT.kinds)
 
 SPEED_OF_LIGHT_M_S = 299_792_458.0
 _BANDS = ("BAND_10_15", "BAND_15_20", "BAND_30_50")
@@ -125,8 +129,8 @@ class Mosir(Instrument):
             "range_resolution_m": SPEED_OF_LIGHT_M_S / 2e6 / band.bandwidth_mhz,
             "center_mhz": band.center_mhz,
         }
-        latest = ("echo_range_m", "echo_power_db")
-        return Draft(f"echo{name.removeprefix('band')}", "2A", rows, rows.time_ns, arrays, quality, latest, told)
+        kind = _KINDS[f"echo{name.removeprefix('band')}"]
+        return Draft(kind, rows, rows.time_ns, arrays, quality, told)
 
 
 def compress(echo: Complexes, band: Band, *, window: bool) -> Complexes:
@@ -171,4 +175,4 @@ def _unknown(rows: ColumnBatch) -> Draft:
     quality = rows.quality | np.uint32(Quality.UNKNOWN_VALUE)
     arrays = {"amplitude": Quantity(echo.astype(np.float32), "count", "not compressed", _TRACE)}
     told = {"frames": {"range": "not known"}, "uncertainty": "an echo of an unknown band is not compressed"}
-    return Draft("echo_unknown", "01", rows, rows.time_ns, arrays, quality, (), told)
+    return Draft(ECHO_UNKNOWN, rows, rows.time_ns, arrays, quality, told)

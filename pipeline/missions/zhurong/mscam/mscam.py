@@ -39,6 +39,7 @@ from ..shared.optics import (
     window_of,
 )
 from ..shared.stripe_camera import StripeCamera
+from .kinds import IMAGE, REJECTED
 
 _IMAGE = ("row", "line", "sample")
 _RADIANCE_UNIT = "W m-2 sr-1 um-1"
@@ -90,6 +91,7 @@ class MscamCalibration(Calibration):
 class Mscam(StripeCamera):
     """MSCam, an image at a time."""
 
+    rejected = REJECTED
     containers: ClassVar[Mapping[str, frozenset[str]]] = {"MSCAM": STRIPE_COLUMNS}
     singles = frozenset({"MSCAM"})
     model = MscamCalibration
@@ -142,8 +144,7 @@ class Mscam(StripeCamera):
             "frames": {"pointing": "local east, north, up"},
             "camera_model": self.calibration.optics.words(undistorted=False),
         }
-        latest = ("filter_nm", "exposure_s", "mean_radiance", "mean_reflectance")
-        yield Draft("image", "2B", rows, rows.time_ns[:1], arrays, bits, latest, about)
+        yield Draft(IMAGE, rows, rows.time_ns[:1], arrays, bits, about)
 
     def _radiance(self, rows: ColumnBatch, picture: Picture, band: Filter) -> tuple[Floats, Floats]:
         """W m-2 sr-1 um-1 of each pixel, and one sigma; NaN where its line is not good, or without an exposure time."""

@@ -41,6 +41,7 @@ from ..shared.optics import (
 )
 from ..shared.stripe_camera import StripeCamera
 from .colour import REACH, demosaic, sample_bilinear, srgb, srgb_codes
+from .kinds import IMAGE, PANORAMA, REJECTED
 from .panorama import MAX_IMAGES, Panorama, PanoramaGrid, View, lessened, panorama
 
 _IMAGE = ("row", "line", "sample", "band")
@@ -98,6 +99,7 @@ class NatecamCalibration(Calibration):
 class Natecam(StripeCamera):
     """NaTeCam, an image at a time. State: the sweep that goes on and the last image of a pair, by camera."""
 
+    rejected = REJECTED
     containers: ClassVar[Mapping[str, frozenset[str]]] = {"NATECAM": STRIPE_COLUMNS}
     singles = frozenset({"NATECAM"})
     model = NatecamCalibration
@@ -154,8 +156,7 @@ class Natecam(StripeCamera):
         bits |= Quality.SATURATED if saturated > 0 else Quality(0)
         bits |= Quality.NO_ATTITUDE if apart_deg > self.calibration.attitude.most_apart_deg else Quality(0)
         quality = np.array([bits], np.uint32)
-        latest = ("camera", "exposure_s", "image_id")
-        draft = Draft("image", "2C", rows, rows.time_ns[:1], arrays, quality, latest, self._about)
+        draft = Draft(IMAGE, rows, rows.time_ns[:1], arrays, quality, self._about)
         slim = replace(rows, columns={}, raw={})
         return draft, View(slim, image, line_quality == 0, window, pointing, bool(bits & Quality.NO_ATTITUDE))
 
@@ -259,7 +260,7 @@ class Natecam(StripeCamera):
         arrays = self._strip(found, code, sequence, len(views))
         last_s = (rows.time_ns.max() - rows.time_ns[0]) / 1e9
         arrays["duration_s"] = Quantity(np.array([last_s]), "s", "from the first image's exposure to the last's")
-        yield Draft("panorama", "2C", rows, rows.time_ns[:1], arrays, bits, ("n_images",), self._about)
+        yield Draft(PANORAMA, rows, rows.time_ns[:1], arrays, bits, self._about)
 
     def _strip(self, found: Panorama, code: int, sequence: int, n_images: int) -> dict[str, Quantity]:
         return {

@@ -23,6 +23,7 @@ from ....products.calibration import Calibration, Finite, Positive, Range, Sourc
 from ....products.draft import Draft, flag
 from ....products.instrument import Instrument
 from ....products.rotations import Floats
+from .kinds import STATE
 
 _POSITION = ("POSITION_X", "POSITION_Y", "POSITION_Z")
 _VELOCITY = ("VELOCITY_X", "VELOCITY_Y", "VELOCITY_Z")
@@ -101,8 +102,7 @@ class Orbiter(Instrument):
             "longitude, latitude": "IAU Mars (2009), planetocentric, east",
             "inclination": "against the equator of IAU Mars (2009)",
         }
-        latest = ("altitude_km", "longitude_deg", "latitude_deg", "speed_km_s")
-        yield Draft("state", "2B", rows, rows.time_ns, arrays, quality, latest, {"frames": frames})
+        yield Draft(STATE, rows, rows.time_ns, arrays, quality, {"frames": frames})
 
 
 def orientation(utc_ns: NDArray[np.int64], mars: Planet) -> tuple[Floats, Floats]:

@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....model.batches import NO_TIME, ColumnBatch, Quantity
-from ....products.attitude import Navigation
 from ....products.draft import Draft
-from ....products.instrument import Instrument
 from ....products.rotations import Floats
 from ....products.rows import take
+from ..shared.attitude import Navigation
+from ..shared.on_rover import OnRover
+from .kinds import POWER, SOL_ENERGY
 from .rover_calibration import RoverCalibration
 from .traverse import sols
 
@@ -34,7 +35,7 @@ _NUMBERS = (
 )  # fmt: skip
 
 
-class Energy(Instrument):
+class Energy(OnRover):
     """Power, and its sums of a sol."""
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = {"ENGINEERING": frozenset({*_NUMBERS, *PAYLOADS})}
@@ -71,8 +72,7 @@ class Energy(Instrument):
         }
         arrays["battery_charge_percent"] = Quantity(_column(rows, "BATTERY_CHARGE"), "percent", "of the battery")
         arrays["payload_on"] = Quantity(_payloads(rows), "", ", ".join(PAYLOADS), ("row", "payload"))
-        latest = ("generated_w", "used_w", "battery_charge_percent")
-        yield Draft("power", "2C", rows, rows.time_ns, arrays, rows.quality.copy(), latest)
+        yield Draft(POWER, rows, rows.time_ns, arrays, rows.quality.copy())
         yield self._sums(rows, powers, span_s)
 
     def _sums(self, rows: ColumnBatch, powers: Mapping[str, Floats], span_s: Floats) -> Draft:
@@ -96,7 +96,7 @@ class Energy(Instrument):
                 values.max(axis=0, keepdims=True), unit, "highest of the sol", dims
             )
         quality = np.bitwise_or.reduce(rows.quality)[None]
-        return Draft("sol_energy", "2C", rows, rows.time_ns[-1:], arrays, quality, ("generated_wh", "used_wh"))
+        return Draft(SOL_ENERGY, rows, rows.time_ns[-1:], arrays, quality)
 
     def _spans_s(self, rows: ColumnBatch) -> Floats:
         """Seconds from the reading before to each; 0 for the first, after a gap, and where the clock went back."""

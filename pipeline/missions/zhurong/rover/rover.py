@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ....model.batches import ColumnBatch, Quality, Quantity, Ragged
-from ....products.attitude import Navigation, is_attitude, quaternions
 from ....products.context import Context
 from ....products.draft import Draft, column_quantity, flag
-from ....products.instrument import Instrument
 from ....products.rotations import Floats, east_north_up, normalized, roll_pitch_yaw_deg
 from ....products.rows import compact, with_columns
+from ..shared.attitude import Navigation, is_attitude, quaternions
+from ..shared.on_rover import OnRover
+from .kinds import ENGINEERING, EVENT, NAVIGATION
 from .rover_calibration import RoverCalibration
 
 _POSITION = ("POSITION_NORTH", "POSITION_EAST", "POSITION_DOWN")
@@ -55,7 +56,7 @@ _ENGINEERING_LATEST = ("bus_voltage_v", "battery_charge_percent", "battery_tempe
 _EVENT_LATEST = ("severity", "event_id", "text")
 
 
-class Rover(Instrument):
+class Rover(OnRover):
     """Navigation, engineering and events. State: the last position and the distance driven."""
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = {
@@ -90,10 +91,10 @@ class Rover(Instrument):
             yield self._navigation(rows)
         elif rows.container == "ENGINEERING":
             arrays = _renamed(rows, _ENGINEERING)
-            yield Draft("engineering", "01", rows, rows.time_ns, arrays, rows.quality.copy(), _ENGINEERING_LATEST)
+            yield Draft(ENGINEERING, rows, rows.time_ns, arrays, rows.quality.copy())
         else:
             arrays = {**_renamed(rows, _EVENT), "text": Quantity(_texts(rows), "", "what happened, in words")}
-            yield Draft("event", "01", rows, rows.time_ns, arrays, rows.quality.copy(), _EVENT_LATEST)
+            yield Draft(EVENT, rows, rows.time_ns, arrays, rows.quality.copy())
 
     def _drive(self, rows: ColumnBatch) -> Floats:
         """Distance along the track at each row: straight from row to row, from the new zero after a re-zeroing."""
@@ -138,9 +139,8 @@ class Rover(Instrument):
         }
         too_fast = ~(speed <= self.calibration.driving.max_speed_m_s)
         quality = rows.quality | flag(~good, Quality.NO_ATTITUDE) | flag(~good | too_fast, Quality.OUT_OF_RANGE)
-        latest = ("position_enu_m", "heading_deg", "speed_m_s", "distance_m", "drive_mode")
         frames = {"position": "local east, north, up", "body": "X forward, Y right, Z down"}
-        return Draft("navigation", "2B", rows, rows.time_ns, arrays, quality, latest, {"frames": frames})
+        return Draft(NAVIGATION, rows, rows.time_ns, arrays, quality, {"frames": frames})
 
 
 def _renamed(rows: ColumnBatch, names: Mapping[str, tuple[str, str, str]]) -> dict[str, Quantity]:

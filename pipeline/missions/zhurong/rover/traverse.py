@@ -22,12 +22,13 @@ from numpy.typing import NDArray
 
 from ....clock.mars import mars_time
 from ....model.batches import NO_TIME, ColumnBatch, Quantity
-from ....products.attitude import Navigation, is_attitude, quaternions
 from ....products.context import Context, Site
 from ....products.draft import Draft
-from ....products.instrument import Instrument
 from ....products.rotations import Floats, east_north_up, normalized, roll_pitch_yaw_deg
 from ....products.rows import take, with_columns
+from ..shared.attitude import Navigation, is_attitude, quaternions
+from ..shared.on_rover import OnRover
+from .kinds import SOL_DRIVE, TRAVERSE
 from .rover_calibration import DeadReckoning, RoverCalibration
 
 MARS_RADIUS_M = 3_396_190.0
@@ -50,7 +51,7 @@ class _Way:
     n_stops: int = 0
 
 
-class Traverse(Instrument):
+class Traverse(OnRover):
     """Waypoints and sums of a sol. State: the way so far."""
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = {
@@ -106,7 +107,7 @@ class Traverse(Instrument):
             name: Quantity(np.array([value], np.float64), unit, told) for name, (value, unit, told) in sums.items()
         }
         quality = np.bitwise_or.reduce(rows.quality)[None]
-        yield Draft("sol_drive", "2C", rows, rows.time_ns[-1:], arrays, quality, ("distance_m", "odometer_m"))
+        yield Draft(SOL_DRIVE, rows, rows.time_ns[-1:], arrays, quality)
 
     def _advance(self, rows: ColumnBatch, way: _Way) -> dict[str, NDArray[Any]]:
         """Joined positions, odometer and stops of rows with a position; the way goes on."""
@@ -161,9 +162,7 @@ class Traverse(Instrument):
             "frame_id": Quantity(np.asarray(rows.columns["FRAME_ID"]), "1", "of the frame it was sent in"),
         }
         frames = {"position": "local east, north, up", "site": self.context.site.frame if self.context.site else ""}
-        return Draft(
-            "traverse", "2C", rows, rows.time_ns, arrays, rows.quality.copy(), ("distance_m",), {"frames": frames}
-        )
+        return Draft(TRAVERSE, rows, rows.time_ns, arrays, rows.quality.copy(), {"frames": frames})
 
 
 def coordinates(enu: Floats, site: Site | None) -> dict[str, Quantity]:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from ....model.batches import ColumnBatch, Quality, Quantity, Ragged
 from ....products.draft import Draft, column_quantity, flag
+from ....products.kinds import ProductKind
 from ....products.rows import join, owned
 from .image_codecs import MAX_SAMPLES, decode_stripe
 
@@ -168,11 +169,11 @@ def aux_arrays(rows: ColumnBatch, picture: Picture) -> dict[str, Quantity]:
     }
 
 
-def rejected(row: ColumnBatch) -> Draft:
+def rejected(kind: ProductKind, row: ColumnBatch) -> Draft:
     """A stripe that cannot be part of an image: its header, flagged."""
     arrays = {name.lower(): column_quantity(row, name) for name in (*_STRIPE, "IMAGE_ID", "SEQUENCE_ID")}
     bits = row.quality | flag(np.ones(len(row), np.bool_), Quality.OUT_OF_RANGE)
-    return Draft("rejected", "01", row, row.time_ns, arrays, bits, (), {"uncertainty": "not an image"})
+    return Draft(kind, row, row.time_ns, arrays, bits, {"uncertainty": "not an image"})
 
 
 def whole(rows: ColumnBatch, column: str, row: int = 0) -> int:

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ....model.batches import ColumnBatch, Quantity
-from ....products.attitude import AttitudeLimit, attitude_of
 from ....products.calibration import Finite, Positive, Source, Table
 from ....products.rotations import Floats, east_north_up, rotate, rotate_by_mast
+from .attitude import AttitudeLimit, attitude_of
 from .images import whole
 
 LINES_AT_ONCE = 64

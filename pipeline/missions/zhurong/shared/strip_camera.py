@@ -12,20 +12,21 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
 from ....model.batches import NO_TIME, ColumnBatch, Quality, Quantity
-from ....products.attitude import Navigation
 from ....products.calibration import Calibration, Positive, Source, Table
 from ....products.cfdp import FileReceiver, ReceivedFile, is_eof
 from ....products.context import Context
 from ....products.draft import Draft
 from ....products.instrument import Instrument
+from ....products.kinds import ProductKind
 from ....products.rows import with_columns
+from .attitude import Navigation
 from .image_noise import OF_NOISE, ImageNoise
 from .images import LINE_QUALITY
 
@@ -83,6 +84,8 @@ class StripCamera(Instrument):
 
     model = StripCalibration
     max_rows = 4096
+    strip: ClassVar[ProductKind]
+    rejected: ClassVar[ProductKind]
     landed = False
     calibration: StripCalibration
 
@@ -118,7 +121,7 @@ class StripCamera(Instrument):
     def _strip(self, file: ReceivedFile) -> Draft:
         head = self._header(file)
         if head is None:
-            return _rejected(file)
+            return _rejected(self.rejected, file)
         _, ticks, _, n_bands, n_lines, n_samples, binning, _, line_us, exposure_us, altitude_m, *rest = head
         longitude, latitude, azimuth, bias = rest
         counts, have = _samples(file, (n_lines, n_bands, n_samples))
@@ -163,14 +166,13 @@ class StripCamera(Instrument):
         bits |= (
             Quality.OUT_OF_RANGE if not 0 < altitude_m <= self.calibration.scale.highest_altitude_m else Quality(0)
         )
-        latest = ("pixel_scale_m", "swath_m", "mean_radiance")
         lineage = {
             "file_name": file.name,
             "frames": {"place": "IAU Mars, planetocentric, east"},
             "camera_model": self.calibration.scale.words(),
         }
         time_ns = np.array([int.from_bytes(ticks, "big") * _TICK_NS], np.int64)
-        return Draft("strip", "2B", file.rows, time_ns, arrays, np.array([bits], np.uint32), latest, lineage)
+        return Draft(self.strip, file.rows, time_ns, arrays, np.array([bits], np.uint32), lineage)
 
     def _header(self, file: ReceivedFile) -> tuple[Any, ...] | None:
         """Fields of a file's header; None where it is not whole or cannot be true."""
@@ -195,7 +197,7 @@ def _samples(file: ReceivedFile, shape: tuple[int, ...]) -> tuple[NDArray[np.uin
     return counts, file.have[_HEAD.size :].reshape(-1, 2).all(axis=1).reshape(shape)
 
 
-def _rejected(file: ReceivedFile) -> Draft:
+def _rejected(kind: ProductKind, file: ReceivedFile) -> Draft:
     """A file that is no strip."""
     arrays = {
         "transaction": Quantity(np.array([file.transaction]), "", "number of the file"),
@@ -205,13 +207,11 @@ def _rejected(file: ReceivedFile) -> Draft:
     }
     bits = np.array([file.quality() | Quality.OUT_OF_RANGE], np.uint32)
     return Draft(
-        "rejected",
-        "01",
+        kind,
         file.rows,
         np.array([NO_TIME]),
         arrays,
         bits,
-        (),
         {"file_name": file.name, "uncertainty": "not an image"},
     )
 

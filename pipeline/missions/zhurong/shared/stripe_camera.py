@@ -8,21 +8,24 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ....model.batches import ColumnBatch
-from ....products.attitude import Navigation, with_attitude
 from ....products.context import Context
 from ....products.draft import Draft
-from ....products.instrument import Instrument
+from ....products.kinds import ProductKind
+from .attitude import Navigation, with_attitude
 from .images import ImageCollector, is_sound, rejected, whole
+from .on_rover import OnRover
 
 
-class StripeCamera(Instrument):
-    """State: the images whose stripes are still coming."""
+class StripeCamera(OnRover):
+    """State: the images whose stripes are still coming. `rejected`: the kind of stripes that are of no image."""
+
+    rejected: ClassVar[ProductKind]
 
     def __init__(self, calibration: Mapping[str, Any], context: Context) -> None:
         super().__init__(calibration, context)
@@ -35,7 +38,7 @@ class StripeCamera(Instrument):
         """Of one stripe."""
         known = whole(rows, "CAMERA") in self.cameras()
         if not known or not is_sound(rows) or self._collector.is_late(rows):
-            yield rejected(rows)
+            yield rejected(self.rejected, rows)
             return
         for image in self._collector.feed(rows):
             yield from self.image(image)

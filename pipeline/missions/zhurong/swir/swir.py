@@ -26,10 +26,12 @@ from ....model.batches import ColumnBatch, Quality, Quantity
 from ....products.calibration import Calibration, Finite, Positive, Source, Table
 from ....products.context import Context
 from ....products.draft import Draft, any_beyond_row, column_quantity, flag
-from ....products.instrument import Instrument
+from ....products.kinds import ProductKind
 from ....products.rotations import Floats
 from ....products.rows import take
+from ..shared.on_rover import OnRover
 from .bands import Bands, band_depths
+from .kinds import BANDS, RADIANCE, REFLECTANCE
 
 _END_OF_SCALE = 65535
 _SPECTRUM = ("row", "channel")
@@ -94,7 +96,7 @@ class SwirCalibration(Calibration):
     bands: Bands
 
 
-class Swir(Instrument):
+class Swir(OnRover):
     """SWIR, a point at a time. State: dark and panel of the point seen last, for a point cut by `max_rows`."""
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = {
@@ -129,13 +131,13 @@ class Swir(Instrument):
             self._panel = panel.values.mean(axis=0), np.sqrt((panel.sigma**2).sum(axis=0)) / is_panel.sum()
         quality = self._quality(lit, radiance)
         point = {"wavelength_medium": "vacuum", "point_id": self._point}
-        yield self._draft("radiance", "2A", lit, radiance, quality, point)
+        yield self._draft(RADIANCE, lit, radiance, quality, point)
         targets = np.asarray(lit.columns["KIND"]) == "TARGET"
         if targets.any():
             ratio = self._reflectance(radiance[targets])
             bits = quality[targets] | self._against_panel(ratio.values)
             rows = take(lit, targets)
-            yield self._draft("reflectance", "2C", rows, ratio, bits, point)
+            yield self._draft(REFLECTANCE, rows, ratio, bits, point)
             yield self._bands(rows, ratio, bits, point)
 
     def _see_point(self, rows: ColumnBatch, kind: NDArray[Any]) -> None:
@@ -192,13 +194,13 @@ class Swir(Instrument):
 
     def _draft(
         self,
-        product: str,
-        level: str,
+        kind: ProductKind,
         rows: ColumnBatch,
         spectra: Spectra,
         quality: NDArray[np.uint32],
         lineage: Mapping[str, Any],
     ) -> Draft:
+        product = kind.name
         unit = _RADIANCE_UNIT if product == "radiance" else "1"
         what = "spectral radiance" if product == "radiance" else "reflectance against the white panel"
         temperature = np.asarray(rows.columns["AOTF_TEMPERATURE"], np.float64)
@@ -213,8 +215,7 @@ class Swir(Instrument):
             "gain": column_quantity(rows, "GAIN", "1", "factor"),
             "exposure_us": column_quantity(rows, "EXPOSURE", "us", "exposure time"),
         }
-        latest = (f"mean_{product}", "point_id", "kind")
-        return Draft(product, level, rows, rows.time_ns, arrays, quality, latest, lineage)
+        return Draft(kind, rows, rows.time_ns, arrays, quality, lineage)
 
     def _bands(
         self, rows: ColumnBatch, reflectance: Spectra, quality: NDArray[np.uint32], lineage: Mapping[str, Any]
@@ -232,7 +233,7 @@ class Swir(Instrument):
             "band_centre_nm": Quantity(np.array([one.centre_nm for one in bands.band]), "nm", "in vacuum", of_band),
             "point_id": column_quantity(rows, "POINT_ID"),
         }
-        return Draft("bands", "2C", rows, rows.time_ns, arrays, quality, ("point_id",), lineage)
+        return Draft(BANDS, rows, rows.time_ns, arrays, quality, lineage)
 
     @staticmethod
     def _warmer(rows: ColumnBatch, reference_degc: float) -> Floats:

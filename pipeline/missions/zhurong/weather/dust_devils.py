@@ -20,16 +20,17 @@ from ....model.batches import NO_TIME, ColumnBatch, Event, Quantity
 from ....products.calibration import outside
 from ....products.context import Context
 from ....products.draft import Draft
-from ....products.instrument import Instrument
 from ....products.rotations import Floats
 from ....products.rows import join, sample_times, take
+from ..shared.on_rover import OnRover
 from .dips import Dip, fit_dip, lowest_samples
+from .kinds import DUST_DEVIL
 from .weather import END_OF_SCALE, Weather, WeatherCalibration, pressure_pa, thermistor_degc
 
 _GROUP_NS = 60_000_000_000
 
 
-class DustDevils(Instrument):
+class DustDevils(OnRover):
     """State: the samples from one window before those not yet judged, and their packets without columns."""
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = Weather.containers
@@ -141,7 +142,7 @@ class DustDevils(Instrument):
             "background_pressure_pa": Quantity(np.array([dip.background_pa]), "Pa", "pressure without the dip"),
         }
         bits = np.bitwise_or.reduce(packets.quality, keepdims=True)
-        yield Draft("dust_devil", "2C", packets, np.array([time_ns]), arrays, bits, ("depth_pa", "width_s"))
+        yield Draft(DUST_DEVIL, packets, np.array([time_ns]), arrays, bits)
         received_ns = int(packets.received_ns[-1])
         details = {"onboard_ns": time_ns, "depth_pa": round(dip.depth_pa, 3), "width_s": round(width_s, 2)}
         text = f"dust devil: the pressure dipped by {dip.depth_pa:.1f} Pa for {width_s:.0f} s"

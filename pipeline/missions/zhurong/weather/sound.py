@@ -22,8 +22,9 @@ import numpy as np
 from ....model.batches import ColumnBatch, Quality, Quantity, Ragged
 from ....products.calibration import outside
 from ....products.draft import Draft, column_quantity, flag
-from ....products.instrument import Instrument
 from ....products.rotations import Floats
+from ..shared.on_rover import OnRover
+from .kinds import SOUND
 from .weather import WeatherCalibration
 
 SEGMENT = 1024
@@ -35,7 +36,7 @@ _FULL_SCALE = 32767
 _MIN_SAMPLES = 16
 
 
-class SoundBursts(Instrument):
+class SoundBursts(OnRover):
     """Sound, a burst at a time."""
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = {
@@ -59,8 +60,7 @@ class SoundBursts(Instrument):
         arrays = {**_burst(rows, pressure, rate_hz), **_spectra(pressure, rate_hz)}
         sigma = np.array([self.calibration.noise.sound_pa])
         arrays["sound_pressure_pa_sigma"] = Quantity(sigma, "Pa", "one sigma of a sample, noise alone")
-        latest = ("sound_level_db", "burst_id")
-        yield Draft("sound", "2A", rows, rows.time_ns, arrays, bits, latest)
+        yield Draft(SOUND, rows, rows.time_ns, arrays, bits)
 
     def _pressure_pa(self, counts: Floats, gain_db: float) -> Floats:
         sound = self.calibration.sound

@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from ....model.batches import ColumnBatch, Quality, Quantity
-from ....products.attitude import AttitudeLimit, Navigation, attitude_of, with_attitude
 from ....products.calibration import Calibration, Finite, Positive, Range, Source, Table, outside
 from ....products.draft import Draft, flag
-from ....products.instrument import Instrument
 from ....products.rotations import Floats, roll_pitch_yaw_deg
 from ....products.rows import sample_times
+from ..shared.attitude import AttitudeLimit, Navigation, attitude_of, with_attitude
+from ..shared.on_rover import OnRover
+from .kinds import METEOROLOGY
 
 END_OF_SCALE = 65535
 _ZERO_DEGC_K = 273.15
@@ -132,7 +133,7 @@ class WeatherCalibration(Calibration):
     sound: Sound
 
 
-class Weather(Instrument):
+class Weather(OnRover):
     """Temperature, pressure and wind, sample by sample."""
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = {
@@ -183,8 +184,7 @@ class Weather(Instrument):
         flat = {name: Quantity(q.values.ravel(), q.unit, q.description) for name, q in arrays.items()}
         flat["air_temperature_k_sigma"] = _constant(calibration.noise.air_degc, "K")
         flat["pressure_pa_sigma"] = _constant(calibration.noise.pressure_pa, "Pa")
-        latest = ("air_temperature_k", "pressure_pa", "wind_speed_m_s", "wind_from_direction_deg")
-        yield Draft("meteorology", "2B", rows, self._sample_ns(rows).ravel(), flat, quality.ravel(), latest)
+        yield Draft(METEOROLOGY, rows, self._sample_ns(rows).ravel(), flat, quality.ravel())
 
     def _sample_ns(self, rows: ColumnBatch) -> NDArray[np.int64]:
         interval_ns = round(self.calibration.sample_interval_s * 1e9)

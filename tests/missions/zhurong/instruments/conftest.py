@@ -6,11 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from downlink_pipeline.clock.onboard import OnboardClock
+from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.batches import ColumnBatch, Ragged
-from downlink_pipeline.products import REGISTER, Context, Site, Suite, family
+from downlink_pipeline.products import Context, Site, Suite
+from downlink_pipeline.products.instrument import family
 
 CALIBRATION = Path(__file__).parents[4] / "configs/zhurong/calibration"
-NAMES = tuple(REGISTER)
+INSTRUMENTS = load_mission(str(CALIBRATION.parent)).instruments
 EPOCH_NS = 1_451_577_600_000_000_000  # 2015-12-31T16:00:00Z
 SITE = Site(109.908440, 25.083319, -4918.556, "MARS_COORDINATE_SYSTEM", 52386, "landing site")
 
@@ -138,16 +140,20 @@ def rows():
 
 @pytest.fixture(scope="session")
 def calibrations():
-    return {name: tomllib.loads((CALIBRATION / f"{name}.toml").read_text()) for name in map(family, NAMES)}
+    return {
+        name: tomllib.loads((CALIBRATION / f"{name}.toml").read_text())
+        for name in {family(*one) for one in INSTRUMENTS.items()}
+    }
 
 
 @pytest.fixture
 def suite(calibrations):
     """A suite of some instruments, or of all."""
 
-    def make(*names, window_s=10.0, site=SITE, **context):
+    def make(*names, window_s=10.0, site=SITE, more=None, **context):
+        known = {**INSTRUMENTS, **(more or {})}
         return Suite(
-            names or NAMES,
+            {name: known[name] for name in names or INSTRUMENTS},
             calibrations,
             Context("zhurong", "test", OnboardClock(EPOCH_NS), site, window_s, {"dictionary": "abc"}, **context),
         )

@@ -1,7 +1,7 @@
-"""What docs/instruments/add-your-own.md says is done here, and a packet is sent through."""
+"""What docs/instruments/add-your-own.md says is done here, and a packet is sent through: a folder, and nothing else."""
 
+import importlib
 import re
-import shutil
 import struct
 import sys
 from pathlib import Path
@@ -11,48 +11,32 @@ import numpy as np
 import pytest
 from downlink_pipeline.dictionary.decoder import Decoder
 from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.missions import zhurong
 from downlink_pipeline.model.batches import PacketBatch
 from downlink_pipeline.processing.chain import product_context
-from downlink_pipeline.products import REGISTER, Suite
+from downlink_pipeline.products import Suite
 
-ROOT = Path(__file__).parents[4]
-PAGE = (ROOT / "docs/instruments/add-your-own.md").read_text()
+PAGE = (Path(__file__).parents[4] / "docs/instruments/add-your-own.md").read_text()
 # the last file named before each block is the one that it belongs to
 BLOCKS = {
-    re.findall(r"`([\w./-]+\.\w+)`", before)[-1]: block
+    re.findall(r"`((?:dosimeter|tests)/\w+\.\w+)`", before)[-1]: block
     for before, block in re.findall(r"((?:(?!```).)*?)```\w+\n(.*?)```", PAGE, re.DOTALL)
 }
 
 
-def module(name, file, monkeypatch):
-    made = ModuleType(name)
-    monkeypatch.setitem(sys.modules, name, made)
-    exec(compile(BLOCKS[file], file, "exec"), made.__dict__)
-    return made
-
-
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """A copy of Zhurong's mission with the pieces of the page, and its module registered."""
-    mission = tmp_path / "configs/zhurong"
-    shutil.copytree(ROOT / "configs/zhurong", mission)
-    (tmp_path / "configs/zhurong/calibration/dosimeter.toml").write_text(
-        BLOCKS["configs/zhurong/calibration/dosimeter.toml"]
-    )
-    xml = (mission / "telemetry.xml").read_text().rstrip()
-    assert xml.endswith("</SpaceSystem>")
-    (mission / "telemetry.xml").write_text(
-        xml.removesuffix("</SpaceSystem>") + BLOCKS["configs/zhurong/telemetry.xml"] + "</SpaceSystem>\n"
-    )
-    settings = (mission / "mission.toml").read_text()
-    (mission / "mission.toml").write_text(settings.replace("instruments = [", 'instruments = ["dosimeter", ', 1))
-    name = "downlink_pipeline.missions.zhurong.dosimeter.dosimeter"
-    made = module(name, "pipeline/missions/zhurong/dosimeter/dosimeter.py", monkeypatch)
-    name, place, kind = re.search(r'`"(\w+)": "([\w.]+):(\w+)",`', PAGE).groups()
-    assert made.__name__ == f"downlink_pipeline{place}"
-    monkeypatch.setitem(REGISTER, name, getattr(made, kind))
-    monkeypatch.chdir(tmp_path)
-    return mission
+    """The folder of the page, as if it were one of Zhurong's package; no other file changes."""
+    for name, text in BLOCKS.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(text)
+    (tmp_path / "dosimeter/__init__.py").touch()
+    monkeypatch.setattr(zhurong, "__path__", [*zhurong.__path__, str(tmp_path)])
+    monkeypatch.syspath_prepend(str(tmp_path / "sys"))  # what was found before is looked for anew
+    importlib.invalidate_caches()
+    yield tmp_path
+    for name in [name for name in sys.modules if ".zhurong.dosimeter" in name]:
+        del sys.modules[name]
 
 
 def packet(counts, degc):
@@ -68,27 +52,31 @@ def packet(counts, degc):
 
 def test_the_page_has_its_five_pieces():
     assert list(BLOCKS) == [
-        "configs/zhurong/telemetry.xml",
-        "configs/zhurong/calibration/dosimeter.toml",
-        "pipeline/missions/zhurong/dosimeter/dosimeter.py",
-        "tests/missions/zhurong/instruments/test_dosimeter.py",
+        "dosimeter/packets.xml",
+        "dosimeter/calibration.toml",
+        "dosimeter/kinds.py",
+        "dosimeter/dosimeter.py",
+        "tests/test_dosimeter.py",
     ]
 
 
-def test_a_packet_of_the_new_instrument_becomes_its_product(folder):
-    mission = load_mission(str(folder))
+@pytest.mark.usefixtures("folder")
+def test_a_packet_of_the_new_instrument_becomes_its_product():
+    mission = load_mission("zhurong")
     columns = Decoder(mission.plan, mission.time_terms).decode(packet(50, 45.0))
     suite = Suite(mission.instruments, mission.calibrations, product_context(mission, "test"))
     (product,) = [*suite.feed(columns), *suite.flush()]
     assert (product.instrument, product.product, product.time.sol) == ("dosimeter", "dose", (11, 11))
     assert product.arrays["dose_rate"].values == pytest.approx([1e-8 / 1.1])
+    assert product.arrays["dose_rate"].unit == "Gy s-1"
     assert product.lineage["calibration"]["sources"] == {"crystal": "assumed"}
 
 
 @pytest.mark.usefixtures("folder")
-def test_the_tests_of_the_page_pass(rows, monkeypatch):
-    tests = module("test_dosimeter", "tests/missions/zhurong/instruments/test_dosimeter.py", monkeypatch)
+def test_the_tests_of_the_page_pass():
+    tests = ModuleType("test_dosimeter")
+    exec(compile(BLOCKS["tests/test_dosimeter.py"], "test_dosimeter.py", "exec"), tests.__dict__)
     names = [name for name in vars(tests) if name.startswith("test_")]
     assert len(names) == 2
     for name in names:
-        getattr(tests, name)(rows)
+        getattr(tests, name)()

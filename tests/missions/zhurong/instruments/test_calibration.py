@@ -1,9 +1,16 @@
 import copy
 
 import pytest
-from downlink_pipeline.products import REGISTER, check_calibration, family
+from downlink_pipeline.mission.packages import find_package
+from downlink_pipeline.products.calibration import problems
+from downlink_pipeline.products.instrument import family
 
-NAMES = sorted({family(name) for name in REGISTER})
+INSTRUMENTS = {name: one.load() for name, one in find_package("zhurong").instruments.items()}
+NAMES = sorted({family(*one) for one in INSTRUMENTS.items()})
+
+
+def check_calibration(name, table):
+    return problems(INSTRUMENTS[name].model, table)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -64,10 +71,6 @@ def test_all_problems_come_at_once(spoiled):
         table["more"] = 1
 
     assert sorted(spoiled("weather", change)) == ["more", "pressure.valid_pa", "wind.a_mw_per_k"]
-
-
-def test_an_instrument_that_is_not_there_is_a_problem():
-    assert "no instrument 'camera'" in check_calibration("camera", {})[0][1]
 
 
 @pytest.mark.parametrize(

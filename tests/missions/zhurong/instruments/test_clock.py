@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 from downlink_pipeline.clock.onboard import NO_CORRELATION, ClockSegment, OnboardClock
+from downlink_pipeline.missions.zhurong.clock.clock import Clock
+from downlink_pipeline.missions.zhurong.weather.weather import Weather
 from downlink_pipeline.model.batches import Quality
 from downlink_pipeline.products import Context, Suite
 
@@ -109,7 +111,7 @@ def test_products_have_the_correlation_of_the_mission_and_no_other(suite, rows):
 @pytest.fixture
 def weather(rows, calibrations):
     def make(clock):
-        one = Suite(["weather"], calibrations, Context("zhurong", "test", clock))
+        one = Suite({"weather": Weather}, calibrations, Context("zhurong", "test", clock))
         return [*one.feed([rows("WEATHER", [START_S + 5.0])]), *one.flush()][0]
 
     return make
@@ -125,7 +127,7 @@ def test_a_new_correlation_changes_times_and_lineage_but_not_the_id_of_a_product
 
 @pytest.mark.parametrize(("ahead_ms", "n"), [(425, 0), (430, 1)])
 def test_a_correlation_in_use_that_no_longer_holds_is_told(ahead_ms, n, rows, calibrations):
-    one = Suite(["clock"], calibrations, Context("zhurong", "test", correlated(425)))
+    one = Suite({"clock": Clock}, calibrations, Context("zhurong", "test", correlated(425)))
     one.feed([packets(rows, ahead_ms=ahead_ms)])
     one.flush()
     assert [event.kind for event in one.drain_events()].count("clock-correlation") == n

@@ -9,11 +9,13 @@ from downlink_pipeline.model.batches import Event
 from downlink_pipeline.products.calibration import Calibration
 from downlink_pipeline.products.draft import Draft
 from downlink_pipeline.products.instrument import Instrument
-from downlink_pipeline.products.register import REGISTER
+from downlink_pipeline.products.kinds import ProductKind
 from downlink_pipeline.products.rows import take
 from downlink_pipeline.products.suite import Suite
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+VALUE = ProductKind("alarming", "value", "01", {})
 
 
 class Alarming(Instrument):
@@ -22,7 +24,7 @@ class Alarming(Instrument):
 
     def drafts(self, rows):
         values = rows.columns["VALUE"]
-        yield Draft("value", "01", rows, rows.time_ns, {}, rows.quality)
+        yield Draft(VALUE, rows, rows.time_ns, {}, rows.quality)
         for row in np.flatnonzero(values > 5):
             details = {"onboard_ns": int(rows.time_ns[row])}
             yield Event("warning", "above five", f"it is {values[row]:g}", int(rows.received_ns[row]), details)
@@ -32,10 +34,9 @@ class Alarming(Instrument):
 
 
 @pytest.fixture
-def alarming(monkeypatch, suite):
-    monkeypatch.setitem(REGISTER, "alarming", Alarming)
+def alarming(suite):
     context = suite("rover")._context
-    return lambda: Suite(("alarming",), {"alarming": {"version": "1"}}, context)
+    return lambda: Suite({"alarming": Alarming}, {"alarming": {"version": "1"}}, context)
 
 
 @pytest.fixture

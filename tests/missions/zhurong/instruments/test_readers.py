@@ -6,11 +6,12 @@ from typing import ClassVar
 import numpy as np
 import pytest
 from downlink_pipeline.missions.zhurong.weather.weather import WeatherCalibration
-from downlink_pipeline.model.batches import Quantity
-from downlink_pipeline.products import REGISTER
 from downlink_pipeline.products.draft import Draft
 from downlink_pipeline.products.instrument import Instrument
+from downlink_pipeline.products.kinds import ProductKind
 from downlink_pipeline.products.rows import take
+
+COUNT = ProductKind("weather", "climate", "2C", {"n": ("i8", "row", "1", "")})
 
 
 class Climate(Instrument):
@@ -25,14 +26,13 @@ class Climate(Instrument):
 
     def drafts(self, rows):
         first = rows.time_ns[:1]
-        count = {"n": Quantity(np.array([len(rows)]), "1")}
-        yield Draft("climate", "2C", rows, first, count, np.zeros(1, np.uint32))
+        count = {"n": np.array([len(rows)])}
+        yield Draft(COUNT, rows, first, count, np.zeros(1, np.uint32))
 
 
 @pytest.fixture
-def both(monkeypatch, suite):
-    monkeypatch.setitem(REGISTER, "climate", Climate)
-    return lambda **context: suite("weather", "climate", **context)
+def both(suite):
+    return lambda **context: suite("weather", "climate", more={"climate": Climate}, **context)
 
 
 @pytest.fixture
@@ -68,7 +68,6 @@ def test_any_split_gives_each_reader_the_same_products(both, packets, edges):
     assert sorted(told([*made, *split.flush()])) == sorted(told(expected))
 
 
-def test_a_reader_that_is_not_wanted_makes_nothing(suite, monkeypatch, packets):
-    monkeypatch.setitem(REGISTER, "climate", Climate)
-    one = suite("weather")
+def test_a_reader_that_is_not_wanted_makes_nothing(suite, packets):
+    one = suite("weather", more={"climate": Climate})
     assert {p.product for p in [*one.feed([packets]), *one.flush()]} == {"meteorology"}

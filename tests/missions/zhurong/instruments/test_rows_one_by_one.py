@@ -38,7 +38,7 @@ def some(packets, part, **other):
 def told(mission, pieces, *, timed, window_s):
     """All messages of the pieces, without any instrument, so that every container is told as it is."""
     decoder = Decoder(mission.plan, mission.time_terms if timed else ())
-    suite = Suite((), {}, Context("m", "s", OnboardClock(0), None, window_s))
+    suite = Suite({}, {}, Context("m", "s", OnboardClock(0), None, window_s))
     products = [product for piece in pieces for product in suite.feed(decoder.decode(piece))]
     messages = [product_message(product) for product in (*products, *suite.flush())]
     return sorted((message.topic, message.payload) for message in messages)
@@ -66,7 +66,7 @@ def test_any_split_of_packets_gives_the_same_messages(mission, packets, timed, w
 def test_a_live_row_gives_the_message_that_it_gives_later(mission, packets, timed, window_s):
     whole = some(packets, slice(None), received_ns=1_000_000 * (1 + np.arange(N_PACKETS)))
     decoder = Decoder(mission.plan, mission.time_terms if timed else ())
-    suite = Suite((), {}, Context("m", "s", OnboardClock(0), None, window_s))
+    suite = Suite({}, {}, Context("m", "s", OnboardClock(0), None, window_s))
     products, n_rows = [], 0
     for i in range(N_PACKETS):
         batches = decoder.decode(some(whole, slice(i, i + 1)))

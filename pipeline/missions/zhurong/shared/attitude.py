@@ -8,17 +8,18 @@ no difference. Dropped: navigation rows without a time or with a quaternion that
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.batches import NO_TIME, ColumnBatch
-from .calibration import Positive, Source, Table
-from .rotations import Floats, normalized
-from .rows import with_columns
-from .track import NEVER_NS, Jumps, Track
+from ....model.batches import NO_TIME, ColumnBatch
+from ....products.calibration import Positive, Source, Table
+from ....products.instrument import Auxiliary
+from ....products.rotations import Floats, normalized
+from ....products.rows import with_columns
+from ....products.track import NEVER_NS, Jumps, Track
 
 CONTAINER = "NAVIGATION"
 QUATERNION = ("Q_SCALAR", "Q_X", "Q_Y", "Q_Z")
@@ -72,15 +73,17 @@ def is_attitude(quaternion: Floats) -> NDArray[np.bool_]:
     return np.asarray(np.abs(length - 1) <= _LENGTH_TOLERANCE)
 
 
-class Navigation:
+class Navigation(Auxiliary):
     """The last rows of navigation, and of the solar wings' currents. State: their tracks, and the clock's jumps."""
+
+    containers = NAVIGATION_CONTAINERS
 
     def __init__(self) -> None:
         self._attitude = Track(_WIDTH)
         self._power = Track(1)
         self._jumps = Jumps()
 
-    def feed(self, batches: Iterable[ColumnBatch], jumps: NDArray[np.int64]) -> None:
+    def feed(self, batches: Sequence[ColumnBatch], jumps: NDArray[np.int64]) -> None:
         """Take NAVIGATION and ENGINEERING rows in order, and the orders at which the clock went back (ascending)."""
         self._jumps.feed(jumps)
         for rows in batches:

@@ -1,0 +1,103 @@
+"""The instruments that a mission file names, found in mission packages.
+
+In: names of `[products] instruments`. Out: their classes, product kinds, folders and packages. A name is looked for in
+the package of the mission first, then in all others; `*` is every other instrument of the mission's package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..model.errors import ConfigError
+from ..products.instrument import Instrument, family
+from ..products.kinds import ProductKind
+from .packages import ALL, InstalledPackage, KnownInstrument, find_package, usable_packages
+from .schema import Tell
+
+_KEY = "products.instruments"
+
+
+@dataclass(frozen=True, slots=True)
+class MissionInstruments:
+    """`classes`: by name. `families`: the instrument that stands for each calibration file, by the file's name.
+
+    `kinds`: what they make, by `instrument/product`. `dictionary`: XTCE files of their folders.
+    """
+
+    classes: Mapping[str, type[Instrument]] = field(default_factory=dict)
+    families: Mapping[str, KnownInstrument] = field(default_factory=dict)
+    kinds: Mapping[str, ProductKind] = field(default_factory=dict)
+    packages: tuple[InstalledPackage, ...] = ()
+    dictionary: tuple[Path, ...] = ()
+
+
+def resolve_instruments(names: Sequence[str], mission: str, folder: Path, tell: Tell) -> MissionInstruments:
+    """Find and import the instruments of a mission; `tell` takes the key and what is wrong."""
+    if not names:
+        return MissionInstruments()
+    try:
+        own = _own_package(mission, folder)
+    except ConfigError as error:
+        tell(_KEY, str(error))
+        return MissionInstruments()
+    packages: dict[str, InstalledPackage] = {own.name: own} if own else {}
+    found: dict[str, KnownInstrument] = {}
+    for name in _expanded(names, own, tell):
+        if own and name in own.instruments:
+            found[name] = own.instruments[name]
+        elif (other := _elsewhere(name, own, tell)) is not None:
+            packages[other.name] = other
+            found[name] = other.instruments[name]
+    return _loaded(found, tuple(packages.values()), tell)
+
+
+def _own_package(mission: str, folder: Path) -> InstalledPackage | None:
+    """The package of the mission's name, or the one that brings its folder."""
+    if (own := find_package(mission)) is not None:
+        return own
+    of_folder = (one for one in usable_packages()[0] if one.mission_folder == folder)
+    return next(of_folder, None)
+
+
+def _expanded(names: Sequence[str], own: InstalledPackage | None, tell: Tell) -> list[str]:
+    """The names, each once, with those that `*` stands for."""
+    if ALL in names and own is None:
+        tell(_KEY, f"'{ALL}' stands for the instruments of the mission's package, and there is none")
+    others = [name for name in sorted(own.instruments) if name not in names] if own else []
+    every = [one for name in names for one in (others if name == ALL else [name])]
+    return list(dict.fromkeys(every))
+
+
+def _elsewhere(name: str, own: InstalledPackage | None, tell: Tell) -> InstalledPackage | None:
+    """The one package, not the mission's own, that has an instrument of this name."""
+    usable, problems = usable_packages()
+    having = [one for one in usable if name in one.instruments]
+    if len(having) == 1:
+        return having[0]
+    if having:
+        tell(_KEY, f"several packages have an instrument '{name}': {', '.join(one.name for one in having)}")
+        return None
+    known = sorted(own.instruments if own else {each for one in usable for each in one.instruments})
+    text = f"there is no instrument '{name}': {', '.join(known) or 'no package brings any'}"
+    tell(_KEY, "; ".join([text, *problems]))
+    return None
+
+
+def _loaded(
+    known: Mapping[str, KnownInstrument], packages: tuple[InstalledPackage, ...], tell: Tell
+) -> MissionInstruments:
+    classes: dict[str, type[Instrument]] = {}
+    families: dict[str, KnownInstrument] = {}
+    for name, one in known.items():
+        try:
+            classes[name] = one.load()
+        except ConfigError as error:
+            tell(_KEY, str(error))
+            continue
+        families.setdefault(family(name, classes[name]), one)
+    folders = {one.module: one for name, one in known.items() if name in classes}.values()
+    kinds = {kind.topic: kind for one in folders for kind in one.folder.kinds if kind.instrument in families}
+    files = tuple(one.path / name for one in folders for name in one.folder.dictionary)
+    return MissionInstruments(classes, families, kinds, packages, files)

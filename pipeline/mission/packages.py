@@ -1,0 +1,193 @@
+"""Mission packages that are installed, found by their entry points (group `downlink.missions`).
+
+In: what is installed beside this package. Out: `InstalledPackage`s, each imported when it is asked for. A package that
+cannot be used (import error, other interface, two of one name) is one `ConfigError` of one line for whoever asks for
+it, and hurts no other.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from ..model.errors import ConfigError
+from ..model.printable import printable
+from ..products.instrument import Instrument
+from ..products.kinds import ProductKind
+from ..products.package import INTERFACE, KINDS_MODULE, InstrumentFolder, MissionPackage
+
+GROUP = "downlink.missions"
+ALL = "*"
+"""In `instruments` of a mission file: every other instrument of the mission's package."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownInstrument:
+    """An instrument of a package, not imported yet. `path`: its folder; `module`: the package of that folder."""
+
+    name: str
+    place: str
+    module: str
+    path: Path
+    folder: InstrumentFolder
+
+    def load(self) -> type[Instrument]:
+        """Import its class. ConfigError, in one line, where that fails."""
+        what = f"instrument '{self.name}' of {self.module}"
+        found = load_place(self.module, self.place, what)
+        if not (isinstance(found, type) and issubclass(found, Instrument)):
+            raise ConfigError(f"{what}: {self.place} is no Instrument")
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class InstalledPackage:
+    """A package that was imported and is what it must be. `distribution`: its name and version."""
+
+    name: str
+    distribution: str
+    package: MissionPackage
+    instruments: Mapping[str, KnownInstrument] = field(repr=False)
+    folders: tuple[tuple[str, InstrumentFolder], ...] = field(repr=False)
+    """Its folders of instruments: module and declaration."""
+
+    @property
+    def path(self) -> Path:
+        """Where its module lies."""
+        return _path_of(self.package.module)
+
+    @property
+    def mission_folder(self) -> Path | None:
+        """The folder of its mission file, if it brings one."""
+        folder = self.path / self.package.folder
+        return folder if (folder / "mission.toml").is_file() else None
+
+    @property
+    def kinds(self) -> Iterator[ProductKind]:
+        """All kinds of product that its folders declare."""
+        return (kind for _, folder in self.folders for kind in folder.kinds)
+
+    @property
+    def words(self) -> str:
+        """For operators: which package this is, and from where."""
+        return f"package {self.package.module} of {self.distribution}"
+
+    def load(self, place: str) -> Any:
+        """Import a part that the package names, `module:object`. ConfigError, in one line, where that fails."""
+        return load_place(self.package.module, place, self.words)
+
+    def looks(self) -> list[Any]:
+        """Import the tabs of the live page that it brings, those of its folders first."""
+        own = [(self.package.module, place) for place in self.package.looks]
+        places = [(module, place) for module, folder in self.folders for place in folder.looks]
+        return [load_place(module, place, self.words) for module, place in (*places, *own)]
+
+
+def package_names() -> list[str]:
+    """The names that installed packages bring, whether they can be used or not."""
+    return sorted({one.name for one in _entry_points()})
+
+
+def find_package(name: str) -> InstalledPackage | None:
+    """Give the installed package of this name; None where there is none. ConfigError where it cannot be used."""
+    named = [one for one in _entry_points() if one.name == name]
+    if not named:
+        return None
+    if len(named) > 1:
+        who = " and ".join(sorted(f"{_distribution(one)} ({one.value})" for one in named))
+        raise ConfigError(f"mission package '{name}' is there twice, of {who}: uninstall one of them")
+    return _installed(named[0], tuple(sys.path))
+
+
+def usable_packages() -> tuple[list[InstalledPackage], list[str]]:
+    """Every installed package that can be used, and for each other one a line that says why it cannot."""
+    found, problems = [], []
+    for name in package_names():
+        try:
+            one = find_package(name)
+        except ConfigError as error:
+            problems.append(str(error))
+        else:
+            found += [one] if one else []
+    return found, problems
+
+
+def load_place(module: str, place: str, what: str) -> Any:
+    """Import `module:object`, the module within `module`. ConfigError, in one line, where that fails."""
+    inner, _, name = place.partition(":")
+    full = f"{module}.{inner}" if inner else module
+    try:
+        return getattr(import_module(full), name)
+    except Exception as error:
+        raise ConfigError(f"{what} cannot be used: {place}: {_one_line(error)}") from error
+
+
+@lru_cache(16)
+def _found(path: tuple[str, ...]) -> tuple[EntryPoint, ...]:  # noqa: ARG001 - what is installed follows from it
+    found = {(one.name, one.value, _distribution(one)): one for one in entry_points(group=GROUP)}
+    return tuple(found.values())
+
+
+def _entry_points() -> tuple[EntryPoint, ...]:
+    return _found(tuple(sys.path))
+
+
+@lru_cache(64)
+def _installed(point: EntryPoint, path: tuple[str, ...]) -> InstalledPackage:  # noqa: ARG001 - as above
+    """Import a package and look at all it declares. ConfigError in one line where something is wrong."""
+    what = f"mission package '{point.name}' of {_distribution(point)}"
+    try:
+        package = point.load()
+    except Exception as error:
+        raise ConfigError(f"{what} cannot be used: {_one_line(error)}") from error
+    if not isinstance(package, MissionPackage):
+        raise ConfigError(f"{what} cannot be used: {point.value} is no MissionPackage")
+    if package.interface != INTERFACE:
+        raise ConfigError(
+            f"{what} cannot be used: it is written for interface {package.interface}, and this downlink has {INTERFACE}"
+        )
+    folders = tuple(_folders(package, what))
+    return InstalledPackage(point.name, _distribution(point), package, _instruments(folders, what), folders)
+
+
+def _folders(package: MissionPackage, what: str) -> Iterator[tuple[str, InstrumentFolder]]:
+    roots = [Path(place) for place in import_module(package.module).__path__]
+    for path in sorted(path for root in roots for path in root.glob(f"*/{KINDS_MODULE}.py")):
+        module = f"{package.module}.{path.parent.name}"
+        folder = load_place(module, f"{KINDS_MODULE}:INSTRUMENT", what)
+        if not isinstance(folder, InstrumentFolder):
+            raise ConfigError(f"{what} cannot be used: {module}.{KINDS_MODULE}:INSTRUMENT is no InstrumentFolder")
+        problems = [problem for kind in folder.kinds for problem in kind.problems()]
+        if problems:
+            raise ConfigError(f"{what} cannot be used: {'; '.join(problems)}")
+        yield module, folder
+
+
+def _instruments(folders: tuple[tuple[str, InstrumentFolder], ...], what: str) -> dict[str, KnownInstrument]:
+    found: dict[str, KnownInstrument] = {}
+    for module, folder in folders:
+        for name, place in folder.instruments.items():
+            if name in found:
+                raise ConfigError(
+                    f"{what} cannot be used: {found[name].module} and {module} have an instrument '{name}'"
+                )
+            found[name] = KnownInstrument(name, place, module, _path_of(module), folder)
+    return found
+
+
+def _path_of(module: str) -> Path:
+    return Path(next(iter(import_module(module).__path__)))
+
+
+def _distribution(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "an unknown distribution"
+
+
+def _one_line(error: BaseException) -> str:
+    return printable(" ".join(f"{type(error).__name__}: {error}".split()))[:400]

@@ -1,0 +1,62 @@
+"""MOMAG, the orbiter's magnetometer: products."""
+
+from __future__ import annotations
+
+from ....products.kinds import ProductKind, View
+from ....products.package import InstrumentFolder
+
+FIELD = ProductKind(
+    "momag",
+    "field",
+    "2B",
+    {
+        "field_outer_nt": ("f8", "row axis", "nT", "outer sensor"),
+        "field_inner_nt": ("f8", "row axis", "nT", "inner sensor"),
+        "field_ambient_nt": ("f8", "row axis=3", "nT", "without the dipole of the spacecraft"),
+        "field_ambient_magnitude_nt": ("f8", "row", "nT", "magnitude without the spacecraft"),
+        "field_outer_nt_sigma": (
+            "f8",
+            "axis",
+            "nT",
+            "one sigma along each axis, noise; the uncertainty of offsets has not been published",
+        ),
+        "field_inner_nt_sigma": (
+            "f8",
+            "axis",
+            "nT",
+            "one sigma along each axis, noise; the uncertainty of offsets has not been published",
+        ),
+        "field_ambient_nt_sigma": (
+            "f8",
+            "axis",
+            "nT",
+            "one sigma along each axis, noise; the uncertainty of offsets has not been published",
+        ),
+        "field_ambient_magnitude_nt_sigma": ("f8", "", "nT", "one sigma, noise, of a field that is larger than it"),
+        "gras_flag": ("u1", "row", "", "00 usable, as GRAS has it; 01 see quality"),
+    },
+    latest=("field_ambient_nt", "field_ambient_magnitude_nt"),
+    files=("cdf", "quicklook", "zarr"),
+    view=(
+        View(
+            "Field at the orbiter",
+            "vector",
+            {"vector": "field_ambient_nt", "magnitude": "field_ambient_magnitude_nt", "axes": ("x", "y", "z")},
+        ),
+    ),
+    file_word="MOMAG",
+)
+FIELD_32HZ = ProductKind(
+    "momag",
+    "field_32hz",
+    "2C",
+    FIELD.arrays,
+    latest=("field_ambient_nt", "field_ambient_magnitude_nt"),
+    files=("cdf", "quicklook", "zarr"),
+    file_word="MOMAG-DEC",
+)
+
+INSTRUMENT = InstrumentFolder(
+    instruments={"momag": "momag:Momag"},
+    kinds=(FIELD, FIELD_32HZ),
+)

@@ -1,0 +1,171 @@
+"""Product kinds: what an instrument publishes, declared before the first byte comes.
+
+A kind names a product, its level, and each of its arrays with type, axes, unit and meaning. Topics, the AsyncAPI
+document, files, pictures, the live page and the documentation read kinds; an instrument makes its products through
+them (`Draft`). Products of containers that no instrument reads are declared by the dictionary.
+
+>>> FIELD = ProductKind(
+...     "mag",
+...     "field",
+...     "2B",
+...     {
+...         "field_nt": ("f8", "row xyz=3", "nT", "in the axes of the sensor"),
+...         "range": ("u1", "row", "", "gain of the sensor, 0 to 3"),
+...     },
+...     latest=("field_nt",),
+... )
+>>> FIELD.topic
+'mag/field'
+>>> FIELD.said("field_nt")
+('nT', 'in the axes of the sensor', ('row', 'xyz'))
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..model.batches import Quantity
+from ..model.quantities import Quantities, Said, legend_of
+
+ArrayKind = tuple[str, str, str, str]
+"""Type as NumPy spells it (`f8`, `u2`, `?`; `U`: text of any length; empty: as the dictionary decodes it), axes
+separated by spaces (`row` is one measurement; `xyz=3` has a fixed length), unit, description.
+"""
+DEFAULT_FILES = ("netcdf", "quicklook", "zarr")
+"""Formats of a product's files where its kind names none."""
+TEXT = "U"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One panel of the picture of a pass: how the arrays of a kind are drawn.
+
+    `draw`: `lines`, `vector`, `spectra`, `energies`, `section`, `picture`, `path`, `bands` or `direction`;
+    `options`: what it takes (docs/missions.md).
+    """
+
+    title: str
+    draw: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ProductKind:
+    """One kind of product.
+
+    `instrument`: its topic level, the name of the instrument or of its `family`. `level`: GRAS level ("01", "2B").
+    `arrays`: in the order of messages; `time_onboard_ns` and `time_utc_ns` are added to each product. `optional`: names
+    of arrays that not every product has. `latest`: arrays whose newest values have topics of their own. `files`:
+    formats of its files. `view`: panels of the picture of a pass; empty: none; None: its `latest` against time.
+    `replaces`: the kind whose panels are left out where a pass has this one. `file_word`: its word in names of files.
+    `published`: whether it has a topic; else it is made for files alone (`joins`).
+    """
+
+    instrument: str
+    name: str
+    level: str
+    arrays: Mapping[str, ArrayKind]
+    latest: tuple[str, ...] = ()
+    files: tuple[str, ...] = DEFAULT_FILES
+    view: tuple[View, ...] | None = None
+    file_word: str = ""
+    optional: frozenset[str] = frozenset()
+    replaces: str = ""
+    published: bool = True
+
+    @property
+    def topic(self) -> str:
+        """`instrument/name`, as reports count it."""
+        return f"{self.instrument}/{self.name}"
+
+    def said(self, name: str) -> Said:
+        """Unit, description and axes of an array. KeyError where it is not declared."""
+        _, dims, unit, description = self.arrays[name]
+        return unit, description, tuple(axis.partition("=")[0] for axis in dims.split())
+
+    def sizes(self, name: str) -> tuple[int | None, ...]:
+        """Length of each axis of an array; None where it is not declared."""
+        lengths = (axis.partition("=")[2] for axis in self.arrays[name][1].split())
+        return tuple(int(length) if length else None for length in lengths)
+
+    def problems(self) -> list[str]:
+        """What is wrong with the declaration, a line for each."""
+        found = [f"{self.topic}: `latest` names {name}, which is no array" for name in self._unknown(self.latest)]
+        found += [
+            f"{self.topic}: `optional` names {name}, which is no array" for name in self._unknown(self.optional)
+        ]
+        for name, (dtype, dims, *_) in self.arrays.items():
+            try:
+                np.dtype(dtype)
+            except TypeError:
+                found.append(f"{self.topic}: {name} has no type that NumPy knows: {dtype!r}")
+            lengths = [axis.partition("=")[2] for axis in dims.split()]
+            if any(length and not length.isdecimal() for length in lengths):
+                found.append(f"{self.topic}: {name} has an axis without a whole length: {dims!r}")
+        return found
+
+    def _unknown(self, names: Iterable[str]) -> list[str]:
+        return [name for name in names if name not in self.arrays]
+
+
+def quantities(kind: ProductKind, arrays: Mapping[str, NDArray[Any] | Quantity]) -> Quantities:
+    """The arrays with what their kind says of them, in its type. A `Quantity` keeps its own words.
+
+    KeyError for an array that the kind does not declare, TypeError for values that its type cannot hold.
+    """
+    if isinstance(arrays, Quantities):
+        return arrays
+    values: dict[str, NDArray[Any]] = {}
+    said: list[tuple[str, Said]] = []
+    for name, one in arrays.items():
+        if isinstance(one, Quantity):
+            values[name] = one.values
+            said.append((name, (one.unit, one.description, one.dims)))
+        else:
+            values[name] = typed(kind, name, one)
+            said.append((name, kind.said(name)))
+    return Quantities(values, legend_of(tuple(said)))
+
+
+def typed(kind: ProductKind, name: str, values: NDArray[Any]) -> NDArray[Any]:
+    """The values in the type that the kind declares."""
+    dtype = kind.arrays[name][0]
+    array = np.asarray(values)
+    return array if dtype in {"", TEXT} else array.astype(dtype, casting="same_kind", copy=False)
+
+
+def mismatches(kind: ProductKind, level: str, arrays: Mapping[str, Quantity]) -> list[str]:
+    """How a product differs from its kind, a line for each; the times that every product has are passed over."""
+    found = [] if level == kind.level else [f"level {level}, declared {kind.level}"]
+    names = [name for name in arrays if not name.startswith("time_") or name in kind.arrays]
+    found += [f"{name} is not declared" for name in names if name not in kind.arrays]
+    missing = [name for name in kind.arrays if name not in arrays and name not in kind.optional]
+    found += [f"{name} is declared and missing" for name in missing]
+    for name in names:
+        if name in kind.arrays:
+            found += _differences(kind, name, arrays[name])
+    return found
+
+
+def _differences(kind: ProductKind, name: str, one: Quantity) -> list[str]:
+    dtype = kind.arrays[name][0]
+    unit, _, dims = kind.said(name)
+    is_type = not dtype or (one.values.dtype.kind == "U" if dtype == TEXT else one.values.dtype == np.dtype(dtype))
+    pairs = [("unit", one.unit, unit), ("axes", one.dims, dims)]
+    found = [] if is_type else [f"{name}: type {one.values.dtype.str}, declared {dtype}"]
+    found += [f"{name}: {what} {has!r}, declared {told!r}" for what, has, told in pairs if has != told]
+    sizes = kind.sizes(name)
+    fits = len(sizes) == one.values.ndim and all(
+        size in {None, length} for size, length in zip(sizes, one.values.shape, strict=True)
+    )
+    return found if fits else [*found, f"{name}: shape {one.values.shape}, declared {kind.arrays[name][1]}"]
+
+
+def by_name(kinds: Sequence[ProductKind]) -> dict[str, ProductKind]:
+    """Kinds of one instrument by the name of the product."""
+    return {kind.name: kind for kind in kinds}

@@ -1,0 +1,59 @@
+"""What a mission package brings: one `MissionPackage`, which its entry point names, and an `InstrumentFolder` for each
+folder of instruments.
+
+    [project.entry-points."downlink.missions"]
+    imap = "downlink_imap:PACKAGE"
+
+Nothing heavy is imported to read either: instruments, looks, archive rules and simulator are places, `module:object`,
+that are imported when a mission uses them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from .kinds import ProductKind
+
+INTERFACE = 1
+"""Version of what a package is written against. A package that names another one is refused."""
+KINDS_MODULE = "kinds"
+"""A folder of a package that has this module is a folder of instruments; the module has its `INSTRUMENT`."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentFolder:
+    """One folder of a package: an instrument, or several that share calibration and products.
+
+    `instruments`: by the name that a mission file uses, `module:Class`, the module within the folder. `kinds`: all
+    products that they make. `dictionary`: XTCE files of the folder that describe their packets beyond the mission's
+    dictionary. `looks`: tabs of the live page, `module:Class`. `joins`: what makes products of all passes of one
+    command together, `module:Class`. The folder's `calibration.toml` is read where the mission's folder has no
+    `calibration/<name>.toml`.
+    """
+
+    instruments: Mapping[str, str]
+    kinds: tuple[ProductKind, ...] = ()
+    dictionary: tuple[str, ...] = ()
+    looks: tuple[str, ...] = ()
+    joins: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MissionPackage:
+    """A mission as a package; every part but the first two is optional.
+
+    `module`: the package itself, `__name__`. `interface`: the INTERFACE that it is written against. `folder`: below the
+    module, with `mission.toml`, dictionary and calibrations; a package without a mission file brings instruments to
+    missions that are folders. Its folders of instruments are found: those with a module `kinds`. `looks`: tabs of the
+    live page beside those of its folders. `archive`: rules for names and formats of files, an `ArchiveRules`.
+    `simulator`: a function with the options of `downlink simulate`. `kernels`: what writes SPICE kernels.
+    """
+
+    module: str
+    interface: int
+    folder: str = ""
+    looks: tuple[str, ...] = ()
+    archive: str = ""
+    simulator: str = ""
+    kernels: str = ""
