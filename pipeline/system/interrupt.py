@@ -15,23 +15,22 @@ INTERRUPTED = 130
 def guard() -> None:
     """End the process at once on Ctrl-C and SIGTERM; an ignored Ctrl-C (background of a shell) stays ignored."""
     for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler, terminate):
+        if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler, interrupt):
             signal.signal(number, end_process)
 
 
 def release() -> None:
-    """Raise KeyboardInterrupt on Ctrl-C (unless it is ignored) and SIGTERM: what is under way is cleaned up.
-
-    ValueError outside the main thread.
-    """
-    if signal.getsignal(signal.SIGINT) is end_process:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGTERM, terminate)
+    """Raise KeyboardInterrupt on the first Ctrl-C or SIGTERM from now on. An ignored Ctrl-C stays ignored."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is end_process:
+            signal.signal(number, interrupt)
 
 
-def terminate(*_: object) -> None:
-    """Handle a first SIGTERM like Ctrl-C; one that comes while that unwinds ends the process at once."""
-    signal.signal(signal.SIGTERM, end_process)
+def interrupt(*_: object) -> None:
+    """Raise KeyboardInterrupt; a signal that comes while that unwinds ends the process at once."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is interrupt:
+            signal.signal(number, end_process)
     raise KeyboardInterrupt
 
 

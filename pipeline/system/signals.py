@@ -1,14 +1,17 @@
 """Ctrl-C and SIGTERM while an event loop runs: the first asks it to stop, the second cancels, the third exits.
 
-Before and after the loop `interrupt` has the signals.
+Before and after the loop `interrupt` has the signals. The handlers are not those of asyncio: removing those restores
+for a moment the system's own action, which ends the process by the signal.
 """
 
 from __future__ import annotations
 
 import asyncio
 import signal
+import socket
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from .interrupt import end_process
@@ -45,21 +48,25 @@ def on_signals(stop: Callable[[int], None]) -> Iterator[None]:
     The third ends the process at once, and so does any that comes after the outermost block if one came inside.
     """
     global _n_came  # noqa: PLW0603 - signals are of the process
-    loop = asyncio.get_running_loop()
+    if _handlers:
+        _handlers.append(stop)
+        try:
+            yield
+        finally:
+            _handlers.remove(stop)
+        return
+    _n_came = 0
     before = [signal.getsignal(number) for number in _NUMBERS]
-    if not _handlers:
-        _n_came = 0
-        for number in _NUMBERS:
-            loop.add_signal_handler(number, _came)
     _handlers.append(stop)
-    try:
-        yield
-    finally:
-        _handlers.remove(stop)
-        if not _handlers:
+    with _waking(asyncio.get_running_loop()) as loop:
+        for number in _NUMBERS:
+            signal.signal(number, partial(_came, loop))
+        try:
+            yield
+        finally:
             for number, handler in zip(_NUMBERS, before, strict=True):
-                loop.remove_signal_handler(number)
                 signal.signal(number, end_process if _n_came else handler)
+            _handlers.remove(stop)
 
 
 @contextmanager
@@ -84,9 +91,32 @@ async def until_signal() -> None:
         await stop.wait()
 
 
-def _came() -> None:
+@contextmanager
+def _waking(loop: asyncio.AbstractEventLoop) -> Iterator[asyncio.AbstractEventLoop]:
+    """Wake the loop at a signal, whichever thread the system gives it to: handlers run in the loop's thread only."""
+    reading, writing = socket.socketpair()
+    reading.setblocking(False)
+    writing.setblocking(False)
+    loop.add_reader(reading, reading.recv, 64)
+    before = signal.set_wakeup_fd(writing.fileno(), warn_on_full_buffer=False)
+    try:
+        yield loop
+    finally:
+        signal.set_wakeup_fd(before)
+        loop.remove_reader(reading)
+        reading.close()
+        writing.close()
+
+
+def _came(loop: asyncio.AbstractEventLoop, *_: object) -> None:
+    """Handle a signal: between any two instructions of the loop's thread, so the rest waits for the loop's turn."""
     global _n_came  # noqa: PLW0603 - as above
     _n_came += 1
     if _n_came > 2:
         end_process()
-    _handlers[-1](_n_came)
+    loop.call_soon(_stop, _n_came)
+
+
+def _stop(n_came: int) -> None:
+    if _handlers:
+        _handlers[-1](n_came)

@@ -62,16 +62,16 @@ def test_ctrl_c_among_product_files_tells_how_many_are_finished(bundled, tmp_pat
     assert (tmp_path / "out" / "products.sqlite").exists()
 
 
-def ended_by_two(run, line_begins, gap_s):
-    """The exit status and standard error of a command that gets SIGTERM twice once it has printed such a line."""
+def ended_by_two(run, line_begins, gap_s, number=signal.SIGTERM):
+    """The exit status and standard error of a command that gets a signal twice once it has printed such a line."""
     told = []
     for line in run.stderr:
         told.append(line)
         if line_begins in line:
             break
-    run.send_signal(signal.SIGTERM)
+    run.send_signal(number)
     time.sleep(gap_s)
-    run.send_signal(signal.SIGTERM)
+    run.send_signal(number)
     _, err = run.communicate(timeout=60)
     return run.returncode, "".join(told) + err
 
@@ -95,6 +95,25 @@ def test_a_second_sigterm_ends_a_replay_in_one_line(bundled, gap_s):
     assert status == 130, err
     assert err.count("downlink: interrupted") == 1
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(("number", "gap_s"), [(signal.SIGINT, 0), (signal.SIGINT, 0.01), (signal.SIGTERM, 0.03)])
+def test_a_second_signal_ends_a_command_in_one_line_and_never_by_itself(bundled, tmp_path, number, gap_s):
+    """At any moment after the first: while that unwinds, while its line is written, while the interpreter ends."""
+    pytest.importorskip("netCDF4")
+    run = started(
+        "-m", "downlink_pipeline", "products", bundled / "clean.cadu", "-m", "zhurong", "--out", tmp_path / "out"
+    )
+    deadline = time.monotonic() + 60
+    while not list((tmp_path / "out").glob("[!.]*.nc")) and run.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    run.send_signal(number)
+    time.sleep(gap_s)
+    run.send_signal(number)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 130, err
+    assert "Traceback" not in err
+    assert "downlink: interrupted" in err
 
 
 def test_a_replay_says_that_it_publishes_once_there_is_a_connection(bundled):
