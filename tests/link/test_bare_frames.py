@@ -73,7 +73,7 @@ def hit(frames, rng, n_hits):
             stream.append(frame)
         elif rng.random() < 0.5:
             stream.append(frame[:at] + rng.bytes(int(rng.integers(1, 400))) + frame[at:])
-            whole[number] = at == 0
+            whole[number] = frame in stream[-1]  # bytes put in may be equal to those they stand before
         else:
             n_cut = int(rng.integers(1, len(frame) - at + 1))
             stream.append(frame[:at] + frame[at + n_cut :])
