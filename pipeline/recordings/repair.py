@@ -6,7 +6,6 @@ where something is missing, and keeps the original beside.
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -16,7 +15,7 @@ import numpy as np
 
 from ..model.batches import ByteBatch
 from ..model.errors import ConfigError, RunError
-from ..system.files import held
+from ..system.files import held, part_folder
 from .log import Policy, Recorder
 from .log_reader import PassReader
 from .pass_folder import PassFolder, is_pass_folder
@@ -62,10 +61,8 @@ def repair(path: Path, out: Path | None = None) -> tuple[Path, Path] | None:
     with ExitStack() as stack:
         if (path.parent.parent / ".lock").exists():
             stack.enter_context(held(path.parent.parent))
-        target = out or path.parent
-        part = target / f".{path.name}.{secrets.token_hex(4)}.part"
         try:
-            part.mkdir(parents=True)
+            part = stack.enter_context(part_folder((out or path.parent) / path.name))
             _copy(PassFolder(path), part)
             if out is not None:
                 (part / path.name).rename(out / path.name)
@@ -79,8 +76,6 @@ def repair(path: Path, out: Path | None = None) -> tuple[Path, Path] | None:
                 raise
         except OSError as error:
             raise RunError(f"cannot repair {path}: {error.strerror or error}") from error
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
     return path, kept
 
 
