@@ -67,7 +67,7 @@ def test_a_file_that_is_cut_short_is_used_as_far_as_it_goes(filled, left):
     with (
         capture_logs(),
         PublishedKeys(filled, 0) as keys,
-    ):  # what is last now is not what was last: nothing is forgotten
+    ):  # the last key is another one: none is forgotten
         assert sum(name in keys for name in NAMES) >= 0.5 * n_there  # the index of times has digests, too
         assert not any(f"never {i}" in keys for i in range(1000))
         keys.add(["new"], 1_900_000_000_000)
