@@ -135,7 +135,7 @@ def _of_stations(entry: str, about: str) -> Callable[..., None]:
             state,
             services.Policy(file_mb << 20, _fsync(fsync), int(keep_gb * 1e9) or None, keep_days * 86400 or None),
             pass_gap_s,
-            services.Pace(silence_s=silence_s, settle_s=1.25 * remember_s),
+            services.Pace(silence_s=silence_s, close_after_s=1.25 * remember_s),
             int(share_gb * 1e9),
             int(reserve_mb * 1e6) if reserve_mb >= 0 else None,
         )

@@ -1,1 +1,1 @@
-"""The chain of pure rooms, joined; passes; quarantine."""
+"""The processing chain, runs of a stream, recorded passes as batches, quarantine."""

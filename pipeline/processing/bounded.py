@@ -1,4 +1,4 @@
-"""The decoded packets of one container: in memory up to a bound, all of them in a file where they are more.
+"""Gathers the decoded packets of one container: in memory up to a bound, beyond it all of them in a file.
 
 In: batches of columns, in order. Out: one batch of all rows, or a store of them.
 """
@@ -36,14 +36,14 @@ class BoundedColumns:
     ) -> None:
         self._bound_bytes, self._open_store = bound_bytes, open_store
         self._raw, self._drop = raw, drop
-        self._held = GatheredColumns(raw=raw, drop=drop)
+        self._rows = GatheredColumns(raw=raw, drop=drop)
         self.store: ColumnStore | None = None
 
     def add(self, batch: ColumnBatch, growth: float) -> None:
         """Append a batch; `growth` as of GatheredColumns, and never to more than the bound."""
         limit = self._bound_bytes if self.store is None else min(self._bound_bytes, ROW_GROUP_BYTES)
-        self._held.add(batch, min(growth, max(limit / max(self._held.nbytes, 1), 1.0)))
-        if self._held.nbytes > limit:
+        self._rows.add(batch, min(growth, max(limit / max(self._rows.nbytes, 1), 1.0)))
+        if self._rows.nbytes > limit:
             self._write()
 
     def end(self) -> None:
@@ -54,12 +54,12 @@ class BoundedColumns:
 
     def batch(self) -> ColumnBatch | None:
         """All rows in memory; None where there are none, or a store has them."""
-        return self._held.batch()
+        return self._rows.batch()
 
     def _write(self) -> None:
         """Move what is held to the store, in row groups."""
-        batch, n_bytes = self._held.batch(), self._held.nbytes
-        self._held = GatheredColumns(raw=self._raw, drop=self._drop)
+        batch, n_bytes = self._rows.batch(), self._rows.nbytes
+        self._rows = GatheredColumns(raw=self._raw, drop=self._drop)
         if batch is None:
             return
         self.store = self.store or self._open_store(batch)

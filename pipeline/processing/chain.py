@@ -1,9 +1,9 @@
-"""The whole way of one stream, from bytes to products: the four pure rooms joined, and their books.
+"""Processes one stream from bytes to products: link, dictionary and instruments joined, and the pass report.
 
     bytes -link-> packets -join-> records -dictionary-> columns -instruments-> products
 
-In: `ByteBatch`, in order. Out: an `Outcome`, whatever the batches were. Held: what is unfinished at the end of a
-batch. Nothing here reads, waits or publishes.
+In: `ByteBatch`es, in order. Out: an `Outcome` for each; any split of the bytes gives the same in all. State: frames,
+packets and groups of rows that a batch leaves unfinished. One thread at a time; no input or output.
 """
 
 from __future__ import annotations
@@ -92,15 +92,15 @@ class ProcessingChain:
             else Receiver(mission.link, mission.channels, frames=self._until == "packets")
         )
         self._suite = Suite(mission.instruments, mission.calibrations, product_context(mission, self._stream))
-        self._channels_told: set[str] = set()
+        self._channels_reported: set[str] = set()
 
     def wanted_station(self) -> int | None:
         """Number of the station whose bytes are to be fed next; 0 where there is one, None when all have ended."""
         return self._receiver.behind() if isinstance(self._receiver, StationsReceiver) else 0
 
-    def feed(self, batch: ByteBatch, *, settled: bool = False) -> Outcome:
-        """What comes of these bytes. `settled`: on a live link, all that was received by now was fed with them; then
-        the products come too that wait for nothing else.
+    def feed(self, batch: ByteBatch, *, complete: bool = False) -> Outcome:
+        """Decode a batch. `complete`: with it the chain has all that a live link has received so far, in whole frames;
+        then products come too that only wait for rows of the same time.
         """
         if batch.begins:
             return self._end_pass()
@@ -110,7 +110,7 @@ class ProcessingChain:
             received = self._receiver.end(batch.station)
         else:
             received = self._receiver.feed(batch.station, batch)
-        outcome = self._onward(received, settled=settled)
+        outcome = self._onward(received, complete=complete)
         if early := self._early(batch):
             outcome = replace(outcome, events=(*outcome.events, *early))
         if batch.damage and batch.damage not in self._damage and len(self._damage) < MAX_DAMAGE:
@@ -120,14 +120,14 @@ class ProcessingChain:
 
     def _early(self, batch: ByteBatch) -> list[Event]:
         """An event for each channel, once a pass, as soon as more of its packet headers are bad than good."""
-        told = []
+        events = []
         for counts in self._receiver.header_counts():
-            if counts.channel not in self._channels_told and (text := early_problem(counts, self.mission.link)):
-                self._channels_told.add(counts.channel)
+            if counts.channel not in self._channels_reported and (text := early_problem(counts, self.mission.link)):
+                self._channels_reported.add(counts.channel)
                 time_ns = int(batch.mark_ns[-1]) if len(batch.mark_ns) else 0
                 details = {"channel": counts.channel, "bad_headers": counts.n_bad, "packets": counts.n_good}
-                told.append(Event("warning", BAD_HEADERS, text, time_ns, details))
-        return told
+                events.append(Event("warning", BAD_HEADERS, text, time_ns, details))
+        return events
 
     def _judge(self) -> tuple[Event, ...]:
         """An event for each sign of wrong settings in the pass that ends here; none where no byte came."""
@@ -142,7 +142,7 @@ class ProcessingChain:
         return tuple(Event(severity, SETTINGS, text) for text in found)
 
     def _end_pass(self) -> Outcome:
-        """Another pass follows: what this one still held."""
+        """Another pass follows: give what this one has left."""
         last = self.flush()
         self._ended = self._link_report()
         self._begin()
@@ -159,14 +159,14 @@ class ProcessingChain:
         events = (*rest.events, *self._suite.drain_events(), *self._judge())
         return replace(rest, products=(*rest.products, *last), events=events)
 
-    def _onward(self, received: LinkOutput, *, settled: bool = False) -> Outcome:
+    def _onward(self, received: LinkOutput, *, complete: bool = False) -> Outcome:
         packets, events = received.packets, received.events
-        if self._decoder is None or not (len(packets) or settled):
+        if self._decoder is None or not (len(packets) or complete):
             return Outcome(packets, events=events, frames=received.frames)
         records = self._joiner.feed(packets) if self._joiner else packets
         columns = self._decoder.decode(records)
         self._n_rows += sum(len(batch.quality) for batch in columns)
-        products = self._suite.feed(columns, settled=settled) if self._until == "products" else []
+        products = self._suite.feed(columns, settled=complete) if self._until == "products" else []
         self._count(products)
         events = (*events, *self._timed(self._decoder.drain_events()), *self._suite.drain_events())
         return Outcome(packets, tuple(columns), tuple(products), events, received.frames)

@@ -1,8 +1,8 @@
-"""Memory for many columns in a few large blocks: the system hands out large pages for them.
+"""Memory for many columns in a few large blocks, for which the system uses large pages.
 
-Fresh memory in pages of 4 kB costs a fifth of the time in which a recording is decoded: a page fault for each. NumPy
-asks for large pages (MADV_HUGEPAGE) for arrays of 4 MB and more, which columns of smaller types are not; so they share.
-Who keeps one column keeps the block that it lies in.
+Fresh memory in pages of 4 kB costs a fifth of the time of decoding a recording: a page fault for each. NumPy asks for
+large pages (MADV_HUGEPAGE) for arrays of 4 MB and more. Columns of smaller types are not that large, so they share a
+block. A column that is kept keeps its whole block.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where products come from, in the words of files and Datasets: recordings, site, people, what made them."""
+"""The origin of products, as files and Datasets state it: recordings, site, people, software."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A batch that broke a stage: its bytes are kept for who will look, and the operator hears of it."""
+"""Quarantine of a batch that cannot be decoded: its bytes go to a file, an event reports it."""
 
 from __future__ import annotations
 

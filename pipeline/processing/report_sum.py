@@ -1,4 +1,4 @@
-"""Pass reports of recordings that follow each other, added up to one report of the same form."""
+"""Adds pass reports of recordings that follow each other to one report of the same form."""
 
 from __future__ import annotations
 

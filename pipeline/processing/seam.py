@@ -1,4 +1,4 @@
-"""Whether a recording goes on where the one before it ended, decided by the bytes on both sides of the seam.
+"""Decides by the bytes on both sides of a seam whether a recording goes on where the one before it ended.
 
 A recording that was cut in pieces must decode as the whole; recordings of different passes must not share a frame, a
 packet or a gap. The bytes before and behind the seam are decoded apart and together:
@@ -7,7 +7,7 @@ packet or a gap. The bytes before and behind the seam are decoded apart and toge
 - otherwise frame counts and sequence counts that follow on each other are evidence. Of unrelated recordings, a step
   that misses at most `n` of `modulus` values has the probability (n + 1) / modulus; Fisher's method combines those of
   all channels and APIDs. The result must be below MAX_CHANCE, and no channel may miss more than MAX_LOST frames. The
-  header of a frame or packet that the seam cuts stands before the seam: its count says nothing of what is behind;
+  header of a frame or packet that the seam cuts stands before the seam: its count is no evidence of what is behind;
 - bytes behind the seam that hold nothing whole by themselves go on if the frame or packet that is cut needs just those.
 """
 

@@ -1,8 +1,8 @@
-"""One run of a stream: the bytes of a recording in, the messages to publish out. Services and replays share it.
+"""Decodes one run of a stream: the bytes of a pass in, the messages to publish out. Services and replays share it.
 
 In: `ByteBatch`es in order, from the first byte of a pass on. Out, for each: messages of products and events with their
-keys, then the newest values that are due, and at most once in LINK_INTERVAL_S the counters of the link. The end of the
-run gives what the chain still has, the last newest values, the counters and the pass report. A seek back begins
+dedup keys, then the newest values that are due, and at most once in LINK_INTERVAL_S the counters of the link. The end
+of the run gives the last products, the last newest values, the counters and the pass report. A seek back begins
 another run.
 
 Quarantine: this is the one place that catches Exception. A batch at which the chain raises is written to a file,
@@ -76,20 +76,20 @@ class StreamRun:
         batch: ByteBatch,
         *,
         ended: bool = False,
-        settled: bool = False,
+        complete: bool = False,
         events: Sequence[Event] = (),
         at_max_speed: bool = False,
     ) -> Iterator[tuple[list[Outgoing], bool]]:
         """Give the messages of a batch, in one or two lists; with each whether it is the last of the batch.
 
-        `ended`: nothing follows. `settled`: as of `ProcessingChain.feed`. `events` are published with the batch.
+        `ended`: nothing follows. `complete`: as of `ProcessingChain.feed`. `events` are published with the batch.
         `at_max_speed`: newest values are sent at the lower rate of `latest`. OSError as described above.
         """
         self.n_bytes += len(batch.data)
         if len(batch.mark_ns):
             self.received_ns = int(batch.mark_ns[-1])
         self._latest.messages_per_second = MESSAGES_PER_SECOND_MAX_SPEED if at_max_speed else MESSAGES_PER_SECOND
-        found = self._or_quarantine(batch, lambda: self._products(batch, events, settled=settled))
+        found = self._or_quarantine(batch, lambda: self._products(batch, events, complete=complete))
         self.n_batches += 1
         now_ns = time.monotonic_ns()
         reports = ended or self._clock() >= self._reported_at + LINK_INTERVAL_S
@@ -116,10 +116,10 @@ class StreamRun:
         number = self.n_batches
         return set_aside(batch, lambda: self._quarantine(number), error)
 
-    def _products(self, batch: ByteBatch, events: Sequence[Event], *, settled: bool) -> list[Outgoing]:
+    def _products(self, batch: ByteBatch, events: Sequence[Event], *, complete: bool) -> list[Outgoing]:
         if not len(batch.data) and not (batch.damage or batch.begins or batch.ended):
             return self._messages((), events)
-        outcome = self._chain.feed(batch, settled=settled)
+        outcome = self._chain.feed(batch, complete=complete)
         self._latest.add(outcome.products)
         return self._messages(outcome.products, (*events, *outcome.events))
 

@@ -1,7 +1,7 @@
-"""Recordings as they lie on disk: plain, gzip, bzip2 or Zstandard, by their first bytes; `-` is standard input.
+"""Reads recordings that are plain, gzip, bzip2 or Zstandard, by their first bytes; `-` is standard input.
 
-Out: the bytes of the recording, in pieces. A compressed file that is cut short or damaged gives all that can be
-had of it, and its last piece says so: what was good is not lost.
+Out: the unpacked bytes, in pieces. A packed file that is cut or damaged gives all bytes before that place; its last
+piece has the reason.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Files that grow at their end and what makes them survive a loss of power: the writes of the recorder, in one place.
+"""Writes of the recorder: files that grow at their end, and fsync, which makes them survive a loss of power.
 
-A test puts a disk in its place that loses what was not synced.
+All in one place, so that a test can put a disk there that loses what was not synced.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How much of the disk each station may take, so that none fills it for all.
+"""The share of the disk that each station may take, so that one station cannot fill it for all.
 
 A part of the disk stays free (the reserve), and no station takes more than its share: a fixed number of bytes, or an
 equal part of what recordings may take in all.

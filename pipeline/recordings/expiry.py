@@ -1,4 +1,4 @@
-"""How long certificates in use still hold, so that an operator hears of it before a connection fails."""
+"""How long the certificates in use are still valid: a metric, to be seen before a connection fails."""
 
 from __future__ import annotations
 

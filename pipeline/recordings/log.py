@@ -1,8 +1,9 @@
-"""The durable log: what a station sends is on disk, with its receive times, before anything reads it.
+"""The durable log: bytes of a station are on disk, with their receive times, before anything reads them.
 
-In: pieces of a pass with the time each came in. Out: for each pass a folder of files that `downlink replay` takes
-as they are (`pass_folder.py`). Nothing is dropped: what the disk does not take stays with the caller, and a pass
-that is not wholly committed is never deleted. After a loss of power, what is no whole record at the end is cut off.
+In: pieces of a pass with their receive times. Out: for each pass a folder of files that `downlink replay` reads
+(`pass_folder`). Its checkpoint, the file `committed`, says how far the pass is published; a pass is deleted only once
+that is all of it. Nothing is dropped: pieces that the disk does not take stay with the caller. After a loss of power,
+bytes at the end that are no whole record are cut off.
 """
 
 from __future__ import annotations
@@ -152,9 +153,9 @@ class Recorder:
         return self.open
 
     def reopen(self, folder: PassFolder) -> None:
-        """Open an ended pass again, to append to it; it is settled no longer. OSError as `begin`."""
+        """Open an ended pass again, to append to it; it is closed no longer. OSError as `begin`."""
         committed = folder.committed
-        if committed.settled:
+        if committed.closed:
             try:
                 folder.commit(Committed(committed.n_bytes))
             except RunError as error:

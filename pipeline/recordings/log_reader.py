@@ -1,8 +1,8 @@
-"""A recorded pass read in order from its beginning, also while it is still being written.
+"""Reads a recorded pass in order from its beginning, also while it is being written.
 
-In: the files of a pass. Out: batches of bytes with their receive times. Where bytes are missing or damaged the batch
-ends; the next one says how many are missing before it (`ByteBatch.missing`) and why (`damage`). The recording ends
-where its last file says so; if it does not, that is damage, too.
+In: the files of a pass. Out: batches of bytes with receive times. A batch ends where bytes are missing or damaged; the
+next one has the number of missing bytes before it (`ByteBatch.missing`) and the reason (`damage`). A pass whose last
+file has no end record is damaged, too.
 """
 
 from __future__ import annotations

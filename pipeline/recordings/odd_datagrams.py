@@ -1,8 +1,8 @@
-"""Datagrams of bare frames that are no whole number of frames: recorded as they came, and the frames inside them.
+"""Datagrams of bare frames that are no whole number of frames: recorded as received, beside the frames inside them.
 
-A station that leaves the sync marker on, or the parity behind, sends datagrams that are longer than a frame. Cut into
-frames one after another they would put all that follows in a wrong place, so they are recorded whole beside the pass,
-in `odd.datagrams` of its folder, and the pass gets the frames inside them, if their size explains where these are.
+A station that leaves the sync marker on, or the parity behind, sends datagrams longer than a frame. Recorded in the
+pass they would shift all frames that follow. So they are recorded whole in `odd.datagrams` of the pass folder, and the
+pass gets the frames inside them, where the size of the datagram determines their place.
 """
 
 from __future__ import annotations

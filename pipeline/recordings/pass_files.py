@@ -1,4 +1,4 @@
-"""One file of a recorded pass, read from its beginning: of records, or of plain bytes with receive times beside."""
+"""Reads one file of a recorded pass from its beginning: records, or plain bytes with receive times beside."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class RecordFile:
             size = os.fstat(self._number).st_size
             return [Damage(self._at, size, f"it cannot be read: {error.strerror}")]
         self._at += len(octets)
-        return self._parser.feed(octets) if octets else None
+        return self._parser.push(octets) if octets else None
 
     def flush(self) -> list[Found]:
         """The file ends here."""

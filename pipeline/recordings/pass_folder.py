@@ -1,8 +1,8 @@
-"""One recorded pass on disk: a folder with its files, and what is known of it.
+"""One recorded pass on disk: its folder, files and state.
 
-`<offset>.raw` are the files, each named by the place in the pass at which it begins; they consist of records
-(`records.py`), or of plain bytes with `<offset>.raw.times` beside, as earlier versions wrote them. `begun` says when
-the pass began, `ended` that nothing follows, `committed` how much of it is published.
+`<offset>.raw` are the files, each named by the place in the pass at which it begins: records (`records`), or plain
+bytes with `<offset>.raw.times` beside, as earlier versions wrote them. `begun` has the time at which the pass began,
+`ended` its length once it is complete, `committed` the checkpoint: how much of it is published.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class Committed:
     """What is known to be published: `n_bytes` of the pass, and whether that is all and for good."""
 
     n_bytes: int = 0
-    settled: bool = False
+    closed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,10 +125,10 @@ class PassFolder:
     def begun(self) -> Begun:
         """Nothing where there is no such file, or none that can be read."""
         try:
-            told = json.loads((self.path / "begun").read_text("utf-8"))
-            if isinstance(told, int):  # of earlier versions
-                return Begun(_bounded(told))
-            return Begun(_bounded(int(told["begun_ns"])), _bounded(int(told["id"])), bool(told["resumable"]))
+            fields = json.loads((self.path / "begun").read_text("utf-8"))
+            if isinstance(fields, int):  # of earlier versions
+                return Begun(_bounded(fields))
+            return Begun(_bounded(int(fields["begun_ns"])), _bounded(int(fields["id"])), bool(fields["resumable"]))
         except _NOT_AS_WRITTEN:
             return Begun()
 
@@ -159,15 +159,15 @@ class PassFolder:
     def committed(self) -> Committed:
         """Nothing where there is no such file, or none that can be read: then all is published again."""
         try:
-            told = json.loads((self.path / "committed").read_text("utf-8"))
-            return Committed(_bounded(int(told["bytes"]), MAX_PLACE), told["settled"] is True)
+            fields = json.loads((self.path / "committed").read_text("utf-8"))
+            return Committed(_bounded(int(fields["bytes"]), MAX_PLACE), fields["settled"] is True)
         except _NOT_AS_WRITTEN:
             return Committed()
 
     def commit(self, committed: Committed) -> None:
         """Write the position, whole or not at all. RunError where the disk does not take it."""
         with whole_file(self.path / "committed") as file:
-            file.write(json.dumps({"bytes": committed.n_bytes, "settled": committed.settled}).encode())
+            file.write(json.dumps({"bytes": committed.n_bytes, "settled": committed.closed}).encode())
 
 
 def _bounded(number: int, limit: int = 1 << 63) -> int:
@@ -194,7 +194,7 @@ def has_records(file: Path) -> bool:
     """
     with file.open("rb") as opened:
         octets = opened.read(_SNIFF_BYTES)
-    if any(isinstance(one, Record) for one in RecordParser().feed(octets)):
+    if any(isinstance(one, Record) for one in RecordParser().push(octets)):
         return True
     if times_path(file).exists():
         return False
@@ -207,7 +207,7 @@ def begins_with_record(path: Path) -> bool:
     """Whether a file by itself is one of a recording: it begins with a record, or one named as such has any."""
     with path.open("rb") as opened:
         octets = opened.read(_SNIFF_BYTES)
-    found = RecordParser().feed(octets)
+    found = RecordParser().push(octets)
     wanted = found if path.suffix == ".raw" else found[:1]
     return any(isinstance(one, Record) for one in wanted)
 
@@ -225,7 +225,7 @@ def _end_record(file: Path) -> Record | None:
     """The record that says that a file ends, if it does with one."""
     with file.open("rb") as opened:
         opened.seek(max(file.stat().st_size - HEADER_BYTES, 0))
-        last = RecordParser().feed(opened.read(HEADER_BYTES))
+        last = RecordParser().push(opened.read(HEADER_BYTES))
     return last[0] if last and isinstance(last[0], Record) and last[0].kind in {END, NEXT} else None
 
 
@@ -268,5 +268,5 @@ def walk(file: Path) -> Iterator[Found]:
 
 def begun_file(begun: Begun) -> bytes:
     """What is written into `begun`."""
-    told: dict[str, Any] = {"begun_ns": begun.begun_ns, "id": begun.pass_id, "resumable": begun.resumable}
-    return json.dumps(told).encode()
+    fields: dict[str, Any] = {"begun_ns": begun.begun_ns, "id": begun.pass_id, "resumable": begun.resumable}
+    return json.dumps(fields).encode()

@@ -1,9 +1,9 @@
-"""Recorded passes as batches of bytes: as fast as they can be read, or paced by when they were received.
+"""Reads recorded passes as batches of bytes: at once, or paced by their receive times.
 
-A pass is a file of raw link bytes, packed or not (`compression.py`), or standard input as `-`. Beside it `<pass>.times`
-(beside a packed `<pass>.gz` too) may say when they came in: records of 16 bytes, a little-endian uint64 byte offset (of
-the unpacked bytes) and an int64 of nanoseconds since 1970 UTC, in ascending order. A pass without it has no receive
-times. Nothing is dropped; no more than a chunk is in memory.
+A pass is a file of raw link bytes, packed or not (`compression`), standard input as `-`, or a folder of `ingest`.
+Beside a file `<pass>.times` (beside a packed `<pass>.gz` too) may have receive times: records of 16 bytes, a
+little-endian uint64 byte offset (of the unpacked bytes) and an int64 of nanoseconds since 1970 UTC, in ascending
+order. Nothing is dropped; memory holds one chunk.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-r"""The records of which a recording consists: bytes of a pass, their place in it, their receive time, two checksums.
+"""The records of a recording: bytes of a pass, their place in it, their receive time, two checksums.
 
     0  4  magic "\x9eRC" and the kind: D bytes, G a gap, N the next file follows, E the end of the pass
     4  4  length of the payload in bytes, at most MAX_PAYLOAD_BYTES
     8  8  offset: place in the pass of the first byte of the payload
-   16  8  confirmed: up to here the pass was on disk for good when the record was written
+   16  8  confirmed: bytes of the pass that were synced to disk when the record was written
    24  8  received_ns: nanoseconds since 1970 UTC
    32  8  id of the pass, a random number
    40  4  CRC-32C of the payload
@@ -125,7 +125,7 @@ class RecordParser:
         self._bad: tuple[int, str] | None = None
         """Where the present damaged stretch begins, and why it is one."""
 
-    def feed(self, octets: bytes) -> list[Found]:
+    def push(self, octets: bytes) -> list[Found]:
         """The records that are whole with `octets` added, and the damaged stretches that a record ends.
 
         Where many of one length follow on one, they come as a block.
@@ -217,7 +217,7 @@ class RecordParser:
 def records(pieces: Iterator[bytes], parser: RecordParser) -> Iterator[Found]:
     """The records and damaged stretches of a whole file."""
     for piece in pieces:
-        yield from parser.feed(piece)
+        yield from parser.push(piece)
     yield from parser.flush()
 
 

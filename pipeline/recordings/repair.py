@@ -1,7 +1,7 @@
-"""Recordings as they lie on disk: which stretches are damaged, and a readable recording of what is left.
+"""Verifies and repairs recordings: which byte ranges are damaged, and a readable recording of the others.
 
-In: folders. Out: a line for each damaged stretch, with file, bytes and reason. Repair writes the pass anew, with a gap
-where something is missing, and keeps the original beside.
+In: folders. Out: a line for each damaged range, with file, bytes and reason. Repair writes the pass anew, with a gap
+where bytes are missing, and keeps the original beside.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from ..model.batches import ByteBatch
 from ..model.errors import ConfigError, RunError
-from ..system.files import held, part_folder
+from ..system.files import own_folder, part_folder
 from .log import Policy, Recorder
 from .log_reader import PassReader
 from .pass_folder import PassFolder, is_pass_folder
@@ -60,7 +60,7 @@ def repair(path: Path, out: Path | None = None) -> tuple[Path, Path] | None:
         return None
     with ExitStack() as stack:
         if (path.parent.parent / ".lock").exists():
-            stack.enter_context(held(path.parent.parent))
+            stack.enter_context(own_folder(path.parent.parent))
         try:
             part = stack.enter_context(part_folder((out or path.parent) / path.name))
             _copy(PassFolder(path), part)

@@ -1,9 +1,9 @@
-"""Which recorded passes are deleted: the oldest of those that are published for good, beyond the limits.
+"""Deletes recorded passes beyond the limits: the oldest first, and only those that are closed.
 
 The age of a pass comes from the receive times in the recordings. The clock of this machine counts only where it is
 near the newest of them and did not jump since the start: a clock that jumps by a year deletes nothing. Recordings
-with at most GAP_S between them are of one era; what is before the present era is deleted only when that lasts for
-`keep_s`. A pass whose beginning is not known is kept.
+with at most GAP_S between them are of one era; passes of earlier eras are deleted only when the present one has lasted
+`keep_s`. A pass without a known beginning is kept.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Retention:
         gone: list[tuple[str, int]] = []
         for one in dated:
             too_much = self._keep_bytes is not None and total > self._keep_bytes
-            if not (too_much or began[one.name][0] < old_before) or not one.committed.settled:
+            if not (too_much or began[one.name][0] < old_before) or not one.committed.closed:
                 continue
             delete(one.path)
             total -= sizes[one.name]

@@ -1,1 +1,1 @@
-"""The player (pace, pause, seek) in front of the processing chain."""
+"""The player (pace, pause, seek) in front of the decoding that the services run."""

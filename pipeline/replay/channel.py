@@ -1,4 +1,4 @@
-"""A bounded way between two stages: who sends too fast waits, who closes lets the other drain."""
+"""A bounded channel between two stages: a full one makes the sender wait (back-pressure), a closed one is drained."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What a person may tell a replay: a small JSON object in, a checked command out. Nothing is done here.
+"""Commands for a replay: a small JSON object in, a checked `Command` out. Carried out by the player.
 
     {"command": "pause"}   {"command": "resume"}   {"command": "speed", "speed": 10}   (or "max")
     {"command": "seek", "share": 0.25}   {"command": "seek", "time": "2021-05-26T09:12:31Z"}
 
-What is anything else is a ValueError in one line.
+Anything else is a ValueError in one line.
 """
 
 from __future__ import annotations

@@ -1,12 +1,11 @@
 """When the bytes of a recording are due in a paced replay.
 
-In: the batches of one recording, in order. Out: for each the same bytes with marks that say when they are due, on any
-scale that runs at the rate of the link. In this order of preference: a rate that the user gives; the receive times of
-the recording; time stamps in the insert zone of its frames; the onboard clock of its packets. A batch without marks is
-due at once.
+In: the batches of one recording, in order. Out: the same bytes with marks for when they are due, on any time scale that
+runs at the rate of the link. In this order of preference: a rate given by the user; the receive times of the recording;
+time stamps in the insert zone of its frames; the onboard clock of its packets. A batch without marks is due at once.
 
-Onboard times are found by decoding the recording a second time, with the place of each byte in place of its receive
-time: what comes out then says where in the recording it began.
+Onboard times come from decoding the recording a second time with byte positions in place of receive times: frames and
+packets then carry the position at which they begin.
 """
 
 from __future__ import annotations

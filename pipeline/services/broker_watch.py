@@ -1,6 +1,6 @@
-"""What brokers say of themselves under `$SYS`, as gauges: clients, memory, and messages that they dropped in silence.
+"""Watches brokers by their own figures under `$SYS`: clients, memory and dropped messages, as gauges.
 
-mosquitto drops what is over the limits of a client without a word to either side; its counter is the only sign.
+mosquitto drops messages over the limits of a client without notice to either side; its counter is the only sign.
 """
 
 from __future__ import annotations

@@ -1,4 +1,8 @@
-"""The way between the services: MQTT topics under `<mission>/stage/`, or queues where all are one process."""
+"""Carries stage messages between the services: MQTT topics under `<mission>/stage/`, or queues inside one process.
+
+Back-pressure: `send` waits until the broker has acknowledged, or until the receiver's queue has room. A topic that the
+broker refuses is reported in `trouble`; a refused subscription is retried with backoff.
+"""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The decode stage as a service: takes on passes that are offered, and sends on what becomes of their bytes.
+"""The decode stage as a service: claims offered runs, decodes their chunks, and sends the outputs to publish.
 
-A message is acknowledged when its outputs are with the broker; a worker that dies before gets it again, or loses
-the run to another.
+A chunk is acknowledged to the broker once its outputs are with the broker. If the worker dies before, the broker
+delivers the chunk again, or ingest begins a new run with another worker.
 """
 
 from __future__ import annotations

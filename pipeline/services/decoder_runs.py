@@ -39,8 +39,8 @@ class _Run:
 class Worker:
     """`new_chain` makes the chain of a station's stream. `quarantine` is the folder for the bytes of broken batches.
 
-    `settles`: no row waits for later ones, so what was received at one time can be told when all of it is here. Rows
-    of one frame that wait differently long would become other products than in a replay.
+    `release_complete`: no instrument waits for later rows, so the products of a complete chunk are released with it.
+    Else rows of one frame that wait differently long would become other products than in a replay.
     """
 
     def __init__(
@@ -50,13 +50,13 @@ class Worker:
         quarantine: Path,
         clock: Callable[[], float] = time.monotonic,
         *,
-        settles: bool = False,
+        release_complete: bool = False,
     ) -> None:
         self._mission = mission
         self._new_chain = new_chain
         self._quarantine_folder = quarantine
         self._clock = clock
-        self._settles = settles
+        self._release_complete = release_complete
         self._runs: dict[RunId, _Run] = {}
         self.largest_message_bytes = 1 << 62
         """What the broker takes of an Output's content at most; set by the service."""
@@ -103,7 +103,7 @@ class Worker:
         made = stream.decode(
             raw.batch,
             ended=raw.ended,
-            settled=raw.settled and self._settles,
+            complete=raw.complete and self._release_complete,
             events=raw.events,
             at_max_speed=time.time_ns() - received_ns > BACKLOG_S * 1e9,
         )

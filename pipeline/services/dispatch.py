@@ -1,10 +1,10 @@
-"""One recorded pass on its way through the other services: sent in order, confirmed from the end, begun again.
+"""Dispatches one recorded pass to the other services: sends it in order, counts what is confirmed, retries.
 
-In: what came from decode and publish, and the time. Out: messages to send. A run is one try at the pass, from its
-first byte on; only what publish confirms of the present run counts. Whatever goes wrong (a service that forgot, a
-message that the broker lost, silence) ends in a new run, in which publish drops by its key what is published. Runs
-that get no further than the ones before are begun with exponential backoff. While publish is away none is begun, since
-the broker would have to keep what each of them makes.
+In: messages from decode and publish, and the time. Out: messages to send. A run is one try at the pass, from its first
+byte on; only confirmations of the present run count. Flow control: at most `Pace.window_bytes` of a run are
+unconfirmed. Whatever goes wrong (a Nack, a message that the broker lost, silence) begins a new run, in which publish
+drops what is published already (dedup). Runs that get no further than those before begin with exponential backoff.
+While publish is away no run begins, since the broker would have to keep all of its outputs.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class Reader(Protocol):
 class Pace:
     """How much goes out, and how long is waited for what comes back, in seconds.
 
-    `window_bytes` of a run are unconfirmed at most; `settle_s` is how long a pass that is wholly confirmed may
+    `window_bytes` of a run are unconfirmed at most; `close_after_s` is how long a pass that is wholly confirmed may
     still be asked for again, since the broker may forget what it took that lately.
     """
 
@@ -51,7 +51,7 @@ class Pace:
     n_at_once: int = 4
     offer_s: float = 2.0
     silence_s: float = 5.0
-    settle_s: float = 75.0
+    close_after_s: float = 75.0
 
 
 class Dispatch:
@@ -81,7 +81,7 @@ class Dispatch:
         self._why_anew = ""
         """Why the run before was in vain; empty after progress."""
         self._refused = False
-        """Something of the present run was refused by the broker: it is not settled, however far it is confirmed."""
+        """Whether the broker refused a message of the present run: then the pass is not closed, although confirmed."""
         self.unread = ""
         """Why the recording cannot be opened now. It is tried again."""
         self._begin_run(0.0)
@@ -93,14 +93,15 @@ class Dispatch:
 
     @property
     def finished(self) -> bool:
-        """Everything is confirmed; it may be asked for again until it is settled."""
+        """Whether everything is confirmed. It may have to be sent again until it is closed."""
         return self._all_done_at is not None
 
-    def settled(self, now: float) -> bool:
-        return self._all_done_at is not None and now >= self._all_done_at + self._pace.settle_s
+    def is_closed(self, now: float) -> bool:
+        """Whether all is confirmed, and so long that no broker can lose it any more."""
+        return self._all_done_at is not None and now >= self._all_done_at + self._pace.close_after_s
 
     def committed(self, now: float) -> Committed:
-        return Committed(self.n_best, self.settled(now))
+        return Committed(self.n_best, self.is_closed(now))
 
     @property
     def n_unconfirmed(self) -> int:
@@ -117,14 +118,14 @@ class Dispatch:
         now: float,
         *,
         ended: bool,
-        settled_at: int = -1,
+        complete_at: int = -1,
         n_recorded: int | None = None,
         max_bytes: int = 1 << 62,
         publish_away: bool = False,
     ) -> list[StageMessage]:
         """What goes out now. `max_bytes`: of the recording in one message, at most. `publish_away`: no run is begun.
 
-        `ended`: the recording of the pass is complete. `settled_at`: its bytes so far, where they are whole frames.
+        `ended`: the recording of the pass is complete. `complete_at`: its bytes so far, where they are whole frames.
         `n_recorded`: its bytes so far, where that is known without looking.
         """
         if self.finished:
@@ -143,7 +144,7 @@ class Dispatch:
             self._offer_at = now + self._pace.offer_s
             return [Offer(self._id)]
         chunk_bytes = min(self._pace.chunk_bytes, max_bytes)
-        return self._raws(now, ended=ended, settled_at=settled_at, n_recorded=n_recorded, chunk_bytes=chunk_bytes)
+        return self._raws(now, ended=ended, complete_at=complete_at, n_recorded=n_recorded, chunk_bytes=chunk_bytes)
 
     def stalled(self, now: float) -> str:
         """Why nothing was confirmed for STALL_S although bytes wait; empty while the pass goes on."""
@@ -233,7 +234,7 @@ class Dispatch:
         self._progress_at, self._why_anew = now, ""
 
     def _raws(
-        self, now: float, *, ended: bool, settled_at: int, n_recorded: int | None, chunk_bytes: int
+        self, now: float, *, ended: bool, complete_at: int, n_recorded: int | None, chunk_bytes: int
     ) -> list[StageMessage]:
         if not self._waits:
             self._heard_at = now
@@ -258,8 +259,8 @@ class Dispatch:
             if batch:
                 self.n_sent += len(batch.data)
                 self._place += len(batch.data) + max(batch.missing, 0)
-            settled = self._place == settled_at
-            out.append(Chunk(self._id, self._seq, batch or _NOTHING, ended=batch is None, settled=settled))
+            complete = self._place == complete_at
+            out.append(Chunk(self._id, self._seq, batch or _NOTHING, ended=batch is None, complete=complete))
             self._seq += 1
         if not self._waits and not self.unread:
             self._progress(now)

@@ -1,4 +1,7 @@
-"""`/health` and `/metrics` of a service: the least of HTTP that a probe and Prometheus need, bounded on every side."""
+"""Serves `/health` and `/metrics` of a service: the part of HTTP that a probe and Prometheus need.
+
+Limits: MAX_REQUEST_BYTES of a request, MAX_CONNECTIONS at once, PATIENCE_S for each.
+"""
 
 from __future__ import annotations
 

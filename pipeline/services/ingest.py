@@ -1,10 +1,10 @@
-"""The ingest stage: bytes of all stations onto disk, from there to decode, until publish has confirmed them.
+"""The ingest stage: records the bytes of all stations on disk, and sends them to decode until publish confirms them.
 
     source -> recorder        a task for each station: nothing is sent that is not recorded
-    recording -> bus          one task for all passes, paced by what is confirmed
+    recording -> bus          one task for all passes, with flow control by what is confirmed (`dispatch`)
 
-A pass begins with its first byte and ends when its sender says so, or when the link was silent for `gap_s`. A disk
-that is full stops the reading of that station, loudly, until it takes bytes again.
+A pass begins with its first byte. It ends when its sender ends it, or after `gap_s` without a byte. While the disk
+takes no bytes, the station is not read (back-pressure); the write is retried each second, logged and in `/health`.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Ingest:
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Well while every disk takes bytes, no recording is damaged, publish is there, and no pass is stalled."""
-        told = {
+        stations = {
             name: {
                 "lag_bytes": station.lag()[0],
                 "disk_full": station.disk_full,
@@ -93,8 +93,8 @@ class Ingest:
             station.disk_full or station.recorder.broken or station.n_damaged
             for station, _ in self._stations.values()
         )
-        stopped |= any(one["stalled"] or one["unread"] or one["untidy"] for one in told.values())
-        return not stopped and not self._publish_away, {"stations": told, "publish": not self._publish_away}
+        stopped |= any(one["stalled"] or one["unread"] or one["untidy"] for one in stations.values())
+        return not stopped and not self._publish_away, {"stations": stations, "publish": not self._publish_away}
 
     async def _record(self, station: StationRecorder, source: Source) -> None:
         if isinstance(source, UdpListener):
@@ -169,12 +169,12 @@ class Ingest:
 
     def _due(self, station: StationRecorder, one: PassInFlight) -> list[StageMessage]:
         """What goes out now of a pass."""
-        settled_at = -1 if one.ended else station.settled_at
+        complete_at = -1 if one.ended else station.complete_at
         n_recorded = None if one.ended else station.recorder.n_bytes
         messages = one.dispatch.send(
             time.monotonic(),
             ended=one.ended,
-            settled_at=settled_at,
+            complete_at=complete_at,
             n_recorded=n_recorded,
             max_bytes=self._bus.largest_bytes // 2,  # the receive times need the other half at the worst
             publish_away=self._publish_away,
@@ -222,7 +222,7 @@ class Ingest:
             await asyncio.sleep(HOUSEKEEPING_S)
             for station, source in self._stations.values():
                 station.end_after(self._gap_s)
-                await station.settle(time.monotonic())
+                await station.commit(time.monotonic())
                 self._measure(station, source)
             self._wake.set()
 

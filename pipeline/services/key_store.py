@@ -1,8 +1,7 @@
-"""Published keys on disk: an SQLite file of digests, each with its time and a checksum; bounded memory, any number.
+"""Published keys on disk: an SQLite file of digests, each with its time and a checksum, in bounded memory.
 
-Where it cannot be read it is made anew from the rows that are whole: each is found by its form and its checksum,
-wherever it stands in the file. The products of the others come twice, with equal ids. So nothing is synced: the loop
-that publishes does not wait for the disk.
+A file that cannot be read is rebuilt from its whole rows, which are found by form and checksum wherever they lie. Keys
+that are lost cost duplicates with equal ids. So nothing is synced: publishing does not wait for the disk.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the services count, for Prometheus: each has a register of its own, read at `/metrics`."""
+"""Counters and gauges of the services for Prometheus: a register for each process, read at `/metrics`."""
 
 from __future__ import annotations
 

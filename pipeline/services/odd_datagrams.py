@@ -1,7 +1,7 @@
-"""Tells of datagrams that are no whole number of frames: in the log, as an event and in /health.
+"""Reports datagrams that are no whole number of frames: in the log, as an event and in `/health`.
 
-In: a UDP source, now and then. Out: the size that comes and the size that is expected, once for each new size and then
-at most once a minute while more of them come.
+In: a UDP source, at intervals. Out: the size received and the size expected, once for each new size, then at most once
+in QUIET_S while more of that size come.
 """
 
 from __future__ import annotations

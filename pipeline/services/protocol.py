@@ -1,15 +1,15 @@
-"""What the three services say to each other under `<mission>/stage/`, as msgpack maps.
+"""Messages between the three services under `<mission>/stage/`, as msgpack maps.
 
     offer, raw (Chunk)    ingest to decode: a pass to take on; its bytes, in order
-    claim                 decode to ingest: I take it
-    out (Output)          decode to publish: what became of those bytes, in order
-    done (Ack)            publish to ingest: published up to there
-    lost (Nack)           to ingest: I miss something of this run
-    hello (Restarted)     to ingest: I began anew and remember no run
+    claim                 decode to ingest: this worker takes the run
+    out (Output)          decode to publish: messages made of those bytes, in order
+    done (Ack)            publish to ingest: published up to there (positive acknowledgement)
+    lost (Nack)           to ingest: a message of the run is missing (negative acknowledgement): send it again
+    hello (Restarted)     to ingest: publish has started and knows no run
 
-The names on the wire stay what access lists of brokers already have; each class says what it is.
-A run is one try at a pass, from its first byte on; `seq` counts its messages from 0. What comes from outside is
-checked here: anything that is not such a message is a ValueError in one line.
+The names of topics and keys stay as access lists and workers of earlier versions have them. A run is one try at a pass,
+from its first byte on; `seq` counts its messages from 0. Input is checked here: a payload that is no such message is a
+ValueError in one line. Flow control is in `dispatch`.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Claim:
 class Chunk:
     """Bytes of a pass, `seq` counted from 0 within the run.
 
-    `settled`: these are whole frames, each with a receive time of its own, and all that was received by now; `ended`:
+    `complete`: whole frames, each with a receive time of its own, and all that was received by now; `ended`:
     nothing follows. `events`: of the station, to be published with what becomes of the bytes.
     """
 
@@ -70,7 +70,7 @@ class Chunk:
     seq: int
     batch: ByteBatch
     ended: bool = False
-    settled: bool = False
+    complete: bool = False
     events: tuple[Event, ...] = ()
 
 
@@ -92,7 +92,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """All of the run up to `n_bytes` is published, but for what was `refused` (the reason): then it is not settled."""
+    """All of the run up to `n_bytes` is published. `refused`: why some of it is not; then the pass is not closed."""
 
     id: RunId
     n_bytes: int
@@ -142,41 +142,41 @@ def stage_topic(mission: str, message: StageMessage, worker: str = "") -> str:
 
 
 def ids(message: Chunk | Output) -> dict[str, Any]:
-    """What a log says of where a message belongs."""
-    told = message.id
-    return {"station": told.station, "pass_": told.name, "run": told.run, "batch": message.seq}
+    """Fields of a log line that say where a message belongs."""
+    station, name, run = message.id
+    return {"station": station, "pass_": name, "run": run, "batch": message.seq}
 
 
 def pack(message: StageMessage) -> bytes:
     """The payload."""
     if isinstance(message, Presence):
-        raise TypeError("presence is told by the status topic")
-    told: dict[str, Any] = {"kind": _KINDS[type(message)]}
+        raise TypeError("presence has a topic of its own, status")
+    fields: dict[str, Any] = {"kind": _KINDS[type(message)]}
     if not isinstance(message, Restarted):
-        told |= {"station": message.id.station, "pass": message.id.name, "run": message.id.run}
+        fields |= {"station": message.id.station, "pass": message.id.name, "run": message.id.run}
     match message:
         case Chunk():
-            told |= {"seq": message.seq, "ended": message.ended, "settled": message.settled}
-            told["data"] = np.ascontiguousarray(message.batch.data).data
-            told |= {"mark_start": _times(message.batch.mark_start), "mark_ns": _times(message.batch.mark_ns)}
-            told["unordered"] = message.batch.unordered
-            told["events"] = [[getattr(one, name) for name in _EVENT] for one in message.events]
-            told |= _damage(message.batch)
+            fields |= {"seq": message.seq, "ended": message.ended, "settled": message.complete}
+            fields["data"] = np.ascontiguousarray(message.batch.data).data
+            fields |= {"mark_start": _times(message.batch.mark_start), "mark_ns": _times(message.batch.mark_ns)}
+            fields["unordered"] = message.batch.unordered
+            fields["events"] = [[getattr(one, name) for name in _EVENT] for one in message.events]
+            fields |= _damage(message.batch)
         case Output():
-            told |= {"seq": message.seq, "n_bytes": message.n_bytes, "ended": message.ended}
-            told |= {"received_ns": message.received_ns, "messages": [_sent(one) for one in message.messages]}
-            told["refused"] = message.refused
+            fields |= {"seq": message.seq, "n_bytes": message.n_bytes, "ended": message.ended}
+            fields |= {"received_ns": message.received_ns, "messages": [_sent(one) for one in message.messages]}
+            fields["refused"] = message.refused
         case Ack():
-            told |= {"n_bytes": message.n_bytes, "ended": message.ended, "refused": message.refused}
+            fields |= {"n_bytes": message.n_bytes, "ended": message.ended, "refused": message.refused}
         case Claim():
-            told["worker"] = message.worker
+            fields["worker"] = message.worker
         case Nack():
-            told["why"] = message.why
+            fields["why"] = message.why
         case Restarted():
-            told["service"] = message.service
+            fields["service"] = message.service
         case Offer():
             pass
-    payload: bytes = msgpack.Packer(buf_size=_n_bytes(message) + 4096).pack(told)
+    payload: bytes = msgpack.Packer(buf_size=_n_bytes(message) + 4096).pack(fields)
     return payload
 
 
@@ -197,8 +197,8 @@ def _n_bytes(message: StageMessage) -> int:
 def unpack(payload: bytes) -> StageMessage:
     """The message in a payload; ValueError in one line where there is none. Arrays are views into the payload."""
     try:
-        told = unpack_bounded(payload)
-        return _READERS[told["kind"]](told)
+        fields = unpack_bounded(payload)
+        return _READERS[fields["kind"]](fields)
     except (KeyError, TypeError, ValueError, msgpack.UnpackException) as error:
         raise ValueError(f"not a stage message: {type(error).__name__}: {str(error)[:120]}") from None
 
@@ -212,57 +212,57 @@ def _sent(one: Outgoing) -> list[Any]:
     return [message.topic, message.payload, message.qos, message.retain, message.content_type, one.key]
 
 
-def _id(told: Mapping[str, Any]) -> RunId:
-    return RunId(_name(told["station"]), _name(told["pass"]), _name(told["run"]))
+def _id(fields: Mapping[str, Any]) -> RunId:
+    return RunId(_name(fields["station"]), _name(fields["pass"]), _name(fields["run"]))
 
 
 def _name(value: Any) -> str:
     if not isinstance(value, str) or not _NAME.fullmatch(value):
-        raise ValueError("a name is none")
+        raise ValueError("a name has other characters, or too many")
     return value
 
 
 def _count(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 62:
-        raise ValueError("a count is none")
+        raise ValueError("a count is no integer from 0 on")
     return value
 
 
 def _flag(value: Any) -> bool:
     if not isinstance(value, bool):
-        raise TypeError("a flag is none")
+        raise TypeError("a flag is no boolean")
     return value
 
 
-def _raw(told: Mapping[str, Any]) -> Chunk:
-    data = told["data"]
+def _raw(fields: Mapping[str, Any]) -> Chunk:
+    data = fields["data"]
     if not isinstance(data, bytes) or len(data) > MAX_RAW_BYTES:
         raise ValueError("its bytes are none, or too many")
-    start, when_ns = _read_times(told["mark_start"]), _read_times(told["mark_ns"])
+    start, when_ns = _read_times(fields["mark_start"]), _read_times(fields["mark_ns"])
     if len(start) != len(when_ns) or (len(start) and (start[0] < 0 or start[-1] >= max(len(data), 1))):
         raise ValueError("its marks are not of its bytes")
     if (start[1:] <= start[:-1]).any() or (when_ns < 0).any():
         raise ValueError("its marks are not in order")
-    unordered = _flag(told.get("unordered", False))  # absent: of an ingest before this was told
-    missing, damage = told.get("missing", 0), told.get("damage", "")
+    unordered = _flag(fields.get("unordered", False))  # absent: of an ingest of an earlier version
+    missing, damage = fields.get("missing", 0), fields.get("damage", "")
     if not isinstance(missing, int) or not -1 <= missing < 1 << 62 or not isinstance(damage, str):
         raise ValueError("what is missing before it is no number, or without words")
     octets = np.frombuffer(data, np.uint8)
     batch = ByteBatch(octets, start, when_ns, damage=damage[:_MAX_DAMAGE], missing=missing, unordered=unordered)
     return Chunk(
-        _id(told),
-        _count(told["seq"]),
+        _id(fields),
+        _count(fields["seq"]),
         batch,
-        _flag(told["ended"]),
-        _flag(told["settled"]),
-        _events(told.get("events", [])),
+        _flag(fields["ended"]),
+        _flag(fields["settled"]),
+        _events(fields.get("events", [])),
     )
 
 
-def _events(told: Any) -> tuple[Event, ...]:
-    if not isinstance(told, list) or len(told) > MAX_EVENTS:
+def _events(fields: Any) -> tuple[Event, ...]:
+    if not isinstance(fields, list) or len(fields) > MAX_EVENTS:
         raise ValueError("its events are none, or too many")
-    found = tuple(Event(**dict(zip(_EVENT, one, strict=True))) for one in told)
+    found = tuple(Event(**dict(zip(_EVENT, one, strict=True))) for one in fields)
     for one in found:
         texts = (one.severity, one.kind, one.text)
         if not all(isinstance(text, str) and len(text) < _MAX_TOPIC for text in texts):
@@ -273,22 +273,26 @@ def _events(told: Any) -> tuple[Event, ...]:
     return found
 
 
-def _read_times(told: Any) -> NDArray[np.int64]:
-    if told["dtype"] != "<i8" or not isinstance(told["data"], bytes) or told["shape"] != [len(told["data"]) // 8]:
+def _read_times(fields: Any) -> NDArray[np.int64]:
+    if (
+        fields["dtype"] != "<i8"
+        or not isinstance(fields["data"], bytes)
+        or fields["shape"] != [len(fields["data"]) // 8]
+    ):
         raise ValueError("an array is not of int64")
-    return np.frombuffer(told["data"], "<i8").astype(np.int64)
+    return np.frombuffer(fields["data"], "<i8").astype(np.int64)
 
 
-def _out(told: Mapping[str, Any]) -> Output:
-    messages = tuple(_outgoing(one) for one in told["messages"])
+def _out(fields: Mapping[str, Any]) -> Output:
+    messages = tuple(_outgoing(one) for one in fields["messages"])
     return Output(
-        _id(told),
-        _count(told["seq"]),
-        _count(told["n_bytes"]),
-        _flag(told["ended"]),
-        _count(told["received_ns"]),
+        _id(fields),
+        _count(fields["seq"]),
+        _count(fields["n_bytes"]),
+        _flag(fields["ended"]),
+        _count(fields["received_ns"]),
         messages,
-        str(told.get("refused", ""))[:200],
+        str(fields.get("refused", ""))[:200],
     )
 
 
@@ -304,13 +308,13 @@ def _outgoing(one: Any) -> Outgoing:
 
 
 _READERS: dict[str, Callable[[Mapping[str, Any]], StageMessage]] = {
-    "offer": lambda told: Offer(_id(told)),
-    "claim": lambda told: Claim(_id(told), _name(told["worker"])),
+    "offer": lambda fields: Offer(_id(fields)),
+    "claim": lambda fields: Claim(_id(fields), _name(fields["worker"])),
     "raw": _raw,
     "out": _out,
-    "done": lambda told: Ack(
-        _id(told), _count(told["n_bytes"]), _flag(told["ended"]), str(told.get("refused", ""))[:200]
+    "done": lambda fields: Ack(
+        _id(fields), _count(fields["n_bytes"]), _flag(fields["ended"]), str(fields.get("refused", ""))[:200]
     ),
-    "lost": lambda told: Nack(_id(told), str(told["why"])[:200]),
-    "hello": lambda told: Restarted(_name(told["service"])),
+    "lost": lambda fields: Nack(_id(fields), str(fields["why"])[:200]),
+    "hello": lambda fields: Restarted(_name(fields["service"])),
 }

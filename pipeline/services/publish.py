@@ -1,7 +1,7 @@
-"""The publish stage as a service: what decode made goes out once, and ingest hears how far it has come.
+"""The publish stage as a service: publishes each output of decode once, and acknowledges to ingest.
 
-Its first message is Restarted: what it published last may be lost with a broker, so ingest sends unconfirmed passes
-again and the keys drop what is known to be out for good.
+Its first message is Restarted: the broker may have lost what was published last, so ingest sends passes that are not
+closed again, and the keys drop what is known to be published for good (dedup).
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class Publish:
     async def _await(self, out: Output, messages: Sequence[Message], sent: Awaitable[None], began: float) -> None:
         """Wait until the broker has answered for all of them, and note those that it took.
 
-        A run of which it refused one is not settled, and is sent again with backoff until it is taken.
+        Ingest does not close a pass of which the broker refused a message: it sends the run again, with backoff.
         """
         refused: Sequence[tuple[Message, str]] = ()
         try:

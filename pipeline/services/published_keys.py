@@ -1,8 +1,8 @@
-"""The publish stage's books: which messages are published, on disk, and how far each run has come.
+"""Dedup of the publish stage: keys of published messages, on disk, and the next output expected of each run.
 
-In: `Output`s. Out: the messages that are not published yet, then `Ack`, or `Nack` where an Out is missing before this
-one. After a restart the keys of the last `remember_s` count for nothing, since the broker may have lost their messages
-and nobody is left to send them again.
+In: `Output`s. Out: the messages that are not published yet, then an `Ack`; a `Nack` if an output before this one is
+missing. After a restart the keys of the last `remember_s` are dropped: the broker may have lost those messages, and the
+memory of what to resend is gone.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""The stages as services, wired top to bottom: each a process of its own, or all three in one.
+"""The stages as services, joined in data order: each a process of its own, or all three in one.
 
     stations -> Ingest -bus-> Decode -bus-> Publish -> MQTT
 
-Each shows `/health` and `/metrics`, says that it is online under `<mission>/status/`, and ends well at SIGTERM.
+Each serves `/health` and `/metrics`, publishes its state under `<mission>/status/`, and stops cleanly at SIGTERM.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from ..stations.feed_listener import FeedListener
 from ..stations.file import GrowingFile, StandardInput
 from ..stations.tcp import Source, TcpClient, TcpListener
 from ..stations.udp import UdpListener
-from ..system.files import held
+from ..system.files import own_folder
 from ..system.signals import stopped_by_signals
 from .broker_watch import BrokerWatch
 from .bus import Bus, LocalBus, MqttBus, topics_of
@@ -89,7 +89,7 @@ async def ingest(common: Common, recorded: Recorded) -> None:
     """Run the ingest stage until SIGTERM."""
     meters = IngestMeters()
     _check_doors(common, recorded.stations)
-    with held(recorded.folder):
+    with own_folder(recorded.folder):
         recorders, ids = _recorders(common, recorded), ClientIds(recorded.folder)
         async with _connected(common, ids, "ingest", "ingest", remember_s=0, connect_later=True) as publisher:
             bus = _bus(common, ids, "ingest", "ingest", publisher)
@@ -119,7 +119,7 @@ async def publish(common: Common, folder: Path) -> None:
         if later and not complete:
             later[0].begin_anew()
 
-    with held(folder), PublishedKeys(folder / "published.keys", common.remember_s) as keys:
+    with own_folder(folder), PublishedKeys(folder / "published.keys", common.remember_s) as keys:
         ids = ClientIds(folder)
         async with _connected(
             common, ids, "publish", "publish", remember_s=common.remember_s, on_return=returned
@@ -143,7 +143,10 @@ async def everything(common: Common, recorded: Recorded) -> None:
             later[0].begin_anew()
 
     _check_doors(common, recorded.stations)
-    with held(recorded.folder), PublishedKeys(recorded.folder / "published.keys", common.remember_s) as keys:
+    with (
+        own_folder(recorded.folder),
+        PublishedKeys(recorded.folder / "published.keys", common.remember_s) as keys,
+    ):
         recorders, ids = _recorders(common, recorded), ClientIds(recorded.folder)
         async with _connected(
             common,
@@ -233,7 +236,10 @@ def _decode(common: Common, name: str, folder: Path, bus: Bus, meters: DecodeMet
     )  # not when the first pass begins: a worker that imports answers nobody
     at_once = not any(one.wait_rows for one in mission.instruments.values())
     worker = Worker(
-        mission.name, lambda stream: ProcessingChain(mission, stream), folder / "quarantine", settles=at_once
+        mission.name,
+        lambda stream: ProcessingChain(mission, stream),
+        folder / "quarantine",
+        release_complete=at_once,
     )
     return Decode(name, worker, bus, meters)
 
@@ -304,7 +310,7 @@ async def _serve(
 ) -> None:
     """Run until SIGTERM or Ctrl-C, watched. `certificates`: in use beside those for the broker."""
     in_use = [common.address.cert, common.address.ca, *certificates]
-    told = dict.fromkeys(buses, 0)
+    n_counted = dict.fromkeys(buses, 0)
 
     def text() -> bytes:
         meters.outgoing.set(publisher.n_open)
@@ -313,8 +319,8 @@ async def _serve(
         for stage, bus in buses.items():
             meters.incoming.labels(stage).set(bus.n_waiting)
             meters.trouble.labels(stage).set(bool(bus.trouble))
-            meters.malformed.labels(stage).inc(bus.n_malformed - told[stage])
-            told[stage] = bus.n_malformed
+            meters.malformed.labels(stage).inc(bus.n_malformed - n_counted[stage])
+            n_counted[stage] = bus.n_malformed
         return meters.text()
 
     def health() -> tuple[bool, dict[str, Any]]:

@@ -1,4 +1,8 @@
-"""One station's desk: what comes in goes onto disk as passes, and each pass on its way until it is settled."""
+"""Records one station, and keeps its passes until they are closed: published, confirmed, and past being lost.
+
+In: `Arrival`s of a source. Out: bytes on disk (`recordings.log`); for each pass a `Dispatch` and, on disk, its
+checkpoint: how far publish has confirmed it. Bytes that the disk does not take go back to the caller, who retries.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +31,7 @@ _log = structlog.get_logger("ingest")
 
 @dataclass(slots=True)
 class PassInFlight:
-    """A pass that is not settled: its folder, and its way through the services."""
+    """A pass that is not closed: its folder, and its dispatch to the other services."""
 
     folder: PassFolder
     dispatch: Dispatch
@@ -40,7 +44,7 @@ class PassInFlight:
     reader: PassReader | None = None
     """Of the present run."""
     n_damaged: int = 0
-    """Places at which bytes are missing that nobody knew to be missing: such a pass is never settled."""
+    """Places at which bytes are missing that nobody knew to be missing: such a pass is never closed."""
 
     def look_for_damage(self) -> int:
         """How many damaged places were found since the last look."""
@@ -50,10 +54,10 @@ class PassInFlight:
 
 
 class StationRecorder:
-    """One station: its recorder, and its passes that are not settled.
+    """One station: its recorder, and its passes that are not closed.
 
-    `marks_connections`: blocks of the link carry no marker, so a frame or packet that a broken connection cut could not
-    be told from what the next one brings: the recording then says where a connection begins.
+    `marks_connections`: blocks of the link carry no sync marker, so a frame or packet cut by a lost connection cannot
+    be distinguished from the bytes of the next one: the recording then has a gap where a connection begins.
     """
 
     def __init__(
@@ -68,7 +72,7 @@ class StationRecorder:
         self.disk_full = False
         self.untidy = ""
         """Why positions cannot be written, or old passes not deleted; empty where they are."""
-        self._alone = False
+        self._whole_frames = False
         self.n_odd = self.n_lost = 0
         self.events: deque[Event] = deque(maxlen=MAX_EVENTS)
         """Of the station, to be published with the bytes that are sent next."""
@@ -77,7 +81,7 @@ class StationRecorder:
         earlier = self._same(now_open.name.split(_AGAIN)[0]) if now_open else []
         self._n_earlier = sum(one.n_bytes() for one in earlier) - recorder.n_bytes
         """Of earlier passes of the open one's name."""
-        self.passes = [self._on_its_way(one) for one in recorder.passes() if not one.committed.settled]
+        self.passes = [self._on_its_way(one) for one in recorder.passes() if not one.committed.closed]
 
     def position_of(self, name: str) -> int:
         """Bytes recorded of all passes of a name, which then survive a loss of power."""
@@ -119,7 +123,7 @@ class StationRecorder:
         self._n_earlier = self.position_of(name) if name else 0
         folder = self.recorder.begin(time.time_ns(), self._free(name) if name else "")
         self.passes.append(self._on_its_way(folder))
-        self._alone = True
+        self._whole_frames = True
         self._last_byte_at = time.monotonic()
         _log.info("a pass begins", station=self.name, pass_=folder.name)
         return folder
@@ -138,7 +142,7 @@ class StationRecorder:
             one.ended = False
             one.dispatch.reopen()
         self.passes.append(one or self._on_its_way(folder))
-        self._alone, self._n_earlier = False, 0
+        self._whole_frames, self._n_earlier = False, 0
         _log.info("a pass is resumed", station=self.name, pass_=folder.name, bytes=self.recorder.n_bytes)
 
     def record(self, arrival: Arrival) -> Arrival | None:
@@ -158,7 +162,7 @@ class StationRecorder:
         n_done = self.recorder.append(arrival.pieces, arrival.received_ns) if arrival.pieces else 0
         if n_done and self.passes and self.recorder.open:
             self.passes[-1].came.append((self.recorder.n_bytes, time.time()))
-            self._alone &= arrival.alone
+            self._whole_frames &= arrival.whole_frames
         if n_done < len(arrival.pieces):
             return self._full(arrival, n_done, self.recorder.reason)
         now_open = self.recorder.open
@@ -181,9 +185,9 @@ class StationRecorder:
         return [*messages[:place], replace(first, events=events), *messages[place + 1 :]]
 
     @property
-    def settled_at(self) -> int:
+    def complete_at(self) -> int:
         """Bytes of the open pass, where all of it came as single frames; else -1."""
-        return self.recorder.n_bytes if self._alone and self.recorder.open else -1
+        return self.recorder.n_bytes if self._whole_frames and self.recorder.open else -1
 
     def end(self) -> bool:
         """The open pass is complete; False where the disk does not take that."""
@@ -204,8 +208,8 @@ class StationRecorder:
         if self.recorder.open and not self.disk_full and time.monotonic() - self._last_byte_at > gap_s:
             self.end()
 
-    async def settle(self, now: float) -> None:
-        """Write what is confirmed, and let go what is so for good; `untidy` says where the disk does not take it.
+    async def commit(self, now: float) -> None:
+        """Write the checkpoints and drop passes that are closed. `untidy` is the reason where the disk refuses that.
 
         In a thread, since a disk may take its time and the link does not wait.
         """
@@ -224,11 +228,11 @@ class StationRecorder:
                 _log.error("the recording is damaged", station=self.name, pass_=one.folder.name, n=one.n_damaged)
             committed = one.dispatch.committed(now)
             if one.n_damaged:
-                committed = replace(committed, settled=False)
-            if committed.n_bytes != one.committed or committed.settled:
+                committed = replace(committed, closed=False)
+            if committed.n_bytes != one.committed or committed.closed:
                 await asyncio.to_thread(one.folder.commit, committed)
                 one.committed = committed.n_bytes
-            if committed.settled:
+            if committed.closed:
                 one.dispatch.close()
                 self.passes.remove(one)
         for name in await asyncio.to_thread(self._forget_old):

@@ -1,10 +1,10 @@
-"""Where a station's bytes come from, read from `NAME=URL`; what would listen to anyone is refused unless named.
+"""Reads the source of a station, `NAME=URL`, and refuses listeners that anyone can reach unless they are named.
 
     tcp-listen://HOST:PORT  tcp://HOST:PORT  feed://HOST:PORT  udp://HOST:PORT  file:///PATH  stdin:
 
-`feed` is TCP from `downlink feed`, which asks how much is recorded and so loses nothing. What goes over TCP takes
-`?cert=FILE&key=FILE&ca=FILE`: TLS, and with `ca` the other side must show a certificate of that authority. Who connects
-to a listener must also be named: the certificate's common name is `station`, or one of `&who=NAME[,NAME]`.
+`feed` is TCP from `downlink feed`, which asks how much is recorded and so loses nothing. TCP sources take
+`?cert=FILE&key=FILE&ca=FILE`: TLS, and with `ca` the peer must show a certificate of that authority. The common name of
+a peer that connects to a listener must be `station`, or one of `&who=NAME[,NAME]`.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
-"""Send a recording to a `FeedListener` over TCP until all of it is recorded there.
+"""Sends a recording to a `FeedListener` over TCP until all of it is recorded there.
 
 In: a recording, packed or not. Out: its unpacked bytes, from where the receiver's copy of the same content stops
-(`feed_messages` describes the exchange). A lost connection is retried with exponential backoff; what no retry can
-mend ends with a ConfigError (an address) or a RunError (an unknown host, a certificate, a receiver of another release).
+(`feed_messages` describes the exchange). A lost connection is retried with exponential backoff; errors that no retry
+can mend end with a ConfigError (an address) or a RunError (an unknown host, a certificate, a receiver of another
+release).
 """
 
 from __future__ import annotations

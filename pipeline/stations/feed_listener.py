@@ -1,8 +1,8 @@
-"""The receiving side of `downlink feed`: a pass over TCP that survives either side.
+"""Receives what `downlink feed` sends: a pass over TCP that survives a restart of either side.
 
-In: a connection of a sender, as `feed_messages` describes. Out: `Arrival`s of a named pass. A recording is known by
-its content: one whose bytes are all recorded is not recorded again, one that continues a recorded pass is resumed
-where that stops, any other becomes a new pass. While one sender is connected, others are told to wait.
+In: a connection of a sender (`feed_messages`). Out: `Arrival`s of a named pass. Dedup by content: a recording whose
+bytes are all recorded is not recorded again, one that continues a recorded pass resumes where that stops, any other
+becomes a new pass. While one sender is connected, others get `busy` and retry.
 """
 
 from __future__ import annotations

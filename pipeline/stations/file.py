@@ -1,4 +1,4 @@
-"""Live bytes of standard input, or of a file that another program writes."""
+"""Live bytes of standard input, or of a file that another program appends to."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Which content of a followed file is which pass: an inode is reused, a name is rotated, a file is truncated.
+"""Identifies the content of a followed file: inodes are reused, names rotated, files truncated.
 
-A file's identity is its inode and the SHA-256 of its first bytes. As long as both hold and the file is not shorter
-than what was read of it, it is the same content and goes on as the same pass; else it is new content with a pass name
-of its own.
-The identities are kept in a small JSON file beside the recordings, so that a restart does not mix two contents.
+The identity is the inode and the SHA-256 of the first bytes. While both hold and the file is not shorter than what was
+read, it is the same content and goes on as the same pass; else it is new content, with a pass name of its own. The
+identities are kept in a small JSON file beside the recordings, so that a restart does not mix two contents.
 """
 
 from __future__ import annotations

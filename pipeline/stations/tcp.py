@@ -1,7 +1,8 @@
-"""Live bytes over TCP, as they come: who reads slowly makes the station wait, since nothing is read ahead.
+"""Live bytes over TCP: a listener for one station, and a client that reconnects with backoff.
 
-A `Source` gives `Arrival`s, and is told by `recorded` what of them is on disk. Losing a connection is no end: a
-listener waits for the next, a client connects again.
+Out: `Arrival`s. Back-pressure: nothing is read ahead, so TCP makes a station wait that sends faster than is recorded.
+A lost connection does not end the source: a listener waits for the next one, a client reconnects. `recorded` gives the
+source the number of bytes on disk.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ _log = structlog.get_logger("station")
 class Arrival:
     """Pieces as they were received, and when.
 
-    `name`: of the pass where the sender has one; `ended`: its last; `alone`: each piece is one frame, whole.
+    `name`: of the pass where the sender has one; `ended`: its last; `whole_frames`: each piece is one frame.
     `resumes`: the name is that of a recorded pass, to which the pieces are appended even if it has ended.
     `anew`: the first of a new connection, before which bytes may be missing.
     """
@@ -45,7 +46,7 @@ class Arrival:
     received_ns: list[int]
     name: str = ""
     ended: bool = False
-    alone: bool = False
+    whole_frames: bool = False
     resumes: bool = False
     anew: bool = False
     aside: Sequence[tuple[bytes, int]] = ()
@@ -170,7 +171,7 @@ class TcpListener:
 
     async def _serve(self, connection: TcpReceiver) -> None:
         """Once the connection before is closed, and all that came over it is recorded."""
-        peer = str(connection.told("peername"))
+        peer = str(connection.extra_info("peername"))
         try:
             async with self._turn:
                 await self._came.join()
@@ -203,19 +204,19 @@ class TcpClient:
         self._tls = tls_of(station, server=False)
 
     async def arrivals(self) -> AsyncIterator[Arrival]:
-        backoff, told = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S), set()
+        backoff, logged = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S), set()
         while True:
             try:
                 connection = await _dial(self._station, self._tls)
             except OSError as error:
                 reason = in_words(error)
-                if reason not in told:
+                if reason not in logged:
                     _log.warning("cannot connect; trying on", station=self._station.name, reason=reason)
-                told.add(reason)
+                logged.add(reason)
                 await backoff.wait()
                 continue
             _log.info("connected", station=self._station.name)
-            told.clear()
+            logged.clear()
             try:
                 anew = True
                 with suppress(OSError):

@@ -1,8 +1,7 @@
-"""One TCP connection that is read straight into large pieces of memory.
+"""Reads one TCP connection into large buffers, with one copy of each byte (the streams of asyncio make four).
 
-In: what the other side sends. Out: on a quiet link what has come in, at once; on a busy one large pieces, since these
-cost less than many small ones. Nothing is read ahead of the piece that is being filled: the other side waits. The
-streams of asyncio copy each byte four times on this way.
+Out: on a quiet link each piece as it comes; on a busy one large pieces, which cost less for each byte. Back-pressure:
+nothing is received beyond the piece that is being filled.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ class TcpReceiver(asyncio.BufferedProtocol):
         if not self._closed.done():
             self._closed.set_result(None)
         self._wake()
-        return self.told("sslcontext") is None
+        return self.extra_info("sslcontext") is None
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._closed.done():
@@ -122,7 +121,7 @@ class TcpReceiver(asyncio.BufferedProtocol):
         if self._transport:
             self._transport.abort()
 
-    def told(self, name: str) -> object:
+    def extra_info(self, name: str) -> object:
         """What the transport knows, as `get_extra_info`."""
         return self._transport.get_extra_info(name) if self._transport else None
 

@@ -1,4 +1,4 @@
-"""Live frames over UDP, one or more of them a datagram; what the kernel drops for want of room is counted."""
+"""Live frames over UDP, one or more in a datagram. Datagrams that the kernel drops for want of room are counted."""
 
 from __future__ import annotations
 
@@ -143,8 +143,8 @@ class UdpListener:
             pieces += fresh
             received_ns += [now_ns] * len(fresh)
         self._read_at = time.monotonic()
-        alone = all(len(piece) == self.block_bytes for piece in pieces)
-        return Arrival(pieces, received_ns, alone=alone, aside=aside)
+        whole_frames = all(len(piece) == self.block_bytes for piece in pieces)
+        return Arrival(pieces, received_ns, whole_frames=whole_frames, aside=aside)
 
     def _take_odd(self, piece: bytes) -> list[bytes]:
         """Count a datagram of another size; what of it goes into the pass."""

@@ -1,8 +1,8 @@
-"""How a process of ours keeps its memory: freed pieces of a batch are used again for the next one.
+"""Settings of the C library's allocator: freed memory is kept for the next batch.
 
-The C library gives large pieces back to the system at once, and the system hands out zeros: each batch then costs a
-pass over fresh pages, a sixth of the CPU of a replay. It also keeps what is freed by thread. Both are settings of the
-process as a whole: for the command line, not for who imports `pipeline`.
+By default large blocks go back to the system, which hands out zeroed pages: a page fault for each page of each batch, a
+sixth of the CPU of a replay. Free memory is also kept for each thread. Both are settings of the whole process: for the
+command line, not for programs that import this package.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How much memory this process may still take: of the machine, and of the container that it runs in."""
+"""Memory that this process may still take: of the machine, and of its container."""
 
 from __future__ import annotations
 

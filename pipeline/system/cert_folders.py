@@ -1,7 +1,7 @@
-"""Certificates for containers that start together: a folder for each, made where missing, the others left alone.
+"""Certificates for containers that start together: missing ones are made, valid ones stay.
 
-In: a folder with one below it for the authority and for each service. Out: in each service's `ca.crt`, `own.crt` and
-`own.key`, in the broker's its access list `acl` too. A service that sees only its own folder has nobody else's key.
+In: a folder with one below it for the authority and for each service. Out: in each service's folder `ca.crt`, `own.crt`
+and `own.key`, in the broker's its access list `acl` too. A service sees only its own folder, and so no other key.
 """
 
 from __future__ import annotations

@@ -232,8 +232,8 @@ def _special_file(path: Path) -> Iterator[IO[bytes]]:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
-    """Have a folder for this process alone, for as long as it lives. RunError where another has it, or in no way."""
+def own_folder(folder: Path) -> Iterator[None]:
+    """Lock a folder for this process while the block runs. RunError where another process has it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         number = os.open(folder / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
@@ -262,8 +262,8 @@ def scratch_file(folder: Path) -> IO[bytes]:
 
 def interrupted(n_finished: int, folder: Path) -> StoppedError:
     """What to say where Ctrl-C comes between the files of a folder."""
-    told = f"{n_finished} file{'s' * (n_finished != 1)} finished" if n_finished else "nothing is finished"
-    return StoppedError(f"interrupted; {told} in {folder}, and nothing half-written is left")
+    finished = f"{n_finished} file{'s' * (n_finished != 1)} finished" if n_finished else "nothing is finished"
+    return StoppedError(f"interrupted; {finished} in {folder}, and nothing half-written is left")
 
 
 def receive_times_path(recording: Path) -> Path:

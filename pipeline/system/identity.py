@@ -1,8 +1,7 @@
-"""Which recording it is, by its content: a name says little, stations name passes by number or by nothing but `pass`.
+"""Identifies a recording by its content: stations number their passes, or call each one `pass`.
 
-In: the path of a recording. Out: a digest in hexadecimal of its size and of samples of its bytes. Every transfer frame
-and packet has a count of its own, so recordings that differ do so in any sample; a long recording costs one read
-of 1 MB.
+In: the path of a recording. Out: a digest in hexadecimal of its size and of samples of its bytes. Transfer frames and
+packets have counters, so different recordings differ in any sample; a long recording costs one read of 1 MB.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""Ctrl-C and SIGTERM at any moment of a process: one line and an exit status, never a traceback.
+"""Ctrl-C and SIGTERM before, between and after the work of a process: one line and an exit status, no traceback.
 
-An interrupt inside an import can surface as a traceback of the import system. Until a command has what it needs, and
-once it has ended, nothing is there to clean up: Ctrl-C then ends the process at once, in one line and with the shell's
-status. This module is imported before anything else, so it imports next to nothing.
+An interrupt inside an import can surface as a traceback of the import system. Until a command has its modules, and once
+it has ended, there is nothing to clean up: Ctrl-C then ends the process at once, with one line and the shell's status.
+This module is imported before anything else, so it imports next to nothing. For an event loop see `signals`.
 """
 
 import os

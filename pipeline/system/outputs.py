@@ -1,6 +1,6 @@
-"""Where a command may write: no output is an input, and nothing is replaced that the command did not make itself.
+"""Where a command may write: no output is an input, and only files of the same command are replaced.
 
-All checks raise a ConfigError of one line. They are made before the work where the names are known, and again for every
+All checks raise a ConfigError of one line. They are made before the work where the names are known, and again for each
 name before it is written.
 """
 

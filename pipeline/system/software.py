@@ -1,4 +1,4 @@
-"""What this is, by name and version, for whoever asks where a product came from; and what it can be given beside."""
+"""Name and version of this software, for lineage; and how its extras are installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Consoles whose output never steers the terminal by what it quotes: all that is rendered goes through `printable`."""
+"""Consoles on which quoted text cannot steer the terminal: all output goes through `printable`."""
 
 from __future__ import annotations
 

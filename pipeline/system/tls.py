@@ -1,4 +1,4 @@
-"""What is common to TLS with brokers and with stations: certificates of our own, and refusals in words for a person."""
+"""TLS of brokers and stations: loading certificates, checking names, and errors in words for operators."""
 
 from __future__ import annotations
 

@@ -26,8 +26,8 @@ class Broken:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    def feed(self, _batch, *, settled=False):
-        assert not settled
+    def feed(self, _batch, *, complete=False):
+        assert not complete
         raise self.error
 
     def flush(self):
@@ -127,9 +127,9 @@ def test_an_empty_batch_that_begins_another_pass_reaches_the_chain():
     class Counting(Broken):
         n = 0
 
-        def feed(self, _batch, *, settled=False):
+        def feed(self, _batch, *, complete=False):
             self.n += 1
-            return Outcome(PacketBatch.empty(), products=() if not settled else None)
+            return Outcome(PacketBatch.empty(), products=() if not complete else None)
 
     chain = Counting(ValueError())
     run = StreamRun(chain, "m", "live", lambda _: Path())

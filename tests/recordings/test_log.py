@@ -198,7 +198,7 @@ def test_limits_delete_the_oldest_committed_passes_and_no_other(tmp_path):
         recorder.append([b"x" * 1000], [SECOND])
         recorder.end()
     for one in passes[:3]:
-        one.commit(Committed(1000, settled=one is not passes[1]))
+        one.commit(Committed(1000, closed=one is not passes[1]))
     assert forget_old(recorder, Policy(), 99 * SECOND) == []
     assert forget_old(recorder, Policy(keep_bytes=3500), 99 * SECOND) == ["pass-0"]
     assert forget_old(recorder, Policy(keep_s=1), 99 * SECOND) == ["pass-2"]
@@ -208,8 +208,8 @@ def test_limits_delete_the_oldest_committed_passes_and_no_other(tmp_path):
 def test_a_committed_position_that_cannot_be_read_means_that_nothing_is_committed(tmp_path):
     one = PassFolder(tmp_path)
     assert one.committed == Committed()
-    one.commit(Committed(7, settled=True))
-    assert one.committed == Committed(7, settled=True)
+    one.commit(Committed(7, closed=True))
+    assert one.committed == Committed(7, closed=True)
     (tmp_path / "committed").write_bytes(os.urandom(20))
     assert one.committed == Committed()
 

@@ -45,7 +45,7 @@ def test_no_flipped_bit_beside_the_bytes_changes_them_or_settles_the_pass(record
         file.write_bytes(spoilt)
         assert read(recorded.path) == TRUTH
         assert verify(recorded.path) == []
-        assert not recorded.committed.settled
+        assert not recorded.committed.closed
         [one] = Recorder(tmp_path / "station", Policy(fsync_s=None)).passes()
         assert one.n_bytes() == len(TRUTH)
 
@@ -57,7 +57,7 @@ def test_a_file_beside_the_bytes_that_is_empty_or_gone_changes_nothing_of_them(r
     (recorded.path / name).unlink()
     assert Recorder(tmp_path / "station", Policy(fsync_s=None)).open is None
     assert read(recorded.path) == TRUTH
-    assert not recorded.committed.settled
+    assert not recorded.committed.closed
 
 
 def test_a_recorded_pass_tells_its_size_and_when_it_was_received(recorded):

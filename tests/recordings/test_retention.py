@@ -22,7 +22,7 @@ def station(tmp_path):
             one = recorder.begin(TODAY_NS + int(day * DAY_NS), f"day{day}")
             recorder.append([b"x" * 1000], [TODAY_NS + int(day * DAY_NS)])
             recorder.end()
-            one.commit(Committed(1000, settled=True))
+            one.commit(Committed(1000, closed=True))
         return recorder
 
     return record
@@ -83,7 +83,7 @@ def test_a_pass_of_which_nothing_tells_when_it_began_is_kept_and_told(station, t
     empty = tmp_path / "station" / "unknown"
     empty.mkdir()
     (empty / "ended").touch()
-    recorder.passes()[0].commit(Committed(0, settled=True))
+    recorder.passes()[0].commit(Committed(0, closed=True))
     gone, told = forget(recorder, 60)
     assert gone == ["day20"]
     assert told == [f"{empty}: it is not known when it began"]

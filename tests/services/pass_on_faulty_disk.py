@@ -34,7 +34,7 @@ from downlink_pipeline.services.publish import Publish
 from downlink_pipeline.services.published_keys import PublishedKeys
 from downlink_pipeline.services.station_recorder import StationRecorder
 from downlink_pipeline.stations.tcp import Arrival
-from downlink_pipeline.system.files import held
+from downlink_pipeline.system.files import own_folder
 
 CONTENT = {"one": bytes(range(96)), "two": bytes(range(128, 200))}
 POISON = CONTENT["two"][24:32]
@@ -80,7 +80,7 @@ class Blocks:
     def __init__(self):
         self.rest = b""
 
-    def feed(self, batch, *, settled=False):  # noqa: ARG002
+    def feed(self, batch, *, complete=False):  # noqa: ARG002
         octets = self.rest + bytes(batch.data)
         if POISON in octets:
             self.rest = b""
@@ -196,7 +196,7 @@ class Trial:
     async def _serve(self):
         """Whether all is settled; else the services have stopped."""
         try:
-            with held(self.folder), PublishedKeys(self.folder / "published.keys", 0) as keys:
+            with own_folder(self.folder), PublishedKeys(self.folder / "published.keys", 0) as keys:
                 ClientIds(self.folder)
                 return await self._run(keys)
         except Exception as error:  # noqa: BLE001
@@ -207,7 +207,9 @@ class Trial:
         buses = LocalBus.of("ingest", "decode", "publish")
         fsync_s = 1.0 if self.lasting else 0.0
         policy = Policy(file_bytes=60, fsync_s=fsync_s, keep_bytes=100)
-        desk = StationRecorder("s", Recorder(self.folder / "s", policy), policy, Pace(chunk_bytes=24, settle_s=3))
+        desk = StationRecorder(
+            "s", Recorder(self.folder / "s", policy), policy, Pace(chunk_bytes=24, close_after_s=3)
+        )
         sender = Sender(desk)
         first = Ingest({"s": (desk, sender)}, buses["ingest"], IngestMeters(), gap_s=1e9, fsync_s=fsync_s)
         worker = Worker("m", lambda _stream: Blocks(), self.folder / "quarantine", lambda: self.clock.now)

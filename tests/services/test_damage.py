@@ -60,17 +60,17 @@ def decoded(desk):
 
 
 async def settled(folder):
-    desk = StationRecorder("s", Recorder(folder, SMALL), SMALL, Pace(settle_s=0.0))
+    desk = StationRecorder("s", Recorder(folder, SMALL), SMALL, Pace(close_after_s=0.0))
     batches = decoded(desk)
     with capture_logs() as logs:
-        await desk.settle(1.0)
+        await desk.commit(1.0)
     return batches, logs, desk
 
 
 async def test_a_whole_recording_is_settled(recorded):
     batches, logs, desk = await settled(recorded.path.parent)
     assert b"".join(batch.data.tobytes() for batch in batches) == TRUTH
-    assert recorded.committed.settled
+    assert recorded.committed.closed
     assert logs == []
     assert health(desk)[0]
 
@@ -100,7 +100,7 @@ async def test_a_damaged_recording_is_sent_as_far_as_it_goes_and_told_and_never_
         place += len(octets)
     assert place == len(TRUTH)
     assert any(batch.damage for batch in batches)
-    assert not recorded.committed.settled
+    assert not recorded.committed.closed
     assert [line["event"] for line in logs] == ["the recording is damaged"]
     well, told = health(desk)
     assert not well

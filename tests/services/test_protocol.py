@@ -27,7 +27,7 @@ from downlink_pipeline.services.protocol import (
 from downlink_pipeline.services.published_keys import Deduplicator, PublishedKeys
 
 RUN = RunId("live", "pass", "abc")
-PACE = Pace(chunk_bytes=3, window_bytes=12, n_at_once=3, offer_s=1, silence_s=5, settle_s=60)
+PACE = Pace(chunk_bytes=3, window_bytes=12, n_at_once=3, offer_s=1, silence_s=5, close_after_s=60)
 CONTENT = bytes(range(100))
 
 
@@ -124,7 +124,7 @@ class World:
     def run(self, n_steps=20_000):
         for _ in range(n_steps):
             self.step()
-            if self.dispatch.settled(self.now):
+            if self.dispatch.is_closed(self.now):
                 return
         raise AssertionError("the pass never settles")
 
@@ -176,7 +176,7 @@ def test_what_was_published_long_before_is_not_published_again(tmp_path):
 def test_a_settled_pass_is_not_asked_for_again(tmp_path):
     world = World(tmp_path)
     world.run()
-    assert world.dispatch.committed(world.now).settled
+    assert world.dispatch.committed(world.now).closed
     assert world.dispatch.send(world.now, ended=True) == []
 
 

@@ -30,7 +30,7 @@ from downlink_pipeline.services.publish import Publish
 from downlink_pipeline.services.published_keys import Deduplicator, PublishedKeys
 
 RUN = RunId("live", "pass", "abc")
-PACE = Pace(chunk_bytes=4, window_bytes=100, n_at_once=4, offer_s=0.5, silence_s=5.0, settle_s=10.0)
+PACE = Pace(chunk_bytes=4, window_bytes=100, n_at_once=4, offer_s=0.5, silence_s=5.0, close_after_s=10.0)
 
 
 class Reader:
@@ -69,7 +69,7 @@ def test_a_pass_of_which_something_was_refused_is_not_settled_and_is_sent_again(
     assert offered(dispatch, 6.5)
     run = taken(dispatch, 20.0)
     dispatch.take(Ack(run, 8, ended=True), 21.0)
-    assert dispatch.committed(31.1) == dispatch.committed(31.1).__class__(8, settled=True)
+    assert dispatch.committed(31.1) == dispatch.committed(31.1).__class__(8, closed=True)
 
 
 def test_runs_in_vain_are_begun_with_backoff():
@@ -268,7 +268,7 @@ def test_an_output_that_the_broker_cannot_carry_is_left_out_and_named(tmp_path):
     )
     raw = Chunk(RUN, 0, ByteBatch.of(b"abc"))
     run = worker._run(raw)
-    outs = list(worker._outs(raw, run, [small, large, small], last=True))
+    outs = list(worker._outputs(raw, run, [small, large, small], last=True))
     assert [len(one.messages) for one in outs] == [2]
     assert "m/live/product/x" in outs[0].refused
     assert "2000 bytes" in outs[0].refused

@@ -24,8 +24,8 @@ class Scripted:
     def __init__(self, *script):
         self.script = list(script)
 
-    def feed(self, _batch, *, settled=False):
-        assert not settled
+    def feed(self, _batch, *, complete=False):
+        assert not complete
         product = self.script.pop(0)
         if isinstance(product, Exception):
             raise product

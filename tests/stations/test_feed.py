@@ -145,11 +145,11 @@ async def test_a_feed_that_was_cut_resumes_where_its_recording_stops(tmp_path, m
     if not ended:
         (desk.recorder.passes()[0].path / "ended").unlink()
     else:
-        desk.recorder.passes()[0].commit(Committed(1_000_001, settled=True))
+        desk.recorder.passes()[0].commit(Committed(1_000_001, closed=True))
     async with running(tmp_path / "s") as ingest:
         again = await feed(ingest.station, make("p.raw", whole), "p", None)
         assert ingest.n_received == len(whole) - 1_000_001
-        assert not ingest.desk.recorder.passes()[0].committed.settled  # all of it is decoded once more
+        assert not ingest.desk.recorder.passes()[0].committed.closed  # all of it is decoded once more
     assert (sent.pass_name, again.pass_name, again.known) == ("p", "p", False)
     assert ingest.passes() == {"p": whole}
 

@@ -156,7 +156,7 @@ async def test_datagrams_come_in_whole_and_odd_ones_are_counted():
                 sock.sendto(piece, ("127.0.0.1", source.port))
         assert await taken.until(12) == b"aaaabbbbcccc"
         assert source.n_odd == 2
-        assert not all(arrival.alone for arrival in taken.arrivals)
+        assert not all(arrival.whole_frames for arrival in taken.arrivals)
         assert source.n_lost == 0
 
 
