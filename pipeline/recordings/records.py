@@ -1,4 +1,4 @@
-"""The records of a recording: bytes of a pass, their place in it, their receive time, two checksums.
+r"""The records of a recording: bytes of a pass, their place in it, their receive time, two checksums.
 
     0  4  magic "\x9eRC" and the kind: D bytes, G a gap, N the next file follows, E the end of the pass
     4  4  length of the payload in bytes, at most MAX_PAYLOAD_BYTES
