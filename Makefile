@@ -26,13 +26,13 @@ $(VENV)/.setup: pyproject.toml | $(BIN)/python
 	@touch $@
 
 # LOCKED=1, as CI has it: exactly what requirements-dev.lock names, each file by its hash.
-$(VENV)/.tools: pyproject.toml $(if $(LOCKED),requirements-dev.lock) | $(BIN)/python
+$(VENV)/.tools: pyproject.toml missions/imap/pyproject.toml $(if $(LOCKED),requirements-dev.lock) | $(BIN)/python
 ifdef LOCKED
 	$(INSTALL) --require-hashes -r requirements-dev.lock
-	$(INSTALL) --no-deps --no-build-isolation -e .
+	$(INSTALL) --no-deps --no-build-isolation -e . -e missions/imap
 else
 	$(INSTALL) 'pip>=25.1,<27' # the first that knows dependency groups
-	$(INSTALL) -e '.[$(EXTRAS)]' --group test --group check --group docs
+	$(INSTALL) -e '.[$(EXTRAS)]' -e missions/imap --group test --group check --group docs
 endif
 	@touch $@ $(VENV)/.setup
 
@@ -64,6 +64,7 @@ check: $(VENV)/.tools ## linters, types, import direction
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	MYPYPATH=missions/imap $(BIN)/mypy -p downlink_imap
 	$(BIN)/lint-imports --no-cache
 
 soak: $(VENV)/.tools system ## a hundred kills, outages of ten minutes, hostile bytes, an hour at ten times the real rate

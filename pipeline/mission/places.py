@@ -21,5 +21,7 @@ def place(folder: Path, name: str) -> Path:
     variable, _, rest = name[1:].partition("/")
     value = os.environ.get(variable, "")
     if not value:
-        raise UnsetVariableError(f"the environment variable {variable} is not set: it names the folder of {name}")
+        raise UnsetVariableError(
+            f"the environment variable {variable} is not set: it names the folder where {rest or 'the dictionary'} is"
+        )
     return Path(value).expanduser() / rest

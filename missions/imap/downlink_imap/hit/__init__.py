@@ -1,0 +1,1 @@
+"""HIT, the high energy ion telescope: housekeeping."""
