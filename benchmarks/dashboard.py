@@ -16,8 +16,10 @@ from typing import Any
 import numpy as np
 import psutil
 from bokeh.document import Document
-from downlink_pipeline.dashboard.page import LOOKS, TICK_MS, Page
+from downlink_pipeline.commands.tabs import package_tabs
+from downlink_pipeline.dashboard.page import TICK_MS, Page
 from downlink_pipeline.dashboard.state import State
+from downlink_pipeline.dashboard.tabs import makers, shown
 from downlink_pipeline.messages import topics
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.batches import Message, Product
@@ -54,7 +56,7 @@ def main() -> None:
 
 
 def without_browser(messages: list[Message]) -> None:
-    state = State(topics.unpack_product)
+    state = State(topics.unpack_product, shown(package_tabs()))
     began = time.process_time()
     for message in messages:
         state.feed(message.topic, message.payload, time.monotonic())
@@ -65,8 +67,9 @@ def without_browser(messages: list[Message]) -> None:
     async def say(*_: object) -> None:
         pass
 
-    pages = [Page(Document(), state, say) for _ in range(N_TABS)]
-    for i, (look, _) in enumerate(LOOKS):
+    looks = tuple(makers(package_tabs()))
+    pages = [Page(Document(), state, say, looks=looks) for _ in range(N_TABS)]
+    for i, title in enumerate(["Pass", *(one.look.title for one in looks)]):
         for page in pages:
             page._tabs.active = i  # noqa: SLF001 - what a click does
             page.tick()
@@ -75,7 +78,6 @@ def without_browser(messages: list[Message]) -> None:
             for page in pages:
                 page.tick()
         tick_s = (time.process_time() - began) / 20 / N_TABS
-        title = look.title
         print(
             f"{title:18} nothing new: {tick_s * 1e3:5.2f} ms a tick, {tick_s / TICK_MS * 1e3:5.2%} of a core a tab"
         )

@@ -14,7 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 import psutil
-from downlink_pipeline.dashboard.page import LOOKS
+from downlink_pipeline.commands.tabs import package_tabs
 from downlink_pipeline.dashboard.server import MAX_PAGES
 from downlink_pipeline.mqtt.broker import broker as broker_at
 from tornado.httpclient import AsyncHTTPClient, HTTPRequest
@@ -132,14 +132,14 @@ async def watch(url: str, process: psutil.Process) -> None:
     for viewer in viewers:
         await viewer.open()
     told(process, f"{MAX_PAGES} viewers")
-    for look in range(len(LOOKS)):
+    for look in range(len(package_tabs()) + 1):
         for viewer in viewers:
             await viewer.see(look)
         await asyncio.sleep(LOOK_S)
     told(process, f"each has seen each look, {sum(viewer.is_open for viewer in viewers)} still there")
     most = 0
     for number, viewer in enumerate(viewers):
-        await viewer.see(number % len(LOOKS))
+        await viewer.see(number % (len(package_tabs()) + 1))
     await asyncio.sleep(SETTLE_S)
     before = cpu_s(process)
     for viewer in viewers:

@@ -46,6 +46,7 @@ from .model.batches import (
     usable,
 )
 from .model.errors import ConfigError, RunError
+from .model.looks import Curves, Kept, Look, Rows
 from .processing.bounded import BoundedColumns
 from .processing.chain import Outcome, ProcessingChain
 from .processing.gathered import UNKNOWN_GROWTH, GatheredColumns
@@ -80,12 +81,15 @@ __all__ = [
     "ColumnBatch",
     "ConfigError",
     "Context",
+    "Curves",
     "Draft",
     "Event",
     "Finite",
     "FrameBatch",
     "Instrument",
     "InstrumentFolder",
+    "Kept",
+    "Look",
     "Matrix",
     "Mission",
     "MissionPackage",
@@ -98,6 +102,7 @@ __all__ = [
     "Ragged",
     "Range",
     "RecordedPass",
+    "Rows",
     "RunError",
     "Site",
     "Source",

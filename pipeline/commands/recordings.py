@@ -38,6 +38,7 @@ from ..system.files import printable_name
 from ..system.identity import content_of_all
 from ..system.outputs import check_file, check_folder, check_replace
 from ..system.signals import stopped_by_signals, until_signal
+from .tabs import package_tabs
 
 if TYPE_CHECKING:
     from ..missions.zhurong.gpr.radar_traverse import TraverseRadargram
@@ -354,6 +355,7 @@ async def dashboard(
             port=port,
             or_any_port=or_any_port,
             named_origins=origins,
+            tabs=package_tabs(),
         ) as served,
     ):
         yield served

@@ -24,14 +24,6 @@ MAX_FLAGGED = 200
 """Stretches of lines that are told one by one; what is behind them is told as one."""
 MAX_CAMERAS = 40
 THUMBNAIL = 72
-IMAGES: dict[str, str] = {
-    "natecam/image": "NaTeCam",
-    "natecam/panorama": "NaTeCam panorama",
-    "mscam/image": "MSCam",
-    "moric/strip": "MoRIC",
-    "hiric/strip": "HiRIC",
-}
-"""Kinds of image products, and what the camera is called."""
 
 _MISSING_WORDS = {1: "missing", 2: "does not decode"}
 _MAX_META = 40
@@ -112,8 +104,8 @@ class Album:
         return next((one for one in same if one.key != picture.key), None)
 
 
-def read_picture(kind: str, product: Mapping[str, Any]) -> Picture:
-    """The picture of an image product; ValueError, KeyError or TypeError for what has none."""
+def read_picture(kind: str, name: str, product: Mapping[str, Any]) -> Picture:
+    """The picture of a product of the camera of this name; ValueError, KeyError or TypeError for what has none."""
     arrays = product["arrays"]
     image = arrays["image"]["values"][0]
     shape = image.shape[:2]
@@ -128,7 +120,7 @@ def read_picture(kind: str, product: Mapping[str, Any]) -> Picture:
     pixels = np.array(_coloured(_reduced(image, factor)))  # a view would keep the whole message
     sol = (product["time"].get("sol") or [None])[0]
     return Picture(
-        key=_key(kind, arrays),
+        key=_key(name, arrays),
         kind=kind,
         id=str(product["id"])[:200],
         time_ns=int(arrays["time_utc_ns"]["values"][0]),
@@ -198,8 +190,8 @@ def _runs(line_quality: NDArray[Any]) -> Iterator[tuple[int, int, str]]:
         yield few[-1], int(edges[-1]), "missing in parts"
 
 
-def _key(kind: str, arrays: Mapping[str, Any]) -> str:
-    words = [IMAGES[kind]]
+def _key(name: str, arrays: Mapping[str, Any]) -> str:
+    words = [name]
     if "camera" in arrays:
         words.append(str(arrays["camera"]["values"][0])[:24])
     if "filter_nm" in arrays:

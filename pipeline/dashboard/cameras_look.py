@@ -16,8 +16,9 @@ from bokeh.models import (
     UIElement,
 )
 
+from ..model.looks import Look
 from . import theme
-from .album import IMAGES, Album, Picture, rgba, stretch
+from .album import Album, Picture, rgba, stretch
 from .panels import ONBOARD, Panel, below, beside, controls, flagged, hover, plot, utc_text
 from .state import Stream
 from .theme import sheet
@@ -33,10 +34,8 @@ _NOTES_PX = _N_ACROSS * CELL_PX + 14
 class CamerasLook:
     """The picture chosen, its partner of a pair beside it, thumbnails, and a table of what was noted."""
 
-    title = "Cameras"
-    kinds = tuple(IMAGES)
-
-    def __init__(self) -> None:
+    def __init__(self, look: Look) -> None:
+        self.title, self.kinds = look.title, look.kinds
         css = {"stylesheets": [sheet(theme.WIDGET_CSS)]}
         self.camera = Select(options=[LATEST], value=LATEST, width=190, height=28, name="camera", **css)
         self.stretch = Select(options=list(STRETCHES), value="middle 98 %", width=120, height=28, **css)

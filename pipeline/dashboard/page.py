@@ -6,7 +6,7 @@ A look is made when it is first seen, or ahead of that while few pages are open.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 from typing import Any
@@ -16,19 +16,16 @@ from bokeh.document import Document, without_document_lock
 from bokeh.layouts import row
 from bokeh.models import Button, CustomJS, Select, TabPanel, Tabs
 
+from ..model.looks import Look
 from ..model.printable import printable
 from . import theme
 from .admission import HiddenLooks
-from .cameras_look import CamerasLook
-from .field_look import FieldLook
 from .panels import below, beside
 from .pass_look import PassLook
-from .radar_look import RadarLook
 from .replay_bar import ReplayBar, Say
-from .spectra_look import SpectraLook
 from .state import UNREADABLE, State, Stream
+from .tabs import MadeTab
 from .theme import sheet
-from .traverse_look import TraverseLook
 from .turns import Turns, in_turn
 from .words import Words, ago, clock
 
@@ -40,11 +37,7 @@ SILENT_S = 10.0
 """A stream from which more is expected, and that is silent for longer, is marked as stale."""
 MAX_NAME = 200
 _log = structlog.get_logger("dashboard")
-LOOKS: tuple[tuple[Any, Callable[..., Any]], ...] = (
-    (PassLook, beside), (RadarLook, below), (FieldLook, below), (SpectraLook, below), (CamerasLook, below),
-    (TraverseLook, beside),
-)  # fmt: skip
-"""In order of their tabs, each with what its parts stand in."""
+PASS = Look("Pass", is_row=True)
 _SWAP = "document.documentElement.classList.toggle('light')"
 
 
@@ -68,12 +61,16 @@ class Page:
         asked: Asked | None = None,
         hidden: HiddenLooks | None = None,
         turns: Turns | None = None,
+        looks: Sequence[MadeTab] = (),
     ) -> None:
-        """`hidden` bounds the looks of all pages together, `turns` how long they block the event loop."""
+        """`looks`: the tabs of missions, beside that of the pass. `hidden` bounds the looks of all pages together,
+        `turns` how long they block the event loop.
+        """
         asked = asked or Asked()
         self._document, self._state, self._dark = document, state, asked.dark
         self._hidden = HiddenLooks() if hidden is None else hidden
         self._turns = Turns() if turns is None else turns
+        self._makers = [MadeTab(PASS, PassLook, ""), *looks]
         self._looks: dict[int, Any] = {}
         self._unwanted: set[int] = set()
         """Looks to take from the page at the next tick."""
@@ -99,11 +96,17 @@ class Page:
         )
         swap.js_on_event("button_click", CustomJS(code=_SWAP))
         swap.on_click(self._swap)
-        titles = [look.title for look, _ in LOOKS]
-        self._places = [make_place() for _, make_place in LOOKS]
+        titles = [one.look.title for one in self._makers]
+        self._places = [(beside if one.look.is_row else below)() for one in self._makers]
+        self._panels = [
+            TabPanel(title=title, child=place) for title, place in zip(titles, self._places, strict=True)
+        ]
+        self._shown = list(range(len(self._makers)))
+        """Numbers of the tabs that are shown: those of the mission in sight, all where it has none of its own."""
+        self._seen = titles.index(asked.look) if asked.look in titles else 0
         self._tabs = Tabs(
-            tabs=[TabPanel(title=title, child=place) for title, place in zip(titles, self._places, strict=True)],
-            active=titles.index(asked.look) if asked.look in titles else 0,
+            tabs=list(self._panels),
+            active=self._seen,
             sizing_mode="stretch_both",
             name="looks",
             stylesheets=[sheet(theme.TABS_CSS)],
@@ -132,9 +135,10 @@ class Page:
             self._stream.options = options
         chosen = self._follow(now_s) if wanted == LATEST else wanted
         self._tell(chosen, now_s)
+        self._show_tabs(chosen.partition("/")[0])
         try:
             self._replay.refresh(streams.get(chosen), now_s)
-            self._look(self._tabs.active).refresh(streams.get(chosen), now_s)
+            self._look(self._seen).refresh(streams.get(chosen), now_s)
         except UNREADABLE as error:  # messages that are what their topics say in form, and nonsense
             _log.warning("cannot be drawn and is forgotten", stream=chosen[:100], why=repr(error)[:200])
             self._state.give_up(chosen)
@@ -144,7 +148,9 @@ class Page:
     async def _keep_up(self) -> None:
         """Tick when it is this page's turn, and make a look ahead where no other page waits."""
         await in_turn(self._document, self._turns, self.tick)
-        missing = next((i for i in range(len(LOOKS)) if i not in self._looks and i not in self._dropped), None)
+        missing = next(
+            (i for i in range(len(self._makers)) if i not in self._looks and i not in self._dropped), None
+        )
         if missing is not None and not self._turns.taken and self._hidden.has_room_ahead():
             await in_turn(self._document, self._turns, lambda: self._make_ahead(missing))
 
@@ -165,20 +171,33 @@ class Page:
     def _look(self, number: int) -> Any:
         """A look, made and put into its place where it was not yet."""
         if number not in self._looks:
-            kind, _ = LOOKS[number]
-            look = self._looks[number] = kind(self._go) if kind is TraverseLook else kind()
+            make = self._makers[number].make
+            look = self._looks[number] = make(self._go) if getattr(make, "opens_others", False) else make()
             parts, look.root.children = look.root.children, []
             self._places[number].children = parts
         return self._looks[number]
 
     def _remove(self, number: int) -> None:
         """Let go a look that was not seen for long; it is made anew when it is seen again."""
-        if number != self._tabs.active and self._looks.pop(number, None):
+        if number != self._seen and self._looks.pop(number, None):
             self._places[number].children = []
             self._dropped.add(number)
 
-    def _turned(self, _attr: str, old: int, new: int) -> None:
+    def _show_tabs(self, mission: str) -> None:
+        """Show the tabs of a mission beside that of the pass."""
+        own = [i for i, one in enumerate(self._makers) if one.mission == mission]
+        numbers = [0, *own] if own and mission else list(range(len(self._makers)))
+        if numbers != self._shown:
+            self._shown = numbers
+            seen = self._seen if self._seen in numbers else 0
+            self._tabs.update(tabs=[self._panels[i] for i in numbers], active=numbers.index(seen))
+
+    def _turned(self, _attr: str, _old: int, active: int) -> None:
         """Another look is seen."""
+        old, new = self._seen, self._shown[min(active, len(self._shown) - 1)]
+        if old == new:
+            return
+        self._seen = new
         if old in self._looks:
             self._hidden.hide(self, old, self._unwanted.add)
         self._hidden.shown(self, new)
@@ -196,9 +215,9 @@ class Page:
 
     def _go(self, kind: str, time_ns: int) -> None:
         """Open the look that shows a kind of product, at the one of a time."""
-        for i, (look, _) in enumerate(LOOKS):
-            if kind in getattr(look, "kinds", ()):
-                self._tabs.active = i
+        for i in self._shown:
+            if kind in self._makers[i].look.kinds:
+                self._tabs.active = self._shown.index(i)
                 self.tick()
                 self._look(i).seek(kind, time_ns)
 

@@ -24,10 +24,11 @@ from bokeh.plotting import figure
 
 from ..model.batches import DOUBTFUL, NO_TIME, Quality
 from ..model.gaps import gap_starts, interrupted
+from ..model.looks import Rows
 from ..model.quality_words import QUALITY_NAMES, quality_words
 from . import theme
 from .ring import Mark, Ring
-from .rows import QUALITY, TIME, Rows
+from .rows import QUALITY, TIME
 from .theme import sheet
 from .words import Words, ago
 

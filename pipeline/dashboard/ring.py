@@ -13,7 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .rows import TIME, Rows
+from ..model.looks import Rows
+from .rows import TIME
 
 MAX_RING_BYTES = 12 << 20
 """Of the arrays of one ring, the fifth that is room for new rows included."""

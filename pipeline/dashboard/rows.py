@@ -6,13 +6,13 @@ with more rows than are kept only the last ones are read, so what is made of it 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..model.looks import Kept, Rows
 from ..model.printable import printable
 
 TIME = "time_ns"
@@ -27,24 +27,10 @@ MAX_READ_BYTES = 12 << 20
 _VALUE_BYTES = 8
 """Of a number as it is kept; a text of 16 characters, of which a row has one at most, takes 64."""
 
-_JUMP_M = 2.0  # farther between two radar records, and the position was re-zeroed
-_SILENT_DB = -20.0
 _SOL_MS = 86_400_000.0
 
-Rows = dict[str, NDArray[Any]]
 
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What is kept of a product: how many rows, which arrays for each row, which for all rows, and what is made."""
-
-    capacity: int
-    columns: tuple[str, ...]
-    common: tuple[str, ...] = ()
-    derive: Callable[[Rows, Rows], Rows] = lambda rows, _: rows
-
-
-def product_rows(product: Mapping[str, Any], wanted: Wanted, before: Rows) -> tuple[Rows, Rows]:
+def product_rows(product: Mapping[str, Any], wanted: Kept, before: Rows) -> tuple[Rows, Rows]:
     """Rows, and the arrays that hold for all of them. `before`: the rows held so far, for what is summed up."""
     arrays = product["arrays"]
     columns = {name: arrays[name]["values"] for name in wanted.columns}
@@ -101,69 +87,3 @@ def _plain(values: NDArray[Any]) -> NDArray[Any]:
         cut = values.astype("U16")
         return np.array([printable(text) for text in cut.ravel().tolist()], "U16").reshape(cut.shape)
     return values if values.dtype == np.float32 else values.astype(np.float64)
-
-
-def _radar(rows: Rows, before: Rows) -> Rows:
-    """Amplitude in dB, and the distance along the traces from the positions in the records."""
-    amplitude = np.hypot(rows.pop("real"), rows.pop("imaginary")).astype(np.float32)
-    with np.errstate(divide="ignore"):
-        rows["amplitude_db"] = np.maximum(20 * np.log10(amplitude), np.float32(_SILENT_DB))
-    last = before["position_m"][-1:] if before else rows["position_m"][:1]
-    steps = np.linalg.norm(np.diff(rows["position_m"][:, :2], axis=0, prepend=last[:, :2]), axis=1)
-    start = before["distance_m"][-1] if before else 0.0
-    rows["distance_m"] = start + np.cumsum(np.where(steps < _JUMP_M, steps, 0.0))
-    return rows
-
-
-def _radargram(rows: Rows, before: Rows) -> Rows:
-    """The envelope in dB; runs, of which each begins at 0 m, one after the other."""
-    with np.errstate(divide="ignore"):
-        decibel = 20 * np.log10(rows.pop("envelope").astype(np.float32))
-    rows["amplitude_db"] = np.maximum(decibel, np.float32(_SILENT_DB))
-    if before:
-        step = float(np.median(np.diff(rows["distance_m"]))) if len(rows["distance_m"]) > 1 else 0.0
-        rows["distance_m"] = rows["distance_m"] - rows["distance_m"][0] + before["distance_m"][-1] + step
-    return rows
-
-
-def _navigation(rows: Rows, before: Rows) -> Rows:
-    """The path as one: where the position is re-zeroed the rover has not moved."""
-    position, frame = rows["position_enu_m"], rows["frame_id"]
-    last_position = before["position_enu_m"][-1:] if before else position[:1]
-    last_frame = before["frame_id"][-1:] if before else frame[:1]
-    path = before["path_m"][-1] if before else position[0]
-    steps = np.diff(position, axis=0, prepend=last_position)
-    steps[np.diff(frame, prepend=last_frame) != 0] = 0.0
-    rows["path_m"] = path + np.cumsum(steps, axis=0)
-    return rows
-
-
-_RADAR = ("real", "imaginary", "position_m")
-_FIELD = tuple(
-    f"field_{sensor}_{what}_nt" for sensor in "ab" for what in ("sensor", "rover", "enu", "magnitude")
-)  # fmt: skip
-
-WANTED: dict[str, Wanted] = {
-    "magnetometer/field": Wanted(20_000, _FIELD),
-    "weather/meteorology": Wanted(
-        8_000, ("air_temperature_k", "pressure_pa", "wind_speed_m_s", "wind_from_direction_deg")
-    ),
-    "weather/sound": Wanted(
-        200, ("band_level_db", "sound_level_db"), ("band_low_hz", "band_centre_hz", "band_high_hz")
-    ),
-    "rover/navigation": Wanted(
-        8_000,
-        ("position_enu_m", "frame_id", "heading_deg", "distance_m", "speed_m_s", "drive_mode"),
-        derive=_navigation,
-    ),
-    "gpr/high_frequency": Wanted(600, _RADAR, ("twt_ns",), _radar),
-    "gpr/low_frequency": Wanted(600, _RADAR, ("twt_ns",), _radar),
-    "gpr/radargram_high": Wanted(1024, ("envelope", "distance_m"), ("twt_ns",), _radargram),
-    "gpr/radargram_low": Wanted(1024, ("envelope", "distance_m"), ("twt_ns",), _radargram),
-    "libs/mean": Wanted(20, ("net_counts", "wavelength_nm", "point_id", "n_shots")),
-    "libs/lines": Wanted(
-        2_000, ("species", "listed_wavelength_nm", "found_wavelength_nm", "height_counts", "confidence", "point_id")
-    ),
-    "libs/shot": Wanted(60, ("net_counts", "wavelength_nm", "point_id", "shot")),
-    "swir/reflectance": Wanted(12, ("reflectance", "wavelength_nm", "point_id")),
-}

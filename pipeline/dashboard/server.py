@@ -21,6 +21,7 @@ from ..system.allocator import give_back_freed_memory
 from ..system.software import to_install
 from .admission import Admission, HiddenLooks
 from .state import State, Unpack
+from .tabs import MadeTab, Tab, makers, shown
 from .turns import Turns
 from .web_security import origins, secure
 
@@ -66,10 +67,13 @@ async def serving(
     port: int = 5006,
     or_any_port: bool = False,
     named_origins: Sequence[str] = (),
+    tabs: Sequence[Tab] = (),
 ) -> AsyncIterator[Served]:
     """Serve the page until the end of the block. `or_any_port`: another one where `port` is taken.
 
     `named_origins`: HOST[:PORT] under which browsers see the page, beside this machine's own names.
+
+    `tabs`: of missions, beside that of the pass.
 
     `say(stream, command)` sends a replay what a viewer wants of it; a DownlinkError where it cannot.
 
@@ -78,11 +82,12 @@ async def serving(
     if not available():
         raise ConfigError(f"the dashboard needs Bokeh: {to_install('dashboard')}")
     origins(host, port, named_origins)  # a ConfigError before anything starts
-    state = State(unpack)
+    state = State(unpack, shown(tabs))
     listening = asyncio.create_task(_listen(messages, state), name="dashboard")
     try:
         await asyncio.to_thread(import_module, ".page", __package__)
-        server = _start(state, say, host, port, named_origins, or_any_port=or_any_port)
+        looks = await asyncio.to_thread(lambda: tuple(makers(tabs)))
+        server = _start(state, say, looks, host, port, named_origins, or_any_port=or_any_port)
         try:
             yield Served(f"http://{_in_url(host)}:{server.port}/", listening, state)
         finally:
@@ -99,19 +104,30 @@ async def _listen(messages: Messages, state: State) -> None:
             state.feed(topic, payload, time.monotonic(), utc_ns=time.time_ns(), retained=retained)
 
 
-def _start(state: State, say: Say, host: str, port: int, named: Sequence[str], *, or_any_port: bool) -> _Server:
+def _start(
+    state: State,
+    say: Say,
+    looks: Sequence[MadeTab],
+    host: str,
+    port: int,
+    named: Sequence[str],
+    *,
+    or_any_port: bool,
+) -> _Server:
     try:
-        return _Server(state, say, host, port, named)
+        return _Server(state, say, looks, host, port, named)
     except OSError as error:
         if error.errno == errno.EADDRINUSE and or_any_port:
-            return _Server(state, say, host, 0, named)
+            return _Server(state, say, looks, host, 0, named)
         raise RunError(f"cannot serve the dashboard on {host}:{port}: {error.strerror or error}") from None
 
 
 class _Server:
     """Bokeh's server, put together from its parts so that it can be closed with its tabs open."""
 
-    def __init__(self, state: State, say: Say, host: str, port: int, named: Sequence[str]) -> None:
+    def __init__(
+        self, state: State, say: Say, looks: Sequence[MadeTab], host: str, port: int, named: Sequence[str]
+    ) -> None:
         from bokeh.application import Application  # noqa: PLC0415 - an optional extra
         from bokeh.application.handlers.function import FunctionHandler  # noqa: PLC0415
         from bokeh.core.validation import silence  # noqa: PLC0415
@@ -136,7 +152,7 @@ class _Server:
                 for name, values in document.session_context.request.arguments.items()
             }
             look, stream, dark = asked.get("look", ""), asked.get("stream", ""), asked.get("theme") != "light"
-            page = Page(document, state, say, Asked(look, stream, dark), hidden, self._turns)
+            page = Page(document, state, say, Asked(look, stream, dark), hidden, self._turns, looks)
 
             def close(_session: Any) -> None:
                 self._admission.closed()

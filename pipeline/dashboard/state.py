@@ -18,10 +18,11 @@ from itertools import islice
 from typing import Any
 
 from ..model.printable import printable
-from .album import IMAGES, Album, read_picture
+from .album import Album, read_picture
 from .progress import SILENT_S, Progress, read_progress
 from .ring import Ring
-from .rows import WANTED, product_rows
+from .rows import product_rows
+from .tabs import Shown
 
 MAX_STREAMS = 12
 MAX_EVENTS = 500
@@ -42,14 +43,16 @@ _EVENT_BYTES, _COUNT_BYTES, _ID_BYTES, _OBJECT_BYTES = 13_000, 600, 150, 32_000
 UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError, MemoryError)
 """What comes from outside may be anything."""
 
+NOTHING = Shown()
 Unpack = Callable[[bytes], Mapping[str, Any]]
 
 
 class Stream:
     """What is known of one `<mission>/<stream>`. `n_changes` grows with each message, so a reader sees news."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, shown: Shown = NOTHING) -> None:
         self.name = name
+        self.shown = shown
         self.n_changes = 0
         self.arrived_s = 0.0
         """When anything of it was last published; 0 while nothing but what the broker retained is known."""
@@ -130,7 +133,9 @@ class Stream:
 class State:
     """The streams that were seen, and how it stands with the broker."""
 
-    def __init__(self, unpack: Unpack) -> None:
+    def __init__(self, unpack: Unpack, shown: Shown = NOTHING) -> None:
+        """`shown`: kinds of product that are kept; of all others the number that came is."""
+        self._shown = shown
         self.streams: dict[str, Stream] = {}
         self.services: dict[str, str] = {}
         self.n_unread = 0
@@ -177,7 +182,7 @@ class State:
             return
         take = _TAKE[levels[2]]
         name = f"{levels[0]}/{levels[1]}"
-        stream = self.streams.get(name) or Stream(name)
+        stream = self.streams.get(name) or Stream(name, self._shown)
         take(stream, self._unpack if levels[2] == "product" else _object, levels[3:], payload, came)
         if levels[2] != "progress" or not stream.arrived_s:
             stream.arrived_s = came.heard_s or stream.arrived_s
@@ -211,7 +216,7 @@ class _Came:
 def _take_product(stream: Stream, unpack: Unpack, levels: list[str], payload: bytes, came: _Came) -> None:
     product = unpack(payload)
     kind = "/".join(levels)
-    wanted = WANTED.get(kind)
+    wanted = stream.shown.rows.get(kind)
     if wanted is not None:
         ring = stream.products.get(kind) or Ring(wanted.capacity)
         rows, common = product_rows(product, wanted, ring.rows())
@@ -221,8 +226,8 @@ def _take_product(stream: Stream, unpack: Unpack, levels: list[str], payload: by
         ring.common = common or ring.common
         ring.append(rows, came.heard_s or ring.arrived_s)
         stream.products[kind] = ring
-    elif kind in IMAGES:
-        picture = read_picture(kind, product)
+    elif kind in stream.shown.images:
+        picture = read_picture(kind, stream.shown.images[kind], product)
         if not stream.is_new(str(product["id"])):
             return
         stream.images.add(picture, came.heard_s or stream.images.arrived_s)

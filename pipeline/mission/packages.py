@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ..model.errors import ConfigError
+from ..model.looks import Look
 from ..model.printable import printable
 from ..products.instrument import Instrument
 from ..products.kinds import ProductKind
@@ -82,11 +83,10 @@ class InstalledPackage:
         """Import a part that the package names, `module:object`. ConfigError, in one line, where that fails."""
         return load_place(self.package.module, place, self.words)
 
-    def looks(self) -> list[Any]:
-        """Import the tabs of the live page that it brings, those of its folders first."""
-        own = [(self.package.module, place) for place in self.package.looks]
-        places = [(module, place) for module, folder in self.folders for place in folder.looks]
-        return [load_place(module, place, self.words) for module, place in (*places, *own)]
+    def looks(self) -> list[tuple[Look, str]]:
+        """The tabs of the live page that it brings, those of its folders first, each with the module of its place."""
+        own = [(look, self.package.module) for look in self.package.looks]
+        return [*((look, module) for module, folder in self.folders for look in folder.looks), *own]
 
 
 def package_names() -> list[str]:

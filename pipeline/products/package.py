@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from ..model.looks import Look
 from .kinds import ProductKind
 
 INTERFACE = 1
@@ -27,7 +28,7 @@ class InstrumentFolder:
 
     `instruments`: by the name that a mission file uses, `module:Class`, the module within the folder. `kinds`: all
     products that they make. `dictionary`: XTCE files of the folder that describe their packets beyond the mission's
-    dictionary. `looks`: tabs of the live page, `module:Class`. `joins`: what makes products of all passes of one
+    dictionary. `looks`: tabs of the live page. `joins`: what makes products of all passes of one
     command together, `module:Class`. The folder's `calibration.toml` is read where the mission's folder has no
     `calibration/<name>.toml`.
     """
@@ -35,7 +36,7 @@ class InstrumentFolder:
     instruments: Mapping[str, str]
     kinds: tuple[ProductKind, ...] = ()
     dictionary: tuple[str, ...] = ()
-    looks: tuple[str, ...] = ()
+    looks: tuple[Look, ...] = ()
     joins: str = ""
 
 
@@ -53,7 +54,7 @@ class MissionPackage:
     module: str
     interface: int
     folder: str = ""
-    looks: tuple[str, ...] = ()
+    looks: tuple[Look, ...] = ()
     archive: str = ""
     simulator: str = ""
     kernels: str = ""

@@ -21,7 +21,8 @@ from downlink_pipeline.dashboard.admission import (
     Admission,
     HiddenLooks,
 )
-from downlink_pipeline.dashboard.page import LOOKS, Page
+from downlink_pipeline.dashboard.page import Page
+from zhurong import LOOKS, SHOWN
 
 KIND = "libs/shot"
 N_CHANNELS = 16_384
@@ -53,7 +54,7 @@ def base_of(array):
 
 
 def test_250_large_messages_are_held_in_the_bytes_of_a_ring():
-    state = State(unpack_product)
+    state = State(unpack_product, SHOWN)
     for number in range(250):
         message = shots("live", number, 20)
         state.feed(message.topic, message.payload, float(number))
@@ -66,7 +67,7 @@ def test_250_large_messages_are_held_in_the_bytes_of_a_ring():
 
 
 def test_of_many_large_streams_those_that_fit_are_held():
-    state = State(unpack_product)
+    state = State(unpack_product, SHOWN)
     for number in range(3):
         for stream in range(MAX_STREAMS + 5):
             message = shots(f"s{stream}", number, 40)
@@ -83,7 +84,7 @@ def test_an_image_does_not_keep_its_message():
         "time_utc_ns": Quantity(time, "ns"),
     }
     span = TimeRange((0, 0), (0, 0))
-    state = State(unpack_product)
+    state = State(unpack_product, SHOWN)
     for number in range(40):
         product = Product(
             f"p{number}", "m", "live", "natecam", "image", "2C", span, arrays, np.zeros(1, np.uint32), {}
@@ -105,7 +106,7 @@ def test_the_rows_of_a_ring_never_take_more_than_its_bytes():
 
 
 def test_json_that_is_large_or_deep_leaves_bounded_objects():
-    state = State(unpack_product)
+    state = State(unpack_product, SHOWN)
     wide = {f"key {i}": "x" * 1000 for i in range(100)}
     for number in range(3 * MAX_EVENTS):
         event = {
@@ -128,7 +129,7 @@ def test_json_that_is_large_or_deep_leaves_bounded_objects():
 
 
 def test_texts_from_messages_carry_no_control_characters_onto_the_page():
-    state = State(unpack_product)
+    state = State(unpack_product, SHOWN)
     event = {
         "time": None,
         "severity": "info",
@@ -158,7 +159,7 @@ async def say(*_):
 
 def test_a_page_makes_a_look_when_it_is_first_seen():
     document = Document()
-    page = Page(document, State(unpack_product), say)
+    page = Page(document, State(unpack_product, SHOWN), say, looks=LOOKS)
     assert list(page._looks) == [0]
     n_models = len(list(document.models))
     page._tabs.active = 2
@@ -170,10 +171,10 @@ def test_a_page_makes_a_look_when_it_is_first_seen():
 async def test_of_50_viewers_who_saw_every_look_a_bounded_number_of_looks_is_kept():
     now = [0.0]
     hidden = HiddenLooks(lambda: now[0])
-    state = State(unpack_product)
-    pages = [Page(Document(), state, say, hidden=hidden) for _ in range(12)]
+    state = State(unpack_product, SHOWN)
+    pages = [Page(Document(), state, say, hidden=hidden, looks=LOOKS) for _ in range(12)]
     for page in pages:
-        for number in range(len(LOOKS)):
+        for number in range(len(LOOKS) + 1):
             page._tabs.active = number
             page.tick()
     for _ in range(3):

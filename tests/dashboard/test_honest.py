@@ -12,18 +12,19 @@ from downlink_pipeline.model.batches import DOUBTFUL, INFORMATION, Event, Qualit
 
 pytest.importorskip("bokeh", reason="bokeh is not installed")
 from bokeh.document import Document
-from downlink_pipeline.dashboard.field_look import FieldLook
 from downlink_pipeline.dashboard.page import LATEST, Asked, Page
 from downlink_pipeline.dashboard.panels import corrected, flagged
 from downlink_pipeline.dashboard.pass_look import PassLook
-from downlink_pipeline.dashboard.spectra_look import SpectraLook
 from downlink_pipeline.dashboard.state import State
-from downlink_pipeline.dashboard.traverse_look import TraverseLook
+from downlink_pipeline.missions.zhurong.looks.field_look import FieldLook
+from downlink_pipeline.missions.zhurong.looks.spectra_look import SpectraLook
+from downlink_pipeline.missions.zhurong.rover.traverse_look import TraverseLook
+from zhurong import LOOKS, SHOWN
 
 
 @pytest.fixture
 def state():
-    return State(unpack_product)
+    return State(unpack_product, SHOWN)
 
 
 def told(document, name):
@@ -36,7 +37,7 @@ async def say(*_):
 
 def opened(state, **asked):
     document = Document()
-    return document, Page(document, state, say, Asked(**asked))
+    return document, Page(document, state, say, Asked(**asked), looks=LOOKS)
 
 
 def link(state, stream, frames, now_s, **how):

@@ -9,13 +9,13 @@ import msgpack
 import numpy as np
 import pytest
 from downlink_pipeline.dashboard.album import MAX_BYTES, read_picture
-from downlink_pipeline.dashboard.radargram import depth_m, radargram
 from downlink_pipeline.dashboard.ring import Ring
-from downlink_pipeline.dashboard.rows import WANTED, product_rows
+from downlink_pipeline.dashboard.rows import product_rows
 from downlink_pipeline.dashboard.state import MAX_EVENTS, MAX_STREAMS, State
 from downlink_pipeline.messages import topics
 from downlink_pipeline.messages.topics import unpack_product
 from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.missions.zhurong.gpr.drawn_radargram import depth_m, radargram
 from downlink_pipeline.replay.player import Player
 from downlink_pipeline.replay.session import Replay
 
@@ -24,13 +24,14 @@ import synthetic
 
 pytest.importorskip("bokeh", reason="bokeh is not installed")
 from downlink_pipeline.dashboard.pass_look import PassLook
-from downlink_pipeline.dashboard.spectra_look import spans
-from downlink_pipeline.dashboard.wind_rose import shares
+from downlink_pipeline.missions.zhurong.looks.spectra_look import spans
+from downlink_pipeline.missions.zhurong.looks.wind_rose import shares
+from zhurong import SHOWN
 
 
 @pytest.fixture
 def state():
-    return State(unpack_product)
+    return State(unpack_product, SHOWN)
 
 
 @pytest.fixture
@@ -107,7 +108,7 @@ def test_a_product_that_comes_twice_is_taken_once(state, messages):
     for _ in range(2):
         for message in messages[:40]:
             state.feed(message.topic, message.payload, 1.0)
-    once = State(unpack_product)
+    once = State(unpack_product, SHOWN)
     for message in messages[:40]:
         once.feed(message.topic, message.payload, 1.0)
     lengths = [{k: len(r) for k, r in s.streams["zhurong/clean"].products.items()} for s in (state, once)]
@@ -200,7 +201,7 @@ def test_solar_time_goes_on_through_its_midnight(products):
     message = unpack_product(topics.product_message(product).payload)
     time = {"sol": [11, 12], "lmst": ["23:59:50.000", "00:00:10.000"], "ltst": ["23:55:00.000", "23:55:20.000"]}
     message["time"] |= time
-    rows, _ = product_rows(message, WANTED["weather/meteorology"], {})
+    rows, _ = product_rows(message, SHOWN.rows["weather/meteorology"], {})
     assert rows["solar_ms"][[0, -1]].tolist() == [
         pytest.approx(11 * 86_400_000 + 86_100_000), pytest.approx(11 * 86_400_000 + 86_120_000)
     ]  # fmt: skip
@@ -221,7 +222,7 @@ def test_an_album_keeps_the_latest_of_each_and_as_many_others_as_it_has_room_for
 
 def test_a_large_picture_is_shown_by_the_means_of_squares():
     message = unpack_product(topics.product_message(synthetic.mscam(480, 0, lines=1024, samples=1280)).payload)
-    picture = read_picture("mscam/image", message)
+    picture = read_picture("mscam/image", "MSCam", message)
     image = message["arrays"]["image"]["values"][0]
     assert (picture.factor, picture.pixels.shape, picture.shape) == (2, (512, 640), (1024, 1280))
     assert picture.pixels[10, 20] == pytest.approx(image[20:22, 40:42].mean(), rel=1e-6)

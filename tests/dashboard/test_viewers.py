@@ -22,6 +22,7 @@ from downlink_pipeline.dashboard import admission, server
 from downlink_pipeline.dashboard import page as page_module
 from downlink_pipeline.dashboard.page import Page
 from driving import page as served_page
+from zhurong import LOOKS, SHOWN
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of Bokeh and Tornado, not of ours
@@ -125,7 +126,7 @@ async def test_the_loop_passes_between_the_work_of_two_pages():
 
     now = itertools.count(step=0.1)  # each turn takes 0.1 s
     passes = Passes()
-    turns, state = Turns(lambda: next(now)), State(unpack_product)
+    turns, state = Turns(lambda: next(now)), State(unpack_product, SHOWN)
     pages = [Noting(Document(), state, None, turns=turns) for _ in range(3)]
     at.clear()
     await asyncio.gather(*(page._keep_up() for page in pages))
@@ -156,7 +157,7 @@ async def test_the_loop_passes_between_two_sessions_that_are_discarded(monkeypat
 
 
 def test_a_click_leaves_the_work_to_the_turn_of_its_page():
-    page = Page(Document(), State(unpack_product), None)
+    page = Page(Document(), State(unpack_product, SHOWN), None, looks=LOOKS)
     page._tabs.active = 2
     assert sorted(page._looks) == [0]
     page.tick()

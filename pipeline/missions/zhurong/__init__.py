@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from ...products.package import MissionPackage
+from .looks.declared import LOOKS
 
-PACKAGE = MissionPackage(__name__, interface=1)
+PACKAGE = MissionPackage(__name__, interface=1, looks=LOOKS)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from ....model.looks import Look
 from ....products.kinds import ProductKind, View, by_name
 from ....products.package import InstrumentFolder
+from .kept_traces import RADARGRAM, TRACES
 
 RAW = {"pair": ("real", "imaginary"), "down": "twt_ns", "label": "two-way time", "percent": (5, 99.5)}
 PROCESSED = {"array": "envelope", "along": "distance_m", "down": "depth_m", "label": "depth", "percent": (50, 99.8)}
@@ -385,6 +387,12 @@ TRAVERSE_LOW = ProductKind(
     published=False,
 )
 
+LOOK = {
+    HIGH_FREQUENCY.topic: TRACES,
+    LOW_FREQUENCY.topic: TRACES,
+    RADARGRAM_HIGH.topic: RADARGRAM,
+    RADARGRAM_LOW.topic: RADARGRAM,
+}
 INSTRUMENT = InstrumentFolder(
     instruments={"gpr": "gpr:Gpr", "radargram": "radargram:Radargram"},
     kinds=(
@@ -406,6 +414,7 @@ INSTRUMENT = InstrumentFolder(
         TRAVERSE_HIGH_VV,
         TRAVERSE_LOW,
     ),
+    looks=(Look("Radar", "radar_look:RadarLook", LOOK),),
     joins="radar_traverse:TraverseRadargram",
 )
 KINDS = by_name(INSTRUMENT.kinds)

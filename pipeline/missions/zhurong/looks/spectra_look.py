@@ -18,14 +18,15 @@ from bokeh.models import (
     UIElement,
 )
 
-from ..model.batches import DOUBTFUL
-from . import theme
+from ....dashboard import theme
+from ....dashboard.panels import Panel, below, controls, hover, plot, utc_text
+from ....dashboard.ring import Ring
+from ....dashboard.rows import QUALITY, TIME
+from ....dashboard.state import Stream
+from ....dashboard.theme import sheet
+from ....model.batches import DOUBTFUL
+from ....model.looks import Rows
 from .lines import BANDS_NM
-from .panels import Panel, below, controls, hover, plot, utc_text
-from .ring import Ring
-from .rows import QUALITY, TIME, Rows
-from .state import Stream
-from .theme import sheet
 
 LATEST = "latest point"
 ALL = "all"

@@ -9,8 +9,8 @@ import numpy as np
 from bokeh.models import ColumnDataSource, DataRange1d
 from numpy.typing import NDArray
 
-from . import theme
-from .panels import hover, plot
+from ....dashboard import theme
+from ....dashboard.panels import hover, plot
 
 N_SECTORS = 16
 CLASSES_M_S = (0.5, 2.0, 4.0, 7.0, 12.0)

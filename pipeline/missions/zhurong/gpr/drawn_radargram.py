@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from .rows import Rows
+from ....model.looks import Rows
 
 MAX_COLUMNS = 600
 MAX_BINS = 700

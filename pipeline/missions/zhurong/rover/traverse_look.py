@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 from bokeh.models import ColumnDataSource, DataRange1d, TapTool, UIElement
 
-from ..model.batches import DOUBTFUL
-from . import theme
-from .album import Picture
-from .panels import (
+from ....dashboard import theme
+from ....dashboard.album import Picture
+from ....dashboard.panels import (
     ONBOARD,
     QUALITY_TIP,
     TIME_TIP,
@@ -27,9 +26,11 @@ from .panels import (
     plot,
     where_doubtful,
 )
-from .ring import Ring
-from .rows import QUALITY, TIME, Rows
-from .state import Stream
+from ....dashboard.ring import Ring
+from ....dashboard.rows import QUALITY, TIME
+from ....dashboard.state import Stream
+from ....model.batches import DOUBTFUL
+from ....model.looks import Rows
 
 _TAKEN: dict[str, tuple[str, str, str]] = {
     "libs/mean": ("LIBS", "star", theme.GREEN),
@@ -47,6 +48,7 @@ class TraverseLook:
     """A map, and distance and height beside it. A click on what was taken is told to `go`, with its kind and time."""
 
     title = "Traverse"
+    opens_others = True
 
     def __init__(self, go: Callable[[str, int], None] = lambda *_: None) -> None:
         self._go = go

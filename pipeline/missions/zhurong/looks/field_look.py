@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from bokeh.models import ColumnDataSource, DataRange1d, Select, UIElement
 
-from . import theme
-from .panels import (
+from ....dashboard import theme
+from ....dashboard.panels import (
     ONBOARD,
     QUALITY_TIP,
     TIME_TIP,
@@ -29,11 +29,12 @@ from .panels import (
     plot,
     where_doubtful,
 )
-from .ring import Ring
-from .rows import QUALITY, SOLAR, TIME, Rows
+from ....dashboard.ring import Ring
+from ....dashboard.rows import QUALITY, SOLAR, TIME
+from ....dashboard.state import Stream
+from ....dashboard.theme import sheet
+from ....model.looks import Rows
 from .sound_plot import SoundPlot
-from .state import Stream
-from .theme import sheet
 from .wind_rose import WindRose
 
 FRAMES = {

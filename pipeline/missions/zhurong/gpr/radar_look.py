@@ -24,14 +24,14 @@ from bokeh.models import (
     UIElement,
 )
 
-from ..model.batches import DOUBTFUL
-from . import theme
-from .panels import QUALITY_TIP, Panel, below, beside, controls, hover, plot
-from .radargram import LIGHT_M_NS, radargram
-from .ring import Mark, Ring
-from .rows import QUALITY, TIME
-from .state import Stream
-from .theme import sheet
+from ....dashboard import theme
+from ....dashboard.panels import QUALITY_TIP, Panel, below, beside, controls, hover, plot
+from ....dashboard.ring import Mark, Ring
+from ....dashboard.rows import QUALITY, TIME
+from ....dashboard.state import Stream
+from ....dashboard.theme import sheet
+from ....model.batches import DOUBTFUL
+from .drawn_radargram import LIGHT_M_NS, radargram
 
 PALETTES = {"Viridis": "Viridis256", "Grey": "Greys256", "Inferno": "Inferno256", "Cividis": "Cividis256"}
 

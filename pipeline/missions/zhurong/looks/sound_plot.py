@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from bokeh.models import ColumnDataSource
 
-from ..model.batches import DOUBTFUL
-from . import theme
-from .panels import hover, plot
-from .ring import Ring
-from .rows import QUALITY
+from ....dashboard import theme
+from ....dashboard.panels import hover, plot
+from ....dashboard.ring import Ring
+from ....dashboard.rows import QUALITY
+from ....model.batches import DOUBTFUL
 
 
 class SoundPlot:

@@ -1,0 +1,1 @@
+"""Tabs of the live page that show several instruments together."""
