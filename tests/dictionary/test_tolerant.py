@@ -64,6 +64,17 @@ def test_what_describes_no_packet_is_passed_over(document, loaded, piece):
     assert "passed over" in notice
 
 
+def test_a_short_description_as_an_element_of_a_parameter_is_read_as_the_attribute(document, loaded):
+    told = '<Parameter name="A"'
+    xtce = document("", {"A": "U8"}).decode()
+    place = xtce.index(told)
+    end = xtce.index("/>", place)
+    xtce = f"{xtce[:end]}><ShortDescription>of the wing</ShortDescription></Parameter>{xtce[end + 2 :]}"
+    (notice,) = loaded(xtce.encode())
+    assert "read as its attribute" in notice
+    assert read_xtce(xtce.encode()).parameters["A"].description == "of the wing"
+
+
 @pytest.mark.parametrize(
     ("old", "new"),
     [

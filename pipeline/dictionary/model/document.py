@@ -291,7 +291,12 @@ class Reading:
         for child in node.children:
             if child.tag in DESCRIPTIVE:
                 continue
-            if node.tag in CODES_BITS and child.tag != "ShortDescription":
+            if (
+                child.tag == "ShortDescription" and node.tag == "Parameter"
+            ):  # of no version of XTCE, and of many files
+                kind = "element ShortDescription in Parameter is read as its attribute shortDescription"
+                self.notice(child, kind, f"element ShortDescription in {node.key} is an attribute in XTCE")
+            elif node.tag in CODES_BITS and child.tag != "ShortDescription":
                 self.problem(child, f"element {child.tag} in {node.key} is not implemented")
             else:
                 kind = f"element {child.tag} in {node.tag} is not implemented, and passed over"
