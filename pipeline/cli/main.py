@@ -13,6 +13,7 @@ import typer
 
 from ..model.errors import ConfigError, DownlinkError, StoppedError
 from . import archive as cli_archive
+from . import detect as cli_detect
 from . import dictionary as cli_dictionary
 from . import history as cli_history
 from . import look as cli_look
@@ -38,6 +39,7 @@ cli = typer.Typer(
 )
 for room in (
     cli_passes,
+    cli_detect,
     cli_simulate,
     cli_look,
     cli_services,

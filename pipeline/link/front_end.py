@@ -47,7 +47,7 @@ class FrontEnd:
     def __init__(self, settings: LinkSettings, channels: Sequence[ChannelSettings]) -> None:
         self._settings = settings
         self._decoder = FrameDecoder(settings)
-        self._blocks = _block_source(settings, channels, self._decoder.block_length)
+        self._blocks = block_source(settings, channels, self._decoder.block_length)
         self.headers = header_reader(settings)
         self._readers = channel_readers(settings, channels, self.headers)
         self._wanted = channels
@@ -191,9 +191,10 @@ def _names_of(channels: Sequence[ChannelSettings]) -> list[int]:
     return [name if name not in names[:i] else _NO_CHANNEL - 1 for i, name in enumerate(names)]
 
 
-def _block_source(
+def block_source(
     settings: LinkSettings, channels: Sequence[ChannelSettings], block_length: int
 ) -> Synchronizer | BareFrames:
+    """What cuts the bytes of a link into its blocks."""
     if settings.framing in {"frames", "codeblocks"}:
         return BareFrames(settings, channels)
     code = settings.reed_solomon

@@ -135,7 +135,7 @@ class ReedSolomon:
         n_message = self.n_symbols - self.parity
         if not self._consecutive:
             return blocks[:, : n_message * self.interleave]
-        return self._codewords(blocks)[:, :, :n_message].reshape(len(blocks), -1)
+        return self._codewords(blocks)[:, :, :n_message].reshape(len(blocks), self.interleave * n_message)
 
     def _syndromes(self, symbols: NDArray[np.uint8], first: NDArray[np.uint64]) -> NDArray[np.uint8]:
         """All syndromes of derandomised codewords `symbols: uint8[m, n_symbols]`: uint8[m, parity].

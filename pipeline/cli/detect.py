@@ -1,0 +1,48 @@
+"""What a recording is, on the command line: `detect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import Overwrite, err, readable
+from .start import loading
+
+commands = typer.Typer()
+
+
+@commands.command()
+def detect(
+    recording: Annotated[
+        Path, typer.Argument(metavar="FILE", show_default=False, help="A recording; - is standard input.")
+    ],
+    out_file: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", show_default=False, help="The mission.toml to write, too."),
+    ] = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Find out what link a recording is of, and print a mission.toml for it with its evidence as comments.
+
+    Tried are containers (KISS, pcap), one bit a byte, soft symbols, markers, randomisers, codes, frame lengths and
+    types, FECF, insert zones, secondary and security headers, packets. Of noise it says so, with exit status 1.
+
+    Example: downlink detect recordings/unknown.bin --out unknown/mission.toml
+    """
+    with loading():
+        from ..commands.detect import detected
+        from ..system.files import whole_file
+        from ..system.outputs import check_file
+    readable([recording])
+    if out_file is not None:
+        check_file(out_file, [recording], overwrite=overwrite)
+    text = detected(recording)
+    print(text, end="")  # noqa: T201
+    if out_file is not None:
+        with whole_file(out_file) as file:
+            file.write(text.encode())
+        err.print(
+            f"written to {out_file}: downlink inspect {recording} --mission {out_file.parent}", soft_wrap=True
+        )

@@ -1,0 +1,1 @@
+"""What link a recording is of, found out from its bytes alone."""

@@ -1,0 +1,108 @@
+"""Which channels a link has, what they carry, and where packets lie in their frames."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model.batches import ByteBatch
+from ..coding.codewords import FrameDecoder
+from ..front_end import block_source
+from ..receiver import Receiver
+from ..settings import ChannelSettings, LinkSettings, Service, block_bytes, record_bytes
+from ..verdict import channel_problem
+from .guess import Guess
+from .zones import channel_names, find_zone, frames_of, names_in_words
+
+_MOST_CHANNELS = 64
+_CHANNELS_TRIED = 4
+_FRAMES_CUT = 400
+_IDLE_CHANNEL = {"aos": 63, "tm": -1, "uslp": 63}
+_WHY = {
+    "insert_zone_bytes": "with it pointers lead to packets that follow each other",
+    "header_error_control": "the header's own parity is right",
+    "operational_control_field": "packets end 4 bytes before the frame does",
+    "security_header_bytes": "with it pointers lead to packets: a header before the data field, such as of SDLS",
+    "security_trailer_bytes": "packets end so many bytes before the frame's other fields",
+    "secondary_header_bytes": "the length field of the secondary header does not lead to packets, this does",
+    "ignore_synchronization_flag": "it is set, and packets follow each other all the same",
+    "mpdu_header": "each data field begins with a packet",
+}
+
+
+def with_channels(guess: Guess, octets: NDArray[np.uint8]) -> Guess:
+    """With channels and packet zone of a link whose bytes, out of any container, are `octets: uint8[n]`."""
+    settings = replace(guess.settings, container="none", symbols="packed")
+    frames = _good_frames(settings, octets)
+    if not len(frames):
+        return guess.noting("no frame passes its check")
+    bare = LinkSettings("frames", settings.frame_type, settings.frame_length_bytes, fecf=settings.fecf)
+    names = channel_names(bare, frames)[:_MOST_CHANNELS]
+    for name, _ in names[:_CHANNELS_TRIED]:
+        own = frames_of(bare, frames, name)
+        if name[1] == _IDLE_CHANNEL[settings.frame_type] or (own == own[:1]).all():
+            continue
+        zone = find_zone(bare, own, name)
+        if zone is not None:
+            for key, value in zone.changes.items():
+                guess = guess.having(key, value, _WHY[key])
+            guess = guess.noting(
+                f"packets are found by {zone.n_packets:,} of them in the first frames of {name[0]}/{name[1]}"
+            )
+            break
+    guess = guess.noting(f"frames by spacecraft/channel: {names_in_words(names)}")
+    return _with_services(guess, octets, names)
+
+
+def _good_frames(settings: LinkSettings, octets: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Frames of any channel that pass their checks: uint8[n, L]."""
+    source = block_source(settings, _first_channels(settings, octets), block_bytes(settings))
+    decoder = FrameDecoder(settings)
+    return np.concatenate([decoder.decode(part.data).frames for part in (source.feed(octets), source.flush())])
+
+
+def _first_channels(settings: LinkSettings, octets: NDArray[np.uint8]) -> list[ChannelSettings]:
+    """Channels of the frames that a plain cut gives, for a link without markers, whose frames are found by them."""
+    if settings.framing == "cadu":
+        return []
+    length, prefix = record_bytes(settings), settings.record_prefix_bytes
+    n = min(len(octets) // length, _FRAMES_CUT)
+    rows = octets[: n * length].reshape(n, length)[:, prefix : prefix + block_bytes(settings)]
+    frames = FrameDecoder(settings).decode(rows).frames
+    bare = LinkSettings("frames", settings.frame_type, settings.frame_length_bytes)
+    return [ChannelSettings(*name, "seen") for name, _ in channel_names(bare, frames)[:_MOST_CHANNELS]]
+
+
+def _with_services(guess: Guess, octets: NDArray[np.uint8], names: list[tuple[tuple[int, int], int]]) -> Guess:
+    """With the channels, each as what its frames hold: packets, idle data, or data that are no packets."""
+    several = len({scid for (scid, _), _ in names}) > 1
+    channels = [
+        ChannelSettings(scid, vcid, f"{scid} channel {vcid}" if several else f"channel {vcid}")
+        for (scid, vcid), _ in names
+    ]
+    receiver = Receiver(replace(guess.settings, container="none", symbols="packed"), channels, frames=False)
+    receiver.feed(ByteBatch.of(octets))
+    receiver.flush()
+    report = receiver.report()
+    found, words = [], []
+    for channel, own in zip(channels, report["channels"], strict=True):
+        service: Service = "packets"
+        text = f"{own['frames']:,} frames, {own['packets']:,} packets, {own['gaps']:,} gaps"
+        if channel.virtual_channel == _IDLE_CHANNEL[guess.settings.frame_type]:
+            service, text = "idle", f"{own['frames']:,} frames of the channel for idle data"
+        elif channel_problem(report, own) or _is_blank(own):
+            service, text = "data", f"{own['frames']:,} frames, in which no packets follow each other"
+        found.append(replace(channel, service=service))
+        words.append(text)
+    n_packets = sum(
+        own["packets"] for own, one in zip(report["channels"], found, strict=True) if one.service == "packets"
+    )
+    return replace(guess, channels=tuple(found), channel_why=tuple(words), n_packets=n_packets)
+
+
+def _is_blank(channel: dict[str, Any]) -> bool:
+    """Whether the frames all repeat the same bytes."""
+    return bool(channel["frames"] > 1 and channel["duplicates"] >= channel["frames"] - 1)

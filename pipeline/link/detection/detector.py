@@ -1,0 +1,156 @@
+"""What link a recording is of: container and symbols, then markers, packets, or frames without markers, then packets.
+
+In: the bytes of a recording, or as many of its first ones as are to be looked at. Out: the settings that read them,
+with evidence for each; None for noise. Everything is decided by what can hardly be chance: markers at one distance,
+codewords, check sums, counts and packets that follow each other.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...model.batches import ByteBatch
+from ..receiver import Receiver
+from ..settings import LinkSettings
+from .blocks import guess_of_blocks
+from .channels import with_channels
+from .guess import Guess
+from .markers import KNOWN, Markers, find_markers
+from .periods import Records, frames_alone, frames_in_records, repeated
+from .record_times import with_times
+from .wrappings import container_of, hard_symbols, soft_symbols, unwrapped
+
+_SAMPLE_BYTES = 1 << 19
+"""Of the link, to look for structure in."""
+_LONGEST_PACKET_PREFIX = 32
+_FEWEST_SOFT_MARKERS = 3
+_FEWEST_PACKETS = 3
+_SURE = 0.6
+"""Share of frames whose count follows, where nothing else speaks for them."""
+
+
+def detect(octets: NDArray[np.uint8]) -> Guess | None:
+    """The link of `octets: uint8[n]`; None where nothing but noise is in them."""
+    wrapped = container_of(octets)
+    inside = unwrapped(wrapped.settings, octets)
+    guess = hard_symbols(wrapped, inside)
+    found = _link(guess, unwrapped(guess.settings, octets))
+    if (
+        found is None
+        and wrapped.settings.symbols == guess.settings.symbols
+        and wrapped.settings.container != "kiss"
+    ):
+        found = _soft_link(wrapped, octets)
+    return found
+
+
+def _soft_link(guess: Guess, octets: NDArray[np.uint8]) -> Guess | None:
+    for soft in soft_symbols(guess, octets):
+        packed = unwrapped(soft.settings, octets)
+        for pattern in KNOWN:
+            markers = find_markers(packed[:_SAMPLE_BYTES], bytes.fromhex(pattern))
+            if markers is not None and markers.n_there >= _FEWEST_SOFT_MARKERS:
+                return _marked(soft, packed, markers)
+    return None
+
+
+def _link(guess: Guess, octets: NDArray[np.uint8]) -> Guess | None:
+    """The link whose bytes these are, out of any container."""
+    for pattern in KNOWN:
+        markers = find_markers(octets[:_SAMPLE_BYTES], bytes.fromhex(pattern))
+        if markers is not None:
+            return _marked(guess, octets, markers)
+    return (
+        _packets(guess, octets, 0)
+        or _unmarked(guess, octets, frames_alone(octets[:_SAMPLE_BYTES]))
+        or _unmarked(guess, octets, frames_in_records(octets[:_SAMPLE_BYTES]))
+        or _unmarked(guess, octets, repeated(octets[:_SAMPLE_BYTES]))
+        or next((one for n in range(1, _LONGEST_PACKET_PREFIX + 1) if (one := _packets(guess, octets, n))), None)
+    )
+
+
+def _marked(guess: Guess, octets: NDArray[np.uint8], markers: Markers) -> Guess | None:
+    """The link of blocks behind markers."""
+    name = markers.pattern.hex().upper()
+    how = "inverted" if markers.n_inverted == len(markers.place) else "upright"
+    if 0 < markers.n_inverted < len(markers.place):
+        how = "upright and inverted"
+    phases = sorted({int(place) % 8 for place in markers.place[:1000]})
+    text = (
+        f"{name} stands {markers.n_there:,} times, every {markers.pitch:,} bytes, {how}, "
+        f"at bit {', '.join(map(str, phases))} of a byte"
+    )
+    guess = guess.having("framing", "cadu", text)
+    if markers.pattern != LinkSettings("cadu").sync_marker:
+        guess = guess.having("sync_marker", markers.pattern)
+    found, gap = guess_of_blocks(guess, markers.blocks, framing="cadu")
+    first = int(markers.place[0]) // 8
+    prefix = min(first, gap) if gap and first < markers.pitch else 0
+    if gap:
+        found = _with_record(found, octets, prefix, gap - prefix, markers.pitch, first - prefix)
+    return with_channels(found, octets)
+
+
+def _unmarked(guess: Guess, octets: NDArray[np.uint8], records: Records | None) -> Guess | None:
+    """The link of frames or coded blocks in records of one length."""
+    if records is None:
+        return None
+    blocks = records.blocks(octets[:_SAMPLE_BYTES])
+    text = (
+        f"headers follow each other every {records.length:,} bytes ({records.score.n_followed:,} counts in a row)"
+    )
+    if not records.score.n_followed:
+        text = f"the same octets come every {records.length:,} bytes"
+    guess = guess.having("framing", "frames", text)
+    if records.variant != "none":
+        guess = guess.having("randomizer", value=True, why="without it the headers are none")
+        guess = guess.having("long_randomizer", records.variant == "long")
+    found, gap = guess_of_blocks(guess, blocks, framing="frames")
+    if records.offset or gap:
+        found = _with_record(found, octets, records.offset, gap, records.length, 0)
+    found = with_channels(found, octets)
+    checked = found.settings.fecf or found.settings.reed_solomon is not None
+    is_sure = (
+        checked or found.n_packets >= _FEWEST_PACKETS or records.share >= _SURE or not records.score.n_followed
+    )
+    return found if is_sure else None
+
+
+def _with_record(
+    guess: Guess, octets: NDArray[np.uint8], prefix: int, suffix: int, length: int, start: int
+) -> Guess:
+    """With what stands around each frame."""
+    text = f"of {length:,} bytes from one frame to the next, {prefix + suffix} are none of it"
+    guess = guess.having("record_prefix_bytes", prefix, text if prefix else "")
+    guess = guess.having("record_suffix_bytes", suffix, text if suffix and not prefix else "")
+    n = (len(octets) - start) // length
+    rows = octets[start : start + n * length].reshape(n, length)[:, :prefix]
+    return with_times(guess, rows)
+
+
+def _packets(guess: Guess, octets: NDArray[np.uint8], prefix: int) -> Guess | None:
+    """The link of space packets back to back, each behind `prefix` bytes."""
+    settings = replace(
+        guess.settings, framing="packets", packet_prefix_bytes=prefix, container="none", symbols="packed"
+    )
+    receiver = Receiver(settings, [])
+    receiver.feed(ByteBatch.of(octets[:_SAMPLE_BYTES]))
+    if len(octets) <= _SAMPLE_BYTES:
+        receiver.flush()
+    report = receiver.report()
+    packets, skipped = report["packets"], report["bytes"]["skipped"]
+    n, n_apids = packets["read"] + packets["idle_packets"], len(packets["by_apid"])
+    if n < 2 or packets["bad_headers"] or skipped > 0.02 * report["bytes"]["read"] or not packets["read"]:
+        return None
+    if packets["sequence_gaps"] > 0.25 * max(n - n_apids, 1) and packets["sequence_gaps"] > n_apids:
+        return None
+    if n - n_apids < 2 and n > 2:
+        return None
+    text = f"{n:,} packets of {n_apids} APIDs follow each other without a bad header"
+    found = guess.having("framing", "packets", text)
+    if prefix:
+        found = found.having("packet_prefix_bytes", prefix, "with it, and no other, each packet leads to the next")
+    return found

@@ -1,0 +1,83 @@
+"""Sync markers: which one, at which distance, bit phase and polarity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..coding.marker import Marker
+
+KNOWN = ("1ACFFC1D", "034776C7272895B0", "352EF853", "FAF320")
+"""Of 131.0-B-5 9.3 (Reed-Solomon and uncoded; rate 1/2 LDPC), of data inside frames (9.5), and of Proximity-1."""
+_WORDS_AT_ONCE = 1 << 16
+_FEWEST_IN_PLACE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Markers:
+    """A marker that stands at one distance: `place: int64[n]` (bits), `blocks: uint8[n, pitch - marker]` behind each.
+
+    `pitch` in bytes. `n_there`: markers that stand a pitch behind another one.
+    """
+
+    pattern: bytes
+    pitch: int
+    place: NDArray[np.int64]
+    blocks: NDArray[np.uint8]
+    n_inverted: int
+    n_there: int
+
+
+def find_markers(octets: NDArray[np.uint8], pattern: bytes) -> Markers | None:
+    """The marker, if it stands at one distance again and again, in whole bytes."""
+    place, inverted = _places(octets, pattern)
+    if len(place) < _FEWEST_IN_PLACE:
+        return None
+    pitch_bits = _distance(place)
+    if pitch_bits is None:
+        return None
+    in_place = np.isin(place + pitch_bits, place) | np.isin(place - pitch_bits, place)
+    place, inverted = place[in_place], inverted[in_place]
+    pitch, n_bytes = pitch_bits // 8, len(pattern)
+    whole = place + pitch_bits <= 8 * len(octets) + 7
+    rows = _rows(octets, place[whole] + 8 * n_bytes, pitch - n_bytes)
+    rows = np.where(inverted[whole][: len(rows), None], ~rows, rows)
+    return Markers(pattern, pitch, place, rows, int(inverted.sum()), len(place))
+
+
+def _places(octets: NDArray[np.uint8], pattern: bytes) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Bits where the marker stands without a wrong bit, and whether it is inverted there."""
+    marker = Marker.of(pattern, searching=0)
+    places, polarity = [], []
+    n_bits = 8 * (len(octets) - len(pattern) + 1)
+    for start in range(0, max(n_bits, 0), 8 * _WORDS_AT_ONCE):
+        place, inverted, _ = marker.candidates(octets, start, min(start + 8 * _WORDS_AT_ONCE, n_bits))
+        places.append(place)
+        polarity.append(inverted)
+    if not places:
+        return np.empty(0, np.int64), np.empty(0, bool)
+    return np.concatenate(places).astype(np.int64), np.concatenate(polarity)
+
+
+def _distance(place: NDArray[np.int64]) -> int | None:
+    """The distance, a number of whole bytes, that is the commonest between neighbours."""
+    steps = np.diff(place)
+    steps = steps[(steps % 8 == 0) & (steps > 0)]
+    if not len(steps):
+        return None
+    values, counts = np.unique(steps, return_counts=True)
+    best = int(values[np.argmax(counts)])
+    return best if counts.max() >= max(1, len(place) // 20) else None
+
+
+def _rows(octets: NDArray[np.uint8], begin: NDArray[np.int64], n_bytes: int) -> NDArray[np.uint8]:
+    """`n_bytes` from each bit place on: uint8[n, n_bytes]; those beyond the end are left out."""
+    padded = np.concatenate((octets, np.zeros(1, np.uint8)))
+    begin = begin[begin // 8 + n_bytes < len(padded)]
+    at = (begin // 8)[:, None] + np.arange(n_bytes)
+    shift = (begin % 8).astype(np.uint8)[:, None]
+    words = padded[at].astype(np.uint16) << 8 | padded[at + 1]
+    rows: NDArray[np.uint8] = (words >> (8 - shift).astype(np.uint16)).astype(np.uint8)
+    return rows
