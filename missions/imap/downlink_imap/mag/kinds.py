@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from downlink_pipeline.api import InstrumentFolder, ProductKind, View
+from downlink_pipeline.api import Curves, InstrumentFolder, Look, ProductKind, View
 
 MODES = {"P_MAG_SCI_NORM": "norm", "P_MAG_SCI_BURST": "burst"}
 """Word of the mode by container; the words of the mission's own files."""
@@ -85,7 +85,17 @@ def _packets(mode: str) -> ProductKind:
 VECTORS = {(mode, sensor): _vectors(mode, sensor) for mode in _WORDS for sensor in _SENSORS}
 PACKETS = {mode: _packets(mode) for mode in _WORDS}
 
+LOOK = Look(
+    "MAG",
+    curves=tuple(
+        Curves(f"{name}, {_WORDS[mode]}", f"mag/{mode}_{sensor}", ("field_counts",), "count", ("x", "y", "z"))
+        for mode in _WORDS
+        for sensor, name in (("mago", "MAGo"), ("magi", "MAGi"))
+    ),
+)
+
 INSTRUMENT = InstrumentFolder(
     instruments={"mag": "mag:Mag"},
     kinds=(*VECTORS.values(), *PACKETS.values()),
+    looks=(LOOK,),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from downlink_pipeline.api import InstrumentFolder, ProductKind, View
+from downlink_pipeline.api import Curves, InstrumentFolder, Look, ProductKind, View
 
 N_STEPS, PACKETS_PER_SWEEP, STEPS_PER_PACKET = 72, 12, 6
 _DETECTORS = {
@@ -100,8 +100,19 @@ HOUSEKEEPING = ProductKind(
     optional=EXTENDED,
 )
 
+_TEMPERATURES = ("sensor_temperature_degc", "supply_temperature_degc", "controller_temperature_degc")
+_HIGH_VOLTAGES = ("pcem_v", "scem_v", "analyser_v")
+LOOK = Look(
+    "SWAPI",
+    curves=(
+        Curves("High voltages", "swapi/housekeeping", _HIGH_VOLTAGES, "V", ("PCEM", "SCEM", "analyser")),
+        Curves("Temperatures", "swapi/housekeeping", _TEMPERATURES, "degC", ("detectors", "supply", "controller")),
+    ),
+)
+
 INSTRUMENT = InstrumentFolder(
     instruments={"swapi": "swapi:Swapi"},
     kinds=(SWEEP, HOUSEKEEPING),
     dictionary=("housekeeping_2024.xml",),
+    looks=(LOOK,),
 )
