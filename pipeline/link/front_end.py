@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import ByteBatch, Event, FrameBatch
+from ..model.constants import constants
 from .coding.bare_frames import BareFrames
 from .coding.blocks import Blocks
 from .coding.codewords import Checked, FrameDecoder
@@ -31,6 +32,7 @@ from .settings import ChannelSettings, LinkSettings, link_report
 
 _OTHER_CHANNELS_KEPT = 256
 _NO_CHANNEL = -1
+(_TO_SCID,) = constants(np.int64, 8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +153,7 @@ class FrontEnd:
         by_channel: list[Arrivals | None] = [None] * len(self._wanted)
         frames, n_left = arrivals.frames, len(arrivals)
         names = _names(frames.scid, frames.vcid)
-        if not valid.all():
+        if np.count_nonzero(valid) < n_left:
             names[~valid] = _NO_CHANNEL
         other: NDArray[np.bool_] | None = None
         wanted = zip(self._wanted, self._wanted_names, self._readers, strict=True)
@@ -182,13 +184,15 @@ class FrontEnd:
 
 def _names(scid: NDArray[np.uint16], vcid: NDArray[np.uint8]) -> NDArray[np.int64]:
     """One number for each pair: int64[n]."""
-    return scid.astype(np.int64) << 8 | vcid
+    names: NDArray[np.int64] = scid.astype(np.int64) << _TO_SCID | vcid.astype(np.int64)
+    return names
 
 
-def _names_of(channels: Sequence[ChannelSettings]) -> list[int]:
+def _names_of(channels: Sequence[ChannelSettings]) -> tuple[NDArray[np.int64], ...]:
     """The numbers of channels; of two that are the same the first one counts."""
     names = [one.spacecraft_id << 8 | one.virtual_channel for one in channels]
-    return [name if name not in names[:i] else _NO_CHANNEL - 1 for i, name in enumerate(names)]
+    firsts = [name if name not in names[:i] else _NO_CHANNEL - 1 for i, name in enumerate(names)]
+    return constants(np.int64, *firsts)
 
 
 def block_source(

@@ -21,6 +21,7 @@ from .continuity import WIDE_COUNT, Continuity, ContinuityCounts
 from .sequence import SequenceCounts
 
 _GAPS_LISTED = 1000
+_AFTER_GAP = np.uint32(Quality.AFTER_GAP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ class VirtualChannel:
     def _timed(self, arrivals: Arrivals) -> Arrivals:
         """Frames without a receive time get the time stamp of their insert zone, where there is one."""
         frames = arrivals.frames
-        if frames.received_ns.all():
+        if np.count_nonzero(frames.received_ns) == len(arrivals):
             return arrivals
         stamped = self._headers.insert_times(frames.data)
         if stamped is None:
@@ -164,7 +165,7 @@ class VirtualChannel:
 
     def _mark_sequence_breaks(self, packets: Packets) -> None:
         if len(packets):
-            packets.quality[self.sequence.feed(packets.apid, packets.seq_count)] |= np.uint32(Quality.AFTER_GAP)
+            packets.quality[self.sequence.feed(packets.apid, packets.seq_count)] |= _AFTER_GAP
 
     def _events(self, arrivals: Arrivals) -> tuple[tuple[int, Event], ...]:
         """A gap or a restart of the count, told when the frame after it goes on."""

@@ -141,7 +141,7 @@ class BareFrames:
         n_named = n_left - self._record.prefix - _NAME_BYTES
         n_seen = n_named // self._length + 1 if n_named >= 0 else 0
         known = self._known(self._at, n_seen, self._length)
-        n_known = n_seen if known.all() else int(np.argmin(known))
+        n_known = n_seen if np.count_nonzero(known) == n_seen else int(np.argmin(known))
         self._emit(min(n_known, n_whole))
         if self._searches or n_known >= n_whole:
             return n_known < n_whole and self._doubt()

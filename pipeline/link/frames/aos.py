@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...model.batches import FrameBatch
+from ...model.constants import constants
 from ..settings import LinkSettings, Service
 from .headers import (
     FECF_BYTES,
@@ -24,9 +25,13 @@ AOS_HEADER_BYTES = 6
 HEADER_ERROR_CONTROL_BYTES = 2
 PRIMARY_HEADER_BYTES = 6
 """Of a space packet (133.0-B-2 4.1.3)."""
-_VERSION = 1
 _UNIT_HEADER_BYTES = 2
-_HAS_CYCLE = np.uint64(1 << 22)
+# Places in the first eight bytes of a frame, as one number; the first 16 bits are its first word.
+_TO_FIRST_WORD, _TO_VERSION, _TO_SCID, _TO_SCID_HIGH = constants(np.uint64, 48, 14, 6, 12)
+_VERSION, _SCID_LOW, _SCID_HIGH, _VCID = constants(np.uint64, 1, 0xFF, 0x300, 0x3F)
+_TO_COUNT, _COUNT = constants(np.uint64, 24, 0xFFFFFF)
+_HAS_CYCLE, _CYCLE, _TO_CYCLE, _NO_CYCLE = constants(np.uint64, 1 << 22, 0x0F << 16, 8, 0)
+(_POINTER,) = constants(np.int32, 0x7FF)
 
 
 class AosHeaders:
@@ -44,28 +49,26 @@ class AosHeaders:
         self._unit_header = _UNIT_HEADER_BYTES if settings.mpdu_header else 0
         trailer = OPERATIONAL_CONTROL_BYTES * self._ocf + FECF_BYTES * settings.fecf
         self._stop = settings.frame_length_bytes - trailer - settings.security_trailer_bytes
+        self._zone = np.array([[self._at + self._unit_header], [self._stop]], np.int32)
 
     def read(self, frames: NDArray[np.uint8]) -> Headers:
         n, at = len(frames), self._at
-        word = np.ascontiguousarray(frames[:, :8]).view(">u8").reshape(n).astype(np.uint64)
-        count = word >> np.uint64(24) & np.uint64(0xFFFFFF)
-        if (word & _HAS_CYCLE).any():
-            count |= np.where(
-                word & _HAS_CYCLE, (word >> np.uint64(16) & np.uint64(0x0F)) << np.uint64(24), np.uint64(0)
-            )
-        pointer: NDArray[np.int32] = (frames[:, at].astype(np.int32) & 0x07) << 8 | frames[:, at + 1]
-        stop = np.full(n, self._stop, np.int32)
+        word = frames[:, :8].view(">u8")[:, 0].astype(np.uint64)
+        first = word >> _TO_FIRST_WORD
+        count = word >> _TO_COUNT & _COUNT
+        if np.count_nonzero(cycled := word & _HAS_CYCLE):
+            count |= np.where(cycled, (word & _CYCLE) << _TO_CYCLE, _NO_CYCLE)
+        pointer = frames[:, at : at + 2].view(">u2")[:, 0].astype(np.int32) & _POINTER
+        start, stop = self._zone.repeat(n, axis=1)
         if not self._unit_header:
             pointer, stop = np.zeros(n, np.int32), end_of_packets(frames, at, self._stop)
         return Headers(
-            valid=word >> np.uint64(62) == _VERSION,
-            scid=(
-                word >> np.uint64(54) & np.uint64(0xFF) | (word >> np.uint64(20) & np.uint64(3)) << np.uint64(8)
-            ).astype(np.uint16),
-            vcid=(word >> np.uint64(48) & np.uint64(0x3F)).astype(np.uint8),
+            valid=first >> _TO_VERSION == _VERSION,
+            scid=(first >> _TO_SCID & _SCID_LOW | word >> _TO_SCID_HIGH & _SCID_HIGH).astype(np.uint16),
+            vcid=(first & _VCID).astype(np.uint8),
             vc_count=count.astype(np.uint32),
             first_header_pointer=pointer,
-            zone_start=np.full(n, at + self._unit_header, np.int32),
+            zone_start=start,
             zone_stop=stop,
         )
 

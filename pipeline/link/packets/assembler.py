@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...model.batches import FrameBatch, Quality
+from ...model.constants import constants
 from ..frames.tables import take_frames
 from .packet_headers import (
-    IDLE_APID,
     is_encapsulation,
     is_idle,
     only_space_packets,
@@ -30,10 +30,11 @@ from .packet_headers import (
 )
 from .partial_packets import NO_PACKET, PartialPacket, n_lost_packets
 from .tables import Packets
-from .walk import NOTHING, Walk, walk
+from .walk import NOTHING, NOWHERE, Walk, walk
 from .zones import Chains, Rows, Zones, ahead, chains_of, lay_out
 
 _CORRECTED, _AFTER_GAP = np.uint32(Quality.CORRECTED), np.uint32(Quality.AFTER_GAP)
+(_ONE,) = constants(np.intp, 1)
 
 
 @dataclass(slots=True)
@@ -54,11 +55,11 @@ class AssemblyCounts:
 
 @dataclass(frozen=True, slots=True)
 class _Ends:
-    """`row: intp[c]`: the row in which the last packet of each of the chains `chain: intp[c]` ends, which is another
-    than that in which it begins; `contradicted: bool[c]`: by the pointer there.
+    """Of the packets `packet: intp[c]`, the last ones of their chains, which end in another row than that in which they
+    begin: `row: intp[c]`, where they end; `contradicted: bool[c]`: by the pointer there.
     """
 
-    chain: Rows
+    packet: Rows
     row: Rows
     contradicted: NDArray[np.bool_]
 
@@ -73,8 +74,7 @@ class PacketAssembler:
     def __init__(self, no_packet_starts: int, only_idle: int, counts: AssemblyCounts, *, hand_on: bool) -> None:
         self.counts = counts
         self._no_packet_starts = no_packet_starts
-        self._only_idle = only_idle
-        self._least_code = min(no_packet_starts, only_idle)
+        self._only_idle, self._least_code = constants(np.int32, only_idle, min(no_packet_starts, only_idle))
         self._hand_on = hand_on
         self._partial = NO_PACKET
         self._after_gap = False
@@ -145,7 +145,7 @@ class PacketAssembler:
     def _assemble(self, frames: FrameBatch, gaps: Rows) -> Packets:
         """The packets of frames with gaps before those of the rows `gaps`, at which no packet goes on."""
         before = self._partial
-        zones = lay_out(before, frames, gaps + 1, self._only_idle)
+        zones = lay_out(before, frames, gaps + _ONE, self._only_idle)
         self.counts.idle_frames += zones.n_idle
         corrected = _corrected_rows(before, frames)
         chains = chains_of(zones, frames.first_header_pointer, self._least_code)
@@ -163,15 +163,15 @@ class PacketAssembler:
 
         Counts the contradictions, those of unfinished packets too, and headers that cannot be ones.
         """
-        nonsense = found.nonsense != NOTHING
-        unfinished = found.unfinished != NOTHING
+        nonsense = found.nonsense != NOWHERE
+        unfinished = found.unfinished != NOWHERE
         outrun = unfinished.copy()
         outrun[chains.last] = False
         unknown = nonsense | (unfinished ^ outrun)
         crossing = found.stop > chains.zone_end
         if not np.count_nonzero(crossing | outrun):
             self.counts.bad_headers += int(np.count_nonzero(nonsense))
-            self._last_met = self._last_met or not bool(unknown.all())
+            self._last_met = self._last_met or bool(np.count_nonzero(unknown) < len(unknown))
             return None
         followed = np.ones(len(unknown), np.bool_)
         followed[chains.last] = False
@@ -186,7 +186,7 @@ class PacketAssembler:
         at = np.where(outrun | reaches_next, next_row, end_row)
         self._note_contradictions(contradicted | outrun, unknown, at)
         chain = crossing.nonzero()[0]
-        return _Ends(chain, end_row[chain], contradicted[chain])
+        return _Ends(found.n_packets.cumsum()[chain] - 1, end_row[chain], contradicted[chain])
 
     def _note_contradictions(self, wrong: NDArray[np.bool_], unknown: NDArray[np.bool_], row: Rows) -> None:
         """Note where a pointer is the first to contradict: with wrong settings nearly all do."""
@@ -203,7 +203,7 @@ class PacketAssembler:
     ) -> None:
         """Keep the packet that the last frame left unfinished; those before a gap are lost."""
         before, self._partial = self._partial, NO_PACKET
-        left = chains.last[found.unfinished[chains.last] != NOTHING]
+        left = chains.last[found.unfinished[chains.last] != NOWHERE]
         if not len(left):
             return
         row = int(chains.row[left[-1]])
@@ -220,17 +220,12 @@ class PacketAssembler:
         """The packets to hand on: those not contradicted and not idle, with their quality."""
         word, start = found.word, found.start
         row = end_row = chains.row[found.chain]
-        keep = np.ones(len(word), np.bool_)
+        keep = self._is_wanted(word, ends)
         if ends is not None:
-            final = found.n_packets.cumsum()[ends.chain] - 1
             end_row = row.copy()
-            end_row[final] = ends.row
-            keep[final] = ~ends.contradicted
-        apid, seq_count, seq_flags = packet_fields(word)
-        keep = self._without_others(word, apid, keep)
+            end_row[ends.packet] = ends.row
         if np.count_nonzero(keep) < len(keep):
-            word, start, row, end_row = word[keep], start[keep], row[keep], end_row[keep]
-            apid, seq_count, seq_flags = apid[keep], seq_count[keep], seq_flags[keep]
+            word, start, end_row, row = word[keep], start[keep], end_row[keep], row[keep]
         self.counts.packets += len(word)
         quality = np.zeros(len(word), np.uint32)
         if corrected is not None:
@@ -239,23 +234,22 @@ class PacketAssembler:
         if self._after_gap or len(zones.gaps):
             self._mark_after_gap(zones, start, quality)
         length = space_packet_lengths(word)
-        return Packets(zones.octets, start, length, apid, seq_count, seq_flags, end_row - 1, quality)
+        return Packets(zones.octets, start, length, *packet_fields(word), end_row - _ONE, quality)
 
-    def _without_others(
-        self, word: NDArray[np.uint64], apid: NDArray[np.uint16], keep: NDArray[np.bool_]
-    ) -> NDArray[np.bool_]:
-        """Those of `keep` that are space packets and not idle; the others are counted: bool[p]."""
+    def _is_wanted(self, word: NDArray[np.uint64], ends: _Ends | None) -> NDArray[np.bool_]:
+        """Space packets, not idle and not contradicted: bool[p]. Idle and encapsulation packets are counted."""
+        idle = is_idle(word)
+        wanted = ~idle
+        if ends is not None:
+            idle[ends.packet] &= ~ends.contradicted
+            wanted[ends.packet] &= ~ends.contradicted
+        self.counts.idle_packets += int(np.count_nonzero(idle))
         if only_space_packets(word):
-            idle = apid == IDLE_APID
-            self.counts.idle_packets += int(np.count_nonzero(idle & keep))
-            keep &= ~idle
-            return keep
-        idle, other = is_idle(word), is_encapsulation(word)
-        self.counts.idle_packets += int(np.count_nonzero(idle & keep))
-        keep &= ~idle
-        self.counts.encapsulation_packets += int(np.count_nonzero(other & keep))
-        keep &= ~other
-        return keep
+            return wanted
+        other = is_encapsulation(word)
+        self.counts.encapsulation_packets += int(np.count_nonzero(other & wanted))
+        wanted &= ~other
+        return wanted
 
     def _mark_after_gap(self, zones: Zones, start: NDArray[np.int64], quality: NDArray[np.uint32]) -> None:
         """Flag the first packet that begins after each gap, be it in a later batch."""
@@ -269,7 +263,6 @@ class PacketAssembler:
 
 def _corrected_rows(partial: PartialPacket, frames: FrameBatch) -> NDArray[np.bool_] | None:
     """Which rows of the zones needed correction, bool[n + 1]; None where none did."""
-    corrected = frames.n_corrected > 0
-    if not (partial.corrected or corrected.any()):
+    if not (partial.corrected or np.count_nonzero(frames.n_corrected)):
         return None
-    return np.concatenate(([partial.corrected], corrected))
+    return np.concatenate(([partial.corrected], frames.n_corrected > 0))

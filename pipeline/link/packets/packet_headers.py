@@ -11,6 +11,8 @@ import sys
 import numpy as np
 from numpy.typing import NDArray
 
+from ...model.constants import constants
+
 IDLE_APID = 0x7FF
 SPACE_PACKET = 0
 ENCAPSULATION_PACKET = 7
@@ -18,16 +20,16 @@ PRIMARY_HEADER_BYTES = 6
 LONGEST_ENCAPSULATION_BYTES = 1 << 17
 """Its length field goes up to 4 GB; longer than this is taken for nonsense, so that memory stays bounded."""
 _ENCAPSULATION_HEADER_BYTES = (1, 2, 4, 8)
-_OTHER_VERSION = np.uint64(1 << 61)
-_APID, _COUNT, _FLAGS_SHIFT = np.uint16(0x7FF), np.uint16(0x3FFF), np.uint16(14)
-_HEADER_AND_ONE = np.int64(PRIMARY_HEADER_BYTES + 1)
+(_OTHER_VERSION,) = constants(np.uint64, 1 << 61)
+_APID, _COUNT, _FLAGS_SHIFT, _IDLE = constants(np.uint16, 0x7FF, 0x3FFF, 14, IDLE_APID)
+(_HEADER_AND_ONE,) = constants(np.int64, PRIMARY_HEADER_BYTES + 1)
 _FIRST, _SECOND, _THIRD = (3, 2, 1) if sys.byteorder == "little" else (0, 1, 2)
 """Where the 16-bit words of a header stand in a native 8-byte word."""
 
 
 def only_space_packets(word: NDArray[np.uint64]) -> bool:
     """Whether no other version is among them, which is what most links carry: one look in place of many."""
-    return not len(word) or bool(word.max() < _OTHER_VERSION)
+    return not np.count_nonzero(word >= _OTHER_VERSION)
 
 
 def space_packet_lengths(word: NDArray[np.uint64]) -> NDArray[np.int64]:
@@ -35,7 +37,9 @@ def space_packet_lengths(word: NDArray[np.uint64]) -> NDArray[np.int64]:
 
     `word`: contiguous, native order.
     """
-    return word.view(np.uint16).reshape(-1, 4)[:, _THIRD] + _HEADER_AND_ONE
+    lengths: NDArray[np.int64] = word.view(np.uint16).reshape(-1, 4)[:, _THIRD].astype(np.int64)
+    lengths += _HEADER_AND_ONE
+    return lengths
 
 
 def encapsulation_size(word: int) -> tuple[int, int]:
@@ -94,7 +98,7 @@ def packet_fields(
 
 def is_idle(word: NDArray[np.uint64]) -> NDArray[np.bool_]:
     """Space packets of the idle APID, and encapsulation packets of protocol 0 (133.1-B 4.1.2)."""
-    idle: NDArray[np.bool_] = word >> np.uint64(48) & np.uint64(0x7FF) == IDLE_APID
+    idle: NDArray[np.bool_] = word.view(np.uint16).reshape(-1, 4)[:, _FIRST] & _APID == _IDLE
     if only_space_packets(word):
         return idle
     return np.where(is_encapsulation(word), protocol(word) == 0, idle)

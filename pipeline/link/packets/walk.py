@@ -11,11 +11,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ...model.constants import constants
 from .packet_headers import judge, judge_others, only_space_packets, space_packet_lengths
 
 PAD_BYTES = 8
 """Bytes there must be behind the walked ones: a header is read as one 8-byte word."""
 NOTHING = -1
+(NOWHERE,) = constants(np.int64, NOTHING)
+"""The same, to compare arrays with."""
 _FEW_CHAINS = 32
 
 

@@ -8,11 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...model.batches import FrameBatch
+from ...model.constants import constants
 from .partial_packets import PartialPacket
 from .walk import PAD_BYTES
 
 Rows = NDArray[np.intp]
 Places = NDArray[np.int64]
+(_ONE,) = constants(np.intp, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,11 @@ class Chains:
     last: Rows
 
 
-def lay_out(partial: PartialPacket, frames: FrameBatch, gaps: Rows, only_idle: int) -> Zones:
+def lay_out(partial: PartialPacket, frames: FrameBatch, gaps: Rows, only_idle: NDArray[np.int32]) -> Zones:
     """The zones of `frames` behind a partial packet; frames are missing before each of the rows `gaps`."""
     size = np.empty(len(frames.lost) + 1, np.int64)
     size[0] = n_partial = len(partial.octets)
-    np.subtract(frames.data_stop, frames.data_start, out=size[1:])
+    size[1:] = frames.data_stop - frames.data_start
     idle = frames.first_header_pointer == only_idle
     n_idle = int(np.count_nonzero(idle))
     if n_idle:
@@ -62,10 +64,11 @@ def lay_out(partial: PartialPacket, frames: FrameBatch, gaps: Rows, only_idle: i
     return Zones(octets, end - size, end, gaps, n_idle)
 
 
-def chains_of(zones: Zones, pointer: NDArray[np.int32], least_code: int) -> Chains:
+def chains_of(zones: Zones, pointer: NDArray[np.int32], least_code: NDArray[np.int32]) -> Chains:
     """The chains of packets. `pointer`: of each frame, one of `least_code` or more being none."""
-    row = (pointer < least_code).nonzero()[0] + 1
-    begin = zones.begin[row] + pointer[row - 1]
+    frame = (pointer < least_code).nonzero()[0]
+    row = frame + _ONE
+    begin = zones.begin[row] + pointer[frame]
     if zones.end[0]:
         row, begin = np.concatenate(([0], row)), np.concatenate(([0], begin))
     m = len(row)
