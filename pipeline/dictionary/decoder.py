@@ -7,18 +7,17 @@ are decoded and flagged. Any bytes give flags and counts, never an exception.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from operator import itemgetter
-from typing import cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.batches import NO_TIME, Column, ColumnBatch, Event, PacketBatch, Quality
+from ..model.batches import NO_TIME, ColumnBatch, Event, PacketBatch, Quality
 from ..model.errors import ConfigError, Problem
-from ..model.layouts import Array, Arrays, Form, form_of
 from .compile.columns import named_columns, quality_of
 from .compile.limit_watch import LimitWatch
 from .compile.others import OtherValues
@@ -29,6 +28,7 @@ from .run.arena import empty_column
 from .run.runs import Result
 from .run.values import Values
 
+Array = NDArray[Any]
 Rows = NDArray[np.intp]
 MAX_AGE_NS = 3600 * 10**9
 MAX_TEXT_BYTES = 256 << 20
@@ -66,8 +66,6 @@ class Decoder:
         self._events: list[tuple[int, Event]] = []
         """With the number of the packet, counted over the whole stream."""
         nodes = list(plan.walk())
-        self._forms: dict[str, Form | None] = {}
-        """What the columns of one row are like, by container; None where it may change."""
         self._times = {node.key: _terms_of(node, time_terms) for node in nodes}
         names = {name for node in nodes for _, name in node.columns}
         missing = [term.parameter for term in time_terms if term.parameter not in names]
@@ -159,7 +157,7 @@ class Decoder:
             start, length = packets.start[rows], packets.length[rows]
             failed = self._integrity(node, result, flat, start, length, received_ns, rows, first)
             quality |= failed * np.uint32(Quality.FAILED_CHECK)
-        columns = self._columns(node, result.values)
+        columns = named_columns(node.wanted, result.values.calibrated, sizes=node.has_sizes)
         raw = named_columns(node.wanted, result.values.raw, sizes=node.has_sizes) if self._raw else {}
         return ColumnBatch(
             node.key,
@@ -172,20 +170,6 @@ class Decoder:
             received_ns,
             np.add(rows, first, out=empty_column(len(rows), WHOLE)),
             quality,
-        )
-
-    def _columns(self, node: Node, values: Values) -> Mapping[str, Column]:
-        """By name. What columns are like need not be found out again where it cannot change."""
-        columns = named_columns(node.wanted, values.calibrated, sizes=node.has_sizes)
-        if values.n > 1:
-            return columns
-        if node.key not in self._forms:
-            self._forms[node.key] = _lasting_form(node, columns)
-        form = self._forms[node.key]
-        return (
-            columns
-            if form is None
-            else cast("Mapping[str, Column]", Arrays(cast("dict[str, Array]", columns), form))
         )
 
     def drain_events(self) -> tuple[Event, ...]:
@@ -285,12 +269,6 @@ def _sized(node: Node, packets: PacketBatch, rows: Rows, result: Result) -> tupl
     if len(kept) < len(rows):
         rows, result, size_bits = rows[kept], result.subset(kept), size_bits[kept]
     return rows, replace(result, described_bits=np.maximum(result.described_bits, size_bits))
-
-
-def _lasting_form(node: Node, columns: Mapping[str, Column]) -> Form | None:
-    """What columns of so many rows are always like; None where it may change."""
-    arrays = {name: column for name, column in columns.items() if isinstance(column, np.ndarray)}
-    return form_of(arrays) if node.program.is_even and len(arrays) == len(columns) else None
 
 
 def _terms_of(node: Node, time_terms: Sequence[TimeTerm]) -> tuple[tuple[str, float], ...]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Mapping
-from functools import cache, lru_cache
-from operator import add
+from functools import cache, lru_cache, partial
+from operator import add, attrgetter, itemgetter
 from threading import local
 from typing import Any
 
@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import DOUBTFUL, QUALITY_MEANINGS, Product, Quality
-from ..model.layouts import MAX_FORMS, DType, Form, Shape, form_of
 from ..model.quantities import ArrayMetadata, Quantities
 
 ARRAY_KINDS = frozenset("biufcSUMm")
@@ -27,6 +26,14 @@ ARRAY_KINDS = frozenset("biufcSUMm")
 _COPIED_BYTES = 1 << 12
 """An array larger than this goes into the payload from where it lies."""
 _PACKER_BYTES = 1 << 18
+MAX_HEADS = 512
+"""Types and shapes remembered: a product has few, and what is forgotten is made in 2 us."""
+DType = np.dtype[Any]
+Shape = tuple[int, ...]
+Layout = tuple[DType | Shape, ...]
+"""The types of some arrays, then their shapes."""
+_DTYPE, _SHAPE = attrgetter("dtype"), attrgetter("shape")
+_HEAD, _IS_SMALL = itemgetter(0), itemgetter(1)
 _QUALITY_BITS = {str(bit.value): f"{bit.name}: {QUALITY_MEANINGS[str(bit.name)]}" for bit in Quality}
 _ARRAYS = msgpack.packb("arrays")
 _QUALITY = msgpack.packb("quality") + msgpack.Packer().pack_map_header(3)
@@ -37,10 +44,14 @@ _own = local()
 
 
 def product_payload(front: Mapping[str, Any], product: Product) -> bytes:
-    """`front`: the keys that stand before its arrays, up to 10. ValueError where an array has no form to tell it in."""
+    """`front`: the keys that stand before its arrays. ValueError where an array has no form to tell it in."""
     pieces: list[bytes | memoryview] = [_map_of(len(front) + 5), _entries(front), _ARRAYS]
     pieces += _packed_arrays(Quantities.of(product.arrays))
-    pieces += [_QUALITY, _head(product.quality.dtype, product.quality.shape), _octets(product.quality)]
+    pieces += [
+        _QUALITY,
+        _head("quality", product.quality.dtype, product.quality.shape)[0],
+        _octets(product.quality),
+    ]
     pieces += [_BITS_AND_LINEAGE, _pack(dict(product.lineage))]
     return b"".join(pieces)
 
@@ -64,55 +75,67 @@ def _map_of(n: int) -> bytes:
 
 
 def _entries(told: Mapping[str, Any]) -> bytes:
-    """The keys and values of a map, without the byte that says how many they are: up to 15."""
-    return _pack(told)[1:]
+    """The keys and values of a map, without the bytes that say how many they are."""
+    return _pack(told)[len(_map_of(len(told))) :]
 
 
 def _packed_arrays(quantities: Quantities) -> list[bytes | memoryview]:
     """A map of them: what stands between the bytes of one array and those of the next, and these bytes, in turn."""
-    arrays = quantities.arrays
-    between, as_they_are = _between(quantities.legend, form_of(arrays))
+    arrays, names = quantities.arrays, tuple(quantities.arrays)
+    between, is_small = quantities.legend.once(
+        ("message", names), partial(_ArrayMap, quantities.legend, names)
+    ).between(arrays)
     pieces: list[bytes | memoryview] = [b""] * (2 * len(arrays) + 1)
     pieces[::2] = between
-    if not as_they_are:
-        pieces[1::2] = [_octets(array) for array in arrays.values()]
-    else:
-        pieces[1::2] = [array.tobytes() for array in arrays.values()]
+    pieces[1::2] = [array.tobytes() for array in arrays.values()] if is_small else map(_octets, arrays.values())
     return pieces
 
 
-@lru_cache(MAX_FORMS)
-def _between(legend: ArrayMetadata, form: Form) -> tuple[list[bytes], bool]:
-    """What stands before each array and behind the last one; whether all are small and have their form already."""
-    for name, dtype in zip(form.names, form.dtypes, strict=True):
-        if not _little(dtype)[0]:
-            raise ValueError(f"array {name!r} of type {dtype} has no form that other languages read")
-    around = _around(legend, form.names)
-    between = [*map(add, around, map(_head, form.dtypes, form.shapes)), around[-1]]
-    return between, all(map(_is_octets, form.dtypes, form.shapes))
+class _ArrayMap:
+    """The arrays of one kind of product in its messages. Keeps what the last message had between its arrays: types and
+    shapes are mostly the same in the next one.
+    """
+
+    def __init__(self, metadata: ArrayMetadata, names: tuple[str, ...]) -> None:
+        self._around = _around(metadata, names)
+        self._last: tuple[Layout | None, list[bytes], bool] = None, [], False
+
+    def between(self, arrays: Mapping[str, NDArray[Any]]) -> tuple[list[bytes], bool]:
+        """What stands before each array and behind the last one; whether all are small and little-endian already.
+
+        ValueError for an array whose type other languages cannot read.
+        """
+        layout = *map(_DTYPE, arrays.values()), *map(_SHAPE, arrays.values())
+        known, between, is_small = self._last
+        if layout != known:
+            heads = [_head(name, array.dtype, array.shape) for name, array in arrays.items()]
+            between = [*map(add, self._around, map(_HEAD, heads)), self._around[-1]]
+            is_small = all(map(_IS_SMALL, heads))
+            self._last = layout, between, is_small
+        return between, is_small
 
 
-@lru_cache(MAX_FORMS)
-def _around(legend: ArrayMetadata, names: tuple[str, ...]) -> list[bytes]:
+def _around(metadata: ArrayMetadata, names: tuple[str, ...]) -> list[bytes]:
     """What is said between one array and the next that does not depend on their types and shapes."""
     front, around = _map_of(len(names)), []
     for name in names:
         around.append(front + _pack(name) + _map_of(6))
-        front = _entries(dict(zip(("unit", "description", "dims"), legend.said[name], strict=True)))
+        front = _entries(dict(zip(("unit", "description", "dims"), metadata.said[name], strict=True)))
     return [*around, front]
 
 
-@lru_cache(MAX_FORMS)
-def _head(dtype: DType, shape: Shape) -> bytes:
-    """What is said of an array before its bytes."""
-    told = {"dtype": _little(dtype)[0], "shape": shape}
-    return _entries(told) + _pack("data") + _bytes_follow(math.prod(shape) * dtype.itemsize)
+def _head(name: str, dtype: DType, shape: Shape) -> tuple[bytes, bool]:
+    """What is said of an array before its bytes; whether these go into the payload as they are, by way of a copy."""
+    form, as_it_is = _little(dtype)
+    if not form:
+        raise ValueError(f"array {name!r} of type {dtype} has no form that other languages read")
+    n_bytes = math.prod(shape) * dtype.itemsize
+    return _head_of(form, shape) + _bytes_follow(n_bytes), as_it_is and n_bytes <= _COPIED_BYTES
 
 
-@lru_cache(MAX_FORMS)
-def _is_octets(dtype: DType, shape: Shape) -> bool:
-    """Whether an array's bytes go into the payload as they are, by way of a copy."""
-    return _little(dtype)[1] and math.prod(shape) * dtype.itemsize <= _COPIED_BYTES
+@lru_cache(MAX_HEADS)
+def _head_of(form: str, shape: Shape) -> bytes:
+    return _entries({"dtype": form, "shape": shape}) + _pack("data")
 
 
 def _bytes_follow(n: int) -> bytes:

@@ -1,1 +1,1 @@
-"""What travels between the rooms: batches, products, array layouts, errors."""
+"""What travels between the rooms: batches, products, errors."""

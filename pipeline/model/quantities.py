@@ -6,15 +6,16 @@ from them (the layout of a message) is cached by it. A `Quantity` is assembled w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from numpy.typing import NDArray
 
 from .batches import Quantity
 
+T = TypeVar("T")
 Said = tuple[str, str, tuple[str, ...]]
 """Unit, description and dims, as in `Quantity`."""
 MAX_KNOWN = 1024
@@ -23,9 +24,16 @@ MAX_KNOWN = 1024
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArrayMetadata:
-    """What is said of each array, by name."""
+    """What is said of each array, by name. What is made from it is kept with it, for as long as it is used."""
 
     said: Mapping[str, Said]
+    _derived: dict[Hashable, Any] = field(default_factory=dict, repr=False)
+
+    def once(self, key: Hashable, make: Callable[[], T]) -> T:
+        """What `make` gives, made once for each key."""
+        if key not in self._derived:
+            self._derived[key] = make()
+        return cast("T", self._derived[key])
 
 
 class Quantities(Mapping[str, Quantity]):

@@ -13,10 +13,9 @@ import numpy as np
 
 from ..mission.loading import Mission
 from ..model.batches import GENERIC_INSTRUMENT, ColumnBatch, Product
-from ..products.context import Context
 from ..products.draft import Made, finish
 from ..products.rows import take
-from ..products.telemetry import UNDESCRIBED, drafts
+from ..products.telemetry import GenericProducts
 from .chain import product_context
 from .packet_rows import Fields
 
@@ -24,15 +23,10 @@ from .packet_rows import Fields
 def raw_products(batch: ColumnBatch, mission: Mission, stream: str) -> Iterator[tuple[Product, Fields]]:
     """The raw counts of a batch as products of its container."""
     context = product_context(mission, stream)
+    generic = GenericProducts(context.descriptions)
     counts = replace(batch, columns=batch.raw, raw={}, units={})
     for apid in np.unique(batch.apid).tolist():
         part = take(counts, batch.apid == apid)
         fields = part.received_ns, part.seq_count.astype(np.int32)
-        for product in finish([_made(part, context)]):
+        for product in finish([Made(generic.draft(part), GENERIC_INSTRUMENT, context, {})]):
             yield product, fields
-
-
-def _made(rows: ColumnBatch, context: Context) -> Made:
-    words = context.descriptions.get(rows.container, UNDESCRIBED)
-    [draft] = drafts(rows, words)
-    return Made(draft, GENERIC_INSTRUMENT, context, {})

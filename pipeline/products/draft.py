@@ -9,15 +9,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME, ColumnBatch, Product, Quality, Quantity
-from ..model.layouts import MAX_FORMS, Arrays, Form, form_of, same_form
-from ..model.quantities import ArrayMetadata, Quantities, legend_of
+from ..model.quantities import ArrayMetadata, Quantities
 from ..model.reductions import least, most
 from .context import Context
 from .frames import frames_of
@@ -116,41 +115,27 @@ def split(draft: Draft, groups: Sequence[ColumnBatch]) -> Iterator[Draft]:
     told = quantities(draft.kind, draft.arrays)
     by_row = {name for name, (_, _, dims) in told.legend.said.items() if dims[:1] == ("row",)}
     each, start = len(draft.time_ns) // sum(map(len, groups)), 0
-    forms: dict[int, Form] = {}  # groups of as many rows have arrays that are alike
     for group in groups:
         rows = slice(start, start + each * len(group))
         start = rows.stop
         arrays = {name: values[rows] if name in by_row else values for name, values in told.arrays.items()}
-        form = forms[len(group)] = forms.get(len(group)) or form_of(arrays)
         yield replace(
             draft,
             packets=group,
             time_ns=draft.time_ns[rows],
-            arrays=Quantities(Arrays(arrays, form), told.legend),
+            arrays=Quantities(arrays, told.legend),
             quality=draft.quality[rows],
         )
 
 
 def _timed(told: Quantities, time_ns: NDArray[np.int64], utc_ns: NDArray[np.int64]) -> Quantities:
     """The same, with the times of rows in front."""
-    legend, form = _timed_form(told.legend, form_of(told.arrays), len(time_ns))
     times = {"time_onboard_ns": np.asarray(time_ns, np.int64), "time_utc_ns": utc_ns}
-    arrays = Arrays(times, form)
-    arrays.update(told.arrays)
-    return Quantities(arrays, legend)
+    return Quantities({**times, **told.arrays}, told.legend.once("timed", partial(_timed_metadata, told.legend)))
 
 
-@lru_cache(MAX_FORMS)
-def _timed_form(legend: ArrayMetadata, form: Form, n: int) -> tuple[ArrayMetadata, Form]:
-    """What is said of them then, and what they are like."""
-    dtypes = {**dict.fromkeys(_TIMES, np.dtype(np.int64)), **dict(zip(form.names, form.dtypes, strict=True))}
-    shapes = {**dict.fromkeys(_TIMES, (n,)), **dict(zip(form.names, form.shapes, strict=True))}
-    return _timed_legend(legend), same_form(tuple(dtypes), tuple(dtypes.values()), tuple(shapes.values()))
-
-
-@lru_cache(MAX_FORMS)
-def _timed_legend(legend: ArrayMetadata) -> ArrayMetadata:
-    return legend_of(tuple({**_TIMES, **legend.said}.items()))
+def _timed_metadata(legend: ArrayMetadata) -> ArrayMetadata:
+    return ArrayMetadata({**_TIMES, **legend.said})
 
 
 def product_id(stream: str, instrument: str, product: str, time_ns: NDArray[np.int64], packets: ColumnBatch) -> str:

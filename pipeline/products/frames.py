@@ -6,9 +6,9 @@ Longitudes and latitudes are in the frame of the mission's site, or in one that 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import partial
 
-from ..model.quantities import MAX_KNOWN, ArrayMetadata
+from ..model.quantities import ArrayMetadata
 from .context import FrameWords, Site
 
 WORDS = {
@@ -21,9 +21,12 @@ _AXES = {"east_north_up": "enu", "north_east_down": "ned"}
 _PLACES = ("longitude_deg", "latitude_deg")
 
 
-@lru_cache(MAX_KNOWN)
 def frames_of(legend: ArrayMetadata, site: Site | None, own: FrameWords) -> Mapping[str, str]:
     """Frame by the word that stands for it, in the words of the instrument before those of WORDS."""
+    return legend.once(("frames", site, own), partial(_frames, legend, site, own))
+
+
+def _frames(legend: ArrayMetadata, site: Site | None, own: FrameWords) -> Mapping[str, str]:
     found: dict[str, str] = {}
     known = {**WORDS, **own.of}
     for name, (_, _, dims) in legend.said.items():

@@ -72,6 +72,7 @@ class Suite:
         kinds = dict.fromkeys(one.auxiliary for one in instruments.values() if one.auxiliary is not None)
         self._auxiliaries: dict[type[Auxiliary], Auxiliary] = {kind: kind() for kind in kinds}
         self._may_wait = any(one.wait_rows for one in self._instruments.values())
+        self._generic_products = telemetry.GenericProducts(context.descriptions)
         self._streams: dict[tuple[str, int], _Stream] = {}
         self._readings: list[_Reading] = []
         """All of them, in the order in which their streams came."""
@@ -236,9 +237,8 @@ class Suite:
             yield from self._kept(reader, of_group)
 
     def _generic(self, rows: ColumnBatch) -> Iterator[Made]:
-        descriptions = self._context.descriptions.get(rows.container, telemetry.UNDESCRIBED)
-        for draft in telemetry.drafts(rows, descriptions):
-            yield Made(draft, telemetry.INSTRUMENT, self._context, telemetry.LINEAGE)
+        draft = self._generic_products.draft(rows)
+        yield Made(draft, telemetry.INSTRUMENT, self._context, telemetry.LINEAGE)
 
     def _kept(self, reader: str, found: Iterable[Draft | Event]) -> Iterator[Made]:
         """The drafts, with their origin; events are kept for `drain_events`."""

@@ -7,14 +7,15 @@ each parameter; a ragged one becomes NAME (flat), NAME.start and NAME.length.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from collections.abc import Hashable, Mapping
+from operator import attrgetter
+from typing import Any, NamedTuple, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..model.batches import GENERIC_INSTRUMENT, Column, ColumnBatch, Ragged
-from ..model.layouts import MAX_FORMS, Array, Arrays, Form, form_of
-from ..model.quantities import MAX_KNOWN, ArrayMetadata, Quantities, Said, legend_of
+from ..model.quantities import ArrayMetadata, Quantities, Said, legend_of
 from .context import Descriptions
 from .draft import Draft
 from .kinds import ProductKind
@@ -24,10 +25,13 @@ INSTRUMENT = GENERIC_INSTRUMENT
 UNDESCRIBED = Descriptions()
 LINEAGE = {"uncertainty": "values as the dictionary calibrates them; it has no noise model"}
 MAX_ROWS, MAX_BYTES = 4096, 4 << 20  # of one product
+MAX_VARIANTS = 16
+"""Of the columns of one container, whose parameters may be there or not: so many are remembered."""
+Array = NDArray[Any]
 _OBJECT = np.dtype(object)
+_HAS_OBJECTS, _N_AXES = attrgetter("dtype.hasobject"), attrgetter("ndim")
 
 
-@lru_cache(MAX_KNOWN)
 def product_name(container: str) -> str:
     """The container's name as one of a product, spelled as the dictionary does: path parts joined by points."""
     return re.sub(r"[^A-Za-z0-9_.-]+", "_", container.strip("/").replace("/", ".")) or "unnamed"
@@ -40,26 +44,48 @@ def max_rows(rows: ColumnBatch) -> int:
     return max(1, min(MAX_ROWS, MAX_BYTES // max(row_bytes, 1)))
 
 
-def drafts(rows: ColumnBatch, descriptions: Descriptions = UNDESCRIBED) -> Iterator[Draft]:
-    """One product with all columns of the rows."""
-    arrays, ragged = _flat(rows.columns)
-    legend, latest, portable = _told(form_of(arrays), ragged, tuple(rows.units.items()), descriptions)
-    told = Quantities(arrays if portable else _portable(arrays), legend)
-    yield Draft(_kind(rows.container, latest), rows, rows.time_ns, told, rows.quality.copy())
+class GenericProducts:
+    """Drafts of containers that no instrument reads. Keeps what is said of the columns of each container."""
+
+    def __init__(self, descriptions: Mapping[str, Descriptions]) -> None:
+        self._descriptions = descriptions
+        self._known: dict[str, dict[Hashable, _Known]] = {}
+
+    def draft(self, rows: ColumnBatch) -> Draft:
+        """One product with all columns of the rows."""
+        arrays, ragged = _flat(rows.columns)
+        of_container = self._known.setdefault(rows.container, {})
+        key = tuple(arrays), tuple(map(_N_AXES, arrays.values())), ragged
+        known = of_container.get(key)
+        if known is None or known.units is not rows.units:
+            if len(of_container) >= MAX_VARIANTS:
+                of_container.clear()
+            known = of_container[key] = self._of(rows, *key)
+        told = Quantities(_portable(arrays), known.metadata)
+        return Draft(known.kind, rows, rows.time_ns, told, rows.quality.copy())
+
+    def _of(
+        self, rows: ColumnBatch, names: tuple[str, ...], n_axes: tuple[int, ...], ragged: tuple[str, ...]
+    ) -> _Known:
+        descriptions = self._descriptions.get(rows.container, UNDESCRIBED)
+        metadata, latest = _said(names, n_axes, ragged, rows.units, descriptions)
+        return _Known(metadata, ProductKind(INSTRUMENT, product_name(rows.container), "01", {}, latest), rows.units)
 
 
-@lru_cache(MAX_KNOWN)
-def _kind(container: str, latest: tuple[str, ...]) -> ProductKind:
-    """The kind of a container's products: the dictionary declares its arrays."""
-    return ProductKind(INSTRUMENT, product_name(container), "01", {}, latest)
+class _Known(NamedTuple):
+    """What is said of the columns of a container, the kind of its products, and the units that this was made from."""
+
+    metadata: ArrayMetadata
+    kind: ProductKind
+    units: Mapping[str, str]
 
 
-def _flat(columns: Mapping[str, Column]) -> tuple[Mapping[str, Array], tuple[str, ...]]:
+def _flat(columns: Mapping[str, Column]) -> tuple[dict[str, Array], tuple[str, ...]]:
     """The columns as arrays, of codes as texts; a ragged one as three: its values without gaps, where each row begins,
     its length; and the names of those that were ragged.
     """
-    if isinstance(columns, Arrays):
-        return columns, ()
+    if set(map(type, columns.values())) == {np.ndarray}:
+        return cast("dict[str, Array]", dict(columns)), ()
     ragged = tuple(name for name, column in columns.items() if isinstance(column, Ragged))
     flat: dict[str, Array] = {}
     for name, column in columns.items():
@@ -71,24 +97,15 @@ def _flat(columns: Mapping[str, Column]) -> tuple[Mapping[str, Array], tuple[str
     return flat, ragged
 
 
-@lru_cache(MAX_FORMS)
-def _told(
-    form: Form, ragged: tuple[str, ...], units: tuple[tuple[str, str], ...], descriptions: Descriptions
-) -> tuple[ArrayMetadata, tuple[str, ...], bool]:
-    """What is said of arrays that were columns, which have one value a row, and whether others read all types."""
-    legend, latest = _said(form.names, tuple(map(len, form.shapes)), ragged, units, descriptions)
-    return legend, latest, _OBJECT not in form.dtypes
-
-
-@lru_cache(MAX_KNOWN)
 def _said(
     names: tuple[str, ...],
     n_axes: tuple[int, ...],
     ragged: tuple[str, ...],
-    units: tuple[tuple[str, str], ...],
+    units: Mapping[str, str],
     descriptions: Descriptions,
 ) -> tuple[ArrayMetadata, tuple[str, ...]]:
-    unit_of, words_of = dict(units).get, descriptions.of.get
+    """What is said of arrays that were columns, and those that have one value a row."""
+    unit_of, words_of = units.get, descriptions.of.get
     said: dict[str, Said] = {}
     for name, n in zip(names, n_axes, strict=True):
         said[name] = (
@@ -107,6 +124,8 @@ def _said(
     return legend_of(tuple(said.items())), latest
 
 
-def _portable(arrays: Mapping[str, Array]) -> dict[str, Array]:
+def _portable(arrays: dict[str, Array]) -> dict[str, Array]:
     """Objects, which have no form that other languages read, as text."""
+    if not any(map(_HAS_OBJECTS, arrays.values())):
+        return arrays
     return {name: values.astype(np.str_) if values.dtype == _OBJECT else values for name, values in arrays.items()}

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from functools import lru_cache
+from functools import partial
 from typing import Any
 
-from ..model.layouts import MAX_FORMS
 from ..model.quantities import ArrayMetadata
 
 KEY = "uncertainty"
@@ -21,10 +20,10 @@ _SIGMA = re.compile(r"_sigma(_random|_systematic)?$")
 
 def uncertainty(legend: ArrayMetadata, own: Mapping[str, Any], instrument: Mapping[str, Any]) -> str:
     """The words for a product; `own` and `instrument`: the lineages that may say why it has none."""
-    return _words(legend, own.get(KEY) or instrument.get(KEY) or UNKNOWN)
+    without = own.get(KEY) or instrument.get(KEY) or UNKNOWN
+    return legend.once((KEY, without), partial(_words, legend, without))
 
 
-@lru_cache(MAX_FORMS)
 def _words(legend: ArrayMetadata, without: str) -> str:
     measured = dict.fromkeys(_SIGMA.sub("", name) for name in legend.said if _SIGMA.search(name))
     return f"one sigma of {', '.join(measured)}" if measured else f"none: {without}"

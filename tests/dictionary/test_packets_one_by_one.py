@@ -1,4 +1,4 @@
-"""Packets that come one by one: the columns they give together, and the array layout that they announce."""
+"""Packets that come one by one give the columns that they give together."""
 
 from itertools import pairwise
 
@@ -7,7 +7,6 @@ import pytest
 from downlink_pipeline.dictionary.compile.plan import compile_plan
 from downlink_pipeline.dictionary.decoder import Decoder, TimeTerm
 from downlink_pipeline.dictionary.xtce.reader import read_xtce
-from downlink_pipeline.model.layouts import Arrays
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -40,28 +39,6 @@ def decoder(document):
         return Decoder(compile_plan(read_xtce(document(MODE + TEXT + BLOB + VOLTS, parameters))))
 
     return make
-
-
-@settings(max_examples=100, deadline=None)
-@given(
-    kinds=st.lists(st.sampled_from(KINDS), min_size=1, max_size=6),
-    bodies=st.lists(st.binary(min_size=48), min_size=3),
-)
-def test_columns_are_said_to_be_like_what_they_are(decoder, batch, packet, kinds, bodies):
-    one = decoder(kinds)
-    for body in bodies:
-        (found,) = one.decode(batch([packet(body)]))
-        if isinstance(found.columns, Arrays):
-            arrays = found.columns
-            assert arrays.form.names == tuple(arrays)
-            assert arrays.form.dtypes == tuple(array.dtype for array in arrays.values())
-            assert arrays.form.shapes == tuple(array.shape for array in arrays.values())
-
-
-def test_numbers_are_alike_whatever_they_are(decoder, batch, packet):
-    one = decoder([*FIXED, "BLOB"])
-    columns = [found.columns for n in (0, 255) for found in one.decode(batch([packet(bytes([n]) * 20)]))]
-    assert columns[0].form is columns[1].form
 
 
 def test_a_label_that_is_longer_than_those_known_is_told_in_full(decoder, batch, packet):

@@ -4,6 +4,7 @@ import msgpack
 import numpy as np
 import pytest
 from downlink_pipeline.messages import topics
+from downlink_pipeline.messages.payloads import product_payload
 from downlink_pipeline.model.batches import NO_TIME, QUALITY_MEANINGS, Product, Quality, Quantity, TimeRange
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -123,3 +124,23 @@ def test_what_changes_in_an_array_after_its_message_is_made_does_not_change_the_
     payload, expected = topics.product_message(one).payload, plain(one)
     values[:] = 1
     assert payload == expected
+
+
+@pytest.mark.parametrize("n_keys", [10, 11, 15, 16, 40, 70_000])
+def test_any_number_of_keys_may_stand_before_the_arrays(n_keys):
+    """The header of a msgpack map has 1, 3 or 5 bytes: up to 15 entries, 65,535, and beyond."""
+    front = {f"key {i}": i for i in range(n_keys)}
+    read = msgpack.unpackb(product_payload(front, product({})), strict_map_key=False)
+    assert list(read.items())[:n_keys] == list(front.items())
+    assert list(read)[n_keys:] == ["arrays", "quality", "quality_bits", "doubtful_mask", "lineage"]
+
+
+def test_arrays_of_another_layout_than_those_of_the_message_before_are_packed_as_they_are():
+    for values in (np.zeros(2), np.zeros(3), np.zeros(2, np.int16), np.zeros((2, 2)), np.zeros(2)):
+        one = product({"a": Quantity(values, "V", "", ("row", "x")[: values.ndim])})
+        entry = msgpack.unpackb(topics.product_message(one).payload)["arrays"]["a"]
+        assert (entry["dtype"], entry["shape"], entry["data"]) == (
+            values.dtype.str,
+            list(values.shape),
+            values.tobytes(),
+        )

@@ -78,15 +78,6 @@ class Program:
         return result
 
     @property
-    def is_even(self) -> bool:
-        """Whether the columns of packets have the same types and shapes whatever is in these packets."""
-        return (
-            self.fixed_bits is not None
-            and not self.contextual
-            and all(isinstance(step, BlockProgram) and step.is_even for step in self.steps)
-        )
-
-    @property
     def head_bytes(self) -> int:
         """How much of a packet's front it reads first, before what varies; 0: nothing varies, or it is elsewhere."""
         first = self.steps[0] if self.steps and self.fixed_bits is None else None

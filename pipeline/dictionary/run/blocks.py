@@ -67,12 +67,6 @@ class BlockProgram:
         words = tuple(each for each in self.words if each[0].key in wanted)
         return replace(self, fields=fields, words=words, _work=None)
 
-    @property
-    def is_even(self) -> bool:
-        """Whether all columns have types that do not depend on values, as those of texts and labels may."""
-        conversions = [each.conversion for each in self.work.operations]
-        return all(each is None or each.dtype.kind not in "UO" for each in conversions)
-
     def run(self, pieces: Iterable[Chunk], values: Values) -> None:
         """Read the fields of all rows into `values`."""
         work = self.work

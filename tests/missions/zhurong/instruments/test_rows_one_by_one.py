@@ -109,3 +109,19 @@ def test_a_parameter_may_have_the_name_that_the_times_of_rows_have(suite, rows):
     assert list(product.arrays) == ["time_onboard_ns", "time_utc_ns", "VALUE"]
     assert product.arrays["time_utc_ns"].values.tolist() == [2.5]
     product_message(product)
+
+
+def test_what_is_said_of_columns_is_made_once_for_each_of_many_containers(suite, rows):
+    """However many there are: 1,500 kinds of packets in turn, each seen twice."""
+    one = suite(window_s=0)
+    batches = [replace(rows(f"KIND_{i}", [0.0]), time_ns=np.array([NO_TIME])) for i in range(1500)]
+    first, second = (
+        [
+            product
+            for i, batch in enumerate(batches)
+            for product in one.feed([replace(batch, received_ns=np.array([at + i]))], settled=True)
+        ]
+        for at in (1, 2000)
+    )
+    assert len(first) == len(second) == 1500
+    assert all(a.arrays.legend is b.arrays.legend for a, b in zip(first, second, strict=True))
