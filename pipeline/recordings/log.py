@@ -37,9 +37,9 @@ from .pass_folder import (
 )
 from .receive_times import times_path
 from .records import DATA, END, NEXT, UNKNOWN, Damage, encode, encode_gap
-from .retention import Retention, delete_rest
+from .retention import delete_rest
 
-__all__ = ["Committed", "Newest", "PassFolder", "Policy", "Recorder", "forget_old"]
+__all__ = ["Committed", "Newest", "PassFolder", "Policy", "Recorder"]
 INTERRUPTED = "the recording was interrupted here"
 _log = structlog.get_logger("recording")
 
@@ -403,11 +403,6 @@ class Recorder:
         if self._file is not None:
             self._file.close()
         self._file = None
-
-
-def forget_old(recorder: Recorder, policy: Policy, now_ns: int) -> list[str]:
-    """Delete the oldest passes beyond the limits, as far as they are committed for good; their names."""
-    return [name for name, _ in Retention(policy.keep_bytes, policy.keep_s).forget(recorder.passes(), now_ns)]
 
 
 def _begun_of(one: PassFolder) -> Begun:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from struct import Struct
 
@@ -51,15 +51,3 @@ def append_aside(folder: Path, datagrams: Sequence[Datagram], *, sync: bool = Fa
             os.fsync(file)
     finally:
         os.close(file)
-
-
-def read_aside(folder: Path) -> Iterator[Datagram]:
-    """The datagrams that were recorded beside a pass, in order; what is cut short is left out."""
-    path = folder / ASIDE
-    octets = path.read_bytes() if path.exists() else b""
-    at = 0
-    while at + _HEADER.size <= len(octets):
-        n_bytes, received_ns = _HEADER.unpack_from(octets, at)
-        at += _HEADER.size + n_bytes
-        if at <= len(octets):
-            yield octets[at - n_bytes : at], received_ns

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from downlink_pipeline.recordings.log import Committed, PassFolder, Policy, Recorder, forget_old
+from downlink_pipeline.recordings.log import Committed, PassFolder, Policy, Recorder
 from downlink_pipeline.recordings.log_reader import PassReader
 from downlink_pipeline.recordings.reader import read_pass
+from downlink_pipeline.recordings.retention import Retention
 from structlog.testing import capture_logs
 
 SECOND = 1_000_000_000
@@ -23,6 +24,11 @@ def recorder(tmp_path):
     made = Recorder(tmp_path / "station", Policy(file_bytes=50))
     yield made
     made.close()
+
+
+def deleted(recorder, keep_bytes=None, keep_s=None):
+    """Names of the passes that these limits delete, 99 s after 1970."""
+    return [name for name, _ in Retention(keep_bytes, keep_s).forget(recorder.passes(), 99 * SECOND)]
 
 
 def recorded(recorder):
@@ -199,9 +205,9 @@ def test_limits_delete_the_oldest_committed_passes_and_no_other(tmp_path):
         recorder.end()
     for one in passes[:3]:
         one.commit(Committed(1000, closed=one is not passes[1]))
-    assert forget_old(recorder, Policy(), 99 * SECOND) == []
-    assert forget_old(recorder, Policy(keep_bytes=3500), 99 * SECOND) == ["pass-0"]
-    assert forget_old(recorder, Policy(keep_s=1), 99 * SECOND) == ["pass-2"]
+    assert deleted(recorder) == []
+    assert deleted(recorder, keep_bytes=3500) == ["pass-0"]
+    assert deleted(recorder, keep_s=1) == ["pass-2"]
     assert [one.name for one in recorder.passes()] == ["pass-1", "pass-3"]
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import struct
 
 import pytest
 from downlink_pipeline.messages.topics import event_message
@@ -9,7 +10,7 @@ from downlink_pipeline.model.batches import ByteBatch, Event, PacketBatch
 from downlink_pipeline.processing.chain import Outcome
 from downlink_pipeline.recordings.disk_share import DiskShare
 from downlink_pipeline.recordings.log import Policy, Recorder
-from downlink_pipeline.recordings.odd_datagrams import frames_inside, read_aside
+from downlink_pipeline.recordings.odd_datagrams import ASIDE, frames_inside
 from downlink_pipeline.recordings.reader import read_pass
 from downlink_pipeline.services.bus import LocalBus
 from downlink_pipeline.services.decoder_runs import Worker
@@ -25,6 +26,15 @@ from structlog.testing import capture_logs
 MARKER = bytes.fromhex("1ACFFC1D")
 FRAME = bytes(range(100)) * 11 + bytes(15)  # 1,115 bytes, as TM frames of a Reed-Solomon code of depth 5 have
 PARITY = b"\xee" * 160  # 32 symbols of each of 5 codewords: 131.0-B, 4.3
+
+
+def read_aside(folder):
+    """What `odd.datagrams` of a pass folder has: u32 length, i64 receive time in ns, bytes; docs/operations.md."""
+    octets, at = (folder / ASIDE).read_bytes() if (folder / ASIDE).exists() else b"", 0
+    while at < len(octets):
+        n_bytes, received_ns = struct.unpack_from("<Iq", octets, at)
+        at += 12 + n_bytes
+        yield octets[at - n_bytes : at], received_ns
 
 
 @pytest.mark.parametrize(
