@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
 LAST_LOOK_S = 1.0
 """A page looks for news twice a second."""
-AT_END = "at its end: wind it back on the dashboard, or Ctrl-C"
+AT_END = "at its end: seek back on the dashboard, or Ctrl-C"
 commands = typer.Typer()
 
 
@@ -81,7 +81,7 @@ def replay(
         str | None, typer.Option(metavar="NAME", help="Topics are <mission>/NAME/...; the file's name without it.")
     ] = None,
     hold: Annotated[
-        bool, typer.Option("--hold", help="Wait at the end to be wound back on the dashboard, until Ctrl-C.")
+        bool, typer.Option("--hold", help="Wait at the end for a seek back on the dashboard, until Ctrl-C.")
     ] = False,
     archive: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the product files of the recordings too, at the end.")
@@ -92,7 +92,7 @@ def replay(
 ) -> None:
     """Run recordings through the whole pipeline: products on MQTT topics, and the pass report at the end.
 
-    The dashboard, or JSON on <mission>/NAME/control, pauses it, sets its speed and winds it (docs/dashboard.md).
+    The dashboard, or JSON on <mission>/NAME/control, pauses it, sets its speed and seeks (docs/dashboard.md).
 
     Example: downlink replay replay_data/damaged.cadu --mission zhurong --broker mqtt://localhost
     """

@@ -220,8 +220,8 @@ async def replay(
 ) -> dict[str, Any]:
     """Run recordings through the whole pipeline to a broker, and give the pass report.
 
-    Commands on the stream's `control` topic pause it, resume it, set its speed and wind it. `hold`: at the end it waits
-    to be wound back, until Ctrl-C. `begun` is called once the broker is connected, `ended` with the report whenever the
+    Commands on the stream's `control` topic pause it, resume it, set its speed and seek. `hold`: at the end it waits
+    for a seek back, until Ctrl-C. `begun` is called once the broker is connected, `ended` with the report whenever the
     end is reached, `say` with a line on what sets the pace of a recording without receive times.
     """
     stations = station_names(mission, passes, merge=merge)

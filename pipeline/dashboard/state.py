@@ -1,6 +1,6 @@
 """Messages in; the latest of every stream out, in bounded memory. No I/O: who feeds it tells the time.
 
-A replay that begins anew, because it is wound back or started again, is shown anew: what was held of it is dropped.
+A replay that begins anew, because it is sought back or started again, is shown anew: what was held of it is dropped.
 
 One `State` serves all open pages of a server. A message that is not what its topic says is counted and dropped, a
 product that comes twice is taken once, and of more than `MAX_STREAMS` streams, or `MAX_HELD_BYTES` in all of them, the
