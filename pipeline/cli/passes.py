@@ -144,12 +144,14 @@ def replay(
 def inspect(passes: Passes, mission: MissionName, merge: Merge = False, as_json: AsJson = False) -> None:
     """Read recordings for their pass report alone: frames, losses, channels, packets.
 
+    A mission file without [[channel]] shows all channels. Where nothing can be read, the key to change is named.
+
     Example: downlink inspect replay_data/damaged.cadu --mission zhurong
     """
     with loading():
         from ..commands import recordings as app
         from ..mission.loading import load_mission
-    known = load_mission(mission)
+    known = load_mission(mission, any_channel=True)
     with progress(readable(passes, known, merge=merge)) as advance:
         report = app.inspect(passes, known, advance, merge=merge)
     tell(report, known, ", ".join(map(str, passes)), as_json)

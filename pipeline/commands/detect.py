@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from ..system.files import printable_name
 
 MOST_BYTES = 32 << 20
 """Of a recording, to be looked at."""
-_KEYS = (
+KEYS = (
     "container",
     "udp_port",
     "symbols",
@@ -54,7 +55,7 @@ _NAME_CHARACTERS = 64
 
 def detected(path: Path) -> str:
     """The mission file for a recording. RunError where nothing but noise is found in it."""
-    octets, whole = _first_bytes(path)
+    octets, whole = first_bytes([path])
     if not len(octets):
         raise RunError(f"{path}: the recording is empty")
     guess = detect(octets)
@@ -63,11 +64,11 @@ def detected(path: Path) -> str:
     return "\n".join(_lines(path, guess, len(octets), whole=whole)) + "\n"
 
 
-def _first_bytes(path: Path) -> tuple[NDArray[np.uint8], bool]:
-    """The bytes to look at, and whether they are all."""
+def first_bytes(paths: Sequence[Path]) -> tuple[NDArray[np.uint8], bool]:
+    """The bytes of recordings to look at, and whether they are all."""
     parts: list[NDArray[np.uint8]] = []
     n_bytes = 0
-    for batch in read_pass(path):
+    for batch in chain.from_iterable(map(read_pass, paths)):
         parts.append(batch.data.copy())
         n_bytes += len(batch.data)
         if n_bytes >= MOST_BYTES:
@@ -91,13 +92,13 @@ def _lines(path: Path, guess: Guess, n_bytes: int, *, whole: bool) -> Iterator[s
     yield "[link]"
     defaults = {one.name: one.default for one in fields(LinkSettings)}
     always = _ALWAYS if guess.settings.framing == "packets" else _ALWAYS_OF_FRAMES
-    for key in _KEYS:
+    for key in KEYS:
         value = getattr(guess.settings, key)
         if value == defaults[key] and key not in always and not (key == "sync_marker" and _is_marked(guess)):
             continue
         if key in guess.why:
             yield f"# {guess.why[key]}"
-        yield f"{key} = {_toml(value)}"
+        yield f"{key} = {toml_value(value)}"
     yield from (f"# {note}" for note in guess.notes)
     for channel, why in zip(guess.channels, guess.channel_why, strict=True):
         yield ""
@@ -114,7 +115,7 @@ def _is_marked(guess: Guess) -> bool:
     return guess.settings.framing == "cadu"
 
 
-def _toml(value: Any) -> str:
+def toml_value(value: Any) -> str:
     """A value of `[link]` as TOML."""
     match value:
         case bytes():

@@ -71,7 +71,14 @@ def stream_name(asked: str | None, passes: Sequence[Path]) -> str:
 
 
 def inspect(passes: Sequence[Path], mission: Mission, progress: Progress, *, merge: bool = False) -> dict[str, Any]:
-    """Read recordings for their pass report alone; with it when they were received, and where gaps are."""
+    """Read recordings for their pass report alone; with it when they were received, and where gaps are.
+
+    Of a mission that names no channel all are read. Where nothing is right, `hints` say which key to change.
+    """
+    from ..link.verdict import nothing_right  # noqa: PLC0415 - as above
+    from .hints import hints, with_all_channels  # noqa: PLC0415
+
+    mission = with_all_channels(passes, mission)
     line = ProcessingChain(mission, until="packets", stations=station_names(mission, passes, merge=merge))
     received: list[int] = []
     events: list[Event] = []
@@ -84,7 +91,9 @@ def inspect(passes: Sequence[Path], mission: Mission, progress: Progress, *, mer
     last = list(line.flush().events)
     told = [_told(event) for event in events[: MAX_TOLD - len(last)] + last]
     span = {"first": topics.iso_utc(min(received)), "last": topics.iso_utc(max(received))} if received else {}
-    return line.report() | {"received": span, "events": told}
+    report = line.report()
+    found = {"hints": hints(passes, mission.link)} if nothing_right(report) else {}
+    return report | {"received": span, "events": told} | found
 
 
 def _told(event: Event) -> dict[str, Any]:

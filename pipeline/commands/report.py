@@ -108,7 +108,8 @@ def warnings(report: Mapping[str, Any], mission: str) -> list[str]:
     if not report["bytes"]["read"]:
         return damaged or problems(report)
     found = [*report["problems"], *undescribed(report)] if "problems" in report else problems(report)
-    return damaged + [f"{text} (read as a pass of {mission})" for text in dict.fromkeys(found)]
+    words = [f"{text} (read as a pass of {mission})" for text in dict.fromkeys(found)]
+    return damaged + words + list(report.get("hints", ()))
 
 
 def _channels(channels: list[Mapping[str, Any]]) -> Table:

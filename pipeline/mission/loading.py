@@ -183,8 +183,11 @@ def config_roots() -> list[Path]:
     return [Path(named)] if named else [Path.cwd() / "configs", package.parent / "configs", package / "configs"]
 
 
-def load_mission(name: str, *, strict: bool = False) -> Mission:
-    """Read a mission, or raise a ConfigError with every problem in all its files. `strict`: as the key of that name."""
+def load_mission(name: str, *, strict: bool = False, any_channel: bool = False) -> Mission:
+    """Read a mission, or raise a ConfigError with every problem in all its files. `strict`: as the key of that name.
+
+    `any_channel`: a link of frames need not name a channel; the caller takes all that there are.
+    """
     folder, profile = find_mission(name)
     path = folder / "mission.toml"
     text, table = load_toml(path, MAX_FILE_BYTES)
@@ -214,7 +217,7 @@ def load_mission(name: str, *, strict: bool = False) -> Mission:
     if plan:
         for lack in lacking(plan, instruments.classes):
             tell("products.instruments", lack)
-    if parsed and parsed.link.framing != "packets" and not parsed.channel:
+    if parsed and parsed.link.framing != "packets" and not parsed.channel and not any_channel:
         tell("channel", "no [[channel]]: name the virtual channels that are wanted")
     if problems or parsed is None:
         raise ConfigError(sorted(problems, key=lambda found: (found.file != str(path), found.file, found.line)))

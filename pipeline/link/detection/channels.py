@@ -15,6 +15,7 @@ from ..receiver import Receiver
 from ..settings import ChannelSettings, LinkSettings, Service, block_bytes, record_bytes
 from ..verdict import channel_problem
 from .guess import Guess
+from .wrappings import unwrapped
 from .zones import channel_names, find_zone, frames_of, names_in_words
 
 _MOST_CHANNELS = 64
@@ -55,6 +56,16 @@ def with_channels(guess: Guess, octets: NDArray[np.uint8]) -> Guess:
             break
     guess = guess.noting(f"frames by spacecraft/channel: {names_in_words(names)}")
     return _with_services(guess, octets, names)
+
+
+def seen_channels(settings: LinkSettings, octets: NDArray[np.uint8]) -> tuple[ChannelSettings, ...]:
+    """All channels of a link whose settings are known, in the bytes of a recording; of single noise frames none."""
+    inside = unwrapped(settings, octets)
+    plain = replace(settings, container="none", symbols="packed")
+    frames = _good_frames(plain, inside)
+    bare = LinkSettings("frames", settings.frame_type, settings.frame_length_bytes, fecf=settings.fecf)
+    names = sorted(channel_names(bare, frames)[:_MOST_CHANNELS]) if len(frames) else []
+    return _with_services(Guess(plain), inside, names).channels
 
 
 def _good_frames(settings: LinkSettings, octets: NDArray[np.uint8]) -> NDArray[np.uint8]:
