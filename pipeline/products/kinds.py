@@ -22,13 +22,14 @@ them (`Draft`). Products of containers that no instrument reads are declared by 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..messages.topics import MAX_COMPONENTS
 from ..model.batches import Quantity
 from ..model.quantities import Quantities, Said, legend_of
 
@@ -107,7 +108,18 @@ class ProductKind:
             lengths = [axis.partition("=")[2] for axis in dims.split()]
             if any(length and not length.isdecimal() for length in lengths):
                 found.append(f"{self.topic}: {name} has an axis without a whole length: {dims!r}")
+        if not found:
+            found += [text for name in self.latest for text in self._too_wide(name)]
         return found
+
+    def _too_wide(self, name: str) -> Iterator[str]:
+        """Newest values are topics of their own: numbers and short vectors have some, spectra and pictures do not."""
+        dims, sizes = self.said(name)[2], self.sizes(name)
+        widths = sizes[1:] if dims[:1] == ("row",) else sizes
+        if len(widths) > 1 or (widths and not 0 < (widths[0] or 0) <= MAX_COMPONENTS):
+            axes = self.arrays[name][1]
+            only = f"only a number has a topic of its own, or a vector of a declared length up to {MAX_COMPONENTS}"
+            yield f"{self.topic}: `latest` names {name} of axes {axes!r}: {only}"
 
     def _unknown(self, names: Iterable[str]) -> list[str]:
         return [name for name in names if name not in self.arrays]

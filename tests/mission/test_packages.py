@@ -201,3 +201,10 @@ def test_an_instrument_that_cannot_be_imported_is_one_line(install):
     folder = install("downlink_toy")
     (folder / "dose/dose.py").write_text("import nothing_of_this_name\n")
     assert "No module named 'nothing_of_this_name'" in refused("toy")
+
+
+@pytest.mark.parametrize("axes", ["row step=72", "row step", "row line=2 sample=2"])
+def test_newest_values_of_what_is_no_number_and_no_short_vector_are_refused_before_a_byte_is_read(axes, install):
+    kinds = install("downlink_toy") / "dose/kinds.py"
+    kinds.write_text(kinds.read_text().replace('"row", "Gy s-1"', f'"{axes}", "Gy s-1"'))
+    assert "dose/rate: `latest` names rate of axes" in refused("toy")

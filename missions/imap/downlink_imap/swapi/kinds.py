@@ -35,7 +35,6 @@ SWEEP = ProductKind(
         "sweep_table": ("u1", "row", "1", "of the sweep"),
         "mode": ("U", "row", "", "LVENG, LVSCI, HVENG or HVSCI"),
     },
-    latest=("coincidence_counts",),
     files=("netcdf", "cdf", "quicklook"),
     view=(View("SWAPI, coincidences", "lines", {"arrays": ("coincidence_counts",)}),),
     file_word="SWAPI-SCI",

@@ -12,7 +12,7 @@ NAVIGATION = ProductKind(
     {
         "position_enu_m": (
             "f8",
-            "row east_north_up",
+            "row east_north_up=3",
             "m",
             "east, north, up from where the frame was last re-zeroed",
         ),
