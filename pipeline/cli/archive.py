@@ -131,6 +131,12 @@ def reprocess(
         int | None, typer.Option(metavar="N", min=1, max=256, help="Local processes; one for each core without.")
     ] = None,
     again: Annotated[bool, typer.Option("--again", help="Make anew what is up to date too.")] = False,
+    history: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", envvar="DOWNLINK_HISTORY", help="Put the rows of all products into a history too."
+        ),
+    ] = None,
     every: Annotated[
         float | None, typer.Option(metavar="SECONDS", min=1, help="Look for new passes so often, until Ctrl-C.")
     ] = None,
@@ -147,7 +153,7 @@ def reprocess(
     if scheduler and workers:
         raise ConfigError("--workers is for local processes: a Dask cluster has its own")
     n_workers = workers or os.cpu_count() or 1
-    wanted = Wanted(folder, mission, out_folder, file_format, pattern, stream, scheduler, n_workers, again)
+    wanted = Wanted(folder, mission, out_folder, file_format, pattern, stream, scheduler, n_workers, again, history)
     counts = _reprocess(wanted, quietly=False)
     if not any(counts.values()) and every is None:
         raise RunError(

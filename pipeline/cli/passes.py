@@ -86,6 +86,10 @@ def replay(
     archive: Annotated[
         Path | None, typer.Option(metavar="DIR", help="Write the product files of the recordings too, at the end.")
     ] = None,
+    history: Annotated[
+        str | None,
+        typer.Option(metavar="DIR", help="Keep the rows of all products in a history too, as they are made."),
+    ] = None,
     overwrite: Overwrite = False,
     merge: Merge = False,
     as_json: AsJson = False,
@@ -108,6 +112,7 @@ def replay(
     rate_bits_per_s = rate_of(rate)
     factor = speed_factor(speed, rate_bits_per_s)
     name = app.stream_name(stream, passes)
+    keep = _keeper(history, passes)
 
     async def run() -> dict[str, Any]:
         async with broker_at(broker) as address:
@@ -122,6 +127,7 @@ def replay(
                 hold=hold,
                 merge=merge,
                 as_json=as_json,
+                keep=keep,
             )
 
     report = signals.run(run())
@@ -304,6 +310,7 @@ async def _replay(
     hold: bool,
     merge: bool = False,
     as_json: bool = False,
+    keep: Any = None,
 ) -> dict[str, Any]:
     """Replay, print the report and return it: when the end is first reached if the replay is held there, else after.
 
@@ -343,10 +350,24 @@ async def _replay(
             hold=hold,
             merge=merge,
             ended=ended,
+            keep=keep,
         )
     if not told.is_set() or report.get("undelivered"):
         tell(report, mission, title, as_json)
     return report
+
+
+def _keeper(history: str | None, passes: Sequence[Path]) -> Any:
+    """What keeps the rows of a replay; None where no history is named."""
+    if history is None:
+        return None
+    try:
+        from ..commands.history_replay import ReplayKeeper
+    except ModuleNotFoundError as error:
+        from ..system.software import to_install
+
+        raise ConfigError(f"--history needs {error.name}: {to_install('history')}") from None
+    return ReplayKeeper(history, passes)
 
 
 def _print_lines(lines: Sequence[str]) -> None:

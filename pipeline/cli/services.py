@@ -106,6 +106,17 @@ Silence = Annotated[
 ]
 
 
+HistoryAt = Annotated[
+    str,
+    typer.Option(
+        metavar="DIR",
+        envvar="DOWNLINK_HISTORY",
+        help="A history keeps the rows too, and positions move only when it has them. `stage all` writes it there; "
+        "beside `stage ingest` runs `stage history`.",
+    ),
+]
+
+
 def _of_stations(entry: str, about: str) -> Callable[..., None]:
     """The command that takes stations, as one stage or as all of them."""
 
@@ -125,6 +136,7 @@ def _of_stations(entry: str, about: str) -> Callable[..., None]:
         file_mb: FileMb = 1024,
         pass_gap_s: Gap = 10.0,
         silence_s: Silence = 5.0,
+        history: HistoryAt = "",
     ) -> None:
         services = _services()
         from ..stations.address import read_station
@@ -135,11 +147,20 @@ def _of_stations(entry: str, about: str) -> Callable[..., None]:
             state,
             services.Policy(file_mb << 20, _fsync(fsync), int(keep_gb * 1e9) or None, keep_days * 86400 or None),
             pass_gap_s,
-            services.Pace(silence_s=silence_s, close_after_s=1.25 * remember_s),
+            services.Pace(
+                silence_s=silence_s,
+                close_after_s=1.25 * remember_s,
+                confirmed_by=("publish", "history") if history else ("publish",),
+            ),
             int(share_gb * 1e9),
             int(reserve_mb * 1e6) if reserve_mb >= 0 else None,
         )
-        signals.run(getattr(services, entry)(common, recorded))
+        with _extra_services("history"):
+            signals.run(
+                services.ingest(common, recorded)
+                if entry == "ingest"
+                else services.everything(common, recorded, history)
+            )
 
     command.__doc__ = about
     return command
@@ -209,6 +230,39 @@ def publish(
     services = _services()
     common = _common(services, mission, broker, health, open_, remember_s, readers)
     signals.run(services.publish(common, state))
+
+
+@stage.command()
+def history(
+    mission: MissionName,
+    where: Annotated[
+        str,
+        typer.Option(
+            "--history", metavar="DIR", envvar="DOWNLINK_HISTORY", help="Of the history, or s3://BUCKET/PREFIX."
+        ),
+    ] = "history",
+    broker: Broker = "mqtt://localhost",
+    state: Folder = Path("history-state"),
+    health: HealthAt = "127.0.0.1:9104",
+    open_: Open = "",
+    keep_days: KeepDays = 0.0,
+    keep_gb: KeepGb = 0.0,
+    keep_summary_days: Annotated[
+        float,
+        typer.Option(min=0, metavar="DAYS", envvar="DOWNLINK_KEEP_SUMMARY_DAYS", help="Of summaries; 0: for ever."),
+    ] = 0.0,
+) -> None:
+    """Keep the rows of all products in a history, within a second, and tell ingest how far that has come.
+
+    Ingest must know of it: DOWNLINK_HISTORY, or --history there. docs/history.md says how it is asked.
+
+    Example: downlink stage history -m zhurong --history history --broker mqtt://localhost
+    """
+    services = _services()
+    common = _common(services, mission, broker, health, open_, 0.0)
+    keep = keep_days or None, int(keep_gb * 1e9) or None, keep_summary_days or None
+    with _extra_services("history"):
+        signals.run(services.history(common, where, state, keep))
 
 
 @commands.command()
@@ -338,14 +392,14 @@ def _services() -> Any:
 
 
 @contextmanager
-def _extra_services() -> Iterator[None]:
-    """ConfigError, with the command that installs it, for a library of the extra `services` that is missing."""
+def _extra_services(extra: str = "services") -> Iterator[None]:
+    """ConfigError, with the command that installs it, for a library of the extra that is missing."""
     try:
         yield
     except ModuleNotFoundError as error:
         from ..system.software import to_install
 
-        raise ConfigError(f"{error}: {to_install('services')}") from None
+        raise ConfigError(f"{error}: {to_install(extra)}") from None
 
 
 def _common(

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..history.names import date_of, decoded
 from ..history.passes import PassRecord, read_pass
-from ..history.recorder import PassImport
+from ..history.recorder import MAX_EVENTS, PassImport
 from ..history.storage import Storage
 from ..history.tables import PacketFields, version_of
 from ..messages import topics
@@ -28,8 +28,6 @@ from ..system.identity import content_of_all
 from .recordings import stream_name
 
 _MODULO = 1 << 14
-MAX_EVENTS = 1000
-"""Events of a pass that its record keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +95,16 @@ def _import(
     record.content, record.has_raw = content, raw
     stations = station_names(mission, passes, merge=merge)
     chain = ProcessingChain(mission, record.stream, raw=raw, stations=stations)
-    filling = _Filling(PassImport(storage, record), mission, record)
-    for _, outcome in named_outcomes(chain, passes, progress):
-        filling.add(outcome)
-    record.report = chain.report()
-    return Imported(filling.finish())
+    target = PassImport(storage, record)
+    filling = _Filling(target, mission, record)
+    try:
+        for _, outcome in named_outcomes(chain, passes, progress):
+            filling.add(outcome)
+        record.report = chain.report()
+        return Imported(filling.finish())
+    except BaseException:
+        target.discard()
+        raise
 
 
 def _named(storage: Storage, record: PassRecord, content: str) -> PassRecord:

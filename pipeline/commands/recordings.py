@@ -33,7 +33,7 @@ from ..mqtt.reconnect import Timing
 from ..processing.chain import ProcessingChain
 from ..processing.passes import decoded, named_outcomes, outcomes, station_names, with_origin
 from ..replay.player import Player
-from ..replay.session import Replay
+from ..replay.session import Keep, Replay
 from ..system.files import printable_name
 from ..system.identity import content_of_all
 from ..system.outputs import check_file, check_folder, check_replace
@@ -226,6 +226,7 @@ async def replay(
     begun: Callable[[], None] = lambda: None,
     say: Callable[[str], None] = lambda _: None,
     ended: Callable[[dict[str, Any]], None] = lambda _: None,
+    keep: Keep | None = None,
 ) -> dict[str, Any]:
     """Run recordings through the whole pipeline to a broker, and give the pass report.
 
@@ -242,7 +243,7 @@ async def replay(
         address, client_id=client_id, birth=online, will=offline, on_trouble=log.warning
     ) as publisher:
         begun()
-        stages = Replay(player, mission, stream, publisher.publish, ended=ended)
+        stages = Replay(player, mission, stream, publisher.publish, ended=ended, keep=keep)
         control = topics.control_topic(mission.name, stream)
         async with _obeying(address, control, stages.command):
             with stopped_by_signals(_log_stopping) as stop:

@@ -53,6 +53,7 @@ class Task:
     file_format: str
     stream: str | None
     again: bool
+    history: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,8 @@ class Wanted:
     scheduler: str | None = None
     workers: int = 1
     again: bool = False
+    history: str | None = None
+    """Where the rows of the products go too."""
 
 
 def tasks_of(wanted: Wanted) -> list[Task]:
@@ -98,6 +101,7 @@ def tasks_of(wanted: Wanted) -> list[Task]:
             wanted.file_format,
             wanted.stream,
             wanted.again,
+            wanted.history,
         )
         for path in passes
         for name in [_archive_name(path.relative_to(wanted.folder))]
@@ -129,7 +133,8 @@ def make(task: Task) -> Done:
     try:
         made_from = {"recording_sha256": recording_sha256(task.recording), "made_with": task.made_with}
         if not task.again and is_made(task.out, made_from):
-            return Done(task.name, "left alone")
+            was_there = _keep_history(task) if task.history else True
+            return Done(task.name, "left alone" if was_there else "made")
         mission = load_mission(task.mission)
         if fingerprint(mission, task.file_format, task.stream) != task.made_with:
             raise RunError("the worker has another mission or version than the one who asked")
@@ -140,9 +145,23 @@ def make(task: Task) -> Done:
             if nothing_right(report):
                 raise RunError("\n".join(warnings(report, mission.name)))
             write_made(part, made_from, [part / name for name in report["files"]])
+        if task.history:
+            _keep_history(task)
         return Done(task.name, "made", len(report["files"]))
     except (DownlinkError, OSError) as error:
         return Done(task.name, "failed", text=str(error))
+
+
+def _keep_history(task: Task) -> bool:
+    """Put the rows of a pass into the history; whether they were there."""
+    from .history import import_passes  # noqa: PLC0415 - an optional extra
+
+    assert task.history is not None
+    mission = load_mission(task.mission)
+    [made] = import_passes(
+        [task.recording], mission, task.history, lambda _: None, stream=task.stream, again=task.again
+    )
+    return made.was_there
 
 
 def reprocess(wanted: Wanted, tasks: list[Task], tell: Callable[[Done], None]) -> dict[State, int]:

@@ -23,7 +23,10 @@ MAX_ROWS = 8_000_000
 
 
 def compact(storage: Storage, folder: str, date: str, *, root: str = ROWS, every: bool = False) -> int:
-    """Merge files of a kind and date; gives how many went. `every`: all of one schema. The lock is held."""
+    """Merge files of a kind and date; gives how many went. `every`: all of one schema.
+
+    Writers go on meanwhile: the lock is held for the commit alone, which is left out where a file was replaced.
+    """
     by_schema: dict[str, list[Part]] = defaultdict(list)
     for part in storage.parts(partition(root, folder, date))[0]:
         if part.n_rows <= MAX_ROWS:
@@ -58,5 +61,10 @@ def _merge(storage: Storage, root: str, folder: str, parts: Sequence[Part]) -> i
     if len(tables) < 2:
         return 0
     moves = stage_table(storage, root, folder, merged(tables))
-    storage.commit(Commit(moves, [part.path for part in merged_parts]))
+    with storage.locked():
+        if not all(storage.exists(part.path) for part in merged_parts):
+            for hidden, _ in moves:
+                storage.remove(hidden)
+            return 0
+        storage.commit(Commit(moves, [part.path for part in merged_parts]))
     return len(merged_parts)

@@ -281,7 +281,10 @@ class History:
         if kind not in known:
             raise ConfigError(f"the history has no {kind}: it has {_some(known)}")
         reader = self._readers[values]
-        return reader.groups(reader.parts(known[kind], span))
+        groups = reader.groups(reader.parts(known[kind], span))
+        if not groups:
+            raise ConfigError(f"the history has no rows of {kind} there")
+        return groups
 
     def dataset_of(self, group: Group, values: Values = "calibrated") -> ds.Dataset:
         """The dataset of a group of files."""

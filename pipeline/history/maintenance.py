@@ -11,17 +11,14 @@ from .summaries import update_summaries
 def compact_all(storage: Storage) -> int:
     """Merge all files of each kind, date and schema, and make the summaries that are behind; gives how many went."""
     n = 0
+    with storage.locked():
+        storage.recover()
     for root in (ROWS, RAW):
         for name in storage.folders(root):
             folder = name.removeprefix("kind=")
             dates = [one.removeprefix("date=") for one in storage.folders(f"{root}/{name}")]
-            for date in dates:
-                with storage.locked():
-                    storage.recover()
-                    n += compact(storage, folder, date, root=root, every=True)
+            n += sum(compact(storage, folder, date, root=root, every=True) for date in dates)
             if root == ROWS:
-                with storage.locked():
-                    update_summaries(storage, folder, dates)
-    with storage.locked():
-        storage.clear()
+                update_summaries(storage, folder, dates)
+    storage.clear()
     return n

@@ -20,6 +20,8 @@ from .summaries import update_summaries
 from .tables import Entry, PacketFields, version_of
 from .writer import Batch, Moves, retire, stage
 
+MAX_EVENTS = 1000
+"""Events of a pass that its record keeps."""
 FLUSH_BYTES = 256 << 20
 """Arrays that an import holds before they are written."""
 
@@ -66,6 +68,17 @@ class PassImport:
 
     def finish(self) -> PassRecord:
         """Commit the rows and the record of the pass together. Rows that an older version left are moved aside."""
+        try:
+            return self._finish()
+        except BaseException:
+            self._storage.discard()
+            raise
+
+    def discard(self) -> None:
+        """Remove what is written: the pass failed."""
+        self._storage.discard()
+
+    def _finish(self) -> PassRecord:
         storage, record = self._storage, self._record
         with storage.locked():
             storage.recover()
@@ -108,12 +121,8 @@ class HistoryRecorder:
             storage.clear()
 
     @property
-    def n_waiting(self) -> int:
-        """Rows that are not on disk yet."""
-        return self._batch.n_rows
-
-    @property
     def waiting_bytes(self) -> int:
+        """Arrays that are not on disk yet."""
         return self._batch.n_bytes
 
     def add(self, product: Product, key: str, pass_name: str, packets: PacketFields | None = None) -> None:
@@ -126,24 +135,30 @@ class HistoryRecorder:
         if not self._batch.keys:
             return 0
         storage = self._storage
-        with storage.locked():
-            for (stream, name), version in self._versions.items():
-                self._replace_older(stream, name, version)
-            moves, n = stage(storage, self._batch.entries.values())
-            for move in moves:
-                storage.commit(Commit([move]))
-        self._touched |= {(folder, date) for folder, date in rows_of(target for _, target in moves)}
-        self._note(rows_of(target for _, target in moves))
+        try:
+            with storage.locked():
+                for (stream, name), version in self._versions.items():
+                    self._replace_older(stream, name, version)
+                moves, n = stage(storage, self._batch.entries.values())
+                for move in moves:
+                    storage.commit(Commit([move]))
+        except BaseException:
+            storage.discard()
+            raise
+        rows = rows_of(target for _, target in moves)
+        self._touched |= set(rows)
+        self._note(rows)
         self._batch, self._versions = Batch(), {}
         return n
 
+    def take_touched(self) -> set[tuple[str, str]]:
+        """Folders of kinds, and dates, that were written since the last time: for `maintain`."""
+        touched, self._touched = self._touched, set()
+        return touched
+
     def maintain(self) -> None:
         """Merge small files and bring summaries up to date, of what was written since the last time."""
-        touched, self._touched = self._touched, set()
-        with self._storage.locked():
-            for folder, date in touched:
-                compact(self._storage, folder, date)
-            _summarise(self._storage, touched)
+        maintain(self._storage, self.take_touched())
 
     def end_pass(self, stream: str, name: str, report: Mapping[str, Any]) -> None:
         """Write the report of a pass into its record."""
@@ -151,6 +166,12 @@ class HistoryRecorder:
         record.state, record.report, record.written = "complete", dict(report), now_text()
         write_pass(self._storage, record)
         self._records.pop((stream, name), None)
+
+    def note_event(self, stream: str, name: str, event: Mapping[str, Any]) -> None:
+        """Keep an event of a pass in its record, which the next report or new date writes; each once."""
+        record = self._record(stream, name)
+        if dict(event) not in record.events and len(record.events) < MAX_EVENTS:
+            record.events.append(dict(event))
 
     def _record(self, stream: str, name: str) -> PassRecord:
         key = stream, name
@@ -190,6 +211,18 @@ def rows_of(paths: Iterable[str]) -> Counter[tuple[str, str]]:
         if part:
             found[part.kind_folder, part.date] += part.n_rows
     return found
+
+
+def maintain(storage: Storage, touched: Iterable[tuple[str, str]]) -> None:
+    """Merge small files of these kinds and dates, and bring their summaries up to date. Writers go on meanwhile."""
+    own = Storage(storage.url)  # what a writer beside has not committed is left alone
+    try:
+        for folder, date in touched:
+            compact(own, folder, date)
+        _summarise(own, touched)
+    except BaseException:
+        own.discard()
+        raise
 
 
 def _summarise(storage: Storage, touched: Iterable[tuple[str, str]]) -> None:

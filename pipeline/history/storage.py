@@ -50,6 +50,8 @@ class Storage:
                 self.filesystem, self.root = arrow_fs.FileSystem.from_uri(self.url)
         except (ArrowException, OSError, ValueError) as error:
             raise ConfigError(f"{self.url}: {_reason(error)}") from error
+        self._hidden: set[str] = set()
+        """New files that are not committed."""
         self._check(create=create)
 
     def _check(self, *, create: bool) -> None:
@@ -107,7 +109,15 @@ class Storage:
             with suppress(OSError):
                 Path(self.full(part)).unlink(missing_ok=True) if self.is_local else None
             raise RunError(f"cannot write {self.full(path)}: {_reason(error)}") from error
+        self._hidden.add(part)
         return part
+
+    def discard(self) -> None:
+        """Remove the new files that are not committed: what was to be committed with them failed."""
+        for part in self._hidden:
+            with suppress(OSError):
+                self.remove(part)
+        self._hidden.clear()
 
     def _fill_local(self, part: Path, fill: Callable[[Any], Any]) -> None:
         part.parent.mkdir(parents=True, exist_ok=True)
@@ -117,6 +127,8 @@ class Storage:
             os.fsync(file.fileno())
 
     def move(self, source: str, target: str) -> None:
+        """Give a file another name."""
+        self._hidden.discard(source)
         if source == target:
             return
         if self.is_local:

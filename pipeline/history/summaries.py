@@ -219,7 +219,7 @@ def read_summary(
 
 
 def update_summaries(storage: Storage, folder: str, dates: Iterable[str]) -> None:
-    """Make the summaries of these dates anew from their rows, if they are behind. The lock is held."""
+    """Make the summaries of these dates anew from their rows, if they are behind. Another writer may do the same."""
     reader = RowReader(storage)
     by_month: dict[str, list[tuple[str, str, pa.Table]]] = {}
     for date in sorted({*dates} - {NO_DATE}):

@@ -22,7 +22,7 @@ import structlog
 
 from ..messages import topics
 from ..mission.loading import Mission
-from ..model.batches import ByteBatch, Message
+from ..model.batches import ByteBatch, Message, Outgoing
 from ..model.errors import DownlinkError, RunError
 from ..processing.chain import ProcessingChain
 from ..processing.one_thread import OneThread
@@ -35,6 +35,8 @@ PROGRESS_INTERVAL_S = 1.0
 _NOTHING = ByteBatch.of(b"")
 Publish = Callable[[Sequence[Message]], Awaitable[None]]
 Seen = Callable[[int, Sequence[Message]], None]
+Keep = Callable[[Sequence[Outgoing], dict[str, Any] | None], None]
+"""Takes messages with their keys in the thread that decodes, and the pass report at the end."""
 log = structlog.get_logger(__name__)
 
 
@@ -60,7 +62,9 @@ class Replay:
         publish: Publish,
         *,
         ended: Callable[[dict[str, Any]], None] = lambda _: None,
+        keep: Keep | None = None,
     ) -> None:
+        self._keep = keep
         self._player, self._mission, self._stream = player, mission, stream
         self._publish, self._ended = publish, ended
         self._thread = OneThread("decode")
@@ -128,9 +132,12 @@ class Replay:
         batch = item if isinstance(item, ByteBatch) else _NOTHING
         try:
             made = self._run.decode(batch, ended=item == END, at_max_speed=self._player.speed is None)
-            messages = [one.message for found, _ in made for one in found]
+            outgoing = [one for found, _ in made for one in found]
+            if self._keep is not None:
+                self._keep(outgoing, self._run.report if item == END else None)
         except OSError as error:
             raise RunError(f"the replay cannot go on: {error.strerror or error}") from error
+        messages = [one.message for one in outgoing]
         return Sent(item, len(batch.data), self._run.received_ns, messages, self._run.report)
 
     def _new_run(self) -> StreamRun:

@@ -82,6 +82,7 @@ def topics_of(mission: str, service: str, worker: str = "") -> list[str]:
         "ingest": [*(f"{root}/{kind}" for kind in ("claim", "done", "lost", "hello")), presence_topic(mission)],
         "decode": [f"{SHARE}/{root}/offer", f"{root}/raw/{worker}"],
         "publish": [f"{root}/out"],
+        "history": [f"{root}/out"],
     }[service]
 
 
@@ -232,14 +233,23 @@ class LocalBus:
         self._own.take_now = take_now
 
     def give(self, message: StageMessage) -> bool:
-        inbox = self._inboxes[_receiver(message)]
-        return inbox.is_clear and inbox.take_now(message)
+        inboxes = self._receivers(message)
+        return all(one.is_clear for one in inboxes) and all(one.take_now(message) for one in inboxes)
 
     async def send(self, messages: Sequence[StageMessage], worker: str = "") -> bool:  # noqa: ARG002 - there is one
         for message in messages:
             if not self.give(message):
-                await self._inboxes[_receiver(message)].queue.put(message)
+                for inbox in self._receivers(message):
+                    await inbox.queue.put(message)
         return True
+
+    def _receivers(self, message: StageMessage) -> list[_Inbox]:
+        """Inboxes that a message goes to: of outputs those of the history, where there is one, and of publish.
+
+        The history comes first: it takes a message a second time without harm, where publish then does not take it.
+        """
+        names = ("history", "publish") if isinstance(message, Output) else (_receiver(message),)
+        return [self._inboxes[name] for name in names if name in self._inboxes]
 
     async def received(self) -> AsyncGenerator[StageMessage, None]:
         own = self._own
@@ -259,6 +269,4 @@ def _presence(payload: bytes) -> Presence:
 
 
 def _receiver(message: StageMessage) -> str:
-    if isinstance(message, Offer | Chunk):
-        return "decode"
-    return "publish" if isinstance(message, Output) else "ingest"
+    return "decode" if isinstance(message, Offer | Chunk) else "ingest"

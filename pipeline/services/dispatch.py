@@ -12,7 +12,7 @@ from __future__ import annotations
 import math
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -52,6 +52,8 @@ class Pace:
     offer_s: float = 2.0
     silence_s: float = 5.0
     close_after_s: float = 75.0
+    confirmed_by: tuple[str, ...] = ("publish",)
+    """Services that must have what became of bytes before these count as confirmed."""
 
 
 class Dispatch:
@@ -80,6 +82,8 @@ class Dispatch:
         self._progress_at = self._asked_at = -math.inf
         self._why_anew = ""
         """Why the run before was in vain; empty after progress."""
+        self._acks: dict[str, Ack] = {}
+        """What each service has confirmed of the present run."""
         self._refused = False
         """Whether the broker refused a message of the present run: then the pass is not closed, although confirmed."""
         self.unread = ""
@@ -176,8 +180,8 @@ class Dispatch:
         elif isinstance(message, Claim):
             self._worker = self._worker or message.worker
             self._heard_at = now
-        elif message.n_bytes <= self.n_sent:
-            self._confirm(message, now)
+        elif message.n_bytes <= self.n_sent and (joined := self._join(message, now)):
+            self._confirm(joined, now)
 
     def reopen(self) -> None:
         """More follows in a pass whose end may have been sent: then it begins a new run."""
@@ -202,6 +206,7 @@ class Dispatch:
         self.n_runs += 1
         self._offer_at = now + self._backoff.next_s() if self._n_fruitless > 1 else 0.0
         self._n_fruitless = min(self._n_fruitless + 1, 16)
+        self._acks = {}
         self._refused = False
         self._id = RunId(self._station, self._name, secrets.token_hex(6))
         self._worker = ""
@@ -209,6 +214,24 @@ class Dispatch:
         self._seq = self.n_sent = self.n_confirmed = self._place = 0
         self._end_sent = False
         self._all_done_at = None
+
+    def _join(self, done: Ack, now: float) -> Ack | None:
+        """What all services have confirmed, with this; None while one of them has confirmed nothing."""
+        if done.by not in self._pace.confirmed_by:
+            return None
+        before = self._acks.get(done.by, replace(done, n_bytes=0, ended=False, refused=""))
+        if done.n_bytes > before.n_bytes or done.ended:
+            self._heard_at = now
+        n_bytes, ended = max(done.n_bytes, before.n_bytes), done.ended or before.ended
+        refused = done.refused or before.refused
+        self._acks[done.by] = replace(done, n_bytes=n_bytes, ended=ended, refused=refused)
+        if len(self._acks) < len(self._pace.confirmed_by):
+            return None
+        acks = self._acks.values()
+        n_bytes, ended = min(one.n_bytes for one in acks), all(one.ended for one in acks)
+        return replace(
+            done, n_bytes=n_bytes, ended=ended, refused=next((one.refused for one in acks if one.refused), "")
+        )
 
     def _confirm(self, done: Ack, now: float) -> None:
         if done.n_bytes > self.n_confirmed or done.ended:

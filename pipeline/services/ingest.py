@@ -201,7 +201,7 @@ class Ingest:
         async for message in self._bus.received():
             now = time.monotonic()
             if isinstance(message, Restarted):
-                _log.warning("publish begins anew: unsettled passes are sent again", by=message.service)
+                _log.warning("a service begins anew: unsettled passes are sent again", by=message.service)
             elif isinstance(message, Presence):
                 self._note_presence(online=message.online)
             for station, _ in self._stations.values():

@@ -102,6 +102,16 @@ class DecodeMeters(Meters):
         self.packets.labels(station).set(report["packets"]["read"])
 
 
+class HistoryMeters(Meters):
+    """Of the history."""
+
+    def __init__(self, other: Meters | None = None) -> None:
+        super().__init__(other)
+        self.rows = self._counter("history_rows", "rows written")
+        self.failed = self._gauge("history_failed", "1 while rows cannot be written")
+        self.seconds = self._histogram("history_seconds", "time of a commit of rows")
+
+
 class PublishMeters(Meters):
     """Of the publish stage."""
 

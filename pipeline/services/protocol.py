@@ -2,8 +2,8 @@
 
     offer, raw (Chunk)    ingest to decode: a pass to take on; its bytes, in order
     claim                 decode to ingest: this worker takes the run
-    out (Output)          decode to publish: messages made of those bytes, in order
-    done (Ack)            publish to ingest: published up to there (positive acknowledgement)
+    out (Output)          decode to publish and history: messages made of those bytes, in order
+    done (Ack)            publish to ingest: published up to there; history to ingest: kept up to there
     lost (Nack)           to ingest: a message of the run is missing (negative acknowledgement): send it again
     hello (Restarted)     to ingest: publish has started and knows no run
 
@@ -92,12 +92,16 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """All of the run up to `n_bytes` is published. `refused`: why some of it is not; then the pass is not closed."""
+    """All of the run up to `n_bytes` is published. `refused`: why some of it is not; then the pass is not closed.
+
+    `by`: the service that says so: publish, or the history, which has the rows on disk.
+    """
 
     id: RunId
     n_bytes: int
     ended: bool
     refused: str = ""
+    by: str = "publish"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +114,7 @@ class Nack:
 
 @dataclass(frozen=True, slots=True)
 class Restarted:
-    """A publish service that began anew: what it published lately may be lost with the broker."""
+    """A publish service that began anew: what it published lately may be lost with the broker. Or a history."""
 
     service: str
 
@@ -168,6 +172,7 @@ def pack(message: StageMessage) -> bytes:
             fields["refused"] = message.refused
         case Ack():
             fields |= {"n_bytes": message.n_bytes, "ended": message.ended, "refused": message.refused}
+            fields["by"] = message.by
         case Claim():
             fields["worker"] = message.worker
         case Nack():
@@ -313,7 +318,11 @@ _READERS: dict[str, Callable[[Mapping[str, Any]], StageMessage]] = {
     "raw": _raw,
     "out": _out,
     "done": lambda fields: Ack(
-        _id(fields), _count(fields["n_bytes"]), _flag(fields["ended"]), str(fields.get("refused", ""))[:200]
+        _id(fields),
+        _count(fields["n_bytes"]),
+        _flag(fields["ended"]),
+        str(fields.get("refused", ""))[:200],
+        _name(fields.get("by", "publish")),
     ),
     "lost": lambda fields: Nack(_id(fields), str(fields["why"])[:200]),
     "hello": lambda fields: Restarted(_name(fields["service"])),

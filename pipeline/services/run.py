@@ -46,7 +46,7 @@ from .decoder_runs import Worker
 from .dispatch import Pace
 from .health import watched
 from .ingest import Ingest
-from .metrics import DecodeMeters, IngestMeters, Meters, PublishMeters
+from .metrics import DecodeMeters, HistoryMeters, IngestMeters, Meters, PublishMeters
 from .publish import Publish
 from .published_keys import PublishedKeys
 from .station_recorder import StationRecorder
@@ -131,9 +131,28 @@ async def publish(common: Common, folder: Path) -> None:
             await _serve("publish", common, meters, publisher, {"publish": bus}, parts)
 
 
-async def everything(common: Common, recorded: Recorded) -> None:
-    """Run all three in one process until SIGTERM: the same, with queues in place of the stage topics."""
-    buses = LocalBus.of("ingest", "decode", "publish")
+async def history(
+    common: Common, url: str, folder: Path, keep: tuple[float | None, int | None, float | None]
+) -> None:
+    """Run the history until SIGTERM. `url`: where its rows are; `folder`: for the name of its session."""
+    from .history import History, Keep  # noqa: PLC0415 - an optional extra
+
+    meters = HistoryMeters()
+    _check_doors(common)
+    with own_folder(folder):
+        ids = ClientIds(folder)
+        async with _connected(common, ids, "history", "history", remember_s=0) as publisher:
+            bus = _bus(common, ids, "history", "history", publisher)
+            service = History(url, bus, meters, Keep(*keep))
+            await _serve("history", common, meters, publisher, {"history": bus}, {"history": service})
+
+
+async def everything(common: Common, recorded: Recorded, history_url: str = "") -> None:
+    """Run all three in one process until SIGTERM: the same, with queues in place of the stage topics.
+
+    `history_url`: of a history that keeps the rows too; empty for none.
+    """
+    buses = LocalBus.of("ingest", "decode", "publish", *(["history"] if history_url else []))
     of_ingest = IngestMeters()
     of_decode, of_publish = DecodeMeters(of_ingest), PublishMeters(of_ingest)
     later: list[Publish] = []
@@ -162,6 +181,10 @@ async def everything(common: Common, recorded: Recorded) -> None:
             third = Publish(keys, publisher.publish, buses["publish"], of_publish, remember_s=common.remember_s)
             later.append(third)
             parts: dict[str, _Part] = {"ingest": first, "decode": second, "publish": third}
+            if history_url:
+                from .history import History  # noqa: PLC0415 - an optional extra
+
+                parts["history"] = History(history_url, buses["history"], HistoryMeters(of_ingest))
             parts |= _watches(common, of_publish)
             await _serve("downlink", common, of_ingest, publisher, buses, parts)
 

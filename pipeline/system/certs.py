@@ -26,7 +26,7 @@ from .outputs import check_folder, check_replace
 from .tls import BROKER, LAB_AUTHORITY
 
 Authority = tuple[x509.Certificate, ec.EllipticCurvePrivateKey]
-CLIENTS = ("ingest", "decode", "publish", "replay", "reader", "operator", "station")
+CLIENTS = ("ingest", "decode", "publish", "history", "replay", "reader", "operator", "station")
 READING = """\
 topic read {m}/+/product/#
 topic read {m}/+/latest/#
@@ -70,6 +70,13 @@ topic write {m}/stage/done
 topic write {m}/stage/lost
 topic write {m}/stage/hello
 {publishing}
+topic write {m}/status/#
+
+user history
+topic read {m}/stage/out
+topic write {m}/stage/done
+topic write {m}/stage/lost
+topic write {m}/stage/hello
 topic write {m}/status/#
 
 user reader

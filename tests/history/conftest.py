@@ -1,39 +1,18 @@
-"""Histories for tests: of products made by hand, and of the bundled passes."""
+"""Histories for tests: of products made by hand, and of the bundled night pass."""
 
-from collections.abc import Callable
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+from command_line import downlink, inspect
+from downlink_pipeline.cli import main
 from downlink_pipeline.commands.history import import_passes
-from downlink_pipeline.history.passes import PassRecord
-from downlink_pipeline.history.recorder import HistoryRecorder, PassImport
-from downlink_pipeline.history.storage import Storage
-from downlink_pipeline.history.tables import version_of
 from downlink_pipeline.mission.loading import load_mission
-from downlink_pipeline.model.batches import Product
+from history_products import put, recorder
 
-
-@pytest.fixture
-def put(tmp_path) -> Callable[..., Path]:
-    """Import products as a pass; gives the folder."""
-
-    def run(*products: Product, name: str = "pass-1", folder: Path | None = None) -> Path:
-        where = folder or tmp_path / "history"
-        storage = Storage(where, create=True)
-        record = PassRecord(products[0].stream, name, "sat", version_of(products[0].lineage))
-        filling = PassImport(storage, record)
-        for one in products:
-            filling.add(one)
-        filling.finish()
-        return where
-
-    return run
-
-
-@pytest.fixture
-def recorder(tmp_path) -> HistoryRecorder:
-    """A service's way in, into `tmp_path / "history"`."""
-    return HistoryRecorder(Storage(tmp_path / "history", create=True))
+__all__ = ["downlink", "inspect", "put", "recorder"]
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +21,19 @@ def zhurong(bundled, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("zhurong") / "history"
     import_passes([bundled / "night.cadu"], load_mission("zhurong"), str(folder), lambda _: None, raw=True)
     return folder
+
+
+@pytest.fixture
+def command(monkeypatch, capsysbinary):
+    """Run `downlink` in this process, as a process of its own would end."""
+
+    def run(*words):
+        before = signal.getsignal(signal.SIGTERM)
+        monkeypatch.setattr(sys, "argv", ["downlink", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            main.main()
+        signal.signal(signal.SIGTERM, before)
+        out, err = (text.decode() for text in capsysbinary.readouterr())
+        return subprocess.CompletedProcess(words, ended.value.code, out, err)
+
+    return run

@@ -24,7 +24,9 @@ from downlink_pipeline.mqtt.publisher import subscribe
 from downlink_pipeline.mqtt.reconnect import Timing
 from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.reader import read_pass
+from history_products import put, recorder
 
+__all__ = ["put", "recorder"]
 ROOT = Path(__file__).parents[2]
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin")
 BROKER = """\
@@ -151,7 +153,8 @@ class Stack:
     def services(self):
         if self.together:
             return ["all"]
-        return ["ingest", *(f"decode-{name}" for name in self.workers), "publish"]
+        history = ["history"] if "DOWNLINK_HISTORY" in self.settings else []
+        return ["ingest", *(f"decode-{name}" for name in self.workers), "publish", *history]
 
     @property
     def address(self):

@@ -1,0 +1,47 @@
+"""`downlink replay --history`: the rows of a replay go into a history as they are made.
+
+In: messages of products with their keys, in the thread that decodes. Out: rows, committed at most FLUSH_S later. A
+replay that is sought back gives the same products again; those that are there add nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ..history.messages import product_of
+from ..history.recorder import HistoryRecorder
+from ..history.storage import Storage
+from ..model.batches import Outgoing
+from ..system.files import printable_name
+
+FLUSH_S = 0.5
+FLUSH_BYTES = 64 << 20
+
+
+class ReplayKeeper:
+    """Keeps the rows of one replay; its pass has the names of the recordings, as that of an import."""
+
+    def __init__(self, url: str, passes: Sequence[Path]) -> None:
+        self._recorder = HistoryRecorder(Storage(url, create=True))
+        self._name = ", ".join(map(printable_name, passes))
+        self._flushed_at = time.monotonic()
+        self._stream = ""
+
+    def __call__(self, messages: Sequence[Outgoing], report: dict[str, Any] | None) -> None:
+        """Take messages; with the report of the pass at its end. RunError where the disk takes no more."""
+        for one in messages:
+            if one.message.topic.split("/")[2:3] == ["product"]:
+                product = product_of(one.message.payload)
+                self._stream = product.stream
+                key = f"{self._name}{one.key}" if one.key.startswith("/") else one.key
+                self._recorder.add(product, key, self._name)
+        due = time.monotonic() - self._flushed_at > FLUSH_S or self._recorder.waiting_bytes > FLUSH_BYTES
+        if due or report is not None:
+            self._recorder.flush()
+            self._flushed_at = time.monotonic()
+        if report is not None and self._stream:
+            self._recorder.end_pass(self._stream, self._name, report)
+            self._recorder.maintain()
