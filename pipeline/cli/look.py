@@ -6,11 +6,13 @@ import asyncio
 import json
 import os
 import sys
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ..model.errors import RunError
 from ..system import signals
 from .options import (
     BrokerUrl,
@@ -27,6 +29,9 @@ from .options import (
     warn,
 )
 from .start import loading
+
+if TYPE_CHECKING:
+    from ..commands.topics_diff import Change
 
 commands = typer.Typer()
 
@@ -155,6 +160,11 @@ def topics(
     file_format: Annotated[
         Literal["asyncapi", "markdown"], typer.Option("--format", help="For programs or for people.")
     ] = "asyncapi",
+    as_json: Annotated[bool, typer.Option("--json", help="An AsyncAPI document; of --diff its changes.")] = False,
+    before: Annotated[
+        Path | None,
+        typer.Option("--diff", metavar="OLD.json", help="What changed since this description, of --json."),
+    ] = None,
     out_file: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="The file to write; standard output without.")
     ] = None,
@@ -163,11 +173,15 @@ def topics(
 ) -> None:
     """Describe a mission's topics, payloads and units: an AsyncAPI 3.0 document, or a page.
 
+    Instruments and dictionary declare what is published, so that no pass is needed. With --diff: topics and arrays
+    that were added or removed, or have another type or unit; it ends with 0 where that is nothing, else with 1.
+
     Example: downlink topics zhurong replay_data/clean.cadu --out zhurong.asyncapi.json
     """
     with loading():
         from ..commands import recordings as app
         from ..commands.topic_page import is_topics, page
+        from ..commands.topics_diff import changes, read_document
         from ..mission.loading import load_mission
         from ..system.files import whole_file
         from ..system.outputs import check_file
@@ -180,7 +194,14 @@ def topics(
         found, report = app.describe_topics(passes, known, advance, merge=merge)
     if report is not None:
         warn(report, known)
-    text = page(found) if file_format == "markdown" else json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    if before is not None:
+        _tell_changes(list(changes(read_document(before), found)), as_json=as_json)
+        return
+    text = (
+        page(found)
+        if file_format == "markdown" and not as_json
+        else json.dumps(found, indent=2, ensure_ascii=False) + "\n"
+    )
     if out_file is None or not to_file:
         sys.stdout.write(text)
     else:
@@ -188,6 +209,18 @@ def topics(
             file.write(text.encode())
     if report is not None:
         conclude(report)
+
+
+def _tell_changes(found: list[Change], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps({"changes": [asdict(one) for one in found]}) + "\n")
+    else:
+        for one in found:
+            out.print(str(one), soft_wrap=True, highlight=False, markup=False)
+        if not found:
+            out.print("no change that a subscriber would notice")
+    if found:
+        raise typer.Exit(RunError.exit_status)
 
 
 def _mission_and_passes(first: str, passes: list[Path]) -> tuple[str, list[Path]]:

@@ -10,16 +10,18 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
 from ..dictionary.compile.plan import Plan
 from ..dictionary.compile.plan_nodes import Node
+from ..dictionary.examples import example_rows
 from ..messages import topics
 from ..mission.loading import Mission
-from ..model.batches import Product
+from ..model.batches import ColumnBatch, Product
 from ..products import telemetry
-from ..products.kinds import TEXT, ProductKind
+from ..products.kinds import TEXT, ProductKind, quantities
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +143,11 @@ def _kind_type(dtype: str) -> str:
 
 
 def _described(mission: Mission) -> list[ProductForm]:
-    """The products of containers that no instrument reads."""
-    return [_telemetry(node) for node in _generic(mission)]
+    """The products of containers that no instrument reads, by a packet of zeros: their types are those of all."""
+    if mission.plan is None:
+        return []
+    generic = {node.key for node in _generic(mission)}
+    return [_telemetry(mission, *one) for one in example_rows(mission.plan) if one[0].key in generic]
 
 
 def _generic(mission: Mission) -> list[Node]:
@@ -157,9 +162,30 @@ def _leaves(plan: Plan) -> list[Node]:
     return list({node.key: node for node in plan.walk() if not node.abstract}.values())
 
 
-def _telemetry(node: Node) -> ProductForm:
-    arrays = _TIMES | {
-        name: ArrayForm(None, ("row",), node.units.get(name, ""), node.descriptions.get(name, ""))
-        for _, name in node.columns
+def _telemetry(mission: Mission, node: Node, rows: ColumnBatch | None) -> ProductForm:
+    name = telemetry.product_name(node.key)
+    if rows is None:
+        arrays = {
+            name: ArrayForm(None, ("row",), node.units.get(name, ""), node.descriptions.get(name, ""))
+            for _, name in node.columns
+        }
+        return ProductForm(telemetry.INSTRUMENT, name, "01", _TIMES | arrays)
+    draft = telemetry.GenericProducts(mission.descriptions).draft(rows)
+    known = quantities(draft.kind, draft.arrays)
+    arrays = {
+        name: ArrayForm(_lasting(one.values.dtype), one.dims, one.unit, one.description)
+        for name, one in known.items()
     }
-    return ProductForm(telemetry.INSTRUMENT, telemetry.product_name(node.key), "01", arrays)
+    latest = {
+        topics.level(name): (_value_type(known[name].values.dtype), known[name].unit) for name in draft.kind.latest
+    }
+    return ProductForm(telemetry.INSTRUMENT, name, "01", _TIMES | arrays, latest)
+
+
+def _lasting(dtype: np.dtype[Any]) -> str:
+    """As in messages; the length of a text is another in each."""
+    return "<U" if dtype.kind in "UO" else dtype.newbyteorder("<").str
+
+
+def _value_type(dtype: np.dtype[Any]) -> str:
+    return {"U": "string", "O": "string", "M": "string", "b": "boolean"}.get(dtype.kind, "number")

@@ -98,6 +98,11 @@ class Decoder:
                     batches.append(batch)
         return batches
 
+    def decode_as(self, node: Node, packets: PacketBatch) -> ColumnBatch | None:
+        """The columns of packets that are of this container, whatever is in them; None where none is long enough."""
+        flat = np.ascontiguousarray(packets.data)
+        return self._decode_group(flat, packets, Group(node, np.arange(len(packets))), 0)
+
     def _decode_with_others(
         self, flat: NDArray[np.uint8], packets: PacketBatch, first: int, others: OtherValues
     ) -> list[ColumnBatch]:

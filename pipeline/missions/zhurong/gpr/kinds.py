@@ -157,7 +157,7 @@ RADARGRAM_HIGH = ProductKind(
         "interpolated": ("?", "row", "", "between two traces; the others are traces as they were received"),
         "position_enu_m": (
             "f8",
-            "row east_north_up",
+            "row east_north_up=3",
             "m",
             "east, north, up from where the position was last re-zeroed",
         ),
@@ -229,7 +229,7 @@ RADARGRAM_LOW = ProductKind(
         "interpolated": ("?", "row", "", "between two traces; the others are traces as they were received"),
         "position_enu_m": (
             "f8",
-            "row east_north_up",
+            "row east_north_up=3",
             "m",
             "east, north, up from where the position was last re-zeroed",
         ),
@@ -317,7 +317,7 @@ TRAVERSE_HIGH = ProductKind(
         "depth_m": ("f8", "sample", "m", "with the permittivity of the calibration"),
         "depth_m_sigma": ("f8", "sample", "m", "one sigma, of permittivity and sample interval"),
         "distance_m": ("f8", "row", "m", "along the track, from the first trace"),
-        "position_enu_m": ("f8", "row east_north_up", "m", "east, north, up of where the first frame began"),
+        "position_enu_m": ("f8", "row east_north_up=3", "m", "east, north, up of where the first frame began"),
         "longitude_deg": (
             "f8",
             "row",

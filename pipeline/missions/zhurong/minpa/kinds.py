@@ -34,10 +34,10 @@ SPECTRUM = ProductKind(
             "cm-3",
             "one sigma of counting; NaN where too few bins have counts: the value is then a plain sum over them",
         ),
-        "velocity_km_s": ("f8", "row axis", "km s-1", "axes of the instrument"),
+        "velocity_km_s": ("f8", "row axis=3", "km s-1", "axes of the instrument"),
         "velocity_km_s_sigma": (
             "f8",
-            "row axis",
+            "row axis=3",
             "km s-1",
             "one sigma of counting; NaN where too few bins have counts: the value is then a plain sum over them",
         ),

@@ -10,8 +10,8 @@ FIELD = ProductKind(
     "field",
     "2B",
     {
-        "field_outer_nt": ("f8", "row axis", "nT", "outer sensor"),
-        "field_inner_nt": ("f8", "row axis", "nT", "inner sensor"),
+        "field_outer_nt": ("f8", "row axis=3", "nT", "outer sensor"),
+        "field_inner_nt": ("f8", "row axis=3", "nT", "inner sensor"),
         "field_ambient_nt": ("f8", "row axis=3", "nT", "without the dipole of the spacecraft"),
         "field_ambient_magnitude_nt": ("f8", "row", "nT", "magnitude without the spacecraft"),
         "field_outer_nt_sigma": (

@@ -10,8 +10,8 @@ STATE = ProductKind(
     "state",
     "2B",
     {
-        "position_icrf_km": ("f8", "row axis", "km", "from the centre of Mars, axes of ICRF (assumed)"),
-        "velocity_icrf_km_s": ("f8", "row axis", "km s-1", "axes of ICRF (assumed)"),
+        "position_icrf_km": ("f8", "row axis=3", "km", "from the centre of Mars, axes of ICRF (assumed)"),
+        "velocity_icrf_km_s": ("f8", "row axis=3", "km s-1", "axes of ICRF (assumed)"),
         "speed_km_s": ("f8", "row", "km s-1", "against ICRF"),
         "longitude_deg": ("f8", "row", "degree", "of the point below, east, 0 to 360"),
         "latitude_deg": ("f8", "row", "degree", "of the point below, planetocentric"),

@@ -16,7 +16,7 @@ NAVIGATION = ProductKind(
             "m",
             "east, north, up from where the frame was last re-zeroed",
         ),
-        "velocity_enu_m_s": ("f8", "row east_north_up", "m s-1", "east, north, up"),
+        "velocity_enu_m_s": ("f8", "row east_north_up=3", "m s-1", "east, north, up"),
         "attitude_deg": ("f8", "row roll_pitch_yaw", "degree", "roll, pitch, yaw to north-east-down"),
         "quaternion": ("f8", "row quaternion", "1", "scalar first, body to north-east-down, as sent"),
         "heading_deg": ("f8", "row", "degree", "clockwise from north"),
@@ -84,8 +84,8 @@ TRAVERSE = ProductKind(
     "2C",
     {
         "position_enu_m": ("f8", "row east_north_up=3", "m", "east, north, up of where the first frame began"),
-        "position_enu_m_sigma": ("f8", "row east_north_up", "m", "one sigma of dead reckoning"),
-        "position_covariance_m2": ("f8", "row east_north_up east_north_up_2", "m2", "of east, north, up"),
+        "position_enu_m_sigma": ("f8", "row east_north_up=3", "m", "one sigma of dead reckoning"),
+        "position_covariance_m2": ("f8", "row east_north_up=3 east_north_up_2=3", "m2", "of east, north, up"),
         "longitude_deg": (
             "f8",
             "row",
