@@ -28,23 +28,23 @@ _HEADER_BYTES = 4096
 """Topic, properties and the map around the content of a stage message."""
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0
 _REFUSED_S = 180.0
-"""How long a refusal counts without another try on its topic: runs that were refused begin again within 120 s."""
+"""A refusal counts for so long without another attempt on its topic: refused runs begin again within 120 s."""
 _log = structlog.get_logger("bus")
 
 
 class Bus(Protocol):
-    """Messages of one service to the others and back. `n_waiting`: those that came and are not taken up."""
+    """Stage messages of one service to the others and back. `n_waiting`: messages received and not yet taken."""
 
     n_malformed: int
 
     @property
     def trouble(self) -> str:
-        """What the broker refuses of the stage topics; empty while it refuses nothing."""
+        """Stage topics that the broker refuses, with its reasons; empty while it refuses none."""
         ...
 
     @property
     def largest_bytes(self) -> int:
-        """Upper bound of a stage message, headers and all."""
+        """Upper bound of a stage message in bytes, with its headers."""
         ...
 
     @property
@@ -64,19 +64,19 @@ class Bus(Protocol):
         ...
 
     async def send(self, messages: Sequence[StageMessage], worker: str = "") -> bool:
-        """Return when they are on their way for good, or refused for good: then False, and `trouble` says why.
+        """Return True once the broker or the receiver has all; False where the broker refused one (see `trouble`).
 
-        A run of which a message was refused gets no further, and is begun again later.
+        A refused message is not retried here: its run makes no progress, and ingest begins it again with backoff.
         """
         ...
 
     def received(self) -> AsyncGenerator[StageMessage, None]:
-        """What comes; each is acknowledged when two later ones are asked for, so one may be sent on meanwhile."""
+        """Receive messages. Each is acknowledged two messages later: one may be at work while another is sent."""
         ...
 
 
 def topics_of(mission: str, service: str, worker: str = "") -> list[str]:
-    """The topic filters that a service subscribes to."""
+    """Topic filters that a service subscribes to."""
     root = f"{mission}/stage"
     return {
         "ingest": [*(f"{root}/{kind}" for kind in ("claim", "done", "lost", "hello")), presence_topic(mission)],
@@ -87,15 +87,15 @@ def topics_of(mission: str, service: str, worker: str = "") -> list[str]:
 
 
 def presence_topic(mission: str) -> str:
-    """Where publish says that it is there, and the broker by its last will that it is not."""
+    """Status topic of publish: online when it has started, offline by its last will."""
     return f"{mission}/status/publish"
 
 
 class MqttBus:
-    """`listen` opens the subscription of the service, and tells how many messages wait behind each, and when it stands.
+    """`listen(on_depth, on_listening)` subscribes for the service: `on_depth` gets the number of waiting messages.
 
-    What is no stage message is counted and dropped. A broker that refuses the subscription is asked again, with
-    backoff: a service goes on with what it can do alone.
+    Payloads that are no stage message are counted in `n_malformed` and dropped. A subscription that the broker refuses
+    is retried with backoff; the service goes on with what needs no messages (ingest records).
     """
 
     def __init__(
@@ -112,9 +112,9 @@ class MqttBus:
         self._listen = listen
         self._now = now
         self._unheard = ""
-        """Why there is no subscription; empty while there is one."""
+        """Why the subscription is refused; empty while it is accepted."""
         self._refused: dict[str, tuple[str, float]] = {}
-        """Topics of which the newest message was refused: the reason, and when."""
+        """Topics whose newest message was refused: the reason, and when."""
         self.n_malformed = 0
         self.n_waiting = 0
 

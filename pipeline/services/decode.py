@@ -20,7 +20,7 @@ from .metrics import DecodeMeters
 from .protocol import Chunk, Claim, Nack, Offer, Output, StageMessage, ids
 
 THREAD_BYTES = 1 << 14
-"""A batch larger than this is decoded in a thread, so that the connection stays served."""
+"""A larger batch is decoded in a thread, so that the event loop keeps serving the connection."""
 _LOST_KEPT = 256
 _log = structlog.get_logger("decode")
 
@@ -48,7 +48,7 @@ class Decode:
                 await self._decode(message)
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """Well as long as it answers and the broker takes what it sends."""
+        """State for `/health`; always well: what the broker refuses is in the bus's `trouble`."""
         return True, {"worker": self._name, "runs": self._worker.n_runs, "quarantined": self._worker.n_quarantined}
 
     async def _decode(self, raw: Chunk) -> None:
@@ -82,7 +82,7 @@ class Decode:
         return took_s + time.perf_counter() - began
 
     def _is_news(self, raw: Chunk, message: Nack) -> bool:
-        """A lost run is told once."""
+        """Whether the loss of this run was not reported yet."""
         known = message.id.run in self._lost
         self._lost[message.id.run] = None
         if len(self._lost) > _LOST_KEPT:
@@ -104,5 +104,5 @@ class Decode:
 
 
 def _is_small(raw: Chunk) -> bool:
-    """Whether it is decoded before anything else would be worth doing."""
+    """Whether it is decoded in less time than a switch of threads is worth."""
     return len(raw.batch.data) <= THREAD_BYTES and not raw.ended

@@ -28,11 +28,11 @@ _FIRST_BACKOFF_S, _LONGEST_BACKOFF_S = 1.0, 120.0
 STALL_S = 20.0
 """Without any progress while bytes wait: then the pass is stalled."""
 _ASKED_S = 5.0
-"""Where `send` was not called that long, nothing is known: it is not the turn of the pass, or the broker is away."""
+"""Without a call of `send` for so long the pass counts as waiting (for its turn, or for the broker), not as stalled."""
 
 
 class Reader(Protocol):
-    """A pass read in order; None while there is no more."""
+    """Reads a pass in order; None while there is no more."""
 
     def read(self, n_bytes: int) -> ByteBatch | None: ...
     def close(self) -> None: ...
@@ -40,10 +40,12 @@ class Reader(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How much goes out, and how long is waited for what comes back, in seconds.
+    """Flow control and timeouts. Sizes in bytes, times in seconds.
 
-    `window_bytes` of a run are unconfirmed at most; `close_after_s` is how long a pass that is wholly confirmed may
-    still be asked for again, since the broker may forget what it took that lately.
+    `window_bytes`: at most so many bytes of a run are unconfirmed. `n_at_once`: chunks of one call of `send`.
+    `offer_s`: until an offer is repeated. `silence_s`: without a confirmation until the run is given up; doubled each
+    time. `close_after_s`: from the confirmation of the end until the pass is closed. Until then it may have to be sent
+    again, since the broker may have lost what it took last.
     """
 
     chunk_bytes: int = 2 << 20
@@ -57,7 +59,7 @@ class Pace:
 
 
 class Dispatch:
-    """State of one pass. `n_runs`, `n_sent`, `n_confirmed` are there to be watched."""
+    """State of one pass: `n_runs`, and of the present run `n_sent` and `n_confirmed` bytes."""
 
     def __init__(self, station: str, name: str, open_reader: Callable[[], Reader], pace: Pace) -> None:
         self._station = station
@@ -68,26 +70,26 @@ class Dispatch:
         self._patience_s = pace.silence_s
         self.n_runs = 0
         self.n_best = 0
-        """The furthest that any run was confirmed."""
+        """Largest number of bytes that any run had confirmed."""
         self._id = RunId(station, name, "none")
         self._worker = ""
         self._offer_at = self._heard_at = 0.0
         self._seq = self.n_sent = self.n_confirmed = 0
         self._place = 0
-        """In the recording, of the next byte to send: what is missing there is counted, too."""
+        """Place in the recording of the next byte to send; missing bytes count, too."""
         self._end_sent = False
         self._all_done_at: float | None = None
         self._n_fruitless = 0
         self._backoff = Backoff(_FIRST_BACKOFF_S, _LONGEST_BACKOFF_S)
         self._progress_at = self._asked_at = -math.inf
         self._why_anew = ""
-        """Why the run before was in vain; empty after progress."""
+        """Why the run before failed; empty after progress."""
         self._acks: dict[str, Ack] = {}
         """What each service has confirmed of the present run."""
         self._refused = False
         """Whether the broker refused a message of the present run: then the pass is not closed, although confirmed."""
         self.unread = ""
-        """Why the recording cannot be opened now. It is tried again."""
+        """Why the recording cannot be opened now; it is retried."""
         self._begin_run(0.0)
 
     def _read(self, n_bytes: int) -> ByteBatch | None:
@@ -127,10 +129,10 @@ class Dispatch:
         max_bytes: int = 1 << 62,
         publish_away: bool = False,
     ) -> list[StageMessage]:
-        """What goes out now. `max_bytes`: of the recording in one message, at most. `publish_away`: no run is begun.
+        """Give the messages to send now. `max_bytes`: of the recording in one message. `publish_away`: begin no run.
 
-        `ended`: the recording of the pass is complete. `complete_at`: its bytes so far, where they are whole frames.
-        `n_recorded`: its bytes so far, where that is known without looking.
+        `ended`: the recording of the pass is complete. `complete_at`: bytes recorded, where they are whole frames; else
+        -1. `n_recorded`: bytes recorded, where that is known without a look at the disk.
         """
         if self.finished:
             return []
@@ -151,7 +153,7 @@ class Dispatch:
         return self._raws(now, ended=ended, complete_at=complete_at, n_recorded=n_recorded, chunk_bytes=chunk_bytes)
 
     def stalled(self, now: float) -> str:
-        """Why nothing was confirmed for STALL_S although bytes wait; empty while the pass goes on."""
+        """Give the reason why nothing was confirmed for STALL_S although bytes wait; empty while the pass goes on."""
         silent_s = now - self._progress_at
         if self.finished or silent_s < STALL_S or now - self._asked_at > _ASKED_S:
             return ""
@@ -166,7 +168,7 @@ class Dispatch:
         return f"{why} (for {silent_s:.0f} s)"
 
     def take(self, message: StageMessage, now: float) -> None:
-        """What came back; of another run it means nothing."""
+        """Handle a message from decode or publish. Ignored if it belongs to an earlier run."""
         if isinstance(message, Restarted):
             if self._worker or self.finished:  # a run that nobody has taken yet is new to publish, too
                 self._begin_run(now)
@@ -184,7 +186,7 @@ class Dispatch:
             self._confirm(joined, now)
 
     def reopen(self) -> None:
-        """More follows in a pass whose end may have been sent: then it begins a new run."""
+        """The pass goes on after its end. Begins a new run if the end was sent."""
         if self._end_sent or self.finished:
             self._n_fruitless = 0
             self._backoff.reset()
@@ -197,11 +199,11 @@ class Dispatch:
 
     @property
     def _waits(self) -> bool:
-        """Whether something is out that is not confirmed."""
+        """Whether anything sent is not confirmed yet."""
         return self._seq > 0 and (self.n_confirmed < self.n_sent or self._end_sent)
 
     def _begin_run(self, now: float) -> None:
-        """Begin again from the first byte: at once, or with backoff where the runs before were in vain."""
+        """Begin again from the first byte: at once, or with backoff where the runs before made no progress."""
         self.close()
         self.n_runs += 1
         self._offer_at = now + self._backoff.next_s() if self._n_fruitless > 1 else 0.0

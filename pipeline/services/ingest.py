@@ -29,7 +29,7 @@ from .protocol import Offer, Presence, Restarted, StageMessage
 from .station_recorder import PassInFlight, StationRecorder
 
 MAX_ACTIVE = 4
-"""Passes of a backlog that are on their way at once, beside those that are open."""
+"""Passes of a backlog that are dispatched at once, beside those that are open."""
 HOUSEKEEPING_S = 0.5
 _log = structlog.get_logger("ingest")
 
@@ -54,7 +54,7 @@ class Ingest:
         self._fsync_s = fsync_s
         self._wake = asyncio.Event()
         self._left: deque[tuple[list[StageMessage], str]] = deque()
-        """Messages that were due and could not be sent at once, and to which worker they go."""
+        """Messages that could not be sent at once, and their worker."""
         self._sending = False
         self._publish_away = False
 
@@ -109,7 +109,7 @@ class Ingest:
                 await self._tell_recorded(station, source, arrival)
 
     async def _tell_recorded(self, station: StationRecorder, source: Source, arrival: Arrival) -> None:
-        """Tell the sender how much is recorded; later, where the folder cannot be looked at now."""
+        """Report to the sender how much is recorded; retried each second where the folder cannot be read."""
         while True:
             try:
                 n_bytes = station.n_recorded(arrival)
@@ -121,14 +121,14 @@ class Ingest:
                 return
 
     def _take_now(self, station: StationRecorder, arrival: Arrival) -> Arrival | None:
-        """Record what came, and send it where it keeps nobody waiting; gives what the disk does not take."""
+        """Record an arrival and send it if nothing waits; gives the part that the disk did not take."""
         left = station.record(arrival)
         if left is None:
             self._pass_on(station, arrival)
         return left
 
     def _pass_on(self, station: StationRecorder, arrival: Arrival) -> None:
-        """Send what was recorded, at once if it can be; else the task that sends is woken."""
+        """Send recorded bytes at once if that is possible; else wake the task that sends."""
         if not station.passes or not self._bus.is_clear or self._sending or self._left:
             self._wake.set()
         else:
@@ -155,7 +155,7 @@ class Ingest:
                     pass
 
     async def _send_what_is_due(self) -> int:
-        """How many messages that was."""
+        """Send all due messages; gives their number."""
         n_sent = 0
         while self._left:
             messages, worker = self._left.popleft()
@@ -168,7 +168,7 @@ class Ingest:
         return n_sent
 
     def _due(self, station: StationRecorder, one: PassInFlight) -> list[StageMessage]:
-        """What goes out now of a pass."""
+        """Give the messages of a pass that are due now."""
         complete_at = -1 if one.ended else station.complete_at
         n_recorded = None if one.ended else station.recorder.n_bytes
         messages = one.dispatch.send(
@@ -191,7 +191,7 @@ class Ingest:
         return station.with_events(messages)
 
     def _active(self) -> list[tuple[StationRecorder, PassInFlight]]:
-        """The open passes, and the oldest of those that are complete."""
+        """The open passes, and the MAX_ACTIVE oldest of those that have ended."""
         recorders = [station for station, _ in self._stations.values()]
         going = [(station, one) for station in recorders for one in station.passes if not one.dispatch.finished]
         backlog = [pair for pair in going if pair[1].ended][:MAX_ACTIVE]
@@ -210,7 +210,7 @@ class Ingest:
             self._wake.set()
 
     def _note_presence(self, *, online: bool) -> None:
-        """While publish is away passes are recorded and not sent on: the broker would have to keep their products."""
+        """Note whether publish is online. While it is away passes are recorded and no run begins (`dispatch`)."""
         if online == self._publish_away:
             text = "publish is back" if online else "publish is away: passes are recorded and wait for it"
             _log.warning(text)
@@ -230,7 +230,7 @@ class Ingest:
         while True:
             await asyncio.sleep(interval_s)
             for station, source in self._stations.values():
-                with suppress(OSError):  # it is logged, and /health tells
+                with suppress(OSError):  # logged, and in /health
                     await asyncio.to_thread(station.recorder.sync_copy())
                 if station.recorder.open:
                     source.recorded(station.recorder.n_durable)

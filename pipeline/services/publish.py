@@ -24,13 +24,13 @@ from .published_keys import AGAIN_S, Deduplicator, PublishedKeys
 
 ANSWER_S = 0.05
 HELLO_AGAIN_S = 11.0
-"""Before a refused Restarted is sent again: longer than a refused topic is paused."""
+"""Before a refused Restarted is retried: longer than a refused topic is paused."""
 _LOST_KEPT = _REFUSED_KEPT = 256
 _log = structlog.get_logger("publish")
 
 
 class Publish:
-    """`publish` sends messages; what it returns is done when the broker has them. `remember_s`: see `PublishedKeys`."""
+    """`publish` sends messages, and ends when the broker has acknowledged them. `remember_s`: see PublishedKeys."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class Publish:
             group.create_task(self._answer(), name="answer")
 
     def begin_anew(self) -> None:
-        """The broker came back, and not all of the last `remember_s` could be sent again: have it decoded again."""
+        """The broker came back, and not all of the last `remember_s` could be resent: ask for the passes again."""
         self._keys.forget_since(int((time.time() - self._remember_s) * 1000))
         self._greet()
 
@@ -72,7 +72,7 @@ class Publish:
         self._wake.set()
 
     def health(self) -> tuple[bool, dict[str, Any]]:
-        """Well while the broker takes every topic, and the disk the keys of what is published.
+        """Well while the broker takes every topic, and the disk takes the keys.
 
         `refused`: topics that the broker does not take, with its reason; `disk`: why the keys cannot be kept.
         """
@@ -115,7 +115,7 @@ class Publish:
             del self._lost[next(iter(self._lost))]
 
     async def _await(self, out: Output, messages: Sequence[Message], sent: Awaitable[None], began: float) -> None:
-        """Wait until the broker has answered for all of them, and note those that it took.
+        """Wait until the broker has answered for all messages, and commit the keys of those that it took.
 
         Ingest does not close a pass of which the broker refused a message: it sends the run again, with backoff.
         """
@@ -140,7 +140,7 @@ class Publish:
     def _note_refusals(
         self, out: Output, messages: Sequence[Message], refused: Sequence[tuple[Message, str]]
     ) -> None:
-        """Keep which topics are refused now; each new one is logged once."""
+        """Update the topics that are refused; each new one is logged once."""
         reasons = {message.topic: reason for message, reason in refused}
         unsent = f"from decode, pass {out.id.name}"
         if out.refused:
@@ -157,7 +157,7 @@ class Publish:
         self._meters.refused_topics.set(len(self._refused))
 
     async def _answer(self) -> None:
-        """How far each run has come: only the last word, and not more often than is of use to anyone."""
+        """Send acknowledgements: the newest of each run, at most one in ANSWER_S."""
         while True:
             if self._again:
                 self._again = False

@@ -31,17 +31,17 @@ _LOOKED_AT = 64
 
 
 class PublishedKeys:
-    """Keys of what is published: all on disk, the newest MAX_KEYS in memory. Use it in `with`."""
+    """Keys of published messages: all on disk, the newest MAX_KEYS in memory. A context manager."""
 
     def __init__(self, path: Path, remember_s: float) -> None:
         self._path = path
         self._remember_ms = int(remember_s * 1000)
         self._newest: dict[bytes, int] = {}
         self._are_all = True
-        """Whether there are no others on disk."""
+        """Whether memory has all keys that are on disk."""
         self._unwritten: dict[bytes, int] = {}
         self._forgotten_ms = NEVER_MS
-        """Keys on disk of that time and later are forgotten, and could not be deleted yet."""
+        """Keys on disk of this time and later no longer count, and could not be deleted yet."""
         self._write_at = -math.inf
 
     def __enter__(self) -> Self:
@@ -53,7 +53,7 @@ class PublishedKeys:
         return self
 
     def _read(self) -> None:
-        """OSError where the file cannot be read: what is to be forgotten would not be known."""
+        """OSError where the file cannot be read: the time of the last key, from which to forget, is not known."""
         last = self._store.newest(_LOOKED_AT)
         if last:
             self._forget_on_disk(last[-1][1] - self._remember_ms + 1)
@@ -71,12 +71,12 @@ class PublishedKeys:
 
     @property
     def trouble(self) -> str:
-        """Why keys are not on disk; empty where they are, or need not be yet."""
+        """Why keys cannot be written; empty while they can."""
         return self._store.trouble
 
     @property
     def is_behind(self) -> bool:
-        """Whether the disk has not taken all yet."""
+        """Whether keys remain to be written or deleted on disk."""
         return bool(self._unwritten) or self._forgotten_ms < NEVER_MS
 
     def __contains__(self, key: str) -> bool:
@@ -89,7 +89,7 @@ class PublishedKeys:
         return self._store.n + len(self._unwritten)
 
     def add(self, keys: list[str], now_ms: int) -> None:
-        """Note keys whose messages the broker has; `write` then writes them."""
+        """Add keys of messages that the broker has acknowledged; `write` writes them to disk."""
         fresh = dict.fromkeys(map(_digest, keys), now_ms)
         self._newest.update(fresh)
         self._unwritten.update(fresh)
@@ -98,8 +98,9 @@ class PublishedKeys:
             self._are_all = False
 
     def write(self) -> None:
-        """What was added, onto the disk. What that does not take is kept and written later, the newest MAX_KEYS of it:
-        a restart before costs duplicates, not data.
+        """Write added keys to disk. On failure the newest MAX_KEYS of them are kept and retried each AGAIN_S.
+
+        A restart before they are written costs duplicates, not data.
         """
         if not self.is_behind or time.monotonic() < self._write_at:
             return
@@ -112,7 +113,7 @@ class PublishedKeys:
             self._unwritten = dict(list(self._unwritten.items())[-MAX_KEYS:])
 
     def forget_since(self, since_ms: int) -> None:
-        """Their messages count as not published."""
+        """Drop keys of this time and later: their messages count as not published."""
         self.write()
         self._newest, self._unwritten = (
             {key: when for key, when in keys.items() if when < since_ms} for keys in (self._newest, self._unwritten)
@@ -125,7 +126,7 @@ class PublishedKeys:
 
 
 class Deduplicator:
-    """What is expected next of each run."""
+    """Drops published messages of each run, and checks that its Outputs come in order."""
 
     def __init__(self, keys: PublishedKeys) -> None:
         self._keys = keys
@@ -135,7 +136,7 @@ class Deduplicator:
         self.n_dropped = 0
 
     def check(self, out: Output) -> Nack | Ack | list[Message]:
-        """The messages to publish, then to `note`; Done for what came twice; Lost where something is missing."""
+        """Give the messages to publish (then `commit` them); Ack if the Output came twice; Nack if one is missing."""
         expected = self._next.get(out.id, 0)
         if out.seq > expected:
             return Nack(out.id, f"output {out.seq} came, and what is before it did not")
@@ -150,7 +151,7 @@ class Deduplicator:
         return fresh
 
     def commit(self, out: Output, now_ms: int, refused: Collection[Message] = (), reason: str = "") -> Ack:
-        """The messages of `out` are published, but for those that were `refused`: these come again in a later run."""
+        """Commit the messages of `out` as published, except the `refused` ones, which come again in a later run."""
         left = {id(message) for message in refused}
         sent = [one.key for one in out.messages if one.key and id(one.message) not in left]
         self._keys.add([key for key in dict.fromkeys(sent) if key not in self._keys], now_ms)

@@ -52,7 +52,7 @@ from .published_keys import PublishedKeys
 from .station_recorder import StationRecorder
 
 SESSION_S = 3600
-"""How long the broker keeps what a service that is away has not seen."""
+"""How long the broker keeps the session of a service that is away."""
 PATIENT = Timing(first_s=math.inf)
 """A service waits for its broker, also at the start; only a refusal that is final ends it."""
 _log = structlog.get_logger("service")
@@ -60,7 +60,7 @@ _log = structlog.get_logger("service")
 
 @dataclass(frozen=True, slots=True)
 class Common:
-    """What every service is told. `health`: host and port, or nothing; `open_to_all`: listeners by name."""
+    """Settings of every service. `health`: host and port, or None; `open_to_all`: listeners that may take anyone."""
 
     mission: Mission
     address: BrokerAddress
@@ -73,7 +73,7 @@ class Common:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What ingest is told beside: stations, where to record and how, the silence that ends a pass."""
+    """Settings of ingest: stations, where and how to record, `gap_s` without a byte that end a pass."""
 
     stations: Sequence[Station]
     folder: Path
@@ -88,7 +88,7 @@ class Recorded:
 async def ingest(common: Common, recorded: Recorded) -> None:
     """Run the ingest stage until SIGTERM."""
     meters = IngestMeters()
-    _check_doors(common, recorded.stations)
+    _check_listeners(common, recorded.stations)
     with own_folder(recorded.folder):
         recorders, ids = _recorders(common, recorded), ClientIds(recorded.folder)
         async with _connected(common, ids, "ingest", "ingest", remember_s=0, connect_later=True) as publisher:
@@ -101,7 +101,7 @@ async def ingest(common: Common, recorded: Recorded) -> None:
 async def decode(common: Common, name: str, folder: Path) -> None:
     """Run a decode worker until SIGTERM. `folder`: for what breaks the line."""
     meters = DecodeMeters()
-    _check_doors(common)
+    _check_listeners(common)
     client, ids = f"decode-{name}", ClientIds(folder)
     async with _connected(common, ids, client, client, remember_s=0) as publisher:
         bus = _bus(common, ids, "decode", client, publisher, name)
@@ -112,7 +112,7 @@ async def decode(common: Common, name: str, folder: Path) -> None:
 async def publish(common: Common, folder: Path) -> None:
     """Run the publish stage until SIGTERM. `folder`: for the keys of what is published."""
     meters = PublishMeters()
-    _check_doors(common)
+    _check_listeners(common)
     later: list[Publish] = []
 
     def returned(complete: bool) -> None:
@@ -161,7 +161,7 @@ async def everything(common: Common, recorded: Recorded, history_url: str = "") 
         if later and not complete:
             later[0].begin_anew()
 
-    _check_doors(common, recorded.stations)
+    _check_listeners(common, recorded.stations)
     with (
         own_folder(recorded.folder),
         PublishedKeys(recorded.folder / "published.keys", common.remember_s) as keys,
@@ -190,13 +190,13 @@ async def everything(common: Common, recorded: Recorded, history_url: str = "") 
 
 
 def _watches(common: Common, meters: PublishMeters) -> dict[str, _Part]:
-    """Of the brokers' own figures; /health has them by these names."""
+    """Watches of the brokers, by their names in /health."""
     brokers = {"services": common.address, "readers": common.readers}
     return {f"broker_of_{name}": BrokerWatch(name, one, meters) for name, one in brokers.items() if one}
 
 
-def _check_doors(common: Common, stations: Sequence[Station] = ()) -> None:
-    """ConfigError for a listener that takes anyone from beyond this machine and was not named."""
+def _check_listeners(common: Common, stations: Sequence[Station] = ()) -> None:
+    """ConfigError for a listener that other machines reach without certificates and that is not in `open_to_all`."""
     for station in stations:
         if station.kind in LISTENERS:
             check_listener(
@@ -316,7 +316,7 @@ def _bus(
 
 
 class _Part(Protocol):
-    """One stage at work."""
+    """A stage, or a watch, that runs until it is cancelled."""
 
     async def run(self) -> None: ...
     def health(self) -> tuple[bool, dict[str, Any]]: ...
@@ -380,7 +380,7 @@ async def _serve(
 
 
 def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-    """A listener that cannot accept (EMFILE and the like) is tried again by asyncio each second: one line for it."""
+    """Log a listener that cannot accept (EMFILE) in one line; asyncio retries each second."""
     error = context.get("exception")
     if isinstance(error, OSError) and error.errno in LATER:
         _log.warning("nothing can be opened for now: tried again each second", reason=error.strerror)
@@ -389,7 +389,7 @@ def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
 
 
 def _first(error: Exception) -> Exception:
-    """The failure to tell out of a group: one that a person can mend, where there is one."""
+    """The failure to report out of a group: one with a cause for the user, where there is one."""
     if not isinstance(error, ExceptionGroup):
         return error
     inner = [_first(one) for one in error.exceptions]

@@ -37,17 +37,17 @@ class PassInFlight:
     dispatch: Dispatch
     ended: bool
     came: deque[tuple[int, float]] = field(default_factory=lambda: deque(maxlen=4096))
-    """Ends of what was recorded, and when."""
+    """Bytes of the pass after each record, and when it was written."""
     committed: int = 0
     logged_run: str = ""
-    """The newest run of which the log tells."""
+    """The newest run that was logged."""
     reader: PassReader | None = None
     """Of the present run."""
     n_damaged: int = 0
-    """Places at which bytes are missing that nobody knew to be missing: such a pass is never closed."""
+    """Places where bytes are missing that were recorded: such a pass is never closed."""
 
     def look_for_damage(self) -> int:
-        """How many damaged places were found since the last look."""
+        """Give the number of damaged places found since the last look."""
         n_before = self.n_damaged
         self.n_damaged = max(n_before, self.reader.n_damaged if self.reader else 0)
         return self.n_damaged - n_before
@@ -146,7 +146,7 @@ class StationRecorder:
         _log.info("a pass is resumed", station=self.name, pass_=folder.name, bytes=self.recorder.n_bytes)
 
     def record(self, arrival: Arrival) -> Arrival | None:
-        """Write an arrival; what the disk does not take comes back."""
+        """Write an arrival. Returns the part that the disk did not take, for a retry; None where it took all."""
         self._last_byte_at = time.monotonic()
         try:
             if arrival.pieces or arrival.aside or (arrival.name and not arrival.ended):
@@ -175,7 +175,7 @@ class StationRecorder:
         return None
 
     def with_events(self, messages: list[StageMessage]) -> list[StageMessage]:
-        """Messages that are about to be sent, with the events that wait in the first that has room for them."""
+        """Give the messages with the waiting events in the first Chunk among them."""
         place = next((i for i, one in enumerate(messages) if isinstance(one, Chunk)), None)
         if not self.events or place is None:
             return messages
@@ -190,7 +190,7 @@ class StationRecorder:
         return self.recorder.n_bytes if self._whole_frames and self.recorder.open else -1
 
     def end(self) -> bool:
-        """The open pass is complete; False where the disk does not take that."""
+        """End the open pass. False where the disk does not take that."""
         now_open, n_bytes = self.recorder.open, self.recorder.n_bytes
         if now_open is None:
             return True
@@ -244,12 +244,12 @@ class StationRecorder:
         return sum(one.n_damaged > 0 for one in self.passes)
 
     def stalled(self, now: float) -> dict[str, str]:
-        """Passes of which nothing is confirmed although bytes wait, and why."""
+        """Names of stalled passes, with the reason."""
         found = {one.folder.name: one.dispatch.stalled(now) for one in self.passes}
         return {name: why for name, why in found.items() if why}
 
     def lag(self) -> tuple[int, float]:
-        """Bytes that are recorded and not confirmed, and the age of the oldest of them in seconds."""
+        """Lag: bytes recorded and not confirmed, and the age of the oldest of them in seconds."""
         n_bytes, oldest = 0, time.time()
         for one in self.passes:
             confirmed = max(one.dispatch.n_best, 0)
