@@ -57,7 +57,7 @@ class BoundedColumns:
         return self._rows.batch()
 
     def _write(self) -> None:
-        """Move what is held to the store, in row groups."""
+        """Move the rows in memory to the store, in row groups."""
         batch, n_bytes = self._rows.batch(), self._rows.nbytes
         self._rows = GatheredColumns(raw=self._raw, drop=self._drop)
         if batch is None:

@@ -28,9 +28,9 @@ from ..products.context import Context
 from .report_sum import add_reports
 
 SETTINGS = "settings"
-"""Kind of the events that say that a pass does not look like one of its mission."""
+"""Kind of events of a pass that does not look like one of its mission."""
 BAD_HEADERS = "bad_headers"
-"""Kind of the events that say so of a channel while the pass is under way."""
+"""The same of one channel, while the pass is under way."""
 
 MAX_DAMAGE = 1000
 """Damaged places that a report lists."""
@@ -83,7 +83,7 @@ class ProcessingChain:
         self._n_rows = 0
 
     def _begin(self) -> None:
-        """What holds state of one pass, anew."""
+        """Make new state for the next pass."""
         mission = self.mission
         self._n_passes += 1
         self._receiver: Receiver | StationsReceiver = (
@@ -149,7 +149,7 @@ class ProcessingChain:
         return last
 
     def flush(self) -> Outcome:
-        """End of the stream: what is whole comes out, what is not is counted."""
+        """End the stream: give what is whole; what is not is counted."""
         received = self._receiver.flush()
         rest = self._onward(received)
         if self._joiner:

@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class OneThread:
-    """Does one thing after another, with the context of who asks. It ends with the process, or when nobody holds it."""
+    """Runs calls one after another, each in its caller's context. Ends with the process, or when it is collected."""
 
     def __init__(self, name: str) -> None:
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=name)

@@ -11,7 +11,7 @@ from ..system.files import whole_file
 
 
 def set_aside(batch: ByteBatch, place: Callable[[], Path], error: Exception) -> Event:
-    """Keep the bytes of the batch where `place` says, if the disk takes them, and tell of it."""
+    """Write the bytes of the batch to the file that `place` gives; the event has the file, or the reason for none."""
     try:
         path = place()
         with whole_file(path) as file:

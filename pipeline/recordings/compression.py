@@ -30,7 +30,7 @@ _DAMAGE = (gzip.BadGzipFile, zlib.error, zstandard.ZstdError, ValueError)
 
 
 def compression(path: Path) -> str:
-    """How a file is packed: "gzip", "bzip2", "zstd"; "" for plain bytes and what cannot be looked at twice."""
+    """How a file is packed: "gzip", "bzip2", "zstd"; "" for plain bytes, pipes and devices."""
     if path == STANDARD_INPUT or not path.is_file():
         return ""
     with path.open("rb") as file:
@@ -38,9 +38,9 @@ def compression(path: Path) -> str:
 
 
 def read_pieces(path: Path, piece_bytes: int) -> Iterator[tuple[NDArray[np.uint8], str]]:
-    """The unpacked bytes of a recording, at most `piece_bytes` at a time; each piece has memory that nobody else has.
+    """Give the unpacked bytes of a recording, uint8[n] of at most `piece_bytes`, each piece in memory of its own.
 
-    With each comes what is wrong with what should follow it, in words: a piece with such words is the last one, and
+    The text beside a piece is the damage behind it, empty where there is none. A piece with damage is the last one, and
     may be empty.
     """
     with _opened(path) as file:
@@ -54,7 +54,7 @@ def read_pieces(path: Path, piece_bytes: int) -> Iterator[tuple[NDArray[np.uint8
 
 
 def _fill(file: IO[bytes], buffer: NDArray[np.uint8]) -> tuple[int, str]:
-    """Read into the buffer: how much, and what is wrong with what follows. A packed file fills it, piece by piece."""
+    """Read into the buffer: the number of bytes, and the damage behind them. Packed files fill it piece by piece."""
     if not hasattr(file, "read1"):
         return file.readinto(buffer.data) or 0, ""  # type: ignore[attr-defined]
     n_read = 0

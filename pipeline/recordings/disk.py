@@ -12,24 +12,24 @@ from contextlib import suppress
 from pathlib import Path
 
 LATER = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-"""Of errors: the system has no room now for another open file. Nothing is wrong with the file."""
+"""Error numbers of limits: no more open files for now. Nothing is wrong with the file."""
 OF_THE_DISK = (*LATER, errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE)
-"""Of errors: machine or disk, and not what was to be read from bytes."""
+"""Error numbers of the machine or the disk: the bytes that were worked on are not the cause."""
 _MAX_PARTS = 512
 """Of one call to the system, which takes 1024 at most (IOV_MAX)."""
 
 
 class DiskFile:
-    """An open file that is written at its end. `size` is that of what was appended whole."""
+    """An open file that is appended to. `size`: of all whole appends, in bytes."""
 
     def __init__(self, path: Path) -> None:
         self._number = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self.size = os.fstat(self._number).st_size
         self._torn = False
-        """Whether a part of what failed may stand behind `size`."""
+        """Whether bytes of a failed append may stand behind `size`."""
 
     def append(self, parts: Sequence[bytes | memoryview]) -> None:
-        """Write all parts. OSError where the disk does not take them; what was written of them is cut off again."""
+        """Write all parts. OSError where the disk does not take them; a part that was written is truncated."""
         n_bytes = sum(map(len, parts))
         if self._torn:
             self.truncate(self.size)

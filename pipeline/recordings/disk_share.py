@@ -49,7 +49,7 @@ class DiskShare:
             self._look(station, n_bytes)
 
     def add(self, station: str, n_bytes: int) -> None:
-        """Count bytes that a station has written; negative for what was deleted."""
+        """Count bytes that a station has written; deleted bytes are negative."""
         self._room[station] -= n_bytes
         self._used[station] += n_bytes
 

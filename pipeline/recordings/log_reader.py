@@ -23,7 +23,7 @@ from .receive_times import Marks
 from .records import END, GAP, NEXT, UNKNOWN, Block, Damage, Found
 
 _LEAST_BYTES, _MOST_BYTES = 1 << 16, 1 << 20
-"""Of what is read from the disk at once."""
+"""Bounds of one read from the disk, in bytes."""
 
 
 _MOST_FAULTS = 10_000
@@ -48,8 +48,8 @@ class _Piece:
 class PassReader:
     """`position` is the place in the pass of the next byte. Holds one open file, and at most some pieces of it.
 
-    `newest` tells what was recorded last, which need not be read from the disk again. `final`: what is there now is
-    all, even if the pass is not ended. `start`: place in the pass of the first byte that is wanted to be there.
+    `newest` gives what was recorded last, which need not be read from the disk again. `final`: no more bytes come,
+    even if the pass has not ended. `start`: place in the pass of the first byte that is wanted to be there.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class PassReader:
         self._missing = 0
         self._damage: list[str] = []
         self.faults: list[str] = []
-        """What is damaged, a line each: file, bytes, and why; gaps that the recording itself tells of are not."""
+        """Damaged places, a line each: file, bytes, reason. Recorded gaps are no damage."""
         self._last_ns = 0
         self._closed = b""
         self._finished = False

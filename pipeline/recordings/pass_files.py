@@ -74,7 +74,7 @@ class PlainFile:
         return [Block(first, memoryview(octets), *marks, 0, self._at)]
 
     def flush(self) -> list[Found]:
-        """Nothing is held."""
+        """No-op: no bytes are left between calls."""
         return []
 
     def close(self) -> None:
@@ -92,7 +92,7 @@ class UnreadableFile:
         return damage
 
     def flush(self) -> list[Found]:
-        """Nothing is held."""
+        """No-op: no bytes are left between calls."""
         return []
 
     def close(self) -> None:

@@ -32,7 +32,7 @@ from .records import (
 )
 
 DATAGRAMS = "datagrams"
-"""A file of this name in the folder of a recorded pass says that its bytes came as datagrams."""
+"""A file of this name in a pass folder: the bytes came as datagrams, so frames may be out of order."""
 READ_BYTES = 1 << 20
 MAX_PLACE = 10**18
 """Places in a pass and times are smaller, and fit into 64 bits."""
@@ -44,7 +44,7 @@ _SNIFF_BYTES = 1 << 18
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """What is known to be published: `n_bytes` of the pass, and whether that is all and for good."""
+    """The checkpoint of a pass: `n_bytes` are published; `closed`: all of them are, and no broker can lose them."""
 
     n_bytes: int = 0
     closed: bool = False
@@ -76,10 +76,10 @@ class Tail:
 
 
 class PassFolder:
-    """One pass on disk; knows nothing but what is there."""
+    """One pass on disk. Keeps no state of its own: each answer is read from the folder."""
 
     has_all_files = True
-    """Whether a file that another says follows it is to be there."""
+    """Whether each file that another one announces has to be there."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -115,7 +115,7 @@ class PassFolder:
 
     @property
     def n_bytes_at_end(self) -> int:
-        """How many bytes the pass had when it was ended; UNKNOWN where that is not told."""
+        """Bytes of the pass when it ended; UNKNOWN where the file `ended` does not have them."""
         try:
             return _bounded(int((self.path / "ended").read_text("utf-8")), MAX_PLACE)
         except (OSError, ValueError):

@@ -63,7 +63,7 @@ def read_pass(path: Path, chunk_bytes: int = 1 << 20) -> Iterator[ByteBatch]:
 
 
 def size_of_pass(path: Path) -> int | None:
-    """Bytes of a pass; None where they cannot be told without reading: of pipes and packed files."""
+    """Bytes of a pass; None for pipes and packed files, whose size only reading shows."""
     if path.is_dir():
         return PassFolder(path).n_bytes()
     if not path.is_file() or compression(path):

@@ -25,7 +25,7 @@ def times_path(path: Path) -> Path:
 
 
 def read_times(path: Path) -> Marks:
-    """Offsets and receive times, left on disk until they are needed; empty where there is no such file.
+    """Offsets and receive times, int64[n] each, mapped from disk; empty where there is no such file.
 
     ConfigError for what is no such file.
     """

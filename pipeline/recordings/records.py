@@ -159,7 +159,7 @@ class RecordParser:
         return found
 
     def flush(self) -> list[Found]:
-        """The file ends here: what is left is no whole record."""
+        """End of the file: bytes that are left are damage."""
         if self._left:
             self._bad = self._bad or (self._at, "it ends inside a record")
         self._at += len(self._left)

@@ -50,10 +50,10 @@ def verify(path: Path) -> list[str]:
 
 
 def repair(path: Path, out: Path | None = None) -> tuple[Path, Path] | None:
-    """Write a damaged pass anew without what is damaged: where it is now, and where the original is.
+    """Write a damaged pass anew without its damaged bytes. Returns its folder and that of the original.
 
-    None, and nothing is changed, where nothing is damaged. Without `out` it takes the place of the original, which is
-    kept as a hidden folder beside. RunError where that cannot be done, or while a service has the folder.
+    Returns None and changes nothing where nothing is damaged. Without `out` the new pass takes the place of the
+    original, which is kept as a hidden folder beside. RunError where that cannot be done, or a service has the folder.
     """
     path = path.resolve()
     if not verify(path):
@@ -125,6 +125,6 @@ def _is_hidden(path: Path, folder: Path) -> bool:
 
 
 def damaged(folders: list[Path]) -> Iterator[tuple[Path, list[str]]]:
-    """Each pass with what is damaged in it."""
+    """Give each pass with its damaged places."""
     for path in pass_folders(folders):
         yield path, verify(path)

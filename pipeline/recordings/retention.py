@@ -30,7 +30,7 @@ def uptime_s() -> float:
 
 
 class Retention:
-    """The limits of one station, what it has told already, and what the clock did."""
+    """Limits of one station, with what was logged already and what the clock did."""
 
     def __init__(
         self, keep_bytes: int | None, keep_s: float | None, uptime: Callable[[], float] = uptime_s
@@ -44,7 +44,7 @@ class Retention:
         self._jumped_at: float | None = None
 
     def forget(self, passes: Sequence[PassFolder], now_ns: int) -> list[tuple[str, int]]:
-        """Delete what is beyond the limits, as far as it is committed for good: names and bytes."""
+        """Delete closed passes beyond the limits; gives their names and bytes."""
         if self._keep_bytes is None and self._keep_s is None:
             return []
         began = {one.name: self._begin_of(one) for one in passes}
@@ -114,7 +114,7 @@ def delete(folder: Path) -> None:
 
 
 def delete_rest(station: Path) -> None:
-    """Delete what is left of passes whose deletion was interrupted."""
+    """Delete the remains of passes whose deletion was interrupted."""
     for gone in station.glob(f".*{DELETED}"):
         shutil.rmtree(gone, ignore_errors=True)
 

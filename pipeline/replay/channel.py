@@ -20,7 +20,7 @@ class Channel(Generic[T]):
         await self._queue.put(item)
 
     async def close(self) -> None:
-        """Say that nothing follows; the receiver's loop ends after what is still here."""
+        """End the receiver's loop after the items that are still in the channel."""
         await self._queue.put(_END)
 
     async def __aiter__(self) -> AsyncIterator[T]:

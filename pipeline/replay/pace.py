@@ -45,9 +45,9 @@ class Pace(Protocol):
 
 
 def choose_pace(mission: Mission, batch: ByteBatch, rate_bits_per_s: float | None, *, merged: bool) -> Pace | None:
-    """Give the best pace for a recording that begins with `batch`; None where nothing tells its time.
+    """Give the best pace for a recording that begins with `batch`; None where nothing in it has a time.
 
-    `merged`: several recordings in turns, whose places say nothing about time.
+    `merged`: batches of several recordings, whose byte positions are no measure of time.
     """
     if rate_bits_per_s is not None:
         return RatePace(rate_bits_per_s)

@@ -280,6 +280,6 @@ def _cut(batch: ByteBatch, n_bytes: int) -> tuple[ByteBatch, ByteBatch]:
 
 
 def _total_bytes(passes: Sequence[Path]) -> int | None:
-    """None where it cannot be told without reading: pipes and packed files."""
+    """Bytes of all recordings; None where one is a pipe or packed, whose size only reading shows."""
     sizes = [size_of_pass(path) for path in passes]
     return None if None in sizes else sum(size for size in sizes if size)

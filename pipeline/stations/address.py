@@ -44,7 +44,7 @@ class Station:
 
     @property
     def authenticates(self) -> bool:
-        """Whether who connects must show a certificate."""
+        """Whether a peer must show a certificate."""
         return self.kind != "udp" and self.cert is not None and self.ca is not None
 
 
@@ -84,7 +84,7 @@ def read_station(text: str) -> Station:
 
 
 def _names(station: str, options: Mapping[str, str]) -> tuple[str, ...]:
-    """The common names in `who`; ConfigError where it names nobody or nothing would check it."""
+    """The common names in `who`. ConfigError where there is none, or no `ca` to check them by."""
     if "who" not in options:
         return ()
     names = tuple(part.strip() for part in options["who"].split(","))

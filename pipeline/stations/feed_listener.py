@@ -33,7 +33,7 @@ from .tcp import Arrival, TcpListener
 from .tcp_protocol import TcpReceiver
 
 MAX_ASKING = 16
-"""Connections that have not yet said who they are."""
+"""Connections whose first line has not come yet."""
 _HASHED_BYTES_PER_S = 20e6
 """A sender that computes a digest is expected to be at least this fast."""
 _QUIET_S = 60.0
@@ -85,7 +85,7 @@ class FeedListener(TcpListener):
             _write(self._feeding, f"recorded {n_bytes}")
 
     def _opened(self, connection: TcpReceiver) -> None:
-        """A connection counts once it has said who it is: one that says nothing interrupts no sender."""
+        """Admit a connection once its first line has come: one that sends nothing interrupts no sender."""
         if len(self._asking) >= MAX_ASKING:
             next(iter(self._asking)).cancel()
         task = asyncio.create_task(self._admit(connection), name=f"admit {self._station.name}")
@@ -215,7 +215,7 @@ def _write(connection: TcpReceiver, line: str) -> None:
 
 
 async def _closed(connection: TcpReceiver) -> None:
-    """Close once the other side has read what was written, or does not care to."""
+    """Close once the peer has read what was written, or after a timeout."""
     connection.close()
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(HELLO_S):

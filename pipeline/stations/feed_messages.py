@@ -25,7 +25,7 @@ from ..model.batches import ByteBatch
 HELLO_S = 10.0
 """Longest silence before an answer."""
 WAIT_S = 2.0
-"""A receiver that still reads its recordings says so this often."""
+"""Interval of `wait` lines while the receiver reads its recordings, in seconds."""
 HEAD_BYTES = 4096
 MAX_LINE_BYTES = 500
 NAME = r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,99}"

@@ -61,7 +61,7 @@ class GrowingFile:
                 os.close(file)
 
     def recorded(self, n_bytes: int) -> None:
-        """No-op: the writer of a file does not ask what is recorded."""
+        """No-op: nobody to report to."""
 
     async def _follow(self, file: int) -> AsyncIterator[Arrival]:
         """Read one file; ends when another file has its name, or when its content was replaced."""

@@ -22,7 +22,7 @@ from ..model.errors import RunError
 from ..system.files import whole_file
 
 HEAD_BYTES = 4096
-"""How many bytes of a file's beginning tell its content; fewer while the file is shorter."""
+"""Length of a file's beginning that identifies its content; fewer bytes while the file is shorter."""
 MAX_FILES = 256
 """Identities that are kept: more than a rotation has files."""
 MAX_NAME = 60

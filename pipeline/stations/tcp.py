@@ -25,7 +25,7 @@ from .address import Station, tls_of
 from .tcp_protocol import TcpReceiver, listen
 
 TAKEOVER_S = 5.0
-"""Silence after which a connection gives way to another that sends."""
+"""A connection that was silent for so long is replaced by another one that sends."""
 MAX_CANDIDATES = 8
 PEEK_BYTES = 1 << 16
 LOOK_S = 0.25
@@ -59,11 +59,11 @@ class Source(Protocol):
     n_lost: int
 
     def arrivals(self) -> AsyncIterator[Arrival]:
-        """What comes in, as long as anything can."""
+        """Give arrivals until the source ends; sockets never end."""
         ...
 
     def recorded(self, n_bytes: int) -> None:
-        """So many bytes of the open pass are on disk."""
+        """Report to the sender that `n_bytes` of the open pass are on disk."""
 
 
 def now_one(piece: bytes | memoryview) -> Arrival:
@@ -121,7 +121,7 @@ class TcpListener:
         return n_refused(self._tls)
 
     def recorded(self, n_bytes: int) -> None:
-        """No-op: TCP stations do not ask what is recorded."""
+        """No-op: TCP stations do not request the recorded position."""
 
     def _opened(self, connection: TcpReceiver) -> None:
         """A connection is open: read it if there is no other, else decide by what it sends."""
@@ -154,7 +154,7 @@ class TcpListener:
             self._replace(connection)
 
     def _gives_way(self, octets: bytes) -> bool:
-        """Whether the connection that is read gives way to one that has sent `octets` so far."""
+        """Whether the connection that is read is to be replaced by one that has sent `octets` so far."""
         if self._connection is None:
             return True
         silent_s = asyncio.get_running_loop().time() - self._heard_at
@@ -230,7 +230,7 @@ class TcpClient:
             await backoff.wait()
 
     def recorded(self, n_bytes: int) -> None:
-        """A station does not ask."""
+        """No-op: TCP stations do not request the recorded position."""
 
 
 async def _dial(station: Station, tls: ssl.SSLContext | None) -> TcpReceiver:

@@ -23,7 +23,7 @@ BUSY_BYTES, GATHER_S = 1 << 15, 0.02
 
 
 class TcpReceiver(asyncio.BufferedProtocol):
-    """A connection, from `connection_made` on; `opened` is told of it then. One task reads."""
+    """A connection; `opened` is called with it once it is made. One task reads."""
 
     def __init__(self, opened: Callable[[TcpReceiver], None] = lambda _: None) -> None:
         self._opened = opened

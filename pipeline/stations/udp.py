@@ -27,7 +27,7 @@ _log = structlog.get_logger("station")
 
 @dataclass(slots=True)
 class OddSize:
-    """Datagrams of one unexpected size, and how many of them hold no frame that could be told."""
+    """Datagrams of one unexpected size, and how many of them hold no recognisable frame."""
 
     n: int = 0
     n_unused: int = 0
@@ -81,7 +81,7 @@ class UdpListener:
             sock.close()
 
     def recorded(self, n_bytes: int) -> None:
-        """Nobody to tell."""
+        """No-op: UDP has no way back to the sender."""
 
     def _open(self) -> socket.socket:
         family = socket.AF_INET6 if ":" in self._station.host else socket.AF_INET
@@ -115,8 +115,9 @@ class UdpListener:
             self._waiting.put_nowait(found)
 
     def _drain(self, sock: socket.socket) -> Arrival:
-        """What has come, up to a limit that keeps the loop answering; one datagram only after a rest, since to be told
-        that there is no second one takes as long as to read the first.
+        """Read waiting datagrams, at most MOST_AT_ONCE, so that the loop keeps answering.
+
+        After a pause only one: a second system call, which finds nothing, costs as much as the first.
         """
         pieces: list[bytes] = []
         received_ns: list[int] = []

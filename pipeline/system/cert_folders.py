@@ -21,9 +21,9 @@ from .tls import BROKER
 
 AUTHORITY = "authority"
 RENEW_DAYS = 30.0
-"""What holds for less than this is made anew."""
+"""Certificates that are valid for less than this are made anew."""
 _GROUP_READS = 0o640
-"""The broker runs as another user, in the group of who makes the keys."""
+"""Mode of files that the broker reads: it runs as another user, in the same group."""
 
 
 def keep_certificates(

@@ -90,7 +90,7 @@ def whole_path(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def whole_folder(path: Path) -> Iterator[Path]:
-    """As `whole_path`, for a folder that is a file to those who open it. One that stood there before is replaced."""
+    """As `whole_path`, for a folder that readers open as one file (Zarr). An earlier one is replaced."""
     if path.exists() and not path.is_dir():
         raise RunError(f"cannot write {path}: a file of that name is there")
     try:

@@ -14,7 +14,7 @@ _N_SAMPLES, _SAMPLE_BYTES = 64, 16 << 10
 
 
 def content_digest(recording: Path) -> str | None:
-    """Digest of a recording, of packed ones as they are; None for standard input and what is no file.
+    """Digest of a recording, of packed ones as they are; None for standard input and other paths that are no file.
 
     A folder as `ingest` fills it: of its `.raw` files in order. Raises OSError where a file cannot be read.
     """

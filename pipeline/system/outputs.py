@@ -20,7 +20,7 @@ SIDE_ENDINGS = (".times", ".truth.json", ".truth.npz")
 _PACKED = frozenset({".gz", ".bz2", ".zst"})
 _STANDARD = "-"
 IsOwn = Callable[[Path], bool]
-"""Whether a file that is there was made by the same command for the same thing, so that it may be made anew."""
+"""Whether an existing file was made by the same command from the same input, so that it may be replaced."""
 
 
 def base_name(recording: Path) -> str:
@@ -34,7 +34,7 @@ def is_simulated(recording: Path) -> bool:
 
 
 def never_own(_path: Path) -> bool:
-    """For files that do not tell who made them."""
+    """For kinds of files that have no mark of their origin."""
     return False
 
 
@@ -83,7 +83,7 @@ def check_replace(
 
 @contextmanager
 def locked_folder(folder: Path) -> Iterator[None]:
-    """Have a folder, made where it is missing, for this process alone. ConfigError where another process has it."""
+    """Lock a folder, made where it is missing, while the block runs. ConfigError where another process has it."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         number = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

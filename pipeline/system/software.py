@@ -25,7 +25,7 @@ def software() -> str:
 
 
 def to_install(extra: str) -> str:
-    """The command that installs the libraries of an extra, for a clone and for what is installed: it names them."""
+    """The command that installs the libraries of an extra by their names, for a clone and for an installed package."""
     try:
         found = [line.partition(";") for line in requires(NAME) or ()]
     except PackageNotFoundError:

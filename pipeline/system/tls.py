@@ -13,7 +13,7 @@ import structlog
 from ..model.errors import ConfigError
 
 HANDSHAKE_S = 10.0
-"""For a handshake; who is slower is not served."""
+"""Time limit of a handshake."""
 LAB_AUTHORITY = "downlink lab authority"
 """The issuer of what `downlink certs` makes."""
 BROKER = "broker"
@@ -22,7 +22,7 @@ _log = structlog.get_logger("station")
 
 
 def options(context: ssl.SSLContext | None) -> dict[str, Any]:
-    """What asyncio is told of TLS where it connects or listens; None is without."""
+    """Keyword arguments of asyncio for a connection or listener with TLS; without it for None."""
     return {"ssl": context, "ssl_handshake_timeout": HANDSHAKE_S if context else None}
 
 
