@@ -138,7 +138,7 @@ async def history(
     from .history import History, Keep  # noqa: PLC0415 - an optional extra
 
     meters = HistoryMeters()
-    _check_doors(common)
+    _check_listeners(common)
     with own_folder(folder):
         ids = ClientIds(folder)
         async with _connected(common, ids, "history", "history", remember_s=0) as publisher:
