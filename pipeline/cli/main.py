@@ -17,6 +17,7 @@ from . import detect as cli_detect
 from . import dictionary as cli_dictionary
 from . import history as cli_history
 from . import look as cli_look
+from . import mission as cli_mission
 from . import passes as cli_passes
 from . import recordings as cli_recordings
 from . import services as cli_services
@@ -46,6 +47,7 @@ for room in (
     cli_archive,
     cli_recordings,
     cli_dictionary,
+    cli_mission,
     cli_history,
 ):
     cli.add_typer(room.commands)

@@ -36,7 +36,7 @@ MADE = {
 PAGES = sorted(str(path.relative_to(DOCS)) for path in DOCS.rglob("*.md"))
 ELSEWHERE = {
     "dictionary.md": "tests/dictionary/test_documentation.py",
-    "missions.md": "tests/mission/test_packages.py",
+    "missions.md": "tests/supply/test_scaffold.py",
     "instruments/add-your-own.md": "tests/missions/zhurong/instruments/test_add_your_own.py",
 }
 WRITTEN = [name for name in PAGES if name not in MADE and name not in ELSEWHERE]

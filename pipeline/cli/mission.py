@@ -1,0 +1,46 @@
+"""Mission packages on the command line: `mission new`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import err
+from .start import loading
+
+mission = typer.Typer(
+    help="""Mission packages: begin one of your own.
+
+    Example: downlink mission new mysat
+    """,
+    no_args_is_help=True,
+)
+commands = typer.Typer()
+commands.add_typer(mission, name="mission")
+
+
+@mission.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="Of the mission: the first level of its topics.")],
+    xtce: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="FILE", help="Its dictionary, once for each file; an example without."),
+    ] = None,
+    out_folder: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="A new folder; ./NAME without.")
+    ] = None,
+) -> None:
+    """Write a mission package that installs and runs: an instrument, its calibration, product kind, tab and test.
+
+    Example: downlink mission new mysat --xtce telemetry.xml
+    """
+    with loading():
+        from ..commands.scaffold.package import new_package
+    folder = out_folder or Path(name)
+    files = new_package(name, folder, xtce or [])
+    err.print(f"{folder}: {len(files)} files", soft_wrap=True)
+    for line in (f"pip install -e {folder}", f"downlink check {name}"):
+        err.print(f"  {line}", soft_wrap=True)
+    err.print(f"  downlink replay {folder / 'first.packets'} --mission {name}", soft_wrap=True)

@@ -1,0 +1,142 @@
+"""Write a new mission package: one instrument with its calibration, kind, look and test, over XTCE files or an example.
+
+In: a name, and XTCE files. Out: a folder that pip installs, and a few packets to try it with. Of XTCE files the
+instrument reads the first container that has a number.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+
+import numpy as np
+
+from ...conversion.formats import read_definition
+from ...conversion.packets import make_packets
+from ...dictionary.compile.plan import Plan, compile_plan
+from ...dictionary.examples import example_rows
+from ...mission.schema import TOPIC_LEVEL
+from ...model.errors import ConfigError
+from ...system.files import whole_file
+from . import texts
+
+N_PACKETS = 60
+_APID = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What the instrument reads, and packets of it."""
+
+    container: str
+    parameter: str
+    unit: str
+    packets: bytes
+
+
+def new_package(name: str, folder: Path, xtce: Sequence[Path]) -> list[Path]:
+    """Write the package into a folder that is not there yet; give its files. ConfigError where it cannot be."""
+    if not re.fullmatch(TOPIC_LEVEL, name):
+        raise ConfigError(
+            f"'{name}' is no name of a mission: lower-case letters, digits, '_', '-' and '.', a letter or digit first"
+        )
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError(f"{folder} is there already: name another folder with --out")
+    slug = re.sub(r"[^a-z0-9]+", "-", name).strip("-")
+    module = f"downlink_{slug.replace('-', '_')}"
+    source = _of_xtce(xtce) if xtce else _example()
+    instrument = "detector" if not xtce else _identifier(source.container)
+    words = {
+        "name": name,
+        "slug": slug,
+        "module": module,
+        "instrument": instrument,
+        "class": "".join(part.capitalize() for part in instrument.split("_")),
+        "title": instrument.replace("_", " ").capitalize(),
+        "container": source.container,
+        "parameter": source.parameter,
+        "unit": source.unit,
+        "system": slug.replace("-", "_"),
+        "clock": texts.CLOCK if not xtce else "",
+        "xtce": json.dumps([path.name for path in xtce] or ["telemetry.xml"]),
+        "dictionary_files": ", ".join(f"`{module}/{path.name}`" for path in xtce) or f"`{module}/telemetry.xml`",
+    }
+    files: dict[str, bytes] = {
+        path: Template(text).substitute(words).encode()
+        for path, text in _texts(module, instrument, bool(xtce)).items()
+    }
+    files |= {f"{module}/{path.name}": path.read_bytes() for path in xtce}
+    files |= {f"{module}/{instrument}/__init__.py": b"", "first.packets": source.packets}
+    return [_write(folder / path, content) for path, content in files.items()]
+
+
+def _texts(module: str, instrument: str, has_xtce: bool) -> dict[str, str]:
+    found = {
+        "pyproject.toml": texts.PYPROJECT,
+        "README.md": texts.README,
+        f"{module}/__init__.py": texts.INIT,
+        f"{module}/mission.toml": texts.MISSION,
+        f"{module}/{instrument}/kinds.py": texts.KINDS,
+        f"{module}/{instrument}/{instrument}.py": texts.INSTRUMENT,
+        f"{module}/{instrument}/calibration.toml": texts.CALIBRATION,
+        f"tests/test_{instrument}.py": texts.TEST,
+    }
+    return found if has_xtce else found | {f"{module}/telemetry.xml": texts.TELEMETRY}
+
+
+def _write(path: Path, content: bytes) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as file:
+        file.write(content)
+    return path
+
+
+def _example() -> Source:
+    """A packet a second, of counts that rise and fall."""
+    counts = np.rint(100 + 50 * np.sin(np.arange(N_PACKETS) / 5)).astype(int).tolist()
+    packets = b"".join(
+        (0x0800 | _APID).to_bytes(2, "big")
+        + (0xC000 | second).to_bytes(2, "big")
+        + (5).to_bytes(2, "big")
+        + second.to_bytes(4, "big")
+        + count.to_bytes(2, "big")
+        for second, count in enumerate(counts)
+    )
+    return Source("DETECTOR", "COUNTS", "V", packets)
+
+
+def _of_xtce(paths: Sequence[Path]) -> Source:
+    """The first container with a number that is no field of the primary header, and packets of all containers."""
+    for path in paths:
+        if not path.is_file():
+            raise ConfigError(f"{path}: there is no such file")
+    if len({path.name for path in paths}) < len(paths):
+        raise ConfigError("two of the XTCE files have the same name")
+    dictionary = read_definition(list(paths)).dictionary
+    plan = compile_plan(dictionary, None)
+    made = make_packets(dictionary, plan, N_PACKETS, 0)
+    shared = _shared_columns(plan)
+    for node, rows in example_rows(plan):
+        if rows is None or node.key not in made.containers:
+            continue
+        for name, column in rows.columns.items():
+            is_number = isinstance(column, np.ndarray) and column.ndim == 1 and column.dtype.kind in "iuf"
+            if is_number and name not in shared:
+                unit = rows.units.get(name, "") or "1"
+                return Source(node.key, name, unit.replace('"', ""), b"".join(made.packets))
+    raise ConfigError(f"{', '.join(map(str, paths))}: no container has a number that an instrument could read")
+
+
+def _shared_columns(plan: Plan) -> frozenset[str]:
+    """Columns that every container has, such as the fields of the primary header; none where there is one container."""
+    columns = [frozenset(rows.columns) for _, rows in example_rows(plan) if rows is not None]
+    return frozenset.intersection(*columns) if len(columns) > 1 else frozenset()
+
+
+def _identifier(container: str) -> str:
+    word = re.sub(r"[^a-z0-9]+", "_", container.lower()).strip("_")
+    return word if word and not word[0].isdigit() else f"instrument_{word}".strip("_")
