@@ -7,6 +7,7 @@ where a file cannot be read.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +16,7 @@ from typing import Any
 
 from ..dictionary.csv.reader import read_csv, read_csv_files
 from ..dictionary.model.definitions import Dictionary
+from ..dictionary.model.notices import Notice
 from ..dictionary.xtce.reader import Source, read_sources
 from ..model.errors import ConfigError, Problem
 from .toml_lines import read_limited
@@ -22,6 +24,8 @@ from .toml_lines import read_limited
 MAX_FILE_BYTES = 64 << 20
 MAX_LIST_BYTES = 1 << 20
 MAX_FILES = 4096
+_CONTAINER = re.compile(rb"<(?:\w+:)?SequenceContainer\b[^>]*?\bname\s*=\s*[\"']([^\"']+)")
+_BASE = re.compile(rb"<(?:\w+:)?BaseContainer\b[^>]*?\bcontainerRef\s*=\s*[\"']([^\"']+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,29 @@ def xtce_sources(paths: Sequence[Path], included: list[Source] | None = None) ->
             raise ConfigError([Problem(f"more than {MAX_FILES} files", str(path))])
     load = partial(_load, included if included is not None else [])
     return [replace(each, load=load) for each in found]
+
+
+def known_extensions(paths: Sequence[Path], extensions: Sequence[Path]) -> tuple[list[Path], list[Notice]]:
+    """Which XTCE files of instruments extend containers that the mission's files have, and a notice for each other one.
+
+    A mission may bring the dictionaries of some of its instruments alone, or of another version.
+    """
+    if not extensions:
+        return [], []
+    texts = {path: read_limited(path, MAX_FILE_BYTES) for path in extensions}
+    known = {name for text in (*texts.values(), *(each.document for each in xtce_sources(paths)))
+             for name in _CONTAINER.findall(text)}  # fmt: skip
+    usable, notices = list[Path](), list[Notice]()
+    for path, text in texts.items():
+        missing = {base for base in _BASE.findall(text) if base.rpartition(b"/")[2] not in known}
+        if missing:
+            words = ", ".join(sorted(base.decode("utf-8", "replace") for base in missing))
+            notices.append(
+                Notice(f"is left out: it extends {words}, which the dictionary does not have", str(path))
+            )
+        else:
+            usable.append(path)
+    return usable, notices
 
 
 def _load(included: list[Source], file: str, reference: str) -> tuple[str, bytes] | None:

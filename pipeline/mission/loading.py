@@ -32,7 +32,7 @@ from ..products.context import Descriptions, Site
 from ..products.instrument import Instrument
 from ..products.kinds import ProductKind
 from ..system.software import software
-from .dictionary_files import ReaderOptions, load_csv
+from .dictionary_files import ReaderOptions, known_extensions, load_csv
 from .instruments import MissionInstruments, resolve_instruments
 from .known_plans import KNOWN_PLANS
 from .packages import InstalledPackage, find_package, package_names
@@ -278,8 +278,7 @@ def _clock(clock: ClockTable | None, plan: Plan | None, tell: Tell) -> tuple[int
     """Epoch (Unix ns) and terms of the onboard time."""
     if clock is None:
         return 0, ()
-    clocks = enumerate([clock.terms, *clock.alternatives])
-    terms = tuple(TimeTerm(term.parameter, term.unit_ns, k) for k, terms in clocks for term in terms)
+    terms = _time_terms(clock, plan)
     try:
         if plan:
             Decoder(plan, terms)
@@ -293,6 +292,18 @@ def _clock(clock: ClockTable | None, plan: Plan | None, tell: Tell) -> tuple[int
         return 0, terms
     aware = epoch if epoch.tzinfo else epoch.replace(tzinfo=UTC)
     return int(aware.timestamp()) * 1_000_000_000 + aware.microsecond * 1000, terms
+
+
+def _time_terms(clock: ClockTable, plan: Plan | None) -> tuple[TimeTerm, ...]:
+    """The terms of each sum. One is left out where the dictionary has none of its parameters, but has another sum's:
+    a mission may bring the dictionaries of some of its instruments alone.
+    """
+    sums = [*enumerate([clock.terms, *clock.alternatives])]
+    if plan:
+        names = {name for node in plan.walk() for _, name in node.columns}
+        known = [(k, terms) for k, terms in sums if any(term.parameter in names for term in terms)]
+        sums = known or sums
+    return tuple(TimeTerm(term.parameter, term.unit_ns, k) for k, terms in sums for term in terms)
 
 
 def _correlated(
@@ -345,8 +356,11 @@ def _dictionary(
         if not settings.csv:
             names = [settings.xtce] if isinstance(settings.xtce, str) else settings.xtce or []
             reader = ReaderOptions(settings.strict, settings.leading_size == "bits", settings.root or ())
-            files += (named := [*(place(folder, name) for name in names), *more])
-            return KNOWN_PLANS.load(named, reader, files)
+            named = [place(folder, name) for name in names]
+            usable, notices = known_extensions(named, more)
+            files += (named := [*named, *usable])
+            plan, digest = KNOWN_PLANS.load(named, reader, files)
+            return (replace(plan, notices=(*plan.notices, *notices)) if notices else plan), digest
         files.append(place(folder, settings.csv or ""))
         dictionary, digest = load_csv(files[-1])
         return compile_plan(dictionary, settings.root), digest

@@ -215,7 +215,7 @@ class ClockTable(Strict):
     correlation: Annotated[str, Field(min_length=1)] | None = None
     """The file that tells UTC by onboard counts; epoch plus count without it."""
     alternatives: Annotated[list[Annotated[list[TimeTermTable], Field(min_length=1)]], Field(max_length=16)] = []
-    """Other sums, for containers that have other parameters."""
+    """Other sums, for containers that have other parameters. A sum of which the dictionary has none is left out."""
     counts_leap_seconds: bool = False
     """Whether the clock counts leap seconds, as TAI and GPS time do: UTC is then less by those since the epoch."""
 

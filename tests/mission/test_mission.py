@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from downlink_pipeline.mission.dictionary_files import known_extensions
 from downlink_pipeline.mission.loading import find_mission, load_mission
 from downlink_pipeline.model.errors import ConfigError
 from downlink_pipeline.processing.chain import ProcessingChain
@@ -236,3 +237,51 @@ def test_a_clock_may_count_leap_seconds(folder) -> None:
     mission = load_mission(str(folder))
     week_2200 = np.array([2200 * 604_800 * 10**9])  # 2022-03-06T00:00:00 GPS
     assert mission.utc_ns(["T"], week_2200)[0] == np.datetime64("2022-03-05T23:59:42", "ns").astype(np.int64)
+
+
+SYSTEM = """<SpaceSystem xmlns="http://www.omg.org/spec/XTCE/20180204" name="{name}"><TelemetryMetaData>
+<ParameterTypeSet>
+<IntegerParameterType name="U8"><IntegerDataEncoding sizeInBits="8"/></IntegerParameterType></ParameterTypeSet>
+<ParameterSet><Parameter name="{parameter}" parameterTypeRef="U8"/></ParameterSet><ContainerSet>
+<SequenceContainer name="{name}_PACKET"><EntryList><ParameterRefEntry parameterRef="{parameter}"/></EntryList>{base}
+</SequenceContainer></ContainerSet></TelemetryMetaData></SpaceSystem>"""
+
+
+@pytest.fixture
+def extensions(tmp_path: Path) -> tuple[Path, list[Path]]:
+    """A dictionary, and two files of instruments: one extends it, the other what it does not have."""
+    (tmp_path / "a.xml").write_text(SYSTEM.format(name="A", parameter="T", base=""))
+    for name, of in (("B", "/A/A_PACKET"), ("C", "/Z/Z_PACKET")):
+        base = f'<BaseContainer containerRef="{of}"/>'
+        (tmp_path / f"{name}.xml").write_text(SYSTEM.format(name=name, parameter=f"{name}_T", base=base))
+    return tmp_path / "a.xml", [tmp_path / "B.xml", tmp_path / "C.xml"]
+
+
+def test_xtce_of_an_instrument_is_read_where_the_dictionary_has_what_it_extends(extensions) -> None:
+    dictionary, files = extensions
+    usable, notices = known_extensions([dictionary], files)
+    assert usable == files[:1]
+    assert [str(one) for one in notices] == [
+        f"{files[1]}: is left out: it extends /Z/Z_PACKET, which the dictionary does not have"
+    ]
+
+
+@pytest.mark.usefixtures("extensions")
+def test_sums_of_other_dictionaries_are_left_out_of_the_clock(folder) -> None:
+    clock = '[clock]\nepoch = "1980-01-06T00:00:00Z"\nterms = [{ parameter = "X", unit_ns = 1 }]\n'
+    clock += 'alternatives = [[{ parameter = "T", unit_ns = 1 }]]\n'
+    (folder / "mission.toml").write_text(f'{FRAMES}\n[dictionary]\nxtce = "a.xml"\n{clock}')
+    assert [term.parameter for term in load_mission(str(folder)).time_terms] == ["T"]
+
+
+@pytest.mark.usefixtures("extensions")
+def test_a_clock_of_no_parameter_of_the_dictionary_is_refused(folder) -> None:
+    clock = '[clock]\nepoch = "1980-01-06T00:00:00Z"\nterms = [{ parameter = "X", unit_ns = 1 }]\n'
+    assert problems(folder, f'{FRAMES}\n[dictionary]\nxtce = "a.xml"\n{clock}')[0][1] == "clock.terms"
+
+
+@pytest.mark.usefixtures("extensions")
+def test_a_clock_of_which_one_parameter_is_unknown_is_refused(folder) -> None:
+    terms = '[{ parameter = "T", unit_ns = 1 }, { parameter = "X", unit_ns = 1 }]'
+    clock = f'[clock]\nepoch = "1980-01-06T00:00:00Z"\nterms = {terms}\n'
+    assert problems(folder, f'{FRAMES}\n[dictionary]\nxtce = "a.xml"\n{clock}')[0][1] == "clock.terms"

@@ -25,12 +25,7 @@ SWEEP = ProductKind(
             )
             for name, words in _DETECTORS.items()
         },
-        "analyser_level": (
-            "u2",
-            "row packet=12",
-            "count",
-            "of the analyser's voltage in the last step of each packet",
-        ),
+        "analyser_v": ("f8", "row packet=12", "V", "commanded to the analyser in the last step of each packet"),
         "plan_id": ("u1", "row", "1", "of the sweep"),
         "sweep_table": ("u1", "row", "1", "of the sweep"),
         "mode": ("U", "row", "", "LVENG, LVSCI, HVENG or HVSCI"),
@@ -72,13 +67,10 @@ MONITORS: dict[str, tuple[str, str, str]] = {
 STATES: dict[str, tuple[str, str]] = {
     "commands_executed": ("CMDEXE", "since the start, modulo 256"),
     "commands_rejected": ("CMDRJCT", "since the start, modulo 256"),
-    "last_opcode": ("LAST_OPCODE", "of the last command"),
     "software_revision": ("SWP_REV", ""),
-    "plan_id": ("PLAN_ID_HK", "in use"),
+    "plan_id": ("PLAN_ID", "in use"),
     "sweep_id": ("SWEEP_ID", "in use"),
     "missed_pps": ("MISSED_PPS_CNT", "seconds without a pulse of the spacecraft, at most 3"),
-    "high_voltage_plug": ("HV_PGSAFE_ST", "5: enabled, 10: safe, 11: disabled"),
-    "high_voltage_armed": ("HV_ARM_ST", "5: enabled, 2: disabled"),
 }
 EXTENDED = frozenset(name for name in MONITORS if name.startswith(("analyser_plus", "analyser_minus")))
 """Those of packets of 84 bytes."""
