@@ -50,6 +50,8 @@ class PassImport:
         self._flush_bytes = flush_bytes
         self._batch, self._raw = Batch(), Batch()
         self._moves: Moves = []
+        self._minutes: dict[str, Any] = {}
+        """Summaries of the files of rows, by path."""
         self._untimed: Counter[tuple[str, str]] = Counter()
 
     def add(self, product: Product, packets: PacketFields | None = None) -> None:
@@ -97,11 +99,12 @@ class PassImport:
             record.written = now_text()
             storage.commit(Commit([*old.moves, *self._moves, stage_pass(storage, record)], old.removes))
             touched = {*record.dates, *(before.dates if before else [])}
-            _summarise(storage, touched)
+            _summarise(storage, touched, self._minutes)
         return record
 
     def _write(self, batch: Batch, root: str) -> None:
-        moves, _ = stage(self._storage, batch.entries.values(), root, but_pass=self._record.name)
+        minutes = self._minutes if root == ROWS else None
+        moves, _ = stage(self._storage, batch.entries.values(), root, but_pass=self._record.name, summaries=minutes)
         self._moves += moves
         batch.entries.clear()
         batch.n_bytes = 0
@@ -225,9 +228,11 @@ def maintain(storage: Storage, touched: Iterable[tuple[str, str]]) -> None:
         raise
 
 
-def _summarise(storage: Storage, touched: Iterable[tuple[str, str]]) -> None:
+def _summarise(
+    storage: Storage, touched: Iterable[tuple[str, str]], known: Mapping[str, Any] | None = None
+) -> None:
     by_kind: dict[str, list[str]] = defaultdict(list)
     for folder, date in touched:
         by_kind[folder].append(date)
     for folder, dates in by_kind.items():
-        update_summaries(storage, folder, dates)
+        update_summaries(storage, folder, dates, known)

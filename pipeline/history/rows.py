@@ -21,7 +21,7 @@ from pyarrow import ArrowException, parquet
 from .names import FIXED, REPLACED, ROWS, Part
 from .passes import all_passes
 from .storage import Storage
-from .writer import axis_ns
+from .tables import axis_ns
 
 _NS = pa.timestamp("ns", tz="UTC")
 _RETRIES = 4

@@ -30,6 +30,7 @@ _OF_DUCKDB = frozenset({"information_schema", "pg_catalog"})
 _LOCKED = (
     "set enable_external_access = false",
     "set python_enable_replacements = false",
+    "set TimeZone = 'UTC'",
     "set autoinstall_known_extensions = false",
     "set autoload_known_extensions = false",
     "set allow_community_extensions = false",

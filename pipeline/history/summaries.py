@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,12 @@ from ..model.batches import DOUBTFUL, NO_TIME
 from .names import DAY_NS, FIXED, NO_DATE, ROWS, SUMMARIES, Part, partition
 from .rows import RowReader
 from .storage import Storage
-from .writer import axis_ns
+from .tables import axis_ns
 
 Array = NDArray[Any]
 _NS = pa.timestamp("ns", tz="UTC")
 _COVERS = b"covers"
+MINUTE_NS = 60 * 10**9
 COMMON = ("time", "stream", "n_rows", "n_doubtful", "quality")
 
 
@@ -218,8 +220,13 @@ def read_summary(
         return pa.table({}), {}
 
 
-def update_summaries(storage: Storage, folder: str, dates: Iterable[str]) -> None:
-    """Make the summaries of these dates anew from their rows, if they are behind. Another writer may do the same."""
+def update_summaries(
+    storage: Storage, folder: str, dates: Iterable[str], known: Mapping[str, pa.Table] | None = None
+) -> None:
+    """Make the summaries of these dates anew from their rows, if they are behind. Another writer may do the same.
+
+    `known`: minutes of files of rows by their path, so that these need not be read.
+    """
     reader = RowReader(storage)
     by_month: dict[str, list[tuple[str, str, pa.Table]]] = {}
     for date in sorted({*dates} - {NO_DATE}):
@@ -230,13 +237,24 @@ def update_summaries(storage: Storage, folder: str, dates: Iterable[str]) -> Non
         path = summary_path("minutes", folder, date)
         if read_summary(storage, path, ())[1].get(date) == covers:
             continue
-        minutes = summary_of(reader.read_parts(parts), SUMMARIES["minutes"] * 10**9)
+        minutes = _joined(parts, known or {})
+        if minutes is None:
+            minutes = summary_of(reader.read_parts(parts), MINUTE_NS)
         if minutes.num_columns:
             _write(storage, path, minutes, {date: covers})
             by_month.setdefault(date[:7], []).append((date, covers, minutes))
     for found in by_month.values():
         _replace_dates(storage, "hours", folder, found)
         _replace_dates(storage, "days", folder, found)
+
+
+def _joined(parts: Sequence[Part], known: Mapping[str, pa.Table]) -> pa.Table | None:
+    """Minutes of files of one schema that follow each other in time, if all of them are known."""
+    ordered = sorted(parts, key=lambda part: part.first)
+    in_turn = all(one.last < other.first for one, other in pairwise(ordered))
+    if not in_turn or len({part.schema for part in parts}) > 1 or any(part.path not in known for part in parts):
+        return None
+    return coarser(pa.concat_tables([known[part.path] for part in ordered], promote_options="permissive"), 60)
 
 
 def _replace_dates(storage: Storage, level: str, folder: str, found: Sequence[tuple[str, str, pa.Table]]) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..model.batches import GENERIC_INSTRUMENT, NO_TIME, Product
@@ -261,3 +262,9 @@ def merged(tables: Mapping[Any, pa.Table] | Sequence[pa.Table]) -> pa.Table:
     """Tables of one schema as one."""
     found = list(tables.values()) if isinstance(tables, Mapping) else list(tables)
     return found[0] if len(found) == 1 else pa.concat_tables(found).unify_dictionaries()
+
+
+def axis_ns(table: pa.Table) -> Array:
+    """What rows are ordered by: time, else receive time, else NO_TIME; int64[n]."""
+    axis = pc.coalesce(table["time"], table["received"]).cast(pa.int64())
+    return np.asarray(pc.fill_null(axis, NO_TIME).to_numpy())

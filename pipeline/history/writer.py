@@ -22,18 +22,13 @@ from pyarrow import ArrowException, parquet
 from ..model.batches import NO_TIME
 from .names import DAY_NS, RAW, REPLACED, ROWS, Part, date_of, encoded, part_name, partition
 from .storage import Commit, Storage
-from .tables import Entry, form_key, merged, table_of
+from .summaries import MINUTE_NS, summary_of
+from .tables import Entry, axis_ns, form_key, merged, table_of
 
 ROW_GROUP_ROWS, ROW_GROUP_BYTES = 1 << 16, 64 << 20
 _DELTA = {"time": "DELTA_BINARY_PACKED", "onboard_ns": "DELTA_BINARY_PACKED", "received": "DELTA_BINARY_PACKED"}
 _WITH_STATISTICS = ["time", "onboard_ns", "received", "quality", "apid"]
 Moves = list[tuple[str, str]]
-
-
-def axis_ns(table: pa.Table) -> np.ndarray[Any, np.dtype[np.int64]]:
-    """What rows are ordered by: time, else receive time, else NO_TIME; int64[n]."""
-    axis = pc.coalesce(table["time"], table["received"]).cast(pa.int64())
-    return np.asarray(pc.fill_null(axis, NO_TIME).to_numpy())
 
 
 def schema_digest(schema: pa.Schema) -> str:
@@ -60,8 +55,13 @@ def write_parquet(file: Any, table: pa.Table) -> None:
         writer.write_table(table, row_group_size=rows)
 
 
-def stage_table(storage: Storage, root: str, folder: str, table: pa.Table) -> Moves:
-    """Write a table as hidden files, one for each date, sorted; gives the moves that commit them."""
+def stage_table(
+    storage: Storage, root: str, folder: str, table: pa.Table, summaries: dict[str, pa.Table] | None = None
+) -> Moves:
+    """Write a table as hidden files, one for each date, sorted; gives the moves that commit them.
+
+    `summaries`: gets the minutes of each file by its path.
+    """
     axis = axis_ns(table)
     days = np.where(axis == NO_TIME, NO_TIME, axis // DAY_NS)
     order = np.lexsort((axis, days)) if np.any(axis[1:] < axis[:-1]) else None
@@ -76,6 +76,8 @@ def stage_table(storage: Storage, root: str, folder: str, table: pa.Table) -> Mo
         times = "t" if not n_without else "n" if n_without == len(piece) else "m"
         name = part_name(int(axis[first]), int(axis[last - 1]), len(piece), times, digest)
         path = f"{partition(root, folder, date_of(int(axis[first])))}/{name}"
+        if summaries is not None and axis[first] != NO_TIME:
+            summaries[path] = summary_of(piece, MINUTE_NS)
         moves.append((storage.write_hidden(path, partial(write_parquet, table=piece)), path))
     return moves
 
@@ -112,11 +114,17 @@ class Batch:
 
 
 def stage(
-    storage: Storage, entries: Iterable[Sequence[Entry]], root: str = ROWS, *, but_pass: str = ""
+    storage: Storage,
+    entries: Iterable[Sequence[Entry]],
+    root: str = ROWS,
+    *,
+    but_pass: str = "",
+    summaries: dict[str, pa.Table] | None = None,
 ) -> tuple[Moves, int]:
     """Write entries, grouped by form, as hidden files, without the products that the history has already.
 
     Gives the moves and the number of rows. `but_pass`: a pass whose rows are replaced, so that they do not count.
+    `summaries`: as in `stage_table`.
     """
     tables: dict[tuple[str, str], list[pa.Table]] = defaultdict(list)
     for group in entries:
@@ -126,7 +134,7 @@ def stage(
             tables[encoded(fresh[0].kind), schema_digest(table.schema)].append(table)
     moves: Moves = []
     for (folder, _), found in tables.items():
-        moves += stage_table(storage, root, folder, merged(found))
+        moves += stage_table(storage, root, folder, merged(found), summaries)
     return moves, sum(len(one) for found in tables.values() for one in found)
 
 

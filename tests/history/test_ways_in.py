@@ -123,3 +123,27 @@ def test_a_folder_without_a_history_is_one_line(command, tmp_path):
     done = command("history", "get", "A.B", "--history", tmp_path)
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
     assert "there is no history" in done.stderr
+
+
+def test_every_packet_of_jpss_1_is_a_row_with_its_sequence_count(real_data, tmp_path):
+    """Counts against the bytes of the recording, packets of 71 bytes; values against the decoded columns."""
+    mission = tmp_path / "jpss"
+    mission.mkdir()
+    xtce = real_data / "jpss-1/geolocation.xml"
+    (mission / "mission.toml").write_text(
+        f'name = "jpss-1"\n[link]\nframing = "packets"\n[dictionary]\nxtce = "{xtce}"\n'
+    )
+    recording = real_data / "jpss-1/J01_G011_LZ_2021-04-09.packets"
+    import_passes([recording], load_mission(str(mission)), str(tmp_path / "history"), lambda _: None)
+    octets = np.frombuffer(recording.read_bytes(), np.uint8).reshape(7200, 71)
+    counts = octets[:, 2:4].copy().view(">u2")[:, 0] & 0x3FFF
+    history = open_history(tmp_path / "history")
+    found = history.get("JPSS_ATT_EPHEM.ADGPSPOSX", columns=["seq_count", "apid"])
+    order = np.argsort(found["seq_count"].values, kind="stable")
+    assert found["seq_count"].values[order].tolist() == sorted(counts.tolist())
+    assert set(found["apid"].values.tolist()) == {11}
+    columns = open_pass(recording, mission=str(mission)).to_columns("JPSS_ATT_EPHEM").columns["ADGPSPOSX"]
+    expected = np.asarray(columns)[np.argsort(counts, kind="stable")]
+    assert found["JPSS_ATT_EPHEM.ADGPSPOSX"].values[order].tolist() == expected.tolist()
+    done = history.table("JPSS_ATT_EPHEM.ADGPSPOSX").to_pandas()
+    assert len(done) == 7200

@@ -1,0 +1,215 @@
+"""A day of one packet at 10 Hz in the history: import, size on disk, queries; DuckDB beside; a month and a year.
+
+`python -m benchmarks.history [--packets N] [--month]`. Packets have a time in milliseconds and 64 values: 40 of 16 bits
+with a linear calibration (slow sines, a quarter of them with one count of noise), 16 floats (constant for a minute), 8
+counters. Clock: wall time of whole calls, the best of five, the file in the system's cache; of the import CPU time.
+The year is 365 days of summaries, those of the day moved; the month is 30 days of real rows.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from downlink_pipeline.api import open_history
+from downlink_pipeline.commands.history import import_passes
+from downlink_pipeline.history.names import DAY_NS
+from downlink_pipeline.history.summaries import read_summary
+from downlink_pipeline.mission.loading import load_mission
+from pyarrow import parquet
+
+DAY = int(np.datetime64("2026-11-24", "ns").astype(np.int64))
+N_DAY, HZ = 864_000, 10
+MISSION = """name = "bench"
+[link]
+framing = "packets"
+[dictionary]
+xtce = "bench.xml"
+[clock]
+epoch = "2026-01-01T00:00:00Z"
+terms = [{ parameter = "SECONDS", unit_ns = 1_000_000_000 }, { parameter = "MILLIS", unit_ns = 1_000_000 }]
+"""
+DOCUMENT = """<SpaceSystem name="B" xmlns="http://www.omg.org/spec/XTCE/20180204"><TelemetryMetaData><ParameterTypeSet>
+{numbers}<IntegerParameterType name="V" signed="true"><UnitSet><Unit>V</Unit></UnitSet>
+<IntegerDataEncoding sizeInBits="16" encoding="twosComplement"><DefaultCalibrator><PolynomialCalibrator>
+<Term coefficient="0" exponent="0"/><Term coefficient="0.01" exponent="1"/></PolynomialCalibrator></DefaultCalibrator>
+</IntegerDataEncoding></IntegerParameterType>
+<FloatParameterType name="F"><FloatDataEncoding sizeInBits="32"/></FloatParameterType>
+</ParameterTypeSet><ParameterSet>{parameters}</ParameterSet><ContainerSet>
+<SequenceContainer name="HK"><EntryList>{entries}</EntryList></SequenceContainer>
+</ContainerSet></TelemetryMetaData></SpaceSystem>"""
+HEAD = (("VERSION", 3), ("TYPE", 1), ("SHF", 1), ("APID", 11), ("FLAGS", 2), ("COUNT", 14), ("LENGTH", 16))
+FIELDS = np.dtype(
+    [("head", ">u2", 3), ("s", ">u4"), ("ms", ">u2"), ("v", ">i2", 40), ("f", ">f4", 16), ("c", "u1", 8)]
+)
+
+
+def document() -> str:
+    """The dictionary of the packet."""
+    numbers = "".join(
+        f'<IntegerParameterType name="U{n}" signed="false"><IntegerDataEncoding sizeInBits="{n}"/>'
+        "</IntegerParameterType>"
+        for n in sorted({bits for _, bits in HEAD} | {8, 16, 32})
+    )
+    names = [(name, f"U{bits}") for name, bits in HEAD] + [("SECONDS", "U32"), ("MILLIS", "U16")]
+    names += [(f"V{i}", "V") for i in range(40)] + [(f"F{i}", "F") for i in range(16)]
+    names += [(f"C{i}", "U8") for i in range(8)]
+    parameters = "".join(f'<Parameter name="{name}" parameterTypeRef="{kind}"/>' for name, kind in names)
+    entries = "".join(f'<ParameterRefEntry parameterRef="{name}"/>' for name, _ in names)
+    return DOCUMENT.format(numbers=numbers, parameters=parameters, entries=entries)
+
+
+def packets(n: int, day: int = 0) -> bytes:
+    """A day's packets, or its first `n`."""
+    random = np.random.default_rng(day)
+    rows = np.zeros(n, FIELDS)
+    k = np.arange(n)
+    rows["head"][:, 0] = 0x0800 | 10
+    rows["head"][:, 1] = 0xC000 | (k % 16384)
+    rows["head"][:, 2] = FIELDS.itemsize - 7
+    milliseconds = (DAY - np.datetime64("2026-01-01", "ns").astype(np.int64)) // 10**6 + day * 86_400_000 + k * 100
+    rows["s"], rows["ms"] = milliseconds // 1000, milliseconds % 1000
+    for i in range(40):
+        wave = 3000 + 40 * i + 800 * np.sin(2 * np.pi * k / (54_000 + 500 * i))
+        rows["v"][:, i] = wave + (random.integers(0, 2, n) if i % 4 == 0 else 0)
+    for i in range(16):
+        rows["f"][:, i] = random.normal(20, 2, n // 600 + 1).astype(np.float32)[k // 600]
+    for i in range(8):
+        rows["c"][:, i] = (k >> (i + 2)) & 0xFF
+    return rows.tobytes()
+
+
+def best(call: Callable[[], Any], times: int = 5) -> float:
+    """Seconds of the fastest of several calls."""
+    found = []
+    for _ in range(times):
+        began = time.perf_counter()
+        call()
+        found.append(time.perf_counter() - began)
+    return min(found)
+
+
+def size_of(folder: Path) -> float:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 1e6
+
+
+def line(what: str, ours: float, peer: float | None, goal: str) -> None:
+    print(f"{what:48}{ours:10.3f}{'-' if peer is None else f'{peer:.3f}':>12}{goal:>12}")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--packets", type=int, default=N_DAY)
+    parser.add_argument("--month", action="store_true", help="30 days of real rows too")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        day(Path(name), asked.packets)
+        year(Path(name))
+        if asked.month:
+            month(Path(name), asked.packets)
+
+
+def day(folder: Path, n: int) -> None:
+    (folder / "mission.toml").write_text(MISSION)
+    (folder / "bench.xml").write_text(document())
+    recording = folder / "day.packets"
+    recording.write_bytes(packets(n))
+    mission = load_mission(str(folder))
+    began = time.process_time()
+    import_passes([recording], mission, str(folder / "history"), lambda _: None)
+    took = time.process_time() - began
+    print(f"import: {n / took:,.0f} packets/s of CPU (goal 300,000); {took:.1f} s")
+    summaries = sum(size_of(folder / "history" / one) for one in ("minutes", "hours", "days"))
+    print(f"on disk: rows {size_of(folder / 'history/rows'):.1f} MB, summaries {summaries:.1f} MB (goal 25)")
+    ask(folder / "history", n)
+
+
+def ask(where: Path, n: int) -> None:
+    history, lake = open_history(where), duckdb.connect()
+    files = f"'{where}/rows/kind=HK/**/*.parquet'"
+    names = [f"V{i}" for i in range(10)]
+    first = int(DAY + (n // HZ // 3) * 10**9)
+    hour = {"start": first, "end": first + 3600 * 10**9}
+    low, high = (f"'{np.datetime64(one, 'ns')}Z'::timestamptz" for one in hour.values())
+    queries = {
+        "hour": f"select time, {', '.join(names)} from {files} where time >= {low} and time < {high}",  # noqa: S608
+        "samples": f"select epoch_ns(time) // 180000000000 b, min(V0), max(V0), avg(V0) from {files} group by b",  # noqa: S608
+        "one": f"select time, V0 from {files} order by time",  # noqa: S608
+    }
+    theirs = {name: best(lambda text=text: lake.sql(text).fetchall()) if name == "samples" else
+              best(lambda text=text: lake.sql(text).fetchnumpy()) for name, text in queries.items()}  # fmt: skip
+    print(f"{'seconds':48}{'ours':>10}{'DuckDB':>12}{'goal':>12}")
+    ten = [f"HK.{name}" for name in names]
+    line("an hour of 10 parameters, Dataset", best(lambda: history.get(*ten, **hour)), theirs["hour"], "0.1")
+    samples = best(lambda: history.get("HK.V0", points=500))
+    line("500 samples of the day: min, max, mean", samples, theirs["samples"], "0.05")
+    line("a day of one parameter, Dataset", best(lambda: history.get("HK.V0")), theirs["one"], "0.1")
+
+
+def year(folder: Path) -> None:
+    """365 days of summaries: the day's, moved."""
+    where = folder / "year"
+    shutil.copytree(folder / "history", where)
+    storage = open_history(where).storage
+    for level, cut in (("minutes", 10), ("hours", 7), ("days", 4)):
+        [path] = (where / level / "kind=HK").rglob("summary.parquet")
+        table, _ = read_summary(storage, str(path.relative_to(where)))
+        shutil.rmtree(where / level)
+        by_file: dict[str, list[tuple[str, pa.Table]]] = {}
+        for back in range(365):
+            moved = pc.subtract(table["time"], pa.scalar(back * DAY_NS, pa.duration("ns")))
+            date = str(np.datetime64(int(DAY // DAY_NS) - back, "D"))
+            by_file.setdefault(date[:cut], []).append((date, table.set_column(0, "time", moved)))
+        for key, found in by_file.items():
+            part = (
+                where
+                / level
+                / "kind=HK"
+                / f"{ {10: 'date', 7: 'month', 4: 'year'}[cut] }={key}"
+                / "summary.parquet"
+            )
+            part.parent.mkdir(parents=True)
+            covers = str({date: "pruned" for date, _ in found}).replace("'", '"')
+            whole = (
+                pa.concat_tables([one for _, one in found])
+                .sort_by("time")
+                .replace_schema_metadata({"covers": covers})
+            )
+            parquet.write_table(whole, part, compression="zstd")
+    shutil.rmtree(where / "rows")
+    history = open_history(where)
+    span = {"start": DAY - 364 * DAY_NS, "end": DAY + DAY_NS}
+    line(
+        "500 samples of a year (20 billion values)",
+        best(lambda: history.get("HK.V0", points=500, **span)),
+        None,
+        "0.2",
+    )
+
+
+def month(folder: Path, n: int) -> None:
+    mission, where = load_mission(str(folder)), folder / "month"
+    for number in range(30):
+        recording = folder / f"day-{number}.packets"
+        recording.write_bytes(packets(n, number))
+        import_passes([recording], mission, str(where), lambda _: None, stream="month")
+        recording.unlink()
+    history = open_history(where)
+    line("500 samples of a month of real rows", best(lambda: history.get("HK.V0", points=500)), None, "0.2")
+    line("an hour of 10 parameters of that month",
+         best(lambda: history.get(*[f"HK.V{i}" for i in range(10)], start="2026-12-01T10:00", end="2026-12-01T11:00")),
+         None, "0.1")  # fmt: skip
+    print(f"a month on disk: {size_of(where):.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
