@@ -20,6 +20,7 @@ from ..dictionary.examples import example_rows
 from ..messages import topics
 from ..mission.loading import Mission
 from ..model.batches import ColumnBatch, Product
+from ..model.container_names import product_name
 from ..products import telemetry
 from ..products.kinds import TEXT, ProductKind, quantities
 
@@ -70,7 +71,7 @@ def latest_clashes(mission: Mission) -> list[str]:
     """Topics of newest values that more than one parameter of the dictionary would be sent to, in words."""
     owners: dict[str, list[str]] = {}
     for node in _generic(mission):
-        prefix = topics.latest_prefix(telemetry.INSTRUMENT, telemetry.product_name(node.key))
+        prefix = topics.latest_prefix(telemetry.INSTRUMENT, product_name(node.key))
         for _, name in node.columns:
             owners.setdefault(f"latest/{prefix}/{topics.level(name)}", []).append(f"{name} of {node.key}")
     return [f"{topic} is shared by {' and '.join(who)}" for topic, who in owners.items() if len(who) > 1]
@@ -163,7 +164,7 @@ def _leaves(plan: Plan) -> list[Node]:
 
 
 def _telemetry(mission: Mission, node: Node, rows: ColumnBatch | None) -> ProductForm:
-    name = telemetry.product_name(node.key)
+    name = product_name(node.key)
     if rows is None:
         arrays = {
             name: ArrayForm(None, ("row",), node.units.get(name, ""), node.descriptions.get(name, ""))

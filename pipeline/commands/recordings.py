@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import structlog
 
-from ..dashboard.server import TOPICS, Served, available, serving
+from ..dashboard.server import RETAINED_TOPICS, TOPICS, Served, available, serving
 from ..link.settings import LinkSettings
 from ..messages import topics
 from ..mission.loading import Mission
@@ -353,7 +353,14 @@ async def dashboard(
         def listening() -> None:
             tell(f"connected to {address}")
 
-        return subscribe(address, TOPICS, on_trouble=both, on_listening=listening, timing=Timing(first_s=math.inf))
+        return subscribe(
+            address,
+            TOPICS,
+            on_trouble=both,
+            on_listening=listening,
+            timing=Timing(first_s=math.inf),
+            retained=RETAINED_TOPICS,
+        )
 
     async with (
         OneShotPublisher(address) as publisher,

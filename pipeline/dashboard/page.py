@@ -20,7 +20,10 @@ from ..model.looks import Look
 from ..model.printable import printable
 from . import theme
 from .admission import HiddenLooks
+from .events_look import EventsLook
+from .packets_look import PacketsLook
 from .panels import below, beside
+from .parameters_look import ParametersLook
 from .pass_look import PassLook
 from .replay_bar import ReplayBar, Say
 from .state import UNREADABLE, State, Stream
@@ -37,7 +40,13 @@ SILENT_S = 10.0
 """A stream from which more is expected, and that is silent for longer, is marked as stale."""
 MAX_NAME = 200
 _log = structlog.get_logger("dashboard")
-PASS = Look("Pass", is_row=True)
+FIRST = (MadeTab(Look("Pass", is_row=True), PassLook, ""),)
+LAST = (
+    MadeTab(Look("Parameters", is_row=True), ParametersLook, ""),
+    MadeTab(Look("Packets", is_row=True), PacketsLook, ""),
+    MadeTab(Look("Events"), EventsLook, ""),
+)
+"""Tabs of any mission; those of its own stand between them."""
 _SWAP = "document.documentElement.classList.toggle('light')"
 
 
@@ -63,19 +72,21 @@ class Page:
         turns: Turns | None = None,
         looks: Sequence[MadeTab] = (),
     ) -> None:
-        """`looks`: the tabs of missions, beside that of the pass. `hidden` bounds the looks of all pages together,
+        """`looks`: the tabs of missions, beside those of any mission. `hidden` bounds the looks of all pages together,
         `turns` how long they block the event loop.
         """
         asked = asked or Asked()
         self._document, self._state, self._dark = document, state, asked.dark
         self._hidden = HiddenLooks() if hidden is None else hidden
         self._turns = Turns() if turns is None else turns
-        self._makers = [MadeTab(PASS, PassLook, ""), *looks]
+        self._makers = [*FIRST, *looks, *LAST]
         self._looks: dict[int, Any] = {}
         self._unwanted: set[int] = set()
         """Looks to take from the page at the next tick."""
         self._dropped: set[int] = set()
         """Looks that were taken from the page: they are made again when they are seen, not ahead of that."""
+        self._empty: set[int] = set()
+        """Looks of kinds of products that never came."""
         self._replay = ReplayBar(say)
         widget = sheet(theme.WIDGET_CSS)
         self._followed = ""
@@ -136,6 +147,7 @@ class Page:
         chosen = self._follow(now_s) if wanted == LATEST else wanted
         self._tell(chosen, now_s)
         self._show_tabs(chosen.partition("/")[0])
+        self._hide_empty(streams.get(chosen))
         try:
             self._replay.refresh(streams.get(chosen), now_s)
             self._look(self._seen).refresh(streams.get(chosen), now_s)
@@ -148,9 +160,8 @@ class Page:
     async def _keep_up(self) -> None:
         """Tick when it is this page's turn, and make a look ahead where no other page waits."""
         await in_turn(self._document, self._turns, self.tick)
-        missing = next(
-            (i for i in range(len(self._makers)) if i not in self._looks and i not in self._dropped), None
-        )
+        unmade = (i for i in self._shown if i not in self._looks and i not in self._dropped)
+        missing = next((i for i in unmade if i not in self._empty), None)
         if missing is not None and not self._turns.taken and self._hidden.has_room_ahead():
             await in_turn(self._document, self._turns, lambda: self._make_ahead(missing))
 
@@ -184,13 +195,22 @@ class Page:
             self._dropped.add(number)
 
     def _show_tabs(self, mission: str) -> None:
-        """Show the tabs of a mission beside that of the pass."""
-        own = [i for i, one in enumerate(self._makers) if one.mission == mission]
-        numbers = [0, *own] if own and mission else list(range(len(self._makers)))
+        """Show the tabs of a mission beside those of any; of all missions where it has none of its own."""
+        of = [one.mission for one in self._makers]
+        numbers = [i for i, one in enumerate(of) if mission not in of or one in ("", mission)]
         if numbers != self._shown:
             self._shown = numbers
             seen = self._seen if self._seen in numbers else 0
             self._tabs.update(tabs=[self._panels[i] for i in numbers], active=numbers.index(seen))
+
+    def _hide_empty(self, stream: Stream | None) -> None:
+        """Show no tabs of looks whose products never came on this stream, but for the one in sight."""
+        came = stream.n_products.keys() if stream else frozenset[str]()
+        kinds = [one.look.kinds for one in self._makers]
+        self._empty = {i for i, of in enumerate(kinds) if of and came.isdisjoint(of) and i != self._seen}
+        places = [place for place, i in enumerate(self._shown) if i in self._empty]
+        if self._tabs.tags != [places]:
+            self._tabs.tags = [places]
 
     def _turned(self, _attr: str, _old: int, active: int) -> None:
         """Another look is seen."""

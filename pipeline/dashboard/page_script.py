@@ -1,6 +1,7 @@
 """The page's own script, beside Bokeh's: text, clocks, keys of the tabs, the address, and reconnecting.
 
 * It writes the text that `words.py` sends, and counts ages and the clock up.
+* Rows of a table with `data-pick` are chosen by click, Enter or Space: their key becomes the value of model `picked`.
 * Tabs have roles; Tab, Enter, Space, the arrows, Home and End reach and open them.
 * The look, the stream and the theme are kept in the address, so that a reload shows the same.
 * When the connection to the server is lost it says so over the page, retries with backoff, and loads the page again
@@ -28,19 +29,50 @@ SCRIPT = """
     }
     if (one.textContent !== text) one.textContent = text
   }
+  const pickers = new WeakSet()
+  let by_key = null  // the row chosen by key: it keeps the focus when the page is laid out or the table written anew
+  addEventListener("pointerdown", () => { by_key = null }, true)
+  addEventListener("keydown", (event) => { if (event.key === "Tab") by_key = null }, true)
+  const keep_focus = (element) => {
+    if (by_key == null || document.activeElement !== document.body) return
+    [...element.querySelectorAll("[data-pick]")].find((one) => one.dataset.pick === by_key)?.focus()
+  }
+  const pick = (event) => {  // a row of a table was chosen: its key goes to the server
+    const row = event.target.closest?.("[data-pick]")
+    const model = Bokeh.documents[0].get_model_by_name("picked")
+    if (row != null && model != null) model.value = row.dataset.pick
+    return row != null
+  }
+  const pickable = (element) => {
+    if (pickers.has(element)) return
+    pickers.add(element)
+    element.addEventListener("click", pick)
+    element.addEventListener("keydown", (event) => {
+      if ((event.key === "Enter" || event.key === " ") && pick(event)) {
+        event.preventDefault()
+        by_key = event.target.closest("[data-pick]").dataset.pick
+      }
+    })
+  }
   globalThis.write_words = (model) => {
     const element = Bokeh.index.find_one(model)?.markup_el
     if (element == null) return
     if (shown.get(element) !== model.tags[0]) {
+      const focused = element.getRootNode().activeElement?.dataset?.pick
       element.innerHTML = model.tags[0]
       shown.set(element, model.tags[0])
+      pickable(element)
+      const rows = focused == null ? [] : [...element.querySelectorAll("[data-pick]")]
+      rows.find((one) => one.dataset.pick === focused)?.focus()
       for (const one of element.querySelectorAll("time")) one.written_ms = Date.now()
     }
+    keep_focus(element)
     for (const one of element.querySelectorAll("time")) update(one)
   }
 
   const keys = {ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1}
-  const key_pressed = (event, tabs, model) => {
+  const key_pressed = (event, all, model) => {
+    const tabs = all.filter((tab) => tab.style.display !== "none")
     const at = tabs.indexOf(event.target)
     const to = event.key === "Home" ? 0 : event.key === "End" ? tabs.length - 1
       : event.key in keys ? (at + keys[event.key] + tabs.length) % tabs.length
@@ -48,7 +80,7 @@ SCRIPT = """
     if (at < 0 || to < 0) return
     event.preventDefault()
     tabs[to].focus()
-    model.active = to
+    model.active = all.indexOf(tabs[to])
   }
   const name_tabs = (model) => {
     const tabs = Bokeh.index.find_one(model)?.header_els
@@ -57,9 +89,12 @@ SCRIPT = """
     if (list.role !== "tablist") {
       list.role = "tablist"
       list.ariaLabel = "looks"
-      list.addEventListener("keydown", (event) => key_pressed(event, tabs, model))
+      list.addEventListener("keydown", (event) => key_pressed(event, Bokeh.index.find_one(model).header_els, model))
     }
+    const hidden = model.tags[0] ?? []  // looks whose products never came
     tabs.forEach((tab, i) => {
+      const display = hidden.includes(i) ? "none" : ""
+      if (tab.style.display !== display) tab.style.display = display
       const selected = String(i === model.active)
       if (tab.ariaSelected === selected) return
       tab.role = "tab"

@@ -199,12 +199,19 @@ class Panel:
         self._save.args = {**self._save.args, "names": dict(names)}
 
     def tell(
-        self, told: str, flagged: str = "", detail: str = "", *, arrived_s: float = 0.0, now_s: float = 0.0
+        self,
+        told: str,
+        flagged: str = "",
+        detail: str = "",
+        *,
+        note: str = "",
+        arrived_s: float = 0.0,
+        now_s: float = 0.0,
     ) -> None:
         """Say a detail, when it came, what it shows, in one line: the last gives way first, as a whole. Below that,
-        in as many lines as it takes, what of it is doubtful.
+        in as many lines as it takes, what of it is doubtful, and a note.
         """
-        told_now = (self.title, told, flagged, detail, arrived_s)
+        told_now = (self.title, told, flagged, detail, note, arrived_s)
         if told_now == self._told:
             return
         self._told = told_now
@@ -215,6 +222,7 @@ class Panel:
         ]
         line = "".join(f"<span class='{kind}'>{text}</span>" for kind, text in words if text)
         why = f"<div class='flag'>✕ {escape(flagged)}</div>" if flagged else ""
+        why += f"<div class='flag'>{escape(note)}</div>" if note else ""
         self._caption.set(f"<div class='line'><b>{escape(self.title)}</b>{line}</div>{why}")
 
     def tell_of(self, ring: Ring | None, now_s: float, detail: str = "") -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -24,19 +23,16 @@ from .panels import (
     plot,
     utc_text,
 )
-from .state import Stream
-from .words import Words
+from .state import ONBOARD_KIND, Stream
+from .table import Table
 
 _COUNTERS = (
     "frames", "duplicates", "gaps", "lost_frames", "packets", "idle_packets", "truncated_packets", "bad_headers",
 )  # fmt: skip
-_CELLS = {"text": " class=text", "at": " class=when"}
 LOCK_S = 3.5
 """Counts come every second while frames do."""
 MAX_LAG_S = 86_400.0
 """More is no lag: an old recording, sent as if it were live."""
-MAX_SHOWN = 100
-"""Rows of a table; its CSV file has all that are held."""
 _COLOURS = {"error": theme.RED, "warning": theme.WARNING}
 
 
@@ -54,7 +50,7 @@ class PassLook:
         self.events = ColumnDataSource({name: [] for name in columns}, name="events")
         self.products = ColumnDataSource({"product": [], "messages": [], "text": []}, name="products")
         self._n_changes: tuple[str, int] | None = None
-        self._link = _Table("Link", self.channels, ("channel", *_COUNTERS, "last"), {"last": "last received, UTC"})
+        self._link = Table("Link", self.channels, ("channel", *_COUNTERS, "last"), {"last": "last received, UTC"})
         self._frames = Panel(
             "Frames and gaps", self._timeline(), self.frames,
             {"time": "received_utc", "channel": "channel", "frames": "frames", "lost": "lost_frames"}, "frames.csv",
@@ -63,14 +59,18 @@ class PassLook:
             "Corrected symbols", self._bars(), self.symbols,
             {"symbols": "corrected_symbols", "codewords": "codewords"}, "corrected_symbols.csv",
         )  # fmt: skip
-        self._events = _Table("Events", self.events, ("at", "severity", "text"), {"at": RECEIVED})
-        self._products = _Table(
+        self._events = Table("Events", self.events, ("at", "severity", "text"), {"at": RECEIVED})
+        self._products = Table(
             "Products", self.products, ("product", "messages", "text"), {"text": "described in the dictionary"}
         )
+        self.books = ColumnDataSource({"what": [], "count": []}, name="books")
+        self._books = Table("Books of the pass", self.books, ("what", "count"))
         self._link.root.sizing_mode, self._link.root.height = "stretch_width", 150
         plots = beside(self._frames.root, self._symbols.root)
         left = below(self._link.root, plots)
-        right = below(self._products.root, self._events.root, width=420, sizing_mode="stretch_height")
+        right = below(
+            self._products.root, self._books.root, self._events.root, width=420, sizing_mode="stretch_height"
+        )
         self.root: UIElement = beside(left, right)
 
     def refresh(self, stream: Stream | None, now_s: float) -> None:
@@ -101,8 +101,11 @@ class PassLook:
             "channel": [name for name, _ in counts],
         }
         self.lines.data = _lines(counts)
-        self._events.fill(_told(list(stream.events)[::-1], self.lines.data))
+        self._events.fill(
+            _told([one for one in reversed(stream.events) if one["kind"] != ONBOARD_KIND], self.lines.data)
+        )
         self.symbols.data = _histogram(_frames(stream))
+        self._books.fill(books(stream.report))
         found = Counter(stream.n_products).most_common()
         self._products.fill(
             {
@@ -141,6 +144,12 @@ class PassLook:
         uncorrectable = f"{bad:,} frames uncorrectable" if bad else ""
         tell(self._symbols, frames, arrived_s, uncorrectable, none="with the report, at the end of the pass")
         tell(self._events.panel, stream.events, stream.event_arrived_s, none="none")
+        tell(
+            self._books.panel,
+            stream.report,
+            stream.report_arrived_s,
+            none="with the report, at the end of the pass",
+        )
         tell(self._products.panel, stream.n_products, stream.arrived_s)
 
     def _timeline(self) -> Any:
@@ -173,33 +182,18 @@ class PassLook:
         return made
 
 
-class _Table:
-    """Rows of a source as a small HTML table; what stands in it came from outside and is escaped."""
-
-    def __init__(
-        self, title: str, source: ColumnDataSource, columns: tuple[str, ...], heads: Mapping[str, str] | None = None
-    ) -> None:
-        """`heads`: what stands over columns that are called otherwise."""
-        self._source, self._columns, self._heads = source, columns, heads or {}
-        self._body = Words(theme.TABLE_CSS, sizing_mode="stretch_both", margin=0)
-        self.panel = Panel(title, self._body.root, source, {name: name for name in columns}, f"{title.lower()}.csv")
-        self.root = self.panel.root
-
-    def fill(self, data: dict[str, list[Any]]) -> None:
-        """Show these rows; a column whose cells are all empty is left out."""
-        self._source.data = data
-        shown = [name for name in self._columns if any(cell != "" for cell in data[name]) or not data[name]]
-        head = "".join(f"<th>{escape(self._heads.get(name, name.replace('_', ' ')))}</th>" for name in shown)
-        rows = zip(*(data[name][:MAX_SHOWN] for name in shown), strict=True)
-        body = "".join("<tr>" + "".join(map(_cell, shown, cells)) + "</tr>" for cells in rows)
-        self._body.set(f"<table><tr>{head}</tr>{body}</table>")
-
-
-def _cell(name: str, value: Any) -> str:
-    """A number stands in columns, a sentence wraps, all else is one line."""
-    if isinstance(value, int):
-        return f"<td class='number'>{value:,}</td>"
-    return f"<td{_CELLS.get(name, '')}>{escape(str(value or ''))}</td>"
+def books(report: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """Every count of a pass report but for those of channels, which have a table: what is not 0, and what was read."""
+    found: list[tuple[str, Any]] = []
+    for part in ("bytes", "frames", "synchronizer", "packets"):
+        for name, n in (report.get(part) or {}).items():
+            if isinstance(n, int) and (n or name == "read"):
+                found.append((f"{part}: {name.replace('_', ' ')}", n))
+    found += [
+        (f"other channel {one.get('scid')}/{one.get('vcid')}: frames", one.get("frames"))
+        for one in report.get("other_channels", ())
+    ]
+    return {"what": [what for what, _ in found], "count": [n for _, n in found]}
 
 
 def _lock(stream: Stream, now_s: float) -> str:

@@ -27,6 +27,9 @@ from .web_security import origins, secure
 
 TOPICS = ("+/+/progress", "+/+/product/#", "+/+/link/+", "+/+/event/+", "+/+/report", "+/status/+")
 
+RETAINED_TOPICS = ("+/+/latest/telemetry/+/+",)
+"""Read once for each connection: what the broker has of parameters from before. Newer values come with products."""
+
 MAX_PAGES = 50
 """Open at once: each has figures of its own."""
 MAX_HEADER_BYTES, MAX_REQUEST_BYTES = 32 << 10, 1 << 20

@@ -17,8 +17,13 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from ..messages.topics import iso_utc
+from ..messages.topics import level as topic_level
+from ..model.container_names import product_name
 from ..model.printable import printable
 from .album import Album, read_picture
+from .packets import MAX_APIDS, PacketCounts
+from .parameters import Parameters
 from .progress import SILENT_S, Progress, read_progress
 from .ring import Ring
 from .rows import product_rows
@@ -30,6 +35,10 @@ MAX_CHANNELS = 64
 MAX_KINDS = 256
 MAX_DESCRIBED = 600
 MAX_IDS = 8192
+MAX_ALARMS = 2000
+ONBOARD_KIND = "onboard"
+"""Of events that the spacecraft reports itself: the Events look has them, beside the others."""
+SEVERITIES = ("error", "warning", "info")
 MAX_COUNTS = 2000
 MAX_HELD_BYTES = 128 << 20
 MAX_TOPIC, MAX_TEXT, MAX_EVENT_TEXT = 500, 80, 400
@@ -66,6 +75,10 @@ class Stream:
         self.n_changes += 1
         self.products: dict[str, Ring] = {}
         self.images = Album()
+        self.parameters = Parameters()
+        self.packets = PacketCounts()
+        self.alarms: dict[str, tuple[str, str]] = {}
+        """Of each parameter beyond its limits (`<container>/<name>`), the level of concern and its severity."""
         self.n_products: Counter[str] = Counter()
         self.described: dict[str, str] = {}
         """Of each kind of product, the arrays that the dictionary describes, with its words."""
@@ -95,6 +108,7 @@ class Stream:
             + len(self._ids) * _ID_BYTES
             + (len(self.channels) + 2) * _OBJECT_BYTES
         )
+        small += self.parameters.n_bytes + self.packets.n_bytes
         return small + self.images.n_bytes + sum(ring.n_bytes for ring in self.products.values())
 
     def drop_largest(self) -> None:
@@ -231,6 +245,12 @@ def _take_product(stream: Stream, unpack: Unpack, levels: list[str], payload: by
         if not stream.is_new(str(product["id"])):
             return
         stream.images.add(picture, came.heard_s or stream.images.arrived_s)
+    elif not stream.is_new(str(product["id"])):
+        return
+    stream.parameters.take(kind, product, came.heard_s)
+    lineage = product.get("lineage")
+    stream.packets.take(kind, lineage if isinstance(lineage, Mapping) else {}, came.heard_s)
+    _take_onboard_events(stream, kind, product, came)
     _note_time(stream, product.get("time") or {})
     if kind in stream.n_products or len(stream.n_products) < MAX_KINDS:
         stream.n_products[kind] += 1
@@ -242,6 +262,7 @@ def _descriptions(product: Mapping[str, Any]) -> str:
     """`name: description` of the arrays that have one, cut to MAX_DESCRIBED characters."""
     arrays = product.get("arrays") or {}
     known = [(name, entry.get("description")) for name, entry in arrays.items() if isinstance(entry, Mapping)]
+    known = [(name, about) for name, about in known if not name.startswith("time_")]
     text = "; ".join(f"{name}: {about}" for name, about in known if isinstance(about, str) and about)
     return text if len(text) <= MAX_DESCRIBED else f"{text[: MAX_DESCRIBED - 1]}\N{HORIZONTAL ELLIPSIS}"
 
@@ -281,14 +302,73 @@ def _take_event(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, ca
     text = printable(str(told.pop("text"))[:MAX_EVENT_TEXT])
     details = _scalars(event.get("details") or {}, MAX_DETAILS)
     stream.events.append(dict.fromkeys(told) | _scalars(told) | {"text": text} | details)
+    if told["kind"] == "limit":
+        _note_alarm(stream, stream.events[-1])
     stream.event_arrived_s = came.heard_s or stream.event_arrived_s
+
+
+def _note_alarm(stream: Stream, event: Mapping[str, Any]) -> None:
+    """Keep which parameters are beyond their limits, by the events that say when they go and come back."""
+    container, name, concern = (event.get(key) for key in ("container", "parameter", "level"))
+    if not (isinstance(container, str) and isinstance(name, str)):
+        return
+    key = f"{topic_level(product_name(container))}/{topic_level(name)}"
+    if concern is None or str(concern).lower() == "normal":
+        stream.alarms.pop(key, None)
+    elif key in stream.alarms or len(stream.alarms) < MAX_ALARMS:
+        stream.alarms[key] = str(concern)[:MAX_TEXT], str(event.get("severity"))
+
+
+def _take_onboard_events(stream: Stream, kind: str, product: Mapping[str, Any], came: _Came) -> None:
+    """Events that a spacecraft reports in its telemetry: products whose rows have a severity and a text."""
+    arrays = product["arrays"]
+    if not {"severity", "text", "time_utc_ns"} <= arrays.keys():
+        return
+    severities, texts, times_ns = (arrays[name]["values"] for name in ("severity", "text", "time_utc_ns"))
+    if (
+        not len(severities) == len(texts) == len(times_ns)
+        or severities.dtype.kind != "U"
+        or texts.dtype.kind != "U"
+    ):
+        return
+    lineage = product.get("lineage")
+    ends = lineage.get("received_ns") if isinstance(lineage, Mapping) else None
+    for severity, text, time_ns in zip(
+        severities[-MAX_EVENTS:], texts[-MAX_EVENTS:], times_ns[-MAX_EVENTS:], strict=True
+    ):
+        word = str(severity).lower()[:MAX_TEXT]
+        stream.events.append(
+            {
+                "time": iso_utc(int(time_ns), "ms"),
+                "severity": next((one for one in SEVERITIES if one.startswith(word[:4])), printable(word)),
+                "kind": ONBOARD_KIND,
+                "text": printable(str(text)[:MAX_EVENT_TEXT]),
+                "source": printable(kind[:MAX_TEXT]),
+                "onboard_ns": int(time_ns),
+                "received_ns": ends[-1] if isinstance(ends, list) and ends and isinstance(ends[-1], int) else None,
+            }
+        )
+    stream.event_arrived_s = came.heard_s or stream.event_arrived_s
+
+
+def _take_latest(stream: Stream, unpack: Unpack, levels: list[str], payload: bytes, came: _Came) -> None:
+    """A value of telemetry that the broker had retained, before products bring newer ones."""
+    del came
+    _, container, name = levels
+    stream.parameters.take_latest(container, name, unpack(payload))
 
 
 def _take_report(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, came: _Came) -> None:
     """The report closes the books: a broker drops what a slow listener cannot take, the last counters too."""
     report = unpack(payload)
+    packets = report.get("packets") or {}
     stream.report = {
         "frames": _frame_counts(report.get("frames") or {}),
+        "bytes": _scalars(report.get("bytes") or {}),
+        "synchronizer": _scalars(report.get("synchronizer") or {}),
+        "received": _scalars(report.get("received") or {}),
+        "packets": _scalars(packets) | {"by_apid": _scalars(packets.get("by_apid") or {}, MAX_APIDS)},
+        "other_channels": [_scalars(one) for one in report.get("other_channels", ())[:MAX_CHANNELS]],
         "channels": [_scalars(one) for one in report.get("channels", ())[:MAX_CHANNELS]],
     }
     stream.report_arrived_s = came.heard_s or stream.report_arrived_s
@@ -314,6 +394,7 @@ _TAKE: dict[str, Callable[[Stream, Unpack, list[str], bytes, _Came], None]] = {
     "link": _take_link,
     "event": _take_event,
     "report": _take_report,
+    "latest": _take_latest,
     "progress": _take_progress,
 }
 

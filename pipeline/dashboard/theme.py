@@ -18,8 +18,26 @@ FLAG_MARKER = "x"
 WARNING = "#e8b23c"
 """Of events."""
 
-_DARK = {"page": "#14171c", "panel": "#1b2027", "text": "#d5dae1", "muted": "#98a2b0", "line": "#39424e"}
-_LIGHT = {"page": "#eef1f4", "panel": "#ffffff", "text": "#1d242c", "muted": "#55606d", "line": "#ccd3da"}
+_DARK = {
+    "page": "#14171c",
+    "panel": "#1b2027",
+    "text": "#d5dae1",
+    "muted": "#98a2b0",
+    "line": "#39424e",
+    "good": "#3fae72",
+    "bad": "#f0706b",
+    "warning": "#e8b23c",
+}
+_LIGHT = {
+    "page": "#eef1f4",
+    "panel": "#ffffff",
+    "text": "#1d242c",
+    "muted": "#55606d",
+    "line": "#ccd3da",
+    "good": "#17703f",
+    "bad": "#b3261e",
+    "warning": "#7d5700",
+}
 
 
 def theme(*, dark: bool) -> Theme:
@@ -182,9 +200,23 @@ th { color: var(--dl-muted); font-weight: normal; text-align: left; white-space:
 .text { white-space: normal; overflow-wrap: anywhere; min-width: 11em; }
 """
 
+PARAMETERS_CSS = """
+thead th { position: sticky; top: 0; background: var(--dl-panel); z-index: 1; }
+.group th { color: var(--dl-text); font-weight: bold; padding-top: 8px; }
+.name { display: inline-block; min-width: 11em; overflow-wrap: anywhere; white-space: normal; }
+.value { font-variant-numeric: tabular-nums; max-width: 14em; overflow: hidden; text-overflow: ellipsis; }
+[data-pick] { cursor: pointer; }
+[data-pick]:hover, .chosen { background: var(--dl-line); }
+[data-pick]:focus-visible { outline: 2px solid #4c9be8; outline-offset: -2px; }
+svg { display: block; } polyline { fill: none; stroke: currentColor; stroke-width: 1; }
+.error { color: var(--dl-bad); } .warning { color: var(--dl-warning); }
+.doubt { font-weight: bold; } .doubt::before { content: "✕ "; }
+"""
+"""Of a table whose rows are chosen by click or Enter."""
+
 BAR_CSS = """
 :host { color: var(--dl-text); font-size: 12px; white-space: nowrap; overflow: hidden; text-align: right; }
-.muted { color: var(--dl-muted); font-variant-numeric: tabular-nums; } .bad { color: #e0524d; }
+.muted { color: var(--dl-muted); font-variant-numeric: tabular-nums; } .bad { color: var(--dl-bad); }
 """
 
 REPLAY_CSS = """
@@ -206,5 +238,6 @@ HEADER_CSS = f"""
 span {{ white-space: nowrap; }}
 b {{ font-size: 16px; margin-right: 14px; }}
 .clock, .onboard {{ font-variant-numeric: tabular-nums; }}
-.good {{ color: #3fae72; }} .bad, .stale {{ color: #e0524d; font-weight: bold; }} .muted {{ color: var(--dl-muted); }}
+.good {{ color: var(--dl-good); }} .bad, .stale {{ color: var(--dl-bad); font-weight: bold; }}
+.muted {{ color: var(--dl-muted); }}
 """

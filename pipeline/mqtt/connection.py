@@ -147,6 +147,10 @@ class Connection:
             if code.value >= _FAILURE:
                 raise RefusedError(code.value, str(code), topic)
 
+    def ignore(self, topics: Sequence[str]) -> None:
+        """Unsubscribe from `topics`; what the broker has queued of them still comes."""
+        self._client.unsubscribe(list(topics))
+
     async def _wait_for(self, answer: asyncio.Future[Any]) -> None:
         n_before = -1
         while not answer.done():

@@ -24,6 +24,7 @@ async def subscribe(
     n_in_work: int = 1,
     on_depth: Callable[[int], None] = lambda _n: None,
     on_listening: Callable[[], None] = lambda: None,
+    retained: Sequence[str] = (),
 ) -> AsyncGenerator[tuple[str, bytes, bool], None]:
     """(topic, payload, retained) of each message on `topics` (filters, QoS 1), for ever.
 
@@ -31,7 +32,8 @@ async def subscribe(
     again, where `client_id` is a stable one and `session_s` lets the broker keep the session meanwhile. Without a
     session, what is published while the connection is lost is missed, but for retained messages. RunError in one
     line where the broker refuses, or is not there at the start. Close it with `contextlib.aclosing` to disconnect at
-    once. `on_depth` is told with each message how many wait behind it.
+    once. `on_depth` is told with each message how many wait behind it. Of the filters `retained` only
+    what the broker has retained comes, each time that it is connected; a broker may refuse these.
     """
     timing = timing or Timing()
     options = SessionOptions(
@@ -40,7 +42,9 @@ async def subscribe(
     reconnector = Reconnector(address, options, timing, on_trouble)
     connection = await reconnector.first()
     while True:
-        listening = asyncio.create_task(_listen(connection, topics, address, on_listening), name="subscribe")
+        listening = asyncio.create_task(
+            _listen(connection, topics, address, on_listening, retained), name="subscribe"
+        )
         try:
             async for message in connection.received(n_in_work):
                 reconnector.reset_backoff()
@@ -56,7 +60,11 @@ async def subscribe(
 
 
 async def _listen(
-    connection: Connection, topics: Sequence[str], address: BrokerAddress, on_listening: Callable[[], None]
+    connection: Connection,
+    topics: Sequence[str],
+    address: BrokerAddress,
+    on_listening: Callable[[], None],
+    retained: Sequence[str],
 ) -> None:
     """Subscribe while messages are taken up; a failure ends the wait for messages."""
     try:
@@ -67,6 +75,20 @@ async def _listen(
         connection.fail(error)
     else:
         on_listening()
+        if retained:
+            await _ask_for_retained(connection, retained)
+
+
+async def _ask_for_retained(connection: Connection, filters: Sequence[str]) -> None:
+    """Subscribe and unsubscribe: a broker queues what it has retained when it answers (MQTT 5, 3.8.4)."""
+    try:
+        await connection.listen(filters)
+    except RefusedError:
+        return
+    except ConnectionLostError as error:
+        connection.fail(error)
+        return
+    connection.ignore(filters)
 
 
 def _as_known(topic: str, connection: Connection) -> str:

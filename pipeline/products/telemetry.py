@@ -6,7 +6,6 @@ each parameter; a ragged one becomes NAME (flat), NAME.start and NAME.length.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Mapping
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import GENERIC_INSTRUMENT, Column, ColumnBatch, Ragged
+from ..model.container_names import product_name
 from ..model.quantities import ArrayMetadata, Quantities, Said, legend_of
 from .context import Descriptions
 from .draft import Draft
@@ -30,11 +30,6 @@ MAX_VARIANTS = 16
 Array = NDArray[Any]
 _OBJECT = np.dtype(object)
 _HAS_OBJECTS, _N_AXES = attrgetter("dtype.hasobject"), attrgetter("ndim")
-
-
-def product_name(container: str) -> str:
-    """The container's name as one of a product, spelled as the dictionary does: path parts joined by points."""
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", container.strip("/").replace("/", ".")) or "unnamed"
 
 
 def max_rows(rows: ColumnBatch) -> int:

@@ -11,7 +11,7 @@ from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.mqtt.broker import broker as broker_at
 from downlink_pipeline.mqtt.publisher import Publisher
 
-LOOKS = ("pass", "radar", "field", "spectra", "cameras", "traverse")
+LOOKS = ("pass", "radar", "field", "spectra", "cameras", "traverse", "parameters", "packets", "events")
 WITH_TEXT = """(() => {
   const found = []
   const walk = (node) => {

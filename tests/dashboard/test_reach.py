@@ -13,6 +13,7 @@ pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of Bokeh and Tornado, not of ours
     pytest.mark.filterwarnings("ignore::ResourceWarning"),
 ]
+LAST = len(LOOKS) - 1
 TABS = "Bokeh.index.find_one(Bokeh.documents[0].get_model_by_name('looks')).header_els"
 PLACES = f"""{TABS}.map((tab) => tab.getBoundingClientRect())
   .map((box) => [box.x + box.width / 2, box.y + box.height / 2])"""
@@ -55,6 +56,7 @@ async def test_every_tab_is_reached_while_a_replay_is_on(chromium, bundled, size
         try:
             tab = await chromium.open(served.url, size=size)
             await tab.until(f"{model('replay_bar')}.visible")
+            await tab.until(f"{model('looks')}.tags[0]?.length == 0 && {TABS}.every((one) => one.offsetWidth > 0)")
             active = f"{model('looks')}.active"
             for _ in range(40):
                 await key(tab, "Tab", 9)
@@ -67,13 +69,13 @@ async def test_every_tab_is_reached_while_a_replay_is_on(chromium, bundled, size
             await tab.until(f"{active} == 1")
             for name, code, at in (
                 ("ArrowRight", 39, 2),
-                ("End", 35, 5),
+                ("End", 35, LAST),
                 ("ArrowRight", 39, 0),
-                ("ArrowLeft", 37, 5),
+                ("ArrowLeft", 37, LAST),
             ):
                 await key(tab, name, code)
                 await tab.until(f"{active} == {at} && {FOCUSED} == {TABS}[{at}].textContent")
-            await tab.until(f"{TABS}[5].ariaSelected == 'true'")
+            await tab.until(f"{TABS}[{LAST}].ariaSelected == 'true'")
             for i in range(len(LOOKS)):
                 await asyncio.sleep(0.3)  # until the page is laid out anew
                 await tab.click(*(await tab.run(PLACES))[i])

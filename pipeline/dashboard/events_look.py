@@ -1,0 +1,122 @@
+"""Events: one list of what the link, the dictionary's limits, instruments and the spacecraft itself report."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bokeh.models import ColumnDataSource, Select, TextInput, UIElement
+
+from ..model.batches import event_clock
+from . import theme
+from .panels import below, controls
+from .state import ONBOARD_KIND, SEVERITIES, Stream
+from .table import Table
+from .theme import sheet
+
+_COLUMNS = ("at", "clock", "severity", "source", "text")
+_LEVELS = {"all severities": 3, "warnings and errors": 2, "errors": 1}
+_CLOCKS = ("newest first", "by onboard time", "by time of reception")
+_SOURCES = ("all sources", "link", "limits", "instruments", "spacecraft")
+_LINK_KINDS = frozenset({"gap", "settings", "bad_headers", "damage", "quarantine", "late", "duplicate", "restart"})
+MAX_SHOWN = 500
+
+
+class EventsLook:
+    """Severity, source, order and search above the table."""
+
+    title = "Events"
+
+    def __init__(self) -> None:
+        css: dict[str, Any] = {"height": 28, "stylesheets": [sheet(theme.WIDGET_CSS)]}
+        self.severity = Select(options=list(_LEVELS), value="all severities", width=160, name="severity", **css)
+        self.source = Select(options=list(_SOURCES), value=_SOURCES[0], width=120, name="event_source", **css)
+        self.order = Select(options=list(_CLOCKS), value=_CLOCKS[0], width=160, name="event_order", **css)
+        self.search = TextInput(placeholder="search", width=220, name="event_search", **css)
+        self.events = ColumnDataSource({name: [] for name in _COLUMNS}, name="all_events")
+        self._table = Table("Events", self.events, _COLUMNS, {"at": "time, UTC"}, max_shown=MAX_SHOWN)
+        self._known: tuple[Any, ...] = ()
+        self._stream: Stream | None = None
+        for widget, what in ((self.severity, "value"), (self.source, "value"), (self.order, "value")):
+            widget.on_change(what, self._asked)
+        self.search.on_change("value_input", self._asked)
+        self.root: UIElement = below(
+            controls(self.severity, self.source, self.order, self.search), self._table.root
+        )
+
+    def _asked(self, _attr: str, _old: object, _new: object) -> None:
+        self.refresh(self._stream, time.monotonic())
+
+    def refresh(self, stream: Stream | None, now_s: float) -> None:
+        self._stream = stream
+        stream = stream or Stream("")
+        asked = (self.severity.value, self.source.value, self.order.value, self.search.value_input or "")
+        known = (stream.name, stream.n_changes, *asked)
+        if known == self._known:
+            return
+        self._known = known
+        events = ordered(list(stream.events), asked[2])
+        found = [one for one in events if _wanted(one, *asked[:2], asked[3].lower())]
+        self._table.fill(rows_of(found))
+        self._table.panel.tell(counted(found, len(events)), arrived_s=stream.event_arrived_s, now_s=now_s)
+
+
+def _wanted(event: Mapping[str, Any], severity: str, source: str, words: str) -> bool:
+    known = SEVERITIES[: _LEVELS[severity]]
+    if _LEVELS[severity] < len(SEVERITIES) and event["severity"] not in known:
+        return False
+    if source not in (_SOURCES[0], source_of(event)):
+        return False
+    text = " ".join(str(value) for value in event.values()).lower()
+    return all(word in text for word in words.split())
+
+
+def source_of(event: Mapping[str, Any]) -> str:
+    """Who reports an event: link, limits, instruments or spacecraft."""
+    kind = str(event["kind"])
+    if kind == ONBOARD_KIND:
+        return "spacecraft"
+    if kind == "limit":
+        return "limits"
+    return "link" if kind in _LINK_KINDS or "vcid" in event else "instruments"
+
+
+def ordered(events: Sequence[Mapping[str, Any]], how: str) -> list[Mapping[str, Any]]:
+    """The newest first: as they came, by onboard time, or by reception; those without such a time last."""
+    newest = list(events)[::-1]
+    if how == _CLOCKS[0]:
+        return newest
+    wanted = "onboard" if how == _CLOCKS[1] else "received"
+    return sorted(newest, key=lambda one: _time_of(one, wanted), reverse=True)
+
+
+def _time_of(event: Mapping[str, Any], clock: str) -> str:
+    """ISO 8601, empty where an event has no time of that clock."""
+    return str(event["time"] or "") if event["time"] and event_clock(event) == clock else ""
+
+
+def rows_of(events: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Events as columns of the table; the time is onboard time or that of reception, as `clock` says."""
+    return {
+        "at": [str(one["time"] or "unknown").replace("T", " ").rstrip("Z") for one in events],
+        "clock": [event_clock(one) if one["time"] else "" for one in events],
+        "severity": [str(one["severity"]) for one in events],
+        "source": [
+            str(one.get("source") or one.get("channel") or one.get("container") or one["kind"]) for one in events
+        ],
+        "text": [str(one["text"]) for one in events],
+    }
+
+
+def counted(events: Sequence[Mapping[str, Any]], n_all: int) -> str:
+    """How many of each severity, of how many, and since when."""
+    if not n_all:
+        return "none"
+    n_of = Counter(str(one["severity"]) for one in events)
+    words = [f"{n_of[severity]:,} {severity}" for severity in SEVERITIES if n_of[severity]] or ["none of them"]
+    words += [f"of {n_all:,}"] if len(events) < n_all else []
+    times = [str(one["time"]) for one in events if one["time"]]
+    words += [f"since {min(times)[:19].replace('T', ' ')}"] if times else []
+    return " · ".join(words)

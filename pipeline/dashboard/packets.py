@@ -1,0 +1,102 @@
+"""Packets by APID: how many were decoded, as what, how often, what is missing; and what the report counts of the rest.
+
+In: lineages of products, in which each says of which packets it is made; reports. Several products are made of the same
+packets, so they are counted kind by kind, and the largest count is that of the APID.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..model.printable import printable
+
+MAX_APIDS = 2048
+MAX_KINDS = 32
+RATE_S = 10.0
+"""Over which a rate is computed."""
+_APID_BYTES = 12_000
+
+
+@dataclass(slots=True)
+class Apid:
+    """Counts of one APID. `last`: time of reception of its last packet, as text; `arrived_s`: when that came."""
+
+    names: dict[str, None] = field(default_factory=dict)
+    """Containers of its packets."""
+    n_by_kind: dict[str, int] = field(default_factory=dict)
+    n_gaps_by_kind: dict[str, int] = field(default_factory=dict)
+    last_received_ns: int = 0
+    arrived_s: float = 0.0
+    arrivals: deque[tuple[float, int]] = field(default_factory=lambda: deque(maxlen=100))
+
+    @property
+    def n(self) -> int:
+        return max(self.n_by_kind.values(), default=0)
+
+    @property
+    def n_gaps(self) -> int:
+        return max(self.n_gaps_by_kind.values(), default=0)
+
+    def rate(self, now_s: float) -> float:
+        """Packets a second, over the last RATE_S."""
+        return sum(n for at_s, n in self.arrivals if now_s - at_s <= RATE_S) / RATE_S
+
+
+class PacketCounts:
+    """The APIDs of one stream."""
+
+    def __init__(self) -> None:
+        self.by_apid: dict[int, Apid] = {}
+        self.n_changes = 0
+
+    @property
+    def n_bytes(self) -> int:
+        return len(self.by_apid) * _APID_BYTES
+
+    def take(self, kind: str, lineage: Mapping[str, Any], heard_s: float) -> None:
+        """Count the packets of a product; one that is made of several APIDs or of no packets counts for none."""
+        match lineage:
+            case {"apid": [int(apid)], "n_packets": int(n), "container": str(container)}:
+                pass
+            case _:
+                return
+        counts = self.by_apid.get(apid)
+        if counts is None:
+            if len(self.by_apid) >= MAX_APIDS:
+                return
+            counts = self.by_apid[apid] = Apid()
+        if kind not in counts.n_by_kind and len(counts.n_by_kind) >= MAX_KINDS:
+            return
+        before = counts.n
+        counts.names[printable(container[:80])] = None
+        counts.n_by_kind[kind] = counts.n_by_kind.get(kind, 0) + n
+        n_gaps = lineage.get("n_gaps")
+        counts.n_gaps_by_kind[kind] = counts.n_gaps_by_kind.get(kind, 0) + (
+            n_gaps if isinstance(n_gaps, int) else 0
+        )
+        ends = lineage.get("received_ns")
+        if isinstance(ends, list) and ends and isinstance(ends[-1], int):
+            counts.last_received_ns = max(counts.last_received_ns, ends[-1])
+        counts.arrived_s = heard_s or counts.arrived_s
+        if heard_s and counts.n > before:
+            counts.arrivals.append((heard_s, counts.n - before))
+        self.n_changes += 1
+
+
+def set_aside(report: Mapping[str, Any]) -> list[tuple[str, int, str]]:
+    """What a pass report counts that became no packet, or no frame of a channel: what, how many, why."""
+    packets, frames, read = (report.get(part) or {} for part in ("packets", "frames", "bytes"))
+    found = [
+        ("bytes", read.get("skipped"), "stand between frames or packets, where no marker or header is"),
+        ("frames", frames.get("uncorrectable"), "more symbols are wrong than the code corrects"),
+        ("frames", frames.get("failed_check"), "their checksum is wrong"),
+        ("frames", frames.get("other_channel"), "of a channel that the mission file does not name"),
+        ("packets", packets.get("idle_packets"), "idle: they carry nothing"),
+        ("packets", packets.get("truncated_packets"), "a frame with a part of them is missing"),
+        ("headers", packets.get("bad_headers"), "are no packet header"),
+        ("packets", packets.get("fragments"), "segments whose others are missing"),
+    ]
+    return [(what, n, why) for what, n, why in found if isinstance(n, int) and n > 0]

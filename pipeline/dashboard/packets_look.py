@@ -1,0 +1,91 @@
+"""Packets: each APID with its name, count, rate, last reception and gaps; and what was set aside, and why."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bokeh.models import ColumnDataSource, UIElement
+
+from .packets import set_aside
+from .panels import beside, utc_text
+from .state import Stream
+from .table import Table
+
+_COLUMNS = ("apid", "name", "packets", "per_second", "last", "sequence_gaps")
+_HEADS = {"apid": "APID", "per_second": "a second", "last": "last received, UTC"}
+_RATE_STEP_S = 2.0
+"""Rates are computed anew this often, whether or not packets came."""
+
+
+class PacketsLook:
+    """A table of APIDs; beside it what was set aside."""
+
+    title = "Packets"
+
+    def __init__(self) -> None:
+        self.packets = ColumnDataSource({name: [] for name in _COLUMNS}, name="packets")
+        self.aside = ColumnDataSource({"what": [], "count": [], "why": []}, name="set_aside")
+        self._packets = Table("Packets", self.packets, _COLUMNS, _HEADS, max_shown=2048)
+        self._aside = Table("Set aside", self.aside, ("what", "count", "why"))
+        self._aside.root.width, self._aside.root.sizing_mode = 460, "stretch_height"
+        self._known: tuple[Any, ...] = ()
+        self.root: UIElement = beside(self._packets.root, self._aside.root)
+
+    def refresh(self, stream: Stream | None, now_s: float) -> None:
+        stream = stream or Stream("")
+        known = (stream.name, stream.n_changes, now_s // _RATE_STEP_S if stream.packets.by_apid else 0)
+        if known == self._known:
+            return
+        self._known = known
+        self._packets.fill(rows_of(stream, now_s))
+        rows = set_aside(stream.report) + _undecoded(stream)
+        columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
+        self._aside.fill(dict(zip(("what", "count", "why"), columns, strict=True)))
+        arrived_s = max((one.arrived_s for one in stream.packets.by_apid.values()), default=0.0)
+        total = _total_gaps(stream)
+        self._packets.panel.tell(
+            "" if arrived_s or stream.packets.by_apid else "none yet", total, arrived_s=arrived_s, now_s=now_s
+        )
+        self._aside.panel.tell(
+            ("" if rows else "nothing") if stream.report else "with the report, at the end of the pass"
+        )
+
+
+def rows_of(stream: Stream, now_s: float) -> dict[str, list[Any]]:
+    """Each APID: counts of the report where the pass is over, else of what was decoded."""
+    reported = stream.report.get("packets", {}).get("by_apid", {}) if stream.is_over else {}
+    by_apid = {int(apid): n for apid, n in reported.items() if str(apid).isdigit()}
+    rows = []
+    for apid in sorted({*by_apid, *stream.packets.by_apid}):
+        counts = stream.packets.by_apid.get(apid)
+        n = max(by_apid.get(apid, 0), counts.n if counts else 0)
+        rate = counts.rate(now_s) if counts else 0.0
+        rows.append(
+            (
+                str(apid),
+                ", ".join(counts.names) if counts else "not decoded",
+                n,
+                f"{rate:.1f}" if rate else "",
+                utc_text(counts.last_received_ns) if counts and counts.last_received_ns else "",
+                counts.n_gaps if counts else "",
+            )
+        )
+    columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in _COLUMNS]
+    return dict(zip(_COLUMNS, columns, strict=True))
+
+
+def _undecoded(stream: Stream) -> list[tuple[str, int, str]]:
+    """Packets of the report whose APID no product is made of."""
+    reported = stream.report.get("packets", {}).get("by_apid", {})
+    unknown = {
+        apid: n for apid, n in reported.items() if str(apid).isdigit() and int(apid) not in stream.packets.by_apid
+    }
+    if not unknown:
+        return []
+    apids = ", ".join(list(unknown)[:12]) + (" ..." if len(unknown) > 12 else "")
+    return [("packets", sum(unknown.values()), f"no product is made of APID {apids}")]
+
+
+def _total_gaps(stream: Stream) -> str:
+    n_gaps = stream.report.get("packets", {}).get("sequence_gaps")
+    return f"{n_gaps:,} sequence gaps in the report" if isinstance(n_gaps, int) and n_gaps else ""
