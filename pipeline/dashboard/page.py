@@ -197,7 +197,8 @@ class Page:
     def _show_tabs(self, mission: str) -> None:
         """Show the tabs of a mission beside those of any; of all missions where it has none of its own."""
         of = [one.mission for one in self._makers]
-        numbers = [i for i, one in enumerate(of) if mission not in of or one in ("", mission)]
+        has_own = mission != "" and mission in of
+        numbers = [i for i, one in enumerate(of) if not has_own or one in ("", mission)]
         if numbers != self._shown:
             self._shown = numbers
             seen = self._seen if self._seen in numbers else 0

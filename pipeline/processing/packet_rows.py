@@ -13,8 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import GENERIC_INSTRUMENT, ColumnBatch, Product
+from ..model.container_names import product_name
 from ..products.instrument import Instrument
-from ..products.telemetry import product_name
 
 Fields = tuple[NDArray[np.int64], NDArray[np.int32]]
 """Receive times (ns, 0 unknown) and sequence counts of packets."""
