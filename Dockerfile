@@ -4,8 +4,9 @@ FROM ${PYTHON_IMAGE} AS build
 ARG PIP_INDEX_URL
 ARG PIP_EXTRA_INDEX_URL
 WORKDIR /src
+ARG LOCK=requirements.lock
 RUN python -m venv /opt/downlink
-COPY requirements.lock ./
+COPY ${LOCK} ./requirements.lock
 RUN /opt/downlink/bin/pip install --quiet --no-cache-dir --disable-pip-version-check --require-hashes -r requirements.lock \
  && find /opt/downlink -type d -name tests -prune -exec rm -r {} +
 COPY pyproject.toml build.lock build_names.py ./
@@ -22,7 +23,7 @@ RUN /opt/build/bin/python -m hatchling build -t wheel -d /tmp/wheel \
 FROM ${PYTHON_IMAGE}
 RUN groupadd --gid 10001 downlink && useradd --uid 10001 --gid downlink --no-create-home downlink \
  && install --directory --owner downlink --group downlink /state \
-    /keys /keys/own /keys/authority /keys/broker /keys/ingest /keys/decode /keys/publish /keys/reader
+    /keys /keys/own /keys/authority /keys/broker /keys/ingest /keys/decode /keys/publish /keys/history /keys/reader /history
 COPY --from=build /opt/downlink /opt/downlink
 ENV PATH=/opt/downlink/bin:$PATH PYTHONDONTWRITEBYTECODE=1 DOWNLINK_STATE=/state MALLOC_ARENA_MAX=2
 USER downlink

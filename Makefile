@@ -88,6 +88,7 @@ BUILD_NEEDS := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))
 
 lock: $(VENV)/.supply ## resolve pyproject.toml anew: versions and hashes for the image and for CI
 	$(COMPILE) --upgrade --extra services --extra dashboard pyproject.toml -o requirements.lock
+	$(COMPILE) --upgrade --extra services --extra history pyproject.toml -o requirements-history.lock
 	$(BIN)/python -c '$(BUILD_NEEDS)' | $(COMPILE) --upgrade - -o build.lock
 	$(COMPILE) --upgrade $(foreach extra,$(subst $(comma), ,$(EXTRAS)),--extra $(extra)) --group test --group check --group docs pyproject.toml build.lock -o requirements-dev.lock
 
@@ -96,7 +97,7 @@ sbom: $(VENV)/.supply ## the image's bill of materials (CycloneDX) in build/sbom
 	$(BIN)/cyclonedx-py requirements --output-reproducible --of JSON -o build/sbom.json requirements.lock
 
 audit: $(VENV)/.supply ## known vulnerabilities of what the image and CI install
-	$(BIN)/pip-audit --progress-spinner off --disable-pip --require-hashes -r requirements.lock -r requirements-dev.lock
+	$(BIN)/pip-audit --progress-spinner off --disable-pip --require-hashes -r requirements.lock -r requirements-history.lock -r requirements-dev.lock
 
 format: $(VENV)/.tools ## format the code
 	$(BIN)/ruff format .

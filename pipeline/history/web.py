@@ -29,6 +29,8 @@ from .openapi import document
 
 MAX_NAMES, MAX_POINTS, MAX_BODY = 50, 10_000, 1 << 16
 AT_ONCE, PATIENCE_S = 4, 10.0
+HEALTH = "/health"
+"""Says that it answers, to anyone."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -120,6 +122,9 @@ def application(history: History, *, token: str = "", hosts: Sequence[str] = ())
         paths = [one.path for one in ENDPOINTS]
         return JSONResponse({"what": "downlink history", "openapi": "/openapi.json", "paths": paths})
 
+    async def health(_: Request) -> Response:
+        return JSONResponse({"well": True})
+
     async def openapi(_: Request) -> Response:
         return JSONResponse(document(ENDPOINTS))
 
@@ -133,6 +138,7 @@ def application(history: History, *, token: str = "", hosts: Sequence[str] = ())
 
     routes = [
         Route("/", about),
+        Route(HEALTH, health),
         Route("/openapi.json", openapi),
         *map(route, ENDPOINTS),
         Route("/grafana", about),
@@ -153,7 +159,7 @@ def _guard(token: str, hosts: Sequence[str]) -> Callable[..., Awaitable[Response
         given = request.headers.get("authorization", "").removeprefix("Bearer ")
         if hosts and host.strip("[]").lower() not in hosts:
             response: Response = _error("asked by another name than it has", 403)
-        elif token and not hmac.compare_digest(given.encode(), token.encode()):
+        elif token and request.url.path != HEALTH and not hmac.compare_digest(given.encode(), token.encode()):
             response = _error("Authorization: Bearer TOKEN is needed", 401)
             response.headers["WWW-Authenticate"] = "Bearer"
         else:

@@ -150,6 +150,7 @@ def test_grafana_gets_a_dashboard_and_data_points_in_milliseconds(zhurong, ask, 
 
 def test_with_a_token_only_who_bears_it_is_answered(zhurong):
     for url in started(zhurong, "--listen", "127.0.0.1:0", DOWNLINK_HISTORY_TOKEN=TOKEN):
+        assert urllib.request.urlopen(f"{url}/health").status == 200
         with pytest.raises(urllib.error.HTTPError, match="401"):
             urllib.request.urlopen(f"{url}/api/passes")
         request = urllib.request.Request(f"{url}/api/passes", headers={"Authorization": f"Bearer {TOKEN}"})

@@ -13,6 +13,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT = PYPROJECT["project"]
 NEEDS = PROJECT["optional-dependencies"] | PYPROJECT["dependency-groups"]
 IMAGE, CI = ("services", "dashboard"), (*PROJECT["optional-dependencies"], "test", "check", "docs")
+HISTORY = ("services", "history")
 DIGEST = re.compile(r"@sha256:[0-9a-f]{64}$")
 
 
@@ -34,7 +35,10 @@ def locked(name):
     return versions, [entry for entry in entries if not re.search(r"--hash=sha256:[0-9a-f]{64}", entry)]
 
 
-@pytest.mark.parametrize(("name", "names"), [("requirements.lock", IMAGE), ("requirements-dev.lock", CI)])
+@pytest.mark.parametrize(
+    ("name", "names"),
+    [("requirements.lock", IMAGE), ("requirements-history.lock", HISTORY), ("requirements-dev.lock", CI)],
+)
 def test_a_lock_holds_what_the_project_asks_for(name, names):
     """Where this fails, pyproject.toml was changed: run `make lock`."""
     versions, _ = locked(name)
@@ -43,7 +47,9 @@ def test_a_lock_holds_what_the_project_asks_for(name, names):
         assert any(requirement.specifier.contains(version) for version in found), f"{requirement} is not in {name}"
 
 
-@pytest.mark.parametrize("name", ["requirements.lock", "requirements-dev.lock", "build.lock"])
+@pytest.mark.parametrize(
+    "name", ["requirements.lock", "requirements-history.lock", "requirements-dev.lock", "build.lock"]
+)
 def test_every_entry_of_a_lock_has_hashes_and_no_place_is_named(name):
     assert locked(name)[0]
     assert locked(name)[1] == []
