@@ -170,3 +170,18 @@ def test_every_product_is_as_its_kind_declares_it(packets):
     ours = [one for one in made if one.instrument != "telemetry"]
     assert {f"{one.instrument}/{one.product}" for one in ours} == kinds.keys()
     assert [text for one in ours for text in differences(one, kinds[f"{one.instrument}/{one.product}"])] == []
+
+
+@pytest.mark.parametrize(
+    ("name", "dictionary", "counts"),
+    [
+        ("mag_l0", "mag", {"P_MAG_SCI_NORM": 17, "P_MAG_SCI_BURST": 19}),
+        ("swapi", "swapi", {"P_SWP_SCI": 153, "P_SWP_HK": 17, "P_SWP_AUT": 153, "CCSDSPacket": 140}),
+        ("hit_hk", "hit", {"HIT_HSKP": 88}),
+    ],
+)
+def test_a_dictionary_alone_decodes_every_packet(name, dictionary, counts, imap_data, tmp_path):
+    """Three tables of a mission file, and no package."""
+    text = f'name = "x"\n[link]\nframing = "packets"\n[dictionary]\nxtce = "{imap_data / dictionary}.xml"\n'
+    (tmp_path / "mission.toml").write_text(text)
+    assert open_pass(imap_data / f"{name}.packets", mission=str(tmp_path)).containers() == counts

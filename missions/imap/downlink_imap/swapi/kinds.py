@@ -31,7 +31,7 @@ SWEEP = ProductKind(
         "mode": ("U", "row", "", "LVENG, LVSCI, HVENG or HVSCI"),
     },
     files=("netcdf", "cdf", "quicklook"),
-    view=(View("SWAPI, coincidences", "lines", {"arrays": ("coincidence_counts",)}),),
+    view=(),
     file_word="SWAPI-SCI",
 )
 
@@ -86,7 +86,13 @@ HOUSEKEEPING = ProductKind(
     },
     latest=("sensor_temperature_degc", "pcem_v", "scem_v", "analyser_v"),
     files=("netcdf", "cdf"),
-    view=(),
+    view=(
+        View(
+            "SWAPI, high voltages",
+            "lines",
+            {"arrays": {"pcem_v": "PCEM", "scem_v": "SCEM", "analyser_v": "analyser"}, "label": "voltage"},
+        ),
+    ),
     file_word="SWAPI-HK",
     optional=EXTENDED,
 )
