@@ -79,7 +79,8 @@ class Connection:
             raise _not_connected(error, self._hint) from None
         try:
             self._start()
-            await asyncio.wait_for(self._connected, self._answer_s)
+            async with asyncio.timeout(self._answer_s):
+                await self._connected
         except TimeoutError:
             self._abandon()
             raise self._no_answer() from None
@@ -108,7 +109,8 @@ class Connection:
         try:
             if not self._lost.done():
                 self._write()
-                await asyncio.wait_for(self._written.wait(), _GOODBYE_S)
+                async with asyncio.timeout(_GOODBYE_S):
+                    await self._written.wait()
                 self._client.disconnect()
                 self._write()
         except TimeoutError:

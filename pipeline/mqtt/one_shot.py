@@ -40,6 +40,7 @@ class OneShotPublisher:
                 publisher = Publisher(self._address, remember_s=0.0, on_trouble=lambda _: None)
                 self._publisher = await self._stack.enter_async_context(publisher)
         try:
-            await asyncio.wait_for(self._publisher.publish([message]), PATIENCE_S)
+            async with asyncio.timeout(PATIENCE_S):
+                await self._publisher.publish([message])
         except TimeoutError:
             raise RunError("the broker does not answer") from None

@@ -162,7 +162,8 @@ class Publisher:
     async def __aexit__(self, *_error: object) -> None:
         if self._will and not self._task.done():
             with suppress(TimeoutError, RunError):
-                await asyncio.wait_for(self.publish([self._will]), timeout=1.0)
+                async with asyncio.timeout(1.0):
+                    await self.publish([self._will])
         self._task.cancel()
         await asyncio.wait([self._task])
 

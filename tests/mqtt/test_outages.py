@@ -16,6 +16,7 @@ import pytest
 from downlink_pipeline.model.batches import Message
 from downlink_pipeline.model.errors import RunError
 from downlink_pipeline.mqtt.publisher import Publisher, Timing, subscribe
+from waiting import until
 
 ROOT = Path(__file__).parents[2]
 DYING_PUBLISHER = """
@@ -43,12 +44,6 @@ async def gather_until(stream, is_last, payloads=None):
             if is_last(payload):
                 return payloads
     return payloads
-
-
-async def until(condition, within_s=20):
-    async with asyncio.timeout(within_s):
-        while not condition():  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
 
 
 async def test_messages_arrive_in_order_with_their_topics(mosquitto):
@@ -223,9 +218,10 @@ async def test_a_subscription_goes_on_after_the_broker_was_away(mosquitto, hasty
     broker.kill()
     await broker.start()
     async with Publisher(broker.address) as publisher:
-        while not reader.done():
-            await publisher.publish([Message("t", b"end")])
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(20):
+            while not reader.done():
+                await publisher.publish([Message("t", b"end")])
+                await asyncio.sleep(0.05)
     assert reader.result() == [b"end"]
     assert ["lost" in line for line in told] == [True, False]
 
