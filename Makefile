@@ -58,7 +58,7 @@ demo: setup ## the bundled pass on the embedded broker
 	$(BIN)/downlink demo
 
 test: $(VENV)/.tools system $(VENV)/node/.setup ## all tests, in two processes
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.tools ## linters, types, import direction
 	$(BIN)/ruff check .

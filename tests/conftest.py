@@ -21,6 +21,34 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(REPOSITORY / "tests" / "fixtures"))  # what the conftest.py of several rooms share
 
 
+LONGEST = (
+    "compose",
+    "services/outages",
+    "docs/test_documents.py",
+    "dashboard/test_looks.py",
+    "archive/test_netcdf.py",
+    "dashboard/test_reconnect.py",
+    "dashboard/test_reach.py",
+    "dashboard",
+    "pictures",
+    "services",
+    "supply",
+    "replay",
+)
+"""Folders and files that take a minute or more begin first: of two processes none then works alone at the end."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """The longest files first, otherwise in the order that there is (a random one)."""
+
+    def place(item):
+        path = item.path.as_posix()
+        return next((i for i, name in enumerate(LONGEST) if f"/tests/{name}" in path), len(LONGEST))
+
+    items.sort(key=place)
+
+
 @pytest.fixture(autouse=True)
 def _logs_go_where_tests_look():
     """A command that ran in this process left its logs on a stream that pytest has closed by the next test."""

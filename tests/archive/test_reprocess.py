@@ -20,6 +20,7 @@ from downlink_pipeline.clock.onboard import ClockSegment, OnboardClock
 from downlink_pipeline.commands.reprocess import Wanted, make, reprocess, tasks_of
 from downlink_pipeline.missions.zhurong.simulator import Scenario, simulate
 from downlink_pipeline.model.errors import ConfigError, RunError
+from waiting import wait_until
 
 xarray = pytest.importorskip("xarray")
 pytest.importorskip("netCDF4")
@@ -230,9 +231,8 @@ def test_a_worker_that_dies_takes_no_other_pass_along(tmp_path):
     wanted = Wanted(recordings, str(sat), tmp_path / "out", "pds4")
 
     def kill_the_first():
-        while not (workers := multiprocessing.active_children()):
-            time.sleep(0.01)
-        workers[0].kill()
+        wait_until(multiprocessing.active_children)
+        multiprocessing.active_children()[0].kill()
 
     killer = threading.Thread(target=kill_the_first)
     killer.start()

@@ -159,11 +159,9 @@ async def until(met, timeout_s=30.0):
 
 async def test_the_command_ends_by_a_signal():
     async with broker_at(None) as address:
-        urls = []
+        urls, before = [], signal.getsignal(signal.SIGTERM)
         serving = asyncio.create_task(app.serve_dashboard(address, "127.0.0.1", 0, urls.append))
-        while not urls:  # noqa: ASYNC110 - told by a callback
-            await asyncio.sleep(0.05)
-        await asyncio.sleep(0.1)
+        await until(lambda: urls and signal.getsignal(signal.SIGTERM) is not before)
         os.kill(os.getpid(), signal.SIGTERM)
         await asyncio.wait_for(serving, 10)
 

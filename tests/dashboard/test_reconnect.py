@@ -5,12 +5,15 @@ from urllib.parse import urlsplit
 
 import pytest
 from downlink_pipeline.commands import recordings as app
+from downlink_pipeline.dashboard import server
+from downlink_pipeline.dashboard.admission import Admission
 from downlink_pipeline.mqtt.broker import broker as broker_at
 
 pytest.importorskip("bokeh", reason="bokeh is not installed")
 from browser import MODELS
 from driving import LOOKS, choose, column, look, model, page, received, replay
 from relay import Relay
+from waiting import until
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of Bokeh and Tornado, not of ours
@@ -38,8 +41,13 @@ async def shows(tab, stream, bundled):
     await tab.until(f"{WORDS}.includes('Link') && {WORDS}.includes('{frames}')")
 
 
-@pytest.mark.parametrize("cut_s", [4, 25])
-async def test_a_page_works_again_after_its_network_was_cut(chromium, bundled, cut_s):
+@pytest.mark.parametrize("discarded", [False, True])
+async def test_a_page_works_again_after_its_network_was_cut(chromium, bundled, discarded, monkeypatch):
+    """Whether the server still has the session of the page, or discarded it meanwhile."""
+    if discarded:
+        monkeypatch.setattr(server, "UNUSED_MS", 500)
+    admissions = []
+    monkeypatch.setattr(server, "Admission", lambda: admissions.append(Admission()) or admissions[-1])
     async with page() as (address, served):
         await replay(address, bundled)
         relay = Relay("127.0.0.1", urlsplit(served.url).port)
@@ -51,7 +59,10 @@ async def test_a_page_works_again_after_its_network_was_cut(chromium, bundled, c
             await shows(tab, "zhurong/clean", bundled)
             await relay.close()
             assert "No connection to the dashboard" in await tab.until(BANNER)
-            await asyncio.sleep(cut_s)  # what is tested
+            if discarded:
+                await until(lambda: not admissions[0].n_pages, 60)
+            else:
+                assert admissions[0].n_pages == 1
             await relay.open()
             await shows(tab, "zhurong/clean", bundled)
             await look(tab, "traverse")

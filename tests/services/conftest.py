@@ -25,6 +25,7 @@ from downlink_pipeline.mqtt.reconnect import Timing
 from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.reader import read_pass
 from history_products import put, recorder
+from waiting import until
 
 __all__ = ["put", "recorder"]
 ROOT = Path(__file__).parents[2]
@@ -299,12 +300,13 @@ class Subscriber:
         self.products = {}
         self.n_messages = 0
         self.unequal = []
+        self._listening = False
         self._stack = stack
         self._topic = f"{Path(stack.mission).name}/{stream}/product/#"
 
     async def __aenter__(self):
         self._task = asyncio.create_task(self._listen())
-        await asyncio.sleep(0.5)
+        await until(lambda: self._listening or self._task.done(), 60)
         return self
 
     async def __aexit__(self, *_error):
@@ -313,13 +315,21 @@ class Subscriber:
 
     async def _listen(self):
         stream = subscribe(
-            self._stack.address, [self._topic], client_id="witness", session_s=3600, timing=Timing(first_s=60)
+            self._stack.address,
+            [self._topic],
+            client_id="witness",
+            session_s=3600,
+            timing=Timing(first_s=60),
+            on_listening=self._stands,
         )
         async for _, payload, _ in stream:
             product = unpack_product(payload)["id"]
             self.n_messages += 1
             if self.products.setdefault(product, payload) != payload:
                 self.unequal.append(product)
+
+    def _stands(self):
+        self._listening = True
 
     @property
     def told(self):

@@ -11,6 +11,7 @@ import paho.mqtt.client as mqtt
 import psutil
 import pytest
 import yaml
+from waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin")
@@ -68,8 +69,7 @@ class Readers:
         client.on_subscribe = lambda *_: done.append(1)
         client.on_message = self._count
         client.subscribe("#", 1)
-        while not done:
-            time.sleep(0.01)
+        wait_until(lambda: done)
         return client
 
     def _count(self, _client, _userdata, message):

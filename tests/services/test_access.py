@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ from downlink_pipeline.mqtt.publisher import Publisher
 from downlink_pipeline.mqtt.reconnect import Timing
 from downlink_pipeline.system.cert_folders import keep_certificates
 from downlink_pipeline.system.certs import CLIENTS, make_certificates
+from waiting import until, wait_until
 
 ROOT = Path(__file__).parents[2]
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin")
@@ -30,6 +32,43 @@ EVERYTHING = [*STAGE, *TOLD, STATUS, CONTROL]
 WAYS_IN = ("#", "zhurong/#", "zhurong/stage/#", "+/stage/+", "$share/decode/zhurong/stage/offer", "$share/g/#")
 
 
+def takes_connections(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
+class Ear:
+    """A mosquitto_sub and what it hears, a line a message: topic and payload."""
+
+    def __init__(self, process):
+        self._process = process
+        self.lines = []
+        self.stands = False
+        """Its subscription was answered, or its connection refused."""
+        self._reading = asyncio.create_task(self._read())
+
+    async def _read(self):
+        async for octets in self._process.stdout:
+            line = octets.decode().rstrip("\n")
+            if line.startswith(("Subscribed", "Client ")):  # of -d
+                self.stands |= line.startswith("Subscribed")
+            else:
+                self.lines.append(line)
+        self.stands = True
+
+    async def hears(self, *parts):
+        """Wait until each of `parts` is in a line."""
+        await until(lambda: all(any(part in line for line in self.lines) for part in parts))
+
+    async def ended(self):
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGKILL)
+        await self._reading
+        await self._process.wait()
+        return "\n".join(self.lines)
+
+
 class Broker:
     """A mosquitto with a shipped configuration; `door(who)`: what a client of that name says to be let in."""
 
@@ -42,6 +81,8 @@ class Broker:
         self.process = subprocess.Popen(
             [MOSQUITTO, "-c", folder / "broker.conf"], stdout=self._log, stderr=self._log
         )
+        port = int(re.search(r"^listener (\d+)", conf, re.MULTILINE)[1])
+        wait_until(lambda: takes_connections(port))
 
     async def put(self, who, topic, payload, *more):
         words = ["mosquitto_pub", *self.door(who), "-q", "1", "-t", topic, "-m", payload, *more]
@@ -49,11 +90,28 @@ class Broker:
         await done.wait()
 
     async def hear(self, who, *topics, will=()):
-        """Listen: what is heard is read from its output when it is killed."""
+        """Listen, from now on."""
         filters = [word for topic in topics for word in ("-t", topic)]
-        words = ["mosquitto_sub", *self.door(who), "-q", "1", *filters, "-F", "%t %p", "-V", "mqttv5", *will]
+        words = [
+            "stdbuf",
+            "-oL",
+            "mosquitto_sub",
+            *self.door(who),
+            "-q",
+            "1",
+            *filters,
+            "-F",
+            "%t %p",
+            "-V",
+            "mqttv5",
+            "-d",
+            *will,
+        ]
         pipe = asyncio.subprocess.PIPE
-        return await asyncio.create_subprocess_exec(*words, stdout=pipe, stderr=asyncio.subprocess.DEVNULL)
+        process = await asyncio.create_subprocess_exec(*words, stdout=pipe, stderr=asyncio.subprocess.DEVNULL)
+        ear = Ear(process)
+        await until(lambda: ear.stands)
+        return ear
 
     def stop(self):
         self.process.kill()
@@ -163,57 +221,43 @@ def composed(tmp_path, unused_port):
     broker.stop()
 
 
-async def ended(listener):
-    with contextlib.suppress(ProcessLookupError):
-        listener.send_signal(signal.SIGKILL)
-    return (await listener.communicate())[0].decode()
-
-
 async def attempts(broker, who):
     """Everything that `who` can try to say, in every way: at once, kept, and as a last will."""
     wills = [
         await broker.hear(who, "nothing", will=("--will-topic", topic, "--will-payload", f"will of {who}"))
         for topic in (STAGE[3], TOLD[0], STATUS, CONTROL)
     ]
-    await asyncio.sleep(0.5)
     await asyncio.gather(*(broker.put(who, topic, f"said by {who}") for topic in EVERYTHING))
     await asyncio.gather(*(broker.put(who, topic, f"kept by {who}", "-r") for topic in EVERYTHING))
     for listener in wills:
-        await ended(listener)
-    await asyncio.sleep(0.3)
+        await listener.ended()
 
 
 @pytest.mark.parametrize("broker", ["lab", "composed"])
 async def test_a_reader_says_nothing_in_any_way_and_hears_no_stage_topic_by_any_filter(broker, request):
     broker = request.getfixturevalue(broker)
-    await asyncio.sleep(0.3)
     readers = [await broker.hear("reader", way) for way in WAYS_IN]
     insiders = [await broker.hear(who, "zhurong/stage/#") for who in ("ingest", "decode", "publish")]
-    await asyncio.sleep(0.5)
     await attempts(broker, "reader")
     speakers = {"ingest": STAGE[:2], "decode": [STAGE[2], STAGE[3]], "publish": [STAGE[4], STATUS, *TOLD[:5]]}
     for who, spoken in speakers.items():
         await asyncio.gather(*(broker.put(who, topic, f"honest {topic}", "-r") for topic in spoken))
     late = await broker.hear("reader", "#")
-    await asyncio.sleep(0.7)
-    heard = [await ended(one) for one in (*readers, late)]
-    inside = [await ended(one) for one in insiders]
-    assert f"{STAGE[3]} honest" in inside[2]
-    assert all(
-        f"{topic} honest" in text for topic in (*TOLD[:5], STATUS) for text in (heard[0], heard[1], heard[-1])
-    )
+    await insiders[2].hears(f"{STAGE[3]} honest")
+    for reader in (*readers[:2], late):
+        await reader.hears(*(f"{topic} honest" for topic in (*TOLD[:5], STATUS)))
+    heard = [await one.ended() for one in (*readers, late)]
+    inside = [await one.ended() for one in insiders]
     assert not [text for text in (*heard, *inside) if "by reader" in text or "of reader" in text]
     assert not [text for text in heard if "/stage/" in text]
 
 
 async def test_an_operator_steers_replays_and_no_more_and_no_service_speaks_for_another(lab):
-    await asyncio.sleep(0.3)
     ears = [await lab.hear(who, "zhurong/#") for who in ("reader", "ingest", "decode", "publish", "replay")]
-    await asyncio.sleep(0.5)
     for who in ("operator", "station", "decode", "ingest"):
         await attempts(lab, who)
-    await asyncio.sleep(0.5)
-    heard = {(line.split(" ")[0], line.split(" ")[-1]) for ear in ears for line in (await ended(ear)).splitlines()}
+    await ears[0].hears(f"{STATUS} will of ingest")
+    heard = {(line.split(" ")[0], line.split(" ")[-1]) for ear in ears for line in (await ear.ended()).splitlines()}
     assert {topic for topic, who in heard if who == "operator"} == {CONTROL}
     assert {topic for topic, who in heard if who == "station"} == set()
     assert {topic for topic, who in heard if who == "decode"} == {STATUS, *STAGE[2:4], STAGE[5]}
@@ -223,24 +267,20 @@ async def test_an_operator_steers_replays_and_no_more_and_no_service_speaks_for_
 @pytest.mark.parametrize("broker", ["lab", "composed"])
 async def test_a_reader_who_takes_the_session_of_a_service_hears_nothing_of_it(broker, request):
     broker = request.getfixturevalue(broker)
-    await asyncio.sleep(0.3)
     same = ("-i", "zhurong-publish-in", "-c", "-x", "600")
     service = await broker.hear("publish", STAGE[3], will=same)
-    await asyncio.sleep(0.5)
     await broker.put("decode", STAGE[3], "heard")
-    await asyncio.sleep(0.3)
-    assert "heard" in await ended(service)
+    await service.hears("heard")
+    await service.ended()
     await broker.put("decode", STAGE[3], "waits")
     thief = await broker.hear("reader", "zhurong/live/#", will=same)
-    await asyncio.sleep(0.5)
     await broker.put("decode", STAGE[3], "comes")
     await broker.put("publish", TOLD[0], "read")
-    await asyncio.sleep(0.3)
-    assert (await ended(thief)).split() == [TOLD[0], "read"]
+    await thief.hears("read")
+    assert (await thief.ended()).split() == [TOLD[0], "read"]
 
 
 async def test_a_service_at_the_readers_door_says_what_it_may_not_and_does_not_hammer(composed):
-    await asyncio.sleep(0.3)
     port = int(composed.door("reader")[1])
     told = []
     forbidden = Message(STATUS, b"{}", retain=True)

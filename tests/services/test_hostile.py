@@ -28,6 +28,7 @@ from downlink_pipeline.services.protocol import (
     stage_topic,
 )
 from downlink_pipeline.system.certs import make_certificates
+from waiting import until
 
 HOSTILE_S = float(os.environ.get("DOWNLINK_HOSTILE_S", "3"))
 """Five minutes in `make soak`."""
@@ -157,8 +158,7 @@ async def test_a_station_of_another_authority_or_without_a_certificate_is_not_he
     assert not list((stack.folder / "ingest" / "test").iterdir())
     async with subscriber(stack) as witness:
         stack.feed(bundled / "clean.cadu")
-        while not witness.products:  # noqa: ASYNC110
-            await asyncio.sleep(0.1)
+        await until(lambda: witness.products, 60)
 
 
 async def said(port, context, octets):

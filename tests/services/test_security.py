@@ -12,6 +12,7 @@ import pytest
 from downlink_pipeline.cli.main import cli
 from downlink_pipeline.model.errors import ConfigError
 from downlink_pipeline.system.certs import make_certificates
+from waiting import until
 
 
 def downlink(*words, within_s=20, **settings):
@@ -106,7 +107,6 @@ async def test_a_wrong_password_ends_a_service_in_one_line_that_does_not_tell_it
     stack = make_stack()
     await with_password(stack, tmp_path, "right")
     stack.start("broker")
-    await asyncio.sleep(0.5)
     (tmp_path / "secret").write_text("wr0ng-secret\n")
     words = ("stage", "publish", "-m", "zhurong", "--broker", f"mqtt://ops@127.0.0.1:{stack.port}", "--health", "")
     status, told = await asyncio.to_thread(
@@ -202,7 +202,7 @@ async def test_a_password_is_in_no_log_answer_or_process_list(make_stack, tmp_pa
     stack.start()
     await stack.ready()
     stack.kill("broker")
-    await asyncio.sleep(0.5)
+    await until(lambda: all(unwell(stack, name) for name in stack.services))
     stack.start("broker")
     await stack.ready()
     for name in stack.services:
@@ -217,6 +217,15 @@ async def test_a_password_is_in_no_log_answer_or_process_list(make_stack, tmp_pa
         assert status == 1
         assert f"mqtt://ops@127.0.0.1:{stack.port}" in told
         assert "wr0ng" not in told
+
+
+def unwell(stack, name):
+    """Whether the health of a service is bad."""
+    try:
+        stack.get(name, "/health")
+    except urllib.error.HTTPError:
+        return True
+    return False
 
 
 async def with_password(stack, tmp_path, password):
@@ -234,7 +243,7 @@ async def test_health_is_bad_while_the_broker_is_away(make_stack):
     await stack.ready("publish")
     assert "downlink_broker_connected 1.0" in stack.get("publish", "/metrics")
     stack.kill("broker")
-    await asyncio.sleep(0.5)
+    await until(lambda: unwell(stack, "publish"))
     with pytest.raises(urllib.error.HTTPError, match="503") as answer:
         stack.get("publish", "/health")
     assert json.loads(answer.value.read())["broker"] is False

@@ -16,6 +16,7 @@ from downlink_pipeline.stations.feed_messages import Hello
 from downlink_pipeline.stations.tcp import TcpListener
 from downlink_pipeline.system.certs import CLIENTS, make_certificates
 from structlog.testing import capture_logs
+from waiting import until
 
 EVERYONE = ("broker", *CLIENTS)
 
@@ -44,8 +45,7 @@ async def listening(url, folder=None):
             came.append(b"".join(map(bytes, arrival.pieces)))  # noqa: PERF401
 
     task = asyncio.create_task(take())
-    while not listener.port:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
+    await until(lambda: listener.port)
     try:
         yield listener.port, came
     finally:
@@ -93,13 +93,11 @@ async def test_a_certificate_that_is_refused_is_logged_by_its_name_and_does_not_
             tls = tls_of(read_station(f"tcp://127.0.0.1:{port}?{files(certs, 'station')}"), server=False)
             _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
             writer.write(b"first ")
-            while not came:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+            await until(lambda: came)
             for who in ("reader", "decode"):
                 assert await says(port, certs, who, b"forged") == b""
             writer.write(b"second")
-            while b"".join(came) != b"first second":  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+            await until(lambda: b"".join(came) == b"first second")
             writer.transport.abort()
     assert [one["who"] for one in told if one["event"] == "accepted a certificate"] == ["station"]
     refused = [one for one in told if one["event"] == "refused: no TLS connection"]

@@ -19,6 +19,7 @@ from downlink_pipeline.stations.tcp import TcpListener
 from downlink_pipeline.system import tls
 from downlink_pipeline.system.certs import make_certificates
 from structlog.testing import capture_logs
+from waiting import until
 
 NAMES = ("ingest", "station")
 
@@ -140,14 +141,13 @@ async def test_a_listener_says_whom_it_refused_and_a_feed_that_trusts_another_en
     listener = FeedListener(read_station(url("good", "ingest", "good").format(0)), None)
     with capture_logs() as told:
         task = asyncio.create_task(anext(listener.arrivals()))
-        while not listener.port:  # noqa: ASYNC110
-            await asyncio.sleep(0.01)
+        await until(lambda: listener.port)
         wrong = read_station(url("good", "station", "other").format(listener.port))
         with pytest.raises(RunError, match="certificate verify failed: self-signed"):
             await asyncio.wait_for(feed(wrong, tmp_path / "pass", "p", None), 5)
         _, writer = await asyncio.open_connection("127.0.0.1", listener.port)
         writer.write(b"downlink p 9\n" + bytes(9))
-        await asyncio.sleep(0.2)
+        await until(lambda: [one for one in told if one.get("reason") == "wrong version number"])
         writer.close()
         stranger = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         stranger.check_hostname, stranger.verify_mode = False, ssl.CERT_NONE
@@ -165,8 +165,7 @@ async def test_a_feed_in_the_clear_to_a_tls_listener_says_what_it_waits_for(lab,
     files = f"cert={lab}/good/ingest.crt&key={lab}/good/ingest.key&ca={lab}/good/ca.crt"
     listener = FeedListener(read_station(f"feed://127.0.0.1:0?{files}"), None)
     task = asyncio.create_task(anext(listener.arrivals()))
-    while not listener.port:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
+    await until(lambda: listener.port)
     with capture_logs() as told, pytest.raises(RunError, match="it closes the connection without an answer"):
         await feed(read_station(f"feed://127.0.0.1:{listener.port}"), tmp_path / "pass", "p", None, patience_s=-1)
     task.cancel()
@@ -179,8 +178,7 @@ async def test_handshakes_that_are_never_finished_are_ended_and_keep_nobody_else
     listener = TcpListener(read_station(f"tcp-listen://127.0.0.1:0?{files['ingest']}"))
     arrivals = listener.arrivals()
     first = asyncio.create_task(anext(arrivals))
-    while not listener.port:  # noqa: ASYNC110
-        await asyncio.sleep(0.01)
+    await until(lambda: listener.port)
     begun = asyncio.get_running_loop().time()
     half_open = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(200)]
     station = read_station(f"tcp://127.0.0.1:{listener.port}?{files['station']}")
