@@ -18,6 +18,7 @@ from . import dictionary as cli_dictionary
 from . import history as cli_history
 from . import look as cli_look
 from . import mission as cli_mission
+from . import packets as cli_packets
 from . import passes as cli_passes
 from . import recordings as cli_recordings
 from . import services as cli_services
@@ -41,6 +42,7 @@ cli = typer.Typer(
 for room in (
     cli_passes,
     cli_detect,
+    cli_packets,
     cli_simulate,
     cli_look,
     cli_services,

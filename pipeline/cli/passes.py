@@ -1,8 +1,9 @@
-"""Recorded passes on the command line: `demo`, `replay`, `inspect`, `packets`, `decode`, `products`."""
+"""Recorded passes on the command line: `demo`, `replay`, `inspect`, `decode`, `products`."""
 
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -80,6 +81,9 @@ def replay(
     stream: Annotated[
         str | None, typer.Option(metavar="NAME", help="Topics are <mission>/NAME/...; the file's name without it.")
     ] = None,
+    packets: Annotated[
+        bool, typer.Option("--packets", help="Publish each space packet, too, on <mission>/NAME/packet/<apid>.")
+    ] = False,
     hold: Annotated[
         bool, typer.Option("--hold", help="Wait at the end for a seek back on the dashboard, until Ctrl-C.")
     ] = False,
@@ -106,6 +110,7 @@ def replay(
         from ..mqtt.broker import broker as broker_at
         from ..system.outputs import check_folder
     known = load_mission(mission)
+    known = dataclasses.replace(known, publish_packets=known.publish_packets or packets)
     readable(passes, known, merge=merge)
     if archive is not None:
         check_folder(archive, [*passes, *known.files], option="--archive")
@@ -161,34 +166,6 @@ def inspect(passes: Passes, mission: MissionName, merge: Merge = False, as_json:
     with progress(readable(passes, known, merge=merge)) as advance:
         report = app.inspect(passes, known, advance, merge=merge)
     tell(report, known, ", ".join(map(str, passes)), as_json)
-    conclude(report)
-
-
-@commands.command()
-def packets(
-    passes: Passes,
-    mission: MissionName,
-    out_file: Annotated[
-        Path,
-        typer.Option("--out", metavar="FILE", show_default=False, help="The file to write; - is standard output."),
-    ],
-    merge: Merge = False,
-    overwrite: Overwrite = False,
-) -> None:
-    """Write the space packets of recordings back to back, idle ones left out.
-
-    Virtual channels come in order of (spacecraft id, channel), packets in order inside each.
-
-    Example: downlink packets replay_data/clean.cadu --mission zhurong --out clean.packets
-    """
-    with loading():
-        from ..commands import recordings as app
-        from ..mission.loading import load_mission
-    known = load_mission(mission)
-    with progress(readable(passes, known, merge=merge)) as advance:
-        report = app.write_packets(passes, known, out_file, advance, merge=merge, overwrite=overwrite)
-    warn(report, known)
-    err.print(f"{report['packets']['read']:,} packets in {out_file}", soft_wrap=True)
     conclude(report)
 
 

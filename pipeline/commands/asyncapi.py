@@ -17,7 +17,8 @@ from ..system.software import release
 from .catalogue import ArrayForm, ProductForm
 from .topic_schemas import SCHEMAS, SEVERITIES
 
-MSGPACK, JSON = "application/msgpack", "application/json"
+MSGPACK, JSON, OCTETS = "application/msgpack", "application/json", "application/octet-stream"
+_PACKETS = "Each space packet as it came, on request: `packets = true` in `[products]`, or `replay --packets`."
 Map = dict[str, Any]
 
 _RATES = (
@@ -32,6 +33,7 @@ _STREAM = {
     "description": "Where the data come from: a station's name for a live link, else the name of a replay.",
     "examples": ["live", "demo"],
 }
+_APID = {"description": "Application process id of the packets, 0 to 2046.", "examples": ["100"]}
 _SERVICE = {"description": "A running service.", "examples": ["ingest", "decode", "publish", "replay"]}
 
 
@@ -81,6 +83,9 @@ def _channels(mission: Mission, forms: Sequence[ProductForm]) -> Iterator[tuple[
         )
     for severity, text in SEVERITIES.items():
         yield _channel(f"{root}/event/{severity}", f"Events: {text}.", _ref("Event"), JSON, retained=False)
+    yield _channel(
+        f"{root}/packet/{{apid}}", _PACKETS, {"type": "string", "format": "binary"}, OCTETS, retained=False
+    )
     yield _channel(f"{root}/report", "The pass report at the end of a pass.", _ref("Report"), JSON, retained=True)
     yield _channel(f"{root}/progress", "How far a replay is.", _ref("Progress"), JSON, retained=True)
     yield _channel(f"{root}/control", "What a replay is told to do.", _ref("Control"), JSON, retained=False)
@@ -95,9 +100,8 @@ def _link_names(mission: Mission) -> list[str]:
 
 
 def _channel(address: str, text: str, payload: Map, content_type: str, *, retained: bool) -> tuple[str, Map]:
-    parameters = {
-        name: one for name, one in (("stream", _STREAM), ("service", _SERVICE)) if f"{{{name}}}" in address
-    }
+    known = {"stream": _STREAM, "service": _SERVICE, "apid": _APID}
+    parameters = {name: one for name, one in known.items() if f"{{{name}}}" in address}
     name = re.sub(r"[^A-Za-z0-9]+", "_", re.sub(r"^[^/]+/(\{stream\}/)?", "", address)).strip("_")
     channel = {
         "address": address,

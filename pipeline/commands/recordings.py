@@ -36,7 +36,7 @@ from ..replay.player import Player
 from ..replay.session import Keep, Replay
 from ..system.files import printable_name
 from ..system.identity import content_of_all
-from ..system.outputs import check_file, check_folder, check_replace
+from ..system.outputs import check_folder, check_replace
 from ..system.signals import stopped_by_signals, until_signal
 from .tabs import package_tabs
 
@@ -99,28 +99,6 @@ def inspect(passes: Sequence[Path], mission: Mission, progress: Progress, *, mer
 def _told(event: Event) -> dict[str, Any]:
     time = topics.iso_utc(event.time_ns) if event.time_ns else None
     return {"time": time, "severity": event.severity, "kind": event.kind, "text": event.text, **event.details}
-
-
-def write_packets(
-    passes: Sequence[Path],
-    mission: Mission,
-    out: Path,
-    progress: Progress,
-    *,
-    merge: bool = False,
-    overwrite: bool = False,
-) -> dict[str, Any]:
-    """Write the whole space packets of recordings to a file; `-` is standard output."""
-    from ..archive.packets import STANDARD_OUTPUT, packet_file  # noqa: PLC0415 - as above
-
-    if out != STANDARD_OUTPUT:
-        check_file(out, [*passes, *mission.files], overwrite=overwrite)
-
-    line = ProcessingChain(mission, until="packets", stations=station_names(mission, passes, merge=merge))
-    with packet_file(out) as file:
-        for outcome in outcomes(line, passes, progress):
-            file.add(outcome.packets)
-    return line.report()
 
 
 def decode(

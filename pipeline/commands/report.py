@@ -109,7 +109,9 @@ def warnings(report: Mapping[str, Any], mission: str) -> list[str]:
         return damaged or problems(report)
     found = [*report["problems"], *undescribed(report)] if "problems" in report else problems(report)
     words = [f"{text} (read as a pass of {mission})" for text in dict.fromkeys(found)]
-    return damaged + words + list(report.get("hints", ()))
+    if hints := report.get("hints"):
+        words[-1:] = ["; ".join([*words[-1:], *hints])]
+    return damaged + words
 
 
 def _channels(channels: list[Mapping[str, Any]]) -> Table:

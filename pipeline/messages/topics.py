@@ -121,6 +121,11 @@ def latest_messages(product: Product, names: Iterable[str] | None = None) -> lis
     return messages
 
 
+def packet_message(mission: str, stream: str, apid: int, octets: bytes) -> Message:
+    """A space packet as it came, header and all."""
+    return Message(f"{topic_root(mission, stream)}/packet/{apid}", octets, content_type="application/octet-stream")
+
+
 def link_messages(mission: str, stream: str, report: Mapping[str, Any]) -> list[Message]:
     """The counters of each channel of a pass report, retained; equal names are told apart by scid and vcid."""
     root = f"{topic_root(mission, stream)}/link"

@@ -79,6 +79,8 @@ class Mission:
     """By name, in the order of the mission file."""
     calibrations: Mapping[str, Mapping[str, Any]]
     window_s: float
+    publish_packets: bool = False
+    """Whether packets are published as they came, beside what is made of them."""
     profiles: tuple[str, ...] = ()
     stations: tuple[Station, ...] = ()
     descriptions: Mapping[str, Descriptions] = field(default_factory=dict)
@@ -241,6 +243,7 @@ def load_mission(name: str, *, strict: bool = False, any_channel: bool = False) 
         instruments=instruments.classes,
         calibrations=calibrations,
         window_s=parsed.products.window_s,
+        publish_packets=parsed.products.packets,
         profiles=tuple(parsed.profile),
         descriptions=_descriptions(plan),
         stations=tuple(Station(one.name, one.files) for one in parsed.station),

@@ -244,6 +244,8 @@ class ProductsTable(Strict):
     """Instruments that are used, each with its `calibration/<name>.toml` and the columns that it reads."""
     window_s: Annotated[float, Field(ge=0, le=86400, strict=False)] = 0.0
     """Rows whose onboard time has the same floor(time / window_s) are one product; 0: what came in together."""
+    packets: bool = False
+    """Whether each space packet is published, too, as it came: `.../packet/<apid>`."""
 
 
 class ArchiveTable(Strict):

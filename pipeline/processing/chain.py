@@ -47,6 +47,8 @@ class Outcome:
     products: tuple[Product, ...] = ()
     events: tuple[Event, ...] = ()
     frames: FrameBatch | None = None
+    to_publish: PacketBatch | None = None
+    """The packets, where the mission publishes them as they came."""
 
 
 class ProcessingChain:
@@ -161,15 +163,16 @@ class ProcessingChain:
 
     def _onward(self, received: LinkOutput, *, complete: bool = False) -> Outcome:
         packets, events = received.packets, received.events
+        to_publish = packets if self.mission.publish_packets and len(packets) else None
         if self._decoder is None or not (len(packets) or complete):
-            return Outcome(packets, events=events, frames=received.frames)
+            return Outcome(packets, events=events, frames=received.frames, to_publish=to_publish)
         records = self._joiner.feed(packets) if self._joiner else packets
         columns = self._decoder.decode(records)
         self._n_rows += sum(len(batch.quality) for batch in columns)
         products = self._suite.feed(columns, settled=complete) if self._until == "products" else []
         self._count(products)
         events = (*events, *self._timed(self._decoder.drain_events()), *self._suite.drain_events())
-        return Outcome(packets, tuple(columns), tuple(products), events, received.frames)
+        return Outcome(packets, tuple(columns), tuple(products), events, received.frames, to_publish)
 
     def _timed(self, events: Sequence[Event]) -> list[Event]:
         """Events of packets with the UTC of the packet in place of its receive time, where it is known; by time."""

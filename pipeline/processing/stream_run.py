@@ -22,7 +22,7 @@ from typing import Any
 import structlog
 
 from ..messages import topics
-from ..model.batches import NO_TIME, ByteBatch, Event, Message, Outgoing, Product
+from ..model.batches import NO_TIME, ByteBatch, Event, Message, Outgoing, PacketBatch, Product
 from ..recordings.disk import OF_THE_DISK
 from .chain import ProcessingChain
 from .latest import MESSAGES_PER_SECOND, MESSAGES_PER_SECOND_MAX_SPEED, Latest
@@ -56,6 +56,8 @@ class StreamRun:
         self._reported_at = 0.0
         self._n_untimed: Counter[tuple[str, str]] = Counter()
         """Products without onboard time so far, by instrument and product."""
+        self._n_packets: Counter[tuple[int, int, int]] = Counter()
+        """Packets published so far, by spacecraft id, virtual channel and APID."""
         self.n_batches = self.n_bytes = self.n_quarantined = 0
         self.received_ns = 0
         """Receive time of the newest bytes; 0 while none is known."""
@@ -121,7 +123,8 @@ class StreamRun:
             return self._messages((), events)
         outcome = self._chain.feed(batch, complete=complete)
         self._latest.add(outcome.products)
-        return self._messages(outcome.products, (*events, *outcome.events))
+        found = self._messages(outcome.products, (*events, *outcome.events))
+        return found if outcome.to_publish is None else self._packets(outcome.to_publish) + found
 
     def _newest(self, now_ns: int, *, ended: bool) -> list[Outgoing]:
         """Newest values that are due; at the end of the run all, behind what the chain still has."""
@@ -130,6 +133,7 @@ class StreamRun:
         last = self._chain.flush()
         self._latest.add(last.products)
         found = self._messages(last.products, last.events)
+        found = found if last.to_publish is None else self._packets(last.to_publish) + found
         return found + [Outgoing(message) for message in self._latest.flush()]
 
     def _messages(self, products: Iterable[Product], events: Iterable[Event]) -> list[Outgoing]:
@@ -137,6 +141,19 @@ class StreamRun:
         for event in events:
             message = topics.event_message(self._mission, self._stream, event)
             found.append(Outgoing(message, _digest(message)))
+        return found
+
+    def _packets(self, packets: PacketBatch) -> list[Outgoing]:
+        """A message for each packet. Keys are numbers within the APID of a channel: sequence counts wrap."""
+        found = []
+        rows = zip(packets.start.tolist(), packets.length.tolist(), strict=True)
+        names = zip(packets.scid.tolist(), packets.vcid.tolist(), packets.apid.tolist(), strict=True)
+        for (start, length), name in zip(rows, names, strict=True):
+            self._n_packets[name] += 1
+            octets = packets.data[start : start + length].tobytes()
+            message = topics.packet_message(self._mission, self._stream, name[2], octets)
+            key = "/".join(map(str, name))
+            found.append(Outgoing(message, f"{self._pass_name}/packet/{key}/{self._n_packets[name]}"))
         return found
 
     def _key(self, product: Product) -> str:

@@ -32,6 +32,7 @@ topic read {m}/+/product/#
 topic read {m}/+/latest/#
 topic read {m}/+/link/#
 topic read {m}/+/event/#
+topic read {m}/+/packet/#
 topic read {m}/+/report
 topic read {m}/+/progress
 topic read {m}/status/#"""
@@ -41,6 +42,7 @@ topic write {m}/+/product/#
 topic write {m}/+/latest/#
 topic write {m}/+/link/#
 topic write {m}/+/event/#
+topic write {m}/+/packet/#
 topic write {m}/+/report"""
 """What a stream tells of itself."""
 ACL = """\

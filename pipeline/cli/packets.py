@@ -1,0 +1,69 @@
+"""Space packets of recordings on the command line: `packets`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..model.errors import ConfigError
+from .options import Merge, MissionName, Overwrite, Passes, conclude, err, progress, readable, warn
+from .start import loading
+
+commands = typer.Typer()
+
+
+@commands.command()
+def packets(
+    passes: Passes,
+    mission: MissionName,
+    out_file: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", show_default=False, help="The file to write; - is standard output."),
+    ] = None,
+    by_apid: Annotated[
+        bool, typer.Option("--by-apid", help="--out is a folder, which gets a file for each APID: 100.packets.")
+    ] = False,
+    list_: Annotated[
+        bool, typer.Option("--list", help="Print time, APID, count, length, channel and quality of each packet.")
+    ] = False,
+    hex_: Annotated[bool, typer.Option("--hex", help="Print them with the bytes of each packet below.")] = False,
+    merge: Merge = False,
+    overwrite: Overwrite = False,
+) -> None:
+    """Write the space packets of recordings back to back, idle ones left out; or list them.
+
+    Virtual channels come in order of (spacecraft id, channel), packets in order inside each; in a list they come as
+    they were complete.
+
+    Example: downlink packets replay_data/clean.cadu --mission zhurong --out clean.packets
+    """
+    with loading():
+        from ..commands import packets as app
+        from ..mission.loading import load_mission
+    lists = list_ or hex_
+    if lists and (by_apid or out_file is not None):
+        raise ConfigError("--list and --hex print: not with --out or --by-apid")
+    if not lists and out_file is None:
+        raise ConfigError("--out FILE: name the file to write, or --list the packets")
+    if by_apid and str(out_file) == "-":
+        raise ConfigError("--by-apid writes several files: --out is a folder")
+    known = load_mission(mission)
+    with progress(readable(passes, known, merge=merge)) as advance:
+        if out_file is None:
+            report = app.list_packets(passes, known, _print, advance, with_bytes=hex_, merge=merge)
+        else:
+            report = app.write_packets(
+                passes, known, out_file, advance, by_apid=by_apid, merge=merge, overwrite=overwrite
+            )
+    warn(report, known)
+    if out_file is not None:
+        where = f"{len(report['files'])} files in {out_file}" if by_apid else str(out_file)
+        err.print(f"{report['packets']['read']:,} packets in {where}", soft_wrap=True)
+    conclude(report)
+
+
+def _print(line: str) -> None:
+    sys.stdout.write(f"{line}\n")

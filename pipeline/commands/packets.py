@@ -1,0 +1,131 @@
+"""`downlink packets`: space packets of recordings as one file, a file for each APID, or a list to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..archive.packets import STANDARD_OUTPUT, PacketFile, packet_file
+from ..link.settings import ChannelSettings
+from ..messages.topics import iso_utc
+from ..mission.loading import Mission
+from ..model.batches import PacketBatch, Quality
+from ..processing.chain import ProcessingChain
+from ..processing.passes import outcomes, station_names
+from ..system.outputs import check_file, check_folder, check_replace
+
+Progress = Callable[[int], None]
+HEADING = f"{'received (UTC)':29} {'apid':>4} {'count':>5} {'bytes':>5}  {'channel':24} quality"
+_HEX_BYTES = 16
+
+
+def write_packets(
+    passes: Sequence[Path],
+    mission: Mission,
+    out: Path,
+    progress: Progress,
+    *,
+    by_apid: bool = False,
+    merge: bool = False,
+    overwrite: bool = False,
+) -> dict[str, Any]:
+    """Write the whole space packets of recordings to a file; `-` is standard output.
+
+    `by_apid`: `out` is a folder, which gets a file for each APID; with several spacecraft, of each of them.
+    """
+    inputs = [*passes, *mission.files]
+    if by_apid:
+        check_folder(out, inputs)
+    elif out != STANDARD_OUTPUT:
+        check_file(out, inputs, overwrite=overwrite)
+    line = ProcessingChain(mission, until="packets", stations=station_names(mission, passes, merge=merge))
+    found = (outcome.packets for outcome in outcomes(line, passes, progress))
+    if by_apid:
+        names = _write_each(found, mission, out, inputs, overwrite=overwrite)
+        return line.report() | {"files": names}
+    with packet_file(out) as file:
+        for packets in found:
+            file.add(packets)
+    return line.report()
+
+
+def _write_each(
+    found: Iterator[PacketBatch], mission: Mission, folder: Path, inputs: Sequence[Path], *, overwrite: bool
+) -> list[str]:
+    """Write a file for each APID; gives their names."""
+    several = len({channel.spacecraft_id for channel in mission.channels}) > 1
+    files: dict[Path, PacketFile] = {}
+    with ExitStack() as stack:
+        for packets in found:
+            for scid, apid in sorted(set(zip(packets.scid.tolist(), packets.apid.tolist(), strict=True))):
+                path = folder / (f"{scid}_{apid}.packets" if several else f"{apid}.packets")
+                if path not in files:
+                    check_replace([path], inputs, overwrite=overwrite, is_own=lambda _: False)
+                    files[path] = stack.enter_context(packet_file(path))
+                files[path].add(_taken(packets, (packets.apid == apid) & (packets.scid == scid)))
+    return [path.name for path in sorted(files)]
+
+
+def _taken(packets: PacketBatch, which: NDArray[np.bool_]) -> PacketBatch:
+    """Those asked for."""
+    own = {one.name: getattr(packets, one.name)[which] for one in fields(packets) if one.name != "data"}
+    return replace(packets, **own)
+
+
+def list_packets(
+    passes: Sequence[Path],
+    mission: Mission,
+    show: Callable[[str], None],
+    progress: Progress,
+    *,
+    with_bytes: bool = False,
+    merge: bool = False,
+) -> dict[str, Any]:
+    """Show a line for each packet, in order of completion: time, APID, count, length, channel, quality.
+
+    `with_bytes`: below each its bytes, 16 a line, in hexadecimal and as text.
+    """
+    line = ProcessingChain(mission, until="packets", stations=station_names(mission, passes, merge=merge))
+    names = _channel_names(mission.channels)
+    show(HEADING)
+    for outcome in outcomes(line, passes, progress):
+        for text in _lines(outcome.packets, names, with_bytes=with_bytes):
+            show(text)
+    return line.report()
+
+
+def _channel_names(channels: Sequence[ChannelSettings]) -> dict[tuple[int, int], str]:
+    return {
+        (one.spacecraft_id, one.virtual_channel): f"{one.spacecraft_id}/{one.virtual_channel} {one.name}"
+        for one in channels
+    }
+
+
+def _lines(packets: PacketBatch, names: dict[tuple[int, int], str], *, with_bytes: bool) -> Iterator[str]:
+    for k in range(len(packets)):
+        received_ns = int(packets.received_ns[k])
+        time = iso_utc(received_ns, "us") if received_ns else "unknown"
+        channel = names.get((int(packets.scid[k]), int(packets.vcid[k])), "-")
+        count, length = int(packets.seq_count[k]), int(packets.length[k])
+        fields = f"{time:29} {int(packets.apid[k]):4} {count:5} {length:5}  {channel:24}"
+        yield f"{fields} {_quality(int(packets.quality[k]))}"
+        if with_bytes:
+            start = int(packets.start[k])
+            yield from _dump(packets.data[start : start + length].tobytes())
+
+
+def _quality(bits: int) -> str:
+    return " ".join(str(one.name) for one in Quality if bits & one) or "good"
+
+
+def _dump(octets: bytes) -> Iterator[str]:
+    for at in range(0, len(octets), _HEX_BYTES):
+        row = octets[at : at + _HEX_BYTES]
+        text = "".join(chr(octet) if 0x20 <= octet < 0x7F else "." for octet in row)
+        yield f"  {at:05x}  {row.hex(' '):{3 * _HEX_BYTES - 1}}  {text}"
