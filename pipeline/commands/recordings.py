@@ -92,8 +92,16 @@ def inspect(passes: Sequence[Path], mission: Mission, progress: Progress, *, mer
     told = [_told(event) for event in events[: MAX_TOLD - len(last)] + last]
     span = {"first": topics.iso_utc(min(received)), "last": topics.iso_utc(max(received))} if received else {}
     report = line.report()
+    span = span or _span_of_channels(report["channels"])
     found = {"hints": hints(passes, mission.link)} if nothing_right(report) else {}
     return report | {"received": span, "events": told} | found
+
+
+def _span_of_channels(channels: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
+    """First and last receive time of frames, where only their records or container tell it."""
+    first = [one["first_received_ns"] for one in channels if one["first_received_ns"]]
+    last = [one["last_received_ns"] for one in channels if one["last_received_ns"]]
+    return {"first": topics.iso_utc(min(first)), "last": topics.iso_utc(max(last))} if first else {}
 
 
 def _told(event: Event) -> dict[str, Any]:

@@ -2,7 +2,8 @@
 
 In: the batches of one recording, in order. Out: the same bytes with marks for when they are due, on any time scale that
 runs at the rate of the link. In this order of preference: a rate given by the user; the receive times of the recording;
-time stamps in the insert zone of its frames; the onboard clock of its packets. A batch without marks is due at once.
+those in its records or its container; time stamps in the insert zone of its frames; the onboard clock of its packets.
+A batch without marks is due at once.
 
 Onboard times come from decoding the recording a second time with byte positions in place of receive times: frames and
 packets then carry the position at which they begin.
@@ -26,6 +27,8 @@ from ..recordings.reader import at_rate
 
 MARK_BYTES = 16
 """Onboard times are placed to this resolution in the recording."""
+RECORDED_MARK_BYTES = 1024
+"""Receive times in records are placed to this resolution."""
 LONGEST_STEP_NS = 600 * 10**9
 """A step of a clock that is longer, or goes back, is a jump between recorded data: it is passed over."""
 
@@ -53,8 +56,13 @@ def choose_pace(mission: Mission, batch: ByteBatch, rate_bits_per_s: float | Non
         return RatePace(rate_bits_per_s)
     if len(batch.mark_ns):
         return ReceivePace()
-    if merged:
-        return None
+    return None if merged else _pace_inside(mission, batch)
+
+
+def _pace_inside(mission: Mission, batch: ByteBatch) -> Pace | None:
+    """The pace by what the bytes of a recording hold."""
+    if (mission.link.record_time or mission.link.container != "none") and _holds_times(mission, batch):
+        return RecordedPace(mission)
     if mission.link.framing != "packets" and mission.link.insert_zone_codec:
         return OnboardPace(_insert_zone_times(mission), "the time stamps of its insert zones")
     if mission.plan is not None and mission.time_terms:
@@ -69,6 +77,33 @@ class ReceivePace:
 
     def timed(self, batch: ByteBatch, position: int) -> ByteBatch:  # noqa: ARG002 - of the protocol
         return batch
+
+
+class RecordedPace:
+    """Bytes are due as the receive times go on that records or a container hold."""
+
+    words = "the receive times in its records"
+
+    def __init__(self, mission: Mission) -> None:
+        self._receiver = Receiver(mission.link, mission.channels)
+        self._newest_ns = 0
+
+    def timed(self, batch: ByteBatch, position: int) -> ByteBatch:  # noqa: ARG002 - of the protocol
+        start, times = [], []
+        for at in range(0, len(batch.data), RECORDED_MARK_BYTES):
+            output = self._receiver.feed(ByteBatch.of(batch.data[at : at + RECORDED_MARK_BYTES]))
+            received_ns = (output.packets if output.frames is None else output.frames).received_ns
+            newest_ns = int(received_ns.max(initial=0))
+            if newest_ns > self._newest_ns:
+                self._newest_ns = newest_ns
+                start.append(at)
+                times.append(newest_ns)
+        return replace(batch, mark_start=np.array(start, np.int64), mark_ns=np.array(times, np.int64))
+
+
+def _holds_times(mission: Mission, batch: ByteBatch) -> bool:
+    """Whether receive times are found in the first bytes of a recording."""
+    return len(RecordedPace(mission).timed(batch, 0).mark_ns) > 0
 
 
 class RatePace:

@@ -202,6 +202,18 @@ def test_kiss_and_the_frames_in_it(sent):
     assert packets == sent.packets
 
 
+def test_a_capture_and_the_frames_in_it(sent):
+    stream = b"\xd4\xc3\xb2\xa1\x02\0\x04\0" + bytes(12) + (101).to_bytes(4, "little")
+    for k, one in enumerate(sent.tm(120, fecf=True)):
+        udp = b"\x9c\x40\x13\x88" + (8 + len(one)).to_bytes(2, "big") + b"\0\0" + one
+        packet = b"\x45\0" + (20 + len(udp)).to_bytes(2, "big") + bytes(4) + b"\x40\x11" + bytes(10) + udp
+        times = (1_700_000_000 + k).to_bytes(4, "little") + bytes(4)
+        stream += times + 2 * len(packet).to_bytes(4, "little") + packet
+    link, _, packets = read(stream)
+    assert (link.container, link.framing, link.frame_length_bytes, link.fecf) == ("pcap", "frames", 120, True)
+    assert packets == sent.packets
+
+
 def test_two_spacecraft_and_an_idle_channel(sender, sent):
     one = sent.aos(160)
     other = [

@@ -8,6 +8,7 @@ import struct
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -241,3 +242,39 @@ def test_the_command_says_what_sets_the_pace(tmp_path, mission):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "p.packets has no receive times: its pace is that of the onboard clock of its packets" in done.stderr
+
+
+KISS_MISSION = """
+name = "beacon"
+
+[link]
+framing = "frames"
+frame_type = "tm"
+frame_length_bytes = 128
+fecf = true
+container = "kiss"
+
+[[channel]]
+spacecraft_id = 50
+virtual_channel = 1
+name = "real time"
+"""
+
+
+def test_a_recording_with_times_in_its_records_is_paced_by_them(tmp_path):
+    """Its frames came every 200 ms, by the time stamps between them."""
+    (tmp_path / "mission.toml").write_text(KISS_MISSION)
+    known = load_mission(str(tmp_path))
+    octets = (Path(__file__).parents[1] / "link" / "cases" / "erminaz_like.kss").read_bytes()
+    pace = choose_pace(known, ByteBatch.of(octets), None, merged=False)
+    assert pace.words == "the receive times in its records"
+    marks = pace.timed(ByteBatch.of(octets), 0)
+    assert marks.mark_ns[-1] - marks.mark_ns[0] > 0.9 * 125 * 200_000_000
+    assert (np.diff(marks.mark_ns) % 200_000_000 == 0).all()
+    assert marks.mark_start[-1] < len(octets)
+
+
+def test_a_container_without_times_leaves_the_pace_to_others(tmp_path):
+    (tmp_path / "mission.toml").write_text(KISS_MISSION)
+    known = load_mission(str(tmp_path))
+    assert choose_pace(known, ByteBatch.of(b"\xc0\x00" + bytes(128) + b"\xc0"), None, merged=False) is None
