@@ -211,7 +211,7 @@ def _print_books(one: dict[str, Any]) -> None:
     )
     rows = [{"apid": apid, **{key: f"{n:,}" for key, n in counts.items()}} for apid, counts in one["apids"].items()]
     total = {"apid": "all", "received": f"{one['packets'] or 0:,}", "decoded": f"{one['decoded'] or 0:,}"}
-    lost = sum(counts["lost"] for counts in one["apids"].values())
+    lost = sum(counts.get("lost", 0) for counts in one["apids"].values())
     _show(
         [*rows, {**total, "lost": f"{lost:,} and {one['lost_frames']:,} frames"}],
         ["apid", "received", "decoded", "lost"],

@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from pyarrow import ArrowException
 
 from .names import ROWS, Part, partition
+from .rows import read_part_table
 from .storage import Commit, Storage
 from .tables import merged
-from .writer import read_part_table, stage_table
+from .writer import stage_table
 
 COMPACT_AT = 8
 """Files of one size that are merged into one."""

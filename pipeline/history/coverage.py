@@ -32,6 +32,7 @@ def books(history: History, date: str | None = None) -> list[dict[str, Any]]:
 def _of_pass(one: PassRecord) -> dict[str, Any]:
     report = one.report
     packets = report.get("packets", {})
+    own = bool(one.packets)  # of a live pass only the report is known
     by_apid = {str(key): n for key, n in packets.get("by_apid", {}).items()}
     return {
         "stream": one.stream,
@@ -47,7 +48,8 @@ def _of_pass(one: PassRecord) -> dict[str, Any]:
         "decoded": report.get("records", {}).get("decoded"),
         "set_aside": dict(report.get("records", {}).get("set_aside", {})),
         "apids": {
-            apid: {"received": n, "decoded": one.packets.get(apid, 0), "lost": one.lost.get(apid, 0)}
+            apid: {"received": n}
+            | ({"decoded": one.packets.get(apid, 0), "lost": one.lost.get(apid, 0)} if own else {})
             for apid, n in sorted(by_apid.items(), key=lambda item: int(item[0]))
         },
     }

@@ -11,10 +11,12 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from ..messages.topics import iso_utc
 from ..model.batches import NO_TIME, Product
 from .compaction import compact
-from .names import RAW, ROWS, read_part
+from .names import RAW, REPLACED, ROWS, date_of, partition, read_part
 from .passes import PassRecord, read_pass, stage_pass, write_pass
+from .rows import RowReader
 from .storage import Commit, Storage
 from .summaries import update_summaries
 from .tables import Entry, PacketFields, version_of
@@ -90,7 +92,9 @@ class PassImport:
                 old = retire(storage, before.stream, before.name, before.version, before.dates)
                 record.replaced = list(dict.fromkeys([*before.replaced, before.version]))
                 if before.version == record.version:  # made again with the same: the old rows are of no use
-                    old = Commit([], [*old.removes, *(source for source, _ in old.moves)])
+                    moved = [source for source, target in old.moves if target.startswith(f"{REPLACED}/")]
+                    kept = [(source, target) for source, target in old.moves if source not in moved]
+                    old = Commit(kept, [*old.removes, *moved])
                     record.replaced = before.replaced
             self._write(self._batch, ROWS)
             self._write(self._raw, RAW)
@@ -118,6 +122,7 @@ class HistoryRecorder:
         self._batch = Batch()
         self._versions: dict[tuple[str, str], str] = {}
         self._records: dict[tuple[str, str], PassRecord] = {}
+        self._dates: dict[tuple[str, str], set[tuple[str, str]]] = {}
         self._touched: set[tuple[str, str]] = set()
         with storage.locked():
             storage.recover()
@@ -164,17 +169,27 @@ class HistoryRecorder:
         maintain(self._storage, self.take_touched())
 
     def end_pass(self, stream: str, name: str, report: Mapping[str, Any]) -> None:
-        """Write the report of a pass into its record."""
+        """Write the report of a pass into its record, with the rows that it has now."""
         record = self._record(stream, name)
         record.state, record.report, record.written = "complete", dict(report), now_text()
+        times = _receive_times(report)
+        record.received = [iso_utc(one) for one in times]
+        record.dates_received = sorted({date_of(one) for one in times})
+        record.rows = {}
+        record.add_rows(count_rows(self._storage, record, [*self._dates_of(stream, name)]))
         write_pass(self._storage, record)
         self._records.pop((stream, name), None)
+        self._dates.pop((stream, name), None)
 
     def note_event(self, stream: str, name: str, event: Mapping[str, Any]) -> None:
         """Keep an event of a pass in its record, which the next report or new date writes; each once."""
         record = self._record(stream, name)
         if dict(event) not in record.events and len(record.events) < MAX_EVENTS:
             record.events.append(dict(event))
+
+    def _dates_of(self, stream: str, name: str) -> set[tuple[str, str]]:
+        """Folders of kinds, and dates, that may have rows of a pass."""
+        return self._dates.setdefault((stream, name), set(self._record(stream, name).dates))
 
     def _record(self, stream: str, name: str) -> PassRecord:
         key = stream, name
@@ -200,10 +215,29 @@ class HistoryRecorder:
         for stream, name in self._versions:
             record = self._record(stream, name)
             known = set(record.dates)
-            record.add_rows(rows if len(self._versions) == 1 else dict.fromkeys(rows, 0))
+            record.add_rows(dict.fromkeys(rows, 0))
+            self._dates_of(stream, name).update(rows)
             if set(record.dates) != known or not record.written:
                 record.written = now_text()
                 write_pass(self._storage, record)
+
+
+def count_rows(storage: Storage, record: PassRecord, dates: Iterable[tuple[str, str]]) -> Counter[tuple[str, str]]:
+    """Rows of a pass by folder of kind and date. A file that a commit takes away meanwhile is looked for again."""
+    found: Counter[tuple[str, str]] = Counter()
+    reader = RowReader(storage)
+    for folder, date in dates:
+        for part in reader.parts_of(partition(ROWS, folder, date)):
+            found[folder, date] += reader.count(part, record.stream, record.name)
+    return Counter({key: n for key, n in found.items() if n})
+
+
+def _receive_times(report: Mapping[str, Any]) -> list[int]:
+    """First and last receive time of the channels of a report; none where there are none."""
+    channels = report.get("channels", ())
+    times = [one.get(key) or 0 for one in channels for key in ("first_received_ns", "last_received_ns")]
+    known = [one for one in times if one]
+    return [min(known), max(known)] if known else []
 
 
 def rows_of(paths: Iterable[str]) -> Counter[tuple[str, str]]:

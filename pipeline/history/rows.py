@@ -126,6 +126,18 @@ class RowReader:
                     raise
         raise AssertionError
 
+    def parts_of(self, path: str) -> list[Part]:
+        """Files of rows below a folder."""
+        return self.storage.parts(path)[0]
+
+    def count(self, part: Part, stream: str, pass_name: str) -> int:
+        """Rows of a pass in a file; 0 for one that cannot be read or is gone."""
+        try:
+            table = read_part_table(self.storage, part, ["stream", "pass"])
+        except (ArrowException, OSError):
+            return 0
+        return pc.sum(pc.and_(pc.equal(table["stream"], stream), pc.equal(table["pass"], pass_name))).as_py() or 0
+
     def read_parts(self, parts: Sequence[Part], columns: Sequence[str] | None = None) -> pa.Table:
         """All rows of some files."""
         return self._read(self.groups(parts), columns, Span(), Choice())
@@ -173,6 +185,16 @@ class RowReader:
         """The files of a group without those that cannot be read."""
         group.parts = [one for one in group.parts if self._open(one) is not None]
         return self._dataset(group)
+
+
+def read_part_table(storage: Storage, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
+    """All rows of a file."""
+    return parquet.read_table(
+        storage.full(part.path),
+        filesystem=storage.filesystem,
+        columns=list(columns) if columns else None,
+        partitioning=None,
+    )
 
 
 def _described(found: pa.Schema, schema: pa.Schema, wanted: Mapping[str, str]) -> pa.Schema:

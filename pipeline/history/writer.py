@@ -21,6 +21,7 @@ from pyarrow import ArrowException, parquet
 
 from ..model.batches import NO_TIME
 from .names import DAY_NS, RAW, REPLACED, ROWS, Part, date_of, encoded, part_name, partition
+from .rows import read_part_table
 from .storage import Commit, Storage
 from .summaries import MINUTE_NS, summary_of
 from .tables import Entry, axis_ns, form_key, merged, table_of
@@ -188,13 +189,3 @@ def _retire_part(
     kept = stage_table(storage, root, part.kind_folder, table.filter(pc.invert(mine)))
     old = stage_table(storage, old_root, part.kind_folder, table.filter(mine))
     return [*kept, *old], [part.path]
-
-
-def read_part_table(storage: Storage, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
-    """All rows of a file."""
-    return parquet.read_table(
-        storage.full(part.path),
-        filesystem=storage.filesystem,
-        columns=list(columns) if columns else None,
-        partitioning=None,
-    )

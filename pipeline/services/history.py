@@ -11,7 +11,6 @@ import asyncio
 import json
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -70,15 +69,11 @@ class History:
         """Why rows cannot be written; empty while they can."""
 
     async def run(self) -> None:
-        """Until cancelled. What was taken before is written still."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._take(), name="take")
-                group.create_task(self._write(), name="write")
-                group.create_task(self._maintain(), name="upkeep")
-        finally:
-            with suppress(RunError):
-                self._store(self._waiting)
+        """Until cancelled. What is not written then is not confirmed, so it comes again."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._take(), name="take")
+            group.create_task(self._write(), name="write")
+            group.create_task(self._maintain(), name="upkeep")
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Well while the disk takes rows. `lag_s`: age of what is not written; `waiting_bytes`: its size."""

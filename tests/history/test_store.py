@@ -91,6 +91,24 @@ def test_a_merged_file_gives_up_the_rows_of_one_pass_alone(put):
     assert open_history(folder).get("HK.TEMP")["HK.TEMP"].values.tolist() == [100, 200, 50]
 
 
+def test_a_pass_made_again_leaves_the_rows_of_others_in_a_merged_file(put):
+    folder = put(product([DAY, DAY + S], TEMP=[1, 2]))
+    put(product([DAY + 5 * S], TEMP=[50], seq=5), name="other", folder=folder)
+    compact_all(Storage(folder))
+    put(product([DAY, DAY + S], TEMP=[1, 2]), folder=folder)
+    assert open_history(folder).get("HK.TEMP")["HK.TEMP"].values.tolist() == [1, 2, 50]
+    assert files(folder, "replaced") == []
+    assert list(folder.rglob("*.part")) == []
+
+
+def test_parameters_that_differ_in_case_alone_are_both_askable(put):
+    folder = put(product([DAY], Temp=[1], TEMP=[2]))
+    history = open_history(folder)
+    found = history.get("HK.Temp", "HK.TEMP")
+    assert (found["HK.Temp"].values.tolist(), found["HK.TEMP"].values.tolist()) == ([1], [2])
+    assert history.sql("select * from HK").num_rows == 1
+
+
 def test_a_parameter_that_changes_its_unit_is_two_columns_and_one_that_grows_is_one(put):
     folder = put(product([DAY], TEMP=np.array([1], np.int16), V=np.array([1], np.uint8), units={"TEMP": "degC"}))
     put(

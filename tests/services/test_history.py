@@ -149,6 +149,7 @@ async def test_an_output_that_is_missing_has_the_run_begin_again_and_rows_stay_o
     assert history.get("HK.TEMP")["HK.TEMP"].values.tolist() == [1, 2]
     [record] = history.passes()
     assert (record.name, record.state, record.report["packets"]["read"]) == ("pass-1", "complete", 2)
+    assert record.rows == {"HK": {"2025-11-30": 2}}
 
 
 async def test_a_full_disk_is_told_and_waited_for_and_leaves_nothing_behind(tmp_path, monkeypatch):
