@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME, Product, Quantity
+from ..products.kinds import ProductKind
 from .spill import Spill, SpilledArray
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ class Origin:
 
     `frames`: the counts of the pass report, of frames read, clean, corrected and so on; known when all was read.
     `simulated`: a simulator made the recordings. `words`: keys of the mission's table `[archive]`: people, terms,
-    keywords, dates. `content`: digest of the recordings, empty where it is not known.
+    keywords, dates. `content`: digest of the recordings, empty where it is not known. `kinds`: of the mission's
+    products, by `instrument/product`.
     """
 
     mission: str
@@ -57,6 +59,11 @@ class Origin:
     words: Mapping[str, Any] = field(default_factory=dict)
     track: Track | None = None
     content: str = ""
+    kinds: Mapping[str, ProductKind] = field(default_factory=dict)
+
+    def declared(self, instrument: str, product: str) -> ProductKind | None:
+        """The kind of a product, where the mission declares it."""
+        return self.kinds.get(f"{instrument}/{product}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,6 @@
-"""Which files a product becomes: a table by hand, and every kind of file with what plans it.
+"""Every kind of file, and what plans it; which of them a product becomes is declared by its `ProductKind`.
 
-A new kind of file: its module, and a line in `KINDS`. A product that is to have more than the default: a line in
-`FILES`.
+A new kind of file: its module, and a line in `KINDS`.
 """
 
 from __future__ import annotations
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from ..products.kinds import DEFAULT_FILES, ProductKind
 from .cdf import cdflib_module
 from .cdf_days import plan_cdf
 from .jobs import Planner, each
@@ -44,33 +44,9 @@ KINDS: Mapping[str, FileKind] = {
     "zarr": FileKind((plan_zarr,), partial(science, "zarr")),
 }
 
-DEFAULT = ("netcdf", "quicklook", "zarr")
-_RADAR = (*DEFAULT, "segy")
-_IMAGES = (*DEFAULT, "pds4", "picture")
-FILES: Mapping[tuple[str, str], tuple[str, ...]] = {
-    ("magnetometer", "field"): ("cdf", "quicklook", "zarr"),
-    ("momag", "field"): ("cdf", "quicklook", "zarr"),
-    ("momag", "field_32hz"): ("cdf", "quicklook", "zarr"),
-    ("gpr", "high_frequency"): (*_RADAR, "pds4"),
-    ("gpr", "high_frequency_self_test"): (*_RADAR, "pds4"),
-    ("gpr", "low_frequency"): (*_RADAR, "pds4"),
-    ("gpr", "low_frequency_self_test"): (*_RADAR, "pds4"),
-    ("gpr", "radargram_high"): _RADAR,
-    ("gpr", "radargram_high_hv"): _RADAR,
-    ("gpr", "radargram_high_vh"): _RADAR,
-    ("gpr", "radargram_high_vv"): _RADAR,
-    ("gpr", "radargram_low"): _RADAR,
-    **{("gpr", f"traverse_{name}"): _RADAR for name in ("high", "high_hv", "high_vh", "high_vv", "low")},
-    ("weather", "sound"): (*DEFAULT, "wav"),
-    ("mscam", "image"): _IMAGES,
-    ("natecam", "image"): _IMAGES,
-    ("natecam", "panorama"): _IMAGES,
-    ("moric", "strip"): _IMAGES,
-    ("hiric", "strip"): _IMAGES,
-}
-"""The kinds of file of a product (instrument, product), where they are not DEFAULT."""
 
-
-def kinds_of(instrument: str, product: str, file_format: str) -> tuple[str, ...]:
-    """What a product becomes: in the format "archive" what the table says, else the one kind that is named."""
-    return FILES.get((instrument, product), DEFAULT) if file_format == "archive" else (file_format,)
+def kinds_of(declared: ProductKind | None, file_format: str) -> tuple[str, ...]:
+    """What a product becomes: in the format "archive" what its kind says, else the one format that is named."""
+    if file_format != "archive":
+        return (file_format,)
+    return DEFAULT_FILES if declared is None else declared.files

@@ -21,61 +21,6 @@ from .collection import Collection, Origin
 from .provenance import PRODUCER
 
 VERSION = "A"
-_WORDS = {
-    ("gpr", "high_frequency"): "RoPeR-HF",
-    ("gpr", "high_frequency_self_test"): "RoPeR-HF-ST",
-    ("gpr", "low_frequency"): "RoPeR-LF-RI",
-    ("gpr", "low_frequency_self_test"): "RoPeR-LF-ST",
-    ("gpr", "radargram_high"): "RoPeR-HF-HH",
-    ("gpr", "radargram_high_hv"): "RoPeR-HF-HV",
-    ("gpr", "radargram_high_vh"): "RoPeR-HF-VH",
-    ("gpr", "radargram_high_vv"): "RoPeR-HF-VV",
-    ("gpr", "radargram_low"): "RoPeR-LF-RI",
-    ("gpr", "loss_tangent_high"): "RoPeR-HF-LOSS",
-    ("gpr", "loss_tangent_low"): "RoPeR-LF-LOSS",
-    ("gpr", "polarimetry_high"): "RoPeR-HF-POL",
-    ("gpr", "traverse_high"): "RoPeR-HF-TRV-HH",
-    ("gpr", "traverse_high_hv"): "RoPeR-HF-TRV-HV",
-    ("gpr", "traverse_high_vh"): "RoPeR-HF-TRV-VH",
-    ("gpr", "traverse_high_vv"): "RoPeR-HF-TRV-VV",
-    ("gpr", "traverse_low"): "RoPeR-LF-TRV-RI",
-    ("magnetometer", "field"): "RoMAG",
-    ("magnetometer", "site_vector"): "RoMAG-SITE",
-    ("weather", "meteorology"): "MCS",
-    ("weather", "dust_devil"): "MCS-DD",
-    ("weather", "sound"): "MCS-S",
-    ("libs", "shot"): "MarSCoDe-LIBS-SHOT",
-    ("libs", "mean"): "MarSCoDe-LIBS-MEAN",
-    ("libs", "spectrum"): "MarSCoDe-LIBS-SPEC",
-    ("libs", "lines"): "MarSCoDe-LIBS-LINES",
-    ("libs", "drift"): "MarSCoDe-LIBS-DRIFT",
-    ("swir", "radiance"): "MarSCoDe-SWIR-RAD",
-    ("swir", "reflectance"): "MarSCoDe-SWIR-REF",
-    ("swir", "bands"): "MarSCoDe-SWIR-BANDS",
-    ("rover", "navigation"): "Rover-NAV",
-    ("rover", "engineering"): "Rover-ENG",
-    ("rover", "event"): "Rover-EVT",
-    ("rover", "traverse"): "Rover-TRV",
-    ("rover", "sol_drive"): "Rover-TRV-SOL",
-    ("rover", "power"): "Rover-PWR",
-    ("rover", "sol_energy"): "Rover-PWR-SOL",
-    ("clock", "pairs"): "Rover-CLK-PAIRS",
-    ("clock", "correlation"): "Rover-CLK",
-    ("mscam", "image"): "MSCam",
-    ("natecam", "image"): "NaTeCam",
-    ("natecam", "panorama"): "NaTeCam-PAN",
-    ("moric", "strip"): "MoRIC",
-    ("hiric", "strip"): "HiRIC",
-    ("orbiter", "state"): "State",
-    ("momag", "field"): "MOMAG",
-    ("momag", "field_32hz"): "MOMAG-DEC",
-    ("mms", "radiance"): "MMS",
-    ("minpa", "spectrum"): "MINPA",
-    ("mepa", "flux"): "MEPA",
-    ("mosir", "echo_10_15"): "MOSIR-LFA",
-    ("mosir", "echo_15_20"): "MOSIR-LFB",
-    ("mosir", "echo_30_50"): "MOSIR-HF",
-}
 _ORBITER = {"orbiter", "momag", "mms", "minpa", "mepa", "mosir", "moric", "hiric"}
 _GRAS = {"zhurong"}
 Row = tuple[int, int, int]
@@ -91,8 +36,9 @@ def file_stem(collection: Collection, origin: Origin, part: str = "", row: Row |
     start, stop, sol = row or (collection.start_ns, collection.stop_ns, sol)
     part = f"-{_plain(part)}" if part else ""
     if origin.mission in _GRAS:
-        known = _WORDS.get((collection.instrument, collection.product))
-        word = known or _plain(f"{collection.instrument}-{collection.product}").replace("_", "-")
+        word = _word(collection, origin) or _plain(f"{collection.instrument}-{collection.product}").replace(
+            "_", "-"
+        )
         craft = "Or" if collection.instrument in _ORBITER else "Ro"
         return gras_name(f"{word}{part}", start, stop, sol, collection.level, origin, craft)
     span = (stamp(start), stamp(stop)) if start != NO_TIME else (origin.stream,)
@@ -105,10 +51,16 @@ def image_stem(collection: Collection, origin: Origin, part: str, row: Row) -> s
     start, stop, sol = row
     if origin.mission not in _GRAS:
         return file_stem(collection, origin, part.strip("-"), row)
-    known = _WORDS.get((collection.instrument, collection.product), _plain(collection.instrument))
+    known = _word(collection, origin) or _plain(collection.instrument)
     craft = "Or" if collection.instrument in _ORBITER else "Ro"
     word = f"{known.removesuffix('-PAN')}{part}"
     return gras_name(word, start, stop, sol, collection.level, origin, craft)
+
+
+def _word(collection: Collection, origin: Origin) -> str:
+    """The word of a product in names of files; empty where its kind has none."""
+    declared = origin.declared(collection.instrument, collection.product)
+    return declared.file_word if declared else ""
 
 
 def pass_stem(collections: Sequence[Collection], origin: Origin) -> str:

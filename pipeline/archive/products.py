@@ -126,7 +126,11 @@ class ProductFiles:
 
     def _plan(self, name: str, collections: Sequence[Collection], jobs: list[Job]) -> list[str]:
         """Add the jobs of one kind of file; what went wrong, a line for each."""
-        wanted = [one for one in collections if name in kinds_of(one.instrument, one.product, self._format)]
+        wanted = [
+            one
+            for one in collections
+            if name in kinds_of(self._origin.declared(one.instrument, one.product), self._format)
+        ]
         return [problem for plan in KINDS[name].plans for problem in self._plan_by(plan, wanted, jobs)]
 
     def _plan_by(self, plan: Planner, wanted: Sequence[Collection], jobs: list[Job]) -> list[str]:

@@ -441,7 +441,7 @@ def plot(
     notes = [note for note in [clock_note(series)] if note and not mission.time_terms]
     for note in notes:
         tell(note)
-    summary = PassSummary(title, received_words, line.report(), events, series, content, notes)
+    summary = PassSummary(title, received_words, line.report(), events, series, content, notes, mission.kinds)
     return write_summary(summary, out, stream), dict(summary.report)
 
 

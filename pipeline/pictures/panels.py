@@ -1,6 +1,6 @@
-"""One panel for each thing worth seeing of an instrument: a series in, axes drawn. A new one: a line in PANELS.
+"""Panels of a pass, as the kinds of its products say (`View`): a series in, axes drawn.
 
-Kinds that the table does not name are drawn by `generic`: what varies in them.
+Kinds that say nothing are drawn by `generic`: what varies in them.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..products.kinds import ProductKind, View
 from .generic import Panel, generic_panels, shared
 from .series import Series
 from .style import (
@@ -28,20 +29,36 @@ from .style import (
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+Options = Mapping[str, Any]
+Drawer = Callable[["Axes", Series, Options], None]
+NO_KINDS: Mapping[str, ProductKind] = {}
 MAX_SPECTRA = 6  # drawn over one another; the newest ones
 
 
-def radargram(axes: Axes, series: Series) -> None:
-    """Amplitude of traces as received, against distance in traces and two-way time."""
-    twt_ns = series.values("twt_ns")
-    level = decibel(np.hypot(series.values("real"), series.values("imaginary")))
-    finite = level[np.isfinite(level)]
-    low, high = np.percentile(finite, (5, 99.5)) if len(finite) else (0.0, 1.0)
-    extent = (-0.5, len(level) - 0.5, float(twt_ns[-1]), float(twt_ns[0]))
+def section(axes: Axes, series: Series, told: Options) -> None:
+    """Traces side by side: `array` in dB, or the size of a `pair` of real and imaginary parts.
+
+    `along` and `down`: arrays with the places of traces and samples; `label`, `unit` and `scale`: of those of samples.
+    Colours span these percentiles (`percent`); with a `range` values are drawn as they are.
+    """
+    values = np.hypot(*map(series.values, told["pair"])) if "pair" in told else series.values(told["array"])
+    level = values if "range" in told else decibel(values)
+    depth = series.values(told["down"]) * told.get("scale", 1.0)
+    place = series.values(told["along"]) if "along" in told else np.array([-0.5, len(level) - 0.5])
+    extent = (float(place[0]), float(place[-1]), float(depth[-1]), float(depth[0]))
+    low, high = told.get("range") or _percentiles(level, told.get("percent", (0, 100)))
     axes.imshow(level.T, aspect="auto", extent=extent, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
     axes.grid(visible=False)
-    axes.set(xlabel="trace", ylabel=label("two-way time", "ns"))
-    _amplitude_bar(axes)
+    along = label("distance", series.unit(told["along"])) if "along" in told else "trace"
+    axes.set(xlabel=along, ylabel=label(told["label"], told.get("unit") or series.unit(told["down"])))
+    if "range" not in told:
+        _amplitude_bar(axes)
+
+
+def _percentiles(level: NDArray[np.float64], percent: Sequence[float]) -> tuple[float, float]:
+    finite = level[np.isfinite(level)]
+    low, high = np.percentile(finite, percent) if len(finite) else (0.0, 1.0)
+    return float(low), float(high)
 
 
 def _amplitude_bar(axes: Axes) -> None:
@@ -52,73 +69,43 @@ def _amplitude_bar(axes: Axes) -> None:
         bar.outline.set_visible(False)
 
 
-def processed_radargram(axes: Axes, series: Series) -> None:
-    """The envelope of the filtered traces, in dB and without gain, against distance and depth."""
-    level = decibel(series.values("envelope"))
-    finite = level[np.isfinite(level)]
-    low, high = np.percentile(finite, (50, 99.8)) if len(finite) else (0.0, 1.0)
-    distance_m, depth_m = series.values("distance_m"), series.values("depth_m")
-    extent = (float(distance_m[0]), float(distance_m[-1]), float(depth_m[-1]), float(depth_m[0]))
-    axes.imshow(level.T, aspect="auto", extent=extent, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
-    axes.grid(visible=False)
-    axes.set(xlabel=label("distance", "m"), ylabel=label("depth", "m"))
-    _amplitude_bar(axes)
-
-
-def coherence(axes: Axes, series: Series) -> None:
-    """Coherence of HH with VV, 0 to 1, against distance and two-way time."""
-    distance_m, twt_ns = series.values("distance_m"), series.values("twt_ns")
-    extent = (float(distance_m[0]), float(distance_m[-1]), float(twt_ns[-1]), float(twt_ns[0]))
-    values = series.values("coherence_hh_vv")
-    axes.imshow(values.T, aspect="auto", extent=extent, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
-    axes.grid(visible=False)
-    axes.set(xlabel=label("distance", "m"), ylabel=label("two-way time", "ns"))
-
-
-def magnetic_field(vector: str, magnitude: str, words: Sequence[str]) -> Callable[[Axes, Series], None]:
-    """The components of an array against time, and its magnitude."""
-
-    def draw(axes: Axes, series: Series) -> None:
-        field = series.values(vector)
-        for axis, (word, colour) in enumerate(zip(words, COLOURS, strict=False)):
-            draw_line(axes, series, field[:, axis], color=colour, label=word)
-        draw_line(axes, series, series.values(magnitude), color="#20262d", label="magnitude")
-        axes.set_ylabel(label("field", series.unit(vector)))
-        axes.legend(loc="best", ncols=2)
-        draw_time(axes, series)
-
-    return draw
-
-
-def wind(axes: Axes, series: Series) -> None:
-    """Speed as a line, the direction that it comes from as points."""
-    draw_line(axes, series, series.values("wind_speed_m_s"), color=COLOURS[0])
-    axes.set_ylabel(label("wind speed", series.unit("wind_speed_m_s")))
-    direction = axes.twinx()
-    direction.plot(series.place, series.values("wind_from_direction_deg"), ".", color=COLOURS[1], markersize=1.5)
-    direction.set(ylim=(0, 360), yticks=(0, 90, 180, 270, 360), ylabel=label("from", "degree"))
-    direction.grid(visible=False)
+def vector(axes: Axes, series: Series, told: Options) -> None:
+    """The components of the array `vector` against time, named by `axes`, and its `magnitude`."""
+    values = series.values(told["vector"])
+    for axis, (word, colour) in enumerate(zip(told["axes"], COLOURS, strict=False)):
+        draw_line(axes, series, values[:, axis], color=colour, label=word)
+    if "magnitude" in told:
+        draw_line(axes, series, series.values(told["magnitude"]), color="#20262d", label="magnitude")
+    axes.set_ylabel(label(told.get("label", "field"), series.unit(told["vector"])))
+    axes.legend(loc="best", ncols=2)
     draw_time(axes, series)
 
 
-def lines(text: str, **names: str) -> Callable[[Axes, Series], None]:
-    """Quantities against time: `names` maps arrays to words for the legend."""
-    return lambda axes, series: draw_lines(axes, series, names, text)
+def direction(axes: Axes, series: Series, told: Options) -> None:
+    """The array `size` as a line, the direction `from` which it comes, in degrees, as points."""
+    draw_line(axes, series, series.values(told["size"]), color=COLOURS[0])
+    axes.set_ylabel(label(told["label"], series.unit(told["size"])))
+    whence = axes.twinx()
+    whence.plot(series.place, series.values(told["from"]), ".", color=COLOURS[1], markersize=1.5)
+    whence.set(ylim=(0, 360), yticks=(0, 90, 180, 270, 360), ylabel=label("from", "degree"))
+    whence.grid(visible=False)
+    draw_time(axes, series)
 
 
-def spectra(name: str, text: str, wavelength: str = "wavelength_nm") -> Callable[[Axes, Series], None]:
-    """The newest spectra of an array over wavelength."""
+def lines(axes: Axes, series: Series, told: Options) -> None:
+    """`arrays` against time, each with its word for the legend; `label`: of the axis."""
+    draw_lines(axes, series, told["arrays"], told["label"])
 
-    def draw(axes: Axes, series: Series) -> None:
-        values, wavelength_nm = series.values(name), series.values(wavelength)
-        rows = range(max(0, len(values) - MAX_SPECTRA), len(values))
-        for row, colour in zip(rows, COLOURS, strict=False):
-            at = wavelength_nm[row] if wavelength_nm.ndim > 1 else wavelength_nm
-            axes.plot(at, values[row], color=colour, linewidth=0.6, label=_name(series, row))
-        axes.set(xlabel=label("wavelength in vacuum", "nm"), ylabel=label(text, series.unit(name)))
-        axes.legend(loc="best")
 
-    return draw
+def spectra(axes: Axes, series: Series, told: Options) -> None:
+    """The newest spectra of an `array` over `wavelength`, in nm."""
+    values, wavelength_nm = series.values(told["array"]), series.values(told.get("wavelength", "wavelength_nm"))
+    rows = range(max(0, len(values) - MAX_SPECTRA), len(values))
+    for row, colour in zip(rows, COLOURS, strict=False):
+        at = wavelength_nm[row] if wavelength_nm.ndim > 1 else wavelength_nm
+        axes.plot(at, values[row], color=colour, linewidth=0.6, label=_name(series, row))
+    axes.set(xlabel=label("wavelength in vacuum", "nm"), ylabel=label(told["label"], series.unit(told["array"])))
+    axes.legend(loc="best")
 
 
 def _name(series: Series, row: int) -> str:
@@ -129,45 +116,30 @@ def _name(series: Series, row: int) -> str:
     return f"row {row}"
 
 
-def flux(name: str, energy: str, unit: str) -> Callable[[Axes, Series], None]:
-    """The newest energy spectra, both axes logarithmic; channels without a count have no point."""
-
-    def draw(axes: Axes, series: Series) -> None:
-        values, energies = series.values(name), series.values(energy)
-        rows = range(max(0, len(values) - MAX_SPECTRA), len(values))
-        for row, colour in zip(rows, COLOURS, strict=False):
-            known = values[row] > 0
-            axes.plot(
-                energies[known], values[row][known], ".-", color=colour, markersize=2, label=_name(series, row)
-            )
-        axes.set(xlabel=label("energy", unit), ylabel=label("flux", series.unit(name)), xscale="log", yscale="log")
-        axes.tick_params(which="minor", labelbottom=False, labelleft=False)
-        axes.legend(loc="best")
-
-    return draw
+def energies(axes: Axes, series: Series, told: Options) -> None:
+    """The newest spectra of an `array` over `energy` in `unit`, both axes logarithmic; without a count no point."""
+    values, energy = series.values(told["array"]), series.values(told["energy"])
+    rows = range(max(0, len(values) - MAX_SPECTRA), len(values))
+    for row, colour in zip(rows, COLOURS, strict=False):
+        known = values[row] > 0
+        axes.plot(energy[known], values[row][known], ".-", color=colour, markersize=2, label=_name(series, row))
+    ylabel = label(told.get("label", "flux"), series.unit(told["array"]))
+    axes.set(xlabel=label("energy", told["unit"]), ylabel=ylabel, xscale="log", yscale="log")
+    axes.tick_params(which="minor", labelbottom=False, labelleft=False)
+    axes.legend(loc="best")
 
 
-def echoes(axes: Axes, series: Series) -> None:
-    """Echoes of the sounding radar in dB, against range."""
-    level = decibel(series.values("amplitude_hann"))
-    range_m = series.values("range_m")
-    extent = (-0.5, len(level) - 0.5, float(range_m[-1]) / 1000, float(range_m[0]) / 1000)
-    axes.imshow(level.T, aspect="auto", extent=extent, cmap="gray", interpolation="nearest")
-    axes.grid(visible=False)
-    axes.set(xlabel="trace", ylabel=label("range in free space", "km"))
-    _amplitude_bar(axes)
+def bands(axes: Axes, series: Series, told: Options) -> None:
+    """The newest `level` in each band, over their `centre` frequencies in Hz."""
+    centre_hz, level = series.values(told["centre"]), series.values(told["level"])[-1]
+    axes.step(centre_hz, level, where="mid", color=COLOURS[0])
+    unit = series.unit(told["level"])
+    axes.set(xlabel=label("frequency", "Hz"), ylabel=label(told["label"], unit), xscale="log")
 
 
-def third_octaves(axes: Axes, series: Series) -> None:
-    """The newest burst's level in each third-octave band."""
-    centre_hz, level_db = series.values("band_centre_hz"), series.values("band_level_db")[-1]
-    axes.step(centre_hz, level_db, where="mid", color=COLOURS[0])
-    axes.set(xlabel=label("frequency", "Hz"), ylabel=label("level, to 20 uPa", "dB"), xscale="log")
-
-
-def path(axes: Axes, series: Series) -> None:
-    """The rover's way on a map, in metres; flagged rows are marked."""
-    east, north = series.values("position_enu_m")[:, :2].T
+def path(axes: Axes, series: Series, told: Options) -> None:
+    """A way on a map, in metres, by an `array` of east, north and up; flagged rows are marked."""
+    east, north = series.values(told["array"])[:, :2].T
     axes.plot(*without_gaps(series, east, north), color=COLOURS[0])
     axes.plot(east[:1], north[:1], "o", color=COLOURS[2], markersize=4, label="start")
     axes.plot(east[-1:], north[-1:], "s", color=COLOURS[1], markersize=4, label="end")
@@ -178,7 +150,7 @@ def path(axes: Axes, series: Series) -> None:
     axes.legend(loc="best")
 
 
-def picture(axes: Axes, series: Series) -> None:
+def picture(axes: Axes, series: Series, _: Options) -> None:
     """The newest image; lines that are missing stay empty."""
     image = np.asarray(series.arrays["image"].values)[-1]
     shown = _colours(image) if image.ndim == 3 else image
@@ -198,82 +170,36 @@ def _colours(image: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(np.clip(np.nan_to_num(image[..., :3]) / (top or 1.0), 0.0, 1.0))
 
 
-PANELS: Mapping[tuple[str, str], tuple[Panel, ...]] = {
-    ("gpr", "high_frequency"): (Panel("Radar, high frequency, as received", radargram),),
-    ("gpr", "low_frequency"): (Panel("Radar, low frequency, as received", radargram),),
-    ("gpr", "radargram_high"): (Panel("Radargram, high frequency", processed_radargram),),
-    ("gpr", "radargram_low"): (Panel("Radargram, low frequency", processed_radargram),),
-    ("gpr", "traverse_high"): (Panel("Traverse by radar, high frequency", processed_radargram),),
-    ("gpr", "traverse_low"): (Panel("Traverse by radar, low frequency", processed_radargram),),
-    ("gpr", "polarimetry_high"): (Panel("Radar, coherence of HH and VV", coherence),),
-    ("magnetometer", "field"): (
-        Panel(
-            "Magnetic field, sensor A",
-            magnetic_field("field_a_enu_nt", "field_a_magnitude_nt", ("east", "north", "up")),
-        ),
-    ),
-    ("weather", "meteorology"): (
-        Panel("Pressure", lines("pressure", pressure_pa="pressure")),
-        Panel("Air", lines("temperature", air_temperature_k="air")),
-        Panel("Wind", wind),
-    ),
-    ("weather", "sound"): (Panel("Sound, newest burst", third_octaves),),
-    ("libs", "mean"): (Panel("LIBS, mean of the shots", spectra("net_counts", "net counts")),),
-    ("swir", "reflectance"): (Panel("Reflectance, short-wave infrared", spectra("reflectance", "reflectance")),),
-    ("rover", "navigation"): (Panel("Traverse", path),),
-    ("rover", "engineering"): (
-        Panel(
-            "Power",
-            lines("voltage", bus_voltage_v="bus", battery_voltage_v="battery"),
-        ),
-    ),
-    ("orbiter", "state"): (Panel("Orbiter", lines("altitude", altitude_km="altitude")),),
-    ("mscam", "image"): (Panel("MSCam, newest image", picture),),
-    ("natecam", "image"): (Panel("NaTeCam, newest image", picture),),
-    ("natecam", "panorama"): (Panel("NaTeCam, panorama", picture),),
-    ("moric", "strip"): (Panel("MoRIC, newest strip", picture),),
-    ("hiric", "strip"): (Panel("HiRIC, newest strip", picture),),
-    ("momag", "field"): (
-        Panel(
-            "Field at the orbiter",
-            magnetic_field("field_ambient_nt", "field_ambient_magnitude_nt", ("x", "y", "z")),
-        ),
-    ),
-    ("mms", "radiance"): (Panel("MMS, visible", spectra("visible_radiance", "radiance", "visible_wavelength_nm")),),
-    ("minpa", "spectrum"): (Panel("MINPA, ions", flux("energy_flux", "energy_ev", "eV")),),
-    ("mepa", "flux"): (Panel("MEPA, protons", flux("proton_flux", "proton_energy_low_mev", "MeV")),),
-    ("mosir", "echo_10_15"): (Panel("MOSIR, 10 to 15 MHz", echoes),),
+DRAWERS: Mapping[str, Drawer] = {
+    "section": section,
+    "vector": vector,
+    "direction": direction,
+    "lines": lines,
+    "spectra": spectra,
+    "energies": energies,
+    "bands": bands,
+    "path": path,
+    "picture": picture,
 }
-
-REPLACED = {
-    ("gpr", "radargram_high"): ("gpr", "high_frequency"),
-    ("gpr", "radargram_low"): ("gpr", "low_frequency"),
-}
-"""Where a pass has the first, a page has no need of the second."""
-
-LEFT_OUT = frozenset(
-    {
-        *(("gpr", f"{channel}_frequency_self_test") for channel in ("high", "low")),
-        *(("gpr", f"loss_tangent_{channel}") for channel in ("high", "low")),
-        *(("libs", name) for name in ("shot", "drift", "lines", "spectrum")),
-        *(("swir", name) for name in ("radiance", "bands")),
-        *(("rover", name) for name in ("event", "power", "sol_drive", "sol_energy", "traverse")),
-        *(("clock", name) for name in ("pairs", "correlation")),
-        *(("mosir", f"echo_{band}") for band in ("15_20", "30_50")),
-        ("magnetometer", "site_vector"),
-        ("weather", "dust_devil"),
-    }
-)
-"""Products that a page has no room for: they are in the others, or are no picture. The report lists them."""
+"""By the word that a `View` has for them."""
 
 
-def panels_of(found: Sequence[Series], max_panels: int) -> list[tuple[Panel, Series]]:
-    """The panels of a pass in the order of the table, then those of kinds that it does not name, which share the room
-    that is left.
+def panel_of(view: View) -> Panel:
+    """The panel that draws a view. KeyError where there is no such way to draw."""
+    draw, options = DRAWERS[view.draw], view.options
+    return Panel(view.title, lambda axes, series: draw(axes, series, options))
+
+
+def panels_of(
+    found: Sequence[Series], max_panels: int, kinds: Mapping[str, ProductKind] = NO_KINDS
+) -> list[tuple[Panel, Series]]:
+    """The panels of a pass in the order of the mission's kinds, then those of kinds that have no views, which share the
+    room that is left. A kind that another one `replaces` is left out where a pass has both.
     """
-    by_kind = {(one.instrument, one.product): one for one in found}
-    hidden = {old for new, old in REPLACED.items() if new in by_kind}
-    known = [kind for kind in PANELS if kind in by_kind and kind not in hidden]
-    others = [by_kind[kind] for kind in by_kind if kind not in PANELS and kind not in LEFT_OUT]
-    drawn = [(panel, by_kind[kind]) for kind in known for panel in PANELS[kind]]
+    by_kind = {f"{one.instrument}/{one.product}": one for one in found}
+    declared = {topic: kind for topic, kind in kinds.items() if topic in by_kind and kind.view is not None}
+    hidden = {f"{kind.instrument}/{kind.replaces}" for kind in declared.values() if kind.replaces}
+    views = [(view, topic) for topic, kind in declared.items() if topic not in hidden for view in kind.view or ()]
+    drawn = [(panel_of(view), by_kind[topic]) for view, topic in views]
+    others = [one for topic, one in by_kind.items() if topic not in declared]
     return (drawn + shared([generic_panels(one) for one in others], others, max_panels - len(drawn)))[:max_panels]

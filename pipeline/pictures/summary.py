@@ -11,7 +11,7 @@ import io
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..model.batches import NO_TIME, QUALITY_MEANINGS, Event, Quality, event_clock
+from ..products.kinds import ProductKind
 from ..system.files import whole_file
 from . import link
 from .generic import Panel, left_out
@@ -58,6 +59,8 @@ class PassSummary:
     content: str = ""
     notes: Sequence[str] = ()
     """What a viewer should know, one line each: stands below the title."""
+    kinds: Mapping[str, ProductKind] = field(default_factory=dict)
+    """Of the mission, by `instrument/product`: how their products are drawn."""
 
     def panels(self) -> list[tuple[str, Callable[[Axes], None]]]:
         """Titles and what draws them: the link's health first."""
@@ -82,7 +85,7 @@ class PassSummary:
         return drawn
 
     def _of_products(self) -> list[tuple[Panel, Series]]:
-        return panels_of(self.series, MAX_PANELS - len(self._of_link()))
+        return panels_of(self.series, MAX_PANELS - len(self._of_link()), self.kinds)
 
 
 def _drawing(draw: Callable[[Axes, Any], None], what: Any) -> Callable[[Axes], None]:

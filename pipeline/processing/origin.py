@@ -50,4 +50,5 @@ def origin_of(passes: Sequence[Path], mission: Mission, stream: str) -> Origin:
         simulated=mission.simulated,
         words=mission.archive,
         content=content_of_all(passes),
+        kinds=mission.kinds,
     )

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from downlink_pipeline.archive.collection import Origin
 from downlink_pipeline.archive.products import product_files
 from downlink_pipeline.commands.recordings import write_products
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.batches import Product, Quantity, TimeRange
 from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.reader import read_pass
+from of_zhurong import origin
 
 
 @pytest.fixture(scope="session")
@@ -71,7 +71,7 @@ def few(products: list[Product], sound: Product) -> list[Product]:
 def few_files(few: list[Product], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The files of `few`."""
     folder = tmp_path_factory.mktemp("few")
-    with product_files(folder, Origin("zhurong", "clean", ("clean.cadu",))) as files:
+    with product_files(folder, origin("clean", ("clean.cadu",))) as files:
         files.add(few)
     return folder
 

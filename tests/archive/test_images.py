@@ -8,9 +8,9 @@ from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
-from downlink_pipeline.archive.collection import Origin
 from downlink_pipeline.archive.pictures import as_seen
 from downlink_pipeline.archive.products import product_files
+from of_zhurong import origin
 from PIL import Image
 
 
@@ -109,7 +109,7 @@ def test_a_missing_line_has_the_constant_that_the_label_names(products, tmp_path
     image = whole.arrays["image"].values.copy()
     image[0, 32:64] = np.nan
     hurt = replace(whole, arrays={**whole.arrays, "image": replace(whole.arrays["image"], values=image)})
-    with product_files(tmp_path, Origin("zhurong", "s", ("a",)), "pds4") as files:
+    with product_files(tmp_path, origin("s", ("a",)), "pds4") as files:
         files.add([hurt])
     [path] = tmp_path.glob("*.2BL")
     shutil.copy(path, tmp_path / "label.xml")

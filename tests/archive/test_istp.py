@@ -7,6 +7,7 @@ import pytest
 from downlink_pipeline.archive.collection import Origin
 from downlink_pipeline.archive.products import product_files
 from downlink_pipeline.model.batches import NO_TIME, Product, Quantity, TimeRange
+from of_zhurong import origin
 
 cdflib = pytest.importorskip("cdflib")
 DAY_NS = 1_621_900_800 * 10**9  # 2021-05-25
@@ -49,7 +50,7 @@ def kinds(products, tmp_path_factory):
     folder = tmp_path_factory.mktemp("istp")
     first = {(one.instrument, one.product): one for one in reversed(products)}
     first = {key: one for key, one in first.items() if key in KINDS}
-    with product_files(folder, Origin("zhurong", "clean", ("clean.cadu",), words=WORDS), "cdf") as files:
+    with product_files(folder, origin("clean", ("clean.cadu",), words=WORDS), "cdf") as files:
         files.add(first.values())
     return sorted(folder.glob("*.cdf"))
 

@@ -7,10 +7,10 @@ from typing import get_args
 
 import numpy as np
 import pytest
-from downlink_pipeline.archive.collection import Origin
 from downlink_pipeline.archive.kinds import KINDS
 from downlink_pipeline.archive.products import product_files
 from downlink_pipeline.cli.options import FileFormat
+from of_zhurong import origin
 
 xarray = pytest.importorskip("xarray")
 segyio = pytest.importorskip("segyio")
@@ -79,7 +79,7 @@ def test_the_delay_has_the_digits_that_fit_into_two_bytes_with_the_scalar_of_the
     traces = next(one for one in few if (one.instrument, one.product) == ("gpr", "low_frequency"))
     times = replace(traces.arrays["twt_ns"], values=traces.arrays["twt_ns"].values + first_ns)
     moved = replace(traces, arrays={**traces.arrays, "twt_ns": times})
-    with product_files(tmp_path, Origin("zhurong", "clean", ("clean.cadu",)), "segy") as files:
+    with product_files(tmp_path, origin("clean", ("clean.cadu",)), "segy") as files:
         files.add([moved])
     header = next(tmp_path.glob("*.real.sgy")).read_bytes()[3600:3840]
     assert [int(np.frombuffer(header, ">i2", 1, at - 1)[0]) for at in (109, 215)] == [delay, scalar]
@@ -88,7 +88,7 @@ def test_the_delay_has_the_digits_that_fit_into_two_bytes_with_the_scalar_of_the
 def test_no_line_of_the_textual_header_is_cut(few, tmp_path):
     names = tuple(f"a-station-with-quite-a-long-name-{number}.cadu" for number in range(8))
     traces = next(one for one in few if (one.instrument, one.product) == ("gpr", "low_frequency"))
-    with product_files(tmp_path, Origin("zhurong", "clean", names), "segy") as files:
+    with product_files(tmp_path, origin("clean", names), "segy") as files:
         files.add([traces])
     text = next(tmp_path.glob("*.real.sgy")).read_bytes()[:3200].decode("cp037")
     cards = [text[at : at + 80] for at in range(0, 3200, 80)]

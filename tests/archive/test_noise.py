@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from downlink_pipeline.archive.collection import Origin
 from downlink_pipeline.archive.products import product_files
 from downlink_pipeline.model.batches import NO_TIME, Product, Quantity, TimeRange
+from of_zhurong import origin
 
 for library in ("netCDF4", "xarray", "zarr", "cdflib", "segyio", "scipy", "matplotlib"):
     pytest.importorskip(library)
@@ -60,7 +60,7 @@ def product(form, seed):
 @pytest.mark.parametrize("kind", ["netcdf", "quicklook", "zarr", "segy", "wav"])
 @pytest.mark.parametrize("seed", range(3))
 def test_noise_is_written_as_it_is(kind, seed, tmp_path):
-    with product_files(tmp_path, Origin("zhurong", "s", ("s.cadu",)), kind) as files:
+    with product_files(tmp_path, origin("s", ("s.cadu",)), kind) as files:
         files.add(product(form, seed) for form in FORMS)
     expected = {"netcdf": len(FORMS), "quicklook": len(FORMS), "zarr": 1, "segy": 3}
     assert len(files.entries) == expected.get(kind, len(files.entries))
@@ -78,6 +78,6 @@ def test_a_product_without_rows_is_a_file_without_rows(form, tmp_path):
         one.id, one.mission, one.stream, "noise", form, "2B", one.time, arrays, np.empty(0, np.uint32), {}
     )
     for kind, n_files in {"netcdf": 1, "quicklook": 1, "zarr": 1, "segy": 0, "wav": 0}.items():
-        with product_files(tmp_path, Origin("zhurong", "s", ("s.cadu",)), kind) as files:
+        with product_files(tmp_path, origin("s", ("s.cadu",)), kind) as files:
             files.add([none])
         assert len(files.entries) == n_files

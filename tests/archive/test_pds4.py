@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from downlink_pipeline.archive import pds4_xml
-from downlink_pipeline.archive.collection import Origin
 from downlink_pipeline.archive.products import product_files
 from downlink_pipeline.archive.radar_layout import HIGH, LOW, MISSING, records
 from downlink_pipeline.missions.zhurong.simulator import Faults, Scenario, simulate
 from downlink_pipeline.model.errors import RunError
+from of_zhurong import origin
 
 EPOCH_NS = 1_451_577_600 * 10**9  # 2015-12-31T16:00:00Z
 SIZES = {"HF": (16_453, 16_420), "LF": (12_069, 12_036)}
@@ -106,7 +106,7 @@ def test_the_rover_is_where_the_record_has_it_from_where_its_frame_began(tables,
 
 
 def test_what_is_not_known_has_its_missing_constant(products, tmp_path, read_label):
-    with product_files(tmp_path, Origin("zhurong", "s", ("a",)), "pds4") as files:
+    with product_files(tmp_path, origin("s", ("a",)), "pds4") as files:
         files.add([one for one in products if (one.instrument, one.product) == ("gpr", "high_frequency")][:1])
     (path,) = tmp_path.glob("*.2B")
     table = read_label(path)[0]

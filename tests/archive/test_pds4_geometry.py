@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from downlink_pipeline.archive.collection import Origin
 from downlink_pipeline.archive.products import product_files
 from downlink_pipeline.archive.track import Track
 from downlink_pipeline.model.batches import NO_TIME
+from of_zhurong import origin
 
 NIL = "{http://www.w3.org/2001/XMLSchema-instance}nil"
 MARS_RADIUS_M = 3_396_190.0
@@ -102,7 +102,7 @@ def test_rover_and_mast_stand_as_the_record_of_the_image_has_them(label, bundled
 
 def test_what_is_not_known_of_a_place_is_nil_and_says_so(products, tmp_path):
     """PDS4: xsi:nil with a nilReason; without navigation nothing is known of the place."""
-    with product_files(tmp_path, Origin("zhurong", "s", ("a",)), "pds4") as files:
+    with product_files(tmp_path, origin("s", ("a",)), "pds4") as files:
         files.add([one_of(products, "mscam", "image")])
     (path,) = tmp_path.glob("*L")
     root = ET.parse(path).getroot()
@@ -114,7 +114,7 @@ def test_what_is_not_known_of_a_place_is_nil_and_says_so(products, tmp_path):
 def test_an_image_without_a_time_has_nil_times(products, tmp_path):
     image = one_of(products, "mscam", "image")
     lost = replace(image.arrays["time_utc_ns"], values=np.array([np.iinfo(np.int64).min]))
-    with product_files(tmp_path, Origin("zhurong", "s", ("a",)), "pds4") as files:
+    with product_files(tmp_path, origin("s", ("a",)), "pds4") as files:
         files.add([replace(image, arrays={**image.arrays, "time_utc_ns": lost})])
     (path,) = tmp_path.glob("*L")
     root = ET.parse(path).getroot()

@@ -8,13 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from downlink_pipeline.archive import kinds as table
-from downlink_pipeline.archive.collection import Origin
 from downlink_pipeline.archive.products import product_files
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.missions.zhurong.simulator import Scenario, simulate
 from downlink_pipeline.model.errors import RunError
 from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.reader import read_pass
+from of_zhurong import origin
 
 CODES = {"HH": 0xEE, "HV": 0xE1, "VH": 0x1E, "VV": 0x11}  # of the record: HH genuine, the others of the dictionary
 
@@ -38,7 +38,7 @@ def images(made):
 
 
 def write(folder, products):
-    with product_files(folder, Origin("zhurong", "four", ("pass.cadu",)), "pds4") as files:
+    with product_files(folder, origin("four", ("pass.cadu",)), "pds4") as files:
         files.add(products)
 
 

@@ -13,11 +13,12 @@ from downlink_pipeline.archive.spill import MemorySpill
 from downlink_pipeline.commands.recordings import stream_name
 from downlink_pipeline.model.batches import NO_TIME, Product, Quantity, TimeRange
 from downlink_pipeline.processing.origin import stream_of
+from of_zhurong import origin
 
 xarray = pytest.importorskip("xarray")
 pytest.importorskip("netCDF4")
 SITE = {"name": "site", "frame": "F", "longitude_deg": 109.9, "latitude_deg": 25.1, "altitude_m": -4099.0}
-ORIGIN = Origin("zhurong", "clean", ("clean.cadu",), SITE, {"read": 10}, simulated=True)
+ORIGIN = origin("clean", ("clean.cadu",), SITE, {"read": 10}, simulated=True)
 
 
 def collections(products):

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from downlink_pipeline.archive.collection import Origin
 from downlink_pipeline.archive.products import product_files
 from downlink_pipeline.model.batches import Quantity
 from downlink_pipeline.model.errors import RunError
+from of_zhurong import origin
 
 xarray = pytest.importorskip("xarray")
 pytest.importorskip("netCDF4")
@@ -59,7 +59,7 @@ def contents(folder):
 
 
 def write_few(folder, few):
-    with product_files(folder, Origin("zhurong", "clean", ("clean.cadu",))) as files:
+    with product_files(folder, origin("clean", ("clean.cadu",))) as files:
         files.add(few)
 
 
@@ -110,11 +110,11 @@ def test_a_store_that_cannot_be_written_leaves_no_half_of_it(few, tmp_path, monk
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(xarray.Dataset, "to_zarr", full)
-    with product_files(tmp_path, Origin("zhurong", "s", ("s.cadu",)), "netcdf") as files:
+    with product_files(tmp_path, origin("s", ("s.cadu",)), "netcdf") as files:
         files.add(few[:1])
     with (
         pytest.raises(RunError, match=r"cannot write .*\.zarr: No space left on device"),
-        product_files(tmp_path, Origin("zhurong", "s", ("s.cadu",)), "zarr") as files,
+        product_files(tmp_path, origin("s", ("s.cadu",)), "zarr") as files,
     ):
         files.add(few[:1])
     assert {path.suffix for path in tmp_path.iterdir()} == {".nc", ".sqlite"}
@@ -193,6 +193,6 @@ def test_products_of_another_form_go_to_a_file_of_their_own(products, tmp_path):
     other = replace(
         one, arrays={**one.arrays, "more": Quantity(np.zeros((len(one.quality), 2)), "", "", ("row", "a"))}
     )
-    with product_files(tmp_path, Origin("zhurong", "s", ("a",))) as files:
+    with product_files(tmp_path, origin("s", ("a",))) as files:
         files.add([one, other])
     assert len(list(tmp_path.glob("*.nc"))) == 2

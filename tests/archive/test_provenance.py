@@ -4,9 +4,9 @@ import struct
 from dataclasses import replace
 
 import pytest
-from downlink_pipeline.archive.collection import Origin
 from downlink_pipeline.archive.products import product_files
 from downlink_pipeline.system.outputs import is_simulated
+from of_zhurong import origin
 
 BASIS = "assumed: noise, sound; recalled: optics; published: air_prt"
 SOURCES = {
@@ -20,7 +20,7 @@ SOURCES = {
 @pytest.fixture(scope="module", params=[True, False], ids=["simulated", "received"])
 def made(request, few, tmp_path_factory):
     folder = tmp_path_factory.mktemp("provenance")
-    with product_files(folder, Origin("zhurong", "s", ("a.cadu",), simulated=request.param)) as files:
+    with product_files(folder, origin("s", ("a.cadu",), simulated=request.param)) as files:
         files.add(
             [
                 replace(one, lineage={**one.lineage, "calibration": {"sources": SOURCES}, "uncertainty": WORDS})

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from downlink_pipeline.archive.collection import Origin
 from downlink_pipeline.archive.products import product_files
 from downlink_pipeline.commands.recordings import write_products
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.missions.zhurong.gpr.radar_traverse import TraverseRadargram
+from of_zhurong import origin
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def test_places_are_those_of_the_traverse_at_the_same_time(joined, products):
 
 
 def test_what_is_joined_becomes_files(joined, tmp_path):
-    with product_files(tmp_path, Origin("zhurong", "test", ("clean.cadu",), None), "netcdf") as files:
+    with product_files(tmp_path, origin("test", ("clean.cadu",), None), "netcdf") as files:
         files.add(joined.values())
     assert sorted(path.name.split("_")[2] for path in tmp_path.glob("*.nc")) == [
         "RoPeR-HF-TRV-HH",

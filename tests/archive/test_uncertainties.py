@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from downlink_pipeline.archive.collection import Origin
 from downlink_pipeline.archive.products import product_files
 from downlink_pipeline.model.batches import Product, Quantity, TimeRange
+from of_zhurong import origin
 
 xarray = pytest.importorskip("xarray")
 cdflib = pytest.importorskip("cdflib")
@@ -18,7 +18,7 @@ def write(folder, instrument, product, arrays):
         f"{instrument}-{product}-0", "zhurong", "s", instrument, product, "2B", TimeRange(ends, ends, (11, 11)),
         {"time_utc_ns": Quantity(UTC_NS, "ns"), **arrays}, np.zeros(3, np.uint32), {},
     )  # fmt: skip
-    with product_files(folder, Origin("zhurong", "s", ("s.cadu",))) as files:
+    with product_files(folder, origin("s", ("s.cadu",))) as files:
         files.add([made])
 
 

@@ -14,7 +14,7 @@ from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.batches import NO_TIME, Event, Quality
 from downlink_pipeline.pictures import link
 from downlink_pipeline.pictures import series as gathering
-from downlink_pipeline.pictures.panels import PANELS
+from downlink_pipeline.pictures.panels import panel_of
 from downlink_pipeline.pictures.panels import panels_of as all_panels_of
 from downlink_pipeline.pictures.series import Gathering
 from downlink_pipeline.pictures.style import SETTINGS
@@ -36,8 +36,16 @@ def truth(bundled):
         return dict(arrays)
 
 
+KINDS = load_mission("zhurong").kinds
+
+
+def first(instrument, product):
+    """The first panel of a kind."""
+    return panel_of(KINDS[f"{instrument}/{product}"].view[0])
+
+
 def panels_of(series):
-    return all_panels_of(series, 30)
+    return all_panels_of(series, 30, KINDS)
 
 
 def drawn(panel, series):
@@ -48,7 +56,7 @@ def drawn(panel, series):
 
 def test_the_pressure_that_is_drawn_is_the_one_that_was_measured(found, truth):
     kind = ("weather", "meteorology")
-    (line, *_) = drawn(PANELS[kind][0], found[kind]).lines
+    (line, *_) = drawn(first(*kind), found[kind]).lines
     true_pa = truth["weather_pressure_pa"].ravel()
     assert len(line.get_ydata()) == len(true_pa)
     np.testing.assert_allclose(line.get_ydata(), true_pa, atol=0.5)
@@ -56,7 +64,7 @@ def test_the_pressure_that_is_drawn_is_the_one_that_was_measured(found, truth):
 
 def test_the_way_that_is_drawn_ends_where_the_rover_stood(found, truth):
     kind = ("rover", "navigation")
-    (line, *_) = drawn(PANELS[kind][0], found[kind]).lines
+    (line, *_) = drawn(first(*kind), found[kind]).lines
     north_m, east_m, _ = truth["rover_position_ned_m"][-1] - truth["rover_position_ned_m"][0]
     moved = np.array([line.get_xdata()[-1] - line.get_xdata()[0], line.get_ydata()[-1] - line.get_ydata()[0]])
     np.testing.assert_allclose(moved, [east_m, north_m], atol=0.05)
@@ -75,7 +83,7 @@ def test_rows_that_are_flagged_are_marked_and_corrected_ones_are_not(found):
     quality = np.zeros_like(series.quality)
     quality[3], quality[5:9], quality[20] = Quality.SATURATED, Quality.CORRECTED, Quality.AFTER_GAP
     flagged = gathering.Series(**{name: getattr(series, name) for name in series.__slots__} | {"quality": quality})
-    *_, marks = drawn(PANELS["weather", "meteorology"][0], flagged).lines
+    *_, marks = drawn(first("weather", "meteorology"), flagged).lines
     np.testing.assert_array_equal(marks.get_xdata().astype("datetime64[ns]").astype(np.int64), series.utc_ns[[3]])
 
 
@@ -87,7 +95,7 @@ def test_a_line_is_interrupted_where_rows_are_missing_and_a_band_says_so(found):
     series = found["weather", "meteorology"]
     later = series.utc_ns.copy()
     later[100:] += 180_000_000_000
-    axes = drawn(PANELS["weather", "meteorology"][0], changed(series, utc_ns=later))
+    axes = drawn(first("weather", "meteorology"), changed(series, utc_ns=later))
     pressure = np.asarray(axes.lines[0].get_ydata())
     assert np.flatnonzero(np.isnan(pressure)).tolist() == [100]
     assert len(axes.patches) == 1
@@ -97,7 +105,7 @@ def test_a_path_is_interrupted_where_rows_are_missing(found):
     series = found["rover", "navigation"]
     later = series.utc_ns.copy()
     later[50:] += 1_000_000_000_000
-    path = drawn(PANELS["rover", "navigation"][0], changed(series, utc_ns=later)).lines[0]
+    path = drawn(first("rover", "navigation"), changed(series, utc_ns=later)).lines[0]
     assert np.flatnonzero(np.isnan(np.asarray(path.get_xdata(), float))).tolist() == [50]
 
 
