@@ -13,8 +13,8 @@ from pathlib import Path
 from ..model.errors import ConfigError
 from ..products.instrument import Instrument, family
 from ..products.kinds import ProductKind
+from .link_schema import Tell
 from .packages import ALL, InstalledPackage, KnownInstrument, find_package, usable_packages
-from .schema import Tell
 
 _KEY = "products.instruments"
 

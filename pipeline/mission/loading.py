@@ -35,18 +35,10 @@ from ..system.software import software
 from .dictionary_files import ReaderOptions, known_extensions, load_csv
 from .instruments import MissionInstruments, resolve_instruments
 from .known_plans import KNOWN_PLANS
+from .link_schema import Tell, channel_settings, link_settings
 from .packages import InstalledPackage, find_package, package_names
 from .places import UnsetVariableError, place
-from .schema import (
-    ClockTable,
-    DictionaryTable,
-    MissionTable,
-    Tell,
-    channel_settings,
-    check_parts,
-    link_settings,
-    sound_parts,
-)
+from .schema import ClockTable, DictionaryTable, MissionTable, check_parts, sound_parts
 from .toml_lines import line_of, load_toml, told
 
 MAX_FILE_BYTES = 64 << 20  # of any configuration file

@@ -1,0 +1,260 @@
+"""`[link]` and `[[channel]]` of `mission.toml`: their keys, and what must fit together in them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from ..link.settings import (
+    Basis,
+    ByteOrder,
+    ChannelSettings,
+    CodewordOrder,
+    Container,
+    FrameType,
+    Framing,
+    LinkSettings,
+    RecordTime,
+    ReedSolomonSettings,
+    Service,
+    Symbols,
+    TimeUnit,
+    settings_of_channel,
+)
+from ..link.validity import settings_problems, zone_problems
+
+Tell = Callable[[str, str], None]
+"""Told a key and what is wrong with it."""
+
+
+class Strict(BaseModel):
+    """A table whose keys are all known, with values of just their type."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+
+class ReedSolomonTable(Strict):
+    """`reed_solomon = {...}`."""
+
+    parity: Literal[16, 32]
+    """Parity symbols of a codeword (131.0-B 4)."""
+    interleave: Annotated[int, Field(ge=1, le=8)]
+    """Codewords of a block, symbol by symbol."""
+    basis: Basis
+    """Of the symbols on the link: Berlekamp's dual basis, or the conventional one."""
+    virtual_fill: Annotated[int, Field(ge=0, le=222)] = 0
+    """Symbols of each codeword that are not sent."""
+    fill_value: Annotated[int, Field(ge=0, le=255)] = 0
+    """What the symbols that are not sent are taken for, in the representation of `basis`."""
+    codewords: CodewordOrder = "interleaved"
+    """`consecutive`: the codewords of a block follow one another, each with its parity."""
+    check: bool = True
+    """`false`: the parity is taken off and not looked at."""
+
+
+class RecordTimeTable(Strict):
+    """One of `record_time`."""
+
+    offset: Annotated[int, Field(ge=0, le=65535)]
+    """Of its first byte in the prefix."""
+    bytes: Annotated[int, Field(ge=1, le=8)]
+    """Of the unsigned integer."""
+    unit: TimeUnit
+    """What one count of it is."""
+    byte_order: ByteOrder = "big"
+    """Which byte comes first: the most significant one (`big`) or the least (`little`)."""
+
+
+class LinkTable(Strict):
+    """`[link]`."""
+
+    framing: Framing
+    """`cadu`: sync marker and coded block; `codeblocks`: coded or randomised blocks without marker; `frames`: transfer
+    frames alone; `packets`: space packets alone."""
+    frame_type: FrameType = "aos"
+    """Of the transfer frames: AOS (732.0-B), TM (132.0-B), USLP (732.1-B)."""
+    frame_length_bytes: Annotated[int, Field(ge=7, le=65536)] | None = None
+    """Of a transfer frame, without parity. Needed unless the framing is `packets`."""
+    sync_marker: Annotated[str, Field(pattern=r"^([0-9A-Fa-f]{2}){2,8}$")] = "1ACFFC1D"
+    """In hexadecimal; framing `cadu`."""
+    randomizer: bool = False
+    """Whether the block is randomised (131.0-B 10); framing `cadu`, `codeblocks`."""
+    reed_solomon: ReedSolomonTable | None = None
+    """Where the block is coded; framing `cadu`, `codeblocks`."""
+    fecf: bool = False
+    """Whether the frame ends with a CRC-16, the frame error control field."""
+    insert_zone_bytes: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Between header and data field; AOS, USLP."""
+    operational_control_field: bool = False
+    """Whether four bytes stand behind the data field; a TM frame says it itself."""
+    header_error_control: bool = False
+    """Whether the header has its own two bytes of parity; AOS."""
+    packet_prefix_bytes: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Before each packet, passed over; framing `packets`."""
+    long_randomizer: bool = False
+    """With `randomizer`: the sequence of 131,071 bits."""
+    marker_errors_searching: int | None = None
+    """Wrong bits allowed in a marker that is looked for; 1 in 32 bits."""
+    marker_errors_locked: int | None = None
+    """Wrong bits allowed where a marker is expected; 4 in 32 bits."""
+    flywheel_frames: int = 2
+    """Markers in a row that may be missing without loss of lock."""
+    insert_zone_codec: str = ""
+    """How the insert zone tells time: `tianwen-1`, `tianwen-2`, `change-5`; AOS."""
+    reorder_window_frames: int = 4
+    """Frames of the link that a missing frame may be late by."""
+    container: Container = "none"
+    """What the recording wraps the link in: `kiss` frames, or a `pcap` (or pcapng) capture of UDP packets."""
+    kiss_time_port: Annotated[int, Field(ge=0, le=15)] = 9
+    """KISS port whose frames of 8 bytes, big-endian ms since 1970, tell when the next frame was received."""
+    udp_port: Annotated[int, Field(ge=1, le=65535)] | None = None
+    """Of a capture only what was sent to this port; all without it."""
+    symbols: Symbols = "packed"
+    """`unpacked`: one bit a byte; `int8`, `float32`: soft symbols, of which the sign counts, positive for 1."""
+    record_prefix_bytes: Annotated[int, Field(ge=0, le=65536)] = 0
+    """That the recorder put before each frame, or before its marker."""
+    record_suffix_bytes: Annotated[int, Field(ge=0, le=65536)] = 0
+    """That the recorder put behind each frame, or behind its parity."""
+    record_time: Annotated[list[RecordTimeTable], Field(min_length=1, max_length=4)] | None = None
+    """Where the prefix tells the receive time: the epoch plus the sum of these."""
+    record_time_epoch: str | None = None
+    """ISO 8601, UTC; 1970-01-01 without it."""
+    secondary_header_bytes: Annotated[int, Field(ge=0, le=64)] | None = None
+    """Whole length of the secondary header, where its own length field is wrong; TM."""
+    ignore_synchronization_flag: bool = False
+    """Whether frames hold packets whatever their synchronisation flag says; TM."""
+    security_header_bytes: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Of a security header (355.0-B) before the data field, skipped."""
+    security_trailer_bytes: Annotated[int, Field(ge=0, le=1024)] = 0
+    """Of a security trailer behind the data field, skipped."""
+    mpdu_header: bool = True
+    """`false`: the data field of each frame begins with a packet, without an M_PDU header; AOS."""
+
+
+class ChannelTable(Strict):
+    """`[[channel]]`."""
+
+    spacecraft_id: Annotated[int, Field(ge=0, le=65535)]
+    """Of its frames."""
+    virtual_channel: Annotated[int, Field(ge=0, le=63)]
+    """Of its frames."""
+    name: Annotated[str, Field(min_length=1, max_length=80)]
+    """Its words in the report, and its topic."""
+    service: Service = "packets"
+    """What its frames carry: `packets` (M_PDU), `bitstream`, `data` or `idle`."""
+    hand_on_fragments: bool = False
+    """Whether packets that a gap cut are handed on too, flagged."""
+    secondary_header_bytes: Annotated[int, Field(ge=0, le=64)] | None = None
+    """As in `[link]`, for this channel alone; so are the next ones."""
+    ignore_synchronization_flag: bool | None = None
+    """As in `[link]`."""
+    security_header_bytes: Annotated[int, Field(ge=0, le=1024)] | None = None
+    """As in `[link]`."""
+    security_trailer_bytes: Annotated[int, Field(ge=0, le=1024)] | None = None
+    """As in `[link]`."""
+    mpdu_header: bool | None = None
+    """As in `[link]`."""
+
+
+def link_problems(link: LinkTable, *, whole: bool) -> Iterator[tuple[str, str]]:
+    """Key and text of what does not fit together. `whole`: no wrong key had to be left out of the table."""
+    if link.framing == "packets":
+        yield from _frame_keys_of_packets(link)
+        yield from ((found.key, found.text) for found in settings_problems(link_settings(link)))
+        return
+    if link.frame_length_bytes is None:
+        if whole:  # else it may be the key that is misspelled
+            yield "link", f'frame_length_bytes is missing: framing "{link.framing}" has frames'
+        return
+    foreign = {"packet_prefix_bytes": 'belongs to framing "packets"'}
+    if link.framing == "frames":
+        foreign |= dict.fromkeys(("reed_solomon", "randomizer"), 'belongs to framing "cadu" or "codeblocks"')
+    if link.frame_type == "tm":
+        foreign |= dict.fromkeys(("insert_zone_bytes", "header_error_control"), "a TM frame has none")
+    yield from ((f"link.{name}", text) for name, text in foreign.items() if getattr(link, name))
+    yield from _epoch_problems(link)
+    yield from ((found.key, found.text) for found in settings_problems(link_settings(link)))
+
+
+def _frame_keys_of_packets(link: LinkTable) -> Iterator[tuple[str, str]]:
+    """Keys of frames in a link that has none."""
+    for name in ("record_prefix_bytes", "record_time"):
+        if getattr(link, name):
+            yield f"link.{name}", 'belongs to frames: framing "packets" has packet_prefix_bytes'
+    for name in ("record_suffix_bytes", "security_header_bytes", "security_trailer_bytes"):
+        if getattr(link, name):
+            yield f"link.{name}", 'belongs to frames: framing "packets" has none'
+    for name, given in (
+        ("secondary_header_bytes", link.secondary_header_bytes is not None),
+        ("ignore_synchronization_flag", link.ignore_synchronization_flag),
+        ("mpdu_header", not link.mpdu_header),
+    ):
+        if given:
+            yield f"link.{name}", 'belongs to frames: framing "packets" has none'
+
+
+def _epoch_problems(link: LinkTable) -> Iterator[tuple[str, str]]:
+    if link.record_time_epoch is None:
+        return
+    if not link.record_time:
+        yield "link.record_time_epoch", "there is no record_time that counts from it"
+    if _epoch_ns(link.record_time_epoch) is None:
+        yield (
+            "link.record_time_epoch",
+            f"'{link.record_time_epoch}' is no ISO 8601 time, such as 2000-01-01T00:00:00Z",
+        )
+
+
+def _epoch_ns(text: str | None) -> int | None:
+    """Nanoseconds since 1970 UTC; None where it is no time."""
+    try:
+        epoch = datetime.fromisoformat(text or "1970-01-01")
+    except ValueError:
+        return None
+    aware = epoch if epoch.tzinfo else epoch.replace(tzinfo=UTC)
+    return int(aware.timestamp()) * 1_000_000_000 + aware.microsecond * 1000
+
+
+def check_channels(channels: list[tuple[int, ChannelTable]], link: LinkTable, tell: Tell) -> None:
+    """Identifiers must fit into the frame header, and name a channel once; its own keys must fit the frames."""
+    frame_type = link.frame_type
+    most_scid, most_vcid = {"aos": (1023, 63), "tm": (1023, 7), "uslp": (65535, 63)}[frame_type]
+    seen: set[tuple[int, int]] = set()
+    for index, channel in channels:
+        if channel.spacecraft_id > most_scid:
+            tell(f"channel.{index}.spacecraft_id", f"a frame of type {frame_type} has 0 to {most_scid}")
+        if channel.virtual_channel > most_vcid:
+            tell(f"channel.{index}.virtual_channel", f"a frame of type {frame_type} has 0 to {most_vcid}")
+        identity = channel.spacecraft_id, channel.virtual_channel
+        if identity in seen:
+            tell(f"channel.{index}.virtual_channel", "this channel is there twice")
+        seen.add(identity)
+        settings = link_settings(link)
+        own = settings_of_channel(settings, channel_settings([channel])[0])
+        if own is not settings and link.frame_length_bytes is not None:
+            for found in zone_problems(own, f"channel.{index}"):
+                tell(found.key, found.text)
+
+
+def link_settings(link: LinkTable) -> LinkSettings:
+    """Give the link layer what the file says."""
+    special = {"reed_solomon", "sync_marker", "frame_length_bytes", "record_time", "record_time_epoch"}
+    values = link.model_dump(exclude=special)
+    times = tuple(RecordTime(one.offset, one.bytes, one.unit, one.byte_order) for one in link.record_time or ())
+    code = ReedSolomonSettings(**link.reed_solomon.model_dump()) if link.reed_solomon else None
+    return LinkSettings(
+        **values,
+        reed_solomon=code,
+        sync_marker=bytes.fromhex(link.sync_marker),
+        frame_length_bytes=link.frame_length_bytes or 0,
+        record_time=times,
+        record_time_epoch_ns=_epoch_ns(link.record_time_epoch) or 0,
+    )
+
+
+def channel_settings(channels: list[ChannelTable]) -> tuple[ChannelSettings, ...]:
+    """Give the link layer the channels that are wanted."""
+    return tuple(ChannelSettings(**channel.model_dump()) for channel in channels)
