@@ -1,5 +1,6 @@
-"""What all values of an array come to, without a reduction where there is one value: that costs more than all the rest
-that is done for a packet that comes alone.
+"""Reductions of an array to one value that cost little where it has one element, as in a batch of one packet.
+
+NumPy's own take 2 us and more for any array.
 """
 
 from __future__ import annotations
