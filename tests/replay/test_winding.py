@@ -203,7 +203,7 @@ async def test_a_command_comes_through_a_broker(name: str, bundled: Path, clean:
 
         async def listen() -> None:
             patterns = ["zhurong/test/progress", "zhurong/test/product/#"]
-            async for topic, payload, _ in subscribe(address, patterns):
+            async for topic, payload, _ in subscribe(address, patterns, on_listening=listening.set):
                 if topic.endswith("progress"):
                     heard.append(json.loads(payload))
                 else:
@@ -218,7 +218,9 @@ async def test_a_command_comes_through_a_broker(name: str, bundled: Path, clean:
                 while not heard or heard[-1]["state"] != state:  # noqa: ASYNC110
                     await asyncio.sleep(0.02)
 
+        listening = asyncio.Event()
         ear = asyncio.create_task(listen())
+        await asyncio.wait_for(listening.wait(), 20)
         mission = load_mission("zhurong")
         run = asyncio.create_task(
             app.replay([bundled / "clean.cadu"], mission, address, lambda *_: None, stream="test", speed=1.0)
