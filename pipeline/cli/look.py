@@ -53,7 +53,7 @@ def watch(
     with loading():
         from rich.live import Live
 
-        from ..commands import recordings as app
+        from ..commands import live as app
         from ..mqtt.broker import broker as broker_at
         from .watch import WatchTable, json_line
         from .watch_keys import keys, until_event
@@ -102,7 +102,7 @@ def dashboard(
     Example: downlink dashboard --broker mqtt://localhost --port 5006
     """
     with loading():
-        from ..commands import recordings as app
+        from ..commands import live as app
         from ..mqtt.broker import broker as broker_at
         from ..stations.address import check_listener
     check_listener("dashboard", address, authenticates=None, open_to_all=open_.replace(",", " ").split())

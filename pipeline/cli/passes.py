@@ -260,7 +260,7 @@ async def _demo_dashboard(address: Any) -> AsyncIterator[list[str]]:
     Gives a line that says where it is, or why it is not there. It stays until open pages show the last counters, which
     are those of the report.
     """
-    from ..commands import recordings as app
+    from ..commands import live as app
 
     served, where = None, []
     async with AsyncExitStack() as stack:
@@ -293,7 +293,7 @@ async def _replay(
 
     `where`: lines on where to look, shown as soon as there is a connection, and again below the report of one held.
     """
-    from ..commands import recordings as app
+    from ..commands import live as app
     from .progress import replay_view
 
     title, told = f"{mission.name}/{stream}", asyncio.Event()

@@ -5,7 +5,7 @@ import json
 from contextlib import asynccontextmanager
 
 import numpy as np
-from downlink_pipeline.commands import recordings as app
+from downlink_pipeline.commands import live as app
 from downlink_pipeline.messages import topics
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.mqtt.broker import broker as broker_at

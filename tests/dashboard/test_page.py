@@ -9,7 +9,7 @@ from urllib.request import urlopen
 
 import numpy as np
 import pytest
-from downlink_pipeline.commands import recordings as app
+from downlink_pipeline.commands import live as app
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.errors import RunError
 from downlink_pipeline.mqtt.broker import BrokerAddress

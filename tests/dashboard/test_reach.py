@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from downlink_pipeline.commands import recordings as app
+from downlink_pipeline.commands import live as app
 from downlink_pipeline.mission.loading import load_mission
 
 pytest.importorskip("bokeh", reason="bokeh is not installed")

@@ -4,7 +4,7 @@ import asyncio
 from urllib.parse import urlsplit
 
 import pytest
-from downlink_pipeline.commands import recordings as app
+from downlink_pipeline.commands import live as app
 from downlink_pipeline.dashboard import server
 from downlink_pipeline.dashboard.admission import Admission
 from downlink_pipeline.mqtt.broker import broker as broker_at

@@ -12,7 +12,7 @@ from typing import Any
 import msgpack
 import numpy as np
 import pytest
-from downlink_pipeline.commands import recordings as app
+from downlink_pipeline.commands import live as app
 from downlink_pipeline.messages import topics
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.batches import ByteBatch, Message

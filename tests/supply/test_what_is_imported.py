@@ -40,6 +40,7 @@ COMMAND_LINE = (
         "structlog",
         "erfa",
         "msgpack",
+        "downlink_pipeline.commands.live",
         "downlink_pipeline.commands.recordings",
         "downlink_pipeline.services.run",
     }
@@ -121,7 +122,13 @@ def stages(loaded, tmp_path):
 
 def test_services_of_a_generic_mission_load_no_instrument(stages, generic):
     assert not stages(generic[0]) & (
-        HEAVY | OWN | {"downlink_pipeline.commands.recordings", "downlink_pipeline.dashboard"}
+        HEAVY
+        | OWN
+        | {
+            "downlink_pipeline.commands.live",
+            "downlink_pipeline.commands.recordings",
+            "downlink_pipeline.dashboard",
+        }
     )
 
 

@@ -1,0 +1,233 @@
+"""Commands that stay connected to a broker: replay, watch, and the live page.
+
+recording -> player -> run of the chain -> publisher -> broker -> watch, live page
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import os
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from ..dashboard.server import RETAINED_TOPICS, TOPICS, Served, available, serving
+from ..messages import topics
+from ..mission.loading import Mission
+from ..model.batches import Message
+from ..model.errors import ConfigError, DownlinkError
+from ..mqtt.broker import BrokerAddress
+from ..mqtt.one_shot import OneShotPublisher
+from ..mqtt.publisher import Publisher, subscribe
+from ..mqtt.reconnect import Timing
+from ..processing.passes import station_names, with_origin
+from ..replay.player import Player
+from ..replay.session import Keep, Replay
+from ..system.signals import stopped_by_signals, until_signal
+from .tabs import package_tabs
+
+_FILTER = re.compile(r"(([^+#]*|\+)/)*([^+#]*|\+|#)")
+GRACE_S = 10.0  # after Ctrl-C, how long a broker that is gone may keep the run from ending
+log = structlog.get_logger(__name__)
+
+
+async def replay(
+    passes: Sequence[Path],
+    mission: Mission,
+    address: BrokerAddress,
+    seen: Callable[[int, Sequence[Message]], None],
+    *,
+    stream: str,
+    speed: float | None,
+    rate_bits_per_s: float | None = None,
+    hold: bool = False,
+    merge: bool = False,
+    begun: Callable[[], None] = lambda: None,
+    say: Callable[[str], None] = lambda _: None,
+    ended: Callable[[dict[str, Any]], None] = lambda _: None,
+    keep: Keep | None = None,
+) -> dict[str, Any]:
+    """Run recordings through the whole pipeline to a broker, and give the pass report.
+
+    Commands on the stream's `control` topic pause it, resume it, set its speed and seek. `hold`: at the end it waits
+    for a seek back, until Ctrl-C. `begun` is called once the broker is connected, `ended` with the report whenever the
+    end is reached, `say` with a line on what sets the pace of a recording without receive times.
+    """
+    stations = station_names(mission, passes, merge=merge)
+    mission = with_origin(mission, passes)
+    player = Player(mission, passes, speed, stations=stations, hold=hold, rate_bits_per_s=rate_bits_per_s, say=say)
+    online, offline = (topics.status_message(mission.name, "replay", state) for state in ("online", "offline"))
+    client_id = f"{mission.name}-{stream}-{os.getpid()}"
+    async with Publisher(
+        address, client_id=client_id, birth=online, will=offline, on_trouble=log.warning
+    ) as publisher:
+        begun()
+        stages = Replay(player, mission, stream, publisher.publish, ended=ended, keep=keep)
+        control = topics.control_topic(mission.name, stream)
+        async with _controlled(address, control, stages.command):
+            with stopped_by_signals(_log_stopping) as stop:
+                run = asyncio.create_task(stages.run(stop, seen), name="replay")
+                drained = await _until_drained(run, stop, lambda: stages.n_messages)
+    counts = {"messages": stages.n_messages, "quarantined_batches": stages.n_quarantined}
+    return stages.report() | counts | ({} if drained else {"undelivered": True})
+
+
+@asynccontextmanager
+async def _controlled(
+    address: BrokerAddress, topic: str, carry_out: Callable[[bytes], Awaitable[None]]
+) -> AsyncIterator[None]:
+    """Subscribe to commands before the block begins, until it ends. Where a broker forbids it, a line is logged."""
+    listening = asyncio.Event()
+
+    async def listen() -> None:
+        try:
+            async with aclosing(
+                subscribe(address, [topic], on_trouble=lambda _: None, on_listening=listening.set)
+            ) as commands:
+                async for _, payload, retained in commands:
+                    if not retained:  # an old one: whoever sent it does not see its effect now
+                        await carry_out(payload)
+        except DownlinkError as error:
+            log.warning("the replay cannot be controlled", why=str(error))
+        finally:
+            listening.set()
+
+    task = asyncio.create_task(listen(), name="control")
+    try:
+        await listening.wait()
+        yield
+    finally:
+        task.cancel()
+        await asyncio.wait((task,))
+
+
+def _log_stopping() -> None:
+    log.warning("stopping: what was read is still published; again to stop at once")
+
+
+async def _until_drained(run: asyncio.Task[None], stop: asyncio.Event, n_sent: Callable[[], int]) -> bool:
+    """Wait for the stages; once stopped, no longer than GRACE_S without a message going out. Whether they ended."""
+    stopped = asyncio.create_task(stop.wait(), name="stop")
+    try:
+        await asyncio.wait((run, stopped), return_when=asyncio.FIRST_COMPLETED)
+        before = -1
+        while not run.done() and n_sent() != before:
+            before = n_sent()
+            await asyncio.wait((run,), timeout=GRACE_S)
+        if not run.done():
+            run.cancel()
+            await asyncio.wait((run,))
+            return False
+        run.result()
+        return True
+    finally:
+        stopped.cancel()
+        run.cancel()
+
+
+async def watch(
+    address: BrokerAddress, patterns: Sequence[str], show: Callable[[str, bytes, bool], None], limit: int | None
+) -> None:
+    """Show each message of the topics as it comes, `limit` of them or until Ctrl-C."""
+    for pattern in patterns:
+        if not _FILTER.fullmatch(pattern):
+            raise ConfigError(
+                f"'{pattern}' is no topic filter: '+' stands for a whole level, '#' for all at the end"
+            )
+    n_shown = 0
+    async with aclosing(subscribe(address, patterns)) as messages:
+        async for topic, payload, retained in messages:
+            show(topic, payload, retained)
+            n_shown += 1
+            if n_shown == limit:
+                return
+
+
+@asynccontextmanager
+async def dashboard(
+    address: BrokerAddress,
+    host: str = "127.0.0.1",
+    port: int = 5006,
+    *,
+    or_any_port: bool = False,
+    origins: Sequence[str] = (),
+    trouble: Callable[[str], None] = lambda _: None,
+) -> AsyncIterator[Served]:
+    """Serve the live page of what a broker has, until the end of the block. `origins`: as browsers see it.
+
+    A broker that is not there, now or later, is waited for: the connection is retried with backoff, and the page and
+    `trouble` are told.
+    """
+
+    def messages(tell: Callable[[str], None]) -> AsyncGenerator[tuple[str, bytes, bool], None]:
+        def both(text: str) -> None:
+            tell(text)
+            trouble(text)
+
+        def listening() -> None:
+            tell(f"connected to {address}")
+
+        return subscribe(
+            address,
+            TOPICS,
+            on_trouble=both,
+            on_listening=listening,
+            timing=Timing(first_s=math.inf),
+            retained=RETAINED_TOPICS,
+        )
+
+    async with (
+        OneShotPublisher(address) as publisher,
+        serving(
+            messages,
+            topics.unpack_product,
+            partial(_say, publisher),
+            host=host,
+            port=port,
+            or_any_port=or_any_port,
+            named_origins=origins,
+            tabs=package_tabs(),
+        ) as served,
+    ):
+        yield served
+
+
+async def _say(publisher: OneShotPublisher, stream: str, command: Mapping[str, Any]) -> None:
+    """Send a command to the replay that plays `<mission>/<stream>`."""
+    mission, name = stream.split("/", 1)
+    await publisher.publish(topics.control_message(mission, name, command))
+
+
+async def serve_dashboard(
+    address: BrokerAddress,
+    host: str,
+    port: int,
+    tell: Callable[[str], None],
+    trouble: Callable[[str], None] = lambda _: None,
+    *,
+    origins: Sequence[str] = (),
+) -> None:
+    """Serve the live page until Ctrl-C, and wait for a broker that is not there; RunError where it refuses.
+
+    `tell` is given the page's address, `trouble` what becomes of the connection to the broker.
+    """
+    async with dashboard(address, host, port, origins=origins, trouble=trouble) as served:
+        tell(served.url)
+        stopped = asyncio.create_task(until_signal(), name="stop")
+        try:
+            await asyncio.wait((stopped, served.listening), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopped.cancel()
+        if served.listening.done():
+            served.listening.result()
+
+
+def has_dashboard() -> bool:
+    """Whether what the page needs is installed."""
+    return available()
