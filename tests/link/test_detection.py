@@ -185,6 +185,20 @@ def test_a_suffix_behind_frames_with_fecf(sent):
     assert packets == sent.packets
 
 
+@pytest.mark.parametrize("fecf", [True, False])
+def test_bare_frames_behind_bytes_that_are_none(sent, fecf):
+    link, _, packets = read(np.random.default_rng(4).bytes(50) + framed(sent.tm(120, fecf=fecf)))
+    assert (link.record_prefix_bytes, link.frame_length_bytes, link.fecf) == (0, 120, fecf)
+    assert packets == sent.packets
+
+
+def test_the_parity_of_an_unknown_code_is_set_apart(sender, sent):
+    rng = np.random.default_rng(6)
+    link, _, packets = read(b"".join(sender.ASM + one + rng.bytes(64) for one in sent.aos(160)))
+    assert (link.frame_length_bytes, link.record_suffix_bytes) == (160, 64)
+    assert packets == sent.packets
+
+
 @pytest.mark.parametrize("prefix", [0, 7])
 def test_packets_back_to_back(sent, prefix):
     link, channels, packets = read(b"".join(b"\xee" * prefix + one for one in sent.packets))

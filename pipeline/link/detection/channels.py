@@ -16,11 +16,12 @@ from ..settings import ChannelSettings, LinkSettings, Service, block_bytes, reco
 from ..verdict import channel_problem
 from .guess import Guess
 from .wrappings import unwrapped
-from .zones import channel_names, find_zone, frames_of, names_in_words
+from .zones import Zone, channel_names, find_zone, frames_of, names_in_words
 
 _MOST_CHANNELS = 64
 _CHANNELS_TRIED = 4
 _FRAMES_CUT = 400
+_SHORTEST_PARITY = 32
 _IDLE_CHANNEL = {"aos": 63, "tm": -1, "uslp": 63}
 _WHY = {
     "insert_zone_bytes": "with it pointers lead to packets that follow each other",
@@ -47,6 +48,11 @@ def with_channels(guess: Guess, octets: NDArray[np.uint8]) -> Guess:
         if name[1] == _IDLE_CHANNEL[settings.frame_type] or (own == own[:1]).all():
             continue
         zone = find_zone(bare, own, name)
+        if zone is not None and (behind := _parity_like(zone)):
+            shorter = settings.frame_length_bytes - behind
+            guess = guess.having("frame_length_bytes", shorter, f"{behind} bytes behind the frame are none of it")
+            guess = guess.having("record_suffix_bytes", guess.settings.record_suffix_bytes + behind)
+            zone = replace(zone, changes={k: v for k, v in zone.changes.items() if k != "security_trailer_bytes"})
         if zone is not None:
             for key, value in zone.changes.items():
                 guess = guess.having(key, value, _WHY[key])
@@ -56,6 +62,12 @@ def with_channels(guess: Guess, octets: NDArray[np.uint8]) -> Guess:
             break
     guess = guess.noting(f"frames by spacecraft/channel: {names_in_words(names)}")
     return _with_services(guess, octets, names)
+
+
+def _parity_like(zone: Zone) -> int:
+    """Bytes behind the packets, where they are too many for a trailer of the frame: parity of an unknown code."""
+    behind: int = zone.changes.get("security_trailer_bytes", 0)
+    return behind if behind >= _SHORTEST_PARITY and "security_header_bytes" not in zone.changes else 0
 
 
 def seen_channels(settings: LinkSettings, octets: NDArray[np.uint8]) -> tuple[ChannelSettings, ...]:

@@ -98,6 +98,24 @@ def _unmarked(guess: Guess, octets: NDArray[np.uint8], records: Records | None) 
     """The link of frames or coded blocks in records of one length."""
     if records is None:
         return None
+    found = _in_records(guess, octets, records)
+    if _is_right(found) or not (records.score.n_followed or records.offset):
+        return found
+    if records.offset:  # what stands before the first frame may stand there alone
+        without = _in_records(guess, octets[records.offset :], replace(records, offset=0))
+        if _is_right(without):
+            return without.noting(f"{records.offset} bytes stand before the first frame")
+    return found if records.share >= _SURE else None
+
+
+def _is_right(guess: Guess) -> bool:
+    """Whether a check or packets speak for the settings."""
+    checked = guess.settings.fecf or guess.settings.reed_solomon is not None
+    return checked or guess.n_packets >= _FEWEST_PACKETS
+
+
+def _in_records(guess: Guess, octets: NDArray[np.uint8], records: Records) -> Guess:
+    """The link of records that begin with the first byte."""
     blocks = records.blocks(octets[:_SAMPLE_BYTES])
     text = (
         f"headers follow each other every {records.length:,} bytes ({records.score.n_followed:,} counts in a row)"
@@ -111,12 +129,7 @@ def _unmarked(guess: Guess, octets: NDArray[np.uint8], records: Records | None) 
     found, gap = guess_of_blocks(guess, blocks, framing="frames")
     if records.offset or gap:
         found = _with_record(found, octets, records.offset, gap, records.length, 0)
-    found = with_channels(found, octets)
-    checked = found.settings.fecf or found.settings.reed_solomon is not None
-    is_sure = (
-        checked or found.n_packets >= _FEWEST_PACKETS or records.share >= _SURE or not records.score.n_followed
-    )
-    return found if is_sure else None
+    return with_channels(found, octets)
 
 
 def _with_record(

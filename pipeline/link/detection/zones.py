@@ -21,7 +21,7 @@ from ..settings import ChannelSettings, LinkSettings
 
 _FRAMES_TRIED = 160
 _LONGEST_HEAD = 64
-_TRAILERS = (0, 4, 2, 8, 12, 16, 6, 10, 14, 18, 20, 24, 28, 32)
+_TRAILERS = (0, 4, 2, 8, 12, 16, 6, 10, 14, 18, 20, 24, 28, 32, 36, 40, 48, 64, 80, 96, 128, 160)
 _RIGHT = 0.9
 _MOST_APIDS = 200
 _NO_PACKET = 0x7FE
@@ -72,7 +72,7 @@ def _tried(
 def _candidates(settings: LinkSettings, frames: NDArray[np.uint8]) -> Iterator[dict[str, Any]]:
     """Changes of the settings that may be right, the plainest first."""
     heads = list({"aos": _aos_heads, "tm": _tm_heads, "uslp": _uslp_heads}[settings.frame_type](settings, frames))
-    for trailer in _TRAILERS:
+    for trailer in (one for one in _TRAILERS if one < settings.frame_length_bytes // 2):
         # A trailer is one of security, whose header is then likelier than a secondary header of another length.
         for head in sorted(heads, key=lambda one: "secondary_header_bytes" in one) if trailer else heads:
             if trailer == OPERATIONAL_CONTROL_BYTES and settings.frame_type == "aos":
