@@ -11,8 +11,8 @@ from ..dictionary.compile.plan import compile_plan
 from ..dictionary.csv.reader import read_csv
 from ..dictionary.model.definitions import Dictionary
 from ..dictionary.xtce.reader import read_xtce
-from ..mission.dictionary_files import MAX_FILE_BYTES, ReaderOptions, load_csv, load_xtce
-from ..mission.toml_lines import read_limited
+from ..mission.dictionary_files import ReaderOptions, load_csv, load_xtce
+from ..mission.toml_lines import MAX_FILE_BYTES, read_limited
 from ..model.errors import ConfigError, Problem, RunError
 from .ait import read_ait
 from .cosmos import read_cosmos

@@ -19,9 +19,8 @@ from ..dictionary.model.definitions import Dictionary
 from ..dictionary.model.notices import Notice
 from ..dictionary.xtce.reader import Source, read_sources
 from ..model.errors import ConfigError, Problem
-from .toml_lines import read_limited
+from .toml_lines import MAX_FILE_BYTES, read_limited
 
-MAX_FILE_BYTES = 64 << 20
 MAX_LIST_BYTES = 1 << 20
 MAX_FILES = 4096
 _CONTAINER = re.compile(rb"<(?:\w+:)?SequenceContainer\b[^>]*?\bname\s*=\s*[\"']([^\"']+)")

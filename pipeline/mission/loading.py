@@ -11,7 +11,6 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,11 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import ValidationError
 
-from ..clock.correlation_file import CorrelationTable, clock_of
 from ..clock.local import local_times
 from ..clock.onboard import OnboardClock
 from ..dictionary.compile.plan import Plan, compile_plan
-from ..dictionary.decoder import Decoder, TimeTerm
+from ..dictionary.decoder import TimeTerm
 from ..dictionary.run.records import RecordJoiner
 from ..link.settings import ChannelSettings, LinkSettings
 from ..model.errors import ConfigError, Problem
@@ -32,16 +30,15 @@ from ..products.context import Descriptions, Site
 from ..products.instrument import Instrument
 from ..products.kinds import ProductKind
 from ..system.software import software
+from .clocks import correlated, epoch_and_terms
 from .dictionary_files import ReaderOptions, known_extensions, load_csv
 from .instruments import MissionInstruments, resolve_instruments
 from .known_plans import KNOWN_PLANS
 from .link_schema import Tell, channel_settings, link_settings
 from .packages import InstalledPackage, find_package, package_names
 from .places import UnsetVariableError, place
-from .schema import ClockTable, DictionaryTable, MissionTable, check_parts, sound_parts
-from .toml_lines import line_of, load_toml, told
-
-MAX_FILE_BYTES = 64 << 20  # of any configuration file
+from .schema import DictionaryTable, MissionTable, check_parts, sound_parts
+from .toml_lines import MAX_FILE_BYTES, line_of, load_toml, told
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +63,8 @@ class Mission:
     segment_header_bytes: int
     time_terms: tuple[TimeTerm, ...]
     clock: OnboardClock
+    one_clock: bool
+    """Whether all sums of time terms are of that clock."""
     site: Site | None
     instruments: Mapping[str, type[Instrument]]
     """By name, in the order of the mission file."""
@@ -118,6 +117,8 @@ class Mission:
         return local_times(utc_ns, self.site.longitude_deg, self.site.sol_offset)
 
     def _has_first_clock(self, parameters: Iterable[str]) -> bool:
+        if self.one_clock:
+            return True
         names = set(parameters)
         others = {term.parameter for term in self.time_terms if term.clock}
         own = {term.parameter for term in self.time_terms} - others
@@ -201,10 +202,11 @@ def load_mission(name: str, *, strict: bool = False, any_channel: bool = False) 
     dictionary = parts.dictionary.model_copy(update={"strict": True}) if strict else parts.dictionary
     files = [path]
     plan, digest = _dictionary(dictionary, instruments.dictionary, folder, files, problems, tell)
-    epoch_ns, terms = _clock(parts.clock, plan, tell)
-    clock = _correlated(parts.clock, epoch_ns, folder, problems, tell)
+    epoch_ns, terms = epoch_and_terms(parts.clock, plan, tell)
+    clock = correlated(parts.clock, epoch_ns, folder, problems, tell)
     calibrations, hashes, calibration_files = _calibrations(instruments, folder, problems)
-    files += [folder / parts.clock.correlation] if parts.clock and parts.clock.correlation else []
+    if clock.segments and parts.clock and parts.clock.correlation:
+        files.append(place(folder, parts.clock.correlation))
     files += calibration_files
     if instruments.classes and plan is None and not problems:
         tell("products.instruments", "instruments need a [dictionary]")
@@ -231,6 +233,7 @@ def load_mission(name: str, *, strict: bool = False, any_channel: bool = False) 
         segment_header_bytes=parsed.dictionary.segment_header_bytes,
         time_terms=terms,
         clock=clock,
+        one_clock=bool(parts.clock and parts.clock.one_clock),
         site=Site(**parsed.site.model_dump()) if parsed.site else None,
         instruments=instruments.classes,
         calibrations=calibrations,
@@ -267,62 +270,6 @@ def lacking(plan: Plan, instruments: Mapping[str, type[Instrument]]) -> list[str
         for container, needed in instrument.containers.items()
         if container in columns and (missing := needed - columns[container])
     ]
-
-
-def _clock(clock: ClockTable | None, plan: Plan | None, tell: Tell) -> tuple[int, tuple[TimeTerm, ...]]:
-    """Epoch (Unix ns) and terms of the onboard time."""
-    if clock is None:
-        return 0, ()
-    terms = _time_terms(clock, plan)
-    try:
-        if plan:
-            Decoder(plan, terms)
-    except ConfigError as error:
-        for found in error.problems:
-            tell("clock.terms", f"{found.key}: {found.text}")
-    try:
-        epoch = datetime.fromisoformat(clock.epoch)
-    except ValueError:
-        tell("clock.epoch", f"'{clock.epoch}' is no ISO 8601 time, such as 2015-12-31T16:00:00Z")
-        return 0, terms
-    aware = epoch if epoch.tzinfo else epoch.replace(tzinfo=UTC)
-    return int(aware.timestamp()) * 1_000_000_000 + aware.microsecond * 1000, terms
-
-
-def _time_terms(clock: ClockTable, plan: Plan | None) -> tuple[TimeTerm, ...]:
-    """The terms of each sum. One is left out where the dictionary has none of its parameters, but has another sum's:
-    a mission may bring the dictionaries of some of its instruments alone.
-    """
-    sums = [*enumerate([clock.terms, *clock.alternatives])]
-    if plan:
-        names = {name for node in plan.walk() for _, name in node.columns}
-        known = [(k, terms) for k, terms in sums if any(term.parameter in names for term in terms)]
-        sums = known or sums
-    return tuple(TimeTerm(term.parameter, term.unit_ns, k) for k, terms in sums for term in terms)
-
-
-def _correlated(
-    settings: ClockTable | None, epoch_ns: int, folder: Path, problems: list[Problem], tell: Tell
-) -> OnboardClock:
-    """The clock with the correlation that [clock] names; every problem of its file is told."""
-    plain = OnboardClock(epoch_ns, counts_leap_seconds=bool(settings and settings.counts_leap_seconds))
-    if settings is None or settings.correlation is None:
-        return plain
-    path = folder / settings.correlation
-    try:
-        text, table = load_toml(path, MAX_FILE_BYTES)
-        parsed = CorrelationTable.model_validate(table)
-    except ConfigError as error:
-        problems += error.problems
-        return plain
-    except ValidationError as error:
-        problems += told(error, text, str(path), CorrelationTable)
-        return plain
-    clock, found = clock_of(parsed)
-    problems += [Problem(what, str(path), line_of(text, tuple(key.split("."))), key) for key, what in found]
-    if not found and clock.epoch_utc_ns != epoch_ns:
-        tell("clock.correlation", f"{path} counts from another epoch, {parsed.epoch}")
-    return replace(clock, counts_leap_seconds=plain.counts_leap_seconds)
 
 
 def _dictionary(

@@ -64,9 +64,12 @@ class ClockTable(Strict):
     terms: Annotated[list[TimeTermTable], Field(min_length=1)]
     """Onboard time is the sum of these."""
     correlation: Annotated[str, Field(min_length=1)] | None = None
-    """The file that tells UTC by onboard counts; epoch plus count without it."""
+    """The file that gives UTC by onboard counts: of `downlink clock`, or a SPICE clock kernel of type 1 (`.tsc`). Epoch
+    plus count without it."""
     alternatives: Annotated[list[Annotated[list[TimeTermTable], Field(min_length=1)]], Field(max_length=16)] = []
     """Other sums, for containers that have other parameters. A sum of which the dictionary has none is left out."""
+    one_clock: bool = False
+    """Whether the alternatives are the same clock under other names, so that the correlation is theirs, too."""
     counts_leap_seconds: bool = False
     """Whether the clock counts leap seconds, as TAI and GPS time do: UTC is then less by those since the epoch."""
 

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 
 from ..model.errors import ConfigError, Problem
 
+MAX_FILE_BYTES = 64 << 20
+"""Of any file that configures a mission."""
 _HEADER = re.compile(r"^\s*(\[\[?)\s*([^\[\]]+?)\s*\]\]?\s*(#.*)?$")
 _KEY = re.compile(
     r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*="""

@@ -285,3 +285,44 @@ def test_a_clock_of_which_one_parameter_is_unknown_is_refused(folder) -> None:
     terms = '[{ parameter = "T", unit_ns = 1 }, { parameter = "X", unit_ns = 1 }]'
     clock = f'[clock]\nepoch = "1980-01-06T00:00:00Z"\nterms = {terms}\n'
     assert problems(folder, f'{FRAMES}\n[dictionary]\nxtce = "a.xml"\n{clock}')[0][1] == "clock.terms"
+
+
+LATE_KERNEL = r"""\begindata
+SCLK01_TIME_SYSTEM_9 = ( 2 )  SCLK01_MODULI_9 = ( 4294967296 256 )  SCLK01_OFFSETS_9 = ( 0 0 )
+SCLK_PARTITION_START_9 = ( 0 )  SCLK_PARTITION_END_9 = ( 1099511627775 )
+SCLK01_COEFFICIENTS_9 = ( 0 @01-JAN-2020-00:01:14.184 1.0 )
+\begintext"""
+"""69.184 s are TDT - UTC in 2020, and five seconds more: the clock is late."""
+
+
+def test_a_correlation_may_be_a_spice_kernel_of_the_clock(folder) -> None:
+    kernel = r"""\begindata
+SCLK01_TIME_SYSTEM_9 = ( 2 )  SCLK01_MODULI_9 = ( 4294967296 256 )  SCLK01_OFFSETS_9 = ( 0 0 )
+SCLK_PARTITION_START_9 = ( 0 )  SCLK_PARTITION_END_9 = ( 1099511627775 )
+SCLK01_COEFFICIENTS_9 = ( 0 @01-JAN-2010-00:01:06.184 1.0 )
+\begintext"""
+    (folder / "clock.tsc").write_text(kernel)
+    clock = '\n[clock]\nepoch = "2010-01-01T00:00:00Z"\nterms = [{ parameter = "T", unit_ns = 1 }]\n'
+    (folder / "mission.toml").write_text(f'{FRAMES}{clock}correlation = "clock.tsc"\n')
+    mission = load_mission(str(folder))
+    found = mission.utc_ns(["T"], np.array([473_385_603 * 10**9]))[0]  # three leap seconds since
+    assert np.datetime64(int(found), "ns") == np.datetime64("2025-01-01T00:00:00")
+    assert folder / "clock.tsc" in mission.files
+
+
+@pytest.mark.parametrize(("setting", "late_s"), [("", 5), ("one_clock = true\n", 0)])
+def test_a_correlation_is_of_the_first_sum_alone_where_others_are_other_clocks(setting, late_s, folder) -> None:
+    (folder / "clock.tsc").write_text(LATE_KERNEL)
+    clock = '\n[clock]\nepoch = "2020-01-01T00:00:00Z"\nterms = [{ parameter = "T", unit_ns = 1 }]\n'
+    clock += f'alternatives = [[{{ parameter = "U", unit_ns = 1 }}]]\n{setting}correlation = "clock.tsc"\n'
+    (folder / "mission.toml").write_text(f"{FRAMES}{clock}")
+    mission, count = load_mission(str(folder)), np.array([10**9])
+    assert (mission.utc_ns(["T"], count) - mission.utc_ns(["U"], count))[0] == late_s * 10**9
+
+
+def test_a_kernel_that_is_none_is_one_line_with_its_name(folder) -> None:
+    (folder / "clock.tsc").write_text("KPL/LSK")
+    clock = '\n[clock]\nepoch = "2010-01-01T00:00:00Z"\nterms = [{ parameter = "T", unit_ns = 1 }]\n'
+    (folder / "mission.toml").write_text(f'{FRAMES}{clock}correlation = "clock.tsc"\n')
+    with pytest.raises(ConfigError, match=r"clock\.tsc: is no kernel of a clock that is read: it has no clocks"):
+        load_mission(str(folder))

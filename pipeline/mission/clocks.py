@@ -1,0 +1,98 @@
+"""The `[clock]` of a mission file: the sums that give onboard time, its epoch, and the correlation with UTC.
+
+In: the table, and the plan of the dictionary. Out: what `Decoder` and products take; every problem is reported.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from ..clock.correlation_file import CorrelationTable, clock_of
+from ..clock.onboard import OnboardClock
+from ..clock.sclk_reader import read_kernel
+from ..dictionary.compile.plan import Plan
+from ..dictionary.decoder import Decoder, TimeTerm
+from ..model.errors import ConfigError, Problem
+from .link_schema import Tell
+from .places import UnsetVariableError, place
+from .schema import ClockTable
+from .toml_lines import MAX_FILE_BYTES, line_of, load_toml, read_limited, told
+
+
+def epoch_and_terms(clock: ClockTable | None, plan: Plan | None, tell: Tell) -> tuple[int, tuple[TimeTerm, ...]]:
+    """Epoch (Unix ns) and terms of the onboard time."""
+    if clock is None:
+        return 0, ()
+    terms = _time_terms(clock, plan)
+    try:
+        if plan:
+            Decoder(plan, terms)
+    except ConfigError as error:
+        for found in error.problems:
+            tell("clock.terms", f"{found.key}: {found.text}")
+    try:
+        epoch = datetime.fromisoformat(clock.epoch)
+    except ValueError:
+        tell("clock.epoch", f"'{clock.epoch}' is no ISO 8601 time, such as 2015-12-31T16:00:00Z")
+        return 0, terms
+    aware = epoch if epoch.tzinfo else epoch.replace(tzinfo=UTC)
+    return int(aware.timestamp()) * 1_000_000_000 + aware.microsecond * 1000, terms
+
+
+def _time_terms(clock: ClockTable, plan: Plan | None) -> tuple[TimeTerm, ...]:
+    """The terms of each sum. One is left out where the dictionary has none of its parameters, but has another sum's:
+    a mission may bring the dictionaries of some of its instruments alone.
+    """
+    sums = [*enumerate([clock.terms, *clock.alternatives])]
+    if plan:
+        names = {name for node in plan.walk() for _, name in node.columns}
+        known = [(k, terms) for k, terms in sums if any(term.parameter in names for term in terms)]
+        sums = known or sums
+    return tuple(TimeTerm(term.parameter, term.unit_ns, k) for k, terms in sums for term in terms)
+
+
+def correlated(
+    settings: ClockTable | None, epoch_ns: int, folder: Path, problems: list[Problem], tell: Tell
+) -> OnboardClock:
+    """The clock with the correlation that [clock] names; every problem of its file is told."""
+    plain = OnboardClock(epoch_ns, counts_leap_seconds=bool(settings and settings.counts_leap_seconds))
+    if settings is None or settings.correlation is None:
+        return plain
+    try:
+        path = place(folder, settings.correlation)
+    except UnsetVariableError as error:
+        tell("clock.correlation", str(error))
+        return plain
+    if path.suffix == ".tsc":
+        return _by_kernel(plain, path, problems)
+    try:
+        text, table = load_toml(path, MAX_FILE_BYTES)
+        parsed = CorrelationTable.model_validate(table)
+    except ConfigError as error:
+        problems += error.problems
+        return plain
+    except ValidationError as error:
+        problems += told(error, text, str(path), CorrelationTable)
+        return plain
+    clock, found = clock_of(parsed)
+    problems += [Problem(what, str(path), line_of(text, tuple(key.split("."))), key) for key, what in found]
+    if not found and clock.epoch_utc_ns != epoch_ns:
+        tell("clock.correlation", f"{path} counts from another epoch, {parsed.epoch}")
+    return replace(clock, counts_leap_seconds=plain.counts_leap_seconds)
+
+
+def _by_kernel(plain: OnboardClock, path: Path, problems: list[Problem]) -> OnboardClock:
+    """The clock with the correlation of a SPICE kernel."""
+    try:
+        return replace(plain, segments=read_kernel(read_limited(path, MAX_FILE_BYTES).decode("utf-8", "replace")))
+    except ConfigError as error:
+        problems += error.problems
+    except OSError as error:
+        problems.append(Problem(f"cannot be read: {error.strerror}", str(path)))
+    except ValueError as error:
+        problems.append(Problem(f"is no kernel of a clock that is read: it {error}", str(path)))
+    return plain
