@@ -20,6 +20,7 @@ from .pds4 import plan_radar
 from .pds4_images import plan_images
 from .pictures import plan_pictures
 from .quicklook import write_quicklook
+from .received_files import plan_files
 from .segy import plan_segy
 from .wav import plan_wav
 from .zarr import plan_zarr
@@ -41,6 +42,7 @@ KINDS: Mapping[str, FileKind] = {
     "segy": FileKind((plan_segy,), partial(science, "segyio")),
     "wav": FileKind((plan_wav,), partial(science, "scipy.io.wavfile")),
     "quicklook": FileKind((each("quicklook", ".png", write_quicklook),), partial(science, "matplotlib.figure")),
+    "file": FileKind((plan_files,)),
     "zarr": FileKind((plan_zarr,), partial(science, "zarr")),
 }
 

@@ -183,7 +183,7 @@ def write_products(
 
 
 def _needs_dictionary(mission: Mission) -> None:
-    if mission.plan is None:
+    if mission.plan is None and not mission.cfdp:
         raise ConfigError(f"mission {mission.name} has no dictionary: name one in [dictionary] xtce = ...")
 
 

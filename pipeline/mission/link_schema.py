@@ -25,6 +25,7 @@ from ..link.settings import (
     settings_of_channel,
 )
 from ..link.validity import settings_problems, zone_problems
+from ..products.received_files import CfdpSettings
 
 Tell = Callable[[str, str], None]
 """Told a key and what is wrong with it."""
@@ -134,6 +135,17 @@ class LinkTable(Strict):
     """`false`: the data field of each frame begins with a packet, without an M_PDU header; AOS."""
 
 
+class ApidTable(Strict):
+    """`[[apid]]`."""
+
+    apid: Annotated[int, Field(ge=0, le=2046)]
+    """Of the packets."""
+    service: Literal["cfdp"]
+    """What their data field holds: a PDU of the file delivery protocol (CCSDS 727.0-B), unacknowledged."""
+    header_bytes: Annotated[int, Field(ge=0, le=64)] = 0
+    """Of a secondary header before the PDU."""
+
+
 class ChannelTable(Strict):
     """`[[channel]]`."""
 
@@ -143,8 +155,9 @@ class ChannelTable(Strict):
     """Of its frames."""
     name: Annotated[str, Field(min_length=1, max_length=80)]
     """Its words in the report, and its topic."""
-    service: Service = "packets"
-    """What its frames carry: `packets` (M_PDU), `bitstream`, `data` or `idle`."""
+    service: Service | Literal["cfdp"] = "packets"
+    """What its frames carry: `packets` (M_PDU), `bitstream`, `data` or `idle`. `cfdp`: packets that each
+    hold a PDU of the file delivery protocol."""
     hand_on_fragments: bool = False
     """Whether packets that a gap cut are handed on too, flagged."""
     secondary_header_bytes: Annotated[int, Field(ge=0, le=64)] | None = None
@@ -257,4 +270,15 @@ def link_settings(link: LinkTable) -> LinkSettings:
 
 def channel_settings(channels: list[ChannelTable]) -> tuple[ChannelSettings, ...]:
     """Give the link layer the channels that are wanted."""
-    return tuple(ChannelSettings(**channel.model_dump()) for channel in channels)
+    return tuple(ChannelSettings(**{**channel.model_dump(), "service": _of_link(channel)}) for channel in channels)
+
+
+def _of_link(channel: ChannelTable) -> Service:
+    """The service of the link: CFDP rides in packets."""
+    return "packets" if channel.service == "cfdp" else channel.service
+
+
+def cfdp_settings(channels: list[ChannelTable], apids: list[ApidTable]) -> CfdpSettings:
+    """Whose packets hold PDUs of CFDP."""
+    whole = ((one.spacecraft_id, one.virtual_channel) for one in channels if one.service == "cfdp")
+    return CfdpSettings(frozenset(whole), {one.apid: one.header_bytes for one in apids})

@@ -29,12 +29,13 @@ from ..products.calibration import problems as calibration_problems
 from ..products.context import Descriptions, Site
 from ..products.instrument import Instrument
 from ..products.kinds import ProductKind
+from ..products.received_files import FILE, CfdpSettings
 from ..system.software import software
 from .clocks import correlated, epoch_and_terms
 from .dictionary_files import ReaderOptions, known_extensions, load_csv
 from .instruments import MissionInstruments, resolve_instruments
 from .known_plans import KNOWN_PLANS
-from .link_schema import Tell, channel_settings, link_settings
+from .link_schema import Tell, cfdp_settings, channel_settings, link_settings
 from .packages import InstalledPackage, find_package, package_names
 from .places import UnsetVariableError, place
 from .schema import DictionaryTable, MissionTable, check_parts, sound_parts
@@ -79,6 +80,8 @@ class Mission:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     archive: Mapping[str, Any] = field(default_factory=dict)
     """Keys of `[archive]` that are given."""
+    cfdp: CfdpSettings = field(default_factory=CfdpSettings)
+    """Whose packets hold PDUs of CFDP."""
     kinds: Mapping[str, ProductKind] = field(default_factory=dict)
     """What its instruments make, by `instrument/product`, in the order of instruments."""
     packages: tuple[InstalledPackage, ...] = ()
@@ -222,6 +225,7 @@ def load_mission(name: str, *, strict: bool = False, any_channel: bool = False) 
             f"mission {parsed.name} has no profile '{profile}': {', '.join(parsed.profile) or 'none'}"
         )
     link = parsed.profile[profile].link if profile else parsed.link
+    cfdp = cfdp_settings(parsed.channel, parsed.apid)
     return Mission(
         name=parsed.name,
         folder=folder,
@@ -243,7 +247,8 @@ def load_mission(name: str, *, strict: bool = False, any_channel: bool = False) 
         descriptions=_descriptions(plan),
         stations=tuple(Station(one.name, one.files) for one in parsed.station),
         archive=parsed.archive.model_dump(exclude_none=True),
-        kinds=instruments.kinds,
+        kinds={**instruments.kinds, **({FILE.topic: FILE} if cfdp else {})},
+        cfdp=cfdp,
         packages=instruments.packages,
         lineage={
             "mission": parsed.name,

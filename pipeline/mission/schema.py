@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, Field, ValidationError
 
-from .link_schema import ChannelTable, LinkTable, Strict, Tell, check_channels, link_problems
+from .link_schema import ApidTable, ChannelTable, LinkTable, Strict, Tell, check_channels, link_problems
 from .toml_lines import leave_out
 
 TOPIC_LEVEL = r"^[a-z0-9][a-z0-9_.-]*$"
@@ -161,6 +161,8 @@ class MissionTable(Strict):
     """How frames come."""
     channel: Annotated[list[ChannelTable], Field(max_length=4096)] = []
     """The virtual channels that are wanted; frames of others are counted and set aside."""
+    apid: Annotated[list[ApidTable], Field(max_length=2047)] = []
+    """Packets that hold something else than what the dictionary describes."""
     station: Annotated[list[StationTable], Field(max_length=256)] = []
     """Who records; needed only where several receive the same pass."""
     dictionary: DictionaryTable = DictionaryTable()

@@ -25,6 +25,7 @@ from ..mission.loading import Mission
 from ..model.batches import NO_TIME, ByteBatch, ColumnBatch, Event, FrameBatch, PacketBatch, Product
 from ..products import Suite
 from ..products.context import Context
+from ..products.received_files import FileService
 from .report_sum import add_reports
 
 SETTINGS = "settings"
@@ -75,6 +76,8 @@ class ProcessingChain:
         decoded = mission.plan is not None and until != "packets"
         self._decoder = Decoder(mission.plan, mission.time_terms, raw=raw) if decoded and mission.plan else None
         self._n_passes = 0
+        self._file_counts: Counter[str] = Counter()
+        """Of CFDP, over the passes that have ended."""
         self._problems: list[str] = []
         self._ended: dict[str, Any] = {}
         """The report of the link, over the passes that have ended."""
@@ -94,6 +97,8 @@ class ProcessingChain:
             else Receiver(mission.link, mission.channels, frames=self._until == "packets")
         )
         self._suite = Suite(mission.instruments, mission.calibrations, product_context(mission, self._stream))
+        context = product_context(mission, self._stream)
+        self._files = FileService(mission.cfdp, context) if mission.cfdp and self._until == "products" else None
         self._channels_reported: set[str] = set()
 
     def wanted_station(self) -> int | None:
@@ -157,21 +162,34 @@ class ProcessingChain:
         if self._joiner:
             self._joiner.flush()
         last = tuple(self._suite.flush()) if self._decoder and self._until == "products" else ()
+        events = (*rest.events, *self._suite.drain_events())
+        if self._files is not None:
+            last = (*last, *self._files.flush())
+            events = (*events, *self._files.drain_events())
+            self._file_counts.update(self._files.report())
         self._count(last)
-        events = (*rest.events, *self._suite.drain_events(), *self._judge())
+        events = (*events, *self._judge())
         return replace(rest, products=(*rest.products, *last), events=events)
 
     def _onward(self, received: LinkOutput, *, complete: bool = False) -> Outcome:
         packets, events = received.packets, received.events
         to_publish = packets if self.mission.publish_packets and len(packets) else None
-        if self._decoder is None or not (len(packets) or complete):
+        wanted = self._decoder is not None or self._files is not None
+        if not wanted or not (len(packets) or complete):
             return Outcome(packets, events=events, frames=received.frames, to_publish=to_publish)
         records = self._joiner.feed(packets) if self._joiner else packets
-        columns = self._decoder.decode(records)
-        self._n_rows += sum(len(batch.quality) for batch in columns)
-        products = self._suite.feed(columns, settled=complete) if self._until == "products" else []
+        products: list[Product] = []
+        if self._files is not None:
+            records, products = self._files.feed(records)
+            events = (*events, *self._files.drain_events())
+        columns: list[ColumnBatch] = []
+        if self._decoder is not None:
+            columns = self._decoder.decode(records)
+            self._n_rows += sum(len(batch.quality) for batch in columns)
+            if self._until == "products":
+                products += self._suite.feed(columns, settled=complete)
+            events = (*events, *self._timed(self._decoder.drain_events()), *self._suite.drain_events())
         self._count(products)
-        events = (*events, *self._timed(self._decoder.drain_events()), *self._suite.drain_events())
         return Outcome(packets, tuple(columns), tuple(products), events, received.frames, to_publish)
 
     def _timed(self, events: Sequence[Event]) -> list[Event]:
@@ -197,6 +215,8 @@ class ProcessingChain:
             report |= {"passes": self._n_passes, "problems": list(self._problems)}
         if self._decoder:
             report["records"] = self._records(self._decoder)
+        if self._files is not None:
+            report["cfdp"] = dict(self._file_counts)
         report["products"] = dict(sorted(self._made.items()))
         return report | ({"damaged": list(self._damage)} if self._damage else {})
 

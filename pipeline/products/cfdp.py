@@ -54,6 +54,8 @@ class ReceivedFile:
     condition: int
     n_rejected: int
     rows: ColumnBatch
+    destination: str = ""
+    """Its name where it is to go; empty where the metadata are missing or give none."""
 
     def quality(self) -> Quality:
         bits = Quality(int(np.bitwise_or.reduce(self.rows.quality)))
@@ -67,6 +69,7 @@ class _Transfer:
     have: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, np.bool_))
     rows: list[ColumnBatch] = field(default_factory=list)
     name: str = ""
+    destination: str = ""
     checksum_type: int = _MODULAR
     size: int = -1
     checksum: int = 0
@@ -114,6 +117,7 @@ class FileReceiver:
             transfer.condition,
             transfer.n_rejected,
             join(transfer.rows),
+            transfer.destination,
         )
 
 
@@ -191,6 +195,8 @@ def _direct(transfer: _Transfer, octets: bytes) -> None:
         size = int.from_bytes(octets[2:6], "big")
         transfer.checksum_type = octets[1] & 15
         transfer.name = octets[7 : 7 + octets[6]].decode("utf-8", "replace")
+        rest = octets[7 + octets[6] :]
+        transfer.destination = rest[1 : 1 + rest[0]].decode("utf-8", "replace") if rest else ""
     elif code == _EOF and len(octets) >= 10:
         size = int.from_bytes(octets[6:10], "big")
         transfer.condition, transfer.checksum = octets[1] >> 4, int.from_bytes(octets[2:6], "big")
