@@ -69,7 +69,7 @@ check: $(VENV)/.tools ## linters, types, import direction
 
 soak: $(VENV)/.tools system ## a hundred kills, outages of ten minutes, hostile bytes, an hour at ten times the real rate
 	DOWNLINK_KILLS=100 DOWNLINK_OUTAGE_S=60 DOWNLINK_AWAY_S=600 DOWNLINK_HOSTILE_S=300 $(BIN)/python -m pytest --timeout 7200 \
-	  tests/services/test_kill.py tests/services/outages tests/services/test_hostile.py
+	  tests/services/test_kill.py tests/services/test_history.py tests/services/outages tests/services/test_hostile.py
 	DOWNLINK_SOAK_S=$${DOWNLINK_SOAK_S:-3600} DOWNLINK_SOAK_FIGURES=$${DOWNLINK_SOAK_FIGURES:-soak.csv} \
 	  $(BIN)/python -m pytest --timeout 0 tests/services/test_memory.py
 	DOWNLINK_FUZZ_SECONDS=300 DOWNLINK_EXAMPLES=2000 $(BIN)/python -m pytest --timeout 3600 tests/link

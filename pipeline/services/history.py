@@ -65,6 +65,7 @@ class History:
         self._losses: dict[str, Nack] = {}
         self._wake, self._room = asyncio.Event(), asyncio.Event()
         self._again = True
+        meters.lag.set_function(self._lag_s)
         self.trouble = ""
         """Why rows cannot be written; empty while they can."""
 
@@ -77,9 +78,12 @@ class History:
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Well while the disk takes rows. `lag_s`: age of what is not written; `waiting_bytes`: its size."""
-        lag_s = time.monotonic() - self._since if self._since is not None else 0.0
-        state: dict[str, Any] = {"waiting_bytes": self._n_bytes, "lag_s": round(lag_s, 2)}
+        state: dict[str, Any] = {"waiting_bytes": self._n_bytes, "lag_s": round(self._lag_s(), 2)}
         return not self.trouble, state | ({"disk": self.trouble} if self.trouble else {})
+
+    def _lag_s(self) -> float:
+        """Seconds since the oldest product came whose rows are not written."""
+        return time.monotonic() - self._since if self._since is not None else 0.0
 
     async def _take(self) -> None:
         self._bus.attend(self._take_now)
@@ -128,9 +132,9 @@ class History:
             if lost:
                 await self._bus.send(lost)
             await asyncio.sleep(FLUSH_S)
-            outs, self._waiting, self._since = self._waiting, [], None
+            outs, self._waiting = self._waiting, []
+            began = time.monotonic()
             if outs:
-                began = time.monotonic()
                 await self._until_stored(outs, began)
                 await self._bus.send(list(_acks(outs).values()))
 
@@ -144,13 +148,13 @@ class History:
                     _log.error("rows cannot be written; tried again", reason=str(error))
                 self.trouble = str(error)
                 self._meters.failed.set(1)
-                self._since = self._since if self._since is not None else began
                 await asyncio.sleep(AGAIN_S)
             else:
                 break
         if self.trouble:
             _log.warning("the disk takes rows again")
         self.trouble = ""
+        self._since = time.monotonic() if self._waiting else None
         self._n_bytes -= sum(len(one.message.payload) for out in outs for one in out.messages)
         self._room.set()
         self._meters.failed.set(0)

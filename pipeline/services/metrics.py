@@ -109,6 +109,7 @@ class HistoryMeters(Meters):
         super().__init__(other)
         self.rows = self._counter("history_rows", "rows written")
         self.failed = self._gauge("history_failed", "1 while rows cannot be written")
+        self.lag = self._gauge("history_lag_seconds", "age of the oldest product whose rows are not written")
         self.seconds = self._histogram("history_seconds", "time of a commit of rows")
 
 
