@@ -38,6 +38,8 @@ MARKS_AT = 0.03
 """Of the height of a figure: where doubtful rows are marked."""
 N_TIMES = 4
 """Times of day below a figure: more would touch each other where it is narrow."""
+ONE_INSTANT_MS = 60_000.0
+"""What a time axis spans where all that is drawn is of one instant."""
 TOOLS = "pan,wheel_zoom,box_zoom,reset,save"
 
 _CSV = """
@@ -69,7 +71,7 @@ window.downlink_csv = lines.length
 def plot(x_label: str, y_label: str, *, is_time: bool = False, **options: Any) -> Any:
     """A figure with units on both axes, that zooms and saves its picture."""
     options = {
-        "x_range": DataRange1d(range_padding=0.02),
+        "x_range": DataRange1d(range_padding=0.02, default_span=ONE_INSTANT_MS if is_time else 2.0),
         "x_axis_type": "datetime" if is_time else "linear",
         "sizing_mode": "stretch_both",
         **options,

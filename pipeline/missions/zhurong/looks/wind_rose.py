@@ -50,7 +50,7 @@ class WindRose:
         """Show these; gives the share of calm."""
         share, calm = shares(speed_m_s, from_deg)
         outer = np.cumsum(share, axis=1)
-        sector, level = np.nonzero(share)
+        level, sector = np.nonzero(share.T)  # by speed, as in the legend
         middle = np.pi / 2 - 2 * np.pi * sector / N_SECTORS
         half = np.pi / N_SECTORS * 0.9
         self.source.data = {
@@ -87,8 +87,10 @@ class WindRose:
         wedges = made.annular_wedge(
             0, 0, inner_radius="inner", outer_radius="outer", start_angle="start", end_angle="end",
             inner_radius_units="data", outer_radius_units="data", fill_color="colour", line_color=None,
-            source=self.source,
+            source=self.source, legend_field="speed",
         )  # fmt: skip
+        made.legend.padding, made.legend.spacing = 2, 0
+        made.add_layout(made.legend[0], "right")
         made.text(
             "x", "y", text="text", source=self._labels, text_color=theme.MUTED, text_font_size="11px",
             text_align="center", text_baseline="middle",
