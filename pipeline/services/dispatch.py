@@ -164,8 +164,17 @@ class Dispatch:
         elif not self._worker:
             why = "no decode worker takes it"
         else:
-            why = f"decode worker {self._worker} or publish confirms nothing"
+            why = f"decode worker {self._worker} or {' or '.join(self._behind())} confirms nothing"
         return f"{why} (for {silent_s:.0f} s)"
+
+    def _behind(self) -> list[str]:
+        """Services that have not confirmed all that is sent."""
+        behind = [
+            name
+            for name in self._pace.confirmed_by
+            if name not in self._acks or self._acks[name].n_bytes < self.n_sent
+        ]
+        return behind or list(self._pace.confirmed_by)
 
     def take(self, message: StageMessage, now: float) -> None:
         """Handle a message from decode or publish. Ignored if it belongs to an earlier run."""

@@ -65,6 +65,18 @@ def test_a_position_moves_only_when_the_history_has_it_too():
     assert (dispatch.n_best, dispatch.finished) == (100, True)
 
 
+def test_a_pass_that_waits_for_the_history_alone_says_so():
+    dispatch = Dispatch("north", "pass-1", Recording, Pace(confirmed_by=("publish", "history"), silence_s=60.0))
+    [offer] = dispatch.send(0.0, ended=True)
+    dispatch.take(Claim(offer.id, "one"), 0.0)
+    dispatch.send(0.0, ended=True)
+    dispatch.send(0.0, ended=True)
+    dispatch.take(Ack(offer.id, 100, ended=True), 0.0)
+    for second in range(1, 22):
+        dispatch.send(float(second), ended=True)
+    assert dispatch.stalled(21.0).startswith("decode worker one or history confirms nothing")
+
+
 def test_without_a_history_publish_alone_confirms():
     dispatch, run = sent("publish")
     dispatch.take(Ack(run, 100, ended=True, by="history"), 0.0)
