@@ -60,9 +60,21 @@ def plain(text: str) -> str:
 
 def time_axis(axes: Axes, text: str = ONBOARD) -> None:
     """A few short dates along the bottom."""
-    from matplotlib.dates import AutoDateLocator, ConciseDateFormatter  # noqa: PLC0415 - as in check_available
+    from matplotlib.dates import (  # noqa: PLC0415 - as in check_available
+        HOURLY,
+        MINUTELY,
+        SECONDLY,
+        AutoDateLocator,
+        ConciseDateFormatter,
+    )
 
     locator = AutoDateLocator(minticks=3, maxticks=4)
+    for unit, whole in (
+        (SECONDLY, 60),
+        (MINUTELY, 60),
+        (HOURLY, 24),
+    ):  # else it warns of 2.5 minutes, hours or days
+        locator.intervald[unit] = [*locator.intervald[unit], whole]
     axes.xaxis.set_major_locator(locator)
     axes.xaxis.set_major_formatter(ConciseDateFormatter(locator))
     axes.set_xlabel(text, loc="left")  # the date stands at the right
