@@ -5,7 +5,7 @@ each, and `acl` and `mosquitto.conf` that go with them. Keys are readable by the
 too.
 
 The broker's certificate serves only as a server's, a client's only as a client's. That of ingest serves as both, since
-stations connect to ingest: clients of the broker refuse it as the broker's by its name (`transport.connection`).
+stations connect to ingest: clients of the broker refuse it as the broker's by its name (`tls.check_broker`).
 """
 
 from __future__ import annotations
