@@ -21,7 +21,8 @@ from ..system.terminal import write_traceback
 def loading() -> Iterator[None]:
     """Hold the imports of a command. At the end of the block signals, heap and log are set up for its run."""
     yield
-    interrupt.release()
+    with suppress(ValueError):  # not in the main thread
+        interrupt.release()
     _log_to(sys.stderr)
     keep_freed_memory()
 

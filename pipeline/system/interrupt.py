@@ -20,10 +20,14 @@ def guard() -> None:
 
 
 def release() -> None:
-    """Raise KeyboardInterrupt on the first Ctrl-C or SIGTERM from now on. An ignored Ctrl-C stays ignored."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is end_process:
-            signal.signal(number, interrupt)
+    """Raise KeyboardInterrupt on the first Ctrl-C or SIGTERM from now on. An ignored Ctrl-C stays ignored.
+
+    ValueError outside the main thread.
+    """
+    if signal.getsignal(signal.SIGINT) is end_process:
+        signal.signal(signal.SIGINT, interrupt)
+    if signal.getsignal(signal.SIGTERM) in (end_process, signal.SIG_DFL):
+        signal.signal(signal.SIGTERM, interrupt)
 
 
 def interrupt(*_: object) -> None:

@@ -5,13 +5,14 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 import zstandard
+from paho.mqtt import subscribe
+from waiting import wait_until
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Inspect = Callable[..., dict[str, Any]]
@@ -145,12 +146,24 @@ def test_ctrl_c_drains_and_still_prints_the_report(bundled: Path) -> None:
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(6)
+    line = read_until(run.stderr, "publishing")
+    first_product("127.0.0.1", int(line.split(":")[-1].split()[0].rstrip("/")))
     os.kill(run.pid, signal.SIGINT)
     out, err = run.communicate(timeout=30)
     assert run.returncode == 0, err
     assert '"frames"' in out
     assert "Traceback" not in err
+
+
+def read_until(stream: IO[str] | None, word: str) -> str:
+    """Read lines up to one with a word, and give that."""
+    assert stream is not None
+    return next(line for line in stream if word in line)
+
+
+def first_product(host: str, port: int) -> None:
+    """Wait until a product is published."""
+    subscribe.simple("zhurong/+/product/#", hostname=host, port=port)
 
 
 AS_FOREGROUND = """
@@ -169,7 +182,7 @@ def started(*arguments: str | Path) -> subprocess.Popen[str]:
 
 def test_a_second_ctrl_c_stops_at_once_in_one_line(bundled: Path) -> None:
     run = started("replay", bundled / "clean.cadu", "-m", "zhurong", "--speed", "0.2")
-    time.sleep(4)
+    read_until(run.stderr, "publishing")
     run.send_signal(signal.SIGINT)
     run.send_signal(signal.SIGINT)
     _, err = run.communicate(timeout=30)
@@ -184,7 +197,7 @@ def test_an_interrupted_command_says_so_and_leaves_nothing(tmp_path: Path, numbe
     with (tmp_path / "slow").open("wb") as writer:
         writer.write(bytes(5000))
         writer.flush()
-        time.sleep(1)
+        wait_until((tmp_path / "out").exists)
         run.send_signal(number)
         _, err = run.communicate(timeout=30)
     assert run.returncode == 130

@@ -53,7 +53,7 @@ async def test_every_tab_is_reached_at_every_size_while_a_replay_is_on(chromium,
         run = asyncio.create_task(
             app.replay(
                 [bundled / "clean.cadu"], load_mission("zhurong"), address, lambda *_: None,
-                stream="clean", speed=1, hold=True,
+                stream="clean", speed=8, hold=True,
             )
         )  # fmt: skip
         try:
@@ -61,7 +61,8 @@ async def test_every_tab_is_reached_at_every_size_while_a_replay_is_on(chromium,
                 tab = await chromium.open(served.url, size=size)
                 await tab.until(f"{model('replay_bar')}.visible")
                 await tab.until(
-                    f"{model('looks')}.tags[0]?.length == 0 && {TABS}.every((one) => one.offsetWidth > 0)"
+                    f"{model('looks')}.tags[0]?.length == 0 && {TABS}.every((one) => one.offsetWidth > 0)",
+                    timeout_s=60,
                 )
                 await by_keys(tab)
                 await by_clicks(tab)

@@ -15,10 +15,12 @@ from typing import Any
 
 import msgpack
 import numpy as np
+import psutil
 import pytest
 from downlink_pipeline.messages.topics import unpack_product
 from downlink_pipeline.mqtt.broker import BrokerAddress, broker
 from downlink_pipeline.mqtt.publisher import subscribe
+from waiting import until
 
 MOSQUITTO_SUB = shutil.which("mosquitto_sub")
 needs_mosquitto = pytest.mark.skipif(MOSQUITTO_SUB is None, reason="mosquitto_sub is not installed")
@@ -36,6 +38,8 @@ class Listener:
         found: list[tuple[str, bytes]] = []
         while not (found and found[-1][0].endswith("/status/replay") and b"offline" in found[-1][1]):
             line = await asyncio.wait_for(self._process.stdout.readline(), 30)
+            if line.startswith((b"Client ", b"Subscribed")):  # of -d
+                continue
             topic, _, payload = line.decode().partition(" ")
             found.append((topic, bytes.fromhex(payload)))
         self._process.terminate()
@@ -45,9 +49,26 @@ class Listener:
 
 @asynccontextmanager
 async def listening(address: BrokerAddress, topic: str = "#") -> AsyncIterator[Listener]:
-    command = [MOSQUITTO_SUB or "", "-h", address.host, "-p", str(address.port), "-q", "1", "-t", topic]
-    process = await asyncio.create_subprocess_exec(*command, "-F", "%t %x", stdout=subprocess.PIPE, limit=1 << 28)
-    await asyncio.sleep(0.5)
+    command = [
+        "stdbuf",
+        "-oL",
+        MOSQUITTO_SUB or "",
+        "-h",
+        address.host,
+        "-p",
+        str(address.port),
+        "-q",
+        "1",
+        "-t",
+        topic,
+    ]
+    process = await asyncio.create_subprocess_exec(
+        *command, "-d", "-F", "%t %x", stdout=subprocess.PIPE, limit=1 << 28
+    )
+    assert process.stdout is not None
+    async with asyncio.timeout(30):
+        while not (await process.stdout.readline()).startswith(b"Subscribed"):
+            pass
     yield Listener(process)
 
 
@@ -175,7 +196,8 @@ async def test_the_script_of_the_readme_reads_the_field(bundled: Path, tmp_path:
             sys.executable, "-u", str(tmp_path / "script.py"), str(address.port), stdout=subprocess.PIPE
         )
         assert process.stdout is not None
-        await asyncio.sleep(1)
+        connected = psutil.Process(process.pid).net_connections
+        await until(lambda: [one for one in connected() if one.status == psutil.CONN_ESTABLISHED])
         url = f"mqtt://{address.host}:{address.port}"
         status, _, err = await downlink("replay", bundled / "clean.cadu", "-m", "zhurong", "--broker", url)
         assert status == 0, err
@@ -203,7 +225,6 @@ async def test_a_broker_that_dies_in_the_middle_is_waited_for_and_nothing_is_los
         tmp_path / "broker.conf",
     )
     first = await asyncio.create_subprocess_exec(*map(str, broker_command))
-    await asyncio.sleep(0.5)
     heard: list[str] = []
 
     async def listen() -> None:
@@ -218,15 +239,13 @@ async def test_a_broker_that_dies_in_the_middle_is_waited_for_and_nothing_is_los
             *("--broker", f"mqtt://127.0.0.1:{port}"),
         )
     )
-    async with asyncio.timeout(60):
-        while not heard:  # noqa: ASYNC110
-            await asyncio.sleep(0.02)
+    await until(lambda: heard, 60)
     first.kill()
     await first.wait()
     await asyncio.sleep(1)
     second = await asyncio.create_subprocess_exec(*map(str, broker_command))
     status, _, err = await replay
-    await asyncio.sleep(1)
+    await until(lambda: set(heard) == {product.id for product in clean.products})
     listener.cancel()
     await asyncio.wait((listener,))
     second.terminate()
