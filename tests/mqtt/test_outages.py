@@ -67,6 +67,21 @@ async def test_a_retained_message_reaches_a_later_subscriber_marked_so(mosquitto
         assert await anext(stream) == ("latest/a", b"2", True)
 
 
+async def test_of_topics_asked_for_as_retained_only_what_the_broker_had_comes(mosquitto):
+    broker = await mosquitto()
+    async with Publisher(broker.address) as publisher:
+        old = [Message(f"latest/{i}", b"old", retain=True) for i in range(200)]
+        await publisher.publish(old)
+        async with aclosing(subscribe(broker.address, ["news"], retained=["latest/+"])) as stream:
+            got = [await anext(stream) for _ in old]
+            for news in (b"1", b"2"):  # a message there and back: by then it has unsubscribed
+                await publisher.publish([Message("news", news)])
+                assert await anext(stream) == ("news", news, False)
+            await publisher.publish([Message("latest/0", b"new", retain=True), Message("news", b"3")])
+            assert await anext(stream) == ("news", b"3", False)
+    assert sorted(got) == sorted((one.topic, b"old", True) for one in old)
+
+
 async def test_the_content_type_goes_along_in_mqtt_5(mosquitto):
     broker = await mosquitto()
     async with Publisher(broker.address) as publisher:
