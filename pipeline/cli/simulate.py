@@ -1,113 +1,33 @@
-"""The simulator on the command line: `simulate`."""
+"""Simulators on the command line: `simulate`, with the options of the mission's own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
-
 import typer
 
-from .options import err
 from .start import loading
 
-if TYPE_CHECKING:
-    from ..missions.zhurong.simulator import Campaign, Summary
-
 commands = typer.Typer()
+_MISSION = ("--mission", "-m")
 
 
-@commands.command()
-def simulate(
-    out_file: Annotated[Path, typer.Option("--out", metavar="PASS", show_default=False, help="The pass to write.")],
-    sol: Annotated[int, typer.Option(min=1, help="The sol that is measured.")] = 11,
-    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same bytes.")] = 1,
-    duration: Annotated[
-        float, typer.Option(metavar="SECONDS", min=60, max=14400, help="How long the rover measures.")
-    ] = 600.0,
-    profile: Annotated[Literal["high", "low"], typer.Option(help="892-byte or 220-byte frames.")] = "high",
-    radar: Annotated[
-        list[Path] | None, typer.Option(metavar="FILE.2B", help="Real radar records as the measurement.")
-    ] = None,
-    all_polarizations: Annotated[
-        bool, typer.Option("--all-polarizations", help="The radar in HH, HV, VH and VV, not in HH alone.")
-    ] = False,
-    symbol_errors: Annotated[int, typer.Option(min=0, max=16, help="Wrong symbols in each codeword hit.")] = 0,
-    symbol_error_share: Annotated[float, typer.Option(min=0, max=1, help="Share of the codewords hit.")] = 1.0,
-    lost_frames: Annotated[int, typer.Option(min=0, help="Frames that never arrive, in bursts.")] = 0,
-    uncorrectable_frames: Annotated[int, typer.Option(min=0, help="Frames beyond correction.")] = 0,
-    duplicate_frames: Annotated[int, typer.Option(min=0, help="Frames that arrive twice.")] = 0,
-    noise_bytes: Annotated[int, typer.Option(min=0, help="Garbage between frames.")] = 0,
-    other_channel: Annotated[
-        bool, typer.Option("--other-channel", help="Idle frames, and the orbiter's own packets, between.")
-    ] = False,
-    night: Annotated[bool, typer.Option("--night", help="Begin at 02:00 local time: the rover sleeps.")] = False,
-    sols: Annotated[int, typer.Option(min=1, max=400, help="How many sols, one after the other.")] = 1,
-    n_passes: Annotated[int, typer.Option("--passes", min=1, max=8, help="Passes to Earth of each sol.")] = 1,
-    stations: Annotated[int, typer.Option(min=1, max=3, help="Stations that receive each pass.")] = 1,
-    orbiter: Annotated[bool, typer.Option("--orbiter", help="The orbiter's own packets between.")] = False,
-    clock_drift_ppm: Annotated[float, typer.Option(min=-1000, max=1000, help="Of the rover's clock.")] = 0.0,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace files that are there and are no simulated passes.")
-    ] = False,
-) -> None:
-    """Make a pass of Zhurong as a ground station records it, and beside it the truth and the receive times.
+@commands.command(
+    add_help_option=False, context_settings={"allow_extra_args": True, "ignore_unknown_options": True}
+)
+def simulate(context: typer.Context) -> None:
+    """Make a pass of a mission as a ground station records it, and beside it the truth and the receive times.
+
+    `--mission NAME` where more than one mission has a simulator; `downlink simulate --help` lists the options of it.
 
     Example: downlink simulate --out my.cadu --lost-frames 20 --symbol-errors 16
     """
     with loading():
-        from rich.progress import BarColumn, Progress, TimeRemainingColumn
-
-        from ..missions.zhurong.simulator import Campaign, Faults, Scenario
-    faults = Faults(
-        symbol_errors=symbol_errors,
-        symbol_error_share=symbol_error_share,
-        lost_frames=lost_frames,
-        noise_bytes=noise_bytes,
-        duplicate_frames=duplicate_frames,
-        other_channel=other_channel,
-        uncorrectable_frames=uncorrectable_frames,
-        clock_drift_ppm=clock_drift_ppm,
-    )
-    scenario = Scenario(
-        sol=sol,
-        seed=seed,
-        duration_s=duration,
-        profile=profile,
-        faults=faults,
-        orbiter=orbiter,
-        night=night,
-        radar_files=tuple(radar or ()),
-        all_polarizations=all_polarizations,
-    )
-    campaign = Campaign(scenario, sols, n_passes, stations)
-    _check(out_file, campaign, overwrite=overwrite)
-    with Progress(
-        BarColumn(), TimeRemainingColumn(), console=err, transient=True, disable=not err.is_terminal
-    ) as bar:
-        task = bar.add_task("", total=1.0)
-        made = _make(out_file, campaign, lambda at: bar.update(task, completed=at))
-    for one in made:
-        err.print(f"{one.files[-1]}: {one.n_bytes:,} bytes; truth and receive times beside it", soft_wrap=True)
-
-
-def _check(out_file: Path, campaign: Campaign, *, overwrite: bool) -> None:
-    """ConfigError where a file would be replaced that is an input, or that is of no simulated pass."""
-    from ..missions.zhurong.simulator import pass_files
-    from ..system.outputs import check_name, check_replace
-
-    check_name(out_file)
-    inputs = campaign.scenario.radar_files
-    for files in pass_files(out_file, campaign):
-        is_simulated = any(path.name.endswith(".truth.json") and path.is_file() for path in files)
-        check_name(files[-1])
-        check_replace(files, inputs, overwrite=overwrite or is_simulated)
-
-
-def _make(out_file: Path, campaign: Campaign, tell: Callable[[float], None]) -> list[Summary]:
-    """One pass is `out_file`; more are named after it."""
-    from ..missions.zhurong import simulator
-
-    if (campaign.sols, campaign.passes, campaign.stations) == (1, 1, 1):
-        return [simulator.simulate(out_file, campaign.scenario, tell)]
-    return simulator.simulate_campaign(out_file, campaign, tell)
+        from ..commands.simulators import simulator_of
+    words, name = list(context.args), ""
+    for at, word in enumerate(words[:-1]):
+        if word in _MISSION:
+            name = words[at + 1]
+            del words[at : at + 2]
+            break
+    own = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]})
+    own.command()(simulator_of(name))
+    typer.main.get_command(own).main(words, prog_name="downlink simulate", standalone_mode=False)

@@ -16,10 +16,11 @@ from ..clock.correlation import Correlation, Pairs, correlate
 from ..clock.correlation_file import text_of
 from ..clock.sclk_kernel import kernel_text
 from ..mission.loading import Mission
-from ..missions.zhurong.clock.clock import CONTAINER, ClockCalibration, fit_settings, sound_pairs
 from ..model.errors import ConfigError, RunError
-from ..processing.chain import ProcessingChain
+from ..processing.chain import ProcessingChain, product_context
 from ..processing.passes import outcomes
+from ..products.clock_source import ClockSource
+from ..products.instrument import family
 from ..system.files import whole_file
 from ..system.outputs import check_file
 
@@ -38,19 +39,17 @@ def write_correlation(
     `judged` is called with each pass and its report. Passes may be of different days. Raises RunError where they have
     no pairs that give a correlation.
     """
-    if "clock" not in mission.instruments:
-        raise ConfigError(f"mission {mission.name} has no instrument 'clock' that reads correlation packets")
+    source = _source(mission)
     inputs = [*passes, *(path for path in mission.files if not _is_correlation(path))]  # it may be fitted anew
     check_file(out, inputs, overwrite=overwrite, is_own=_is_correlation)
     if kernel is not None:
         check_file(kernel[0], [*inputs, out], overwrite=overwrite, is_own=_is_kernel)
-    calibration = ClockCalibration.model_validate(dict(mission.calibrations["clock"]))
     found: list[Pairs] = []
     for path in passes:
         line = ProcessingChain(mission, until="columns")
-        found += _pairs(line, path, mission, calibration, progress)
+        found += _pairs(line, path, source, progress)
         judged(path, line.report())
-    made = correlate(_joined(found), fit_settings(calibration))
+    made = correlate(_joined(found), source.fit_settings())
     if not made.segments:
         raise RunError(f"{sum(map(len, found))} correlation pairs in {len(passes)} passes: no clock correlation")
     clock = made.clock(mission.clock.epoch_utc_ns)
@@ -65,6 +64,14 @@ def write_correlation(
         with whole_file(path) as file:
             file.write(text.encode())
     return made
+
+
+def _source(mission: Mission) -> ClockSource:
+    """The mission's instrument that reads correlation packets."""
+    for name, kind in mission.instruments.items():
+        if issubclass(kind, ClockSource):
+            return kind(mission.calibrations[family(name, kind)], product_context(mission, "clock"))
+    raise ConfigError(f"mission {mission.name} has no instrument 'clock' that reads correlation packets")
 
 
 def _is_correlation(path: Path) -> bool:
@@ -83,16 +90,15 @@ def _begins(path: Path, words: bytes) -> bool:
 def _pairs(
     line: ProcessingChain,
     path: Path,
-    mission: Mission,
-    calibration: ClockCalibration,
+    source: ClockSource,
     progress: Callable[[int], None],
 ) -> list[Pairs]:
     """The pairs of one pass."""
     return [
-        sound_pairs(rows, calibration, mission.clock.epoch_utc_ns)
+        source.correlation_pairs(rows)
         for outcome in outcomes(line, [path], progress)
         for rows in outcome.columns
-        if rows.container == CONTAINER
+        if rows.container == source.pair_container
     ]
 
 

@@ -8,26 +8,24 @@ Modules that only one command needs are imported when it runs. Commands that tal
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import structlog
 
 from ..link.settings import LinkSettings
 from ..messages import topics
 from ..mission.loading import Mission
-from ..model.batches import Event
+from ..mission.packages import load_place
+from ..model.batches import Event, Product
 from ..model.errors import ConfigError
 from ..processing.chain import ProcessingChain
 from ..processing.passes import decoded, named_outcomes, outcomes, station_names, with_origin
 from ..system.files import printable_name
 from ..system.identity import content_of_all
 from ..system.outputs import check_folder, check_replace
-
-if TYPE_CHECKING:
-    from ..missions.zhurong.gpr.radar_traverse import TraverseRadargram
 
 MAX_TOLD = 1000  # gaps and other events that a report lists
 log = structlog.get_logger(__name__)
@@ -140,10 +138,17 @@ def containers(
     return line.report() | {"decoded": dict(sorted(counts.items()))}
 
 
-def _traverse_radargram(mission: Mission) -> TraverseRadargram:
-    from ..missions.zhurong.gpr.radar_traverse import TraverseRadargram  # noqa: PLC0415 - for this option alone
+class _Joins(Protocol):
+    """What makes products of all passes together."""
 
-    return TraverseRadargram(mission.site, topography=True)
+    def feed(self, products: Iterable[Product]) -> None: ...
+    def finish(self) -> list[Product]: ...
+
+
+def _joins(mission: Mission) -> list[_Joins]:
+    if not mission.joins:
+        raise ConfigError(f"mission {mission.name} has no instrument that joins passes")
+    return [load_place(module, place, module)(mission.site) for module, place in mission.joins]
 
 
 def write_products(
@@ -160,7 +165,7 @@ def write_products(
 ) -> dict[str, Any]:
     """Write the products of recordings to a folder, a file for each kind of product; with the report their names.
 
-    `traverse`: also one radargram of all runs of the recordings, in the order given.
+    `traverse`: also what instruments make of all recordings together, in the order given.
     """
     from ..archive.products import product_files  # noqa: PLC0415 - as above
     from ..processing.origin import origin_of  # noqa: PLC0415
@@ -171,13 +176,13 @@ def write_products(
     line = ProcessingChain(mission, stream, stations=station_names(mission, passes, merge=merge))
     origin, inputs = origin_of(passes, mission, stream), [*passes, *mission.files]
     with product_files(out, origin, file_format, inputs=inputs, overwrite=overwrite) as files:
-        joined = _traverse_radargram(mission) if traverse else None
+        joins = _joins(mission) if traverse else []
         for name, outcome in named_outcomes(line, passes, progress):
             files.add(outcome.products, name)
-            if joined is not None:
-                joined.feed(outcome.products)
-        if joined is not None:
-            files.add(joined.finish(), ", ".join(map(printable_name, passes)))
+            for one in joins:
+                one.feed(outcome.products)
+        for one in joins:
+            files.add(one.finish(), ", ".join(map(printable_name, passes)))
         files.received(line.report()["frames"])
     return line.report() | {"files": [entry.path.name for entry in files.entries]}
 

@@ -31,6 +31,8 @@ class MissionInstruments:
     kinds: Mapping[str, ProductKind] = field(default_factory=dict)
     packages: tuple[InstalledPackage, ...] = ()
     dictionary: tuple[Path, ...] = ()
+    joins: tuple[tuple[str, str], ...] = ()
+    """What joins products of several passes: the module of the folder, and the place in it."""
 
 
 def resolve_instruments(names: Sequence[str], mission: str, folder: Path, tell: Tell) -> MissionInstruments:
@@ -97,7 +99,8 @@ def _loaded(
             tell(_KEY, str(error))
             continue
         families.setdefault(family(name, classes[name]), one)
-    folders = {one.module: one for name, one in known.items() if name in classes}.values()
+    folders = list({one.module: one for name, one in known.items() if name in classes}.values())
     kinds = {kind.topic: kind for one in folders for kind in one.folder.kinds if kind.instrument in families}
     files = tuple(one.path / name for one in folders for name in one.folder.dictionary)
-    return MissionInstruments(classes, families, kinds, packages, files)
+    joins = tuple((one.module, one.folder.joins) for one in folders if one.folder.joins)
+    return MissionInstruments(classes, families, kinds, packages, files, joins)

@@ -84,6 +84,8 @@ class Mission:
     """Whose packets hold PDUs of CFDP."""
     kinds: Mapping[str, ProductKind] = field(default_factory=dict)
     """What its instruments make, by `instrument/product`, in the order of instruments."""
+    joins: tuple[tuple[str, str], ...] = ()
+    """What its instruments make of all passes of a command together: module and place of each."""
     packages: tuple[InstalledPackage, ...] = ()
     """Packages that bring its instruments, the one that is of this mission first."""
     files: tuple[Path, ...] = ()
@@ -250,6 +252,7 @@ def load_mission(name: str, *, strict: bool = False, any_channel: bool = False) 
         kinds={**instruments.kinds, **({FILE.topic: FILE} if cfdp else {})},
         cfdp=cfdp,
         packages=instruments.packages,
+        joins=instruments.joins,
         lineage={
             "mission": parsed.name,
             "software": software(),

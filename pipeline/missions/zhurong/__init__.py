@@ -5,4 +5,4 @@ from __future__ import annotations
 from ...products.package import MissionPackage
 from .looks.declared import LOOKS
 
-PACKAGE = MissionPackage(__name__, interface=1, looks=LOOKS)
+PACKAGE = MissionPackage(__name__, interface=1, looks=LOOKS, simulator="simulator.command:command")

@@ -20,6 +20,7 @@ from ....clock.correlation import Correlation, FitSettings, Pairs, correlate
 from ....clock.robust import Floats
 from ....model.batches import ColumnBatch, Event, Quality, Quantity
 from ....products.calibration import Calibration, Positive, Source, Table, outside
+from ....products.clock_source import ClockSource
 from ....products.context import Context
 from ....products.draft import Draft, flag
 from ....products.rows import join, window_keys
@@ -62,9 +63,10 @@ class ClockCalibration(Calibration):
     fit: Fit
 
 
-class Clock(OnRover):
+class Clock(OnRover, ClockSource):
     """Correlation packets. State: the pairs of the stream."""
 
+    pair_container = CONTAINER
     containers: ClassVar[Mapping[str, frozenset[str]]] = {CONTAINER: frozenset(_NEEDED)}
     model = ClockCalibration
     no_uncertainty = "their scatter about the line is the sigma of clock/correlation"
@@ -98,6 +100,12 @@ class Clock(OnRover):
         }
         quality = rows.quality | flag(wrong, Quality.OUT_OF_RANGE)
         yield Draft(PAIRS, rows, rows.time_ns, arrays, quality)
+
+    def correlation_pairs(self, rows: ColumnBatch) -> Pairs:
+        return sound_pairs(rows, self.calibration, self.context.clock.epoch_utc_ns)
+
+    def fit_settings(self) -> FitSettings:
+        return fit_settings(self.calibration)
 
     def end(self) -> Iterator[Draft | Event]:
         if not self._held:

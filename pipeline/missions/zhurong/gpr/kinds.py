@@ -415,6 +415,6 @@ INSTRUMENT = InstrumentFolder(
         TRAVERSE_LOW,
     ),
     looks=(Look("Radar", "radar_look:RadarLook", LOOK),),
-    joins="radar_traverse:TraverseRadargram",
+    joins="radar_traverse:of_passes",
 )
 KINDS = by_name(INSTRUMENT.kinds)

@@ -158,3 +158,8 @@ def _distance(runs: list[Product], enu: Floats, number: NDArray[np.intp]) -> Flo
         out.append(behind + own - own[0])
         behind = float(out[-1][-1])
     return np.concatenate(out)
+
+
+def of_passes(site: Site | None) -> TraverseRadargram:
+    """For all passes of one command, with topography: `downlink products --traverse`."""
+    return TraverseRadargram(site, topography=True)
