@@ -23,6 +23,7 @@ from . import passes as cli_passes
 from . import recordings as cli_recordings
 from . import services as cli_services
 from . import simulate as cli_simulate
+from . import stage_history as cli_stage_history
 from .options import err, out, readable
 from .start import loading
 
@@ -53,6 +54,7 @@ for room in (
     cli_history,
 ):
     cli.add_typer(room.commands)
+cli_services.stage.add_typer(cli_stage_history.commands)
 
 
 def _show_version(asked: bool) -> None:

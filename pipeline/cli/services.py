@@ -232,39 +232,6 @@ def publish(
     signals.run(services.publish(common, state))
 
 
-@stage.command()
-def history(
-    mission: MissionName,
-    where: Annotated[
-        str,
-        typer.Option(
-            "--history", metavar="DIR", envvar="DOWNLINK_HISTORY", help="Of the history, or s3://BUCKET/PREFIX."
-        ),
-    ] = "history",
-    broker: Broker = "mqtt://localhost",
-    state: Folder = Path("history-state"),
-    health: HealthAt = "127.0.0.1:9104",
-    open_: Open = "",
-    keep_days: KeepDays = 0.0,
-    keep_gb: KeepGb = 0.0,
-    keep_summary_days: Annotated[
-        float,
-        typer.Option(min=0, metavar="DAYS", envvar="DOWNLINK_KEEP_SUMMARY_DAYS", help="Of summaries; 0: for ever."),
-    ] = 0.0,
-) -> None:
-    """Keep the rows of all products in a history, within a second, and tell ingest how far that has come.
-
-    Ingest must know of it: DOWNLINK_HISTORY, or --history there. docs/history.md says how it is asked.
-
-    Example: downlink stage history -m zhurong --history history --broker mqtt://localhost
-    """
-    services = _services()
-    common = _common(services, mission, broker, health, open_, 0.0)
-    keep = keep_days or None, int(keep_gb * 1e9) or None, keep_summary_days or None
-    with _extra_services("history"):
-        signals.run(services.history(common, where, state, keep))
-
-
 @commands.command()
 def feed(
     recording: Annotated[Path, typer.Argument(metavar="PASS", help="The recording to send.", show_default=False)],
