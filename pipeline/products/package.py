@@ -4,7 +4,7 @@ folder of instruments.
     [project.entry-points."downlink.missions"]
     imap = "downlink_imap:PACKAGE"
 
-Nothing heavy is imported to read either: instruments, looks, archive rules and simulator are places, `module:object`,
+Nothing heavy is imported to read either: instruments, looks and simulator are places, `module:object`,
 that are imported when a mission uses them.
 """
 
@@ -47,14 +47,13 @@ class MissionPackage:
     `module`: the package itself, `__name__`. `interface`: the INTERFACE that it is written against. `folder`: below the
     module, with `mission.toml`, dictionary and calibrations; a package without a mission file brings instruments to
     missions that are folders. Its folders of instruments are found: those with a module `kinds`. `looks`: tabs of the
-    live page beside those of its folders. `archive`: rules for names and formats of files, an `ArchiveRules`.
-    `simulator`: a function with the options of `downlink simulate`. `kernels`: what writes SPICE kernels.
+    live page beside those of its folders. `simulator`: a function with the options of `downlink simulate`. `kernels`:
+    a class that writes SPICE kernels (`commands/spice.py`).
     """
 
     module: str
     interface: int
     folder: str = ""
     looks: tuple[Look, ...] = ()
-    archive: str = ""
     simulator: str = ""
     kernels: str = ""

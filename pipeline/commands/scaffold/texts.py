@@ -149,7 +149,6 @@ VALUES = ProductKind(
     },
     latest=("value",),
     view=(View("$title", "lines", {"label": "value", "arrays": {"value": "value"}}),),
-    file_word="$title",
 )
 LOOK = Look("$title", curves=(Curves("Values", VALUES.topic, ("value",), unit="$unit"),))
 INSTRUMENT = InstrumentFolder({"$instrument": "$instrument:$class"}, kinds=(VALUES,), looks=(LOOK,))

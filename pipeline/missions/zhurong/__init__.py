@@ -5,4 +5,10 @@ from __future__ import annotations
 from ...products.package import MissionPackage
 from .looks.declared import LOOKS
 
-PACKAGE = MissionPackage(__name__, interface=1, looks=LOOKS, simulator="simulator.command:command")
+PACKAGE = MissionPackage(
+    __name__,
+    interface=1,
+    looks=LOOKS,
+    simulator="simulator.command:command",
+    kernels="kernels.writer:Kernels",
+)

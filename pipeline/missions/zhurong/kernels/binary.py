@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.errors import ConfigError
-from ..system.software import software, to_install
+from ....model.errors import ConfigError
+from ....system.software import software, to_install
 from .names import MARS, PLANET_FRAME, Names
 
 GAP_S = 15.0

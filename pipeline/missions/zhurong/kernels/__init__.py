@@ -1,0 +1,1 @@
+"""SPICE kernels: where the rover was and where it looked."""
