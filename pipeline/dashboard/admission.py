@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 PAGES_PER_S = 2.0
 BURST = 10
-MAX_HIDDEN_LOOKS = 16
+MAX_HIDDEN_LOOKS = 24
 """Of all pages, beside the one that each page shows."""
 AHEAD_S = 0.45
 """Between looks that are made before they are seen, of all pages."""

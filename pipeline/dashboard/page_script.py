@@ -39,7 +39,8 @@ SCRIPT = """
   }
   const pick = (event) => {  // a row of a table was chosen: its key goes to the server
     const row = event.target.closest?.("[data-pick]")
-    const model = Bokeh.documents[0].get_model_by_name("picked")
+    const models = [...Bokeh.documents[0]._all_models.values()]  // a look that was let go may still be among them
+    const model = models.findLast((one) => one.name === "picked")
     if (row != null && model != null) model.value = row.dataset.pick
     return row != null
   }
