@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME
-from .mars import mars_time
+from .mars import MarsTime, mars_time
 
 _BLOCK = 1 << 16
 
@@ -31,3 +31,8 @@ def local_times(utc_ns: NDArray[np.int64], longitude_deg: float, sol_offset: int
         for name, values in (("lmst", time.lmst_h), ("ltst", time.ltst_h), ("ls", time.ls_deg)):
             found[name][rows] = np.where(known[rows], values, np.nan)
     return {"sol": sol if known.all() else np.where(known, sol, np.nan), **found}
+
+
+def site_times(utc_ns: NDArray[np.int64], longitude_deg: float, sol_offset: int) -> MarsTime:
+    """Sol, mean and true solar time and Ls of instants at a site, for rooms that know no planet."""
+    return mars_time(utc_ns, longitude_deg, sol_offset)

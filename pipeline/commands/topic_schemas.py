@@ -56,7 +56,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         },
         time=_map(
             "onboard_ns utc",
-            "first and last instant on each clock; Mars times where the mission has a site",
+            "first and last instant on each clock; local times where the mission has a site",
             **dict.fromkeys(("onboard_ns", "utc", "sol", "lmst", "ltst", "ltst_sol", "ls_deg"), _PAIR),
         ),
         arrays={"type": "object", "additionalProperties": _ref("Array")},

@@ -78,7 +78,7 @@ class SiteTable(Strict):
     """`[site]`."""
 
     name: str
-    """Of the place that Mars times are told for."""
+    """Of the place whose local times are given."""
     frame: str
     """In which its coordinates are given."""
     longitude_deg: Annotated[float, Field(ge=-180, le=360, strict=False)]
@@ -170,7 +170,7 @@ class MissionTable(Strict):
     clock: ClockTable | None = None
     """How onboard time is told."""
     site: SiteTable | None = None
-    """Where Mars times are told for; none without it."""
+    """Where local times are given for, in sols; none without it."""
     products: ProductsTable = ProductsTable()
     """What is made of the packets."""
     archive: ArchiveTable = ArchiveTable()

@@ -218,7 +218,7 @@ class Quantity:
 class TimeRange:
     """First and last instant of a product on each clock.
 
-    `onboard_ns` since the mission epoch, `utc_ns` since 1970-01-01 UTC; the Mars times are empty where the
+    `onboard_ns` since the mission epoch, `utc_ns` since 1970-01-01 UTC; the local times are empty where the
     mission has no site. `sol` and `lmst_h` are local mean solar time, `ltst_h` is local true solar time, both in hours
     of 1/24 sol; `ls_deg` in degrees.
     """

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..clock.mars import mars_time
+from ..clock.local import site_times
 from ..model.batches import NO_TIME, TimeRange
 from ..model.reductions import least, most
 from .context import Context
@@ -60,12 +60,12 @@ def ends(time_ns: NDArray[np.int64]) -> NDArray[np.int64] | None:
 
 
 def time_ranges(spans: NDArray[np.int64], context: Context) -> list[TimeRange]:
-    """The ends int64[n, 2] of n products on each clock; Mars times where there is a site."""
+    """The ends int64[n, 2] of n products on each clock; local times where there is a site."""
     utc_ns = context.clock.utc_ns(spans)
     pairs: list[NDArray[Any]] = [spans, utc_ns]
     if context.site is not None:
-        mars = mars_time(utc_ns, context.site.longitude_deg, context.site.sol_offset)
-        pairs += [mars.sol, mars.lmst_h, mars.ltst_h, mars.ls_deg]
+        local = site_times(utc_ns, context.site.longitude_deg, context.site.sol_offset)
+        pairs += [local.sol, local.lmst_h, local.ltst_h, local.ls_deg]
     return [TimeRange(*row) for row in zip(*(map(tuple, pair.tolist()) for pair in pairs), strict=True)]
 
 
