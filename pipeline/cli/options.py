@@ -79,7 +79,7 @@ Rate = Annotated[
 MOST_BITS_PER_S = 1e12
 AsJson = Annotated[bool, typer.Option("--json", help="The pass report as JSON.")]
 FileFormat = Annotated[
-    Literal["archive", "netcdf", "cdf", "pds4", "segy", "wav", "picture", "quicklook", "zarr"],
+    Literal["archive", "netcdf", "cdf", "pds4", "segy", "wav", "picture", "quicklook", "zarr", "file"],
     typer.Option("--format", help="Of each kind of product its own files, or one kind alone."),
 ]
 OutFolder = Annotated[Path, typer.Option("--out", metavar="DIR", show_default=False, help="The folder to fill.")]

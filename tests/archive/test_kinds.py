@@ -37,7 +37,7 @@ def test_a_pass_makes_one_of_every_kind(few_files):
     with sqlite3.connect(few_files / "products.sqlite") as database:
         kinds = {kind for (kind,) in database.execute("select distinct kind from files")}
     database.close()
-    assert kinds == (set(KINDS) - {"pds4", "picture"}) | {"pds4-table", "pds4-label"}
+    assert kinds == (set(KINDS) - {"pds4", "picture", "file"}) | {"pds4-table", "pds4-label"}
 
 
 @pytest.fixture(scope="module")
