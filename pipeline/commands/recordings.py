@@ -210,6 +210,7 @@ def plot(
     from ..pictures.series import Gathering  # noqa: PLC0415 - as above
     from ..pictures.style import check_available  # noqa: PLC0415
     from ..pictures.summary import PassSummary, is_summary_of, summary_paths, write_summary  # noqa: PLC0415
+    from .report import insert_zone_note  # noqa: PLC0415 - as above
 
     check_available()
     stream = stream_name(None, passes)
@@ -229,7 +230,7 @@ def plot(
         received += outcome.packets.received_ns[[0, -1]].tolist() if len(outcome.packets) else []
         received = received[:1] + received[-1:]
     span = " to ".join(str(topics.iso_utc(ns, "s")) for ns in received if ns)
-    received_words = f"received {span}" if span else ""
+    received_words = f"received {span}{insert_zone_note(line.report())}" if span else ""
     series = found.series()
     notes = [note for note in [clock_note(series)] if note and not mission.time_terms]
     for note in notes:

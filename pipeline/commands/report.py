@@ -67,10 +67,15 @@ def _bytes(console: Console, report: Mapping[str, Any]) -> None:
     line = f"bytes   {read['read']:,} read, {read['skipped']:,} skipped"
     if span := report.get("received"):
         first, last = (datetime.fromisoformat(span[key][:26]) for key in ("first", "last"))
-        line += f"; received {first:%Y-%m-%d %H:%M:%S} to {last:%H:%M:%S} UTC"
+        line += f"; received {first:%Y-%m-%d %H:%M:%S} to {last:%H:%M:%S} UTC{insert_zone_note(report)}"
         if seconds := (last - first).total_seconds():
             line += f", {read['read'] * 8 / seconds / 1000:,.1f} kbit/s"
     _line(console, line)
+
+
+def insert_zone_note(report: Mapping[str, Any]) -> str:
+    """What to say of receive times that are the time stamps of insert zones; empty where none is."""
+    return " by the insert zones" if any(one.get("insert_zone_times") for one in report["channels"]) else ""
 
 
 def _frames(console: Console, frames: Mapping[str, Any]) -> None:

@@ -233,11 +233,15 @@ def test_the_same_pass_gives_the_same_files(files, bundled, tmp_path):
         assert (tmp_path / path.name).read_bytes() == path.read_bytes(), path.name
 
 
-def test_a_recording_without_receive_times_lists_its_events(bundled, tmp_path):
+def test_events_of_a_recording_without_receive_times_have_those_of_insert_zones_and_the_page_says_so(
+    bundled, tmp_path
+):
     (tmp_path / "bare.cadu").write_bytes((bundled / "damaged.cadu").read_bytes())
     _, report = app.plot([tmp_path / "bare.cadu"], load_mission("zhurong"), tmp_path, lambda _: None)
     assert sum(channel["gaps"] for channel in report["channels"]) > 0
-    assert "<td>unknown</td><td></td><td>warning</td><td>gap</td>" in (tmp_path / "bare.html").read_text()
+    page = (tmp_path / "bare.html").read_text()
+    assert re.search(r"<td>2021-05-26T08:45:\d\d\.\d{3}</td><td>received</td><td>warning</td><td>gap</td>", page)
+    assert "received 2021-05-26T08:45:26Z to 2021-05-26T08:45:43Z by the insert zones" in page
 
 
 def test_an_empty_pass_has_a_page_too(tmp_path):

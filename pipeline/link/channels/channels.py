@@ -51,6 +51,7 @@ class VirtualChannel:
         self._gaps: list[dict[str, int]] = []
         self._received_ns = (0, 0)
         self._n_replayed = 0
+        self._n_stamped = 0
         self._n_suspected = 0
         self._clcw: dict[str, Any] | None = None
 
@@ -100,7 +101,8 @@ class VirtualChannel:
     def report(self) -> dict[str, Any]:
         """The channel's entry in the pass report.
 
-        `frames` includes duplicates and late frames; `gap_list` holds the first gaps, -1 lost being a restart.
+        `frames` includes duplicates and late frames; `insert_zone_times`: frames whose receive time is not known, for
+        which the time stamp of the insert zone stands; `gap_list` holds the first gaps, -1 lost being a restart.
         """
         continuity = asdict(self._continuity.counts if self._continuity else ContinuityCounts())
         return {
@@ -112,6 +114,7 @@ class VirtualChannel:
             **asdict(self._assembly.counts),
             "suspected_losses": self._n_suspected,
             "replay_frames": self._n_replayed,
+            "insert_zone_times": self._n_stamped,
             "clcw": self._clcw,
             "first_received_ns": self._received_ns[0],
             "last_received_ns": self._received_ns[1],
@@ -138,6 +141,7 @@ class VirtualChannel:
         stamped = self._headers.insert_times(frames.data)
         if stamped is None:
             return arrivals
+        self._n_stamped += int(np.count_nonzero((frames.received_ns == 0) & (stamped != 0)))
         received_ns = np.where(frames.received_ns == 0, stamped, frames.received_ns)
         return Arrivals(replace(frames, received_ns=received_ns), arrivals.index)
 
