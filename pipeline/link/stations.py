@@ -28,6 +28,9 @@ from .settings import ChannelSettings, LinkSettings, link_report
 from .validity import settings_problems
 from .verdict import HeaderCounts
 
+_COMPARED_BYTES = 1 << 16
+"""Of the first piece of a recording, to tell stations apart whatever their order."""
+
 
 class StationsReceiver:
     """A link received by several stations, each known by its name.
@@ -54,9 +57,14 @@ class StationsReceiver:
         self._counts: list[list[Continuity | None]] = [[None for _ in channels] for _ in stations]
         self._mergers: list[ChannelMerger | None] = [None for _ in channels]
         self._n_frames = 0
+        self._first_bytes = [b"" for _ in stations]
 
     def behind(self) -> int | None:
-        """The station to feed next: the one of which the fewest frames are held; None when all have ended."""
+        """The station to feed next: the one of which the fewest frames are held; None when all have ended.
+
+        Of stations with equally many, that whose recording begins with the lower bytes: the order in which the stations
+        are named does not matter.
+        """
         left = [station for station, ended in enumerate(self._ended) if not ended]
         mergers = [merger for merger in self._mergers if merger]
         return min(
@@ -64,12 +72,14 @@ class StationsReceiver:
             key=lambda station: (
                 sum(merger.n_held(station) for merger in mergers),
                 self._front_ends[station].n_frames,
+                self._first_bytes[station],
             ),
             default=None,
         )
 
     def feed(self, station: int, batch: ByteBatch) -> LinkOutput:
         """More bytes of one station: what can go on with them."""
+        self._first_bytes[station] = self._first_bytes[station] or batch.data[:_COMPARED_BYTES].tobytes()
         if unwrapping := self._unwrappings[station]:
             batch = unwrapping.feed(batch)
         window = self._settings.reorder_window_frames if batch.unordered else None

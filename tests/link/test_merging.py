@@ -12,7 +12,7 @@ import pytest
 from downlink_pipeline.link.settings import ChannelSettings, LinkSettings
 from downlink_pipeline.link.stations import StationsReceiver
 from downlink_pipeline.model.batches import ByteBatch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 ZONE_BYTES = 60
@@ -213,6 +213,8 @@ def test_narrow_counts_with_receive_times_give_the_union_whatever_was_lost(sende
 
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(seed=st.integers(0, 2**32))
+@example(seed=54442)  # two turns of the count lost where others go on: the counts leave two orders
+@example(seed=21918)  # no order is sure: it must not depend on that of the arguments
 def test_narrow_counts_alone_lose_no_frame_and_give_none_twice(sender, seed):
     sent, rows_of = any_stations(seed, sender, "tm")
     recordings = [station(sent.octets(rows)) for rows in rows_of]

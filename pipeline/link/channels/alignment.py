@@ -11,7 +11,7 @@ A narrow count, of 8 bits in TM, tells a place only up to a multiple of its modu
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations, permutations
 
@@ -28,8 +28,11 @@ _ODD = np.uint64(0x9E3779B97F4A7C15)
 Rows = NDArray[np.intp]
 
 
-def in_order(tracks: Sequence[Track], counting: Counting, left: Ints) -> Track:
-    """Merge the frames of several stations, at least one. `left: int64[3, 0 or 1]`: stamp of the frame before all."""
+def in_order(tracks: Sequence[Track], counting: Counting, left: Ints, left_stations: int = 0) -> Track:
+    """Merge the frames of several stations, at least one.
+
+    `left: int64[3, 0 or 1]`: stamp of the frame before all; `left_stations`: bit set of the stations that had it.
+    """
     parts = sorted(tracks, key=lambda track: (-len(track), track.key.tobytes()))
     while len(parts) > 1:
         pairs = list(combinations(range(len(parts)), 2))
@@ -39,11 +42,18 @@ def in_order(tracks: Sequence[Track], counting: Counting, left: Ints) -> Track:
         i, j = pairs[int(np.argmax(n_common))]
         second = parts.pop(j)
         guides = [track for k, track in enumerate(parts) if k != i]
-        parts[i] = merge(parts[i], second, counting, left, guides)
+        parts[i] = merge(parts[i], second, counting, left, guides, left_stations)
     return parts[0]
 
 
-def merge(a: Track, b: Track, counting: Counting, left: Ints, guides: Sequence[Track] = ()) -> Track:
+def merge(
+    a: Track,
+    b: Track,
+    counting: Counting,
+    left: Ints,
+    guides: Sequence[Track] = (),
+    left_stations: int = 0,
+) -> Track:
     """Two sequences as one that have frames in common, or that follow on the same frame.
 
     `guides`: sequences still to be merged; where the counts leave several orders, that of these is kept.
@@ -60,10 +70,13 @@ def merge(a: Track, b: Track, counting: Counting, left: Ints, guides: Sequence[T
     private[np.concatenate((at_a, at_b + len(a)))] = False
     differ = np.nonzero(np.diff(ends_a) != np.diff(ends_b))[0] + 1 - left.shape[1]
     stamps = both.stamps(guides)
+    had_left = tuple(bool(np.bitwise_or.reduce(side.stations) & left_stations) for side in (a, b))
     for one in _doubtful(both.key, stamps, of_b, span, place, private, differ):
         here = np.nonzero(private & (span == one))[0]
         before = stamps[:, at_a[one - 1 : one]] if one else left
-        order = _best_order(stamps[:, here], of_b[here], counting, before, stamps[:, at_a[one : one + 1]])
+        behind = stamps[:, at_a[one : one + 1]]
+        edges = (True, True) if one else had_left
+        order = _best_order(stamps[:, here], of_b[here], counting, before, behind, edges)
         place[here[order]] = np.arange(1, len(here) + 1)
     order = np.lexsort((of_b, place, span))
     return _united(both.take(order), of_b[order])
@@ -202,11 +215,54 @@ def _united(track: Track, of_b: NDArray[np.bool_]) -> Track:
 # -- where the counts do not tell --------------------------------------------------------------------------------------
 
 
-def _best_order(stamps: Ints, of_b: NDArray[np.bool_], counting: Counting, before: Ints, behind: Ints) -> Rows:
-    """The best order of a span between the stamps `before` and `behind`, int64[3 + g, 0 or 1] each."""
+def _best_order(
+    stamps: Ints,
+    of_b: NDArray[np.bool_],
+    counting: Counting,
+    before: Ints,
+    behind: Ints,
+    had_before: tuple[bool, ...],
+) -> Rows:
+    """The best order of a span between the stamps `before` and `behind`, int64[3 + g, 0 or 1] each.
+
+    `had_before`: whether the first and the second sequence had the frame of `before`. Of orders that cost the same, it
+    is the one that parts the fewest frames that followed each other in a sequence.
+    """
     orders = list(_orders(stamps, of_b, counting, before, behind))
-    costs = [counting.cost(np.concatenate((before, stamps[:, order], behind), axis=1)) for order in orders]
-    return orders[int(np.argmin(costs))]
+    parted = _parted(stamps, of_b, counting, before, behind, had_before)
+    costs = [
+        (counting.cost(np.concatenate((before, stamps[:, order], behind), axis=1)), parted(order))
+        for order in orders
+    ]
+    return orders[min(range(len(orders)), key=costs.__getitem__)]
+
+
+def _parted(
+    stamps: Ints,
+    of_b: NDArray[np.bool_],
+    counting: Counting,
+    before: Ints,
+    behind: Ints,
+    had_before: tuple[bool, ...],
+) -> Callable[[Rows], int]:
+    """How many frames an order parts that follow each other in a sequence and by count."""
+    whole = np.concatenate((before, stamps, behind), axis=1)
+    n_before, n = before.shape[1], stamps.shape[1]
+    pairs: list[NDArray[np.intp]] = []
+    for side in (False, True):
+        rows = np.nonzero(of_b == side)[0] + n_before
+        first = np.arange(n_before) if had_before[side] else np.empty(0, np.intp)
+        rows = np.concatenate((first, rows, np.arange(n_before + n, whole.shape[1])))
+        follow = counting.follow(whole[:, rows])
+        pairs.append(np.stack((rows[:-1][follow], rows[1:][follow])))
+    left, right = np.concatenate(pairs, axis=1)
+
+    def count(order: Rows) -> int:
+        place = np.arange(whole.shape[1])
+        place[order + n_before] = np.arange(n_before, n_before + n)
+        return int(np.count_nonzero(place[right] - place[left] != 1))
+
+    return count
 
 
 def _orders(

@@ -93,7 +93,8 @@ class ChannelMerger:
         tracks = [station.track for station in self._stations if station.track is not None]
         if not tracks or not (final or self._may_go_on(tracks)):
             return None
-        merged = in_order(tracks, self._counting, self._left)
+        last = 0 if self._gone is None else int(self._gone.stations[-1])
+        merged = in_order(tracks, self._counting, self._left, last)
         self._set_clocks(merged)
         n = len(merged) if final else self._n_settled(merged)
         if len(merged) - n > WINDOW:

@@ -83,6 +83,11 @@ class Counting:
             return ahead
         return np.where(ahead >= self.modulus // 2, _EPOCH + plain, ahead)
 
+    def follow(self, stamps: Ints) -> NDArray[np.bool_]:
+        """Which frames have both counts that are due after the frame before: bool[n - 1]."""
+        due: NDArray[np.bool_] = self.steps(stamps[0]) == 1
+        return due & (np.diff(stamps[1]) % _MASTER_MODULUS == 1) if self.masters else due
+
     def places(self, count: Ints, left: Ints) -> Ints:
         """The counts unwrapped, beginning with that of the stamp `left` where there is one: int64[n]."""
         behind = np.concatenate((left[0], count))
