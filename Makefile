@@ -88,10 +88,10 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gen
 BUILD_NEEDS := import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["build-system"]["requires"], "editables<1", sep="\n")
 
 lock: $(VENV)/.supply ## resolve pyproject.toml anew: versions and hashes for the image and for CI
-	$(COMPILE) --upgrade --extra services --extra dashboard pyproject.toml -o requirements.lock
-	$(COMPILE) --upgrade --extra services --extra history pyproject.toml -o requirements-history.lock
 	$(BIN)/python -c '$(BUILD_NEEDS)' | $(COMPILE) --upgrade - -o build.lock
 	$(COMPILE) --upgrade $(foreach extra,$(subst $(comma), ,$(EXTRAS)),--extra $(extra)) --group test --group check --group docs pyproject.toml build.lock -o requirements-dev.lock
+	$(COMPILE) --upgrade -c requirements-dev.lock --extra services --extra dashboard pyproject.toml -o requirements.lock # what CI tested
+	$(COMPILE) --upgrade -c requirements-dev.lock --extra services --extra history pyproject.toml -o requirements-history.lock
 
 sbom: $(VENV)/.supply ## the image's bill of materials (CycloneDX) in build/sbom.json
 	@mkdir -p build
