@@ -40,7 +40,8 @@ def pixels(source):
 
 
 async def look(tab, name):
-    place = LOOKS.index(name)
+    titles = f"{model('looks')}.tabs.map((one) => one.title.toLowerCase())"
+    place = await tab.run(f"{titles}.indexOf('{name}')")  # tabs of other packages may stand between
     await tab.run(f"{model('looks')}.active = {place}")
     await tab.until(f"{model('looks')}.tabs[{place}].child.children.length > 0")  # it is made when first seen
 

@@ -96,7 +96,7 @@ def test_it_writes_files(venv):
 
 def test_it_shows_its_tab(venv):
     """Counts begin with 100, 110, 119 (100 + 50 sin(n/5), rounded), so values with 51, 56, 60.5."""
-    titles, values = json.loads(venv("-c", LOOK))
+    titles, values = json.loads(venv("-c", LOOK).splitlines()[-1])
     assert "Detector" in titles
     assert values == [51.0, 56.0, 60.5]
 

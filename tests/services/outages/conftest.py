@@ -303,6 +303,7 @@ def ship_broker(stack):
 @pytest.fixture(scope="module")
 def begin(make_stacks, tmp_path_factory):
     """Begin `outages` or `refusal`, with a stack and these arguments, in a thread; gives a future of its end."""
+    tmp_path_factory.getbasetemp()  # made by one thread: the first call of two threads at once fails in one
 
     def run(trial, arguments):
         folder = tmp_path_factory.mktemp("m")
