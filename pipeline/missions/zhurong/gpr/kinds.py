@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ....model.looks import Look
-from ....products.kinds import ProductKind, View, by_name
+from ....products.kinds import ArrayKind, ProductKind, View, by_name
 from ....products.package import InstrumentFolder
+from ..shared.declared import MARS_PLACE
 from .kept_traces import RADARGRAM, TRACES
 
 RAW = {"pair": ("real", "imaginary"), "down": "twt_ns", "label": "two-way time", "percent": (5, 99.5)}
@@ -17,46 +20,53 @@ COHERENCE = {
     "range": (0, 1),
 }
 
+TOPOGRAPHIC = frozenset(["amplitude_topographic", "elevation_m"])
+"""Arrays of a radargram that is laid on the ground."""
+TRACE: dict[str, ArrayKind] = {
+    "real": ("f4", "row sample", "1", "real part, counts as received"),
+    "real_sigma": (
+        "f8",
+        "row",
+        "1",
+        "one sigma of the noise, of all samples of the trace: by the end of its window, where no echo is left",
+    ),
+    "imaginary": ("f4", "row sample", "1", "imaginary part, counts as received"),
+    "imaginary_sigma": (
+        "f8",
+        "row",
+        "1",
+        "one sigma of the noise, of all samples of the trace: by the end of its window, where no echo is left",
+    ),
+    "twt_ns": ("f8", "sample", "ns", "two-way travel time of each bin"),
+    "peak_amplitude_db": ("f8", "row", "dB", "20 log10 of the largest amplitude"),
+    "velocity_m_s": ("f8", "row north_east_down", "m s-1", "north, east, down"),
+    "position_m": ("f8", "row north_east_down", "m", "north, east, down from where it was last re-zeroed"),
+    "attitude_deg": ("f8", "row roll_pitch_yaw", "degree", "roll, pitch, yaw"),
+    "navigation_block": (
+        "u1",
+        "row byte",
+        "1",
+        "the same 18 bytes as sent: velocity, position, pitch, yaw, roll as big-endian sign-magnitude",
+    ),
+    "solar_incidence_deg": ("f8", "row", "degree", "of the Sun from the zenith, at the site"),
+    "solar_azimuth_deg": ("f8", "row", "degree", "of the Sun clockwise from north, at the site"),
+    "onboard_seconds": ("u4", "row", "s", ""),
+    "onboard_milliseconds": ("u2", "row", "ms", ""),
+    "channel": ("u4", "row", "", ""),
+    "frame_count": ("u1", "row", "", ""),
+    "data_node": ("u1", "row", "", ""),
+    "work_mode": ("U", "row", "", ""),
+    "trigger_mode": ("U", "row", "", ""),
+    "effective_length_bytes": ("u2", "row", "byte", ""),
+}
+"""Arrays that the traces of both channels have."""
+
 HIGH_FREQUENCY = ProductKind(
     "gpr",
     "high_frequency",
     "2B",
     {
-        "real": ("f4", "row sample", "1", "real part, counts as received"),
-        "real_sigma": (
-            "f8",
-            "row",
-            "1",
-            "one sigma of the noise, of all samples of the trace: by the end of its window, where no echo is left",
-        ),
-        "imaginary": ("f4", "row sample", "1", "imaginary part, counts as received"),
-        "imaginary_sigma": (
-            "f8",
-            "row",
-            "1",
-            "one sigma of the noise, of all samples of the trace: by the end of its window, where no echo is left",
-        ),
-        "twt_ns": ("f8", "sample", "ns", "two-way travel time of each bin"),
-        "peak_amplitude_db": ("f8", "row", "dB", "20 log10 of the largest amplitude"),
-        "velocity_m_s": ("f8", "row north_east_down", "m s-1", "north, east, down"),
-        "position_m": ("f8", "row north_east_down", "m", "north, east, down from where it was last re-zeroed"),
-        "attitude_deg": ("f8", "row roll_pitch_yaw", "degree", "roll, pitch, yaw"),
-        "navigation_block": (
-            "u1",
-            "row byte",
-            "1",
-            "the same 18 bytes as sent: velocity, position, pitch, yaw, roll as big-endian sign-magnitude",
-        ),
-        "solar_incidence_deg": ("f8", "row", "degree", "of the Sun from the zenith, at the site"),
-        "solar_azimuth_deg": ("f8", "row", "degree", "of the Sun clockwise from north, at the site"),
-        "onboard_seconds": ("u4", "row", "s", ""),
-        "onboard_milliseconds": ("u2", "row", "ms", ""),
-        "channel": ("u4", "row", "", ""),
-        "frame_count": ("u1", "row", "", ""),
-        "data_node": ("u1", "row", "", ""),
-        "work_mode": ("U", "row", "", ""),
-        "trigger_mode": ("U", "row", "", ""),
-        "effective_length_bytes": ("u2", "row", "byte", ""),
+        **TRACE,
         "polarization": ("U", "row", "", ""),
         "self_test_switch": ("u1", "row", "", ""),
     },
@@ -65,56 +75,15 @@ HIGH_FREQUENCY = ProductKind(
     view=(View("Radar, high frequency, as received", "section", RAW),),
     file_word="RoPeR-HF",
 )
-HIGH_FREQUENCY_SELF_TEST = ProductKind(
-    "gpr",
-    "high_frequency_self_test",
-    "01",
-    HIGH_FREQUENCY.arrays,
-    latest=("peak_amplitude_db", "frame_count"),
-    files=("netcdf", "quicklook", "zarr", "segy", "pds4"),
-    view=(),
-    file_word="RoPeR-HF-ST",
+HIGH_FREQUENCY_SELF_TEST = replace(
+    HIGH_FREQUENCY, name="high_frequency_self_test", level="01", view=(), file_word="RoPeR-HF-ST"
 )
 LOW_FREQUENCY = ProductKind(
     "gpr",
     "low_frequency",
     "2B",
     {
-        "real": ("f4", "row sample", "1", "real part, counts as received"),
-        "real_sigma": (
-            "f8",
-            "row",
-            "1",
-            "one sigma of the noise, of all samples of the trace: by the end of its window, where no echo is left",
-        ),
-        "imaginary": ("f4", "row sample", "1", "imaginary part, counts as received"),
-        "imaginary_sigma": (
-            "f8",
-            "row",
-            "1",
-            "one sigma of the noise, of all samples of the trace: by the end of its window, where no echo is left",
-        ),
-        "twt_ns": ("f8", "sample", "ns", "two-way travel time of each bin"),
-        "peak_amplitude_db": ("f8", "row", "dB", "20 log10 of the largest amplitude"),
-        "velocity_m_s": ("f8", "row north_east_down", "m s-1", "north, east, down"),
-        "position_m": ("f8", "row north_east_down", "m", "north, east, down from where it was last re-zeroed"),
-        "attitude_deg": ("f8", "row roll_pitch_yaw", "degree", "roll, pitch, yaw"),
-        "navigation_block": (
-            "u1",
-            "row byte",
-            "1",
-            "the same 18 bytes as sent: velocity, position, pitch, yaw, roll as big-endian sign-magnitude",
-        ),
-        "solar_incidence_deg": ("f8", "row", "degree", "of the Sun from the zenith, at the site"),
-        "solar_azimuth_deg": ("f8", "row", "degree", "of the Sun clockwise from north, at the site"),
-        "onboard_seconds": ("u4", "row", "s", ""),
-        "onboard_milliseconds": ("u2", "row", "ms", ""),
-        "channel": ("u4", "row", "", ""),
-        "frame_count": ("u1", "row", "", ""),
-        "data_node": ("u1", "row", "", ""),
-        "work_mode": ("U", "row", "", ""),
-        "trigger_mode": ("U", "row", "", ""),
-        "effective_length_bytes": ("u2", "row", "byte", ""),
+        **TRACE,
         "sampling_window": ("U", "row", "", ""),
         "trace_interval": ("f8", "row", "m", ""),
     },
@@ -123,15 +92,8 @@ LOW_FREQUENCY = ProductKind(
     view=(View("Radar, low frequency, as received", "section", RAW),),
     file_word="RoPeR-LF-RI",
 )
-LOW_FREQUENCY_SELF_TEST = ProductKind(
-    "gpr",
-    "low_frequency_self_test",
-    "01",
-    LOW_FREQUENCY.arrays,
-    latest=("peak_amplitude_db", "frame_count"),
-    files=("netcdf", "quicklook", "zarr", "segy", "pds4"),
-    view=(),
-    file_word="RoPeR-LF-ST",
+LOW_FREQUENCY_SELF_TEST = replace(
+    LOW_FREQUENCY, name="low_frequency_self_test", level="01", view=(), file_word="RoPeR-LF-ST"
 )
 RADARGRAM_HIGH = ProductKind(
     "gpr",
@@ -175,71 +137,26 @@ RADARGRAM_HIGH = ProductKind(
     view=(View("Radargram, high frequency", "section", PROCESSED),),
     replaces="high_frequency",
     file_word="RoPeR-HF-HH",
-    optional=frozenset(
-        ["amplitude_unaligned", "amplitude_unaligned_sigma", "amplitude_topographic", "elevation_m"]
-    ),
+    optional=TOPOGRAPHIC | {"amplitude_unaligned", "amplitude_unaligned_sigma"},
 )
-RADARGRAM_HIGH_HV = ProductKind(
-    "gpr",
-    "radargram_high_hv",
-    "2C",
-    RADARGRAM_HIGH.arrays,
-    latest=("distance_m",),
-    files=("netcdf", "quicklook", "zarr", "segy"),
+RADARGRAM_HIGH_HV = replace(
+    RADARGRAM_HIGH,
+    name="radargram_high_hv",
     view=(),
+    replaces="",
     file_word="RoPeR-HF-HV",
-    optional=frozenset(["amplitude_topographic", "elevation_m"]),
+    optional=TOPOGRAPHIC,
 )
-RADARGRAM_HIGH_VH = ProductKind(
-    "gpr",
-    "radargram_high_vh",
-    "2C",
-    RADARGRAM_HIGH.arrays,
-    latest=("distance_m",),
-    files=("netcdf", "quicklook", "zarr", "segy"),
-    view=(),
-    file_word="RoPeR-HF-VH",
-    optional=frozenset(["amplitude_topographic", "elevation_m"]),
-)
-RADARGRAM_HIGH_VV = ProductKind(
-    "gpr",
-    "radargram_high_vv",
-    "2C",
-    RADARGRAM_HIGH.arrays,
-    latest=("distance_m",),
-    files=("netcdf", "quicklook", "zarr", "segy"),
-    view=(),
-    file_word="RoPeR-HF-VV",
-    optional=frozenset(["amplitude_topographic", "elevation_m"]),
-)
-RADARGRAM_LOW = ProductKind(
-    "gpr",
-    "radargram_low",
-    "2C",
-    {
-        "amplitude": ("f4", "row sample", "1", "counts as received, filtered, without gain"),
-        "quicklook": ("f4", "row sample", "1", "with gain (AGC): a picture"),
-        "envelope": ("f4", "row sample", "1", "magnitude of the analytic signal, without gain"),
-        "twt_ns": ("f8", "sample", "ns", "two-way travel time from the peak of the direct wave"),
-        "depth_m": ("f8", "sample", "m", "with the permittivity of the calibration"),
-        "depth_m_sigma": ("f8", "sample", "m", "one sigma, of permittivity and sample interval"),
-        "amplitude_sigma": ("f8", "row", "1", "one sigma of the noise, of all samples of the trace"),
-        "envelope_sigma": ("f8", "row", "1", "one sigma of the noise, of all samples of the trace"),
-        "distance_m": ("f8", "row", "m", "along the track, from the first trace of the run"),
-        "interpolated": ("?", "row", "", "between two traces; the others are traces as they were received"),
-        "position_enu_m": (
-            "f8",
-            "row east_north_up=3",
-            "m",
-            "east, north, up from where the position was last re-zeroed",
-        ),
-        "time_shift_ns": ("f8", "row", "ns", "how much later the direct wave was than the mean"),
-    },
-    latest=("distance_m",),
-    files=("netcdf", "quicklook", "zarr", "segy"),
+RADARGRAM_HIGH_VH = replace(RADARGRAM_HIGH_HV, name="radargram_high_vh", file_word="RoPeR-HF-VH")
+RADARGRAM_HIGH_VV = replace(RADARGRAM_HIGH_HV, name="radargram_high_vv", file_word="RoPeR-HF-VV")
+RADARGRAM_LOW = replace(
+    RADARGRAM_HIGH,
+    name="radargram_low",
+    arrays={name: one for name, one in RADARGRAM_HIGH.arrays.items() if name not in RADARGRAM_HIGH.optional},
     view=(View("Radargram, low frequency", "section", PROCESSED),),
     replaces="low_frequency",
     file_word="RoPeR-LF-RI",
+    optional=frozenset(),
 )
 LOSS_TANGENT_HIGH = ProductKind(
     "gpr",
@@ -259,15 +176,7 @@ LOSS_TANGENT_HIGH = ProductKind(
     view=(),
     file_word="RoPeR-HF-LOSS",
 )
-LOSS_TANGENT_LOW = ProductKind(
-    "gpr",
-    "loss_tangent_low",
-    "2C",
-    LOSS_TANGENT_HIGH.arrays,
-    latest=("loss_tangent",),
-    view=(),
-    file_word="RoPeR-LF-LOSS",
-)
+LOSS_TANGENT_LOW = replace(LOSS_TANGENT_HIGH, name="loss_tangent_low", file_word="RoPeR-LF-LOSS")
 POLARIMETRY_HIGH = ProductKind(
     "gpr",
     "polarimetry_high",
@@ -318,19 +227,7 @@ TRAVERSE_HIGH = ProductKind(
         "depth_m_sigma": ("f8", "sample", "m", "one sigma, of permittivity and sample interval"),
         "distance_m": ("f8", "row", "m", "along the track, from the first trace"),
         "position_enu_m": ("f8", "row east_north_up=3", "m", "east, north, up of where the first frame began"),
-        "longitude_deg": (
-            "f8",
-            "row",
-            "degree",
-            "east, in MARS_COORDINATE_SYSTEM, the first frame beginning at the site",
-        ),
-        "latitude_deg": (
-            "f8",
-            "row",
-            "degree",
-            "north, in MARS_COORDINATE_SYSTEM, the first frame beginning at the site",
-        ),
-        "altitude_m": ("f8", "row", "m", "in MARS_COORDINATE_SYSTEM, the first frame beginning at the site"),
+        **MARS_PLACE,
         "run": ("i8", "row", "1", "number of the run, from 0"),
         "interpolated": ("?", "row", "", "between two traces; the others are traces as they were received"),
         "amplitude_topographic": (
@@ -346,45 +243,14 @@ TRAVERSE_HIGH = ProductKind(
     file_word="RoPeR-HF-TRV-HH",
     published=False,
 )
-TRAVERSE_HIGH_HV = ProductKind(
-    "gpr",
-    "traverse_high_hv",
-    "2C",
-    TRAVERSE_HIGH.arrays,
-    files=("netcdf", "quicklook", "zarr", "segy"),
-    view=(),
-    file_word="RoPeR-HF-TRV-HV",
-    published=False,
-)
-TRAVERSE_HIGH_VH = ProductKind(
-    "gpr",
-    "traverse_high_vh",
-    "2C",
-    TRAVERSE_HIGH.arrays,
-    files=("netcdf", "quicklook", "zarr", "segy"),
-    view=(),
-    file_word="RoPeR-HF-TRV-VH",
-    published=False,
-)
-TRAVERSE_HIGH_VV = ProductKind(
-    "gpr",
-    "traverse_high_vv",
-    "2C",
-    TRAVERSE_HIGH.arrays,
-    files=("netcdf", "quicklook", "zarr", "segy"),
-    view=(),
-    file_word="RoPeR-HF-TRV-VV",
-    published=False,
-)
-TRAVERSE_LOW = ProductKind(
-    "gpr",
-    "traverse_low",
-    "2C",
-    TRAVERSE_HIGH.arrays,
-    files=("netcdf", "quicklook", "zarr", "segy"),
+TRAVERSE_HIGH_HV = replace(TRAVERSE_HIGH, name="traverse_high_hv", view=(), file_word="RoPeR-HF-TRV-HV")
+TRAVERSE_HIGH_VH = replace(TRAVERSE_HIGH, name="traverse_high_vh", view=(), file_word="RoPeR-HF-TRV-VH")
+TRAVERSE_HIGH_VV = replace(TRAVERSE_HIGH, name="traverse_high_vv", view=(), file_word="RoPeR-HF-TRV-VV")
+TRAVERSE_LOW = replace(
+    TRAVERSE_HIGH,
+    name="traverse_low",
     view=(View("Traverse by radar, low frequency", "section", PROCESSED),),
     file_word="RoPeR-LF-TRV-RI",
-    published=False,
 )
 
 LOOK = {

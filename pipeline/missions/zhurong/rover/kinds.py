@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ....products.kinds import ProductKind, View
 from ....products.package import InstrumentFolder
+from ..shared.declared import MARS_PLACE
 
 NAVIGATION = ProductKind(
     "rover",
@@ -86,19 +87,7 @@ TRAVERSE = ProductKind(
         "position_enu_m": ("f8", "row east_north_up=3", "m", "east, north, up of where the first frame began"),
         "position_enu_m_sigma": ("f8", "row east_north_up=3", "m", "one sigma of dead reckoning"),
         "position_covariance_m2": ("f8", "row east_north_up=3 east_north_up_2=3", "m2", "of east, north, up"),
-        "longitude_deg": (
-            "f8",
-            "row",
-            "degree",
-            "east, in MARS_COORDINATE_SYSTEM, the first frame beginning at the site",
-        ),
-        "latitude_deg": (
-            "f8",
-            "row",
-            "degree",
-            "north, in MARS_COORDINATE_SYSTEM, the first frame beginning at the site",
-        ),
-        "altitude_m": ("f8", "row", "m", "in MARS_COORDINATE_SYSTEM, the first frame beginning at the site"),
+        **MARS_PLACE,
         "distance_m": ("f8", "row", "m", "driven since the stream began: the odometer"),
         "attitude_deg": ("f8", "row roll_pitch_yaw", "degree", "roll, pitch, yaw to north-east-down"),
         "heading_deg": ("f8", "row", "degree", "clockwise from north"),
