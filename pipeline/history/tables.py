@@ -87,7 +87,7 @@ def form_key(product: Product) -> tuple[Any, ...]:
     n = len(product.quality)
     inner = tuple((one.dtype.kind, one.dtype.itemsize, _by_row(one, told.legend.said[name][2], n), one.shape[1:])
                   for name, one in told.arrays.items())  # fmt: skip
-    return product.instrument, product.product, id(told.legend), inner
+    return product.instrument, product.product, told.legend, inner  # the object itself: an id is used again
 
 
 def table_of(entries: Sequence[Entry]) -> pa.Table:
