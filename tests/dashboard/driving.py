@@ -40,8 +40,10 @@ def pixels(source):
 
 
 async def look(tab, name):
-    titles = f"{model('looks')}.tabs.map((one) => one.title.toLowerCase())"
-    place = await tab.run(f"{titles}.indexOf('{name}')")  # tabs of other packages may stand between
+    """Open the tab whose title begins with `name`; tabs of other packages may stand between."""
+    begins = f"(one) => one.title.toLowerCase().startsWith('{name}')"
+    place = await tab.run(f"{model('looks')}.tabs.findIndex({begins})")
+    assert place >= 0, f"the page has no tab {name}"
     await tab.run(f"{model('looks')}.active = {place}")
     await tab.until(f"{model('looks')}.tabs[{place}].child.children.length > 0")  # it is made when first seen
 
