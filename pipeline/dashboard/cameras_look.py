@@ -20,7 +20,7 @@ from ..model.looks import Look
 from . import theme
 from .album import Album, Picture, rgba, stretch
 from .panels import ONBOARD, Panel, below, beside, controls, flagged, hover, plot, utc_text
-from .state import Stream
+from .stream import Stream
 from .theme import sheet
 from .thumbnails import CELL_PX, Thumbnails
 from .words import Words

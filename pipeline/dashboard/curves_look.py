@@ -24,7 +24,7 @@ from .panels import (
     where_doubtful,
 )
 from .rows import QUALITY, TIME
-from .state import Stream
+from .stream import Stream
 
 MOST_CURVES = 8
 _COLOURS = (theme.BLUE, theme.ORANGE, theme.GREEN, theme.VIOLET, theme.RED, theme.CYAN)

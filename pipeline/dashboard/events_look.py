@@ -12,7 +12,7 @@ from bokeh.models import ColumnDataSource, Select, TextInput, UIElement
 from ..model.batches import event_clock
 from . import theme
 from .panels import below, controls
-from .state import ONBOARD_KIND, SEVERITIES, Stream
+from .stream import ONBOARD_KIND, SEVERITIES, Stream
 from .table import Table
 from .theme import sheet
 

@@ -8,7 +8,7 @@ from bokeh.models import ColumnDataSource, UIElement
 
 from .packets import set_aside
 from .panels import beside, utc_text
-from .state import Stream
+from .stream import Stream
 from .table import Table
 
 _COLUMNS = ("apid", "name", "packets", "per_second", "last", "sequence_gaps")

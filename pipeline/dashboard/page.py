@@ -21,12 +21,14 @@ from ..model.printable import printable
 from . import theme
 from .admission import HiddenLooks
 from .events_look import EventsLook
+from .intake import UNREADABLE
 from .packets_look import PacketsLook
 from .panels import below, beside
 from .parameters_look import ParametersLook
 from .pass_look import PassLook
 from .replay_bar import ReplayBar, Say
-from .state import UNREADABLE, State, Stream
+from .state import State
+from .stream import Stream
 from .tabs import MadeTab
 from .theme import sheet
 from .turns import Turns, in_turn

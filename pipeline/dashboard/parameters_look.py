@@ -16,7 +16,7 @@ from . import theme
 from .panels import Panel, below, beside, controls
 from .parameter_plot import ParameterPlot
 from .parameters import Parameter, Parameters, matching
-from .state import Stream
+from .stream import Stream
 from .theme import sheet
 from .words import Words, ago
 

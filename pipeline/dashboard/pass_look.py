@@ -23,7 +23,7 @@ from .panels import (
     plot,
     utc_text,
 )
-from .state import ONBOARD_KIND, Stream
+from .stream import ONBOARD_KIND, Stream
 from .table import Table
 
 _COUNTERS = (

@@ -13,7 +13,7 @@ from bokeh.models import Button, Select, Slider, UIElement
 from ..model.errors import DownlinkError
 from . import theme
 from .progress import Progress
-from .state import Stream
+from .stream import Stream
 from .theme import sheet
 from .words import Words
 

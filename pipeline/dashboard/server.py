@@ -20,7 +20,8 @@ from ..model.errors import ConfigError, RunError
 from ..system.allocator import give_back_freed_memory
 from ..system.software import to_install
 from .admission import Admission, HiddenLooks
-from .state import State, Unpack
+from .intake import Unpack
+from .state import State
 from .tabs import MadeTab, Tab, makers, shown
 from .turns import Turns
 from .web_security import origins, secure

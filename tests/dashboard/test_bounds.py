@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from downlink_pipeline.dashboard.album import MAX_BYTES
 from downlink_pipeline.dashboard.ring import MAX_RING_BYTES, Ring
-from downlink_pipeline.dashboard.state import MAX_EVENTS, MAX_HELD_BYTES, MAX_STREAMS, State
+from downlink_pipeline.dashboard.state import MAX_HELD_BYTES, MAX_STREAMS, State
+from downlink_pipeline.dashboard.stream import MAX_EVENTS
 from downlink_pipeline.messages import topics
 from downlink_pipeline.messages.topics import unpack_product
 from downlink_pipeline.model.batches import Product, Quantity, TimeRange

@@ -11,7 +11,8 @@ import pytest
 from downlink_pipeline.dashboard.album import MAX_BYTES, read_picture
 from downlink_pipeline.dashboard.ring import Ring
 from downlink_pipeline.dashboard.rows import product_rows
-from downlink_pipeline.dashboard.state import MAX_EVENTS, MAX_STREAMS, State
+from downlink_pipeline.dashboard.state import MAX_STREAMS, State
+from downlink_pipeline.dashboard.stream import MAX_EVENTS
 from downlink_pipeline.messages import topics
 from downlink_pipeline.messages.topics import unpack_product
 from downlink_pipeline.mission.loading import load_mission

@@ -28,7 +28,7 @@ from ....dashboard import theme
 from ....dashboard.panels import QUALITY_TIP, Panel, below, beside, controls, hover, plot
 from ....dashboard.ring import Mark, Ring
 from ....dashboard.rows import QUALITY, TIME
-from ....dashboard.state import Stream
+from ....dashboard.stream import Stream
 from ....dashboard.theme import sheet
 from ....model.batches import DOUBTFUL
 from .drawn_radargram import LIGHT_M_NS, radargram

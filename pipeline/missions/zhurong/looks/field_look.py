@@ -31,7 +31,7 @@ from ....dashboard.panels import (
 )
 from ....dashboard.ring import Ring
 from ....dashboard.rows import QUALITY, SOLAR, TIME
-from ....dashboard.state import Stream
+from ....dashboard.stream import Stream
 from ....dashboard.theme import sheet
 from ....model.looks import Rows
 from .sound_plot import SoundPlot

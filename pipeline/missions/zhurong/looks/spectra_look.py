@@ -22,7 +22,7 @@ from ....dashboard import theme
 from ....dashboard.panels import Panel, below, controls, hover, plot, utc_text
 from ....dashboard.ring import Ring
 from ....dashboard.rows import QUALITY, TIME
-from ....dashboard.state import Stream
+from ....dashboard.stream import Stream
 from ....dashboard.theme import sheet
 from ....model.batches import DOUBTFUL
 from ....model.looks import Rows

@@ -28,7 +28,7 @@ from ....dashboard.panels import (
 )
 from ....dashboard.ring import Ring
 from ....dashboard.rows import QUALITY, TIME
-from ....dashboard.state import Stream
+from ....dashboard.stream import Stream
 from ....model.batches import DOUBTFUL
 from ....model.looks import Rows
 

@@ -1,0 +1,117 @@
+"""What is known of one `<mission>/<stream>`, in bounded memory.
+
+A replay that begins anew, because it is sought back or started again, is shown anew: what was kept of it is dropped.
+`Stream.n_bytes` is computed from the arrays and the numbers of entries.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, deque
+from typing import Any
+
+from .album import Album
+from .packets import PacketCounts
+from .parameters import Parameters
+from .progress import SILENT_S, Progress
+from .ring import Ring
+from .tabs import Shown
+
+MAX_EVENTS = 500
+MAX_IDS = 8192
+ONBOARD_KIND = "onboard"
+"""Of events that the spacecraft reports itself: the Events look has them, beside the others."""
+SEVERITIES = ("error", "warning", "info")
+MAX_COUNTS = 2000
+_EVENT_BYTES, _COUNT_BYTES, _ID_BYTES, _OBJECT_BYTES = 13_000, 600, 150, 32_000
+"""Upper bounds of what an event, a row of counts, an id, and the counters of a channel take as Python objects."""
+
+NOTHING = Shown()
+
+
+class Stream:
+    """What is known of one `<mission>/<stream>`. `n_changes` grows with each message, so a reader sees news."""
+
+    def __init__(self, name: str, shown: Shown = NOTHING) -> None:
+        self.name = name
+        self.shown = shown
+        self.n_changes = 0
+        self.arrived_s = 0.0
+        """When anything of it was last published; 0 while nothing but what the broker retained is known."""
+        self.progress: Progress | None = None
+        self.progress_arrived_s = 0.0
+        """When a replay last told how it stands; 0 while all that is known is what the broker kept."""
+        self.forget()
+
+    def forget(self) -> None:
+        """Begin anew, as a replay does."""
+        self.n_changes += 1
+        self.products: dict[str, Ring] = {}
+        self.images = Album()
+        self.parameters = Parameters()
+        self.packets = PacketCounts()
+        self.alarms: dict[str, tuple[str, str]] = {}
+        """Of each parameter beyond its limits (`<container>/<name>`), the level of concern and its severity."""
+        self.n_products: Counter[str] = Counter()
+        self.described: dict[str, str] = {}
+        """Of each kind of product, the arrays that the dictionary describes, with its words."""
+        self.channels: dict[str, dict[str, Any]] = {}
+        self.counts: deque[tuple[str, dict[str, Any]]] = deque(maxlen=MAX_COUNTS)
+        """(channel, its counters) as they came, for what is drawn against time."""
+        self.onboard: dict[str, Any] = {}
+        """The latest onboard time of any product: `utc`, and `sol`, `ltst`, `ltst_sol` where it has them."""
+        self.link_arrived_s = 0.0
+        """When counters were last published, as for `report_arrived_s`; 0 while only retained ones are known."""
+        self.frames_arrived_s = 0.0
+        """When the frames of any channel last grew in number: 0 while nothing but what the broker kept is known."""
+        self.lag_s: float | None = None
+        """From the reception of the last frame to the coming of its count, by this computer's clock."""
+        self.events: deque[dict[str, Any]] = deque(maxlen=MAX_EVENTS)
+        self.event_arrived_s = 0.0
+        self.report: dict[str, Any] = {}
+        self.report_arrived_s = 0.0
+        self._ids: dict[bytes, None] = {}
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes held: of arrays exactly, of other objects at most."""
+        small = (
+            len(self.events) * _EVENT_BYTES
+            + len(self.counts) * _COUNT_BYTES
+            + len(self._ids) * _ID_BYTES
+            + (len(self.channels) + 2) * _OBJECT_BYTES
+        )
+        small += self.parameters.n_bytes + self.packets.n_bytes
+        return small + self.images.n_bytes + sum(ring.n_bytes for ring in self.products.values())
+
+    def drop_largest(self) -> None:
+        """Forget the rows of one kind: those that take most."""
+        largest = max(self.products, key=lambda kind: self.products[kind].n_bytes, default="")
+        self.products.pop(largest, None)
+
+    @property
+    def last_received_ns(self) -> int:
+        """When the last frame was received; 0 where that is not known."""
+        known = (one.get("last_received_ns") for one in self.channels.values())
+        return max((one for one in known if isinstance(one, int)), default=0)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is expected: a replay that ended or waits, or a pass that was reported."""
+        if self.progress:
+            return self.progress.state != "playing"
+        return bool(self.report) and self.report_arrived_s >= self.arrived_s
+
+    def replaying(self, now_s: float) -> Progress | None:
+        """How the replay stands that plays this stream now, if one does."""
+        return self.progress if now_s - self.progress_arrived_s < SILENT_S and self.progress_arrived_s else None
+
+    def is_new(self, product_id: str) -> bool:
+        """Whether a product is one that was not seen; remembers it."""
+        digest = hashlib.blake2b(product_id.encode(errors="surrogatepass"), digest_size=16).digest()
+        if digest in self._ids:
+            return False
+        self._ids[digest] = None
+        if len(self._ids) > MAX_IDS:
+            del self._ids[next(iter(self._ids))]
+        return True
