@@ -30,6 +30,10 @@ def packets(
         bool, typer.Option("--list", help="Print time, APID, count, length, channel and quality of each packet.")
     ] = False,
     hex_: Annotated[bool, typer.Option("--hex", help="Print them with the bytes of each packet below.")] = False,
+    fields: Annotated[
+        bool,
+        typer.Option("--fields", help="Print them with each field: bits, raw and calibrated value, and the rule."),
+    ] = False,
     merge: Merge = False,
     overwrite: Overwrite = False,
 ) -> None:
@@ -43,9 +47,9 @@ def packets(
     with loading():
         from ..commands import packets as app
         from ..mission.loading import load_mission
-    lists = list_ or hex_
+    lists = list_ or hex_ or fields
     if lists and (by_apid or out_file is not None):
-        raise ConfigError("--list and --hex print: not with --out or --by-apid")
+        raise ConfigError("--list, --hex and --fields print: not with --out or --by-apid")
     if not lists and out_file is None:
         raise ConfigError("--out FILE: name the file to write, or --list the packets")
     if by_apid and str(out_file) == "-":
@@ -53,7 +57,9 @@ def packets(
     known = load_mission(mission)
     with progress(readable(passes, known, merge=merge)) as advance:
         if out_file is None:
-            report = app.list_packets(passes, known, _print, advance, with_bytes=hex_, merge=merge)
+            report = app.list_packets(
+                passes, known, _print, advance, with_bytes=hex_, with_fields=fields, merge=merge
+            )
         else:
             report = app.write_packets(
                 passes, known, out_file, advance, by_apid=by_apid, merge=merge, overwrite=overwrite

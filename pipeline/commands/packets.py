@@ -12,10 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..archive.packets import STANDARD_OUTPUT, PacketFile, packet_file
+from ..dictionary.packet_fields import FieldReader, PacketFields
 from ..link.settings import ChannelSettings
 from ..messages.topics import iso_utc
 from ..mission.loading import Mission
 from ..model.batches import PacketBatch, Quality
+from ..model.errors import ConfigError
 from ..processing.chain import ProcessingChain
 from ..processing.passes import outcomes, station_names
 from ..system.outputs import check_file, check_folder, check_replace
@@ -85,17 +87,22 @@ def list_packets(
     progress: Progress,
     *,
     with_bytes: bool = False,
+    with_fields: bool = False,
     merge: bool = False,
 ) -> dict[str, Any]:
     """Show a line for each packet, in order of completion: time, APID, count, length, channel, quality.
 
-    `with_bytes`: below each its bytes, 16 a line, in hexadecimal and as text.
+    `with_bytes`: below each its bytes, 16 a line, in hexadecimal and as text. `with_fields`: below each its fields.
+    ConfigError for fields of a mission without a dictionary.
     """
+    reader = field_reader(mission)
+    if with_fields and reader is None:
+        raise ConfigError(f"mission {mission.name} has no dictionary: name one in [dictionary] xtce = ...")
     line = ProcessingChain(mission, until="packets", stations=station_names(mission, passes, merge=merge))
     names = _channel_names(mission.channels)
     show(HEADING)
     for outcome in outcomes(line, passes, progress):
-        for text in _lines(outcome.packets, names, with_bytes=with_bytes):
+        for text in _lines(outcome.packets, names, with_bytes=with_bytes, reader=reader if with_fields else None):
             show(text)
     return line.report()
 
@@ -107,7 +114,14 @@ def _channel_names(channels: Sequence[ChannelSettings]) -> dict[tuple[int, int],
     }
 
 
-def _lines(packets: PacketBatch, names: dict[tuple[int, int], str], *, with_bytes: bool) -> Iterator[str]:
+def field_reader(mission: Mission) -> FieldReader | None:
+    """What takes single packets of a mission apart; None without a dictionary."""
+    return FieldReader(mission.plan, joins=mission.segments != "separate") if mission.plan else None
+
+
+def _lines(
+    packets: PacketBatch, names: dict[tuple[int, int], str], *, with_bytes: bool, reader: FieldReader | None
+) -> Iterator[str]:
     for k in range(len(packets)):
         received_ns = int(packets.received_ns[k])
         time = iso_utc(received_ns, "us") if received_ns else "unknown"
@@ -115,9 +129,14 @@ def _lines(packets: PacketBatch, names: dict[tuple[int, int], str], *, with_byte
         count, length = int(packets.seq_count[k]), int(packets.length[k])
         fields = f"{time:29} {int(packets.apid[k]):4} {count:5} {length:5}  {channel:24}"
         yield f"{fields} {_quality(int(packets.quality[k]))}"
+        if not with_bytes and reader is None:
+            continue
+        start = int(packets.start[k])
+        octets = packets.data[start : start + length].tobytes()
         if with_bytes:
-            start = int(packets.start[k])
-            yield from _dump(packets.data[start : start + length].tobytes())
+            yield from _dump(octets)
+        if reader is not None:
+            yield from _field_lines(reader.read(octets))
 
 
 def _quality(bits: int) -> str:
@@ -129,3 +148,12 @@ def _dump(octets: bytes) -> Iterator[str]:
         row = octets[at : at + _HEX_BYTES]
         text = "".join(chr(octet) if 0x20 <= octet < 0x7F else "." for octet in row)
         yield f"  {at:05x}  {row.hex(' '):{3 * _HEX_BYTES - 1}}  {text}"
+
+
+def _field_lines(found: PacketFields) -> Iterator[str]:
+    """The container, then for each field its bits, name, raw and calibrated value with the unit, and the rule."""
+    yield f"  {found.container or 'no container'}{': ' + found.why if found.why else ''}"
+    width = max((len(one.name) for one in found.fields), default=0)
+    for one in found.fields:
+        value = f"{one.raw} -> {one.calibrated} {one.unit}".rstrip() if one.calibrated else one.raw
+        yield f"    {one.bits:12} {one.name:{width}}  {value:32}  {one.rule}".rstrip()

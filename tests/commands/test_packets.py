@@ -134,6 +134,15 @@ def test_what_does_not_go_together_is_told(downlink: Run, mission: Mission) -> N
         assert (done.returncode, "--list" in done.stderr) == (2, True)
 
 
+def test_fields_are_listed_with_bits_values_and_rule(downlink: Run, bundled: Path) -> None:
+    done = downlink("packets", bundled / "clean.cadu", "--mission", "zhurong", "--fields")
+    assert done.returncode == 0
+    lines = [re.sub(r"  +", "  ", line.strip()) for line in done.stdout.splitlines()]
+    rule = "16-bit signed integer (two's complement); polynomial 0.01 x"
+    assert f"40 +16  WHEEL_RATE[0]  0 -> 0 deg/s  {rule}" in lines
+    assert "56.1 +7  SLIP  0  7-bit unsigned integer; polynomial 0.01 x" in lines
+
+
 def test_a_list_can_be_cut_by_who_reads_it(mission: Mission) -> None:
     command = f"{sys.executable} -m downlink_pipeline packets {KISS} -m {mission.folder} --hex | head -n 2"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
