@@ -399,10 +399,11 @@ def open_pass(*paths: str | Path | Sequence[str | Path], mission: str, merge: bo
 def open_history(url: str | Path) -> History:
     """Open a history, as `downlink history import`, `replay --history` and `stage history` fill it.
 
-    `url`: its folder, or `s3://bucket/prefix`. This needs the extra `history`. ConfigError where there is none.
+    `url`: its folder, `s3://bucket/prefix`, or `grpc://HOST:PORT` of `downlink history serve --flight`, with the
+    token in DOWNLINK_HISTORY_TOKEN. This needs the extra `history`. ConfigError where there is none.
     """
     try:
-        from .history.history import History as Opened  # noqa: PLC0415 - pyarrow is an optional extra
+        from .history.opening import opened  # noqa: PLC0415 - pyarrow is an optional extra
     except ModuleNotFoundError as error:
         raise ConfigError(f"a history needs {error.name}: {to_install('history')}") from error
-    return Opened(url)
+    return opened(url)

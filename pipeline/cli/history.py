@@ -37,7 +37,7 @@ Where = Annotated[
         metavar="DIR",
         envvar="DOWNLINK_HISTORY",
         show_default=False,
-        help="The folder of the history, or s3://BUCKET/PREFIX.",
+        help="The folder of the history, s3://BUCKET/PREFIX, or grpc://HOST:PORT of serve --flight.",
     ),
 ]
 Format = Annotated[
@@ -276,6 +276,12 @@ def serve(
             "--open", metavar="history", envvar="DOWNLINK_OPEN", help="Listen beyond this machine without a token."
         ),
     ] = "",
+    flight: Annotated[
+        str,
+        typer.Option(
+            metavar="HOST:PORT", envvar="DOWNLINK_HISTORY_FLIGHT", help="Serve Arrow Flight there too, for bulk."
+        ),
+    ] = "",
 ) -> None:
     """Answer over HTTP, read-only: values, samples, events, passes, Grafana; /openapi.json says how.
 
@@ -285,21 +291,27 @@ def serve(
     """
     with _extra(), loading():
         from ..commands.history_server import serve as run
-    host, _, port = listen.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise ConfigError(f"--listen {listen}: it is written HOST:PORT")
-    opened = frozenset(open_.replace(",", " ").split())
+    host, port = _host_and_port("--listen", listen)
+    bulk = _host_and_port("--flight", flight) if flight else None
+    open_to_all = frozenset(open_.replace(",", " ").split())
 
     def tell(text: str) -> None:
         err.print(text, soft_wrap=True, markup=False)
 
-    signals.run(run(where, host.strip("[]"), int(port), tell, open_to_all=opened))
+    signals.run(run(where, host, port, tell, open_to_all=open_to_all, flight=bulk))
+
+
+def _host_and_port(option: str, text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise ConfigError(f"{option} {text}: it is written HOST:PORT")
+    return host.strip("[]"), int(port)
 
 
 def _open(where: str) -> History:
     with _extra(), loading():
-        from ..history.history import History
-    return History(where)
+        from ..history.opening import opened
+    return opened(where)
 
 
 @contextmanager

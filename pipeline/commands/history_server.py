@@ -1,23 +1,25 @@
-"""`downlink history serve`: the HTTP interface, until SIGTERM or Ctrl-C."""
+"""`downlink history serve`: the HTTP interface, and Arrow Flight beside it, until SIGTERM or Ctrl-C."""
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from pathlib import Path
 
+import pyarrow as pa
 import uvicorn
 
 from ..history.history import History
+from ..history.opening import TOKEN
 from ..history.web import application
 from ..model.errors import ConfigError, RunError
 from ..mqtt.address import is_loopback
 from ..stations.address import check_listener
 from ..system.signals import on_signals
 
-TOKEN = "DOWNLINK_HISTORY_TOKEN"  # noqa: S105 - a variable's name
 MIN_TOKEN = 16
 
 
@@ -29,24 +31,54 @@ async def serve(
     *,
     open_to_all: Collection[str] = (),
     token: str | None = None,
+    flight: tuple[str, int] | None = None,
 ) -> None:
-    """Serve a history. Beyond this machine it needs a token (DOWNLINK_HISTORY_TOKEN), or `history` in `open_to_all`."""
+    """Serve a history. Beyond this machine it needs a token (DOWNLINK_HISTORY_TOKEN), or `history` in `open_to_all`.
+
+    `flight`: where Arrow Flight listens, None for nowhere.
+    """
     token = os.environ.get(TOKEN, "") if token is None else token
     if token and len(token) < MIN_TOKEN:
         raise ConfigError(f"{TOKEN}: at least {MIN_TOKEN} characters")
-    check_listener("history", host, authenticates=bool(token) or None, open_to_all=open_to_all)
+    for one in (host, flight[0] if flight else host):
+        check_listener("history", one, authenticates=bool(token) or None, open_to_all=open_to_all)
     hosts = ("localhost", "127.0.0.1", "::1", host) if is_loopback(host) else ()
-    app = application(History(url), token=token, hosts=hosts)
-    with _listening(host, port) as listener:
-        name = f"[{host}]" if ":" in host else host
-        tell(f"history {url} on http://{name}:{listener.getsockname()[1]}")
-        config = uvicorn.Config(
-            app, log_config=None, access_log=False, server_header=False, lifespan="off", limit_concurrency=100,
-            timeout_graceful_shutdown=3, h11_max_incomplete_event_size=1 << 16, http="h11", ws="none",
-        )  # fmt: skip
-        server = _Server(config)
-        with on_signals(lambda _: setattr(server, "should_exit", True)):
-            await server.serve(sockets=[listener])
+    history = History(url)
+    app = application(history, token=token, hosts=hosts)
+    async with _flight(history, flight, token) as flight_port:
+        with _listening(host, port) as listener:
+            tell(f"history {url} on http://{_bracketed(host)}:{listener.getsockname()[1]}")
+            if flight:
+                tell(f"history {url} on grpc://{_bracketed(flight[0])}:{flight_port}")
+            config = uvicorn.Config(
+                app, log_config=None, access_log=False, server_header=False, lifespan="off", limit_concurrency=100,
+                timeout_graceful_shutdown=3, h11_max_incomplete_event_size=1 << 16, http="h11", ws="none",
+            )  # fmt: skip
+            server = _Server(config)
+            with on_signals(lambda _: setattr(server, "should_exit", True)):
+                await server.serve(sockets=[listener])
+
+
+@contextlib.asynccontextmanager
+async def _flight(history: History, where: tuple[str, int] | None, token: str) -> AsyncIterator[int]:
+    """Serve Arrow Flight at `where`, if anywhere; gives the port."""
+    if where is None:
+        yield 0
+        return
+    from ..history.flight import FlightServer  # noqa: PLC0415 - loads gRPC
+
+    try:
+        server = FlightServer(history, *where, token=token)
+    except (pa.ArrowException, OSError) as error:
+        raise RunError(f"cannot listen on {where[0]}:{where[1]}: {str(error).splitlines()[0]}") from error
+    try:
+        yield server.port
+    finally:
+        await asyncio.to_thread(server.shutdown)
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
 
 
 class _Server(uvicorn.Server):

@@ -14,7 +14,8 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from ..model.errors import ConfigError
-from .history import History, Parameter, to_ns
+from .history import History, Parameter
+from .times import to_ns
 
 MAX_PANELS, MAX_LINES, MAX_POINTS, MAX_TARGETS = 60, 8, 10_000, 50
 _NUMBERS = ("int", "uint", "float", "double", "half", "bool")

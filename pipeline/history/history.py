@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,18 +14,19 @@ import pyarrow.dataset as ds
 from pyarrow import parquet
 
 from ..model.errors import ConfigError
-from .names import DAY_NS, FIXED, RAW, ROWS, decoded, encoded
+from .names import FIXED, RAW, ROWS, decoded, encoded
 from .passes import PassRecord, all_passes
 from .rows import Choice, Group, RowReader, Span
 from .samples import flattened, samples
 from .storage import Storage
+from .streams import stream_rows
+from .times import Time, to_ns
 
 if TYPE_CHECKING:
     import xarray
 
 MAX_VALUES = 200_000_000
 """Values that one query may give, some 1.6 GB."""
-Time = str | int | datetime | np.datetime64 | None
 Values = Literal["calibrated", "raw"]
 
 
@@ -49,12 +49,22 @@ class History:
     """Rows of products of all times. What is asked is looked for anew each time, so rows that come are seen at once."""
 
     def __init__(self, url: str | Path) -> None:
-        self.storage = Storage(url)
-        self._readers = {"calibrated": RowReader(self.storage, ROWS), "raw": RowReader(self.storage, RAW)}
+        self.url = str(url)
+        self._storage = Storage(url)
+        self._readers = {"calibrated": RowReader(self._storage, ROWS), "raw": RowReader(self._storage, RAW)}
         self._kinds: dict[str, str] = {}
 
     def __repr__(self) -> str:
-        return f"open_history({self.storage.url!r})"
+        return f"open_history({self.url!r})"
+
+    @property
+    def storage(self) -> Storage:
+        """The folder. ConfigError where the history is asked over the network."""
+        return self._storage
+
+    def reader(self, values: Values = "calibrated") -> RowReader:
+        """What reads the files of rows. ConfigError where the history is asked over the network."""
+        return self._readers[values]
 
     @property
     def problems(self) -> dict[str, str]:
@@ -63,7 +73,7 @@ class History:
 
     def kinds(self, values: Values = "calibrated") -> dict[str, str]:
         """Kinds that have rows or summaries, and the names of their folders."""
-        root = self._readers[values].root
+        root = self.reader(values).root
         folders = {*self.storage.folders(root)} | ({*self.storage.folders("days")} if root == ROWS else set())
         names = sorted(one.removeprefix("kind=") for one in folders if one.startswith("kind="))
         return {self._kind(name, values): name for name in names}
@@ -73,7 +83,7 @@ class History:
         if "~" not in folder or encoded(decoded(folder)) == folder:
             return decoded(folder)
         if folder not in self._kinds:
-            groups = self._readers[values].groups(self._readers[values].parts(folder, Span()))
+            groups = self.reader(values).groups(self.reader(values).parts(folder, Span()))
             told = (groups[-1].schema.metadata or {}).get(b"kind") if groups else None
             self._kinds[folder] = told.decode() if told else decoded(folder)
         return self._kinds[folder]
@@ -86,7 +96,7 @@ class History:
         return self._parameters(kind, known[kind], values)
 
     def _parameters(self, kind: str, folder: str, values: Values) -> list[Parameter]:
-        reader = self._readers[values]
+        reader = self.reader(values)
         groups = reader.groups(reader.parts(folder, Span()))
         found: dict[str, Parameter] = {}
         for group in groups:
@@ -171,7 +181,7 @@ class History:
         kinds: dict[str, dict[str, str]] = {}
         for name, one in zip(names, wanted, strict=True):
             kinds.setdefault(one.kind, {})[one.column] = name
-        reader, folders = self._readers[values], self.kinds(values)
+        reader, folders = self.reader(values), self.kinds(values)
         if points is not None:
             if points < 1:
                 raise ConfigError("points: at least 1")
@@ -197,7 +207,7 @@ class History:
 
     def size(self, folder: str, columns: Sequence[str], span: Span, choice: Choice, values: Values) -> int:
         """Upper bound of the values that a query gives, from the names of files, and of lists from their footers."""
-        reader = self._readers[values]
+        reader = self.reader(values)
         total = 0
         for group in reader.groups(reader.parts(folder, span, choice)):
             inner = [name for name, out in group.names.items() if out in columns]
@@ -239,7 +249,15 @@ class History:
         return to_dataset(table, dict(zip(names, of, strict=True)), str(how.get("by", "time")))
 
     def last(self, *names: str, values: Values = "calibrated") -> pa.Table:
-        """The newest row of each parameter: name, time, value as text, unit, quality."""
+        """The newest row of each parameter, as `newest`. Values of parameters that have no common type are text."""
+        found = self.newest(*names, values=values)
+        try:
+            return pa.Table.from_pylist(found)
+        except (pa.ArrowInvalid, pa.ArrowTypeError):
+            return pa.Table.from_pylist([row | {"value": str(row["value"])} for row in found])
+
+    def newest(self, *names: str, values: Values = "calibrated") -> list[dict[str, Any]]:
+        """The newest row of each parameter: name, unit, time, received, value, quality, stream, pass."""
         found = []
         for name in names:
             one = self.resolve(name, values)
@@ -247,10 +265,10 @@ class History:
             newest = self._newest(folder, one.column, values)
             if newest is not None:
                 found.append({"name": one.name, "unit": one.unit, **newest})
-        return pa.Table.from_pylist(found)
+        return found
 
     def _newest(self, folder: str, column: str, values: Values) -> dict[str, Any] | None:
-        reader = self._readers[values]
+        reader = self.reader(values)
         parts = sorted(reader.parts(folder, Span()), key=lambda one: one.last, reverse=True)
         for i, part in enumerate(parts):
             near = [one for one in parts[: i + 8] if one.last >= part.first]
@@ -264,10 +282,16 @@ class History:
     def scan(self, kind: str, *, start: Time = None, end: Time = None, values: Values = "calibrated") -> ds.Dataset:
         """Give the rows of a kind as an Arrow dataset, for engines that read those; files of the range alone.
 
-        ConfigError where a parameter changed so that its versions have no common type: `get` keeps them apart.
+        ConfigError where a parameter changed its unit or form: a dataset would mix its values, which `get` and
+        `batches` keep apart.
         """
         groups = self.groups(kind, Span(to_ns(start), to_ns(end, is_end=True)), values)
-        reader = self._readers[values]
+        reader = self.reader(values)
+        changed = sorted({out for one in groups for name, out in one.names.items() if out != name})
+        if changed:
+            raise ConfigError(
+                f"{kind} has values of another unit or form, {_some(changed)}: ask get, batches or sql"
+            )
         try:
             schema = pa.unify_schemas([one.schema for one in groups], promote_options="permissive")
             children = [reader.dataset_of(one).replace_schema(schema) for one in groups]
@@ -275,12 +299,28 @@ class History:
             raise ConfigError(f"{kind} has no common schema: {error}") from error
         return children[0] if len(children) == 1 else ds.dataset(children)
 
+    def batches(
+        self,
+        kind: str,
+        *,
+        columns: Sequence[str] | None = None,
+        start: Time = None,
+        end: Time = None,
+        values: Values = "calibrated",
+    ) -> pa.RecordBatchReader:
+        """Give the rows of a kind batch by batch, file by file, so that any number of them fits into memory.
+
+        `columns`: all without; rows of older units have theirs as `NAME [unit]`. ConfigError where there is none.
+        """
+        span = Span(to_ns(start), to_ns(end, is_end=True))
+        return stream_rows(self.reader(values), self.groups(kind, span, values), columns, span)
+
     def groups(self, kind: str, span: Span, values: Values = "calibrated") -> list[Group]:
         """Files of a kind by schema. ConfigError where there is no such kind."""
         known = self.kinds(values)
         if kind not in known:
             raise ConfigError(f"the history has no {kind}: it has {_some(known)}")
-        reader = self._readers[values]
+        reader = self.reader(values)
         groups = reader.groups(reader.parts(known[kind], span))
         if not groups:
             raise ConfigError(f"the history has no rows of {kind} there")
@@ -288,7 +328,7 @@ class History:
 
     def dataset_of(self, group: Group, values: Values = "calibrated") -> ds.Dataset:
         """The dataset of a group of files."""
-        return self._readers[values].dataset_of(group)
+        return self.reader(values).dataset_of(group)
 
     def sql(self, query: str, *, max_rows: int = 1_000_000) -> pa.Table:
         """Run one SELECT (DuckDB) over the history: a table for each kind, `passes`, `parameters`, and as
@@ -367,33 +407,3 @@ def _in_order(tables: Sequence[pa.Table], by: str = "time") -> pa.Table:
     table = pa.concat_tables(tables, promote_options="permissive")
     axis = table[by].cast(pa.int64()).to_numpy()
     return table.take(pa.array(np.argsort(axis, kind="stable")))
-
-
-def to_ns(time: Time, *, is_end: bool = False) -> int | None:
-    """A time as ns since 1970 UTC: ISO 8601 (UTC where it has no offset), datetime, or ns. ConfigError otherwise."""
-    if time is None or isinstance(time, int | np.integer):
-        return None if time is None else int(time)
-    if isinstance(time, np.datetime64):
-        return int(time.astype("datetime64[ns]").astype(np.int64))
-    try:
-        if isinstance(time, datetime):
-            return _of_datetime(time)
-        text = time.strip()
-        whole_day = len(text) == 10
-        found = _of_text(text)
-    except (ValueError, OverflowError):
-        raise ConfigError(f"{time}: no ISO 8601 time, such as 2026-11-24T08:00:00Z or 2026-11-24") from None
-    return found + DAY_NS if is_end and whole_day else found
-
-
-def _of_text(text: str) -> int:
-    """To the nanosecond where the text has it."""
-    main, point, rest = text.partition(".")
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))] if point else ""
-    return _of_datetime(datetime.fromisoformat(main + rest[len(digits) :])) + int(digits.ljust(9, "0")[:9] or 0)
-
-
-def _of_datetime(time: datetime) -> int:
-    aware = time if time.tzinfo else time.replace(tzinfo=UTC)
-    delta = aware - datetime(1970, 1, 1, tzinfo=UTC)
-    return (delta.days * 86_400 + delta.seconds) * 10**9 + delta.microseconds * 1000

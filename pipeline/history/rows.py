@@ -158,7 +158,7 @@ class RowReader:
             for name, out in group.names.items()
             if columns is None or out in columns or name in {"time", "received"}
         }
-        condition = _condition(
+        condition = row_condition(
             span, {part.times for part in group.parts}, _filter_of(self.storage, choice, replaced=group.replaced)
         )
         projected = {out: ds.field(name) for out, name in wanted.items()}
@@ -260,7 +260,8 @@ def _both(one: Any, other: Any) -> Any:
     return other if one is None else one if other is None else one & other
 
 
-def _condition(span: Span, times: set[str], more: Any) -> Any:
+def row_condition(span: Span, times: set[str], more: Any = None) -> Any:
+    """The condition that rows of a span fulfil, and `more` too. `times`: of their files, as the names say it."""
     if span.start is None and span.end is None:
         return more
     if span.by_reception:

@@ -15,7 +15,8 @@ from starlette.responses import Response
 
 from ..model.errors import ConfigError
 from .coverage import books, coverage
-from .history import History, Parameter, Values, to_ns
+from .history import History, Parameter, Values
+from .times import to_ns
 
 if TYPE_CHECKING:
     from .web import Asked
@@ -83,7 +84,7 @@ def long_rows(table: pa.Table, units: dict[str, str]) -> Iterable[dict[str, Any]
 
 def last(history: History, asked: Asked) -> Any:
     """The newest values."""
-    rows = history.last(*asked.names, values=values_word(asked)).to_pylist()
+    rows = history.newest(*asked.names, values=values_word(asked))
     return {"rows": [{key: plain(value) for key, value in row.items()} for row in rows]}
 
 

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from downlink_pipeline.api import open_history
-from downlink_pipeline.history.history import to_ns
 from downlink_pipeline.history.passes import PassRecord
 from downlink_pipeline.history.recorder import PassImport
 from downlink_pipeline.history.samples import bins_of
 from downlink_pipeline.history.sql import run_sql
 from downlink_pipeline.history.storage import Storage
+from downlink_pipeline.history.times import to_ns
 from downlink_pipeline.model.errors import ConfigError
 from history_products import DAY, product
 

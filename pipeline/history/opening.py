@@ -1,0 +1,19 @@
+"""Where a history is: a folder, an object store, or a server of Arrow Flight."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .history import History
+
+TOKEN = "DOWNLINK_HISTORY_TOKEN"  # noqa: S105 - a variable's name
+FLIGHT = ("grpc://", "grpc+tcp://", "grpc+tls://")
+
+
+def opened(url: str | Path) -> History:
+    """Open the history at `url`. ConfigError where there is none."""
+    if str(url).startswith(FLIGHT):
+        from .remote import RemoteHistory  # noqa: PLC0415 - loads gRPC
+
+        return RemoteHistory(str(url))
+    return History(url)

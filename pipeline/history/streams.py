@@ -1,0 +1,61 @@
+"""Rows of a kind as a stream of Arrow batches: of any number, since one batch is in memory at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import pyarrow as pa
+import pyarrow.dataset as ds
+
+from ..model.errors import ConfigError
+from .rows import Group, RowReader, Span, row_condition
+
+
+def stream_rows(
+    reader: RowReader, groups: Sequence[Group], columns: Sequence[str] | None, span: Span
+) -> pa.RecordBatchReader:
+    """Rows of these files that are in the span; a column that a file does not have is null in its rows.
+
+    ConfigError for a column that no file has, and for one whose types have no common one.
+    """
+    known = {out for group in groups for out in group.names.values()}
+    unknown = sorted({*(columns or ())} - known)
+    if unknown:
+        raise ConfigError(f"there is no column {', '.join(unknown)}")
+    chosen = [_chosen(group, columns) for group in groups]
+    schemas = [
+        pa.schema([group.schema.field(name).with_name(out) for out, name in some.items()], group.schema.metadata)
+        for group, some in zip(groups, chosen, strict=True)
+    ]
+    try:
+        schema = pa.unify_schemas(schemas, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise ConfigError(f"versions of a parameter have no common type: {error}") from error
+    order = [one for one in columns or schema.names if one in schema.names]
+    schema = pa.schema([schema.field(one) for one in order], schemas[-1].metadata)
+    return pa.RecordBatchReader.from_batches(schema, _batches(reader, groups, chosen, schema, span))
+
+
+def _chosen(group: Group, columns: Sequence[str] | None) -> dict[str, str]:
+    """Columns of the files by their names in the stream."""
+    return {out: name for name, out in group.names.items() if columns is None or out in columns}
+
+
+def _batches(
+    reader: RowReader, groups: Sequence[Group], chosen: Sequence[dict[str, str]], schema: pa.Schema, span: Span
+) -> Iterator[pa.RecordBatch]:
+    for group, some in zip(groups, chosen, strict=True):
+        projected = {out: ds.field(name) for out, name in some.items()}
+        condition = row_condition(span, {part.times for part in group.parts})
+        for batch in reader.dataset_of(group).to_batches(columns=projected, filter=condition):
+            if batch.num_rows:
+                yield _fitted(batch, schema)
+
+
+def _fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
+    names = set(batch.schema.names)
+    arrays = [
+        batch.column(field.name).cast(field.type) if field.name in names else pa.nulls(batch.num_rows, field.type)
+        for field in schema
+    ]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
