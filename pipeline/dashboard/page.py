@@ -6,15 +6,15 @@ A look is made when it is first seen, or ahead of that while few pages are open.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from html import escape
 from typing import Any
+from urllib.parse import parse_qs
 
 import structlog
 from bokeh.document import Document, without_document_lock
 from bokeh.layouts import row
-from bokeh.models import Button, CustomJS, Select, TabPanel, Tabs
+from bokeh.models import Button, CustomJS, Select, TabPanel, Tabs, TextInput
 
 from ..model.looks import Look
 from ..model.printable import printable
@@ -27,6 +27,7 @@ from .panels import below, beside
 from .parameters_look import ParametersLook
 from .pass_look import PassLook
 from .replay_bar import ReplayBar, Say
+from .selection import MAX_NAME, Asked, read_address
 from .state import State
 from .stream import Stream
 from .tabs import MadeTab
@@ -36,11 +37,12 @@ from .words import Words, ago, clock
 
 TICK_MS = 500
 LATEST = "latest heard"
+MAX_QUERY, MAX_FIELDS = 8000, 200
+"""Characters and fields of an address that a browser sends."""
 FOLLOWED_S = 10.0
 """For how long the stream last followed may be silent before another one is."""
 SILENT_S = 10.0
 """A stream from which more is expected, and that is silent for longer, is marked as stale."""
-MAX_NAME = 200
 _log = structlog.get_logger("dashboard")
 FIRST = (MadeTab(Look("Pass", is_row=True), PassLook, ""),)
 LAST = (
@@ -50,15 +52,6 @@ LAST = (
 )
 """Tabs of any mission; those of its own stand between them."""
 _SWAP = "document.documentElement.classList.toggle('light')"
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What the address of a page asks for: a look and a stream by name ("": none), and the theme."""
-
-    look: str = ""
-    stream: str = ""
-    dark: bool = True
 
 
 class Page:
@@ -89,6 +82,7 @@ class Page:
         """Looks that were taken from the page: they are made again when they are seen, not ahead of that."""
         self._empty: set[int] = set()
         """Looks of kinds of products that never came."""
+        self._selection = asked.selection
         self._replay = ReplayBar(say)
         widget = sheet(theme.WIDGET_CSS)
         self._followed = ""
@@ -109,6 +103,12 @@ class Page:
         )
         swap.js_on_event("button_click", CustomJS(code=_SWAP))
         swap.on_click(self._swap)
+        self._address = TextInput(name="address", visible=False)
+        """The query string that says what the page shows: the page's script keeps it in the browser's address."""
+        self._address.js_on_change("value", CustomJS(code="keep_address()"))
+        self._goes_to = TextInput(name="goes_to", visible=False)
+        """The query string that the browser's back and forward buttons came to."""
+        self._goes_to.on_change("value", self._went)
         titles = [one.look.title for one in self._makers]
         self._places = [(beside if one.look.is_row else below)() for one in self._makers]
         self._panels = [
@@ -127,7 +127,7 @@ class Page:
         self._tabs.on_change("active", self._turned)
         self._stream.on_change("value", self._chosen)
         header = row(
-            self._header.root, self._stream, swap,
+            self._header.root, self._stream, swap, self._address, self._goes_to,
             sizing_mode="stretch_width", height=38, stylesheets=[sheet(theme.HEADER_ROW_CSS)],
         )  # fmt: skip
         document.template = theme.TEMPLATE
@@ -158,6 +158,26 @@ class Page:
             self._state.give_up(chosen)
         while self._unwanted:
             self._remove(self._unwanted.pop())
+        self._keep_address()
+
+    def _keep_address(self) -> None:
+        stream = "" if self._stream.value == LATEST else self._stream.value
+        asked = Asked(self._makers[self._seen].look.title, stream, self._dark, self._selection)
+        if (query := asked.query()) != self._address.value:
+            self._address.value = query
+
+    def _went(self, _attr: str, _old: str, query: str) -> None:
+        """Show what the address says that the viewer went back or forward to; the theme stays."""
+        if not query:
+            return
+        asked = read_address(parse_qs(query[:MAX_QUERY].removeprefix("?"), max_num_fields=MAX_FIELDS))
+        self._selection.take(asked.selection)
+        self._stream.value = asked.stream if asked.stream in self._stream.options else LATEST
+        titles = {self._makers[i].look.title: place for place, i in enumerate(self._shown)}
+        self._tabs.active = titles.get(asked.look, 0)
+        self._keep_address()
+        self._goes_to.value = ""
+        self._soon()
 
     async def _keep_up(self) -> None:
         """Tick when it is this page's turn, and make a look ahead where no other page waits."""
@@ -185,10 +205,17 @@ class Page:
         """A look, made and put into its place where it was not yet."""
         if number not in self._looks:
             make = self._makers[number].make
-            look = self._looks[number] = make(self._go) if getattr(make, "opens_others", False) else make()
+            look = self._looks[number] = make(*self._given(make))
             parts, look.root.children = look.root.children, []
             self._places[number].children = parts
         return self._looks[number]
+
+    def _given(self, make: Any) -> Iterator[Any]:
+        """What a look asks for: what opens other looks, the selection that looks share."""
+        if getattr(make, "opens_others", False):
+            yield self._go
+        if getattr(make, "shares_selection", False):
+            yield self._selection
 
     def _remove(self, number: int) -> None:
         """Let go a look that was not seen for long; it is made anew when it is seen again."""
@@ -225,6 +252,7 @@ class Page:
             self._hidden.hide(self, old, self._unwanted.add)
         self._hidden.shown(self, new)
         self._unwanted.discard(new)
+        self._keep_address()
         self._soon()
 
     def _follow(self, now_s: float) -> str:
@@ -265,10 +293,12 @@ class Page:
         return " &nbsp; ".join(word for word in words if word)
 
     def _chosen(self, _attr: str, _old: object, _new: object) -> None:
+        self._keep_address()
         self._soon()
 
     def _swap(self) -> None:
         self._dark = not self._dark
+        self._keep_address()
         self._document.theme = theme.theme(dark=self._dark)
 
 

@@ -3,7 +3,8 @@
 * It writes the text that `words.py` sends, and counts ages and the clock up.
 * Rows of a table with `data-pick` are chosen by click, Enter or Space: their key becomes the value of model `picked`.
 * Tabs have roles; Tab, Enter, Space, the arrows, Home and End reach and open them.
-* The look, the stream and the theme are kept in the address, so that a reload shows the same.
+* What the page shows is kept in the address (`selection.py`), so that a reload shows the same; another look, stream or
+  drawn parameter is a step for the back button.
 * When the connection to the server is lost it says so over the page, retries with backoff, and loads the page again
   once the server answers. Bokeh's own reconnection is off: it gives up after 30 s, its token expires after 5 minutes,
   and the server drops the session of a lost page after 10 s.
@@ -104,17 +105,27 @@ SCRIPT = """
     })
   }
 
-  const keep_address = (looks, stream) => {
-    const asked = new URLSearchParams(location.search)
-    asked.set("look", looks.tabs[looks.active].title)
-    stream.value === stream.options[0] ? asked.delete("stream") : asked.set("stream", stream.value)
-    const light = document.documentElement.classList.contains("light")
-    light ? asked.set("theme", "light") : asked.delete("theme")
-    const address = `?${asked}`
-    if (address !== location.search) history.replaceState(null, "", address)
-  }
-
   let lost = false
+  const places = (query) => {  // what is a step of its own for the back button
+    const asked = new URLSearchParams(query)
+    return JSON.stringify([asked.get("look"), asked.get("stream"), asked.getAll("p")])
+  }
+  let is_answer = true  // the address that the server writes next stands for the one that was asked for
+  globalThis.keep_address = () => {
+    const [address, goes_to] = ["address", "goes_to"].map((name) => Bokeh.documents[0].get_model_by_name(name))
+    if (lost || address == null || address.value === "" || goes_to.value !== "") return
+    const is_step = !is_answer && places(location.search) !== places(address.value)
+    is_answer = false
+    if (`?${address.value}` !== location.search)
+      history[is_step ? "pushState" : "replaceState"](null, "", `?${address.value}`)
+  }
+  addEventListener("popstate", () => {
+    const goes_to = globalThis.Bokeh?.documents?.[0]?.get_model_by_name("goes_to")
+    if (goes_to == null) return
+    is_answer = true
+    goes_to.value = location.search || "?"  // the server answers with an address, then empties this
+  })
+
   const reconnect = async (pause_ms = 500) => {
     try {
       const answer = await fetch("static/js/bokeh.min.js",
@@ -136,7 +147,7 @@ SCRIPT = """
   }
   addEventListener("beforeunload", () => { lost = true })  // leaving closes the connection, too
 
-  let root = null, n_models = 0, words = [], looks = null, stream = null
+  let root = null, n_models = 0, words = [], looks = null
   const began_ms = Date.now()
   setInterval(() => {
     const opened = globalThis.Bokeh?.documents?.[0]
@@ -147,7 +158,6 @@ SCRIPT = """
     if (opened.roots()[0] !== root) {
       root = opened.roots()[0]
       looks = opened.get_model_by_name("looks")
-      stream = opened.get_model_by_name("stream")
       opened.on_event("connection_lost", connection_lost)
     }
     if (opened._all_models.size !== n_models) {  // a look was made or let go
@@ -157,7 +167,7 @@ SCRIPT = """
     for (const model of words) write_words(model)
     if (looks == null) return
     name_tabs(looks)
-    if (!lost) keep_address(looks, stream)
+    keep_address()
   }, 500)
 }
 """

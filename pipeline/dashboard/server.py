@@ -21,6 +21,7 @@ from ..system.allocator import give_back_freed_memory
 from ..system.software import to_install
 from .admission import Admission, HiddenLooks
 from .intake import Unpack
+from .selection import read_address
 from .state import State
 from .tabs import MadeTab, Tab, makers, shown
 from .turns import Turns
@@ -143,7 +144,7 @@ class _Server:
         from tornado.httpserver import HTTPServer  # noqa: PLC0415
         from tornado.ioloop import IOLoop  # noqa: PLC0415
 
-        from .page import Asked, Page  # noqa: PLC0415
+        from .page import Page  # noqa: PLC0415
 
         def open_page(document: Any) -> None:
             if refusal := self._admission.refusal(MAX_PAGES):
@@ -152,11 +153,10 @@ class _Server:
                 document.add_root(Div(text=f"{refusal}; this is loaded again in {seconds} s"))
                 return
             asked = {
-                name: values[-1].decode(errors="replace")
+                name: [value.decode(errors="replace") for value in values]
                 for name, values in document.session_context.request.arguments.items()
             }
-            look, stream, dark = asked.get("look", ""), asked.get("stream", ""), asked.get("theme") != "light"
-            page = Page(document, state, say, Asked(look, stream, dark), hidden, self._turns, looks)
+            page = Page(document, state, say, read_address(asked), hidden, self._turns, looks)
 
             def close(_session: Any) -> None:
                 self._admission.closed()

@@ -1,0 +1,155 @@
+"""What a viewer of one page has chosen, and the address that says it: a link opens the same, a reload loses nothing.
+
+The address is a query string: `look`, `stream`, `theme`, and of the selection `p` (a drawn parameter) and `pin`, once
+for each, `from` and `to` (ISO 8601, UTC), `q` (the search), `list` (pinned) and `closed` (containers folded up). It
+comes from outside: `read_address` leaves out what is not printable, too long, too many or no time, and never raises.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from ..model.printable import printable
+
+MAX_CHOSEN = 12
+"""Parameters drawn at once."""
+MAX_PINS = 60
+MAX_CLOSED = 40
+MAX_KEY, MAX_NAME, MAX_SEARCH = 330, 200, 100
+"""Characters of the key of a parameter, of the name of a look or a stream, and of a search."""
+MAX_ADDRESS = 6000
+"""Characters of a query string: servers and proxies take 8,000. Pins that have no room are left out."""
+_EARLIEST_MS, _LATEST_MS = -631_152_000_000.0, 7_258_118_400_000.0
+"""1950 and 2200."""
+
+Query = Mapping[str, Sequence[str]]
+RangeMs = tuple[float, float]
+"""First and last instant of what is drawn, UTC in ms since 1970."""
+
+
+@dataclass(slots=True)
+class Selection:
+    """Shared by the looks of one page. `range_ms`: of all plots against time; None: they follow what comes."""
+
+    chosen: list[str] = field(default_factory=list)
+    """Keys of the parameters that are drawn, in order."""
+    pins: list[str] = field(default_factory=list)
+    range_ms: RangeMs | None = None
+    search: str = ""
+    only_pins: bool = False
+    closed: set[str] = field(default_factory=set)
+    """Containers whose parameters are not listed."""
+
+    def draw_only(self, key: str) -> None:
+        """Draw one parameter, and no other."""
+        self.chosen = [key]
+
+    def toggle_drawn(self, key: str) -> None:
+        """Add a parameter to the plot, or take it out; beyond MAX_CHOSEN the oldest one goes."""
+        self.chosen = _toggled(self.chosen, key)[-MAX_CHOSEN:]
+
+    def toggle_pin(self, key: str) -> None:
+        """Pin a parameter, or take its pin off; of more than MAX_PINS the oldest one goes."""
+        self.pins = _toggled(self.pins, key)[-MAX_PINS:]
+
+    def toggle_closed(self, container: str) -> None:
+        """Fold a container up, or open it."""
+        self.closed ^= {container}
+
+    def take(self, other: Selection) -> None:
+        """Become equal to another selection; who shares this one sees it."""
+        for name in self.__slots__:
+            setattr(self, name, getattr(other, name))
+
+
+def _toggled(keys: Sequence[str], key: str) -> list[str]:
+    return [one for one in keys if one != key] if key in keys else [*keys, key]
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the address of a page asks for: a look and a stream by name ("": none), the theme, and the selection."""
+
+    look: str = ""
+    stream: str = ""
+    dark: bool = True
+    selection: Selection = field(default_factory=Selection)
+
+    def query(self) -> str:
+        """The query string, without its question mark."""
+        one = self.selection
+        pairs = [("look", self.look)] if self.look else []
+        pairs += [("stream", self.stream)] if self.stream else []
+        pairs += [] if self.dark else [("theme", "light")]
+        pairs += [("p", key) for key in one.chosen]
+        pairs += [("q", one.search)] if one.search else []
+        pairs += [("list", "pinned")] if one.only_pins else []
+        if one.range_ms:
+            pairs += [(name, _iso(ms)) for name, ms in zip(("from", "to"), one.range_ms, strict=True)]
+        n_free = MAX_ADDRESS - len(_encoded(pairs))
+        for pair in [*(("pin", key) for key in one.pins), *(("closed", name) for name in sorted(one.closed))]:
+            n_free -= len(_encoded([pair])) + 1
+            if n_free < 0:
+                break
+            pairs.append(pair)
+        return _encoded(pairs)
+
+
+def read_address(query: Query) -> Asked:
+    """What a query string asks for, within the bounds above; what is wrong in it is left out."""
+    keys = [key[:MAX_KEY] for key in _texts(query, "p", MAX_CHOSEN, MAX_KEY)]
+    selection = Selection(
+        chosen=keys,
+        pins=_texts(query, "pin", MAX_PINS, MAX_KEY),
+        range_ms=_range_ms(_last(query, "from", 40), _last(query, "to", 40)),
+        search=_last(query, "q", MAX_SEARCH),
+        only_pins=_last(query, "list", 10) == "pinned",
+        closed=set(_texts(query, "closed", MAX_CLOSED, MAX_KEY)),
+    )
+    return Asked(
+        look=_last(query, "look", MAX_NAME),
+        stream=_last(query, "stream", MAX_NAME),
+        dark=_last(query, "theme", 10) != "light",
+        selection=selection,
+    )
+
+
+def _texts(query: Query, name: str, max_n: int, max_length: int) -> list[str]:
+    """Distinct printable texts, the first `max_n` of them; longer ones are none of ours."""
+    found = (printable(text) for text in query.get(name, ()) if 0 < len(text) <= max_length)
+    return list(dict.fromkeys(found))[:max_n]
+
+
+def _last(query: Query, name: str, max_length: int) -> str:
+    return printable(query[name][-1][:max_length]) if query.get(name) else ""
+
+
+def _range_ms(first: str, last: str) -> RangeMs | None:
+    found = _milliseconds(first), _milliseconds(last)
+    return checked_range_ms(*found)
+
+
+def checked_range_ms(first_ms: float, last_ms: float) -> RangeMs | None:
+    """A range of times that can be drawn; None where the two are not finite, not in order, or not near this century."""
+    known = math.isfinite(first_ms) and math.isfinite(last_ms)
+    return (first_ms, last_ms) if known and _EARLIEST_MS <= first_ms < last_ms <= _LATEST_MS else None
+
+
+def _milliseconds(text: str) -> float:
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        return math.nan
+    return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() * 1e3
+
+
+def _iso(ms: float) -> str:
+    return datetime.fromtimestamp(ms / 1e3, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _encoded(pairs: Sequence[tuple[str, str]]) -> str:
+    return urlencode(pairs)
