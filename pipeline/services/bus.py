@@ -1,6 +1,7 @@
-"""Carries stage messages between the services: MQTT topics under `<mission>/stage/`, or queues inside one process.
+"""Carries stage messages between the services: MQTT topics under `<mission>/stage/`, or calls inside one process.
 
-Back-pressure: `send` waits until the broker has acknowledged, or until the receiver's queue has room. A topic that the
+A service gives its bus one function, `take` (`serve`), and gets its messages one at a time through it. Back-pressure:
+what `send` gives is done once the broker has acknowledged, or the receiver has taken up the messages. A topic that the
 broker refuses is reported in `trouble`; a refused subscription is retried with backoff.
 """
 
@@ -9,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections import deque
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
 from typing import Protocol
 
 import structlog
@@ -32,6 +33,9 @@ _REFUSED_S = 180.0
 _log = structlog.get_logger("bus")
 
 
+Take = Callable[[StageMessage], Awaitable[object] | None]
+
+
 class Bus(Protocol):
     """Stage messages of one service to the others and back. `n_waiting`: messages received and not yet taken."""
 
@@ -50,28 +54,21 @@ class Bus(Protocol):
     @property
     def n_waiting(self) -> int: ...
 
-    @property
-    def is_clear(self) -> bool:
-        """Whether a few messages to decode keep nobody waiting."""
-        ...
+    def send(self, messages: Iterable[StageMessage], worker: str = "") -> asyncio.Future[bool]:
+        """Send at once, each message before the next is asked for.
 
-    def attend(self, take_now: Callable[[StageMessage], bool]) -> None:
-        """`take_now`: what the service can do with a message at once while it waits for one; False where not."""
-        ...
-
-    def give(self, message: StageMessage) -> bool:
-        """Send one message if its receiver takes it at once; else nothing is done, and `send` is to be used."""
-        ...
-
-    async def send(self, messages: Sequence[StageMessage], worker: str = "") -> bool:
-        """Return True once the broker or the receiver has all; False where the broker refused one (see `trouble`).
-
-        A refused message is not retried here: its run makes no progress, and ingest begins it again with backoff.
+        Done with True once the broker, or the receiver in this process, has them all; with False where the broker
+        refused one (see `trouble`). A refused message is not retried here: its run makes no progress, and ingest begins
+        it again with backoff.
         """
         ...
 
-    def received(self) -> AsyncGenerator[StageMessage, None]:
-        """Receive messages. Each is acknowledged two messages later: one may be at work while another is sent."""
+    async def serve(self, take: Take) -> None:
+        """Call `take` with each message that comes for this service, until cancelled.
+
+        `take` handles a message at once and returns None, or returns an awaitable: the next message comes when that is
+        done.
+        """
         ...
 
 
@@ -119,16 +116,6 @@ class MqttBus:
         self.n_waiting = 0
 
     @property
-    def is_clear(self) -> bool:
-        return False
-
-    def attend(self, take_now: Callable[[StageMessage], bool]) -> None:
-        """A message from a broker is acknowledged when two later ones are asked for, so it is not taken beside."""
-
-    def give(self, message: StageMessage) -> bool:  # noqa: ARG002 - a broker never has it at once
-        return False
-
-    @property
     def trouble(self) -> str:
         since = self._now() - _REFUSED_S
         refused = [f"the broker refuses {topic}: {why}" for topic, (why, at) in self._refused.items() if at > since]
@@ -138,14 +125,25 @@ class MqttBus:
     def largest_bytes(self) -> int:
         return self._publisher.largest_packet_bytes - _HEADER_BYTES
 
-    async def send(self, messages: Sequence[StageMessage], worker: str = "") -> bool:
-        packed = [self._packed(message, worker) for message in messages]
+    def send(self, messages: Iterable[StageMessage], worker: str = "") -> asyncio.Future[bool]:
+        packed = (self._packed(message, worker) for message in messages)
+        sent = [(message.topic, self._publisher.publish([message])) for message in packed]
+        return asyncio.ensure_future(self._acknowledged(sent))
+
+    async def _acknowledged(self, sent: Sequence[tuple[str, Awaitable[None]]]) -> bool:
+        """Wait for the broker's answers. False where it refused any; RunError where one could not be sent."""
         refused: dict[str, str] = {}
-        try:
-            await self._publisher.publish(packed)
-        except PublishRefusedError as error:
-            refused = {message.topic: reason.lower() for message, reason in error.refused}
-        for topic in self._refused.keys() & {message.topic for message in packed} - refused.keys():
+        failure: RunError | None = None
+        for _, acknowledged in sent:
+            try:
+                await acknowledged
+            except PublishRefusedError as error:
+                refused |= {message.topic: reason.lower() for message, reason in error.refused}
+            except RunError as error:
+                failure = error
+        if failure:
+            raise failure
+        for topic in self._refused.keys() & {topic for topic, _ in sent} - refused.keys():
             del self._refused[topic]
         for topic, reason in refused.items():
             if topic not in self._refused:
@@ -153,7 +151,15 @@ class MqttBus:
             self._refused[topic] = reason, self._now()
         return not refused
 
-    async def received(self) -> AsyncGenerator[StageMessage, None]:
+    async def serve(self, take: Take) -> None:
+        """Each message is acknowledged to the broker two messages later: one may be at work while another is sent."""
+        async with aclosing(self._received()) as messages:
+            async for message in messages:
+                rest = take(message)
+                if rest is not None:
+                    await rest
+
+    async def _received(self) -> AsyncGenerator[StageMessage, None]:
         backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         while True:
             try:
@@ -190,38 +196,80 @@ class MqttBus:
         return Message(stage_topic(self._mission, message, to), pack(message))
 
 
-@dataclass(slots=True)
 class _Inbox:
-    """What a service has still to take up. `idle`: it waits for a message."""
+    """Messages for one service, which has one at work at a time. A service at rest is called by who sends."""
 
-    queue: asyncio.Queue[StageMessage] = field(default_factory=lambda: asyncio.Queue(64))
-    take_now: Callable[[StageMessage], bool] = lambda _: False
-    idle: bool = False
+    def __init__(self) -> None:
+        self._take: Take | None = None
+        """None while nobody serves, or a message is at work."""
+        self._rest: Awaitable[object] | None = None
+        """What remains to be awaited of the message at work."""
+        self._waiting: deque[tuple[StageMessage, asyncio.Future[bool]]] = deque()
+        self._wake = asyncio.Event()
 
-    @property
-    def is_clear(self) -> bool:
-        return self.idle and self.queue.empty()
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put(self, message: StageMessage) -> asyncio.Future[bool] | None:
+        """Hand a message over; None where it is taken up at once, else what is done once it is."""
+        if self._take is None or self._waiting:
+            taken = asyncio.get_running_loop().create_future()
+            self._waiting.append((message, taken))
+            return taken
+        self._begin(message, self._take)
+        return None
+
+    async def serve(self, take: Take) -> None:
+        self._take = take
+        try:
+            while True:
+                while self._waiting:
+                    message, taken = self._waiting.popleft()
+                    self._begin(message, take)
+                    if not taken.done():
+                        taken.set_result(True)
+                    await self._finish(take)
+                await self._wake.wait()
+                self._wake.clear()
+                await self._finish(take)
+        finally:
+            self._take = None
+            if asyncio.iscoroutine(self._rest):
+                self._rest.close()  # it may not have begun
+
+    def _begin(self, message: StageMessage, take: Take) -> None:
+        self._take = None
+        self._rest = take(message)
+        if self._rest is None:
+            self._take = take
+        if self._rest is not None or self._waiting:
+            self._wake.set()
+
+    async def _finish(self, take: Take) -> None:
+        if self._rest is not None:
+            await self._rest
+            self._rest, self._take = None, take
 
 
 class LocalBus:
-    """The same inside one process. A service that waits takes a message at once, since each turn of the loop costs a
-    packet 0.1 to 0.3 ms; else it goes into the service's bounded queue, so who sends too fast waits.
+    """The same inside one process: who sends calls the receiver's `take`, if that is at rest.
+
+    A turn of the event loop between two services would cost a packet 0.1 to 0.3 ms. While the receiver has a message
+    at work, others wait in order, and so does who sends.
     """
 
     def __init__(self, inboxes: dict[str, _Inbox], service: str) -> None:
         self._inboxes = inboxes
         self._own = inboxes[service]
+        self._of_outputs = [inboxes[name] for name in ("publish", "history") if name in inboxes]
+        self._taken: asyncio.Future[bool] | None = None
         self.n_malformed = 0
         self.trouble = ""
         self.largest_bytes = MAX_PACKET_BYTES
 
     @property
     def n_waiting(self) -> int:
-        return self._own.queue.qsize()
-
-    @property
-    def is_clear(self) -> bool:
-        return self._inboxes["decode"].is_clear
+        return len(self._own)
 
     @staticmethod
     def of(*services: str) -> dict[str, LocalBus]:
@@ -229,35 +277,33 @@ class LocalBus:
         inboxes = {service: _Inbox() for service in services}
         return {service: LocalBus(inboxes, service) for service in services}
 
-    def attend(self, take_now: Callable[[StageMessage], bool]) -> None:
-        self._own.take_now = take_now
-
-    def give(self, message: StageMessage) -> bool:
-        inboxes = self._receivers(message)
-        return all(one.is_clear for one in inboxes) and all(one.take_now(message) for one in inboxes)
-
-    async def send(self, messages: Sequence[StageMessage], worker: str = "") -> bool:  # noqa: ARG002 - there is one
+    def send(self, messages: Iterable[StageMessage], worker: str = "") -> asyncio.Future[bool]:  # noqa: ARG002 - there is one
+        waiting = {}
         for message in messages:
-            if not self.give(message):
-                for inbox in self._receivers(message):
-                    await inbox.queue.put(message)
-        return True
+            for inbox in self._receivers(message):
+                if (taken := inbox.put(message)) is not None:
+                    waiting[inbox] = taken  # the last of each: an inbox keeps the order
+        return asyncio.ensure_future(_all_of(waiting.values())) if waiting else self._done()
+
+    async def serve(self, take: Take) -> None:
+        await self._own.serve(take)
+
+    def _done(self) -> asyncio.Future[bool]:
+        if self._taken is None:
+            self._taken = asyncio.get_running_loop().create_future()
+            self._taken.set_result(True)
+        return self._taken
 
     def _receivers(self, message: StageMessage) -> list[_Inbox]:
-        """Inboxes that a message goes to: of outputs those of the history, where there is one, and of publish.
+        """Inboxes that a message goes to: of outputs those of the history, where there is one, and of publish."""
+        if isinstance(message, Output):
+            return self._of_outputs
+        return [self._inboxes["decode" if isinstance(message, Offer | Chunk) else "ingest"]]
 
-        The history comes first: it takes a message a second time without harm, where publish then does not take it.
-        """
-        names = ("history", "publish") if isinstance(message, Output) else (_receiver(message),)
-        return [self._inboxes[name] for name in names if name in self._inboxes]
 
-    async def received(self) -> AsyncGenerator[StageMessage, None]:
-        own = self._own
-        while True:
-            own.idle = True
-            message = await own.queue.get()
-            own.idle = False
-            yield message
+async def _all_of(taken: Iterable[asyncio.Future[bool]]) -> bool:
+    await asyncio.gather(*taken)
+    return True
 
 
 def _presence(payload: bytes) -> Presence:
@@ -266,7 +312,3 @@ def _presence(payload: bytes) -> Presence:
     if not isinstance(status, dict) or not isinstance(status.get("state"), str):
         raise ValueError("not a status message")  # noqa: TRY004 - of the payload, not of an argument
     return Presence(online=status["state"] == "online")
-
-
-def _receiver(message: StageMessage) -> str:
-    return "decode" if isinstance(message, Offer | Chunk) else "ingest"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable, Iterator
 from typing import Any
 
 import structlog
@@ -35,51 +35,59 @@ class Decode:
         self._meters = meters
         self._thread = OneThread("decode")
         self._lost: dict[str, None] = {}
-        self._sending: asyncio.Task[bool] | None = None
+        self._sent: asyncio.Future[bool] | None = None
+        """Done once publish or the broker has the outputs of the chunk before."""
 
     async def run(self) -> None:
-        """Until cancelled. While the outputs of a message are sent, the next is decoded."""
-        self._bus.attend(self._take_now)
-        async for message in self._bus.received():
-            if isinstance(message, Offer):
-                _log.info("takes on", station=message.id.station, pass_=message.id.name, run=message.id.run)
-                await self._bus.send([Claim(message.id, self._name)])
-            elif isinstance(message, Chunk):
-                await self._decode(message)
+        """Until cancelled. While the outputs of a chunk are sent, the next one is decoded."""
+        await self._bus.serve(self._take)
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """State for `/health`; always well: what the broker refuses is in the bus's `trouble`."""
         return True, {"worker": self._name, "runs": self._worker.n_runs, "quarantined": self._worker.n_quarantined}
 
-    async def _decode(self, raw: Chunk) -> None:
-        began = time.perf_counter()
+    def _take(self, message: StageMessage) -> Awaitable[object] | None:
+        if isinstance(message, Offer):
+            _log.info("takes on", station=message.id.station, pass_=message.id.name, run=message.id.run)
+            return self._bus.send([Claim(message.id, self._name)])
+        if not isinstance(message, Chunk):
+            return None
         self._worker.largest_message_bytes = self._bus.largest_bytes
-        outs: Iterable[Output | Nack] = self._worker.take(raw)
+        outs = self._worker.take(message)
+        if not _is_small(message) or not self._has_sent():
+            return self._decode_later(message, outs)
+        self._send(message, outs)
+        return None
+
+    async def _decode_later(self, raw: Chunk, outs: Iterable[Output | Nack]) -> None:
+        """Decode in the thread what is large, then send, once the outputs before are sent."""
+        began = time.perf_counter()
         if not _is_small(raw):
             outs = await self._thread.run(list, outs)
         took_s = time.perf_counter() - began
-        if self._sending:
-            await self._sending
-        self._measure(raw, took_s + self._send_on(raw, outs))
+        if self._sent:
+            await self._sent
+        self._send(raw, outs, took_s)
 
-    def _take_now(self, message: StageMessage) -> bool:
-        """A small batch, if the outputs of the one before are sent."""
-        if not isinstance(message, Chunk) or not _is_small(message) or (self._sending and not self._sending.done()):
-            return False
-        self._measure(message, self._send_on(message, self._worker.take(message)))
-        return True
+    def _has_sent(self) -> bool:
+        """Whether the outputs of the chunk before are sent. Raises what sending them raised."""
+        return self._sent is None or (self._sent.done() and (self._sent.result() or True))
 
-    def _send_on(self, raw: Chunk, outs: Iterable[Output | Nack]) -> float:
-        """Each as soon as it is made, where it is taken at once; gives the seconds in which they were made."""
-        left: list[Output | Nack] = []
-        took_s, began = 0.0, time.perf_counter()
+    def _send(self, raw: Chunk, outs: Iterable[Output | Nack], took_s: float = 0.0) -> None:
+        """Send each output as soon as it is made. `took_s`: seconds in which `outs` were made, if they are."""
+        spent = [took_s]
+        self._sent = self._bus.send(self._timed(raw, outs, spent))
+        self._measure(raw, sum(spent))
+
+    def _timed(self, raw: Chunk, outs: Iterable[Output | Nack], spent: list[float]) -> Iterator[Output | Nack]:
+        """The outputs, and in `spent` the seconds in which they were made. A loss is reported once of each run."""
+        began = time.perf_counter()
         for one in outs:
-            took_s += time.perf_counter() - began
-            if (isinstance(one, Output) or self._is_news(raw, one)) and (left or not self._bus.give(one)):
-                left.append(one)
+            spent.append(time.perf_counter() - began)
+            if isinstance(one, Output) or self._is_news(raw, one):
+                yield one
             began = time.perf_counter()
-        self._sending = asyncio.create_task(self._bus.send(left), name="send on") if left else None
-        return took_s + time.perf_counter() - began
+        spent.append(time.perf_counter() - began)
 
     def _is_news(self, raw: Chunk, message: Nack) -> bool:
         """Whether the loss of this run was not reported yet."""

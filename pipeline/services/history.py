@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -72,7 +72,7 @@ class History:
     async def run(self) -> None:
         """Until cancelled. What is not written then is not confirmed, so it comes again."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._take(), name="take")
+            group.create_task(self._bus.serve(self._take), name="take")
             group.create_task(self._write(), name="write")
             group.create_task(self._maintain(), name="upkeep")
 
@@ -85,17 +85,22 @@ class History:
         """Seconds since the oldest product came whose rows are not written."""
         return time.monotonic() - self._since if self._since is not None else 0.0
 
-    async def _take(self) -> None:
-        self._bus.attend(self._take_now)
-        async for message in self._bus.received():
-            while not self._take_now(message) and isinstance(message, Output):
-                self._room.clear()
-                await self._room.wait()
+    def _take(self, message: StageMessage) -> Awaitable[None] | None:
+        """Note an output, at once if there is room for it, else when there is."""
+        if not isinstance(message, Output):
+            return None
+        if self._n_bytes > MAX_WAITING_BYTES:
+            return self._note_later(message)
+        self._note(message)
+        return None
 
-    def _take_now(self, message: StageMessage) -> bool:
-        """Note an output, if there is room for it."""
-        if not isinstance(message, Output) or self._n_bytes > MAX_WAITING_BYTES:
-            return False
+    async def _note_later(self, message: Output) -> None:
+        while self._n_bytes > MAX_WAITING_BYTES:
+            self._room.clear()
+            await self._room.wait()
+        self._note(message)
+
+    def _note(self, message: Output) -> None:
         expected = self._next.get(message.id, 0)
         if message.seq > expected:
             self._note_loss(message)
@@ -108,7 +113,6 @@ class History:
             self._n_bytes += sum(len(one.message.payload) for one in message.messages)
             self._since = self._since if self._since is not None else time.monotonic()
             self._wake.set()
-        return True
 
     def _note_loss(self, out: Output) -> None:
         """An output is missing before this one: the run is to begin again. It is said once of each run."""

@@ -11,11 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
-from itertools import dropwhile
 from typing import Any
 
 import structlog
@@ -53,9 +51,8 @@ class Ingest:
         self._gap_s = gap_s
         self._fsync_s = fsync_s
         self._wake = asyncio.Event()
-        self._left: deque[tuple[list[StageMessage], str]] = deque()
-        """Messages that could not be sent at once, and their worker."""
-        self._sending = False
+        self._sent: asyncio.Future[bool] | None = None
+        """Done once the messages sent last are taken up."""
         self._publish_away = False
 
     async def run(self) -> None:
@@ -65,7 +62,7 @@ class Ingest:
                 for name, (station, source) in self._stations.items():
                     group.create_task(self._record(station, source), name=f"record {name}")
                 group.create_task(self._send(), name="send")
-                group.create_task(self._listen(), name="listen")
+                group.create_task(self._bus.serve(self._take), name="listen")
                 group.create_task(self._keep_house(), name="housekeeping")
                 if self._fsync_s:
                     group.create_task(self._sync(self._fsync_s), name="fsync")
@@ -98,15 +95,22 @@ class Ingest:
 
     async def _record(self, station: StationRecorder, source: Source) -> None:
         if isinstance(source, UdpListener):
-            source.attend(partial(self._take_now, station))
+            source.attend(partial(self._take_arrival, station))
         async for arrival in source.arrivals():
-            left = station.record(arrival)
+            left = self._take_arrival(station, arrival)
             while left is not None:
                 await asyncio.sleep(1.0)
-                left = station.record(left)
-            self._pass_on(station, arrival)
+                left = self._take_arrival(station, left)
             if arrival.name:
                 await self._tell_recorded(station, source, arrival)
+
+    def _take_arrival(self, station: StationRecorder, arrival: Arrival) -> Arrival | None:
+        """Record an arrival and send it if nothing waits; gives the part that the disk did not take."""
+        left = station.record(arrival)
+        self._pass_on(station)
+        n_left = sum(map(len, left.pieces)) if left else 0
+        self._meters.recorded.labels(station.name).inc(sum(map(len, arrival.pieces)) - n_left)
+        return left
 
     async def _tell_recorded(self, station: StationRecorder, source: Source, arrival: Arrival) -> None:
         """Report to the sender how much is recorded; retried each second where the folder cannot be read."""
@@ -120,50 +124,43 @@ class Ingest:
                 source.recorded(n_bytes)
                 return
 
-    def _take_now(self, station: StationRecorder, arrival: Arrival) -> Arrival | None:
-        """Record an arrival and send it if nothing waits; gives the part that the disk did not take."""
-        left = station.record(arrival)
-        if left is None:
-            self._pass_on(station, arrival)
-        return left
+    def _pass_on(self, station: StationRecorder) -> None:
+        """Send what is recorded if what was sent before is taken up; else wake the task that sends.
 
-    def _pass_on(self, station: StationRecorder, arrival: Arrival) -> None:
-        """Send recorded bytes at once if that is possible; else wake the task that sends."""
-        if not station.passes or not self._bus.is_clear or self._sending or self._left:
+        So under load, or over a broker, what is recorded meanwhile goes in one message.
+        """
+        if not station.passes or not self._has_sent():
             self._wake.set()
-        else:
-            one = station.passes[-1]
-            messages = self._due(station, one)
-            left = list(dropwhile(self._bus.give, messages))
-            if left:
-                self._left.append((left, one.dispatch.worker))
-            if left or len(messages) > 1:
-                self._wake.set()
-        self._meters.recorded.labels(station.name).inc(sum(map(len, arrival.pieces)))
+            return
+        one = station.passes[-1]
+        messages = self._due(station, one)
+        if messages:
+            self._sent = self._bus.send(messages, one.dispatch.worker)
+        if len(messages) > 1:
+            self._wake.set()
+
+    def _has_sent(self) -> bool:
+        """Whether what was sent last is taken up. Raises what sending it raised."""
+        return self._sent is None or (self._sent.done() and (self._sent.result() or True))
 
     async def _send(self) -> None:
         while True:
             self._wake.clear()
-            self._sending = True
-            n_sent = await self._send_what_is_due()
-            self._sending = False
-            if not n_sent:
-                try:
+            if not await self._send_what_is_due():
+                with suppress(TimeoutError):
                     async with asyncio.timeout(0.2):
                         await self._wake.wait()
-                except TimeoutError:
-                    pass
 
     async def _send_what_is_due(self) -> int:
         """Send all due messages; gives their number."""
         n_sent = 0
-        while self._left:
-            messages, worker = self._left.popleft()
-            await self._bus.send(messages, worker)
-            n_sent += len(messages)
+        if self._sent:
+            await self._sent
         for station, one in self._active():
             messages = self._due(station, one)
-            await self._bus.send(messages, one.dispatch.worker)
+            if messages:
+                self._sent = self._bus.send(messages, one.dispatch.worker)
+                await self._sent
             n_sent += len(messages)
         return n_sent
 
@@ -197,17 +194,16 @@ class Ingest:
         backlog = [pair for pair in going if pair[1].ended][:MAX_ACTIVE]
         return [pair for pair in going if not pair[1].ended] + backlog
 
-    async def _listen(self) -> None:
-        async for message in self._bus.received():
-            now = time.monotonic()
-            if isinstance(message, Restarted):
-                _log.warning("a service begins anew: unsettled passes are sent again", by=message.service)
-            elif isinstance(message, Presence):
-                self._note_presence(online=message.online)
-            for station, _ in self._stations.values():
-                for one in station.passes:
-                    one.dispatch.take(message, now)
-            self._wake.set()
+    def _take(self, message: StageMessage) -> None:
+        now = time.monotonic()
+        if isinstance(message, Restarted):
+            _log.warning("a service begins anew: unsettled passes are sent again", by=message.service)
+        elif isinstance(message, Presence):
+            self._note_presence(online=message.online)
+        for station, _ in self._stations.values():
+            for one in station.passes:
+                one.dispatch.take(message, now)
+        self._wake.set()
 
     def _note_presence(self, *, online: bool) -> None:
         """Note whether publish is online. While it is away passes are recorded and no run begins (`dispatch`)."""

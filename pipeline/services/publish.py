@@ -59,7 +59,7 @@ class Publish:
     async def run(self) -> None:
         """Until cancelled. While one output is published, the next is read."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._take(), name="take")
+            group.create_task(self._bus.serve(self._take), name="take")
             group.create_task(self._answer(), name="answer")
 
     def begin_anew(self) -> None:
@@ -81,20 +81,18 @@ class Publish:
         state |= {"disk": self._keys.trouble} if self._keys.trouble else {}
         return not (self._refused or self._keys.trouble), state
 
-    async def _take(self) -> None:
-        self._bus.attend(self._take_now)
-        async for message in self._bus.received():
-            if isinstance(message, Output):
-                if self._publishing:
-                    await self._publishing
-                self._take_one(message)
-
-    def _take_now(self, message: StageMessage) -> bool:
-        """What comes when all before it is published."""
-        if not isinstance(message, Output) or (self._publishing and not self._publishing.done()):
-            return False
+    def _take(self, message: StageMessage) -> Awaitable[None] | None:
+        """Publish an output: at once if all before it is published, else when it is."""
+        if not isinstance(message, Output):
+            return None
+        if self._publishing and not self._publishing.done():
+            return self._take_later(message, self._publishing)
         self._take_one(message)
-        return True
+        return None
+
+    async def _take_later(self, message: Output, before: asyncio.Task[None]) -> None:
+        await before
+        self._take_one(message)
 
     def _take_one(self, out: Output) -> None:
         checked = self._dedup.check(out)

@@ -148,7 +148,7 @@ async def history(
 
 
 async def everything(common: Common, recorded: Recorded, history_url: str = "") -> None:
-    """Run all three in one process until SIGTERM: the same, with queues in place of the stage topics.
+    """Run all three in one process until SIGTERM: the same, with calls in place of the stage topics.
 
     `history_url`: of a history that keeps the rows too; empty for none.
     """

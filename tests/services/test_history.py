@@ -109,18 +109,14 @@ class Served:
         self.bus = buses["decode"]
         self.history = History(str(folder), buses["history"], HistoryMeters())
         self.heard = []
-        buses["ingest"].attend(lambda message: self.heard.append(message) or True)
-        self._ingest = buses["ingest"]
-        self._publish = buses["publish"]
+        self._running = [
+            self.history.run(),
+            buses["ingest"].serve(self.heard.append),
+            buses["publish"].serve(lambda _: None),
+        ]
 
     async def __aenter__(self):
-        async def listen(bus):
-            async for message in bus.received():
-                if bus is self._ingest:
-                    self.heard.append(message)
-
-        running = [self.history.run(), listen(self._ingest), listen(self._publish)]
-        self._tasks = [asyncio.create_task(one) for one in running]
+        self._tasks = [asyncio.create_task(one) for one in self._running]
         return self
 
     async def __aexit__(self, *_error):

@@ -9,7 +9,7 @@ from downlink_pipeline.services.bus import LocalBus
 from downlink_pipeline.services.dispatch import Pace
 from downlink_pipeline.services.ingest import Ingest
 from downlink_pipeline.services.metrics import IngestMeters
-from downlink_pipeline.services.protocol import Ack, Chunk, Claim, Offer
+from downlink_pipeline.services.protocol import Ack, Claim, Offer
 from downlink_pipeline.services.station_recorder import StationRecorder
 from downlink_pipeline.stations.address import Station
 from downlink_pipeline.stations.tcp import Arrival
@@ -36,33 +36,30 @@ class Bursts(UdpListener):
 
 
 class Decoder:
-    """Takes what it is given at once only now and then."""
+    """Is done with a message at once, or only some turns of the loop later."""
 
     def __init__(self, bus, chance):
         self.bus, self.chance, self.data, self.seqs = bus, chance, b"", []
-        self.at_once = 0
+        self.n_later = self.n_at_once = 0
         self.done = asyncio.Event()
-        bus.attend(self.take_now)
 
-    def take_now(self, message):
-        if not isinstance(message, Chunk) or self.chance.random() < 0.3:
-            return False
-        self.at_once += 1
-        return self.take(message)
-
-    def take(self, raw):
-        self.seqs.append(raw.seq)
-        self.data += raw.batch.data.tobytes()
+    def take(self, message):
+        if isinstance(message, Offer):
+            return self.bus.send([Claim(message.id, "one")])
+        self.seqs.append(message.seq)
+        self.data += message.batch.data.tobytes()
         if len(self.data) == 2 * N_PIECES:
             self.done.set()
-        return True
+        if self.chance.random() < 0.3:
+            self.n_later += 1
+            return self.rest(message)
+        self.n_at_once += 1
+        return None
 
-    async def run(self):
-        async for message in self.bus.received():
-            if isinstance(message, Offer):
-                await self.bus.send([Claim(message.id, "one")])
-            elif self.take(message) and self.chance.random() < 0.5:
-                await self.bus.send([Ack(message.id, len(self.data), ended=False)])
+    async def rest(self, message):
+        for _ in range(self.chance.randrange(4)):
+            await asyncio.sleep(0)
+        await self.bus.send([Ack(message.id, len(self.data), ended=False)])
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -73,8 +70,7 @@ async def test_pieces_that_are_sent_at_once_and_later_ones_stay_in_order(tmp_pat
     desk = StationRecorder("s", Recorder(tmp_path / "s", policy), policy, Pace(silence_s=1e9))
     ingest = Ingest({"s": (desk, Bursts(chance))}, buses["ingest"], IngestMeters(), gap_s=60, fsync_s=None)
     decoder = Decoder(buses["decode"], chance)
-    others = buses["publish"].received()
-    tasks = [asyncio.ensure_future(one) for one in (decoder.run(), anext(others), ingest.run())]
+    tasks = [asyncio.ensure_future(one) for one in (buses["decode"].serve(decoder.take), ingest.run())]
     async with asyncio.timeout(20):
         await decoder.done.wait()
     for task in tasks:
@@ -82,7 +78,8 @@ async def test_pieces_that_are_sent_at_once_and_later_ones_stay_in_order(tmp_pat
     await asyncio.wait(tasks)
     assert decoder.seqs == list(range(len(decoder.seqs)))
     assert decoder.data == b"".join(i.to_bytes(2, "big") for i in range(N_PIECES))
-    assert decoder.at_once > 0
+    assert decoder.n_at_once > 0
+    assert decoder.n_later > 0
 
 
 class SecondOfItsName:

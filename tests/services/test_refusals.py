@@ -3,7 +3,6 @@
 import asyncio
 import json
 import socket
-from contextlib import aclosing
 
 import numpy as np
 from downlink_pipeline.model.batches import ByteBatch, Message
@@ -184,15 +183,13 @@ class OneBus:
     def __init__(self):
         self.queue, self.answers = asyncio.Queue(), []
 
-    def attend(self, take_now):
-        pass
-
     async def send(self, messages, worker=""):  # noqa: ARG002
         self.answers += messages
 
-    async def received(self):
+    async def serve(self, take):
         while True:
-            yield await self.queue.get()
+            if rest := take(await self.queue.get()):
+                await rest
 
     async def done(self, run):
         async with asyncio.timeout(10):
@@ -234,16 +231,19 @@ async def test_a_refused_subscription_is_asked_for_again_and_told_meanwhile():
         yield "m/status/publish", json.dumps({"service": "publish", "state": "offline"}).encode(), True
 
     bus = MqttBus("m", None, listen)
-    async with aclosing(bus.received()) as messages, asyncio.timeout(10):
-        asked = asyncio.ensure_future(anext(messages))
+    heard = asyncio.get_running_loop().create_future()
+    served = asyncio.ensure_future(bus.serve(heard.set_result))
+    async with asyncio.timeout(10):
         while not bus.trouble:  # noqa: ASYNC110
             await asyncio.sleep(0.01)
         assert "m/stage/out: not authorized" in bus.trouble
         while bus.trouble:  # noqa: ASYNC110 - also while no message comes
             await asyncio.sleep(0.01)
-        assert not asked.done()
-        assert await asked == Presence(online=False)
+        assert not heard.done()
+        assert await heard == Presence(online=False)
         assert bus.trouble == ""
+    served.cancel()
+    await asyncio.wait([served])
 
 
 class Products:

@@ -110,15 +110,12 @@ async def test_a_refused_output_is_neither_published_nor_settled(tmp_path, level
     sent = []
 
     class Bus:
-        def attend(self, _take_now):
-            pass
-
         async def send(self, messages, _worker=""):
             sent.extend(messages)
             return True
 
-        async def received(self):
-            yield Output(RUN, 0, 8, True, 0, messages)
+        async def serve(self, take):
+            take(Output(RUN, 0, 8, True, 0, messages))
             await asyncio.sleep(60)
 
     with PublishedKeys(tmp_path / "keys", 0) as keys:

@@ -134,14 +134,11 @@ async def test_what_is_logged_of_a_batch_says_which_it_is(tmp_path):
         n_malformed = 0
         largest_bytes = 1 << 20
 
-        def attend(self, take_now):
-            pass
+        def send(self, messages):
+            list(messages)
 
-        def give(self, message):
-            return bool(message)
-
-        async def received(self):
-            yield Chunk(RUN, 0, ByteBatch.of(b"bad"))
+        async def serve(self, take):
+            take(Chunk(RUN, 0, ByteBatch.of(b"bad")))
 
     with structlog.testing.capture_logs() as logs:
         await Decode("one", worker(tmp_path, ValueError("broken")), OneBatch(), DecodeMeters()).run()
