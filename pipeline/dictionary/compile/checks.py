@@ -27,6 +27,8 @@ def misfit(text: str, container: Container, dictionary: Dictionary) -> ConfigErr
 
 def check_order(steps: Sequence[Step], container: Container, dictionary: Dictionary, elsewhere: Elsewhere) -> Keys:
     """A size must have been read before what it measures, or be of another packet. Gives those that are."""
+    if all(isinstance(step, Block) for step in steps):
+        return frozenset()
     known: set[str] = set()
     own = {key for step in steps for key in keys_of(step)}
     others: set[str] = set()

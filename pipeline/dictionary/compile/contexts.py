@@ -117,12 +117,15 @@ def contextual_slots(steps: Sequence[Step], dictionary: Dictionary) -> list[Cont
     """The slots of the steps that are calibrated by what stands beside them: times last, and each after the one it
     counts from. Raises ConfigError.
     """
-    offsets = [
-        Offset(slot, kind.offset_from)
-        for slot, kind in _typed_slots(steps)
-        if isinstance(kind, TimeType | CodedTimeType) and kind.offset_from is not None
-    ]
-    return [*_contextual(steps, dictionary), *_in_order(offsets, dictionary)]
+    times: list[Offset] = []
+    numbers: list[tuple[Slot, NumberType]] = []
+    for slot, kind in _typed_slots(steps):
+        if isinstance(kind, NumberType):
+            if kind.encoding.is_contextual:
+                numbers.append((slot, kind))
+        elif isinstance(kind, TimeType | CodedTimeType) and kind.offset_from is not None:
+            times.append(Offset(slot, kind.offset_from))
+    return [*_contextual(numbers, dictionary), *_in_order(times, dictionary)]
 
 
 def _in_order(offsets: list[Offset], dictionary: Dictionary) -> Iterator[Offset]:
@@ -142,18 +145,17 @@ def _in_order(offsets: list[Offset], dictionary: Dictionary) -> Iterator[Offset]
         waiting = {each.slot.key for each in offsets}
 
 
-def _contextual(steps: Sequence[Step], dictionary: Dictionary) -> Iterator[Contextual]:
-    for slot, kind in _typed_slots(steps):
-        if isinstance(kind, NumberType) and kind.encoding.is_contextual:
-            cases = tuple(
-                (compile_condition(condition, dictionary, late=True), _meant(calibrator, dictionary))
-                for condition, calibrator in kind.encoding.contexts
-            )
-            default = kind.encoding.calibrator
-            found = Contextual(slot, cases, None if default is None else _meant(default, dictionary))
-            for reference in found.operands():
-                check_number(reference, dictionary)
-            yield found
+def _contextual(slots: Sequence[tuple[Slot, NumberType]], dictionary: Dictionary) -> Iterator[Contextual]:
+    for slot, kind in slots:
+        cases = tuple(
+            (compile_condition(condition, dictionary, late=True), _meant(calibrator, dictionary))
+            for condition, calibrator in kind.encoding.contexts
+        )
+        default = kind.encoding.calibrator
+        found = Contextual(slot, cases, None if default is None else _meant(default, dictionary))
+        for reference in found.operands():
+            check_number(reference, dictionary)
+        yield found
 
 
 def _meant(calibrator: Calibrator, dictionary: Dictionary) -> Calibrator:

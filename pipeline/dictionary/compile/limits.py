@@ -208,17 +208,30 @@ def _crossed(alarm: Alarm, value: Any, level: int) -> Limit:
 NO_LIMITS = Limits()
 
 
-def checks_of(
-    columns: Sequence[tuple[str, str]], dictionary: Dictionary, notices: Notices | None = None
-) -> tuple[Check, ...]:
-    """What there is to check on a container's columns (parameter key, column name).
+class ChecksOf:
+    """What there is to check on columns, found out once for each parameter.
 
     An alarm whose conditions cannot be compared is passed over, and goes to `notices`.
     """
-    compiler = _Conditions(dictionary, notices or Notices())
-    found: list[Check] = []
-    for key, name in columns:
-        parameter = dictionary.parameters[key]
+
+    def __init__(self, dictionary: Dictionary, notices: Notices) -> None:
+        self._dictionary = dictionary
+        self._compiler = _Conditions(dictionary, notices)
+        self._known: dict[tuple[str, str], Check | None] = {}
+
+    def columns(self, columns: Sequence[tuple[str, str]]) -> tuple[Check, ...]:
+        """The checks of a container's columns (parameter key, column name)."""
+        found: list[Check] = []
+        for column in columns:
+            if column not in self._known:
+                self._known[column] = self._of(*column)
+            check = self._known[column]
+            if check is not None:
+                found.append(check)
+        return tuple(found)
+
+    def _of(self, key: str, name: str) -> Check | None:
+        parameter = self._dictionary.parameters[key]
         kind = parameter.type
         while isinstance(kind, ArrayType):
             kind = kind.element
@@ -227,25 +240,25 @@ def checks_of(
         calibrator = kind.encoding.calibrator if isinstance(kind, NumberType) else None
         domain = isinstance(calibrator, Spline) and not calibrator.extrapolate
         if limits == NO_LIMITS and parameter.validity is None and not domain:
-            continue
+            return None
         contexts = tuple(
             (criterion, alarm)
             for condition, alarm in limits.contexts
-            if (criterion := compiler.compiled(condition, name)) is not None
+            if (criterion := self._compiler.compiled(condition, name)) is not None
         )
-        validity = None if parameter.validity is None else compiler.compiled(parameter.validity, name)
+        validity = None if parameter.validity is None else self._compiler.compiled(parameter.validity, name)
         alarms = [limits.alarm or Alarm(), *(alarm for _, alarm in contexts)]
         conditions = tuple(
             tuple(
                 (level, criterion)
                 for level, condition in alarm.conditions
-                if (criterion := compiler.compiled(condition, name)) is not None
+                if (criterion := self._compiler.compiled(condition, name)) is not None
             )
             for alarm in alarms
         )
-        if limits.valid is not None or limits.alarm is not None or contexts or domain or validity is not None:
-            found.append(Check(key, name, limits, contexts, domain, conditions, validity))
-    return tuple(found)
+        if limits.valid is None and limits.alarm is None and not contexts and not domain and validity is None:
+            return None
+        return Check(key, name, limits, contexts, domain, conditions, validity)
 
 
 @dataclass(frozen=True, slots=True)

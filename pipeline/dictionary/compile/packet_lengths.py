@@ -31,6 +31,8 @@ def header_keys(steps: Iterable[Step]) -> tuple[str, str]:
 
 def is_sized_by_length(steps: Sequence[Step]) -> bool:
     """Whether something in a packet is as long, or stands as often, as its length field says."""
+    if all(isinstance(step, Block) for step in steps):
+        return False
     _, length = header_keys(steps)
     return bool(length) and any(isinstance(size, Dynamic) and size.of.parameter == length for size in _sizes(steps))
 

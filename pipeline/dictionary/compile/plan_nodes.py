@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import NamedTuple
@@ -74,7 +74,7 @@ class Wanted(NamedTuple):
 class Node:
     """One container. `program` reads it; `probe` reads only what decides between the branches.
 
-    `columns`: (parameter key, column name) in the order of the packet; `wanted`: where each column's values are.
+    `columns`: (parameter key, column name) in the order of the packet; `slots`: all values, in that order.
     `units` and `descriptions`: by column name. `constants`: slots of fixed values, and what should stand there.
     """
 
@@ -86,7 +86,7 @@ class Node:
     branches: tuple[Branch, ...]
     switch: Switch | None
     columns: tuple[tuple[str, str], ...]
-    wanted: Wanted
+    slots: tuple[Slot, ...]
     units: dict[str, str]
     constants: tuple[tuple[Slot, NDArray[np.uint8]], ...]
     checks: tuple[Check, ...]
@@ -104,6 +104,15 @@ class Node:
     sized_by_length: bool = False
     """Whether something in it is as long as the length field of the packet says."""
 
+    _wanted: list[Wanted] = field(default_factory=list, repr=False, compare=False)
+
+    @property
+    def wanted(self) -> Wanted:
+        """Where each column's values are: found out when the first packet comes."""
+        if not self._wanted:
+            self._wanted.append(_wanted(self.slots, self.columns))
+        return self._wanted[0]
+
     def candidates(self, known: Values) -> Iterator[tuple[tuple[Branch, ...], Rows | None]]:
         """Which branches are worth trying for which packets; None: for all of them."""
         if self.switch is None:
@@ -115,3 +124,12 @@ class Node:
         yield self
         for branch in self.branches:
             yield from branch.node.walk()
+
+
+def _wanted(slots: Sequence[Slot], columns: Sequence[tuple[str, str]]) -> Wanted:
+    by_key: dict[str, list[Slot]] = {}
+    for slot in slots:
+        by_key.setdefault(slot.key, []).append(slot)
+    found = tuple((name, tuple(by_key[key])) for key, name in columns)
+    names, firsts = tuple(name for name, _ in found), tuple(some[0] for _, some in found)
+    return Wanted(found, names, firsts, tuple(one for one in found if len(one[1]) > 1))

@@ -1,6 +1,7 @@
 """Which packets belong to which container.
 
-Where one masked window of a packet decides, packets are told apart by that number, and what it means is remembered.
+Where a few bits of a packet decide (`signature`), packets are told apart by that number, and its container is
+remembered.
 Else they go down the tree of containers together, each branch taking those for which its criteria hold.
 
 At each fork siblings are tried in the order of the file, until one leads to a leaf by criteria of its own or below it.
@@ -18,13 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...model.batches import PacketBatch
-from ...model.reductions import least
+from ...model.reductions import everywhere, least
 from ..run.rows import even_stride, gather
 from ..run.runs import Result
 from ..run.values import Values
-from .plan import Plan, Signature
+from .plan import Plan
 from .plan_nodes import Branch, Node
 from .program import Program
+from .signature import Signature
 
 Rows = NDArray[np.intp]
 Heads = NDArray[np.uint8]
@@ -32,6 +34,8 @@ Given = Callable[[Rows], Values]
 """For packets of a batch, values of other packets."""
 MAX_KNOWN = 4096
 """Kinds of packets remembered; noise could make up any number."""
+MAX_NEW = 64
+"""Kinds of packets that are searched for one by one in a batch, to remember them; the others are searched together."""
 
 
 class Group(NamedTuple):
@@ -50,8 +54,11 @@ class Sorter:
     def __init__(self, plan: Plan, set_aside: Counter[str]) -> None:
         self._plan = plan
         self._set_aside = set_aside
-        self._known: dict[int, Node] = {}
-        self._order = [node.key for node in plan.root.walk()]
+        self._known: dict[int, Node | None] = {}
+        """By the bits of the signature. None: these bits alone do not tell."""
+        self._places: dict[str, int] = {}
+        for node in plan.root.walk():
+            self._places.setdefault(node.key, len(self._places))
         self._every = np.arange(0)
 
     def groups(
@@ -65,24 +72,26 @@ class Sorter:
         rows = self._all_rows(len(packets))
         if given is not None or trial:
             set_aside = Counter[str]() if trial else self._set_aside
-            return _Descent(flat, packets, set_aside, given).sort(self._plan.root, rows)
+            return self._in_order(_Descent(flat, packets, set_aside, given).sort(self._plan.root, rows))
         codes, heads = (None, None) if self._plan.signature is None else _codes(self._plan.signature, flat, packets)
         if codes is None:
-            return self._sort_all(flat, packets, rows)
-        if len(rows) == 1:
-            node = self._known.get(int(codes[0]))
-            return [Group(node, rows)] if node else self._remember(int(codes[0]), flat, packets, rows)
-        found: dict[str, list[Group]] = {}
+            return self._in_order(_Descent(flat, packets, self._set_aside).sort(self._plan.root, rows))
+        found: list[Group] = []
+        untold: list[Rows] = []
+        n_new = min(MAX_NEW, MAX_KNOWN - len(self._known))
         for code, some in _alike(codes, rows):
-            groups = (
-                [Group(self._known[code], some)]
-                if code in self._known
-                else self._remember(code, flat, packets, some)
-            )
-            for group in groups:
-                found.setdefault(group.node.key, []).append(group)
-        order = [key for key in self._order if key in found] if len(found) > 1 else list(found)
-        return [Group(found[key][0].node, _merged([group.rows for group in found[key]]), heads) for key in order]
+            node = self._known.get(code)
+            if node is not None:
+                found.append(Group(node, some, heads))
+            elif n_new > 0 and code not in self._known:
+                n_new -= 1
+                found += self._look_up(code, flat, packets, some)
+            else:
+                untold.append(some)
+        if untold:
+            descent = _Descent(flat, packets, self._set_aside)
+            found += descent.sort(self._plan.root, _merged(untold))
+        return self._in_order(found, heads)
 
     def _all_rows(self, n: int) -> Rows:
         """0 to n - 1, which nobody may change."""
@@ -91,14 +100,27 @@ class Sorter:
             self._every.flags.writeable = False
         return self._every[:n]
 
-    def _remember(self, code: int, flat: NDArray[np.uint8], packets: PacketBatch, rows: Rows) -> list[Group]:
-        groups = self._sort_all(flat, packets, rows)
-        if len(groups) == 1 and len(groups[0].rows) == len(rows) and len(self._known) < MAX_KNOWN:
-            self._known[code] = groups[0].node
+    def _look_up(self, code: int, flat: NDArray[np.uint8], packets: PacketBatch, rows: Rows) -> list[Group]:
+        """Find the container of packets whose bits are seen for the first time."""
+        descent = _Descent(flat, packets, self._set_aside)
+        groups = descent.sort(self._plan.root, rows)
+        assert self._plan.signature is not None
+        if sum(len(group.rows) for group in groups) == len(rows):
+            is_told = len(groups) == 1 and descent.is_told_by(self._plan.signature)
+            self._known[code] = groups[0].node if is_told else None
         return groups
 
-    def _sort_all(self, flat: NDArray[np.uint8], packets: PacketBatch, rows: Rows) -> list[Group]:
-        return _Descent(flat, packets, self._set_aside).sort(self._plan.root, rows)
+    def _in_order(self, found: list[Group], heads: Heads | None = None) -> list[Group]:
+        """The groups in the order of the dictionary, one for each container."""
+        if len(found) < 2:
+            return found
+        together: dict[str, list[Group]] = {}
+        for group in found:
+            together.setdefault(group.node.key, []).append(group)
+        return [
+            Group(together[key][0].node, _merged([group.rows for group in together[key]]), heads)
+            for key in sorted(together, key=self._places.__getitem__)
+        ]
 
 
 def run_program(
@@ -134,30 +156,37 @@ def _codes(
     signature: Signature, flat: NDArray[np.uint8], packets: PacketBatch
 ) -> tuple[NDArray[Any] | None, Heads | None]:
     """The bits that decide, of each packet, and what was read with them; None: a packet is too short to hold them."""
-    width, heads = signature.window.itemsize, None
-    if least(packets.length) < signature.byte + width:
+    if least(packets.length) < signature.least_bytes:
         return None, None
-    start = packets.start
-    stride = even_stride(start)
+    start, heads = packets.start, None
+    buffer, first, stride = flat, 0, even_stride(start)
     if stride:
-        first = int(start[0]) + signature.byte
-        found = np.ndarray((len(start),), signature.window, flat, first, (stride,))
-    elif signature.head_bytes:
+        first = int(start[0])
+    elif signature.head_bytes or len(signature.windows) > 1:
         # To come to a packet at all takes most of the time: what is wanted next is taken along.
-        heads = gather(flat, start, signature.head_bytes)
-        found = np.ndarray((len(start),), signature.window, heads, signature.byte, (signature.head_bytes,))
-    else:
-        windows = np.ndarray((len(flat) - width + 1,), signature.window, flat, 0, (1,))
-        found = windows[start + signature.byte]
-    native = found.astype(signature.mask.dtype)
-    native &= signature.mask
-    return native, heads
+        end = max(window.end for window in signature.windows)
+        buffer, stride = gather(flat, start, signature.head_bytes or end), signature.head_bytes or end
+        heads = buffer if signature.head_bytes else None
+    total: NDArray[Any] | None = None
+    for window in signature.windows:
+        if stride:
+            found = np.ndarray((len(start),), window.stored, buffer, first + window.byte, (stride,))
+        else:
+            found = np.ndarray((len(flat) - window.stored.itemsize + 1,), window.stored, flat, 0, (1,))
+            found = found[start + window.byte]
+        bits = found.astype(window.mask.dtype)
+        bits &= window.mask
+        if window.shift:
+            bits = bits << np.uint64(window.shift) if window.shift > 0 else bits >> np.uint64(-window.shift)
+        total = bits if total is None else total | bits
+    return total, heads
 
 
 def _alike(codes: NDArray[Any], rows: Rows) -> Iterator[tuple[int, Rows]]:
     """The rows of each code."""
-    if len(codes) == 1 or bool((codes == codes[0]).all()):
-        yield int(codes[0]), rows
+    first = codes.item(0)
+    if len(codes) == 1 or everywhere(codes == first):
+        yield first, rows
         return
     order = np.argsort(codes, kind="stable")
     ordered = codes[order]
@@ -202,19 +231,24 @@ class _Descent:
         self.packets = packets
         self.set_aside = set_aside
         self.given = given
+        self._asked: set[str] = set()
+        self._probed: set[str] = set()
         self.short: dict[int, str] = {}
         """Packets that were too short for a container on the way, and its name."""
 
     def sort(self, root: Node, rows: Rows) -> list[Group]:
-        """Groups in the order of the dictionary."""
-        found = list(self._find(root, rows, None))
+        """The packets by container."""
+        found = self._find(root, rows, None)
         together: dict[str, list[Rows]] = {}
         nodes = {each.node.key: each.node for each in found}
         for each in found:
             together.setdefault(each.node.key, []).append(each.rows)
-        order = [node.key for node in root.walk() if node.key in together]
         self._count_lost(rows, found)
-        return [Group(nodes[key], _merged(together[key])) for key in dict.fromkeys(order)]
+        return [Group(nodes[key], _merged(some)) for key, some in together.items()]
+
+    def is_told_by(self, signature: Signature) -> bool:
+        """Whether nothing but the signature's bits was looked at on the way."""
+        return self._asked <= signature.keys and self._probed <= signature.nodes
 
     def _find(self, node: Node, rows: Rows, known: Values | None) -> list[_Finding]:
         """What becomes of packets that are this container. Packets that find no place in it are in no finding."""
@@ -222,6 +256,7 @@ class _Descent:
         if not node.branches:
             return [] if node.abstract else [_Finding(node, rows, every, False, True)]
         if known is None or not all(known.knows(key) for key in node.probe_keys):
+            self._probed.add(node.key)
             kept, result = run_program(node.probe, self.flat, self.packets, rows, None, self.given)
             if len(kept) < len(rows):
                 every = np.flatnonzero(np.isin(rows, kept))
@@ -231,6 +266,8 @@ class _Descent:
             if not len(rows):
                 return []
         found: list[_Finding] = []
+        if node.switch is not None:
+            self._asked.add(node.switch.key)
         for candidates, here in node.candidates(known):
             some, places = (rows, every) if here is None else (rows[here], every[here])
             values = known if here is None else known.subset(here)
@@ -246,6 +283,8 @@ class _Descent:
         for branch in candidates:
             if branch.needs_others and self.given is None:
                 continue
+            if branch.test is not None:
+                self._asked |= branch.test.needs()
             hits = None if branch.test is None else branch.test.holds(values)
             if hits is not None and not hits.any():
                 continue
