@@ -52,6 +52,16 @@ from .processing.chain import Outcome, ProcessingChain
 from .processing.gathered import UNKNOWN_GROWTH, GatheredColumns
 from .processing.origin import origin_of, source_of, stream_of
 from .processing.passes import named_outcomes, outcomes, station_names, with_origin
+from .products.archive_rules import (
+    ArchiveRules,
+    Attitude,
+    FileNames,
+    ImageName,
+    InstrumentArchive,
+    Pds4Rules,
+    PlaceElements,
+    Platform,
+)
 from .products.calibration import Calibration, Finite, Matrix, Positive, Range, Source, Span, Table, Vector, outside
 from .products.context import Context, Site
 from .products.draft import Draft, column_quantity, flag
@@ -76,6 +86,8 @@ __all__ = [
     "DOUBTFUL",
     "INTERFACE",
     "NO_TIME",
+    "ArchiveRules",
+    "Attitude",
     "Auxiliary",
     "Calibration",
     "ColumnBatch",
@@ -84,9 +96,12 @@ __all__ = [
     "Curves",
     "Draft",
     "Event",
+    "FileNames",
     "Finite",
     "FrameBatch",
+    "ImageName",
     "Instrument",
+    "InstrumentArchive",
     "InstrumentFolder",
     "Kept",
     "Look",
@@ -94,6 +109,9 @@ __all__ = [
     "Mission",
     "MissionPackage",
     "PacketBatch",
+    "Pds4Rules",
+    "PlaceElements",
+    "Platform",
     "Positive",
     "Product",
     "ProductKind",

@@ -30,7 +30,7 @@ from .cdf_attributes import (
     number_attributes,
 )
 from .collection import NO_SOL, PRODUCT, ROW, SIGMA, Collection, Column, Origin, is_sigma, measured
-from .netcdf_attributes import MARS_TIMES, USABLE
+from .netcdf_attributes import LOCAL_TIMES, USABLE
 from .variable_names import variable_names
 
 _TT2000, _CHAR = 33, 51
@@ -44,9 +44,9 @@ _DAY_NS = 86_400 * 1_000_000_000
 _J2000_UNIX_NS = 946_728_000 * 1_000_000_000  # 2000-01-01T12:00:00
 _TT_TAI_NS = 32_184_000_000
 _UNIX_JD = 2_440_587.5
-_AXES = {"enu": ("East", "North", "Up"), "rover": ("X forward", "Y right", "Z down")}
-_FRAMES = {"sensor", "rover", "enu"}
-_OWN_NAMES = ("Epoch", "quality", "usable", *MARS_TIMES)
+_ENU = {"enu": ("East", "North", "Up")}
+_SENSOR = "sensor"
+_OWN_NAMES = ("Epoch", "quality", "usable", *LOCAL_TIMES)
 _FIRST_DATE, _LAST_DATE = "2000-01-01", "2100-01-01"
 
 
@@ -59,7 +59,7 @@ def write_cdf(path: Path, collection: Collection, origin: Origin, rows: NDArray[
     with whole_path(path) as part:
         file = cdf.cdfwrite.CDF(part, cdf_spec={"Encoding": 6, "Checksum": False, "Compressed": 0})
         file.write_globalattrs(global_attributes(collection, origin, path.stem))
-        _Writer(file, collection, rows).write(origin)
+        _Writer(file, collection, origin, rows).write()
         file.close()
 
 
@@ -86,22 +86,25 @@ class _Variable:
 class _Writer:
     """The open file, and the rows that become its records, in their order."""
 
-    def __init__(self, file: Any, collection: Collection, rows: NDArray[np.int64]) -> None:
+    def __init__(self, file: Any, collection: Collection, origin: Origin, rows: NDArray[np.int64]) -> None:
         self._file = file
         self._of = collection
+        self._words = origin.words
+        self._limits = origin.instrument(collection.instrument).limits
+        self._axes = {**_ENU, **origin.rules.frames}
         self._names = variable_names(collection.columns, taken=_OWN_NAMES)
         self._epoch = tt2000(collection.columns["time_utc_ns"].array.whole())
         ascending = bool((np.diff(rows) == 1).all()) and len(rows) > 0
         self._order = slice(int(rows[0]), int(rows[-1]) + 1) if ascending else rows
 
-    def write(self, origin: Origin) -> None:
-        self._put_epoch(origin)
+    def write(self) -> None:
+        self._put_epoch()
         for name, column in self._of.columns.items():
             if self._is_variable(name):
                 self._column(name, column)
-        for name, (unit, words) in MARS_TIMES.items():
-            if name in self._of.mars:
-                values = self._of.mars[name].whole()
+        for name, (unit, words) in LOCAL_TIMES.items():
+            if name in self._of.local_times:
+                values = self._of.local_times[name].whole()
                 values = np.where(values == NO_SOL, integer_fill(values.dtype), values) if name == "sol" else values
                 self._put(
                     _Variable(name, unit, (), varies=True), values, attributes(name, words, unit, "support_data")
@@ -118,9 +121,9 @@ class _Writer:
         column = self._of.columns[name]
         return name != "time_utc_ns" and column.dims[:1] != (PRODUCT,) and column.array.dtype.kind in "iufb"
 
-    def _put_epoch(self, origin: Origin) -> None:
+    def _put_epoch(self) -> None:
         epoch = self._epoch[self._order]
-        dates = (origin.words.get("first_date", _FIRST_DATE), origin.words.get("last_date", _LAST_DATE))
+        dates = (self._words.get("first_date", _FIRST_DATE), self._words.get("last_date", _LAST_DATE))
         first, last = tt2000(np.array(dates, "M8[ns]").astype(np.int64)).tolist()
         about = epoch_attributes(epoch[epoch != NO_TIME], first, last)
         numbers = {key: [about.pop(key), "CDF_TIME_TT2000"] for key in ("VALIDMIN", "VALIDMAX")}
@@ -136,7 +139,9 @@ class _Writer:
         about |= self._sigma(name, values)
         words = measured(name).split("_")
         if "nt" in words and "axis" in column.dims:
-            about["COORDINATE_SYSTEM"] = words[-2] if words[-2] in _FRAMES else "instrument or spacecraft"
+            about["COORDINATE_SYSTEM"] = (
+                words[-2] if words[-2] in {_SENSOR, *self._axes} else "instrument or spacecraft"
+            )
         for axis, (dim, size) in enumerate(zip(variable.dims, values.shape[varies:], strict=True), 1):
             about |= self._axis(variable.name, dim, axis, size)
         self._put(variable, values, about)
@@ -160,7 +165,7 @@ class _Writer:
 
     def _axis(self, name: str, dim: str, axis: int, size: int) -> dict[str, str]:
         """The labels of an axis, as a variable of their own for each array."""
-        frame = next((words for key, words in _AXES.items() if key in name.split("_")), ("X", "Y", "Z"))
+        frame = next((words for key, words in self._axes.items() if key in name.split("_")), ("X", "Y", "Z"))
         words = frame if size == len(frame) else tuple(f"{dim} {k}" for k in range(size))
         label = f"{name}_labels_{axis}"
         width = max(map(len, words), default=1)
@@ -179,7 +184,7 @@ class _Writer:
         """Write numbers: a record for each row, or one for all."""
         values = _without_fill(values, variable.name)
         values = values[self._order] if variable.varies else values
-        numbers = number_attributes(self._of.instrument, variable.name, variable.unit, values.dtype)
+        numbers = number_attributes(self._limits, variable.name, variable.unit, values.dtype)
         data_type, word = _TYPES[values.dtype.str[1:]]
         typed = {key: [numbers.pop(key), word] for key in ("FILLVAL", "VALIDMIN", "VALIDMAX")}
         if variable.varies:

@@ -8,11 +8,13 @@ not that of the data.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..products.archive_rules import Limits
 from ..system.software import software
 from .collection import Collection, Origin
 from .netcdf_attributes import level_words
@@ -64,9 +66,12 @@ def display_type(n_dims: int) -> dict[str, str]:
     return {"DISPLAY_TYPE": "spectrogram" if n_dims else "time_series"}
 
 
-def number_attributes(instrument: str, name: str, unit: str, dtype: np.dtype[Any]) -> dict[str, Any]:
-    """FILLVAL, VALIDMIN, VALIDMAX and FORMAT of numbers of a type; VAR_NOTES where no range is known."""
-    known = known_range(instrument, name, unit)
+def number_attributes(limits: Mapping[str, Limits], name: str, unit: str, dtype: np.dtype[Any]) -> dict[str, Any]:
+    """FILLVAL, VALIDMIN, VALIDMAX and FORMAT of numbers of a type; VAR_NOTES where no range is known.
+
+    `limits`: of the instrument, by unit.
+    """
+    known = known_range(limits, name, unit)
     notes_ = {} if known else {"VAR_NOTES": "no valid range is known: VALIDMIN and VALIDMAX only exclude FILLVAL"}
     low, high = known or (-NO_LIMIT, NO_LIMIT)
     if dtype.kind == "f":
@@ -104,15 +109,15 @@ def global_attributes(collection: Collection, origin: Origin, name: str) -> dict
     found = {
         "Project": words.get("project", origin.mission),
         "Source_name": f"{origin.mission}>{words.get('platform', origin.mission)}",
-        "Discipline": "Planetary Physics>Fields",
-        "Data_type": f"{collection.level}>{level_words(collection)}",
+        "Discipline": origin.rules.discipline,
+        "Data_type": f"{collection.level}>{level_words(collection, origin)}",
         "Descriptor": f"{collection.instrument}>{what}",
         "Data_version": "1",
         "Logical_file_id": name,
         "Logical_source": _STAMP.sub("", name),
         "Logical_source_description": f"{what} of {origin.mission}",
         "Mission_group": words.get("project", origin.mission),
-        "Instrument_type": "Magnetic Fields (Planetary)" if collection.instrument == "magnetometer" else what,
+        "Instrument_type": origin.instrument(collection.instrument).istp_type or what,
         "PI_name": words.get("creator_name", NOT_KNOWN),
         "PI_affiliation": words.get("institution", NOT_KNOWN),
         "Acknowledgement": words.get("acknowledgement"),

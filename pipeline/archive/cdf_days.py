@@ -49,9 +49,9 @@ def _job(collection: Collection, origin: Origin, utc_ns: NDArray[np.int64], rows
 
 
 def _sol(collection: Collection, row: int) -> int:
-    if "sol" not in collection.mars:
+    if "sol" not in collection.local_times:
         return 0
-    sol = int(collection.mars["sol"].whole()[row])
+    sol = int(collection.local_times["sol"].whole()[row])
     return 0 if sol == NO_SOL else sol
 
 

@@ -2,7 +2,7 @@
 
 In: products with the same arrays, in order. Out: each array as one, in parts, from a nameless file on disk, so that
 memory stays flat however long the pass. Arrays without rows (a dark, a wavelength scale) get the axis `product`,
-or stand once where all products agree. Mars times of rows lie on the line between the ends of their product.
+or stand once where all products agree. Local times of rows lie on the line between the ends of their product.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME, Product, Quantity
+from ..products.archive_rules import ArchiveRules, InstrumentArchive, Platform
 from ..products.kinds import ProductKind
 from .spill import Spill, SpilledArray
 
 if TYPE_CHECKING:
+    from .jobs import Planner
     from .track import Track
 
 ROW, PRODUCT = "row", "product"
 NO_SOL = -99999
+_UNKNOWN = InstrumentArchive()
 SIGMA = "_sigma"
 """What the name of an array ends with that holds one sigma of the array whose name stands before it."""
 SIGMAS = (SIGMA, f"{SIGMA}_random", f"{SIGMA}_systematic")
@@ -47,7 +50,8 @@ class Origin:
     `frames`: the counts of the pass report, of frames read, clean, corrected and so on; known when all was read.
     `simulated`: a simulator made the recordings. `words`: keys of the mission's table `[archive]`: people, terms,
     keywords, dates. `content`: digest of the recordings, empty where it is not known. `kinds`: of the mission's
-    products, by `instrument/product`.
+    products, by `instrument/product`. `body`: on which the site is. `rules`: of the mission's archive; `instruments`:
+    what it says of each, by topic level; `tables`: planners of PDS4 tables in layouts of the mission's own.
     """
 
     mission: str
@@ -60,6 +64,18 @@ class Origin:
     track: Track | None = None
     content: str = ""
     kinds: Mapping[str, ProductKind] = field(default_factory=dict)
+    body: str = ""
+    rules: ArchiveRules = field(default_factory=ArchiveRules)
+    instruments: Mapping[str, InstrumentArchive] = field(default_factory=dict)
+    tables: tuple[Planner, ...] = ()
+
+    def instrument(self, name: str) -> InstrumentArchive:
+        """What the archive says of an instrument, by topic level."""
+        return self.instruments.get(name, _UNKNOWN)
+
+    def platform(self, instrument: str) -> Platform | None:
+        """The craft that carries an instrument; None where the mission declares none."""
+        return self.rules.platform(self.instrument(instrument).platform)
 
     def declared(self, instrument: str, product: str) -> ProductKind | None:
         """The kind of a product, where the mission declares it."""
@@ -96,10 +112,10 @@ class Collection:
         self.n_rows: list[int] = []
         self.lineages: list[Mapping[str, Any]] = []
         self.start_ns = self.stop_ns = NO_TIME
-        self.start_mars: dict[str, float] = {}
-        self.stop_mars: dict[str, float] = {}
+        self.start_local: dict[str, float] = {}
+        self.stop_local: dict[str, float] = {}
         self.quality = SpilledArray(spill)
-        self.mars: dict[str, SpilledArray] = {}
+        self.local_times: dict[str, SpilledArray] = {}
         self.spill = spill
         self._flat = _ragged(first.arrays)
         self._columns = {name: self._column(name, one) for name, one in first.arrays.items()}
@@ -116,8 +132,8 @@ class Collection:
             values = values + shift if shift else values
             column.array.append(values[None] if column.dims[:1] == (PRODUCT,) else values)
         self.quality.append(product.quality)
-        for name, values in _mars_times(product).items():
-            self.mars.setdefault(name, SpilledArray(self.spill)).append(values)
+        for name, values in _local_times(product).items():
+            self.local_times.setdefault(name, SpilledArray(self.spill)).append(values)
         self.ids.append(product.id)
         self.n_rows.append(len(product.quality))
         self.lineages.append(product.lineage)
@@ -171,15 +187,15 @@ class Collection:
         return replace(column, array=one, dims=column.dims[1:])
 
     def _stretch(self, product: Product) -> None:
-        """Widen the time range; Mars times are those of its ends."""
+        """Widen the time range; local times are those of its ends."""
         first, last = product.time.utc_ns
         if first == NO_TIME:
             return
         start, stop = _ends(product)
         if self.start_ns == NO_TIME or first < self.start_ns:
-            self.start_ns, self.start_mars = first, start
+            self.start_ns, self.start_local = first, start
         if self.stop_ns == NO_TIME or last > self.stop_ns:
-            self.stop_ns, self.stop_mars = last, stop
+            self.stop_ns, self.stop_local = last, stop
 
 
 def _numbers(values: NDArray[Any]) -> NDArray[Any]:
@@ -199,7 +215,7 @@ def _own_shape(quantity: Quantity, is_flat: bool) -> tuple[int, ...]:
 
 
 def _ends(product: Product) -> tuple[dict[str, float], dict[str, float]]:
-    """Mars times of the first and the last instant; empty where the mission has no site."""
+    """Local times of the first and the last instant; empty where the mission has no site."""
     time = product.time
     if time.sol is None or time.lmst_h is None or time.ltst_h is None or time.ls_deg is None:
         return {}, {}
@@ -208,7 +224,7 @@ def _ends(product: Product) -> tuple[dict[str, float], dict[str, float]]:
     return first, last
 
 
-def _mars_times(product: Product) -> dict[str, NDArray[Any]]:
+def _local_times(product: Product) -> dict[str, NDArray[Any]]:
     """`sol`, hours `lmst` and `ltst`, degrees `ls` of each row: NaN and NO_SOL where it has no time."""
     start, stop = _ends(product)
     if not start:

@@ -37,6 +37,12 @@ class Job:
 Planner = Callable[[Sequence[Collection], Origin], Iterator[Job]]
 
 
+def plan_tables(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
+    """Tables in layouts of the mission's own archive, which its package plans."""
+    for plan in origin.tables:
+        yield from plan(collections, origin)
+
+
 def each(kind: str, ending: str, write: Callable[[Path, Collection, Origin], None]) -> Planner:
     """A file kind with one file for each collection."""
 

@@ -13,10 +13,9 @@ from typing import Any
 from ..products.kinds import DEFAULT_FILES, ProductKind
 from .cdf import cdflib_module
 from .cdf_days import plan_cdf
-from .jobs import Planner, each
+from .jobs import Planner, each, plan_tables
 from .libraries import science
 from .netcdf import netcdf4_module, write_netcdf
-from .pds4 import plan_radar
 from .pds4_images import plan_images
 from .pictures import plan_pictures
 from .quicklook import write_quicklook
@@ -37,7 +36,7 @@ class FileKind:
 KINDS: Mapping[str, FileKind] = {
     "netcdf": FileKind((each("netcdf", ".nc", write_netcdf),), netcdf4_module),
     "cdf": FileKind((plan_cdf,), cdflib_module),
-    "pds4": FileKind((plan_radar, plan_images)),
+    "pds4": FileKind((plan_tables, plan_images)),
     "picture": FileKind((plan_pictures,)),
     "segy": FileKind((plan_segy,), partial(science, "segyio")),
     "wav": FileKind((plan_wav,), partial(science, "scipy.io.wavfile")),

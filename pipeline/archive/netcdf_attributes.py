@@ -43,7 +43,7 @@ _PEOPLE = (
     "publisher_email", "publisher_url", "license", "acknowledgement", "references",
 )  # fmt: skip
 
-MARS_TIMES = {
+LOCAL_TIMES = {
     "sol": ("1", "sol of the mission, local mean solar time"),
     "lmst": ("1", "local mean solar time, in hours of 1/24 sol"),
     "ltst": ("1", "local true solar time, in hours of 1/24 sol; of the sol whose midnight is its own"),
@@ -51,9 +51,10 @@ MARS_TIMES = {
 }
 
 
-def level_words(collection: Collection) -> str:
-    """A processing level in the words of GRAS and of NASA."""
-    return f"GRAS {collection.level}; NASA PDS4 {collection.common.get('level_pds4') or 'not assigned'}"
+def level_words(collection: Collection, origin: Origin) -> str:
+    """A processing level in the words of the mission's archive and of NASA."""
+    own = f"{origin.rules.levels} {collection.level}".strip()
+    return f"{own}; NASA PDS4 {collection.common.get('level_pds4') or 'not assigned'}"
 
 
 def iso(utc_ns: int, unit: str = "ms") -> str:
@@ -111,7 +112,7 @@ def global_attributes(collection: Collection, origin: Origin, name: str) -> dict
         "source": f"{'simulated ' * origin.simulated}telemetry of {origin.mission}, "
         f"received frames {', '.join(origin.recordings)}",
         "history": f"{software()}: frames, packets, dictionary {common.get('container', '')}, {what}",
-        "processing_level": level_words(collection),
+        "processing_level": level_words(collection, origin),
         "standard_name_vocabulary": "CF Standard Name Table v93",
         "comment": "time is UTC as the onboard clock and its correlation give it",
         "project": origin.words.get("project", origin.mission),
@@ -154,8 +155,8 @@ def _times(collection: Collection) -> dict[str, Any]:
         "time_coverage_duration": f"PT{span_s:.3f}S",
         **_resolution(collection),
     }
-    for end, mars in (("start", collection.start_mars), ("end", collection.stop_mars)):
-        found |= {f"{key}_{end}": np.int32(value) if key == "sol" else value for key, value in mars.items()}
+    for end, local in (("start", collection.start_local), ("end", collection.stop_local)):
+        found |= {f"{key}_{end}": np.int32(value) if key == "sol" else value for key, value in local.items()}
     return found
 
 
@@ -179,17 +180,18 @@ def _place(collection: Collection, origin: Origin) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if site is not None:
         frame = str(site["frame"])
+        crs = f"{frame} ({origin.body or 'body not known'})"
         low, high = (_row_altitudes(collection) if ends else None) or (float(site["altitude_m"]),) * 2
         found = {
             "site": str(site["name"]),
             "site_frame": frame,
-            "target": "Mars",
+            **({"target": origin.body} if origin.body else {}),
             "geospatial_vertical_min": low,
             "geospatial_vertical_max": high,
             "geospatial_vertical_units": "m",
             "geospatial_vertical_positive": "up",
-            "geospatial_bounds_crs": f"{frame} (Mars): none of Earth's",
-            "geospatial_bounds_vertical_crs": f"{frame} (Mars): altitude above its reference surface",
+            "geospatial_bounds_crs": f"{crs}: none of Earth's",
+            "geospatial_bounds_vertical_crs": f"{crs}: altitude above its reference surface",
         }
         ends = ends or (float(site["longitude_deg"]),) * 2 + (float(site["latitude_deg"]),) * 2
     elif ends and "place" in collection.common.get("frames", {}):

@@ -1,4 +1,4 @@
-"""Geometry of an image in its label: camera model, rover, mast, pointing, ground scale, and the grid of a panorama.
+"""Geometry of an image in its label: camera model, place, attitude, pointing, scan, and the grid of a panorama.
 
 In: a `Sight`, whose lineage has `camera_model`, and the track of the pass. Out: elements of the mission area. What is
 not known is nil, with the reason; nothing is left out because it is not known. A panorama has the class Cartography of
@@ -7,23 +7,20 @@ the PDS4 cartography dictionary (projection Cylindrical: constant steps of azimu
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..products.archive_rules import Attitude, PlaceElements
 from .collection import Origin
 from .pds4_xml import add, measured, texts, unknown
 from .pictures import Sight
 
 _POINTS = ("first_line_first_sample", "first_line_last_sample", "last_line_last_sample", "last_line_first_sample")
 _TERMS = ("k1", "k2", "p1", "p2")
-_PROJECTION = (
-    "Topocentric at the rover: azimuth clockwise from north (right-handed about the nadir), elevation above the level. "
-    "Lines count from 1; scale, elevations and azimuths are of the centres of pixels but start_azimuth and "
-    "stop_azimuth, which are those of the left and right edge."
-)
 
 
 def camera_model(area: ET.Element, model: dict[str, Any]) -> None:
@@ -48,36 +45,40 @@ def camera_model(area: ET.Element, model: dict[str, Any]) -> None:
     add(group, "basis", str(model["source"]))
 
 
-def rover_location(area: ET.Element, sight: Sight, origin: Origin) -> None:
-    """Where the rover stood, from the waypoints of the pass."""
+def location(area: ET.Element, sight: Sight, origin: Origin, elements: PlaceElements) -> None:
+    """Where the image was taken, from the waypoints of the pass."""
     found = None if origin.track is None else origin.track.at(np.array([sight.utc_ns]))
     is_known = found is not None and bool(np.isfinite(found.enu_m).all())
     if found is None or not is_known:
-        unknown(area, "Rover_Location")
-        unknown(area, "Rover_Location_xyz")
+        unknown(area, elements.element)
+        unknown(area, elements.local_element)
     else:
-        location = add(area, "Rover_Location")
-        add(location, "reference_frame", str(origin.site["frame"]) if origin.site else "of the mission's site")
+        place = add(area, elements.element)
+        add(place, "reference_frame", str(origin.site["frame"]) if origin.site else "of the mission's site")
         longitude, latitude, altitude_m = found.coordinates[0]
-        measured(location, "longitude", longitude, "deg", ".8f")
-        measured(location, "latitude", latitude, "deg", ".8f")
-        measured(location, "altitude", altitude_m / 1000, "km", ".6f")
-        local = add(area, "Rover_Location_xyz")
-        add(local, "reference_frame", "east, north, up of the site; the first frame of the pass begins there")
+        measured(place, "longitude", longitude, "deg", ".8f")
+        measured(place, "latitude", latitude, "deg", ".8f")
+        measured(place, "altitude", altitude_m / 1000, "km", ".6f")
+        local = add(area, elements.local_element)
+        add(local, "reference_frame", elements.local_frame)
         for axis, value, sigma in zip("xyz", found.enu_m[0], found.sigma_m[0], strict=True):
             measured(local, axis, value, "m", ".4f")
             measured(local, f"{axis}_one_sigma", sigma, "m", ".4f")
 
 
-def rover_attitude(area: ET.Element, sight: Sight) -> None:
-    """How rover and mast stood, by the image's own record."""
-    attitude = add(area, "Rover_Attitude")
-    add(attitude, "reference_frame", "body (X forward, Y right, Z down) to north, east, down")
-    for angle in ("roll", "pitch", "yaw"):
-        measured(attitude, angle, sight.value(f"rover_{angle}_deg"), "deg")
-    mast = add(area, "Mast_Rotation_Angle")
-    for angle in ("roll", "pitch", "yaw"):
-        measured(mast, angle, sight.value(f"mast_{angle}_deg"), "deg")
+def has_attitude(sight: Sight, attitude: Attitude) -> bool:
+    """Whether an image has an array of these angles."""
+    return any(name in sight.collection.columns for name in attitude.angles.values())
+
+
+def attitudes(area: ET.Element, sight: Sight, declared: Sequence[Attitude]) -> None:
+    """How what carries the camera stood, by the image's own record."""
+    for one in declared:
+        group = add(area, one.element)
+        if one.reference_frame:
+            add(group, "reference_frame", one.reference_frame)
+        for angle, array in one.angles.items():
+            measured(group, angle, sight.value(array), "deg")
 
 
 def pointing(area: ET.Element, vectors: NDArray[np.float64]) -> None:
@@ -101,8 +102,8 @@ def scan_geometry(area: ET.Element, sight: Sight) -> None:
     unknown(group, "ground_track_speed")
 
 
-def panorama_grid(area: ET.Element, sight: Sight, local_identifier: str) -> None:
-    """The grid of a panorama as PDS4's cartography dictionary has it."""
+def panorama_grid(area: ET.Element, sight: Sight, local_identifier: str, projection: str) -> None:
+    """The grid of a panorama as PDS4's cartography dictionary has it. `projection`: in words."""
     azimuth, elevation = (np.asarray(sight.array(f"{name}_deg"), np.float64) for name in ("azimuth", "elevation"))
     if min(len(azimuth), len(elevation)) < 2:  # no step from pixel to pixel
         unknown(area, "Panorama_Grid")
@@ -122,7 +123,7 @@ def panorama_grid(area: ET.Element, sight: Sight, local_identifier: str) -> None
         add(cartography, "cart:Spatial_Reference_Information"), "cart:Horizontal_Coordinate_System_Definition"
     )
     local = add(space, "cart:Local")
-    add(local, "cart:local_description", _PROJECTION)
+    add(local, "cart:local_description", projection or "azimuth and elevation in constant steps")
     lander = add(local, "cart:Map_Projection_Lander")
     add(lander, "cart:lander_map_projection_name", "Cylindrical")
     grid = add(lander, "cart:Cylindrical")

@@ -23,7 +23,7 @@ from ..system.files import whole_path
 from . import pds4_geometry as geometry
 from .collection import Collection, Origin
 from .jobs import Job
-from .pds4_observation import Header, lineage, local_times, observational, place
+from .pds4_observation import Header, lineage, local_times, observational, pds4_rules, place
 from .pds4_xml import add, document, measured, texts
 from .pictures import Sight, sights
 
@@ -32,44 +32,6 @@ _VISIBLE_NM = (400.0, 750.0)
 _INFRARED = "near infrared"
 _TYPES = {"u1": "UnsignedByte", "f4": "IEEE754LSBSingle", "f8": "IEEE754LSBDouble"}
 _AXES = ("Line", "Sample", "Band")
-_NAMES = {
-    "mscam": "Multispectral Camera",
-    "natecam": "Navigation and Terrain Camera",
-    "moric": "Moderate Resolution Imaging Camera",
-    "hiric": "High Resolution Imaging Camera",
-}
-_PARAMETERS: Mapping[str, tuple[tuple[str, str, str], ...]] = {
-    "Instrument_Parm": (
-        ("central_wavelength", "filter_nm", "nm"),
-        ("full_width_half_max", "filter_width_nm", "nm"),
-        ("camera", "camera", ""),
-        ("exposure_duration", "exposure_s", "s"),
-        ("exposure_mode", "exposure_mode", ""),
-        ("focusing_mode", "focus_mode", ""),
-        ("defocusing_compensation_gear", "focus_gear", ""),
-        ("temperature", "detector_temperature_degc", "degC"),
-        ("compress_mode", "compress_mode", ""),
-        ("compress_ratio", "compress_ratio", ""),
-        ("image_mode", "image_mode", ""),
-        ("window_first_line", "window_line", "pixel"),
-        ("window_first_sample", "window_sample", "pixel"),
-        ("binning", "binning", "pixel"),
-        ("images", "n_images", ""),
-    ),
-    "Ground_Scale": (
-        ("pixel_scale", "pixel_scale_m", "m/pixel"),
-        ("swath", "swath_m", "m"),
-        ("altitude", "altitude_m", "m"),
-        ("longitude", "longitude_deg", "deg"),
-        ("latitude", "latitude_deg", "deg"),
-    ),
-    "Solar_Geometry": (
-        ("incidence_angle", "solar_incidence_deg", "deg"),
-        ("azimuth_angle", "solar_azimuth_deg", "deg"),
-        ("distance", "sun_distance_au", "au"),
-    ),
-}
-"""Areas of the label: element, array of the product, unit; what a product does not have is left out."""
 
 
 def plan_images(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]:
@@ -115,7 +77,7 @@ def _label(sight: Sight, origin: Origin, name: str, arrays: Mapping[str, NDArray
     for key, array in arrays.items():
         _array(area, sight, key, array, offset)
         offset += array.nbytes
-    return document(root)
+    return document(root, pds4_rules(origin).schemas)
 
 
 def _header(sight: Sight, name: str) -> Header:
@@ -125,8 +87,6 @@ def _header(sight: Sight, name: str) -> Header:
         name,
         collection.instrument,
         collection.instrument,
-        _NAMES.get(collection.instrument, collection.instrument),
-        "Rover" if sight.on_ground else "Orbiter",
         collection.level,
         "Derived" if collection.level == "2C" else "Calibrated",
         wavelength_ranges(sight),
@@ -154,7 +114,7 @@ def wavelength_ranges(sight: Sight) -> tuple[str, ...]:
 
 def _mission(area: ET.Element, sight: Sight, origin: Origin, arrays: Mapping[str, NDArray[Any]]) -> None:
     collection = sight.collection
-    for title, parameters in _PARAMETERS.items():
+    for title, parameters in pds4_rules(origin).parameters.items():
         known = [one for one in parameters if one[1] in collection.columns]
         group = add(area, title) if known else area
         for element, column, unit in known:
@@ -163,7 +123,7 @@ def _mission(area: ET.Element, sight: Sight, origin: Origin, arrays: Mapping[str
     _statistics(add(area, "Image_Statistics"), arrays["image"])
     if sight.on_ground and origin.site is not None:
         place(add(area, "Landing_Site_Location"), origin.site)
-        local_times(area, (int(sight.mars("sol")), sight.mars("lmst"), sight.mars("ltst")))
+        local_times(area, (int(sight.local_time("sol")), sight.local_time("lmst"), sight.local_time("ltst")))
     own_ids = [collection.ids[sight.number]]
     lineage(add(area, "Lineage"), origin, (collection,), collection.instrument, own_ids)
     quality = collection.quality.part(sight.number)
@@ -175,14 +135,15 @@ def _geometry(area: ET.Element, sight: Sight, origin: Origin) -> None:
     collection = sight.collection
     if model := sight.lineage("camera_model"):
         geometry.camera_model(area, model)
-    if "rover_yaw_deg" in collection.columns or "azimuth_deg" in collection.columns:
-        geometry.rover_location(area, sight, origin)
-    if "rover_yaw_deg" in collection.columns:
-        geometry.rover_attitude(area, sight)
+    rules = pds4_rules(origin)
+    if rules.place and any(name in collection.columns for name in rules.place.arrays):
+        geometry.location(area, sight, origin, rules.place)
+    if rules.attitudes and geometry.has_attitude(sight, rules.attitudes[0]):
+        geometry.attitudes(area, sight, rules.attitudes)
     if "pointing_enu" in collection.columns:
         geometry.pointing(area, sight.array("pointing_enu"))
     if "azimuth_deg" in collection.columns:
-        geometry.panorama_grid(area, sight, "image")
+        geometry.panorama_grid(area, sight, "image", rules.projection)
     if "line_interval_s" in collection.columns:
         geometry.scan_geometry(area, sight)
 

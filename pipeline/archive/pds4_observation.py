@@ -15,15 +15,17 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from ..model.batches import NO_TIME, true_sol
+from ..model.errors import ConfigError
+from ..products.archive_rules import Pds4Rules
 from ..system.software import software
 from .collection import Collection, Origin
 from .netcdf_attributes import iso
-from .pds4_xml import MODEL, add, product_root, texts, unknown
+from .pds4_xml import add, product_root, texts, unknown
 from .provenance import PRODUCER, SIMULATED, basis
 
 _OWN_NAMESPACE = "urn:downlink:mission-area:1"
 _CONTEXT = "urn:nasa:pds:context"
-MarsTime = tuple[int, float, float]
+LocalTime = tuple[int, float, float]
 """Sol, and hours of local mean and local true solar time."""
 
 
@@ -35,8 +37,6 @@ class Header:
     instrument: str
     """As in identifiers."""
     instrument_id: str
-    instrument_name: str
-    craft: str
     level: str
     processing_level: str
     wavelength_ranges: tuple[str, ...]
@@ -47,7 +47,10 @@ class Header:
 
 
 def observational(header: Header, origin: Origin) -> tuple[ET.Element, ET.Element]:
-    """The root of a label, and the mission area for what only this product says."""
+    """The root of a label, and the mission area for what only this product says.
+
+    ConfigError where the mission declares no PDS4 archive.
+    """
     root = product_root()
     _identification(root, header, origin)
     area = add(root, "Observation_Area")
@@ -60,18 +63,30 @@ def observational(header: Header, origin: Origin) -> tuple[ET.Element, ET.Elemen
             unknown(times, tag)
         else:
             add(times, tag, iso(utc_ns, "us"))
-    _facets(area, header)
+    _facets(area, header, pds4_rules(origin).domain)
     _context(area, origin, header)
     mission = _mission_area(area)
     ids = {
         "product_id": header.name,
         "product_version": "A",
         "product_level": header.level,
-        "instrument_name": header.instrument_name,
+        "instrument_name": instrument_name(header.instrument, origin),
         "instrument_id": header.instrument_id,
     }
     texts(mission, ids | ({"sequence_id": header.sequence} if header.sequence else {}))
     return root, mission
+
+
+def pds4_rules(origin: Origin) -> Pds4Rules:
+    """What the mission declares of its labels. ConfigError, in one line, where it declares no PDS4 archive."""
+    if origin.rules.pds4 is None:
+        raise ConfigError(f"mission {origin.mission} declares no PDS4 archive: its package has no `archive.pds4`")
+    return origin.rules.pds4
+
+
+def instrument_name(instrument: str, origin: Origin) -> str:
+    """The name of an instrument in labels."""
+    return origin.instrument(instrument).title or instrument
 
 
 def place(area: ET.Element, site: Mapping[str, Any]) -> None:
@@ -82,9 +97,9 @@ def place(area: ET.Element, site: Mapping[str, Any]) -> None:
     add(area, "altitude", f"{site['altitude_m'] / 1000:.6f}", unit="km")
 
 
-def local_times(area: ET.Element, mars: MarsTime, prefix: str = "") -> None:
+def local_times(area: ET.Element, local: LocalTime, prefix: str = "") -> None:
     """Local mean and local true solar time, each with its own sol, as the archive's labels write them."""
-    sol, lmst, ltst = mars
+    sol, lmst, ltst = local
     add(area, f"{prefix}local_mean_solar_time", f"{sol:05d}M{_clock(lmst, 'ms')}")
     add(area, f"{prefix}local_true_solar_time", f"{true_sol(sol, lmst, ltst):05d} {_clock(ltst, 's')}")
 
@@ -119,7 +134,8 @@ def lineage(
 def _identification(root: ET.Element, header: Header, origin: Origin) -> None:
     """Who it is: a logical identifier of our own, under one of the five agencies that the rules know; unregistered."""
     product = re.sub(r"[^a-z0-9._-]", "-", header.name.lower())
-    lid = f"urn:nasa:pds:downlink_{_plain(origin.mission)}{'_simulated' * origin.simulated}"
+    rules = pds4_rules(origin)
+    lid = f"{rules.identifier.format(mission=_plain(origin.mission))}{'_simulated' * origin.simulated}"
     by = SIMULATED if origin.simulated else "by " + software()
     texts(
         add(root, "Identification_Area"),
@@ -127,20 +143,20 @@ def _identification(root: ET.Element, header: Header, origin: Origin) -> None:
             "logical_identifier": f"{lid}:data_{header.instrument}:{product}",
             "version_id": "1.0",
             "title": f"{_mission_name(origin)} {header.instrument}, {by}",
-            "information_model_version": MODEL,
+            "information_model_version": rules.model_version,
             "product_class": "Product_Observational",
         },
     )
 
 
-def _facets(area: ET.Element, header: Header) -> None:
+def _facets(area: ET.Element, header: Header, domain: str) -> None:
     """What kind of result it is."""
     summary = add(area, "Primary_Result_Summary")
     texts(summary, {"purpose": "Science", "processing_level": header.processing_level})
     facets = add(summary, "Science_Facets")
     for words in header.wavelength_ranges:
         add(facets, "wavelength_range", words)
-    texts(facets, {"domain": "Surface", "discipline_name": header.discipline})
+    texts(facets, {"domain": domain, "discipline_name": header.discipline})
 
 
 def _context(area: ET.Element, origin: Origin, header: Header) -> None:
@@ -154,9 +170,12 @@ def _context(area: ET.Element, origin: Origin, header: Header) -> None:
     }
     texts(add(investigation, "Internal_Reference"), reference)
     system = add(area, "Observing_System")
-    add(system, "name", f"{name} {header.craft}")
-    texts(add(system, "Observing_System_Component"), {"name": header.instrument_name, "type": "Instrument"})
-    texts(add(area, "Target_Identification"), {"name": "Mars", "type": "Planet"})
+    platform = origin.platform(header.instrument)
+    add(system, "name", f"{name} {platform.title}" if platform else name)
+    component = {"name": instrument_name(header.instrument, origin), "type": "Instrument"}
+    texts(add(system, "Observing_System_Component"), component)
+    target, kind = pds4_rules(origin).target
+    texts(add(area, "Target_Identification"), {"name": target, "type": kind})
 
 
 def _mission_area(area: ET.Element) -> ET.Element:
@@ -167,7 +186,7 @@ def _mission_area(area: ET.Element) -> ET.Element:
 
 def _mission_name(origin: Origin) -> str:
     """As the archive's labels have it."""
-    return "HX-1" if origin.mission == "zhurong" else origin.mission
+    return pds4_rules(origin).investigation or origin.mission
 
 
 def _plain(name: str) -> str:

@@ -7,12 +7,9 @@ from xml.etree import ElementTree as ET
 
 from ..model.printable import printable_lines
 
-MODEL = "1.12.0.0"
 CARTOGRAPHY = "http://pds.nasa.gov/pds4/cart/v1"
 _NAMESPACE = "http://pds.nasa.gov/pds4/pds/v1"
 _INSTANCE = "http://www.w3.org/2001/XMLSchema-instance"
-_PLACES = {_NAMESPACE: "pds/v1/PDS4_PDS_1C00", CARTOGRAPHY: "cart/v1/PDS4_CART_1C00_1932"}
-_SITE = "https://pds.nasa.gov/pds4/"
 _SCHEMATRON = '<?xml-model href="{}.sch" schematypens="http://purl.oclc.org/dsdl/schematron"?>\n'
 
 
@@ -22,15 +19,18 @@ def product_root() -> ET.Element:
     return ET.Element("Product_Observational", attributes)
 
 
-def document(root: ET.Element) -> bytes:
-    """The label as it is written: it names the schemas of the dictionaries that it uses."""
+def document(root: ET.Element, schemas: Mapping[str, str]) -> bytes:
+    """The label as it is written: it names the schemas of the dictionaries that it uses.
+
+    `schemas`: place of the schema of each namespace, without its ending.
+    """
     uses_cartography = any(str(one.tag).startswith("cart:") for one in root.iter())
-    used = [space for space in _PLACES if space != CARTOGRAPHY or uses_cartography]
+    used = [space for space in schemas if space != CARTOGRAPHY or uses_cartography]
     if not uses_cartography:
         del root.attrib["xmlns:cart"]
-    root.set("xsi:schemaLocation", " ".join(f"{space} {_SITE}{_PLACES[space]}.xsd" for space in used))
+    root.set("xsi:schemaLocation", " ".join(f"{space} {schemas[space]}.xsd" for space in used))
     ET.indent(root, "\t")
-    head = "".join(_SCHEMATRON.format(f"{_SITE}{_PLACES[space]}") for space in used)
+    head = "".join(_SCHEMATRON.format(schemas[space]) for space in used)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{head}{ET.tostring(root, "unicode")}\n'.encode()
 
 

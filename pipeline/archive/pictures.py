@@ -7,6 +7,7 @@ are; radiance is stretched between its percentiles 0.5 and 99.5, which the file'
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -21,13 +22,14 @@ from ..system.files import whole_path
 from .collection import PRODUCT, ROW, Collection, Origin
 from .jobs import Job
 from .netcdf_attributes import iso
-from .product_names import image_stem
+from .product_names import image_arrays, image_stem
 from .provenance import notes
 
 _DIMS = (ROW, "line", "sample")
 _FRAME_MS = 400
 _MOST_FRAMES = 256
 _STRETCH = (0.5, 99.5)
+_WHOLE = re.compile(r"-?\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +74,13 @@ class Sight:
     @property
     def on_ground(self) -> bool:
         """Whether it is of the mission's site."""
-        return "sol" in self.collection.mars
+        return "sol" in self.collection.local_times
 
     @property
     def sequence(self) -> int | None:
         """The archive's number: the sol on the ground, the number of the file it came in from an orbiter; else None."""
         if self.on_ground:
-            sol = self.mars("sol")
+            sol = self.local_time("sol")
             return int(sol) if np.isfinite(sol) else None
         return int(self.array("transaction")) if self.text("transaction") else None
 
@@ -86,26 +88,17 @@ class Sight:
         """What its product says of this in its lineage; None where it does not."""
         return self.collection.lineages[self.number].get(key)
 
-    def mars(self, name: str) -> float:
+    def local_time(self, name: str) -> float:
         """`sol`, `lmst`, `ltst`, `ls`; NaN without a site."""
-        times = self.collection.mars.get(name)
+        times = self.collection.local_times.get(name)
         return float("nan") if times is None else float(times.part(self.number)[0])
 
     def stem(self, origin: Origin, ending: str = "") -> str:
         """The name of its files, without an ending."""
         row = (self.utc_ns, self.stop_ns, (self.sequence or 0) % 100_000)
-        return image_stem(self.collection, origin, f"{self._word()}{ending}", row)
-
-    def _word(self) -> str:
-        """What of the product: camera or filter and number, after real names of files."""
-        if self.text("filter_position"):
-            frame = int(self.array("frame_count"))
-            return f"-W-{self.text('filter_position')}-{int(self.array('sequence_id')) % 100:02d}-{frame:04d}-01"
-        if self.text("frame_count"):
-            return f"{self.text('camera')}-F-{int(self.array('frame_count')) % 1000:03d}"
-        if self.text("transaction"):
-            return f"-{int(self.array('transaction')):05d}"
-        return f"{self.text('camera')}-PAN" if self.text("camera") else ""
+        texts = {name: self.text(name) for name in image_arrays(origin)}
+        values = {name: int(text) if _WHOLE.fullmatch(text) else text for name, text in texts.items() if text}
+        return image_stem(self.collection, origin, values, row, ending)
 
 
 def sights(collections: Sequence[Collection]) -> Iterator[Sight]:

@@ -1,66 +1,71 @@
-"""Names of product files: the archive's grammar for Zhurong with our producer word, plain words for other missions.
+"""Names of product files: by the grammar that the mission's package declares (`ArchiveRules.names`), else plain words.
 
-    HX1-Ro_DOWNLINK_<instrument>_SCI_N_<start>_<stop>_<sol>_<version>.<level>     label: the same and "L"
-    HX1-Or_DOWNLINK_<instrument>_SCI_P_<start>_<stop>_00000_<version>.<level>     of the orbiter; images: of the file
-    ..._SIM_...                                                                   of a simulated pass
-    <mission>_<instrument>_<product>_<start>_<stop>
+    <mission>_<instrument>_<product>_<start>_<stop>                       plain
+    <mission>_<stream>_<start>_<stop>                                     of a whole pass
 
-The grammar and the names of the radar are those of archived products; how GRAS names the other instruments' files
-has not been published, so their words here are assumed. Files that are not PDS4 have their ending behind the level.
+Files that are not PDS4 have the ending of their format behind the name.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from ..model.batches import NO_TIME
+from ..products.archive_rules import FileNames, ImageName
 from .collection import Collection, Origin
 from .provenance import PRODUCER
 
-VERSION = "A"
-_ORBITER = {"orbiter", "momag", "mms", "minpa", "mepa", "mosir", "moric", "hiric"}
-_GRAS = {"zhurong"}
 Row = tuple[int, int, int]
 """First and last UTC (ns) and sol of one row."""
+_IMAGE_WORDS = ("camera", "filter_position", "sequence_id", "frame_count", "transaction")
 
 
 def file_stem(collection: Collection, origin: Origin, part: str = "", row: Row | None = None) -> str:
-    """The name without an ending; for GRAS with the level.
+    """The name without an ending.
 
     `part`: what of the product is in the file (a polarisation, a channel); `row`: the one row that is, where not all.
     """
-    sol = int(collection.start_mars.get("sol", 0))
-    start, stop, sol = row or (collection.start_ns, collection.stop_ns, sol)
+    sol = int(collection.start_local.get("sol", 0))
+    ends = row or (collection.start_ns, collection.stop_ns, sol)
     part = f"-{_plain(part)}" if part else ""
-    if origin.mission in _GRAS:
-        word = _word(collection, origin) or _plain(f"{collection.instrument}-{collection.product}").replace(
-            "_", "-"
-        )
-        craft = "Or" if collection.instrument in _ORBITER else "Ro"
-        return gras_name(f"{word}{part}", start, stop, sol, collection.level, origin, craft)
-    span = (stamp(start), stamp(stop)) if start != NO_TIME else (origin.stream,)
-    names = (origin.mission, collection.instrument, f"{collection.product}{part}", *span)
-    return "_".join(_plain(name) for name in names)
+    names = origin.rules.names
+    if names is None:
+        return _plain_stem(collection, origin, part, ends)
+    word = _word(collection, origin) or _plain(f"{collection.instrument}-{collection.product}").replace("_", "-")
+    return _by_grammar(names, f"{word}{part}", collection, origin, ends)
 
 
-def image_stem(collection: Collection, origin: Origin, part: str, row: Row) -> str:
-    """The name of one image. For GRAS `part` follows the camera at once: NaTeCamA-F-005, MSCam-W-1-28-0001-02."""
-    start, stop, sol = row
-    if origin.mission not in _GRAS:
-        return file_stem(collection, origin, part.strip("-"), row)
-    known = _word(collection, origin) or _plain(collection.instrument)
-    craft = "Or" if collection.instrument in _ORBITER else "Ro"
-    word = f"{known.removesuffix('-PAN')}{part}"
-    return gras_name(word, start, stop, sol, collection.level, origin, craft)
+def image_stem(
+    collection: Collection, origin: Origin, values: Mapping[str, Any], row: Row, ending: str = ""
+) -> str:
+    """The name of one image. `values`: of its arrays that can stand in it; `ending`: of several in one file."""
+    names = origin.rules.names
+    if names is None:
+        words = [str(values[name]) for name in _IMAGE_WORDS if name in values]
+        return file_stem(collection, origin, f"{'-'.join(words)}{ending}".strip("-"), row)
+    rule = next((one for one in names.images if all(name in values for name in one.arrays)), ImageName((), ""))
+    word = rule.word or _word(collection, origin) or _plain(collection.instrument)
+    kept = {name: int(values[name]) % 10**digits for name, digits in rule.last_digits.items()}
+    part = rule.pattern.format_map({**values, **kept})
+    return _by_grammar(names, f"{word}{part}{ending}", collection, origin, row)
 
 
-def _word(collection: Collection, origin: Origin) -> str:
-    """The word of a product in names of files; empty where its kind has none."""
-    declared = origin.declared(collection.instrument, collection.product)
-    return declared.file_word if declared else ""
+def image_arrays(origin: Origin) -> tuple[str, ...]:
+    """The arrays that the name of an image may be made of."""
+    names = origin.rules.names
+    return _IMAGE_WORDS if names is None else tuple({name: 1 for rule in names.images for name in rule.arrays})
+
+
+def table_stem(collection: Collection, origin: Origin, word: str, level: str, row: Row) -> str:
+    """The name of a table in a layout of the archive's own, with the level. `word`: of the table."""
+    names = origin.rules.names
+    if names is not None:
+        return _by_grammar(names, word, collection, origin, row, level)
+    return f"{_plain(origin.mission)}_{word}_{stamp(row[0])}_{stamp(row[1])}.{level}"
 
 
 def pass_stem(collections: Sequence[Collection], origin: Origin) -> str:
@@ -70,30 +75,48 @@ def pass_stem(collections: Sequence[Collection], origin: Origin) -> str:
     return "_".join([_plain(origin.mission), _plain(origin.stream), *map(stamp, ends)])
 
 
-def radar_stem(word: str, start_ns: int, stop_ns: int, sol: int, origin: Origin) -> str:
-    """The name of a radar table, with the level."""
-    if origin.mission in _GRAS:
-        return gras_name(word, start_ns, stop_ns, sol, "2B", origin)
-    return f"{_plain(origin.mission)}_{word}_{stamp(start_ns)}_{stamp(stop_ns)}.2B"
-
-
-def gras_name(
-    word: str, start_ns: int, stop_ns: int, sol: int, level: str, origin: Origin, craft: str = "Ro"
-) -> str:
-    """A file name in the archive's grammar: `word` is instrument and what part of it, `craft` Ro or Or.
-
-    The orbiter's one genuine name has P where the rover's have N; its last number is not the sol, and not known.
-    """
-    kind = "P" if craft == "Or" else "N"
-    data = "SIM" if origin.simulated else "SCI"
-    return f"HX1-{craft}_{PRODUCER}_{word}_{data}_{kind}_{stamp(start_ns)}_{stamp(stop_ns)}_{sol:05d}_{VERSION}.{level}"
-
-
 def stamp(utc_ns: int) -> str:
     """UTC cut to the second, as yyyymmddHHMMSS; zeros where it is not known."""
     if utc_ns == NO_TIME:
         return 14 * "0"
     return re.sub(r"\D", "", str(np.datetime64(utc_ns, "ns").astype("M8[s]")))
+
+
+def _plain_stem(collection: Collection, origin: Origin, part: str, row: Row) -> str:
+    start, stop, _ = row
+    span = (stamp(start), stamp(stop)) if start != NO_TIME else (origin.stream,)
+    names = (origin.mission, collection.instrument, f"{collection.product}{part}", *span)
+    return "_".join(_plain(name) for name in names)
+
+
+def _by_grammar(
+    names: FileNames, word: str, collection: Collection, origin: Origin, row: Row, level: str = ""
+) -> str:
+    start, stop, sol = row
+    platform = origin.platform(collection.instrument)
+    return names.pattern.format_map(
+        {
+            "mission": _plain(origin.mission),
+            "instrument": _plain(collection.instrument),
+            "product": _plain(collection.product),
+            "word": word,
+            "level": _plain(level or collection.level),
+            "start": stamp(start),
+            "stop": stamp(stop),
+            "day": stamp(start)[:8],
+            "sol": sol,
+            "data": names.data_words[origin.simulated],
+            "version": names.version,
+            "producer": PRODUCER,
+            **(platform.name_words if platform else {}),
+        }
+    )
+
+
+def _word(collection: Collection, origin: Origin) -> str:
+    """The word of a product in names of files; empty where its kind has none."""
+    declared = origin.declared(collection.instrument, collection.product)
+    return declared.file_word if declared else ""
 
 
 def _plain(name: str) -> str:

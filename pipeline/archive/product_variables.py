@@ -22,7 +22,7 @@ from .collection import NO_SOL, PRODUCT, ROW, SIGMAS, Collection, Column, measur
 from .netcdf_attributes import (
     ANGLE_UNITS,
     CF_UNITS,
-    MARS_TIMES,
+    LOCAL_TIMES,
     STANDARD_NAMES,
     quality_attributes,
     usable_attributes,
@@ -33,7 +33,7 @@ from .variable_names import plain_name, variable_names
 
 TIME, PASS = "time", "pass"
 _DAY_NS = 86_400 * 1_000_000_000
-_COORDINATES = (TIME, *MARS_TIMES, PASS)
+_COORDINATES = (TIME, *LOCAL_TIMES, PASS)
 _OWN_NAMES = (*_COORDINATES, "quality", "usable")
 Array = NDArray[Any]
 
@@ -65,16 +65,16 @@ class _Layout:
         self._row = TIME if (collection.least_step_ns or 0) > 0 else ROW
         self._names = variable_names(collection.columns, taken=(*_OWN_NAMES, ROW, PRODUCT))
         self._sizes = {self._row: self._n_rows, PRODUCT: len(collection.ids)}
-        own = {name for name in _COORDINATES if name in collection.mars or name == self._beside(TIME)}
+        own = {name for name in _COORDINATES if name in collection.local_times or name == self._beside(TIME)}
         own |= {PASS} if len(set(collection.passes)) > 1 else set()
         self._coordinates = " ".join(name for name in _COORDINATES if name in own)
 
     def variables(self) -> Iterator[Variable]:
         columns = self._of.columns
         yield self._time(columns)
-        for name, (unit, long_name) in MARS_TIMES.items():
-            if name in self._of.mars:
-                yield self._mars_time(name, unit, long_name)
+        for name, (unit, long_name) in LOCAL_TIMES.items():
+            if name in self._of.local_times:
+                yield self._local_time(name, unit, long_name)
         if PASS in self._coordinates.split():
             yield self._pass()
         yield self._by_row("quality", np.dtype(np.uint32), self._of.quality.parts, quality_attributes())
@@ -123,8 +123,8 @@ class _Layout:
 
         return self._by_row(TIME, np.dtype(np.float64), seconds, attributes)
 
-    def _mars_time(self, name: str, unit: str, long_name: str) -> Variable:
-        array = self._of.mars[name]
+    def _local_time(self, name: str, unit: str, long_name: str) -> Variable:
+        array = self._of.local_times[name]
         fill = NO_SOL if name == "sol" and any((part == NO_SOL).any() for part in array.parts()) else None
         attributes = {"units": unit, "long_name": long_name, "coverage_content_type": "coordinate"}
         return self._by_row(name, array.dtype, array.parts, attributes, fill)

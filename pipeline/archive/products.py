@@ -22,6 +22,7 @@ from .collection import Collection, Origin, kind
 from .jobs import Job, Planner
 from .kinds import KINDS, kinds_of
 from .netcdf_attributes import iso
+from .pds4_observation import pds4_rules
 from .product_index import Entry, indexed_files, write_index
 from .spill import Spill
 from .track import track_of
@@ -40,13 +41,15 @@ def product_files(
 
     `file_format`: "archive" as in the table of `kinds.py`, or one kind: every product as that alone. Raises RunError
     with a line for each file that could not be written, after all others are there and in the index; ConfigError at
-    once where a library is missing or the folder is none, and before anything is written where a file would replace one
-    of `inputs` or, without `overwrite`, one that the index does not have of the same pass; StoppedError where Ctrl-C
-    comes, with the number of files that are finished.
+    once where a library is missing, the folder is none or the mission declares no PDS4 archive, and before anything is
+    written where a file would replace one of `inputs` or, without `overwrite`, one that the index does not have of the
+    same pass; StoppedError where Ctrl-C comes, with the number of files that are finished.
     """
     for name, kind_ in KINDS.items():
         if file_format in {"archive", name}:
             kind_.needs()
+    if file_format == "pds4":
+        pds4_rules(origin)
     check_folder(folder, inputs)
 
     def check(paths: Sequence[Path]) -> None:
@@ -126,6 +129,8 @@ class ProductFiles:
 
     def _plan(self, name: str, collections: Sequence[Collection], jobs: list[Job]) -> list[str]:
         """Add the jobs of one kind of file; what went wrong, a line for each."""
+        if name == "pds4" and self._origin.rules.pds4 is None:  # kinds of another mission's package may name it
+            return []
         wanted = [
             one
             for one in collections
@@ -181,7 +186,7 @@ class ProductFiles:
             first.level,
             start,
             stop,
-            int(first.start_mars["sol"]) if "sol" in first.start_mars else None,
+            int(first.start_local["sol"]) if "sol" in first.start_local else None,
             job.n_rows,
             job.ids,
             str(first.common.get("clock_correlation", "")),

@@ -1,7 +1,7 @@
 """Who made a product, from what, and on what its calibration rests: words that travel in every file.
 
-The names are those of the archive's grammar, with our own producer word: nothing here is of GRAS, and no name or
-identifier is one that GRAS has given. `simulated`: a recording that our simulator made.
+Names and identifiers have our own producer word: none is one that an agency's archive has given. `simulated`: a
+recording that a simulator made.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from .collection import Collection, Origin
 
 PRODUCER = "DOWNLINK"
-"""In names and identifiers, where the archive's own have GRAS."""
+"""In names and identifiers, in place of the agency's own."""
 SIMULATED = "simulated: none of it was measured"
 _BASES = ("assumed", "recalled", "published")
 

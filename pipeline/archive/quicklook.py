@@ -63,7 +63,7 @@ def write_quicklook(path: Path, collection: Collection, origin: Origin) -> None:
 
 def _title(collection: Collection, origin: Origin) -> str:
     start = iso(collection.start_ns, "s") if collection.start_ns != NO_TIME else "time unknown"
-    sol = f", sol {int(collection.start_mars['sol'])}" if "sol" in collection.start_mars else ""
+    sol = f", sol {int(collection.start_local['sol'])}" if "sol" in collection.start_local else ""
     what = f"{origin.mission} {collection.instrument}/{collection.product}, level {collection.level}"
     what += ", SIMULATED" if origin.simulated else ""
     return f"{what}\nfrom {start}{sol}, {sum(collection.n_rows):,} rows, {', '.join(origin.recordings)}"

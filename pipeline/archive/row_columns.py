@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME, usable
 from ..model.categorical import Categorical
-from .netcdf_attributes import MARS_TIMES, USABLE, quality_flags
+from .netcdf_attributes import LOCAL_TIMES, USABLE, quality_flags
 
 PASS = "pass"  # noqa: S105 - of a spacecraft over a station
 UtcOf = Callable[[Iterable[str], NDArray[np.int64]], NDArray[np.int64]]
@@ -130,7 +130,7 @@ def _columns(
         )
         local = known.local_of(parameters, utc) if known.local_of is not None else {}
         for name, values in local.items():
-            unit, long_name = MARS_TIMES[name]
+            unit, long_name = LOCAL_TIMES[name]
             kept = values if times.every_onboard else values.astype(np.float64)  # of one type in all parts
             yield name, RowColumn(kept, {"units": unit, "long_name": long_name})
     if len(known.passes) > 1:

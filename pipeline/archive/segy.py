@@ -158,7 +158,7 @@ def _date(section: Section) -> dict[str, NDArray[np.int64]]:
 
 
 def _place_mm(section: Section) -> NDArray[np.int64]:
-    """East, north, up in millimetres, int64[n, 3], from where the rover last re-zeroed; zeros where not known."""
+    """East, north, up in millimetres, int64[n, 3], as the product counts them; zeros where not known."""
     columns = section.collection.columns
     if "position_enu_m" in columns:
         metres = columns["position_enu_m"].array.whole()[section.rows]
@@ -176,12 +176,12 @@ def _text(section: Section, name: str, origin: Origin, twt_ns: NDArray[np.float6
     first, step = (twt_ns[0], twt_ns[1] - twt_ns[0]) if len(twt_ns) > 1 else (0.0, 0.0)
     lines = [
         f"{origin.mission}: {one.instrument} {one.product} {section.part}".strip(),
-        f"DATA: {name}, IEEE float, no gain; level {level_words(one)}",
+        f"DATA: {name}, IEEE float, no gain; level {level_words(one, origin)}",
         f"TIME: two-way travel time of sample 0 is {first:.6g} ns, step {step:.6g} ns",
         "SAMPLE INTERVAL: picoseconds in place of microseconds, as is the custom for GPR",
         "DELAY RECORDING TIME: nanoseconds in place of milliseconds, with the scalar of bytes 215-216",
         "COORDINATES: local, mm east (X), north (Y), up (elevation), not georeferenced",
-        "ORIGIN: where the rover last re-zeroed its position",
+        f"ORIGIN: {origin.rules.position_origin or 'that of the positions in the products'}",
         f"SITE FRAME: {one.common.get('site_frame', 'none')}",
         f"RECORDINGS: {', '.join(origin.recordings)}",
         f"CLOCK CORRELATION: {one.common.get('clock_correlation', '')}",

@@ -1,4 +1,4 @@
-"""Where a rover was at any time of a pass, for labels of what it measured: by the waypoints in the pass's own products.
+"""Where a vehicle was at any time of a pass, for labels of what it measured: by the waypoints among the products.
 
 In: the collection of waypoints (`position_enu_m` with longitude, latitude and altitude) and, where there is one, that
 of positions as they were sent (`position_enu_m` with `frame_id` and `velocity_enu_m_s`). Out: places between waypoints

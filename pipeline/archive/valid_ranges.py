@@ -6,6 +6,7 @@ A range is that of the quantity, not of the data of one file, so that it is the 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 
 from .collection import is_sigma
 
@@ -32,11 +33,6 @@ _NAME_RANGES: dict[str, Range] = {
     "elevation_deg": (-90.0, 90.0),
     "inclination_deg": (0.0, 180.0),
 }
-_INSTRUMENT_RANGES: dict[tuple[str, str], Range] = {
-    ("magnetometer", "nT"): (-65_000.0, 65_000.0),  # Du et al. 2020, Space Sci. Rev. 216, 135
-    ("momag", "nT"): (-10_000.0, 10_000.0),  # Liu K. et al. 2020, doi 10.26464/epp2020058
-}
-"""Published ranges of instruments, by instrument and unit."""
 _UNIT_RANGES: dict[str, Range] = {
     "K": (0.0, NO_LIMIT),
     "degC": (-273.15, NO_LIMIT),
@@ -44,14 +40,17 @@ _UNIT_RANGES: dict[str, Range] = {
 _NOT_NEGATIVE = re.compile(r"^n_|^quality$|^pressure_pa$|^exposure_|_magnitude_|^(visible_|infrared_)?wavelength_")
 
 
-def known_range(instrument: str, name: str, unit: str) -> Range | None:
-    """The range of an array; a bound of NO_LIMIT is not known. None where neither bound is."""
+def known_range(limits: Mapping[str, Range], name: str, unit: str) -> Range | None:
+    """The range of an array; a bound of NO_LIMIT is not known. None where neither bound is.
+
+    `limits`: of its instrument, by unit.
+    """
     if is_sigma(name):
         return 0.0, NO_LIMIT
     if name.endswith("_share"):
         return 0.0, 1.0
     of_name = ARRAY_RANGES.get(name) or _NAME_RANGES.get(name)
-    found = of_name or _INSTRUMENT_RANGES.get((instrument, unit)) or _UNIT_RANGES.get(unit)
+    found = of_name or limits.get(unit) or _UNIT_RANGES.get(unit)
     if not _NOT_NEGATIVE.search(name):
         return found
     return (max(found[0], 0.0), found[1]) if found else (0.0, NO_LIMIT)

@@ -32,7 +32,7 @@ def plan_wav(collections: Sequence[Collection], origin: Origin) -> Iterator[Job]
         if any(name not in columns or columns[name].dims[:1] != (ROW,) for name in (_PRESSURE, _RATE)):
             continue
         rate_hz, utc_ns = columns[_RATE].array.whole(), columns["time_utc_ns"].array.whole()
-        sols = one.mars["sol"].whole() if "sol" in one.mars else np.zeros(len(utc_ns), np.int64)
+        sols = one.local_times["sol"].whole() if "sol" in one.local_times else np.zeros(len(utc_ns), np.int64)
         ids = np.repeat(one.ids, one.n_rows)
         for row in np.flatnonzero((rate_hz >= 1) & (rate_hz <= _MOST_HZ)).tolist():
             start_ns = int(utc_ns[row])

@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from ..model.batches import NO_TIME
 from .mars import MarsTime, mars_time
 
+BODY = "Mars"
+"""The planet whose local times these are; sites are on it."""
 _BLOCK = 1 << 16
 
 

@@ -49,7 +49,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
         stream=_TEXT,
         instrument=_TEXT,
         product=_TEXT,
-        level={"type": "string", "description": "GRAS level"},
+        level={"type": "string", "description": "processing level"},
         simulated={
             "type": "boolean",
             "description": "whether a simulator made the telemetry: then none was measured",

@@ -7,10 +7,11 @@ the package of the mission first, then in all others; `*` is every other instrum
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ..model.errors import ConfigError
+from ..products.archive_rules import ArchiveRules, InstrumentArchive
 from ..products.instrument import Instrument, family
 from ..products.kinds import ProductKind
 from .link_schema import Tell
@@ -33,17 +34,22 @@ class MissionInstruments:
     dictionary: tuple[Path, ...] = ()
     joins: tuple[tuple[str, str], ...] = ()
     """What joins products of several passes: the module of the folder, and the place in it."""
+    archive_rules: ArchiveRules = field(default_factory=ArchiveRules)
+    archives: Mapping[str, InstrumentArchive] = field(default_factory=dict)
+    """What the archive says of each, by topic level."""
+    archive_tables: tuple[tuple[str, str], ...] = ()
+    """Planners of PDS4 tables: the module of the folder, and the place in it."""
 
 
 def resolve_instruments(names: Sequence[str], mission: str, folder: Path, tell: Tell) -> MissionInstruments:
     """Find and import the instruments of a mission; `tell` takes the key and what is wrong."""
-    if not names:
-        return MissionInstruments()
     try:
-        own = _own_package(mission, folder)
+        own = _own_package(mission, folder) if names else find_package(mission)
     except ConfigError as error:
         tell(_KEY, str(error))
         return MissionInstruments()
+    if not names:
+        return MissionInstruments(archive_rules=_archive_rules(own, ()))
     packages: dict[str, InstalledPackage] = {own.name: own} if own else {}
     found: dict[str, KnownInstrument] = {}
     for name in _expanded(names, own, tell):
@@ -52,7 +58,20 @@ def resolve_instruments(names: Sequence[str], mission: str, folder: Path, tell: 
         elif (other := _elsewhere(name, own, tell)) is not None:
             packages[other.name] = other
             found[name] = other.instruments[name]
-    return _loaded(found, tuple(packages.values()), tell)
+    loaded = _loaded(found, tuple(packages.values()), tell)
+    return replace(loaded, archive_rules=_archive_rules(own, loaded.packages))
+
+
+def _archive_rules(own: InstalledPackage | None, packages: Sequence[InstalledPackage]) -> ArchiveRules:
+    """The rules of the mission's own package.
+
+    A mission that is a folder has those of the first package that brings its instruments, but for the names of files
+    and the name of the investigation, which are of that package's mission.
+    """
+    if own is not None:
+        return own.package.archive
+    found = packages[0].package.archive if packages else ArchiveRules()
+    return replace(found, names=None, pds4=replace(found.pds4, investigation="") if found.pds4 else None)
 
 
 def _own_package(mission: str, folder: Path) -> InstalledPackage | None:
@@ -103,4 +122,8 @@ def _loaded(
     kinds = {kind.topic: kind for one in folders for kind in one.folder.kinds if kind.instrument in families}
     files = tuple(one.path / name for one in folders for name in one.folder.dictionary)
     joins = tuple((one.module, one.folder.joins) for one in folders if one.folder.joins)
-    return MissionInstruments(classes, families, kinds, packages, files, joins)
+    archives = {kind.instrument: one.folder.archive for one in folders for kind in one.folder.kinds}
+    tables = tuple((one.module, one.folder.archive.tables) for one in folders if one.folder.archive.tables)
+    return MissionInstruments(
+        classes, families, kinds, packages, files, joins, archives=archives, archive_tables=tables
+    )

@@ -25,6 +25,7 @@ from ..dictionary.decoder import TimeTerm
 from ..dictionary.run.records import RecordJoiner
 from ..link.settings import ChannelSettings, LinkSettings
 from ..model.errors import ConfigError, Problem
+from ..products.archive_rules import ArchiveRules, InstrumentArchive
 from ..products.calibration import problems as calibration_problems
 from ..products.context import Descriptions, Site
 from ..products.instrument import Instrument
@@ -80,6 +81,12 @@ class Mission:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     archive: Mapping[str, Any] = field(default_factory=dict)
     """Keys of `[archive]` that are given."""
+    archive_rules: ArchiveRules = field(default_factory=ArchiveRules)
+    """How its files are named and labelled: by its package."""
+    archive_instruments: Mapping[str, InstrumentArchive] = field(default_factory=dict)
+    """What the archive says of its instruments, by topic level."""
+    archive_tables: tuple[tuple[str, str], ...] = ()
+    """What plans PDS4 tables in layouts of its archive: module and place of each."""
     cfdp: CfdpSettings = field(default_factory=CfdpSettings)
     """Whose packets hold PDUs of CFDP."""
     kinds: Mapping[str, ProductKind] = field(default_factory=dict)
@@ -253,6 +260,9 @@ def load_mission(name: str, *, strict: bool = False, any_channel: bool = False) 
         cfdp=cfdp,
         packages=instruments.packages,
         joins=instruments.joins,
+        archive_rules=instruments.archive_rules,
+        archive_instruments=instruments.archives,
+        archive_tables=instruments.archive_tables,
         lineage={
             "mission": parsed.name,
             "software": software(),

@@ -44,6 +44,8 @@ class KnownInstrument:
         found = load_place(self.module, self.place, what)
         if not (isinstance(found, type) and issubclass(found, Instrument)):
             raise ConfigError(f"{what}: {self.place} is no Instrument")
+        if not hasattr(found, "model"):
+            raise ConfigError(f"{what}: {self.place} names no Calibration as its `model`")
         return found
 
 
@@ -153,6 +155,8 @@ def _installed(point: EntryPoint, path: tuple[str, ...]) -> InstalledPackage:  #
             f"{what} cannot be used: it is written for interface {package.interface}, and this downlink has {INTERFACE}"
         )
     folders = tuple(_folders(package, what))
+    if problems := [*package.archive.problems(), *_archive_problems(package, folders)]:
+        raise ConfigError(f"{what} cannot be used: {'; '.join(problems)}")
     return InstalledPackage(point.name, _distribution(point), package, _instruments(folders, what), folders)
 
 
@@ -167,6 +171,19 @@ def _folders(package: MissionPackage, what: str) -> Iterator[tuple[str, Instrume
         if problems:
             raise ConfigError(f"{what} cannot be used: {'; '.join(problems)}")
         yield module, folder
+
+
+def _archive_problems(package: MissionPackage, folders: tuple[tuple[str, InstrumentFolder], ...]) -> Iterator[str]:
+    """Where what folders declare has no counterpart in the archive rules of their package."""
+    for module, folder in folders:
+        platform = folder.archive.platform
+        if platform and platform not in package.archive.platforms:
+            known = ", ".join(package.archive.platforms) or "none"
+            yield f"{module} is of platform '{platform}', and `archive.platforms` has {known}"
+        labelled = [kind.topic for kind in folder.kinds if "pds4" in kind.files]
+        if (labelled or folder.archive.tables) and package.archive.pds4 is None:
+            what = ", ".join(labelled) or folder.archive.tables
+            yield f"{what} asks for PDS4 files, and the package declares no PDS4 archive (`archive.pds4`)"
 
 
 def _instruments(folders: tuple[tuple[str, InstrumentFolder], ...], what: str) -> dict[str, KnownInstrument]:

@@ -248,7 +248,7 @@ def true_sol(sol: int, lmst_h: float, ltst_h: float) -> int:
 class Product:
     """One science product: arrays with units, n rows, each with its quality bits and its onboard time.
 
-    `id` is made from what is in it, so the same packets give the same id. `level` is the GRAS word (01, 2A, 2B).
+    `id` is made from what is in it, so the same packets give the same id. `level` is the processing level (01, 2A, 2B).
     `latest` names the arrays whose last row goes to the retained JSON topics.
     """
 

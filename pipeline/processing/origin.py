@@ -7,8 +7,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from ..clock.local import BODY
 from ..messages import topics
 from ..mission.loading import Mission
+from ..mission.packages import load_place
 from ..system.files import printable_name
 from ..system.identity import content_of_all
 
@@ -51,4 +53,8 @@ def origin_of(passes: Sequence[Path], mission: Mission, stream: str) -> Origin:
         words=mission.archive,
         content=content_of_all(passes),
         kinds=mission.kinds,
+        body=BODY if mission.site else "",
+        rules=mission.archive_rules,
+        instruments=mission.archive_instruments,
+        tables=tuple(load_place(module, table, module) for module, table in mission.archive_tables),
     )

@@ -32,7 +32,7 @@ LEVEL_WORDS = {
     "2B": "Calibrated",
     "2C": "Derived",
 }
-"""GRAS levels in the words of NASA: `processing_level` of PDS4."""
+"""Processing levels in the words of NASA: `processing_level` of PDS4."""
 _TIMES = {
     "time_onboard_ns": ("ns", "onboard clock since the mission epoch", ("row",)),
     "time_utc_ns": ("ns", "UTC since 1970-01-01, as Unix time counts", ("row",)),

@@ -59,7 +59,7 @@ class View:
 class ProductKind:
     """One kind of product.
 
-    `instrument`: its topic level, the name of the instrument or of its `family`. `level`: GRAS level ("01", "2B").
+    `instrument`: its topic level, the name of the instrument or of its `family`. `level`: of processing, "01", "2B".
     `arrays`: in the order of messages; `time_onboard_ns` and `time_utc_ns` are added to each product. `optional`: names
     of arrays that not every product has. `latest`: arrays whose newest values have topics of their own. `files`:
     formats of its files. `view`: panels of the picture of a pass; empty: none; None: its `latest` against time.

@@ -11,9 +11,10 @@ that are imported when a mission uses them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..model.looks import Look
+from .archive_rules import ArchiveRules, InstrumentArchive
 from .kinds import ProductKind
 
 INTERFACE = 1
@@ -29,8 +30,8 @@ class InstrumentFolder:
     `instruments`: by the name that a mission file uses, `module:Class`, the module within the folder. `kinds`: all
     products that they make. `dictionary`: XTCE files of the folder that describe their packets beyond the mission's
     dictionary. `looks`: tabs of the live page. `joins`: what makes products of all passes of one
-    command together, `module:Class`. The folder's `calibration.toml` is read where the mission's folder has no
-    `calibration/<name>.toml`.
+    command together, `module:Class`. `archive`: what the mission's archive says of these instruments. The folder's
+    `calibration.toml` is read where the mission's folder has no `calibration/<name>.toml`.
     """
 
     instruments: Mapping[str, str]
@@ -38,6 +39,7 @@ class InstrumentFolder:
     dictionary: tuple[str, ...] = ()
     looks: tuple[Look, ...] = ()
     joins: str = ""
+    archive: InstrumentArchive = field(default_factory=InstrumentArchive)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ class MissionPackage:
     module, with `mission.toml`, dictionary and calibrations; a package without a mission file brings instruments to
     missions that are folders. Its folders of instruments are found: those with a module `kinds`. `looks`: tabs of the
     live page beside those of its folders. `simulator`: a function with the options of `downlink simulate`. `kernels`:
-    a class that writes SPICE kernels (`commands/spice.py`).
+    a class that writes SPICE kernels (`commands/spice.py`). `archive`: how files are named and labelled.
     """
 
     module: str
@@ -57,3 +59,4 @@ class MissionPackage:
     looks: tuple[Look, ...] = ()
     simulator: str = ""
     kernels: str = ""
+    archive: ArchiveRules = field(default_factory=ArchiveRules)

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from downlink_pipeline.archive import pds4_xml
 from downlink_pipeline.archive.products import product_files
-from downlink_pipeline.archive.radar_layout import HIGH, LOW, MISSING, records
+from downlink_pipeline.missions.zhurong.gpr.archive_record import HIGH, LOW, MISSING, records
 from downlink_pipeline.missions.zhurong.simulator import Faults, Scenario, simulate
 from downlink_pipeline.model.errors import RunError
 from of_zhurong import origin

@@ -228,7 +228,7 @@ def test_a_worker_that_dies_takes_no_other_pass_along(tmp_path):
     recordings.mkdir()
     for name in ("one", "two"):
         shutil.copy(sat.with_suffix(".packets"), recordings / f"{name}.packets")
-    wanted = Wanted(recordings, str(sat), tmp_path / "out", "pds4")
+    wanted = Wanted(recordings, str(sat), tmp_path / "out", "file")
 
     def kill_the_first():
         wait_until(multiprocessing.active_children)

@@ -1,86 +1,10 @@
 """Mission packages, as docs/missions.md tells: found by entry points, beside folders; a broken one hurts no other."""
 
-import importlib
-import sys
-
 import pytest
 from downlink_pipeline.api import ConfigError, load_mission, open_pass
 from downlink_pipeline.commands.recordings import describe
 from downlink_pipeline.mission.packages import usable_packages
-
-MISSION = """
-name = "{name}"
-[link]
-framing = "packets"
-[dictionary]
-csv = "sat.csv"
-[products]
-instruments = ["*"]
-"""
-FIELDS = "name,data_type,bit_length\nCOUNT,uint,16\n"
-KINDS = """
-from downlink_pipeline.api import InstrumentFolder, ProductKind
-
-DOSE = ProductKind("dose", "rate", "2A", {"rate": ("f8", "row", "Gy s-1", "dose rate")}, latest=("rate",))
-INSTRUMENT = InstrumentFolder({"dose": "dose:Dose"}, kinds=(DOSE,))
-"""
-DOSE = """
-import numpy as np
-from downlink_pipeline.api import Calibration, Draft, Instrument, Positive
-
-from .kinds import DOSE
-
-
-class DoseCalibration(Calibration):
-    gray_per_count: Positive
-
-
-class Dose(Instrument):
-    containers = {"sat": frozenset({"COUNT"})}
-    model = DoseCalibration
-
-    def drafts(self, rows):
-        rate = np.asarray(rows.columns["COUNT"]) * self.calibration.gray_per_count
-        yield Draft(DOSE, rows, rows.time_ns, {"rate": rate}, rows.quality)
-"""
-PACKAGE = """
-from downlink_pipeline.api import MissionPackage
-
-PACKAGE = MissionPackage(__name__, interface=1)
-"""
-
-
-@pytest.fixture
-def install(tmp_path, monkeypatch):
-    """Lay a package out as pip does, its module and its metadata beside, where Python finds it. Gives its folder."""
-    site = tmp_path / "site"
-    site.mkdir()
-    monkeypatch.syspath_prepend(str(site))
-    monkeypatch.chdir(tmp_path)
-    known = set(sys.modules)
-
-    def make(module, name="toy", init=PACKAGE, mission=None):
-        folder = site / module
-        folder.mkdir(parents=True)
-        (folder / "__init__.py").write_text(init)
-        (folder / "dose").mkdir()
-        (folder / "dose/__init__.py").write_text("")
-        (folder / "dose/kinds.py").write_text(KINDS)
-        (folder / "dose/dose.py").write_text(DOSE)
-        (folder / "dose/calibration.toml").write_text('version = "1"\ngray_per_count = 0.5\n')
-        (folder / "mission.toml").write_text(MISSION.format(name=mission or name))
-        (folder / "sat.csv").write_text(FIELDS)
-        info = site / f"{module}-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {module.replace('_', '-')}\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[downlink.missions]\n{name} = {module}:PACKAGE\n")
-        importlib.invalidate_caches()
-        return folder
-
-    yield make
-    for module in set(sys.modules) - known:
-        if module.startswith("downlink_") and not module.startswith("downlink_pipeline"):
-            del sys.modules[module]
+from toy_package import FIELDS, MISSION, PACKAGE
 
 
 def packets(folder, counts):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...products.package import MissionPackage
+from .archive import ARCHIVE
 from .looks.declared import LOOKS
 
 PACKAGE = MissionPackage(
@@ -11,4 +12,5 @@ PACKAGE = MissionPackage(
     looks=LOOKS,
     simulator="simulator.command:command",
     kernels="kernels.writer:Kernels",
+    archive=ARCHIVE,
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ....model.looks import Look
+from ....products.archive_rules import InstrumentArchive
 from ....products.kinds import ArrayKind, ProductKind, View, by_name
 from ....products.package import InstrumentFolder
 from ..shared.declared import MARS_PLACE
@@ -282,5 +283,6 @@ INSTRUMENT = InstrumentFolder(
     ),
     looks=(Look("Radar", "radar_look:RadarLook", LOOK),),
     joins="radar_traverse:of_passes",
+    archive=InstrumentArchive(title="Mars Rover Penetrating Radar", tables="archive_tables:plan_radar"),
 )
 KINDS = by_name(INSTRUMENT.kinds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....products.archive_rules import InstrumentArchive
 from ....products.kinds import ProductKind, View
 from ....products.package import InstrumentFolder
 from ..shared.declared import REJECTED_FILE, STRIP_ARRAYS
@@ -26,4 +27,5 @@ REJECTED = ProductKind(
 INSTRUMENT = InstrumentFolder(
     instruments={"hiric": "hiric:Hiric"},
     kinds=(STRIP, REJECTED),
+    archive=InstrumentArchive(title="High Resolution Imaging Camera", platform="orbiter"),
 )

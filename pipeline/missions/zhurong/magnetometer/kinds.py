@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....products.archive_rules import InstrumentArchive
 from ....products.kinds import ProductKind, View
 from ....products.package import InstrumentFolder
 
@@ -236,4 +237,8 @@ SITE_VECTOR = ProductKind(
 INSTRUMENT = InstrumentFolder(
     instruments={"magnetometer": "magnetometer:Magnetometer", "site_field": "site_field:SiteField"},
     kinds=(FIELD, SITE_VECTOR),
+    archive=InstrumentArchive(
+        istp_type="Magnetic Fields (Planetary)",
+        limits={"nT": (-65_000.0, 65_000.0)},  # Du et al. 2020, Space Sci. Rev. 216, 135
+    ),
 )

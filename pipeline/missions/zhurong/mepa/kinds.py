@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....products.archive_rules import InstrumentArchive
 from ....products.kinds import ProductKind, View
 from ....products.package import InstrumentFolder
 
@@ -42,4 +43,5 @@ FLUX = ProductKind(
 INSTRUMENT = InstrumentFolder(
     instruments={"mepa": "mepa:Mepa"},
     kinds=(FLUX,),
+    archive=InstrumentArchive(platform="orbiter"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....products.archive_rules import InstrumentArchive
 from ....products.kinds import ProductKind, View
 from ....products.package import InstrumentFolder
 
@@ -64,4 +65,5 @@ SPECTRUM = ProductKind(
 INSTRUMENT = InstrumentFolder(
     instruments={"minpa": "minpa:Minpa"},
     kinds=(SPECTRUM,),
+    archive=InstrumentArchive(platform="orbiter"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....products.archive_rules import InstrumentArchive
 from ....products.kinds import ProductKind, View
 from ....products.package import InstrumentFolder
 
@@ -49,4 +50,5 @@ RADIANCE = ProductKind(
 INSTRUMENT = InstrumentFolder(
     instruments={"mms": "mms:Mms"},
     kinds=(RADIANCE,),
+    archive=InstrumentArchive(platform="orbiter"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....products.archive_rules import InstrumentArchive
 from ....products.kinds import ProductKind, View
 from ....products.package import InstrumentFolder
 
@@ -59,4 +60,8 @@ FIELD_32HZ = ProductKind(
 INSTRUMENT = InstrumentFolder(
     instruments={"momag": "momag:Momag"},
     kinds=(FIELD, FIELD_32HZ),
+    archive=InstrumentArchive(
+        platform="orbiter",
+        limits={"nT": (-10_000.0, 10_000.0)},  # Liu K. et al. 2020, doi 10.26464/epp2020058
+    ),
 )

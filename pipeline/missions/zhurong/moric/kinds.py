@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....products.archive_rules import InstrumentArchive
 from ....products.kinds import ProductKind, View
 from ....products.package import InstrumentFolder
 from ..shared.declared import REJECTED_FILE, STRIP_ARRAYS
@@ -26,4 +27,5 @@ REJECTED = ProductKind(
 INSTRUMENT = InstrumentFolder(
     instruments={"moric": "moric:Moric"},
     kinds=(STRIP, REJECTED),
+    archive=InstrumentArchive(title="Moderate Resolution Imaging Camera", platform="orbiter"),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....products.archive_rules import InstrumentArchive
 from ....products.kinds import ProductKind, View
 from ....products.package import InstrumentFolder
 
@@ -73,4 +74,5 @@ ECHO_UNKNOWN = ProductKind(
 INSTRUMENT = InstrumentFolder(
     instruments={"mosir": "mosir:Mosir"},
     kinds=(ECHO_10_15, ECHO_15_20, ECHO_30_50, ECHO_UNKNOWN),
+    archive=InstrumentArchive(platform="orbiter"),
 )

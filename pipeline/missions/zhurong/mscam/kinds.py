@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....products.archive_rules import InstrumentArchive
 from ....products.kinds import ProductKind, View
 from ....products.package import InstrumentFolder
 from ..shared.declared import IMAGE_RECORD, REJECTED_STRIPE
@@ -52,4 +53,5 @@ REJECTED = ProductKind(
 INSTRUMENT = InstrumentFolder(
     instruments={"mscam": "mscam:Mscam"},
     kinds=(IMAGE, REJECTED),
+    archive=InstrumentArchive(title="Multispectral Camera"),
 )

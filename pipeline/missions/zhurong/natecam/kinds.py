@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....products.archive_rules import InstrumentArchive
 from ....products.kinds import ProductKind, View
 from ....products.package import InstrumentFolder
 from ..shared.declared import IMAGE_RECORD, REJECTED_STRIPE
@@ -59,4 +60,5 @@ REJECTED = ProductKind(
 INSTRUMENT = InstrumentFolder(
     instruments={"natecam": "natecam:Natecam"},
     kinds=(IMAGE, PANORAMA, REJECTED),
+    archive=InstrumentArchive(title="Navigation and Terrain Camera"),
 )

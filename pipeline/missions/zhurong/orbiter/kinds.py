@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....products.archive_rules import InstrumentArchive
 from ....products.kinds import ProductKind, View
 from ....products.package import InstrumentFolder
 
@@ -30,4 +31,5 @@ STATE = ProductKind(
 INSTRUMENT = InstrumentFolder(
     instruments={"orbiter": "orbiter:Orbiter"},
     kinds=(STATE,),
+    archive=InstrumentArchive(platform="orbiter"),
 )

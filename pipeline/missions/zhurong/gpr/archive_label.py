@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from xml.etree import ElementTree as ET
 
-from .collection import Collection, Origin
-from .pds4_observation import Header, MarsTime, lineage, local_times, observational, place
-from .pds4_xml import add, document, texts
-from .radar_layout import HIGH, MISSING, Layout
+from ....archive.collection import Collection, Origin
+from ....archive.pds4_observation import Header, LocalTime, lineage, local_times, observational, pds4_rules, place
+from ....archive.pds4_xml import add, document, texts
+from .archive_record import HIGH, LEVEL, MISSING, Layout
 
 _GROUND = (
     "Appended on the ground by downlink, not by GRAS. Rover_Location is that of the record, counted from where its "
@@ -69,7 +69,7 @@ class TableFacts:
     word: str
     n_records: int
     utc_ns: tuple[int, int]
-    mars: tuple[MarsTime, ...]
+    mars: tuple[LocalTime, ...]
     md5: str
 
 
@@ -79,9 +79,7 @@ def label(facts: TableFacts, origin: Origin, sources: Sequence[Collection]) -> b
         facts.name,
         "gpr",
         "RoPeR",
-        "Mars Rover Penetrating Radar",
-        "Rover",
-        "2B",
+        LEVEL,
         "Calibrated",
         ("Microwave" if facts.layout is HIGH else "Radio",),
         "Geosciences",
@@ -92,7 +90,7 @@ def label(facts: TableFacts, origin: Origin, sources: Sequence[Collection]) -> b
     root, mission = observational(header, origin)
     _mission(mission, facts, origin, sources)
     _file(add(root, "File_Area_Observational"), facts)
-    return document(root)
+    return document(root, pds4_rules(origin).schemas)
 
 
 def _mission(area: ET.Element, facts: TableFacts, origin: Origin, sources: Sequence[Collection]) -> None:

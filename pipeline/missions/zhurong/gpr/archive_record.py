@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.batches import DOUBTFUL
-from ..model.errors import RunError
+from ....model.batches import DOUBTFUL
+from ....model.errors import RunError
 
+LEVEL = "2B"
+"""Of the tables, self-test records among the others."""
 MISSING = -9999.0
 _HEAD = [("channel", ">u4"), ("onboard_seconds", ">u4"), ("onboard_milliseconds", ">u2"), ("frame_count", "u1")]
 _TAIL = [("navigation_block", "u1", (18,)), ("ground", "<f4", (8,)), ("quality", "u1")]

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.errors import RunError
-from ..system.files import whole_path
-from .collection import Collection, Origin
-from .jobs import Job
-from .pds4_label import TableFacts, label
-from .product_names import radar_stem
-from .radar_layout import LAYOUTS, Layout, records
+from ....archive.collection import Collection, Origin
+from ....archive.jobs import Job
+from ....archive.product_names import table_stem
+from ....model.errors import RunError
+from ....system.files import whole_path
+from .archive_label import TableFacts, label
+from .archive_record import LAYOUTS, LEVEL, Layout, records
 
 _MARS = ("sol", "lmst", "ltst")
 _ENTRY = np.dtype([("offset", "i8"), ("utc_ns", "i8"), ("sol", "i4"), ("lmst", "f8"), ("ltst", "f8")])
@@ -48,7 +48,7 @@ def plan_radar(collections: Sequence[Collection], origin: Origin) -> Iterator[Jo
         utc_ns, sol = table.entries["utc_ns"], int(table.entries["sol"][0])
         ends = int(utc_ns[0]), int(utc_ns[-1])
         yield Job(
-            radar_stem(table.word, *ends, sol, origin),
+            table_stem(table.sources[0], origin, table.word, LEVEL, (*ends, sol)),
             (("pds4-table", ""), ("pds4-label", "L")),
             partial(_write_radar, table, origin),
             table.sources,
@@ -103,7 +103,7 @@ def _file_records(
     """Make the records and put them on disk: entries of each table in `found`, in `problems` why one cannot be made."""
     by_row = {name: one.array for name, one in collection.columns.items() if one.dims[:1] == ("row",)}
     streams = {name: array.parts() for name, array in by_row.items()}
-    mars = {name: collection.mars[name].parts() for name in _MARS if name in collection.mars}
+    mars = {name: collection.local_times[name].parts() for name in _MARS if name in collection.local_times}
     for quality in collection.quality.parts():
         arrays = {name: next(parts) for name, parts in streams.items()}
         entry = np.zeros(len(quality), _ENTRY)

@@ -1,0 +1,3 @@
+"""What tests of missions share."""
+
+from toy_package import install  # noqa: F401 -- a fixture
