@@ -23,7 +23,7 @@ import pyarrow.compute as pc
 from downlink_pipeline.api import open_history
 from downlink_pipeline.commands.history import import_passes
 from downlink_pipeline.history.names import DAY_NS
-from downlink_pipeline.history.summaries import read_summary
+from downlink_pipeline.history.summary_files import read_summary
 from downlink_pipeline.mission.loading import load_mission
 from pyarrow import parquet
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from .history import History
-from .names import ROWS, decoded, read_part
+from .names import ROWS, decoded, earlier, read_part
 from .passes import PassRecord
 
 
@@ -100,6 +100,6 @@ def coverage(history: History, date: str | None = None) -> list[dict[str, Any]]:
             entry["rows"] += part.n_rows
             entry["files"] += 1
             entry["bytes"] += size
-            entry["first"] = min(entry.get("first", part.first), part.first)
+            entry["first"] = earlier(entry.get("first", part.first), part.first)
             entry["last"] = max(entry.get("last", part.last), part.last)
     return [found[key] for key in sorted(found)]

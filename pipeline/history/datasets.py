@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import xarray
 from numpy.typing import NDArray
 
+from .forms import unit_of
 from .names import FIXED
 from .summaries import COMMON
 
@@ -23,7 +24,7 @@ _COORDINATES = {*FIXED, *COMMON}
 def to_dataset(table: pa.Table, parameters: Mapping[str, Parameter], axis: str) -> xarray.Dataset:
     """The columns along `time` (of rows without onboard time their receive time, or where `axis` says `received`)."""
     if not table.num_columns:
-        empty = {name: ("time", np.empty(0), _attributes(one)) for name, one in parameters.items()}
+        empty = {name: ("time", np.empty(0), _attributes(one, None)) for name, one in parameters.items()}
         return xarray.Dataset(empty, {"time": np.empty(0, "datetime64[ns]")})
     coordinates: dict[str, Any] = {"time": ("time", _axis(table, axis))}
     variables: dict[str, Any] = {}
@@ -33,7 +34,7 @@ def to_dataset(table: pa.Table, parameters: Mapping[str, Parameter], axis: str) 
                 coordinates[name] = ("time", values_of(table[name]))
             continue
         one = parameters.get(name) or parameters.get(name.rpartition(".")[0])
-        attributes = _attributes(one) if one and not name.endswith(".n") else {}
+        attributes = _attributes(one, table.schema.field(name)) if one and not name.endswith(".n") else {}
         dims, values, lengths = _with_axes(name, table[name])
         variables[name] = (dims, values, attributes)
         if lengths is not None:
@@ -48,8 +49,10 @@ def _axis(table: pa.Table, axis: str) -> NDArray[np.datetime64]:
     return np.asarray(column.cast(pa.timestamp("ns")).to_numpy())
 
 
-def _attributes(one: Parameter) -> dict[str, str]:
-    known = {"units": one.unit, "long_name": one.description, "kind": one.kind}
+def _attributes(one: Parameter, field: pa.Field | None) -> dict[str, str]:
+    """Unit and description; the unit as the values themselves have it."""
+    unit = one.unit if field is None or not field.metadata else unit_of(field)
+    known = {"units": unit, "long_name": one.description, "kind": one.kind}
     return {key: text for key, text in known.items() if text}
 
 

@@ -8,18 +8,21 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from pyarrow import parquet
 
 from ..model.errors import ConfigError
-from .names import FIXED, RAW, ROWS, decoded, encoded
+from .forms import common_schema, stored_column, type_word
+from .names import FIXED, RAW, ROWS, decoded, earlier, encoded, ends_of
 from .passes import PassRecord, all_passes
+from .result_tables import in_order, renamed, share, with_absent
 from .rows import Choice, Group, RowReader, Span
 from .samples import flattened, samples
 from .storage import Storage
 from .streams import stream_rows
+from .summaries import summary_name, value_type
 from .times import Time, to_ns
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ Values = Literal["calibrated", "raw"]
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a kind; `name` is what `get` takes. `first`, `last`: of its kind's rows, ns since 1970."""
+    """A parameter of a kind; `name` is what `get` takes. `first`, `last`: of its kind's rows in ns, or NO_TIME."""
 
     name: str
     kind: str
@@ -83,7 +86,7 @@ class History:
         if "~" not in folder or encoded(decoded(folder)) == folder:
             return decoded(folder)
         if folder not in self._kinds:
-            groups = self.reader(values).groups(self.reader(values).parts(folder, Span()))
+            groups = self.reader(values).groups(self.reader(values).parts(folder))
             told = (groups[-1].schema.metadata or {}).get(b"kind") if groups else None
             self._kinds[folder] = told.decode() if told else decoded(folder)
         return self._kinds[folder]
@@ -97,27 +100,30 @@ class History:
 
     def _parameters(self, kind: str, folder: str, values: Values) -> list[Parameter]:
         reader = self.reader(values)
-        groups = reader.groups(reader.parts(folder, Span()))
+        groups = reader.groups(reader.parts(folder))
         found: dict[str, Parameter] = {}
         for group in groups:
-            first, last = min(one.first for one in group.parts), max(one.last for one in group.parts)
+            first, last = ends_of(group.parts)
             for field in group.schema:
                 name = group.names[field.name]
                 if field.name in FIXED:
                     continue
                 before = found.get(name)
-                span = (min(first, before.first), max(last, before.last)) if before else (first, last)
+                span = (earlier(first, before.first), max(last, before.last)) if before else (first, last)
                 found[name] = _parameter(kind, name, field, *span)
         return list(found.values()) or self._pruned(kind, folder)
 
     def _pruned(self, kind: str, folder: str) -> list[Parameter]:
-        """Parameters of which only summaries are left."""
+        """Parameters of which only summaries are left, or were: those that the newest file of days has."""
         years = self.storage.folders(f"days/kind={folder}")
         if not years:
             return []
         path = self.storage.full(f"days/kind={folder}/{years[-1]}/summary.parquet")
         schema = parquet.read_schema(path, filesystem=self.storage.filesystem)
-        return [_parameter(kind, one.name, one, 0, 0) for one in schema if pa.types.is_struct(one.type)]
+        naming = self.reader().naming(self.reader().parts(folder))
+        return [
+            _parameter(kind, summary_name(one, naming), one, 0, 0) for one in schema if pa.types.is_struct(one.type)
+        ]
 
     def find(self, pattern: str = "*", values: Values = "calibrated") -> list[Parameter]:
         """Parameters by their name, `KIND.PARAMETER`, or their parameter alone; `*` and `?` stand for any, in any case.
@@ -142,10 +148,16 @@ class History:
         """The parameter of a name; ConfigError with names like it where there is none, or more than one."""
         known = self.kinds(values)
         found: list[Parameter] = []
-        for kind in _prefixes(name, known):
-            rest = name[len(kind) + 1 :]
+        for kind, rest in _readings(name, known):
             found += [
                 one for one in self._parameters(kind, known[kind], values) if rest in {one.parameter, one.column}
+            ]
+        if not found and values == "calibrated":
+            found = [
+                one
+                for kind, rest in _readings(name, known)
+                for one in self._pruned(kind, known[kind])
+                if rest in {one.parameter, one.column}
             ]
         if not found:
             every = (one for kind, folder in known.items() for one in self._parameters(kind, folder, values))
@@ -153,7 +165,8 @@ class History:
         if len(found) == 1:
             return found[0]
         if found:
-            raise ConfigError(f"{name} is in several kinds: {', '.join(one.name for one in found)}")
+            names = ", ".join(f'"{one.kind}".{one.parameter}' for one in found)
+            raise ConfigError(f"{name} is in several kinds: name {names}")
         near = self.find(name.rpartition(".")[2], values)
         more = f": there is {_some(one.name for one in near)}" if near else ": downlink history find lists them"
         raise ConfigError(f"the history has no parameter {name}{more}")
@@ -189,7 +202,7 @@ class History:
                 flattened(samples(reader, folders[kind], list(of_kind), span, points, choice), of_kind)
                 for kind, of_kind in kinds.items()
             ]
-            return _in_order([one for one in found if len(one)])
+            return with_absent(in_order([one for one in found if len(one)]), names, wanted)
         size = sum(
             self.size(folders[kind], [*of_kind, *columns], span, choice, values) for kind, of_kind in kinds.items()
         )
@@ -202,19 +215,19 @@ class History:
         for kind, of_kind in kinds.items():
             rows = reader.read(folders[kind], [*of_kind, *extra], span, choice)
             if rows.num_columns:
-                found.append(_renamed(rows, of_kind, extra))
-        return _in_order(found, by="received" if by == "received" else "time")
+                found.append(renamed(rows, of_kind, extra))
+        return with_absent(in_order(found, by="received" if by == "received" else "time"), names, wanted)
 
     def size(self, folder: str, columns: Sequence[str], span: Span, choice: Choice, values: Values) -> int:
         """Upper bound of the values that a query gives, from the names of files, and of lists from their footers."""
         reader = self.reader(values)
         total = 0
-        for group in reader.groups(reader.parts(folder, span, choice)):
+        for group in reader.groups(reader.parts(folder, choice), span):
             inner = [name for name, out in group.names.items() if out in columns]
             lists = [name for name in inner if pa.types.is_list(group.schema.field(name).type)]
             for part in group.parts:
-                total += round(part.n_rows * _share(part, span)) * (len(inner) - len(lists))
-                total += round(self._in_lists(part, lists) * _share(part, span)) if lists else 0
+                total += round(part.n_rows * share(part, span)) * (len(inner) - len(lists))
+                total += round(self._in_lists(part, lists) * share(part, span)) if lists else 0
         return total
 
     def _in_lists(self, part: Any, names: Sequence[str]) -> int:
@@ -248,32 +261,40 @@ class History:
         of = [self.resolve(name, how.get("values", "calibrated")) for name in names]
         return to_dataset(table, dict(zip(names, of, strict=True)), str(how.get("by", "time")))
 
-    def last(self, *names: str, values: Values = "calibrated") -> pa.Table:
+    def last(self, *names: str, end: Time = None, values: Values = "calibrated") -> pa.Table:
         """The newest row of each parameter, as `newest`. Values of parameters that have no common type are text."""
-        found = self.newest(*names, values=values)
+        found = self.newest(*names, end=end, values=values)
         try:
             return pa.Table.from_pylist(found)
         except (pa.ArrowInvalid, pa.ArrowTypeError):
             return pa.Table.from_pylist([row | {"value": str(row["value"])} for row in found])
 
-    def newest(self, *names: str, values: Values = "calibrated") -> list[dict[str, Any]]:
-        """The newest row of each parameter: name, unit, time, received, value, quality, stream, pass."""
+    def newest(self, *names: str, end: Time = None, values: Values = "calibrated") -> list[dict[str, Any]]:
+        """The newest row of each parameter that has a value: name, unit, time, received, value, quality, stream, pass.
+
+        `end`: the newest before that, so what a value was then, whatever a clock that went wrong dated later.
+        """
+        span = Span(end=to_ns(end, is_end=True))
         found = []
         for name in names:
             one = self.resolve(name, values)
             folder = self.kinds(values)[one.kind]
-            newest = self._newest(folder, one.column, values)
+            newest = self._newest(folder, one.column, values, span)
             if newest is not None:
                 found.append({"name": one.name, "unit": one.unit, **newest})
         return found
 
-    def _newest(self, folder: str, column: str, values: Values) -> dict[str, Any] | None:
+    def _newest(self, folder: str, column: str, values: Values, span: Span) -> dict[str, Any] | None:
         reader = self.reader(values)
-        parts = sorted(reader.parts(folder, Span()), key=lambda one: one.last, reverse=True)
+        every = reader.parts(folder)
+        with_it = [part for one in reader.groups(every, span) if column in one.names.values() for part in one.parts]
+        parts = sorted(with_it, key=lambda one: one.last, reverse=True)
         for i, part in enumerate(parts):
             near = [one for one in parts[: i + 8] if one.last >= part.first]
-            table = reader.read_parts(near, [column, "time", "received", "quality", "stream", "pass"])
-            if column in table.schema.names and len(table):
+            table = reader.read_parts(near, every, [column, "time", "received", "quality", "stream", "pass"], span)
+            if column in table.schema.names:
+                table = table.filter(pc.is_valid(table[column]))
+            if len(table):
                 row = table.slice(len(table) - 1).to_pylist()[0]
                 return {"time": row["time"], "received": row["received"], "value": row[column],
                         "quality": row["quality"], "stream": row["stream"], "pass": row["pass"]}  # fmt: skip
@@ -292,11 +313,8 @@ class History:
             raise ConfigError(
                 f"{kind} has values of another unit or form, {_some(changed)}: ask get, batches or sql"
             )
-        try:
-            schema = pa.unify_schemas([one.schema for one in groups], promote_options="permissive")
-            children = [reader.dataset_of(one).replace_schema(schema) for one in groups]
-        except pa.ArrowException as error:
-            raise ConfigError(f"{kind} has no common schema: {error}") from error
+        schema = common_schema([one.schema for one in groups])
+        children = [reader.dataset_of(one, schema) for one in groups]
         return children[0] if len(children) == 1 else ds.dataset(children)
 
     def batches(
@@ -321,7 +339,7 @@ class History:
         if kind not in known:
             raise ConfigError(f"the history has no {kind}: it has {_some(known)}")
         reader = self.reader(values)
-        groups = reader.groups(reader.parts(known[kind], span))
+        groups = reader.groups(reader.parts(known[kind]), span)
         if not groups:
             raise ConfigError(f"the history has no rows of {kind} there")
         return groups
@@ -349,8 +367,7 @@ class History:
 def _parameter(kind: str, column: str, field: pa.Field, first: int, last: int) -> Parameter:
     told = {key.decode(): text.decode() for key, text in (field.metadata or {}).items()}
     parameter = told.get("parameter", column)
-    suffix = column.removeprefix(field.name)
-    kind_name = str(field.type).replace("dictionary<values=string, indices=int32, ordered=0>", "text")
+    suffix = column.removeprefix(stored_column(field))
     return Parameter(
         f"{kind}.{parameter}{suffix}",
         kind,
@@ -358,14 +375,18 @@ def _parameter(kind: str, column: str, field: pa.Field, first: int, last: int) -
         column,
         told.get("unit", ""),
         told.get("description", ""),
-        kind_name,
+        type_word(value_type(field)),
         first,
         last,
     )
 
 
-def _prefixes(name: str, kinds: Iterable[str]) -> Iterator[str]:
-    return (kind for kind in kinds if name.startswith(f"{kind}."))
+def _readings(name: str, kinds: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Kinds and parameters that a name may mean: `KIND.PARAMETER`, or `"KIND".PARAMETER` where both have dots."""
+    for kind in kinds:
+        for prefix in (f"{kind}.", f'"{kind}".'):
+            if name.startswith(prefix):
+                yield kind, name[len(prefix) :]
 
 
 def _texts(one: str | Sequence[str]) -> Sequence[str]:
@@ -377,33 +398,3 @@ def _some(names: Iterable[str], n: int = 8) -> str:
     return (
         ", ".join(listed[:n]) + (f" and {len(listed) - n} more" if len(listed) > n else "") if listed else "nothing"
     )
-
-
-def _share(part: Any, span: Span) -> float:
-    """Of a file the part of its time that a span has."""
-    if span.by_reception or part.last <= part.first:
-        return 1.0
-    low = max(part.first, span.start if span.start is not None else part.first)
-    high = min(part.last + 1, span.end if span.end is not None else part.last + 1)
-    return float(max(high - low, 0) / (part.last + 1 - part.first))
-
-
-def _renamed(rows: pa.Table, names: dict[str, str], extra: Sequence[str]) -> pa.Table:
-    columns = {name: rows[name] for name in dict.fromkeys(extra) if name in rows.schema.names}
-    fields = [rows.schema.field(name) for name in columns]
-    for column, out in names.items():
-        if column in rows.schema.names:
-            columns[out] = rows[column]
-            fields.append(rows.schema.field(column).with_name(out))
-    if "received" in rows.schema.names and "received" not in columns and rows["time"].null_count:
-        columns["received"] = rows["received"]
-        fields.append(rows.schema.field("received"))
-    return pa.table(list(columns.values()), schema=pa.schema(fields))
-
-
-def _in_order(tables: Sequence[pa.Table], by: str = "time") -> pa.Table:
-    if len(tables) < 2:
-        return tables[0] if tables else pa.table({})
-    table = pa.concat_tables(tables, promote_options="permissive")
-    axis = table[by].cast(pa.int64()).to_numpy()
-    return table.take(pa.array(np.argsort(axis, kind="stable")))

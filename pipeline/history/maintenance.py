@@ -5,7 +5,7 @@ from __future__ import annotations
 from .compaction import compact
 from .names import RAW, ROWS
 from .storage import Storage
-from .summaries import update_summaries
+from .summary_files import update_summaries
 
 
 def compact_all(storage: Storage) -> int:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
@@ -42,6 +43,8 @@ FIXED = (
     "product_id",
 )
 """Columns that every kind has, in this order, before its parameters."""
+_TAKEN = frozenset({*FIXED, "kind", "date", "n_rows", "n_doubtful"})
+"""Names that columns of rows, partitions and summaries have."""
 _MAX_NAME = 180
 _SHIFT = 1 << 63
 _PART = re.compile(
@@ -70,8 +73,8 @@ def decoded(name: str) -> str:
 
 
 def column_of(parameter: str) -> str:
-    """The column of a parameter: its name, unless a fixed column has that name in any case (SQL ignores case)."""
-    return f"parameter.{parameter}" if parameter.lower() in {*FIXED, "kind", "date"} else parameter
+    """The column of a parameter: its name, unless another column has that name in any case (SQL ignores case)."""
+    return f"parameter.{parameter}" if not parameter or parameter.lower() in _TAKEN else parameter
 
 
 def date_of(axis_ns: int) -> str:
@@ -111,6 +114,17 @@ class Part:
     def overlaps(self, start: int | None, end: int | None) -> bool:
         """Whether rows from `start` up to `end` (ns, excluded) may be in it."""
         return (end is None or self.first < end) and (start is None or self.last >= start)
+
+
+def ends_of(parts: Sequence[Part]) -> tuple[int, int]:
+    """First and last time of files, NO_TIME where no row has one."""
+    firsts = [one.first for one in parts if one.first != NO_TIME]
+    return min(firsts, default=NO_TIME), max(one.last for one in parts)
+
+
+def earlier(one: int, other: int) -> int:
+    """The earlier of two times; NO_TIME is none."""
+    return max(one, other) if NO_TIME in {one, other} else min(one, other)
 
 
 def part_name(first: int, last: int, n_rows: int, times: str, schema: str) -> str:

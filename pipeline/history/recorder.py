@@ -18,7 +18,7 @@ from .names import RAW, REPLACED, ROWS, date_of, partition, read_part
 from .passes import PassRecord, read_pass, stage_pass, write_pass
 from .rows import RowReader
 from .storage import Commit, Storage
-from .summaries import update_summaries
+from .summary_files import update_summaries
 from .tables import Entry, PacketFields, version_of
 from .writer import Batch, Moves, retire, stage
 

@@ -91,8 +91,10 @@ class RemoteHistory(History):
     def table(self, *names: str, start: Time = None, end: Time = None, **how: Any) -> pa.Table:
         return self._ask("table", names=names, start=to_ns(start), end=to_ns(end, is_end=True), **how)
 
-    def newest(self, *names: str, values: Values = "calibrated") -> list[dict[str, Any]]:
-        return [row for name in names for row in self._ask("last", names=[name], values=values).to_pylist()]
+    def newest(self, *names: str, end: Time = None, values: Values = "calibrated") -> list[dict[str, Any]]:
+        before = to_ns(end, is_end=True)
+        asked = (self._ask("last", names=[name], end=before, values=values) for name in names)
+        return [row for table in asked for row in table.to_pylist()]
 
     def scan(self, kind: str, *, start: Time = None, end: Time = None, values: Values = "calibrated") -> ds.Dataset:
         """As of a folder, but that the rows are here when it returns; `batches` has them as they come."""

@@ -1,8 +1,7 @@
 """Rows of one kind out of its files, whatever versions of its dictionary they are of.
 
-Files of one schema are read together. Where a parameter changed its unit, or became text, list or number, the newest
-form keeps its name and rows of an older one are in a column `NAME [unit]`. Torn files are left aside and named in
-`problems`.
+Files of one schema are read together. Where a parameter changed its unit or type, rows of an older form are in a
+column of their own (`forms`), whatever range is asked. Torn files are left aside and named in `problems`.
 """
 
 from __future__ import annotations
@@ -18,7 +17,8 @@ import pyarrow.compute as pc
 import pyarrow.dataset as ds
 from pyarrow import ArrowException, parquet
 
-from .names import FIXED, REPLACED, ROWS, Part
+from .forms import Naming, concat
+from .names import REPLACED, ROWS, Part
 from .passes import all_passes
 from .storage import Storage
 from .tables import axis_ns
@@ -48,6 +48,10 @@ class Span:
     end: int | None = None
     by_reception: bool = False
 
+    def may_have(self, part: Part) -> bool:
+        """Whether rows of a file may be in it."""
+        return self.by_reception or part.overlaps(self.start, self.end)
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -67,20 +71,34 @@ class RowReader:
         """Files that were left aside, and why."""
         self._schemas: dict[tuple[str, str], pa.Schema] = {}
 
-    def parts(self, folder: str, span: Span, choice: Choice = Choice()) -> list[Part]:
-        """Files of a kind that may have such rows. `folder`: the encoded name of the kind."""
+    def parts(self, folder: str, choice: Choice = Choice()) -> list[Part]:
+        """All files of a kind that may have such rows. `folder`: the encoded name of the kind."""
         found, foreign = self.storage.parts(f"{self.root}/kind={folder}")
         if choice.version is not None:
             old, more = self.storage.parts(f"{REPLACED}/{choice.version}/{self.root}/kind={folder}")
             found, foreign = [*old, *found], [*foreign, *more]
         for path in foreign:
             self.problems[path] = "not a file of the history"
-        if span.by_reception:
-            return found
-        return [one for one in found if one.overlaps(span.start, span.end)]
+        return found
 
-    def groups(self, parts: Sequence[Part]) -> list[Group]:
-        """Files by schema, those with the newest rows last, with the names that their columns get."""
+    def naming(self, parts: Sequence[Part]) -> Naming:
+        """Names of the columns of a kind; `parts`: all of its files."""
+        return Naming([one.schema for one in reversed(self._by_schema(parts))])
+
+    def groups(self, parts: Sequence[Part], span: Span = Span()) -> list[Group]:
+        """Files that may have rows of a span, by schema, those with the newest rows last; `parts`: all of the kind.
+
+        Names of columns are the same whatever the span.
+        """
+        groups = self._by_schema(parts)
+        naming = Naming([one.schema for one in reversed(groups)])
+        for group in groups:
+            group.names = naming.names(group.schema)
+            group.parts = [one for one in group.parts if span.may_have(one)]
+        return [one for one in groups if one.parts]
+
+    def _by_schema(self, parts: Sequence[Part]) -> list[Group]:
+        """Files by schema, by their newest row; those of a replaced version, where one is asked for, last."""
         by_schema: dict[tuple[str, str, bool], list[Part]] = defaultdict(list)
         for part in parts:
             by_schema[part.kind_folder, part.schema, part.path.startswith(f"{REPLACED}/")].append(part)
@@ -89,9 +107,7 @@ class RowReader:
             schema = self._schema((folder, digest), some)
             if schema is not None:
                 groups.append(Group(schema, some, replaced))
-        groups.sort(key=lambda one: max(part.last for part in one.parts))
-        _name_columns(groups)
-        return groups
+        return sorted(groups, key=lambda one: (one.replaced, max(part.last for part in one.parts)))
 
     def _schema(self, key: tuple[str, str], parts: Sequence[Part]) -> pa.Schema | None:
         if key not in self._schemas:
@@ -120,7 +136,7 @@ class RowReader:
         """
         for attempt in range(_RETRIES):
             try:
-                return self._read(self.groups(self.parts(folder, span, choice)), columns, span, choice)
+                return self._read(self.groups(self.parts(folder, choice), span), columns, span, choice)
             except FileNotFoundError:
                 if attempt == _RETRIES - 1:
                     raise
@@ -138,16 +154,26 @@ class RowReader:
             return 0
         return pc.sum(pc.and_(pc.equal(table["stream"], stream), pc.equal(table["pass"], pass_name))).as_py() or 0
 
-    def read_parts(self, parts: Sequence[Part], columns: Sequence[str] | None = None) -> pa.Table:
-        """All rows of some files."""
-        return self._read(self.groups(parts), columns, Span(), Choice())
+    def read_parts(
+        self,
+        parts: Sequence[Part],
+        every: Sequence[Part],
+        columns: Sequence[str] | None = None,
+        span: Span = Span(),
+    ) -> pa.Table:
+        """Rows of some files; `every`: all files of the kind."""
+        wanted = {one.path for one in parts}
+        groups = self.groups(every)
+        for group in groups:
+            group.parts = [one for one in group.parts if one.path in wanted]
+        return self._read([one for one in groups if one.parts], columns, span, Choice())
 
     def _read(self, groups: Sequence[Group], columns: Sequence[str] | None, span: Span, choice: Choice) -> pa.Table:
         tables = [self._read_group(one, columns, span, choice) for one in groups]
         tables = [one for one in tables if one is not None]
         if not tables:
             return pa.table({})
-        table = tables[0] if len(tables) == 1 else pa.concat_tables(tables, promote_options="permissive")
+        table = tables[0] if len(tables) == 1 else concat(tables)
         return sorted_rows(table, by_reception=span.by_reception)
 
     def _read_group(
@@ -177,14 +203,16 @@ class RowReader:
             group.parts = whole
             return self._dataset(group).to_table(columns=dict(projected), filter=condition) if whole else None
 
-    def _dataset(self, group: Group) -> ds.Dataset:
+    def _dataset(self, group: Group, schema: pa.Schema | None = None) -> ds.Dataset:
         paths = [self.storage.full(part.path) for part in group.parts]
-        return ds.dataset(paths, schema=group.schema, format="parquet", filesystem=self.storage.filesystem)
+        return ds.dataset(
+            paths, schema=schema or group.schema, format="parquet", filesystem=self.storage.filesystem
+        )
 
-    def dataset_of(self, group: Group) -> ds.Dataset:
-        """The files of a group without those that cannot be read."""
+    def dataset_of(self, group: Group, schema: pa.Schema | None = None) -> ds.Dataset:
+        """The files of a group without those that cannot be read; `schema`: that rows get, the group's without."""
         group.parts = [one for one in group.parts if self._open(one) is not None]
-        return self._dataset(group)
+        return self._dataset(group, schema)
 
 
 def read_part_table(storage: Storage, part: Part, columns: Sequence[str] | None = None) -> pa.Table:
@@ -213,32 +241,6 @@ def sorted_rows(table: pa.Table, *, by_reception: bool = False) -> pa.Table:
     if not np.any(axis[1:] < axis[:-1]):
         return table
     return table.take(pa.array(np.argsort(axis, kind="stable")))
-
-
-def _name_columns(groups: Sequence[Group]) -> None:
-    """Give the columns of each group their names: those of the newest form of each, others with their unit or type."""
-    newest: dict[str, tuple[str, str]] = {}
-    for group in groups:
-        for one in group.schema:
-            newest[one.name] = _form(one)
-    for group in groups:
-        for one in group.schema:
-            kind, unit = _form(one)
-            same = newest[one.name] == (kind, unit) or one.name in FIXED
-            group.names[one.name] = one.name if same else f"{one.name} [{unit or kind}]"
-
-
-def _form(one: pa.Field) -> tuple[str, str]:
-    """Whether a column is of numbers, texts, lists or else, and its unit."""
-    unit = (one.metadata or {}).get(b"unit", b"").decode()
-    types = pa.types
-    if types.is_list(one.type):
-        return f"list of {_form(one.type.value_field)[0]}", unit
-    if types.is_dictionary(one.type) or types.is_string(one.type):
-        return "text", unit
-    if types.is_integer(one.type) or types.is_floating(one.type) or types.is_boolean(one.type):
-        return "number" if not types.is_boolean(one.type) else "boolean", unit
-    return str(one.type), unit
 
 
 def _filter_of(storage: Storage, choice: Choice, *, replaced: bool) -> Any:

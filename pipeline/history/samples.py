@@ -14,34 +14,40 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from .forms import Naming, concat
 from .names import DAY_NS, SUMMARIES, Part
 from .rows import Choice, RowReader, Span
-from .summaries import COMMON, coarser, covers_of, read_summary, summary_of
+from .summaries import COMMON, coarser, summary_of
+from .summary_files import covers_of, read_summary
 
 _NS = 10**9
 FIRST_NS = -(1 << 62)
+MAX_WIDTH_NS = DAY_NS * ((1 << 62) // DAY_NS)
+PARTS = ("min", "max", "last", "n")
 
 
 @dataclass(frozen=True, slots=True)
 class Bins:
-    """Equal bins: their width, and the level of summaries that they are made of; None: of rows."""
+    """Equal bins: their width, the level of summaries that they are made of (None: of rows), and where one begins."""
 
     width_ns: int
     level: str | None
+    origin_ns: int = 0
 
 
 def bins_of(start: int, end: int, points: int) -> Bins:
     """The narrowest bins, of whole minutes, hours or days where they are that long, of which `points` hold the range.
 
-    They begin at multiples of their width since 1970.
+    They begin at multiples of their width since 1970; a single one that is to hold 1970 begins before it.
     """
-    width = max(-(-(end - start) // points), 1)
+    width = min(max(-(-(end - start) // points), 1), MAX_WIDTH_NS)
     unit = next((SUMMARIES[level] * _NS for level in reversed(SUMMARIES) if width >= SUMMARIES[level] * _NS), 1)
     width = -(-width // unit) * unit
-    while (end - 1) // width - start // width >= points:
+    origin = start // unit * unit if points == 1 and start < 0 < end else 0
+    while (end - 1 - origin) // width - (start - origin) // width >= points and width < MAX_WIDTH_NS:
         width += max(width // points // unit, 1) * unit
     level = next((level for level in reversed(SUMMARIES) if width % (SUMMARIES[level] * _NS) == 0), None)
-    return Bins(width, level)
+    return Bins(width, level, origin)
 
 
 def samples(
@@ -51,16 +57,17 @@ def samples(
 
     Times are those of the bins' beginnings, which are multiples of their width since 1970.
     """
-    parts = reader.parts(folder, span, choice)
+    every = reader.parts(folder, choice)
+    parts = [one for one in every if span.may_have(one)]
     first, last = bounds(reader, folder, parts, span)
     if first >= last:
         return pa.table({})
     bins = bins_of(first, last, points)
     plain = not choice.streams and not choice.passes and choice.version is None and not span.by_reception
     if bins.level is None or not plain:
-        return _of_rows(reader, folder, columns, span, choice, bins.width_ns)
-    pieces = _pieces(reader, folder, columns, Span(first, last), parts, bins)
-    return _joined(pieces, bins.width_ns)
+        return _of_rows(reader, folder, columns, span, choice, bins)
+    pieces = _pieces(reader, folder, columns, Span(first, last), parts, bins, reader.naming(every))
+    return _joined(pieces, bins)
 
 
 def bounds(reader: RowReader, folder: str, parts: Sequence[Part], span: Span) -> tuple[int, int]:
@@ -79,31 +86,37 @@ def bounds(reader: RowReader, folder: str, parts: Sequence[Part], span: Span) ->
 
 
 def _of_rows(
-    reader: RowReader, folder: str, columns: Sequence[str], span: Span, choice: Choice, width_ns: int
+    reader: RowReader, folder: str, columns: Sequence[str], span: Span, choice: Choice, bins: Bins
 ) -> pa.Table:
     table = reader.read(folder, [*columns, "quality", "stream"], span, choice)
     if span.by_reception and table.num_columns:
         table = table.set_column(table.schema.get_field_index("time"), "time", table["received"])
-    return _joined([_summarised(table, width_ns)], width_ns)
+    return _joined([_summarised(table, bins.width_ns)], bins)
 
 
 def _summarised(table: pa.Table, width_ns: int) -> pa.Table:
     return summary_of(table, width_ns) if table.num_columns else table
 
 
-def _joined(pieces: Sequence[pa.Table], width_ns: int) -> pa.Table:
+def _joined(pieces: Sequence[pa.Table], bins: Bins) -> pa.Table:
     """Pieces as bins over all streams."""
     pieces = [one for one in pieces if one.num_columns and len(one)]
     if not pieces:
         return pa.table({})
-    table = pa.concat_tables(pieces, promote_options="permissive")
+    table = concat(pieces, exact=False)
     table = table.set_column(1, "stream", pa.array([""] * len(table), pa.string()))
     times = np.asarray(table["time"].cast(pa.int64()).to_numpy())
-    return coarser(table, times // width_ns * width_ns)
+    return coarser(table, (times - bins.origin_ns) // bins.width_ns * bins.width_ns + bins.origin_ns)
 
 
 def _pieces(
-    reader: RowReader, folder: str, columns: Sequence[str], span: Span, parts: Sequence[Part], bins: Bins
+    reader: RowReader,
+    folder: str,
+    columns: Sequence[str],
+    span: Span,
+    parts: Sequence[Part],
+    bins: Bins,
+    naming: Naming,
 ) -> list[pa.Table]:
     """Whole units of the level from its summaries, what they do not cover and the two ends from rows."""
     assert bins.level is not None
@@ -117,7 +130,7 @@ def _pieces(
     pieces: list[pa.Table] = []
     covered: list[tuple[int, int]] = []
     for path in _paths(reader, folder, bins.level, low, high):
-        table, covers = read_summary(reader.storage, path, [*COMMON, *columns])
+        table, covers = read_summary(reader.storage, path, [*COMMON, *columns], naming)
         if not len(table):
             continue
         times = np.asarray(table["time"].cast(pa.int64()).to_numpy())
@@ -171,14 +184,16 @@ def _uncovered(
 def flattened(table: pa.Table, names: dict[str, str]) -> pa.Table:
     """Structs as columns `NAME` (mean, of texts the last), `NAME.min`, `.max`, `.last`, `.n`; `names`: by column."""
     columns = {name: table[name] for name in COMMON if name != "stream" and name in table.schema.names}
+    fields = [table.schema.field(name) for name in columns]
     for column, out in names.items():
         if column not in table.schema.names:
             continue
         field = table.schema.field(column)
         whole = table[column].combine_chunks()
         parts = {field.type.field(i).name: pc.struct_field(whole, i) for i in range(field.type.num_fields)}
-        columns[out] = parts.get("mean", parts["last"])
-        for part in ("min", "max", "last", "n"):
-            if part in parts:
-                columns[f"{out}.{part}"] = parts[part]
-    return pa.table(columns)
+        parts = {"": parts.get("mean", parts["last"]), **{one: parts[one] for one in PARTS if one in parts}}
+        for part, values in parts.items():
+            columns[f"{out}.{part}" if part else out] = values
+            words = None if part == "n" else field.metadata
+            fields.append(pa.field(f"{out}.{part}" if part else out, values.type, metadata=words))
+    return pa.table(list(columns.values()), schema=pa.schema(fields))

@@ -8,16 +8,20 @@ from __future__ import annotations
 
 import re
 import threading
+from collections import defaultdict
 from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
+from pyarrow import parquet
 
 from ..model.errors import ConfigError
 from ..system.software import to_install
 from .names import SUMMARIES
 from .rows import Span
+from .summaries import summary_name
+from .writer import schema_digest
 
 if TYPE_CHECKING:
     from .history import History
@@ -86,7 +90,7 @@ def _register(history: History, database: Any, name: str) -> None:
         kind = _kind(table, kinds)
         if kind is not None:
             database.execute(f"create schema if not exists {schema}")
-            _create(database, f"{schema}.{_quoted(table)}", [_summaries(history, schema.lower(), kinds[kind])])
+            _create(database, f"{schema}.{_quoted(table)}", *_summaries(history, schema.lower(), kinds[kind]))
             return
     kind = _kind(f"{schema}.{table}" if schema else table, kinds)
     where = f"{_quoted(schema)}.{_quoted(table)}" if schema else _quoted(table)
@@ -118,25 +122,51 @@ def _split(name: str) -> tuple[str, str]:
 
 
 def _create(database: Any, name: str, sources: list[Any], names: list[dict[str, str]] | None = None) -> None:
-    """A view of these Arrow sources, one below the other; columns by the names that queries have."""
+    """A view of these Arrow sources, one below the other; columns by the names that queries have.
+
+    SQL ignores case: of names that differ in case alone the second is `NAME_1`. So columns are taken by their place.
+    """
+    shown: dict[str, str] = {}
     selects = []
     for number, source in enumerate(sources):
         own = f"_source_{len(name)}_{abs(hash(name))}_{number}"
         database.register(own, source)
-        columns = names[number] if names else {}
-        chosen = ", ".join(f"{_quoted(one)} as {_quoted(out)}" for one, out in columns.items()) or "*"
-        selects.append(f"select {chosen} from {own}")  # noqa: S608 - names are quoted
+        stored = source.schema.names
+        places = ", ".join(f"_{i}" for i in range(len(stored)))
+        columns = {one: _shown(names[number].get(one, one) if names else one, shown) for one in stored}
+        chosen = ", ".join(f"_{i} as {_quoted(columns[one])}" for i, one in enumerate(stored))
+        selects.append(f"select {chosen} from {own} as _rows({places})")  # noqa: S608 - names are quoted
     database.execute(f"create view {name} as " + " union all by name ".join(selects))
 
 
-def _summaries(history: History, level: str, folder: str) -> ds.Dataset:
-    storage = history.storage
-    paths = [path for path, _ in storage.files(f"{level}/kind={folder}") if path.endswith("/summary.parquet")]
-    if not paths:
+def _shown(name: str, shown: dict[str, str]) -> str:
+    """The name of a column in SQL, as no other column has it in any case. `shown`: those of before, by their own."""
+    if name not in shown:
+        taken = {one.lower() for one in shown.values()}
+        free = (
+            one for one in (name, *(f"{name}_{n}" for n in range(1, len(taken) + 2))) if one.lower() not in taken
+        )
+        shown[name] = next(free)
+    return shown[name]
+
+
+def _summaries(history: History, level: str, folder: str) -> tuple[list[ds.Dataset], list[dict[str, str]]]:
+    """Files of summaries by schema, and the names that their columns have now."""
+    storage, reader = history.storage, history.reader()
+    naming = reader.naming(reader.parts(folder))
+    schemas: dict[str, pa.Schema] = {}
+    paths: dict[str, list[str]] = defaultdict(list)
+    for path, _ in storage.files(f"{level}/kind={folder}"):
+        if path.endswith("/summary.parquet"):
+            schema = parquet.read_schema(storage.full(path), filesystem=storage.filesystem)
+            digest = schema_digest(schema)
+            schemas[digest] = schema.remove_metadata()
+            paths[digest].append(storage.full(path))
+    if not schemas:
         raise ConfigError(f"SQL: {level} has no summaries of that kind")
-    schemas = [ds.dataset(storage.full(one), filesystem=storage.filesystem).schema for one in paths[-1:]]
-    full = [storage.full(one) for one in paths]
-    return ds.dataset(full, schema=schemas[0], format="parquet", filesystem=storage.filesystem)
+    sources = [ds.dataset(some, schema=schemas[one], format="parquet", filesystem=storage.filesystem)
+               for one, some in paths.items()]  # fmt: skip
+    return sources, [{field.name: summary_name(field, naming) for field in one} for one in schemas.values()]
 
 
 def passes_table(history: History) -> pa.Table:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.dataset as ds
 
 from ..model.errors import ConfigError
+from .forms import common_schema, fitted_column
 from .rows import Group, RowReader, Span, row_condition
 
 
@@ -16,7 +17,7 @@ def stream_rows(
 ) -> pa.RecordBatchReader:
     """Rows of these files that are in the span; a column that a file does not have is null in its rows.
 
-    ConfigError for a column that no file has, and for one whose types have no common one.
+    ConfigError for a column that no file has.
     """
     known = {out for group in groups for out in group.names.values()}
     unknown = sorted({*(columns or ())} - known)
@@ -27,10 +28,7 @@ def stream_rows(
         pa.schema([group.schema.field(name).with_name(out) for out, name in some.items()], group.schema.metadata)
         for group, some in zip(groups, chosen, strict=True)
     ]
-    try:
-        schema = pa.unify_schemas(schemas, promote_options="permissive")
-    except pa.ArrowException as error:
-        raise ConfigError(f"versions of a parameter have no common type: {error}") from error
+    schema = common_schema(schemas)
     order = [one for one in columns or schema.names if one in schema.names]
     schema = pa.schema([schema.field(one) for one in order], schemas[-1].metadata)
     return pa.RecordBatchReader.from_batches(schema, _batches(reader, groups, chosen, schema, span))
@@ -53,9 +51,4 @@ def _batches(
 
 
 def _fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:
-    names = set(batch.schema.names)
-    arrays = [
-        batch.column(field.name).cast(field.type) if field.name in names else pa.nulls(batch.num_rows, field.type)
-        for field in schema
-    ]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    return pa.RecordBatch.from_arrays([fitted_column(batch, field) for field in schema], schema=schema)

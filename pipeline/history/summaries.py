@@ -2,32 +2,25 @@
 
 In: sorted rows of one kind. Out: a row for each stream and bin that has rows; a struct `{n, min, max, mean, last}` for
 each parameter of numbers (`n`: values that are numbers; NaN and missing ones are left out), `{n, last}` for texts.
-Beside each file stands which files of rows it covers, so a summary that is behind is known as such.
+A field says in its metadata of which parameter, unit and type of rows it is.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterable, Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pyarrow import ArrowException, parquet
 
 from ..model.batches import DOUBTFUL, NO_TIME
-from .names import DAY_NS, FIXED, NO_DATE, ROWS, SUMMARIES, Part, partition
-from .rows import RowReader
-from .storage import Storage
+from .forms import Naming, concat, stored_column, type_word, unit_of
+from .names import FIXED
 from .tables import axis_ns
 
 Array = NDArray[Any]
 _NS = pa.timestamp("ns", tz="UTC")
-_COVERS = b"covers"
 MINUTE_NS = 60 * 10**9
 COMMON = ("time", "stream", "n_rows", "n_doubtful", "quality")
 
@@ -44,7 +37,7 @@ def summary_of(table: pa.Table, width_ns: int) -> pa.Table:
         mine = np.asarray(pc.equal(streams, stream).to_numpy(zero_copy_only=False))
         some, own = (table, axis) if mine.all() else (table.filter(pa.array(mine)), axis[mine])
         found.append(_of_stream(some, own, stream, width_ns))
-    return pa.concat_tables(found, promote_options="permissive") if found else pa.table({})
+    return concat(found, exact=False) if found else pa.table({})
 
 
 def _of_stream(table: pa.Table, axis: Array, stream: str, width: int) -> pa.Table:
@@ -67,8 +60,34 @@ def _of_stream(table: pa.Table, axis: Array, stream: str, width: int) -> pa.Tabl
         made = _struct(table[field.name], starts)
         if made is not None:
             columns[field.name] = made
-            fields.append(pa.field(field.name, made.type, metadata=field.metadata))
+            words = {**(field.metadata or {}), b"type": type_word(field.type).encode()}
+            fields.append(pa.field(field.name, made.type, metadata=words))
     return pa.table(list(columns.values()), schema=pa.schema(fields))
+
+
+def named(table: pa.Table, naming: Naming) -> pa.Table:
+    """Summaries with the names that their parameters have now: a newer unit takes a name over."""
+    if not table.num_columns:
+        return table
+    return table.rename_columns([summary_name(field, naming) for field in table.schema])
+
+
+def summary_name(field: pa.Field, naming: Naming) -> str:
+    """The name of a column of summaries, by the parameter, unit and type that it was made of."""
+    if not pa.types.is_struct(field.type):
+        return str(field.name)
+    return naming.name(stored_column(field), unit_of(field), value_type(field))
+
+
+def value_type(field: pa.Field) -> pa.DataType:
+    """The type of rows; for a column of summaries as its metadata says, or that of its last value."""
+    if not pa.types.is_struct(field.type):
+        return field.type
+    word = (field.metadata or {}).get(b"type", b"").decode()
+    try:
+        return pa.string() if word == "text" else pa.type_for_alias(word)
+    except ValueError:
+        return field.type.field("last").type
 
 
 def _struct(column: pa.ChunkedArray, starts: Array) -> Any:
@@ -88,7 +107,7 @@ def _struct(column: pa.ChunkedArray, starts: Array) -> Any:
 
 def _numbers(column: pa.ChunkedArray, starts: Array) -> Any:
     whole = pa.types.is_integer(column.type) and not column.null_count
-    values = np.asarray(column.to_numpy() if whole else column.cast(pa.float64()).to_numpy())
+    values = np.asarray(column.to_numpy() if whole else column.cast(pa.float64(), safe=False).to_numpy())
     if whole:
         least, most = np.minimum.reduceat(values, starts), np.maximum.reduceat(values, starts)
         n = np.diff(np.concatenate([starts, [len(values)]]))
@@ -134,7 +153,7 @@ def coarser(table: pa.Table, seconds: int | Array) -> pa.Table:
         bins = seconds[mine] if isinstance(seconds, np.ndarray) else times[mine] // (seconds * 10**9)
         order = np.lexsort((times[mine], bins))
         found.append(_coarser(some.take(pa.array(order)), bins[order], seconds))
-    return pa.concat_tables(found, promote_options="permissive")
+    return concat(found, exact=False)
 
 
 def _coarser(table: pa.Table, bins: Array, seconds: int | Array) -> pa.Table:
@@ -181,7 +200,7 @@ def _coarser_struct(column: pa.StructArray, starts: Array) -> Any:
 
 
 def _floats(column: Any) -> Array:
-    return np.asarray(pc.cast(column, pa.float64()).to_numpy(zero_copy_only=False))
+    return np.asarray(pc.cast(column, pa.float64(), safe=False).to_numpy(zero_copy_only=False))
 
 
 def _extreme(reduce: np.ufunc, column: Any, starts: Array) -> Any:
@@ -190,85 +209,3 @@ def _extreme(reduce: np.ufunc, column: Any, starts: Array) -> Any:
     return pa.array(reduce.reduceat(_floats(column), starts), from_pandas=True).cast(
         column.type if pa.types.is_floating(column.type) else pa.float64()
     )
-
-
-def covers_of(parts: Iterable[Part]) -> str:
-    """Digest of the names of files of rows."""
-    return hashlib.blake2b("\n".join(sorted(one.name for one in parts)).encode(), digest_size=8).hexdigest()
-
-
-def summary_path(level: str, folder: str, date: str) -> str:
-    """The file of a level that has a date. `folder`: the encoded name of the kind."""
-    under = {"minutes": f"date={date}", "hours": f"month={date[:7]}", "days": f"year={date[:4]}"}[level]
-    return f"{level}/kind={folder}/{under}/summary.parquet"
-
-
-def read_summary(
-    storage: Storage, path: str, columns: Sequence[str] | None = None
-) -> tuple[pa.Table, dict[str, str]]:
-    """A file of summaries, and which files of rows it covers, by date; nothing where there is none that can be read."""
-    try:
-        with storage.filesystem.open_input_file(storage.full(path)) as opened:
-            file = parquet.ParquetFile(opened)
-            covers = json.loads((file.schema_arrow.metadata or {}).get(_COVERS, b"{}"))
-            known = set(file.schema_arrow.names)
-            wanted = None if columns is None else [one for one in columns if one in known]
-            return file.read(columns=wanted), covers
-    except FileNotFoundError:
-        return pa.table({}), {}
-    except (ArrowException, OSError, ValueError):
-        return pa.table({}), {}
-
-
-def update_summaries(
-    storage: Storage, folder: str, dates: Iterable[str], known: Mapping[str, pa.Table] | None = None
-) -> None:
-    """Make the summaries of these dates anew from their rows, if they are behind. Another writer may do the same.
-
-    `known`: minutes of files of rows by their path, so that these need not be read.
-    """
-    reader = RowReader(storage)
-    by_month: dict[str, list[tuple[str, str, pa.Table]]] = {}
-    for date in sorted({*dates} - {NO_DATE}):
-        parts, _ = storage.parts(partition(ROWS, folder, date))
-        if not parts:
-            continue
-        covers = covers_of(parts)
-        path = summary_path("minutes", folder, date)
-        if read_summary(storage, path, ())[1].get(date) == covers:
-            continue
-        minutes = _joined(parts, known or {})
-        if minutes is None:
-            minutes = summary_of(reader.read_parts(parts), MINUTE_NS)
-        if minutes.num_columns:
-            _write(storage, path, minutes, {date: covers})
-            by_month.setdefault(date[:7], []).append((date, covers, minutes))
-    for found in by_month.values():
-        _replace_dates(storage, "hours", folder, found)
-        _replace_dates(storage, "days", folder, found)
-
-
-def _joined(parts: Sequence[Part], known: Mapping[str, pa.Table]) -> pa.Table | None:
-    """Minutes of files of one schema that follow each other in time, if all of them are known."""
-    ordered = sorted(parts, key=lambda part: part.first)
-    in_turn = all(one.last < other.first for one, other in pairwise(ordered))
-    if not in_turn or len({part.schema for part in parts}) > 1 or any(part.path not in known for part in parts):
-        return None
-    return coarser(pa.concat_tables([known[part.path] for part in ordered], promote_options="permissive"), 60)
-
-
-def _replace_dates(storage: Storage, level: str, folder: str, found: Sequence[tuple[str, str, pa.Table]]) -> None:
-    path = summary_path(level, folder, found[0][0])
-    table, covers = read_summary(storage, path)
-    dates = [date for date, _, _ in found]
-    if len(table):
-        days = np.asarray(table["time"].cast(pa.int64()).to_numpy()) // DAY_NS
-        table = table.filter(pa.array(~np.isin(days, np.array(dates, "datetime64[D]").astype(np.int64))))
-    new = [coarser(minutes, SUMMARIES[level]) for _, _, minutes in found]
-    whole = pa.concat_tables([*([table] if len(table) else []), *new], promote_options="permissive")
-    _write(storage, path, whole.sort_by("time"), covers | {date: digest for date, digest, _ in found})
-
-
-def _write(storage: Storage, path: str, table: pa.Table, covers: dict[str, str]) -> None:
-    table = table.replace_schema_metadata({_COVERS: json.dumps(covers)})
-    storage.write_with(path, lambda file: parquet.write_table(table, file, compression="zstd"))

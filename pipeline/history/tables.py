@@ -255,6 +255,8 @@ def _flat(values: Array, *, in_list: bool) -> Any:
     if values.dtype.kind == "c":
         pairs = np.ascontiguousarray(values).view(values.real.dtype).reshape(-1, 2)
         return _nested(pairs)
+    if values.dtype == np.float16:  # which DuckDB and others do not read
+        values = values.astype(np.float32)
     return pa.array(np.ascontiguousarray(values))
 
 

@@ -9,11 +9,21 @@ import numpy as np
 from ..model.errors import ConfigError
 from .names import DAY_NS
 
+FIRST, LAST = -(1 << 63) + 1, (1 << 63) - 1
+"""Times that nanoseconds in 64 bits reach: from 1677 to 2262."""
 Time = str | int | datetime | np.datetime64 | None
 
 
 def to_ns(time: Time, *, is_end: bool = False) -> int | None:
-    """A time as ns since 1970 UTC: ISO 8601 (UTC where it has no offset), datetime, or ns. ConfigError otherwise."""
+    """A time as ns since 1970 UTC: ISO 8601 (UTC where it has no offset), datetime, or ns. ConfigError otherwise.
+
+    Times that 64 bits do not reach are the first or the last one that they do.
+    """
+    found = _to_ns(time, is_end=is_end)
+    return None if found is None else min(max(found, FIRST), LAST)
+
+
+def _to_ns(time: Time, *, is_end: bool) -> int | None:
     if time is None or isinstance(time, int | np.integer):
         return None if time is None else int(time)
     if isinstance(time, np.datetime64):

@@ -78,7 +78,7 @@ ENDPOINTS = (
         "Down-sampled parameters",
         ("name", "start", "end", "points", "raw", "format"),
     ),
-    Endpoint("/api/last", answers.last, "The newest value of parameters", ("name", "raw")),
+    Endpoint("/api/last", answers.last, "The newest value of parameters, before a time", ("name", "end", "raw")),
     Endpoint("/api/events", answers.events, "Events of passes", ("start", "end", "severity")),
     Endpoint("/api/passes", answers.passes, "What was received, decoded and lost, by pass and APID", ("date",)),
     Endpoint("/api/coverage", answers.covered, "Rows by kind and day", ("date",)),

@@ -13,8 +13,10 @@ import pyarrow as pa
 from pyarrow import csv
 from starlette.responses import Response
 
+from ..model.batches import NO_TIME
 from ..model.errors import ConfigError
 from .coverage import books, coverage
+from .forms import unit_of
 from .history import History, Parameter, Values
 from .times import to_ns
 
@@ -65,7 +67,7 @@ def sampled(history: History, asked: Asked) -> Any:
     )
     if asked.file_format != "json":
         return _answer(table, asked)
-    units = {name: history.resolve(name, values_word(asked)).unit for name in asked.names}
+    units = {name: unit_of(table.schema.field(name)) for name in asked.names if name in table.schema.names}
     return {"rows": list(long_rows(table, units))}
 
 
@@ -84,7 +86,7 @@ def long_rows(table: pa.Table, units: dict[str, str]) -> Iterable[dict[str, Any]
 
 def last(history: History, asked: Asked) -> Any:
     """The newest values."""
-    rows = history.newest(*asked.names, values=values_word(asked))
+    rows = history.newest(*asked.names, end=asked.end, values=values_word(asked))
     return {"rows": [{key: plain(value) for key, value in row.items()} for row in rows]}
 
 
@@ -169,6 +171,6 @@ def plain(value: Any) -> Any:
     return value.hex() if isinstance(value, bytes) else value
 
 
-def iso(ns: int) -> str:
-    """A time in ISO 8601, UTC, to the nanosecond."""
-    return f"{np.datetime64(ns, 'ns')}Z"
+def iso(ns: int) -> str | None:
+    """A time in ISO 8601, UTC, to the nanosecond; None for NO_TIME."""
+    return None if ns == NO_TIME else f"{np.datetime64(ns, 'ns')}Z"
