@@ -96,15 +96,26 @@ def dashboard(
             help="As browsers see the page, where that is not its address or localhost; once for each.",
         ),
     ] = None,
+    mission: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--mission",
+            "-m",
+            metavar="M",
+            help="Whose dictionary takes packets apart, beside those of installed packages; once for each.",
+        ),
+    ] = None,
 ) -> None:
-    """Serve a live page of what a broker has: pass, radar, field and weather, spectra, cameras, traverse.
+    """Serve a live page of what a broker has: pass, parameters, packets, events, and what a mission's package brings.
 
     Example: downlink dashboard --broker mqtt://localhost --port 5006
     """
     with loading():
         from ..commands import live as app
+        from ..mission.loading import load_mission
         from ..mqtt.broker import broker as broker_at
         from ..stations.address import check_listener
+    missions = [load_mission(one) for one in mission or ()]
     check_listener("dashboard", address, authenticates=None, open_to_all=open_.replace(",", " ").split())
 
     async def run() -> None:
@@ -116,6 +127,7 @@ def dashboard(
                 lambda url: err.print(f"dashboard on {url}; Ctrl-C ends it", soft_wrap=True),
                 lambda text: err.print(text, soft_wrap=True),
                 origins=origin or (),
+                missions=missions,
             )
 
     signals.run(run())

@@ -86,6 +86,7 @@ def _channels(mission: Mission, forms: Sequence[ProductForm]) -> Iterator[tuple[
     yield _channel(
         f"{root}/packet/{{apid}}", _PACKETS, {"type": "string", "format": "binary"}, OCTETS, retained=False
     )
+    yield _channel(f"{root}/packets", "Packets by APID, each second.", _ref("Packets"), JSON, retained=True)
     yield _channel(f"{root}/report", "The pass report at the end of a pass.", _ref("Report"), JSON, retained=True)
     yield _channel(f"{root}/progress", "How far a replay is.", _ref("Progress"), JSON, retained=True)
     yield _channel(f"{root}/control", "What a replay is told to do.", _ref("Control"), JSON, retained=False)

@@ -30,7 +30,7 @@ from ..processing.passes import station_names, with_origin
 from ..replay.player import Player
 from ..replay.session import Keep, Replay
 from ..system.signals import stopped_by_signals, until_signal
-from .tabs import package_tabs
+from .tabs import known_missions, package_tabs
 
 _FILTER = re.compile(r"(([^+#]*|\+)/)*([^+#]*|\+|#)")
 GRACE_S = 10.0  # after Ctrl-C, how long a broker that is gone may keep the run from ending
@@ -158,8 +158,10 @@ async def dashboard(
     or_any_port: bool = False,
     origins: Sequence[str] = (),
     trouble: Callable[[str], None] = lambda _: None,
+    missions: Sequence[Mission] = (),
 ) -> AsyncIterator[Served]:
-    """Serve the live page of what a broker has, until the end of the block. `origins`: as browsers see it.
+    """Serve the live page of what a broker has, until the end of the block. `origins`: as browsers see it. `missions`:
+    whose dictionaries and displays it uses, beside those of installed packages.
 
     A broker that is not there, now or later, is waited for: the connection is retried with backoff, and the page and
     `trouble` are told.
@@ -193,6 +195,7 @@ async def dashboard(
             or_any_port=or_any_port,
             named_origins=origins,
             tabs=package_tabs(),
+            missions=await asyncio.to_thread(known_missions, missions),
         ) as served,
     ):
         yield served
@@ -212,12 +215,13 @@ async def serve_dashboard(
     trouble: Callable[[str], None] = lambda _: None,
     *,
     origins: Sequence[str] = (),
+    missions: Sequence[Mission] = (),
 ) -> None:
     """Serve the live page until Ctrl-C, and wait for a broker that is not there; RunError where it refuses.
 
     `tell` is given the page's address, `trouble` what becomes of the connection to the broker.
     """
-    async with dashboard(address, host, port, origins=origins, trouble=trouble) as served:
+    async with dashboard(address, host, port, origins=origins, trouble=trouble, missions=missions) as served:
         tell(served.url)
         stopped = asyncio.create_task(until_signal(), name="stop")
         try:

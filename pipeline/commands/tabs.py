@@ -1,13 +1,18 @@
-"""The tabs of the live page that installed mission packages bring."""
+"""What the live page has of missions: the tabs that installed packages bring, and dictionaries."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 import structlog
 
+from ..dashboard.missions import KnownMission
 from ..dashboard.tabs import Tab
+from ..mission.loading import Mission, load_mission
 from ..mission.packages import load_place, usable_packages
+from ..model.errors import DownlinkError
+from .packets import field_reader
 
 _log = structlog.get_logger("dashboard")
 
@@ -22,3 +27,15 @@ def package_tabs() -> list[Tab]:
         for one in packages
         for look, module in one.looks()
     ]
+
+
+def known_missions(named: Sequence[Mission]) -> list[KnownMission]:
+    """Missions with what the page uses of them: those `named`, and those of packages that can be used."""
+    found = {one.name: one for one in named}
+    for package in usable_packages()[0]:
+        if package.name not in found:
+            try:
+                found[package.name] = load_mission(package.name)
+            except DownlinkError as error:
+                _log.warning("a mission is not known to the page", mission=package.name, why=str(error))
+    return [KnownMission(one.name, one.folder, one.plan, field_reader(one)) for one in found.values()]

@@ -98,6 +98,17 @@ SCHEMAS: dict[str, dict[str, Any]] = {
             _COUNT,
         ),
     ),
+    "Packets": _map(
+        "read by_apid set_aside",
+        read=_COUNT,
+        by_apid={"type": "object", "additionalProperties": _COUNT},
+        set_aside={
+            "type": "object",
+            "description": "packets that were not decoded, by reason",
+            "additionalProperties": _COUNT,
+        },
+        **dict.fromkeys(("sequence_gaps", "idle_packets", "truncated_packets", "bad_headers"), _COUNT),
+    ),
     "Event": _map(
         "time severity kind text details",
         time=_TIME,

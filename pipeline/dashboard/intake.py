@@ -193,7 +193,9 @@ def _take_report(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, c
         "bytes": _scalars(report.get("bytes") or {}),
         "synchronizer": _scalars(report.get("synchronizer") or {}),
         "received": _scalars(report.get("received") or {}),
-        "packets": _scalars(packets) | {"by_apid": _scalars(packets.get("by_apid") or {}, MAX_APIDS)},
+        "packets": _scalars(packets)
+        | {"by_apid": _scalars(packets.get("by_apid") or {}, MAX_APIDS)}
+        | {"set_aside": _scalars((report.get("records") or {}).get("set_aside") or {}, MAX_KINDS)},
         "other_channels": [_scalars(one) for one in report.get("other_channels", ())[:MAX_CHANNELS]],
         "channels": [_scalars(one) for one in report.get("channels", ())[:MAX_CHANNELS]],
     }
@@ -202,6 +204,19 @@ def _take_report(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, c
     for name, counters in stream.channels.items():
         closed = last.get((counters.get("scid"), counters.get("vcid")), {})
         stream.channels[name] = counters | {key: value for key, value in closed.items() if key in counters}
+
+
+def _take_packets(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, came: Came) -> None:
+    """Counts of packets, by APID and by reason why they were not decoded."""
+    counts = unpack(payload)
+    books = {name: _scalars(counts.get(name) or {}, MAX_APIDS) for name in ("by_apid", "set_aside")}
+    stream.packets.take_books(_scalars(counts) | books, came.heard_s)
+
+
+def _take_packet(stream: Stream, unpack: Unpack, levels: list[str], payload: bytes, came: Came) -> None:
+    """A space packet as it came."""
+    del unpack
+    stream.octets.take(int(levels[0]), payload, came.utc_ns)
 
 
 def _take_progress(stream: Stream, unpack: Unpack, _: list[str], payload: bytes, came: Came) -> None:
@@ -222,6 +237,8 @@ TAKE: dict[str, Callable[[Stream, Unpack, list[str], bytes, Came], None]] = {
     "report": _take_report,
     "latest": _take_latest,
     "progress": _take_progress,
+    "packets": _take_packets,
+    "packet": _take_packet,
 }
 
 

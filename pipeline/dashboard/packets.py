@@ -26,6 +26,8 @@ class Apid:
 
     names: dict[str, None] = field(default_factory=dict)
     """Containers of its packets."""
+    n_counted: int = 0
+    """Packets on the link, decoded or not."""
     n_by_kind: dict[str, int] = field(default_factory=dict)
     n_gaps_by_kind: dict[str, int] = field(default_factory=dict)
     last_received_ns: int = 0
@@ -34,7 +36,7 @@ class Apid:
 
     @property
     def n(self) -> int:
-        return max(self.n_by_kind.values(), default=0)
+        return max(self.n_counted, *self.n_by_kind.values(), 0)
 
     @property
     def n_gaps(self) -> int:
@@ -50,6 +52,8 @@ class PacketCounts:
 
     def __init__(self) -> None:
         self.by_apid: dict[int, Apid] = {}
+        self.books: dict[str, Any] = {}
+        """Counts of the link, the newest: as `packets` of a pass report."""
         self.n_changes = 0
 
     @property
@@ -63,11 +67,9 @@ class PacketCounts:
                 pass
             case _:
                 return
-        counts = self.by_apid.get(apid)
+        counts = self._of(apid)
         if counts is None:
-            if len(self.by_apid) >= MAX_APIDS:
-                return
-            counts = self.by_apid[apid] = Apid()
+            return
         if kind not in counts.n_by_kind and len(counts.n_by_kind) >= MAX_KINDS:
             return
         before = counts.n
@@ -85,9 +87,29 @@ class PacketCounts:
             counts.arrivals.append((heard_s, counts.n - before))
         self.n_changes += 1
 
+    def take_books(self, books: Mapping[str, Any], heard_s: float) -> None:
+        """Take counts of the link: `by_apid` of all packets, those that are not decoded too."""
+        is_first, self.books = not self.books, dict(books)
+        for apid, n in books["by_apid"].items():
+            counts = self._of(int(apid))
+            if counts is None:
+                continue
+            before = counts.n
+            counts.n_counted = int(n)
+            if heard_s and counts.n > before and not is_first:  # the first ones may be of the whole pass so far
+                counts.arrivals.append((heard_s, counts.n - before))
+                counts.arrived_s = heard_s
+        self.n_changes += 1
+
+    def _of(self, apid: int) -> Apid | None:
+        """The counts of an APID; None where there is no room for a new one."""
+        if apid not in self.by_apid and len(self.by_apid) >= MAX_APIDS:
+            return None
+        return self.by_apid.setdefault(apid, Apid())
+
 
 def set_aside(report: Mapping[str, Any]) -> list[tuple[str, int, str]]:
-    """What a pass report counts that became no packet, or no frame of a channel: what, how many, why."""
+    """What a pass report counts that became no packet, no frame of a channel, or no row: what, how many, why."""
     packets, frames, read = (report.get(part) or {} for part in ("packets", "frames", "bytes"))
     found = [
         ("bytes", read.get("skipped"), "stand between frames or packets, where no marker or header is"),
@@ -98,5 +120,6 @@ def set_aside(report: Mapping[str, Any]) -> list[tuple[str, int, str]]:
         ("packets", packets.get("truncated_packets"), "a frame with a part of them is missing"),
         ("headers", packets.get("bad_headers"), "are no packet header"),
         ("packets", packets.get("fragments"), "segments whose others are missing"),
+        *(("packets", n, str(why)) for why, n in (packets.get("set_aside") or {}).items()),
     ]
     return [(what, n, why) for what, n, why in found if isinstance(n, int) and n > 0]

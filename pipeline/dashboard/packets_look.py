@@ -1,13 +1,16 @@
-"""Packets: each APID with its name, count, rate, last reception and gaps; and what was set aside, and why."""
+"""Packets: each APID with its name, count, rate, last reception and gaps; what was set aside, and why; and a packet of
+the APID that is chosen, byte by byte.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
-from bokeh.models import ColumnDataSource, UIElement
+from bokeh.models import ColumnDataSource, TextInput, UIElement
 
+from .packet_view import PacketView
 from .packets import set_aside
-from .panels import beside, utc_text
+from .panels import below, beside, utc_text
 from .stream import Stream
 from .table import Table
 
@@ -25,20 +28,33 @@ class PacketsLook:
     def __init__(self) -> None:
         self.packets = ColumnDataSource({name: [] for name in _COLUMNS}, name="packets")
         self.aside = ColumnDataSource({"what": [], "count": [], "why": []}, name="set_aside")
-        self._packets = Table("Packets", self.packets, _COLUMNS, _HEADS, max_shown=2048)
+        self.picked = TextInput(name="picked_apid", visible=False)
+        self._packets = Table(
+            "Packets", self.packets, _COLUMNS, _HEADS, max_shown=2048, key="apid", picked=self.picked
+        )
         self._aside = Table("Set aside", self.aside, ("what", "count", "why"))
-        self._aside.root.width, self._aside.root.sizing_mode = 460, "stretch_height"
+        self._view = PacketView()
         self._known: tuple[Any, ...] = ()
-        self.root: UIElement = beside(self._packets.root, self._aside.root)
+        self._stream: Stream | None = None
+        self._now_s = 0.0
+        self.picked.on_change("value", self._chosen)
+        self._aside.root.sizing_mode, self._aside.root.height = "stretch_width", 190
+        self.root: UIElement = beside(below(self._packets.root, self._aside.root, self.picked), self._view.root)
+
+    def _chosen(self, _attr: str, _old: object, _new: object) -> None:
+        self._known = ()
+        self.refresh(self._stream, self._now_s)
 
     def refresh(self, stream: Stream | None, now_s: float) -> None:
+        self._stream, self._now_s = stream, now_s
         stream = stream or Stream("")
+        self._show_packet(stream)
         known = (stream.name, stream.n_changes, now_s // _RATE_STEP_S if stream.packets.by_apid else 0)
         if known == self._known:
             return
         self._known = known
         self._packets.fill(rows_of(stream, now_s))
-        rows = set_aside(stream.report) + _undecoded(stream)
+        rows = set_aside(stream.report or {"packets": stream.packets.books}) + _undecoded(stream)
         columns: list[list[Any]] = [list(column) for column in zip(*rows, strict=True)] or [[], [], []]
         self._aside.fill(dict(zip(("what", "count", "why"), columns, strict=True)))
         arrived_s = max((one.arrived_s for one in stream.packets.by_apid.values()), default=0.0)
@@ -47,12 +63,18 @@ class PacketsLook:
             "" if arrived_s or stream.packets.by_apid else "none yet", total, arrived_s=arrived_s, now_s=now_s
         )
         self._aside.panel.tell(
-            ("" if rows else "nothing") if stream.report else "with the report, at the end of the pass"
+            ("" if rows else "nothing") if stream.report else "what the link skips comes at the end of the pass"
         )
+
+    def _show_packet(self, stream: Stream) -> None:
+        chosen = self.picked.value
+        self._view.root.visible = chosen.isdecimal()
+        if chosen.isdecimal():
+            self._view.show(stream, int(chosen))
 
 
 def rows_of(stream: Stream, now_s: float) -> dict[str, list[Any]]:
-    """Each APID: counts of the report where the pass is over, else of what was decoded."""
+    """Each APID: counts of the report where the pass is over, else those of the link and of what was decoded."""
     reported = stream.report.get("packets", {}).get("by_apid", {}) if stream.is_over else {}
     by_apid = {int(apid): n for apid, n in reported.items() if str(apid).isdigit()}
     rows = []
@@ -63,11 +85,11 @@ def rows_of(stream: Stream, now_s: float) -> dict[str, list[Any]]:
         rows.append(
             (
                 str(apid),
-                ", ".join(counts.names) if counts else "not decoded",
+                ", ".join(counts.names if counts else ()) or "not decoded",
                 n,
                 f"{rate:.1f}" if rate else "",
                 utc_text(counts.last_received_ns) if counts and counts.last_received_ns else "",
-                counts.n_gaps if counts else "",
+                counts.n_gaps if counts and counts.names else "",
             )
         )
     columns = [list(column) for column in zip(*rows, strict=True)] or [[] for _ in _COLUMNS]
@@ -75,14 +97,15 @@ def rows_of(stream: Stream, now_s: float) -> dict[str, list[Any]]:
 
 
 def _undecoded(stream: Stream) -> list[tuple[str, int, str]]:
-    """Packets of the report whose APID no product is made of."""
-    reported = stream.report.get("packets", {}).get("by_apid", {})
-    unknown = {
-        apid: n for apid, n in reported.items() if str(apid).isdigit() and int(apid) not in stream.packets.by_apid
-    }
+    """Packets on the link whose APID no product is made of."""
+    books = stream.report.get("packets", {}) or stream.packets.books
+    known = {apid for apid, one in stream.packets.by_apid.items() if one.names}
+    reported = books.get("by_apid", {})
+    numbers = sorted(int(apid) for apid in reported if str(apid).isdigit() and int(apid) not in known)
+    unknown = {apid: reported[str(apid)] for apid in numbers}
     if not unknown:
         return []
-    apids = ", ".join(list(unknown)[:12]) + (" ..." if len(unknown) > 12 else "")
+    apids = ", ".join(map(str, numbers[:12])) + (" ..." if len(unknown) > 12 else "")
     return [("packets", sum(unknown.values()), f"no product is made of APID {apids}")]
 
 

@@ -1,7 +1,8 @@
 """The page's own script, beside Bokeh's: text, clocks, keys of the tabs, the address, and reconnecting.
 
 * It writes the text that `words.py` sends, and counts ages and the clock up.
-* Rows of a table with `data-pick` are chosen by click, Enter or Space: their key becomes the value of model `picked`.
+* Rows of a table with `data-pick` are chosen by click, Enter or Space: their key becomes the value of the model that
+  `data-to` names, else of `picked`.
 * Tabs have roles; Tab, Enter, Space, the arrows, Home and End reach and open them.
 * What the page shows is kept in the address (`selection.py`), so that a reload shows the same; another look, stream or
   drawn parameter is a step for the back button.
@@ -41,7 +42,7 @@ SCRIPT = """
   const pick = (event) => {  // a row of a table was chosen: its key goes to the server
     const row = event.target.closest?.("[data-pick]")
     const models = [...Bokeh.documents[0]._all_models.values()]  // a look that was let go may still be among them
-    const model = models.findLast((one) => one.name === "picked")
+    const model = models.findLast((one) => one.name === (row?.dataset.to ?? "picked"))
     if (row != null && model != null) model.value = row.dataset.pick
     return row != null
   }

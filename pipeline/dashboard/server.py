@@ -21,13 +21,23 @@ from ..system.allocator import give_back_freed_memory
 from ..system.software import to_install
 from .admission import Admission, HiddenLooks
 from .intake import Unpack
+from .missions import KnownMission
 from .selection import read_address
 from .state import State
 from .tabs import MadeTab, Tab, makers, shown
 from .turns import Turns
 from .web_security import origins, secure
 
-TOPICS = ("+/+/progress", "+/+/product/#", "+/+/link/+", "+/+/event/+", "+/+/report", "+/status/+")
+TOPICS = (
+    "+/+/progress",
+    "+/+/product/#",
+    "+/+/link/+",
+    "+/+/event/+",
+    "+/+/report",
+    "+/+/packets",
+    "+/+/packet/+",
+    "+/status/+",
+)
 
 RETAINED_TOPICS = ("+/+/latest/telemetry/+/+",)
 """Read once for each connection: what the broker has of parameters from before. Newer values come with products."""
@@ -73,12 +83,13 @@ async def serving(
     or_any_port: bool = False,
     named_origins: Sequence[str] = (),
     tabs: Sequence[Tab] = (),
+    missions: Sequence[KnownMission] = (),
 ) -> AsyncIterator[Served]:
     """Serve the page until the end of the block. `or_any_port`: another one where `port` is taken.
 
     `named_origins`: HOST[:PORT] under which browsers see the page, beside this machine's own names.
 
-    `tabs`: of missions, beside that of the pass.
+    `tabs`: of missions, beside that of the pass. `missions`: those whose dictionaries are known.
 
     `say(stream, command)` sends a replay what a viewer wants of it; a DownlinkError where it cannot.
 
@@ -87,7 +98,7 @@ async def serving(
     if not available():
         raise ConfigError(f"the dashboard needs Bokeh: {to_install('dashboard')}")
     origins(host, port, named_origins)  # a ConfigError before anything starts
-    state = State(unpack, shown(tabs))
+    state = State(unpack, shown(tabs), missions)
     listening = asyncio.create_task(_listen(messages, state), name="dashboard")
     try:
         await asyncio.to_thread(import_module, ".page", __package__)

@@ -7,8 +7,11 @@ one longest silent is forgotten. `stream.py` has what is kept of each stream, `i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from ..model.printable import printable
 from .intake import MAX_KINDS, MAX_TEXT, TAKE, UNREADABLE, Came, Unpack, json_object
+from .missions import KnownMission
 from .stream import NOTHING, Stream
 from .tabs import Shown
 
@@ -21,9 +24,10 @@ MAX_TOPIC = 500
 class State:
     """The streams that were seen, and how it stands with the broker."""
 
-    def __init__(self, unpack: Unpack, shown: Shown = NOTHING) -> None:
+    def __init__(self, unpack: Unpack, shown: Shown = NOTHING, missions: Iterable[KnownMission] = ()) -> None:
         """`shown`: kinds of product that are kept; of all others the number that came is."""
         self._shown = shown
+        self.missions = {one.name: one for one in missions}
         self.streams: dict[str, Stream] = {}
         self.services: dict[str, str] = {}
         self.n_unread = 0
@@ -70,7 +74,7 @@ class State:
             return
         take = TAKE[levels[2]]
         name = f"{levels[0]}/{levels[1]}"
-        stream = self.streams.get(name) or Stream(name, self._shown)
+        stream = self.streams.get(name) or Stream(name, self._shown, self.missions.get(levels[0]))
         take(stream, self._unpack if levels[2] == "product" else json_object, levels[3:], payload, came)
         if levels[2] != "progress" or not stream.arrived_s:
             stream.arrived_s = came.heard_s or stream.arrived_s

@@ -11,6 +11,8 @@ from collections import Counter, deque
 from typing import Any
 
 from .album import Album
+from .missions import KnownMission
+from .packet_bytes import PacketBytes
 from .packets import PacketCounts
 from .parameters import Parameters
 from .progress import SILENT_S, Progress
@@ -32,8 +34,10 @@ NOTHING = Shown()
 class Stream:
     """What is known of one `<mission>/<stream>`. `n_changes` grows with each message, so a reader sees news."""
 
-    def __init__(self, name: str, shown: Shown = NOTHING) -> None:
+    def __init__(self, name: str, shown: Shown = NOTHING, mission: KnownMission | None = None) -> None:
+        """`mission`: what is known of it beside its messages."""
         self.name = name
+        self.mission = mission
         self.shown = shown
         self.n_changes = 0
         self.arrived_s = 0.0
@@ -50,6 +54,7 @@ class Stream:
         self.images = Album()
         self.parameters = Parameters()
         self.packets = PacketCounts()
+        self.octets = PacketBytes()
         self.alarms: dict[str, tuple[str, str]] = {}
         """Of each parameter beyond its limits (`<container>/<name>`), the level of concern and its severity."""
         self.n_products: Counter[str] = Counter()
@@ -81,7 +86,7 @@ class Stream:
             + len(self._ids) * _ID_BYTES
             + (len(self.channels) + 2) * _OBJECT_BYTES
         )
-        small += self.parameters.n_bytes + self.packets.n_bytes
+        small += self.parameters.n_bytes + self.packets.n_bytes + self.octets.n_bytes
         return small + self.images.n_bytes + sum(ring.n_bytes for ring in self.products.values())
 
     def drop_largest(self) -> None:

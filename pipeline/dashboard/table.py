@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any
 
-from bokeh.models import ColumnDataSource
+from bokeh.models import ColumnDataSource, TextInput
 
 from . import theme
 from .panels import Panel
@@ -28,11 +28,17 @@ class Table:
         heads: Mapping[str, str] | None = None,
         *,
         max_shown: int = MAX_SHOWN,
+        key: str = "",
+        picked: TextInput | None = None,
     ) -> None:
-        """`heads`: what stands over columns that are called otherwise."""
+        """`heads`: what stands over columns that are called otherwise. `picked`: gets the `key` column of a row that is
+        chosen.
+        """
         self._source, self._columns, self._heads = source, columns, heads or {}
-        self._max_shown = max_shown
-        self._body = Words(theme.TABLE_CSS, sizing_mode="stretch_both", margin=0)
+        self._max_shown, self._key, self._picked = max_shown, key, picked
+        self._body = Words(
+            theme.TABLE_CSS + (theme.PICK_CSS if picked else ""), sizing_mode="stretch_both", margin=0
+        )
         self.panel = Panel(title, self._body.root, source, {name: name for name in columns}, f"{title.lower()}.csv")
         self.root = self.panel.root
 
@@ -42,8 +48,21 @@ class Table:
         shown = [name for name in self._columns if any(cell != "" for cell in data[name]) or not data[name]]
         head = "".join(f"<th>{escape(self._heads.get(name, name.replace('_', ' ')))}</th>" for name in shown)
         rows = zip(*(data[name][: self._max_shown] for name in shown), strict=True)
-        body = "".join("<tr>" + "".join(map(_cell, shown, cells)) + "</tr>" for cells in rows)
+        keys = data[self._key][: self._max_shown] if self._key else [None] * len(data[self._columns[0]])
+        body = "".join(
+            f"<tr{self._pick(of)}>" + "".join(map(_cell, shown, cells)) + "</tr>"
+            for cells, of in zip(rows, keys, strict=False)
+        )
         self._body.set(f"<table><tr>{head}</tr>{body}</table>")
+
+    def _pick(self, key: object) -> str:
+        return pick_attributes(self._picked, str(key)) if self._picked is not None and key is not None else ""
+
+
+def pick_attributes(picked: TextInput, key: str) -> str:
+    """What makes an element one that is chosen by click or Enter: its key becomes the value of `picked`, by name."""
+    chosen = " class=chosen aria-selected=true" if picked.value == key else ""
+    return f" tabindex=0 data-to='{picked.name}' data-pick='{escape(key, quote=True)}'{chosen}"
 
 
 def _cell(name: str, value: Any) -> str:

@@ -202,6 +202,26 @@ th { color: var(--dl-muted); font-weight: normal; text-align: left; white-space:
 .text { white-space: normal; overflow-wrap: anywhere; min-width: 11em; }
 """
 
+PICK_CSS = """
+[data-pick] { cursor: pointer; }
+[data-pick]:hover, .chosen { background: var(--dl-line); }
+[data-pick]:focus-visible { outline: 2px solid #4c9be8; outline-offset: -2px; }
+"""
+"""Of rows that are chosen by click or Enter."""
+
+PACKET_CSS = """
+:host { overflow: auto; color: var(--dl-text); font-size: 12px; }
+pre { font: 12px/18px "DejaVu Sans Mono", monospace; margin: 0 0 8px; max-height: 40vh; overflow: auto; }
+pre .place, pre .text, .undescribed { color: var(--dl-muted); }
+pre span[style] { padding: 1px 0; }
+pre .picked { outline: 2px solid var(--dl-text); outline-offset: -1px; }
+table { border-collapse: collapse; width: 100%; }
+th, td { padding: 2px 8px 2px 2px; border-bottom: 1px solid var(--dl-line); text-align: left; vertical-align: top; }
+th { color: var(--dl-muted); font-weight: normal; position: sticky; top: 0; background: var(--dl-panel); }
+td { overflow-wrap: anywhere; } .number { font-variant-numeric: tabular-nums; white-space: nowrap; }
+i { display: inline-block; width: 10px; height: 10px; margin-right: 5px; }
+"""
+
 PARAMETERS_CSS = """
 thead th { position: sticky; top: 0; background: var(--dl-panel); z-index: 1; }
 .group th { color: var(--dl-text); font-weight: bold; padding-top: 8px; }

@@ -266,7 +266,7 @@ def _fields(node: Node, trace: Trace, values: Values) -> Iterator[PacketField]:
         n = trace.n_of[slot]
         for k, (place, one, other) in enumerate(zip(places, _parted(raw, n), _parted(calibrated, n), strict=False)):
             number = f"[{k}]" if len(places) > 1 else ""
-            text, meant = _raw_text(one, place), _text(other)
+            text, meant = _raw_text(one, place), _calibrated_text(other, place)
             same = one is other or text == meant
             yield PacketField(f"{name}{number}", place.begin_bits, place.size_bits, text,
                               "" if same and not unit else meant, unit, place.rule)  # fmt: skip
@@ -287,8 +287,20 @@ def _parted(values: NDArray[Any], n: int) -> list[NDArray[Any]]:
     return [values.ravel()] * n
 
 
+def _is_octets(values: NDArray[Any], place: Place) -> bool:
+    return values.dtype == np.uint8 and values.size > 1 and values.size == (place.size_bits + 7) // 8
+
+
+def _calibrated_text(values: NDArray[Any], place: Place) -> str:
+    """Of bytes the text that they are, if they are one."""
+    if not _is_octets(values, place):
+        return _text(values)
+    text = values.tobytes().decode("ascii", "replace")
+    return text if text.isascii() and text.isprintable() else ""
+
+
 def _raw_text(values: NDArray[Any], place: Place) -> str:
-    if values.dtype == np.uint8 and values.size > 1 and values.size == (place.size_bits + 7) // 8:
+    if _is_octets(values, place):
         octets = values.tobytes()
         return octets[: 2 * MAX_LISTED].hex(" ") + (" ..." if len(octets) > 2 * MAX_LISTED else "")
     return _text(values)

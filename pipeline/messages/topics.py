@@ -138,6 +138,12 @@ def link_messages(mission: str, stream: str, report: Mapping[str, Any]) -> list[
     ]
 
 
+def packets_message(mission: str, stream: str, report: Mapping[str, Any]) -> Message:
+    """The packets of a pass report, retained: counts by APID, and by reason those that were not decoded."""
+    counts = dict(report.get("packets", {})) | {"set_aside": dict(report.get("records", {}).get("set_aside", {}))}
+    return _json_message(f"{topic_root(mission, stream)}/packets", counts, retain=True)
+
+
 def event_message(mission: str, stream: str, event: Event) -> Message:
     """An event as JSON; its time is null where the receive time is not known."""
     payload = {

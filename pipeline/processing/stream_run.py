@@ -167,10 +167,11 @@ class StreamRun:
         return f"{self._pass_name}/{product.id}/{self._n_untimed[kind]}"
 
     def _counters(self, *, ended: bool) -> list[Outgoing]:
-        """Counters of the link, and at the end the pass report."""
+        """Counters of the link and of packets, and at the end the pass report."""
         self._reported_at = self._clock()
         self.report = report = self._chain.report()
         messages = topics.link_messages(self._mission, self._stream, report)
+        messages.append(topics.packets_message(self._mission, self._stream, report))
         if ended:
             named = {**report, "pass": self._pass_name} if self._pass_name else report
             messages.append(topics.report_message(self._mission, self._stream, named))
