@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache, lru_cache, partial
 from operator import add, attrgetter, itemgetter
 from threading import local
@@ -45,14 +45,14 @@ _own = local()
 
 def product_payload(front: Mapping[str, Any], product: Product) -> bytes:
     """`front`: the keys that stand before its arrays. ValueError where an array has no form to tell it in."""
-    pieces: list[bytes | memoryview] = [_map_of(len(front) + 5), _entries(front), _ARRAYS]
-    pieces += _packed_arrays(Quantities.of(product.arrays))
-    pieces += [
-        _QUALITY,
-        _head("quality", product.quality.dtype, product.quality.shape)[0],
-        _octets(product.quality),
-    ]
-    pieces += [_BITS_AND_LINEAGE, _pack(dict(product.lineage))]
+    pack = _packer().pack
+    quantities = Quantities.of(product.arrays)
+    names = tuple(quantities.arrays)
+    array_map = quantities.legend.once(("message", names), partial(_ArrayMap, quantities.legend, names))
+    pieces = array_map.pieces([*quantities.arrays.values(), product.quality])
+    n = len(front)
+    pieces[0] = b"".join((_map_of(n + 5), pack(front)[len(_map_of(n)) :], pieces[0]))
+    pieces += [_BITS_AND_LINEAGE, pack(dict(product.lineage))]
     return b"".join(pieces)
 
 
@@ -68,9 +68,10 @@ def _pack(told: Any) -> bytes:
     return packed
 
 
+@lru_cache(64)
 def _map_of(n: int) -> bytes:
     """What msgpack puts before the keys and values of a map."""
-    header: bytes = _packer().pack_map_header(n)
+    header: bytes = msgpack.Packer().pack_map_header(n)
     return header
 
 
@@ -79,49 +80,44 @@ def _entries(told: Mapping[str, Any]) -> bytes:
     return _pack(told)[len(_map_of(len(told))) :]
 
 
-def _packed_arrays(quantities: Quantities) -> list[bytes | memoryview]:
-    """A map of them: what stands between the bytes of one array and those of the next, and these bytes, in turn."""
-    arrays, names = quantities.arrays, tuple(quantities.arrays)
-    between, is_small = quantities.legend.once(
-        ("message", names), partial(_ArrayMap, quantities.legend, names)
-    ).between(arrays)
-    pieces: list[bytes | memoryview] = [b""] * (2 * len(arrays) + 1)
-    pieces[::2] = between
-    pieces[1::2] = [array.tobytes() for array in arrays.values()] if is_small else map(_octets, arrays.values())
-    return pieces
-
-
 class _ArrayMap:
-    """The arrays of one kind of product in its messages. Keeps what the last message had between its arrays: types and
-    shapes are mostly the same in the next one.
+    """The arrays of one kind of product, and the quality of its rows, in its messages.
+
+    Keeps what the last message had between its arrays: types and shapes are mostly the same in the next one.
     """
 
     def __init__(self, metadata: ArrayMetadata, names: tuple[str, ...]) -> None:
+        self._names = names
         self._around = _around(metadata, names)
         self._last: tuple[Layout | None, list[bytes], bool] = None, [], False
 
-    def between(self, arrays: Mapping[str, NDArray[Any]]) -> tuple[list[bytes], bool]:
-        """What stands before each array and behind the last one; whether all are small and little-endian already.
-
-        ValueError for an array whose type other languages cannot read.
+    def pieces(self, arrays: Sequence[NDArray[Any]]) -> list[bytes | memoryview]:
+        """From the key "arrays" to the last byte of the quality, which is the last array: in turn what stands before
+        an array, and its bytes. ValueError for an array whose type other languages cannot read.
         """
-        layout = *map(_DTYPE, arrays.values()), *map(_SHAPE, arrays.values())
+        layout = *map(_DTYPE, arrays), *map(_SHAPE, arrays)
         known, between, is_small = self._last
         if layout != known:
-            heads = [_head(name, array.dtype, array.shape) for name, array in arrays.items()]
-            between = [*map(add, self._around, map(_HEAD, heads)), self._around[-1]]
+            heads = [
+                _head(name, one.dtype, one.shape)
+                for name, one in zip((*self._names, "quality"), arrays, strict=True)
+            ]
+            between = [*map(add, self._around, map(_HEAD, heads))]
             is_small = all(map(_IS_SMALL, heads))
             self._last = layout, between, is_small
-        return between, is_small
+        pieces: list[bytes | memoryview] = [b""] * (2 * len(arrays))
+        pieces[::2] = between
+        pieces[1::2] = [one.tobytes() for one in arrays] if is_small else map(_octets, arrays)
+        return pieces
 
 
 def _around(metadata: ArrayMetadata, names: tuple[str, ...]) -> list[bytes]:
-    """What is said between one array and the next that does not depend on their types and shapes."""
-    front, around = _map_of(len(names)), []
+    """What stands before each array, and before the quality, as far as it does not depend on types and shapes."""
+    front, around = _ARRAYS + _map_of(len(names)), []
     for name in names:
         around.append(front + _pack(name) + _map_of(6))
         front = _entries(dict(zip(("unit", "description", "dims"), metadata.said[name], strict=True)))
-    return [*around, front]
+    return [*around, front + _QUALITY]
 
 
 def _head(name: str, dtype: DType, shape: Shape) -> tuple[bytes, bool]:

@@ -221,7 +221,12 @@ def _front(product: Product) -> dict[str, Any]:
 
 
 def _time_map(time: TimeRange) -> dict[str, Any]:
-    told: dict[str, Any] = {"onboard_ns": [*map(int, time.onboard_ns)], "utc": [*map(iso_utc, time.utc_ns)]}
+    first, last = time.utc_ns
+    utc = iso_utc(first)
+    told: dict[str, Any] = {
+        "onboard_ns": [*map(int, time.onboard_ns)],
+        "utc": [utc, utc if first == last else iso_utc(last)],
+    }
     if time.sol is not None:
         told["sol"] = [*map(int, time.sol)]
     if time.lmst_h is not None:

@@ -21,6 +21,14 @@ def most(values: NDArray[np.integer[Any]]) -> int:
     return int(values.item() if values.size == 1 else values.max())
 
 
+def extent(values: NDArray[np.integer[Any]]) -> tuple[int, int]:
+    """The smallest and the largest."""
+    if values.size == 1:
+        only = int(values.item())
+        return only, only
+    return int(values.min()), int(values.max())
+
+
 def anywhere(holds: NDArray[np.bool_]) -> bool:
     """Whether it holds for any."""
     return bool(holds.item() if holds.size == 1 else holds.any())

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,12 +16,13 @@ from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME, ColumnBatch, Product, Quality, Quantity
 from ..model.quantities import ArrayMetadata, Quantities
-from ..model.reductions import least, most
+from ..model.reductions import extent, most
 from .context import Context
 from .frames import frames_of
 from .kinds import ProductKind, quantities
 from .times import NO_TIMES, ProductTimes, product_times
-from .uncertainty import uncertainty
+from .uncertainty import KEY as UNCERTAINTY
+from .uncertainty import UNKNOWN, uncertainty
 
 LEVEL_WORDS = {
     "0A": "Raw",
@@ -33,6 +33,7 @@ LEVEL_WORDS = {
     "2C": "Derived",
 }
 """Processing levels in the words of NASA: `processing_level` of PDS4."""
+_CORRECTED, _AFTER_GAP = np.uint32(Quality.CORRECTED), np.uint32(Quality.AFTER_GAP)
 _TIMES = {
     "time_onboard_ns": ("ns", "onboard clock since the mission epoch", ("row",)),
     "time_utc_ns": ("ns", "UTC since 1970-01-01, as Unix time counts", ("row",)),
@@ -84,27 +85,48 @@ def finish(made: Sequence[Made]) -> list[Product]:
 
 def _product(made: Made, times: ProductTimes) -> Product:
     draft, instrument, context, lineage = made
-    told = quantities(draft.kind, draft.arrays)
+    kind, own = draft.kind, draft.lineage
+    told = quantities(kind, draft.arrays)
+    words = _words_of(told.legend, context, own.get(UNCERTAINTY) or lineage.get(UNCERTAINTY) or UNKNOWN)
+    origin = _origin(draft, instrument, context, times.sigma_s)
+    whole = {**context.lineage, **lineage, **origin, **own}
+    if frames := {**words.frames, **own.get("frames", {})}:
+        whole["frames"] = frames
+    whole[UNCERTAINTY] = words.uncertainty
     return Product(
-        id=product_id(context.stream, instrument, draft.kind.name, draft.time_ns, draft.packets),
+        id=product_id(context.stream, instrument, kind.name, draft.time_ns, draft.packets),
         mission=context.mission,
         stream=context.stream,
         instrument=instrument,
-        product=draft.kind.name,
-        level=draft.kind.level,
+        product=kind.name,
+        level=kind.level,
         time=times.range,
-        arrays=_timed(told, draft.time_ns, times.utc_ns),
+        arrays=_timed(told, draft.time_ns, times.utc_ns, words.timed),
         quality=draft.quality,
-        lineage={
-            **context.lineage,
-            **lineage,
-            **_origin(draft, instrument, context, times.sigma_s),
-            **draft.lineage,
-            **_frames(told.legend, draft.lineage, context),
-            "uncertainty": uncertainty(told.legend, draft.lineage, lineage),
-        },
-        latest=draft.kind.latest,
+        lineage=whole,
+        latest=kind.latest,
     )
+
+
+class _Words(NamedTuple):
+    """What follows from the metadata of a product's arrays: those with the times of rows in front, its frames and
+    uncertainties in words.
+    """
+
+    timed: ArrayMetadata
+    frames: Mapping[str, str]
+    uncertainty: str
+
+
+def _words_of(metadata: ArrayMetadata, context: Context, without: str) -> _Words:
+    """`without`: why there are no uncertainties, where there are none."""
+    site, frames = context.site, context.frames
+
+    def make() -> _Words:
+        timed = ArrayMetadata({**_TIMES, **metadata.said})
+        return _Words(timed, frames_of(metadata, site, frames), uncertainty(metadata, without))
+
+    return metadata.once(("product", site, frames, without), make)
 
 
 def split(draft: Draft, groups: Sequence[ColumnBatch]) -> Iterator[Draft]:
@@ -128,14 +150,12 @@ def split(draft: Draft, groups: Sequence[ColumnBatch]) -> Iterator[Draft]:
         )
 
 
-def _timed(told: Quantities, time_ns: NDArray[np.int64], utc_ns: NDArray[np.int64]) -> Quantities:
+def _timed(
+    told: Quantities, time_ns: NDArray[np.int64], utc_ns: NDArray[np.int64], metadata: ArrayMetadata
+) -> Quantities:
     """The same, with the times of rows in front."""
     times = {"time_onboard_ns": np.asarray(time_ns, np.int64), "time_utc_ns": utc_ns}
-    return Quantities({**times, **told.arrays}, told.legend.once("timed", partial(_timed_metadata, told.legend)))
-
-
-def _timed_metadata(legend: ArrayMetadata) -> ArrayMetadata:
-    return ArrayMetadata({**_TIMES, **legend.said})
+    return Quantities({**times, **told.arrays}, metadata)
 
 
 def product_id(stream: str, instrument: str, product: str, time_ns: NDArray[np.int64], packets: ColumnBatch) -> str:
@@ -171,28 +191,32 @@ def column_quantity(packets: ColumnBatch, column: str, unit: str = "", descripti
 
 def distinct(values: NDArray[np.uint16]) -> list[int]:
     """The different values in ascending order."""
-    if len(values) and least(values) == most(values):  # nearly always, and np.unique is slow
-        return [least(values)]
+    if len(values):
+        first, last = extent(values)
+        if first == last:  # nearly always, and np.unique is slow
+            return [first]
     return [int(value) for value in np.unique(values)]
 
 
 def _origin(draft: Draft, instrument: str, context: Context, sigma_s: float | None) -> dict[str, Any]:
     packets = draft.packets
-    counts, received_ns = packets.seq_count, packets.received_ns
+    counts, received_ns, n = packets.seq_count, packets.received_ns, len(packets)
+    n_corrected, n_gaps = _n_flagged(packets.quality)
+    level = draft.kind.level
     origin: dict[str, Any] = {
         "stream": context.stream,
         "instrument": instrument,
         "container": packets.container,
         "apid": distinct(packets.apid),
-        "n_packets": len(packets),
-        "n_packets_corrected": _n_flagged(packets.quality, Quality.CORRECTED),
-        "n_gaps": _n_flagged(packets.quality, Quality.AFTER_GAP),
-        "seq_count": [int(counts[0]), int(counts[-1])] if len(packets) else [],
-        "level_gras": draft.kind.level,
-        "level_pds4": LEVEL_WORDS.get(draft.kind.level, ""),
+        "n_packets": n,
+        "n_packets_corrected": n_corrected,
+        "n_gaps": n_gaps,
+        "seq_count": [int(counts[0]), int(counts[-1])] if n else [],
+        "level_gras": level,
+        "level_pds4": LEVEL_WORDS.get(level, ""),
     }
-    if len(packets) and received_ns[0]:
-        origin["received_ns"] = [least(received_ns), most(received_ns)]
+    if n and received_ns[0]:
+        origin["received_ns"] = [*extent(received_ns)]
     if context.site:
         origin |= {"site": context.site.name, "site_frame": context.site.frame}
     origin["clock_correlation"] = context.clock.correlation_id
@@ -201,11 +225,8 @@ def _origin(draft: Draft, instrument: str, context: Context, sigma_s: float | No
     return origin
 
 
-def _frames(legend: ArrayMetadata, lineage: Mapping[str, Any], context: Context) -> dict[str, Any]:
-    """Every frame that the arrays speak of; what the instrument says of its own goes before."""
-    frames = {**frames_of(legend, context.site, context.frames), **lineage.get("frames", {})}
-    return {"frames": frames} if frames else {}
-
-
-def _n_flagged(quality: NDArray[np.uint32], bit: Quality) -> int:
-    return int(np.count_nonzero(quality & np.uint32(bit))) if np.count_nonzero(quality) else 0
+def _n_flagged(quality: NDArray[np.uint32]) -> tuple[int, int]:
+    """Packets that were corrected, and those after a gap."""
+    if not len(quality) or not most(quality):
+        return 0, 0
+    return int(np.count_nonzero(quality & _CORRECTED)), int(np.count_nonzero(quality & _AFTER_GAP))

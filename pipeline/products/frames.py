@@ -6,7 +6,6 @@ Longitudes and latitudes are in the frame of the mission's site, or in one that 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 
 from ..model.quantities import ArrayMetadata
 from .context import FrameWords, Site
@@ -23,10 +22,6 @@ _PLACES = ("longitude_deg", "latitude_deg")
 
 def frames_of(legend: ArrayMetadata, site: Site | None, own: FrameWords) -> Mapping[str, str]:
     """Frame by the word that stands for it, in the words of the instrument before those of WORDS."""
-    return legend.once(("frames", site, own), partial(_frames, legend, site, own))
-
-
-def _frames(legend: ArrayMetadata, site: Site | None, own: FrameWords) -> Mapping[str, str]:
     found: dict[str, str] = {}
     known = {**WORDS, **own.of}
     for name, (_, _, dims) in legend.said.items():

@@ -6,7 +6,7 @@ the keys that say where one group ends.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 
@@ -107,14 +107,16 @@ class RowCutter:
         self._n_own = 0  # of the pieces held: those that are copies
         self._key: list[int] = []
 
-    def feed(self, rows: ColumnBatch, keys: NDArray[np.int64]) -> Iterator[ColumnBatch]:
+    def feed(self, rows: ColumnBatch, keys: NDArray[np.int64]) -> list[ColumnBatch]:
         """Groups that are closed, in order. `keys: int64[n, k]`."""
+        closed: list[ColumnBatch] = []
         for start, stop in pairwise(_edges(keys)):
             key = keys[start].tolist()
             if self.n_held and key != self._key:
-                yield from self.flush()
+                closed += self.flush()
             self._key = key
-            yield from self._fill(rows, start, stop)
+            self._fill(rows, start, stop, closed)
+        return closed
 
     def own(self) -> None:
         """Hold no more of an earlier batch than the rows of the open group. What closes at once needs no copy."""
@@ -122,33 +124,33 @@ class RowCutter:
             self._held[i] = owned(self._held[i])
         self._n_own = len(self._held)
 
-    def settle(self) -> Iterator[ColumnBatch]:
+    def settle(self) -> list[ColumnBatch]:
         """The group still open, if its rows were received at one time: all that was received by now is here."""
-        if self.is_open_by_receipt:
-            yield from self.flush()
+        return self.flush() if self.is_open_by_receipt else []
 
     @property
     def is_open_by_receipt(self) -> bool:
         """Whether a group is open whose rows were received at one time."""
-        return self.n_held > 0 and self._key[:1] == [_BY_RECEIPT]
+        return self.n_held > 0 and self._key[0] == _BY_RECEIPT
 
-    def flush(self) -> Iterator[ColumnBatch]:
+    def flush(self) -> list[ColumnBatch]:
         """The group still open, if there is one."""
-        if self.n_held:
-            group = self._held[0] if len(self._held) == 1 else join(self._held)
-            self._held, self.n_held, self._n_own = [], 0, 0
-            yield group
+        if not self.n_held:
+            return []
+        group = self._held[0] if len(self._held) == 1 else join(self._held)
+        self._held, self.n_held, self._n_own = [], 0, 0
+        return [group]
 
-    def _fill(self, rows: ColumnBatch, start: int, stop: int) -> Iterator[ColumnBatch]:
+    def _fill(self, rows: ColumnBatch, start: int, stop: int, closed: list[ColumnBatch]) -> None:
         while start < stop:
             if self.n_held >= self._max_rows:
-                yield from self.flush()
-            part = slice(start, min(stop, start + self._max_rows - self.n_held))
-            self._held.append(rows if part == slice(0, len(rows)) else take(rows, part))
-            self.n_held += part.stop - part.start
-            start = part.stop
+                closed += self.flush()
+            end = min(stop, start + self._max_rows - self.n_held)
+            self._held.append(rows if end - start == len(rows) else take(rows, slice(start, end)))
+            self.n_held += end - start
+            start = end
         if self._single:
-            yield from self.flush()
+            closed += self.flush()
 
 
 def _edges(keys: NDArray[np.int64]) -> list[int]:

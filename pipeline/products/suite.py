@@ -112,44 +112,57 @@ class Suite:
         """Drafts of the groups that these rows close."""
         for reading in self._fed:
             reading.cutter.own()
-        parts = [part for batch in batches for part in self._parts(batch)]
-        doubtful = [(part.order, part.quality & _JUMP) for _, part in parts if np.count_nonzero(part.quality)]
-        jumps = [order[jumped != 0] for order, jumped in doubtful if jumped.any()]
-        for auxiliary in self._auxiliaries.values():
-            auxiliary.feed([part for _, part in parts], np.sort(np.concatenate(jumps)) if jumps else _NONE)
-        readings = [(reading, part) for stream, part in parts for reading in stream.readings]
-        made = [one for reading, part in readings for one in self._advance(reading, part)]
-        waiting = [reading for reading in self._readings if reading.waiting is not None] if self._may_wait else []
-        made += [one for reading in waiting for one in self._advance(reading, None)]
+        parts = self._parts(batches)
+        if self._auxiliaries:
+            self._inform_auxiliaries(parts)
+        made: list[Made] = []
+        fed: list[_Reading] = []
+        for stream, part in parts:
+            fed += stream.readings
+            for reading in stream.readings:
+                made += self._advance(reading, part)
+        for reading in self._readings if self._may_wait else ():
+            if reading.waiting is not None:
+                made += self._advance(reading, None)
+                fed.append(reading)
         for auxiliary in self._auxiliaries.values():
             auxiliary.forget()
-        self._fed = [*(reading for reading, _ in readings), *waiting]
+        self._fed = [reading for reading in fed if reading.cutter.n_held]
         for reading in self._fed:
             if reading.cutter.is_open_by_receipt:
                 self._open_by_receipt[reading.number] = reading
         return made
 
+    def _inform_auxiliaries(self, parts: Sequence[tuple[_Stream, ColumnBatch]]) -> None:
+        """Give the rows to the auxiliaries, and the numbers of the packets at which the clock jumped."""
+        doubtful = [(part.order, part.quality & _JUMP) for _, part in parts if np.count_nonzero(part.quality)]
+        jumps = [order[jumped != 0] for order, jumped in doubtful if jumped.any()]
+        for auxiliary in self._auxiliaries.values():
+            auxiliary.feed([part for _, part in parts], np.sort(np.concatenate(jumps)) if jumps else _NONE)
+
     def _settled(self) -> list[Made]:
         """Drafts of the open groups of rows that were received at one time."""
-        readings = [self._open_by_receipt[number] for number in sorted(self._open_by_receipt)]
-        self._open_by_receipt = {}
-        return [
-            one
-            for reading in readings
-            for group in reading.cutter.settle()
-            for one in self._made(reading.reader, [group], [group])
-        ]
+        waiting, self._open_by_receipt = self._open_by_receipt, {}
+        made: list[Made] = []
+        for number in sorted(waiting):
+            reading = waiting[number]
+            if groups := reading.cutter.settle():
+                made += self._made(reading.reader, groups, groups)
+        return made
 
-    def _parts(self, batch: ColumnBatch) -> Iterator[tuple[_Stream, ColumnBatch]]:
-        """The batch by APID, with rows flagged whose onboard time went back."""
-        apids = distinct(batch.apid)
-        for apid in apids:
-            part = batch if len(apids) == 1 else take(batch, batch.apid == apid)
-            stream = self._stream(part, apid)
-            jumped, stream.last_ns = _went_back(part.time_ns, stream.last_ns)
-            if anywhere(jumped):
-                part = replace(part, quality=part.quality | flag(jumped, Quality.CLOCK_JUMP))
-            yield stream, part
+    def _parts(self, batches: Sequence[ColumnBatch]) -> list[tuple[_Stream, ColumnBatch]]:
+        """The batches by APID, with rows flagged whose onboard time went back."""
+        parts: list[tuple[_Stream, ColumnBatch]] = []
+        for batch in batches:
+            apids = distinct(batch.apid)
+            for apid in apids:
+                part = batch if len(apids) == 1 else take(batch, batch.apid == apid)
+                stream = self._stream(part, apid)
+                jumped, stream.last_ns = _went_back(part.time_ns, stream.last_ns)
+                if jumped is not None:
+                    part = replace(part, quality=part.quality | flag(jumped, Quality.CLOCK_JUMP))
+                parts.append((stream, part))
+        return parts
 
     def _stream(self, rows: ColumnBatch, apid: int) -> _Stream:
         key = (rows.container, apid)
@@ -175,12 +188,10 @@ class Suite:
         instrument = self._instruments[reader]
         return RowCutter(instrument.max_rows, single=rows.container in instrument.singles)
 
-    def _advance(self, reading: _Reading, rows: ColumnBatch | None) -> Iterator[Made]:
+    def _advance(self, reading: _Reading, rows: ColumnBatch | None) -> Iterable[Made]:
         """Drafts of the groups that are closed by new rows, or by rows that need wait no longer."""
         if reading.reader is None:
-            if rows is not None:
-                yield from self._cut(reading, rows, window_keys(rows, self._context.window_s))
-            return
+            return self._cut(reading, rows, window_keys(rows, self._context.window_s)) if rows is not None else ()
         pieces = [piece for piece in (reading.waiting, rows) if piece is not None]
         rows = pieces[0] if len(pieces) == 1 else join(pieces)
         instrument = self._instruments[reading.reader]
@@ -189,43 +200,47 @@ class Suite:
         n_settled = max(len(rows) - n_wait, int(np.searchsorted(rows.order, settled)))
         reading.waiting = join([take(rows, slice(n_settled, None))]) if n_settled < len(rows) else None
         until = np.append(rows.order[n_wait:], np.full(n_wait, _NEVER))[: len(rows)]
-        yield from self._attach(reading, reading.reader, take(rows, slice(n_settled)), until[:n_settled])
+        return self._attach(reading, reading.reader, take(rows, slice(n_settled)), until[:n_settled])
 
     def _auxiliary(self, instrument: Instrument) -> Auxiliary | None:
         return self._auxiliaries[instrument.auxiliary] if instrument.auxiliary else None
 
     def _attach(
         self, reading: _Reading, reader: str, rows: ColumnBatch, until: NDArray[np.int64]
-    ) -> Iterator[Made]:
-        if len(rows):
-            instrument = self._instruments[reader]
-            rows = instrument.attach(rows, self._auxiliary(instrument), until)
-            yield from self._cut(reading, rows, instrument.keys(rows))
+    ) -> Iterable[Made]:
+        if not len(rows):
+            return ()
+        instrument = self._instruments[reader]
+        rows = instrument.attach(rows, self._auxiliary(instrument), until)
+        return self._cut(reading, rows, instrument.keys(rows))
 
-    def _cut(self, reading: _Reading, rows: ColumnBatch, keys: NDArray[np.int64]) -> Iterator[Made]:
-        groups = list(reading.cutter.feed(rows, keys))
+    def _cut(self, reading: _Reading, rows: ColumnBatch, keys: NDArray[np.int64]) -> Iterable[Made]:
+        groups = reading.cutter.feed(rows, keys)
+        if not groups:
+            return ()
         if len(groups) > 2:  # all but the first are of these rows, and what is held now is what follows them
             stop = len(rows) - reading.cutter.n_held
             later = take(rows, slice(stop - sum(map(len, groups[1:])), stop))
-            yield from self._made(reading.reader, groups, [groups[0], later])
-        else:
-            yield from self._made(reading.reader, groups, groups)
+            return self._made(reading.reader, groups, [groups[0], later])
+        return self._made(reading.reader, groups, groups)
 
     def _end(self, reading: _Reading) -> Iterator[Made]:
         if reading.reader is not None and reading.waiting is not None:
             rows, reading.waiting = reading.waiting, None
             yield from self._attach(reading, reading.reader, rows, np.full(len(rows), _NEVER))
-        for group in reading.cutter.flush():
-            yield from self._made(reading.reader, [group], [group])
+        if groups := reading.cutter.flush():
+            yield from self._made(reading.reader, groups, groups)
 
     def _made(
         self, reader: str | None, groups: Sequence[ColumnBatch], pieces: Sequence[ColumnBatch]
-    ) -> Iterator[Made]:
+    ) -> Iterable[Made]:
         """Drafts of closed groups, group by group. `pieces`: the same rows, in as few pieces as there are."""
         if reader is None:
-            for group in groups:
-                yield from self._generic(group)
-            return
+            draft = self._generic_products.draft
+            return [Made(draft(group), telemetry.INSTRUMENT, self._context, telemetry.LINEAGE) for group in groups]
+        return self._made_by(reader, groups, pieces)
+
+    def _made_by(self, reader: str, groups: Sequence[ColumnBatch], pieces: Sequence[ColumnBatch]) -> Iterator[Made]:
         instrument = self._instruments[reader]
         several = len(groups) > 1 and groups[0].container in instrument.row_by_row
         if not several or not instrument.alike(rows := join(pieces)):
@@ -235,10 +250,6 @@ class Suite:
         drafts = [one.draft for one in self._kept(reader, instrument.drafts(rows))]
         for of_group in zip(*(split(draft, groups) for draft in drafts), strict=True):
             yield from self._kept(reader, of_group)
-
-    def _generic(self, rows: ColumnBatch) -> Iterator[Made]:
-        draft = self._generic_products.draft(rows)
-        yield Made(draft, telemetry.INSTRUMENT, self._context, telemetry.LINEAGE)
 
     def _kept(self, reader: str, found: Iterable[Draft | Event]) -> Iterator[Made]:
         """The drafts, with their origin; events are kept for `drain_events`."""
@@ -251,15 +262,17 @@ class Suite:
                 self._events.append(replace(one, details={"instrument": self._families[reader], **one.details}))
 
 
-def _went_back(time_ns: NDArray[np.int64], last_ns: int) -> tuple[NDArray[np.bool_], int]:
-    """Which rows have an onboard time before the row that came before, and the last time there was."""
-    jumped = np.zeros(len(time_ns), np.bool_)
+def _went_back(time_ns: NDArray[np.int64], last_ns: int) -> tuple[NDArray[np.bool_] | None, int]:
+    """Which rows have an onboard time before the row that came before, None where none has; the last time there was."""
     if most(time_ns) == NO_TIME:
-        return jumped, last_ns
+        return None, last_ns
     known = time_ns != NO_TIME
     times = time_ns[known]
     back = np.empty(len(times), np.bool_)
     back[0], back[1:] = times[0] < last_ns, times[1:] < times[:-1]
+    if not anywhere(back):
+        return None, int(times[-1])
+    jumped = np.zeros(len(time_ns), np.bool_)
     jumped[known] = back
     return jumped, int(times[-1])
 
