@@ -1,12 +1,13 @@
-"""What the page knows of a mission beside its messages: its dictionary, by which packets are taken apart."""
+"""What the page knows of a mission beside its messages: its dictionary, which takes packets apart, and alarms."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..dictionary.compile.plan import Plan
 from ..dictionary.packet_fields import FieldReader
+from .alarm_bands import Bands
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +18,5 @@ class KnownMission:
     folder: Path
     plan: Plan | None = None
     reader: FieldReader | None = None
+    bands: Bands = field(default_factory=dict)
+    """Ranges of values that are of concern."""

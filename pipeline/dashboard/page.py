@@ -109,6 +109,9 @@ class Page:
         self._goes_to = TextInput(name="goes_to", visible=False)
         """The query string that the browser's back and forward buttons came to."""
         self._goes_to.on_change("value", self._went)
+        self._acted = TextInput(name="acted", visible=False)
+        """A number that goes on, a verb of `Selection.act`, and a key: what was done in a table."""
+        self._acted.on_change("value", self._did)
         titles = [one.look.title for one in self._makers]
         self._places = [(beside if one.look.is_row else below)() for one in self._makers]
         self._panels = [
@@ -127,7 +130,7 @@ class Page:
         self._tabs.on_change("active", self._turned)
         self._stream.on_change("value", self._chosen)
         header = row(
-            self._header.root, self._stream, swap, self._address, self._goes_to,
+            self._header.root, self._stream, swap, self._address, self._goes_to, self._acted,
             sizing_mode="stretch_width", height=38, stylesheets=[sheet(theme.HEADER_ROW_CSS)],
         )  # fmt: skip
         document.template = theme.TEMPLATE
@@ -178,6 +181,15 @@ class Page:
         self._keep_address()
         self._goes_to.value = ""
         self._soon()
+
+    def _did(self, _attr: str, _old: str, text: str) -> None:
+        _, verb, key = [*text.split(" ", 2), "", ""][:3]
+        if self._selection.act(verb, key):
+            place = next(i for i, one in enumerate(self._makers) if one.look.title == "Parameters")
+            if verb == "draw" and place in self._shown:
+                self._tabs.active = self._shown.index(place)
+            self._keep_address()
+            self._soon()
 
     async def _keep_up(self) -> None:
         """Tick when it is this page's turn, and make a look ahead where no other page waits."""

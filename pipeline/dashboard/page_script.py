@@ -1,8 +1,10 @@
 """The page's own script, beside Bokeh's: text, clocks, keys of the tabs, the address, and reconnecting.
 
 * It writes the text that `words.py` sends, and counts ages and the clock up.
-* Rows of a table with `data-pick` are chosen by click, Enter or Space: their key becomes the value of the model that
-  `data-to` names, else of `picked`.
+* What is done in a table goes to the server as the value of model `acted`, "<number> <verb> <key>": the verb and key
+  of an element with `data-act` (click, Enter, Space); of a row with `data-pick` draw (click, Enter), toggle (Space) and
+  pin (P). The arrows go from row to row; a row that is dragged to a plot is drawn there too. Of a
+  row with `data-to` the key becomes the value of the model of that name (click, Enter, Space).
 * Tabs have roles; Tab, Enter, Space, the arrows, Home and End reach and open them.
 * What the page shows is kept in the address (`selection.py`), so that a reload shows the same; another look, stream or
   drawn parameter is a step for the back button.
@@ -37,36 +39,67 @@ SCRIPT = """
   addEventListener("keydown", (event) => { if (event.key === "Tab") by_key = null }, true)
   const keep_focus = (element) => {
     if (by_key == null || document.activeElement !== document.body) return
-    [...element.querySelectorAll("[data-pick]")].find((one) => one.dataset.pick === by_key)?.focus()
+    [...element.querySelectorAll(ROWS)].find((one) => name_of(one) === by_key)?.focus()
   }
-  const pick = (event) => {  // a row of a table was chosen: its key goes to the server
-    const row = event.target.closest?.("[data-pick]")
+  let n_acts = 0
+  const act = (what) => {
+    const model = Bokeh.documents[0].get_model_by_name("acted")
+    if (model != null) model.value = `${++n_acts} ${what}`
+  }
+  const done = (element, verb = "draw") => {
+    const {act: what, pick, to} = element.dataset
+    if (what != null) return act(what)
+    if (to == null) return act(`${verb} ${pick}`)
     const models = [...Bokeh.documents[0]._all_models.values()]  // a look that was let go may still be among them
-    const model = models.findLast((one) => one.name === (row?.dataset.to ?? "picked"))
-    if (row != null && model != null) model.value = row.dataset.pick
-    return row != null
+    const model = models.findLast((one) => one.name === to)
+    if (model != null) model.value = pick
+  }
+  const ROWS = "[data-pick], tr[data-act]"
+  const name_of = (row) => row?.dataset.pick ?? row?.dataset.act
+  const verbs = {Enter: "draw", " ": "toggle", p: "pin", P: "pin"}
+  const clicked = (event) => {
+    const found = event.target.closest?.("[data-act], [data-pick]")
+    if (found != null) done(found)
+  }
+  const key_in_table = (event) => {
+    const row = event.target.closest?.(ROWS)
+    if (row == null || event.target !== row || event.ctrlKey || event.altKey || event.metaKey) return
+    const rows = [...row.getRootNode().querySelectorAll(ROWS)]
+    const step = {ArrowDown: 1, ArrowUp: -1}[event.key]
+    if (step != null) rows[rows.indexOf(row) + step]?.focus()
+    else if (event.key in verbs) done(row, verbs[event.key])
+    else return
+    event.preventDefault()
+    by_key = name_of(row.getRootNode().activeElement.closest(ROWS))
   }
   const pickable = (element) => {
     if (pickers.has(element)) return
     pickers.add(element)
-    element.addEventListener("click", pick)
-    element.addEventListener("keydown", (event) => {
-      if ((event.key === "Enter" || event.key === " ") && pick(event)) {
-        event.preventDefault()
-        by_key = event.target.closest("[data-pick]").dataset.pick
-      }
+    element.addEventListener("click", clicked)
+    element.addEventListener("keydown", key_in_table)
+    element.addEventListener("dragstart", (event) => {
+      const row = event.target.closest?.("[data-pick]")
+      if (row != null) event.dataTransfer.setData("text/x-parameter", row.dataset.pick)
     })
   }
+  const is_plot = (event) => event.dataTransfer?.types.includes("text/x-parameter") &&
+    event.composedPath().some((one) => one.classList?.contains("drop-parameters"))
+  addEventListener("dragover", (event) => { if (is_plot(event)) event.preventDefault() })
+  addEventListener("drop", (event) => {
+    if (!is_plot(event)) return
+    event.preventDefault()
+    act(`add ${event.dataTransfer.getData("text/x-parameter")}`)
+  })
   globalThis.write_words = (model) => {
     const element = Bokeh.index.find_one(model)?.markup_el
     if (element == null) return
     if (shown.get(element) !== model.tags[0]) {
-      const focused = element.getRootNode().activeElement?.dataset?.pick
+      const focused = name_of(element.getRootNode().activeElement)
       element.innerHTML = model.tags[0]
       shown.set(element, model.tags[0])
       pickable(element)
-      const rows = focused == null ? [] : [...element.querySelectorAll("[data-pick]")]
-      rows.find((one) => one.dataset.pick === focused)?.focus()
+      const rows = focused == null ? [] : [...element.querySelectorAll("[data-pick], [data-act]")]
+      rows.find((one) => name_of(one) === focused)?.focus()
       for (const one of element.querySelectorAll("time")) one.written_ms = Date.now()
     }
     keep_focus(element)

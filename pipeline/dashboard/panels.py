@@ -121,9 +121,16 @@ def clock_axis(made: Any, label: str, *, dates: bool) -> None:
     )
 
 
-def hover(made: Any, renderers: Sequence[Any], tips: Sequence[tuple[str, str]], mode: str = "mouse") -> None:
-    """Show `tips` over `renderers`; those of the columns `time` and `solar` are times, of `quality` words."""
-    formatters: dict[str, Any] = {"@time": "datetime", "@solar": "datetime", "@quality": _quality_words()}
+def hover(
+    made: Any,
+    renderers: Sequence[Any],
+    tips: Sequence[tuple[str, str]],
+    mode: str = "mouse",
+    *,
+    times: Sequence[str] = ("time", "solar"),
+) -> None:
+    """Show `tips` over `renderers`; those of the columns `times` are times, of `quality` words."""
+    formatters: dict[str, Any] = {f"@{name}": "datetime" for name in times} | {"@quality": _quality_words()}
     made.add_tools(HoverTool(renderers=list(renderers), tooltips=list(tips), formatters=formatters, mode=mode))
 
 
@@ -138,7 +145,7 @@ QUALITY_TIP = ("quality", "@quality{custom}")
 def mark_doubtful(made: Any, source: ColumnDataSource, x: str = "time") -> Any:
     """Draw an x at the foot of a figure for each row whose column `mark` is a number, with its quality in words."""
     _keep_scale(made)
-    made.extra_y_ranges = {"marks": Range1d(0, 1)}
+    made.extra_y_ranges = {**made.extra_y_ranges, "marks": Range1d(0, 1)}
     marks = made.scatter(
         x, "mark", source=source, y_range_name="marks", marker=theme.FLAG_MARKER, color=theme.FLAG, size=6
     )

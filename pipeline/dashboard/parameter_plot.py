@@ -1,202 +1,232 @@
-"""One parameter against time: a number as a line, an enumeration as bands, an array as it was in the newest row."""
+"""Several parameters drawn together: numbers by unit, enumerations as bars, arrays; their statistics, CSV and PNG.
+
+In: keys of parameters and what is known of them. All figures against time share one range, which is that of the
+selection: what comes is followed until the viewer zooms, and again after *live*.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from html import escape
 from typing import Any
 
 import numpy as np
-from bokeh.layouts import column
-from bokeh.models import ColumnDataSource, FixedTicker
+from bokeh.layouts import column, row
+from bokeh.models import Button, CustomJS, Range1d
 from numpy.typing import NDArray
 
-from ..model.gaps import gap_starts, interrupted
+from ..model.quality_words import QUALITY_NAMES
 from . import theme
-from .panels import (
-    ONBOARD,
-    RECEIVED,
-    Panel,
-    corrected,
-    flagged,
-    hover,
-    mark_doubtful,
-    mark_gaps,
-    milliseconds,
-    plot,
-    where_doubtful,
-)
+from .alarm_bands import Bands
+from .arrays_plot import NewestRow, Spectrogram
+from .labels_plot import LabelsPlot
+from .line_styles import LineStyle
+from .lines_plot import MAX_UNITS, Drawn, LinesPlot
+from .panels import ONE_INSTANT_MS, below, corrected, flagged, milliseconds
 from .parameters import NUMBER, Parameter, Parameters
 from .parameters import ONBOARD as ONBOARD_AXIS
-from .parameters import RECEIVED as RECEIVED_AXIS
+from .plot_scripts import CSV, PNG
+from .selection import RangeMs, Selection, checked_range_ms
+from .series import runs
+from .statistics_table import statistics_table
 from .theme import sheet
+from .words import Words, ago
+
+__all__ = ["NO_CLOCK", "ParameterPlot", "runs"]
 
 NO_CLOCK = (
     'no onboard clock is set: for onboard time write [clock] epoch = "..." and terms = [{ parameter, unit_ns }] '
     "into mission.toml"
 )
-_LABELS = {ONBOARD_AXIS: ONBOARD, RECEIVED_AXIS: RECEIVED, NUMBER: "row number"}
+PADDING = 0.02
+"""Of the range of x, beside the data, while it follows them."""
+Figure = LinesPlot | LabelsPlot | NewestRow | Spectrogram
 
 
 class ParameterPlot:
-    """The place of the plot; the figure is made anew where another parameter is chosen, or another form of it came."""
+    """The place of the plot; its figures are made anew where other parameters are drawn, or one has another form."""
 
-    def __init__(self) -> None:
-        self.root = column(
-            [],
-            sizing_mode="stretch_height",
-            stylesheets=[sheet(theme.NARROW_CSS)],
-            name="parameter_plot",
-            visible=False,
+    def __init__(self, selection: Selection, *, title: str = "", removable: bool = True) -> None:
+        """`title`: of a panel of a display. `removable`: each parameter has a button that takes it out."""
+        self._selection, self._title, self._removable = selection, title, removable
+        self._time, self._number = Range1d(0, 1, name="parameter_range"), Range1d(0, 1)
+        self._is_ours = False
+        """Whether a change of a range comes from here, and not from the viewer."""
+        for end in ("start", "end"):
+            self._time.on_change(end, self._zoomed)
+        self._caption = Words(theme.CAPTION_CSS, sizing_mode="stretch_width", height=20, margin=0)
+        css: dict[str, Any] = {"height": 22, "margin": (0, 0, 0, 3), "stylesheets": [sheet(theme.WIDGET_CSS)]}
+        self._live = Button(label="live", width=46, name="live", **css)
+        self._live.on_click(self._follow)
+        self._csv, self._png = (
+            Button(label=label, width=46, name=f"plot_{label.lower()}", **css) for label in ("CSV", "PNG")
         )
+        self._figures = below(name="parameter_figures", stylesheets=[sheet(theme.FIGURES_CSS)])
+        self._save = CustomJS(args=_csv_arguments([], self._time), code=CSV)
+        self._csv.js_on_event("button_click", self._save)
+        self._png.js_on_event("button_click", CustomJS(args={"figures": self._figures}, code=PNG))
+        self._table = Words(
+            theme.TABLE_CSS + theme.STATISTICS_CSS, sizing_mode="stretch_width", margin=0, name="statistics"
+        )
+        head = row(
+            self._caption.root, self._live, self._csv, self._png,
+            sizing_mode="stretch_width", height=24, margin=0, stylesheets=[sheet(theme.HEAD_CSS)],
+        )  # fmt: skip
+        self.root = column(
+            head, self._figures, self._table.root,
+            sizing_mode="stretch_both", margin=3, stylesheets=[sheet(theme.PANEL_CSS)],
+            name="parameter_plot", visible=False, css_classes=["drop-parameters"],
+        )  # fmt: skip
         self._form: tuple[Any, ...] = ()
         self._state: tuple[Any, ...] = ()
-        self._drawn: _Line | _Bands | _Array | None = None
+        self._drawn: list[Figure] = []
 
-    def show(self, parameters: Parameters, chosen: Parameter | None, now_s: float) -> None:
-        """Bring the plot up to what is known of a parameter; None: nothing is chosen."""
-        if self.root.visible != (chosen is not None):
-            self.root.visible = chosen is not None
-        if chosen is None:
+    def show(self, parameters: Parameters, keys: Sequence[str], now_s: float, bands: Bands | None = None) -> None:
+        """Bring the plot up to what is known of parameters; without keys it is not there."""
+        if self.root.visible != bool(keys):
+            self.root.visible = bool(keys)
+        if not keys:
             return
-        axis = parameters.rows_of(chosen)[3]
-        shape = None if chosen.array is None else chosen.array.ndim
-        form = (id(parameters), chosen.key, axis, bool(chosen.labels), shape, chosen.unit)
+        known = [parameters.known[key] for key in keys if key in parameters.known]
+        axes = [parameters.rows_of(one)[3] for one in known]
+        form = (id(parameters), id(bands), *map(_form_of, known, axes), *(tuple(keys) if not known else ()))
         if form != self._form:
             self._form, self._state = form, ()
-            kind = _Array if shape is not None else _Bands if chosen.labels else _Line
-            self._drawn = kind(chosen, axis)
-            self.root.children = [self._drawn.panel.root]
-        state = (parameters.n_changes,)
-        if state != self._state and self._drawn is not None:
+            styles = [LineStyle.of(list(keys).index(one.key)) for one in known]
+            drawn = [
+                Drawn(one, style, (bands or {}).get(one.key, ())) for one, style in zip(known, styles, strict=True)
+            ]
+            self._drawn = list(figures(drawn, axes, self._time, self._number))
+            self._figures.children = [one.figure for one in self._drawn]
+            self._save.args = _csv_arguments(self._drawn, self._time)
+        state = (parameters.n_changes, self._selection.range_ms, tuple(keys))
+        if state != self._state:
             self._state = state
-            self._drawn.fill(parameters, chosen)
-            self._drawn.tell(parameters, chosen, now_s)
+            for figure in self._drawn:
+                figure.fill(parameters)
+            self._set_ranges(parameters, known)
+            self._tell(parameters, keys, now_s)
 
+    def _follow(self) -> None:
+        self._selection.range_ms = None
+        self._state = ()
 
-class _Plot:
-    """What the three have in common."""
+    def _zoomed(self, _attr: str, _old: float, _new: float) -> None:
+        if not self._is_ours and (found := checked_range_ms(float(self._time.start), float(self._time.end))):
+            self._selection.range_ms = found
 
-    def __init__(self, one: Parameter, axis: str, columns: tuple[str, ...], source: str) -> None:
-        self.axis = axis
-        self.source = ColumnDataSource({name: [] for name in columns}, name=source)
-        label = f"{one.name} [{one.unit}]" if one.unit not in ("", "1") else one.name
-        self.figure = plot(_LABELS[axis], label, is_time=axis != NUMBER)
-        self.panel = Panel(one.name, self.figure, self.source, {name: name for name in columns}, f"{one.name}.csv")
+    def _set_ranges(self, parameters: Parameters, known: Sequence[Parameter]) -> None:
+        places: dict[bool, list[NDArray[np.float64]]] = {True: [], False: []}
+        for one in known:
+            time_ns, axis = _times_of(parameters, one)
+            if len(time_ns):
+                ends = time_ns[[0, -1]]
+                places[axis == NUMBER].append(ends.astype(float) if axis == NUMBER else milliseconds(ends))
+        self._is_ours = True
+        for target, found, wanted in (
+            (self._time, places[False], self._selection.range_ms),
+            (self._number, places[True], None),
+        ):
+            around = wanted or _around(found, 1.0 if target is self._number else ONE_INSTANT_MS)
+            if around and (target.start, target.end) != around:
+                target.update(start=around[0], end=around[1])
+        self._is_ours = False
+        if self._live.disabled != (self._selection.range_ms is None):
+            self._live.disabled = self._selection.range_ms is None
 
-    def place(self, time_ns: NDArray[np.int64]) -> Any:
-        return time_ns.astype(np.float64) if self.axis == NUMBER else milliseconds(time_ns)
-
-    def tell(self, parameters: Parameters, one: Parameter, now_s: float) -> None:
-        _, values, quality, axis = parameters.rows_of(one)
-        known = values[np.isfinite(values)]
-        detail = ""
-        if len(known) and not one.labels:
-            detail = f"{len(known):,} rows: {known.min():.6g} to {known.max():.6g}, mean {known.mean():.6g}"
-        detail = " · ".join(filter(None, (detail, corrected(quality))))
-        note = NO_CLOCK if axis != ONBOARD_AXIS and one.array is None else ""
-        self.panel.tell(
-            one.about, flagged(quality), detail, note=note, arrived_s=one.arrival.arrived_s, now_s=now_s
+    def _tell(self, parameters: Parameters, keys: Sequence[str], now_s: float) -> None:
+        known = [parameters.known[key] for key in keys if key in parameters.known]
+        rows = [parameters.rows_of(one) for one in known]
+        title = self._title or (known[0].name if len(keys) == 1 and known else f"{len(keys)} parameters")
+        newest = max((one.arrival.arrived_s for one in known), default=0.0)
+        words = [f"<span class='age'>came {ago(now_s - newest)} ago</span>"] if newest else []
+        words += [f"<span class='age'>{escape(known[0].about)}</span>"] if len(known) == 1 else []
+        notes = (
+            [f"✕ {text}" for text in (flagged(np.concatenate([found[2] for found in rows])),) if text]
+            if rows
+            else []
         )
+        notes += [
+            f"{one.name}: {text}" for one, found in zip(known, rows, strict=True) if (text := corrected(found[2]))
+        ]
+        notes += self._not_held(rows)
+        notes += [NO_CLOCK] if any(len(found[0]) and found[3] != ONBOARD_AXIS for found in rows) else []
+        lines = "".join(f"<div class='flag'>{escape(note)}</div>" for note in notes)
+        self._caption.set(f"<div class='line'><b>{escape(title)}</b>{''.join(words)}</div>{lines}")
+        self._table.set(statistics_table(parameters, keys, self._selection.range_ms, removable=self._removable))
+
+    def _not_held(self, rows: Sequence[Any]) -> list[str]:
+        """Where the range begins before the rows that are held: a line that says so."""
+        asked = self._selection.range_ms
+        firsts = [float(milliseconds(found[0][0])) for found in rows if len(found[0]) and found[3] != NUMBER]
+        if asked is None or not firsts or asked[0] >= min(firsts) - (asked[1] - asked[0]) * PADDING:
+            return []
+        held = np.datetime64(int(min(firsts)), "ms").astype("M8[s]")
+        return [f"rows before {str(held).replace('T', ' ')} UTC are not held here"]
 
 
-class _Line(_Plot):
-    def __init__(self, one: Parameter, axis: str) -> None:
-        super().__init__(one, axis, ("time", "value", "mark", "quality", "gap"), "parameter_line")
-        drawn = self.figure.line("time", "value", source=self.source, color=theme.BLUE, line_width=1.5)
-        points = self.figure.scatter("time", "value", source=self.source, color=theme.BLUE, size=3)
-        self._bands = mark_gaps(self.figure)
-        mark_doubtful(self.figure, self.source)
-        form = "@time" if axis == NUMBER else "@time{%F %H:%M:%S.%3N}"
-        hover(self.figure, [points], [(_LABELS[axis], form), (one.name, "@value")])
-        self.figure.y_range.renderers = [drawn]
-
-    def fill(self, parameters: Parameters, one: Parameter) -> None:
-        time_ns, values, quality, axis = parameters.rows_of(one)
-        starts = gap_starts(time_ns) if axis != NUMBER else np.empty(0, np.int64)
-        place = self.place(time_ns)
-        columns = {
-            "time": place,
-            "value": values,
-            "mark": where_doubtful(quality),
-            "quality": quality.astype(float),
-        }
-        made = {name: interrupted(column, starts) for name, column in columns.items()}
-        made["gap"] = np.zeros(len(made["time"]))
-        made["gap"][starts + np.arange(len(starts))] = 1.0
-        self.source.data = made
-        self._bands.data = {"left": place[starts - 1], "right": place[starts]}
+def _form_of(one: Parameter, axis: str) -> tuple[Any, ...]:
+    n_axes = None if one.array is None else one.array.ndim
+    return (one.key, axis, bool(one.labels), n_axes, one.history is not None, one.unit)
 
 
-class _Bands(_Plot):
-    """A bar for each run of rows with the same label, in a lane of its own, so that shape tells it and not colour."""
-
-    def __init__(self, one: Parameter, axis: str) -> None:
-        super().__init__(one, axis, ("left", "right", "lane", "label"), "parameter_bands")
-        self.figure.hbar(
-            "lane",
-            left="left",
-            right="right",
-            height=0.7,
-            source=self.source,
-            color=theme.BLUE,
-            line_color=theme.BLUE,
-        )
-        form = "{%F %H:%M:%S}" if axis != NUMBER else ""
-        hover(
-            self.figure,
-            list(self.figure.renderers),
-            [("from", f"@left{form}"), ("to", f"@right{form}"), (one.name, "@label")],
-        )
-        self._labels: list[str] = []
-
-    def fill(self, parameters: Parameters, one: Parameter) -> None:
-        time_ns, codes, _, axis = parameters.rows_of(one)
-        first, last = runs(codes, gap_starts(time_ns) if axis != NUMBER else np.empty(0, np.int64))
-        place = self.place(time_ns)
-        end = np.where(np.isin(last + 1, first) & (last + 1 < len(place)), last + 1, last)
-        known = np.isfinite(codes[first])
-        lanes = codes[first][known]
-        names = [one.labels[int(code)] for code in lanes]
-        self.source.data = {"left": place[first][known], "right": place[end][known], "lane": lanes, "label": names}
-        if self._labels != one.labels:
-            self._labels = list(one.labels)
-            axis_of = self.figure.yaxis[0]
-            axis_of.ticker = FixedTicker(ticks=list(range(len(self._labels))))
-            axis_of.major_label_overrides = dict(enumerate(self._labels))
+def figures(drawn: Sequence[Drawn], axes: Sequence[str], time: Range1d, number: Range1d) -> list[Figure]:
+    """The figures of parameters: numbers together, by time and at most MAX_UNITS units each; all else apart."""
+    made: list[Figure] = []
+    lines: dict[tuple[str, int], list[Drawn]] = {}
+    units: dict[str, list[str]] = {}
+    others: list[tuple[Drawn, str]] = []
+    for one, axis in zip(drawn, axes, strict=True):
+        if one.parameter.array is not None or one.parameter.labels or one.parameter.shape:
+            others.append((one, axis))
+            continue
+        of_axis = units.setdefault(axis, [])
+        if one.unit not in of_axis:
+            of_axis.append(one.unit)
+        lines.setdefault((axis, of_axis.index(one.unit) // MAX_UNITS), []).append(one)
+    n_lines = 0
+    for (axis, _), some in lines.items():
+        made.append(LinesPlot(some, axis, number if axis == NUMBER else time, n_lines))
+        n_lines += len(some)
+    for i, (one, axis) in enumerate((one, axis) for one, axis in others if one.parameter.labels):
+        made.append(LabelsPlot(one, axis, number if axis == NUMBER else time, i))
+    for i, one in enumerate(one for one, _ in others if not one.parameter.labels):
+        made.append(NewestRow(one, i))
+        if one.parameter.history is not None:
+            made.append(Spectrogram(one, one.parameter.history.axis, time, i))
+    return made
 
 
-def runs(codes: NDArray[np.float64], gaps: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """First and last index of each run of equal codes; a run ends where a gap lies before the next row."""
-    if not len(codes):
-        return np.empty(0, np.int64), np.empty(0, np.int64)
-    starts = np.union1d(np.flatnonzero(np.diff(codes, prepend=np.nan) != 0), gaps).astype(np.int64)
-    return starts, np.append(starts[1:] - 1, len(codes) - 1)
+def _times_of(parameters: Parameters, one: Parameter) -> tuple[NDArray[np.int64], str]:
+    """Times of the rows that are drawn of a parameter, and what they are."""
+    if one.history is not None and len(one.history.ring):
+        return one.history.ring.rows()["time_ns"], one.history.axis
+    time_ns, _, _, axis = parameters.rows_of(one)
+    return time_ns, axis
 
 
-class _Array(_Plot):
-    """The newest row: of one dimension as a line over its elements, of more as an image."""
+def _around(found: Sequence[NDArray[np.float64]], least: float) -> RangeMs | None:
+    """A range around all places, at least `least` wide; None where there are none."""
+    if not found:
+        return None
+    first, last = float(min(one[0] for one in found)), float(max(one[-1] for one in found))
+    padding = max((last - first) * PADDING, (least - (last - first)) / 2)
+    return first - padding, last + padding
 
-    def __init__(self, one: Parameter, axis: str) -> None:
-        del axis
-        super().__init__(one, NUMBER, ("element", "value"), "parameter_array")
-        self.figure.xaxis.axis_label = "element"
-        self._image = one.array is not None and one.array.ndim > 1
-        if self._image:
-            self.source.data = {"image": [], "width": [], "height": []}
-            self.figure.image("image", x=0, y=0, dw="width", dh="height", source=self.source, palette="Greys256")
-            self.figure.yaxis.axis_label = "line"
-            self.figure.y_range.flipped = True
-        else:
-            self.figure.line("element", "value", source=self.source, color=theme.BLUE, line_width=1.5)
 
-    def fill(self, parameters: Parameters, one: Parameter) -> None:
-        del parameters
-        array = one.array
-        if array is None:
-            return
-        if self._image:
-            picture = (
-                array.reshape(array.shape[0], -1) if array.ndim != 3 or array.shape[2] > 4 else array.mean(axis=2)
-            )
-            self.source.data = {"image": [picture], "width": [picture.shape[1]], "height": [picture.shape[0]]}
-        else:
-            self.source.data = {"element": np.arange(len(array)), "value": array}
+def _csv_arguments(drawn: Sequence[Figure], time: Range1d) -> dict[str, Any]:
+    parts = [
+        (source, one.parameter, getattr(figure, "axis", ""))
+        for figure in drawn
+        if not isinstance(figure, Spectrogram)
+        for source, one in zip(figure.sources, figure.drawn, strict=True)
+    ]
+    return {
+        "sources": [source for source, _, _ in parts],
+        "names": [one.key for _, one, _ in parts],
+        "units": [one.unit for _, one, _ in parts],
+        "clocks": [clock for _, _, clock in parts],
+        "range": time,
+        "words": list(QUALITY_NAMES),
+        "file": f"{parts[0][1].name if len(parts) == 1 else 'parameters'}.csv",
+    }

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from ..messages.topics import iso_utc, level
 from ..model.batches import GENERIC_INSTRUMENT, NO_TIME
 from ..model.printable import printable
+from . import array_rows
+from .array_rows import ArrayRows
 from .ring import Ring
 from .rows import QUALITY, TIME
 
@@ -28,8 +30,12 @@ MAX_ROWS, MIN_ROWS = 4000, 32
 MAX_LABELS = 64
 MAX_ARRAY = 65_536
 """Values of the newest row of an array that are kept; of more every second one, and so on."""
+MIN_HISTORY_BYTES = 16 << 10
+"""Of the rows of one array, where memory is short."""
 MAX_NAME, MAX_TEXT = 160, 60
 VALUES = "values"
+RAW_SUFFIX = ".raw"
+"""Of the name of an array that has the raw counts of another."""
 AXES = NUMBER, RECEIVED, ONBOARD = "number", "received", "onboard"
 """What the time of a row is: its number, the time of reception, or onboard time as UTC; the last is the best one."""
 _TIMES = frozenset({"time_utc_ns", "time_onboard_ns"})
@@ -66,6 +72,8 @@ class Parameter:
     """The newest row, where a row has several values."""
     shape: str = ""
     """Of a row that has several values."""
+    history: ArrayRows | None = None
+    """The last rows, where a row has several values along one axis."""
 
     @property
     def key(self) -> str:
@@ -102,7 +110,9 @@ class Parameters:
     def __init__(self) -> None:
         self.known: dict[str, Parameter] = {}
         self._slots: dict[str, tuple[tuple[str, ...], tuple[Parameter | None, ...]]] = {}
-        self._array_bytes = 0
+        self._array_bytes = self._ring_bytes = 0
+        self._history_bytes = array_rows.MAX_BYTES
+        """Of the rows of one array."""
         self._has_no_room = False
         """Whether arrays took too much, and are no longer kept."""
         self.containers: dict[str, Container] = {}
@@ -117,7 +127,7 @@ class Parameters:
     def n_bytes(self) -> int:
         """Bytes held: of arrays exactly, of other objects at most."""
         small = len(self.known) * _PARAMETER_BYTES + len(self.containers) * _CONTAINER_BYTES
-        return small + self._array_bytes + sum(one.ring.n_bytes for one in self.containers.values())
+        return small + self._array_bytes + self._ring_bytes
 
     def rows_of(
         self, parameter: Parameter
@@ -128,6 +138,11 @@ class Parameters:
             return np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64), NUMBER
         rows = container.ring.rows()
         return rows[TIME], rows[VALUES][:, parameter.column], rows[QUALITY], container.axis
+
+    def raw_of(self, parameter: Parameter) -> str:
+        """The raw value of the newest row as text, where products bring raw counts beside; empty elsewhere."""
+        raw = self.known.get(f"{parameter.container}/{level(parameter.name + RAW_SUFFIX)}")
+        return raw.value if raw else ""
 
     def take(self, kind: str, product: Mapping[str, Any], heard_s: float) -> None:
         """Take a product of `<instrument>/<product>`. `heard_s`: when it came, 0 of one that was retained."""
@@ -146,7 +161,7 @@ class Parameters:
             found = entry["values"]
             if found.ndim > 1:
                 if parameter:
-                    self._take_array(parameter, found[-1])
+                    self._take_array(parameter, found, times)
             else:
                 if parameter:
                     values[:, column] = _numbers(found[-len(values) :], parameter.labels)
@@ -167,12 +182,18 @@ class Parameters:
             known = self._slots[container] = names, found
         return known[1]
 
-    def _take_array(self, parameter: Parameter, row: NDArray[Any]) -> None:
-        before = parameter.array
+    def _take_array(self, parameter: Parameter, rows: NDArray[Any], times: _Times) -> None:
+        before = _array_bytes(parameter)
+        row = rows[-1]
         parameter.column, parameter.shape = -1, " x ".join(map(str, row.shape))
         parameter.array = None if self._has_no_room else _thinned(row)
-        self._array_bytes += sum(one.nbytes for one in (parameter.array,) if one is not None)
-        self._array_bytes -= before.nbytes if before is not None else 0
+        if rows.ndim == 2 and parameter.array is not None and times.axis != NUMBER and row.size > 1:
+            history = parameter.history
+            if history is None or (history.width, history.axis) != (row.size, times.axis):
+                history = parameter.history = ArrayRows(row.size, times.axis, self._history_bytes)
+            known = times.rows_ns != NO_TIME
+            history.append(times.rows_ns[known], rows[known], 0.0)
+        self._array_bytes += _array_bytes(parameter) - before
 
     def take_latest(self, container: str, name: str, content: Mapping[str, Any]) -> None:
         """Take a retained JSON value of telemetry: it stands until a product brings a newer one."""
@@ -211,6 +232,7 @@ class Parameters:
     ) -> None:
         container = self.containers.get(name)
         if container is None or container.names != single or AXES.index(container.axis) < AXES.index(times.axis):
+            self._ring_bytes -= container.ring.n_bytes if container else 0
             container = self.containers[name] = Container(single, times.axis)
         if container.axis != times.axis:  # rows without a time, in a series that has times
             return
@@ -220,18 +242,32 @@ class Parameters:
         last = slice(n - len(values), None)
         known = time_ns[last] != NO_TIME
         rows = {TIME: time_ns[last], QUALITY: np.asarray(quality[last]).astype(np.int64), VALUES: values}
+        before = container.ring.n_bytes
         container.ring.append({key: column[known] for key, column in rows.items()}, heard_s)
+        self._ring_bytes += container.ring.n_bytes - before
 
     def _keep_bounds(self) -> None:
-        """Let go the older half of the largest rows until all fit, then arrays."""
+        """Let go earlier rows of arrays until they take no more than half of all, then the older half of the largest
+        rows until all fit, then arrays.
+        """
+        while self._array_bytes > MAX_BYTES // 2 and self._history_bytes > MIN_HISTORY_BYTES:
+            self._history_bytes //= 2
+            self._shorten_histories()
         while self.n_bytes > MAX_BYTES:
             rings = sorted(self.containers.values(), key=lambda one: one.ring.n_bytes)
             if not rings or not any(one.halve() for one in reversed(rings)):
                 break
+            self._ring_bytes = sum(one.ring.n_bytes for one in self.containers.values())
         if self._array_bytes > MAX_BYTES:
             self._has_no_room, self._array_bytes = True, 0
             for one in self.known.values():
-                one.array = None
+                one.array = one.history = None
+
+    def _shorten_histories(self) -> None:
+        for one in self.known.values():
+            if one.history is not None:
+                one.history.shorten(self._history_bytes)
+        self._array_bytes = sum(map(_array_bytes, self.known.values()))
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,6 +292,12 @@ class _Times:
             return _Times(ONBOARD, utc_ns, _date(iso_utc(int(known[-1]), "ms")), received)
         axis = RECEIVED if first_ns and first_ns == last_ns else NUMBER
         return _Times(axis, np.full(n, first_ns, np.int64), "", received)
+
+
+def _array_bytes(one: Parameter) -> int:
+    """Of the newest row and the rows before it, where a row has several values."""
+    newest = one.array.nbytes if one.array is not None else 0
+    return newest + (one.history.n_bytes if one.history is not None else 0)
 
 
 def _is_of_rows(name: str, values: NDArray[Any], n: int) -> bool:

@@ -60,6 +60,28 @@ class Selection:
         """Fold a container up, or open it."""
         self.closed ^= {container}
 
+    def act(self, verb: str, key: str) -> bool:
+        """Do what a viewer asks of a parameter or a container; whether it was one of our verbs."""
+        deeds = {
+            "draw": self.draw_only,
+            "toggle": self.toggle_drawn,
+            "add": self._add,
+            "drop": self._drop,
+            "pin": self.toggle_pin,
+            "fold": self.toggle_closed,
+        }
+        is_known = verb in deeds and 0 < len(key) <= MAX_KEY
+        if is_known:
+            deeds[verb](printable(key))
+        return is_known
+
+    def _add(self, key: str) -> None:
+        if key not in self.chosen:
+            self.toggle_drawn(key)
+
+    def _drop(self, key: str) -> None:
+        self.chosen = [one for one in self.chosen if one != key]
+
     def take(self, other: Selection) -> None:
         """Become equal to another selection; who shares this one sees it."""
         for name in self.__slots__:

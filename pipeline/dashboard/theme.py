@@ -223,18 +223,38 @@ i { display: inline-block; width: 10px; height: 10px; margin-right: 5px; }
 """
 
 PARAMETERS_CSS = """
-thead th { position: sticky; top: 0; background: var(--dl-panel); z-index: 1; }
+thead th { position: sticky; top: 0; background: var(--dl-panel); z-index: 1; white-space: nowrap; }
 .group th { color: var(--dl-text); font-weight: bold; padding-top: 8px; }
 .name { display: inline-block; min-width: 11em; overflow-wrap: anywhere; white-space: normal; }
 .value { font-variant-numeric: tabular-nums; max-width: 14em; overflow: hidden; text-overflow: ellipsis; }
 [data-pick] { cursor: pointer; }
 [data-pick]:hover, .chosen { background: var(--dl-line); }
 [data-pick]:focus-visible { outline: 2px solid #4c9be8; outline-offset: -2px; }
+.group { cursor: pointer; } .group .count { color: var(--dl-muted); font-weight: normal; }
+tr:focus-visible { outline: 2px solid #4c9be8; outline-offset: -2px; }
+.choose { white-space: nowrap; padding-right: 4px; }
+.choose input { margin: 0 2px 0 0; vertical-align: middle; cursor: pointer; }
+.choose button {
+  border: 0; padding: 0 2px; background: none; color: inherit; font-size: 14px; line-height: 1; cursor: pointer;
+}
 svg { display: block; } polyline { fill: none; stroke: currentColor; stroke-width: 1; }
 .error { color: var(--dl-bad); } .warning { color: var(--dl-warning); }
 .doubt { font-weight: bold; } .doubt::before { content: "✕ "; }
 """
 """Of a table whose rows are chosen by click or Enter."""
+
+STATISTICS_CSS = """
+:host { max-height: 40%; flex: none !important; height: auto !important; }
+td, th { padding: 1px 8px 1px 2px; }
+td.number, th:nth-child(n+4) { text-align: right; }
+button { border: 0; padding: 0 4px; background: none; color: inherit; cursor: pointer; }
+button:focus-visible { outline: 2px solid #4c9be8; }
+.key { display: flex; align-items: center; gap: 4px; }
+svg { display: block; }
+"""
+"""Of the statistics below a plot, whose first column is its legend."""
+
+FIGURES_CSS = ":host { overflow-y: auto; overflow-x: hidden; }"
 
 BAR_CSS = """
 :host { color: var(--dl-text); font-size: 12px; white-space: nowrap; overflow: hidden; text-align: right; }

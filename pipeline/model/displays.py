@@ -1,0 +1,34 @@
+"""A display that a mission declares: panels on a grid, each with the parameters that it shows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PANEL_KINDS = ("plot", "table", "value", "image")
+MAX_COLUMNS, MAX_ROWS = 6, 12
+"""Of the grid."""
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayPanel:
+    """One panel. `parameters`: keys as the page has them, `<container>/<name>` or `<instrument>/<product>/<array>`;
+    `column`, `row`: of its upper left cell, from 0; `width`, `height`: in cells.
+    """
+
+    kind: str
+    parameters: tuple[str, ...]
+    title: str = ""
+    column: int = 0
+    row: int = 0
+    width: int = 1
+    height: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Display:
+    """One file. `problems`: why it cannot be shown, a line each; it has no panels then."""
+
+    name: str
+    title: str
+    panels: tuple[DisplayPanel, ...] = ()
+    problems: tuple[str, ...] = ()
