@@ -43,6 +43,20 @@ class RecordTime:
 
 
 @dataclass(frozen=True, slots=True)
+class InsertZoneTime:
+    """An unsigned count in the insert zone of AOS frames: UTC is `epoch_ns` and `count / per_second` seconds.
+
+    `offset`: of its first byte in the zone. `epoch_ns`: ns since 1970.
+    """
+
+    n_bytes: int
+    per_second: int
+    epoch_ns: int
+    offset: int = 0
+    byte_order: ByteOrder = "big"
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelSettings:
     """A virtual channel that is wanted; frames on any other are counted and set aside."""
 
@@ -82,8 +96,8 @@ class LinkSettings:
     marker_errors_locked: int | None = None
     flywheel_frames: int = 2
     """Markers in a row that may be missing without loss of lock."""
-    insert_zone_codec: str = ""
-    """Which spacecraft's time stamp the insert zone holds: "tianwen-1", "tianwen-2", "change-5"; empty: none."""
+    insert_zone_time: InsertZoneTime | None = None
+    """Time stamp in the insert zone; None: there is none."""
     reorder_window_frames: int = 4
     """After a gap, how many more frames of the link a missing frame may come late by."""
     container: Container = "none"

@@ -5,7 +5,6 @@ from __future__ import annotations
 from ..model.errors import Problem
 from .coding.reed_solomon import CODEWORD_SYMBOLS
 from .frames.headers import FECF_BYTES, OPERATIONAL_CONTROL_BYTES
-from .frames.insert_zone import CODECS
 from .settings import LinkSettings, ReedSolomonSettings
 
 _SHORTEST_PACKET_ZONE_BYTES = 1
@@ -22,7 +21,7 @@ def settings_problems(settings: LinkSettings) -> list[Problem]:
         )
     problems = _number("link.frame_length_bytes", settings.frame_length_bytes, _shortest_frame(settings), 65542)
     problems += _number("link.insert_zone_bytes", settings.insert_zone_bytes, 0, 65535)
-    problems += _codec_problems(settings)
+    problems += _insert_time_problems(settings)
     problems += _number("link.reorder_window_frames", settings.reorder_window_frames, 0, 1024)
     problems += _number("link.record_prefix_bytes", settings.record_prefix_bytes, 0, MOST_RECORD_BYTES)
     problems += _number("link.record_suffix_bytes", settings.record_suffix_bytes, 0, MOST_RECORD_BYTES)
@@ -101,15 +100,17 @@ def _codeblock_problems(settings: LinkSettings) -> list[Problem]:
     return _code_problems(code, settings.frame_length_bytes) if code else []
 
 
-def _codec_problems(settings: LinkSettings) -> list[Problem]:
-    name, key = settings.insert_zone_codec, "link.insert_zone_codec"
-    if not name:
+def _insert_time_problems(settings: LinkSettings) -> list[Problem]:
+    """The count must lie in the insert zone of AOS frames."""
+    layout, key = settings.insert_zone_time, "link.insert_zone_time"
+    if layout is None:
         return []
-    if name not in CODECS:
-        return [Problem(f'no codec is called "{name}"; there are {", ".join(CODECS)}', key=key)]
-    if settings.frame_type == "aos" and settings.insert_zone_bytes >= CODECS[name].n_bytes:
-        return []
-    return [Problem(f"needs AOS frames with an insert zone of {CODECS[name].n_bytes} bytes or more", key=key)]
+    problems = _number(f"{key}.bytes", layout.n_bytes, 1, 8)
+    problems += _number(f"{key}.per_second", layout.per_second, 1, 10**9)
+    end = layout.offset + layout.n_bytes
+    if settings.frame_type != "aos" or layout.offset < 0 or settings.insert_zone_bytes < end:
+        problems.append(Problem(f"needs AOS frames with an insert zone of {end} bytes or more", key=key))
+    return problems
 
 
 def _marker_problems(settings: LinkSettings) -> list[Problem]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..link.settings import (
     Basis,
@@ -16,6 +17,7 @@ from ..link.settings import (
     Container,
     FrameType,
     Framing,
+    InsertZoneTime,
     LinkSettings,
     RecordTime,
     ReedSolomonSettings,
@@ -26,6 +28,7 @@ from ..link.settings import (
 )
 from ..link.validity import settings_problems, zone_problems
 from ..products.received_files import CfdpSettings
+from .packages import usable_packages
 
 Tell = Callable[[str, str], None]
 """Told a key and what is wrong with it."""
@@ -69,6 +72,21 @@ class RecordTimeTable(Strict):
     """Which byte comes first: the most significant one (`big`) or the least (`little`)."""
 
 
+class InsertZoneTimeTable(Strict):
+    """`insert_zone_time = {...}`."""
+
+    bytes: Annotated[int, Field(ge=1, le=8)]
+    """Of the count, an unsigned integer."""
+    per_second: Annotated[int, Field(ge=1, le=10**9)]
+    """Counts of a second: 10_000 for 100 us, 65_536 for 2^-16 s."""
+    epoch: str
+    """ISO 8601, UTC, where the count is 0."""
+    offset: Annotated[int, Field(ge=0, le=1023)] = 0
+    """Of its first byte in the insert zone."""
+    byte_order: ByteOrder = "big"
+    """Which byte comes first: the most significant one (`big`) or the least (`little`)."""
+
+
 class LinkTable(Strict):
     """`[link]`."""
 
@@ -103,8 +121,10 @@ class LinkTable(Strict):
     """Wrong bits allowed where a marker is expected; 4 in 32 bits."""
     flywheel_frames: int = 2
     """Markers in a row that may be missing without loss of lock."""
+    insert_zone_time: InsertZoneTimeTable | None = None
+    """Count of time in the insert zone: receive time of frames for which the recording has none; AOS."""
     insert_zone_codec: str = ""
-    """How the insert zone tells time: `tianwen-1`, `tianwen-2`, `change-5`; AOS."""
+    """In place of `insert_zone_time`: the name of one that an installed mission package brings."""
     reorder_window_frames: int = 4
     """Frames of the link that a missing frame may be late by."""
     container: Container = "none"
@@ -189,6 +209,7 @@ def link_problems(link: LinkTable, *, whole: bool) -> Iterator[tuple[str, str]]:
         foreign |= dict.fromkeys(("insert_zone_bytes", "header_error_control"), "a TM frame has none")
     yield from ((f"link.{name}", text) for name, text in foreign.items() if getattr(link, name))
     yield from _epoch_problems(link)
+    yield from _insert_time_problems(link)
     yield from ((found.key, found.text) for found in settings_problems(link_settings(link)))
 
 
@@ -219,6 +240,40 @@ def _epoch_problems(link: LinkTable) -> Iterator[tuple[str, str]]:
             "link.record_time_epoch",
             f"'{link.record_time_epoch}' is no ISO 8601 time, such as 2000-01-01T00:00:00Z",
         )
+
+
+def _insert_time_problems(link: LinkTable) -> Iterator[tuple[str, str]]:
+    name, table = link.insert_zone_codec, link.insert_zone_time
+    if name and table:
+        yield "link.insert_zone_codec", "there is an insert_zone_time already: one of the two"
+    elif name and name not in (known := _named_insert_times()):
+        brought = ", ".join(sorted(known)) or "none"
+        yield (
+            "link.insert_zone_codec",
+            f"no package brings '{name}' ({brought}): give its layout as insert_zone_time",
+        )
+    if table and _epoch_ns(table.epoch) is None:
+        yield "link.insert_zone_time.epoch", f"'{table.epoch}' is no ISO 8601 time, such as 2000-01-01T00:00:00Z"
+
+
+def _named_insert_times() -> dict[str, InsertZoneTimeTable]:
+    """Layouts of insert zones that installed packages bring, by name."""
+    found: dict[str, InsertZoneTimeTable] = {}
+    for name, table in ((*item,) for one in usable_packages()[0] for item in one.package.insert_zones.items()):
+        with suppress(ValidationError):  # as one that is not there: a mission that names it is told so
+            found[name] = InsertZoneTimeTable.model_validate(table)
+    return found
+
+
+def _insert_time(link: LinkTable) -> InsertZoneTime | None:
+    table = link.insert_zone_time
+    if table is None and link.insert_zone_codec:
+        table = _named_insert_times().get(link.insert_zone_codec)
+    if table is None:
+        return None
+    return InsertZoneTime(
+        table.bytes, table.per_second, _epoch_ns(table.epoch) or 0, table.offset, table.byte_order
+    )
 
 
 def _epoch_ns(text: str | None) -> int | None:
@@ -255,6 +310,7 @@ def check_channels(channels: list[tuple[int, ChannelTable]], link: LinkTable, te
 def link_settings(link: LinkTable) -> LinkSettings:
     """Give the link layer what the file says."""
     special = {"reed_solomon", "sync_marker", "frame_length_bytes", "record_time", "record_time_epoch"}
+    special |= {"insert_zone_time", "insert_zone_codec"}
     values = link.model_dump(exclude=special)
     times = tuple(RecordTime(one.offset, one.bytes, one.unit, one.byte_order) for one in link.record_time or ())
     code = ReedSolomonSettings(**link.reed_solomon.model_dump()) if link.reed_solomon else None
@@ -265,6 +321,7 @@ def link_settings(link: LinkTable) -> LinkSettings:
         frame_length_bytes=link.frame_length_bytes or 0,
         record_time=times,
         record_time_epoch_ns=_epoch_ns(link.record_time_epoch) or 0,
+        insert_zone_time=_insert_time(link),
     )
 
 

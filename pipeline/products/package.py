@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..model.looks import Look
 from .archive_rules import ArchiveRules, InstrumentArchive
@@ -51,6 +52,7 @@ class MissionPackage:
     missions that are folders. Its folders of instruments are found: those with a module `kinds`. `looks`: tabs of the
     live page beside those of its folders. `simulator`: a function with the options of `downlink simulate`. `kernels`:
     a class that writes SPICE kernels (`commands/spice.py`). `archive`: how files are named and labelled.
+    `insert_zones`: by name, what `insert_zone_time` of a mission file may hold; `insert_zone_codec` names one.
     """
 
     module: str
@@ -60,3 +62,4 @@ class MissionPackage:
     simulator: str = ""
     kernels: str = ""
     archive: ArchiveRules = field(default_factory=ArchiveRules)
+    insert_zones: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)

@@ -63,7 +63,7 @@ def _pace_inside(mission: Mission, batch: ByteBatch) -> Pace | None:
     """The pace by what the bytes of a recording hold."""
     if (mission.link.record_time or mission.link.container != "none") and _holds_times(mission, batch):
         return RecordedPace(mission)
-    if mission.link.framing != "packets" and mission.link.insert_zone_codec:
+    if mission.link.framing != "packets" and mission.link.insert_zone_time:
         return OnboardPace(_insert_zone_times(mission), "the time stamps of its insert zones")
     if mission.plan is not None and mission.time_terms:
         return OnboardPace(_packet_times(mission), "the onboard clock of its packets")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from downlink_pipeline.link.frames.clcw import read_clcw
 from downlink_pipeline.link.receiver import Receiver
-from downlink_pipeline.link.settings import ChannelSettings, LinkSettings
+from downlink_pipeline.link.settings import ChannelSettings, InsertZoneTime, LinkSettings
 from downlink_pipeline.model.batches import ByteBatch, Quality
 from downlink_pipeline.model.errors import ConfigError
 
@@ -182,22 +182,32 @@ def utc(*when):
     return int(datetime(*when, tzinfo=UTC).timestamp()) * 10**9
 
 
+BEIJING_2016 = InsertZoneTime(6, 10_000, utc(2015, 12, 31, 16))
+BEIJING_2020 = InsertZoneTime(6, 65_536, utc(2019, 12, 31, 16), byte_order="little")
+AUGUST_2012 = InsertZoneTime(4, 1, utc(2012, 8, 1), offset=4, byte_order="little")
+THIRDS = InsertZoneTime(5, 3, utc(2000, 1, 1), offset=3)
+
+
 @pytest.mark.parametrize(
-    ("codec", "zone", "expected"),
+    ("layout", "zone", "expected"),
     [
         # 24 hours of 100 us, since 2015-12-31 16:00
-        ("tianwen-1", (864_000_000).to_bytes(6, "big") + b"\x4a\xaa", utc(2016, 1, 1, 16)),
+        (BEIJING_2016, (864_000_000).to_bytes(6, "big") + b"\x4a\xaa", utc(2016, 1, 1, 16)),
         # one hour and a half second, since 2019-12-31 16:00
         (
-            "tianwen-2",
+            BEIJING_2020,
             (3600 * 65536 + 32768).to_bytes(6, "little") + b"\x0b\x30",
             utc(2019, 12, 31, 17) + 500_000_000,
         ),
-        ("change-5", bytes(4) + (86400).to_bytes(4, "little"), utc(2012, 8, 2)),
+        (AUGUST_2012, bytes(4) + (86400).to_bytes(4, "little"), utc(2012, 8, 2)),
+        # 40 bits from the fourth byte on, a third of a second each: 7 thirds, cut to the nanosecond
+        (THIRDS, b"\xff\xff\xff" + (7).to_bytes(5, "big"), utc(2000, 1, 1) + 2_333_333_333),
+        # all eight bytes, microseconds
+        (InsertZoneTime(8, 10**6, 0), (1_600_000_000 * 10**6 + 5).to_bytes(8, "big"), 1_600_000_000 * 10**9 + 5000),
     ],
 )
-def test_insert_zones_tell_the_onboard_time(sender, codec, zone, expected):
-    settings = LinkSettings("frames", frame_length_bytes=116, insert_zone_bytes=8, insert_zone_codec=codec)
+def test_insert_zones_tell_the_onboard_time(sender, layout, zone, expected):
+    settings = LinkSettings("frames", frame_length_bytes=116, insert_zone_bytes=8, insert_zone_time=layout)
     frames = [sender.aos_frame(bytes(100), 0x7FE, 0, insert=zone)]
     outputs, _ = receive(frames, settings, ChannelSettings(245, 5, "relay"))
     assert outputs[0].frames.received_ns.tolist() == [expected]
@@ -205,7 +215,7 @@ def test_insert_zones_tell_the_onboard_time(sender, codec, zone, expected):
 
 def test_a_frame_has_its_insert_zone_time_only_where_its_receive_time_is_unknown(sender):
     """In frames, packets and report. Two hours of 100 us since 2015-12-31 16:00, and a receive time."""
-    settings = LinkSettings("frames", frame_length_bytes=116, insert_zone_bytes=8, insert_zone_codec="tianwen-1")
+    settings = LinkSettings("frames", frame_length_bytes=116, insert_zone_bytes=8, insert_zone_time=BEIJING_2016)
     zone = (72_000_000).to_bytes(6, "big") + bytes(2)
     packet = sender.packet(7, 0, bytes(94))
     first, second = (sender.aos_frame(packet, 0, count, insert=zone) for count in (0, 1))
@@ -219,7 +229,7 @@ def test_a_frame_has_its_insert_zone_time_only_where_its_receive_time_is_unknown
 
 
 def test_insert_zones_of_change_5_are_of_the_day_it_was_recorded(recording):
-    settings = LinkSettings("frames", frame_length_bytes=220, insert_zone_bytes=8, insert_zone_codec="change-5")
+    settings = LinkSettings("frames", frame_length_bytes=220, insert_zone_bytes=8, insert_zone_time=AUGUST_2012)
     outputs, _ = receive([recording("change-5/2020-11-28.frames")], settings, ChannelSettings(91, 1, "orbiter"))
     times = outputs[0].frames.received_ns
     assert (np.diff(times) >= 0).all()
@@ -227,13 +237,14 @@ def test_insert_zones_of_change_5_are_of_the_day_it_was_recorded(recording):
 
 
 def test_insert_zones_of_tianwen_2_are_of_the_day_it_was_recorded(recording):
-    settings = LinkSettings("frames", frame_length_bytes=892, insert_zone_bytes=8, insert_zone_codec="tianwen-2")
+    settings = LinkSettings("frames", frame_length_bytes=892, insert_zone_bytes=8, insert_zone_time=BEIJING_2020)
     outputs, _ = receive([recording("tianwen-2/2026-05-25.frames")], settings, ChannelSettings(237, 1, "probe"))
     times = outputs[0].frames.received_ns
     assert (np.diff(times) > 0).all()
     assert utc(2026, 5, 25) <= times[0] <= times[-1] < utc(2026, 5, 26)
 
 
-def test_an_unknown_codec_is_refused_with_those_there_are():
-    with pytest.raises(ConfigError, match="tianwen-1, tianwen-2, change-5"):
-        Receiver(LinkSettings("frames", frame_length_bytes=220, insert_zone_bytes=8, insert_zone_codec="x"), [])
+@pytest.mark.parametrize("wrong", [{"insert_zone_bytes": 5}, {"insert_zone_bytes": 8, "frame_type": "uslp"}])
+def test_a_time_that_does_not_lie_in_the_insert_zone_of_aos_frames_is_refused(wrong):
+    with pytest.raises(ConfigError, match="needs AOS frames with an insert zone of 6 bytes or more"):
+        Receiver(LinkSettings("frames", frame_length_bytes=220, insert_zone_time=BEIJING_2016, **wrong), [])

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from downlink_pipeline.link.receiver import Receiver
-from downlink_pipeline.link.settings import ChannelSettings, LinkSettings, ReedSolomonSettings
+from downlink_pipeline.link.settings import ChannelSettings, InsertZoneTime, LinkSettings, ReedSolomonSettings
 from downlink_pipeline.link.stations import StationsReceiver
 from downlink_pipeline.model.batches import ByteBatch
 
@@ -42,7 +42,7 @@ LINKS = {
         "frames",
         frame_length_bytes=64,
         insert_zone_bytes=8,
-        insert_zone_codec="tianwen-1",
+        insert_zone_time=InsertZoneTime(6, 10_000, 0),
         operational_control_field=True,
     ),
     "telemetry": LinkSettings("frames", frame_type="tm", frame_length_bytes=75, fecf=True),

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from downlink_pipeline.link.settings import RecordTime
+from downlink_pipeline.link.settings import InsertZoneTime, RecordTime
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.errors import ConfigError
 
@@ -30,9 +30,34 @@ def test_a_record_with_a_time_is_read_with_its_epoch(tmp_path):
     assert link.record_time_epoch_ns == 946_684_800 * 10**9
 
 
+STAMPED = AOS + "insert_zone_bytes = 8\n"
+STAMP = 'insert_zone_time = { bytes = 6, per_second = 10_000, epoch = "2015-12-31T16:00:00Z" }\n'
+
+
+def test_a_time_stamp_in_the_insert_zone_is_laid_out_in_the_mission_file(tmp_path):
+    link = load(tmp_path, STAMPED + STAMP + CHANNEL).link
+    assert link.insert_zone_time == InsertZoneTime(6, 10_000, 1_451_577_600 * 10**9)
+
+
+def test_a_name_of_before_stands_for_the_layout_that_a_package_brings(tmp_path):
+    named = load(tmp_path, STAMPED + 'insert_zone_codec = "tianwen-1"\n' + CHANNEL).link
+    assert named == load(tmp_path, STAMPED + STAMP + CHANNEL).link
+
+
+def test_a_name_that_no_package_brings_is_told_with_what_to_write(tmp_path):
+    with pytest.raises(ConfigError) as told:
+        load(tmp_path, STAMPED + 'insert_zone_codec = "x"\n' + CHANNEL)
+    [line] = str(told.value).splitlines()
+    assert "no package brings 'x' (change-5, tianwen-1, tianwen-2): give its layout as insert_zone_time" in line
+
+
 @pytest.mark.parametrize(
     ("text", "line", "key"),
     [
+        (STAMPED + STAMP + 'insert_zone_codec = "tianwen-1"\n' + CHANNEL, 7, "link.insert_zone_codec"),
+        (STAMPED + STAMP.replace("2015-12-31T16", "2015-31-12T16") + CHANNEL, 6, "link.insert_zone_time.epoch"),
+        (STAMPED.replace("= 8", "= 5") + STAMP + CHANNEL, 6, "link.insert_zone_time"),
+        (STAMPED + STAMP.replace("6", "9", 1) + CHANNEL, 6, "link.insert_zone_time.bytes"),
         (PACKETS + "record_prefix_bytes = 8\n", 4, "link.record_prefix_bytes"),
         (PACKETS + "record_suffix_bytes = 8\n", 4, "link.record_suffix_bytes"),
         (PACKETS + "secondary_header_bytes = 4\n", 4, "link.secondary_header_bytes"),

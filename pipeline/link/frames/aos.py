@@ -44,7 +44,7 @@ class AosHeaders:
         self._ocf = settings.operational_control_field
         header = AOS_HEADER_BYTES + HEADER_ERROR_CONTROL_BYTES * settings.header_error_control
         self.control_field_at = settings.frame_length_bytes - FECF_BYTES * settings.fecf - OPERATIONAL_CONTROL_BYTES
-        self._insert_zone, self._codec = header, settings.insert_zone_codec
+        self._insert_zone, self._insert_time = header, settings.insert_zone_time
         self._at = header + settings.insert_zone_bytes + settings.security_header_bytes
         self._unit_header = _UNIT_HEADER_BYTES if settings.mpdu_header else 0
         trailer = OPERATIONAL_CONTROL_BYTES * self._ocf + FECF_BYTES * settings.fecf
@@ -102,8 +102,8 @@ class AosHeaders:
         return flags
 
     def insert_times(self, frames: NDArray[np.uint8]) -> NDArray[np.int64] | None:
-        """By the codec of the mission."""
-        return insert_zone_times(self._codec, frames, self._insert_zone) if self._codec else None
+        """By the layout of the mission file."""
+        return insert_zone_times(self._insert_time, frames, self._insert_zone) if self._insert_time else None
 
     def maps(self, frames: NDArray[np.uint8]) -> None:
         """There are none in AOS."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ...products.package import MissionPackage
 from .archive import ARCHIVE
+from .insert_zones import INSERT_ZONES
 from .looks.declared import LOOKS
 
 PACKAGE = MissionPackage(
@@ -13,4 +14,5 @@ PACKAGE = MissionPackage(
     simulator="simulator.command:command",
     kernels="kernels.writer:Kernels",
     archive=ARCHIVE,
+    insert_zones=INSERT_ZONES,
 )
