@@ -7,9 +7,8 @@ are decoded and flagged. Any bytes give flags and counts, never an exception.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from operator import itemgetter
 from typing import Any
 
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME, ColumnBatch, Event, PacketBatch, Quality
+from ..model.constants import constants
 from ..model.errors import ConfigError, Problem
 from .compile.columns import named_columns, quality_of
 from .compile.limit_watch import LimitWatch
@@ -33,6 +33,8 @@ Rows = NDArray[np.intp]
 MAX_AGE_NS = 3600 * 10**9
 MAX_TEXT_BYTES = 256 << 20
 WHOLE = np.dtype(np.int64)
+Term = tuple[str, float, NDArray[Any] | None]
+"""Parameter key; nanoseconds of a count, and the same as an integer, where it is whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +146,8 @@ class Decoder:
         given = others.given if others is not None else None
         rows, result = run_program(node.program, flat, packets, group.rows, group.heads, given)
         rows, result = _sized(node, packets, rows, result)
-        self._count_short(node, len(group.rows) - len(rows) - result.n_lost)
+        if len(rows) < len(group.rows):
+            self._count_short(node, len(group.rows) - len(rows) - result.n_lost)
         if result.n_lost:
             self.set_aside[f"{node.key}: goes on with what the dictionary does not describe"] += result.n_lost
         if not len(rows):
@@ -155,7 +158,7 @@ class Decoder:
         if others is not None:
             others.add(rows, result.values)
             quality |= others.stale(rows, self._asked[node.key]) * np.uint32(Quality.STALE)
-        time_ns = self._time(node, len(rows), partial(result.values.of, calibrated=False))
+        time_ns = self._time(node, result.values)
         received_ns = packets.received_ns if every else packets.received_ns[rows]
         self._check(node, result.values, quality, received_ns, time_ns, rows, first)
         if node.integrity:
@@ -173,7 +176,7 @@ class Decoder:
             packets.apid if every else packets.apid[rows],
             packets.seq_count if every else packets.seq_count[rows],
             received_ns,
-            np.add(rows, first, out=empty_column(len(rows), WHOLE)),
+            np.add(rows, np.array(first), out=empty_column(len(rows), WHOLE)),
             quality,
         )
 
@@ -233,21 +236,21 @@ class Decoder:
         if n:
             self.set_aside[f"too short for {node.key}"] += n
 
-    def _time(self, node: Node, n: int, counts_of: Callable[[str], Array]) -> NDArray[np.int64]:
-        """Onboard time of `n` rows, from the counts of the parameters that tell it."""
-        terms = self._times[node.key]
-        if not terms:
-            untimed = empty_column(n, WHOLE)
-            untimed.fill(NO_TIME)
-            return untimed
-        total = np.zeros(n, np.int64)
-        for key, unit_ns in terms:
-            counts = counts_of(key)
-            if unit_ns.is_integer() and counts.dtype.kind in "iu":
-                total += counts.astype(np.int64) * int(unit_ns)
+    def _time(self, node: Node, values: Values) -> NDArray[np.int64]:
+        """int64[n]: onboard time of rows, from the counts of the parameters that tell it."""
+        total: NDArray[np.int64] | None = None
+        for key, unit_ns, whole_ns in self._times[node.key]:
+            counts = values.of(key, calibrated=False)
+            if whole_ns is not None and counts.dtype.kind in "iu":
+                time_ns = counts.astype(WHOLE)
+                time_ns *= whole_ns
             else:
                 nanoseconds = np.rint(counts.astype(np.float64) * unit_ns)
-                total += np.nan_to_num(np.clip(nanoseconds, -(2.0**62), 2.0**62)).astype(np.int64)
+                time_ns = np.nan_to_num(np.clip(nanoseconds, -(2.0**62), 2.0**62)).astype(WHOLE)
+            total = time_ns if total is None else np.add(total, time_ns, out=total)
+        if total is None:
+            total = empty_column(values.n, WHOLE)
+            total.fill(NO_TIME)
         return total
 
 
@@ -276,11 +279,17 @@ def _sized(node: Node, packets: PacketBatch, rows: Rows, result: Result) -> tupl
     return rows, replace(result, described_bits=np.maximum(result.described_bits, size_bits))
 
 
-def _terms_of(node: Node, time_terms: Sequence[TimeTerm]) -> tuple[tuple[str, float], ...]:
-    """Parameter keys and units of the first clock that is all there; nothing where the container has none."""
+def _terms_of(node: Node, time_terms: Sequence[TimeTerm]) -> tuple[Term, ...]:
+    """The terms of the first clock that is all there; nothing where the container has none."""
+    if not time_terms:
+        return ()
     keys = {name: key for key, name in node.columns}
     for clock in sorted({term.clock for term in time_terms}):
         terms = [term for term in time_terms if term.clock == clock]
         if all(term.parameter in keys for term in terms):
-            return tuple((keys[term.parameter], float(term.unit_ns)) for term in terms)
+            return tuple(_term(keys[term.parameter], float(term.unit_ns)) for term in terms)
     return ()
+
+
+def _term(key: str, unit_ns: float) -> Term:
+    return key, unit_ns, constants(WHOLE, int(unit_ns))[0] if unit_ns.is_integer() else None

@@ -17,7 +17,7 @@ from ..model.parameter_types import AggregateType, EnumeratedType
 from ..run.comparisons import compile_condition, is_number
 from ..run.criteria import values_wanted
 from ..run.integrity import integrity_of
-from ..run.operations import Conversions
+from ..run.operation_plans import Conversions
 from ..run.sizes import compile_size
 from ..run.steps import Block, Group, Loop, Repeat, Slot, Step, has_loop, has_text, slots_of
 from .checks import (

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..model.definitions import Dictionary
 from ..run.blocks import BlockProgram
-from ..run.operations import Conversions
+from ..run.operation_plans import Conversions
 from ..run.rows import chunks
 from ..run.runs import Result, Run
 from ..run.step_programs import StepProgram, compile_steps

@@ -18,6 +18,7 @@ from .encodings import Calibrator, Formula, Polynomial
 Array = NDArray[Any]
 Lookup = Callable[[Reference], Array]
 REAL: np.dtype[Any] = np.dtype(np.float64)
+LARGEST_SUM, MAX_BOUNDED_POWERS = 1e300, 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +26,28 @@ class ToPolynomial:
     """Horner's rule."""
 
     coefficients: tuple[float, ...]
+    is_bounded: bool = False
+    """Whether no integer of 64 bits overflows."""
     dtype: np.dtype[Any] = REAL
 
     def fill(self, raw: Array, out: Array) -> None:
         if len(self.coefficients) == 1:
             out[...] = self.coefficients[0]
-            return
-        with np.errstate(over="ignore", invalid="ignore"):
-            out[...] = raw
-            x = out.copy() if len(self.coefficients) > 2 else out
-            out *= self.coefficients[-1]
-            for coefficient in self.coefficients[-2:0:-1]:
-                out += coefficient
-                out *= x
-            if self.coefficients[0]:
-                out += self.coefficients[0]
+        elif self.is_bounded and raw.dtype.kind != "f":
+            self._evaluate(raw, out)
+        else:
+            with np.errstate(over="ignore", invalid="ignore"):
+                self._evaluate(raw, out)
+
+    def _evaluate(self, raw: Array, out: Array) -> None:
+        out[...] = raw
+        x = out.copy() if len(self.coefficients) > 2 else out
+        out *= self.coefficients[-1]
+        for coefficient in self.coefficients[-2:0:-1]:
+            out += coefficient
+            out *= x
+        if self.coefficients[0]:
+            out += self.coefficients[0]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -204,9 +212,16 @@ OPERATORS: dict[str, tuple[int, Callable[..., tuple[Any, ...]]]] = {
 def compile_calibrator(calibrator: Calibrator) -> ToPolynomial | ToSpline | ToFormula:
     """What fills calibrated values from raw ones alone."""
     if isinstance(calibrator, Polynomial):
-        return ToPolynomial(calibrator.coefficients)
+        return ToPolynomial(calibrator.coefficients, _is_bounded(calibrator.coefficients))
     if isinstance(calibrator, Formula):
         return ToFormula(calibrator)
     points = np.array(sorted(calibrator.points), np.float64)
     order = min(calibrator.order, len(points) - 1)
     return ToSpline(points[:, 0].copy(), points[:, 1].copy(), order, calibrator.extrapolate)
+
+
+def _is_bounded(coefficients: Sequence[float]) -> bool:
+    """Whether the polynomial of an integer of 64 bits does not overflow."""
+    if len(coefficients) > MAX_BOUNDED_POWERS:
+        return False
+    return sum(abs(each) * 2.0 ** (64 * power) for power, each in enumerate(coefficients)) < LARGEST_SUM

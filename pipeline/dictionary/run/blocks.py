@@ -14,7 +14,8 @@ from ...model.reused_memory import LEAST_BYTES, Empty
 from ..model.encodings import NumberEncoding
 from .arena import Arena
 from .integrity import is_word
-from .operations import Conversions, Operation, compile_operations
+from .operation_plans import Conversions, compile_operations
+from .operations import Operation
 from .rows import MIN_ROW_BYTES, Chunk
 from .steps import Block, Field, Slot
 from .values import Values
@@ -82,17 +83,22 @@ def _operate(
 ) -> None:
     if not operations:
         return
-    pairs = [(operation, operation.allocate(values.n, empty)) for operation in operations]
+    n = values.n
+    pairs = [(operation, operation.allocate(n, empty)) for operation in operations]
+    unknown: dict[int, NDArray[np.bool_]] = {}
     for piece in pieces:
-        for operation, work in pairs:
-            operation.fill(work, piece)
+        for number, (operation, arrays) in enumerate(pairs):
+            flags = operation.fill(arrays, piece)
+            if flags is not None:
+                unknown.setdefault(number, np.zeros(n, np.bool_))[piece.low : piece.high] = flags
     raw: list[Array] = []
     calibrated: list[Array | Categorical] = []
-    for operation, work in pairs:
-        delivered = operation.deliver(work)
+    for number, (operation, arrays) in enumerate(pairs):
+        delivered = operation.deliver(arrays, has_unknown=number in unknown)
         raw += delivered[0]
         calibrated += delivered[1]
-        values.flag(work.unknown)
+    for flags in unknown.values():
+        values.flag(flags)
     values.raw.update(zip(slots, raw, strict=True))
     values.calibrated.update(zip(slots, calibrated, strict=True))
 
@@ -115,8 +121,7 @@ def _compile_work(fields: Sequence[Field], width_bits: int, conversions: Convers
     operations = compile_operations(fields, max((width_bits + 7) // 8, MIN_ROW_BYTES), conversions)
     works = [operation.allocate(1) for operation in operations]
     row_bytes = sum(
-        work.raw.nbytes + (not np.may_share_memory(work.raw, work.calibrated)) * work.calibrated.nbytes
-        for work in works
+        raw.nbytes + (not np.may_share_memory(raw, calibrated)) * calibrated.nbytes for raw, calibrated in works
     )
     slots = tuple(slot for operation in operations for slot in operation.slots)
     latest = {each.slot.key: each.slot for each in fields}

@@ -57,10 +57,10 @@ class ToLabels:
         """Write the codes of raw values to `out`, which is their own bytes where they are codes themselves."""
         if self.by_value is not None:
             unknown = None if self.nameless is None else self.nameless.take(raw.view(np.uint8), mode="clip")
-            return unknown if unknown is not None and unknown.any() else None
+            return unknown if unknown is not None and np.count_nonzero(unknown) else None
         number = self.number_of(raw)
         out[...] = number
-        return None if number.all() else number == 0
+        return None if np.count_nonzero(number) == number.size else number == 0
 
     def column(self, raw: Array, codes: Array, *, has_unknown: bool) -> Categorical:
         """The column of codes that `fill` made; `has_unknown`: there are values without a label among them."""

@@ -120,8 +120,8 @@ class _Window:
         is_idle = (inside.position <= self.begin)[at] & (done[:, None] + number >= MAX_IDLE)
         ended = (found & (~inside.alive[at] | is_idle)).any(axis=1)
         last = at[np.arange(len(rows)), found.sum(axis=1) - 1]
-        run.alive[rows] &= ~ended
-        run.lost[rows] |= (found & inside.lost[at]).any(axis=1)
+        lost = None if inside.lost is None else np.asarray((found & inside.lost[at]).any(axis=1))
+        run.end_some(rows, ended, lost)
         run.position[rows] = inside.position[last]
         reach = np.where(found, inside.reach[at], run.reach[rows][:, None]).max(axis=1)
         run.reach[rows] = np.maximum(run.reach[rows], reach)

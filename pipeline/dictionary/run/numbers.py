@@ -51,16 +51,6 @@ class Load:
     turn: bool = False
     """`spill` of a little-endian window: the ninth byte stands above the others."""
 
-    def view(self, chunk: Chunk) -> Array:
-        """The windows: [count, rows of the chunk]."""
-        return np.ndarray(
-            (self.count, chunk.high - chunk.low),
-            self.window,
-            chunk.buffer,
-            chunk.offset + self.byte,
-            (self.stride_bytes, chunk.stride_bytes),
-        )
-
 
 @dataclass(frozen=True, slots=True)
 class Run:
@@ -76,7 +66,8 @@ class Run:
         """Write the raw values into `out: [count, rows of the chunk]`, of the dtype of the encoding."""
         for load in self.loads:
             part = out if load.step == 1 and load.count == len(out) else out[load.first :: load.step][: load.count]
-            view = load.view(chunk)
+            strides = load.stride_bytes, chunk.stride_bytes
+            view: Array = np.ndarray(part.shape, load.window, chunk.buffer, chunk.offset + load.byte, strides)
             part[...] = view if load.plain else self._shifted(load, view, chunk)
 
     def _shifted(self, load: Load, view: Array, chunk: Chunk) -> Array:

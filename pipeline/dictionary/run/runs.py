@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...model.batches import Column, Ragged
+from ...model.reductions import anywhere, everywhere
 from .blocks import BlockProgram
 from .criteria import Ranges
 from .loops import find_times
@@ -90,8 +91,11 @@ class Run:
         self.is_inside = position is begin
         """Whether no packet's reach lies before its start."""
         self.alive = np.ones(len(begin), np.bool_)
-        self.lost = np.zeros(len(begin), np.bool_)
-        """Packets that are set aside since nothing describes what follows in them."""
+        """Packets that were long enough so far."""
+        self.is_whole = True
+        """Whether all were."""
+        self.lost: NDArray[np.bool_] | None = None
+        """Packets that are set aside since nothing describes what follows in them; None: there are none."""
         self.result = Result(values)
 
     def run(self, steps: Sequence[StepProgram]) -> Result:
@@ -99,8 +103,8 @@ class Run:
             if not self._step(step):
                 break
         self.result.described_bits = self.reach - self.begin
-        self.result.short = None if self.alive.all() else ~self.alive
-        self.result.n_lost = int(np.count_nonzero(self.lost))
+        self.result.short = None if self.is_whole else ~self.alive
+        self.result.n_lost = 0 if self.lost is None else int(np.count_nonzero(self.lost))
         return self.result
 
     def _step(self, step: StepProgram) -> bool:
@@ -111,11 +115,34 @@ class Run:
         self.marks[mark.mark] = self.position
         return True
 
+    def _keep(self, holds: NDArray[np.bool_]) -> None:
+        """Go on with those packets only for which it holds."""
+        if not everywhere(holds):
+            self.alive &= holds
+            self.is_whole = False
+
+    def end_some(self, rows: Rows, ended: NDArray[np.bool_] | None, lost: NDArray[np.bool_] | None) -> None:
+        """Go on without those of the packets at `rows` that have ended; `lost`: those that nothing describes further.
+        None: no packet.
+        """
+        if ended is not None and anywhere(ended):
+            self.alive[rows] &= ~ended
+            self.is_whole = False
+        if lost is not None:
+            self.lost = np.zeros(len(self.alive), np.bool_) if self.lost is None else self.lost
+            self.lost[rows] |= lost
+
+    def _goes_on(self) -> bool:
+        """Whether any packet is long enough to go on, or there are none."""
+        return self.is_whole or anywhere(self.alive)
+
     def _assure(self, step: AssureProgram) -> bool:
-        known = step.criterion.holds(self.result.values) if step.criterion is not None else False
-        self.lost |= self.alive & ~np.broadcast_to(known, self.alive.shape)
-        self.alive &= known
-        return not len(self.alive) or bool(self.alive.any())
+        none = np.zeros(len(self.alive), np.bool_)
+        known = step.criterion.holds(self.result.values) if step.criterion is not None else none
+        lost = self.alive & ~known
+        self.lost = lost if self.lost is None else self.lost | lost
+        self._keep(known)
+        return self._goes_on()
 
     def _fit(self, low: Positions, high: Positions) -> bool:
         """Note which packets hold the bits from `low` to `high`, not before it; False: none does any more."""
@@ -123,10 +150,10 @@ class Run:
         fits = high <= self._limit()
         if not goes_on and low is not self.begin:
             fits &= low >= self.begin
-        self.alive &= fits
-        if not self.alive.all():
+        self._keep(fits)
+        if not self.is_whole:
             self.reach = np.maximum(self.reach, np.where(self.alive, high, self.reach))
-            return bool(self.alive.any())
+            return anywhere(self.alive)
         # Most entries begin where the last one ended: nothing to compare then.
         self.reach = high if goes_on else np.maximum(self.reach, high)
         self.is_inside = True
@@ -138,13 +165,13 @@ class Run:
 
     def _safe(self, position: Positions) -> Positions:
         """Positions that may be read: those of packets too short are replaced by another packet's."""
-        if self.alive.all():
+        if self.is_whole:
             return position
         return np.where(self.alive, position, position[np.argmax(self.alive)])
 
     def _counts(self, count: Positions) -> Positions:
         """Counts, none for packets too short."""
-        return count if self.alive.all() else np.where(self.alive, count, 0)
+        return count if self.is_whole else np.where(self.alive, count, 0)
 
     def _block(self, block: BlockProgram) -> bool:
         anchor = self.begin if block.from_start else self.position
@@ -168,21 +195,21 @@ class Run:
 
     def _pieces(self, low: Positions, width_bits: int) -> Iterator[Chunk]:
         heads = self.heads
-        if heads is not None and low is self.begin and width_bits <= heads.shape[1] * 8 and self.alive.all():
+        if heads is not None and low is self.begin and width_bits <= heads.shape[1] * 8 and self.is_whole:
             return matrix_chunks(heads)
         return bit_chunks(self.data, self._safe(low), width_bits)
 
     def _variable(self, variable: VariableProgram) -> bool:
         position = self._safe(self.position)
         size_bits = variable.size_bits(self.result.values, self.terminators, position, self._limit())
-        self.alive &= size_bits >= 0
+        self._keep(size_bits >= 0)
         behind = self.position + size_bits
         if not self._fit(self.position, behind):
             return False
         size_bits = self._counts(size_bits)
         if variable.is_read:
             self._read(variable, size_bits)
-        self.position = behind if self.alive.all() else self.position + size_bits
+        self.position = behind if self.is_whole else self.position + size_bits
         return True
 
     def _read(self, variable: VariableProgram, size_bits: Positions) -> None:
@@ -196,9 +223,9 @@ class Run:
         values, block = self.result.values, repeat.block
         count, gap = product_of(repeat.counts, values), _bounded(repeat.gap.of(values))
         stride = block.end_bits + gap
-        self.alive &= (stride > 0) | (count <= 1)
+        self._keep((stride > 0) | (count <= 1))
         size_bits = np.where(count > 0, count * stride - gap, count)
-        self.alive &= size_bits >= 0
+        self._keep(size_bits >= 0)
         if not self._fit(self.position, self.position + size_bits):
             return False
         position, stride = self._safe(self.position), self._safe(stride)
@@ -224,9 +251,9 @@ class Run:
 
     def _loop(self, loop: LoopProgram) -> bool:
         """Find where the times begin, then read them all."""
-        values, n = self.result.values, len(self.alive)
+        values = self.result.values
         count, gap = product_of(loop.counts, values), _bounded(loop.gap.of(values))
-        self.alive &= (count >= 0) & (count <= self.end - self.begin)
+        self._keep((count >= 0) & (count <= self.end - self.begin))
         self.position, self.reach = self.position.copy(), self.reach.copy()
         times = find_times(self, loop, np.where(self.alive, count, 0), gap)
         if loop.steps:
@@ -235,7 +262,7 @@ class Run:
                 for part in parts_of(times, has_texts=loop.has_texts)
             ]
             joined_times(times, loop.shape, parts, values)
-        return not n or bool(self.alive.any())
+        return self._goes_on()
 
     # what is there only sometimes
 
@@ -246,11 +273,11 @@ class Run:
         inside = self.inside(rows, group.steps)
         self.position, self.reach = self.position.copy(), self.reach.copy()
         self._take_back(inside, rows)
-        if not inside.alive.any():
-            return self._without(group) and bool(self.alive.any())
+        if not anywhere(inside.alive):
+            return self._without(group) and anywhere(self.alive)
         n = len(self.alive)
         _put(inside.result.values, self.result.values, lambda column: _spread(column, rows, n))
-        return bool(self.alive.any())
+        return self._goes_on()
 
     def _without(self, group: GroupProgram) -> bool:
         """No packet has it: columns without a value."""
@@ -293,8 +320,7 @@ class Run:
 
     def _take_back(self, inside: Run, rows: Rows) -> None:
         """What a run through some of the packets has found out."""
-        self.alive[rows] &= inside.alive
-        self.lost[rows] |= inside.lost
+        self.end_some(rows, None if inside.is_whole else ~inside.alive, inside.lost)
         self.position[rows] = inside.position
         if inside.tail is not inside.end:
             self.tail = self.tail.copy()
@@ -316,9 +342,9 @@ class Run:
         if move.anchor == "end":
             self.front = before if self.front is None else self.front
             # What stands at the end must not lie over what stands before it.
-            self.alive &= self.position >= self.front
+            self._keep(self.position >= self.front)
             self.tail, self.is_at_end = np.minimum(self.tail, self.position), True
-        return not len(before) or bool(self.alive.any())
+        return self._goes_on()
 
 
 _STEPS: dict[type, Callable[[Run, Any], bool]] = {

@@ -56,7 +56,7 @@ def _linear(dynamic: Dynamic, value: Array) -> NDArray[np.int64]:
         bounded = (
             np.clip(value, -MAX_SIZE if value.dtype.kind == "i" else 0, MAX_SIZE) if value.itemsize > 4 else value
         )
-        slope, intercept = (int(np.clip(each, -MAX_SIZE, MAX_SIZE)) for each in (dynamic.slope, dynamic.intercept))
+        slope, intercept = (int(max(-MAX_SIZE, min(each, MAX_SIZE))) for each in (dynamic.slope, dynamic.intercept))
         if abs(slope) < 1 << 20:
             size = bounded.astype(np.int64)
             size *= slope

@@ -13,7 +13,7 @@ from ..model.definitions import Dictionary
 from .blocks import BlockProgram, compile_block
 from .comparisons import compile_condition
 from .criteria import Criterion, Ranges, ranges_wanted
-from .operations import Conversions
+from .operation_plans import Conversions
 from .sizes import SizeProgram, compile_size
 from .steps import Assure, Group, Loop, Mark, Move, Repeat, Slot, Step, Variable, has_text
 from .variables import VariableProgram, compile_variable

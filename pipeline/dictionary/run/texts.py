@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...model.constants import constants
 from ..model.encodings import StringEncoding
 
 Array = NDArray[Any]
 Flags = NDArray[np.bool_]
+(HIGH_BIT,) = constants(np.uint8, 0x80)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def decode_text(raw: Array, charset: str, terminator: bytes) -> Array:
     """uint8[..., k] to unicode[...]."""
     if terminator:
         raw = _cut(raw, terminator)
-    if charset in {"ascii", "utf-8", "latin-1"} and (charset == "latin-1" or not (raw & 0x80).any()):
+    if charset in {"ascii", "utf-8", "latin-1"} and (charset == "latin-1" or not np.count_nonzero(raw & HIGH_BIT)):
         wide = np.ascontiguousarray(raw.astype(np.uint32))
         return wide.view(f"U{raw.shape[-1]}")[..., 0]
     rows = raw.reshape(-1, raw.shape[-1])
@@ -75,10 +77,12 @@ def _cut(raw: Array, terminator: bytes) -> Array:
     """Zeros from the first terminator on, which stands at a whole number of its own widths."""
     width, k = len(terminator), raw.shape[-1] // len(terminator) * len(terminator)
     units = raw[..., :k].reshape(*raw.shape[:-1], -1, width)
-    over = np.logical_or.accumulate((units == np.frombuffer(terminator, np.uint8)).all(axis=-1), axis=-1)
+    ends = units == np.frombuffer(terminator, np.uint8)
+    over = np.logical_or.accumulate(ends[..., 0] if width == 1 else ends.all(axis=-1), axis=-1)
     cut = raw.copy()
-    cut[..., :k][np.repeat(over, width, axis=-1)] = 0
-    cut[..., k:][over[..., -1:].any(axis=-1)] = 0
+    cut[..., :k][over if width == 1 else np.repeat(over, width, axis=-1)] = 0
+    if k < raw.shape[-1]:
+        cut[..., k:][over[..., -1:].any(axis=-1)] = 0
     return cut
 
 
