@@ -56,10 +56,11 @@ def _begins_with_frame(settings: LinkSettings, channels: Sequence[ChannelSetting
     frames = FrameDecoder(settings).decode(block).frames if settings.framing == "codeblocks" else block
     if not len(frames):
         return False
-    headers = header_reader(settings).read(frames)
+    reader = header_reader(settings)
+    headers = reader.read(frames)
     name = (int(headers.scid[0]), int(headers.vcid[0]))
     wanted = {(channel.spacecraft_id, channel.virtual_channel) for channel in channels}
-    return bool(headers.valid[0]) and (not wanted or name in wanted)
+    return bool(reader.valid(headers)[0]) and (not wanted or name in wanted)
 
 
 def _begins_with_packet(octets: bytes, prefix_bytes: int) -> bool:

@@ -36,11 +36,12 @@ class FrameReceiver:
                 channel.allow_late(self._settings.reorder_window_frames if batch.unordered else None)
         if batch.missing:
             return self._feed_after_loss(batch)
-        return self._receive(self._front_end.feed(batch))
+        arrived = self._front_end.feed(batch)
+        return self._put_out(self._channel_outputs(arrived), arrived.told)
 
     def flush(self, last: ByteBatch | None = None) -> LinkOutput:
         """The stream ends, with `last` if there is any."""
-        outputs: list[ChannelOutput | None] = []
+        outputs: list[ChannelOutput] = []
         told: tuple[Event, ...] = ()
         if last is not None:
             arrived = self._front_end.feed(last)
@@ -52,8 +53,8 @@ class FrameReceiver:
         return self._put_out(outputs, told + arrived.told)
 
     def header_counts(self) -> list[HeaderCounts]:
-        """Packet headers of each channel so far."""
-        return [channel.header_counts() for channel in self._channels]
+        """Packet headers so far of the channels that have bad ones."""
+        return [channel.header_counts() for channel in self._channels if channel.bad_headers]
 
     def report(self) -> dict[str, Any]:
         channels = [channel.report() for channel in self._channels]
@@ -69,17 +70,16 @@ class FrameReceiver:
         arrived = self._front_end.feed(batch)
         return self._put_out(outputs + self._channel_outputs(arrived), before.told + arrived.told)
 
-    def _receive(self, arrived: Sorted) -> LinkOutput:
-        return self._put_out(self._channel_outputs(arrived), arrived.told)
-
-    def _channel_outputs(self, arrived: Sorted) -> list[ChannelOutput | None]:
+    def _channel_outputs(self, arrived: Sorted) -> list[ChannelOutput]:
         """Frames to their channels; in order of the channels, which decides between frames of the same moment."""
-        outputs: list[ChannelOutput | None] = []
-        for channel, arrivals in zip(self._channels, arrived.by_channel, strict=True):
-            if arrivals is not None:
-                outputs.append(channel.feed(arrivals))
-            outputs.append(channel.expire(self._front_end.n_frames - 1))
+        outputs: list[ChannelOutput] = []
+        by_channel = arrived.by_channel
+        for number, channel in enumerate(self._channels):
+            if number in by_channel:
+                outputs.append(channel.feed(by_channel[number]))
+            if channel.holds_frames and (late := channel.expire(self._front_end.n_frames - 1)):
+                outputs.append(late)
         return outputs
 
-    def _put_out(self, outputs: list[ChannelOutput | None], told: tuple[Event, ...]) -> LinkOutput:
+    def _put_out(self, outputs: list[ChannelOutput], told: tuple[Event, ...]) -> LinkOutput:
         return put_together(outputs, told, frames=self._with_frames)

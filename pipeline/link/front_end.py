@@ -8,39 +8,38 @@ of channels nobody asked for.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.batches import ByteBatch, Event, FrameBatch
-from ..model.constants import constants
+from ..model.batches import ByteBatch, Event
 from .coding.bare_frames import BareFrames
 from .coding.blocks import Blocks
-from .coding.codewords import Checked, FrameDecoder
+from .coding.codewords import FrameDecoder
 from .coding.marker import Marker
 from .coding.records import Record
 from .coding.synchronizer import Synchronizer
 from .frames.frame_types import channel_readers, header_reader
-from .frames.headers import HeaderReader, Headers
-from .frames.tables import Arrivals
+from .frames.tables import Frames
 from .guard import SettingsGuard
 from .marks import ReceiveTimes
 from .settings import ChannelSettings, LinkSettings, link_report
 
 _OTHER_CHANNELS_KEPT = 256
-_NO_CHANNEL = -1
-(_TO_SCID,) = constants(np.int64, 8)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sorted:
-    """`by_channel`: the new frames of each wanted channel, None where there are none; `told`: guard's doubts."""
+    """`by_channel`: the new frames of wanted channels, by the number of the channel; `told`: guard's doubts."""
 
-    by_channel: list[Arrivals | None]
-    told: tuple[Event, ...]
+    by_channel: Mapping[int, Frames]
+    told: tuple[Event, ...] = ()
+
+
+_NOTHING = Sorted({})
 
 
 class FrontEnd:
@@ -53,7 +52,7 @@ class FrontEnd:
         self.headers = header_reader(settings)
         self._readers = channel_readers(settings, channels, self.headers)
         self._wanted = channels
-        self._wanted_names = _names_of(channels)
+        self._numbers = self._numbers_by_key()
         self._guard = SettingsGuard(settings, channels)
         self._times = ReceiveTimes()
         self._n_other = 0
@@ -109,90 +108,83 @@ class FrontEnd:
         }
 
     def _sort(self, blocks: Blocks) -> Sorted:
-        nothing: list[Arrivals | None] = [None] * len(self._wanted)
         if not len(blocks.last):
             self._times.forget_before(self._blocks.place)
-            return Sorted(nothing, ())
+            return _NOTHING
         checked = self._decoder.decode(blocks.data)
-        received_ns = (
-            self._times.at(blocks.last[checked.row])
-            if blocks.received_ns is None
-            else blocks.received_ns[checked.row]
-        )
+        row, guard = checked.row, self._guard
+        if row is not None and not len(row):
+            self._times.forget_before(self._blocks.place)
+            return Sorted({}, guard.watch(blocks.data, row))
+        frames = self.headers.read(checked.frames)
+        if checked.n_corrected is not None:
+            frames.n_corrected[:] = checked.n_corrected
+        frames.received_ns = self._received_ns(blocks, row)
         self._times.forget_before(self._blocks.place)
-        if not len(checked.row):
-            return Sorted(nothing, self._guard.watch(blocks.data, checked.row))
-        headers = self.headers.read(checked.frames)
-        by_channel, other = self._distribute(self._arrivals(checked, headers, received_ns), headers.valid)
-        return Sorted(
-            by_channel, self._guard.watch(blocks.data, checked.row if other is None else checked.row[~other])
-        )
+        frames.index += self.n_frames
+        self.n_frames += len(frames.index)
+        by_channel, other = self._distribute(frames)
+        if guard.is_done:
+            return Sorted(by_channel)
+        rows = np.arange(len(blocks.data)) if row is None else row
+        return Sorted(by_channel, guard.watch(blocks.data, rows if other is None else rows[~other]))
 
-    def _arrivals(self, checked: Checked, headers: Headers, received_ns: NDArray[np.int64]) -> Arrivals:
-        n = len(checked.row)
-        frames = FrameBatch(
-            data=checked.frames,
-            scid=headers.scid,
-            vcid=headers.vcid,
-            vc_count=headers.vc_count,
-            first_header_pointer=headers.first_header_pointer,
-            lost=np.zeros(n, np.int32),
-            n_corrected=checked.n_corrected,
-            received_ns=received_ns,
-            data_start=headers.zone_start,
-            data_stop=headers.zone_stop,
-        )
-        index = np.arange(self.n_frames, self.n_frames + n, dtype=np.int64)
-        self.n_frames += n
-        return Arrivals(frames, index)
+    def _received_ns(self, blocks: Blocks, row: NDArray[np.intp] | None) -> NDArray[np.int64]:
+        """Receive times of the blocks `row: intp[n]`, None: of all; by their records where those tell them."""
+        if blocks.received_ns is not None:
+            return blocks.received_ns if row is None else blocks.received_ns[row]
+        return self._times.at(blocks.last if row is None else blocks.last[row])
 
-    def _distribute(
-        self, arrivals: Arrivals, valid: NDArray[np.bool_]
-    ) -> tuple[list[Arrivals | None], NDArray[np.bool_] | None]:
+    def _distribute(self, frames: Frames) -> tuple[Mapping[int, Frames], NDArray[np.bool_] | None]:
         """The frames of each wanted channel, and which frames are of none: bool[n], None where there are none."""
-        by_channel: list[Arrivals | None] = [None] * len(self._wanted)
-        frames, n_left = arrivals.frames, len(arrivals)
-        names = _names(frames.scid, frames.vcid)
-        if np.count_nonzero(valid) < n_left:
-            names[~valid] = _NO_CHANNEL
-        other: NDArray[np.bool_] | None = None
-        wanted = zip(self._wanted, self._wanted_names, self._readers, strict=True)
-        for number, (channel, name, reader) in enumerate(wanted):
-            mine = names == name
-            n_mine = int(np.count_nonzero(mine))
-            if n_mine:
-                own = arrivals if n_mine == len(arrivals) else arrivals.take(mine.nonzero()[0])
-                its_frames = own.frames if reader is self.headers else _read_anew(own.frames, reader)
-                by_channel[number] = Arrivals(reader.for_service(channel.service, its_frames), own.index)
-                n_left -= n_mine
-            if not n_left:
-                return by_channel, None
-            other = ~mine if other is None else other & ~mine
-        other = np.ones(len(arrivals), np.bool_) if other is None else other
-        self._count_others(_names(frames.scid[other], frames.vcid[other]))
+        key = frames.key
+        first = key.item(0)
+        if len(key) == 1 or not len((key != first).nonzero()[0]):
+            if (number := self._numbers.get(first)) is None:
+                self._count_others(frames)
+                return {}, np.ones(len(key), np.bool_)
+            return {number: self._of_channel(number, frames)}, None
+        by_channel: dict[int, Frames] = {}
+        n_left = len(key)
+        other = np.ones(len(key), np.bool_)
+        for wanted, number in self._numbers.items():
+            rows = (key == wanted).nonzero()[0]
+            if len(rows):
+                by_channel[number] = self._of_channel(number, frames.take(rows))
+                other[rows] = False
+                n_left -= len(rows)
+                if not n_left:
+                    return by_channel, None
+        self._count_others(frames.take(other.nonzero()[0]))
         return by_channel, other
 
-    def _count_others(self, names: NDArray[np.int64]) -> None:
+    def _of_channel(self, number: int, frames: Frames) -> Frames:
+        """The frames with pointer and packet zone as the reader of their channel finds them, for its service."""
+        reader = self._readers[number]
+        if reader is not self.headers:
+            anew = reader.read(frames.data)
+            frames = replace(
+                frames,
+                first_header_pointer=anew.first_header_pointer,
+                data_start=anew.data_start,
+                data_stop=anew.data_stop,
+            )
+        return reader.for_service(self._wanted[number].service, frames)
+
+    def _numbers_by_key(self) -> dict[int, int]:
+        """Numbers of channels by their keys; of two that are the same the first one counts."""
+        keys = [self.headers.key_of(one.spacecraft_id, one.virtual_channel) for one in self._wanted]
+        return {key: number for number, key in reversed(list(enumerate(keys)))}
+
+    def _count_others(self, frames: Frames) -> None:
         """Frames of channels nobody asked for, or of another version: each channel by itself, up to a limit."""
-        self._n_other += len(names)
+        self._n_other += len(frames)
+        names = frames.scid << 8 | frames.vcid
         values, first, counts = np.unique(names, return_index=True, return_counts=True)
         for which in np.argsort(first):
             name = (int(values[which]) >> 8, int(values[which]) & 0xFF)
             if name in self._others or len(self._others) < _OTHER_CHANNELS_KEPT:
                 self._others[name] += int(counts[which])
-
-
-def _names(scid: NDArray[np.uint16], vcid: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """One number for each pair: int64[n]."""
-    names: NDArray[np.int64] = scid.astype(np.int64) << _TO_SCID | vcid.astype(np.int64)
-    return names
-
-
-def _names_of(channels: Sequence[ChannelSettings]) -> tuple[NDArray[np.int64], ...]:
-    """The numbers of channels; of two that are the same the first one counts."""
-    names = [one.spacecraft_id << 8 | one.virtual_channel for one in channels]
-    firsts = [name if name not in names[:i] else _NO_CHANNEL - 1 for i, name in enumerate(names)]
-    return constants(np.int64, *firsts)
 
 
 def block_source(
@@ -210,14 +202,3 @@ def block_source(
         settings.flywheel_frames,
     )
     return Synchronizer(marker, block_length, eager=checked_later, record=Record.of(settings))
-
-
-def _read_anew(frames: FrameBatch, reader: HeaderReader) -> FrameBatch:
-    """The frames with pointer and packet zone as the reader of their channel finds them."""
-    headers = reader.read(frames.data)
-    return replace(
-        frames,
-        first_header_pointer=headers.first_header_pointer,
-        data_start=headers.zone_start,
-        data_stop=headers.zone_stop,
-    )

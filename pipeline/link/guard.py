@@ -32,11 +32,12 @@ class SettingsGuard:
         self._channels = channels
         self._sample: list[NDArray[np.uint8]] = []
         self._n_blocks = 0
-        self._done = not channels
+        self.is_done = not channels
+        """Whether nothing more is watched: a frame of a wanted channel came, or the settings were judged."""
 
     def watch(self, blocks: NDArray[np.uint8], wanted_rows: NDArray[np.intp]) -> tuple[Event, ...]:
         """More `blocks: uint8[n, L]`, of which `wanted_rows` hold frames of wanted channels."""
-        if self._done:
+        if self.is_done:
             return ()
         still = _BLOCKS_TO_JUDGE - self._n_blocks
         if (wanted_rows < still).any():
@@ -47,14 +48,14 @@ class SettingsGuard:
 
     def judge(self) -> tuple[Event, ...]:
         """What is wrong, as far as the blocks so far tell; for the end of a short recording too."""
-        if self._done or self._n_blocks < _FEWEST_BLOCKS:
+        if self.is_done or self._n_blocks < _FEWEST_BLOCKS:
             return ()
         text = diagnose(self._settings, self._channels, np.concatenate(self._sample))
         self._end()
         return (Event("error", "wrong_settings", text),) if text else ()
 
     def _end(self) -> tuple[Event, ...]:
-        self._done = True
+        self.is_done = True
         self._sample = []
         return ()
 
@@ -117,8 +118,10 @@ def _in_words(settings: LinkSettings, changed: LinkSettings) -> str:
 def _seen(settings: LinkSettings, blocks: NDArray[np.uint8]) -> Counter[tuple[int, int]]:
     """Channels of the frames that pass every check under these settings."""
     checked = FrameDecoder(settings).decode(blocks)
-    if not len(checked.row):
+    if not len(checked.frames):
         return Counter()
-    headers = header_reader(settings).read(checked.frames)
-    scid, vcid = headers.scid[headers.valid].tolist(), headers.vcid[headers.valid].tolist()
+    reader = header_reader(settings)
+    headers = reader.read(checked.frames)
+    valid = reader.valid(headers)
+    scid, vcid = headers.scid[valid].tolist(), headers.vcid[valid].tolist()
     return Counter(zip(scid, vcid, strict=True))

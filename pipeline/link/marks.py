@@ -7,6 +7,9 @@ from numpy.typing import NDArray
 
 from ..model.batches import ByteBatch
 
+_Marks = tuple[NDArray[np.int64], NDArray[np.int64]]
+"""Places from which on the receive times beside them hold, ascending; never empty."""
+
 
 class ReceiveTimes:
     """Marks of the stream so far, as far back as they may still be asked for.
@@ -15,29 +18,30 @@ class ReceiveTimes:
     """
 
     def __init__(self) -> None:
-        self._start = np.empty(0, np.int64)
-        self._time_ns = np.zeros(1, np.int64)  # one more than starts: before the first mark nothing is known
-        self._n_bytes = 0
-
-    @property
-    def n_bytes(self) -> int:
+        # Before the first mark nothing is known. The marks of a batch stay together until a later one is in force.
+        self._pieces: list[_Marks] = [(np.full(1, -1, np.int64), np.zeros(1, np.int64))]
+        self.n_bytes = 0
         """Bytes of the stream so far."""
-        return self._n_bytes
 
     def add(self, batch: ByteBatch) -> None:
         if len(batch.mark_start):
-            start = batch.mark_start + self._n_bytes
-            self._start = np.concatenate((self._start, start)) if len(self._start) else start
-            self._time_ns = np.concatenate((self._time_ns, batch.mark_ns))
-        self._n_bytes += len(batch.data)
+            self._pieces.append((batch.mark_start + self.n_bytes, batch.mark_ns))
+        self.n_bytes += len(batch.data)
 
     def at(self, place: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Receive time of the byte at each place, 0 where not known: int64[n]."""
-        times: NDArray[np.int64] = self._time_ns[self._start.searchsorted(place, side="right")]
+        """Receive time of the byte at each place, 0 where not known: int64[n]. `place: int64[n]`, ascending,
+        and not before those of the call before.
+        """
+        start, time_ns = self._pieces[-1]
+        if len(self._pieces) > 1 and len(place) and place[0] < start[0]:
+            start, time_ns = (np.concatenate(marks) for marks in zip(*self._pieces, strict=True))
+            first = int(start.searchsorted(place[0], side="right")) - 1
+            start, time_ns = start[first:], time_ns[first:]
+            self._pieces = [(start, time_ns)]
+        times: NDArray[np.int64] = time_ns[start.searchsorted(place, side="right") - 1]
         return times
 
     def forget_before(self, place: int) -> None:
         """Nothing before `place` will be asked for again."""
-        n_over = int(self._start.searchsorted(place, side="right"))
-        if n_over:
-            self._start, self._time_ns = self._start[n_over:], self._time_ns[n_over:]
+        while len(self._pieces) > 1 and self._pieces[1][0][0] <= place:
+            del self._pieces[0]

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from ..model.batches import Event, FrameBatch, PacketBatch
 from .channels.channels import ChannelOutput
-from .frames.tables import Arrivals
+from .frames.tables import Frames
+from .packets.tables import Packets
+from .settings import ChannelSettings
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,30 +34,30 @@ NO_PACKETS = PacketBatch.empty()
 
 
 def put_together(
-    parts: Sequence[ChannelOutput | None], told: tuple[Event, ...] = (), *, frames: bool = True
+    parts: Sequence[ChannelOutput], told: tuple[Event, ...] = (), *, frames: bool = True
 ) -> LinkOutput:
     """The outputs of the channels as one, frames and packets each in order of the frame that let them go on.
 
     `told`: events that are of no channel.
     """
-    outputs = [output for output in parts if output and len(output.arrivals)]
+    outputs = [output for output in parts if len(output.frames.index)]
     if not outputs:
         return LinkOutput(NO_PACKETS, told)
-    carriers = _frames([output for output in outputs if not output.repeated]) if frames else None
-    return LinkOutput(_packets(outputs), told + _events(outputs), carriers)
+    if any([output.events for output in outputs]):  # noqa: C419 - quicker than a generator for the few there are
+        told += _events(outputs)
+    return LinkOutput(_packets(outputs), told, _frames(outputs) if frames else None)
 
 
 def _frames(outputs: Sequence[ChannelOutput]) -> FrameBatch | None:
-    if not outputs:
+    parts = [output.frames for output in outputs if not output.repeated]
+    if not parts:
         return None
-    arrivals = Arrivals.join([output.arrivals for output in outputs])
-    if len(outputs) == 1:
-        return arrivals.frames
-    return arrivals.take(np.argsort(arrivals.index, kind="stable")).frames
+    frames = Frames.join(parts)
+    return frames.batch() if len(parts) == 1 else frames.take(np.argsort(frames.index, kind="stable")).batch()
 
 
 def _events(outputs: Sequence[ChannelOutput]) -> tuple[Event, ...]:
-    told = [(int(output.arrivals.index[row]), event) for output in outputs for row, event in output.events]
+    told = [(output.frames.index.item(row), event) for output in outputs for row, event in output.events]
     return tuple(event for _, event in sorted(told, key=lambda pair: pair[0]))
 
 
@@ -63,29 +65,36 @@ def _packets(outputs: Sequence[ChannelOutput]) -> PacketBatch:
     """The packets of all channels in order of completion."""
     parts, order, n_octets = [], [], 0
     for output in outputs:
-        found, arrivals = output.packets, output.arrivals
-        if found is None or not len(found):
+        found, frames = output.packets, output.frames
+        if found is None or not len(found.start):
             continue
-        frames, frame = arrivals.frames, found.frame
-        parts.append(
-            PacketBatch(
-                found.octets,
-                found.start + n_octets if n_octets else found.start,
-                found.length,
-                found.apid,
-                found.seq_count,
-                found.seq_flags,
-                frames.scid[frame],
-                frames.vcid[frame],
-                frames.received_ns[frame],
-                found.quality,
-            )
-        )
-        order.append((arrivals.index, frame))
+        parts.append(_of_channel(output.settings, found, frames.received_ns[found.frame], n_octets))
+        order.append((frames.index, found.frame))
         n_octets += len(found.octets)
     if len(parts) < 2:
         return parts[0] if parts else NO_PACKETS
     return _merge(parts, np.argsort(np.concatenate([index[frame] for index, frame in order]), kind="stable"))
+
+
+def _of_channel(
+    channel: ChannelSettings, found: Packets, received_ns: NDArray[np.int64], n_before: int
+) -> PacketBatch:
+    """The packets of one channel, behind `n_before` octets of others."""
+    n = len(found.start)
+    scid, vcid = np.empty(n, np.uint16), np.empty(n, np.uint8)
+    scid[:], vcid[:] = channel.spacecraft_id, channel.virtual_channel
+    return PacketBatch(
+        found.octets,
+        found.start + n_before if n_before else found.start,
+        found.length,
+        found.apid,
+        found.seq_count,
+        found.seq_flags,
+        scid,
+        vcid,
+        received_ns,
+        found.quality,
+    )
 
 
 def _merge(parts: Sequence[PacketBatch], order: NDArray[np.intp]) -> PacketBatch:

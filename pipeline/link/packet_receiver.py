@@ -42,8 +42,9 @@ class PacketReceiver:
         return self._hand_on(StreamPackets.join(self._stream.feed(last.data), self._stream.flush()))
 
     def header_counts(self) -> list[HeaderCounts]:
-        """Packet headers so far; a link of packets has no channels."""
-        return [HeaderCounts("packets", self._stream.bad_headers, self._n_packets)]
+        """Packet headers so far, if there are bad ones; a link of packets has no channels."""
+        n_bad = self._stream.bad_headers
+        return [HeaderCounts("packets", n_bad, self._n_packets)] if n_bad else []
 
     def report(self) -> dict[str, Any]:
         by_apid = self._sequence.by_apid()
@@ -71,7 +72,7 @@ class PacketReceiver:
         self._times.forget_before(self._stream.place)
         if not len(found.start):
             return LinkOutput(PacketBatch.empty())
-        apid, count, flags = packet_fields(found.word)
+        _, apid, count, flags = packet_fields(found.word)
         quality = self._sequence.feed(apid, count) * np.uint32(Quality.AFTER_GAP)
         none = np.zeros(len(apid), np.uint16)
         packets = PacketBatch(

@@ -52,7 +52,7 @@ class Receiver:
         return self._receiver.flush(self._unwrapping.flush())
 
     def header_counts(self) -> list[HeaderCounts]:
-        """Packet headers of each channel so far, bad ones and good ones."""
+        """Packet headers so far, bad ones and good ones, of the channels that have bad ones."""
         return self._receiver.header_counts()
 
     def report(self) -> dict[str, Any]:

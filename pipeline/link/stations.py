@@ -21,7 +21,7 @@ from .channels.merger import ChannelMerger
 from .channels.tracks import Counting
 from .containers.unwrapping import Unwrapping
 from .frames.frame_types import channel_readers, header_reader
-from .frames.tables import Arrivals
+from .frames.tables import Frames
 from .front_end import FrontEnd, Sorted
 from .output import LinkOutput, put_together
 from .settings import ChannelSettings, LinkSettings, link_report
@@ -103,8 +103,8 @@ class StationsReceiver:
         return self._go_on(told, final=True)
 
     def header_counts(self) -> list[HeaderCounts]:
-        """Packet headers of each channel so far."""
-        return [channel.header_counts() for channel in self._channels]
+        """Packet headers so far of the channels that have bad ones."""
+        return [channel.header_counts() for channel in self._channels if channel.bad_headers]
 
     def report(self) -> dict[str, Any]:
         """As that of a single receiver, summed over the stations, with what each gave under `stations`."""
@@ -164,27 +164,25 @@ class StationsReceiver:
     def _take_in(self, station: int, arrived: Sorted, window: int | None) -> None:
         """Put the frames of a station in order, and hand them to the mergers."""
         counts = self._counts[station]
-        for number, arrivals in enumerate(arrived.by_channel):
-            count = counts[number]
-            if arrivals is not None:
-                if count is None:
-                    modulus = self._headers.count_modulus(arrivals.frames.data[0])
-                    count = counts[number] = Continuity(modulus, window)
-                self._merge(station, number, count.feed(arrivals))
+        for number, count in enumerate(counts):
+            if (frames := arrived.by_channel.get(number)) is not None:
+                modulus = self._headers.count_modulus(frames.data[0])
+                count = counts[number] = count or Continuity(modulus, window)  # noqa: PLW2901 - the first frames
+                self._merge(station, number, count.feed(frames))
             if count is not None:
                 self._merge(station, number, count.expire(self._front_ends[station].n_frames - 1))
 
-    def _merge(self, station: int, number: int, arrivals: Arrivals | None) -> None:
-        if arrivals is None or not len(arrivals):
+    def _merge(self, station: int, number: int, frames: Frames | None) -> None:
+        if frames is None or not len(frames):
             return
-        master = self._headers.master_count(arrivals.frames.data)
-        counts = np.zeros(len(arrivals), np.int64) if master is None else master.astype(np.int64)
-        self._merger(number, arrivals).feed(station, arrivals, counts)
+        master = self._headers.master_count(frames.data)
+        counts = np.zeros(len(frames), np.int64) if master is None else master.astype(np.int64)
+        self._merger(number, frames).feed(station, frames, counts)
 
-    def _merger(self, number: int, arrivals: Arrivals) -> ChannelMerger:
+    def _merger(self, number: int, frames: Frames) -> ChannelMerger:
         merger = self._mergers[number]
         if merger is None:
-            first = arrivals.frames.data[:1]
+            first = frames.data[:1]
             masters = self._headers.master_count(first) is not None
             counting = Counting(self._headers.count_modulus(first[0]), masters)
             merger = ChannelMerger(counting, len(self._stations))
@@ -195,22 +193,23 @@ class StationsReceiver:
         return merger
 
     def _go_on(self, told: tuple[Event, ...], *, final: bool) -> LinkOutput:
-        outputs: list[ChannelOutput | None] = []
+        outputs: list[ChannelOutput] = []
         for channel, merger in zip(self._channels, self._mergers, strict=True):
             merged = merger.release(final=final) if merger else None
             if merged is not None:
                 outputs.append(channel.feed(self._numbered(merged)))
-            outputs.append(channel.expire(self._n_frames - 1))
+            if late := channel.expire(self._n_frames - 1):
+                outputs.append(late)
         if final:
             for channel in self._channels:
                 outputs += channel.flush(self._n_frames)
         return put_together(outputs, told)
 
-    def _numbered(self, merged: Arrivals) -> Arrivals:
+    def _numbered(self, merged: Frames) -> Frames:
         """Numbers for the merged frames, in order of going on; what each station lost is not lost yet."""
         index = np.arange(self._n_frames, self._n_frames + len(merged), dtype=np.int64)
         self._n_frames += len(merged)
-        return Arrivals(replace(merged.frames, lost=np.zeros_like(merged.frames.lost)), index)
+        return replace(merged, lost=np.zeros_like(merged.lost), index=index)
 
     def _named(self, station: int, told: tuple[Event, ...]) -> tuple[Event, ...]:
         name = self._stations[station]

@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ...model.batches import Event, Quality
-from ..frames.clcw import control_words, read_clcw
+from ..frames.clcw import control_words, is_clcw, read_clcw
 from ..frames.headers import HeaderReader
-from ..frames.tables import Arrivals
+from ..frames.tables import Frames
 from ..packets.assembly import Assembly
 from ..packets.tables import Packets
 from ..settings import ChannelSettings
@@ -24,14 +25,18 @@ _GAPS_LISTED = 1000
 _AFTER_GAP = np.uint32(Quality.AFTER_GAP)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class ChannelOutput:
-    """Frames in order of their count, and the packets that ended in them (`packets.frame` counts in `arrivals`)."""
+    """Frames in order of their count, and the packets that ended in them (`packets.frame` counts in `frames`).
 
-    arrivals: Arrivals
+    `settings`: of the channel.
+    """
+
+    settings: ChannelSettings
+    frames: Frames
     packets: Packets | None
-    events: tuple[tuple[int, Event], ...]
-    """Each with the row of `arrivals` that it is told with."""
+    events: Sequence[tuple[int, Event]] = ()
+    """Each with the row of `frames` that it is told with."""
     repeated: bool = False
     """The frames went on before; these packets ended with them all the same."""
 
@@ -43,30 +48,38 @@ class VirtualChannel:
         self.settings = settings
         self._name = f"{settings.name} ({settings.spacecraft_id}/{settings.virtual_channel})"
         self.sequence = SequenceCounts()
+        self.holds_frames = False
+        """Whether frames wait for missing ones: `expire` is to be called."""
         self._window: int | None = None
         self._continuity: Continuity | None = None
         self._headers = headers
         self._assembly = Assembly(headers, hand_on=settings.hand_on_fragments)
-        self._last: Arrivals | None = None
+        self._last: Frames | None = None
         self._gaps: list[dict[str, int]] = []
         self._received_ns = (0, 0)
         self._n_replayed = 0
         self._n_stamped = 0
         self._n_suspected = 0
-        self._clcw: dict[str, Any] | None = None
+        self._clcw: int | None = None
+
+    @property
+    def bad_headers(self) -> int:
+        """Packet headers so far that cannot be right."""
+        return self._assembly.counts.bad_headers
 
     def header_counts(self) -> HeaderCounts:
-        """Packet headers so far, bad ones and good ones; cheap enough to be asked after every batch."""
+        """Packet headers so far, bad ones and good ones."""
         counts = self._assembly.counts
         n_good = counts.packets + counts.idle_packets + counts.encapsulation_packets
         return HeaderCounts(self._name, counts.bad_headers, n_good)
 
-    def feed(self, arrivals: Arrivals) -> ChannelOutput:
-        """Frames as they came in."""
+    def feed(self, frames: Frames) -> ChannelOutput:
+        """Frames as they came in, at least one."""
         if self._continuity is None:
-            modulus = self._headers.count_modulus(arrivals.frames.data[0])
-            self._continuity = Continuity(modulus, self._window)
-        return self._put_out(self._continuity.feed(arrivals))
+            self._continuity = Continuity(self._headers.count_modulus(frames.data[0]), self._window)
+        released = self._continuity.feed(frames)
+        self.holds_frames = self._continuity.holds
+        return self._put_out(released)
 
     def allow_late(self, window: int | None) -> None:
         """Frames may come late by so many frames of the link from now on; None: they come in order."""
@@ -77,18 +90,22 @@ class VirtualChannel:
     def expire(self, now: int) -> ChannelOutput | None:
         """What has waited long enough when frame `now` of the link has arrived."""
         released = self._continuity.expire(now) if self._continuity else None
-        return self._put_out(released) if released else None
+        if released is None:
+            return None
+        self.holds_frames = False
+        return self._put_out(released)
 
     def flush(self, now: int) -> list[ChannelOutput]:
         """The recording ends: what still waits; the unfinished packet is counted, or handed on."""
         released = self._continuity.flush(now) if self._continuity else None
+        self.holds_frames = False
         outputs = [self._put_out(released)] if released else []
         packets = self._assembly.flush()
         if packets is None or self._last is None:
             return outputs
         self._mark_sequence_breaks(packets)
-        carrier = Arrivals(self._last.frames, np.full_like(self._last.index, now))
-        return [*outputs, ChannelOutput(carrier, packets, (), repeated=True)]
+        carrier = replace(self._last, index=np.full_like(self._last.index, now))
+        return [*outputs, ChannelOutput(self.settings, carrier, packets, repeated=True)]
 
     def break_off(self, now: int, n_most: int) -> list[ChannelOutput]:
         """Up to `n_most` frames are missing before the next one (-1: any number).
@@ -115,92 +132,97 @@ class VirtualChannel:
             "suspected_losses": self._n_suspected,
             "replay_frames": self._n_replayed,
             "insert_zone_times": self._n_stamped,
-            "clcw": self._clcw,
+            "clcw": None if self._clcw is None else read_clcw(self._clcw),
             "first_received_ns": self._received_ns[0],
             "last_received_ns": self._received_ns[1],
             "gap_list": list(self._gaps),
         }
 
-    def _put_out(self, arrivals: Arrivals) -> ChannelOutput:
+    def _put_out(self, frames: Frames) -> ChannelOutput:
         packets = None
-        arrivals = self._timed(arrivals)
-        if self.settings.service == "packets" and len(arrivals):
-            packets = self._assembly.feed(arrivals.frames)
+        if not len(frames.index):
+            return ChannelOutput(self.settings, frames, packets)
+        if self._headers.has_insert_times:
+            frames = self._timed(frames)
+        gaps = frames.lost.nonzero()[0]
+        if self.settings.service == "packets":
+            packets = self._assembly.feed(frames, gaps)
             self._mark_sequence_breaks(packets)
-            self._last = arrivals.take(slice(-1, None)) if self.settings.hand_on_fragments else None
-        self._count_kinds(arrivals)
-        self._read_control_word(arrivals)
-        events = self._events(arrivals) + (() if packets is None else self._suspicions(arrivals))
-        return ChannelOutput(arrivals, packets, events)
+            self._last = frames.take(slice(-1, None)) if self.settings.hand_on_fragments else None
+        self._note_receive_times(frames.received_ns)
+        self._n_replayed += self._headers.n_replayed(frames)
+        self._read_control_word(frames)
+        events = self._gap_events(frames, gaps.tolist()) if len(gaps) else ()
+        if contradicting := self._assembly.contradicting:
+            events = (*events, *self._suspicions(frames, contradicting))
+        return ChannelOutput(self.settings, frames, packets, events)
 
-    def _timed(self, arrivals: Arrivals) -> Arrivals:
+    def _timed(self, frames: Frames) -> Frames:
         """Frames without a receive time get the time stamp of their insert zone, where there is one."""
-        frames = arrivals.frames
-        if np.count_nonzero(frames.received_ns) == len(arrivals):
-            return arrivals
-        stamped = self._headers.insert_times(frames.data)
+        unknown = (frames.received_ns == 0).nonzero()[0]
+        if not len(unknown):
+            return frames
+        data = frames.data if len(unknown) == len(frames.index) else frames.data[unknown]
+        stamped = self._headers.insert_times(data)
         if stamped is None:
-            return arrivals
-        self._n_stamped += int(np.count_nonzero((frames.received_ns == 0) & (stamped != 0)))
-        received_ns = np.where(frames.received_ns == 0, stamped, frames.received_ns)
-        return Arrivals(replace(frames, received_ns=received_ns), arrivals.index)
+            return frames
+        self._n_stamped += int(np.count_nonzero(stamped))
+        received_ns = frames.received_ns.copy()
+        received_ns[unknown] = stamped
+        return replace(frames, received_ns=received_ns)
 
-    def _count_kinds(self, arrivals: Arrivals) -> None:
-        frames = arrivals.frames
-        known = frames.received_ns.nonzero()[0]
-        if len(known):
-            first, last = frames.received_ns[known[0]].item(), frames.received_ns[known[-1]].item()
-            self._received_ns = (self._received_ns[0] or first, last)
-        replayed = self._headers.replayed(frames.data)
-        self._n_replayed += 0 if replayed is None else int(np.count_nonzero(replayed))
+    def _note_receive_times(self, received_ns: NDArray[np.int64]) -> None:
+        """Those of the first and the last frame whose receive time is known."""
+        if not (received_ns.item(0) and received_ns.item(-1)):
+            received_ns = received_ns[received_ns.nonzero()[0]]
+            if not len(received_ns):
+                return
+        self._received_ns = (self._received_ns[0] or received_ns.item(0), received_ns.item(-1))
 
-    def _read_control_word(self, arrivals: Arrivals) -> None:
+    def _read_control_word(self, frames: Frames) -> None:
         """The last one is what a person wants to see; mostly that of the last frame."""
-        flagged = self._headers.with_operational_control(arrivals.frames.data)
-        rows = () if flagged is None else flagged.nonzero()[0]
+        rows = self._headers.with_operational_control(frames)
         for some in (rows[-1:], rows[:-1]):
             if not len(some):
                 return
-            frames = arrivals.frames.data[some]
-            words = control_words(frames, self._headers.control_field_at)[::-1].tolist()
-            if clcw := next(filter(None, map(read_clcw, words)), None):
-                self._clcw = clcw
+            words = control_words(frames.data[some], self._headers.control_field_at)
+            found = words[is_clcw(words)]
+            if len(found):
+                self._clcw = found.item(-1)
                 return
 
     def _mark_sequence_breaks(self, packets: Packets) -> None:
-        if len(packets):
-            packets.quality[self.sequence.feed(packets.apid, packets.seq_count)] |= _AFTER_GAP
+        if len(packets.apid):
+            broken = self.sequence.feed(packets.apid, packets.seq_count).nonzero()[0]
+            if len(broken):
+                packets.quality[broken] |= _AFTER_GAP
 
-    def _events(self, arrivals: Arrivals) -> tuple[tuple[int, Event], ...]:
+    def _gap_events(self, frames: Frames, rows: Sequence[int]) -> tuple[tuple[int, Event], ...]:
         """A gap or a restart of the count, told when the frame after it goes on."""
-        lost = arrivals.frames.lost
-        rows = lost.nonzero()[0].tolist()
-        if not rows:
-            return ()
-        self._list_gaps(arrivals, rows)
-        return tuple((row, self._event(int(lost[row]), int(arrivals.frames.received_ns[row]))) for row in rows)
+        self._list_gaps(frames, rows)
+        return tuple((row, self._event(frames.lost.item(row), frames.received_ns.item(row))) for row in rows)
 
-    def _suspicions(self, arrivals: Arrivals) -> tuple[tuple[int, Event], ...]:
+    def _suspicions(self, frames: Frames, rows: Sequence[int]) -> tuple[tuple[int, Event], ...]:
         """Where the count goes on and the pointer contradicts: a narrow count does not show a loss of a whole turn."""
         modulus = self._continuity.modulus if self._continuity else 0
         if modulus >= WIDE_COUNT:
             return ()
-        rows = self._assembly.contradicting
         self._n_suspected += len(rows)
         channel = self.settings
         details = {"scid": channel.spacecraft_id, "vcid": channel.virtual_channel, "channel": channel.name}
         text = (
             f"{channel.name}: a pointer contradicts the packet before: {modulus} frames or a multiple may be lost"
         )
-        times = arrivals.frames.received_ns
-        return tuple((row, Event("warning", "suspected_loss", text, int(times[row]), details)) for row in rows)
+        times = frames.received_ns
+        return tuple((row, Event("warning", "suspected_loss", text, times.item(row), details)) for row in rows)
 
-    def _list_gaps(self, arrivals: Arrivals, rows: Sequence[int]) -> None:
+    def _list_gaps(self, frames: Frames, rows: Sequence[int]) -> None:
         """The first so many gaps, each by the frame after it."""
-        frames = arrivals.frames
         for row in rows[: max(0, _GAPS_LISTED - len(self._gaps))]:
-            lost, count, time_ns = frames.lost[row], frames.vc_count[row], frames.received_ns[row]
-            self._gaps.append({"lost_frames": int(lost), "vc_count": int(count), "received_ns": int(time_ns)})
+            lost, count, time_ns = (
+                column.item(row) for column in (frames.lost, frames.vc_count, frames.received_ns)
+            )
+            self._gaps.append({"lost_frames": lost, "vc_count": count, "received_ns": time_ns})
 
     def _event(self, lost: int, time_ns: int) -> Event:
         channel = self.settings

@@ -11,21 +11,18 @@ whose count steps back follows a gap or a restart.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..frames.tables import Arrivals
+from ..frames.tables import Frames
 
 UNKNOWN = -1
 RECENT = 32
 """A count at most this far behind is an earlier frame: a duplicate or a late one."""
 WIDE_COUNT = 1 << 16
 """A count at least this wide does not come round within a pass: a step back is a restart."""
-
-_Rows = Sequence[bytes] | NDArray[np.uint8]
 
 
 @dataclass(slots=True)
@@ -74,57 +71,62 @@ class Continuity:
         self._recent_span = max(1, min(RECENT, modulus // 4))
         self._expected: int | None = None
         self._recent: dict[int, int] = {}  # count -> content, of the last frames let go
-        self._steady: deque[tuple[Sequence[int], _Rows]] = deque()  # the same, not yet put there
+        self._steady: deque[tuple[list[int], NDArray[np.uint8]]] = deque()  # the same, not yet put there
         self._n_steady = 0
         self._given_up: dict[int, None] = {}  # counts of the last gaps
         self._held: list[_Held] = []
-        self._held_frames: Arrivals | None = None
+        self._held_frames: Frames | None = None
 
     @property
     def modulus(self) -> int:
         return self._modulus
 
-    def feed(self, arrivals: Arrivals) -> Arrivals:
-        """Order `arrivals` and fill in `lost`; `index` becomes the link index at which each was let go."""
-        count = arrivals.frames.vc_count
-        self.counts.frames += len(count)
-        first, last = count[0].item(), count[-1].item()
-        follows = self._expected is None or (first - self._expected) % self._modulus == 0
-        if self._held or not follows or not _is_steady(count, self._modulus):
-            return self._feed_unsteady(arrivals)
-        self._expected = (last + 1) % self._modulus
-        span = self._recent_span
-        self._keep_in_mind(count[-span:].tolist(), arrivals.frames.data[-span:].copy())
-        return arrivals
+    @property
+    def holds(self) -> bool:
+        """Whether frames wait."""
+        return bool(self._held)
 
-    def expire(self, now: int) -> Arrivals | None:
+    def feed(self, frames: Frames) -> Frames:
+        """Order `frames` and fill in `lost`; `index` becomes the link index at which each was let go."""
+        count = frames.vc_count
+        n = len(count)
+        self.counts.frames += n
+        first, last = count.item(0), count.item(-1)
+        follows = self._expected is None or (first - self._expected) % self._modulus == 0
+        if self._held or not follows or (n > 1 and not _is_steady(count, self._modulus)):
+            return self._feed_unsteady(frames)
+        self._expected = (last + 1) % self._modulus
+        self._keep_in_mind(count, frames.data)
+        return frames
+
+    def expire(self, now: int) -> Frames | None:
         """Let go what has waited long enough when frame `now` of the link has arrived."""
         window = self.window or 0
         if not self._held or now - self._held[0].index < window:
             return None
         return self._let_go_all(self._held[0].index + window)
 
-    def flush(self, now: int) -> Arrivals | None:
+    def flush(self, now: int) -> Frames | None:
         """The recording ends: nothing missing will come any more."""
         return self._let_go_all(now) if self._held else None
 
     # -- the slow way, frame by frame, where counts do not follow on ---------------------------------------------
 
-    def _feed_unsteady(self, arrivals: Arrivals) -> Arrivals:
+    def _feed_unsteady(self, arrived: Frames) -> Frames:
         self._remember()
         n_held = len(self._held)
-        frames = arrivals if self._held_frames is None else Arrivals.join([self._held_frames, arrivals])
+        frames = arrived if self._held_frames is None else Frames.join([self._held_frames, arrived])
         for row, held in enumerate(self._held):
             held.row = row
         if self._expected is None:
-            self._expected = int(arrivals.frames.vc_count[0])
+            self._expected = arrived.vc_count.item(0)
         released, window = _Released(), self.window or 0
         for row in range(n_held, len(frames)):
-            index = int(frames.index[row])
+            index = frames.index.item(row)
             if self._held and index - self._held[0].index >= window:
                 self._give_up(released, self._held[0].index + window)
-            content = hash(frames.frames.data[row].tobytes())
-            self._take(_Held(row, int(frames.frames.vc_count[row]), content, index), released)
+            content = hash(frames.data[row].tobytes())
+            self._take(_Held(row, frames.vc_count.item(row), content, index), released)
         waiting = np.array([held.row for held in self._held], np.intp)
         self._held_frames = frames.take(waiting) if len(waiting) else None
         return self._gather(frames, released)
@@ -212,12 +214,14 @@ class Continuity:
         self._recent[frame.count] = frame.content
         self._forget()
 
-    def _keep_in_mind(self, counts: Sequence[int], rows: _Rows) -> None:
+    def _keep_in_mind(self, count: NDArray[np.int64], data: NDArray[np.uint8]) -> None:
         """The last frames of a steady batch, in case a duplicate of one comes."""
-        self._steady.append((counts, rows))
+        span, steady = self._recent_span, self._steady
+        counts = count[-span:].tolist()
+        steady.append((counts, data[-span:].copy()))
         self._n_steady += len(counts)
-        while self._n_steady - len(self._steady[0][0]) >= self._recent_span:
-            self._n_steady -= len(self._steady.popleft()[0])
+        while self._n_steady - len(steady[0][0]) >= span:
+            self._n_steady -= len(steady.popleft()[0])
 
     def _remember(self) -> None:
         for counts, rows in self._steady:
@@ -233,7 +237,7 @@ class Continuity:
         while len(self._recent) > self._recent_span:
             del self._recent[next(iter(self._recent))]
 
-    def _let_go_all(self, index: int) -> Arrivals:
+    def _let_go_all(self, index: int) -> Frames:
         assert self._held_frames is not None
         for row, held in enumerate(self._held):
             held.row = row
@@ -243,16 +247,13 @@ class Continuity:
         return self._gather(frames, released)
 
     @staticmethod
-    def _gather(frames: Arrivals, released: _Released) -> Arrivals:
+    def _gather(frames: Frames, released: _Released) -> Frames:
         out = frames.take(np.array(released.row, np.intp))
-        out.frames.lost[:] = released.lost
+        out.lost[:] = released.lost
         out.index[:] = released.index
         return out
 
 
-def _is_steady(count: NDArray[np.uint32], modulus: int) -> bool:
+def _is_steady(count: NDArray[np.int64], modulus: int) -> bool:
     """Whether each count is the one after the count before it."""
-    if len(count) == 1:
-        return True
-    wide = count.astype(np.int64)
-    return not ((wide[1:] - wide[:-1] - 1) % modulus).any()
+    return not ((count[1:] - count[:-1] - 1) % modulus).any()

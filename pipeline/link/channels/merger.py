@@ -14,7 +14,7 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
-from ..frames.tables import Arrivals
+from ..frames.tables import Frames
 from .alignment import in_order
 from .tracks import NO_STAMP, Counting, Ints, Track
 
@@ -47,7 +47,7 @@ class ChannelMerger:
     def __init__(self, counting: Counting, n_stations: int) -> None:
         self._counting = counting
         self._stations = [_Station() for _ in range(n_stations)]
-        self._store: Arrivals | None = None
+        self._store: Frames | None = None
         self._left = NO_STAMP
         self._gone: Track | None = None
         """The last frames that went on."""
@@ -56,21 +56,21 @@ class ChannelMerger:
     def shares(self) -> list[StationShare]:
         return [station.share for station in self._stations]
 
-    def feed(self, number: int, arrivals: Arrivals, master: Ints) -> None:
+    def feed(self, number: int, frames: Frames, master: Ints) -> None:
         """More frames of one station, each after those before; `master: int64[n]`, their master channel count."""
         station, n_stored = self._stations[number], len(self._store) if self._store else 0
         # The frames may be a view of bytes that their owner uses again.
-        kept = Arrivals(replace(arrivals.frames, data=arrivals.frames.data.copy()), arrivals.index)
-        self._store = Arrivals.join([self._store, kept]) if self._store else kept
-        frames, n = arrivals.frames, len(arrivals)
+        kept = replace(frames, data=frames.data.copy())
+        self._store = Frames.join([self._store, kept]) if self._store else kept
+        n = len(frames)
         station.share.frames += n
         track = Track(
             row=np.arange(n_stored, n_stored + n),
             key=_keys(frames.data),
-            count=frames.vc_count.astype(np.int64),
+            count=frames.vc_count,
             master=master,
             time_ns=np.where(frames.received_ns != 0, frames.received_ns + station.clock_ns, 0),
-            n_corrected=frames.n_corrected.astype(np.int64),
+            n_corrected=frames.n_corrected,
             source=np.full(n, number),
             stations=np.full(n, 1 << number),
         )
@@ -88,7 +88,7 @@ class ChannelMerger:
         track = self._stations[number].track
         return len(track) if track else 0
 
-    def release(self, *, final: bool = False) -> Arrivals | None:
+    def release(self, *, final: bool = False) -> Frames | None:
         """The frames that no station can add to any more, in order."""
         tracks = [station.track for station in self._stations if station.track is not None]
         if not tracks or not (final or self._may_go_on(tracks)):
@@ -157,7 +157,7 @@ class ChannelMerger:
                 own = station.track.time_ns
                 station.track = replace(station.track, time_ns=np.where(own != 0, own + ahead, 0))
 
-    def _let_go(self, merged: Track, n: int) -> Arrivals:
+    def _let_go(self, merged: Track, n: int) -> Frames:
         """Hand on the first n frames; what is held moves up in the store."""
         assert self._store is not None
         going = merged.take(slice(n))

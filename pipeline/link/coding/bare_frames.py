@@ -209,7 +209,7 @@ class BareFrames:
         stop = at + self._length
         if self._checked:
             if self._decoder is not None:
-                return len(self._decoder.decode(self._block(at)[None]).row) > 0
+                return len(self._decoder.decode(self._block(at)[None]).frames) > 0
             return bool(fastcrc.crc16.ibm_3740(self._block(at).tobytes()) == 0)
         if len(self._buffer) == stop:
             return True

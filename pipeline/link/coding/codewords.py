@@ -33,13 +33,15 @@ class CodingCounts:
     codewords: NDArray[np.int64] = field(default_factory=lambda: np.zeros(17, np.int64))
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Checked:
-    """`frames: uint8[n, frame_length]`; `n_corrected: int16[n]`; `row: intp[n]`, the block each came from."""
+    """`frames: uint8[n, frame_length]`; `n_corrected: int16[n]`, None where nothing was corrected; `row: intp[n]`, the
+    block each came from, None where all blocks hold good frames.
+    """
 
     frames: NDArray[np.uint8]
-    n_corrected: NDArray[np.int16]
-    row: NDArray[np.intp]
+    n_corrected: NDArray[np.int16] | None = None
+    row: NDArray[np.intp] | None = None
 
 
 class FrameDecoder:
@@ -69,67 +71,79 @@ class FrameDecoder:
         frames = self._reed_solomon.messages(blocks) if self._reed_solomon else blocks[:, : self._frame_length]
         if self._sequence is not None:
             frames = frames ^ self._sequence[: self._frame_length]
-        n_corrected = np.zeros(n, np.int16)
+        n_corrected: NDArray[np.int16] | None = None
         good: NDArray[np.bool_] | None = None  # all of them
         if self._reed_solomon is not None and self._corrects and n:
-            frames, n_corrected = self._correct(self._reed_solomon, blocks, frames)
-            good = n_corrected != UNCORRECTABLE
-            self.counts.uncorrectable += n - int(np.count_nonzero(good))
+            frames, n_corrected, good = self._correct(self._reed_solomon, blocks, frames)
         if self._header_control and n:
             frames, n_corrected, good = self._correct_headers(frames, n_corrected, good)
         if self._fecf and n:
             good = self._intact(frames, good)
-        row = np.arange(n) if good is None else good.nonzero()[0]
-        if len(row) < n:
-            frames, n_corrected = frames[row], n_corrected[row]
-        n_mended = int(np.count_nonzero(n_corrected))
+        return self._good(frames, n_corrected, good)
+
+    def _good(
+        self, frames: NDArray[np.uint8], n_corrected: NDArray[np.int16] | None, good: NDArray[np.bool_] | None
+    ) -> Checked:
+        """The good frames, counted."""
+        row = None
+        if good is not None and len(rows := good.nonzero()[0]) < len(frames):
+            row, frames, n_corrected = rows, frames[rows], None if n_corrected is None else n_corrected[rows]
+        n_mended = 0 if n_corrected is None else len(n_corrected.nonzero()[0])
         self.counts.corrected += n_mended
-        self.counts.clean += len(row) - n_mended
+        self.counts.clean += len(frames) - n_mended
         return Checked(frames, n_corrected, row)
 
-    def _intact(self, frames: NDArray[np.uint8], good: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
-        """Those of the good frames whose FECF is right; the others are counted."""
+    def _intact(self, frames: NDArray[np.uint8], good: NDArray[np.bool_] | None) -> NDArray[np.bool_] | None:
+        """Those of the good frames whose FECF is right, None for all of them; the others are counted."""
         intact = passes_fecf(frames)
-        found = intact if good is None else good & intact
+        if good is None and all(intact):
+            return None
+        found = np.array(intact, np.bool_) if good is None else good & intact
         n_good = len(frames) if good is None else int(np.count_nonzero(good))
         self.counts.failed_check += n_good - int(np.count_nonzero(found))
         return found
 
     def _correct(
         self, code: ReedSolomon, blocks: NDArray[np.uint8], frames: NDArray[np.uint8]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.int16]]:
-        """Mend what can be mended; symbols corrected in each frame, -1 where a codeword of it is hopeless."""
-        found = code.decode(blocks)
-        if len(found.row):
-            frames = frames if frames.flags.owndata else frames.copy()
-            inside = found.offset < self._frame_length
-            frames[found.row[inside], found.offset[inside]] ^= found.flip[inside]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int16] | None, NDArray[np.bool_] | None]:
+        """Mend what can be mended; symbols corrected in each frame, -1 where a codeword of it is hopeless, and which
+        frames have no such codeword. None, None: all codewords are clean.
+        """
+        found = code.errors(blocks)
+        if found is None:
+            self.counts.codewords[0] += len(blocks) * code.interleave
+            return frames, None, None
+        frames = frames if frames.flags.owndata else frames.copy()
+        inside = found.offset < self._frame_length
+        frames[found.row[inside], found.offset[inside]] ^= found.flip[inside]
         per_codeword = found.n_corrected
         hopeless = per_codeword == UNCORRECTABLE
         self.counts.uncorrectable_codewords += int(np.count_nonzero(hopeless))
-        if not per_codeword.any():
-            self.counts.codewords[0] += per_codeword.size
-        else:
-            self.counts.codewords += np.bincount(per_codeword[~hopeless], minlength=17)
+        self.counts.codewords += np.bincount(per_codeword[~hopeless], minlength=17)
+        good = ~hopeless.any(axis=1)
+        self.counts.uncorrectable += len(blocks) - int(np.count_nonzero(good))
         total = per_codeword.sum(axis=1, dtype=np.int16)
-        return frames, np.where(hopeless.any(axis=1), UNCORRECTABLE, total).astype(np.int16)
+        return frames, np.where(good, total, UNCORRECTABLE).astype(np.int16), good
 
     def _correct_headers(
-        self, frames: NDArray[np.uint8], n_corrected: NDArray[np.int16], good: NDArray[np.bool_] | None
-    ) -> tuple[NDArray[np.uint8], NDArray[np.int16], NDArray[np.bool_]]:
+        self, frames: NDArray[np.uint8], n_corrected: NDArray[np.int16] | None, good: NDArray[np.bool_] | None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.int16] | None, NDArray[np.bool_] | None]:
         """By the frame header error control, before the FECF, which covers the header as it was sent."""
         frames = frames if frames.flags.owndata else frames.copy()
         n_wrong = correct_headers(frames)
+        if not len(n_wrong.nonzero()[0]):
+            return frames, n_corrected, good
         known = n_wrong >= 0
         good = np.ones(len(frames), np.bool_) if good is None else good
+        n_corrected = np.zeros(len(frames), np.int16) if n_corrected is None else n_corrected
         self.counts.failed_check += int(np.count_nonzero(good & ~known))
         self.counts.corrected_headers += int(np.count_nonzero(good & (n_wrong > 0)))
         return frames, np.where(good & known, n_corrected + n_wrong, n_corrected).astype(np.int16), good & known
 
 
-def passes_fecf(frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Whether the CRC-16 over frame and FECF leaves nothing (732.0-B-4 4.1.6, 132.0-B-3 4.1.6): bool[n]."""
+def passes_fecf(frames: NDArray[np.uint8]) -> list[bool]:
+    """Whether the CRC-16 over each frame and its FECF leaves nothing (732.0-B-4 4.1.6, 132.0-B-3 4.1.6)."""
     remainder = fastcrc.crc16.ibm_3740
     length = frames.shape[1]
     raw = frames.tobytes()
-    return np.array([remainder(raw[at : at + length]) == 0 for at in range(0, len(raw), length)], bool)
+    return [remainder(raw[at : at + length]) == 0 for at in range(0, len(raw), length)]

@@ -91,9 +91,17 @@ class ReedSolomon:
 
     def decode(self, blocks: NDArray[np.uint8]) -> Decoded:
         """Check `blocks: uint8[n, block_length]` and correct what fails."""
+        none = np.empty(0, np.intp)
         n_corrected = np.zeros((len(blocks), self.interleave), np.int16)
+        return self.errors(blocks) or Decoded(n_corrected, none, none, np.empty(0, np.uint8))
+
+    def errors(self, blocks: NDArray[np.uint8]) -> Decoded | None:
+        """As `decode`; None where all codewords are clean."""
         first_syndromes = self._first_syndromes(blocks)
-        row, lane = np.nonzero(first_syndromes)
+        row, lane = first_syndromes.nonzero()
+        if not len(row):
+            return None
+        n_corrected = np.zeros((len(blocks), self.interleave), np.int16)
         parts: list[tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.uint8]]] = []
         for first in range(0, len(row), _CODEWORDS_AT_ONCE):
             some = slice(first, first + _CODEWORDS_AT_ONCE)
@@ -104,9 +112,6 @@ class ReedSolomon:
             n_corrected[row[some], lane[some]] = counts
             offset = self._offset(position, lane[some][word])
             parts.append((row[some][word], offset, self._from_conventional[value]))
-        if not parts:
-            none = np.empty(0, np.intp)
-            return Decoded(n_corrected, none, none, np.empty(0, np.uint8))
         rows, offsets, flips = (np.concatenate(field) for field in zip(*parts, strict=True))
         return Decoded(n_corrected, rows, offsets, flips)
 

@@ -60,14 +60,14 @@ def score_headers(
         return HeaderScore(frame_type, n, 0, 0, 0)
     reader = header_reader(LinkSettings("frames", frame_type, length or n_head))
     headers = reader.read(some)
-    valid = headers.valid
-    key = headers.scid.astype(np.int64) << 8 | headers.vcid
+    valid = reader.valid(headers)
+    key = headers.scid << 8 | headers.vcid
     modulus = reader.count_modulus(some[0])
-    followed = _n_followed(key[valid], headers.vc_count[valid].astype(np.int64), modulus)
+    followed = _n_followed(key[valid], headers.vc_count[valid], modulus)
     if frame_type == "tm":
         master = some[valid][:, 2].astype(np.int64)
-        followed = min(followed, _n_followed(headers.scid[valid].astype(np.int64), master, 256))
-    n_checked = int(np.count_nonzero(passes_fecf(some) & some.any(axis=1))) if check else 0
+        followed = min(followed, _n_followed(headers.scid[valid], master, 256))
+    n_checked = int(np.count_nonzero(np.array(passes_fecf(some)) & some.any(axis=1))) if check else 0
     return HeaderScore(frame_type, n, int(valid.sum()), followed, n_checked)
 
 

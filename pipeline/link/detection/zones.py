@@ -118,8 +118,8 @@ def _tm_heads(settings: LinkSettings, frames: NDArray[np.uint8]) -> Iterator[dic
 def _uslp_heads(settings: LinkSettings, frames: NDArray[np.uint8]) -> Iterator[dict[str, Any]]:
     for head in range(min(_LONGEST_HEAD, settings.frame_length_bytes - 32)):
         headers = header_reader(replace(settings, insert_zone_bytes=head)).read(frames)
-        pointer = np.minimum(headers.first_header_pointer.astype(np.int64), _NO_PACKET)
-        if (pointer < _NO_PACKET).any() and _leads_to_packets(frames, headers.zone_start.astype(np.int64), pointer):
+        pointer = np.minimum(headers.first_header_pointer, _NO_PACKET)
+        if (pointer < _NO_PACKET).any() and _leads_to_packets(frames, headers.data_start, pointer):
             yield {"insert_zone_bytes": head} if head else {}
 
 
@@ -145,9 +145,10 @@ def _leads_to_packets(frames: NDArray[np.uint8], start: Any, pointer: NDArray[np
 
 def channel_names(settings: LinkSettings, frames: NDArray[np.uint8]) -> list[tuple[tuple[int, int], int]]:
     """Spacecraft id, virtual channel and number of frames of the channels that are no chance, busiest first."""
-    headers = header_reader(settings).read(frames)
-    key = headers.scid[headers.valid].astype(np.int64) << 8 | headers.vcid[headers.valid]
-    values, counts = np.unique(key, return_counts=True)
+    reader = header_reader(settings)
+    headers = reader.read(frames)
+    key = headers.scid << 8 | headers.vcid
+    values, counts = np.unique(key[reader.valid(headers)], return_counts=True)
     by_craft: dict[int, int] = {}
     for value, count in zip(values.tolist(), counts.tolist(), strict=True):
         by_craft[value >> 8] = by_craft.get(value >> 8, 0) + count
@@ -162,8 +163,9 @@ def channel_names(settings: LinkSettings, frames: NDArray[np.uint8]) -> list[tup
 
 def frames_of(settings: LinkSettings, frames: NDArray[np.uint8], name: tuple[int, int]) -> NDArray[np.uint8]:
     """Those of one channel."""
-    headers = header_reader(settings).read(frames)
-    mine = headers.valid & (headers.scid == name[0]) & (headers.vcid == name[1])
+    reader = header_reader(settings)
+    headers = reader.read(frames)
+    mine = reader.valid(headers) & (headers.scid == name[0]) & (headers.vcid == name[1])
     found: NDArray[np.uint8] = frames[mine]
     return found
 

@@ -7,7 +7,6 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from ...model.batches import FrameBatch
 from ...model.constants import constants
 from ..settings import LinkSettings, Service
 from .headers import (
@@ -15,9 +14,11 @@ from .headers import (
     NO_PACKET_STARTS,
     ONLY_IDLE,
     OPERATIONAL_CONTROL_BYTES,
-    Headers,
+    HeaderBits,
+    first_words,
 )
 from .insert_zone import insert_zone_times
+from .tables import Frames, Ints
 
 ALL_VALID = 0x3FFF
 NONE_VALID = 0x3FFE
@@ -26,12 +27,14 @@ HEADER_ERROR_CONTROL_BYTES = 2
 PRIMARY_HEADER_BYTES = 6
 """Of a space packet (133.0-B-2 4.1.3)."""
 _UNIT_HEADER_BYTES = 2
-# Places in the first eight bytes of a frame, as one number; the first 16 bits are its first word.
-_TO_FIRST_WORD, _TO_VERSION, _TO_SCID, _TO_SCID_HIGH = constants(np.uint64, 48, 14, 6, 12)
-_VERSION, _SCID_LOW, _SCID_HIGH, _VCID = constants(np.uint64, 1, 0xFF, 0x300, 0x3F)
-_TO_COUNT, _COUNT = constants(np.uint64, 24, 0xFFFFFF)
-_HAS_CYCLE, _CYCLE, _TO_CYCLE, _NO_CYCLE = constants(np.uint64, 1 << 22, 0x0F << 16, 8, 0)
-(_POINTER,) = constants(np.int32, 0x7FF)
+_VERSION = 1
+_SCID_HIGH_OF_KEY = 16
+"""Where the two high bits of the spacecraft id stand in a key; below them is the first word of the header."""
+_BITS = (48, 0xFFFF), (54, 0xFF), (48, 0x3F), (16, 0xFF), (24, 0xFFFFFF), (0, 0x7FF)
+"""Key, spacecraft id, virtual channel, signalling field, count, first header pointer: shift and mask of each."""
+# The signalling field, the byte behind the count.
+_REPLAYED, _HAS_CYCLE, _SCID_HIGH, _CYCLE = constants(np.int64, 0x80, 0x40, 0x30, 0x0F)
+_TO_SCID_HIGH, _TO_KEY_HIGH, _TO_CYCLE = constants(np.int64, 4, _SCID_HIGH_OF_KEY - 4, 24)
 
 
 class AosHeaders:
@@ -39,47 +42,59 @@ class AosHeaders:
 
     no_packet_starts = NO_PACKET_STARTS
     only_idle = ONLY_IDLE
+    has_maps = False
 
     def __init__(self, settings: LinkSettings) -> None:
         self._ocf = settings.operational_control_field
         header = AOS_HEADER_BYTES + HEADER_ERROR_CONTROL_BYTES * settings.header_error_control
         self.control_field_at = settings.frame_length_bytes - FECF_BYTES * settings.fecf - OPERATIONAL_CONTROL_BYTES
         self._insert_zone, self._insert_time = header, settings.insert_zone_time
+        self.has_insert_times = self._insert_time is not None
         self._at = header + settings.insert_zone_bytes + settings.security_header_bytes
         self._unit_header = _UNIT_HEADER_BYTES if settings.mpdu_header else 0
         trailer = OPERATIONAL_CONTROL_BYTES * self._ocf + FECF_BYTES * settings.fecf
         self._stop = settings.frame_length_bytes - trailer - settings.security_trailer_bytes
-        self._zone = np.array([[self._at + self._unit_header], [self._stop]], np.int32)
+        self._bits = HeaderBits(_BITS, (self._at + self._unit_header, self._stop, 0, 0, 0))
 
-    def read(self, frames: NDArray[np.uint8]) -> Headers:
-        n, at = len(frames), self._at
-        word = frames[:, :8].view(">u8")[:, 0].astype(np.uint64)
-        first = word >> _TO_FIRST_WORD
-        count = word >> _TO_COUNT & _COUNT
-        if np.count_nonzero(cycled := word & _HAS_CYCLE):
-            count |= np.where(cycled, (word & _CYCLE) << _TO_CYCLE, _NO_CYCLE)
-        pointer = frames[:, at : at + 2].view(">u2")[:, 0].astype(np.int32) & _POINTER
-        start, stop = self._zone.repeat(n, axis=1)
+    def read(self, data: NDArray[np.uint8]) -> Frames:
+        n, at = len(data), self._at
+        fields = self._bits.read(first_words(data))
+        frames = Frames(data, *fields)
+        if len(frames.flags.nonzero()[0]):
+            self._read_signalling(frames)
         if not self._unit_header:
-            pointer, stop = np.zeros(n, np.int32), end_of_packets(frames, at, self._stop)
-        return Headers(
-            valid=first >> _TO_VERSION == _VERSION,
-            scid=(first >> _TO_SCID & _SCID_LOW | word >> _TO_SCID_HIGH & _SCID_HIGH).astype(np.uint16),
-            vcid=(first & _VCID).astype(np.uint8),
-            vc_count=count.astype(np.uint32),
-            first_header_pointer=pointer,
-            zone_start=start,
-            zone_stop=stop,
-        )
+            frames.first_header_pointer = np.zeros(n, np.int64)
+            frames.data_stop = end_of_packets(data, at, self._stop)
+        elif at != AOS_HEADER_BYTES:
+            frames.first_header_pointer = first_words(data, at - AOS_HEADER_BYTES) & NO_PACKET_STARTS
+        return frames
 
-    def for_service(self, service: Service, frames: FrameBatch) -> FrameBatch:
+    @staticmethod
+    def _read_signalling(frames: Frames) -> None:
+        """The high bits of the spacecraft id and of the count, which stand in the signalling field (4.1.2.5)."""
+        scid_high = frames.flags & _SCID_HIGH
+        frames.scid |= scid_high << _TO_SCID_HIGH
+        frames.key |= scid_high << _TO_KEY_HIGH
+        cycled = frames.flags & _HAS_CYCLE != 0
+        frames.vc_count |= ((frames.flags & _CYCLE) * cycled) << _TO_CYCLE
+
+    def key_of(self, scid: int, vcid: int) -> int:
+        """The first word of the header and the high bits of the spacecraft id."""
+        return scid >> 8 << _SCID_HIGH_OF_KEY | _VERSION << 14 | (scid & 0xFF) << 6 | vcid
+
+    def valid(self, frames: Frames) -> NDArray[np.bool_]:
+        """Version 01 (4.1.2.2.2)."""
+        valid: NDArray[np.bool_] = frames.key >> 14 & 3 == _VERSION
+        return valid
+
+    def for_service(self, service: Service, frames: Frames) -> Frames:
         """A B_PDU tells its last valid bit (4.1.4.3.3), a VCA_SDU fills the field without a header of its own."""
         if service == "bitstream":
-            head = frames.data[:, self._at : self._at + 2].astype(np.int32)
+            head = frames.data[:, self._at : self._at + 2].astype(np.int64)
             last_bit = (head[:, 0] & 0x3F) << 8 | head[:, 1]
             stop = np.minimum(frames.data_start + last_bit // 8 + 1, self._stop)
             stop = np.where(last_bit == NONE_VALID, frames.data_start, stop)
-            stop = np.where(last_bit == ALL_VALID, self._stop, stop).astype(np.int32)
+            stop = np.where(last_bit == ALL_VALID, self._stop, stop)
             return replace(frames, first_header_pointer=last_bit, data_stop=stop)
         if service == "data":
             return replace(frames, data_start=np.full_like(frames.data_start, self._at))
@@ -92,26 +107,25 @@ class AosHeaders:
         """Only each virtual channel has a count (4.1.2.4)."""
         del frames
 
-    def with_operational_control(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_] | None:
+    def with_operational_control(self, frames: Frames) -> NDArray[np.intp]:
         """A managed parameter of the physical channel (4.1.5.1)."""
-        return np.ones(len(frames), np.bool_) if self._ocf else None
+        return np.arange(len(frames.index) if self._ocf else 0)
 
-    def replayed(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
-        """The replay flag of the signalling field (4.1.2.5.2)."""
-        flags: NDArray[np.bool_] = frames[:, 5] >= 0x80
-        return flags
+    def n_replayed(self, frames: Frames) -> int:
+        """By the replay flag of the signalling field (4.1.2.5.2)."""
+        return len((frames.flags & _REPLAYED).nonzero()[0])
 
     def insert_times(self, frames: NDArray[np.uint8]) -> NDArray[np.int64] | None:
         """By the layout of the mission file."""
         return insert_zone_times(self._insert_time, frames, self._insert_zone) if self._insert_time else None
 
-    def maps(self, frames: NDArray[np.uint8]) -> None:
+    def maps(self, frames: Frames) -> Ints:
         """There are none in AOS."""
-        del frames
+        raise NotImplementedError
 
 
-def end_of_packets(frames: NDArray[np.uint8], start: int, stop: int) -> NDArray[np.int32]:
-    """Where the packets end that follow each other from byte `start` of each of `frames: uint8[n, L]`: int32[n].
+def end_of_packets(frames: NDArray[np.uint8], start: int, stop: int) -> Ints:
+    """Where the packets end that follow each other from byte `start` of each of `frames: uint8[n, L]`: int64[n].
 
     Behind them fill is told by its octets, which are all the same up to `stop`: no packet is looked for in it.
     """
@@ -130,4 +144,4 @@ def end_of_packets(frames: NDArray[np.uint8], start: int, stop: int) -> NDArray[
         going = going[whole]
         at[going] = following[whole]
     end = np.where((at > 0) & (at >= tail), at, zone.shape[1])
-    return (start + end).astype(np.int32)
+    return start + end

@@ -11,13 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 CLCW_BYTES = 4
+_OTHER_REPORT = np.uint32(1 << 31)
 
 
 def control_words(frames: NDArray[np.uint8], at: int) -> NDArray[np.uint32]:
     """The operational control fields, at byte `at` of `frames: uint8[n, L]`: uint32[n]."""
-    octets = frames[:, at : at + CLCW_BYTES].astype(np.uint32)
-    words: NDArray[np.uint32] = (octets << np.array([24, 16, 8, 0], np.uint32)).sum(axis=1, dtype=np.uint32)
-    return words
+    return np.frombuffer(frames[:, at : at + CLCW_BYTES].tobytes(), ">u4").astype(np.uint32)
+
+
+def is_clcw(words: NDArray[np.uint32]) -> NDArray[np.bool_]:
+    """Which are control words: type 0; type 1 is another report (132.0-B-3 4.1.5.2.3)."""
+    found: NDArray[np.bool_] = words < _OTHER_REPORT
+    return found
 
 
 def read_clcw(word: int) -> dict[str, Any] | None:

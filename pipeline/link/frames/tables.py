@@ -1,4 +1,4 @@
-"""Frames on their way to their channel: FrameBatch with the place of each in the order of arrival."""
+"""Frames on their way through the link: what one carrier holds from the check of the blocks to the packets."""
 
 from __future__ import annotations
 
@@ -10,32 +10,62 @@ from numpy.typing import NDArray
 
 from ...model.batches import FrameBatch
 
-_COLUMNS = tuple(field.name for field in fields(FrameBatch))
+Ints = NDArray[np.int64]
 
 
-def take_frames(frames: FrameBatch, rows: NDArray[np.intp] | slice) -> FrameBatch:
-    """The rows asked for, in that order."""
-    return FrameBatch(**{name: getattr(frames, name)[rows] for name in _COLUMNS})
+@dataclass(slots=True)
+class Frames:
+    """n frames of one length: `data: uint8[n, L]`, everything else int64[n]. Not changed once it is handed on.
 
+    `key`: type, spacecraft and channel as one number (`HeaderReader.key_of`), another one where the header is of no
+    frame of the link's type. `scid`, `vcid`, `vc_count`, `lost`, `n_corrected`, `received_ns`: as in FrameBatch.
+    `first_header_pointer` as transmitted; where a frame holds no packets it is the reader's `only_idle`. `data_start`,
+    `data_stop`: the packet zone inside the frame, never beyond it. `flags`: those of the header that the frame type
+    reads later. `index`: number of the link's frame with whose arrival each could go on.
+    """
 
-@dataclass(frozen=True, slots=True)
-class Arrivals:
-    """`frames` of n rows; `index: int64[n]`, number of the link's frame with whose arrival each could go on."""
-
-    frames: FrameBatch
-    index: NDArray[np.int64]
+    data: NDArray[np.uint8]
+    key: Ints
+    scid: Ints
+    vcid: Ints
+    flags: Ints
+    vc_count: Ints
+    first_header_pointer: Ints
+    data_start: Ints
+    data_stop: Ints
+    lost: Ints
+    n_corrected: Ints
+    received_ns: Ints
+    index: Ints
 
     def __len__(self) -> int:
         return len(self.index)
 
-    def take(self, rows: NDArray[np.intp] | slice) -> Arrivals:
+    def take(self, rows: NDArray[np.intp] | slice) -> Frames:
         """The rows asked for, in that order."""
-        return Arrivals(take_frames(self.frames, rows), self.index[rows])
+        return Frames(*[getattr(self, name)[rows] for name in _COLUMNS])
 
     @staticmethod
-    def join(parts: Sequence[Arrivals]) -> Arrivals:
+    def join(parts: Sequence[Frames]) -> Frames:
         """One after the other."""
         if len(parts) == 1:
             return parts[0]
-        joined = {name: np.concatenate([getattr(part.frames, name) for part in parts]) for name in _COLUMNS}
-        return Arrivals(FrameBatch(**joined), np.concatenate([part.index for part in parts]))
+        return Frames(*[np.concatenate([getattr(part, name) for part in parts]) for name in _COLUMNS])
+
+    def batch(self) -> FrameBatch:
+        """The same for those outside the link."""
+        return FrameBatch(
+            data=self.data,
+            scid=self.scid.astype(np.uint16),
+            vcid=self.vcid.astype(np.uint8),
+            vc_count=self.vc_count.astype(np.uint32),
+            first_header_pointer=self.first_header_pointer.astype(np.int32),
+            lost=self.lost.astype(np.int32),
+            n_corrected=self.n_corrected.astype(np.int16),
+            received_ns=self.received_ns,
+            data_start=self.data_start.astype(np.int32),
+            data_stop=self.data_stop.astype(np.int32),
+        )
+
+
+_COLUMNS = tuple(field.name for field in fields(Frames))

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ...model.batches import FrameBatch
+from ...model.constants import constants
 from ..settings import LinkSettings, Service
 from .headers import (
     FECF_BYTES,
     NO_PACKET_STARTS,
     ONLY_IDLE,
     OPERATIONAL_CONTROL_BYTES,
-    Headers,
+    HeaderBits,
+    first_words,
 )
+from .tables import Frames, Ints
 
 _VERSION = 0
 _COUNT_MODULUS = 1 << 8
+_HEADER_BYTES = 6
+_BITS = (30, 3), (8, 0x3F), (49, 0x7FFF), (52, 0x3FF), (49, 7), (48, 1), (32, 0xFF), (16, 0x7FF)
+"""Flags of the secondary header and of synchronisation, length of the secondary header less one (4.1.3.2.3), key,
+spacecraft id, virtual channel, OCF flag, count, first header pointer: shift and mask of each.
+"""
+_SECONDARY, _SYNCHRONOUS, _ONLY_IDLE = constants(np.int64, 1, 1, ONLY_IDLE)
+(_OCF_BYTES,) = constants(np.int64, OPERATIONAL_CONTROL_BYTES)
 
 
 class TmHeaders:
@@ -26,28 +33,42 @@ class TmHeaders:
 
     no_packet_starts = NO_PACKET_STARTS
     only_idle = ONLY_IDLE
+    has_maps = False
+    has_insert_times = False
 
     def __init__(self, settings: LinkSettings) -> None:
         self.control_field_at = settings.frame_length_bytes - FECF_BYTES * settings.fecf - OPERATIONAL_CONTROL_BYTES
-        self._body_stop = settings.frame_length_bytes - FECF_BYTES * settings.fecf - settings.security_trailer_bytes
+        body_stop = settings.frame_length_bytes - FECF_BYTES * settings.fecf - settings.security_trailer_bytes
         self._secondary_bytes = settings.secondary_header_bytes
-        self._synchronous = 0 if settings.ignore_synchronization_flag else 1
-        self._security = settings.security_header_bytes
+        self._heeds_synchronization = not settings.ignore_synchronization_flag
+        self._bits = HeaderBits(_BITS, (_HEADER_BYTES + settings.security_header_bytes, body_stop, 0, 0, 0))
 
-    def read(self, frames: NDArray[np.uint8]) -> Headers:
-        valid, scid, vcid, count, pointer, start, ocf = self._fields(frames[:, :7].astype(np.int32).T)
-        stop = self._body_stop - OPERATIONAL_CONTROL_BYTES * ocf
-        return Headers(
-            valid=valid,
-            scid=scid.astype(np.uint16),
-            vcid=vcid.astype(np.uint8),
-            vc_count=count.astype(np.uint32),
-            first_header_pointer=pointer,
-            zone_start=np.minimum(start, stop),
-            zone_stop=stop,
-        )
+    def read(self, data: NDArray[np.uint8]) -> Frames:
+        options, length, *fields = self._bits.read(first_words(data))
+        frames = Frames(data, *fields)
+        frames.data_stop -= frames.flags * _OCF_BYTES
+        if len(options.nonzero()[0]):
+            self._read_options(frames, options, length)
+        return frames
 
-    def for_service(self, service: Service, frames: FrameBatch) -> FrameBatch:
+    def _read_options(self, frames: Frames, options: Ints, length: Ints) -> None:
+        """What the flags of the secondary header (2) and of synchronisation (1) say: `options`, `length: int64[n]`."""
+        secondary_bytes = length + 1 if self._secondary_bytes is None else self._secondary_bytes
+        frames.data_start += (options >> _SECONDARY) * secondary_bytes
+        np.minimum(frames.data_start, frames.data_stop, out=frames.data_start)
+        if self._heeds_synchronization:
+            frames.first_header_pointer[options & _SYNCHRONOUS != 0] = _ONLY_IDLE
+
+    def key_of(self, scid: int, vcid: int) -> int:
+        """The first word of the header without the OCF flag."""
+        return _VERSION << 13 | scid << 3 | vcid
+
+    def valid(self, frames: Frames) -> NDArray[np.bool_]:
+        """Version 00 (4.1.2.2.2)."""
+        valid: NDArray[np.bool_] = frames.key >> 13 == _VERSION
+        return valid
+
+    def for_service(self, service: Service, frames: Frames) -> Frames:
         """The data field is where the packets would be, whatever it holds."""
         del service
         return frames
@@ -60,37 +81,19 @@ class TmHeaders:
         """8 bits over all virtual channels (4.1.2.5)."""
         return frames[:, 2]
 
-    def with_operational_control(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    def with_operational_control(self, frames: Frames) -> NDArray[np.intp]:
         """The frame's own flag (4.1.2.4)."""
-        flags: NDArray[np.bool_] = frames[:, 1] & 1 != 0
-        return flags
+        return frames.flags.nonzero()[0]
 
-    def replayed(self, frames: NDArray[np.uint8]) -> None:
+    def n_replayed(self, frames: Frames) -> int:
         """There is no such flag."""
         del frames
+        return 0
 
     def insert_times(self, frames: NDArray[np.uint8]) -> None:
         """No codec is known for such frames."""
         del frames
 
-    def maps(self, frames: NDArray[np.uint8]) -> None:
+    def maps(self, frames: Frames) -> Ints:
         """There are none in TM."""
-        del frames
-
-    def _fields(self, head: Any) -> tuple[Any, Any, Any, Any, Any, Any, Any]:
-        """Whether the version is that of TM, SCID, VCID, count, first header pointer, start of the data, the OCF flag.
-
-        `head`: the first seven bytes, as numbers or as arrays of them. The secondary header's length field holds its
-        whole length less one (4.1.3.2.3).
-        """
-        secondary, synchronous = head[4] >> 7, (head[4] >> 6 & 1) * self._synchronous
-        length = (head[6] & 0x3F) + 1 if self._secondary_bytes is None else self._secondary_bytes
-        return (
-            head[0] >> 6 == _VERSION,
-            (head[0] & 0x3F) << 4 | head[1] >> 4,
-            head[1] >> 1 & 0x07,
-            head[3],
-            synchronous * ONLY_IDLE + (1 - synchronous) * ((head[4] & 0x07) << 8 | head[5]),
-            6 + secondary * length + self._security,
-            head[1] & 1,
-        )
+        raise NotImplementedError

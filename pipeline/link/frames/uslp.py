@@ -6,14 +6,12 @@ with a pointer) or 7 (whole packets only). Truncated frames and other rules and 
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from numpy.typing import NDArray
 
-from ...model.batches import FrameBatch
 from ..settings import LinkSettings, Service
-from .headers import FECF_BYTES, OPERATIONAL_CONTROL_BYTES, Headers
+from .headers import FECF_BYTES, OPERATIONAL_CONTROL_BYTES, HeaderBits, first_words
+from .tables import Frames, Ints
 
 _VERSION = 12
 _FIXED_HEADER_BYTES = 7
@@ -21,6 +19,16 @@ _RULES_WITH_POINTER = 3
 _RULE_WHOLE_PACKETS = 7
 _PACKETS = 0
 _COUNT_BYTES_KEPT = 4
+_COUNT_SHIFT = np.array([63, 56, 48, 40, 32, 24, 16, 8])
+_COUNT_MASK = np.array([0, 0xFF, 0xFFFF, 0xFFFFFF, *[0xFFFFFFFF] * 4])
+"""By the number of bytes that the count has: where it stands in the eight bytes from its first on, and what is kept."""
+_NO_KEY = -1
+_BITS = (16, 0x1FFFF), (8, 7), (11, 1), (37, 0x7FFFFBF), (44, 0xFFFF), (37, 0x3F), (33, 0xF)
+"""End of header flag and length less one, bytes of the count, OCF flag, key (without the flag for source or
+destination), spacecraft id, virtual channel, MAP: shift and mask of each.
+"""
+_HEAD_OF_FIELD = np.arange(3)
+"""Construction rule and protocol, and the pointer behind them (4.1.4.2)."""
 
 
 class UslpHeaders:
@@ -28,47 +36,53 @@ class UslpHeaders:
 
     no_packet_starts = 0xFFFF
     only_idle = 0xFFFE
+    has_maps = True
+    has_insert_times = False
 
     def __init__(self, settings: LinkSettings) -> None:
         self.control_field_at = settings.frame_length_bytes - FECF_BYTES * settings.fecf - OPERATIONAL_CONTROL_BYTES
         self._insert = settings.insert_zone_bytes + settings.security_header_bytes
         self._length = settings.frame_length_bytes
-        self._body_stop = settings.frame_length_bytes - FECF_BYTES * settings.fecf - settings.security_trailer_bytes
+        body_stop = settings.frame_length_bytes - FECF_BYTES * settings.fecf - settings.security_trailer_bytes
+        self._bits = HeaderBits(_BITS, (0, 0, 0, body_stop, 0, 0, 0))
 
-    def read(self, frames: NDArray[np.uint8]) -> Headers:
-        head = frames[:, :_FIXED_HEADER_BYTES].astype(np.int32)
-        stop = self._body_stop - OPERATIONAL_CONTROL_BYTES * (head[:, 6] >> 3 & 1)
-        at = np.minimum(_FIXED_HEADER_BYTES + (head[:, 6] & 7) + self._insert, stop - 1)
-        rows = np.arange(len(frames))
-        rule, protocol = frames[rows, at] >> 5, frames[rows, at] & 0x1F
-        has_pointer = rule < _RULES_WITH_POINTER
-        start = np.minimum(at + 1 + 2 * has_pointer, stop)
-        pointer = frames[rows, np.minimum(at + 1, stop - 1)].astype(np.int32) << 8
-        pointer |= frames[rows, np.minimum(at + 2, stop - 1)]
-        pointer = np.where(rule == 0, pointer, np.where(rule == _RULE_WHOLE_PACKETS, 0, self.only_idle))
-        truncated = head[:, 3] & 1
-        length = (head[:, 4] << 8 | head[:, 5]) + 1
-        return Headers(
-            valid=(head[:, 0] >> 4 == _VERSION) & (truncated == 0) & (length == self._length),
-            scid=((head[:, 0] & 0x0F) << 12 | head[:, 1] << 4 | head[:, 2] >> 4).astype(np.uint16),
-            vcid=((head[:, 2] & 0x07) << 3 | head[:, 3] >> 5).astype(np.uint8),
-            vc_count=self._counts(frames, head[:, 6] & 7),
-            first_header_pointer=np.where(protocol == _PACKETS, pointer, self.only_idle).astype(np.int32),
-            zone_start=start.astype(np.int32),
-            zone_stop=stop.astype(np.int32),
-        )
+    def read(self, data: NDArray[np.uint8]) -> Frames:
+        length, n_count_bytes, control_field, *fields = self._bits.read(first_words(data))
+        frames = Frames(data, *fields)
+        frames.vc_count = _counts(data, n_count_bytes)
+        frames.data_stop -= OPERATIONAL_CONTROL_BYTES * control_field
+        self._read_field_header(frames, n_count_bytes)
+        unknown = (length != self._length - 1).nonzero()[0]
+        frames.key[unknown] = _NO_KEY
+        return frames
 
-    @staticmethod
-    def _counts(frames: NDArray[np.uint8], n_bytes: NDArray[np.int32]) -> NDArray[np.uint32]:
-        count = np.zeros(len(frames), np.uint32)
-        for k in range(int(n_bytes.max(initial=0))):
-            column = min(_FIXED_HEADER_BYTES + k, frames.shape[1] - 1)
-            count = np.where(k < n_bytes, count << np.uint32(8) | frames[:, column], count)
-        return count
+    def _read_field_header(self, frames: Frames, n_count_bytes: Ints) -> None:
+        """Where the packets lie, by the header of the data field behind a count of so many bytes."""
+        last = frames.data_stop - 1
+        at = np.minimum(n_count_bytes + (_FIXED_HEADER_BYTES + self._insert), last)
+        place = np.minimum(at[:, None] + _HEAD_OF_FIELD, last[:, None])
+        head = frames.data[np.arange(len(at))[:, None], place].astype(np.int64)
+        rule, pointer = head[:, 0] >> 5, head[:, 1] << 8 | head[:, 2]
+        frames.data_start = np.minimum(at + 1 + 2 * (rule < _RULES_WITH_POINTER), frames.data_stop)
+        other = rule != 0
+        if len(other.nonzero()[0]):
+            pointer[other] = np.where(rule[other] == _RULE_WHOLE_PACKETS, 0, self.only_idle)
+        pointer[head[:, 0] & 0x1F != _PACKETS] = self.only_idle
+        frames.first_header_pointer = pointer
 
-    def for_service(self, service: Service, frames: FrameBatch) -> FrameBatch:
+    def key_of(self, scid: int, vcid: int) -> int:
+        """The first four bytes of the header without the flag for source or destination, MAP and end of header flag."""
+        return _VERSION << 23 | scid << 7 | vcid
+
+    def valid(self, frames: Frames) -> NDArray[np.bool_]:
+        """Version 1100, of the link's length and not truncated (4.1.2): others have no key."""
+        valid: NDArray[np.bool_] = frames.key >> 23 == _VERSION
+        return valid
+
+    def for_service(self, service: Service, frames: Frames) -> Frames:
         """A MAP access service's data are in the same zone."""
-        return frames if service == "packets" else replace(frames)
+        del service
+        return frames
 
     def count_modulus(self, frame: NDArray[np.uint8]) -> int:
         """1 where the frames have no count, so that every frame follows on."""
@@ -78,19 +92,27 @@ class UslpHeaders:
         """Only each virtual channel has a count."""
         del frames
 
-    def with_operational_control(self, frames: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    def with_operational_control(self, frames: Frames) -> NDArray[np.intp]:
         """The frame's own flag (4.1.2)."""
-        flags: NDArray[np.bool_] = frames[:, 6] & 8 != 0
-        return flags
+        return (frames.data[:, 6] & 8).nonzero()[0]
 
-    def replayed(self, frames: NDArray[np.uint8]) -> None:
+    def n_replayed(self, frames: Frames) -> int:
         """There is no such flag."""
         del frames
+        return 0
 
     def insert_times(self, frames: NDArray[np.uint8]) -> None:
         """No codec is known for such frames."""
         del frames
 
-    def maps(self, frames: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    def maps(self, frames: Frames) -> Ints:
         """Four bits before the end-of-header flag (4.1.2)."""
-        return frames[:, 3] >> np.uint8(1) & np.uint8(0x0F)
+        return frames.flags
+
+
+def _counts(data: NDArray[np.uint8], n_bytes: Ints) -> Ints:
+    """The low 32 bits of counts of `n_bytes: int64[n]` each, 0 of those without: int64[n]."""
+    if data.shape[1] < _FIXED_HEADER_BYTES + 8:
+        data = np.pad(data, ((0, 0), (0, 8)))
+    count: Ints = first_words(data, _FIXED_HEADER_BYTES) >> _COUNT_SHIFT[n_bytes] & _COUNT_MASK[n_bytes]
+    return count

@@ -18,22 +18,17 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from ...model.batches import FrameBatch, Quality
+from ...model.batches import Quality
 from ...model.constants import constants
-from ..frames.tables import take_frames
-from .packet_headers import (
-    is_encapsulation,
-    is_idle,
-    only_space_packets,
-    packet_fields,
-    space_packet_lengths,
-)
+from ..frames.tables import Frames
+from .packet_headers import IDLE_APID, is_encapsulation, is_idle, packet_fields
 from .partial_packets import NO_PACKET, PartialPacket, n_lost_packets
 from .tables import Packets
-from .walk import NOTHING, NOWHERE, Walk, walk
-from .zones import Chains, Rows, Zones, ahead, chains_of, lay_out
+from .walk import NOTHING, NOWHERE, ChainEnds, Chains, Walk, walk
+from .zones import Rows, Zones, chains_of, last_of_stretches, lay_out
 
 _CORRECTED, _AFTER_GAP = np.uint32(Quality.CORRECTED), np.uint32(Quality.AFTER_GAP)
+_APID_OF_WORD, _IDLE_WORD = constants(np.uint64, 0x7FF << 48, IDLE_APID << 48)
 (_ONE,) = constants(np.intp, 1)
 
 
@@ -53,15 +48,15 @@ class AssemblyCounts:
     idle_frames: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Ends:
+@dataclass(slots=True)
+class _Crossing:
     """Of the packets `packet: intp[c]`, the last ones of their chains, which end in another row than that in which they
-    begin: `row: intp[c]`, where they end; `contradicted: bool[c]`: by the pointer there.
+    begin: `row: intp[c]`, where they end; `contradicted: bool[c]`: by the pointer there, None where none is.
     """
 
     packet: Rows
     row: Rows
-    contradicted: NDArray[np.bool_]
+    contradicted: NDArray[np.bool_] | None
 
 
 class PacketAssembler:
@@ -74,7 +69,7 @@ class PacketAssembler:
     def __init__(self, no_packet_starts: int, only_idle: int, counts: AssemblyCounts, *, hand_on: bool) -> None:
         self.counts = counts
         self._no_packet_starts = no_packet_starts
-        self._only_idle, self._least_code = constants(np.int32, only_idle, min(no_packet_starts, only_idle))
+        self._only_idle, self._least_code = constants(np.int64, only_idle, min(no_packet_starts, only_idle))
         self._hand_on = hand_on
         self._partial = NO_PACKET
         self._after_gap = False
@@ -83,10 +78,12 @@ class PacketAssembler:
         self._first_row = 0
         self._last_met = False
 
-    def feed(self, frames: FrameBatch) -> Packets:
-        """The packets that are whole with `frames`, and those handed on with bytes missing."""
+    def feed(self, frames: Frames, gaps: Rows) -> Packets:
+        """The packets that are whole with `frames`, and those handed on with bytes missing.
+
+        `gaps: intp[k]`: rows of `frames` whose `lost` is not 0.
+        """
         self.contradicting, self._first_row = [], 0
-        gaps = frames.lost.nonzero()[0]
         if not len(gaps):
             return self._assemble(frames, gaps)
         apart = gaps if self._hand_on else gaps[frames.lost[gaps] < 0]
@@ -99,13 +96,13 @@ class PacketAssembler:
         self._partial = NO_PACKET
         return last
 
-    def _feed_apart(self, frames: FrameBatch, breaks: list[int]) -> Packets:
+    def _feed_apart(self, frames: Frames, breaks: list[int]) -> Packets:
         """Look at the partial packet wherever it may run on over a gap."""
         parts: list[Packets] = []
         for first, last in pairwise([0, *breaks, len(frames.lost)]):
             if first == last:
                 continue
-            some = take_frames(frames, slice(first, last))
+            some = frames.take(slice(first, last))
             gaps = some.lost.nonzero()[0]
             if some.lost[0] < 0 and self._goes_on(some):
                 gaps = gaps[1:]
@@ -120,7 +117,7 @@ class PacketAssembler:
             parts.append(self._assemble(some, gaps).moved(first))
         return Packets.join(parts)
 
-    def _goes_on(self, frames: FrameBatch) -> bool:
+    def _goes_on(self, frames: Frames) -> bool:
         """Whether the partial packet may run on in the first of `frames`.
 
         A restarted count does not say whether frames are missing; the pointers do. Where no packet begins in the first
@@ -142,90 +139,116 @@ class PacketAssembler:
         self.counts.fragments += 1
         return packets
 
-    def _assemble(self, frames: FrameBatch, gaps: Rows) -> Packets:
+    def _assemble(self, frames: Frames, gaps: Rows) -> Packets:
         """The packets of frames with gaps before those of the rows `gaps`, at which no packet goes on."""
         before = self._partial
-        zones = lay_out(before, frames, gaps + _ONE, self._only_idle)
+        zones = lay_out(before, frames, gaps + _ONE if len(gaps) else gaps, self._only_idle)
         self.counts.idle_frames += zones.n_idle
         corrected = _corrected_rows(before, frames)
         chains = chains_of(zones, frames.first_header_pointer, self._least_code)
-        found = walk(zones.octets, chains.begin, chains.zone_end, chains.limit)
-        ends = self._judge_last_packets(zones, chains, found)
-        self._keep_unfinished(zones, chains, found, corrected)
-        packets = self._pick(zones, chains, found, ends, corrected)
-        if before.bridged and not self._partial.bridged and len(packets) and packets.start[0] == 0:
+        found = walk(zones.octets, chains)
+        self._partial, crossing = NO_PACKET, None
+        if found.ends is None:
+            self._last_met = self._last_met or len(chains.row) > 0
+        else:
+            last = last_of_stretches(zones, chains)
+            crossing = self._judge_last_packets(zones, chains, found.ends, last)
+            self._keep_unfinished(before, zones, chains, found.ends, last, corrected)
+        packets = self._pick(zones, found, crossing, corrected)
+        if before.bridged and not self._partial.bridged and len(packets.start) and packets.start[0] == 0:
             packets.quality[0] |= np.uint32(Quality.FRAGMENT)
             self.counts.fragments += 1
         return packets
 
-    def _judge_last_packets(self, zones: Zones, chains: Chains, found: Walk) -> _Ends | None:
+    def _judge_last_packets(self, zones: Zones, chains: Chains, ends: ChainEnds, last: Rows) -> _Crossing | None:
         """Where the last packets of chains end that go on beyond their row, and which a pointer contradicts.
 
-        Counts the contradictions, those of unfinished packets too, and headers that cannot be ones.
+        Counts the contradictions, those of unfinished packets too, and headers that cannot be ones. `last`: the last
+        chain of each stretch.
         """
-        nonsense = found.nonsense != NOWHERE
-        unfinished = found.unfinished != NOWHERE
-        outrun = unfinished.copy()
-        outrun[chains.last] = False
-        unknown = nonsense | (unfinished ^ outrun)
-        crossing = found.stop > chains.zone_end
-        if not np.count_nonzero(crossing | outrun):
-            self.counts.bad_headers += int(np.count_nonzero(nonsense))
-            self._last_met = self._last_met or bool(np.count_nonzero(unknown) < len(unknown))
-            return None
-        followed = np.ones(len(unknown), np.bool_)
-        followed[chains.last] = False
-        next_row, next_begin = ahead(chains.row, NOTHING), ahead(chains.begin, NOTHING)
-        end_row = np.where(crossing, np.searchsorted(zones.end, found.stop), chains.row)
-        reaches_next = followed & (next_row <= end_row)
-        meets = np.where(
-            reaches_next, (next_row == end_row) & (next_begin == found.stop), zones.end[end_row] == found.stop
-        )
-        contradicted = crossing & ~meets
-        self.counts.bad_headers += int(sum(map(np.count_nonzero, (contradicted, outrun, nonsense))))
-        at = np.where(outrun | reaches_next, next_row, end_row)
-        self._note_contradictions(contradicted | outrun, unknown, at)
-        chain = crossing.nonzero()[0]
-        return _Ends(found.n_packets.cumsum()[chain] - 1, end_row[chain], contradicted[chain])
+        nonsense, unfinished = ends.nonsense != NOWHERE, ends.unfinished != NOWHERE
+        followed = np.ones(len(unfinished), np.bool_)
+        followed[last] = False
+        outrun = (unfinished & followed).nonzero()[0]
+        unknown = nonsense | unfinished & ~followed
+        self.counts.bad_headers += len(nonsense.nonzero()[0]) + len(outrun)
+        crossing, missed = self._crossing(zones, chains, ends, followed)
+        if len(outrun) or len(missed):
+            row = np.full(len(unknown), NOTHING, np.int64)
+            row[outrun] = chains.row[outrun + _ONE]
+            if crossing is not None and crossing.contradicted is not None:
+                following = chains.row[(missed + _ONE).clip(max=len(row) - 1)]
+                end_row = crossing.row[crossing.contradicted]
+                row[missed] = np.where(followed[missed], np.minimum(following, end_row), end_row)
+            self._note_contradictions(row, unknown)
+        elif len(unknown.nonzero()[0]) < len(unknown):
+            self._last_met = True
+        return crossing
 
-    def _note_contradictions(self, wrong: NDArray[np.bool_], unknown: NDArray[np.bool_], row: Rows) -> None:
-        """Note where a pointer is the first to contradict: with wrong settings nearly all do."""
-        known = (wrong | ~unknown).nonzero()[0]
-        if not len(known):
-            return
-        met = ~wrong[known]
-        first = ~met & np.concatenate(([self._last_met], met[:-1]))
-        self.contradicting += (row[known[first]] - 1 + self._first_row).tolist()
-        self._last_met = bool(met[-1])
+    def _crossing(
+        self, zones: Zones, chains: Chains, ends: ChainEnds, followed: NDArray[np.bool_]
+    ) -> tuple[_Crossing | None, Rows]:
+        """The packets that end in another row, and the chains whose last packet the next pointer contradicts.
+
+        `followed: bool[m]`: another chain begins in the stretch. The contradictions are counted.
+        """
+        chain = (ends.stop > chains.zone_end).nonzero()[0]
+        if not len(chain):
+            return None, chain
+        stop, following = ends.stop[chain], (chain + _ONE).clip(max=len(followed) - 1)
+        end_row, next_row = zones.end.searchsorted(stop), chains.row[following]
+        meets_pointer = (next_row == end_row) & (chains.begin[following] == stop)
+        reaches_next = followed[chain] & (next_row <= end_row)
+        contradicted = np.where(reaches_next, ~meets_pointer, zones.end[end_row] != stop)
+        missed = chain[contradicted]
+        self.counts.bad_headers += len(missed)
+        packet = ends.n_packets.cumsum()[chain] - _ONE
+        return _Crossing(packet, end_row, contradicted if len(missed) else None), missed
+
+    def _note_contradictions(self, row: NDArray[np.int64], unknown: NDArray[np.bool_]) -> None:
+        """Note where a pointer is the first to contradict: with wrong settings nearly all do.
+
+        `row: int64[m]`, of the pointer that contradicts each chain, `NOTHING` where none does; `unknown: bool[m]`:
+        chains that no pointer judges.
+        """
+        seen = row[~unknown]
+        wrong = seen != NOTHING
+        first = wrong & np.concatenate(([self._last_met], ~wrong[:-1]))
+        self.contradicting += (seen[first] - 1 + self._first_row).tolist()
+        self._last_met = not wrong[-1]
 
     def _keep_unfinished(
-        self, zones: Zones, chains: Chains, found: Walk, corrected: NDArray[np.bool_] | None
+        self,
+        before: PartialPacket,
+        zones: Zones,
+        chains: Chains,
+        ends: ChainEnds,
+        last: Rows,
+        corrected: NDArray[np.bool_] | None,
     ) -> None:
-        """Keep the packet that the last frame left unfinished; those before a gap are lost."""
-        before, self._partial = self._partial, NO_PACKET
-        left = chains.last[found.unfinished[chains.last] != NOWHERE]
+        """Keep the packet that the last frame left unfinished; those before a gap are lost. `before`: as row 0."""
+        left = last[ends.unfinished[last] != NOWHERE]
         if not len(left):
             return
-        row = int(chains.row[left[-1]])
+        row = chains.row.item(left[-1])
         if not len(zones.gaps) or row >= zones.gaps[-1]:
-            rest = zones.octets[int(found.unfinished[left[-1]]) : int(zones.end[-1])]
+            rest = zones.octets[ends.unfinished.item(left[-1]) : zones.end.item(-1)]
             was_corrected = corrected is not None and bool(corrected[row:].any())
             self._partial = PartialPacket(rest.copy(), was_corrected, before.bridged and row == 0)
             left = left[:-1]
-        self.counts.truncated_packets += n_lost_packets(zones.octets, found.unfinished[left], chains.limit[left])
+        self.counts.truncated_packets += n_lost_packets(zones.octets, ends.unfinished[left], chains.limit[left])
 
     def _pick(
-        self, zones: Zones, chains: Chains, found: Walk, ends: _Ends | None, corrected: NDArray[np.bool_] | None
+        self, zones: Zones, found: Walk, crossing: _Crossing | None, corrected: NDArray[np.bool_] | None
     ) -> Packets:
         """The packets to hand on: those not contradicted and not idle, with their quality."""
-        word, start = found.word, found.start
-        row = end_row = chains.row[found.chain]
-        keep = self._is_wanted(word, ends)
-        if ends is not None:
+        word, start, row, end_row = found.word, found.start, found.row, found.row
+        if crossing is not None:
             end_row = row.copy()
-            end_row[ends.packet] = ends.row
-        if np.count_nonzero(keep) < len(keep):
-            word, start, end_row, row = word[keep], start[keep], end_row[keep], row[keep]
+            end_row[crossing.packet] = crossing.row
+        kept = self._wanted(found, crossing)
+        if len(kept) < len(word):
+            word, start, end_row, row = word[kept], start[kept], end_row[kept], row[kept]
         self.counts.packets += len(word)
         quality = np.zeros(len(word), np.uint32)
         if corrected is not None:
@@ -233,23 +256,23 @@ class PacketAssembler:
             quality[sum_to[end_row + 1] > sum_to[row]] |= _CORRECTED
         if self._after_gap or len(zones.gaps):
             self._mark_after_gap(zones, start, quality)
-        length = space_packet_lengths(word)
-        return Packets(zones.octets, start, length, *packet_fields(word), end_row - _ONE, quality)
+        return Packets(zones.octets, start, *packet_fields(word), end_row - _ONE, quality)
 
-    def _is_wanted(self, word: NDArray[np.uint64], ends: _Ends | None) -> NDArray[np.bool_]:
-        """Space packets, not idle and not contradicted: bool[p]. Idle and encapsulation packets are counted."""
-        idle = is_idle(word)
-        wanted = ~idle
-        if ends is not None:
-            idle[ends.packet] &= ~ends.contradicted
-            wanted[ends.packet] &= ~ends.contradicted
+    def _wanted(self, found: Walk, crossing: _Crossing | None) -> Rows:
+        """Which are space packets, not idle or contradicted: intp[k]. Idle and encapsulation packets are counted."""
+        word = found.word
+        if found.only_space and (crossing is None or crossing.contradicted is None):
+            kept: Rows = (word & _APID_OF_WORD != _IDLE_WORD).nonzero()[0]
+            self.counts.idle_packets += len(word) - len(kept)
+            return kept
+        sound = np.ones(len(word), np.bool_)
+        if crossing is not None and crossing.contradicted is not None:
+            sound[crossing.packet[crossing.contradicted]] = False
+        idle = is_idle(word) & sound
+        other = is_encapsulation(word) & sound & ~idle
         self.counts.idle_packets += int(np.count_nonzero(idle))
-        if only_space_packets(word):
-            return wanted
-        other = is_encapsulation(word)
-        self.counts.encapsulation_packets += int(np.count_nonzero(other & wanted))
-        wanted &= ~other
-        return wanted
+        self.counts.encapsulation_packets += int(np.count_nonzero(other))
+        return (sound & ~idle & ~other).nonzero()[0]
 
     def _mark_after_gap(self, zones: Zones, start: NDArray[np.int64], quality: NDArray[np.uint32]) -> None:
         """Flag the first packet that begins after each gap, be it in a later batch."""
@@ -261,8 +284,8 @@ class PacketAssembler:
         self._after_gap = self._after_gap or bool((first >= len(start)).any())
 
 
-def _corrected_rows(partial: PartialPacket, frames: FrameBatch) -> NDArray[np.bool_] | None:
+def _corrected_rows(partial: PartialPacket, frames: Frames) -> NDArray[np.bool_] | None:
     """Which rows of the zones needed correction, bool[n + 1]; None where none did."""
-    if not (partial.corrected or np.count_nonzero(frames.n_corrected)):
+    if not (partial.corrected or len(frames.n_corrected.nonzero()[0])):
         return None
     return np.concatenate(([partial.corrected], frames.n_corrected > 0))

@@ -8,13 +8,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ...model.batches import FrameBatch
 from ..frames.headers import HeaderReader
-from ..frames.tables import take_frames
+from ..frames.tables import Frames
 from .assembler import AssemblyCounts, PacketAssembler
 from .tables import Packets
+from .zones import Rows
 
 
 class Assembly:
@@ -24,50 +23,64 @@ class Assembly:
     """
 
     def __init__(self, headers: HeaderReader, *, hand_on: bool) -> None:
-        self._hand_on = hand_on
         self.counts = AssemblyCounts()
         self._headers = headers
-        self._assemblers: dict[int, PacketAssembler] = {}
-        self._plain = True
+        self._hand_on = hand_on and not headers.has_maps
+        self._of_channel = self._assembler()
+        self._of_map: dict[int, PacketAssembler] = {}
         self._n_gaps = 0
         self._gaps_seen: dict[int, int] = {}
 
-    def feed(self, frames: FrameBatch) -> Packets:
-        """The packets that are whole with `frames`, at least one."""
-        maps = self._headers.maps(frames.data)
-        self._plain = maps is None
-        if maps is None:
-            return self._assembler(0, hand_on=self._hand_on).feed(frames)
-        return self._feed_maps(frames, maps)
+    def feed(self, frames: Frames, gaps: Rows) -> Packets:
+        """The packets that are whole with `frames`, at least one; `gaps: intp[k]`, those whose `lost` is not 0."""
+        if self._headers.has_maps:
+            return self._feed_maps(frames, gaps)
+        return self._of_channel.feed(frames, gaps)
 
     @property
     def contradicting(self) -> list[int]:
         """As in `PacketAssembler`, of frames without MAPs."""
-        return self._assemblers[0].contradicting if self._plain and 0 in self._assemblers else []
+        return self._of_channel.contradicting
 
     def flush(self) -> Packets | None:
         """No more frames: the unfinished packet, where it is to be handed on."""
-        last = [assembler.flush() for assembler in self._assemblers.values()]
+        last = [assembler.flush() for assembler in (self._of_channel, *self._of_map.values())]
         return next((packets for packets in last if packets), None)
 
-    def _assembler(self, map_id: int, *, hand_on: bool = False) -> PacketAssembler:
-        if map_id not in self._assemblers:
-            codes = self._headers.no_packet_starts, self._headers.only_idle
-            self._assemblers[map_id] = PacketAssembler(*codes, self.counts, hand_on=hand_on)
-        return self._assemblers[map_id]
+    def _assembler(self) -> PacketAssembler:
+        codes = self._headers.no_packet_starts, self._headers.only_idle
+        return PacketAssembler(*codes, self.counts, hand_on=self._hand_on)
 
-    def _feed_maps(self, frames: FrameBatch, maps: NDArray[np.uint8]) -> Packets:
+    def _feed_maps(self, frames: Frames, gaps: Rows) -> Packets:
         """Each MAP by itself; packets in order of the frames that end them."""
-        gaps = self._n_gaps + np.cumsum(frames.lost != 0)
+        maps = self._headers.maps(frames)
+        if not len((maps != maps[0]).nonzero()[0]):
+            packets = self._feed_map(maps.item(0), np.arange(len(maps)), frames, gaps)
+            self._n_gaps += len(gaps)
+            return packets
         parts = []
         for map_id in np.unique(maps).tolist():
-            rows = np.nonzero(maps == map_id)[0]
-            before = np.concatenate(([self._gaps_seen.get(map_id, 0)], gaps[rows[:-1]]))
-            own = take_frames(frames, rows)
-            broken = np.where(own.lost < 0, own.lost, gaps[rows] > before).astype(np.int32)
-            packets = self._assembler(map_id).feed(replace(own, lost=broken))
+            rows = (maps == map_id).nonzero()[0]
+            packets = self._feed_map(map_id, rows, frames.take(rows), gaps)
             parts.append(replace(packets, frame=rows[packets.frame]))
-            self._gaps_seen[map_id] = int(gaps[rows[-1]])
-        self._n_gaps = int(gaps[-1])
+        self._n_gaps += len(gaps)
         joined = Packets.join(parts)
         return joined.take(np.argsort(joined.frame, kind="stable"))
+
+    def _feed_map(self, map_id: int, rows: Rows, own: Frames, gaps: Rows) -> Packets:
+        """The packets of one MAP, whose frames `own` are the rows `rows: intp[k]` of the batch.
+
+        `gaps`: rows of the batch before which frames are missing; for the MAP they are before its next frame.
+        """
+        broken = rows.searchsorted(gaps)
+        broken = broken[broken < len(rows)]
+        if self._gaps_seen.get(map_id, 0) < self._n_gaps:
+            broken = np.append(0, broken)
+        self._gaps_seen[map_id] = self._n_gaps + int(gaps.searchsorted(rows[-1], side="right"))
+        if len(broken):
+            broken = np.unique(broken)
+            lost = np.zeros_like(own.lost)
+            lost[broken] = np.where(own.lost[broken] < 0, own.lost[broken], 1)
+            own = replace(own, lost=lost)
+        assembler = self._of_map.get(map_id) or self._of_map.setdefault(map_id, self._assembler())
+        return assembler.feed(own, broken)

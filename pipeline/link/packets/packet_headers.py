@@ -20,7 +20,9 @@ PRIMARY_HEADER_BYTES = 6
 LONGEST_ENCAPSULATION_BYTES = 1 << 17
 """Its length field goes up to 4 GB; longer than this is taken for nonsense, so that memory stays bounded."""
 _ENCAPSULATION_HEADER_BYTES = (1, 2, 4, 8)
-(_OTHER_VERSION,) = constants(np.uint64, 1 << 61)
+OTHER_VERSION = 1 << 61
+"""The first words of space packets are below it."""
+(_OTHER_VERSION,) = constants(np.uint64, OTHER_VERSION)
 _APID, _COUNT, _FLAGS_SHIFT, _IDLE = constants(np.uint16, 0x7FF, 0x3FFF, 14, IDLE_APID)
 (_HEADER_AND_ONE,) = constants(np.int64, PRIMARY_HEADER_BYTES + 1)
 _FIRST, _SECOND, _THIRD = (3, 2, 1) if sys.byteorder == "little" else (0, 1, 2)
@@ -89,11 +91,16 @@ def judge(word: int, room: int) -> tuple[int, bool]:
 
 def packet_fields(
     word: NDArray[np.uint64],
-) -> tuple[NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint8]]:
-    """APID, sequence count and sequence flags of space packets (133.0-B 4.1.3). `word`: contiguous, native order."""
+) -> tuple[NDArray[np.int64], NDArray[np.uint16], NDArray[np.uint16], NDArray[np.uint8]]:
+    """Whole length, APID, sequence count and sequence flags of space packets (133.0-B 4.1.3).
+
+    `word`: contiguous, native order.
+    """
     halves = word.view(np.uint16).reshape(-1, 4)
     sequence = halves[:, _SECOND]
-    return halves[:, _FIRST] & _APID, sequence & _COUNT, (sequence >> _FLAGS_SHIFT).astype(np.uint8)
+    length = halves[:, _THIRD].astype(np.int64)
+    length += _HEADER_AND_ONE
+    return length, halves[:, _FIRST] & _APID, sequence & _COUNT, (sequence >> _FLAGS_SHIFT).astype(np.uint8)
 
 
 def is_idle(word: NDArray[np.uint64]) -> NDArray[np.bool_]:

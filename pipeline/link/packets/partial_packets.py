@@ -21,7 +21,7 @@ def n_lost_packets(octets: NDArray[np.uint8], begin: NDArray[np.int64], end: NDA
     """How many packets are lost where those from `begin` are cut at `end`: idle ones, if that shows, do not count."""
     if not len(begin):
         return 0
-    apid, _, _ = packet_fields(words_of(octets)[begin].astype(np.uint64))
+    _, apid, _, _ = packet_fields(words_of(octets)[begin].astype(np.uint64))
     return int(np.count_nonzero((apid != IDLE_APID) | (end - begin < PRIMARY_HEADER_BYTES)))
 
 
@@ -69,7 +69,6 @@ class PartialPacket:
         return Packets(
             octets,
             np.zeros(1, np.int64),
-            np.array([len(octets) - PAD_BYTES], np.int64),
             *packet_fields(words_of(octets)[:1].astype(np.uint64)),
             np.zeros(1, np.intp),
             np.array([quality], np.uint32),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Packets:
     """p packets of one channel: packet i is `octets[start[i] : start[i] + length[i]]`.
 

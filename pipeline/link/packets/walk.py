@@ -6,13 +6,14 @@ so there are as many steps as one frame can hold packets. Few chains are walked 
 
 from __future__ import annotations
 
+import struct
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...model.constants import constants
-from .packet_headers import judge, judge_others, only_space_packets, space_packet_lengths
+from .packet_headers import OTHER_VERSION, judge, judge_others, only_space_packets, space_packet_lengths
 
 PAD_BYTES = 8
 """Bytes there must be behind the walked ones: a header is read as one 8-byte word."""
@@ -20,24 +21,51 @@ NOTHING = -1
 (NOWHERE,) = constants(np.int64, NOTHING)
 """The same, to compare arrays with."""
 _FEW_CHAINS = 32
+_word_at = struct.Struct(">Q").unpack_from
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
+class Chains:
+    """m chains of packets, each from a first header pointer on; the partial packet begins one, too.
+
+    `row: intp[m]`; `begin`, `zone_end`: of the first packet, and of its row; `limit`: where the stretch without a gap
+    ends, beyond which no packet goes on: int64[m].
+    """
+
+    row: NDArray[np.intp]
+    begin: NDArray[np.int64]
+    zone_end: NDArray[np.int64]
+    limit: NDArray[np.int64]
+
+
+@dataclass(slots=True)
+class ChainEnds:
+    """How each of m chains ended, int64[m] each.
+
+    `n_packets`: whole ones; `stop`, where the last of them ends; `unfinished`, the start of a packet that does not end
+    before the limit, and `nonsense`, that of a header that cannot be one or stands behind its zone; `NOTHING` where
+    there is none.
+    """
+
+    n_packets: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    unfinished: NDArray[np.int64]
+    nonsense: NDArray[np.int64]
+
+
+@dataclass(slots=True)
 class Walk:
-    """p packets in order of their chain and place, and how each of m chains ended.
+    """p packets in order of their chain and place.
 
-    `start: int64[p]`, `word: uint64[p]` (first 8 bytes, big-endian), `chain: intp[p]`. Of each chain: `n_packets`;
-    `stop`, where its last whole packet ends; `unfinished`, the start of a packet that does not end before the
-    limit, and `nonsense`, that of a header that cannot be one or stands behind its zone; `NOTHING` where there is none.
+    `start: int64[p]`, `word: uint64[p]` (first 8 bytes, big-endian); `row: intp[p]`, that of their chain.
+    `only_space`: no encapsulation packet is among them. `ends`: None where every chain ends just where its zone does.
     """
 
     start: NDArray[np.int64]
     word: NDArray[np.uint64]
-    chain: NDArray[np.intp]
-    n_packets: NDArray[np.intp]
-    stop: NDArray[np.int64]
-    unfinished: NDArray[np.int64]
-    nonsense: NDArray[np.int64]
+    row: NDArray[np.intp]
+    only_space: bool
+    ends: ChainEnds | None
 
 
 def words_of(octets: NDArray[np.uint8]) -> NDArray[np.uint64]:
@@ -45,61 +73,57 @@ def words_of(octets: NDArray[np.uint8]) -> NDArray[np.uint64]:
     return np.ndarray((len(octets) - PAD_BYTES + 1,), ">u8", octets, 0, (1,))
 
 
-def walk(
-    octets: NDArray[np.uint8],
-    begin: NDArray[np.int64],
-    zone_end: NDArray[np.int64],
-    limit: NDArray[np.int64],
-) -> Walk:
-    """Walk the chains that start at `begin` while a packet begins before `zone_end`; none may pass `limit`."""
-    if len(begin) <= _FEW_CHAINS:
-        return _walk_each(octets, begin, zone_end, limit)
-    return _walk_all(octets, begin, zone_end, limit)
+def walk(octets: NDArray[np.uint8], chains: Chains) -> Walk:
+    """Walk the chains, each while a packet begins before the end of its zone; none may pass its limit."""
+    return _walk_each(octets, chains) if len(chains.row) <= _FEW_CHAINS else _walk_all(octets, chains)
 
 
-def _walk_each(
-    octets: NDArray[np.uint8],
-    begin: NDArray[np.int64],
-    zone_end: NDArray[np.int64],
-    limit: NDArray[np.int64],
-) -> Walk:
+def _walk_each(octets: NDArray[np.uint8], chains: Chains) -> Walk:
     raw = octets.tobytes()
     starts: list[int] = []
     words: list[int] = []
-    chains: list[int] = []
+    rows: list[int] = []
     ends: list[tuple[int, int, int, int]] = []
-    for chain, (first, end, last) in enumerate(zip(begin.tolist(), zone_end.tolist(), limit.tolist(), strict=True)):
+    only_space = ends_with_zone = True
+    columns = (chains.row.tolist(), chains.begin.tolist(), chains.zone_end.tolist(), chains.limit.tolist())
+    for row, first, end, last in zip(*columns, strict=True):
         at, n_before, unfinished, nonsense = first, len(starts), NOTHING, NOTHING
         if first >= end:
             at, nonsense = end, first
         while at < end:
-            word = int.from_bytes(raw[at : at + 8], "big")
-            length, wrong = judge(word, last - at)
-            if wrong:
-                nonsense = at
-                break
-            following = at + length
+            (word,) = _word_at(raw, at)
+            if word < OTHER_VERSION:
+                following = at + (word >> 16 & 0xFFFF) + 7
+            else:
+                only_space = False
+                length, wrong = judge(word, last - at)
+                if wrong:
+                    nonsense = at
+                    break
+                following = at + length
             if following > last:
                 unfinished = at
                 break
             starts.append(at)
             words.append(word)
-            chains.append(chain)
+            rows.append(row)
             at = following
         ends.append((len(starts) - n_before, at, unfinished, nonsense))
-    table = np.array(ends, np.int64).reshape(-1, 4).T
-    return Walk(np.array(starts, np.int64), np.array(words, np.uint64), np.array(chains, np.intp), *table)
+        ends_with_zone = ends_with_zone and at == end and nonsense == NOTHING
+    return Walk(
+        np.array(starts, np.int64),
+        np.array(words, np.uint64),
+        np.array(rows, np.intp),
+        only_space,
+        None if ends_with_zone else ChainEnds(*np.array(ends, np.int64).T),
+    )
 
 
-def _walk_all(
-    octets: NDArray[np.uint8],
-    begin: NDArray[np.int64],
-    zone_end: NDArray[np.int64],
-    limit: NDArray[np.int64],
-) -> Walk:
-    words = words_of(octets)
+def _walk_all(octets: NDArray[np.uint8], chains: Chains) -> Walk:
+    words, begin, zone_end, limit = words_of(octets), chains.begin, chains.zone_end, chains.limit
     stop = begin.copy()
-    n_packets = np.zeros(len(begin), np.intp)
+    only_space = True
+    n_packets = np.zeros(len(begin), np.int64)
     unfinished = np.full(len(begin), NOTHING, np.int64)
     nonsense = np.full(len(begin), NOTHING, np.int64)
     steps: list[tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.intp]]] = []
@@ -110,7 +134,9 @@ def _walk_all(
     while len(chain):
         word = words[at].astype(np.uint64)
         following = at + space_packet_lengths(word)
-        if not only_space_packets(word) or (following > last).any():
+        all_space = only_space_packets(word)
+        if not all_space or (following > last).any():
+            only_space = only_space and all_space
             wrong = _judge_others(word, at, last, following)
             over = following > last
             nonsense[chain[wrong]] = at[wrong]
@@ -127,7 +153,9 @@ def _walk_all(
             at = following
         else:
             chain, at, end, last = chain[on], following[on], end[on], last[on]
-    return _in_order(steps, n_packets, stop, unfinished, nonsense)
+    ends_with_zone = (stop == zone_end).all() and (nonsense == NOTHING).all()
+    ends = None if ends_with_zone else ChainEnds(n_packets, stop, unfinished, nonsense)
+    return Walk(*_in_order(steps, n_packets), chains.row.repeat(n_packets), only_space, ends)
 
 
 def _judge_others(
@@ -143,13 +171,9 @@ def _judge_others(
 
 
 def _in_order(
-    steps: list[tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.intp]]],
-    n_packets: NDArray[np.intp],
-    stop: NDArray[np.int64],
-    unfinished: NDArray[np.int64],
-    nonsense: NDArray[np.int64],
-) -> Walk:
-    """The packets of all steps, put chain by chain."""
+    steps: list[tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.intp]]], n_packets: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.uint64]]:
+    """Start and first word of the packets of all steps, put chain by chain."""
     total = int(n_packets.sum())
     first_slot = np.cumsum(n_packets) - n_packets
     start, word = np.empty(total, np.int64), np.empty(total, np.uint64)
@@ -157,5 +181,4 @@ def _in_order(
         slot = first_slot[chain] + step
         start[slot] = at
         word[slot] = header
-    chain_of = np.repeat(np.arange(len(n_packets)), n_packets)
-    return Walk(start, word, chain_of, n_packets, stop, unfinished, nonsense)
+    return start, word

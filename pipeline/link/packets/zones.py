@@ -7,17 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ...model.batches import FrameBatch
-from ...model.constants import constants
+from ..frames.tables import Frames
 from .partial_packets import PartialPacket
-from .walk import PAD_BYTES
+from .walk import PAD_BYTES, Chains
 
 Rows = NDArray[np.intp]
 Places = NDArray[np.int64]
-(_ONE,) = constants(np.intp, 1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Zones:
     """The bytes of a partial packet, as row 0, and the packet zones of n frames behind them, as rows 1 to n.
 
@@ -32,70 +30,60 @@ class Zones:
     n_idle: int
 
 
-@dataclass(frozen=True, slots=True)
-class Chains:
-    """m chains of packets, each from a first header pointer on; the partial packet begins one, too.
-
-    `row: intp[m]`; `begin`, `zone_end`: of the first packet, and of its row; `limit`: where the stretch without a gap
-    ends, beyond which no packet goes on. `last: intp[r]`: the last chain of each stretch that has any.
-    """
-
-    row: Rows
-    begin: Places
-    zone_end: Places
-    limit: Places
-    last: Rows
-
-
-def lay_out(partial: PartialPacket, frames: FrameBatch, gaps: Rows, only_idle: NDArray[np.int32]) -> Zones:
+def lay_out(partial: PartialPacket, frames: Frames, gaps: Rows, only_idle: NDArray[np.int64]) -> Zones:
     """The zones of `frames` behind a partial packet; frames are missing before each of the rows `gaps`."""
-    size = np.empty(len(frames.lost) + 1, np.int64)
+    size = np.empty(len(frames.index) + 1, np.int64)
     size[0] = n_partial = len(partial.octets)
-    size[1:] = frames.data_stop - frames.data_start
-    idle = frames.first_header_pointer == only_idle
-    n_idle = int(np.count_nonzero(idle))
-    if n_idle:
+    np.subtract(frames.data_stop, frames.data_start, out=size[1:])
+    idle = (frames.first_header_pointer == only_idle).nonzero()[0]
+    if len(idle):
         size[1:][idle] = 0
     end = size.cumsum()
-    octets = np.empty(int(end[-1]) + PAD_BYTES, np.uint8)
-    octets[-PAD_BYTES:] = 0
+    n_octets = end.item(-1)
+    octets = np.empty(n_octets + PAD_BYTES, np.uint8)
     octets[:n_partial] = partial.octets
-    _copy_zones(frames, idle if n_idle else None, octets[n_partial:-PAD_BYTES])
-    return Zones(octets, end - size, end, gaps, n_idle)
+    octets[n_octets:] = 0
+    _copy_zones(frames, idle, octets[n_partial:n_octets])
+    return Zones(octets, end - size, end, gaps, len(idle))
 
 
-def chains_of(zones: Zones, pointer: NDArray[np.int32], least_code: NDArray[np.int32]) -> Chains:
-    """The chains of packets. `pointer`: of each frame, one of `least_code` or more being none."""
-    frame = (pointer < least_code).nonzero()[0]
-    row = frame + _ONE
-    begin = zones.begin[row] + pointer[frame]
-    if zones.end[0]:
-        row, begin = np.concatenate(([0], row)), np.concatenate(([0], begin))
-    m = len(row)
+def chains_of(zones: Zones, pointer: NDArray[np.int64], least_code: NDArray[np.int64]) -> Chains:
+    """The chains of packets. `pointer: int64[n]`: of each frame, one of `least_code` or more being none."""
+    in_zone = np.empty(len(pointer) + 1, np.int64)
+    in_zone[0] = 0 if zones.end[0] else least_code
+    in_zone[1:] = pointer
+    row = (in_zone < least_code).nonzero()[0]
+    begin = zones.begin[row] + in_zone[row]
+    return Chains(row, begin, zones.end[row], _limits(zones, row))
+
+
+def _limits(zones: Zones, row: Rows) -> Places:
+    """Where the stretch without a gap ends that each row is in: int64[m]."""
     if not len(zones.gaps):
-        return Chains(row, begin, zones.end[row], zones.end[-1:].repeat(m), np.arange(m)[-1:])
-    stretch = np.searchsorted(zones.gaps, row, side="right")
-    limit = np.append(zones.begin[zones.gaps], zones.end[-1])[stretch]
-    last = np.flatnonzero(ahead(stretch, -1) != stretch)
-    return Chains(row, begin, zones.end[row], limit, last)
+        return zones.end[-1:].repeat(len(row))
+    ends = np.append(zones.begin[zones.gaps], zones.end[-1])
+    return ends[zones.gaps.searchsorted(row, side="right")]
 
 
-def ahead(values: NDArray[np.int64], last: int) -> NDArray[np.int64]:
-    """All of `values` but the first, then `last`: [n]."""
-    out = np.empty_like(values)
-    out[:-1] = values[1:]
-    out[-1:] = last
-    return out
+def last_of_stretches(zones: Zones, chains: Chains) -> Rows:
+    """The last chain of each stretch without a gap that has any: intp[r], ascending."""
+    n = len(chains.row)
+    if not len(zones.gaps):
+        return np.arange(max(n - 1, 0), n)
+    stretch = zones.gaps.searchsorted(chains.row, side="right")
+    return np.append(stretch[1:] != stretch[:-1], np.ones(min(n, 1), np.bool_)).nonzero()[0]
 
 
-def _copy_zones(frames: FrameBatch, idle: NDArray[np.bool_] | None, out: NDArray[np.uint8]) -> None:
-    """Lay the packet zones end to end in `out`."""
+def _copy_zones(frames: Frames, idle: Rows, out: NDArray[np.uint8]) -> None:
+    """Lay the packet zones end to end in `out`; those of the rows `idle` are left out."""
     if not len(out):
         return
     start, stop = frames.data_start, frames.data_stop
-    if idle is None and (len(start) == 1 or ((start == start[0]).all() and (stop == stop[0]).all())):
-        out.reshape(len(start), -1)[:] = frames.data[:, start[0] : stop[0]]
+    n, first, last = len(start), start.item(0), stop.item(0)
+    if not len(idle) and (n == 1 or ((start == first).all() and (stop == last).all())):
+        out.reshape(n, -1)[:] = frames.data[:, first:last]
         return
     column = np.arange(frames.data.shape[1])
     wanted = (column >= start[:, None]) & (column < stop[:, None])
-    out[:] = frames.data[wanted if idle is None else wanted & ~idle[:, None]]
+    wanted[idle] = False
+    out[:] = frames.data[wanted]
