@@ -111,7 +111,7 @@ class BareFrames:
         else:
             self._forget(max(self._at - self._length, 0))
         out, self._out = self._out, []
-        return Blocks.join(out, self._block_length)
+        return out[0] if len(out) == 1 else Blocks.join(out, self._block_length)
 
     def _emit(self, n: int) -> None:
         """Hand on the next n blocks."""
@@ -126,6 +126,7 @@ class BareFrames:
         self._at = stop
 
     def _forget(self, n: int) -> None:
+        """Let the first n bytes of the buffer go."""
         self._buffer = self._buffer[n:].copy()
         self.place += n
         self._at -= n
@@ -141,7 +142,7 @@ class BareFrames:
         n_named = n_left - self._record.prefix - _NAME_BYTES
         n_seen = n_named // self._length + 1 if n_named >= 0 else 0
         known = self._known(self._at, n_seen, self._length)
-        n_known = n_seen if np.count_nonzero(known) == n_seen else int(np.argmin(known))
+        n_known = n_seen if len(known.nonzero()[0]) == n_seen else int(np.argmin(known))
         self._emit(min(n_known, n_whole))
         if self._searches or n_known >= n_whole:
             return n_known < n_whole and self._doubt()

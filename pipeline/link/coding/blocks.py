@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Blocks:
     """`data: uint8[n, block_length]`; `last: int64[n]`, byte of the stream with which each block is complete.
 

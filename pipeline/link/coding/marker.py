@@ -5,11 +5,13 @@ Places are bits from the beginning of the stream at hand: the marker may begin a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+_WORD_BYTES = 8
+_NONE = np.empty(0, np.intp)
 _RIGHT_SHIFTS = np.arange(8, 0, -1, dtype=np.uint16)[:, None]
 
 
@@ -21,6 +23,14 @@ class Marker:
     errors_searching: int
     errors_locked: int
     flywheel: int
+    _word: NDArray[np.uint64] = field(init=False)
+    """The pattern as the last bytes of a word, and which bits of the word are its."""
+    _mask: NDArray[np.uint64] = field(init=False)
+
+    def __post_init__(self) -> None:
+        word = int.from_bytes(self.pattern.tobytes(), "big")
+        for name, value in (("_word", word), ("_mask", (1 << 8 * len(self.pattern)) - 1)):
+            object.__setattr__(self, name, np.array(value, np.uint64))
 
     @staticmethod
     def of(pattern: bytes, searching: int | None = None, locked: int | None = None, flywheel: int = 2) -> Marker:
@@ -32,6 +42,28 @@ class Marker:
             n_bits // 8 if locked is None else locked,
             flywheel,
         )
+
+    @property
+    def n_bits(self) -> int:
+        """Length."""
+        return 8 * len(self.pattern)
+
+    def wrong_bits_behind(
+        self, octets: NDArray[np.uint8], start: int, n_markers: int, pitch_bytes: int
+    ) -> NDArray[np.intp]:
+        """Bits in which each of a run of markers differs from the pattern, but for the first: intp[n_markers - 1].
+
+        `octets`: the stream at the bit phase of the run; `start`: byte of the first marker; `pitch_bytes`, at least 8:
+        from one to the next.
+        """
+        n = n_markers - 1
+        if n <= 0:
+            return _NONE
+        n_bytes = len(self.pattern)
+        at = start + pitch_bytes + n_bytes - _WORD_BYTES  # the words that end where the markers do
+        words = np.ndarray((n,), ">u8", octets, at, (pitch_bytes,))
+        wrong: NDArray[np.intp] = np.bitwise_count((words ^ self._word) & self._mask).astype(np.intp)
+        return wrong
 
     def wrong_bits(self, stream: NDArray[np.uint8], place: NDArray[np.intp]) -> NDArray[np.intp]:
         """Bits in which the stream at each bit place differs from the marker: for a few places."""

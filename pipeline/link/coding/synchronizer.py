@@ -1,4 +1,4 @@
-"""Where the coded blocks begin in a stream of bytes.
+"""Frame sync: where the coded blocks begin in a stream of bytes, by their attached sync markers.
 
 In: bytes in pieces of any size. Out: whole blocks without their sync marker, bit-aligned and in true polarity, with
 the byte of the stream in which each ends. Dropped and counted: bits that belong to no block.
@@ -82,6 +82,14 @@ class Synchronizer:
     _reach: int = 64  # frames looked at in one go: grows while the lock holds
     _out: list[Blocks] = field(default_factory=list)
     _aligned: dict[int, NDArray[np.uint8]] = field(default_factory=dict)
+    _gap: int = field(init=False)
+    """Bits from the end of a block to the next marker."""
+    _pitch: int = field(init=False)
+    """Bits from one marker to the next."""
+
+    def __post_init__(self) -> None:
+        self._gap = 8 * (self.record.prefix + self.record.suffix)
+        self._pitch = self._gap + self.marker.n_bits + 8 * self.block_length
 
     def feed(self, data: NDArray[np.uint8]) -> Blocks:
         """Blocks that are whole and decided with `data: uint8[n]` added to the stream."""
@@ -117,18 +125,9 @@ class Synchronizer:
         """The counts by name."""
         return asdict(self.counts)
 
-    @property
-    def _pitch(self) -> int:
-        """Bits from one marker to the next."""
-        return self._gap + 8 * (len(self.marker.pattern) + self.block_length)
-
-    @property
-    def _gap(self) -> int:
-        """Bits from the end of a block to the next marker."""
-        return 8 * (self.record.prefix + self.record.suffix)
-
     def _advance(self, *, final: bool) -> Blocks:
-        self._aligned = {}
+        if self._aligned:
+            self._aligned = {}
         going = True
         while going:
             state = self._state
@@ -137,7 +136,7 @@ class Synchronizer:
             )
         self._let_go()
         out, self._out = self._out, []
-        return Blocks.join(out, self.block_length)
+        return out[0] if len(out) == 1 else Blocks.join(out, self.block_length)
 
     def _let_go(self) -> None:
         """Forget the bytes that no later decision needs."""
@@ -157,39 +156,50 @@ class Synchronizer:
 
     def _track(self, lock: _Lock, *, final: bool) -> bool:
         """Hand on the frames of a run of markers; True where there is more to do with the bytes at hand."""
-        end, pitch = 8 * len(self._buffer), self._pitch
+        end, pitch, n_bits = 8 * len(self._buffer), self._pitch, self.marker.n_bits
         n_whole = (end - lock.at + self._gap) // pitch
-        n_there = max(1, (end - lock.at - 8 * len(self.marker.pattern)) // pitch + 1)
+        n_there = max(1, (end - lock.at - n_bits) // pitch + 1)
         n_seen = min(n_there, self._reach + self.marker.flywheel)
-        rows = self._rows(lock.at, n_seen, len(self.marker.pattern))[1:]
-        wrong = np.bitwise_count(rows ^ (~self.marker.pattern if lock.inverted else self.marker.pattern)).sum(
-            axis=1
-        )
-        stands = np.concatenate(([True], wrong <= self.marker.errors_locked))
-        accepted = self._bridge(stands)
-        n_accepted = n_seen if accepted.all() else int(np.argmin(accepted))
-        broken = n_accepted < n_seen
-        if broken and final and n_seen == n_there and self._ends_with(lock, n_accepted):
-            n_accepted += 1
-            broken = n_accepted < n_seen
-        elif broken and not (final and n_seen == n_there) and n_accepted + self.marker.flywheel >= n_seen:
-            broken = False  # the marker that would carry the lock is not in view yet
-        held_back = 0 if self.eager or (final and n_seen == n_there and not broken) else 1
+        at_end = final and n_seen == n_there
+        wrong = self.marker.wrong_bits_behind(self._at_phase(lock.at % 8), lock.at // 8, n_seen, pitch // 8)
+        if lock.inverted:
+            wrong = n_bits - wrong
+        n_accepted, broken = n_seen, False
+        if len((wrong > self.marker.errors_locked).nonzero()[0]):
+            n_accepted, broken = self._judge_missing(lock, wrong, at_end=at_end)
+        if len(wrong.nonzero()[0]):
+            self.counts.marker_bit_errors += int(wrong[: n_accepted - 1].sum())
+        held_back = 0 if self.eager or (at_end and not broken) else 1
         stop = min(n_whole, n_accepted - held_back)
         self._emit(lock, stop)
-        self._count_markers(stands[:n_accepted], wrong[: n_accepted - 1])
         last = _Lock(
             lock.at + pitch * (n_accepted - 1),
             lock.inverted,
             confirmed=lock.confirmed or n_accepted > 1,
             emitted=stop >= n_accepted or (lock.emitted and n_accepted == 1),
         )
-        self._state = last
-        if broken:
-            start = last.at + 8 * len(self.marker.pattern)
-            self._state = _Search(start, expected=last.at + pitch, running=last)
+        self._state = _Search(last.at + n_bits, expected=last.at + pitch, running=last) if broken else last
         self._reach = 64 if broken else 2 * self._reach if n_seen < n_there else self._reach
         return broken or n_seen < n_there
+
+    def _judge_missing(self, lock: _Lock, wrong: NDArray[np.intp], *, at_end: bool) -> tuple[int, bool]:
+        """How many markers of the run are accepted, that of the lock included, and whether the lock breaks then.
+
+        `wrong: intp[n]`: bits of the markers behind that of the lock, some of which are missing; `at_end`: no marker
+        follows, and the stream ends.
+        """
+        stands = np.concatenate(([True], wrong <= self.marker.errors_locked))
+        accepted = self._bridge(stands)
+        n_seen = len(stands)
+        n_accepted = n_seen if accepted.all() else int(np.argmin(accepted))
+        broken = n_accepted < n_seen
+        if broken and at_end and self._ends_with(lock, n_accepted):
+            n_accepted += 1
+            broken = n_accepted < n_seen
+        elif broken and not at_end and n_accepted + self.marker.flywheel >= n_seen:
+            broken = False  # the marker that would carry the lock is not in view yet
+        self.counts.carried += int(np.count_nonzero(~stands[:n_accepted]))
+        return n_accepted, broken
 
     def _bridge(self, stands: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Markers that stand, and missing ones that the flywheel carries over: one stands soon after."""
@@ -203,28 +213,24 @@ class Synchronizer:
         rest = 8 * len(self._buffer) - lock.at - self._pitch * (n_accepted + 1) + 8 * self.record.prefix
         return 0 <= rest < 8 and (lock.confirmed or n_accepted > 1)
 
-    def _count_markers(self, stands: NDArray[np.bool_], wrong: NDArray[np.intp]) -> None:
-        self.counts.carried += int(np.count_nonzero(~stands))
-        self.counts.marker_bit_errors += int(wrong.sum())
-
     def _emit(self, lock: _Lock, stop: int) -> None:
         """Hand on the blocks of rows up to `stop`, counted from the lock."""
         first = 1 if lock.emitted else 0
-        if stop <= first:
+        n = stop - first
+        if n <= 0:
             return
         pitch, begin, n_bytes = self._pitch, lock.at + self._pitch * first, len(self.marker.pattern)
-        rows = self._rows(begin, stop - first, n_bytes + self.block_length)[:, n_bytes:]
-        last = self._base + (begin - self._gap - 1 + pitch * np.arange(1, stop - first + 1, dtype=np.int64)) // 8
-        times = self._received_ns(begin, stop - first)
+        rows = self._rows(begin, n, n_bytes + self.block_length)[:, n_bytes:]
+        end_of_first = self._base + (begin + pitch - self._gap - 1) // 8
+        last = np.arange(end_of_first, end_of_first + n * pitch // 8, pitch // 8, dtype=np.int64)
+        times = self._received_ns(begin, n) if self.record.times else None
         self._out.append(Blocks(~rows if lock.inverted else rows, last, times))
         start = 8 * self._base + begin - 8 * self.record.prefix
         self.counts.skipped_bits += max(0, start - self._covered)
-        self._covered = start + pitch * (stop - first)
+        self._covered = start + pitch * n
 
-    def _received_ns(self, begin: int, n: int) -> NDArray[np.int64] | None:
+    def _received_ns(self, begin: int, n: int) -> NDArray[np.int64]:
         """Receive times of n frames by their prefixes; 0 for a first one whose prefix is not there."""
-        if not self.record.times:
-            return None
         start, times = begin - 8 * self.record.prefix, np.zeros(n, np.int64)
         if n_cut := int(start < 0):
             start += self._pitch
@@ -236,7 +242,7 @@ class Synchronizer:
 
     def _search(self, search: _Search, *, final: bool) -> bool:
         """Find the next marker to believe; True where one was found."""
-        end, n_bits = 8 * len(self._buffer), 8 * len(self.marker.pattern)
+        end, n_bits = 8 * len(self._buffer), self.marker.n_bits
         scan_bytes = self._pitch // 4
         while search.at + n_bits <= end:
             stop = min(search.at // 8 * 8 + 8 * scan_bytes, end - n_bits + 1)
@@ -274,7 +280,7 @@ class Synchronizer:
         final: bool,
     ) -> _Lock | int | None:
         """The first candidate to believe, or the place of one that cannot be judged yet, or None."""
-        end, n_bits = 8 * len(self._buffer), 8 * len(self.marker.pattern)
+        end, n_bits = 8 * len(self._buffer), self.marker.n_bits
         successor = place + self._pitch
         seen = successor + n_bits <= end
         errors = self.marker.wrong_bits(self._buffer, np.where(seen, successor, 0))
