@@ -28,7 +28,7 @@ FEW_PLACES, MOST_PLACES = 1 << 10, 1 << 14
 """Places that are worked out together: so few cost next to nothing; more would leave the cache."""
 LEAST_YIELD = 64
 """A window grows while one in so many places, or more, is the beginning of a time."""
-GROWTH = 16
+GROWTH = 64
 """By how much a window becomes wider or narrower: each costs the calls to NumPy of one step, whatever its width."""
 MOST_DOUBLINGS = 7
 """Longer jumps would cost more to make, for all places, than they save on the way."""
@@ -100,13 +100,17 @@ class _Window:
         self.run, self.rows, self.width = run, rows, width
         places = begin[:, None] + np.arange(width, dtype=np.int64) * 8
         self.begin = np.minimum(places, np.maximum(run.end[rows], begin)[:, None]).reshape(-1)
-        each = np.repeat(rows, width)
-        self.inside = run.inside(each, loop.walk, self.begin)
-        self.behind = self.inside.position + gap[each]
-        ahead = self.behind - np.repeat(begin, width)
-        stays = self.inside.alive & (ahead >= 0) & (ahead & 7 == 0) & (ahead < width * 8)
-        first = np.repeat(np.arange(len(rows)) * width, width)
-        self.next = np.where(stays, first + (ahead >> 3), len(each))
+        self.inside = run.inside(np.repeat(rows, width), loop.walk, self.begin)
+        behind = self.inside.position.reshape(-1, width) + gap[rows][:, None]
+        self.behind = behind.reshape(-1)
+        ahead = behind - begin[:, None]
+        # What lies before the window is a large number without a sign.
+        stays = (ahead.view(np.uint64) < np.uint64(width * 8)) & (ahead & 7 == 0)
+        if not self.inside.is_whole:
+            stays &= self.inside.alive.reshape(-1, width)
+        ahead >>= 3
+        ahead += (np.arange(len(rows)) * width)[:, None]
+        self.next = np.where(stays, ahead, len(self.begin)).reshape(-1)
 
     def follow(self, left: Positions, done: Positions) -> tuple[_Piece, NDArray[np.bool_], Positions]:
         """The times in the window, no more than `left` of each packet; which packets were too short; and where the next

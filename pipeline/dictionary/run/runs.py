@@ -6,7 +6,6 @@ times of a repeat of varying contents are gone through one by one, each for all 
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 from ...model.batches import Column, Ragged
 from ...model.reductions import anywhere, everywhere
 from .blocks import BlockProgram
-from .criteria import Ranges
 from .loops import find_times
 from .ragged import flat_starts
 from .rows import Chunk, bit_chunks, matrix_chunks
@@ -296,9 +294,10 @@ class Run:
     def _choice(self, choice: ChoiceProgram) -> bool:
         """Only groups for a value that some packet has need a look."""
         there: list[int] = np.unique(self.result.values.of(choice.key, calibrated=False)).tolist()
+        wanted = choice.wanted(there)
         return all(
-            self._group(group) if _is_any_in(there, ranges) else self._without(group)
-            for ranges, group in choice.groups
+            self._group(group) if number in wanted else self._without(group)
+            for number, (_, group) in enumerate(choice.groups)
         )
 
     def inside(self, rows: Rows, steps: Sequence[StepProgram], position: Positions | None = None) -> Run:
@@ -358,12 +357,6 @@ _STEPS: dict[type, Callable[[Run, Any], bool]] = {
     AssureProgram: Run._assure,  # noqa: SLF001
     MoveProgram: Run._move,  # noqa: SLF001
 }
-
-
-def _is_any_in(ordered: Sequence[int], ranges: Ranges) -> bool:
-    """Whether one of the numbers is in one of the ranges."""
-    places = ((bisect_left(ordered, low), high) for low, high in ranges)
-    return any(place < len(ordered) and ordered[place] <= high for place, high in places)
 
 
 def _values_only(empty: Values) -> dict[Slot, tuple[NDArray[Any], NDArray[Any]]]:

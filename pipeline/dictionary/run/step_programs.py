@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import groupby
@@ -70,6 +71,27 @@ class ChoiceProgram:
 
     key: str
     groups: tuple[tuple[Ranges, GroupProgram], ...]
+    _by_value: dict[int, list[int]] = field(init=False, repr=False, compare=False)
+    """Groups that want single values: their numbers, by value."""
+    _of_ranges: list[int] = field(init=False, repr=False, compare=False)
+    """The others."""
+
+    def __post_init__(self) -> None:
+        by_value: dict[int, list[int]] = {}
+        of_ranges: list[int] = []
+        for number, (ranges, _) in enumerate(self.groups):
+            if any(low != high for low, high in ranges):
+                of_ranges.append(number)
+                continue
+            for low, _ in ranges:
+                by_value.setdefault(low, []).append(number)
+        object.__setattr__(self, "_by_value", by_value)
+        object.__setattr__(self, "_of_ranges", of_ranges)
+
+    def wanted(self, values: Sequence[int]) -> set[int]:
+        """The numbers of the groups that want one of the values, which are in ascending order."""
+        found = {number for value in values for number in self._by_value.get(value, ())}
+        return found.union(number for number in self._of_ranges if _is_any_in(values, self.groups[number][0]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +112,12 @@ StepProgram = (
     | ChoiceProgram
     | AssureProgram
 )
+
+
+def _is_any_in(ordered: Sequence[int], ranges: Ranges) -> bool:
+    """Whether one of the numbers is in one of the ranges."""
+    places = ((bisect_left(ordered, low), high) for low, high in ranges)
+    return any(place < len(ordered) and ordered[place] <= high for place, high in places)
 
 
 def compile_steps(
