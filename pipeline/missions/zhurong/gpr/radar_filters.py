@@ -7,18 +7,19 @@ time alone (SEC) or of the trace itself (AGC), and belong to pictures: amplitude
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .radar_windows import means_across, means_along, sums_along
 
 SPEED_OF_LIGHT_M_NS = 0.299792458
 Floats = NDArray[np.float64]
 Samples = NDArray[Any]
 """float32, float64, complex64 or complex128 [n, m]."""
 
-_BLOCK_TRACES, _BLOCK_SAMPLES = 64, 64  # at a time: what fits a cache
+_BLOCK_TRACES = 64  # at a time: what fits a cache
 _FINE = 64
 _SMALLEST_NORM = 1e-8
 _FINER = 8
@@ -35,16 +36,16 @@ def dewow(traces: Samples, window: float) -> Samples:
     out = np.empty_like(traces)
     for start in range(0, len(traces), _BLOCK_TRACES):
         block = traces[start : start + _BLOCK_TRACES]
-        out[start : start + _BLOCK_TRACES] = block - _window_means(block, window, axis=1)
+        mean = means_along(block, window)
+        out[start : start + _BLOCK_TRACES] = np.subtract(block, mean, out=mean)
     return out
 
 
 def remove_background(traces: Samples, window: float) -> Samples:
     """Each trace less the mean of the traces within half a window, not of all: what lies flat for longer goes."""
     out = np.empty_like(traces)
-    for start in range(0, traces.shape[1], _BLOCK_SAMPLES):
-        part = np.s_[:, start : start + _BLOCK_SAMPLES]
-        out[part] = traces[part] - _window_means(traces[part], window, axis=0)
+    for k, mean in enumerate(means_across(traces, window)):
+        out[k] = np.subtract(traces[k], mean, out=mean)
     return out
 
 
@@ -67,13 +68,14 @@ def remove_jittering(
     fade = 0.5 + 0.5 * np.cos(
         np.pi * np.clip((np.arange(traces.shape[1]) - first) / max(last - first, 1), 0.0, 1.0)
     )
-    fade = fade.astype(np.float32)
-    wave = moved(traces * fade, sample_interval_ns, shift_ns)
+    fade = fade[:last].astype(np.float32)
+    faded = traces[:, :last] * fade
+    wave = moved(faded, sample_interval_ns, shift_ns, traces.shape[1])
     wave -= remove_background(wave, window)
-    mean = moved(wave, sample_interval_ns, -shift_ns)
-    mean[:, last:] = 0  # of the round-off of two transforms
-    clean = still * (1 - fade)
-    clean[:, :last] += traces[:, :last] * fade[:last] - mean[:, :last]
+    mean = moved(wave, sample_interval_ns, -shift_ns)[:, :last]  # what follows is round-off of two transforms
+    clean = still.copy()
+    clean[:, :last] *= 1 - fade
+    clean[:, :last] += faded - mean
     return np.asarray(clean)
 
 
@@ -83,9 +85,9 @@ def agc(traces: Samples, window: float) -> Samples:
     for start in range(0, len(traces), _BLOCK_TRACES):
         block = traces[start : start + _BLOCK_TRACES]
         power = np.square(np.abs(block), dtype=np.float64)
-        energy, _ = _window_sums(power, window, axis=1)
-        norm = np.sqrt(np.maximum(energy, 0.0))
-        out[start : start + _BLOCK_TRACES] = block / np.maximum(norm, _SMALLEST_NORM)
+        norm, _ = sums_along(power, window)
+        np.sqrt(np.maximum(norm, 0.0, out=norm), out=norm)
+        out[start : start + _BLOCK_TRACES] = np.divide(block, np.maximum(norm, _SMALLEST_NORM, out=norm), out=norm)
     return out
 
 
@@ -106,17 +108,27 @@ def band_response(frequency_mhz: Floats, band_mhz: tuple[float, float], taper_mh
     return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.clip(inside / taper_mhz + 1.0, 0.0, 1.0)))
 
 
-def moved(analytic: Samples, sample_interval_ns: float, shift_ns: Floats) -> Samples:
-    """Traces earlier by `shift_ns [n]`: nothing else is done to them."""
-    n_samples = analytic.shape[1]
+def moved(analytic: Samples, sample_interval_ns: float, shift_ns: Floats, n_samples: int = 0) -> Samples:
+    """Traces earlier by `shift_ns [n]`: nothing else is done to them.
+
+    `n_samples`: of what comes out, where zeros follow the samples that are given; 0: as many as are given.
+    """
+    n_samples = n_samples or analytic.shape[1]
     length = fast_length(n_samples + n_samples // 16)
-    out = np.empty_like(analytic)
+    out = np.empty((len(analytic), n_samples), analytic.dtype)
     for start in range(0, len(analytic), _BLOCK_TRACES):
         part = slice(start, start + _BLOCK_TRACES)
         turn = _turn(2e-3 * np.pi * shift_ns[part] * (1e3 / (length * sample_interval_ns)), length)
-        turn *= np.fft.fft(analytic[part], length, axis=1)
-        out[part] = np.fft.ifft(turn, axis=1)[:, :n_samples]
+        turn *= spectra(analytic[part], length)
+        out[part] = np.fft.ifft(turn, axis=1, out=turn)[:, :n_samples]
     return out
+
+
+def spectra(traces: Samples, length: int) -> Samples:
+    """Transforms [n, length] of traces [n, m], zeros after them; computed with twice their precision, in their type."""
+    padded = np.zeros((len(traces), length), np.complex128)
+    padded[:, : traces.shape[1]] = traces
+    return np.fft.fft(padded, axis=1, out=padded).astype(np.result_type(traces, np.complex64), copy=False)
 
 
 def _turn(phase: Floats, length: int) -> NDArray[np.complex128]:
@@ -146,9 +158,9 @@ def band_pass(
     out = np.empty(analytic.shape, np.complex64)
     for start in range(0, len(analytic), _BLOCK_TRACES):
         part = slice(start, start + _BLOCK_TRACES)
-        spectrum = np.fft.fft(analytic[part], length, axis=1)
+        spectrum = spectra(analytic[part], length)
         spectrum *= response
-        out[part] = np.fft.ifft(spectrum, axis=1)[:, :n_samples]
+        out[part] = np.fft.ifft(spectrum, axis=1, out=spectrum)[:, :n_samples]
     return out
 
 
@@ -212,32 +224,3 @@ def _is_smooth(number: int) -> bool:
         while number % prime == 0:
             number //= prime
     return number == 1
-
-
-def _window_means(values: Samples, window: float, axis: int) -> Samples:
-    sums, count = _window_sums(values, window, axis)
-    sums /= count if axis else count[:, None]
-    return sums
-
-
-def _window_sums(values: Samples, window: float, axis: int) -> tuple[Samples, NDArray[np.int64]]:
-    """Sums along an axis within half a window of each element, and how many elements they have."""
-    n, half = values.shape[axis], math.ceil(window / 2)
-    exact = np.complex128 if values.dtype.kind == "c" else np.float64
-    until = np.cumsum(values.astype(exact, copy=False), axis=axis)
-    sums, count = np.empty_like(until), np.full(n, 2 * half + 1)
-
-    def part(start: int, stop: int) -> tuple[slice, ...]:
-        return (*(slice(None),) * axis, slice(start, stop))
-
-    if window >= n:
-        sums[:], count[:] = until[part(n - 1, n)], n
-        return sums, count
-    first, last = min(half, n - half), n - half
-    sums[part(0, last)] = until[part(half, half + 1)]
-    count[:first], count[first:last], count[last:] = half + 1, 2 * half + 1, half
-    if first < last:
-        sums[part(half, half + 1)] = until[part(2 * half, 2 * half + 1)]
-        sums[part(half + 1, last)] = until[part(2 * half + 1, n)] - until[part(0, last - half - 1)]
-    sums[part(last, n)] = until[part(n - 1, n)] - until[part(last - 1, last)]
-    return sums, count

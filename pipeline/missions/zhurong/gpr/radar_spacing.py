@@ -99,7 +99,9 @@ def even(distance_m: Floats, interval_m: float) -> Grid:
 
 def at_grid(values: NDArray[Any], grid: Grid) -> NDArray[Any]:
     """Values [n, ...] of traces at the places of the grid [k, ...], on a straight line between neighbours."""
-    right = np.minimum(grid.left + 1, len(values) - 1)
-    part = grid.part.reshape(-1, *[1] * (values.ndim - 1)).astype(values.real.dtype, copy=False)
-    between = values[grid.left] * (1 - part) + values[right] * part
-    return np.asarray(np.where(part > 0, between, values[grid.left]))
+    placed = values[grid.left]
+    between = np.flatnonzero(grid.part > 0)  # few, where traces stand as they were received
+    left, right = grid.left[between], np.minimum(grid.left[between] + 1, len(values) - 1)
+    part = grid.part[between].reshape(-1, *[1] * (values.ndim - 1)).astype(values.real.dtype, copy=False)
+    placed[between] = values[left] * (1 - part) + values[right] * part
+    return placed
