@@ -1,4 +1,4 @@
-"""From a colour mosaic to a picture: demosaic, resample, code for the eye. Vectorised over the whole image.
+"""From a colour mosaic to a picture: demosaic, code for the eye. Vectorised over the whole image.
 
 The mosaic has R where line and sample are even, B where both are odd, G else.
 """
@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 Reals = NDArray[np.float32]
 REACH = 2
 """How many lines and samples on each side a demosaiced value depends on."""
-_LINES_AT_ONCE = 32
+_PIXELS_AT_ONCE = 1 << 16
+"""What fits a cache."""
 _F = np.float32
 
 
 def demosaic(mosaic: Reals, *, bounded: bool = False) -> Reals:
-    """Linear R, G, B float32[lines, samples, 3] of a mosaic by the filters of Malvar, He and Cutler.
+    """Linear R, G, B float32[..., lines, samples, 3] of mosaics [..., lines, samples], by Malvar, He and Cutler.
 
     Source: Malvar, He, Cutler 2004, "High-quality linear interpolation for demosaicing of Bayer-patterned color
     images", ICASSP 3, 485. Each missing value is the mean of its nearest neighbours of that colour plus a share of the
@@ -30,24 +31,34 @@ def demosaic(mosaic: Reals, *, bounded: bool = False) -> Reals:
     A value depends on two lines and samples on each side (`REACH`). In an image one line or one sample wide the
     colours that it does not hold are NaN.
     """
-    lines, samples = mosaic.shape
+    lines, samples = mosaic.shape[-2:]
     if min(lines, samples) < 2:
         return _too_thin(mosaic)
-    padded = np.pad(mosaic.astype(np.float32, copy=False), REACH, mode="reflect")
-    padded = np.pad(padded, ((0, lines % 2), (0, samples % 2)))
-    out = np.empty((lines + lines % 2, samples + samples % 2, 3), np.float32)
-    for first in range(0, lines, _LINES_AT_ONCE):  # what fits a cache
-        part = out[first : first + _LINES_AT_ONCE]
-        _fill(part, padded[first : first + len(part) + 2 * REACH], bounded=bounded)
-    return out[:lines, :samples]
+    padded = _padded(mosaic)
+    out = np.empty((*mosaic.shape[:-2], lines + lines % 2, samples + samples % 2, 3), np.float32)
+    n_at_once = max(_PIXELS_AT_ONCE // (out.size // lines) // 2 * 2, 2 * REACH)
+    for first in range(0, lines, n_at_once):
+        part = out[..., first : first + n_at_once, :, :]
+        _fill(part, padded[..., first : first + part.shape[-3] + 2 * REACH, :], bounded=bounded)
+    return out[..., :lines, :samples, :]
+
+
+def _padded(mosaic: Reals) -> Reals:
+    """The mosaics with a margin of `REACH` that mirrors them, then zeros up to even numbers of lines and samples."""
+    lines, samples = mosaic.shape[-2:]
+    still = [(0, 0)] * (mosaic.ndim - 2)
+    padded = np.pad(mosaic.astype(np.float32, copy=False), [*still, (REACH, REACH), (REACH, REACH)], mode="reflect")
+    if not lines % 2 and not samples % 2:
+        return padded
+    return np.pad(padded, [*still, (0, lines % 2), (0, samples % 2)])
 
 
 def _fill(out: Reals, padded: Reals, *, bounded: bool) -> None:
-    """Fill `out [lines, samples, 3]` from the mosaic with a margin of `REACH`; even numbers of lines and samples."""
-    planes = {(a, b): np.ascontiguousarray(padded[a::2, b::2]) for a in (0, 1) for b in (0, 1)}
+    """Fill `out [..., lines, samples, 3]` from mosaics with a margin of `REACH`; even numbers of lines and samples."""
+    planes = {(a, b): np.ascontiguousarray(padded[..., a::2, b::2]) for a in (0, 1) for b in (0, 1)}
     for line, sample in planes:
-        here = out[line::2, sample::2]
-        near = partial(_near, planes, line, sample, here.shape[:2])
+        here = out[..., line::2, sample::2, :]
+        near = partial(_near, planes, line, sample, here.shape[-3:-1])
         centre, ring_across, ring_along = near(0, 0), near(0, -2) + near(0, 2), near(-2, 0) + near(2, 0)
         across, along = (near(0, -1), near(0, 1)), (near(-1, 0), near(1, 0))
         aslant = near(-1, -1), near(-1, 1), near(1, -1), near(1, 1)
@@ -55,23 +66,22 @@ def _fill(out: Reals, padded: Reals, *, bounded: bool) -> None:
         here[..., line + sample] = centre
         if line == sample:  # red or blue: 1/8 of 4, 2, -1 for green; of 6, 2, -1.5 for the other
             ring = ring_across + ring_along
-            here[..., 1] = centre * _F(4 / 8) + (beside + above) * _F(2 / 8) - ring * _F(1 / 8)
-            here[..., 2 - line - sample] = centre * _F(6 / 8) + corners * _F(2 / 8) - ring * _F(1.5 / 8)
+            green = centre * _F(4 / 8) + (beside + above) * _F(2 / 8) - ring * _F(1 / 8)
+            other = centre * _F(6 / 8) + corners * _F(2 / 8) - ring * _F(1.5 / 8)
+            here[..., 1] = _within(green, *across, *along) if bounded else green
+            here[..., 2 - line - sample] = _within(other, *aslant) if bounded else other
         else:  # green: the colour of its line, and that of its column; 1/8 of 5, 4, -1, and 1/2 or -1
             rest = centre * _F(5 / 8) - corners * _F(1 / 8)
-            here[..., 2 * line] = rest + beside * _F(4 / 8) - ring_across * _F(1 / 8) + ring_along * _F(0.5 / 8)
-            here[..., 2 - 2 * line] = rest + above * _F(4 / 8) - ring_along * _F(1 / 8) + ring_across * _F(0.5 / 8)
-        if bounded and line == sample:
-            _bound(here[..., 1], *across, *along)
-            _bound(here[..., 2 - line - sample], *aslant)
-        elif bounded:
-            _bound(here[..., 2 * line], *across)
-            _bound(here[..., 2 - 2 * line], *along)
+            of_line = rest + beside * _F(4 / 8) - ring_across * _F(1 / 8) + ring_along * _F(0.5 / 8)
+            of_column = rest + above * _F(4 / 8) - ring_along * _F(1 / 8) + ring_across * _F(0.5 / 8)
+            here[..., 2 * line] = _within(of_line, *across) if bounded else of_line
+            here[..., 2 - 2 * line] = _within(of_column, *along) if bounded else of_column
 
 
-def _bound(values: Reals, *neighbours: Reals) -> None:
-    """Values in place, no lower than the lowest of their neighbours and no higher than the highest."""
-    np.clip(values, reduce(np.minimum, neighbours), reduce(np.maximum, neighbours), out=values)
+def _within(values: Reals, *neighbours: Reals) -> Reals:
+    """Values, changed: no lower than the lowest of their neighbours and no higher than the highest."""
+    np.maximum(values, reduce(np.minimum, neighbours), out=values)
+    return np.minimum(values, reduce(np.maximum, neighbours), out=values)
 
 
 def _near(
@@ -82,38 +92,15 @@ def _near(
     `planes`: every second line and sample of the mosaic with a margin of `REACH`, by the first of them.
     """
     (i, from_line), (j, from_sample) = divmod(line + down, 2), divmod(sample + right, 2)
-    return planes[from_line, from_sample][1 + i : 1 + i + shape[0], 1 + j : 1 + j + shape[1]]
+    return planes[from_line, from_sample][..., 1 + i : 1 + i + shape[0], 1 + j : 1 + j + shape[1]]
 
 
 def _too_thin(mosaic: Reals) -> Reals:
-    colour = np.indices(mosaic.shape).sum(axis=0) % 2  # the other index is 0
+    colour = np.indices(mosaic.shape[-2:]).sum(axis=0) % 2  # the other index is 0
+    at = np.broadcast_to(colour[..., None], (*mosaic.shape, 1))
     out = np.full((*mosaic.shape, 3), np.nan, np.float32)
-    np.put_along_axis(out, colour[..., None], mosaic[..., None].astype(np.float32), axis=-1)
+    np.put_along_axis(out, at, mosaic[..., None].astype(np.float32), axis=-1)
     return out
-
-
-def sample_bilinear(image: NDArray[np.generic], sample: Reals, line: Reals) -> tuple[Reals, NDArray[np.bool_]]:
-    """Values [..., bands] of an image [lines, samples, bands] between its pixels, and where there are any.
-
-    Up to half a pixel beyond the last centre counts as that centre.
-    """
-    lines, samples = image.shape[:2]
-    inside = (sample >= -0.5) & (sample <= samples - 0.5) & (line >= -0.5) & (line <= lines - 0.5)
-    at_sample = np.clip(np.where(inside, sample, 0), 0, samples - 1)
-    at_line = np.clip(np.where(inside, line, 0), 0, lines - 1)
-    s, n = (
-        np.clip(at.astype(np.intp), 0, max(size - 2, 0)) for at, size in ((at_sample, samples), (at_line, lines))
-    )
-    part_s, part_n = (at_sample - s).astype(np.float32), (at_line - n).astype(np.float32)
-    first = n * samples + s
-    right, below = first + min(samples - 1, 1), samples * min(lines - 1, 1)
-    bands = image.reshape(lines * samples, -1).T.astype(np.float32)
-    found = np.empty((*first.shape, len(bands)), np.float32)
-    for k, band in enumerate(bands):  # each by itself: long runs of one kind are quick
-        upper = band.take(first) * (1 - part_s) + band.take(right) * part_s
-        lower = band.take(first + below) * (1 - part_s) + band.take(right + below) * part_s
-        found[..., k] = upper * (1 - part_n) + lower * part_n
-    return found, inside
 
 
 def srgb(linear: Reals) -> NDArray[np.uint8]:

@@ -27,7 +27,6 @@ from ....products.rows import join
 from ..shared.image_noise import ImageNoise
 from ..shared.images import STRIPE_COLUMNS, Picture, assemble, aux_arrays, whole
 from ..shared.optics import (
-    LINES_AT_ONCE,
     Agreement,
     Optics,
     Window,
@@ -40,12 +39,12 @@ from ..shared.optics import (
     window_of,
 )
 from ..shared.stripe_camera import StripeCamera
-from .colour import REACH, demosaic, sample_bilinear, srgb, srgb_codes
+from .colour import REACH, demosaic, srgb, srgb_codes
 from .kinds import IMAGE, PANORAMA, REJECTED
 from .panorama import MAX_IMAGES, Panorama, PanoramaGrid, View, lessened, panorama
+from .resampling import Remap
 
 _IMAGE = ("row", "line", "sample", "band")
-_NOISE_PIXELS = 64
 _OF_CODES = "one sigma of each colour: noise in the middle of the picture, and 8 bits; not of a lossy compression"
 _FRAMES = {"frames": {"pointing": "local east, north, up"}}
 
@@ -111,7 +110,7 @@ class Natecam(StripeCamera):
         self._cameras = {one.code: one for one in self.calibration.cameras.camera}
         self._sweeps: dict[int, tuple[int, list[View]]] = {}
         self._half_pair: tuple[int, int, int, int] | None = None  # sequence, camera, image, time
-        self._remap: tuple[Window, NDArray[np.float32]] | None = None
+        self._last_remap: Remap | None = None
         self._about = {**_FRAMES, "camera_model": self.calibration.optics.words(undistorted=True)}
 
     def cameras(self) -> Mapping[int, Any]:
@@ -175,14 +174,14 @@ class Natecam(StripeCamera):
         return ((counts - dark) / (flat * model.white_dn)).astype(np.float32)
 
     def _colours(self, net: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Linear sRGB of a mosaic, which is changed.
+        """Linear sRGB of mosaics [..., lines, samples], which are changed.
 
         White balance comes first: the demosaicing takes an edge for as high in one colour as in the others.
         """
         colour = self.calibration.colour
         red, green, blue = np.array(colour.white_balance, np.float32)
         for line, sample, gain in ((0, 0, red), (0, 1, green), (1, 0, green), (1, 1, blue)):
-            net[line::2, sample::2] *= gain
+            net[..., line::2, sample::2] *= gain
         return np.asarray(np.clip(demosaic(net, bounded=True) @ np.array(colour.matrix, np.float32).T, 0, 1))
 
     def _noise(self, rows: ColumnBatch, picture: Picture, window: Window, good: NDArray[np.bool_]) -> Floats:
@@ -191,23 +190,23 @@ class Natecam(StripeCamera):
         A drawn noise of the counts goes the way of the picture, beside the picture without it: colours are made of
         several counts each. `good`: of the lines of the picture.
         """
-        n = min(_NOISE_PIXELS, window.n_lines // 2 * 2, window.n_samples // 2 * 2)
-        line, sample = (window.n_lines - n) // 4 * 2, (window.n_samples - n) // 4 * 2
-        part = slice(line, line + n), slice(sample, sample + n)
-        if self._remap is None or not good[part[0]].any():
+        remap = self._remap(window)
+        part = remap.middle
+        if not good[part[0]].any():
             return np.full(3, np.nan)
         counts, flat = picture.counts[part], self._flat(window)[part]
-        drawn = np.random.default_rng(0).standard_normal((n, n), np.float32)
-        noisy = counts + drawn * self.calibration.noise.sigma_dn(counts, self.calibration.detector.bias_dn)
-        at = self._remap[1][part]
-        codes = []
-        for seen in (counts, noisy):
-            found, inside = sample_bilinear(
-                self._colours(self._net(rows, seen, flat)), at[..., 0] - sample, at[..., 1] - line
-            )
-            codes.append(srgb_codes(found)[inside & good[part[0]][:, None]])
-        square = ((codes[1] - codes[0]).astype(np.float64) ** 2).sum(axis=0) / (len(codes[0]) or np.nan)
+        noisy = counts + remap.drawn * self.calibration.noise.sigma_dn(counts, self.calibration.detector.bias_dn)
+        both = self._colours(self._net(rows, np.stack([counts, noisy]), flat))
+        shown = remap.in_middle.inside & good[part[0]][:, None]
+        plain, disturbed = (srgb_codes(remap.in_middle(seen)[shown]) for seen in both)
+        square = ((disturbed - plain).astype(np.float64) ** 2).sum(axis=0) / (len(plain) or np.nan)
         return np.asarray(np.sqrt(square + 1 / 12))
+
+    def _remap(self, window: Window) -> Remap:
+        """That of the window, computed anew where the last picture had another."""
+        if self._last_remap is None or self._last_remap.window != window:
+            self._last_remap = Remap.of(window, self.calibration.optics)
+        return self._last_remap
 
     def _undistorted(
         self, linear: NDArray[np.float32], picture: Picture, window: Window
@@ -216,22 +215,20 @@ class Natecam(StripeCamera):
 
         A missing line spoils the colours of its neighbours too.
         """
-        if self._remap is None or self._remap[0] != window:
-            self._remap = window, window.lens_map(self.calibration.optics)
+        remap = self._remap(window)
         worst = picture.line_quality.copy()
         for apart in range(1, REACH + 1):
             worst[apart:] = np.maximum(worst[apart:], picture.line_quality[:-apart])
             worst[:-apart] = np.maximum(worst[:-apart], picture.line_quality[apart:])
-        image, line_quality = np.empty(linear.shape, np.uint8), np.empty_like(worst)
-        for first in range(0, window.n_lines, LINES_AT_ONCE):
-            lines = slice(first, first + LINES_AT_ONCE)
-            at = self._remap[1][lines]
-            found, inside = sample_bilinear(linear, at[..., 0], at[..., 1])
-            source = np.clip(np.floor(at[..., 1]).astype(np.intp), 0, len(worst) - 1)
-            spoilt = np.maximum(worst[source], worst[np.minimum(source + 1, len(worst) - 1)])
-            image[lines] = srgb(found)
-            image[lines][(spoilt != 0) | ~inside] = 0
-            line_quality[lines] = spoilt.max(axis=1)
+        image, line_quality = np.empty(linear.shape, np.uint8), np.zeros_like(worst)
+        for lines, places in remap.blocks:
+            image[lines], black = srgb(places(linear)), ~places.inside
+            if worst.any():
+                source = remap.source_line[lines].astype(np.intp)
+                spoilt = np.maximum(worst[source], worst[np.minimum(source + 1, len(worst) - 1)])
+                line_quality[lines] = spoilt.max(axis=1)
+                black |= spoilt != 0
+            image[lines][black] = 0
         return image, line_quality
 
     def _pair(self, rows: ColumnBatch) -> dict[str, Quantity]:

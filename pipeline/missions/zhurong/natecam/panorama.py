@@ -18,7 +18,7 @@ from ....model.batches import ColumnBatch
 from ....products.calibration import Source, Table
 from ....products.rotations import Floats
 from ..shared.optics import Optics, Pointing, Window, directions
-from .colour import sample_bilinear
+from .resampling import Resampling
 
 MAX_IMAGES = 64
 _EDGE_STEPS = 16
@@ -126,10 +126,12 @@ def _seen(view: View, optics: Optics, wanted: Floats) -> tuple[NDArray[np.float3
     place = along[..., 1:] / np.where(ahead, along[..., 0], 1)[..., None]
     at = view.window.pixels(optics, place).astype(np.float32)
     sample, line = np.where(ahead, at[..., 0], -1), np.where(ahead, at[..., 1], -1)
-    values, inside = sample_bilinear(view.picture, sample, line)
-    above = np.clip(line.astype(np.intp), 0, len(view.good) - 1)
-    inside &= view.good[above] & view.good[np.minimum(above + 1, len(view.good) - 1)]
+    places = Resampling.of((view.window.n_lines, view.window.n_samples), sample, line)
+    inside = places.inside
+    if not view.good.all():
+        above = np.clip(line.astype(np.intp), 0, len(view.good) - 1)
+        inside = inside & view.good[above] & view.good[np.minimum(above + 1, len(view.good) - 1)]
     to_edge = np.minimum(
         np.minimum(sample, view.window.n_samples - 1 - sample), np.minimum(line, view.window.n_lines - 1 - line)
     )
-    return values, np.where(inside, np.maximum(to_edge, 0) + 1, 0).astype(np.float32)
+    return places(view.picture), np.where(inside, np.maximum(to_edge, 0) + 1, 0).astype(np.float32)
