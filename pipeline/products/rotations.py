@@ -6,6 +6,8 @@ the aerospace ones, yaw about Z, then pitch about Y, then roll about X. NaN in, 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -14,20 +16,48 @@ Floats = NDArray[np.float64]
 
 def rotate(quaternion: Floats, vector: Floats) -> Floats:
     """Give q v q*: `quaternion [..., 4]` of length 1, `vector [..., 3]`."""
+    return np.stack(_rotated(quaternion, vector), axis=-1)
+
+
+def rotate_to_enu(quaternion: Floats, vector: Floats) -> Floats:
+    """The same by its east, north and up components, where `rotate` gives north, east, down."""
+    north, east, down = _rotated(quaternion, vector)
+    return np.stack([east, north, -down], axis=-1)
+
+
+def _rotated(quaternion: Floats, vector: Floats) -> tuple[Floats, Floats, Floats]:
     w, x, y, z = (quaternion[..., i] for i in range(4))
     a, b, c = (vector[..., i] for i in range(3))
     ta, tb, tc = 2 * (y * c - z * b), 2 * (z * a - x * c), 2 * (x * b - y * a)  # v + w t + u x t, t = 2 u x v
-    turned = (a + w * ta + y * tc - z * tb, b + w * tb + z * ta - x * tc, c + w * tc + x * tb - y * ta)
-    return np.stack(turned, axis=-1)
+    return a + w * ta + y * tc - z * tb, b + w * tb + z * ta - x * tc, c + w * tc + x * tb - y * ta
+
+
+@dataclass(frozen=True, slots=True)
+class MastTurn:
+    """Cosines and sines of the angles of a mast, for vectors of several sensors on it."""
+
+    cos_yaw: Floats
+    sin_yaw: Floats
+    cos_pitch: Floats
+    sin_pitch: Floats
+
+    @staticmethod
+    def of(yaw_deg: Floats, pitch_deg: Floats) -> MastTurn:
+        """Yaw is positive from X to Y, pitch is positive nose up."""
+        yaw, pitch = np.deg2rad(yaw_deg), np.deg2rad(pitch_deg)
+        return MastTurn(np.cos(yaw), np.sin(yaw), np.cos(pitch), np.sin(pitch))
+
+    def rotate(self, vector: Floats) -> Floats:
+        """Give Rz(yaw) Ry(pitch) v of `vector [..., 3]`."""
+        x = self.cos_pitch * vector[..., 0] + self.sin_pitch * vector[..., 2]
+        z = -self.sin_pitch * vector[..., 0] + self.cos_pitch * vector[..., 2]
+        y = vector[..., 1]
+        return np.stack([self.cos_yaw * x - self.sin_yaw * y, self.sin_yaw * x + self.cos_yaw * y, z], axis=-1)
 
 
 def rotate_by_mast(vector: Floats, yaw_deg: Floats, pitch_deg: Floats) -> Floats:
     """Give Rz(yaw) Ry(pitch) v: yaw positive from X to Y, pitch positive nose up. `vector [..., 3]`."""
-    yaw, pitch = np.deg2rad(yaw_deg), np.deg2rad(pitch_deg)
-    x = np.cos(pitch) * vector[..., 0] + np.sin(pitch) * vector[..., 2]
-    z = -np.sin(pitch) * vector[..., 0] + np.cos(pitch) * vector[..., 2]
-    y = vector[..., 1]
-    return np.stack([np.cos(yaw) * x - np.sin(yaw) * y, np.sin(yaw) * x + np.cos(yaw) * y, z], axis=-1)
+    return MastTurn.of(yaw_deg, pitch_deg).rotate(vector)
 
 
 def east_north_up(north_east_down: Floats) -> Floats:
@@ -46,6 +76,11 @@ def roll_pitch_yaw_deg(quaternion: Floats) -> Floats:
 
 def normalized(quaternion: Floats) -> Floats:
     """Length 1; NaN where there is no direction."""
-    length = np.sqrt((quaternion * quaternion).sum(axis=-1, keepdims=True))
+    w, x, y, z = (quaternion[..., i] for i in range(4))
+    length = np.sqrt(w * w + x * x + y * y + z * z)  # a sum along four elements takes ten times as long
+    length = np.where(length > 0, length, np.nan)
+    unit = np.empty(quaternion.shape)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(np.where(length > 0, quaternion / length, np.nan))
+        for i, part in enumerate((w, x, y, z)):
+            np.divide(part, length, out=unit[..., i])
+    return unit

@@ -66,6 +66,8 @@ class Track:
         values: Floats,
         seq_count: NDArray[np.uint16],
     ) -> None:
+        if not len(order):
+            return
         self.order = np.concatenate([self.order, order])
         self.time_ns = np.concatenate([self.time_ns, time_ns])
         self.values = np.concatenate([self.values, values])
@@ -94,25 +96,31 @@ class Track:
         known = np.minimum(before + 1, np.searchsorted(self.order, until, "left"))[:, None]
         jump = jumps.order[run - 1]
         first = np.maximum(np.searchsorted(self.order, jump, "left")[:, None], known - HISTORY)
-        after = np.clip(self._first_after(jumps, order, time_ns), first, known)
+        after = np.minimum(np.maximum(self._first_after(jumps, order, time_ns), first), known)
         left, right = np.maximum(after - 1, first), np.minimum(after, known - 1)
         none = (first >= known) | (time_ns == NO_TIME)
-        return self._measured(time_ns, np.where(none, 0, left), np.where(none, 0, right), none)
+        if none.any():
+            left, right = np.where(none, 0, left), np.where(none, 0, right)
+        return self._measured(time_ns, left, right, none)
 
     def _first_after(self, jumps: Jumps, order: NDArray[np.int64], time_ns: NDArray[np.int64]) -> Indices:
         """First row later than each time and after the same jump; between two jumps times ascend."""
-        times = np.unique(self.time_ns)
-        n_ranks = len(times) + 1
-        run = np.searchsorted(jumps.order, self.order, "right")
-        place = run * n_ranks + np.searchsorted(times, self.time_ns, "right")
-        wanted_run = np.searchsorted(jumps.order, order, "right")[:, None]
-        return np.searchsorted(place, wanted_run * n_ranks + np.searchsorted(times, time_ns, "right"), "right")
+        last_jump = np.searchsorted(jumps.order, order, "right") - 1
+        jumped = np.append(np.searchsorted(self.order, jumps.order, "left"), len(self.order))
+        after = np.empty(time_ns.shape, np.intp)
+        runs = np.unique(last_jump).tolist()
+        for jump in runs:
+            first, last = jumped[jump : jump + 2]
+            same = slice(None) if len(runs) == 1 else last_jump == jump
+            after[same] = first + np.searchsorted(self.time_ns[first:last], time_ns[same], "right")
+        return after
 
     def _measured(
         self, time_ns: NDArray[np.int64], left: Indices, right: Indices, none: NDArray[np.bool_]
     ) -> Between:
-        since, until = time_ns - self.time_ns[left], self.time_ns[right] - time_ns
-        span = np.maximum(self.time_ns[right] - self.time_ns[left], 1)
+        left_ns, right_ns = self.time_ns.take(left), self.time_ns.take(right)
+        since, until = time_ns - left_ns, right_ns - time_ns
+        span = np.maximum(right_ns - left_ns, 1)
         part = np.where(left == right, 0.0, since / span)
         age = np.where(none, NEVER_NS, np.minimum(np.abs(since), np.abs(until)))
         return Between(left, right, part, age, none)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from ....model.batches import ColumnBatch, Quality
 from ....products.draft import flag
-from ....products.rotations import Floats, rotate_by_mast
+from ....products.rotations import Floats, MastTurn
 from ....products.rows import sample_times, with_columns
-from ..shared.attitude import Attitude, Navigation, attitude_of, with_attitude
+from ..shared.attitude import Navigation, attitude_of, with_attitude
 from .magnetometer_calibration import MagnetometerCalibration, Scale, Sensor
 
 
@@ -60,25 +60,33 @@ def in_sensor_nt(
     temperature = np.asarray(rows.columns[f"TEMPERATURE_{name.upper()}"], np.float64)
     seen = sensor_field_nt(counts, temperature, _part(calibration, "sensor", name), scale)
     end = 1 << (scale.count_bits - 1)
-    saturated = np.asarray(((counts <= -end) | (counts >= end - 1)).any(axis=-1))
-    bad = np.asarray(~(np.abs(seen) <= scale.range_nt).all(axis=-1))
+    saturated = _in_any_axis((counts <= -end) | (counts >= end - 1))
+    bad = _in_any_axis(~(np.abs(seen) <= scale.range_nt))
     return seen, flag(saturated, Quality.SATURATED) | flag(bad, Quality.OUT_OF_RANGE)
 
 
-def to_rover_nt(seen: Floats, name: str, calibration: MagnetometerCalibration, attitude: Attitude) -> Floats:
+def to_rover_nt(seen: Floats, name: str, calibration: MagnetometerCalibration, mast: MastTurn) -> Floats:
     """From the axes of a sensor to those of the rover, nT [n, k, 3]."""
     mount = np.array(_part(calibration, "sensor", name).mount)
-    return rotate_by_mast(seen @ mount.T, attitude.mast_yaw_deg, attitude.mast_pitch_deg)
+    return mast.rotate(seen @ mount.T)
 
 
 def interference_nt(rows: ColumnBatch, name: str, calibration: MagnetometerCalibration) -> Floats:
     """What the rover adds to a sensor along its own axes, nT [n, k, 3]."""
     model = _part(calibration, "interference", name)
     current = current_a(rows)
-    current = np.where(np.isnan(current), calibration.mast.nominal_current_a, current)[..., None]
-    driving = np.nan_to_num(attitude_of(rows).driving)[..., None]
-    added = np.array(model.rover_nt) + current * np.array(model.array_nt_per_a)
-    return np.asarray(added + driving * np.array(model.motors_nt))
+    current = np.where(np.isnan(current), calibration.mast.nominal_current_a, current)
+    driving = np.nan_to_num(attitude_of(rows).driving)
+    added = np.empty((*current.shape, 3))
+    axes = zip(model.rover_nt, model.array_nt_per_a, model.motors_nt, strict=True)
+    for i, (always, per_ampere, motors) in enumerate(axes):
+        added[..., i] = always + current * per_ampere + driving * motors
+    return added
+
+
+def _in_any_axis(where: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether it holds along one of three axes: bool[..., 3] to bool[...]."""
+    return np.asarray(where[..., 0] | where[..., 1] | where[..., 2])
 
 
 def sigma_nt(name: str, calibration: MagnetometerCalibration) -> tuple[Floats, Floats, Floats]:
@@ -99,8 +107,11 @@ def sensor_field_nt(counts: Floats, temperature_degc: Floats, sensor: Sensor, sc
     warmer = (temperature_degc - scale.reference_temperature_degc)[:, None, None]
     offset = np.array(sensor.offset_nt) + np.array(sensor.offset_nt_per_degc) * warmer
     measured = counts * scale.nt_per_count
-    straight = (measured - offset) @ np.array(sensor.matrix).T
-    return np.asarray(straight * (1 + sensor.matrix_per_degc * warmer))
+    for i in range(3):  # along whole packets: three numbers at a time are slow
+        measured[..., i] -= offset[..., i]
+    straight = (measured @ np.array(sensor.matrix).T).reshape(len(counts), -1)
+    straight *= 1 + sensor.matrix_per_degc * warmer[..., 0]
+    return straight.reshape(counts.shape)
 
 
 def _part(calibration: MagnetometerCalibration, table: str, name: str) -> Any:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from ....model.batches import ColumnBatch, Quantity
 from ....products.draft import Draft
-from ....products.rotations import Floats, east_north_up, rotate
+from ....products.rotations import Floats, MastTurn, rotate_to_enu
 from ..shared.attitude import Attitude, Navigation, attitude_of
 from ..shared.on_rover import OnRover
 from .kinds import FIELD
@@ -64,8 +64,9 @@ class Magnetometer(OnRover):
         attitude = attitude_of(rows)
         arrays: dict[str, Quantity] = {}
         quality = packet_quality(rows, self.calibration)
+        mast = MastTurn.of(attitude.mast_yaw_deg, attitude.mast_pitch_deg)
         for name in ("a", "b"):
-            fields, bits = self._sensor(rows, name, attitude)
+            fields, bits = self._sensor(rows, name, attitude, mast)
             arrays |= fields
             quality |= bits
         arrays |= self._gradient(arrays)
@@ -76,14 +77,16 @@ class Magnetometer(OnRover):
         yield Draft(FIELD, rows, time_ns, arrays, quality.ravel(), {"frames": FRAMES})
 
     def _sensor(
-        self, rows: ColumnBatch, name: str, attitude: Attitude
+        self, rows: ColumnBatch, name: str, attitude: Attitude, mast: MastTurn
     ) -> tuple[dict[str, Quantity], NDArray[np.uint32]]:
         calibration, which = self.calibration, f"sensor {name.upper()}"
         seen, bits = in_sensor_nt(rows, name, calibration)
         added = interference_nt(rows, name, calibration)
-        in_rover = to_rover_nt(seen, name, calibration, attitude) - added
-        in_enu = east_north_up(rotate(attitude.quaternion, in_rover))
-        magnitude = np.sqrt((in_rover * in_rover).sum(axis=-1))
+        in_rover = to_rover_nt(seen, name, calibration, mast)
+        in_rover -= added
+        in_enu = rotate_to_enu(attitude.quaternion, in_rover)
+        x, y, z = (in_rover[..., i] for i in range(3))
+        magnitude = np.sqrt(x * x + y * y + z * z)
         noise, random, systematic = sigma_nt(name, calibration)
         temperature = np.asarray(rows.columns[f"TEMPERATURE_{name.upper()}"], np.float64)
         quantities = {

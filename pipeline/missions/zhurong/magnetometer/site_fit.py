@@ -98,7 +98,7 @@ class _Blocks:
     def __init__(self, turn: Floats, seen: Floats, count: Floats, apart_s: Floats) -> None:
         k, m = seen.shape
         self._turn, self._seen, self._apart_s = turn, seen.ravel(), apart_s
-        self._turns = np.einsum("kij,lnj->kiln", turn, turn)
+        self._turns = np.einsum("kij,lnj->inkl", turn, turn)
         self._design = np.concatenate([turn, np.broadcast_to(np.eye(m), turn.shape)], axis=2).reshape(k * m, 2 * m)
         self._noise = np.repeat(1 / count, m)
         self._share = count / count.sum()
@@ -132,9 +132,12 @@ class _Blocks:
         from scipy.linalg import cho_factor, cho_solve  # noqa: PLC0415 -- slow to import
 
         k, m = self._turn.shape[:2]
-        covariance = (self._turns * alike[:, None, :, None]).reshape(k * m, k * m)
+        covariance = np.empty((k * m, k * m))
+        for i in range(m):
+            for j in range(m):
+                np.multiply(self._turns[i, j], alike, out=covariance[i::m, j::m])
         np.einsum("ii->i", covariance)[:] += self._noise
-        factor = cho_factor(covariance, lower=True, overwrite_a=True, check_finite=False)
+        factor = cho_factor(covariance.T, lower=True, overwrite_a=True, check_finite=False)  # it is symmetric
         towards = (self._turn * (alike @ self._share)[:, None, None]).reshape(k * m, m)
         known = np.column_stack([self._seen, self._design, towards])
         products = known.T @ cho_solve((factor[0], True), known, check_finite=False)

@@ -19,7 +19,7 @@ from ....products.calibration import Positive, Source, Table
 from ....products.instrument import Auxiliary
 from ....products.rotations import Floats, normalized
 from ....products.rows import with_columns
-from ....products.track import NEVER_NS, Jumps, Track
+from ....products.track import NEVER_NS, Between, Jumps, Track
 
 CONTAINER = "NAVIGATION"
 QUATERNION = ("Q_SCALAR", "Q_X", "Q_Y", "Q_Z")
@@ -73,6 +73,20 @@ def is_attitude(quaternion: Floats) -> NDArray[np.bool_]:
     return np.asarray(np.abs(length - 1) <= _LENGTH_TOLERANCE)
 
 
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """From each of some navigation rows to the next one; the last has none, and what stands for it is not used.
+
+    `first [n, 7]`: the row; `turned [n, 4]`, `mast_turned [n, 2]`: the next one less that; `bridged bool[n]`: packets
+    between them are missing, and something moved.
+    """
+
+    first: Floats
+    turned: Floats
+    mast_turned: Floats
+    bridged: NDArray[np.bool_]
+
+
 class Navigation(Auxiliary):
     """The last rows of navigation, and of the solar wings' currents. State: their tracks, and the clock's jumps."""
 
@@ -111,26 +125,38 @@ class Navigation(Auxiliary):
         That is from the navigation rows before it, and the first after it if that comes before `until int64[n]`.
         """
         found = self._attitude.between(self._jumps, order, until, time_ns)
-        if not len(self._attitude.order):
+        if not len(self._attitude.order) or not time_ns.size:
             return _unknown(time_ns.shape)
-        left, right = self._attitude.values[found.left], self._attitude.values[found.right]
-        part = np.where(found.none, np.nan, found.part)[..., None]
-        same_side = np.where((left[..., :4] * right[..., :4]).sum(axis=-1, keepdims=True) < 0, -1.0, 1.0)
-        turned = same_side * right[..., :4] - left[..., :4]
-        mast_turned = right[..., 4:6] - left[..., 4:6]
-        mast = left[..., 4:6] + part * mast_turned
-        counts = self._attitude.seq_count
-        missing = (counts[found.right] - counts[found.left]) % 16384 > 1
-        moved = (np.abs(turned) > _STILL_QUATERNION).any(axis=-1) | (np.abs(mast_turned) > _STILL_DEG).any(axis=-1)
-        moved |= left[..., 6] != right[..., 6]
-        return Attitude(
-            normalized(left[..., :4] + part * turned),
-            mast[..., 0],
-            mast[..., 1],
-            found.age_ns,
-            missing & moved & ~found.none,
-            np.where(found.none, np.nan, left[..., 6]),
+        steps, step = self._steps(found)
+        single = found.left == found.right
+        part = np.where(found.none, np.nan, found.part)
+        quaternion = np.empty((*time_ns.shape, 4))
+        for i in range(4):
+            quaternion[..., i] = steps.first[:, i].take(step) + part * steps.turned[:, i].take(step)
+        mast_yaw, mast_pitch = (
+            steps.first[:, 4 + i].take(step) + part * steps.mast_turned[:, i].take(step) for i in (0, 1)
         )
+        return Attitude(
+            normalized(quaternion),
+            mast_yaw,
+            mast_pitch,
+            found.age_ns,
+            steps.bridged.take(step) & ~single & ~found.none,
+            np.where(found.none, np.nan, steps.first[:, 6].take(step)),
+        )
+
+    def _steps(self, found: Between) -> tuple[_Steps, NDArray[np.intp]]:
+        """The steps from row to row that are looked up, and which of them each time is in."""
+        first, last = int(found.left.min()), int(found.right.max())
+        rows = self._attitude.values[first : last + 1]
+        left, right = rows, rows[np.minimum(np.arange(1, len(rows) + 1), len(rows) - 1)]
+        same_side = np.where((left[:, :4] * right[:, :4]).sum(axis=-1, keepdims=True) < 0, -1.0, 1.0)
+        turned = same_side * right[:, :4] - left[:, :4]
+        mast_turned = right[:, 4:6] - left[:, 4:6]
+        moved = (np.abs(turned) > _STILL_QUATERNION).any(axis=-1) | (np.abs(mast_turned) > _STILL_DEG).any(axis=-1)
+        moved |= left[:, 6] != right[:, 6]
+        missing = np.diff(self._attitude.seq_count[first : last + 1], append=0) % 16384 > 1
+        return _Steps(left, turned, mast_turned, moved & missing), found.left - first
 
     def wing_current_a(
         self, order: NDArray[np.int64], until: NDArray[np.int64], time_ns: NDArray[np.int64]
@@ -139,7 +165,8 @@ class Navigation(Auxiliary):
         found = self._power.between(self._jumps, order, until, time_ns)
         if not len(self._power.order):
             return np.full(time_ns.shape, np.nan), found.age_ns
-        left, right = self._power.values[found.left, 0], self._power.values[found.right, 0]
+        current = self._power.values[:, 0]
+        left, right = current.take(found.left), current.take(found.right)
         return np.where(found.none, np.nan, left + found.part * (right - left)), found.age_ns
 
     def _take_attitude(self, rows: ColumnBatch) -> None:
