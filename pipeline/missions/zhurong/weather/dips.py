@@ -14,6 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ....products.rotations import Floats
 
@@ -31,19 +32,36 @@ class Dip:
     background_pa: float
 
 
-def lowest_samples(pressure: Floats, half: int, apart: int, min_depth: float, n_sigma: float) -> list[int]:
-    """Samples that are the bottom of a dip, in order; `half` the detrending window, NaN for what is missing."""
-    windows = _around_each(pressure, half)
-    median = _middle(np.sort(windows, axis=1))
-    sigma = _MAD_TO_SIGMA * _middle(np.sort(np.abs(windows - median[:, None]), axis=1))
-    three = _around_each(pressure, 1)
-    n_good = np.isfinite(three).sum(axis=1)
-    residual = np.nansum(three, axis=1) / np.maximum(n_good, 1) - median
-    usable = (np.isfinite(windows).sum(axis=1) > half) & (n_good > 0)
-    residual = np.where(usable, residual, np.inf)
-    first_lowest = np.argmin(_around_each(residual, apart, np.inf), axis=1) == apart
-    deep = residual < -np.maximum(min_depth, n_sigma * np.where(usable, sigma, np.inf))
-    return [int(i) for i in np.flatnonzero(first_lowest & deep)]
+def lowest_samples(
+    pressure: Floats, half: int, apart: int, min_depth: float, n_sigma: float, among: slice = slice(None)
+) -> list[int]:
+    """Samples that are the bottom of a dip, in order; `half` the detrending window, NaN for what is missing.
+
+    `among`: the samples that are asked for.
+    """
+    first, last, _ = among.indices(len(pressure))
+    beside = slice(max(first - apart, 0), last + apart)
+    residual, sigma = _detrended(pressure, half, beside)
+    n_before, n_after = first - beside.start, max(last + apart - len(pressure), 0)
+    padded = np.concatenate([np.full(apart - n_before, np.inf), residual, np.full(n_after, np.inf)])
+    first_lowest = np.argmin(np.lib.stride_tricks.sliding_window_view(padded, 2 * apart + 1), axis=1) == apart
+    asked = slice(n_before, n_before + last - first)
+    deep = residual[asked] < -np.maximum(min_depth, n_sigma * sigma[asked])
+    return [first + int(i) for i in np.flatnonzero(first_lowest & deep)]
+
+
+def _detrended(pressure: Floats, half: int, part: slice) -> tuple[Floats, Floats]:
+    """Of some samples: mean of three less the running median, and one sigma around that; inf where too few are good."""
+    windows = _around_each(pressure, half)[part]
+    n_good = np.isfinite(windows).sum(axis=1)
+    median = _middle(np.sort(windows, axis=1), n_good)
+    sigma = _MAD_TO_SIGMA * _middle(np.sort(np.abs(windows - median[:, None]), axis=1), n_good)
+    three = _around_each(pressure, 1)[part]
+    n_of_three = np.isfinite(three).sum(axis=1)
+    before, at, after = np.where(np.isnan(three), 0.0, three).T
+    residual = (before + at + after) / np.maximum(n_of_three, 1) - median
+    usable = (n_good > half) & (n_of_three > 0)
+    return np.where(usable, residual, np.inf), np.where(usable, sigma, np.inf)
 
 
 def fit_dip(pressure: Floats, lowest: int, half: int, narrowest: float, widest: float) -> Dip:
@@ -95,15 +113,13 @@ def _lorentzian(t: Floats, place: Floats | float, width: Floats | float) -> Floa
     return np.asarray(1 / (1 + ((t - place) / (width / 2)) ** 2))
 
 
-def _around_each(values: Floats, n: int, fill: float = np.nan) -> Floats:
-    """Each value with n before and n after it, `fill` beyond the ends: [len, 2 n + 1]."""
-    padded = np.concatenate([np.full(n, fill), values, np.full(n, fill)])
+def _around_each(values: Floats, n: int) -> Floats:
+    """Each value with n before and n after it, NaN beyond the ends: [len, 2 n + 1]."""
+    padded = np.concatenate([np.full(n, np.nan), values, np.full(n, np.nan)])
     return np.lib.stride_tricks.sliding_window_view(padded, 2 * n + 1)
 
 
-def _middle(ordered: Floats) -> Floats:
-    """Median of each sorted row; NaN, which stand last, do not count."""
-    n_good = np.maximum(np.isfinite(ordered).sum(axis=1), 1)
-    low = np.take_along_axis(ordered, ((n_good - 1) // 2)[:, None], axis=1)
-    high = np.take_along_axis(ordered, (n_good // 2)[:, None], axis=1)
-    return np.asarray((low + high)[:, 0] / 2)
+def _middle(ordered: Floats, n_good: NDArray[np.intp]) -> Floats:
+    """Median of each sorted row, of which `n_good` are numbers; NaN, which stand last, do not count."""
+    rows, n_good = np.arange(len(ordered)), np.maximum(n_good, 1)
+    return np.asarray((ordered[rows, (n_good - 1) // 2] + ordered[rows, n_good // 2]) / 2)

@@ -119,13 +119,10 @@ class DustDevils(OnRover):
             return
         limits = self.calibration.dust_devils
         half, apart = self._half, self._reach - self._half
-        found = lowest_samples(self._pressure, half, apart, limits.min_depth_pa, limits.n_sigma)
+        among = slice(self._n_judged, until)
+        found = lowest_samples(self._pressure, half, apart, limits.min_depth_pa, limits.n_sigma, among)
         narrowest, widest = (width / self.calibration.sample_interval_s for width in limits.width_s)
-        dips = [
-            fit_dip(self._pressure, lowest, half, narrowest, widest)
-            for lowest in found
-            if self._n_judged <= lowest < until
-        ]
+        dips = [fit_dip(self._pressure, lowest, half, narrowest, widest) for lowest in found]
         self._n_judged = until
         for dip in dips:
             if dip.depth_pa >= max(limits.min_depth_pa, limits.n_sigma * dip.depth_pa_sigma):
