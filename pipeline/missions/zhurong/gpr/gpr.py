@@ -58,7 +58,7 @@ class Gpr(OnRover):
         navigation: Navigation,  # noqa: ARG002 - it brings its own
         until: NDArray[np.int64],  # noqa: ARG002
     ) -> ColumnBatch:
-        return with_columns(rows, {"after_gap": self._after_gap(rows)})
+        return _with_sun(with_columns(rows, {"after_gap": self._after_gap(rows)}), self.context)
 
     def keys(self, rows: ColumnBatch) -> NDArray[np.int64]:
         n_samples = trace_lengths(rows, self.calibration.channel(rows.container))
@@ -95,15 +95,17 @@ class Gpr(OnRover):
         channel = self.calibration.channel(rows.container)
         n_samples = int(trace_lengths(rows, channel)[0])  # the keys saw to it that all are the same
         real, imaginary = complex_parts(rows, n_samples)
+        power = np.square(real, dtype=np.float64)
+        power += np.square(imaginary, dtype=np.float64)
+        largest = power.max(axis=1, initial=0.0)
         length = np.asarray(rows.columns["EFFECTIVE_LENGTH_BYTES"])
-        finite = np.isfinite(real).all(axis=1) & np.isfinite(imaginary).all(axis=1)
-        bad = ~finite | ~np.isin(length, channel.valid_lengths_bytes)
+        bad = ~np.isfinite(largest) | ~np.isin(length, channel.valid_lengths_bytes)
         bits = (
             rows.quality
             | flag(bad, Quality.OUT_OF_RANGE)
             | flag(np.asarray(rows.columns["after_gap"]), Quality.AFTER_GAP)
         )
-        noise = noise_floor(_complex(real, imaginary))
+        noise = noise_floor(power)
         arrays = {
             "real": Quantity(real, "1", "real part, counts as received", ("row", "sample")),
             "real_sigma": Quantity(noise, "1", _OF_NOISE),
@@ -115,18 +117,12 @@ class Gpr(OnRover):
                 "two-way travel time of each bin",
                 ("sample",),
             ),
-            "peak_amplitude_db": Quantity(_peak_db(real, imaginary), "dB", "20 log10 of the largest amplitude"),
+            "peak_amplitude_db": Quantity(_decibel(largest), "dB", "20 log10 of the largest amplitude"),
             **_geometry(rows),
-            **_sun(rows, self.context),
+            **_sun(rows),
             **{name.lower(): column_quantity(rows, name) for name in (*_COMMON, *_OWN[rows.container])},
         }
         return Draft(KINDS[product], rows, rows.time_ns, arrays, bits | np.uint32(quality))
-
-
-def _complex(real: NDArray[np.float32], imaginary: NDArray[np.float32]) -> NDArray[np.complex64]:
-    samples = np.empty(real.shape, np.complex64)
-    samples.real, samples.imag = real, imaginary
-    return samples
 
 
 def trace_lengths(rows: ColumnBatch, channel: RadarChannel) -> NDArray[np.int64]:
@@ -147,10 +143,9 @@ def complex_parts(rows: ColumnBatch, n_samples: int) -> tuple[NDArray[np.float32
     return np.ascontiguousarray(real), np.ascontiguousarray(imaginary)
 
 
-def _peak_db(real: NDArray[np.float32], imaginary: NDArray[np.float32]) -> NDArray[np.float64]:
-    power = np.square(real, dtype=np.float64) + np.square(imaginary, dtype=np.float64)
-    peak = 10 * np.log10(power.max(axis=1, initial=0.0))
-    return np.where(np.isfinite(peak), peak, np.nan)
+def _decibel(power: NDArray[np.float64]) -> NDArray[np.float64]:
+    decibel = 10 * np.log10(power)
+    return np.where(np.isfinite(decibel), decibel, np.nan)
 
 
 def _geometry(rows: ColumnBatch) -> dict[str, Quantity]:
@@ -174,15 +169,22 @@ def _geometry(rows: ColumnBatch) -> dict[str, Quantity]:
     }
 
 
-def _sun(rows: ColumnBatch, context: Context) -> dict[str, Quantity]:
+def _with_sun(rows: ColumnBatch, context: Context) -> ColumnBatch:
+    """The rows with where the Sun stood, for all of a batch at once; nothing without a site."""
     if context.site is None:
-        return {}
+        return rows
     time = mars_time(context.clock.utc_ns(rows.time_ns), context.site.longitude_deg, context.site.sol_offset)
     sun = solar_position(time, context.site.latitude_deg)
-    return {
-        "solar_incidence_deg": Quantity(sun.incidence_deg, "degree", "of the Sun from the zenith, at the site"),
-        "solar_azimuth_deg": Quantity(sun.azimuth_deg, "degree", "of the Sun clockwise from north, at the site"),
+    return with_columns(rows, {"solar_incidence_deg": sun.incidence_deg, "solar_azimuth_deg": sun.azimuth_deg})
+
+
+def _sun(rows: ColumnBatch) -> dict[str, Quantity]:
+    words = {
+        "solar_incidence_deg": "of the Sun from the zenith, at the site",
+        "solar_azimuth_deg": "of the Sun clockwise from north, at the site",
     }
+    known = {name: text for name, text in words.items() if name in rows.columns}
+    return {name: Quantity(np.asarray(rows.columns[name]), "degree", text) for name, text in known.items()}
 
 
 def blob(column: Column, n_bytes: int) -> NDArray[np.uint8]:

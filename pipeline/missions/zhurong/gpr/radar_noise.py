@@ -5,7 +5,10 @@ Behind filters sigma is what the spectrum of the same samples leaves in the band
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 from ....products.rotations import Floats
 from ..shared.noise_power import noise_sigma
@@ -16,11 +19,9 @@ _SHARE = 8
 _FEWEST = 32
 
 
-def noise_floor(samples: Samples) -> Floats:
-    """One sigma of the real part, and of the imaginary, of each trace [n]; `samples` complex [n, m] as received."""
-    late = _late(samples)
-    power = np.square(late.real, dtype=np.float64) + np.square(late.imag, dtype=np.float64)
-    return noise_sigma(power)
+def noise_floor(power: Floats) -> Floats:
+    """One sigma of the real part, and of the imaginary, of each trace [n]; `power` [n, m] of the samples received."""
+    return noise_sigma(_late(power))
 
 
 def noise_in_band(samples: Samples, sample_interval_ns: float, wanted: Processing) -> Floats:
@@ -36,5 +37,5 @@ def noise_in_band(samples: Samples, sample_interval_ns: float, wanted: Processin
     return np.asarray(np.sqrt(power * (1 - 1 / n_background)))
 
 
-def _late(samples: Samples) -> Samples:
+def _late(samples: NDArray[Any]) -> NDArray[Any]:
     return samples[:, -max(samples.shape[1] // _SHARE, _FEWEST) :]
