@@ -15,7 +15,7 @@ Ranges, number of channels and widths are recalled, opening and vacuum are publi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -31,7 +31,15 @@ from ..shared.on_rover import OnRover
 from . import whittaker
 from .kinds import SHOT
 from .libs_calibration import LibsCalibration
-from .libs_products import MeanSpectrum, drift_draft, mean_draft, signal_of, spectrum_drafts
+from .libs_products import (
+    MeanSpectrum,
+    SpectrometerPart,
+    drift_draft,
+    mean_draft,
+    signal_of,
+    spectrometer_parts,
+    spectrum_drafts,
+)
 from .libs_wavelength import Drift, fit_drift, sigma_nm, wavelengths_nm
 
 _END_OF_SCALE = 65535
@@ -86,20 +94,21 @@ class Libs(OnRover):
         kept = np.asarray(shots.columns["SHOT"]).astype(np.int64) > self.calibration.shots.n_dust_shots
         kept &= np.asarray(shots.columns["KIND"]) == "LASER"
         mean = self._mean_of(take(shots, kept), net[kept], quality[kept]) if kept.any() else None
+        parts = [] if mean is None or dark is None else spectrometer_parts(mean, self.calibration)
         is_titanium = (np.asarray(shots.columns["TARGET"]) == "TITANIUM").all()
         if mean is not None and is_titanium and dark is not None:
-            yield from self._take_titanium(mean)
+            yield from self._take_titanium(mean, parts)
         lineage = {**_VACUUM, **self._titanium, "n_darks": self._dark[2], "point_id": self._point(rows)}
         yield self._shot(shots, net, dark, quality, lineage)
         if mean is not None:
             mean = self._with_wavelengths(mean, lineage)
             yield mean_draft(mean)
             if dark is not None:
-                yield from spectrum_drafts(mean, self.calibration)
+                yield from spectrum_drafts(mean, parts, self.calibration)
 
-    def _take_titanium(self, mean: MeanSpectrum) -> Iterator[Draft | Event]:
+    def _take_titanium(self, mean: MeanSpectrum, parts: Sequence[SpectrometerPart]) -> Iterator[Draft | Event]:
         """Fit the drift to the target; a fit that is not believed leaves the one before in use."""
-        signal = signal_of(mean, self.calibration)
+        signal = signal_of(mean, parts)
         model, titanium = self.calibration.wavelength, self.calibration.titanium
         drift = fit_drift(model, titanium, signal, mean.sigma, mean.temperature_degc)
         point = int(np.asarray(mean.shots.columns["POINT_ID"])[0])

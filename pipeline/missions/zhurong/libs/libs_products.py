@@ -5,10 +5,10 @@ In: a `MeanSpectrum`. Out: drafts. What each step computes stands in `continuum`
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +53,14 @@ class MeanSpectrum:
         return Draft(kind, self.shots, time_ns, {**arrays, **point}, self.quality, {**self.lineage, **more})
 
 
+class SpectrometerPart(NamedTuple):
+    """Channels of one spectrometer, its net counts (denoised where asked), and what lies under its lines."""
+
+    channels: slice
+    net: Floats
+    continuum: Continuum
+
+
 @dataclass(frozen=True, slots=True)
 class Separated:
     """A mean spectrum without continuum [channels], its sigma, the continuum's, and the sigma of its sum.
@@ -81,11 +89,13 @@ def mean_draft(mean: MeanSpectrum) -> Draft:
     return mean.draft(MEAN, arrays)
 
 
-def spectrum_drafts(mean: MeanSpectrum, calibration: LibsCalibration) -> Iterator[Draft]:
+def spectrum_drafts(
+    mean: MeanSpectrum, parts: Sequence[SpectrometerPart], calibration: LibsCalibration
+) -> Iterator[Draft]:
     """`libs/spectrum`, and `libs/lines` where a line was found."""
     if mean.lineage["titanium"] is None:
         mean = _flagged(mean, Quality.NO_REFERENCE)
-    separated = separate(mean, calibration)
+    separated = separate(mean, parts, calibration)
     yield _spectrum(mean, separated, calibration)
     found = find_lines(
         calibration.lines, calibration.wavelength, mean.wavelength_nm, separated.signal, separated.sigma
@@ -136,38 +146,38 @@ def drift_draft(mean: MeanSpectrum, drift: Drift, calibration: LibsCalibration) 
     return Draft(DRIFT, mean.shots, time_ns, arrays, bits, lineage)
 
 
-def signal_of(mean: MeanSpectrum, calibration: LibsCalibration) -> Floats:
+def signal_of(mean: MeanSpectrum, parts: Sequence[SpectrometerPart]) -> Floats:
     """Net counts without noise (where asked) and continuum [channels], each spectrometer by itself."""
     signal = np.full(len(mean.net), np.nan)
-    for part, net, found in _parts(mean, calibration):
+    for part, net, found in parts:
         signal[part] = net - found.counts
     return signal
 
 
-def separate(mean: MeanSpectrum, calibration: LibsCalibration) -> Separated:
+def separate(mean: MeanSpectrum, parts: Sequence[SpectrometerPart], calibration: LibsCalibration) -> Separated:
     """`signal_of` with its uncertainty. The continuum is H y, so that the signal is (1 - H) y; y has `mean.sigma`."""
-    signal, sigma, under, own = (np.full(len(mean.net), np.nan) for _ in range(4))
+    sigma, under, own = (np.full(len(mean.net), np.nan) for _ in range(3))
     usable, total = usable_channels(calibration, len(mean.net)), 0.0
-    for part, net, found in _parts(mean, calibration):
+    for part, _, found in parts:
         variance = mean.sigma[part] ** 2
         leverage, of_continuum = found.noise(variance)
-        signal[part] = net - found.counts
         under[part] = np.sqrt(of_continuum)
         sigma[part] = np.sqrt(np.maximum(variance * (1 - 2 * leverage) + of_continuum, 0.0))
         of_sum = float(((usable[part] - found.shares(usable[part])) ** 2) @ variance)
         own[part] = np.sqrt(of_sum)
         total += of_sum
-    return Separated(signal, sigma, under, float(np.sqrt(total)), own)
+    return Separated(signal_of(mean, parts), sigma, under, float(np.sqrt(total)), own)
 
 
-def _parts(mean: MeanSpectrum, calibration: LibsCalibration) -> Iterator[tuple[slice, Floats, Continuum]]:
-    """Where each spectrometer is, its net counts (denoised where asked), and what lies under its lines."""
-    how = calibration.continuum
+def spectrometer_parts(mean: MeanSpectrum, calibration: LibsCalibration) -> list[SpectrometerPart]:
+    """Those of the spectrometers that have channels in the spectrum."""
+    how, parts = calibration.continuum, []
     for first, last in pairwise(starts(calibration.wavelength.spectrometer)):
         part = slice(first, min(last, len(mean.net)))
         if mean.net[part].size:
             net = denoise(mean.net[None, part], how.denoise_scales, how.denoise_sigma)[0]
-            yield part, net, continuum(net, mean.sigma[part], how.smoothness)
+            parts.append(SpectrometerPart(part, net, continuum(net, mean.sigma[part], how.smoothness)))
+    return parts
 
 
 def usable_channels(calibration: LibsCalibration, n_channels: int) -> NDArray[np.bool_]:

@@ -9,6 +9,7 @@ SciPy is imported where it is used: missions without such an instrument do not l
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -61,13 +62,19 @@ def noise_through(weight: Floats, smoothness: float, variance: Floats) -> tuple[
 
 def _system(weight: Floats, smoothness: float) -> Floats:
     """A as LAPACK wants it: its diagonal and the two below, [3, n]."""
-    n = len(weight)
+    bands = _penalty(len(weight), smoothness).copy()
+    bands[0] += weight
+    return bands
+
+
+@lru_cache(maxsize=8)
+def _penalty(n: int, smoothness: float) -> Floats:
+    """The part l D'D of A, [3, n]; not to be changed."""
     second_difference = np.array([1.0, -2.0, 1.0])
     bands = np.zeros((3, n))
     for band in range(3):
         for k, product in enumerate(second_difference[: 3 - band] * second_difference[band:]):
             bands[band, k : k + n - 2] += smoothness * product
-    bands[0] += weight
     return bands
 
 
