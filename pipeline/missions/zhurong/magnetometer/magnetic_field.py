@@ -111,7 +111,7 @@ def sensor_field_nt(counts: Floats, temperature_degc: Floats, sensor: Sensor, sc
         measured[..., i] -= offset[..., i]
     straight = (measured @ np.array(sensor.matrix).T).reshape(len(counts), -1)
     straight *= 1 + sensor.matrix_per_degc * warmer[..., 0]
-    return straight.reshape(counts.shape)
+    return np.asarray(straight.reshape(counts.shape))
 
 
 def _part(calibration: MagnetometerCalibration, table: str, name: str) -> Any:

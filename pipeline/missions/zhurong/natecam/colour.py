@@ -78,10 +78,10 @@ def _fill(out: Reals, padded: Reals, *, bounded: bool) -> None:
             here[..., 2 - 2 * line] = _within(of_column, *along) if bounded else of_column
 
 
-def _within(values: Reals, *neighbours: Reals) -> Reals:
+def _within(values: NDArray[Any], *neighbours: Reals) -> NDArray[Any]:
     """Values, changed: no lower than the lowest of their neighbours and no higher than the highest."""
     np.maximum(values, reduce(np.minimum, neighbours), out=values)
-    return np.minimum(values, reduce(np.maximum, neighbours), out=values)
+    return np.asarray(np.minimum(values, reduce(np.maximum, neighbours), out=values))
 
 
 def _near(
