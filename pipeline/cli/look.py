@@ -105,6 +105,14 @@ def dashboard(
             help="Whose dictionary takes packets apart, beside those of installed packages; once for each.",
         ),
     ] = None,
+    history: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR",
+            envvar="DOWNLINK_HISTORY",
+            help="Look back too: the folder of a history, or its URL.",
+        ),
+    ] = None,
 ) -> None:
     """Serve a live page of what a broker has: pass, parameters, packets, events, and what a mission's package brings.
 
@@ -128,6 +136,7 @@ def dashboard(
                 lambda text: err.print(text, soft_wrap=True),
                 origins=origin or (),
                 missions=missions,
+                history=history,
             )
 
     signals.run(run())

@@ -17,6 +17,7 @@ from typing import Any
 
 import structlog
 
+from ..dashboard.past import HistorySource
 from ..dashboard.server import RETAINED_TOPICS, TOPICS, Served, available, serving
 from ..messages import topics
 from ..mission.loading import Mission
@@ -30,7 +31,7 @@ from ..processing.passes import station_names, with_origin
 from ..replay.player import Player
 from ..replay.session import Keep, Replay
 from ..system.signals import stopped_by_signals, until_signal
-from .tabs import known_missions, package_tabs
+from .tabs import all_missions, known_missions, package_tabs
 
 _FILTER = re.compile(r"(([^+#]*|\+)/)*([^+#]*|\+|#)")
 GRACE_S = 10.0  # after Ctrl-C, how long a broker that is gone may keep the run from ending
@@ -159,13 +160,17 @@ async def dashboard(
     origins: Sequence[str] = (),
     trouble: Callable[[str], None] = lambda _: None,
     missions: Sequence[Mission] = (),
+    history: str | None = None,
 ) -> AsyncIterator[Served]:
     """Serve the live page of what a broker has, until the end of the block. `origins`: as browsers see it. `missions`:
-    whose dictionaries and displays it uses, beside those of installed packages.
+    whose dictionaries and displays it uses, beside those of installed packages. `history`: the folder or URL of a
+    history, for ranges of the past; ConfigError where there is none.
 
     A broker that is not there, now or later, is waited for: the connection is retried with backoff, and the page and
     `trouble` are told.
     """
+    known = await asyncio.to_thread(all_missions, missions)
+    past = await asyncio.to_thread(_history, history, known) if history else None
 
     def messages(tell: Callable[[str], None]) -> AsyncGenerator[tuple[str, bytes, bool], None]:
         def both(text: str) -> None:
@@ -195,10 +200,17 @@ async def dashboard(
             or_any_port=or_any_port,
             named_origins=origins,
             tabs=package_tabs(),
-            missions=await asyncio.to_thread(known_missions, missions),
+            missions=known_missions(known),
+            history=past,
         ) as served,
     ):
         yield served
+
+
+def _history(url: str, missions: Sequence[Mission]) -> HistorySource:
+    from .dashboard_history import DashboardHistory  # noqa: PLC0415 - Arrow, which no other command here needs
+
+    return DashboardHistory(url, missions)
 
 
 async def _say(publisher: OneShotPublisher, stream: str, command: Mapping[str, Any]) -> None:
@@ -216,12 +228,15 @@ async def serve_dashboard(
     *,
     origins: Sequence[str] = (),
     missions: Sequence[Mission] = (),
+    history: str | None = None,
 ) -> None:
     """Serve the live page until Ctrl-C, and wait for a broker that is not there; RunError where it refuses.
 
     `tell` is given the page's address, `trouble` what becomes of the connection to the broker.
     """
-    async with dashboard(address, host, port, origins=origins, trouble=trouble, missions=missions) as served:
+    async with dashboard(
+        address, host, port, origins=origins, trouble=trouble, missions=missions, history=history
+    ) as served:
         tell(served.url)
         stopped = asyncio.create_task(until_signal(), name="stop")
         try:

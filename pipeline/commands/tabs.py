@@ -29,8 +29,13 @@ def package_tabs() -> list[Tab]:
     ]
 
 
-def known_missions(named: Sequence[Mission]) -> list[KnownMission]:
-    """Missions with what the page uses of them: those `named`, and those of packages that can be used."""
+def known_missions(missions: Sequence[Mission]) -> list[KnownMission]:
+    """Missions with what the page uses of them."""
+    return [KnownMission(one.name, one.folder, one.plan, field_reader(one)) for one in missions]
+
+
+def all_missions(named: Sequence[Mission]) -> list[Mission]:
+    """Missions that the page knows: those `named`, and those of packages that can be used."""
     found = {one.name: one for one in named}
     for package in usable_packages()[0]:
         if package.name not in found:
@@ -38,4 +43,4 @@ def known_missions(named: Sequence[Mission]) -> list[KnownMission]:
                 found[package.name] = load_mission(package.name)
             except DownlinkError as error:
                 _log.warning("a mission is not known to the page", mission=package.name, why=str(error))
-    return [KnownMission(one.name, one.folder, one.plan, field_reader(one)) for one in found.values()]
+    return list(found.values())

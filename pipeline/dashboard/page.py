@@ -26,12 +26,14 @@ from .packets_look import PacketsLook
 from .panels import below, beside
 from .parameters_look import ParametersLook
 from .pass_look import PassLook
+from .past import Past
 from .replay_bar import ReplayBar, Say
 from .selection import MAX_NAME, Asked, read_address
 from .state import State
 from .stream import Stream
 from .tabs import MadeTab
 from .theme import sheet
+from .time_bar import TimeBar
 from .turns import Turns, in_turn
 from .words import Words, ago, clock
 
@@ -66,8 +68,10 @@ class Page:
         hidden: HiddenLooks | None = None,
         turns: Turns | None = None,
         looks: Sequence[MadeTab] = (),
+        past: Past | None = None,
     ) -> None:
-        """`looks`: the tabs of missions, beside those of any mission. `hidden` bounds the looks of all pages together,
+        """`looks`: the tabs of missions, beside those of any mission. `past`: a history. `hidden` bounds the looks
+        of all pages together,
         `turns` how long they block the event loop.
         """
         asked = asked or Asked()
@@ -84,6 +88,8 @@ class Page:
         """Looks of kinds of products that never came."""
         self._selection = asked.selection
         self._replay = ReplayBar(say)
+        self._past = past
+        self._time = TimeBar(past, self._selection, self._soon) if past else None
         widget = sheet(theme.WIDGET_CSS)
         self._followed = ""
         stream = printable(asked.stream[:MAX_NAME]) or LATEST
@@ -98,11 +104,6 @@ class Page:
         )
         self._header = Words(theme.HEADER_CSS, sizing_mode="stretch_width", margin=(2, 6, 0, 8), name="header")
         self._told: tuple[Any, ...] = ()
-        swap = Button(
-            label="dark / light", width=90, height=28, margin=(6, 6, 0, 6), stylesheets=[widget], name="theme"
-        )
-        swap.js_on_event("button_click", CustomJS(code=_SWAP))
-        swap.on_click(self._swap)
         self._address = TextInput(name="address", visible=False)
         """The query string that says what the page shows: the page's script keeps it in the browser's address."""
         self._address.js_on_change("value", CustomJS(code="keep_address()"))
@@ -130,35 +131,53 @@ class Page:
         self._tabs.on_change("active", self._turned)
         self._stream.on_change("value", self._chosen)
         header = row(
-            self._header.root, self._stream, swap, self._address, self._goes_to, self._acted,
+            self._header.root, self._stream, self._swapper(), self._address, self._goes_to, self._acted,
             sizing_mode="stretch_width", height=38, stylesheets=[sheet(theme.HEADER_ROW_CSS)],
         )  # fmt: skip
+        bars = [self._replay.root, *([self._time.root] if self._time else [])]
+        self._dress(document)
+        document.add_root(below(header, *bars, self._tabs))
+        self.tick()
+        document.add_periodic_callback(without_document_lock(self._keep_up), TICK_MS)
+
+    def _dress(self, document: Document) -> None:
         document.template = theme.TEMPLATE
         document.title = "downlink"
         document.theme = theme.theme(dark=self._dark)
         document.config.update(reconnect_session=False, notify_connection_status=False)  # page_script.py does both
-        document.add_root(below(header, self._replay.root, self._tabs))
-        self.tick()
-        document.add_periodic_callback(without_document_lock(self._keep_up), TICK_MS)
+
+    def _swapper(self) -> Button:
+        """The button of the theme."""
+        made = Button(label="dark / light", width=90, height=28, margin=(6, 6, 0, 6),
+                      stylesheets=[sheet(theme.WIDGET_CSS)], name="theme")  # fmt: skip
+        made.js_on_event("button_click", CustomJS(code=_SWAP))
+        made.on_click(self._swap)
+        return made
 
     def tick(self) -> None:
         """Bring the header and the look in sight up to the state."""
         now_s = time.monotonic()
         streams = self._state.streams
         wanted = self._stream.value
-        options = [LATEST, *sorted({*streams, wanted} - {LATEST})]
+        stored = self._past.streams if self._past else {}
+        options = [LATEST, *sorted({*streams, *stored, wanted} - {LATEST})]
         if options != self._stream.options:
             self._stream.options = options
         chosen = self._follow(now_s) if wanted == LATEST else wanted
         self._tell(chosen, now_s)
         self._show_tabs(chosen.partition("/")[0])
-        self._hide_empty(streams.get(chosen))
+        self._hide_empty(streams.get(chosen), stored[chosen].kinds if chosen in stored else ())
+        shown = self._time.stream(streams.get(chosen), chosen) if self._time else streams.get(chosen)
         try:
             self._replay.refresh(streams.get(chosen), now_s)
-            self._look(self._seen).refresh(streams.get(chosen), now_s)
+            self._look(self._seen).refresh(shown, now_s)
+            if self._time:
+                is_past = shown is not streams.get(chosen)
+                self._time.axis.show(self._places[self._seen], self._selection.range_ms if is_past else None)
         except UNREADABLE as error:  # messages that are what their topics say in form, and nonsense
             _log.warning("cannot be drawn and is forgotten", stream=chosen[:100], why=repr(error)[:200])
             self._state.give_up(chosen)
+            self._selection.range_ms = None
         while self._unwanted:
             self._remove(self._unwanted.pop())
         self._keep_address()
@@ -245,9 +264,11 @@ class Page:
             seen = self._seen if self._seen in numbers else 0
             self._tabs.update(tabs=[self._panels[i] for i in numbers], active=numbers.index(seen))
 
-    def _hide_empty(self, stream: Stream | None) -> None:
-        """Show no tabs of looks whose products never came on this stream, but for the one in sight."""
-        came = stream.n_products.keys() if stream else frozenset[str]()
+    def _hide_empty(self, stream: Stream | None, stored: Sequence[str]) -> None:
+        """Show no tabs of looks whose products never came on this stream, but for the one in sight. `stored`: kinds of
+        it in the history.
+        """
+        came = {*(stream.n_products if stream else ()), *stored}
         kinds = [one.look.kinds for one in self._makers]
         self._empty = {i for i, of in enumerate(kinds) if of and came.isdisjoint(of) and i != self._seen}
         places = [place for place, i in enumerate(self._shown) if i in self._empty]
@@ -273,7 +294,9 @@ class Page:
         followed = streams.get(self._followed)
         if followed is None or not followed.arrived_s or now_s - followed.arrived_s > FOLLOWED_S:
             heard = {name: (one.arrived_s, one.last_received_ns) for name, one in streams.items()}
-            self._followed = max(heard, key=heard.__getitem__, default="")
+            stored = self._past.streams if self._past else {}
+            latest = max(stored, key=lambda name: stored[name].last_ns, default="")
+            self._followed = max(heard, key=heard.__getitem__, default=latest)
         return self._followed
 
     def _go(self, kind: str, time_ns: int) -> None:

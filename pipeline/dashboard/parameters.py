@@ -20,6 +20,7 @@ from ..model.batches import GENERIC_INSTRUMENT, NO_TIME
 from ..model.printable import printable
 from . import array_rows
 from .array_rows import ArrayRows
+from .binned import Binned
 from .ring import Ring
 from .rows import QUALITY, TIME
 
@@ -116,6 +117,8 @@ class Parameters:
         self._has_no_room = False
         """Whether arrays took too much, and are no longer kept."""
         self.containers: dict[str, Container] = {}
+        self.binned: dict[str, Binned] = {}
+        """By key, counts and means of the rows of a history that are drawn as bins."""
         self._left_out: set[str] = set()
         self.n_changes = 0
 
@@ -194,6 +197,10 @@ class Parameters:
             known = times.rows_ns != NO_TIME
             history.append(times.rows_ns[known], rows[known], 0.0)
         self._array_bytes += _array_bytes(parameter) - before
+
+    def declare(self, container: str, name: str, unit: str = "", about: str = "") -> None:
+        """Make a parameter known of which no value is known."""
+        self._parameter(container, name, {"unit": unit, "description": about})
 
     def take_latest(self, container: str, name: str, content: Mapping[str, Any]) -> None:
         """Take a retained JSON value of telemetry: it stands until a product brings a newer one."""

@@ -127,7 +127,7 @@ def read_address(query: Query) -> Asked:
     selection = Selection(
         chosen=keys,
         pins=_texts(query, "pin", MAX_PINS, MAX_KEY),
-        range_ms=_range_ms(_last(query, "from", 40), _last(query, "to", 40)),
+        range_ms=read_range_ms(_last(query, "from", 40), _last(query, "to", 40)),
         search=_last(query, "q", MAX_SEARCH),
         only_pins=_last(query, "list", 10) == "pinned",
         closed=set(_texts(query, "closed", MAX_CLOSED, MAX_KEY)),
@@ -150,7 +150,8 @@ def _last(query: Query, name: str, max_length: int) -> str:
     return printable(query[name][-1][:max_length]) if query.get(name) else ""
 
 
-def _range_ms(first: str, last: str) -> RangeMs | None:
+def read_range_ms(first: str, last: str) -> RangeMs | None:
+    """A range from two ISO 8601 times, UTC where they say nothing else; None for what is none."""
     found = _milliseconds(first), _milliseconds(last)
     return checked_range_ms(*found)
 

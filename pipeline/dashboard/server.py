@@ -22,6 +22,7 @@ from ..system.software import to_install
 from .admission import Admission, HiddenLooks
 from .intake import Unpack
 from .missions import KnownMission
+from .past import HistorySource, Past
 from .selection import read_address
 from .state import State
 from .tabs import MadeTab, Tab, makers, shown
@@ -42,6 +43,8 @@ TOPICS = (
 RETAINED_TOPICS = ("+/+/latest/telemetry/+/+",)
 """Read once for each connection: what the broker has of parameters from before. Newer values come with products."""
 
+LOOK_BACK_S = 10.0
+"""Between two looks at which streams a history has."""
 MAX_PAGES = 50
 """Open at once: each has figures of its own."""
 MAX_HEADER_BYTES, MAX_REQUEST_BYTES = 32 << 10, 1 << 20
@@ -84,12 +87,14 @@ async def serving(
     named_origins: Sequence[str] = (),
     tabs: Sequence[Tab] = (),
     missions: Sequence[KnownMission] = (),
+    history: HistorySource | None = None,
 ) -> AsyncIterator[Served]:
     """Serve the page until the end of the block. `or_any_port`: another one where `port` is taken.
 
     `named_origins`: HOST[:PORT] under which browsers see the page, beside this machine's own names.
 
-    `tabs`: of missions, beside that of the pass. `missions`: those whose dictionaries are known.
+    `tabs`: of missions, beside that of the pass. `missions`: those whose dictionaries are known. `history`: what was
+    before, for pages that look back.
 
     `say(stream, command)` sends a replay what a viewer wants of it; a DownlinkError where it cannot.
 
@@ -100,15 +105,20 @@ async def serving(
     origins(host, port, named_origins)  # a ConfigError before anything starts
     state = State(unpack, shown(tabs), missions)
     listening = asyncio.create_task(_listen(messages, state), name="dashboard")
+    past = Past(history) if history else None
+    looking = asyncio.create_task(_look_back(past), name="history") if past else None
     try:
         await asyncio.to_thread(import_module, ".page", __package__)
         looks = await asyncio.to_thread(lambda: tuple(makers(tabs)))
-        server = _start(state, say, looks, host, port, named_origins, or_any_port=or_any_port)
+        server = _start(state, say, looks, host, port, named_origins, past, or_any_port=or_any_port)
         try:
             yield Served(f"http://{_in_url(host)}:{server.port}/", listening, state)
         finally:
             await server.close()
     finally:
+        if past and looking:
+            looking.cancel()
+            await past.close()
         listening.cancel()
         with suppress(asyncio.CancelledError, RunError):
             await listening
@@ -120,6 +130,13 @@ async def _listen(messages: Messages, state: State) -> None:
             state.feed(topic, payload, time.monotonic(), utc_ns=time.time_ns(), retained=retained)
 
 
+async def _look_back(past: Past) -> None:
+    """Look again and again which streams the history has."""
+    while True:
+        await past.look()
+        await asyncio.sleep(LOOK_BACK_S)
+
+
 def _start(
     state: State,
     say: Say,
@@ -127,14 +144,15 @@ def _start(
     host: str,
     port: int,
     named: Sequence[str],
+    past: Past | None,
     *,
     or_any_port: bool,
 ) -> _Server:
     try:
-        return _Server(state, say, looks, host, port, named)
+        return _Server(state, say, looks, host, port, named, past)
     except OSError as error:
         if error.errno == errno.EADDRINUSE and or_any_port:
-            return _Server(state, say, looks, host, 0, named)
+            return _Server(state, say, looks, host, 0, named, past)
         raise RunError(f"cannot serve the dashboard on {host}:{port}: {error.strerror or error}") from None
 
 
@@ -142,7 +160,14 @@ class _Server:
     """Bokeh's server, put together from its parts so that it can be closed with its tabs open."""
 
     def __init__(
-        self, state: State, say: Say, looks: Sequence[MadeTab], host: str, port: int, named: Sequence[str]
+        self,
+        state: State,
+        say: Say,
+        looks: Sequence[MadeTab],
+        host: str,
+        port: int,
+        named: Sequence[str],
+        past: Past | None,
     ) -> None:
         from bokeh.application import Application  # noqa: PLC0415 - an optional extra
         from bokeh.application.handlers.function import FunctionHandler  # noqa: PLC0415
@@ -167,7 +192,7 @@ class _Server:
                 name: [value.decode(errors="replace") for value in values]
                 for name, values in document.session_context.request.arguments.items()
             }
-            page = Page(document, state, say, read_address(asked), hidden, self._turns, looks)
+            page = Page(document, state, say, read_address(asked), hidden, self._turns, looks, past)
 
             def close(_session: Any) -> None:
                 self._admission.closed()

@@ -53,11 +53,16 @@ def _numbers(parameters: Parameters, one: Parameter | None, range_ms: RangeMs | 
         n_rows = len(one.history.ring) if one.history else 1
         return [unit, f"{n_rows:,}", "", "", "", "", escape(one.value)]
     time_ns, values, _, axis = parameters.rows_of(one)
-    seen = values[in_sight(np.asarray(milliseconds(time_ns)), range_ms if axis != NUMBER else None)]
-    found = statistics(seen)
+    binned = parameters.binned.get(one.key)
+    if binned is not None and range_ms is not None:
+        found = binned.statistics(time_ns, values, int(range_ms[0] * 1e6), int(range_ms[1] * 1e6))
+    else:
+        found = statistics(
+            values[in_sight(np.asarray(milliseconds(time_ns)), range_ms if axis != NUMBER else None)]
+        )
     if found is None:
         return [unit, "0", "", "", "", "", "" if range_ms else escape(one.value)]
     if one.labels:
         return [unit, f"{found.n:,}", "", "", "", "", escape(one.labels[int(found.last)])]
     numbers = (found.low, found.high, found.mean, found.sigma, found.last)
-    return [unit, f"{found.n:,}", *(f"{number:.6g}" for number in numbers)]
+    return [unit, f"{found.n:,}", *(f"{number:.6g}" if np.isfinite(number) else "" for number in numbers)]

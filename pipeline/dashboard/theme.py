@@ -270,6 +270,16 @@ REPLAY_CSS = """
 """
 """A row of its own; where the page is wide, over the free end of the row of tabs, so that it takes no height."""
 
+TIME_CSS = """
+:host { color: var(--dl-text); font-size: 12px; line-height: 22px; overflow: hidden; }
+.muted { color: var(--dl-muted); } .bad { color: var(--dl-bad); }
+"""
+
+TIME_BAR_CSS = """
+:host { flex: none !important; flex-wrap: wrap; row-gap: 2px; height: auto !important; min-width: 0; }
+"""
+"""The bar of the time axis: what has no room beside the others goes below."""
+
 HEADER_ROW_CSS = (
     f"@media ({NARROW}) {{ :host {{ flex: none !important; flex-wrap: wrap; height: auto !important; }} }}"
 )

@@ -1,0 +1,300 @@
+"""Ranges of time of a history store, as `Stream`s: looks draw them as they draw what comes.
+
+In: a `HistorySource` and the range that a viewer asks for. Out: a `PastStream`, filled kind by kind by worker threads
+through the same intake as messages, thinned to what a plot can show. Where the range reaches to what comes now, rows
+that come are appended, so the past goes on into the present. Bounds: MAX_RANGES ranges are held for all pages, one that
+no page asked for lately is let go; AT_ONCE kinds are loaded at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import structlog
+
+from ..messages.topics import level
+from ..model.batches import GENERIC_INSTRUMENT
+from ..model.errors import DownlinkError
+from .binned import Binned
+from .intake import TAKE, UNREADABLE, Came
+from .parameters import NUMBER, ONBOARD, RECEIVED, VALUES, Container, Parameters
+from .ring import Mark
+from .rows import QUALITY, TIME
+from .stream import Stream
+
+MAX_ROWS = 4000
+"""Of one kind in a range, unless a look wants more; of more rows, bins with least and greatest values are drawn."""
+MAX_RANGES = 6
+AT_ONCE = 2
+UNUSED_S = 30.0
+"""A range that no page asked for that long may be let go for another one."""
+MAX_KINDS = 128
+Ns = int
+Range = tuple[Ns, Ns]
+_log = structlog.get_logger("dashboard")
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStream:
+    """A stream of a history: its kinds as topics have them (`<instrument>/<product>`), and the times of its rows."""
+
+    mission: str
+    name: str
+    kinds: tuple[str, ...]
+    first_ns: Ns
+    last_ns: Ns
+
+    @property
+    def key(self) -> str:
+        return f"{self.mission}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class LoadedKind:
+    """Rows of a kind in a range, as product maps like those of messages. `n_rows`: that the history has, of which
+    `n_drawn` are here, as bins of `bin_ns` where that is not 0. `note`: what is left out, and why.
+    """
+
+    products: Sequence[Mapping[str, Any]]
+    n_rows: int = 0
+    n_drawn: int = 0
+    bin_ns: int = 0
+    note: str = ""
+    binned: Mapping[str, Binned] = field(default_factory=dict)
+    """By name of the parameter, counts and means of the bins."""
+
+
+class HistorySource(Protocol):
+    """A history as the page asks it. Every call may take long, and is made in a thread; a DownlinkError where it cannot
+    be read.
+    """
+
+    url: str
+
+    def streams(self) -> Sequence[StoredStream]:
+        """The streams that it has."""
+
+    def load(self, stream: StoredStream, kind: str, start: Ns, end: Ns, max_rows: int) -> LoadedKind:
+        """Rows of a kind."""
+
+    def parameters(self, stream: StoredStream) -> Sequence[tuple[str, str, str, str]]:
+        """Kind, name, unit and description of every parameter of a stream."""
+
+    def coverage(self, stream: StoredStream, kind: str, start: Ns, end: Ns, n: int) -> Sequence[Range]:
+        """When there are rows of a kind: of `n` even bins those with rows, neighbours joined."""
+
+    def events(self, stream: StoredStream, start: Ns, end: Ns) -> Sequence[Mapping[str, Any]]:
+        """Events of a stream, as their topics have them, oldest first."""
+
+
+@dataclass(slots=True)
+class PastStream:
+    """What the history has of a stream between two instants, as far as it is loaded."""
+
+    stored: StoredStream
+    start: Ns
+    end: Ns
+    stream: Stream
+    n_kinds: int = 0
+    n_loaded: int = 0
+    loaded: dict[str, LoadedKind] = field(default_factory=dict)
+    trouble: str = ""
+    asked_s: float = 0.0
+    marks: dict[str, tuple[int, Mark]] = field(default_factory=dict)
+    """By container, which ring of what comes was read how far."""
+
+    @property
+    def is_complete(self) -> bool:
+        return self.n_loaded >= self.n_kinds
+
+
+class Past:
+    """All ranges that are held of one history, for all pages."""
+
+    def __init__(self, source: HistorySource, clock: Callable[[], float] = time.monotonic) -> None:
+        self.source, self._clock = source, clock
+        self.streams: dict[str, StoredStream] = {}
+        self.trouble = ""
+        self._ranges: dict[tuple[str, Ns, Ns], PastStream] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._limit = asyncio.Semaphore(AT_ONCE)
+
+    @property
+    def n_ranges(self) -> int:
+        return len(self._ranges)
+
+    async def look(self) -> None:
+        """Find which streams the history has."""
+        try:
+            found = await asyncio.to_thread(self.source.streams)
+        except DownlinkError as error:
+            self.trouble = str(error)
+            return
+        self.trouble = ""
+        self.streams = {one.key: one for one in found}
+
+    def range_of(self, stream: Stream | None, name: str, wanted: Range) -> PastStream | None:
+        """The range that holds `wanted`, loaded or being loaded; None where the history has no such stream, or other
+        ranges are all in use. `stream`: what comes now of it.
+        """
+        stored = self.streams.get(name)
+        if stored is None:
+            return None
+        start, end = enclosing(wanted)
+        found = self._ranges.get((name, start, end))
+        if found is None:
+            if not self._has_room():
+                return None
+            found = self._begin(stored, start, end, stream)
+        found.asked_s = self._clock()
+        return found
+
+    def _has_room(self) -> bool:
+        while len(self._ranges) >= MAX_RANGES:
+            oldest = min(self._ranges, key=lambda key: self._ranges[key].asked_s)
+            if self._clock() - self._ranges[oldest].asked_s < UNUSED_S:
+                return False
+            del self._ranges[oldest]
+        return True
+
+    def _begin(self, stored: StoredStream, start: Ns, end: Ns, live: Stream | None) -> PastStream:
+        shown = live.shown if live else Stream("").shown
+        stream = Stream(stored.key, shown, live.mission if live else None)
+        found = PastStream(stored, start, end, stream, n_kinds=min(len(stored.kinds), MAX_KINDS))
+        self._ranges[stored.key, start, end] = found
+        task = asyncio.create_task(self._load(found), name="history")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return found
+
+    async def _load(self, past: PastStream) -> None:
+        """Load the kinds of a range one after the other, as long as it is held."""
+        try:
+            known = await asyncio.to_thread(self.source.parameters, past.stored)
+            describe(past.stream.parameters, known)
+            for event in await asyncio.to_thread(self.source.events, past.stored, past.start, past.end):
+                _feed(past.stream, "event", json.dumps(event).encode())
+            for kind in past.stored.kinds[:MAX_KINDS]:
+                if self._ranges.get((past.stored.key, past.start, past.end)) is not past:
+                    return
+                await self._load_kind(past, kind)
+        except (DownlinkError, OSError) as error:
+            past.trouble = str(error)
+            past.n_loaded = past.n_kinds
+        past.stream.n_changes += 1
+
+    async def _load_kind(self, past: PastStream, kind: str) -> None:
+        wanted = past.stream.shown.rows.get(kind)
+        max_rows = max(MAX_ROWS, wanted.capacity if wanted else 0)
+        async with self._limit:
+            found = await asyncio.to_thread(self.source.load, past.stored, kind, past.start, past.end, max_rows)
+        past.loaded[kind] = found
+        for product in found.products:
+            if not _feed(past.stream, "product", b"", kind, product):
+                _log.warning("rows of the history cannot be drawn", kind=kind)
+        container = kind.removeprefix(f"{GENERIC_INSTRUMENT}/")
+        past.stream.parameters.binned |= {f"{container}/{level(key)}": one for key, one in found.binned.items()}
+        past.n_loaded += 1
+        past.stream.n_changes += 1
+
+    async def close(self) -> None:
+        """Nothing more is to be loaded."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+def enclosing(wanted: Range) -> Range:
+    """A range on a grid that holds `wanted` and no more than four times as much: neighbours ask for the same one."""
+    start, end = wanted
+    step = 1 << max((end - start - 1).bit_length(), 1)  # at least as long, and shorter than twice that
+    low = start // (step // 2) * (step // 2)
+    return low, low + 2 * step
+
+
+def describe(parameters: Parameters, known: Sequence[tuple[str, str, str, str]]) -> None:
+    """Make the parameters known, before their rows are."""
+    for kind, name, unit, about in known:
+        parameters.declare(kind.removeprefix(f"{GENERIC_INSTRUMENT}/"), name, unit, about)
+
+
+def _feed(
+    stream: Stream, topic: str, payload: bytes, kind: str = "", product: Mapping[str, Any] | None = None
+) -> bool:
+    """Take what the history has as if it were a message that was retained; False for what cannot be taken."""
+    unpack: Callable[[bytes], Mapping[str, Any]] = json.loads if product is None else lambda _: product
+    try:
+        TAKE[topic](stream, unpack, kind.split("/"), payload, Came(0.0, 0, retained=True))
+    except UNREADABLE:
+        return False
+    stream.n_changes += 1
+    return True
+
+
+def go_on(past: PastStream, live: Stream | None) -> None:
+    """Append rows that came since, where the range reaches that far: those later than the last one of the past."""
+    if live is None or not past.is_complete:
+        return
+    for name, container in live.parameters.containers.items():
+        ring = container.ring
+        if not len(ring) or container.axis == NUMBER:
+            continue
+        known = past.marks.get(name)
+        if known and known[0] == id(ring) and known[1] == ring.mark:
+            continue
+        past.marks[name] = id(ring), ring.mark
+        _append(past, name, container, live.parameters)
+    for kind, live_ring in live.products.items():
+        _append_rows(past, kind, live_ring)
+
+
+def _append(past: PastStream, name: str, container: Container, live: Parameters) -> None:
+    rows = container.ring.rows()
+    mine = past.stream.parameters.containers.get(name)
+    last = int(mine.ring.rows()[TIME][-1]) if mine is not None and len(mine.ring) else past.start - 1
+    new = (rows[TIME] > last) & (rows[TIME] < past.end)
+    if not new.any():
+        return
+    arrays: dict[str, Any] = {}
+    for column, key in enumerate(container.names):
+        values = rows[VALUES][new, column]
+        parameter = live.known.get(f"{name}/{key}")
+        if parameter is not None and parameter.labels:
+            labels = np.array([*parameter.labels, ""])
+            values = labels[np.where(np.isfinite(values), values, -1).astype(np.int64)]
+        arrays[key] = {"values": values}
+    product = {"arrays": arrays, "quality": rows[QUALITY][new], "lineage": {}}
+    if container.axis == ONBOARD:
+        arrays["time_utc_ns"] = {"values": rows[TIME][new]}
+        past.stream.parameters.take(name, product, 0.0)
+    elif container.axis == RECEIVED:
+        for k, received_ns in enumerate(rows[TIME][new].tolist()):
+            one = {key: {"values": entry["values"][k : k + 1]} for key, entry in arrays.items()}
+            lineage = {"received_ns": [received_ns, received_ns]}
+            past.stream.parameters.take(
+                name, {"arrays": one, "quality": rows[QUALITY][new][k : k + 1], "lineage": lineage}, 0.0
+            )
+    past.stream.n_changes += 1
+
+
+def _append_rows(past: PastStream, kind: str, live: Any) -> None:
+    """Rows of a look's kind: those later than the last one of the past."""
+    mine = past.stream.products.get(kind)
+    if not len(live):
+        return
+    rows = live.rows()
+    last = int(mine.rows()[TIME][-1]) if mine is not None and len(mine) else past.start - 1
+    new = (rows[TIME] > last) & (rows[TIME] < past.end)
+    if not new.any():
+        return
+    if mine is None:
+        mine = past.stream.products[kind] = type(live)(live.capacity)
+        mine.common = live.common
+    mine.append({name: column[new] for name, column in rows.items()}, 0.0)
+    past.stream.n_changes += 1

@@ -1,0 +1,212 @@
+"""The bar of the time axis: live, or a range of the history, for all looks of a page together.
+
+Buttons and two fields choose the range; a zoom or pan of a plot against time does too. It says what is being loaded,
+and how the rows that are drawn were thinned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from html import escape
+from typing import Any
+
+import numpy as np
+from bokeh.layouts import row
+from bokeh.models import Button, DatetimeAxis, Plot, Range1d, TextInput, UIElement
+
+from . import theme
+from .panels import ONBOARD, age, utc_text
+from .past import Past, PastStream, Range, go_on
+from .selection import Selection, checked_range_ms, read_range_ms
+from .stream import Stream
+from .theme import sheet
+from .words import Words
+
+HOUR_NS = 3600 * 10**9
+SPANS = {"1 h": HOUR_NS, "1 day": 24 * HOUR_NS}
+"""Buttons, and how long before the newest row they begin."""
+LIVE = "live"
+
+
+class TimeBar:
+    """Shown where there is a history. `selection.range_ms` is what it and the plots change."""
+
+    def __init__(self, past: Past, selection: Selection, soon: Callable[[], None]) -> None:
+        """`soon`: shows what was chosen."""
+        self._past, self._selection, self._soon = past, selection, soon
+        self._name = ""
+        self._live: Stream | None = None
+        self._span_ns = 0
+        """How long before the newest row the range begins that follows; 0: the range stands still."""
+        self._given: tuple[float, float] | None = None
+        """The range as it was given to the plots last: another one is the viewer's."""
+        css = [sheet(theme.WIDGET_CSS)]
+        size: dict[str, Any] = {"height": 26, "margin": (0, 3, 0, 3), "stylesheets": css}
+        self.buttons = [
+            Button(label=label, width=56, name=f"span {label}", **size) for label in (LIVE, *SPANS, "all")
+        ]
+        for button in self.buttons:
+            button.on_click(lambda label=button.label: self._press(label))
+        self.begin, self.end = (
+            TextInput(placeholder=f"{word}, UTC", width=158, name=f"range {word}", **size)
+            for word in ("from", "to")
+        )
+        for field in (self.begin, self.end):
+            field.on_change("value", self._typed)
+        self._writing = False
+        self._told = Words(theme.TIME_CSS, sizing_mode="stretch_width", margin=(4, 6, 0, 6), name="history_words")
+        self.root: UIElement = row(
+            *self.buttons, self.begin, self.end, self._told.root,
+            sizing_mode="stretch_width", height=30, name="time_bar", stylesheets=[sheet(theme.TIME_BAR_CSS)],
+        )  # fmt: skip
+        self.axis = TimeAxis(self._zoomed)
+
+    def stream(self, live: Stream | None, name: str) -> Stream | None:
+        """What the looks draw: what comes, or a range of the past. `live`: what comes of the stream `name`."""
+        self._name, self._live = name, live
+        if self._span_ns and (newest := self._newest_ns()):
+            self._selection.range_ms = self._given = ((newest - self._span_ns) / 1e6, newest / 1e6)
+        if self._selection.range_ms != self._given:
+            self._span_ns = 0
+        self._given = self._selection.range_ms
+        wanted = self._selection.range_ms
+        self._mark(wanted)
+        if wanted is None:
+            self._told.set(self._live_words())
+            return live
+        found = self._past.range_of(live, name, _to_ns(wanted))
+        if found is None:
+            self._told.set(self._no_words(name))
+            return live
+        go_on(found, live)
+        self._told.set("".join(words_of(found)))
+        return found.stream
+
+    def _newest_ns(self) -> int:
+        """The latest onboard time that is known, of what comes and of the history."""
+        stored = self._past.streams.get(self._name)
+        known = [stored.last_ns] if stored else []
+        if self._live and (utc := self._live.onboard.get("utc")):
+            known.append(int(np.datetime64(str(utc).rstrip("Z"), "ns").astype(np.int64)))
+        return max(known, default=0)
+
+    def _press(self, label: str) -> None:
+        self._span_ns = SPANS.get(label, 0)
+        stored = self._past.streams.get(self._name)
+        if label == LIVE:
+            self._selection.range_ms = self._given = None
+        elif label == "all" and stored:
+            last = max(stored.last_ns, self._newest_ns())
+            edge = max((last - stored.first_ns) // 50, 10**9)
+            self._selection.range_ms = self._given = ((stored.first_ns - edge) / 1e6, (last + edge) / 1e6)
+        self._soon()
+
+    def _typed(self, _attr: str, _old: str, _new: str) -> None:
+        if self._writing:
+            return
+        found = read_range_ms(self.begin.value.strip().replace(" ", "T"), self.end.value.strip().replace(" ", "T"))
+        if found:
+            self._span_ns, self._selection.range_ms = 0, found
+            self._soon()
+
+    def _zoomed(self, found: tuple[float, float]) -> None:
+        self._span_ns, self._selection.range_ms = 0, found
+        self._soon()
+
+    def _mark(self, wanted: tuple[float, float] | None) -> None:
+        """Show what is chosen in the buttons and the fields."""
+        chosen = (
+            LIVE if wanted is None else next((label for label, span in SPANS.items() if span == self._span_ns), "")
+        )
+        for button in self.buttons:
+            kind = "primary" if button.label == chosen else "default"
+            if button.button_type != kind:
+                button.button_type = kind
+        texts = ("", "") if wanted is None else tuple(utc_text(int(ms * 1e6)) for ms in wanted)
+        self._writing = True
+        for field, text in zip((self.begin, self.end), texts, strict=True):
+            if field.value != text:
+                field.value = text
+        self._writing = False
+
+    def _live_words(self) -> str:
+        stored = self._past.streams.get(self._name)
+        if self._past.trouble:
+            return f"<span class=bad>{escape(self._past.trouble)}</span>"
+        if stored is None:
+            return "<span class=muted>the history has nothing of this stream</span>"
+        return f"<span class=muted>history from {utc_text(stored.first_ns)} to {utc_text(stored.last_ns)}</span>"
+
+    def _no_words(self, name: str) -> str:
+        if name not in self._past.streams:
+            return "<span class=bad>the history has nothing of this stream: what came since is shown</span>"
+        return "<span class=bad>other viewers look at as many ranges as are held: waiting for one</span>"
+
+
+def words_of(past: PastStream) -> Iterator[str]:
+    """What was loaded of a range, how it was thinned, and what was left out."""
+    if past.trouble:
+        yield f"<span class=bad>{escape(past.trouble)}</span>"
+        return
+    if not past.is_complete:
+        yield f"<b>loading {past.n_loaded} of {past.n_kinds} kinds</b> "
+    found = past.loaded.values()
+    n_rows, n_drawn = sum(one.n_rows for one in found), sum(one.n_drawn for one in found)
+    if not n_rows and past.is_complete:
+        yield "<span class=muted>the history has no rows in this range</span>"
+        return
+    widths = sorted({one.bin_ns for one in found if one.bin_ns})
+    if widths:
+        ends = dict.fromkeys(age(width / 1e9) for width in (widths[0], widths[-1]))
+        yield (
+            f"<span class=muted>{n_drawn:,} of {n_rows:,} rows drawn: least and greatest of every "
+            f"{' to '.join(ends)}</span> "
+        )
+    elif n_rows:
+        yield f"<span class=muted>{n_rows:,} rows, all drawn</span> "
+    notes = dict.fromkeys(one.note for one in found if one.note)
+    for note in list(notes)[:3]:
+        yield f"<span class=bad>{escape(note)}</span> "
+    if len(notes) > 3:
+        yield f"<span class=bad>and {len(notes) - 3} more</span>"
+
+
+def _to_ns(range_ms: tuple[float, float]) -> Range:
+    return int(range_ms[0] * 1e6), max(int(range_ms[1] * 1e6), int(range_ms[0] * 1e6) + 1)
+
+
+class TimeAxis:
+    """The x range of all figures against onboard time, while a range is chosen: they move together."""
+
+    def __init__(self, zoomed: Callable[[tuple[float, float]], None]) -> None:
+        self._zoomed = zoomed
+        self.range = Range1d(0, 1, name="time_range")
+        self._own: dict[str, tuple[Plot, Any]] = {}
+        """By id, figures and the range that they have while they follow what comes."""
+        self._is_ours = False
+        for end in ("start", "end"):
+            self.range.on_change(end, self._moved)
+
+    def _moved(self, _attr: str, _old: float, _new: float) -> None:
+        found = checked_range_ms(float(self.range.start), float(self.range.end))
+        if not self._is_ours and found:
+            self._zoomed(found)
+
+    def show(self, root: Any, wanted: tuple[float, float] | None) -> None:
+        """Give the figures of a look the range; None: their own one again."""
+        if wanted is None:
+            for figure, own in self._own.values():
+                figure.x_range = own
+            self._own.clear()
+            return
+        if (self.range.start, self.range.end) != wanted:
+            self._is_ours = True
+            self.range.update(start=wanted[0], end=wanted[1])
+            self._is_ours = False
+        for figure in root.select({"type": Plot}):
+            is_time = any(isinstance(one, DatetimeAxis) and one.axis_label == ONBOARD for one in figure.below)
+            if is_time and figure.id not in self._own and not isinstance(figure.x_range, Range1d):
+                self._own[figure.id] = figure, figure.x_range
+                figure.x_range = self.range
+            elif not is_time and figure.id in self._own:
+                figure.x_range = self._own.pop(figure.id)[1]
