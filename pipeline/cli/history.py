@@ -282,6 +282,20 @@ def serve(
             metavar="HOST:PORT", envvar="DOWNLINK_HISTORY_FLIGHT", help="Serve Arrow Flight there too, for bulk."
         ),
     ] = "",
+    origin: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            envvar="DOWNLINK_HISTORY_ORIGINS",
+            help="Of a page whose scripts may read; once for each.",
+        ),
+    ] = None,
+    mission: Annotated[
+        str | None,
+        typer.Option(
+            "--mission", "-m", metavar="M", help="Give the alarm limits of its dictionary with parameters."
+        ),
+    ] = None,
 ) -> None:
     """Answer over HTTP, read-only: values, samples, events, passes, Grafana; /openapi.json says how.
 
@@ -291,6 +305,7 @@ def serve(
     """
     with _extra(), loading():
         from ..commands.history_server import serve as run
+        from ..mission.loading import load_mission
     host, port = _host_and_port("--listen", listen)
     bulk = _host_and_port("--flight", flight) if flight else None
     open_to_all = frozenset(open_.replace(",", " ").split())
@@ -298,7 +313,11 @@ def serve(
     def tell(text: str) -> None:
         err.print(text, soft_wrap=True, markup=False)
 
-    signals.run(run(where, host, port, tell, open_to_all=open_to_all, flight=bulk))
+    known = load_mission(mission) if mission else None
+    serving = run(
+        where, host, port, tell, open_to_all=open_to_all, flight=bulk, origins=origin or (), mission=known
+    )
+    signals.run(serving)
 
 
 def _host_and_port(option: str, text: str) -> tuple[str, int]:

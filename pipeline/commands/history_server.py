@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import re
 import socket
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -15,10 +16,12 @@ import uvicorn
 from ..history.history import History
 from ..history.opening import TOKEN
 from ..history.web import application
+from ..mission.loading import Mission
 from ..model.errors import ConfigError, RunError
 from ..mqtt.address import is_loopback
 from ..stations.address import check_listener
 from ..system.signals import on_signals
+from .parameter_limits import parameter_limits
 
 MIN_TOKEN = 16
 
@@ -32,10 +35,13 @@ async def serve(
     open_to_all: Collection[str] = (),
     token: str | None = None,
     flight: tuple[str, int] | None = None,
+    origins: Sequence[str] = (),
+    mission: Mission | None = None,
 ) -> None:
     """Serve a history. Beyond this machine it needs a token (DOWNLINK_HISTORY_TOKEN), or `history` in `open_to_all`.
 
-    `flight`: where Arrow Flight listens, None for nowhere.
+    `flight`: where Arrow Flight listens, None for nowhere. `origins`: of pages that may read the answers. `mission`:
+    whose alarm limits are given with the parameters.
     """
     token = os.environ.get(TOKEN, "") if token is None else token
     if token and len(token) < MIN_TOKEN:
@@ -44,7 +50,8 @@ async def serve(
         check_listener("history", one, authenticates=bool(token) or None, open_to_all=open_to_all)
     hosts = ("localhost", "127.0.0.1", "::1", host) if is_loopback(host) else ()
     history = History(url)
-    app = application(history, token=token, hosts=hosts)
+    limits = parameter_limits(mission) if mission else {}
+    app = application(history, token=token, hosts=hosts, origins=list(map(_origin, origins)), limits=limits)
     async with _flight(history, flight, token) as flight_port:
         with _listening(host, port) as listener:
             tell(f"history {url} on http://{_bracketed(host)}:{listener.getsockname()[1]}")
@@ -75,6 +82,13 @@ async def _flight(history: History, where: tuple[str, int] | None, token: str) -
         yield server.port
     finally:
         await asyncio.to_thread(server.shutdown)
+
+
+def _origin(text: str) -> str:
+    """ConfigError for what is no origin; `*` would let every page read."""
+    if not re.fullmatch(r"https?://[^/\s*]+", text):
+        raise ConfigError(f"--origin {text}: it is written http://HOST:PORT")
+    return text.lower()
 
 
 def _bracketed(host: str) -> str:

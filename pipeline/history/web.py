@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -37,6 +38,8 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
 }
+Limits = Mapping[str, Sequence[Mapping[str, Any]]]
+"""Of parameters by name: bands with `level`, `low`, `high` and `inside`."""
 Call = Callable[[History, "Asked"], Any]
 
 
@@ -52,6 +55,7 @@ class Asked:
     raw: bool
     words: dict[str, str]
     """Other parameters, as they are."""
+    limits: Limits = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +112,23 @@ class _Runner:
         return found if isinstance(found, Response) else JSONResponse(found)
 
 
-def application(history: History, *, token: str = "", hosts: Sequence[str] = ()) -> Starlette:
-    """The ASGI application. `token`: what a request must bear, empty for none; `hosts`: names it may be asked by."""
+def application(
+    history: History,
+    *,
+    token: str = "",
+    hosts: Sequence[str] = (),
+    origins: Sequence[str] = (),
+    limits: Limits | None = None,
+) -> Starlette:
+    """The ASGI application. `token`: what a request must bear, empty for none; `hosts`: names it may be asked by.
+
+    `origins`: of pages that may read the answers, such as `http://localhost:8080`; `limits`: given with the parameters.
+    """
     run = _Runner()
 
     def route(one: Endpoint) -> Route:
         async def answer(request: Request) -> Response:
-            return await run(lambda: one.call(history, _asked(request)))
+            return await run(lambda: one.call(history, _asked(request, limits or {})))
 
         return Route(one.path, answer, methods=["GET"])
 
@@ -147,7 +161,10 @@ def application(history: History, *, token: str = "", hosts: Sequence[str] = ())
         Route("/grafana/{what}", grafana, methods=["POST"]),
     ]
     guard = Middleware(BaseHTTPMiddleware, dispatch=_guard(token, hosts))
-    return Starlette(routes=routes, middleware=[guard])
+    shared = Middleware(
+        CORSMiddleware, allow_origins=list(origins), allow_methods=["GET"], allow_headers=["Authorization"]
+    )
+    return Starlette(routes=routes, middleware=[*([shared] if origins else []), guard])
 
 
 def _guard(token: str, hosts: Sequence[str]) -> Callable[..., Awaitable[Response]]:
@@ -173,7 +190,7 @@ def _guard(token: str, hosts: Sequence[str]) -> Callable[..., Awaitable[Response
     return dispatch
 
 
-def _asked(request: Request) -> Asked:
+def _asked(request: Request, limits: Limits) -> Asked:
     """ConfigError for what is out of bounds."""
     query = request.query_params
     names = query.getlist("name")
@@ -186,7 +203,7 @@ def _asked(request: Request) -> Asked:
     if file_format not in {"json", "arrow", "csv"}:
         raise ConfigError(f"format={file_format}: json, arrow or csv")
     raw = query.get("raw", "false").lower() in {"1", "true", "yes"}
-    return Asked(names, query.get("start"), query.get("end"), int(points), file_format, raw, dict(query))
+    return Asked(names, query.get("start"), query.get("end"), int(points), file_format, raw, dict(query), limits)
 
 
 async def _json(request: Request) -> Any:

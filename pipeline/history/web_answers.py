@@ -35,13 +35,17 @@ def values_word(asked: Asked) -> Values:
 
 
 def parameters(history: History, asked: Asked) -> Any:
-    """Parameters with unit, type, description, first and last time."""
+    """Parameters with unit, type, description, limits where they are known, first and last time."""
     found = history.find(asked.words.get("match", "*"), values_word(asked))
-    return {"parameters": [_parameter(one) for one in found[:MAX_LISTED]], "n": len(found)}
+    return {"parameters": [_parameter(one, asked) for one in found[:MAX_LISTED]], "n": len(found)}
 
 
-def _parameter(one: Parameter) -> dict[str, Any]:
-    told = {key: getattr(one, key) for key in ("name", "kind", "parameter", "unit", "description", "type")}
+def _parameter(one: Parameter, asked: Asked) -> dict[str, Any]:
+    told: dict[str, Any] = {
+        key: getattr(one, key) for key in ("name", "kind", "parameter", "unit", "description", "type")
+    }
+    if one.name in asked.limits and not asked.raw:
+        told["limits"] = asked.limits[one.name]
     return told | {"first": iso(one.first), "last": iso(one.last)}
 
 

@@ -1,5 +1,6 @@
-"""A browser for pages of the examples."""
+"""A browser and brokers for pages of the examples."""
 
+from brokers import mosquitto
 from javascript import chromium
 
-__all__ = ["chromium"]
+__all__ = ["chromium", "mosquitto"]

@@ -1,36 +1,23 @@
 """The examples as a user runs them, on a mosquitto with WebSockets that a replay has filled."""
 
 import asyncio
-import functools
-import http.server
 import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
-import threading
 import time
 import tomllib
-from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 from downlink_pipeline.commands import asyncapi
 from downlink_pipeline.commands.catalogue import catalogue
 from downlink_pipeline.mission.loading import load_mission
+from pages import EXAMPLES, NODE, REPOSITORY, free_port, served_page
 
-REPOSITORY = Path(__file__).resolve().parents[2]
-EXAMPLES = REPOSITORY / "examples"
-NODE = REPOSITORY / ".venv" / "node" / "node_modules"
 MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/local/sbin:/usr/bin:/usr/local/bin:/opt/homebrew/sbin")
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="module")
@@ -83,22 +70,8 @@ def served(tmp_path):
     """The URL of the browser's example, its packages beside it as npm puts them there."""
     if not NODE.is_dir():
         pytest.skip("no packages from npm: make test installs them where it can")
-    shutil.copytree(EXAMPLES / "browser", tmp_path / "page")
-    (tmp_path / "page" / "node_modules").symlink_to(NODE)
-
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        extensions_map = http.server.SimpleHTTPRequestHandler.extensions_map | {".mjs": "text/javascript"}
-
-        def log_message(self, *_):
-            pass
-
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Quiet, directory=tmp_path / "page")
-    )
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_address[1]}/"
-    server.shutdown()
-    server.server_close()
+    with served_page("browser", tmp_path) as address:
+        yield f"{address}/"
 
 
 async def test_a_browser_draws_the_field(broker, served, chromium, products):

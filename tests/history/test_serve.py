@@ -157,6 +157,32 @@ def test_with_a_token_only_who_bears_it_is_answered(zhurong):
         assert urllib.request.urlopen(request).status == 200
 
 
+def test_pages_of_a_named_origin_may_read_and_no_others(zhurong):
+    page = "http://localhost:8000"
+    asking = started(zhurong, "--listen", "127.0.0.1:0", "--origin", page, DOWNLINK_HISTORY_TOKEN=TOKEN)
+    address = next(asking)
+    for origin, allowed in ((page, page), ("http://evil.example", None)):
+        preflight = urllib.request.Request(
+            f"{address}/api/parameters",
+            method="OPTIONS",
+            headers={"Origin": origin, "Access-Control-Request-Method": "GET",
+                     "Access-Control-Request-Headers": "authorization"},
+        )  # fmt: skip
+        request = urllib.request.Request(
+            f"{address}/api/parameters", headers={"Origin": origin, "Authorization": f"Bearer {TOKEN}"}
+        )
+        for one in (preflight, request) if allowed else (request,):
+            with urllib.request.urlopen(one, timeout=20) as answer:
+                assert answer.headers["Access-Control-Allow-Origin"] == allowed
+    with pytest.raises(StopIteration):
+        next(asking)
+
+
+def test_every_page_at_once_is_no_origin(zhurong):
+    with pytest.raises(ConfigError, match=r"--origin \*: it is written http://HOST:PORT"):
+        asyncio.run(serve(zhurong, "127.0.0.1", 0, print, token="", origins=["*"]))
+
+
 def test_beyond_this_machine_it_needs_a_token_or_to_be_opened(zhurong):
     with pytest.raises(ConfigError, match=r"history would listen on 0\.0\.0\.0 to anyone"):
         asyncio.run(serve(zhurong, "0.0.0.0", 0, print, token=""))

@@ -1,0 +1,45 @@
+"""Alarm limits of a dictionary, by the names that a history has: what a display draws beside the values."""
+
+from __future__ import annotations
+
+from math import isfinite
+from typing import Any
+
+from ..dictionary.model.parameter_types import CONCERN_LEVELS, Alarm
+from ..mission.loading import Mission
+from ..model.container_names import product_name
+
+
+def parameter_limits(mission: Mission) -> dict[str, list[dict[str, Any]]]:
+    """By `KIND.PARAMETER` the bands of its default alarm: `level`, `low`, `high` (None: unbounded), `inside`.
+
+    `inside`: values within the band have the level, else values outside of it. Alarms that depend on other parameters
+    or on how a value changes are not among them. Of texts `level` and `label`.
+    """
+    if mission.plan is None:
+        return {}
+    found: dict[str, list[dict[str, Any]]] = {}
+    for node in mission.plan.walk():
+        if node.abstract:
+            continue
+        names = dict(node.columns)
+        for check in node.checks:
+            if check.limits.alarm is None or check.key not in names:
+                continue
+            bands = _bands(check.limits.alarm)
+            if bands:
+                found[f"{product_name(node.key)}.{names[check.key]}"] = bands
+    return found
+
+
+def _bands(alarm: Alarm) -> list[dict[str, Any]]:
+    labels = [{"level": CONCERN_LEVELS[level], "label": label} for label, level in alarm.labels if level]
+    return labels + [
+        {
+            "level": CONCERN_LEVELS[level],
+            "low": band.low if isfinite(band.low) else None,
+            "high": band.high if isfinite(band.high) else None,
+            "inside": inside,
+        }
+        for level, band, inside in alarm.bands
+    ]
