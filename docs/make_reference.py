@@ -26,6 +26,7 @@ from pydantic import BaseModel
 DOCS = Path(__file__).resolve().parent
 PUBLIC = (
     recording.open_pass,
+    recording.open_bundled,
     recording.RecordedPass,
     recording.open_history,
     history.History,

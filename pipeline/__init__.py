@@ -6,11 +6,11 @@ TYPE_CHECKING = False  # as type checkers know it: `typing` takes 10 ms, in whic
 if TYPE_CHECKING:
     from typing import Any
 
-    from .api import RecordedPass, open_history, open_pass
+    from .api import RecordedPass, open_bundled, open_history, open_pass
 
     __version__: str
 
-__all__ = ["RecordedPass", "__version__", "open_history", "open_pass"]
+__all__ = ["RecordedPass", "__version__", "open_bundled", "open_history", "open_pass"]
 
 
 def __getattr__(name: str) -> Any:

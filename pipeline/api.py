@@ -2,8 +2,10 @@
 
 A recorded pass has its report, frames, packets, columns and products, for notebooks and scripts.
 
->>> from downlink_pipeline import open_pass
->>> found = open_pass("replay_data/clean.cadu", mission="zhurong")
+>>> from downlink_pipeline import open_bundled, open_pass
+>>> found = (
+...     open_bundled()
+... )  # the pass that comes with the package; open_pass("my.cadu", mission="mysat") opens others
 >>> found.report()["frames"]["uncorrectable"]
 0
 >>> navigation = found.to_xarray("NAVIGATION")
@@ -30,6 +32,7 @@ from typing import TYPE_CHECKING, Any
 from .archive.datasets import dataset, stored_dataset
 from .archive.product_datasets import ProductCollections
 from .archive.row_columns import ROW_FIELDS, Known, PassCounts
+from .mission.bundled import bundled_pass, bundled_recording
 from .mission.loading import Mission, load_mission
 from .model.batches import (
     DOUBTFUL,
@@ -135,6 +138,7 @@ __all__ = [
     "flag",
     "join",
     "load_mission",
+    "open_bundled",
     "open_pass",
     "outside",
     "sample_times",
@@ -170,7 +174,7 @@ class RecordedPass:
     def frames(self) -> Iterator[FrameBatch]:
         """Give the transfer frames of the wanted channels, batch by batch, in order of count within each channel.
 
-        >>> found = open_pass("replay_data/clean.cadu", mission="zhurong")
+        >>> found = open_bundled()
         >>> sum(len(batch.data) for batch in found.frames()) == found.report()["frames"]["clean"]
         True
         """
@@ -186,7 +190,7 @@ class RecordedPass:
     def columns(self, *, raw: bool = False) -> Iterator[ColumnBatch]:
         """Give the decoded packets, batch by batch: a ColumnBatch for each container in it.
 
-        >>> found = open_pass("replay_data/clean.cadu", mission="zhurong")
+        >>> found = open_bundled()
         >>> {batch.container for batch in found.columns()} >= {"NAVIGATION", "GPR_HF"}
         True
         """
@@ -196,7 +200,7 @@ class RecordedPass:
     def containers(self) -> dict[str, int]:
         """Give the containers that the pass has, by name, with the number of packets of each.
 
-        >>> open_pass("replay_data/clean.cadu", mission="zhurong").containers()["NAVIGATION"]
+        >>> open_bundled().containers()["NAVIGATION"]
         203
         """
         counts: Counter[str] = Counter()
@@ -211,7 +215,7 @@ class RecordedPass:
         holds the packets of a few MB at a time.
         Raises ConfigError where the pass has no such packets, and names those it has.
 
-        >>> found = open_pass("replay_data/clean.cadu", mission="zhurong")
+        >>> found = open_bundled()
         >>> found.to_columns("NAVIGATION").columns["POSITION_NORTH"].shape
         (203,)
         """
@@ -322,7 +326,7 @@ class RecordedPass:
         says how many are left out; `product_forms` gives them all.
         Raises ConfigError where the pass has no such products, and names those it has.
 
-        >>> found = open_pass("replay_data/clean.cadu", mission="zhurong")
+        >>> found = open_bundled()
         >>> weather = found.product("weather/meteorology")
         >>> weather["pressure_pa"].where(weather["usable"]).attrs["units"], weather.attrs["level"]
         ('Pa', '2B')
@@ -345,7 +349,7 @@ class RecordedPass:
 
         Each as from `product`; the attribute `n_products` says how many are in it. Raises ConfigError as `product`.
 
-        >>> found = open_pass("replay_data/clean.cadu", mission="zhurong")
+        >>> found = open_bundled()
         >>> [int(one.attrs["n_products"]) for one in found.product_forms("natecam/image")]
         [8, 7]
         """
@@ -404,7 +408,8 @@ def open_pass(*paths: str | Path | Sequence[str | Path], mission: str, merge: bo
     Several are read one after the other: pieces of one recording give what the whole gives, different passes what each
     gives alone. `merge`: they are of several stations that received one pass, and are merged frame by frame.
 
-    >>> found = open_pass("replay_data/clean.cadu", "replay_data/night.cadu", mission="zhurong")
+    >>> one = open_bundled()
+    >>> found = open_pass(one.paths[0], "replay_data/night.cadu", mission=one.mission.name)
     >>> found.report()["passes"]
     2
     """
@@ -412,6 +417,16 @@ def open_pass(*paths: str | Path | Sequence[str | Path], mission: str, merge: bo
     if not named:
         raise ConfigError("name at least one recording")
     return RecordedPass(tuple(map(Path, named)), load_mission(mission), merge)
+
+
+def open_bundled() -> RecordedPass:
+    """Open the recorded pass that comes with the package.
+
+    >>> open_bundled().paths[0].name
+    'clean.cadu'
+    """
+    found = bundled_pass()
+    return open_pass(bundled_recording(found.recording), mission=found.mission)
 
 
 def open_history(url: str | Path) -> History:

@@ -39,8 +39,11 @@ def clock(
         Path | None, typer.Option(metavar="FILE.tsc", help="Write a SPICE clock kernel (type 1) too.")
     ] = None,
     spacecraft: Annotated[
-        int, typer.Option(metavar="ID", max=-1, help="NAIF's id of the clock in the kernel.")
-    ] = -245,
+        int | None,
+        typer.Option(
+            metavar="ID", max=-1, help="NAIF's id of the clock in the kernel; of the first channel without."
+        ),
+    ] = None,
     overwrite: Overwrite = False,
 ) -> None:
     """Fit the onboard clock to UTC by the correlation packets of recorded passes.
@@ -48,14 +51,15 @@ def clock(
     Name the file as `correlation` in the table `clock` of mission.toml, relative to its folder. Products that are made
     from then on have its id in their lineage.
 
-    Example: downlink clock replay_data/clean.cadu --mission zhurong --out clock.toml --kernel clock.tsc
+    Example: downlink clock replay_data/clean.cadu --mission {mission} --out clock.toml --kernel clock.tsc
     """
     with loading():
         from ..commands.clock import write_correlation
+        from ..commands.spice import spacecraft_of
         from ..mission.loading import load_mission
     known = load_mission(mission)
     with progress(readable(passes)) as advance:
-        wanted = (kernel, spacecraft) if kernel else None
+        wanted = (kernel, spacecraft_of(known, spacecraft)) if kernel else None
         made = write_correlation(
             passes,
             known,
@@ -85,19 +89,22 @@ def spice(
     mission: MissionName,
     out_folder: OutFolder,
     spacecraft: Annotated[
-        int,
+        int | None,
         typer.Option(
-            metavar="ID", min=-9999, max=-1, help="NAIF's id of rover and clock; those of frames follow it."
+            metavar="ID",
+            min=-9999,
+            max=-1,
+            help="NAIF's id of spacecraft and clock; those of frames follow it. Of the first channel without.",
         ),
-    ] = -245,
+    ] = None,
     merge: Merge = False,
     overwrite: Overwrite = False,
 ) -> None:
-    """Write SPICE kernels of a rover from recorded passes: place, attitude, mast, cameras, clock.
+    """Write SPICE kernels of a spacecraft from recorded passes: place, attitude, mast, cameras, clock.
 
     SPK, CK, FK, IK, SCLK, leap seconds, and a meta-kernel that loads them all (docs/spice.md).
 
-    Example: downlink spice replay_data/clean.cadu --mission zhurong --out kernels
+    Example: downlink spice replay_data/clean.cadu --mission {mission} --out kernels
     """
     with loading():
         from ..commands.spice import write_kernels
@@ -146,7 +153,7 @@ def reprocess(
     Passes that are up to date are left alone: the same bytes, software, dictionary, calibration and clock correlation.
     Stopped and called again it goes on where it was.
 
-    Example: downlink reprocess replay_data --mission zhurong --out archive --format netcdf
+    Example: downlink reprocess replay_data --mission {mission} --out archive --format netcdf
     """
     with loading():
         from ..commands.reprocess import Wanted

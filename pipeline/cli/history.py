@@ -71,7 +71,7 @@ def import_(
 
     A pass that is there is left alone; with another dictionary, calibration or clock its rows replace the old ones.
 
-    Example: downlink history import replay_data/clean.cadu replay_data/night.cadu -m zhurong --history history
+    Example: downlink history import replay_data/clean.cadu replay_data/night.cadu -m {mission} --history history
     """
     with _extra(), loading():
         from ..commands.history import import_passes

@@ -48,7 +48,7 @@ def watch(
     Keys: / filters, s sorts (name, age, rate, quality), r reverses, arrows and pages scroll, q quits. Where the
     output is no terminal, as with --json: a JSON object for each message.
 
-    Example: downlink watch 'zhurong/+/latest/weather/#' --broker mqtt://localhost
+    Example: downlink watch '{mission}/+/latest/#' --broker mqtt://localhost
     """
     with loading():
         from rich.live import Live
@@ -148,7 +148,7 @@ def plot(
 ) -> None:
     """Make pictures of a pass: one page as PNG and PDF, and a report in one HTML file, without a server.
 
-    Example: downlink plot replay_data/clean.cadu --mission zhurong --out pictures
+    Example: downlink plot replay_data/clean.cadu --mission {mission} --out pictures
     """
     with loading():
         from ..commands import recordings as app
@@ -197,7 +197,7 @@ def topics(
     Instruments and dictionary declare what is published, so that no pass is needed. With --diff: topics and arrays
     that were added or removed, or have another type or unit; it ends with 0 where that is nothing, else with 1.
 
-    Example: downlink topics zhurong replay_data/clean.cadu --out zhurong.asyncapi.json
+    Example: downlink topics {mission} replay_data/clean.cadu --out {mission}.asyncapi.json
     """
     with loading():
         from ..commands import recordings as app

@@ -24,6 +24,7 @@ from . import recordings as cli_recordings
 from . import services as cli_services
 from . import simulate as cli_simulate
 from . import stage_history as cli_stage_history
+from .examples import fill_examples
 from .options import err, out, readable
 from .start import loading
 
@@ -105,7 +106,7 @@ def check(
     With --dictionary a dictionary alone: what of it is supported, passed over or refused, its warnings, the shortest
     and longest packet of each container. It ends as a mission would that names it.
 
-    Example: downlink check zhurong
+    Example: downlink check {mission}
     """
     with loading():
         from ..commands import recordings as app
@@ -148,6 +149,9 @@ def _try_packets(path: Path, plan: Plan, known: Mission | None = None) -> None:
     lines, _ = against(path, plan, known)
     for line in lines:
         out.print(line, soft_wrap=True)
+
+
+fill_examples(cli)
 
 
 def main() -> None:

@@ -42,7 +42,7 @@ def packets(
     Virtual channels come in order of (spacecraft id, channel), packets in order inside each; in a list they come as
     they were complete.
 
-    Example: downlink packets replay_data/clean.cadu --mission zhurong --out clean.packets
+    Example: downlink packets replay_data/clean.cadu --mission {mission} --out clean.packets
     """
     with loading():
         from ..commands import packets as app

@@ -48,20 +48,20 @@ commands = typer.Typer()
 
 @commands.command()
 def demo() -> None:
-    """Replay the bundled pass of Zhurong on an embedded broker, and show what comes out.
+    """Replay the pass that comes with the package on an embedded broker, and show what comes out.
 
     On a terminal the broker stays up until Ctrl-C, so that you can subscribe to it; in a script it ends by itself.
     """
     with loading():
-        from ..commands import recordings as app
+        from ..mission.bundled import bundled_pass, bundled_recording
         from ..mission.loading import load_mission
         from ..mqtt.broker import broker as broker_at
-    recording = app.bundled("clean.cadu")
-    mission = load_mission("zhurong")
+    recording = bundled_recording(bundled_pass().recording)
+    mission = load_mission(bundled_pass().mission)
 
     async def run() -> None:
         async with broker_at(None) as address:
-            command = f"mosquitto_sub -h {address.host} -p {address.port} -t 'zhurong/#' -v"
+            command = f"mosquitto_sub -h {address.host} -p {address.port} -t '{mission.name}/#' -v"
             async with _demo_dashboard(address) as page:
                 where = [f"broker on {address}: try  {command}", *page]
                 await _replay(
@@ -102,7 +102,7 @@ def replay(
 
     The dashboard, or JSON on <mission>/NAME/control, pauses it, sets its speed and seeks (docs/dashboard.md).
 
-    Example: downlink replay replay_data/damaged.cadu --mission zhurong --broker mqtt://localhost
+    Example: downlink replay replay_data/damaged.cadu --mission {mission} --broker mqtt://localhost
     """
     with loading():
         from ..commands import recordings as app
@@ -157,7 +157,7 @@ def inspect(passes: Passes, mission: MissionName, merge: Merge = False, as_json:
 
     A mission file without [[channel]] shows all channels. Where nothing can be read, the key to change is named.
 
-    Example: downlink inspect replay_data/damaged.cadu --mission zhurong
+    Example: downlink inspect replay_data/damaged.cadu --mission {mission}
     """
     with loading():
         from ..commands import recordings as app
@@ -188,7 +188,7 @@ def decode(
 ) -> None:
     """Write decoded packets: one file for each container, one array for each parameter, rows in packet order.
 
-    Example: downlink decode replay_data/clean.cadu --mission zhurong --out columns --format parquet
+    Example: downlink decode replay_data/clean.cadu --mission {mission} --out columns --format parquet
     """
     with loading():
         from ..commands import recordings as app
@@ -231,7 +231,7 @@ def products(
 ) -> None:
     """Write product files for the archive (NetCDF, CDF, PDS4, SEG-Y, WAV, Zarr, PNG) and products.sqlite, their index.
 
-    Example: downlink products replay_data/clean.cadu --mission zhurong --out products --format netcdf
+    Example: downlink products replay_data/clean.cadu --mission {mission} --out products --format netcdf
     """
     with loading():
         from ..commands import recordings as app

@@ -171,7 +171,7 @@ stage.command(name="ingest")(
         "ingest",
         """Record what the stations send, and see to it that it is published.
 
-        Example: downlink stage ingest -m zhurong --source udp://127.0.0.1:5000 --broker mqtt://localhost
+        Example: downlink stage ingest -m {mission} --source udp://127.0.0.1:5000 --broker mqtt://localhost
         """,
     )
 )
@@ -180,7 +180,7 @@ stage.command(name="all")(
         "everything",
         """All three stages in one process, for the lowest latency.
 
-        Example: downlink stage all -m zhurong --source udp://127.0.0.1:5000 --broker mqtt://localhost
+        Example: downlink stage all -m {mission} --source udp://127.0.0.1:5000 --broker mqtt://localhost
         """,
     )
 )
@@ -201,7 +201,7 @@ def decode(
 ) -> None:
     """Turn recorded bytes into products. Any number of workers share the passes.
 
-    Example: downlink stage decode -m zhurong --broker mqtt://localhost
+    Example: downlink stage decode -m {mission} --broker mqtt://localhost
     """
     services = _services()
     common = _common(services, mission, broker, health, open_, 0.0)
@@ -225,7 +225,7 @@ def publish(
 ) -> None:
     """Publish each product once, and tell ingest how far that has come.
 
-    Example: downlink stage publish -m zhurong --broker mqtt://localhost
+    Example: downlink stage publish -m {mission} --broker mqtt://localhost
     """
     services = _services()
     common = _common(services, mission, broker, health, open_, remember_s, readers)
@@ -335,7 +335,7 @@ def certs(
 ) -> None:
     """Make certificates, an access list and a broker's configuration for a lab.
 
-    Example: downlink certs --out certs --host localhost --mission zhurong
+    Example: downlink certs --out certs --host localhost --mission {mission}
     """
     with _extra_services(), loading():
         from ..system.cert_folders import keep_certificates

@@ -48,7 +48,7 @@ def history(
 
     Ingest must know of it: DOWNLINK_HISTORY, or --history there. docs/history.md says how it is asked.
 
-    Example: downlink stage history -m zhurong --history history --broker mqtt://localhost
+    Example: downlink stage history -m {mission} --history history --broker mqtt://localhost
     """
     services = _services()
     common = _common(services, mission, broker, health, open_, 0.0)

@@ -1,7 +1,7 @@
 """Pairs of onboard count and UTC become a correlation: straight pieces for each partition of the clock.
 
-In: pairs, in any order, with what the rover says of resets. Out: a `Correlation`, and of each pair what became of it. A
-partition ends where the rover's count of resets changes, or where the clock jumps and stays there; a pair that jumps
+In: pairs, in any order, with the spacecraft's count of resets. Out: a `Correlation`, and of each pair what became of
+it. A partition ends where that count changes, or where the clock jumps and stays there; a pair that jumps
 alone is an outlier. A pair that is wrong by 65.536 s (its 16-bit millisecond counter ran over) is mended. Nothing
 raises: pairs that contradict all others are flagged, and too few give no segment.
 """
@@ -39,7 +39,7 @@ class FitSettings:
 
 @dataclass(frozen=True, slots=True)
 class Pairs:
-    """What correlation packets say, all int64[n]: onboard count, UTC at that count (ns), the rover's reset count."""
+    """What correlation packets say, all int64[n]: onboard count, UTC at that count (ns), its count of resets."""
 
     onboard_ns: NDArray[np.int64]
     utc_ns: NDArray[np.int64]

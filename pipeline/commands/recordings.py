@@ -32,15 +32,6 @@ log = structlog.get_logger(__name__)
 Progress = Callable[[int], None]
 
 
-def bundled(name: str) -> Path:
-    """Find a recording of replay_data/: in this folder, in the clone, or in the installed package."""
-    package = Path(__file__).resolve().parent.parent
-    for root in (Path.cwd(), package.parent, package):
-        if (root / "replay_data" / name).is_file():
-            return root / "replay_data" / name
-    raise ConfigError(f"replay_data/{name} is neither in this folder nor in the installed package")
-
-
 def stream_name(asked: str | None, passes: Sequence[Path]) -> str:
     """Give the topic level of a replay: what was asked for, or the first recording's name."""
     if asked is None:

@@ -35,12 +35,14 @@ def write_kernels(
     mission: Mission,
     out: Path,
     progress: Callable[[int], None],
-    spacecraft: int,
+    spacecraft: int | None = None,
     *,
     merge: bool = False,
     overwrite: bool = False,
 ) -> tuple[dict[str, Any], list[Path]]:
     """Write the kernels of passes into a folder; give the report of the passes and the files, the meta-kernel last.
+
+    `spacecraft`: NAIF's id, as `spacecraft_of` takes it.
 
     Raises ConfigError where the mission's package writes none or lacks what it needs, RunError where the passes tell no
     place and attitude.
@@ -48,6 +50,7 @@ def write_kernels(
     kernels = _kernels_of(mission)
     mission = with_origin(mission, passes)
     kernels.check(mission)
+    number = spacecraft_of(mission, spacecraft)
     stem = "_".join([mission.name, passes[0].name.split(".")[0]])
     paths = {ending: out / f"{stem}.{ending}" for ending in kernels.endings}
     check_folder(out, passes)
@@ -57,8 +60,20 @@ def write_kernels(
         replace(mission, instruments=telling), stations=station_names(mission, passes, merge=merge)
     )
     products = (product for outcome in outcomes(line, passes, progress) for product in outcome.products)
-    kernels.write(paths, mission, products, spacecraft)
+    kernels.write(paths, mission, products, number)
     return line.report(), list(paths.values())
+
+
+def spacecraft_of(mission: Mission, named: int | None) -> int:
+    """NAIF's id of the spacecraft: as named, else the negative of the spacecraft id of the mission's first channel.
+
+    Such are NAIF's ids of most spacecraft (NAIF Integer ID codes). ConfigError where the mission names no channel.
+    """
+    if named is not None:
+        return named
+    if not mission.channels:
+        raise ConfigError(f"mission {mission.name} names no [[channel]]: give NAIF's id of it by --spacecraft")
+    return -mission.channels[0].spacecraft_id
 
 
 def _kernels_of(mission: Mission) -> Kernels:

@@ -39,9 +39,7 @@ def test_commands_work_from_any_folder(installed, tmp_path, arguments):
 
 
 def test_the_demo_has_a_pass(installed, tmp_path):
-    script = (
-        "from downlink_pipeline.commands.recordings import bundled; print(bundled('clean.cadu').stat().st_size)"
-    )
+    script = "from downlink_pipeline.api import open_bundled as opened; print(opened().paths[0].stat().st_size)"
     assert (
         int(run(installed, tmp_path, "-c", script).stdout) == (ROOT / "replay_data" / "clean.cadu").stat().st_size
     )

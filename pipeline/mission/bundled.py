@@ -1,0 +1,34 @@
+"""The recorded pass that comes with the package, and its mission: `bundled.toml` names both."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from ..model.errors import ConfigError
+
+_PACKAGE = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class BundledPass:
+    """A recording of `replay_data/`, and the name of the mission that it is of."""
+
+    mission: str
+    recording: str
+
+
+@cache
+def bundled_pass() -> BundledPass:
+    """Give what `bundled.toml` names."""
+    return BundledPass(**tomllib.loads((_PACKAGE / "bundled.toml").read_text()))
+
+
+def bundled_recording(name: str) -> Path:
+    """Find a recording of replay_data/: in this folder, in the clone, or in the installed package."""
+    for root in (Path.cwd(), _PACKAGE.parent, _PACKAGE):
+        if (root / "replay_data" / name).is_file():
+            return root / "replay_data" / name
+    raise ConfigError(f"replay_data/{name} is neither in this folder nor in the installed package")
