@@ -16,10 +16,16 @@ from numpy.typing import NDArray
 from .packet_headers import PRIMARY_HEADER_BYTES
 
 Places = NDArray[np.int64]
-PACKETS_EACH = 48
-"""Of a piece: as many steps are taken. Few make searching, many make steps expensive."""
+FEWEST_EACH, PACKETS_EACH = 12, 48
+"""Of a piece, which is walked in as many steps. Few make searching expensive, many the steps: the root of the number of
+all packets is between.
+"""
+FEWEST_PACKETS = 512
+"""Fewer are walked one by one in less time."""
 FEW_CHAINS, MOST_CHAINS = 16, 1 << 12
 LEAST_WINDOW_BYTES = 64
+LENGTH_AT = 4
+"""Byte of a header where the length field begins."""
 MOST_STEPS = 4 * PACKETS_EACH
 _HOPS = 2
 
@@ -39,10 +45,12 @@ class PacketChains:
         `octets: uint8[end + 8 or more]`; `seen: bool[4096]` by the low 12 bits of a header's first two bytes; `length`:
         of packets found just before, with their prefix. The version of a header is left to be looked at.
         """
-        piece = max(int(length.mean() * PACKETS_EACH), 2 * LEAST_WINDOW_BYTES)
+        mean = float(length.mean())
+        n_each = min(max(int(((end - first) / mean / 4) ** 0.5), FEWEST_EACH), PACKETS_EACH)
+        piece = max(int(mean * n_each), 2 * LEAST_WINDOW_BYTES)
         window = max(min(int(length.max()) + PRIMARY_HEADER_BYTES, piece // 2), LEAST_WINDOW_BYTES)
         n_pieces = min((end - first - window) // piece, self._n_chains)
-        if n_pieces < FEW_CHAINS:
+        if n_pieces < FEW_CHAINS or n_pieces * n_each < FEWEST_PACKETS:
             return np.empty(0, np.int64)
         guesses = self._guesses(octets, first + piece * np.arange(1, n_pieces), window, end, seen)
         stop = np.append(guesses, first + piece * n_pieces)
@@ -77,24 +85,25 @@ class PacketChains:
         Gives int64[steps, chains], headers; bool of that shape, which of them are packets of the chain; and where each
         chain has arrived.
         """
-        place, on_way = begin, np.ones(len(begin), np.bool_)
+        place, going, latest = begin, begin < stop, end + self.prefix
         places, alive = [], []
         for _ in range(MOST_STEPS):
             following = place + self._steps(octets, place)
-            on_way = on_way & (place < stop) & (following - self.prefix <= end)
-            if not on_way.any():
+            going = going & (following <= latest)
+            if not len(going.nonzero()[0]):
                 break
             places.append(place)
-            alive.append(on_way)
-            place = np.where(on_way, following, place)
-        nothing = np.empty((0, len(begin)), np.int64)
-        return np.vstack([nothing, *places]), np.vstack([nothing.astype(np.bool_), *alive]), place
+            alive.append(going)
+            place = np.where(going, following, place)
+            going = going & (place < stop)
+        if not places:
+            return np.empty((0, len(begin)), np.int64), np.empty((0, len(begin)), np.bool_), place
+        return np.array(places), np.array(alive), place
 
     def _steps(self, octets: NDArray[np.uint8], place: Places) -> Places:
         """From each header to the next, by its length field; behind the end of the stream to nowhere in particular."""
-        step = octets.take(place + 4, mode="clip").astype(np.int64)
-        step <<= 8
-        step |= octets.take(place + 5, mode="clip")
+        lengths = np.ndarray((len(octets) - PRIMARY_HEADER_BYTES + 1,), ">u2", octets, LENGTH_AT, (1,))
+        step = lengths[np.minimum(place, len(lengths) - 1)].astype(np.int64)
         step += self.prefix + 7
         return step
 

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ...model.reused_memory import reused_bytes
 from .packet_chains import PacketChains
-from .packet_headers import PRIMARY_HEADER_BYTES, space_packet_lengths
+from .packet_headers import OTHER_VERSION, PRIMARY_HEADER_BYTES, space_packet_lengths
 from .walk import PAD_BYTES, words_of
 
 _HOPS = 3
@@ -31,11 +31,13 @@ _FEW = 16
 _CYCLE = 64
 """Up to how many packets are one round, where packets of several kinds come in turn."""
 _MOST_EACH, _EACH_BYTES = 1 << 13, 1100  # the least of them hold the longest packet there is
+_MOST_AT_ONCE = 1 << 24
 _SCAN_BYTES = 1 << 16
 _ZERO_PACKET_BYTES = 7
 """Octets of zeros read as a packet: its length field is 0, and its data field then 1 octet."""
 _HEADER_AND_OCTET = np.uint64(8)
 """A word shifted by this has the header and the first octet of data."""
+_LENGTH_AND_VERSION, _OTHER_VERSION = np.uint64(0xE0000000FFFF0000), np.uint64(OTHER_VERSION)
 _SAMPLE = 1 << 12
 """Packets whose lengths tell what lengths to expect."""
 _NONE = np.empty(0, np.int64)
@@ -211,42 +213,45 @@ class PacketStream:
         return StreamPackets(octets, start, length, word, base + start + length - 1)
 
     def _take_run(self, words: NDArray[np.uint64], at: int, end: int) -> NDArray[np.int64]:
-        """Whole packets from `at` on: all of one length if many are, else a few one by one."""
+        """Whole packets from `at` on, if the first is whole: in turn or of one length if many are, else one by one."""
         first = at + self.prefix
-        if first + PRIMARY_HEADER_BYTES > end or int(words[first]) >> 61:
+        if first + PRIMARY_HEADER_BYTES > end or (word := int(words[first])) >> 61:
             return _NONE
-        field_and_version = np.uint64(0xE0000000FFFF0000)
-        pattern = words[first] & field_and_version
-        stride = self.prefix + ((int(words[first]) >> 16 & 0xFFFF) + 7)
-        n_fit = min((end - at) // stride, self._run)
-        same = words[first : first + stride * n_fit : stride] & field_and_version == pattern
-        n_same = len(same) if same.all() else int(np.argmin(same))
-        if n_same >= _FEW:
-            self._run, self._n_each = 2 * self._run, 4 * _FEW
-            return first + stride * np.arange(n_same, dtype=np.int64)
-        if n_same < n_fit:  # else it is the end of the bytes that stops them
-            self._run = _FEW
-        run = self._take_turns(words, first, end)
+        stride = self.prefix + (word >> 16 & 0xFFFF) + 7
+        if at + stride > end:
+            return _NONE
+        run = self._take_turns(words, first, end) if len(self._cycle) else _NONE
+        run = run if len(run) else self._take_equal(words, first, end, stride)
         run = run if len(run) else self._take_chains(first, end)
         return run if len(run) else self._take_each(first, end)
 
+    def _take_equal(self, words: NDArray[np.uint64], first: int, end: int, stride: int) -> NDArray[np.int64]:
+        """As many as are of the length of the first one, if those are many; more at once while that goes well."""
+        n_fit = min((end - first + self.prefix) // stride, self._run)
+        headers = words[first : first + stride * n_fit : stride] & _LENGTH_AND_VERSION
+        other = (headers != headers[0]).nonzero()[0]
+        n_same = int(other[0]) if len(other) else n_fit
+        if n_same >= _FEW:
+            self._run, self._n_each = min(2 * self._run, _MOST_AT_ONCE), 4 * _FEW
+            return np.arange(first, first + stride * n_same, stride, dtype=np.int64)
+        if n_same < n_fit:  # else it is the end of the bytes that stops them
+            self._run = _FEW
+        return _NONE
+
     def _take_turns(self, words: NDArray[np.uint64], first: int, end: int) -> NDArray[np.int64]:
-        """As many as go on in the turn that was seen, in whole rounds; more at once while that goes well."""
-        n, turn = len(self._cycle), self._cycle
-        n_rounds = min((end - first + self.prefix) // int(turn.sum()), -(-self._n_turns // n)) if n else 0
-        if n * n_rounds < _FEW:
-            return _NONE
+        """As many as go on in the turn that was seen; more at once while that goes well."""
+        turn = self._cycle
+        n_rounds = min((end - first) // int(turn.sum()) + 1, -(-self._n_turns // len(turn)))
         length = np.tile(turn, n_rounds)
-        start = first + np.cumsum(length) - length
+        following = first + np.cumsum(length)
+        n_fit = int(following.searchsorted(end + self.prefix, side="right"))
+        length, start = length[:n_fit], following[:n_fit] - length[:n_fit]
         word = words[start].astype(np.uint64)
-        expected = (word >> np.uint64(61) == 0) & (space_packet_lengths(word) + self.prefix == length)
-        goes_on = bool(expected.all())
-        n_same = len(start) if goes_on else int(np.argmin(expected))
-        self._n_turns = 2 * self._n_turns if goes_on else 4 * _FEW
-        if n_same < _FEW:
-            self._cycle = _NONE
-            return _NONE
-        self._cycle, self._n_each = np.roll(turn, -n_same), 4 * _FEW
+        other = ((word >= _OTHER_VERSION) | (space_packet_lengths(word) + self.prefix != length)).nonzero()[0]
+        n_same = int(other[0]) if len(other) else n_fit
+        self._n_turns = 4 * _FEW if len(other) else min(2 * self._n_turns, _MOST_AT_ONCE)
+        self._cycle = np.roll(turn, -n_same) if n_same else _NONE
+        self._n_each = 4 * _FEW
         return start[:n_same]
 
     def _take_chains(self, first: int, end: int) -> NDArray[np.int64]:
