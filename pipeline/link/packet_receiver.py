@@ -10,8 +10,8 @@ import numpy as np
 from ..model.batches import ByteBatch, PacketBatch, Quality
 from .channels.sequence import SequenceCounts
 from .marks import ReceiveTimes
-from .output import LinkOutput
-from .packets.packet_headers import is_idle, packet_fields
+from .output import NO_PACKETS, LinkOutput
+from .packets.packet_headers import not_idle, packet_fields
 from .packets.packet_stream import PacketStream, StreamPackets
 from .settings import ChannelSettings, LinkSettings, link_report
 from .verdict import HeaderCounts
@@ -66,37 +66,23 @@ class PacketReceiver:
         }
 
     def _hand_on(self, found: StreamPackets) -> LinkOutput:
-        self._n_packets += len(found.start)
-        found = self._without_idle(found)
-        received_ns = self._times.at(found.last)
+        n_found, kept = len(found.start), not_idle(found.word)
+        self._n_packets += n_found
+        start, length, word, last = found.start, found.length, found.word, found.last
+        if len(kept) < n_found:
+            self._n_idle += n_found - len(kept)
+            start, length, word, last = start[kept], length[kept], word[kept], last[kept]
+        received_ns = self._times.at(last)
         self._times.forget_before(self._stream.place)
-        if not len(found.start):
-            return LinkOutput(PacketBatch.empty())
-        _, apid, count, flags = packet_fields(found.word)
-        quality = self._sequence.feed(apid, count) * np.uint32(Quality.AFTER_GAP)
-        none = np.zeros(len(apid), np.uint16)
-        packets = PacketBatch(
-            found.octets,
-            found.start,
-            found.length,
-            apid,
-            count,
-            flags,
-            none,
-            none.astype(np.uint8),
-            received_ns,
-            quality,
-        )
-        return LinkOutput(packets)
-
-    def _without_idle(self, found: StreamPackets) -> StreamPackets:
-        """The packets but idle ones, which are counted."""
-        idle = is_idle(found.word)
-        n_idle = int(np.count_nonzero(idle))
-        if not n_idle:
-            return found
-        self._n_idle += n_idle
-        kept = np.nonzero(~idle)[0]
-        return StreamPackets(
-            found.octets, found.start[kept], found.length[kept], found.word[kept], found.last[kept]
+        n = len(start)
+        if not n:
+            return LinkOutput(NO_PACKETS)
+        _, apid, count, flags = packet_fields(word)
+        quality = np.zeros(n, np.uint32)
+        breaks = self._sequence.feed(apid, count)
+        if len(breaks):
+            quality[breaks] = Quality.AFTER_GAP
+        scid, vcid = np.zeros(n, np.uint16), np.zeros(n, np.uint8)
+        return LinkOutput(
+            PacketBatch(found.octets, start, length, apid, count, flags, scid, vcid, received_ns, quality)
         )

@@ -193,9 +193,9 @@ class VirtualChannel:
 
     def _mark_sequence_breaks(self, packets: Packets) -> None:
         if len(packets.apid):
-            broken = self.sequence.feed(packets.apid, packets.seq_count).nonzero()[0]
-            if len(broken):
-                packets.quality[broken] |= _AFTER_GAP
+            breaks = self.sequence.feed(packets.apid, packets.seq_count)
+            if len(breaks):
+                packets.quality[breaks] |= _AFTER_GAP
 
     def _gap_events(self, frames: Frames, rows: Sequence[int]) -> tuple[tuple[int, Event], ...]:
         """A gap or a restart of the count, told when the frame after it goes on."""

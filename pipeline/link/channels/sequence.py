@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,14 +21,18 @@ class SequenceCounts:
         self.n_packets = np.zeros(_APIDS, np.int64)
         self._last = np.full(_APIDS, _NEVER, np.int64)
 
-    def feed(self, apid: NDArray[np.uint16], count: NDArray[np.uint16]) -> NDArray[np.bool_]:
-        """Which of these packets do not follow on the one before of their APID: bool[n]."""
-        if len(apid) <= _FEW:
-            return self._feed_each(apid, count)
+    def feed(self, apid: NDArray[np.uint16], count: NDArray[np.uint16]) -> Sequence[int] | NDArray[np.intp]:
+        """Which of these packets do not follow on the one before of their APID: rows, in any order."""
+        breaks = self._breaks_of_few(apid, count) if len(apid) <= _FEW else self._breaks(apid, count)
+        self.n_breaks += len(breaks)
+        return breaks
+
+    def _breaks(self, apid: NDArray[np.uint16], count: NDArray[np.uint16]) -> NDArray[np.intp]:
         n = len(apid)
         is_one = bool((apid == apid[0]).all())
-        order = slice(None) if is_one else np.argsort(apid, kind="stable")
-        by_apid, counts = apid[order], count[order].astype(np.int64)
+        order = np.argsort(apid, kind="stable") if not is_one else None
+        by_apid, counts = (apid, count) if order is None else (apid[order], count[order])
+        counts = counts.astype(np.int64)
         edge = np.ones(n + 1, bool)  # between packets of different APIDs
         np.not_equal(by_apid[1:], by_apid[:-1], out=edge[1:-1])
         bounds = np.flatnonzero(edge)
@@ -36,28 +42,20 @@ class SequenceCounts:
         before[1:] = counts[:-1]
         before[first] = self._last[which]
         # Counts are unsigned and a power of two wide: the mask is the remainder.
-        broken = ((counts - before) & (_COUNTS - 1) != 1) & (before != _NEVER)
+        broken: NDArray[np.intp] = (((counts - before) & (_COUNTS - 1) != 1) & (before != _NEVER)).nonzero()[0]
         self._last[which] = counts[last]
         self.n_packets[which] += last + 1 - first
-        self.n_breaks += int(np.count_nonzero(broken))
-        result = np.empty(n, bool)
-        result[order] = broken
-        return result
+        return broken if order is None else order[broken]
 
-    def _feed_each(self, apid: NDArray[np.uint16], count: NDArray[np.uint16]) -> NDArray[np.bool_]:
-        broken = np.zeros(len(apid), bool)
+    def _breaks_of_few(self, apid: NDArray[np.uint16], count: NDArray[np.uint16]) -> list[int]:
+        breaks = []
         for row, (which, now) in enumerate(zip(apid.tolist(), count.tolist(), strict=True)):
-            broken[row] = self.is_broken(which, now)
-        return broken
-
-    def is_broken(self, apid: int, count: int) -> bool:
-        """Whether the next packet of an APID does not follow on the one before."""
-        before = self._last.item(apid)
-        broken = before != _NEVER and (count - before) % _COUNTS != 1
-        self.n_breaks += broken
-        self._last[apid] = count
-        self.n_packets[apid] += 1
-        return broken
+            before = self._last.item(which)
+            if before != _NEVER and (now - before) % _COUNTS != 1:
+                breaks.append(row)
+            self._last[which] = now
+            self.n_packets[which] += 1
+        return breaks
 
     def by_apid(self) -> dict[int, int]:
         """Packets of each APID that had any."""

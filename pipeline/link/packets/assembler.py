@@ -21,14 +21,13 @@ from numpy.typing import NDArray
 from ...model.batches import Quality
 from ...model.constants import constants
 from ..frames.tables import Frames
-from .packet_headers import IDLE_APID, is_encapsulation, is_idle, packet_fields
+from .packet_headers import is_encapsulation, is_idle, not_idle, packet_fields
 from .partial_packets import NO_PACKET, PartialPacket, n_lost_packets
 from .tables import Packets
 from .walk import NOTHING, NOWHERE, ChainEnds, Chains, Walk, walk
 from .zones import Rows, Zones, chains_of, last_of_stretches, lay_out
 
 _CORRECTED, _AFTER_GAP = np.uint32(Quality.CORRECTED), np.uint32(Quality.AFTER_GAP)
-_APID_OF_WORD, _IDLE_WORD = constants(np.uint64, 0x7FF << 48, IDLE_APID << 48)
 (_ONE,) = constants(np.intp, 1)
 
 
@@ -262,7 +261,7 @@ class PacketAssembler:
         """Which are space packets, not idle or contradicted: intp[k]. Idle and encapsulation packets are counted."""
         word = found.word
         if found.only_space and (crossing is None or crossing.contradicted is None):
-            kept: Rows = (word & _APID_OF_WORD != _IDLE_WORD).nonzero()[0]
+            kept = not_idle(word)
             self.counts.idle_packets += len(word) - len(kept)
             return kept
         sound = np.ones(len(word), np.bool_)

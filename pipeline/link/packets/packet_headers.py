@@ -24,6 +24,7 @@ OTHER_VERSION = 1 << 61
 """The first words of space packets are below it."""
 (_OTHER_VERSION,) = constants(np.uint64, OTHER_VERSION)
 _APID, _COUNT, _FLAGS_SHIFT, _IDLE = constants(np.uint16, 0x7FF, 0x3FFF, 14, IDLE_APID)
+_APID_OF_WORD, _IDLE_WORD = constants(np.uint64, 0x7FF << 48, IDLE_APID << 48)
 (_HEADER_AND_ONE,) = constants(np.int64, PRIMARY_HEADER_BYTES + 1)
 _FIRST, _SECOND, _THIRD = (3, 2, 1) if sys.byteorder == "little" else (0, 1, 2)
 """Where the 16-bit words of a header stand in a native 8-byte word."""
@@ -101,6 +102,12 @@ def packet_fields(
     length = halves[:, _THIRD].astype(np.int64)
     length += _HEADER_AND_ONE
     return length, halves[:, _FIRST] & _APID, sequence & _COUNT, (sequence >> _FLAGS_SHIFT).astype(np.uint8)
+
+
+def not_idle(word: NDArray[np.uint64]) -> NDArray[np.intp]:
+    """Which of space packets are not of the idle APID: intp[k]."""
+    rows: NDArray[np.intp] = (word & _APID_OF_WORD != _IDLE_WORD).nonzero()[0]
+    return rows
 
 
 def is_idle(word: NDArray[np.uint64]) -> NDArray[np.bool_]:

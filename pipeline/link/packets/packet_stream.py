@@ -12,8 +12,8 @@ or a recorder left, and are skipped; one alone is a packet.
 from __future__ import annotations
 
 import struct
+from bisect import bisect_right
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -28,8 +28,8 @@ from .walk import PAD_BYTES, words_of
 _HOPS = 3
 """Packets that must follow on each other before a place is believed to be a packet's."""
 _FEW = 16
-_CYCLE = 64
-"""Up to how many packets are one round, where packets of several kinds come in turn."""
+_CYCLE, _FEWEST_IN_TURN = 64, 6
+"""Up to how many packets are one round, where packets of several kinds come in turn, and in how many that shows."""
 _MOST_EACH, _EACH_BYTES = 1 << 13, 1100  # the least of them hold the longest packet there is
 _MOST_AT_ONCE = 1 << 24
 _SCAN_BYTES = 1 << 16
@@ -37,15 +37,19 @@ _ZERO_PACKET_BYTES = 7
 """Octets of zeros read as a packet: its length field is 0, and its data field then 1 octet."""
 _HEADER_AND_OCTET = np.uint64(8)
 """A word shifted by this has the header and the first octet of data."""
+_ABOVE_ZEROS = np.uint64(1 << 8)
+"""A word below it has zeros there."""
+_OTHER_VERSION_OCTET = np.uint8(1 << 5)
 _LENGTH_AND_VERSION, _OTHER_VERSION = np.uint64(0xE0000000FFFF0000), np.uint64(OTHER_VERSION)
 _SAMPLE = 1 << 12
 """Packets whose lengths tell what lengths to expect."""
 _NONE = np.empty(0, np.int64)
+_NO_WORDS = np.empty(0, np.uint64)
 _T = TypeVar("_T", bound=np.generic)
 _length_field = struct.Struct(">4xH").unpack_from
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class StreamPackets:
     """`octets`: what the packets lie in; `start`, `length: int64[p]`, `word: uint64[p]` (first 8 bytes);
     `last: int64[p]`, byte of the stream with which each is complete.
@@ -137,39 +141,35 @@ class PacketStream:
                 at = found
                 if self._lost:
                     break
+            if at + self.prefix + PRIMARY_HEADER_BYTES > end:
+                break
             run = self._take_run(words, at, end)
-            head = words[run].astype(np.uint64)
-            n_packets = self._n_before_fill(words, run, head, end, final=final)
-            if n_packets:
-                run, head = run[:n_packets], head[:n_packets]
-                starts.append(run)
-                heads.append(head)
-                at = int(run[-1]) + int(space_packet_lengths(head[-1:])[0])
-                self._note_seen(head)
-                continue
-            header_whole = at + self.prefix + PRIMARY_HEADER_BYTES <= end
-            if header_whole and int(words[at + self.prefix]) >> 61:
-                self.bad_headers += 1
-                self._lost = True
-            elif header_whole and self._is_fill(words, at + self.prefix, end):
-                self._lost = True
-            elif final and header_whole:
-                self.truncated_packets += 1
-                self._lost = True
-            else:
+            if len(run):
+                head = words[run].astype(np.uint64)
+                n_packets = self._n_before_fill(words, run, head, end, final=final)
+                if n_packets < len(run):
+                    run, head = run[:n_packets], head[:n_packets]
+                if n_packets:
+                    starts.append(run)
+                    heads.append(head)
+                    at = run.item(-1) + (head.item(-1) >> 16 & 0xFFFF) + PRIMARY_HEADER_BYTES + 1
+                    self._note_seen(head)
+                    continue
+            self._lost = self._is_no_packet(words, at + self.prefix, end, final=final)
+            if not self._lost:
                 break
             self._skip(at, at + 1)
             at += 1
         if final:
             self._skip(at, end)
             at = end
-        return self._hand_on(_joined(starts, _NONE), _joined(heads, _NONE.astype(np.uint64)), at)
+        return self._hand_on(_joined(starts, _NONE), _joined(heads, _NO_WORDS), at)
 
     def _note_seen(self, head: NDArray[np.uint64]) -> None:
         """Remember the APIDs (and packet types) of packets, by their first words."""
         kind = head >> np.uint64(48) & np.uint64(0xFFF)
-        first = kind[0]
-        self._seen[int(first) if bool((kind == first).all()) else kind.astype(np.intp)] = True
+        is_one = not len((kind != kind[0]).nonzero()[0])
+        self._seen[kind.item(0) if is_one else kind.astype(np.intp)] = True
 
     def _skip(self, at: int, end: int) -> None:
         """Count octets that are in no packet."""
@@ -189,14 +189,24 @@ class PacketStream:
 
         `head`: their first words.
         """
-        if not len(run) or head.min() >> _HEADER_AND_OCTET:
+        zero = (head < _ABOVE_ZEROS).nonzero()[0]
+        if not len(zero):
             return len(run)
-        zero = np.nonzero(head >> _HEADER_AND_OCTET == 0)[0]
         following = run[zero] + _ZERO_PACKET_BYTES + self.prefix
         known = following + _ZERO_PACKET_BYTES <= end
         again = words[np.where(known, following, 0)] >> _HEADER_AND_OCTET == 0
         fill = zero[np.where(known, again, not final)]
         return int(fill[0]) if len(fill) else len(run)
+
+    def _is_no_packet(self, words: NDArray[np.uint64], header: int, end: int, *, final: bool) -> bool:
+        """Whether what stands at `header`, which is no whole packet, is none; else more bytes will tell. Counts it."""
+        if int(words[header]) >> 61:
+            self.bad_headers += 1
+            return True
+        if self._is_fill(words, header, end):
+            return True
+        self.truncated_packets += final
+        return final
 
     def _is_fill(self, words: NDArray[np.uint64], header: int, end: int) -> bool:
         """Whether two packets of zeros stand at `header`."""
@@ -215,7 +225,8 @@ class PacketStream:
     def _take_run(self, words: NDArray[np.uint64], at: int, end: int) -> NDArray[np.int64]:
         """Whole packets from `at` on, if the first is whole: in turn or of one length if many are, else one by one."""
         first = at + self.prefix
-        if first + PRIMARY_HEADER_BYTES > end or (word := int(words[first])) >> 61:
+        word = int(words[first])
+        if word >> 61:
             return _NONE
         stride = self.prefix + (word >> 16 & 0xFFFF) + 7
         if at + stride > end:
@@ -259,29 +270,34 @@ class PacketStream:
         if not len(self._lengths):
             return _NONE
         found = self._chains.starts(self._buffer, first, end, self._seen, self._lengths)
-        nonsense = self._buffer[found] >> 5
         if len(found) > _FEW:
             self._lengths, self._n_each = np.diff(found)[-_SAMPLE:], 4 * _FEW
-        return found[: int(np.argmax(nonsense > 0))] if nonsense.any() else found
+        nonsense = (self._buffer[found] >= _OTHER_VERSION_OCTET).nonzero()[0]
+        return found[: nonsense[0]] if len(nonsense) else found
 
     def _take_each(self, first: int, end: int) -> NDArray[np.int64]:
         """One by one, over plain bytes, which are quicker than an array for that."""
         octets = self._buffer[first : min(end, first + _EACH_BYTES * self._n_each)].tobytes()
-        starts: list[int] = []
-        place, step = 0, self.prefix + 7
-        with suppress(struct.error):  # the end cuts a header
+        begins, place, step = [0], 0, self.prefix + 7
+        try:
             for _ in range(self._n_each):
                 place += _length_field(octets, place)[0] + step
-                starts.append(place)
-        begins = np.array([0, *starts], np.int64)
-        n_whole = int(np.searchsorted(begins[1:] - self.prefix, len(octets), side="right"))
-        found = begins[:n_whole] + first
-        nonsense = self._buffer[found] >> 5
+                begins.append(place)
+        except struct.error:  # the end cuts a header
+            pass
+        n_whole = bisect_right(begins, len(octets) + self.prefix, 1) - 1
+        found = np.array(begins[:n_whole], np.int64)
+        found += first
         self._n_each = min(2 * self._n_each, _MOST_EACH)
-        length = np.diff(begins[: n_whole + 1]) if not nonsense.any() else _NONE
-        self._lengths = length if len(length) >= _FEW else self._lengths
-        self._cycle = _cycle_of(length)
-        return found[: int(np.argmax(nonsense > 0))] if nonsense.any() else found
+        nonsense = (self._buffer[found] >= _OTHER_VERSION_OCTET).nonzero()[0]
+        self._cycle = _NONE
+        if len(nonsense):
+            return found[: nonsense[0]]
+        if n_whole >= _FEWEST_IN_TURN:
+            length = np.diff(begins[: n_whole + 1])
+            self._lengths = length if n_whole >= _FEW else self._lengths
+            self._cycle = _cycle_of(length)
+        return found
 
     def _search(self, words: NDArray[np.uint64], at: int, end: int, *, final: bool) -> int:
         """Where the stream can be taken up again; `_lost` stays set where that is not known yet."""
@@ -322,7 +338,9 @@ class PacketStream:
 
 
 def _joined(pieces: Sequence[NDArray[_T]], nothing: NDArray[_T]) -> NDArray[_T]:
-    return pieces[0] if len(pieces) == 1 else np.concatenate([nothing, *pieces])
+    if len(pieces) == 1:
+        return pieces[0]
+    return np.concatenate(pieces) if pieces else nothing
 
 
 def _cycle_of(length: NDArray[np.int64]) -> NDArray[np.int64]:
