@@ -59,6 +59,8 @@ class Connection:
         self._socket: BufferedSocket | None = None
         self._is_paused = self._is_writing = self._waits_for_network = False
         self._writes_soon: asyncio.Handle | None = None
+        self.collects = False
+        """While set, what is handed over is written by `write_now` alone, and not in the loop's next turn."""
         self._written = asyncio.Event()
         self._next_ping: asyncio.TimerHandle | None = None
         self._client, self._connect = prepare(address, options, protocol, self._wrapper)
@@ -128,7 +130,7 @@ class Connection:
 
     def write_now(self) -> None:
         """Write what was handed over, and not only in the loop's next turn."""
-        if self._writes_soon:
+        if not (self._written.is_set() or self._waits_for_network):
             self._write()
 
     async def listen(self, topics: Sequence[str]) -> None:
@@ -222,7 +224,7 @@ class Connection:
     def _on_register_write(self, _client: Client, _userdata: Any, _sock: Any) -> None:
         """Write once for all that is handed over by the loop's next turn."""
         self._written.clear()
-        if not (self._writes_soon or self._is_writing or self._waits_for_network):
+        if not (self.collects or self._writes_soon or self._is_writing or self._waits_for_network):
             self._writes_soon = self._loop.call_soon(self._write)
 
     # What the event loop calls.

@@ -254,12 +254,17 @@ class Publisher:
 
     def _send_now(self) -> None:
         """What the window allows, without waiting for the task that does the same."""
+        connection = self._connection
+        if not connection:
+            return
+        connection.collects = True
         try:
-            if self._connection:
-                self._send_some(self._connection)
-                self._connection.write_now()
+            self._send_some(connection)
         except ConnectionLostError:
             self._wake.set()  # the task finds out for itself, and ends the connection
+        finally:
+            connection.collects = False
+            connection.write_now()
 
     def _send_some(self, connection: Connection) -> None:
         window = min(self._narrowed_window(), connection.receive_maximum)

@@ -185,7 +185,8 @@ class ProcessingChain:
         columns: list[ColumnBatch] = []
         if self._decoder is not None:
             columns = self._decoder.decode(records)
-            self._n_rows += sum(len(batch.quality) for batch in columns)
+            for one in columns:
+                self._n_rows += len(one.quality)
             if self._until == "products":
                 products += self._suite.feed(columns, settled=complete)
             events = (*events, *self._timed(self._decoder.drain_events()), *self._suite.drain_events())

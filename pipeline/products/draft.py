@@ -33,6 +33,7 @@ LEVEL_WORDS = {
     "2C": "Derived",
 }
 """Processing levels in the words of NASA: `processing_level` of PDS4."""
+_U2 = np.dtype("<u2")
 _CORRECTED, _AFTER_GAP = np.uint32(Quality.CORRECTED), np.uint32(Quality.AFTER_GAP)
 _TIMES = {
     "time_onboard_ns": ("ns", "onboard clock since the mission epoch", ("row",)),
@@ -167,7 +168,7 @@ def product_id(stream: str, instrument: str, product: str, time_ns: NDArray[np.i
     if len(packets) and span[:1] in ([], [NO_TIME]):
         span += [int(packets.received_ns[0] or packets.order[0])]
     told = "\0".join([stream, instrument, product, *map(str, span), ""]).encode()
-    counts = np.asarray(packets.apid, "<u2").tobytes() + np.asarray(packets.seq_count, "<u2").tobytes()
+    counts = np.asarray(packets.apid, _U2).tobytes() + np.asarray(packets.seq_count, _U2).tobytes()
     digest = hashlib.blake2b(told + counts, digest_size=8).hexdigest()
     return f"{instrument}-{product}-{digest}"
 

@@ -9,7 +9,9 @@ events of one group beyond MAX_EVENTS.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -71,6 +73,8 @@ class Suite:
         }
         kinds = dict.fromkeys(one.auxiliary for one in instruments.values() if one.auxiliary is not None)
         self._auxiliaries: dict[type[Auxiliary], Auxiliary] = {kind: kind() for kind in kinds}
+        self._quiet = partial(np.errstate, all="ignore") if instruments else nullcontext
+        """Values out of an instrument's range are flagged, so NumPy need not warn of them."""
         self._may_wait = any(one.wait_rows for one in self._instruments.values())
         self._generic_products = telemetry.GenericProducts(context.descriptions)
         self._streams: dict[tuple[str, int], _Stream] = {}
@@ -84,7 +88,7 @@ class Suite:
 
     def feed(self, batches: Sequence[ColumnBatch], *, settled: bool = False) -> list[Product]:
         """Products of the groups that these rows close. `settled`: `settle` follows."""
-        with np.errstate(all="ignore"):  # values out of range are flagged, so NumPy need not warn of them
+        with self._quiet():
             made = self._feed(batches)
             return finish(made + self._settled() if settled else made)
 
@@ -93,12 +97,12 @@ class Suite:
 
         A recording gives the same groups without it, when what was received next is fed.
         """
-        with np.errstate(all="ignore"):
+        with self._quiet():
             return finish(self._settled())
 
     def flush(self) -> list[Product]:
         """End of the stream: products of the groups still open, and of what instruments hold."""
-        with np.errstate(all="ignore"):
+        with self._quiet():
             made = [one for reading in self._readings for one in self._end(reading)]
             ends = [self._kept(name, instrument.end()) for name, instrument in self._instruments.items()]
             return finish([*made, *(one for end in ends for one in end)])

@@ -28,8 +28,7 @@ MAX_ROWS, MAX_BYTES = 4096, 4 << 20  # of one product
 MAX_VARIANTS = 16
 """Of the columns of one container, whose parameters may be there or not: so many are remembered."""
 Array = NDArray[Any]
-_OBJECT = np.dtype(object)
-_HAS_OBJECTS, _N_AXES = attrgetter("dtype.hasobject"), attrgetter("ndim")
+_N_AXES = attrgetter("ndim")
 
 
 def max_rows(rows: ColumnBatch) -> int:
@@ -56,8 +55,7 @@ class GenericProducts:
             if len(of_container) >= MAX_VARIANTS:
                 of_container.clear()
             known = of_container[key] = self._of(rows, *key)
-        told = Quantities(_portable(arrays), known.metadata)
-        return Draft(known.kind, rows, rows.time_ns, told, rows.quality.copy())
+        return Draft(known.kind, rows, rows.time_ns, Quantities(arrays, known.metadata), rows.quality.copy())
 
     def _of(
         self, rows: ColumnBatch, names: tuple[str, ...], n_axes: tuple[int, ...], ragged: tuple[str, ...]
@@ -117,10 +115,3 @@ def _said(
     parts = {*ragged, *(f"{name}.{part}" for name in ragged for part in ("start", "length"))}
     latest = tuple(name for name in names if name not in parts and len(said[name][2]) == 1)
     return legend_of(tuple(said.items())), latest
-
-
-def _portable(arrays: dict[str, Array]) -> dict[str, Array]:
-    """Objects, which have no form that other languages read, as text."""
-    if not any(map(_HAS_OBJECTS, arrays.values())):
-        return arrays
-    return {name: values.astype(np.str_) if values.dtype == _OBJECT else values for name, values in arrays.items()}

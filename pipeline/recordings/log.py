@@ -91,6 +91,7 @@ class Recorder:
         datagrams: bool = False,
     ) -> None:
         self._folder = folder
+        self._station = folder.name
         self._policy = policy
         self._disk = disk or Disk()
         self._share = share
@@ -171,7 +172,7 @@ class Recorder:
         self._check_room(n_bytes)
         append_aside(self.open.path, datagrams, sync=self._policy.fsync_s == 0)
         if self._share:
-            self._share.add(self._folder.name, n_bytes)
+            self._share.add(self._station, n_bytes)
 
     def append(self, pieces: Sequence[bytes | memoryview], received_ns: Sequence[int]) -> int:
         """Append pieces to the open pass; gives how many of them are written whole, fewer where the disk is full.
@@ -188,7 +189,7 @@ class Recorder:
                 self._log_once(error.strerror or str(error))
                 return n_done
             if self._share:
-                self._share.add(self._folder.name, len(piece))
+                self._share.add(self._station, len(piece))
         self.reason = ""
         if self._policy.fsync_s == 0:
             try:
@@ -247,7 +248,7 @@ class Recorder:
     def forgotten(self, n_bytes: int) -> None:
         """So many bytes of old passes were deleted."""
         if self._share:
-            self._share.add(self._folder.name, -n_bytes)
+            self._share.add(self._station, -n_bytes)
 
     def close(self) -> None:
         """Stop, leaving the pass open for the next start."""
@@ -269,7 +270,7 @@ class Recorder:
         if self.broken:
             raise OSError(5, self.broken)
         if self._share:
-            self._share.check(self._folder.name, n_bytes)
+            self._share.check(self._station, n_bytes)
 
     def _resume_unfinished(self) -> None:
         """End the passes that were open when the process ended, but for the newest, which goes on.

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -124,8 +124,8 @@ class PassReader:
         self._file.skip_to(newest.stop)
         self.position = self._n_read = newest.place + len(newest.piece)
         self._last_ns = newest.mark_ns
-        batch = ByteBatch.of(newest.piece, newest.mark_ns)
-        return replace(batch, unordered=True) if self._unordered else batch
+        octets = np.frombuffer(newest.piece, np.uint8)
+        return ByteBatch(octets, _AT_ONCE, np.array([newest.mark_ns], np.int64), unordered=self._unordered)
 
     # -- batches ---------------------------------------------------------------------------------------------------
 

@@ -35,6 +35,9 @@ class Decode:
         self._meters = meters
         self._thread = OneThread("decode")
         self._lost: dict[str, None] = {}
+        self._n_thinned: dict[str, int] = {}
+        meters.runs.set_function(lambda: worker.n_runs)
+        meters.quarantined.set_function(lambda: worker.n_quarantined)
         self._sent: asyncio.Future[bool] | None = None
         """Done once publish or the broker has the outputs of the chunk before."""
 
@@ -104,9 +107,9 @@ class Decode:
         meters.batches.inc()
         meters.octets.inc(len(raw.batch.data))
         meters.seconds.observe(seconds)
-        meters.runs.set(self._worker.n_runs)
-        meters.quarantined.set(self._worker.n_quarantined)
-        meters.thinned.labels(station).set(self._worker.n_thinned[station])
+        if (n_thinned := self._worker.n_thinned[station]) != self._n_thinned.get(station):
+            self._n_thinned[station] = n_thinned
+            meters.thinned.labels(station).set(n_thinned)
         if report := self._worker.last_report.pop(station, None):
             meters.report(station, report)
 

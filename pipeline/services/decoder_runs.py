@@ -77,24 +77,19 @@ class Worker:
         dropped with a Nack, and ingest sends it again with backoff: nothing is wrong with its bytes.
         """
         try:
-            yield from self._take(raw)
+            run = self._run(raw)
+            if run is None or raw.seq > run.seq:
+                yield Nack(raw.id, f"batch {raw.seq} came, and what is before it did not")
+            elif raw.seq == run.seq:
+                run.seq += 1
+                yield from self._decode(raw, run)
+                if raw.ended:
+                    del self._runs[raw.id]
         except OSError as error:
             if error.errno not in OF_THE_DISK:
                 raise
             self._runs.pop(raw.id, None)
             yield Nack(raw.id, f"decode cannot read a file: {error.strerror}")
-
-    def _take(self, raw: Chunk) -> Iterator[Output | Nack]:
-        run = self._run(raw)
-        if run is None or raw.seq > run.seq:
-            yield Nack(raw.id, f"batch {raw.seq} came, and what is before it did not")
-            return
-        if raw.seq < run.seq:
-            return
-        run.seq += 1
-        yield from self._decode(raw, run)
-        if raw.ended:
-            del self._runs[raw.id]
 
     def _decode(self, raw: Chunk, run: _Run) -> Iterator[Output]:
         stream, station = run.stream, raw.id.station
@@ -142,23 +137,27 @@ class Worker:
 
         A message larger than the broker takes is left out, and `refused` says so: ingest does not close the pass then.
         """
-        stream = run.stream
-        messages, refused = self._sendable(messages)
-        parts = _parts(messages, min(OUT_BYTES, self.largest_message_bytes)) or ([()] if last or refused else [])
+        stream, largest = run.stream, self.largest_message_bytes
+        sizes = list(map(_size, messages))
+        refused = ""
+        if max(sizes, default=0) > largest:
+            messages, sizes, refused = _sendable(messages, sizes, largest)
+        parts = _parts(messages, sizes, min(OUT_BYTES, largest)) or ([()] if last or refused else [])
         for number, part in enumerate(parts, 1):
             is_last = last and number == len(parts)
             n_bytes = stream.n_bytes if is_last else stream.n_bytes - len(raw.batch.data)
             yield Output(raw.id, run.out_seq, n_bytes, raw.ended and is_last, stream.received_ns, part, refused)
             run.out_seq += 1
 
-    def _sendable(self, messages: list[Outgoing]) -> tuple[list[Outgoing], str]:
-        """The messages that fit into an Out, and what is wrong with the others."""
-        most = self.largest_message_bytes
-        if max(map(_size, messages), default=0) <= most:
-            return messages, ""
-        first = next(one.message for one in messages if _size(one) > most)
-        refused = f"{first.topic}: {len(first.payload)} bytes, and the broker takes {self.largest_message_bytes}"
-        return [one for one in messages if _size(one) <= self.largest_message_bytes], refused
+
+def _sendable(
+    messages: Sequence[Outgoing], sizes: Sequence[int], largest: int
+) -> tuple[list[Outgoing], list[int], str]:
+    """The messages that fit into an Output, their sizes, and what is wrong with the others."""
+    first = next(one.message for one, size in zip(messages, sizes, strict=True) if size > largest)
+    refused = f"{first.topic}: {len(first.payload)} bytes, and the broker takes {largest}"
+    fitting = [(one, size) for one, size in zip(messages, sizes, strict=True) if size <= largest]
+    return [one for one, _ in fitting], [size for _, size in fitting], refused
 
 
 def _size(one: Outgoing) -> int:
@@ -166,16 +165,13 @@ def _size(one: Outgoing) -> int:
     return len(one.message.payload) + 4 * (len(one.message.topic) + len(one.key)) + 200
 
 
-def _parts(messages: Sequence[Outgoing], max_bytes: int) -> list[tuple[Outgoing, ...]]:
+def _parts(messages: Sequence[Outgoing], sizes: Sequence[int], max_bytes: int) -> list[tuple[Outgoing, ...]]:
     """Products apart from what is retained, and never more than `max_bytes` at once unless it is one message."""
-    if len(messages) < 2:
-        return [tuple(messages)] if messages else []
-    first, n_bytes, parts = 0, 0, []
-    for i, one in enumerate(messages):
-        message = one.message
-        full = n_bytes + _size(one) > max_bytes
-        if i > first and (full or message.retain != messages[i - 1].message.retain):
+    first, n_bytes, retain, parts = 0, 0, False, []
+    for i, (one, size) in enumerate(zip(messages, sizes, strict=True)):
+        if i > first and (n_bytes + size > max_bytes or one.message.retain != retain):
             parts.append(tuple(messages[first:i]))
             first, n_bytes = i, 0
-        n_bytes += _size(one)
-    return [*parts, tuple(messages[first:])]
+        n_bytes += size
+        retain = one.message.retain
+    return [*parts, tuple(messages[first:])] if messages else []

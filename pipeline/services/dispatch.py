@@ -273,10 +273,8 @@ class Dispatch:
         if not self._waits:
             self._heard_at = now
         out: list[StageMessage] = []
-        while len(out) < self._pace.n_at_once and not self._end_sent:
-            if self.n_unconfirmed >= self._pace.window_bytes:
-                break
-            if self._place == n_recorded:
+        while len(out) < self._pace.n_at_once and not self._end_sent and self._place != n_recorded:
+            if self.n_sent - self.n_confirmed >= self._pace.window_bytes:
                 break
             left = chunk_bytes if n_recorded is None else n_recorded - self._place
             try:

@@ -48,6 +48,7 @@ class Ingest:
         self._odd = {name: OddWatch(name) for name in stations}
         self._bus = bus
         self._meters = meters
+        self._recorded = {name: meters.recorded.labels(name) for name in stations}
         self._gap_s = gap_s
         self._fsync_s = fsync_s
         self._wake = asyncio.Event()
@@ -109,7 +110,7 @@ class Ingest:
         left = station.record(arrival)
         self._pass_on(station)
         n_left = sum(map(len, left.pieces)) if left else 0
-        self._meters.recorded.labels(station.name).inc(sum(map(len, arrival.pieces)) - n_left)
+        self._recorded[station.name].inc(sum(map(len, arrival.pieces)) - n_left)
         return left
 
     async def _tell_recorded(self, station: StationRecorder, source: Source, arrival: Arrival) -> None:

@@ -43,6 +43,7 @@ class Publish:
     ) -> None:
         self._keys = keys
         self._dedup = Deduplicator(keys)
+        meters.dropped.set_function(lambda: self._dedup.n_dropped)
         self._publish = publish
         self._bus = bus
         self._meters = meters
@@ -127,7 +128,6 @@ class Publish:
         self._note_refusals(out, messages, refused)
         self._meters.seconds.observe(time.perf_counter() - began)
         self._meters.published.inc(len(messages) - len(refused))
-        self._meters.dropped.set(self._dedup.n_dropped)
         if out.received_ns:
             self._meters.latency.observe(max(time.time() - out.received_ns / 1e9, 0.0))
         reason = f"{refused[0][0].topic}: {refused[0][1]}" if refused else ""

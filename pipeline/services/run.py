@@ -37,6 +37,7 @@ from ..stations.feed_listener import FeedListener
 from ..stations.file import GrowingFile, StandardInput
 from ..stations.tcp import Source, TcpClient, TcpListener
 from ..stations.udp import UdpListener
+from ..system.allocator import keep_objects
 from ..system.files import own_folder
 from ..system.signals import stopped_by_signals
 from .broker_watch import BrokerWatch
@@ -363,6 +364,7 @@ async def _serve(
         if common.health:
             host, port = common.health
             await stack.enter_async_context(watched(host, port, health, text))
+        keep_objects()
         _log.info("ready")
         with stopped_by_signals() as stop:
             waiting = (*(part.run() for part in parts.values()), stop.wait())

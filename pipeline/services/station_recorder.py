@@ -154,9 +154,10 @@ class StationRecorder:
             if arrival.aside and self.recorder.open:
                 self.recorder.append_aside(arrival.aside)
                 arrival = replace(arrival, aside=())
-            if arrival.anew and self._marks_connections and self.recorder.n_bytes:
-                self.recorder.gap(UNKNOWN, "a new connection: bytes may be missing before it")
-            arrival = replace(arrival, anew=False)
+            if arrival.anew:
+                if self._marks_connections and self.recorder.n_bytes:
+                    self.recorder.gap(UNKNOWN, "a new connection: bytes may be missing before it")
+                arrival = replace(arrival, anew=False)
         except OSError as error:
             return self._full(arrival, 0, error.strerror or str(error))
         n_done = self.recorder.append(arrival.pieces, arrival.received_ns) if arrival.pieces else 0
@@ -176,8 +177,10 @@ class StationRecorder:
 
     def with_events(self, messages: list[StageMessage]) -> list[StageMessage]:
         """Give the messages with the waiting events in the first Chunk among them."""
+        if not self.events:
+            return messages
         place = next((i for i, one in enumerate(messages) if isinstance(one, Chunk)), None)
-        if not self.events or place is None:
+        if place is None:
             return messages
         events, first = tuple(self.events), messages[place]
         assert isinstance(first, Chunk)
