@@ -40,6 +40,7 @@ _FORM = re.compile(r"[<>|=]?[a-zA-Z?][0-9]{0,7}(\[[0-9]{0,4}[a-zA-Z]{1,2}\])?")
 """A type as NumPy writes it: of one value, and not of several."""
 _AXES = {3: ("x", "y", "z")}
 _NOT_IN_A_LEVEL = re.compile(r"[\x00-\x1f\x7f/+#\s\ud800-\udfff]+")
+_NO_SIGN_OF_A_LEVEL = re.compile(r"[\x00-\x1f\x7f/+#\s\ud800-\udfff]")
 
 
 def slug(name: str) -> str:
@@ -49,7 +50,7 @@ def slug(name: str) -> str:
 
 def level(name: str) -> str:
     """A name as one topic level, spelled as it is: only what has a meaning in a topic becomes "_", one for one."""
-    return re.sub(r"[\x00-\x1f\x7f/+#\s\ud800-\udfff]", "_", name) or "unnamed"
+    return _NO_SIGN_OF_A_LEVEL.sub("_", name) or "unnamed"
 
 
 def topic_root(mission: str, stream: str) -> str:
@@ -107,12 +108,12 @@ def latest_messages(product: Product, names: Iterable[str] | None = None) -> lis
     about = _topic_of(product)
     messages = []
     for name in product.latest if names is None else names:
-        for topic, value in _last_values(name, product.arrays[name]):
-            unit = product.arrays[name].unit
+        quantity = product.arrays[name]
+        for topic, value in _last_values(name, quantity):
             payload = {
                 "time": time,
                 "value": value,
-                "unit": unit,
+                "unit": quantity.unit,
                 "quality": quality,
                 "usable": is_usable,
                 **more,
@@ -309,7 +310,10 @@ def _json_value(value: Any) -> Any:
 
 
 def _json_message(topic: str, payload: Mapping[str, Any], *, retain: bool = False, about: str = "") -> Message:
-    text = _JSON.encode(_finite(payload))
+    try:
+        text = _JSON.encode(payload)
+    except (ValueError, TypeError):  # a float that JSON has no word for, or a key that is no text
+        text = _JSON.encode(_finite(payload))
     return Message(topic, text.encode(), qos=1, retain=retain, content_type="application/json", about=about)
 
 

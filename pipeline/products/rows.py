@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,8 @@ BLOCK_COUNTS = 4096
 """Rows with neither onboard nor receive time are grouped by this many sequence counts."""
 
 _SMALL_BYTES = 4096
+_ARRAY_ONLY = {np.ndarray}
+_BASE, _NBYTES = attrgetter("base"), attrgetter("nbytes")
 _BY_WINDOW, _BY_RECEIPT, _BY_COUNT = 0, 1, 2  # the first part of a key
 
 
@@ -75,9 +78,12 @@ def window_keys(rows: ColumnBatch, window_s: float) -> NDArray[np.int64]:
     Without windows (0) or onboard time: what was received at one time is a group; where that is not known either,
     a block of sequence counts.
     """
-    keys = np.empty((len(rows), 2), np.int64)
+    keys = np.empty((len(rows), 2), np.int64, order="F")
     keys[:, 0], keys[:, 1] = _BY_RECEIPT, rows.received_ns
-    if np.count_nonzero(rows.received_ns) < len(rows):
+    n_received = np.count_nonzero(rows.received_ns)
+    if not n_received:
+        keys[:, 0], keys[:, 1] = _BY_COUNT, rows.seq_count // BLOCK_COUNTS
+    elif n_received < len(rows):
         by_count = rows.received_ns == 0
         keys[by_count, 0], keys[by_count, 1] = _BY_COUNT, rows.seq_count[by_count] // BLOCK_COUNTS
     if window_s > 0:
@@ -158,7 +164,10 @@ def _edges(keys: NDArray[np.int64]) -> list[int]:
     n = len(keys)
     if n < 2:
         return [0, n][: n + 1]
-    return [0, *(np.flatnonzero((keys[1:] != keys[:-1]).any(axis=1)) + 1).tolist(), n]
+    changed = keys[1:, 0] != keys[:-1, 0]
+    for column in range(1, keys.shape[1]):
+        changed |= keys[1:, column] != keys[:-1, column]
+    return [0, *(np.flatnonzero(changed) + 1).tolist(), n]
 
 
 def owned(rows: ColumnBatch) -> ColumnBatch:
@@ -166,29 +175,44 @@ def owned(rows: ColumnBatch) -> ColumnBatch:
     return replace(rows, columns=_owned(rows.columns), raw=_owned(rows.raw))
 
 
-def _owned(columns: Mapping[str, Column]) -> dict[str, Column]:
-    used: dict[int, int] = {}
-    for column in columns.values():
-        base = _base(column)
-        if base is not None:
-            used[id(base)] = used.get(id(base), 0) + column.nbytes  # type: ignore[union-attr]  # none of ragged ones
-    small = {key: max(2 * n_bytes, _SMALL_BYTES) for key, n_bytes in used.items()}
-    return {name: _own_column(column, small) for name, column in columns.items()}
+def _owned(columns: Mapping[str, Column]) -> Mapping[str, Column]:
+    """The columns, with copies of those whose base is much larger than what all of them use of it."""
+    if {*map(type, columns.values())} <= _ARRAY_ONLY:
+        bases = [*map(_BASE, columns.values())]
+        sizes = [*map(_NBYTES, columns.values())]
+    else:
+        bases = [*map(_base, columns.values())]
+        sizes = [0 if isinstance(column, Ragged) else column.nbytes for column in columns.values()]
+    numbers = [*map(id, bases)]
+    different = dict(zip(numbers, bases, strict=True))
+    used = dict.fromkeys(different, 0)
+    for number, n_bytes in zip(numbers, sizes, strict=True):
+        used[number] += n_bytes
+    too_large = {number for number, base in different.items() if not _keeps(base, used[number])}
+    if not too_large:
+        return columns
+    return {
+        name: _copy(column) if number in too_large else column
+        for (name, column), number in zip(columns.items(), numbers, strict=True)
+    }
 
 
-def _own_column(column: Column, small: Mapping[int, int]) -> Column:
-    """`small`: for each base, up to which size it may be kept for what is used of it."""
-    if isinstance(column, Ragged):
-        return compact(column)
-    base = _base(column)
-    keeps = base is None or (isinstance(base, np.ndarray) and base.nbytes <= small[id(base)])
-    return column if keeps else column.copy()
+def _keeps(base: object, n_used: int) -> bool:
+    """Whether memory may be kept for the bytes that are used of it; None: it is the column's own."""
+    return base is None or (isinstance(base, np.ndarray) and base.nbytes <= max(2 * n_used, _SMALL_BYTES))
+
+
+def _copy(column: Column) -> Column:
+    return compact(column) if isinstance(column, Ragged) else column.copy()
 
 
 def _base(column: Column) -> object:
-    """What the values, or the codes of a column of texts, are a view of; None: they have memory of their own."""
+    """What the values, or the codes of a column of texts, are a view of; None: they have memory of their own.
+
+    Values of differing length are always a view of more.
+    """
     if isinstance(column, Ragged):
-        return None
+        return column
     return column.codes.base if isinstance(column, Categorical) else column.base
 
 
@@ -203,6 +227,8 @@ def _join_columns(pieces: Sequence[Mapping[str, Column]]) -> dict[str, Column]:
 
 
 def _join(pieces: Sequence[Column]) -> Column:
+    if {*map(type, pieces)} <= _ARRAY_ONLY:
+        return np.concatenate(pieces)  # type: ignore[arg-type]  # none of another type is there
     ragged = [compact(piece) for piece in pieces if isinstance(piece, Ragged)]
     if not ragged:
         return concatenated([piece for piece in pieces if not isinstance(piece, Ragged)])
