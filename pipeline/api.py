@@ -51,7 +51,7 @@ from .model.batches import (
 from .model.errors import ConfigError, RunError
 from .model.looks import Curves, Kept, Look, Rows
 from .processing.bounded import BoundedColumns
-from .processing.chain import Outcome, ProcessingChain
+from .processing.chain import DecodesRecords, Outcome, ProcessingChain
 from .processing.gathered import UNKNOWN_GROWTH, GatheredColumns
 from .processing.origin import origin_of, source_of, stream_of
 from .processing.passes import named_outcomes, outcomes, station_names, with_origin
@@ -241,8 +241,7 @@ class RecordedPass:
                 else:
                     others.add(batch.container)
         if not rows.counts():
-            known = ", ".join(sorted(others)) or "nothing that is decoded"
-            raise ConfigError(f"the pass has no {container}: it has {known}")
+            raise _no_such(container, others)
         return rows
 
     def to_xarray(
@@ -296,6 +295,43 @@ class RecordedPass:
         rows = {name: getattr(batch, name) for name in ROW_FIELDS}
         of_pass = replace(known, units=batch.units, passes=counts)
         return dataset(batch.raw if raw else batch.columns, rows, container, of_pass)
+
+    def open_xarray(
+        self, container: str, *, raw: bool = False, drop: Collection[str] = (), memory_bytes: int | None = None
+    ) -> xarray.Dataset:
+        """Give the Dataset of `to_xarray` without decoding its variables: each is decoded where it is looked at.
+
+        The recording is read once, to find the packets, their times, and how wide columns of varying size are. A slice
+        of a variable then decodes its rows and that parameter alone. In memory stay the packets, as bytes, and 50
+        bytes for each that are known of it; packets beyond `memory_bytes` (half of the memory that is available) are in
+        a temporary file, gone with the Dataset. Who wants all variables is faster with `to_xarray`.
+
+        Containers that take values from other packets are decoded at once, as by `to_xarray`. Raises as `to_xarray`.
+
+        >>> found = open_pass("replay_data/clean.cadu", mission="zhurong").open_xarray("NAVIGATION")
+        >>> found["POSITION_NORTH"].isel(time=slice(3)).shape
+        (3,)
+        """
+        plan = self.mission.plan
+        node = next((one for one in plan.walk() if one.key == container), None) if plan else None
+        if plan is None or node is None or plan.asked()[container]:
+            return self.to_xarray(container, raw=raw, drop=drop, memory_bytes=memory_bytes)
+        from .processing.row_finder import RowFinder  # noqa: PLC0415 - xarray is an optional extra
+
+        bound = available_bytes() // 2 if memory_bytes is None else memory_bytes
+        chunk_bytes = self._chunk_bytes(container)
+        read, rows = _Read(self.paths, chunk_bytes), PassCounts()
+        finder = RowFinder(
+            plan, node, self.mission.time_terms, lambda: read.growth, raw=raw, drop=drop, bound_bytes=bound
+        )
+        chain = self._line(until="columns", decoder=finder)
+        for name, outcome in named_outcomes(chain, self.paths, read.add, chunk_bytes):
+            for batch in outcome.columns:
+                rows.add(name, len(batch))
+        if not rows.counts():
+            raise _no_such(container, finder.others)
+        known = replace(self._known(container, raw=raw), units=finder.units, passes=rows.counts())
+        return stored_dataset(finder.columns(known), container, known)
 
     def _known(self, container: str, *, raw: bool) -> Known:
         """What is known of a container beside its packets."""
@@ -374,11 +410,22 @@ class RecordedPass:
     def _through(self, line: ProcessingChain) -> Iterator[Outcome]:
         return outcomes(line, self.paths, lambda _: None)
 
-    def _line(self, stream: str = "live", *, until: str = "products", raw: bool = False) -> ProcessingChain:
+    def _line(
+        self,
+        stream: str = "live",
+        *,
+        until: str = "products",
+        raw: bool = False,
+        decoder: DecodesRecords | None = None,
+    ) -> ProcessingChain:
         stations = station_names(self.mission, self.paths, merge=self.merge)
-        return ProcessingChain(
-            with_origin(self.mission, self.paths), stream, until=until, raw=raw, stations=stations
-        )
+        mission = with_origin(self.mission, self.paths)
+        return ProcessingChain(mission, stream, until=until, raw=raw, stations=stations, decoder=decoder)
+
+
+def _no_such(container: str, others: Collection[str]) -> ConfigError:
+    known = ", ".join(sorted(others)) or "nothing that is decoded"
+    return ConfigError(f"the pass has no {container}: it has {known}")
 
 
 class _Read:

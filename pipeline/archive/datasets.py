@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import xarray
 
     from .column_store import ColumnStore
+    from .packet_columns import PacketColumns
 
 
 def dataset(
@@ -45,9 +46,9 @@ def dataset(
     return _assembled(axis, of_rows, data, container, known)
 
 
-def stored_dataset(store: ColumnStore, container: str, known: Known) -> xarray.Dataset:
-    """As `dataset`, of rows in a file: values are read when they are looked at, but for the times that are the
-    index.
+def stored_dataset(store: ColumnStore | PacketColumns, container: str, known: Known) -> xarray.Dataset:
+    """As `dataset`, of rows in a file, or of packets: values are read or decoded when they are looked at, but for the
+    times that are the index.
     """
     found, columns = store.of_rows(), store.columns()
     axis = axis_of(store.times, columns, known)

@@ -45,12 +45,12 @@ class DownlinkBackend(BackendEntrypoint):
         merge: bool = False,
         memory_bytes: int | None = None,
     ) -> xarray.Dataset:
-        """Decode a recording; `container` may be left out where it has only one.
+        """Open a recording as `RecordedPass.open_xarray`; `container` may be left out where it has only one.
 
-        Columns beyond `memory_bytes` (half of the memory that is available) go to a temporary file, and are read from
-        there when they are looked at; with `chunks=` of `open_dataset` chunk by chunk.
+        Variables are decoded where they are looked at; with `chunks=` of `open_dataset` chunk by chunk. Packets beyond
+        `memory_bytes` (half of the memory that is available) are kept in a temporary file.
 
-        Variables that are dropped are not kept in memory. Raises ConfigError where the mission is missing or wrong, and
+        Raises ConfigError where the mission is missing or wrong, and
         where the pass has no such packets, or several kinds and no `container`.
         """
         if mission is None:
@@ -61,7 +61,7 @@ class DownlinkBackend(BackendEntrypoint):
             raise ConfigError('engine="downlink" opens recordings by their path')
         found = open_pass(Path(filename_or_obj), mission=os.fspath(mission), merge=merge)
         dropped = [drop_variables] if isinstance(drop_variables, str) else drop_variables
-        return found.to_xarray(
+        return found.open_xarray(
             container or _only(found.containers()), raw=raw, drop=tuple(dropped or ()), memory_bytes=memory_bytes
         )
 

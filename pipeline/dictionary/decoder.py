@@ -105,6 +105,14 @@ class Decoder:
         flat = np.ascontiguousarray(packets.data)
         return self._decode_group(flat, packets, Group(node, np.arange(len(packets))), 0)
 
+    def parts_as(self, node: Node, packets: PacketBatch) -> Iterator[ColumnBatch]:
+        """The same in parts where texts are long, as in `decode`. `order` is the place among the packets."""
+        flat = np.ascontiguousarray(packets.data)
+        for part in _parts(Group(node, np.arange(len(packets))), packets):
+            batch = self._decode_group(flat, packets, part, 0)
+            if batch is not None:
+                yield batch
+
     def _decode_with_others(
         self, flat: NDArray[np.uint8], packets: PacketBatch, first: int, others: OtherValues
     ) -> list[ColumnBatch]:

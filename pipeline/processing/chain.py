@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -52,6 +52,16 @@ class Outcome:
     """The packets, where the mission publishes them as they came."""
 
 
+class DecodesRecords(Protocol):
+    """What a chain asks of a decoder."""
+
+    set_aside: Counter[str]
+    failed_checks: Counter[str]
+
+    def decode(self, records: PacketBatch) -> list[ColumnBatch]: ...
+    def drain_events(self) -> tuple[Event, ...]: ...
+
+
 class ProcessingChain:
     """One stream of one mission. `until` says how far the packets go: "packets", "columns" or "products".
 
@@ -67,14 +77,18 @@ class ProcessingChain:
         until: str = "products",
         raw: bool = False,
         stations: Sequence[str] = (),
+        decoder: DecodesRecords | None = None,
     ) -> None:
+        """`decoder`: in the place of the one that decodes all columns of the mission's dictionary."""
         self.mission = mission
         self._stations = stations
         self._stream = stream
         self._until = until
         self.n_stations = max(1, len(stations))
         decoded = mission.plan is not None and until != "packets"
-        self._decoder = Decoder(mission.plan, mission.time_terms, raw=raw) if decoded and mission.plan else None
+        if decoder is None and decoded and mission.plan:
+            decoder = Decoder(mission.plan, mission.time_terms, raw=raw)
+        self._decoder = decoder
         self._n_passes = 0
         self._file_counts: Counter[str] = Counter()
         """Of CFDP, over the passes that have ended."""
@@ -221,7 +235,7 @@ class ProcessingChain:
         report["products"] = dict(sorted(self._made.items()))
         return report | ({"damaged": list(self._damage)} if self._damage else {})
 
-    def _records(self, decoder: Decoder) -> dict[str, Any]:
+    def _records(self, decoder: DecodesRecords) -> dict[str, Any]:
         """What became of the packets in the dictionary."""
         joined = {"joined": self._joiner.joined, "broken": self._joiner.broken} if self._joiner else {}
         return {

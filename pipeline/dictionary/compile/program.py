@@ -18,7 +18,7 @@ from ..run.blocks import BlockProgram
 from ..run.operation_plans import Conversions
 from ..run.rows import chunks
 from ..run.runs import Result, Run
-from ..run.step_programs import StepProgram, compile_steps
+from ..run.step_programs import StepProgram, compile_steps, filled_by, needs_of_program
 from ..run.steps import Step
 from ..run.values import Values
 from .contexts import Contextual, Offset
@@ -76,6 +76,29 @@ class Program:
                 pieces = chunks(data, start, (block.width_bits + 7) // 8)
                 block.run(pieces, result.values)
         return result
+
+    def only(self, wanted: frozenset[str], *, to_end: bool) -> Program:
+        """The same program, of which fixed fields are read only where they are `wanted` or tell where something stands.
+        `to_end`: it still finds which packets are too short; else it ends where all that is wanted has been read.
+        """
+        contextual, needed = self._contextual_for(wanted)
+        steps = self.steps
+        if not to_end:
+            last = max((i for i, step in enumerate(steps) if needed & filled_by([step])), default=-1)
+            steps = steps[: last + 1]
+        needed = needed.union(*map(needs_of_program, steps))
+        kept = tuple(step.only(needed) if isinstance(step, BlockProgram) else step for step in steps)
+        return Program(kept, self.fixed_bits, contextual)
+
+    def _contextual_for(self, wanted: frozenset[str]) -> tuple[tuple[Contextual | Offset, ...], frozenset[str]]:
+        """The calibrations by context of what is wanted, and all that these look at, with what is wanted."""
+        found: tuple[Contextual | Offset, ...] = ()
+        n_before = -1
+        while len(found) > n_before:
+            n_before = len(found)
+            found = tuple(each for each in self.contextual if each.slot.key in wanted)
+            wanted = wanted.union(*(each.needs() for each in found))
+        return found, wanted
 
     @property
     def head_bytes(self) -> int:

@@ -35,6 +35,8 @@ class ToLabels:
         self.lows, self.highs = values[:, 0].copy(), values[:, 1].copy()
         self.table = None if size_bits > 16 else _range_numbers(ranges, size_bits)
         complete = self.table is not None and int(np.count_nonzero(self.table)) == 1 << size_bits
+        self.is_complete = complete
+        """Whether every value has a label."""
         # Where every value has a label, texts need not be as wide as what stands for none.
         self.labels = _copied_fast(np.array(["" if complete else UNKNOWN, *(label for _, _, label in ranges)]))
         self.dtype: np.dtype[Any] = self.labels.dtype

@@ -142,10 +142,10 @@ def _decided_by(step: StepProgram) -> str:
     """The parameter of whose values a group wants one, and which is not in it; else nothing."""
     if not isinstance(step, GroupProgram):
         return ""
-    return next((key for key, _ in ranges_wanted(step.criterion) if key not in _filled(step.steps)), "")
+    return next((key for key, _ in ranges_wanted(step.criterion) if key not in filled_by(step.steps)), "")
 
 
-def _filled(steps: Sequence[StepProgram]) -> frozenset[str]:
+def filled_by(steps: Sequence[StepProgram]) -> frozenset[str]:
     """Parameters that the steps read."""
     found: set[str] = set()
     for step in steps:
@@ -155,9 +155,9 @@ def _filled(steps: Sequence[StepProgram]) -> frozenset[str]:
         elif isinstance(step, VariableProgram):
             found.add(step.slot.key)
         elif isinstance(step, GroupProgram | LoopProgram):
-            found |= _filled(step.steps)
+            found |= filled_by(step.steps)
         elif isinstance(step, ChoiceProgram):
-            found |= _filled([group for _, group in step.groups])
+            found |= filled_by([group for _, group in step.groups])
     return frozenset(found)
 
 
@@ -186,7 +186,7 @@ def _compile_repeated(
     if isinstance(step, Repeat):
         return RepeatProgram(counts, gap, compile_block(step.block, conversions), shape)
     steps = compile_steps(step.steps, dictionary, conversions)
-    walk = _walk(steps, frozenset().union(*(_needs(each) for each in steps)))
+    walk = _walk(steps, frozenset().union(*(needs_of_program(each) for each in steps)))
     return LoopProgram(counts, gap, steps, shape, walk, _is_cheap(walk), any(map(has_text, step.steps)))
 
 
@@ -224,7 +224,7 @@ def _is_cheap(walk: Sequence[StepProgram]) -> bool:
     )
 
 
-def _needs(step: StepProgram) -> frozenset[str]:
+def needs_of_program(step: StepProgram) -> frozenset[str]:
     """Parameters that tell a step, or those inside it, its size, place or presence."""
     tests: list[Criterion | SizeProgram] = []
     inside: Sequence[StepProgram] = ()
@@ -240,4 +240,4 @@ def _needs(step: StepProgram) -> frozenset[str]:
         inside = [group for _, group in step.groups]
     elif isinstance(step, RepeatProgram | LoopProgram):
         tests, inside = [*step.counts, step.gap], step.steps if isinstance(step, LoopProgram) else ()
-    return frozenset[str]().union(*(test.needs() for test in tests), *(_needs(each) for each in inside))
+    return frozenset[str]().union(*(test.needs() for test in tests), *(needs_of_program(each) for each in inside))

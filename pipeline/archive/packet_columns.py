@@ -1,0 +1,109 @@
+"""Packets of one container as columns that are decoded where they are looked at.
+
+In memory are what is known of each row and the packets themselves, as bytes; these are in a temporary file where they
+are many. Of a slice of a variable only its rows are decoded, and of these only that parameter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..dictionary.compile.plan import Plan
+from ..dictionary.compile.plan_nodes import Node
+from ..dictionary.compile.selection import columns_of
+from ..dictionary.decoder import Decoder
+from ..model.batches import Column, ColumnBatch, PacketBatch
+from .lazy_columns import ColumnForm, Piece, lazy_columns, lazy_values
+from .netcdf_attributes import LOCAL_TIMES
+from .row_columns import ROW_FIELDS, Known, RowColumn, TimesKnown, free_name, row_columns
+
+PIECE_BYTES = 8 << 20
+"""Packets that are decoded at once."""
+OF_QUALITY = ("packet_quality", "packet_usable")
+_FIELDS = ("start", "length", "apid", "seq_count", "seq_flags", "scid", "vcid", "received_ns", "quality")
+
+
+@dataclass(slots=True)
+class PacketColumns:
+    """`rows` holds ROW_FIELDS of the packets, of `quality` only what the link says. `forms`: of each parameter, in the
+    order of the packet. `raw`: of counts. `keeper`: keeps the file that the packets are in.
+    """
+
+    plan: Plan
+    node: Node
+    packets: PacketBatch
+    rows: Mapping[str, NDArray[Any]]
+    forms: Mapping[str, ColumnForm]
+    known: Known
+    raw: bool = False
+    keeper: object = None
+    times: TimesKnown = field(init=False)
+    _nodes: dict[str, Node] = field(default_factory=dict)
+    _own_plan: Plan = field(init=False)
+    """Of this container alone."""
+
+    def __post_init__(self) -> None:
+        self.times = TimesKnown().and_of(self.rows)
+        self.known = replace(self.known, passes=())
+        self._own_plan = replace(
+            self.plan, root=replace(self.node, branches=(), switch=None), signature=None, origins=(), order=()
+        )
+
+    def of_rows(self) -> dict[str, RowColumn]:
+        """What is known of each row, as `row_columns` has it, but for the pass; decoded where quality is asked for."""
+        none = {name: self.rows[name][:0] for name in ROW_FIELDS}
+        wanted = row_columns(none, self.forms, self.known, self.times)
+        n_rows = len(self.packets)
+        return {
+            name: RowColumn(lazy_values(self, name, (n_rows,), one.values.dtype), one.attributes)
+            for name, one in wanted.items()
+        }
+
+    def columns(self) -> dict[str, Any]:
+        """The parameters; with values of differing length those of `NAME.length` behind them."""
+        return lazy_columns(self, self.forms, self.forms, len(self.packets))
+
+    def pieces(self, name: str, rows: NDArray[np.int64]) -> Iterator[Piece]:
+        """A column at some rows, a few MB of packets at a time."""
+        if not len(rows):
+            return
+        step = max(1, PIECE_BYTES // max(int(self.packets.length[rows].mean()), 1))
+        for first in range(0, len(rows), step):
+            some = rows[first : first + step]
+            if name not in self.forms:
+                yield slice(first, first + len(some)), self._of_rows(name, some), np.arange(len(some))
+                continue
+            for batch in self._decoded(self._node_of(name), some):
+                column: Column = (batch.raw if self.raw else batch.columns)[name]
+                yield batch.order + first, column, np.arange(len(batch))
+
+    def _of_rows(self, name: str, rows: NDArray[np.int64]) -> NDArray[Any]:
+        """A column of `row_columns`."""
+        fields = {key: values[rows] for key, values in self.rows.items()}
+        known = self.known
+        if any(name == free_name(one, self.forms) for one in OF_QUALITY):
+            fields["quality"] = np.concatenate([batch.quality for batch in self._decoded(self.node, rows)])
+        if not any(name == free_name(one, self.forms) for one in LOCAL_TIMES):
+            is_time = name == free_name("time", self.forms)
+            known = replace(known, local_of=None, utc_of=known.utc_of if is_time else None)
+        return np.asarray(row_columns(fields, self.forms, known, self.times)[name].values)
+
+    def _node_of(self, name: str) -> Node:
+        """The container with one column alone; NAME.sizes comes with NAME."""
+        if name not in self._nodes:
+            names = {key for _, key in self.node.columns if name == key or name.startswith(f"{key}.sizes")}
+            self._nodes[name] = columns_of(self.node, names)
+        return self._nodes[name]
+
+    def _decoded(self, node: Node, rows: NDArray[np.int64]) -> Iterator[ColumnBatch]:
+        """Rows decoded by the container or a part of it; `order` counts from the first of these rows."""
+        packets = self.packets
+        some = PacketBatch(packets.data, *(getattr(packets, name)[rows] for name in _FIELDS))
+        decoder = Decoder(self._own_plan, raw=self.raw)
+        batches = sorted(decoder.parts_as(node, some), key=lambda batch: int(batch.order[0]))
+        yield from batches

@@ -1,0 +1,168 @@
+"""Finds the packets of one container and keeps their bytes, for columns that are decoded where they are looked at.
+
+In: records, in order, as a decoder gets them. Out: the packets, what is known of each row, and the forms of columns.
+Decoded here is only what tells rows (time, size) and columns whose type or width depends on the packets.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import weakref
+from collections import Counter
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..archive.lazy_columns import ColumnForm, form_of
+from ..archive.packet_columns import PacketColumns
+from ..archive.row_columns import ROW_FIELDS, Known
+from ..dictionary.compile.plan import Plan
+from ..dictionary.compile.plan_nodes import Node
+from ..dictionary.compile.selection import columns_of, varying_columns
+from ..dictionary.compile.sorting import Sorter
+from ..dictionary.decoder import Decoder, TimeTerm
+from ..dictionary.run.ragged import flat_starts, ragged_gather
+from ..model.batches import ColumnBatch, Event, PacketBatch
+from ..model.errors import RunError
+from .gathered import GrowingArray
+
+PACKET_FIELDS = ("apid", "seq_count", "seq_flags", "scid", "vcid", "received_ns", "quality")
+
+
+class RowFinder:
+    """Stands in a chain in the place of its decoder. `growth`: what is expected of the whole input for each row so far.
+
+    `bound_bytes`: of packets in memory; where they are more, all are in a temporary file.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        node: Node,
+        time_terms: Collection[TimeTerm],
+        growth: Callable[[], float],
+        *,
+        raw: bool,
+        drop: Collection[str],
+        bound_bytes: int,
+    ) -> None:
+        self.set_aside: Counter[str] = Counter()
+        self.failed_checks: Counter[str] = Counter()
+        self.others: set[str] = set()
+        """Containers of other packets."""
+        self._plan, self._node, self._growth, self._raw, self._drop = plan, node, growth, raw, frozenset(drop)
+        self._sorter = Sorter(plan, self.set_aside)
+        self._decoder = Decoder(plan, tuple(time_terms), raw=raw)
+        varying = varying_columns(node)
+        self._finder = columns_of(node, varying | {term.parameter for term in time_terms}, to_end=True)
+        self._n_seen = 0
+        self._first: ColumnBatch | None = None
+        self._forms: dict[str, ColumnForm] = {}
+        self._octets = _Octets(bound_bytes)
+        self._rows: dict[str, GrowingArray] = {}
+
+    def decode(self, records: PacketBatch) -> list[ColumnBatch]:
+        """Keep the packets of the container. Gives a batch without columns for each part of them."""
+        first, self._n_seen = self._n_seen, self._n_seen + len(records)
+        if not len(records):
+            return []
+        flat = np.ascontiguousarray(records.data)
+        found = []
+        for group in self._sorter.groups(flat, records):
+            if group.node.key != self._node.key:
+                self.others.add(group.node.key)
+                continue
+            fields = (getattr(records, name)[group.rows] for name in ("start", "length", *PACKET_FIELDS))
+            packets = PacketBatch(flat, *fields)
+            for batch in sorted(self._decoder.parts_as(self._finder, packets), key=lambda one: int(one.order[0])):
+                self._keep(packets, batch, group.rows[batch.order] + first)
+                found.append(batch)
+        self.set_aside.update(self._decoder.set_aside)
+        self._decoder.set_aside.clear()
+        return found
+
+    def drain_events(self) -> tuple[Event, ...]:
+        """None: limits are not watched."""
+        return ()
+
+    def _keep(self, packets: PacketBatch, batch: ColumnBatch, order: NDArray[np.int64]) -> None:
+        rows = batch.order
+        if self._first is None:
+            kept = [getattr(packets, name)[rows[:1]] for name in ("start", "length", *PACKET_FIELDS)]
+            for one in Decoder(self._plan, raw=self._raw).parts_as(self._node, PacketBatch(packets.data, *kept)):
+                self._first = one
+                self._note(one)
+        self._note(batch)
+        start, length = packets.start[rows], packets.length[rows]
+        growth = self._growth()
+        self._octets.append(ragged_gather(packets.data, start, length), growth)
+        fields: dict[str, NDArray[Any]] = {name: getattr(packets, name)[rows] for name in PACKET_FIELDS}
+        fields |= {"order": order, "time_ns": batch.time_ns, "length": length}
+        for name, values in fields.items():
+            self._rows.setdefault(name, GrowingArray()).append(values, growth)
+
+    def _note(self, batch: ColumnBatch) -> None:
+        for name, column in (batch.raw if self._raw else batch.columns).items():
+            if name not in self._drop:
+                self._forms[name] = form_of(column, self._forms.get(name))
+
+    def columns(self, known: Known) -> PacketColumns:
+        """The columns of all packets that were found; there must be one."""
+        assert self._first is not None
+        rows = {name: growing.whole() for name, growing in self._rows.items()}
+        data = self._octets.whole()
+        packets = PacketBatch(
+            data, flat_starts(rows["length"]), rows["length"], *(rows[name] for name in PACKET_FIELDS)
+        )
+        of_rows = {name: rows[name] for name in ROW_FIELDS}
+        return PacketColumns(
+            self._plan, self._node, packets, of_rows, self._forms, known, self._raw, keeper=self._octets
+        )
+
+    @property
+    def units(self) -> dict[str, str]:
+        """Of calibrated columns."""
+        return {} if self._raw else dict(self._node.units)
+
+
+class _Octets:
+    """Bytes that grow: in memory up to a bound, beyond it in a file that is gone with this object."""
+
+    def __init__(self, bound_bytes: int) -> None:
+        self._bound_bytes = bound_bytes
+        self._memory = GrowingArray()
+        self._file: IO[bytes] | None = None
+        self._path = Path()
+
+    def append(self, octets: NDArray[np.uint8], growth: float) -> None:
+        """RunError where the disk is full. `growth` as of GrowingArray."""
+        if self._file is None and self._memory.n_rows + len(octets) <= self._bound_bytes:
+            most = self._bound_bytes / max(self._memory.n_rows + len(octets), 1)
+            self._memory.append(octets, min(growth, most))
+            return
+        try:
+            self._to_file(octets)
+        except OSError as error:
+            raise RunError(f"cannot write {self._path}: {error.strerror or error}") from error
+
+    def _to_file(self, octets: NDArray[np.uint8]) -> None:
+        if self._file is None:
+            folder = tempfile.mkdtemp(prefix="downlink-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            self._path = Path(folder) / "packets"
+            self._file = self._path.open("xb")
+            if self._memory.n_rows:
+                self._file.write(self._memory.whole().data)
+            self._memory = GrowingArray()
+        self._file.write(octets.data)
+
+    def whole(self) -> NDArray[np.uint8]:
+        """All bytes; those of a file as the system's cache has them."""
+        if self._file is None:
+            return self._memory.whole()
+        self._file.close()
+        return np.memmap(self._path, np.uint8, "r")
