@@ -302,7 +302,7 @@ class RecordedPass:
         """Give the Dataset of `to_xarray` without decoding its variables: each is decoded where it is looked at.
 
         The recording is read once, to find the packets, their times, and how wide columns of varying size are. A slice
-        of a variable then decodes its rows and that parameter alone. In memory stay the packets, as bytes, and 50
+        of a variable then decodes its rows and that parameter alone. In memory stay the packets, as bytes, and 60
         bytes for each that are known of it; packets beyond `memory_bytes` (half of the memory that is available) are in
         a temporary file, gone with the Dataset. Who wants all variables is faster with `to_xarray`.
 
