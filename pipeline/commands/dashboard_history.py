@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -16,7 +17,9 @@ from ..dashboard.past import LoadedKind, StoredStream
 from ..history.history import History, Parameter
 from ..history.names import decoded
 from ..history.passes import PassRecord
+from ..history.result_tables import renamed, share
 from ..history.rows import Choice, Span
+from ..history.samples import flattened, samples
 from ..messages.topics import iso_utc, level, slug
 from ..mission.loading import Mission
 from ..model.batches import GENERIC_INSTRUMENT, NO_TIME
@@ -30,6 +33,7 @@ MAX_UNTIMED = 500
 """Rows of a kind without onboard time: each is drawn at its own time of reception."""
 MAX_WIDTH = 16_384
 MAX_EVENTS = 500
+KNOWN_S = 60.0
 Array = NDArray[Any]
 
 
@@ -61,6 +65,7 @@ class DashboardHistory:
         self._names: dict[str, str] = {}
         """Kinds of the history, by the kind as topics have it."""
         self._n_streams = 0
+        self._known: dict[str, tuple[float, list[Parameter]]] = {}
 
     @_readable
     def streams(self) -> list[StoredStream]:
@@ -83,8 +88,9 @@ class DashboardHistory:
         return self._names
 
     def _span(self, name: str) -> tuple[int, int] | None:
-        known = [(one.first, one.last) for one in self.history.parameters(name) if one.first > NO_TIME // 2]
-        return (min(first for first, _ in known), max(last for _, last in known)) if known else None
+        parts = self.history.reader().parts(self.history.kinds()[name])
+        known = [one for one in parts if one.first > NO_TIME // 2]
+        return (min(one.first for one in known), max(one.last for one in known)) if known else None
 
     @_readable
     def parameters(self, stream: StoredStream) -> list[tuple[str, str, str, str]]:
@@ -96,8 +102,14 @@ class DashboardHistory:
         ]
 
     def _parameters(self, kind: str) -> list[Parameter]:
-        name = self._names.get(kind) or self._kinds().get(kind)
-        return self.history.parameters(name) if name else []
+        """The parameters of a kind, looked for again after KNOWN_S."""
+        now_s = time.monotonic()
+        at_s, found = self._known.get(kind, (0.0, []))
+        if not found or now_s - at_s > KNOWN_S:
+            name = self._names.get(kind) or self._kinds().get(kind)
+            found = self.history.parameters(name) if name else []
+            self._known[kind] = now_s, found
+        return found
 
     @_readable
     def load(self, stream: StoredStream, kind: str, start: int, end: int, max_rows: int) -> LoadedKind:
@@ -184,15 +196,13 @@ class _Query:
     def __init__(self, history: History, known: Sequence[Parameter], stream: str, start: int, end: int) -> None:
         self._history, self.known, self.stream, self.start, self.end = history, known, stream, start, end
         self._folder = history.kinds()[known[0].kind]
-        choice = Choice([stream] if stream else ())
-        parts = history.reader().parts(self._folder, choice)
+        parts = history.reader().parts(self._folder, self._choice())
         self._parts = [one for one in parts if one.overlaps(start, end)]
 
     def n_rows(self) -> int:
         """How many rows there are about, by the names of files."""
-        choice = Choice([self.stream] if self.stream else ())
-        column = next((one.column for one in self.known if not _is_list(one)), "quality")
-        return self._history.size(self._folder, [column], Span(self.start, self.end), choice, "calibrated")
+        span = Span(self.start, self.end)
+        return sum(round(one.n_rows * share(one, span)) or 1 for one in self._parts)
 
     def is_untimed(self) -> bool:
         return all(one.times == "n" for one in self._parts)
@@ -206,23 +216,26 @@ class _Query:
         return sorted((max(one.first, self.start), min(one.last, self.end)) for one in self._parts)
 
     def rows(self, of: Sequence[Parameter]) -> pa.Table:
-        return self._history.table(
-            *(one.name for one in of),
-            start=self.start,
-            end=self.end,
-            stream=self.stream or (),
-            columns=["received"],
-        )
+        """Rows with the columns `time`, `received`, `quality` and those of the parameters."""
+        extra = ["time", "received", "quality"]
+        names = {one.column: one.name for one in of}
+        reader = self._history.reader()
+        found = reader.read(self._folder, [*names, *extra], Span(self.start, self.end), self._choice())
+        return renamed(found, names, extra) if found.num_columns else found
 
     def samples(self, of: Sequence[Parameter], n: int) -> pa.Table:
-        return self._history.table(
-            *(one.name for one in of), start=self.start, end=self.end, stream=self.stream or (), points=n
-        )
+        """At most `n` bins with `time`, `quality` and of each parameter mean, min, max, last and n."""
+        names = {one.column: one.name for one in of}
+        span = Span(self.start, self.end)
+        found = samples(self._history.reader(), self._folder, list(names), span, n, self._choice())
+        return flattened(found, names) if len(found) else found
+
+    def _choice(self) -> Choice:
+        return Choice([self.stream] if self.stream else ())
 
     def n_list_values(self, of: Sequence[Parameter]) -> int:
-        choice = Choice([self.stream] if self.stream else ())
         columns = [one.column for one in of]
-        return self._history.size(self._folder, columns, Span(self.start, self.end), choice, "calibrated")
+        return self._history.size(self._folder, columns, Span(self.start, self.end), self._choice(), "calibrated")
 
 
 def _is_list(one: Parameter) -> bool:
@@ -233,23 +246,23 @@ def _thinned(query: _Query, kind: str, n: int, max_rows: int, mission: Mission |
     """Bins of the numbers, two rows each; of arrays every so many rows, where they are not too many to be read."""
     lists = [one for one in query.known if _is_list(one)]
     scalars = [one for one in query.known if not _is_list(one)]
-    products, note = [], ""
+    products: list[Mapping[str, Any]] = []
+    note, step = "", 1
     if lists:
         if query.n_list_values(lists) <= MAX_LIST_VALUES:
             table = query.rows(lists)
             step = -(-len(table) // max_rows)
             rows = table.take(pa.array(np.arange(0, len(table), step)))
             products += [found for found in (_product(kind, rows, lists, mission),) if found]
-            note = f"{kind}: every {step}th of its arrays is drawn" if step > 1 else ""
         else:
             note = f"{kind}: its arrays are too many to be read: choose a shorter range"
     if not scalars:
-        return LoadedKind(products, n, len(products[0]["quality"]) if products else 0, note=note)
+        return LoadedKind(products, n, len(products[0]["quality"]) if products else 0, note=note, step=step)
     table = query.samples(scalars, max_rows // 2)
     products += [_of_bins(query, kind, table, scalars, mission)] if len(table) else []
     times = _times(table)
     width = int(np.diff(times).min()) if len(times) > 1 else query.end - query.start
-    return LoadedKind(products, n, 2 * len(times), width, note, _binned(table, scalars, width))
+    return LoadedKind(products, n, 2 * len(times), width, note, _binned(table, scalars, width), step)
 
 
 def _binned(table: pa.Table, scalars: Sequence[Parameter], width: int) -> dict[str, Binned]:
@@ -315,8 +328,7 @@ def _untimed(query: _Query, kind: str, n: int, max_rows: int) -> LoadedKind:
         quality = _values(some["quality"]).astype(np.uint32)
         one = dict(_as_product(kind, arrays, None, quality, None, np.array([received_ns] * 2)))
         products.append(one)
-    note = f"{kind}: every {step}th row is drawn" if step > 1 else ""
-    return LoadedKind(products, n, len(table), note=note)
+    return LoadedKind(products, n, len(table), step=step)
 
 
 def _entry(values: Array, one: Parameter) -> dict[str, Any]:

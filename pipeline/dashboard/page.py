@@ -16,6 +16,7 @@ from bokeh.document import Document, without_document_lock
 from bokeh.layouts import row
 from bokeh.models import Button, CustomJS, Select, TabPanel, Tabs, TextInput
 
+from ..model.batches import GENERIC_INSTRUMENT
 from ..model.looks import Look
 from ..model.printable import printable
 from . import theme
@@ -167,7 +168,9 @@ class Page:
         self._tell(chosen, now_s)
         self._show_tabs(chosen.partition("/")[0])
         self._hide_empty(streams.get(chosen), stored[chosen].kinds if chosen in stored else ())
-        shown = self._time.stream(streams.get(chosen), chosen) if self._time else streams.get(chosen)
+        shown = streams.get(chosen)
+        if self._time:
+            shown = self._time.stream(shown, chosen, self._wanted())
         try:
             self._replay.refresh(streams.get(chosen), now_s)
             self._look(self._seen).refresh(shown, now_s)
@@ -181,6 +184,12 @@ class Page:
         while self._unwanted:
             self._remove(self._unwanted.pop())
         self._keep_address()
+
+    def _wanted(self) -> frozenset[str]:
+        """Kinds that the look in sight draws, and those of the parameters that are chosen."""
+        containers = {key.rpartition("/")[0] for key in self._selection.chosen}
+        own = {one if "/" in one else f"{GENERIC_INSTRUMENT}/{one}" for one in containers}
+        return frozenset({*self._makers[self._seen].look.kinds, *own})
 
     def _keep_address(self) -> None:
         stream = "" if self._stream.value == LATEST else self._stream.value

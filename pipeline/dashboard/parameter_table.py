@@ -150,7 +150,7 @@ def _cells(
         ("", f"<b class='{severity}'>▲ {escape(alarm[0])}</b>" if alarm else ""),
         ("", trend(values)),
         (doubt, escape(quality_words(one.arrival.quality) or "good")),
-        (" class=number", ago(now_s - one.arrival.arrived_s) if one.arrival.arrived_s else "retained"),
+        (" class=number", ago(now_s - one.arrival.arrived_s) if one.arrival.arrived_s else parameters.unheard),
         (f" class=number title='{escape(one.arrival.onboard, quote=True)}'", escape(one.arrival.onboard[:19])),
         (f" class=number title='{escape(one.arrival.received, quote=True)}'", escape(one.arrival.received[:19])),
     ]

@@ -117,6 +117,8 @@ class Parameters:
         self._has_no_room = False
         """Whether arrays took too much, and are no longer kept."""
         self.containers: dict[str, Container] = {}
+        self.unheard = "retained"
+        """Where values come from that were not heard."""
         self.binned: dict[str, Binned] = {}
         """By key, counts and means of the rows of a history that are drawn as bins."""
         self._left_out: set[str] = set()

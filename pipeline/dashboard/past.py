@@ -68,6 +68,8 @@ class LoadedKind:
     note: str = ""
     binned: Mapping[str, Binned] = field(default_factory=dict)
     """By name of the parameter, counts and means of the bins."""
+    step: int = 1
+    """Of what has no least and greatest values, such as arrays, every so many rows are here."""
 
 
 class HistorySource(Protocol):
@@ -108,6 +110,8 @@ class PastStream:
     asked_s: float = 0.0
     marks: dict[str, tuple[int, Mark]] = field(default_factory=dict)
     """By container, which ring of what comes was read how far."""
+    wanted: frozenset[str] = frozenset()
+    """Kinds that are loaded first."""
 
     @property
     def is_complete(self) -> bool:
@@ -139,9 +143,11 @@ class Past:
         self.trouble = ""
         self.streams = {one.key: one for one in found}
 
-    def range_of(self, stream: Stream | None, name: str, wanted: Range) -> PastStream | None:
+    def range_of(
+        self, stream: Stream | None, name: str, wanted: Range, kinds: frozenset[str] = frozenset()
+    ) -> PastStream | None:
         """The range that holds `wanted`, loaded or being loaded; None where the history has no such stream, or other
-        ranges are all in use. `stream`: what comes now of it.
+        ranges are all in use. `stream`: what comes now of it. `kinds`: those to be loaded first.
         """
         stored = self.streams.get(name)
         if stored is None:
@@ -152,7 +158,7 @@ class Past:
             if not self._has_room():
                 return None
             found = self._begin(stored, start, end, stream)
-        found.asked_s = self._clock()
+        found.asked_s, found.wanted = self._clock(), kinds
         return found
 
     def _has_room(self) -> bool:
@@ -166,6 +172,7 @@ class Past:
     def _begin(self, stored: StoredStream, start: Ns, end: Ns, live: Stream | None) -> PastStream:
         shown = live.shown if live else Stream("").shown
         stream = Stream(stored.key, shown, live.mission if live else None)
+        stream.parameters.unheard = "history"
         found = PastStream(stored, start, end, stream, n_kinds=min(len(stored.kinds), MAX_KINDS))
         self._ranges[stored.key, start, end] = found
         task = asyncio.create_task(self._load(found), name="history")
@@ -180,9 +187,12 @@ class Past:
             describe(past.stream.parameters, known)
             for event in await asyncio.to_thread(self.source.events, past.stored, past.start, past.end):
                 _feed(past.stream, "event", json.dumps(event).encode())
-            for kind in past.stored.kinds[:MAX_KINDS]:
+            missing = list(past.stored.kinds[:MAX_KINDS])
+            while missing:
                 if self._ranges.get((past.stored.key, past.start, past.end)) is not past:
                     return
+                kind = next((one for one in missing if one in past.wanted), missing[0])
+                missing.remove(kind)
                 await self._load_kind(past, kind)
         except (DownlinkError, OSError) as error:
             past.trouble = str(error)

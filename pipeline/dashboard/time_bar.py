@@ -36,6 +36,8 @@ class TimeBar:
         self._past, self._selection, self._soon = past, selection, soon
         self._name = ""
         self._live: Stream | None = None
+        self._last: PastStream | None = None
+        """What the looks draw."""
         self._span_ns = 0
         """How long before the newest row the range begins that follows; 0: the range stands still."""
         self._given: tuple[float, float] | None = None
@@ -61,8 +63,10 @@ class TimeBar:
         )  # fmt: skip
         self.axis = TimeAxis(self._zoomed)
 
-    def stream(self, live: Stream | None, name: str) -> Stream | None:
-        """What the looks draw: what comes, or a range of the past. `live`: what comes of the stream `name`."""
+    def stream(self, live: Stream | None, name: str, kinds: frozenset[str] = frozenset()) -> Stream | None:
+        """What the looks draw: what comes, or a range of the past. `live`: what comes of the stream `name`. `kinds`:
+        those that the look in sight needs.
+        """
         self._name, self._live = name, live
         if self._span_ns and (newest := self._newest_ns()):
             self._selection.range_ms = self._given = ((newest - self._span_ns) / 1e6, newest / 1e6)
@@ -73,14 +77,17 @@ class TimeBar:
         self._mark(wanted)
         if wanted is None:
             self._told.set(self._live_words())
+            self._last = None
             return live
-        found = self._past.range_of(live, name, _to_ns(wanted))
+        found = self._past.range_of(live, name, _to_ns(wanted), kinds)
         if found is None:
             self._told.set(self._no_words(name))
             return live
         go_on(found, live)
         self._told.set("".join(words_of(found)))
-        return found.stream
+        if self._last is None or found.is_complete or not _overlaps(self._last, found):
+            self._last = found
+        return self._last.stream  # what was loaded before, until the new range is
 
     def _newest_ns(self) -> int:
         """The latest onboard time that is known, of what comes and of the history."""
@@ -164,11 +171,20 @@ def words_of(past: PastStream) -> Iterator[str]:
         )
     elif n_rows:
         yield f"<span class=muted>{n_rows:,} rows, all drawn</span> "
+    steps = sorted({one.step for one in found if one.step > 1})
+    if steps:
+        ends = dict.fromkeys(f"{step}." for step in (steps[0], steps[-1]))
+        yield f"<span class=muted>· arrays: every {' to '.join(ends)} row</span> "
     notes = dict.fromkeys(one.note for one in found if one.note)
     for note in list(notes)[:3]:
         yield f"<span class=bad>{escape(note)}</span> "
     if len(notes) > 3:
         yield f"<span class=bad>and {len(notes) - 3} more</span>"
+
+
+def _overlaps(one: PastStream, other: PastStream) -> bool:
+    same = one.stored.key == other.stored.key
+    return same and one.start < other.end and other.start < one.end
 
 
 def _to_ns(range_ms: tuple[float, float]) -> Range:
