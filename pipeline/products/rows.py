@@ -101,12 +101,14 @@ def sample_times(rows: ColumnBatch, offset_ns: NDArray[np.int64]) -> NDArray[np.
 class RowCutter:
     """Cuts the rows of one container where their key changes, and after `max_rows`; holds the group still open.
 
-    `single`: each row is a group of its own, and none is held.
+    `single`: each row is a group of its own, and none is held. `bare`: of the groups that one batch closes, those
+    between the first and the last come without columns.
     """
 
-    def __init__(self, max_rows: int, *, single: bool = False) -> None:
+    def __init__(self, max_rows: int, *, single: bool = False, bare: bool = False) -> None:
         self._max_rows = 1 if single else max_rows
         self._single = single
+        self.bare = bare
         self._held: list[ColumnBatch] = []
         self.n_held = 0
         """Rows of the group still open."""
@@ -116,12 +118,14 @@ class RowCutter:
     def feed(self, rows: ColumnBatch, keys: NDArray[np.int64]) -> list[ColumnBatch]:
         """Groups that are closed, in order. `keys: int64[n, k]`."""
         closed: list[ColumnBatch] = []
-        for start, stop in pairwise(_edges(keys)):
+        edges = _edges(keys)
+        middle = replace(rows, columns={}, raw={}) if self.bare and len(edges) > 3 else rows
+        for start, stop in pairwise(edges):
             key = keys[start].tolist()
             if self.n_held and key != self._key:
                 closed += self.flush()
             self._key = key
-            self._fill(rows, start, stop, closed)
+            self._fill(middle if start > 0 and stop < len(rows) else rows, start, stop, closed)
         return closed
 
     def own(self) -> None:

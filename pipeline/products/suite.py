@@ -190,7 +190,8 @@ class Suite:
         if reader is None:
             return RowCutter(telemetry.max_rows(rows))
         instrument = self._instruments[reader]
-        return RowCutter(instrument.max_rows, single=rows.container in instrument.singles)
+        single, bare = rows.container in instrument.singles, rows.container in instrument.row_by_row
+        return RowCutter(instrument.max_rows, single=single, bare=bare)
 
     def _advance(self, reading: _Reading, rows: ColumnBatch | None) -> Iterable[Made]:
         """Drafts of the groups that are closed by new rows, or by rows that need wait no longer."""
@@ -222,7 +223,7 @@ class Suite:
         groups = reading.cutter.feed(rows, keys)
         if not groups:
             return ()
-        if len(groups) > 2:  # all but the first are of these rows, and what is held now is what follows them
+        if len(groups) > 1 and reading.cutter.bare:  # all but the first are of these rows, before what is held now
             stop = len(rows) - reading.cutter.n_held
             later = take(rows, slice(stop - sum(map(len, groups[1:])), stop))
             return self._made(reading.reader, groups, [groups[0], later])
@@ -238,7 +239,10 @@ class Suite:
     def _made(
         self, reader: str | None, groups: Sequence[ColumnBatch], pieces: Sequence[ColumnBatch]
     ) -> Iterable[Made]:
-        """Drafts of closed groups, group by group. `pieces`: the same rows, in as few pieces as there are."""
+        """Drafts of closed groups, group by group. `pieces`: the same rows, in as few pieces as there are.
+
+        Of an instrument's groups in `row_by_row` those between the first and the last have no columns.
+        """
         if reader is None:
             draft = self._generic_products.draft
             return [Made(draft(group), telemetry.INSTRUMENT, self._context, telemetry.LINEAGE) for group in groups]
@@ -246,9 +250,13 @@ class Suite:
 
     def _made_by(self, reader: str, groups: Sequence[ColumnBatch], pieces: Sequence[ColumnBatch]) -> Iterator[Made]:
         instrument = self._instruments[reader]
-        several = len(groups) > 1 and groups[0].container in instrument.row_by_row
-        if not several or not instrument.alike(rows := join(pieces)):
+        if len(groups) == 1 or groups[0].container not in instrument.row_by_row:
             for group in groups:
+                yield from self._kept(reader, instrument.drafts(group))
+            return
+        rows = join(pieces)
+        if not instrument.alike(rows):
+            for group in _with_columns_of(rows, groups):
                 yield from self._kept(reader, instrument.drafts(group))
             return
         drafts = [one.draft for one in self._kept(reader, instrument.drafts(rows))]
@@ -264,6 +272,14 @@ class Suite:
             elif n_events < MAX_EVENTS:
                 n_events += 1
                 self._events.append(replace(one, details={"instrument": self._families[reader], **one.details}))
+
+
+def _with_columns_of(rows: ColumnBatch, groups: Iterable[ColumnBatch]) -> Iterator[ColumnBatch]:
+    """Adjacent groups, which may have no columns, as parts of the same rows with them."""
+    stop = 0
+    for group in groups:
+        start, stop = stop, stop + len(group)
+        yield take(rows, slice(start, stop))
 
 
 def _went_back(time_ns: NDArray[np.int64], last_ns: int) -> tuple[NDArray[np.bool_] | None, int]:

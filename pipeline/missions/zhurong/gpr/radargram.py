@@ -77,10 +77,10 @@ class Radargram(OnRover):
         kinds = np.asarray(rows.columns.get("POLARIZATION", np.full(len(rows), "HH")))
         sections = {}
         for kind in ("HH", "HV", "VH", "VV"):
-            traces = take(rows, kinds == kind)
+            traces = _of(rows, kinds == kind)
             usable = _usable(traces)
             if np.count_nonzero(usable) >= FEWEST_TRACES:
-                sections[kind] = self._section(take(traces, usable), wanted)
+                sections[kind] = self._section(_of(traces, usable), wanted)
                 yield self._draft(sections[kind], kind)
         yield from options.loss_drafts(_NAME[rows.container], sections, wanted)
         yield from options.polarimetry_drafts(_NAME[rows.container], rows, sections, wanted)
@@ -317,6 +317,11 @@ def _of_direct_wave(wanted: Processing) -> str:
         return ""
     until = f"{zero.correlation_window_ns / 2:g} to {zero.correlation_window_ns:g} ns"
     return f", that of the direct wave (until {until}) aligned by at most {zero.longest_shift_ns:g} ns"
+
+
+def _of(rows: ColumnBatch, chosen: NDArray[np.bool_]) -> ColumnBatch:
+    """The chosen rows [n]; the same, not copied, where all are."""
+    return rows if chosen.all() else take(rows, chosen)
 
 
 def _usable(rows: ColumnBatch) -> NDArray[np.bool_]:
