@@ -5,6 +5,7 @@ Every option can be given by an environment variable, DOWNLINK_..., as `--help` 
 
 from __future__ import annotations
 
+import inspect
 import os
 import platform
 import re
@@ -117,6 +118,37 @@ HistoryAt = Annotated[
 ]
 
 
+HistoryDays = Annotated[
+    float,
+    typer.Option(
+        min=0, metavar="DAYS", envvar="DOWNLINK_HISTORY_DAYS", help="Of rows in the history; 0: for ever."
+    ),
+]
+HistoryGb = Annotated[
+    float,
+    typer.Option(min=0, metavar="GB", envvar="DOWNLINK_HISTORY_GB", help="Of rows in the history; 0: all."),
+]
+HistorySummaryDays = Annotated[
+    float,
+    typer.Option(
+        min=0,
+        metavar="DAYS",
+        envvar="DOWNLINK_HISTORY_SUMMARY_DAYS",
+        help="Of summaries in the history; 0: for ever.",
+    ),
+]
+
+
+def keep_of(days: float, gb: float, summary_days: float) -> tuple[float | None, int | None, float | None]:
+    """How long a history keeps rows and summaries. ConfigError where summaries would go before their rows."""
+    if 0 < summary_days < days or (summary_days and not days):
+        raise ConfigError(
+            f"--history-summary-days {summary_days:g}: summaries are kept at least as long as rows, "
+            f"--history-days {days:g}"
+        )
+    return days or None, int(gb * 1e9) or None, summary_days or None
+
+
 def _of_stations(entry: str, about: str) -> Callable[..., None]:
     """The command that takes stations, as one stage or as all of them."""
 
@@ -137,8 +169,12 @@ def _of_stations(entry: str, about: str) -> Callable[..., None]:
         pass_gap_s: Gap = 10.0,
         silence_s: Silence = 5.0,
         history: HistoryAt = "",
+        history_days: HistoryDays = 0.0,
+        history_gb: HistoryGb = 0.0,
+        history_summary_days: HistorySummaryDays = 0.0,
     ) -> None:
         services = _services()
+        keep = keep_of(history_days, history_gb, history_summary_days)
         from ..stations.address import read_station
 
         common = _common(services, mission, broker, health, open_, remember_s)
@@ -159,11 +195,20 @@ def _of_stations(entry: str, about: str) -> Callable[..., None]:
             signals.run(
                 services.ingest(common, recorded)
                 if entry == "ingest"
-                else services.everything(common, recorded, history)
+                else services.everything(common, recorded, history, keep)
             )
 
+    if entry == "ingest":  # the history beside it is bounded by its own command
+        _leave_out(command, "history_days", "history_gb", "history_summary_days")
     command.__doc__ = about
     return command
+
+
+def _leave_out(command: Callable[..., None], *names: str) -> None:
+    """Take parameters out of the options of a command: they have their defaults."""
+    whole = inspect.signature(command)
+    kept = [one for name, one in whole.parameters.items() if name not in names]
+    command.__signature__ = whole.replace(parameters=kept)  # type: ignore[attr-defined]
 
 
 stage.command(name="ingest")(

@@ -13,12 +13,14 @@ from .services import (
     Broker,
     Folder,
     HealthAt,
-    KeepDays,
-    KeepGb,
+    HistoryDays,
+    HistoryGb,
+    HistorySummaryDays,
     Open,
     _common,
     _extra_services,
     _services,
+    keep_of,
 )
 
 commands = typer.Typer()
@@ -37,12 +39,9 @@ def history(
     state: Folder = Path("history-state"),
     health: HealthAt = "127.0.0.1:9104",
     open_: Open = "",
-    keep_days: KeepDays = 0.0,
-    keep_gb: KeepGb = 0.0,
-    keep_summary_days: Annotated[
-        float,
-        typer.Option(min=0, metavar="DAYS", envvar="DOWNLINK_KEEP_SUMMARY_DAYS", help="Of summaries; 0: for ever."),
-    ] = 0.0,
+    history_days: HistoryDays = 0.0,
+    history_gb: HistoryGb = 0.0,
+    history_summary_days: HistorySummaryDays = 0.0,
 ) -> None:
     """Keep the rows of all products in a history, within a second, and tell ingest how far that has come.
 
@@ -52,6 +51,6 @@ def history(
     """
     services = _services()
     common = _common(services, mission, broker, health, open_, 0.0)
-    keep = keep_days or None, int(keep_gb * 1e9) or None, keep_summary_days or None
+    keep = keep_of(history_days, history_gb, history_summary_days)
     with _extra_services("history"):
         signals.run(services.history(common, where, state, keep))

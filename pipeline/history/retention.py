@@ -30,22 +30,21 @@ def prune(
 ) -> Pruned:
     """Remove rows of dates older than `days`, then the oldest dates until rows have `max_bytes` at most.
 
-    `replaced`: rows that a newer version replaced, all of them. `summary_days`: summaries older than that; they stay
-    without. `today`: YYYY-MM-DD. A date goes whole; today and later dates are never taken for their size.
+    Rows that a newer version replaced go by `days` too; `replaced`: all of them.
+    `summary_days`: summaries older than that; they stay without. `today`: YYYY-MM-DD.
+    A date goes whole; today and later dates are never taken for their size.
     """
     with storage.locked():
         storage.recover()
-        rows = [*storage.files(ROWS), *storage.files(RAW)]
-        wanted = {path for path, _ in storage.files(REPLACED)} if replaced else set()
+        rows, old = [*storage.files(ROWS), *storage.files(RAW)], storage.files(REPLACED)
+        wanted = {path for path, _ in old} if replaced else set()
         if days is not None:
-            wanted |= {path for path, _ in rows if _date(path) < _before(today, days)}
+            wanted |= {path for path, _ in [*rows, *old] if _date(path) < _before(today, days)}
         if max_bytes is not None:
             wanted |= _beyond(rows, wanted, max_bytes, today)
         if summary_days is not None:
             wanted |= _old_summaries(storage, _before(today, summary_days))
-        sizes = dict(
-            [*rows, *storage.files(REPLACED), *(one for level in SUMMARIES for one in storage.files(level))]
-        )
+        sizes = dict([*rows, *old, *(one for level in SUMMARIES for one in storage.files(level))])
         if wanted and not dry_run:
             storage.commit(Commit([], sorted(wanted)))
     return Pruned(len(wanted), sum(sizes[path] for path in wanted))

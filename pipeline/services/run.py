@@ -148,10 +148,15 @@ async def history(
             await _serve("history", common, meters, publisher, {"history": bus}, {"history": service})
 
 
-async def everything(common: Common, recorded: Recorded, history_url: str = "") -> None:
+async def everything(
+    common: Common,
+    recorded: Recorded,
+    history_url: str = "",
+    keep: tuple[float | None, int | None, float | None] = (None, None, None),
+) -> None:
     """Run all three in one process until SIGTERM: the same, with calls in place of the stage topics.
 
-    `history_url`: of a history that keeps the rows too; empty for none.
+    `history_url`: of a history that keeps the rows too; empty for none. `keep`: how long, as `history.Keep` has it.
     """
     buses = LocalBus.of("ingest", "decode", "publish", *(["history"] if history_url else []))
     of_ingest = IngestMeters()
@@ -183,9 +188,10 @@ async def everything(common: Common, recorded: Recorded, history_url: str = "") 
             later.append(third)
             parts: dict[str, _Part] = {"ingest": first, "decode": second, "publish": third}
             if history_url:
-                from .history import History  # noqa: PLC0415 - an optional extra
+                from .history import History, Keep  # noqa: PLC0415 - an optional extra
 
-                parts["history"] = History(history_url, buses["history"], HistoryMeters(of_ingest))
+                meters = HistoryMeters(of_ingest)
+                parts["history"] = History(history_url, buses["history"], meters, Keep(*keep))
             parts |= _watches(common, of_publish)
             await _serve("downlink", common, of_ingest, publisher, buses, parts)
 

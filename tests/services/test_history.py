@@ -9,6 +9,7 @@ import time
 import numpy as np
 import pytest
 from downlink_pipeline.api import open_history, open_pass
+from downlink_pipeline.cli.services import keep_of
 from downlink_pipeline.history.messages import product_of
 from downlink_pipeline.history.storage import Storage
 from downlink_pipeline.messages.topics import product_message, report_message
@@ -19,7 +20,7 @@ from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.reader import read_pass
 from downlink_pipeline.services.bus import LocalBus
 from downlink_pipeline.services.dispatch import Dispatch, Pace
-from downlink_pipeline.services.history import History
+from downlink_pipeline.services.history import History, Keep
 from downlink_pipeline.services.metrics import HistoryMeters
 from downlink_pipeline.services.protocol import Ack, Claim, Nack, Output, Restarted, RunId, pack, unpack
 from history_products import DAY, product
@@ -104,10 +105,10 @@ def output(seq, *products, n_bytes=0, ended=False, more=()):
 class Served:
     """A history on a local bus; `heard` is what ingest gets."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, keep=Keep()):  # noqa: B008 - frozen
         buses = LocalBus.of("ingest", "decode", "publish", "history")
         self.bus = buses["decode"]
-        self.history = History(str(folder), buses["history"], HistoryMeters())
+        self.history = History(str(folder), buses["history"], HistoryMeters(), keep)
         self.heard = []
         self._running = [
             self.history.run(),
@@ -275,3 +276,27 @@ def test_rows_of_messages_equal_the_products(zhurong_products, recorder, tmp_pat
 @pytest.fixture(scope="module")
 def zhurong_products(bundled):
     return list(open_pass(bundled / "night.cadu", mission="zhurong").products())
+
+
+async def test_a_history_of_all_stages_in_one_keeps_rows_as_long_as_asked(tmp_path, monkeypatch):
+    """Rows of ten days ago go, their summary of the day stays; those of today stay whatever the size."""
+    monkeypatch.setattr("downlink_pipeline.services.history.MAINTAIN_S", 0.05)
+    monkeypatch.setattr("downlink_pipeline.services.history.PRUNE_S", 0.0)
+    now = time.time_ns() // (86_400 * S) * 86_400 * S
+    old, new = product([now - 10 * 86_400 * S], TEMP=[1]), product([now], TEMP=[2], seq=1)
+    async with Served(tmp_path / "history", Keep(days=5.0, n_bytes=1)) as served:
+        await served.bus.send([output(0, old, new, n_bytes=10)])
+        async with asyncio.timeout(20):
+            history = None
+            while history is None or history.get("HK.TEMP")["HK.TEMP"].values.tolist() != [2]:
+                await asyncio.sleep(0.05)
+                history = open_history(tmp_path / "history")
+                history = history if "HK" in history.kinds() else None
+    assert history.get("HK.TEMP", points=30)["HK.TEMP"].values.tolist() == [1, 2]
+
+
+def test_summaries_are_kept_at_least_as_long_as_rows():
+    assert keep_of(5, 2, 30) == (5, 2_000_000_000, 30)
+    for days, summary_days in ((5, 4), (0, 4)):
+        with pytest.raises(ConfigError, match="at least as long as rows"):
+            keep_of(days, 0, summary_days)
