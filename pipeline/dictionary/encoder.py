@@ -7,19 +7,16 @@ one large number. It knows nothing of plans, layouts or windows. Slow, and meant
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from .encoder_checks import check_word
+from .encoder_numbers import integer_bits, pattern
+from .encoder_values import WrittenValues
 from .model.conditions import (
     AllOf,
-    AnyOf,
     Comparison,
     Condition,
-    Lookup,
-    NoneOf,
-    Reference,
     Remainder,
     Size,
 )
@@ -35,8 +32,6 @@ from .model.definitions import (
 from .model.encodings import (
     BinaryEncoding,
     ErrorCheck,
-    NumberEncoding,
-    Polynomial,
     StringEncoding,
     Tagged,
     Terminated,
@@ -52,8 +47,6 @@ from .model.parameter_types import (
     SpelledType,
     StringType,
 )
-
-FLOAT_FORMATS = {16: ">e", 32: ">f", 64: ">d"}
 
 
 def encode(
@@ -98,14 +91,13 @@ def _fill(octets: bytearray, check: ErrorCheck) -> None:
     octets[place : place + n_bytes] = check_word(check.algorithm, bytes(octets[:place]))
 
 
-class Writer:
+class Writer(WrittenValues):
     """Writes one packet, entry by entry."""
 
     def __init__(self, dictionary: Dictionary, values: Mapping[str, Any]) -> None:
-        self.dictionary = dictionary
+        super().__init__(dictionary)
         self.given = {key: iter(list(_flat(value))) for key, value in values.items()}
         self.wanted: dict[str, int] = {}
-        self.last: dict[str, Any] = {}
         self.bits: dict[int, int] = {}
         self.position = 0
         self.end = 0
@@ -256,7 +248,7 @@ class Writer:
             number = self.wanted.get(key, 0) if given is None else given
             self.last[key] = number
             if kind.encoding.lsb_first:
-                self.write_lsb_first(_integer_bits(int(number), kind.encoding), kind.encoding.size_bits)
+                self.write_lsb_first(integer_bits(int(number), kind.encoding), kind.encoding.size_bits)
             else:
                 self.write(pattern(number, kind.encoding), kind.encoding.size_bits)
 
@@ -309,126 +301,10 @@ class Writer:
         self.position += size_bits
         self.end = max(self.end, self.position)
 
-    # what the packet itself decides
-
-    def read(self, reference: Reference) -> Any:
-        """The value last written, calibrated where the reference asks for that."""
-        raw = self.last[reference.parameter]
-        kind = self.dictionary.parameters[reference.parameter].type
-        if isinstance(kind, SpelledType):
-            return _spoken(raw, kind.value)
-        if not reference.calibrated:
-            return raw
-        if isinstance(kind, EnumeratedType):
-            return next((label for low, high, label in kind.labels if low <= raw <= high), f"UNKNOWN_{raw}")
-        if isinstance(kind, BooleanType):
-            return bool(raw)
-        calibrator = getattr(getattr(kind, "encoding", None), "calibrator", None)
-        if calibrator is None:
-            return raw
-        if isinstance(calibrator, Polynomial):
-            return sum(coefficient * raw**power for power, coefficient in enumerate(calibrator.coefficients))
-        raise ValueError(f'"{reference.parameter}": only polynomials are followed here')
-
-    def size(self, size: Size | Tagged) -> int:
-        if isinstance(size, int):
-            return size
-        if isinstance(size, Lookup):
-            return next(value for condition, value in size.cases if self.holds(condition))
-        if isinstance(size, Remainder | Tagged):
-            raise ValueError("an array that goes on to the packet's end is not written")  # noqa: TRY004 - as above
-        return int(self.read(size.of) * size.slope + size.intercept)
-
-    def holds(self, condition: Condition) -> bool:
-        if isinstance(condition, NoneOf):
-            return not any(self.holds(part) for part in condition.parts)
-        if isinstance(condition, AllOf | AnyOf):
-            found = [self.holds(part) for part in condition.parts]
-            return all(found) if isinstance(condition, AllOf) else any(found)
-        right_key = condition.right.parameter if isinstance(condition.right, Reference) else None
-        if condition.left.parameter not in self.last or (right_key is not None and right_key not in self.last):
-            return False
-        left = self.read(condition.left)
-        right: Any = self.read(condition.right) if isinstance(condition.right, Reference) else condition.right
-        if isinstance(right, str) and isinstance(left, bool):
-            kind = self.dictionary.parameters[condition.left.parameter].type
-            right = (
-                right == kind.one
-                if isinstance(kind, BooleanType) and right == kind.one
-                else right.lower() == "true"
-            )
-        elif isinstance(right, str) and not isinstance(left, str):
-            right = float(right) if "." in right else int(right, 0)
-        comparisons = {"==": left == right, "!=": left != right}
-        if condition.operator in comparisons:
-            return bool(comparisons[condition.operator])
-        return bool(
-            {"<": left < right, "<=": left <= right, ">": left > right, ">=": left >= right}[condition.operator]
-        )
-
-
-def _spoken(text: Any, kind: Any) -> Any:
-    """What a text says."""
-    if isinstance(kind, BooleanType):
-        return bool(text) and str(text).lower() not in {"false", "0", kind.zero.lower()}
-    if isinstance(kind, EnumeratedType):
-        labels = {label for _, _, label in kind.labels}
-        return text if text in labels else next(name for low, high, name in kind.labels if low <= int(text) <= high)
-    return float(text) if kind.real else int(text, 0)
-
 
 def _size_bits(kind: Any) -> Any:
     """Of one value; None, or no number, where the packet tells."""
     return getattr(kind.encoding, "size_bits", None) or getattr(kind.encoding, "size", None)
-
-
-def pattern(value: Any, encoding: NumberEncoding) -> int:
-    """The bits of a number as they are sent, first bit highest. Raises ValueError where it does not fit."""
-    size = encoding.size_bits
-    bits = _float_bits(float(value), encoding) if encoding.is_float else _integer_bits(int(value), encoding)
-    text = f"{bits:0{size}b}"
-    if size % 8:
-        return int(text[::-1] if encoding.mirrored else text, 2)
-    octets = [text[i : i + 8] for i in range(0, size, 8)]
-    if encoding.places:
-        octets = [octets[encoding.places.index(i)] for i in range(len(octets))]
-    if encoding.little_endian:
-        octets.reverse()
-    return int("".join(octet[::-1] if encoding.mirrored else octet for octet in octets), 2)
-
-
-def _integer_bits(value: int, encoding: NumberEncoding) -> int:
-    size, form = encoding.size_bits, encoding.form
-    half, magnitude = 1 << (size - 1), abs(value)
-    if form == "BCD":
-        digits = str(value)
-        if value < 0 or len(digits) * 4 > size:
-            raise ValueError(f"{value} does not fit into {size // 4} digits")
-        return int(digits, 16)
-    low, high = {"unsigned": (0, 2 * half - 1), "twosComplement": (-half, half - 1)}.get(form, (1 - half, half - 1))
-    if not low <= value <= high:
-        raise ValueError(f"{value} does not fit into {size} bits ({form})")
-    if value >= 0:
-        return value
-    return {"twosComplement": 2 * half - magnitude, "onesComplement": 2 * half - 1 - magnitude}.get(
-        form, half + magnitude
-    )
-
-
-def _float_bits(value: float, encoding: NumberEncoding) -> int:
-    if encoding.form == "IEEE754":
-        return int.from_bytes(struct.pack(FLOAT_FORMATS[encoding.size_bits], value), "big")
-    low_bits = encoding.size_bits - 32
-    width = 24 + low_bits
-    fraction, exponent = math.frexp(value)
-    mantissa = round(math.ldexp(fraction, width - 1))
-    if mantissa == 1 << (width - 1):
-        mantissa, exponent = mantissa >> 1, exponent + 1
-    if not -128 <= exponent <= 127:
-        raise ValueError(f"{value} does not fit into MIL-STD-1750A")
-    stored: int = mantissa & ((1 << width) - 1)
-    high, low = stored >> low_bits, stored & ((1 << low_bits) - 1)
-    return high << (8 + low_bits) | (exponent & 0xFF) << low_bits | low
 
 
 def _flat(value: Any) -> Iterator[Any]:

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from downlink_pipeline.dictionary.compile.plan import compile_plan
 from downlink_pipeline.dictionary.decoder import Decoder
-from downlink_pipeline.dictionary.encoder import encode, pattern
+from downlink_pipeline.dictionary.encoder import encode
+from downlink_pipeline.dictionary.encoder_numbers import pattern
 from downlink_pipeline.dictionary.model.conditions import Comparison, Dynamic, Reference
 from downlink_pipeline.dictionary.model.definitions import (
     Container,
