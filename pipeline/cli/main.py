@@ -110,6 +110,7 @@ def check(
     """
     with loading():
         from ..commands import recordings as app
+        from ..commands.displays import displays_of
         from ..mission.loading import load_mission
     if mission is None and dictionary is None:
         mission = os.environ.get("DOWNLINK_MISSION") or None
@@ -123,7 +124,8 @@ def check(
         _check_dictionary(dictionary, tuple(root or ()), packets, strict=strict)
         return
     known = load_mission(mission or "", strict=strict)
-    for key, lines in app.describe(known).items():
+    shown = displays_of(known)
+    for key, lines in app.describe(known, shown).items():
         for number, line in enumerate(lines):
             out.print(f"{'' if number else key:12} {line}", soft_wrap=True)
     if packets is not None and known.plan is not None:

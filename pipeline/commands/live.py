@@ -31,6 +31,7 @@ from ..processing.passes import station_names, with_origin
 from ..replay.player import Player
 from ..replay.session import Keep, Replay
 from ..system.signals import stopped_by_signals, until_signal
+from .displays import DisplayFiles
 from .tabs import all_missions, known_missions, package_tabs
 
 _FILTER = re.compile(r"(([^+#]*|\+)/)*([^+#]*|\+|#)")
@@ -202,6 +203,7 @@ async def dashboard(
             tabs=package_tabs(),
             missions=known_missions(known),
             history=past,
+            displays=DisplayFiles({one.name: one.folder for one in known}),
         ) as served,
     ):
         yield served

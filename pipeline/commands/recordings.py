@@ -20,6 +20,7 @@ from ..messages import topics
 from ..mission.loading import Mission
 from ..mission.packages import load_place
 from ..model.batches import Event, Product
+from ..model.displays import Display
 from ..model.errors import ConfigError
 from ..processing.chain import ProcessingChain
 from ..processing.passes import decoded, named_outcomes, outcomes, station_names, with_origin
@@ -246,8 +247,8 @@ def describe_topics(
     return asyncapi.document(mission, forms), line.report() if line else None
 
 
-def describe(mission: Mission) -> dict[str, list[str]]:
-    """What a mission is, for `downlink check`: lines of words for each part of it."""
+def describe(mission: Mission, displays: Sequence[Display] = ()) -> dict[str, list[str]]:
+    """What a mission is, for `downlink check`: lines of words for each part of it, with its displays."""
     from .catalogue import latest_clashes  # noqa: PLC0415 - as above
 
     channels = [f"{c.spacecraft_id}/{c.virtual_channel} {c.name} ({c.service})" for c in mission.channels]
@@ -265,6 +266,7 @@ def describe(mission: Mission) -> dict[str, list[str]]:
         ],
         "clock": [_clock_in_words(mission)],
         "instruments": [", ".join(mission.instruments) or "none"],
+        "displays": [f"{one.title} ({one.name}.toml)" for one in displays],
         "clashes": latest_clashes(mission),
     }
 

@@ -12,6 +12,7 @@ from ..dashboard.tabs import Tab
 from ..mission.loading import Mission, load_mission
 from ..mission.packages import load_place, usable_packages
 from ..model.errors import DownlinkError
+from .alarm_bands import alarm_bands
 from .packets import field_reader
 
 _log = structlog.get_logger("dashboard")
@@ -31,7 +32,9 @@ def package_tabs() -> list[Tab]:
 
 def known_missions(missions: Sequence[Mission]) -> list[KnownMission]:
     """Missions with what the page uses of them."""
-    return [KnownMission(one.name, one.folder, one.plan, field_reader(one)) for one in missions]
+    return [
+        KnownMission(one.name, one.folder, one.plan, field_reader(one), alarm_bands(one.plan)) for one in missions
+    ]
 
 
 def all_missions(named: Sequence[Mission]) -> list[Mission]:

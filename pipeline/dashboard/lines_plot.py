@@ -173,8 +173,7 @@ class LinesPlot:
         colour = theme.RED if band.is_severe else theme.ORANGE
         self.figure.add_layout(
             BoxAnnotation(
-                bottom=low,
-                top=high,
+                **{name: end for name, end in (("bottom", low), ("top", high)) if end is not None},
                 y_range_name=range_name,
                 fill_color=colour,
                 fill_alpha=0.14,

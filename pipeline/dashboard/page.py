@@ -21,6 +21,7 @@ from ..model.looks import Look
 from ..model.printable import printable
 from . import theme
 from .admission import HiddenLooks
+from .display_tabs import DisplayTabs
 from .events_look import EventsLook
 from .intake import UNREADABLE
 from .packets_look import PacketsLook
@@ -105,20 +106,15 @@ class Page:
         )
         self._header = Words(theme.HEADER_CSS, sizing_mode="stretch_width", margin=(2, 6, 0, 8), name="header")
         self._told: tuple[Any, ...] = ()
-        self._address = TextInput(name="address", visible=False)
-        """The query string that says what the page shows: the page's script keeps it in the browser's address."""
-        self._address.js_on_change("value", CustomJS(code="keep_address()"))
-        self._goes_to = TextInput(name="goes_to", visible=False)
-        """The query string that the browser's back and forward buttons came to."""
-        self._goes_to.on_change("value", self._went)
-        self._acted = TextInput(name="acted", visible=False)
-        """A number that goes on, a verb of `Selection.act`, and a key: what was done in a table."""
-        self._acted.on_change("value", self._did)
+        self._address, self._goes_to, self._acted = self._unseen_inputs()
         titles = [one.look.title for one in self._makers]
-        self._places = [(beside if one.look.is_row else below)() for one in self._makers]
+        self._places: list[Any] = [(beside if one.look.is_row else below)() for one in self._makers]
         self._panels = [
             TabPanel(title=title, child=place) for title, place in zip(titles, self._places, strict=True)
         ]
+        self._displays = DisplayTabs(self._makers, self._places, self._panels, self._selection)
+        self._displays.follow(state.displays, self._make_anew)
+        titles = [one.look.title for one in self._makers]
         self._shown = list(range(len(self._makers)))
         """Numbers of the tabs that are shown: those of the mission in sight, all where it has none of its own."""
         self._seen = titles.index(asked.look) if asked.look in titles else 0
@@ -155,10 +151,22 @@ class Page:
         made.on_click(self._swap)
         return made
 
+    def _unseen_inputs(self) -> tuple[TextInput, TextInput, TextInput]:
+        """What page and browser tell each other: the query string that says what the page shows, which the page's
+        script keeps in the browser's address; the one that its back and forward buttons came to; and what was done in
+        a table: a number that goes on, a verb of `Selection.act`, and a key.
+        """
+        address, goes_to, acted = (TextInput(name=name, visible=False) for name in ("address", "goes_to", "acted"))
+        address.js_on_change("value", CustomJS(code="keep_address()"))
+        goes_to.on_change("value", self._went)
+        acted.on_change("value", self._did)
+        return address, goes_to, acted
+
     def tick(self) -> None:
         """Bring the header and the look in sight up to the state."""
         now_s = time.monotonic()
-        streams = self._state.streams
+        state = self._state
+        streams = state.streams
         wanted = self._stream.value
         stored = self._past.streams if self._past else {}
         options = [LATEST, *sorted({*streams, *stored, wanted} - {LATEST})]
@@ -166,6 +174,7 @@ class Page:
             self._stream.options = options
         chosen = self._follow(now_s) if wanted == LATEST else wanted
         self._tell(chosen, now_s)
+        self._displays.follow(state.displays, self._make_anew)
         self._show_tabs(chosen.partition("/")[0])
         self._hide_empty(streams.get(chosen), stored[chosen].kinds if chosen in stored else ())
         shown = streams.get(chosen)
@@ -263,15 +272,22 @@ class Page:
             self._places[number].children = []
             self._dropped.add(number)
 
+    def _make_anew(self, number: int) -> None:
+        """A look is drawn otherwise from now on."""
+        if self._looks.pop(number, None):
+            self._places[number].children = []
+
     def _show_tabs(self, mission: str) -> None:
         """Show the tabs of a mission beside those of any; of all missions where it has none of its own."""
         of = [one.mission for one in self._makers]
         has_own = mission != "" and mission in of
         numbers = [i for i, one in enumerate(of) if not has_own or one in ("", mission)]
-        if numbers != self._shown:
+        numbers = [i for i in numbers if i not in self._displays.gone]
+        panels = [self._panels[i] for i in numbers]
+        if panels != self._tabs.tabs:
             self._shown = numbers
             seen = self._seen if self._seen in numbers else 0
-            self._tabs.update(tabs=[self._panels[i] for i in numbers], active=numbers.index(seen))
+            self._tabs.update(tabs=panels, active=numbers.index(seen))
 
     def _hide_empty(self, stream: Stream | None, stored: Sequence[str]) -> None:
         """Show no tabs of looks whose products never came on this stream, but for the one in sight. `stored`: kinds of

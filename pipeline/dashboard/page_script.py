@@ -91,11 +91,13 @@ SCRIPT = """
     act(`add ${event.dataTransfer.getData("text/x-parameter")}`)
   })
   globalThis.write_words = (model) => {
-    const element = Bokeh.index.find_one(model)?.markup_el
+    const view = Bokeh.index.find_one(model), element = view?.markup_el
     if (element == null) return
     if (shown.get(element) !== model.tags[0]) {
       const focused = name_of(element.getRootNode().activeElement)
+      const height = view.el.offsetHeight
       element.innerHTML = model.tags[0]
+      if (view.el.offsetHeight !== height) view.invalidate_layout()  // figures beside it have another height now
       shown.set(element, model.tags[0])
       pickable(element)
       const rows = focused == null ? [] : [...element.querySelectorAll("[data-pick], [data-act]")]

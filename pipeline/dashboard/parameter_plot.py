@@ -46,27 +46,33 @@ Figure = LinesPlot | LabelsPlot | NewestRow | Spectrogram
 class ParameterPlot:
     """The place of the plot; its figures are made anew where other parameters are drawn, or one has another form."""
 
-    def __init__(self, selection: Selection, *, title: str = "", removable: bool = True) -> None:
-        """`title`: of a panel of a display. `removable`: each parameter has a button that takes it out."""
-        self._selection, self._title, self._removable = selection, title, removable
-        self._time, self._number = Range1d(0, 1, name="parameter_range"), Range1d(0, 1)
+    def __init__(self, selection: Selection, *, title: str = "", of_display: str = "") -> None:
+        """`title`, `of_display`: of a panel of a display, what its models are called begins with the latter; else each
+        parameter has a button that takes it out.
+        """
+        self._selection, self._title, self._of_display = selection, title, of_display
+        self._time, self._number = Range1d(0, 1, name=f"{of_display}parameter_range"), Range1d(0, 1)
         self._is_ours = False
         """Whether a change of a range comes from here, and not from the viewer."""
         for end in ("start", "end"):
             self._time.on_change(end, self._zoomed)
         self._caption = Words(theme.CAPTION_CSS, sizing_mode="stretch_width", height=20, margin=0)
         css: dict[str, Any] = {"height": 22, "margin": (0, 0, 0, 3), "stylesheets": [sheet(theme.WIDGET_CSS)]}
-        self._live = Button(label="live", width=46, name="live", **css)
+        self._live = Button(label="live", width=46, name=f"{of_display}live", **css)
         self._live.on_click(self._follow)
         self._csv, self._png = (
-            Button(label=label, width=46, name=f"plot_{label.lower()}", **css) for label in ("CSV", "PNG")
+            Button(label=label, width=46, name=f"{of_display}plot_{label.lower()}", **css)
+            for label in ("CSV", "PNG")
         )
-        self._figures = below(name="parameter_figures", stylesheets=[sheet(theme.FIGURES_CSS)])
+        self._figures = below(name=f"{of_display}parameter_figures", stylesheets=[sheet(theme.FIGURES_CSS)])
         self._save = CustomJS(args=_csv_arguments([], self._time), code=CSV)
         self._csv.js_on_event("button_click", self._save)
         self._png.js_on_event("button_click", CustomJS(args={"figures": self._figures}, code=PNG))
         self._table = Words(
-            theme.TABLE_CSS + theme.STATISTICS_CSS, sizing_mode="stretch_width", margin=0, name="statistics"
+            theme.TABLE_CSS + theme.STATISTICS_CSS,
+            sizing_mode="stretch_width",
+            margin=0,
+            name=f"{of_display}statistics",
         )
         head = row(
             self._caption.root, self._live, self._csv, self._png,
@@ -75,7 +81,7 @@ class ParameterPlot:
         self.root = column(
             head, self._figures, self._table.root,
             sizing_mode="stretch_both", margin=3, stylesheets=[sheet(theme.PANEL_CSS)],
-            name="parameter_plot", visible=False, css_classes=["drop-parameters"],
+            name=f"{of_display}parameter_plot", visible=False, css_classes=[] if of_display else ["drop-parameters"],
         )  # fmt: skip
         self._form: tuple[Any, ...] = ()
         self._state: tuple[Any, ...] = ()
@@ -97,6 +103,8 @@ class ParameterPlot:
                 Drawn(one, style, (bands or {}).get(one.key, ())) for one, style in zip(known, styles, strict=True)
             ]
             self._drawn = list(figures(drawn, axes, self._time, self._number))
+            for source in [source for one in self._drawn for source in one.sources if self._of_display]:
+                source.name = f"{self._of_display}{source.name}"
             self._figures.children = [one.figure for one in self._drawn]
             self._save.args = _csv_arguments(self._drawn, self._time)
         state = (parameters.n_changes, self._selection.range_ms, tuple(keys))
@@ -153,7 +161,9 @@ class ParameterPlot:
         notes += [NO_CLOCK] if any(len(found[0]) and found[3] != ONBOARD_AXIS for found in rows) else []
         lines = "".join(f"<div class='flag'>{escape(note)}</div>" for note in notes)
         self._caption.set(f"<div class='line'><b>{escape(title)}</b>{''.join(words)}</div>{lines}")
-        self._table.set(statistics_table(parameters, keys, self._selection.range_ms, removable=self._removable))
+        self._table.set(
+            statistics_table(parameters, keys, self._selection.range_ms, removable=not self._of_display)
+        )
 
     def _not_held(self, rows: Sequence[Any]) -> list[str]:
         """Where the range begins before the rows that are held: a line that says so."""

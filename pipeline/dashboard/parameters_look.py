@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from bokeh.models import Button, TextInput, UIElement
+from bokeh.models import Button, CustomJS, TextInput, UIElement
 
 from . import theme
 from .alarm_bands import Bands
@@ -13,6 +13,8 @@ from .panels import Panel, below, beside, controls
 from .parameter_plot import NO_CLOCK, ParameterPlot
 from .parameter_table import Entry, entries, table, trend
 from .parameters import ONBOARD, Parameters
+from .plot_scripts import SAVE
+from .save_display import display_toml
 from .selection import MAX_SEARCH, Selection
 from .stream import Stream
 from .theme import sheet
@@ -43,6 +45,10 @@ class ParametersLook:
         self._back, self._on = (Button(label=label, width=70, **widget) for label in ("previous", "next"))
         self._pinned = Button(label="pinned", width=90, name="pinned", **widget)
         self._fold = Button(label="fold all", width=70, name="fold", **widget)
+        self._save = Button(
+            label="save as display", width=110, name="save_display", tags=[""], disabled=True, **widget
+        )
+        self._save.js_on_event("button_click", CustomJS(code=SAVE))
         self._table = Words(
             theme.TABLE_CSS + theme.PARAMETERS_CSS, sizing_mode="stretch_both", margin=0, name="parameters"
         )
@@ -59,7 +65,9 @@ class ParametersLook:
         self._pinned.on_click(self._show_pins)
         self._fold.on_click(self._fold_all)
         self.search.on_change("value_input", self._searched)
-        left = below(controls(self.search, self._pinned, self._fold, self._back, self._on), self._panel.root)
+        left = below(
+            controls(self.search, self._pinned, self._fold, self._save, self._back, self._on), self._panel.root
+        )
         self.root: UIElement = beside(left, self._plot.root)
 
     def refresh(self, stream: Stream | None, now_s: float) -> None:
@@ -130,6 +138,8 @@ class ParametersLook:
         label = f"{'★' if self.selection.only_pins else '☆'} pinned ({len(self.selection.pins)})"
         if self._pinned.label != label:
             self._pinned.label = label
+        if self._save.tags[0] != (text := display_toml(self.selection)):
+            self._save.update(tags=[text], disabled=not text)
         axes = {one.axis for one in parameters.containers.values()}
         note = NO_CLOCK if axes and ONBOARD not in axes else ""
         self._panel.tell(_count(parameters, self._n_found, self._first, len(shown), n), note=note, arrived_s=0.0)

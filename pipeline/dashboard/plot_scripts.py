@@ -1,4 +1,4 @@
-"""Scripts of a plot of several parameters: what it draws as a CSV file, its figures as one PNG."""
+"""Scripts that save what a page shows: a plot as CSV and as PNG, what was chosen as a display file."""
 
 CSV = """
 const inert = (word) => /^[=+\\-@\\t\\r\\n]/.test(word) ? "'" + word : word  // no formula in a spreadsheet
@@ -46,3 +46,13 @@ canvas.toBlob((blob) => {
   window.downlink_png = [blob.size, canvas.width, canvas.height]
 }, "image/png")
 """
+
+SAVE = """
+const link = document.createElement("a")
+link.href = URL.createObjectURL(new Blob([cb_obj.origin.tags[0]], {type: "application/toml"}))
+link.download = "display.toml"
+link.click()
+URL.revokeObjectURL(link.href)
+window.downlink_display = cb_obj.origin.tags[0]
+"""
+"""Of a button whose `tags` are the text of the file."""

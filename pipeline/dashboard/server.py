@@ -16,6 +16,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
+from ..model.displays import Display
 from ..model.errors import ConfigError, RunError
 from ..system.allocator import give_back_freed_memory
 from ..system.software import to_install
@@ -58,6 +59,9 @@ PATIENCE_S = 20.0
 
 Messages = Callable[[Callable[[str], None]], AsyncGenerator[tuple[str, bytes, bool], None]]
 """Given whom to tell of a lost or regained broker, the messages (topic, payload, retained)."""
+Displays = Callable[[], Mapping[str, Sequence[Display]]]
+RELOAD_S = 1.0
+"""Between looks at the files of displays."""
 Say = Callable[[str, Mapping[str, Any]], Awaitable[None]]
 
 
@@ -88,13 +92,14 @@ async def serving(
     tabs: Sequence[Tab] = (),
     missions: Sequence[KnownMission] = (),
     history: HistorySource | None = None,
+    displays: Displays = dict,
 ) -> AsyncIterator[Served]:
     """Serve the page until the end of the block. `or_any_port`: another one where `port` is taken.
 
     `named_origins`: HOST[:PORT] under which browsers see the page, beside this machine's own names.
 
     `tabs`: of missions, beside that of the pass. `missions`: those whose dictionaries are known. `history`: what was
-    before, for pages that look back.
+    before, for pages that look back. `displays`: gives those of each mission, called in a thread every RELOAD_S.
 
     `say(stream, command)` sends a replay what a viewer wants of it; a DownlinkError where it cannot.
 
@@ -110,10 +115,13 @@ async def serving(
     try:
         await asyncio.to_thread(import_module, ".page", __package__)
         looks = await asyncio.to_thread(lambda: tuple(makers(tabs)))
+        state.displays = await asyncio.to_thread(displays)
+        reloading = asyncio.create_task(_reload(displays, state), name="displays")
         server = _start(state, say, looks, host, port, named_origins, past, or_any_port=or_any_port)
         try:
             yield Served(f"http://{_in_url(host)}:{server.port}/", listening, state)
         finally:
+            reloading.cancel()
             await server.close()
     finally:
         if past and looking:
@@ -135,6 +143,15 @@ async def _look_back(past: Past) -> None:
     while True:
         await past.look()
         await asyncio.sleep(LOOK_BACK_S)
+
+
+async def _reload(displays: Displays, state: State) -> None:
+    """Give the state the displays of missions where one of them has changed."""
+    while True:
+        await asyncio.sleep(RELOAD_S)
+        found = await asyncio.to_thread(displays)
+        if found != state.displays:
+            state.displays = found
 
 
 def _start(

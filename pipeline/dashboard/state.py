@@ -7,8 +7,9 @@ one longest silent is forgotten. `stream.py` has what is kept of each stream, `i
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
+from ..model.displays import Display
 from ..model.printable import printable
 from .intake import MAX_KINDS, MAX_TEXT, TAKE, UNREADABLE, Came, Unpack, json_object
 from .missions import KnownMission
@@ -28,6 +29,8 @@ class State:
         """`shown`: kinds of product that are kept; of all others the number that came is."""
         self._shown = shown
         self.missions = {one.name: one for one in missions}
+        self.displays: Mapping[str, Sequence[Display]] = {}
+        """Of each mission, those that its folder has; another mapping where one of them has changed."""
         self.streams: dict[str, Stream] = {}
         self.services: dict[str, str] = {}
         self.n_unread = 0

@@ -225,7 +225,7 @@ i { display: inline-block; width: 10px; height: 10px; margin-right: 5px; }
 PARAMETERS_CSS = """
 thead th { position: sticky; top: 0; background: var(--dl-panel); z-index: 1; white-space: nowrap; }
 .group th { color: var(--dl-text); font-weight: bold; padding-top: 8px; }
-.name { display: inline-block; min-width: 11em; overflow-wrap: anywhere; white-space: normal; }
+.name { display: inline-block; min-width: 8em; overflow-wrap: anywhere; white-space: normal; }
 .value { font-variant-numeric: tabular-nums; max-width: 14em; overflow: hidden; text-overflow: ellipsis; }
 [data-pick] { cursor: pointer; }
 [data-pick]:hover, .chosen { background: var(--dl-line); }
@@ -253,6 +253,23 @@ button:focus-visible { outline: 2px solid #4c9be8; }
 svg { display: block; }
 """
 """Of the statistics below a plot, whose first column is its legend."""
+
+VALUES_CSS = """
+.one { display: inline-flex; flex-direction: column; margin: 6px 22px 6px 4px; }
+.label { color: var(--dl-muted); }
+.large { font-size: 24px; font-variant-numeric: tabular-nums; overflow-wrap: anywhere; }
+small { font-size: 14px; color: var(--dl-muted); }
+.error { color: var(--dl-bad); } .warning { color: var(--dl-warning); } .missing { color: var(--dl-muted); }
+"""
+PROBLEMS_CSS = ":host { color: var(--dl-text); font-size: 13px; } p { color: var(--dl-bad); font-weight: bold; }"
+
+GRID_CSS = f"""
+:host {{ min-width: 0 !important; min-height: 0 !important; }}
+@media ({NARROW}) {{
+  :host {{ display: flex !important; flex-direction: column; width: auto !important; height: auto !important; }}
+}}
+"""
+"""Of the grid of a display: where the page is narrow, one panel below the other."""
 
 FIGURES_CSS = ":host { overflow-y: auto; overflow-x: hidden; }"
 

@@ -1,7 +1,5 @@
 """Several parameters in one plot, in a browser: how they are chosen, drawn, saved, and what the link says."""
 
-import asyncio
-
 import numpy as np
 import pytest
 
@@ -145,9 +143,12 @@ async def shared(tab, chromium, served):
         await other.until(f"{FIGURES}?.length == 4 && {FIGURES}[0].x_range.start == {NOON_MS + 9_500}")
         assert await other.run("location.search") == query
         assert "★" in await other.run(ROW.format("BUS") + ".querySelector('button').textContent")
+        await other.run("window.before = true")
         await other.call("Page.reload")
-        await asyncio.sleep(0.5)
-        await other.until("globalThis.Bokeh?.documents?.[0]?.get_model_by_name('parameter_figures') != null")
+        await other.until(
+            "window.before == null && "
+            "globalThis.Bokeh?.documents?.[0]?.get_model_by_name('parameter_figures') != null"
+        )
     await other.resize((390, 844))
     await other.until(f"{BESIDE}.length == 0")
     await tab.call("Page.bringToFront")

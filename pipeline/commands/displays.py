@@ -1,0 +1,56 @@
+"""Displays of missions for the live page, read again where their files changed, and their check."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ..messages.topics import level
+from ..mission.displays import MAX_DISPLAYS, check_displays, display_files, shown_display
+from ..mission.loading import Mission
+from ..model.batches import GENERIC_INSTRUMENT
+from ..model.displays import Display
+
+_Version = tuple[int, int]
+"""Of a file: time of its last change in ns, and bytes."""
+
+
+class DisplayFiles:
+    """The displays of missions, by name and folder. A call reads the files that are new or changed."""
+
+    def __init__(self, folders: Mapping[str, Path]) -> None:
+        self._folders = folders
+        self._read: dict[Path, tuple[_Version, Display]] = {}
+
+    def __call__(self) -> dict[str, tuple[Display, ...]]:
+        """The displays of each mission, in the order of their files; those that are wrong say why."""
+        found = {name: tuple(self._of(display_files(folder))) for name, folder in self._folders.items()}
+        return {name: displays for name, displays in found.items() if displays}
+
+    def _of(self, paths: Iterable[Path]) -> Iterable[Display]:
+        for path in list(paths)[:MAX_DISPLAYS]:
+            try:
+                status = path.stat()
+            except OSError:  # it went between the two
+                continue
+            version = status.st_mtime_ns, status.st_size
+            if path not in self._read or self._read[path][0] != version:
+                self._read[path] = version, shown_display(path)
+            yield self._read[path][1]
+
+
+def displays_of(mission: Mission) -> list[Display]:
+    """The displays of a mission, checked against what it publishes. ConfigError with every problem of all files."""
+    return check_displays(mission.folder, parameter_keys(mission)) if display_files(mission.folder) else []
+
+
+def parameter_keys(mission: Mission) -> set[str]:
+    """The parameters that a mission's products have, as the live page calls them."""
+    from .catalogue import catalogue  # noqa: PLC0415 - it takes packets of the dictionary apart
+
+    return {
+        f"{form.topic.removeprefix(f'{GENERIC_INSTRUMENT}/')}/{level(name)}"
+        for form in catalogue(mission)
+        for name in form.arrays
+        if not name.startswith("time_")
+    }
