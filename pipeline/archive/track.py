@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME
+from ..products.track import rows_at
 from .collection import ROW, Collection
 
 HOLD_S = 15.0
@@ -89,5 +90,5 @@ def _frame_origins(collections: Sequence[Collection], utc_ns: NDArray[np.int64],
         return np.full(enu.shape, np.nan)
     own_ns, index = np.unique(sent[0].columns["time_utc_ns"].array.whole(), return_index=True)
     position = sent[0].columns["position_enu_m"].array.whole()[index]
-    at = np.clip(np.searchsorted(own_ns, utc_ns), 0, len(own_ns) - 1)
-    return np.where((own_ns[at] == utc_ns)[:, None], enu - position[at], np.nan)
+    at, same = rows_at(own_ns, utc_ns)
+    return np.where(same[:, None], enu - position[at], np.nan)

@@ -32,6 +32,15 @@ class Between:
     none: NDArray[np.bool_]
 
 
+def rows_at(own_ns: NDArray[np.int64], wanted_ns: NDArray[np.int64]) -> tuple[Indices, NDArray[np.bool_]]:
+    """The row of each wanted time, and whether there is one of just that time.
+
+    `own_ns`: ascending, at least one.
+    """
+    at = np.minimum(np.searchsorted(own_ns, wanted_ns), len(own_ns) - 1)
+    return at, np.asarray(own_ns[at] == wanted_ns)
+
+
 class Jumps:
     """The orders at which any container's clock went back, ascending."""
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from ....model.batches import Product, Quantity, TimeRange
 from ....products.context import Site
 from ....products.rotations import Floats
-from ..rover.traverse import coordinates
+from ..rover.traverse import coordinates, frame_shifts
 from .radar_topography import over_elevation
 
 _FARTHEST_NS = 60_000_000_000
@@ -119,19 +119,16 @@ def _span(first: TimeRange, last: TimeRange) -> TimeRange:
 def _joined_way(
     parts: list[tuple[NDArray[np.int64], Floats, NDArray[np.int64]]],
 ) -> tuple[NDArray[np.int64], Floats]:
-    """Onboard times [n, ascending] and east, north, up [n, 3] in the first frame.
-
-    Where the frame changes the position was zeroed: the new one begins where the rover last was in the old one.
-    """
+    """Onboard times [n, ascending] and east, north, up [n, 3] in the first frame."""
     if not parts:
         return np.empty(0, np.int64), np.empty((0, 3))
     time_ns, place, frame = (np.concatenate(column) for column in zip(*parts, strict=True))
     order = np.argsort(time_ns, kind="stable")
     order = order[np.isfinite(place[order]).all(axis=1)]
     time_ns, place, frame = time_ns[order], place[order], frame[order].astype(np.int64)
-    again = np.append(False, frame[1:] != frame[:-1])[: len(frame)]
-    before = np.vstack([np.zeros((1, 3)), place[:-1]])[: len(place)]
-    return time_ns, place + np.cumsum(np.where(again[:, None], before, 0.0), axis=0)
+    if not len(place):
+        return time_ns, place
+    return time_ns, place + frame_shifts(place, frame, np.full(3, np.nan), int(frame[0]))
 
 
 def _places(time_ns: NDArray[np.int64], known_ns: NDArray[np.int64], way: Floats) -> Floats:

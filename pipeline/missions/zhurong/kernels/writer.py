@@ -20,6 +20,7 @@ from ....clock.sclk_kernel import kernel_text
 from ....model.batches import NO_TIME, Product, usable
 from ....model.errors import ConfigError, RunError
 from ....products.rotations import Floats, normalized
+from ....products.track import rows_at
 from ....system.files import whole_file, whole_path
 from ..rover.traverse import MARS_RADIUS_M
 from ..shared.attitude import is_attitude
@@ -160,9 +161,8 @@ def _origins(rows: Mapping[str, NDArray[Any]], places: Mapping[str, NDArray[Any]
     """East, north, up [n, 3] of where the position of each row is counted from: by the waypoint of its frame that is
     nearest in time; NaN where there is none.
     """
-    at = np.searchsorted(rows["time_utc_ns"], places["time_utc_ns"])
-    at = np.minimum(at, len(rows["time_utc_ns"]) - 1)
-    same = (rows["time_utc_ns"][at] == places["time_utc_ns"]) & (rows["frame_id"][at] == places["frame_id"])
+    at, same = rows_at(rows["time_utc_ns"], places["time_utc_ns"])
+    same &= rows["frame_id"][at] == places["frame_id"]
     base = (places["position_enu_m"] - rows["position_enu_m"][at])[same]
     time_ns, frame_id = places["time_utc_ns"][same], places["frame_id"][same]
     found = np.full(rows["position_enu_m"].shape, np.nan)

@@ -114,9 +114,7 @@ class Traverse(OnRover):
         position = _together(rows)
         frame_id = np.asarray(rows.columns["FRAME_ID"]).astype(np.int64)
         driving = np.asarray(rows.columns["DRIVE_MODE"]) != "STOPPED"
-        before = np.vstack([way.position_m, position[:-1]])
-        again = (frame_id != np.append(way.frame_id, frame_id[:-1])) & np.isfinite(before[:, 0])
-        base = way.base_m + np.cumsum(np.where(again[:, None], before, 0.0), axis=0)
+        base = way.base_m + frame_shifts(position, frame_id, way.position_m, way.frame_id)
         joined = base + position
         last = np.where(np.isfinite(way.position_m), way.base_m + way.position_m, joined[0])
         step = np.linalg.norm(np.diff(np.vstack([last, joined]), axis=0), axis=1)
@@ -178,6 +176,17 @@ def coordinates(enu: Floats, site: Site | None) -> dict[str, Quantity]:
         "latitude_deg": Quantity(site.latitude_deg + north_deg, "degree", f"north, {told}"),
         "altitude_m": Quantity(site.altitude_m + enu[:, 2], "m", told),
     }
+
+
+def frame_shifts(position: Floats, frame_id: NDArray[np.int64], last_position: Floats, last_frame: int) -> Floats:
+    """How far the frame of each position [n, 3] begins from that of the last position before them: [n, 3].
+
+    Where the frame changes the position was zeroed: the new one begins where the rover last was in the old one. The
+    first keeps the frame where the last position is not known (NaN).
+    """
+    before = np.vstack([last_position, position[:-1]])
+    again = (frame_id != np.append(last_frame, frame_id[:-1])) & np.isfinite(before[:, 0])
+    return np.asarray(np.cumsum(np.where(again[:, None], before, 0.0), axis=0))
 
 
 def covariance_m2(way_enu_m: Floats, distance_m: Floats, errors: DeadReckoning) -> Floats:
