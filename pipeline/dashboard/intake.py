@@ -14,6 +14,7 @@ from typing import Any
 
 from ..messages.topics import iso_utc
 from ..messages.topics import level as topic_level
+from ..model.batches import NO_TIME
 from ..model.container_names import product_name
 from ..model.printable import printable
 from .album import read_picture
@@ -78,6 +79,8 @@ def _take_product(stream: Stream, unpack: Unpack, levels: list[str], payload: by
     stream.packets.take(kind, lineage if isinstance(lineage, Mapping) else {}, came.heard_s)
     _take_onboard_events(stream, kind, product, came)
     _note_time(stream, product.get("time") or {})
+    if came.heard_s:
+        _note_clocks(stream, product)
     if kind in stream.n_products or len(stream.n_products) < MAX_KINDS:
         stream.n_products[kind] += 1
         if kind not in stream.described:
@@ -105,6 +108,20 @@ def _note_time(stream: Stream, time: Mapping[str, Any]) -> None:
         return
     if last["utc"] > known.get("utc", "") or ("sol" in last and "sol" not in known):
         stream.onboard = last
+
+
+def _note_clocks(stream: Stream, product: Mapping[str, Any]) -> None:
+    """Keep when the last row of a product was received, and its onboard time; one pair for each time of reception."""
+    lineage = product.get("lineage")
+    ends = lineage.get("received_ns") if isinstance(lineage, Mapping) else None
+    utc = product["arrays"].get("time_utc_ns")
+    if not (
+        isinstance(ends, list) and ends and isinstance(ends[-1], int) and utc is not None and len(utc["values"])
+    ):
+        return
+    onboard_ns = int(utc["values"][-1])
+    if onboard_ns != NO_TIME and ends[-1] and (not stream.clocks or stream.clocks[-1][0] != ends[-1]):
+        stream.clocks.append((ends[-1], onboard_ns))
 
 
 def _take_link(stream: Stream, unpack: Unpack, levels: list[str], payload: bytes, came: Came) -> None:

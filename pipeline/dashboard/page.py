@@ -91,7 +91,7 @@ class Page:
         self._selection = asked.selection
         self._replay = ReplayBar(say)
         self._past = past
-        self._time = TimeBar(past, self._selection, self._soon) if past else None
+        self._time = TimeBar(past, self._selection, self._soon)
         widget = sheet(theme.WIDGET_CSS)
         self._followed = ""
         stream = printable(asked.stream[:MAX_NAME]) or LATEST
@@ -131,9 +131,8 @@ class Page:
             self._header.root, self._stream, self._swapper(), self._address, self._goes_to, self._acted,
             sizing_mode="stretch_width", height=38, stylesheets=[sheet(theme.HEADER_ROW_CSS)],
         )  # fmt: skip
-        bars = [self._replay.root, *([self._time.root] if self._time else [])]
         self._dress(document)
-        document.add_root(below(header, *bars, self._tabs))
+        document.add_root(below(header, self._replay.root, self._time.root, self._tabs))
         self.tick()
         document.add_periodic_callback(without_document_lock(self._keep_up), TICK_MS)
 
@@ -177,15 +176,11 @@ class Page:
         self._displays.follow(state.displays, self._make_anew)
         self._show_tabs(chosen.partition("/")[0])
         self._hide_empty(streams.get(chosen), stored[chosen].kinds if chosen in stored else ())
-        shown = streams.get(chosen)
-        if self._time:
-            shown = self._time.stream(shown, chosen, self._wanted())
+        shown = self._time.stream(streams.get(chosen), chosen, self._wanted())
         try:
             self._replay.refresh(streams.get(chosen), now_s)
             self._look(self._seen).refresh(shown, now_s)
-            if self._time:
-                is_past = shown is not streams.get(chosen)
-                self._time.axis.show(self._places[self._seen], self._selection.range_ms if is_past else None)
+            self._time.show(self._places[self._seen], now_s)
         except UNREADABLE as error:  # messages that are what their topics say in form, and nonsense
             _log.warning("cannot be drawn and is forgotten", stream=chosen[:100], why=repr(error)[:200])
             self._state.give_up(chosen)

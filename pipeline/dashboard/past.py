@@ -141,7 +141,8 @@ class Past:
             self.trouble = str(error)
             return
         self.trouble = ""
-        self.streams = {one.key: one for one in found}
+        self.streams.clear()
+        self.streams.update((one.key, one) for one in found)
 
     def range_of(
         self, stream: Stream | None, name: str, wanted: Range, kinds: frozenset[str] = frozenset()

@@ -39,6 +39,8 @@ class Selection:
     """Keys of the parameters that are drawn, in order."""
     pins: list[str] = field(default_factory=list)
     range_ms: RangeMs | None = None
+    moment_ms: RangeMs | None = None
+    """A moment that is marked in all plots: onboard time and time of reception, NaN where one is not known."""
     search: str = ""
     only_pins: bool = False
     closed: set[str] = field(default_factory=set)
@@ -112,6 +114,9 @@ class Asked:
         pairs += [("list", "pinned")] if one.only_pins else []
         if one.range_ms:
             pairs += [(name, _iso(ms)) for name, ms in zip(("from", "to"), one.range_ms, strict=True)]
+        if one.moment_ms:
+            names = zip(("at", "at_received"), one.moment_ms, strict=True)
+            pairs += [(name, _iso(ms)) for name, ms in names if math.isfinite(ms)]
         n_free = MAX_ADDRESS - len(_encoded(pairs))
         for pair in [*(("pin", key) for key in one.pins), *(("closed", name) for name in sorted(one.closed))]:
             n_free -= len(_encoded([pair])) + 1
@@ -128,6 +133,7 @@ def read_address(query: Query) -> Asked:
         chosen=keys,
         pins=_texts(query, "pin", MAX_PINS, MAX_KEY),
         range_ms=read_range_ms(_last(query, "from", 40), _last(query, "to", 40)),
+        moment_ms=_moment_ms(_last(query, "at", 40), _last(query, "at_received", 40)),
         search=_last(query, "q", MAX_SEARCH),
         only_pins=_last(query, "list", 10) == "pinned",
         closed=set(_texts(query, "closed", MAX_CLOSED, MAX_KEY)),
@@ -154,6 +160,13 @@ def read_range_ms(first: str, last: str) -> RangeMs | None:
     """A range from two ISO 8601 times, UTC where they say nothing else; None for what is none."""
     found = _milliseconds(first), _milliseconds(last)
     return checked_range_ms(*found)
+
+
+def _moment_ms(onboard: str, received: str) -> RangeMs | None:
+    """A moment by one or two clocks; None where neither is a time near this century."""
+    found = [_milliseconds(text) for text in (onboard, received)]
+    first, second = (ms if _EARLIEST_MS <= ms <= _LATEST_MS else math.nan for ms in found)
+    return None if math.isnan(first) and math.isnan(second) else (first, second)
 
 
 def checked_range_ms(first_ms: float, last_ms: float) -> RangeMs | None:

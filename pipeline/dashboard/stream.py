@@ -25,8 +25,11 @@ ONBOARD_KIND = "onboard"
 """Of events that the spacecraft reports itself: the Events look has them, beside the others."""
 SEVERITIES = ("error", "warning", "info")
 MAX_COUNTS = 2000
-_EVENT_BYTES, _COUNT_BYTES, _ID_BYTES, _OBJECT_BYTES = 13_000, 600, 150, 32_000
-"""Upper bounds of what an event, a row of counts, an id, and the counters of a channel take as Python objects."""
+MAX_CLOCKS = 2000
+_EVENT_BYTES, _COUNT_BYTES, _ID_BYTES, _OBJECT_BYTES, _CLOCK_BYTES = 13_000, 600, 150, 32_000, 150
+"""Upper bounds of what an event, a row of counts, an id, the counters of a channel and a pair of times take as Python
+objects.
+"""
 
 NOTHING = Shown()
 
@@ -73,6 +76,8 @@ class Stream:
         """From the reception of the last frame to the coming of its count, by this computer's clock."""
         self.events: deque[dict[str, Any]] = deque(maxlen=MAX_EVENTS)
         self.event_arrived_s = 0.0
+        self.clocks: deque[tuple[int, int]] = deque(maxlen=MAX_CLOCKS)
+        """(time of reception, onboard time as UTC) of what came, ns: which moment on board was heard when."""
         self.report: dict[str, Any] = {}
         self.report_arrived_s = 0.0
         self._ids: dict[bytes, None] = {}
@@ -84,6 +89,7 @@ class Stream:
             len(self.events) * _EVENT_BYTES
             + len(self.counts) * _COUNT_BYTES
             + len(self._ids) * _ID_BYTES
+            + len(self.clocks) * _CLOCK_BYTES
             + (len(self.channels) + 2) * _OBJECT_BYTES
         )
         small += self.parameters.n_bytes + self.packets.n_bytes + self.octets.n_bytes

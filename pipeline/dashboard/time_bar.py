@@ -1,4 +1,4 @@
-"""The bar of the time axis: live, or a range of the history, for all looks of a page together.
+"""The bar of the time axis: live, or a range of the past, for all looks of a page together.
 
 Buttons and two fields choose the range; a zoom or pan of a plot against time does too. It says what is being loaded,
 and how the rows that are drawn were thinned.
@@ -6,7 +6,7 @@ and how the rows that are drawn were thinned.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from html import escape
 from typing import Any
 
@@ -15,8 +15,9 @@ from bokeh.layouts import row
 from bokeh.models import Button, DatetimeAxis, Plot, Range1d, TextInput, UIElement
 
 from . import theme
+from .moment import Moment, MomentMarks
 from .panels import ONBOARD, age, utc_text
-from .past import Past, PastStream, Range, go_on
+from .past import Past, PastStream, Range, StoredStream, go_on
 from .selection import Selection, checked_range_ms, read_range_ms
 from .stream import Stream
 from .theme import sheet
@@ -26,20 +27,25 @@ HOUR_NS = 3600 * 10**9
 SPANS = {"1 h": HOUR_NS, "1 day": 24 * HOUR_NS}
 """Buttons, and how long before the newest row they begin."""
 LIVE = "live"
+LOOK_AGAIN_S = 2.0
+"""For figures that were made since."""
 
 
 class TimeBar:
-    """Shown where there is a history. `selection.range_ms` is what it and the plots change."""
+    """Shown where there is a history, or a range is chosen. `selection.range_ms` is what it and the plots change."""
 
-    def __init__(self, past: Past, selection: Selection, soon: Callable[[], None]) -> None:
+    def __init__(self, past: Past | None, selection: Selection, soon: Callable[[], None]) -> None:
         """`soon`: shows what was chosen."""
         self._past, self._selection, self._soon = past, selection, soon
+        self._stored: Mapping[str, StoredStream] = past.streams if past else {}
         self._name = ""
         self._live: Stream | None = None
         self._last: PastStream | None = None
         """What the looks draw."""
         self._span_ns = 0
         """How long before the newest row the range begins that follows; 0: the range stands still."""
+        self._given_to: tuple[Any, ...] = ()
+        """What the figures of which look were given last."""
         self._given: tuple[float, float] | None = None
         """The range as it was given to the plots last: another one is the viewer's."""
         css = [sheet(theme.WIDGET_CSS)]
@@ -61,7 +67,7 @@ class TimeBar:
             *self.buttons, self.begin, self.end, self._told.root,
             sizing_mode="stretch_width", height=30, name="time_bar", stylesheets=[sheet(theme.TIME_BAR_CSS)],
         )  # fmt: skip
-        self.axis = TimeAxis(self._zoomed)
+        self.axis, self._marks = TimeAxis(self._zoomed), MomentMarks()
 
     def stream(self, live: Stream | None, name: str, kinds: frozenset[str] = frozenset()) -> Stream | None:
         """What the looks draw: what comes, or a range of the past. `live`: what comes of the stream `name`. `kinds`:
@@ -75,6 +81,12 @@ class TimeBar:
         self._given = self._selection.range_ms
         wanted = self._selection.range_ms
         self._mark(wanted)
+        is_shown = self._past is not None or wanted is not None or self._selection.moment_ms is not None
+        if self.root.visible != is_shown:
+            self.root.visible = is_shown
+        if self._past is None:
+            self._told.set("<span class=muted>what this page holds: no history is looked into</span>")
+            return live
         if wanted is None:
             self._told.set(self._live_words())
             self._last = None
@@ -89,9 +101,19 @@ class TimeBar:
             self._last = found
         return self._last.stream  # what was loaded before, until the new range is
 
+    def show(self, root: Any, now_s: float) -> None:
+        """Give the figures below a model the range and the mark of the moment that are chosen."""
+        wanted, moment = self._selection.range_ms, self._selection.moment_ms
+        state = (wanted, moment, root.id, now_s // LOOK_AGAIN_S if wanted or moment else 0.0)
+        if state == self._given_to:
+            return
+        self._given_to = state
+        self.axis.show(root, wanted)
+        self._marks.show(root, Moment(*moment) if moment else None)
+
     def _newest_ns(self) -> int:
         """The latest onboard time that is known, of what comes and of the history."""
-        stored = self._past.streams.get(self._name)
+        stored = self._stored.get(self._name)
         known = [stored.last_ns] if stored else []
         if self._live and (utc := self._live.onboard.get("utc")):
             known.append(int(np.datetime64(str(utc).rstrip("Z"), "ns").astype(np.int64)))
@@ -99,9 +121,9 @@ class TimeBar:
 
     def _press(self, label: str) -> None:
         self._span_ns = SPANS.get(label, 0)
-        stored = self._past.streams.get(self._name)
+        stored = self._stored.get(self._name)
         if label == LIVE:
-            self._selection.range_ms = self._given = None
+            self._selection.range_ms = self._selection.moment_ms = self._given = None
         elif label == "all" and stored:
             last = max(stored.last_ns, self._newest_ns())
             edge = max((last - stored.first_ns) // 50, 10**9)
@@ -137,15 +159,15 @@ class TimeBar:
         self._writing = False
 
     def _live_words(self) -> str:
-        stored = self._past.streams.get(self._name)
-        if self._past.trouble:
+        stored = self._stored.get(self._name)
+        if self._past and self._past.trouble:
             return f"<span class=bad>{escape(self._past.trouble)}</span>"
         if stored is None:
             return "<span class=muted>the history has nothing of this stream</span>"
         return f"<span class=muted>history from {utc_text(stored.first_ns)} to {utc_text(stored.last_ns)}</span>"
 
     def _no_words(self, name: str) -> str:
-        if name not in self._past.streams:
+        if name not in self._stored:
             return "<span class=bad>the history has nothing of this stream: what came since is shown</span>"
         return "<span class=bad>other viewers look at as many ranges as are held: waiting for one</span>"
 
