@@ -7,6 +7,7 @@ from downlink_imap.mag.mag import Mag
 from downlink_pipeline.clock.onboard import OnboardClock
 from downlink_pipeline.model.batches import ColumnBatch, Quality, Ragged
 from downlink_pipeline.products.context import Context
+from downlink_pipeline.products.rows import join
 
 FIRST = np.array([[1, 2, 3], [4, 5, 6]])
 SECOND = np.array([[-1, -2, -3]])
@@ -87,3 +88,16 @@ def test_vectors_of_a_packet_that_was_cut_are_flagged(drafts):
 def test_a_packet_has_a_row_of_its_own_with_the_rates_it_was_made_at(drafts):
     made = drafts(packet(PLAIN))["norm_packets"].arrays
     assert (made["primary_rate_hz"].tolist(), made["secondary_rate_hz"].tolist()) == ([2.0], [1.0])
+
+
+def test_packets_of_several_groups_are_unpacked_together_where_they_have_one_layout(drafts):
+    mag = Mag(SETTINGS, Context("imap", "test", OnboardClock(0)))
+    two = join([packet(PLAIN), packet(PLAIN, PRI_COARSETM=11)])
+    assert mag.alike(two)
+    assert not mag.alike(join([packet(PLAIN), packet(PLAIN, COMPRESSION=1)]))
+    assert drafts(two)["norm_mago"].time_ns.tolist() == [
+        10_000_000_000,
+        10_500_000_000,
+        11_000_000_000,
+        11_500_000_000,
+    ]

@@ -111,3 +111,22 @@ def test_a_packet_that_is_too_short_has_no_vectors_and_is_flagged():
     unpacked = unpack(data, n_bytes, 2, 2)
     assert unpacked.whole.tolist() == [True, False]
     assert not unpacked.primary.counts[1].any()
+
+
+@pytest.mark.parametrize("n_lost", [1, 3, 9])
+def test_a_compressed_packet_whose_last_codes_are_missing_is_flagged(n_lost):
+    small = np.cumsum(np.full((20, 3), 3), axis=0)
+    data, n_bytes = encode.rows(encode.compressed((small, [1] * 20), (small, [2] * 20), 12))
+    unpacked = decompress(data[:, :-n_lost], n_bytes - n_lost, 20, 20)
+    assert unpacked.whole.tolist() == [False]
+    assert not unpacked.secondary.counts.any()
+
+
+@pytest.mark.parametrize("bit", range(17))
+def test_steps_up_to_those_across_sixteen_bits_are_read(bit):
+    """Codes of up to 24 bits; one vector of such steps has more than 60, so the one behind it is whole."""
+    step = (1 << bit) - 1
+    walk = np.array([[0, 5, -5], [step, 5 - step, -5], [step, 5, -5]])
+    text = encode.compressed((walk, [0] * 3), (walk, [3] * 3), 18)
+    unpacked = decompress(*encode.rows(text), 3, 3)
+    assert found(unpacked) == [(walk.tolist(), [0] * 3), (walk.tolist(), [3] * 3)]

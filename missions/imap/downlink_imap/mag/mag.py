@@ -75,6 +75,7 @@ class Mag(Instrument):
     """Both sensors, in both modes."""
 
     containers: ClassVar[Mapping[str, frozenset[str]]] = dict.fromkeys(MODES, _NEEDED)
+    row_by_row = frozenset(MODES)
     model = MagCalibration
     max_rows = 64
     no_uncertainty = "counts: the noise of a vector has not been published by range"
@@ -84,6 +85,10 @@ class Mag(Instrument):
         """A group ends with the window, and where packets have another layout."""
         layout = np.stack([_integers(rows, name) for name in _LAYOUT], axis=1)
         return np.concatenate([window_keys(rows, self.context.window_s), layout], axis=1)
+
+    def alike(self, rows: ColumnBatch) -> bool:
+        """Packets of several groups are unpacked together where they have one layout."""
+        return all((values == values[0]).all() for values in (_integers(rows, name) for name in _LAYOUT))
 
     def drafts(self, rows: ColumnBatch) -> Iterator[Draft]:
         mode = MODES[rows.container]

@@ -22,14 +22,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bits import padded, signed, unsigned
-from .fibonacci import LONGEST_BITS, boundaries, last_zeros, zigzag_values
+from .fibonacci import LONGEST_BITS, Codes
 
 VECTOR_BITS, COMPONENT_BITS, RANGE_BITS = 50, 16, 2
 GROUP_VECTORS, GROUP_BYTES = 4, 25
 HEADER_BITS, LONGEST_CODED_VECTOR_BITS = 8, 60
 MAX_WIDTH_BITS = 20
-BLOCK_BYTES = 1 << 16
-"""Of compressed packets that are worked on at once: for each of their bits there are some index arrays."""
+BLOCK_BYTES = 1 << 17
+"""Of compressed packets that are worked on at once: what is made of them fits a cache."""
 
 
 class Vectors(NamedTuple):
@@ -108,40 +108,43 @@ def decompress(data: NDArray[np.uint8], n_bytes: NDArray[np.int64], n_primary: i
 def _decompress(data: NDArray[np.uint8], n_bytes: NDArray[np.int64], n_primary: int, n_secondary: int) -> Unpacked:
     header = data[:, 0] if data.shape[1] else np.zeros(len(data), np.uint8)
     width, with_ranges = (header >> 2).astype(np.uint8), header >> 1 & 1
-    rows, zeros = padded(data), last_zeros(np.unpackbits(data, axis=1))
+    rows, codes = padded(data), Codes(data)
     start = np.full(len(data), HEADER_BITS, np.int64)
-    primary = _section(rows, zeros, start, width.astype(np.int64), n_primary)
-    secondary = _section(rows, zeros, primary.end, width.astype(np.int64), n_secondary)
-    at = -(-secondary.end // 8) * 8
-    n_ranges = n_primary + n_secondary - 2
-    of_rest = np.arange(n_ranges, dtype=np.int64) * RANGE_BITS
-    rest = unsigned(rows, at[:, None] + of_rest, RANGE_BITS).astype(np.uint8)
-    end = np.where(with_ranges == 1, at + n_ranges * RANGE_BITS, secondary.end)
+    primary = _section(rows, codes, start, width.astype(np.int64), n_primary)
+    secondary = _section(rows, codes, primary.end, width.astype(np.int64), n_secondary)
+    known, end = with_ranges == 1, secondary.end
+    vectors = [primary.vectors, secondary.vectors]
+    if known.any():
+        at, n_ranges = -(-end // 8) * 8, n_primary + n_secondary - 2
+        rest = unsigned(rows, at[:, None] + np.arange(n_ranges, dtype=np.int64) * RANGE_BITS, RANGE_BITS)
+        of_each = rest[:, : n_primary - 1], rest[:, n_primary - 1 :]
+        vectors = [_with_ranges(one, own, known) for one, own in zip(vectors, of_each, strict=True)]
+        end = np.where(known, at + n_ranges * RANGE_BITS, end)
     whole = (n_bytes * 8 >= end) & (width > 0) & (width <= MAX_WIDTH_BITS) & primary.whole & secondary.whole
-    known = with_ranges == 1
-    return _where_whole(
-        _with_ranges(primary.vectors, rest[:, : n_primary - 1], known),
-        _with_ranges(secondary.vectors, rest[:, n_primary - 1 :], known),
-        whole,
-        width,
-    )
+    return _where_whole(vectors[0], vectors[1], whole, width)
 
 
 def _section(
-    rows: NDArray[np.uint8], zeros: NDArray[np.int32], start: NDArray[np.int64], width: NDArray[np.int64], n: int
+    rows: NDArray[np.uint8], codes: Codes, start: NDArray[np.int64], width: NDArray[np.int64], n: int
 ) -> _Section:
     """Vectors of one sensor, n in each packet, from the bits `start int64[n]` of `padded` rows on."""
     first, range_index = _plain(rows, start, width), unsigned(rows, (start + 3 * width)[:, None], RANGE_BITS)
-    at = boundaries(zeros, start + 3 * width + RANGE_BITS, 3 * (n - 1))
-    steps = zigzag_values(rows, at).reshape(len(rows), n - 1, 3)
-    counts = np.cumsum(np.concatenate([first[:, None], steps], axis=1), axis=1)
+    at, enough = codes.boundaries(start + 3 * width + RANGE_BITS, 3 * (n - 1))
+    counts = np.empty((len(rows), n, 3), np.int32)
+    counts[:, 0] = first
+    counts[:, 1:] = codes.steps(at).reshape(len(rows), n - 1, 3)
+    np.cumsum(counts, axis=1, out=counts)
     coded, end = _coded(at), at[:, -1]
-    if not coded.all():
+    all_coded = coded.all(axis=1)
+    if not all_coded.all():
         counts, end = _with_plain(rows, counts, at, coded, width)
-    longest = np.diff(at, axis=1).reshape(len(rows), n - 1, 3).max(axis=2, initial=0)
-    whole = ~((longest > LONGEST_BITS + 1) & coded).any(axis=1)
+    length = np.diff(at, axis=1)
+    whole = enough | ~all_coded
+    if length.size and length.max() > LONGEST_BITS + 1:
+        longest = length.reshape(len(rows), n - 1, 3).max(axis=2)
+        whole &= ~((longest > LONGEST_BITS + 1) & coded).any(axis=1)
     ranges = np.repeat(range_index.astype(np.uint8), n, axis=1)
-    return _Section(Vectors(counts.astype(np.int32), ranges), end, whole)
+    return _Section(Vectors(counts, ranges), end, whole)
 
 
 def _coded(at: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -153,11 +156,11 @@ def _coded(at: NDArray[np.int64]) -> NDArray[np.bool_]:
 
 def _with_plain(
     rows: NDArray[np.uint8],
-    counts: NDArray[np.int64],
+    counts: NDArray[np.int32],
     at: NDArray[np.int64],
     coded: NDArray[np.bool_],
     width: NDArray[np.int64],
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
     """Counts with those vectors that are no differences, and the end of the section in each packet."""
     n_coded = coded.sum(axis=1)
     last = np.take_along_axis(at, 3 * n_coded[:, None], axis=1)
@@ -174,10 +177,10 @@ def _plain(rows: NDArray[np.uint8], start: NDArray[np.int64], width: NDArray[np.
     return signed(rows, at, width[:, None])
 
 
-def _with_ranges(vectors: Vectors, rest: NDArray[np.uint8], known: NDArray[np.bool_]) -> Vectors:
+def _with_ranges(vectors: Vectors, rest: NDArray[np.uint64], known: NDArray[np.bool_]) -> Vectors:
     """The vectors with ranges of their own for all but the first, in packets that have them."""
     ranges = vectors.range_index.copy()
-    ranges[:, 1:] = np.where(known[:, None], rest, ranges[:, 1:])
+    ranges[:, 1:] = np.where(known[:, None], rest.astype(np.uint8), ranges[:, 1:])
     return Vectors(vectors.counts, ranges)
 
 
