@@ -75,8 +75,8 @@ class FrameReceiver:
         outputs: list[ChannelOutput] = []
         by_channel = arrived.by_channel
         for number, channel in enumerate(self._channels):
-            if number in by_channel:
-                outputs.append(channel.feed(by_channel[number]))
+            if number in by_channel and (output := channel.feed(by_channel[number])):
+                outputs.append(output)
             if channel.holds_frames and (late := channel.expire(self._front_end.n_frames - 1)):
                 outputs.append(late)
         return outputs

@@ -53,6 +53,12 @@ class FrontEnd:
         self._readers = channel_readers(settings, channels, self.headers)
         self._wanted = channels
         self._numbers = self._numbers_by_key()
+        self._as_read = {
+            number
+            for number, (channel, reader) in enumerate(zip(channels, self._readers, strict=True))
+            if reader is self.headers and channel.service in {"packets", "idle"}
+        }
+        """Channels whose frames go on as the reader of the link gives them."""
         self._guard = SettingsGuard(settings, channels)
         self._times = ReceiveTimes()
         self._n_other = 0
@@ -116,12 +122,10 @@ class FrontEnd:
         if row is not None and not len(row):
             self._times.forget_before(self._blocks.place)
             return Sorted({}, guard.watch(blocks.data, row))
-        frames = self.headers.read(checked.frames)
+        frames = self.headers.read(checked.frames, self.n_frames)
         if checked.n_corrected is not None:
             frames.n_corrected[:] = checked.n_corrected
         frames.received_ns = self._received_ns(blocks, row)
-        self._times.forget_before(self._blocks.place)
-        frames.index += self.n_frames
         self.n_frames += len(frames.index)
         by_channel, other = self._distribute(frames)
         if guard.is_done:
@@ -143,7 +147,7 @@ class FrontEnd:
             if (number := self._numbers.get(first)) is None:
                 self._count_others(frames)
                 return {}, np.ones(len(key), np.bool_)
-            return {number: self._of_channel(number, frames)}, None
+            return {number: frames if number in self._as_read else self._of_channel(number, frames)}, None
         by_channel: dict[int, Frames] = {}
         n_left = len(key)
         other = np.ones(len(key), np.bool_)

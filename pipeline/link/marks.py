@@ -38,6 +38,8 @@ class ReceiveTimes:
             first = int(start.searchsorted(place[0], side="right")) - 1
             start, time_ns = start[first:], time_ns[first:]
             self._pieces = [(start, time_ns)]
+        elif len(self._pieces) > 1 and len(place):
+            del self._pieces[:-1]
         times: NDArray[np.int64] = time_ns[start.searchsorted(place, side="right") - 1]
         return times
 

@@ -15,37 +15,42 @@ from .packets.tables import Packets
 from .settings import ChannelSettings
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class LinkOutput:
     """What one feed brought forth.
 
     `packets`: whole space packets, idle ones left out, in order of completion; `received_ns` is that of the frame
     that completed the packet. `frames`: those of the wanted channels in order of count within each, duplicates left
     out; `received_ns` is the receive time of the last byte, or the time stamp of the insert zone where none is known;
-    None without any. `events`: gaps and restarts of a count, settings that look wrong.
+    None without any. `events`: gaps and restarts of a count, settings that look wrong. `has_bad_headers`: there were
+    packet headers that cannot be right.
     """
 
     packets: PacketBatch
     events: tuple[Event, ...] = ()
     frames: FrameBatch | None = None
+    has_bad_headers: bool = False
 
 
 NO_PACKETS = PacketBatch.empty()
 
 
 def put_together(
-    parts: Sequence[ChannelOutput], told: tuple[Event, ...] = (), *, frames: bool = True
+    outputs: Sequence[ChannelOutput], told: tuple[Event, ...] = (), *, frames: bool = True
 ) -> LinkOutput:
     """The outputs of the channels as one, frames and packets each in order of the frame that let them go on.
 
     `told`: events that are of no channel.
     """
-    outputs = [output for output in parts if len(output.frames.index)]
     if not outputs:
         return LinkOutput(NO_PACKETS, told)
-    if any([output.events for output in outputs]):  # noqa: C419 - quicker than a generator for the few there are
+    has_events = has_bad_headers = False
+    for output in outputs:
+        has_events = has_events or len(output.events) > 0
+        has_bad_headers = has_bad_headers or output.has_bad_headers
+    if has_events:
         told += _events(outputs)
-    return LinkOutput(_packets(outputs), told, _frames(outputs) if frames else None)
+    return LinkOutput(_packets(outputs), told, _frames(outputs) if frames else None, has_bad_headers)
 
 
 def _frames(outputs: Sequence[ChannelOutput]) -> FrameBatch | None:

@@ -30,9 +30,12 @@ class PacketReceiver:
 
     def feed(self, batch: ByteBatch) -> LinkOutput:
         self._times.add(batch)
+        n_bad = self._stream.bad_headers
         before = self._stream.break_off() if batch.missing else None
         found = self._stream.feed(batch.data)
-        return self._hand_on(StreamPackets.join(before, found) if before else found)
+        output = self._hand_on(StreamPackets.join(before, found) if before else found)
+        output.has_bad_headers = self._stream.bad_headers > n_bad
+        return output
 
     def flush(self, last: ByteBatch | None = None) -> LinkOutput:
         """The stream ends, with `last` if there is any."""

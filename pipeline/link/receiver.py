@@ -37,6 +37,7 @@ class Receiver:
         if problems:
             raise ConfigError(problems)
         self._unwrapping = Unwrapping(settings)
+        self._is_wrapped = bool(self._unwrapping)
         self._receiver: FrameReceiver | PacketReceiver
         if settings.framing == "packets":
             self._receiver = PacketReceiver(settings, channels)
@@ -45,7 +46,7 @@ class Receiver:
 
     def feed(self, batch: ByteBatch) -> LinkOutput:
         """Everything that is whole and decided with these bytes."""
-        return self._receiver.feed(self._unwrapping.feed(batch) if self._unwrapping else batch)
+        return self._receiver.feed(self._unwrapping.feed(batch) if self._is_wrapped else batch)
 
     def flush(self) -> LinkOutput:
         """The end of the recording: what is still held and whole; unfinished packets are counted as truncated."""

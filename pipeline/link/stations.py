@@ -196,8 +196,8 @@ class StationsReceiver:
         outputs: list[ChannelOutput] = []
         for channel, merger in zip(self._channels, self._mergers, strict=True):
             merged = merger.release(final=final) if merger else None
-            if merged is not None:
-                outputs.append(channel.feed(self._numbered(merged)))
+            if merged is not None and (output := channel.feed(self._numbered(merged))):
+                outputs.append(output)
             if late := channel.expire(self._n_frames - 1):
                 outputs.append(late)
         if final:

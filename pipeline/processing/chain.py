@@ -114,6 +114,7 @@ class ProcessingChain:
         context = product_context(mission, self._stream)
         self._files = FileService(mission.cfdp, context) if mission.cfdp and self._until == "products" else None
         self._channels_reported: set[str] = set()
+        self._has_bad_headers = False
 
     def wanted_station(self) -> int | None:
         """Number of the station whose bytes are to be fed next; 0 where there is one, None when all have ended."""
@@ -132,7 +133,8 @@ class ProcessingChain:
         else:
             received = self._receiver.feed(batch.station, batch)
         outcome = self._onward(received, complete=complete)
-        if early := self._early(batch):
+        self._has_bad_headers = self._has_bad_headers or received.has_bad_headers
+        if self._has_bad_headers and (early := self._early(batch)):
             outcome = replace(outcome, events=(*outcome.events, *early))
         if batch.damage and batch.damage not in self._damage and len(self._damage) < MAX_DAMAGE:
             self._damage.append(batch.damage)

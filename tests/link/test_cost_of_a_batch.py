@@ -16,13 +16,13 @@ from downlink_pipeline.model.batches import ByteBatch
 ZONE = 200
 AOS = LinkSettings("frames", frame_length_bytes=ZONE + 8)
 LINKS = {
-    "aos": (AOS, 75),
-    "tm": (LinkSettings("frames", frame_type="tm", frame_length_bytes=ZONE + 8, fecf=True), 80),
+    "aos": (AOS, 68),
+    "tm": (LinkSettings("frames", frame_type="tm", frame_length_bytes=ZONE + 8, fecf=True), 72),
     "cadu": (
         LinkSettings("cadu", frame_length_bytes=223, reed_solomon=ReedSolomonSettings(32, 1, "conventional")),
-        110,
+        88,
     ),
-    "packets": (LinkSettings("packets"), 40),
+    "packets": (LinkSettings("packets"), 36),
 }
 
 

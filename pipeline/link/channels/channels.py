@@ -39,6 +39,8 @@ class ChannelOutput:
     """Each with the row of `frames` that it is told with."""
     repeated: bool = False
     """The frames went on before; these packets ended with them all the same."""
+    has_bad_headers: bool = False
+    """Packet headers that cannot be right were found."""
 
 
 class VirtualChannel:
@@ -73,8 +75,8 @@ class VirtualChannel:
         n_good = counts.packets + counts.idle_packets + counts.encapsulation_packets
         return HeaderCounts(self._name, counts.bad_headers, n_good)
 
-    def feed(self, frames: Frames) -> ChannelOutput:
-        """Frames as they came in, at least one."""
+    def feed(self, frames: Frames) -> ChannelOutput | None:
+        """Frames as they came in, at least one. None: nothing goes on."""
         if self._continuity is None:
             self._continuity = Continuity(self._headers.count_modulus(frames.data[0]), self._window)
         released = self._continuity.feed(frames)
@@ -99,7 +101,8 @@ class VirtualChannel:
         """The recording ends: what still waits; the unfinished packet is counted, or handed on."""
         released = self._continuity.flush(now) if self._continuity else None
         self.holds_frames = False
-        outputs = [self._put_out(released)] if released else []
+        output = self._put_out(released) if released else None
+        outputs = [output] if output else []
         packets = self._assembly.flush()
         if packets is None or self._last is None:
             return outputs
@@ -138,24 +141,28 @@ class VirtualChannel:
             "gap_list": list(self._gaps),
         }
 
-    def _put_out(self, frames: Frames) -> ChannelOutput:
+    def _put_out(self, frames: Frames) -> ChannelOutput | None:
+        """What goes on with frames in order; None where they all wait or were dropped."""
         packets = None
         if not len(frames.index):
-            return ChannelOutput(self.settings, frames, packets)
+            return None
         if self._headers.has_insert_times:
             frames = self._timed(frames)
         gaps = frames.lost.nonzero()[0]
+        n_bad = self._assembly.counts.bad_headers
         if self.settings.service == "packets":
             packets = self._assembly.feed(frames, gaps)
             self._mark_sequence_breaks(packets)
             self._last = frames.take(slice(-1, None)) if self.settings.hand_on_fragments else None
         self._note_receive_times(frames.received_ns)
         self._n_replayed += self._headers.n_replayed(frames)
-        self._read_control_word(frames)
+        if self._headers.may_have_control_field:
+            self._read_control_word(frames)
         events = self._gap_events(frames, gaps.tolist()) if len(gaps) else ()
-        if contradicting := self._assembly.contradicting:
-            events = (*events, *self._suspicions(frames, contradicting))
-        return ChannelOutput(self.settings, frames, packets, events)
+        has_bad_headers = self._assembly.counts.bad_headers > n_bad
+        if has_bad_headers:
+            events = (*events, *self._suspicions(frames, self._assembly.contradicting))
+        return ChannelOutput(self.settings, frames, packets, events, has_bad_headers=has_bad_headers)
 
     def _timed(self, frames: Frames) -> Frames:
         """Frames without a receive time get the time stamp of their insert zone, where there is one."""

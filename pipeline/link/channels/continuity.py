@@ -76,15 +76,12 @@ class Continuity:
         self._given_up: dict[int, None] = {}  # counts of the last gaps
         self._held: list[_Held] = []
         self._held_frames: Frames | None = None
+        self.holds = False
+        """Whether frames wait."""
 
     @property
     def modulus(self) -> int:
         return self._modulus
-
-    @property
-    def holds(self) -> bool:
-        """Whether frames wait."""
-        return bool(self._held)
 
     def feed(self, frames: Frames) -> Frames:
         """Order `frames` and fill in `lost`; `index` becomes the link index at which each was let go."""
@@ -129,6 +126,7 @@ class Continuity:
             self._take(_Held(row, frames.vc_count.item(row), content, index), released)
         waiting = np.array([held.row for held in self._held], np.intp)
         self._held_frames = frames.take(waiting) if len(waiting) else None
+        self.holds = len(waiting) > 0
         return self._gather(frames, released)
 
     def _take(self, frame: _Held, released: _Released) -> None:
@@ -243,7 +241,7 @@ class Continuity:
             held.row = row
         released = _Released()
         self._give_up(released, index)
-        frames, self._held_frames = self._held_frames, None
+        frames, self._held_frames, self.holds = self._held_frames, None, False
         return self._gather(frames, released)
 
     @staticmethod

@@ -79,6 +79,9 @@ class FrameDecoder:
             frames, n_corrected, good = self._correct_headers(frames, n_corrected, good)
         if self._fecf and n:
             good = self._intact(frames, good)
+        if n_corrected is None and good is None:
+            self.counts.clean += n
+            return Checked(frames)
         return self._good(frames, n_corrected, good)
 
     def _good(

@@ -84,7 +84,7 @@ class ReedSolomon:
             np.copyto(index, self._codewords(part))
             np.add(index, self._row_of_position, out=index)
             # "wrap" only skips the bounds check: every index is inside the table.
-            np.take(self._tables[0], index, out=terms, mode="wrap")
+            self._tables[0].take(index, out=terms, mode="wrap")
             np.bitwise_xor.reduce(terms, axis=2, out=found[first : first + len(part)])
         found ^= self._clean_syndromes
         return found

@@ -49,6 +49,7 @@ class AosHeaders:
         header = AOS_HEADER_BYTES + HEADER_ERROR_CONTROL_BYTES * settings.header_error_control
         self.control_field_at = settings.frame_length_bytes - FECF_BYTES * settings.fecf - OPERATIONAL_CONTROL_BYTES
         self._insert_zone, self._insert_time = header, settings.insert_zone_time
+        self.may_have_control_field = self._ocf
         self.has_insert_times = self._insert_time is not None
         self._at = header + settings.insert_zone_bytes + settings.security_header_bytes
         self._unit_header = _UNIT_HEADER_BYTES if settings.mpdu_header else 0
@@ -56,9 +57,9 @@ class AosHeaders:
         self._stop = settings.frame_length_bytes - trailer - settings.security_trailer_bytes
         self._bits = HeaderBits(_BITS, (self._at + self._unit_header, self._stop, 0, 0, 0))
 
-    def read(self, data: NDArray[np.uint8]) -> Frames:
+    def read(self, data: NDArray[np.uint8], first_index: int = 0) -> Frames:
         n, at = len(data), self._at
-        fields = self._bits.read(first_words(data))
+        fields = self._bits.read(first_words(data), first_index)
         frames = Frames(data, *fields)
         if len(frames.flags.nonzero()[0]):
             self._read_signalling(frames)

@@ -35,10 +35,13 @@ class HeaderReader(Protocol):
     control_field_at: int
     """Byte of a frame where its operational control field begins, if it has one (just before the FECF)."""
 
-    def read(self, data: NDArray[np.uint8]) -> Frames:
+    may_have_control_field: bool
+    """Whether `with_operational_control` may find any."""
+
+    def read(self, data: NDArray[np.uint8], first_index: int = 0) -> Frames:
         """The frames `data: uint8[n, L]` with their headers, for a channel that carries packets.
 
-        As if none was lost or corrected; receive times are 0, and they are numbered from 0.
+        As if none was lost or corrected; receive times are 0, and they are numbered from `first_index` on.
         """
 
     def key_of(self, scid: int, vcid: int) -> int:
@@ -78,13 +81,17 @@ class HeaderBits:
         self._constants = np.array(constants, np.int64)[:, None]
         self._n_read, self._n_fields = len(fields), len(fields) + len(constants) + 1
 
-    def read(self, word: Ints) -> Ints:
-        """The fields of the headers `word: int64[n]`, the constants, and numbers from 0 on: int64[fields, n]."""
-        fields = np.empty((self._n_fields, len(word)), np.int64)
+    def read(self, word: Ints, first_index: int) -> Ints:
+        """The fields of the headers `word: int64[n]`, the constants, and numbers from `first_index` on.
+
+        int64[fields, n].
+        """
+        n = len(word)
+        fields = np.empty((self._n_fields, n), np.int64)
         found = np.right_shift(word, self._shift, out=fields[: self._n_read])
         found &= self._mask
         fields[self._n_read : -1] = self._constants
-        fields[-1] = np.arange(len(word))
+        fields[-1] = np.arange(first_index, first_index + n)
         return fields
 
 

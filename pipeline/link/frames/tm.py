@@ -35,6 +35,7 @@ class TmHeaders:
     only_idle = ONLY_IDLE
     has_maps = False
     has_insert_times = False
+    may_have_control_field = True
 
     def __init__(self, settings: LinkSettings) -> None:
         self.control_field_at = settings.frame_length_bytes - FECF_BYTES * settings.fecf - OPERATIONAL_CONTROL_BYTES
@@ -43,8 +44,8 @@ class TmHeaders:
         self._heeds_synchronization = not settings.ignore_synchronization_flag
         self._bits = HeaderBits(_BITS, (_HEADER_BYTES + settings.security_header_bytes, body_stop, 0, 0, 0))
 
-    def read(self, data: NDArray[np.uint8]) -> Frames:
-        options, length, *fields = self._bits.read(first_words(data))
+    def read(self, data: NDArray[np.uint8], first_index: int = 0) -> Frames:
+        options, length, *fields = self._bits.read(first_words(data), first_index)
         frames = Frames(data, *fields)
         frames.data_stop -= frames.flags * _OCF_BYTES
         if len(options.nonzero()[0]):

@@ -38,6 +38,7 @@ class UslpHeaders:
     only_idle = 0xFFFE
     has_maps = True
     has_insert_times = False
+    may_have_control_field = True
 
     def __init__(self, settings: LinkSettings) -> None:
         self.control_field_at = settings.frame_length_bytes - FECF_BYTES * settings.fecf - OPERATIONAL_CONTROL_BYTES
@@ -46,8 +47,8 @@ class UslpHeaders:
         body_stop = settings.frame_length_bytes - FECF_BYTES * settings.fecf - settings.security_trailer_bytes
         self._bits = HeaderBits(_BITS, (0, 0, 0, body_stop, 0, 0, 0))
 
-    def read(self, data: NDArray[np.uint8]) -> Frames:
-        length, n_count_bytes, control_field, *fields = self._bits.read(first_words(data))
+    def read(self, data: NDArray[np.uint8], first_index: int = 0) -> Frames:
+        length, n_count_bytes, control_field, *fields = self._bits.read(first_words(data), first_index)
         frames = Frames(data, *fields)
         frames.vc_count = _counts(data, n_count_bytes)
         frames.data_stop -= OPERATIONAL_CONTROL_BYTES * control_field

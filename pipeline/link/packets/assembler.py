@@ -24,11 +24,13 @@ from ..frames.tables import Frames
 from .packet_headers import is_encapsulation, is_idle, not_idle, packet_fields
 from .partial_packets import NO_PACKET, PartialPacket, n_lost_packets
 from .tables import Packets
-from .walk import NOTHING, NOWHERE, ChainEnds, Chains, Walk, walk
+from .walk import NOWHERE, ChainEnds, Chains, Walk, walk
 from .zones import Rows, Zones, chains_of, last_of_stretches, lay_out
 
 _CORRECTED, _AFTER_GAP = np.uint32(Quality.CORRECTED), np.uint32(Quality.AFTER_GAP)
 (_ONE,) = constants(np.intp, 1)
+_MET, _UNKNOWN = -1, -2
+"""Of a chain: the next pointer is where its last packet ends; no pointer judges it."""
 
 
 @dataclass(slots=True)
@@ -165,53 +167,53 @@ class PacketAssembler:
         Counts the contradictions, those of unfinished packets too, and headers that cannot be ones. `last`: the last
         chain of each stretch.
         """
-        nonsense, unfinished = ends.nonsense != NOWHERE, ends.unfinished != NOWHERE
-        followed = np.ones(len(unfinished), np.bool_)
-        followed[last] = False
-        outrun = (unfinished & followed).nonzero()[0]
-        unknown = nonsense | unfinished & ~followed
-        self.counts.bad_headers += len(nonsense.nonzero()[0]) + len(outrun)
-        crossing, missed = self._crossing(zones, chains, ends, followed)
+        is_last = np.zeros(len(chains.row), np.bool_)
+        is_last[last] = True
+        nonsense, unfinished = (ends.nonsense != NOWHERE).nonzero()[0], (ends.unfinished != NOWHERE).nonzero()[0]
+        outrun = unfinished[~is_last[unfinished]]
+        n_unknown = len(nonsense) + len(unfinished) - len(outrun)
+        self.counts.bad_headers += len(nonsense) + len(outrun)
+        crossing, missed = self._crossing(zones, chains, ends, is_last)
         if len(outrun) or len(missed):
-            row = np.full(len(unknown), NOTHING, np.int64)
+            row = np.full(len(is_last), _MET, np.int64)
+            row[nonsense] = row[unfinished] = _UNKNOWN
             row[outrun] = chains.row[outrun + _ONE]
             if crossing is not None and crossing.contradicted is not None:
-                following = chains.row[(missed + _ONE).clip(max=len(row) - 1)]
+                following = chains.row[np.minimum(missed + _ONE, len(row) - 1)]
                 end_row = crossing.row[crossing.contradicted]
-                row[missed] = np.where(followed[missed], np.minimum(following, end_row), end_row)
-            self._note_contradictions(row, unknown)
-        elif len(unknown.nonzero()[0]) < len(unknown):
+                row[missed] = np.where(is_last[missed], end_row, np.minimum(following, end_row))
+            self._note_contradictions(row)
+        elif n_unknown < len(is_last):
             self._last_met = True
         return crossing
 
     def _crossing(
-        self, zones: Zones, chains: Chains, ends: ChainEnds, followed: NDArray[np.bool_]
+        self, zones: Zones, chains: Chains, ends: ChainEnds, is_last: NDArray[np.bool_]
     ) -> tuple[_Crossing | None, Rows]:
         """The packets that end in another row, and the chains whose last packet the next pointer contradicts.
 
-        `followed: bool[m]`: another chain begins in the stretch. The contradictions are counted.
+        `is_last: bool[m]`: no other chain begins in the stretch. The contradictions are counted.
         """
         chain = (ends.stop > chains.zone_end).nonzero()[0]
         if not len(chain):
             return None, chain
-        stop, following = ends.stop[chain], (chain + _ONE).clip(max=len(followed) - 1)
+        stop, following = ends.stop[chain], np.minimum(chain + _ONE, len(is_last) - 1)
         end_row, next_row = zones.end.searchsorted(stop), chains.row[following]
-        meets_pointer = (next_row == end_row) & (chains.begin[following] == stop)
-        reaches_next = followed[chain] & (next_row <= end_row)
-        contradicted = np.where(reaches_next, ~meets_pointer, zones.end[end_row] != stop)
+        misses_pointer = (next_row != end_row) | (chains.begin[following] != stop)
+        behind_next = (next_row > end_row) | is_last[chain]
+        contradicted = np.where(behind_next, zones.end[end_row] != stop, misses_pointer)
         missed = chain[contradicted]
         self.counts.bad_headers += len(missed)
         packet = ends.n_packets.cumsum()[chain] - _ONE
         return _Crossing(packet, end_row, contradicted if len(missed) else None), missed
 
-    def _note_contradictions(self, row: NDArray[np.int64], unknown: NDArray[np.bool_]) -> None:
+    def _note_contradictions(self, row: NDArray[np.int64]) -> None:
         """Note where a pointer is the first to contradict: with wrong settings nearly all do.
 
-        `row: int64[m]`, of the pointer that contradicts each chain, `NOTHING` where none does; `unknown: bool[m]`:
-        chains that no pointer judges.
+        `row: int64[m]`, of the pointer that contradicts each chain, or `_MET`, or `_UNKNOWN`.
         """
-        seen = row[~unknown]
-        wrong = seen != NOTHING
+        seen = row[row != _UNKNOWN]
+        wrong = seen != _MET
         first = wrong & np.concatenate(([self._last_met], ~wrong[:-1]))
         self.contradicting += (seen[first] - 1 + self._first_row).tolist()
         self._last_met = not wrong[-1]
@@ -235,7 +237,8 @@ class PacketAssembler:
             was_corrected = corrected is not None and bool(corrected[row:].any())
             self._partial = PartialPacket(rest.copy(), was_corrected, before.bridged and row == 0)
             left = left[:-1]
-        self.counts.truncated_packets += n_lost_packets(zones.octets, ends.unfinished[left], chains.limit[left])
+        if len(left):
+            self.counts.truncated_packets += n_lost_packets(zones.octets, ends.unfinished[left], chains.limit[left])
 
     def _pick(
         self, zones: Zones, found: Walk, crossing: _Crossing | None, corrected: NDArray[np.bool_] | None
