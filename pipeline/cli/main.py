@@ -13,8 +13,10 @@ import typer
 
 from ..model.errors import ConfigError, DownlinkError, StoppedError
 from . import archive as cli_archive
+from . import certs as cli_certs
 from . import detect as cli_detect
 from . import dictionary as cli_dictionary
+from . import feed as cli_feed
 from . import history as cli_history
 from . import look as cli_look
 from . import mission as cli_mission
@@ -48,6 +50,8 @@ for room in (
     cli_simulate,
     cli_look,
     cli_services,
+    cli_feed,
+    cli_certs,
     cli_archive,
     cli_recordings,
     cli_dictionary,

@@ -66,7 +66,8 @@ async def in_turn(document: Any, turns: Turns, work: Callable[[], None]) -> None
                 done = asyncio.Event()
                 sending = asyncio.create_task(session.with_document_locked(_then(work, done)))
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(done.wait(), LOCKED_S)
+                    async with asyncio.timeout(LOCKED_S):
+                        await done.wait()
         if sending:
             await sending
 

@@ -199,7 +199,8 @@ async def _stop(process: asyncio.subprocess.Process, patience_s: float = 3.0) ->
         with suppress(ProcessLookupError):
             process.send_signal(sign)
         with suppress(TimeoutError):
-            await asyncio.wait_for(process.wait(), patience_s)
+            async with asyncio.timeout(patience_s):
+                await process.wait()
 
 
 async def _takes_connection(port: int) -> bool:

@@ -14,20 +14,20 @@ import shutil
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import NamedTuple
 
 import structlog
 
 from ..model.errors import RunError
 from .disk import LATER, Disk, DiskFile
 from .disk_share import DiskShare
+from .interrupted import begun_of, keep_aside, resume_point, time_name
 from .odd_datagrams import Datagram, append_aside
 from .pass_folder import (
     DATAGRAMS,
     Begun,
     Committed,
+    Newest,
     PassFolder,
     Tail,
     begun_file,
@@ -39,7 +39,7 @@ from .receive_times import times_path
 from .records import DATA, END, NEXT, UNKNOWN, Damage, encode, encode_gap
 from .retention import delete_rest
 
-__all__ = ["Committed", "Newest", "PassFolder", "Policy", "Recorder"]
+__all__ = ["Committed", "PassFolder", "Policy", "Recorder"]
 INTERRUPTED = "the recording was interrupted here"
 _log = structlog.get_logger("recording")
 
@@ -55,21 +55,6 @@ class Policy:
     fsync_s: float | None = 1.0
     keep_bytes: int | None = None
     keep_s: float | None = None
-
-
-class Newest(NamedTuple):
-    """What was appended last: at which place of which pass; its records are bytes `at` to `stop` of the file.
-
-    `file_begin`: the place in the pass at which the file begins; received at `mark_ns`.
-    """
-
-    folder: PassFolder
-    place: int
-    piece: bytes
-    mark_ns: int
-    file_begin: int
-    at: int
-    stop: int
 
 
 class Recorder:
@@ -138,7 +123,7 @@ class Recorder:
         """
         self._check_room()
         begun = Begun(now_ns, secrets.randbits(62), resumable=bool(name))
-        name = name or datetime.fromtimestamp(now_ns / 1e9, UTC).strftime("%Y%m%dT%H%M%S.%fZ")
+        name = name or time_name(now_ns)
         path = self._folder / name
         path.mkdir()
         try:
@@ -298,7 +283,7 @@ class Recorder:
             raise
 
     def _open_again(self, one: PassFolder, *, goes_on: bool) -> None:
-        self.open, self._begun = one, _begun_of(one)
+        self.open, self._begun = one, begun_of(one)
         files = one.files()
         place, path = files[-1] if files else (0, file_at(one.path, 0))
         if files and not has_records(path):
@@ -319,10 +304,7 @@ class Recorder:
     def _resume_records(self, place: int, path: Path, *, goes_on: bool) -> None:
         """Behind the last whole record, or the last before a torn one, where the sender sends the rest again."""
         tail, damages = tail_of(place, path) if path.exists() else (Tail(place), [])
-        torn = [(n_bytes, damage) for n_bytes, damage in damages if n_bytes >= tail.confirmed]
-        stop, n_bytes = tail.stop, tail.n_bytes
-        if torn and self._begun.resumable:
-            n_bytes, stop = torn[0][0], torn[0][1].at
+        stop, n_bytes = resume_point(tail, damages, resumable=self._begun.resumable)
         self._begun = replace(self._begun, pass_id=tail.pass_id or self._begun.pass_id)
         self.n_bytes, self._last_mark_ns = n_bytes, tail.last_ns
         self._open_file(path.parent, place)
@@ -346,7 +328,7 @@ class Recorder:
         why = next((damage.why for _, damage in damages if damage.stop > stop), "")
         _log.warning("the end of the recording was torn", file=str(path), at=stop, bytes=size - stop, why=why)
         with suppress(OSError):
-            _keep_aside(path, stop)
+            keep_aside(path, stop)
         self._file.truncate(stop)
 
     def _open_file(self, folder: Path, at: int) -> None:
@@ -404,32 +386,3 @@ class Recorder:
         if self._file is not None:
             self._file.close()
         self._file = None
-
-
-def _begun_of(one: PassFolder) -> Begun:
-    """What is known of a pass that goes on; where the file is lost, its name shows whether it had one."""
-    begun = one.begun
-    if begun.pass_id is not None:
-        return begun
-    return Begun(begun.begun_ns, secrets.randbits(62), resumable=not _is_time(one.name))
-
-
-def _keep_aside(path: Path, at: int) -> None:
-    """Copy what stands in a file from byte `at` on to a file beside, unless it is zeros."""
-    aside, is_zero = path.with_name(f"{path.name}.{at}.cut"), True
-    with path.open("rb") as file, aside.open("wb") as kept:
-        file.seek(at)
-        while octets := file.read(1 << 20):
-            is_zero &= not any(octets)
-            kept.write(octets)
-    if is_zero:
-        aside.unlink()
-
-
-def _is_time(name: str) -> bool:
-    """Whether a pass has the name that `begin` gives to one without."""
-    try:
-        datetime.strptime(name, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC)
-    except ValueError:
-        return False
-    return True

@@ -16,9 +16,8 @@ from typing import Self
 import numpy as np
 
 from ..model.batches import ByteBatch
-from .log import Newest
 from .pass_files import OpenFile, PlainFile, RecordFile, open_file
-from .pass_folder import PassFolder, file_at
+from .pass_folder import Newest, PassFolder, file_at
 from .receive_times import Marks
 from .records import END, GAP, NEXT, UNKNOWN, Block, Damage, Found
 

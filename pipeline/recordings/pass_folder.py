@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..system.files import whole_file
 from .receive_times import read_what_holds, times_path
@@ -168,6 +168,21 @@ class PassFolder:
         """Write the position, whole or not at all. RunError where the disk does not take it."""
         with whole_file(self.path / "committed") as file:
             file.write(json.dumps({"bytes": committed.n_bytes, "settled": committed.closed}).encode())
+
+
+class Newest(NamedTuple):
+    """What was appended last: at which place of which pass; its records are bytes `at` to `stop` of the file.
+
+    `file_begin`: the place in the pass at which the file begins; received at `mark_ns`.
+    """
+
+    folder: PassFolder
+    place: int
+    piece: bytes
+    mark_ns: int
+    file_begin: int
+    at: int
+    stop: int
 
 
 def _bounded(number: int, limit: int = 1 << 63) -> int:

@@ -22,7 +22,7 @@ from ..model.errors import RunError
 from ..mqtt.publisher import Publisher, PublishRefusedError
 from ..mqtt.receive_limit import MAX_PACKET_BYTES
 from ..system.backoff import Backoff
-from .protocol import Chunk, Offer, Output, Presence, StageMessage, pack, stage_topic, unpack
+from .protocol import KINDS, Chunk, Offer, Output, Presence, StageMessage, pack, stage_topic, unpack
 
 SHARE = "$share/decode"
 _HEADER_BYTES = 4096
@@ -196,6 +196,14 @@ class MqttBus:
         return Message(stage_topic(self._mission, message, to), pack(message))
 
 
+_RECEIVERS: dict[type, tuple[str, ...]] = {
+    Offer: ("decode",),
+    Chunk: ("decode",),
+    Output: ("publish", "history"),
+}
+"""Services that messages go to inside one process; all others go to ingest."""
+
+
 class _Inbox:
     """Messages for one service, which has one at work at a time. A service at rest is called by who sends."""
 
@@ -259,9 +267,10 @@ class LocalBus:
     """
 
     def __init__(self, inboxes: dict[str, _Inbox], service: str) -> None:
-        self._inboxes = inboxes
         self._own = inboxes[service]
-        self._of_outputs = [inboxes[name] for name in ("publish", "history") if name in inboxes]
+        self._receivers = {
+            kind: [inboxes[name] for name in _RECEIVERS.get(kind, ("ingest",)) if name in inboxes] for kind in KINDS
+        }
         self._taken: asyncio.Future[bool] | None = None
         self.n_malformed = 0
         self.trouble = ""
@@ -280,7 +289,7 @@ class LocalBus:
     def send(self, messages: Iterable[StageMessage], worker: str = "") -> asyncio.Future[bool]:  # noqa: ARG002 - there is one
         waiting = {}
         for message in messages:
-            for inbox in self._receivers(message):
+            for inbox in self._receivers[type(message)]:
                 if (taken := inbox.put(message)) is not None:
                     waiting[inbox] = taken  # the last of each: an inbox keeps the order
         return asyncio.ensure_future(_all_of(waiting.values())) if waiting else self._done()
@@ -293,12 +302,6 @@ class LocalBus:
             self._taken = asyncio.get_running_loop().create_future()
             self._taken.set_result(True)
         return self._taken
-
-    def _receivers(self, message: StageMessage) -> list[_Inbox]:
-        """Inboxes that a message goes to: of outputs those of the history, where there is one, and of publish."""
-        if isinstance(message, Output):
-            return self._of_outputs
-        return [self._inboxes["decode" if isinstance(message, Offer | Chunk) else "ingest"]]
 
 
 async def _all_of(taken: Iterable[asyncio.Future[bool]]) -> bool:

@@ -141,7 +141,7 @@ class Dispatch:
         self._asked_at = now
         if publish_away:
             self._heard_at = now
-        if self._worker and self._waits and now - self._heard_at > self._patience_s:
+        if self._worker and now - self._heard_at > self._patience_s and self._waits:
             self._patience_s = min(2 * self._patience_s, _LONGEST_PATIENCE_S)
             self._begin_run(now)
         if not self._worker:

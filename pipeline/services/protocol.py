@@ -127,7 +127,7 @@ class Presence:
 
 
 StageMessage = Offer | Claim | Chunk | Output | Ack | Nack | Restarted | Presence
-_KINDS: dict[type, str] = {
+KINDS: dict[type, str] = {
     Offer: "offer",
     Claim: "claim",
     Chunk: "raw",
@@ -141,7 +141,7 @@ _KINDS: dict[type, str] = {
 
 def stage_topic(mission: str, message: StageMessage, worker: str = "") -> str:
     """Where a message goes; `worker` for what concerns one of them."""
-    kind = _KINDS[type(message)]
+    kind = KINDS[type(message)]
     return f"{mission}/stage/{kind}/{worker}" if worker else f"{mission}/stage/{kind}"
 
 
@@ -155,7 +155,7 @@ def pack(message: StageMessage) -> bytes:
     """The payload."""
     if isinstance(message, Presence):
         raise TypeError("presence has a topic of its own, status")
-    fields: dict[str, Any] = {"kind": _KINDS[type(message)]}
+    fields: dict[str, Any] = {"kind": KINDS[type(message)]}
     if not isinstance(message, Restarted):
         fields |= {"station": message.id.station, "pass": message.id.name, "run": message.id.run}
     match message:

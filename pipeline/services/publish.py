@@ -155,7 +155,10 @@ class Publish:
         self._meters.refused_topics.set(len(self._refused))
 
     async def _answer(self) -> None:
-        """Send acknowledgements: the newest of each run, at most one in ANSWER_S."""
+        """Send acknowledgements: the newest of each run, at most one in ANSWER_S.
+
+        Then just after the broker has confirmed something, when the next bytes are least likely to wait for this work.
+        """
         while True:
             if self._again:
                 self._again = False
@@ -169,7 +172,13 @@ class Publish:
             if done or losses:
                 await self._bus.send([*losses, *done.values()])
                 await asyncio.sleep(ANSWER_S)
+                await self._woken_within(ANSWER_S)
             elif not self._again:
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(AGAIN_S if self._keys.is_behind else None):
-                        await self._wake.wait()
+                await self._woken_within(AGAIN_S if self._keys.is_behind else None)
+
+    async def _woken_within(self, seconds: float | None) -> None:
+        """Wait for what is to be answered from now on; no longer than that."""
+        self._wake.clear()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()

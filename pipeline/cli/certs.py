@@ -1,0 +1,53 @@
+"""`certs` on the command line: certificates and an access list for a lab."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..model.printable import printable
+from .services import _extra_services
+from .start import loading
+
+commands = typer.Typer()
+
+
+@commands.command()
+def certs(
+    out: Annotated[Path, typer.Option(metavar="DIR", show_default=False, help="The folder to fill.")],
+    host: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="The broker's; once for each. localhost without.")
+    ] = None,
+    station_host: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Of ingest, for stations; once for each. The broker's without."),
+    ] = None,
+    mission: Annotated[str, typer.Option("--mission", "-m", metavar="NAME", help="Of the access list.")] = "+",
+    days: Annotated[float, typer.Option(min=0.0, help="How long they hold.")] = 365.0,
+    each: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="A folder for each of these, as docker-compose.yml has them; what still holds for 30 days is kept.",
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace those that are there.")] = False,
+) -> None:
+    """Make certificates, an access list and a broker's configuration for a lab.
+
+    Example: downlink certs --out certs --host localhost --mission {mission}
+    """
+    with _extra_services(), loading():
+        from ..system.cert_folders import keep_certificates
+        from ..system.certs import make_certificates
+        from ..system.outputs import check_folder
+    hosts = host or ["localhost", "127.0.0.1"]
+    if each:
+        check_folder(out)
+        made = keep_certificates(out, each, hosts, mission, days)
+    else:
+        made = make_certificates(out, hosts, mission, days, station_host, overwrite=overwrite)
+    for path in made:
+        typer.echo(printable(str(path)))
