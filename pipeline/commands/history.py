@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from ..history.names import date_of, decoded
-from ..history.passes import PassRecord, read_pass
+from ..history.names import date_of, decoded, pass_path
+from ..history.passes import PassRecord, read_pass, write_pass
 from ..history.recorder import MAX_EVENTS, PassImport
 from ..history.storage import Storage
 from ..history.tables import PacketFields, version_of
@@ -85,14 +85,12 @@ def _import(
 ) -> Imported:
     mission = with_origin(mission, passes)
     name, content = ", ".join(map(printable_name, passes)), content_of_all(passes)
-    record = _named(
-        storage, PassRecord(stream_name(stream, passes), name, mission.name, mission_version(mission)), content
-    )
-    before = read_pass(storage, record.stream, record.name)
+    record = PassRecord(stream_name(stream, passes), name, mission.name, mission_version(mission), content=content)
+    record, before = _claimed(storage, record)
     same = before is not None and before.version == record.version and before.content == content and content
     if before is not None and same and before.has_raw >= raw and before.state == "complete" and not again:
         return Imported(before, was_there=True)
-    record.content, record.has_raw = content, raw
+    record.has_raw = raw
     stations = station_names(mission, passes, merge=merge)
     chain = ProcessingChain(mission, record.stream, raw=raw, stations=stations)
     target = PassImport(storage, record)
@@ -104,15 +102,24 @@ def _import(
         return Imported(filling.finish())
     except BaseException:
         target.discard()
+        if before is None:
+            storage.remove(pass_path(record.stream, record.name))
         raise
 
 
-def _named(storage: Storage, record: PassRecord, content: str) -> PassRecord:
-    """The record, with another name where the history has another recording under this one."""
-    before = read_pass(storage, record.stream, record.name)
-    if before is None or not before.content or not content or before.content == content:
-        return record
-    return replace(record, name=f"{record.name}~{content[:8]}")
+def _claimed(storage: Storage, record: PassRecord) -> tuple[PassRecord, PassRecord | None]:
+    """The record, with another name where the history has another recording under this one, and what it has of it.
+
+    A new name is written down at once: an import of another recording of that name, in another process, takes another.
+    """
+    with storage.locked():
+        before = read_pass(storage, record.stream, record.name)
+        if before is not None and before.content and record.content and before.content != record.content:
+            record = replace(record, name=f"{record.name}~{record.content[:8]}")
+            before = read_pass(storage, record.stream, record.name)
+        if before is None:
+            write_pass(storage, replace(record, state="open", version=""))
+    return record, before
 
 
 class _Filling:

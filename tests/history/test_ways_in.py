@@ -1,17 +1,21 @@
 """Import, replay and reprocessing put the same rows into a history, and each of them once."""
 
 import json
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pytest
 from downlink_pipeline.api import open_history, open_pass
 from downlink_pipeline.commands.history import import_passes
-from downlink_pipeline.commands.reprocess import Wanted, make, tasks_of
+from downlink_pipeline.commands.reprocess import Wanted, make, reprocess, tasks_of
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.batches import NO_TIME
+from downlink_pipeline.model.errors import RunError
 
 PRESSURE = "weather/meteorology.pressure_pa"
+SAT = Path(__file__).parents[1] / "messages" / "sat"
 
 
 def rows(folder):
@@ -147,3 +151,63 @@ def test_every_packet_of_jpss_1_is_a_row_with_its_sequence_count(real_data, tmp_
     assert found["JPSS_ATT_EPHEM.ADGPSPOSX"].values[order].tolist() == expected.tolist()
     done = history.table("JPSS_ATT_EPHEM.ADGPSPOSX").to_pandas()
     assert len(done) == 7200
+
+
+@pytest.fixture(scope="module")
+def halves(tmp_path_factory):
+    """Two recordings of one name, each half of a small pass of two kinds of packets, and a copy of one of them."""
+    folder = tmp_path_factory.mktemp("halves")
+    data, at, n = SAT.with_suffix(".packets").read_bytes(), 0, 0
+    while n < 300:
+        at += 7 + int.from_bytes(data[at + 4 : at + 6], "big")
+        n += 1
+    for place, part in (("a", data[:at]), ("b", data[at:])):
+        (folder / place).mkdir()
+        (folder / place / "pass.packets").write_bytes(part)
+    (folder / "copy.packets").write_bytes(data[:at])
+    return folder
+
+
+def test_a_dask_cluster_fills_one_history_as_imports_do_one_after_another(halves, tmp_path):
+    distributed = pytest.importorskip("distributed")
+    wanted = Wanted(halves, str(SAT), tmp_path / "files", "netcdf", stream="live", history=str(tmp_path / "far"))
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=None, protocol="tcp", host="127.0.0.1"
+    ) as cluster:
+        mine = replace(wanted, scheduler=cluster.scheduler_address)
+        told = []
+        assert reprocess(mine, tasks_of(mine), told.append) == {"made": 3, "left alone": 0, "failed": 0}, told
+        assert reprocess(mine, tasks_of(mine), told.append) == {"made": 0, "left alone": 3, "failed": 0}, told
+    n_packets = 0
+    for kind, apid in (("EPS.HK", 10), ("OBC.HK", 20)):
+        rows = open_history(tmp_path / "far").scan(kind).to_table()
+        assert set(rows["apid"].to_pylist()) == {apid}
+        assert len(set(rows["seq_count"].to_pylist())) == len(rows)
+        n_packets += len(rows)
+    assert n_packets == 900  # packets of the whole pass, those of the copy once
+
+
+def test_imports_of_two_recordings_of_one_name_at_once_keep_both(halves, tmp_path):
+    """The second begins and ends while the first is read, as another process could."""
+    mission, folder, begun = load_mission(str(SAT)), str(tmp_path / "history"), []
+
+    def meanwhile(_):
+        if not begun:
+            begun.append(True)
+            import_passes([halves / "b" / "pass.packets"], mission, folder, lambda _: None, stream="live")
+
+    import_passes([halves / "a" / "pass.packets"], mission, folder, meanwhile, stream="live")
+    history = open_history(folder)
+    assert sum(history.scan(kind).count_rows() for kind in history.kinds()) == 900
+    first, second = sorted(one.name for one in history.passes())
+    assert (first, second[:13]) == ("pass.packets", "pass.packets~")
+    assert {one.state for one in history.passes()} == {"complete"}
+
+
+def test_an_import_that_fails_leaves_no_pass_behind(halves, tmp_path):
+    def fail(_):
+        raise RunError("the disk is gone")
+
+    with pytest.raises(RunError, match="the disk is gone"):
+        import_passes([halves / "copy.packets"], load_mission(str(SAT)), str(tmp_path / "history"), fail)
+    assert open_history(tmp_path / "history").passes() == []
