@@ -10,6 +10,7 @@ import os
 import platform
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -135,6 +136,16 @@ HistorySummaryDays = Annotated[
 ]
 
 
+PublishPackets = Annotated[
+    bool,
+    typer.Option(
+        "--packets",
+        envvar="DOWNLINK_PACKETS",
+        help="Publish each space packet, too, on <mission>/<stream>/packet/<apid>; as `packets` of [products] does.",
+    ),
+]
+
+
 def keep_of(days: float, gb: float, summary_days: float) -> tuple[float | None, int | None, float | None]:
     """How long a history keeps rows and summaries. ConfigError where summaries would go before their rows."""
     if 0 < summary_days < days or (summary_days and not days):
@@ -168,12 +179,13 @@ def _of_stations(entry: str, about: str) -> Callable[..., None]:
         history_days: HistoryDays = 0.0,
         history_gb: HistoryGb = 0.0,
         history_summary_days: HistorySummaryDays = 0.0,
+        packets: PublishPackets = False,
     ) -> None:
         services = _services()
         keep = keep_of(history_days, history_gb, history_summary_days)
         from ..stations.address import read_station
 
-        common = _common(services, mission, broker, health, open_, remember_s)
+        common = _common(services, mission, broker, health, open_, remember_s, packets=packets)
         recorded = services.Recorded(
             [read_station(text) for text in source],
             state,
@@ -194,15 +206,15 @@ def _of_stations(entry: str, about: str) -> Callable[..., None]:
                 else services.everything(common, recorded, history, keep)
             )
 
-    if entry == "ingest":  # the history beside it is bounded by its own command
-        _leave_out(command, "history_days", "history_gb", "history_summary_days")
+    if entry == "ingest":  # the history beside it is bounded by its own command, and decode makes messages
+        _leave_out(command, "history_days", "history_gb", "history_summary_days", "packets")
     command.__doc__ = about
     return command
 
 
 def _leave_out(command: Callable[..., None], *names: str) -> None:
     """Take parameters out of the options of a command: they have their defaults."""
-    whole = inspect.signature(command)
+    whole = inspect.signature(command, eval_str=True)  # as typer evaluates those of other commands
     kept = [one for name, one in whole.parameters.items() if name not in names]
     command.__signature__ = whole.replace(parameters=kept)  # type: ignore[attr-defined]
 
@@ -239,13 +251,14 @@ def decode(
     name: Annotated[
         str, typer.Option(metavar="NAME", envvar="DOWNLINK_WORKER", help="Of this worker; the host's without it.")
     ] = "",
+    packets: PublishPackets = False,
 ) -> None:
     """Turn recorded bytes into products. Any number of workers share the passes.
 
     Example: downlink stage decode -m {mission} --broker mqtt://localhost
     """
     services = _services()
-    common = _common(services, mission, broker, health, open_, 0.0)
+    common = _common(services, mission, broker, health, open_, 0.0, packets=packets)
     signals.run(services.decode(common, name or platform.node().lower() or "1", state))
 
 
@@ -292,7 +305,15 @@ def _extra_services(extra: str = "services") -> Iterator[None]:
 
 
 def _common(
-    services: Any, mission: str, broker: str, health: str, open_: str, remember_s: float, readers: str = ""
+    services: Any,
+    mission: str,
+    broker: str,
+    health: str,
+    open_: str,
+    remember_s: float,
+    readers: str = "",
+    *,
+    packets: bool = False,
 ) -> Any:
     from ..mission.loading import load_mission
     from ..mqtt.address import read_address
@@ -300,7 +321,9 @@ def _common(
     named = frozenset(open_.replace(",", " ").split())
     address = read_address(broker, os.environ)
     watched = read_address(readers, {}) if readers else None  # in the clear and without a name, as readers are
-    return services.Common(load_mission(mission), address, _host_and_port(health), named, remember_s, watched)
+    known = load_mission(mission)
+    known = replace(known, publish_packets=known.publish_packets or packets)
+    return services.Common(known, address, _host_and_port(health), named, remember_s, watched)
 
 
 def _host_and_port(text: str) -> tuple[str, int] | None:

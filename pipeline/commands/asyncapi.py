@@ -18,7 +18,7 @@ from .catalogue import ArrayForm, ProductForm
 from .topic_schemas import SCHEMAS, SEVERITIES
 
 MSGPACK, JSON, OCTETS = "application/msgpack", "application/json", "application/octet-stream"
-_PACKETS = "Each space packet as it came, on request: `packets = true` in `[products]`, or `replay --packets`."
+_PACKETS = "Each space packet as it came, on request: `packets = true` in `[products]`, or `--packets`."
 Map = dict[str, Any]
 
 _RATES = (

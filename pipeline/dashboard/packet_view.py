@@ -23,8 +23,9 @@ NEWEST = "newest"
 LINE_BYTES = 16
 MAX_SHOWN_BYTES, MAX_SHOWN_FIELDS = 4096, 600
 NOT_PUBLISHED = (
-    "its bytes do not come: packets are published by `downlink replay --packets`, or with packets = true below "
-    "[products] in mission.toml; `downlink packets --hex --fields` shows those of a recording"
+    "its bytes do not come: packets are published with `--packets` of `downlink replay`, `stage decode` or `stage "
+    "all`, or with packets = true below [products] in mission.toml; `downlink packets --hex --fields` shows those of a "
+    "recording"
 )
 NO_DICTIONARY = "no dictionary is known for its fields: start `downlink dashboard` with --mission"
 _HEADS = ("field", "bits", "raw", "calibrated", "unit", "rule")

@@ -10,6 +10,7 @@ from pathlib import Path
 import aiomqtt
 import numpy as np
 import pytest
+from downlink_pipeline.api import open_pass
 from downlink_pipeline.messages.topics import product_message
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.processing.chain import ProcessingChain
@@ -146,3 +147,27 @@ async def test_a_broker_that_speaks_3_1_1_alone_will_do(make_stack, bundled, und
             if set(found.values()) >= set(expected.values()):
                 break
     assert np.unique(list(map(len, found.values()))).size > 1
+
+
+async def test_packets_of_a_live_pass_are_published_where_decode_is_asked_to(make_stack, bundled, tmp_path):
+    octets = (bundled / "clean.cadu").read_bytes()[: 40 * CADU_BYTES]
+    short = tmp_path / "short.cadu"
+    short.write_bytes(octets)
+    settings = {"DOWNLINK_PASS_GAP_S": "1", "DOWNLINK_PACKETS": "true"}
+    stack = make_stack(scheme="udp", settings=settings)
+    stack.start()
+    await stack.ready()
+    expected = sorted(
+        batch.data[start : start + length].tobytes()
+        for batch in open_pass(short, mission="zhurong").packets()
+        for start, length in zip(batch.start.tolist(), batch.length.tolist(), strict=True)
+    )
+    found = []
+    async with aiomqtt.Client("127.0.0.1", stack.port) as client, asyncio.timeout(20):
+        await client.subscribe("zhurong/test/packet/+", qos=1)
+        await send(stack, octets, [CADU_BYTES] * 40)
+        async for message in client.messages:
+            found.append(bytes(message.payload))
+            if len(found) >= len(expected):
+                break
+    assert sorted(found) == expected
