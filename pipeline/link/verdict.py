@@ -38,7 +38,7 @@ def problems(report: Report) -> list[str]:
     if not report["bytes"]["read"]:
         return ["the recording is empty"]
     found = _packet_file_problems(report) if _is_packet_file(report) else _frame_problems(report)
-    return found + _skipped(report) + undescribed(report)
+    return found + _skipped(report) + undescribed(report) + _headed_segments(report)
 
 
 def nothing_right(report: Report) -> bool:
@@ -238,6 +238,18 @@ def undescribed(report: Report) -> list[str]:
         else f"none of {n_packets:,} packets was"
     )
     return [f"{how_many} decoded{why}: see xtce and root in [dictionary]"]
+
+
+def _headed_segments(report: Report) -> list[str]:
+    """Say that segments were joined with secondary headers between them, and how long these may be."""
+    records = report.get("records", {})
+    n_segments, n_alike = records.get("headed_segments", 0), records.get("alike_bytes", 0)
+    if not n_segments:
+        return []
+    words = f"{n_segments:,} segments within records have a secondary header of their own, which was read as data"
+    keys = f"segment_header_bytes = {n_alike}" if n_alike else "segment_header_bytes"
+    alike = f" (all begin with the {n_alike} bytes of the first segment)" if n_alike else ""
+    return [f'{words}{alike}: see {keys} in [dictionary], or segments = "separate"']
 
 
 def _name(channel: Report) -> str:

@@ -44,7 +44,8 @@ class DictionaryTable(Strict):
     """Whether packets that are grouped by their sequence flags are one record. `auto`: they are, but for those of
     containers that are sized by the length field of the packet."""
     segment_header_bytes: Annotated[int, Field(ge=0, le=64)] = 0
-    """Of a secondary header that each segment repeats."""
+    """Of a secondary header that each segment repeats. Where it is 0 and segments have one, `decode` says how long it
+    may be."""
 
 
 class TimeTermTable(Strict):

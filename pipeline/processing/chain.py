@@ -239,7 +239,8 @@ class ProcessingChain:
 
     def _records(self, decoder: DecodesRecords) -> dict[str, Any]:
         """What became of the packets in the dictionary."""
-        joined = {"joined": self._joiner.joined, "broken": self._joiner.broken} if self._joiner else {}
+        joiner = self._joiner
+        joined = {"joined": joiner.joined, "broken": joiner.broken, **joiner.headed.report()} if joiner else {}
         return {
             **joined,
             "decoded": self._n_rows,

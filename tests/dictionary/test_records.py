@@ -55,6 +55,27 @@ def test_nothing_is_dropped_from_a_segment_without_a_secondary_header(batch, pac
     assert bodies(joined) == [b"HHabcdef"]
 
 
+@pytest.mark.parametrize("size", [1, 2, 6])
+def test_segments_with_a_secondary_header_that_is_not_dropped_are_counted(batch, record, size):
+    segments = [*record([b"T1ab", b"T1cd", b"T1ef"], apid=0x801), *record([b"T2gh", b"T2h", b"T2"], 3, apid=0x801)]
+    joiner = RecordJoiner()
+    for i in range(0, len(segments), size):
+        joiner.feed(batch(segments[i : i + size]))
+    seen = joiner.headed.report()
+    assert seen["headed_segments"] == 4
+    assert seen.get("alike_bytes") in ({2} if size == 6 else {2, None})
+    known = RecordJoiner(segment_header_bytes=2)
+    known.feed(batch(segments))
+    assert known.headed.report() == {}
+
+
+def test_one_flag_among_many_segments_is_no_header(batch, record, packet):
+    segments = [*record([b"a", b"b", b"c", b"d"]), packet(b"a", 0x801, 4, FIRST), packet(b"b", 0x801, 5, LAST)]
+    joiner = RecordJoiner()
+    joiner.feed(batch(segments))
+    assert joiner.headed.report() == {}
+
+
 @pytest.mark.parametrize("missing", [0, 1, 2])
 def test_a_record_that_misses_a_segment_is_dropped_and_counted_once(batch, record, missing):
     segments = record([b"a", b"b", b"c"])

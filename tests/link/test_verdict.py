@@ -210,3 +210,14 @@ def test_packets_of_one_apid_each_are_right_where_no_header_is_bad(sender):
     report = report_of(b"".join(sender.packet(apid, 0, bytes(20)) for apid in range(1, 9)), LinkSettings("packets"))
     assert problems(report) == []
     assert not nothing_right(report)
+
+
+def test_secondary_headers_between_joined_segments_are_told_with_the_key_to_set(sender):
+    report = report_of(b"".join(frames_of(sender, insert=bytes(8))), AOS)
+    seen = {"joined": 3, "broken": 0, "headed_segments": 6, "alike_bytes": 4, "decoded": 500, "set_aside": {}}
+    (text,) = problems({**report, "records": seen})
+    assert "segment_header_bytes = 4 in [dictionary]" in text
+    assert not nothing_right({**report, "records": seen})
+    del seen["alike_bytes"]
+    (text,) = problems({**report, "records": seen})
+    assert "see segment_header_bytes in [dictionary]" in text

@@ -25,6 +25,7 @@ PRIMARY_HEADER_BYTES = 6
 SEQUENCE_MASK = 0x3FFF
 SECONDARY_HEADER_FLAG = 0x08
 """In the first byte of the primary header."""
+MOST_ALIKE_BYTES = 64
 Bytes = NDArray[np.uint8]
 Index = NDArray[np.intp]
 
@@ -58,11 +59,48 @@ class _Runs:
     """It is the last."""
 
 
+@dataclass(slots=True)
+class SegmentHeaders:
+    """Segments but the first ones of records that have a secondary header of their own.
+
+    `n_seen`: how many, of `n_later` that are not the first of theirs; `n_alike`: bytes that all of them begin with as
+    the first segment of their record does, at most MOST_ALIKE_BYTES; None where no whole record was in one batch.
+    """
+
+    n_seen: int = 0
+    n_later: int = 0
+    n_alike: int | None = None
+
+    def look(self, packets: PacketBatch, rows: Index, first: Index | None = None) -> None:
+        """Take the segments `rows` into account; `first`: of each, the first segment of its record, where known."""
+        start = packets.start[rows]
+        later = packets.seq_flags[rows] != FIRST
+        self.n_later += int(np.count_nonzero(later))
+        later &= packets.data[start] & SECONDARY_HEADER_FLAG != 0
+        self.n_seen += int(np.count_nonzero(later))
+        if first is None or not later.any():
+            return
+        shortest = int(min(packets.length[rows].min(), packets.length[first].min())) - PRIMARY_HEADER_BYTES
+        at = PRIMARY_HEADER_BYTES + np.arange(min(shortest, MOST_ALIKE_BYTES))
+        own, its_first = (packets.data[begin[later][:, None] + at] for begin in (start, packets.start[first]))
+        differs = np.append((own != its_first).any(axis=0), True)
+        n_alike = int(np.argmax(differs))
+        self.n_alike = n_alike if self.n_alike is None else min(self.n_alike, n_alike)
+
+    def report(self) -> dict[str, int]:
+        """Keys of the pass report; none where fewer than half of the segments are such."""
+        if 2 * self.n_seen <= self.n_later:
+            return {}
+        alike = {} if self.n_alike is None else {"alike_bytes": self.n_alike}
+        return {"headed_segments": self.n_seen, **alike}
+
+
 class RecordJoiner:
     """`joined`: records put together; `broken`: records dropped since a segment is missing.
 
     `segment_header_bytes`: bytes of secondary header dropped from each segment but the first, where the segment's own
-    secondary header flag (CCSDS 133.0-B 4.1.3.3.3) is set. A record longer than `max_record_bytes` counts as broken.
+    secondary header flag (CCSDS 133.0-B 4.1.3.3.3) is set; where it is 0, `headed` says which were seen. A record
+    longer than `max_record_bytes` counts as broken.
     Packets of the APIDs `apart` pass as they are, whatever their flags.
     """
 
@@ -75,6 +113,7 @@ class RecordJoiner:
     ) -> None:
         self.joined = 0
         self.broken = 0
+        self.headed = SegmentHeaders()
         self._segment_header_bytes = segment_header_bytes
         self._max_bytes = max_record_bytes
         self._apart = np.array(sorted(apart), np.uint16)
@@ -170,6 +209,8 @@ class RecordJoiner:
         self._lost.update(int(key) for key in runs.key[orphan & ~ended & runs.closes])
 
     def _extend(self, partial: _Partial, packets: PacketBatch, rows: Index) -> None:
+        if not self._segment_header_bytes:
+            self.headed.look(packets, rows)
         start, length = self._user_bytes(packets, rows, first_is_whole=not partial.pieces)
         partial.pieces.append(ragged_gather(packets.data, start, length))
         partial.n_bytes += int(length.sum())
@@ -225,6 +266,8 @@ class RecordJoiner:
         start, length = self._user_bytes(packets, rows, first_is_whole=True)
         if not len(rows):
             return PacketBatch.empty(), np.empty(0, np.intp)
+        if not self._segment_header_bytes:
+            self.headed.look(packets, rows, np.repeat(rows[segment], n_segments))
         record_bytes = np.add.reduceat(length, segment)
         quality = np.bitwise_or.reduceat(packets.quality[rows], segment)
         fits = record_bytes <= self._max_bytes
