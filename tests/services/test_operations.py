@@ -1,8 +1,11 @@
 """What docs/operations.md and docker-compose.yml say is what the commands know."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import pytest
 import typer
 from downlink_pipeline.cli.main import cli
 
@@ -33,3 +36,15 @@ def test_the_compose_file_passes_on_every_variable_of_a_stage():
     stage = typer.main.get_command(cli).commands["stage"]
     fixed = {"DOWNLINK_STATE", "DOWNLINK_WORKER"}  # of the image; of the container's own name
     assert set(variables(stage)) - fixed - of_compose() == set()
+
+
+@pytest.mark.parametrize("stage", ["ingest", "all", "decode", "publish", "history"])
+def test_every_stage_takes_its_mission_by_an_option(stage):
+    """As compose files and units write it: `stage ingest -m M`; a wrong mission is one line and status 2."""
+    command = [sys.executable, "-m", "downlink_pipeline", "stage", stage, "-m", "no-such-mission"]
+    command += ["--source", "stdin:"] if stage in {"ingest", "all"} else []
+    command += ["--history", "x"] if stage == "history" else []
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 2
+    assert "no-such-mission" in ended.stderr
+    assert "No such option" not in ended.stderr
