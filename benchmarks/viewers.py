@@ -34,8 +34,9 @@ PASSES = [PASS.with_name(name) for name in ("clean.cadu", "damaged.cadu")]
 class Viewer:
     """What a browser does of Bokeh's protocol: it opens a session, reads all that comes, and clicks on tabs."""
 
-    def __init__(self, url: str, number: int) -> None:
-        self._url, self._number = url, number
+    def __init__(self, url: str, number: int, query: str = "") -> None:
+        """`query`: of the page, with its question mark."""
+        self._url, self._number, self._query = url, number, query
         self._looks_id = ""
         self._acknowledged, self._known = asyncio.Event(), asyncio.Event()
         self._ids = itertools.count()
@@ -46,7 +47,7 @@ class Viewer:
     async def open(self) -> None:
         """As a browser that is told to load the page again while many are opened."""
         while True:
-            request = HTTPRequest(self._url, connect_timeout=PATIENCE_S, request_timeout=PATIENCE_S)
+            request = HTTPRequest(self._url + self._query, connect_timeout=PATIENCE_S, request_timeout=PATIENCE_S)
             page = (await AsyncHTTPClient().fetch(request)).body.decode()
             if "this is loaded again in" not in page:
                 break
@@ -85,8 +86,12 @@ class Viewer:
             for part in (header, {}, content):
                 await self._socket.write_message(json.dumps(part))
 
+    def read(self, part: str | bytes) -> None:
+        """Take a message of the socket."""
+
     async def _read(self) -> None:
         while (part := await self._socket.read_message()) is not None:
+            self.read(part)
             self.n_bytes += len(part)
             now_s = time.monotonic()
             self.longest_s, self.heard_s = max(self.longest_s, now_s - self.heard_s), now_s

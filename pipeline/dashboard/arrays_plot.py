@@ -27,7 +27,7 @@ class NewestRow:
         self.drawn = (drawn,)
         one = drawn.parameter
         name = f"parameter_array_{number}" if number else "parameter_array"
-        self.source = ColumnDataSource({"element": [], "value": []}, name=name, tags=[one.key])
+        self.source = ColumnDataSource({"element": [], "value": []}, name=name, tags=drawn.tags)
         self.sources = [self.source]
         self.figure = plot("element", drawn.label, min_height=200)
         self._image = one.array is not None and one.array.ndim > 1
@@ -64,7 +64,7 @@ class Spectrogram:
         self.drawn, self.axis = (drawn,), axis
         name = f"parameter_spectrogram_{number}" if number else "parameter_spectrogram"
         self.source = ColumnDataSource(
-            {key: [] for key in ("image", "left", "width", "height")}, name=name, tags=[drawn.parameter.key]
+            {key: [] for key in ("image", "left", "width", "height")}, name=name, tags=drawn.tags
         )
         self.sources = [self.source]
         self.figure = time_figure(axis, x_range, f"{drawn.parameter.name}, element", 200)

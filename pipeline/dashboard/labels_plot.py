@@ -26,7 +26,7 @@ class LabelsPlot:
         self.axis, self.drawn = axis, (drawn,)
         name = f"parameter_bands_{number}" if number else "parameter_bands"
         self.source = ColumnDataSource(
-            {key: [] for key in ("left", "right", "lane", "label")}, name=name, tags=[drawn.parameter.key]
+            {key: [] for key in ("left", "right", "lane", "label")}, name=name, tags=drawn.tags
         )
         self.sources = [self.source]
         self._y_range = Range1d(-0.6, 0.6)

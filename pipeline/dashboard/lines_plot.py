@@ -62,6 +62,11 @@ class Drawn(NamedTuple):
         return "" if self.parameter.unit == "1" else self.parameter.unit
 
     @property
+    def tags(self) -> list[str]:
+        """Of its source: what it is called in a CSV file, and its unit."""
+        return [self.parameter.key, self.parameter.unit]
+
+    @property
     def label(self) -> str:
         return f"{self.parameter.name} [{self.unit}]" if self.unit else self.parameter.name
 
@@ -111,7 +116,7 @@ class LinesPlot:
     def _line(self, one: Drawn, number: int) -> Any:
         name = f"parameter_line_{number}" if number else "parameter_line"
         source = ColumnDataSource(
-            {key: [] for key in ("time", "value", "mark", "quality", "gap")}, name=name, tags=[one.parameter.key]
+            {key: [] for key in ("time", "value", "mark", "quality", "gap")}, name=name, tags=one.tags
         )
         on = {"source": source, "y_range_name": self._range_name(one.unit), "color": one.style.colour}
         line = self.figure.line("time", "value", line_width=1.5, line_dash=one.style.dash, **on)

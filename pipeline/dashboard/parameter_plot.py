@@ -30,6 +30,7 @@ from .selection import RangeMs, Selection, checked_range_ms
 from .series import runs
 from .statistics_table import statistics_table
 from .theme import sheet
+from .vector_plot import MAX_COMPONENTS, VectorPlot
 from .words import Words, ago
 
 __all__ = ["NO_CLOCK", "ParameterPlot", "runs"]
@@ -40,7 +41,7 @@ NO_CLOCK = (
 )
 PADDING = 0.02
 """Of the range of x, beside the data, while it follows them."""
-Figure = LinesPlot | LabelsPlot | NewestRow | Spectrogram
+Figure = LinesPlot | LabelsPlot | NewestRow | Spectrogram | VectorPlot
 
 
 class ParameterPlot:
@@ -201,9 +202,13 @@ def figures(drawn: Sequence[Drawn], axes: Sequence[str], time: Range1d, number: 
     for i, (one, axis) in enumerate((one, axis) for one, axis in others if one.parameter.labels):
         made.append(LabelsPlot(one, axis, number if axis == NUMBER else time, i))
     for i, one in enumerate(one for one, _ in others if not one.parameter.labels):
+        history = one.parameter.history
+        if history is not None and history.width <= MAX_COMPONENTS:
+            made.append(VectorPlot(one, history.axis, time, i))
+            continue
         made.append(NewestRow(one, i))
-        if one.parameter.history is not None:
-            made.append(Spectrogram(one, one.parameter.history.axis, time, i))
+        if history is not None:
+            made.append(Spectrogram(one, history.axis, time, i))
     return made
 
 
@@ -226,17 +231,18 @@ def _around(found: Sequence[NDArray[np.float64]], least: float) -> RangeMs | Non
 
 def _csv_arguments(drawn: Sequence[Figure], time: Range1d) -> dict[str, Any]:
     parts = [
-        (source, one.parameter, getattr(figure, "axis", ""))
+        (source, getattr(figure, "axis", ""))
         for figure in drawn
         if not isinstance(figure, Spectrogram)
-        for source, one in zip(figure.sources, figure.drawn, strict=True)
+        for source in figure.sources
     ]
+    names = {figure.drawn[0].parameter.name for figure in drawn if len(figure.drawn) == 1}
     return {
-        "sources": [source for source, _, _ in parts],
-        "names": [one.key for _, one, _ in parts],
-        "units": [one.unit for _, one, _ in parts],
-        "clocks": [clock for _, _, clock in parts],
+        "sources": [source for source, _ in parts],
+        "names": [str(source.tags[0]) for source, _ in parts],
+        "units": [str(source.tags[1]) for source, _ in parts],
+        "clocks": [clock for _, clock in parts],
         "range": time,
         "words": list(QUALITY_NAMES),
-        "file": f"{parts[0][1].name if len(parts) == 1 else 'parameters'}.csv",
+        "file": f"{names.pop() if len(names) == len(drawn) == 1 else 'parameters'}.csv",
     }

@@ -58,7 +58,7 @@ class ParametersLook:
         self._known: tuple[Any, ...] = ()
         self._listed: tuple[Any, ...] = ()
         self._entries: list[Entry] = []
-        self._n_found = 0
+        self._n_found = self._n_containers = 0
         self._stream: Stream | None = None
         self._back.on_click(lambda: self._turn(-PAGE_ROWS))
         self._on.on_click(lambda: self._turn(PAGE_ROWS))
@@ -100,6 +100,7 @@ class ParametersLook:
             return
         self._listed = listed
         self._entries, self._n_found = entries(parameters, one)
+        self._n_containers = len({known.container for known in parameters.known.values()})
         if (self.search.value_input or "") != one.search:
             self.search.update(value=one.search, value_input=one.search)
 
@@ -142,8 +143,19 @@ class ParametersLook:
             self._save.update(tags=[text], disabled=not text)
         axes = {one.axis for one in parameters.containers.values()}
         note = NO_CLOCK if axes and ONBOARD not in axes else ""
-        self._panel.tell(_count(parameters, self._n_found, self._first, len(shown), n), note=note, arrived_s=0.0)
+        self._panel.tell(self._count(parameters, len(shown)), note=note, arrived_s=0.0)
         self._table.set(table(shown, parameters, self.selection, alarms, now_s))
+
+    def _count(self, parameters: Parameters, n_shown: int) -> str:
+        n_all = len(parameters.known)
+        if not n_all:
+            return "none yet: they come with products and with what the broker has retained"
+        words = [f"{n_all:,} in {self._n_containers:,} containers"]
+        words += [f"{self._n_found:,} match"] if self._n_found < n_all else []
+        last = self._first + n_shown
+        words += [f"{self._first + 1:,} to {last:,} shown"] if n_shown < len(self._entries) else []
+        words += [f"{parameters.n_left_out:,} more have no room"] if parameters.n_left_out else []
+        return " · ".join(words)
 
 
 def bands_of(stream: Stream | None) -> Bands | None:
@@ -154,14 +166,3 @@ def bands_of(stream: Stream | None) -> Bands | None:
 def _show(button: Button, is_shown: bool, is_enabled: bool) -> None:
     if (button.visible, button.disabled) != (is_shown, not is_enabled):
         button.update(visible=is_shown, disabled=not is_enabled)
-
-
-def _count(parameters: Parameters, n_found: int, first: int, n_shown: int, n_rows: int) -> str:
-    n_all = len(parameters.known)
-    if not n_all:
-        return "none yet: they come with products and with what the broker has retained"
-    words = [f"{n_all:,} in {len({one.container for one in parameters.known.values()}):,} containers"]
-    words += [f"{n_found:,} match"] if n_found < n_all else []
-    words += [f"{first + 1:,} to {first + n_shown:,} shown"] if n_shown < n_rows else []
-    words += [f"{parameters.n_left_out:,} more have no room"] if parameters.n_left_out else []
-    return " · ".join(words)

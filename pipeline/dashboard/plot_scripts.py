@@ -15,7 +15,7 @@ sources.forEach((source, i) => {
   if (data.time != null) {
     for (let k = 0; k < data.time.length; k++)
       if (!data.gap[k] && in_sight(data.time[k], data.time[k]))
-        add(when(data.time[k], clocks[i]), "", "", number(data.value[k]), quality(data.quality[k]))
+        add(when(data.time[k], clocks[i]), "", "", number(data.value[k]), data.quality ? quality(data.quality[k]) : "")
   } else if (data.label != null) {
     for (let k = 0; k < data.label.length; k++)
       if (in_sight(data.left[k], data.right[k]))

@@ -11,11 +11,12 @@ from downlink_pipeline.dashboard import parameters as parameters_module
 from downlink_pipeline.dashboard.alarm_bands import Band, joined_bands
 from downlink_pipeline.dashboard.arrays_plot import spectrogram
 from downlink_pipeline.dashboard.line_styles import LineStyle
-from downlink_pipeline.dashboard.selection import MAX_CHOSEN
+from downlink_pipeline.dashboard.parameter_plot import ParameterPlot
+from downlink_pipeline.dashboard.selection import MAX_CHOSEN, Selection
 from downlink_pipeline.dashboard.series import columns_in_time, in_sight, statistics
 from downlink_pipeline.dashboard.state import State
 from downlink_pipeline.messages.topics import unpack_product
-from test_parameters import START_NS, feed, product
+from test_parameters import START_NS, UNITS, feed, product
 
 NAMES = ("normal", "watch", "warning", "distress", "critical", "severe")
 
@@ -82,3 +83,24 @@ def test_rows_of_arrays_are_kept_within_their_share_of_memory(monkeypatch):
 def test_every_drawn_parameter_looks_unlike_the_others():
     styles = {LineStyle.of(i) for i in range(MAX_CHOSEN)}
     assert len(styles) == MAX_CHOSEN
+
+
+def test_a_vector_is_a_line_for_each_component():
+    field = np.arange(30.0).reshape(10, 3)
+    stream = feed(State(unpack_product), product(0, {"FIELD": field}, kind="mag/field"))
+    plot = ParameterPlot(Selection())
+    plot.show(stream.parameters, ["mag/field/FIELD"], 101.0)
+    [figure] = plot._drawn
+    assert [source.tags[0] for source in figure.sources] == [f"mag/field/FIELD[{one}]" for one in "xyz"]
+    for i, source in enumerate(figure.sources):
+        assert source.data["value"].tolist() == field[:, i].tolist()
+        assert source.data["time"][-1] == (START_NS + 9 * 10**9) / 1e6
+
+
+def test_numbers_of_more_than_four_units_stand_in_two_figures(monkeypatch):
+    for i in range(6):
+        monkeypatch.setitem(UNITS, f"P{i}", f"unit{i}")
+    stream = feed(State(unpack_product), product(0, {f"P{i}": np.arange(5.0) for i in range(6)}))
+    plot = ParameterPlot(Selection())
+    plot.show(stream.parameters, [f"HK/P{i}" for i in range(6)], 101.0)
+    assert [one.units for one in plot._drawn] == [["unit0", "unit1", "unit2", "unit3"], ["unit4", "unit5"]]
