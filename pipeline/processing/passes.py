@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from filecmp import cmp
 from fnmatch import fnmatch
@@ -18,6 +19,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..link.containers.pcap import PcapReader
+from ..link.containers.unwrapping import unit_of
 from ..link.packets.packet_stream import PacketStream
 from ..link.settings import BYTES_PER_OCTET, record_bytes
 from ..mission.loading import Mission
@@ -110,7 +113,7 @@ def recordings(
         yield Recordings(batches, merged=True)
         return
     ahead = _Ahead(paths, chunk_bytes)
-    tail = _Tail(mission)
+    tail = _Tail.of(mission)
     for number in range(len(paths)):
         yield Recordings([_one_after_another(mission, ahead, number, tail)], merged=False)
 
@@ -183,7 +186,7 @@ def _one_after_another(mission: Mission, ahead: _Ahead, number: int, tail: _Tail
         if is_first and len(batch.data):
             is_first = False
             behind = ahead.look(batch, seam_bytes(mission)) if tail.n_bytes else batch.data
-            if tail.n_bytes and not goes_on(mission, tail.octets(), behind):
+            if tail.n_bytes and not goes_on(tail.mission, tail.octets(), tail.payload_behind(behind)):
                 yield replace(_EMPTY, begins=True)
                 tail.clear()
         if number < ahead.n_recordings - 1:
@@ -224,9 +227,12 @@ class _Ahead:
 class _Tail:
     """The last bytes of the transmission so far. They begin a whole number of frames behind its beginning, or, where
     there are no frames, with a packet.
+
+    `mission`: whose link has these bytes: those of a capture are its payloads, and `capture` unwraps them.
     """
 
     mission: Mission
+    capture: PcapReader | None = None
     n_bytes: int = 0
     _n_dropped: int = 0
     _pieces: deque[NDArray[np.uint8]] = field(default_factory=deque)
@@ -234,7 +240,21 @@ class _Tail:
     _starts: NDArray[np.int64] = field(default_factory=lambda: np.zeros(1, np.int64))
     """Where packets begin, in bytes of the transmission; of framing "packets" alone."""
 
+    @classmethod
+    def of(cls, mission: Mission) -> _Tail:
+        link = mission.link
+        if link.container != "pcap":
+            return cls(mission)
+        inside = replace(link, container="none")
+        return cls(replace(mission, link=inside), PcapReader(link.udp_port, unit_of(link)))
+
+    def payload_behind(self, octets: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """The bytes of the link in what follows; the tail stays as it is."""
+        return octets if self.capture is None else deepcopy(self.capture).feed(ByteBatch.of(octets)).data
+
     def add(self, octets: NDArray[np.uint8]) -> None:
+        if self.capture is not None:
+            octets = self.capture.feed(ByteBatch.of(octets)).data
         if self.mission.link.framing == "packets":
             self._find_packets(octets)
         self._pieces.append(octets)
@@ -258,6 +278,8 @@ class _Tail:
         self._pieces.clear()
         self.n_bytes = self._n_dropped = 0
         self._stream, self._starts = None, np.zeros(1, np.int64)
+        if self.capture is not None:
+            self.capture.flush()
 
     def _first_unit(self, place: int) -> int:
         """Where a frame or a packet begins near a place, both counted from the first byte that is kept."""

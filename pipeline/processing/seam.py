@@ -48,10 +48,9 @@ def seam_bytes(mission: Mission) -> int:
 def goes_on(mission: Mission, before: Octets, behind: Octets) -> bool:
     """Whether the bytes `behind` the seam are of the same transmission as those `before` it: both uint8[n].
 
-    `before` begins with a frame where frames have no marker, and with a packet where there are no frames.
+    `before` begins with a frame where frames have no marker, and with a packet where there are no frames. Of captures
+    (pcap) both are payloads: which datagrams a file has is no evidence.
     """
-    if mission.link.container == "pcap":  # each capture begins with its own header
-        return False
     first, second, together = (_decoded(mission, *parts) for parts in ((before,), (behind,), (before, behind)))
     if _has_good_frame_across(mission, first, second, together) or _completes(first, second, together):
         return True

@@ -2,6 +2,7 @@
 
 import itertools
 import shutil
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -228,6 +229,66 @@ def test_a_pass_that_ends_inside_a_packet_is_not_filled_up_from_the_next(tmp_pat
     assert {len(found) for found in alone} <= set(range(50, 61))
     assert packets_of(*paths, mission=mission) == alone[0] + alone[1]
     assert all(found in first + second for found in alone[0] + alone[1])
+
+
+def capture(datagrams, first=0):
+    """A pcap file of raw IPv4 (link type 101): headers by RFC 791 and 768, port 5000, a record for each datagram."""
+    out = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101)
+    for number, payload in enumerate(datagrams, first):
+        udp = struct.pack(">HHHH", 4000, 5000, 8 + len(payload), 0) + payload
+        ip = (
+            struct.pack(">BBHHHBBH4s4s", 0x45, 0, 20 + len(udp), number & 0xFFFF, 0, 64, 17, 0, bytes(4), bytes(4))
+            + udp
+        )
+        out += struct.pack("<IIII", 1_600_000_000 + number, 0, len(ip), len(ip)) + ip
+    return out
+
+
+@pytest.fixture
+def captured(tmp_path):
+    """A mission of TM frames that come in datagrams, and 60 of its frames."""
+    mission = made_mission(
+        tmp_path, "frames", 'container = "pcap"\nframe_type = "tm"\nframe_length_bytes = 106', scid=234
+    )
+    rng = np.random.default_rng(11)
+    frames = tm_frames([packet(apid, k, rng) for k in range(40) for apid in (1, 2, 3)], 3)
+    return mission, frames
+
+
+def test_captures_that_follow_each_other_with_a_header_each_are_one_pass(captured, tmp_path):
+    """As `tcpdump -C` and `-G` write them."""
+    mission, frames = captured
+    (tmp_path / "whole").write_bytes(capture(frames))
+    pieces = [tmp_path / "one.pcap", tmp_path / "two.pcap", tmp_path / "three.pcap"]
+    for path, (start, stop) in zip(pieces, [(0, 21), (21, 22), (22, len(frames))], strict=True):
+        path.write_bytes(capture(frames[start:stop], start))
+    assert packets_of(*pieces, mission=mission) == packets_of(tmp_path / "whole", mission=mission)
+    whole, report = (open_pass(*paths, mission=str(mission)).report() for paths in ([tmp_path / "whole"], pieces))
+    assert "passes" not in report
+    assert {**report, "bytes": None} == {**whole, "bytes": None}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_capture_may_be_cut_at_any_byte(captured, tmp_path, seed):
+    mission, frames = captured
+    octets = capture(frames)
+    (tmp_path / "whole").write_bytes(octets)
+    pieces = in_pieces(tmp_path, octets, np.random.default_rng(seed).integers(600, len(octets), 3).tolist())
+    assert (
+        open_pass(*pieces, mission=str(mission)).report()
+        == open_pass(tmp_path / "whole", mission=str(mission)).report()
+    )
+
+
+def test_captures_of_unrelated_passes_are_passes_of_their_own(captured, tmp_path):
+    mission, frames = captured
+    rng = np.random.default_rng(12)
+    others = tm_frames([packet(apid, 9000 + 7 * apid + k, rng) for k in range(40) for apid in (1, 2, 3)], 150)
+    for name, sent in (("a.pcap", frames), ("b.pcap", others)):
+        (tmp_path / name).write_bytes(capture(sent))
+    report = open_pass(tmp_path / "a.pcap", tmp_path / "b.pcap", mission=str(mission)).report()
+    assert report["passes"] == 2
+    assert sum(channel["gaps"] for channel in report["channels"]) == 0
 
 
 def test_the_last_piece_may_be_the_rest_of_one_packet(tmp_path):

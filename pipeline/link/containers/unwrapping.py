@@ -72,9 +72,14 @@ class Unwrapping:
         }
 
 
+def unit_of(settings: LinkSettings) -> int:
+    """The bytes of which a payload must hold a whole number; 0: it may be of any length."""
+    return record_bytes(settings) if settings.framing in {"frames", "codeblocks"} else 0
+
+
 def _steps(settings: LinkSettings) -> Sequence[Unwrapper]:
     steps: list[Unwrapper] = []
-    unit = record_bytes(settings) if settings.framing in {"frames", "codeblocks"} else 0
+    unit = unit_of(settings)
     if settings.container == "kiss":
         steps.append(KissReader(settings.kiss_time_port, unit))
     elif settings.container == "pcap":
