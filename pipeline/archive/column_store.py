@@ -52,7 +52,7 @@ class ColumnStore:
             self._file = path.open("xb")
         except OSError as error:
             raise RunError(f"cannot write {path}: {error.strerror}") from error
-        self._groups = RowGroups(self._file, container, known, compression="none")
+        self._groups = RowGroups(self._file, container, known, compression="none", octets_as_binary=True)
 
     def append(self, rows: Mapping[str, Array], columns: Mapping[str, Column]) -> None:
         """Write rows as a row group; `rows` holds ROW_FIELDS."""
@@ -119,6 +119,8 @@ def _numpy(chunk: Any) -> Any:
         offsets = chunk.offsets.to_numpy()
         values = _numpy(chunk.values)
         return Ragged(values, offsets[:-1], np.diff(offsets))
+    if pa.types.is_large_binary(chunk.type) or pa.types.is_fixed_size_binary(chunk.type):
+        return _octets(chunk, width=getattr(chunk.type, "byte_width", 0))
     if pa.types.is_fixed_size_list(chunk.type):
         inner = _numpy(chunk.flatten())
         return inner.reshape(len(chunk), chunk.type.list_size, *inner.shape[1:])
@@ -128,3 +130,13 @@ def _numpy(chunk: Any) -> Any:
     if found.dtype != object:
         return found
     return found.astype("S" if pa.types.is_binary(chunk.type) else "U")
+
+
+def _octets(chunk: Any, *, width: int) -> Any:
+    """Binary values as bytes: uint8[n, width] where they have one width, else a Ragged."""
+    *_, octets = chunk.buffers()
+    values = np.frombuffer(octets or b"", np.uint8)
+    if width:
+        return values.reshape(-1, width)[chunk.offset : chunk.offset + len(chunk)]
+    places = np.frombuffer(chunk.buffers()[1], np.int64)[chunk.offset : chunk.offset + len(chunk) + 1]
+    return Ragged(values, places[:-1], np.diff(places))

@@ -163,3 +163,24 @@ def test_a_parquet_file_of_decode_is_written_in_row_groups(tmp_path: Path):
     found = parquet.ParquetFile(tmp_path / "HK.parquet")
     assert found.num_row_groups == 2
     assert (found.read(["A"])["A"].to_numpy() == np.arange(4 * n)).all()
+
+
+def test_bytes_are_binary_values_in_the_file_and_no_column_but_times_may_be_absent(tmp_path: Path):
+    from downlink_pipeline.archive.column_store import ColumnStore  # noqa: PLC0415
+    from downlink_pipeline.archive.row_columns import ROW_FIELDS, Known  # noqa: PLC0415
+
+    blobs = Ragged(np.frombuffer(b"abcde", np.uint8), np.array([0, 2, 2]), np.array([2, 0, 3]))
+    pairs = np.arange(6, dtype=np.uint8).reshape(3, 2)
+    one = batch(0, A=np.array([1.5, 2.5, 3.5]), BLOB=blobs, PAIR=pairs)
+    store = ColumnStore("HK", Known(utc_of=lambda _, onboard_ns: onboard_ns), tmp_path / "hk.parquet")
+    store.append({name: getattr(one, name) for name in ROW_FIELDS}, one.columns)
+    store.close()
+    table = parquet.read_table(tmp_path / "hk.parquet")
+    assert table["BLOB"].to_pylist() == [b"ab", b"", b"cde"]
+    assert table["PAIR"].to_pylist() == [b"\x00\x01", b"\x02\x03", b"\x04\x05"]
+    assert {field.name for field in table.schema if field.nullable} == {"time", "received"}
+    found = store.read("BLOB", 0)
+    assert [found.values[a : a + n].tobytes() for a, n in zip(found.start, found.length, strict=True)] == [
+        b"ab", b"", b"cde"
+    ]  # fmt: skip
+    assert store.read("PAIR", 0).tolist() == pairs.tolist()
