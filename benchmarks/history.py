@@ -3,7 +3,8 @@
 `python -m benchmarks.history [--packets N] [--month]`. Packets have a time in milliseconds and 64 values: 40 of 16 bits
 with a linear calibration (slow sines, a quarter of them with one count of noise), 16 floats (constant for a minute), 8
 counters. Clock: wall time of whole calls, the best of five, the file in the system's cache; of the import CPU time.
-The year is 365 days of summaries, those of the day moved; the month is 30 days of real rows.
+The year is 365 days of summaries, those of the day moved; the month is 30 days of real rows, and beside it DuckDB on
+plain Parquet of the same values, a file for each day. Yamcs' figures of such a day are in `docs/history.md`.
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from downlink_pipeline.api import open_history
 from downlink_pipeline.commands.history import import_passes
+from downlink_pipeline.history.flight import FlightServer
 from downlink_pipeline.history.names import DAY_NS
 from downlink_pipeline.history.summary_files import read_summary
 from downlink_pipeline.mission.loading import load_mission
 from pyarrow import parquet
 
 DAY = int(np.datetime64("2026-11-24", "ns").astype(np.int64))
-N_DAY, HZ = 864_000, 10
+N_DAY, HZ, N_DAYS = 864_000, 10, 30
 MISSION = """name = "bench"
 [link]
 framing = "packets"
@@ -196,19 +198,64 @@ def year(folder: Path) -> None:
     )
 
 
+def plain_table(octets: bytes) -> pa.Table:
+    """The values of packets as a table that knows nothing of histories: what any script would write."""
+    rows = np.frombuffer(octets, FIELDS)
+    since = rows["s"].astype(np.int64) * 10**9 + rows["ms"].astype(np.int64) * 10**6
+    columns: dict[str, Any] = {"time": (np.datetime64("2026-01-01", "ns") + since.astype("timedelta64[ns]"))}
+    for name, field in (("V", "v"), ("F", "f"), ("C", "c")):
+        for i in range(rows[field].shape[1]):
+            values = rows[field][:, i]
+            columns[f"{name}{i}"] = values * 0.01 if name == "V" else values.astype(values.dtype.newbyteorder("="))
+    return pa.table(columns)
+
+
 def month(folder: Path, n: int) -> None:
-    mission, where = load_mission(str(folder)), folder / "month"
-    for number in range(30):
+    """30 days of real rows, in a history and as one plain file for each day that DuckDB reads."""
+    mission, where, plain = load_mission(str(folder)), folder / "month", folder / "plain"
+    plain.mkdir()
+    for number in range(N_DAYS):
         recording = folder / f"day-{number}.packets"
         recording.write_bytes(packets(n, number))
         import_passes([recording], mission, str(where), lambda _: None, stream="month")
+        parquet.write_table(
+            plain_table(recording.read_bytes()), plain / f"day-{number:02}.parquet", compression="zstd"
+        )
         recording.unlink()
-    history = open_history(where)
-    line("500 samples of a month of real rows", best(lambda: history.get("HK.V0", points=500)), None, "0.2")
-    line("an hour of 10 parameters of that month",
-         best(lambda: history.get(*[f"HK.V{i}" for i in range(10)], start="2026-12-01T10:00", end="2026-12-01T11:00")),
-         None, "0.1")  # fmt: skip
-    print(f"a month on disk: {size_of(where):.0f} MB")
+    history, lake = open_history(where), duckdb.connect()
+    files, names = f"'{plain}/*.parquet'", [f"V{i}" for i in range(10)]
+    start = DAY + 10 * DAY_NS + (n // HZ // 3) * 10**9
+    hour = {"start": start, "end": start + 3600 * 10**9}
+    low, high = (f"'{np.datetime64(one, 'ns')}'::timestamp" for one in hour.values())
+    width = -(-N_DAYS * DAY_NS // 500)
+    in_bins = f"select epoch_ns(time) // {width} b, min(V0), max(V0), avg(V0) from {files} group by b"  # noqa: S608
+    in_hour = f"select time, {', '.join(names)} from {files} where time >= {low} and time < {high}"  # noqa: S608
+    print(f"{f'{N_DAYS} days of real rows':48}{'ours':>10}{'DuckDB':>12}{'goal':>12}")
+    line(
+        "500 samples of V0: min, max, mean",
+        best(lambda: history.get("HK.V0", points=500)),
+        best(lambda: lake.sql(in_bins).fetchall()),
+        "0.2",
+    )
+    line(
+        "an hour of 10 parameters, Dataset",
+        best(lambda: history.get(*[f"HK.{name}" for name in names], **hour)),
+        best(lambda: lake.sql(in_hour).fetchnumpy()),
+        "0.1",
+    )
+    in_bulk(where, n)
+    print(f"on disk: history {size_of(where):.0f} MB, plain files without quality {size_of(plain):.0f} MB")
+
+
+def in_bulk(where: Path, n: int) -> None:
+    """A day of 40 parameters over Arrow Flight, on this machine."""
+    server = FlightServer(open_history(where), "127.0.0.1", 0)
+    far = open_history(f"grpc://127.0.0.1:{server.port}")
+    names = [f"HK.V{i}" for i in range(40)]
+    day = {"start": DAY, "end": DAY + DAY_NS, "max_values": 10**9}
+    took = best(lambda: far.table(*names, **day), 3)
+    print(f"a day of 40 parameters over Flight: {took:.2f} s, {40 * n / took / 1e6:.0f} million values/s")
+    server.shutdown()
 
 
 if __name__ == "__main__":

@@ -8,7 +8,9 @@ import time
 
 import numpy as np
 import pytest
+import typer
 from downlink_pipeline.api import open_history, open_pass
+from downlink_pipeline.cli.main import cli
 from downlink_pipeline.cli.services import keep_of
 from downlink_pipeline.history.messages import product_of
 from downlink_pipeline.history.storage import Storage
@@ -300,3 +302,14 @@ def test_summaries_are_kept_at_least_as_long_as_rows():
     for days, summary_days in ((5, 4), (0, 4)):
         with pytest.raises(ConfigError, match="at least as long as rows"):
             keep_of(days, 0, summary_days)
+
+
+def test_ingest_has_its_own_options_and_none_that_bound_a_history():
+    stages = typer.main.get_command(cli).commands["stage"].commands
+    options = {
+        name: {word for one in stages[name].params for word in one.opts} for name in ("all", "ingest", "history")
+    }
+    bounds = {"--history-days", "--history-gb", "--history-summary-days"}
+    assert {"--mission", "-m", "--source", "--history"} < options["ingest"] < options["all"]
+    assert not options["ingest"] & bounds
+    assert bounds < options["all"] & options["history"]
