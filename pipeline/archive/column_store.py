@@ -120,7 +120,7 @@ def _numpy(chunk: Any) -> Any:
         values = _numpy(chunk.values)
         return Ragged(values, offsets[:-1], np.diff(offsets))
     if pa.types.is_large_binary(chunk.type) or pa.types.is_fixed_size_binary(chunk.type):
-        return _octets(chunk, width=getattr(chunk.type, "byte_width", 0))
+        return _octets(chunk, width=0 if pa.types.is_large_binary(chunk.type) else chunk.type.byte_width)
     if pa.types.is_fixed_size_list(chunk.type):
         inner = _numpy(chunk.flatten())
         return inner.reshape(len(chunk), chunk.type.list_size, *inner.shape[1:])
