@@ -17,13 +17,11 @@ from ..dashboard.past import LoadedKind, StoredStream
 from ..history.history import History, Parameter
 from ..history.names import decoded
 from ..history.passes import PassRecord
-from ..history.result_tables import renamed, share
-from ..history.rows import Choice, Span
-from ..history.samples import flattened, samples
 from ..messages.topics import iso_utc, level, slug
 from ..mission.loading import Mission
 from ..model.batches import GENERIC_INSTRUMENT, NO_TIME
 from ..model.errors import ConfigError, RunError
+from .history_kind import KindQuery, is_list, times_of, values_of
 
 MAX_LIST_VALUES = 4_000_000
 """Of arrays with several values a row that are read for one kind: some 32 MB."""
@@ -31,8 +29,7 @@ MAX_SCANNED_ROWS = 20_000_000
 """Rows of a kind that are read to be thinned: summaries are of all streams together."""
 MAX_UNTIMED = 500
 """Rows of a kind without onboard time: each is drawn at its own time of reception."""
-MAX_WIDTH = 16_384
-MAX_EVENTS = 500
+MAX_EVENTS, MAX_IMAGES = 500, 200
 KNOWN_S = 60.0
 Array = NDArray[Any]
 
@@ -123,7 +120,7 @@ class DashboardHistory:
         known = self._parameters(kind)
         if not known:
             return LoadedKind(())
-        query = _Query(self.history, known, stream.name if self._n_streams > 1 else "", start, end)
+        query = KindQuery(self.history, known, stream.name if self._n_streams > 1 else "", start, end)
         n = query.n_rows()
         if not n:
             return LoadedKind(())
@@ -133,22 +130,27 @@ class DashboardHistory:
         if query.is_untimed():
             return _untimed(query, kind, n, min(max_rows, MAX_UNTIMED))
         if n <= max_rows:
-            table = query.rows(known)
-            found = _product(kind, table, known, local)
-            return LoadedKind((found,) if found else (), len(table), len(table))
+            lists = [one for one in known if is_list(one)]
+            has_room = not lists or query.n_list_values(lists) <= MAX_LIST_VALUES
+            drawn = known if has_room else [one for one in known if not is_list(one)]
+            table = query.rows(drawn)
+            rows = [table.slice(k, 1) for k in range(len(table))][-MAX_IMAGES:] if _has_images(drawn) else [table]
+            made = [found for one in rows if (found := _product(kind, one, drawn, local))]
+            note = "" if has_room else f"{kind}: its arrays are too many to be read: choose a shorter range"
+            return LoadedKind(made, len(table), len(table) if len(rows) == 1 else len(rows), note=note)
         return _thinned(query, kind, n, max_rows, local)
 
     @_readable
     def coverage(self, stream: StoredStream, kind: str, start: int, end: int, n: int) -> list[tuple[int, int]]:
         """When there are rows: of `n` even bins those with rows, neighbours joined."""
         known = self._parameters(kind)
-        query = _Query(self.history, known, stream.name if self._n_streams > 1 else "", start, end)
-        scalars = [one for one in known if not _is_list(one)]
+        query = KindQuery(self.history, known, stream.name if self._n_streams > 1 else "", start, end)
+        scalars = [one for one in known if not is_list(one)]
         if not query.n_rows():
             return []
         if not scalars or (query.stream and query.n_rows() > MAX_SCANNED_ROWS):
             return query.files()
-        times = _times(query.samples(scalars[:1], n))
+        times = times_of(query.samples(scalars[:1], n))
         return joined(times, max((end - start) // n, 1), end)
 
     @_readable
@@ -190,62 +192,15 @@ def joined(times: Array, width: int, end: int) -> list[tuple[int, int]]:
     return [(int(first), int(min(last, end))) for first, last in zip(firsts, lasts, strict=True)]
 
 
-class _Query:
-    """A kind in a range; `stream`: of one stream alone, empty for all."""
-
-    def __init__(self, history: History, known: Sequence[Parameter], stream: str, start: int, end: int) -> None:
-        self._history, self.known, self.stream, self.start, self.end = history, known, stream, start, end
-        self._folder = history.kinds()[known[0].kind]
-        parts = history.reader().parts(self._folder, self._choice())
-        self._parts = [one for one in parts if one.overlaps(start, end)]
-
-    def n_rows(self) -> int:
-        """How many rows there are about, by the names of files."""
-        span = Span(self.start, self.end)
-        return sum(round(one.n_rows * share(one, span)) or 1 for one in self._parts)
-
-    def is_untimed(self) -> bool:
-        return all(one.times == "n" for one in self._parts)
-
-    def ends(self) -> tuple[int, int]:
-        """The first and the last row in the range, by the names of files."""
-        first, last = min(one.first for one in self._parts), max(one.last for one in self._parts)
-        return max(first, self.start), min(last, self.end - 1)
-
-    def files(self) -> list[tuple[int, int]]:
-        return sorted((max(one.first, self.start), min(one.last, self.end)) for one in self._parts)
-
-    def rows(self, of: Sequence[Parameter]) -> pa.Table:
-        """Rows with the columns `time`, `received`, `quality` and those of the parameters."""
-        extra = ["time", "received", "quality"]
-        names = {one.column: one.name for one in of}
-        reader = self._history.reader()
-        found = reader.read(self._folder, [*names, *extra], Span(self.start, self.end), self._choice())
-        return renamed(found, names, extra) if found.num_columns else found
-
-    def samples(self, of: Sequence[Parameter], n: int) -> pa.Table:
-        """At most `n` bins with `time`, `quality` and of each parameter mean, min, max, last and n."""
-        names = {one.column: one.name for one in of}
-        span = Span(self.start, self.end)
-        found = samples(self._history.reader(), self._folder, list(names), span, n, self._choice())
-        return flattened(found, names) if len(found) else found
-
-    def _choice(self) -> Choice:
-        return Choice([self.stream] if self.stream else ())
-
-    def n_list_values(self, of: Sequence[Parameter]) -> int:
-        columns = [one.column for one in of]
-        return self._history.size(self._folder, columns, Span(self.start, self.end), self._choice(), "calibrated")
+def _has_images(known: Sequence[Parameter]) -> bool:
+    """Whether rows are images, which differ in size: each is a product of its own, as it came."""
+    return any(one.parameter == "image" and one.type.count("list") > 1 for one in known)
 
 
-def _is_list(one: Parameter) -> bool:
-    return "list" in one.type
-
-
-def _thinned(query: _Query, kind: str, n: int, max_rows: int, mission: Mission | None) -> LoadedKind:
+def _thinned(query: KindQuery, kind: str, n: int, max_rows: int, mission: Mission | None) -> LoadedKind:
     """Bins of the numbers, two rows each; of arrays every so many rows, where they are not too many to be read."""
-    lists = [one for one in query.known if _is_list(one)]
-    scalars = [one for one in query.known if not _is_list(one)]
+    lists = [one for one in query.known if is_list(one)]
+    scalars = [one for one in query.known if not is_list(one)]
     products: list[Mapping[str, Any]] = []
     note, step = "", 1
     if lists:
@@ -260,18 +215,18 @@ def _thinned(query: _Query, kind: str, n: int, max_rows: int, mission: Mission |
         return LoadedKind(products, n, len(products[0]["quality"]) if products else 0, note=note, step=step)
     table = query.samples(scalars, max_rows // 2)
     products += [_of_bins(query, kind, table, scalars, mission)] if len(table) else []
-    times = _times(table)
+    times = times_of(table)
     width = int(np.diff(times).min()) if len(times) > 1 else query.end - query.start
     return LoadedKind(products, n, 2 * len(times), width, note, _binned(table, scalars, width), step)
 
 
 def _binned(table: pa.Table, scalars: Sequence[Parameter], width: int) -> dict[str, Binned]:
-    times = _times(table)
+    times = times_of(table)
     return {
         one.parameter: Binned(
             times,
-            np.nan_to_num(_values(table[f"{one.name}.n"])).astype(np.int64),
-            _values(table[one.name]).astype(np.float64),
+            np.nan_to_num(values_of(table[f"{one.name}.n"])).astype(np.int64),
+            values_of(table[one.name]).astype(np.float64),
             int(times[-1]) + width,
         )
         for one in scalars
@@ -280,22 +235,22 @@ def _binned(table: pa.Table, scalars: Sequence[Parameter], width: int) -> dict[s
 
 
 def _of_bins(
-    query: _Query, kind: str, table: pa.Table, scalars: Sequence[Parameter], mission: Mission | None
+    query: KindQuery, kind: str, table: pa.Table, scalars: Sequence[Parameter], mission: Mission | None
 ) -> Mapping[str, Any]:
     """Two rows of each bin: the least values, then the greatest ones; of texts the last one of the bin."""
-    times = _times(table)
+    times = times_of(table)
     quarter = int(np.diff(times).min()) // 4 if len(times) > 1 else 1
     utc = np.clip(np.stack([times + quarter, times + 3 * quarter], axis=1).ravel(), *query.ends())
     arrays: dict[str, Any] = {}
     for one in scalars:
         if f"{one.name}.min" in table.schema.names:
-            pair = [_values(table[f"{one.name}.{end}"]) for end in ("min", "max")]
+            pair = [values_of(table[f"{one.name}.{end}"]) for end in ("min", "max")]
         elif one.name in table.schema.names:
-            pair = [_values(table[one.name])] * 2
+            pair = [values_of(table[one.name])] * 2
         else:
             continue
         arrays[one.parameter] = _entry(np.stack(pair, axis=1).ravel(), one)
-    quality = np.repeat(_values(table["quality"]).astype(np.uint32), 2)
+    quality = np.repeat(values_of(table["quality"]).astype(np.uint32), 2)
     return _as_product(kind, arrays, utc, quality, mission)
 
 
@@ -308,14 +263,14 @@ def _product(
     timed = pc.is_valid(table["time"])
     table = table.filter(timed) if not pc.all(timed).as_py() else table
     arrays = {
-        one.parameter: _entry(_values(table[one.name]), one) for one in known if one.name in table.schema.names
+        one.parameter: _entry(values_of(table[one.name]), one) for one in known if one.name in table.schema.names
     }
-    quality = _values(table["quality"]).astype(np.uint32)
-    received = _values(table["received"].cast(pa.int64())) if "received" in table.schema.names else np.zeros(0)
-    return _as_product(kind, arrays, _times(table), quality, mission, received) if len(table) else None
+    quality = values_of(table["quality"]).astype(np.uint32)
+    received = values_of(table["received"].cast(pa.int64())) if "received" in table.schema.names else np.zeros(0)
+    return _as_product(kind, arrays, times_of(table), quality, mission, received) if len(table) else None
 
 
-def _untimed(query: _Query, kind: str, n: int, max_rows: int) -> LoadedKind:
+def _untimed(query: KindQuery, kind: str, n: int, max_rows: int) -> LoadedKind:
     """Rows without onboard time, a product for each time of reception; of more than `max_rows` every so many."""
     table = query.rows(query.known)
     step = max(-(-len(table) // max_rows), 1)
@@ -324,8 +279,8 @@ def _untimed(query: _Query, kind: str, n: int, max_rows: int) -> LoadedKind:
     products = []
     for received_ns in np.unique(received).tolist():
         some = table.filter(pa.array(received == received_ns))
-        arrays = {one.parameter: _entry(_values(some[one.name]), one) for one in query.known}
-        quality = _values(some["quality"]).astype(np.uint32)
+        arrays = {one.parameter: _entry(values_of(some[one.name]), one) for one in query.known}
+        quality = values_of(some["quality"]).astype(np.uint32)
         one = dict(_as_product(kind, arrays, None, quality, None, np.array([received_ns] * 2)))
         products.append(one)
     return LoadedKind(products, n, len(table), step=step)
@@ -372,38 +327,3 @@ def _local(mission: Mission | None, arrays: Mapping[str, Any], utc_ns: Array) ->
 def _clock(hours: float) -> str:
     ms = round(hours * 3_600_000)
     return f"{ms // 3_600_000:02}:{ms // 60_000 % 60:02}:{ms % 60_000 / 1000:06.3f}"
-
-
-def _times(table: pa.Table) -> Array:
-    if not table.num_columns or not len(table):
-        return np.zeros(0, np.int64)
-    return np.asarray(table["time"].cast(pa.int64()).to_numpy()).astype(np.int64)
-
-
-def _values(column: pa.ChunkedArray) -> Array:
-    """A column as an array: of lists with further axes, padded with NaN; of one list for all rows that list alone."""
-    kind = column.type
-    if pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_large_list(kind):
-        return _of_lists(column)
-    if pa.types.is_dictionary(kind) or pa.types.is_string(kind):
-        return np.array([text or "" for text in column.cast(pa.string()).to_pylist()], dtype="U")
-    if pa.types.is_boolean(kind):
-        column = column.cast(pa.uint8())
-    return np.asarray(column.to_numpy())
-
-
-def _of_lists(column: pa.ChunkedArray) -> Array:
-    present = column.drop_null()
-    if not len(present):
-        return np.full((len(column), 1), np.nan)
-    lengths = pc.list_value_length(present).to_numpy()
-    width = min(int(lengths.max()), MAX_WIDTH)
-    inner = _values(pa.chunked_array([pc.list_flatten(present)]))
-    if (lengths == lengths[0]).all():
-        found = inner.reshape(len(present), int(lengths[0]), *inner.shape[1:])[:, :MAX_WIDTH]
-    else:
-        starts = np.cumsum(lengths) - lengths
-        found = np.full((len(present), width, *inner.shape[1:]), np.nan)
-        for k, (start, length) in enumerate(zip(starts.tolist(), np.minimum(lengths, width).tolist(), strict=True)):
-            found[k, :length] = inner[start : start + length]
-    return found if len(present) == len(column) else found[-1]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from functools import partial
 from html import escape
 from typing import Any
 from urllib.parse import parse_qs
@@ -23,6 +24,7 @@ from . import theme
 from .admission import HiddenLooks
 from .display_tabs import DisplayTabs
 from .events_look import EventsLook
+from .history_look import HistoryLook
 from .intake import UNREADABLE
 from .packets_look import PacketsLook
 from .panels import below, beside
@@ -81,6 +83,9 @@ class Page:
         self._hidden = HiddenLooks() if hidden is None else hidden
         self._turns = Turns() if turns is None else turns
         self._makers = [*FIRST, *looks, *LAST]
+        if past:
+            history = partial(HistoryLook, past, asked.selection, self._soon)
+            self._makers.append(MadeTab(Look("History", is_row=True), history, ""))
         self._looks: dict[int, Any] = {}
         self._unwanted: set[int] = set()
         """Looks to take from the page at the next tick."""

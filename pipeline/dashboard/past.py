@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -26,7 +26,8 @@ from .intake import TAKE, UNREADABLE, Came
 from .parameters import NUMBER, ONBOARD, RECEIVED, VALUES, Container, Parameters
 from .ring import Mark
 from .rows import QUALITY, TIME
-from .stream import Stream
+from .stream import NOTHING, Stream
+from .tabs import Shown
 
 MAX_ROWS = 4000
 """Of one kind in a range, unless a look wants more; of more rows, bins with least and greatest values are drawn."""
@@ -35,6 +36,8 @@ AT_ONCE = 2
 UNUSED_S = 30.0
 """A range that no page asked for that long may be let go for another one."""
 MAX_KINDS = 128
+COVERED_S, COVERED_BINS = 30.0, 400
+"""How often it is looked when there are rows, and in how many bins of the whole time."""
 Ns = int
 Range = tuple[Ns, Ns]
 _log = structlog.get_logger("dashboard")
@@ -118,14 +121,27 @@ class PastStream:
         return self.n_loaded >= self.n_kinds
 
 
+@dataclass(slots=True)
+class Covered:
+    """When a stream has rows: ranges by kind, as far as it was looked; `of`: the last row that there was then."""
+
+    of: Ns
+    ranges: dict[str, Sequence[Range]] = field(default_factory=dict)
+    looked_s: float = 0.0
+
+
 class Past:
     """All ranges that are held of one history, for all pages."""
 
-    def __init__(self, source: HistorySource, clock: Callable[[], float] = time.monotonic) -> None:
-        self.source, self._clock = source, clock
+    def __init__(
+        self, source: HistorySource, shown: Shown = NOTHING, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """`shown`: kinds of product whose rows looks draw."""
+        self.source, self._shown, self._clock = source, shown, clock
         self.streams: dict[str, StoredStream] = {}
         self.trouble = ""
         self._ranges: dict[tuple[str, Ns, Ns], PastStream] = {}
+        self._covered: dict[str, Covered] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._limit = asyncio.Semaphore(AT_ONCE)
 
@@ -162,6 +178,38 @@ class Past:
         found.asked_s, found.wanted = self._clock(), kinds
         return found
 
+    def covered(self, name: str) -> Covered | None:
+        """When there are rows of a stream; looked for anew where rows came, COVERED_S after the last look."""
+        stored = self.streams.get(name)
+        if stored is None:
+            return None
+        found = self._covered.get(name)
+        now_s = self._clock()
+        if found is None or (found.of != stored.last_ns and now_s - found.looked_s > COVERED_S):
+            fresh = Covered(stored.last_ns, looked_s=now_s)
+            if len(self._covered) > MAX_RANGES:
+                self._covered.clear()
+            self._covered[name] = fresh
+            self._spawn(self._cover(stored, fresh))
+        return self._covered[name]
+
+    async def _cover(self, stored: StoredStream, into: Covered) -> None:
+        for kind in stored.kinds[:MAX_KINDS]:
+            async with self._limit:
+                try:
+                    found = await asyncio.to_thread(
+                        self.source.coverage, stored, kind, stored.first_ns, stored.last_ns + 1, COVERED_BINS
+                    )
+                except DownlinkError as error:
+                    self.trouble = str(error)
+                    return
+            into.ranges[kind] = found
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work, name="history")
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     def _has_room(self) -> bool:
         while len(self._ranges) >= MAX_RANGES:
             oldest = min(self._ranges, key=lambda key: self._ranges[key].asked_s)
@@ -171,14 +219,11 @@ class Past:
         return True
 
     def _begin(self, stored: StoredStream, start: Ns, end: Ns, live: Stream | None) -> PastStream:
-        shown = live.shown if live else Stream("").shown
-        stream = Stream(stored.key, shown, live.mission if live else None)
+        stream = Stream(stored.key, self._shown, live.mission if live else None)
         stream.parameters.unheard = "history"
         found = PastStream(stored, start, end, stream, n_kinds=min(len(stored.kinds), MAX_KINDS))
         self._ranges[stored.key, start, end] = found
-        task = asyncio.create_task(self._load(found), name="history")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._spawn(self._load(found))
         return found
 
     async def _load(self, past: PastStream) -> None:

@@ -110,7 +110,7 @@ async def serving(
     origins(host, port, named_origins)  # a ConfigError before anything starts
     state = State(unpack, shown(tabs), missions)
     listening = asyncio.create_task(_listen(messages, state), name="dashboard")
-    past = Past(history) if history else None
+    past = Past(history, shown(tabs)) if history else None
     looking = asyncio.create_task(_look_back(past), name="history") if past else None
     try:
         await asyncio.to_thread(import_module, ".page", __package__)

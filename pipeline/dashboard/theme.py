@@ -287,10 +287,14 @@ REPLAY_CSS = """
 """
 """A row of its own; where the page is wide, over the free end of the row of tabs, so that it takes no height."""
 
-TIME_CSS = """
-:host { color: var(--dl-text); font-size: 12px; line-height: 22px; overflow: hidden; }
-.muted { color: var(--dl-muted); } .bad { color: var(--dl-bad); }
+TIME_CSS = f"""
+:host {{ color: var(--dl-text); font-size: 12px; line-height: 22px; overflow: hidden; }}
+@media ({NARROW}) {{ :host {{ flex: 1 0 100% !important; }} }}
+.muted {{ color: var(--dl-muted); }} .bad {{ color: var(--dl-bad); }}
 """
+
+COVERAGE_CSS = f"@media ({NARROW}) {{ :host {{ height: 720px !important; }} }}"
+"""Of the lanes of a history, which need their height."""
 
 TIME_BAR_CSS = """
 :host { flex: none !important; flex-wrap: wrap; row-gap: 2px; height: auto !important; min-width: 0; }

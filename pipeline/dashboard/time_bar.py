@@ -195,8 +195,8 @@ def words_of(past: PastStream) -> Iterator[str]:
         yield f"<span class=muted>{n_rows:,} rows, all drawn</span> "
     steps = sorted({one.step for one in found if one.step > 1})
     if steps:
-        ends = dict.fromkeys(f"{step}." for step in (steps[0], steps[-1]))
-        yield f"<span class=muted>· arrays: every {' to '.join(ends)} row</span> "
+        ends = dict.fromkeys(str(step) for step in (steps[0], steps[-1]))
+        yield f"<span class=muted>· arrays: 1 row in {' to '.join(ends)}</span> "
     notes = dict.fromkeys(one.note for one in found if one.note)
     for note in list(notes)[:3]:
         yield f"<span class=bad>{escape(note)}</span> "

@@ -7,8 +7,11 @@ import re
 import numpy as np
 import pytest
 from downlink_pipeline.commands import live as app
+from downlink_pipeline.commands.history import import_passes
+from downlink_pipeline.commands.tabs import package_tabs
 from downlink_pipeline.messages import topics
 from downlink_pipeline.messages.topics import unpack_product
+from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.batches import NO_TIME
 from downlink_pipeline.mqtt.broker import broker as broker_at
 from history_products import DAY, product, put  # noqa: F401 - a fixture
@@ -20,8 +23,11 @@ from downlink_pipeline.dashboard import past as ranges
 from downlink_pipeline.dashboard.past import Past, enclosing, go_on
 from downlink_pipeline.dashboard.state import State
 from downlink_pipeline.dashboard.statistics_table import statistics_table
+from downlink_pipeline.dashboard.tabs import shown
 from downlink_pipeline.dashboard.time_bar import words_of
 from driving import look, model, publish
+from test_packet_bytes import ROW
+from test_reach import key
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of Bokeh and Tornado, not of ours
@@ -122,6 +128,32 @@ async def test_arrays_of_the_past_are_rows_of_a_spectrogram(put):  # noqa: F811
     assert part.stream.parameters.known["HK/S"].array.tolist() == [57.0, 58.0, 59.0]
 
 
+async def test_looks_of_a_mission_draw_their_rows_of_the_past(bundled, tmp_path):
+    import_passes(
+        [bundled / "clean.cadu"], load_mission("zhurong"), str(tmp_path / "h"), lambda _: None, stream="north"
+    )
+    source = DashboardHistory(str(tmp_path / "h"), [load_mission("zhurong")])
+    found = Past(source, shown(package_tabs()))
+    await found.look()
+    stored = found.streams["zhurong/north"]
+    part = found.range_of(None, "zhurong/north", (stored.first_ns, stored.last_ns + 1), frozenset({"mscam/image"}))
+    async with asyncio.timeout(60):
+        while not part.is_complete:  # noqa: ASYNC110 - told by nobody
+            await asyncio.sleep(0.02)
+    assert next(iter(part.loaded)) == "mscam/image"  # what is in sight comes first
+    assert {
+        "magnetometer/field",
+        "weather/meteorology",
+        "rover/navigation",
+        "gpr/high_frequency",
+    } <= part.stream.products.keys()
+    assert len({one.kind for one in part.stream.images.pictures}) >= 2
+    assert not any(one.note for one in part.loaded.values())
+    assert part.stream.onboard["sol"] == "11"
+    drawn_rows = part.stream.products["weather/meteorology"].rows()
+    assert np.isfinite(drawn_rows["solar_ms"]).all()
+
+
 async def test_a_range_without_rows_and_a_stream_that_is_not_stored_are_said(put):  # noqa: F811
     folder = put(product(seconds(0, 10), V=np.arange(10.0)))
     found, part = await loaded(folder, (DAY - 1000 * SECOND, DAY - 900 * SECOND))
@@ -131,7 +163,7 @@ async def test_a_range_without_rows_and_a_stream_that_is_not_stored_are_said(put
 
 async def test_neighbouring_ranges_share_what_is_loaded_and_few_are_held(put):  # noqa: F811
     clock = [0.0]
-    found = Past(DashboardHistory(str(put(product(seconds(0, 10), V=np.arange(10.0))))), lambda: clock[0])
+    found = Past(DashboardHistory(str(put(product(seconds(0, 10), V=np.arange(10.0))))), clock=lambda: clock[0])
     await found.look()
     first = found.range_of(None, "sat/north", (DAY, DAY + 100 * SECOND))
     assert found.range_of(None, "sat/north", (DAY + SECOND, DAY + 101 * SECOND)) is first
@@ -165,6 +197,44 @@ async def test_events_of_passes_in_the_range_are_listed(put):  # noqa: F811
     path.write_text(json.dumps(record))
     _, part = await loaded(folder, (DAY, DAY + 3600 * SECOND))
     assert [event["text"] for event in part.stream.events] == ["at 0"]
+
+
+def with_a_hole():
+    hk = product(np.concatenate([seconds(0, 100), seconds(1000, 1100)]), V=np.arange(200.0))
+    return hk, product(
+        seconds(500, 600), container="SCI", seq=500, S=np.arange(300.0).reshape(100, 3), W=np.arange(100.0)
+    )
+
+
+def test_coverage_is_when_there_are_rows_to_the_width_of_a_bin(put):  # noqa: F811
+    folder = put(*with_a_hole())
+    source = DashboardHistory(str(folder))
+    (stored,) = source.streams()
+    assert (stored.key, stored.kinds) == ("sat/north", ("telemetry/HK", "telemetry/SCI"))
+    width = 11 * SECOND
+    bands = source.coverage(stored, "telemetry/HK", DAY, DAY + 1100 * SECOND, 100)
+    assert len(bands) == 2
+    for (first, stop), (wanted, until) in zip(bands, ((0, 100), (1000, 1100)), strict=True):
+        assert abs(first - (DAY + wanted * SECOND)) <= width
+        assert abs(stop - (DAY + until * SECOND)) <= width
+
+
+async def test_what_is_stored_when_is_drawn_by_kind_and_chosen_by_key(put, chromium):  # noqa: F811
+    folder = put(*with_a_hole())
+    async with broker_at(None) as address, app.dashboard(address, port=0, history=str(folder)) as served:
+        tab = await chromium.open(f"{served.url}?stream=sat/north")
+        await tab.until(f"{model('history_words')}.tags[0].includes('history from')")
+        await look(tab, "history")
+        await tab.until(f"{model('coverage')}?.data.kind.length == 3")
+        assert await tab.run(f"Array.from({model('coverage')}.data.kind)") == ["HK", "HK", "SCI"]
+        row = ROW.replace("picked_apid", "picked_kind").replace('=== "259"', '=== "SCI"')
+        await tab.until(f"{row} != null")
+        await tab.run(f"{row}.focus()")
+        await key(tab, "Enter", 13)
+        chosen = f"{model('chosen_range')}"
+        await tab.until(f"{chosen}.visible && Math.abs({chosen}.left - {(DAY // 10**6) + 500_000}) < 5000")
+        await tab.until("location.search.includes('from=2025-11-30T00%3A08')")
+        assert await tab.run("errors") == []
 
 
 def last(name):

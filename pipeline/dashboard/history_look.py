@@ -1,0 +1,146 @@
+"""History: what is stored of the stream when, a lane of bands for each kind of product; a range is chosen from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from bokeh.events import SelectionGeometry
+from bokeh.models import (
+    BoxAnnotation,
+    BoxSelectTool,
+    ColumnDataSource,
+    FixedTicker,
+    HoverTool,
+    TextInput,
+    UIElement,
+)
+
+from ..model.batches import GENERIC_INSTRUMENT
+from . import theme
+from .panels import Panel, below, beside, plot, utc_text
+from .past import Covered, Past, Range, StoredStream
+from .selection import Selection, checked_range_ms
+from .stream import Stream
+from .table import Table
+from .theme import sheet
+
+MAX_LANES = 80
+STORED = "time of the stored rows, UTC"
+_COLUMNS = ("kind", "from", "to", "bands")
+
+
+class HistoryLook:
+    """Bands against time; beside them a table of the kinds."""
+
+    title = "History"
+
+    def __init__(self, past: Past, selection: Selection, soon: Callable[[], None]) -> None:
+        self._past, self._selection, self._soon = past, selection, soon
+        self.bands = ColumnDataSource({name: [] for name in ("left", "right", "lane", "kind")}, name="coverage")
+        self.figure = plot(STORED, "", is_time=True)
+        self.figure.hbar("lane", left="left", right="right", height=0.7, source=self.bands, color=theme.BLUE,
+                         line_color=theme.BLUE)  # fmt: skip
+        tips = [("", "@kind"), ("from", "@left{%F %H:%M:%S}"), ("to", "@right{%F %H:%M:%S}")]
+        self.figure.add_tools(
+            HoverTool(tooltips=tips, formatters={"@left": "datetime", "@right": "datetime"}),
+            BoxSelectTool(dimensions="width"),
+        )
+        self.figure.toolbar.active_drag = self.figure.select_one(BoxSelectTool)
+        self.figure.y_range.flipped = True
+        self.figure.grid.grid_line_alpha = 0.2
+        self._chosen = BoxAnnotation(left=0, right=0, visible=False, fill_color=theme.ORANGE, fill_alpha=0.1,
+                                     line_color=theme.ORANGE, name="chosen_range")  # fmt: skip
+        self.figure.add_layout(self._chosen)
+        self.figure.on_event(SelectionGeometry, self._selected)
+        names = {"kind": "kind", "left": "from_ms", "right": "to_ms"}
+        self._panel = Panel("What is stored when", self.figure, self.bands, names, "coverage.csv")
+        self._panel.root.stylesheets = [*self._panel.root.stylesheets, sheet(theme.COVERAGE_CSS)]
+        self.picked = TextInput(name="picked_kind", visible=False)
+        self.kinds = ColumnDataSource({name: [] for name in _COLUMNS}, name="stored_kinds")
+        self._table = Table("Kinds", self.kinds, _COLUMNS, max_shown=MAX_LANES, key="kind", picked=self.picked)
+        self._table.root.width, self._table.root.sizing_mode = 460, "stretch_height"
+        self.picked.on_change("value", self._pick)
+        self._known: tuple[Any, ...] = ()
+        self._name = ""
+        self.root: UIElement = beside(
+            self._panel.root, below(self._table.root, self.picked, sizing_mode="stretch_height")
+        )
+
+    def _selected(self, event: Any) -> None:
+        geometry = event.geometry
+        if event.final and (found := checked_range_ms(float(geometry["x0"]), float(geometry["x1"]))):
+            self._selection.range_ms = found
+            self._soon()
+
+    def _pick(self, _attr: str, _old: str, kind: str) -> None:
+        """Choose the range in which there are rows of a kind."""
+        covered = self._past.covered(self._name)
+        ranges = covered.ranges.get(_topic_kind(kind)) if covered else None
+        if ranges and (found := checked_range_ms(ranges[0][0] / 1e6, ranges[-1][1] / 1e6 + 1)):
+            self._selection.range_ms = found
+            self._soon()
+
+    def refresh(self, stream: Stream | None, now_s: float) -> None:
+        """Show what is known of the stream in sight."""
+        self._name = stream.name if stream else next(iter(self._past.streams), "")
+        self._show_chosen()
+        covered = self._past.covered(self._name)
+        known = (self._name, id(covered), len(covered.ranges) if covered else 0, self.picked.value)
+        if known == self._known:
+            return
+        self._known = known
+        stored = self._past.streams.get(self._name)
+        if covered is None or stored is None:
+            self._panel.tell("nothing of this stream")
+            return
+        kinds = [kind for kind in stored.kinds if covered.ranges.get(kind)][:MAX_LANES]
+        self.bands.data = bands_of(kinds, covered.ranges)
+        axis = self.figure.yaxis[0]
+        axis.ticker = FixedTicker(ticks=list(range(len(kinds))))
+        axis.major_label_overrides = {k: _name_of(kind) for k, kind in enumerate(kinds)}
+        self._table.fill(_rows_of(kinds, covered.ranges))
+        self._table.panel.tell("a click chooses the range of a kind" if kinds else "")
+        self._panel.tell(_words(stored, covered), now_s=now_s)
+
+    def _show_chosen(self) -> None:
+        wanted = self._selection.range_ms
+        if self._chosen.visible != (wanted is not None):
+            self._chosen.visible = wanted is not None
+        if wanted is not None and (self._chosen.left, self._chosen.right) != wanted:
+            self._chosen.update(left=wanted[0], right=wanted[1])
+
+
+def bands_of(kinds: Sequence[str], ranges: Mapping[str, Sequence[Range]]) -> dict[str, list[Any]]:
+    """A bar for each range in which there are rows, in the lane of its kind."""
+    bars = [(lane, kind, first, last) for lane, kind in enumerate(kinds) for first, last in ranges[kind]]
+    return {
+        "left": [first / 1e6 for _, _, first, _ in bars],
+        "right": [last / 1e6 for _, _, _, last in bars],
+        "lane": [lane for lane, _, _, _ in bars],
+        "kind": [_name_of(kind) for _, kind, _, _ in bars],
+    }
+
+
+def _rows_of(kinds: Sequence[str], ranges: Mapping[str, Sequence[Range]]) -> dict[str, list[Any]]:
+    return {
+        "kind": [_name_of(kind) for kind in kinds],
+        "from": [utc_text(ranges[kind][0][0]) for kind in kinds],
+        "to": [utc_text(ranges[kind][-1][1]) for kind in kinds],
+        "bands": [len(ranges[kind]) for kind in kinds],
+    }
+
+
+def _name_of(kind: str) -> str:
+    return kind.removeprefix(f"{GENERIC_INSTRUMENT}/")
+
+
+def _topic_kind(name: str) -> str:
+    return name if "/" in name else f"{GENERIC_INSTRUMENT}/{name}"
+
+
+def _words(stored: StoredStream, covered: Covered) -> str:
+    n = len(stored.kinds)
+    left = f"looking: {len(covered.ranges)} of {n} kinds" if len(covered.ranges) < n else f"{n} kinds"
+    more = f", the first {MAX_LANES} shown" if n > MAX_LANES else ""
+    return f"{left}{more} · drag over a range to choose it"
