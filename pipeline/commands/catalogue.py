@@ -122,13 +122,15 @@ def _declared(mission: Mission) -> list[ProductForm]:
 def _of_kind(kind: ProductKind) -> ProductForm:
     arrays = dict(_TIMES)
     for name, (dtype, *_) in kind.arrays.items():
-        unit, description, dims = kind.said(name)
+        unit, description, dims = kind.metadata(name)
         arrays[name] = ArrayForm(_spelled(dtype), dims, unit, description)
     latest: dict[str, tuple[str, str]] = {}
     for name in kind.latest:
-        sizes = [size for size, dim in zip(kind.sizes(name), kind.said(name)[2], strict=True) if dim != "row"]
+        sizes = [size for size, dim in zip(kind.sizes(name), kind.metadata(name)[2], strict=True) if dim != "row"]
         leaves = topics.component_names(name, sizes[0]) if sizes and sizes[0] else [name]
-        latest |= {topics.level(leaf): (_kind_type(kind.arrays[name][0]), kind.said(name)[0]) for leaf in leaves}
+        latest |= {
+            topics.level(leaf): (_kind_type(kind.arrays[name][0]), kind.metadata(name)[0]) for leaf in leaves
+        }
     return ProductForm(kind.instrument, kind.name, kind.level, arrays, latest)
 
 

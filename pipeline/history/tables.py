@@ -83,11 +83,11 @@ def version_of(lineage: Mapping[str, Any]) -> str:
 
 def form_key(product: Product) -> tuple[Any, ...]:
     """What products of one table agree in: kind, and name, type, unit and inner shape of each array."""
-    told = Quantities.of(product.arrays)
+    arrays = Quantities.of(product.arrays)
     n = len(product.quality)
-    inner = tuple((one.dtype.kind, one.dtype.itemsize, _by_row(one, told.legend.said[name][2], n), one.shape[1:])
-                  for name, one in told.arrays.items())  # fmt: skip
-    return product.instrument, product.product, told.legend, inner  # the object itself: an id is used again
+    inner = tuple((one.dtype.kind, one.dtype.itemsize, _by_row(one, arrays.metadata.arrays[name][2], n), one.shape[1:])
+                  for name, one in arrays.arrays.items())  # fmt: skip
+    return product.instrument, product.product, arrays.metadata, inner  # the object itself: an id is used again
 
 
 def table_of(entries: Sequence[Entry]) -> pa.Table:
@@ -96,13 +96,13 @@ def table_of(entries: Sequence[Entry]) -> pa.Table:
     counts = np.array([one.n_rows for one in entries])
     columns: dict[str, Any] = _fixed(entries, counts)
     fields = [pa.field(name, kind, metadata={"description": text}) for name, kind, text in FIXED_FIELDS]
-    legend = Quantities.of(first.arrays).legend.said
+    metadata = Quantities.of(first.arrays).metadata.arrays
     ragged = _ragged(first)
     parts = {f"{name}.{part}" for name in ragged for part in ("start", "length")}
     for name in first.arrays:
         if name in _TIMES or name in parts:
             continue
-        unit, description, dims = legend[name]
+        unit, description, dims = metadata[name]
         values = [np.asarray(Quantities.of(one.product.arrays).arrays[name]) for one in entries]
         lengths = _arrays(entries, f"{name}.length") if name in ragged else None
         column = _column(values, dims, counts, lengths, n_quality=len(first.quality))

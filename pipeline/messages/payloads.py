@@ -48,7 +48,7 @@ def product_payload(front: Mapping[str, Any], product: Product) -> bytes:
     pack = _packer().pack
     quantities = Quantities.of(product.arrays)
     names = tuple(quantities.arrays)
-    array_map = quantities.legend.once(("message", names), partial(_ArrayMap, quantities.legend, names))
+    array_map = quantities.metadata.once(("message", names), partial(_ArrayMap, quantities.metadata, names))
     pieces = array_map.pieces([*quantities.arrays.values(), product.quality])
     n = len(front)
     pieces[0] = b"".join((_map_of(n + 5), pack(front)[len(_map_of(n)) :], pieces[0]))
@@ -116,12 +116,12 @@ def _around(metadata: ArrayMetadata, names: tuple[str, ...]) -> list[bytes]:
     front, around = _ARRAYS + _map_of(len(names)), []
     for name in names:
         around.append(front + _pack(name) + _map_of(6))
-        front = _entries(dict(zip(("unit", "description", "dims"), metadata.said[name], strict=True)))
+        front = _entries(dict(zip(("unit", "description", "dims"), metadata.arrays[name], strict=True)))
     return [*around, front + _QUALITY]
 
 
 def _head(name: str, dtype: DType, shape: Shape) -> tuple[bytes, bool]:
-    """What is said of an array before its bytes; whether these go into the payload as they are, by way of a copy."""
+    """The bytes of a message before those of an array; whether these go into the payload as they are, by a copy."""
     form, as_it_is = _little(dtype)
     if not form:
         raise ValueError(f"array {name!r} of type {dtype} has no form that other languages read")

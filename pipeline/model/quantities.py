@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from .batches import Quantity
 
 T = TypeVar("T")
-Said = tuple[str, str, tuple[str, ...]]
+Metadata = tuple[str, str, tuple[str, ...]]
 """Unit, description and dims, as in `Quantity`."""
 MAX_KNOWN = 1024
 """Array metadata remembered, far more than a mission has products."""
@@ -24,9 +24,12 @@ MAX_KNOWN = 1024
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ArrayMetadata:
-    """What is said of each array, by name. What is made from it is kept with it, for as long as it is used."""
+    """`arrays`: unit, description and dims of each array, by name.
 
-    said: Mapping[str, Said]
+    What is made from them (`once`) is kept with them, for as long as they are used.
+    """
+
+    arrays: Mapping[str, Metadata]
     _derived: dict[Hashable, Any] = field(default_factory=dict, repr=False)
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
@@ -37,24 +40,24 @@ class ArrayMetadata:
 
 
 class Quantities(Mapping[str, Quantity]):
-    """Arrays by name, with their legend."""
+    """Arrays by name, with their metadata."""
 
-    __slots__ = ("arrays", "legend")
+    __slots__ = ("arrays", "metadata")
 
-    def __init__(self, arrays: Mapping[str, NDArray[Any]], legend: ArrayMetadata) -> None:
+    def __init__(self, arrays: Mapping[str, NDArray[Any]], metadata: ArrayMetadata) -> None:
         self.arrays = arrays
-        self.legend = legend
+        self.metadata = metadata
 
     @staticmethod
     def of(quantities: Mapping[str, Quantity]) -> Quantities:
-        """The same with a legend, which is one object for all that are told alike."""
+        """The same with metadata, one object for all products whose arrays have equal metadata."""
         if isinstance(quantities, Quantities):
             return quantities
-        said = tuple((name, (one.unit, one.description, one.dims)) for name, one in quantities.items())
-        return Quantities({name: one.values for name, one in quantities.items()}, legend_of(said))
+        metadata = tuple((name, (one.unit, one.description, one.dims)) for name, one in quantities.items())
+        return Quantities({name: one.values for name, one in quantities.items()}, metadata_of(metadata))
 
     def __getitem__(self, name: str) -> Quantity:
-        return Quantity(self.arrays[name], *self.legend.said[name])
+        return Quantity(self.arrays[name], *self.metadata.arrays[name])
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.arrays)
@@ -67,6 +70,6 @@ class Quantities(Mapping[str, Quantity]):
 
 
 @lru_cache(MAX_KNOWN)
-def legend_of(said: tuple[tuple[str, Said], ...]) -> ArrayMetadata:
-    """One object for what is said alike."""
-    return ArrayMetadata(dict(said))
+def metadata_of(entries: tuple[tuple[str, Metadata], ...]) -> ArrayMetadata:
+    """One object for equal metadata; `entries`: name and metadata of each array."""
+    return ArrayMetadata(dict(entries))

@@ -87,8 +87,8 @@ def finish(made: Sequence[Made]) -> list[Product]:
 def _product(made: Made, times: ProductTimes) -> Product:
     draft, instrument, context, lineage = made
     kind, own = draft.kind, draft.lineage
-    told = quantities(kind, draft.arrays)
-    words = _words_of(told.legend, context, own.get(UNCERTAINTY) or lineage.get(UNCERTAINTY) or UNKNOWN)
+    typed_arrays = quantities(kind, draft.arrays)
+    words = _words_of(typed_arrays.metadata, context, own.get(UNCERTAINTY) or lineage.get(UNCERTAINTY) or UNKNOWN)
     origin = _origin(draft, instrument, context, times.sigma_s)
     whole = {**context.lineage, **lineage, **origin, **own}
     if frames := {**words.frames, **own.get("frames", {})}:
@@ -102,7 +102,7 @@ def _product(made: Made, times: ProductTimes) -> Product:
         product=kind.name,
         level=kind.level,
         time=times.range,
-        arrays=_timed(told, draft.time_ns, times.utc_ns, words.timed),
+        arrays=_timed(typed_arrays, draft.time_ns, times.utc_ns, words.timed),
         quality=draft.quality,
         lineage=whole,
         latest=kind.latest,
@@ -124,7 +124,7 @@ def _words_of(metadata: ArrayMetadata, context: Context, without: str) -> _Words
     site, frames = context.site, context.frames
 
     def make() -> _Words:
-        timed = ArrayMetadata({**_TIMES, **metadata.said})
+        timed = ArrayMetadata({**_TIMES, **metadata.arrays})
         return _Words(timed, frames_of(metadata, site, frames), uncertainty(metadata, without))
 
     return metadata.once(("product", site, frames, without), make)
@@ -135,28 +135,28 @@ def split(draft: Draft, groups: Sequence[ColumnBatch]) -> Iterator[Draft]:
 
     Each row of the groups has the same number of rows in the draft.
     """
-    told = quantities(draft.kind, draft.arrays)
-    by_row = {name for name, (_, _, dims) in told.legend.said.items() if dims[:1] == ("row",)}
+    typed_arrays = quantities(draft.kind, draft.arrays)
+    by_row = {name for name, (_, _, dims) in typed_arrays.metadata.arrays.items() if dims[:1] == ("row",)}
     each, start = len(draft.time_ns) // sum(map(len, groups)), 0
     for group in groups:
         rows = slice(start, start + each * len(group))
         start = rows.stop
-        arrays = {name: values[rows] if name in by_row else values for name, values in told.arrays.items()}
+        arrays = {name: values[rows] if name in by_row else values for name, values in typed_arrays.arrays.items()}
         yield replace(
             draft,
             packets=group,
             time_ns=draft.time_ns[rows],
-            arrays=Quantities(arrays, told.legend),
+            arrays=Quantities(arrays, typed_arrays.metadata),
             quality=draft.quality[rows],
         )
 
 
 def _timed(
-    told: Quantities, time_ns: NDArray[np.int64], utc_ns: NDArray[np.int64], metadata: ArrayMetadata
+    typed_arrays: Quantities, time_ns: NDArray[np.int64], utc_ns: NDArray[np.int64], metadata: ArrayMetadata
 ) -> Quantities:
     """The same, with the times of rows in front."""
     times = {"time_onboard_ns": np.asarray(time_ns, np.int64), "time_utc_ns": utc_ns}
-    return Quantities({**times, **told.arrays}, metadata)
+    return Quantities({**times, **typed_arrays.arrays}, metadata)
 
 
 def product_id(stream: str, instrument: str, product: str, time_ns: NDArray[np.int64], packets: ColumnBatch) -> str:
@@ -167,9 +167,9 @@ def product_id(stream: str, instrument: str, product: str, time_ns: NDArray[np.i
     span = [int(time_ns[0]), int(time_ns[-1])] if len(time_ns) else []
     if len(packets) and span[:1] in ([], [NO_TIME]):
         span += [int(packets.received_ns[0] or packets.order[0])]
-    told = "\0".join([stream, instrument, product, *map(str, span), ""]).encode()
+    identity = "\0".join([stream, instrument, product, *map(str, span), ""]).encode()
     counts = np.asarray(packets.apid, _U2).tobytes() + np.asarray(packets.seq_count, _U2).tobytes()
-    digest = hashlib.blake2b(told + counts, digest_size=8).hexdigest()
+    digest = hashlib.blake2b(identity + counts, digest_size=8).hexdigest()
     return f"{instrument}-{product}-{digest}"
 
 

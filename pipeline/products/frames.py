@@ -20,11 +20,11 @@ _AXES = {"east_north_up": "enu", "north_east_down": "ned"}
 _PLACES = ("longitude_deg", "latitude_deg")
 
 
-def frames_of(legend: ArrayMetadata, site: Site | None, own: FrameWords) -> Mapping[str, str]:
+def frames_of(metadata: ArrayMetadata, site: Site | None, own: FrameWords) -> Mapping[str, str]:
     """Frame by the word that stands for it, in the words of the instrument before those of WORDS."""
     found: dict[str, str] = {}
     known = {**WORDS, **own.of}
-    for name, (_, _, dims) in legend.said.items():
+    for name, (_, _, dims) in metadata.arrays.items():
         if len(dims) > 1:
             words = [*name.split("_"), *(_AXES.get(axis, "") for axis in dims)]
             found |= {word: known[word] for word in words if word in known}

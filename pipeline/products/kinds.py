@@ -16,7 +16,7 @@ them (`Draft`). Products of containers that no instrument reads are declared by 
 ... )
 >>> FIELD.topic
 'mag/field'
->>> FIELD.said("field_nt")
+>>> FIELD.metadata("field_nt")
 ('nT', 'in the axes of the sensor', ('row', 'xyz'))
 """
 
@@ -31,7 +31,7 @@ from numpy.typing import NDArray
 
 from ..messages.topics import MAX_COMPONENTS
 from ..model.batches import Quantity
-from ..model.quantities import Quantities, Said, legend_of
+from ..model.quantities import Metadata, Quantities, metadata_of
 
 ArrayKind = tuple[str, str, str, str]
 """Type as NumPy spells it (`f8`, `u2`, `?`; `U`: text of any length; empty: as the dictionary decodes it), axes
@@ -84,7 +84,7 @@ class ProductKind:
         """`instrument/name`, as reports count it."""
         return f"{self.instrument}/{self.name}"
 
-    def said(self, name: str) -> Said:
+    def metadata(self, name: str) -> Metadata:
         """Unit, description and axes of an array. KeyError where it is not declared."""
         _, dims, unit, description = self.arrays[name]
         return unit, description, tuple(axis.partition("=")[0] for axis in dims.split())
@@ -114,7 +114,7 @@ class ProductKind:
 
     def _too_wide(self, name: str) -> Iterator[str]:
         """Newest values are topics of their own: numbers and short vectors have some, spectra and pictures do not."""
-        dims, sizes = self.said(name)[2], self.sizes(name)
+        dims, sizes = self.metadata(name)[2], self.sizes(name)
         widths = sizes[1:] if dims[:1] == ("row",) else sizes
         if len(widths) > 1 or (widths and not 0 < (widths[0] or 0) <= MAX_COMPONENTS):
             axes = self.arrays[name][1]
@@ -126,22 +126,22 @@ class ProductKind:
 
 
 def quantities(kind: ProductKind, arrays: Mapping[str, NDArray[Any] | Quantity]) -> Quantities:
-    """The arrays with what their kind says of them, in its type. A `Quantity` keeps its own words.
+    """The arrays with the metadata of their kind, in its type. A `Quantity` keeps its own metadata.
 
     KeyError for an array that the kind does not declare, TypeError for values that its type cannot hold.
     """
     if isinstance(arrays, Quantities):
         return arrays
     values: dict[str, NDArray[Any]] = {}
-    said: list[tuple[str, Said]] = []
+    entries: list[tuple[str, Metadata]] = []
     for name, one in arrays.items():
         if isinstance(one, Quantity):
             values[name] = one.values
-            said.append((name, (one.unit, one.description, one.dims)))
+            entries.append((name, (one.unit, one.description, one.dims)))
         else:
             values[name] = typed(kind, name, one)
-            said.append((name, kind.said(name)))
-    return Quantities(values, legend_of(tuple(said)))
+            entries.append((name, kind.metadata(name)))
+    return Quantities(values, metadata_of(tuple(entries)))
 
 
 def typed(kind: ProductKind, name: str, values: NDArray[Any]) -> NDArray[Any]:
@@ -166,7 +166,7 @@ def mismatches(kind: ProductKind, level: str, arrays: Mapping[str, Quantity]) ->
 
 def _differences(kind: ProductKind, name: str, one: Quantity) -> list[str]:
     dtype = kind.arrays[name][0]
-    unit, _, dims = kind.said(name)
+    unit, _, dims = kind.metadata(name)
     is_type = not dtype or (one.values.dtype.kind == "U" if dtype == TEXT else one.values.dtype == np.dtype(dtype))
     pairs = [("unit", one.unit, unit), ("axes", one.dims, dims)]
     found = [] if is_type else [f"{name}: type {one.values.dtype.str}, declared {dtype}"]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from ..model.batches import GENERIC_INSTRUMENT, Column, ColumnBatch, Ragged
 from ..model.container_names import product_name
-from ..model.quantities import ArrayMetadata, Quantities, Said, legend_of
+from ..model.quantities import ArrayMetadata, Metadata, Quantities, metadata_of
 from .context import Descriptions
 from .draft import Draft
 from .kinds import ProductKind
@@ -39,7 +39,7 @@ def max_rows(rows: ColumnBatch) -> int:
 
 
 class GenericProducts:
-    """Drafts of containers that no instrument reads. Keeps what is said of the columns of each container."""
+    """Drafts of containers that no instrument reads. Keeps the metadata of the columns of each container."""
 
     def __init__(self, descriptions: Mapping[str, Descriptions]) -> None:
         self._descriptions = descriptions
@@ -66,7 +66,7 @@ class GenericProducts:
 
 
 class _Known(NamedTuple):
-    """What is said of the columns of a container, the kind of its products, and the units that this was made from."""
+    """Metadata of the columns of a container, the kind of its products, and the units that this was made from."""
 
     metadata: ArrayMetadata
     kind: ProductKind
@@ -97,21 +97,21 @@ def _said(
     units: Mapping[str, str],
     descriptions: Descriptions,
 ) -> tuple[ArrayMetadata, tuple[str, ...]]:
-    """What is said of arrays that were columns, and those that have one value a row."""
+    """Metadata of arrays that were columns, and names of those that have one value a row."""
     unit_of, words_of = units.get, descriptions.of.get
-    said: dict[str, Said] = {}
+    metadata: dict[str, Metadata] = {}
     for name, n in zip(names, n_axes, strict=True):
-        said[name] = (
+        metadata[name] = (
             unit_of(name, ""),
             words_of(name, ""),
             ("row", *(f"{name}_axis_{axis}" for axis in range(1, n))),
         )
     for name in ragged:
-        dims = f"{name}_value", *said[name][2][1:]
+        dims = f"{name}_value", *metadata[name][2][1:]
         words = "; ".join(filter(None, (words_of(name), "values of all rows, one after another")))
-        said[name] = unit_of(name, ""), words, dims
-        said[f"{name}.start"] = "", f"where each row begins in {name}", ("row",)
-        said[f"{name}.length"] = "", f"values of each row in {name}", ("row",)
+        metadata[name] = unit_of(name, ""), words, dims
+        metadata[f"{name}.start"] = "", f"where each row begins in {name}", ("row",)
+        metadata[f"{name}.length"] = "", f"values of each row in {name}", ("row",)
     parts = {*ragged, *(f"{name}.{part}" for name in ragged for part in ("start", "length"))}
-    latest = tuple(name for name in names if name not in parts and len(said[name][2]) == 1)
-    return legend_of(tuple(said.items())), latest
+    latest = tuple(name for name in names if name not in parts and len(metadata[name][2]) == 1)
+    return metadata_of(tuple(metadata.items())), latest

@@ -17,5 +17,5 @@ _SIGMA = re.compile(r"_sigma(_random|_systematic)?$")
 
 def uncertainty(metadata: ArrayMetadata, without: str) -> str:
     """The words for a product with these arrays; `without`: why it has none, where it has none."""
-    measured = dict.fromkeys(_SIGMA.sub("", name) for name in metadata.said if _SIGMA.search(name))
+    measured = dict.fromkeys(_SIGMA.sub("", name) for name in metadata.arrays if _SIGMA.search(name))
     return f"one sigma of {', '.join(measured)}" if measured else f"none: {without}"

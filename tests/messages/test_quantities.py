@@ -24,5 +24,5 @@ def test_quantities_are_a_mapping_in_the_order_in_which_they_were_given():
 
 
 def test_what_is_told_alike_has_one_legend_and_what_is_not_another():
-    assert quantities(1.0).legend is quantities(2.0).legend
-    assert quantities(unit="V").legend is not quantities(unit="A").legend
+    assert quantities(1.0).metadata is quantities(2.0).metadata
+    assert quantities(unit="V").metadata is not quantities(unit="A").metadata

@@ -124,4 +124,4 @@ def test_what_is_said_of_columns_is_made_once_for_each_of_many_containers(suite,
         for at in (1, 2000)
     )
     assert len(first) == len(second) == 1500
-    assert all(a.arrays.legend is b.arrays.legend for a, b in zip(first, second, strict=True))
+    assert all(a.arrays.metadata is b.arrays.metadata for a, b in zip(first, second, strict=True))
