@@ -51,10 +51,11 @@ class BareFrames:
         self._checked = settings.fecf or (code is not None and code.check)
         # A header with an error control of its own is corrected later: it need not look like one here.
         self._searches = self._checked or not settings.header_error_control
-        self._mask = np.uint32(_MASKS[settings.frame_type])
+        mask = _MASKS[settings.frame_type]
+        self._mask = _as_in_stream(mask)
         over = _randomizer_word(settings) if self._decoder else 0
-        names = {(_name(settings, one) ^ over) & int(self._mask) for one in channels}
-        self._names = [np.uint32(name) for name in sorted(names)]
+        names = {(_name(settings, one) ^ over) & mask for one in channels}
+        self._names = [_as_in_stream(name) for name in sorted(names)]
         self._buffer = np.empty(0, np.uint8)
         self._at = 0  # of the next block in the buffer; before it, the last one
         self._look: int | None = None  # next byte to look at while searching
@@ -154,7 +155,7 @@ class BareFrames:
         block = self._block(self._at)
         if self._checked and self._passes(self._at):
             if len(self._names) < _NAMES_KEPT:
-                self._names.append(np.uint32(int.from_bytes(block[:_NAME_BYTES], "big")) & self._mask)
+                self._names.append(np.asarray(block[:_NAME_BYTES].view(np.uint32)[0] & self._mask))
             self._emit(1)
             return True
         self._doubt_at = self.place + self._at
@@ -199,7 +200,7 @@ class BareFrames:
         if n <= 0:
             return np.zeros(0, bool)
         start += self._record.prefix
-        words = np.ndarray((n,), ">u4", self._buffer, start, (step,)) & self._mask
+        words = np.ndarray((n,), np.uint32, self._buffer, start, (step,)) & self._mask
         found = np.zeros(n, bool) if not self._names else words == self._names[0]
         for name in self._names[1:]:
             found |= words == name
@@ -233,6 +234,11 @@ def _randomizer_word(settings: LinkSettings) -> int:
     if not settings.randomizer:
         return 0
     return int.from_bytes(randomizer_sequence(_NAME_BYTES, long=settings.long_randomizer).tobytes(), "big")
+
+
+def _as_in_stream(number: int) -> NDArray[np.uint32]:
+    """The number whose bytes in memory are those of a big-endian one in a stream, as an array without axes."""
+    return np.frombuffer(number.to_bytes(_NAME_BYTES, "big"), np.uint32).reshape(())
 
 
 def _name(settings: LinkSettings, channel: ChannelSettings) -> int:
