@@ -46,6 +46,8 @@ from .rows import QUALITY, TIME
 AXIS_LABELS = {ONBOARD_AXIS: ONBOARD, RECEIVED_AXIS: RECEIVED, NUMBER: "row number"}
 MAX_UNITS = 4
 """Axes of one figure: parameters of further units stand in the next one."""
+_ONE_COLUMN = 3
+"""Lines of a legend that stand one below the other; more take two columns."""
 _NEAR = 3.0
 """Limits that are no further from the data than so many times their span are in sight with them."""
 
@@ -106,7 +108,8 @@ class LinesPlot:
         self._draw_bands()
         if len(drawn) > 1:
             items = [LegendItem(label=one.label, renderers=[line]) for one, line in zip(drawn, lines, strict=True)]
-            legend = Legend(items=items, ncols=2, padding=2, spacing=12, margin=2, name="parameter_legend")
+            ncols, spacing = (1, 0) if len(drawn) <= _ONE_COLUMN else (2, 8)
+            legend = Legend(items=items, ncols=ncols, padding=2, spacing=spacing, margin=2, name="parameter_legend")
             self.figure.add_layout(legend, "above")
 
     def _range_name(self, unit: str) -> str:

@@ -81,7 +81,7 @@ class ParameterPlot:
         )  # fmt: skip
         self.root = column(
             head, self._figures, self._table.root,
-            sizing_mode="stretch_both", margin=3, stylesheets=[sheet(theme.PANEL_CSS)],
+            sizing_mode="stretch_both", margin=3, stylesheets=[sheet(theme.PANEL_CSS), sheet(theme.PLOT_CSS)],
             name=f"{of_display}parameter_plot", visible=False, css_classes=[] if of_display else ["drop-parameters"],
         )  # fmt: skip
         self._form: tuple[Any, ...] = ()

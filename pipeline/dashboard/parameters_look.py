@@ -34,19 +34,21 @@ class ParametersLook:
 
     def __init__(self, selection: Selection | None = None) -> None:
         self.selection = selection if selection is not None else Selection()
-        widget: dict[str, Any] = {"height": 28, "stylesheets": [sheet(theme.WIDGET_CSS)]}
+        widget: dict[str, Any] = {"height": 28, "margin": (5, 2, 5, 4), "stylesheets": [sheet(theme.WIDGET_CSS)]}
         self.search = TextInput(
             placeholder="search: name, container, unit",
             value=self.selection.search,
-            width=240,
+            width=210,
             name="search",
             **widget,
         )
-        self._back, self._on = (Button(label=label, width=70, **widget) for label in ("previous", "next"))
-        self._pinned = Button(label="pinned", width=90, name="pinned", **widget)
-        self._fold = Button(label="fold all", width=70, name="fold", **widget)
+        self._back, self._on = (
+            Button(label=label, width=width, **widget) for label, width in (("previous", 66), ("next", 46))
+        )
+        self._pinned = Button(label="pinned", width=84, name="pinned", **widget)
+        self._fold = Button(label="fold all", width=60, name="fold", **widget)
         self._save = Button(
-            label="save as display", width=110, name="save_display", tags=[""], disabled=True, **widget
+            label="save as display", width=102, name="save_display", tags=[""], disabled=True, **widget
         )
         self._save.js_on_event("button_click", CustomJS(code=SAVE))
         self._table = Words(

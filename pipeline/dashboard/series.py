@@ -28,7 +28,7 @@ def statistics(values: Floats) -> Statistics | None:
     finite = values[np.isfinite(values)]
     if not len(finite):
         return None
-    sigma = float(finite.std(ddof=1)) if len(finite) > 1 else 0.0
+    sigma = float(finite.std(ddof=1)) if np.ptp(finite) else 0.0  # of equal values it is not quite 0
     return Statistics(
         len(finite), float(finite.min()), float(finite.max()), float(finite.mean()), sigma, float(finite[-1])
     )

@@ -225,7 +225,10 @@ i { display: inline-block; width: 10px; height: 10px; margin-right: 5px; }
 PARAMETERS_CSS = """
 thead th { position: sticky; top: 0; background: var(--dl-panel); z-index: 1; white-space: nowrap; }
 .group th { color: var(--dl-text); font-weight: bold; padding-top: 8px; }
-.name { display: inline-block; min-width: 8em; overflow-wrap: anywhere; white-space: normal; }
+.name {
+  display: inline-block; min-width: 8em; width: max-content; max-width: 18em;
+  overflow-wrap: anywhere; white-space: normal;
+}
 .value { font-variant-numeric: tabular-nums; max-width: 14em; overflow: hidden; text-overflow: ellipsis; }
 [data-pick] { cursor: pointer; }
 [data-pick]:hover, .chosen { background: var(--dl-line); }
@@ -270,6 +273,12 @@ GRID_CSS = f"""
 }}
 """
 """Of the grid of a display: where the page is narrow, one panel below the other."""
+
+PLOT_CSS = f"""
+@media (min-width: 1200px) {{ :host {{ flex: 0.8 1 0 !important; }} }}
+@media ({NARROW}) {{ :host {{ height: 560px !important; }} }}
+"""
+"""Of a plot of several parameters, beside that of a panel: its figures and the statistics below them need more room."""
 
 FIGURES_CSS = ":host { overflow-y: auto; overflow-x: hidden; }"
 
