@@ -73,8 +73,8 @@ class Suite:
         }
         kinds = dict.fromkeys(one.auxiliary for one in instruments.values() if one.auxiliary is not None)
         self._auxiliaries: dict[type[Auxiliary], Auxiliary] = {kind: kind() for kind in kinds}
-        self._quiet = partial(np.errstate, all="ignore") if instruments else nullcontext
-        """Values out of an instrument's range are flagged, so NumPy need not warn of them."""
+        self._quiet = partial(np.errstate, all="ignore") if instruments or context.site else nullcontext
+        """Values out of range are flagged, so NumPy need not warn of them. Of generic products nothing is computed."""
         self._may_wait = any(one.wait_rows for one in self._instruments.values())
         self._generic_products = telemetry.GenericProducts(context.descriptions)
         self._streams: dict[tuple[str, int], _Stream] = {}

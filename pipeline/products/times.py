@@ -35,7 +35,7 @@ def product_times(time_ns: Sequence[NDArray[np.int64]], context: Context) -> lis
     """By the onboard times int64[n] of the rows of each product; NO_TIME where there are none."""
     spans = [ends(own) for own in time_ns]
     if len(time_ns) == 1 and spans[0] is None:
-        return [ProductTimes(context.clock.utc_ns(time_ns[0]), _NEVER, None)]
+        return [ProductTimes(time_ns[0].copy(), _NEVER, None)]
     utc_ns = context.clock.utc_ns(np.concatenate(time_ns))
     known = [i for i, span in enumerate(spans) if span is not None]
     ranges, sigmas_s = [_NEVER] * len(spans), _unknown(len(spans))
