@@ -118,8 +118,8 @@ class Track:
         jumped = np.append(np.searchsorted(self.order, jumps.order, "left"), len(self.order))
         after = np.empty(time_ns.shape, np.intp)
         runs = np.unique(last_jump).tolist()
-        for jump in runs:
-            first, last = jumped[jump : jump + 2]
+        for jump in runs:  # -1: before all jumps that are remembered; no row of the track is seen from there
+            first, last = jumped[jump], jumped[jump + 1]
             same = slice(None) if len(runs) == 1 else last_jump == jump
             after[same] = first + np.searchsorted(self.time_ns[first:last], time_ns[same], "right")
         return after
