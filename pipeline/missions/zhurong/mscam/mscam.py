@@ -30,6 +30,7 @@ from ..shared.images import STRIPE_COLUMNS, Picture, assemble, aux_arrays, whole
 from ..shared.optics import (
     Agreement,
     Optics,
+    Window,
     corners,
     navigation_apart_deg,
     pointing_arrays,
@@ -100,6 +101,7 @@ class Mscam(StripeCamera):
     def __init__(self, calibration: Mapping[str, Any], context: Context) -> None:
         super().__init__(calibration, context)
         self._filters = {one.code: one for one in self.calibration.filters.filter}
+        self._last_corners: tuple[Window, Floats] | None = None
 
     def cameras(self) -> Mapping[int, Any]:
         return self._filters
@@ -113,7 +115,7 @@ class Mscam(StripeCamera):
         scale = _reflectance_scale(sun, band)
         pointing = pointing_of(rows)
         apart_deg = navigation_apart_deg(rows, pointing, self.calibration.attitude)
-        directions = corners(window_of(rows), self.calibration.optics, distorted=True)
+        directions = self._corners(window_of(rows))
         arrays = {
             "image": Quantity(radiance[None].astype(np.float32), _RADIANCE_UNIT, "spectral radiance", _IMAGE),
             "image_sigma": Quantity(noise[None].astype(np.float32), _RADIANCE_UNIT, OF_NOISE, _IMAGE),
@@ -160,6 +162,12 @@ class Mscam(StripeCamera):
         )
         radiance = ((picture.counts - bias) / flat - dark) / per_radiance
         return radiance, self.calibration.noise.sigma_dn(picture.counts, bias) / (flat * per_radiance)
+
+    def _corners(self, window: Window) -> Floats:
+        """Directions of corners and centre, computed anew where the last picture had another window."""
+        if self._last_corners is None or self._last_corners[0] != window:
+            self._last_corners = window, corners(window, self.calibration.optics, distorted=True)
+        return self._last_corners[1]
 
     def _sun(self, rows: ColumnBatch) -> dict[str, Floats]:
         """Incidence, azimuth (degrees) and distance (au), each [1]; NaN without a site."""

@@ -30,7 +30,6 @@ from ..shared.optics import (
     Agreement,
     Optics,
     Window,
-    corners,
     navigation_apart_deg,
     pointing_arrays,
     pointing_of,
@@ -149,7 +148,7 @@ class Natecam(StripeCamera):
             "saturated_share": Quantity(np.array([saturated]), "1", "pixels at the end of scale"),
             **self._pair(rows),
             **aux_arrays(rows, replace(picture, line_quality=line_quality)),
-            **pointing_arrays(pointing, corners(window, self.calibration.optics, distorted=False), apart_deg),
+            **pointing_arrays(pointing, self._remap(window).corners, apart_deg),
         }
         bits = Quality(int(np.bitwise_or.reduce(rows.quality))) | picture.quality()
         bits |= Quality.SATURATED if saturated > 0 else Quality(0)

@@ -68,10 +68,12 @@ def panorama(views: Sequence[View], optics: Optics, grid: PanoramaGrid) -> Panor
     total = np.zeros((len(rises), len(turns), 3), np.float32)
     weight = np.zeros(total.shape[:2], np.float32)
     n_views = np.zeros(total.shape[:2], np.uint8)
+    wanted = _directions(turns + middle, rises)
     for view, around, (_, elevation) in zip(views, turned, edges, strict=True):
         part = _columns(turns, around, elevation, step)
-        values, counts = _seen(view, optics, _directions(turns[part] + middle, rises))
-        total[:, part] += values * counts[..., None]
+        values, counts = _seen(view, optics, wanted[:, part])
+        values *= counts[..., None]
+        total[:, part] += values
         weight[:, part] += counts
         n_views[:, part] += counts > 0
     image = np.rint(total / np.where(weight > 0, weight, 1)[..., None]).astype(np.uint8)
@@ -103,9 +105,13 @@ def _columns(turns: Floats, around: Floats, elevation: Floats, step: float) -> s
 
 def _directions(azimuth_deg: Floats, elevation_deg: Floats) -> Floats:
     """East, north, up [elevations, azimuths, 3]."""
-    turn, rise = np.meshgrid(np.deg2rad(azimuth_deg), np.deg2rad(elevation_deg))
-    level = np.cos(rise)
-    return np.stack([level * np.sin(turn), level * np.cos(turn), np.sin(rise)], axis=-1)
+    turn, rise = np.deg2rad(azimuth_deg), np.deg2rad(elevation_deg)
+    level = np.cos(rise)[:, None]
+    out = np.empty((len(rise), len(turn), 3))
+    np.multiply(level, np.sin(turn), out=out[..., 0])
+    np.multiply(level, np.cos(turn), out=out[..., 1])
+    out[..., 2] = np.sin(rise)[:, None]
+    return out
 
 
 def _edge(view: View, optics: Optics) -> tuple[Floats, Floats]:
@@ -122,8 +128,12 @@ def _edge(view: View, optics: Optics) -> tuple[Floats, Floats]:
 def _seen(view: View, optics: Optics, wanted: Floats) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """What one view has of the wanted directions [..., 3] (east, north, up), and how much it counts."""
     along = wanted @ view.pointing.enu(np.eye(3)).T
-    ahead = along[..., 0] > _AHEAD
-    place = along[..., 1:] / np.where(ahead, along[..., 0], 1)[..., None]
+    forward = along[..., 0]
+    ahead = forward > _AHEAD
+    place = np.empty((*forward.shape, 2))
+    forward = np.where(ahead, forward, 1)
+    for i in (0, 1):
+        np.divide(along[..., 1 + i], forward, out=place[..., i])
     at = view.window.pixels(optics, place).astype(np.float32)
     sample, line = np.where(ahead, at[..., 0], -1), np.where(ahead, at[..., 1], -1)
     places = Resampling.of((view.window.n_lines, view.window.n_samples), sample, line)

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ..shared.optics import LINES_AT_ONCE, Optics, Window
+from ....products.rotations import Floats
+from ..shared.optics import LINES_AT_ONCE, Optics, Window, corners
 
 _NOISE_PIXELS = 64
 Reals = NDArray[np.float32]
@@ -68,6 +69,7 @@ class Remap:
     `blocks`: lines of the pinhole's picture, and where the lens drew them. `source_line uint16[lines, samples]`: the
     line that each of its pixels is from, or the one after it too. `middle`: lines and samples of a square in the
     middle, `in_middle` of the square alone; `drawn float32[n, n]`: a standard normal noise for it, always the same.
+    `corners [5, 3]`: directions of corner pixels and centre of the pinhole's picture.
     """
 
     window: Window
@@ -76,6 +78,7 @@ class Remap:
     middle: tuple[slice, slice]
     in_middle: Resampling
     drawn: Reals
+    corners: Floats
 
     @staticmethod
     def of(window: Window, optics: Optics) -> Remap:
@@ -93,4 +96,5 @@ class Remap:
             middle,
             Resampling.of((n, n), sample[middle] - left, line[middle] - top),
             np.random.default_rng(0).standard_normal((n, n), np.float32),
+            corners(window, optics, distorted=False),
         )

@@ -46,9 +46,9 @@ class Optics(Table):
         place = np.stack([sample - middle, line - middle], axis=-1) * self.pixel_mm
         return np.asarray((place - np.array(self.principal_point_mm)) / self.focal_length_mm)
 
-    def detector_place(self, place: Floats) -> Floats:
-        """Detector (sample, line) [..., 2] of places in the focal plane: the inverse of `focal_plane`."""
-        millimetres = place * self.focal_length_mm + np.array(self.principal_point_mm)
+    def detector_place(self, place: Floats, axis: int) -> Floats:
+        """Detector sample (axis 0) or line (axis 1) of places x or y in the focal plane: the inverse of `focal_plane`."""
+        millimetres = place * self.focal_length_mm + self.principal_point_mm[axis]
         return np.asarray(millimetres / self.pixel_mm + self.detector_pixels / 2)
 
     def distort(self, place: Floats) -> Floats:
@@ -111,8 +111,10 @@ class Window:
 
     def pixels(self, optics: Optics, place: Floats) -> Floats:
         """Where in the image as sent (sample, line) places of the focal plane are; whole numbers are centres."""
-        found = optics.detector_place(place) - np.array([self.first_sample, self.first_line])
-        return np.asarray(found / self.binning - 0.5)
+        found = np.empty(place.shape)
+        for i, first in enumerate((self.first_sample, self.first_line)):  # two numbers at a time are slow
+            found[..., i] = (optics.detector_place(place[..., i], i) - first) / self.binning - 0.5
+        return found
 
 
 def window_of(rows: ColumnBatch) -> Window:
