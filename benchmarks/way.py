@@ -1,6 +1,7 @@
 """The whole way of 1 GB of CADUs, step by step: MB/s of coded bytes for each room and for all, and peak memory.
 
-The recording is a simulated pass of Zhurong repeated; each repetition starts with a jump of the frame counter,
+Steps take as many bytes at a time as `downlink replay`, with the allocator set as the command line sets it. The
+recording is a simulated pass of Zhurong repeated; each repetition starts with a jump of the frame counter,
 which costs a gap and nothing else. Then `downlink replay` runs the same file to a broker, as a process of its own.
 """
 
@@ -26,6 +27,8 @@ from downlink_pipeline.model.batches import ByteBatch
 from downlink_pipeline.processing.chain import product_context
 from downlink_pipeline.products import Suite
 from downlink_pipeline.recordings.reader import read_pass
+from downlink_pipeline.replay.player import PIECE_BYTES
+from downlink_pipeline.system.allocator import keep_freed_memory
 
 SIZE_BYTES = int(os.environ.get("DOWNLINK_BENCH_BYTES", "1_000_000_000"))
 LIMIT_MB = 400
@@ -62,7 +65,7 @@ def step_by_step(path: Path, mission: Mission) -> Clock:
     decoder = Decoder(mission.plan, mission.time_terms)
     suite = Suite(mission.instruments, mission.calibrations, product_context(mission, "bench"))
     clock = Clock()
-    source: Iterator[ByteBatch] = iter(read_pass(path))
+    source: Iterator[ByteBatch] = iter(read_pass(path, PIECE_BYTES))
     while (batch := clock("read", next, source, None)) is not None:
         packets = clock("link: CADU to packets", receiver.feed, batch).packets
         records = clock("join segments", joiner.feed, packets)
@@ -99,6 +102,7 @@ def replay(path: Path) -> tuple[float, float]:
 
 
 def main() -> None:
+    keep_freed_memory()
     folder = Path(tempfile.mkdtemp(prefix="downlink-bench-"))
     try:
         path = recording(folder)

@@ -37,7 +37,7 @@ from .magnetic_field import (
     with_surroundings,
 )
 from .magnetometer_calibration import MagnetometerCalibration
-from .site_fit import Fit, fit_rotations, mast_matrices
+from .site_fit import Fit, Rotations, mast_matrices
 
 _BAD = np.uint32(Quality.NO_ATTITUDE | Quality.SATURATED | Quality.OUT_OF_RANGE | Quality.CLOCK_JUMP)
 EVERY = 8
@@ -92,8 +92,9 @@ class SiteField(OnRover):
             return
         tilts = bool(np.ptp(pitch[good]) >= wanted.least_pitch_deg)
         arrays: dict[str, Quantity] = {}
+        rotations: dict[bytes, Rotations] = {}
         for name in "ab":
-            arrays |= self._sensor(rows, name, good, tilts=tilts)
+            arrays |= self._sensor(rows, name, good, rotations, tilts=tilts)
         if not arrays:
             return
         arrays["n_samples"] = Quantity(
@@ -108,7 +109,16 @@ class SiteField(OnRover):
         frames = {"enu": "local east, north, up", "mast": "axes of the mast's head"}
         yield Draft(SITE_VECTOR, rows, middle, arrays, bits, {"frames": frames})
 
-    def _sensor(self, rows: ColumnBatch, name: str, good: NDArray[np.bool_], *, tilts: bool) -> dict[str, Quantity]:
+    def _sensor(
+        self,
+        rows: ColumnBatch,
+        name: str,
+        good: NDArray[np.bool_],
+        rotations: dict[bytes, Rotations],
+        *,
+        tilts: bool,
+    ) -> dict[str, Quantity]:
+        """Arrays of one sensor. `rotations`: by the samples that are usable, of the sensor before too."""
         attitude, calibration = attitude_of(rows), self.calibration
         seen, bits = in_sensor_nt(rows, name, calibration)
         mount = np.array(getattr(calibration, f"sensor_{name}").mount)
@@ -120,7 +130,10 @@ class SiteField(OnRover):
         head = (seen @ mount.T)[usable] - np.einsum("nji,nj->ni", turn, added)
         n_block = round(calibration.site_vector.block_s * calibration.scale.sample_rate_hz / EVERY)
         time_s = sample_ns(rows, calibration, EVERY)[usable] / 1e9
-        fit = fit_rotations(head, turn, n_block, tilts=tilts, time_s=time_s)
+        which = usable.tobytes()
+        if which not in rotations:
+            rotations[which] = Rotations(turn, n_block, tilts=tilts, time_s=time_s)
+        fit = rotations[which].fit(head)
         if fit is None:
             return {}
         systematic = np.diag(np.array(getattr(calibration, f"interference_{name}").rover_nt_sigma) ** 2)

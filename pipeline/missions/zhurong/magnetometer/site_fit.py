@@ -14,8 +14,8 @@ looks like an offset is in it (Cressie 1993, Statistics for Spatial Data, 3.4: u
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -53,29 +53,45 @@ class _Walk:
     covariance: Floats
 
 
+class Rotations:
+    """Turns of a mast, for the fits of several sensors on it.
+
+    `turn [n, 3, 3]` from the head's axes to the rover's; samples are in order, at least `n_block` of them are averaged;
+    `time_s [n]` of each, a second apart where it is not given. `tilts`: pitch turned as well.
+    """
+
+    def __init__(self, turn: Floats, n_block: int, *, tilts: bool, time_s: Floats | None = None) -> None:
+        self._axes = 3 if tilts else 2
+        self._design = np.swapaxes(turn, 1, 2)[:, : self._axes, : self._axes]
+        self._tells = _tells(self._design)
+        n = len(turn)
+        time_s = np.arange(n, dtype=np.float64) if time_s is None else time_s
+        n_block = max(min(n_block, n // FEWEST_BLOCKS), -(-n // MOST_BLOCKS), 1)
+        self._blocks = _Blocks(self._design, time_s, n_block) if self._tells else None
+
+    def fit(self, head_nt: Floats) -> Fit | None:
+        """Field and offset from what was seen in the axes of the mast's head, `head_nt [n, 3]`.
+
+        None where the rotations do not tell one from the other.
+        """
+        axes, seen = self._axes, head_nt[:, : self._axes]
+        if self._blocks is None:
+            return None
+        try:
+            best = self._blocks.likeliest(seen)
+        except np.linalg.LinAlgError:  # the means of the blocks tell less than the samples
+            return None
+        left = seen - self._design @ best.field - best.offset
+        field, offset, covariance = np.full(3, np.nan), np.full(3, np.nan), np.full((3, 3), np.nan)
+        field[:axes], offset[:axes], covariance[:axes, :axes] = best.field, best.offset, best.covariance
+        return Fit(field, offset, covariance, float(np.sqrt(np.mean(left**2))))
+
+
 def fit_rotations(
     head_nt: Floats, turn: Floats, n_block: int, *, tilts: bool, time_s: Floats | None = None
 ) -> Fit | None:
-    """Field and offset from what was seen in the axes of the mast's head.
-
-    `head_nt [n, 3]`; `turn [n, 3, 3]` from the head's axes to the rover's; samples are in order, at least `n_block` of
-    them are averaged; `time_s [n]` of each, a second apart where it is not given. `tilts`: pitch turned as well. None
-    where the rotations do not tell one from the other.
-    """
-    axes = 3 if tilts else 2
-    design, seen = np.swapaxes(turn, 1, 2)[:, :axes, :axes], head_nt[:, :axes]
-    if not _tells(design):
-        return None
-    time_s = np.arange(len(seen), dtype=np.float64) if time_s is None else time_s
-    n_block = max(min(n_block, len(seen) // FEWEST_BLOCKS), -(-len(seen) // MOST_BLOCKS), 1)
-    try:
-        best = _Blocks.of(design, seen, time_s, n_block).likeliest()
-    except np.linalg.LinAlgError:  # the means of the blocks tell less than the samples
-        return None
-    left = seen - design @ best.field - best.offset
-    field, offset, covariance = np.full(3, np.nan), np.full(3, np.nan), np.full((3, 3), np.nan)
-    field[:axes], offset[:axes], covariance[:axes, :axes] = best.field, best.offset, best.covariance
-    return Fit(field, offset, covariance, float(np.sqrt(np.mean(left**2))))
+    """That of one sensor."""
+    return Rotations(turn, n_block, tilts=tilts, time_s=time_s).fit(head_nt)
 
 
 def mast_matrices(yaw_deg: Floats, pitch_deg: Floats) -> Floats:
@@ -92,55 +108,78 @@ def _tells(design: Floats) -> bool:
     return bool(np.linalg.matrix_rank(normal, hermitian=True) == len(normal))
 
 
+class _Course(NamedTuple):
+    """A course of the field: covariance of its w over sigma^2 between blocks [k, k], the Cholesky factor of that of
+    what is seen [k m, k m], and the covariance of what is seen with the mean of w [k m, m].
+    """
+
+    alike: Floats
+    factor: Floats
+    towards: Floats
+
+
 class _Blocks:
-    """Means over k blocks of samples, and what does not depend on the course of the field."""
+    """Means over k blocks of samples, and what does not depend on what was seen in them."""
 
-    def __init__(self, turn: Floats, seen: Floats, count: Floats, apart_s: Floats) -> None:
-        k, m = seen.shape
-        self._turn, self._seen, self._apart_s = turn, seen.ravel(), apart_s
-        self._turns = np.einsum("kij,lnj->inkl", turn, turn)
-        self._design = np.concatenate([turn, np.broadcast_to(np.eye(m), turn.shape)], axis=2).reshape(k * m, 2 * m)
-        self._noise = np.repeat(1 / count, m)
-        self._share = count / count.sum()
+    def __init__(self, design: Floats, time_s: Floats, n_block: int) -> None:
+        self._first = np.arange(0, len(design), n_block)
+        self._count = np.diff(np.append(self._first, len(design))).astype(np.float64)
+        self._turn, when = self._means(design), self._means(time_s)
+        k, m = self._turn.shape[:2]
+        self._apart_s = np.abs(when[:, None] - when)
+        self._turns = np.einsum("kij,lnj->inkl", self._turn, self._turn)
+        both = np.concatenate([self._turn, np.broadcast_to(np.eye(m), self._turn.shape)], axis=2)
+        self._design = both.reshape(k * m, 2 * m)
+        self._noise = np.repeat(1 / self._count, m)
+        self._share = self._count / self._count.sum()
+        self._courses: dict[tuple[float, float], _Course] = {}
 
-    @staticmethod
-    def of(design: Floats, seen: Floats, time_s: Floats, n_block: int) -> _Blocks:
-        first = np.arange(0, len(seen), n_block)
-        count = np.diff(np.append(first, len(seen))).astype(np.float64)
-        turn, mean, when = (
-            np.add.reduceat(one, first) / count.reshape(-1, *[1] * (one.ndim - 1)) for one in (design, seen, time_s)
-        )
-        return _Blocks(turn, mean, count, np.abs(when[:, None] - when))
+    def _means(self, values: Floats) -> Floats:
+        return np.add.reduceat(values, self._first) / self._count.reshape(-1, *[1] * (values.ndim - 1))
 
-    def likeliest(self) -> _Walk:
-        """That of a field that stands still, unless a course is clearly likelier."""
-        still = self._walk(np.zeros_like(self._apart_s))
-        middle = [self._walk(one) for one in self._alike(_SMOOTH_S[1], _RATIOS)]
+    def likeliest(self, seen: Floats) -> _Walk:
+        """That of a field that stands still, unless a course is clearly likelier. `seen [n, m]` of the samples."""
+        seen = self._means(seen).ravel()
+        still = self._walk(seen, 0.0, 0.0)
+        middle = [self._walk(seen, _SMOOTH_S[1], ratio) for ratio in _RATIOS.tolist()]
         best = int(np.argmin([walk.criterion for walk in middle]))
-        near = _RATIOS[max(best - 1, 0) : best + 2]
-        beside = [self._walk(one) for tau in (_SMOOTH_S[0], _SMOOTH_S[2]) for one in self._alike(tau, near)]
+        near = _RATIOS[max(best - 1, 0) : best + 2].tolist()
+        beside = [self._walk(seen, tau, ratio) for tau in (_SMOOTH_S[0], _SMOOTH_S[2]) for ratio in near]
         course = min([*middle, *beside], key=lambda walk: walk.criterion)
         return course if course.criterion < still.criterion - _CLEARLY else still
 
-    def _alike(self, tau: float, ratios: Floats) -> Iterator[Floats]:
-        """Covariances of w over sigma^2, but for a constant, which the unknown field takes up."""
+    def _alike(self, tau: float, ratio: float) -> Floats:
+        """Covariance of w over sigma^2, but for a constant, which the unknown field takes up; 0: it stands still."""
+        if not ratio:
+            return np.zeros_like(self._apart_s)
         rough = self._apart_s - _smoothed(self._apart_s, tau)
-        return (ratio * (rough.max() - rough / 2) for ratio in ratios)
+        return np.asarray(ratio * (rough.max() - rough / 2))
 
-    def _walk(self, alike: Floats) -> _Walk:
-        """The best linear unbiased prediction of the mean field, with `alike [k, k]`."""
-        from scipy.linalg import cho_factor, cho_solve  # noqa: PLC0415 -- slow to import
+    def _course(self, tau: float, ratio: float) -> _Course:
+        """Computed once: several sensors turn alike."""
+        if (tau, ratio) not in self._courses:
+            from scipy.linalg import cho_factor  # noqa: PLC0415 -- slow to import
+
+            k, m = self._turn.shape[:2]
+            alike = self._alike(tau, ratio)
+            covariance = np.empty((k * m, k * m))
+            for i in range(m):
+                for j in range(m):
+                    np.multiply(self._turns[i, j], alike, out=covariance[i::m, j::m])
+            np.einsum("ii->i", covariance)[:] += self._noise
+            factor = cho_factor(covariance.T, lower=True, overwrite_a=True, check_finite=False)  # it is symmetric
+            towards = (self._turn * (alike @ self._share)[:, None, None]).reshape(k * m, m)
+            self._courses[tau, ratio] = _Course(alike, factor[0], towards)
+        return self._courses[tau, ratio]
+
+    def _walk(self, seen: Floats, tau: float, ratio: float) -> _Walk:
+        """The best linear unbiased prediction of the mean field."""
+        from scipy.linalg import cho_solve  # noqa: PLC0415 -- slow to import
 
         k, m = self._turn.shape[:2]
-        covariance = np.empty((k * m, k * m))
-        for i in range(m):
-            for j in range(m):
-                np.multiply(self._turns[i, j], alike, out=covariance[i::m, j::m])
-        np.einsum("ii->i", covariance)[:] += self._noise
-        factor = cho_factor(covariance.T, lower=True, overwrite_a=True, check_finite=False)  # it is symmetric
-        towards = (self._turn * (alike @ self._share)[:, None, None]).reshape(k * m, m)
-        known = np.column_stack([self._seen, self._design, towards])
-        products = known.T @ cho_solve((factor[0], True), known, check_finite=False)
+        alike, factor, towards = self._course(tau, ratio)
+        known = np.column_stack([seen, self._design, towards])
+        products = known.T @ cho_solve((factor, True), known, check_finite=False)
         of_seen, normal, of_mean = (
             products[1 : 2 * m + 1, 0],
             products[1 : 2 * m + 1, 1 : 2 * m + 1],
@@ -153,7 +192,7 @@ class _Blocks:
         missed = np.eye(2 * m, m) - of_mean[1 : 2 * m + 1]
         field = found[:m] + of_mean[0] - found @ of_mean[1 : 2 * m + 1]
         own = self._share @ alike @ self._share * np.eye(m) - of_mean[2 * m + 1 :]
-        volume = 2 * np.log(np.diagonal(factor[0])).sum() + np.linalg.slogdet(normal)[1]
+        volume = 2 * np.log(np.diagonal(factor)).sum() + np.linalg.slogdet(normal)[1]
         return _Walk(
             float(freedom * np.log(variance) + volume),
             field,

@@ -47,7 +47,7 @@ class Optics(Table):
         return np.asarray((place - np.array(self.principal_point_mm)) / self.focal_length_mm)
 
     def detector_place(self, place: Floats, axis: int) -> Floats:
-        """Detector sample (axis 0) or line (axis 1) of places x or y in the focal plane: the inverse of `focal_plane`."""
+        """Detector sample (axis 0) or line (axis 1) of places x or y, the inverse of `focal_plane`."""
         millimetres = place * self.focal_length_mm + self.principal_point_mm[axis]
         return np.asarray(millimetres / self.pixel_mm + self.detector_pixels / 2)
 

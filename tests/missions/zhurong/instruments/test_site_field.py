@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 import pytest
-from downlink_pipeline.missions.zhurong.magnetometer.site_field import fit_rotations, mast_matrices
+from downlink_pipeline.missions.zhurong.magnetometer.site_fit import fit_rotations, mast_matrices
 
 OFFSET = {
     "A": np.array([15240, -8825, 31075]),
