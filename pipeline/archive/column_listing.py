@@ -54,18 +54,18 @@ def earlier_listing(folder: Path, source: Source, *, overwrite: bool) -> Listing
     path = folder / NAME
     if not path.exists():
         return Listing()
-    told = _read(path)
-    if told is None and not overwrite:
+    written = _read(path)
+    if written is None and not overwrite:
         raise ConfigError(
             f"{path} is there, and something else than this command would write: --overwrite replaces it"
         )
-    if told is None:
+    if written is None:
         return Listing()
-    if any(told.get(key) != value for key, value in source.identity().items()) and not overwrite:
+    if any(written.get(key) != value for key, value in source.identity().items()) and not overwrite:
         raise ConfigError(
-            f"{folder} has the decoded packets of {_title(told)}: name another folder, or --overwrite replaces them"
+            f"{folder} has the decoded packets of {_title(written)}: name another folder, or --overwrite replaces them"
         )
-    return Listing(told["containers"], tuple(told["files"]))
+    return Listing(written["containers"], tuple(written["files"]))
 
 
 def write_listing(folder: Path, source: Source, listing: Listing, before: Listing, ending: str) -> None:
@@ -76,28 +76,32 @@ def write_listing(folder: Path, source: Source, listing: Listing, before: Listin
     for name in set(before.files) - {*listing.files, *kept}:
         if Path(name).name == name:
             (folder / name).unlink(missing_ok=True)
-    told = {**source.identity(), "files": sorted({*listing.files, *kept}), "containers": listing.containers}
+    written = {**source.identity(), "files": sorted({*listing.files, *kept}), "containers": listing.containers}
     with whole_file(folder / NAME) as file:
-        file.write(json.dumps(told, indent=2, ensure_ascii=False).encode())
+        file.write(json.dumps(written, indent=2, ensure_ascii=False).encode())
 
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        told = json.loads(path.read_bytes())
+        written = json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
-    is_ours = isinstance(told, dict) and isinstance(told.get("containers"), dict) and _is_names(told.get("files"))
-    return told if is_ours else None
+    is_ours = (
+        isinstance(written, dict)
+        and isinstance(written.get("containers"), dict)
+        and _is_names(written.get("files"))
+    )
+    return written if is_ours else None
 
 
 def _is_names(files: Any) -> bool:
     return isinstance(files, list) and all(isinstance(name, str) for name in files)
 
 
-def _title(told: Mapping[str, Any]) -> str:
-    recordings: Sequence[Any] = told.get("recordings") or ()
+def _title(written: Mapping[str, Any]) -> str:
+    recordings: Sequence[Any] = written.get("recordings") or ()
     names = ", ".join(str(one.get("name")) for one in recordings if isinstance(one, dict)) or "another pass"
-    return f"{names}{', raw' if told.get('raw') else ''}"
+    return f"{names}{', raw' if written.get('raw') else ''}"
 
 
 def _size(path: Path) -> int | None:

@@ -81,16 +81,16 @@ def _put(file: Any, one: Variable) -> None:
 
 def _blocks(parts: Iterable[NDArray[Any]]) -> Iterator[NDArray[Any]]:
     """The same rows in blocks of about BLOCK_BYTES."""
-    held: list[NDArray[Any]] = []
+    pending: list[NDArray[Any]] = []
     size = 0
     for part in parts:
-        held.append(part)
+        pending.append(part)
         size += part.nbytes
         if size >= BLOCK_BYTES:
-            yield np.concatenate(held)
-            held, size = [], 0
-    if held:
-        yield np.concatenate(held)
+            yield np.concatenate(pending)
+            pending, size = [], 0
+    if pending:
+        yield np.concatenate(pending)
 
 
 def _chunks(shape: tuple[int, ...], item_bytes: int) -> tuple[int, ...]:

@@ -71,18 +71,18 @@ def recording_sha256(recording: Path) -> str:
 def is_made(folder: Path, made_from: Mapping[str, Any]) -> bool:
     """Whether the files of a pass are there, whole, and made of just this."""
     try:
-        told = json.loads((folder / NAME).read_text())
-        same = told["from"] == dict(made_from) and (not told["files"] or is_index(folder / INDEX))
-        return same and all(_size(folder / name) == size for name, size in told["files"].items())
+        record = json.loads((folder / NAME).read_text())
+        same = record["from"] == dict(made_from) and (not record["files"] or is_index(folder / INDEX))
+        return same and all(_size(folder / name) == size for name, size in record["files"].items())
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return False
 
 
 def write_made(folder: Path, made_from: Mapping[str, Any], files: Sequence[Path]) -> None:
     """Say of what the files in a folder were made. Raises RunError where it cannot be written."""
-    told = {"from": dict(made_from), "files": {path.name: _size(path) for path in sorted(files)}}
+    record = {"from": dict(made_from), "files": {path.name: _size(path) for path in sorted(files)}}
     with whole_file(folder / NAME) as file:
-        file.write(json.dumps(told, indent=1).encode())
+        file.write(json.dumps(record, indent=1).encode())
 
 
 def _size(path: Path) -> int:

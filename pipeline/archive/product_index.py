@@ -150,7 +150,7 @@ def _opened(path: Path) -> Iterator[sqlite3.Connection]:
 
 
 def _row(entry: Entry) -> tuple[str | int | None, ...]:
-    digest, n_bytes = _told(entry.path)
+    digest, n_bytes = _content_of(entry.path)
     return (
         entry.path.name,
         entry.kind,
@@ -173,11 +173,11 @@ def _row(entry: Entry) -> tuple[str | int | None, ...]:
     )
 
 
-def _told(path: Path) -> tuple[str, int]:
+def _content_of(path: Path) -> tuple[str, int]:
     """SHA-256 and size of a file; of a folder, that of the names and digests of all files in it."""
     if not path.is_dir():
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest(), path.stat().st_size
     files = sorted(one for one in path.rglob("*") if one.is_file())
-    told = [(one.relative_to(path).as_posix(), *_told(one)) for one in files]
-    return hashlib.sha256(json.dumps(told).encode()).hexdigest(), sum(n_bytes for _, _, n_bytes in told)
+    contents = [(one.relative_to(path).as_posix(), *_content_of(one)) for one in files]
+    return hashlib.sha256(json.dumps(contents).encode()).hexdigest(), sum(n_bytes for _, _, n_bytes in contents)

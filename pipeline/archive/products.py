@@ -146,9 +146,9 @@ class ProductFiles:
             return []
         problems: list[str] = []
         for one in wanted:
-            alone: list[Job] = []
-            found = _problem(partial(_extend, alone, plan, one, self._origin), f"{one.instrument}/{one.product}")
-            jobs.extend(alone if not found else [])
+            own_jobs: list[Job] = []
+            found = _problem(partial(_extend, own_jobs, plan, one, self._origin), f"{one.instrument}/{one.product}")
+            jobs.extend(own_jobs if not found else [])
             problems += found
         return problems
 

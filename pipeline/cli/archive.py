@@ -198,6 +198,6 @@ def _reprocess(wanted: Wanted, *, quietly: bool) -> dict[State, int]:
         counts = runner.reprocess(wanted, tasks, tell)
     if quietly and counts["left alone"] == len(tasks):
         return counts
-    told = ", ".join(f"{count:,} {state}" for state, count in counts.items())
-    err.print(f"{len(tasks):,} passes in {wanted.out}: {told}", soft_wrap=True)
+    summary = ", ".join(f"{count:,} {state}" for state, count in counts.items())
+    err.print(f"{len(tasks):,} passes in {wanted.out}: {summary}", soft_wrap=True)
     return counts

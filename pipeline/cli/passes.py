@@ -296,7 +296,7 @@ async def _replay(
     from ..commands import live as app
     from .progress import replay_view
 
-    title, told = f"{mission.name}/{stream}", asyncio.Event()
+    title, reported = f"{mission.name}/{stream}", asyncio.Event()
     with replay_view(err, readable(passes), where) as view:
 
         def begun() -> None:
@@ -304,8 +304,8 @@ async def _replay(
                 _print_lines(where)
 
         def ended(report: dict[str, Any]) -> None:
-            if hold and not told.is_set():
-                told.set()
+            if hold and not reported.is_set():
+                reported.set()
                 view.rest(AT_END)
                 tell(report, mission, title, as_json, console=err if err.is_terminal else out)
                 if not err.is_terminal:
@@ -329,7 +329,7 @@ async def _replay(
             ended=ended,
             keep=keep,
         )
-    if not told.is_set() or report.get("undelivered"):
+    if not reported.is_set() or report.get("undelivered"):
         tell(report, mission, title, as_json)
     return report
 

@@ -62,7 +62,7 @@ def _bar(value: float, low: float, span: float) -> str:
 class _Row:
     """What is known of one topic. `n_messages`: those that came while it was watched, retained ones left out."""
 
-    told: str = ""
+    text: str = ""
     quality: int = 0
     n_messages: int = 0
     last_s: float = 0.0
@@ -100,8 +100,8 @@ class WatchTable:
             row.arrivals_s.append(row.last_s)
         content = _read(topic, payload)
         row.retained, row.time_s = retained, _time_s(content)
-        told, row.quality = _told(topic, content)
-        row.told = printable(told[:MAX_SHOWN])
+        text, row.quality = _text_of(topic, content)
+        row.text = printable(text[:MAX_SHOWN])
         value = content.get("value")
         if isinstance(value, int | float) and not isinstance(value, bool):
             row.values.append(_float(value))
@@ -176,7 +176,7 @@ class WatchTable:
 
     def _cells(self, topic: str, n_prefix: int, now_s: float, utc_s: float) -> _Cells:
         row = self._rows[topic]
-        newest = Text(row.told)
+        newest = Text(row.text)
         if row.quality:
             is_doubtful = bool(row.quality & DOUBTFUL)
             newest.append(
@@ -244,7 +244,7 @@ def _float(value: float) -> float:
         return math.nan
 
 
-def _told(topic: str, content: dict[str, Any]) -> tuple[str, int]:
+def _text_of(topic: str, content: dict[str, Any]) -> tuple[str, int]:
     """The newest of a topic in a few words, and its quality bits."""
     quality = content.get("quality")
     bits = quality if isinstance(quality, int) else 0

@@ -136,5 +136,5 @@ class OnboardClock:
 def _add(a: NDArray[np.int64], b: NDArray[np.int64] | np.int64, onboard: NDArray[np.int64]) -> NDArray[np.int64]:
     """Give a + b, held inside int64; NO_TIME where there is no onboard time."""
     room = np.where(np.asarray(b) > 0, _MAX_NS - np.maximum(b, 0), -_MAX_NS - np.minimum(b, 0))
-    held = np.where(np.asarray(b) > 0, np.minimum(a, room), np.maximum(a, room))
-    return np.where(onboard == NO_TIME, np.int64(NO_TIME), held + b)
+    bounded = np.where(np.asarray(b) > 0, np.minimum(a, room), np.maximum(a, room))
+    return np.where(onboard == NO_TIME, np.int64(NO_TIME), bounded + b)

@@ -128,8 +128,8 @@ def _array(form: ArrayForm) -> Map:
     own: Map = {"unit": {"const": form.unit}, "dims": {"const": list(form.dims)}}
     if form.dtype:
         own["dtype"] = {"pattern": "^<U[0-9]+$"} if form.dtype.startswith("<U") else {"const": form.dtype}
-    told: Map = {"allOf": [_ref("Array"), {"type": "object", "properties": own}]}
-    return told | ({"description": form.description} if form.description else {})
+    schema: Map = {"allOf": [_ref("Array"), {"type": "object", "properties": own}]}
+    return schema | ({"description": form.description} if form.description else {})
 
 
 def _latest(kind: str, unit: str) -> Map:

@@ -84,8 +84,8 @@ def _form(product: Product) -> ProductForm:
     }
     latest = {}
     for message in topics.latest_messages(product):
-        told = json.loads(message.payload)
-        latest[message.topic.rsplit("/", 1)[1]] = _json_type(told["value"]), told["unit"]
+        content = json.loads(message.payload)
+        latest[message.topic.rsplit("/", 1)[1]] = _json_type(content["value"]), content["unit"]
     return ProductForm(product.instrument, product.product, product.level, arrays, latest)
 
 

@@ -137,9 +137,9 @@ def _try(
         for apid, n in zip(*np.unique(batch.apid, return_counts=True), strict=True):
             found.setdefault(int(apid), Counter())[batch.container] += int(n)
     for apid in np.unique(packets.apid[lost]):
-        alone = Decoder(plan)
-        alone.decode(_selected(packets, np.flatnonzero(lost & (packets.apid == apid))))
-        reasons.setdefault(int(apid), Counter()).update(alone.set_aside)
+        separate = Decoder(plan)
+        separate.decode(_selected(packets, np.flatnonzero(lost & (packets.apid == apid))))
+        reasons.setdefault(int(apid), Counter()).update(separate.set_aside)
 
 
 def _selected(packets: PacketBatch, rows: np.ndarray) -> PacketBatch:
@@ -151,6 +151,6 @@ def _line(apid: int, found: Counter[str], reasons: Counter[str]) -> str:
     into = [f"{n:,} {name}" for name, n in found.most_common()]
     why = [f"{n:,} {reason}" for reason, n in reasons.most_common(MAX_REASONS)]
     n_found, n_all = sum(found.values()), sum(found.values()) + sum(reasons.values())
-    told = f": {', '.join(into)}" if into else ""
+    containers = f": {', '.join(into)}" if into else ""
     lack = f"; not: {', '.join(why)}" if why else ""
-    return f"  APID {apid}: {n_found:,} of {n_all:,}{told}{lack}"
+    return f"  APID {apid}: {n_found:,} of {n_all:,}{containers}{lack}"

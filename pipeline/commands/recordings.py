@@ -28,7 +28,7 @@ from ..system.files import printable_name
 from ..system.identity import content_of_all
 from ..system.outputs import check_folder, check_replace
 
-MAX_TOLD = 1000  # gaps and other events that a report lists
+MAX_EVENTS = 1000  # gaps and other events that a report lists
 log = structlog.get_logger(__name__)
 Progress = Callable[[int], None]
 
@@ -60,15 +60,15 @@ def inspect(passes: Sequence[Path], mission: Mission, progress: Progress, *, mer
         for _, batch, outcome in decoded(line, passes):
             received = [*received[:1], *batch.mark_ns[[0, -1]].tolist()] if len(batch.mark_ns) else received
             events += outcome.events
-            del events[MAX_TOLD:]
+            del events[MAX_EVENTS:]
             progress(len(batch.data))
     last = list(line.flush().events)
-    told = [_told(event) for event in events[: MAX_TOLD - len(last)] + last]
+    listed = [_listed(event) for event in events[: MAX_EVENTS - len(last)] + last]
     span = {"first": topics.iso_utc(min(received)), "last": topics.iso_utc(max(received))} if received else {}
     report = line.report()
     span = span or _span_of_channels(report["channels"])
     found = {"hints": hints(passes, mission.link)} if nothing_right(report) else {}
-    return report | {"received": span, "events": told} | found
+    return report | {"received": span, "events": listed} | found
 
 
 def _span_of_channels(channels: Sequence[Mapping[str, Any]]) -> dict[str, str | None]:
@@ -78,7 +78,7 @@ def _span_of_channels(channels: Sequence[Mapping[str, Any]]) -> dict[str, str | 
     return {"first": topics.iso_utc(min(first)), "last": topics.iso_utc(max(last))} if first else {}
 
 
-def _told(event: Event) -> dict[str, Any]:
+def _listed(event: Event) -> dict[str, Any]:
     time = topics.iso_utc(event.time_ns) if event.time_ns else None
     return {"time": time, "severity": event.severity, "kind": event.kind, "text": event.text, **event.details}
 
@@ -218,7 +218,7 @@ def plot(
     received: list[int] = []
     for outcome in outcomes(line, passes, progress):
         found.add(outcome.products)
-        events += outcome.events[: MAX_TOLD - len(events)]
+        events += outcome.events[: MAX_EVENTS - len(events)]
         received += outcome.packets.received_ns[[0, -1]].tolist() if len(outcome.packets) else []
         received = received[:1] + received[-1:]
     span = " to ".join(str(topics.iso_utc(ns, "s")) for ns in received if ns)

@@ -116,7 +116,7 @@ def _archive_name(recording: Path) -> str:
 
 def fingerprint(mission: Mission, file_format: str, stream: str | None) -> str:
     """The hash of all that makes products of a recording: software, mission, dictionary, calibrations, correlation."""
-    told = {
+    made_from = {
         "software": software(),
         "mission_sha256": hashlib.sha256((mission.folder / "mission.toml").read_bytes()).hexdigest(),
         "profile": mission.profile,
@@ -125,7 +125,7 @@ def fingerprint(mission: Mission, file_format: str, stream: str | None) -> str:
         "format": file_format,
         "stream": stream,
     }
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(made_from, sort_keys=True).encode()).hexdigest()
 
 
 def make(task: Task) -> Done:
@@ -173,9 +173,9 @@ def reprocess(wanted: Wanted, tasks: list[Task], tell: Callable[[Done], None]) -
     check_folder(wanted.out)
     wanted.out.mkdir(parents=True, exist_ok=True)
     for done in _made(wanted, tasks):
-        told = _indexed(wanted.out, done)
-        counts[told.state] += 1
-        tell(told)
+        indexed = _indexed(wanted.out, done)
+        counts[indexed.state] += 1
+        tell(indexed)
     return counts
 
 

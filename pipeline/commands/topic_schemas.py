@@ -21,9 +21,9 @@ _FRAMES = "read clean corrected uncorrectable failed_check other_channel"
 _BITS = "; ".join(f"{bit.value} {bit.name}: {QUALITY_MEANINGS[str(bit.name)]}" for bit in Quality)
 
 
-def _map(required: str, told: str = "", /, **properties: Any) -> dict[str, Any]:
+def _map(required: str, about: str = "", /, **properties: Any) -> dict[str, Any]:
     """An object with these keys at least, separated by spaces."""
-    description = {"description": told} if told else {}
+    description = {"description": about} if about else {}
     return {"type": "object", **description, "required": required.split(), "properties": properties}
 
 

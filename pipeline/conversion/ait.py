@@ -85,8 +85,8 @@ def read_ait(sources: Sequence[Source]) -> Converted:
 
 
 class _Maker:
-    def __init__(self, alone: bool) -> None:
-        self.alone = alone
+    def __init__(self, is_only: bool) -> None:
+        self.is_only = is_only
         self.names = Names()
         self.parameters: dict[str, Parameter] = {}
         self.containers: dict[str, Container] = {}
@@ -111,7 +111,7 @@ class _Maker:
         ccsds = spec.get("ccsds")
         apid = ccsds.get("apid") if isinstance(ccsds, Mapping) else None
         if not isinstance(apid, int):
-            if not self.alone:
+            if not self.is_only:
                 losses.add("packet", name, "nothing says how its packets are known: name it as the root", spec.line)
             self.containers[name] = Container(name, tuple(entries), line=spec.line)
             return

@@ -54,7 +54,7 @@ def write_csv(dictionary: Dictionary, losses: Losses) -> bytes:
     rows: list[Row] = []
     whose: dict[str, str] = {}
     for container in leaves:
-        found = _Table(dictionary, container, losses).rows(alone=len(leaves) == 1)
+        found = _Table(dictionary, container, losses).rows(is_only=len(leaves) == 1)
         apid = found[0].get("apid", "") if found else ""
         if apid and whose.setdefault(apid, container.key) != container.key:
             why = f"APID {apid} is that of {whose[apid]} already, and a table knows no other criteria"
@@ -79,7 +79,7 @@ class _Table:
         self.placed = placed_in(dictionary, container)
         self.names: dict[str, str] = {}
 
-    def rows(self, *, alone: bool) -> list[Row]:
+    def rows(self, *, is_only: bool) -> list[Row]:
         key, line = self.container.key, self.container.line
         if not is_space_packet(self.placed):
             self.losses.add(
@@ -87,7 +87,7 @@ class _Table:
             )
             return []
         apid = self._apid()
-        if apid is None and not alone:
+        if apid is None and not is_only:
             self.losses.add("container", key, "no APID tells its packets from others", line)
             return []
         if len(criteria_of(self.dictionary, self.container)) and apid is None:

@@ -93,13 +93,13 @@ def _criteria(side: Compared, container: Container) -> str:
     """The comparisons that must hold, in one order."""
     places = {each.key: each for each in placed_in(side.dictionary, container)}
 
-    def told(condition: Any) -> str:
+    def text_of(condition: Any) -> str:
         if isinstance(condition, Comparison):
             return f"{named(condition.left)} {condition.operator} {named(condition.right)}"
         if len(condition.parts) == 1 and isinstance(condition, AllOf | AnyOf):
-            return told(condition.parts[0])
+            return text_of(condition.parts[0])
         joined = " and " if isinstance(condition, AllOf) else " or "
-        parts = joined.join(sorted(map(told, condition.parts)))
+        parts = joined.join(sorted(map(text_of, condition.parts)))
         return parts if isinstance(condition, AllOf) else f"{type(condition).__name__}({parts})"
 
     def named(side_of: Reference | str) -> str:
@@ -108,7 +108,7 @@ def _criteria(side: Compared, container: Container) -> str:
         known = places.get(side_of.parameter)
         return known.name if known else side_of.parameter
 
-    found = sorted(told(each) for each in criteria_of(side.dictionary, container))
+    found = sorted(text_of(each) for each in criteria_of(side.dictionary, container))
     return " and ".join(each for each in found if each)
 
 

@@ -141,10 +141,10 @@ class Reader:
         if known is None or not known.is_small:
             return None
         try:
-            held = [value for value in range(known.low, known.high + 1) if self.value(node, value)]
+            fulfilling = [value for value in range(known.low, known.high + 1) if self.value(node, value)]
         except (TypeError, ValueError, ZeroDivisionError, KeyError, OverflowError):
             return None
-        spans = list(_spans(held))
+        spans = list(_spans(fulfilling))
         if not spans or len(spans) > MAX_RANGES:
             return None
         own = Reference(known.key, calibrated=False)

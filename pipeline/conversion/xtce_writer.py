@@ -236,7 +236,7 @@ def _closed(each: Placed, length: Placed | None, parameter: Parameter, losses: L
     if length is not None and each.start is not None:
         start = each.start
 
-        def told(rest: Size, unit_bits: int) -> Size:
+        def closed_size(rest: Size, unit_bits: int) -> Size:
             if not isinstance(rest, Remainder):
                 return rest
             bits = HEADER_BYTES * 8 + 8 - start - rest.behind_bits
@@ -245,14 +245,14 @@ def _closed(each: Placed, length: Placed | None, parameter: Parameter, losses: L
         if isinstance(kind, ArrayType):
             unit = _element_bits(kind)
             return (
-                replace(kind, dimensions=tuple(told(size, unit) for size in kind.dimensions or ()))
+                replace(kind, dimensions=tuple(closed_size(size, unit) for size in kind.dimensions or ()))
                 if unit
                 else kind
             )
         if isinstance(kind, BinaryType) and not isinstance(kind.encoding.size, int):
-            return replace(kind, encoding=replace(kind.encoding, size=told(kind.encoding.size, 1)))  # type: ignore[arg-type]
+            return replace(kind, encoding=replace(kind.encoding, size=closed_size(kind.encoding.size, 1)))  # type: ignore[arg-type]
         if isinstance(kind, StringType):
-            return replace(kind, encoding=replace(kind.encoding, size=told(kind.encoding.size, 1)))  # type: ignore[arg-type]
+            return replace(kind, encoding=replace(kind.encoding, size=closed_size(kind.encoding.size, 1)))  # type: ignore[arg-type]
     if isinstance(kind, BinaryType) and kind.encoding.size == Remainder():
         return kind
     why = "it goes on to the packet's end, which XTCE says of bytes only where nothing is behind: given as bytes"

@@ -191,8 +191,8 @@ def unpack_product(payload: bytes) -> dict[str, Any]:
     """
     try:
         product = unpack_bounded(payload)
-        told = product["quality"]
-        quality = _array(told["dtype"], told["shape"], told["data"])
+        fields = product["quality"]
+        quality = _array(fields["dtype"], fields["shape"], fields["data"])
         arrays = _with_values(product["arrays"])
     except (KeyError, TypeError, AttributeError, ValueError, msgpack.UnpackException) as error:
         raise ValueError(f"not a product message: {type(error).__name__}: {str(error)[:200]}") from None
@@ -224,21 +224,21 @@ def _front(product: Product) -> dict[str, Any]:
 def _time_map(time: TimeRange) -> dict[str, Any]:
     first, last = time.utc_ns
     utc = iso_utc(first)
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "onboard_ns": [*map(int, time.onboard_ns)],
         "utc": [utc, utc if first == last else iso_utc(last)],
     }
     if time.sol is not None:
-        told["sol"] = [*map(int, time.sol)]
+        fields["sol"] = [*map(int, time.sol)]
     if time.lmst_h is not None:
-        told["lmst"] = [*map(_clock, time.lmst_h)]
+        fields["lmst"] = [*map(_clock, time.lmst_h)]
     if time.ltst_h is not None:
-        told["ltst"] = [*map(_clock, time.ltst_h)]
+        fields["ltst"] = [*map(_clock, time.ltst_h)]
     if time.ltst_sol is not None:
-        told["ltst_sol"] = [*time.ltst_sol]
+        fields["ltst_sol"] = [*time.ltst_sol]
     if time.ls_deg is not None:
-        told["ls_deg"] = [*map(float, time.ls_deg)]
-    return told
+        fields["ls_deg"] = [*map(float, time.ls_deg)]
+    return fields
 
 
 def _clock(hours: float) -> str:

@@ -20,7 +20,7 @@ from ..model.errors import ConfigError, Problem
 from .link_schema import Tell
 from .places import UnsetVariableError, place
 from .schema import ClockTable
-from .toml_lines import MAX_FILE_BYTES, line_of, load_toml, read_limited, told
+from .toml_lines import MAX_FILE_BYTES, line_of, load_toml, read_limited, validation_problems
 
 
 def epoch_and_terms(clock: ClockTable | None, plan: Plan | None, tell: Tell) -> tuple[int, tuple[TimeTerm, ...]]:
@@ -76,7 +76,7 @@ def correlated(
         problems += error.problems
         return plain
     except ValidationError as error:
-        problems += told(error, text, str(path), CorrelationTable)
+        problems += validation_problems(error, text, str(path), CorrelationTable)
         return plain
     clock, found = clock_of(parsed)
     problems += [Problem(what, str(path), line_of(text, tuple(key.split("."))), key) for key, what in found]

@@ -18,7 +18,7 @@ from pydantic import Field, ValidationError
 from ..model.displays import MAX_COLUMNS, MAX_ROWS, Display, DisplayPanel
 from ..model.errors import ConfigError, Problem
 from .link_schema import Strict
-from .toml_lines import line_of, load_toml, told
+from .toml_lines import line_of, load_toml, validation_problems
 
 FOLDER = "displays"
 MAX_DISPLAYS = 40
@@ -66,7 +66,7 @@ def read_display(path: Path, known: Collection[str] | None = None) -> Display:
     try:
         DisplayTable.model_validate(table)
     except ValidationError as error:
-        problems += told(error, text, str(path), DisplayTable)
+        problems += validation_problems(error, text, str(path), DisplayTable)
     columns = table["columns"] if table.get("columns") in range(1, MAX_COLUMNS + 1) else DEFAULT_COLUMNS
     panels = _placed(_sound_panels(table), columns)
     problems += [

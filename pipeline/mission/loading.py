@@ -40,7 +40,7 @@ from .link_schema import Tell, cfdp_settings, channel_settings, link_settings
 from .packages import InstalledPackage, find_package, package_names
 from .places import UnsetVariableError, place
 from .schema import DictionaryTable, MissionTable, check_parts, sound_parts
-from .toml_lines import MAX_FILE_BYTES, line_of, load_toml, told
+from .toml_lines import MAX_FILE_BYTES, line_of, load_toml, validation_problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ def load_mission(name: str, *, strict: bool = False, any_channel: bool = False) 
     try:
         parsed = MissionTable.model_validate(table)
     except ValidationError as error:
-        problems += told(error, text, str(path), MissionTable)
+        problems += validation_problems(error, text, str(path), MissionTable)
         parsed = None
     parts = sound_parts(table)
     check_parts(parts, tell)

@@ -81,7 +81,7 @@ def _parts(dotted: str) -> tuple[str, ...]:
     return tuple(part.strip().strip("\"'") for part in dotted.split("."))
 
 
-def told(error: ValidationError, text: str, file: str, model: type[BaseModel]) -> list[Problem]:
+def validation_problems(error: ValidationError, text: str, file: str, model: type[BaseModel]) -> list[Problem]:
     """Each complaint of pydantic as a Problem with file, line and key."""
     problems = []
     for item in error.errors(include_url=False):

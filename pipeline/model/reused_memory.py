@@ -52,8 +52,8 @@ class Memory:
 
 
 def _count_of_free() -> int:
-    held = [np.empty(1, np.uint8)]
-    piece = held.pop(0)
+    blocks = [np.empty(1, np.uint8)]
+    piece = blocks.pop(0)
     return sys.getrefcount(piece)
 
 

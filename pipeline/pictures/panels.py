@@ -35,23 +35,25 @@ NO_KINDS: Mapping[str, ProductKind] = {}
 MAX_SPECTRA = 6  # drawn over one another; the newest ones
 
 
-def section(axes: Axes, series: Series, told: Options) -> None:
+def section(axes: Axes, series: Series, options: Options) -> None:
     """Traces side by side: `array` in dB, or the size of a `pair` of real and imaginary parts.
 
     `along` and `down`: arrays with the places of traces and samples; `label`, `unit` and `scale`: of those of samples.
     Colours span these percentiles (`percent`); with a `range` values are drawn as they are.
     """
-    values = np.hypot(*map(series.values, told["pair"])) if "pair" in told else series.values(told["array"])
-    level = values if "range" in told else decibel(values)
-    depth = series.values(told["down"]) * told.get("scale", 1.0)
-    place = series.values(told["along"]) if "along" in told else np.array([-0.5, len(level) - 0.5])
+    values = (
+        np.hypot(*map(series.values, options["pair"])) if "pair" in options else series.values(options["array"])
+    )
+    level = values if "range" in options else decibel(values)
+    depth = series.values(options["down"]) * options.get("scale", 1.0)
+    place = series.values(options["along"]) if "along" in options else np.array([-0.5, len(level) - 0.5])
     extent = (float(place[0]), float(place[-1]), float(depth[-1]), float(depth[0]))
-    low, high = told.get("range") or _percentiles(level, told.get("percent", (0, 100)))
+    low, high = options.get("range") or _percentiles(level, options.get("percent", (0, 100)))
     axes.imshow(level.T, aspect="auto", extent=extent, cmap="gray", vmin=low, vmax=high, interpolation="nearest")
     axes.grid(visible=False)
-    along = label("distance", series.unit(told["along"])) if "along" in told else "trace"
-    axes.set(xlabel=along, ylabel=label(told["label"], told.get("unit") or series.unit(told["down"])))
-    if "range" not in told:
+    along = label("distance", series.unit(options["along"])) if "along" in options else "trace"
+    axes.set(xlabel=along, ylabel=label(options["label"], options.get("unit") or series.unit(options["down"])))
+    if "range" not in options:
         _amplitude_bar(axes)
 
 
@@ -69,42 +71,47 @@ def _amplitude_bar(axes: Axes) -> None:
         bar.outline.set_visible(False)
 
 
-def vector(axes: Axes, series: Series, told: Options) -> None:
+def vector(axes: Axes, series: Series, options: Options) -> None:
     """The components of the array `vector` against time, named by `axes`, and its `magnitude`."""
-    values = series.values(told["vector"])
-    for axis, (word, colour) in enumerate(zip(told["axes"], COLOURS, strict=False)):
+    values = series.values(options["vector"])
+    for axis, (word, colour) in enumerate(zip(options["axes"], COLOURS, strict=False)):
         draw_line(axes, series, values[:, axis], color=colour, label=word)
-    if "magnitude" in told:
-        draw_line(axes, series, series.values(told["magnitude"]), color="#20262d", label="magnitude")
-    axes.set_ylabel(label(told.get("label", "field"), series.unit(told["vector"])))
+    if "magnitude" in options:
+        draw_line(axes, series, series.values(options["magnitude"]), color="#20262d", label="magnitude")
+    axes.set_ylabel(label(options.get("label", "field"), series.unit(options["vector"])))
     axes.legend(loc="best", ncols=2)
     draw_time(axes, series)
 
 
-def direction(axes: Axes, series: Series, told: Options) -> None:
+def direction(axes: Axes, series: Series, options: Options) -> None:
     """The array `size` as a line, the direction `from` which it comes, in degrees, as points."""
-    draw_line(axes, series, series.values(told["size"]), color=COLOURS[0])
-    axes.set_ylabel(label(told["label"], series.unit(told["size"])))
+    draw_line(axes, series, series.values(options["size"]), color=COLOURS[0])
+    axes.set_ylabel(label(options["label"], series.unit(options["size"])))
     whence = axes.twinx()
-    whence.plot(series.place, series.values(told["from"]), ".", color=COLOURS[1], markersize=1.5)
+    whence.plot(series.place, series.values(options["from"]), ".", color=COLOURS[1], markersize=1.5)
     whence.set(ylim=(0, 360), yticks=(0, 90, 180, 270, 360), ylabel=label("from", "degree"))
     whence.grid(visible=False)
     draw_time(axes, series)
 
 
-def lines(axes: Axes, series: Series, told: Options) -> None:
+def lines(axes: Axes, series: Series, options: Options) -> None:
     """`arrays` against time, each with its word for the legend; `label`: of the axis."""
-    draw_lines(axes, series, told["arrays"], told["label"])
+    draw_lines(axes, series, options["arrays"], options["label"])
 
 
-def spectra(axes: Axes, series: Series, told: Options) -> None:
+def spectra(axes: Axes, series: Series, options: Options) -> None:
     """The newest spectra of an `array` over `wavelength`, in nm."""
-    values, wavelength_nm = series.values(told["array"]), series.values(told.get("wavelength", "wavelength_nm"))
+    values, wavelength_nm = (
+        series.values(options["array"]),
+        series.values(options.get("wavelength", "wavelength_nm")),
+    )
     rows = range(max(0, len(values) - MAX_SPECTRA), len(values))
     for row, colour in zip(rows, COLOURS, strict=False):
         at = wavelength_nm[row] if wavelength_nm.ndim > 1 else wavelength_nm
         axes.plot(at, values[row], color=colour, linewidth=0.6, label=_name(series, row))
-    axes.set(xlabel=label("wavelength in vacuum", "nm"), ylabel=label(told["label"], series.unit(told["array"])))
+    axes.set(
+        xlabel=label("wavelength in vacuum", "nm"), ylabel=label(options["label"], series.unit(options["array"]))
+    )
     axes.legend(loc="best")
 
 
@@ -116,30 +123,30 @@ def _name(series: Series, row: int) -> str:
     return f"row {row}"
 
 
-def energies(axes: Axes, series: Series, told: Options) -> None:
+def energies(axes: Axes, series: Series, options: Options) -> None:
     """The newest spectra of an `array` over `energy` in `unit`, both axes logarithmic; without a count no point."""
-    values, energy = series.values(told["array"]), series.values(told["energy"])
+    values, energy = series.values(options["array"]), series.values(options["energy"])
     rows = range(max(0, len(values) - MAX_SPECTRA), len(values))
     for row, colour in zip(rows, COLOURS, strict=False):
         known = values[row] > 0
         axes.plot(energy[known], values[row][known], ".-", color=colour, markersize=2, label=_name(series, row))
-    ylabel = label(told.get("label", "flux"), series.unit(told["array"]))
-    axes.set(xlabel=label("energy", told["unit"]), ylabel=ylabel, xscale="log", yscale="log")
+    ylabel = label(options.get("label", "flux"), series.unit(options["array"]))
+    axes.set(xlabel=label("energy", options["unit"]), ylabel=ylabel, xscale="log", yscale="log")
     axes.tick_params(which="minor", labelbottom=False, labelleft=False)
     axes.legend(loc="best")
 
 
-def bands(axes: Axes, series: Series, told: Options) -> None:
+def bands(axes: Axes, series: Series, options: Options) -> None:
     """The newest `level` in each band, over their `centre` frequencies in Hz."""
-    centre_hz, level = series.values(told["centre"]), series.values(told["level"])[-1]
+    centre_hz, level = series.values(options["centre"]), series.values(options["level"])[-1]
     axes.step(centre_hz, level, where="mid", color=COLOURS[0])
-    unit = series.unit(told["level"])
-    axes.set(xlabel=label("frequency", "Hz"), ylabel=label(told["label"], unit), xscale="log")
+    unit = series.unit(options["level"])
+    axes.set(xlabel=label("frequency", "Hz"), ylabel=label(options["label"], unit), xscale="log")
 
 
-def path(axes: Axes, series: Series, told: Options) -> None:
+def path(axes: Axes, series: Series, options: Options) -> None:
     """A way on a map, in metres, by an `array` of east, north and up; flagged rows are marked."""
-    east, north = series.values(told["array"])[:, :2].T
+    east, north = series.values(options["array"])[:, :2].T
     axes.plot(*without_gaps(series, east, north), color=COLOURS[0])
     axes.plot(east[:1], north[:1], "o", color=COLOURS[2], markersize=4, label="start")
     axes.plot(east[-1:], north[-1:], "s", color=COLOURS[1], markersize=4, label="end")

@@ -67,9 +67,9 @@ def with_origin(mission: Mission, paths: Sequence[Path]) -> Mission:
 def by_station(mission: Mission, paths: Sequence[Path]) -> dict[str, list[Path]]:
     """Give the recordings of each station in the order given. One that the mission has no station for is its own."""
     names = [path.name for path in paths]
-    alone = names if len(set(names)) == len(names) else list(map(str, paths))
+    own_names = names if len(set(names)) == len(names) else list(map(str, paths))
     found: dict[str, list[Path]] = {}
-    for path, own_name in zip(paths, alone, strict=True):
+    for path, own_name in zip(paths, own_names, strict=True):
         station = next((one.name for one in mission.stations if fnmatch(path.name, one.files)), own_name)
         found.setdefault(station, []).append(path)
     return found

@@ -147,9 +147,9 @@ def _chunks(path: Path, chunk_bytes: int, marks: Marks) -> Iterator[ByteBatch]:
     unordered = path.suffix == ".raw" and (path.parent / DATAGRAMS).exists()
     try:
         for piece, damage in read_pieces(path, chunk_bytes):
-            told = f"{printable_name(path)}: {damage}" if damage else ""
+            damage_text = f"{printable_name(path)}: {damage}" if damage else ""
             here = marks_between(marks, position, position + len(piece))
-            yield ByteBatch(piece, *here, damage=told, unordered=unordered)
+            yield ByteBatch(piece, *here, damage=damage_text, unordered=unordered)
             position += len(piece)
     except OSError as error:
         raise _cannot_read(path, error) from error
