@@ -21,7 +21,7 @@ from ..messages.topics import iso_utc, level, slug
 from ..mission.loading import Mission
 from ..model.batches import GENERIC_INSTRUMENT, NO_TIME
 from ..model.errors import ConfigError, RunError
-from .history_kind import KindQuery, is_list, times_of, values_of
+from .history_kind import KindQuery, column_of, extremes, is_list, times_of, values_of
 
 MAX_LIST_VALUES = 4_000_000
 """Of arrays with several values a row that are read for one kind: some 32 MB."""
@@ -29,6 +29,8 @@ MAX_SCANNED_ROWS = 20_000_000
 """Rows of a kind that are read to be thinned: summaries are of all streams together."""
 MAX_UNTIMED = 500
 """Rows of a kind without onboard time: each is drawn at its own time of reception."""
+MAX_VALUES = 12_000_000
+"""Of all parameters of a kind that are read to choose rows from."""
 MAX_EVENTS, MAX_IMAGES = 500, 200
 KNOWN_S = 60.0
 Array = NDArray[Any]
@@ -109,14 +111,20 @@ class DashboardHistory:
         return found
 
     @_readable
-    def load(self, stream: StoredStream, kind: str, start: int, end: int, max_rows: int) -> LoadedKind:
-        """Rows of a kind: all, or where there are more than `max_rows`, the least and greatest values of even bins."""
+    def load(
+        self, stream: StoredStream, kind: str, start: int, end: int, max_rows: int, *, whole: bool = False
+    ) -> LoadedKind:
+        """Rows of a kind: all, or where there are more than `max_rows`, the least and greatest values of even bins;
+        `whole`: the rows in which these are.
+        """
         try:
-            return self._load(stream, kind, start, end, max_rows)
+            return self._load(stream, kind, start, end, max_rows, whole=whole)
         except ConfigError as error:
             return LoadedKind((), note=f"{kind}: {error}")
 
-    def _load(self, stream: StoredStream, kind: str, start: int, end: int, max_rows: int) -> LoadedKind:
+    def _load(
+        self, stream: StoredStream, kind: str, start: int, end: int, max_rows: int, *, whole: bool
+    ) -> LoadedKind:
         known = self._parameters(kind)
         if not known:
             return LoadedKind(())
@@ -130,15 +138,9 @@ class DashboardHistory:
         if query.is_untimed():
             return _untimed(query, kind, n, min(max_rows, MAX_UNTIMED))
         if n <= max_rows:
-            lists = [one for one in known if is_list(one)]
-            has_room = not lists or query.n_list_values(lists) <= MAX_LIST_VALUES
-            drawn = known if has_room else [one for one in known if not is_list(one)]
-            table = query.rows(drawn)
-            rows = [table.slice(k, 1) for k in range(len(table))][-MAX_IMAGES:] if _has_images(drawn) else [table]
-            made = [found for one in rows if (found := _product(kind, one, drawn, local))]
-            note = "" if has_room else f"{kind}: its arrays are too many to be read: choose a shorter range"
-            return LoadedKind(made, len(table), len(table) if len(rows) == 1 else len(rows), note=note)
-        return _thinned(query, kind, n, max_rows, local)
+            return _all_rows(query, kind, local)
+        thin = _extreme_rows if whole and query.n_values() <= MAX_VALUES else _thinned
+        return thin(query, kind, n, max_rows, local)
 
     @_readable
     def coverage(self, stream: StoredStream, kind: str, start: int, end: int, n: int) -> list[tuple[int, int]]:
@@ -195,6 +197,28 @@ def joined(times: Array, width: int, end: int) -> list[tuple[int, int]]:
 def _has_images(known: Sequence[Parameter]) -> bool:
     """Whether rows are images, which differ in size: each is a product of its own, as it came."""
     return any(one.parameter == "image" and one.type.count("list") > 1 for one in known)
+
+
+def _all_rows(query: KindQuery, kind: str, local: Mission | None) -> LoadedKind:
+    """Every row; without its arrays where they are too many to be read."""
+    lists = [one for one in query.known if is_list(one)]
+    has_room = not lists or query.n_list_values(lists) <= MAX_LIST_VALUES
+    drawn = query.known if has_room else [one for one in query.known if not is_list(one)]
+    table = query.rows(drawn)
+    rows = [table.slice(k, 1) for k in range(len(table))][-MAX_IMAGES:] if _has_images(drawn) else [table]
+    made = [found for one in rows if (found := _product(kind, one, drawn, local))]
+    note = "" if has_room else f"{kind}: its arrays are too many to be read: choose a shorter range"
+    return LoadedKind(made, len(table), len(table) if len(rows) == 1 else len(rows), note=note)
+
+
+def _extreme_rows(query: KindQuery, kind: str, n: int, max_rows: int, mission: Mission | None) -> LoadedKind:
+    """The rows in which the least and greatest values are."""
+    table = query.rows(query.known)
+    columns = [column_of(table, one.name) for one in query.known if one.name in table.schema.names]
+    chosen = extremes([one for one in columns if one.ndim and len(one) == len(table)], max_rows)
+    found = _product(kind, table.take(pa.array(chosen)), query.known, mission)
+    width = (query.end - query.start) // max(len(chosen) // 2, 1)
+    return LoadedKind((found,) if found else (), n, len(chosen), width)
 
 
 def _thinned(query: KindQuery, kind: str, n: int, max_rows: int, mission: Mission | None) -> LoadedKind:
@@ -263,7 +287,7 @@ def _product(
     timed = pc.is_valid(table["time"])
     table = table.filter(timed) if not pc.all(timed).as_py() else table
     arrays = {
-        one.parameter: _entry(values_of(table[one.name]), one) for one in known if one.name in table.schema.names
+        one.parameter: _entry(column_of(table, one.name), one) for one in known if one.name in table.schema.names
     }
     quality = values_of(table["quality"]).astype(np.uint32)
     received = values_of(table["received"].cast(pa.int64())) if "received" in table.schema.names else np.zeros(0)
@@ -279,7 +303,7 @@ def _untimed(query: KindQuery, kind: str, n: int, max_rows: int) -> LoadedKind:
     products = []
     for received_ns in np.unique(received).tolist():
         some = table.filter(pa.array(received == received_ns))
-        arrays = {one.parameter: _entry(values_of(some[one.name]), one) for one in query.known}
+        arrays = {one.parameter: _entry(column_of(some, one.name), one) for one in query.known}
         quality = values_of(some["quality"]).astype(np.uint32)
         one = dict(_as_product(kind, arrays, None, quality, None, np.array([received_ns] * 2)))
         products.append(one)

@@ -17,6 +17,7 @@ from ..history.samples import flattened, samples
 
 MAX_WIDTH = 16_384
 """Values of a row along one axis."""
+MAX_VECTOR = 4
 Array = NDArray[Any]
 
 
@@ -63,6 +64,11 @@ class KindQuery:
     def _choice(self) -> Choice:
         return Choice([self.stream] if self.stream else ())
 
+    def n_values(self) -> int:
+        """Values of all parameters, at most."""
+        scalars = sum(not is_list(one) for one in self.known)
+        return self.n_rows() * scalars + self.n_list_values([one for one in self.known if is_list(one)])
+
     def n_list_values(self, of: Sequence[Parameter]) -> int:
         columns = [one.column for one in of]
         return self._history.size(self._folder, columns, Span(self.start, self.end), self._choice(), "calibrated")
@@ -78,6 +84,40 @@ def times_of(table: pa.Table) -> Array:
     if not table.num_columns or not len(table):
         return np.zeros(0, np.int64)
     return np.asarray(table["time"].cast(pa.int64()).to_numpy()).astype(np.int64)
+
+
+def column_of(table: pa.Table, name: str) -> Array:
+    """A column of a query as an array; of an array that is of the whole product, and not of a row, the newest one."""
+    words = table.schema.field(name).metadata or {}
+    dims = words.get(b"dims", b"row").decode().split()
+    column = table[name]
+    if dims[:1] != ["row"] and (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+        present = column.drop_null()
+        return values_of(present.slice(len(present) - 1))[0] if len(present) else np.zeros(0)
+    return values_of(column)
+
+
+def extremes(columns: Sequence[Array], max_rows: int) -> NDArray[np.int64]:
+    """Which rows to draw of more than `max_rows`: those with the least and the greatest value of each even part, of
+    every number of a row and every component of a short vector; of other rows every so many.
+    """
+    n = len(columns[0])
+    parts = [part for one in columns if one.dtype.kind in "biuf" and one.ndim <= 2
+             for part in (one.reshape(n, -1).T if one.ndim == 1 or one.shape[1] <= MAX_VECTOR else ())]  # fmt: skip
+    if not parts:
+        return np.arange(0, n, -(-n // max_rows))
+    parts = parts[: max(max_rows // 4, 1)]
+    size = -(-2 * len(parts) * n // max_rows)
+    n_bins = -(-n // size)
+    starts = np.arange(n_bins) * size
+    found = []
+    for part in parts:
+        padded = np.full(n_bins * size, np.nan)
+        padded[:n] = part
+        bins = padded.reshape(n_bins, size)
+        found += [np.where(np.isnan(bins), np.inf, bins).argmin(axis=1) + starts,
+                  np.where(np.isnan(bins), -np.inf, bins).argmax(axis=1) + starts]  # fmt: skip
+    return np.unique(np.minimum(np.concatenate(found), n - 1))
 
 
 def values_of(column: pa.ChunkedArray) -> Array:

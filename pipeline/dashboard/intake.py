@@ -7,6 +7,7 @@ its topic says. All texts are cut and made printable, all numbers of entries are
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import islice
@@ -79,6 +80,7 @@ def _take_product(stream: Stream, unpack: Unpack, levels: list[str], payload: by
     stream.packets.take(kind, lineage if isinstance(lineage, Mapping) else {}, came.heard_s)
     _take_onboard_events(stream, kind, product, came)
     _note_time(stream, product.get("time") or {})
+    _note_light_time(stream, product["arrays"].get("light_time_s"))
     if came.heard_s:
         _note_clocks(stream, product)
     if kind in stream.n_products or len(stream.n_products) < MAX_KINDS:
@@ -108,6 +110,21 @@ def _note_time(stream: Stream, time: Mapping[str, Any]) -> None:
         return
     if last["utc"] > known.get("utc", "") or ("sol" in last and "sol" not in known):
         stream.onboard = last
+
+
+def _note_light_time(stream: Stream, entry: Mapping[str, Any] | None) -> None:
+    """Keep the light time that a product says, in seconds."""
+    values: Any = entry["values"] if entry else None
+    if (
+        entry
+        and values is not None
+        and len(values)
+        and values.ndim == 1
+        and values.dtype.kind == "f"
+        and math.isfinite(values[-1])
+    ):
+        stream.light_time_s = float(values[-1])
+        stream.light_time_of = printable(str(entry.get("description") or "")[:MAX_TEXT])
 
 
 def _note_clocks(stream: Stream, product: Mapping[str, Any]) -> None:

@@ -27,12 +27,12 @@ from .events_look import EventsLook
 from .history_look import HistoryLook
 from .intake import UNREADABLE
 from .packets_look import PacketsLook
-from .panels import below, beside
+from .panels import age, below, beside
 from .parameters_look import ParametersLook
 from .pass_look import PassLook
 from .past import Past
 from .replay_bar import ReplayBar, Say
-from .selection import MAX_NAME, Asked, read_address
+from .selection import MAX_NAME, MAX_SEARCH, Asked, read_address
 from .state import State
 from .stream import Stream
 from .tabs import MadeTab
@@ -43,6 +43,8 @@ from .words import Words, ago, clock
 
 TICK_MS = 500
 LATEST = "latest heard"
+MAX_PLAIN, MAX_ARRAYS = 4, 2
+"""Of a kind of product that no look shows: numbers, and arrays, that are drawn first."""
 MAX_QUERY, MAX_FIELDS = 8000, 200
 """Characters and fields of an address that a browser sends."""
 FOLLOWED_S = 10.0
@@ -99,6 +101,7 @@ class Page:
         self._time = TimeBar(past, self._selection, self._soon)
         widget = sheet(theme.WIDGET_CSS)
         self._followed = ""
+        self._shown_stream: Stream | None = None
         stream = printable(asked.stream[:MAX_NAME]) or LATEST
         self._stream = Select(
             options=list(dict.fromkeys((LATEST, stream))),
@@ -182,6 +185,7 @@ class Page:
         self._show_tabs(chosen.partition("/")[0])
         self._hide_empty(streams.get(chosen), stored[chosen].kinds if chosen in stored else ())
         shown = self._time.stream(streams.get(chosen), chosen, self._wanted())
+        self._shown_stream = shown
         try:
             self._replay.refresh(streams.get(chosen), now_s)
             self._look(self._seen).refresh(shown, now_s)
@@ -325,12 +329,29 @@ class Page:
         return self._followed
 
     def _go(self, kind: str, time_ns: int) -> None:
-        """Open the look that shows a kind of product, at the one of a time."""
+        """Open the look that shows a kind of product, at the one of a time (0: any); Parameters where none does."""
+        if not any(kind in self._makers[i].look.kinds for i in self._shown):
+            self._go_generic(kind)
+            return
         for i in self._shown:
             if kind in self._makers[i].look.kinds:
                 self._tabs.active = self._shown.index(i)
                 self.tick()
-                self._look(i).seek(kind, time_ns)
+                if time_ns:
+                    self._look(i).seek(kind, time_ns)
+
+    def _go_generic(self, kind: str) -> None:
+        """Draw the arrays of a kind of product in Parameters: numbers and labels against time, arrays as they are."""
+        container = kind.removeprefix(f"{GENERIC_INSTRUMENT}/")
+        stream = self._shown_stream
+        known = [one for one in stream.parameters.known.values() if one.container == container] if stream else []
+        plain = [one.key for one in known if not one.shape and not one.name.startswith("time_")]
+        arrays = [one.key for one in known if one.shape and one.array is not None]
+        self._selection.chosen = [*plain[:MAX_PLAIN], *arrays[:MAX_ARRAYS]]
+        self._selection.search = container[:MAX_SEARCH]
+        titles = [self._makers[i].look.title for i in self._shown]
+        self._tabs.active = titles.index("Parameters")
+        self._soon()
 
     def _tell(self, chosen: str, now_s: float) -> None:
         """Write the header anew where something in it has changed, but for ages and the clock."""
@@ -388,6 +409,11 @@ def _onboard_words(stream: Stream | None) -> str:
     sol = known.get("ltst_sol", known.get("sol"))
     words += [f"sol {sol}"] if sol else []
     words += [f"LTST {known['ltst'][:8]}"] if "ltst" in known else []
+    if stream and stream.clocks:
+        received_ns, onboard_ns = stream.clocks[-1]
+        words += [f"received {age((received_ns - onboard_ns) / 1e9)} later"] if received_ns > onboard_ns else []
+    if stream and stream.light_time_s is not None:
+        words += [f"light time {stream.light_time_s:.4g} s {stream.light_time_of}".rstrip()]
     return f"<span class='onboard'>{escape(' · '.join(words))}</span>"
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
-from bokeh.models import ColumnDataSource, Range1d, UIElement
+from bokeh.models import ColumnDataSource, Range1d, TextInput, UIElement
 
 from ..model.batches import event_clock
 from . import theme
@@ -40,8 +40,10 @@ class PassLook:
     """Counters on top; frames against time, corrected symbols, events and products below."""
 
     title = "Pass"
+    opens_others = True
 
-    def __init__(self) -> None:
+    def __init__(self, go: Callable[[str, int], None] | None = None) -> None:
+        """`go`: opens the look that shows a kind of product, at a time."""
         self.channels = ColumnDataSource({name: [] for name in ("channel", *_COUNTERS, "last")}, name="channels")
         self.frames = ColumnDataSource({name: [] for name in ("time", "frames", "lost", "channel")}, name="frames")
         self.lines = ColumnDataSource({"time": [], "frames": [], "channel": [], "colour": []}, name="frame lines")
@@ -60,18 +62,37 @@ class PassLook:
             {"symbols": "corrected_symbols", "codewords": "codewords"}, "corrected_symbols.csv",
         )  # fmt: skip
         self._events = Table("Events", self.events, ("at", "severity", "text"), {"at": RECEIVED})
+        self.picked = TextInput(name="picked_product", visible=False)
         self._products = Table(
-            "Products", self.products, ("product", "messages", "text"), {"text": "described in the dictionary"}
+            "Products",
+            self.products,
+            ("product", "messages", "text"),
+            {"text": "described in the dictionary"},
+            key="product",
+            picked=self.picked,
         )
+        self._go = go
+        self.picked.on_change("value", self._open)
         self.books = ColumnDataSource({"what": [], "count": []}, name="books")
         self._books = Table("Books of the pass", self.books, ("what", "count"))
         self._link.root.sizing_mode, self._link.root.height = "stretch_width", 150
         plots = beside(self._frames.root, self._symbols.root)
         left = below(self._link.root, plots)
         right = below(
-            self._products.root, self._books.root, self._events.root, width=420, sizing_mode="stretch_height"
+            self._products.root,
+            self._books.root,
+            self._events.root,
+            self.picked,
+            width=420,
+            sizing_mode="stretch_height",
         )
         self.root: UIElement = beside(left, right)
+
+    def _open(self, _attr: str, _old: str, kind: str) -> None:
+        """Show a kind of product that was chosen; the same one may be chosen again."""
+        if kind and self._go:
+            self.picked.value = ""
+            self._go(kind, 0)
 
     def refresh(self, stream: Stream | None, now_s: float) -> None:
         now = (stream.name, stream.n_changes) if stream else None

@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol
 
 import numpy as np
@@ -85,8 +86,10 @@ class HistorySource(Protocol):
     def streams(self) -> Sequence[StoredStream]:
         """The streams that it has."""
 
-    def load(self, stream: StoredStream, kind: str, start: Ns, end: Ns, max_rows: int) -> LoadedKind:
-        """Rows of a kind."""
+    def load(
+        self, stream: StoredStream, kind: str, start: Ns, end: Ns, max_rows: int, *, whole: bool = False
+    ) -> LoadedKind:
+        """Rows of a kind; `whole`: no row without all of its arrays, as looks need them."""
 
     def parameters(self, stream: StoredStream) -> Sequence[tuple[str, str, str, str]]:
         """Kind, name, unit and description of every parameter of a stream."""
@@ -249,11 +252,13 @@ class Past:
         wanted = past.stream.shown.rows.get(kind)
         max_rows = max(MAX_ROWS, wanted.capacity if wanted else 0)
         async with self._limit:
-            found = await asyncio.to_thread(self.source.load, past.stored, kind, past.start, past.end, max_rows)
+            found = await asyncio.to_thread(
+                partial(self.source.load, past.stored, kind, past.start, past.end, max_rows, whole=bool(wanted))
+            )
         past.loaded[kind] = found
         for product in found.products:
-            if not _feed(past.stream, "product", b"", kind, product):
-                _log.warning("rows of the history cannot be drawn", kind=kind)
+            if not _feed(past.stream, "product", b"", kind, product):  # no rows for the look, but for Parameters
+                past.stream.parameters.take(kind, product, 0.0)
         container = kind.removeprefix(f"{GENERIC_INSTRUMENT}/")
         past.stream.parameters.binned |= {f"{container}/{level(key)}": one for key, one in found.binned.items()}
         past.n_loaded += 1

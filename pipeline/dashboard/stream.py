@@ -76,6 +76,9 @@ class Stream:
         """From the reception of the last frame to the coming of its count, by this computer's clock."""
         self.events: deque[dict[str, Any]] = deque(maxlen=MAX_EVENTS)
         self.event_arrived_s = 0.0
+        self.light_time_s: float | None = None
+        self.light_time_of = ""
+        """The newest `light_time_s` of any product, and what it is of, in the product's words."""
         self.clocks: deque[tuple[int, int]] = deque(maxlen=MAX_CLOCKS)
         """(time of reception, onboard time as UTC) of what came, ns: which moment on board was heard when."""
         self.report: dict[str, Any] = {}

@@ -19,6 +19,7 @@ from history_products import DAY, product, put  # noqa: F401 - a fixture
 pytest.importorskip("bokeh", reason="bokeh is not installed")
 pytest.importorskip("pyarrow", reason="the history needs Arrow")
 from downlink_pipeline.commands.dashboard_history import DashboardHistory
+from downlink_pipeline.commands.history_kind import extremes
 from downlink_pipeline.dashboard import past as ranges
 from downlink_pipeline.dashboard.past import Past, enclosing, go_on
 from downlink_pipeline.dashboard.state import State
@@ -120,6 +121,17 @@ async def test_rows_without_onboard_time_are_drawn_at_their_reception(put):  # n
     assert axis == "received"
     assert time_ns.tolist() == np.repeat(seconds(0, 5), 2).tolist()
     assert sorted(values.tolist()) == [0, 0.5, 1, 1.5, 2, 2.5, 3, 3.5, 4, 4.5]
+
+
+def test_rows_that_are_drawn_of_many_have_the_extremes_of_numbers_and_vectors():
+    field = np.zeros((100_000, 3))
+    field[[7, 55_555], [0, 2]] = 9.0, -9.0
+    scalar = np.full(100_000, np.nan)
+    scalar[99_999] = 1.0
+    chosen = extremes([scalar, field, np.array(["x"] * 100_000)], 2000)
+    assert {7, 55_555, 99_999} <= set(chosen.tolist())
+    assert len(chosen) <= 2000
+    assert extremes([np.zeros((100, 50))], 10).tolist() == list(range(0, 100, 10))
 
 
 async def test_arrays_of_the_past_are_rows_of_a_spectrogram(put):  # noqa: F811
