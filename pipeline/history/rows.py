@@ -25,6 +25,7 @@ from .tables import axis_ns
 
 _NS = pa.timestamp("ns", tz="UTC")
 _RETRIES = 4
+MAX_NAMES_KEPT = 4096
 
 
 @dataclass(slots=True)
@@ -70,6 +71,8 @@ class RowReader:
         self.problems: dict[str, str] = {}
         """Files that were left aside, and why."""
         self._schemas: dict[tuple[str, str], pa.Schema] = {}
+        self._names: dict[tuple[tuple[str, str, bool], ...], list[dict[str, str]]] = {}
+        """Of the forms of a kind, in order, the names of their columns."""
 
     def parts(self, folder: str, choice: Choice = Choice()) -> list[Part]:
         """All files of a kind that may have such rows. `folder`: the encoded name of the kind."""
@@ -91,11 +94,19 @@ class RowReader:
         Names of columns are the same whatever the span.
         """
         groups = self._by_schema(parts)
-        naming = Naming([one.schema for one in reversed(groups)])
-        for group in groups:
-            group.names = naming.names(group.schema)
+        for group, names in zip(groups, self._names_of(groups), strict=True):
+            group.names = names
             group.parts = [one for one in group.parts if span.may_have(one)]
         return [one for one in groups if one.parts]
+
+    def _names_of(self, groups: Sequence[Group]) -> list[dict[str, str]]:
+        key = tuple((one.parts[0].kind_folder, one.parts[0].schema, one.replaced) for one in groups)
+        if key not in self._names:
+            naming = Naming([one.schema for one in reversed(groups)])
+            self._names[key] = [naming.names(one.schema) for one in groups]
+            while len(self._names) > MAX_NAMES_KEPT:
+                self._names.pop(next(iter(self._names)), None)
+        return self._names[key]
 
     def _by_schema(self, parts: Sequence[Part]) -> list[Group]:
         """Files by schema, by their newest row; those of a replaced version, where one is asked for, last."""
