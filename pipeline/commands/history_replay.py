@@ -45,3 +45,4 @@ class ReplayKeeper:
         if report is not None and self._stream:
             self._recorder.end_pass(self._stream, self._name, report)
             self._recorder.maintain()
+            self._recorder.close()

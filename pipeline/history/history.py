@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -17,7 +18,7 @@ from ..model.errors import ConfigError
 from .forms import common_schema, stored_column, type_word
 from .names import FIXED, RAW, ROWS, decoded, earlier, encoded, ends_of
 from .passes import PassRecord, all_passes
-from .result_tables import in_order, renamed, share, with_absent
+from .result_tables import in_order, readings, renamed, share, some_of, with_absent
 from .rows import Choice, Group, RowReader, Span
 from .samples import flattened, samples
 from .storage import Storage
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 MAX_VALUES = 200_000_000
 """Values that one query may give, some 1.6 GB."""
 Values = Literal["calibrated", "raw"]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ class History:
         """Parameters of a kind, in their order; ConfigError where there is no such kind."""
         known = self.kinds(values)
         if kind not in known:
-            raise ConfigError(f"the history has no {kind}: it has {_some(known)}")
+            raise ConfigError(f"the history has no {kind}: it has {some_of(known)}")
         return self._parameters(kind, known[kind], values)
 
     def _parameters(self, kind: str, folder: str, values: Values) -> list[Parameter]:
@@ -148,14 +150,14 @@ class History:
         """The parameter of a name; ConfigError with names like it where there is none, or more than one."""
         known = self.kinds(values)
         found: list[Parameter] = []
-        for kind, rest in _readings(name, known):
+        for kind, rest in readings(name, known):
             found += [
                 one for one in self._parameters(kind, known[kind], values) if rest in {one.parameter, one.column}
             ]
         if not found and values == "calibrated":
             found = [
                 one
-                for kind, rest in _readings(name, known)
+                for kind, rest in readings(name, known)
                 for one in self._pruned(kind, known[kind])
                 if rest in {one.parameter, one.column}
             ]
@@ -168,7 +170,7 @@ class History:
             names = ", ".join(f'"{one.kind}".{one.parameter}' for one in found)
             raise ConfigError(f"{name} is in several kinds: name {names}")
         near = self.find(name.rpartition(".")[2], values)
-        more = f": there is {_some(one.name for one in near)}" if near else ": downlink history find lists them"
+        more = f": there is {some_of(one.name for one in near)}" if near else ": downlink history find lists them"
         raise ConfigError(f"the history has no parameter {name}{more}")
 
     def table(
@@ -279,10 +281,18 @@ class History:
         for name in names:
             one = self.resolve(name, values)
             folder = self.kinds(values)[one.kind]
-            newest = self._newest(folder, one.column, values, span)
+            newest = self._try_again(lambda: self._newest(folder, one.column, values, span))  # noqa: B023 - called at once
             if newest is not None:
                 found.append({"name": one.name, "unit": one.unit, **newest})
         return found
+
+    @staticmethod
+    def _try_again(call: Callable[[], T]) -> T:
+        """What a call gives; again where a writer merged the files that it was about to read."""
+        for _ in range(3):
+            with suppress(FileNotFoundError):
+                return call()
+        return call()
 
     def _newest(self, folder: str, column: str, values: Values, span: Span) -> dict[str, Any] | None:
         reader = self.reader(values)
@@ -311,7 +321,7 @@ class History:
         changed = sorted({out for one in groups for name, out in one.names.items() if out != name})
         if changed:
             raise ConfigError(
-                f"{kind} has values of another unit or form, {_some(changed)}: ask get, batches or sql"
+                f"{kind} has values of another unit or form, {some_of(changed)}: ask get, batches or sql"
             )
         schema = common_schema([one.schema for one in groups])
         children = [reader.dataset_of(one, schema) for one in groups]
@@ -337,7 +347,7 @@ class History:
         """Files of a kind by schema. ConfigError where there is no such kind."""
         known = self.kinds(values)
         if kind not in known:
-            raise ConfigError(f"the history has no {kind}: it has {_some(known)}")
+            raise ConfigError(f"the history has no {kind}: it has {some_of(known)}")
         reader = self.reader(values)
         groups = reader.groups(reader.parts(known[kind]), span)
         if not groups:
@@ -381,20 +391,5 @@ def _parameter(kind: str, column: str, field: pa.Field, first: int, last: int) -
     )
 
 
-def _readings(name: str, kinds: Iterable[str]) -> Iterator[tuple[str, str]]:
-    """Kinds and parameters that a name may mean: `KIND.PARAMETER`, or `"KIND".PARAMETER` where both have dots."""
-    for kind in kinds:
-        for prefix in (f"{kind}.", f'"{kind}".'):
-            if name.startswith(prefix):
-                yield kind, name[len(prefix) :]
-
-
 def _texts(one: str | Sequence[str]) -> Sequence[str]:
     return [one] if isinstance(one, str) else list(one)
-
-
-def _some(names: Iterable[str], n: int = 8) -> str:
-    listed = list(names)
-    return (
-        ", ".join(listed[:n]) + (f" and {len(listed) - n} more" if len(listed) > n else "") if listed else "nothing"
-    )

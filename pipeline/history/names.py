@@ -6,6 +6,7 @@
     minutes/kind=K/date=YYYY-MM-DD/, hours/kind=K/month=YYYY-MM/, days/kind=K/year=YYYY/ summary.parquet
     passes/STREAM/PASS.json                                                   the books of each pass
     journal/TOKEN.json                                                        a commit of several files under way
+    writers/STREAM.json                                                       on an object store: who writes a stream
 
 A kind is the container of generic telemetry (`HK`) or `instrument/product`. In the name of a folder it is
 percent-encoded, as Hive partitions are. FIRST and LAST are 16 hexadecimal digits that sort as times do, N is the number

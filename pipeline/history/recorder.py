@@ -14,6 +14,7 @@ from typing import Any
 from ..messages.topics import iso_utc
 from ..model.batches import NO_TIME, Product
 from .compaction import compact
+from .leases import StreamLeases
 from .names import RAW, REPLACED, ROWS, date_of, partition, read_part
 from .passes import PassRecord, read_pass, stage_pass, write_pass
 from .rows import RowReader
@@ -124,6 +125,7 @@ class HistoryRecorder:
         self._records: dict[tuple[str, str], PassRecord] = {}
         self._dates: dict[tuple[str, str], set[tuple[str, str]]] = {}
         self._touched: set[tuple[str, str]] = set()
+        self._leases = StreamLeases(storage)
         with storage.locked():
             storage.recover()
             storage.clear()
@@ -139,10 +141,14 @@ class HistoryRecorder:
         self._batch.add(Entry(product, key, pass_name, packets))
 
     def flush(self) -> int:
-        """Commit what was added; gives the rows that were new. RunError where the disk is full: it may be repeated."""
+        """Commit what was added; gives the rows that were new. RunError where the disk is full, or
+        another writer has a stream on an object store: it may be repeated.
+        """
         if not self._batch.keys:
             return 0
         storage = self._storage
+        for stream in dict.fromkeys(stream for stream, _ in self._versions):
+            self._leases.hold(stream)
         try:
             with storage.locked():
                 for (stream, name), version in self._versions.items():
@@ -158,6 +164,10 @@ class HistoryRecorder:
         self._note(rows)
         self._batch, self._versions = Batch(), {}
         return n
+
+    def close(self) -> None:
+        """Let other writers have its streams; what was not flushed is dropped."""
+        self._leases.release()
 
     def take_touched(self) -> set[tuple[str, str]]:
         """Folders of kinds, and dates, that were written since the last time: for `maintain`."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -56,3 +56,19 @@ def in_order(tables: Sequence[pa.Table], by: str = "time") -> pa.Table:
     table = concat(tables)
     axis = table[by].cast(pa.int64()).to_numpy()
     return table.take(pa.array(np.argsort(axis, kind="stable")))
+
+
+def some_of(names: Iterable[str], n: int = 8) -> str:
+    """The first names of a list, and how many more there are."""
+    listed = list(names)
+    return (
+        ", ".join(listed[:n]) + (f" and {len(listed) - n} more" if len(listed) > n else "") if listed else "nothing"
+    )
+
+
+def readings(name: str, kinds: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Kinds and parameters that a name may mean: `KIND.PARAMETER`, or `"KIND".PARAMETER` where both have dots."""
+    for kind in kinds:
+        for prefix in (f"{kind}.", f'"{kind}".'):
+            if name.startswith(prefix):
+                yield kind, name[len(prefix) :]

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.dataset as ds
 
-from ..model.errors import ConfigError
+from ..model.errors import ConfigError, RunError
 from .forms import common_schema, fitted_column
 from .rows import Group, RowReader, Span, row_condition
 
@@ -45,9 +45,12 @@ def _batches(
     for group, some in zip(groups, chosen, strict=True):
         projected = {out: ds.field(name) for out, name in some.items()}
         condition = row_condition(span, {part.times for part in group.parts})
-        for batch in reader.dataset_of(group).to_batches(columns=projected, filter=condition):
-            if batch.num_rows:
-                yield _fitted(batch, schema)
+        try:
+            for batch in reader.dataset_of(group).to_batches(columns=projected, filter=condition):
+                if batch.num_rows:
+                    yield _fitted(batch, schema)
+        except FileNotFoundError:
+            raise RunError("files of the history were merged while they were read: ask again") from None
 
 
 def _fitted(batch: pa.RecordBatch, schema: pa.Schema) -> pa.RecordBatch:

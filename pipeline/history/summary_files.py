@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from itertools import pairwise
 
 import numpy as np
@@ -18,6 +19,7 @@ from .storage import Storage
 from .summaries import MINUTE_NS, coarser, named, summary_name, summary_of
 
 _COVERS = b"covers"
+_RETRIES = 4
 
 
 def covers_of(parts: Iterable[Part]) -> str:
@@ -58,8 +60,16 @@ def update_summaries(
 ) -> None:
     """Make the summaries of these dates anew from their rows, if they are behind. Another writer may do the same.
 
-    `known`: minutes of files of rows by their path, so that these need not be read.
+    `known`: minutes of files of rows by their path, so that these need not be read. Where another writer merges files
+    meanwhile it begins again, and leaves them behind at last: queries then read the rows.
     """
+    for _ in range(_RETRIES):
+        with suppress(FileNotFoundError):
+            _update(storage, folder, dates, known or {})
+            return
+
+
+def _update(storage: Storage, folder: str, dates: Iterable[str], known: Mapping[str, pa.Table]) -> None:
     reader = RowReader(storage)
     every = reader.parts(folder)
     naming = reader.naming(every)
@@ -72,7 +82,7 @@ def update_summaries(
         path = summary_path("minutes", folder, date)
         if read_summary(storage, path, ())[1].get(date) == covers:
             continue
-        minutes = _joined(parts, known or {})
+        minutes = _joined(parts, known)
         if minutes is None:
             minutes = summary_of(reader.read_parts(parts, every), MINUTE_NS)
         if minutes.num_columns:

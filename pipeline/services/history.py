@@ -71,10 +71,13 @@ class History:
 
     async def run(self) -> None:
         """Until cancelled. What is not written then is not confirmed, so it comes again."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._bus.serve(self._take), name="take")
-            group.create_task(self._write(), name="write")
-            group.create_task(self._maintain(), name="upkeep")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._bus.serve(self._take), name="take")
+                group.create_task(self._write(), name="write")
+                group.create_task(self._maintain(), name="upkeep")
+        finally:
+            self._recorder.close()
 
     def health(self) -> tuple[bool, dict[str, Any]]:
         """Well while the disk takes rows. `lag_s`: age of what is not written; `waiting_bytes`: its size."""

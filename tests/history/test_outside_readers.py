@@ -4,6 +4,7 @@ import os
 import threading
 import warnings
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import dask.dataframe as dd
 import duckdb
@@ -18,6 +19,7 @@ from downlink_pipeline.history.passes import PassRecord
 from downlink_pipeline.history.recorder import HistoryRecorder, PassImport
 from downlink_pipeline.history.storage import Storage
 from downlink_pipeline.history.tables import version_of
+from downlink_pipeline.model.errors import RunError
 from history_products import DAY, product
 from moto import server as moto_server
 from pyarrow.fs import FileSystem
@@ -104,6 +106,50 @@ def bucket() -> Iterator[str]:
     thread.join(10)
     os.environ.clear()
     os.environ |= before
+
+
+def test_on_an_object_store_a_stream_has_one_live_writer_and_ten_streams_have_ten(bucket, monkeypatch):
+    url = f"s3://kept/ten{bucket}"
+    Storage(url, create=True)
+    ten = [HistoryRecorder(Storage(url)) for _ in range(10)]
+
+    def keep(recorder, stream, i):
+        one = product([DAY + i * 10**9], TEMP=[i], stream=stream, seq=i)
+        recorder.add(one, one.id, "pass-1")
+        return recorder.flush()
+
+    with ThreadPoolExecutor(10) as pool:
+        for i in range(2):
+            assert sum(pool.map(keep, ten, [f"s{n}" for n in range(10)], [i] * 10)) == 10
+    history = open_history(url)
+    assert len(history.get("HK.TEMP")["HK.TEMP"]) == 20
+    eleventh = HistoryRecorder(Storage(url))
+    with pytest.raises(RunError, match=r"another writer keeps stream s3: on an object store a stream has one"):
+        keep(eleventh, "s3", 5)
+    ten[3].close()
+    assert eleventh.flush() == 1  # what was refused is still there
+    monkeypatch.setattr("downlink_pipeline.history.leases.LEASE_S", 0.0)  # as after a kill, and a while
+    assert keep(HistoryRecorder(Storage(url)), "s4", 6) == 1
+    assert len(history.get("HK.TEMP")["HK.TEMP"]) == 22
+
+
+def test_ten_writers_by_stream_fill_a_folder_on_a_disk(tmp_path):
+    Storage(tmp_path / "history", create=True)
+
+    def keep(n):
+        recorder = HistoryRecorder(Storage(tmp_path / "history"))
+        for i in range(3):
+            one = product([DAY + i * 10**9], TEMP=[100 * n + i], stream=f"s{n}", seq=i)
+            recorder.add(one, one.id, "pass-1")
+            recorder.flush()
+        recorder.maintain()
+
+    with ThreadPoolExecutor(10) as pool:
+        list(pool.map(keep, range(10)))
+    history = open_history(tmp_path / "history")
+    assert sorted(history.get("HK.TEMP")["HK.TEMP"].values) == [100 * n + i for n in range(10) for i in range(3)]
+    assert history.table("HK.TEMP", stream="s7")["HK.TEMP"].to_pylist() == [700, 701, 702]
+    assert len(history.passes()) == 10
 
 
 def test_a_history_lies_on_an_object_store_as_on_a_disk(bucket):
