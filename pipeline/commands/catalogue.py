@@ -150,7 +150,8 @@ def _described(mission: Mission) -> list[ProductForm]:
     if mission.plan is None:
         return []
     generic = {node.key for node in _generic(mission)}
-    return [_telemetry(mission, *one) for one in example_rows(mission.plan) if one[0].key in generic]
+    examples = example_rows(mission.plan, raw=mission.publish_raw)
+    return [_telemetry(mission, *one) for one in examples if one[0].key in generic]
 
 
 def _generic(mission: Mission) -> list[Node]:
@@ -173,7 +174,7 @@ def _telemetry(mission: Mission, node: Node, rows: ColumnBatch | None) -> Produc
             for _, name in node.columns
         }
         return ProductForm(telemetry.INSTRUMENT, name, "01", _TIMES | arrays)
-    draft = telemetry.GenericProducts(mission.descriptions).draft(rows)
+    draft = telemetry.GenericProducts(mission.descriptions, raw=mission.publish_raw).draft(rows)
     known = quantities(draft.kind, draft.arrays)
     arrays = {
         name: ArrayForm(_lasting(one.values.dtype), one.dims, one.unit, one.description)

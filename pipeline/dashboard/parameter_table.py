@@ -13,7 +13,7 @@ from html import escape
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.batches import DOUBTFUL
+from ..model.batches import DOUBTFUL, RAW_SUFFIX
 from ..model.quality_words import quality_words
 from .parameters import Parameter, Parameters, matching
 from .selection import Selection
@@ -60,6 +60,8 @@ def entries(parameters: Parameters, selection: Selection) -> tuple[list[Entry], 
     else:
         some = sorted(parameters.known.values(), key=lambda one: one.container)
     found = matching(some, selection.search)
+    if not selection.only_pins and RAW_SUFFIX not in selection.search.lower():
+        found = [one for one in found if not parameters.is_raw(one)]
     closed = set() if selection.search or selection.only_pins else selection.closed
     n_of = Counter(one.container for one in found) if closed else Counter[str]()
     rows: list[Entry] = []

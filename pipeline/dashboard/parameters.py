@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..messages.topics import iso_utc, level
-from ..model.batches import GENERIC_INSTRUMENT, NO_TIME
+from ..model.batches import GENERIC_INSTRUMENT, NO_TIME, RAW_SUFFIX
 from ..model.printable import printable
 from . import array_rows
 from .array_rows import ArrayRows
@@ -35,8 +35,6 @@ MIN_HISTORY_BYTES = 16 << 10
 """Of the rows of one array, where memory is short."""
 MAX_NAME, MAX_TEXT = 160, 60
 VALUES = "values"
-RAW_SUFFIX = ".raw"
-"""Of the name of an array that has the raw counts of another."""
 AXES = NUMBER, RECEIVED, ONBOARD = "number", "received", "onboard"
 """What the time of a row is: its number, the time of reception, or onboard time as UTC; the last is the best one."""
 _TIMES = frozenset({"time_utc_ns", "time_onboard_ns"})
@@ -148,6 +146,11 @@ class Parameters:
         """The raw value of the newest row as text, where products bring raw counts beside; empty elsewhere."""
         raw = self.known.get(f"{parameter.container}/{level(parameter.name + RAW_SUFFIX)}")
         return raw.value if raw else ""
+
+    def is_raw(self, parameter: Parameter) -> bool:
+        """Whether it is the raw counts of another parameter, in whose row they stand."""
+        base = parameter.name.removesuffix(RAW_SUFFIX)
+        return base != parameter.name and f"{parameter.container}/{level(base)}" in self.known
 
     def take(self, kind: str, product: Mapping[str, Any], heard_s: float) -> None:
         """Take a product of `<instrument>/<product>`. `heard_s`: when it came, 0 of one that was retained."""

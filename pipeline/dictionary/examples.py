@@ -19,9 +19,9 @@ LONGEST_BYTES = 65_542
 """A whole space packet: header and 65,536 bytes."""
 
 
-def example_rows(plan: Plan) -> Iterator[tuple[Node, ColumnBatch | None]]:
+def example_rows(plan: Plan, *, raw: bool = False) -> Iterator[tuple[Node, ColumnBatch | None]]:
     """Each container once; None beside those that zeros cannot be, such as with values of other packets."""
-    decoder = Decoder(plan, ())
+    decoder = Decoder(plan, (), raw=raw)
     for node in {node.key: node for node in plan.walk() if not node.abstract}.values():
         yield node, _example(decoder, node)
 

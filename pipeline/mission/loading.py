@@ -74,6 +74,8 @@ class Mission:
     window_s: float
     publish_packets: bool = False
     """Whether packets are published as they came, beside what is made of them."""
+    publish_raw: bool = False
+    """Whether products of the dictionary have raw counts beside calibrated values."""
     profiles: tuple[str, ...] = ()
     stations: tuple[Station, ...] = ()
     descriptions: Mapping[str, Descriptions] = field(default_factory=dict)
@@ -252,6 +254,7 @@ def load_mission(name: str, *, strict: bool = False, any_channel: bool = False) 
         calibrations=calibrations,
         window_s=parsed.products.window_s,
         publish_packets=parsed.products.packets,
+        publish_raw=parsed.products.raw,
         profiles=tuple(parsed.profile),
         descriptions=_descriptions(plan),
         stations=tuple(Station(one.name, one.files) for one in parsed.station),

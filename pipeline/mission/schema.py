@@ -101,6 +101,8 @@ class ProductsTable(Strict):
     """Rows whose onboard time has the same floor(time / window_s) are one product; 0: what came in together."""
     packets: bool = False
     """Whether each space packet is published, too, as it came: `.../packet/<apid>`."""
+    raw: bool = False
+    """Whether products of the dictionary have raw counts too: `NAME.raw` beside what is calibrated to another type."""
 
 
 class ArchiveTable(Strict):

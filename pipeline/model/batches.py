@@ -21,6 +21,8 @@ from .categorical import Categorical
 NO_TIME = int(np.iinfo(np.int64).min)
 GENERIC_INSTRUMENT = "telemetry"
 """Stands for the instrument in products of containers that no instrument reads."""
+RAW_SUFFIX = ".raw"
+"""Of the name of an array that has the raw counts of another one."""
 
 
 class Quality(IntFlag):

@@ -87,7 +87,7 @@ class ProcessingChain:
         self.n_stations = max(1, len(stations))
         decoded = mission.plan is not None and until != "packets"
         if decoder is None and decoded and mission.plan:
-            decoder = Decoder(mission.plan, mission.time_terms, raw=raw)
+            decoder = Decoder(mission.plan, mission.time_terms, raw=raw or mission.publish_raw)
         self._decoder = decoder
         self._n_passes = 0
         self._file_counts: Counter[str] = Counter()
@@ -263,4 +263,5 @@ def product_context(mission: Mission, stream: str) -> Context:
         window_s=mission.window_s,
         lineage=mission.lineage,
         descriptions=mission.descriptions,
+        raw=mission.publish_raw,
     )

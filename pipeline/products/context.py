@@ -48,6 +48,7 @@ class Context:
     `window_s`: rows whose onboard time has the same floor(time / window_s) become one product; 0: each row its own.
     `lineage`: plain values that every product repeats (dictionary hash and the like). `site` None: no local times.
     `descriptions`: of the parameters of each container. `frames`: what an instrument calls its reference frames.
+    `raw`: products of the dictionary have raw counts beside.
     """
 
     mission: str
@@ -58,6 +59,7 @@ class Context:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     descriptions: Mapping[str, Descriptions] = field(default_factory=dict)
     frames: FrameWords = NO_FRAMES
+    raw: bool = False
 
     def away(self) -> Context:
         """For instruments that are not at the site: they have none, and their clock is not the correlated one."""

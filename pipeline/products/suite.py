@@ -76,7 +76,7 @@ class Suite:
         self._quiet = partial(np.errstate, all="ignore") if instruments or context.site else nullcontext
         """Values out of range are flagged, so NumPy need not warn of them. Of generic products nothing is computed."""
         self._may_wait = any(one.wait_rows for one in self._instruments.values())
-        self._generic_products = telemetry.GenericProducts(context.descriptions)
+        self._generic_products = telemetry.GenericProducts(context.descriptions, raw=context.raw)
         self._streams: dict[tuple[str, int], _Stream] = {}
         self._readings: list[_Reading] = []
         """All of them, in the order in which their streams came."""

@@ -6,14 +6,14 @@ each parameter; a ragged one becomes NAME (flat), NAME.start and NAME.length.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Collection, Hashable, Mapping
 from operator import attrgetter
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.batches import GENERIC_INSTRUMENT, Column, ColumnBatch, Ragged
+from ..model.batches import GENERIC_INSTRUMENT, RAW_SUFFIX, Column, ColumnBatch, Ragged
 from ..model.container_names import product_name
 from ..model.quantities import ArrayMetadata, Metadata, Quantities, metadata_of
 from .context import Descriptions
@@ -41,13 +41,14 @@ def max_rows(rows: ColumnBatch) -> int:
 class GenericProducts:
     """Drafts of containers that no instrument reads. Keeps the metadata of the columns of each container."""
 
-    def __init__(self, descriptions: Mapping[str, Descriptions]) -> None:
-        self._descriptions = descriptions
+    def __init__(self, descriptions: Mapping[str, Descriptions], *, raw: bool = False) -> None:
+        """`raw`: a product has the raw counts of the rows beside the calibrated values."""
+        self._descriptions, self._raw = descriptions, raw
         self._known: dict[str, dict[Hashable, _Known]] = {}
 
     def draft(self, rows: ColumnBatch) -> Draft:
         """One product with all columns of the rows."""
-        arrays, ragged = _flat(rows.columns)
+        arrays, ragged = _flat(_with_raw(rows) if self._raw else rows.columns)
         of_container = self._known.setdefault(rows.container, {})
         key = tuple(arrays), tuple(map(_N_AXES, arrays.values())), ragged
         known = of_container.get(key)
@@ -61,7 +62,8 @@ class GenericProducts:
         self, rows: ColumnBatch, names: tuple[str, ...], n_axes: tuple[int, ...], ragged: tuple[str, ...]
     ) -> _Known:
         descriptions = self._descriptions.get(rows.container, UNDESCRIBED)
-        metadata, latest = _said(names, n_axes, ragged, rows.units, descriptions)
+        counts = [name for name in names if name not in rows.columns and name.endswith(RAW_SUFFIX)]
+        metadata, latest = _said(names, n_axes, ragged, counts, rows.units, descriptions)
         return _Known(metadata, ProductKind(INSTRUMENT, product_name(rows.container), "01", {}, latest), rows.units)
 
 
@@ -71,6 +73,18 @@ class _Known(NamedTuple):
     metadata: ArrayMetadata
     kind: ProductKind
     units: Mapping[str, str]
+
+
+def _with_raw(rows: ColumnBatch) -> dict[str, Column]:
+    """The columns, and raw numbers of those that have one value a row and are calibrated to another type."""
+    found = dict(rows.columns)
+    for name, raw in rows.raw.items():
+        column = rows.columns.get(name)
+        if not isinstance(raw, np.ndarray) or raw.ndim != 1 or raw.dtype.kind not in "iuf":
+            continue
+        if not isinstance(column, np.ndarray) or column.dtype != raw.dtype:
+            found[f"{name}{RAW_SUFFIX}"] = raw
+    return found
 
 
 def _flat(columns: Mapping[str, Column]) -> tuple[dict[str, Array], tuple[str, ...]]:
@@ -94,10 +108,11 @@ def _said(
     names: tuple[str, ...],
     n_axes: tuple[int, ...],
     ragged: tuple[str, ...],
+    counts: Collection[str],
     units: Mapping[str, str],
     descriptions: Descriptions,
 ) -> tuple[ArrayMetadata, tuple[str, ...]]:
-    """Metadata of arrays that were columns, and names of those that have one value a row."""
+    """Metadata of arrays that were columns, and names of those that have one value a row. `counts`: raw ones."""
     unit_of, words_of = units.get, descriptions.of.get
     metadata: dict[str, Metadata] = {}
     for name, n in zip(names, n_axes, strict=True):
@@ -112,6 +127,8 @@ def _said(
         metadata[name] = unit_of(name, ""), words, dims
         metadata[f"{name}.start"] = "", f"where each row begins in {name}", ("row",)
         metadata[f"{name}.length"] = "", f"values of each row in {name}", ("row",)
-    parts = {*ragged, *(f"{name}.{part}" for name in ragged for part in ("start", "length"))}
+    for name in counts:
+        metadata[name] = "", f"raw value of {name.removesuffix(RAW_SUFFIX)}", metadata[name][2]
+    parts = {*counts, *ragged, *(f"{name}.{part}" for name in ragged for part in ("start", "length"))}
     latest = tuple(name for name in names if name not in parts and len(metadata[name][2]) == 1)
     return metadata_of(tuple(metadata.items())), latest

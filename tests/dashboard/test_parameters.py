@@ -317,3 +317,14 @@ def test_looks_whose_products_never_came_are_not_shown(state):
     assert shown() == ["Pass", "Weather", *always]
     tabs.active = 2  # a link leads there
     assert shown() == ["Pass", "Weather", "Spectra", *always]
+
+
+def test_raw_counts_stand_in_the_row_of_their_parameter(state):
+    raw = {"TEMP": np.array([20.0, 50.0]), "TEMP.raw": np.array([140, 200], np.uint16), "BUS": np.ones(2)}
+    stream = feed(state, product(0, raw))
+    look = ParametersLook()
+    look.refresh(stream, 101.0)
+    assert keys(look) == ["HK/TEMP", "HK/BUS"]
+    assert "<td class=value>50</td><td class=value>200</td>" in look._table.root.tags[0]
+    look.search.value_input = ".raw"
+    assert keys(look) == ["HK/TEMP.raw"]
