@@ -5,7 +5,7 @@ an xarray Dataset. Reading the file is part of it; importing the library is not.
 beginning where they would take minutes; a rate is of the bytes that were read. The best of several runs counts, so that
 the file is in the system's cache for everyone, and the dictionary was compiled by the run before, as ccsdspy's
 description is made before its first; space_packet_parser reads it each time. "first" is our first call, which
-compiles it.
+compiles it, and whose memory the system hands out for the first time.
 """
 
 from __future__ import annotations
