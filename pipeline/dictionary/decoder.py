@@ -18,13 +18,13 @@ from numpy.typing import NDArray
 from ..model.batches import NO_TIME, ColumnBatch, Event, PacketBatch, Quality
 from ..model.constants import constants
 from ..model.errors import ConfigError, Problem
+from ..model.reused_memory import reused_empty
 from .compile.columns import named_columns, quality_of
 from .compile.limit_watch import LimitWatch
 from .compile.others import OtherValues
 from .compile.plan import Plan
 from .compile.plan_nodes import Node
 from .compile.sorting import Group, Sorter, run_program
-from .run.arena import empty_column
 from .run.runs import Result
 from .run.values import Values
 
@@ -184,7 +184,7 @@ class Decoder:
             packets.apid if every else packets.apid[rows],
             packets.seq_count if every else packets.seq_count[rows],
             received_ns,
-            np.add(rows, np.array(first), out=empty_column(len(rows), WHOLE)),
+            np.add(rows, np.array(first), out=reused_empty((len(rows),), WHOLE)),
             quality,
         )
 
@@ -257,7 +257,7 @@ class Decoder:
                 time_ns = np.nan_to_num(np.clip(nanoseconds, -(2.0**62), 2.0**62)).astype(WHOLE)
             total = time_ns if total is None else np.add(total, time_ns, out=total)
         if total is None:
-            total = empty_column(values.n, WHOLE)
+            total = reused_empty((values.n,), WHOLE)
             total.fill(NO_TIME)
         return total
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ Empty = Callable[[tuple[int, ...], np.dtype[Any]], NDArray[Any]]
 """Gives memory for an array, as numpy.empty."""
 LEAST_BYTES = 256 << 10
 """Smaller pieces come from the heap, where they are used again anyway."""
+ALIGNMENT_BYTES = 64
 MAX_KEPT, MAX_KEPT_BYTES = 16, 256 << 20
 """A few containers, and of each one piece that is being filled and one that somebody still reads."""
 
@@ -62,6 +64,21 @@ MEMORY = Memory()
 """That of this process."""
 
 
-def reused_bytes(n_bytes: int) -> NDArray[np.uint8]:
-    """As np.empty for so many bytes, in memory that is used again where they are many."""
-    return np.empty(n_bytes, np.uint8) if n_bytes < LEAST_BYTES else MEMORY.take(n_bytes)[:n_bytes]
+class Arena:
+    """The arrays of one batch, one behind the other in one piece of memory."""
+
+    def __init__(self, n_bytes: int, n_arrays: int, memory: Memory = MEMORY) -> None:
+        self._memory = memory.take(n_bytes + n_arrays * ALIGNMENT_BYTES)
+        self._used = -self._memory.ctypes.data % ALIGNMENT_BYTES
+
+    def empty(self, shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+        """As numpy.empty."""
+        array: NDArray[Any] = np.ndarray(shape, dtype, self._memory, self._used)
+        self._used += -(-array.nbytes // ALIGNMENT_BYTES) * ALIGNMENT_BYTES
+        return array
+
+
+def reused_empty(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """As numpy.empty, in memory that is used again where it is large."""
+    n_bytes = prod(shape) * dtype.itemsize
+    return np.empty(shape, dtype) if n_bytes < LEAST_BYTES else Arena(n_bytes, 1).empty(shape, dtype)

@@ -19,7 +19,7 @@ import numpy as np
 import zstandard
 from numpy.typing import NDArray
 
-from ..model.reused_memory import reused_bytes
+from ..model.reused_memory import reused_empty
 
 STANDARD_INPUT = Path("-")
 MAGIC_BYTES = 4
@@ -45,7 +45,7 @@ def read_pieces(path: Path, piece_bytes: int) -> Iterator[tuple[NDArray[np.uint8
     """
     with _opened(path) as file:
         while True:
-            buffer = reused_bytes(piece_bytes)
+            buffer = reused_empty((piece_bytes,), np.dtype(np.uint8))
             n_read, damage = _fill(file, buffer)
             if n_read or damage:
                 yield buffer[:n_read], damage

@@ -257,4 +257,5 @@ def test_memory_is_bounded_however_long_the_recording(tmp_path: Path):
         peak_kb, n_rows, mean = done.stdout.split()
         assert (int(n_rows), float(mean)) == (n, n - 500.5)
         peaks.append(int(peak_kb) * 1024)
-    assert peaks[1] - peaks[0] < 0.3 * 400_000 * 70  # bytes of the columns of a row, with what is known of it
+    # Of 70 bytes, the columns of a row with what is known of it; 18 to 22 stay, of holes in the heap.
+    assert peaks[1] - peaks[0] < 0.4 * 400_000 * 70

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...model.categorical import Categorical
-from ...model.reused_memory import LEAST_BYTES, Empty
+from ...model.reused_memory import LEAST_BYTES, Arena, Empty
 from ..model.encodings import NumberEncoding
-from .arena import Arena
 from .integrity import is_word
 from .operation_plans import Conversions, compile_operations
 from .operations import Operation

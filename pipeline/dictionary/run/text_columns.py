@@ -12,9 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ...model.batches import Ragged
-from ...model.reused_memory import LEAST_BYTES
+from ...model.reused_memory import reused_empty
 from ..model.encodings import Tagged, Terminated
-from .arena import Arena
 from .ragged import byte_matrix, padded_rows
 from .texts import ToText, decode_text
 
@@ -58,8 +57,7 @@ def _decoded(text: Ragged, charset: str) -> Array:
 def _widened(text: Ragged, width: int, *, every: bool) -> Array | None:
     """Code points that are bytes; None: there is one that is not. `every`: all bytes are code points."""
     n, shape = len(text), (len(text), width)
-    n_bytes = n * width * 4
-    codes = np.empty(shape, np.uint32) if n_bytes < LEAST_BYTES else Arena(n_bytes, 1).empty(shape, CODE_POINTS)
+    codes = reused_empty(shape, CODE_POINTS)
     step = max(BLOCK_BYTES // width, 1)
     for low in range(0, n, step):
         part = slice(low, low + step)

@@ -20,7 +20,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from ...model.reused_memory import reused_bytes
+from ...model.reused_memory import reused_empty
 from .packet_chains import PacketChains
 from .packet_headers import OTHER_VERSION, PRIMARY_HEADER_BYTES, space_packet_lengths
 from .walk import PAD_BYTES, words_of
@@ -108,7 +108,7 @@ class PacketStream:
     def feed(self, octets: NDArray[np.uint8]) -> StreamPackets:
         """The packets that are whole with `octets: uint8[n]` added."""
         n_before, n = len(self._buffer) - PAD_BYTES, len(octets)
-        buffer = reused_bytes(n_before + n + PAD_BYTES)
+        buffer = reused_empty((n_before + n + PAD_BYTES,), np.dtype(np.uint8))
         buffer[:n_before] = self._buffer[:n_before]
         buffer[n_before : n_before + n] = octets
         buffer[n_before + n :] = 0

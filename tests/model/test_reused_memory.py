@@ -1,7 +1,7 @@
 """Memory that is used again: never while somebody has a column in it."""
 
 import numpy as np
-from downlink_pipeline.dictionary.run.arena import Arena, Memory
+from downlink_pipeline.model.reused_memory import Arena, Memory, reused_empty
 
 
 def test_memory_is_used_again_when_no_column_is_left():
@@ -32,3 +32,12 @@ def test_no_more_is_kept_than_a_few_pieces():
     for n in range(1, 200):
         memory.take(n * 100)
     assert len(memory._kept) <= 16
+
+
+def test_large_arrays_are_used_again_and_small_ones_are_not_kept():
+    first = reused_empty((1 << 20,), np.dtype(np.uint16))
+    place = first.ctypes.data
+    assert first.shape == (1 << 20,)
+    del first
+    assert reused_empty((1 << 20,), np.dtype(np.uint16)).ctypes.data == place
+    assert reused_empty((4, 2), np.dtype(np.uint16)).base is None
