@@ -15,7 +15,7 @@ from .packets.tables import Packets
 from .settings import ChannelSettings
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class LinkOutput:
     """What one feed brought forth.
 

@@ -33,9 +33,8 @@ class PacketReceiver:
         n_bad = self._stream.bad_headers
         before = self._stream.break_off() if batch.missing else None
         found = self._stream.feed(batch.data)
-        output = self._hand_on(StreamPackets.join(before, found) if before else found)
-        output.has_bad_headers = self._stream.bad_headers > n_bad
-        return output
+        found = StreamPackets.join(before, found) if before else found
+        return self._hand_on(found, has_bad_headers=self._stream.bad_headers > n_bad)
 
     def flush(self, last: ByteBatch | None = None) -> LinkOutput:
         """The stream ends, with `last` if there is any."""
@@ -68,7 +67,7 @@ class PacketReceiver:
             },
         }
 
-    def _hand_on(self, found: StreamPackets) -> LinkOutput:
+    def _hand_on(self, found: StreamPackets, *, has_bad_headers: bool = False) -> LinkOutput:
         n_found, kept = len(found.start), not_idle(found.word)
         self._n_packets += n_found
         start, length, word, last = found.start, found.length, found.word, found.last
@@ -79,13 +78,12 @@ class PacketReceiver:
         self._times.forget_before(self._stream.place)
         n = len(start)
         if not n:
-            return LinkOutput(NO_PACKETS)
+            return LinkOutput(NO_PACKETS, has_bad_headers=has_bad_headers)
         _, apid, count, flags = packet_fields(word)
         quality = np.zeros(n, np.uint32)
         breaks = self._sequence.feed(apid, count)
         if len(breaks):
             quality[breaks] = Quality.AFTER_GAP
         scid, vcid = np.zeros(n, np.uint16), np.zeros(n, np.uint8)
-        return LinkOutput(
-            PacketBatch(found.octets, start, length, apid, count, flags, scid, vcid, received_ns, quality)
-        )
+        packets = PacketBatch(found.octets, start, length, apid, count, flags, scid, vcid, received_ns, quality)
+        return LinkOutput(packets, has_bad_headers=has_bad_headers)
