@@ -37,20 +37,20 @@ class FrameReceiver:
         if batch.missing:
             return self._feed_after_loss(batch)
         arrived = self._front_end.feed(batch)
-        return self._put_out(self._channel_outputs(arrived), arrived.told)
+        return self._put_out(self._channel_outputs(arrived), arrived.events)
 
     def flush(self, last: ByteBatch | None = None) -> LinkOutput:
         """The stream ends, with `last` if there is any."""
         outputs: list[ChannelOutput] = []
-        told: tuple[Event, ...] = ()
+        events: tuple[Event, ...] = ()
         if last is not None:
             arrived = self._front_end.feed(last)
-            outputs, told = self._channel_outputs(arrived), arrived.told
+            outputs, events = self._channel_outputs(arrived), arrived.events
         arrived = self._front_end.flush()
         outputs += self._channel_outputs(arrived)
         for channel in self._channels:
             outputs += channel.flush(self._front_end.n_frames)
-        return self._put_out(outputs, told + arrived.told)
+        return self._put_out(outputs, events + arrived.events)
 
     def header_counts(self) -> list[HeaderCounts]:
         """Packet headers so far of the channels that have bad ones."""
@@ -68,7 +68,7 @@ class FrameReceiver:
         for channel in self._channels:
             outputs += channel.break_off(self._front_end.n_frames, n_most)
         arrived = self._front_end.feed(batch)
-        return self._put_out(outputs + self._channel_outputs(arrived), before.told + arrived.told)
+        return self._put_out(outputs + self._channel_outputs(arrived), before.events + arrived.events)
 
     def _channel_outputs(self, arrived: Sorted) -> list[ChannelOutput]:
         """Frames to their channels; in order of the channels, which decides between frames of the same moment."""
@@ -81,5 +81,5 @@ class FrameReceiver:
                 outputs.append(late)
         return outputs
 
-    def _put_out(self, outputs: list[ChannelOutput], told: tuple[Event, ...]) -> LinkOutput:
-        return put_together(outputs, told, frames=self._with_frames)
+    def _put_out(self, outputs: list[ChannelOutput], events: tuple[Event, ...]) -> LinkOutput:
+        return put_together(outputs, events, frames=self._with_frames)

@@ -33,10 +33,10 @@ _OTHER_CHANNELS_KEPT = 256
 
 @dataclass(slots=True)
 class Sorted:
-    """`by_channel`: the new frames of wanted channels, by the number of the channel; `told`: guard's doubts."""
+    """`by_channel`: new frames of wanted channels, by the number of the channel; `events`: what the guard doubts."""
 
     by_channel: Mapping[int, Frames]
-    told: tuple[Event, ...] = ()
+    events: tuple[Event, ...] = ()
 
 
 _NOTHING = Sorted({})
@@ -82,23 +82,23 @@ class FrontEnd:
     def flush(self) -> Sorted:
         """The stream ends."""
         last = self._sort(self._blocks.flush())
-        return Sorted(last.by_channel, last.told + self._guard.judge() + self._not_found_again())
+        return Sorted(last.by_channel, last.events + self._guard.judge() + self._not_found_again())
 
     def _not_found_again(self) -> tuple[Event, ...]:
         """Say that bare frames were lost for good, or that what stands before those found again was not checked."""
         blocks = self._blocks
         if not isinstance(blocks, BareFrames):
             return ()
-        told = []
+        events = []
         if blocks.n_found and not self._settings.fecf:
             text = (
                 f"frames were found again {blocks.n_found} times: without an FECF the frame before may be damaged"
             )
-            told.append(Event("warning", "frames_found_again", text, 0, {"times": blocks.n_found}))
+            events.append(Event("warning", "frames_found_again", text, 0, {"times": blocks.n_found}))
         if blocks.lost_at is not None:
             text = f"no frame of a wanted channel was found from byte {blocks.lost_at:,} on"
-            told.append(Event("error", "frames_not_found", text, 0, {"byte": blocks.lost_at}))
-        return tuple(told)
+            events.append(Event("error", "frames_not_found", text, 0, {"byte": blocks.lost_at}))
+        return tuple(events)
 
     def report(self) -> dict[str, Any]:
         """The keys link, bytes, frames, synchronizer and other_channels."""

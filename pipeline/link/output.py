@@ -36,21 +36,21 @@ NO_PACKETS = PacketBatch.empty()
 
 
 def put_together(
-    outputs: Sequence[ChannelOutput], told: tuple[Event, ...] = (), *, frames: bool = True
+    outputs: Sequence[ChannelOutput], events: tuple[Event, ...] = (), *, frames: bool = True
 ) -> LinkOutput:
     """The outputs of the channels as one, frames and packets each in order of the frame that let them go on.
 
-    `told`: events that are of no channel.
+    `events`: those that are of no channel; they come first.
     """
     if not outputs:
-        return LinkOutput(NO_PACKETS, told)
+        return LinkOutput(NO_PACKETS, events)
     has_events = has_bad_headers = False
     for output in outputs:
         has_events = has_events or len(output.events) > 0
         has_bad_headers = has_bad_headers or output.has_bad_headers
     if has_events:
-        told += _events(outputs)
-    return LinkOutput(_packets(outputs), told, _frames(outputs) if frames else None, has_bad_headers)
+        events += _events(outputs)
+    return LinkOutput(_packets(outputs), events, _frames(outputs) if frames else None, has_bad_headers)
 
 
 def _frames(outputs: Sequence[ChannelOutput]) -> FrameBatch | None:
@@ -62,8 +62,8 @@ def _frames(outputs: Sequence[ChannelOutput]) -> FrameBatch | None:
 
 
 def _events(outputs: Sequence[ChannelOutput]) -> tuple[Event, ...]:
-    told = [(output.frames.index.item(row), event) for output in outputs for row, event in output.events]
-    return tuple(event for _, event in sorted(told, key=lambda pair: pair[0]))
+    indexed = [(output.frames.index.item(row), event) for output in outputs for row, event in output.events]
+    return tuple(event for _, event in sorted(indexed, key=lambda pair: pair[0]))
 
 
 def _packets(outputs: Sequence[ChannelOutput]) -> PacketBatch:

@@ -49,7 +49,7 @@ class Receiver:
         return self._receiver.feed(self._unwrapping.feed(batch) if self._is_wrapped else batch)
 
     def flush(self) -> LinkOutput:
-        """The end of the recording: what is still held and whole; unfinished packets are counted as truncated."""
+        """The end of the recording: what still waits and is whole; unfinished packets are counted as truncated."""
         return self._receiver.flush(self._unwrapping.flush())
 
     def header_counts(self) -> list[HeaderCounts]:

@@ -89,7 +89,7 @@ class StationsReceiver:
             self._take_in(station, self._front_ends[station].break_off(batch.missing), window)
         arrived = self._front_ends[station].feed(batch)
         self._take_in(station, arrived, window)
-        return self._go_on(self._named(station, arrived.told), final=False)
+        return self._go_on(self._named(station, arrived.events), final=False)
 
     def end(self, station: int) -> LinkOutput:
         """The recording of one station ends."""
@@ -97,10 +97,10 @@ class StationsReceiver:
 
     def flush(self) -> LinkOutput:
         """All recordings end: what is still held and whole."""
-        told: tuple[Event, ...] = ()
+        events: tuple[Event, ...] = ()
         for station, ended in enumerate(self._ended):
-            told += () if ended else self._end(station)
-        return self._go_on(told, final=True)
+            events += () if ended else self._end(station)
+        return self._go_on(events, final=True)
 
     def header_counts(self) -> list[HeaderCounts]:
         """Packet headers so far of the channels that have bad ones."""
@@ -159,7 +159,7 @@ class StationsReceiver:
             self._merge(station, number, count.flush(self._front_ends[station].n_frames) if count else None)
         for merger in filter(None, self._mergers):
             merger.end(station)
-        return self._named(station, last.told)
+        return self._named(station, last.events)
 
     def _take_in(self, station: int, arrived: Sorted, window: int | None) -> None:
         """Put the frames of a station in order, and hand them to the mergers."""
@@ -192,7 +192,7 @@ class StationsReceiver:
             self._mergers[number] = merger
         return merger
 
-    def _go_on(self, told: tuple[Event, ...], *, final: bool) -> LinkOutput:
+    def _go_on(self, events: tuple[Event, ...], *, final: bool) -> LinkOutput:
         outputs: list[ChannelOutput] = []
         for channel, merger in zip(self._channels, self._mergers, strict=True):
             merged = merger.release(final=final) if merger else None
@@ -203,7 +203,7 @@ class StationsReceiver:
         if final:
             for channel in self._channels:
                 outputs += channel.flush(self._n_frames)
-        return put_together(outputs, told)
+        return put_together(outputs, events)
 
     def _numbered(self, merged: Frames) -> Frames:
         """Numbers for the merged frames, in order of going on; what each station lost is not lost yet."""
@@ -211,11 +211,11 @@ class StationsReceiver:
         self._n_frames += len(merged)
         return replace(merged, lost=np.zeros_like(merged.lost), index=index)
 
-    def _named(self, station: int, told: tuple[Event, ...]) -> tuple[Event, ...]:
+    def _named(self, station: int, events: tuple[Event, ...]) -> tuple[Event, ...]:
         name = self._stations[station]
         return tuple(
             Event(event.severity, event.kind, f"{name}: {event.text}", event.time_ns, {"station": name})
-            for event in told
+            for event in events
         )
 
 

@@ -1,4 +1,4 @@
-"""One wanted virtual channel: its frames in order, its packets, its counts, its gaps told as events."""
+"""One wanted virtual channel: its frames in order, its packets, its counts, an event for each gap."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ChannelOutput:
     frames: Frames
     packets: Packets | None
     events: Sequence[tuple[int, Event]] = ()
-    """Each with the row of `frames` that it is told with."""
+    """Each with the row of `frames` that it goes out with."""
     repeated: bool = False
     """The frames went on before; these packets ended with them all the same."""
     has_bad_headers: bool = False
@@ -205,7 +205,7 @@ class VirtualChannel:
                 packets.quality[breaks] |= _AFTER_GAP
 
     def _gap_events(self, frames: Frames, rows: Sequence[int]) -> tuple[tuple[int, Event], ...]:
-        """A gap or a restart of the count, told when the frame after it goes on."""
+        """An event for each gap or restart of the count, with the frame after it."""
         self._list_gaps(frames, rows)
         return tuple((row, self._event(frames.lost.item(row), frames.received_ns.item(row))) for row in rows)
 

@@ -3,7 +3,7 @@
 In: frames of the channel in order of arrival. Out: the same frames in order of their count, each with the number
 missing just before it; duplicates and frames too late to use are dropped and counted.
 
-Where frames can overtake each other (datagrams) they are held after a gap, for as long as a few frames of the link
+Where frames can overtake each other (datagrams) they wait after a gap, for as long as a few frames of the link
 take, in case the missing ones are only late. The recording of one receiver is in order: there no frame is late, and one
 whose count steps back follows a gap or a restart.
 """
@@ -39,7 +39,7 @@ class ContinuityCounts:
 
 
 @dataclass(slots=True)
-class _Held:
+class _Waiting:
     """A frame that waits: its row in the batch at hand, its count, its content, when it came."""
 
     row: int
@@ -61,7 +61,7 @@ class Continuity:
     """One channel's count, `modulus` wide.
 
     `window`: frames of the link that a missing frame may be late by; None where frames come in order. May be changed
-    while frames are held.
+    while frames wait.
     """
 
     def __init__(self, modulus: int, window: int | None) -> None:
@@ -74,8 +74,8 @@ class Continuity:
         self._steady: deque[tuple[list[int], NDArray[np.uint8]]] = deque()  # the same, not yet put there
         self._n_steady = 0
         self._given_up: dict[int, None] = {}  # counts of the last gaps
-        self._held: list[_Held] = []
-        self._held_frames: Frames | None = None
+        self._waiting: list[_Waiting] = []
+        self._waiting_frames: Frames | None = None
         self.holds = False
         """Whether frames wait."""
 
@@ -90,7 +90,7 @@ class Continuity:
         self.counts.frames += n
         first, last = count.item(0), count.item(-1)
         follows = self._expected is None or (first - self._expected) % self._modulus == 0
-        if self._held or not follows or (n > 1 and not _is_steady(count, self._modulus)):
+        if self._waiting or not follows or (n > 1 and not _is_steady(count, self._modulus)):
             return self._feed_unsteady(frames)
         self._expected = (last + 1) % self._modulus
         self._keep_in_mind(count, frames.data)
@@ -99,37 +99,37 @@ class Continuity:
     def expire(self, now: int) -> Frames | None:
         """Let go what has waited long enough when frame `now` of the link has arrived."""
         window = self.window or 0
-        if not self._held or now - self._held[0].index < window:
+        if not self._waiting or now - self._waiting[0].index < window:
             return None
-        return self._let_go_all(self._held[0].index + window)
+        return self._let_go_all(self._waiting[0].index + window)
 
     def flush(self, now: int) -> Frames | None:
         """The recording ends: nothing missing will come any more."""
-        return self._let_go_all(now) if self._held else None
+        return self._let_go_all(now) if self._waiting else None
 
     # -- the slow way, frame by frame, where counts do not follow on ---------------------------------------------
 
     def _feed_unsteady(self, arrived: Frames) -> Frames:
         self._remember()
-        n_held = len(self._held)
-        frames = arrived if self._held_frames is None else Frames.join([self._held_frames, arrived])
-        for row, held in enumerate(self._held):
-            held.row = row
+        n_waiting = len(self._waiting)
+        frames = arrived if self._waiting_frames is None else Frames.join([self._waiting_frames, arrived])
+        for row, waiting in enumerate(self._waiting):
+            waiting.row = row
         if self._expected is None:
             self._expected = arrived.vc_count.item(0)
         released, window = _Released(), self.window or 0
-        for row in range(n_held, len(frames)):
+        for row in range(n_waiting, len(frames)):
             index = frames.index.item(row)
-            if self._held and index - self._held[0].index >= window:
-                self._give_up(released, self._held[0].index + window)
+            if self._waiting and index - self._waiting[0].index >= window:
+                self._give_up(released, self._waiting[0].index + window)
             content = hash(frames.data[row].tobytes())
-            self._take(_Held(row, frames.vc_count.item(row), content, index), released)
-        waiting = np.array([held.row for held in self._held], np.intp)
-        self._held_frames = frames.take(waiting) if len(waiting) else None
-        self.holds = len(waiting) > 0
+            self._take(_Waiting(row, frames.vc_count.item(row), content, index), released)
+        rows = np.array([waiting.row for waiting in self._waiting], np.intp)
+        self._waiting_frames = frames.take(rows) if len(rows) else None
+        self.holds = len(rows) > 0
         return self._gather(frames, released)
 
-    def _take(self, frame: _Held, released: _Released) -> None:
+    def _take(self, frame: _Waiting, released: _Released) -> None:
         assert self._expected is not None
         ahead = (frame.count - self._expected) % self._modulus
         behind = self._modulus - ahead
@@ -138,7 +138,7 @@ class Continuity:
             self._drain(frame.index, released)
         elif behind <= self._recent_span and self._is_earlier(frame):
             return
-        elif any(held.count == frame.count and held.content == frame.content for held in self._held):
+        elif any(waiting.count == frame.count and waiting.content == frame.content for waiting in self._waiting):
             self.counts.duplicates += 1
         elif self._modulus >= WIDE_COUNT and ahead >= self._modulus // 2:
             self._give_up(released, frame.index)
@@ -147,12 +147,12 @@ class Continuity:
             self._given_up.clear()
             self._release(frame, UNKNOWN, frame.index, released)
         elif self.window and ahead <= self.window:
-            self._hold(frame)
+            self._waiting.append(frame)
         else:
             self._give_up(released, frame.index)
             self._release_after_gap(frame, frame.index, released)
 
-    def _is_earlier(self, frame: _Held) -> bool:
+    def _is_earlier(self, frame: _Waiting) -> bool:
         """Whether a frame that is slightly behind is a duplicate or late, and so not to be used.
 
         A count that was there before with other content is a turn of the counter or a restart instead, and so is
@@ -167,30 +167,27 @@ class Continuity:
         self.counts.duplicates += 1
         return True
 
-    def _hold(self, frame: _Held) -> None:
-        self._held.append(frame)
-
     def _drain(self, index: int, released: _Released) -> None:
-        """Let go held frames that now follow on."""
+        """Let go waiting frames that now follow on."""
         following = True
         while following:
             following = False
-            for held in self._held:
-                if held.count == self._expected:
-                    self._held.remove(held)
-                    self._release(held, 0, index, released)
+            for waiting in self._waiting:
+                if waiting.count == self._expected:
+                    self._waiting.remove(waiting)
+                    self._release(waiting, 0, index, released)
                     self.counts.reordered_frames += 1
                     following = True
                     break
 
     def _give_up(self, released: _Released, index: int) -> None:
-        """The missing frames are lost: let go all that was held, in order of count."""
+        """The missing frames are lost: let go all that waits, in order of count."""
         expected = self._expected or 0
-        for held in sorted(self._held, key=lambda frame: (frame.count - expected) % self._modulus):
-            self._release_after_gap(held, index, released)
-        self._held = []
+        for waiting in sorted(self._waiting, key=lambda frame: (frame.count - expected) % self._modulus):
+            self._release_after_gap(waiting, index, released)
+        self._waiting = []
 
-    def _release_after_gap(self, frame: _Held, index: int, released: _Released) -> None:
+    def _release_after_gap(self, frame: _Waiting, index: int, released: _Released) -> None:
         assert self._expected is not None
         lost = (frame.count - self._expected) % self._modulus
         if lost:
@@ -202,7 +199,7 @@ class Continuity:
                 del self._given_up[next(iter(self._given_up))]
         self._release(frame, lost, index, released)
 
-    def _release(self, frame: _Held, lost: int, index: int, released: _Released) -> None:
+    def _release(self, frame: _Waiting, lost: int, index: int, released: _Released) -> None:
         released.row.append(frame.row)
         released.lost.append(lost)
         released.index.append(index)
@@ -236,12 +233,12 @@ class Continuity:
             del self._recent[next(iter(self._recent))]
 
     def _let_go_all(self, index: int) -> Frames:
-        assert self._held_frames is not None
-        for row, held in enumerate(self._held):
-            held.row = row
+        assert self._waiting_frames is not None
+        for row, waiting in enumerate(self._waiting):
+            waiting.row = row
         released = _Released()
         self._give_up(released, index)
-        frames, self._held_frames, self.holds = self._held_frames, None, False
+        frames, self._waiting_frames, self.holds = self._waiting_frames, None, False
         return self._gather(frames, released)
 
     @staticmethod

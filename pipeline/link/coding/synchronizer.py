@@ -248,10 +248,10 @@ class Synchronizer:
             stop = min(search.at // 8 * 8 + 8 * scan_bytes, end - n_bits + 1)
             decision = self._decide(search, stop, final=final)
             if isinstance(decision, _Lock):
-                self._settle(search, decision)
+                self._take_up(search, decision)
                 return True
             search.at = stop if decision is None else decision
-            self._settle_running(search)
+            self._hand_on_running(search)
             if decision is not None:
                 return False  # wait for what this candidate depends on
             scan_bytes = min(2 * scan_bytes, _SCAN_BYTES)
@@ -293,15 +293,15 @@ class Synchronizer:
             before, near = place < search.expected - SLIP_BITS, abs(place - search.expected) <= SLIP_BITS
             believed = np.where(before, confirmed, np.where(near, confirmed | (wrong == 0), believed))
         open_ = np.zeros_like(seen) if final else ~seen & ~believed
-        told = believed | open_
-        if not told.any():
+        decided = (believed | open_).nonzero()[0]
+        if not len(decided):
             return None
-        first = int(np.argmax(told))
+        first = int(decided[0])
         if open_[first]:
             return int(place[first])
         return _Lock(int(place[first]), bool(inverted[first]), confirmed=bool(confirmed[first]))
 
-    def _settle(self, search: _Search, lock: _Lock) -> None:
+    def _take_up(self, search: _Search, lock: _Lock) -> None:
         """Take up the new lock, and decide on the frame that ran before it."""
         if search.expected is not None and abs(lock.at - search.expected) <= SLIP_BITS:
             self.counts.slips += int(lock.at != search.expected)
@@ -316,7 +316,7 @@ class Synchronizer:
                 self._emit(search.running, 1)
         self._state = lock
 
-    def _settle_running(self, search: _Search) -> None:
+    def _hand_on_running(self, search: _Search) -> None:
         """A frame whose span held no other marker was whole, whatever comes after."""
         if search.running and search.expected is not None and search.at > search.expected + SLIP_BITS:
             self._emit(search.running, 1)

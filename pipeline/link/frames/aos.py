@@ -89,7 +89,7 @@ class AosHeaders:
         return valid
 
     def for_service(self, service: Service, frames: Frames) -> Frames:
-        """A B_PDU tells its last valid bit (4.1.4.3.3), a VCA_SDU fills the field without a header of its own."""
+        """A B_PDU states its last valid bit (4.1.4.3.3), a VCA_SDU fills the field without a header of its own."""
         if service == "bitstream":
             head = frames.data[:, self._at : self._at + 2].astype(np.int64)
             last_bit = (head[:, 0] & 0x3F) << 8 | head[:, 1]
@@ -128,7 +128,7 @@ class AosHeaders:
 def end_of_packets(frames: NDArray[np.uint8], start: int, stop: int) -> Ints:
     """Where the packets end that follow each other from byte `start` of each of `frames: uint8[n, L]`: int64[n].
 
-    Behind them fill is told by its octets, which are all the same up to `stop`: no packet is looked for in it.
+    Fill behind them is known by its octets, which are all the same up to `stop`: no packet is looked for in it.
     """
     n = len(frames)
     zone = frames[:, start:stop]

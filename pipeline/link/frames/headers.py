@@ -1,6 +1,6 @@
 """What transfer frame headers say, read for all frames at once, and where the data lie behind them.
 
-`HeaderReader` is what a frame type must tell; AOS, TM and USLP each have a file. Nothing is dropped here: the key of a
+`HeaderReader` is what a frame type provides; AOS, TM and USLP each have a file. Nothing is dropped here: the key of a
 frame of another version is that of no channel.
 
 The fields of a header are bits of its first eight bytes as one number: a shift and a mask for each field, applied to
@@ -63,7 +63,7 @@ class HeaderReader(Protocol):
         """The frames behind whose data zones an operational control field stands: intp[k]."""
 
     def n_replayed(self, frames: Frames) -> int:
-        """How many frames were stored aboard before; 0 where the frame type does not tell."""
+        """How many frames were stored aboard before; 0 where the frame type has no such flag."""
 
     def insert_times(self, frames: NDArray[np.uint8]) -> NDArray[np.int64] | None:
         """Onboard UTC of each frame by its insert zone, int64[n], ns since 1970; None where no codec is known."""
