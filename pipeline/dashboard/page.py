@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from html import escape
 from typing import Any
@@ -214,14 +215,17 @@ class Page:
         """Show what the address says that the viewer went back or forward to; the theme stays."""
         if not query:
             return
-        asked = read_address(parse_qs(query[:MAX_QUERY].removeprefix("?"), max_num_fields=MAX_FIELDS))
+        with suppress(ValueError):  # more fields than any address of ours
+            self._go_to(read_address(parse_qs(query[:MAX_QUERY].removeprefix("?"), max_num_fields=MAX_FIELDS)))
+        self._keep_address()
+        self._goes_to.value = ""
+        self._soon()
+
+    def _go_to(self, asked: Asked) -> None:
         self._selection.take(asked.selection)
         self._stream.value = asked.stream if asked.stream in self._stream.options else LATEST
         titles = {self._makers[i].look.title: place for place, i in enumerate(self._shown)}
         self._tabs.active = titles.get(asked.look, 0)
-        self._keep_address()
-        self._goes_to.value = ""
-        self._soon()
 
     def _did(self, _attr: str, _old: str, text: str) -> None:
         _, verb, key = [*text.split(" ", 2), "", ""][:3]

@@ -62,11 +62,11 @@ def entries(parameters: Parameters, selection: Selection) -> tuple[list[Entry], 
     found = matching(some, selection.search)
     if not selection.only_pins and RAW_SUFFIX not in selection.search.lower():
         found = [one for one in found if not parameters.is_raw(one)]
-    closed = set() if selection.search or selection.only_pins else selection.closed
-    n_of = Counter(one.container for one in found) if closed else Counter[str]()
+    n_of = Counter(one.container for one in found)
+    folded = {container for container in n_of if selection.is_folded(container)}
     rows: list[Entry] = []
     for one in found:
-        if one.container not in closed:
+        if one.container not in folded:
             rows.append(Entry(one.container, one))
         elif not rows or rows[-1].container != one.container:
             rows.append(Entry(one.container, None, n_of[one.container]))

@@ -97,7 +97,15 @@ class ParametersLook:
         """Find which rows the table has, where that has changed."""
         one = self.selection
         pins = tuple(one.pins) if one.only_pins else ()
-        listed = (id(parameters), len(parameters.known), one.search, one.only_pins, pins, frozenset(one.closed))
+        listed = (
+            id(parameters),
+            len(parameters.known),
+            one.search,
+            one.only_pins,
+            pins,
+            one.fold_all,
+            frozenset(one.unlike),
+        )
         if listed == self._listed:
             return
         self._listed = listed
@@ -121,10 +129,8 @@ class ParametersLook:
         self._refresh_soon()
 
     def _fold_all(self) -> None:
-        """Fold up all containers, or open them where all are folded."""
-        known = self._stream.parameters.known.values() if self._stream else ()
-        containers = {one.container for one in known}
-        self.selection.closed = set() if self.selection.closed >= containers else containers
+        """Fold up all containers, or open them all."""
+        self.selection.fold_all, self.selection.unlike = not self.selection.fold_all, set()
         self._first = 0
         self._refresh_soon()
 

@@ -1,7 +1,8 @@
 """What a viewer of one page has chosen, and the address that says it: a link opens the same, a reload loses nothing.
 
 The address is a query string: `look`, `stream`, `theme`, and of the selection `p` (a drawn parameter) and `pin`, once
-for each, `from` and `to` (ISO 8601, UTC), `q` (the search), `list` (pinned) and `closed` (containers folded up). It
+for each, `from` and `to` (ISO 8601, UTC), `q` (the search), `list` (pinned), `fold` (all: containers are folded up)
+and `but` (a container that is not as the others, once for each). It
 comes from outside: `read_address` leaves out what is not printable, too long, too many or no time, and never raises.
 """
 
@@ -18,7 +19,8 @@ from ..model.printable import printable
 MAX_CHOSEN = 12
 """Parameters drawn at once."""
 MAX_PINS = 60
-MAX_CLOSED = 40
+MAX_UNLIKE, MAX_FOLDED = 40, 2000
+"""Containers that are folded or opened one by one: in an address, and in all."""
 MAX_KEY, MAX_NAME, MAX_SEARCH = 330, 200, 100
 """Characters of the key of a parameter, of the name of a look or a stream, and of a search."""
 MAX_ADDRESS = 6000
@@ -43,8 +45,10 @@ class Selection:
     """A moment that is marked in all plots: onboard time and time of reception, NaN where one is not known."""
     search: str = ""
     only_pins: bool = False
-    closed: set[str] = field(default_factory=set)
-    """Containers whose parameters are not listed."""
+    fold_all: bool = False
+    """Whether containers are folded up: their parameters are not listed."""
+    unlike: set[str] = field(default_factory=set)
+    """Containers that are folded up where the others are not, or open where the others are folded up."""
 
     def draw_only(self, key: str) -> None:
         """Draw one parameter, and no other."""
@@ -58,9 +62,14 @@ class Selection:
         """Pin a parameter, or take its pin off; of more than MAX_PINS the oldest one goes."""
         self.pins = _toggled(self.pins, key)[-MAX_PINS:]
 
-    def toggle_closed(self, container: str) -> None:
+    def toggle_folded(self, container: str) -> None:
         """Fold a container up, or open it."""
-        self.closed ^= {container}
+        if container in self.unlike or len(self.unlike) < MAX_FOLDED:
+            self.unlike ^= {container}
+
+    def is_folded(self, container: str) -> bool:
+        """Whether the parameters of a container are not listed: a search and the list of pins show them all."""
+        return (container in self.unlike) != self.fold_all and not (self.search or self.only_pins)
 
     def act(self, verb: str, key: str) -> bool:
         """Do what a viewer asks of a parameter or a container; whether it was one of our verbs."""
@@ -70,7 +79,7 @@ class Selection:
             "add": self._add,
             "drop": self._drop,
             "pin": self.toggle_pin,
-            "fold": self.toggle_closed,
+            "fold": self.toggle_folded,
         }
         is_known = verb in deeds and 0 < len(key) <= MAX_KEY
         if is_known:
@@ -112,13 +121,14 @@ class Asked:
         pairs += [("p", key) for key in one.chosen]
         pairs += [("q", one.search)] if one.search else []
         pairs += [("list", "pinned")] if one.only_pins else []
+        pairs += [("fold", "all")] if one.fold_all else []
         if one.range_ms:
             pairs += [(name, _iso(ms)) for name, ms in zip(("from", "to"), one.range_ms, strict=True)]
         if one.moment_ms:
             names = zip(("at", "at_received"), one.moment_ms, strict=True)
             pairs += [(name, _iso(ms)) for name, ms in names if math.isfinite(ms)]
         n_free = MAX_ADDRESS - len(_encoded(pairs))
-        for pair in [*(("pin", key) for key in one.pins), *(("closed", name) for name in sorted(one.closed))]:
+        for pair in [*(("pin", key) for key in one.pins), *(("but", name) for name in sorted(one.unlike))]:
             n_free -= len(_encoded([pair])) + 1
             if n_free < 0:
                 break
@@ -136,7 +146,8 @@ def read_address(query: Query) -> Asked:
         moment_ms=_moment_ms(_last(query, "at", 40), _last(query, "at_received", 40)),
         search=_last(query, "q", MAX_SEARCH),
         only_pins=_last(query, "list", 10) == "pinned",
-        closed=set(_texts(query, "closed", MAX_CLOSED, MAX_KEY)),
+        fold_all=_last(query, "fold", 10) == "all",
+        unlike=set(_texts(query, "but", MAX_UNLIKE, MAX_KEY)),
     )
     return Asked(
         look=_last(query, "look", MAX_NAME),

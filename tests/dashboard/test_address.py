@@ -14,7 +14,7 @@ NOON_MS = 1_714_564_800_000.0
 def test_an_address_opens_what_it_was_made_of():
     selection = Selection(
         chosen=["HK/TEMP", "cam/raw/a b&c=d"], pins=["HK/BUS"], range_ms=(NOON_MS, NOON_MS + 1500),
-        search="deg C", only_pins=True, closed={"POWER"},
+        search="deg C", only_pins=True, fold_all=True, unlike={"POWER"},
     )  # fmt: skip
     asked = Asked("Parameters", "sat/live", dark=False, selection=selection)
     assert read_address(parse_qs(asked.query())) == asked
@@ -47,7 +47,7 @@ def test_a_time_without_a_zone_is_utc_and_another_zone_is_converted():
 
 
 def test_what_comes_from_outside_is_bounded_and_printable():
-    many = {name: [f"K{i}/{'x' * 300}" for i in range(1000)] for name in ("p", "pin", "closed")}
+    many = {name: [f"K{i}/{'x' * 300}" for i in range(1000)] for name in ("p", "pin", "but")}
     asked = read_address({**many, "q": ["y" * 10_000], "look": ["\x1b[31m"], "p": ["a\nb", "z" * 5000, *many["p"]]})
     one = asked.selection
     assert (len(one.chosen), len(one.pins), len(one.search)) == (MAX_CHOSEN, MAX_PINS, 100)
@@ -66,3 +66,25 @@ def test_a_parameter_is_drawn_once_and_of_too_many_the_oldest_goes():
     assert "HK/P5" not in one.chosen
     one.draw_only("HK/P5")
     assert one.chosen == ["HK/P5"]
+
+
+def test_folding_all_is_short_and_what_is_opened_then_stays_open():
+    one = Selection(fold_all=True)
+    one.act("fold", "HK")
+    assert (one.is_folded("HK"), one.is_folded("POWER")) == (False, True)
+    again = read_address(parse_qs(Asked("Parameters", selection=one).query())).selection
+    assert (again.is_folded("HK"), again.is_folded("POWER")) == (False, True)
+    one.search = "bus"
+    assert not one.is_folded("POWER")
+
+
+def test_acts_of_a_browser_are_of_known_verbs_and_bounded():
+    one = Selection()
+    for verb, key in (("delete", "HK/A"), ("draw", ""), ("pin", "x" * 1000), ("", "")):
+        assert not one.act(verb, key)
+    assert one == Selection()
+    for i in range(3000):
+        one.act("fold", f"C{i}")
+        one.act("pin", f"C{i}/A")
+    assert len(one.unlike) == 2000
+    assert len(one.pins) == MAX_PINS

@@ -328,3 +328,25 @@ def test_raw_counts_stand_in_the_row_of_their_parameter(state):
     assert "<td class=value>50</td><td class=value>200</td>" in look._table.root.tags[0]
     look.search.value_input = ".raw"
     assert keys(look) == ["HK/TEMP.raw"]
+
+
+def test_without_a_clock_the_table_says_which_keys_to_write(state):
+    stream = feed(state, product(0, columns(), timed=False))
+    look = ParametersLook()
+    look.refresh(stream, 101.0)
+    assert "write [clock] epoch" in look._panel._caption.root.tags[0]
+    feed(state, product(10, columns(10, 10)))
+    look.refresh(stream, 102.0)
+    assert "[clock]" not in look._panel._caption.root.tags[0]
+
+
+def test_an_address_with_too_many_fields_changes_nothing(state):
+    feed(state, product(0, columns()))
+    document = Document()
+    Page(document, state, say)
+    goes_to, address = (document.get_model_by_name(name) for name in ("goes_to", "address"))
+    before = address.value
+    goes_to.value = "?" + "&".join("p=HK/TEMP" for _ in range(1000))
+    assert (address.value, goes_to.value) == (before, "")
+    goes_to.value = "?look=Parameters&p=HK/TEMP"
+    assert address.value == "look=Parameters&p=HK%2FTEMP"
