@@ -129,6 +129,7 @@ WIDGET_CSS = """
 .bk-input { height: 26px !important; min-height: 0 !important; padding: 0 20px 0 8px !important; }
 .bk-btn { padding: 2px 6px !important; min-height: 0 !important; }
 .bk-btn.bk-active { background-color: var(--dl-line) !important; }
+.bk-btn.bk-btn-primary { border-color: var(--dl-text) !important; font-weight: bold; }
 .bk-slider-title, label { color: var(--dl-text) !important; }
 .noUi-target, .noUi-handle { background: var(--dl-line) !important; border-color: var(--dl-muted) !important; }
 """

@@ -42,6 +42,8 @@ class TimeBar:
         self._live: Stream | None = None
         self._last: PastStream | None = None
         """What the looks draw."""
+        self._label = LIVE
+        """Of the button that chose the range; empty: the viewer chose it otherwise."""
         self._span_ns = 0
         """How long before the newest row the range begins that follows; 0: the range stands still."""
         self._given_to: tuple[Any, ...] = ()
@@ -77,7 +79,7 @@ class TimeBar:
         if self._span_ns and (newest := self._newest_ns()):
             self._selection.range_ms = self._given = ((newest - self._span_ns) / 1e6, newest / 1e6)
         if self._selection.range_ms != self._given:
-            self._span_ns = 0
+            self._span_ns, self._label = 0, ""
         self._given = self._selection.range_ms
         wanted = self._selection.range_ms
         self._mark(wanted)
@@ -120,7 +122,7 @@ class TimeBar:
         return max(known, default=0)
 
     def _press(self, label: str) -> None:
-        self._span_ns = SPANS.get(label, 0)
+        self._span_ns, self._label = SPANS.get(label, 0), label
         stored = self._stored.get(self._name)
         if label == LIVE:
             self._selection.range_ms = self._selection.moment_ms = self._given = None
@@ -144,9 +146,7 @@ class TimeBar:
 
     def _mark(self, wanted: tuple[float, float] | None) -> None:
         """Show what is chosen in the buttons and the fields."""
-        chosen = (
-            LIVE if wanted is None else next((label for label, span in SPANS.items() if span == self._span_ns), "")
-        )
+        chosen = LIVE if wanted is None else self._label
         for button in self.buttons:
             kind = "primary" if button.label == chosen else "default"
             if button.button_type != kind:
