@@ -1,6 +1,5 @@
 """What tests say to a page, and how they read what it draws."""
 
-import asyncio
 import json
 from contextlib import asynccontextmanager
 
@@ -10,6 +9,7 @@ from downlink_pipeline.messages import topics
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.mqtt.broker import broker as broker_at
 from downlink_pipeline.mqtt.publisher import Publisher
+from waiting import until
 
 LOOKS = ("pass", "radar", "field", "spectra", "cameras", "traverse", "parameters", "packets", "events")
 WITH_TEXT = """(() => {
@@ -62,7 +62,7 @@ async def press(tab, text):
 @asynccontextmanager
 async def page():
     async with broker_at(None) as address, app.dashboard(address, port=0) as served:
-        await asyncio.sleep(0.3)  # until it has subscribed: products are not retained
+        await until(lambda: served.state.connected)  # it has subscribed: products are not retained
         yield address, served
 
 

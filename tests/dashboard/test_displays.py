@@ -1,7 +1,5 @@
 """Displays of a mission's folder in a browser: tabs that follow the files, what they draw, how one is made."""
 
-import asyncio
-
 import pytest
 from downlink_pipeline.commands import live as app
 from downlink_pipeline.commands.displays import displays_of
@@ -15,6 +13,7 @@ from driving import look, model, publish
 from test_parameters import columns, product
 from test_plot import click
 from test_reach import BESIDE, TABS
+from waiting import until
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of Bokeh and Tornado, not of ours
@@ -68,7 +67,7 @@ def mission(tmp_path):
 async def test_a_display_is_a_tab_that_follows_its_file(chromium, mission):
     file = mission.folder / "displays" / "power.toml"
     async with broker_at(None) as address, app.dashboard(address, port=0, missions=[mission]) as served:
-        await asyncio.sleep(0.3)  # until it has subscribed: products are not retained
+        await until(lambda: served.state.connected)  # it has subscribed: products are not retained
         await publish(address, [product(0, columns(), container="/SAT/HK")])
         tab = await chromium.open(f"{served.url}?look=Power")
         await tab.until(f"{TITLES} == 'Pass,Parameters,Packets,Events,Power'")

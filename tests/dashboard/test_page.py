@@ -46,14 +46,14 @@ async def test_a_replay_is_paused_wound_and_sped_from_the_page(chromium, bundled
         await look(tab, "field")
         await press(tab, "pause")
         await tab.until(f"{told}.includes('<b>paused')")
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(0.6)  # what was under way comes
         n_paused = await tab.run(f"{drawn}.length")
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(1.0)  # nothing more comes
         assert await tab.run(f"{drawn}.length") == n_paused < len(up) / 2
 
         await tab.run(f"{model('place')}.value_throttled = 60")
         await tab.until(f"{told}.includes('<b>paused</b> 60 %') && {drawn}.length > {n_paused}")
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(0.6)  # nothing more comes
         forward = await tab.run(drawn)
         np.testing.assert_array_equal(forward, up[: len(forward)])
         assert n_paused < len(forward) < len(up)
@@ -62,7 +62,7 @@ async def test_a_replay_is_paused_wound_and_sped_from_the_page(chromium, bundled
         await tab.until(
             f"{told}.includes('<b>paused</b> 30 %') && {drawn}.length < {len(forward)} && {drawn}.length > 0"
         )
-        await asyncio.sleep(0.6)
+        await asyncio.sleep(0.6)  # nothing more comes
         back = await tab.run(drawn)
         np.testing.assert_array_equal(back, up[: len(back)])
 
@@ -79,7 +79,7 @@ async def test_a_lost_broker_is_shown_and_heals(chromium, bundled):
         await relay.open()
         try:
             async with app.dashboard(BrokerAddress("127.0.0.1", relay.port), port=0) as served:
-                await asyncio.sleep(0.3)
+                await until(lambda: served.state.connected)
                 await replay(real, bundled)
                 tab = await chromium.open(served.url)
                 header = "Bokeh.documents[0].get_model_by_name('header').tags[0]"
@@ -88,7 +88,7 @@ async def test_a_lost_broker_is_shown_and_heals(chromium, bundled):
                 await tab.until(f"{header}.includes('broker lost')")
                 await relay.open()
                 await tab.until(f"{header}.includes('broker connected')")
-                await asyncio.sleep(0.3)
+                await asyncio.sleep(0.3)  # connected is told before it has subscribed anew
                 await replay(real, bundled, "damaged")
                 await tab.until(f"{column('channels', 'frames')}[0] == {received(bundled, 'damaged')['relay']}")
         finally:

@@ -1,6 +1,5 @@
 """A page whose connection is cut, or whose server is started again, says so and then works as before."""
 
-import asyncio
 from urllib.parse import urlsplit
 
 import pytest
@@ -74,7 +73,7 @@ async def test_a_page_works_again_after_its_network_was_cut(chromium, bundled, d
 async def test_a_page_works_again_after_its_server_was_started_anew(chromium, bundled):
     async with broker_at(None) as address:
         async with app.dashboard(address, port=0) as served:
-            await asyncio.sleep(0.3)  # until it has subscribed: products are not retained
+            await until(lambda: served.state.connected)  # it has subscribed: products are not retained
             port = urlsplit(served.url).port
             await replay(address, bundled)
             tab = await chromium.open(f"{served.url}?theme=light")

@@ -16,6 +16,7 @@ from downlink_pipeline.mqtt.publisher import Publisher, subscribe
 from downlink_pipeline.mqtt.session import SessionOptions
 from downlink_pipeline.services.protocol import Outgoing, Output, RunId, pack
 from structlog.testing import capture_logs
+from waiting import until
 
 
 async def put(broker, topic, n_bytes, tmp_path, *more):
@@ -79,7 +80,8 @@ async def test_while_nobody_takes_messages_no_more_than_the_room_for_them_is_rea
         await connection.listen(["t"])
         async with Publisher(broker.address) as publisher:
             await publisher.publish([Message("t", b"%03d" % i + bytes(100_000)) for i in range(60)])
-        await asyncio.sleep(0.3)
+        await until(lambda: connection.n_waiting >= 11)
+        await asyncio.sleep(0.3)  # nothing more comes
         assert connection.n_waiting == 11  # the first that is too many, and no other
         numbers = []
         async with asyncio.timeout(20), aclosing(connection.received()) as received:

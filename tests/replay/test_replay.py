@@ -242,7 +242,7 @@ async def test_a_broker_that_dies_in_the_middle_is_waited_for_and_nothing_is_los
     await until(lambda: heard, 60)
     first.kill()
     await first.wait()
-    await asyncio.sleep(1)
+    await asyncio.sleep(1)  # an outage of a second
     second = await asyncio.create_subprocess_exec(*map(str, broker_command))
     status, _, err = await replay
     await until(lambda: set(heard) == {product.id for product in clean.products})

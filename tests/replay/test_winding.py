@@ -71,9 +71,9 @@ async def test_a_paused_replay_stands_still_and_resumed_it_loses_nothing(bundled
     async with played.running():
         await played.until(lambda: len(played.ids()) > 5)
         await played.command(command="pause")
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # what was under way comes
         n_before = len(played.ids())
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # nothing more comes
         assert len(played.ids()) == n_before
         assert played.progress()["state"] == "paused"
         assert (
@@ -119,7 +119,7 @@ async def test_wound_forward_to_a_time_it_leaves_no_product_out(bundled: Path, c
         await played.command(command="seek", time=f"{wanted}Z")
         just_before = str(wanted - np.timedelta64(10, "ms"))
         await played.until(lambda: (played.progress()["time"] or "") > just_before)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.3)  # what was under way comes
         await played.command(command="pause")
         told = played.progress()["time"]
         await played.command(command="speed", speed=1000)

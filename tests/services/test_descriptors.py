@@ -5,6 +5,7 @@ import json
 import resource
 
 import pytest
+from waiting import until
 
 TIGHT_S = 6.0
 
@@ -26,11 +27,11 @@ async def test_a_service_that_can_open_no_file_goes_on_when_it_can_again(
     async with subscriber(stack) as witness:
         await stack.ready(within_s=60)
         stack.feed(bundled / "damaged.cadu", lasting_s=4)
-        await asyncio.sleep(1.0)  # within the pass
+        await until(lambda: witness.products)  # within the pass
         process = stack.processes[service]
         soft, hard = resource.prlimit(process.pid, resource.RLIMIT_NOFILE)
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (3, hard))
-        await asyncio.sleep(TIGHT_S)
+        await asyncio.sleep(TIGHT_S)  # how long it can open none
         resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (soft, hard))
         await witness.until(expected.keys(), 90)
         assert witness.told == expected

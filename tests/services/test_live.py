@@ -15,6 +15,7 @@ from downlink_pipeline.messages.topics import product_message
 from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.processing.chain import ProcessingChain
 from downlink_pipeline.recordings.reader import read_pass
+from waiting import until
 
 CADU_BYTES = 1024
 
@@ -45,7 +46,7 @@ async def send(stack, octets, sizes):
         for size in sizes:
             sock.sendall(octets[place : place + size])
             place += size
-            await asyncio.sleep(0.001)
+            await asyncio.sleep(0.001)  # a pace that the socket's buffer keeps up with
     assert place >= len(octets)
 
 
@@ -71,12 +72,13 @@ async def test_a_live_pass_gives_the_products_of_its_recording(
     async with subscriber(stack) as witness:
         await stack.ready()
         await send(stack, octets, sizes)
-        await asyncio.sleep(2)
-        (recording,) = (stack.folder / ("all" if together else "ingest") / "test").iterdir()
+        recordings = stack.folder / ("all" if together else "ingest") / "test"
+        await until(lambda: list(recordings.glob("*/ended")))
+        (recording,) = recordings.iterdir()
         assert b"".join(batch.data.tobytes() for batch in read_pass(recording)) == octets
         expected = replayed(without_windows, recording)
         await witness.until(expected.keys(), 20)
-        await asyncio.sleep(0.5)
+        await asyncio.sleep(0.5)  # nothing more comes
         assert witness.products == expected
         assert len(expected) > 20
 

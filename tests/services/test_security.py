@@ -1,8 +1,10 @@
 """Who is not let in is told so in one line, learns nothing, and brings nothing down."""
 
 import asyncio
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import sys
 import urllib.error
@@ -71,7 +73,7 @@ async def test_a_reader_cannot_hear_the_services_nor_speak_for_them(make_stack, 
     await stack.ready()
     listening = asyncio.to_thread(mosquitto, "mosquitto_sub", stack, "reader", "-t", "zhurong/#", "-v", "-W", "3")
     task = asyncio.create_task(listening)
-    await asyncio.sleep(0.5)
+    await asyncio.sleep(0.5)  # until it has subscribed, which it does not say
     for who in ("reader", "ingest"):
         for topic in ("zhurong/live/product/a/b", "zhurong/stage/out"):
             await asyncio.to_thread(
@@ -250,6 +252,12 @@ async def test_health_is_bad_while_the_broker_is_away(make_stack):
     assert "downlink_broker_connected 0.0" in stack.get("publish", "/metrics")
 
 
+def is_open(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        return True
+    return False
+
+
 async def test_who_connects_under_the_names_of_services_stops_nothing(make_stack, subscriber, undisturbed, bundled):
     """An anonymous reader takes each id that the mission's and the services' names give, again and again."""
     expected = undisturbed("clean.cadu")
@@ -257,7 +265,7 @@ async def test_who_connects_under_the_names_of_services_stops_nothing(make_stack
     stack.start("broker")
     names = [f"{name}-{way}" for name in ("ingest", "decode-one", "publish") for way in ("in", "out")]
     words = ["mosquitto_sub", "-h", "127.0.0.1", "-p", str(stack.port), "-t", "zhurong/status/#", "-V", "mqttv5"]
-    await asyncio.sleep(0.5)
+    await until(lambda: is_open(stack.port))
     thieves = [await asyncio.create_subprocess_exec(*words, "-i", f"zhurong-{name}", stdout=-3) for name in names]
     try:
         stack.start(*stack.services)
