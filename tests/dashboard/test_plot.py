@@ -136,19 +136,12 @@ async def saved(tab):
 
 
 async def shared(tab, chromium, served):
-    """The link opens the same in another tab, after a reload too."""
+    """The link opens the same in another tab."""
     query = await tab.run("location.search")
     other = await chromium.open(f"{served.url}{query}")
-    for _ in range(2):
-        await other.until(f"{FIGURES}?.length == 4 && {FIGURES}[0].x_range.start == {NOON_MS + 9_500}")
-        assert await other.run("location.search") == query
-        assert "★" in await other.run(ROW.format("BUS") + ".querySelector('button').textContent")
-        await other.run("window.before = true")
-        await other.call("Page.reload")
-        await other.until(
-            "window.before == null && "
-            "globalThis.Bokeh?.documents?.[0]?.get_model_by_name('parameter_figures') != null"
-        )
+    await other.until(f"{FIGURES}?.length == 4 && {FIGURES}[0].x_range.start == {NOON_MS + 9_500}")
+    assert await other.run("location.search") == query
+    assert "★" in await other.run(ROW.format("BUS") + ".querySelector('button').textContent")
     await other.resize((390, 844))
     await other.until(f"{BESIDE}.length == 0")
     await tab.call("Page.bringToFront")
