@@ -102,7 +102,7 @@ def dashboard(
             "--mission",
             "-m",
             metavar="M",
-            help="Whose dictionary takes packets apart, beside those of installed packages; once for each.",
+            help="Whose dictionary, ranges of alarms and displays it uses, beside those of packages; once for each.",
         ),
     ] = None,
     history: Annotated[
