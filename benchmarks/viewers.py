@@ -110,7 +110,10 @@ async def main() -> None:
             stderr=asyncio.subprocess.PIPE,
         )
         assert server.stderr
-        url = (await server.stderr.readline()).decode().split()[2].rstrip(";")
+        line = ""
+        while not line.startswith("dashboard on "):  # lines of the log may stand before it
+            line = (await server.stderr.readline()).decode()
+        url = line.split()[2].rstrip(";")
         process = psutil.Process(server.pid)
         try:
             await asyncio.sleep(3)

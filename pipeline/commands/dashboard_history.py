@@ -66,6 +66,12 @@ class DashboardHistory:
         self._n_streams = 0
         self._known: dict[str, tuple[float, list[Parameter]]] = {}
 
+    def http(self, hosts: Sequence[str]) -> Any:
+        """The HTTP interface of the history, read-only, as an ASGI application."""
+        from ..history.web import application  # noqa: PLC0415 - Starlette, which nothing else here needs
+
+        return application(self.history, hosts=hosts)
+
     @_readable
     def streams(self) -> list[StoredStream]:
         """Each stream with its kinds and the times of their rows."""

@@ -97,6 +97,9 @@ class HistorySource(Protocol):
     def coverage(self, stream: StoredStream, kind: str, start: Ns, end: Ns, n: int) -> Sequence[Range]:
         """When there are rows of a kind: of `n` even bins those with rows, neighbours joined."""
 
+    def http(self, hosts: Sequence[str]) -> Any:
+        """Its HTTP interface as an ASGI application, asked by these names alone (none: by any)."""
+
     def events(self, stream: StoredStream, start: Ns, end: Ns) -> Sequence[Mapping[str, Any]]:
         """Events of a stream, as their topics have them, oldest first."""
 
@@ -243,8 +246,9 @@ class Past:
                 kind = next((one for one in missing if one in past.wanted), missing[0])
                 missing.remove(kind)
                 await self._load_kind(past, kind)
-        except (DownlinkError, OSError) as error:
-            past.trouble = str(error)
+        except (DownlinkError, OSError, *UNREADABLE) as error:
+            _log.warning("a range of the history cannot be shown", stream=past.stored.key, why=repr(error)[:200])
+            past.trouble = str(error) or repr(error)
             past.n_loaded = past.n_kinds
         past.stream.n_changes += 1
 

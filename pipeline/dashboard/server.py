@@ -154,6 +154,15 @@ async def _reload(displays: Displays, state: State) -> None:
             state.displays = found
 
 
+def _history_pages(past: Past, host: str, named: Sequence[str]) -> list[Any]:
+    """The HTTP interface of the history; on this machine's own names it is asked by these alone (DNS rebinding)."""
+    from .web_history import PREFIX, HistoryHandler  # noqa: PLC0415 - Tornado comes with Bokeh, an optional extra
+
+    known = [origin.rpartition(":")[0].strip("[]") for origin in origins(host, 0, named)]
+    hosts = () if host in {"", "0.0.0.0", "::"} else known  # noqa: S104  every address is no name
+    return [(f"{PREFIX}(/.*)?", HistoryHandler, {"answers": past.source.http(hosts)})]
+
+
 def _start(
     state: State,
     say: Say,
@@ -228,6 +237,7 @@ class _Server:
             check_unused_sessions_milliseconds=UNUSED_MS // 2,
             unused_session_lifetime_milliseconds=UNUSED_MS,
             websocket_max_message_size_bytes=MAX_REQUEST_BYTES,
+            extra_patterns=_history_pages(past, host, named) if past else [],
         )
         self._web: Any = web
         self._discard_in_turn()

@@ -63,7 +63,9 @@ class TimeBar:
         )
         for field in (self.begin, self.end):
             field.on_change("value", self._typed)
-        self._writing = False
+        self._written: tuple[float, float] | None = None
+        """The range that the fields were given last."""
+        self._writing, self._trouble = False, ""
         self._told = Words(theme.TIME_CSS, sizing_mode="stretch_width", margin=(4, 6, 0, 6), name="history_words")
         self.root: UIElement = row(
             *self.buttons, self.begin, self.end, self._told.root,
@@ -82,6 +84,9 @@ class TimeBar:
             self._span_ns, self._label = 0, ""
         self._given = self._selection.range_ms
         wanted = self._selection.range_ms
+        if self._trouble:
+            self._told.set(f"<span class=bad>{escape(self._trouble)}</span>")
+            return self._last.stream if self._last and wanted else live
         self._mark(wanted)
         is_shown = self._past is not None or wanted is not None or self._selection.moment_ms is not None
         if self.root.visible != is_shown:
@@ -122,7 +127,7 @@ class TimeBar:
         return max(known, default=0)
 
     def _press(self, label: str) -> None:
-        self._span_ns, self._label = SPANS.get(label, 0), label
+        self._span_ns, self._label, self._trouble = SPANS.get(label, 0), label, ""
         stored = self._stored.get(self._name)
         if label == LIVE:
             self._selection.range_ms = self._selection.moment_ms = self._given = None
@@ -136,9 +141,11 @@ class TimeBar:
         if self._writing:
             return
         found = read_range_ms(self.begin.value.strip().replace(" ", "T"), self.end.value.strip().replace(" ", "T"))
+        both = self.begin.value.strip() and self.end.value.strip()
+        self._trouble = "" if found or not both else "from and to: two times in order, such as 2026-11-24 08:00:00"
         if found:
             self._span_ns, self._selection.range_ms = 0, found
-            self._soon()
+        self._soon()
 
     def _zoomed(self, found: tuple[float, float]) -> None:
         self._span_ns, self._selection.range_ms = 0, found
@@ -151,6 +158,9 @@ class TimeBar:
             kind = "primary" if button.label == chosen else "default"
             if button.button_type != kind:
                 button.button_type = kind
+        if wanted == self._written:
+            return
+        self._written = wanted
         texts = ("", "") if wanted is None else tuple(utc_text(int(ms * 1e6)) for ms in wanted)
         self._writing = True
         for field, text in zip((self.begin, self.end), texts, strict=True):

@@ -15,6 +15,7 @@ from downlink_pipeline.mission.loading import load_mission
 from downlink_pipeline.model.batches import NO_TIME
 from downlink_pipeline.mqtt.broker import broker as broker_at
 from history_products import DAY, product, put  # noqa: F401 - a fixture
+from tornado.httpclient import AsyncHTTPClient
 
 pytest.importorskip("bokeh", reason="bokeh is not installed")
 pytest.importorskip("pyarrow", reason="the history needs Arrow")
@@ -247,6 +248,22 @@ async def test_what_is_stored_when_is_drawn_by_kind_and_chosen_by_key(put, chrom
         await tab.until(f"{chosen}.visible && Math.abs({chosen}.left - {(DAY // 10**6) + 500_000}) < 5000")
         await tab.until("location.search.includes('from=2025-11-30T00%3A08')")
         assert await tab.run("errors") == []
+
+
+async def test_the_history_is_asked_over_http_below_the_page(put):  # noqa: F811
+    folder = put(product(seconds(0, 10), V=np.arange(10.0)))
+    async with broker_at(None) as address, app.dashboard(address, port=0, history=str(folder)) as served:
+
+        async def get(path, **how):
+            return await AsyncHTTPClient().fetch(f"{served.url}history{path}", raise_error=False, **how)
+
+        asked = await get("/api/values?name=HK.V")
+        assert [row["HK.V"] for row in json.loads(asked.body)["rows"]] == list(range(10))
+        assert asked.headers["Content-Type"] == "application/json"
+        assert (await get("/api/values?name=HK.NONE")).code == 400
+        assert (await get("")).code == 200
+        assert (await get("/api/parameters", headers={"Host": "evil.example"})).code == 403
+        assert (await get("/grafana/query", method="POST", body="{}")).code == 405
 
 
 def last(name):
