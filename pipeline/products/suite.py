@@ -254,14 +254,22 @@ class Suite:
             for group in groups:
                 yield from self._kept(reader, instrument.drafts(group))
             return
-        rows = join(pieces)
-        if not instrument.alike(rows):
-            for group in _with_columns_of(rows, groups):
-                yield from self._kept(reader, instrument.drafts(group))
-            return
-        drafts = [one.draft for one in self._kept(reader, instrument.drafts(rows))]
-        for of_group in zip(*(split(draft, groups) for draft in drafts), strict=True):
-            yield from self._kept(reader, of_group)
+        yield from self._together(reader, join(pieces), groups)
+
+    def _together(self, reader: str, rows: ColumnBatch, groups: Sequence[ColumnBatch]) -> Iterator[Made]:
+        """Drafts of adjacent groups, whose rows with all columns are `rows`: of all at once where they are alike."""
+        instrument = self._instruments[reader]
+        if len(groups) == 1:
+            yield from self._kept(reader, instrument.drafts(rows))
+        elif instrument.alike(rows):
+            drafts = [one.draft for one in self._kept(reader, instrument.drafts(rows))]
+            for of_group in zip(*(split(draft, groups) for draft in drafts), strict=True):
+                yield from self._kept(reader, of_group)
+        else:  # one group may be unlike the others
+            half = len(groups) // 2
+            n_rows = sum(map(len, groups[:half]))
+            yield from self._together(reader, take(rows, slice(n_rows)), groups[:half])
+            yield from self._together(reader, take(rows, slice(n_rows, None)), groups[half:])
 
     def _kept(self, reader: str, found: Iterable[Draft | Event]) -> Iterator[Made]:
         """The drafts, with their origin; events are kept for `drain_events`."""
@@ -272,14 +280,6 @@ class Suite:
             elif n_events < MAX_EVENTS:
                 n_events += 1
                 self._events.append(replace(one, details={"instrument": self._families[reader], **one.details}))
-
-
-def _with_columns_of(rows: ColumnBatch, groups: Iterable[ColumnBatch]) -> Iterator[ColumnBatch]:
-    """Adjacent groups, which may have no columns, as parts of the same rows with them."""
-    stop = 0
-    for group in groups:
-        start, stop = stop, stop + len(group)
-        yield take(rows, slice(start, stop))
 
 
 def _went_back(time_ns: NDArray[np.int64], last_ns: int) -> tuple[NDArray[np.bool_] | None, int]:
