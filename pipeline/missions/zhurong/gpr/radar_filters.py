@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 Samples = NDArray[Any]
 """float32, float64, complex64 or complex128 [n, m]."""
 
-_BLOCK_TRACES = 64  # at a time: what fits a cache
+BLOCK_TRACES = 64  # at a time: what fits a cache
 _FINE = 64
 _SMALLEST_NORM = 1e-8
 _FINER = 8
@@ -34,10 +34,10 @@ def remove_dc(traces: Samples) -> Samples:
 def dewow(traces: Samples, window: float) -> Samples:
     """Each sample less the mean of its trace within half a window: y_i = x_i - <x>_(i-h..i+h), h = ceil(w / 2)."""
     out = np.empty_like(traces)
-    for start in range(0, len(traces), _BLOCK_TRACES):
-        block = traces[start : start + _BLOCK_TRACES]
+    for start in range(0, len(traces), BLOCK_TRACES):
+        block = traces[start : start + BLOCK_TRACES]
         mean = means_along(block, window)
-        out[start : start + _BLOCK_TRACES] = np.subtract(block, mean, out=mean)
+        out[start : start + BLOCK_TRACES] = np.subtract(block, mean, out=mean)
     return out
 
 
@@ -71,23 +71,24 @@ def remove_jittering(
     fade = fade[:last].astype(np.float32)
     faded = traces[:, :last] * fade
     wave = moved(faded, sample_interval_ns, shift_ns, traces.shape[1])
-    wave -= remove_background(wave, window)
-    mean = moved(wave, sample_interval_ns, -shift_ns)[:, :last]  # what follows is round-off of two transforms
+    for k, mean in enumerate(means_across(wave, window)):  # which has read by now what it needs of this trace
+        wave[k] -= np.subtract(wave[k], mean, out=mean).astype(wave.dtype)
+    back = moved(wave, sample_interval_ns, -shift_ns, n_kept=last)  # what follows is round-off of two transforms
     clean = still.copy()
     clean[:, :last] *= 1 - fade
-    clean[:, :last] += faded - mean
+    clean[:, :last] += faded - back
     return np.asarray(clean)
 
 
 def agc(traces: Samples, window: float) -> Samples:
     """Each sample over the L2 norm of its trace within half a window: automatic gain control, for pictures."""
     out = np.empty_like(traces)
-    for start in range(0, len(traces), _BLOCK_TRACES):
-        block = traces[start : start + _BLOCK_TRACES]
+    for start in range(0, len(traces), BLOCK_TRACES):
+        block = traces[start : start + BLOCK_TRACES]
         power = np.square(np.abs(block), dtype=np.float64)
         norm, _ = sums_along(power, window)
         np.sqrt(np.maximum(norm, 0.0, out=norm), out=norm)
-        out[start : start + _BLOCK_TRACES] = np.divide(block, np.maximum(norm, _SMALLEST_NORM, out=norm), out=norm)
+        out[start : start + BLOCK_TRACES] = np.divide(block, np.maximum(norm, _SMALLEST_NORM, out=norm), out=norm)
     return out
 
 
@@ -108,19 +109,23 @@ def band_response(frequency_mhz: Floats, band_mhz: tuple[float, float], taper_mh
     return np.asarray(0.5 - 0.5 * np.cos(np.pi * np.clip(inside / taper_mhz + 1.0, 0.0, 1.0)))
 
 
-def moved(analytic: Samples, sample_interval_ns: float, shift_ns: Floats, n_samples: int = 0) -> Samples:
+def moved(
+    analytic: Samples, sample_interval_ns: float, shift_ns: Floats, n_samples: int = 0, n_kept: int | None = None
+) -> Samples:
     """Traces earlier by `shift_ns [n]`: nothing else is done to them.
 
-    `n_samples`: of what comes out, where zeros follow the samples that are given; 0: as many as are given.
+    `n_samples`: length of a trace, where zeros follow the samples that are given; 0: as many as are given. `n_kept`:
+    how many of them come out.
     """
     n_samples = n_samples or analytic.shape[1]
     length = fast_length(n_samples + n_samples // 16)
-    out = np.empty((len(analytic), n_samples), analytic.dtype)
-    for start in range(0, len(analytic), _BLOCK_TRACES):
-        part = slice(start, start + _BLOCK_TRACES)
+    n_kept = n_samples if n_kept is None else n_kept
+    out = np.empty((len(analytic), n_kept), analytic.dtype)
+    for start in range(0, len(analytic), BLOCK_TRACES):
+        part = slice(start, start + BLOCK_TRACES)
         turn = _turn(2e-3 * np.pi * shift_ns[part] * (1e3 / (length * sample_interval_ns)), length)
         turn *= spectra(analytic[part], length)
-        out[part] = np.fft.ifft(turn, axis=1, out=turn)[:, :n_samples]
+        out[part] = np.fft.ifft(turn, axis=1, out=turn)[:, :n_kept]
     return out
 
 
@@ -156,8 +161,8 @@ def band_pass(
     frequency_mhz = np.asarray(np.fft.fftfreq(length, sample_interval_ns) * 1e3, np.float64)
     response = band_response(frequency_mhz, band_mhz, taper_mhz).astype(np.float32)
     out = np.empty(analytic.shape, np.complex64)
-    for start in range(0, len(analytic), _BLOCK_TRACES):
-        part = slice(start, start + _BLOCK_TRACES)
+    for start in range(0, len(analytic), BLOCK_TRACES):
+        part = slice(start, start + BLOCK_TRACES)
         spectrum = spectra(analytic[part], length)
         spectrum *= response
         out[part] = np.fft.ifft(spectrum, axis=1, out=spectrum)[:, :n_samples]
@@ -187,15 +192,27 @@ def to_analytic(
     return analytic.astype(np.complex64, copy=False), sample_interval_ns / upsampling
 
 
+def direct_wave_window(n_samples: int, sample_interval_ns: float, around_ns: float, window_ns: float) -> slice:
+    """The samples of a trace in which its direct wave is looked for."""
+    first, last = (round((around_ns + side * 2 * window_ns) / sample_interval_ns) for side in (-1, 1))
+    return slice(max(0, first), max(0, first, min(last + 1, n_samples)))
+
+
 def direct_wave_shift_ns(
     analytic: Samples, sample_interval_ns: float, around_ns: float, window_ns: float, longest_ns: float
 ) -> Floats:
-    """How much later the direct wave of each trace is than that of their mean, [n]: the peak of the correlation.
+    """How much later the direct wave of each trace is than that of their mean, [n]."""
+    within = direct_wave_window(analytic.shape[1], sample_interval_ns, around_ns, window_ns)
+    return shift_within(analytic[:, within], within.start, sample_interval_ns, around_ns, window_ns, longest_ns)
+
+
+def shift_within(
+    part: Samples, first: int, sample_interval_ns: float, around_ns: float, window_ns: float, longest_ns: float
+) -> Floats:
+    """The same by the samples from `first` on in which it is looked for: the peak of the correlation.
 
     Correlated is the signal itself, not its envelope, within a smooth window; to a part of a sample by a parabola.
     """
-    first = max(0, round((around_ns - 2 * window_ns) / sample_interval_ns))
-    part = analytic[:, first : round((around_ns + 2 * window_ns) / sample_interval_ns) + 1]
     time_ns = (first + np.arange(part.shape[1])) * sample_interval_ns - around_ns
     seen = part * np.exp(-0.5 * (time_ns / (window_ns / 2.0)) ** 4)
     length = fast_length(2 * part.shape[1])

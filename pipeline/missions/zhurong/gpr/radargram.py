@@ -181,24 +181,32 @@ def steadied(
     wave, and by how much that of each trace was later than the mean of all, ns [n].
     """
     signal, zero = wanted.signal, wanted.time_zero
-    n_kept = int((zero.direct_wave_ns + zero.kept_after_ns) / sample_interval_ns) + 1
-    analytic, interval_ns = filters.to_analytic(
-        samples[:, :n_kept],
-        sample_interval_ns,
-        signal.carrier_mhz,
-        conjugate=signal.conjugate,
-        upsampling=signal.upsampling,
-    )
-    steady = filters.dewow(filters.remove_dc(analytic), wanted.filters.dewow_window_ns / interval_ns)
-    shift_ns = np.zeros(len(samples))
-    if zero.longest_shift_ns > 0:
-        window_ns, longest_ns = zero.correlation_window_ns, zero.longest_shift_ns
-        shift_ns = filters.direct_wave_shift_ns(steady, interval_ns, zero.direct_wave_ns, window_ns, longest_ns)
-    band = (signal.band_mhz[0], signal.band_mhz[1])
-    passed = filters.band_pass(steady, interval_ns, band, signal.taper_mhz)
+    n_kept = min(int((zero.direct_wave_ns + zero.kept_after_ns) / sample_interval_ns) + 1, samples.shape[1])
+    interval_ns, n_fine = sample_interval_ns / signal.upsampling, n_kept * signal.upsampling
+    window_ns, longest_ns = zero.correlation_window_ns, zero.longest_shift_ns
+    within = filters.direct_wave_window(n_fine, interval_ns, zero.direct_wave_ns, window_ns)
     first = max(0, int(np.ceil((zero.direct_wave_ns - zero.kept_before_ns) / interval_ns)))
-    twt_ns = np.arange(first, passed.shape[1], dtype=np.float64) * interval_ns - zero.direct_wave_ns
-    return passed[:, first:], twt_ns, shift_ns
+    band = (signal.band_mhz[0], signal.band_mhz[1])
+    passed = np.empty((len(samples), max(n_fine - first, 0)), np.complex64)
+    waves = np.empty((len(samples), within.stop - within.start), np.complex64)
+    for start in range(0, len(samples), filters.BLOCK_TRACES):
+        block = slice(start, start + filters.BLOCK_TRACES)
+        analytic, _ = filters.to_analytic(
+            samples[block, :n_kept],
+            sample_interval_ns,
+            signal.carrier_mhz,
+            conjugate=signal.conjugate,
+            upsampling=signal.upsampling,
+        )
+        steady = filters.dewow(filters.remove_dc(analytic), wanted.filters.dewow_window_ns / interval_ns)
+        waves[block] = steady[:, within]
+        passed[block] = filters.band_pass(steady, interval_ns, band, signal.taper_mhz)[:, first:]
+    shift_ns = np.zeros(len(samples))
+    if longest_ns > 0:
+        place = within.start, interval_ns, zero.direct_wave_ns
+        shift_ns = filters.shift_within(waves, *place, window_ns, longest_ns)
+    twt_ns = np.arange(first, n_fine, dtype=np.float64) * interval_ns - zero.direct_wave_ns
+    return passed, twt_ns, shift_ns
 
 
 def without_direct_wave(
