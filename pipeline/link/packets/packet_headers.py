@@ -32,7 +32,7 @@ _FIRST, _SECOND, _THIRD = (3, 2, 1) if sys.byteorder == "little" else (0, 1, 2)
 
 def only_space_packets(word: NDArray[np.uint64]) -> bool:
     """Whether no other version is among them, which is what most links carry: one look in place of many."""
-    return not np.count_nonzero(word >= _OTHER_VERSION)
+    return not len((word >= _OTHER_VERSION).nonzero()[0])
 
 
 def space_packet_lengths(word: NDArray[np.uint64]) -> NDArray[np.int64]:

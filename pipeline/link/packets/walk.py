@@ -123,36 +123,35 @@ def _walk_all(octets: NDArray[np.uint8], chains: Chains) -> Walk:
     words, begin, zone_end, limit = words_of(octets), chains.begin, chains.zone_end, chains.limit
     stop = begin.copy()
     only_space = True
-    n_packets = np.zeros(len(begin), np.int64)
     unfinished = np.full(len(begin), NOTHING, np.int64)
     nonsense = np.full(len(begin), NOTHING, np.int64)
     steps: list[tuple[NDArray[np.int64], NDArray[np.uint64], NDArray[np.intp]]] = []
     inside = begin < zone_end
-    behind, chain = np.nonzero(~inside)[0], np.nonzero(inside)[0]
+    behind, chain = (~inside).nonzero()[0], inside.nonzero()[0]
     nonsense[behind], stop[behind] = begin[behind], zone_end[behind]
     at, end, last = begin[chain], zone_end[chain], limit[chain]
     while len(chain):
         word = words[at].astype(np.uint64)
         following = at + space_packet_lengths(word)
-        all_space = only_space_packets(word)
-        if not all_space or (following > last).any():
+        all_space, over = only_space_packets(word), following > last
+        if not all_space or len(over.nonzero()[0]):
             only_space = only_space and all_space
             wrong = _judge_others(word, at, last, following)
             over = following > last
             nonsense[chain[wrong]] = at[wrong]
             cut = over & ~wrong  # a header cut by the limit reads as too long whatever stands behind it
             unfinished[chain[cut]] = at[cut]
-            on = ~(over | wrong)
+            on = (~(over | wrong)).nonzero()[0]
             chain, at, end, last = chain[on], at[on], end[on], last[on]
             word, following = word[on], following[on]
         steps.append((at, word, chain))
-        n_packets[chain] += 1
         stop[chain] = following
-        on = following < end
-        if on.all():
+        on = (following < end).nonzero()[0]
+        if len(on) == len(chain):
             at = following
         else:
             chain, at, end, last = chain[on], following[on], end[on], last[on]
+    n_packets = np.bincount(np.concatenate([chain, *(step[2] for step in steps)]), minlength=len(begin))
     ends_with_zone = (stop == zone_end).all() and (nonsense == NOTHING).all()
     ends = None if ends_with_zone else ChainEnds(n_packets, stop, unfinished, nonsense)
     return Walk(*_in_order(steps, n_packets), chains.row.repeat(n_packets), only_space, ends)
