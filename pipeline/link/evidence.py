@@ -43,7 +43,7 @@ def _unwrapped_first(settings: LinkSettings, channels: Sequence[ChannelSettings]
     inside = evidence_of(replace(settings, container="none", symbols="packed"), channels)
 
     def looks_right(octets: bytes) -> bool:
-        return inside(Unwrapping(settings).feed(ByteBatch.of(octets)).data.tobytes())
+        return inside(Unwrapping(settings).unwrap(ByteBatch.of(octets)).data.tobytes())
 
     return looks_right
 

@@ -81,7 +81,7 @@ class StationsReceiver:
         """More bytes of one station: what can go on with them."""
         self._first_bytes[station] = self._first_bytes[station] or batch.data[:_COMPARED_BYTES].tobytes()
         if unwrapping := self._unwrappings[station]:
-            batch = unwrapping.feed(batch)
+            batch = unwrapping.unwrap(batch)
         window = self._settings.reorder_window_frames if batch.unordered else None
         for count in filter(None, self._counts[station]):
             count.window = window

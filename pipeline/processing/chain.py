@@ -196,7 +196,7 @@ class ProcessingChain:
         records = self._joiner.feed(packets) if self._joiner else packets
         products: list[Product] = []
         if self._files is not None:
-            records, products = self._files.feed(records)
+            records, products = self._files.receive(records)
             events = (*events, *self._files.drain_events())
         columns: list[ColumnBatch] = []
         if self._decoder is not None:

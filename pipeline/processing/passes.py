@@ -250,11 +250,11 @@ class _Tail:
 
     def payload_behind(self, octets: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """The bytes of the link in what follows; the tail stays as it is."""
-        return octets if self.capture is None else deepcopy(self.capture).feed(ByteBatch.of(octets)).data
+        return octets if self.capture is None else deepcopy(self.capture).unwrap(ByteBatch.of(octets)).data
 
     def add(self, octets: NDArray[np.uint8]) -> None:
         if self.capture is not None:
-            octets = self.capture.feed(ByteBatch.of(octets)).data
+            octets = self.capture.unwrap(ByteBatch.of(octets)).data
         if self.mission.link.framing == "packets":
             self._find_packets(octets)
         self._pieces.append(octets)

@@ -83,7 +83,7 @@ class FileReceiver:
     def __init__(self) -> None:
         self._open: dict[int, _Transfer] = {}
 
-    def feed(self, rows: ColumnBatch) -> Iterator[ReceivedFile]:
+    def receive(self, rows: ColumnBatch) -> Iterator[ReceivedFile]:
         """Files that these PDUs of one transaction close: at most one EOF, the last row, is among them."""
         number = int(np.asarray(rows.columns["TRANSACTION"])[0])
         if number not in self._open and len(self._open) >= MAX_OPEN:

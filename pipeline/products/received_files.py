@@ -72,14 +72,14 @@ class FileService:
         self._events: list[Event] = []
         self.n_files = self.n_incomplete = self.n_packets = self.n_unusable = 0
 
-    def feed(self, packets: PacketBatch) -> tuple[PacketBatch, list[Product]]:
+    def receive(self, packets: PacketBatch) -> tuple[PacketBatch, list[Product]]:
         """The packets that are none of this service, and the files that the others complete."""
         mine = self._mine(packets)
         if not mine.any():
             return packets, []
         self.n_packets += int(np.count_nonzero(mine))
         rows = self._rows(_some(packets, mine))
-        found = [file for part in _parts(rows) for file in self._receiver.feed(part)] if len(rows) else []
+        found = [file for part in _parts(rows) for file in self._receiver.receive(part)] if len(rows) else []
         return _some(packets, ~mine), self._products(found)
 
     def flush(self) -> list[Product]:

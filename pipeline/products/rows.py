@@ -115,7 +115,7 @@ class RowCutter:
         self._n_own = 0  # of the pieces held: those that are copies
         self._key: list[int] = []
 
-    def feed(self, rows: ColumnBatch, keys: NDArray[np.int64]) -> list[ColumnBatch]:
+    def cut(self, rows: ColumnBatch, keys: NDArray[np.int64]) -> list[ColumnBatch]:
         """Groups that are closed, in order. `keys: int64[n, k]`."""
         closed: list[ColumnBatch] = []
         edges = _edges(keys)

@@ -220,7 +220,7 @@ class Suite:
         return self._cut(reading, rows, instrument.keys(rows))
 
     def _cut(self, reading: _Reading, rows: ColumnBatch, keys: NDArray[np.int64]) -> Iterable[Made]:
-        groups = reading.cutter.feed(rows, keys)
+        groups = reading.cutter.cut(rows, keys)
         if not groups:
             return ()
         if len(groups) > 1 and reading.cutter.bare:  # all but the first are of these rows, before what is held now

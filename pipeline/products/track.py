@@ -47,7 +47,7 @@ class Jumps:
     def __init__(self) -> None:
         self.order = np.full(1, np.iinfo(np.int64).min, np.int64)
 
-    def feed(self, order: NDArray[np.int64]) -> None:
+    def append(self, order: NDArray[np.int64]) -> None:
         if len(order):
             self.order = np.concatenate([self.order, order])
 
@@ -68,7 +68,7 @@ class Track:
         self.values = np.empty((0, width))
         self.seq_count = np.empty(0, np.int64)
 
-    def feed(
+    def append(
         self,
         order: NDArray[np.int64],
         time_ns: NDArray[np.int64],

@@ -37,7 +37,7 @@ class KissReader:
         self.overhead_bytes = 0
         self.dropped_bytes = 0
 
-    def feed(self, batch: ByteBatch) -> ByteBatch:
+    def unwrap(self, batch: ByteBatch) -> ByteBatch:
         """The payloads of frames that are whole with `batch`."""
         if batch.missing:
             self.flush()

@@ -70,7 +70,7 @@ class PcapReader:
         self._payloads: list[bytes] = []
         self._times: list[int] = []
 
-    def feed(self, batch: ByteBatch) -> ByteBatch:
+    def unwrap(self, batch: ByteBatch) -> ByteBatch:
         """The payloads of packets that are whole with `batch`."""
         if batch.missing:
             self.flush()

@@ -25,7 +25,7 @@ class SymbolPacker:
         self.overhead_bytes = 0
         self.dropped_bytes = 0
 
-    def feed(self, batch: ByteBatch) -> ByteBatch:
+    def unwrap(self, batch: ByteBatch) -> ByteBatch:
         """The bytes that are whole with `batch`."""
         if batch.missing:
             self.dropped_bytes += len(self._left)

@@ -21,7 +21,7 @@ class Unwrapper(Protocol):
     overhead_bytes: int
     dropped_bytes: int
 
-    def feed(self, batch: ByteBatch) -> ByteBatch:
+    def unwrap(self, batch: ByteBatch) -> ByteBatch:
         """What is whole with `batch`."""
 
     def flush(self) -> NDArray[np.uint8] | None:
@@ -38,11 +38,11 @@ class Unwrapping:
     def __bool__(self) -> bool:
         return bool(self._steps)
 
-    def feed(self, batch: ByteBatch) -> ByteBatch:
+    def unwrap(self, batch: ByteBatch) -> ByteBatch:
         """The bytes of the link that are whole with `batch`, with their receive times."""
         self._n_bytes += len(batch.data)
         for step in self._steps:
-            batch = step.feed(batch)
+            batch = step.unwrap(batch)
         return batch
 
     def flush(self) -> ByteBatch | None:

@@ -20,7 +20,7 @@ _SMALLEST_SOFT, _LARGEST_SOFT = 1e-9, 1e6
 def unwrapped(settings: LinkSettings, octets: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The bytes of the link in those of a recording."""
     wrapping = Unwrapping(settings)
-    return wrapping.feed(ByteBatch.of(octets)).data if wrapping else octets
+    return wrapping.unwrap(ByteBatch.of(octets)).data if wrapping else octets
 
 
 def container_of(octets: NDArray[np.uint8]) -> Guess:

@@ -99,7 +99,7 @@ class Navigation(Auxiliary):
 
     def feed(self, batches: Sequence[ColumnBatch], jumps: NDArray[np.int64]) -> None:
         """Take NAVIGATION and ENGINEERING rows in order, and the orders at which the clock went back (ascending)."""
-        self._jumps.feed(jumps)
+        self._jumps.append(jumps)
         for rows in batches:
             if rows.container == CONTAINER and rows.columns.keys() >= COLUMNS:
                 self._take_attitude(rows)
@@ -184,7 +184,7 @@ class Navigation(Auxiliary):
 
 def _feed(track: Track, rows: ColumnBatch, values: Floats, good: NDArray[np.bool_]) -> None:
     good = good & (rows.time_ns != NO_TIME)
-    track.feed(rows.order[good], rows.time_ns[good], values[good], rows.seq_count[good])
+    track.append(rows.order[good], rows.time_ns[good], values[good], rows.seq_count[good])
 
 
 def with_attitude(

@@ -81,7 +81,7 @@ class ImageCollector:
         self._open: dict[int, _Open] = {}
         self._closed: dict[int, tuple[int, ...]] = {}
 
-    def feed(self, row: ColumnBatch) -> Iterator[ColumnBatch]:
+    def collect(self, row: ColumnBatch) -> Iterator[ColumnBatch]:
         """Images that one sound stripe closes. A late one, `is_late`, must not come here."""
         camera, key = whole(row, "CAMERA"), _key(row)
         image = self._open.get(camera)

@@ -111,7 +111,7 @@ class StripCamera(Instrument):
 
     def drafts(self, rows: ColumnBatch) -> Iterator[Draft]:
         """Of PDUs of one transaction."""
-        for file in self._receiver.feed(rows):
+        for file in self._receiver.receive(rows):
             yield self._strip(file)
 
     def end(self) -> Iterator[Draft]:

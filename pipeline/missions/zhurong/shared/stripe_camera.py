@@ -40,7 +40,7 @@ class StripeCamera(OnRover):
         if not known or not is_sound(rows) or self._collector.is_late(rows):
             yield rejected(self.rejected, rows)
             return
-        for image in self._collector.feed(rows):
+        for image in self._collector.collect(rows):
             yield from self.image(image)
 
     def end(self) -> Iterator[Draft]:

@@ -54,7 +54,7 @@ def receive(pdu_rows):
     def run(pdus, **columns):
         receiver = FileReceiver()
         rows = pdu_rows(pdus, **columns)
-        return [*receiver.feed(rows), *receiver.rest()]
+        return [*receiver.receive(rows), *receiver.rest()]
 
     return run
 
@@ -133,7 +133,9 @@ def test_pdus_of_another_form_are_counted_and_not_used(receive, name):
 def test_a_fifth_open_file_closes_the_oldest(pdu_rows):
     receiver = FileReceiver()
     closed = [
-        file.transaction for n in range(5) for file in receiver.feed(pdu_rows(PDUS["modular"][:2], TRANSACTION=n))
+        file.transaction
+        for n in range(5)
+        for file in receiver.receive(pdu_rows(PDUS["modular"][:2], TRANSACTION=n))
     ]
     assert closed == [0]
 
