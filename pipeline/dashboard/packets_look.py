@@ -11,6 +11,7 @@ from bokeh.models import ColumnDataSource, TextInput, UIElement
 from .packet_view import PacketView
 from .packets import set_aside
 from .panels import below, beside, utc_text
+from .selection import Selection
 from .stream import Stream
 from .table import Table
 
@@ -24,11 +25,13 @@ class PacketsLook:
     """A table of APIDs; beside it what was set aside."""
 
     title = "Packets"
+    shares_selection = True
 
-    def __init__(self) -> None:
+    def __init__(self, selection: Selection | None = None) -> None:
+        self._selection = selection if selection is not None else Selection()
         self.packets = ColumnDataSource({name: [] for name in _COLUMNS}, name="packets")
         self.aside = ColumnDataSource({"what": [], "count": [], "why": []}, name="set_aside")
-        self.picked = TextInput(name="picked_apid", visible=False)
+        self.picked = TextInput(name="picked_apid", value=self._selection.apid, visible=False)
         self._packets = Table(
             "Packets", self.packets, _COLUMNS, _HEADS, max_shown=2048, key="apid", picked=self.picked
         )
@@ -42,11 +45,13 @@ class PacketsLook:
         self.root: UIElement = beside(below(self._packets.root, self._aside.root, self.picked), self._view.root)
 
     def _chosen(self, _attr: str, _old: object, _new: object) -> None:
-        self._known = ()
+        self._known, self._selection.apid = (), self.picked.value
         self.refresh(self._stream, self._now_s)
 
     def refresh(self, stream: Stream | None, now_s: float) -> None:
         self._stream, self._now_s = stream, now_s
+        if self.picked.value != self._selection.apid:  # the viewer went back
+            self.picked.value = self._selection.apid
         stream = stream or Stream("")
         self._show_packet(stream)
         known = (stream.name, stream.n_changes, now_s // _RATE_STEP_S if stream.packets.by_apid else 0)

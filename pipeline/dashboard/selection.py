@@ -43,6 +43,8 @@ class Selection:
     range_ms: RangeMs | None = None
     moment_ms: RangeMs | None = None
     """A moment that is marked in all plots: onboard time and time of reception, NaN where one is not known."""
+    apid: str = ""
+    """Of the packets that are taken apart."""
     search: str = ""
     only_pins: bool = False
     fold_all: bool = False
@@ -119,6 +121,7 @@ class Asked:
         pairs += [("stream", self.stream)] if self.stream else []
         pairs += [] if self.dark else [("theme", "light")]
         pairs += [("p", key) for key in one.chosen]
+        pairs += [("apid", one.apid)] if one.apid else []
         pairs += [("q", one.search)] if one.search else []
         pairs += [("list", "pinned")] if one.only_pins else []
         pairs += [("fold", "all")] if one.fold_all else []
@@ -144,6 +147,7 @@ def read_address(query: Query) -> Asked:
         pins=_texts(query, "pin", MAX_PINS, MAX_KEY),
         range_ms=read_range_ms(_last(query, "from", 40), _last(query, "to", 40)),
         moment_ms=_moment_ms(_last(query, "at", 40), _last(query, "at_received", 40)),
+        apid=apid if (apid := _last(query, "apid", 4)).isdecimal() else "",
         search=_last(query, "q", MAX_SEARCH),
         only_pins=_last(query, "list", 10) == "pinned",
         fold_all=_last(query, "fold", 10) == "all",

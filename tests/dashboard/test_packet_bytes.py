@@ -14,7 +14,7 @@ from downlink_pipeline.dashboard.packet_view import NO_DICTIONARY, html
 from downlink_pipeline.dashboard.packets_look import PacketsLook, rows_of
 from downlink_pipeline.dashboard.state import State
 from driving import look, model, page
-from test_reach import key
+from test_reach import BESIDE, key
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of Bokeh and Tornado, not of ours
@@ -121,6 +121,7 @@ async def test_a_packet_is_chosen_by_key_and_taken_apart(chromium):
             "8-bit unsigned integer; enumeration of 3 labels",
         ]
         assert by_name["TEXT"][2] == "WHEEL STALLED"
+        await tab.until("location.search.includes('apid=259')")
         number = next(k for k, cell in enumerate(cells) if cell[0] == "TEXT")
         await tab.run(f"{ROWS}[{number}].focus()")
         await key(tab, "Enter", 13)
@@ -130,4 +131,6 @@ async def test_a_packet_is_chosen_by_key_and_taken_apart(chromium):
         swatch = f"getComputedStyle({ROWS}[{number}].querySelector('i')).backgroundColor"
         gradient = f"getComputedStyle({PACKET}.querySelector('pre .picked')).backgroundImage"
         assert (await tab.run(swatch)).removeprefix("rgb(").rstrip(")") in await tab.run(gradient)
+        await tab.resize((390, 844))
+        await tab.until(f"{BESIDE}.length == 0")  # one column
         assert await tab.run("errors") == []
