@@ -61,7 +61,7 @@ async def running(folder, **options):
     async with asyncio.timeout(5):
         while not ingest.source.port:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
-    await asyncio.sleep(0.01)
+    await asyncio.sleep(0.01)  # its task has begun to wait
     try:
         yield ingest
     finally:

@@ -13,6 +13,7 @@ from downlink_pipeline.stations.file import GrowingFile
 from downlink_pipeline.stations.tcp import TcpClient, TcpListener
 from downlink_pipeline.stations.tcp_protocol import READ_BYTES
 from downlink_pipeline.stations.udp import UdpListener
+from waiting import until
 
 
 class Taken:
@@ -43,7 +44,7 @@ async def taking(source, taken=None):
     async with asyncio.timeout(5):
         while not getattr(source, "port", 1):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0.02)  # the task that takes has begun to wait
     yield taken
     task.cancel()
     await asyncio.wait([task])
@@ -58,7 +59,7 @@ async def test_a_listener_takes_one_connection_after_the_other():
             await writer.drain()
             writer.close()
             await writer.wait_closed()
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.05)  # the next one comes when the station knows that this one went
         assert await taken.until(11) == b"firstsecond"
 
 
@@ -92,7 +93,7 @@ async def test_what_came_over_a_connection_that_is_replaced_or_reset_is_taken_fi
                 writer.transport.get_extra_info("socket").setsockopt(
                     socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0)
                 )
-                await asyncio.sleep(0.1)
+                await asyncio.sleep(0.1)  # what it sent was read before the reset
                 writer.transport.abort()
         data = await taken.until(sum(map(len, sent)))
     for writer in writers:
@@ -121,11 +122,11 @@ async def test_who_is_not_read_is_not_taken_from():
     source = TcpListener(Station("s", "tcp-listen", "127.0.0.1"))
     arrivals = source.arrivals()
     first = asyncio.ensure_future(anext(arrivals))
-    await asyncio.sleep(0.05)
+    await until(lambda: source.port)
     _, writer = await asyncio.open_connection("127.0.0.1", source.port)
     writer.write(bytes(64 << 20))
     await first
-    await asyncio.sleep(0.2)
+    await asyncio.sleep(0.2)  # nothing more is taken
     assert writer.transport.get_write_buffer_size() > 32 << 20
     writer.transport.abort()
     await arrivals.aclose()
@@ -142,7 +143,7 @@ async def test_a_client_connects_again_when_the_station_comes_back():
         writer.close()
 
     async with taking(TcpClient(Station("s", "tcp", "127.0.0.1", port))) as taken:
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.1)  # some tries in vain
         server = await asyncio.start_server(serve, "127.0.0.1", port)
         assert (await taken.until(6))[:6] == b"abcabc"
         server.close()
@@ -164,7 +165,7 @@ async def test_datagrams_beyond_the_socket_buffer_are_counted_as_lost():
     source = UdpListener(Station("s", "udp", "127.0.0.1"))
     arrivals = source.arrivals()
     first = asyncio.ensure_future(anext(arrivals))
-    await asyncio.sleep(0.05)
+    await until(lambda: source.port)
     n_sent = 3000
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         for _ in range(n_sent):
@@ -249,7 +250,7 @@ async def test_a_datagram_that_is_taken_as_it_comes_waits_for_nobody():
     source.attend(lambda arrival: pieces.extend(arrival.pieces))
     async with taking(source) as taken:
         sending(source, b"one", b"two")
-        await asyncio.sleep(0.05)
+        await until(lambda: len(pieces) == 2)
     assert (pieces, taken.data) == ([b"one", b"two"], b"")
 
 
@@ -259,11 +260,11 @@ async def test_while_something_is_left_no_more_is_read():
     source.attend(lambda arrival: asked.append(arrival) or arrival)
     async with aclosing(source.arrivals()) as arrivals:
         first = asyncio.ensure_future(anext(arrivals))
-        await asyncio.sleep(0.02)
+        await until(lambda: source.port)
         sending(source, b"one")
         assert (await first).pieces == [b"one"]
         sending(source, b"two", b"three")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # nobody is asked while these wait
         assert len(asked) == 1
         rest = [await anext(arrivals), await anext(arrivals)]
         assert [arrival.pieces for arrival in rest] == [[b"two"], [b"three"]]
@@ -275,7 +276,7 @@ async def test_datagrams_that_come_fast_are_taken_together():
     source.attend(lambda arrival: n_together.append(len(arrival.pieces)))
     async with taking(source):
         sending(source, *[b"x"] * 100)
-        await asyncio.sleep(0.05)
+        await until(lambda: sum(n_together) == 100)
     assert n_together == [1, 99]
 
 
@@ -288,7 +289,7 @@ async def test_an_error_of_who_takes_a_datagram_ends_the_arrivals():
     source.attend(fail)
     async with aclosing(source.arrivals()) as arrivals:
         first = asyncio.ensure_future(anext(arrivals))
-        await asyncio.sleep(0.02)
+        await until(lambda: source.port)
         sending(source, b"one")
         with pytest.raises(RunError, match="no"):
             await first

@@ -42,7 +42,7 @@ async def test_large_pieces_keep_their_bytes_while_later_ones_come_in():
 async def test_what_follows_the_first_line_in_one_segment_is_read_after_it():
     async with joined() as (inlet, sender):
         sender.sendall(b"hello\nthe rest")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # both are there before it reads
         assert await inlet.read_line(100) == b"hello\n"
         assert await inlet.read() == b"the rest"
 
@@ -52,7 +52,7 @@ async def test_a_line_that_comes_letter_by_letter_is_one_and_one_too_long_has_no
         line = asyncio.create_task(inlet.read_line(20))
         for letter in b"hello\n":
             sender.sendall(bytes([letter]))
-            await asyncio.sleep(0.002)
+            await asyncio.sleep(0.002)  # so that each letter is a read of its own
         assert await asyncio.wait_for(line, 5) == b"hello\n"
         sender.sendall(bytes(50))
         assert await asyncio.wait_for(inlet.read_line(20), 5) == bytes(20)
@@ -61,10 +61,10 @@ async def test_a_line_that_comes_letter_by_letter_is_one_and_one_too_long_has_no
 async def test_what_came_before_a_reset_is_given_and_then_the_error_raised():
     async with joined() as (inlet, sender):
         sender.sendall(b"last words")
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # they are there before the reset
         sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         sender.close()
-        await asyncio.sleep(0.05)
+        await asyncio.sleep(0.05)  # so is the reset, before it reads
         assert await inlet.read() == b"last words"
         with pytest.raises(ConnectionError):
             await inlet.read()
