@@ -17,6 +17,11 @@ STATISTICS = f"Bokeh.index.find_one({model('statistics')}).markup_el"
 ROW = TABLE + ".querySelector('[data-pick=\"HK/{}\"]')"
 MIDDLE = "((box) => [box.x + box.width / 2, box.y + box.height / 2])({}.getBoundingClientRect())"
 FIGURES = f"{model('parameter_figures')}.children"
+DRAG = f"""(() => {{
+  const how = {{dataTransfer: new DataTransfer(), bubbles: true, composed: true, cancelable: true}}
+  ROW.dispatchEvent(new DragEvent("dragstart", how))
+  Bokeh.index.find_one({model("parameter_plot")}).el.dispatchEvent(new DragEvent("drop", how))
+}})()"""
 NOON_MS = START_NS // 10**6
 SECONDS = np.arange(60)
 BUS = 28 + SECONDS / 10
@@ -54,13 +59,12 @@ async def click(tab, name):
 
 
 async def by_boxes_and_keys(tab):
-    """A click on the box, Space on a row, and P to pin it."""
+    """A click on the box, a row dragged to the plot, Space on a row, and P to pin it."""
     await tab.click(*await tab.until(MIDDLE.format(ROW.format("TEMP") + ".querySelector('input')")))
     await tab.until(f"{model(line())} != null && {column(line(), 'value')}.length == 60")
-    await tab.run(f"{ROW.format('TEMP')}.focus()")
-    await key(tab, "ArrowDown", 40)
-    await key(tab, " ", 32)
+    await tab.run(DRAG.replace("ROW", ROW.format("PANEL")))
     await tab.until(f"{model(line(1))} != null && {model(line(1))}.tags[0] == 'HK/PANEL'")
+    await tab.run(f"{ROW.format('PANEL')}.focus()")
     await key(tab, "ArrowDown", 40)
     await key(tab, " ", 32)
     await tab.until(f"{model(line(2))} != null && {model(line(2))}.tags[0] == 'HK/BUS'")
