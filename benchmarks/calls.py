@@ -37,6 +37,8 @@ FULL_BYTES = 64_000_000
 SLOW_PEER_BYTES = 1_000_000
 MISSION = 'name = "bench"\n[link]\nframing = "packets"\n[dictionary]\nxtce = "fields.xml"\n'
 CONTAINER = "PACKET"
+STREAM_BOUND_BYTES, STREAM_GOAL = 32 << 20, 500
+"""Columns in memory where they go to a file as they are decoded, and MB/s that are wanted then."""
 
 
 def witness_reader(document: Path) -> Callable[[Path], Any] | None:
@@ -63,6 +65,13 @@ def rate(call: Callable[[Path], Any], path: Path, times: int = 3) -> float:
     return path.stat().st_size / seconds(lambda: call(path), times) / MB
 
 
+def stream(path: Path, mission: str) -> None:
+    """Decode to a Parquet file, as columns beyond the bound of memory are; the Dataset reads from it."""
+    file = path.with_suffix(".parquet")
+    file.unlink(missing_ok=True)
+    open_pass(path, mission=mission).to_xarray(CONTAINER, memory_bytes=STREAM_BOUND_BYTES, store=file)
+
+
 def compare(title: str, fields: Sequence[Field], n_bytes: int, goals: Mapping[str, float]) -> None:
     """Our two calls on packets of these fields, and how many times the rates of the peers they reach."""
     sized = any(field.kind in "bas" for field in fields)
@@ -80,12 +89,16 @@ def compare(title: str, fields: Sequence[Field], n_bytes: int, goals: Mapping[st
             "to columns": rate(lambda path: open_pass(path, mission=folder).to_columns(CONTAINER), whole),
             "to a Dataset": rate(lambda path: open_pass(path, mission=folder).to_xarray(CONTAINER), whole),
         }
+        opened = rate(lambda path: open_pass(path, mission=folder).open_xarray(CONTAINER), whole)
+        streamed = rate(lambda path: stream(path, folder), whole)
         flat, witness = ccsdspy_reader(fields), witness_reader(document)
         peers = {
             "ccsdspy": rate(flat, beginning if sized else whole, 2) if flat else 0.0,
             "space_packet_parser": rate(witness, beginning, 1) if witness else 0.0,
         }
     print(f"{title + ', to columns, first':42} {first:8.0f} MB/s", flush=True)
+    print(f"{title + ', opened, not decoded':42} {opened:8.0f} MB/s", flush=True)
+    print(f"{title + ', to Parquet':42} {streamed:8.0f} MB/s (goal {STREAM_GOAL})", flush=True)
     for what, speed in ours.items():
         beside = (
             f"{name} {theirs:.1f} MB/s: {speed / theirs:.1f} times (goal {goals[name]:g})"

@@ -14,7 +14,11 @@ from numpy.typing import NDArray
 
 BLOCK_BYTES = 512 << 10
 """What a block of rows may take: it should stay in the second-level cache while every field is read from it."""
-MIN_BLOCK_ROWS, MAX_BLOCK_ROWS = 256, 16384
+MAX_BLOCK_ROWS = 16384
+WIDE_ROW_BYTES, WIDE_BLOCK_ROWS = 512, 480
+"""Of wider rows each field is in a cache line of its own: of so many rows these lines stay in the first-level cache, of
+32 to 48 kB, until the next field is read from them. Fewer rows cost more calls.
+"""
 MIN_ROW_BYTES = 8
 """Rows are at least as wide as the widest window through which a field is read."""
 
@@ -45,7 +49,7 @@ class Chunk(NamedTuple):
 def chunks(data: NDArray[np.uint8], start: NDArray[np.int64], width_bytes: int) -> Iterator[Chunk]:
     """`width_bytes` of `data` from each `start` (bytes) on; all must lie inside."""
     n = len(start)
-    step = min(max(BLOCK_BYTES // max(width_bytes, 1), MIN_BLOCK_ROWS), MAX_BLOCK_ROWS)
+    step = _block_rows(width_bytes)
     stride = even_stride(start) if width_bytes >= MIN_ROW_BYTES else 0
     if stride:
         first = int(start[0])
@@ -56,6 +60,13 @@ def chunks(data: NDArray[np.uint8], start: NDArray[np.int64], width_bytes: int) 
         high = min(low + step, n)
         block = gather(data, start[low:high], max(width_bytes, MIN_ROW_BYTES))
         yield Chunk(low, high, block, 0, block.shape[1], {})
+
+
+def _block_rows(width_bytes: int) -> int:
+    """Rows of a block."""
+    if width_bytes >= WIDE_ROW_BYTES:
+        return WIDE_BLOCK_ROWS
+    return min(BLOCK_BYTES // max(width_bytes, 1), MAX_BLOCK_ROWS)
 
 
 def matrix_chunks(rows: NDArray[np.uint8]) -> Iterator[Chunk]:
@@ -74,7 +85,7 @@ def bit_chunks(data: NDArray[np.uint8], start_bits: NDArray[np.int64], width_bit
         yield from chunks(data, start_bits >> 3, width_bytes)
         return
     phase = (start_bits & 7).astype(np.uint8)
-    n, step = len(phase), min(max(BLOCK_BYTES // (2 * width_bytes + 1), MIN_BLOCK_ROWS), MAX_BLOCK_ROWS)
+    n, step = len(phase), _block_rows(2 * width_bytes + 1)
     for low in range(0, n, step):
         high = min(low + step, n)
         block = gather(data, start_bits[low:high] >> 3, max(width_bytes, MIN_ROW_BYTES) + 1)
