@@ -1,4 +1,4 @@
-"""The words of a NetCDF file: CF-1.11 and ACDD-1.3 attributes from what a collection of products knows.
+"""Attributes of a NetCDF file, CF-1.11 and ACDD-1.3, from a collection of products and its origin.
 
 What only the operator knows (people, licence) comes from the table `[archive]` of the mission file, and is left out
 where that is silent. The date of writing is left out: equal products make equal files.

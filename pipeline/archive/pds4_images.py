@@ -1,7 +1,7 @@
 """Images as PDS4: an array file and its label for each, in the names of the archive.
 
 In: collections of products with an array `image`. Out: the array as it lies in the product, little-endian, lines then
-samples then bands; MSCam's reflectance behind its radiance. The label says what the archived labels of images say
+samples then bands; an array `reflectance` behind `image`. The label says what the archived labels of images say
 (camera, exposure, window, mast, pointing, statistics), from the product alone. What is missing has a constant that the
 label names; what is not known is nil there.
 """

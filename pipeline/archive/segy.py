@@ -1,4 +1,4 @@
-"""Radar traces as SEG-Y (SEG, revision 1), for who knows seismic software.
+"""Radar traces as SEG-Y (SEG, revision 1), for users of seismic software.
 
 In: collections of radar products, complex traces (`real`, `imaginary`) or radargrams (`amplitude`), with `twt_ns`. Out:
 for each polarisation a file of IEEE floats, two for complex traces. Amplitudes are as in the product, without

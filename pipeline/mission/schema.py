@@ -1,7 +1,7 @@
 """The form of `mission.toml`: what keys there are, what values they take, and what must fit together.
 
 In: the parsed table. Out: a `MissionFile`, and every problem, with its key. Where a part is wrong the others are
-checked all the same, so that a person is told everything at once.
+checked all the same, so that all problems are reported at once.
 """
 
 from __future__ import annotations

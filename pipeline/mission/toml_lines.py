@@ -1,4 +1,4 @@
-"""TOML with the line of each key, which the standard reader does not tell; pydantic's complaints, a line each."""
+"""TOML with the line of each key, which the standard reader does not give; errors of pydantic as problems."""
 
 from __future__ import annotations
 

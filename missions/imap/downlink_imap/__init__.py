@@ -5,6 +5,10 @@ The mission's XTCE files are not part of it: the environment variable IMAP_DICTI
 
 from __future__ import annotations
 
-from downlink_pipeline.api import MissionPackage
+from downlink_pipeline.api import ArchiveRules, MissionPackage
 
-PACKAGE = MissionPackage(__name__, interface=1)
+PACKAGE = MissionPackage(
+    __name__,
+    interface=1,
+    archive=ArchiveRules(discipline="Solar Physics>Heliospheric Physics"),  # as the mission's own CDF files have it
+)

@@ -1,10 +1,13 @@
 """Files of MAG's vectors open in the tools of heliophysics."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from downlink_pipeline import open_pass
-from downlink_pipeline.archive.collection import Origin
 from downlink_pipeline.archive.products import product_files
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.processing.origin import origin_of
 
 cdflib = pytest.importorskip("cdflib")
 
@@ -12,9 +15,11 @@ cdflib = pytest.importorskip("cdflib")
 @pytest.fixture(scope="module")
 def cdf_files(imap_data, tmp_path_factory):
     out = tmp_path_factory.mktemp("products")
-    origin = Origin("imap", "mag_l1", ("mag_l1.packets",), words={"project": "IMAP", "creator_name": "downlink"})
-    with product_files(out, origin, "cdf") as files:
-        files.add(open_pass(imap_data / "mag_l1.packets", mission="imap").products())
+    recording = imap_data / "mag_l1.packets"
+    origin = origin_of([recording], load_mission("imap"), "mag_l1")
+    words = {"project": "IMAP", "creator_name": "downlink"}
+    with product_files(out, replace(origin, words=words), "cdf") as files:
+        files.add(open_pass(recording, mission="imap").products())
     return sorted(out.rglob("*.cdf"))
 
 
@@ -30,6 +35,7 @@ def test_it_opens_in_cdflib_with_times_in_terrestrial_time_and_attributes_of_ist
     wanted = {"Project", "Source_name", "Discipline", "Data_type", "Descriptor", "Data_version", "Logical_file_id"}
     wanted |= {"PI_name", "PI_affiliation", "TEXT", "Instrument_type", "Mission_group", "Logical_source"}
     assert wanted <= about.keys()
+    assert about["Discipline"] == ["Solar Physics>Heliospheric Physics"]  # of the package's own archive rules
     # MET 0 is 315,576,066.184 s of TT after J2000; the first vector by time is of MET 439,067,307 + 64,605/65,535 s
     first = 315_576_066_184_000_000 + 439_067_307 * 10**9 + 64_605 * 10**9 // 65_535
     assert int(file.varget("Epoch")[0]) == first
