@@ -118,3 +118,9 @@ def test_bounds_are_the_nearest_neighbours_of_the_colour():
 def test_an_image_one_pixel_wide_has_only_the_colours_that_it_holds(shape):
     found = demosaic(np.ones(shape, np.float32))
     assert np.isnan(found).mean() == pytest.approx(2 / 3)
+
+
+@pytest.mark.parametrize("shape", [(9, 12), (8, 6), (1, 5)])
+def test_several_mosaics_are_demosaiced_at_once(shape):
+    both = np.random.default_rng(2).random((2, *shape), np.float32)
+    np.testing.assert_array_equal(demosaic(both, bounded=True), [demosaic(one, bounded=True) for one in both])

@@ -118,6 +118,18 @@ def test_any_split_into_batches_finds_the_same(devils, packets, cuts):
     assert events == told
 
 
+@pytest.mark.parametrize("edges", [(0, 400), (0, 75, 76, 210, 400), (0, 94, 95, 96, 390, 400)])
+def test_samples_can_be_judged_part_by_part(edges):
+    """Dips of 5 Pa at 95, 210 and 390, in a noise of 0.02 Pa."""
+    at = np.arange(400.0)
+    pressure = 800 + 0.02 * np.random.default_rng(1).standard_normal(400)
+    for place in (95, 210, 390):
+        pressure -= 5 / (1 + ((at - place) / 4) ** 2)
+    pressure[150:155] = np.nan
+    parts = [lowest_samples(pressure, 60, 15, 0.5, 4.0, slice(*part)) for part in pairwise(edges)]
+    assert sum(parts, []) == [95, 210, 390]
+
+
 def test_in_the_turbulent_air_of_twenty_hours_nearly_all_are_found_and_nearly_nothing_else():
     """Five stays of four hours with 18 devils each, told by the simulator; sensor noise 0.1 Pa."""
     n_found = n_false = 0

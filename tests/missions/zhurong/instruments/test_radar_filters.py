@@ -34,6 +34,24 @@ def test_background_is_the_mean_trace_of_half_a_window_each_side(traces, w):
     np.testing.assert_allclose(filters.remove_background(traces, w), expected, atol=1e-12)
 
 
+@pytest.mark.parametrize("w", [1, 4, 9])
+def test_the_same_windows_are_of_complex_traces(traces, w):
+    both = traces + 1j * np.flip(traces, axis=1)
+    for clean in (filters.dewow, filters.remove_background):
+        parts = clean(traces, w) + 1j * clean(np.flip(traces, axis=1), w)
+        np.testing.assert_allclose(clean(both, w), parts, atol=1e-12)
+
+
+def test_zeros_behind_the_given_samples_are_part_of_a_trace_that_is_moved():
+    """A wave of a band-limited pulse at 20, two samples earlier, is the pulse at 18."""
+    at = np.arange(200.0)
+    pulse = np.exp(-0.5 * ((at - 20) / 3) ** 2) * np.exp(0.9j * at)
+    moved = filters.moved(pulse[None, :60], 1.0, np.array([2.0]), 200, n_kept=50)
+    expected = np.exp(-0.5 * ((at - 18) / 3) ** 2) * np.exp(0.9j * (at + 2))
+    assert moved.shape == (1, 50)
+    np.testing.assert_allclose(moved[0], expected[:50], atol=1e-6)
+
+
 @pytest.mark.parametrize("w", [1, 4, 9, 41])
 def test_agc_divides_by_the_l2_norm_of_the_window(traces, w):
     expected = [[x / math.sqrt(sum(t[k] ** 2 for k in window(i, 41, w))) for i, x in enumerate(t)] for t in traces]

@@ -4,7 +4,7 @@ import copy
 
 import numpy as np
 import pytest
-from downlink_pipeline.missions.zhurong.magnetometer.site_fit import fit_rotations, mast_matrices
+from downlink_pipeline.missions.zhurong.magnetometer.site_fit import Rotations, fit_rotations, mast_matrices
 
 OFFSET = {
     "A": np.array([15240, -8825, 31075]),
@@ -185,3 +185,12 @@ def test_each_place_has_a_vector_of_its_own(scan, site_vectors, level):
     moving.time_ns[:] = np.arange(20) * 0 + 150_500_000_000
     moving.order[:] = 152
     assert len(site_vectors(*first, between, moving, *second)) == 2
+
+
+def test_sensors_that_turned_alike_are_fitted_as_each_by_itself():
+    turn = mast_matrices(np.linspace(-90, 90, 50), np.linspace(-20, 20, 50))
+    rotations = Rotations(turn, 1, tilts=True)
+    for field, offset in (([12.0, -5.0, 30.0], [3.0, 4.0, 7.0]), ([-8.0, 2.0, 11.0], [50.0, 0.0, -6.0])):
+        fit = rotations.fit(np.einsum("nji,j->ni", turn, field) + np.array(offset))
+        assert fit.field_nt == pytest.approx(field)
+        assert fit.offset_nt == pytest.approx(offset)
