@@ -1,7 +1,7 @@
 """Memory that is used again: never while somebody has a column in it."""
 
 import numpy as np
-from downlink_pipeline.model.reused_memory import Arena, Memory, reused_empty
+from downlink_pipeline.model.reused_memory import MEMORY, Arena, Memory, reused_empty
 
 
 def test_memory_is_used_again_when_no_column_is_left():
@@ -35,6 +35,7 @@ def test_no_more_is_kept_than_a_few_pieces():
 
 
 def test_large_arrays_are_used_again_and_small_ones_are_not_kept():
+    MEMORY.forget()  # pieces of other tests would do as well
     first = reused_empty((1 << 20,), np.dtype(np.uint16))
     place = first.ctypes.data
     assert first.shape == (1 << 20,)
