@@ -13,7 +13,6 @@ from ..mission.loading import Mission, load_mission
 from ..mission.packages import load_place, usable_packages
 from ..model.errors import DownlinkError
 from .alarm_bands import alarm_bands
-from .packets import field_reader
 
 _log = structlog.get_logger("dashboard")
 
@@ -32,6 +31,8 @@ def package_tabs() -> list[Tab]:
 
 def known_missions(missions: Sequence[Mission]) -> list[KnownMission]:
     """Missions with what the page uses of them."""
+    from .packets import field_reader  # noqa: PLC0415 - a replay writes no files, and `packets` does
+
     return [
         KnownMission(one.name, one.folder, one.plan, field_reader(one), alarm_bands(one.plan)) for one in missions
     ]
