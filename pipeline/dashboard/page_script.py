@@ -90,14 +90,20 @@ SCRIPT = """
     event.preventDefault()
     act(`add ${event.dataTransfer.getData("text/x-parameter")}`)
   })
+  let laying_out = false
+  const lay_out = (view) => {  // figures beside text have another height now; once for all texts of a moment
+    if (laying_out) return
+    laying_out = true
+    requestAnimationFrame(() => { laying_out = false; view.invalidate_layout() })
+  }
   globalThis.write_words = (model) => {
     const view = Bokeh.index.find_one(model), element = view?.markup_el
     if (element == null) return
     if (shown.get(element) !== model.tags[0]) {
       const focused = name_of(element.getRootNode().activeElement)
-      const height = view.el.offsetHeight
+      const height = model.tags[1] ? view.el.offsetHeight : 0
       element.innerHTML = model.tags[0]
-      if (view.el.offsetHeight !== height) view.invalidate_layout()  // figures beside it have another height now
+      if (model.tags[1] && view.el.offsetHeight !== height) lay_out(view)
       shown.set(element, model.tags[0])
       pickable(element)
       const rows = focused == null ? [] : [...element.querySelectorAll("[data-pick], [data-act]")]

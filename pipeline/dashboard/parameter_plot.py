@@ -71,6 +71,7 @@ class ParameterPlot:
         self._png.js_on_event("button_click", CustomJS(args={"figures": self._figures}, code=PNG))
         self._table = Words(
             theme.TABLE_CSS + theme.STATISTICS_CSS,
+            lays_out=True,
             sizing_mode="stretch_width",
             margin=0,
             name=f"{of_display}statistics",

@@ -19,13 +19,14 @@ STALE_S = 60.0
 class Words:
     """A Div to put into a layout as `root`, and its HTML, which is escaped by who sets it."""
 
-    def __init__(self, css: str, **layout: Any) -> None:
-        self.root = Div(text="", tags=[""], stylesheets=[sheet(css)], **layout)
+    def __init__(self, css: str, *, lays_out: bool = False, **layout: Any) -> None:
+        """`lays_out`: the page is laid out anew where the text takes another height, which costs the browser much."""
+        self.root = Div(text="", tags=["", lays_out], stylesheets=[sheet(css)], **layout)
         self.root.js_on_change("tags", CustomJS(code="write_words(cb_obj)"))
 
     def set(self, html: str) -> None:
         if html != self.root.tags[0]:
-            self.root.tags = [html]
+            self.root.tags = [html, self.root.tags[1]]
 
 
 def ago(seconds: float, stale_s: float | None = STALE_S) -> str:
