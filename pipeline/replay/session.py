@@ -166,8 +166,11 @@ class Replay:
 
     def _progress(self, state: str | None = None) -> Message:
         player, received_ns = self._player, self._published.received_ns
+        if state is None:  # the recordings may have ended while their last products are still to be published
+            ended_early = player.state == "ended" and self._published.item != END
+            state = "playing" if ended_early else player.state
         content = {
-            "state": state or player.state,
+            "state": state,
             "bytes": self._n_bytes,
             "total": player.n_total,
             "time": topics.iso_utc(received_ns, "ms") if received_ns else None,

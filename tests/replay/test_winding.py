@@ -58,6 +58,10 @@ class Played:
             while not true():  # noqa: ASYNC110 - the replay tells nobody
                 await asyncio.sleep(0.02)
 
+    async def is_quiet(self) -> None:
+        """Wait until all that was read is decoded and published."""
+        await self.until(lambda: self.replay._n_bytes == self.tape.position)
+
     async def command(self, **content: Any) -> None:
         await self.replay.command(json.dumps(content).encode())
 
@@ -71,7 +75,7 @@ async def test_a_paused_replay_stands_still_and_resumed_it_loses_nothing(bundled
     async with played.running():
         await played.until(lambda: len(played.ids()) > 5)
         await played.command(command="pause")
-        await asyncio.sleep(0.3)  # what was under way comes
+        await played.is_quiet()
         n_before = len(played.ids())
         await asyncio.sleep(0.5)  # nothing more comes
         assert len(played.ids()) == n_before
@@ -119,7 +123,7 @@ async def test_wound_forward_to_a_time_it_leaves_no_product_out(bundled: Path, c
         await played.command(command="seek", time=f"{wanted}Z")
         just_before = str(wanted - np.timedelta64(10, "ms"))
         await played.until(lambda: (played.progress()["time"] or "") > just_before)
-        await asyncio.sleep(0.3)  # what was under way comes
+        await played.is_quiet()
         await played.command(command="pause")
         told = played.progress()["time"]
         await played.command(command="speed", speed=1000)
@@ -136,6 +140,27 @@ async def test_played_again_after_the_end_it_begins_at_the_beginning(bundled: Pa
         await played.until(lambda: len(played.reports) == 2)
         played.stop.set()
     assert sorted(played.ids()) == sorted(2 * ids_of(damaged))
+
+
+async def test_it_has_not_ended_before_its_last_products_are_published(bundled: Path, clean: Any) -> None:
+    played = Played(bundled / "clean.cadu", speed=None)
+    accepted = asyncio.Event()
+    publish = played.replay._publish
+
+    async def publish_late(messages: Any) -> None:
+        if any("/product/" in one.topic for one in messages):
+            await accepted.wait()
+        await publish(messages)
+
+    played.replay._publish = publish_late
+    async with played.running():
+        await played.until(lambda: played.tape.state == "ended")
+        n_before = len(played.messages)
+        await played.until(lambda: len(played.messages) > n_before)
+        assert played.progress()["state"] == "playing"
+        accepted.set()
+    assert played.progress()["state"] == "ended"
+    assert sorted(played.ids()) == ids_of(clean)
 
 
 async def test_what_cannot_be_done_is_told_and_changes_nothing(tmp_path: Path, bundled: Path) -> None:
