@@ -172,11 +172,12 @@ class LinesPlot:
                     )
                 continue
             for band in one.bands:
-                self._draw_band(band, on)
+                self._draw_band(band, on, one.parameter.name if len(self.drawn) > 1 else "")
             unseen = self.figure.scatter("time", "limit", source=self._near, y_range_name=on, alpha=0)
             self._ranges[self.units.index(one.unit)].renderers += [unseen]
 
-    def _draw_band(self, band: Band, range_name: str) -> None:
+    def _draw_band(self, band: Band, range_name: str, whose: str) -> None:
+        """`whose`: the name of the parameter, where others are drawn beside it."""
         low, high = (end if np.isfinite(end) else None for end in (band.low, band.high))
         colour = theme.RED if band.is_severe else theme.ORANGE
         self.figure.add_layout(
@@ -201,7 +202,7 @@ class LinesPlot:
                 y=low if low is not None else high,
                 y_range_name=range_name,
                 y_offset=2 if low is not None else -2,
-                text=band.level,
+                text=f"{whose} {band.level}".strip(),
                 text_baseline="bottom" if low is not None else "top",
                 text_font_size="11px",
                 name="alarm_label",
