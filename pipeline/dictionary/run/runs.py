@@ -13,10 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ...model.batches import Column, Ragged
+from ...model.batches import Ragged
 from ...model.reductions import anywhere, everywhere
 from .blocks import BlockProgram
 from .loops import find_times
+from .part_columns import bounded, of_packets, put, spread, values_only
 from .ragged import flat_starts
 from .rows import Chunk, bit_chunks, matrix_chunks
 from .step_programs import (
@@ -28,10 +29,10 @@ from .step_programs import (
     RepeatProgram,
     StepProgram,
 )
-from .steps import Mark, Slot
+from .steps import Mark
 from .times import joined_times, parts_of
 from .values import Values
-from .variables import MAX_FACTOR, Terminators, VariableProgram, product_of
+from .variables import Terminators, VariableProgram, product_of
 
 Positions = NDArray[np.int64]
 Rows = NDArray[np.intp]
@@ -219,7 +220,7 @@ class Run:
 
     def _repeat(self, repeat: RepeatProgram) -> bool:
         values, block = self.result.values, repeat.block
-        count, gap = product_of(repeat.counts, values), _bounded(repeat.gap.of(values))
+        count, gap = product_of(repeat.counts, values), bounded(repeat.gap.of(values))
         stride = block.end_bits + gap
         self._keep((stride > 0) | (count <= 1))
         size_bits = np.where(count > 0, count * stride - gap, count)
@@ -240,7 +241,7 @@ class Run:
         if block.lsb_first and (low & 7).any():
             found.flag((low & 7) != 0)
         block.run(bit_chunks(self.data, low, block.width_bits), found)
-        _put(found, values, lambda column: _of_packets(column, start, count, repeat.shape))
+        put(found, values, lambda column: of_packets(column, start, count, repeat.shape))
         if found.unknown is not None:
             rows = np.repeat(np.arange(len(count)), count)[found.unknown]
             values.flag(np.bincount(rows, minlength=len(count)) > 0)
@@ -250,7 +251,7 @@ class Run:
     def _loop(self, loop: LoopProgram) -> bool:
         """Find where the times begin, then read them all."""
         values = self.result.values
-        count, gap = product_of(loop.counts, values), _bounded(loop.gap.of(values))
+        count, gap = product_of(loop.counts, values), bounded(loop.gap.of(values))
         self._keep((count >= 0) & (count <= self.end - self.begin))
         self.position, self.reach = self.position.copy(), self.reach.copy()
         times = find_times(self, loop, np.where(self.alive, count, 0), gap)
@@ -274,14 +275,14 @@ class Run:
         if not anywhere(inside.alive):
             return self._without(group) and anywhere(self.alive)
         n = len(self.alive)
-        _put(inside.result.values, self.result.values, lambda column: _spread(column, rows, n))
+        put(inside.result.values, self.result.values, lambda column: spread(column, rows, n))
         return self._goes_on()
 
     def _without(self, group: GroupProgram) -> bool:
         """No packet has it: columns without a value."""
         if not group.absent:
             empty = self.inside(np.empty(0, np.intp), group.steps).result.values
-            group.absent.append(_values_only(empty))
+            group.absent.append(values_only(empty))
         if self.none is None:
             self.none = np.zeros(len(self.alive), np.int64)
             self.none.flags.writeable = False
@@ -357,51 +358,3 @@ _STEPS: dict[type, Callable[[Run, Any], bool]] = {
     AssureProgram: Run._assure,  # noqa: SLF001
     MoveProgram: Run._move,  # noqa: SLF001
 }
-
-
-def _values_only(empty: Values) -> dict[Slot, tuple[NDArray[Any], NDArray[Any]]]:
-    """Raw and calibrated values of columns without a row, by slot."""
-    found = {}
-    for slot, raw in empty.raw.items():
-        calibrated = empty.calibrated.get(slot, raw)
-        own = _no_values(raw)
-        found[slot] = own, own if calibrated is raw else _no_values(calibrated)
-    return found
-
-
-def _no_values(column: Column) -> NDArray[Any]:
-    # A copy, since values may be a view of packets.
-    return (column.values if isinstance(column, Ragged) else column)[:0].copy()
-
-
-def _bounded(gap: Positions) -> Positions:
-    """Beyond any packet, but no further than a count can be multiplied with."""
-    return np.clip(gap, -MAX_FACTOR, MAX_FACTOR)
-
-
-def _put(found: Values, values: Values, change: Callable[[Column], Column]) -> None:
-    """What was found in a part, changed to columns of all packets."""
-    raw = {slot: change(column) for slot, column in found.raw.items()}
-    for slot, column in found.calibrated.items():
-        same = found.raw.get(slot) is column
-        values.calibrated[slot] = raw[slot] if same else change(column)
-    values.raw.update(raw)
-    values.latest.update(found.latest)
-
-
-def _of_packets(column: Column, start: Positions, count: Positions, shape: tuple[int, ...] | None) -> Column:
-    """The values of all times as rows of packets."""
-    assert not isinstance(column, Ragged)
-    if shape is None:
-        return Ragged(column, start, count)
-    return column.reshape(len(start), *shape, *column.shape[1:])
-
-
-def _spread(column: Column, rows: Rows, n: int) -> Ragged:
-    """The values of some packets as a column of all: the others have none."""
-    start, length = np.zeros(n, np.int64), np.zeros(n, np.int64)
-    if isinstance(column, Ragged):
-        start[rows], length[rows] = column.start, column.length
-        return Ragged(column.values, start, length)
-    start[rows], length[rows] = np.arange(len(rows)), 1
-    return Ragged(column, start, length)
