@@ -142,7 +142,7 @@ SCRIPT = """
       const selected = String(i === model.active)
       if (tab.ariaSelected === selected) return
       tab.role = "tab"
-      tab.tabIndex = 0
+      tab.tabIndex = 1  // before what the looks hold, which may be many rows
       tab.ariaSelected = selected
     })
   }
