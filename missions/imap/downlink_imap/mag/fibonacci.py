@@ -108,7 +108,7 @@ class Codes:
         n_bits = np.minimum(np.maximum(np.diff(at, axis=1) - 1, 0), LONGEST_BITS)
         words = self._words.take(begin >> 5, mode="clip") << (begin & 31).astype(np.uint64)
         words &= _KEPT.take(n_bits)
-        steps = _EARLY_STEPS.take((words >> np.uint64(48)).astype(np.intp))
+        steps: NDArray[np.int32] = _EARLY_STEPS.take((words >> np.uint64(48)).astype(np.intp))
         long = n_bits > _HALF_BITS
         if long.any():
             of_long = (words[long] >> np.uint64(32)).astype(np.intp)
