@@ -141,7 +141,8 @@ PublishPackets = Annotated[
     typer.Option(
         "--packets",
         envvar="DOWNLINK_PACKETS",
-        help="Publish each space packet, too, on <mission>/<stream>/packet/<apid>; as `packets` of [products] does.",
+        help="Publish each space packet, too, on <mission>/<stream>/packet/<apid>; "
+        "as `packets = true` of \\[products] does.",
     ),
 ]
 

@@ -33,6 +33,7 @@ topic read {m}/+/latest/#
 topic read {m}/+/link/#
 topic read {m}/+/event/#
 topic read {m}/+/packet/#
+topic read {m}/+/packets
 topic read {m}/+/report
 topic read {m}/+/progress
 topic read {m}/status/#"""
@@ -43,6 +44,7 @@ topic write {m}/+/latest/#
 topic write {m}/+/link/#
 topic write {m}/+/event/#
 topic write {m}/+/packet/#
+topic write {m}/+/packets
 topic write {m}/+/report"""
 """What a stream tells of itself."""
 ACL = """\

@@ -115,9 +115,9 @@ async def test_csv_has_a_line_for_each_row(shown, products):
 async def test_a_click_makes_the_figures_light(shown):
     tab = shown.tab
     await choose(tab, "zhurong/clean")
-    colour = (
-        "Bokeh.documents[0].get_model_by_name('looks').tabs[5].child.children[0].children[1].background_fill_color"
-    )
+    await look(tab, "traverse")
+    traverse = f"{model('looks')}.tabs.find((one) => one.title === 'Traverse').child"
+    colour = f"{traverse}.children[0]?.children[1]?.background_fill_color"
     assert await tab.until(colour) == "#1b2027"
     await asyncio.sleep(0.5)
     await tab.click(1314, 20)

@@ -300,6 +300,6 @@ def test_the_descriptions_of_a_dictionary_stand_beside_its_products(state):
     look = PassLook()
     look.refresh(state.streams["m/s"], 1.0)
     assert look.products.data["text"] == ["TEMP: Battery <b>core</b>"]
-    [shown] = look._products._body.root.tags
+    shown = look._products._body.root.tags[0]
     assert "described in the dictionary" in shown
     assert "TEMP: Battery &lt;b&gt;core&lt;/b&gt;" in shown

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 import typer
 from downlink_pipeline.cli.main import cli
+from downlink_pipeline.commands import asyncapi
+from downlink_pipeline.commands.catalogue import catalogue
+from downlink_pipeline.mission.loading import load_mission
+from downlink_pipeline.system import certs
 
 ROOT = Path(__file__).parents[2]
 TOLD = (ROOT / "docs" / "operations.md").read_text()
@@ -48,3 +52,34 @@ def test_every_stage_takes_its_mission_by_an_option(stage):
     assert ended.returncode == 2
     assert "no-such-mission" in ended.stderr
     assert "No such option" not in ended.stderr
+
+
+def published_topics():
+    """Topics of a stream, as levels, by the AsyncAPI document: `+` stands for what varies."""
+    channels = asyncapi.document(load_mission("zhurong"), catalogue(load_mission("zhurong")))["channels"].values()
+    found = {re.sub(r"\{\w+\}", "+", one["address"]) for one in channels}
+    return {one for one in found if "/status/" not in one and not one.endswith("/control")}
+
+
+def allows(rules, way, topic):
+    """Does an access list allow `way` ("read", "write", or a bridge's "") of a topic?"""
+    filters = re.findall(rf"^topic (?:{way} )?(\S+)(?: in 1)?$", rules.replace("{m}", "zhurong"), re.MULTILINE)
+    patterns = [re.escape(one).replace(r"\+", "[^/]+").replace(r"\#", ".+") for one in filters]
+    return any(re.fullmatch(one, topic) for one in patterns)
+
+
+def test_access_lists_let_every_published_topic_through():
+    """A topic that the broker refuses to publish stops its whole stream."""
+    topics = published_topics()
+    assert len(topics) > 50
+    refused = [
+        one for one in topics if not allows(certs.PUBLISHING, "write", one) and not one.endswith("/progress")
+    ]
+    unread = [one for one in topics if not allows(certs.READING, "read", one)]
+    outside = [
+        (name, one)
+        for name, way in (("readers.acl", "read"), ("readers.conf", ""))
+        for one in topics
+        if not allows((ROOT / "docker" / name).read_text(), way, one)
+    ]
+    assert (refused, unread, outside) == ([], [], [])
