@@ -14,6 +14,7 @@ import typer
 
 from ..model.errors import ConfigError
 from ..system import signals
+from ..system.hosts import host_and_port
 from .options import Merge, MissionName, Passes, conclude, err, out, progress, readable, warn
 from .start import loading
 
@@ -306,8 +307,8 @@ def serve(
     with _extra(), loading():
         from ..commands.history_server import serve as run
         from ..mission.loading import load_mission
-    host, port = _host_and_port("--listen", listen)
-    bulk = _host_and_port("--flight", flight) if flight else None
+    host, port = host_and_port("--listen", listen)
+    bulk = host_and_port("--flight", flight) if flight else None
     open_to_all = frozenset(open_.replace(",", " ").split())
 
     def tell(text: str) -> None:
@@ -318,13 +319,6 @@ def serve(
         where, host, port, tell, open_to_all=open_to_all, flight=bulk, origins=origin or (), mission=known
     )
     signals.run(serving)
-
-
-def _host_and_port(option: str, text: str) -> tuple[str, int]:
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise ConfigError(f"{option} {text}: it is written HOST:PORT")
-    return host.strip("[]"), int(port)
 
 
 def _open(where: str) -> History:

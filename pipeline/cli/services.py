@@ -18,6 +18,7 @@ import typer
 
 from ..model.errors import ConfigError
 from ..system import signals
+from ..system.hosts import host_and_port
 from .options import MissionName
 from .start import loading
 
@@ -324,16 +325,8 @@ def _common(
     watched = read_address(readers, {}) if readers else None  # in the clear and without a name, as readers are
     known = load_mission(mission)
     known = replace(known, publish_packets=known.publish_packets or packets)
-    return services.Common(known, address, _host_and_port(health), named, remember_s, watched)
-
-
-def _host_and_port(text: str) -> tuple[str, int] | None:
-    if not text:
-        return None
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal() or int(port) > 65535:
-        raise ConfigError(f"--health {text}: it is written HOST:PORT")
-    return host.strip("[]"), int(port)
+    health_at = host_and_port("--health", health) if health else None
+    return services.Common(known, address, health_at, named, remember_s, watched)
 
 
 def _fsync(text: str) -> float | None:

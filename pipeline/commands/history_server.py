@@ -20,6 +20,7 @@ from ..mission.loading import Mission
 from ..model.errors import ConfigError, RunError
 from ..mqtt.address import is_loopback
 from ..stations.address import check_listener
+from ..system.hosts import in_url
 from ..system.signals import on_signals
 from .parameter_limits import parameter_limits
 
@@ -54,9 +55,9 @@ async def serve(
     app = application(history, token=token, hosts=hosts, origins=list(map(_origin, origins)), limits=limits)
     async with _flight(history, flight, token) as flight_port:
         with _listening(host, port) as listener:
-            tell(f"history {url} on http://{_bracketed(host)}:{listener.getsockname()[1]}")
+            tell(f"history {url} on http://{in_url(host)}:{listener.getsockname()[1]}")
             if flight:
-                tell(f"history {url} on grpc://{_bracketed(flight[0])}:{flight_port}")
+                tell(f"history {url} on grpc://{in_url(flight[0])}:{flight_port}")
             config = uvicorn.Config(
                 app, log_config=None, access_log=False, server_header=False, lifespan="off", limit_concurrency=100,
                 timeout_graceful_shutdown=3, h11_max_incomplete_event_size=1 << 16, http="h11", ws="none",
@@ -89,10 +90,6 @@ def _origin(text: str) -> str:
     if not re.fullmatch(r"https?://[^/\s*]+", text):
         raise ConfigError(f"--origin {text}: it is written http://HOST:PORT")
     return text.lower()
-
-
-def _bracketed(host: str) -> str:
-    return f"[{host}]" if ":" in host else host
 
 
 class _Server(uvicorn.Server):

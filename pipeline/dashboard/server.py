@@ -19,6 +19,7 @@ from typing import Any
 from ..model.displays import Display
 from ..model.errors import ConfigError, RunError
 from ..system.allocator import give_back_freed_memory
+from ..system.hosts import in_url
 from ..system.software import to_install
 from .admission import Admission, HiddenLooks
 from .intake import Unpack
@@ -119,7 +120,7 @@ async def serving(
         reloading = asyncio.create_task(_reload(displays, state), name="displays")
         server = _start(state, say, looks, host, port, named_origins, past, or_any_port=or_any_port)
         try:
-            yield Served(f"http://{_in_url(host)}:{server.port}/", listening, state)
+            yield Served(f"http://{in_url(host)}:{server.port}/", listening, state)
         finally:
             reloading.cancel()
             await server.close()
@@ -277,7 +278,3 @@ class _Server:
             pass  # the pages that waited for theirs have ended
         self._bokeh.stop()
         await self._http.close_all_connections()
-
-
-def _in_url(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ..model.errors import ConfigError
+from ..system.hosts import in_url
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -46,7 +47,7 @@ def origins(host: str, port: int, named: Sequence[str] = ()) -> list[str]:
     """
     own = {"localhost", "127.0.0.1", "[::1]"}
     if host not in {"", "0.0.0.0", "::"}:  # noqa: S104  every address is no name
-        own.add(f"[{host}]" if ":" in host else host)
+        own.add(in_url(host))
     return sorted({f"{name}:{port}".lower() for name in own} | {_origin(one) for one in named})
 
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 from pyarrow import flight
 
 from ..model.errors import ConfigError, DownlinkError
+from ..system.hosts import in_url
 from .history import MAX_VALUES, History
 from .rows import Span
 
@@ -39,8 +40,9 @@ class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
 
     def __init__(self, history: History, host: str, port: int, *, token: str = "") -> None:
         """`token`: what a call must bear as `authorization: Bearer TOKEN`; empty for none."""
-        name = f"[{host}]" if ":" in host else host
-        super().__init__(f"grpc://{name}:{port}", middleware={"token": _TokenCheck(token)} if token else None)
+        super().__init__(
+            f"grpc://{in_url(host)}:{port}", middleware={"token": _TokenCheck(token)} if token else None
+        )
         self._history = history
         self._turns = BoundedSemaphore(AT_ONCE)
 
