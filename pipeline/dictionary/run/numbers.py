@@ -94,6 +94,22 @@ class Run:
         return interpret(_in_order(bits, self.encoding), self.encoding)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class BitPack:
+    """Unsigned bit fields of one dtype that stand in one window."""
+
+    byte: int
+    window: np.dtype[Any]
+    shifts: Array
+    masks: Array
+
+    def fill(self, out: Array, chunk: Chunk) -> None:
+        """Write the raw values into `out: [fields, rows of the chunk]`."""
+        # What is cut off when the shifted window becomes narrower, the mask would have taken away.
+        out[...] = chunk.window(self.byte, self.window) >> self.shifts
+        out &= self.masks
+
+
 def _in_order(bits: Array, encoding: NumberEncoding) -> Array:
     """The most significant byte, and in each byte the most significant bit, first."""
     if encoding.places:

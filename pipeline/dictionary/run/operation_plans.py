@@ -13,8 +13,8 @@ import numpy as np
 from ..model.encodings import NumberEncoding
 from ..model.parameter_types import BytesType
 from .conversions import Conversion, conversion_of
-from .numbers import Run, compile_run, dtype_of
-from .operations import BitPack, Bytes, NumberArray, Numbers, Operation
+from .numbers import BitPack, Run, compile_run, dtype_of
+from .operations import Bytes, NumberArray, Numbers, Operation
 from .steps import Field, LeafType
 
 MAX_PACK_BITS = 32
@@ -169,12 +169,7 @@ def _compile_pack(pack: list[Field], row_bytes: int, conversions: Conversions) -
     for (dtype, _), fields in groups.items():
         shifts = [(byte + width) * 8 - field.end_bits for field in fields]
         masks = [(1 << field.size_bits) - 1 for field in fields]
-        yield BitPack(
-            tuple(field.slot for field in fields),
-            byte,
-            native.newbyteorder(">"),
-            np.array(shifts, native)[:, None],
-            np.array(masks, dtype)[:, None],
-            dtype,
-            conversions.of(fields[0].type),
+        read = BitPack(
+            byte, native.newbyteorder(">"), np.array(shifts, native)[:, None], np.array(masks, dtype)[:, None]
         )
+        yield Numbers(tuple(field.slot for field in fields), read, dtype, conversions.of(fields[0].type))

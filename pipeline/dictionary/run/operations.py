@@ -83,12 +83,20 @@ def _deliver_rows(arrays: Arrays, conversion: Conversion | None, *, has_unknown:
     return raw, list(arrays[1])
 
 
+class Reads(Protocol):
+    """What reads the raw values of several parameters: `Run` or `BitPack`."""
+
+    def fill(self, out: Array, chunk: Chunk) -> None:
+        """Write them into `out: [parameters, rows of the chunk]`."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """Parameters of one encoding at even distances."""
+    """Parameters of one dtype and conversion that are read together."""
 
     slots: tuple[Slot, ...]
-    run: Run
+    run: Reads
     dtype: np.dtype[Any]
     conversion: Conversion | None
 
@@ -137,37 +145,6 @@ class NumberArray:
         if self.conversion is None:
             return raw, [*raw]
         return raw, [_delivered(arrays, self.conversion, has_unknown=has_unknown).reshape(shape)]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class BitPack:
-    """Unsigned bit fields of one dtype and conversion that stand in one window."""
-
-    slots: tuple[Slot, ...]
-    byte: int
-    window: np.dtype[Any]
-    shifts: Array
-    masks: Array
-    dtype: np.dtype[Any]
-    conversion: Conversion | None
-
-    def allocate(self, n: int, empty: Empty = np.empty) -> Arrays:
-        raw = empty((len(self.slots), n), self.dtype)
-        return raw, raw if self.conversion is None else _calibrated(raw, self.conversion, empty)
-
-    def fill(self, arrays: Arrays, chunk: Chunk) -> Flags | None:
-        raw, calibrated = arrays
-        low, high = chunk.low, chunk.high
-        if high - low < raw.shape[1]:
-            raw, calibrated = raw[:, low:high], calibrated[:, low:high]
-        # What is cut off when the shifted window becomes narrower, the mask would have taken away.
-        raw[...] = chunk.window(self.byte, self.window) >> self.shifts
-        raw &= self.masks
-        flags = None if self.conversion is None else self.conversion.fill(raw, calibrated)
-        return None if flags is None else np.asarray(flags.any(axis=0))
-
-    def deliver(self, arrays: Arrays, *, has_unknown: bool) -> Delivery:
-        return _deliver_rows(arrays, self.conversion, has_unknown=has_unknown)
 
 
 @dataclass(frozen=True, slots=True)
