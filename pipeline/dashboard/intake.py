@@ -22,7 +22,7 @@ from .album import read_picture
 from .packets import MAX_APIDS
 from .progress import read_progress
 from .ring import Ring
-from .rows import product_rows
+from .rows import last_received_ns, product_rows
 from .stream import MAX_EVENTS, ONBOARD_KIND, SEVERITIES, Stream
 
 MAX_CHANNELS = 64
@@ -129,16 +129,13 @@ def _note_light_time(stream: Stream, entry: Mapping[str, Any] | None) -> None:
 
 def _note_clocks(stream: Stream, product: Mapping[str, Any]) -> None:
     """Keep when the last row of a product was received, and its onboard time; one pair for each time of reception."""
-    lineage = product.get("lineage")
-    ends = lineage.get("received_ns") if isinstance(lineage, Mapping) else None
+    received_ns = last_received_ns(product.get("lineage"))
     utc = product["arrays"].get("time_utc_ns")
-    if not (
-        isinstance(ends, list) and ends and isinstance(ends[-1], int) and utc is not None and len(utc["values"])
-    ):
+    if received_ns is None or utc is None or not len(utc["values"]):
         return
     onboard_ns = int(utc["values"][-1])
-    if onboard_ns != NO_TIME and ends[-1] and (not stream.clocks or stream.clocks[-1][0] != ends[-1]):
-        stream.clocks.append((ends[-1], onboard_ns))
+    if onboard_ns != NO_TIME and received_ns and (not stream.clocks or stream.clocks[-1][0] != received_ns):
+        stream.clocks.append((received_ns, onboard_ns))
 
 
 def _take_link(stream: Stream, unpack: Unpack, levels: list[str], payload: bytes, came: Came) -> None:
@@ -191,8 +188,7 @@ def _take_onboard_events(stream: Stream, kind: str, product: Mapping[str, Any], 
         or texts.dtype.kind != "U"
     ):
         return
-    lineage = product.get("lineage")
-    ends = lineage.get("received_ns") if isinstance(lineage, Mapping) else None
+    received_ns = last_received_ns(product.get("lineage"))
     for severity, text, time_ns in zip(
         severities[-MAX_EVENTS:], texts[-MAX_EVENTS:], times_ns[-MAX_EVENTS:], strict=True
     ):
@@ -205,7 +201,7 @@ def _take_onboard_events(stream: Stream, kind: str, product: Mapping[str, Any], 
                 "text": printable(str(text)[:MAX_EVENT_TEXT]),
                 "source": printable(kind[:MAX_TEXT]),
                 "onboard_ns": int(time_ns),
-                "received_ns": ends[-1] if isinstance(ends, list) and ends and isinstance(ends[-1], int) else None,
+                "received_ns": received_ns,
             }
         )
     stream.event_arrived_s = came.heard_s or stream.event_arrived_s

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..model.printable import printable
+from .rows import last_received_ns
 
 MAX_APIDS = 2048
 MAX_KINDS = 32
@@ -79,9 +80,7 @@ class PacketCounts:
         counts.n_gaps_by_kind[kind] = counts.n_gaps_by_kind.get(kind, 0) + (
             n_gaps if isinstance(n_gaps, int) else 0
         )
-        ends = lineage.get("received_ns")
-        if isinstance(ends, list) and ends and isinstance(ends[-1], int):
-            counts.last_received_ns = max(counts.last_received_ns, ends[-1])
+        counts.last_received_ns = max(counts.last_received_ns, last_received_ns(lineage) or 0)
         counts.arrived_s = heard_s or counts.arrived_s
         if heard_s and counts.n > before:
             counts.arrivals.append((heard_s, counts.n - before))

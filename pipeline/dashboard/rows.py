@@ -87,3 +87,9 @@ def _plain(values: NDArray[Any]) -> NDArray[Any]:
         cut = values.astype("U16")
         return np.array([printable(text) for text in cut.ravel().tolist()], "U16").reshape(cut.shape)
     return values if values.dtype == np.float32 else values.astype(np.float64)
+
+
+def last_received_ns(lineage: object) -> int | None:
+    """When the last row of a product was received, ns since 1970; None where its lineage does not say."""
+    ends = lineage.get("received_ns") if isinstance(lineage, Mapping) else None
+    return ends[-1] if isinstance(ends, list) and ends and isinstance(ends[-1], int) else None
