@@ -48,6 +48,13 @@ def test_a_relative_time_has_limits_in_seconds(events):
     assert events(kind, [bytes([20]), bytes([21])]) == [(1, "warning")]  # 10 s and 10.5 s
 
 
+def test_several_ranges_of_a_relative_time_are_in_seconds_too(events):
+    kind = """<RelativeTimeParameterType name="T"><Encoding units="seconds"><IntegerDataEncoding sizeInBits="8"/>
+    </Encoding><DefaultAlarm><AlarmMultiRanges><Range level="warning" maxInclusive="10"/>
+    <Range level="severe" maxInclusive="20"/></AlarmMultiRanges></DefaultAlarm></RelativeTimeParameterType>"""
+    assert events(kind, [bytes([10]), bytes([11]), bytes([21])]) == [(1, "warning"), (2, "severe")]
+
+
 CHANGE = """<FloatParameterType name="T"><IntegerDataEncoding sizeInBits="8"/><DefaultAlarm>
 <ChangeAlarmRanges {}><WarningRange {}/></ChangeAlarmRanges></DefaultAlarm></FloatParameterType>"""
 

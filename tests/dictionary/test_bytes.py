@@ -48,6 +48,19 @@ def test_bytes_that_are_no_text_are_replaced_and_never_fatal(column):
 
 
 @pytest.mark.parametrize(
+    "size", [fixed(96), "<Variable maxSizeInBits='96'><TerminationChar>{}</TerminationChar></Variable>"]
+)
+@pytest.mark.parametrize(("charset", "family"), [("UTF-16", "utf-16"), ("UTF-32", "utf-32")])
+@pytest.mark.parametrize("order", ["be", "le"])
+def test_a_byte_order_mark_decides_and_is_no_part_of_the_text(column, charset, family, order, size):
+    # XTCE 1.2: with UTF-16 and UTF-32 "encoded bits must be prepended with a Byte Order Mark"
+    width = int(family[-2:]) // 8
+    octets = "\ufeffA".encode(f"{family}-{order}")
+    body = octets.ljust(12, b"\0")
+    assert column(string_type(size.format("00" * width), charset), [body]).tolist() == ["A"]
+
+
+@pytest.mark.parametrize(
     ("charset", "codec"), [("UTF-16BE", "utf-16-be"), ("UTF-16LE", "utf-16-le"), ("ISO-8859-1", "latin-1")]
 )
 def test_other_charsets_are_decoded(column, charset, codec):

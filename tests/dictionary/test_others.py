@@ -6,7 +6,7 @@ import pytest
 from downlink_pipeline.dictionary.compile.plan import compile_plan
 from downlink_pipeline.dictionary.decoder import Decoder
 from downlink_pipeline.dictionary.xtce.reader import read_xtce
-from downlink_pipeline.model.batches import Quality
+from downlink_pipeline.model.batches import NO_TIME, Quality
 from downlink_pipeline.model.errors import ConfigError
 from pieces import rows
 
@@ -94,6 +94,19 @@ def test_another_packet_may_tell_the_size_of_a_field(document, decoded, cuts):
     assert columns["X"] == [[97, 98], [100]]
     assert columns["A"] == [99, 101]
     assert decoder.set_aside == {"too short for PACKET": 1}  # nobody knew the size yet
+
+
+@pytest.mark.parametrize("cuts", [(), (1,), (2,), (3,)])
+def test_a_time_may_count_on_from_that_of_another_packet(document, decoded, cuts):
+    kinds = """<AbsoluteTimeParameterType name="COARSE"><Encoding><IntegerDataEncoding sizeInBits="8"/></Encoding>
+    <ReferenceTime><Epoch>UNIX</Epoch></ReferenceTime></AbsoluteTimeParameterType>
+    <AbsoluteTimeParameterType name="FINE"><Encoding scale="0.001"><IntegerDataEncoding sizeInBits="8"/></Encoding>
+    <ReferenceTime><OffsetFrom parameterRef="MODE"/></ReferenceTime></AbsoluteTimeParameterType>"""
+    xtce = document(kinds, {"X": "FINE", "MODE": "COARSE"}, '<ParameterRefEntry parameterRef="X"/>', HK)
+    bodies = [(SCIENCE, b"\5"), (HOUSEKEEPING, b"\2"), (SCIENCE, b"\5"), (SCIENCE, b"\6")]
+    columns, quality, _ = decoded(xtce, bodies, cuts=cuts)
+    assert columns["X"] == [NO_TIME, 2_005_000_000, 2_006_000_000]
+    assert quality == [Quality.STALE, 0, 0]
 
 
 def test_another_packet_may_tell_whether_an_entry_is_there(document, decoded):

@@ -180,6 +180,43 @@ def test_a_time_in_a_float_is_exact_to_the_nanosecond(column, seconds):
     assert column(kind, [struct.pack(">d", seconds)]).tolist() == [expected]
 
 
+MJD_EPOCH = -40587 * DAY  # 1858-11-17: MJD 40587 is 1970-01-01
+
+
+@pytest.mark.parametrize("count", [59000.123456789, 4e13 + 0.25, -700_000_000.7, 3.0000000000000004])
+@pytest.mark.parametrize(
+    ("encoding", "unit_ns", "offset_ns"),
+    [
+        ('units="days"', Fraction(DAY), 0),
+        ('scale="1.52587890625E-5" offset="-10.25"', Fraction(SECOND, 65536), -10_250_000_000),
+        ('scale="0.001"', Fraction(10**6), 0),
+        ('scale="1e-7" offset="0.3"', Fraction(100), 300_000_000),
+    ],
+)
+def test_a_scaled_time_in_a_float_is_the_nearest_nanosecond_or_flagged(
+    document, packet, decode, count, encoding, unit_ns, offset_ns
+):
+    kind = f"""<AbsoluteTimeParameterType name="T"><Encoding {encoding}><FloatDataEncoding sizeInBits="64"/></Encoding>
+    <ReferenceTime><Epoch>1858-11-17</Epoch></ReferenceTime></AbsoluteTimeParameterType>"""
+    (found,) = decode(document(kind, {"X": "T"}), [packet(struct.pack(">d", count))])
+    expected = round(Fraction(count) * unit_ns) + offset_ns + MJD_EPOCH
+    fits = -(2**63) <= expected < 2**63
+    assert found.columns["X"].tolist() == [expected if fits else 0]
+    assert found.quality.tolist() == [0 if fits else Quality.UNKNOWN_VALUE]
+
+
+def test_an_integer_time_that_int64_cannot_hold_is_flagged(document, packet, decode):
+    xtce = document(piece("T", "<Epoch>UNIX</Epoch>", size_bits=64), {"X": "T"})
+    (found,) = decode(xtce, [packet(struct.pack(">Q", seconds)) for seconds in (9_223_372_037, 1 << 63, 7)])
+    assert found.columns["X"].tolist() == [0, 0, 7 * SECOND]
+    assert found.quality.tolist() == [Quality.UNKNOWN_VALUE, Quality.UNKNOWN_VALUE, 0]
+
+
+def test_an_epoch_may_be_written_to_the_nanosecond(column):
+    kind = piece("T", "<Epoch>1970-01-01T00:00:02.123456789Z</Epoch>")
+    assert column(kind, [b"\0\0\0\1"]).tolist() == [3_123_456_789]
+
+
 def test_a_time_that_is_not_a_number_is_flagged(document, packet, decode):
     kind = """<RelativeTimeParameterType name="T"><Encoding><FloatDataEncoding sizeInBits="64"/></Encoding>
     </RelativeTimeParameterType>"""

@@ -56,13 +56,9 @@ def check_contexts(
     for each in contextual:
         missing = each.needs() - known
         nowhere = [key for key in sorted(missing) if not elsewhere(key)]
-        if nowhere or (missing and isinstance(each, Offset)):
-            key = (nowhere or sorted(missing))[0]
-            raise misfit(
-                f'the calibration of "{each.slot.key}" depends on "{key}", which is not in it',
-                container,
-                dictionary,
-            )
+        if nowhere:
+            text = f'the calibration of "{each.slot.key}" depends on "{nowhere[0]}", which is not in it'
+            raise misfit(text, container, dictionary)
         others |= missing
     return frozenset(others)
 

@@ -63,7 +63,7 @@ class Contextual:
 
 @dataclass(frozen=True, slots=True)
 class Offset:
-    """A time that counts on from another (XTCE OffsetFrom)."""
+    """A time that counts on from another (XTCE OffsetFrom), of the same packet or the last one received before."""
 
     slot: Slot
     origin: Reference
@@ -78,6 +78,7 @@ class Offset:
         origin = values.of(self.origin.parameter, calibrated=True)[rows]
         there = values.present(self.origin.parameter)
         total = flat + origin.reshape(origin.shape + (1,) * (flat.ndim - 1))
+        total[origin == NO_TIME] = NO_TIME
         if there is not None:
             total[~there[rows]] = NO_TIME
         values.calibrated[self.slot] = (

@@ -148,7 +148,7 @@ class TimeType:
     offset_ns: Fraction = Fraction(0)
     absolute: bool = False
     offset_from: Reference | None = None
-    """The time, in the same packet, from which it counts on."""
+    """The time, of the same packet or of another, from which it counts on."""
     limits: Limits = Limits()
 
     @property

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, Protocol
 
 import numpy as np
@@ -28,13 +27,13 @@ from ..model.parameter_types import (
 from ..model.timecodes import ToCodedTime
 from .labels import LONGEST_UNKNOWN, ToLabels
 from .numbers import SIGNED_FORMS
+from .scaled_times import ToTime
 from .spelled import ToSpelled, ToTruth
 from .steps import LeafType
 from .texts import text_of
 
 Array = NDArray[Any]
 REAL: np.dtype[Any] = np.dtype(np.float64)
-NANOSECONDS: np.dtype[Any] = np.dtype(np.int64)
 TRUTH: np.dtype[Any] = np.dtype(np.bool_)
 MAX_TABLE_BITS = 12
 """32 kB of values: the first-level cache."""
@@ -88,44 +87,6 @@ class ToBoolean:
         if not self.is_one_bit:
             np.not_equal(raw, 0, out=out)
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class ToTime:
-    """Counts to nanoseconds: exactly where they are integers, and for floats to the nanosecond that is nearest to what
-    the float says. What int64 cannot hold, and NaN, is 0 and flagged.
-    """
-
-    unit_ns: Fraction
-    offset_ns: Fraction
-    dtype: np.dtype[Any] = NANOSECONDS
-
-    def fill(self, raw: Array, out: Array) -> Flags | None:
-        if raw.dtype.kind == "f":
-            return self._fill_real(raw, out)
-        top, bottom = self.unit_ns.numerator, self.unit_ns.denominator
-        if abs(top) * bottom >= 1 << 62:
-            real = raw.astype(np.float64) * float(self.unit_ns) + float(self.offset_ns)
-            out[...] = np.rint(np.clip(real, -(2.0**62), 2.0**62)).astype(np.int64)
-            return None
-        # Unsigned counts of 64 bits are divided before a sign takes their highest one.
-        wide = raw.astype(np.uint64 if raw.dtype == np.uint64 else np.int64, copy=False)
-        whole, rest = (part.astype(np.int64) for part in np.divmod(wide, wide.dtype.type(bottom)))
-        out[...] = whole * top + (rest * top + bottom // 2) // bottom + round(self.offset_ns)
-        return None
-
-    def _fill_real(self, raw: Array, out: Array) -> Flags | None:
-        """Whole units and the rest of each float apart: their sum has more digits than a float."""
-        unit, real = float(self.unit_ns), raw.astype(np.float64)
-        wrong = ~(np.abs(real) < 2.0**62 / (abs(unit) or 1.0))
-        real[wrong] = 0.0
-        # The whole part times a unit of whole nanoseconds is exact as an integer.
-        step = self.unit_ns if self.unit_ns.denominator == 1 else Fraction(1)
-        whole = np.floor(real) if step == self.unit_ns else np.zeros_like(real)
-        out[...] = whole.astype(np.int64) * int(step) + np.rint((real - whole) * unit).astype(np.int64)
-        out += round(self.offset_ns)
-        out[wrong] = 0
-        return wrong if wrong.any() else None
 
 
 def conversion_of(kind: LeafType) -> Conversion | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +15,12 @@ from ..model.encodings import StringEncoding
 Array = NDArray[Any]
 Flags = NDArray[np.bool_]
 (HIGH_BIT,) = constants(np.uint8, 0x80)
+WIDTHS = {"utf-16-be": 2, "utf-16-le": 2, "utf-32-be": 4, "utf-32-le": 4}
+"""Bytes of one code unit."""
+MARKS = {
+    "utf-16": (codecs.BOM_UTF16_BE, codecs.BOM_UTF16_LE),
+    "utf-32": (codecs.BOM_UTF32_BE, codecs.BOM_UTF32_LE),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +67,14 @@ def decode_text(raw: Array, charset: str, terminator: bytes) -> Array:
         wide = np.ascontiguousarray(raw.astype(np.uint32))
         return wide.view(f"U{raw.shape[-1]}")[..., 0]
     rows = raw.reshape(-1, raw.shape[-1])
-    texts = [row.tobytes().decode(charset, "replace").rstrip("\0") for row in rows]
+    texts = [_decoded(row.tobytes(), charset).rstrip("\0") for row in rows]
     return np.array(texts, dtype=f"U{max(map(len, texts), default=1) or 1}").reshape(raw.shape[:-1])
+
+
+def _decoded(octets: bytes, charset: str) -> str:
+    """The text; of UTF-16 and UTF-32 a byte order mark decides, and is dropped."""
+    family = charset.removesuffix("-be").removesuffix("-le")
+    return octets.decode(family if octets.startswith(MARKS.get(family, ())) else charset, "replace")
 
 
 def _untagged(raw: Array, tag_bytes: int, n_bytes: Array) -> Array:
@@ -89,6 +102,5 @@ def _cut(raw: Array, terminator: bytes) -> Array:
 def text_of(encoding: StringEncoding) -> ToText:
     """`dtype` is as wide as the buffer, or 1 where a packet tells its size."""
     n_bytes = encoding.size // 8 if isinstance(encoding.size, int) else 1
-    per_character = {"utf-16-be": 2, "utf-16-le": 2, "utf-32-be": 4, "utf-32-le": 4}.get(encoding.charset, 1)
-    width = np.dtype(f"U{max(n_bytes // per_character, 1)}")
+    width = np.dtype(f"U{max(n_bytes // WIDTHS.get(encoding.charset, 1), 1)}")
     return ToText(encoding.charset, encoding.terminator, encoding.tag_bits // 8, width, encoding.unit_bits)

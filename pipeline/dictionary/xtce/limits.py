@@ -101,7 +101,7 @@ def _read_alarm(node: Node, context: Context, kind: str) -> Alarm:
     violations = reading.integer(node, "minViolations", 1, 1, MAX_COUNT)
     conformance = reading.integer(node, "minConformance", violations, 1, MAX_COUNT)
     default = _read_level(node, "defaultAlarmLevel", context, "normal")
-    bands = [*_read_static_ranges(node, context, kind), *_read_multi_ranges(node, context)]
+    bands = [*_read_static_ranges(node, context, kind), *_read_multi_ranges(node, context, kind)]
     changes = _read_changes(node, context, kind)
     patterns, own_default = _read_patterns(node, context)
     levels: list[tuple[str, int]] = []
@@ -212,7 +212,7 @@ def _read_bands(node: Node, context: Context, kind: str) -> list[Band]:
     """The ranges of each level; those of times in nanoseconds."""
     reading = context.reading
     inside = reading.choice(node, "rangeForm", "outside", ("outside", "inside")) == "inside"
-    unit = SECONDS_NS.get(reading.attribute(node, "timeUnits", "seconds"), 1e9) if kind == TIMES else 1.0
+    unit = _unit_of(node, context, kind)
     bands: list[Band] = []
     for each in reading.children(node, *RANGES):
         where = _read_range(each, context)
@@ -221,13 +221,20 @@ def _read_bands(node: Node, context: Context, kind: str) -> list[Band]:
     return bands
 
 
-def _read_multi_ranges(node: Node, context: Context) -> list[Band]:
+def _unit_of(node: Node, context: Context, kind: str) -> float:
+    """What a limit is multiplied with: limits of times become nanoseconds."""
+    return SECONDS_NS.get(context.reading.attribute(node, "timeUnits", "seconds"), 1e9) if kind == TIMES else 1.0
+
+
+def _read_multi_ranges(node: Node, context: Context, kind: str) -> list[Band]:
     reading = context.reading
     found = reading.child(node, "AlarmMultiRanges")
+    unit = _unit_of(found, context, kind) if found is not None else 1.0
     bands: list[Band] = []
     for each in reading.children(found, "Range") if found is not None else []:
         inside = reading.choice(each, "rangeForm", "outside", ("outside", "inside")) == "inside"
-        bands.append((_read_level(each, "level", context, "normal"), _read_range(each, context), inside))
+        where = _scaled(_read_range(each, context), unit)
+        bands.append((_read_level(each, "level", context, "normal"), where, inside))
         reading.finish(each)
     if found is not None:
         reading.finish(found)

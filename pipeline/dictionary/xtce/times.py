@@ -6,6 +6,7 @@ implicit P-field (301.0-B-4) in hexadecimal; without a text the P-field stands b
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from fractions import Fraction
@@ -32,6 +33,7 @@ OTHER_UNITS_NS = {
 EPOCHS = {"TAI": "1958-01-01", "J2000": "2000-01-01T12:00:00", "UNIX": "1970-01-01", "GPS": "1980-01-06"}
 MAX_SCALE = 1e30
 FORMS = ("CUC", "CDS")
+BEYOND_MICROSECONDS = re.compile(r"[.,]\d{6}(\d{1,3})")
 
 
 def read_time(node: Node, name: str, _unit: str, context: Context) -> ParameterType:
@@ -184,4 +186,6 @@ def _epoch_ns(node: Node, context: Context) -> int:
         context.reading.problem(node, f'epoch "{text}" is not implemented')
         return 0
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
+    beyond = BEYOND_MICROSECONDS.search(text)  # datetime cuts them off
+    nanoseconds = int(beyond[1].ljust(3, "0")) if beyond else 0
+    return (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000 + nanoseconds
