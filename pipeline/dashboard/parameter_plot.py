@@ -159,7 +159,7 @@ class ParameterPlot:
         notes += [
             f"{one.name}: {text}" for one, found in zip(known, rows, strict=True) if (text := corrected(found[2]))
         ]
-        notes += self._not_held(rows)
+        notes += self._absent(parameters, known, rows)
         notes += [NO_CLOCK] if any(len(found[0]) and found[3] != ONBOARD_AXIS for found in rows) else []
         lines = "".join(f"<div class='flag'>{escape(note)}</div>" for note in notes)
         self._caption.set(f"<div class='line'><b>{escape(title)}</b>{''.join(words)}</div>{lines}")
@@ -167,14 +167,20 @@ class ParameterPlot:
             statistics_table(parameters, keys, self._selection.range_ms, removable=not self._of_display)
         )
 
-    def _not_held(self, rows: Sequence[Any]) -> list[str]:
-        """Where the range begins before the rows that are held: a line that says so."""
+    def _absent(self, parameters: Parameters, known: Sequence[Parameter], rows: Sequence[Any]) -> list[str]:
+        """Lines that say which rows of the range that is drawn are not here, and whether they are being loaded."""
         asked = self._selection.range_ms
-        firsts = [float(milliseconds(found[0][0])) for found in rows if len(found[0]) and found[3] != NUMBER]
-        if asked is None or not firsts or asked[0] >= min(firsts) - (asked[1] - asked[0]) * PADDING:
+        if asked is None:
             return []
-        held = np.datetime64(int(min(firsts)), "ms").astype("M8[s]")
-        return [f"rows before {str(held).replace('T', ' ')} UTC are not held here"]
+        if parameters.is_loading:
+            return ["rows of this range are being loaded from the history"]
+        found: list[str] = []
+        firsts = [float(milliseconds(of[0][0])) for of in rows if len(of[0]) and of[3] != NUMBER]
+        if firsts and parameters.unheard != "history" and asked[0] < min(firsts) - (asked[1] - asked[0]) * PADDING:
+            held = np.datetime64(int(min(firsts)), "ms").astype("M8[s]")
+            found.append(f"rows before {str(held).replace('T', ' ')} UTC are not held here")
+        empty = [one.name for one in known if not _is_in_sight(*_times_of(parameters, one), asked)]
+        return [*found, *([f"no row in this range: {', '.join(empty)}"] if empty else [])]
 
 
 def _form_of(one: Parameter, axis: str) -> tuple[Any, ...]:
@@ -219,6 +225,11 @@ def _times_of(parameters: Parameters, one: Parameter) -> tuple[NDArray[np.int64]
         return one.history.ring.rows()["time_ns"], one.history.axis
     time_ns, _, _, axis = parameters.rows_of(one)
     return time_ns, axis
+
+
+def _is_in_sight(time_ns: NDArray[np.int64], axis: str, asked: RangeMs) -> bool:
+    """Whether any row is in a range of time; rows without a time always are."""
+    return axis == NUMBER or bool(((time_ns >= asked[0] * 1e6) & (time_ns <= asked[1] * 1e6)).any())
 
 
 def _around(found: Sequence[NDArray[np.float64]], least: float) -> RangeMs | None:

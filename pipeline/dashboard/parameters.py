@@ -117,6 +117,8 @@ class Parameters:
         self.containers: dict[str, Container] = {}
         self.unheard = "retained"
         """Where values come from that were not heard."""
+        self.is_loading = False
+        """Whether rows are still to come from a history."""
         self.binned: dict[str, Binned] = {}
         """By key, counts and means of the rows of a history that are drawn as bins."""
         self._left_out: set[str] = set()
@@ -141,6 +143,15 @@ class Parameters:
             return np.empty(0, np.int64), np.empty(0), np.empty(0, np.int64), NUMBER
         rows = container.ring.rows()
         return rows[TIME], rows[VALUES][:, parameter.column], rows[QUALITY], container.axis
+
+    def onboard_span(self) -> tuple[int, int] | None:
+        """Onboard times (UTC, ns since 1970) of the first and the last row that is held of any container; None without
+        such rows.
+        """
+        times = [one.ring.rows()[TIME] for one in self.containers.values() if one.axis == ONBOARD and len(one.ring)]
+        if not times:
+            return None
+        return min(int(one[0]) for one in times), max(int(one[-1]) for one in times)
 
     def raw_of(self, parameter: Parameter) -> str:
         """The raw value of the newest row as text, where products bring raw counts beside; empty elsewhere."""

@@ -226,7 +226,7 @@ class Past:
 
     def _begin(self, stored: StoredStream, start: Ns, end: Ns, live: Stream | None) -> PastStream:
         stream = Stream(stored.key, self._shown, live.mission if live else None)
-        stream.parameters.unheard = "history"
+        stream.parameters.unheard, stream.parameters.is_loading = "history", True
         found = PastStream(stored, start, end, stream, n_kinds=min(len(stored.kinds), MAX_KINDS))
         self._ranges[stored.key, start, end] = found
         self._spawn(self._load(found))
@@ -250,6 +250,8 @@ class Past:
             _log.warning("a range of the history cannot be shown", stream=past.stored.key, why=repr(error)[:200])
             past.trouble = str(error) or repr(error)
             past.n_loaded = past.n_kinds
+        past.stream.parameters.is_loading = False
+        past.stream.parameters.n_changes += 1
         past.stream.n_changes += 1
 
     async def _load_kind(self, past: PastStream, kind: str) -> None:

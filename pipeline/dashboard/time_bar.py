@@ -12,15 +12,16 @@ from typing import Any
 
 import numpy as np
 from bokeh.layouts import row
-from bokeh.models import Button, DatetimeAxis, Plot, Range1d, TextInput, UIElement
+from bokeh.models import Button, TextInput, UIElement
 
 from . import theme
 from .moment import Moment, MomentMarks
-from .panels import ONBOARD, age, utc_text
+from .panels import age, utc_text
 from .past import Past, PastStream, Range, StoredStream, go_on
-from .selection import Selection, checked_range_ms, read_range_ms
+from .selection import RangeMs, Selection, read_range_ms
 from .stream import Stream
 from .theme import sheet
+from .time_axis import TimeAxis
 from .words import Words
 
 HOUR_NS = 3600 * 10**9
@@ -48,8 +49,10 @@ class TimeBar:
         """How long before the newest row the range begins that follows; 0: the range stands still."""
         self._given_to: tuple[Any, ...] = ()
         """What the figures of which look were given last."""
-        self._given: tuple[float, float] | None = None
+        self._given: RangeMs | None = None
         """The range as it was given to the plots last: another one is the viewer's."""
+        self._before_zoom: RangeMs | None = None
+        """The range that a button, the fields or the address chose, to which a plot's reset returns; None: live."""
         css = [sheet(theme.WIDGET_CSS)]
         size: dict[str, Any] = {"height": 26, "margin": (0, 3, 0, 3), "stylesheets": css}
         self.buttons = [
@@ -71,7 +74,7 @@ class TimeBar:
             *self.buttons, self.begin, self.end, self._told.root,
             sizing_mode="stretch_width", height=30, name="time_bar", stylesheets=[sheet(theme.TIME_BAR_CSS)],
         )  # fmt: skip
-        self.axis, self._marks = TimeAxis(self._zoomed), MomentMarks()
+        self.axis, self._marks = TimeAxis(self._zoomed, self._reset), MomentMarks()
 
     def stream(self, live: Stream | None, name: str, kinds: frozenset[str] = frozenset()) -> Stream | None:
         """What the looks draw: what comes, or a range of the past. `live`: what comes of the stream `name`. `kinds`:
@@ -82,6 +85,7 @@ class TimeBar:
             self._selection.range_ms = self._given = ((newest - self._span_ns) / 1e6, newest / 1e6)
         if self._selection.range_ms != self._given:
             self._span_ns, self._label = 0, ""
+            self._before_zoom = self._selection.range_ms
         self._given = self._selection.range_ms
         wanted = self._selection.range_ms
         if self._trouble:
@@ -92,7 +96,7 @@ class TimeBar:
         if self.root.visible != is_shown:
             self.root.visible = is_shown
         if self._past is None:
-            self._told.set("<span class=muted>what this page holds: no history is looked into</span>")
+            self._told.set(held_words(live, wanted))
             return live
         if wanted is None:
             self._told.set(self._live_words())
@@ -103,7 +107,7 @@ class TimeBar:
             self._told.set(self._no_words(name))
             return live
         go_on(found, live)
-        self._told.set("".join(words_of(found)))
+        self._told.set("".join((*words_of(found), *self._beyond(found, wanted))))
         if self._last is None or found.is_complete or not _overlaps(self._last, found):
             self._last = found
         return self._last.stream  # what was loaded before, until the new range is
@@ -131,10 +135,12 @@ class TimeBar:
         stored = self._stored.get(self._name)
         if label == LIVE:
             self._selection.range_ms = self._selection.moment_ms = self._given = None
+            self._before_zoom = None
         elif label == "all" and stored:
             last = max(stored.last_ns, self._newest_ns())
             edge = max((last - stored.first_ns) // 50, 10**9)
             self._selection.range_ms = self._given = ((stored.first_ns - edge) / 1e6, (last + edge) / 1e6)
+            self._before_zoom = self._given
         self._soon()
 
     def _typed(self, _attr: str, _old: str, _new: str) -> None:
@@ -147,8 +153,15 @@ class TimeBar:
             self._span_ns, self._selection.range_ms = 0, found
         self._soon()
 
-    def _zoomed(self, found: tuple[float, float]) -> None:
-        self._span_ns, self._selection.range_ms = 0, found
+    def _zoomed(self, found: RangeMs) -> None:
+        """Choose the range that a viewer zoomed or panned a plot to; `stream` loads what is missing of it."""
+        self._span_ns, self._label = 0, ""
+        self._selection.range_ms = self._given = found
+        self._soon()
+
+    def _reset(self) -> None:
+        """Choose what was chosen before a viewer zoomed or panned."""
+        self._selection.range_ms = self._given = self._before_zoom
         self._soon()
 
     def _mark(self, wanted: tuple[float, float] | None) -> None:
@@ -176,10 +189,33 @@ class TimeBar:
             return "<span class=muted>the history has nothing of this stream</span>"
         return f"<span class=muted>history from {utc_text(stored.first_ns)} to {utc_text(stored.last_ns)}</span>"
 
+    def _beyond(self, past: PastStream, wanted: RangeMs) -> Iterator[str]:
+        """Where a range that is loaded begins before the first row that there is of the stream, or ends after the last
+        one.
+        """
+        stored, last_ns = past.stored, max(past.stored.last_ns, self._newest_ns())
+        if not past.is_complete or past.trouble:
+            return
+        if wanted[0] < stored.first_ns / 1e6:
+            yield f"<span class=muted>· the history begins {utc_text(stored.first_ns)}</span> "
+        if wanted[1] > last_ns / 1e6:
+            yield f"<span class=muted>· the last row is of {utc_text(last_ns)}</span> "
+
     def _no_words(self, name: str) -> str:
         if name not in self._stored:
             return "<span class=bad>the history has nothing of this stream: what came since is shown</span>"
         return "<span class=bad>other viewers look at as many ranges as are held: waiting for one</span>"
+
+
+def held_words(live: Stream | None, wanted: RangeMs | None) -> str:
+    """What a page without a history has of the range: its rows are those that came since it is served."""
+    known = live.parameters.onboard_span() if live and wanted else None
+    if known is None or wanted is None:
+        return "<span class=muted>what this page holds: no history is looked into</span>"
+    first, last = (utc_text(ns) for ns in known)
+    words = f"this page holds rows from {first} to {last}; others need a history (downlink dashboard --history DIR)"
+    is_beyond = wanted[0] < known[0] / 1e6 or wanted[1] > known[1] / 1e6
+    return f"<span class={'bad' if is_beyond else 'muted'}>{words}</span>"
 
 
 def words_of(past: PastStream) -> Iterator[str]:
@@ -221,40 +257,3 @@ def _overlaps(one: PastStream, other: PastStream) -> bool:
 
 def _to_ns(range_ms: tuple[float, float]) -> Range:
     return int(range_ms[0] * 1e6), max(int(range_ms[1] * 1e6), int(range_ms[0] * 1e6) + 1)
-
-
-class TimeAxis:
-    """The x range of all figures against onboard time, while a range is chosen: they move together."""
-
-    def __init__(self, zoomed: Callable[[tuple[float, float]], None]) -> None:
-        self._zoomed = zoomed
-        self.range = Range1d(0, 1, name="time_range")
-        self._own: dict[str, tuple[Plot, Any]] = {}
-        """By id, figures and the range that they have while they follow what comes."""
-        self._is_ours = False
-        for end in ("start", "end"):
-            self.range.on_change(end, self._moved)
-
-    def _moved(self, _attr: str, _old: float, _new: float) -> None:
-        found = checked_range_ms(float(self.range.start), float(self.range.end))
-        if not self._is_ours and found:
-            self._zoomed(found)
-
-    def show(self, root: Any, wanted: tuple[float, float] | None) -> None:
-        """Give the figures of a look the range; None: their own one again."""
-        if wanted is None:
-            for figure, own in self._own.values():
-                figure.x_range = own
-            self._own.clear()
-            return
-        if (self.range.start, self.range.end) != wanted:
-            self._is_ours = True
-            self.range.update(start=wanted[0], end=wanted[1])
-            self._is_ours = False
-        for figure in root.select({"type": Plot}):
-            is_time = any(isinstance(one, DatetimeAxis) and one.axis_label == ONBOARD for one in figure.below)
-            if is_time and figure.id not in self._own and not isinstance(figure.x_range, Range1d):
-                self._own[figure.id] = figure, figure.x_range
-                figure.x_range = self.range
-            elif not is_time and figure.id in self._own:
-                figure.x_range = self._own.pop(figure.id)[1]
