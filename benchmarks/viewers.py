@@ -28,6 +28,8 @@ SETTLE_S = 30.0
 MANY_BYTES = 1 << 30
 LOOKS_ID = re.compile(r'"id":"([^"]+)","attributes":{"name":"looks"')
 PATIENCE_S = 60.0
+REFUSED = 503
+"""Many pages are being opened: later there is room again."""
 PASSES = [PASS.with_name(name) for name in ("clean.cadu", "damaged.cadu")]
 
 
@@ -45,13 +47,14 @@ class Viewer:
         """When it was last sent anything, and the longest time between two messages since `listen_anew`."""
 
     async def open(self) -> None:
-        """As a browser that is told to load the page again while many are opened."""
+        """As a browser that loads the page again where it is refused for the moment."""
+        request = HTTPRequest(self._url + self._query, connect_timeout=PATIENCE_S, request_timeout=PATIENCE_S)
         while True:
-            request = HTTPRequest(self._url + self._query, connect_timeout=PATIENCE_S, request_timeout=PATIENCE_S)
-            page = (await AsyncHTTPClient().fetch(request)).body.decode()
-            if "this is loaded again in" not in page:
+            answer = await AsyncHTTPClient().fetch(request, raise_error=False)
+            if answer.code != REFUSED:
                 break
-            await asyncio.sleep(3)
+            await asyncio.sleep(int(answer.headers["Retry-After"]))
+        page = answer.body.decode()
         token = re.search(r'"token":"([^"]+)"', page)
         assert token
         request = HTTPRequest(f"ws{self._url.removeprefix('http')}ws", headers={"Origin": self._url.rstrip("/")})

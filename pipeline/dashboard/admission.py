@@ -27,17 +27,18 @@ class Admission:
         self.n_pages = 0
 
     def refusal(self, max_pages: int) -> str:
-        """Why no page can be opened now; empty where one can, which then counts as open."""
+        """Why no page can be opened now; empty where one can."""
         if self.n_pages >= max_pages:
             return f"{max_pages} pages are open: close one"
         now_s = self._clock()
         self._left = min(self._left + (now_s - self._at_s) * PAGES_PER_S, BURST)
         self._at_s = now_s
-        if self._left < 1:
-            return "many pages are being opened"
+        return "many pages are being opened" if self._left < 1 else ""
+
+    def opened(self) -> None:
+        """A page was opened that was not refused."""
         self._left -= 1
         self.n_pages += 1
-        return ""
 
     def closed(self) -> None:
         """An open page was closed."""

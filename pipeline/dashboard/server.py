@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import random
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager, suppress
@@ -52,8 +51,6 @@ MAX_PAGES = 50
 MAX_HEADER_BYTES, MAX_REQUEST_BYTES = 32 << 10, 1 << 20
 UNUSED_MS = 10_000
 """How long a page that nobody looks at any more keeps its place."""
-_RETRY = """{{% block preamble %}}<meta http-equiv="refresh" content="{seconds}">{{% endblock %}}"""
-"""Of a page that could not be opened: it loads itself again."""
 _GOING_AWAY = 1001  # RFC 6455 7.4.1
 PATIENCE_S = 20.0
 """For a request to come whole, and for a page to answer: who does not is let go."""
@@ -208,18 +205,18 @@ class _Server:
         from tornado.ioloop import IOLoop  # noqa: PLC0415
 
         from .page import Page  # noqa: PLC0415
+        from .web_page import route  # noqa: PLC0415
 
         def open_page(document: Any) -> None:
-            if refusal := self._admission.refusal(MAX_PAGES):
-                seconds = random.randint(3, 10)  # noqa: S311 - so that not all come at once again
-                document.template = _RETRY.format(seconds=seconds)
-                document.add_root(Div(text=f"{refusal}; this is loaded again in {seconds} s"))
+            if refusal := self._admission.refusal(MAX_PAGES):  # a client without a page; a page is refused before
+                document.add_root(Div(text=refusal))
                 return
             asked = {
                 name: [value.decode(errors="replace") for value in values]
                 for name, values in document.session_context.request.arguments.items()
             }
             page = Page(document, state, say, read_address(asked), hidden, self._turns, looks, past)
+            self._admission.opened()
 
             def close(_session: Any) -> None:
                 self._admission.closed()
@@ -242,6 +239,7 @@ class _Server:
         )
         self._web: Any = web
         self._discard_in_turn()
+        route(web, lambda: self._admission.refusal(MAX_PAGES))
         secure(web)
         web.settings |= {"websocket_ping_interval": PATIENCE_S, "websocket_ping_timeout": PATIENCE_S}
         self._http: Any = HTTPServer(

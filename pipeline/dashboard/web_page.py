@@ -1,0 +1,82 @@
+"""The page over HTTP, and its WebSocket: a page is made while there is room for it, a socket belongs to a page.
+
+In: requests. Out: Bokeh's page and its protocol; status 503 with Retry-After, and a page without scripts that loads
+itself again, where no page can be made now; a closed socket (1013) where the page's session was discarded.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from html import escape
+from typing import Any
+
+from bokeh.protocol.exceptions import ProtocolError
+from bokeh.server.views.doc_handler import DocHandler
+from bokeh.server.views.ws import WSHandler
+from bokeh.util.token import get_session_id, get_token_payload
+
+TRY_AGAIN_LATER = 1013
+"""Close code of a WebSocket (IANA, "WebSocket Close Code Number Registry")."""
+RETRY_S = (3, 10)
+"""After which of these times, chosen at random, a refused page is loaded again: not all come at once."""
+_REFUSED = """<!DOCTYPE html>
+<html lang="en"><head><meta charset="utf-8"><title>downlink</title>
+<meta http-equiv="refresh" content="{seconds}">
+<style>:root {{ color-scheme: dark light; font: 13px/1.3 system-ui, sans-serif; }}</style></head>
+<body><p>{refusal}; this is loaded again in {seconds} s</p></body></html>
+"""
+
+
+class PageHandler(DocHandler):  # type: ignore[misc]  # Bokeh's handlers have no types
+    """Answers with the page, or with status 503 where `refusal()` says why no page can be made now."""
+
+    def initialize(self, refusal: Callable[[], str], **_given: Any) -> None:
+        """Take what decides."""
+        self._refusal = refusal
+
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """Make a page, with a session of its own."""
+        if refusal := self._refusal():
+            self._refuse(refusal)
+        else:
+            await super().get(*args, **kwargs)
+
+    def _refuse(self, refusal: str) -> None:
+        seconds = random.randint(*RETRY_S)  # noqa: S311 - no secret
+        self.set_status(503)
+        self.set_header("Retry-After", str(seconds))
+        self.write(_REFUSED.format(refusal=escape(refusal), seconds=seconds))
+
+
+class SocketHandler(WSHandler):  # type: ignore[misc]
+    """The socket of a page. One whose session was discarded is closed, and the page then loads itself again: the
+    models of another session have other ids, so nothing of them would be drawn.
+    """
+
+    def open(self) -> None:
+        """Close the socket where the session of its page is gone; else as Bokeh does."""
+        if self._token and self._came_with_a_page() and not self._has_session():
+            self.close(TRY_AGAIN_LATER, "the session was discarded")
+        else:
+            super().open()
+
+    def _came_with_a_page(self) -> bool:
+        """A page's token has the arguments of its request; that of a client without a page has none."""
+        return "arguments" in get_token_payload(self._token)
+
+    def _has_session(self) -> bool:
+        try:
+            self.application_context.get_session(get_session_id(self._token))
+        except ProtocolError:
+            return False
+        return True
+
+
+def route(web: Any, refusal: Callable[[], str]) -> None:
+    """Let a Bokeh application of tornado answer with these handlers instead of its own."""
+    for rule in web.wildcard_router.rules:
+        if rule.target is DocHandler:
+            rule.target, rule.target_kwargs = PageHandler, {**rule.target_kwargs, "refusal": refusal}
+        elif rule.target is WSHandler:
+            rule.target = SocketHandler

@@ -1,0 +1,76 @@
+"""Pages that cannot be opened now, and sockets whose page was discarded, are refused so that a browser comes again."""
+
+import asyncio
+import re
+
+import pytest
+from downlink_pipeline.messages.topics import unpack_product
+from tornado.httpclient import AsyncHTTPClient, HTTPRequest
+from tornado.websocket import websocket_connect
+
+pytest.importorskip("bokeh", reason="bokeh is not installed")
+from downlink_pipeline.dashboard import admission, server
+from downlink_pipeline.dashboard.admission import Admission
+from downlink_pipeline.dashboard.server import serving
+from waiting import until
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),  # of Bokeh and Tornado, not of ours
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+
+async def silence(_tell):
+    """No message ever comes."""
+    await asyncio.Event().wait()
+    yield "", b"", False
+
+
+async def ignored(*_command):
+    """Nobody is steered."""
+
+
+async def fetch(url):
+    return await AsyncHTTPClient().fetch(url, raise_error=False)
+
+
+async def socket_of(url, page):
+    """The socket that a browser opens with a page."""
+    token = re.search(r'"token":"([^"]+)"', page.body.decode())[1]
+    request = HTTPRequest(f"ws{url.removeprefix('http')}ws", headers={"Origin": url.rstrip("/")})
+    return await websocket_connect(request, subprotocols=["bokeh", token])
+
+
+async def test_a_page_beyond_the_rate_gets_status_503_and_is_loaded_again_later(monkeypatch):
+    now_s = [0.0]
+    monkeypatch.setattr(admission, "BURST", 1)
+    monkeypatch.setattr(server, "Admission", lambda: Admission(lambda: now_s[0]))
+    async with serving(silence, unpack_product, ignored, port=0) as served:
+        answers = [await fetch(served.url) for _ in range(2)]
+        assert [one.code for one in answers] == [200, 503]
+        refused = answers[1].body.decode()
+        seconds = int(answers[1].headers["Retry-After"])
+        assert f'<meta http-equiv="refresh" content="{seconds}">' in refused
+        assert f"many pages are being opened; this is loaded again in {seconds} s" in refused
+        assert "<script" not in refused
+        now_s[0] += seconds
+        assert (await fetch(served.url)).code == 200
+
+
+async def test_a_socket_whose_page_was_discarded_is_closed_for_the_page_to_be_loaded_again(monkeypatch):
+    """Scripts came over a slow network for longer than a page keeps its place: its models are gone for ever."""
+    monkeypatch.setattr(server, "UNUSED_MS", 100)
+    made = []
+    monkeypatch.setattr(server, "Admission", lambda: made.append(Admission()) or made[-1])
+    async with serving(silence, unpack_product, ignored, port=0) as served:
+        page = await fetch(served.url)
+        kept = await socket_of(served.url, page)
+        assert '"ACK"' in await kept.read_message()
+        kept.close()
+        while await kept.read_message() is not None:
+            pass
+        await until(lambda: not made[0].n_pages)
+        gone = await socket_of(served.url, page)
+        assert await gone.read_message() is None
+        assert gone.close_code == 1013
+        gone.close()
