@@ -141,7 +141,7 @@ def best_of_two(one: Callable[[], object], other: Callable[[], object], repeats:
 def receive(stream: NDArray[np.uint8], settings: LinkSettings, piece_bytes: int) -> Receiver:
     receiver = Receiver(settings, CHANNEL)
     for at in range(0, len(stream), piece_bytes):
-        receiver.feed(ByteBatch.of(stream[at : at + piece_bytes]))
+        receiver.receive(ByteBatch.of(stream[at : at + piece_bytes]))
     receiver.flush()
     return receiver
 
@@ -209,7 +209,7 @@ def bench_one_frame(cadus: NDArray[np.uint8]) -> None:
     times = []
     for piece in pieces:
         begin = time.perf_counter()
-        receiver.feed(piece)
+        receiver.receive(piece)
         times.append(time.perf_counter() - begin)
     line("a batch of one frame, CADU to packets, median", 1e6 * float(np.median(times)), "us", "<= 300")
     line("  99th percentile", 1e6 * float(np.percentile(times, 99)), "us", "")
@@ -221,7 +221,7 @@ def bench_memory(cadus: NDArray[np.uint8]) -> None:
     peaks = []
     for _ in range(4):
         for at in range(0, len(cadus), 1 << 20):
-            receiver.feed(ByteBatch.of(cadus[at : at + (1 << 20)]))
+            receiver.receive(ByteBatch.of(cadus[at : at + (1 << 20)]))
         peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
     line("peak memory grows over 4 recordings by", peaks[-1] - peaks[0], "MiB", "0")
 

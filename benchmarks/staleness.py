@@ -117,7 +117,7 @@ async def load(address: str, folder: str) -> None:
     async with Publisher(read_address(address, {})) as publisher:
         for step in range(1 << 30):
             began = time.monotonic()
-            outcome = chain.feed(ByteBatch.of(packets(step, n), time.time_ns()), complete=True)
+            outcome = chain.process(ByteBatch.of(packets(step, n), time.time_ns()), complete=True)
             await publisher.publish([topics.product_message(one) for one in outcome.products])
             await asyncio.sleep(max(STEP_S - (time.monotonic() - began), 0))
 

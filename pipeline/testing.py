@@ -31,7 +31,7 @@ def products_of(
     """All products of one instrument of a mission, as a stream of these rows makes them."""
     known = load_mission(mission)
     suite = Suite({instrument: known.instruments[instrument]}, known.calibrations, product_context(known, "test"))
-    return [*suite.feed([rows_of(container, columns, time_s)]), *suite.flush()]
+    return [*suite.make_products([rows_of(container, columns, time_s)]), *suite.flush()]
 
 
 def instrument_of(mission: Mission, name: str) -> Instrument:

@@ -98,7 +98,7 @@ def packets_of(path: Path, link: LinkSettings, channels: Sequence[ChannelSetting
     receiver = Receiver(link, list(channels))
     with path.open("rb") as file:
         while piece := file.read(READ_BYTES):
-            yield receiver.feed(ByteBatch.of(piece)).packets
+            yield receiver.receive(ByteBatch.of(piece)).packets
     yield receiver.flush().packets
 
 

@@ -29,14 +29,14 @@ class FrameReceiver:
         self._channels = [VirtualChannel(*pair) for pair in zip(channels, readers, strict=True)]
         self._unordered = False
 
-    def feed(self, batch: ByteBatch) -> LinkOutput:
+    def receive(self, batch: ByteBatch) -> LinkOutput:
         if batch.unordered != self._unordered:
             self._unordered = batch.unordered
             for channel in self._channels:
                 channel.allow_late(self._settings.reorder_window_frames if batch.unordered else None)
         if batch.missing:
-            return self._feed_after_loss(batch)
-        arrived = self._front_end.feed(batch)
+            return self._receive_after_loss(batch)
+        arrived = self._front_end.find_frames(batch)
         return self._put_out(self._channel_outputs(arrived), arrived.events)
 
     def flush(self, last: ByteBatch | None = None) -> LinkOutput:
@@ -44,7 +44,7 @@ class FrameReceiver:
         outputs: list[ChannelOutput] = []
         events: tuple[Event, ...] = ()
         if last is not None:
-            arrived = self._front_end.feed(last)
+            arrived = self._front_end.find_frames(last)
             outputs, events = self._channel_outputs(arrived), arrived.events
         arrived = self._front_end.flush()
         outputs += self._channel_outputs(arrived)
@@ -60,14 +60,14 @@ class FrameReceiver:
         channels = [channel.report() for channel in self._channels]
         return {**self._front_end.report(), "channels": channels, "packets": packet_report(self._channels)}
 
-    def _feed_after_loss(self, batch: ByteBatch) -> LinkOutput:
+    def _receive_after_loss(self, batch: ByteBatch) -> LinkOutput:
         """Bytes of the recording are missing before these."""
         before = self._front_end.break_off(batch.missing)
         outputs = self._channel_outputs(before)
         n_most = self._front_end.most_frames_in(batch.missing)
         for channel in self._channels:
             outputs += channel.break_off(self._front_end.n_frames, n_most)
-        arrived = self._front_end.feed(batch)
+        arrived = self._front_end.find_frames(batch)
         return self._put_out(outputs + self._channel_outputs(arrived), before.events + arrived.events)
 
     def _channel_outputs(self, arrived: Sorted) -> list[ChannelOutput]:
@@ -75,7 +75,7 @@ class FrameReceiver:
         outputs: list[ChannelOutput] = []
         by_channel = arrived.by_channel
         for number, channel in enumerate(self._channels):
-            if number in by_channel and (output := channel.feed(by_channel[number])):
+            if number in by_channel and (output := channel.receive(by_channel[number])):
                 outputs.append(output)
             if channel.holds_frames and (late := channel.expire(self._front_end.n_frames - 1)):
                 outputs.append(late)

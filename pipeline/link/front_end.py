@@ -66,10 +66,10 @@ class FrontEnd:
         self.n_frames = 0
         """Frames so far that passed all checks, on any channel."""
 
-    def feed(self, batch: ByteBatch) -> Sorted:
+    def find_frames(self, batch: ByteBatch) -> Sorted:
         """The frames that are whole with these bytes."""
         self._times.add(batch)
-        return self._sort(self._blocks.feed(batch.data))
+        return self._sort(self._blocks.find_blocks(batch.data))
 
     def break_off(self, missing: int) -> Sorted:
         """Bytes are missing here (as in ByteBatch): the frames that are whole before that."""

@@ -28,11 +28,11 @@ class PacketReceiver:
         self._channels = channels
         self._n_idle = self._n_packets = 0
 
-    def feed(self, batch: ByteBatch) -> LinkOutput:
+    def receive(self, batch: ByteBatch) -> LinkOutput:
         self._times.add(batch)
         n_bad = self._stream.bad_headers
         before = self._stream.break_off() if batch.missing else None
-        found = self._stream.feed(batch.data)
+        found = self._stream.find_packets(batch.data)
         found = StreamPackets.join(before, found) if before else found
         return self._hand_on(found, has_bad_headers=self._stream.bad_headers > n_bad)
 
@@ -41,7 +41,7 @@ class PacketReceiver:
         if last is None:
             return self._hand_on(self._stream.flush())
         self._times.add(last)
-        return self._hand_on(StreamPackets.join(self._stream.feed(last.data), self._stream.flush()))
+        return self._hand_on(StreamPackets.join(self._stream.find_packets(last.data), self._stream.flush()))
 
     def header_counts(self) -> list[HeaderCounts]:
         """Packet headers so far, if there are bad ones; a link of packets has no channels."""
@@ -81,7 +81,7 @@ class PacketReceiver:
             return LinkOutput(NO_PACKETS, has_bad_headers=has_bad_headers)
         _, apid, count, flags = packet_fields(word)
         quality = np.zeros(n, np.uint32)
-        breaks = self._sequence.feed(apid, count)
+        breaks = self._sequence.find_breaks(apid, count)
         if len(breaks):
             quality[breaks] = Quality.AFTER_GAP
         scid, vcid = np.zeros(n, np.uint16), np.zeros(n, np.uint8)

@@ -44,9 +44,9 @@ class Receiver:
         else:
             self._receiver = FrameReceiver(settings, channels, frames=frames)
 
-    def feed(self, batch: ByteBatch) -> LinkOutput:
+    def receive(self, batch: ByteBatch) -> LinkOutput:
         """Everything that is whole and decided with these bytes."""
-        return self._receiver.feed(self._unwrapping.unwrap(batch) if self._is_wrapped else batch)
+        return self._receiver.receive(self._unwrapping.unwrap(batch) if self._is_wrapped else batch)
 
     def flush(self) -> LinkOutput:
         """The end of the recording: what still waits and is whole; unfinished packets are counted as truncated."""

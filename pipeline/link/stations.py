@@ -77,7 +77,7 @@ class StationsReceiver:
             default=None,
         )
 
-    def feed(self, station: int, batch: ByteBatch) -> LinkOutput:
+    def receive(self, station: int, batch: ByteBatch) -> LinkOutput:
         """More bytes of one station: what can go on with them."""
         self._first_bytes[station] = self._first_bytes[station] or batch.data[:_COMPARED_BYTES].tobytes()
         if unwrapping := self._unwrappings[station]:
@@ -87,7 +87,7 @@ class StationsReceiver:
             count.window = window
         if batch.missing:
             self._take_in(station, self._front_ends[station].break_off(batch.missing), window)
-        arrived = self._front_ends[station].feed(batch)
+        arrived = self._front_ends[station].find_frames(batch)
         self._take_in(station, arrived, window)
         return self._go_on(self._named(station, arrived.events), final=False)
 
@@ -152,7 +152,7 @@ class StationsReceiver:
     def _end(self, station: int) -> tuple[Event, ...]:
         self._ended[station] = True
         if (left := self._unwrappings[station].flush()) is not None:
-            self._take_in(station, self._front_ends[station].feed(left), None)
+            self._take_in(station, self._front_ends[station].find_frames(left), None)
         last = self._front_ends[station].flush()
         self._take_in(station, last, None)
         for number, count in enumerate(self._counts[station]):
@@ -168,7 +168,7 @@ class StationsReceiver:
             if (frames := arrived.by_channel.get(number)) is not None:
                 modulus = self._headers.count_modulus(frames.data[0])
                 count = counts[number] = count or Continuity(modulus, window)  # noqa: PLW2901 - the first frames
-                self._merge(station, number, count.feed(frames))
+                self._merge(station, number, count.in_order(frames))
             if count is not None:
                 self._merge(station, number, count.expire(self._front_ends[station].n_frames - 1))
 
@@ -177,7 +177,7 @@ class StationsReceiver:
             return
         master = self._headers.master_count(frames.data)
         counts = np.zeros(len(frames), np.int64) if master is None else master.astype(np.int64)
-        self._merger(number, frames).feed(station, frames, counts)
+        self._merger(number, frames).add(station, frames, counts)
 
     def _merger(self, number: int, frames: Frames) -> ChannelMerger:
         merger = self._mergers[number]
@@ -196,7 +196,7 @@ class StationsReceiver:
         outputs: list[ChannelOutput] = []
         for channel, merger in zip(self._channels, self._mergers, strict=True):
             merged = merger.release(final=final) if merger else None
-            if merged is not None and (output := channel.feed(self._numbered(merged))):
+            if merged is not None and (output := channel.receive(self._numbered(merged))):
                 outputs.append(output)
             if late := channel.expire(self._n_frames - 1):
                 outputs.append(late)

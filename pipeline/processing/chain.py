@@ -120,18 +120,18 @@ class ProcessingChain:
         """Number of the station whose bytes are to be fed next; 0 where there is one, None when all have ended."""
         return self._receiver.behind() if isinstance(self._receiver, StationsReceiver) else 0
 
-    def feed(self, batch: ByteBatch, *, complete: bool = False) -> Outcome:
+    def process(self, batch: ByteBatch, *, complete: bool = False) -> Outcome:
         """Decode a batch. `complete`: with it the chain has all that a live link has received so far, in whole frames;
         then products come too that only wait for rows of the same time.
         """
         if batch.begins:
             return self._end_pass()
         if not isinstance(self._receiver, StationsReceiver):
-            received = self._receiver.feed(batch)
+            received = self._receiver.receive(batch)
         elif batch.ended:
             received = self._receiver.end(batch.station)
         else:
-            received = self._receiver.feed(batch.station, batch)
+            received = self._receiver.receive(batch.station, batch)
         outcome = self._onward(received, complete=complete)
         self._has_bad_headers = self._has_bad_headers or received.has_bad_headers
         if self._has_bad_headers and (early := self._early(batch)):
@@ -204,7 +204,7 @@ class ProcessingChain:
             for one in columns:
                 self._n_rows += len(one.quality)
             if self._until == "products":
-                products += self._suite.feed(columns, settled=complete)
+                products += self._suite.make_products(columns, complete=complete)
             events = (*events, *self._timed(self._decoder.drain_events()), *self._suite.drain_events())
         self._count(products)
         return Outcome(packets, tuple(columns), tuple(products), events, received.frames, to_publish)

@@ -125,7 +125,7 @@ def decoded(
     merged = chain.n_stations > 1
     for number, batches in enumerate(recordings(chain.mission, paths, merged=merged, chunk_bytes=chunk_bytes)):
         for batch in batches:
-            yield number, batch, chain.feed(batch)
+            yield number, batch, chain.process(batch)
             batches.wanted = chain.wanted_station()
 
 
@@ -295,6 +295,6 @@ class _Tail:
     def _find_packets(self, octets: NDArray[np.uint8]) -> None:
         prefix = self.mission.link.packet_prefix_bytes
         self._stream = self._stream or PacketStream(prefix)
-        found = self._stream.feed(octets)
+        found = self._stream.find_packets(octets)
         starts = np.concatenate((self._starts, found.last + 1 - found.length - prefix))
         self._starts = starts[starts >= self._n_dropped]

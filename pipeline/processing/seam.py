@@ -84,7 +84,7 @@ class _Decoded:
 
 def _decoded(mission: Mission, *pieces: Octets) -> _Decoded:
     receiver = Receiver(mission.link, mission.channels)
-    outputs = [*(receiver.feed(ByteBatch.of(piece)) for piece in pieces), receiver.flush()]
+    outputs = [*(receiver.receive(ByteBatch.of(piece)) for piece in pieces), receiver.flush()]
     frames = _by_key([(one.scid.astype(np.int64) << 8 | one.vcid, one.vc_count) for one in _frames(outputs)])
     packets = _by_key(
         [

@@ -84,7 +84,7 @@ class StreamRun:
     ) -> Iterator[tuple[list[Outgoing], bool]]:
         """Give the messages of a batch, in one or two lists; with each whether it is the last of the batch.
 
-        `ended`: nothing follows. `complete`: as of `ProcessingChain.feed`. `events` are published with the batch.
+        `ended`: nothing follows. `complete`: as of `ProcessingChain.process`. `events` are published with the batch.
         `at_max_speed`: newest values are sent at the lower rate of `latest`. OSError as described above.
         """
         self.n_bytes += len(batch.data)
@@ -121,7 +121,7 @@ class StreamRun:
     def _products(self, batch: ByteBatch, events: Sequence[Event], *, complete: bool) -> list[Outgoing]:
         if not len(batch.data) and not (batch.damage or batch.begins or batch.ended):
             return self._messages((), events)
-        outcome = self._chain.feed(batch, complete=complete)
+        outcome = self._chain.process(batch, complete=complete)
         self._latest.add(outcome.products)
         found = self._messages(outcome.products, (*events, *outcome.events))
         return found if outcome.to_publish is None else self._packets(outcome.to_publish) + found

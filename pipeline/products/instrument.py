@@ -35,11 +35,11 @@ class Auxiliary(ABC):
 
     @abstractmethod
     def feed(self, batches: Sequence[ColumnBatch], jumps: NDArray[np.int64]) -> None:
-        """Take rows in order, and the orders at which any container's clock went back (ascending)."""
+        """Add rows in packet order. `jumps: int64[k]`: ascending orders at which a container's clock went back."""
 
     @abstractmethod
     def settled(self, containers: Iterable[str]) -> int:
-        """Order up to which rows need not wait for these containers any more."""
+        """Give the packet order below which all rows of `containers` were added; rows before it need not wait."""
 
     @abstractmethod
     def forget(self) -> None:

@@ -134,7 +134,7 @@ class RowCutter:
             self._held[i] = owned(self._held[i])
         self._n_own = len(self._held)
 
-    def settle(self) -> list[ColumnBatch]:
+    def close_received(self) -> list[ColumnBatch]:
         """The group still open, if its rows were received at one time: all that was received by now is here."""
         return self.flush() if self.is_open_by_receipt else []
 

@@ -80,25 +80,21 @@ class Suite:
         self._streams: dict[tuple[str, int], _Stream] = {}
         self._readings: list[_Reading] = []
         """All of them, in the order in which their streams came."""
-        self._fed: list[_Reading] = []
-        """Those that took rows of the last batch: what they hold may be views of it."""
+        self._updated: list[_Reading] = []
+        """Readings with open groups that took rows of the last batch: their rows may be views of it."""
         self._open_by_receipt: dict[int, _Reading] = {}
         """Those, by number, that may hold a group of rows received at one time."""
         self._events: list[Event] = []
 
-    def feed(self, batches: Sequence[ColumnBatch], *, settled: bool = False) -> list[Product]:
-        """Products of the groups that these rows close. `settled`: `settle` follows."""
-        with self._quiet():
-            made = self._feed(batches)
-            return finish(made + self._settled() if settled else made)
+    def make_products(self, batches: Sequence[ColumnBatch], *, complete: bool = False) -> list[Product]:
+        """Products of the groups that these rows close.
 
-    def settle(self) -> list[Product]:
-        """On a live link, after all that was received by now was fed: products of what came in together.
-
-        A recording gives the same groups without it, when what was received next is fed.
+        `complete`: these rows are all that was received so far (a live link). The open groups of rows that share a
+        receive time are then closed too. In a recording the next rows close the same groups.
         """
         with self._quiet():
-            return finish(self._settled())
+            made = self._draft(batches)
+            return finish(made + self._close_received() if complete else made)
 
     def flush(self) -> list[Product]:
         """End of the stream: products of the groups still open, and of what instruments hold."""
@@ -112,27 +108,27 @@ class Suite:
         drained, self._events = tuple(self._events), []
         return drained
 
-    def _feed(self, batches: Sequence[ColumnBatch]) -> list[Made]:
+    def _draft(self, batches: Sequence[ColumnBatch]) -> list[Made]:
         """Drafts of the groups that these rows close."""
-        for reading in self._fed:
+        for reading in self._updated:
             reading.cutter.own()
         parts = self._parts(batches)
         if self._auxiliaries:
             self._inform_auxiliaries(parts)
         made: list[Made] = []
-        fed: list[_Reading] = []
+        updated: list[_Reading] = []
         for stream, part in parts:
-            fed += stream.readings
+            updated += stream.readings
             for reading in stream.readings:
                 made += self._advance(reading, part)
         for reading in self._readings if self._may_wait else ():
             if reading.waiting is not None:
                 made += self._advance(reading, None)
-                fed.append(reading)
+                updated.append(reading)
         for auxiliary in self._auxiliaries.values():
             auxiliary.forget()
-        self._fed = [reading for reading in fed if reading.cutter.n_held]
-        for reading in self._fed:
+        self._updated = [reading for reading in updated if reading.cutter.n_held]
+        for reading in self._updated:
             if reading.cutter.is_open_by_receipt:
                 self._open_by_receipt[reading.number] = reading
         return made
@@ -144,13 +140,13 @@ class Suite:
         for auxiliary in self._auxiliaries.values():
             auxiliary.feed([part for _, part in parts], np.sort(np.concatenate(jumps)) if jumps else _NONE)
 
-    def _settled(self) -> list[Made]:
+    def _close_received(self) -> list[Made]:
         """Drafts of the open groups of rows that were received at one time."""
         waiting, self._open_by_receipt = self._open_by_receipt, {}
         made: list[Made] = []
         for number in sorted(waiting):
             reading = waiting[number]
-            if groups := reading.cutter.settle():
+            if groups := reading.cutter.close_received():
                 made += self._made(reading.reader, groups, groups)
         return made
 
@@ -201,11 +197,11 @@ class Suite:
         rows = pieces[0] if len(pieces) == 1 else join(pieces)
         instrument = self._instruments[reading.reader]
         auxiliary = self._auxiliary(instrument)
-        n_wait, settled = instrument.wait_rows, auxiliary.settled(instrument.waits_for) if auxiliary else -1
-        n_settled = max(len(rows) - n_wait, int(np.searchsorted(rows.order, settled)))
-        reading.waiting = join([take(rows, slice(n_settled, None))]) if n_settled < len(rows) else None
+        n_wait, complete_to = instrument.wait_rows, auxiliary.settled(instrument.waits_for) if auxiliary else -1
+        n_ready = max(len(rows) - n_wait, int(np.searchsorted(rows.order, complete_to)))
+        reading.waiting = join([take(rows, slice(n_ready, None))]) if n_ready < len(rows) else None
         until = np.append(rows.order[n_wait:], np.full(n_wait, _NEVER))[: len(rows)]
-        return self._attach(reading, reading.reader, take(rows, slice(n_settled)), until[:n_settled])
+        return self._attach(reading, reading.reader, take(rows, slice(n_ready)), until[:n_ready])
 
     def _auxiliary(self, instrument: Instrument) -> Auxiliary | None:
         return self._auxiliaries[instrument.auxiliary] if instrument.auxiliary else None

@@ -91,7 +91,7 @@ class RecordedPace:
     def timed(self, batch: ByteBatch, position: int) -> ByteBatch:  # noqa: ARG002 - of the protocol
         start, times = [], []
         for at in range(0, len(batch.data), RECORDED_MARK_BYTES):
-            output = self._receiver.feed(ByteBatch.of(batch.data[at : at + RECORDED_MARK_BYTES]))
+            output = self._receiver.receive(ByteBatch.of(batch.data[at : at + RECORDED_MARK_BYTES]))
             received_ns = (output.packets if output.frames is None else output.frames).received_ns
             newest_ns = int(received_ns.max(initial=0))
             if newest_ns > self._newest_ns:
@@ -155,7 +155,7 @@ def _insert_zone_times(mission: Mission) -> Callable[[ByteBatch], Timed]:
     receiver, headers = Receiver(mission.link, mission.channels), header_reader(mission.link)
 
     def times_of(batch: ByteBatch) -> Timed:
-        output = receiver.feed(batch)
+        output = receiver.receive(batch)
         if output.frames is not None:
             stamped = headers.insert_times(output.frames.data)
             if stamped is not None:
@@ -168,7 +168,7 @@ def _packet_times(mission: Mission) -> Callable[[ByteBatch], Timed]:
     line = ProcessingChain(mission, until="columns")
 
     def times_of(batch: ByteBatch) -> Timed:
-        for columns in line.feed(batch).columns:
+        for columns in line.process(batch).columns:
             for apid in np.unique(columns.apid):
                 known = (columns.apid == apid) & (columns.time_ns != NO_TIME)
                 yield f"{columns.container}/{apid}", columns.received_ns[known], columns.time_ns[known]

@@ -32,7 +32,7 @@ def write(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
 @pytest.fixture(scope="session")
 def products(bundled: Path) -> list[Product]:
     line = ProcessingChain(load_mission("zhurong"), "clean")
-    made = [product for batch in read_pass(bundled / "clean.cadu") for product in line.feed(batch).products]
+    made = [product for batch in read_pass(bundled / "clean.cadu") for product in line.process(batch).products]
     return made + list(line.flush().products)
 
 

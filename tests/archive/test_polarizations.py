@@ -25,7 +25,7 @@ def made(tmp_path_factory):
     recording = tmp_path_factory.mktemp("four") / "pass.cadu"
     simulate(recording, Scenario(duration_s=120.0, all_polarizations=True))
     line = ProcessingChain(load_mission("zhurong"), "four")
-    products = [one for batch in read_pass(recording) for one in line.feed(batch).products]
+    products = [one for batch in read_pass(recording) for one in line.process(batch).products]
     return products + list(line.flush().products)
 
 

@@ -114,7 +114,7 @@ def without_receipt(payload):
 def undisturbed(name):
     line = ProcessingChain(load_mission("zhurong"), "live")
     products = [
-        product for batch in read_pass(ROOT / "replay_data" / name) for product in line.feed(batch).products
+        product for batch in read_pass(ROOT / "replay_data" / name) for product in line.process(batch).products
     ]
     products += line.flush().products
     return {product.id: without_receipt(product_message(product).payload) for product in products}

@@ -27,7 +27,7 @@ class Decoded:
     def __init__(self, folder):
         mission = load_mission(str(folder / "m"))
         link = Receiver(mission.link, mission.channels)
-        packets = link.feed(ByteBatch.of((folder / "p.packets").read_bytes())).packets
+        packets = link.receive(ByteBatch.of((folder / "p.packets").read_bytes())).packets
         joiner = RecordJoiner(segment_header_bytes=mission.segment_header_bytes)
         decoder = Decoder(mission.plan, mission.time_terms)
         batches = decoder.decode(joiner.feed(packets))

@@ -44,7 +44,7 @@ def test_a_mission_in_29_files_loads_in_any_order(real_data):
 
 
 def decoded(folder: Path, dictionary: str, packets: str):
-    batch = Receiver(LinkSettings("packets"), []).feed(ByteBatch.of((folder / packets).read_bytes())).packets
+    batch = Receiver(LinkSettings("packets"), []).receive(ByteBatch.of((folder / packets).read_bytes())).packets
     decoder = Decoder(compile_plan(read_xtce((folder / dictionary).read_bytes())), raw=True)
     return {each.container: each for each in decoder.decode(batch)}
 

@@ -32,7 +32,7 @@ def decoded(tmp_path):
         mission = f'name = "t"\n[link]\nframing = "packets"\n[dictionary]\n{table}\n'
         (tmp_path / "mission.toml").write_text(mission)
         plan = load_mission(str(tmp_path)).plan
-        packets = Receiver(load_mission(str(tmp_path)).link, []).feed(ByteBatch.of(PACKET)).packets
+        packets = Receiver(load_mission(str(tmp_path)).link, []).receive(ByteBatch.of(PACKET)).packets
         (batch,) = Decoder(plan).decode(packets)
         return batch.columns["A"].tolist()
 
@@ -139,7 +139,7 @@ def test_a_size_before_a_text_counts_bits_where_the_mission_says_so(tmp_path, do
     (tmp_path / "mission.toml").write_text(f'name = "t"\n[link]\nframing = "packets"\n{table}')
     mission = load_mission(str(tmp_path))
     octets = packet(b"\x10ab\7")
-    (batch,) = Decoder(mission.plan).decode(Receiver(mission.link, []).feed(ByteBatch.of(octets)).packets)
+    (batch,) = Decoder(mission.plan).decode(Receiver(mission.link, []).receive(ByteBatch.of(octets)).packets)
     assert (batch.columns["X"].tolist(), batch.columns["A"].tolist()) == (["ab"], [7])
 
 

@@ -56,7 +56,7 @@ def receive(stream, link, channel, cuts=()):
     """The frames that came out, all counts and events."""
     receiver, frames, events = Receiver(link, [channel]), [], []
     octets = np.frombuffer(stream, np.uint8)
-    outputs = [receiver.feed(ByteBatch.of(piece)) for piece in np.split(octets, list(cuts))]
+    outputs = [receiver.receive(ByteBatch.of(piece)) for piece in np.split(octets, list(cuts))]
     for output in [*outputs, receiver.flush()]:
         events += output.events
         frames += [] if output.frames is None else [frame.tobytes() for frame in output.frames.data]

@@ -29,7 +29,7 @@ def receive(link, stream, pieces=(), received_ns=0):
     """The packets' bytes, the frames' receive times, the report."""
     receiver = Receiver(link, [CHANNEL])
     parts = np.split(np.frombuffer(stream, np.uint8), list(pieces))
-    outputs = [*(receiver.feed(ByteBatch.of(part, received_ns)) for part in parts), receiver.flush()]
+    outputs = [*(receiver.receive(ByteBatch.of(part, received_ns)) for part in parts), receiver.flush()]
     packets = [
         batch.data[a : a + n].tobytes()
         for batch in (output.packets for output in outputs)
@@ -80,7 +80,7 @@ def test_the_time_port_may_be_another_and_stand_in_the_port_bits(frames):
 
 def test_the_recording_of_a_cubesat_gives_its_80_packets_with_receive_times(frames_case):
     receiver = Receiver(ERMINAZ, [CHANNEL])
-    output = receiver.feed(ByteBatch.of(frames_case("erminaz_like.kss")))
+    output = receiver.receive(ByteBatch.of(frames_case("erminaz_like.kss")))
     places = zip(output.packets.start.tolist(), output.packets.length.tolist(), strict=True)
     assert b"".join(output.packets.data[a : a + n].tobytes() for a, n in places) == frames_case(
         "erminaz_like.packets"
@@ -223,7 +223,7 @@ def test_receive_times_of_symbols_are_those_of_their_bytes(sender, frames):
     half = len(stream) // 2
     batch = ByteBatch(np.frombuffer(stream, np.uint8), np.array([0, half]), np.array([5, 6]))
     link = replace(FRAMES, framing="cadu", randomizer=True, symbols="unpacked")
-    output = Receiver(link, [CHANNEL]).feed(batch)
+    output = Receiver(link, [CHANNEL]).receive(batch)
     assert sorted(set(output.frames.received_ns.tolist())) == [5, 6]
     assert int((output.frames.received_ns == 5).sum()) == len(frames) // 2
 

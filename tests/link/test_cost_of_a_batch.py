@@ -63,10 +63,10 @@ def calls_of_one(sender, name, n_channels):
     channels = [ChannelSettings(45, vcid, f"channel {vcid}") for vcid in (5, 1, 2, 3, 4, 6, 7)][:n_channels]
     receiver = Receiver(settings, channels, frames=False)
     batches = [ByteBatch.of(sent(sender, name, i), 1000 + i) for i in range(24)]
-    n_packets = sum(len(receiver.feed(batch).packets) for batch in batches[:12])
+    n_packets = sum(len(receiver.receive(batch).packets) for batch in batches[:12])
     with Calls() as calls:
         for batch in batches[12:]:
-            n_packets += len(receiver.feed(batch).packets)
+            n_packets += len(receiver.receive(batch).packets)
     assert n_packets in {23, 24}
     return calls.n / 12
 
@@ -86,9 +86,9 @@ def test_packets_in_turn_go_on_in_turn_in_the_next_piece(sender):
     octets = np.frombuffer(b"".join(sender.packet(i % 3, i // 3, kinds[i % 3]) for i in range(3000)), np.uint8)
     receiver = Receiver(LINKS["packets"][0], [])
     pieces = [ByteBatch.of(octets[at : at + 60_000]) for at in range(0, len(octets), 60_000)]
-    n_packets = len(receiver.feed(pieces[0]).packets)
+    n_packets = len(receiver.receive(pieces[0]).packets)
     with Calls() as calls:
         for piece in pieces[1:-1]:
-            n_packets += len(receiver.feed(piece).packets)
+            n_packets += len(receiver.receive(piece).packets)
     assert n_packets > 2500
     assert calls.n / len(pieces[1:-1]) <= 150

@@ -44,7 +44,7 @@ def read(stream):
     guess = detect(np.frombuffer(stream, np.uint8))
     assert guess is not None
     receiver = Receiver(guess.settings, guess.channels)
-    outputs = [receiver.feed(ByteBatch.of(stream)), receiver.flush()]
+    outputs = [receiver.receive(ByteBatch.of(stream)), receiver.flush()]
     packets = [
         batch.data[a : a + n].tobytes()
         for batch in (output.packets for output in outputs)

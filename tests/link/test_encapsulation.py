@@ -22,7 +22,7 @@ def encapsulated(payload, size_of_length, protocol=2):
 def receive(frames, pieces=1):
     receiver = Receiver(AOS, RELAY)
     stream = np.frombuffer(b"".join(frames), np.uint8)
-    outputs = [receiver.feed(ByteBatch.of(piece)) for piece in np.array_split(stream, pieces)]
+    outputs = [receiver.receive(ByteBatch.of(piece)) for piece in np.array_split(stream, pieces)]
     return [*outputs, receiver.flush()], receiver.report()["channels"][0]
 
 

@@ -13,7 +13,7 @@ WANTS_ALL = ChannelSettings(245, 5, "images", hand_on_fragments=True)
 def receive(frames, pieces=1, channels=(WANTS_ALL,)):
     receiver = Receiver(AOS, channels)
     stream = np.frombuffer(b"".join(frames), np.uint8)
-    outputs = [receiver.feed(ByteBatch.of(piece)) for piece in np.array_split(stream, pieces)]
+    outputs = [receiver.receive(ByteBatch.of(piece)) for piece in np.array_split(stream, pieces)]
     outputs.append(receiver.flush())
     found = [
         (batch.data[start : start + length].tobytes(), bool(quality & Quality.FRAGMENT))

@@ -14,7 +14,7 @@ from downlink_pipeline.model.errors import ConfigError
 def receive(frames, settings, channel, pieces=1):
     receiver = Receiver(settings, [channel])
     stream = np.frombuffer(b"".join(frames), np.uint8)
-    outputs = [receiver.feed(ByteBatch.of(piece)) for piece in np.array_split(stream, pieces)]
+    outputs = [receiver.receive(ByteBatch.of(piece)) for piece in np.array_split(stream, pieces)]
     return [*outputs, receiver.flush()], receiver.report()
 
 
@@ -220,7 +220,7 @@ def test_a_frame_has_its_insert_zone_time_only_where_its_receive_time_is_unknown
     packet = sender.packet(7, 0, bytes(94))
     first, second = (sender.aos_frame(packet, 0, count, insert=zone) for count in (0, 1))
     receiver = Receiver(settings, [ChannelSettings(245, 5, "relay")])
-    outputs = [receiver.feed(ByteBatch.of(first)), receiver.feed(ByteBatch.of(second, utc(2021, 5, 15)))]
+    outputs = [receiver.receive(ByteBatch.of(first)), receiver.receive(ByteBatch.of(second, utc(2021, 5, 15)))]
     expected = [utc(2015, 12, 31, 18), utc(2021, 5, 15)]
     assert [output.frames.received_ns.tolist() for output in outputs] == [[one] for one in expected]
     assert [output.packets.received_ns.tolist() for output in outputs] == [[one] for one in expected]

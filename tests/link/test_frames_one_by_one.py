@@ -87,7 +87,7 @@ def whole_packets(sender, rng, counts):
 def one_by_one(link, frames, times):
     receiver = Receiver(link, WANTED)
     batches = [ByteBatch.of(*one) for one in zip(frames, times, strict=True)]
-    return told([*map(receiver.feed, batches), receiver.flush()], receiver)
+    return told([*map(receiver.receive, batches), receiver.flush()], receiver)
 
 
 def together(link, frames, times):
@@ -95,7 +95,7 @@ def together(link, frames, times):
     octets = np.frombuffer(b"".join(frames), np.uint8)
     marked = np.nonzero(times)[0]
     batch = ByteBatch(octets, marked * link.frame_length_bytes, np.array(times, np.int64)[marked])
-    return told([receiver.feed(batch), receiver.flush()], receiver)
+    return told([receiver.receive(batch), receiver.flush()], receiver)
 
 
 def told(outputs, receiver):

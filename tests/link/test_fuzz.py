@@ -162,7 +162,7 @@ def receive(stream, settings, channels, marks, cuts=(), *, unordered=False):
     for first, stop in itertools.pairwise(bounds):
         here = np.nonzero((marks >= first) & (marks < stop))[0]
         outputs.append(
-            receiver.feed(ByteBatch(octets[first:stop], marks[here] - first, here + 1, unordered=unordered))
+            receiver.receive(ByteBatch(octets[first:stop], marks[here] - first, here + 1, unordered=unordered))
         )
     outputs.append(receiver.flush())
     return everything(outputs), receiver.report()
@@ -223,7 +223,7 @@ def assert_stations_hold(number, corpus):
     while (station := receiver.behind()) is not None:
         n_bytes = int(rng.integers(1, 3000))
         piece, rest[station] = rest[station][:n_bytes], rest[station][n_bytes:]
-        outputs.append(receiver.feed(station, ByteBatch.of(piece)) if piece else receiver.end(station))
+        outputs.append(receiver.receive(station, ByteBatch.of(piece)) if piece else receiver.end(station))
     outputs.append(receiver.flush())
     report = receiver.report()
     assert_books_close(report, sum(map(len, recordings)))

@@ -18,7 +18,7 @@ RIGHT = LinkSettings(
 def events(stream, settings, channels=CHANNEL, pieces=1):
     receiver = Receiver(settings, channels)
     outputs = [
-        receiver.feed(ByteBatch.of(part)) for part in np.array_split(np.frombuffer(stream, np.uint8), pieces)
+        receiver.receive(ByteBatch.of(part)) for part in np.array_split(np.frombuffer(stream, np.uint8), pieces)
     ]
     outputs.append(receiver.flush())
     return [event for output in outputs for event in output.events], receiver.report()

@@ -42,7 +42,7 @@ def test_a_hit_header_keeps_its_frame_and_one_beyond_repair_is_counted():
     frames[1, 0] ^= 0x10
     frames[2, [0, 1, 5]] ^= 0xFF
     receiver = Receiver(settings, [ChannelSettings(245, 5, "relay")])
-    receiver.feed(ByteBatch.of(frames.reshape(-1)))
+    receiver.receive(ByteBatch.of(frames.reshape(-1)))
     counts = receiver.report()["frames"]
     assert (counts["clean"], counts["corrected"], counts["failed_check"]) == (1, 1, 1)
     assert counts["corrected_headers"] == 1

@@ -91,7 +91,7 @@ def merge(recordings, link, piece=97):
         starts = np.cumsum([0, *map(len, octets[some])])[:-1]
         known = np.array(times[some], np.int64)
         marks = (starts.astype(np.int64), known) if known.any() else (np.empty(0, np.int64), np.empty(0, np.int64))
-        outputs.append(receiver.feed(number, ByteBatch(np.frombuffer(b"".join(octets[some]), np.uint8), *marks)))
+        outputs.append(receiver.receive(number, ByteBatch(np.frombuffer(b"".join(octets[some]), np.uint8), *marks)))
     outputs.append(receiver.flush())
     found = {channel.virtual_channel: [] for channel in CHANNELS}
     for batch in (output.packets for output in outputs):

@@ -30,7 +30,7 @@ def stream(rng, size_of, *, prefix=0, n=1500, zeros=False):
 def cut(octets, prefix, piece_bytes):
     """Last byte and length of each packet, and what was counted."""
     stream_ = PacketStream(prefix)
-    found = [stream_.feed(octets[i : i + piece_bytes]) for i in range(0, len(octets), piece_bytes)]
+    found = [stream_.find_packets(octets[i : i + piece_bytes]) for i in range(0, len(octets), piece_bytes)]
     found.append(stream_.flush())
     counts = stream_.skipped_bytes, stream_.truncated_packets, stream_.bad_headers
     return *(np.concatenate([getattr(one, name) for one in found]).tolist() for name in ("last", "length")), counts
@@ -64,7 +64,7 @@ def test_packets_of_differing_lengths_are_not_walked_one_by_one(monkeypatch):
         PacketStream, "_take_each", lambda self, *place: (walked.append(self._n_each), each(self, *place))[1]
     )
     stream_ = PacketStream(0)
-    assert len(stream_.feed(octets).start) == len(starts)
+    assert len(stream_.find_packets(octets).start) == len(starts)
     assert sum(walked) < 500
 
 

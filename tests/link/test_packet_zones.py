@@ -19,7 +19,7 @@ def packets(sender):
 
 def receive(link, frames, *channels):
     receiver = Receiver(replace(link, frame_length_bytes=len(frames[0])), channels)
-    outputs = [receiver.feed(ByteBatch.of(b"".join(frames))), receiver.flush()]
+    outputs = [receiver.receive(ByteBatch.of(b"".join(frames))), receiver.flush()]
     found = [
         batch.data[a : a + n].tobytes()
         for batch in (output.packets for output in outputs)

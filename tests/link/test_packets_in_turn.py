@@ -22,7 +22,7 @@ def cut(octets, prefix, sizes):
     stream, found, place = PacketStream(prefix), [], 0
     for size in [*sizes, len(octets)]:
         piece, place = octets[place : place + size], place + size
-        found.append(stream.feed(np.frombuffer(piece, np.uint8)))
+        found.append(stream.find_packets(np.frombuffer(piece, np.uint8)))
     found.append(stream.flush())
     last = np.concatenate([one.last for one in found])
     length = np.concatenate([one.length for one in found])

@@ -29,7 +29,7 @@ FEW = settings(max_examples=int(os.environ.get("DOWNLINK_EXAMPLES", "60")), dead
 def receive(octets, link, channels=WANTED, cuts=()):
     receiver = Receiver(link, channels)
     pieces = np.split(np.frombuffer(octets, np.uint8), sorted(cuts))
-    outputs = [receiver.feed(ByteBatch.of(piece)) for piece in pieces]
+    outputs = [receiver.receive(ByteBatch.of(piece)) for piece in pieces]
     outputs.append(receiver.flush())
     return outputs, receiver.report()
 

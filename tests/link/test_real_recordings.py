@@ -18,7 +18,7 @@ EMIRATES = LinkSettings("frames", frame_length_bytes=223, fecf=True, insert_zone
 def receive(octets, settings, *channels, pieces=1):
     receiver = Receiver(settings, [ChannelSettings(scid, vcid, f"VC {vcid}") for scid, vcid in channels])
     cut = np.array_split(np.frombuffer(octets, np.uint8), pieces)
-    outputs = [receiver.feed(ByteBatch.of(piece)) for piece in cut]
+    outputs = [receiver.receive(ByteBatch.of(piece)) for piece in cut]
     outputs.append(receiver.flush())
     return receiver.report(), outputs
 

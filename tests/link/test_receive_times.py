@@ -17,7 +17,7 @@ CODED = dataclasses.replace(UNCHECKED, reed_solomon=ReedSolomonSettings(16, 1, "
 def receive(reads, settings):
     """Each of `reads` comes in at 1, 2, 3... ns."""
     receiver = Receiver(settings, RELAY)
-    outputs = [receiver.feed(ByteBatch.of(read, k)) for k, read in enumerate(reads, 1)]
+    outputs = [receiver.receive(ByteBatch.of(read, k)) for k, read in enumerate(reads, 1)]
     return [*outputs, receiver.flush()]
 
 
@@ -69,6 +69,6 @@ def test_marks_inside_a_read_tell_the_same_as_reads_of_their_own(sender, setting
     stream = np.frombuffer(b"".join(three_frames(sender, settings)), np.uint8)
     starts = np.array([0, 60, len(stream) - 1])
     receiver = Receiver(settings, RELAY)
-    outputs = [receiver.feed(ByteBatch(stream, starts, np.array([1, 2, 3]))), receiver.flush()]
+    outputs = [receiver.receive(ByteBatch(stream, starts, np.array([1, 2, 3]))), receiver.flush()]
     reads = [part.tobytes() for part in np.split(stream, starts[1:])]
     assert times_of_frames(outputs) == times_of_frames(receive(reads, settings)) == [2, 2, 3]

@@ -22,7 +22,7 @@ STEREO = ChannelSettings(234, 7, "science")
 def receive(octets, settings=AOS, channels=(RELAY,), *, pieces=1, unordered=False):
     receiver = Receiver(settings, channels)
     outputs = [
-        receiver.feed(dataclasses.replace(ByteBatch.of(piece), unordered=unordered))
+        receiver.receive(dataclasses.replace(ByteBatch.of(piece), unordered=unordered))
         for piece in np.array_split(np.frombuffer(octets, np.uint8), pieces)
     ]
     outputs.append(receiver.flush())
@@ -147,7 +147,7 @@ def test_the_report_lists_gaps_with_their_times(sender):
     stream = np.frombuffer(b"".join(frames[:10] + frames[13:]), np.uint8)
     marks = np.arange(0, len(stream), 108)
     receiver = Receiver(AOS, [RELAY])
-    receiver.feed(ByteBatch(stream, marks, 1000 + marks // 108))
+    receiver.receive(ByteBatch(stream, marks, 1000 + marks // 108))
     receiver.flush()
     (channel,) = receiver.report()["channels"]
     assert channel["gap_list"] == [{"lost_frames": 3, "vc_count": 13, "received_ns": 1010}]
@@ -205,8 +205,8 @@ def test_no_frame_of_one_receiver_is_late_behind_a_long_gap(sender, n_lost):
 def test_frames_of_one_receiver_wait_for_none(sender):
     frames = aos_frames(sender, some_packets(sender, 60))
     receiver = Receiver(AOS, [RELAY])
-    assert len(receiver.feed(ByteBatch.of(b"".join(frames[:9]))).frames.data) == 9
-    assert len(receiver.feed(ByteBatch.of(b"".join(frames[10:12]))).frames.data) == 2
+    assert len(receiver.receive(ByteBatch.of(b"".join(frames[:9]))).frames.data) == 9
+    assert len(receiver.receive(ByteBatch.of(b"".join(frames[10:12]))).frames.data) == 2
 
 
 def test_a_jump_of_the_count_is_a_loss_of_that_many(sender):
@@ -360,7 +360,7 @@ def test_receive_times_are_those_of_the_frame_that_completes_the_packet(sender):
     stream = np.frombuffer(b"".join(aos_frames(sender, sent)), np.uint8)
     receiver = Receiver(AOS, [RELAY])
     marks = np.arange(0, len(stream), 108)
-    output = receiver.feed(ByteBatch(stream, marks, 1000 + marks // 108))
+    output = receiver.receive(ByteBatch(stream, marks, 1000 + marks // 108))
     assert output.packets.received_ns.tolist() == [1001, 1003, 1005, 1007, 1009]
 
 

@@ -19,7 +19,7 @@ def aos_frames(sender, fecf):
 
 def received(stream, link, channels=(CHANNEL,), piece=977):
     receiver, octets, outputs = Receiver(link, list(channels)), np.frombuffer(stream, np.uint8), []
-    outputs += [receiver.feed(ByteBatch.of(octets[at : at + piece])) for at in range(0, len(octets), piece)]
+    outputs += [receiver.receive(ByteBatch.of(octets[at : at + piece])) for at in range(0, len(octets), piece)]
     outputs.append(receiver.flush())
     return outputs, receiver.report()
 

@@ -36,7 +36,7 @@ def receive(link, stream, piece=10**9):
     """The packets' bytes, the frames' receive times, the report."""
     receiver = Receiver(link, [CHANNEL])
     parts = np.split(np.frombuffer(stream, np.uint8), range(piece, len(stream), piece))
-    outputs = [*(receiver.feed(ByteBatch.of(part)) for part in parts), receiver.flush()]
+    outputs = [*(receiver.receive(ByteBatch.of(part)) for part in parts), receiver.flush()]
     packets = [
         batch.data[a : a + n].tobytes()
         for batch in (output.packets for output in outputs)

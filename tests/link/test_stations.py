@@ -30,7 +30,7 @@ def merge(recordings, settings=AOS, channels=RELAY, piece=500):
         if len(rest[station]) == 0:
             outputs.append(receiver.end(station))
         else:
-            outputs.append(receiver.feed(station, ByteBatch.of(rest[station][:piece])))
+            outputs.append(receiver.receive(station, ByteBatch.of(rest[station][:piece])))
             rest[station] = rest[station][piece:]
     outputs.append(receiver.flush())
     return outputs, receiver.report()
@@ -132,7 +132,7 @@ def test_one_station_gives_what_a_receiver_gives(sender):
     del frames[50:53]
     stream = b"".join(frames)
     receiver = Receiver(AOS, RELAY)
-    expected = packets_of([receiver.feed(ByteBatch.of(stream)), receiver.flush()])
+    expected = packets_of([receiver.receive(ByteBatch.of(stream)), receiver.flush()])
     outputs, report = merge([stream])
     assert packets_of(outputs) == expected
     assert report["channels"] == receiver.report()["channels"]

@@ -18,7 +18,7 @@ def synchronize(octets, *, eager=False, pieces=1, marker=ASM, length=LENGTH, **a
     machine = Synchronizer(Marker.of(marker, **allowed), length, eager=eager)
     out, ends = [], []
     for piece in [*np.array_split(np.frombuffer(octets, np.uint8), pieces), None]:
-        blocks = machine.flush() if piece is None else machine.feed(piece)
+        blocks = machine.flush() if piece is None else machine.find_blocks(piece)
         out += [row.tobytes() for row in blocks.data]
         ends += blocks.last.tolist()
     return out, ends, machine

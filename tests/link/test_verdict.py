@@ -17,7 +17,7 @@ CADU = LinkSettings("cadu", frame_length_bytes=108)
 
 def report_of(octets, settings, *channels):
     receiver = Receiver(settings, channels or [RELAY])
-    receiver.feed(ByteBatch.of(octets))
+    receiver.receive(ByteBatch.of(octets))
     receiver.flush()
     return receiver.report()
 

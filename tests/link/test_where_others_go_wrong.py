@@ -16,7 +16,7 @@ MARKER_BYTES = 4
 
 def receive(octets, settings):
     receiver = Receiver(settings, RELAY)
-    outputs = [receiver.feed(ByteBatch.of(octets)), receiver.flush()]
+    outputs = [receiver.receive(ByteBatch.of(octets)), receiver.flush()]
     packets = [
         batch.data[start : start + length].tobytes()
         for batch in (output.packets for output in outputs)

@@ -21,7 +21,7 @@ def packets(n, first=0):
 def read(octets, split=0, prefix=0):
     receiver = Receiver(LinkSettings("packets", packet_prefix_bytes=prefix), [])
     pieces = [octets[k : k + split] for k in range(0, len(octets), split)] if split else [octets]
-    outputs = [receiver.feed(ByteBatch.of(piece)) for piece in pieces] + [receiver.flush()]
+    outputs = [receiver.receive(ByteBatch.of(piece)) for piece in pieces] + [receiver.flush()]
     found = [
         bytes(out.packets.data[start : start + length])
         for out in outputs

@@ -66,7 +66,7 @@ def mission():
 @pytest.fixture(scope="module")
 def outcomes(mission):
     line = ProcessingChain(mission, "live")
-    return [*map(line.feed, read_pass(HERE / "sat.packets")), line.flush()]
+    return [*map(line.process, read_pass(HERE / "sat.packets")), line.flush()]
 
 
 def test_equal_names_of_two_subsystems_have_topics_of_their_own(outcomes):
@@ -123,6 +123,6 @@ def test_the_books_of_a_value_tell_when_it_was_received(mission):
     data = np.frombuffer((HERE / "sat.packets").read_bytes(), np.uint8)
     received_ns = 1_700_000_000_123_456_789  # 2023-11-14T22:13:20.123Z
     batch = next(iter(read_pass(HERE / "sat.packets"))).of(data, received_ns)
-    products = [*line.feed(batch).products, *line.flush().products]
+    products = [*line.process(batch).products, *line.flush().products]
     told = json.loads(topics.latest_messages(products[-1])[0].payload)
     assert told["received"] == "2023-11-14T22:13:20.123Z"

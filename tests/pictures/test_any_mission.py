@@ -169,7 +169,7 @@ def test_jpss_1_draws_its_orbit_and_says_how_to_set_its_clock(real_data, tmp_pat
     line = ProcessingChain(load_mission(str(tmp_path)))
     gathered = Gathering()
     for batch in read_pass(tmp_path / "short.packets"):
-        gathered.add(line.feed(batch).products)
+        gathered.add(line.process(batch).products)
     gathered.add(line.flush().products)
     (series,) = gathered.series()
     titles = [panel.title for panel, _ in panels_of([series], 30)]

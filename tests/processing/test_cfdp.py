@@ -71,7 +71,7 @@ def received(tmp_path):
         (tmp_path / "mission.toml").write_text(mission.format(header=header))
         (tmp_path / "pass.packets").write_bytes(packets(pdus, header))
         chain = ProcessingChain(load_mission(str(tmp_path)), "test")
-        outcomes = [chain.feed(batch) for batch in read_pass(tmp_path / "pass.packets", chunk)]
+        outcomes = [chain.process(batch) for batch in read_pass(tmp_path / "pass.packets", chunk)]
         outcomes.append(chain.flush())
         products = [one for outcome in outcomes for one in outcome.products]
         events = [one for outcome in outcomes for one in outcome.events if one.kind == "file"]
@@ -181,7 +181,7 @@ spacecraft_id = 5\nvirtual_channel = 3\nname = "files"\nservice = "cfdp"\n"""
         at += 94
     (tmp_path / "pass.frames").write_bytes(b"".join(frames))
     chain = ProcessingChain(mission, "test")
-    outcomes = [*(chain.feed(batch) for batch in read_pass(tmp_path / "pass.frames", 1000)), chain.flush()]
+    outcomes = [*(chain.process(batch) for batch in read_pass(tmp_path / "pass.frames", 1000)), chain.flush()]
     [product] = [one for outcome in outcomes for one in outcome.products]
     assert of(product) == CONTENT
 

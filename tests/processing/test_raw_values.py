@@ -44,7 +44,7 @@ def mission(request, tmp_path):
 def test_raw_counts_stand_beside_what_is_calibrated_to_another_type(mission):
     packets = b"".join(struct.pack(">HHHBHB", 0x0801, 0xC000 | i, 3, *row) for i, row in enumerate(ROWS))
     chain = ProcessingChain(mission)
-    made = [*chain.feed(ByteBatch.of(packets), complete=True).products, *chain.flush().products]
+    made = [*chain.process(ByteBatch.of(packets), complete=True).products, *chain.flush().products]
     arrays = {
         name: np.concatenate([one.arrays[name].values for one in made]).tolist()
         for name in made[0].arrays

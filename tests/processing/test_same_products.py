@@ -21,7 +21,7 @@ def test_any_chunk_size_gives_the_same_messages(damaged: Decoded, bundled: Path,
     line = ProcessingChain(load_mission("zhurong"), "test")
     found: list[Product] = []
     for batch in read_pass(bundled / "damaged.cadu", chunk_bytes):
-        found += line.feed(batch).products
+        found += line.process(batch).products
     found += line.flush().products
     whole = {product.id: product_message(product).payload for product in damaged.products}
     assert len(whole) == len(damaged.products)

@@ -26,7 +26,7 @@ class Broken:
     def __init__(self, error: Exception) -> None:
         self.error = error
 
-    def feed(self, _batch, *, complete=False):
+    def process(self, _batch, *, complete=False):
         assert not complete
         raise self.error
 
@@ -127,7 +127,7 @@ def test_an_empty_batch_that_begins_another_pass_reaches_the_chain():
     class Counting(Broken):
         n = 0
 
-        def feed(self, _batch, *, complete=False):
+        def process(self, _batch, *, complete=False):
             self.n += 1
             return Outcome(PacketBatch.empty(), products=() if not complete else None)
 

@@ -18,7 +18,7 @@ KINDS = {"weather/meteorology": "pressure_pa", "magnetometer/field": "field_a_se
 def rows(path):
     """By kind: {time on board: (values, quality, usable)}."""
     line = ProcessingChain(load_mission("zhurong"), "pass")
-    made = [one for batch in read_pass(path) for one in line.feed(batch).products]
+    made = [one for batch in read_pass(path) for one in line.process(batch).products]
     found = {kind: {} for kind in KINDS}
     for product in made + list(line.flush().products):
         kind = f"{product.instrument}/{product.product}"

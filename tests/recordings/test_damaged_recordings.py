@@ -202,7 +202,7 @@ def test_verify_names_file_and_bytes_and_ends_with_1_and_repair_mends(tmp_path, 
 def rows_of(path, mission):
     """Each decoded packet by container, count and onboard time; the raw columns, and the quality."""
     line = ProcessingChain(mission, until="columns", raw=True)
-    outcomes = [line.feed(batch) for batch in read_pass(path, 1 << 18)]
+    outcomes = [line.process(batch) for batch in read_pass(path, 1 << 18)]
     found = {}
     for batch in [one for outcome in [*outcomes, line.flush()] for one in outcome.columns]:
         plain = {name: column for name, column in batch.raw.items() if isinstance(column, np.ndarray)}
@@ -237,7 +237,7 @@ def test_what_comes_of_a_damaged_recording_is_right_and_the_report_names_each_da
 def packets_of(path):
     """The space packets of a recording back to back."""
     line = ProcessingChain(load_mission("zhurong"), until="packets")
-    batches = [line.feed(batch).packets for batch in read_pass(path)]
+    batches = [line.process(batch).packets for batch in read_pass(path)]
     batches.append(line.flush().packets)
     return b"".join(
         batch.data[start : start + length].tobytes()

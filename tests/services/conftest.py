@@ -400,7 +400,7 @@ def undisturbed(bundled):
 
     def payloads(name="damaged.cadu", stream="test"):
         line = ProcessingChain(load_mission("zhurong"), stream)
-        products = [product for batch in read_pass(bundled / name) for product in line.feed(batch).products]
+        products = [product for batch in read_pass(bundled / name) for product in line.process(batch).products]
         products += line.flush().products
         return {product.id: without_receipt(product_message(product).payload) for product in products}
 

@@ -80,7 +80,7 @@ class Blocks:
     def __init__(self):
         self.rest = b""
 
-    def feed(self, batch, *, complete=False):  # noqa: ARG002
+    def process(self, batch, *, complete=False):  # noqa: ARG002
         octets = self.rest + bytes(batch.data)
         if POISON in octets:
             self.rest = b""

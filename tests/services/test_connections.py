@@ -45,7 +45,7 @@ def test_one_frame_is_lost_with_a_connection_that_breaks_inside_it(tmp_path, fec
     frames = [aos_frame(count, fecf) for count in range(N_FRAMES)]
     before = b"".join(frames[:20]) + frames[20][:cut_bytes]
     receiver = Receiver(LinkSettings("frames", frame_length_bytes=LENGTH, fecf=fecf), [CHANNEL])
-    outputs = [receiver.feed(batch) for batch in recorded(tmp_path, before, b"".join(frames[21:]))]
+    outputs = [receiver.receive(batch) for batch in recorded(tmp_path, before, b"".join(frames[21:]))]
     outputs.append(receiver.flush())
     data = [
         one.packets.data[start : start + n]
@@ -64,7 +64,7 @@ def test_a_packet_that_a_broken_connection_cut_is_not_joined_to_the_next(tmp_pat
     packets = [bytes([0, 5, 0xC0, i, 0, 19]) + bytes([i]) * 20 for i in range(20)]
     receiver = Receiver(LinkSettings("packets"), [])
     outputs = [
-        receiver.feed(batch)
+        receiver.receive(batch)
         for batch in recorded(tmp_path, b"".join(packets[:7]) + packets[7][:9], b"".join(packets[8:]))
     ]
     outputs.append(receiver.flush())
@@ -77,7 +77,7 @@ def test_a_connection_that_ends_between_frames_costs_nothing(tmp_path):
     frames = [aos_frame(count, fecf=False) for count in range(N_FRAMES)]
     receiver = Receiver(LinkSettings("frames", frame_length_bytes=LENGTH), [CHANNEL])
     for batch in recorded(tmp_path, b"".join(frames[:20]), b"".join(frames[20:])):
-        receiver.feed(batch)
+        receiver.receive(batch)
     receiver.flush()
     report = receiver.report()
     assert report["packets"]["read"] == N_FRAMES

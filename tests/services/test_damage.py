@@ -203,7 +203,7 @@ async def test_a_recording_that_lost_a_file_is_told_by_every_way_and_gives_no_pr
     assert not committed.exists() or not json.loads(committed.read_text())["settled"]
     line = ProcessingChain(load_mission("zhurong"), "test")
     for batch in read_pass(state):
-        line.feed(batch)
+        line.process(batch)
     line.flush()
     assert len(line.report()["damaged"]) == 1
     assert isinstance(next(iter(read_pass(state))), ByteBatch)

@@ -259,7 +259,7 @@ def products_of(bundled):
 
     def run(name, stream):
         chain = ProcessingChain(load_mission("zhurong"), stream)
-        made = [one for batch in read_pass(bundled / name) for one in chain.feed(batch).products]
+        made = [one for batch in read_pass(bundled / name) for one in chain.process(batch).products]
         return {one.id: max(len(one.quality), 1) for one in [*made, *chain.flush().products]}
 
     return run

@@ -33,7 +33,7 @@ def without_windows(tmp_path):
 
 def replayed(folder, recording):
     line = ProcessingChain(load_mission(str(folder)), "test")
-    products = [product for batch in read_pass(recording, 50_000) for product in line.feed(batch).products]
+    products = [product for batch in read_pass(recording, 50_000) for product in line.process(batch).products]
     products += line.flush().products
     return {product.id: product_message(product).payload for product in products}
 

@@ -99,7 +99,7 @@ def product(bundled):
     """A small one, as a message."""
     line = ProcessingChain(load_mission("zhurong"), "live")
     for batch in read_pass(bundled / "clean.cadu"):
-        for one in line.feed(batch).products:
+        for one in line.process(batch).products:
             if one.product == "meteorology":
                 return product_message(one)
     raise AssertionError

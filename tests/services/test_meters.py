@@ -92,7 +92,7 @@ def test_decode_tells_frames_losses_and_corrections_of_a_report(bundled):
     from downlink_pipeline.processing.chain import ProcessingChain  # noqa: PLC0415
 
     line = ProcessingChain(load_mission("zhurong"), until="packets")
-    line.feed(ByteBatch.of((bundled / "damaged.cadu").read_bytes()))
+    line.process(ByteBatch.of((bundled / "damaged.cadu").read_bytes()))
     line.flush()
     report = line.report()
     made = DecodeMeters()

@@ -252,7 +252,7 @@ class Products:
     def __init__(self, messages):
         self.messages = messages
 
-    def feed(self, *_args, **_more):
+    def process(self, *_args, **_more):
         return Outcome()
 
     def report(self):

@@ -24,7 +24,7 @@ class Scripted:
     def __init__(self, *script):
         self.script = list(script)
 
-    def feed(self, _batch, *, complete=False):
+    def process(self, _batch, *, complete=False):
         assert not complete
         product = self.script.pop(0)
         if isinstance(product, Exception):

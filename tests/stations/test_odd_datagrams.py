@@ -155,7 +155,7 @@ async def test_of_marked_blocks_all_bytes_go_to_the_synchronizer(tmp_path):
 
 def test_what_ingest_tells_is_published_with_what_becomes_of_the_bytes(tmp_path):
     class Nothing:
-        def feed(self, _batch, **_options):
+        def process(self, _batch, **_options):
             return Outcome(PacketBatch.empty())
 
         def report(self):

@@ -75,11 +75,11 @@ class VirtualChannel:
         n_good = counts.packets + counts.idle_packets + counts.encapsulation_packets
         return HeaderCounts(self._name, counts.bad_headers, n_good)
 
-    def feed(self, frames: Frames) -> ChannelOutput | None:
+    def receive(self, frames: Frames) -> ChannelOutput | None:
         """Frames as they came in, at least one. None: nothing goes on."""
         if self._continuity is None:
             self._continuity = Continuity(self._headers.count_modulus(frames.data[0]), self._window)
-        released = self._continuity.feed(frames)
+        released = self._continuity.in_order(frames)
         self.holds_frames = self._continuity.holds
         return self._put_out(released)
 
@@ -151,7 +151,7 @@ class VirtualChannel:
         gaps = frames.lost.nonzero()[0]
         n_bad = self._assembly.counts.bad_headers
         if self.settings.service == "packets":
-            packets = self._assembly.feed(frames, gaps)
+            packets = self._assembly.assemble(frames, gaps)
             self._mark_sequence_breaks(packets)
             self._last = frames.take(slice(-1, None)) if self.settings.hand_on_fragments else None
         self._note_receive_times(frames.received_ns)
@@ -200,7 +200,7 @@ class VirtualChannel:
 
     def _mark_sequence_breaks(self, packets: Packets) -> None:
         if len(packets.apid):
-            breaks = self.sequence.feed(packets.apid, packets.seq_count)
+            breaks = self.sequence.find_breaks(packets.apid, packets.seq_count)
             if len(breaks):
                 packets.quality[breaks] |= _AFTER_GAP
 

@@ -83,7 +83,7 @@ class Continuity:
     def modulus(self) -> int:
         return self._modulus
 
-    def feed(self, frames: Frames) -> Frames:
+    def in_order(self, frames: Frames) -> Frames:
         """Order `frames` and fill in `lost`; `index` becomes the link index at which each was let go."""
         count = frames.vc_count
         n = len(count)
@@ -91,7 +91,7 @@ class Continuity:
         first, last = count.item(0), count.item(-1)
         follows = self._expected is None or (first - self._expected) % self._modulus == 0
         if self._waiting or not follows or (n > 1 and not _is_steady(count, self._modulus)):
-            return self._feed_unsteady(frames)
+            return self._reorder(frames)
         self._expected = (last + 1) % self._modulus
         self._keep_in_mind(count, frames.data)
         return frames
@@ -109,7 +109,7 @@ class Continuity:
 
     # -- the slow way, frame by frame, where counts do not follow on ---------------------------------------------
 
-    def _feed_unsteady(self, arrived: Frames) -> Frames:
+    def _reorder(self, arrived: Frames) -> Frames:
         self._remember()
         n_waiting = len(self._waiting)
         frames = arrived if self._waiting_frames is None else Frames.join([self._waiting_frames, arrived])

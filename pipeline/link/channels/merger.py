@@ -56,7 +56,7 @@ class ChannelMerger:
     def shares(self) -> list[StationShare]:
         return [station.share for station in self._stations]
 
-    def feed(self, number: int, frames: Frames, master: Ints) -> None:
+    def add(self, number: int, frames: Frames, master: Ints) -> None:
         """More frames of one station, each after those before; `master: int64[n]`, their master channel count."""
         station, n_stored = self._stations[number], len(self._store) if self._store else 0
         # The frames may be a view of bytes that their owner uses again.

@@ -21,7 +21,7 @@ class SequenceCounts:
         self.n_packets = np.zeros(_APIDS, np.int64)
         self._last = np.full(_APIDS, _NEVER, np.int64)
 
-    def feed(self, apid: NDArray[np.uint16], count: NDArray[np.uint16]) -> Sequence[int] | NDArray[np.intp]:
+    def find_breaks(self, apid: NDArray[np.uint16], count: NDArray[np.uint16]) -> Sequence[int] | NDArray[np.intp]:
         """Which of these packets do not follow on the one before of their APID: rows, in any order."""
         breaks = self._breaks_of_few(apid, count) if len(apid) <= _FEW else self._breaks(apid, count)
         self.n_breaks += len(breaks)

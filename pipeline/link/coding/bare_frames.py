@@ -68,7 +68,7 @@ class BareFrames:
         """Byte of the stream from which on no frame was found, when it has ended."""
         self._out: list[Blocks] = []
 
-    def feed(self, octets: NDArray[np.uint8]) -> Blocks:
+    def find_blocks(self, octets: NDArray[np.uint8]) -> Blocks:
         """The frames that are whole and decided with `octets: uint8[n]`."""
         if self._n_to_skip:
             octets = self._skip(octets)

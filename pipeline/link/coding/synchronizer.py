@@ -91,7 +91,7 @@ class Synchronizer:
         self._gap = 8 * (self.record.prefix + self.record.suffix)
         self._pitch = self._gap + self.marker.n_bits + 8 * self.block_length
 
-    def feed(self, data: NDArray[np.uint8]) -> Blocks:
+    def find_blocks(self, data: NDArray[np.uint8]) -> Blocks:
         """Blocks that are whole and decided with `data: uint8[n]` added to the stream."""
         self._buffer = np.concatenate((self._buffer, data)) if len(self._buffer) else np.ascontiguousarray(data)
         return self._advance(final=False)

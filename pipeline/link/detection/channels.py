@@ -84,7 +84,9 @@ def _good_frames(settings: LinkSettings, octets: NDArray[np.uint8]) -> NDArray[n
     """Frames of any channel that pass their checks: uint8[n, L]."""
     source = block_source(settings, _first_channels(settings, octets), block_bytes(settings))
     decoder = FrameDecoder(settings)
-    return np.concatenate([decoder.decode(part.data).frames for part in (source.feed(octets), source.flush())])
+    return np.concatenate(
+        [decoder.decode(part.data).frames for part in (source.find_blocks(octets), source.flush())]
+    )
 
 
 def _first_channels(settings: LinkSettings, octets: NDArray[np.uint8]) -> list[ChannelSettings]:
@@ -107,7 +109,7 @@ def _with_services(guess: Guess, octets: NDArray[np.uint8], names: list[tuple[tu
         for (scid, vcid), _ in names
     ]
     receiver = Receiver(replace(guess.settings, container="none", symbols="packed"), channels, frames=False)
-    receiver.feed(ByteBatch.of(octets))
+    receiver.receive(ByteBatch.of(octets))
     receiver.flush()
     report = receiver.report()
     found, words = [], []

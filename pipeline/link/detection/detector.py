@@ -150,7 +150,7 @@ def _packets(guess: Guess, octets: NDArray[np.uint8], prefix: int) -> Guess | No
         guess.settings, framing="packets", packet_prefix_bytes=prefix, container="none", symbols="packed"
     )
     receiver = Receiver(settings, [])
-    receiver.feed(ByteBatch.of(octets[:_SAMPLE_BYTES]))
+    receiver.receive(ByteBatch.of(octets[:_SAMPLE_BYTES]))
     if len(octets) <= _SAMPLE_BYTES:
         receiver.flush()
     report = receiver.report()

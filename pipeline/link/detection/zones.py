@@ -60,7 +60,7 @@ def _tried(
     settings: LinkSettings, changes: dict[str, Any], frames: NDArray[np.uint8], channel: tuple[int, int]
 ) -> Zone:
     receiver = Receiver(replace(settings, **changes), [ChannelSettings(*channel, "tried")], frames=False)
-    receiver.feed(ByteBatch.of(frames.reshape(-1)))
+    receiver.receive(ByteBatch.of(frames.reshape(-1)))
     receiver.flush()
     report = receiver.report()["channels"][0]
     n_packets = report["packets"] + report["idle_packets"] + report["encapsulation_packets"]

@@ -79,7 +79,7 @@ class PacketAssembler:
         self._first_row = 0
         self._last_met = False
 
-    def feed(self, frames: Frames, gaps: Rows) -> Packets:
+    def assemble(self, frames: Frames, gaps: Rows) -> Packets:
         """The packets that are whole with `frames`, and those handed on with bytes missing.
 
         `gaps: intp[k]`: rows of `frames` whose `lost` is not 0.
@@ -88,7 +88,7 @@ class PacketAssembler:
         if not len(gaps):
             return self._assemble(frames, gaps)
         apart = gaps if self._hand_on else gaps[frames.lost[gaps] < 0]
-        return self._feed_apart(frames, apart.tolist()) if len(apart) else self._assemble(frames, gaps)
+        return self._assemble_pieces(frames, apart.tolist()) if len(apart) else self._assemble(frames, gaps)
 
     def flush(self) -> Packets | None:
         """No more frames: what is unfinished stays so."""
@@ -97,7 +97,7 @@ class PacketAssembler:
         self._partial = NO_PACKET
         return last
 
-    def _feed_apart(self, frames: Frames, breaks: list[int]) -> Packets:
+    def _assemble_pieces(self, frames: Frames, breaks: list[int]) -> Packets:
         """Look at the partial packet wherever it may run on over a gap."""
         parts: list[Packets] = []
         for first, last in pairwise([0, *breaks, len(frames.lost)]):

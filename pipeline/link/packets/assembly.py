@@ -31,11 +31,11 @@ class Assembly:
         self._n_gaps = 0
         self._gaps_seen: dict[int, int] = {}
 
-    def feed(self, frames: Frames, gaps: Rows) -> Packets:
+    def assemble(self, frames: Frames, gaps: Rows) -> Packets:
         """The packets that are whole with `frames`, at least one; `gaps: intp[k]`, those whose `lost` is not 0."""
         if self._headers.has_maps:
-            return self._feed_maps(frames, gaps)
-        return self._of_channel.feed(frames, gaps)
+            return self._assemble_maps(frames, gaps)
+        return self._of_channel.assemble(frames, gaps)
 
     @property
     def contradicting(self) -> list[int]:
@@ -51,23 +51,23 @@ class Assembly:
         codes = self._headers.no_packet_starts, self._headers.only_idle
         return PacketAssembler(*codes, self.counts, hand_on=self._hand_on)
 
-    def _feed_maps(self, frames: Frames, gaps: Rows) -> Packets:
+    def _assemble_maps(self, frames: Frames, gaps: Rows) -> Packets:
         """Each MAP by itself; packets in order of the frames that end them."""
         maps = self._headers.maps(frames)
         if not len((maps != maps[0]).nonzero()[0]):
-            packets = self._feed_map(maps.item(0), np.arange(len(maps)), frames, gaps)
+            packets = self._assemble_map(maps.item(0), np.arange(len(maps)), frames, gaps)
             self._n_gaps += len(gaps)
             return packets
         parts = []
         for map_id in np.unique(maps).tolist():
             rows = (maps == map_id).nonzero()[0]
-            packets = self._feed_map(map_id, rows, frames.take(rows), gaps)
+            packets = self._assemble_map(map_id, rows, frames.take(rows), gaps)
             parts.append(replace(packets, frame=rows[packets.frame]))
         self._n_gaps += len(gaps)
         joined = Packets.join(parts)
         return joined.take(np.argsort(joined.frame, kind="stable"))
 
-    def _feed_map(self, map_id: int, rows: Rows, own: Frames, gaps: Rows) -> Packets:
+    def _assemble_map(self, map_id: int, rows: Rows, own: Frames, gaps: Rows) -> Packets:
         """The packets of one MAP, whose frames `own` are the rows `rows: intp[k]` of the batch.
 
         `gaps`: rows of the batch before which frames are missing; for the MAP they are before its next frame.
@@ -83,4 +83,4 @@ class Assembly:
             lost[broken] = np.where(own.lost[broken] < 0, own.lost[broken], 1)
             own = replace(own, lost=lost)
         assembler = self._of_map.get(map_id) or self._of_map.setdefault(map_id, self._assembler())
-        return assembler.feed(own, broken)
+        return assembler.assemble(own, broken)

@@ -105,7 +105,7 @@ class PacketStream:
         """Byte of the stream from which on packets are still to come."""
         return self._base
 
-    def feed(self, octets: NDArray[np.uint8]) -> StreamPackets:
+    def find_packets(self, octets: NDArray[np.uint8]) -> StreamPackets:
         """The packets that are whole with `octets: uint8[n]` added."""
         n_before, n = len(self._buffer) - PAD_BYTES, len(octets)
         buffer = reused_empty((n_before + n + PAD_BYTES,), np.dtype(np.uint8))

@@ -175,14 +175,14 @@ class Navigation(Auxiliary):
         mode = rows.columns.get("DRIVE_MODE")
         driving = np.full(len(rows), np.nan) if mode is None else (np.asarray(mode) != "STOPPED").astype(np.float64)
         values = np.concatenate([normalized(quaternion), mast, driving[:, None]], axis=1)
-        _feed(self._attitude, rows, values, is_attitude(quaternion))
+        _add_to_track(self._attitude, rows, values, is_attitude(quaternion))
 
     def _take_power(self, rows: ColumnBatch) -> None:
         total = np.asarray(rows.columns["WING_CURRENT"], np.float64).reshape(len(rows), -1).sum(axis=1)
-        _feed(self._power, rows, total[:, None], np.isfinite(total))
+        _add_to_track(self._power, rows, total[:, None], np.isfinite(total))
 
 
-def _feed(track: Track, rows: ColumnBatch, values: Floats, good: NDArray[np.bool_]) -> None:
+def _add_to_track(track: Track, rows: ColumnBatch, values: Floats, good: NDArray[np.bool_]) -> None:
     good = good & (rows.time_ns != NO_TIME)
     track.append(rows.order[good], rows.time_ns[good], values[good], rows.seq_count[good])
 

@@ -167,7 +167,7 @@ def products(suite):
 
     def run(*batches, names=(), **context):
         one = suite(*names, **context)
-        return {f"{p.instrument}/{p.product}": p for p in [*one.feed(batches), *one.flush()]}
+        return {f"{p.instrument}/{p.product}": p for p in [*one.make_products(batches), *one.flush()]}
 
     return run
 

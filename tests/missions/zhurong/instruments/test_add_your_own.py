@@ -65,7 +65,7 @@ def test_a_packet_of_the_new_instrument_becomes_its_product():
     mission = load_mission("zhurong")
     columns = Decoder(mission.plan, mission.time_terms).decode(packet(50, 45.0))
     suite = Suite(mission.instruments, mission.calibrations, product_context(mission, "test"))
-    (product,) = [*suite.feed(columns), *suite.flush()]
+    (product,) = [*suite.make_products(columns), *suite.flush()]
     assert (product.instrument, product.product, product.time.sol) == ("dosimeter", "dose", (11, 11))
     assert product.arrays["dose_rate"].values == pytest.approx([1e-8 / 1.1])
     assert product.arrays["dose_rate"].unit == "Gy s-1"

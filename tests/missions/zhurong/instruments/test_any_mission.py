@@ -39,7 +39,7 @@ def published(packets, suite):
         np.zeros(n, np.uint32),
     )
     one = suite("rover", site=None)
-    return [*one.feed(Decoder(compile_plan(read_xtce(xtce.read_bytes()))).decode(batch)), *one.flush()]
+    return [*one.make_products(Decoder(compile_plan(read_xtce(xtce.read_bytes()))).decode(batch)), *one.flush()]
 
 
 def test_all_7200_packets_are_published_once(published):

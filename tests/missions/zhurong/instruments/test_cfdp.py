@@ -168,7 +168,7 @@ def strips(suite, pdu_rows):
         pdus = [pdu for n, file in enumerate(files) for pdu in simulated(file, "s", 33, n)]
         one = suite("moric")
         kept = [pdu for k, pdu in enumerate(pdus) if k not in drop]
-        return [*one.feed([pdu_rows(kept)]), *one.flush()]
+        return [*one.make_products([pdu_rows(kept)]), *one.flush()]
 
     return run
 

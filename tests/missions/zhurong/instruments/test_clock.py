@@ -43,7 +43,7 @@ def correlated(ahead_ms):
 def run(suite):
     def feed(*batches):
         one = suite("clock")
-        products = [*one.feed(batches), *one.flush()]
+        products = [*one.make_products(batches), *one.flush()]
         return products, one.drain_events()
 
     return feed
@@ -102,7 +102,7 @@ def test_products_have_the_correlation_of_the_mission_and_no_other(suite, rows):
     """Though a new one is made of the same stream: what came before must not matter."""
     one = suite("clock", "weather")
     weather = rows("WEATHER", [START_S + 5.0, START_S + 395.0])
-    made = [*one.feed([packets(rows, ahead_ms=425), weather]), *one.flush()]
+    made = [*one.make_products([packets(rows, ahead_ms=425), weather]), *one.flush()]
     [product, *_] = [one for one in made if one.instrument == "weather"]
     assert product.lineage["clock_correlation"] == NO_CORRELATION
     assert product.time.utc_ns[0] == EPOCH_NS + product.time.onboard_ns[0]
@@ -112,7 +112,7 @@ def test_products_have_the_correlation_of_the_mission_and_no_other(suite, rows):
 def weather(rows, calibrations):
     def make(clock):
         one = Suite({"weather": Weather}, calibrations, Context("zhurong", "test", clock))
-        return [*one.feed([rows("WEATHER", [START_S + 5.0])]), *one.flush()][0]
+        return [*one.make_products([rows("WEATHER", [START_S + 5.0])]), *one.flush()][0]
 
     return make
 
@@ -128,6 +128,6 @@ def test_a_new_correlation_changes_times_and_lineage_but_not_the_id_of_a_product
 @pytest.mark.parametrize(("ahead_ms", "n"), [(425, 0), (430, 1)])
 def test_a_correlation_in_use_that_no_longer_holds_is_told(ahead_ms, n, rows, calibrations):
     one = Suite({"clock": Clock}, calibrations, Context("zhurong", "test", correlated(425)))
-    one.feed([packets(rows, ahead_ms=ahead_ms)])
+    one.make_products([packets(rows, ahead_ms=ahead_ms)])
     one.flush()
     assert [event.kind for event in one.drain_events()].count("clock-correlation") == n

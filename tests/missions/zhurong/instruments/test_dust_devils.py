@@ -40,7 +40,7 @@ def devils(suite):
 
     def run(*batches):
         one = suite("dust_devils", window_s=10.0)
-        made = [product for batch in batches for product in one.feed([batch])] + one.flush()
+        made = [product for batch in batches for product in one.make_products([batch])] + one.flush()
         return made, one.drain_events()
 
     return run

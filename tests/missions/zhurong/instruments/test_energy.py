@@ -21,7 +21,7 @@ def energy(rows, suite):
     def make(time_s, **columns):
         batch = rows("ENGINEERING", SOL_11_S + np.asarray(time_s), columns={**STEADY, **columns})
         one = suite("energy")
-        return [*one.feed([batch]), *one.flush()]
+        return [*one.make_products([batch]), *one.flush()]
 
     return make
 

@@ -46,7 +46,7 @@ def mystery(rows):
 
 def test_an_event_names_its_instrument_and_comes_with_the_product_of_its_group(alarming, mystery):
     one = alarming()
-    products = [*one.feed([mystery([1, 9, *[1] * 9])])]
+    products = [*one.make_products([mystery([1, 9, *[1] * 9])])]
     (event,) = one.drain_events()
     assert [product.product for product in products] == ["value"]
     assert (event.severity, event.kind, event.text) == ("warning", "above five", "it is 9")
@@ -55,7 +55,7 @@ def test_an_event_names_its_instrument_and_comes_with_the_product_of_its_group(a
 
 def test_an_event_is_told_once(alarming, mystery):
     one = alarming()
-    one.feed([mystery([9] * 11)])
+    one.make_products([mystery([9] * 11)])
     one.drain_events()
     assert one.drain_events() == ()
 
@@ -68,8 +68,8 @@ def test_at_the_end_an_instrument_tells_what_it_held(alarming):
 
 def test_a_group_of_noise_tells_sixteen_events(alarming, rows):
     one = alarming()
-    one.feed([rows("MYSTERY", np.linspace(0, 9, 400), columns={"VALUE": np.full(400, 9)})])
-    one.feed([rows("MYSTERY", [11.0], columns={"VALUE": np.array([0])})])
+    one.make_products([rows("MYSTERY", np.linspace(0, 9, 400), columns={"VALUE": np.full(400, 9)})])
+    one.make_products([rows("MYSTERY", [11.0], columns={"VALUE": np.array([0])})])
     assert len(one.drain_events()) == 16
 
 
@@ -78,11 +78,11 @@ def test_a_group_of_noise_tells_sixteen_events(alarming, rows):
 def test_any_split_into_batches_tells_the_same_events(alarming, mystery, cuts):
     whole = mystery(np.arange(60) * 7 % 11)
     expected = alarming()
-    expected.feed([whole])
+    expected.make_products([whole])
     expected.flush()
     one, found = alarming(), []
     for start, stop in pairwise(sorted({0, *cuts, 60})):
-        one.feed([take(whole, slice(start, stop))])
+        one.make_products([take(whole, slice(start, stop))])
         found += one.drain_events()
     one.flush()
     assert [*found, *one.drain_events()] == list(expected.drain_events())

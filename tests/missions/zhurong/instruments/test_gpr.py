@@ -80,7 +80,7 @@ def run(suite):
 
     def make(batch, **context):
         one = suite("gpr", **context)
-        made = [*one.feed([batch]), *one.flush()]
+        made = [*one.make_products([batch]), *one.flush()]
         names = dict.fromkeys(p.product for p in made)
         joined = {
             name: {
@@ -97,7 +97,7 @@ def run(suite):
 
 
 def whole(one, batch):
-    return [*one.feed([batch]), *one.flush()]
+    return [*one.make_products([batch]), *one.flush()]
 
 
 def bits(samples):
@@ -148,7 +148,7 @@ def test_the_navigation_block_comes_through_bit_for_bit(high, run):
 
 
 def test_the_first_real_record_is_of_the_utc_and_sol_in_its_label(high, suite):
-    first = suite("gpr").feed([high[1]])[0]
+    first = suite("gpr").make_products([high[1]])[0]
     assert np.datetime64(first.time.utc_ns[0], "ns") == np.datetime64("2021-05-25T04:20:01.081")
     assert first.time.sol == (11, 11)
 

@@ -84,7 +84,7 @@ def stripes(rows):
 def images(suite):
     def make(*batches, name="mscam"):
         one = suite(name)
-        made = [product for batch in batches for product in one.feed([batch])]
+        made = [product for batch in batches for product in one.make_products([batch])]
         return [*made, *one.flush()]
 
     return make
@@ -134,8 +134,8 @@ def test_the_sun_of_each_filter_is_the_published_spectrum_over_its_band(band):
 
 def test_an_image_comes_as_soon_as_its_last_stripe_is_there(suite, stripes):
     one = suite("mscam")
-    assert one.feed([stripes([0, 1, 2])]) == []
-    assert len(one.feed([stripes([3], order=3)])) == 1
+    assert one.make_products([stripes([0, 1, 2])]) == []
+    assert len(one.make_products([stripes([3], order=3)])) == 1
 
 
 def test_a_missing_stripe_is_flagged_and_the_rest_comes_through(images, stripes):
@@ -235,7 +235,7 @@ def test_navigation_that_contradicts_the_record_is_flagged(suite, stripes, level
     """Navigation at 99, 100 and 101 s with the mast as told; the record of 100 s says 22 degrees; 6 may be apart."""
     one = suite("mscam")
     navigation = level(99, n=3, MAST_YAW=mast_yaw_deg)
-    made = [*one.feed([navigation, stripes(range(4), order=3, MAST_YAW=22.0)]), *one.flush()]
+    made = [*one.make_products([navigation, stripes(range(4), order=3, MAST_YAW=22.0)]), *one.flush()]
     (product,) = [product for product in made if product.instrument == "mscam"]
     assert product.arrays["navigation_apart_deg"].values[0] == pytest.approx(abs(mast_yaw_deg - 22.0), abs=1e-6)
     assert bool(product.quality[0] & Quality.NO_ATTITUDE) == contradicts
@@ -355,6 +355,6 @@ def test_large_images_are_kept_no_larger_than_the_strip_needs(suite, sweep):
     """0.2 degrees a pixel of the strip, 0.048 of an image binned by 2: each four become one."""
     one = suite("natecam")
     for batch in sweep([0.0, 20.0], BINNING=2):
-        one.feed([batch])
+        one.make_products([batch])
     ((_, views),) = one._instruments["natecam"]._sweeps.values()
     assert (views[0].picture.shape, views[0].window.binning) == ((8, 8, 3), 8)

@@ -81,7 +81,7 @@ def test_the_current_is_on_the_line_between_two_readings(rows, suite, level):
     )
     packets = rows("MAGNETOMETER", [105], order=[40], columns={"SAMPLE_RATE": 32})
     one = suite("magnetometer", window_s=1000)
-    made = [*one.feed([level(100, n=20), power, packets]), *one.flush()]
+    made = [*one.make_products([level(100, n=20), power, packets]), *one.flush()]
     (product,) = [p for p in made if p.product == "field"]
     assert values(product, "wing_current_a")[0] == pytest.approx(6.0)
 

@@ -34,7 +34,7 @@ def spectrum(suite, rows):
         one = suite("libs")
         one._instruments["libs"] = Libs(calibration, one._context)
         batch = rows("LIBS", order, order=order, seq_count=order, columns=columns)
-        (found,) = [p for p in [*one.feed([batch]), *one.flush()] if p.product == "spectrum"]
+        (found,) = [p for p in [*one.make_products([batch]), *one.flush()] if p.product == "spectrum"]
         return found
 
     return make

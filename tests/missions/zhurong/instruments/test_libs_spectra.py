@@ -288,7 +288,7 @@ def made(suite):
 
     def run(*points):
         one = suite("libs")
-        products = [product for point in points for product in one.feed([point])] + one.flush()
+        products = [product for point in points for product in one.make_products([point])] + one.flush()
         return {(p.product, p.lineage["point_id"]): p for p in products}, one.drain_events()
 
     return run

@@ -78,5 +78,9 @@ def test_a_full_detector_and_an_exposure_of_zero_are_flagged(radiance):
 
 def test_a_dark_holds_from_batch_to_batch(spectra, suite):
     whole, one = spectra(), suite("mms")
-    found = [*one.feed([take(whole, slice(1))]), *one.feed([take(whole, slice(1, None))]), *one.flush()]
+    found = [
+        *one.make_products([take(whole, slice(1))]),
+        *one.make_products([take(whole, slice(1, None))]),
+        *one.flush(),
+    ]
     assert [int(p.quality[0]) for p in found] == [0]

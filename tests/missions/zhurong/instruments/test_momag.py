@@ -111,8 +111,12 @@ def test_after_a_gap_the_filters_have_nothing_to_begin_with(field):
 def test_two_batches_give_what_one_gives(packet, suite):
     whole = packet((100.0, 101.0, 102.0), rate=128, outer=tone(3.0))
     one, other = suite("momag"), suite("momag")
-    together = [*one.feed([whole]), *one.flush()]
-    apart = [*other.feed([take(whole, slice(1))]), *other.feed([take(whole, slice(1, None))]), *other.flush()]
+    together = [*one.make_products([whole]), *one.flush()]
+    apart = [
+        *other.make_products([take(whole, slice(1))]),
+        *other.make_products([take(whole, slice(1, None))]),
+        *other.flush(),
+    ]
     assert [p.id for p in together] == [p.id for p in apart]
     for a, b in zip(together, apart, strict=True):
         np.testing.assert_array_equal(values(a, "field_ambient_nt"), values(b, "field_ambient_nt"))

@@ -57,7 +57,7 @@ def made(suite, calibrations):
         table["radargram_high"] |= tables
         one = suite("radargram")
         one._instruments["radargram"] = Radargram(table, one._context)
-        return {p.product: p for p in [*one.feed([batch]), *one.flush()]}
+        return {p.product: p for p in [*one.make_products([batch]), *one.flush()]}
 
     return run_
 

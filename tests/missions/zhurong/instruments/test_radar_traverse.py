@@ -51,7 +51,7 @@ def made(suite):
         joiner = TraverseRadargram(SITE, **options)
         for first in range(0, len(batches), 2):
             one = suite("radargram", "rover")
-            joiner.feed(one.feed(batches[first : first + 2]))
+            joiner.feed(one.make_products(batches[first : first + 2]))
             joiner.feed(one.flush())
         return joiner.finish()
 
@@ -84,7 +84,7 @@ def test_distance_goes_on_from_run_to_run(made, batches):
 
 def test_traces_are_those_of_the_radargrams(made, batches, suite):
     alone = suite("radargram")
-    runs = [p for p in [*alone.feed(batches), *alone.flush()] if p.product == "radargram_high"]
+    runs = [p for p in [*alone.make_products(batches), *alone.flush()] if p.product == "radargram_high"]
     (product,) = made(batches)
     np.testing.assert_array_equal(
         values(product, "amplitude"), np.concatenate([values(run, "amplitude") for run in runs])

@@ -49,7 +49,7 @@ def run(rows):
 def radargrams(suite):
     def make(*batches):
         one = suite("radargram")
-        return [p for p in [*one.feed(batches), *one.flush()] if p.product.startswith("radargram")]
+        return [p for p in [*one.make_products(batches), *one.flush()] if p.product.startswith("radargram")]
 
     return make
 
@@ -146,8 +146,8 @@ def test_rows_where_traces_are_missing_are_flagged(run, radargrams):
 def test_any_split_gives_the_same_radargram(run, suite, edges):
     whole, split = suite("radargram"), suite("radargram")
     batch = run(40, WORK_MODE=np.where(np.arange(40) == 13, "SELF_TEST", "SCIENCE"))
-    expected = [*whole.feed([batch]), *whole.flush()]
-    made = [p for start, stop in pairwise(edges) for p in split.feed([take(batch, slice(start, stop))])]
+    expected = [*whole.make_products([batch]), *whole.flush()]
+    made = [p for start, stop in pairwise(edges) for p in split.make_products([take(batch, slice(start, stop))])]
     made += split.flush()
     assert [p.id for p in made] == [p.id for p in expected]
     assert made[0].arrays["amplitude"].values.tobytes() == expected[0].arrays["amplitude"].values.tobytes()
@@ -163,7 +163,7 @@ def calibrated(suite, calibrations):
         one = suite("radargram")
         radar = type(one._instruments["radargram"])(table, one._context)
         one._instruments["radargram"] = radar
-        (product,) = [*one.feed([batch]), *one.flush()]
+        (product,) = [*one.make_products([batch]), *one.flush()]
         return product
 
     return make
@@ -253,7 +253,7 @@ def test_the_spacing_of_the_real_traces_is_that_of_their_chords(real_high, radar
 def test_the_real_traces_are_as_they_were_received(real_high, suite):
     """133 of 135 places."""
     one = suite("radargram")
-    (product,) = [p for p in [*one.feed([real_high]), *one.flush()] if p.product == "radargram_high"]
+    (product,) = [p for p in [*one.make_products([real_high]), *one.flush()] if p.product == "radargram_high"]
     assert (len(product.quality), values(product, "interpolated").sum()) == (
         135,
         2,
@@ -316,7 +316,7 @@ def asked(suite, calibrations):
         table["radargram_high"] |= {k: {"source": "assumed: a test", **v} for k, v in tables.items()}
         one = suite("radargram")
         one._instruments["radargram"] = type(one._instruments["radargram"])(table, one._context)
-        return {p.product: p for p in [*one.feed([batch]), *one.flush()]}
+        return {p.product: p for p in [*one.make_products([batch]), *one.flush()]}
 
     return make
 
@@ -376,7 +376,7 @@ def test_a_product_without_alignment_is_kept_beside(run, radargrams, suite, cali
     table["radargram_high"]["time_zero"]["longest_shift_ns"] = 0.0
     one = suite("radargram")
     one._instruments["radargram"] = type(one._instruments["radargram"])(table, one._context)
-    (plain,) = [*one.feed([run(40)]), *one.flush()]
+    (plain,) = [*one.make_products([run(40)]), *one.flush()]
     assert "amplitude_unaligned" not in plain.arrays
     assert np.array_equal(values(plain, "amplitude"), values(product, "amplitude_unaligned"))
 
@@ -388,7 +388,7 @@ def test_aligning_the_real_traces_takes_more_of_the_direct_wave_away(real_high, 
         table["radargram_high"]["time_zero"]["longest_shift_ns"] = longest_ns
         one = suite("radargram")
         one._instruments["radargram"] = type(one._instruments["radargram"])(table, one._context)
-        (product,) = [*one.feed([real_high]), *one.flush()]
+        (product,) = [*one.make_products([real_high]), *one.flush()]
         near = np.abs(values(product, "twt_ns")) < 1.0
         left[longest_ns] = np.sqrt(np.mean(values(product, "envelope")[:, near].astype(np.float64) ** 2))
     assert left[0.3] < 0.75 * left[0.0]

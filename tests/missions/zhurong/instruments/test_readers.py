@@ -47,14 +47,14 @@ def told(made):
 
 def test_each_reader_of_a_container_groups_its_rows_by_itself(both, packets):
     one = both()
-    made = [*one.feed([packets]), *one.flush()]
+    made = [*one.make_products([packets]), *one.flush()]
     assert [p.product for p in made].count("meteorology") == 30
     assert [p.arrays["n"].values.tolist() for p in made if p.product == "climate"] == [[10], [10], [10]]
 
 
 def test_products_of_another_reader_have_the_name_and_calibration_of_its_family(both, packets):
     one = both()
-    made = {f"{p.instrument}/{p.product}": p for p in [*one.feed([packets]), *one.flush()]}
+    made = {f"{p.instrument}/{p.product}": p for p in [*one.make_products([packets]), *one.flush()]}
     assert set(made) == {"weather/meteorology", "weather/climate"}
     calibrations = [p.lineage["calibration"] for p in made.values()]
     assert calibrations[0] == calibrations[1]
@@ -63,11 +63,11 @@ def test_products_of_another_reader_have_the_name_and_calibration_of_its_family(
 @pytest.mark.parametrize("edges", [(0, 30), (0, 1, 30), (0, 7, 8, 21, 30), tuple(range(31))], ids=str)
 def test_any_split_gives_each_reader_the_same_products(both, packets, edges):
     whole, split = both(), both()
-    expected = [*whole.feed([packets]), *whole.flush()]
-    made = [p for start, stop in pairwise(edges) for p in split.feed([take(packets, slice(start, stop))])]
+    expected = [*whole.make_products([packets]), *whole.flush()]
+    made = [p for start, stop in pairwise(edges) for p in split.make_products([take(packets, slice(start, stop))])]
     assert sorted(told([*made, *split.flush()])) == sorted(told(expected))
 
 
 def test_a_reader_that_is_not_wanted_makes_nothing(suite, packets):
     one = suite("weather", more={"climate": Climate})
-    assert {p.product for p in [*one.feed([packets]), *one.flush()]} == {"meteorology"}
+    assert {p.product for p in [*one.make_products([packets]), *one.flush()]} == {"meteorology"}

@@ -94,4 +94,4 @@ def test_an_empty_event_text_is_empty(event):
 
 
 def test_an_event_is_told_at_once(rows, suite):
-    assert [p.product for p in suite().feed([rows("EVENT", [5])])] == ["event"]
+    assert [p.product for p in suite().make_products([rows("EVENT", [5])])] == ["event"]

@@ -27,7 +27,9 @@ def mission():
 def packets(mission, bundled):
     """The first packets of the bundled pass."""
     octets = np.fromfile(bundled / "clean.cadu", np.uint8, 1 << 20)
-    return some(ProcessingChain(mission, "x", until="packets").feed(ByteBatch.of(octets)).packets, slice(N_PACKETS))
+    return some(
+        ProcessingChain(mission, "x", until="packets").process(ByteBatch.of(octets)).packets, slice(N_PACKETS)
+    )
 
 
 def some(packets, part, **other):
@@ -39,7 +41,7 @@ def told(mission, pieces, *, timed, window_s):
     """All messages of the pieces, without any instrument, so that every container is told as it is."""
     decoder = Decoder(mission.plan, mission.time_terms if timed else ())
     suite = Suite({}, {}, Context("m", "s", OnboardClock(0), None, window_s))
-    products = [product for piece in pieces for product in suite.feed(decoder.decode(piece))]
+    products = [product for piece in pieces for product in suite.make_products(decoder.decode(piece))]
     messages = [product_message(product) for product in (*products, *suite.flush())]
     return sorted((message.topic, message.payload) for message in messages)
 
@@ -70,7 +72,7 @@ def test_a_live_row_gives_the_message_that_it_gives_later(mission, packets, time
     products, n_rows = [], 0
     for i in range(N_PACKETS):
         batches = decoder.decode(some(whole, slice(i, i + 1)))
-        products += suite.feed(batches, settled=True)
+        products += suite.make_products(batches, complete=True)
         n_rows += sum(map(len, batches))
         assert len(products) == n_rows or (timed and window_s)
     messages = [product_message(product) for product in (*products, *suite.flush())]
@@ -85,16 +87,16 @@ def test_a_live_row_does_not_overtake_an_open_group(suite, rows):
         replace(rows(name, [0.0]), time_ns=np.array([NO_TIME]), received_ns=np.array([1 + i]))
         for i, name in enumerate(names)
     )
-    assert [len(one.feed([row], settled=True)) for row in (first, second)] == [1, 1]
-    assert one.feed([third]) == []
-    assert len(one.feed([fourth], settled=True)) == 2
+    assert [len(one.make_products([row], complete=True)) for row in (first, second)] == [1, 1]
+    assert one.make_products([third]) == []
+    assert len(one.make_products([fourth], complete=True)) == 2
 
 
 def test_a_row_without_time_closes_the_window_that_is_open(suite, rows):
     one = suite(window_s=10.0)
     timed = replace(rows("MYSTERY", [5.0]), received_ns=np.array([2]))
     first, third = (replace(timed, time_ns=np.array([NO_TIME]), received_ns=np.array([ns])) for ns in (1, 3))
-    found = [one.feed([row], settled=True) for row in (first, timed, third)]
+    found = [one.make_products([row], complete=True) for row in (first, timed, third)]
     assert [[product.time.onboard_ns[0] == NO_TIME for product in some] for some in found] == [
         [True],
         [],
@@ -105,7 +107,7 @@ def test_a_row_without_time_closes_the_window_that_is_open(suite, rows):
 def test_a_parameter_may_have_the_name_that_the_times_of_rows_have(suite, rows):
     """It stands in their place, as it always has."""
     batch = rows("MYSTERY", [1.0], columns={"time_utc_ns": np.array([2.5]), "VALUE": np.array([7])})
-    (product,) = [*suite().feed([batch]), *(one := suite()).feed([batch]), *one.flush()]
+    (product,) = [*suite().make_products([batch]), *(one := suite()).make_products([batch]), *one.flush()]
     assert list(product.arrays) == ["time_onboard_ns", "time_utc_ns", "VALUE"]
     assert product.arrays["time_utc_ns"].values.tolist() == [2.5]
     product_message(product)
@@ -119,7 +121,7 @@ def test_what_is_said_of_columns_is_made_once_for_each_of_many_containers(suite,
         [
             product
             for i, batch in enumerate(batches)
-            for product in one.feed([replace(batch, received_ns=np.array([at + i]))], settled=True)
+            for product in one.make_products([replace(batch, received_ns=np.array([at + i]))], complete=True)
         ]
         for at in (1, 2000)
     )

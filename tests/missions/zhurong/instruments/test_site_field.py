@@ -122,7 +122,7 @@ def scan(rows, level):
 def site_vectors(suite):
     def make(*batches):
         one = suite("site_field")
-        made = [*one.feed(batches), *one.flush()]
+        made = [*one.make_products(batches), *one.flush()]
         return [p for p in made if p.product == "site_vector"]
 
     return make

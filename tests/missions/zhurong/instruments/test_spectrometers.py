@@ -106,7 +106,7 @@ def test_each_point_is_a_product_of_its_own(rows, suite):
         "LIBS", [1, 2, 3, 4], columns={"POINT_ID": [1, 1, 2, 2], "KIND": ["DARK", "LASER"] * 2, "SHOT": 1}
     )
     one = suite("libs")
-    shots = [p for p in [*one.feed([packets]), *one.flush()] if p.product == "shot"]
+    shots = [p for p in [*one.make_products([packets]), *one.flush()] if p.product == "shot"]
     assert [p.lineage["point_id"] for p in shots] == [1, 2]
 
 
@@ -115,7 +115,7 @@ def test_a_point_longer_than_a_product_keeps_its_dark(rows, suite):
     kind = np.where(np.arange(300) == 0, "DARK", "LASER")
     packets = rows("LIBS", np.arange(300), columns={"POINT_ID": 1, "KIND": kind, "SHOT": 9, "CHANNEL_COUNT": 5400})
     one = suite("libs")
-    shots = [p for p in [*one.feed([packets]), *one.flush()] if p.product == "shot"]
+    shots = [p for p in [*one.make_products([packets]), *one.flush()] if p.product == "shot"]
     assert [len(p.quality) for p in shots] == [255, 44]
     assert not any(p.quality.any() for p in shots)
 

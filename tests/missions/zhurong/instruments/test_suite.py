@@ -76,33 +76,33 @@ def _join(batches):
 @given(cuts=st.lists(st.integers(1, 200), max_size=12))
 def test_any_split_into_batches_gives_the_same_products(suite, pass_of_rows, cuts):
     whole = suite()
-    expected = told([*whole.feed(by_container(pass_of_rows)), *whole.flush()])
+    expected = told([*whole.make_products(by_container(pass_of_rows)), *whole.flush()])
     split = suite()
     edges = sorted({0, *cuts, len(pass_of_rows)})
     made = []
     for start, stop in pairwise(edges):
         if pass_of_rows[start:stop]:
-            made += split.feed(by_container(pass_of_rows[start:stop]))
+            made += split.make_products(by_container(pass_of_rows[start:stop]))
     assert told([*made, *split.flush()]) == expected
 
 
 def test_rows_of_one_window_become_one_product(suite, rows):
     one = suite()
-    made = [*one.feed([rows("MYSTERY", np.arange(25.0))]), *one.flush()]
+    made = [*one.make_products([rows("MYSTERY", np.arange(25.0))]), *one.flush()]
     assert [len(p.quality) for p in made] == [10, 10, 5]
 
 
 def test_a_group_is_held_until_a_row_of_the_next_comes(suite, rows):
     one = suite()
-    assert one.feed([rows("MYSTERY", [1.0, 2.0])]) == []
-    assert len(one.feed([rows("MYSTERY", [12.0])])) == 1
+    assert one.make_products([rows("MYSTERY", [1.0, 2.0])]) == []
+    assert len(one.make_products([rows("MYSTERY", [12.0])])) == 1
 
 
 def test_without_a_window_what_was_received_at_one_time_is_a_product(suite, rows):
     batch = rows("MYSTERY", [1.0, 1.0, 2.0, 3.0])
     batch.received_ns[:] = [50, 50, 60, 60]
     one = suite(window_s=0)
-    assert [len(p.quality) for p in one.feed([batch])] == [2]
+    assert [len(p.quality) for p in one.make_products([batch])] == [2]
     assert [len(p.quality) for p in one.flush()] == [2]
 
 
@@ -112,8 +112,8 @@ def test_on_a_live_link_what_was_received_is_told_at_once(suite, rows):
     live, later = suite(window_s=0), suite(window_s=0)
     told = []
     for batch in (first, second):
-        told += [*live.feed([batch]), *live.settle()]
-    replayed = [*later.feed([first]), *later.feed([second]), *later.flush()]
+        told += [*live.make_products([batch]), *live.make_products([], complete=True)]
+    replayed = [*later.make_products([first]), *later.make_products([second]), *later.flush()]
     assert [p.id for p in told] == [p.id for p in replayed]
     assert len(told) == 2
 
@@ -122,26 +122,26 @@ def test_what_waits_for_a_window_is_not_told_before_its_end(suite, rows):
     batch = rows("MYSTERY", [1.0, 1.0])
     batch.received_ns[:] = 50
     one = suite(window_s=10)
-    one.feed([batch])
-    assert one.settle() == []
+    one.make_products([batch])
+    assert one.make_products([], complete=True) == []
 
 
 def test_rows_without_any_time_are_grouped_by_4096_sequence_counts(suite, rows):
     batch = rows("MYSTERY", np.zeros(9000), seq_count=np.arange(100, 9100))
     batch.time_ns[:] = NO_TIME
     one = suite()
-    assert [len(p.quality) for p in [*one.feed([batch]), *one.flush()]] == [3996, 4096, 908]
+    assert [len(p.quality) for p in [*one.make_products([batch]), *one.flush()]] == [3996, 4096, 908]
 
 
 def test_apids_of_one_container_are_products_of_their_own(suite, rows):
     batch = rows("MYSTERY", np.arange(4.0))
     batch.apid[:] = [7, 8, 7, 8]
     one = suite()
-    assert [p.lineage["apid"] for p in [*one.feed([batch]), *one.flush()]] == [[7], [8]]
+    assert [p.lineage["apid"] for p in [*one.make_products([batch]), *one.flush()]] == [[7], [8]]
 
 
 def whole(one, batch):
-    return [*one.feed([batch]), *one.flush()]
+    return [*one.make_products([batch]), *one.flush()]
 
 
 def test_the_same_packets_have_the_same_id_and_other_packets_another(suite, rows):
@@ -156,8 +156,8 @@ def test_the_same_packets_have_the_same_id_and_other_packets_another(suite, rows
 def test_a_clock_that_goes_back_is_flagged_where_it_did(suite, rows):
     product = suite(window_s=1000).flush
     one = suite(window_s=1000)
-    one.feed([rows("MYSTERY", [5.0, 6.0])])
-    one.feed([rows("MYSTERY", [2.0, 3.0])])
+    one.make_products([rows("MYSTERY", [5.0, 6.0])])
+    one.make_products([rows("MYSTERY", [2.0, 3.0])])
     product = one.flush()[0]
     assert product.quality.tolist() == [0, 0, Quality.CLOCK_JUMP, 0]
 
@@ -166,14 +166,14 @@ def test_after_a_clock_jump_the_attitude_from_before_is_forgotten(suite, rows, l
     """Navigation at 100 s, then a packet of 101 s, then one of 50 s: the last has no attitude."""
     packets = rows("MAGNETOMETER", [101, 50], order=[5, 6], columns={"SAMPLE_RATE": 32})
     one = suite("magnetometer")
-    made = [*one.feed([level(99, n=3), packets]), *one.flush()]
+    made = [*one.make_products([level(99, n=3), packets]), *one.flush()]
     field = [p for p in made if p.product == "field"]
     assert [bool((p.quality & Quality.NO_ATTITUDE).any()) for p in field] == [False, True]
 
 
 def mast_yaw(suite, navigation, packets):
     one = suite("magnetometer", window_s=1000)
-    made = [*one.feed([*navigation, packets]), *one.flush()]
+    made = [*one.make_products([*navigation, packets]), *one.flush()]
     return next(p for p in made if p.product == "field")
 
 
@@ -266,7 +266,7 @@ def test_lineage_names_calibration_packets_frame_and_what_the_context_says(produ
 
 def test_every_array_with_rows_has_as_many_as_the_product(pass_of_rows, suite):
     one = suite()
-    made = [*one.feed(by_container(pass_of_rows)), *one.flush()]
+    made = [*one.make_products(by_container(pass_of_rows)), *one.flush()]
     lengths = {
         len(q.values) == len(p.quality) for p in made for q in p.arrays.values() if q.dims and q.dims[0] == "row"
     }
@@ -275,13 +275,13 @@ def test_every_array_with_rows_has_as_many_as_the_product(pass_of_rows, suite):
 
 def test_every_axis_of_every_array_has_a_name(pass_of_rows, suite):
     one = suite()
-    made = [*one.feed(by_container(pass_of_rows)), *one.flush()]
+    made = [*one.make_products(by_container(pass_of_rows)), *one.flush()]
     assert all(len(q.dims) == q.values.ndim for p in made for q in p.arrays.values())
 
 
 def test_what_goes_to_the_retained_topics_is_there_with_few_values_a_row(pass_of_rows, suite):
     one = suite()
-    made = [*one.feed(by_container(pass_of_rows)), *one.flush()]
+    made = [*one.make_products(by_container(pass_of_rows)), *one.flush()]
     assert all(p.arrays[name].values.ndim <= 2 for p in made for name in p.latest)
 
 
@@ -332,7 +332,7 @@ def test_any_values_give_products_without_a_warning_or_an_exception(suite, rows,
     for name in ("NAVIGATION", container):
         batch = rows(name, np.zeros(n), columns=garbage(rng, name, layout, n), order=np.arange(n))
         batch.time_ns[:] = np.where(rng.random(n) < 0.3, rng.choice(odd, n), np.arange(n) * 1_000_000_000)
-        one.feed([batch])
+        one.make_products([batch])
     assert isinstance(one.flush(), list)
 
 
@@ -356,8 +356,8 @@ def test_windows_that_close_together_give_what_each_gives_alone(suite, rows, lay
     values = {**garbage(np.random.default_rng(8), container, layout, 30), **columns}
     batch = rows(container, 7.0 * np.arange(30), columns=values)
     whole, single = suite(), suite()
-    together = [*whole.feed([batch]), *whole.flush()]
-    alone = [p for i in range(30) for p in single.feed([take(batch, slice(i, i + 1))])] + single.flush()
+    together = [*whole.make_products([batch]), *whole.flush()]
+    alone = [p for i in range(30) for p in single.make_products([take(batch, slice(i, i + 1))])] + single.flush()
     assert len(together) >= 15
     assert told(together) == told(alone)
     assert {p.id: (p.time, p.lineage) for p in together} == {p.id: (p.time, p.lineage) for p in alone}
@@ -370,5 +370,13 @@ def test_blocks_without_any_time_keep_apart_when_counts_wrap(suite, rows):
     for batch in (first, between, again):
         batch.time_ns[:] = NO_TIME
     one = suite()
-    ids = [p.id for p in [*one.feed([first]), *one.feed([between]), *one.feed([again]), *one.flush()]]
+    ids = [
+        p.id
+        for p in [
+            *one.make_products([first]),
+            *one.make_products([between]),
+            *one.make_products([again]),
+            *one.flush(),
+        ]
+    ]
     assert len(set(ids)) == 3

@@ -31,7 +31,7 @@ def drive(level):
 def traverse(suite):
     def make(*batches, **context):
         one = suite("traverse", **context)
-        return [p for p in [*one.feed(batches), *one.flush()] if p.instrument == "rover"]
+        return [p for p in [*one.make_products(batches), *one.flush()] if p.instrument == "rover"]
 
     return make
 
@@ -114,8 +114,8 @@ def test_any_split_gives_the_same_way(drive, suite, edges):
     frame = (np.arange(40) > 22).astype(int)
     batch = drive(FRAME_ID=frame)
     whole, split = suite("traverse"), suite("traverse")
-    expected = [*whole.feed([batch]), *whole.flush()]
-    made = [p for start, stop in pairwise(edges) for p in split.feed([take(batch, slice(start, stop))])]
+    expected = [*whole.make_products([batch]), *whole.flush()]
+    made = [p for start, stop in pairwise(edges) for p in split.make_products([take(batch, slice(start, stop))])]
     made += split.flush()
     assert [p.id for p in made] == [p.id for p in expected]
     for one, other in zip(made, expected, strict=True):

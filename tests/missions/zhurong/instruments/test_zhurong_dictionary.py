@@ -276,7 +276,7 @@ def test_real_radar_records_come_through_dictionary_and_instrument(
         pytest.skip(f"the archived radar record {path} is not here")
     record = np.fromfile(path, np.uint8).reshape(-1, record_bytes)[:, :packet_bytes]
     one = suite("gpr")
-    made = [*one.feed([decode(apid, *(row.tobytes() for row in record))]), *one.flush()]
+    made = [*one.make_products([decode(apid, *(row.tobytes() for row in record))]), *one.flush()]
     made = [p for p in made if p.product == f"{product}_frequency"]
     science = record[record[:, 12 if apid == 273 else 13] == 0xFF]
     block = science[:, -18:]
@@ -352,7 +352,9 @@ def test_swir_settings_and_spectrum(decode):
 )
 def test_each_decoded_container_is_read_by_its_instrument(decode, suite, apid, length_bytes):
     one = suite()
-    made = [*one.feed([decode(apid, TIME + bytes([1] * (length_bytes - 6)), TIME + bytes(length_bytes - 6))])]
+    made = [
+        *one.make_products([decode(apid, TIME + bytes([1] * (length_bytes - 6)), TIME + bytes(length_bytes - 6))])
+    ]
     made += one.flush()
     assert "telemetry" not in {product.instrument for product in made}
 
