@@ -1,12 +1,15 @@
-"""The ranges of alarms of a dictionary as bands that the live page draws."""
+"""The alarms of a dictionary as the live page draws them: ranges of values as bands, by context where they have one."""
 
 from __future__ import annotations
 
 from math import inf
 
 from ..dashboard.alarm_bands import Band, joined_bands
+from ..dashboard.alarm_contexts import AlarmContext, MissionAlarms, ParameterAlarms, short_name
 from ..dictionary.compile.limit_watch import SEVERITIES
+from ..dictionary.compile.limits import Check
 from ..dictionary.compile.plan import Plan
+from ..dictionary.model.conditions import AllOf, AnyOf, Comparison, Condition, Reference
 from ..dictionary.model.parameter_types import CONCERN_LEVELS, Alarm
 from ..messages.topics import level
 from ..model.container_names import product_name
@@ -14,15 +17,33 @@ from ..model.container_names import product_name
 SEVERE = SEVERITIES.index("error")
 
 
-def alarm_bands(plan: Plan | None) -> dict[str, tuple[Band, ...]]:
-    """Of each parameter whose alarm has ranges of values, by `<container>/<name>`; alarms by context are left out."""
-    found: dict[str, tuple[Band, ...]] = {}
-    for node in plan.walk() if plan else ():
+def mission_alarms(plan: Plan | None) -> MissionAlarms:
+    """The alarms of each parameter that has some, by `<container>/<name>`, and where on the page parameters are that
+    alarms depend on.
+    """
+    if plan is None:
+        return MissionAlarms()
+    found: dict[str, ParameterAlarms] = {}
+    places: dict[str, list[str]] = {}
+    for node in plan.walk():
+        container = level(product_name(node.key))
+        for key, name in node.columns:
+            places.setdefault(key, []).append(f"{container}/{level(name)}")
         for check in node.checks:
-            bands = _bands(check.limits.alarm) if check.limits.alarm else ()
-            if bands:
-                found[f"{level(product_name(node.key))}/{level(check.name)}"] = bands
-    return found
+            if check.limits.alarm or check.contexts:
+                found[f"{container}/{level(check.name)}"] = _alarms(check)
+    asked = {key for one in found.values() for key in one.check.needs()}
+    return MissionAlarms(
+        found,
+        {key: places[key] for key in asked if key in places},
+        {origin.key: origin for origin in plan.origins if origin.key in asked},
+    )
+
+
+def _alarms(check: Check) -> ParameterAlarms:
+    words = {id(alarm): condition_words(condition) for condition, alarm in check.limits.contexts}
+    contexts = tuple(AlarmContext(words.get(id(alarm), ""), _bands(alarm)) for _, alarm in check.contexts)
+    return ParameterAlarms(check, _bands(check.limits.alarm) if check.limits.alarm else (), contexts)
 
 
 def _bands(alarm: Alarm) -> tuple[Band, ...]:
@@ -34,3 +55,21 @@ def _bands(alarm: Alarm) -> tuple[Band, ...]:
         else:
             levels += [(concern, low, high) for low, high in ((-inf, where.low), (where.high, inf)) if low < high]
     return joined_bands(levels, CONCERN_LEVELS, SEVERE)
+
+
+def condition_words(condition: Condition) -> str:
+    """A condition as text: `MODE == 2 and HEATER != OFF`."""
+    if isinstance(condition, Comparison):
+        right = condition.right
+        return f"{_side(condition.left)} {condition.operator} {_side(right) if isinstance(right, Reference) else right}"
+    parts = [condition_words(part) for part in condition.parts]
+    parts = [
+        part if isinstance(of, Comparison) else f"({part})" for part, of in zip(parts, condition.parts, strict=True)
+    ]
+    if isinstance(condition, AllOf | AnyOf):
+        return (" and " if isinstance(condition, AllOf) else " or ").join(parts)
+    return f"not ({' or '.join(parts)})"
+
+
+def _side(reference: Reference) -> str:
+    return short_name(reference.parameter) if reference.calibrated else f"raw {short_name(reference.parameter)}"

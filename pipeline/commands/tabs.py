@@ -12,7 +12,7 @@ from ..dashboard.tabs import Tab
 from ..mission.loading import Mission, load_mission
 from ..mission.packages import load_place, usable_packages
 from ..model.errors import DownlinkError
-from .alarm_bands import alarm_bands
+from .alarm_bands import mission_alarms
 
 _log = structlog.get_logger("dashboard")
 
@@ -34,7 +34,8 @@ def known_missions(missions: Sequence[Mission]) -> list[KnownMission]:
     from .packets import field_reader  # noqa: PLC0415 - a replay writes no files, and `packets` does
 
     return [
-        KnownMission(one.name, one.folder, one.plan, field_reader(one), alarm_bands(one.plan)) for one in missions
+        KnownMission(one.name, one.folder, one.plan, field_reader(one), mission_alarms(one.plan))
+        for one in missions
     ]
 
 

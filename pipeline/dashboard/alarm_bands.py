@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from math import inf, isfinite
@@ -17,10 +17,6 @@ class Band:
     level: str
     is_severe: bool = False
     """Whether an event of it is an error, and not a warning."""
-
-
-Bands = Mapping[str, Sequence[Band]]
-"""By key of the parameter, `<container>/<name>`: ascending, apart from each other."""
 
 
 def edges(bands: Sequence[Band]) -> list[float]:

@@ -18,9 +18,9 @@ from .line_styles import LineStyle
 from .lines_plot import Drawn
 from .panels import Panel, below
 from .parameter_plot import ParameterPlot
-from .parameter_table import Alarm, Entry, table
+from .parameter_table import Alarm, AlarmOf, Entry, table
 from .parameters import Parameter, Parameters
-from .parameters_look import bands_of
+from .parameters_look import alarms_of, states_of
 from .selection import Selection
 from .stream import Stream
 from .theme import sheet
@@ -62,7 +62,7 @@ class _Plot:
 
     def refresh(self, stream: Stream | None, now_s: float) -> None:
         parameters = stream.parameters if stream else Parameters()
-        self._plot.show(parameters, self._keys, now_s, bands_of(stream))
+        self._plot.show(parameters, self._keys, now_s, alarms_of(stream))
 
 
 class _Text:
@@ -71,7 +71,7 @@ class _Text:
     def __init__(
         self, panel: DisplayPanel, selection: Selection, number: int, *, css: str, html: Callable[..., str]
     ) -> None:
-        """`html(parameters, selection, alarms, now_s)`: of those of the panel that are there."""
+        """`html(parameters, selection, alarm_of, now_s)`: of those of the panel that are there."""
         self._keys, self._selection, self._html = panel.parameters, selection, html
         name = f"display_{number}_{panel.kind}"
         self._body = Words(theme.TABLE_CSS + css, sizing_mode="stretch_both", margin=0, name=name)
@@ -91,22 +91,22 @@ class _Text:
         there = [parameters.known[key] for key in self._keys if key in parameters.known]
         missing = ", ".join(key for key in self._keys if key not in parameters.known)
         words = f"<p class=missing>not here yet: {escape(missing)}</p>" if missing else ""
-        self._body.set(self._html(there, parameters, one, alarms, now_s) + words)
+        self._body.set(self._html(there, parameters, one, states_of(stream), now_s) + words)
 
 
 def _rows(
-    there: Sequence[Parameter], parameters: Parameters, selection: Selection, alarms: dict[str, Alarm], now_s: float
+    there: Sequence[Parameter], parameters: Parameters, selection: Selection, alarm_of: AlarmOf, now_s: float
 ) -> str:
     """Rows as in the table of all parameters."""
-    return table([Entry(one.container, one) for one in there], parameters, selection, alarms, now_s)
+    return table([Entry(one.container, one) for one in there], parameters, selection, alarm_of, now_s)
 
 
 def _values(
-    there: Sequence[Parameter], parameters: Parameters, selection: Selection, alarms: dict[str, Alarm], now_s: float
+    there: Sequence[Parameter], parameters: Parameters, selection: Selection, alarm_of: AlarmOf, now_s: float
 ) -> str:
     """Newest values in large type, with unit, alarm, doubt and age."""
     del parameters, selection
-    return "".join(_value(one, alarms.get(one.key), now_s) for one in there)
+    return "".join(_value(one, alarm_of(one), now_s) for one in there)
 
 
 def _value(one: Parameter, alarm: Alarm | None, now_s: float) -> str:

@@ -26,6 +26,8 @@ from numpy.typing import NDArray
 from ..model.looks import Rows
 from . import theme
 from .alarm_bands import Band, edges
+from .alarm_contexts import MissionAlarms, ParameterAlarms
+from .alarm_steps import AlarmSteps
 from .line_styles import LineStyle
 from .panels import (
     ONBOARD,
@@ -53,11 +55,26 @@ _NEAR = 3.0
 
 
 class Drawn(NamedTuple):
-    """A parameter of the plot, how it looks, and the ranges of its alarms."""
+    """A parameter of the plot, how it looks, its alarms, and those of the mission."""
 
     parameter: Parameter
     style: LineStyle
-    bands: Sequence[Band] = ()
+    alarms: ParameterAlarms | None = None
+    mission_alarms: MissionAlarms = MissionAlarms()
+
+    @property
+    def has_bands(self) -> bool:
+        return self.alarms is not None and self.alarms.has_bands
+
+    @property
+    def is_by_context(self) -> bool:
+        """Whether its ranges of alarms change with time."""
+        return self.alarms is not None and self.has_bands and bool(self.alarms.contexts)
+
+    @property
+    def bands(self) -> Sequence[Band]:
+        """Ranges that hold all the time."""
+        return self.alarms.bands if self.alarms and not self.alarms.contexts else ()
 
     @property
     def unit(self) -> str:
@@ -155,26 +172,34 @@ class LinesPlot:
 
     def _draw_bands(self) -> None:
         """Ranges of alarms: as bands where one parameter has them, else the ends of each as lines of its colour."""
-        with_bands = [one for one in self.drawn if one.bands]
+        with_bands = [one for one in self.drawn if one.has_bands]
+        self._steps: list[AlarmSteps] = []
         for one in with_bands:
             on = self._range_name(one.unit)
-            if len(with_bands) > 1:
-                for end in edges(one.bands):
-                    self.figure.add_layout(
-                        Span(
-                            location=end,
-                            dimension="width",
-                            y_range_name=on,
-                            line_color=one.style.colour,
-                            line_dash="dotted",
-                            line_width=1.5,
-                        )
-                    )
-                continue
-            for band in one.bands:
-                self._draw_band(band, on, one.parameter.name if len(self.drawn) > 1 else "")
-            unseen = self.figure.scatter("time", "limit", source=self._near, y_range_name=on, alpha=0)
-            self._ranges[self.units.index(one.unit)].renderers += [unseen]
+            if one.is_by_context:
+                only_edges = one.style.colour if len(with_bands) > 1 else ""
+                self._steps.append(AlarmSteps(self.figure, one, on, self.axis, only_edges=only_edges))
+            elif len(with_bands) > 1:
+                self._draw_edges(one, on)
+            else:
+                for band in one.bands:
+                    self._draw_band(band, on, one.parameter.name if len(self.drawn) > 1 else "")
+            if len(with_bands) == 1:
+                unseen = self.figure.scatter("time", "limit", source=self._near, y_range_name=on, alpha=0)
+                self._ranges[self.units.index(one.unit)].renderers += [unseen]
+
+    def _draw_edges(self, one: Drawn, range_name: str) -> None:
+        for end in edges(one.bands):
+            self.figure.add_layout(
+                Span(
+                    location=end,
+                    dimension="width",
+                    y_range_name=range_name,
+                    line_color=one.style.colour,
+                    line_dash="dotted",
+                    line_width=1.5,
+                )
+            )
 
     def _draw_band(self, band: Band, range_name: str, whose: str) -> None:
         """`whose`: the name of the parameter, where others are drawn beside it."""
@@ -223,9 +248,12 @@ class LinesPlot:
         for one, tail in zip(self.drawn, self._tails, strict=True):
             container = parameters.containers.get(one.parameter.container)
             tail.follow(container.ring if container else None)
-        with_bands = [one for one in self.drawn if one.bands]
+        for steps in self._steps:
+            steps.fill(parameters)
+        with_bands = [one for one in self.drawn if one.has_bands]
         if len(with_bands) == 1:
-            near = self._limits_near(*parameters.rows_of(with_bands[0].parameter)[:2], edges(with_bands[0].bands))
+            bands = self._steps[0].newest if self._steps else with_bands[0].bands
+            near = self._limits_near(*parameters.rows_of(with_bands[0].parameter)[:2], edges(bands))
             if near != self._near.data:
                 self._near.data = near
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..dictionary.compile.plan import Plan
 from ..dictionary.packet_fields import FieldReader
-from .alarm_bands import Bands
+from .alarm_contexts import MissionAlarms
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,5 +18,4 @@ class KnownMission:
     folder: Path
     plan: Plan | None = None
     reader: FieldReader | None = None
-    bands: Bands = field(default_factory=dict)
-    """Ranges of values that are of concern."""
+    alarms: MissionAlarms = field(default_factory=MissionAlarms)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from ..model.quality_words import QUALITY_NAMES
 from . import theme
-from .alarm_bands import Bands
+from .alarm_contexts import UNKNOWN, MissionAlarms, join_names
 from .arrays_plot import NewestRow, Spectrogram
 from .labels_plot import LabelsPlot
 from .line_styles import LineStyle
@@ -41,6 +41,7 @@ NO_CLOCK = (
 )
 PADDING = 0.02
 """Of the range of x, beside the data, while it follows them."""
+NO_ALARMS = MissionAlarms()
 Figure = LinesPlot | LabelsPlot | NewestRow | Spectrogram | VectorPlot
 
 
@@ -89,7 +90,9 @@ class ParameterPlot:
         self._state: tuple[Any, ...] = ()
         self._drawn: list[Figure] = []
 
-    def show(self, parameters: Parameters, keys: Sequence[str], now_s: float, bands: Bands | None = None) -> None:
+    def show(
+        self, parameters: Parameters, keys: Sequence[str], now_s: float, alarms: MissionAlarms = NO_ALARMS
+    ) -> None:
         """Bring the plot up to what is known of parameters; without keys it is not there."""
         if self.root.visible != bool(keys):
             self.root.visible = bool(keys)
@@ -97,12 +100,12 @@ class ParameterPlot:
             return
         known = [parameters.known[key] for key in keys if key in parameters.known]
         axes = [parameters.rows_of(one)[3] for one in known]
-        form = (id(parameters), id(bands), *map(_form_of, known, axes), *(tuple(keys) if not known else ()))
+        form = (id(parameters), id(alarms), *map(_form_of, known, axes), *(tuple(keys) if not known else ()))
         if form != self._form:
             self._form, self._state = form, ()
             styles = [LineStyle.of(list(keys).index(one.key)) for one in known]
             drawn = [
-                Drawn(one, style, (bands or {}).get(one.key, ())) for one, style in zip(known, styles, strict=True)
+                Drawn(one, style, alarms.of.get(one.key), alarms) for one, style in zip(known, styles, strict=True)
             ]
             self._drawn = list(figures(drawn, axes, self._time, self._number))
             for source in [source for one in self._drawn for source in one.sources if self._of_display]:
@@ -160,6 +163,7 @@ class ParameterPlot:
             f"{one.name}: {text}" for one, found in zip(known, rows, strict=True) if (text := corrected(found[2]))
         ]
         notes += self._absent(parameters, known, rows)
+        notes += self._contexts(parameters)
         notes += [NO_CLOCK] if any(len(found[0]) and found[3] != ONBOARD_AXIS for found in rows) else []
         lines = "".join(f"<div class='flag'>{escape(note)}</div>" for note in notes)
         self._caption.set(f"<div class='line'><b>{escape(title)}</b>{''.join(words)}</div>{lines}")
@@ -181,6 +185,30 @@ class ParameterPlot:
             found.append(f"rows before {str(held).replace('T', ' ')} UTC are not held here")
         empty = [one.name for one in known if not _is_in_sight(*_times_of(parameters, one), asked)]
         return [*found, *([f"no row in this range: {', '.join(empty)}"] if empty else [])]
+
+    def _contexts(self, parameters: Parameters) -> list[str]:
+        """Which alarms by context apply, in words, and of which rows it is not known."""
+        drawn = [one for of in self._drawn if isinstance(of, LinesPlot) for one in of.drawn if one.is_by_context]
+        return [text for one in drawn for text in context_words(one, parameters)]
+
+
+def context_words(one: Drawn, parameters: Parameters) -> list[str]:
+    """Of a parameter with alarms by context: the one that applies to the newest row, and for how many rows that is not
+    known.
+    """
+    if one.alarms is None:
+        return []
+    applied = one.mission_alarms.applied(one.parameter, parameters)
+    if not len(applied):
+        return []
+    asked, n_unknown = join_names(one.alarms.asked), int(np.count_nonzero(applied == UNKNOWN))
+    place = int(applied[-1])
+    which = "its default ones" if not place else f"those for {one.alarms.contexts[place - 1].words}"
+    found = [] if place == UNKNOWN else [f"{one.parameter.name}: ranges of alarms by context, now {which}"]
+    if n_unknown:
+        what = f"{n_unknown:,} of {len(applied):,} rows"
+        found.append(f"{one.parameter.name}: no ranges of alarms for {what}: {asked} unknown there")
+    return found
 
 
 def _form_of(one: Parameter, axis: str) -> tuple[Any, ...]:

@@ -6,7 +6,7 @@ In: parameters and what the viewer chose. Out: the rows in sight, escaped, since
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -42,6 +42,8 @@ Cell = tuple[str, str]
 """Attributes and content of a cell, as HTML."""
 Alarm = tuple[str, str]
 """Level of concern and severity."""
+AlarmOf = Callable[[Parameter], Alarm | None]
+"""The state of a parameter; None: normal, or not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,15 +76,13 @@ def entries(parameters: Parameters, selection: Selection) -> tuple[list[Entry], 
 
 
 def table(
-    shown: Sequence[Entry], parameters: Parameters, selection: Selection, alarms: dict[str, Alarm], now_s: float
+    shown: Sequence[Entry], parameters: Parameters, selection: Selection, alarm_of: AlarmOf, now_s: float
 ) -> str:
     """These rows; a column in which nothing stands is left out."""
     if not shown:
         return ""
     cells = [
-        _cells(one.parameter, parameters, selection, alarms.get(one.parameter.key), now_s)
-        if one.parameter
-        else None
+        _cells(one.parameter, parameters, selection, alarm_of(one.parameter), now_s) if one.parameter else None
         for one in shown
     ]
     columns = [i for i in range(len(HEADS)) if any(row and row[i][1] for row in cells)] or [1]

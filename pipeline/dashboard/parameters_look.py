@@ -8,10 +8,10 @@ from typing import Any
 from bokeh.models import Button, CustomJS, TextInput, UIElement
 
 from . import theme
-from .alarm_bands import Bands
+from .alarm_contexts import MissionAlarms
 from .panels import Panel, below, beside, controls
 from .parameter_plot import NO_CLOCK, ParameterPlot
-from .parameter_table import Entry, entries, table, trend
+from .parameter_table import AlarmOf, Entry, entries, table, trend
 from .parameters import ONBOARD, Parameters
 from .plot_scripts import SAVE
 from .save_display import display_toml
@@ -90,8 +90,8 @@ class ParametersLook:
         )
         if known != self._known:
             self._known = known
-            self._fill(parameters, alarms, now_s)
-        self._plot.show(parameters, one.chosen, now_s, bands_of(stream))
+            self._fill(parameters, states_of(stream), now_s)
+        self._plot.show(parameters, one.chosen, now_s, alarms_of(stream))
 
     def _list(self, parameters: Parameters) -> None:
         """Find which rows the table has, where that has changed."""
@@ -138,7 +138,7 @@ class ParametersLook:
         """Show what was asked for now: the next tick may be half a second away."""
         self.refresh(self._stream, time.monotonic())
 
-    def _fill(self, parameters: Parameters, alarms: dict[str, tuple[str, str]], now_s: float) -> None:
+    def _fill(self, parameters: Parameters, alarm_of: AlarmOf, now_s: float) -> None:
         n = len(self._entries)
         self._first = min(self._first, max(n - 1, 0) // PAGE_ROWS * PAGE_ROWS)
         shown = self._entries[self._first : self._first + PAGE_ROWS]
@@ -152,7 +152,7 @@ class ParametersLook:
         axes = {one.axis for one in parameters.containers.values()}
         note = NO_CLOCK if axes and ONBOARD not in axes else ""
         self._panel.tell(self._count(parameters, len(shown)), note=note, arrived_s=0.0)
-        self._table.set(table(shown, parameters, self.selection, alarms, now_s))
+        self._table.set(table(shown, parameters, self.selection, alarm_of, now_s))
 
     def _count(self, parameters: Parameters, n_shown: int) -> str:
         n_all = len(parameters.known)
@@ -166,9 +166,17 @@ class ParametersLook:
         return " · ".join(words)
 
 
-def bands_of(stream: Stream | None) -> Bands | None:
-    """Ranges of alarms of the stream's mission; None where it is not known."""
-    return stream.mission.bands if stream and stream.mission else None
+def alarms_of(stream: Stream | None) -> MissionAlarms:
+    """The alarms of the stream's mission; none where it is not known."""
+    return stream.mission.alarms if stream and stream.mission else MissionAlarms()
+
+
+def states_of(stream: Stream | None) -> AlarmOf:
+    """What tells the alarm state of a parameter: its last event, else its newest rows."""
+    if stream is None:
+        return lambda _: None
+    alarms = alarms_of(stream)
+    return lambda one: stream.alarms.get(one.key) or alarms.state(one, stream.parameters)
 
 
 def _show(button: Button, is_shown: bool, is_enabled: bool) -> None:

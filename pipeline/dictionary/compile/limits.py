@@ -6,8 +6,8 @@ Of arrays the worst element of a row counts.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from math import isfinite, prod
 from typing import Any
 
@@ -25,6 +25,7 @@ from ..model.parameter_types import (
     ArrayType,
     Limits,
     NumberType,
+    ParameterType,
     Range,
     SpelledType,
 )
@@ -53,6 +54,8 @@ class Check:
     conditions: tuple[tuple[tuple[int, Criterion], ...], ...] = ()
     """What other parameters say to the default alarm and to that of each context."""
     validity: Criterion | None = None
+    types: Mapping[str, ParameterType] = field(default_factory=dict)
+    """Of the parameter, and of those that it looks at."""
 
     def needs(self) -> frozenset[str]:
         """Parameters that it looks at beside its own."""
@@ -258,7 +261,9 @@ class ChecksOf:
         )
         if limits.valid is None and limits.alarm is None and not contexts and not domain and validity is None:
             return None
-        return Check(key, name, limits, contexts, domain, conditions, validity)
+        check = Check(key, name, limits, contexts, domain, conditions, validity)
+        types = {each: self._dictionary.parameters[each].type for each in (key, *check.needs())}
+        return replace(check, types=types)
 
 
 @dataclass(frozen=True, slots=True)
