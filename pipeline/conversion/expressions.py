@@ -49,6 +49,7 @@ COMPARE: dict[str, Callable[..., bool]] = {
     ">=": operator.ge,
 }
 ENUM = re.compile(r"(\w+(?:::\w+)+)")
+TRUTHS = re.compile(r"\b(?:true|false)\b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def parse(text: str, enums: Callable[[str], int | None]) -> ast.expr | None:
         value = enums(match[1])
         return "?" if value is None else str(value)
 
-    text = ENUM.sub(number, text).replace("true", "True").replace("false", "False")
+    text = TRUTHS.sub(lambda match: match[0].capitalize(), ENUM.sub(number, text))
     try:
         return ast.parse(text.strip(), mode="eval").body
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -92,6 +93,25 @@ def path_of(node: ast.expr) -> tuple[str, ...] | None:
         head = path_of(node.value)
         return (*head, node.attr) if head is not None else None
     return None
+
+
+def renamed(node: ast.expr, rename: Callable[[tuple[str, ...]], tuple[str, ...]]) -> ast.expr:
+    """The expression with other paths in the place of its names."""
+
+    class Renaming(ast.NodeTransformer):
+        def generic_visit(self, node: ast.AST) -> ast.AST:
+            path = path_of(node) if isinstance(node, ast.expr) else None
+            return _named(rename(path)) if path is not None else super().generic_visit(node)
+
+    found: ast.expr = Renaming().visit(node)
+    return found
+
+
+def _named(path: tuple[str, ...]) -> ast.expr:
+    found: ast.expr = ast.Name(path[0])
+    for name in path[1:]:
+        found = ast.Attribute(found, name)
+    return found
 
 
 class Reader:

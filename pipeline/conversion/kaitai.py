@@ -10,33 +10,31 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 
-from ..dictionary.model.conditions import AnyOf, Condition, Size
+from ..dictionary.model.conditions import AnyOf, Condition, NoneOf, Remainder, Size
 from ..dictionary.model.definitions import (
     Container,
     ContainerEntry,
     Dictionary,
-    Entry,
-    FixedEntry,
-    ParameterEntry,
+    Location,
     Placement,
+    Repetition,
 )
-from ..dictionary.model.encodings import BinaryEncoding
-from ..dictionary.model.parameter_types import BinaryType
 from ..model.errors import ConfigError, Problem
 from .kaitai_fields import FieldMaker
-from .kaitai_scopes import Cursor, Scope, StopError
+from .kaitai_scopes import Cursor, Scope, StopError, Stream
 from .kaitai_types import Order, order_of
 from .losses import Converted, Losses, Source
 from .names import clean
-from .places import fixed_bits
 from .yaml_lines import List, Mapping, read_yaml
 
 MAX_UNROLLED = 64
 MAX_DEPTH = 40
 MAX_ENTRIES = 20_000
+UNKNOWN = -1
+"""Of a stream: where it began."""
 KNOWN = frozenset(
     {
         "id", "type", "size", "size-eos", "repeat", "repeat-expr", "repeat-until", "if", "contents", "enum", "encoding",
@@ -56,7 +54,10 @@ def read_kaitai(sources: Sequence[Source]) -> Converted:
         raise ConfigError([Problem("is no Kaitai definition: it has no seq", source.file)])
     losses = Losses(source.file)
     maker = _Maker(spec, losses)
-    return Converted(maker.dictionary(source.file), tuple(losses))
+    try:
+        return Converted(maker.dictionary(source.file), tuple(losses))
+    except RecursionError as error:
+        raise ConfigError([Problem("instances refer to each other in a circle", source.file)]) from error
 
 
 class _Maker(FieldMaker):
@@ -109,7 +110,7 @@ class _Maker(FieldMaker):
         condition = self.condition_of(spec, scope)
         kind = spec.get("type")
         if isinstance(kind, Mapping):
-            self._switch(spec, kind, scope, cursor, last=last and condition is None)
+            self._switch(spec, kind, scope, cursor, condition, last=last)
         elif isinstance(kind, str) and scope.type_named(kind) is not None and "process" not in spec:
             self._nested(spec, kind, scope, cursor, condition, last=last)
         else:
@@ -126,95 +127,120 @@ class _Maker(FieldMaker):
     def _nested(
         self, spec: Mapping, name: str, scope: Scope, cursor: Cursor, condition: Condition | None, *, last: bool
     ) -> None:
-        """The fields of another type, in place."""
-        size = self.size_of(spec, scope)
+        """The fields of another type: in place, or in a container of their own where a condition or size says so."""
+        size = self.size_of(spec, scope, cursor)
         inside = self._inside(spec, name, scope)
         assert inside is not None
-        if "repeat" in spec:
-            self._unrolled(spec, inside, scope, cursor, size)
-            return
-        if size is not None and not isinstance(size, int) and not last:
-            text = "the fields inside of a size that the packet tells are not carried: its bytes are"
-            self.losses.add("size", scope.dotted(spec), text, spec.line)
-            key = self.parameter(spec, scope, BinaryType("", BinaryEncoding(size)))
-            self.put(ParameterEntry(key), cursor, None, condition, 0)
-            return
-        own = Cursor([], name=cursor.name) if condition is not None else cursor
-        n_before, gap = len(own.entries), own.gap
-        self._sized(inside, own, size, last=last and condition is None, n_before=n_before, gap=gap)
-        if condition is not None:
-            key = self.container_names.take("_".join(inside.path))
-            self.containers[key] = Container(key, tuple(own.entries), abstract=True, line=spec.line)
-            self.put(ContainerEntry(key), cursor, None, condition, 0)
-
-    def _sized(
-        self, inside: Scope, cursor: Cursor, size: Size | None, *, last: bool, n_before: int, gap: int
-    ) -> None:
-        """The fields, and what a fixed size leaves behind them."""
-        try:
+        if size is not None:
+            cursor.align()
+        if condition is None and "repeat" not in spec and (size is None or last):
+            around = cursor.stream
+            cursor.stream = _stream(size, cursor) or around
             self.sequence(inside, cursor, last=last)
-        except StopError:
-            if not isinstance(size, int):
-                raise
-        if isinstance(size, int) and not last:
-            taken = self.extent(cursor.entries[n_before:], gap)
-            if taken is None:
-                self.losses.add(
-                    "size", ".".join(inside.path), "what is behind it has no known place", inside.spec.line
-                )
-                raise StopError
-            cursor.gap, cursor.bits = size - taken, 0
+            cursor.stream = around
+        elif condition is None and "repeat" in spec:
+            self._many(spec, inside, scope, cursor, size)
+        else:
+            own = Cursor([], stream=_part(cursor, size if "repeat" not in spec else None))
+            with self._boxed(own, cursor, inside, condition, size if "repeat" not in spec else None):
+                if "repeat" in spec:
+                    self._many(spec, inside, scope, own, size)
+                else:
+                    self.sequence(inside, own, last=False)
 
-    def extent(self, entries: Sequence[Entry], gap: int) -> int | None:
-        """Bits from the first entry's start to the last one's end, where all is fixed."""
-        total = -gap
-        for entry in entries:
-            if isinstance(entry, ParameterEntry):
-                size = fixed_bits(self.parameters[entry.parameter].type)
-            else:
-                size = entry.size_bits if isinstance(entry, FixedEntry) else None
-            if size is None or entry.place.condition is not None:
-                return None
-            location = entry.place.location
-            total += size + (location.bits if location is not None and isinstance(location.bits, int) else 0)
-        return total
+    @contextmanager
+    def _boxed(
+        self, own: Cursor, cursor: Cursor, inside: Scope, condition: Condition | None, size: Size | None,
+        repetition: Repetition | None = None,
+    ) -> Iterator[None]:  # fmt: skip
+        """Fields put into `own` stand at `cursor`: directly where their size is fixed, else as a container."""
+        stopped = None
+        try:
+            yield
+        except StopError as error:
+            stopped = error
+        taken = self.extent(own.entries, 0)
+        if isinstance(size, int) and taken is not None and condition is None and repetition is None:
+            _append(own, cursor)
+            cursor.gap += size - taken - own.gap
+            cursor.bits = 0
+            return
+        if size is None and repetition is not None and (own.bits or own.gap):
+            why = "a structure that ends within a byte, or with a gap, is not repeated"
+            self.losses.add("repeat", ".".join(inside.path), why, inside.spec.line)
+            stopped = StopError()
+        if stopped is None or size is not None or repetition is None:
+            key = self.container_names.take("_".join(inside.path))
+            self.containers[key] = Container(
+                key, tuple(own.entries), abstract=True, size=_own_size(size), line=inside.spec.line
+            )
+            self.put(ContainerEntry(key), cursor, None, condition, 0, repetition)
+        if stopped is not None and size is None:
+            raise stopped
 
-    def _unrolled(self, spec: Mapping, inside: Scope, scope: Scope, cursor: Cursor, size: Size | None) -> None:
-        """Each time of a structure that comes a fixed number of times has fields of its own."""
+    def _many(self, spec: Mapping, inside: Scope, scope: Scope, cursor: Cursor, size: Size | None) -> None:
+        """A structure that is repeated: few times have fields of their own, many times a column for each field."""
         count = self.number_of(spec.get("repeat-expr"), scope) if spec["repeat"] == "expr" else None
-        if not isinstance(count, int) or not 0 <= count <= MAX_UNROLLED:
+        if count is None or (isinstance(count, int) and count < 0):
             text = f"a structure repeated {spec['repeat']} {spec.get('repeat-expr', '')} is not carried"
             self.losses.add("repeat", scope.dotted(spec), text, spec.lines["repeat"])
             raise StopError
-        for i in range(count):
-            path = (*inside.path[:-1], f"{inside.path[-1]}_{i}")
-            own = Scope(path, inside.spec, scope, inside.order)
-            self._sized(own, cursor, size, last=False, n_before=len(cursor.entries), gap=cursor.gap)
+        if isinstance(count, int) and count <= MAX_UNROLLED:
+            for i in range(count):
+                path = (*inside.path[:-1], f"{inside.path[-1]}_{i}")
+                self._time(Scope(path, inside.spec, scope, inside.order), cursor, size)
+            return
+        own = Cursor([], stream=_part(cursor, size))
+        with self._boxed(own, cursor, inside, None, size, Repetition(count)):
+            self.sequence(inside, own, last=False)
+        self.forget(inside.path)
+
+    def _time(self, inside: Scope, cursor: Cursor, size: Size | None) -> None:
+        """One time of a structure that is repeated."""
+        if size is None:
+            self.sequence(inside, cursor, last=False)
+            return
+        own = Cursor([], stream=_part(cursor, size))
+        with self._boxed(own, cursor, inside, None, size):
+            self.sequence(inside, own, last=False)
 
     # switches
 
-    def _switch(self, spec: Mapping, kind: Mapping, scope: Scope, cursor: Cursor, *, last: bool) -> None:
+    def _switch(
+        self, spec: Mapping, kind: Mapping, scope: Scope, cursor: Cursor, condition: Condition | None, *, last: bool
+    ) -> None:
         name = scope.dotted(spec)
         if "repeat" in spec or not isinstance(kind.get("cases"), Mapping):
             self.losses.add(
                 "switch-on", name, "a switch that is repeated, or without cases, is not carried", spec.line
             )
             raise StopError
-        if not last:
+        size = self.size_of(spec, scope, cursor)
+        if size is not None:
+            cursor.align()
+        if last and condition is None:
+            self._below(spec, kind, scope, cursor, size)
+            return
+        if size is None and condition is None:
             self._inline(spec, kind, scope, cursor)
             return
+        own = Cursor([], stream=_part(cursor, size))
+        inside = Scope((*scope.path, str(spec.get("id", "switch"))), spec, scope, scope.order)
+        with self._boxed(own, cursor, inside, condition, size):
+            self._inline(spec, kind, scope, own)
+
+    def _below(self, spec: Mapping, kind: Mapping, scope: Scope, cursor: Cursor, size: Size | None) -> None:
+        """A switch that stands last: each case is a container that extends what is before it."""
         base = cursor.name
-        for condition, case, line in self._cases(kind, scope, name):
-            inside = self._inside(spec, case, scope)
-            if inside is None:
-                fields = Mapping()
-                fields["seq"] = List([_with_type(spec, case)])
-                inside = Scope(scope.path, fields, scope, scope.order)
-                inside.spec.line = line
+        stream = _stream(size, cursor) or _part(cursor, self.rest(cursor))
+        if stream is not None:
+            stream = replace(stream, n_before=min(stream.n_before, 0), gap=cursor.gap)
+        for condition, case, line in self._cases(kind, scope, scope.dotted(spec)):
+            inside = self._inside(spec, case, scope) or _only(spec, case, scope, line)
             if condition is None:  # every packet is one of the cases
                 self.containers[base] = replace(self.containers[base], abstract=True)
             below = self.container_names.take(case if scope.type_named(case) is not None else f"{base}_{case}")
-            own = Cursor([], cursor.bits, cursor.gap)
+            own = Cursor([], cursor.bits, cursor.gap, stream=stream)
             around = self.names, self.system
             self.names, self.system = self.names.copy(), below
             self.container(below, base, condition, inside, own)
@@ -222,21 +248,19 @@ class _Maker(FieldMaker):
 
     def _inline(self, spec: Mapping, kind: Mapping, scope: Scope, cursor: Cursor) -> None:
         """A switch with fields behind it: each case is there under its condition."""
-        name = scope.dotted(spec)
-        cursor.gap, cursor.bits = cursor.gap + -cursor.bits % 8, 0
-        for condition, case, line in self._cases(kind, scope, name):
-            inside = self._inside(spec, case, scope)
-            if condition is None or inside is None:
-                why = f"the case of {case} with fields behind it is not carried"
-                self.losses.add("switch-on", name, why, line)
-                raise StopError
-            own = Cursor([], 0, cursor.gap, cursor.name)
+        cursor.align()
+        stream = _part(cursor, self.rest(cursor))
+        others: list[Condition] = []
+        gap, cursor.gap = cursor.gap, 0
+        for condition, case, line in self._cases(kind, scope, scope.dotted(spec)):
+            inside = self._inside(spec, case, scope) or _only(spec, case, scope, line)
+            own = Cursor([], 0, gap, stream=replace(stream, gap=gap) if stream is not None else None)
             self.sequence(inside, own, last=False)
             key = self.container_names.take("_".join((*inside.path, case)))
             self.containers[key] = Container(key, tuple(own.entries), abstract=True, line=line)
-            entry = ContainerEntry(key, Placement(None, None, condition, line))
-            cursor.entries.append(entry)
-        cursor.gap = 0
+            where = condition if condition is not None else NoneOf(tuple(others))
+            others.append(where)
+            cursor.entries.append(ContainerEntry(key, Placement(None, None, where, line)))
 
     def _cases(self, kind: Mapping, scope: Scope, name: str) -> Iterator[tuple[Condition | None, str, int]]:
         """(condition, type, line) of each type of the cases; the default last, without a condition."""
@@ -264,9 +288,43 @@ class _Maker(FieldMaker):
         yield from default
 
 
-def _with_type(spec: Mapping, name: str) -> Mapping:
-    """The field with one case as its type."""
-    found = Mapping()
-    found.update(spec)
-    found["type"], found.line, found.lines = name, spec.line, dict(spec.lines)
-    return found
+def _only(spec: Mapping, case: str, scope: Scope, line: int) -> Scope:
+    """A case that is no type of the file: the field with that case as its type."""
+    field = Mapping()
+    field.update({word: value for word, value in spec.items() if word != "if"})
+    field["type"], field.line, field.lines = case, spec.line, dict(spec.lines)
+    fields = Mapping()
+    fields["seq"], fields.line = List([field]), line
+    return Scope(scope.path, fields, scope.parent, scope.order)
+
+
+def _stream(size: Size | None, cursor: Cursor) -> Stream | None:
+    """The stream that begins here; None: that around goes on."""
+    if size is None or isinstance(size, Remainder):
+        return None
+    return Stream(size, len(cursor.entries), cursor.gap)
+
+
+def _part(cursor: Cursor, size: Size | None) -> Stream | None:
+    """The stream of fields that are put into a cursor of their own."""
+    if size is not None and not isinstance(size, Remainder):
+        return Stream(size, 0, 0)
+    return Stream(0, UNKNOWN, 0) if cursor.stream is not None and size is None else None
+
+
+def _own_size(size: Size | None) -> Size | None:
+    return None if isinstance(size, Remainder) else size
+
+
+def _append(own: Cursor, cursor: Cursor) -> None:
+    """Put the entries of one cursor behind those of another."""
+    if own.entries:
+        first = own.entries[0]
+        location = first.place.location
+        inner = location.bits if location is not None and isinstance(location.bits, int) else 0
+        gap = cursor.gap + inner
+        place = replace(first.place, location=Location(gap) if gap else None)
+        cursor.entries += [replace(first, place=place), *own.entries[1:]]
+        cursor.gap = 0
+    cursor.gap += own.gap
+    cursor.bits = own.bits

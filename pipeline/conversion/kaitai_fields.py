@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,11 +16,13 @@ from ..dictionary.model.conditions import Condition, Dynamic, Reference, Remaind
 from ..dictionary.model.definitions import (
     Container,
     ContainerEntry,
+    Entry,
     FixedEntry,
     Location,
     Parameter,
     ParameterEntry,
     Placement,
+    Repetition,
 )
 from ..dictionary.model.encodings import NumberEncoding
 from ..dictionary.model.parameter_types import ArrayType, BinaryType, EnumeratedType, NumberType, ParameterType
@@ -34,6 +37,7 @@ from .yaml_lines import Mapping
 
 NAMED = re.compile(r":field\s+(\w+)\s*:\s*([\w.]+)")
 NAME_SPACE = "kaitai"
+Path = tuple[str, ...]
 
 
 class FieldMaker:
@@ -45,7 +49,9 @@ class FieldMaker:
         self.kinds = Kinds(losses)
         self.parameters: dict[str, Parameter] = {}
         self.containers: dict[str, Container] = {}
-        self.by_path: dict[tuple[str, ...], Known] = {}
+        self.by_path: dict[Path, Known] = {}
+        self.instances: dict[Path, ast.expr] = {}
+        """Values of expressions, whose names are paths from the root."""
         self.names = Names()
         self.system = ""
         """Before the keys of parameters of one case only: another case may have the same names."""
@@ -73,11 +79,11 @@ class FieldMaker:
         if "process" in spec:
             text = f"{spec['process']} is not run: its bytes are given as they are sent"
             self.losses.add("process", name, text, spec.lines["process"])
-        size = self.size_of(spec, scope)
+        size = self.size_of(spec, scope, cursor)
         kind = self.kinds.of(spec, scope.order, size, name, self._labels(spec, scope))
         if kind is None:
             raise StopError
-        whole = self._repeated(spec, scope, kind)
+        whole = self._repeated(spec, scope, kind, cursor)
         if whole is None:
             raise StopError
         key = self.parameter(spec, scope, whole)
@@ -107,37 +113,65 @@ class FieldMaker:
 
     def put(
         self, entry: ParameterEntry | FixedEntry | ContainerEntry, cursor: Cursor, size: int | None,
-        condition: Condition | None, bits: int,
+        condition: Condition | None, bits: int, repetition: Repetition | None = None,
     ) -> None:  # fmt: skip
         """The entry behind the last one; a field of whole bytes begins with a byte."""
         gap = cursor.gap if bits else cursor.gap + -cursor.bits % 8
         location = Location(gap) if gap else None
         line = self.parameters[entry.parameter].line if isinstance(entry, ParameterEntry) else 0
-        cursor.entries.append(replace(entry, place=Placement(location, None, condition, line)))
+        cursor.entries.append(replace(entry, place=Placement(location, repetition, condition, line)))
         cursor.gap = 0
         cursor.bits = (cursor.bits + (size or 0)) % 8 if bits else 0
 
-    def _repeated(self, spec: Mapping, scope: Scope, kind: ParameterType) -> ParameterType | None:
+    def _repeated(self, spec: Mapping, scope: Scope, kind: ParameterType, cursor: Cursor) -> ParameterType | None:
         """The type, or an array of it."""
         how = spec.get("repeat")
         if how is None:
             return kind
         name = scope.dotted(spec)
+        count: Size | None = None
         if how == "eos":
-            return ArrayType("", kind, (Remainder(),))
-        count = self.number_of(spec.get("repeat-expr"), scope) if how == "expr" else None
+            count = _divided(self.rest(cursor), fixed_bits(kind))
+        elif how == "expr":
+            count = self.number_of(spec.get("repeat-expr"), scope)
         if count is None:
             text = f"{how} {spec.get('repeat-expr', spec.get('repeat-until', ''))} is not carried"
             self.losses.add("repeat", name, text, spec.lines["repeat"])
             return None
-        if bits_of(kind) and fixed_bits(kind) is None:
-            return None
         return ArrayType("", kind, (count,))
 
-    def size_of(self, spec: Mapping, scope: Scope) -> Size | None:
+    def rest(self, cursor: Cursor) -> Size | None:
+        """Bits to the end of the stream that the fields stand in; None where that is not known."""
+        stream = cursor.stream
+        if stream is None:
+            return Remainder()
+        taken = self.extent(cursor.entries[stream.n_before :], stream.gap) if stream.n_before >= 0 else None
+        if taken is None:
+            return None
+        return _less(stream.size, taken + cursor.gap + -cursor.bits % 8)
+
+    def extent(self, entries: Sequence[Entry], gap: int) -> int | None:
+        """Bits from the first entry's start to the last one's end, where all is fixed."""
+        total = -gap
+        for entry in entries:
+            if isinstance(entry, ParameterEntry):
+                size = fixed_bits(self.parameters[entry.parameter].type)
+            else:
+                size = entry.size_bits if isinstance(entry, FixedEntry) else None
+            if size is None or entry.place.condition is not None:
+                return None
+            location = entry.place.location
+            total += size + (location.bits if location is not None and isinstance(location.bits, int) else 0)
+        return total
+
+    def size_of(self, spec: Mapping, scope: Scope, cursor: Cursor) -> Size | None:
         """Bits of `size`, or all the rest; None where the field does not say."""
         if spec.get("size-eos"):
-            return Remainder()
+            rest = self.rest(cursor)
+            if rest is None:
+                self.losses.add("size-eos", scope.dotted(spec), "where its stream ends is not known", spec.line)
+                raise StopError
+            return rest
         if "size" not in spec:
             return None
         count = self.number_of(spec["size"], scope)
@@ -174,7 +208,8 @@ class FieldMaker:
     def reader(self, scope: Scope) -> expressions.Reader:
         return expressions.Reader(lambda path: self._resolve(path, scope))
 
-    def _resolve(self, path: tuple[str, ...], scope: Scope) -> Known | ast.expr | None:
+    def _from_root(self, path: Path, scope: Scope) -> Path:
+        """The path from the root of what is written in `scope`."""
         here, rest = scope, list(path)
         while rest and rest[0] in {"_root", "_parent"}:
             if rest.pop(0) == "_parent":
@@ -182,23 +217,29 @@ class FieldMaker:
             else:
                 while here.parent is not None:
                     here = here.parent
-        if rest and rest[-1] == "to_i":
-            rest.pop()
-        found = self.by_path.get((*here.path, *rest))
-        if found is None and len(rest) == 1 and rest[0] in here.instances:
-            return here.instances[rest[0]]
-        return found
+        return (*here.path, *rest)
+
+    def _resolve(self, path: Path, scope: Scope) -> Known | ast.expr | None:
+        whole = self._from_root(path, scope)
+        if whole and whole[-1] == "to_i":
+            whole = whole[:-1]
+        return self.by_path.get(whole) or self.instances.get(whole)
 
     def instances_of(self, scope: Scope) -> None:
         """Values that others refer to."""
         for name, spec in (scope.spec.get("instances") or {}).items():
-            parsed = (
-                self.parsed(spec.get("value"), scope) if isinstance(spec, Mapping) and "value" in spec else None
-            )
-            if parsed is not None and name not in {
-                each.id for each in ast.walk(parsed) if isinstance(each, ast.Name)
-            }:
-                scope.instances[name] = parsed
+            if isinstance(spec, Mapping) and "value" in spec:
+                parsed = self.parsed(spec["value"], scope)
+                if parsed is not None:
+                    self.instances[(*scope.path, str(name))] = expressions.renamed(
+                        parsed, lambda path: ("_root", *self._from_root(path, scope))
+                    )
+
+    def forget(self, path: Path) -> None:
+        """Nothing outside of a structure that is repeated can refer to one of its fields."""
+        for known in (self.by_path, self.instances):
+            for each in [each for each in known if each[: len(path)] == path]:
+                del known[each]
 
     def values(self, scope: Scope, cursor: Cursor) -> None:
         """Instances that are a calibration of one field stand over it once more; all others are lost."""
@@ -206,7 +247,7 @@ class FieldMaker:
         for name, spec in (instances or {}).items():
             where = ".".join((*scope.path, str(name)))
             line = instances.lines[name] if isinstance(instances, Mapping) else 0
-            parsed = scope.instances.get(name)
+            parsed = self.instances.get((*scope.path, str(name)))
             known = self.reader(scope).only(parsed) if parsed is not None else None
             formula = self.reader(scope).formula(parsed) if parsed is not None else None
             text = str(spec.get("value", "")) if isinstance(spec, Mapping) else ""
@@ -240,7 +281,25 @@ class FieldMaker:
         place = Placement(Location(-size), None, entry.place.condition, spec.line)
         at = cursor.entries.index(entry) + 1
         cursor.entries.insert(at, ParameterEntry(key, place))
-        self.by_path.setdefault((*scope.path, name), Known(key))
+
+
+def _less(size: Size, taken: int) -> Size | None:
+    if isinstance(size, int):
+        return max(size - taken, 0)
+    if isinstance(size, Dynamic):
+        return replace(size, intercept=size.intercept - taken)
+    return None
+
+
+def _divided(size: Size | None, by: int | None) -> Size | None:
+    """How many elements of `by` bits there are in so many bits."""
+    if isinstance(size, Remainder):
+        return size
+    if isinstance(size, int) and by:
+        return size // by
+    if isinstance(size, Dynamic) and by:
+        return replace(size, slope=size.slope / by, intercept=size.intercept / by)
+    return None
 
 
 def _contents(value: Any) -> bytes:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ast
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
+from ..dictionary.model.conditions import Size
 from ..dictionary.model.definitions import Entry
 from .kaitai_types import Order, labels_of
 from .yaml_lines import Mapping
@@ -23,7 +23,6 @@ class Scope:
     spec: Mapping
     parent: Scope | None
     order: Order
-    instances: dict[str, ast.expr] = field(default_factory=dict)
 
     def type_named(self, name: str) -> Mapping | None:
         """A type of the file: of this type, of those around it, or of the root."""
@@ -69,11 +68,28 @@ class Scope:
         return 0 if self.parent is None else self.parent.depth + 1
 
 
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream of its own, of `size` bits. `n_before`, `gap`: entries, and bits to leave out, when it began."""
+
+    size: Size
+    n_before: int
+    gap: int
+
+
 @dataclass(slots=True)
 class Cursor:
-    """Where the next field stands. `bits`: of a byte that bit fields have begun; `gap`: to leave out before it."""
+    """Where the next field stands. `bits`: of a byte that bit fields have begun; `gap`: to leave out before it;
+    `stream`: what the fields stand in, None for the whole packet.
+    """
 
     entries: list[Entry]
     bits: int = 0
     gap: int = 0
     name: str = ""
+    stream: Stream | None = None
+
+    def align(self) -> None:
+        """The next field begins with a byte."""
+        self.gap += -self.bits % 8
+        self.bits = 0

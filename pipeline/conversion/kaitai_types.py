@@ -117,7 +117,7 @@ class Kinds:
         if bits is None or not 1 <= int(bits[1]) <= 64:
             return None
         n, little = int(bits[1]), bits[2] == "le" if bits[2] else order.little_bits
-        return NumberEncoding(n, "unsigned", little and n % 8 == 0 and n > 8, lsb_first=little and n % 8 != 0)
+        return NumberEncoding(n, "unsigned", little and n % 8 == 0, lsb_first=little and n % 8 != 0)
 
     def _octets(self, spec: Mapping, size: Size | None, name: str) -> ParameterType | None:
         if size is None:

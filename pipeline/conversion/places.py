@@ -161,7 +161,10 @@ class _Walk:
         if entry.place.location is not None and entry.place.location.from_end:
             self.at = behind
             return
-        if isinstance(entry, ContainerEntry) and repetition is None and entry.place.condition is None:
+        is_sized = (
+            isinstance(entry, ContainerEntry) and self.dictionary.containers[entry.container].size is not None
+        )
+        if isinstance(entry, ContainerEntry) and not (is_sized or repetition or entry.place.condition):
             return
         times: Size = repetition.count if repetition else 1
         gap: Size = repetition.gap if repetition else 0

@@ -139,12 +139,14 @@ class _Writer:
 
     def _container(self, container: Container) -> None:
         self.at = container.key
-        if container.check is not None or (container.size is not None):
-            self.losses.add("container", container.key, "its BinaryEncoding is not written", container.line)
+        if container.check is not None:
+            self.losses.add("container", container.key, "its check word is not written", container.line)
         parent = self._sets(self._container_system(container)).containers
         node = SubElement(parent, "SequenceContainer", {"name": _own_name(container)})
         if container.abstract:
             node.set("abstract", "true")
+        if container.size is not None and not isinstance(container.size, Remainder):
+            self.pieces.size(SubElement(SubElement(node, "BinaryEncoding"), "SizeInBits"), container.size)
         listed = SubElement(node, "EntryList")
         for entry in container.entries:
             self._entry(listed, entry)
