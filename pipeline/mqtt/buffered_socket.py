@@ -1,8 +1,8 @@
 """The socket between the client library and the network, with a buffer on each side.
 
 paho reads byte by byte and copies what a socket does not take at once; here it meets buffers. Bytes from the network
-go through a ReceiveLimiter, and only what is no message is left for the library to read. Packets from the library are
-taken whole, small ones joined, and written by `flush`.
+go through a ReceiveLimiter, and only what is neither message nor acknowledgement is left for the library to read.
+Packets, from the library or from the connection, are taken whole, small ones joined, and written by `flush`.
 """
 
 from __future__ import annotations
@@ -75,17 +75,8 @@ class BufferedSocket:
         """Take a packet as a whole; BlockingIOError where the network is behind."""
         if self.n_unsent_bytes > _MAX_UNSENT_BYTES:
             raise BlockingIOError
-        n_bytes = len(octets)
-        if n_bytes > _SMALL_BYTES:
-            self._unsent.append(octets)
-            self._joining = None
-        elif self._joining is not None and len(self._joining) < _JOINED_BYTES:
-            self._joining += octets
-        else:
-            self._joining = bytearray(octets)
-            self._unsent.append(self._joining)
-        self.n_unsent_bytes += n_bytes
-        return n_bytes
+        self.add(octets)
+        return len(octets)
 
     def close(self) -> None:
         """Write what can be written at once, and close."""
@@ -111,7 +102,7 @@ class BufferedSocket:
         try:
             n_bytes = self._sock.recv_into(self._scratch)
             self._ended = not n_bytes
-            others = self._limiter.feed(self._scratch[:n_bytes])
+            others = self._limiter.receive(self._scratch[:n_bytes])
         except _WOULD_BLOCK:
             return False
         except OSError as error:
@@ -127,6 +118,19 @@ class BufferedSocket:
     def n_pending_bytes(self) -> int:
         """What TLS has read ahead, of which the event loop knows nothing."""
         return self._sock.pending() if self.is_open and isinstance(self._sock, ssl.SSLSocket) else 0
+
+    def add(self, octets: bytes | bytearray) -> None:
+        """Buffer a packet for `flush`, whatever waits already. Small packets are joined."""
+        n_bytes = len(octets)
+        if n_bytes > _SMALL_BYTES:
+            self._unsent.append(octets)
+            self._joining = None
+        elif self._joining is not None and len(self._joining) < _JOINED_BYTES:
+            self._joining += octets
+        else:
+            self._joining = bytearray(octets)
+            self._unsent.append(self._joining)
+        self.n_unsent_bytes += n_bytes
 
     def flush(self) -> None:
         """Write until nothing is left or the network takes no more. OSError where the connection is broken."""

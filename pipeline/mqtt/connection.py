@@ -2,7 +2,8 @@
 
 A `Connection` is opened once, used until it is lost, closed, and never used again: after a loss paho's own queues
 are not to be trusted, so the sender keeps what is not acknowledged. Acknowledgements of what was sent come to
-`acknowledged(packet id, refusal)`. Only making the TCP connection, which blocks, has a thread.
+`acknowledged(packet id, refusal)`. Messages and their acknowledgements are encoded here (`packets`), all other packets
+by paho. Only making the TCP connection, which blocks, has a thread.
 """
 
 from __future__ import annotations
@@ -18,14 +19,14 @@ from ..model.batches import Message
 from ..system.tls import in_words
 from .address import BrokerAddress
 from .buffered_socket import BufferedSocket, SocketWrapper
-from .paho_client import MQTT_3_1_1, MQTT_5, Client, Properties, ProtocolVersion, ReasonCode, content_type, prepare
-from .receive_limit import MAX_PACKET_BYTES, ReceivedMessage, ReceiveLimiter
+from .packets import PacketIds, ReceivedMessage, encode_puback, encode_publish
+from .paho_client import MQTT_3_1_1, MQTT_5, Client, Properties, ProtocolVersion, ReasonCode, prepare, puback_reason
+from .receive_limit import MAX_PACKET_BYTES, ReceiveLimiter
 from .session import ConnectionLostError, RefusedError, SessionOptions
 from .tls import client_context
 
 __all__ = ["MQTT_3_1_1", "MQTT_5", "Connection"]
 
-_FAILURE = 0x80
 _KEEPALIVE_CHECK_S = 1.0
 _GOODBYE_S = 1.0
 _END: Any = object()
@@ -37,6 +38,7 @@ class Connection:
 
     def __init__(self, address: BrokerAddress, options: SessionOptions, protocol: ProtocolVersion) -> None:
         self.protocol = protocol
+        self._with_properties = protocol == MQTT_5
         self.receive_maximum: int = 65_535
         self.maximum_packet_bytes: int = MAX_PACKET_BYTES
         self.acknowledged: Callable[[int, str], None] = lambda _mid, _refusal: None
@@ -51,22 +53,21 @@ class Connection:
         self._queue: asyncio.Queue[ReceivedMessage] = asyncio.Queue()
         self._failure: Exception | None = None
         self._limiter = ReceiveLimiter(
-            with_properties=protocol == MQTT_5,
+            with_properties=self._with_properties,
             deliver=self._queue.put_nowait,
-            acknowledge=lambda packet_id: self._acknowledge(packet_id, 1),
+            acknowledge=self._acknowledge,
+            acknowledged=self._note_acknowledged,
         )
+        self._packet_ids = PacketIds()
         self._wrapper = SocketWrapper(client_context(address), self._limiter)
         self._socket: BufferedSocket | None = None
         self._is_paused = self._is_writing = self._waits_for_network = False
         self._writes_soon: asyncio.Handle | None = None
-        self.collects = False
-        """While set, what is handed over is written by `write_now` alone, and not in the loop's next turn."""
         self._written = asyncio.Event()
         self._next_ping: asyncio.TimerHandle | None = None
         self._client, self._connect = prepare(address, options, protocol, self._wrapper)
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
-        self._client.on_publish = self._on_publish
         self._client.on_subscribe = self._on_subscribe
 
     async def open(self) -> Connection:
@@ -121,15 +122,21 @@ class Connection:
             self._abandon()
 
     def send(self, message: Message) -> int:
-        """Hand over one message without waiting; its packet id comes back in `acknowledged`."""
-        properties = content_type(message.content_type) if self.protocol == MQTT_5 else None
-        info = self._client.publish(message.topic, message.payload, message.qos, message.retain, properties)
-        if info.rc:
+        """Buffer one message for `write_now`. Its packet id comes back in `acknowledged`, at QoS 0 in the loop's next
+        turn. ConnectionLostError where there is no connection, ValueError where MQTT does not allow the message.
+        """
+        sock = self._socket
+        if sock is None or self._lost.done():
             raise ConnectionLostError("the connection is gone")
-        return info.mid
+        packet_id = self._packet_ids.take()
+        sock.add(encode_publish(message, packet_id, with_properties=self._with_properties))
+        self._written.clear()
+        if not message.qos:
+            self._loop.call_soon(self._note_acknowledged, packet_id, 0)
+        return packet_id
 
     def write_now(self) -> None:
-        """Write what was handed over, and not only in the loop's next turn."""
+        """Write what `send` has buffered, as much of it as the network takes; the rest as soon as it takes more."""
         if not (self._written.is_set() or self._waits_for_network):
             self._write()
 
@@ -148,7 +155,7 @@ class Connection:
         finally:
             del self._answers[mid]
         for topic, code in zip(topics, answer.result(), strict=False):
-            if code.value >= _FAILURE:
+            if code.is_failure:
                 raise RefusedError(code.value, str(code), topic)
 
     def ignore(self, topics: Sequence[str]) -> None:
@@ -181,7 +188,8 @@ class Connection:
             in_work.append(message)
             if len(in_work) >= n_in_work:
                 done = in_work.popleft()
-                self._acknowledge(done.packet_id, done.qos)
+                if done.qos:
+                    self._acknowledge(done.packet_id)
         raise self._failure or ConnectionLostError(self._lost.result())
 
     @property
@@ -189,8 +197,16 @@ class Connection:
         """Messages that are here and not taken up."""
         return self._queue.qsize()
 
-    def _acknowledge(self, packet_id: int, qos: int) -> None:
-        self._client.ack(packet_id, qos)
+    def _acknowledge(self, packet_id: int) -> None:
+        """Acknowledge a received message; written in the loop's next turn, with others."""
+        if self._socket and not self._lost.done():
+            self._socket.add(encode_puback(packet_id))
+            self._write_soon()
+
+    def _note_acknowledged(self, packet_id: int, code: int) -> None:
+        """The broker has answered for a sent message."""
+        self._packet_ids.release(packet_id)
+        self.acknowledged(packet_id, puback_reason(code) if code else "")
 
     # What paho calls.
 
@@ -212,9 +228,6 @@ class Connection:
     ) -> None:
         self._end(_reason(str(code)))
 
-    def _on_publish(self, _client: Client, _userdata: Any, mid: int, code: ReasonCode, _properties: Any) -> None:
-        self.acknowledged(mid, str(code) if code.is_failure else "")
-
     def _on_subscribe(
         self, _client: Client, _userdata: Any, mid: int, codes: list[ReasonCode], _properties: Any
     ) -> None:
@@ -222,9 +235,12 @@ class Connection:
             answer.set_result(codes)
 
     def _on_register_write(self, _client: Client, _userdata: Any, _sock: Any) -> None:
-        """Write once for all that is handed over by the loop's next turn."""
+        self._write_soon()
+
+    def _write_soon(self) -> None:
+        """Write once, in the loop's next turn, for all that is buffered by then."""
         self._written.clear()
-        if not (self.collects or self._writes_soon or self._is_writing or self._waits_for_network):
+        if not (self._writes_soon or self._is_writing or self._waits_for_network):
             self._writes_soon = self._loop.call_soon(self._write)
 
     # What the event loop calls.
@@ -232,17 +248,25 @@ class Connection:
     def _read(self) -> None:
         """Read once; again soon where TLS has read ahead, of which the loop knows nothing."""
         sock = self._socket
-        if sock is None or not sock.is_open or self._is_paused or not sock.fill():
+        if sock is None or not sock.is_open or self._is_paused or not self._fill(sock):
             return
-        self._hand_over(sock)
+        self._read_by_client(sock)
         if self._limiter.is_full and sock.is_open:
             self._is_paused = True
             self._loop.remove_reader(sock.fileno())
         elif sock.n_pending_bytes:
             self._loop.call_soon(self._read)
 
-    def _hand_over(self, sock: BufferedSocket) -> None:
-        """Let paho read what came."""
+    def _fill(self, sock: BufferedSocket) -> bool:
+        """Read once from the network; False where there was nothing."""
+        try:
+            return sock.fill()
+        except Exception as error:  # noqa: BLE001  a packet read in part is of no use: the connection ends
+            self._end(_reason(error))
+            return False
+
+    def _read_by_client(self, sock: BufferedSocket) -> None:
+        """Let paho read its packets of what came."""
         try:
             while sock.has_unread:
                 self._client.loop_read()
@@ -257,7 +281,7 @@ class Connection:
             self._loop.call_soon(self._read)
 
     def _write(self) -> None:
-        """Write what was handed over; what the network does not take waits until it does."""
+        """Write what is buffered; what the network does not take waits until it does."""
         if self._writes_soon:
             self._writes_soon.cancel()
             self._writes_soon = None
@@ -266,14 +290,13 @@ class Connection:
             return
         self._is_writing = True
         try:
-            self._client.loop_write()
             sock.flush()
             while self._client.want_write() and not sock.n_unsent_bytes:
                 self._client.loop_write()
                 sock.flush()
         except Exception as error:  # noqa: BLE001  as of reading
-            while sock.fill():  # the broker may have answered before it closed the connection
-                self._hand_over(sock)
+            while self._fill(sock):  # the broker may have answered before it closed the connection
+                self._read_by_client(sock)
             self._end(_reason(error))
         finally:
             self._is_writing = False

@@ -1,10 +1,10 @@
-"""The only file that imports paho: a client for one connection, and the properties of MQTT 5."""
+"""The only file that imports paho: a client for one connection, its properties and reason codes."""
 
 from __future__ import annotations
 
 import ssl
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 from paho.mqtt.client import MQTT_CLEAN_START_FIRST_ONLY, Client
@@ -25,8 +25,8 @@ __all__ = [
     "Properties",
     "ProtocolVersion",
     "ReasonCode",
-    "content_type",
     "prepare",
+    "puback_reason",
 ]
 
 MQTT_5 = ProtocolVersion.MQTTv5
@@ -34,6 +34,9 @@ MQTT_3_1_1 = ProtocolVersion.MQTTv311
 
 KEEPALIVE_S = 20
 """An idle connection that is dead is noticed within one and a half of these."""
+
+_FAILURE = 0x80
+"""Reason codes from here on are failures."""
 
 SUBSCRIBER_RECEIVE_MAXIMUM = 100
 """What an MQTT 5 broker may send us unacknowledged: it bounds what waits here."""
@@ -56,7 +59,6 @@ def prepare(
         manual_ack=True,
     )
     client.connect_timeout = options.answer_s
-    client.max_inflight_messages_set(65_535)  # the sender keeps its own window
     client.tls_set_context(wrapper)
     if address.username is not None:
         client.username_pw_set(address.username, address.password)
@@ -78,23 +80,14 @@ def _session(options: SessionOptions, protocol: ProtocolVersion) -> dict[str, An
     return {"properties": properties, "clean_start": False if options.session_s else MQTT_CLEAN_START_FIRST_ONLY}
 
 
-@cache
-def content_type(content_type: str) -> Properties:
-    """Properties of a PUBLISH."""
-    return _PackedOnce(content_type)
-
-
-class _PackedOnce(Properties):
-    """Properties of a PUBLISH that do not change: to pack them anew costs more than the rest of a small message."""
-
-    def __init__(self, content_type: str) -> None:
-        super().__init__(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]
-        self.ContentType = content_type
-        object.__setattr__(self, "packed", super().pack())  # type: ignore[no-untyped-call]
-
-    def pack(self) -> bytes:
-        packed: bytes = object.__getattribute__(self, "packed")
-        return packed
+def puback_reason(code: int) -> str:
+    """Name of a reason code of a PUBACK (MQTT 5.0 3.4.2.1); empty for success, which is below 0x80."""
+    if code < _FAILURE:
+        return ""
+    try:
+        return str(ReasonCode(PacketTypes.PUBACK, identifier=code))
+    except (KeyError, ValueError):
+        return f"reason code 0x{code:02X}"
 
 
 def _properties(packet_type: int, **values: str | int) -> Properties:

@@ -1,17 +1,18 @@
 """Splits what a broker sends into packets, with a bound on each message and on all that wait here.
 
-In: bytes of the connection, split anywhere. Out: messages, each with one copy of its payload, and all other packets
-as bytes for the client library. A message larger than MAX_PACKET_BYTES is not kept while it is read: it is
-acknowledged, dropped and logged. An MQTT 5 broker does not even send it, since the connection announces the bound.
+In: bytes of the connection, split anywhere. Out: messages, each with one copy of its payload; acknowledgements; all
+other packets as bytes for the client library. A message larger than MAX_PACKET_BYTES is not kept while it is read: it
+is acknowledged, dropped and logged. An MQTT 5 broker does not even send it, since the connection announces the bound.
 Beyond MAX_WAITING_BYTES the connection stops reading until some messages are taken up (back-pressure).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
+
+from .packets import KIND_MASK, NOT_MQTT, PUBACK, PUBLISH, ReceivedMessage, decode_puback, decode_publish
 
 MAX_PACKET_BYTES = 64 << 20
 """Over twice the largest that is made: an image of 4 million samples, a radargram of 1024 traces, a batch of 16 MiB."""
@@ -21,26 +22,14 @@ _OVERHEAD_BYTES = 1000
 """Of a message here, beside its payload."""
 _HEAD_BYTES = 2 + 65_535 + 2
 """Topic and packet id: what is kept of a message that is dropped."""
-_PUBLISH = 0x30
-_NO_MQTT = "the broker sends what is no MQTT"
 _log = structlog.get_logger("mqtt")
 
 
-@dataclass(frozen=True, slots=True)
-class ReceivedMessage:
-    """A PUBLISH. `packet_id`: 0 at QoS 0."""
-
-    topic: str
-    payload: bytes
-    qos: int
-    retain: bool
-    packet_id: int
-
-
 class ReceiveLimiter:
-    """Parses the stream of one connection. `deliver` takes each message, `acknowledge` the packet id of a dropped one.
+    """Parses the stream of one connection.
 
-    `with_properties`: the connection speaks MQTT 5.
+    Calls `deliver` with each message, `acknowledge` with the packet id of a dropped one, and `acknowledged` with packet
+    id and reason code of each PUBACK. `with_properties`: the connection speaks MQTT 5.
     """
 
     def __init__(
@@ -49,10 +38,12 @@ class ReceiveLimiter:
         with_properties: bool,
         deliver: Callable[[ReceivedMessage], None],
         acknowledge: Callable[[int], None],
+        acknowledged: Callable[[int, int], None],
     ) -> None:
         self._with_properties = with_properties
         self._deliver = deliver
         self._acknowledge = acknowledge
+        self._acknowledged = acknowledged
         self._head = bytearray()
         """Fixed header of the packet that is being read: its kind and its length in up to four digits."""
         self._body = bytearray()
@@ -77,8 +68,8 @@ class ReceiveLimiter:
         """A message that was delivered no longer waits."""
         self._n_waiting_bytes -= len(message.payload) + _OVERHEAD_BYTES
 
-    def feed(self, octets: memoryview) -> bytes:
-        """Parse the next bytes; returns the packets that are no messages. ConnectionError for what is no MQTT."""
+    def receive(self, octets: memoryview) -> bytes:
+        """Parse the next bytes. Returns the packets for the client library. ConnectionError for what is no MQTT."""
         self.n_read_bytes += len(octets)
         others = bytearray()
         at = 0
@@ -91,14 +82,14 @@ class ReceiveLimiter:
             if len(self._head) > 1 and self._head[-1] < 0x80:
                 at = self._begin(octets, at, others)
             elif len(self._head) > 4:
-                raise ConnectionError(_NO_MQTT)
+                raise ConnectionError(NOT_MQTT)
         return bytes(others)
 
     def _begin(self, octets: memoryview, at: int, others: bytearray) -> int:
         """The fixed header is here. Read the packet where it is whole, else keep what there is. Returns its end."""
         n_body = sum((digit & 0x7F) << 7 * i for i, digit in enumerate(self._head[1:]))
-        if n_body > MAX_PACKET_BYTES and self._head[0] & 0xF0 != _PUBLISH:
-            raise ConnectionError(_NO_MQTT)
+        if n_body > MAX_PACKET_BYTES and self._head[0] & KIND_MASK != PUBLISH:
+            raise ConnectionError(NOT_MQTT)
         self._n_body = n_body
         if at + n_body > len(octets):
             self._n_left = n_body
@@ -121,35 +112,20 @@ class ReceiveLimiter:
 
     def _read(self, body: memoryview, others: bytearray) -> None:
         """Read a whole packet."""
-        kind = self._head[0]
-        if kind & 0xF0 != _PUBLISH:
+        first = self._head[0]
+        kind = first & KIND_MASK
+        if kind == PUBACK:
+            self._acknowledged(*decode_puback(body))
+        elif kind != PUBLISH:
             others += self._head
             others += body
         elif self._n_body > MAX_PACKET_BYTES:
-            self._drop(kind, body)
+            self._drop(first, body)
         else:
-            message = self._publish(kind, body)
+            message = decode_publish(first, body, with_properties=self._with_properties)
             self._n_waiting_bytes += len(message.payload) + _OVERHEAD_BYTES
             self._deliver(message)
         self._head.clear()
-
-    def _publish(self, kind: int, body: memoryview) -> ReceivedMessage:
-        """A PUBLISH with one copy of its payload (MQTT 5.0 3.3); its properties are not of use here.
-
-        Subscriptions ask for QoS 1 and announce no topic aliases, so QoS 2 or an empty topic is a protocol error.
-        """
-        qos, topic_end = kind >> 1 & 3, 2 + int.from_bytes(body[:2], "big")
-        start = topic_end + 2 * qos
-        packet_id = int.from_bytes(body[topic_end:start], "big")
-        if self._with_properties:
-            start = _after_properties(body, start)
-        if qos > 1 or topic_end == 2 or start > len(body):
-            raise ConnectionError(_NO_MQTT)
-        try:
-            topic = str(body[2:topic_end], "utf-8")
-        except UnicodeDecodeError:
-            raise ConnectionError(_NO_MQTT) from None
-        return ReceivedMessage(topic, bytes(body[start:]), qos, bool(kind & 1), packet_id)
 
     def _drop(self, kind: int, body: memoryview) -> None:
         topic_end = 2 + int.from_bytes(body[:2], "big")
@@ -159,15 +135,3 @@ class ReceiveLimiter:
             _log.warning("dropped: too large", topic=topic, bytes=self._n_body, so_far=self.n_dropped)
         if kind >> 1 & 3:
             self._acknowledge(int.from_bytes(body[topic_end : topic_end + 2], "big"))
-
-
-def _after_properties(body: memoryview, start: int) -> int:
-    """Where the properties end whose length, a variable byte integer, stands at `start`."""
-    length = shift = 0
-    for digit in body[start : start + 4]:
-        start += 1
-        length |= (digit & 0x7F) << shift
-        shift += 7
-        if digit < 0x80:
-            return start + length
-    raise ConnectionError(_NO_MQTT)

@@ -16,7 +16,9 @@ def ends():
     """A BufferedSocket, and the other end of its connection."""
     ours, other = socket.socketpair()
     ours.setblocking(False)
-    limiter = ReceiveLimiter(with_properties=False, deliver=lambda _: None, acknowledge=lambda _: None)
+    limiter = ReceiveLimiter(
+        with_properties=False, deliver=lambda _: None, acknowledge=lambda _: None, acknowledged=lambda *_: None
+    )
     buffered = BufferedSocket(ours, limiter)
     yield buffered, other
     buffered.abort()
@@ -72,15 +74,15 @@ def test_with_a_mebibyte_unsent_no_more_is_taken_until_some_is_written(ends):
     assert buffered.send(b"x") == 1
 
 
-def test_the_library_reads_what_is_no_message_and_then_the_end(ends):
+def test_the_library_reads_what_is_no_message_nor_acknowledgement_and_then_the_end(ends):
     buffered, other = ends
     assert not buffered.fill()
     with pytest.raises(BlockingIOError):
         buffered.recv(1)
-    other.sendall(b"\x30\x04\x00\x01th" + b"\x40\x02\x00\x07")
+    other.sendall(b"\x30\x04\x00\x01th" + b"\x40\x02\x00\x07" + b"\x90\x03\x00\x07\x01")
     other.close()
     assert buffered.fill()
-    assert [buffered.recv(1), buffered.recv(1), buffered.recv(9)] == [b"\x40", b"\x02", b"\x00\x07"]
+    assert [buffered.recv(1), buffered.recv(1), buffered.recv(9)] == [b"\x90", b"\x03", b"\x00\x07\x01"]
     assert not buffered.has_unread
     assert buffered.fill()
     assert buffered.has_unread
