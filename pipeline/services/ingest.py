@@ -96,7 +96,7 @@ class Ingest:
 
     async def _record(self, station: StationRecorder, source: Source) -> None:
         if isinstance(source, UdpListener):
-            source.attend(partial(self._take_arrival, station))
+            source.set_handler(partial(self._take_arrival, station))
         async for arrival in source.arrivals():
             left = self._take_arrival(station, arrival)
             while left is not None:

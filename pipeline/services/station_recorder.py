@@ -129,7 +129,7 @@ class StationRecorder:
         return folder
 
     def resume(self, folder: PassFolder) -> None:
-        """Open a recorded pass again: it is decoded anew from its beginning once more bytes of it come."""
+        """Open a recorded pass again: it is decoded again from its beginning once more bytes of it come."""
         now_open = self.recorder.open
         self._last_byte_at = time.monotonic()
         if now_open and now_open.name == folder.name:
@@ -149,15 +149,15 @@ class StationRecorder:
         """Write an arrival. Returns the part that the disk did not take, for a retry; None where it took all."""
         self._last_byte_at = time.monotonic()
         try:
-            if arrival.pieces or arrival.aside or (arrival.name and not arrival.ended):
+            if arrival.pieces or arrival.odd_datagrams or (arrival.name and not arrival.ended):
                 self._be_open(arrival)
-            if arrival.aside and self.recorder.open:
-                self.recorder.append_aside(arrival.aside)
-                arrival = replace(arrival, aside=())
-            if arrival.anew:
+            if arrival.odd_datagrams and self.recorder.open:
+                self.recorder.append_aside(arrival.odd_datagrams)
+                arrival = replace(arrival, odd_datagrams=())
+            if arrival.reconnected:
                 if self._marks_connections and self.recorder.n_bytes:
                     self.recorder.gap(UNKNOWN, "a new connection: bytes may be missing before it")
-                arrival = replace(arrival, anew=False)
+                arrival = replace(arrival, reconnected=False)
         except OSError as error:
             return self._full(arrival, 0, error.strerror or str(error))
         n_done = self.recorder.append(arrival.pieces, arrival.received_ns) if arrival.pieces else 0

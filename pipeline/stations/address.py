@@ -49,7 +49,7 @@ class Station:
 
 
 def read_station(text: str) -> Station:
-    """ConfigError where the text is no station."""
+    """Parse `[NAME=]URL` as the options of ingest take it. Raises ConfigError that says what is wrong."""
     name, has_name, url = text.partition("=")
     if not has_name or ":" in name:
         name, url = DEFAULT_NAME, text
@@ -84,7 +84,7 @@ def read_station(text: str) -> Station:
 
 
 def _names(station: str, options: Mapping[str, str]) -> tuple[str, ...]:
-    """The common names in `who`. ConfigError where there is none, or no `ca` to check them by."""
+    """Parse the common names of `who=`. Raises ConfigError for an empty name, or if there is no `ca=`."""
     if "who" not in options:
         return ()
     names = tuple(part.strip() for part in options["who"].split(","))
@@ -98,9 +98,9 @@ def _names(station: str, options: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def check_listener(name: str, host: str, *, authenticates: bool | None, open_to_all: Collection[str]) -> None:
-    """ConfigError for a listener beyond this machine that takes anyone, unless it is named in `open_to_all`.
+    """Raise ConfigError if a listener on a public address accepts any peer and is not named in `open_to_all`.
 
-    `authenticates`: None where it has no means to.
+    `authenticates`: whether peers must show a certificate; None: the protocol has no authentication.
     """
     if authenticates or is_loopback(host) or name in open_to_all:
         return
@@ -112,7 +112,10 @@ def check_listener(name: str, host: str, *, authenticates: bool | None, open_to_
 
 
 def tls_of(station: Station, *, server: bool) -> ssl.SSLContext | None:
-    """The TLS of a station; None where it has no certificate and no authority. ConfigError for unreadable files."""
+    """Make the TLS context of a station; None if it has no certificate and no authority.
+
+    Raises ConfigError for files that cannot be read, and for a listener without a certificate.
+    """
     if station.cert is None and station.key is None and station.ca is None:
         return None
     if server and station.cert is None:

@@ -44,8 +44,8 @@ _log = structlog.get_logger("feed")
 
 
 @dataclass(frozen=True, slots=True)
-class Fed:
-    """How it ended: the name of the recorded pass, its bytes, and whether all was recorded before (nothing sent)."""
+class FeedResult:
+    """Result of a feed: name of the recorded pass, its size; `known`: all was recorded before, nothing was sent."""
 
     pass_name: str
     n_bytes: int
@@ -61,9 +61,10 @@ class _SilentError(OSError):
 
 
 class _Retry:
-    """When to try again, and what to log of it. `patience_s`: how long without a first answer.
+    """Retry policy: exponential backoff, and a log line for each new reason.
 
-    A receiver that has answered once is waited for without end: it is away, and the address is right.
+    `patience_s`: how long to retry while the receiver has never answered. After its first answer the address is known
+    to be right, so retries go on without a limit.
     """
 
     def __init__(self, to: str, patience_s: float) -> None:
@@ -72,23 +73,23 @@ class _Retry:
         self._logged_at: dict[str, float] = {}
         self._backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         self._n_silent = 0
-        self.has_met = False
+        self.has_answered = False
         """Whether the receiver has answered yet."""
 
     def answered(self) -> None:
-        """The receiver is there."""
-        self.has_met = True
+        """Note that the receiver has answered."""
+        self.has_answered = True
 
     def progressed(self) -> None:
-        """More is recorded than before."""
+        """Reset the backoff: the receiver has recorded more bytes."""
         self._backoff.reset()
 
     async def wait(self, error: OSError) -> None:
-        """Until the next try. RunError where there should be none."""
+        """Log the error and wait for the backoff. Raises RunError if the receiver never answered in time."""
         now, reason = time.monotonic(), in_words(error.strerror or error) or "no answer"
         self._n_silent += isinstance(error, _SilentError)
-        in_vain = now - self._began_at > self._patience_s or self._n_silent >= MAX_SILENT
-        if in_vain and not self.has_met:
+        is_expired = now - self._began_at > self._patience_s or self._n_silent >= MAX_SILENT
+        if is_expired and not self.has_answered:
             raise RunError(f"cannot feed {self._to}: {reason}")
         if now - self._logged_at.get(reason, -QUIET_S) >= QUIET_S:
             self._logged_at[reason] = now
@@ -105,12 +106,14 @@ async def feed(
     rate_bits_per_s: float | None = None,
     again: bool = False,
     patience_s: float = 60.0,
-) -> Fed:
-    """Send a recording as pass `name`; `again`: as a new pass even if its bytes are recorded already.
+) -> FeedResult:
+    """Send a recording as pass `name`, and reconnect until all its bytes are recorded by the receiver.
 
-    `rate_bits_per_s`: of the link, in place of the receive times of the recording.
+    `speed`: relative to the receive times of the recording; None: as fast as possible. `rate_bits_per_s`: constant bit
+    rate that replaces the receive times. `again`: record a new pass even if the same bytes are recorded already.
 
-    ConfigError for a station that is no feed; RunError where none answers within `patience_s`, or none ever can.
+    Raises ConfigError if the station is not `feed://HOST:PORT`; RunError if nobody answers within `patience_s`, and for
+    errors that a retry cannot mend (unknown host, certificate, receiver of another release).
     """
     if station.kind != "feed" or not station.port:
         raise ConfigError("a recording is fed to feed://HOST:PORT, with a port from 1 to 65535")
@@ -123,11 +126,11 @@ async def feed(
     sender = _Sender(recording, name, speed, rate_bits_per_s, total, "again" if again else "auto", retry)
     while True:
         try:
-            reader, writer = await _dial(station, tls)
-        except ssl.SSLCertVerificationError as error:  # waiting does not mend it
+            reader, writer = await _connect(station, tls)
+        except ssl.SSLCertVerificationError as error:  # a retry cannot succeed
             raise RunError(f"cannot feed {to}: {in_words(error)}") from None
         except socket.gaierror as error:
-            if not retry.has_met:
+            if not retry.has_answered:
                 raise RunError(f"cannot feed {to}: the host's name is not known ({error.strerror})") from None
             await retry.wait(error)
             continue
@@ -142,14 +145,16 @@ async def feed(
             writer.transport.abort()
 
 
-async def _dial(station: Station, tls: ssl.SSLContext | None) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    """Connect, within a bounded time; OSError where nobody listens or TLS fails."""
+async def _connect(
+    station: Station, tls: ssl.SSLContext | None
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Connect within `2 * HANDSHAKE_S` seconds. Raises OSError if nobody listens or TLS fails."""
     async with asyncio.timeout(2 * HANDSHAKE_S):
         return await asyncio.open_connection(station.host, station.port, **options(tls))
 
 
 class _Sender:
-    """One recording on its way, over one connection after another."""
+    """Sends one recording. `send` is called anew with each connection, and resumes where the receiver stopped."""
 
     def __init__(
         self,
@@ -168,8 +173,8 @@ class _Sender:
         self._total = total
         self._mode = mode
 
-    async def send(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Fed:
-        """All that is not recorded there yet. OSError where the connection ends before that."""
+    async def send(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> FeedResult:
+        """Send the bytes that the receiver has not recorded yet. Raises OSError if the connection is lost first."""
         writer.write(self._hello(self._mode).line())
         answered = False
         while True:
@@ -179,14 +184,14 @@ class _Sender:
                 case ["wait"]:
                     pass
                 case ["compare", n_bytes, digest]:
-                    own = await asyncio.to_thread(digest_of, read_pass(self._recording), int(n_bytes))
-                    writer.write(b"same\n" if own == digest else b"other\n")
+                    own_digest = await asyncio.to_thread(digest_of, read_pass(self._recording), int(n_bytes))
+                    writer.write(b"same\n" if own_digest == digest else b"other\n")
                 case ["known", name]:
-                    return Fed(name, self._total, known=True)
+                    return FeedResult(name, self._total, known=True)
                 case ["begin", name, start]:
                     self._mode = f"pass={name}"
                     await self._send_from(int(start), reader, writer)
-                    return Fed(name, self._total, known=False)
+                    return FeedResult(name, self._total, known=False)
                 case ["busy", name]:
                     raise _NotNowError(f"it waits until {name} is fed")
                 case ["later", *reason]:
@@ -219,7 +224,7 @@ class _Sender:
             await asyncio.wait((listening, sending))
 
     async def _write(self, writer: asyncio.StreamWriter, start: int) -> None:
-        """The recording from `start` on, each byte not before its time."""
+        """Write the recording from byte `start` on, paced by its receive times."""
         chunk_bytes = 1 << 16 if self._speed else 1 << 20
         batches = _between(read_pass(self._recording, chunk_bytes), start, self._total)
         if self._rate_bits_per_s is not None:
@@ -229,7 +234,7 @@ class _Sender:
             await writer.drain()
 
     async def _listen(self, reader: asyncio.StreamReader, start: int) -> None:
-        """Until all is recorded. ConnectionError where the connection ends before that."""
+        """Read `recorded` lines until all bytes are recorded. Raises ConnectionError if the connection ends first."""
         recorded = start
         while recorded < self._total:
             words = (await reader.readline()).split()
@@ -241,7 +246,7 @@ class _Sender:
 
 
 def _n_bytes(recording: Path) -> int:
-    """Of the unpacked bytes; what is cut or damaged counts as far as it can be read, and is logged."""
+    """Size of the unpacked recording in bytes. A damaged one counts as far as it can be read, which is logged."""
     if recording.is_file() and not compression(recording) and not begins_with_record(recording):
         return recording.stat().st_size
     total = 0
@@ -253,15 +258,15 @@ def _n_bytes(recording: Path) -> int:
 
 
 def _between(batches: Iterable[ByteBatch], start: int, stop: int) -> Iterator[ByteBatch]:
-    """Bytes `start` to `stop` of the batches, with the receive times that hold there."""
-    place = 0
+    """Give bytes `start` to `stop` of the batches with their receive times (the first: of the mark before it)."""
+    position = 0
     for batch in batches:
-        first, last = (min(max(end - place, 0), len(batch.data)) for end in (start, stop))
-        place += len(batch.data)
+        first, last = (min(max(end - position, 0), len(batch.data)) for end in (start, stop))
+        position += len(batch.data)
         if first < last:
             n_before = max(int(np.searchsorted(batch.mark_start, first, "right")) - 1, 0)
             n_until = int(np.searchsorted(batch.mark_start, last))
             marks = np.maximum(batch.mark_start[n_before:n_until] - first, 0)
             yield ByteBatch(batch.data[first:last], marks, batch.mark_ns[n_before:n_until])
-        if place >= stop:
+        if position >= stop:
             return

@@ -57,8 +57,8 @@ class PassStore(Protocol):
         ...
 
 
-class _Place(NamedTuple):
-    """What is recorded of the bytes of a sender; `folder` is None where nothing is."""
+class _Recorded(NamedTuple):
+    """The recorded pass that begins with the sender's first `n_bytes`; `folder` is None if there is none."""
 
     folder: PassFolder | None
     n_bytes: int
@@ -75,13 +75,13 @@ class FeedListener(TcpListener):
         """Of the sender that is connected."""
         self._feeding: TcpReceiver | None = None
         self._name = ""
-        self._n_told = 0
+        self._n_reported = 0
         self._refused_at: dict[str, float] = {}
 
     def recorded(self, n_bytes: int) -> None:
-        """Tell the sender. Not waited for: a sender that does not read loses only its own place."""
-        if self._feeding and n_bytes > self._n_told:
-            self._n_told = n_bytes
+        """Report the recorded position to the sender. Never blocks: reports to a sender that does not read are lost."""
+        if self._feeding and n_bytes > self._n_reported:
+            self._n_reported = n_bytes
             _write(self._feeding, f"recorded {n_bytes}")
 
     def _opened(self, connection: TcpReceiver) -> None:
@@ -109,9 +109,9 @@ class FeedListener(TcpListener):
             self._hello = hello
             self._replace(connection)
             assert self._waiting
-            self._waiting.add_done_callback(lambda _: self._forget(hello))
+            self._waiting.add_done_callback(lambda _: self._sender_left(hello))
 
-    def _forget(self, hello: Hello) -> None:
+    def _sender_left(self, hello: Hello) -> None:
         if self._hello is hello:
             self._hello = None
 
@@ -129,69 +129,69 @@ class FeedListener(TcpListener):
     async def _read(self, connection: TcpReceiver) -> None:
         hello = self._hello
         assert hello is not None
-        place = await self._place_of(connection, hello)
-        if place.folder and place.n_bytes >= hello.n_bytes and not hello.resumes:
-            _write(connection, f"known {place.folder.name}")
-            _log.info("already recorded", station=self._station.name, pass_=place.folder.name, fed=hello.name)
-            if place.folder.n_bytes() == hello.n_bytes and not place.folder.ended:
-                await self._came.put(Arrival([], [], place.folder.name, ended=True, resumes=True))
+        recorded = await self._find_recorded(connection, hello)
+        if recorded.folder and recorded.n_bytes >= hello.n_bytes and not hello.resumes:
+            _write(connection, f"known {recorded.folder.name}")
+            _log.info("already recorded", station=self._station.name, pass_=recorded.folder.name, fed=hello.name)
+            if recorded.folder.n_bytes() == hello.n_bytes and not recorded.folder.ended:
+                await self._arrivals.put(Arrival([], [], recorded.folder.name, ended=True, resumes=True))
             await _closed(connection)
             return
         try:
-            name = self._open(hello, place)
+            name = self._open_pass(hello, recorded)
         except OSError as error:
             _write(connection, f"later {error.strerror or error}")
             await _closed(connection)
             return
-        n_bytes = self._n_told = place.n_bytes
+        n_bytes = self._n_reported = recorded.n_bytes
         self._feeding = connection
         _write(connection, f"begin {name} {n_bytes}")
         try:
-            await self._came.put(Arrival([], [], name, ended=n_bytes >= hello.n_bytes, resumes=True))
+            await self._arrivals.put(Arrival([], [], name, ended=n_bytes >= hello.n_bytes, resumes=True))
             while piece := await connection.read():
                 n_bytes += len(piece)
                 ended = n_bytes >= hello.n_bytes
-                await self._came.put(Arrival([piece], [time.time_ns()], name, ended=ended, resumes=True))
+                await self._arrivals.put(Arrival([piece], [time.time_ns()], name, ended=ended, resumes=True))
         finally:
             if self._feeding is connection:
                 self._feeding = None
 
-    def _open(self, hello: Hello, place: _Place) -> str:
-        """Make the pass the one that is open; its name."""
-        if place.folder is None:
+    def _open_pass(self, hello: Hello, recorded: _Recorded) -> str:
+        """Begin or resume the pass in the store. Returns its name; raises OSError if the disk does not take it."""
+        if recorded.folder is None:
             return self._store.begin(hello.name).name
-        if place.n_bytes < hello.n_bytes:
-            self._store.resume(place.folder)
-        return place.folder.name
+        if recorded.n_bytes < hello.n_bytes:
+            self._store.resume(recorded.folder)
+        return recorded.folder.name
 
-    async def _place_of(self, connection: TcpReceiver, hello: Hello) -> _Place:
-        """The recorded pass that the sender's bytes continue, the longest one; none for a new pass."""
-        best = _Place(None, 0)
+    async def _find_recorded(self, connection: TcpReceiver, hello: Hello) -> _Recorded:
+        """Find the longest recorded pass that is a prefix of the sender's recording, by comparing digests."""
+        best = _Recorded(None, 0)
         if hello.resumes:
             found = [one for one in self._store.recorded() if one.name == hello.resumes]
-            return _Place(found[0], found[0].n_bytes()) if found else best
+            return _Recorded(found[0], found[0].n_bytes()) if found else best
         if hello.mode == "again":
             return best
         for folder in self._store.recorded():
             n_bytes = min(_n_readable(folder), hello.n_bytes)
-            if n_bytes > best.n_bytes and await self._is_head(connection, hello, folder, n_bytes):
-                best = _Place(folder, n_bytes)
+            if n_bytes > best.n_bytes and await self._is_prefix(connection, hello, folder, n_bytes):
+                best = _Recorded(folder, n_bytes)
         return best
 
-    async def _is_head(self, connection: TcpReceiver, hello: Hello, folder: PassFolder, n_bytes: int) -> bool:
-        """Whether the sender's first `n_bytes` are those of a recorded pass."""
-        own = asyncio.create_task(asyncio.to_thread(_digest_if_alike, folder, n_bytes, hello))
-        while not (await asyncio.wait((own,), timeout=WAIT_S))[0]:
+    async def _is_prefix(self, connection: TcpReceiver, hello: Hello, folder: PassFolder, n_bytes: int) -> bool:
+        """Whether a recorded pass equals the sender's first `n_bytes`. Sends `wait` lines while it computes."""
+        digest = asyncio.create_task(asyncio.to_thread(_digest_if_same_head, folder, n_bytes, hello))
+        while not (await asyncio.wait((digest,), timeout=WAIT_S))[0]:
             _write(connection, "wait")
-        if not own.result():
+        if not digest.result():
             return False
-        _write(connection, f"compare {n_bytes} {own.result()}")
+        _write(connection, f"compare {n_bytes} {digest.result()}")
         async with asyncio.timeout(HELLO_S + n_bytes / _HASHED_BYTES_PER_S):
             return await connection.read_line(MAX_LINE_BYTES) == b"same\n"
 
 
 def _n_readable(folder: PassFolder) -> int:
-    """Bytes of a recorded pass; 0 of one that cannot be read, which is no reason to refuse others."""
+    """Size of a recorded pass in bytes; 0 if it cannot be read, so that others can still be compared."""
     try:
         return folder.n_bytes()
     except OSError as error:
@@ -199,8 +199,8 @@ def _n_readable(folder: PassFolder) -> int:
         return 0
 
 
-def _digest_if_alike(folder: PassFolder, n_bytes: int, hello: Hello) -> str:
-    """Digest of a pass's first bytes; empty where these begin otherwise than the sender's, or cannot be read."""
+def _digest_if_same_head(folder: PassFolder, n_bytes: int, hello: Hello) -> str:
+    """Digest of the first `n_bytes` of a pass; empty if its head differs from the sender's or cannot be read."""
     n_head = min(hello.n_bytes, HEAD_BYTES)
     try:
         if n_bytes >= n_head and digest_of(read_pass(folder.path, HEAD_BYTES), n_head) != hello.head:

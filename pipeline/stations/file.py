@@ -7,13 +7,14 @@ import os
 import stat
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
 
 from .address import Station
 from .followed import FollowedFiles
-from .tcp import Arrival, now_one
+from .tcp import Arrival, arrival_now
 from .tcp_protocol import READ_BYTES
 
 POLL_S = 0.05
@@ -25,9 +26,9 @@ _log = structlog.get_logger("station")
 class GrowingFile:
     """Follow a file that grows, through rotation, truncation and restarts of this process.
 
-    Reading resumes where the recording of the same content ends, which `position_of` tells for a pass name. A file
-    that was truncated, replaced or written anew is other content: it is read from its first byte, as a pass of its own.
-    `memory`: a file in which the identity of what was read survives a restart.
+    `position_of(pass_name)`: number of bytes already recorded; reading resumes there if the content is the same. A file
+    that was truncated, replaced or rewritten is new content: it is read from its first byte, as a pass of its own.
+    `memory`: path of the JSON file that keeps the identities of the contents across restarts.
     """
 
     n_lost = 0
@@ -64,17 +65,16 @@ class GrowingFile:
         """No-op: nobody to report to."""
 
     async def _follow(self, file: int) -> AsyncIterator[Arrival]:
-        """Read one file; ends when another file has its name, or when its content was replaced."""
+        """Read an open file as it grows. Ends if its path names another file, or if its content was replaced."""
         followed = self._files.resume(self._path.name, file, self._position_of)
         position = self._position_of(followed.pass_name)
         quiet_s = 0.0
         while self._files.is_content_of(followed, file, position):
             if piece := os.pread(file, READ_BYTES, position):
                 position += len(piece)
-                followed = self._files.grown(followed, file, position)
+                followed = self._files.extend(followed, file, position)
                 quiet_s = 0.0
-                one = now_one(piece)
-                yield Arrival(one.pieces, one.received_ns, followed.pass_name)
+                yield replace(arrival_now(piece), name=followed.pass_name)
                 await asyncio.sleep(0)  # a long backlog must not keep other stations waiting
             elif quiet_s >= ROTATION_GRACE_S and not _is_same(self._path, file):
                 return
@@ -86,14 +86,14 @@ class GrowingFile:
 
 
 class StandardInput:
-    """Ends when it is closed."""
+    """Reads standard input as one pass, which ends when the input is closed."""
 
     n_lost = 0
 
     async def arrivals(self) -> AsyncIterator[Arrival]:
         if stat.S_ISREG(os.fstat(0).st_mode):
             while piece := os.read(0, READ_BYTES):
-                yield now_one(piece)
+                yield arrival_now(piece)
                 await asyncio.sleep(0)
         else:
             loop = asyncio.get_running_loop()
@@ -101,17 +101,17 @@ class StandardInput:
             transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
             try:
                 while piece := await reader.read(READ_BYTES):
-                    yield now_one(piece)
+                    yield arrival_now(piece)
             finally:
                 transport.close()
         yield Arrival([], [], ended=True)
 
     def recorded(self, n_bytes: int) -> None:
-        """No-op: nobody asks what is recorded."""
+        """No-op: nobody to report to."""
 
 
 def _open_regular(path: Path) -> int:
-    """Open a file to read; OSError for anything but a regular file. Never waits, as opening a pipe would."""
+    """Open a file for reading without blocking. Raises OSError if it is not a regular file (a pipe would block)."""
     file = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(file).st_mode):
         os.close(file)
@@ -123,4 +123,4 @@ def _is_same(path: Path, file: int) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(file))
     except OSError:
-        return True  # for the moment there is none of the name: what is open may still grow
+        return True  # the name is free for the moment: the open file may still grow

@@ -1,8 +1,8 @@
 """Identifies the content of a followed file: inodes are reused, names rotated, files truncated.
 
-The identity is the inode and the SHA-256 of the first bytes. While both hold and the file is not shorter than what was
-read, it is the same content and goes on as the same pass; else it is new content, with a pass name of its own. The
-identities are kept in a small JSON file beside the recordings, so that a restart does not mix two contents.
+The identity is the inode and the SHA-256 of the first bytes. If both match and the file is not shorter than the bytes
+already read, it is the same content and continues the same pass; otherwise it is new content with a new pass name. The
+identities are saved in a small JSON file beside the recordings, so that a restart does not mix two contents.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Followed:
     @property
     def pass_name(self) -> str:
         """The pass that the content is recorded as: the same name in each run of this process."""
-        again = f".{self.number}" if self.number > 1 else ""
-        return f"{self.name}.{self.inode}{again}"
+        suffix = f".{self.number}" if self.number > 1 else ""
+        return f"{self.name}.{self.inode}{suffix}"
 
 
 class FollowedFiles:
@@ -56,38 +56,38 @@ class FollowedFiles:
         self._known = _load(memory)
 
     def resume(self, file_name: str, file: int, position_of: Callable[[str], int]) -> Followed:
-        """Give the identity of an open file: the known one if the content is still that, else a new one."""
+        """Return the saved identity of an open file if its content still matches, else a new one."""
         name, inode = safe_name(file_name), os.fstat(file).st_ino
         followed = self._known.get(_key(name, inode), Followed(name, inode))
         while not self.is_content_of(followed, file, position_of(followed.pass_name)):
-            followed = self._next(followed)
-        self._remember(followed)
+            followed = self._new_content(followed)
+        self._save(followed)
         return followed
 
     def is_content_of(self, followed: Followed, file: int, position: int) -> bool:
-        """Whether an open file still is the content of which `position` bytes were read."""
+        """Whether an open file still has the content of which `position` bytes were read."""
         if os.fstat(file).st_size < position:
             return False
         return not followed.head or followed.head == _head(file, followed.head_bytes)
 
-    def grown(self, followed: Followed, file: int, position: int) -> Followed:
-        """Take more bytes into the identity, now that `position` bytes were read. Each time it has doubled at most."""
+    def extend(self, followed: Followed, file: int, position: int) -> Followed:
+        """Hash a longer head once `position` bytes were read: whenever it has doubled, up to HEAD_BYTES."""
         n_bytes = min(position, HEAD_BYTES)
         if n_bytes < min(2 * followed.head_bytes, HEAD_BYTES) or n_bytes == followed.head_bytes:
             return followed
         followed = replace(followed, head=_head(file, n_bytes), head_bytes=n_bytes)
-        self._remember(followed)
+        self._save(followed)
         return followed
 
     def replaced(self, followed: Followed) -> None:
-        """The content is gone: whatever the file holds next is other content."""
-        self._remember(self._next(followed))
+        """Save that the content was replaced: what the file holds next is new content."""
+        self._save(self._new_content(followed))
 
     @staticmethod
-    def _next(followed: Followed) -> Followed:
+    def _new_content(followed: Followed) -> Followed:
         return Followed(followed.name, followed.inode, followed.number + 1)
 
-    def _remember(self, followed: Followed) -> None:
+    def _save(self, followed: Followed) -> None:
         key = _key(followed.name, followed.inode)
         if self._known.get(key) == followed:
             return

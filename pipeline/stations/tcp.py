@@ -28,18 +28,18 @@ TAKEOVER_S = 5.0
 """A connection that was silent for so long is replaced by another one that sends."""
 MAX_CANDIDATES = 8
 PEEK_BYTES = 1 << 16
-LOOK_S = 0.25
+CHECK_S = 0.25
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _log = structlog.get_logger("station")
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """Pieces as they were received, and when.
+    """Pieces as they were received, each with its receive time in ns since 1970 UTC.
 
-    `name`: of the pass where the sender has one; `ended`: its last; `whole_frames`: each piece is one frame.
-    `resumes`: the name is that of a recorded pass, to which the pieces are appended even if it has ended.
-    `anew`: the first of a new connection, before which bytes may be missing.
+    `name`: of the pass, if the sender gives one; `ended`: the pass ends with these pieces. `whole_frames`: each piece
+    is one frame. `resumes`: append the pieces to the recorded pass `name` even if that has ended. `reconnected`: the
+    first pieces of a new connection, before which bytes may be missing.
     """
 
     pieces: Sequence[bytes | memoryview]
@@ -48,35 +48,35 @@ class Arrival:
     ended: bool = False
     whole_frames: bool = False
     resumes: bool = False
-    anew: bool = False
-    aside: Sequence[tuple[bytes, int]] = ()
-    """Datagrams, with their receive times, that are recorded whole beside the pass: they are no whole frames."""
+    reconnected: bool = False
+    odd_datagrams: Sequence[tuple[bytes, int]] = ()
+    """Datagrams of an unexpected size, with receive times in ns: recorded beside the pass, not in it."""
 
 
 class Source(Protocol):
-    """Where a station's bytes come from. `n_lost`: pieces that are known to be lost before they came here."""
+    """Where a station's bytes come from. `n_lost`: pieces known to be lost before they were received."""
 
     n_lost: int
 
     def arrivals(self) -> AsyncIterator[Arrival]:
-        """Give arrivals until the source ends; sockets never end."""
+        """Yield arrivals until the source ends; sockets never end. Raises RunError if it cannot be opened."""
         ...
 
     def recorded(self, n_bytes: int) -> None:
         """Report to the sender that `n_bytes` of the open pass are on disk."""
 
 
-def now_one(piece: bytes | memoryview) -> Arrival:
-    """One piece, received now."""
+def arrival_now(piece: bytes | memoryview) -> Arrival:
+    """Make an arrival of one piece with the present time as its receive time."""
     return Arrival([piece], [time.time_ns()])
 
 
 class TcpListener:
-    """One connection at a time is read; others wait, and none is disturbed by a connection that sends nothing.
+    """Reads one connection at a time; later ones wait as candidates, and an idle one never interrupts the active one.
 
-    A newer connection takes the place of the one before once its bytes look like the link (`looks_valid`), or once it
-    has sent anything and the one before has been silent for TAKEOVER_S: that one may be dead without a word. Until
-    then its sender waits. Waiting connections and handshakes are bounded: the oldest is closed for a new one.
+    A candidate replaces the active connection once its bytes look like the link (`looks_valid`), or once it has sent
+    anything and the active one has been silent for TAKEOVER_S (its peer may be gone without closing it). Candidates
+    and TLS handshakes are bounded: the oldest is closed for a new one.
     """
 
     n_lost = 0
@@ -85,14 +85,14 @@ class TcpListener:
         self._station = station
         self._tls = tls_of(station, server=True)
         self._looks_valid = looks_valid
-        self._came: asyncio.Queue[Arrival] = asyncio.Queue(1)
-        self._turn = asyncio.Lock()
+        self._arrivals: asyncio.Queue[Arrival] = asyncio.Queue(1)
+        self._reading = asyncio.Lock()
         self._candidates: dict[asyncio.Task[None], TcpReceiver] = {}
         self._waiting: asyncio.Task[None] | None = None
         self._serving: asyncio.Task[None] | None = None
         self._connection: TcpReceiver | None = None
-        self._heard_at = -math.inf
-        """When the connection that is read sent something or was taken, by the loop's clock; -inf: there was none."""
+        self._last_received_at = -math.inf
+        """Loop time in seconds at which the active connection was accepted or last sent bytes; -inf: never."""
         self.port = station.port
 
     async def arrivals(self) -> AsyncIterator[Arrival]:
@@ -107,8 +107,8 @@ class TcpListener:
         _log.info("listening", station=self._station.name, host=self._station.host, port=self.port)
         try:
             while True:
-                yield await self._came.get()
-                self._came.task_done()
+                yield await self._arrivals.get()
+                self._arrivals.task_done()
         finally:
             server.close()
             for task in (*self._candidates, self._waiting, self._serving):
@@ -124,7 +124,7 @@ class TcpListener:
         """No-op: TCP stations do not request the recorded position."""
 
     def _opened(self, connection: TcpReceiver) -> None:
-        """A connection is open: read it if there is no other, else decide by what it sends."""
+        """Handle a new connection: read it if there is no other, else make it a candidate."""
         if self._connection is None and self._waiting is None:
             self._replace(connection)
             return
@@ -135,33 +135,33 @@ class TcpListener:
         task.add_done_callback(self._candidates.pop)
 
     async def _admit(self, connection: TcpReceiver) -> None:
-        """Wait until a connection may take the place of the one that is read, or is closed."""
+        """Wait until a candidate may replace the active connection, or is closed."""
         admitted = False
         try:
             while connection.n_bytes or not connection.closed:
                 n_bytes = connection.n_bytes
-                admitted = bool(n_bytes) and self._gives_way(connection.peek(PEEK_BYTES))
+                admitted = bool(n_bytes) and self._may_take_over(connection.peek(PEEK_BYTES))
                 if admitted:
                     break
-                can_tell_more = n_bytes < PEEK_BYTES and not connection.closed
+                is_undecided = n_bytes < PEEK_BYTES and not connection.closed
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(LOOK_S):
-                        await (connection.holds(n_bytes + 1) if can_tell_more else asyncio.sleep(LOOK_S))
+                    async with asyncio.timeout(CHECK_S):
+                        await (connection.wait_for(n_bytes + 1) if is_undecided else asyncio.sleep(CHECK_S))
         finally:
             if not admitted:
                 connection.abort()
         if admitted:
             self._replace(connection)
 
-    def _gives_way(self, octets: bytes) -> bool:
-        """Whether the connection that is read is to be replaced by one that has sent `octets` so far."""
+    def _may_take_over(self, octets: bytes) -> bool:
+        """Whether a candidate that has sent `octets` so far may replace the active connection."""
         if self._connection is None:
             return True
-        silent_s = asyncio.get_running_loop().time() - self._heard_at
+        silent_s = asyncio.get_running_loop().time() - self._last_received_at
         return silent_s >= TAKEOVER_S or self._looks_valid(octets)
 
     def _replace(self, connection: TcpReceiver) -> None:
-        """Read this connection next, and end the one that is read."""
+        """Close the active connection and read this one next."""
         if self._waiting:
             self._waiting.cancel()
         if self._connection:
@@ -170,13 +170,13 @@ class TcpListener:
         self._waiting.add_done_callback(lambda _: connection.abort())
 
     async def _serve(self, connection: TcpReceiver) -> None:
-        """Once the connection before is closed, and all that came over it is recorded."""
+        """Read a connection, after the previous one is closed and all its bytes are recorded."""
         peer = str(connection.extra_info("peername"))
         try:
-            async with self._turn:
-                await self._came.join()
+            async with self._reading:
+                await self._arrivals.join()
                 self._serving, self._waiting, self._connection = self._waiting, None, connection
-                self._heard_at = asyncio.get_running_loop().time()
+                self._last_received_at = asyncio.get_running_loop().time()
                 _log.info("connected", station=self._station.name, peer=peer)
                 await self._read(connection)
         except (OSError, asyncio.CancelledError):
@@ -187,15 +187,15 @@ class TcpListener:
                 _log.info("disconnected", station=self._station.name, peer=peer)
 
     async def _read(self, connection: TcpReceiver) -> None:
-        anew = True
+        reconnected = True
         while piece := await connection.read():
-            self._heard_at = asyncio.get_running_loop().time()
-            await self._came.put(replace(now_one(piece), anew=anew))
-            anew = False
+            self._last_received_at = asyncio.get_running_loop().time()
+            await self._arrivals.put(replace(arrival_now(piece), reconnected=reconnected))
+            reconnected = False
 
 
 class TcpClient:
-    """Connects to a station, again and again."""
+    """Connects to a station, and reconnects with backoff whenever the connection is lost."""
 
     n_lost = 0
 
@@ -207,7 +207,7 @@ class TcpClient:
         backoff, logged = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S), set()
         while True:
             try:
-                connection = await _dial(self._station, self._tls)
+                connection = await _connect(self._station, self._tls)
             except OSError as error:
                 reason = in_words(error)
                 if reason not in logged:
@@ -218,12 +218,12 @@ class TcpClient:
             _log.info("connected", station=self._station.name)
             logged.clear()
             try:
-                anew = True
+                reconnected = True
                 with suppress(OSError):
                     while piece := await connection.read():
                         backoff.reset()
-                        yield replace(now_one(piece), anew=anew)
-                        anew = False
+                        yield replace(arrival_now(piece), reconnected=reconnected)
+                        reconnected = False
             finally:
                 connection.abort()
             _log.warning("the station closed the connection", station=self._station.name)
@@ -233,8 +233,8 @@ class TcpClient:
         """No-op: TCP stations do not request the recorded position."""
 
 
-async def _dial(station: Station, tls: ssl.SSLContext | None) -> TcpReceiver:
-    """Connect to a station, within a bounded time; OSError where it is not there or TLS fails."""
+async def _connect(station: Station, tls: ssl.SSLContext | None) -> TcpReceiver:
+    """Connect within `2 * HANDSHAKE_S` seconds. Raises OSError if nobody listens or TLS fails."""
     async with asyncio.timeout(2 * HANDSHAKE_S):
         loop = asyncio.get_running_loop()
         _, connection = await loop.create_connection(TcpReceiver, station.host, station.port, **options(tls))

@@ -1,7 +1,7 @@
 """Reads one TCP connection into large buffers, with one copy of each byte (the streams of asyncio make four).
 
-Out: on a quiet link each piece as it comes; on a busy one large pieces, which cost less for each byte. Back-pressure:
-nothing is received beyond the piece that is being filled.
+Out: on a quiet link each piece as it is received; on a busy one large pieces, which cost less for each byte.
+Back-pressure: nothing is received beyond one buffer of READ_BYTES.
 """
 
 from __future__ import annotations
@@ -19,19 +19,19 @@ from ..system.tls import options
 READ_BYTES = 2 << 20
 MAX_HANDSHAKES = 16
 BUSY_BYTES, GATHER_S = 1 << 15, 0.02
-"""Where so much is there at once the link is busy: then more is waited for."""
+"""A link with BUSY_BYTES or more to read is busy: `read` then waits GATHER_S for a larger piece."""
 
 
 class TcpReceiver(asyncio.BufferedProtocol):
-    """A connection; `opened` is called with it once it is made. One task reads."""
+    """One connection. `opened` is called with it when it is established. Only one task may read."""
 
     def __init__(self, opened: Callable[[TcpReceiver], None] = lambda _: None) -> None:
         self._opened = opened
-        self._buffer = _fresh()
+        self._buffer = _new_buffer()
         self._n_bytes = 0
-        self._wanted = 1
+        self._n_needed = 1
         self._closed: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
-        self._enough: asyncio.Future[None] | None = None
+        self._received_enough: asyncio.Future[None] | None = None
         self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -40,18 +40,18 @@ class TcpReceiver(asyncio.BufferedProtocol):
         _keep_alive(transport)
         self._opened(self)
 
-    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - what there is
+    def get_buffer(self, sizehint: int) -> memoryview:  # noqa: ARG002 - the rest of the buffer, whatever the hint
         return self._buffer[self._n_bytes :]
 
     def buffer_updated(self, nbytes: int) -> None:
         self._n_bytes += nbytes
         if self._n_bytes == READ_BYTES and self._transport:
             self._transport.pause_reading()
-        if self._n_bytes >= self._wanted:
+        if self._n_bytes >= self._n_needed:
             self._wake()
 
     def eof_received(self) -> bool:
-        """The other side may be read to its end before this one is closed, except over TLS."""
+        """Keep our side open (half-closed) so that the received bytes can be read; TLS does not allow that."""
         if not self._closed.done():
             self._closed.set_result(None)
         self._wake()
@@ -63,9 +63,9 @@ class TcpReceiver(asyncio.BufferedProtocol):
         self._wake()
 
     async def read(self) -> bytes | memoryview:
-        """At most READ_BYTES: what is there, or on a busy link what comes within GATHER_S. Empty at the end.
+        """Return at most READ_BYTES: the received bytes, on a busy link after GATHER_S. Empty at the end.
 
-        What was read before a connection broke is given; the next call raises its OSError.
+        If the connection broke, bytes received before are returned first; the next call raises its OSError.
         """
         await self._until(1)
         if self._n_bytes >= BUSY_BYTES:
@@ -74,10 +74,10 @@ class TcpReceiver(asyncio.BufferedProtocol):
                     await self._until(READ_BYTES)
         if not self._n_bytes and (error := self._closed.result()):
             raise error
-        return self._taken()
+        return self._take_received()
 
     async def read_line(self, limit: int) -> bytes:
-        """The line that the other side begins with, and its end; without that where it is not in `limit` bytes."""
+        """Read the first line with its line end; without it if there is none in `limit` bytes or before the end."""
         while b"\n" not in (line := bytes(self._buffer[: min(self._n_bytes, limit)])):
             if len(line) == limit or self._closed.done():
                 return line
@@ -88,32 +88,32 @@ class TcpReceiver(asyncio.BufferedProtocol):
         self._n_bytes = len(rest)
         return line
 
-    async def holds(self, n_bytes: int) -> None:
-        """Wait until so much was received and not read, or nothing more comes."""
+    async def wait_for(self, n_bytes: int) -> None:
+        """Wait until at least `n_bytes` are received and not read, or the connection has ended."""
         await self._until(min(n_bytes, READ_BYTES))
 
     def peek(self, n_bytes: int) -> bytes:
-        """The first of the bytes that were received and not read."""
+        """Copy at most `n_bytes` of the received bytes without reading them."""
         return bytes(self._buffer[: min(self._n_bytes, n_bytes)])
 
     @property
     def n_bytes(self) -> int:
-        """Bytes that were received and not read."""
+        """Number of bytes received and not read."""
         return self._n_bytes
 
     @property
     def closed(self) -> bool:
-        """Whether nothing more comes from the other side."""
+        """Whether the peer has ended the connection."""
         return self._closed.done()
 
     def write(self, data: bytes) -> None:
-        """Not waited for: what the other side does not take by 64 KiB is dropped."""
+        """Send without waiting. Data are dropped while 64 KiB or more are not taken by the peer."""
         transport = self._transport
         if transport and not transport.is_closing() and transport.get_write_buffer_size() < 1 << 16:
             transport.write(data)
 
     def close(self) -> None:
-        """End the connection after what was written is sent."""
+        """Close the connection after all written bytes are sent."""
         if self._transport:
             self._transport.close()
 
@@ -122,26 +122,26 @@ class TcpReceiver(asyncio.BufferedProtocol):
             self._transport.abort()
 
     def extra_info(self, name: str) -> object:
-        """What the transport knows, as `get_extra_info`."""
+        """Return `get_extra_info(name)` of the transport; None before it is connected."""
         return self._transport.get_extra_info(name) if self._transport else None
 
     async def _until(self, n_bytes: int) -> None:
-        """Wait until so much is here, or nothing more comes."""
-        self._wanted = n_bytes
+        """Wait until `n_bytes` are in the buffer, or the connection has ended."""
+        self._n_needed = n_bytes
         while self._n_bytes < n_bytes and not self._closed.done():
-            self._enough = asyncio.get_running_loop().create_future()
-            await self._enough
+            self._received_enough = asyncio.get_running_loop().create_future()
+            await self._received_enough
 
     def _wake(self) -> None:
-        if self._enough and not self._enough.done():
-            self._enough.set_result(None)
+        if self._received_enough and not self._received_enough.done():
+            self._received_enough.set_result(None)
 
-    def _taken(self) -> bytes | memoryview:
-        """What is here; a small piece as a copy, a large one with its memory, in whose place comes other."""
+    def _take_received(self) -> bytes | memoryview:
+        """Empty the buffer. A small piece is copied; a large one keeps its memory, and a new buffer replaces it."""
         if self._n_bytes < BUSY_BYTES:
             piece: bytes | memoryview = bytes(self._buffer[: self._n_bytes])
         else:
-            piece, self._buffer = self._buffer[: self._n_bytes], _fresh()
+            piece, self._buffer = self._buffer[: self._n_bytes], _new_buffer()
         was_full, self._n_bytes = self._n_bytes == READ_BYTES, 0
         if was_full and self._transport and not self._transport.is_closing():
             self._transport.resume_reading()
@@ -151,10 +151,10 @@ class TcpReceiver(asyncio.BufferedProtocol):
 async def listen(
     tls: ssl.SSLContext | None, opened: Callable[[TcpReceiver], None], host: str, port: int
 ) -> asyncio.Server:
-    """Listen for connections; `opened` is called with each, after its TLS handshake. OSError where it cannot listen.
+    """Listen for connections; `opened` is called with each, after its TLS handshake.
 
-    At most MAX_HANDSHAKES are under way: the oldest is closed for a new one. Out of file descriptors, asyncio accepts
-    again a second later.
+    Raises OSError if it cannot listen. At most MAX_HANDSHAKES handshakes are pending: the oldest is closed for a new
+    one. Out of file descriptors, asyncio retries to accept after a second.
     """
     loop = asyncio.get_running_loop()
     if tls is None:
@@ -164,7 +164,7 @@ async def listen(
 
 
 class _Handshake(asyncio.Protocol):
-    """A connection until its TLS handshake is done; a TcpReceiver has it then."""
+    """A connection during its TLS handshake; a TcpReceiver takes it over afterwards."""
 
     def __init__(
         self,
@@ -201,12 +201,12 @@ class _Handshake(asyncio.Protocol):
             receiver.connection_made(secured)
 
 
-def _fresh() -> memoryview:
+def _new_buffer() -> memoryview:
     return np.empty(READ_BYTES, np.uint8).data
 
 
 def _keep_alive(transport: asyncio.Transport) -> None:
-    """Notice within about a minute that the other side is gone."""
+    """Let TCP keep-alive detect within about a minute that the peer is gone."""
     sock: socket.socket | None = transport.get_extra_info("socket")
     if sock is None:
         return

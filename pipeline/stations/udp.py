@@ -17,7 +17,7 @@ from .address import Station
 from .tcp import Arrival
 
 RECEIVE_BUFFER_BYTES = 8 << 20
-MOST_AT_ONCE = 1024
+MAX_DATAGRAMS = 1024
 MAX_ODD_SIZES = 64
 _SO_RXQ_OVFL = 40  # Linux: each datagram brings the number dropped so far
 _SO_RCVBUFFORCE = 33
@@ -27,18 +27,19 @@ _log = structlog.get_logger("station")
 
 @dataclass(slots=True)
 class OddSize:
-    """Datagrams of one unexpected size, and how many of them hold no recognisable frame."""
+    """Number of datagrams of one unexpected size; `n_unused`: those without a recognisable frame."""
 
     n: int = 0
     n_unused: int = 0
 
 
 class UdpListener:
-    """`block_bytes`: of a frame as it is sent, 0 where it has no fixed length.
+    """Receives datagrams for one station. `block_bytes`: size of a frame as it is sent; 0 if it is not fixed.
 
-    A datagram that is no whole number of frames is counted in `n_odd`, and by its size in `odd`. Its bytes are recorded
-    like others, for a synchronizer to find the frames. `strict`: nothing would put the frames behind it in place again,
-    so it is recorded whole beside the pass, which gets the frames inside (`odd_datagrams`, by `marker`).
+    A datagram that is not a whole number of frames is counted in `n_odd`, and by its size in `odd`. Its bytes are
+    recorded like others, so that a synchronizer can find the frames. `strict`: the link has no synchronizer that could
+    find them, so the datagram is recorded beside the pass, and the pass gets only the frames inside it (found by
+    `marker`, see `recordings.odd_datagrams`).
     """
 
     def __init__(
@@ -52,17 +53,18 @@ class UdpListener:
         """Dropped by the kernel."""
         self.n_odd = 0
         self.odd: dict[int, OddSize] = {}
-        """By size, of the first MAX_ODD_SIZES sizes."""
+        """Counts by size in bytes, of the first MAX_ODD_SIZES sizes."""
         self.port = station.port
-        self._take_now: Callable[[Arrival], Arrival | None] = lambda arrival: arrival
+        self._handle: Callable[[Arrival], Arrival | None] = lambda arrival: arrival
         self._read_at = 0.0
         self._waiting: asyncio.Queue[Arrival | Exception] = asyncio.Queue()
 
-    def attend(self, take_now: Callable[[Arrival], Arrival | None]) -> None:
-        """`take_now` is given what comes as it comes, and gives back what is to be had from `arrivals`: this spares a
-        turn of the loop for each datagram.
+    def set_handler(self, handle: Callable[[Arrival], Arrival | None]) -> None:
+        """Call `handle` with each arrival as soon as it is received, without an extra turn of the event loop.
+
+        `handle` returns what `arrivals` is to yield, or None. Its exceptions are raised from `arrivals`.
         """
-        self._take_now = take_now
+        self._handle = handle
 
     async def arrivals(self) -> AsyncIterator[Arrival]:
         sock = self._open()
@@ -103,27 +105,27 @@ class UdpListener:
         return sock
 
     def _read(self, loop: asyncio.AbstractEventLoop, sock: socket.socket) -> None:
-        """While something waits the system keeps what comes, and counts what it drops."""
+        """Read and handle datagrams. While a result waits to be yielded, the kernel buffers and counts its drops."""
         arrival = self._drain(sock)
         found: Arrival | Exception | None = None
         try:
-            found = self._take_now(arrival) if arrival.pieces or arrival.aside else None
-        except Exception as error:  # noqa: BLE001 - raised where the arrivals are asked for, and not to the loop
+            found = self._handle(arrival) if arrival.pieces or arrival.odd_datagrams else None
+        except Exception as error:  # noqa: BLE001 - raised from `arrivals`, not into the event loop
             found = error
         if found is not None:
             loop.remove_reader(sock.fileno())
             self._waiting.put_nowait(found)
 
     def _drain(self, sock: socket.socket) -> Arrival:
-        """Read waiting datagrams, at most MOST_AT_ONCE, so that the loop keeps answering.
+        """Read waiting datagrams, at most MAX_DATAGRAMS, so that the loop keeps answering.
 
         After a pause only one: a second system call, which finds nothing, costs as much as the first.
         """
         pieces: list[bytes] = []
         received_ns: list[int] = []
-        aside: list[Datagram] = []
-        n_most = MOST_AT_ONCE if time.monotonic() - self._read_at < _HURRY_S else 1
-        while len(pieces) + len(aside) < n_most:
+        odd_datagrams: list[Datagram] = []
+        n_most = MAX_DATAGRAMS if time.monotonic() - self._read_at < _HURRY_S else 1
+        while len(pieces) + len(odd_datagrams) < n_most:
             try:
                 piece, ancillary, _, _ = sock.recvmsg(65536, 32)
             except (BlockingIOError, InterruptedError):
@@ -136,19 +138,19 @@ class UdpListener:
                     self.n_lost = struct.unpack("=I", value[:4])[0]
             now_ns = time.time_ns()
             if not piece or (self.block_bytes and len(piece) % self.block_bytes):
-                fresh = self._take_odd(piece)
+                fresh = self._count_odd(piece)
                 if piece and self._strict:
-                    aside.append((piece, now_ns))
+                    odd_datagrams.append((piece, now_ns))
             else:
                 fresh = [piece]
             pieces += fresh
             received_ns += [now_ns] * len(fresh)
         self._read_at = time.monotonic()
         whole_frames = all(len(piece) == self.block_bytes for piece in pieces)
-        return Arrival(pieces, received_ns, whole_frames=whole_frames, aside=aside)
+        return Arrival(pieces, received_ns, whole_frames=whole_frames, odd_datagrams=odd_datagrams)
 
-    def _take_odd(self, piece: bytes) -> list[bytes]:
-        """Count a datagram of another size; what of it goes into the pass."""
+    def _count_odd(self, piece: bytes) -> list[bytes]:
+        """Count a datagram of an unexpected size. Returns the pieces of it that belong into the pass."""
         self.n_odd += 1
         inside = frames_inside(piece, self.block_bytes, self._marker) if self._strict else [piece] if piece else []
         if len(piece) in self.odd or len(self.odd) < MAX_ODD_SIZES:

@@ -34,7 +34,7 @@ def recorded(folder, *connections):
     desk = StationRecorder("s", Recorder(folder, Policy()), Policy(), Pace(), marks_connections=True)
     for octets in connections:
         for number, piece in enumerate((octets[: len(octets) // 2], octets[len(octets) // 2 :])):
-            assert desk.record(Arrival([piece], [1], anew=number == 0)) is None
+            assert desk.record(Arrival([piece], [1], reconnected=number == 0)) is None
     desk.end()
     return read_pass(desk.recorder.passes()[0].path)
 

@@ -83,7 +83,7 @@ class Datagrams(UdpListener):
         super().__init__(Station("live", "udp", "127.0.0.1"), FRAME_BYTES)
         self.attended = asyncio.Event()
 
-    def attend(self, take_now):
+    def set_handler(self, take_now):
         self.take = take_now
         self.attended.set()
 

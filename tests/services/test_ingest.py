@@ -27,7 +27,7 @@ class Bursts(UdpListener):
 
     async def arrivals(self):
         for i in range(N_PIECES):
-            assert self._take_now(Arrival([i.to_bytes(2, "big")], [i + 1], whole_frames=True)) is None
+            assert self._handle(Arrival([i.to_bytes(2, "big")], [i + 1], whole_frames=True)) is None
             if self.chance.random() < 0.5:
                 await asyncio.sleep(0)
         while True:

@@ -16,7 +16,7 @@ from downlink_pipeline.services.dispatch import Pace
 from downlink_pipeline.services.station_recorder import StationRecorder
 from downlink_pipeline.stations import feed as feed_module
 from downlink_pipeline.stations.address import Station
-from downlink_pipeline.stations.feed import Fed, feed
+from downlink_pipeline.stations.feed import FeedResult, feed
 from downlink_pipeline.stations.feed_listener import FeedListener
 from downlink_pipeline.stations.feed_messages import Hello, read_hello
 from structlog.testing import capture_logs
@@ -100,7 +100,9 @@ async def test_the_same_bytes_are_recorded_once_whatever_their_name(tmp_path, ma
     first, copy = make("a.raw", content(1)), make("b.raw", content(1))
     async with running(tmp_path / "s") as ingest:
         await feed(ingest.station, first, "replay", None)
-        assert await feed(ingest.station, copy, name, None) == Fed("replay", 1_200_000 // 256 * 256, known=True)
+        assert await feed(ingest.station, copy, name, None) == FeedResult(
+            "replay", 1_200_000 // 256 * 256, known=True
+        )
     assert list(ingest.passes()) == ["replay"]
 
 
@@ -196,7 +198,7 @@ async def test_a_connection_that_says_nothing_interrupts_no_sender(tmp_path, mak
     async with running(tmp_path / "s") as ingest, asyncio.timeout(20):
         sending = asyncio.create_task(feed(ingest.station, file, "one", None))
         strangers = [await asyncio.open_connection("127.0.0.1", ingest.source.port) for _ in range(40)]
-        assert await sending == Fed("one", len(content(1)), known=False)
+        assert await sending == FeedResult("one", len(content(1)), known=False)
         for _, writer in strangers:
             writer.transport.abort()
     assert ingest.passes() == {"one": content(1)}
@@ -259,7 +261,7 @@ async def test_an_ingest_that_has_answered_is_waited_for_without_end(tmp_path, m
         server.close()
         await server.wait_closed()
         async with running(tmp_path / "s", port=port) as ingest:
-            assert await sending == Fed("p", len(content(1)), known=False)
+            assert await sending == FeedResult("p", len(content(1)), known=False)
             assert ingest.passes() == {"p": content(1)}
 
 

@@ -247,7 +247,7 @@ def sending(source, *datagrams):
 async def test_a_datagram_that_is_taken_as_it_comes_waits_for_nobody():
     source = UdpListener(Station("s", "udp", "127.0.0.1"))
     pieces = []
-    source.attend(lambda arrival: pieces.extend(arrival.pieces))
+    source.set_handler(lambda arrival: pieces.extend(arrival.pieces))
     async with taking(source) as taken:
         sending(source, b"one", b"two")
         await until(lambda: len(pieces) == 2)
@@ -257,7 +257,7 @@ async def test_a_datagram_that_is_taken_as_it_comes_waits_for_nobody():
 async def test_while_something_is_left_no_more_is_read():
     source = UdpListener(Station("s", "udp", "127.0.0.1"))
     asked = []
-    source.attend(lambda arrival: asked.append(arrival) or arrival)
+    source.set_handler(lambda arrival: asked.append(arrival) or arrival)
     async with aclosing(source.arrivals()) as arrivals:
         first = asyncio.ensure_future(anext(arrivals))
         await until(lambda: source.port)
@@ -273,7 +273,7 @@ async def test_while_something_is_left_no_more_is_read():
 async def test_datagrams_that_come_fast_are_taken_together():
     source = UdpListener(Station("s", "udp", "127.0.0.1"))
     n_together = []
-    source.attend(lambda arrival: n_together.append(len(arrival.pieces)))
+    source.set_handler(lambda arrival: n_together.append(len(arrival.pieces)))
     async with taking(source):
         sending(source, *[b"x"] * 100)
         await until(lambda: sum(n_together) == 100)
@@ -286,7 +286,7 @@ async def test_an_error_of_who_takes_a_datagram_ends_the_arrivals():
     def fail(_):
         raise RunError("no")
 
-    source.attend(fail)
+    source.set_handler(fail)
     async with aclosing(source.arrivals()) as arrivals:
         first = asyncio.ensure_future(anext(arrivals))
         await until(lambda: source.port)
