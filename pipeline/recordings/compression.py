@@ -1,7 +1,7 @@
-"""Reads recordings that are plain, gzip, bzip2 or Zstandard, by their first bytes; `-` is standard input.
+"""Reads recordings that are plain, gzip, bzip2 or Zstandard, recognised by their first bytes; `-` is standard input.
 
-Out: the unpacked bytes, in pieces. A packed file that is cut or damaged gives all bytes before that place; its last
-piece has the reason.
+Out: the decompressed bytes, in pieces. A compressed file that is truncated or damaged gives all bytes before the
+damage; its last piece carries the reason.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ STANDARD_INPUT = Path("-")
 MAGIC_BYTES = 4
 CUT = "it is cut short: what is there is used"
 _ZSTD_INPUT_BYTES = 2048
-"""Given to the decompressor at once: 64 MB at most, since four bytes can unpack to 128 kB (RFC 8878 3.1.1.2)."""
+"""Bounds one output of the decompressor to 64 MB: four bytes can unpack to 128 kB (RFC 8878 3.1.1.2)."""
 _DAMAGE = (gzip.BadGzipFile, zlib.error, zstandard.ZstdError, ValueError)
 
 
 def compression(path: Path) -> str:
-    """How a file is packed: "gzip", "bzip2", "zstd"; "" for plain bytes, pipes and devices."""
+    """Return the compression of a file: "gzip", "bzip2", "zstd"; "" for plain bytes, pipes and devices."""
     if path == STANDARD_INPUT or not path.is_file():
         return ""
     with path.open("rb") as file:
@@ -38,10 +38,9 @@ def compression(path: Path) -> str:
 
 
 def read_pieces(path: Path, piece_bytes: int) -> Iterator[tuple[NDArray[np.uint8], str]]:
-    """Give the unpacked bytes of a recording, uint8[n] of at most `piece_bytes`, each piece in memory of its own.
+    """Yield the decompressed bytes of a recording, uint8[n] with n up to `piece_bytes`, each piece in its own memory.
 
-    The text beside a piece is the damage behind it, empty where there is none. A piece with damage is the last one, and
-    may be empty.
+    The text is the damage behind the piece; empty if there is none. A piece with damage is the last, and may be empty.
     """
     with _opened(path) as file:
         while True:
@@ -54,7 +53,7 @@ def read_pieces(path: Path, piece_bytes: int) -> Iterator[tuple[NDArray[np.uint8
 
 
 def _fill(file: IO[bytes], buffer: NDArray[np.uint8]) -> tuple[int, str]:
-    """Read into the buffer: the number of bytes, and the damage behind them. Packed files fill it piece by piece."""
+    """Read into the buffer. Returns the number of bytes and the damage behind them (empty: none)."""
     if not hasattr(file, "read1"):
         return file.readinto(buffer.data) or 0, ""  # type: ignore[attr-defined]
     n_read = 0
@@ -83,16 +82,16 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 class _ZstdFile:
-    """Zstandard frames one behind the other, skippable ones too (RFC 8878 3.1). EOFError where the last one is cut.
+    """Reads concatenated Zstandard frames, including skippable ones (RFC 8878 3.1). EOFError if the last is truncated.
 
-    The reader of the library takes a file that is cut for one that ends there.
+    The library's own reader does not report a truncated file.
     """
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb")
         self._decompressor = zstandard.ZstdDecompressor()
         self._frame: zstandard.ZstdDecompressionObj | None = None
-        """The frame under way; None between frames."""
+        """Decompressor of the current frame; None between frames."""
         self._input = b""
         self._output = memoryview(b"")
 
@@ -103,7 +102,7 @@ class _ZstdFile:
         self._file.close()
 
     def read1(self, n_bytes: int) -> memoryview:
-        """At most `n_bytes` of unpacked bytes; none at the end."""
+        """Return at most `n_bytes` of decompressed bytes; empty at the end."""
         while not self._output:
             self._input = self._input or self._file.read(_ZSTD_INPUT_BYTES)
             if self._input:

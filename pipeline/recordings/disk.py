@@ -1,6 +1,6 @@
-"""Writes of the recorder: files that grow at their end, and fsync, which makes them survive a loss of power.
+"""Disk writes of the recorder: append-only files, and fsync, so that they survive a loss of power.
 
-All in one place, so that a test can put a disk there that loses what was not synced.
+They are in one class, so that a test can replace it by a disk that loses what was not synced.
 """
 
 from __future__ import annotations
@@ -12,24 +12,24 @@ from contextlib import suppress
 from pathlib import Path
 
 LATER = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-"""Error numbers of limits: no more open files for now. Nothing is wrong with the file."""
+"""Error numbers of temporary limits, such as open files: a retry may succeed."""
 OF_THE_DISK = (*LATER, errno.EIO, errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.ESTALE)
-"""Error numbers of the machine or the disk: the bytes that were worked on are not the cause."""
+"""Error numbers caused by the machine or the disk, and not by the bytes that were processed."""
 _MAX_PARTS = 512
-"""Of one call to the system, which takes 1024 at most (IOV_MAX)."""
+"""Buffers in one call of writev, which takes 1024 at most (IOV_MAX)."""
 
 
 class DiskFile:
-    """An open file that is appended to. `size`: of all whole appends, in bytes."""
+    """An open append-only file. `size`: bytes of all successful appends."""
 
     def __init__(self, path: Path) -> None:
         self._number = os.open(path, os.O_CREAT | os.O_RDWR | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self.size = os.fstat(self._number).st_size
         self._torn = False
-        """Whether bytes of a failed append may stand behind `size`."""
+        """Whether bytes of a failed append may follow behind `size`."""
 
     def append(self, parts: Sequence[bytes | memoryview]) -> None:
-        """Write all parts. OSError where the disk does not take them; a part that was written is truncated."""
+        """Append all parts or none. Raises OSError if the disk does not take them."""
         n_bytes = sum(map(len, parts))
         if self._torn:
             self.truncate(self.size)
@@ -38,7 +38,7 @@ class DiskFile:
                 self._write(parts[first : first + _MAX_PARTS])
         except OSError:
             self._torn = True
-            with suppress(OSError):  # else it is done before the next bytes are written
+            with suppress(OSError):  # then the next append truncates
                 self.truncate(self.size)
             raise
         self.size += n_bytes
@@ -48,11 +48,11 @@ class DiskFile:
         self.size, self._torn = size, False
 
     def sync(self) -> None:
-        """Return when what was appended survives a loss of power."""
+        """Sync the file: appended bytes then survive a loss of power."""
         os.fsync(self._number)
 
     def sync_copy(self) -> Callable[[], None]:
-        """The same as a function for another thread; the file may be closed meanwhile."""
+        """Return `sync` as a function for another thread; the file may be closed meanwhile."""
         number = os.dup(self._number)
 
         def sync() -> None:
@@ -79,13 +79,13 @@ class DiskFile:
 
 
 class Disk:
-    """The file system, as far as a recorder writes to it."""
+    """The file system operations that a recorder uses to write."""
 
     def open(self, path: Path) -> DiskFile:
         return DiskFile(path)
 
     def write(self, path: Path, octets: bytes) -> None:
-        """Write a small file, which may be lost with the power. OSError where the disk does not take it whole."""
+        """Write a small file without fsync. Raises OSError, and removes the file, if it was not written whole."""
         try:
             path.write_bytes(octets)
         except OSError:
@@ -94,7 +94,7 @@ class Disk:
             raise
 
     def sync_folder(self, path: Path) -> None:
-        """Make the names in a folder survive a loss of power."""
+        """Sync the names of files in a folder, so that they survive a loss of power."""
         number = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
             os.fsync(number)

@@ -11,20 +11,24 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-LOOK_BYTES = 1 << 20
-"""The disk is asked again after so much of a station was written."""
-RESERVE_PART, RESERVE_MOST_BYTES = 0.02, 1 << 30
-"""What stays free where no reserve is given."""
+CHECK_BYTES = 1 << 20
+"""The free space of the disk is read again after a station wrote so many bytes."""
+RESERVE_FRACTION, MAX_RESERVE_BYTES = 0.02, 1 << 30
+"""Default reserve: this fraction of the disk, at most MAX_RESERVE_BYTES."""
 
 
 def free_and_total(folder: Path) -> tuple[int, int]:
-    """Bytes of a disk that are free for us, and in all."""
-    found = os.statvfs(folder)
-    return found.f_bavail * found.f_frsize, found.f_blocks * found.f_frsize
+    """Return the free bytes (for this user) and the total bytes of the disk that holds `folder`."""
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize, disk.f_blocks * disk.f_frsize
 
 
 class DiskShare:
-    """The disk of all stations of a folder. `share_bytes` of each; 0: equal parts. `reserve_bytes`: None for a part."""
+    """Quotas of all stations below `folder`.
+
+    `share_bytes`: quota of each station; 0: equal shares. `reserve_bytes`: None: the default reserve. `disk` returns
+    the free and total bytes.
+    """
 
     def __init__(
         self,
@@ -40,30 +44,30 @@ class DiskShare:
         self._reserve_bytes = reserve_bytes
         self._disk = disk
         self._used = {station: _bytes_in(folder / station) for station in stations}
-        self._room = dict.fromkeys(stations, 0)
-        """What each may take before the disk is asked again."""
+        self._allowance = dict.fromkeys(stations, 0)
+        """Bytes that each station may write before the disk is checked again."""
 
     def check(self, station: str, n_bytes: int) -> None:
-        """Raise OSError (ENOSPC) where a station may not write so many bytes more."""
-        if self._room[station] < n_bytes or not n_bytes:
-            self._look(station, n_bytes)
+        """Raise OSError (ENOSPC) if a station may not write `n_bytes` more. 0 checks the disk in any case."""
+        if self._allowance[station] < n_bytes or not n_bytes:
+            self._check_disk(station, n_bytes)
 
     def add(self, station: str, n_bytes: int) -> None:
-        """Count bytes that a station has written; deleted bytes are negative."""
-        self._room[station] -= n_bytes
+        """Count bytes that a station has written; negative: deleted."""
+        self._allowance[station] -= n_bytes
         self._used[station] += n_bytes
 
-    def _look(self, station: str, n_bytes: int) -> None:
+    def _check_disk(self, station: str, n_bytes: int) -> None:
         free, total = self._disk(self._folder)
-        least = min(int(total * RESERVE_PART), RESERVE_MOST_BYTES)
-        above_reserve = free - (least if self._reserve_bytes is None else self._reserve_bytes)
+        default_reserve = min(int(total * RESERVE_FRACTION), MAX_RESERVE_BYTES)
+        above_reserve = free - (default_reserve if self._reserve_bytes is None else self._reserve_bytes)
         equal = (above_reserve + sum(self._used.values())) // len(self._used)
         share = self._share_bytes or equal
         if above_reserve < n_bytes:
             raise OSError(errno.ENOSPC, "only the reserve of the disk is left")
         if self._used[station] + n_bytes > share:
             raise OSError(errno.ENOSPC, "the share of the disk that this station may take is used up")
-        self._room[station] = min(LOOK_BYTES, above_reserve, share - self._used[station])
+        self._allowance[station] = min(CHECK_BYTES, above_reserve, share - self._used[station])
 
 
 def _bytes_in(folder: Path) -> int:

@@ -1,6 +1,6 @@
-"""What becomes of a pass whose recording was interrupted: where it goes on, and what is cut off its last file.
+"""Resumes a pass whose recording was interrupted: where to append, and what to cut off its last file.
 
-Bytes at the end that are no whole record are kept in a file beside (`FILE.AT.cut`), unless all of them are zeros.
+Bytes at the end that are not a whole record are saved in the file `FILE.AT.cut`, unless all of them are zeros.
 """
 
 from __future__ import annotations
@@ -17,23 +17,23 @@ _TIME = "%Y%m%dT%H%M%S.%fZ"
 
 
 def time_name(now_ns: int) -> str:
-    """The name of a pass whose sender gave it none: the time at which it begins."""
+    """Name a pass without a name by its begin time in UTC, `20260522T123456.123456Z`."""
     return datetime.fromtimestamp(now_ns / 1e9, UTC).strftime(_TIME)
 
 
-def begun_of(one: PassFolder) -> Begun:
-    """What is known of a pass that goes on; where the file `begun` is lost, its name shows whether it had one."""
-    begun = one.begun
+def begun_of(folder: PassFolder) -> Begun:
+    """Return the `begun` of a pass. If that file is lost: with a new id, `resumable` if a sender named the pass."""
+    begun = folder.begun
     if begun.pass_id is not None:
         return begun
-    return Begun(begun.begun_ns, secrets.randbits(62), resumable=not _is_time(one.name))
+    return Begun(begun.begun_ns, secrets.randbits(62), resumable=not _is_time(folder.name))
 
 
 def resume_point(tail: Tail, damages: Sequence[tuple[int, Damage]], *, resumable: bool) -> tuple[int, int]:
-    """Where recording goes on: the byte of the file, and the bytes of the pass before it.
+    """Return the file position at which to append, and the number of bytes of the pass before it.
 
-    Behind the last whole record; of a pass whose sender sends the rest again (`resumable`), before the first torn one
-    that was not synced. `damages`: each with the bytes of the pass before it.
+    That is behind the last whole record; in a `resumable` pass, whose sender sends the rest again, before the first
+    damaged record that was not synced. `damages`: each with the number of bytes of the pass before it.
     """
     torn = [(n_bytes, damage) for n_bytes, damage in damages if n_bytes >= tail.confirmed]
     if torn and resumable:
@@ -42,16 +42,16 @@ def resume_point(tail: Tail, damages: Sequence[tuple[int, Damage]], *, resumable
     return tail.stop, tail.n_bytes
 
 
-def keep_aside(path: Path, at: int) -> None:
-    """Copy what stands in a file from byte `at` on to a file beside, unless it is zeros."""
-    aside, is_zero = path.with_name(f"{path.name}.{at}.cut"), True
-    with path.open("rb") as file, aside.open("wb") as kept:
+def save_torn_end(path: Path, at: int) -> None:
+    """Copy a file from byte `at` on to `FILE.AT.cut`, unless all these bytes are zeros."""
+    copy, is_zero = path.with_name(f"{path.name}.{at}.cut"), True
+    with path.open("rb") as file, copy.open("wb") as copied:
         file.seek(at)
         while octets := file.read(1 << 20):
             is_zero &= not any(octets)
-            kept.write(octets)
+            copied.write(octets)
     if is_zero:
-        aside.unlink()
+        copy.unlink()
 
 
 def _is_time(name: str) -> bool:

@@ -19,7 +19,7 @@ from ..model.batches import ByteBatch
 from .pass_files import OpenFile, PlainFile, RecordFile, open_file
 from .pass_folder import Newest, PassFolder, file_at
 from .receive_times import Marks
-from .records import END, GAP, NEXT, UNKNOWN, Block, Damage, Found
+from .records import END, GAP, NEXT, UNKNOWN, Block, Damage, Parsed, Record
 
 _LEAST_BYTES, _MOST_BYTES = 1 << 16, 1 << 20
 """Bounds of one read from the disk, in bytes."""
@@ -32,9 +32,9 @@ _NO_MARKS = np.empty(0, np.int64), np.empty(0, np.int64)
 
 @dataclass(slots=True)
 class _Piece:
-    """Bytes as they go out, the first of them at `place`. `marks`: starts and receive times, as in ByteBatch.
+    """Bytes of the pass from `place` on, queued for the next batch.
 
-    `missing`, `damage`: what is just before it, as in ByteBatch.
+    `marks`: starts and receive times; `missing`, `damage`: the gap just before the bytes; all as in ByteBatch.
     """
 
     octets: memoryview
@@ -45,10 +45,12 @@ class _Piece:
 
 
 class PassReader:
-    """`position` is the place in the pass of the next byte. Holds one open file, and at most some pieces of it.
+    """Reads one pass. `position`: offset in the pass of the next byte. One file is open; a few of its pieces are
+    queued.
 
-    `newest` gives what was recorded last, which need not be read from the disk again. `final`: no more bytes come,
-    even if the pass has not ended. `start`: place in the pass of the first byte that is wanted to be there.
+    `newest` returns the piece that was recorded last, so that it need not be read from the disk. `final`: no more bytes
+    will be recorded, even if the pass has no end. `start`: offset at which reading begins; missing bytes are counted
+    from there.
     """
 
     def __init__(
@@ -66,25 +68,25 @@ class PassReader:
         self._file: OpenFile | None = None
         self._path = Path()
         self._begin = 0
-        """Place in the pass at which the open file begins."""
+        """Offset in the pass at which the open file begins."""
         self._is_last_known = False
         """Whether the folder was searched for a file after the open one."""
         self._pieces: deque[_Piece] = deque()
         self._n_queued = 0
         self._n_read = start
-        """Place in the pass up to which the files were read."""
+        """Offset in the pass up to which the files were read."""
         self._missing = 0
         self._damage: list[str] = []
         self.faults: list[str] = []
-        """Damaged places, a line each: file, bytes, reason. Recorded gaps are no damage."""
+        """One line for each damaged range: file, bytes, reason. Recorded gaps are not damage."""
         self._last_ns = 0
         self._closed = b""
         self._finished = False
         self.position = start
         self.n_missing = 0
-        """Bytes so far that are known to be missing."""
+        """Number of missing bytes so far, as far as it is known."""
         self.n_damaged = 0
-        """Places so far at which bytes are missing that nobody knew to be missing."""
+        """Number of gaps so far that no gap record announces."""
 
     def __enter__(self) -> Self:
         return self
@@ -93,14 +95,14 @@ class PassReader:
         self.close()
 
     def read(self, n_bytes: int) -> ByteBatch | None:
-        """At most `n_bytes` from `position` on, with the marks that begin there; None while there is no more.
+        """Read at most `n_bytes` from `position` on; None while there are no more.
 
-        Ends where a piece ends that was received as one, if that is not much less, and before what is missing.
+        The batch ends before a gap, and preferably where a received piece ends (if at least `n_bytes // 2` are read).
         """
         newest = self._newest()
-        if newest and len(newest.piece) < n_bytes and self._is_next(newest):
-            return self._take_newest(newest)
-        while self._n_queued < n_bytes and self._more(n_bytes):
+        if newest and len(newest.piece) < n_bytes and self._is_newest_next(newest):
+            return self._read_newest(newest)
+        while self._n_queued < n_bytes and self._read_more(n_bytes):
             pass
         return self._batch(n_bytes) if self._pieces else None
 
@@ -111,14 +113,14 @@ class PassReader:
 
     # -- what was just recorded ----------------------------------------------------------------------------------
 
-    def _is_next(self, newest: Newest) -> bool:
-        """Whether it stands in the file that is open, and all before it was read."""
+    def _is_newest_next(self, newest: Newest) -> bool:
+        """Whether the newest piece is the next one to read: in the open file, with all before it read."""
         file = self._file
         in_file = newest.folder is self._folder and newest.file_begin == self._begin
         here = newest.place == self.position == self._n_read
         return in_file and here and isinstance(file, RecordFile) and file.is_at(newest.at) and not self._pieces
 
-    def _take_newest(self, newest: Newest) -> ByteBatch:
+    def _read_newest(self, newest: Newest) -> ByteBatch:
         assert isinstance(self._file, RecordFile)
         self._file.skip_to(newest.stop)
         self.position = self._n_read = newest.place + len(newest.piece)
@@ -136,7 +138,7 @@ class PassReader:
         while self._pieces and (not parts or n_here < n_bytes):
             if parts and (self._pieces[0].missing or self._pieces[0].damage):
                 break
-            part = self._take(n_bytes - n_here, n_least=n_bytes // 2 - n_here)
+            part = self._next_part(n_bytes - n_here, n_least=n_bytes // 2 - n_here)
             if part is None:
                 break
             parts.append(part)
@@ -148,10 +150,10 @@ class PassReader:
             np.frombuffer(octets, np.uint8), *marks, damage=damage, missing=missing, unordered=self._unordered
         )
 
-    def _take(self, n_most: int, n_least: int) -> _Piece | None:
-        """The first piece, or of a longer one at most `n_most` bytes: up to a mark beyond `n_least`, if there is one.
+    def _next_part(self, n_most: int, n_least: int) -> _Piece | None:
+        """Take the first queued piece; of a longer one at most `n_most` bytes, up to a mark beyond `n_least` if any.
 
-        None where more than `n_least` bytes are there without it.
+        None if the piece would have to be cut and the batch is long enough without it (`n_least < 0`).
         """
         piece = self._pieces[0]
         starts, times = piece.marks
@@ -173,7 +175,7 @@ class PassReader:
         return _Piece(piece.octets[:n_bytes], piece.place, (starts[:stop], times[:stop]))
 
     def _marks(self, parts: list[_Piece]) -> Marks:
-        """The marks of all parts, without those that repeat the time before."""
+        """Join the marks of all parts, leaving out those that repeat the receive time before."""
         sizes = np.cumsum([0, *(len(part.octets) for part in parts[:-1])])
         starts = np.concatenate([part.marks[0] + size for part, size in zip(parts, sizes, strict=True)])
         times = np.concatenate([part.marks[1] for part in parts])
@@ -185,21 +187,21 @@ class PassReader:
 
     # -- files -----------------------------------------------------------------------------------------------------
 
-    def _more(self, n_bytes: int) -> bool:
-        """Read on; False where there is no more for now."""
+    def _read_more(self, n_bytes: int) -> bool:
+        """Queue more pieces; False if there are none for now."""
         if self._finished:
             return False
         if self._file is None:
             return self._open_after(None)
-        found = self._file.read(min(max(n_bytes, _LEAST_BYTES), _MOST_BYTES))
-        for one in found or ():
-            self._accept(one)
-        if found is None:
-            return not self._pieces and self._go_on()  # a batch is of one file
+        parsed = self._file.read(min(max(n_bytes, _LEAST_BYTES), _MOST_BYTES))
+        for record in parsed or ():
+            self._accept(record)
+        if parsed is None:
+            return not self._pieces and self._end_of_file()  # a batch is of one file
         return True
 
-    def _go_on(self) -> bool:
-        """At the end of a file, for now."""
+    def _end_of_file(self) -> bool:
+        """Open the next file, or finish the pass, when the open file has no more bytes for now."""
         complete = self._final or self._folder.ended
         if complete or not self._is_last_known or self._closed or self._has_successor():
             self._is_last_known = True
@@ -211,16 +213,16 @@ class PassReader:
         return self._n_read > self._begin and file_at(self._folder.path, self._n_read).exists()
 
     def _open_after(self, path: Path | None) -> bool:
-        """Open the file that follows `path`, or the first one; False where there is none."""
-        later = [one for one in self._folder.files() if path is None or one[1].name > path.name]
+        """Open the file that follows `path` (None: the first one); False if there is none."""
+        later = [entry for entry in self._folder.files() if path is None or entry[1].name > path.name]
         if not later:
             return path is None and (self._final or self._folder.ended) and self._finish()
-        opened = open_file(*later[0])  # before anything changes: an OSError here is tried again
-        for found in iter(lambda: self._file.read(_MOST_BYTES) if self._file else None, None):
-            for one in found:  # written since, before that file was begun
-                self._accept(one)
-        for one in self._file.flush() if self._file else ():
-            self._accept(one)
+        opened = open_file(*later[0])  # before any state changes: the caller retries after an OSError
+        for parsed in iter(lambda: self._file.read(_MOST_BYTES) if self._file else None, None):
+            for record in parsed:  # written before the next file was begun
+                self._accept(record)
+        for record in self._file.flush() if self._file else ():
+            self._accept(record)
         self.close()
         self._begin, self._path = later[0]
         if self._begin > self._n_read:
@@ -229,15 +231,15 @@ class PassReader:
         return True
 
     def _finish(self) -> bool:
-        """The pass ends here. Whether that brings anything."""
+        """Close the pass at its end. Returns whether a last piece (a gap or damage) was queued."""
         self._finished = True
-        for one in self._file.flush() if self._file else ():
-            self._accept(one)
+        for record in self._file.flush() if self._file else ():
+            self._accept(record)
         if self._folder.ended and not isinstance(self._file, PlainFile) and self._closed != END:
             n_bytes = self._folder.n_bytes_at_end
             if n_bytes != self._n_read:
                 self._skip_to(n_bytes)
-        elif self._closed == NEXT and self._folder.has_all_files:  # and the file that follows is not there
+        elif self._closed == NEXT and self._folder.has_all_files:  # the announced next file does not exist
             self._skip_to(UNKNOWN)
         self.close()
         if self._missing or self._damage:
@@ -245,44 +247,47 @@ class PassReader:
             return True
         return False
 
-    def _accept(self, one: Found) -> None:
-        if isinstance(one, Damage):
-            self._note(f"{self._path.name}: bytes {one.at} to {one.stop}: {one.why}")
+    def _accept(self, parsed: Parsed) -> None:
+        if isinstance(parsed, Damage):
+            self._add_damage(f"{self._path.name}: bytes {parsed.at} to {parsed.stop}: {parsed.why}")
             return
-        self._skip_to(one.offset)
-        if isinstance(one, Block):
-            self._accept_bytes(one.offset, one.octets, (one.mark_start, one.mark_ns))
-        elif one.kind == GAP:
-            self._damage.append(f"{self._folder.name}/{self._path.name}: at byte {one.at}: {one.why}")
-            self._n_read += max(one.n_missing, 0)
-            self.n_missing += max(one.n_missing, 0)
-            self._missing = UNKNOWN if one.n_missing < 0 or self._missing < 0 else self._missing + one.n_missing
-        elif one.kind in {NEXT, END}:
-            self._closed = one.kind
+        self._skip_to(parsed.offset)
+        if isinstance(parsed, Block):
+            self._accept_bytes(parsed.offset, parsed.octets, (parsed.mark_start, parsed.mark_ns))
+        elif parsed.kind == GAP:
+            self._accept_gap(parsed)
+        elif parsed.kind in {NEXT, END}:
+            self._closed = parsed.kind
             return
         else:
-            self._accept_bytes(one.offset, one.payload, (_AT_ONCE, np.array([one.received_ns], np.int64)))
+            self._accept_bytes(parsed.offset, parsed.payload, (_AT_ONCE, np.array([parsed.received_ns], np.int64)))
         self._closed = b""
 
+    def _accept_gap(self, gap: Record) -> None:
+        self._damage.append(f"{self._folder.name}/{self._path.name}: at byte {gap.at}: {gap.why}")
+        self._n_read += max(gap.n_missing, 0)
+        self.n_missing += max(gap.n_missing, 0)
+        self._missing = UNKNOWN if gap.n_missing < 0 or self._missing < 0 else self._missing + gap.n_missing
+
     def _accept_bytes(self, offset: int, octets: memoryview, marks: Marks) -> None:
-        n_again = min(self._n_read - offset, len(octets))
-        if n_again:
-            self._note(f"{self._path.name}: {n_again} bytes from byte {offset} of the pass on come again")
-            first = max(int(np.searchsorted(marks[0], n_again, side="right")) - 1, 0)
-            octets, marks = octets[n_again:], (np.maximum(marks[0][first:] - n_again, 0), marks[1][first:])
+        n_repeated = min(self._n_read - offset, len(octets))
+        if n_repeated:
+            self._add_damage(f"{self._path.name}: {n_repeated} bytes from byte {offset} of the pass on come again")
+            first = max(int(np.searchsorted(marks[0], n_repeated, side="right")) - 1, 0)
+            octets, marks = octets[n_repeated:], (np.maximum(marks[0][first:] - n_repeated, 0), marks[1][first:])
         self._queue(octets, marks)
 
     def _skip_to(self, place: int) -> None:
-        """What is before `place` and was not read is missing; UNKNOWN: some."""
+        """Count the bytes between those read and `place` as missing (UNKNOWN: an unknown number)."""
         if place > self._n_read or place == UNKNOWN:
-            self._note(f"{self._path.name}: {_bytes_of_pass(self._n_read, place)} missing")
+            self._add_damage(f"{self._path.name}: {_bytes_of_pass(self._n_read, place)} missing")
             known = place != UNKNOWN and self._missing >= 0
             self.n_missing += max(place - self._n_read, 0)
             self._missing = self._missing + place - self._n_read if known else UNKNOWN
             self._n_read = max(place, self._n_read)
             self.n_damaged += 1
 
-    def _note(self, text: str) -> None:
+    def _add_damage(self, text: str) -> None:
         self._damage.append(f"{self._folder.name}/{text}")
         if len(self.faults) < _MOST_FAULTS:
             self.faults.append(self._damage[-1])
@@ -297,7 +302,7 @@ class PassReader:
 
 
 def _bytes_of_pass(start: int, stop: int) -> str:
-    """What is missing in a pass, in words."""
+    """Name a missing range in words; `stop` is UNKNOWN if its end is not known."""
     if stop == UNKNOWN:
         return f"what follows byte {start} of the pass is"
     return f"bytes {start} to {stop} of the pass are"

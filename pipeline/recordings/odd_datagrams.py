@@ -1,8 +1,8 @@
-"""Datagrams of bare frames that are no whole number of frames: recorded as received, beside the frames inside them.
+"""Records datagrams of bare frames that are not a whole number of frames.
 
-A station that leaves the sync marker on, or the parity behind, sends datagrams longer than a frame. Recorded in the
-pass they would shift all frames that follow. So they are recorded whole in `odd.datagrams` of the pass folder, and the
-pass gets the frames inside them, where the size of the datagram determines their place.
+A station that does not remove the sync marker or the Reed-Solomon parity sends datagrams longer than a frame. In the
+pass they would shift all frames that follow. So they are recorded as received in `odd.datagrams` of the pass folder,
+and the pass gets only the frames inside them, if the size of the datagram determines where these are.
 """
 
 from __future__ import annotations
@@ -13,17 +13,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from struct import Struct
 
-ASIDE = "odd.datagrams"
+ODD_DATAGRAMS = "odd.datagrams"
 PARITY_BYTES = tuple(sorted({symbols * depth for symbols in (16, 32) for depth in (1, 2, 3, 4, 5, 8)}))
 """Check symbols of a codeword times interleaving depths: CCSDS 131.0-B, 4.3."""
 _HEADER = Struct("<Iq")
 
 Datagram = tuple[bytes, int]
-"""Bytes, and when they were received in ns since 1970."""
+"""Bytes and receive time in ns since 1970 UTC."""
 
 
 def frames_inside(datagram: bytes, frame_bytes: int, marker: bytes) -> list[bytes]:
-    """The frames of a datagram of another size: behind a marker each, before parity, or both; else none."""
+    """Return the frames in a datagram of unexpected size: behind a marker each, before parity, or both; else none."""
     n = len(datagram)
     if not (marker and datagram.startswith(marker)):
         return [datagram[:frame_bytes]] if n - frame_bytes in PARITY_BYTES else []
@@ -35,13 +35,13 @@ def frames_inside(datagram: bytes, frame_bytes: int, marker: bytes) -> list[byte
     return []
 
 
-def append_aside(folder: Path, datagrams: Sequence[Datagram], *, sync: bool = False) -> None:
-    """Record datagrams whole in the folder of a pass: u32 length, i64 receive time in ns, bytes; little-endian.
+def append_odd_datagrams(folder: Path, datagrams: Sequence[Datagram], *, sync: bool = False) -> None:
+    """Append datagrams to `odd.datagrams` of a pass: u32 length, i64 receive time in ns, bytes; little-endian.
 
-    OSError where the disk does not take all of them; then none is there. `sync`: they then survive a loss of power.
+    Raises OSError if the disk does not take all of them; then none is written. `sync`: fsync the file.
     """
     octets = b"".join(_HEADER.pack(len(one), received_ns) + one for one, received_ns in datagrams)
-    file = os.open(folder / ASIDE, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+    file = os.open(folder / ODD_DATAGRAMS, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
     try:
         before = os.fstat(file).st_size
         if os.write(file, octets) != len(octets):

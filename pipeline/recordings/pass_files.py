@@ -1,4 +1,4 @@
-"""Reads one file of a recorded pass from its beginning: records, or plain bytes with receive times beside."""
+"""Reads one file of a recorded pass from its beginning: records, or plain bytes with a file of receive times."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 
 from .disk import LATER
 from .pass_folder import has_records
-from .receive_times import marks_between, read_what_holds, times_path
-from .records import Block, Damage, Found, RecordParser
+from .receive_times import marks_between, read_valid_times, times_path
+from .records import Block, Damage, Parsed, RecordParser
 
 
 class RecordFile:
@@ -20,8 +20,8 @@ class RecordFile:
         self._at = 0
         self._failed = False
 
-    def read(self, n_bytes: int) -> list[Found] | None:
-        """What the next `n_bytes` of the file bring; None at its end. What cannot be read is damage, to its end."""
+    def read(self, n_bytes: int) -> list[Parsed] | None:
+        """Parse the next `n_bytes` of the file; None at its end. After a read error the rest of the file is damage."""
         if self._failed:
             return None
         try:
@@ -33,16 +33,16 @@ class RecordFile:
         self._at += len(octets)
         return self._parser.push(octets) if octets else None
 
-    def flush(self) -> list[Found]:
-        """The file ends here."""
+    def flush(self) -> list[Parsed]:
+        """End the file: an incomplete record at its end is damage."""
         return self._parser.flush()
 
     def is_at(self, place: int) -> bool:
-        """Whether the records before `place`, and nothing else, were read."""
+        """Whether exactly the records before byte `place` of the file were read."""
         return self._at == place and self._parser.is_between_records
 
     def skip_to(self, place: int) -> None:
-        """What is before `place` is known."""
+        """Continue at byte `place` of the file, which begins a record."""
         self._at = place
         self._parser.skip_to(place)
 
@@ -51,17 +51,17 @@ class RecordFile:
 
 
 class PlainFile:
-    """A file of an earlier version: bytes `begin` and so on of the pass. It grows no more."""
+    """A file of an earlier version: plain bytes of the pass from offset `begin` on. It no longer grows."""
 
     def __init__(self, begin: int, path: Path) -> None:
         self._number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         self._begin = begin
         self._at = 0
         size = os.fstat(self._number).st_size
-        self._marks, self._n_torn = read_what_holds(times_path(path), size)
+        self._marks, self._n_torn = read_valid_times(times_path(path), size)
 
-    def read(self, n_bytes: int) -> list[Found] | None:
-        """As RecordFile: a block."""
+    def read(self, n_bytes: int) -> list[Parsed] | None:
+        """Return the next `n_bytes` as one block; None at the end."""
         if self._n_torn:
             text = f"{self._n_torn} receive times do not fit and are not used"
             self._n_torn = 0
@@ -73,7 +73,7 @@ class PlainFile:
         first, self._at = self._begin + self._at, self._at + len(octets)
         return [Block(first, memoryview(octets), *marks, 0, self._at)]
 
-    def flush(self) -> list[Found]:
+    def flush(self) -> list[Parsed]:
         """No-op: no bytes are left between calls."""
         return []
 
@@ -82,28 +82,28 @@ class PlainFile:
 
 
 class UnreadableFile:
-    """A file that cannot be opened: damage and nothing else."""
+    """A file that cannot be opened: it consists of damage only."""
 
     def __init__(self, error: OSError) -> None:
-        self._damage: list[Found] | None = [Damage(0, 0, f"it cannot be read: {error.strerror}")]
+        self._damage: list[Parsed] | None = [Damage(0, 0, f"it cannot be read: {error.strerror}")]
 
-    def read(self, n_bytes: int) -> list[Found] | None:  # noqa: ARG002 - as the others
+    def read(self, n_bytes: int) -> list[Parsed] | None:  # noqa: ARG002 - as the others
         damage, self._damage = self._damage, None
         return damage
 
-    def flush(self) -> list[Found]:
+    def flush(self) -> list[Parsed]:
         """No-op: no bytes are left between calls."""
         return []
 
     def close(self) -> None:
-        """Nothing is open."""
+        """No-op: no file is open."""
 
 
 OpenFile = RecordFile | PlainFile | UnreadableFile
 
 
 def open_file(begin: int, path: Path) -> OpenFile:
-    """The file that begins at byte `begin` of the pass. OSError where it can be opened later (LATER)."""
+    """Open the file that begins at byte `begin` of the pass. Raises OSError if a retry may succeed (LATER)."""
     try:
         return RecordFile(path) if has_records(path) else PlainFile(begin, path)
     except OSError as error:

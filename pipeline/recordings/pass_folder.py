@@ -1,8 +1,8 @@
 """One recorded pass on disk: its folder, files and state.
 
-`<offset>.raw` are the files, each named by the place in the pass at which it begins: records (`records`), or plain
-bytes with `<offset>.raw.times` beside, as earlier versions wrote them. `begun` has the time at which the pass began,
-`ended` its length once it is complete, `committed` the checkpoint: how much of it is published.
+The files `<offset>.raw` are named by the offset in the pass at which they begin. They hold records (`records`), or
+plain bytes with `<offset>.raw.times` beside, as earlier versions wrote them. The file `begun` holds the begin time of
+the pass, `ended` its size in bytes once it is complete, `committed` the checkpoint: how many bytes of it are published.
 """
 
 from __future__ import annotations
@@ -15,17 +15,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..system.files import whole_file
-from .receive_times import read_what_holds, times_path
+from .receive_times import read_valid_times, times_path
 from .records import (
     END,
-    GAP,
     HEADER_BYTES,
     MAGIC,
     NEXT,
     UNKNOWN,
     Block,
     Damage,
-    Found,
+    Parsed,
     Record,
     RecordParser,
     records,
@@ -34,17 +33,17 @@ from .records import (
 DATAGRAMS = "datagrams"
 """A file of this name in a pass folder: the bytes came as datagrams, so frames may be out of order."""
 READ_BYTES = 1 << 20
-MAX_PLACE = 10**18
-"""Places in a pass and times are smaller, and fit into 64 bits."""
-PLACE = re.compile(r"[0-9]{1,18}")
+MAX_OFFSET = 10**18
+"""Upper bound of offsets in a pass; fits into 64 bits."""
+OFFSET_NAME = re.compile(r"[0-9]{1,18}")
 _NOT_AS_WRITTEN = (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError)
 _SNIFF_BYTES = 1 << 18
-"""More than the longest record: one of the first two records is found even if the other is damaged."""
+"""Longer than two records: one of the first two is found even if the other is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
 class Committed:
-    """The checkpoint of a pass: `n_bytes` are published; `closed`: all of them are, and no broker can lose them."""
+    """The checkpoint of a pass: `n_bytes` are published. `closed`: all are, and confirmed for good."""
 
     n_bytes: int = 0
     closed: bool = False
@@ -52,7 +51,9 @@ class Committed:
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """When a pass began (0: not known), the id of its records, and whether its sender can send a part of it again."""
+    """Begin time of a pass in ns since 1970 UTC (0: unknown), the id in its records; `resumable`: its sender can
+    resend.
+    """
 
     begun_ns: int = 0
     pass_id: int | None = None
@@ -61,10 +62,9 @@ class Begun:
 
 @dataclass(slots=True)
 class Tail:
-    """Where a file of records ends: `stop` in the file, `n_bytes` in the pass, behind the last whole record.
+    """Where the last whole record of a file ends: at byte `stop` of the file, at offset `n_bytes` of the pass.
 
-    `closed`: the kind of the last record, where it says that file or pass ends here. `confirmed`: up to there the
-    pass was on disk for good.
+    `closed`: kind of the last record if that is END or NEXT. `confirmed`: offset up to which the pass was synced.
     """
 
     n_bytes: int
@@ -76,10 +76,10 @@ class Tail:
 
 
 class PassFolder:
-    """One pass on disk. Keeps no state of its own: each answer is read from the folder."""
+    """One pass on disk. It caches nothing but the size of an ended pass: each property reads the folder."""
 
     has_all_files = True
-    """Whether each file that another one announces has to be there."""
+    """Whether a file that is announced by a NEXT record must exist."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -87,11 +87,13 @@ class PassFolder:
         self._n_bytes_ended: int | None = None
 
     def files(self) -> list[tuple[int, Path]]:
-        """Place in the pass and path of each file, in order."""
-        return sorted((int(file.stem), file) for file in self.path.glob("*.raw") if PLACE.fullmatch(file.stem))
+        """Offset in the pass and path of each file, in order."""
+        return sorted(
+            (int(file.stem), file) for file in self.path.glob("*.raw") if OFFSET_NAME.fullmatch(file.stem)
+        )
 
     def n_bytes(self) -> int:
-        """Where in the pass its recorded bytes end."""
+        """Offset at which the recorded bytes end."""
         if self._n_bytes_ended is not None:
             return self._n_bytes_ended
         ended, files = self.ended, self.files()
@@ -102,11 +104,11 @@ class PassFolder:
 
     @property
     def has_datagrams(self) -> bool:
-        """Whether its bytes came as datagrams."""
+        """Whether its bytes were received as datagrams."""
         return (self.path / DATAGRAMS).exists()
 
     def forget_end(self) -> None:
-        """More may follow, though it was ended."""
+        """Drop the cached size: an ended pass is appended to again."""
         self._n_bytes_ended = None
 
     @property
@@ -115,15 +117,15 @@ class PassFolder:
 
     @property
     def n_bytes_at_end(self) -> int:
-        """Bytes of the pass when it ended; UNKNOWN where the file `ended` does not have them."""
+        """Size in bytes as the file `ended` gives it; UNKNOWN if that cannot be read."""
         try:
-            return _bounded(int((self.path / "ended").read_text("utf-8")), MAX_PLACE)
+            return _bounded(int((self.path / "ended").read_text("utf-8")), MAX_OFFSET)
         except (OSError, ValueError):
             return UNKNOWN
 
     @property
     def begun(self) -> Begun:
-        """Nothing where there is no such file, or none that can be read."""
+        """Content of the file `begun`; the defaults if it is missing or cannot be read."""
         try:
             fields = json.loads((self.path / "begun").read_text("utf-8"))
             if isinstance(fields, int):  # of earlier versions
@@ -133,23 +135,23 @@ class PassFolder:
             return Begun()
 
     def first_ns(self) -> int:
-        """When its first bytes were received; 0 where that is not known."""
+        """Receive time of its first bytes, in ns since 1970 UTC; 0 if unknown."""
         for _, file in self.files():
             if has_records(file):
                 return next((one.received_ns for one in walk(file) if isinstance(one, Record)), 0)
-            (_, received_ns), _ = read_what_holds(times_path(file), file.stat().st_size)
+            (_, received_ns), _ = read_valid_times(times_path(file), file.stat().st_size)
             if len(received_ns):
                 return int(received_ns[0])
         return self.begun.begun_ns
 
     def last_ns(self) -> int:
-        """When its last bytes were received; 0 where that is not known."""
+        """Receive time of its last bytes, in ns since 1970 UTC; 0 if unknown."""
         for place, file in reversed(self.files()):
             if has_records(file):
                 last = _end_record(file)
                 last_ns = last.received_ns if last else tail_of(place, file)[0].last_ns
             else:
-                (_, received_ns), _ = read_what_holds(times_path(file), file.stat().st_size)
+                (_, received_ns), _ = read_valid_times(times_path(file), file.stat().st_size)
                 last_ns = int(received_ns[-1]) if len(received_ns) else 0
             if last_ns:
                 return last_ns
@@ -157,23 +159,23 @@ class PassFolder:
 
     @property
     def committed(self) -> Committed:
-        """Nothing where there is no such file, or none that can be read: then all is published again."""
+        """The checkpoint; 0 bytes if the file is missing or cannot be read: then all is published again."""
         try:
             fields = json.loads((self.path / "committed").read_text("utf-8"))
-            return Committed(_bounded(int(fields["bytes"]), MAX_PLACE), fields["settled"] is True)
+            return Committed(_bounded(int(fields["bytes"]), MAX_OFFSET), fields["settled"] is True)
         except _NOT_AS_WRITTEN:
             return Committed()
 
     def commit(self, committed: Committed) -> None:
-        """Write the position, whole or not at all. RunError where the disk does not take it."""
+        """Write the checkpoint atomically. Raises RunError if the disk does not take it."""
         with whole_file(self.path / "committed") as file:
             file.write(json.dumps({"bytes": committed.n_bytes, "settled": committed.closed}).encode())
 
 
 class Newest(NamedTuple):
-    """What was appended last: at which place of which pass; its records are bytes `at` to `stop` of the file.
+    """The piece that was appended last, at offset `place` of the pass, received at `mark_ns` (ns since 1970 UTC).
 
-    `file_begin`: the place in the pass at which the file begins; received at `mark_ns`.
+    Its records are bytes `at` to `stop` of the file that begins at offset `file_begin` of the pass.
     """
 
     folder: PassFolder
@@ -186,14 +188,14 @@ class Newest(NamedTuple):
 
 
 def _bounded(number: int, limit: int = 1 << 63) -> int:
-    """The number; ValueError for one that nobody wrote."""
+    """Return the number; ValueError if it is out of range, which a recorder never writes."""
     if not 0 <= number < limit:
         raise ValueError(number)
     return number
 
 
 def file_at(folder: Path, place: int) -> Path:
-    """The file of a pass that begins with byte `place`."""
+    """Path of the file of a pass that begins at offset `place`."""
     return folder / f"{place:015d}.raw"
 
 
@@ -203,9 +205,9 @@ def is_pass_folder(path: Path) -> bool:
 
 
 def has_records(file: Path) -> bool:
-    """Whether a file consists of records, be they torn; else of plain bytes. True of one that is empty, or zeros.
+    """Whether a file holds records (even damaged ones) and not plain bytes. True if it is empty or begins with zeros.
 
-    Where the power was lost, the first header is there, or zeros are in its place.
+    After a loss of power the first header may be there, or zeros in its place.
     """
     with file.open("rb") as opened:
         octets = opened.read(_SNIFF_BYTES)
@@ -219,16 +221,15 @@ def has_records(file: Path) -> bool:
 
 
 def begins_with_record(path: Path) -> bool:
-    """Whether a file by itself is one of a recording: it begins with a record, or one named as such has any."""
+    """Whether a single file is part of a recording: it begins with a record, or is named `*.raw` and holds any."""
     with path.open("rb") as opened:
         octets = opened.read(_SNIFF_BYTES)
-    found = RecordParser().push(octets)
-    wanted = found if path.suffix == ".raw" else found[:1]
-    return any(isinstance(one, Record) for one in wanted)
+    parsed = RecordParser().push(octets)
+    return any(isinstance(entry, Record) for entry in (parsed if path.suffix == ".raw" else parsed[:1]))
 
 
 def end_of_file(place: int, file: Path) -> int:
-    """Where in the pass the bytes of a file end; it begins at `place`."""
+    """Offset in the pass at which the bytes of a file end; the file begins at `place`."""
     size = file.stat().st_size
     if not has_records(file):
         return place + size
@@ -237,7 +238,7 @@ def end_of_file(place: int, file: Path) -> int:
 
 
 def _end_record(file: Path) -> Record | None:
-    """The record that says that a file ends, if it does with one."""
+    """Return the END or NEXT record at the end of a file, if there is one."""
     with file.open("rb") as opened:
         opened.seek(max(file.stat().st_size - HEADER_BYTES, 0))
         last = RecordParser().push(opened.read(HEADER_BYTES))
@@ -245,43 +246,37 @@ def _end_record(file: Path) -> Record | None:
 
 
 def tail_of(place: int, file: Path) -> tuple[Tail, list[tuple[int, Damage]]]:
-    """Where a file of records ends, and its damaged stretches, each with the place in the pass before it."""
+    """Parse a file that begins at `place`: its tail, and each damaged range with the offset in the pass before it."""
     tail, damages = Tail(place), list[tuple[int, Damage]]()
     parser = RecordParser()
-    for one in records(read_in_pieces(file), parser):
-        if isinstance(one, Damage):
-            damages.append((tail.n_bytes, one))
+    for entry in records(read_in_pieces(file), parser):
+        if isinstance(entry, Damage):
+            damages.append((tail.n_bytes, entry))
             continue
-        if isinstance(one, Block):
-            tail.n_bytes, tail.stop, tail.closed = one.offset + len(one.octets), one.stop, b""
-            tail.last_ns, tail.confirmed = int(one.mark_ns[-1]), max(tail.confirmed, one.confirmed)
+        tail.stop, tail.confirmed = entry.stop, max(tail.confirmed, entry.confirmed)
+        if isinstance(entry, Block):
+            tail.n_bytes, tail.closed = entry.offset + len(entry.octets), b""
+            tail.last_ns = int(entry.mark_ns[-1])
             continue
-        tail.n_bytes = one.offset + len(one.payload)
-        if one.kind == GAP:
-            tail.n_bytes += max(one.n_missing, 0)
-        tail.stop, tail.last_ns, tail.closed = (
-            one.stop,
-            one.received_ns,
-            one.kind if one.kind in {END, NEXT} else b"",
-        )
-        tail.confirmed = max(tail.confirmed, one.confirmed)
+        tail.n_bytes = entry.offset + len(entry.payload) + max(entry.n_missing, 0)
+        tail.last_ns, tail.closed = entry.received_ns, entry.kind if entry.kind in {END, NEXT} else b""
     tail.pass_id = parser.pass_id
     return tail, damages
 
 
 def read_in_pieces(file: Path, piece_bytes: int = READ_BYTES) -> Iterator[bytes]:
-    """The bytes of a file."""
+    """Yield the bytes of a file in pieces of at most `piece_bytes`."""
     with file.open("rb", buffering=0) as opened:
         while piece := opened.read(piece_bytes):
             yield piece
 
 
-def walk(file: Path) -> Iterator[Found]:
-    """The records and damaged stretches of a file."""
+def walk(file: Path) -> Iterator[Parsed]:
+    """Yield the records and damaged ranges of a file."""
     return records(read_in_pieces(file), RecordParser())
 
 
-def begun_file(begun: Begun) -> bytes:
-    """What is written into `begun`."""
+def encode_begun(begun: Begun) -> bytes:
+    """Encode the content of the file `begun`."""
     fields: dict[str, Any] = {"begun_ns": begun.begun_ns, "id": begun.pass_id, "resumable": begun.resumable}
     return json.dumps(fields).encode()

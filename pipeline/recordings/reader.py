@@ -23,12 +23,12 @@ from ..model.errors import ConfigError, RunError
 from ..system.files import printable_name, receive_times_path
 from .compression import STANDARD_INPUT, compression, read_pieces
 from .log_reader import PassReader
-from .pass_folder import DATAGRAMS, PLACE, PassFolder, begins_with_record, end_of_file, walk
+from .pass_folder import DATAGRAMS, OFFSET_NAME, PassFolder, begins_with_record, end_of_file, walk
 from .receive_times import Marks, marks_between, read_times
 from .records import Record
 
 PACE_STEP_S = 0.05
-"""Paced bytes come at most this late, and at most this often."""
+"""Paced batches are at most this late, and at least this far apart."""
 
 
 def received_span(path: Path) -> tuple[int, int] | None:
@@ -44,11 +44,11 @@ def received_span(path: Path) -> tuple[int, int] | None:
 
 
 def read_pass(path: Path, chunk_bytes: int = 1 << 20) -> Iterator[ByteBatch]:
-    """The pass in batches of at most `chunk_bytes`; each begins with the receive time of its first byte.
+    """Yield a pass in batches of at most `chunk_bytes`; each begins with the receive time of its first byte.
 
-    A folder is a pass as `ingest` records it; a file of one is taken, too. RunError at once for what is missing, a
-    folder of something else or not to be read; ConfigError for receive times that are not in order. An empty file
-    gives nothing.
+    `path`: a file of link bytes, `-`, a pass folder of `ingest`, or one of its files. An empty file yields nothing.
+    Raises RunError at once if the path does not exist, cannot be read, or is a folder without recorded files;
+    ConfigError for receive times that are not in order.
     """
     try:
         if path.is_dir():
@@ -63,7 +63,7 @@ def read_pass(path: Path, chunk_bytes: int = 1 << 20) -> Iterator[ByteBatch]:
 
 
 def size_of_pass(path: Path) -> int | None:
-    """Bytes of a pass; None for pipes and packed files, whose size only reading shows."""
+    """Size of a pass in bytes; None for pipes and compressed files, whose size is known only after reading."""
     if path.is_dir():
         return PassFolder(path).n_bytes()
     if not path.is_file() or compression(path):
@@ -72,7 +72,7 @@ def size_of_pass(path: Path) -> int | None:
 
 
 class SingleFile(PassFolder):
-    """One file of a recorded pass as if it were all of it."""
+    """One file of a recorded pass, read as if it were the whole pass."""
 
     ended = False
     has_all_files = False
@@ -83,8 +83,8 @@ class SingleFile(PassFolder):
 
     @property
     def begin(self) -> int:
-        """Place in the pass of its first byte."""
-        if PLACE.fullmatch(self._file.stem):
+        """Offset in the pass of its first byte."""
+        if OFFSET_NAME.fullmatch(self._file.stem):
             return int(self._file.stem)
         return next(one.offset for one in walk(self._file) if isinstance(one, Record))
 
@@ -116,11 +116,12 @@ async def paced(
     clock: Callable[[], float] = monotonic,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> AsyncIterator[ByteBatch]:
-    """The bytes of one pass when they are due: `speed` times as fast as they were received.
+    """Yield the bytes of one pass when they are due: `speed` times as fast as they were received.
 
-    The first mark is due at once. Batches are cut at marks; who is late gets all that is due in one. With no speed,
-    or an infinite one, or no receive times, batches come as fast as they are read. Reading is in a thread. The gap
-    between two passes is a gap like any other: pace each by itself.
+    The first mark is due at once. Batches are cut at marks; a late consumer gets all that is due in one batch. Without
+    receive times, and with a speed of None or infinity, batches are yielded as fast as they are read. Reading runs in a
+    thread. Pace each of several passes by itself, or the time between them is waited for. Raises ConfigError for a
+    speed that is not positive.
     """
     if speed is not None and not speed > 0:
         raise ConfigError(f"a speed of {speed:g} does not go forward: give a number above 0, or max")
@@ -156,7 +157,7 @@ def _chunks(path: Path, chunk_bytes: int, marks: Marks) -> Iterator[ByteBatch]:
 
 
 def _between_marks(batch: ByteBatch, start: int, stop: int) -> ByteBatch:
-    """The bytes from mark `start` up to mark `stop`; those before the first mark go with it."""
+    """Cut out the bytes from mark `start` to mark `stop`; bytes before the first mark are part of it."""
     first = int(batch.mark_start[start]) if start else 0
     last = int(batch.mark_start[stop]) if stop < len(batch.mark_start) else len(batch.data)
     marks = batch.mark_start[start:stop] - first, batch.mark_ns[start:stop]
@@ -175,7 +176,7 @@ def _readable_folder(path: Path) -> PassFolder:
 
 
 def _recorded(folder: PassFolder, chunk_bytes: int) -> Iterator[ByteBatch]:
-    """A pass as it is recorded now, to its end."""
+    """Yield a pass folder from `ingest`, up to what is recorded now; each batch begins with a receive time."""
     start = folder.begin if isinstance(folder, SingleFile) else 0
     last_ns = np.empty(0, np.int64)
     with PassReader(folder, final=True, start=start) as reader:

@@ -20,14 +20,14 @@ Marks = tuple[NDArray[np.int64], NDArray[np.int64]]
 
 
 def times_path(path: Path) -> Path:
-    """Where the receive times of a pass are, if there are any."""
+    """Path of the receive times of a file; it need not exist."""
     return path.with_name(f"{path.name}.times")
 
 
 def read_times(path: Path) -> Marks:
-    """Offsets and receive times, int64[n] each, mapped from disk; empty where there is no such file.
+    """Map offsets and receive times from disk, int64[n] each; empty if the file does not exist.
 
-    ConfigError for what is no such file.
+    Raises ConfigError if it cannot be read, is not whole records, or is not in ascending order.
     """
     try:
         n_bytes = path.stat().st_size
@@ -48,24 +48,26 @@ def read_times(path: Path) -> Marks:
     return records["offset"], records["received_ns"]
 
 
-def read_what_holds(path: Path, n_bytes: int) -> tuple[Marks, int]:
-    """As far as the records are in order and of the first `n_bytes` of the file: those, and how many others there are.
+def read_valid_times(path: Path, n_bytes: int) -> tuple[Marks, int]:
+    """Read the leading records that are in order and within the first `n_bytes` of the file, and count the others.
 
-    For recordings of earlier versions, whose last records a loss of power may have torn.
+    For recordings of earlier versions, whose last records may be damaged by a loss of power.
     """
     octets = path.read_bytes() if path.is_file() else b""
     records = np.frombuffer(octets, TIME_RECORD, len(octets) // TIME_RECORD.itemsize)
     offset, received_ns = records["offset"].astype(np.int64), records["received_ns"].astype(np.int64)
-    holds = (offset >= 0) & (offset < n_bytes) & (received_ns > 0)
-    holds[1:] &= (offset[1:] > offset[:-1]) & (received_ns[1:] >= received_ns[:-1])
-    n_good = len(holds) if holds.all() else int(np.argmin(holds))
-    return (offset[:n_good], received_ns[:n_good]), len(holds) - n_good
+    is_valid = (offset >= 0) & (offset < n_bytes) & (received_ns > 0)
+    is_valid[1:] &= (offset[1:] > offset[:-1]) & (received_ns[1:] >= received_ns[:-1])
+    n_valid = len(is_valid) if is_valid.all() else int(np.argmin(is_valid))
+    return (offset[:n_valid], received_ns[:n_valid]), len(is_valid) - n_valid
 
 
 def marks_between(marks: Marks, start: int, stop: int) -> Marks:
-    """The marks of bytes `start` to `stop`, counted from `start`; the one before holds for the first byte."""
+    """Cut out the marks of bytes `start` to `stop`, offsets relative to `start`; the first byte gets the mark before
+    it.
+    """
     offset, received_ns = marks
-    first = max(bisect_right(offset, start) - 1, 0)  # not searchsorted, which would copy what is on disk
+    first = max(bisect_right(offset, start) - 1, 0)  # searchsorted would copy the mapped file
     last = bisect_left(offset, stop)
     return np.maximum(offset[first:last].astype(np.int64) - start, 0), received_ns[first:last].astype(np.int64)
 

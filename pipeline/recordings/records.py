@@ -1,4 +1,4 @@
-r"""The records of a recording: bytes of a pass, their place in it, their receive time, two checksums.
+r"""The records of a recording: bytes of a pass, their offset in it, their receive time, two checksums.
 
     0  4  magic "\x9eRC" and the kind: D bytes, G a gap, N the next file follows, E the end of the pass
     4  4  length of the payload in bytes, at most MAX_PAYLOAD_BYTES
@@ -9,8 +9,8 @@ r"""The records of a recording: bytes of a pass, their place in it, their receiv
    40  4  CRC-32C of the payload
    44  4  CRC-32C of the 44 bytes before
 
-All numbers are little-endian. A record counts only if both checksums hold and it is of the same pass as the first
-one. The payload of a gap is the number of missing bytes (int64) and the reason (UTF-8). No input or output here.
+All numbers are little-endian. A record is valid only if both checksums match and it has the pass id of the first one.
+The payload of a gap is the number of missing bytes (int64) and the reason (UTF-8). This module does no I/O.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from fastcrc import crc32
 from numpy.typing import NDArray
 
 MAX_PAYLOAD_BYTES = 1 << 16
-"""The most that one flipped bit costs."""
+"""One flipped bit costs at most so many bytes."""
 MAGIC = b"\x9eRC"
 DATA, GAP, NEXT, END = b"D", b"G", b"N", b"E"
 UNKNOWN = -1
-"""Number of missing bytes that is not known."""
+"""An unknown number of missing bytes."""
 
 _FIELDS = Struct("<3scIQQqQI")
 _CRC = Struct("<I")
@@ -41,9 +41,9 @@ _FEW = 8
 
 
 class Record(NamedTuple):
-    """A whole record: bytes `at` to `stop` of its file. `payload` is a view into what was read.
+    """A valid record: bytes `at` to `stop` of its file. `payload` is a view into the parsed bytes.
 
-    Of a gap, `n_missing` bytes from `offset` on are not there, for the reason `why`.
+    A gap has no payload: `n_missing` bytes of the pass from `offset` on are missing, for the reason `why`.
     """
 
     kind: bytes
@@ -58,9 +58,9 @@ class Record(NamedTuple):
 
 
 class Block(NamedTuple):
-    """Bytes that follow each other in the pass from `offset` on, and in the file up to `stop`; records of one length.
+    """Payloads of n consecutive records of one length: bytes of the pass from `offset` on; the last ends at `stop`.
 
-    Those from `mark_start[i]` on (counted from the first) were received at `mark_ns[i]`: int64[n] each.
+    The bytes from `mark_start[i]` on (relative to the block) were received at `mark_ns[i]`: int64[n] each.
     """
 
     offset: int
@@ -72,7 +72,7 @@ class Block(NamedTuple):
 
 
 class Damage(NamedTuple):
-    """Bytes `at` to `stop` of a file that are no record, and why."""
+    """Bytes `at` to `stop` of a file that are not a valid record, and the reason."""
 
     at: int
     stop: int
@@ -90,13 +90,16 @@ class _Header(NamedTuple):
     checksum: int
 
 
-Found = Record | Block | Damage
+Parsed = Record | Block | Damage
 
 
 def encode(
     kind: bytes, payload: bytes | memoryview, offset: int, confirmed: int, received_ns: int, pass_id: int
 ) -> list[bytes | memoryview]:
-    """Give the parts to write: header and payload, for each MAX_PAYLOAD_BYTES of the payload."""
+    """Encode a payload as records. Returns the parts to write: header, payload, header, payload, ...
+
+    Longer payloads become several records of MAX_PAYLOAD_BYTES. Arguments as the fields of the record.
+    """
     view = memoryview(payload)
     parts: list[bytes | memoryview] = []
     for start in range(0, max(len(view), 1), MAX_PAYLOAD_BYTES):
@@ -109,28 +112,28 @@ def encode(
 
 
 def encode_gap(offset: int, n_missing: int, why: str, received_ns: int, pass_id: int) -> list[bytes | memoryview]:
-    """Give the parts of a record that says: `n_missing` bytes from `offset` on are not there (UNKNOWN: some)."""
+    """Encode the record of a gap: `n_missing` bytes from `offset` on are missing (UNKNOWN: some)."""
     payload = _GAP.pack(n_missing) + why.encode()[:1000]
     return encode(GAP, payload, offset, offset, received_ns, pass_id)
 
 
 class RecordParser:
-    """Parses one file, fed in pieces of any size. `pass_id`: None to take that of the first record."""
+    """Parses one file, in pieces of any size. `pass_id`: the only valid id; None: that of the first record."""
 
     def __init__(self, pass_id: int | None = None) -> None:
         self.pass_id = pass_id
         self._left = b""
         self._at = 0
-        """Place in the file of the first byte that is left."""
+        """Position in the file of the first byte of `_left`."""
         self._bad: tuple[int, str] | None = None
-        """Where the present damaged stretch begins, and why it is one."""
+        """Where the current damaged range begins, and the reason."""
 
-    def push(self, octets: bytes) -> list[Found]:
-        """The records that are whole with `octets` added, and the damaged stretches that a record ends.
+    def push(self, octets: bytes) -> list[Parsed]:
+        """Parse more bytes. Returns the records completed by them, and the damaged ranges before these.
 
-        Where many of one length follow on one, they come as a block.
+        Runs of at least `_FEW` records of one length are returned as a Block.
         """
-        found: list[Found] = []
+        found: list[Parsed] = []
         octets = self._left + octets if self._left else octets
         view, at = memoryview(octets), 0
         while at + HEADER_BYTES <= len(view):
@@ -150,7 +153,7 @@ class RecordParser:
                 found += self._end_damage(self._at + at)
                 found.append(_record(header, payload, self._at + at))
                 if header.kind == DATA and octets[stop : stop + 8] == octets[at : at + 8]:
-                    at, stop = stop, self._take_block(found, octets, stop, header)
+                    at, stop = stop, self._parse_block(found, octets, stop, header)
             else:
                 self._bad = self._bad or (self._at + at, "a checksum does not fit")
             at = stop
@@ -158,8 +161,8 @@ class RecordParser:
         self._at += at
         return found
 
-    def flush(self) -> list[Found]:
-        """End of the file: bytes that are left are damage."""
+    def flush(self) -> list[Parsed]:
+        """End the file: an incomplete record is damage."""
         if self._left:
             self._bad = self._bad or (self._at, "it ends inside a record")
         self._at += len(self._left)
@@ -168,23 +171,23 @@ class RecordParser:
 
     @property
     def is_between_records(self) -> bool:
-        """Whether all that was fed was whole records."""
+        """Whether all parsed bytes were whole valid records."""
         return not self._left and self._bad is None
 
     def skip_to(self, at: int) -> None:
-        """Between records: the next byte is byte `at` of the file."""
+        """Set the position in the file of the next byte. Call it only between records."""
         self._at = at
 
     def _problem(self, header: _Header, head: memoryview) -> str:
-        """Why these bytes are no header; empty if they are one."""
+        """Why these bytes are not a valid header; empty if they are."""
         if header.magic != MAGIC or crc32.iscsi(head[: _FIELDS.size]) != _CRC.unpack_from(head, _FIELDS.size)[0]:
             return "there is no record"
         if self.pass_id not in {None, header.pass_id}:
             return "there is a record of another pass"
         return "" if header.length <= MAX_PAYLOAD_BYTES else "there is a record that is too long"
 
-    def _take_block(self, found: list[Found], octets: bytes, at: int, before: _Header) -> int:
-        """Find the records from `at` on that are like the one before; where they end."""
+    def _parse_block(self, found: list[Parsed], octets: bytes, at: int, before: _Header) -> int:
+        """Append the run of records from `at` on that continue the one before as a Block. Returns where it ends."""
         length = before.length
         stride = HEADER_BYTES + length
         heads = np.frombuffer(octets, _header_dtype(stride), (len(octets) - at) // stride, at)
@@ -207,15 +210,15 @@ class RecordParser:
         found.append(Block(before.offset + length, payload, starts, times, confirmed, self._at + stop))
         return stop
 
-    def _end_damage(self, stop: int) -> list[Found]:
+    def _end_damage(self, stop: int) -> list[Parsed]:
         if self._bad is None:
             return []
         (at, why), self._bad = self._bad, None
         return [Damage(at, stop, why)]
 
 
-def records(pieces: Iterator[bytes], parser: RecordParser) -> Iterator[Found]:
-    """The records and damaged stretches of a whole file."""
+def records(pieces: Iterator[bytes], parser: RecordParser) -> Iterator[Parsed]:
+    """Yield the records and damaged ranges of a whole file."""
     for piece in pieces:
         yield from parser.push(piece)
     yield from parser.flush()
@@ -230,13 +233,13 @@ def _record(header: _Header, payload: memoryview, at: int) -> Record:
 
 
 def _n_leading(true: NDArray[np.bool_]) -> int:
-    """How many are true before the first that is not."""
+    """Number of leading true values."""
     return len(true) if true.all() else int(np.argmin(true))
 
 
 @cache
 def _header_dtype(stride: int) -> np.dtype[Any]:
-    """The fields of a header, every `stride` bytes."""
+    """The dtype that reads a header from every `stride` bytes."""
     fields = {
         "magic": ("<u4", 0), "length": ("<u4", 4), "offset": ("<u8", 8), "confirmed": ("<u8", 16),
         "received_ns": ("<i8", 24), "pass_id": ("<u8", 32), "checksum": ("<u4", 40), "header_crc": ("<u4", 44),
@@ -246,6 +249,6 @@ def _header_dtype(stride: int) -> np.dtype[Any]:
 
 
 def _next_magic(octets: bytes, at: int) -> int:
-    """Where a header may begin; near the end where none does, since the first bytes of one may stand there."""
+    """Where the next header may begin; if no magic is found, near the end, which may hold the first bytes of one."""
     place = octets.find(MAGIC, at)
     return place if place >= 0 else max(at, len(octets) - len(MAGIC) + 1)

@@ -1,7 +1,7 @@
-"""Verifies and repairs recordings: which byte ranges are damaged, and a readable recording of the others.
+"""Verifies and repairs recordings: lists damaged byte ranges, and writes a recording of the undamaged ones.
 
-In: folders. Out: a line for each damaged range, with file, bytes and reason. Repair writes the pass anew, with a gap
-where bytes are missing, and keeps the original beside.
+In: folders. Out: a line for each damaged range, with file, bytes and reason. Repair rewrites the pass, with a gap
+record where bytes are missing, and keeps the original in a hidden folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _POLICY = Policy(file_bytes=1 << 30)
 
 
 def pass_folders(folders: list[Path]) -> list[Path]:
-    """The recorded passes in folders and those below. ConfigError where there is none."""
+    """Find the recorded passes in folders and their subfolders. Raises ConfigError if there is none."""
     found: list[Path] = []
     for folder in folders:
         if not folder.is_dir():
@@ -37,12 +37,12 @@ def pass_folders(folders: list[Path]) -> list[Path]:
 
 
 def _is_pass(path: Path) -> bool:
-    """Whether a folder is a recorded pass, be it one whose files are gone."""
+    """Whether a folder is a recorded pass, even one whose files were lost."""
     return is_pass_folder(path) or any((path / name).is_file() for name in ("begun", "ended"))
 
 
 def verify(path: Path) -> list[str]:
-    """A line for each damaged stretch of a recorded pass. OSError where it cannot be read."""
+    """Return a line for each damaged range of a recorded pass. Raises OSError if it cannot be read."""
     with PassReader(PassFolder(path), final=True) as reader:
         while reader.read(1 << 20):
             pass
@@ -50,10 +50,10 @@ def verify(path: Path) -> list[str]:
 
 
 def repair(path: Path, out: Path | None = None) -> tuple[Path, Path] | None:
-    """Write a damaged pass anew without its damaged bytes. Returns its folder and that of the original.
+    """Rewrite a damaged pass without its damaged bytes. Returns the folders of the new pass and of the original.
 
-    Returns None and changes nothing where nothing is damaged. Without `out` the new pass takes the place of the
-    original, which is kept as a hidden folder beside. RunError where that cannot be done, or a service has the folder.
+    Returns None and changes nothing if nothing is damaged. Without `out` the new pass replaces the original, which is
+    renamed to a hidden folder. Raises RunError if that fails, or if a running service holds the lock of the folder.
     """
     path = path.resolve()
     if not verify(path):
@@ -80,7 +80,7 @@ def repair(path: Path, out: Path | None = None) -> tuple[Path, Path] | None:
 
 
 def _copy(folder: PassFolder, part: Path) -> None:
-    """Record a pass again, as far as it can be read, in a folder of its name in `part`."""
+    """Record the readable bytes of a pass again, in a folder of its name in `part`."""
     recorder = Recorder(part, _POLICY, keeps_times=True, datagrams=folder.has_datagrams)
     begun = folder.begun
     recorder.begin(begun.begun_ns or folder.first_ns(), folder.name)
@@ -101,7 +101,7 @@ def _copy(folder: PassFolder, part: Path) -> None:
 
 
 def _pieces(batch: ByteBatch, last_ns: int) -> tuple[list[memoryview], list[int]]:
-    """The bytes of each receive time; those before the first one are of `last_ns`."""
+    """Split a batch by receive time. Bytes before the first mark have the receive time `last_ns`."""
     view = np.ascontiguousarray(batch.data).data
     starts, times = batch.mark_start.tolist(), batch.mark_ns.tolist()
     if not view:
@@ -125,6 +125,6 @@ def _is_hidden(path: Path, folder: Path) -> bool:
 
 
 def damaged(folders: list[Path]) -> Iterator[tuple[Path, list[str]]]:
-    """Give each pass with its damaged places."""
+    """Yield each pass with the lines of its damaged ranges."""
     for path in pass_folders(folders):
         yield path, verify(path)

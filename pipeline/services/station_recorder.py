@@ -152,7 +152,7 @@ class StationRecorder:
             if arrival.pieces or arrival.odd_datagrams or (arrival.name and not arrival.ended):
                 self._be_open(arrival)
             if arrival.odd_datagrams and self.recorder.open:
-                self.recorder.append_aside(arrival.odd_datagrams)
+                self.recorder.append_odd_datagrams(arrival.odd_datagrams)
                 arrival = replace(arrival, odd_datagrams=())
             if arrival.reconnected:
                 if self._marks_connections and self.recorder.n_bytes:
@@ -300,8 +300,8 @@ class StationRecorder:
         """Delete what is beyond the limits."""
         if self._policy.keep_bytes is None and self._policy.keep_s is None:
             return []
-        gone = self._retention.forget(self.recorder.passes(), time.time_ns())
-        self.recorder.forgotten(sum(n_bytes for _, n_bytes in gone))
+        gone = self._retention.delete_expired(self.recorder.passes(), time.time_ns())
+        self.recorder.deleted(sum(n_bytes for _, n_bytes in gone))
         return [name for name, _ in gone]
 
     def _same(self, name: str) -> list[PassFolder]:

@@ -28,7 +28,7 @@ def recorder(tmp_path):
 
 def deleted(recorder, keep_bytes=None, keep_s=None):
     """Names of the passes that these limits delete, 99 s after 1970."""
-    return [name for name, _ in Retention(keep_bytes, keep_s).forget(recorder.passes(), 99 * SECOND)]
+    return [name for name, _ in Retention(keep_bytes, keep_s).delete_expired(recorder.passes(), 99 * SECOND)]
 
 
 def recorded(recorder):

@@ -31,7 +31,7 @@ def station(tmp_path):
 def forget(recorder, days, *, keep_days=30, uptime=lambda: 0.0, retention=None):
     retention = retention or Retention(None, keep_days * DAY_S, uptime)
     with capture_logs() as logs:
-        gone = [name for name, _ in retention.forget(recorder.passes(), TODAY_NS + int(days * DAY_NS))]
+        gone = [name for name, _ in retention.delete_expired(recorder.passes(), TODAY_NS + int(days * DAY_NS))]
     return gone, [line["reason"] for line in logs]
 
 
@@ -92,4 +92,4 @@ def test_a_pass_of_which_nothing_tells_when_it_began_is_kept_and_told(station, t
 def test_a_jumped_clock_deletes_nothing_for_its_size_beyond_the_limit(station):
     recorder = station(0, 1, 2)
     retention = Retention(2500, None)
-    assert [name for name, _ in retention.forget(recorder.passes(), TODAY_NS + YEAR * DAY_NS)] == ["day0"]
+    assert [name for name, _ in retention.delete_expired(recorder.passes(), TODAY_NS + YEAR * DAY_NS)] == ["day0"]

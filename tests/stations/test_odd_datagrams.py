@@ -10,7 +10,7 @@ from downlink_pipeline.model.batches import ByteBatch, Event, PacketBatch
 from downlink_pipeline.processing.chain import Outcome
 from downlink_pipeline.recordings.disk_share import DiskShare
 from downlink_pipeline.recordings.log import Policy, Recorder
-from downlink_pipeline.recordings.odd_datagrams import ASIDE, frames_inside
+from downlink_pipeline.recordings.odd_datagrams import ODD_DATAGRAMS, frames_inside
 from downlink_pipeline.recordings.reader import read_pass
 from downlink_pipeline.services.bus import LocalBus
 from downlink_pipeline.services.decoder_runs import Worker
@@ -30,7 +30,7 @@ PARITY = b"\xee" * 160  # 32 symbols of each of 5 codewords: 131.0-B, 4.3
 
 def read_aside(folder):
     """What `odd.datagrams` of a pass folder has: u32 length, i64 receive time in ns, bytes; docs/operations.md."""
-    octets, at = (folder / ASIDE).read_bytes() if (folder / ASIDE).exists() else b"", 0
+    octets, at = (folder / ODD_DATAGRAMS).read_bytes() if (folder / ODD_DATAGRAMS).exists() else b"", 0
     while at < len(octets):
         n_bytes, received_ns = struct.unpack_from("<Iq", octets, at)
         at += 12 + n_bytes
@@ -182,8 +182,8 @@ def test_what_is_recorded_beside_a_pass_counts_in_the_share_of_its_station(tmp_p
     share = DiskShare(tmp_path, ["s"], share_bytes=1000)
     recorder = Recorder(tmp_path / "s", Policy(fsync_s=None), share=share)
     folder = recorder.begin(10**18)
-    recorder.append_aside([(b"x" * 600, 10**18)])
+    recorder.append_odd_datagrams([(b"x" * 600, 10**18)])
     with pytest.raises(OSError, match="share of the disk"):
-        recorder.append_aside([(b"y" * 600, 10**18)])
+        recorder.append_odd_datagrams([(b"y" * 600, 10**18)])
     assert [octets for octets, _ in read_aside(folder.path)] == [b"x" * 600]
     recorder.close()
