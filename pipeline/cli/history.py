@@ -103,7 +103,7 @@ def find(
     Example: downlink history find '*temp*' --history history
     """
     opened = _open(where)
-    from ..messages.topics import iso_utc
+    from ..messages.time_texts import iso_utc
 
     found = opened.find(pattern, "raw" if raw else "calibrated")
     words = [

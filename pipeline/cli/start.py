@@ -13,14 +13,15 @@ from typing import Any, cast
 
 from ..model.printable import printable_values
 from ..system import interrupt
-from ..system.allocator import keep_freed_memory
+from ..system.allocator import collector_paused, keep_freed_memory
 from ..system.terminal import write_traceback
 
 
 @contextmanager
 def loading() -> Iterator[None]:
     """Hold the imports of a command. At the end of the block signals, heap and log are set up for its run."""
-    yield
+    with collector_paused():
+        yield
     with suppress(ValueError):  # not in the main thread
         interrupt.release()
     _log_to(sys.stderr)

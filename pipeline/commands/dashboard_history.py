@@ -17,7 +17,8 @@ from ..dashboard.past import LoadedKind, StoredStream
 from ..history.history import History, Parameter
 from ..history.names import decoded
 from ..history.passes import PassRecord
-from ..messages.topics import iso_utc, level, slug
+from ..messages.time_texts import iso_utc
+from ..messages.topics import level, slug
 from ..mission.loading import Mission
 from ..model.batches import GENERIC_INSTRUMENT, NO_TIME
 from ..model.errors import ConfigError, RunError

@@ -15,7 +15,7 @@ from ..history.passes import PassRecord, read_pass, write_pass
 from ..history.recorder import MAX_EVENTS, PassImport
 from ..history.storage import Storage
 from ..history.tables import PacketFields, version_of
-from ..messages import topics
+from ..messages.time_texts import iso_utc
 from ..mission.loading import Mission
 from ..model.batches import NO_TIME, ColumnBatch, Event, PacketBatch
 from ..model.errors import ConfigError
@@ -167,7 +167,7 @@ class _Filling:
         record = self._record
         record.lost = {str(apid): n for apid, n in sorted(self._lost.items()) if n}
         record.packets = {str(apid): n for apid, n in sorted(self._by_apid.items())}
-        record.received = [topics.iso_utc(ns) for ns in self._received]
+        record.received = [iso_utc(ns) for ns in self._received]
         record.dates_received = sorted({date_of(ns) for ns in self._received if ns != NO_TIME})
         record.events = [event_words(one) for one in self._events]
         return self._target.finish()
@@ -176,7 +176,7 @@ class _Filling:
 def event_words(event: Event) -> dict[str, Any]:
     """An event as a record keeps it."""
     return {
-        "time": topics.iso_utc(event.time_ns) if event.time_ns else None,
+        "time": iso_utc(event.time_ns) if event.time_ns else None,
         "severity": event.severity,
         "kind": event.kind,
         "text": event.text,

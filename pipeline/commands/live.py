@@ -30,6 +30,7 @@ from ..mqtt.reconnect import Timing
 from ..processing.passes import station_names, with_origin
 from ..replay.player import Player
 from ..replay.session import Keep, Replay
+from ..system.allocator import keep_objects
 from ..system.signals import stopped_by_signals, until_signal
 from .displays import DisplayFiles
 from .tabs import all_missions, known_missions, package_tabs
@@ -71,6 +72,7 @@ async def replay(
     ) as publisher:
         begun()
         stages = Replay(player, mission, stream, publisher.publish, ended=ended, keep=keep)
+        keep_objects()
         control = topics.control_topic(mission.name, stream)
         async with _controlled(address, control, stages.command):
             with stopped_by_signals(_log_stopping) as stop:

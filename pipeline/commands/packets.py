@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from ..archive.packets import STANDARD_OUTPUT, PacketFile, packet_file
 from ..dictionary.packet_fields import FieldReader, PacketFields
 from ..link.settings import ChannelSettings
-from ..messages.topics import iso_utc
+from ..messages.time_texts import iso_utc
 from ..mission.loading import Mission
 from ..model.batches import PacketBatch, Quality
 from ..model.errors import ConfigError

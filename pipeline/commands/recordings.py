@@ -17,6 +17,7 @@ import structlog
 
 from ..link.settings import LinkSettings
 from ..messages import topics
+from ..messages.time_texts import iso_utc
 from ..mission.loading import Mission
 from ..mission.packages import load_place
 from ..model.batches import Event, Product
@@ -64,7 +65,7 @@ def inspect(passes: Sequence[Path], mission: Mission, progress: Progress, *, mer
             progress(len(batch.data))
     last = list(line.flush().events)
     listed = [_listed(event) for event in events[: MAX_EVENTS - len(last)] + last]
-    span = {"first": topics.iso_utc(min(received)), "last": topics.iso_utc(max(received))} if received else {}
+    span = {"first": iso_utc(min(received)), "last": iso_utc(max(received))} if received else {}
     report = line.report()
     span = span or _span_of_channels(report["channels"])
     found = {"hints": hints(passes, mission.link)} if nothing_right(report) else {}
@@ -75,11 +76,11 @@ def _span_of_channels(channels: Sequence[Mapping[str, Any]]) -> dict[str, str | 
     """First and last receive time of frames, where only their records or container tell it."""
     first = [one["first_received_ns"] for one in channels if one["first_received_ns"]]
     last = [one["last_received_ns"] for one in channels if one["last_received_ns"]]
-    return {"first": topics.iso_utc(min(first)), "last": topics.iso_utc(max(last))} if first else {}
+    return {"first": iso_utc(min(first)), "last": iso_utc(max(last))} if first else {}
 
 
 def _listed(event: Event) -> dict[str, Any]:
-    time = topics.iso_utc(event.time_ns) if event.time_ns else None
+    time = iso_utc(event.time_ns) if event.time_ns else None
     return {"time": time, "severity": event.severity, "kind": event.kind, "text": event.text, **event.details}
 
 
@@ -221,7 +222,7 @@ def plot(
         events += outcome.events[: MAX_EVENTS - len(events)]
         received += outcome.packets.received_ns[[0, -1]].tolist() if len(outcome.packets) else []
         received = received[:1] + received[-1:]
-    span = " to ".join(str(topics.iso_utc(ns, "s")) for ns in received if ns)
+    span = " to ".join(str(iso_utc(ns, "s")) for ns in received if ns)
     received_words = f"received {span}{insert_zone_note(line.report())}" if span else ""
     series = found.series()
     notes = [note for note in [clock_note(series)] if note and not mission.time_terms]
@@ -294,4 +295,4 @@ def _clock_in_words(mission: Mission) -> str:
     terms = ", ".join(term.parameter for term in mission.time_terms)
     plain = "epoch + count less leap seconds" if mission.clock.counts_leap_seconds else "epoch + count"
     by = f"correlation {mission.clock.correlation_id}" if mission.clock.segments else plain
-    return f"{terms} since {topics.iso_utc(mission.clock.epoch_utc_ns, 's')}; UTC is {by}"
+    return f"{terms} since {iso_utc(mission.clock.epoch_utc_ns, 's')}; UTC is {by}"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from ..messages.topics import iso_utc
+from ..messages.time_texts import iso_utc
 from ..messages.topics import level as topic_level
 from ..model.batches import NO_TIME
 from ..model.container_names import product_name

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..messages.topics import iso_utc, level
+from ..messages.time_texts import iso_utc
+from ..messages.topics import level
 from ..model.batches import GENERIC_INSTRUMENT, NO_TIME, RAW_SUFFIX
 from ..model.printable import printable
 from . import array_rows

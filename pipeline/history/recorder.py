@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ..messages.topics import iso_utc
+from ..messages.time_texts import iso_utc
 from ..model.batches import NO_TIME, Product
 from .compaction import compact
 from .leases import StreamLeases

@@ -154,7 +154,7 @@ def _octets(array: NDArray[Any]) -> bytes | memoryview:
     little = array if as_it_is else array.astype(form)
     if little.nbytes <= _COPIED_BYTES or not little.flags.c_contiguous:
         return little.tobytes()
-    return little.reshape(-1).view(np.uint8).data
+    return little.data if little.dtype.kind in "iuf" else little.reshape(-1).view(np.uint8).data
 
 
 def plain(value: Any) -> Any:

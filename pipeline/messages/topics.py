@@ -20,10 +20,11 @@ import msgpack  # type: ignore[import-untyped]
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.batches import DOUBTFUL, GENERIC_INSTRUMENT, NO_TIME, Event, Message, Product, Quantity, TimeRange
+from ..model.batches import DOUBTFUL, GENERIC_INSTRUMENT, Event, Message, Product, Quantity
 from ..model.errors import ConfigError, RunError
 from ..model.quantities import MAX_KNOWN
 from .payloads import ARRAY_KINDS, plain, product_payload
+from .time_texts import iso_utc, time_map
 from .unpacking import unpack_bounded
 
 MAX_PAYLOAD_BYTES = (64 << 20) - 140_000
@@ -199,14 +200,6 @@ def unpack_product(payload: bytes) -> dict[str, Any]:
     return {**product, "arrays": arrays, "quality": quality}
 
 
-def iso_utc(ns: int, unit: str = "ns") -> str | None:
-    """Nanoseconds since 1970 UTC as ISO 8601, cut to `unit` ("ns", "us", "ms", "s"); None for no time."""
-    if ns == NO_TIME:
-        return None
-    instant = np.datetime64(int(ns), "ns")
-    return f"{np.datetime_as_string(instant, unit=unit)}Z"  # type: ignore[call-overload]
-
-
 def _front(product: Product) -> dict[str, Any]:
     """What stands before the arrays."""
     return {
@@ -217,35 +210,8 @@ def _front(product: Product) -> dict[str, Any]:
         "product": product.product,
         "level": product.level,
         "simulated": bool(product.lineage.get("simulated", False)),
-        "time": _time_map(product.time),
+        "time": time_map(product.time),
     }
-
-
-def _time_map(time: TimeRange) -> dict[str, Any]:
-    first, last = time.utc_ns
-    utc = iso_utc(first)
-    fields: dict[str, Any] = {
-        "onboard_ns": [*map(int, time.onboard_ns)],
-        "utc": [utc, utc if first == last else iso_utc(last)],
-    }
-    if time.sol is not None:
-        fields["sol"] = [*map(int, time.sol)]
-    if time.lmst_h is not None:
-        fields["lmst"] = [*map(_clock, time.lmst_h)]
-    if time.ltst_h is not None:
-        fields["ltst"] = [*map(_clock, time.ltst_h)]
-    if time.ltst_sol is not None:
-        fields["ltst_sol"] = [*time.ltst_sol]
-    if time.ls_deg is not None:
-        fields["ls_deg"] = [*map(float, time.ls_deg)]
-    return fields
-
-
-def _clock(hours: float) -> str:
-    """Hours of 1/24 sol as hh:mm:ss.fff; never 24:00, which would be the next sol's."""
-    total_ms = min(max(round(hours * 3_600_000), 0), 86_399_999)
-    seconds, ms = divmod(total_ms, 1000)
-    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}.{ms:03d}"
 
 
 def _with_values(entries: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:

@@ -31,6 +31,7 @@ from ..products.context import Descriptions, Site
 from ..products.instrument import Instrument
 from ..products.kinds import ProductKind
 from ..products.received_files import FILE, CfdpSettings
+from ..system.allocator import collector_paused
 from ..system.software import software
 from .clocks import correlated, epoch_and_terms
 from .dictionary_files import ReaderOptions, known_extensions, load_csv
@@ -192,6 +193,7 @@ def config_roots() -> list[Path]:
     return [Path(named)] if named else [Path.cwd() / "configs", package.parent / "configs", package / "configs"]
 
 
+@collector_paused()
 def load_mission(name: str, *, strict: bool = False, any_channel: bool = False) -> Mission:
     """Read a mission, or raise a ConfigError with every problem in all its files. `strict`: as the key of that name.
 

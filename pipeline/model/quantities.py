@@ -34,9 +34,10 @@ class ArrayMetadata:
 
     def once(self, key: Hashable, make: Callable[[], T]) -> T:
         """What `make` gives, made once for each key."""
-        if key not in self._derived:
-            self._derived[key] = make()
-        return cast("T", self._derived[key])
+        try:
+            return cast("T", self._derived[key])
+        except KeyError:
+            return cast("T", self._derived.setdefault(key, make()))
 
 
 class Quantities(Mapping[str, Quantity]):

@@ -1,6 +1,6 @@
-"""Reductions of an array to one value that cost little where it has one element, as in a batch of one packet.
+"""Reductions of an array to one value that cost little where it is short, as in a batch of one packet.
 
-NumPy's own take 2 us and more for any array.
+NumPy's own take 2 us and more for any array; Python's of a list take 0.5 us for up to some 30 elements.
 """
 
 from __future__ import annotations
@@ -10,30 +10,32 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_SHORT = 32
+
 
 def least(values: NDArray[np.integer[Any]]) -> int:
     """The smallest."""
-    return int(values.item() if values.size == 1 else values.min())
+    return int(min(values.ravel().tolist()) if values.size <= _SHORT else values.min())
 
 
 def most(values: NDArray[np.integer[Any]]) -> int:
     """The largest."""
-    return int(values.item() if values.size == 1 else values.max())
+    return int(max(values.ravel().tolist()) if values.size <= _SHORT else values.max())
 
 
 def extent(values: NDArray[np.integer[Any]]) -> tuple[int, int]:
     """The smallest and the largest."""
-    if values.size == 1:
-        only = int(values.item())
-        return only, only
+    if values.size <= _SHORT:
+        few = values.ravel().tolist()
+        return int(min(few)), int(max(few))
     return int(values.min()), int(values.max())
 
 
 def anywhere(holds: NDArray[np.bool_]) -> bool:
     """Whether it holds for any."""
-    return bool(holds.item() if holds.size == 1 else holds.any())
+    return bool(np.count_nonzero(holds))
 
 
 def everywhere(holds: NDArray[np.bool_]) -> bool:
     """Whether it holds for all."""
-    return bool(holds.item() if holds.size == 1 else holds.all())
+    return bool(np.count_nonzero(holds) == holds.size)

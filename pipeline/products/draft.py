@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -142,13 +142,8 @@ def split(draft: Draft, groups: Sequence[ColumnBatch]) -> Iterator[Draft]:
         rows = slice(start, start + each * len(group))
         start = rows.stop
         arrays = {name: values[rows] if name in by_row else values for name, values in typed_arrays.arrays.items()}
-        yield replace(
-            draft,
-            packets=group,
-            time_ns=draft.time_ns[rows],
-            arrays=Quantities(arrays, typed_arrays.metadata),
-            quality=draft.quality[rows],
-        )
+        split_arrays = Quantities(arrays, typed_arrays.metadata)
+        yield Draft(draft.kind, group, draft.time_ns[rows], split_arrays, draft.quality[rows], draft.lineage)
 
 
 def _timed(
@@ -192,10 +187,8 @@ def column_quantity(packets: ColumnBatch, column: str, unit: str = "", descripti
 
 def distinct(values: NDArray[np.uint16]) -> list[int]:
     """The different values in ascending order."""
-    if len(values):
-        first, last = extent(values)
-        if first == last:  # nearly always, and np.unique is slow
-            return [first]
+    if len(values) and not np.count_nonzero(values != values[0]):  # nearly always, and np.unique is slow
+        return [int(values[0])]
     return [int(value) for value in np.unique(values)]
 
 

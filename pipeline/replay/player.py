@@ -28,7 +28,7 @@ from .control import Command
 from .pace import OnboardPace, Pace, ReceivePace, choose_pace
 
 BEGIN, END = "begin", "end"
-PIECE_BYTES = 2 << 20
+PIECE_BYTES = 4 << 20
 """Larger pieces cost less each byte, as long as what becomes of one stays in the cache."""
 
 PlayerItem = ByteBatch | str

@@ -21,6 +21,7 @@ from typing import Any
 import structlog
 
 from ..messages import topics
+from ..messages.time_texts import iso_utc
 from ..mission.loading import Mission
 from ..model.batches import ByteBatch, Message, Outgoing
 from ..model.errors import DownlinkError, RunError
@@ -32,6 +33,8 @@ from .control import read_command
 from .player import BEGIN, END, Player, PlayerItem
 
 PROGRESS_INTERVAL_S = 1.0
+MAX_BATCHES = 2
+"""Decoded and not yet taken up to be published: the messages of a batch are several times as large as its bytes."""
 _NOTHING = ByteBatch.of(b"")
 Publish = Callable[[Sequence[Message]], Awaitable[None]]
 Seen = Callable[[int, Sequence[Message]], None]
@@ -94,7 +97,7 @@ class Replay:
         `seen` is called with what was published: bytes, below 0 where another run began, and messages. RunError where
         the disk or a limit of the system keeps bytes from being decoded, or the broker refuses messages.
         """
-        sent: Channel[Sent] = Channel()
+        sent: Channel[Sent] = Channel(MAX_BATCHES)
         try:
             async with asyncio.TaskGroup() as group:
                 progress = group.create_task(self._repeat_progress(), name="progress")
@@ -150,7 +153,7 @@ class Replay:
             n_bytes = item.n_bytes
             if item.item == BEGIN:
                 n_bytes = -self._n_bytes
-                self._began = topics.iso_utc(time.time_ns()) or ""
+                self._began = iso_utc(time.time_ns()) or ""
             self._n_bytes += n_bytes
             self._published = item
             seen(n_bytes, item.messages)
@@ -173,7 +176,7 @@ class Replay:
             "state": state,
             "bytes": self._n_bytes,
             "total": player.n_total,
-            "time": topics.iso_utc(received_ns, "ms") if received_ns else None,
+            "time": iso_utc(received_ns, "ms") if received_ns else None,
             "speed": player.speed or "max",
             "behind_s": player.lag_s(received_ns),
             "began": self._began,
