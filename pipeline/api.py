@@ -163,8 +163,9 @@ def open_bundled() -> RecordedPass:
 def open_history(url: str | Path) -> History:
     """Open a history, as `downlink history import`, `replay --history` and `stage history` fill it.
 
-    `url`: its folder, `s3://bucket/prefix`, or `grpc://HOST:PORT` of `downlink history serve --flight`, with the
-    token in DOWNLINK_HISTORY_TOKEN. This needs the extra `history`. ConfigError where there is none.
+    `url`: its folder, `s3://bucket/prefix`, or of `downlink history serve` `http://HOST:PORT`, or `grpc://HOST:PORT` of
+    its `--flight`, with the token in DOWNLINK_HISTORY_TOKEN. This needs the extra `history`. ConfigError where there
+    is none.
     """
     try:
         from .history.opening import opened  # noqa: PLC0415 - pyarrow is an optional extra

@@ -108,9 +108,9 @@ def dashboard(
     history: Annotated[
         str | None,
         typer.Option(
-            metavar="DIR",
+            metavar="URL",
             envvar="DOWNLINK_HISTORY",
-            help="Look back too: the folder of a history, or its URL.",
+            help="Look back too: a history's folder, its URL, or http:// or grpc:// of `history serve`.",
         ),
     ] = None,
 ) -> None:

@@ -14,15 +14,17 @@ from numpy.typing import NDArray
 
 from ..dashboard.binned import Binned
 from ..dashboard.past import LoadedKind, StoredStream
-from ..history.history import History, Parameter
+from ..history.kind_rows import is_list
 from ..history.names import decoded
+from ..history.opening import opened
+from ..history.parameter import Parameter
 from ..history.passes import PassRecord
 from ..messages.time_texts import iso_utc
 from ..messages.topics import level, slug
 from ..mission.loading import Mission
-from ..model.batches import GENERIC_INSTRUMENT, NO_TIME
+from ..model.batches import GENERIC_INSTRUMENT
 from ..model.errors import ConfigError, RunError
-from .history_kind import KindQuery, column_of, extremes, is_list, times_of, values_of
+from .history_kind import KindQuery, column_of, extremes, times_of, values_of
 
 MAX_LIST_VALUES = 4_000_000
 """Of arrays with several values a row that are read for one kind: some 32 MB."""
@@ -59,7 +61,7 @@ class DashboardHistory:
 
     def __init__(self, url: str, missions: Sequence[Mission] = ()) -> None:
         """ConfigError where there is no history."""
-        self.history = History(url)
+        self.history = opened(url)
         self.url = url
         self._missions = {one.name: one for one in missions}
         self._names: dict[str, str] = {}
@@ -77,9 +79,10 @@ class DashboardHistory:
     def streams(self) -> list[StoredStream]:
         """Each stream with its kinds and the times of their rows."""
         kinds = self._kinds()
-        spans = {kind: self._span(name) for kind, name in kinds.items()}
+        ends = self.history.spans()
+        spans = {kind: ends.get(name) for kind, name in kinds.items()}
         found: dict[tuple[str, str], set[str]] = {}
-        for record in self.history.passes():
+        for record in self.history.passes(brief=True):
             own = {topic_kind(kind) for kind in _kinds_of(record)} & kinds.keys()
             found.setdefault((record.mission, record.stream), set()).update(own)
         self._n_streams = len({stream for _, stream in found})
@@ -92,11 +95,6 @@ class DashboardHistory:
     def _kinds(self) -> dict[str, str]:
         self._names = {topic_kind(name): name for name in self.history.kinds()}
         return self._names
-
-    def _span(self, name: str) -> tuple[int, int] | None:
-        parts = self.history.reader().parts(self.history.kinds()[name])
-        known = [one for one in parts if one.first > NO_TIME // 2]
-        return (min(one.first for one in known), max(one.last for one in known)) if known else None
 
     @_readable
     def parameters(self, stream: StoredStream) -> list[tuple[str, str, str, str]]:
@@ -136,30 +134,30 @@ class DashboardHistory:
         if not known:
             return LoadedKind(())
         query = KindQuery(self.history, known, stream.name if self._n_streams > 1 else "", start, end)
-        n = query.n_rows()
+        n = query.extent.n_rows
         if not n:
             return LoadedKind(())
         if n > MAX_SCANNED_ROWS and query.stream:
             return LoadedKind((), n, note=f"{kind}: {n:,} rows are too many to be thinned: choose a shorter range")
         local = self._missions.get(stream.mission)
-        if query.is_untimed():
+        if query.extent.is_untimed:
             return _untimed(query, kind, n, min(max_rows, MAX_UNTIMED))
         if n <= max_rows:
             return _all_rows(query, kind, local)
-        thin = _extreme_rows if whole and query.n_values() <= MAX_VALUES else _thinned
+        thin = _extreme_rows if whole and query.n_values <= MAX_VALUES else _thinned
         return thin(query, kind, n, max_rows, local)
 
     @_readable
     def coverage(self, stream: StoredStream, kind: str, start: int, end: int, n: int) -> list[tuple[int, int]]:
         """When there are rows: of `n` even bins those with rows, neighbours joined."""
         known = self._parameters(kind)
-        query = KindQuery(self.history, known, stream.name if self._n_streams > 1 else "", start, end)
+        query = KindQuery(self.history, known, stream.name if self._n_streams > 1 else "", start, end, lists=False)
         scalars = [one for one in known if not is_list(one)]
-        if not query.n_rows():
+        if not query.extent.n_rows:
             return []
-        if not scalars or (query.stream and query.n_rows() > MAX_SCANNED_ROWS):
-            return query.files()
-        times = times_of(query.samples(scalars[:1], n))
+        if not scalars or (query.stream and query.extent.n_rows > MAX_SCANNED_ROWS):
+            return list(query.extent.files)
+        times = times_of(query.samples(n, "first"))
         return joined(times, max((end - start) // n, 1), end)
 
     @_readable
@@ -209,9 +207,9 @@ def _has_images(known: Sequence[Parameter]) -> bool:
 def _all_rows(query: KindQuery, kind: str, local: Mission | None) -> LoadedKind:
     """Every row; without its arrays where they are too many to be read."""
     lists = [one for one in query.known if is_list(one)]
-    has_room = not lists or query.n_list_values(lists) <= MAX_LIST_VALUES
+    has_room = not lists or query.extent.n_list_values <= MAX_LIST_VALUES
     drawn = query.known if has_room else [one for one in query.known if not is_list(one)]
-    table = query.rows(drawn)
+    table = query.rows("all" if has_room else "numbers")
     rows = [table.slice(k, 1) for k in range(len(table))][-MAX_IMAGES:] if _has_images(drawn) else [table]
     made = [found for one in rows if (found := _product(kind, one, drawn, local))]
     note = "" if has_room else f"{kind}: its arrays are too many to be read: choose a shorter range"
@@ -220,7 +218,7 @@ def _all_rows(query: KindQuery, kind: str, local: Mission | None) -> LoadedKind:
 
 def _extreme_rows(query: KindQuery, kind: str, n: int, max_rows: int, mission: Mission | None) -> LoadedKind:
     """The rows in which the least and greatest values are."""
-    table = query.rows(query.known)
+    table = query.rows()
     columns = [column_of(table, one.name) for one in query.known if one.name in table.schema.names]
     chosen = extremes([one for one in columns if one.ndim and len(one) == len(table)], max_rows)
     found = _product(kind, table.take(pa.array(chosen)), query.known, mission)
@@ -235,8 +233,8 @@ def _thinned(query: KindQuery, kind: str, n: int, max_rows: int, mission: Missio
     products: list[Mapping[str, Any]] = []
     note, step = "", 1
     if lists:
-        if query.n_list_values(lists) <= MAX_LIST_VALUES:
-            table = query.rows(lists)
+        if query.extent.n_list_values <= MAX_LIST_VALUES:
+            table = query.rows("lists")
             step = -(-len(table) // max_rows)
             rows = table.take(pa.array(np.arange(0, len(table), step)))
             products += [found for found in (_product(kind, rows, lists, mission),) if found]
@@ -244,7 +242,7 @@ def _thinned(query: KindQuery, kind: str, n: int, max_rows: int, mission: Missio
             note = f"{kind}: its arrays are too many to be read: choose a shorter range"
     if not scalars:
         return LoadedKind(products, n, len(products[0]["quality"]) if products else 0, note=note, step=step)
-    table = query.samples(scalars, max_rows // 2)
+    table = query.samples(max_rows // 2)
     products += [_of_bins(query, kind, table, scalars, mission)] if len(table) else []
     times = times_of(table)
     width = int(np.diff(times).min()) if len(times) > 1 else query.end - query.start
@@ -271,7 +269,9 @@ def _of_bins(
     """Two rows of each bin: the least values, then the greatest ones; of texts the last one of the bin."""
     times = times_of(table)
     quarter = int(np.diff(times).min()) // 4 if len(times) > 1 else 1
-    utc = np.clip(np.stack([times + quarter, times + 3 * quarter], axis=1).ravel(), *query.ends())
+    utc = np.clip(
+        np.stack([times + quarter, times + 3 * quarter], axis=1).ravel(), query.extent.first, query.extent.last
+    )
     arrays: dict[str, Any] = {}
     for one in scalars:
         if f"{one.name}.min" in table.schema.names:
@@ -303,7 +303,7 @@ def _product(
 
 def _untimed(query: KindQuery, kind: str, n: int, max_rows: int) -> LoadedKind:
     """Rows without onboard time, a product for each time of reception; of more than `max_rows` every so many."""
-    table = query.rows(query.known)
+    table = query.rows()
     step = max(-(-len(table) // max_rows), 1)
     table = table.take(pa.array(np.arange(0, len(table), step)))
     received = pc.fill_null(table["received"].cast(pa.int64()), 0).to_numpy()

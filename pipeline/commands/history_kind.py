@@ -10,10 +10,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from ..history.history import History, Parameter
-from ..history.result_tables import renamed, share
-from ..history.rows import Choice, Span
-from ..history.samples import flattened, samples
+from ..history.history import History
+from ..history.kind_rows import Which, is_list
+from ..history.parameter import Parameter
 
 MAX_WIDTH = 16_384
 """Values of a row along one axis."""
@@ -22,61 +21,30 @@ Array = NDArray[Any]
 
 
 class KindQuery:
-    """A kind in a range; `stream`: of one stream alone, empty for all."""
+    """A kind in a range; `stream`: of one stream alone, empty for all. `lists`: how many values arrays have is counted,
+    which takes reading the footers of files.
+    """
 
-    def __init__(self, history: History, known: Sequence[Parameter], stream: str, start: int, end: int) -> None:
-        self._history, self.known, self.stream, self.start, self.end = history, known, stream, start, end
-        self._folder = history.kinds()[known[0].kind]
-        parts = history.reader().parts(self._folder, self._choice())
-        self._parts = [one for one in parts if one.overlaps(start, end)]
+    def __init__(
+        self, history: History, known: Sequence[Parameter], stream: str, start: int, end: int, *, lists: bool = True
+    ) -> None:
+        self.known, self.stream, self.start, self.end = known, stream, start, end
+        self._rows = history.rows_of(known[0].kind)
+        self.extent = self._rows.extent(start, end, stream, lists=lists and any(map(is_list, known)))
 
-    def n_rows(self) -> int:
-        """How many rows there are about, by the names of files."""
-        span = Span(self.start, self.end)
-        return sum(round(one.n_rows * share(one, span)) or 1 for one in self._parts)
-
-    def is_untimed(self) -> bool:
-        return all(one.times == "n" for one in self._parts)
-
-    def ends(self) -> tuple[int, int]:
-        """The first and the last row in the range, by the names of files."""
-        first, last = min(one.first for one in self._parts), max(one.last for one in self._parts)
-        return max(first, self.start), min(last, self.end - 1)
-
-    def files(self) -> list[tuple[int, int]]:
-        return sorted((max(one.first, self.start), min(one.last, self.end)) for one in self._parts)
-
-    def rows(self, of: Sequence[Parameter]) -> pa.Table:
+    def rows(self, which: Which = "all") -> pa.Table:
         """Rows with the columns `time`, `received`, `quality` and those of the parameters."""
-        extra = ["time", "received", "quality"]
-        names = {one.column: one.name for one in of}
-        reader = self._history.reader()
-        found = reader.read(self._folder, [*names, *extra], Span(self.start, self.end), self._choice())
-        return renamed(found, names, extra) if found.num_columns else found
+        return self._rows.rows(self.start, self.end, self.stream, which)
 
-    def samples(self, of: Sequence[Parameter], n: int) -> pa.Table:
+    def samples(self, n: int, which: Which = "numbers") -> pa.Table:
         """At most `n` bins with `time`, `quality` and of each parameter mean, min, max, last and n."""
-        names = {one.column: one.name for one in of}
-        span = Span(self.start, self.end)
-        found = samples(self._history.reader(), self._folder, list(names), span, n, self._choice())
-        return flattened(found, names) if len(found) else found
+        return self._rows.samples(self.start, self.end, n, self.stream, which)
 
-    def _choice(self) -> Choice:
-        return Choice([self.stream] if self.stream else ())
-
+    @property
     def n_values(self) -> int:
         """Values of all parameters, at most."""
         scalars = sum(not is_list(one) for one in self.known)
-        return self.n_rows() * scalars + self.n_list_values([one for one in self.known if is_list(one)])
-
-    def n_list_values(self, of: Sequence[Parameter]) -> int:
-        columns = [one.column for one in of]
-        return self._history.size(self._folder, columns, Span(self.start, self.end), self._choice(), "calibrated")
-
-
-def is_list(one: Parameter) -> bool:
-    """Whether a row has several values."""
-    return "list" in one.type
+        return self.extent.n_rows * scalars + self.extent.n_list_values
 
 
 def times_of(table: pa.Table) -> Array:

@@ -16,7 +16,7 @@ from .names import FIXED
 from .summaries import COMMON
 
 if TYPE_CHECKING:
-    from .history import Parameter
+    from .parameter import Parameter
 
 _COORDINATES = {*FIXED, *COMMON}
 

@@ -1,6 +1,6 @@
 """The history over Arrow Flight (gRPC), read-only: columns for programs, at the speed of the network.
 
-A ticket is JSON: `{"call": NAME, ...}` with the arguments of a method of `History` (CALLS); times are ns since 1970. A
+A ticket is JSON, as `calls.py` has it. A
 descriptor with a path of one kind, as `list_flights` gives it, stands for all rows of that kind. An error has
 `{"error": TEXT, "usage": BOOL}` as its extra information; `usage`: the request is wrong, not the folder.
 """
@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from threading import BoundedSemaphore
 from typing import Any
 
@@ -20,19 +19,12 @@ from pyarrow import flight
 
 from ..model.errors import ConfigError, DownlinkError
 from ..system.hosts import in_url
-from .history import MAX_VALUES, History
+from .calls import answer
+from .history import History
 from .rows import Span
 
 AT_ONCE, PATIENCE_S = 4, 10.0
 """Answers that are sent at once, and how long one more waits for its turn."""
-MAX_SQL_ROWS, MAX_NAMES, MAX_TICKET = 10_000_000, 1000, 1 << 20
-BATCH_BYTES = 8 << 20
-Answer = tuple[pa.Schema, Iterator[pa.RecordBatch]]
-_TEXT = pa.string()
-PARAMETER = pa.schema(
-    [(name, _TEXT) for name in ("name", "kind", "parameter", "column", "unit", "description", "type")]
-    + [("first", pa.int64()), ("last", pa.int64())]
-)
 
 
 class FlightServer(flight.FlightServerBase):  # type: ignore[misc]
@@ -118,85 +110,3 @@ def _told() -> Iterator[None]:
 
 def _info(schema: pa.Schema, descriptor: flight.FlightDescriptor, ticket: bytes, n_rows: int) -> flight.FlightInfo:
     return flight.FlightInfo(schema, descriptor, [flight.FlightEndpoint(ticket, [])], n_rows, -1)
-
-
-def answer(history: History, ticket: bytes) -> Answer:
-    """The schema and the batches that a ticket asks for. ConfigError for one that is malformed or out of bounds."""
-    try:
-        asked = json.loads(ticket) if len(ticket) <= MAX_TICKET else None
-    except (ValueError, RecursionError):
-        asked = None
-    call = asked.pop("call", None) if isinstance(asked, dict) else None
-    if not isinstance(asked, dict) or not isinstance(call, str) or call not in CALLS:
-        raise ConfigError(f"a ticket is JSON with a call: {', '.join(CALLS)}")
-    try:
-        return CALLS[call](history, asked)
-    except (TypeError, AttributeError, KeyError) as error:
-        raise ConfigError(f"call {call}: an argument is missing, unknown or of another type: {error}") from None
-
-
-def _table(history: History, asked: dict[str, Any]) -> Answer:
-    names = [str(one) for one in asked.pop("names")]
-    if len(names) > MAX_NAMES:
-        raise ConfigError(f"{len(names)} names, and {MAX_NAMES} are the most")
-    asked["max_values"] = min(int(asked.get("max_values", MAX_VALUES)), MAX_VALUES)
-    return _of_table(history.table(*names, **asked))
-
-
-def _scan(history: History, asked: dict[str, Any]) -> Answer:
-    reader = history.batches(**asked)
-    return reader.schema, reader
-
-
-def _sql(history: History, asked: dict[str, Any]) -> Answer:
-    most = min(int(asked.get("max_rows", MAX_SQL_ROWS)), MAX_SQL_ROWS)
-    return _of_table(history.sql(str(asked["query"]), max_rows=most))
-
-
-def _find(history: History, asked: dict[str, Any]) -> Answer:
-    return _of_table(_parameters(history.find(**asked)))
-
-
-def _of_kind(history: History, asked: dict[str, Any]) -> Answer:
-    return _of_table(_parameters(history.parameters(**asked)))
-
-
-def _resolve(history: History, asked: dict[str, Any]) -> Answer:
-    return _of_table(_parameters([history.resolve(**asked)]))
-
-
-def _last(history: History, asked: dict[str, Any]) -> Answer:
-    return _of_table(history.last(*asked.pop("names"), **asked))
-
-
-def _kinds(history: History, asked: dict[str, Any]) -> Answer:
-    known = history.kinds(**asked)
-    return _of_table(pa.table({"kind": pa.array(known, _TEXT), "folder": pa.array(known.values(), _TEXT)}))
-
-
-def _passes(history: History, asked: dict[str, Any]) -> Answer:
-    texts = [json.dumps(asdict(one), default=str) for one in history.passes(**asked)]
-    return _of_table(pa.table({"record": pa.array(texts, _TEXT)}))
-
-
-CALLS: dict[str, Callable[[History, dict[str, Any]], Answer]] = {
-    "table": _table,
-    "scan": _scan,
-    "sql": _sql,
-    "find": _find,
-    "parameters": _of_kind,
-    "resolve": _resolve,
-    "last": _last,
-    "kinds": _kinds,
-    "passes": _passes,
-}
-
-
-def _parameters(found: list[Any]) -> pa.Table:
-    return pa.Table.from_pylist([asdict(one) for one in found], schema=PARAMETER)
-
-
-def _of_table(table: pa.Table) -> Answer:
-    """A table in batches of some megabytes."""
-    rows = max(1, int(len(table) * BATCH_BYTES / max(table.nbytes, 1)))
-    return table.schema, iter(table.to_batches(max_chunksize=rows))

@@ -14,7 +14,8 @@ from urllib.parse import quote
 import pyarrow as pa
 
 from ..model.errors import ConfigError
-from .history import History, Parameter
+from .history import History
+from .parameter import Parameter
 from .times import to_ns
 
 MAX_PANELS, MAX_LINES, MAX_POINTS, MAX_TARGETS = 60, 8, 10_000, 50

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -15,15 +15,17 @@ import pyarrow.dataset as ds
 from pyarrow import parquet
 
 from ..model.errors import ConfigError
-from .forms import common_schema, stored_column, type_word
+from .forms import common_schema
+from .kind_rows import KindRows, Range, spans_of
 from .names import FIXED, RAW, ROWS, decoded, earlier, encoded, ends_of
+from .parameter import Parameter, parameter_of
 from .passes import PassRecord, all_passes
 from .result_tables import in_order, readings, renamed, share, some_of, with_absent
 from .rows import Choice, Group, RowReader, Span
 from .samples import flattened, samples
 from .storage import Storage
 from .streams import stream_rows
-from .summaries import summary_name, value_type
+from .summaries import summary_name
 from .times import Time, to_ns
 
 if TYPE_CHECKING:
@@ -33,21 +35,6 @@ MAX_VALUES = 200_000_000
 """Values that one query may give, some 1.6 GB."""
 Values = Literal["calibrated", "raw"]
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """A parameter of a kind; `name` is what `get` takes. `first`, `last`: of its kind's rows in ns, or NO_TIME."""
-
-    name: str
-    kind: str
-    parameter: str
-    column: str
-    unit: str
-    description: str
-    type: str
-    first: int
-    last: int
 
 
 class History:
@@ -112,7 +99,7 @@ class History:
                     continue
                 before = found.get(name)
                 span = (earlier(first, before.first), max(last, before.last)) if before else (first, last)
-                found[name] = _parameter(kind, name, field, *span)
+                found[name] = parameter_of(kind, name, field, *span)
         return list(found.values()) or self._pruned(kind, folder)
 
     def _pruned(self, kind: str, folder: str) -> list[Parameter]:
@@ -124,7 +111,9 @@ class History:
         schema = parquet.read_schema(path, filesystem=self.storage.filesystem)
         naming = self.reader().naming(self.reader().parts(folder))
         return [
-            _parameter(kind, summary_name(one, naming), one, 0, 0) for one in schema if pa.types.is_struct(one.type)
+            parameter_of(kind, summary_name(one, naming), one, 0, 0)
+            for one in schema
+            if pa.types.is_struct(one.type)
         ]
 
     def find(self, pattern: str = "*", values: Values = "calibrated") -> list[Parameter]:
@@ -369,26 +358,18 @@ class History:
 
         return run_sql(self, query, max_rows)
 
-    def passes(self) -> list[PassRecord]:
-        """The books of each pass."""
-        return list(all_passes(self.storage))
+    def passes(self, *, brief: bool = False) -> list[PassRecord]:
+        """The books of each pass. `brief`: without reports and events."""
+        found = list(all_passes(self.storage))
+        return [replace(one, report={}, events=[]) for one in found] if brief else found
 
+    def rows_of(self, kind: str) -> KindRows:
+        """All parameters of a kind at once, as displays ask for them. ConfigError where there is no such kind."""
+        return KindRows(self, kind)
 
-def _parameter(kind: str, column: str, field: pa.Field, first: int, last: int) -> Parameter:
-    told = {key.decode(): text.decode() for key, text in (field.metadata or {}).items()}
-    parameter = told.get("parameter", column)
-    suffix = column.removeprefix(stored_column(field))
-    return Parameter(
-        f"{kind}.{parameter}{suffix}",
-        kind,
-        f"{parameter}{suffix}",
-        column,
-        told.get("unit", ""),
-        told.get("description", ""),
-        type_word(value_type(field)),
-        first,
-        last,
-    )
+    def spans(self) -> dict[str, Range]:
+        """Of each kind the times of its first and last row."""
+        return spans_of(self)
 
 
 def _texts(one: str | Sequence[str]) -> Sequence[str]:

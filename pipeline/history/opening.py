@@ -1,4 +1,4 @@
-"""Where a history is: a folder, an object store, or a server of Arrow Flight."""
+"""Where a history is: a folder, an object store, or a server (`downlink history serve`)."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from pathlib import Path
 from .history import History
 
 TOKEN = "DOWNLINK_HISTORY_TOKEN"  # noqa: S105 - a variable's name
-FLIGHT = ("grpc://", "grpc+tcp://", "grpc+tls://")
+FLIGHT, HTTP = ("grpc://", "grpc+tcp://", "grpc+tls://"), ("http://", "https://")
 
 
 def opened(url: str | Path) -> History:
     """Open the history at `url`. ConfigError where there is none."""
-    if str(url).startswith(FLIGHT):
-        from .remote import RemoteHistory  # noqa: PLC0415 - loads gRPC
+    if str(url).startswith(FLIGHT + HTTP):
+        from .remote import RemoteHistory  # noqa: PLC0415 - a folder needs none of it
 
         return RemoteHistory(str(url))
     return History(url)

@@ -1,45 +1,46 @@
-"""A history that `downlink history serve --flight` serves, asked as one on a disk: `open_history("grpc://HOST:PORT")`."""
+"""A history that `downlink history serve` serves, asked as one on a disk: `open_history("grpc://HOST:PORT")` over Arrow
+Flight (`--flight`), or `open_history("http://HOST:PORT")`.
+"""
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.dataset as ds
-from pyarrow import flight
 
-from ..model.errors import ConfigError, RunError
-from .history import History, Parameter, Values
-from .opening import TOKEN
+from ..model.errors import ConfigError
+from .history import History, Values
+from .kind_rows import Extent, KindRows, Range, Which
+from .opening import HTTP, TOKEN
+from .parameter import Parameter
 from .passes import PassRecord
 from .rows import RowReader
 from .storage import Storage
 from .times import Time, to_ns
+from .transports import FlightTransport, HttpTransport, Transport
 
 
 class RemoteHistory(History):
-    """`url`: `grpc://HOST:PORT`, or `grpc+tls://` behind a proxy. `token`: else that of DOWNLINK_HISTORY_TOKEN.
+    """`url`: `grpc://HOST:PORT`, or `grpc+tls://` behind a proxy; `http://HOST:PORT` or `https://`, with the path below
+    which it answers. `token`: else that of DOWNLINK_HISTORY_TOKEN.
 
-    Every method asks the server; what needs the folder itself (`storage`) is a ConfigError.
+    Every method asks the server; what needs the folder itself (`storage`) is a ConfigError. Over HTTP there is no
+    `sql`, and answers are bounded.
     """
 
     def __init__(self, url: str, token: str | None = None) -> None:
         self.url = url
         token = os.environ.get(TOKEN, "") if token is None else token
-        headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
-        self._options = flight.FlightCallOptions(headers=headers)
-        try:
-            self._client = flight.connect(url)
-        except (pa.ArrowException, OSError, ValueError) as error:
-            raise ConfigError(f"{url}: it is written grpc://HOST:PORT: {error}") from error
+        make: type[HttpTransport | FlightTransport] = HttpTransport if url.startswith(HTTP) else FlightTransport
+        self._transport: Transport = make(url, token)
 
     @property
     def storage(self) -> Storage:
-        raise ConfigError(f"{self.url}: over Flight a history is asked alone; this needs its folder")
+        raise ConfigError(f"{self.url}: over the network a history is asked alone; this needs its folder")
 
     def reader(self, values: Values = "calibrated") -> RowReader:
         return RowReader(self.storage, values)
@@ -51,29 +52,10 @@ class RemoteHistory(History):
 
     def close(self) -> None:
         """Close the connection."""
-        self._client.close()
-
-    def _stream(self, call: str, **asked: Any) -> flight.FlightStreamReader:
-        """The answer as it comes."""
-        told = {key: value for key, value in asked.items() if value is not None}
-        return self._client.do_get(flight.Ticket(json.dumps({"call": call, **told}).encode()), self._options)
+        self._transport.close()
 
     def _ask(self, call: str, **asked: Any) -> pa.Table:
-        with self._told():
-            return self._stream(call, **asked).read_all()
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Errors of the server as it raised them."""
-        try:
-            yield
-        except flight.FlightServerError as error:
-            raise _error_of(error) from None
-        except flight.FlightUnauthenticatedError:
-            raise ConfigError(f"{self.url}: the token in {TOKEN} is needed") from None
-        except (pa.ArrowException, OSError) as error:
-            line = str(error).partition(". Detail:")[0].splitlines()[0]
-            raise RunError(f"{self.url} does not answer: {line}") from None
+        return self._transport.ask(_ticket(call, asked))
 
     def kinds(self, values: Values = "calibrated") -> dict[str, str]:
         table = self._ask("kinds", values=values)
@@ -98,8 +80,7 @@ class RemoteHistory(History):
 
     def scan(self, kind: str, *, start: Time = None, end: Time = None, values: Values = "calibrated") -> ds.Dataset:
         """As of a folder, but that the rows are here when it returns; `batches` has them as they come."""
-        with self._told():
-            return ds.dataset(self.batches(kind, start=start, end=end, values=values).read_all())
+        return ds.dataset(self.batches(kind, start=start, end=end, values=values).read_all())
 
     def batches(
         self,
@@ -110,33 +91,55 @@ class RemoteHistory(History):
         end: Time = None,
         values: Values = "calibrated",
     ) -> pa.RecordBatchReader:
-        with self._told():
-            stream = self._stream(
-                "scan",
-                kind=kind,
-                columns=None if columns is None else list(columns),
-                start=to_ns(start),
-                end=to_ns(end, is_end=True),
-                values=values,
-            )
-            return stream.to_reader()
+        asked = {
+            "kind": kind,
+            "columns": None if columns is None else list(columns),
+            "start": to_ns(start),
+            "end": to_ns(end, is_end=True),
+            "values": values,
+        }
+        return self._transport.stream(_ticket("scan", asked))
 
     def sql(self, query: str, *, max_rows: int = 1_000_000) -> pa.Table:
         return self._ask("sql", query=query, max_rows=max_rows)
 
-    def passes(self) -> list[PassRecord]:
-        return [PassRecord(**json.loads(text)) for text in self._ask("passes")["record"].to_pylist()]
+    def passes(self, *, brief: bool = False) -> list[PassRecord]:
+        found = self._ask("passes", brief=brief or None)["record"].to_pylist()
+        return [PassRecord(**json.loads(text)) for text in found]
+
+    def rows_of(self, kind: str) -> KindRows:
+        return RemoteKindRows(self._transport, kind)
+
+    def spans(self) -> dict[str, Range]:
+        table = self._ask("spans")
+        columns = (table[name].to_pylist() for name in ("kind", "first", "last"))
+        return {kind: (first, last) for kind, first, last in zip(*columns, strict=True)}
+
+
+class RemoteKindRows(KindRows):
+    """Rows of a kind of a served history."""
+
+    def __init__(self, transport: Transport, kind: str) -> None:
+        self._transport, self.kind = transport, kind
+
+    def _ask(self, call: str, **asked: Any) -> pa.Table:
+        return self._transport.ask(_ticket(call, {"kind": self.kind, **asked}))
+
+    def extent(self, start: int, end: int, stream: str = "", *, lists: bool = False) -> Extent:
+        (text,) = self._ask("extent", start=start, end=end, stream=stream, lists=lists)["extent"].to_pylist()
+        found = json.loads(text)
+        return Extent(**{**found, "files": [(first, last) for first, last in found["files"]]})
+
+    def rows(self, start: int, end: int, stream: str = "", which: Which = "all") -> pa.Table:
+        return self._ask("kind_rows", start=start, end=end, stream=stream, which=which)
+
+    def samples(self, start: int, end: int, points: int, stream: str = "", which: Which = "numbers") -> pa.Table:
+        return self._ask("kind_samples", start=start, end=end, points=points, stream=stream, which=which)
+
+
+def _ticket(call: str, asked: dict[str, Any]) -> dict[str, Any]:
+    return {"call": call, **{key: value for key, value in asked.items() if value is not None}}
 
 
 def _parameters(table: pa.Table) -> list[Parameter]:
     return [Parameter(**row) for row in table.to_pylist()]
-
-
-def _error_of(error: flight.FlightServerError) -> ConfigError | RunError:
-    """What the server says in the extra information of an error."""
-    try:
-        told = json.loads(error.extra_info)
-        kind = ConfigError if told["usage"] else RunError
-        return kind(told["error"])
-    except (ValueError, KeyError, TypeError):
-        return RunError(str(error).partition(". Detail:")[0])

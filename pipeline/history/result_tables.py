@@ -13,7 +13,7 @@ from .names import Part
 from .rows import Span
 
 if TYPE_CHECKING:
-    from .history import Parameter
+    from .parameter import Parameter
 
 
 def share(part: Part, span: Span) -> float:

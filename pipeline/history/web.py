@@ -32,6 +32,8 @@ MAX_NAMES, MAX_POINTS, MAX_BODY = 50, 10_000, 1 << 16
 AT_ONCE, PATIENCE_S = 4, 10.0
 HEALTH = "/health"
 """Says that it answers, to anyone."""
+ARROW = "/arrow"
+"""Answers `?ticket=` of `calls.py` as an Arrow stream: what `open_history("http://...")` asks."""
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -150,11 +152,12 @@ def application(
         asked = await _json(request)
         return await run(lambda: simple_json(history, request.path_params["what"], asked))
 
+    arrow = Endpoint(ARROW, answers.arrow, "A call of the Arrow interface, as Flight has it, but for SQL")
     routes = [
         Route("/", about),
         Route(HEALTH, health),
         Route("/openapi.json", openapi),
-        *map(route, ENDPOINTS),
+        *map(route, (*ENDPOINTS, arrow)),
         Route("/grafana", about),
         Route("/grafana/", about),
         Route("/grafana/dashboard.json", grafana_dashboard),

@@ -15,9 +15,11 @@ from starlette.responses import Response
 
 from ..model.batches import NO_TIME
 from ..model.errors import ConfigError
+from .calls import answer
 from .coverage import books, coverage
 from .forms import unit_of
-from .history import History, Parameter, Values
+from .history import History, Values
+from .parameter import Parameter
 from .times import to_ns
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
 MAX_JSON, MAX_ARROW = 1_000_000, 50_000_000
 """Values of an answer."""
 MAX_LISTED = 10_000
+MAX_ARROW_BYTES = 256 << 20
 ARROW_TYPE = "application/vnd.apache.arrow.stream"
 
 
@@ -121,6 +124,22 @@ def covered(history: History, asked: Asked) -> Any:
     found = coverage(history, _date(asked))
     rows = [{**one, "first": iso(one["first"]), "last": iso(one["last"])} for one in found[:MAX_LISTED]]
     return {"coverage": rows, "n": len(found), "problems": history.problems}
+
+
+def arrow(history: History, asked: Asked) -> Response:
+    """The answer of a ticket of `calls.py` as an Arrow stream; SQL is for Flight alone."""
+    ticket = asked.words.get("ticket", "")
+    schema, batches = answer(history, ticket.encode(), refused=("sql",))
+    sink, n_bytes = io.BytesIO(), 0
+    with pa.ipc.new_stream(sink, schema) as writer:
+        for batch in batches:
+            n_bytes += batch.nbytes
+            if n_bytes > MAX_ARROW_BYTES:
+                raise ConfigError(
+                    f"more than {MAX_ARROW_BYTES:,} bytes: narrow the range, or ask over Arrow Flight"
+                )
+            writer.write_batch(batch)
+    return Response(sink.getvalue(), media_type=ARROW_TYPE)
 
 
 def _date(asked: Asked) -> str | None:
