@@ -64,7 +64,7 @@ def import_(
     stream: Annotated[
         str | None, typer.Option(metavar="NAME", help="The stream of the rows; the file's name without it.")
     ] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="Keep raw counts of packets beside.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Keep raw values of packets beside.")] = False,
     again: Annotated[bool, typer.Option("--again", help="Import anew what is up to date too.")] = False,
     merge: Merge = False,
 ) -> None:
@@ -95,7 +95,7 @@ def find(
     pattern: Annotated[
         str, typer.Argument(metavar="PATTERN", help="*TEMP*, or a word of names and descriptions.")
     ] = "*",
-    raw: Annotated[bool, typer.Option("--raw", help="Of raw counts.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Of raw values.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """List parameters: name, unit, type, description, first and last time of their kind.
@@ -132,7 +132,7 @@ def get(
     points: Annotated[
         int | None, typer.Option(metavar="N", min=1, help="At most N samples: mean, min, max, last, count of each.")
     ] = None,
-    raw: Annotated[bool, typer.Option("--raw", help="Raw counts.")] = False,
+    raw: Annotated[bool, typer.Option("--raw", help="Raw values.")] = False,
     by: Annotated[Literal["time", "received"], typer.Option("--by", help="Which time is meant.")] = "time",
     stream: Annotated[list[str] | None, typer.Option(metavar="NAME", help="Of this stream alone.")] = None,
     version: Annotated[

@@ -83,7 +83,7 @@ def _import(
     raw: bool,
     again: bool,
 ) -> Imported:
-    mission = with_origin(mission, passes)
+    mission, raw = with_origin(mission, passes), raw or mission.publish_raw
     name, content = ", ".join(map(printable_name, passes)), content_of_all(passes)
     record = PassRecord(stream_name(stream, passes), name, mission.name, mission_version(mission), content=content)
     record, before = _claimed(storage, record)
@@ -92,8 +92,8 @@ def _import(
         return Imported(before, was_there=True)
     record.has_raw = raw
     stations = station_names(mission, passes, merge=merge)
-    chain = ProcessingChain(mission, record.stream, raw=raw, stations=stations)
-    target = PassImport(storage, record)
+    chain = ProcessingChain(replace(mission, publish_raw=raw), record.stream, stations=stations)
+    target = PassImport(storage, record, publishes_raw=mission.publish_raw)
     filling = _Filling(target, mission, record)
     try:
         for _, outcome in named_outcomes(chain, passes, progress):
@@ -142,7 +142,7 @@ class _Filling:
             self._target.add(product, PacketFields(*fields) if fields else None)
         for batch in outcome.columns:
             self._count(batch)
-            if batch.raw:
+            if batch.raw and self._packets.is_read(batch.container):
                 for product, fields in raw_products(batch, self._mission, self._record.stream):
                     self._target.add_raw(product, PacketFields(*fields))
         self._events += outcome.events[: MAX_EVENTS - len(self._events)]

@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from .names import PASSES, pass_path
@@ -36,6 +37,8 @@ class PassRecord:
     content: str = ""
     """Digest of the recording."""
     has_raw: bool = False
+    raw_rows: dict[str, dict[str, int]] = field(default_factory=dict)
+    """Rows with raw values, as `rows`; of an open pass 0 stands for some."""
     dates_received: list[str] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)
     """Versions whose rows were replaced, oldest first."""
@@ -45,11 +48,21 @@ class PassRecord:
         """Kinds and dates of its rows."""
         return [(kind, date) for kind, dates in self.rows.items() for date in dates]
 
-    def add_rows(self, rows: Mapping[tuple[str, str], int]) -> None:
-        """Count rows by kind and date."""
-        for (kind, date), n in rows.items():
-            by_date = self.rows.setdefault(kind, {})
-            by_date[date] = by_date.get(date, 0) + n
+    @property
+    def raw_dates(self) -> list[tuple[str, str]]:
+        """Kinds and dates of its raw values."""
+        return [(kind, date) for kind, dates in self.raw_rows.items() for date in dates]
+
+
+def nested(
+    rows: Mapping[tuple[str, str], int], more: Mapping[str, Mapping[str, int]] = MappingProxyType({})
+) -> dict[str, dict[str, int]]:
+    """Numbers of rows by kind, and by date in each, added to those of `more`."""
+    found = {kind: dict(dates) for kind, dates in more.items()}
+    for (kind, date), n in rows.items():
+        by_date = found.setdefault(kind, {})
+        by_date[date] = by_date.get(date, 0) + n
+    return found
 
 
 def read_pass(storage: Storage, stream: str, name: str) -> PassRecord | None:

@@ -16,7 +16,8 @@ from ..model.batches import NO_TIME, Product
 from .compaction import compact
 from .leases import StreamLeases
 from .names import RAW, REPLACED, ROWS, date_of, partition, read_part
-from .passes import PassRecord, read_pass, stage_pass, write_pass
+from .passes import PassRecord, nested, read_pass, stage_pass, write_pass
+from .raw_values import raw_of, without_raw
 from .rows import RowReader
 from .storage import Commit, Storage
 from .summary_files import update_summaries
@@ -48,8 +49,17 @@ def now_text() -> str:
 class PassImport:
     """One pass of one stream. Add products, then `finish`."""
 
-    def __init__(self, storage: Storage, record: PassRecord, *, flush_bytes: int = FLUSH_BYTES) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        record: PassRecord,
+        *,
+        flush_bytes: int = FLUSH_BYTES,
+        publishes_raw: bool = True,
+    ) -> None:
+        """`publishes_raw`: whether the raw values that products carry are published, and so in their rows too."""
         self._storage, self._record = storage, record
+        self._publishes_raw = publishes_raw
         self._flush_bytes = flush_bytes
         self._batch, self._raw = Batch(), Batch()
         self._moves: Moves = []
@@ -60,11 +70,16 @@ class PassImport:
     def add(self, product: Product, packets: PacketFields | None = None) -> None:
         """Take a product; its rows are on disk, and not seen yet, when memory asks for it."""
         key = product_key(product, self._record.name, self._untimed)
+        raw = raw_of(product)
+        if raw is not None:
+            self._add(self._raw, Entry(raw, key, self._record.name, packets))
+        product = product if self._publishes_raw else without_raw(product)
         self._add(self._batch, Entry(product, key, self._record.name, packets))
 
     def add_raw(self, product: Product, packets: PacketFields | None = None) -> None:
-        """Take raw counts of a container in the form of a product."""
-        self._add(self._raw, Entry(product, product.id, self._record.name, packets))
+        """Take raw values of a container that instruments read, in the form of a product."""
+        key = product_key(product, self._record.name, self._untimed)
+        self._add(self._raw, Entry(product, key, self._record.name, packets))
 
     def _add(self, batch: Batch, entry: Entry) -> None:
         batch.add(entry)
@@ -89,8 +104,8 @@ class PassImport:
             storage.recover()
             before = read_pass(storage, record.stream, record.name)
             old = Commit()
-            if before is not None and before.rows:
-                old = retire(storage, before.stream, before.name, before.version, before.dates)
+            if before is not None and (before.rows or before.raw_rows):
+                old = retire(storage, before)
                 record.replaced = list(dict.fromkeys([*before.replaced, before.version]))
                 if before.version == record.version:  # made again with the same: the old rows are of no use
                     moved = [source for source, target in old.moves if target.startswith(f"{REPLACED}/")]
@@ -99,8 +114,8 @@ class PassImport:
                     record.replaced = before.replaced
             self._write(self._batch, ROWS)
             self._write(self._raw, RAW)
-            record.rows = {}
-            record.add_rows(rows_of(target for _, target in self._moves if target.startswith(f"{ROWS}/")))
+            record.rows = nested(rows_of(target for _, target in self._moves if target.startswith(f"{ROWS}/")))
+            record.raw_rows = nested(rows_of(target for _, target in self._moves if target.startswith(f"{RAW}/")))
             record.written = now_text()
             storage.commit(Commit([*old.moves, *self._moves, stage_pass(storage, record)], old.removes))
             touched = {*record.dates, *(before.dates if before else [])}
@@ -120,7 +135,7 @@ class HistoryRecorder:
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._batch = Batch()
+        self._batch, self._raw = Batch(), Batch()
         self._versions: dict[tuple[str, str], str] = {}
         self._records: dict[tuple[str, str], PassRecord] = {}
         self._dates: dict[tuple[str, str], set[tuple[str, str]]] = {}
@@ -133,12 +148,15 @@ class HistoryRecorder:
     @property
     def waiting_bytes(self) -> int:
         """Arrays that are not on disk yet."""
-        return self._batch.n_bytes
+        return self._batch.n_bytes + self._raw.n_bytes
 
     def add(self, product: Product, key: str, pass_name: str, packets: PacketFields | None = None) -> None:
         """Take a product of a pass; `key` as `product_key` gives it."""
         self._versions[product.stream, pass_name] = version_of(product.lineage)
         self._batch.add(Entry(product, key, pass_name, packets))
+        raw = raw_of(product)
+        if raw is not None:
+            self._raw.add(Entry(raw, key, pass_name, packets))
 
     def flush(self) -> int:
         """Commit what was added; gives the rows that were new. RunError where the disk is full, or
@@ -154,15 +172,16 @@ class HistoryRecorder:
                 for (stream, name), version in self._versions.items():
                     self._replace_older(stream, name, version)
                 moves, n = stage(storage, self._batch.entries.values())
-                for move in moves:
+                raw_moves, _ = stage(storage, self._raw.entries.values(), RAW)
+                for move in [*moves, *raw_moves]:
                     storage.commit(Commit([move]))
         except BaseException:
             storage.discard()
             raise
-        rows = rows_of(target for _, target in moves)
-        self._touched |= set(rows)
-        self._note(rows)
-        self._batch, self._versions = Batch(), {}
+        rows, raw_rows = (rows_of(target for _, target in some) for some in (moves, raw_moves))
+        self._touched |= {*rows, *raw_rows}
+        self._note(rows, raw_rows)
+        self._batch, self._raw, self._versions = Batch(), Batch(), {}
         return n
 
     def close(self) -> None:
@@ -185,8 +204,7 @@ class HistoryRecorder:
         times = _receive_times(report)
         record.received = [iso_utc(one) for one in times]
         record.dates_received = sorted({date_of(one) for one in times})
-        record.rows = {}
-        record.add_rows(count_rows(self._storage, record, [*self._dates_of(stream, name)]))
+        record.rows = nested(count_rows(self._storage, record, [*self._dates_of(stream, name)]))
         write_pass(self._storage, record)
         self._records.pop((stream, name), None)
         self._dates.pop((stream, name), None)
@@ -214,20 +232,22 @@ class HistoryRecorder:
         if record.version == version:
             return
         if record.version and record.rows:
-            self._storage.commit(retire(self._storage, stream, name, record.version, record.dates))
-            self._touched |= set(record.dates)
+            self._storage.commit(retire(self._storage, record))
+            self._touched |= {*record.dates, *record.raw_dates}
             record.replaced = list(dict.fromkeys([*record.replaced, record.version]))
-            record.rows = {}
+            record.rows, record.raw_rows = {}, {}
         record.version = version
 
-    def _note(self, rows: Mapping[tuple[str, str], int]) -> None:
-        """Count rows in the records of the passes of this batch. Dates count, numbers are known from the files."""
+    def _note(self, rows: Iterable[tuple[str, str]], raw_rows: Iterable[tuple[str, str]]) -> None:
+        """Note kinds and dates in the records of the passes of this batch. How many rows they have is in the files."""
         for stream, name in self._versions:
             record = self._record(stream, name)
-            known = set(record.dates)
-            record.add_rows(dict.fromkeys(rows, 0))
+            known = {*record.dates}, {*record.raw_dates}
+            record.rows = nested(dict.fromkeys(rows, 0), record.rows)
+            record.raw_rows = nested(dict.fromkeys(raw_rows, 0), record.raw_rows)
+            record.has_raw |= bool(record.raw_rows)
             self._dates_of(stream, name).update(rows)
-            if set(record.dates) != known or not record.written:
+            if ({*record.dates}, {*record.raw_dates}) != known or not record.written:
                 record.written = now_text()
                 write_pass(self._storage, record)
 
@@ -265,7 +285,8 @@ def maintain(storage: Storage, touched: Iterable[tuple[str, str]]) -> None:
     own = Storage(storage.url)  # what a writer beside has not committed is left alone
     try:
         for folder, date in touched:
-            compact(own, folder, date)
+            for root in (ROWS, RAW):
+                compact(own, folder, date, root=root)
         _summarise(own, touched)
     except BaseException:
         own.discard()

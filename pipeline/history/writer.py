@@ -21,6 +21,7 @@ from pyarrow import ArrowException, parquet
 
 from ..model.batches import NO_TIME
 from .names import DAY_NS, RAW, REPLACED, ROWS, Part, date_of, encoded, part_name, partition
+from .passes import PassRecord
 from .rows import read_part_table
 from .storage import Commit, Storage
 from .summaries import MINUTE_NS, summary_of
@@ -159,17 +160,29 @@ def _span(entry: Entry) -> tuple[int, int]:
     return (min(both), max(both)) if both else (NO_TIME, NO_TIME)
 
 
-def retire(storage: Storage, stream: str, pass_name: str, version: str, dates: Iterable[tuple[str, str]]) -> Commit:
-    """Stage the move of a pass's rows to `replaced/VERSION/`. `dates`: folders of kinds, and dates, with its rows."""
+def retire(storage: Storage, record: PassRecord) -> Commit:
+    """Stage the move of a pass's rows to `replaced/VERSION/`."""
     moves: Moves = []
     removes: list[str] = []
-    for root in (ROWS, RAW):
+    for root, dates in ((ROWS, record.dates), (RAW, _raw_dates(storage, record))):
         for folder, date in dates:
             for part in storage.parts(partition(root, folder, date))[0]:
-                more, gone = _retire_part(storage, part, root, stream, pass_name, version)
+                more, gone = _retire_part(storage, part, root, record.stream, record.name, record.version)
                 moves += more
                 removes += gone
     return Commit(moves, removes)
+
+
+def _raw_dates(storage: Storage, record: PassRecord) -> list[tuple[str, str]]:
+    """Where a pass has raw values; all places there are where its record, of an earlier version, names none."""
+    if record.raw_rows or not record.has_raw:
+        return record.raw_dates
+    kinds = storage.folders(RAW)
+    return [
+        (kind.removeprefix("kind="), date.removeprefix("date="))
+        for kind in kinds
+        for date in storage.folders(f"{RAW}/{kind}")
+    ]
 
 
 def _retire_part(

@@ -102,7 +102,7 @@ class ProductsTable(Strict):
     packets: bool = False
     """Whether each space packet is published, too, as it came: `.../packet/<apid>`."""
     raw: bool = False
-    """Whether products of the dictionary have raw counts too: `NAME.raw` beside what is calibrated to another type."""
+    """Whether products of the dictionary have raw values too: `NAME.raw` beside what is calibrated."""
 
 
 class ArchiveTable(Strict):

@@ -23,6 +23,8 @@ GENERIC_INSTRUMENT = "telemetry"
 """Stands for the instrument in products of containers that no instrument reads."""
 RAW_SUFFIX = ".raw"
 """Of the name of an array that has the raw counts of another one."""
+RAW_WORDS = "raw value of "
+"""Of the description of such an array, before the name of the other one."""
 
 
 class Quality(IntFlag):

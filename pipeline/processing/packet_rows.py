@@ -27,6 +27,10 @@ class PacketRows:
         self._read = {container for one in instruments.values() for container in one.containers}
         self._waiting: dict[tuple[str, int], list[Fields]] = defaultdict(list)
 
+    def is_read(self, container: str) -> bool:
+        """Whether instruments read a container, so that it has no generic products."""
+        return container in self._read
+
     def add(self, batches: Sequence[ColumnBatch]) -> None:
         """Note the packets of decoded rows."""
         for batch in batches:

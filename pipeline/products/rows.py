@@ -27,12 +27,16 @@ _BY_WINDOW, _BY_RECEIPT, _BY_COUNT = 0, 1, 2  # the first part of a key
 
 
 def take(rows: ColumnBatch, part: slice | NDArray[np.intp] | NDArray[np.bool_]) -> ColumnBatch:
-    """Some rows: views where `part` is a slice."""
+    """Some rows: views where `part` is a slice. A raw column that is the calibrated one itself stays so."""
+    columns = {name: _take(column, part) for name, column in rows.columns.items()}
     return ColumnBatch(
         rows.container,
         rows.time_ns[part],
-        {name: _take(column, part) for name, column in rows.columns.items()},
-        {name: _take(column, part) for name, column in rows.raw.items()},
+        columns,
+        {
+            name: columns[name] if column is rows.columns.get(name) else _take(column, part)
+            for name, column in rows.raw.items()
+        },
         rows.units,
         rows.apid[part],
         rows.seq_count[part],
@@ -45,11 +49,14 @@ def take(rows: ColumnBatch, part: slice | NDArray[np.intp] | NDArray[np.bool_]) 
 def join(pieces: Sequence[ColumnBatch]) -> ColumnBatch:
     """Pieces of one container, one after another, in memory of their own."""
     first = pieces[0]
+    columns = _join_columns([piece.columns for piece in pieces])
+    same = set(first.raw).difference(*map(calibrated, pieces))
+    own = _join_columns([{name: raw for name, raw in piece.raw.items() if name not in same} for piece in pieces])
     return ColumnBatch(
         first.container,
         np.concatenate([piece.time_ns for piece in pieces]),
-        _join_columns([piece.columns for piece in pieces]),
-        _join_columns([piece.raw for piece in pieces]),
+        columns,
+        {name: columns[name] if name in same else own[name] for name in first.raw},
         first.units,
         np.concatenate([piece.apid for piece in pieces]),
         np.concatenate([piece.seq_count for piece in pieces]),
@@ -57,6 +64,11 @@ def join(pieces: Sequence[ColumnBatch]) -> ColumnBatch:
         np.concatenate([piece.order for piece in pieces]),
         np.concatenate([piece.quality for piece in pieces]),
     )
+
+
+def calibrated(rows: ColumnBatch) -> list[str]:
+    """Names of the columns whose raw values are not the calibrated ones themselves, in their order."""
+    return [name for name, raw in rows.raw.items() if raw is not rows.columns.get(name)]
 
 
 def with_columns(rows: ColumnBatch, columns: Mapping[str, Column]) -> ColumnBatch:
@@ -176,7 +188,11 @@ def _edges(keys: NDArray[np.int64]) -> list[int]:
 
 def owned(rows: ColumnBatch) -> ColumnBatch:
     """The same rows; what is a small part of the memory that it is a view of as a copy, else it would keep that."""
-    return replace(rows, columns=_owned(rows.columns), raw=_owned(rows.raw))
+    columns = _owned(rows.columns)
+    own = _owned({name: rows.raw[name] for name in calibrated(rows)})
+    return replace(
+        rows, columns=columns, raw={name: own[name] if name in own else columns[name] for name in rows.raw}
+    )
 
 
 def _owned(columns: Mapping[str, Column]) -> Mapping[str, Column]:

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from ..model.batches import GENERIC_INSTRUMENT, RAW_SUFFIX, Column, ColumnBatch, Ragged
+from ..model.batches import GENERIC_INSTRUMENT, RAW_SUFFIX, RAW_WORDS, Column, ColumnBatch, Ragged
 from ..model.container_names import product_name
 from ..model.quantities import ArrayMetadata, Metadata, Quantities, metadata_of
 from .context import Descriptions
 from .draft import Draft
 from .kinds import ProductKind
-from .rows import compact
+from .rows import calibrated, compact
 
 INSTRUMENT = GENERIC_INSTRUMENT
 UNDESCRIBED = Descriptions()
@@ -76,15 +76,12 @@ class _Known(NamedTuple):
 
 
 def _with_raw(rows: ColumnBatch) -> dict[str, Column]:
-    """The columns, and raw numbers of those that have one value a row and are calibrated to another type."""
-    found = dict(rows.columns)
-    for name, raw in rows.raw.items():
-        column = rows.columns.get(name)
-        if not isinstance(raw, np.ndarray) or raw.ndim != 1 or raw.dtype.kind not in "iuf":
-            continue
-        if not isinstance(column, np.ndarray) or column.dtype != raw.dtype:
-            found[f"{name}{RAW_SUFFIX}"] = raw
-    return found
+    """The columns, and the raw values of those that are calibrated: numbers, of texts their bytes.
+
+    A parameter whose own name is that of another one's raw values keeps it.
+    """
+    raw = {f"{name}{RAW_SUFFIX}": rows.raw[name] for name in calibrated(rows)}
+    return {**rows.columns, **{name: column for name, column in raw.items() if name not in rows.columns}}
 
 
 def _flat(columns: Mapping[str, Column]) -> tuple[dict[str, Array], tuple[str, ...]]:
@@ -128,7 +125,7 @@ def _said(
         metadata[f"{name}.start"] = "", f"where each row begins in {name}", ("row",)
         metadata[f"{name}.length"] = "", f"values of each row in {name}", ("row",)
     for name in counts:
-        metadata[name] = "", f"raw value of {name.removesuffix(RAW_SUFFIX)}", metadata[name][2]
+        metadata[name] = "", f"{RAW_WORDS}{name.removesuffix(RAW_SUFFIX)}", metadata[name][2]
     parts = {*counts, *ragged, *(f"{name}.{part}" for name in ragged for part in ("start", "length"))}
     latest = tuple(name for name in names if name not in parts and len(metadata[name][2]) == 1)
     return metadata_of(tuple(metadata.items())), latest
