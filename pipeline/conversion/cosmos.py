@@ -316,7 +316,7 @@ class _Making:
                 item.lost("ITEM", f"is called {keys[item.name].rpartition('.')[2]}", item.line)
             if item.is_derived and not item.has_program:
                 item.lost("ITEM", "DERIVED: it does not stand in the packet", item.line)
-        placed = [each for each in place_items(standing) if self._parameter(each[0], keys)]
+        placed = list(place_items([each for each in standing if self._parameter(each, keys)], standing))
         entries = tuple(ParameterEntry(keys[item.name], place) for item, place in placed)
         criteria = self._criteria(standing, keys)
         if criteria is None and len(self.packets) == 1:
@@ -341,12 +341,12 @@ class _Making:
             key = keys[item.name]
             if item.id_value is None or key not in self.parameters:
                 continue
-            if isinstance(self.parameters[key].type, StringType):
-                item.lost("ID_ITEM", "an ID that is text chooses no container", item.line)
-                continue
+            is_text = isinstance(self.parameters[key].type, StringType)
             value = value_of(item.id_value, item.data_type)
             if value is None:
-                item.lost("ID_ITEM", f'"{item.id_value}" is no number, and chooses no container', item.line)
+                item.lost(
+                    "ID_ITEM", f'"{item.id_value}" is no {item.data_type}, and chooses no container', item.line
+                )
                 continue
-            parts.append(Comparison(Reference(key, calibrated=False), "==", value))
+            parts.append(Comparison(Reference(key, calibrated=is_text), "==", value))
         return AllOf(tuple(parts)) if parts else None

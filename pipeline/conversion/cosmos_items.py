@@ -7,6 +7,7 @@ size the packet tells (VARIABLE_BIT_SIZE): it moves with them. Source: binary_ac
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -30,6 +31,7 @@ WHOLE_BITS = (8, 16, 32, 64)
 FLOAT_BITS = (32, 64)
 WARNING, CRITICAL = 2, 4
 COLORS = {"GREEN": 0, "YELLOW": WARNING, "RED": CRITICAL}
+HEXADECIMAL = re.compile(r"0[xX](?:[0-9a-fA-F]{2})+")
 CONSTANTS = ("MIN", "MAX", "POS_INFINITY", "NEG_INFINITY")
 
 
@@ -97,7 +99,11 @@ def integer(text: str) -> int:
 
 
 def value_of(text: str, data_type: str) -> str | None:
-    """A number as text, decimal; None where it is none."""
+    """A number as text, decimal; of text itself; of bytes in hexadecimal. None where it is none."""
+    if data_type == "STRING":
+        return text
+    if data_type == "BLOCK":
+        return text[2:].upper() if HEXADECIMAL.fullmatch(text) else text.encode().hex().upper()
     try:
         return str(int(text, 0)) if data_type != "FLOAT" else repr(float(text))
     except ValueError:
@@ -107,12 +113,19 @@ def value_of(text: str, data_type: str) -> str | None:
 # where
 
 
-def place_items(items: Sequence[Item]) -> Iterator[tuple[Item, Placement]]:
-    """The items in the order of the packet, each with its place."""
-    front = sorted((each for each in items if each.offset >= 0), key=lambda each: each.offset)
+def place_items(items: Sequence[Item], standing: Sequence[Item]) -> Iterator[tuple[Item, Placement]]:
+    """The items in the order of the packet, each with its place. `standing`: with them those that are not carried,
+    which take their bits too.
+    """
+    carried = {each.name for each in items}
     at, floats = 0, False
-    for item in front:
+    for item in sorted((each for each in standing if each.offset >= 0), key=lambda each: each.offset):
         first = item.first_bit
+        if item.name not in carried:
+            if item.variable is not None:
+                _lose_behind(item, items)
+                carried -= {each.name for each in items if each.offset >= item.offset}
+            continue
         if first == at:
             location = None
         elif floats:
@@ -125,6 +138,12 @@ def place_items(items: Sequence[Item]) -> Iterator[tuple[Item, Placement]]:
     for item in sorted((each for each in items if each.offset < 0), key=lambda each: each.offset):
         whole = item.size if item.array_bits is None else item.array_bits
         yield item, Placement(Location(-item.offset - whole, from_end=True), line=item.line)
+
+
+def _lose_behind(item: Item, items: Sequence[Item]) -> None:
+    for each in items:
+        if each.offset >= item.offset:
+            each.lost("ITEM", f"stands behind {item.name}, which is not carried and has no fixed size")
 
 
 # what

@@ -17,10 +17,12 @@ from ..dictionary.model.conditions import (
     Lookup,
     NoneOf,
     Reference,
+    Remainder,
     Size,
 )
 from ..dictionary.model.encodings import Calibrator, Formula, Polynomial
 from ..dictionary.model.parameter_types import CONCERN_LEVELS, Alarm, Limits, Range
+from ..dictionary.xtce.conditions import IGNORED
 from ..model.errors import ConfigError
 
 LEVEL_RANGES = {1: "WatchRange", 2: "WarningRange", 3: "DistressRange", 4: "CriticalRange", 5: "SevereRange"}
@@ -94,6 +96,10 @@ class Pieces:
         """IntegerValueType: FixedValue, DynamicValue or DiscreteLookupList, `by` added."""
         if isinstance(size, int):
             SubElement(parent, "FixedValue").text = str(size + by)
+        elif isinstance(size, Remainder):
+            node = SubElement(parent, "DynamicValue")
+            SubElement(node, "ParameterInstanceRef", {"parameterRef": IGNORED})
+            SubElement(node, "LinearAdjustment", {"intercept": str(-size.behind_bits)})
         elif isinstance(size, Dynamic):
             node = SubElement(parent, "DynamicValue")
             self.refer(SubElement(node, "ParameterInstanceRef"), size.of)

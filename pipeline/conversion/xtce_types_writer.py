@@ -193,9 +193,6 @@ class TypeWriter:
             text = f"org.yamcs.algo.LeadingSizeBinaryDecoder({size.tag_bits})"
             algorithm = SubElement(found, "FromBinaryTransformAlgorithm", {"name": "LeadingSizeBinaryDecoder"})
             SubElement(algorithm, "AlgorithmText", {"language": "java"}).text = text
-        elif isinstance(size, Remainder):
-            dynamic = SubElement(holder, "DynamicValue")
-            SubElement(dynamic, "ParameterInstanceRef", {"parameterRef": IGNORED})
         else:
             self.pieces.size(holder, size)
 

@@ -202,3 +202,56 @@ def test_a_line_that_cosmos_would_not_read_is_an_error_with_its_line(tmp_path):
     with pytest.raises(ConfigError) as raised:
         read_definition([path])
     assert [each.line for each in raised.value.problems] == [2, 3]
+
+
+def test_what_is_not_carried_still_takes_its_bits(carried):
+    text = "TELEMETRY T P BIG_ENDIAN\n  APPEND_ITEM A 8 UINT\n  APPEND_ITEM B 8 BOOL\n  APPEND_ITEM C 8 UINT\n"
+    found = carried("tlm.txt", text)
+    ((_, values, _),) = found.rows([b"\1\2\3"])
+    assert values == {"A": 1, "C": 3}
+    assert [(loss.kind, loss.name) for loss in found.losses] == [("ITEM", "P B")]
+
+
+def test_behind_what_is_not_carried_and_has_no_fixed_size_nothing_is(carried):
+    text = """TELEMETRY T P BIG_ENDIAN
+  APPEND_ITEM N 8 UINT
+  APPEND_ITEM Q 0 UINT
+    VARIABLE_BIT_SIZE N
+  APPEND_ITEM C 8 UINT
+"""
+    found = carried("tlm.txt", text)
+    ((_, values, _),) = found.rows([b"\1\2\3"])
+    assert values == {"N": 1}
+    assert [(loss.kind, loss.name) for loss in found.losses] == [("VARIABLE_BIT_SIZE", "P Q"), ("ITEM", "P C")]
+
+
+def test_a_packet_may_be_told_by_text_or_bytes(carried):
+    text = """TELEMETRY T P BIG_ENDIAN
+  APPEND_ID_ITEM A 16 STRING "AB"
+  APPEND_ITEM B 8 UINT
+TELEMETRY T Q BIG_ENDIAN
+  APPEND_ID_ITEM A 16 STRING "CD"
+  APPEND_ITEM C 8 UINT
+TELEMETRY T R BIG_ENDIAN
+  APPEND_ID_ITEM A 16 BLOCK 0x00FF
+  APPEND_ITEM D 8 UINT
+"""
+    first, second, third = carried("tlm.txt", text).rows([b"AB\1", b"CD\2", b"\0\xff\3"])
+    assert (first[0], first[1]["B"], second[0], second[1]["C"]) == ("P", 1, "Q", 2)
+    assert (third[0], third[1]["D"]) == ("R", 3)
+
+
+@pytest.mark.parametrize(
+    ("item", "body", "value"),
+    [
+        ("ITEM B 8 -16 BLOCK", b"\1ab\0\7", [97, 98]),
+        ("ITEM B 8 -16 STRING", b"\1ab\0\7", "ab"),
+        ("ARRAY_ITEM B 8 16 INT -16", b"\1\xff\xfe\0\2\0\7", [-2, 2]),
+        ("ARRAY_ITEM B 8 16 INT -16", b"\1\0\7", []),
+    ],
+)
+def test_what_goes_on_to_items_at_the_end_ends_there_without_a_length_in_the_packet(carried, item, body, value):
+    text = f"TELEMETRY T P BIG_ENDIAN\n  ITEM A 0 8 UINT\n  {item}\n  ITEM Z -16 16 UINT\n"
+    found = carried("tlm.txt", text)
+    ((_, values, _),) = found.rows([body])
+    assert (values, found.losses) == ({"A": 1, "B": value, "Z": 7}, ())

@@ -6,6 +6,7 @@ from downlink_pipeline.dictionary.compile.plan import compile_plan
 from downlink_pipeline.dictionary.decoder import Decoder
 from downlink_pipeline.dictionary.xtce.reader import read_xtce
 from downlink_pipeline.model.batches import Quality, Ragged
+from pieces import rows
 
 
 def string_type(size, charset="UTF-8", order=""):
@@ -136,3 +137,26 @@ def test_a_size_may_be_looked_up(document, packet, decode):
     xtce = document(binary_type(f"<DiscreteLookupList>{cases}</DiscreteLookupList>"), {"N": "U8", "X": "T"})
     (found,) = decode(xtce, [packet(b"\1a"), packet(b"\2abc"), packet(b"\3abc")])
     assert text_rows(found.columns["X"]) == [b"a", b"abc"]
+
+
+IGNORED = """<DynamicValue><ParameterInstanceRef parameterRef="_yamcs_ignore"/>{}</DynamicValue>"""
+LESS = '<LinearAdjustment intercept="-8"/>'
+TO_THE_END = {
+    "bytes": f"""<BinaryParameterType name="T"><BinaryDataEncoding><SizeInBits>{IGNORED}</SizeInBits>
+    </BinaryDataEncoding></BinaryParameterType>""",
+    "text": string_type(f"<Variable maxSizeInBits='80'>{IGNORED}</Variable>"),
+    "list": f"""<ArrayParameterType name="T" arrayTypeRef="U8"><DimensionList><Dimension><StartingIndex>
+    <FixedValue>0</FixedValue></StartingIndex><EndingIndex>{IGNORED}</EndingIndex></Dimension></DimensionList>
+    </ArrayParameterType>""",
+}
+
+
+@pytest.mark.parametrize("kind", TO_THE_END)
+@pytest.mark.parametrize("less", ["", LESS])
+def test_what_refers_to_nothing_for_its_size_goes_on_to_the_end_or_so_many_bits_before_it(
+    document, packet, decode, kind, less
+):
+    parameters = {"X": "T", "Z": "U8"} if less else {"X": "T"}
+    (found,) = decode(document(TO_THE_END[kind].format(less), parameters), [packet(b"ab\7" if less else b"ab")])
+    assert rows(found.columns["X"]) == ["ab" if kind == "text" else [97, 98]]
+    assert not less or found.columns["Z"].tolist() == [7]

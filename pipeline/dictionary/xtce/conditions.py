@@ -12,6 +12,7 @@ from ..model.conditions import (
     Dynamic,
     Lookup,
     Reference,
+    Remainder,
     Size,
     shifted,
 )
@@ -19,6 +20,8 @@ from ..model.document import Node
 from ..model.local import LOCAL
 from .scope import Context
 
+IGNORED = "_yamcs_ignore"
+"""Files made for Yamcs refer to it where the schema wants a size and there is none."""
 OPERATORS = ("==", "!=", "<", "<=", ">", ">=")
 
 
@@ -128,7 +131,9 @@ def read_size(node: Node, context: Context, low: int, high: int) -> Size:
 
 
 def read_dynamic(node: Node, context: Context) -> Size:
-    """DynamicValue: another parameter's value, adjusted linearly."""
+    """DynamicValue: another parameter's value, adjusted linearly. A reference to `_yamcs_ignore`: to the packet's end,
+    or so many bits before it as the intercept is below zero.
+    """
     reading = context.reading
     reference_node, adjustment = (
         reading.child(node, "ParameterInstanceRef"),
@@ -142,6 +147,11 @@ def read_dynamic(node: Node, context: Context) -> Size:
     if reference_node is None:
         reading.problem(node, "wants a ParameterInstanceRef")
         return 1
+    if reference_node.attributes.get("parameterRef") == IGNORED:
+        text = "what has no size of its own goes on to the packet's end"
+        reading.notice(reference_node, text, f'parameterRef="{IGNORED}": there is no such parameter')
+        reference_node.attributes.clear()
+        return Remainder(max(round(-intercept), 0))
     reference = read_reference(reference_node, context)
     reading.finish(reference_node)
     return Dynamic(reference, slope, intercept)
@@ -197,6 +207,8 @@ def read_dimensions(node: Node, context: Context, limit: int) -> tuple[Size, ...
 
 def _between(start: Size, end: Size) -> Size | None:
     """The number of elements from one index to the other, both included; None where both are told by the packet."""
+    if isinstance(end, Remainder):
+        return end
     if isinstance(start, int):
         return shifted(end, 1 - start)
     if not isinstance(end, int):

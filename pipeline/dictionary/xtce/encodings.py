@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from ..model.conditions import Remainder, Size
+from ..model.conditions import Size
 from ..model.definitions import MAX_CONTAINER_BITS
 from ..model.document import Node
 from ..model.encodings import BinaryEncoding, NumberEncoding, StringEncoding, Tagged, Terminated
 from .calibrators import read_calibrators
 from .checks import read_check
-from .conditions import read_dynamic, read_lookup, read_size
+from .conditions import IGNORED, read_dynamic, read_lookup, read_size
 from .scope import Context
 
 INTEGER_FORMS = {
@@ -55,8 +55,6 @@ CHARSETS = {
     "UTF-32BE": "utf-32-be",
     "UTF-32LE": "utf-32-le",
 }
-IGNORED = "_yamcs_ignore"
-"""Files made for Yamcs refer to it where the schema wants a size and the string has none but its own."""
 LEADING_SIZE_DECODER = re.compile(r"LeadingSizeBinaryDecoder(?:[^(]*\(\s*(\d+)\s*\))?", re.DOTALL)
 MAX_TAG_BITS = 64
 MAX_MIXED_BYTES = 8
@@ -178,10 +176,6 @@ def read_binary_encoding(node: Node, context: Context) -> BinaryEncoding:
     size: Size | Tagged = 8
     if tagged is not None:
         size = tagged
-    elif size_node is not None and any(map(_is_ignored, size_node.children)):
-        text = "bytes without a size of their own go on to the packet's end"
-        reading.notice(node, text, "SizeInBits refers to nothing")
-        size = Remainder()
     elif size_node is None:
         reading.problem(node, "SizeInBits is missing")
     else:
@@ -252,8 +246,8 @@ def read_string_encoding(node: Node, context: Context) -> StringEncoding:
         reading.integer(holder, "maxSizeInBits", MAX_CONTAINER_BITS, 8, MAX_CONTAINER_BITS) if variable else 0
     )
     terminator, tag_bits = _read_terminator(holder, context), _read_tag(holder, context)
-    read_size_of = _read_variable_size if variable else _read_fixed_size
-    size = read_size_of(holder, context)
+    own_end = bool(tag_bits or terminator)
+    size = _read_variable_size(holder, context, own_end=own_end) if variable else _read_fixed_size(holder, context)
     bounds = max_bits or MAX_CONTAINER_BITS
     reading.finish(holder)
     reading.finish(node)
@@ -313,9 +307,13 @@ def _read_fixed_size(node: Node, context: Context) -> Size | None:
     return size_bits
 
 
-def _read_variable_size(node: Node, context: Context) -> Size | None:
+def _read_variable_size(node: Node, context: Context, *, own_end: bool) -> Size | None:
+    """Bits of the buffer. `own_end`: the text says itself where it ends; what refers to nothing, without an adjustment,
+    is then no buffer.
+    """
     reading = context.reading
     dynamic, lookup = reading.child(node, "DynamicValue"), reading.child(node, "DiscreteLookupList")
     if dynamic is not None:
-        return None if _is_ignored(dynamic) else read_dynamic(dynamic, context)
+        adjusted = any(child.tag == "LinearAdjustment" for child in dynamic.children)
+        return None if own_end and not adjusted and _is_ignored(dynamic) else read_dynamic(dynamic, context)
     return read_lookup(lookup, context, 0, MAX_CONTAINER_BITS) if lookup is not None else None
