@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from ..dashboard.binned import Binned
-from ..dashboard.past import LoadedKind, StoredStream
+from ..dashboard.past import LoadedKind, StoredPass, StoredStream
 from ..history.kind_rows import is_list
-from ..history.names import decoded
+from ..history.names import DAY_NS, decoded
 from ..history.opening import opened
 from ..history.parameter import Parameter
 from ..history.passes import PassRecord
@@ -34,7 +34,7 @@ MAX_UNTIMED = 500
 """Rows of a kind without onboard time: each is drawn at its own time of reception."""
 MAX_VALUES = 12_000_000
 """Of all parameters of a kind that are read to choose rows from."""
-MAX_EVENTS, MAX_IMAGES = 500, 200
+MAX_IMAGES = 200
 KNOWN_S = 60.0
 Array = NDArray[Any]
 
@@ -161,17 +161,30 @@ class DashboardHistory:
         return joined(times, max((end - start) // n, 1), end)
 
     @_readable
-    def events(self, stream: StoredStream, start: int, end: int) -> list[dict[str, Any]]:
-        """The last MAX_EVENTS events of passes of a stream whose time is in the range."""
-        low, high = iso_utc(start), iso_utc(end)
+    def passes(self, stream: StoredStream) -> list[StoredPass]:
+        """The passes of a stream, in order of reception."""
         found = [
-            event
+            _stored_pass(record)
             for record in self.history.passes()
             if (record.mission, record.stream) == (stream.mission, stream.name)
-            for event in record.events
-            if low and high and low <= str(event.get("time") or "") < high
         ]
-        return sorted(found, key=lambda event: str(event["time"]))[-MAX_EVENTS:]
+        return sorted(found, key=lambda one: (one.received, one.name))
+
+
+def _stored_pass(record: PassRecord) -> StoredPass:
+    first, last = (text or "" for text in [*record.received, None, None][:2])
+    dates = sorted(date for _, date in record.dates if date[:1].isdigit()) or record.dates_received
+    days = [int(np.datetime64(date, "ns").astype(np.int64)) for date in (dates[0], dates[-1])] if dates else [0, 0]
+    return StoredPass(
+        record.name,
+        (first, last),
+        record.state,
+        days[0],
+        days[1] + DAY_NS if dates else 0,
+        {topic_kind(decoded(kind)): sum(by_date.values()) for kind, by_date in record.rows.items()},
+        record.report,
+        record.events,
+    )
 
 
 def topic_kind(name: str) -> str:

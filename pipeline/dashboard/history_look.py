@@ -19,7 +19,7 @@ from bokeh.models import (
 from ..model.batches import GENERIC_INSTRUMENT
 from . import theme
 from .panels import Panel, below, beside, plot, utc_text
-from .past import Covered, Past, Range, StoredStream
+from .past import Covered, Past, Range, StoredPass, StoredStream
 from .selection import Selection, checked_range_ms
 from .stream import Stream
 from .table import Table
@@ -27,6 +27,8 @@ from .theme import sheet
 
 MAX_LANES = 80
 STORED = "time of the stored rows, UTC"
+MAX_PASSES = 200
+_PASSES = ("pass", "received", "state", "rows")
 _COLUMNS = ("kind", "from", "to", "bands")
 
 
@@ -49,7 +51,7 @@ class HistoryLook:
         self.figure.toolbar.active_drag = self.figure.select_one(BoxSelectTool)
         self.figure.y_range.flipped = True
         self.figure.grid.grid_line_alpha = 0.2
-        self._chosen = BoxAnnotation(left=0, right=0, visible=False, fill_color=theme.ORANGE, fill_alpha=0.1,
+        self._chosen = BoxAnnotation(visible=False, fill_color=theme.ORANGE, fill_alpha=0.1,
                                      line_color=theme.ORANGE, name="chosen_range")  # fmt: skip
         self.figure.add_layout(self._chosen)
         self.figure.on_event(SelectionGeometry, self._selected)
@@ -61,10 +63,26 @@ class HistoryLook:
         self._table = Table("Kinds", self.kinds, _COLUMNS, max_shown=MAX_LANES, key="kind", picked=self.picked)
         self._table.root.width, self._table.root.sizing_mode = 460, "stretch_height"
         self.picked.on_change("value", self._pick)
+        self.passes = ColumnDataSource({name: [] for name in _PASSES}, name="stored_passes")
+        self.picked_pass = TextInput(name="picked_stored_pass", visible=False)
+        self._passes = Table(
+            "Passes", self.passes, _PASSES, {"received": "received, UTC"}, max_shown=MAX_PASSES, key="pass",
+            picked=self.picked_pass,
+        )  # fmt: skip
+        self.picked_pass.on_change("value", self._pick_pass)
+        self._stored_passes: Sequence[StoredPass] = ()
         self._known: tuple[Any, ...] = ()
         self._name = ""
         self.root: UIElement = beside(
-            self._panel.root, below(self._table.root, self.picked, sizing_mode="stretch_height")
+            self._panel.root,
+            below(
+                self._table.root,
+                self._passes.root,
+                self.picked,
+                self.picked_pass,
+                width=460,
+                sizing_mode="stretch_height",
+            ),
         )
 
     def _selected(self, event: Any) -> None:
@@ -81,12 +99,42 @@ class HistoryLook:
             self._selection.range_ms = found
             self._soon()
 
+    def _pick_pass(self, _attr: str, _old: str, name: str) -> None:
+        """Choose the days of the rows of a pass; the Pass look shows its books then."""
+        one = next((one for one in self._stored_passes if one.name == name), None)
+        if one and (found := checked_range_ms(one.first_ns / 1e6, one.end_ns / 1e6)):
+            self._selection.range_ms, self._selection.pass_name = found, name
+            self._soon()
+
+    def _list_passes(self, covered: Covered) -> None:
+        self._stored_passes = covered.passes
+        newest_first = list(reversed(covered.passes))[:MAX_PASSES]
+        self._passes.fill(
+            {
+                "pass": [one.name for one in newest_first],
+                "received": [one.received[0][:19].replace("T", " ") for one in newest_first],
+                "state": [one.state for one in newest_first],
+                "rows": [sum(one.rows.values()) for one in newest_first],
+            }
+        )
+        n = len(covered.passes)
+        more = f"the last {MAX_PASSES} of {n:,} · " if n > MAX_PASSES else ""
+        self._passes.panel.tell(
+            f"{more}a click chooses its days, and its books in Pass" if n else "none of this stream"
+        )
+
     def refresh(self, stream: Stream | None, now_s: float) -> None:
         """Show what is known of the stream in sight."""
         self._name = stream.name if stream else next(iter(self._past.streams), "")
         self._show_chosen()
         covered = self._past.covered(self._name)
-        known = (self._name, id(covered), len(covered.ranges) if covered else 0, self.picked.value)
+        known = (
+            self._name,
+            id(covered),
+            (len(covered.ranges), len(covered.passes)) if covered else 0,
+            self.picked.value,
+            self.picked_pass.value,
+        )
         if known == self._known:
             return
         self._known = known
@@ -100,11 +148,15 @@ class HistoryLook:
         axis.ticker = FixedTicker(ticks=list(range(len(kinds))))
         axis.major_label_overrides = {k: _name_of(kind) for k, kind in enumerate(kinds)}
         self._table.fill(_rows_of(kinds, covered.ranges))
+        self._list_passes(covered)
         self._table.panel.tell("a click chooses the range of a kind" if kinds else "")
         self._panel.tell(_words(stored, covered), now_s=now_s)
 
     def _show_chosen(self) -> None:
         wanted = self._selection.range_ms
+        for picked in (self.picked, self.picked_pass):
+            if wanted is None and picked.value:
+                picked.value = ""  # so that the same row may be chosen again
         if self._chosen.visible != (wanted is not None):
             self._chosen.visible = wanted is not None
         if wanted is not None and (self._chosen.left, self._chosen.right) != wanted:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,6 +23,9 @@ from .panels import (
     plot,
     utc_text,
 )
+from .past import StoredPass
+from .past_pass import chosen_pass, stream_of_pass, words_of_pass
+from .selection import Selection
 from .stream import ONBOARD_KIND, Stream
 from .table import Table
 
@@ -33,6 +36,7 @@ LOCK_S = 3.5
 """Counts come every second while frames do."""
 MAX_LAG_S = 86_400.0
 """More is no lag: an old recording, sent as if it were live."""
+_PASS_COLUMNS = ("pass", "received", "rows")
 _COLOURS = {"error": theme.RED, "warning": theme.WARNING}
 
 
@@ -40,10 +44,25 @@ class PassLook:
     """Counters on top; frames against time, corrected symbols, events and products below."""
 
     title = "Pass"
-    opens_others = True
+    opens_others = shares_selection = True
 
-    def __init__(self, go: Callable[[str, int], None] | None = None) -> None:
-        """`go`: opens the look that shows a kind of product, at a time."""
+    def __init__(self, go: Callable[[str, int], None] | None = None, selection: Selection | None = None) -> None:
+        """`go`: opens the look that shows a kind of product, at a time. `selection`: says which pass of a history."""
+        self._selection = selection if selection is not None else Selection()
+        self._past: tuple[StoredPass, Stream] | None = None
+        """The pass of a history that is shown, and its books."""
+        self.passes = ColumnDataSource({name: [] for name in _PASS_COLUMNS}, name="passes")
+        self.picked_pass = TextInput(name="picked_pass", visible=False)
+        self.picked_pass.on_change("value", self._choose)
+        self._passes = Table(
+            "Passes of the range",
+            self.passes,
+            _PASS_COLUMNS,
+            {"received": "received, UTC"},
+            key="pass",
+            picked=self.picked_pass,
+        )
+        self._passes.root.visible = False
         self.channels = ColumnDataSource({name: [] for name in ("channel", *_COUNTERS, "last")}, name="channels")
         self.frames = ColumnDataSource({name: [] for name in ("time", "frames", "lost", "channel")}, name="frames")
         self.lines = ColumnDataSource({"time": [], "frames": [], "channel": [], "colour": []}, name="frame lines")
@@ -51,7 +70,7 @@ class PassLook:
         columns = ("at", "clock", "severity", "text", "time", "frames", "size", "colour")
         self.events = ColumnDataSource({name: [] for name in columns}, name="events")
         self.products = ColumnDataSource({"product": [], "messages": [], "text": []}, name="products")
-        self._n_changes: tuple[str, int] | None = None
+        self._n_changes: tuple[str, int, int, str] | None = None
         self._link = Table("Link", self.channels, ("channel", *_COUNTERS, "last"), {"last": "last received, UTC"})
         self._frames = Panel(
             "Frames and gaps", self._timeline(), self.frames,
@@ -79,6 +98,8 @@ class PassLook:
         plots = beside(self._frames.root, self._symbols.root)
         left = below(self._link.root, plots)
         right = below(
+            self._passes.root,
+            self.picked_pass,
             self._products.root,
             self._books.root,
             self._events.root,
@@ -94,12 +115,40 @@ class PassLook:
             self.picked.value = ""
             self._go(kind, 0)
 
+    def _choose(self, _attr: str, _old: str, name: str) -> None:
+        """Show the books of another pass of the range."""
+        if name:
+            self._selection.pass_name = name
+            self._n_changes = None
+
     def refresh(self, stream: Stream | None, now_s: float) -> None:
-        now = (stream.name, stream.n_changes) if stream else None
+        now = (stream.name, stream.n_changes, id(stream), self._selection.pass_name) if stream else None
         if now != self._n_changes:
             self._n_changes = now
-            self._fill(stream or Stream(""))
-        self._tell(stream or Stream(""), now_s)
+            self._list_passes(stream.passes if stream else ())
+            self._past = self._chosen(stream) if stream else None
+            self._fill(self._past[1] if self._past else stream or Stream(""))
+        self._tell(self._past[1] if self._past else stream or Stream(""), now_s)
+
+    def _chosen(self, stream: Stream) -> tuple[StoredPass, Stream] | None:
+        stored = chosen_pass(stream.passes, self._selection.pass_name)
+        return (stored, stream_of_pass(stream.name, stored)) if stored else None
+
+    def _list_passes(self, passes: Sequence[StoredPass]) -> None:
+        if self._passes.root.visible != (len(passes) > 1):
+            self._passes.root.visible = len(passes) > 1
+        chosen = chosen_pass(passes, self._selection.pass_name)
+        if chosen and self.picked_pass.value != chosen.name:
+            self.picked_pass.value = chosen.name
+        newest_first = list(reversed(passes))
+        self._passes.fill(
+            {
+                "pass": [one.name for one in newest_first],
+                "received": [one.received[0][:19].replace("T", " ") for one in newest_first],
+                "rows": [sum(one.rows.values()) for one in newest_first],
+            }
+        )
+        self._passes.panel.tell("a click shows its books")
 
     def _fill(self, stream: Stream) -> None:
         self._link.fill(
@@ -133,10 +182,13 @@ class PassLook:
                 "product": [name for name, _ in found],
                 "messages": [n for _, n in found],
                 "text": [stream.described.get(name, "") for name, _ in found],
-            }
+            },
+            {"messages": "rows"} if self._past else None,
         )
 
     def _tell(self, stream: Stream, now_s: float) -> None:
+        where = words_of_pass(self._past[0]) if self._past else "retained by the broker"
+
         def tell(
             panel: Panel,
             has: object,
@@ -145,7 +197,7 @@ class PassLook:
             detail: str = "",
             none: str = "nothing yet",
         ) -> None:
-            told = none if not has else "" if arrived_s else "retained by the broker"
+            told = none if not has else "" if arrived_s else where
             panel.tell(told, flags, detail, arrived_s=arrived_s, now_s=now_s)
 
         lost = sum(int(c.get("lost_frames") or 0) for c in stream.channels.values())
@@ -158,18 +210,22 @@ class PassLook:
             detail,
         )
         gaps = sum(event["kind"] == "gap" for event in stream.events)
-        tell(self._frames, stream.counts, stream.link_arrived_s, f"{gaps} gaps" if gaps else "")
+        not_kept = "a history keeps no counts against time" if self._past else "nothing yet"
+        tell(self._frames, stream.counts, stream.link_arrived_s, f"{gaps} gaps" if gaps else "", none=not_kept)
         frames = _frames(stream)
         bad = int(frames.get("uncorrectable") or 0)
         arrived_s = stream.frames_arrived_s or stream.report_arrived_s
         uncorrectable = f"{bad:,} frames uncorrectable" if bad else ""
-        tell(self._symbols, frames, arrived_s, uncorrectable, none="with the report, at the end of the pass")
+        later = (
+            "the history has no report of this pass" if self._past else "with the report, at the end of the pass"
+        )
+        tell(self._symbols, frames, arrived_s, uncorrectable, none=later)
         tell(self._events.panel, stream.events, stream.event_arrived_s, none="none")
         tell(
             self._books.panel,
             stream.report,
             stream.report_arrived_s,
-            none="with the report, at the end of the pass",
+            none=later,
         )
         tell(self._products.panel, stream.n_products, stream.arrived_s)
 

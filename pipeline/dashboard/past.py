@@ -19,6 +19,7 @@ from typing import Any, Protocol
 import numpy as np
 import structlog
 
+from ..messages.time_texts import iso_utc
 from ..messages.topics import level
 from ..model.batches import GENERIC_INSTRUMENT
 from ..model.errors import DownlinkError
@@ -27,7 +28,7 @@ from .intake import TAKE, UNREADABLE, Came
 from .parameters import NUMBER, ONBOARD, RECEIVED, VALUES, Container, Parameters
 from .ring import Mark
 from .rows import QUALITY, TIME
-from .stream import NOTHING, Stream
+from .stream import MAX_EVENTS, NOTHING, Stream
 from .tabs import Shown
 
 MAX_ROWS = 4000
@@ -57,6 +58,28 @@ class StoredStream:
     @property
     def key(self) -> str:
         return f"{self.mission}/{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPass:
+    """A pass of a stream, as the history keeps it. `received`: ISO 8601 texts of its first and last frame, empty where
+    not known; `state`: `open` while a service still writes it, else `complete`; `first_ns`, `end_ns`: the days that its
+    rows are of, or when it was received where they have no time; `rows`: by kind as topics have it; `report`, `events`:
+    as their topics have them.
+    """
+
+    name: str
+    received: tuple[str, str] = ("", "")
+    state: str = "complete"
+    first_ns: Ns = 0
+    end_ns: Ns = 0
+    rows: Mapping[str, int] = field(default_factory=dict)
+    report: Mapping[str, Any] = field(default_factory=dict)
+    events: Sequence[Mapping[str, Any]] = ()
+
+    def is_in(self, start: Ns, end: Ns) -> bool:
+        """Whether any of its days is in a range of time."""
+        return self.first_ns < end and start < self.end_ns
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +123,8 @@ class HistorySource(Protocol):
     def http(self, hosts: Sequence[str]) -> Any:
         """Its HTTP interface as an ASGI application, asked by these names alone (none: by any)."""
 
-    def events(self, stream: StoredStream, start: Ns, end: Ns) -> Sequence[Mapping[str, Any]]:
-        """Events of a stream, as their topics have them, oldest first."""
+    def passes(self, stream: StoredStream) -> Sequence[StoredPass]:
+        """The passes of a stream, in order of reception."""
 
 
 @dataclass(slots=True)
@@ -129,9 +152,12 @@ class PastStream:
 
 @dataclass(slots=True)
 class Covered:
-    """When a stream has rows: ranges by kind, as far as it was looked; `of`: the last row that there was then."""
+    """When a stream has rows: ranges by kind, as far as it was looked, and its passes; `of`: the last row that there
+    was then.
+    """
 
     of: Ns
+    passes: Sequence[StoredPass] = ()
     ranges: dict[str, Sequence[Range]] = field(default_factory=dict)
     looked_s: float = 0.0
 
@@ -200,6 +226,11 @@ class Past:
         return self._covered[name]
 
     async def _cover(self, stored: StoredStream, into: Covered) -> None:
+        try:
+            into.passes = await asyncio.to_thread(self.source.passes, stored)
+        except DownlinkError as error:
+            self.trouble = str(error)
+            return
         for kind in stored.kinds[:MAX_KINDS]:
             async with self._limit:
                 try:
@@ -237,8 +268,10 @@ class Past:
         try:
             known = await asyncio.to_thread(self.source.parameters, past.stored)
             describe(past.stream.parameters, known)
-            for event in await asyncio.to_thread(self.source.events, past.stored, past.start, past.end):
-                _feed(past.stream, "event", json.dumps(event).encode())
+            passes = await asyncio.to_thread(self.source.passes, past.stored)
+            past.stream.passes = [one for one in passes if one.is_in(past.start, past.end)]
+            for event in events_between(passes, past.start, past.end):
+                take(past.stream, "event", json.dumps(event).encode())
             missing = list(past.stored.kinds[:MAX_KINDS])
             while missing:
                 if self._ranges.get((past.stored.key, past.start, past.end)) is not past:
@@ -263,7 +296,7 @@ class Past:
             )
         past.loaded[kind] = found
         for product in found.products:
-            if not _feed(past.stream, "product", b"", kind, product):  # no rows for the look, but for Parameters
+            if not take(past.stream, "product", b"", kind, product):  # no rows for the look, but for Parameters
                 past.stream.parameters.take(kind, product, 0.0)
         container = kind.removeprefix(f"{GENERIC_INSTRUMENT}/")
         past.stream.parameters.binned |= {f"{container}/{level(key)}": one for key, one in found.binned.items()}
@@ -285,13 +318,20 @@ def enclosing(wanted: Range) -> Range:
     return low, low + 2 * step
 
 
+def events_between(passes: Sequence[StoredPass], start: Ns, end: Ns) -> list[Mapping[str, Any]]:
+    """The last MAX_EVENTS events of passes whose time is in a range, oldest first."""
+    low, high = iso_utc(start) or "", iso_utc(end) or ""
+    found = [event for one in passes for event in one.events if low <= str(event.get("time") or "") < high]
+    return sorted(found, key=lambda event: str(event["time"]))[-MAX_EVENTS:]
+
+
 def describe(parameters: Parameters, known: Sequence[tuple[str, str, str, str]]) -> None:
     """Make the parameters known, before their rows are."""
     for kind, name, unit, about in known:
         parameters.declare(kind.removeprefix(f"{GENERIC_INSTRUMENT}/"), name, unit, about)
 
 
-def _feed(
+def take(
     stream: Stream, topic: str, payload: bytes, kind: str = "", product: Mapping[str, Any] | None = None
 ) -> bool:
     """Take what the history has as if it were a message that was retained; False for what cannot be taken."""

@@ -1,9 +1,9 @@
 """What a viewer of one page has chosen, and the address that says it: a link opens the same, a reload loses nothing.
 
 The address is a query string: `look`, `stream`, `theme`, and of the selection `p` (a drawn parameter) and `pin`, once
-for each, `from` and `to` (ISO 8601, UTC), `q` (the search), `list` (pinned), `fold` (all: containers are folded up)
-and `but` (a container that is not as the others, once for each). It
-comes from outside: `read_address` leaves out what is not printable, too long, too many or no time, and never raises.
+for each, `from` and `to` (ISO 8601, UTC), `pass` (of a history), `q` (the search), `list` (pinned), `fold` (all:
+containers are folded up) and `but` (a container that is not as the others, once for each). It comes from outside:
+`read_address` leaves out what is not printable, too long, too many or no time, and never raises.
 """
 
 from __future__ import annotations
@@ -45,6 +45,8 @@ class Selection:
     """A moment that is marked in all plots: onboard time and time of reception, NaN where one is not known."""
     apid: str = ""
     """Of the packets that are taken apart."""
+    pass_name: str = ""
+    """Of the pass of a history whose books are shown; empty: the last one of the range."""
     search: str = ""
     only_pins: bool = False
     fold_all: bool = False
@@ -122,6 +124,7 @@ class Asked:
         pairs += [] if self.dark else [("theme", "light")]
         pairs += [("p", key) for key in one.chosen]
         pairs += [("apid", one.apid)] if one.apid else []
+        pairs += [("pass", one.pass_name)] if one.pass_name else []
         pairs += [("q", one.search)] if one.search else []
         pairs += [("list", "pinned")] if one.only_pins else []
         pairs += [("fold", "all")] if one.fold_all else []
@@ -148,6 +151,7 @@ def read_address(query: Query) -> Asked:
         range_ms=read_range_ms(_last(query, "from", 40), _last(query, "to", 40)),
         moment_ms=_moment_ms(_last(query, "at", 40), _last(query, "at_received", 40)),
         apid=apid if (apid := _last(query, "apid", 4)).isdecimal() else "",
+        pass_name=_last(query, "pass", MAX_NAME),
         search=_last(query, "q", MAX_SEARCH),
         only_pins=_last(query, "list", 10) == "pinned",
         fold_all=_last(query, "fold", 10) == "all",

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, deque
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from .album import Album
 from .missions import KnownMission
@@ -18,6 +19,9 @@ from .parameters import Parameters
 from .progress import SILENT_S, Progress
 from .ring import Ring
 from .tabs import Shown
+
+if TYPE_CHECKING:
+    from .past import StoredPass
 
 MAX_EVENTS = 500
 MAX_IDS = 8192
@@ -84,6 +88,8 @@ class Stream:
         self.report: dict[str, Any] = {}
         self.report_arrived_s = 0.0
         self._ids: dict[bytes, None] = {}
+        self.passes: Sequence[StoredPass] = ()
+        """Of a range of a history, the passes whose rows are of its days."""
 
     @property
     def n_bytes(self) -> int:

@@ -42,11 +42,14 @@ class Table:
         self.panel = Panel(title, self._body.root, source, {name: name for name in columns}, f"{title.lower()}.csv")
         self.root = self.panel.root
 
-    def fill(self, data: dict[str, list[Any]]) -> None:
-        """Show these rows; a column whose cells are all empty is left out."""
+    def fill(self, data: dict[str, list[Any]], heads: Mapping[str, str] | None = None) -> None:
+        """Show these rows; a column whose cells are all empty is left out. `heads`: of columns that are called
+        otherwise in these rows.
+        """
         self._source.data = data
+        names = {**self._heads, **(heads or {})}
         shown = [name for name in self._columns if any(cell != "" for cell in data[name]) or not data[name]]
-        head = "".join(f"<th>{escape(self._heads.get(name, name.replace('_', ' ')))}</th>" for name in shown)
+        head = "".join(f"<th>{escape(names.get(name, name.replace('_', ' ')))}</th>" for name in shown)
         rows = zip(*(data[name][: self._max_shown] for name in shown), strict=True)
         keys = data[self._key][: self._max_shown] if self._key else [None] * len(data[self._columns[0]])
         body = "".join(
