@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import Event, FrameBatch, PacketBatch
+from ..model.carrier import carrier
 from .channels.channels import ChannelOutput
 from .frames.tables import Frames
 from .packets.tables import Packets
 from .settings import ChannelSettings
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class LinkOutput:
     """What one feed brought forth.
 

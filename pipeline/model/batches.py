@@ -1,4 +1,4 @@
-"""What travels from room to room: frozen dataclasses of arrays, a batch at a time.
+"""What travels from room to room: immutable dataclasses of arrays (`carrier`), a batch at a time.
 
 Nothing here computes, apart from empty batches, the mask of quality and the sol of a true solar time. Times are int64
 nanoseconds: `received_ns` is the Earth receive time since 1970-01-01 UTC (0: not known), `time_ns` the onboard time
@@ -9,13 +9,14 @@ starts and lengths.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import IntFlag
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from .carrier import carrier
 from .categorical import Categorical
 
 NO_TIME = int(np.iinfo(np.int64).min)
@@ -75,7 +76,7 @@ QUALITY_MEANINGS: dict[str, str] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class ByteBatch:
     """Bytes as a source read them: `data: uint8[n]`.
 
@@ -105,7 +106,7 @@ class ByteBatch:
         return ByteBatch(array, np.array(marks, np.int64), np.array([received_ns][: len(marks)], np.int64))
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class FrameBatch:
     """Transfer frames of one link, whole and in order of arrival, after decoding and without parity.
 
@@ -127,7 +128,7 @@ class FrameBatch:
     data_stop: NDArray[np.int32]
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class PacketBatch:
     """Space packets with their primary headers: packet i is `data[start[i] : start[i] + length[i]]`.
 
@@ -165,7 +166,7 @@ class PacketBatch:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class Ragged:
     """Values of differing length: row i is `values[start[i] : start[i] + length[i]]`.
 
@@ -184,7 +185,7 @@ Column = NDArray[Any] | Ragged | Categorical
 """One value for each row, or an array of them; several for each row; texts of an enumeration."""
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class ColumnBatch:
     """The packets of one container, decoded: one array (n rows first) for each parameter.
 
@@ -208,7 +209,7 @@ class ColumnBatch:
         return len(self.order)
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class Quantity:
     """An array of a product with what it means. `dims` names its axes, the first being "row" where it has rows."""
 
@@ -218,7 +219,7 @@ class Quantity:
     dims: tuple[str, ...] = ("row",)
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class TimeRange:
     """First and last instant of a product on each clock.
 
@@ -248,7 +249,7 @@ def true_sol(sol: int, lmst_h: float, ltst_h: float) -> int:
     return sol + round((lmst_h - ltst_h) / 24)
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class Product:
     """One science product: arrays with units, n rows, each with its quality bits and its onboard time.
 
@@ -274,7 +275,7 @@ class Product:
         return usable(self.quality)
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class Event:
     """Something an operator wants to hear of: a gap, a limit, a clock jump, a quarantined batch.
 
@@ -298,7 +299,7 @@ def event_clock(details: Mapping[str, Any]) -> str:
     return "onboard" if both else "received"
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class Message:
     """What goes to a broker."""
 
@@ -311,7 +312,7 @@ class Message:
     """Of a `latest` value the topic of its product, for who shows them side by side; the broker is not told."""
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class Outgoing:
     """A message to be published. `key`: the identity by which it is published once; empty: whenever it comes."""
 

@@ -7,10 +7,10 @@ are cached.
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass
 from functools import lru_cache
 
 from ..model.batches import Message
+from ..model.carrier import carrier
 
 PUBLISH, PUBACK = 0x30, 0x40
 """First byte of the fixed header, without its flags."""
@@ -24,7 +24,7 @@ _MAX_LENGTH = 268_435_455
 _packet_id = struct.Struct(">H").pack
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class ReceivedMessage:
     """A PUBLISH. `packet_id`: 0 at QoS 0."""
 

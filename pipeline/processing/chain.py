@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from operator import attrgetter
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from ..link.stations import StationsReceiver
 from ..link.verdict import early_problem, nothing_right, problems
 from ..mission.loading import Mission
 from ..model.batches import NO_TIME, ByteBatch, ColumnBatch, Event, FrameBatch, PacketBatch, Product
+from ..model.carrier import carrier
 from ..products import Suite
 from ..products.context import Context
 from ..products.received_files import FileService
@@ -37,7 +38,7 @@ MAX_DAMAGE = 1000
 """Damaged places that a report lists."""
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class Outcome:
     """What came out of a batch, in data order. `frames`: of the wanted channels, where the way ends with packets; None
     where there are none.

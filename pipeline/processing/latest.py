@@ -50,8 +50,10 @@ class Latest:
 
     def is_due(self, now_ns: int) -> bool:
         """Whether any message may be sent now."""
-        is_due = any(self._due_ns.get(kind, now_ns) <= now_ns for kind in self._waiting)
-        return is_due and self._n_allowed(now_ns) >= 1
+        for kind in self._waiting:
+            if self._due_ns.get(kind, now_ns) <= now_ns:
+                return self._n_allowed(now_ns) >= 1
+        return False
 
     def take(self, now_ns: int) -> list[Message]:
         """Give the messages that are due, those first whose topics were sent the longest time ago."""

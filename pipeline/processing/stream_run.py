@@ -17,7 +17,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import structlog
 
@@ -29,6 +29,7 @@ from .latest import MESSAGES_PER_SECOND, MESSAGES_PER_SECOND_MAX_SPEED, Latest
 from .quarantine import set_aside
 
 LINK_INTERVAL_S = 1.0
+P = ParamSpec("P")
 log = structlog.get_logger("decode")
 
 
@@ -89,22 +90,24 @@ class StreamRun:
         """
         self.n_bytes += len(batch.data)
         if len(batch.mark_ns):
-            self.received_ns = int(batch.mark_ns[-1])
+            self.received_ns = batch.mark_ns.item(-1)
         self._latest.messages_per_second = MESSAGES_PER_SECOND_MAX_SPEED if at_max_speed else MESSAGES_PER_SECOND
-        found = self._or_quarantine(batch, lambda: self._products(batch, events, complete=complete))
+        found = self._or_quarantine(batch, self._products, batch, events, complete)
         self.n_batches += 1
         now_ns = time.monotonic_ns()
         reports = ended or self._clock() >= self._reported_at + LINK_INTERVAL_S
         is_last = not reports and not self._latest.is_due(now_ns)
         yield found, is_last
         if not is_last:
-            found = self._or_quarantine(batch, lambda: self._newest(now_ns, ended=ended))
+            found = self._or_quarantine(batch, self._newest, now_ns, ended)
             yield found + (self._counters(ended=ended) if reports else []), True
 
-    def _or_quarantine(self, batch: ByteBatch, make: Callable[[], list[Outgoing]]) -> list[Outgoing]:
-        """What is made, or the event that it failed."""
+    def _or_quarantine(
+        self, batch: ByteBatch, make: Callable[P, list[Outgoing]], *args: P.args, **kwargs: P.kwargs
+    ) -> list[Outgoing]:
+        """Give what `make` gives for a batch; the event of its quarantine where `make` raises."""
         try:
-            return make()
+            return make(*args, **kwargs)
         except Exception as error:
             if isinstance(error, OSError) and error.errno in OF_THE_DISK:
                 raise
@@ -118,7 +121,7 @@ class StreamRun:
         number = self.n_batches
         return set_aside(batch, lambda: self._quarantine(number), error)
 
-    def _products(self, batch: ByteBatch, events: Sequence[Event], *, complete: bool) -> list[Outgoing]:
+    def _products(self, batch: ByteBatch, events: Sequence[Event], complete: bool) -> list[Outgoing]:
         if not len(batch.data) and not (batch.damage or batch.begins or batch.ended):
             return self._messages((), events)
         outcome = self._chain.process(batch, complete=complete)
@@ -126,7 +129,7 @@ class StreamRun:
         found = self._messages(outcome.products, (*events, *outcome.events))
         return found if outcome.to_publish is None else self._packets(outcome.to_publish) + found
 
-    def _newest(self, now_ns: int, *, ended: bool) -> list[Outgoing]:
+    def _newest(self, now_ns: int, ended: bool) -> list[Outgoing]:
         """Newest values that are due; at the end of the run all, behind what the chain still has."""
         if not ended:
             return [Outgoing(message) for message in self._latest.take(now_ns)]

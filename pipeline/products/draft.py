@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..model.batches import NO_TIME, ColumnBatch, Product, Quality, Quantity
+from ..model.carrier import carrier
 from ..model.quantities import ArrayMetadata, Quantities
 from ..model.reductions import extent, most
 from .context import Context
@@ -41,7 +42,7 @@ _TIMES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class Draft:
     """What an instrument made of the rows of one group; all arrays with n rows first, unless their axes say else.
 

@@ -7,8 +7,8 @@ delivers the chunk again, or ingest begins a new run with another worker.
 from __future__ import annotations
 
 import asyncio
-import time
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Iterable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -17,11 +17,10 @@ from ..processing.one_thread import OneThread
 from .bus import Bus
 from .decoder_runs import Worker
 from .metrics import DecodeMeters
-from .protocol import Chunk, Claim, Nack, Offer, Output, StageMessage, ids
+from .protocol import Chunk, Claim, Nack, Offer, Output, StageMessage
 
 THREAD_BYTES = 1 << 14
 """A larger batch is decoded in a thread, so that the event loop keeps serving the connection."""
-_LOST_KEPT = 256
 _log = structlog.get_logger("decode")
 
 
@@ -34,8 +33,8 @@ class Decode:
         self._bus = bus
         self._meters = meters
         self._thread = OneThread("decode")
-        self._lost: dict[str, None] = {}
-        self._n_thinned: dict[str, int] = {}
+        self._stations: set[str] = set()
+        """Those whose replaced values are measured."""
         meters.runs.set_function(lambda: worker.n_runs)
         meters.quarantined.set_function(lambda: worker.n_quarantined)
         self._sent: asyncio.Future[bool] | None = None
@@ -56,64 +55,34 @@ class Decode:
         if not isinstance(message, Chunk):
             return None
         self._worker.largest_message_bytes = self._bus.largest_bytes
-        outs = self._worker.take(message)
-        if not _is_small(message) or not self._has_sent():
-            return self._decode_later(message, outs)
-        self._send(message, outs)
+        is_large = len(message.batch.data) > THREAD_BYTES or message.ended
+        if is_large or not self._has_sent():
+            return self._decode_later(message, in_thread=is_large)
+        self._sent = self._bus.send(self._worker.decode(message))
+        self._measure(message)
         return None
 
-    async def _decode_later(self, raw: Chunk, outs: Iterable[Output | Nack]) -> None:
-        """Decode in the thread what is large, then send, once the outputs before are sent."""
-        began = time.perf_counter()
-        if not _is_small(raw):
-            outs = await self._thread.run(list, outs)
-        took_s = time.perf_counter() - began
+    async def _decode_later(self, chunk: Chunk, *, in_thread: bool) -> None:
+        """Send the outputs of a chunk once those before are sent. `in_thread`: decode it meanwhile."""
+        outputs: Iterable[Output | Nack] = self._worker.decode(chunk)
+        if in_thread:
+            outputs = await self._thread.run(list, outputs)
         if self._sent:
             await self._sent
-        self._send(raw, outs, took_s)
+        self._sent = self._bus.send(outputs)
+        self._measure(chunk)
 
     def _has_sent(self) -> bool:
         """Whether the outputs of the chunk before are sent. Raises what sending them raised."""
         return self._sent is None or (self._sent.done() and (self._sent.result() or True))
 
-    def _send(self, raw: Chunk, outs: Iterable[Output | Nack], took_s: float = 0.0) -> None:
-        """Send each output as soon as it is made. `took_s`: seconds in which `outs` were made, if they are."""
-        spent = [took_s]
-        self._sent = self._bus.send(self._timed(raw, outs, spent))
-        self._measure(raw, sum(spent))
-
-    def _timed(self, raw: Chunk, outs: Iterable[Output | Nack], spent: list[float]) -> Iterator[Output | Nack]:
-        """The outputs, and in `spent` the seconds in which they were made. A loss is reported once of each run."""
-        began = time.perf_counter()
-        for one in outs:
-            spent.append(time.perf_counter() - began)
-            if isinstance(one, Output) or self._is_news(raw, one):
-                yield one
-            began = time.perf_counter()
-        spent.append(time.perf_counter() - began)
-
-    def _is_news(self, raw: Chunk, message: Nack) -> bool:
-        """Whether the loss of this run was not reported yet."""
-        known = message.id.run in self._lost
-        self._lost[message.id.run] = None
-        if len(self._lost) > _LOST_KEPT:
-            del self._lost[next(iter(self._lost))]
-        if not known:
-            _log.warning("lost the run", why=message.why, **ids(raw))
-        return not known
-
-    def _measure(self, raw: Chunk, seconds: float) -> None:
-        meters, station = self._meters, raw.id.station
+    def _measure(self, chunk: Chunk) -> None:
+        meters, station = self._meters, chunk.id.station
         meters.batches.inc()
-        meters.octets.inc(len(raw.batch.data))
-        meters.seconds.observe(seconds)
-        if (n_thinned := self._worker.n_thinned[station]) != self._n_thinned.get(station):
-            self._n_thinned[station] = n_thinned
-            meters.thinned.labels(station).set(n_thinned)
+        meters.octets.inc(len(chunk.batch.data))
+        meters.seconds.observe(self._worker.took_s)
+        if station not in self._stations:
+            self._stations.add(station)
+            meters.thinned.labels(station).set_function(partial(self._worker.n_replaced, station))
         if report := self._worker.last_report.pop(station, None):
             meters.report(station, report)
-
-
-def _is_small(raw: Chunk) -> bool:
-    """Whether it is decoded in less time than a switch of threads is worth."""
-    return len(raw.batch.data) <= THREAD_BYTES and not raw.ended

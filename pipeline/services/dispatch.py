@@ -92,11 +92,6 @@ class Dispatch:
         """Why the recording cannot be opened now; it is retried."""
         self._begin_run(0.0)
 
-    def _read(self, n_bytes: int) -> ByteBatch | None:
-        if self._reader is None:
-            self._reader = self._open_reader()
-        return self._reader.read(n_bytes)
-
     @property
     def finished(self) -> bool:
         """Whether everything is confirmed. It may have to be sent again until it is closed."""
@@ -134,7 +129,7 @@ class Dispatch:
         `ended`: the recording of the pass is complete. `complete_at`: bytes recorded, where they are whole frames; else
         -1. `n_recorded`: bytes recorded, where that is known without a look at the disk.
         """
-        if self.finished:
+        if self._all_done_at is not None:
             return []
         if publish_away or now - self._asked_at > _ASKED_S:
             self._progress_at = now
@@ -278,7 +273,8 @@ class Dispatch:
                 break
             left = chunk_bytes if n_recorded is None else n_recorded - self._place
             try:
-                batch = self._read(min(left + 1, chunk_bytes))  # one more shows that it is all
+                self._reader = self._reader or self._open_reader()
+                batch = self._reader.read(min(left + 1, chunk_bytes))  # one more shows that it is all
             except OSError as error:
                 self.unread = error.strerror or str(error)
                 break

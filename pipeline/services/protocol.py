@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import msgpack  # type: ignore[import-untyped]
@@ -25,6 +24,7 @@ from numpy.typing import NDArray
 
 from ..messages.unpacking import unpack_bounded
 from ..model.batches import ByteBatch, Event, Message, Outgoing
+from ..model.carrier import carrier
 
 MAX_RAW_BYTES = 16 << 20
 MAX_EVENTS = 64
@@ -43,14 +43,14 @@ class RunId(NamedTuple):
     run: str
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class Offer:
     """A run that wants a worker."""
 
     id: RunId
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class Claim:
     """A worker that takes it."""
 
@@ -58,7 +58,7 @@ class Claim:
     worker: str
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class Chunk:
     """Bytes of a pass, `seq` counted from 0 within the run.
 
@@ -74,7 +74,7 @@ class Chunk:
     events: tuple[Event, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class Output:
     """What became of the run up to `n_bytes`; `seq` counts the run's Outputs. `received_ns`: of its newest byte.
 
@@ -90,7 +90,7 @@ class Output:
     refused: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class Ack:
     """All of the run up to `n_bytes` is published. `refused`: why some of it is not; then the pass is not closed.
 
@@ -104,7 +104,7 @@ class Ack:
     by: str = "publish"
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class Nack:
     """Something of the run did not come: it has to begin again."""
 
@@ -112,14 +112,14 @@ class Nack:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class Restarted:
     """A publish service that began anew: what it published lately may be lost with the broker. Or a history."""
 
     service: str
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class Presence:
     """Whether publish is there, as its status topic says (its last will included). Never sent by a service itself."""
 

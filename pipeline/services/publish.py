@@ -87,22 +87,22 @@ class Publish:
         if not isinstance(message, Output):
             return None
         if self._publishing and not self._publishing.done():
-            return self._take_later(message, self._publishing)
-        self._take_one(message)
+            return self._publish_later(message, self._publishing)
+        self._publish_output(message)
         return None
 
-    async def _take_later(self, message: Output, before: asyncio.Task[None]) -> None:
+    async def _publish_later(self, output: Output, before: asyncio.Task[None]) -> None:
         await before
-        self._take_one(message)
+        self._publish_output(output)
 
-    def _take_one(self, out: Output) -> None:
-        checked = self._dedup.check(out)
-        if isinstance(checked, Nack):
-            self._note_loss(checked, out)
-        elif not isinstance(checked, Ack):
+    def _publish_output(self, output: Output) -> None:
+        checked = self._dedup.check(output)
+        if isinstance(checked, list):
             began = time.perf_counter()
-            waited = self._await(out, checked, self._publish(checked), began)
+            waited = self._await(output, checked, self._publish(checked), began)
             self._publishing = asyncio.create_task(waited, name="publish one")
+        elif isinstance(checked, Nack):
+            self._note_loss(checked, output)
 
     def _note_loss(self, lost: Nack, out: Output) -> None:
         if lost.id.run not in self._lost:

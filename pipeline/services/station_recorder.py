@@ -166,14 +166,17 @@ class StationRecorder:
             self._whole_frames &= arrival.whole_frames
         if n_done < len(arrival.pieces):
             return self._full(arrival, n_done, self.recorder.reason)
-        now_open = self.recorder.open
-        is_of_another = arrival.resumes and now_open and now_open.name != arrival.name
-        if arrival.ended and not is_of_another and not self.end():
+        if arrival.ended and self._is_open_one(arrival) and not self.end():
             return replace(arrival, pieces=[], received_ns=[])
         if self.disk_full and not self.recorder.broken:
             _log.warning("the disk takes bytes again", station=self.name)
             self.disk_full = False
         return None
+
+    def _is_open_one(self, arrival: Arrival) -> bool:
+        """Whether an arrival is of the open pass; only one that resumes a pass may be of another."""
+        now_open = self.recorder.open
+        return not arrival.resumes or now_open is None or now_open.name == arrival.name
 
     def with_events(self, messages: list[StageMessage]) -> list[StageMessage]:
         """Give the messages with the waiting events in the first Chunk among them."""

@@ -13,11 +13,12 @@ import ssl
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Protocol
 
 import structlog
 
+from ..model.carrier import carrier
 from ..model.errors import RunError
 from ..system.backoff import Backoff
 from ..system.tls import HANDSHAKE_S, in_words, n_refused, options
@@ -33,7 +34,7 @@ _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _log = structlog.get_logger("station")
 
 
-@dataclass(frozen=True, slots=True)
+@carrier
 class Arrival:
     """Pieces as they were received, each with its receive time in ns since 1970 UTC.
 

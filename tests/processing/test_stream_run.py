@@ -63,7 +63,7 @@ def test_a_replay_and_the_decode_service_publish_the_same(mission, bundled, tmp_
     batches = [*read_pass(recording, 300_000), ByteBatch.of(b"")]
     run = RunId("night", "pass", "abc")
     chunks = [Chunk(run, seq, batch, ended=seq == len(batches) - 1) for seq, batch in enumerate(batches)]
-    served = [one.message for chunk in chunks for out in worker.take(chunk) for one in out.messages]
+    served = [one.message for chunk in chunks for out in worker.decode(chunk) for one in out.messages]
     assert published(served) == published(replayed)
     assert len(published(served)[0]) > 100
 

@@ -49,7 +49,7 @@ def worker(tmp_path: Path, *script):
 
 
 def keys(made, n):
-    outs = [out for seq in range(n) for out in made.take(Chunk(RUN, seq, ByteBatch.of(b"x")))]
+    outs = [out for seq in range(n) for out in made.decode(Chunk(RUN, seq, ByteBatch.of(b"x")))]
     return [one.key for out in outs for one in out.messages if "/product/" in one.message.topic]
 
 
@@ -65,38 +65,38 @@ def test_products_without_time_that_share_an_id_when_counts_wrap_are_told_apart(
 
 def test_a_batch_that_breaks_the_line_is_set_aside_and_the_run_goes_on(tmp_path):
     made = worker(tmp_path, ValueError("broken"), product(5))
-    outs = list(made.take(Chunk(RUN, 0, ByteBatch.of(b"bad"))))
+    outs = list(made.decode(Chunk(RUN, 0, ByteBatch.of(b"bad"))))
     events = [one.message for one in outs[0].messages]
     assert [message.topic for message in events] == ["m/live/event/error"]
     assert b"broken" in events[0].payload
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"bad"]
     assert made.n_quarantined == 1
-    (out,) = made.take(Chunk(RUN, 1, ByteBatch.of(b"good")))
+    (out,) = made.decode(Chunk(RUN, 1, ByteBatch.of(b"good")))
     assert (out.seq, out.n_bytes) == (len(outs), 7)
 
 
 @pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE])
 def test_where_no_file_can_be_opened_the_run_is_lost_to_be_sent_again_and_nothing_is_set_aside(tmp_path, number):
     made = worker(tmp_path, product(1), OSError(number, os.strerror(number)))
-    assert [type(one) for one in made.take(Chunk(RUN, 0, ByteBatch.of(b"x")))] == [Output, Output]
-    *_, last = made.take(Chunk(RUN, 1, ByteBatch.of(b"y")))
+    assert [type(one) for one in made.decode(Chunk(RUN, 0, ByteBatch.of(b"x")))] == [Output, Output]
+    *_, last = made.decode(Chunk(RUN, 1, ByteBatch.of(b"y")))
     assert isinstance(last, Nack)
     assert os.strerror(number) in last.why
     assert (made.n_quarantined, made.n_runs) == (0, 0)
     again = RunId("live", "pass", "later")
-    assert all(isinstance(one, Output) for one in made.take(Chunk(again, 0, ByteBatch.of(b""))))
+    assert all(isinstance(one, Output) for one in made.decode(Chunk(again, 0, ByteBatch.of(b""))))
 
 
 def test_a_batch_that_is_missing_loses_the_run_and_one_that_comes_twice_is_nothing(tmp_path):
     made = worker(tmp_path, product(5), product(6))
-    kinds = [{type(one) for one in made.take(Chunk(RUN, seq, ByteBatch.of(b"x")))} for seq in (1, 0, 0)]
+    kinds = [{type(one) for one in made.decode(Chunk(RUN, seq, ByteBatch.of(b"x")))} for seq in (1, 0, 0)]
     assert kinds == [{Nack}, {Output}, set()]
 
 
 def test_a_new_run_of_a_pass_ends_the_one_before(tmp_path):
     made = worker(tmp_path, product(5))
     for run in (RUN, RunId("live", "pass", "later")):
-        list(made.take(Chunk(run, 0, ByteBatch.of(b"x"))))
+        list(made.decode(Chunk(run, 0, ByteBatch.of(b"x"))))
     assert made.n_runs == 1
 
 
@@ -111,7 +111,7 @@ def test_outputs_are_bounded_and_only_the_last_of_a_batch_says_how_far_it_came(
     run = RunId("test", "pass", "abc")
     for seq in range(n_batches):
         piece = data[seq * chunk_bytes : (seq + 1) * chunk_bytes]
-        outs += made.take(Chunk(run, seq, ByteBatch.of(piece, 5), ended=seq == n_batches - 1))
+        outs += made.decode(Chunk(run, seq, ByteBatch.of(piece, 5), ended=seq == n_batches - 1))
     assert [out.seq for out in outs] == list(range(len(outs)))
     assert outs[-1].ended
     assert outs[-1].n_bytes == len(data)
