@@ -5,6 +5,7 @@ In: the table, and the plan of the dictionary. Out: what `Decoder` and products 
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,14 +20,20 @@ from ..dictionary.decoder import Decoder, TimeTerm
 from ..model.errors import ConfigError, Problem
 from .link_schema import Tell
 from .places import UnsetVariableError, place
-from .schema import ClockTable
+from .schema import ClockTable, TimeTermTable
 from .toml_lines import MAX_FILE_BYTES, line_of, load_toml, read_limited, validation_problems
+
+_ANY = "*"
 
 
 def epoch_and_terms(clock: ClockTable | None, plan: Plan | None, tell: Tell) -> tuple[int, tuple[TimeTerm, ...]]:
     """Epoch (Unix ns) and terms of the onboard time."""
     if clock is None:
         return 0, ()
+    for term in clock.terms:
+        if _ANY in term.parameter:
+            tell("clock.terms", f"'{term.parameter}': {_ANY} stands for any text in alternatives only")
+            return 0, ()
     terms = _time_terms(clock, plan)
     try:
         if plan:
@@ -44,15 +51,35 @@ def epoch_and_terms(clock: ClockTable | None, plan: Plan | None, tell: Tell) -> 
 
 
 def _time_terms(clock: ClockTable, plan: Plan | None) -> tuple[TimeTerm, ...]:
-    """The terms of each sum. One is left out where the dictionary has none of its parameters, but has another sum's:
-    a mission may bring the dictionaries of some of its instruments alone.
+    """The terms of each sum, those of `clock.terms` first. One is left out where the dictionary has none of its
+    parameters, but has another sum's: a mission may bring the dictionaries of some of its instruments alone.
     """
-    sums = [*enumerate([clock.terms, *clock.alternatives])]
+    names = {name for node in plan.walk() for _, name in node.columns} if plan else set()
+    expanded = [terms for one in clock.alternatives for terms in _expanded(one, names)]
+    sums = [*enumerate([clock.terms, *expanded])]
     if plan:
-        names = {name for node in plan.walk() for _, name in node.columns}
         known = [(k, terms) for k, terms in sums if any(term.parameter in names for term in terms)]
         sums = known or sums
     return tuple(TimeTerm(term.parameter, term.unit_ns, k) for k, terms in sums for term in terms)
+
+
+def _expanded(terms: list[TimeTermTable], names: Collection[str]) -> Iterator[list[TimeTermTable]]:
+    """The sums that one with a `*` stands for: one for each text in its place that gives names of the dictionary."""
+    pattern = next((term.parameter for term in terms if _ANY in term.parameter), None)
+    if pattern is None:
+        yield terms
+        return
+    before, after = pattern.split(_ANY)
+    fitting = (name for name in names if len(name) >= len(before) + len(after))
+    texts = {name[len(before) : len(name) - len(after)] for name in fitting if _fits(name, before, after)}
+    for text in sorted(texts):
+        spelled = [term.model_copy(update={"parameter": term.parameter.replace(_ANY, text)}) for term in terms]
+        if all(term.parameter in names for term in spelled):
+            yield spelled
+
+
+def _fits(name: str, before: str, after: str) -> bool:
+    return name.startswith(before) and name.endswith(after)
 
 
 def correlated(

@@ -51,8 +51,9 @@ class DictionaryTable(Strict):
 class TimeTermTable(Strict):
     """One of `clock.terms`."""
 
-    parameter: str
-    """A parameter of every container that has a time."""
+    parameter: Annotated[str, Field(pattern=r"^[^*]*\*?[^*]*$")]
+    """A parameter of every container that has a time. In `alternatives` one `*` stands for any text: `*.SECONDS` is a
+    sum for each parameter whose name ends so; other parameters of the sum with a `*` have the same text there."""
     unit_ns: Annotated[float, Field(gt=0, strict=False)]
     """What one count of it is."""
 

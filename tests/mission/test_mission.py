@@ -287,6 +287,28 @@ def test_a_clock_of_which_one_parameter_is_unknown_is_refused(folder) -> None:
     assert problems(folder, f'{FRAMES}\n[dictionary]\nxtce = "a.xml"\n{clock}')[0][1] == "clock.terms"
 
 
+def test_a_star_in_a_sum_is_a_sum_for_each_name_that_the_dictionary_has(folder: Path) -> None:
+    """Every packet of one mission has the same clock under a name of its own."""
+    names = ["HK.SEC", "HK.FINE", "SCI.SEC", "SCI.FINE", "AUX.SEC", "SEC", "OTHER"]
+    references = "".join(f'<ParameterRefEntry parameterRef="{name}"/>' for name in names)
+    parameters = "".join(f'<Parameter name="{name}" parameterTypeRef="U8"/>' for name in names)
+    body = SYSTEM.format(name="A", parameter="T", base="")
+    body = body.replace('<Parameter name="T" parameterTypeRef="U8"/>', parameters)
+    (folder / "a.xml").write_text(body.replace('<ParameterRefEntry parameterRef="T"/>', references))
+    clock = '[clock]\nepoch = "1980-01-06T00:00:00Z"\nterms = [{ parameter = "SEC", unit_ns = 1 }]\n'
+    clock += 'alternatives = [[{ parameter = "*.SEC", unit_ns = 7 }, { parameter = "*.FINE", unit_ns = 2 }]]\n'
+    (folder / "mission.toml").write_text(f'{FRAMES}\n[dictionary]\nxtce = "a.xml"\n{clock}')
+    assert [(term.parameter, term.unit_ns, term.clock) for term in load_mission(str(folder)).time_terms] == [
+        ("SEC", 1, 0), ("HK.SEC", 7, 1), ("HK.FINE", 2, 1), ("SCI.SEC", 7, 2), ("SCI.FINE", 2, 2)
+    ]  # fmt: skip
+
+
+@pytest.mark.usefixtures("extensions")
+def test_a_star_in_the_terms_themselves_is_refused(folder) -> None:
+    clock = '[clock]\nepoch = "1980-01-06T00:00:00Z"\nterms = [{ parameter = "*", unit_ns = 1 }]\n'
+    assert problems(folder, f'{FRAMES}\n[dictionary]\nxtce = "a.xml"\n{clock}')[0][1] == "clock.terms"
+
+
 LATE_KERNEL = r"""\begindata
 SCLK01_TIME_SYSTEM_9 = ( 2 )  SCLK01_MODULI_9 = ( 4294967296 256 )  SCLK01_OFFSETS_9 = ( 0 0 )
 SCLK_PARTITION_START_9 = ( 0 )  SCLK_PARTITION_END_9 = ( 1099511627775 )
