@@ -44,6 +44,15 @@ FRAMES = """new Promise((done) => {
 })"""
 
 
+TITLES = "Bokeh.documents[0].get_model_by_name('looks').tabs.map((one) => one.title)"
+LOADED_BYTES = """(() => {
+  const all = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")]
+  const sum = (name) => all.map((one) => one[name]).reduce((a, b) => a + b, 0)
+  const drawn = performance.getEntriesByName("first-contentful-paint")[0].startTime
+  return [sum("transferSize"), sum("decodedBodySize"), drawn]
+})()"""
+
+
 def products_of_the_pass() -> list[Product]:
     line = ProcessingChain(load_mission("zhurong"), "clean")
     return [product for outcome in outcomes(line, [PASS], lambda _: None) for product in outcome.products]
@@ -71,7 +80,7 @@ def without_browser(messages: list[Message]) -> None:
     pages = [Page(Document(), state, say, looks=looks) for _ in range(N_TABS)]
     for i, title in enumerate(["Pass", *(one.look.title for one in looks)]):
         for page in pages:
-            page._tabs.active = i  # noqa: SLF001 - what a click does
+            page.looks.root.active = i
             page.tick()
         began = time.process_time()
         for _ in range(20):
@@ -84,7 +93,7 @@ def without_browser(messages: list[Message]) -> None:
 
 
 async def with_browser(products: list[Product]) -> None:
-    sys.path.insert(0, str(ROOT / "tests" / "dashboard"))
+    sys.path.insert(0, str(ROOT / "tests" / "fixtures"))
     import browser  # noqa: PLC0415 - what drives the tests
 
     if browser.CHROMIUM is None:
@@ -97,16 +106,28 @@ async def with_browser(products: list[Product]) -> None:
                 stderr=asyncio.subprocess.PIPE,
             )
             try:
-                url = (await server.stderr.readline()).decode().split()[2].rstrip(";")
+                line = ""
+                while not line.startswith("dashboard on "):  # lines of the log may stand before it
+                    line = (await server.stderr.readline()).decode()
+                url = line.split()[2].rstrip(";")
                 load = asyncio.create_task(publish(address, products))
                 tab = await opened.open(url)
-                for i, title in enumerate(("pass", "radar", "field and weather", "spectra")):
+                await first_page(tab)
+                for i, title in enumerate(await tab.run(TITLES)):
                     await tab.run(f"Bokeh.documents[0].get_model_by_name('looks').active = {i}")
                     await measure(tab, psutil.Process(server.pid), title)
                 load.cancel()
             finally:
                 server.terminate()
                 await server.wait()
+
+
+async def first_page(tab: Any) -> None:
+    """Say what a browser that has nothing of the page loads, and when the page is drawn; without its document."""
+    sent, whole, drawn_ms = await tab.run(LOADED_BYTES)
+    print(
+        f"first page: {sent / 1e6:.2f} MB over HTTP, {whole / 1e6:.2f} MB unpacked; drawn after {drawn_ms / 1e3:.2f} s"
+    )
 
 
 async def measure(tab: Any, process: psutil.Process, title: str) -> None:

@@ -143,14 +143,15 @@ async def watch(url: str, process: psutil.Process) -> None:
     for viewer in viewers:
         await viewer.open()
     told(process, f"{MAX_PAGES} viewers")
-    for look in range(len(package_tabs()) + 1):
+    n_looks = len(package_tabs()) + 1
+    for look in range(n_looks):
         for viewer in viewers:
             await viewer.see(look)
         await asyncio.sleep(LOOK_S)
     told(process, f"each has seen each look, {sum(viewer.is_open for viewer in viewers)} still there")
     most = 0
     for number, viewer in enumerate(viewers):
-        await viewer.see(number % (len(package_tabs()) + 1))
+        await viewer.see(number % n_looks)
     await asyncio.sleep(SETTLE_S)
     before = cpu_s(process)
     for viewer in viewers:

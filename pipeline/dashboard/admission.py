@@ -14,6 +14,8 @@ PAGES_PER_S = 2.0
 BURST = 10
 MAX_HIDDEN_LOOKS = 24
 """Of all pages, beside the one that each page shows."""
+MAX_AHEAD_LOOKS = 8
+"""Of hidden looks, beyond which none is made ahead: one viewer has them all at once, several wait 0.1 s for each."""
 AHEAD_S = 0.45
 """Between looks that are made before they are seen, of all pages."""
 
@@ -59,7 +61,7 @@ class HiddenLooks:
     def has_room_ahead(self) -> bool:
         """Whether a look may be made now that nobody has seen yet; if so it is to be made."""
         now_s = self._clock()
-        if len(self._hidden) >= MAX_HIDDEN_LOOKS or now_s - self._made_ahead_at < AHEAD_S:
+        if len(self._hidden) >= min(MAX_AHEAD_LOOKS, MAX_HIDDEN_LOOKS) or now_s - self._made_ahead_at < AHEAD_S:
             return False
         self._made_ahead_at = now_s
         return True

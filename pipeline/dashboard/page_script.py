@@ -5,6 +5,7 @@
   of an element with `data-act` (click, Enter, Space); of a row with `data-pick` draw (click, Enter), toggle (Space) and
   pin (P). The arrows go from row to row; a row that is dragged to a plot is drawn there too. Of a
   row with `data-to` the key becomes the value of the model of that name (click, Enter, Space).
+* It loads scripts that a look needs beside those of each page (`extra_scripts.py`).
 * Tabs have roles; Tab, Enter, Space, the arrows, Home and End reach and open them.
 * What the page shows is kept in the address (`selection.py`), so that a reload shows the same; another look, stream or
   drawn parameter is a step for the back button.
@@ -114,6 +115,23 @@ SCRIPT = """
     for (const one of element.querySelectorAll("time")) update(one)
   }
 
+  const loading = new Set()
+  globalThis.load_scripts = () => {
+    const [wanted, there] = ["wanted", "loaded"].map((one) => Bokeh.documents[0].get_model_by_name(`scripts_${one}`))
+    for (const address of wanted?.value.split(" ") ?? []) {
+      if (address === "" || loading.has(address)) continue
+      loading.add(address)
+      const script = document.createElement("script")
+      script.src = address
+      script.onload = () => {  // BokehJS asks for TeX once, with its first text
+        Bokeh.require("models/text/providers").default_provider.status = "not_started"
+        there.value = `${there.value} ${address}`.trim()
+      }
+      script.onerror = () => { script.remove(); loading.delete(address) }  // it is tried again
+      document.head.append(script)
+    }
+  }
+
   const keys = {ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1}
   const key_pressed = (event, all, model) => {
     const tabs = all.filter((tab) => tab.style.display !== "none")
@@ -207,6 +225,7 @@ SCRIPT = """
       words = [...opened._all_models.values()].filter((model) => model.tags?.length && model.type === "Div")
     }
     for (const model of words) write_words(model)
+    load_scripts()
     if (looks == null) return
     name_tabs(looks)
     keep_address()

@@ -11,10 +11,14 @@ from collections.abc import Callable
 from html import escape
 from typing import Any
 
+from bokeh.embed.server import server_html_page_for_session
 from bokeh.protocol.exceptions import ProtocolError
 from bokeh.server.views.doc_handler import DocHandler
+from bokeh.server.views.static_handler import StaticHandler
 from bokeh.server.views.ws import WSHandler
 from bokeh.util.token import get_session_id, get_token_payload
+
+from .web_scripts import COMPONENTS, ScriptHandler
 
 TRY_AGAIN_LATER = 1013
 """Close code of a WebSocket (IANA, "WebSocket Close Code Number Registry")."""
@@ -35,12 +39,21 @@ class PageHandler(DocHandler):  # type: ignore[misc]  # Bokeh's handlers have no
         """Take what decides."""
         self._refusal = refusal
 
-    async def get(self, *args: Any, **kwargs: Any) -> None:
+    async def get(self, *_args: Any, **_kwargs: Any) -> None:
         """Make a page, with a session of its own."""
         if refusal := self._refusal():
             self._refuse(refusal)
-        else:
-            await super().get(*args, **kwargs)
+            return
+        session = await self.get_session()
+        page = server_html_page_for_session(
+            session,
+            self.application.resources().clone(components=list(COMPONENTS)),
+            session.document.title,
+            session.document.template,
+            session.document.template_variables,
+        )
+        self.set_header("Content-Type", "text/html; charset=UTF-8")
+        self.write(page)
 
     def _refuse(self, refusal: str) -> None:
         seconds = random.randint(*RETRY_S)  # noqa: S311 - no secret
@@ -80,3 +93,5 @@ def route(web: Any, refusal: Callable[[], str]) -> None:
             rule.target, rule.target_kwargs = PageHandler, {**rule.target_kwargs, "refusal": refusal}
         elif rule.target is WSHandler:
             rule.target = SocketHandler
+        elif rule.target is StaticHandler:
+            rule.target = ScriptHandler

@@ -64,11 +64,6 @@ async def test_a_socket_whose_page_was_discarded_is_closed_for_the_page_to_be_lo
     monkeypatch.setattr(server, "Admission", lambda: made.append(Admission()) or made[-1])
     async with serving(silence, unpack_product, ignored, port=0) as served:
         page = await fetch(served.url)
-        kept = await socket_of(served.url, page)
-        assert '"ACK"' in await kept.read_message()
-        kept.close()
-        while await kept.read_message() is not None:
-            pass
         await until(lambda: not made[0].n_pages)
         gone = await socket_of(served.url, page)
         assert await gone.read_message() is None

@@ -167,11 +167,11 @@ async def say(*_):
 def test_a_page_makes_a_look_when_it_is_first_seen():
     document = Document()
     page = Page(document, State(unpack_product, SHOWN), say, looks=LOOKS)
-    assert list(page._looks) == [0]
+    assert list(page.looks.made) == [0]
     n_models = len(list(document.models))
-    page._tabs.active = 2
+    page.looks.root.active = 2
     page.tick()
-    assert sorted(page._looks) == [0, 2]
+    assert sorted(page.looks.made) == [0, 2]
     assert len(list(document.models)) > 2 * n_models
 
 
@@ -182,18 +182,18 @@ async def test_of_50_viewers_who_saw_every_look_a_bounded_number_of_looks_is_kep
     pages = [Page(Document(), state, say, hidden=hidden, looks=LOOKS) for _ in range(12)]
     for page in pages:
         for number in range(len(LOOKS) + 1):
-            page._tabs.active = number
+            page.looks.root.active = number
             page.tick()
     for _ in range(3):
         now[0] += AHEAD_S
         for page in pages:
             await page._keep_up()
-    n_looks = sum(len(page._looks) for page in pages)
+    n_looks = sum(len(page.looks.made) for page in pages)
     assert n_looks <= len(pages) + MAX_HIDDEN_LOOKS
     assert len(hidden) <= MAX_HIDDEN_LOOKS
-    pages[0]._tabs.active = 2  # one that was let go is there again
+    pages[0].looks.root.active = 2  # one that was let go is there again
     pages[0].tick()
-    assert pages[0]._places[2].children
+    assert pages[0].looks.places[2].children
     for page in pages:
         page.close()
     assert len(hidden) == 0

@@ -5,7 +5,7 @@ import pytest
 from downlink_pipeline.messages.topics import unpack_product
 
 pytest.importorskip("bokeh", reason="bokeh is not installed")
-from downlink_pipeline.dashboard.page import _onboard_words
+from downlink_pipeline.dashboard.page_header import onboard_words
 from downlink_pipeline.dashboard.state import State
 from driving import look, page, publish
 from test_packet_bytes import ROW
@@ -20,7 +20,7 @@ pytestmark = [
 
 def test_the_header_says_how_much_later_data_are_received_and_the_light_time():
     stream = feed(State(unpack_product), product(0, {"light_time_s": np.array([380.0, 381.25])}))
-    words = _onboard_words(stream)
+    words = onboard_words(stream)
     assert "onboard 2024-05-01 12:00:01 UTC" in words
     assert "received 59 s later" in words  # a minute after the first row
     assert "light time 381.2 s about light_time_s" in words

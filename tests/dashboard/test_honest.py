@@ -12,9 +12,11 @@ from downlink_pipeline.model.batches import DOUBTFUL, INFORMATION, Event, Qualit
 
 pytest.importorskip("bokeh", reason="bokeh is not installed")
 from bokeh.document import Document
-from downlink_pipeline.dashboard.page import LATEST, Asked, Page
+from downlink_pipeline.dashboard.page import Page
+from downlink_pipeline.dashboard.page_header import LATEST
 from downlink_pipeline.dashboard.panels import corrected, flagged
 from downlink_pipeline.dashboard.pass_look import PassLook
+from downlink_pipeline.dashboard.selection import Asked
 from downlink_pipeline.dashboard.state import State
 from downlink_pipeline.missions.zhurong.looks.field_look import FieldLook
 from downlink_pipeline.missions.zhurong.looks.spectra_look import SpectraLook

@@ -38,7 +38,7 @@ def page():
 
 def titles(page):
     """Of the tabs that missions bring."""
-    return [tab.title for tab in page._tabs.tabs if tab.title in {"MAG", "Other", "Gone"}]
+    return [tab.title for tab in page.looks.root.tabs if tab.title in {"MAG", "Other", "Gone"}]
 
 
 def test_a_look_whose_class_cannot_be_imported_is_left_out(page):
@@ -58,9 +58,9 @@ def test_the_tabs_of_the_mission_in_sight_are_shown(page):
 def test_curves_are_drawn_from_their_declaration(page):
     state, one = page
     state.feed("imap/live/product/mag/field", b"", 1.0)
-    one._tabs.active = [tab.title for tab in one._tabs.tabs].index("MAG")
+    one.looks.root.active = [tab.title for tab in one.looks.root.tabs].index("MAG")
     one.tick()
-    [drawn] = [look for look in one._looks.values() if getattr(look, "title", "") == "MAG"]
+    [drawn] = [look for look in one.looks.made.values() if getattr(look, "title", "") == "MAG"]
     data = drawn._plots[0].tail.source.data
     assert [list(data[f"curve_{k}"]) for k in range(3)] == [[0, 3, 6, 9], [1, 4, 7, 10], [2, 5, 8, 11]]
     assert list(data["curve_3"]) == pytest.approx([5**0.5, 50**0.5, 149**0.5, 302**0.5])

@@ -42,10 +42,9 @@ class Slow(Page):
 
     def __init__(self, *given: object) -> None:
         super().__init__(*given)
-        self.opened.append(self._tabs.id)
-
-    def _look(self, _: int) -> object:
-        return super()._look(0)
+        self.opened.append(self.looks.root.id)
+        look = self.looks.look
+        self.looks.look = lambda _: look(0)
 
     def tick(self) -> None:
         super().tick()
@@ -158,7 +157,7 @@ async def test_the_loop_passes_between_two_sessions_that_are_discarded(monkeypat
 
 def test_a_click_leaves_the_work_to_the_turn_of_its_page():
     page = Page(Document(), State(unpack_product, SHOWN), None, looks=LOOKS)
-    page._tabs.active = 2
-    assert sorted(page._looks) == [0]
+    page.looks.root.active = 2
+    assert sorted(page.looks.made) == [0]
     page.tick()
-    assert sorted(page._looks) == [0, 2]
+    assert sorted(page.looks.made) == [0, 2]

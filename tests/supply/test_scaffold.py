@@ -29,10 +29,10 @@ for number, product in enumerate(open_pass("mysat/first.packets", mission="mysat
     message = topics.product_message(product)
     state.feed(message.topic, message.payload, float(number))
 page = Page(Document(), state, None, looks=tuple(makers(tabs)))
-titles = [tab.title for tab in page._tabs.tabs]
-page._tabs.active = titles.index("Detector")
+titles = [tab.title for tab in page.looks.root.tabs]
+page.looks.root.active = titles.index("Detector")
 page.tick()
-values = page._looks[page._shown[page._tabs.active]]._plots[0].tail.source.data["curve_0"]
+values = page.looks.in_sight._plots[0].tail.source.data["curve_0"]
 print(json.dumps([titles, [float(value) for value in values[:3]]]))
 """
 

@@ -37,9 +37,9 @@ def test_the_page_draws_the_vectors_of_both_sensors(imap_data, tabs):
         topic = name.rsplit("-", 1)[0].replace("-", "/")
         state.feed(f"imap/live/product/{topic}", name.encode(), float(number))
         assert message["quality"].size
-    page._tabs.active = [tab.title for tab in page._tabs.tabs].index("MAG")
+    page.looks.root.active = [tab.title for tab in page.looks.root.tabs].index("MAG")
     page.tick()
-    [look] = [one for one in page._looks.values() if getattr(one, "title", "") == "MAG"]
+    [look] = [one for one in page.looks.made.values() if getattr(one, "title", "") == "MAG"]
     x = np.asarray(look._plots[0].tail.source.data["curve_0"], float)
     assert np.isfinite(x).sum() == 96
     assert np.nanmax(x) == 26933  # x_pri of the last row of mag_l1a.csv
